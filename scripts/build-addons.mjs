@@ -26,12 +26,7 @@ const flags = [
 
 /** Where this Node's headers are, or undefined. */
 const headers = () =>
-  [
-    process.env.npm_config_nodedir,
-    dirname(dirname(process.execPath)),
-    "/usr",
-    "/usr/local"
-  ]
+  [process.env.npm_config_nodedir, dirname(dirname(process.execPath)), "/usr", "/usr/local"]
     .filter((dir) => dir)
     .map((dir) => join(dir, "include", "node"))
     .find((dir) => existsSync(join(dir, "node_api.h")))
@@ -54,9 +49,10 @@ export const buildAddons = (root) => {
       continue
     }
     const sources = files.filter((file) => file.endsWith(".c"))
-    const done = spawnSync(process.env.CC ?? "cc", [...flags, `-I${include}`, "-o", target, ...sources], { encoding: "utf8" })
-    if (done.status !== 0)
-      problems.push(`native/${name} was not built: ${(done.error?.message ?? done.stderr).trim()}`)
+    const done = spawnSync(process.env.CC ?? "cc", [...flags, `-I${include}`, "-o", target, ...sources], {
+      encoding: "utf8"
+    })
+    if (done.status !== 0) problems.push(`native/${name} was not built: ${(done.error?.message ?? done.stderr).trim()}`)
     else if (done.stderr) process.stderr.write(done.stderr)
   }
   writeFileSync(join(root, "dist", "addons.txt"), problems.map((line) => `${line}\n`).join(""))

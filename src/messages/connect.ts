@@ -1,0 +1,147 @@
+/**
+ * What ConnectActor understands: the steps of `tedge connect`, `reconnect`, `disconnect`, `connect --test`.
+ *
+ * What the user sees meanwhile travels as events; what a command ends with is its answer or refusal.
+ */
+import { Data } from "effect"
+import type { AskFailed } from "../runtime/errors.ts"
+import type { Ask } from "../runtime/protocol.ts"
+import type { ConfigRefusal } from "./config.ts"
+import type { MqttRefusal } from "./mqtt.ts"
+import type { TokenRefusal } from "./token-refusals.ts"
+
+export type CloudName = "c8y" | "az" | "aws"
+
+export interface CloudSelector {
+  readonly cloud: CloudName
+  readonly profile: string | undefined
+}
+
+/** A command of the service manager did not do its work. */
+export class ServiceCommandFailed extends Data.TaggedError("ServiceCommandFailed")<{
+  readonly service: string
+  readonly command: ReadonlyArray<string>
+  readonly reason: "notFound" | "exit" | "signal" | "timeout"
+  /** Exit code or signal name. */
+  readonly status: string
+  /** What the command printed on stderr, at most some lines. */
+  readonly output: string
+}> {}
+
+/** system.toml cannot be used. */
+export class SystemFileInvalid extends Data.TaggedError("SystemFileInvalid")<{
+  readonly path: string
+  readonly detail: string
+}> {}
+
+export class ServiceManagerUnavailable extends Data.TaggedError("ServiceManagerUnavailable")<{
+  readonly name: string
+  readonly command: ReadonlyArray<string>
+}> {}
+
+export class AlreadyConnected extends Data.TaggedError("AlreadyConnected")<CloudSelector> {}
+export class NotConnected extends Data.TaggedError("NotConnected")<CloudSelector> {}
+
+/** A token signs for the built-in bridge only. */
+export class HsmNeedsBuiltInBridge extends Data.TaggedError("HsmNeedsBuiltInBridge")<CloudSelector> {}
+
+/** The mosquitto bridge is not ours to make. */
+export class MosquittoBridgeRequested extends Data.TaggedError("MosquittoBridgeRequested")<CloudSelector> {}
+
+/** Two profiles would get into each other's way. */
+export class ProfilesCollide extends Data.TaggedError("ProfilesCollide")<{
+  readonly keys: ReadonlyArray<string>
+  readonly value: string
+}> {}
+
+export class BrokerNotListening extends Data.TaggedError("BrokerNotListening")<{
+  readonly host: string
+  readonly port: number
+  readonly afterMs: number
+  readonly cause: MqttRefusal | undefined
+}> {}
+
+/** The cloud did not acknowledge the device. */
+export class DeviceNotCreated extends Data.TaggedError("DeviceNotCreated")<{
+  readonly host: string
+  readonly deviceId: string
+  /** An error the cloud reported on `s/e`, if it did. */
+  readonly detail: string
+}> {}
+
+/** The bridge is not up, or nothing came back through it. */
+export class ConnectionCheckFailed extends Data.TaggedError("ConnectionCheckFailed")<{
+  readonly cloud: CloudName
+  readonly reason: "localBroker" | "bridgeDown" | "noAnswer"
+  /** What the bridge says of itself, if it does. */
+  readonly detail: string
+  readonly cause: MqttRefusal | undefined
+}> {}
+
+/** The cloud that answered is another one than the settings name. */
+export class TenantMismatch extends Data.TaggedError("TenantMismatch")<{
+  readonly issuer: string
+  readonly mqttHost: string
+  readonly httpHost: string
+}> {}
+
+/** The certificate cannot be what the device shows. */
+export class CertificateNotValid extends Data.TaggedError("CertificateNotValid")<{
+  readonly path: string
+  readonly reason: "expired" | "notYetValid"
+  /** The end or the beginning of its validity, ISO 8601. */
+  readonly at: string
+}> {}
+
+export class FileNotWritten extends Data.TaggedError("FileNotWritten")<{
+  readonly path: string
+  /** `EACCES`, `ENOSPC` and the like. */
+  readonly code: string
+}> {}
+
+export type ConnectRefusal =
+  | AlreadyConnected
+  | NotConnected
+  | HsmNeedsBuiltInBridge
+  | MosquittoBridgeRequested
+  | ProfilesCollide
+  | ServiceCommandFailed
+  | SystemFileInvalid
+  | ServiceManagerUnavailable
+  | BrokerNotListening
+  | DeviceNotCreated
+  | ConnectionCheckFailed
+  | TenantMismatch
+  | CertificateNotValid
+  | FileNotWritten
+  | ConfigRefusal
+  | MqttRefusal
+  | TokenRefusal
+  | AskFailed
+
+/** One visible line of a command. `title` is the line's text without its mark. */
+export type StepEvent =
+  | { readonly _tag: "TitleShown"; readonly text: string }
+  | { readonly _tag: "SummaryShown"; readonly lines: ReadonlyArray<readonly [label: string, value: string]> }
+  | { readonly _tag: "StepStarted"; readonly title: string }
+  | { readonly _tag: "StepDone"; readonly title: string }
+  | { readonly _tag: "StepFailed"; readonly title: string; readonly failure: ConnectRefusal }
+  | { readonly _tag: "Warned"; readonly failure: ConnectRefusal }
+  | { readonly _tag: "Noted"; readonly note: Note }
+
+/** Facts worth a line that are no failure. */
+export type Note =
+  | { readonly _tag: "AgentNotInstalled" }
+  | { readonly _tag: "BridgeAlreadyRemoved"; readonly cloud: CloudName }
+  | { readonly _tag: "TestPassed"; readonly cloud: CloudName }
+  | { readonly _tag: "OfflineSkipped"; readonly what: string }
+  | { readonly _tag: "CheckAttemptFailed"; readonly attempt: number; readonly of: number }
+  | { readonly _tag: "BrokerNotOurs"; readonly port: number }
+  | { readonly _tag: "TokenWaits"; readonly token: string }
+
+export type ConnectProtocol = {
+  readonly Connect: Ask<CloudSelector & { readonly offline: boolean }, void, ConnectRefusal>
+  readonly Reconnect: Ask<CloudSelector & { readonly offline: boolean }, void, ConnectRefusal>
+  readonly Disconnect: Ask<CloudSelector, void, ConnectRefusal>
+  readonly Test: Ask<CloudSelector, void, ConnectRefusal>
+}

@@ -1,0 +1,130 @@
+/**
+ * What CryptokiActor understands: the way to every private key, whoever asks.
+ *
+ * Sent by the TLS layer (through the MQTT actors), ConnectActor, P11ServerActor and the `tedge cert` and
+ * `tedge hsm` commands. A local module, a socket and a fake in a test stand behind the same table.
+ */
+import type { Redacted } from "effect"
+import type { Ask } from "../runtime/protocol.ts"
+import type { Pkcs11Uri } from "./pkcs11-uri.ts"
+import type { KeyAlgorithm, SignatureScheme } from "./signature-scheme.ts"
+import type { TokenRefusal } from "./token-refusals.ts"
+
+/** Which key, and with which PIN. Without a URI the first key of the first token is meant. */
+export interface KeySelector {
+  readonly uri?: Pkcs11Uri
+  /** User PIN. A `pin-value` in the URI goes before it; the configured default comes after it. */
+  readonly pin?: Redacted.Redacted<string>
+}
+
+/** Which token, and with which PIN. */
+export type TokenSelector = KeySelector
+
+export interface TokenDescription {
+  /** CK_SLOT_ID. Not stable: slots are renumbered when tokens come and go. */
+  readonly slot: number
+  readonly label: string
+  readonly model: string
+  readonly manufacturer: string
+  readonly serial: string
+  readonly initialized: boolean
+  readonly uri: Pkcs11Uri
+}
+
+export interface KeyDescription {
+  readonly kind: "private" | "public"
+  readonly keyType: "RSA" | "EC"
+  /** CKA_LABEL. */
+  readonly label: string
+  /** CKA_ID, raw bytes; may be empty. */
+  readonly id: Uint8Array
+  readonly uri: Pkcs11Uri
+}
+
+export type KeyParameters =
+  | { readonly type: "ecdsa"; readonly curve: "p256" | "p384" }
+  | { readonly type: "rsa"; readonly bits: 2048 | 3072 | 4096 }
+
+/** A key, found once; sign with `key` and no other key can be meant. */
+export interface ChosenKey {
+  /** Names the key by serial and id (in socket mode the protocol does not tell: what was asked). */
+  readonly key: KeySelector
+  readonly algorithm: KeyAlgorithm
+  /** The key's preferred scheme among those offered; undefined when none fits. */
+  readonly scheme: SignatureScheme | undefined
+}
+
+export type CryptokiProtocol = {
+  /** Answers while tokens hang: it shows that the actor lives, not that a token does. */
+  readonly Ping: Ask<void, void>
+  readonly ChooseScheme: Ask<
+    { readonly offered: ReadonlyArray<SignatureScheme>; readonly key: KeySelector },
+    ChosenKey,
+    TokenRefusal
+  >
+  readonly Sign: Ask<
+    {
+      readonly key: KeySelector
+      /** Undefined: the key's preferred scheme. */
+      readonly scheme: SignatureScheme | undefined
+      /** The message itself, not its hash. */
+      readonly message: Uint8Array
+    },
+    /** ECDSA: DER Ecdsa-Sig-Value (RFC 3279, 2.2.3). RSA: raw, as long as the modulus. */
+    Uint8Array,
+    TokenRefusal
+  >
+  /** Answers the SubjectPublicKeyInfo (RFC 5280, 4.1.2.7), DER. */
+  readonly PublicKey: Ask<{ readonly key: KeySelector }, Uint8Array, TokenRefusal>
+  readonly ListTokens: Ask<void, ReadonlyArray<TokenDescription>, TokenRefusal>
+  readonly ListKeys: Ask<{ readonly token: TokenSelector }, ReadonlyArray<KeyDescription>, TokenRefusal>
+  readonly CreateKey: Ask<
+    {
+      readonly token: TokenSelector
+      readonly parameters: KeyParameters
+      /** CKA_LABEL, UTF-8. */
+      readonly label: string
+      /** CKA_ID; undefined: 20 random bytes. */
+      readonly id: Uint8Array | undefined
+    },
+    { readonly publicKey: Uint8Array; readonly uri: Pkcs11Uri },
+    TokenRefusal
+  >
+  readonly InitToken: Ask<
+    {
+      readonly token: TokenSelector
+      /** At most 32 bytes of UTF-8. */
+      readonly label: string
+      readonly soPin: Redacted.Redacted<string>
+      readonly pin: Redacted.Redacted<string>
+    },
+    TokenDescription,
+    TokenRefusal
+  >
+  readonly ChangePin: Ask<
+    {
+      readonly token: TokenSelector
+      readonly newPin: Redacted.Redacted<string>
+      /** `change`: with the old user PIN of the selector. `reset`: with the SO PIN. */
+      readonly by: { readonly kind: "change" } | { readonly kind: "reset"; readonly soPin: Redacted.Redacted<string> }
+    },
+    TokenDescription,
+    TokenRefusal
+  >
+  /** Answers the URIs of the destroyed objects. */
+  readonly DeleteKey: Ask<{ readonly key: KeySelector }, ReadonlyArray<Pkcs11Uri>, TokenRefusal>
+  /** Lifts the PIN latch of a token (an explicit command of a person). */
+  readonly ClearPinLatch: Ask<{ readonly token: TokenSelector }, void, TokenRefusal>
+}
+
+/** Facts CryptokiActor tells to many. Log lines, health and the links' "try again now" come from them. */
+export type CryptokiEvent =
+  | { readonly _tag: "TokenPlugged"; readonly token: string }
+  | { readonly _tag: "TokenGone"; readonly token: string; readonly reason: string }
+  | { readonly _tag: "SeveralTokensMatched"; readonly taken: string; readonly others: ReadonlyArray<string> }
+  | { readonly _tag: "SeveralKeysMatched"; readonly taken: string; readonly others: ReadonlyArray<string> }
+  | { readonly _tag: "DefaultPinTried"; readonly token: string }
+  /** The signature takes long: the token may wait for a touch. */
+  | { readonly _tag: "TokenWaits"; readonly token: string; readonly forMs: number }
+  | { readonly _tag: "HostReplaced"; readonly token: string; readonly reason: string }
+  | { readonly _tag: "PinLatched"; readonly token: string }

@@ -1,0 +1,176 @@
+/**
+ * What the MQTT actors understand: short sessions (a step of `tedge connect`) and links that are kept up (the bridge).
+ *
+ * A `Target` says where to and as whom; it carries no key, only which key: the TLS layer asks CryptokiActor.
+ */
+import { Data, type Redacted } from "effect"
+import type { Ask, Tell } from "../runtime/protocol.ts"
+import type { KeySelector } from "./cryptoki.ts"
+import type { TokenRefusal } from "./token-refusals.ts"
+
+export interface MqttMessage {
+  readonly topic: string
+  readonly payload: Uint8Array
+  readonly qos: 0 | 1
+  readonly retain: boolean
+}
+
+/** How the client shows who it is in TLS. */
+export type TlsIdentity =
+  /** The key stays in the token; the certificate chain (PEM, leaf first or not) is read from the file. */
+  | { readonly kind: "token"; readonly certPath: string; readonly key: KeySelector }
+  | { readonly kind: "keyFile"; readonly certPath: string; readonly keyPath: string }
+  | { readonly kind: "none" }
+
+export interface Target {
+  readonly host: string
+  readonly port: number
+  readonly clientId: string
+  /** Seconds. */
+  readonly keepalive: number
+  readonly cleanSession: boolean
+  readonly username?: string
+  readonly password?: Redacted.Redacted<string>
+  readonly will?: MqttMessage
+  /** Undefined: plain TCP. */
+  readonly tls?: {
+    readonly identity: TlsIdentity
+    /** Files or directories with PEM certificates that are trusted. */
+    readonly caPath: string
+  }
+  readonly proxy?: {
+    readonly url: string
+    readonly username?: string
+    readonly password?: Redacted.Redacted<string>
+  }
+  /** From dialling to CONNACK, milliseconds. Tokens may sign slowly: 60,000 for the cloud. */
+  readonly connectWithinMs: number
+}
+
+/** The host could not be reached. */
+export class DialFailed extends Data.TaggedError("DialFailed")<{
+  readonly host: string
+  readonly port: number
+  /** `ECONNREFUSED`, `ENOTFOUND`, `EHOSTUNREACH` and the like, or `proxy` with the proxy's status. */
+  readonly code: string
+  readonly detail: string
+}> {}
+
+/** The TLS handshake failed. */
+export class TlsFailed extends Data.TaggedError("TlsFailed")<{
+  readonly host: string
+  readonly port: number
+  readonly reason:
+    | "serverNotTrusted"
+    | "hostMismatch"
+    | "serverCertificateExpired"
+    | "serverCertificateNotYetValid"
+    | "certificateRefused"
+    | "certificateExpired"
+    | "certificateRequired"
+    | "handshakeRefused"
+    | "protocolVersion"
+    | "signatureMismatch"
+    | "notTls"
+    | "other"
+  /** OpenSSL's own words, or the alert's name. */
+  readonly detail: string
+}> {}
+
+/** A file the connection needs cannot be used. */
+export class CredentialUnusable extends Data.TaggedError("CredentialUnusable")<{
+  readonly path: string
+  readonly role: "certificate" | "key" | "trusted certificates"
+  readonly reason: "missing" | "noPermission" | "isDirectory" | "malformed" | "empty" | "tooLarge"
+  readonly detail: string
+}> {}
+
+/** Certificate and private key do not belong together. Found before anything is sent. */
+export class KeyMismatch extends Data.TaggedError("KeyMismatch")<{
+  readonly certPath: string
+  /** Path of the key file, or URI of the key without PIN. */
+  readonly key: string
+}> {}
+
+/** The token refused while the handshake waited for its signature. */
+export class SigningFailed extends Data.TaggedError("SigningFailed")<{
+  readonly host: string
+  readonly cause: TokenRefusal | SigningCutOff
+}> {}
+
+/** The asker's time ran out, or the signing actor ended, before the token answered. */
+export class SigningCutOff extends Data.TaggedError("SigningCutOff")<{
+  readonly reason: "timeout" | "down" | "full" | "stopped"
+  readonly afterMs: number
+}> {}
+
+/** The broker answered CONNECT with a refusal (MQTT 3.1.1, 3.2.2.3). */
+export class BrokerRefused extends Data.TaggedError("BrokerRefused")<{
+  readonly host: string
+  readonly port: number
+  /** 1 to 5; 128 for a refused subscription. */
+  readonly code: number
+  readonly detail: string
+}> {}
+
+/** The connection ended: before CONNACK, or later. */
+export class ConnectionLost extends Data.TaggedError("ConnectionLost")<{
+  readonly host: string
+  readonly port: number
+  readonly stage: "connecting" | "connected"
+  readonly detail: string
+}> {}
+
+/** No CONNACK, SUBACK or PUBACK in time. */
+export class BrokerSilent extends Data.TaggedError("BrokerSilent")<{
+  readonly host: string
+  readonly port: number
+  readonly waitingFor: "connection" | "CONNACK" | "SUBACK" | "PUBACK"
+  readonly afterMs: number
+  /** How long the token took of it; undefined: no signature was asked for. */
+  readonly signingMs: number | undefined
+}> {}
+
+export type MqttRefusal =
+  | DialFailed
+  | TlsFailed
+  | CredentialUnusable
+  | KeyMismatch
+  | SigningFailed
+  | BrokerRefused
+  | ConnectionLost
+  | BrokerSilent
+
+/** One MQTT session, opened and closed by its user. At most one is open. */
+export type MqttSessionProtocol = {
+  /** CONNACK was received. */
+  readonly Open: Ask<{ readonly target: Target }, { readonly sessionPresent: boolean }, MqttRefusal>
+  /** QoS 1: PUBACK was received. */
+  readonly Publish: Ask<{ readonly message: MqttMessage }, void, MqttRefusal>
+  readonly Subscribe: Ask<{ readonly filters: ReadonlyArray<string>; readonly qos: 0 | 1 }, void, MqttRefusal>
+  /** The next message of a subscription, in order of arrival; at most 1,000 wait, the oldest are dropped. */
+  readonly Next: Ask<void, MqttMessage, MqttRefusal>
+  /** Sends DISCONNECT. Closing a closed session does nothing. */
+  readonly Close: Ask<void, void>
+}
+
+export type LinkStatus =
+  | { readonly _tag: "Connecting"; readonly attempt: number }
+  /** CONNACK and every SUBACK were received: the gate is open. */
+  | { readonly _tag: "Up"; readonly sessionPresent: boolean }
+  | { readonly _tag: "Down"; readonly failure: MqttRefusal; readonly retryInMs: number; readonly attempt: number }
+  | { readonly _tag: "Stopped" }
+
+/** One broker, kept connected. */
+export type LinkProtocol = {
+  /**
+   * Answers when the broker has acknowledged (QoS 1) or the bytes have left (QoS 0). Waits while the link is down;
+   * cut off by the link going down, it is refused and may have been delivered.
+   */
+  readonly Publish: Ask<{ readonly message: MqttMessage }, void, MqttRefusal>
+  /** Acknowledges a message that was received: only now does the broker forget it. Late ones are ignored. */
+  readonly Acknowledge: Tell<{ readonly delivery: number }>
+  /** Something changed for the better (the token is back): do not sit out the wait. */
+  readonly RetryNow: Tell<{ readonly because: string }>
+  readonly Status: Ask<void, LinkStatus>
+}

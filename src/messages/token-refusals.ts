@@ -1,0 +1,160 @@
+/**
+ * Why a token did not do what was asked. Grouped by what the receiver can do about it.
+ *
+ * `token` is always a name for people: the label, or the slot when there is none. URIs are printed without PINs.
+ */
+import { Data } from "effect"
+
+/** No token answers to the URI, or there is no token at all. */
+export class TokenNotFound extends Data.TaggedError("TokenNotFound")<{
+  /** What was looked for, PIN redacted; undefined: any token. */
+  readonly uri: string | undefined
+  /** URIs of the tokens that are there. */
+  readonly present: ReadonlyArray<string>
+}> {}
+
+/** A command that changes something will not guess which token is meant. */
+export class TokenAmbiguous extends Data.TaggedError("TokenAmbiguous")<{
+  readonly candidates: ReadonlyArray<string>
+}> {}
+
+/** The token is there, the key is not. */
+export class KeyNotFound extends Data.TaggedError("KeyNotFound")<{
+  readonly uri: string | undefined
+  readonly token: string
+  /** URI of a matching key on another token, if there is one. */
+  readonly elsewhere: string | undefined
+}> {}
+
+/** A key with this id is already there. */
+export class KeyExists extends Data.TaggedError("KeyExists")<{ readonly token: string; readonly id: string }> {}
+
+/** Several keys match where only one may be meant (delete). */
+export class KeyAmbiguous extends Data.TaggedError("KeyAmbiguous")<{ readonly candidates: ReadonlyArray<string> }> {}
+
+/** The URI cannot name a signing key or a token for this request. */
+export class UriNotUsable extends Data.TaggedError("UriNotUsable")<{ readonly uri: string; readonly reason: string }> {}
+
+/** The URI asks for what `device.cryptoki.uri` does not allow. */
+export class OutsideScope extends Data.TaggedError("OutsideScope")<{ readonly uri: string; readonly scope: string }> {}
+
+/** The token wants a PIN and none is configured. */
+export class PinMissing extends Data.TaggedError("PinMissing")<{ readonly token: string }> {}
+
+/** The token will not be given this PIN, or refused it. Trying again may lock the token. */
+export class PinRejected extends Data.TaggedError("PinRejected")<{
+  readonly token: string
+  readonly reason: /** The token said so, just now. */
+    | "incorrect"
+    /** This PIN was refused before; it was not tried again. */
+    | "latched"
+    /** Two different PINs were refused; none is tried until a person clears the latch. */
+    | "latchedAll"
+    | "locked"
+    | "expired"
+    /** The token has one try left; we leave it to a person. */
+    | "finalTry"
+    /** Another PIN opened the token; nobody signs on another's login. */
+    | "differs"
+    /** Length or characters the token does not take. */
+    | "invalid"
+}> {}
+
+/** The PKCS#11 library cannot be used. */
+export class ModuleNotLoaded extends Data.TaggedError("ModuleNotLoaded")<{
+  readonly path: string
+  readonly reason: "missing" | "noPermission" | "notAModule" | "wrongArchitecture" | "pkcs11jsMissing" | "other"
+  /** The loader's or the module's own words, at most some lines. */
+  readonly detail: string
+}> {}
+
+/** A call took longer than it may; the token host was replaced. */
+export class TokenTimeout extends Data.TaggedError("TokenTimeout")<{
+  readonly token: string
+  readonly call: string
+  readonly afterMs: number
+}> {}
+
+/** The token host ended in the middle of the request (the module crashed, or was killed). */
+export class TokenHostDied extends Data.TaggedError("TokenHostDied")<{
+  readonly token: string
+  readonly call: string
+  readonly signal: string | undefined
+  readonly detail: string
+}> {}
+
+/** The token was in use and is gone or broken; it is tried again by itself. */
+export class TokenUnavailable extends Data.TaggedError("TokenUnavailable")<{
+  readonly token: string
+  /** PKCS#11 function and code that showed it, if one did. */
+  readonly call: string | undefined
+  readonly code: string | undefined
+  readonly detail: string
+}> {}
+
+/** The key cannot sign with the scheme. */
+export class SchemeNotSupported extends Data.TaggedError("SchemeNotSupported")<{
+  readonly token: string
+  readonly scheme: string
+  readonly keyType: string
+}> {}
+
+/** Generating, initialising or changing a PIN was cut off; whether it was done is not known. */
+export class OutcomeUnknown extends Data.TaggedError("OutcomeUnknown")<{
+  readonly token: string
+  readonly operation: "create-key" | "init" | "change-pin" | "delete-key"
+}> {}
+
+/** The module answered with a code nothing here can put right. */
+export class TokenError extends Data.TaggedError("TokenError")<{
+  readonly token: string
+  /** `C_Sign` and the like. */
+  readonly call: string
+  /** `CKR_DEVICE_ERROR` and the like; unknown ones as `0x80000123`. */
+  readonly code: string
+  /** What the module printed meanwhile. */
+  readonly detail: string
+}> {}
+
+/** The settings give no way to a token: mode, module path or socket path is missing. */
+export class CryptokiOff extends Data.TaggedError("CryptokiOff")<{ readonly missing: string }> {}
+
+/** tedge-p11-server does not answer on its socket. */
+export class SigningServiceUnreachable extends Data.TaggedError("SigningServiceUnreachable")<{
+  readonly socketPath: string
+  readonly reason: "missing" | "noPermission" | "refused" | "silent" | "closedEarly" | "other"
+  readonly detail: string
+}> {}
+
+/** tedge-p11-server answered with an Error frame; its words. */
+export class SigningServiceRefused extends Data.TaggedError("SigningServiceRefused")<{
+  readonly message: string
+}> {}
+
+/** tedge-p11-server answered with something that is no answer to the request. */
+export class SigningServiceGarbled extends Data.TaggedError("SigningServiceGarbled")<{
+  readonly socketPath: string
+  readonly detail: string
+}> {}
+
+export type TokenRefusal =
+  | TokenNotFound
+  | TokenAmbiguous
+  | KeyNotFound
+  | KeyExists
+  | KeyAmbiguous
+  | UriNotUsable
+  | OutsideScope
+  | PinMissing
+  | PinRejected
+  | ModuleNotLoaded
+  | TokenTimeout
+  | TokenHostDied
+  | TokenUnavailable
+  | SchemeNotSupported
+  | OutcomeUnknown
+  | TokenError
+  | CryptokiOff
+  | SigningServiceUnreachable
+  | SigningServiceRefused
+  | SigningServiceGarbled

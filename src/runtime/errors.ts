@@ -1,0 +1,24 @@
+/** Why a message did not come to an answer. They belong to the sending, never to what was asked. */
+import { Data } from "effect"
+
+/** The message was not accepted: the mailbox was full, or the actor had stopped for good. */
+export class Undeliverable extends Data.TaggedError("Undeliverable")<{
+  readonly actor: string
+  readonly reason: "full" | "stopped"
+}> {}
+
+/** The deadline passed. `queued`: it was never handled. `handling`: the actor had begun. */
+export class AskTimeout extends Data.TaggedError("AskTimeout")<{
+  readonly actor: string
+  readonly message: string
+  readonly stage: "queued" | "handling"
+  readonly withinMs: number
+}> {}
+
+/** The actor ended while it handled the message. It may have been handled in part. */
+export class PeerDown extends Data.TaggedError("PeerDown")<{
+  readonly actor: string
+  readonly message: string
+}> {}
+
+export type AskFailed = Undeliverable | AskTimeout | PeerDown
