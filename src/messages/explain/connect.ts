@@ -1,0 +1,192 @@
+/** Sentences for what a step of `tedge connect` can end with. */
+import type { AskFailed } from "../../runtime/errors.ts"
+import type {
+  AlreadyConnected,
+  BrokerNotListening,
+  CertificateNotValid,
+  CloudSelector,
+  ConnectionCheckFailed,
+  DeviceNotCreated,
+  FileNotWritten,
+  HsmNeedsBuiltInBridge,
+  MosquittoBridgeRequested,
+  NotConnected,
+  ProfilesCollide,
+  ServiceCommandFailed,
+  ServiceManagerUnavailable,
+  SystemFileInvalid,
+  TenantMismatch
+} from "../connect.ts"
+import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
+import { explainMqtt } from "./mqtt.ts"
+
+/** The refusals that are ConnectActor's own. */
+export type StepRefusal =
+  | AlreadyConnected
+  | NotConnected
+  | HsmNeedsBuiltInBridge
+  | MosquittoBridgeRequested
+  | ProfilesCollide
+  | ServiceCommandFailed
+  | SystemFileInvalid
+  | ServiceManagerUnavailable
+  | BrokerNotListening
+  | DeviceNotCreated
+  | ConnectionCheckFailed
+  | TenantMismatch
+  | CertificateNotValid
+  | FileNotWritten
+
+const displayName = { c8y: "Cumulocity", az: "Azure", aws: "AWS" } as const
+
+/** The words that name the connection on the command line: `c8y --profile prod`. */
+const words = (of: CloudSelector): string =>
+  of.profile === undefined ? of.cloud : `${of.cloud} --profile ${of.profile}`
+
+export const explainConnect = (failure: StepRefusal): Explanation => {
+  switch (failure._tag) {
+    case "AlreadyConnected":
+      return {
+        error: "Connection is already established",
+        hint: `to make it anew: tedge reconnect ${words(failure)}; to remove it: tedge disconnect ${words(failure)}`
+      }
+    case "NotConnected":
+      return {
+        error: `Device is not connected to ${displayName[failure.cloud]}`,
+        hint: `tedge connect ${words(failure)}`
+      }
+    case "HsmNeedsBuiltInBridge":
+      return {
+        error:
+          "PKCS #11 does not work with mosquitto as the bridge: the key in the token signs for the built-in bridge only",
+        hint: "tedge config set mqtt.bridge.built_in true"
+      }
+    case "MosquittoBridgeRequested":
+      return {
+        error: "mqtt.bridge.built_in is false, and the mosquitto bridge is not made by this tedge",
+        hint: "tedge config set mqtt.bridge.built_in true"
+      }
+    case "ProfilesCollide":
+      return {
+        error: `these settings must differ between profiles, and are all '${failure.value}': ${failure.keys.join(", ")}`,
+        hint: `tedge config set ${failure.keys.at(-1) ?? "<key>"} <another value>`
+      }
+    case "ServiceCommandFailed":
+      return explainCommand(failure)
+    case "SystemFileInvalid":
+      return {
+        error: `Syntax error in the system config file: ${quoted(failure.detail)}`,
+        hint: `Check '${failure.path}' file`
+      }
+    case "ServiceManagerUnavailable":
+      return {
+        error: `the service manager '${failure.name}' is not available: '${failure.command.join(" ")}' failed`,
+        hint: "check [init] in system.toml; without it tedge manages its services itself"
+      }
+    case "BrokerNotListening":
+      return explainBroker(failure)
+    case "DeviceNotCreated":
+      return {
+        error: `${failure.host} did not acknowledge the device '${failure.deviceId}'${inBrackets(failure.detail)}`
+      }
+    case "ConnectionCheckFailed":
+      return explainCheck(failure)
+    case "TenantMismatch":
+      return {
+        error: `The device is connected to ${failure.issuer}, but the configured URL is (mqtt=${failure.mqttHost}, http=${failure.httpHost})`,
+        hint: `remove the device certificate from ${failure.issuer}, then: tedge reconnect c8y`
+      }
+    case "CertificateNotValid":
+      return failure.reason === "expired"
+        ? {
+            error: `the device certificate '${failure.path}' expired at ${failure.at}`,
+            hint: "renew it: tedge cert renew; or check the device's clock: date"
+          }
+        : {
+            error: `the device certificate '${failure.path}' is not valid before ${failure.at}`,
+            hint: "check the device's clock: date"
+          }
+    case "FileNotWritten":
+      return explainFile(failure)
+  }
+}
+
+const explainCommand = (failure: ServiceCommandFailed): Explanation => {
+  const command = `Service command <"${failure.command.join(" ")}">`
+  const output = inBrackets(failure.output)
+  switch (failure.reason) {
+    case "notFound":
+      return { error: `${command} not found`, hint: "check [init] in system.toml" }
+    case "exit":
+      return { error: `${command} failed with code: ${failure.status}${output}` }
+    case "signal":
+      return { error: `${command} terminated by a signal (${failure.status})${output}` }
+    case "timeout":
+      return { error: `${command} did not end within ${failure.status}${output}` }
+  }
+}
+
+const explainBroker = (failure: BrokerNotListening): Explanation => {
+  const cause = failure.cause === undefined ? "" : `: ${explainMqtt(failure.cause).error}`
+  return {
+    error: `Timed out after ${seconds(failure.afterMs)} waiting for mosquitto to be listening at ${failure.host}:${failure.port}${cause}`,
+    hint: "look at mosquitto's log, and check mqtt.client.host and mqtt.client.port"
+  }
+}
+
+const explainCheck = (failure: ConnectionCheckFailed): Explanation => {
+  const start = `Failed to verify device is connected to ${displayName[failure.cloud]}`
+  const cause = failure.cause === undefined ? undefined : explainMqtt(failure.cause)
+  switch (failure.reason) {
+    case "localBroker":
+      return {
+        error: `${start}: ${cause?.error ?? quoted(failure.detail)}`,
+        hint: "the local broker is the trouble, not the cloud: check mqtt.client.host and mqtt.client.port"
+      }
+    case "bridgeDown":
+      return {
+        error: `${start}: the bridge is down${inBrackets(cause?.error ?? failure.detail)}`,
+        hint: cause?.hint ?? `look at the log of tedge-mapper-${failure.cloud}`
+      }
+    case "noAnswer":
+      return {
+        error: `${start}: the bridge is up, but nothing came back${inBrackets(failure.detail)}`,
+        hint: "check in the cloud that the device may publish and subscribe"
+      }
+  }
+}
+
+const explainFile = (failure: FileNotWritten): Explanation => {
+  const error = `'${failure.path}' could not be written: ${failure.code}`
+  switch (failure.code) {
+    case "EACCES":
+    case "EPERM":
+      return { error, hint: "run the command as root (sudo), or give this user the right to write there" }
+    case "EROFS":
+      return { error, hint: "the file system is read-only: choose another place with --config-dir" }
+    case "ENOSPC":
+    case "EDQUOT":
+      return { error, hint: "the disk is full; the old file is unchanged" }
+    default:
+      return { error }
+  }
+}
+
+/** Sentences for asks that came to no answer: something of ours, or a peer that hangs. */
+export const explainAsk = (failure: AskFailed): Explanation => {
+  switch (failure._tag) {
+    case "AskTimeout":
+      return {
+        error: `${failure.actor} did not ${failure.stage === "queued" ? "come to" : "finish"} '${failure.message}' within ${seconds(failure.withinMs)}`
+      }
+    case "PeerDown":
+      return {
+        error: `${failure.actor} ended while it handled '${failure.message}'; it is restarted by itself`,
+        hint: "try again"
+      }
+    case "Undeliverable":
+      return failure.reason === "full"
+        ? { error: `${failure.actor} has more to do than it takes`, hint: "try again in a moment" }
+        : { error: `${failure.actor} has stopped` }
+  }
+}

@@ -1,0 +1,28 @@
+/** A sentence for people: what happened, and what they can do about it. */
+export interface Explanation {
+  /** Lower case, no full stop, the values in quotes; one line. */
+  readonly error: string
+  /** A command to run, or a fact the person lacks. */
+  readonly hint?: string
+}
+
+/** How much of somebody else's text goes into a sentence. */
+const longest = 600
+
+/**
+ * Text that came from outside (a module, a broker, a loader) as part of one line: control characters out,
+ * line ends to `; `, cut at 600 characters.
+ */
+export const quoted = (text: string): string => {
+  const line = text
+    .trim()
+    .replace(/\s*[\r\n]+\s*/g, "; ")
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+    .replace(/[\u0000-\u001f\u007f-\u009f]/g, " ")
+  return line.length > longest ? `${line.slice(0, longest)}…` : line
+}
+
+/** ` (text)`, or nothing when there is no text. */
+export const inBrackets = (text: string): string => (text.trim() === "" ? "" : ` (${quoted(text)})`)
+
+export const seconds = (ms: number): string => `${Math.round(ms / 100) / 10} s`

@@ -1,0 +1,177 @@
+/** Sentences for what a broker, or the road to it, refused. */
+import type {
+  BrokerRefused,
+  BrokerSilent,
+  CredentialUnusable,
+  DialFailed,
+  MqttRefusal,
+  SigningCutOff,
+  TlsFailed
+} from "../mqtt.ts"
+import { type Explanation, inBrackets, seconds } from "./explanation.ts"
+import { explainToken } from "./token.ts"
+
+export const explainMqtt = (failure: MqttRefusal): Explanation => {
+  switch (failure._tag) {
+    case "DialFailed":
+      return explainDial(failure)
+    case "TlsFailed":
+      return explainTls(failure)
+    case "CredentialUnusable":
+      return explainCredential(failure)
+    case "KeyMismatch":
+      return {
+        error: `the private key '${failure.key}' does not belong to the certificate '${failure.certPath}'`,
+        hint: "set the pair that belongs together: device.cert_path with device.key_uri (token) or device.key_path (file)"
+      }
+    case "SigningFailed": {
+      const why = failure.cause._tag === "SigningCutOff" ? explainCutOff(failure.cause) : explainToken(failure.cause)
+      return { ...why, error: `the token did not sign for the connection to ${failure.host}: ${why.error}` }
+    }
+    case "BrokerRefused":
+      return explainBroker(failure)
+    case "ConnectionLost":
+      return failure.stage === "connecting"
+        ? { error: `${at(failure)} closed the connection before it was established${inBrackets(failure.detail)}` }
+        : { error: `the connection to ${at(failure)} was lost${inBrackets(failure.detail)}` }
+    case "BrokerSilent":
+      return explainSilence(failure)
+  }
+}
+
+const at = (failure: { readonly host: string; readonly port: number }): string => `${failure.host}:${failure.port}`
+
+const explainDial = (failure: DialFailed): Explanation => {
+  switch (failure.code) {
+    case "ECONNREFUSED":
+      return { error: `nobody listens at ${at(failure)}`, hint: "check host and port, and whether the broker runs" }
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return {
+        error: `the host name '${failure.host}' cannot be resolved`,
+        hint: "check the name and the device's DNS settings"
+      }
+    case "ETIMEDOUT":
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+      return {
+        error: `${at(failure)} cannot be reached (${failure.code})`,
+        hint: "check the network, routes and firewalls"
+      }
+    case "proxy":
+      return {
+        error: `the proxy refused the way to ${at(failure)}${inBrackets(failure.detail)}`,
+        hint: "check: tedge config list proxy"
+      }
+    default:
+      return { error: `${at(failure)} cannot be reached: ${failure.code}${inBrackets(failure.detail)}` }
+  }
+}
+
+const explainTls = (failure: TlsFailed): Explanation => {
+  const { host } = failure
+  switch (failure.reason) {
+    case "serverNotTrusted":
+      return {
+        error: `The device does not trust the certificate presented by ${host}${inBrackets(failure.detail)}`,
+        hint: "check the trusted certificates: tedge config get c8y.root_cert_path"
+      }
+    case "hostMismatch":
+      return {
+        error: `the certificate presented by ${host} is for another name${inBrackets(failure.detail)}`,
+        hint: "check: tedge config get c8y.url"
+      }
+    case "serverCertificateExpired":
+      return { error: `the certificate presented by ${host} has expired`, hint: "check the device's clock: date" }
+    case "serverCertificateNotYetValid":
+      return { error: `the certificate presented by ${host} is not valid yet`, hint: "check the device's clock: date" }
+    case "certificateRefused":
+      return {
+        error: `${host} did not recognise the device certificate${inBrackets(failure.detail)}`,
+        hint: "make the cloud trust it: tedge cert upload c8y"
+      }
+    case "certificateExpired":
+      return { error: `${host} says that the device certificate has expired`, hint: "renew it: tedge cert renew" }
+    case "certificateRequired":
+      return {
+        error: `${host} wants a device certificate and got none`,
+        hint: "check: tedge config get device.cert_path"
+      }
+    case "handshakeRefused":
+      return {
+        error: `${host} refused the TLS handshake without giving a reason`,
+        hint: "check that device.cert_path belongs to the key, and that the cloud trusts the certificate"
+      }
+    case "protocolVersion":
+      return { error: `${host} and this device have no TLS version in common${inBrackets(failure.detail)}` }
+    case "signatureMismatch":
+      return {
+        error: "the token's signature does not fit the device certificate; nothing was sent",
+        hint: "the certificate belongs to another key: check device.cert_path and device.key_uri"
+      }
+    case "notTls":
+      return {
+        error: `what answers at ${at(failure)} does not speak TLS${inBrackets(failure.detail)}`,
+        hint: "check the port"
+      }
+    case "other":
+      return { error: `the TLS handshake with ${host} failed${inBrackets(failure.detail)}` }
+  }
+}
+
+const explainCredential = (failure: CredentialUnusable): Explanation => {
+  const what = `the ${failure.role} file '${failure.path}'`
+  switch (failure.reason) {
+    case "missing":
+      return {
+        error: `${what} does not exist`,
+        ...(failure.role === "certificate" && { hint: "make one with `tedge cert create`, or set device.cert_path" })
+      }
+    case "noPermission":
+      return { error: `${what} may not be read by this user`, hint: `check: ls -l '${failure.path}'` }
+    case "isDirectory":
+      return { error: `${what} is a directory` }
+    case "malformed":
+      return { error: `${what} is not what it should be${inBrackets(failure.detail)}`, hint: "it must be in PEM form" }
+    case "empty":
+      return { error: `${what} holds none${inBrackets(failure.detail)}` }
+    case "tooLarge":
+      return { error: `${what} is too large${inBrackets(failure.detail)}` }
+  }
+}
+
+const explainCutOff = (failure: SigningCutOff): Explanation => {
+  switch (failure.reason) {
+    case "timeout":
+      return {
+        error: `the token had not signed after ${seconds(failure.afterMs)}`,
+        hint: "if the token waits for a touch, touch it"
+      }
+    case "down":
+      return { error: "the signing actor ended before it answered; it is restarted by itself" }
+    case "full":
+      return { error: "too many signatures are waiting for the token" }
+    case "stopped":
+      return { error: "the signing actor has stopped" }
+  }
+}
+
+const connack: Record<number, string> = {
+  1: "it does not speak MQTT 3.1.1",
+  2: "it does not accept the client id",
+  3: "the service is not available",
+  4: "user name or password is wrong",
+  5: "this client is not authorised",
+  128: "it refused the subscription"
+}
+
+const explainBroker = (failure: BrokerRefused): Explanation => ({
+  error: `the broker at ${at(failure)} refused: ${connack[failure.code] ?? `code ${failure.code}`}${inBrackets(failure.detail)}`
+})
+
+const explainSilence = (failure: BrokerSilent): Explanation => {
+  const error = `${at(failure)} did not answer within ${seconds(failure.afterMs)} (waiting for ${failure.waitingFor})`
+  return failure.signingMs === undefined
+    ? { error }
+    : { error, hint: `the token took ${seconds(failure.signingMs)} of it to sign` }
+}

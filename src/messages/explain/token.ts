@@ -1,0 +1,180 @@
+/** Sentences for what a token, its module, or the way to it refused. */
+import type { ModuleNotLoaded, PinRejected, SigningServiceUnreachable, TokenRefusal } from "../token-refusals.ts"
+import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
+
+export const explainToken = (failure: TokenRefusal): Explanation => {
+  switch (failure._tag) {
+    case "TokenNotFound":
+      return {
+        error: `Didn't find a slot to use. The device may be disconnected.${failure.uri === undefined ? "" : ` No token matches '${failure.uri}'`}`,
+        hint:
+          failure.present.length === 0
+            ? "no token is there at all: plug it in, or initialise one; tedge goes on by itself when it is back"
+            : `tokens that are there: ${failure.present.join(", ")}`
+      }
+    case "TokenAmbiguous":
+      return { error: "several tokens match", hint: `name one of them: ${failure.candidates.join(", ")}` }
+    case "KeyNotFound":
+      return {
+        error: `Failed to find a signing key: Failed to find a key on token '${failure.token}'${failure.uri === undefined ? "" : ` that matches '${failure.uri}'`}`,
+        hint:
+          failure.elsewhere === undefined
+            ? "list the keys with: tedge hsm list-keys"
+            : `another token has it: tedge config set device.key_uri '${failure.elsewhere}'`
+      }
+    case "KeyExists":
+      return {
+        error: `Object with this id already exists on the token: token '${failure.token}', id '${failure.id}'`,
+        hint: "choose another --id, or leave it out for a random one"
+      }
+    case "KeyAmbiguous":
+      return { error: "several keys match", hint: `name one of them: ${failure.candidates.join(", ")}` }
+    case "UriNotUsable":
+      return { error: `the URI '${failure.uri}' cannot be used here: ${failure.reason}` }
+    case "OutsideScope":
+      return {
+        error: `'${failure.uri}' lies outside of what device.cryptoki.uri allows: '${failure.scope}'`,
+        hint: "check: tedge config get device.cryptoki.uri"
+      }
+    case "PinMissing":
+      return {
+        error: `token '${failure.token}' wants a PIN and none is configured`,
+        hint: "tedge config set device.cryptoki.pin <PIN>"
+      }
+    case "PinRejected":
+      return explainPin(failure)
+    case "ModuleNotLoaded":
+      return explainModule(failure)
+    case "TokenTimeout":
+      return {
+        error: `token '${failure.token}': ${failure.call} did not return within ${seconds(failure.afterMs)}; its module was restarted`,
+        hint: "if the token waits for a touch, touch it; otherwise check its cable and reader"
+      }
+    case "TokenHostDied":
+      return {
+        error: `token '${failure.token}': the PKCS#11 module crashed in ${failure.call}${failure.signal === undefined ? "" : ` (${failure.signal})`}${inBrackets(failure.detail)}`,
+        hint: "it is restarted by itself; if this repeats, update the module"
+      }
+    case "TokenUnavailable":
+      return {
+        error: `token '${failure.token}' is gone or out of order${failure.code === undefined ? "" : `: ${failure.call} returned ${failure.code}`}${inBrackets(failure.detail)}`,
+        hint: "plug it in again; tedge goes on by itself when it is back"
+      }
+    case "SchemeNotSupported":
+      return {
+        error: `the ${failure.keyType} key on token '${failure.token}' cannot sign with ${failure.scheme}`,
+        hint: "use a key of another type: tedge cert create-key-hsm --type ecdsa --curve p256"
+      }
+    case "OutcomeUnknown":
+      return {
+        error: `token '${failure.token}': ${failure.operation} was cut off, and whether it was done is not known`,
+        hint: "look before you try again: tedge hsm list-keys"
+      }
+    case "TokenError":
+      return {
+        error: `token '${failure.token}': ${failure.call} returned ${failure.code}${inBrackets(failure.detail)}`
+      }
+    case "CryptokiOff":
+      return {
+        error: `the settings do not say how to reach the token: '${failure.missing}' is missing`,
+        hint: `tedge config set ${failure.missing} <value>`
+      }
+    case "SigningServiceUnreachable":
+      return explainService(failure)
+    case "SigningServiceRefused":
+      return { error: `tedge-p11-server: ${quoted(failure.message)}` }
+    case "SigningServiceGarbled":
+      return {
+        error: `what answers at '${failure.socketPath}' does not speak the protocol of tedge-p11-server: ${quoted(failure.detail)}`,
+        hint: "check: tedge config get device.cryptoki.socket_path"
+      }
+  }
+}
+
+const clearLatch = "set the right PIN (tedge config set device.cryptoki.pin <PIN>), or: tedge hsm clear-pin-latch"
+
+const explainPin = (failure: PinRejected): Explanation => {
+  const token = `token '${failure.token}'`
+  switch (failure.reason) {
+    case "incorrect":
+      return {
+        error: `${token}: The specified PIN is incorrect`,
+        hint: "it will not be tried again; set the right one: tedge config set device.cryptoki.pin <PIN>"
+      }
+    case "latched":
+      return {
+        error: `${token}: The specified PIN is incorrect; it was refused before and was not tried again, to keep the token from locking`,
+        hint: clearLatch
+      }
+    case "latchedAll":
+      return {
+        error: `${token}: two different PINs were refused; no other is tried, to keep the token from locking`,
+        hint: "make sure of the PIN, then: tedge hsm clear-pin-latch"
+      }
+    case "locked":
+      return {
+        error: `the user PIN of ${token} is locked`,
+        hint: "reset it with the SO PIN: tedge hsm change-pin --reset"
+      }
+    case "expired":
+      return { error: `the user PIN of ${token} has expired`, hint: "change it: tedge hsm change-pin" }
+    case "finalTry":
+      return {
+        error: `${token} has one PIN try left, so no PIN was tried`,
+        hint: "log in once by hand with the right PIN, e.g.: pkcs11-tool --login --list-objects"
+      }
+    case "differs":
+      return {
+        error: `${token} is open with another PIN than the one given`,
+        hint: "use one PIN for one token: check device.cryptoki.pin, device.key_pin and pin-value in the URI"
+      }
+    case "invalid":
+      return { error: `${token} does not take a PIN of this length or with these characters` }
+  }
+}
+
+const explainModule = (failure: ModuleNotLoaded): Explanation => {
+  const start = `Failed to load PKCS#11 dynamic object '${failure.path}'`
+  const check = "check: tedge config get device.cryptoki.module_path"
+  switch (failure.reason) {
+    case "missing":
+      return { error: `${start}: there is no such file`, hint: check }
+    case "noPermission":
+      return { error: `${start}: this user may not read it`, hint: `check: ls -l '${failure.path}'` }
+    case "notAModule":
+      return { error: `${start}: it is not a PKCS#11 module${inBrackets(failure.detail)}`, hint: check }
+    case "wrongArchitecture":
+      return {
+        error: `${start}: it was built for another kind of machine${inBrackets(failure.detail)}`,
+        hint: "install the module's package for this machine"
+      }
+    case "pkcs11jsMissing":
+      return {
+        error: `the npm package pkcs11js is not installed or could not be built${inBrackets(failure.detail)}`,
+        hint: "install python3, make and g++, then: npm rebuild pkcs11js; or use tedge-p11-server: tedge config set device.cryptoki.mode socket"
+      }
+    case "other":
+      return { error: `${start}${inBrackets(failure.detail)}`, hint: check }
+  }
+}
+
+const explainService = (failure: SigningServiceUnreachable): Explanation => {
+  const start = `Failed to connect to tedge-p11-server UNIX socket at '${failure.socketPath}'`
+  switch (failure.reason) {
+    case "missing":
+      return { error: `${start}: there is no socket`, hint: "start it: systemctl start tedge-p11-server.socket" }
+    case "noPermission":
+      return { error: `${start}: this user may not open it`, hint: `check: ls -l '${failure.socketPath}'` }
+    case "refused":
+      return { error: `${start}: nobody listens there`, hint: "start it: systemctl start tedge-p11-server.socket" }
+    case "silent":
+      return { error: `${start}: it does not answer`, hint: "look at its log: journalctl -u tedge-p11-server" }
+    case "closedEarly":
+      return {
+        error: `${start}: it closed the connection before it answered`,
+        hint: "look at its log: journalctl -u tedge-p11-server"
+      }
+    case "other":
+      return { error: `${start}${inBrackets(failure.detail)}` }
+  }
+}

@@ -1,0 +1,96 @@
+/** Who may import whom, and where each library that can surprise us may appear. README, "Where things are", says the same. */
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { dirname, join, relative } from "node:path"
+import { describe, expect, it } from "vitest"
+
+const src = join(import.meta.dirname, "../src")
+
+/** Library -> the one file that may import it. */
+const fences: Record<string, string> = {
+  pkcs11js: "actors/cryptoki/pkcs11-module.ts",
+  mqtt: "actors/mqtt/mqtt-client.ts",
+  rxjs: "runtime/channel.ts",
+  "smol-toml": "platform/toml-file.ts",
+  "@decimalturn/toml-patch": "platform/toml-file.ts",
+  "effect/cli": "cli/command-line.ts",
+  "tls.node": "platform/tls-addon.ts",
+  "unix.node": "platform/unix-addon.ts"
+}
+
+/** Modules of Effect that are tagged unstable and have no fence: nobody may import them. */
+const forbidden = [/^effect\/(testing|cluster|rpc|http|process|socket|unstable)(\/|$)/, /^@effect\//]
+
+const layers = ["cli", "actors", "platform", "messages", "runtime"]
+
+/** An actor folder is a layer of its own: actors know each other as refs only. */
+const layer = (file: string) =>
+  file
+    .split("/")
+    .slice(0, file.startsWith("actors/") ? 2 : 1)
+    .join("/")
+
+const mayImport = (from: string, to: string) => {
+  const rank = (file: string) => layers.indexOf(file.split("/")[0] ?? "")
+  return (
+    layer(from) === layer(to) ||
+    (rank(to) > rank(from) && !(from.startsWith("platform/") && to.startsWith("runtime/actor")))
+  )
+}
+
+interface Import {
+  readonly file: string
+  readonly target: string
+}
+
+const importsOf = (file: string): ReadonlyArray<Import> => {
+  const text = readFileSync(join(src, file), "utf8")
+  const found = text.matchAll(/(?:from|import|require)\s*\(?\s*["']([^"']+)["']/g)
+  return [...found].map(([, target = ""]) => ({ file, target }))
+}
+
+const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"))
+const imports = files.flatMap(importsOf)
+
+const within = (library: string, target: string) => target === library || target.startsWith(`${library}/`)
+
+describe("the structure of src", () => {
+  it("has files to look at", () => {
+    expect(files.length).toBeGreaterThan(20)
+    for (const name of layers) expect(existsSync(join(src, name))).toBe(true)
+  })
+
+  it("imports go down: cli -> actors -> platform, messages -> runtime, never between actors", () => {
+    const wrong = imports
+      .filter(({ target }) => target.startsWith("."))
+      .map(({ file, target }) => ({ file, to: relative(src, join(src, dirname(file), target)) }))
+      .filter(({ to }) => to.endsWith(".ts"))
+      .filter(({ file, to }) => !mayImport(file, to))
+    expect(wrong).toEqual([])
+  })
+
+  it("a fenced library is imported by its one file only", () => {
+    const wrong = imports.filter(({ file, target }) =>
+      Object.entries(fences).some(
+        ([library, owner]) => (within(library, target) || target.endsWith(`/${library}`)) && file !== owner
+      )
+    )
+    expect(wrong).toEqual([])
+  })
+
+  it("nobody imports a module of Effect that is tagged unstable and not fenced", () => {
+    const wrong = imports.filter(({ target }) => forbidden.some((pattern) => pattern.test(target)))
+    expect(wrong).toEqual([])
+  })
+
+  it("messages are pure: they import only effect and each other", () => {
+    const wrong = imports.filter(
+      ({ file, target }) => file.startsWith("messages/") && !target.startsWith(".") && !within("effect", target)
+    )
+    expect(wrong).toEqual([])
+  })
+
+  it("sentences for people are written in messages/explain only: nobody else writes to the console", () => {
+    const wrong = files.filter((file) => /\bconsole\.\w+\(/.test(readFileSync(join(src, file), "utf8")))
+    expect(wrong).toEqual([])
+  })
+})
