@@ -1,0 +1,198 @@
+/**
+ * What ConfigActor understands: reading the settings, and `tedge config get | set | unset | add | remove | list`.
+ *
+ * Sent by the commands of the CLI, by ConnectActor, and at the start of the mapper and of tedge-p11-server.
+ */
+import { Data, Effect, type Redacted } from "effect"
+import type { Ask } from "../runtime/protocol.ts"
+import type { SettingWarning, ValueProblem, ValueSource } from "./settings/refused-value.ts"
+import type { CloudSettings, IdProblem, Settings } from "./settings/resolved-settings.ts"
+import type { CloudName } from "./settings/setting.ts"
+
+/** There is no such setting. `similar`: names that may have been meant, best first. */
+export class UnknownSetting extends Data.TaggedError("UnknownSetting")<{
+  readonly key: string
+  readonly similar: ReadonlyArray<string>
+}> {}
+
+/** The profile has no settings at all. `known`: the profiles that have. */
+export class UnknownProfile extends Data.TaggedError("UnknownProfile")<{
+  readonly cloud: CloudName
+  readonly profile: string
+  readonly known: ReadonlyArray<string>
+}> {}
+
+export class ProfileNotUsable extends Data.TaggedError("ProfileNotUsable")<{
+  readonly profile: string
+  /** The setting that was asked for; empty if none was. */
+  readonly key: string
+  readonly reason:
+    | "empty"
+    | "characters"
+    | "no-letter-or-digit"
+    /** The setting belongs to no cloud. */
+    | "not-profiled"
+    /** The key names another profile. */
+    | "named-twice"
+}> {}
+
+/** A text is not a value of the setting. */
+export class InvalidSetting extends Data.TaggedError("InvalidSetting")<{
+  readonly key: string
+  /** Undefined for a secret. */
+  readonly value: string | undefined
+  readonly source: ValueSource
+  readonly problem: ValueProblem
+}> {}
+
+/** Somebody needs the setting and nothing sets it. */
+export class SettingMissing extends Data.TaggedError("SettingMissing")<{
+  readonly key: string
+  /** For identities: why the certificate gave none. */
+  readonly idProblem: IdProblem | undefined
+}> {}
+
+/** Settings that need each other are set in part (proxy.username and proxy.password). */
+export class SettingsIncomplete extends Data.TaggedError("SettingsIncomplete")<{
+  readonly set: ReadonlyArray<string>
+  readonly missing: ReadonlyArray<string>
+}> {}
+
+/** The file is no TOML, or too large. Nothing was written. */
+export class ConfigFileMalformed extends Data.TaggedError("ConfigFileMalformed")<{
+  readonly path: string
+  /** From 1; 0 when the whole file is meant. */
+  readonly line: number
+  readonly column: number
+  /** The parser's words. */
+  readonly reason: string
+}> {}
+
+/** The file is there and cannot be read. It is not taken for empty. */
+export class ConfigFileUnreadable extends Data.TaggedError("ConfigFileUnreadable")<{
+  readonly path: string
+  /** `EACCES`, `EISDIR` and the like. */
+  readonly code: string
+}> {}
+
+/** The file could not be written; it is as it was. */
+export class ConfigFileNotWritten extends Data.TaggedError("ConfigFileNotWritten")<{
+  readonly path: string
+  readonly step: "lock" | "create" | "write" | "sync" | "rename"
+  /** `EACCES`, `ENOSPC` and the like. */
+  readonly code: string
+}> {}
+
+/** The change cannot be made without touching something else in the file; it is as it was. */
+export class ConfigFileNotEditable extends Data.TaggedError("ConfigFileNotEditable")<{
+  readonly path: string
+  readonly key: string
+  readonly detail: string
+}> {}
+
+/** The file has a version we do not know. */
+export class ConfigVersionUnknown extends Data.TaggedError("ConfigVersionUnknown")<{
+  readonly path: string
+  readonly version: string
+}> {}
+
+/** A version 1 file has a setting under its old and its new name. */
+export class ConfigMigrationConflict extends Data.TaggedError("ConfigMigrationConflict")<{
+  readonly path: string
+  readonly from: string
+  readonly to: string
+}> {}
+
+/** A newer thin-edge keeps the settings of this cloud in a file of its own, which we do not read. */
+export class NewerConfigurationFound extends Data.TaggedError("NewerConfigurationFound")<{
+  readonly cloud: CloudName
+  readonly path: string
+}> {}
+
+/** The files do not give settings. */
+export type ConfigFileRefusal =
+  | ConfigFileMalformed
+  | ConfigFileUnreadable
+  | ConfigVersionUnknown
+  | ConfigMigrationConflict
+  | NewerConfigurationFound
+
+export type KeyRefusal = UnknownSetting | UnknownProfile | ProfileNotUsable
+
+export type ReadRefusal = ConfigFileRefusal | KeyRefusal | InvalidSetting | SettingsIncomplete
+
+export type WriteRefusal =
+  | ConfigFileRefusal
+  | KeyRefusal
+  | InvalidSetting
+  | ConfigFileNotWritten
+  | ConfigFileNotEditable
+
+export type ConfigRefusal = ReadRefusal | WriteRefusal | SettingMissing
+
+export interface ShownSetting {
+  /** Canonical, with the profile: `c8y.profiles.prod.url`. */
+  readonly key: string
+  /** As `config get` prints it; undefined: not set. */
+  readonly value: Redacted.Redacted<string> | undefined
+  readonly source: ValueSource | undefined
+  /** The value is, or has in it, a PIN or a password. */
+  readonly secret: boolean
+}
+
+/** A setting as the user names it. Dots and underscores are the same; `profile` is `--profile`. */
+export interface SettingSelector {
+  readonly key: string
+  readonly profile?: string | undefined
+}
+
+export interface Warned {
+  readonly warnings: ReadonlyArray<SettingWarning>
+}
+
+export type ConfigProtocol = {
+  /** What no cloud is needed for. */
+  readonly ReadSettings: Ask<void, { readonly settings: Settings } & Warned, ReadRefusal>
+  /** Without `profile`, TEDGE_CLOUD_PROFILE counts; `null` is the section without profile, whatever it says. */
+  readonly ReadCloudSettings: Ask<
+    { readonly cloud: CloudName; readonly profile?: string | null | undefined },
+    { readonly settings: CloudSettings } & Warned,
+    ReadRefusal
+  >
+  /** The section without profile first, then every profile, by name. */
+  readonly ReadProfiles: Ask<
+    { readonly cloud: CloudName },
+    { readonly profiles: ReadonlyArray<CloudSettings> } & Warned,
+    ReadRefusal
+  >
+  readonly Get: Ask<SettingSelector, ShownSetting & Warned, ReadRefusal | SettingMissing>
+  /** In the order of `config list`, those without value too. `filter`: a part of the key. */
+  readonly List: Ask<
+    { readonly filter: string },
+    { readonly settings: ReadonlyArray<ShownSetting> } & Warned,
+    ReadRefusal
+  >
+  /** An empty value unsets. */
+  readonly Set: Ask<SettingSelector & { readonly value: Redacted.Redacted<string> }, Warned, WriteRefusal>
+  readonly Unset: Ask<SettingSelector, Warned, WriteRefusal>
+  /** Sets: the union with what is in force. Others: replaced. */
+  readonly Add: Ask<SettingSelector & { readonly value: Redacted.Redacted<string> }, Warned, WriteRefusal>
+  /** Sets: without the members. Others: unset, if equal. */
+  readonly Remove: Ask<SettingSelector & { readonly value: Redacted.Redacted<string> }, Warned, WriteRefusal>
+}
+
+/** Told after a message changed the file. */
+export type ConfigEvent = { readonly _tag: "SettingChanged"; readonly key: string; readonly path: string }
+
+/** The value, or the refusal of whoever cannot do without it. */
+export const neededSetting = <A>(key: string, value: A | undefined): Effect.Effect<A, SettingMissing> =>
+  value === undefined ? Effect.fail(new SettingMissing({ key, idProblem: undefined })) : Effect.succeed(value)
+
+/** The identity, or why there is none. `key`: `device.id`, or that of the cloud. */
+export const neededId = (
+  key: string,
+  device: { readonly id: string | undefined; readonly idProblem: IdProblem | undefined }
+): Effect.Effect<string, SettingMissing> =>
+  device.id === undefined
+    ? Effect.fail(new SettingMissing({ key, idProblem: device.idProblem }))
+    : Effect.succeed(device.id)

@@ -1,0 +1,46 @@
+/** Why a text is no value of a setting, and what else is worth telling about settings. Facts, no prose. */
+
+export type ValueProblem =
+  | { readonly kind: "not-boolean" }
+  | { readonly kind: "not-integer" }
+  | { readonly kind: "out-of-range"; readonly min: number; readonly max: number }
+  | { readonly kind: "not-a-choice"; readonly choices: ReadonlyArray<string> }
+  /** Only a host belongs here: no scheme, port or path. */
+  | { readonly kind: "not-a-host" }
+  | { readonly kind: "not-a-host-port"; readonly part: "host" | "port" }
+  | { readonly kind: "not-an-ip" }
+  | { readonly kind: "not-a-duration" }
+  | { readonly kind: "not-limits" }
+  | { readonly kind: "bad-topic-prefix"; readonly because: "empty" | "hash" | "plus" | "reserved" }
+  | { readonly kind: "bad-topic-id" }
+  | { readonly kind: "bad-proxy-url"; readonly because: "scheme" | "username" | "password" | "syntax" }
+  /** In the file: a number where text belongs, say. */
+  | { readonly kind: "wrong-type"; readonly expected: string; readonly found: string }
+  /** RFC 7512 syntax; `reason` as InvalidPkcs11Uri has it. */
+  | { readonly kind: "bad-pkcs11-uri"; readonly reason: string }
+
+/** Where a value stands. */
+export type ValueSource =
+  | { readonly kind: "argument" }
+  | { readonly kind: "variable"; readonly variable: string }
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "certificate"; readonly path: string }
+  /** Another setting. */
+  | { readonly kind: "fallback"; readonly key: string }
+  | { readonly kind: "default" }
+
+/** Worth telling; nothing is refused for it. */
+export type SettingWarning =
+  | {
+      readonly kind: "deprecated-key"
+      readonly given: string
+      readonly key: string
+      readonly source: ValueSource
+    }
+  | { readonly kind: "unknown-key"; readonly key: string; readonly source: ValueSource }
+  /** Both the setting and an older name of it are there; the older one is ignored. */
+  | { readonly kind: "ignored-key"; readonly given: string; readonly key: string; readonly source: ValueSource }
+  /** The file holds a PIN or a password and others can read it. `mode` is octal: `644`. */
+  | { readonly kind: "secret-exposed"; readonly path: string; readonly mode: string }
+  /** The written file does not belong to whom it should. */
+  | { readonly kind: "owner-not-set"; readonly path: string; readonly owner: string; readonly code: string }

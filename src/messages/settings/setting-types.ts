@@ -1,0 +1,21 @@
+/** The types settings have, under short names for the table. */
+import type { SettingType } from "./setting.ts"
+
+export const text: SettingType = { kind: "text" }
+export const path: SettingType = { kind: "path" }
+export const boolean: SettingType = { kind: "boolean" }
+export const host: SettingType = { kind: "host" }
+export const hostPort = (defaultPort: number): SettingType => ({ kind: "host-port", defaultPort })
+export const ip: SettingType = { kind: "ip" }
+export const duration: SettingType = { kind: "duration" }
+export const set: SettingType = { kind: "set" }
+export const limits: SettingType = { kind: "limits" }
+export const topicPrefix: SettingType = { kind: "topic-prefix" }
+export const topicId: SettingType = { kind: "topic-id" }
+export const proxyUrl: SettingType = { kind: "proxy-url" }
+export const port: SettingType = { kind: "integer", min: 0, max: 65535 }
+export const portNotZero: SettingType = { kind: "integer", min: 1, max: 65535 }
+export const unsigned: SettingType = { kind: "integer", min: 0, max: 4294967295 }
+/** MQTT 3.1.1, 2.2.3: a packet has at most 268,435,455 bytes after its fixed header. */
+export const payloadSize: SettingType = { kind: "integer", min: 1, max: 268435455 }
+export const choice = (...choices: ReadonlyArray<string>): SettingType => ({ kind: "choice", choices })

@@ -1,0 +1,63 @@
+/**
+ * What is known of one setting: a row of the settings table.
+ *
+ * Rows are data only, so that the fast front end of `tedge config get` can carry all of them.
+ */
+
+/** The cloud sections of tedge.toml. They alone have profiles. */
+export type CloudName = "c8y" | "az" | "aws"
+
+export const cloudNames: ReadonlyArray<CloudName> = ["c8y", "az", "aws"]
+
+export type SettingType =
+  | { readonly kind: "text" }
+  /** Absolute once it is read: a relative one is joined to the working directory (argument, variable) or to the file's. */
+  | { readonly kind: "path" }
+  | { readonly kind: "boolean" }
+  | { readonly kind: "integer"; readonly min: number; readonly max: number }
+  /** Host name or IP address, nothing else. */
+  | { readonly kind: "host" }
+  | { readonly kind: "host-port"; readonly defaultPort: number }
+  | { readonly kind: "ip" }
+  /** Kept as typed: `60s`, `1h 30m`, or whole seconds. */
+  | { readonly kind: "duration" }
+  | { readonly kind: "set" }
+  /** `name:count` pairs. */
+  | { readonly kind: "limits" }
+  | { readonly kind: "topic-prefix" }
+  | { readonly kind: "topic-id" }
+  | { readonly kind: "proxy-url" }
+  /** `synonyms` are accepted and stored as what they stand for. */
+  | {
+      readonly kind: "choice"
+      readonly choices: ReadonlyArray<string>
+      readonly synonyms?: { readonly [word: string]: string }
+    }
+
+export interface Setting {
+  /** Dotted, canonical. Cloud settings are named without profile. */
+  readonly key: string
+  readonly type: SettingType
+  /** In the form the command line takes. `inConfigDir`: a path below the configuration directory. */
+  readonly default?: string | { readonly inConfigDir: string }
+  /** Where the value comes from when nothing sets it: the first of these that has one. */
+  readonly fallback?: ReadonlyArray<string>
+  /** As `fallback`, but only where the value is used: `config get` shows the setting as not set. */
+  readonly fallbackWhenUsed?: string
+  /** An environment variable of the system that stands in. */
+  readonly fallbackVariable?: string
+  /** The common name of the certificate at this setting's path wins over every other source. */
+  readonly certificateName?: string
+  /** Names of earlier versions, still accepted, with a warning. */
+  readonly deprecated?: ReadonlyArray<string>
+  /** Words only the deprecated names take, and what they stand for. */
+  readonly deprecatedWords?: { readonly [word: string]: string }
+  /** Masked wherever it is not asked for by name. */
+  readonly secret?: true
+  readonly doc: string
+  readonly note?: string
+  readonly examples?: ReadonlyArray<string>
+}
+
+/** What a setting holds once it is parsed; also the form in which it is stored in tedge.toml. */
+export type Value = string | boolean | number | ReadonlyArray<string>
