@@ -1,0 +1,146 @@
+/** Requests and certificates we build, judged by OpenSSL and by Node. */
+import { execFileSync, spawnSync } from "node:child_process"
+import { createSign, generateKeyPairSync, type KeyObject, X509Certificate } from "node:crypto"
+import { readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import {
+  type CertificateScheme,
+  certificatesOf,
+  certificationRequest,
+  pem,
+  selfSignedCertificate,
+  signed,
+  type Unsigned
+} from "../../src/platform/x509.ts"
+import { tempDir } from "../support/temp-dir.ts"
+
+interface Pair {
+  readonly publicKey: KeyObject
+  readonly privateKey: KeyObject
+}
+
+const pairs: Record<CertificateScheme, () => Pair> = {
+  ecdsa_secp256r1_sha256: () => generateKeyPairSync("ec", { namedCurve: "P-256" }),
+  ecdsa_secp384r1_sha384: () => generateKeyPairSync("ec", { namedCurve: "P-384" }),
+  ecdsa_secp521r1_sha512: () => generateKeyPairSync("ec", { namedCurve: "P-521" }),
+  rsa_pkcs1_sha256: () => generateKeyPairSync("rsa", { modulusLength: 2048 })
+}
+
+const schemes = Object.keys(pairs) as ReadonlyArray<CertificateScheme>
+const subject = { commonName: "dev-01", organization: "Thin Edge", organizationUnit: "Device" }
+const spki = (pair: Pair) => pair.publicKey.export({ type: "spki", format: "der" })
+
+const signWith = (pair: Pair, unsigned: Unsigned): string => {
+  const hash = `sha${unsigned.scheme.slice(-3)}`
+  return signed(unsigned, createSign(hash).update(unsigned.toBeSigned).sign(pair.privateKey))
+}
+
+const openssl = (args: ReadonlyArray<string>): string =>
+  execFileSync("openssl", [...args], { encoding: "utf8", stdio: "pipe" })
+
+/** OpenSSL 3.0 exits 0 whatever it finds: its words count. */
+const verdict = (request: string): string =>
+  spawnSync("openssl", ["req", "-in", request, "-verify", "-noout"], { encoding: "utf8" }).stderr
+
+describe("a certification request", () => {
+  it.each(schemes)("with a %s key is verified by openssl and carries the subject in order", (scheme) => {
+    const dir = tempDir()
+    const pair = pairs[scheme]()
+    const file = join(dir, "device.csr")
+    writeFileSync(file, signWith(pair, certificationRequest(subject, spki(pair), scheme)))
+    expect(verdict(file)).toContain("verify OK")
+    expect(openssl(["req", "-in", file, "-noout", "-subject"]).trim()).toBe(
+      "subject=CN = dev-01, O = Thin Edge, OU = Device"
+    )
+  })
+
+  it("whose signature was made over other bytes is refused by openssl", () => {
+    const dir = tempDir()
+    const pair = pairs.ecdsa_secp256r1_sha256()
+    const file = join(dir, "device.csr")
+    const request = certificationRequest(subject, spki(pair), "ecdsa_secp256r1_sha256")
+    const other = createSign("sha256").update("other").sign(pair.privateKey)
+    writeFileSync(file, signed(request, other))
+    expect(verdict(file)).toContain("verify failure")
+  })
+})
+
+describe("a self-signed certificate", () => {
+  const now = new Date("2026-03-04T05:06:07Z")
+  const yearMs = 365 * 86_400_000
+
+  it.each(schemes)(
+    "with a %s key is its own issuer and a CA, and lasts from a day ago for as long as asked",
+    (scheme) => {
+      const pair = pairs[scheme]()
+      const certificate = new X509Certificate(
+        signWith(pair, selfSignedCertificate(subject, spki(pair), scheme, now, yearMs))
+      )
+      expect(certificate.verify(pair.publicKey)).toBe(true)
+      expect(certificate.ca).toBe(true)
+      expect(certificate.issuer).toBe(certificate.subject)
+      expect(new Date(certificate.validFrom).toISOString()).toBe("2026-03-03T05:06:07.000Z")
+      expect(new Date(certificate.validTo).toISOString()).toBe("2027-03-04T05:06:07.000Z")
+    }
+  )
+
+  it("is trusted by openssl verify when it is the trust anchor", () => {
+    const dir = tempDir()
+    const pair = pairs.ecdsa_secp256r1_sha256()
+    const file = join(dir, "device.pem")
+    const unsigned = selfSignedCertificate(subject, spki(pair), "ecdsa_secp256r1_sha256", new Date(), yearMs)
+    writeFileSync(file, signWith(pair, unsigned))
+    expect(openssl(["verify", "-x509_strict", "-CAfile", file, file])).toContain("OK")
+  })
+
+  it("that lasts beyond 2049 keeps its dates", () => {
+    const pair = pairs.ecdsa_secp256r1_sha256()
+    const unsigned = selfSignedCertificate(subject, spki(pair), "ecdsa_secp256r1_sha256", now, 40 * yearMs)
+    const certificate = new X509Certificate(signWith(pair, unsigned))
+    expect(new Date(certificate.validTo).getUTCFullYear()).toBe(2066)
+  })
+
+  it("has a serial number of its own each time", () => {
+    const pair = pairs.ecdsa_secp256r1_sha256()
+    const serial = () =>
+      new X509Certificate(
+        signWith(pair, selfSignedCertificate(subject, spki(pair), "ecdsa_secp256r1_sha256", now, yearMs))
+      ).serialNumber
+    expect(new Set(Array.from({ length: 20 }, serial)).size).toBe(20)
+  })
+})
+
+describe("a certs-only message", () => {
+  it("made by openssl gives its certificates, in order", () => {
+    const dir = tempDir()
+    const pair = pairs.ecdsa_secp256r1_sha256()
+    const one = signWith(pair, selfSignedCertificate(subject, spki(pair), "ecdsa_secp256r1_sha256", new Date(), 1e9))
+    const file = join(dir, "one.pem")
+    const bag = join(dir, "bag.der")
+    writeFileSync(file, one)
+    openssl(["crl2pkcs7", "-nocrl", "-certfile", file, "-outform", "DER", "-out", bag])
+    expect(certificatesOf(readFileSync(bag))).toEqual([one])
+  })
+
+  it("that is anything else is undefined, never an exception", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        expect(certificatesOf(bytes)).toBeUndefined()
+      })
+    )
+  })
+})
+
+describe("PEM", () => {
+  it("has lines of at most 64 characters and decodes to the same bytes", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 500 }), (bytes) => {
+        const lines = pem("X", bytes).trimEnd().split("\n")
+        expect(Math.max(...lines.slice(1, -1).map((line) => line.length), 0)).toBeLessThanOrEqual(64)
+        expect(new Uint8Array(Buffer.from(lines.slice(1, -1).join(""), "base64"))).toEqual(bytes)
+      })
+    )
+  })
+})
