@@ -1,0 +1,63 @@
+/**
+ * The Debian packages this project uses, and how to see that each is there.
+ *
+ * Looked for by what they bring, not by dpkg, so that a mosquitto from elsewhere counts too.
+ * Names are those of Debian 12; Debian 13 serves them all, some through `Provides`.
+ */
+import { existsSync, readdirSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { find } from "./lib/run.mjs"
+
+const command = (name) => () => find(name) !== undefined
+
+/** A file below one of the library folders, also in the folder of the machine's architecture. */
+const library = (...names) => {
+  const folders = ["/usr/lib", "/usr/local/lib"].flatMap((folder) => [folder, ...subfolders(folder)])
+  return () => folders.some((folder) => names.some((name) => existsSync(join(folder, name))))
+}
+
+const subfolders = (folder) =>
+  existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => name.includes("-linux-"))
+        .map((name) => join(folder, name))
+    : []
+
+/** The folder whose `include/node` holds the headers of this Node, or undefined. */
+export const nodeHeaders = () =>
+  [dirname(dirname(process.execPath)), "/usr", "/usr/local"].find((folder) =>
+    existsSync(join(folder, "include", "node", "node_api.h"))
+  )
+
+/** `demo`: what both commands need. `tests`: what the tests need besides. */
+const packages = [
+  { name: "softhsm2", for: "demo", present: command("softhsm2-util") },
+  { name: "gnutls-bin", for: "demo", present: command("p11tool") },
+  { name: "mosquitto", for: "demo", present: command("mosquitto") },
+  { name: "mosquitto-clients", for: "demo", present: command("mosquitto_pub") },
+  { name: "openssl", for: "demo", present: command("openssl") },
+  { name: "gcc", for: "demo", present: command("cc") },
+  { name: "g++", for: "demo", present: command("g++") },
+  { name: "libc6-dev", for: "demo", present: () => existsSync("/usr/include/stdlib.h") },
+  { name: "make", for: "demo", present: command("make") },
+  { name: "python3", for: "demo", present: command("python3") },
+  {
+    name: "libnode-dev",
+    for: "demo",
+    present: () => process.execPath !== "/usr/bin/node" || nodeHeaders() !== undefined
+  },
+  { name: "opensc", for: "tests", present: command("pkcs11-tool") },
+  { name: "swtpm", for: "tests", present: command("swtpm") },
+  { name: "tpm2-tools", for: "tests", present: command("tpm2_createprimary") },
+  { name: "libtpm2-pkcs11-1", for: "tests", present: library("pkcs11/libtpm2_pkcs11.so") },
+  { name: "libtss2-tcti-swtpm0", for: "tests", present: library("libtss2-tcti-swtpm.so.0") },
+  { name: "tpm2-abrmd", for: "tests", present: command("tpm2-abrmd") },
+  { name: "libtss2-tcti-tabrmd0", for: "tests", present: library("libtss2-tcti-tabrmd.so.0") },
+  { name: "dbus-daemon", for: "tests", present: command("dbus-daemon") },
+  { name: "p11-kit", for: "tests", present: command("p11-kit") },
+  { name: "p11-kit-modules", for: "tests", present: library("pkcs11/p11-kit-client.so") }
+]
+
+/** Names of the packages that are missing for `demo` or for `tests`. */
+export const missingPackages = (purpose) =>
+  packages.filter((entry) => (purpose === "tests" || entry.for === "demo") && !entry.present()).map(({ name }) => name)

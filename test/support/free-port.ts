@@ -1,0 +1,2 @@
+/** A TCP port on the loopback interface that nobody uses now. */
+export { freePort } from "../../scripts/lib/free-port.mjs"
