@@ -1,0 +1,121 @@
+/**
+ * The sentence and the next step for every failure a person can meet: on the terminal, on the wire, in health and logs.
+ *
+ * The switch is exhaustive: a new refusal does not compile until it has a sentence. The words are in `explain/`,
+ * by who refuses.
+ */
+import type { AskFailed } from "../runtime/errors.ts"
+import type { ConfigRefusal } from "./config.ts"
+import { explainConfig } from "./explain/config.ts"
+import { explainAsk, explainConnect, type StepRefusal } from "./explain/connect.ts"
+import { type Explanation, quoted } from "./explain/explanation.ts"
+import { explainMqtt } from "./explain/mqtt.ts"
+import { explainToken } from "./explain/token.ts"
+import type { MqttRefusal } from "./mqtt.ts"
+import type { InvalidPkcs11Uri } from "./pkcs11-uri.ts"
+import type { TokenRefusal } from "./token-refusals.ts"
+
+export type { Explanation } from "./explain/explanation.ts"
+
+export type Failure = TokenRefusal | MqttRefusal | StepRefusal | ConfigRefusal | AskFailed | InvalidPkcs11Uri
+
+export const explain = (failure: Failure): Explanation => {
+  switch (failure._tag) {
+    case "TokenNotFound":
+    case "TokenAmbiguous":
+    case "KeyNotFound":
+    case "KeyExists":
+    case "KeyAmbiguous":
+    case "UriNotUsable":
+    case "OutsideScope":
+    case "PinMissing":
+    case "PinRejected":
+    case "ModuleNotLoaded":
+    case "TokenTimeout":
+    case "TokenHostDied":
+    case "TokenUnavailable":
+    case "SchemeNotSupported":
+    case "OutcomeUnknown":
+    case "TokenError":
+    case "CryptokiOff":
+    case "SigningServiceUnreachable":
+    case "SigningServiceRefused":
+    case "SigningServiceGarbled":
+      return explainToken(failure)
+    case "DialFailed":
+    case "TlsFailed":
+    case "CredentialUnusable":
+    case "KeyMismatch":
+    case "SigningFailed":
+    case "BrokerRefused":
+    case "ConnectionLost":
+    case "BrokerSilent":
+      return explainMqtt(failure)
+    case "AlreadyConnected":
+    case "NotConnected":
+    case "HsmNeedsBuiltInBridge":
+    case "MosquittoBridgeRequested":
+    case "ProfilesCollide":
+    case "ServiceCommandFailed":
+    case "SystemFileInvalid":
+    case "ServiceManagerUnavailable":
+    case "BrokerNotListening":
+    case "DeviceNotCreated":
+    case "ConnectionCheckFailed":
+    case "TenantMismatch":
+    case "CertificateNotValid":
+    case "FileNotWritten":
+      return explainConnect(failure)
+    case "UnknownSetting":
+    case "UnknownProfile":
+    case "ProfileNotUsable":
+    case "InvalidSetting":
+    case "SettingMissing":
+    case "SettingsIncomplete":
+    case "ConfigFileMalformed":
+    case "ConfigFileUnreadable":
+    case "ConfigFileNotWritten":
+    case "ConfigFileNotEditable":
+    case "ConfigVersionUnknown":
+    case "ConfigMigrationConflict":
+    case "NewerConfigurationFound":
+      return explainConfig(failure)
+    case "AskTimeout":
+    case "PeerDown":
+    case "Undeliverable":
+      return explainAsk(failure)
+    case "InvalidPkcs11Uri":
+      return explainUri(failure)
+  }
+}
+
+const explainUri = (failure: InvalidPkcs11Uri): Explanation => {
+  const start = `'${quoted(failure.uri)}' is no PKCS#11 URI`
+  const attribute = failure.attribute === undefined ? "" : ` (${quoted(failure.attribute)})`
+  switch (failure.reason) {
+    case "missing-scheme":
+      return {
+        error: `missing PKCS #11 URI scheme: '${quoted(failure.uri)}'`,
+        hint: "it begins with 'pkcs11:', e.g. pkcs11:token=my-token;object=my-key"
+      }
+    case "duplicate-attribute":
+      return { error: `PKCS#11 URI contains duplicate attribute${attribute}: '${quoted(failure.uri)}'` }
+    case "bad-percent-encoding":
+      return {
+        error: `${start}: a '%' is not followed by two hex digits${attribute}`,
+        hint: "write a '%' itself as %25"
+      }
+    case "bad-character":
+      return { error: `${start}: a character must be written as %XX${attribute}` }
+    case "not-utf8":
+      return { error: `${start}: the bytes are no UTF-8 text${attribute}` }
+    case "bad-number":
+      return { error: `${start}: a number is expected${attribute}` }
+    case "bad-type":
+      return { error: `${start}: the type must be private, public, cert, secret-key or data` }
+    case "no-value":
+      return { error: `${start}: an attribute has no value${attribute}` }
+    case "too-long":
+      return { error: "the PKCS#11 URI is longer than 4096 characters" }
+  }
+}
