@@ -14,13 +14,6 @@
 #include <string.h>
 #include <time.h>
 
-#define CK_PTR *
-#define CK_DECLARE_FUNCTION(type, name) type name
-#define CK_DECLARE_FUNCTION_POINTER(type, name) type(*name)
-#define CK_CALLBACK_FUNCTION(type, name) type(*name)
-#ifndef NULL_PTR
-#define NULL_PTR 0
-#endif
 #include "pkcs11.h"
 
 static CK_FUNCTION_LIST_PTR module;
@@ -129,9 +122,14 @@ int main(int argc, char **argv) {
 
   CK_C_INITIALIZE_ARGS locking = { .flags = CKF_OS_LOCKING_OK };
   check(module->C_Initialize(&locking), "C_Initialize");
-  CK_ULONG slots = 1;
-  CK_RV rv = module->C_GetSlotList(CK_TRUE, &slot, &slots);
-  if (rv != CKR_OK && rv != CKR_BUFFER_TOO_SMALL) check(rv, "C_GetSlotList");
+  CK_SLOT_ID slots[64];
+  CK_ULONG slot_count = 64;
+  check(module->C_GetSlotList(CK_TRUE, slots, &slot_count), "C_GetSlotList");
+  if (slot_count == 0) {
+    fprintf(stderr, "no token\n");
+    return 1;
+  }
+  slot = slots[0];
 
   uint64_t from_ns = now_ns(), counts[64] = { 0 }, total = 0;
   end_ns = from_ns + (uint64_t)(seconds * 1e9);
