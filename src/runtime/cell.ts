@@ -1,0 +1,170 @@
+/**
+ * What stays when an actor is restarted: its mailbox, its counters, those who watch it.
+ *
+ * Here every ask is brought to its one end, whoever causes it: the handler, the deadline, the asker, or the stop.
+ */
+import { type Cause, type Clock, type Context, Effect } from "effect"
+import { Deadlines } from "./deadlines.ts"
+import type { Envelope } from "./envelope.ts"
+import { AskTimeout, PeerDown, Undeliverable } from "./errors.ts"
+import type { EventSink, RuntimeEvent } from "./events.ts"
+import { Mailbox, type Overflow } from "./mailbox.ts"
+
+/** `idle`: not started yet. `waiting`: ended, and will be started again. `parked`: given up, see the reason. */
+export type ActorState = "idle" | "starting" | "ready" | "stopping" | "waiting" | "parked" | "stopped"
+
+/** What overtakes data in a mailbox. */
+export type Signal =
+  /** `drain`: refuse new messages, handle what waits, end. `current`: handle nothing more. */
+  | { readonly kind: "stop"; readonly mode: "drain" | "current" }
+  /** Work for the actor's own turn. */
+  | { readonly kind: "notice"; readonly work: Effect.Effect<void> }
+
+/** How a watched actor ended; without a cause it was stopped. */
+export interface ActorDown {
+  readonly actor: string
+  readonly cause: Cause.Cause<unknown> | undefined
+}
+
+export interface Watcher {
+  readonly onDown: (down: ActorDown) => void
+  readonly onUp: () => void
+}
+
+export interface CellOptions {
+  readonly name: string
+  readonly capacity: number
+  readonly overflow: Overflow
+  readonly clock: Clock.Clock
+  readonly context: Context.Context<never>
+  readonly events: EventSink
+}
+
+export class Cell {
+  readonly name: string
+  readonly mailbox: Mailbox<Envelope, Signal>
+  readonly deadlines: Deadlines<Envelope>
+  readonly clock: Clock.Clock
+  readonly events: EventSink
+  state: ActorState = "idle"
+  /** Why it is parked. */
+  parkedFor: Cause.Cause<unknown> | undefined
+  handled = 0
+  restarts = 0
+  deadLetters = 0
+  lateAnswers = 0
+  longestWaitMs = 0
+  longestHandlingMs = 0
+  private watchers: Set<Watcher> | undefined
+
+  constructor(options: CellOptions) {
+    this.name = options.name
+    this.clock = options.clock
+    this.events = options.events
+    this.deadlines = new Deadlines(options.clock, options.context, (envelope) => this.expire(envelope))
+    this.mailbox = new Mailbox({
+      name: options.name,
+      capacity: options.capacity,
+      overflow: options.overflow,
+      neverCoalesced: isAsk,
+      onEvicted: (envelope) => this.refuse(envelope, "full")
+    })
+  }
+
+  now(): number {
+    return this.clock.currentTimeMillisUnsafe()
+  }
+
+  publish(event: RuntimeEvent): void {
+    this.events.publish(event)
+  }
+
+  /** The answer or refusal of a handler. */
+  answer(envelope: Envelope, outcome: Effect.Effect<unknown, unknown>): void {
+    if (!envelope.isAsk) return
+    if (this.settle(envelope, outcome)) return
+    this.lateAnswers += 1
+    this.deadLetter(envelope, "answered too late")
+  }
+
+  /** The actor ends with this message in its hands. */
+  abandon(envelope: Envelope): void {
+    this.settle(envelope, Effect.fail(new PeerDown({ actor: this.name, message: envelope.tag })))
+  }
+
+  refuse(envelope: Envelope, reason: "full" | "stopped"): void {
+    this.settle(envelope, Effect.fail(new Undeliverable({ actor: this.name, reason })))
+  }
+
+  /** The deadline passed. What waits is taken out; what runs goes on, and its answer will be late. */
+  expire(envelope: Envelope): void {
+    if (!envelope.isHandling) this.mailbox.withdraw(envelope)
+    const stage = envelope.isHandling ? "handling" : "queued"
+    const withinMs = envelope.deadline - envelope.sentAt
+    this.settle(envelope, Effect.fail(new AskTimeout({ actor: this.name, message: envelope.tag, stage, withinMs })))
+  }
+
+  /** The asker was interrupted. */
+  cancel(envelope: Envelope): void {
+    this.deadlines.remove(envelope)
+    if (!envelope.isHandling) this.mailbox.withdraw(envelope)
+    envelope.cancel()
+  }
+
+  /** Nobody will handle messages here any more, unless a supervisor reopens it. Returns how many were left. */
+  close(state: "stopped" | "parked"): number {
+    this.state = state
+    this.mailbox.close()
+    this.mailbox.clearSignals()
+    const left = this.mailbox.clear()
+    for (const envelope of left) this.bury(envelope, "stopped")
+    this.deadlines.rest()
+    return left.length
+  }
+
+  reopen(): void {
+    this.parkedFor = undefined
+    this.mailbox.reopen()
+  }
+
+  /** For actors whose waiting messages mean nothing to the next incarnation. */
+  discardWaiting(): void {
+    for (const envelope of this.mailbox.clear()) this.bury(envelope, "restarted")
+  }
+
+  /** Returns how to stop watching. Who watches a stopped actor is told at once. */
+  watch(watcher: Watcher): () => void {
+    this.watchers ??= new Set()
+    this.watchers.add(watcher)
+    if (this.state === "stopped" || this.state === "parked") {
+      watcher.onDown({ actor: this.name, cause: this.parkedFor })
+    }
+    return () => void this.watchers?.delete(watcher)
+  }
+
+  announceDown(cause: Cause.Cause<unknown> | undefined): void {
+    for (const watcher of this.watchers ?? []) watcher.onDown({ actor: this.name, cause })
+  }
+
+  announceUp(): void {
+    for (const watcher of this.watchers ?? []) watcher.onUp()
+  }
+
+  private bury(envelope: Envelope, why: "stopped" | "restarted"): void {
+    if (!envelope.isAsk) this.deadLetter(envelope, why)
+    else if (why === "stopped") this.refuse(envelope, "stopped")
+    else this.abandon(envelope)
+  }
+
+  private deadLetter(envelope: Envelope, why: "answered too late" | "stopped" | "restarted"): void {
+    this.deadLetters += 1
+    this.publish({ _tag: "DeadLetter", actor: this.name, at: this.now(), message: envelope.tag, why })
+  }
+
+  private settle(envelope: Envelope, outcome: Effect.Effect<unknown, unknown>): boolean {
+    this.deadlines.remove(envelope)
+    return envelope.settle(outcome)
+  }
+}
+
+const isAsk = (envelope: Envelope): boolean => envelope.isAsk

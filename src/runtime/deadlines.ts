@@ -1,0 +1,70 @@
+/**
+ * Wakes when the earliest of many deadlines passes: one sleeping fiber for all asks of an actor.
+ *
+ * A fiber per ask would cost more than the ask. The sleeper is left alone when asks are answered in time, and
+ * ends when it wakes and finds nothing to wait for, or when the actor has stopped.
+ */
+import { type Clock, type Context, Effect, type Fiber } from "effect"
+
+interface Due {
+  /** Milliseconds of the clock. */
+  readonly deadline: number
+}
+
+export class Deadlines<A extends Due> {
+  private readonly pending = new Set<A>()
+  private readonly clock: Clock.Clock
+  private readonly context: Context.Context<never>
+  private readonly onExpired: (item: A) => void
+  private sleeper: Fiber.Fiber<void> | undefined
+  private wakesAt = Number.POSITIVE_INFINITY
+
+  constructor(clock: Clock.Clock, context: Context.Context<never>, onExpired: (item: A) => void) {
+    this.clock = clock
+    this.context = context
+    this.onExpired = onExpired
+  }
+
+  add(item: A): void {
+    if (item.deadline === Number.POSITIVE_INFINITY) return
+    this.pending.add(item)
+    if (item.deadline < this.wakesAt) this.sleepUntil(item.deadline)
+  }
+
+  remove(item: A): void {
+    this.pending.delete(item)
+  }
+
+  /** Ends the sleeper if nobody needs it, so that no timer outlives the actor. */
+  rest(): void {
+    if (this.pending.size > 0) return
+    this.sleeper?.interruptUnsafe()
+    this.sleeper = undefined
+    this.wakesAt = Number.POSITIVE_INFINITY
+  }
+
+  private sleepUntil(deadline: number): void {
+    this.sleeper?.interruptUnsafe()
+    this.wakesAt = deadline
+    const pause = Math.min(deadline - this.clock.currentTimeMillisUnsafe(), LONGEST_PAUSE_MS)
+    const wakeUp = Effect.sync(() => this.expire())
+    this.sleeper = Effect.runForkWith(this.context)(Effect.andThen(Effect.sleep(pause), wakeUp))
+  }
+
+  private expire(): void {
+    this.sleeper = undefined
+    this.wakesAt = Number.POSITIVE_INFINITY
+    const now = this.clock.currentTimeMillisUnsafe()
+    let earliest = Number.POSITIVE_INFINITY
+    for (const item of [...this.pending]) {
+      if (item.deadline <= now) {
+        this.pending.delete(item)
+        this.onExpired(item)
+      } else if (item.deadline < earliest) earliest = item.deadline
+    }
+    if (earliest < this.wakesAt) this.sleepUntil(earliest)
+  }
+}
+
+/** Timers of Node hold 31 bits of milliseconds; longer waits are slept in parts. */
+const LONGEST_PAUSE_MS = 24 * 60 * 60 * 1000

@@ -1,0 +1,67 @@
+/**
+ * A message on its way, with what its sender needs to hear about it.
+ *
+ * An envelope is settled exactly once: by the answer, the refusal, the deadline, the end of the actor, or the
+ * asker who gave up. Whatever comes after that is a late answer, and is counted.
+ */
+import { Context, type Effect, type Fiber, type Tracer } from "effect"
+import type { Message } from "./mailbox.ts"
+
+/** Until when the message that is being handled matters, in milliseconds of Effect's clock. */
+export const CurrentDeadline = Context.Reference<number>("tedge-actors/CurrentDeadline", {
+  defaultValue: () => Number.POSITIVE_INFINITY
+})
+
+type Resume = (outcome: Effect.Effect<unknown, unknown>) => void
+
+export class Envelope implements Message {
+  readonly tag: string
+  readonly payload: unknown
+  /** Milliseconds of Effect's clock. */
+  readonly sentAt: number
+  readonly deadline: number
+  readonly span: Tracer.AnySpan | undefined
+  /** The fiber that handles it, as long as one does. */
+  handler: Fiber.Fiber<unknown, unknown> | undefined
+  isHandling = false
+  /** The asker was interrupted: nobody wants the answer, and the handler is to end. */
+  isCancelled = false
+  isSettled: boolean
+  private readonly resume: Resume | undefined
+
+  constructor(message: Message, sender: Sender, resume?: Resume) {
+    this.tag = message.tag
+    this.payload = message.payload
+    this.sentAt = sender.sentAt
+    this.deadline = sender.deadline
+    this.span = sender.span
+    this.resume = resume
+    this.isSettled = resume === undefined
+  }
+
+  get isAsk(): boolean {
+    return this.resume !== undefined
+  }
+
+  /** False when it was settled before. */
+  settle(outcome: Effect.Effect<unknown, unknown>): boolean {
+    if (this.isSettled) return false
+    this.isSettled = true
+    this.resume?.(outcome)
+    return true
+  }
+
+  /** The asker gives up. Only a running handler is left to be ended; its actor sees to the rest. */
+  cancel(): void {
+    this.isSettled = true
+    this.isCancelled = true
+    this.handler?.interruptUnsafe()
+  }
+}
+
+/** What an envelope carries of the fiber that sent it. */
+export interface Sender {
+  readonly sentAt: number
+  readonly deadline: number
+  readonly span: Tracer.AnySpan | undefined
+}

@@ -1,0 +1,41 @@
+/**
+ * What the runtime tells about itself, and where it tells it.
+ *
+ * Events name actors and messages, never payloads. The sink is called in the middle of the runtime's work:
+ * it must neither wait nor throw; `observe.ts` makes one that does neither.
+ */
+import { type Cause, Context } from "effect"
+
+export type RuntimeEvent =
+  | { readonly _tag: "Started"; readonly actor: string; readonly at: number }
+  | { readonly _tag: "Ready"; readonly actor: string; readonly at: number }
+  | { readonly _tag: "Failed"; readonly actor: string; readonly at: number; readonly cause: Cause.Cause<unknown> }
+  | { readonly _tag: "Restarting"; readonly actor: string; readonly at: number; readonly afterMs: number }
+  | { readonly _tag: "GaveUp"; readonly actor: string; readonly at: number; readonly cause: Cause.Cause<unknown> }
+  | { readonly _tag: "Stopped"; readonly actor: string; readonly at: number }
+  | {
+      readonly _tag: "DeadLetter"
+      readonly actor: string
+      readonly at: number
+      readonly message: string
+      readonly why: "answered too late" | "stopped" | "restarted"
+    }
+  /** A handler took longer than `slowAfterMs`. */
+  | {
+      readonly _tag: "Slow"
+      readonly actor: string
+      readonly at: number
+      readonly message: string
+      readonly tookMs: number
+    }
+
+export interface EventSink {
+  readonly publish: (event: RuntimeEvent) => void
+  /** From when on a handler counts as slow, in milliseconds. */
+  readonly slowAfterMs: number
+}
+
+/** Read when an address is made, and by supervisors when they start. */
+export const RuntimeEvents = Context.Reference<EventSink>("tedge-actors/RuntimeEvents", {
+  defaultValue: () => ({ publish: () => undefined, slowAfterMs: 1000 })
+})

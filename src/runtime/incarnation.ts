@@ -1,0 +1,304 @@
+/**
+ * One life of an actor, from `init` to the release of what it owns.
+ *
+ *   init -> ready -> turn, turn, turn ... -> end -> interrupt what still runs -> release
+ *
+ * A turn is one signal or one message. Each message is handled in a fiber of its own, so that the asker can
+ * cancel it; the next turn begins when that fiber has ended, except for the tags declared as concurrent.
+ */
+import { Cause, Context, Effect, Exit, Fiber, Scope } from "effect"
+import type { ActorContext } from "./actor.ts"
+import type { Cell, Signal } from "./cell.ts"
+import { endsWithin } from "./ends-within.ts"
+import { CurrentDeadline, type Envelope } from "./envelope.ts"
+import { type AnyRef, cellOf } from "./ref.ts"
+
+/** Handlers by tag; that they fit the protocol was checked where they were written. */
+export type AnyHandlers = Readonly<Record<string, (payload: unknown) => Effect.Effect<unknown, unknown>>>
+
+export interface AnyBehaviour<E, R> {
+  // biome-ignore lint/suspicious/noExplicitAny: the protocol is erased here; `actor.ts` holds it
+  readonly init: (context: ActorContext<any>) => Effect.Effect<AnyHandlers, E, R | Scope.Scope>
+  readonly concurrent?: { readonly tags: ReadonlyArray<string>; readonly inFlight: number }
+}
+
+export interface LifeOptions<E, R> {
+  readonly cell: Cell
+  readonly self: AnyRef
+  readonly behaviour: AnyBehaviour<E, R>
+  readonly onReady: () => void
+}
+
+type Resume = (outcome: Effect.Effect<void, unknown>) => void
+
+export class Incarnation<E, R> {
+  private readonly cell: Cell
+  private readonly options: LifeOptions<E, R>
+  private readonly scope = Scope.makeUnsafe()
+  private readonly handling = new Set<Envelope>()
+  private readonly releaseTasks: Array<() => void> = []
+  private handlers: AnyHandlers = {}
+  private fiber: Fiber.Fiber<unknown, unknown> | undefined
+  /** What runs on news of a watched actor. */
+  private notice: Fiber.Fiber<void, unknown> | undefined
+  private stopping: "drain" | "current" | undefined
+  private failure: Cause.Cause<unknown> | undefined
+  private inFlight = 0
+  private isDone = false
+  private isEnding = false
+
+  constructor(options: LifeOptions<E, R>) {
+    this.cell = options.cell
+    this.options = options
+  }
+
+  /** Runs until the actor ends. Succeeds when it was asked to end, fails with the cause otherwise. */
+  readonly live: Effect.Effect<void, unknown, R> = Effect.uninterruptibleMask((restore) =>
+    Effect.withFiber<void, unknown, R>((fiber) => {
+      this.fiber = fiber
+      this.cell.state = "starting"
+      this.publish("Started")
+      return Effect.matchCauseEffect(restore(this.initAndServe()), {
+        onFailure: (cause) => this.end(Exit.failCause(cause)),
+        onSuccess: () => this.end(Exit.void)
+      })
+    })
+  )
+
+  /** Ends at once: what is being handled is interrupted, its askers hear `PeerDown` before that. */
+  kill(): void {
+    this.beginEnding()
+    this.fiber?.interruptUnsafe()
+  }
+
+  private fail(cause: Cause.Cause<unknown>): void {
+    if (this.isEnding) return
+    this.failure = cause
+    this.kill()
+  }
+
+  private initAndServe(): Effect.Effect<void, unknown, R> {
+    const init = Effect.suspend(() => this.options.behaviour.init(this.context()))
+    return Effect.flatMap(Scope.provide(init, this.scope), (handlers) => {
+      this.handlers = handlers
+      this.cell.state = "ready"
+      this.publish("Ready")
+      this.options.onReady()
+      this.cell.announceUp()
+      return Effect.whileLoop({ while: () => !this.isDone, body: () => this.turn, step: () => undefined })
+    })
+  }
+
+  private readonly turn: Effect.Effect<void, unknown> = Effect.callback((resume) => {
+    this.takeTurn(resume)
+    return Effect.sync(() => this.cell.mailbox.unpark())
+  })
+
+  /** Removal from the mailbox and the start of the handler happen in this one synchronous step. */
+  private takeTurn(resume: Resume): void {
+    const signal = this.cell.mailbox.pollSignal()
+    if (signal !== undefined) this.obey(signal, resume)
+    else if (this.isFinished()) {
+      this.isDone = true
+      resume(Effect.void)
+    } else {
+      const envelope = this.nextMessage()
+      if (envelope === undefined) this.park(resume)
+      else if (this.isConcurrent(envelope)) this.handleBeside(envelope, resume)
+      else this.handle(envelope, (failure) => resume(toEffect(failure)))
+    }
+  }
+
+  /** A router's turn ends when the handler has begun. */
+  private handleBeside(envelope: Envelope, resume: Resume): void {
+    this.inFlight += 1
+    this.handle(envelope, (failure) => {
+      this.inFlight -= 1
+      if (failure === undefined) this.cell.mailbox.notify()
+      else this.fail(failure)
+    })
+    resume(Effect.void)
+  }
+
+  private park(resume: Resume): void {
+    this.cell.mailbox.park(() => {
+      // Not in the sender's own step: a handler must not run inside whatever the sender is in the middle of.
+      this.fiber?.currentDispatcher.scheduleTask(() => resume(Effect.void), 0)
+    })
+  }
+
+  private obey(signal: Signal, resume: Resume): void {
+    if (signal.kind === "notice") {
+      this.notice = this.run(signal.work, Number.POSITIVE_INFINITY)
+      whenEnded(this.notice, (exit) => resume(exit))
+      return
+    }
+    this.stopping = signal.mode
+    this.cell.state = "stopping"
+    if (signal.mode === "drain") this.cell.mailbox.close()
+    resume(Effect.void)
+  }
+
+  private isFinished(): boolean {
+    if (this.stopping === undefined || this.inFlight > 0) return false
+    return this.stopping === "current" || this.cell.mailbox.depth === 0
+  }
+
+  private nextMessage(): Envelope | undefined {
+    if (this.stopping === "current") return undefined
+    const { mailbox } = this.cell
+    for (let head = mailbox.peek(); head !== undefined; head = mailbox.peek()) {
+      if (head.deadline <= this.cell.now()) {
+        this.cell.expire(head)
+        continue
+      }
+      if (this.isConcurrent(head) && this.inFlight >= (this.options.behaviour.concurrent?.inFlight ?? 0))
+        return undefined
+      return mailbox.poll()
+    }
+    return undefined
+  }
+
+  private isConcurrent(envelope: Envelope): boolean {
+    return this.options.behaviour.concurrent?.tags.includes(envelope.tag) ?? false
+  }
+
+  private handle(envelope: Envelope, done: (failure: Cause.Cause<unknown> | undefined) => void): void {
+    const startedAt = this.cell.now()
+    this.cell.longestWaitMs = Math.max(this.cell.longestWaitMs, startedAt - envelope.sentAt)
+    this.handling.add(envelope)
+    envelope.isHandling = true
+    const handler = this.run(this.received(envelope), envelope.deadline)
+    envelope.handler = handler
+    if (envelope.isCancelled) handler.interruptUnsafe()
+    whenEnded(handler, (exit) => {
+      this.handling.delete(envelope)
+      envelope.handler = undefined
+      this.count(envelope, startedAt)
+      done(this.judge(envelope, exit))
+    })
+  }
+
+  private received(envelope: Envelope): Effect.Effect<unknown, unknown> {
+    const { tag, payload } = envelope
+    const handling = Effect.suspend(() => {
+      const handler = this.handlers[tag]
+      return handler === undefined
+        ? Effect.die(new Error(`${this.cell.name} has no handler for ${tag}`))
+        : handler(payload)
+    })
+    return Effect.withSpan(handling, "actor.receive", {
+      attributes: { actor: this.cell.name, message: tag },
+      captureStackTrace: false,
+      ...(envelope.span === undefined ? {} : { parent: envelope.span })
+    })
+  }
+
+  private run<A>(effect: Effect.Effect<A, unknown>, deadline: number): Fiber.Fiber<A, unknown> {
+    const context = this.fiber?.context ?? Context.empty()
+    return Effect.runForkWith(Context.add(context, CurrentDeadline, deadline))(effect)
+  }
+
+  /** Settles the message; a cause is returned when the actor cannot go on. */
+  private judge(envelope: Envelope, exit: Exit.Exit<unknown, unknown>): Cause.Cause<unknown> | undefined {
+    if (Exit.isSuccess(exit)) {
+      this.cell.answer(envelope, exit)
+      return undefined
+    }
+    const { cause } = exit
+    const isRefusal = envelope.isAsk && Cause.hasFails(cause) && !Cause.hasDies(cause)
+    if (isRefusal) this.cell.answer(envelope, exit)
+    else this.cell.abandon(envelope)
+    const wasInterruptedByUs = Cause.hasInterruptsOnly(cause) && (envelope.isCancelled || this.isEnding)
+    return isRefusal || wasInterruptedByUs ? undefined : cause
+  }
+
+  private count(envelope: Envelope, startedAt: number): void {
+    const { cell } = this
+    const tookMs = cell.now() - startedAt
+    cell.handled += 1
+    cell.longestHandlingMs = Math.max(cell.longestHandlingMs, tookMs)
+    if (tookMs < cell.events.slowAfterMs) return
+    cell.publish({ _tag: "Slow", actor: cell.name, at: cell.now(), message: envelope.tag, tookMs })
+  }
+
+  private beginEnding(): void {
+    this.isEnding = true
+    for (const envelope of this.handling) this.cell.abandon(envelope)
+  }
+
+  private end(exit: Exit.Exit<void, unknown>): Effect.Effect<void, unknown> {
+    this.beginEnding()
+    const { cell } = this
+    cell.mailbox.unpark()
+    for (const stop of this.releaseTasks) stop()
+    return Effect.flatMap(Effect.exit(this.release(exit)), (released) => {
+      const cause = this.failure ?? causeOf(exit) ?? causeOf(released)
+      cell.mailbox.clearSignals()
+      cell.state = "waiting"
+      if (cause === undefined) this.publish("Stopped")
+      else cell.publish({ _tag: "Failed", actor: cell.name, at: cell.now(), cause })
+      cell.announceDown(cause)
+      return toEffect(cause)
+    })
+  }
+
+  /** Handlers first, then what the actor acquired, in reverse order; neither may hold up a restart for ever. */
+  private release(exit: Exit.Exit<void, unknown>): Effect.Effect<void, unknown> {
+    const working = [...this.handling].flatMap((envelope) => envelope.handler ?? []).concat(this.notice ?? [])
+    const closing = Effect.andThen(Fiber.interruptAll(working), Scope.close(this.scope, exit))
+    return Effect.flatMap(Effect.forkDetach(closing, { uninterruptible: true, startImmediately: true }), (fiber) =>
+      Effect.flatMap(endsWithin(fiber, LONGEST_RELEASE), (ended) =>
+        ended ? Fiber.join(fiber) : Effect.die(new Error(`${this.cell.name} did not release what it owns in time`))
+      )
+    )
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: see AnyBehaviour
+  private context(): ActorContext<any> {
+    return {
+      self: this.options.self,
+      task: (_name, effect) => this.task(effect),
+      watch: (ref, on) => Effect.sync(() => this.watch(ref, on)),
+      stop: Effect.sync(() => this.cell.mailbox.signal({ kind: "stop", mode: "drain" }))
+    }
+  }
+
+  private task<A, E2, R2>(effect: Effect.Effect<A, E2, R2>): Effect.Effect<void, never, R2> {
+    // It outlives the message that began it, so it has no part in that message's deadline.
+    const unlimited = Effect.provideService(effect, CurrentDeadline, Number.POSITIVE_INFINITY)
+    return Effect.map(Effect.forkIn(unlimited, this.scope), (fiber) => {
+      fiber.addObserver((exit) => {
+        if (Exit.isFailure(exit)) this.fail(exit.cause)
+      })
+    })
+  }
+
+  private watch(ref: AnyRef, on: Parameters<ActorContext<never>["watch"]>[1]): void {
+    const watched = cellOf(ref)
+    if (watched === undefined) return
+    const notify = (work: Effect.Effect<void>) => this.cell.mailbox.signal({ kind: "notice", work })
+    const stop = watched.watch({
+      onDown: (down) => notify(Effect.suspend(() => on.down(down))),
+      onUp: () => notify(Effect.suspend(() => on.up?.() ?? Effect.void))
+    })
+    this.releaseTasks.push(stop)
+  }
+
+  private publish(what: "Started" | "Ready" | "Stopped"): void {
+    this.cell.publish({ _tag: what, actor: this.cell.name, at: this.cell.now() })
+  }
+}
+
+const LONGEST_RELEASE = "30 seconds"
+
+const causeOf = (exit: Exit.Exit<void, unknown>) => (Exit.isFailure(exit) ? exit.cause : undefined)
+
+const toEffect = (failure: Cause.Cause<unknown> | undefined): Effect.Effect<void, unknown> =>
+  failure === undefined ? Effect.void : Effect.failCause(failure)
+
+const whenEnded = <A>(fiber: Fiber.Fiber<A, unknown>, then: (exit: Exit.Exit<A, unknown>) => void): void => {
+  const exit = fiber.pollUnsafe()
+  if (exit === undefined) fiber.addObserver(then)
+  else then(exit)
+}

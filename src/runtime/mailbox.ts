@@ -1,0 +1,256 @@
+/**
+ * The bounded queue in front of an actor: signals overtake data, data keeps its order.
+ *
+ * A receiver never races two takes. It looks (`poll`), and when there is nothing it waits to be told to look
+ * again (`park`); what it removes it hands over in the same synchronous step, so that an interruption can
+ * come before or after, never between. A message is either in here or handed over.
+ */
+import { Effect } from "effect"
+import { Undeliverable } from "./errors.ts"
+
+/** A message as the rules of a mailbox see it. */
+export interface Message {
+  readonly tag: string
+  readonly payload: unknown
+}
+
+/** What happens to a message that finds the mailbox full. */
+export type Overflow<A = Message> =
+  /** The sender waits for room, in the order of sending. */
+  | { readonly policy: "block" }
+  /** The sender is told at once. */
+  | { readonly policy: "refuse" }
+  /** A waiting tell with the same key is replaced, and keeps its place; otherwise as `refuse`. */
+  | { readonly policy: "coalesce"; readonly key: (message: A) => string }
+  /** For taps only: somebody's message is lost, and counted. */
+  | { readonly policy: "drop"; readonly which: "oldest" | "newest" }
+
+/** `waiting`: accepted later, when there is room; `admit` will be called. */
+export type Placed = "queued" | "waiting" | "full" | "closed"
+
+type Admit = (outcome: "queued" | "closed") => void
+
+export interface MailboxOptions<A> {
+  readonly name: string
+  readonly capacity: number
+  readonly overflow: Overflow<A>
+  /** Messages that `coalesce` must leave alone: somebody waits for each of them. */
+  readonly neverCoalesced?: (item: A) => boolean
+  /** A message that was accepted and then pushed out by `drop: oldest`. */
+  readonly onEvicted?: (item: A) => void
+}
+
+/** Not safe to share between several receivers: it has one `park` place. */
+export class Mailbox<A, Signal = never> {
+  /** The most data messages that ever waited at once. */
+  maxDepth = 0
+  /** Lost to `drop`. */
+  dropped = 0
+  /** Replaced by a newer one with the same key. */
+  coalesced = 0
+  isClosed = false
+  readonly options: MailboxOptions<A>
+  private data: Array<A> = []
+  private signals: Array<Signal> | undefined
+  private senders: Array<{ readonly item: A; readonly admit: Admit }> | undefined
+  private leased = 0
+  private wake: (() => void) | undefined
+
+  constructor(options: MailboxOptions<A>) {
+    this.options = options
+  }
+
+  get capacity(): number {
+    return this.options.capacity
+  }
+
+  /** How many data messages wait. Senders that are held back are not counted: theirs are not accepted yet. */
+  get depth(): number {
+    return this.data.length
+  }
+
+  get held(): number {
+    return this.senders?.length ?? 0
+  }
+
+  /** Puts an item in by the overflow rule. Without `admit` it never waits. */
+  place(item: A, admit?: Admit): Placed {
+    if (this.isClosed) return "closed"
+    if (this.coalesce(item)) return "queued"
+    if (this.hasRoom() && this.held === 0) return this.append(item)
+    const { overflow } = this.options
+    if (overflow.policy === "drop") return this.drop(overflow.which, item)
+    if (overflow.policy !== "block" || admit === undefined) return "full"
+    this.senders ??= []
+    this.senders.push({ item, admit })
+    return "waiting"
+  }
+
+  /** Signals are few and never refused, not even by a closed mailbox. */
+  signal(signal: Signal): void {
+    this.signals ??= []
+    this.signals.push(signal)
+    this.notify()
+  }
+
+  pollSignal(): Signal | undefined {
+    return this.signals?.shift()
+  }
+
+  /** The data message that is next, left where it is. */
+  peek(): A | undefined {
+    return this.data[0]
+  }
+
+  /** Removes the next data message; the caller must have handed it over before it returns. */
+  poll(): A | undefined {
+    const item = this.data.shift()
+    if (item !== undefined) this.admitSenders()
+    return item
+  }
+
+  /** Removes the first message that fits, keeping its room until `settle` or `putBack`. */
+  lease(fits: (item: A) => boolean): A | undefined {
+    const index = this.data.findIndex(fits)
+    if (index < 0) return undefined
+    this.leased += 1
+    return this.data.splice(index, 1)[0]
+  }
+
+  /** A leased message is done with. */
+  settle(): void {
+    this.leased -= 1
+    this.admitSenders()
+  }
+
+  /** Leased messages return to the front, in the order given. Into a closed mailbox too: they had been accepted. */
+  putBack(items: ReadonlyArray<A>): void {
+    this.leased -= items.length
+    this.data.unshift(...items)
+    this.notify()
+  }
+
+  /** Takes a message out before it was handed over. False when it is no longer here. */
+  withdraw(item: A): boolean {
+    const index = this.data.indexOf(item)
+    if (index >= 0) {
+      this.data.splice(index, 1)
+      this.admitSenders()
+      return true
+    }
+    const waiting = this.senders?.findIndex((sender) => sender.item === item) ?? -1
+    if (waiting < 0) return false
+    this.senders?.splice(waiting, 1)
+    return true
+  }
+
+  /** Accepts nothing more; held senders are refused; what waits stays. */
+  close(): void {
+    this.isClosed = true
+    const senders = this.senders ?? []
+    this.senders = undefined
+    for (const sender of senders) sender.admit("closed")
+  }
+
+  reopen(): void {
+    this.isClosed = false
+  }
+
+  /** Removes everything that waits and returns it. Held senders move up, unless it is closed. */
+  clear(): ReadonlyArray<A> {
+    const left = this.data
+    this.data = []
+    this.admitSenders()
+    return left
+  }
+
+  /** Removes the signals that were meant for a receiver that is gone. */
+  clearSignals(): void {
+    this.signals = undefined
+  }
+
+  /** Calls `wake` once, as soon as there may be something to poll. */
+  park(wake: () => void): void {
+    this.wake = wake
+  }
+
+  unpark(): void {
+    this.wake = undefined
+  }
+
+  /** Makes a parked receiver look again. */
+  notify(): void {
+    const wake = this.wake
+    this.wake = undefined
+    wake?.()
+  }
+
+  /** Sends, waiting for room if the rule is to block. Interrupting a waiting sender withdraws its message. */
+  send(item: A): Effect.Effect<void, Undeliverable> {
+    return Effect.callback<void, Undeliverable>((resume) => {
+      const placed = this.place(item, (outcome) => resume(this.outcome(outcome)))
+      if (placed === "waiting") return Effect.sync(() => void this.withdraw(item))
+      resume(this.outcome(placed))
+    })
+  }
+
+  /** Waits for a message and gives it to `start` in the step that removes it. */
+  receive<B>(start: (item: A) => B): Effect.Effect<B> {
+    return Effect.callback<B>((resume) => {
+      const look = () => {
+        const item = this.poll()
+        if (item === undefined) this.park(look)
+        else resume(Effect.succeed(start(item)))
+      }
+      look()
+      return Effect.sync(() => this.unpark())
+    })
+  }
+
+  private outcome(placed: Placed): Effect.Effect<void, Undeliverable> {
+    if (placed === "queued" || placed === "waiting") return Effect.void
+    // A tap loses messages by contract; its senders are not told, the counter is.
+    if (placed === "full" && this.options.overflow.policy === "drop") return Effect.void
+    const reason = placed === "closed" ? "stopped" : "full"
+    return Effect.fail(new Undeliverable({ actor: this.options.name, reason }))
+  }
+
+  private hasRoom(): boolean {
+    return this.data.length + this.leased < this.options.capacity
+  }
+
+  private append(item: A): Placed {
+    this.data.push(item)
+    if (this.data.length > this.maxDepth) this.maxDepth = this.data.length
+    this.notify()
+    return "queued"
+  }
+
+  private drop(which: "oldest" | "newest", item: A): Placed {
+    this.dropped += 1
+    const oldest = which === "oldest" ? this.data.shift() : undefined
+    if (oldest === undefined) return "full"
+    this.options.onEvicted?.(oldest)
+    return this.append(item)
+  }
+
+  private coalesce(item: A): boolean {
+    const { overflow, neverCoalesced = () => false } = this.options
+    if (overflow.policy !== "coalesce" || neverCoalesced(item)) return false
+    const key = overflow.key(item)
+    const index = this.data.findIndex((other) => !neverCoalesced(other) && overflow.key(other) === key)
+    if (index < 0) return false
+    this.data[index] = item
+    this.coalesced += 1
+    return true
+  }
+
+  private admitSenders(): void {
+    while (this.senders !== undefined && this.senders.length > 0 && this.hasRoom()) {
+      const sender = this.senders.shift()
+      if (sender === undefined) return
+      this.append(sender.item)
+      sender.admit("queued")
+    }
+  }
+}

@@ -1,0 +1,119 @@
+/** What an asker can rely on: one end to every ask, at a time that is known. */
+import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { describe, expect, it } from "vitest"
+import { start } from "../../src/runtime/actor.ts"
+import type { Ask, Tell } from "../../src/runtime/protocol.ts"
+import { cellOf } from "../../src/runtime/ref.ts"
+import { passTime, settled, withTestClock } from "../support/test-clock.ts"
+
+type Adder = {
+  readonly Add: Ask<number, number, "odd">
+  readonly Wait: Ask<number, string>
+  readonly Hang: Ask<void, void>
+  readonly Crash: Ask<void, void>
+  readonly Note: Tell<string>
+}
+
+const adder = (seen: Array<string> = []) => {
+  let sum = 0
+  return start<Adder, never, never>({
+    name: "adder",
+    mailbox: { capacity: 4, overflow: { policy: "block" } },
+    behaviour: {
+      init: () =>
+        Effect.succeed({
+          Add: (n) => (n % 2 === 1 ? Effect.fail("odd" as const) : Effect.sync(() => (sum += n))),
+          Wait: (ms) =>
+            Effect.as(Effect.sleep(ms), "waited").pipe(
+              Effect.onInterrupt(() => Effect.sync(() => void seen.push("interrupted")))
+            ),
+          Hang: () => Effect.never,
+          Crash: () => Effect.die(new Error("boom")),
+          Note: (text) => Effect.sync(() => void seen.push(text))
+        })
+    }
+  })
+}
+const within = { within: "1 second" } as const
+
+describe("an ask", () => {
+  it("is answered, and refused, in the actor's words", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const ref = yield* adder()
+        expect(yield* ref.ask("Add", 2, within)).toBe(2)
+        expect(yield* Effect.flip(ref.ask("Add", 3, within))).toBe("odd")
+        expect(yield* ref.ask("Add", 4, within)).toBe(6)
+      })
+    ))
+
+  it("ends with its deadline while it is handled, and the handler goes on", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const seen: Array<string> = []
+        const ref = yield* adder(seen)
+        const asking = yield* Effect.forkChild(Effect.flip(ref.ask("Wait", 1500, within)))
+        yield* passTime("1 second")
+        expect(yield* Fiber.join(asking)).toMatchObject({ _tag: "AskTimeout", stage: "handling", withinMs: 1000 })
+        yield* passTime("1 second")
+        expect(seen).toEqual([])
+        expect(cellOf(ref)).toMatchObject({ lateAnswers: 1, deadLetters: 1 })
+      })
+    ))
+
+  it("that expires in the queue is never handled", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const ref = yield* adder()
+        yield* Effect.forkChild(Effect.exit(ref.ask("Wait", 5000, { within: "10 seconds" })))
+        yield* settled
+        const asking = yield* Effect.forkChild(Effect.flip(ref.ask("Add", 2, within)))
+        yield* passTime("1 second")
+        expect(yield* Fiber.join(asking)).toMatchObject({ _tag: "AskTimeout", stage: "queued" })
+        yield* passTime("5 seconds")
+        expect(yield* ref.ask("Add", 2, within)).toBe(2)
+      })
+    ))
+
+  it("interrupts the running handler when the asker is interrupted, and the actor goes on", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const seen: Array<string> = []
+        const ref = yield* adder(seen)
+        const asking = yield* Effect.forkChild(ref.ask("Wait", 5000, { within: "10 seconds" }))
+        yield* settled
+        yield* Fiber.interrupt(asking)
+        expect(seen).toEqual(["interrupted"])
+        expect(yield* ref.ask("Add", 2, within)).toBe(2)
+      })
+    ))
+
+  it("is answered with PeerDown at once when its handler crashes, and waiting ones are not left behind", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const ref = yield* adder()
+        const crash = yield* Effect.forkChild(Effect.flip(ref.ask("Crash", undefined, within)))
+        const next = yield* Effect.forkChild(Effect.flip(ref.ask("Add", 2, within)))
+        yield* settled
+        expect(yield* Fiber.join(crash)).toMatchObject({ _tag: "PeerDown", message: "Crash" })
+        expect(yield* Fiber.join(next)).toMatchObject({ _tag: "Undeliverable", reason: "stopped" })
+      })
+    ))
+
+  it("ends when the actor's scope closes", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const ref = yield* Scope.provide(adder(), scope)
+        const hanging = yield* Effect.forkChild(Effect.flip(ref.ask("Hang", undefined, { within: "1 hour" })))
+        yield* settled
+        const closed = yield* Deferred.make<void>()
+        yield* Effect.forkChild(Effect.andThen(Scope.close(scope, Exit.void), Deferred.succeed(closed, undefined)))
+        yield* passTime("5 seconds")
+        expect(yield* Fiber.join(hanging)).toMatchObject({ _tag: "PeerDown" })
+        yield* Deferred.await(closed)
+        expect(yield* Effect.flip(ref.ask("Add", 2, within))).toMatchObject({ _tag: "Undeliverable" })
+        expect(yield* ref.offer("Note", "late")).toBe("refused")
+      })
+    ))
+})
