@@ -1,0 +1,109 @@
+/**
+ * How a command of ours is written down: its words, options and texts, as data.
+ *
+ * Help, completions, parsing and the documents are made from it. It knows no library, so that help can be
+ * answered without starting anything.
+ */
+import type { Effect, Redacted } from "effect"
+
+export interface OptionSpec {
+  /** Without the dashes: `config-dir`. */
+  readonly name: string
+  /** One letter. */
+  readonly short?: string
+  /** What stands for the value in help: `CONFIG_DIR`. Undefined: a switch. */
+  readonly value?: string
+  /** One line; `-h` shows nothing else, and leaves its full stop out. */
+  readonly summary: string
+  /** Further paragraphs, for `--help`. */
+  readonly details?: ReadonlyArray<string>
+  readonly choices?: ReadonlyArray<string>
+  readonly defaultValue?: string
+  /** Environment variable that is read when the option is not given; empty counts as unset. */
+  readonly env?: string
+  /** The summary itself tells variable and default, as the documents print it. */
+  readonly tellsItself?: true
+  /** Redacted from the start. */
+  readonly secret?: true
+  readonly hidden?: true
+}
+
+export interface ArgumentSpec {
+  /** `KEY`. */
+  readonly name: string
+  readonly optional?: true
+  readonly summary: string
+  readonly details?: ReadonlyArray<string>
+  readonly choices?: ReadonlyArray<string>
+  /** What a shell may offer; any other word is accepted as well. */
+  readonly offers?: "settings"
+}
+
+export interface ExampleSpec {
+  readonly command: string
+  readonly says: string
+}
+
+export interface CommandSpec {
+  readonly name: string
+  readonly summary: string
+  /** Further paragraphs, for `--help`. */
+  readonly details?: ReadonlyArray<string>
+  readonly options?: ReadonlyArray<OptionSpec>
+  readonly arguments?: ReadonlyArray<ArgumentSpec>
+  readonly examples?: ReadonlyArray<ExampleSpec>
+  readonly commands?: ReadonlyArray<CommandSpec>
+  /** May end with the cloud it is for: `tedge cert create … c8y --profile prod`. */
+  readonly cloudWord?: true
+  readonly hidden?: true
+}
+
+/** An executable: its command and the options every command takes. */
+export interface Program {
+  readonly root: CommandSpec
+  readonly globals: ReadonlyArray<OptionSpec>
+  readonly version: string
+}
+
+/** The cloud word at the end of a command, and its profile. */
+export interface CloudWord {
+  readonly cloud: "c8y" | "az" | "aws"
+  readonly profile: string | undefined
+}
+
+/** What the user said, checked against the command's description. Asking for a name it lacks is our bug. */
+export interface CommandInput {
+  /** The words of the command without the executable: `config get`. */
+  readonly command: string
+  /** Option, else environment, else default. */
+  readonly text: (option: string) => string | undefined
+  readonly secret: (option: string) => Redacted.Redacted<string> | undefined
+  readonly on: (option: string) => boolean
+  readonly argument: (name: string) => string | undefined
+  readonly cloud: CloudWord | undefined
+}
+
+/** Does the work and says with which code to exit. It has told the user everything. */
+export type CommandHandler = (input: CommandInput) => Effect.Effect<number>
+
+/** By the command's words: `config get`. Loaded when called, so that help does not pay for MQTT. */
+export type CommandHandlers = Readonly<Record<string, () => Promise<CommandHandler>>>
+
+export const cloudWords = ["c8y", "az", "aws"] as const
+
+const cloudSummaries = { c8y: "Cumulocity", az: "Azure IoT", aws: "AWS IoT" } as const
+
+export const profileOption: OptionSpec = {
+  name: "profile",
+  value: "PROFILE",
+  summary: "The cloud profile to use.",
+  details: ["Profiles keep several connections to one kind of cloud apart. Without it the connection has no profile."],
+  env: "TEDGE_CLOUD_PROFILE"
+}
+
+/** The commands that `cloudWord` stands for. */
+export const cloudCommands: ReadonlyArray<CommandSpec> = cloudWords.map((name) => ({
+  name,
+  summary: cloudSummaries[name],
+  options: [profileOption]
+}))

@@ -1,0 +1,90 @@
+/**
+ * Runs an executable of ours: command line in, exit code out.
+ *
+ * SIGINT and SIGTERM interrupt the command, which then undoes or finishes what it has begun; a second signal
+ * ends the process at once.
+ */
+import { Cause, Effect, Exit, Fiber } from "effect"
+import { runCommandLine } from "./command-line.ts"
+import type { CommandHandlers, CommandInput, Program } from "./command-spec.ts"
+import { exitCodes } from "./exit-codes.ts"
+import { chosenLogLevel, type LogLevelName, loggingLayer, parseLogLevel } from "./logging.ts"
+import { makeTerminal } from "./terminal.ts"
+import { invalidValue, usageErrorText } from "./usage-error.ts"
+
+export const runProgram = (
+  program: Program,
+  handlers: CommandHandlers,
+  options: { readonly logLevel: LogLevelName } = { logLevel: "warn" }
+): void => {
+  const terminal = makeTerminal({ stdout: process.stdout, stderr: process.stderr, environment: process.env })
+  process.stdout.on("error", endOnClosedPipe)
+  process.stderr.on("error", endOnClosedPipe)
+  const line = {
+    program,
+    handlers,
+    environment: process.env,
+    output: { out: terminal.answer, err: terminal.text },
+    around: (input: CommandInput, run: Effect.Effect<number>) => withLogging(program, input, run, options.logLevel)
+  }
+  process.on("uncaughtException", (error) => {
+    sayInternal(Cause.die(error))
+    process.exit(exitCodes.failed)
+  })
+  let interruptedBy: NodeJS.Signals | undefined
+  const fiber = Effect.runFork(runCommandLine(line, process.argv.slice(2)))
+  fiber.addObserver((exit) => {
+    process.exitCode = codeOf(exit, interruptedBy)
+  })
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.on(signal, () => {
+      if (interruptedBy !== undefined) process.exit(signalCodes[signal])
+      interruptedBy = signal
+      Effect.runFork(Fiber.interrupt(fiber))
+    })
+}
+
+const signalCodes = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated } as const
+
+const codeOf = (exit: Exit.Exit<number>, signal: NodeJS.Signals | undefined): number => {
+  if (Exit.isSuccess(exit)) return exit.value
+  if (Cause.hasInterruptsOnly(exit.cause)) return signal === "SIGTERM" ? exitCodes.terminated : exitCodes.interrupted
+  sayInternal(exit.cause)
+  return exitCodes.failed
+}
+
+/** A defect of ours: nobody has a sentence for it. */
+const sayInternal = (cause: Cause.Cause<unknown>): void => {
+  const shown = process.argv.includes("--debug") ? Cause.pretty(cause) : String(Cause.squash(cause))
+  process.stderr.write(`error: internal error: ${shown}\n`)
+}
+
+const withLogging = (
+  program: Program,
+  input: CommandInput,
+  run: Effect.Effect<number>,
+  fallback: LogLevelName
+): Effect.Effect<number> => {
+  const asked = input.text("log-level")
+  const option = asked === undefined ? undefined : parseLogLevel(asked)
+  if (asked !== undefined && option === undefined) {
+    const error = invalidValue({
+      label: "--log-level <LOG_LEVEL>",
+      value: asked,
+      reason: "error/warn/info/debug/trace"
+    })
+    return Effect.sync(() => {
+      process.stderr.write(usageErrorText(error, program, [program.root]))
+      return exitCodes.usage
+    })
+  }
+  const debug = program.globals.some((global) => global.name === "debug") && input.on("debug")
+  const level = chosenLogLevel({ option, debug, environment: process.env, fallback })
+  const withTime = process.env.INVOCATION_ID === undefined
+  return Effect.provide(run, loggingLayer({ level, withTime, write: (text) => process.stderr.write(text) }))
+}
+
+/** `tedge config list | head -1` is no error. */
+const endOnClosedPipe = (error: NodeJS.ErrnoException): void => {
+  if (error.code === "EPIPE") process.exit(exitCodes.ok)
+}

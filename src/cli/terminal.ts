@@ -1,0 +1,100 @@
+/**
+ * How text reaches the user: the only file that writes to stdout and stderr.
+ *
+ * Answers go to stdout, everything else to stderr. What is written is the same for a terminal and a pipe, apart
+ * from colour and the turning mark of a step. Source: thin-edge, progress lines of `tedge connect`.
+ */
+import { Effect, Fiber } from "effect"
+import { type Explanation, explain, type Failure } from "../messages/explain.ts"
+
+/** A stream of the process, or what a test puts in its place. */
+export interface TextStream {
+  readonly write: (text: string) => unknown
+  readonly isTTY?: boolean
+}
+
+export interface Terminal {
+  /** What was asked for, to stdout, as it is. */
+  readonly answer: (text: string) => Effect.Effect<void>
+  /** A line for people, to stderr. */
+  readonly line: (text: string) => Effect.Effect<void>
+  /** As `line`, without a line end. */
+  readonly text: (text: string) => Effect.Effect<void>
+  readonly warning: (text: string) => Effect.Effect<void>
+  readonly info: (text: string) => Effect.Effect<void>
+  /** `error: …` and `hint: …`. */
+  readonly explained: (explanation: Explanation) => Effect.Effect<void>
+  readonly failure: (failure: Failure) => Effect.Effect<void>
+  /** `label: value`, eight columns in, label and value in blue. */
+  readonly entry: (label: string, value: string) => Effect.Effect<void>
+  /** A mark turns beside the title until the answer is called with how it ended. Lines may be written meanwhile. */
+  readonly step: (title: string) => Effect.Effect<(mark: "done" | "failed") => Effect.Effect<void>>
+}
+
+export interface TerminalSettings {
+  readonly stdout: TextStream
+  readonly stderr: TextStream
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+export const makeTerminal = ({ stdout, stderr, environment }: TerminalSettings): Terminal => {
+  const colour = stderr.isTTY === true && !environment.NO_COLOR && environment.TERM !== "dumb"
+  const paint = (style: keyof typeof styles, text: string): string =>
+    colour ? `\u001b[${styles[style]}m${text}\u001b[0m` : text
+  let turning = false
+  const raw = (text: string): Effect.Effect<void> => Effect.sync(() => void stderr.write(text))
+  /** While a mark turns, a line takes its place and the mark goes on below. */
+  const err = (text: string): Effect.Effect<void> => Effect.suspend(() => raw(turning ? `\r${eraseLine}${text}` : text))
+  const turningStep = (title: string) =>
+    Effect.gen(function* () {
+      let frame = 0
+      turning = true
+      const draw = Effect.suspend(() => raw(`\r${eraseLine}${title}... ${frames[frame++ % frames.length]}`))
+      const fiber = yield* Effect.forkChild(Effect.forever(Effect.andThen(draw, Effect.sleep(50))))
+      return (mark: "done" | "failed") =>
+        Effect.gen(function* () {
+          yield* Fiber.interrupt(fiber)
+          turning = false
+          yield* raw(`\r${eraseLine}${title}... ${paint(mark === "done" ? "done" : "error", marks[mark])}\n`)
+        })
+    })
+  const prefixed = (style: keyof typeof styles, prefix: string, text: string) =>
+    err(`${paint(style, prefix)} ${text}\n`)
+  const explained = ({ error, hint }: Explanation): Effect.Effect<void> =>
+    Effect.andThen(
+      prefixed("error", "error:", error),
+      hint === undefined ? Effect.void : prefixed("hint", "hint:", hint)
+    )
+  return {
+    answer: (text) => Effect.sync(() => void stdout.write(text)),
+    line: (text) => err(`${text}\n`),
+    text: err,
+    warning: (text) => prefixed("warning", "warning:", text),
+    info: (text) => prefixed("info", "info:", text),
+    explained,
+    failure: (failure) => explained(explain(failure)),
+    entry: (label, value) => err(`        ${paint("label", `${label}:`)} ${paint("value", value)}\n`),
+    step:
+      stderr.isTTY === true
+        ? turningStep
+        : (title) =>
+            Effect.succeed((mark) => err(`${title}... ${paint(mark === "done" ? "done" : "error", marks[mark])}\n`))
+  }
+}
+
+const marks = { done: "✓", failed: "✗" } as const
+
+const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"]
+
+const eraseLine = "\u001b[2K"
+
+/** SGR parameters (ECMA-48, 8.3.117). */
+const styles = {
+  error: "1;31",
+  warning: "1;33",
+  info: "32",
+  hint: "36",
+  done: "1;32",
+  label: "1;34",
+  value: "34"
+} as const

@@ -1,0 +1,100 @@
+/**
+ * A command line that cannot be understood, told as clap tells it: what is wrong, a tip, the usage.
+ *
+ * These are the only sentences outside explain.ts: they speak of words and options, not of what happened.
+ */
+import type { Problem } from "./argv.ts"
+import type { CommandSpec, Program } from "./command-spec.ts"
+import { optionLabel, usageLine } from "./help-text.ts"
+
+export interface UsageError {
+  readonly message: string
+  /** `[possible values: …]` and the like, under the message. */
+  readonly lines?: ReadonlyArray<string>
+  readonly tips?: ReadonlyArray<string>
+  /** An invalid value needs no usage line. */
+  readonly withoutUsage?: true
+}
+
+export const usageErrorText = (error: UsageError, program: Program, path: ReadonlyArray<CommandSpec>): string => {
+  const head = [`error: ${error.message}`, ...(error.lines ?? []).map((line) => `  ${line}`)].join("\n")
+  const tips = (error.tips ?? []).map((tip) => `  tip: ${tip}`).join("\n")
+  const usage = error.withoutUsage === undefined ? usageLine(program, path) : ""
+  return `${[head, tips, usage, "For more information, try '--help'."].filter((part) => part !== "").join("\n\n")}\n`
+}
+
+/** A word where a command was expected. */
+export const unknownCommand = (word: string, known: ReadonlyArray<string>): UsageError => ({
+  message: `unrecognized subcommand '${word}'`,
+  ...similar(word, known, "subcommand")
+})
+
+export const unknownOption = (option: string, known: ReadonlyArray<string>): UsageError => {
+  const near = similar(option, known, "argument")
+  return {
+    message: `unexpected argument '${option}' found`,
+    ...(near.tips === undefined ? { tips: [`to pass '${option}' as a value, use '-- ${option}'`] } : near)
+  }
+}
+
+/** `label` as help prints it: `--type <TYPE>`, `<CLOUD>`. */
+export const invalidValue = (options: {
+  readonly label: string
+  readonly value: string
+  readonly choices?: ReadonlyArray<string>
+  readonly reason?: string
+}): UsageError => ({
+  message: `invalid value '${options.value}' for '${options.label}'${options.reason === undefined ? "" : `: ${options.reason}`}`,
+  withoutUsage: true,
+  ...(options.choices === undefined
+    ? {}
+    : {
+        lines: [`[possible values: ${options.choices.join(", ")}]`],
+        ...similar(options.value, options.choices, "value")
+      })
+})
+
+export const problemError = (problem: Problem): UsageError => {
+  switch (problem.kind) {
+    case "unknownCommand":
+      return unknownCommand(problem.word, problem.known)
+    case "secondCloud":
+      return { message: `unexpected argument '${problem.word}' found` }
+    case "switchWithValue":
+      return {
+        message: `unexpected value '${problem.value}' for '${optionLabel(problem.option)}' found; no more were accepted`
+      }
+  }
+}
+
+/** Known words at most two slips away from what was typed (clap's tip). */
+export const similar = (
+  word: string,
+  known: ReadonlyArray<string>,
+  what: "subcommand" | "argument" | "value"
+): { readonly tips?: ReadonlyArray<string> } => {
+  const near = known
+    .map((candidate) => ({ candidate, slips: distance(word, candidate) }))
+    .filter(({ candidate, slips }) => slips <= 2 && slips < candidate.length)
+    .sort((a, b) => a.slips - b.slips)
+    .filter(({ slips }, _at, all) => slips === all[0]?.slips)
+    .map(({ candidate }) => `'${candidate}'`)
+  if (near.length === 0) return {}
+  return {
+    tips: [
+      near.length === 1 ? `a similar ${what} exists: ${near[0]}` : `some similar ${what}s exist: ${near.join(", ")}`
+    ]
+  }
+}
+
+/** Levenshtein's distance. */
+const distance = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at)
+  for (const [i, letter] of [...a].entries()) {
+    const above = row
+    row = [i + 1]
+    for (const [j, other] of [...b].entries())
+      row.push(Math.min((above[j + 1] ?? 0) + 1, (row[j] ?? 0) + 1, (above[j] ?? 0) + (letter === other ? 0 : 1)))
+  }
+  return row.at(-1) ?? 0
+}
