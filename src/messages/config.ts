@@ -165,7 +165,8 @@ export type ConfigProtocol = {
     { readonly profiles: ReadonlyArray<CloudSettings> } & Warned,
     ReadRefusal
   >
-  readonly Get: Ask<SettingSelector, ShownSetting & Warned, ReadRefusal | SettingMissing>
+  /** A setting without value is an answer too; for identities with the reason. */
+  readonly Get: Ask<SettingSelector, ShownSetting & { readonly idProblem: IdProblem | undefined } & Warned, ReadRefusal>
   /** In the order of `config list`, those without value too. `filter`: a part of the key. */
   readonly List: Ask<
     { readonly filter: string },

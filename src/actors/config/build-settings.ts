@@ -1,0 +1,169 @@
+/** From single settings to the records the actors use. */
+import { Effect } from "effect"
+import { type InvalidSetting, SettingsIncomplete } from "../../messages/config.ts"
+import type { Sources } from "../../messages/settings/resolve.ts"
+import type {
+  CloudSection,
+  CloudSettings,
+  DeviceSettings,
+  LocalBrokerSettings,
+  ProxySettings,
+  Settings
+} from "../../messages/settings/resolved-settings.ts"
+import type { CloudName } from "../../messages/settings/setting.ts"
+import { type SettingReader, settingReader } from "./setting-reader.ts"
+
+type Refusal = InvalidSetting | SettingsIncomplete
+
+export const buildSettings = (sources: Sources, configFile: string): Effect.Effect<Settings, Refusal> =>
+  Effect.gen(function* () {
+    const read = settingReader(sources, undefined)
+    yield* pairOrNone(read, "proxy.username", "proxy.password")
+    return {
+      configDir: sources.configDir,
+      configFile,
+      device: { ...(yield* device(read, "device")), type: read.text("device.type") },
+      cryptoki: {
+        mode: oneOf(read.text("device.cryptoki.mode"), "off", "module", "socket"),
+        modulePath: read.optionalText("device.cryptoki.module_path"),
+        pin: read.secret("device.cryptoki.pin"),
+        uri: yield* read.uri("device.cryptoki.uri"),
+        socketPath: read.text("device.cryptoki.socket_path")
+      },
+      mqtt: localBroker(read),
+      bridge: {
+        builtIn: read.flag("mqtt.bridge.built_in"),
+        initialIntervalMs: read.durationMs("mqtt.bridge.reconnect_policy.initial_interval"),
+        maximumIntervalMs: read.durationMs("mqtt.bridge.reconnect_policy.maximum_interval"),
+        resetWindowMs: read.durationMs("mqtt.bridge.reconnect_policy.reset_window")
+      },
+      proxy: proxy(read),
+      service: {
+        type: read.text("service.type"),
+        timestampFormat: oneOf(read.text("service.timestamp_format"), "unix", "rfc-3339")
+      },
+      certificate: {
+        organization: read.text("certificate.organization"),
+        organizationUnit: read.text("certificate.organization_unit"),
+        requestedValidityMs: read.durationMs("certificate.validity.requested_duration"),
+        minimumValidityMs: read.durationMs("certificate.validity.minimum_duration")
+      },
+      run: { path: read.text("run.path"), lockFiles: read.flag("run.lock_files") },
+      logs: { path: read.text("logs.path") },
+      data: { path: read.text("data.path") },
+      tmp: { path: read.text("tmp.path") }
+    }
+  })
+
+export const buildCloudSettings = (
+  sources: Sources,
+  configFile: string,
+  cloud: CloudName,
+  profile: string | undefined
+): Effect.Effect<CloudSettings, Refusal> =>
+  Effect.gen(function* () {
+    const settings = yield* buildSettings(sources, configFile)
+    return { ...settings, cloud: yield* cloudSection(settingReader(sources, profile), cloud, profile) }
+  })
+
+const cloudSection = (
+  read: SettingReader,
+  name: CloudName,
+  profile: string | undefined
+): Effect.Effect<CloudSection, Refusal> =>
+  Effect.gen(function* () {
+    const isC8y = name === "c8y"
+    const url = read.optionalText(`${name}.url`)
+    return {
+      name,
+      profile,
+      prefix: profile === undefined ? name : `${name}.profiles.${profile}`,
+      url,
+      mqtt: isC8y ? read.hostPort("c8y.mqtt") : url === undefined ? undefined : { host: bare(url), port: 8883 },
+      http: isC8y ? read.hostPort("c8y.http") : undefined,
+      rootCertPath: read.text(`${name}.root_cert_path`),
+      authMethod: isC8y ? oneOf(read.text("c8y.auth_method"), "certificate", "basic", "auto") : "certificate",
+      credentialsPath: isC8y ? read.text("c8y.credentials_path") : undefined,
+      device: yield* device(read, `${name}.device`),
+      topics: read.list(`${name}.topics`),
+      topicPrefix: read.text(`${name}.bridge.topic_prefix`),
+      keepaliveSeconds: Math.round(read.durationMs(`${name}.bridge.keepalive_interval`) / 1000),
+      maxPayloadSize: read.number(`${name}.mapper.mqtt.max_payload_size`),
+      smartrestTemplates: isC8y ? read.list("c8y.smartrest.templates") : [],
+      smartrest1Templates: isC8y ? read.list("c8y.smartrest1.templates") : [],
+      mqttService: {
+        enabled: isC8y && read.flag("c8y.mqtt_service.enabled"),
+        topics: isC8y ? read.list("c8y.mqtt_service.topics") : []
+      },
+      httpProxyBind: isC8y
+        ? { host: read.text("c8y.proxy.bind.address"), port: read.number("c8y.proxy.bind.port") }
+        : undefined
+    }
+  })
+
+/** `section`: `device`, or that of a cloud. */
+const device = (read: SettingReader, section: string): Effect.Effect<DeviceSettings, InvalidSetting> =>
+  Effect.gen(function* () {
+    const uri = yield* read.uri(`${section}.key_uri`)
+    const pin = read.secret(`${section}.key_pin`)
+    return {
+      ...read.identity(`${section}.id`),
+      keyPath: read.text(`${section}.key_path`),
+      certPath: read.text(`${section}.cert_path`),
+      csrPath: read.text(`${section}.csr_path`),
+      key: { ...(uri && { uri }), ...(pin && { pin }) }
+    }
+  })
+
+const localBroker = (read: SettingReader): LocalBrokerSettings => ({
+  clientHost: bare(read.text("mqtt.client.host")),
+  clientPort: read.number("mqtt.client.port"),
+  clientAuth: {
+    caFile: read.optionalText("mqtt.client.auth.ca_file"),
+    caDir: read.optionalText("mqtt.client.auth.ca_dir"),
+    certFile: read.optionalText("mqtt.client.auth.cert_file"),
+    keyFile: read.optionalText("mqtt.client.auth.key_file"),
+    username: read.optionalText("mqtt.client.auth.username"),
+    passwordFile: read.optionalText("mqtt.client.auth.password_file")
+  },
+  bindEnabled: read.flag("mqtt.bind.enabled"),
+  bindAddress: read.text("mqtt.bind.address"),
+  bindPort: read.number("mqtt.bind.port"),
+  external: {
+    bindPort: read.optionalNumber("mqtt.external.bind.port"),
+    bindAddress: read.optionalText("mqtt.external.bind.address"),
+    bindInterface: read.optionalText("mqtt.external.bind.interface"),
+    caPath: read.optionalText("mqtt.external.ca_path"),
+    certFile: read.optionalText("mqtt.external.cert_file"),
+    keyFile: read.optionalText("mqtt.external.key_file")
+  },
+  topicRoot: read.text("mqtt.topic_root"),
+  deviceTopicId: read.text("mqtt.device_topic_id")
+})
+
+const proxy = (read: SettingReader): ProxySettings | undefined => {
+  const address = read.optionalText("proxy.address")
+  if (address === undefined) return undefined
+  const { protocol, hostname, port } = new URL(/^https?:\/\//i.test(address) ? address : `http://${address}`)
+  return {
+    url: `${protocol}//${hostname}:${port === "" ? (protocol === "https:" ? 443 : 80) : port}`,
+    username: read.optionalText("proxy.username"),
+    password: read.secret("proxy.password"),
+    noProxy: read.optionalText("proxy.no_proxy")
+  }
+}
+
+const pairOrNone = (read: SettingReader, ...keys: ReadonlyArray<string>): Effect.Effect<void, SettingsIncomplete> => {
+  const set = keys.filter((key) => read.optionalText(key) !== undefined)
+  const missing = keys.filter((key) => !set.includes(key))
+  return set.length > 0 && missing.length > 0 ? Effect.fail(new SettingsIncomplete({ set, missing })) : Effect.void
+}
+
+/** The table allows these words only. */
+const oneOf = <Word extends string>(text: string, ...words: ReadonlyArray<Word>): Word => {
+  const found = words.find((word) => word === text)
+  if (found === undefined) throw new Error(`the settings table allows "${text}", which nobody knows`)
+  return found
+}
+
+const bare = (host: string): string => host.replace(/^\[(.*)\]$/, "$1")

@@ -1,0 +1,38 @@
+/** The device's identity: the common name in its certificate. Loaded with node:crypto only when it is asked for. */
+import { closeSync, constants, openSync, readSync } from "node:fs"
+import type { IdProblem } from "../../messages/settings/resolved-settings.ts"
+
+export const readCommonName = (certPath: string): { readonly name: string } | { readonly problem: IdProblem } => {
+  const problem = (reason: IdProblem["reason"], detail: string) => ({ problem: { certPath, reason, detail } })
+  const file = readStart(certPath)
+  if (typeof file === "string") return problem(file === "ENOENT" ? "missing" : "unreadable", file)
+  try {
+    // Not a static import: reading other settings shall not pay for loading OpenSSL's bindings.
+    const { X509Certificate } = process.getBuiltinModule("node:crypto")
+    const { CN } = new X509Certificate(file).toLegacyObject().subject
+    // Several common names: the last is the most specific (RFC 4514, 2.1).
+    const name: unknown = Array.isArray(CN) ? CN.at(-1) : CN
+    return typeof name === "string" && name !== "" ? { name } : problem("no-common-name", "")
+  } catch (error) {
+    return problem("malformed", error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** The bytes, or an error code. The leaf comes first; a chain longer than this has it in the part that is read. */
+const readStart = (path: string): Buffer | string => {
+  let file: number | undefined
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const bytes = Buffer.allocUnsafe(maxBytes)
+    let length = 0
+    for (let read = -1; read !== 0 && length < maxBytes; length += read)
+      read = readSync(file, bytes, length, maxBytes - length, null)
+    return bytes.subarray(0, length)
+  } catch (error) {
+    return error instanceof Error && "code" in error ? String(error.code) : "UNKNOWN"
+  } finally {
+    if (file !== undefined) closeSync(file)
+  }
+}
+
+const maxBytes = 256 * 1024

@@ -1,0 +1,86 @@
+/**
+ * ConfigActor: the settings of the device, read and changed.
+ *
+ * It keeps nothing between messages: each reads the file again, so an edit by hand counts at once.
+ */
+import { Effect } from "effect"
+import type { ConfigProtocol } from "../../messages/config.ts"
+import { knownProfiles, resolveSetting } from "../../messages/settings/resolve.ts"
+import { cloudOf } from "../../messages/settings/setting-name.ts"
+import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
+import { buildCloudSettings, buildSettings } from "./build-settings.ts"
+import { addToSetting, removeFromSetting, setSetting, unsetSetting } from "./change-settings.ts"
+import type { ConfigWriting } from "./edit-file.ts"
+import { findSetting, openForReading, refuseNewer, refuseUnknownProfile, usableProfile } from "./open-config.ts"
+import { type ConfigPlace, configFile } from "./read-sources.ts"
+import { profileFrom } from "./select-setting.ts"
+import { listedSettings, showSetting } from "./show-settings.ts"
+
+export const configMailbox: MailboxSpec = { capacity: 64, overflow: { policy: "refuse" } }
+
+export const configBehaviour = (place: ConfigPlace, writing: ConfigWriting): Behaviour<ConfigProtocol> => ({
+  init: () =>
+    Effect.succeed({
+      ReadSettings: () => readSettings(place),
+      ReadCloudSettings: (wanted) => readCloudSettings(place, wanted),
+      ReadProfiles: ({ cloud }) => readProfiles(place, cloud),
+      Get: (selector) => getSetting(place, selector),
+      List: ({ filter }) => listSettings(place, filter),
+      Set: (change) => setSetting(place, writing, change),
+      Unset: (selector) => unsetSetting(place, writing, selector),
+      Add: (change) => addToSetting(place, writing, change),
+      Remove: (change) => removeFromSetting(place, writing, change)
+    })
+})
+
+type Payload<Tag extends keyof ConfigProtocol> = ConfigProtocol[Tag]["payload"]
+type Reads<Tag extends keyof ConfigProtocol> = Effect.Effect<
+  ConfigProtocol[Tag]["answer"],
+  ConfigProtocol[Tag]["refusal"]
+>
+
+const readSettings = (place: ConfigPlace): Reads<"ReadSettings"> =>
+  Effect.gen(function* () {
+    const { sources, warnings } = yield* openForReading(place)
+    return { settings: yield* buildSettings(sources, configFile(place)), warnings }
+  })
+
+const readCloudSettings = (place: ConfigPlace, wanted: Payload<"ReadCloudSettings">): Reads<"ReadCloudSettings"> =>
+  Effect.gen(function* () {
+    const { cloud } = wanted
+    const given = wanted.profile === null ? undefined : (wanted.profile ?? profileFrom(place.environment))
+    const profile = given === undefined ? undefined : yield* usableProfile(given)
+    yield* refuseNewer(place, cloud)
+    const { sources, warnings } = yield* openForReading(place)
+    yield* refuseUnknownProfile(sources, cloud, profile)
+    return { settings: yield* buildCloudSettings(sources, configFile(place), cloud, profile), warnings }
+  })
+
+const readProfiles = (place: ConfigPlace, cloud: Payload<"ReadProfiles">["cloud"]): Reads<"ReadProfiles"> =>
+  Effect.gen(function* () {
+    yield* refuseNewer(place, cloud)
+    const { sources, warnings } = yield* openForReading(place)
+    const profiles = yield* Effect.forEach([undefined, ...knownProfiles(sources, cloud)], (profile) =>
+      buildCloudSettings(sources, configFile(place), cloud, profile)
+    )
+    return { profiles, warnings }
+  })
+
+const getSetting = (place: ConfigPlace, selector: Payload<"Get">): Reads<"Get"> =>
+  Effect.gen(function* () {
+    const { name, warnings } = yield* findSetting(place, selector)
+    const open = yield* openForReading(place)
+    yield* refuseUnknownProfile(open.sources, cloudOf(name.setting), name.profile)
+    const shown = showSetting(name.setting, name.profile, open.sources)
+    const resolved = resolveSetting(name, open.sources)
+    const idProblem = resolved.kind === "unset" ? resolved.idProblem : undefined
+    return { ...shown, idProblem, warnings: [...warnings, ...open.warnings] }
+  })
+
+const listSettings = (place: ConfigPlace, filter: string): Reads<"List"> =>
+  Effect.gen(function* () {
+    const { sources, warnings } = yield* openForReading(place)
+    const listed = listedSettings(sources, filter)
+    for (const cloud of new Set(listed.flatMap((one) => one.cloud ?? []))) yield* refuseNewer(place, cloud)
+    return { settings: listed.map(({ setting, profile }) => showSetting(setting, profile, sources)), warnings }
+  })

@@ -1,0 +1,105 @@
+/**
+ * The files and the environment, read: everything a setting can come from.
+ *
+ * Free of Effect, so that the fast front end of `tedge config get` gives the same answers as ConfigActor.
+ */
+import { readdirSync } from "node:fs"
+import { join } from "node:path"
+import { type FileLayer, fileLayer } from "../../messages/settings/file-layer.ts"
+import { argumentLayer, emptyLayer, environmentLayer, type Layer } from "../../messages/settings/layer.ts"
+import type { SettingWarning } from "../../messages/settings/refused-value.ts"
+import type { Sources } from "../../messages/settings/resolve.ts"
+import type { CloudName } from "../../messages/settings/setting.ts"
+import { settingByKey } from "../../messages/settings/setting-name.ts"
+import { parseTomlValue, readTomlFile, type TomlRead } from "../../platform/toml-file.ts"
+import { readCommonName } from "./common-name.ts"
+
+/** Where this process reads its settings. */
+export interface ConfigPlace {
+  /** Absolute. */
+  readonly configDir: string
+  /** Where relative paths in arguments and variables begin. */
+  readonly workingDir: string
+  readonly environment: { readonly [name: string]: string | undefined }
+  /** Settings given as options of the command, by key; they win over everything. */
+  readonly options?: { readonly [key: string]: string | undefined }
+}
+
+export type ReadSources =
+  | {
+      readonly kind: "sources"
+      readonly sources: Sources
+      readonly warnings: ReadonlyArray<SettingWarning>
+      readonly file: ReadFile
+    }
+  | { readonly kind: "refused"; readonly path: string; readonly problem: FileProblem }
+
+/** What an edit needs to know of the file. */
+export interface ReadFile {
+  readonly path: string
+  /** Undefined: there is none. */
+  readonly text: string | undefined
+  readonly layer: Extract<FileLayer, { kind: "layer" }>
+}
+
+export type FileProblem =
+  | Exclude<TomlRead, { readonly kind: "read" | "absent" }>
+  | Exclude<FileLayer, { readonly kind: "layer" }>
+
+export const configFile = (place: ConfigPlace): string => join(place.configDir, "tedge.toml")
+
+export const readSources = (place: ConfigPlace): ReadSources => {
+  const path = configFile(place)
+  const read = readTomlFile(path)
+  if (read.kind === "unreadable" || read.kind === "malformed") return { kind: "refused", path, problem: read }
+  const layer = fileLayer(read.kind === "read" ? read.tree : currentVersion, path, place.configDir)
+  if (layer.kind !== "layer") return { kind: "refused", path, problem: layer }
+  const environment = environmentLayer(place.environment, place.workingDir, parseTomlValue)
+  const options = place.options === undefined ? emptyLayer : argumentLayer(place.options, place.workingDir)
+  const sources: Sources = {
+    configDir: place.configDir,
+    options,
+    environment,
+    file: layer.layer,
+    variable: (name) => place.environment[name],
+    commonName: readCommonName
+  }
+  const exposed = read.kind === "read" ? exposure(path, read.mode, layer.layer) : []
+  return {
+    kind: "sources",
+    sources,
+    warnings: [...layer.layer.warnings, ...environment.warnings, ...exposed],
+    file: { path, text: read.kind === "read" ? read.text : undefined, layer }
+  }
+}
+
+/** A file in which a newer thin-edge keeps the settings of the cloud, if there is one. */
+export const newerCloudFile = (place: ConfigPlace, cloud: CloudName): string | undefined => {
+  const mappers = join(place.configDir, "mappers")
+  const candidates = namesIn(mappers).filter((name) => name === cloud || name.startsWith(`${cloud}.`))
+  const found = candidates.find((name) => namesIn(join(mappers, name)).includes("mapper.toml"))
+  return found === undefined ? undefined : join(mappers, found, "mapper.toml")
+}
+
+/** Does the layer hold a PIN or a password? */
+export const holdsSecret = (layer: Layer): boolean =>
+  [...layer.entries].some(([key, { value }]) => isSecretKey(key) || (typeof value === "string" && hasPin(value)))
+
+/** `key`: full, with or without profile. */
+export const isSecretKey = (key: string): boolean => settingByKey(key.replace(/\.profiles\.[^.]+/, ""))?.secret === true
+
+/** RFC 7512, 2.4: a URI may carry the PIN. */
+export const hasPin = (value: string): boolean => value.startsWith("pkcs11:") && value.includes("pin-value=")
+
+const exposure = (path: string, mode: number, layer: Layer): ReadonlyArray<SettingWarning> =>
+  (mode & 0o004) !== 0 && holdsSecret(layer) ? [{ kind: "secret-exposed", path, mode: mode.toString(8) }] : []
+
+const namesIn = (directory: string): ReadonlyArray<string> => {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return [] // absent, or closed to us: then nothing in it could be read by a newer thin-edge either
+  }
+}
+
+const currentVersion = { config: { version: "2" } }

@@ -1,0 +1,84 @@
+/** Typed reading of single settings. Which type a key has is known where it is read; the table vouches for it. */
+import { Effect, Redacted } from "effect"
+import { InvalidSetting } from "../../messages/config.ts"
+import { type Pkcs11Uri, parsePkcs11Uri, withoutPin } from "../../messages/pkcs11-uri.ts"
+import { durationMs } from "../../messages/settings/duration.ts"
+import { parseHostPort } from "../../messages/settings/host-port.ts"
+import { type Resolved, resolveForUse, type Sources } from "../../messages/settings/resolve.ts"
+import type { HostPort, IdProblem } from "../../messages/settings/resolved-settings.ts"
+import { fullKey, settingByKey } from "../../messages/settings/setting-name.ts"
+
+/** Reads settings of one cloud section, or of none. Keys are canonical, without profile. */
+export const settingReader = (sources: Sources, profile: string | undefined) => {
+  const resolved = (key: string): Resolved => {
+    const setting = settingByKey(key)
+    return setting === undefined
+      ? { kind: "unset", idProblem: undefined }
+      : resolveForUse({ setting, profile }, sources)
+  }
+  const value = (key: string) => {
+    const found = resolved(key)
+    return found.kind === "value" ? found.value : undefined
+  }
+  const optionalText = (key: string): string | undefined => {
+    const found = value(key)
+    return found === undefined ? undefined : String(found)
+  }
+  const text = (key: string): string => optionalText(key) ?? absent(key)
+  const number = (key: string): number => Number(text(key))
+  return {
+    text,
+    optionalText,
+    number,
+    optionalNumber: (key: string): number | undefined => (value(key) === undefined ? undefined : number(key)),
+    flag: (key: string): boolean => value(key) === true,
+    list: (key: string): ReadonlyArray<string> => {
+      const found = value(key)
+      return typeof found === "object" ? found : []
+    },
+    durationMs: (key: string): number => durationMs(text(key)) ?? absent(key),
+    secret: (key: string): Redacted.Redacted<string> | undefined => {
+      const found = optionalText(key)
+      return found === undefined ? undefined : Redacted.make(found, { label: key })
+    },
+    hostPort: (key: string): HostPort | undefined => hostPort(key, optionalText(key)),
+    identity: (key: string): { readonly id: string | undefined; readonly idProblem: IdProblem | undefined } => {
+      const found = resolved(key)
+      return found.kind === "value"
+        ? { id: String(found.value), idProblem: undefined }
+        : { id: undefined, idProblem: found.idProblem }
+    },
+    uri: (key: string): Effect.Effect<Pkcs11Uri | undefined, InvalidSetting> => {
+      const found = resolved(key)
+      return found.kind === "value"
+        ? parseUri(fullKey({ setting: settingByKey(key) ?? absent(key), profile }), String(found.value), found)
+        : Effect.succeed(undefined)
+    }
+  }
+}
+
+export type SettingReader = ReturnType<typeof settingReader>
+
+const parseUri = (
+  key: string,
+  text: string,
+  { source }: Extract<Resolved, { kind: "value" }>
+): Effect.Effect<Pkcs11Uri, InvalidSetting> =>
+  Effect.fromResult(parsePkcs11Uri(text)).pipe(
+    Effect.mapError(
+      ({ reason }) =>
+        new InvalidSetting({ key, value: withoutPin(text), source, problem: { kind: "bad-pkcs11-uri", reason } })
+    )
+  )
+
+const hostPort = (key: string, text: string | undefined): HostPort | undefined => {
+  const type = settingByKey(key)?.type
+  if (text === undefined || type?.kind !== "host-port") return undefined
+  const parsed = parseHostPort(text, type.defaultPort)
+  return typeof parsed === "string" ? undefined : parsed
+}
+
+/** The table gives the key no default, or there is no such key: our mistake. */
+const absent = (key: string): never => {
+  throw new Error(`the settings table has no value for ${key}`)
+}

@@ -1,0 +1,121 @@
+/**
+ * One source of settings, parsed: the arguments, the environment, or tedge.toml.
+ *
+ * A layer is made whole even where a value is wrong, so that `config set` can put a wrong file right; who reads refuses.
+ */
+
+import type { SettingWarning, ValueProblem, ValueSource } from "./refused-value.ts"
+import type { Value } from "./setting.ts"
+import { fullKey, parseProfile, parseSettingName, type SettingName } from "./setting-name.ts"
+import { type ParsedValue, parseText, parseToml } from "./value.ts"
+
+export interface LayerEntry {
+  readonly value: Value
+  readonly source: ValueSource
+}
+
+/** A value that is none. `value` is undefined for a secret. */
+export interface WrongEntry {
+  readonly key: string
+  readonly value: string | undefined
+  readonly source: ValueSource
+  readonly problem: ValueProblem
+}
+
+export interface Layer {
+  /** By full key. */
+  readonly entries: ReadonlyMap<string, LayerEntry>
+  readonly wrong: ReadonlyArray<WrongEntry>
+  readonly warnings: ReadonlyArray<SettingWarning>
+}
+
+/** A value as it was found, and the name it was found under. */
+export interface Found {
+  readonly given: string
+  readonly name: SettingName
+  /** A text, or a TOML value. */
+  readonly value: unknown
+  readonly source: ValueSource
+  /** Where relative paths begin. */
+  readonly directory: string
+}
+
+export const emptyLayer: Layer = { entries: new Map(), wrong: [], warnings: [] }
+
+/** `variables`: TEDGE_*, others are left alone. `parseTomlValue` answers undefined for what is no TOML value. */
+export const environmentLayer = (
+  variables: { readonly [name: string]: string | undefined },
+  directory: string,
+  parseTomlValue: (text: string) => unknown
+): Layer => {
+  const found: Array<Found> = []
+  const unknown: Array<SettingWarning> = []
+  for (const [variable, text] of Object.entries(variables)) {
+    if (!variable.startsWith("TEDGE_") || notSettings.has(variable) || text === undefined || text === "") continue
+    const given = variable.slice("TEDGE_".length).toLowerCase()
+    const name = parseSettingName(given)
+    const source = { kind: "variable", variable } as const
+    if (name === undefined) unknown.push({ kind: "unknown-key", key: given, source })
+    else
+      found.push({ given, name, value: /^["[]/.test(text) ? (parseTomlValue(text) ?? text) : text, source, directory })
+  }
+  const layer = layerOf(found)
+  return { ...layer, warnings: [...unknown, ...layer.warnings] }
+}
+
+/** Values given on the command line, by key (`device.cryptoki.socket_path`). An empty one counts as not given. */
+export const argumentLayer = (options: { readonly [key: string]: string | undefined }, directory: string): Layer =>
+  layerOf(
+    Object.entries(options).flatMap(([given, value]) => {
+      const name = parseSettingName(given)
+      return name === undefined || value === undefined
+        ? []
+        : [{ given, name, value, source: { kind: "argument" } as const, directory }]
+    })
+  )
+
+/** Older names count only where the setting's own name is absent. Empty texts count as absent. */
+export const layerOf = (found: ReadonlyArray<Found>): Layer => {
+  const entries = new Map<string, LayerEntry>()
+  const wrong: Array<WrongEntry> = []
+  const warnings: Array<SettingWarning> = []
+  const seen = new Set<string>()
+  const present = found.filter(({ value }) => value !== "")
+  const current = present.filter(({ name }) => name.spelling !== "deprecated")
+  for (const item of [...current, ...present.filter(({ name }) => name.spelling === "deprecated")]) {
+    const key = fullKey(item.name)
+    const { given, source } = item
+    if (seen.has(key)) {
+      warnings.push({ kind: "ignored-key", given, key, source })
+      continue
+    }
+    seen.add(key)
+    if (item.name.spelling === "deprecated") warnings.push({ kind: "deprecated-key", given, key, source })
+    const parsed = parseFound(item)
+    if (parsed.ok) entries.set(key, { value: parsed.value, source })
+    else wrong.push({ key, value: shownWrong(item), source, problem: parsed.problem })
+  }
+  return { entries, wrong, warnings }
+}
+
+/** The profiles a layer has settings of, by cloud. */
+export const profilesOf = (layer: Layer, cloud: string): ReadonlyArray<string> => {
+  const prefix = `${cloud}.profiles.`
+  const keys = [...layer.entries.keys(), ...layer.wrong.map(({ key }) => key)]
+  const names = keys.flatMap((key) => (key.startsWith(prefix) ? [key.slice(prefix.length).split(".")[0] ?? ""] : []))
+  return [...new Set(names)].filter((name) => "name" in parseProfile(name))
+}
+
+const parseFound = ({ name, value, directory }: Found): ParsedValue => {
+  const { type, deprecatedWords } = name.setting
+  const words = name.spelling === "deprecated" ? deprecatedWords : undefined
+  const meant = words?.[String(value)] ?? value
+  return typeof meant === "string" && type.kind !== "set"
+    ? parseText(type, meant, directory)
+    : parseToml(type, meant, directory)
+}
+
+const shownWrong = ({ name, value }: Found): string | undefined =>
+  name.setting.secret || name.setting.key.endsWith("uri") ? undefined : String(value)
+
+const notSettings: ReadonlySet<string> = new Set(["TEDGE_CONFIG_DIR", "TEDGE_CLOUD_PROFILE"])

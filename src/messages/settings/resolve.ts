@@ -1,0 +1,98 @@
+/**
+ * What a setting is, all sources considered.
+ *
+ * Option, environment, tedge.toml, other settings it follows, default: the first that has it. Only identities are
+ * different: the certificate's name wins over all. Source: thin-edge, tedge config reference, "Fallbacks".
+ */
+import { type Layer, profilesOf } from "./layer.ts"
+import type { ValueSource } from "./refused-value.ts"
+import type { IdProblem } from "./resolved-settings.ts"
+import type { CloudName, Setting, Value } from "./setting.ts"
+import { cloudOf, fullKey, settingByKey } from "./setting-name.ts"
+import { parseText } from "./value.ts"
+
+export interface Sources {
+  readonly configDir: string
+  readonly options: Layer
+  readonly environment: Layer
+  readonly file: Layer
+  /** Variables of the system, not ours: NO_PROXY. */
+  readonly variable: (name: string) => string | undefined
+  /** The common name in the certificate at a path. */
+  readonly commonName: (certPath: string) => { readonly name: string } | { readonly problem: IdProblem }
+}
+
+export type Resolved =
+  | { readonly kind: "value"; readonly value: Value; readonly source: ValueSource }
+  | { readonly kind: "unset"; readonly idProblem: IdProblem | undefined }
+
+export interface NamedSetting {
+  readonly setting: Setting
+  readonly profile: string | undefined
+}
+
+export const resolveSetting = (named: NamedSetting, sources: Sources): Resolved => {
+  const identity = named.setting.certificateName
+  if (identity !== undefined) return resolveIdentity(named, identity, sources)
+  return stored(named, sources) ?? follow(named, sources) ?? standIn(named.setting, sources) ?? unset
+}
+
+/** With the fallbacks that only count where the value is used (key_uri, key_pin). */
+export const resolveForUse = (named: NamedSetting, sources: Sources): Resolved => {
+  const resolved = resolveSetting(named, sources)
+  const fallback = named.setting.fallbackWhenUsed
+  return resolved.kind === "unset" && fallback !== undefined ? followOne(fallback, named, sources) : resolved
+}
+
+/** Every profile of a cloud that anything is set for, by name. */
+export const knownProfiles = (sources: Sources, cloud: CloudName): ReadonlyArray<string> =>
+  [...new Set([sources.file, sources.environment].flatMap((layer) => profilesOf(layer, cloud)))].sort()
+
+const unset: Resolved = { kind: "unset", idProblem: undefined }
+
+const stored = (named: NamedSetting, sources: Sources): Resolved | undefined => {
+  const key = fullKey(named)
+  for (const layer of [sources.options, sources.environment, sources.file]) {
+    const entry = layer.entries.get(key)
+    if (entry !== undefined) return { kind: "value", ...entry }
+  }
+  return undefined
+}
+
+const follow = (named: NamedSetting, sources: Sources): Resolved | undefined => {
+  for (const key of named.setting.fallback ?? []) {
+    const resolved = followOne(key, named, sources)
+    if (resolved.kind === "value") return resolved
+  }
+  return undefined
+}
+
+/** Within its cloud a profile follows itself, never the section without profile. */
+const followOne = (key: string, from: NamedSetting, sources: Sources): Resolved => {
+  const setting = settingByKey(key)
+  if (setting === undefined) return unset
+  const profile = cloudOf(setting) === cloudOf(from.setting) ? from.profile : undefined
+  const resolved = resolveSetting({ setting, profile }, sources)
+  return resolved.kind === "value" && resolved.source.kind !== "default"
+    ? { ...resolved, source: { kind: "fallback", key: fullKey({ setting, profile }) } }
+    : resolved
+}
+
+const standIn = (setting: Setting, sources: Sources): Resolved | undefined => {
+  const variable = setting.fallbackVariable
+  const text = variable === undefined ? undefined : sources.variable(variable)
+  if (variable !== undefined && text) return { kind: "value", value: text, source: { kind: "variable", variable } }
+  if (setting.default === undefined) return undefined
+  const given = typeof setting.default === "string" ? setting.default : setting.default.inConfigDir
+  const parsed = parseText(setting.type, given, sources.configDir)
+  return parsed.ok ? { kind: "value", value: parsed.value, source: { kind: "default" } } : undefined
+}
+
+const resolveIdentity = (named: NamedSetting, certKey: string, sources: Sources): Resolved => {
+  const certificate = settingByKey(certKey)
+  const certPath = certificate && resolveSetting({ setting: certificate, profile: named.profile }, sources)
+  const path = certPath?.kind === "value" ? String(certPath.value) : ""
+  const read = sources.commonName(path)
+  if ("name" in read) return { kind: "value", value: read.name, source: { kind: "certificate", path } }
+  return stored(named, sources) ?? follow(named, sources) ?? { kind: "unset", idProblem: read.problem }
+}

@@ -1,0 +1,27 @@
+/** Settings whose names are close to a misspelt one. */
+import { settingsTable } from "./settings-table.ts"
+
+/** Best first, at most three. */
+export const similarKeys = (given: string): ReadonlyArray<string> => {
+  const typed = given.replaceAll("_", ".")
+  return settingsTable
+    .map(({ key }) => ({ key, distance: editDistance(typed, key.replaceAll("_", ".")) }))
+    .filter(({ key, distance }) => distance <= Math.max(1, Math.floor(key.length / 5)))
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, 3)
+    .map(({ key }) => key)
+}
+
+/** Levenshtein's: insertions, deletions and replacements from `a` to `b`. */
+const editDistance = (a: string, b: string): number => {
+  let above = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row]
+    for (let column = 1; column <= b.length; column++) {
+      const replaced = (above[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1)
+      current.push(Math.min(replaced, (above[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
+    }
+    above = current
+  }
+  return above[b.length] ?? 0
+}

@@ -1,0 +1,137 @@
+/**
+ * Texts and TOML values to what a setting holds, and back to text.
+ *
+ * Texts come from the command line and from variables, TOML values from tedge.toml; both end in the same `Value`.
+ * Source: thin-edge, tedge config reference (types).
+ */
+import { absolutePath } from "./absolute-path.ts"
+import { durationMs } from "./duration.ts"
+import { isHost, isIp, parseHostPort, printHostPort } from "./host-port.ts"
+import type { ValueProblem } from "./refused-value.ts"
+import type { SettingType, Value } from "./setting.ts"
+
+export type ParsedValue =
+  | { readonly ok: true; readonly value: Value }
+  | { readonly ok: false; readonly problem: ValueProblem }
+
+/** `directory`: what a relative path is relative to. */
+export const parseText = (type: SettingType, text: string, directory: string): ParsedValue => {
+  switch (type.kind) {
+    case "text":
+      return accept(text)
+    case "path":
+      return accept(absolutePath(text, directory))
+    case "boolean":
+      return text === "true" || text === "false" ? accept(text === "true") : refuse({ kind: "not-boolean" })
+    case "integer":
+      return parseInteger(text, type.min, type.max)
+    case "host":
+      return isHost(text) ? accept(text) : refuse({ kind: "not-a-host" })
+    case "host-port": {
+      const parsed = parseHostPort(text, type.defaultPort)
+      return typeof parsed === "string" ? refuse({ kind: "not-a-host-port", part: parsed }) : accept(text)
+    }
+    case "ip":
+      return isIp(text) ? accept(text) : refuse({ kind: "not-an-ip" })
+    case "duration":
+      return durationMs(text) === undefined ? refuse({ kind: "not-a-duration" }) : accept(text)
+    case "set":
+      return accept(text === "" ? [] : text.split(","))
+    case "limits":
+      return parseLimits(text.split(",").map((entry) => entry.trim()))
+    case "topic-prefix":
+      return parseTopicPrefix(text)
+    case "topic-id":
+      return /^[^/+#\s]+(\/[^/+#\s]*){3}$/.test(text) ? accept(text) : refuse({ kind: "bad-topic-id" })
+    case "proxy-url":
+      return parseProxyUrl(text)
+    case "choice": {
+      const word = type.synonyms?.[text] ?? text
+      return type.choices.includes(word) ? accept(word) : refuse({ kind: "not-a-choice", choices: type.choices })
+    }
+  }
+}
+
+/** A text in TOML is read as a text anywhere; booleans and whole numbers only where they belong. */
+export const parseToml = (type: SettingType, given: unknown, directory: string): ParsedValue => {
+  if (typeof given === "string") {
+    const text = type.kind === "set" ? given.split(",").map(trim).join(",") : given
+    return parseText(type, text, directory)
+  }
+  const mismatch = refuse({ kind: "wrong-type", expected: expectedToml(type), found: tomlTypeName(given) })
+  if (typeof given === "boolean")
+    return type.kind === "boolean" || (type.kind === "choice" && type.choices.includes(String(given)))
+      ? parseText(type, String(given), directory)
+      : mismatch
+  if (typeof given === "number" || typeof given === "bigint")
+    return type.kind === "integer" || type.kind === "duration" ? parseText(type, String(given), directory) : mismatch
+  if (!Array.isArray(given) || !given.every((member) => typeof member === "string")) return mismatch
+  if (type.kind === "set") return accept([...given])
+  return type.kind === "limits" ? parseLimits([...given]) : mismatch
+}
+
+/** As `config get` and `config list` print it. */
+export const printValue = (type: SettingType, value: Value): string => {
+  if (type.kind === "host-port" && typeof value === "string") {
+    const parsed = parseHostPort(value, type.defaultPort)
+    return typeof parsed === "string" ? value : printHostPort(parsed)
+  }
+  if (typeof value !== "object") return String(value)
+  return type.kind === "limits" ? value.join(", ") : `[${value.map((member) => JSON.stringify(member)).join(", ")}]`
+}
+
+const accept = (value: Value): ParsedValue => ({ ok: true, value })
+const refuse = (problem: ValueProblem): ParsedValue => ({ ok: false, problem })
+const trim = (text: string): string => text.trim()
+
+const parseInteger = (text: string, min: number, max: number): ParsedValue => {
+  if (!/^\+?\d{1,15}$/.test(text)) return refuse({ kind: "not-integer" })
+  const value = Number(text)
+  return value >= min && value <= max ? accept(value) : refuse({ kind: "out-of-range", min, max })
+}
+
+const parseLimits = (entries: ReadonlyArray<string>): ParsedValue =>
+  entries.every((entry) => /^[^:,\s]+\s*:\s*\d{1,9}$/.test(entry)) ? accept(entries) : refuse({ kind: "not-limits" })
+
+const parseTopicPrefix = (text: string): ParsedValue => {
+  if (text === "") return refuse({ kind: "bad-topic-prefix", because: "empty" })
+  if (text.includes("#")) return refuse({ kind: "bad-topic-prefix", because: "hash" })
+  if (text.includes("+")) return refuse({ kind: "bad-topic-prefix", because: "plus" })
+  return text === "c8y-internal" ? refuse({ kind: "bad-topic-prefix", because: "reserved" }) : accept(text)
+}
+
+/** `[http|https]://host[:port]`; user and password have settings of their own. */
+const parseProxyUrl = (text: string): ParsedValue => {
+  const bad = (because: "scheme" | "username" | "password" | "syntax") => refuse({ kind: "bad-proxy-url", because })
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase()
+  if (scheme !== undefined && scheme !== "http" && scheme !== "https") return bad("scheme")
+  const url = scheme === undefined ? `http://${text}` : text
+  if (!URL.canParse(url)) return bad("syntax")
+  const parsed = new URL(url)
+  if (parsed.username !== "") return bad("username")
+  if (parsed.password !== "") return bad("password")
+  const bare = parsed.pathname === "/" && parsed.search === "" && parsed.hash === ""
+  return bare && parsed.hostname !== "" ? accept(text) : bad("syntax")
+}
+
+const expectedToml = (type: SettingType): string => {
+  switch (type.kind) {
+    case "boolean":
+      return "boolean"
+    case "integer":
+      return "integer"
+    case "set":
+    case "limits":
+      return "array of strings"
+    default:
+      return "string"
+  }
+}
+
+const tomlTypeName = (given: unknown): string => {
+  if (typeof given === "bigint") return "integer"
+  if (typeof given === "number") return Number.isInteger(given) ? "integer" : "float"
+  if (Array.isArray(given)) return "array"
+  if (given instanceof Date) return "date"
+  return typeof given === "object" ? "table" : typeof given
+}

@@ -1,0 +1,148 @@
+/**
+ * Reading and editing TOML files. The only file that knows the two TOML libraries.
+ *
+ * Reading uses smol-toml. An edit changes lines (toml-lines.ts); where that cannot do it, toml-patch does, which keeps
+ * comments and order too but costs ten times the start, so it is loaded then only. No edit is believed: the result is
+ * read again and must differ from before in exactly what was asked.
+ */
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs"
+import { isDeepStrictEqual } from "node:util"
+import { parse, TomlError } from "smol-toml"
+import { rewrittenLines } from "./toml-lines.ts"
+
+export interface TomlTree {
+  readonly [key: string]: unknown
+}
+
+export type TomlRead =
+  | { readonly kind: "read"; readonly text: string; readonly tree: TomlTree; readonly mode: number }
+  | { readonly kind: "absent" }
+  | { readonly kind: "unreadable"; readonly code: string }
+  /** From 1; 0 when the whole file is meant. */
+  | { readonly kind: "malformed"; readonly line: number; readonly column: number; readonly reason: string }
+
+/** Sets what is at a path, or removes it (`value` undefined). Tables on the way are made. */
+export interface TomlEdit {
+  readonly at: ReadonlyArray<string>
+  readonly value: string | number | boolean | ReadonlyArray<string> | undefined
+}
+
+export type TomlEdited =
+  | { readonly kind: "edited"; readonly text: string; readonly tree: TomlTree }
+  | { readonly kind: "refused"; readonly detail: string }
+
+export const readTomlFile = (path: string): TomlRead => {
+  const file = readBounded(path)
+  if (file.kind !== "bytes") return file
+  const text = decode(file.bytes)
+  if (text === undefined) return { kind: "malformed", line: 0, column: 0, reason: "the file is not UTF-8" }
+  const parsed = parseToml(text)
+  return parsed.kind === "malformed" ? parsed : { kind: "read", text, tree: parsed.tree, mode: file.mode }
+}
+
+export const parseToml = (
+  text: string
+): Extract<TomlRead, { kind: "malformed" }> | { readonly kind: "tree"; readonly tree: TomlTree } => {
+  try {
+    return { kind: "tree", tree: parse(text, { integersAsBigInt: "asNeeded", maxDepth: 64 }) }
+  } catch (error) {
+    if (!(error instanceof TomlError)) return { kind: "malformed", line: 0, column: 0, reason: String(error) }
+    return { kind: "malformed", line: error.line, column: error.column, reason: firstLine(error.message) }
+  }
+}
+
+/** One TOML value (`"text"`, `["a", "b"]`); undefined: it is none. */
+export const parseTomlValue = (text: string): unknown => {
+  const parsed = parseToml(`value = ${text.replaceAll("\n", " ")}`)
+  return parsed.kind === "tree" ? parsed.tree.value : undefined
+}
+
+/** Comments, order and everything else in the file stay. */
+export const editToml = async (text: string, edits: ReadonlyArray<TomlEdit>): Promise<TomlEdited> => {
+  const before = parseToml(text)
+  if (before.kind === "malformed") return { kind: "refused", detail: before.reason }
+  const wanted = edits.reduce<TomlTree | undefined>((tree, edit) => tree && changed(tree, edit), before.tree)
+  if (wanted === undefined) return { kind: "refused", detail: "a value stands where a table is needed" }
+  if (sameTree(wanted, before.tree)) return { kind: "edited", text, tree: before.tree }
+  for (const attempt of [rewrittenLines, patched]) {
+    const result = await attempt(text, edits)
+    const after = result === undefined ? undefined : parseToml(result)
+    if (result !== undefined && after?.kind === "tree" && sameTree(after.tree, wanted))
+      return { kind: "edited", text: result, tree: after.tree }
+  }
+  return { kind: "refused", detail: "the change would touch other lines of the file" }
+}
+
+const patched = async (text: string, edits: ReadonlyArray<TomlEdit>): Promise<string | undefined> => {
+  if (/\r\n/.test(text) && /[^\r]\n/.test(text)) return undefined // toml-patch would even out the line ends, and say so on stderr
+  const { parse: parseForPatch, patch } = await import("@decimalturn/toml-patch")
+  try {
+    const tree: TomlTree = parseForPatch(text)
+    const wanted = edits.reduce<TomlTree | undefined>((before, edit) => before && changed(before, edit), tree)
+    return wanted && patch(text, wanted)
+  } catch {
+    return undefined // it gives up on documents smol-toml reads; the caller refuses
+  }
+}
+
+/** Undefined: something that is no table stands in the way. */
+const changed = (tree: TomlTree, { at, value }: TomlEdit): TomlTree | undefined => {
+  const [segment = "", ...rest] = at
+  const { [segment]: present, ...others } = tree
+  if (rest.length === 0) return value === undefined ? others : { ...tree, [segment]: value }
+  if (present === undefined && value === undefined) return tree
+  if (present !== undefined && !isTree(present)) return undefined
+  const below = changed(present ?? {}, { at: rest, value })
+  return below && { ...tree, [segment]: below }
+}
+
+const sameTree = (a: TomlTree, b: TomlTree): boolean => isDeepStrictEqual(plain(a), plain(b))
+
+/** The parsers give tables of different prototypes; only what is in them counts. */
+const plain = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(plain)
+  if (!isTree(value)) return value instanceof Date ? `date ${value.toISOString()}` : value
+  return new Map(Object.entries(value).map(([key, member]) => [key, plain(member)]))
+}
+
+const isTree = (value: unknown): value is TomlTree =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date)
+
+/** Never more than the limit, whatever the file says its size is. */
+const readBounded = (
+  path: string
+):
+  | { readonly kind: "bytes"; readonly bytes: Buffer; readonly mode: number }
+  | Exclude<TomlRead, { readonly kind: "read" }> => {
+  let file: number | undefined
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const { mode } = fstatSync(file)
+    const bytes = Buffer.allocUnsafe(maxBytes + 1)
+    let length = 0
+    for (let read = -1; read !== 0 && length < bytes.length; length += read)
+      read = readSync(file, bytes, length, bytes.length - length, null)
+    if (length > maxBytes) return { kind: "malformed", line: 0, column: 0, reason: `larger than ${maxBytes} bytes` }
+    return { kind: "bytes", bytes: bytes.subarray(0, length), mode: mode & 0o777 }
+  } catch (error) {
+    const code = errorCode(error)
+    return code === "ENOENT" ? { kind: "absent" } : { kind: "unreadable", code }
+  } finally {
+    if (file !== undefined) closeSync(file)
+  }
+}
+
+const decode = (bytes: Buffer): string | undefined => {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+const errorCode = (error: unknown): string =>
+  error instanceof Error && "code" in error ? String(error.code) : "UNKNOWN"
+
+const firstLine = (message: string): string => (message.split("\n")[0] ?? "").replace(/^Invalid TOML document: /, "")
+
+const maxBytes = 1024 * 1024
