@@ -32,4 +32,8 @@ export interface FakeCloud {
   readonly close: () => Promise<void>
 }
 
-export declare const startFakeCloud: (options: { readonly dir: string; readonly ca: TestCa }) => Promise<FakeCloud>
+export declare const startFakeCloud: (options: {
+  readonly dir: string
+  readonly ca: TestCa
+  readonly trace?: (command: ReadonlyArray<string>) => void
+}) => Promise<FakeCloud>

@@ -13,23 +13,16 @@ import { freePort } from "./free-port.mjs"
 import { startMosquitto } from "./mosquitto.mjs"
 
 /** `ca`: as from createTestCa. `dir` is created. */
-export const startFakeCloud = async ({ dir, ca }) => {
+export const startFakeCloud = async ({ dir, ca, trace }) => {
   mkdirSync(dir, { recursive: true })
   const server = await ca.issueServer("localhost")
   const socketPath = join(dir, "responder.sock")
   let trusted = ca.certificate
-  let { broker, port } = await startOnFreePort(
-    (candidate) => cloudConfig(candidate, socketPath, server, trusted),
-    dir,
-    socketPath
-  )
+  const configOn = (port) => cloudConfig(port, socketPath, server, trusted)
+  let { broker, port } = await startOnFreePort({ dir, configOn, readyWhen: socketPath, trace })
   const responder = await startResponder(socketPath)
   const start = async () => {
-    broker = await startMosquitto({
-      dir,
-      config: cloudConfig(port, socketPath, server, trusted),
-      readyWhen: socketPath
-    })
+    broker = await startMosquitto({ dir, config: configOn(port), readyWhen: socketPath })
     await responder.connected()
   }
   return {
@@ -76,13 +69,14 @@ const cloudConfig = (port, socketPath, server, trustedCa) => [
   "use_identity_as_username true"
 ]
 
-const startOnFreePort = async (config, dir, readyWhen, tries = 3) => {
+/** Somebody else may take the port between finding and using it. */
+const startOnFreePort = async ({ configOn, ...options }, tries = 3) => {
   const port = await freePort()
   try {
-    return { port, broker: await startMosquitto({ dir, config: config(port), readyWhen }) }
+    return { port, broker: await startMosquitto({ ...options, config: configOn(port) }) }
   } catch (error) {
     if (tries > 1 && String(error).includes("Address already in use"))
-      return startOnFreePort(config, dir, readyWhen, tries - 1)
+      return startOnFreePort({ configOn, ...options }, tries - 1)
     throw error
   }
 }

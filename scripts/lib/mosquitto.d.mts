@@ -9,4 +9,5 @@ export declare const startMosquitto: (options: {
   readonly dir: string
   readonly config: ReadonlyArray<string>
   readonly readyWhen: number | string
+  readonly trace?: (command: ReadonlyArray<string>) => void
 }) => Promise<Mosquitto>

@@ -13,14 +13,20 @@ const startLimitMs = 10_000
 
 /**
  * `config`: the lines of mosquitto.conf. `readyWhen`: a port, or the path of a UNIX socket, that must answer.
- * Rejects with mosquitto's own words when it does not start.
+ * Rejects with mosquitto's own words when it does not start. `trace` is told the command before it runs.
+ *
+ * In a process group of its own: Ctrl-C is for us, who have to disconnect first.
  */
-export const startMosquitto = async ({ dir, config, readyWhen }) => {
+export const startMosquitto = async ({ dir, config, readyWhen, trace = () => undefined }) => {
   mkdirSync(dir, { recursive: true })
   const file = join(dir, "mosquitto.conf")
   // Started as root it would become user mosquitto, who cannot read a folder of ours.
   writeFileSync(file, [`user ${userInfo().username}`, "log_dest stderr", "log_type all", ...config, ""].join("\n"))
-  const child = spawn(find("mosquitto") ?? "mosquitto", ["-c", file], { stdio: ["ignore", "ignore", "pipe"] })
+  trace(["mosquitto", "-c", file])
+  const child = spawn(find("mosquitto") ?? "mosquitto", ["-c", file], {
+    stdio: ["ignore", "ignore", "pipe"],
+    detached: true
+  })
   let log = ""
   child.stderr.setEncoding("utf8").on("data", (text) => {
     log += text

@@ -13,4 +13,8 @@ export interface TestCa {
   readonly issueDeviceWithKey: (deviceId: string, days?: number) => Promise<KeyAndCertificate>
 }
 
-export declare const createTestCa: (dir: string, commonName?: string) => Promise<TestCa>
+export declare const createTestCa: (
+  dir: string,
+  commonName?: string,
+  trace?: (command: ReadonlyArray<string>) => void
+) => Promise<TestCa>

@@ -7,12 +7,16 @@ import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { mustRun } from "./run.mjs"
 
-const openssl = (...args) => mustRun("openssl", args)
-
-const newKey = (path) => openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", path)
-
-/** `dir` is created. `commonName` tells two authorities apart in error messages. */
-export const createTestCa = async (dir, commonName = "Test CA") => {
+/**
+ * `dir` is created. `commonName` tells two authorities apart in error messages.
+ * `trace` is told each command before it runs, as an array.
+ */
+export const createTestCa = async (dir, commonName = "Test CA", trace = () => undefined) => {
+  const openssl = (...args) => {
+    trace(["openssl", ...args])
+    return mustRun("openssl", args)
+  }
+  const newKey = (path) => openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", path)
   mkdirSync(dir, { recursive: true })
   const certificate = join(dir, "ca.pem")
   const key = join(dir, "ca.key")
