@@ -6,11 +6,12 @@
  * A turn is one signal or one message. Each message is handled in a fiber of its own, so that the asker can
  * cancel it; the next turn begins when that fiber has ended, except for the tags declared as concurrent.
  */
-import { Cause, Context, Effect, Exit, Fiber, Scope } from "effect"
+import { Cause, Effect, Exit, Fiber, Scope } from "effect"
 import type { ActorContext } from "./actor.ts"
 import type { Cell, Signal } from "./cell.ts"
 import { endsWithin } from "./ends-within.ts"
 import { CurrentDeadline, type Envelope } from "./envelope.ts"
+import { beginHop } from "./hop.ts"
 import { type AnyRef, cellOf } from "./ref.ts"
 
 /** Handlers by tag; that they fit the protocol was checked where they were written. */
@@ -31,14 +32,19 @@ export interface LifeOptions<E, R> {
 
 type Resume = (outcome: Effect.Effect<void, unknown>) => void
 
-export class Incarnation<E, R> {
+/** Runs until the actor ends. Succeeds when it was asked to end, fails with the cause otherwise. */
+export const live = <E, R>(options: LifeOptions<E, R>): Effect.Effect<void, unknown, R> =>
+  Effect.uninterruptibleMask((restore) => Effect.withFiber((fiber) => new Incarnation(options, fiber).live(restore)))
+
+class Incarnation<E, R> {
   private readonly cell: Cell
   private readonly options: LifeOptions<E, R>
+  /** Runs init and the turns. Interrupting it kills the actor. */
+  private readonly fiber: Fiber.Fiber<unknown, unknown>
   private readonly scope = Scope.makeUnsafe()
   private readonly handling = new Set<Envelope>()
-  private readonly releaseTasks: Array<() => void> = []
+  private readonly watches: Array<() => void> = []
   private handlers: AnyHandlers = {}
-  private fiber: Fiber.Fiber<unknown, unknown> | undefined
   /** What runs on news of a watched actor. */
   private notice: Fiber.Fiber<void, unknown> | undefined
   private stopping: "drain" | "current" | undefined
@@ -47,34 +53,28 @@ export class Incarnation<E, R> {
   private isDone = false
   private isEnding = false
 
-  constructor(options: LifeOptions<E, R>) {
+  constructor(options: LifeOptions<E, R>, fiber: Fiber.Fiber<unknown, unknown>) {
     this.cell = options.cell
     this.options = options
+    this.fiber = fiber
   }
 
-  /** Runs until the actor ends. Succeeds when it was asked to end, fails with the cause otherwise. */
-  readonly live: Effect.Effect<void, unknown, R> = Effect.uninterruptibleMask((restore) =>
-    Effect.withFiber<void, unknown, R>((fiber) => {
-      this.fiber = fiber
-      this.cell.state = "starting"
-      this.publish("Started")
-      return Effect.matchCauseEffect(restore(this.initAndServe()), {
-        onFailure: (cause) => this.end(Exit.failCause(cause)),
-        onSuccess: () => this.end(Exit.void)
-      })
+  live(
+    restore: <A, E2, R2>(effect: Effect.Effect<A, E2, R2>) => Effect.Effect<A, E2, R2>
+  ): Effect.Effect<void, unknown, R> {
+    this.cell.state = "starting"
+    this.publish("Started")
+    return Effect.matchCauseEffect(restore(this.initAndServe()), {
+      onFailure: (cause) => this.end(Exit.failCause(cause)),
+      onSuccess: () => this.end(Exit.void)
     })
-  )
-
-  /** Ends at once: what is being handled is interrupted, its askers hear `PeerDown` before that. */
-  kill(): void {
-    this.beginEnding()
-    this.fiber?.interruptUnsafe()
   }
 
+  /** Something that belongs to the actor failed beside its turns. */
   private fail(cause: Cause.Cause<unknown>): void {
     if (this.isEnding) return
-    this.failure = cause
-    this.kill()
+    this.failure ??= cause
+    this.fiber.interruptUnsafe()
   }
 
   private initAndServe(): Effect.Effect<void, unknown, R> {
@@ -123,13 +123,13 @@ export class Incarnation<E, R> {
   private park(resume: Resume): void {
     this.cell.mailbox.park(() => {
       // Not in the sender's own step: a handler must not run inside whatever the sender is in the middle of.
-      this.fiber?.currentDispatcher.scheduleTask(() => resume(Effect.void), 0)
+      this.fiber.currentDispatcher.scheduleTask(() => resume(Effect.void), 0)
     })
   }
 
   private obey(signal: Signal, resume: Resume): void {
     if (signal.kind === "notice") {
-      this.notice = this.run(signal.work, Number.POSITIVE_INFINITY)
+      this.notice = Effect.runForkWith(this.fiber.context)(signal.work)
       whenEnded(this.notice, (exit) => resume(exit))
       return
     }
@@ -168,10 +168,12 @@ export class Incarnation<E, R> {
     this.cell.longestWaitMs = Math.max(this.cell.longestWaitMs, startedAt - envelope.sentAt)
     this.handling.add(envelope)
     envelope.isHandling = true
-    const handler = this.run(this.received(envelope), envelope.deadline)
+    const hop = beginHop(this.cell, this.fiber, envelope)
+    const handler = Effect.runForkWith(hop.context)(this.received(envelope))
     envelope.handler = handler
     if (envelope.isCancelled) handler.interruptUnsafe()
     whenEnded(handler, (exit) => {
+      hop.end(exit)
       this.handling.delete(envelope)
       envelope.handler = undefined
       this.count(envelope, startedAt)
@@ -181,22 +183,12 @@ export class Incarnation<E, R> {
 
   private received(envelope: Envelope): Effect.Effect<unknown, unknown> {
     const { tag, payload } = envelope
-    const handling = Effect.suspend(() => {
+    return Effect.suspend(() => {
       const handler = this.handlers[tag]
       return handler === undefined
         ? Effect.die(new Error(`${this.cell.name} has no handler for ${tag}`))
         : handler(payload)
     })
-    return Effect.withSpan(handling, "actor.receive", {
-      attributes: { actor: this.cell.name, message: tag },
-      captureStackTrace: false,
-      ...(envelope.span === undefined ? {} : { parent: envelope.span })
-    })
-  }
-
-  private run<A>(effect: Effect.Effect<A, unknown>, deadline: number): Fiber.Fiber<A, unknown> {
-    const context = this.fiber?.context ?? Context.empty()
-    return Effect.runForkWith(Context.add(context, CurrentDeadline, deadline))(effect)
   }
 
   /** Settles the message; a cause is returned when the actor cannot go on. */
@@ -222,16 +214,11 @@ export class Incarnation<E, R> {
     cell.publish({ _tag: "Slow", actor: cell.name, at: cell.now(), message: envelope.tag, tookMs })
   }
 
-  private beginEnding(): void {
-    this.isEnding = true
-    for (const envelope of this.handling) this.cell.abandon(envelope)
-  }
-
   private end(exit: Exit.Exit<void, unknown>): Effect.Effect<void, unknown> {
-    this.beginEnding()
+    this.isEnding = true
     const { cell } = this
-    cell.mailbox.unpark()
-    for (const stop of this.releaseTasks) stop()
+    for (const envelope of this.handling) cell.abandon(envelope)
+    for (const stopWatching of this.watches) stopWatching()
     return Effect.flatMap(Effect.exit(this.release(exit)), (released) => {
       const cause = this.failure ?? causeOf(exit) ?? causeOf(released)
       cell.mailbox.clearSignals()
@@ -282,7 +269,7 @@ export class Incarnation<E, R> {
       onDown: (down) => notify(Effect.suspend(() => on.down(down))),
       onUp: () => notify(Effect.suspend(() => on.up?.() ?? Effect.void))
     })
-    this.releaseTasks.push(stop)
+    this.watches.push(stop)
   }
 
   private publish(what: "Started" | "Ready" | "Stopped"): void {

@@ -6,7 +6,7 @@
 import { Deferred, type Duration, Effect, Exit, type Fiber } from "effect"
 import type { Address } from "./actor.ts"
 import { endsWithin } from "./ends-within.ts"
-import { type AnyBehaviour, Incarnation } from "./incarnation.ts"
+import { type AnyBehaviour, live } from "./incarnation.ts"
 
 /** `drain`: handle what waits. `current`: only what is being handled. `now`: nothing more. */
 export type StopMode = "drain" | "current" | "now"
@@ -28,13 +28,11 @@ export const launch = <E, R>(
     const { cell } = place
     const ready = Deferred.makeUnsafe<void, unknown>()
     const onReady = () => void Deferred.doneUnsafe(ready, Effect.void)
-    const incarnation = new Incarnation({ cell, self: place.ref, behaviour, onReady })
-    const fiber = yield* Effect.forkDetach(incarnation.live)
+    const fiber = yield* Effect.forkDetach(live({ cell, self: place.ref, behaviour, onReady }))
     fiber.addObserver((exit) => void Deferred.doneUnsafe(ready, Exit.isFailure(exit) ? exit : Effect.interrupt))
 
     const kill = (within: Duration.Input) =>
       Effect.suspend(() => {
-        incarnation.kill()
         fiber.interruptUnsafe()
         return Effect.as(endsWithin(fiber, within), false)
       })
