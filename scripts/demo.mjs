@@ -20,6 +20,10 @@ class DemoFailed extends Error {}
 
 /** Ctrl-C. What runs at that moment gets it from the terminal as well. */
 const interrupted = new AbortController()
+const interruption = new Promise((_, reject) =>
+  interrupted.signal.addEventListener("abort", () => reject(interrupted.signal.reason))
+)
+interruption.catch(() => undefined) // nobody may be waiting
 
 const main = async () => {
   await setup("demo")
@@ -84,7 +88,8 @@ const show = async (dir, undo) => {
 
   title("A measurement goes to the cloud")
   await command("mosquitto_pub", ["-p", String(broker.port), "-q", "1", "-t", "c8y/s/us", "-m", measurement])
-  const { topic, payload } = await cloud.waitFor((seen) => seen.topic === "s/us" && seen.payload === measurement)
+  const isMeasurement = (message) => message.topic === "s/us" && message.payload === measurement
+  const { topic, payload } = await orInterrupted(cloud.waitFor(isMeasurement, `'${measurement}' on s/us`))
   print(`the cloud received on ${topic}: ${payload}`)
 
   title("An operation comes from the cloud")
@@ -121,6 +126,8 @@ const until = async (done, what) => {
     await delay(20)
   }
 }
+
+const orInterrupted = (promise) => Promise.race([promise, interruption])
 
 const stopIfInterrupted = () => {
   if (interrupted.signal.aborted) throw interrupted.signal.reason

@@ -22,7 +22,11 @@ export interface FakeCloud {
   readonly devices: ReadonlyArray<string>
   readonly behave: (changes: Partial<CloudBehaviour>) => void
   readonly publish: (topic: string, payload: string | Buffer, qos?: 0 | 1 | 2) => Promise<unknown>
-  readonly waitFor: (wanted: (message: CloudMessage) => boolean, timeoutMs?: number) => Promise<CloudMessage>
+  readonly waitFor: (
+    wanted: (message: CloudMessage) => boolean,
+    what?: string,
+    timeoutMs?: number
+  ) => Promise<CloudMessage>
   readonly log: () => string
   readonly stopBroker: (signal?: NodeJS.Signals) => Promise<void>
   readonly startBroker: () => Promise<void>

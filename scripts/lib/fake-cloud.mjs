@@ -152,8 +152,9 @@ const startResponder = async (socketPath) => {
       behave: (changes) => Object.assign(behaviour, changes),
       /** Sends to the device. */
       publish: (topic, payload, qos = 1) => client.publishAsync(topic, payload, { qos }),
-      waitFor: (wanted, timeoutMs = 10_000) =>
-        eventually(() => received.find(wanted), `a message with ${wanted}`, timeoutMs)
+      /** The first message for which `wanted` is true, also if it came before. `what` names it in the error. */
+      waitFor: (wanted, what = "the expected message", timeoutMs = 10_000) =>
+        eventually(() => received.find(wanted), what, timeoutMs)
     }
   }
 }
