@@ -4,8 +4,9 @@
  * N-API keeps one binary good for every Node we support, so nothing is rebuilt when Node changes.
  */
 import { spawnSync } from "node:child_process"
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
 
 const flags = [
   "-std=c11",
@@ -18,6 +19,8 @@ const flags = [
   "-Werror=implicit-function-declaration",
   "-fstack-protector-strong",
   "-fvisibility=hidden",
+  // symbols.c reports what a Node lacks; bound at load, the load itself would fail with the linker's words
+  "-Wl,-z,lazy,-z,relro",
   "-D_GNU_SOURCE",
   "-DNAPI_VERSION=8",
   "-DOPENSSL_API_COMPAT=30000",
@@ -33,29 +36,38 @@ const headers = () =>
 
 const newest = (files) => Math.max(...files.map((file) => statSync(file).mtimeMs))
 
-/** Each folder of native/ becomes dist/<folder>.node. Returns the sentences about what could not be built. */
-export const buildAddons = (root) => {
-  const problems = []
+/**
+ * Each folder of native/ becomes <out>/<folder>.node. Returns the sentences about what could not be built, which are
+ * also in <out>/addons.txt.
+ */
+export const buildAddons = (root, { out = join(root, "dist"), extraFlags = [] } = {}) => {
   const include = headers()
-  mkdirSync(join(root, "dist"), { recursive: true })
-  for (const name of ["tls", "unix"]) {
-    const folder = join(root, "native", name)
-    if (!existsSync(folder)) continue
-    const files = readdirSync(folder).map((file) => join(folder, file))
-    const target = join(root, "dist", `${name}.node`)
-    if (existsSync(target) && statSync(target).mtimeMs > newest(files)) continue
-    if (!include) {
-      problems.push(`native/${name} was not built: Node's headers (node_api.h) are not installed beside Node`)
-      continue
-    }
-    const sources = files.filter((file) => file.endsWith(".c"))
-    const done = spawnSync(process.env.CC ?? "cc", [...flags, `-I${include}`, "-o", target, ...sources], {
-      encoding: "utf8"
-    })
-    if (done.status !== 0) problems.push(`native/${name} was not built: ${(done.error?.message ?? done.stderr).trim()}`)
-    else if (done.stderr) process.stderr.write(done.stderr)
-  }
-  writeFileSync(join(root, "dist", "addons.txt"), problems.map((line) => `${line}\n`).join(""))
+  mkdirSync(out, { recursive: true })
+  const problems = ["tls", "unix"].flatMap((name) => {
+    const problem = buildAddon(join(root, "native", name), join(out, `${name}.node`), include, extraFlags)
+    return problem ? [`native/${name} was not built: ${problem}`] : []
+  })
+  writeFileSync(join(out, "addons.txt"), problems.map((line) => `${line}\n`).join(""))
   for (const line of problems) process.stderr.write(`warning: ${line}\n`)
   return problems
+}
+
+/** Answers the problem, if there is one. */
+const buildAddon = (folder, target, include, extraFlags) => {
+  const files = readdirSync(folder).map((file) => join(folder, file))
+  const newestInput = newest([...files, fileURLToPath(import.meta.url)])
+  if (existsSync(target) && statSync(target).mtimeMs > newestInput) return undefined
+  if (!include) return "Node's headers (node_api.h) are not installed beside Node"
+  const sources = files.filter((file) => file.endsWith(".c"))
+  // A running process may have the old file mapped: it is replaced, never written into.
+  const fresh = `${target}.${process.pid}`
+  const args = [...flags, ...extraFlags, `-I${include}`, "-o", fresh, ...sources]
+  const done = spawnSync(process.env.CC ?? "cc", args, { encoding: "utf8" })
+  if (done.status !== 0) {
+    rmSync(fresh, { force: true })
+    return (done.error?.message ?? done.stderr).trim()
+  }
+  if (done.stderr) process.stderr.write(done.stderr)
+  renameSync(fresh, target)
+  return undefined
 }

@@ -1,0 +1,297 @@
+/*
+ * What JavaScript sees: functions over a connection. src/platform/tls-addon.ts has their types.
+ *
+ * Nothing here calls OpenSSL, and nothing waits, except for a thread that is at its end.
+ */
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tls.h"
+
+static const napi_type_tag connection_tag = {0x74656467652d746c, 0x732d636f6e6e6563};
+
+/* The arguments of one call. `connection` is NULL when it is not to go on; the exception is then set. */
+struct call {
+  napi_value arguments[2];
+  struct connection *connection;
+};
+
+/* While the signing thread runs, only `also_while_signing` functions may come near the connection. */
+static struct call begin(napi_env env, napi_callback_info info, bool also_while_signing) {
+  struct call call = {.connection = NULL};
+  size_t count = 2;
+  bool tagged = false;
+  void *data = NULL;
+  napi_get_cb_info(env, info, &count, call.arguments, NULL, NULL);
+  if (napi_check_object_type_tag(env, call.arguments[0], &connection_tag, &tagged) != napi_ok || !tagged ||
+      napi_unwrap(env, call.arguments[0], &data) != napi_ok) {
+    napi_throw_type_error(env, NULL, "not a TLS connection");
+    return call;
+  }
+  struct connection *connection = data;
+  if (!connection->open)
+    napi_throw_error(env, NULL, "the TLS connection is closed");
+  else if (connection->thread_running && !also_while_signing)
+    napi_throw_error(env, NULL, "the TLS connection waits for a signature");
+  else
+    call.connection = connection;
+  return call;
+}
+
+static napi_value step_name(napi_env env, enum step step) {
+  static const char *const names[] = {"read", "done", "sign", "failed"};
+  return value_text(env, names[step]);
+}
+
+/* ---- open, close ---- */
+
+static void at_exit(void *data) { connection_close(data); }
+
+static void finalize(napi_env env, void *data, void *hint) {
+  (void)hint;
+  napi_remove_env_cleanup_hook(env, at_exit, data);
+  connection_free(data);
+}
+
+static napi_value wrap(napi_env env, struct connection *connection) {
+  napi_value handle;
+  if (napi_create_object(env, &handle) != napi_ok ||
+      napi_wrap(env, handle, connection, finalize, NULL, NULL) != napi_ok) {
+    connection_free(connection);
+    return NULL;
+  }
+  napi_type_tag_object(env, handle, &connection_tag);
+  napi_add_env_cleanup_hook(env, at_exit, connection);
+  return handle;
+}
+
+/* open({ trusted, chain, host | ip, alpn, session, minVersion }) */
+static napi_value js_open(napi_env env, napi_callback_info info) {
+  napi_value object, handle = NULL;
+  size_t count = 1;
+  struct connection_options options = {0};
+  struct failure failure = {.reason = "invalid settings"};
+  napi_get_cb_info(env, info, &count, &object, NULL, NULL);
+  char *host = value_property_text(env, object, "host", &options.host_length);
+  char *ip = value_property_text(env, object, "ip", NULL);
+  options.host = host;
+  options.ip = ip;
+  options.min_version = value_property_int(env, object, "minVersion", TLS1_2_VERSION);
+  value_property_bytes(env, object, "alpn", &options.alpn);
+  value_property_bytes(env, object, "session", &options.session);
+  if (value_property_list(env, object, "trusted", &options.trusted, &options.trusted_count) &&
+      value_property_list(env, object, "chain", &options.chain, &options.chain_count)) {
+    struct connection *connection = connection_open(&options, &failure);
+    handle = connection ? wrap(env, connection) : NULL;
+  }
+  free(options.trusted);
+  free(options.chain);
+  free(host);
+  free(ip);
+  if (!handle) napi_throw_error(env, NULL, failure.reason);
+  return handle;
+}
+
+static napi_value js_close(napi_env env, napi_callback_info info) {
+  struct call call = begin(env, info, true);
+  if (call.connection) connection_close(call.connection);
+  return NULL;
+}
+
+/* ---- handshake ---- */
+
+static napi_value js_advance(napi_env env, napi_callback_info info) {
+  struct call call = begin(env, info, false);
+  return call.connection ? step_name(env, handshake_step(call.connection)) : NULL;
+}
+
+static void call_listener(napi_env env, napi_value listener, void *context, void *event) {
+  (void)context;
+  if (!env || !listener) return; /* Node is closing down */
+  napi_value undefined, over = value_bool(env, (intptr_t)event == THREAD_OVER);
+  napi_get_undefined(env, &undefined);
+  napi_call_function(env, undefined, listener, 1, &over, NULL);
+}
+
+/* signInThread(connection, (over: boolean) => void) */
+static napi_value js_sign_in_thread(napi_env env, napi_callback_info info) {
+  napi_threadsafe_function notify;
+  struct call call = begin(env, info, false);
+  if (!call.connection) return NULL;
+  if (napi_create_threadsafe_function(env, call.arguments[1], NULL, value_text(env, "tedge-tls"), 0, 1, NULL, NULL, NULL,
+                                      call_listener, &notify) != napi_ok) {
+    napi_throw_error(env, NULL, "no listener for the signing thread");
+    return NULL;
+  }
+  int error = handshake_in_thread(call.connection, notify);
+  if (error != 0) {
+    napi_release_threadsafe_function(notify, napi_tsfn_abort);
+    napi_throw_error(env, NULL, strerror(error));
+  }
+  return NULL;
+}
+
+static napi_value js_finish_signing(napi_env env, napi_callback_info info) {
+  struct call call = begin(env, info, true);
+  if (!call.connection || !call.connection->thread_running) return NULL;
+  return step_name(env, handshake_join(call.connection));
+}
+
+static napi_value js_signature_request(napi_env env, napi_callback_info info) {
+  napi_value request = NULL;
+  struct call call = begin(env, info, true);
+  if (!call.connection) return NULL;
+  struct connection *connection = call.connection;
+  pthread_mutex_lock(&connection->lock);
+  if (connection->state == SIGNATURE_WANTED && napi_create_object(env, &request) == napi_ok) {
+    value_set(env, request, "scheme", value_int(env, connection->scheme));
+    value_set(env, request, "message", value_buffer(env, connection->message, connection->message_length));
+  }
+  pthread_mutex_unlock(&connection->lock);
+  return request;
+}
+
+/* answerSignature(connection, signature | undefined) */
+static napi_value js_answer_signature(napi_env env, napi_callback_info info) {
+  struct bytes signature = {0};
+  struct call call = begin(env, info, true);
+  if (!call.connection) return NULL;
+  value_bytes(env, call.arguments[1], &signature);
+  handshake_answer(call.connection, signature.data, signature.length);
+  return NULL;
+}
+
+/* ---- bytes ---- */
+
+static napi_value js_feed(napi_env env, napi_callback_info info) {
+  struct bytes ciphertext = {0};
+  struct call call = begin(env, info, false);
+  if (!call.connection) return NULL;
+  if (!value_bytes(env, call.arguments[1], &ciphertext) || !records_feed(call.connection, ciphertext))
+    napi_throw_error(env, NULL, "ciphertext not taken");
+  return NULL;
+}
+
+/* take(connection): what is to be sent, or undefined */
+static napi_value js_take(napi_env env, napi_callback_info info) {
+  struct bytes ciphertext;
+  struct call call = begin(env, info, false);
+  if (!call.connection) return NULL;
+  ciphertext = records_pending(call.connection);
+  if (ciphertext.length == 0) return NULL;
+  napi_value buffer = value_buffer(env, ciphertext.data, ciphertext.length);
+  if (buffer) records_sent(call.connection);
+  return buffer;
+}
+
+static napi_value js_read(napi_env env, napi_callback_info info) {
+  static _Thread_local uint8_t plaintext[64 * 1024];
+  static const char *const names[] = {"", "wait", "closed", "failed"};
+  size_t length = 0;
+  struct call call = begin(env, info, false);
+  if (!call.connection) return NULL;
+  enum read_result result = records_read(call.connection, plaintext, sizeof plaintext, &length);
+  napi_value answer = result == READ_BYTES ? value_buffer(env, plaintext, length) : value_text(env, names[result]);
+  OPENSSL_cleanse(plaintext, length);
+  return answer;
+}
+
+/* write(connection, plaintext): whether it was taken */
+static napi_value js_write(napi_env env, napi_callback_info info) {
+  struct bytes plaintext = {0};
+  struct call call = begin(env, info, false);
+  if (!call.connection) return NULL;
+  return value_bool(env, value_bytes(env, call.arguments[1], &plaintext) && records_write(call.connection, plaintext));
+}
+
+static napi_value js_close_notify(napi_env env, napi_callback_info info) {
+  struct call call = begin(env, info, false);
+  if (call.connection) records_close_notify(call.connection);
+  return NULL;
+}
+
+/* ---- facts ---- */
+
+static napi_value js_failure(napi_env env, napi_callback_info info) {
+  napi_value facts = NULL;
+  struct call call = begin(env, info, false);
+  if (!call.connection || napi_create_object(env, &facts) != napi_ok) return NULL;
+  const struct failure *failure = &call.connection->failure;
+  value_set(env, facts, "reason", value_text(env, failure->reason));
+  value_set(env, facts, "verifyText", value_text(env, failure->verify_text));
+  value_set(env, facts, "verifyCode", value_int(env, failure->verify_code));
+  value_set(env, facts, "alert", value_int(env, failure->alert));
+  return facts;
+}
+
+static napi_value js_negotiated(napi_env env, napi_callback_info info) {
+  napi_value facts = NULL;
+  struct call call = begin(env, info, false);
+  if (!call.connection || napi_create_object(env, &facts) != napi_ok) return NULL;
+  struct negotiated negotiated = connection_negotiated(call.connection);
+  value_set(env, facts, "protocol", value_text(env, negotiated.protocol));
+  value_set(env, facts, "cipher", value_text(env, negotiated.cipher));
+  value_set(env, facts, "alpn", value_buffer(env, negotiated.alpn.data, negotiated.alpn.length));
+  value_set(env, facts, "resumed", value_bool(env, negotiated.resumed));
+  return facts;
+}
+
+/* takeSession(connection): DER, each session once */
+static napi_value js_take_session(napi_env env, napi_callback_info info) {
+  uint8_t *der = NULL;
+  struct call call = begin(env, info, false);
+  int length = call.connection ? connection_take_session(call.connection, &der) : 0;
+  napi_value buffer = length > 0 ? value_buffer(env, der, (size_t)length) : NULL;
+  OPENSSL_clear_free(der, length > 0 ? (size_t)length : 0);
+  return buffer;
+}
+
+static napi_value js_connections(napi_env env, napi_callback_info info) {
+  (void)info;
+  return value_int(env, connection_count());
+}
+
+/* ---- start ---- */
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static char unusable[160];
+
+static void start_once(void) {
+  const char *missing = symbols_missing();
+  if (missing)
+    snprintf(unusable, sizeof unusable, "this Node does not offer %s", missing);
+  else if (OPENSSL_version_major() != OPENSSL_VERSION_MAJOR)
+    snprintf(unusable, sizeof unusable, "built for OpenSSL %d, this Node has %s", OPENSSL_VERSION_MAJOR,
+             OpenSSL_version(OPENSSL_VERSION_STRING));
+  else if (!provider_start())
+    snprintf(unusable, sizeof unusable, "OpenSSL %s does not take a provider", OpenSSL_version(OPENSSL_VERSION_STRING));
+}
+
+NAPI_MODULE_INIT() {
+  static const napi_property_descriptor functions[] = {
+      {"open", NULL, js_open, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"close", NULL, js_close, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"advance", NULL, js_advance, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"signInThread", NULL, js_sign_in_thread, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"signatureRequest", NULL, js_signature_request, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"answerSignature", NULL, js_answer_signature, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"finishSigning", NULL, js_finish_signing, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"feed", NULL, js_feed, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"take", NULL, js_take, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"read", NULL, js_read, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"write", NULL, js_write, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"closeNotify", NULL, js_close_notify, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"failure", NULL, js_failure, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"negotiated", NULL, js_negotiated, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"takeSession", NULL, js_take_session, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"connections", NULL, js_connections, NULL, NULL, NULL, napi_enumerable, NULL},
+  };
+  pthread_once(&once, start_once);
+  if (unusable[0])
+    napi_throw_error(env, NULL, unusable);
+  else
+    napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);
+  return exports;
+}

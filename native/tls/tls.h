@@ -1,0 +1,178 @@
+/*
+ * A TLS client whose private key is elsewhere.
+ *
+ * OpenSSL (the one inside Node) does all of TLS. A small OpenSSL provider stands in for the private key and hands
+ * the message to be signed to JavaScript. While the signature is awaited, that one step of the handshake waits in a
+ * thread of its own, so the event loop goes on.
+ *
+ *   keys.c, signatures.c   the two halves of the provider
+ *   provider.c             registers it in an OpenSSL library context of our own
+ *   connection.c           one TLS connection: settings, verification, life and death
+ *   handshake.c            steps of the handshake, and the thread that waits for the signature
+ *   records.c              bytes in and out
+ *   failure.c              what OpenSSL says went wrong
+ *   symbols.c              checks that this Node has what we call
+ *   values.c, module.c     JavaScript's view
+ */
+#ifndef TEDGE_TLS_H
+#define TEDGE_TLS_H
+
+#include <node_api.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- provider: a key that asks somebody else ---- */
+
+#define SIGNER_PROVIDER "tedge-signer"
+#define SIGNER_PROPERTIES "provider=" SIGNER_PROVIDER
+
+/* Whoever can sign. Must outlive the key made with it. */
+struct signer {
+  /* Writes at most `capacity` bytes. Returns the length of the signature, 0 if there is none. May block. */
+  size_t (*sign)(void *context, int scheme, const uint8_t *message, size_t length, uint8_t *out, size_t capacity);
+  void *context;
+};
+
+/* The public half of a key, and who has the private half. */
+struct external_key {
+  const char *type; /* "RSA", "EC" or "ED25519" */
+  EVP_PKEY *public_half;
+  struct signer signer;
+};
+
+#define EXTERNAL_KEY_SPKI "tedge-spki"
+#define EXTERNAL_KEY_SIGNER "tedge-signer"
+
+extern const OSSL_ALGORITHM key_algorithms[];
+extern const OSSL_ALGORITHM signature_algorithms[];
+
+/* Our OpenSSL library context; NULL until provider_start succeeded. */
+extern OSSL_LIB_CTX *provider_library;
+bool provider_start(void);
+/* A key to use with the certificate; NULL when its kind is not supported. */
+EVP_PKEY *provider_key(X509 *certificate, struct signer signer);
+
+/* ---- connection ---- */
+
+enum step { STEP_READ, STEP_DONE, STEP_SIGN, STEP_FAILED };
+
+struct failure {
+  char reason[256];      /* OpenSSL's own words */
+  char verify_text[128]; /* why the server's certificate is not trusted, or empty */
+  int verify_code;       /* X509_V_OK when the certificate is not the reason */
+  int alert;             /* AlertDescription received from the server (RFC 8446, 6), or -1 */
+};
+
+enum signature_state { SIGNATURE_NOT_WANTED, SIGNATURE_WANTED, SIGNATURE_GIVEN, SIGNATURE_REFUSED };
+
+struct connection {
+  SSL_CTX *settings;
+  SSL *ssl;
+  BIO *from_network, *to_network; /* owned by ssl */
+  SSL_SESSION *session;           /* for a later resumption */
+  struct failure failure;
+  bool open, established, broken;
+
+  /* The signing thread. `thread_running` is JavaScript's side only; while it is set nothing but the thread uses ssl. */
+  bool thread_running, may_block;
+  pthread_t thread;
+  enum step thread_step;
+  napi_threadsafe_function notify; /* released by the thread */
+
+  /* Shared with the signing thread, under the lock. */
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  bool closing;
+  enum signature_state state;
+  int scheme;
+  uint8_t *message, *signature;
+  size_t message_length, signature_length;
+};
+
+/* DER, or text. A `data` of NULL means: not given. */
+struct bytes {
+  const uint8_t *data;
+  size_t length;
+};
+
+struct connection_options {
+  struct bytes *trusted; /* CA certificates */
+  size_t trusted_count;
+  struct bytes *chain; /* the client's certificates, leaf first */
+  size_t chain_count;
+  const char *host; /* checked against the certificate and sent as SNI; or */
+  const char *ip;   /* checked against the certificate */
+  size_t host_length;
+  struct bytes alpn; /* as on the wire (RFC 7301, 3.1) */
+  struct bytes session;
+  int min_version;
+};
+
+/* NULL: `reason` tells why. */
+struct connection *connection_open(const struct connection_options *options, struct failure *failure);
+/* Ends everything at once, also a handshake that waits for a signature. May be called twice. */
+void connection_close(struct connection *connection);
+/* After this the pointer is dead. */
+void connection_free(struct connection *connection);
+int connection_count(void);
+
+struct negotiated {
+  const char *protocol, *cipher;
+  struct bytes alpn; /* empty: the server chose none */
+  bool resumed;
+};
+struct negotiated connection_negotiated(const struct connection *connection);
+/* The newest session as DER, once; the caller frees it with OPENSSL_clear_free. 0: there is none. */
+int connection_take_session(struct connection *connection, uint8_t **der);
+
+enum step handshake_step(struct connection *connection);
+/* Takes the one step that signs in a thread. `notify` is called with an enum thread_event. Returns an errno. */
+int handshake_in_thread(struct connection *connection, napi_threadsafe_function notify);
+/* After THREAD_OVER: what the step came to. */
+enum step handshake_join(struct connection *connection);
+enum thread_event { THREAD_WANTS_SIGNATURE = 1, THREAD_OVER = 2 };
+/* `signature` of NULL: refused. */
+void handshake_answer(struct connection *connection, const uint8_t *signature, size_t length);
+size_t handshake_sign(void *connection, int scheme, const uint8_t *message, size_t length, uint8_t *out, size_t capacity);
+int handshake_before_certificate(SSL *ssl, void *connection);
+
+/* ---- records ---- */
+
+enum read_result { READ_BYTES, READ_WAIT, READ_CLOSED, READ_FAILED };
+
+bool records_feed(struct connection *connection, struct bytes ciphertext);
+enum read_result records_read(struct connection *connection, uint8_t *out, size_t capacity, size_t *length);
+bool records_write(struct connection *connection, struct bytes plaintext);
+void records_close_notify(struct connection *connection);
+/* Ciphertext to be sent; valid until records_sent, which drops it. */
+struct bytes records_pending(struct connection *connection);
+void records_sent(struct connection *connection);
+
+/* ---- failures, symbols ---- */
+
+/* Reads and empties OpenSSL's error queue. `ssl` may be NULL. */
+void failure_read(struct failure *failure, const SSL *ssl);
+
+/* The name of something we call and this process does not have, or NULL. Calls nothing of OpenSSL. */
+const char *symbols_missing(void);
+
+/* ---- JavaScript values ---- */
+
+/* An optional property; false when it is undefined or something else. */
+bool value_bytes(napi_env env, napi_value value, struct bytes *out);
+bool value_property_bytes(napi_env env, napi_value object, const char *name, struct bytes *out);
+/* Array of buffers. The caller frees *out. */
+bool value_property_list(napi_env env, napi_value object, const char *name, struct bytes **out, size_t *count);
+/* The caller frees the answer. */
+char *value_property_text(napi_env env, napi_value object, const char *name, size_t *length);
+int value_property_int(napi_env env, napi_value object, const char *name, int otherwise);
+napi_value value_text(napi_env env, const char *text);
+napi_value value_buffer(napi_env env, const void *data, size_t length);
+void value_set(napi_env env, napi_value object, const char *name, napi_value value);
+napi_value value_int(napi_env env, int number);
+napi_value value_bool(napi_env env, bool truth);
+
+#endif

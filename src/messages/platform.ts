@@ -1,0 +1,26 @@
+/**
+ * What the operating system, or our own add-ons, may refuse. Not the words of one actor: several meet them.
+ */
+import { Data } from "effect"
+
+/** A native add-on cannot be used: it was not built, or this Node is not one it can run in. */
+export class AddonNotLoaded extends Data.TaggedError("AddonNotLoaded")<{
+  readonly addon: "tls" | "unix"
+  /** The compiler's, the linker's or the add-on's own words. */
+  readonly reason: string
+}> {}
+
+/** Another process holds the lock. */
+export class LockHeld extends Data.TaggedError("LockHeld")<{
+  readonly path: string
+  /** Undefined: its holder wrote none. */
+  readonly pid: number | undefined
+}> {}
+
+/** The lock file cannot be opened or locked at all. */
+export class LockUnavailable extends Data.TaggedError("LockUnavailable")<{
+  readonly path: string
+  /** `EACCES`, `ENOENT`, `ENOLCK` and the like; `addon` when the add-on is missing. */
+  readonly code: string
+  readonly detail: string
+}> {}

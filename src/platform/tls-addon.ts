@@ -1,0 +1,84 @@
+/**
+ * The native TLS client, as it is: dist/tls.node (native/tls). Only the TLS stream uses it.
+ *
+ * A connection is a state machine without a socket: ciphertext is fed and taken. While a signature is awaited a
+ * thread owns it; then only the calls marked "any time" may be made, the others throw.
+ */
+import { loadAddon } from "./addon-file.ts"
+
+/** Opaque; `close` frees what it holds, at the latest the garbage collector does. */
+export type TlsConnection = { readonly connection: unique symbol }
+
+export type HandshakeStep =
+  /** Feed what the server sends, then advance. */
+  | "read"
+  | "done"
+  /** The server asks for the certificate: call signInThread. */
+  | "sign"
+  /** See `failure`. */
+  | "failed"
+
+export interface TlsFailureFacts {
+  /** OpenSSL's own words. */
+  readonly reason: string
+  /** X509_V_ERR_ code; 0: the server's certificate is not the reason. */
+  readonly verifyCode: number
+  readonly verifyText: string
+  /** AlertDescription received from the server (RFC 8446, 6); -1: none. */
+  readonly alert: number
+}
+
+export interface TlsAddon {
+  /** Throws an Error with OpenSSL's words when a setting cannot be used. All certificates are DER. */
+  readonly open: (settings: {
+    readonly trusted: ReadonlyArray<Buffer>
+    /** Leaf first. */
+    readonly chain: ReadonlyArray<Buffer>
+    /** One of host and ip. */
+    readonly host: string | undefined
+    readonly ip: string | undefined
+    /** As on the wire (RFC 7301, 3.1). */
+    readonly alpn: Buffer | undefined
+    readonly session: Buffer | undefined
+    readonly minVersion: number
+  }) => TlsConnection
+  /** Any time; ends a pending signature. Once. */
+  readonly close: (connection: TlsConnection) => void
+  readonly advance: (connection: TlsConnection) => HandshakeStep
+  /** Called once with false when the signature is wanted, and with true when the step is over. */
+  readonly signInThread: (connection: TlsConnection, listener: (over: boolean) => void) => void
+  /** Any time. */
+  readonly signatureRequest: (
+    connection: TlsConnection
+  ) => { readonly scheme: number; readonly message: Buffer } | undefined
+  /** Any time. Undefined: there is none, the handshake fails. */
+  readonly answerSignature: (connection: TlsConnection, signature: Buffer | undefined) => void
+  /** After the listener heard true: gives the connection back. */
+  readonly finishSigning: (connection: TlsConnection) => HandshakeStep
+  readonly feed: (connection: TlsConnection, ciphertext: Buffer) => void
+  readonly take: (connection: TlsConnection) => Buffer | undefined
+  readonly read: (connection: TlsConnection) => Buffer | "wait" | "closed" | "failed"
+  /** False: see `failure`. */
+  readonly write: (connection: TlsConnection, plaintext: Buffer) => boolean
+  readonly closeNotify: (connection: TlsConnection) => void
+  readonly failure: (connection: TlsConnection) => TlsFailureFacts
+  readonly negotiated: (connection: TlsConnection) => {
+    readonly protocol: string
+    readonly cipher: string
+    /** Empty: the server chose none. */
+    readonly alpn: Buffer
+    readonly resumed: boolean
+  }
+  /** DER, each session once. It holds secrets. */
+  readonly takeSession: (connection: TlsConnection) => Buffer | undefined
+  /** How many are open in this process, in all its threads. */
+  readonly connections: () => number
+}
+
+/** Throws AddonNotLoaded. */
+export const tlsAddon = (): TlsAddon => {
+  loaded.addon ??= loadAddon("tls") as TlsAddon
+  return loaded.addon
+}
+
+const loaded: { addon?: TlsAddon } = {}

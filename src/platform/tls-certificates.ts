@@ -1,0 +1,56 @@
+/**
+ * Puts the client's certificates in the order TLS wants: the one of our key first, then each one's issuer.
+ *
+ * Source: RFC 8446, 4.4.2.
+ */
+import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto"
+import { TlsError } from "./tls-error.ts"
+
+export interface ClientChain {
+  /** Of the leaf. */
+  readonly publicKey: KeyObject
+  /** DER, leaf first. */
+  readonly certificates: ReadonlyArray<Buffer>
+}
+
+/**
+ * `publicKey` is the SubjectPublicKeyInfo (DER) of the key that signs; without it the first certificate is the leaf.
+ * Throws TlsError ERR_TLS_SETTINGS.
+ */
+export const clientChain = (pem: string, publicKey: Uint8Array | undefined): ClientChain => {
+  const certificates = pemCertificates(pem).map(parse)
+  const leaf = publicKey === undefined ? certificates[0] : certificates.find((one) => hasKey(one, publicKey))
+  if (leaf === undefined) {
+    const reason = certificates.length === 0 ? "no client certificate" : "no client certificate for the key"
+    throw new TlsError("ERR_TLS_SETTINGS", reason)
+  }
+  return { publicKey: leaf.publicKey, certificates: issuersAfter([leaf], certificates).map((one) => one.raw) }
+}
+
+/** The DER of every certificate in a PEM text; other text and other PEM blocks are skipped. */
+export const pemCertificates = (pem: string): ReadonlyArray<Buffer> =>
+  Array.from(pem.matchAll(certificateBlock), ([, base64 = ""]) => Buffer.from(base64, "base64"))
+
+const parse = (der: Buffer): X509Certificate => {
+  try {
+    return new X509Certificate(der)
+  } catch (cause) {
+    throw new TlsError("ERR_TLS_SETTINGS", "malformed client certificate", { cause })
+  }
+}
+
+const hasKey = (certificate: X509Certificate, spki: Uint8Array): boolean =>
+  certificate.publicKey.equals(createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" }))
+
+/** What belongs to no path keeps its order and comes last. */
+const issuersAfter = (
+  path: ReadonlyArray<X509Certificate>,
+  certificates: ReadonlyArray<X509Certificate>
+): ReadonlyArray<X509Certificate> => {
+  const rest = certificates.filter((one) => !path.includes(one))
+  const last = path.at(-1)
+  const issuer = rest.find((one) => last?.checkIssued(one))
+  return issuer === undefined ? [...path, ...rest] : issuersAfter([...path, issuer], certificates)
+}
+
+const certificateBlock = /-----BEGIN (?:X509 )?CERTIFICATE-----([^-]*)-----END (?:X509 )?CERTIFICATE-----/g

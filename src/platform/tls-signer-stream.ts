@@ -1,0 +1,295 @@
+/**
+ * A TLS client connection whose private key is elsewhere: a Duplex like Node's TLSSocket, plus a function that signs.
+ *
+ * "secureConnect" tells that the server is who it should be. In TLS 1.3 it does not tell that the server took our
+ * certificate: that refusal comes later, as an error of the stream (RFC 8446, 4.4.4 and appendix D.5).
+ * "session" (Buffer) offers what resumes this connection without another signature; it holds secrets and is only
+ * good for the same target.
+ */
+import { connect as dial } from "node:net"
+import { Duplex } from "node:stream"
+import { type TlsAddon, type TlsConnection, tlsAddon } from "./tls-addon.ts"
+import { type ClientChain, clientChain } from "./tls-certificates.ts"
+import { clientSignature, type TlsSigner } from "./tls-client-signature.ts"
+import { failedTls, TlsError } from "./tls-error.ts"
+import { openConnection, type TlsTarget } from "./tls-target.ts"
+
+export interface TlsNegotiated {
+  readonly protocol: string
+  readonly cipher: string
+  readonly alpn: string | undefined
+  readonly resumed: boolean
+}
+
+/** Never throws: what is wrong with the target or the add-on comes as the stream's error. */
+export const connectTls = (target: TlsTarget, sign: TlsSigner): TlsSignerStream => new TlsSignerStream(target, sign)
+
+type Phase = "dialling" | "handshake" | "signing" | "secure" | "closed"
+
+export class TlsSignerStream extends Duplex {
+  /** Undefined before "secureConnect". */
+  negotiated: TlsNegotiated | undefined
+  readonly #sign: TlsSigner
+  readonly #abort = new AbortController()
+  #phase: Phase = "dialling"
+  /** Undefined when the target could not be used; the stream is then destroyed. */
+  #open: { addon: TlsAddon; connection: TlsConnection; chain: ClientChain; socket: Duplex } | undefined
+  #timer: NodeJS.Timeout | undefined
+  #signError: TlsError | undefined
+  /** Ciphertext that arrived while the signing thread owned the connection. */
+  #arrived: Array<Buffer> = []
+  #socketEnded = false
+  #dataSeen = false
+  /** The one write or end that waits for the handshake or for the socket. */
+  #waiting: (() => void) | undefined
+
+  constructor(target: TlsTarget, sign: TlsSigner) {
+    super({ allowHalfOpen: false, readableHighWaterMark: bufferBytes, writableHighWaterMark: bufferBytes })
+    this.#sign = sign
+    try {
+      const addon = tlsAddon()
+      const chain = clientChain(target.certificateChain, target.publicKey)
+      const connection = openConnection(addon, chain, target)
+      const socket = target.socket ?? dial({ host: target.host, port: target.port, noDelay: true })
+      this.#open = { addon, connection, chain, socket }
+      this.#listen(socket)
+    } catch (error) {
+      this.destroy(error instanceof Error ? error : new Error(String(error)))
+      return
+    }
+    this.#timer = setTimeout(() => this.destroy(new TlsError("ERR_TLS_TIMEOUT", this.#phase)), target.timeoutMs)
+    if (target.socket) this.#startHandshake()
+  }
+
+  #listen(socket: Duplex): void {
+    socket.on("connect", () => this.#startHandshake())
+    socket.on("data", (ciphertext: Buffer) => this.#receive(ciphertext))
+    socket.on("drain", () => this.#release())
+    socket.on("error", (error) => this.destroy(error))
+    socket.on("end", () => this.#socketOver())
+    socket.on("close", () => this.#socketOver())
+  }
+
+  // ---- handshake ----
+
+  #startHandshake(): void {
+    if (this.#phase !== "dialling") return
+    this.#phase = "handshake"
+    this.#advance()
+  }
+
+  #advance(): void {
+    const open = this.#open
+    if (!open || this.#phase !== "handshake") return
+    const step = open.addon.advance(open.connection)
+    if (step === "sign") this.#signInThread()
+    else this.#after(step)
+  }
+
+  #signInThread(): void {
+    const open = this.#open
+    if (!open) return
+    this.#flush()
+    this.#phase = "signing"
+    try {
+      open.addon.signInThread(open.connection, (over) => {
+        if (this.#phase !== "signing") return
+        if (over) this.#signingOver()
+        else this.#askSigner()
+      })
+    } catch (cause) {
+      this.destroy(new TlsError("ERR_TLS_HANDSHAKE", "no thread for the signature", { cause }))
+    }
+  }
+
+  #askSigner(): void {
+    const open = this.#open
+    const request = open?.addon.signatureRequest(open.connection)
+    if (!open || !request) return
+    const answer = (signature: Buffer | undefined) => {
+      if (this.#phase === "signing") open.addon.answerSignature(open.connection, signature)
+    }
+    clientSignature(request, open.chain.publicKey, this.#sign, this.#abort.signal).then(answer, (error: TlsError) => {
+      this.#signError = error
+      answer(undefined)
+    })
+  }
+
+  #signingOver(): void {
+    const open = this.#open
+    if (!open) return
+    const step = open.addon.finishSigning(open.connection)
+    this.#phase = "handshake"
+    const arrived = this.#arrived
+    this.#arrived = []
+    for (const ciphertext of arrived) open.addon.feed(open.connection, ciphertext)
+    open.socket.resume()
+    this.#after(step)
+    if (step === "read" && arrived.length > 0) this.#advance()
+  }
+
+  #after(step: "read" | "done" | "failed" | "sign"): void {
+    const open = this.#open
+    if (!open) return
+    if (step === "done") this.#secure(open.socket)
+    else this.#flush()
+    if (step === "failed")
+      this.destroy(this.#signError ?? failedTls("ERR_TLS_HANDSHAKE", open.addon.failure(open.connection)))
+  }
+
+  /** Finished and the first data leave together: apart, Nagle and delayed acknowledgement cost 40 ms. */
+  #secure(socket: Duplex): void {
+    clearTimeout(this.#timer)
+    this.#phase = "secure"
+    socket.cork()
+    process.nextTick(() => socket.uncork())
+    this.#flush()
+    this.negotiated = this.#whatWasNegotiated()
+    this.emit("secureConnect")
+    this.#release()
+    this.#pump()
+  }
+
+  #whatWasNegotiated(): TlsNegotiated | undefined {
+    const open = this.#open
+    if (!open) return undefined
+    const { alpn, ...facts } = open.addon.negotiated(open.connection)
+    return { ...facts, alpn: alpn.length > 0 ? alpn.toString("latin1") : undefined }
+  }
+
+  // ---- from the server ----
+
+  #receive(ciphertext: Buffer): void {
+    const open = this.#open
+    if (!open || this.#phase === "closed") return
+    if (this.#phase === "signing") {
+      this.#arrived.push(ciphertext)
+      if (this.#arrived.reduce((sum, part) => sum + part.length, 0) > bufferBytes) open.socket.pause()
+      return
+    }
+    open.addon.feed(open.connection, ciphertext)
+    if (this.#phase === "secure") this.#pump()
+    else this.#advance()
+  }
+
+  /** Hands on what can be read, as long as the reader takes it. */
+  #pump(): void {
+    const open = this.#open
+    while (open && this.#phase === "secure") {
+      const plaintext = open.addon.read(open.connection)
+      if (plaintext === "wait") {
+        this.#flush() // answers to KeyUpdate
+        this.#offerSession()
+        if (this.#socketEnded) this.push(null)
+        else open.socket.resume()
+        return
+      }
+      if (plaintext === "closed") {
+        this.push(null)
+        return
+      }
+      if (plaintext === "failed") {
+        this.#flush() // the alert that tells the server
+        const code = this.#dataSeen ? "ERR_TLS_RECORD" : "ERR_TLS_HANDSHAKE"
+        this.destroy(failedTls(code, open.addon.failure(open.connection)))
+        return
+      }
+      this.#dataSeen = true
+      if (!this.push(plaintext)) {
+        open.socket.pause()
+        return
+      }
+    }
+  }
+
+  #offerSession(): void {
+    const session = this.#open?.addon.takeSession(this.#open.connection)
+    if (session) this.emit("session", session)
+  }
+
+  #socketOver(): void {
+    if (this.#socketEnded || this.#phase === "closed") return
+    this.#socketEnded = true
+    if (this.#phase === "secure") this.#pump()
+    else this.destroy(new TlsError("ECONNRESET", this.#phase))
+  }
+
+  override _read(): void {
+    this.#pump()
+  }
+
+  // ---- to the server ----
+
+  /** Sends what OpenSSL has ready. False: the socket is full, `#waiting` is called when it is not. */
+  #flush(): boolean {
+    const open = this.#open
+    const ciphertext = open?.addon.take(open.connection)
+    if (!open || !ciphertext || !open.socket.writable) return true
+    return open.socket.write(ciphertext)
+  }
+
+  #release(): void {
+    const waiting = this.#waiting
+    if (this.#phase !== "secure" || !waiting) return
+    this.#waiting = undefined
+    waiting()
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    if (this.#phase === "secure") this.#writeFrom(chunk, 0, done)
+    else this.#waiting = () => this.#writeFrom(chunk, 0, done)
+  }
+
+  /** Many small chunks, as MQTT packets are, become few records. */
+  override _writev(chunks: Array<{ chunk: Buffer }>, done: (error?: Error | null) => void): void {
+    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), "buffer", done)
+  }
+
+  #writeFrom(plaintext: Buffer, start: number, done: (error?: Error | null) => void): void {
+    const open = this.#open
+    for (let at = start; open && at < plaintext.length; at += bufferBytes) {
+      const next = at + bufferBytes
+      if (!open.addon.write(open.connection, plaintext.subarray(at, next))) {
+        done(failedTls("ERR_TLS_RECORD", open.addon.failure(open.connection)))
+        return
+      }
+      if (!this.#flush()) {
+        this.#waiting = () => this.#writeFrom(plaintext, next, done)
+        return
+      }
+    }
+    done()
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    const finish = () => {
+      const open = this.#open
+      open?.addon.closeNotify(open.connection)
+      this.#flush()
+      open?.socket.end()
+      done()
+    }
+    if (this.#phase === "secure") finish()
+    else this.#waiting = finish
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    clearTimeout(this.#timer)
+    const reachable = this.#phase !== "dialling"
+    this.#phase = "closed"
+    this.#arrived = []
+    this.#waiting = undefined
+    this.#abort.abort()
+    const open = this.#open
+    if (open) {
+      open.addon.close(open.connection)
+      // An alert that was just written still goes out, unless the server does not read.
+      if (error && reachable && !open.socket.writableNeedDrain) open.socket.end(() => open.socket.destroy())
+      else open.socket.destroy()
+    }
+    done(error)
+  }
+}
+
+/** Bytes that may wait in one direction, beside one piece more. */
+const bufferBytes = 64 * 1024

@@ -1,0 +1,64 @@
+/**
+ * The other side of TLS tests: Node's own TLS server, which wants a client certificate and echoes.
+ */
+import { constants, createPrivateKey, sign as nodeSign } from "node:crypto"
+import type { AddressInfo } from "node:net"
+import { createServer, type TLSSocket, type TlsOptions } from "node:tls"
+import type { TlsSigner } from "../../src/platform/tls-client-signature.ts"
+import type { TestPki } from "./pki.ts"
+
+export interface TestTlsServer {
+  readonly port: number
+  /** Client certificates (CN) of the connections that were accepted, in order. */
+  readonly accepted: ReadonlyArray<string>
+  readonly close: () => Promise<void>
+}
+
+/** Listens on 127.0.0.1, any port. `serve` replaces the echo. */
+export const startTlsServer = async (
+  pki: TestPki,
+  options: TlsOptions = {},
+  serve: (socket: TLSSocket) => void = (socket) => socket.pipe(socket)
+): Promise<TestTlsServer> => {
+  const accepted: Array<string> = []
+  const open = new Set<TLSSocket>()
+  const server = createServer(
+    {
+      cert: pki.serverCertPem,
+      key: pki.serverKeyPem,
+      ca: pki.caPem,
+      requestCert: true,
+      rejectUnauthorized: true,
+      ...options
+    },
+    (socket) => {
+      open.add(socket)
+      socket.on("close", () => open.delete(socket)).on("error", () => undefined)
+      accepted.push(String(socket.getPeerCertificate().subject?.CN ?? ""))
+      serve(socket)
+    }
+  )
+  server.on("tlsClientError", () => undefined) // the client's side is what the tests look at
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  return {
+    port: (server.address() as AddressInfo).port,
+    accepted,
+    close: () =>
+      new Promise((resolve) => {
+        for (const socket of open) socket.destroy()
+        server.close(() => resolve())
+      })
+  }
+}
+
+/** Signs as a token would, with a key in memory. */
+export const pemSigner =
+  (keyPem: string): TlsSigner =>
+  async (scheme, message) => {
+    const key = createPrivateKey(keyPem)
+    if (scheme === 0x0807) return nodeSign(null, message, key)
+    const digest = `sha${{ 4: 256, 5: 384, 6: 512 }[scheme >> 8 === 8 ? scheme & 0xff : scheme >> 8]}`
+    if (scheme >> 8 !== 8) return nodeSign(digest, message, key)
+    const padding = constants.RSA_PKCS1_PSS_PADDING
+    return nodeSign(digest, message, { key, padding, saltLength: constants.RSA_PSS_SALTLEN_DIGEST })
+  }
