@@ -9,15 +9,26 @@ import type { ConfigRefusal } from "./config.ts"
 import { explainConfig } from "./explain/config.ts"
 import { explainAsk, explainConnect, type StepRefusal } from "./explain/connect.ts"
 import { type Explanation, quoted } from "./explain/explanation.ts"
+import { explainHsm } from "./explain/hsm.ts"
 import { explainMqtt } from "./explain/mqtt.ts"
+import { explainPlatform } from "./explain/platform.ts"
 import { explainToken } from "./explain/token.ts"
+import type { HsmRefusal } from "./hsm.ts"
 import type { MqttRefusal } from "./mqtt.ts"
 import type { InvalidPkcs11Uri } from "./pkcs11-uri.ts"
+import type { PlatformRefusal } from "./platform.ts"
 import type { TokenRefusal } from "./token-refusals.ts"
 
 export type { Explanation } from "./explain/explanation.ts"
 
-export type Failure = TokenRefusal | MqttRefusal | StepRefusal | ConfigRefusal | AskFailed | InvalidPkcs11Uri
+export type Failure =
+  | TokenRefusal
+  | MqttRefusal
+  | StepRefusal
+  | ConfigRefusal
+  | HsmRefusal
+  | AskFailed
+  | InvalidPkcs11Uri
 
 export const explain = (failure: Failure): Explanation => {
   switch (failure._tag) {
@@ -71,6 +82,7 @@ export const explain = (failure: Failure): Explanation => {
     case "ProfileNotUsable":
     case "InvalidSetting":
     case "SettingMissing":
+    case "SettingNotSet":
     case "SettingsIncomplete":
     case "ConfigFileMalformed":
     case "ConfigFileUnreadable":
@@ -80,10 +92,24 @@ export const explain = (failure: Failure): Explanation => {
     case "ConfigMigrationConflict":
     case "NewerConfigurationFound":
       return explainConfig(failure)
+    case "KeyIdInvalid":
+    case "OptionsExclude":
+    case "KeyInUse":
+    case "KeySelectorMissing":
+    case "SelectorGivenTwice":
+    case "TokenNotNamed":
+    case "PinsDiffer":
+    case "NobodyToAsk":
+    case "TokenInitialised":
+      return explainHsm(failure)
     case "AskTimeout":
     case "PeerDown":
     case "Undeliverable":
       return explainAsk(failure)
+    case "AddonNotLoaded":
+    case "LockHeld":
+    case "LockUnavailable":
+      return explainPlatform(failure)
     case "InvalidPkcs11Uri":
       return explainUri(failure)
   }

@@ -24,3 +24,5 @@ export class LockUnavailable extends Data.TaggedError("LockUnavailable")<{
   readonly code: string
   readonly detail: string
 }> {}
+
+export type PlatformRefusal = AddonNotLoaded | LockHeld | LockUnavailable

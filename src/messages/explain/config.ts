@@ -5,6 +5,7 @@ import type {
   InvalidSetting,
   ProfileNotUsable,
   SettingMissing,
+  SettingNotSet,
   UnknownProfile
 } from "../config.ts"
 import type { SettingWarning, ValueProblem, ValueSource } from "../settings/refused-value.ts"
@@ -28,6 +29,8 @@ export const explainConfig = (failure: ConfigRefusal): Explanation => {
       return explainValue(failure)
     case "SettingMissing":
       return explainMissing(failure)
+    case "SettingNotSet":
+      return explainNotSet(failure)
     case "SettingsIncomplete":
       return {
         error: `The thin-edge configuration is invalid. The settings [${[...failure.set, ...failure.missing].join(", ")}] must either all be configured, or all unset. Currently [${failure.set.join(", ")}] are set, and [${failure.missing.join(", ")}] are unset`,
@@ -174,7 +177,13 @@ const proxyUrl = {
   syntax: "it must be a URL such as http://proxy.example:3128"
 } as const
 
-const explainMissing = (failure: SettingMissing): Explanation => {
+/** `config get` answers a question; nobody says that a value is needed. */
+const explainNotSet = (failure: SettingNotSet): Explanation =>
+  failure.idProblem === undefined
+    ? { error: `The provided config key: '${failure.key}' is not set` }
+    : explainMissing(failure)
+
+const explainMissing = (failure: SettingMissing | SettingNotSet): Explanation => {
   const set = `tedge config set ${failure.key} <value>`
   const id = failure.idProblem
   if (id === undefined) return { error: `A value for '${failure.key}' is missing`, hint: set }

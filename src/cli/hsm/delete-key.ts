@@ -1,0 +1,101 @@
+/**
+ * `tedge hsm delete-key`: shows what it found, asks, deletes exactly that.
+ *
+ * A key that any cloud or profile uses is refused: the comparison is between what the URIs mean, not their text.
+ */
+import { Effect } from "effect"
+import type { KeyDescription } from "../../messages/cryptoki.ts"
+import { KeyInUse, KeySelectorMissing, NobodyToAsk } from "../../messages/hsm.ts"
+import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { matchesObject, sameAttribute } from "../../messages/pkcs11-uri-match.ts"
+import { KeyAmbiguous } from "../../messages/token-refusals.ts"
+import { exitCodes } from "../exit-codes.ts"
+import { findKeys, keyFilter } from "./find-keys.ts"
+import {
+  askLimits,
+  type CommandContext,
+  chosenToken,
+  readTokenSettings,
+  selectorFor,
+  shownUri,
+  type TokenCommand
+} from "./token-command.ts"
+
+export const deleteKey: TokenCommand = (context) =>
+  Effect.gen(function* () {
+    const { actors, input, terminal } = context
+    const { device } = yield* readTokenSettings(context)
+    const filter = yield* keyFilter(input, yield* chosenToken(context))
+    if (filter.object === undefined && filter.id === undefined)
+      return yield* new KeySelectorMissing({ command: "tedge hsm delete-key" })
+    const pin = input.secret("pin") ?? device.key.pin
+    const found = yield* findKeys(context, filter, pin)
+    const key = yield* theOne(found)
+    if (key === undefined) {
+      yield* terminal.line("No matching key was found; nothing to delete.")
+      return exitCodes.ok
+    }
+    yield* refuseKeyInUse(context, key)
+    yield* terminal.line(`This key will be deleted from the token, for good:\n  ${shownUri(key.uri)}`)
+    if (!input.on("force") && !(yield* confirmed(context))) {
+      yield* terminal.line("Aborted; no keys were deleted.")
+      return exitCodes.ok
+    }
+    const deleted = yield* actors.cryptoki.ask(
+      "DeleteKey",
+      { key: selectorFor(key.uri, pin) },
+      { within: askLimits.list }
+    )
+    yield* terminal.line(`Deleted ${deleted.length} object(s):`)
+    yield* terminal.answer(deleted.map((uri) => `${shownUri(uri)}\n`).join(""))
+    return exitCodes.ok
+  })
+
+/** A keypair is one key: its halves have the same id. */
+const theOne = (found: ReadonlyArray<KeyDescription>) => {
+  const [first] = found
+  const others = found.filter((key) => first !== undefined && Buffer.compare(key.id, first.id) !== 0)
+  return others.length === 0
+    ? Effect.succeed(found.find((key) => key.kind === "private") ?? first)
+    : Effect.fail(new KeyAmbiguous({ candidates: found.map((key) => shownUri(key.uri)) }))
+}
+
+const confirmed = ({ prompts }: CommandContext) =>
+  Effect.flatMap(prompts.yes("Continue? [y/N]: "), (answer) =>
+    answer === undefined ? Effect.fail(new NobodyToAsk({ option: "--force" })) : Effect.succeed(answer)
+  )
+
+const refuseKeyInUse = (context: CommandContext, key: KeyDescription) =>
+  Effect.gen(function* () {
+    const users = (yield* namedKeys(context)).filter(({ uri }) => means(uri, key))
+    if (users.length > 0)
+      return yield* new KeyInUse({ uri: shownUri(key.uri), settings: users.map(({ setting }) => setting) })
+  })
+
+/** Every key URI of the settings, those of all clouds and profiles, under the name of its setting. */
+const namedKeys = ({ actors }: CommandContext) =>
+  Effect.gen(function* () {
+    const within = { within: askLimits.read }
+    const { settings } = yield* actors.config.ask("ReadSettings", undefined, within)
+    const own = { setting: "device.key_uri", uri: settings.device.key.uri }
+    const clouds = yield* Effect.forEach(["c8y", "az", "aws"] as const, (cloud) =>
+      Effect.map(actors.config.ask("ReadProfiles", { cloud }, within), ({ profiles }) =>
+        profiles.map((profile) => ({
+          setting: `${profile.cloud.prefix}.device.key_uri`,
+          uri: profile.cloud.device.key.uri
+        }))
+      )
+    )
+    const scope = { setting: "device.cryptoki.uri", uri: onlyIfObject(settings.cryptoki.uri) }
+    return [own, ...clouds.flat(), scope].flatMap(({ setting, uri }) => (uri === undefined ? [] : [{ setting, uri }]))
+  })
+
+const onlyIfObject = (uri: Pkcs11Uri | undefined) =>
+  uri?.object === undefined && uri?.id === undefined ? undefined : uri
+
+/** Whether the setting's URI selects this key; attributes of the token that either leaves out do not tell them apart. */
+const means = (uri: Pkcs11Uri, key: KeyDescription): boolean =>
+  matchesObject({ ...uri, type: "private" }, { ...key, kind: "private" }) &&
+  (["token", "serial", "model", "manufacturer"] as const).every(
+    (field) => uri[field] === undefined || key.uri[field] === undefined || sameAttribute(uri[field], key.uri[field])
+  )

@@ -1,0 +1,18 @@
+/** CKA_ID as people type it: hex digits in pairs, spaces and colons between the bytes. */
+import { Effect } from "effect"
+import { KeyIdInvalid } from "../../messages/hsm.ts"
+
+const longestId = 255
+
+export const parseKeyId = (text: string): Effect.Effect<Uint8Array, KeyIdInvalid> => {
+  const parts = text.split(/[\s:]+/).filter((part) => part !== "")
+  const refuse = (reason: KeyIdInvalid["reason"]) => Effect.fail(new KeyIdInvalid({ text, reason }))
+  if (parts.length === 0) return refuse("empty")
+  if (parts.some((part) => /[^0-9a-fA-F]/.test(part))) return refuse("notHex")
+  if (parts.some((part) => part.length % 2 === 1)) return refuse("halfByte")
+  const bytes = Buffer.from(parts.join(""), "hex")
+  return bytes.length > longestId ? refuse("tooLong") : Effect.succeed(new Uint8Array(bytes))
+}
+
+/** Lower case hex, without separators. */
+export const printKeyId = (id: Uint8Array): string => Buffer.from(id).toString("hex")

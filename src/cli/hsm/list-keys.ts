@@ -1,0 +1,44 @@
+/** `tedge hsm list-keys`. */
+import { Effect } from "effect"
+import type { KeyDescription } from "../../messages/cryptoki.ts"
+import { exitCodes } from "../exit-codes.ts"
+import { findKeys, keyFilter } from "./find-keys.ts"
+import { printKeyId } from "./key-id.ts"
+import { chosenToken, readTokenSettings, shownUri, type TokenCommand } from "./token-command.ts"
+
+export const listKeys: TokenCommand = (context) =>
+  Effect.gen(function* () {
+    const { input, terminal } = context
+    const { device } = yield* readTokenSettings(context)
+    const filter = yield* keyFilter(input, yield* chosenToken(context))
+    const keys = yield* findKeys(context, filter, input.secret("pin") ?? device.key.pin)
+    if (input.on("json")) {
+      yield* terminal.answer(`${JSON.stringify(keys.map(asJson), null, 2)}\n`)
+      return exitCodes.ok
+    }
+    const filtered = filter.object !== undefined || filter.id !== undefined || filter.type !== undefined
+    if (keys.length === 0)
+      yield* terminal.line(
+        filtered ? "No keys matching the given filters were found on the token." : "No keys were found on the token."
+      )
+    else yield* terminal.answer(keys.map(block).join("\n"))
+    return exitCodes.ok
+  })
+
+const asJson = (key: KeyDescription) => ({
+  class: key.kind,
+  type: key.keyType,
+  label: key.label,
+  id: printKeyId(key.id),
+  uri: shownUri(key.uri)
+})
+
+const block = (key: KeyDescription): string =>
+  [
+    key.kind === "private" ? "Private key" : "Public key",
+    `  Label: ${key.label}`,
+    `  Id:    ${printKeyId(key.id)}`,
+    `  Type:  ${key.keyType}`,
+    `  URI:   ${shownUri(key.uri)}`,
+    ""
+  ].join("\n")

@@ -1,0 +1,33 @@
+/** `tedge hsm list-tokens`. */
+import { Effect } from "effect"
+import type { TokenDescription } from "../../messages/cryptoki.ts"
+import { exitCodes } from "../exit-codes.ts"
+import { askLimits, readTokenSettings, shownUri, type TokenCommand } from "./token-command.ts"
+
+export const listTokens: TokenCommand = (context) =>
+  Effect.gen(function* () {
+    const { actors, input, terminal } = context
+    yield* readTokenSettings(context)
+    const tokens = yield* actors.cryptoki.ask("ListTokens", undefined, { within: askLimits.list })
+    if (input.on("json")) {
+      yield* terminal.answer(`${JSON.stringify(tokens.map(asJson), null, 2)}\n`)
+      return exitCodes.ok
+    }
+    if (tokens.length === 0) yield* terminal.line("No PKCS #11 tokens were found. Ensure the HSM is connected.")
+    else yield* terminal.answer(tokens.map(block).join("\n"))
+    return exitCodes.ok
+  })
+
+const asJson = (token: TokenDescription) => ({ ...token, uri: shownUri(token.uri) })
+
+const block = (token: TokenDescription): string =>
+  [
+    `Slot ${token.slot}`,
+    `  Label:        ${token.initialized ? token.label : "<uninitialized>"}`,
+    `  Initialized:  ${token.initialized ? "yes" : "no"}`,
+    `  Model:        ${token.model}`,
+    `  Manufacturer: ${token.manufacturer}`,
+    `  Serial:       ${token.serial}`,
+    `  URI:          ${shownUri(token.uri)}`,
+    ""
+  ].join("\n")

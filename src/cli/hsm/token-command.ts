@@ -1,0 +1,102 @@
+/** What the commands about tokens share: their actors, how long they wait, which token is meant. */
+import { Effect, type Redacted, Result } from "effect"
+import type { ConfigProtocol } from "../../messages/config.ts"
+import type { CryptokiProtocol, TokenDescription, TokenSelector } from "../../messages/cryptoki.ts"
+import type { Failure } from "../../messages/explain.ts"
+import { TokenNotNamed } from "../../messages/hsm.ts"
+import { type InvalidPkcs11Uri, type Pkcs11Uri, parsePkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import type { DeviceSettings, Settings } from "../../messages/settings/resolved-settings.ts"
+import { CryptokiOff } from "../../messages/token-refusals.ts"
+import type { ActorRef } from "../../runtime/protocol.ts"
+import type { CommandInput } from "../command-spec.ts"
+import type { Terminal } from "../terminal.ts"
+
+export interface TokenActors {
+  readonly config: ActorRef<ConfigProtocol>
+  readonly cryptoki: ActorRef<CryptokiProtocol>
+}
+
+/** Where a command gets its answers from: the person at the terminal, or a test. */
+export interface Prompts {
+  /** Shows the question, reads a line that is not shown. Undefined: nobody is there. */
+  readonly secret: (question: string) => Effect.Effect<Redacted.Redacted<string> | undefined>
+  /** Undefined: nobody is there. */
+  readonly yes: (question: string) => Effect.Effect<boolean | undefined>
+}
+
+export interface CommandContext {
+  readonly actors: TokenActors
+  readonly input: CommandInput
+  readonly terminal: Terminal
+  readonly prompts: Prompts
+}
+
+/** Answers the exit code. */
+export type TokenCommand = (context: CommandContext) => Effect.Effect<number, Failure>
+
+/** Longer than the token's own time limits, so that the token's sentence comes before ours. */
+export const askLimits = {
+  read: "30 seconds",
+  list: "90 seconds",
+  init: "3 minutes",
+  generate: "11 minutes"
+} as const
+
+export const parsedUri = (text: string): Effect.Effect<Pkcs11Uri, InvalidPkcs11Uri> =>
+  Result.match(parsePkcs11Uri(text), { onFailure: Effect.fail, onSuccess: Effect.succeed })
+
+export const shownUri = (uri: Pkcs11Uri): string => printPkcs11Uri(uri, { pin: "redacted" })
+
+/** TOKEN as it was given; undefined: not given. */
+export const tokenArgument = (input: CommandInput): Effect.Effect<Pkcs11Uri | undefined, InvalidPkcs11Uri> => {
+  const text = input.argument("TOKEN")
+  return text === undefined ? Effect.succeed(undefined) : parsedUri(text)
+}
+
+/** The settings of the cloud that was named, or those of no cloud; refused when there is no way to a token. */
+export const readTokenSettings = ({ actors, input }: CommandContext) =>
+  Effect.gen(function* () {
+    const within = { within: askLimits.read }
+    const of =
+      input.cloud === undefined
+        ? yield* Effect.map(
+            actors.config.ask("ReadSettings", undefined, within),
+            ({ settings }): WithDevice => ({ settings, device: settings.device })
+          )
+        : yield* Effect.map(
+            actors.config.ask("ReadCloudSettings", input.cloud, within),
+            ({ settings }): WithDevice => ({ settings, device: settings.cloud.device })
+          )
+    if (of.settings.cryptoki.mode === "off") return yield* new CryptokiOff({ missing: "device.cryptoki.mode" })
+    return of
+  })
+
+interface WithDevice {
+  readonly settings: Settings
+  readonly device: DeviceSettings
+}
+
+export const initialisedTokens = ({ actors }: CommandContext) =>
+  Effect.map(actors.cryptoki.ask("ListTokens", undefined, { within: askLimits.list }), (tokens) =>
+    tokens.filter((token) => token.initialized)
+  )
+
+/** The token that was named, or the only one there is, which is then said. */
+export const chosenToken = (context: CommandContext) =>
+  Effect.gen(function* () {
+    const given = yield* tokenArgument(context.input)
+    if (given !== undefined) return given
+    const tokens = yield* initialisedTokens(context)
+    const [only] = tokens
+    if (only === undefined || tokens.length > 1) return yield* new TokenNotNamed({ candidates: tokens.map(uriOf) })
+    yield* context.terminal.line(`Using the only available token: ${uriOf(only)}`)
+    return only.uri
+  })
+
+const uriOf = (token: TokenDescription): string => shownUri(token.uri)
+
+/** The token together with the PIN to use: the option's, else that of the key settings, else the provider's. */
+export const selectorFor = (uri: Pkcs11Uri | undefined, pin: Redacted.Redacted<string> | undefined): TokenSelector => ({
+  ...(uri !== undefined && { uri }),
+  ...(pin !== undefined && { pin })
+})

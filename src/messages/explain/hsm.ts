@@ -1,0 +1,57 @@
+/** Sentences for what `tedge hsm` and `tedge cert create-key-hsm` refuse by themselves. */
+import type { HsmRefusal, KeyIdInvalid } from "../hsm.ts"
+import { type Explanation, quoted } from "./explanation.ts"
+
+export const explainHsm = (failure: HsmRefusal): Explanation => {
+  switch (failure._tag) {
+    case "KeyIdInvalid":
+      return explainId(failure)
+    case "OptionsExclude":
+      return { error: `'${failure.option}' cannot be used with '${failure.other}'` }
+    case "KeyInUse":
+      return {
+        error: `Refusing to delete: '${failure.uri}' is the key of ${failure.settings.join(", ")}`,
+        hint: `if it is no longer needed: tedge config unset ${failure.settings[0] ?? "device.key_uri"}`
+      }
+    case "KeySelectorMissing":
+      return {
+        error: `which key? '${failure.command}' needs --id, --label, or a URI with id or object`,
+        hint: "list the keys with: tedge hsm list-keys"
+      }
+    case "SelectorGivenTwice":
+      return { error: `the ${failure.what} is in the URI and in --${failure.what}: use only one` }
+    case "TokenNotNamed":
+      return failure.candidates.length === 0
+        ? {
+            error: "No token URL was provided for this operation, and no initialised token is there",
+            hint: "initialise one: tedge hsm init"
+          }
+        : {
+            error: "No token URL was provided for this operation; the available tokens are:",
+            hint: `give one of them as TOKEN:\n${failure.candidates.map((uri) => `  ${uri}`).join("\n")}`
+          }
+    case "PinsDiffer":
+      return { error: `the ${failure.what} was not typed the same twice; nothing was changed` }
+    case "NobodyToAsk":
+      return { error: "nobody is there to answer: standard input is at its end", hint: `use ${failure.option}` }
+    case "TokenInitialised":
+      return {
+        error: `Refusing to reinitialize: token '${failure.label}' is initialised already ('${failure.uri}')`,
+        hint: "its keys would be lost; to wipe it use the tool of the token's maker"
+      }
+  }
+}
+
+const explainId = (failure: KeyIdInvalid): Explanation => {
+  const hint = "e.g. --id 010203 or --id '01 02 03'"
+  switch (failure.reason) {
+    case "empty":
+      return { error: "ID must not be empty", hint }
+    case "notHex":
+      return { error: `'${quoted(failure.text)}' is no id: there is something that is not a hex digit`, hint }
+    case "halfByte":
+      return { error: `'${quoted(failure.text)}' is no id: a byte has two hex digits`, hint }
+    case "tooLong":
+      return { error: "an id has at most 255 bytes", hint }
+  }
+}

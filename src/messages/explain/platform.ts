@@ -1,0 +1,28 @@
+/** Sentences for what the machine lacks, or somebody else holds. */
+import type { PlatformRefusal } from "../platform.ts"
+import { type Explanation, inBrackets } from "./explanation.ts"
+
+const addonPurpose = {
+  tls: "TLS with a key in a token",
+  unix: "locks, peer credentials and service notification"
+} as const
+
+export const explainPlatform = (failure: PlatformRefusal): Explanation => {
+  switch (failure._tag) {
+    case "AddonNotLoaded":
+      return {
+        error: `the native add-on for ${addonPurpose[failure.addon]} is missing${inBrackets(failure.reason)}`,
+        hint: "install a C compiler and Node's headers, then: npm run build"
+      }
+    case "LockHeld":
+      return {
+        error: `another instance holds '${failure.path}'${failure.pid === undefined ? "" : ` (process ${failure.pid})`}`,
+        hint: failure.pid === undefined ? "end it first" : `end it first: kill ${failure.pid}`
+      }
+    case "LockUnavailable":
+      return {
+        error: `'${failure.path}' cannot be locked: ${failure.code}${inBrackets(failure.detail)}`,
+        hint: "check that its directory exists and that this user may write there"
+      }
+  }
+}

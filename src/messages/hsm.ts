@@ -1,0 +1,53 @@
+/** What `tedge hsm` and `tedge cert create-key-hsm` refuse by themselves, before or after they ask the token. */
+import { Data } from "effect"
+
+/** The text is no CKA_ID: hex digits in pairs, spaces or colons between the bytes. */
+export class KeyIdInvalid extends Data.TaggedError("KeyIdInvalid")<{
+  readonly text: string
+  readonly reason: "empty" | "notHex" | "halfByte" | "tooLong"
+}> {}
+
+/** Two options that cannot both be meant. */
+export class OptionsExclude extends Data.TaggedError("OptionsExclude")<{
+  readonly option: string
+  readonly other: string
+}> {}
+
+/** A setting of a cloud or profile names the key that is to be deleted. */
+export class KeyInUse extends Data.TaggedError("KeyInUse")<{
+  readonly uri: string
+  /** `c8y.profiles.prod.device.key_uri` and the like. */
+  readonly settings: ReadonlyArray<string>
+}> {}
+
+/** Deleting needs to be told which key: an id or a label. */
+export class KeySelectorMissing extends Data.TaggedError("KeySelectorMissing")<{ readonly command: string }> {}
+
+/** The label or the id was given in the URI and as an option. */
+export class SelectorGivenTwice extends Data.TaggedError("SelectorGivenTwice")<{ readonly what: "label" | "id" }> {}
+
+/** No token was named, and there is not exactly one that could be meant. */
+export class TokenNotNamed extends Data.TaggedError("TokenNotNamed")<{ readonly candidates: ReadonlyArray<string> }> {}
+
+/** The PIN typed twice was not the same. */
+export class PinsDiffer extends Data.TaggedError("PinsDiffer")<{ readonly what: "user PIN" | "SO PIN" }> {}
+
+/** Something must be asked and nobody is there to answer (standard input is at its end). */
+export class NobodyToAsk extends Data.TaggedError("NobodyToAsk")<{ readonly option: string }> {}
+
+/** The token has it already. */
+export class TokenInitialised extends Data.TaggedError("TokenInitialised")<{
+  readonly uri: string
+  readonly label: string
+}> {}
+
+export type HsmRefusal =
+  | KeyIdInvalid
+  | OptionsExclude
+  | KeyInUse
+  | KeySelectorMissing
+  | SelectorGivenTwice
+  | TokenNotNamed
+  | PinsDiffer
+  | NobodyToAsk
+  | TokenInitialised
