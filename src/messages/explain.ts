@@ -27,6 +27,7 @@ export type Failure =
   | StepRefusal
   | ConfigRefusal
   | HsmRefusal
+  | PlatformRefusal
   | AskFailed
   | InvalidPkcs11Uri
 
