@@ -1,0 +1,45 @@
+/*
+ * One system call each, more or less.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "unix.h"
+
+int unix_peer_credentials(int socket, struct ucred *out) {
+  socklen_t length = sizeof *out;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, out, &length) != 0) return errno;
+  /* The kernel fills in nobody for a socket without a peer. */
+  return length == sizeof *out && out->pid > 0 ? 0 : ENOTCONN;
+}
+
+int unix_lock(int file) { return flock(file, LOCK_EX | LOCK_NB) == 0 ? 0 : errno; }
+
+int unix_unlock(int file) { return flock(file, LOCK_UN) == 0 ? 0 : errno; }
+
+int unix_notify(const char *address, const char *message, size_t length) {
+  struct sockaddr_un to = {.sun_family = AF_UNIX};
+  size_t size = strlen(address);
+  if (size == 0 || size >= sizeof to.sun_path) return ENAMETOOLONG;
+  memcpy(to.sun_path, address, size);
+  if (address[0] == '@') to.sun_path[0] = '\0'; /* unix(7), abstract */
+  int file = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (file < 0) return errno;
+  socklen_t to_length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
+  ssize_t sent = sendto(file, message, length, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&to, to_length);
+  int error = sent < 0 ? errno : 0;
+  close(file);
+  return error;
+}
+
+int unix_end_with_parent(pid_t parent) {
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
+  /* It may have ended before the call; then no signal comes. */
+  return getppid() == parent ? 0 : ESRCH;
+}
