@@ -52,6 +52,12 @@ export class SettingMissing extends Data.TaggedError("SettingMissing")<{
   readonly idProblem: IdProblem | undefined
 }> {}
 
+/** `config get` was asked for a setting that has no value. */
+export class SettingNotSet extends Data.TaggedError("SettingNotSet")<{
+  readonly key: string
+  readonly idProblem: IdProblem | undefined
+}> {}
+
 /** Settings that need each other are set in part (proxy.username and proxy.password). */
 export class SettingsIncomplete extends Data.TaggedError("SettingsIncomplete")<{
   readonly set: ReadonlyArray<string>
@@ -128,7 +134,7 @@ export type WriteRefusal =
   | ConfigFileNotWritten
   | ConfigFileNotEditable
 
-export type ConfigRefusal = ReadRefusal | WriteRefusal | SettingMissing
+export type ConfigRefusal = ReadRefusal | WriteRefusal | SettingMissing | SettingNotSet
 
 export interface ShownSetting {
   /** Canonical, with the profile: `c8y.profiles.prod.url`. */

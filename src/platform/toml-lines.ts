@@ -45,25 +45,16 @@ const inserted = (
   if (table.length === 0) return insertAt(text, endOfTop(statements, text), line, lineEnd)
   const header = statements.findLast((one) => one.kind === "table" && !one.inArrayOfTables && isSame(one.path, table))
   if (header !== undefined) return insertAt(text, endOfTable(statements, header), line, lineEnd)
-  const dotted = statements.findLast((one) => one.kind === "key" && isPrefix(table, one.path))
-  if (dotted !== undefined) return beside(text, statements, dotted, at, value, lineEnd)
+  const dotted = statements.findLast(
+    (one) => one.kind === "key" && !one.inArrayOfTables && isPrefix(one.table, table) && isPrefix(table, one.path)
+  )
+  if (dotted !== undefined && dotted.path.length > table.length) {
+    // The table exists by dotted keys only (`bind.port = 1`): the new key is written as they are.
+    const beside = `${printKey(at.slice(dotted.table.length))} = ${value}${lineEnd}`
+    return insertAt(text, dotted.end, beside, lineEnd)
+  }
   const gap = text.trim() === "" || /\n\r?\n$/.test(text) ? "" : lineEnd
   return insertAt(text, text.length, `${gap}[${printKey(table)}]${lineEnd}${line}`, lineEnd)
-}
-
-/** The table exists by dotted keys only (`bind.port = 1`): the new key is written as they are. */
-const beside = (
-  text: string,
-  statements: ReadonlyArray<TomlStatement>,
-  dotted: TomlStatement,
-  at: ReadonlyArray<string>,
-  value: string,
-  lineEnd: string
-): string | undefined => {
-  const header = statements.findLast((one) => one.kind !== "key" && one.start < dotted.start)
-  const above = header?.path ?? []
-  if (dotted.inArrayOfTables || !isPrefix(above, at)) return undefined
-  return insertAt(text, dotted.end, `${printKey(at.slice(above.length))} = ${value}${lineEnd}`, lineEnd)
 }
 
 /** Behind the last key of the table, before comments that belong to the next one. */

@@ -8,6 +8,8 @@ export interface TomlStatement {
   readonly kind: "key" | "table" | "arrayOfTables"
   /** Of a key: from the top of the document. */
   readonly path: ReadonlyArray<string>
+  /** Of a key: the table whose header stands above it. */
+  readonly table: ReadonlyArray<string>
   /** From the beginning of its first line to the end of its last, line end included. */
   readonly start: number
   readonly end: number
@@ -34,7 +36,7 @@ export const tomlStatements = (text: string): ReadonlyArray<TomlStatement> => {
       const under = statements.some((one) => one.kind === "arrayOfTables" && isPrefix(one.path, table))
       inArrayOfTables = isArray || under
       const kind = isArray ? "arrayOfTables" : "table"
-      statements.push({ kind, path: table, start, end: at, valueStart: at, valueEnd: at, inArrayOfTables })
+      statements.push({ kind, path: table, table, start, end: at, valueStart: at, valueEnd: at, inArrayOfTables })
     } else if (text[at] === "#" || text[at] === "\n" || text[at] === "\r" || at >= text.length) at = endOfLine(text, at)
     else {
       const key = readKey(text, at)
@@ -42,7 +44,7 @@ export const tomlStatements = (text: string): ReadonlyArray<TomlStatement> => {
       const valueEnd = endOfValue(text, valueStart)
       at = endOfLine(text, valueEnd)
       const path = [...table, ...key.path]
-      statements.push({ kind: "key", path, start, end: at, valueStart, valueEnd, inArrayOfTables })
+      statements.push({ kind: "key", path, table, start, end: at, valueStart, valueEnd, inArrayOfTables })
     }
   }
   return statements

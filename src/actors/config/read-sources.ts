@@ -4,7 +4,7 @@
  * Free of Effect, so that the fast front end of `tedge config get` gives the same answers as ConfigActor.
  */
 import { readdirSync } from "node:fs"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import { type FileLayer, fileLayer } from "../../messages/settings/file-layer.ts"
 import { argumentLayer, emptyLayer, environmentLayer, type Layer } from "../../messages/settings/layer.ts"
 import type { SettingWarning } from "../../messages/settings/refused-value.ts"
@@ -22,8 +22,19 @@ export interface ConfigPlace {
   readonly workingDir: string
   readonly environment: { readonly [name: string]: string | undefined }
   /** Settings given as options of the command, by key; they win over everything. */
-  readonly options?: { readonly [key: string]: string | undefined }
+  readonly options?: { readonly [key: string]: string | undefined } | undefined
 }
+
+/** `configDir`: as given on the command line; without it TEDGE_CONFIG_DIR counts, then `/etc/tedge`. */
+export const configPlace = (given: {
+  readonly configDir: string | undefined
+  readonly workingDir: string
+  readonly environment: ConfigPlace["environment"]
+  readonly options?: ConfigPlace["options"]
+}): ConfigPlace => ({
+  ...given,
+  configDir: resolve(given.workingDir, given.configDir || given.environment.TEDGE_CONFIG_DIR || "/etc/tedge")
+})
 
 export type ReadSources =
   | {
