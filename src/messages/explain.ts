@@ -5,7 +5,9 @@
  * by who refuses.
  */
 import type { AskFailed } from "../runtime/errors.ts"
+import type { CertificateRefusal } from "./certificate.ts"
 import type { ConfigRefusal } from "./config.ts"
+import { explainCertificate } from "./explain/certificate.ts"
 import { explainConfig } from "./explain/config.ts"
 import { explainAsk, explainConnect, type StepRefusal } from "./explain/connect.ts"
 import { type Explanation, quoted } from "./explain/explanation.ts"
@@ -27,6 +29,7 @@ export type Failure =
   | StepRefusal
   | ConfigRefusal
   | HsmRefusal
+  | CertificateRefusal
   | PlatformRefusal
   | AskFailed
   | InvalidPkcs11Uri
@@ -103,6 +106,16 @@ export const explain = (failure: Failure): Explanation => {
     case "NobodyToAsk":
     case "TokenInitialised":
       return explainHsm(failure)
+    case "FileInTheWay":
+    case "CommonNameInvalid":
+    case "NotSelfSigned":
+    case "CloudWithoutService":
+    case "KeyCannotCertify":
+    case "HttpRefused":
+    case "HttpUnreachable":
+    case "EnrolmentGarbled":
+    case "EnrolmentTimedOut":
+      return explainCertificate(failure)
     case "AskTimeout":
     case "PeerDown":
     case "Undeliverable":

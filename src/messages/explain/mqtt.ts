@@ -132,7 +132,10 @@ const explainCredential = (failure: CredentialUnusable): Explanation => {
     case "isDirectory":
       return { error: `${what} is a directory` }
     case "malformed":
-      return { error: `${what} is not what it should be${inBrackets(failure.detail)}`, hint: "it must be in PEM form" }
+      return {
+        error: `${what} is not what it should be${inBrackets(failure.detail)}`,
+        ...(failure.role !== "credentials" && { hint: "it must be in PEM form" })
+      }
     case "empty":
       return { error: `${what} holds none${inBrackets(failure.detail)}` }
     case "tooLarge":

@@ -1,0 +1,66 @@
+/** What the `tedge cert` commands refuse by themselves. */
+import { Data } from "effect"
+
+/** A file that must not be lost is in the way. Nothing was written. */
+export class FileInTheWay extends Data.TaggedError("FileInTheWay")<{
+  readonly path: string
+  readonly role: "certificate" | "key"
+}> {}
+
+/** The text cannot be a certificate's common name. */
+export class CommonNameInvalid extends Data.TaggedError("CommonNameInvalid")<{
+  readonly name: string
+  readonly reason: "empty" | "tooLong" | "characters"
+}> {}
+
+/** Only a certificate the device signed itself can be renewed by the device alone. */
+export class NotSelfSigned extends Data.TaggedError("NotSelfSigned")<{ readonly path: string }> {}
+
+/** The cloud has no such service. */
+export class CloudWithoutService extends Data.TaggedError("CloudWithoutService")<{
+  readonly cloud: "az" | "aws"
+  readonly service: "renewal" | "upload" | "enrolment"
+}> {}
+
+/** The key can sign for TLS, but not certificates or requests. */
+export class KeyCannotCertify extends Data.TaggedError("KeyCannotCertify")<{ readonly keyType: string }> {}
+
+/** The server answered, and not as hoped. */
+export class HttpRefused extends Data.TaggedError("HttpRefused")<{
+  readonly method: string
+  /** Without user name, password, query. */
+  readonly url: string
+  readonly status: number
+  /** What the server said, at most some lines. */
+  readonly detail: string
+}> {}
+
+/** The server was not reached, or not trusted. */
+export class HttpUnreachable extends Data.TaggedError("HttpUnreachable")<{
+  readonly url: string
+  readonly code: string
+  readonly detail: string
+}> {}
+
+/** The server's answer is no certificate. */
+export class EnrolmentGarbled extends Data.TaggedError("EnrolmentGarbled")<{
+  readonly url: string
+  readonly reason: "notPkcs7" | "noCertificate" | "otherKey" | "notJson"
+}> {}
+
+/** The device was not registered in time. */
+export class EnrolmentTimedOut extends Data.TaggedError("EnrolmentTimedOut")<{
+  readonly url: string
+  readonly afterMs: number
+}> {}
+
+export type CertificateRefusal =
+  | FileInTheWay
+  | CommonNameInvalid
+  | NotSelfSigned
+  | CloudWithoutService
+  | KeyCannotCertify
+  | HttpRefused
+  | HttpUnreachable
+  | EnrolmentGarbled
+  | EnrolmentTimedOut

@@ -1,0 +1,97 @@
+/** Sentences for what the `tedge cert` commands refuse. */
+import type { CertificateRefusal, EnrolmentGarbled, HttpRefused, HttpUnreachable } from "../certificate.ts"
+import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
+
+export const explainCertificate = (failure: CertificateRefusal): Explanation => {
+  switch (failure._tag) {
+    case "FileInTheWay":
+      return failure.role === "certificate"
+        ? {
+            error: `A certificate already exists and would be overwritten: '${failure.path}'`,
+            hint: "keep it, renew it (tedge cert renew), or remove it first: tedge cert remove"
+          }
+        : {
+            error: `A private key already exists and would be overwritten: '${failure.path}'`,
+            hint: "a lost key cannot be made again; move the file away if it is no longer needed"
+          }
+    case "CommonNameInvalid":
+      return explainName(failure.name, failure.reason)
+    case "NotSelfSigned":
+      return {
+        error: `Cannot renew certificate with self-signed ca: '${failure.path}' is not self-signed`,
+        hint: "tedge cert renew --ca c8y"
+      }
+    case "CloudWithoutService":
+      return {
+        error: `Certificate ${failure.service} is not supported for ${failure.cloud === "az" ? "Azure" : "AWS"}`,
+        hint:
+          failure.service === "renewal"
+            ? "renew it with your own CA: tedge cert create-csr, then put the certificate at device.cert_path"
+            : "use the cloud's own tools"
+      }
+    case "KeyCannotCertify":
+      return {
+        error: `certificates and requests cannot be signed with a key of type ${failure.keyType}`,
+        hint: "use ECDSA P-256, P-384, P-521 or RSA"
+      }
+    case "HttpRefused":
+      return explainStatus(failure)
+    case "HttpUnreachable":
+      return explainUnreachable(failure)
+    case "EnrolmentGarbled":
+      return explainGarbled(failure)
+    case "EnrolmentTimedOut":
+      return {
+        error: `Maximum timeout elapsed. No certificate has been downloaded from ${failure.url} within ${seconds(failure.afterMs)}`,
+        hint: "register the device in the cloud with this one-time password, then run the command again with --one-time-password"
+      }
+  }
+}
+
+const explainName = (name: string, reason: "empty" | "tooLong" | "characters"): Explanation => {
+  switch (reason) {
+    case "empty":
+      return { error: "The empty string cannot be used as a name", hint: "tedge cert create --device-id <id>" }
+    case "tooLong":
+      return { error: `The string '${quoted(name)}' is more than 64 characters long and cannot be used as a name` }
+    case "characters":
+      return {
+        error: `The string '${quoted(name)}' contains characters which cannot be used in a name [use only A-Z, a-z, 0-9, ' = ( ) , - . ? % * _ ! @]`
+      }
+  }
+}
+
+const explainStatus = (failure: HttpRefused): Explanation => {
+  const error = `${failure.method} ${failure.url} was answered with ${failure.status}${inBrackets(failure.detail)}`
+  switch (failure.status) {
+    case 401:
+    case 403:
+      return { error, hint: "check user name, password or one-time password, and what they may do" }
+    case 404:
+      return { error, hint: "check that c8y.url names the right tenant, and that the service is switched on there" }
+    default:
+      return { error }
+  }
+}
+
+const explainUnreachable = (failure: HttpUnreachable): Explanation => {
+  const error = `${failure.url} cannot be reached: ${failure.code}${inBrackets(failure.detail)}`
+  const isTrust = /CERT|SELF_SIGNED|ISSUER/.test(failure.code)
+  return isTrust
+    ? { error, hint: "check the trusted certificates: tedge config get c8y.root_cert_path" }
+    : { error, hint: "check c8y.url, c8y.http and the network" }
+}
+
+const explainGarbled = (failure: EnrolmentGarbled): Explanation => {
+  const start = `the answer of ${failure.url}`
+  switch (failure.reason) {
+    case "notPkcs7":
+      return { error: `${start} is no PKCS#7 message with certificates` }
+    case "noCertificate":
+      return { error: `${start} holds no certificate` }
+    case "otherKey":
+      return { error: `${start} holds a certificate for another key than the one that was asked for; it was not saved` }
+    case "notJson":
+      return { error: `${start} is not what a Cumulocity server answers` }
+  }
+}
