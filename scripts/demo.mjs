@@ -96,7 +96,7 @@ const show = async (dir, undo) => {
   const listen = ["-p", String(broker.port), "-t", "c8y/s/ds", "-C", "1", "-W", "10"]
   const listening = command("mosquitto_sub", listen, { show: false })
   listening.catch(() => undefined) // awaited below
-  await until(() => broker.log().includes("c8y/s/ds (QoS 0)"), "mosquitto_sub to subscribe")
+  await orInterrupted(until(() => broker.log().includes("c8y/s/ds (QoS 0)"), "mosquitto_sub to subscribe"))
   print(`the cloud sends on s/ds: ${operation}`)
   await cloud.publish("s/ds", operation)
   const received = (await listening).stdout.trim()

@@ -22,4 +22,8 @@ export interface Device {
 }
 
 export declare const executable: (name: "tedge" | "tedge-mapper" | "tedge-p11-server") => string
-export declare const createDevice: (options: { readonly dir: string; readonly deviceId: string }) => Promise<Device>
+export declare const createDevice: (options: {
+  readonly dir: string
+  readonly deviceId: string
+  readonly pin?: string
+}) => Promise<Device>

@@ -20,8 +20,8 @@ const bin = join(dirname(fileURLToPath(import.meta.url)), "../../bin")
 export const executable = (name) => join(bin, name)
 
 /** Token and certificate: the key is made inside the token, the certificate names the device. */
-export const createTokenAndCertificate = async ({ dir, deviceId, trace }) => {
-  const token = await createSoftToken({ dir: join(dir, "softhsm"), label: "my-token", trace })
+export const createTokenAndCertificate = async ({ dir, deviceId, pin, trace }) => {
+  const token = await createSoftToken({ dir: join(dir, "softhsm"), label: "my-token", pin, trace })
   const key = await token.generateKey("my-key", "01")
   const ca = await createTestCa(join(dir, "ca"), "Test CA", trace)
   return { token, key, ca, certificate: await ca.issueDevice(deviceId, key.publicKey) }
@@ -78,8 +78,8 @@ export const deviceEnvironment = ({ configDir, token }) => {
 }
 
 /** All of it at once, configured; nothing is connected yet. Call `close` in the end. */
-export const createDevice = async ({ dir, deviceId }) => {
-  const made = await createTokenAndCertificate({ dir, deviceId })
+export const createDevice = async ({ dir, deviceId, pin }) => {
+  const made = await createTokenAndCertificate({ dir, deviceId, pin })
   const cloud = await startFakeCloud({ dir: join(dir, "cloud"), ca: made.ca })
   const broker = await startLocalBroker({ dir })
   const configDir = createConfigDir(dir)

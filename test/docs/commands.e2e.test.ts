@@ -1,0 +1,46 @@
+/** Each command printed in the documents is run as it stands there, on a device with token, local broker and cloud. */
+import { copyFileSync, mkdirSync } from "node:fs"
+import { join } from "node:path"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { createDevice, type Device, executable } from "../support/device.ts"
+import { run } from "../support/run-command.ts"
+import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
+import { commandBlocks, root } from "./commands.ts"
+
+let dir: string
+let device: Device
+
+beforeAll(async () => {
+  dir = makeTempDir()
+  device = await createDevice({ dir, deviceId: "documented-device" })
+  const certificates = join(device.configDir, "device-certs")
+  mkdirSync(certificates, { recursive: true })
+  copyFileSync(device.certificate, join(certificates, "tedge-certificate.pem"))
+  for (const key of ["device.cert_path", "device.key_uri", "c8y.url"]) await device.tedge(["config", "unset", key])
+})
+
+afterAll(async () => {
+  await device?.close()
+  removeTempDir(dir)
+})
+
+/** Shells with our executables in their PATH, as after an installation. */
+const shell = (commands: string) => {
+  const PATH = `${join(executable("tedge"), "..")}:${device.env.PATH}`
+  return run("bash", ["-euc", commands], { env: { ...device.env, PATH }, cwd: root, timeoutMs: 120_000 })
+}
+
+/** This test is part of it. */
+const runsUs = "npm test\n"
+
+describe("the documents' commands", () => {
+  for (const { where, commands } of commandBlocks().filter((block) => block.commands !== runsUs))
+    it(`${where} does what it says`, { timeout: 130_000 }, async () => {
+      const { code, stdout, stderr } = await shell(commands)
+      expect(code, `${commands}\n${stdout}\n${stderr}`).toBe(0)
+    })
+
+  it("has the two commands of the README first", () => {
+    expect(commandBlocks().slice(0, 2)).toMatchObject([{ commands: "npm run demo\n" }, { commands: runsUs }])
+  })
+})
