@@ -1,33 +1,209 @@
-/** Handshakes that succeed: versions, keys, names, and what they agree on. */
+/** Handshakes that succeed: keys, versions, names, and what they agree on. */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { createServer, connect as dial } from "node:net"
 import { afterAll, describe, expect, it } from "vitest"
 import { connectTls } from "../../src/platform/tls-signer-stream.ts"
-import { testPki } from "../support/pki.ts"
-import { pemSigner, startTlsServer } from "../support/tls-server.ts"
+import {
+  issueFor,
+  type KeyKind,
+  makeCa,
+  makeDeviceCertificate,
+  makeIntermediateCa,
+  publicKeyPem,
+  testPki
+} from "../support/pki.ts"
+import { exchange, pemSigner, startTlsServer, targetOf } from "../support/tls-server.ts"
 
 const pki = testPki()
 afterAll(pki.remove)
-describe("x", () => {
-  it("echoes", async () => {
-    const server = await startTlsServer(pki)
-    const s = connectTls(
-      {
-        host: "127.0.0.1",
-        port: server.port,
-        serverName: "localhost",
-        ca: pki.caPem,
-        certificateChain: pki.deviceCertPem,
-        timeoutMs: 5000
-      },
-      pemSigner(pki.deviceKeyPem)
-    )
-    s.write("hello")
-    const r = await new Promise((res) => {
-      s.on("data", (d) => res(String(d)))
-      s.on("error", res)
-    })
-    expect(r).toBe("hello")
-    console.log(s.negotiated, server.accepted)
-    s.destroy()
+const sign = pemSigner(pki.deviceKeyPem)
+
+/** Signs and writes down with which scheme. */
+const recording = (keyPem: string, schemes: Array<number>): ReturnType<typeof pemSigner> => {
+  const signer = pemSigner(keyPem)
+  return (scheme, message, abort) => {
+    schemes.push(scheme)
+    return signer(scheme, message, abort)
+  }
+}
+
+const spki = (pem: string) => Buffer.from(publicKeyPem(pem).replace(/-----[^-]+-----|\s/g, ""), "base64")
+
+describe("a client certificate with a key elsewhere", () => {
+  const rows: ReadonlyArray<[kind: KeyKind, version: "TLSv1.2" | "TLSv1.3", scheme: number, sigalgs?: string]> = [
+    ["p256", "TLSv1.3", 0x0403],
+    ["p256", "TLSv1.2", 0x0403],
+    ["p384", "TLSv1.3", 0x0503],
+    ["p384", "TLSv1.2", 0x0503],
+    ["p521", "TLSv1.3", 0x0603],
+    ["p521", "TLSv1.2", 0x0603],
+    ["ed25519", "TLSv1.3", 0x0807],
+    ["ed25519", "TLSv1.2", 0x0807],
+    ["rsa", "TLSv1.3", 0x0804],
+    ["rsa", "TLSv1.3", 0x0806, "rsa_pss_rsae_sha512:ECDSA+SHA256"],
+    ["rsa", "TLSv1.2", 0x0804],
+    ["rsa", "TLSv1.2", 0x0401, "RSA+SHA256:ECDSA+SHA256"],
+    ["rsa", "TLSv1.2", 0x0501, "RSA+SHA384:ECDSA+SHA256"]
+  ]
+  const identities = new Map(rows.map(([key]) => [key, makeDeviceCertificate(pki.ca, { key, cn: `device-${key}` })]))
+
+  it.each(rows)("%s over %s signs once, with scheme %i", async (kind, version, scheme, sigalgs) => {
+    const { certPem = "", keyPem = "" } = identities.get(kind) ?? {}
+    const limits = { minVersion: version, maxVersion: version, ...(sigalgs ? { sigalgs } : {}) }
+    const server = await startTlsServer(pki, limits)
+    const schemes: Array<number> = []
+    const stream = connectTls(targetOf(pki, server.port, { certificateChain: certPem }), recording(keyPem, schemes))
+    expect(await exchange(stream)).toBe("hello")
+    expect(stream.negotiated?.protocol).toBe(version)
+    expect({ schemes, accepted: server.accepted }).toEqual({ schemes: [scheme], accepted: [`device-${kind}`] })
+    await server.close()
+  })
+
+  it("signs once after a HelloRetryRequest", async () => {
+    const server = await startTlsServer(pki, { ecdhCurve: "P-384" }) // the client offers a share for X25519 first
+    const schemes: Array<number> = []
+    expect(await exchange(connectTls(targetOf(pki, server.port), recording(pki.deviceKeyPem, schemes)))).toBe("hello")
+    expect(schemes).toEqual([0x0403])
+    await server.close()
+  })
+
+  it("signs nothing for a server that asks for no certificate", async () => {
+    const server = await startTlsServer(pki, { requestCert: false })
+    const schemes: Array<number> = []
+    expect(await exchange(connectTls(targetOf(pki, server.port), recording(pki.deviceKeyPem, schemes)))).toBe("hello")
+    expect(schemes).toEqual([])
     await server.close()
   })
 })
+
+describe("the server's certificate", () => {
+  it.each(["localhost", "localhost.", "127.0.0.1", "::1"])("is taken for %s", async (serverName) => {
+    const server = await startTlsServer(pki)
+    expect(await exchange(connectTls(targetOf(pki, server.port, { serverName }), sign))).toBe("hello")
+    await server.close()
+  })
+
+  it("is taken when only its issuer is trusted, or one of many CAs, or a bundle with a broken part", async () => {
+    const server = await startTlsServer(pki)
+    const other = makeCa(pki.dir, "Other CA").certPem
+    const broken = "-----BEGIN CERTIFICATE-----\nTm8=\n-----END CERTIFICATE-----\n"
+    for (const ca of [`${other}${broken}${pki.caPem}`, [other, pki.caPem]])
+      expect(await exchange(connectTls(targetOf(pki, server.port, { ca }), sign))).toBe("hello")
+    const pinned = connectTls(targetOf(pki, server.port, { ca: pki.serverCertPem }), sign)
+    expect(await exchange(pinned)).toBe("hello")
+    await server.close()
+  })
+
+  it("may need a chain of 40 KB", async () => {
+    const filler = Array<string>(70).fill(issueFor(pki.ca, publicKeyPem(pki.serverCertPem), "x".repeat(60)))
+    const cert = [pki.serverCertPem, ...filler].join("")
+    expect(cert.length).toBeGreaterThan(40_000)
+    const server = await startTlsServer(pki, { cert })
+    const certificateChain = [pki.deviceCertPem, ...filler].join("")
+    expect(await exchange(connectTls(targetOf(pki, server.port, { certificateChain }), sign))).toBe("hello")
+    await server.close()
+  })
+})
+
+describe("the client's chain", () => {
+  it("is put in order by the key that signs", async () => {
+    const server = await startTlsServer(pki)
+    const certificateChain = `${pki.caPem}text between\n${pki.serverCertPem}${pki.deviceCertPem}`
+    const target = targetOf(pki, server.port, { certificateChain, publicKey: spki(pki.deviceCertPem) })
+    expect(await exchange(connectTls(target, sign))).toBe("hello")
+    expect(server.accepted).toEqual(["test-device"])
+    await server.close()
+  })
+
+  it("carries the issuer to a server that knows the root only", async () => {
+    const intermediate = makeIntermediateCa(pki.ca)
+    const device = makeDeviceCertificate(intermediate, { cn: "behind-intermediate" })
+    const server = await startTlsServer(pki)
+    const certificateChain = `${intermediate.certPem}${device.certPem}`
+    const target = targetOf(pki, server.port, { certificateChain, publicKey: spki(device.certPem) })
+    expect(await exchange(connectTls(target, pemSigner(device.keyPem)))).toBe("hello")
+    await server.close()
+  })
+})
+
+describe("a connection", () => {
+  it("agrees on an application protocol", async () => {
+    const server = await startTlsServer(pki, { ALPNProtocols: ["mqtt"] })
+    const stream = connectTls(targetOf(pki, server.port, { alpn: ["x-amzn-mqtt-ca", "mqtt"] }), sign)
+    await exchange(stream)
+    expect(stream.negotiated?.alpn).toBe("mqtt")
+    await server.close()
+  })
+
+  it("goes through a stream that is connected already", async () => {
+    const server = await startTlsServer(pki)
+    const socket = dial(server.port, "127.0.0.1")
+    await once(socket, "connect")
+    expect(await exchange(connectTls(targetOf(pki, 1, { host: "nowhere.invalid", socket }), sign))).toBe("hello")
+    await server.close()
+  })
+
+  it.each(["TLSv1.3", "TLSv1.2"] as const)("is resumed over %s without a signature", async (version) => {
+    const server = await startTlsServer(pki, { minVersion: version, maxVersion: version })
+    const first = connectTls(targetOf(pki, server.port), sign)
+    const session = once(first, "session") as Promise<[Buffer]>
+    first.write("hello")
+    first.resume()
+    const [der] = await session
+    first.destroy()
+    const schemes: Array<number> = []
+    const target = targetOf(pki, server.port, { session: der })
+    const second = connectTls(target, recording(pki.deviceKeyPem, schemes))
+    expect(await exchange(second)).toBe("hello")
+    expect({ resumed: second.negotiated?.resumed, schemes }).toEqual({ resumed: true, schemes: [] })
+    await server.close()
+  })
+
+  it("ignores a session it cannot read", async () => {
+    const server = await startTlsServer(pki)
+    const stream = connectTls(targetOf(pki, server.port, { session: Buffer.from("no session") }), sign)
+    expect(await exchange(stream)).toBe("hello")
+    await server.close()
+  })
+
+  it("answers the server's KeyUpdate", async () => {
+    const free = createServer().listen(0, "127.0.0.1")
+    await once(free, "listening")
+    const { port } = free.address() as { port: number }
+    await new Promise((resolve) => free.close(resolve))
+    const args = ["-accept", `127.0.0.1:${port}`, "-cert", pki.serverCertFile, "-key", pki.serverKeyFile, "-msg"]
+    const server = spawn("openssl", ["s_server", ...args, "-CAfile", pki.caFile, "-Verify", "2"])
+    const serverSays = listenTo(server.stdout)
+    await serverSays("ACCEPT")
+    const stream = connectTls(targetOf(pki, port), sign)
+    const clientHears = listenTo(stream)
+    stream.write("before\n")
+    await serverSays("before")
+    server.stdin.write("K\n") // update, and ask for the client's
+    await serverSays(">>> TLS 1.3, Handshake [length 0005], KeyUpdate")
+    server.stdin.write("from the server\n")
+    await clientHears("from the server")
+    stream.write("after\n")
+    await serverSays("<<< TLS 1.3, Handshake [length 0005], KeyUpdate")
+    await serverSays("after")
+    stream.destroy()
+    server.kill()
+    await once(server, "close")
+  })
+})
+
+/** Waits until the stream has said something; what it said before counts too. */
+const listenTo = (stream: NodeJS.ReadableStream) => {
+  let all = ""
+  stream.on("data", (data: Buffer) => {
+    all += data.toString()
+  })
+  return (text: string) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => all.includes(text) && resolve()
+      stream.on("data", look).once("error", reject)
+      stream.once("close", () => reject(new Error(`ended after: ${all}`)))
+      look()
+    })
+}

@@ -128,6 +128,14 @@ export const makeCa = (dir: string, cn = "Test CA"): TestCa => {
   return { dir, certFile, keyFile, certPem: readFileSync(certFile, "utf8") }
 }
 
+/** A CA that `root` has certified. */
+export const makeIntermediateCa = (root: TestCa, cn = "Intermediate CA"): TestCa => {
+  const keyFile = makeKey(root.dir, "p256")
+  const publicKey = publicKeyPem(readFileSync(keyFile, "utf8"))
+  const certFile = certify(root, publicKey, cn, "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n")
+  return { dir: root.dir, certFile, keyFile, certPem: readFileSync(certFile, "utf8") }
+}
+
 export const makeServerCertificate = (ca: TestCa, options: CertificateOptions = {}): Identity =>
   makeIdentity(ca, { cn: "localhost", names: "DNS:localhost,IP:127.0.0.1,IP:::1", ...options }, "serverAuth")
 
@@ -135,24 +143,18 @@ export const makeDeviceCertificate = (ca: TestCa, options: CertificateOptions = 
   makeIdentity(ca, { cn: "test-device", ...options }, "clientAuth")
 
 /** A client certificate for a public key whose private half stays where it is. Answers PEM. */
-export const issueFor = (ca: TestCa, publicKeyPem: string, cn: string): string => {
-  const keyFile = writeText(ca.dir, "public.pem", publicKeyPem)
-  const extFile = writeText(ca.dir, "ext.cnf", extensions("clientAuth"))
+export const issueFor = (ca: TestCa, publicKey: string, cn: string): string =>
+  readFileSync(certify(ca, publicKey, cn, extensions("clientAuth")), "utf8")
+
+/** Answers the certificate's file. */
+const certify = (ca: TestCa, publicKey: string, cn: string, extensionLines: string): string => {
+  const keyFile = writeText(ca.dir, "public.pem", publicKey)
+  const extFile = writeText(ca.dir, "ext.cnf", extensionLines)
   const certFile = freshPath(ca.dir, "cert.pem")
   const signedBy = ["-CA", ca.certFile, "-CAkey", ca.keyFile, "-set_serial", serial()]
-  openssl(
-    ["x509", "-new", "-force_pubkey", keyFile, ...signedBy].concat([
-      "-subj",
-      `/CN=${cn}`,
-      "-days",
-      "365",
-      "-extfile",
-      extFile,
-      "-out",
-      certFile
-    ])
-  )
-  return readFileSync(certFile, "utf8")
+  const content = ["-subj", `/CN=${cn}`, "-days", "365", "-extfile", extFile, "-out", certFile]
+  openssl(["x509", "-new", "-force_pubkey", keyFile, ...signedBy, ...content])
+  return certFile
 }
 
 /** An unencrypted PKCS#8 key in a 0600 file. Answers its path. */

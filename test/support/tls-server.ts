@@ -5,6 +5,8 @@ import { constants, createPrivateKey, sign as nodeSign } from "node:crypto"
 import type { AddressInfo } from "node:net"
 import { createServer, type TLSSocket, type TlsOptions } from "node:tls"
 import type { TlsSigner } from "../../src/platform/tls-client-signature.ts"
+import type { TlsSignerStream } from "../../src/platform/tls-signer-stream.ts"
+import type { TlsTarget } from "../../src/platform/tls-target.ts"
 import type { TestPki } from "./pki.ts"
 
 export interface TestTlsServer {
@@ -62,3 +64,34 @@ export const pemSigner =
     const padding = constants.RSA_PKCS1_PSS_PADDING
     return nodeSign(digest, message, { key, padding, saltLength: constants.RSA_PSS_SALTLEN_DIGEST })
   }
+
+/** A target that would succeed with `startTlsServer(pki)`. */
+export const targetOf = (pki: TestPki, port: number, changes: Partial<TlsTarget> = {}): TlsTarget => ({
+  host: "127.0.0.1",
+  port,
+  serverName: "localhost",
+  ca: pki.caPem,
+  certificateChain: pki.deviceCertPem,
+  timeoutMs: 10_000,
+  ...changes
+})
+
+/** Sends the text and answers as many bytes as come back; rejects with the stream's error. Then destroys the stream. */
+export const exchange = (stream: TlsSignerStream, text = "hello"): Promise<string> =>
+  new Promise<string>((resolve, reject) => {
+    let heard = ""
+    stream.on("data", (data: Buffer) => {
+      heard += data.toString()
+      if (heard.length >= text.length) resolve(heard)
+    })
+    stream.on("error", reject)
+    stream.on("close", () => reject(new Error("closed without an error")))
+    stream.write(text)
+  }).finally(() => stream.destroy())
+
+/** What the stream dies of, after the handshake or before. */
+export const failureOf = (stream: TlsSignerStream): Promise<unknown> =>
+  exchange(stream).then(
+    (heard) => `no failure, but: ${heard}`,
+    (error: unknown) => error
+  )
