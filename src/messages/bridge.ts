@@ -5,9 +5,7 @@
  * where it came from only after it was acknowledged where it went.
  */
 import type { Ask, Tell } from "../runtime/protocol.ts"
-import type { LinkStatus, MqttMessage } from "./mqtt.ts"
-
-export type Side = "local" | "cloud"
+import type { LinkStatus, LinkUserProtocol } from "./mqtt.ts"
 
 /** A topic rule: messages matching `filter` on one side go on, `strip` cut off and `add` put in front. */
 export interface BridgeRule {
@@ -16,13 +14,6 @@ export interface BridgeRule {
   readonly filter: string
   readonly strip: string
   readonly add: string
-}
-
-/** A message a link received. QoS 1: `delivery` names it in Acknowledge; QoS 0: undefined. */
-export interface Received {
-  readonly side: Side
-  readonly delivery: number | undefined
-  readonly message: MqttMessage
 }
 
 export interface BridgeStatus {
@@ -39,15 +30,21 @@ export interface BridgeStatus {
   }
 }
 
-export type BridgeProtocol = {
-  readonly Received: Tell<Received>
-  readonly LinkChanged: Tell<{ readonly side: Side; readonly status: LinkStatus }>
+export type BridgeProtocol = LinkUserProtocol & {
   readonly Status: Ask<void, BridgeStatus>
 }
 
-/** Retained health of the service and of the bridge, and the answers to health checks. */
-export type HealthProtocol = {
-  readonly ServiceUp: Tell<void>
-  readonly BridgeHealth: Tell<{ readonly health: "up" | "down"; readonly reason: string | undefined }>
-  readonly HealthCheck: Tell<void>
+/**
+ * Retained health of the service and of the bridge, and the answers to health checks.
+ *
+ * HealthActor uses a link of its own: a connection has one will, and the one of the bridge's link tells the bridge's end.
+ */
+export type HealthProtocol = LinkUserProtocol & {
+  readonly BridgeHealth: Tell<BridgeHealth>
+}
+
+export interface BridgeHealth {
+  readonly health: "up" | "down"
+  readonly local: LinkStatus
+  readonly cloud: LinkStatus
 }

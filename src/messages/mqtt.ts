@@ -80,7 +80,7 @@ export class TlsFailed extends Data.TaggedError("TlsFailed")<{
 /** A file the connection needs cannot be used. */
 export class CredentialUnusable extends Data.TaggedError("CredentialUnusable")<{
   readonly path: string
-  readonly role: "certificate" | "key" | "trusted certificates"
+  readonly role: "certificate" | "key" | "trusted certificates" | "credentials" | "password"
   readonly reason: "missing" | "noPermission" | "isDirectory" | "malformed" | "empty" | "tooLarge"
   readonly detail: string
 }> {}
@@ -168,9 +168,28 @@ export type LinkProtocol = {
    * cut off by the link going down, it is refused and may have been delivered.
    */
   readonly Publish: Ask<{ readonly message: MqttMessage }, void, MqttRefusal>
-  /** Acknowledges a message that was received: only now does the broker forget it. Late ones are ignored. */
+  /**
+   * The receiver is done with a message: there is room for another, and with QoS 1 only now does the broker forget
+   * it. Late ones are ignored.
+   */
   readonly Acknowledge: Tell<{ readonly delivery: number }>
   /** Something changed for the better (the token is back): do not sit out the wait. */
   readonly RetryNow: Tell<{ readonly because: string }>
   readonly Status: Ask<void, LinkStatus>
+}
+
+export type Side = "local" | "cloud"
+
+/** A message a link received. Its receiver sends `delivery` back with Acknowledge, whatever its QoS. */
+export interface Received {
+  readonly side: Side
+  /** Never used twice by one link, not even after a restart. */
+  readonly delivery: number
+  readonly message: MqttMessage
+}
+
+/** Whoever a link works for understands this. */
+export type LinkUserProtocol = {
+  readonly Received: Tell<Received>
+  readonly LinkChanged: Tell<{ readonly side: Side; readonly status: LinkStatus }>
 }

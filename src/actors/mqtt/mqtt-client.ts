@@ -40,19 +40,26 @@ export interface MqttConnection {
   readonly disconnect: Effect.Effect<void>
 }
 
+/** What becomes of the messages that come in. */
+export interface Receiver {
+  /** Called from CONNACK on, possibly before `openConnection` has answered. */
+  readonly onMessage: (inbound: Inbound) => void
+  /** `later`: PUBACK is withheld until `acknowledge`. */
+  readonly acknowledged: "atOnce" | "later"
+}
+
 /**
- * Sends CONNECT and waits for CONNACK. `onMessage` is called as messages come in, from CONNACK on, possibly before
- * this has answered. The connection is cut when the scope closes. Nothing the stream or the broker does throws.
+ * Sends CONNECT and waits for CONNACK. The connection is cut when the scope closes. Nothing the stream or the broker does throws.
  */
 export const openConnection = (
   stream: Duplex,
   target: Target,
-  onMessage: (inbound: Inbound) => void
+  receiver: Receiver
 ): Effect.Effect<MqttConnection, ConnectionEnded, Scope.Scope> =>
   Effect.gen(function* () {
     const life = new Life()
     const client = yield* Effect.acquireRelease(
-      Effect.sync(() => startClient(stream, target, onMessage, life)),
+      Effect.sync(() => startClient(stream, target, receiver, life)),
       () => Effect.sync(() => void stream.destroy())
     )
     const sessionPresent = yield* connack(client, life)
@@ -105,11 +112,12 @@ type StreamBuilder = () => Duplex
 const OpenClient = MqttClient as unknown as new (builder: StreamBuilder, options: IClientOptions) => PublicClient
 
 class WithholdingClient extends OpenClient {
+  withholds = false
   readonly withheld = new Map<number, Packet>()
   private released: Packet | undefined
 
   override _sendPacket(packet: Packet, done?: () => void, ...rest: ReadonlyArray<unknown>): void {
-    if (packet.cmd !== "puback" || packet.messageId === undefined || packet === this.released) {
+    if (!this.withholds || packet.cmd !== "puback" || packet.messageId === undefined || packet === this.released) {
       super._sendPacket(packet, done, ...rest)
       return
     }
@@ -128,15 +136,11 @@ class WithholdingClient extends OpenClient {
   }
 }
 
-const startClient = (
-  stream: Duplex,
-  target: Target,
-  onMessage: (inbound: Inbound) => void,
-  life: Life
-): WithholdingClient => {
+const startClient = (stream: Duplex, target: Target, receiver: Receiver, life: Life): WithholdingClient => {
   const client = new WithholdingClient(() => stream, clientOptions(target))
+  client.withholds = receiver.acknowledged === "later"
   client.on("message", (topic, payload, { qos, retain, messageId }) =>
-    onMessage({
+    receiver.onMessage({
       packetId: qos === 0 ? undefined : messageId,
       message: { topic, payload, qos: qos === 0 ? 0 : 1, retain }
     })

@@ -5,7 +5,12 @@
 import { connect, createServer, type Server, type Socket } from "node:net"
 import { Effect, Exit, type Scope } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type Inbound, type MqttConnection, openConnection } from "../../../src/actors/mqtt/mqtt-client.ts"
+import {
+  type Inbound,
+  type MqttConnection,
+  openConnection,
+  type Receiver
+} from "../../../src/actors/mqtt/mqtt-client.ts"
 import type { MqttMessage, Target } from "../../../src/messages/mqtt.ts"
 import { startBroker, type TestBroker } from "../../support/broker.ts"
 
@@ -38,9 +43,12 @@ const open = (overrides: Partial<Target>) =>
     const received: Array<Inbound> = []
     let look = () => {}
     const stream = connect(broker.port, "127.0.0.1")
-    const connection = yield* openConnection(stream, target(overrides), (inbound) => {
-      received.push(inbound)
-      look()
+    const connection = yield* openConnection(stream, target(overrides), {
+      acknowledged: "later",
+      onMessage: (inbound) => {
+        received.push(inbound)
+        look()
+      }
     })
     const receivedAtLeast = (count: number) =>
       Effect.callback<void>((resume) => {
@@ -49,6 +57,8 @@ const open = (overrides: Partial<Target>) =>
       })
     return { ...connection, stream, received, receivedAtLeast }
   })
+
+const nobody: Receiver = { acknowledged: "atOnce", onMessage: () => {} }
 
 /** A server whose answers are scripted; answers its port. */
 const listen = (onConnection: (socket: Socket) => void) =>
@@ -150,7 +160,7 @@ describe("the end of a connection", () => {
             socket.once("data", () => socket.destroy())
           })
         )
-        const connection = yield* openConnection(connect(port), target({ port }), () => {})
+        const connection = yield* openConnection(connect(port), target({ port }), nobody)
         const failure = yield* Effect.flip(connection.publish(message("never")))
         expect(failure).toEqual(yield* connection.ended)
       })
@@ -160,7 +170,7 @@ describe("the end of a connection", () => {
     run(
       Effect.gen(function* () {
         const port = yield* listen((socket) => socket.once("data", () => socket.write(connack(5))))
-        const failure = yield* Effect.flip(openConnection(connect(port), target({ port }), () => {}))
+        const failure = yield* Effect.flip(openConnection(connect(port), target({ port }), nobody))
         expect(failure.reason).toEqual({ kind: "refused", code: 5 })
       })
     ))
@@ -173,7 +183,7 @@ describe("the end of a connection", () => {
     run(
       Effect.gen(function* () {
         const port = yield* listen((socket) => socket.once("data", () => socket.end(answer)))
-        const connection = yield* Effect.exit(openConnection(connect(port), target({ port }), () => {}))
+        const connection = yield* Effect.exit(openConnection(connect(port), target({ port }), nobody))
         if (Exit.isSuccess(connection)) yield* connection.value.ended
       })
     )
@@ -186,7 +196,7 @@ describe("the end of a connection", () => {
         stream.on("error", () => {})
         stream.destroy(new Error("cut in the meantime"))
         yield* Effect.promise(() => new Promise((resolve) => stream.once("close", resolve)))
-        const failure = yield* Effect.flip(openConnection(stream, target({}), () => {}))
+        const failure = yield* Effect.flip(openConnection(stream, target({}), nobody))
         expect(failure.reason).toMatchObject({ kind: "stream", error: { message: "cut in the meantime" } })
       })
     ))

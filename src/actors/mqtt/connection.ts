@@ -1,0 +1,73 @@
+/**
+ * A connection to a broker, from dialling to CONNACK, as sessions and links use it.
+ *
+ * It is the seam for tests: a link works the same over a scripted broker.
+ */
+import { Effect, type Scope } from "effect"
+import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
+import {
+  BrokerSilent,
+  type MqttMessage,
+  type MqttRefusal,
+  SigningCutOff,
+  SigningFailed,
+  type Target
+} from "../../messages/mqtt.ts"
+import type { ActorRef } from "../../runtime/protocol.ts"
+import type { ConnectionEnded } from "./connection-ended.ts"
+import { dial } from "./dial.ts"
+import { type MqttConnection, openConnection, type Receiver } from "./mqtt-client.ts"
+import { refusalOf } from "./refusal.ts"
+import { type Stopwatch, stopwatch } from "./stopwatch.ts"
+
+export type { Inbound, Receiver } from "./mqtt-client.ts"
+
+export interface Connection {
+  readonly sessionPresent: boolean
+  readonly publish: (message: MqttMessage) => Effect.Effect<void, MqttRefusal>
+  /** One return code per filter; 128 is a refusal. */
+  readonly subscribe: (filters: ReadonlyArray<string>, qos: 0 | 1) => Effect.Effect<ReadonlyArray<number>, MqttRefusal>
+  readonly acknowledge: (packetId: number) => Effect.Effect<void>
+  readonly ended: Effect.Effect<MqttRefusal>
+  readonly disconnect: Effect.Effect<void>
+}
+
+export type Connect = (target: Target, receiver: Receiver) => Effect.Effect<Connection, MqttRefusal, Scope.Scope>
+
+export const connectWith =
+  (cryptoki: ActorRef<CryptokiProtocol>): Connect =>
+  (target, receiver) => {
+    const watch = stopwatch()
+    let waitingFor: BrokerSilent["waitingFor"] = "connection"
+    const connecting = Effect.gen(function* () {
+      const stream = yield* dial(target, { cryptoki, stopwatch: watch })
+      waitingFor = "CONNACK"
+      const opened = openConnection(stream, target, receiver)
+      return asConnection(yield* Effect.mapError(opened, (ended) => refusalOf(ended, target, "connecting")), target)
+    })
+    // Judged before the loser is interrupted: what it was waiting for is the reason.
+    const limit = Effect.andThen(
+      Effect.sleep(target.connectWithinMs),
+      Effect.suspend(() => Effect.fail(tooSlow(target, waitingFor, watch)))
+    )
+    return Effect.raceFirst(connecting, limit)
+  }
+
+const asConnection = (opened: MqttConnection, target: Target): Connection => {
+  const toRefusal = (ended: ConnectionEnded) => refusalOf(ended, target, "connected")
+  return {
+    sessionPresent: opened.sessionPresent,
+    publish: (message) => Effect.mapError(opened.publish(message), toRefusal),
+    subscribe: (filters, qos) => Effect.mapError(opened.subscribe(filters, qos), toRefusal),
+    acknowledge: opened.acknowledge,
+    ended: Effect.map(opened.ended, toRefusal),
+    disconnect: opened.disconnect
+  }
+}
+
+const tooSlow = (target: Target, waitingFor: BrokerSilent["waitingFor"], watch: Stopwatch): MqttRefusal => {
+  const { host, port, connectWithinMs: afterMs } = target
+  return watch.isRunning()
+    ? new SigningFailed({ host, cause: new SigningCutOff({ reason: "timeout", afterMs: watch.elapsed() ?? afterMs }) })
+    : new BrokerSilent({ host, port, waitingFor, afterMs, signingMs: watch.elapsed() })
+}

@@ -1,0 +1,172 @@
+/**
+ * From a Target to a stream that MQTT can be spoken on: TCP, through a proxy if one is set, TLS by Node with a key
+ * file or by our add-on with a token.
+ *
+ * A stream that comes out of here never crashes the process: errors that come before somebody listens are kept in it
+ * (`errored`). In TLS 1.3 the server judges our certificate after this has answered.
+ */
+import { connect as connectSocket, isIP, type Socket } from "node:net"
+import type { Duplex } from "node:stream"
+import { connect as connectNodeTls } from "node:tls"
+import { Effect, type Scope } from "effect"
+import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
+import { CredentialUnusable, DialFailed, KeyMismatch, type MqttRefusal, type Target } from "../../messages/mqtt.ts"
+import { connectTls } from "../../platform/tls-signer-stream.ts"
+import type { ActorRef } from "../../runtime/protocol.ts"
+import { type DeviceCertificates, readCertificateChain, readPrivateKey, readTrusted } from "./credentials.ts"
+import { prepareSigner } from "./key-signer.ts"
+import { type HttpProxy, openTunnel } from "./proxy-tunnel.ts"
+import { refusalOfStream } from "./refusal.ts"
+import type { Stopwatch } from "./stopwatch.ts"
+
+/** What dialling with a token needs beside the target. */
+export interface SigningMeans {
+  readonly cryptoki: ActorRef<CryptokiProtocol>
+  /** Runs while the token is asked. */
+  readonly stopwatch: Stopwatch
+}
+
+/** The stream is destroyed when the scope closes. */
+export const dial = (target: Target, means: SigningMeans): Effect.Effect<Duplex, MqttRefusal, Scope.Scope> => {
+  const { tls } = target
+  if (tls === undefined) return openSocket(target)
+  switch (tls.identity.kind) {
+    case "token":
+      return dialWithToken(target, tls.caPath, tls.identity, means)
+    case "keyFile":
+      return dialWithKeyFile(target, tls.caPath, tls.identity)
+    case "none":
+      return dialNodeTls(target, tls.caPath, {})
+  }
+}
+
+type Identity<Kind> = Extract<NonNullable<Target["tls"]>["identity"], { readonly kind: Kind }>
+
+const dialWithToken = (
+  target: Target,
+  caPath: string,
+  { certPath, key }: Identity<"token">,
+  means: SigningMeans
+): Effect.Effect<Duplex, MqttRefusal, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { host, port, connectWithinMs } = target
+    const { pem, certificates } = yield* readCertificateChain(certPath)
+    const ca = yield* readTrusted(caPath)
+    const signer = yield* prepareSigner({ ...means, host, key, withinMs: connectWithinMs, certPath, certificates })
+    const socket = yield* openSocket(target)
+    const { publicKey } = signer
+    const connecting = () =>
+      connectTls(
+        {
+          host,
+          port,
+          serverName: host,
+          ca,
+          certificateChain: pem,
+          ...(publicKey === undefined ? {} : { publicKey }),
+          // The whole connection has a limit; this one must not come before it.
+          timeoutMs: connectWithinMs + 1_000,
+          socket
+        },
+        signer.sign
+      )
+    return yield* secured(connecting, target)
+  })
+
+const dialWithKeyFile = (target: Target, caPath: string, { certPath, keyPath }: Identity<"keyFile">) =>
+  Effect.gen(function* () {
+    const chain = yield* readCertificateChain(certPath)
+    const { pem: key, key: privateKey } = yield* readPrivateKey(keyPath)
+    const leaf = chain.certificates.find((one) => one.checkPrivateKey(privateKey))
+    if (leaf === undefined) return yield* Effect.fail(new KeyMismatch({ certPath, key: keyPath }))
+    return yield* dialNodeTls(target, caPath, { key, cert: leafFirst(chain, leaf.raw) })
+  })
+
+/** Node takes the first certificate for the key's. */
+const leafFirst = ({ certificates }: DeviceCertificates, leaf: Buffer): string => {
+  const isLeaf = (one: { readonly raw: Buffer }) => one.raw.equals(leaf)
+  return [...certificates.filter(isLeaf), ...certificates.filter((one) => !isLeaf(one))].map(String).join("")
+}
+
+const dialNodeTls = (target: Target, caPath: string, identity: { readonly key?: string; readonly cert?: string }) =>
+  Effect.gen(function* () {
+    const { host } = target
+    const ca = [...(yield* readTrusted(caPath))]
+    const socket = yield* openSocket(target)
+    const servername = isIP(host) === 0 ? host : ""
+    return yield* secured(
+      () => connectNodeTls({ ...identity, ca, socket, host, servername, minVersion: "TLSv1.2" }),
+      target
+    )
+  })
+
+/** Waits for the end of the handshake. */
+const secured = (connecting: () => Duplex, target: Target): Effect.Effect<Duplex, MqttRefusal, Scope.Scope> =>
+  Effect.gen(function* () {
+    const stream = yield* Effect.acquireRelease(
+      Effect.try({
+        try: () => connecting().on("error", keepSilent),
+        // Only settings that OpenSSL refuses throw here: a key it does not take.
+        catch: (error) =>
+          new CredentialUnusable({ path: target.host, role: "key", reason: "malformed", detail: String(error) })
+      }),
+      (opened) => Effect.sync(() => void opened.destroy())
+    )
+    yield* opened(stream, "secureConnect", (error) => refusalOfStream(error, target, "connecting"))
+    return stream
+  })
+
+/** TCP to the target, or a tunnel to it through the proxy. */
+const openSocket = (target: Target): Effect.Effect<Duplex, MqttRefusal, Scope.Scope> => {
+  const { host, port, proxy } = target
+  if (proxy === undefined) return openTcp({ host, port }, target)
+  return Effect.gen(function* () {
+    const { hostname, port: proxyPort, protocol } = new URL(proxy.url)
+    const isHttps = protocol === "https:"
+    const place = { host: hostname.replace(/^\[|\]$/g, ""), port: Number(proxyPort) || (isHttps ? 443 : 80) }
+    const tcp = yield* openTcp(place, target)
+    const stream = isHttps ? yield* securedProxy(tcp, place.host, target) : tcp
+    yield* openTunnel(stream, target, proxy)
+    return stream
+  })
+}
+
+const securedProxy = (socket: Duplex, host: string, target: Target) =>
+  Effect.gen(function* () {
+    const ca = target.tls === undefined ? [] : yield* readTrusted(target.tls.caPath)
+    const servername = isIP(host) === 0 ? host : ""
+    return yield* secured(() => connectNodeTls({ ca: [...ca], socket, host, servername }), target)
+  })
+
+const openTcp = (
+  place: { readonly host: string; readonly port: number },
+  target: Target
+): Effect.Effect<Socket, DialFailed, Scope.Scope> =>
+  Effect.gen(function* () {
+    const socket = yield* Effect.acquireRelease(
+      Effect.sync(() => connectSocket({ ...place, noDelay: true, keepAlive: true }).on("error", keepSilent)),
+      (opened) => Effect.sync(() => void opened.destroy())
+    )
+    yield* opened(socket, "connect", (error) => dialFailed(error, target, target.proxy))
+    return socket
+  })
+
+const opened = <E>(stream: Duplex, event: string, refusal: (error: Error) => E): Effect.Effect<void, E> =>
+  Effect.callback<void, E>((resume) => {
+    const onOpen = () => resume(Effect.void)
+    const onError = (error: Error) => resume(Effect.fail(refusal(error)))
+    const onClose = () => resume(Effect.fail(refusal(new Error("the connection was closed"))))
+    stream.once(event, onOpen).once("error", onError).once("close", onClose)
+    if (stream.destroyed) onError(stream.errored ?? new Error("the connection was closed"))
+    return Effect.sync(() => void stream.off(event, onOpen).off("error", onError).off("close", onClose))
+  })
+
+const dialFailed = (error: Error, { host, port }: Target, proxy: HttpProxy | undefined): DialFailed => {
+  const code = "code" in error ? String(error.code) : "unknown"
+  return proxy === undefined
+    ? new DialFailed({ host, port, code, detail: "" })
+    : new DialFailed({ host, port, code: "proxy", detail: `${proxy.url}: ${code}` })
+}
+
+/** Whoever uses the stream learns of its end through its own listener, or from `errored`. */
+const keepSilent = () => {}

@@ -1,0 +1,96 @@
+/**
+ * Prepares the signature of one handshake: the key is found once and bound, and compared with the certificate
+ * before anything is sent.
+ */
+import type { X509Certificate } from "node:crypto"
+import { Cause, Effect, Exit } from "effect"
+import type { CryptokiProtocol, KeySelector } from "../../messages/cryptoki.ts"
+import { KeyMismatch, SigningCutOff, SigningFailed } from "../../messages/mqtt.ts"
+import { printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { type SignatureScheme, schemeOf, signatureSchemes } from "../../messages/signature-scheme.ts"
+import { SchemeNotSupported, type TokenRefusal } from "../../messages/token-refusals.ts"
+import type { TlsSigner } from "../../platform/tls-client-signature.ts"
+import type { AskFailed } from "../../runtime/errors.ts"
+import type { ActorRef } from "../../runtime/protocol.ts"
+import type { Stopwatch } from "./stopwatch.ts"
+
+export interface KeySigner {
+  readonly sign: TlsSigner
+  /** SubjectPublicKeyInfo, DER; undefined when the token cannot tell it. */
+  readonly publicKey: Uint8Array | undefined
+}
+
+export interface SignerOptions {
+  readonly cryptoki: ActorRef<CryptokiProtocol>
+  /** Whom the connection is for, for the refusals. */
+  readonly host: string
+  readonly key: KeySelector
+  readonly withinMs: number
+  /** Runs while the token is asked. */
+  readonly stopwatch: Stopwatch
+  readonly certPath: string
+  readonly certificates: ReadonlyArray<X509Certificate>
+}
+
+/** The signer's promise rejects with SigningFailed; its abort signal interrupts the ask. */
+export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, SigningFailed | KeyMismatch> =>
+  Effect.gen(function* () {
+    const { cryptoki, key, withinMs } = options
+    const { measure } = options.stopwatch
+    const within = { within: withinMs }
+    const refused = (cause: TokenRefusal | AskFailed) => signingFailed(options.host, cause, withinMs)
+    const chosen = yield* Effect.mapError(
+      measure(cryptoki.ask("ChooseScheme", { offered: allSchemes, key }, within)),
+      refused
+    )
+    // Not every token shows the public half; the signature itself is checked against the certificate later.
+    const publicKey = yield* Effect.option(measure(cryptoki.ask("PublicKey", { key: chosen.key }, within)))
+    const spki = publicKey._tag === "Some" ? publicKey.value : undefined
+    if (spki !== undefined && !options.certificates.some((one) => hasKey(one, spki)))
+      return yield* Effect.fail(new KeyMismatch({ certPath: options.certPath, key: nameOf(key) }))
+    const context = yield* Effect.context<never>()
+    const sign: TlsSigner = async (codePoint, message, abort) => {
+      const asked = Effect.mapError(signWith(cryptoki, chosen.key, codePoint, message, withinMs), refused)
+      const exit = await Effect.runPromiseExitWith(context)(measure(asked), { signal: abort })
+      if (Exit.isSuccess(exit)) return exit.value
+      throw Cause.squash(exit.cause)
+    }
+    return { sign, publicKey: spki }
+  })
+
+const allSchemes = Object.keys(signatureSchemes) as ReadonlyArray<SignatureScheme>
+
+const signWith = (
+  cryptoki: ActorRef<CryptokiProtocol>,
+  key: KeySelector,
+  codePoint: number,
+  message: Uint8Array,
+  withinMs: number
+) => {
+  const scheme = schemeOf(codePoint)
+  return scheme === undefined
+    ? Effect.fail(new SchemeNotSupported({ token: nameOf(key), scheme: `0x${codePoint.toString(16)}`, keyType: "" }))
+    : cryptoki.ask("Sign", { key, scheme, message }, { within: withinMs })
+}
+
+const signingFailed = (host: string, cause: TokenRefusal | AskFailed, withinMs: number): SigningFailed =>
+  new SigningFailed({ host, cause: cutOff(cause, withinMs) ?? (cause as TokenRefusal) })
+
+const cutOff = (cause: TokenRefusal | AskFailed, withinMs: number): SigningCutOff | undefined => {
+  switch (cause._tag) {
+    case "AskTimeout":
+      return new SigningCutOff({ reason: "timeout", afterMs: cause.withinMs })
+    case "PeerDown":
+      return new SigningCutOff({ reason: "down", afterMs: withinMs })
+    case "Undeliverable":
+      return new SigningCutOff({ reason: cause.reason, afterMs: 0 })
+    default:
+      return undefined
+  }
+}
+
+const hasKey = (certificate: X509Certificate, spki: Uint8Array): boolean =>
+  certificate.publicKey.export({ format: "der", type: "spki" }).equals(spki)
+
+const nameOf = (key: KeySelector): string =>
+  key.uri === undefined ? "pkcs11:" : printPkcs11Uri(key.uri, { pin: "redacted" })

@@ -1,0 +1,48 @@
+/** From what a stream or a connection died of to the refusal its user hears. */
+import {
+  BrokerRefused,
+  ConnectionLost,
+  type MqttRefusal,
+  SigningFailed,
+  type Target,
+  TlsFailed
+} from "../../messages/mqtt.ts"
+import { AddonNotLoaded } from "../../messages/platform.ts"
+import type { ConnectionEnded } from "./connection-ended.ts"
+import { tlsFailure } from "./tls-failure.ts"
+
+/** `connecting`: CONNACK has not come yet. */
+export type Stage = ConnectionLost["stage"]
+
+export const refusalOf = ({ reason }: ConnectionEnded, target: Target, stage: Stage): MqttRefusal => {
+  const { host, port } = target
+  switch (reason.kind) {
+    case "closed":
+      return new ConnectionLost({ host, port, stage, detail: "" })
+    case "refused":
+      return new BrokerRefused({ host, port, code: reason.code, detail: "" })
+    case "stream":
+      return refusalOfStream(reason.error, target, stage)
+    case "protocol":
+      return new ConnectionLost({ host, port, stage, detail: reason.detail })
+  }
+}
+
+export const refusalOfStream = (error: Error, { host, port }: Target, stage: Stage): MqttRefusal =>
+  signing(error, host, port) ??
+  addonMissing(error, host, port) ??
+  tlsFailure(error, { host, port }) ??
+  new ConnectionLost({ host, port, stage, detail: codeOf(error) ?? error.message })
+
+/** The add-on's stream carries what the signer said as its cause. */
+const signing = (error: Error, host: string, port: number): MqttRefusal | undefined => {
+  if (codeOf(error) !== "ERR_TLS_SIGN") return undefined
+  if (error.cause instanceof SigningFailed) return error.cause
+  return new TlsFailed({ host, port, reason: "signatureMismatch", detail: error.message })
+}
+
+const addonMissing = (error: Error, host: string, port: number): MqttRefusal | undefined =>
+  error instanceof AddonNotLoaded ? new TlsFailed({ host, port, reason: "other", detail: error.reason }) : undefined
+
+const codeOf = (error: Error): string | undefined =>
+  "code" in error && typeof error.code === "string" ? error.code : undefined

@@ -1,0 +1,99 @@
+/** One MQTT session for a step of a command: opened, used and closed by one asker. */
+import { Effect, Exit, Queue, Scope } from "effect"
+import {
+  BrokerRefused,
+  BrokerSilent,
+  ConnectionLost,
+  type MqttMessage,
+  type MqttRefusal,
+  type MqttSessionProtocol,
+  type Target
+} from "../../messages/mqtt.ts"
+import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
+import type { Connect, Connection } from "./connection.ts"
+
+export const sessionMailbox: MailboxSpec = { capacity: 64, overflow: { policy: "refuse" } }
+
+export const sessionBehaviour = (connect: Connect): Behaviour<MqttSessionProtocol> => ({
+  // Waiting for the next message must not hold up a publish.
+  concurrent: { tags: ["Next", "Publish"], inFlight: 32 },
+  init: () =>
+    Effect.gen(function* () {
+      let session: OpenSession | undefined
+      const close = Effect.suspend(() => {
+        const closing = session
+        session = undefined
+        return closing === undefined ? Effect.void : closeSession(closing)
+      })
+      const current = Effect.suspend(() => (session === undefined ? Effect.fail(nothingOpen) : Effect.succeed(session)))
+      yield* Effect.addFinalizer(() => close)
+      return {
+        Open: ({ target }) =>
+          Effect.gen(function* () {
+            yield* close
+            session = yield* openSession(connect, target)
+            return { sessionPresent: session.connection.sessionPresent }
+          }),
+        Publish: ({ message }) => Effect.flatMap(current, (open) => publish(open, message)),
+        Subscribe: ({ filters, qos }) => Effect.flatMap(current, (open) => subscribe(open, filters, qos)),
+        Next: () => Effect.flatMap(current, ({ inbox }) => Queue.take(inbox)),
+        Close: () => close
+      }
+    })
+})
+
+interface OpenSession {
+  readonly target: Target
+  readonly connection: Connection
+  readonly inbox: Queue.Queue<MqttMessage, MqttRefusal>
+  readonly scope: Scope.Closeable
+}
+
+const openSession = (connect: Connect, target: Target): Effect.Effect<OpenSession, MqttRefusal> =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const inbox = yield* Queue.sliding<MqttMessage, MqttRefusal>(longestInbox)
+    const opening = connect(target, {
+      acknowledged: "atOnce",
+      onMessage: ({ message }) => void Queue.offerUnsafe(inbox, message)
+    })
+    const connection = yield* Scope.provide(opening, scope).pipe(
+      Effect.onExit((exit) => (Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void))
+    )
+    const failInbox = Effect.flatMap(connection.ended, (refusal) => Queue.fail(inbox, refusal))
+    yield* Effect.forkIn(failInbox, scope)
+    return { target, connection, inbox, scope }
+  })
+
+const closeSession = ({ connection, scope }: OpenSession): Effect.Effect<void> =>
+  Effect.andThen(connection.disconnect, Scope.close(scope, Exit.void))
+
+const publish = ({ connection, target }: OpenSession, message: MqttMessage) =>
+  answered(connection.publish(message), target, "PUBACK")
+
+const subscribe = ({ connection, target }: OpenSession, filters: ReadonlyArray<string>, qos: 0 | 1) =>
+  Effect.flatMap(answered(connection.subscribe(filters, qos), target, "SUBACK"), (codes) => {
+    const refused = filters.filter((_, n) => codes[n] === 128)
+    const { host, port } = target
+    return refused.length === 0
+      ? Effect.void
+      : Effect.fail(new BrokerRefused({ host, port, code: 128, detail: refused.join(", ") }))
+  })
+
+const answered = <A>(
+  effect: Effect.Effect<A, MqttRefusal>,
+  { host, port }: Target,
+  waitingFor: "PUBACK" | "SUBACK"
+): Effect.Effect<A, MqttRefusal> =>
+  Effect.timeoutOrElse(effect, {
+    duration: answerWithinMs,
+    orElse: () =>
+      Effect.fail(new BrokerSilent({ host, port, waitingFor, afterMs: answerWithinMs, signingMs: undefined }))
+  })
+
+/** Asked before Open, or after Close. */
+const nothingOpen = new ConnectionLost({ host: "", port: 0, stage: "connecting", detail: "no session is open" })
+
+const answerWithinMs = 10_000
+
+const longestInbox = 1_000
