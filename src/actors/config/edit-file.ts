@@ -3,6 +3,7 @@
  *
  * A version 1 file gets its newer names on this occasion. Environment and options are never written.
  */
+import { mkdirSync } from "node:fs"
 import { Effect } from "effect"
 import {
   type ConfigEvent,
@@ -45,10 +46,23 @@ export const editFile = (
       const text = yield* edited(open.file, name, decided.value)
       return text === open.file.text ? undefined : yield* write(place, path, text)
     })
+    yield* makeDirectory(place.configDir, path)
     const warnings = yield* writing.locked(`${path}.lock`, Effect.uninterruptible(work))
     if (warnings === undefined) return []
     yield* writing.changed({ _tag: "SettingChanged", key: fullKey(name), path })
     return warnings
+  })
+
+/** The first setting on a fresh device makes the directory. */
+const makeDirectory = (directory: string, path: string): Effect.Effect<void, ConfigFileNotWritten> =>
+  Effect.try({
+    try: () => void mkdirSync(directory, { recursive: true, mode: 0o755 }),
+    catch: (error) =>
+      new ConfigFileNotWritten({
+        path,
+        step: "create",
+        code: error instanceof Error && "code" in error ? String(error.code) : "UNKNOWN"
+      })
   })
 
 const edited = (

@@ -6,7 +6,7 @@ export const similarKeys = (given: string): ReadonlyArray<string> => {
   const typed = given.replaceAll("_", ".")
   return settingsTable
     .map(({ key }) => ({ key, distance: editDistance(typed, key.replaceAll("_", ".")) }))
-    .filter(({ key, distance }) => distance <= Math.max(1, Math.floor(key.length / 5)))
+    .filter(({ key, distance }) => distance <= Math.max(2, Math.floor(key.length / 5)))
     .sort((a, b) => a.distance - b.distance)
     .slice(0, 3)
     .map(({ key }) => key)
