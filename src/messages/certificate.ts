@@ -54,7 +54,14 @@ export class EnrolmentTimedOut extends Data.TaggedError("EnrolmentTimedOut")<{
   readonly afterMs: number
 }> {}
 
+/** The value of an option is no duration. */
+export class DurationInvalid extends Data.TaggedError("DurationInvalid")<{
+  readonly option: string
+  readonly text: string
+}> {}
+
 export type CertificateRefusal =
+  | DurationInvalid
   | FileInTheWay
   | CommonNameInvalid
   | NotSelfSigned

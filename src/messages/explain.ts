@@ -107,6 +107,7 @@ export const explain = (failure: Failure): Explanation => {
     case "TokenInitialised":
       return explainHsm(failure)
     case "FileInTheWay":
+    case "DurationInvalid":
     case "CommonNameInvalid":
     case "NotSelfSigned":
     case "CloudWithoutService":

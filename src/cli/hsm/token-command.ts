@@ -4,6 +4,7 @@ import type { ConfigProtocol } from "../../messages/config.ts"
 import type { CryptokiProtocol, TokenDescription, TokenSelector } from "../../messages/cryptoki.ts"
 import type { Failure } from "../../messages/explain.ts"
 import { TokenNotNamed } from "../../messages/hsm.ts"
+import type { MqttSessionProtocol } from "../../messages/mqtt.ts"
 import { type InvalidPkcs11Uri, type Pkcs11Uri, parsePkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import type { DeviceSettings, Settings } from "../../messages/settings/resolved-settings.ts"
 import { CryptokiOff } from "../../messages/token-refusals.ts"
@@ -14,12 +15,16 @@ import type { Terminal } from "../terminal.ts"
 export interface TokenActors {
   readonly config: ActorRef<ConfigProtocol>
   readonly cryptoki: ActorRef<CryptokiProtocol>
+  /** A session with the local broker; not open. */
+  readonly localBroker: ActorRef<MqttSessionProtocol>
 }
 
 /** Where a command gets its answers from: the person at the terminal, or a test. */
 export interface Prompts {
   /** Shows the question, reads a line that is not shown. Undefined: nobody is there. */
   readonly secret: (question: string) => Effect.Effect<Redacted.Redacted<string> | undefined>
+  /** A line that is shown. Undefined: nobody is there. */
+  readonly text: (question: string) => Effect.Effect<string | undefined>
   /** Undefined: nobody is there. */
   readonly yes: (question: string) => Effect.Effect<boolean | undefined>
 }

@@ -14,6 +14,8 @@ export const explainCertificate = (failure: CertificateRefusal): Explanation => 
             error: `A private key already exists and would be overwritten: '${failure.path}'`,
             hint: "a lost key cannot be made again; move the file away if it is no longer needed"
           }
+    case "DurationInvalid":
+      return { error: `'${quoted(failure.text)}' is no duration for ${failure.option}`, hint: "e.g. 30s, 10m, 1h 30m" }
     case "CommonNameInvalid":
       return explainName(failure.name, failure.reason)
     case "NotSelfSigned":

@@ -1,0 +1,26 @@
+/** `tedge cert create-csr`: a request to a CA, signed once with the device's key. */
+import { Effect } from "effect"
+import { certificationRequest } from "../../platform/x509.ts"
+import { exitCodes } from "../exit-codes.ts"
+import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
+import { type CertSettings, keyForRequest, readCertSettings, subjectFor, writeCertificate } from "./cert-command.ts"
+
+export const createCsr: TokenCommand = (context) =>
+  Effect.gen(function* () {
+    const of = yield* readCertSettings(context)
+    const path = context.input.text("output-path") ?? of.device.csrPath
+    const { request } = yield* newRequest(context, of)
+    yield* writeCertificate(of, path, request)
+    yield* context.terminal.line("Certificate Signing Request was successfully created.")
+    yield* context.terminal.answer(`${path}\n`)
+    return exitCodes.ok
+  })
+
+/** A PEM request for the device's identity and key. */
+export const newRequest = (context: CommandContext, of: CertSettings) =>
+  Effect.gen(function* () {
+    const subject = yield* subjectFor(context, of)
+    const key = yield* keyForRequest(context, of)
+    const request = yield* key.certify(certificationRequest(subject, key.publicKey, key.scheme))
+    return { request, key, subject }
+  })
