@@ -15,7 +15,7 @@ export type ActorState = "idle" | "starting" | "ready" | "stopping" | "waiting" 
 
 /** What overtakes data in a mailbox. */
 export type Signal =
-  /** `drain`: refuse new messages, handle what waits, end. `current`: handle nothing more. */
+  /** `drain`: handle what waits, then end. `current`: handle nothing more. */
   | { readonly kind: "stop"; readonly mode: "drain" | "current" }
   /** Work for the actor's own turn. */
   | { readonly kind: "notice"; readonly work: Effect.Effect<void> }
@@ -109,6 +109,13 @@ export class Cell {
     this.deadlines.remove(envelope)
     if (!envelope.isHandling) this.mailbox.withdraw(envelope)
     envelope.cancel()
+  }
+
+  /** Asks the actor to end. When it is to be drained, nothing more is accepted from this moment on. */
+  bringToStop(mode: "drain" | "current"): void {
+    this.state = "stopping"
+    if (mode === "drain") this.mailbox.close()
+    this.mailbox.signal({ kind: "stop", mode })
   }
 
   /** Nobody will handle messages here any more, unless a supervisor reopens it. Returns how many were left. */

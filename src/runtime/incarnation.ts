@@ -134,8 +134,6 @@ class Incarnation<E, R> {
       return
     }
     this.stopping = signal.mode
-    this.cell.state = "stopping"
-    if (signal.mode === "drain") this.cell.mailbox.close()
     resume(Effect.void)
   }
 
@@ -247,7 +245,7 @@ class Incarnation<E, R> {
       self: this.options.self,
       task: (_name, effect) => this.task(effect),
       watch: (ref, on) => Effect.sync(() => this.watch(ref, on)),
-      stop: Effect.sync(() => this.cell.mailbox.signal({ kind: "stop", mode: "drain" }))
+      stop: Effect.sync(() => this.cell.bringToStop("drain"))
     }
   }
 

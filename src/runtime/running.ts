@@ -40,7 +40,7 @@ export const launch = <E, R>(
       Effect.suspend(() => {
         if (fiber.pollUnsafe() !== undefined) return Effect.succeed(Exit.isSuccess(fiber.pollUnsafe() ?? Exit.void))
         if (mode === "now") return Effect.as(kill(within), true)
-        cell.mailbox.signal({ kind: "stop", mode })
+        cell.bringToStop(mode)
         return Effect.flatMap(endsWithin(fiber, within), (ended) =>
           ended ? Effect.succeed(Exit.isSuccess(fiber.pollUnsafe() ?? Exit.void)) : kill(within)
         )

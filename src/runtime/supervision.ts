@@ -1,0 +1,108 @@
+/**
+ * What a supervisor is told, and what it tells.
+ *
+ * The terms are OTP's: strategy, restart intensity, permanent, transient, temporary. Back-off, parking and the
+ * report of a stop are additions.
+ */
+import type { Cause, Duration } from "effect"
+import { Data, type Effect } from "effect"
+import type { ChildSpec } from "./actor.ts"
+import type { ActorState } from "./cell.ts"
+import type { AnyBehaviour } from "./incarnation.ts"
+
+export interface Backoff {
+  readonly initial: Duration.Input
+  readonly maximum: Duration.Input
+  /** Each further restart waits this many times longer. */
+  readonly factor: number
+  /** 0.2: up to a fifth longer or shorter, by chance. */
+  readonly jitter: number
+  /** A child that was ready this long starts again from `initial`. */
+  readonly resetAfter: Duration.Input
+}
+
+export interface SupervisorSpec<Children extends ReadonlyArray<AnyChild> = ReadonlyArray<AnyChild>> {
+  readonly name: string
+  /** Which children are restarted when one fails: it alone, it and those started after it, or all. */
+  readonly strategy: "one_for_one" | "rest_for_one" | "one_for_all"
+  /** One more restart than `max` in any period of `within` is too many. Counted per child when parking, else for all. */
+  readonly intensity: { readonly max: number; readonly within: Duration.Input }
+  readonly backoff: Backoff
+  /** `escalate`: stop everything and end. `park`: leave the child down, with the reason; the others go on. */
+  readonly onExhausted: "escalate" | "park"
+  readonly children: Children
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: children with different failures and services stand in one list
+export type AnyChild = ChildSpec<any, any> | SupervisorSpec
+
+/** What the behaviours of these children need from their surroundings. */
+export type ServicesOf<Child> = Child extends { readonly behaviour: AnyBehaviour<infer _E, infer R> }
+  ? R
+  : Child extends { readonly children: ReadonlyArray<infer Below> }
+    ? ServicesOf<Below>
+    : never
+
+/** A child did not become ready. Those started before it were stopped again. */
+export class StartFailed extends Data.TaggedError("StartFailed")<{
+  readonly child: string
+  readonly cause: Cause.Cause<unknown>
+}> {}
+
+/** The tree cannot work as it is connected. Nothing was started. */
+export class StartRefused extends Data.TaggedError("StartRefused")<{
+  /** `circle`: every one of them may wait for room at the next. `unconnected`: nobody lives at the last of the path. */
+  readonly reason: "circle" | "unconnected" | "occupied"
+  readonly path: ReadonlyArray<string>
+}> {}
+
+/** `init` was not done in time. */
+export class StartTimeout extends Data.TaggedError("StartTimeout")<{
+  readonly actor: string
+  readonly within: Duration.Input
+}> {}
+
+/** A permanent actor ended without failing and without being asked. */
+export class UnexpectedEnd extends Data.TaggedError("UnexpectedEnd")<{ readonly actor: string }> {}
+
+export interface StopReport {
+  readonly clean: ReadonlyArray<string>
+  /** Did not finish in time and were interrupted, or failed while they stopped. */
+  readonly forced: ReadonlyArray<string>
+  /** How many accepted messages were never handled. */
+  readonly unhandled: number
+}
+
+export type SupervisorExit =
+  | { readonly _tag: "Stopped"; readonly report: StopReport }
+  | { readonly _tag: "GaveUp"; readonly child: string; readonly cause: Cause.Cause<unknown> }
+
+export interface GraphNode {
+  readonly name: string
+  readonly supervisor: string
+  readonly state: ActorState
+  readonly depth: number
+  readonly capacity: number
+  readonly maxDepth: number
+  readonly dropped: number
+  readonly handled: number
+  readonly restarts: number
+  readonly deadLetters: number
+  readonly lateAnswers: number
+  readonly longestWaitMs: number
+  readonly longestHandlingMs: number
+  /** Names of those it sends to, as declared. */
+  readonly peers: ReadonlyArray<string>
+  /** Why it was given up. */
+  readonly parkedFor: Cause.Cause<unknown> | undefined
+}
+
+export interface SupervisorHandle {
+  /** Stops the children in reverse order of their start. A second call with `now` hurries the first. */
+  readonly stop: (mode: "drain" | "now") => Effect.Effect<StopReport>
+  readonly awaitExit: Effect.Effect<SupervisorExit>
+  /** Every actor of the tree as it is now. */
+  readonly graph: Effect.Effect<ReadonlyArray<GraphNode>>
+  /** Kills an actor as a defect would. For tests and drills. */
+  readonly crash: (name: string) => Effect.Effect<void>
+}
