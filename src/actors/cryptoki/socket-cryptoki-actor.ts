@@ -1,0 +1,56 @@
+/**
+ * CryptokiActor in socket mode: the same messages, answered by tedge-p11-server.
+ *
+ * One connection per request, many at once; nothing is kept between them. The service has its own PIN and scope,
+ * so only what the caller names is sent. It stays blind to which key was chosen: a chosen key is named as it was asked.
+ */
+import { Effect } from "effect"
+import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
+import { SigningServiceRefused } from "../../messages/token-refusals.ts"
+import type { Behaviour } from "../../runtime/actor.ts"
+import { defaultSocketLimits, type SocketLimits, socketClient } from "./socket-client.ts"
+import { changePin, createKey, deleteKey, initToken, listKeys, listTokens } from "./socket-management.ts"
+import { chooseScheme, publicKey, sign } from "./socket-signing.ts"
+
+export interface SocketCryptokiSettings {
+  readonly socketPath: string
+  readonly limits?: SocketLimits
+}
+
+export const socketCryptokiBehaviour = ({
+  socketPath,
+  limits = defaultSocketLimits
+}: SocketCryptokiSettings): Behaviour<CryptokiProtocol> => {
+  const service = { socketPath, limits, client: socketClient(socketPath, limits) }
+  return {
+    init: () =>
+      Effect.succeed({
+        Ping: () => Effect.void,
+        ChooseScheme: (request) => chooseScheme(service, request),
+        Sign: (request) => sign(service, request),
+        PublicKey: (request) => publicKey(service, request),
+        ListTokens: () => listTokens(service),
+        ListKeys: ({ token }) => listKeys(service, token),
+        CreateKey: (request) => createKey(service, request),
+        InitToken: (request) => initToken(service, request),
+        ChangePin: (request) => changePin(service, request),
+        DeleteKey: ({ key }) => deleteKey(service, key),
+        ClearPinLatch: () =>
+          Effect.fail(new SigningServiceRefused({ message: "its protocol has no request that clears a PIN latch" }))
+      }),
+    concurrent: { tags: serviceTags, inFlight: 64 }
+  }
+}
+
+/** All but Ping: that one is answered while the service keeps these waiting. */
+const serviceTags = [
+  "ChooseScheme",
+  "Sign",
+  "PublicKey",
+  "ListTokens",
+  "ListKeys",
+  "CreateKey",
+  "InitToken",
+  "ChangePin",
+  "DeleteKey"
+] as const

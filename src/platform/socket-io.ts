@@ -1,0 +1,69 @@
+/**
+ * Whole messages over stream sockets: everything until the peer has finished writing, and the answer to it.
+ *
+ * Interrupting any of these destroys nothing by itself; `connectUnix` does when its scope closes.
+ */
+import { connect, type Socket } from "node:net"
+import { Data, Effect, type Scope } from "effect"
+
+/** The socket did not carry the message. */
+export class SocketFailed extends Data.TaggedError("SocketFailed")<{
+  /** `tooLong`: the peer sent more than it may. `closed`: it went away before it had finished. */
+  readonly reason: "connect" | "closed" | "tooLong"
+  /** `ENOENT` and the like; empty when there is none. */
+  readonly code: string
+}> {}
+
+/** Dials a UNIX socket; it is destroyed when the scope closes. */
+export const connectUnix = (path: string): Effect.Effect<Socket, SocketFailed, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.callback<Socket, SocketFailed>((resume) => {
+      const socket = connect({ path, allowHalfOpen: true })
+      socket.once("connect", () => resume(Effect.succeed(socket)))
+      // It stays for the life of the socket: an error nobody listens to would end the process.
+      socket.on("error", (error) => resume(Effect.fail(new SocketFailed({ reason: "connect", code: codeOf(error) }))))
+      return Effect.sync(() => socket.destroy())
+    }),
+    (socket) => Effect.sync(() => socket.destroy()),
+    { interruptible: true }
+  )
+
+/** Reads until the peer has finished writing, at most `limit` bytes. The socket needs an "error" listener. */
+export const readToEnd = (socket: Socket, limit: number): Effect.Effect<Uint8Array, SocketFailed> =>
+  Effect.callback((resume) => {
+    const chunks: Array<Uint8Array> = []
+    let length = 0
+    const onData = (chunk: Buffer) => {
+      length += chunk.length
+      chunks.push(chunk)
+      if (length > limit) finish(Effect.fail(new SocketFailed({ reason: "tooLong", code: "" })))
+    }
+    const onEnd = () => finish(Effect.succeed(Uint8Array.from(Buffer.concat(chunks))))
+    const onClose = () => finish(Effect.fail(new SocketFailed({ reason: "closed", code: codeOf(socket.errored) })))
+    const leave = () => {
+      socket.off("data", onData).off("end", onEnd).off("close", onClose)
+      socket.pause()
+    }
+    const finish = (outcome: Effect.Effect<Uint8Array, SocketFailed>) => {
+      leave()
+      resume(outcome)
+    }
+    if (socket.destroyed) onClose()
+    else socket.on("data", onData).on("end", onEnd).on("close", onClose)
+    return Effect.sync(leave)
+  })
+
+/** Writes all of it and finishes writing; done when the kernel has taken everything. */
+export const writeAndFinish = (socket: Socket, bytes: Uint8Array): Effect.Effect<void, SocketFailed> =>
+  Effect.callback((resume) => {
+    const onClose = () => resume(Effect.fail(new SocketFailed({ reason: "closed", code: codeOf(socket.errored) })))
+    socket.once("close", onClose)
+    socket.end(bytes, () => {
+      socket.off("close", onClose)
+      resume(Effect.void)
+    })
+    return Effect.sync(() => socket.off("close", onClose))
+  })
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : ""
