@@ -179,6 +179,16 @@ export const hsmSpec: CommandSpec = {
       ],
       arguments: [tokenArgument("The URI of the token.")],
       examples: [{ says: "for the only token", command: "tedge hsm clear-pin-latch" }]
+    },
+    {
+      name: "doctor",
+      summary: "Find out what keeps the device from connecting with its key.",
+      details: [
+        "Checks settings, module, tokens, login, key, signatures, certificate, cloud and clock. At most one PIN is tried, and none that was refused before. Exit code 1 when something is wrong."
+      ],
+      options: [jsonOption],
+      cloudWord: true,
+      examples: [{ says: "all checks for Cumulocity", command: "tedge hsm doctor" }]
     }
   ]
 }

@@ -1,0 +1,62 @@
+/** The part of `tedge hsm doctor` about the device certificate: readable, of this key, in its time, complete. */
+import type { KeyObject, X509Certificate } from "node:crypto"
+import { Clock, Effect } from "effect"
+import { readCertificateChain } from "../../actors/mqtt/credentials.ts"
+import { CertificateNotValid } from "../../messages/connect.ts"
+import { KeyMismatch } from "../../messages/mqtt.ts"
+import type { Examination } from "./doctor.ts"
+
+export const certificateChecks = (
+  examination: Examination,
+  certPath: string,
+  key: KeyObject | undefined
+): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const read = Effect.map(readCertificateChain(certPath), ({ certificates }) => certificates)
+    const certificates = yield* examination.check(
+      "certificate",
+      read,
+      (all) => `${certPath}, ${all.length} in the file`
+    )
+    if (certificates === undefined) return
+    const leaf = certificates.find((one) => key !== undefined && one.publicKey.equals(key)) ?? certificates[0]
+    if (leaf === undefined) return
+    if (key !== undefined)
+      yield* examination.check("certificate is for the key", ofKey(leaf, key, certPath), () => "yes")
+    const now = new Date(yield* Clock.currentTimeMillis)
+    yield* examination.check("certificate is valid", inItsTime(leaf, certPath, now), () => `until ${leaf.validTo}`)
+    yield* chain(examination, leaf, certificates)
+  })
+
+const ofKey = (leaf: X509Certificate, key: KeyObject, certPath: string): Effect.Effect<void, KeyMismatch> =>
+  leaf.publicKey.equals(key) ? Effect.void : Effect.fail(new KeyMismatch({ certPath, key: "of the token" }))
+
+const inItsTime = (leaf: X509Certificate, path: string, now: Date): Effect.Effect<void, CertificateNotValid> => {
+  const from = new Date(leaf.validFrom)
+  const to = new Date(leaf.validTo)
+  if (now < from) return Effect.fail(new CertificateNotValid({ path, reason: "notYetValid", at: from.toISOString() }))
+  if (now > to) return Effect.fail(new CertificateNotValid({ path, reason: "expired", at: to.toISOString() }))
+  return Effect.void
+}
+
+/** The issuers in the file lead from the leaf upwards; the last one's issuer must be known to the cloud. */
+const chain = (examination: Examination, leaf: X509Certificate, certificates: ReadonlyArray<X509Certificate>) => {
+  const path = [leaf]
+  for (let next = issuerOf(leaf, certificates, path); next !== undefined; ) {
+    path.push(next)
+    next = issuerOf(next, certificates, path)
+  }
+  const stray = certificates.length - path.length
+  const top = path.at(-1) ?? leaf
+  const root =
+    top.issuer === top.subject ? "up to a root" : `the cloud must know '${top.issuer.replaceAll("\n", ", ")}'`
+  return stray === 0
+    ? examination.pass("certificate chain", `${path.length} certificate(s), ${root}`)
+    : examination.fail("certificate chain", {
+        error: `${stray} certificate(s) in the file do not belong to the chain of the device certificate`,
+        hint: "keep the device certificate and its issuers, in this order"
+      })
+}
+
+const issuerOf = (of: X509Certificate, among: ReadonlyArray<X509Certificate>, taken: ReadonlyArray<X509Certificate>) =>
+  among.find((one) => !taken.includes(one) && of.checkIssued(one) && of.verify(one.publicKey))

@@ -1,0 +1,123 @@
+/** The part of `tedge hsm doctor` about the token: the way to it, the PIN, the key, and signatures that verify. */
+import { constants, createPublicKey, type KeyObject, randomBytes, verify } from "node:crypto"
+import { Clock, Effect } from "effect"
+import type { ChosenKey } from "../../messages/cryptoki.ts"
+import { matchesObject } from "../../messages/pkcs11-uri-match.ts"
+import type { DeviceSettings, Settings } from "../../messages/settings/resolved-settings.ts"
+import { type SignatureScheme, signatureSchemes } from "../../messages/signature-scheme.ts"
+import { CryptokiOff, KeyAmbiguous } from "../../messages/token-refusals.ts"
+import type { Examination } from "./doctor.ts"
+import { askLimits, type CommandContext, shownUri } from "./token-command.ts"
+
+/** A connection gives the token this long to sign. */
+const connectionLimitMs = 60_000
+
+/** What later checks compare the certificate with; undefined when the key was not found. */
+export const tokenChecks = (
+  context: CommandContext,
+  examination: Examination,
+  settings: Settings,
+  device: DeviceSettings
+): Effect.Effect<KeyObject | undefined> =>
+  Effect.gen(function* () {
+    const { cryptoki } = context.actors
+    const way = yield* examination.check("settings", wayToToken(settings), (text) => text)
+    if (way === undefined) return undefined
+    const tokens = yield* examination.check(
+      "tokens",
+      cryptoki.ask("ListTokens", undefined, { within: askLimits.list }),
+      (all) => `${all.length} found: ${all.map((token) => token.label || `slot ${token.slot}`).join(", ")}`
+    )
+    if (tokens === undefined) return undefined
+    const chosen = yield* examination.check(
+      "login and key",
+      cryptoki.ask("ChooseScheme", { offered: schemes, key: device.key }, { within: askLimits.list }),
+      ({ key, algorithm }) => `${algorithm} key${key.uri === undefined ? "" : ` ${shownUri(key.uri)}`}`
+    )
+    if (chosen === undefined) return undefined
+    yield* uniqueKey(context, examination, device)
+    const publicKey = yield* examination.check("public key", readPublicKey(context, chosen), describeKey)
+    if (publicKey !== undefined) yield* signatures(context, examination, chosen, publicKey)
+    return publicKey
+  })
+
+const schemes = Object.keys(signatureSchemes) as ReadonlyArray<SignatureScheme>
+
+const wayToToken = ({ cryptoki }: Settings): Effect.Effect<string, CryptokiOff> => {
+  switch (cryptoki.mode) {
+    case "off":
+      return Effect.fail(new CryptokiOff({ missing: "device.cryptoki.mode" }))
+    case "module":
+      return cryptoki.modulePath === undefined
+        ? Effect.fail(new CryptokiOff({ missing: "device.cryptoki.module_path" }))
+        : Effect.succeed(`mode module, ${cryptoki.modulePath}`)
+    case "socket":
+      return Effect.succeed(`mode socket, ${cryptoki.socketPath}`)
+  }
+}
+
+/** Several keys that match are taken in the token's order: today this one, tomorrow perhaps another. */
+const uniqueKey = ({ actors }: CommandContext, examination: Examination, { key }: DeviceSettings) => {
+  const listed = actors.cryptoki.ask("ListKeys", { token: key }, { within: askLimits.list })
+  const unique = Effect.flatMap(listed, (keys) => {
+    const matching = keys.filter((one) => one.kind === "private" && matchesObject(key.uri ?? {}, one))
+    return matching.length > 1
+      ? Effect.fail(new KeyAmbiguous({ candidates: matching.map((one) => shownUri(one.uri)) }))
+      : Effect.succeed(matching)
+  })
+  return examination.check("key is unambiguous", unique, () => "yes")
+}
+
+const readPublicKey = ({ actors }: CommandContext, { key }: ChosenKey) =>
+  Effect.map(actors.cryptoki.ask("PublicKey", { key }, { within: askLimits.list }), (der) =>
+    createPublicKey({ key: Buffer.from(der), format: "der", type: "spki" })
+  )
+
+const describeKey = (key: KeyObject): string =>
+  key.asymmetricKeyType === "rsa"
+    ? `RSA ${key.asymmetricKeyDetails?.modulusLength ?? ""} bits`
+    : `EC ${key.asymmetricKeyDetails?.namedCurve ?? ""}`
+
+/** Mechanism lists cannot be trusted: a signature that verifies can. */
+const signatures = (context: CommandContext, examination: Examination, chosen: ChosenKey, publicKey: KeyObject) =>
+  Effect.forEach(
+    chosen.algorithm === "RSA"
+      ? (["rsa_pss_rsae_sha256", "rsa_pkcs1_sha256"] as const)
+      : chosen.scheme === undefined
+        ? []
+        : [chosen.scheme],
+    (scheme) =>
+      Effect.gen(function* () {
+        const message = randomBytes(64)
+        const from = yield* Clock.currentTimeMillis
+        const asked = context.actors.cryptoki.ask(
+          "Sign",
+          { key: chosen.key, scheme, message },
+          { within: askLimits.list }
+        )
+        const signature = yield* examination.check(`signs ${scheme}`, asked, (bytes) => `${bytes.length} bytes`)
+        const tookMs = (yield* Clock.currentTimeMillis) - from
+        if (signature === undefined) return
+        yield* verifies(scheme, message, publicKey, signature)
+          ? examination.pass("signature verifies", `with the public key, after ${tookMs} ms`)
+          : examination.fail("signature verifies", {
+              error: `the signature for ${scheme} does not fit the public key on the token`,
+              hint: "private and public key objects with the same id belong to different pairs: list them with tedge hsm list-keys"
+            })
+        yield* tookMs < connectionLimitMs / 2
+          ? examination.pass("signing time", `${tookMs} ms of the ${connectionLimitMs / 1000} s a connection waits`)
+          : examination.fail("signing time", {
+              error: `${tookMs} ms, and a connection waits ${connectionLimitMs / 1000} s`,
+              hint: "a smaller key, or ECDSA instead of RSA, signs faster"
+            })
+      }),
+    { discard: true }
+  )
+
+const verifies = (scheme: SignatureScheme, message: Uint8Array, key: KeyObject, signature: Uint8Array): boolean => {
+  const hash = `sha${scheme.slice(-3)}`
+  const padding = scheme.startsWith("rsa_pss")
+    ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
+    : {}
+  return verify(hash, message, { key, ...padding }, signature)
+}

@@ -1,0 +1,79 @@
+/**
+ * `tedge hsm doctor`: looks at everything between the settings and the cloud, from the outside in.
+ *
+ * Each check says ✓ or ✗, what it saw, and a next step. At most one PIN is tried, and only one that was not
+ * refused before. Exit code 1 when a check failed.
+ */
+import { Effect } from "effect"
+import { type Explanation, explain, type Failure } from "../../messages/explain.ts"
+import { exitCodes } from "../exit-codes.ts"
+import { certificateChecks } from "./doctor-certificate.ts"
+import { serverChecks } from "./doctor-server.ts"
+import { tokenChecks } from "./doctor-token.ts"
+import { askLimits, type CommandContext, type TokenCommand } from "./token-command.ts"
+
+export interface Check {
+  readonly name: string
+  readonly ok: boolean
+  /** What was seen, or the sentence of the failure. */
+  readonly detail: string
+  /** The next step; undefined when there is none to take. */
+  readonly hint?: string | undefined
+}
+
+/** Notes a check; the answer is what a later check needs, undefined when this one failed. */
+export interface Examination {
+  readonly pass: (name: string, detail: string) => Effect.Effect<void>
+  readonly fail: (name: string, explanation: Explanation) => Effect.Effect<void>
+  /** Passes with `detail` of the answer, or fails with the failure's sentence. */
+  readonly check: <A>(
+    name: string,
+    effect: Effect.Effect<A, Failure>,
+    detail: (answer: A) => string
+  ) => Effect.Effect<A | undefined>
+}
+
+export const doctor: TokenCommand = (context) =>
+  Effect.gen(function* () {
+    const { terminal, input } = context
+    const checks: Array<Check> = []
+    const asJson = input.on("json")
+    const examination = examine(checks, (check) => (asJson ? Effect.void : terminal.answer(lineOf(check))))
+    const { settings, device, cloud } = yield* readEverything(context)
+    if (!asJson) yield* terminal.line("At most one PIN is tried, and none that was refused before.")
+    const key = yield* tokenChecks(context, examination, settings, device)
+    yield* certificateChecks(examination, device.certPath, key)
+    if (cloud !== undefined) yield* serverChecks(examination, cloud)
+    if (asJson) yield* terminal.answer(`${JSON.stringify(checks, null, 2)}\n`)
+    return checks.every((check) => check.ok) ? exitCodes.ok : exitCodes.failed
+  })
+
+const readEverything = ({ actors, input }: CommandContext) =>
+  Effect.gen(function* () {
+    const within = { within: askLimits.read }
+    const selector = input.cloud ?? { cloud: "c8y" as const, profile: undefined }
+    const { settings } = yield* actors.config.ask("ReadCloudSettings", selector, within)
+    return { settings, device: settings.cloud.device, cloud: settings.cloud }
+  })
+
+const examine = (checks: Array<Check>, show: (check: Check) => Effect.Effect<void>): Examination => {
+  const note = (check: Check) =>
+    Effect.suspend(() => {
+      checks.push(check)
+      return show(check)
+    })
+  const pass: Examination["pass"] = (name, detail) => note({ name, ok: true, detail })
+  const fail: Examination["fail"] = (name, { error, hint }) => note({ name, ok: false, detail: error, hint })
+  return {
+    pass,
+    fail,
+    check: (name, effect, detail) =>
+      Effect.matchEffect(effect, {
+        onFailure: (failure) => Effect.as(fail(name, explain(failure)), undefined),
+        onSuccess: (answer) => Effect.as(pass(name, detail(answer)), answer)
+      })
+  }
+}
+
+const lineOf = ({ name, ok, detail, hint }: Check): string =>
+  `${ok ? "✓" : "✗"} ${name}: ${detail}\n${hint === undefined ? "" : `    hint: ${hint}\n`}`

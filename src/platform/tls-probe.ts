@@ -1,0 +1,53 @@
+/**
+ * Asks a TLS server for its certificate, without showing one of ours: is it there, is it trusted, is it the right one?
+ *
+ * A server that wants a client certificate ends the connection later; what we came for is known by then.
+ */
+import { isIP } from "node:net"
+import { connect, type PeerCertificate, rootCertificates } from "node:tls"
+import { Effect } from "effect"
+
+export type TlsProbe =
+  | { readonly kind: "trusted"; readonly protocol: string; readonly validFrom: Date; readonly validTo: Date }
+  | { readonly kind: "notTrusted"; readonly code: string; readonly detail: string }
+  | { readonly kind: "notReached"; readonly code: string; readonly detail: string }
+
+export interface ProbeTarget {
+  readonly host: string
+  readonly port: number
+  /** PEM. */
+  readonly trusted: ReadonlyArray<string>
+  readonly withinMs: number
+}
+
+export const probeTls = ({ host, port, trusted, withinMs }: ProbeTarget): Effect.Effect<TlsProbe> =>
+  Effect.callback<TlsProbe>((resume) => {
+    const ca = trusted.length === 0 ? [...rootCertificates] : [...trusted]
+    const name = isIP(host) === 0 ? { servername: host } : {}
+    const socket = connect({ host, port, ca, rejectUnauthorized: false, timeout: withinMs, ...name })
+    const end = (probe: TlsProbe): void => {
+      socket.destroy()
+      resume(Effect.succeed(probe))
+    }
+    socket.on("secureConnect", () => {
+      const error: unknown = socket.authorizationError
+      if (socket.authorized) end(trustedBy(socket.getProtocol(), socket.getPeerCertificate()))
+      else end({ kind: "notTrusted", code: codeOf(error), detail: error instanceof Error ? error.message : "" })
+    })
+    socket.on("timeout", () => end({ kind: "notReached", code: "ETIMEDOUT", detail: "" }))
+    socket.on("error", (error: NodeJS.ErrnoException) =>
+      end({ kind: "notReached", code: error.code ?? "EIO", detail: error.message })
+    )
+    return Effect.sync(() => void socket.destroy())
+  })
+
+const trustedBy = (protocol: string | null, certificate: PeerCertificate): TlsProbe => ({
+  kind: "trusted",
+  protocol: protocol ?? "TLS",
+  validFrom: new Date(certificate.valid_from),
+  validTo: new Date(certificate.valid_to)
+})
+
+/** Node gives the reason as an error or as its bare code. */
+const codeOf = (error: unknown): string =>
+  error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : String(error)
