@@ -108,7 +108,7 @@ const isWritable = (value: unknown): value is Value =>
 
 /** A profile that has nothing left goes: the highest table that is empty now. */
 const emptyTable = (tree: TomlTable, at: TomlPath): TomlPath | undefined => {
-  for (let length = 3; length < at.length; length++) {
+  for (let length = 1; length < at.length; length++) {
     const table = at.slice(0, length).reduce<unknown>((value, key) => (isTable(value) ? value[key] : undefined), tree)
     if (isTable(table) && isEmpty(table)) return at.slice(0, length)
   }

@@ -1,15 +1,14 @@
 /** Settings whose names are close to a misspelt one. */
 import { settingsTable } from "./settings-table.ts"
 
-/** Best first, at most three. */
+/** Those that differ least, at most three. */
 export const similarKeys = (given: string): ReadonlyArray<string> => {
   const typed = given.replaceAll("_", ".")
-  return settingsTable
+  const close = settingsTable
     .map(({ key }) => ({ key, distance: editDistance(typed, key.replaceAll("_", ".")) }))
     .filter(({ key, distance }) => distance <= Math.max(2, Math.floor(key.length / 5)))
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, 3)
-    .map(({ key }) => key)
+  const least = Math.min(...close.map(({ distance }) => distance))
+  return close.flatMap(({ key, distance }) => (distance === least ? [key] : [])).slice(0, 3)
 }
 
 /** Levenshtein's: insertions, deletions and replacements from `a` to `b`. */
