@@ -150,6 +150,7 @@ export class Mailbox<A, Signal = never> {
     const senders = this.senders ?? []
     this.senders = undefined
     for (const sender of senders) sender.admit("closed")
+    this.notify()
   }
 
   reopen(): void {
@@ -194,15 +195,11 @@ export class Mailbox<A, Signal = never> {
     })
   }
 
-  /** Waits for a message and gives it to `start` in the step that removes it. */
-  receive<B>(start: (item: A) => B): Effect.Effect<B> {
-    return Effect.callback<B>((resume) => {
-      const look = () => {
-        const item = this.poll()
-        if (item === undefined) this.park(look)
-        else resume(Effect.succeed(start(item)))
-      }
-      look()
+  /** Waits until there may be something to poll. */
+  untilReadable(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      this.park(() => resume(Effect.void))
+      if (this.data.length > 0 || this.isClosed) this.notify()
       return Effect.sync(() => this.unpark())
     })
   }

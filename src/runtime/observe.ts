@@ -1,0 +1,20 @@
+/**
+ * The runtime's events as a channel that may be looked at and never slows anybody.
+ *
+ * A tap: a looker that is behind misses events, and the channel counts them.
+ */
+import { Effect } from "effect"
+import { Channel } from "./channel.ts"
+import { type RuntimeEvent, RuntimeEvents } from "./events.ts"
+
+export interface Observed {
+  readonly channel: Channel<RuntimeEvent>
+  /** Gives the actors that are made inside this effect a place to tell their events. */
+  readonly around: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+export const observe = (options: { readonly slowAfterMs: number } = { slowAfterMs: 1000 }): Observed => {
+  const channel = Channel.make<RuntimeEvent>("runtime")
+  const sink = { publish: channel.offer, slowAfterMs: options.slowAfterMs }
+  return { channel, around: (effect) => Effect.provideService(effect, RuntimeEvents, sink) }
+}
