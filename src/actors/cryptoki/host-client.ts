@@ -1,0 +1,236 @@
+/**
+ * The parent's side of a token host: starts the process, asks it, ends it.
+ *
+ * A call has a time limit of its own, whoever asked and whether or not they still wait: past it the host is killed,
+ * since nothing else ends a native call that hangs. Requests are pipelined; answers come in any order.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { existsSync } from "node:fs"
+import { Socket } from "node:net"
+import { join } from "node:path"
+import { Data, Deferred, Effect, type Scope } from "effect"
+import { ModuleNotLoaded } from "../../messages/token-refusals.ts"
+import { hostEnvironment } from "./host-environment.ts"
+import { encodeFrame, frameReader } from "./host-frames.ts"
+import type { HostReply, HostRequestName, HostRequests, LibraryFacts } from "./host-protocol.ts"
+import { type ModuleWords, moduleWords } from "./module-words.ts"
+
+/** A PKCS#11 function answered with a code. */
+export class CallRefused extends Data.TaggedError("CallRefused")<{
+  /** `C_Sign` and the like. */
+  readonly call: string
+  readonly code: number
+  /** What the module printed. */
+  readonly detail: string
+}> {}
+
+/** The call took longer than it may; the host was killed. */
+export class CallTimedOut extends Data.TaggedError("CallTimedOut")<{
+  readonly call: HostRequestName
+  readonly afterMs: number
+}> {}
+
+/** The host ended before it answered. */
+export class HostDied extends Data.TaggedError("HostDied")<{
+  readonly call: HostRequestName
+  readonly signal: string | undefined
+  readonly detail: string
+}> {}
+
+export type HostFault = CallRefused | CallTimedOut | HostDied
+
+export interface TokenHost {
+  readonly library: LibraryFacts
+  readonly call: <Name extends HostRequestName>(
+    name: Name,
+    asked: HostRequests[Name]["asked"],
+    limitMs: number
+  ) => Effect.Effect<HostRequests[Name]["answer"], HostFault>
+}
+
+export interface HostSettings {
+  readonly modulePath: string
+  /** For C_Initialize with all the module does to be loaded. */
+  readonly initializeMs: number
+  /** The host gets what is allowed of it. */
+  readonly environment: NodeJS.ProcessEnv
+}
+
+/** Starts a host with the module loaded. It ends, politely if it can, when the scope closes. */
+export const startHost = (settings: HostSettings): Effect.Effect<TokenHost, ModuleNotLoaded | HostFault, Scope.Scope> =>
+  Effect.gen(function* () {
+    const host = yield* Effect.acquireRelease(
+      Effect.sync(() => spawnHost(settings)),
+      endHost
+    )
+    const scope = yield* Effect.scope
+    const call = caller(host, settings, scope)
+    const library = yield* call("load", { path: settings.modulePath }, settings.initializeMs)
+    return { library, call: (name, asked, limitMs) => neverLoads(call(name, asked, limitMs)) }
+  })
+
+interface Pending {
+  readonly name: HostRequestName
+  readonly done: Deferred.Deferred<unknown, HostFault | ModuleNotLoaded>
+}
+
+interface HostProcess {
+  readonly child: ChildProcess
+  readonly pipe: Socket
+  readonly words: ModuleWords
+  readonly pending: Map<number, Pending>
+  readonly exited: Deferred.Deferred<void>
+  lastCall: number
+  /** How it ended; undefined while it lives. */
+  end: { readonly signal: string | undefined } | undefined
+}
+
+const spawnHost = ({ environment }: HostSettings): HostProcess => {
+  const child = spawn(process.execPath, [hostEntry()], {
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    env: hostEnvironment(environment),
+    cwd: "/"
+  })
+  const pipe = child.stdio[3]
+  if (!(pipe instanceof Socket)) throw new Error("the token host has no pipe")
+  const host: HostProcess = {
+    child,
+    pipe,
+    words: moduleWords(),
+    pending: new Map(),
+    exited: Deferred.makeUnsafe(),
+    lastCall: 0,
+    end: undefined
+  }
+  child.stdout?.on("data", host.words.add)
+  child.stderr?.on("data", host.words.add)
+  const ended = (signal: string | undefined) => {
+    host.end ??= { signal }
+    // What a crashing module printed is still in the pipe: let it be read first.
+    setImmediate(() => buryHost(host))
+  }
+  child.on("exit", (_code, signal) => ended(signal ?? undefined))
+  child.on("error", () => ended(undefined))
+  listen(host)
+  return host
+}
+
+const listen = (host: HostProcess): void => {
+  const read = frameReader()
+  const lost = () => host.child.kill("SIGKILL")
+  host.pipe.on("data", (chunk) => {
+    try {
+      for (const value of read(chunk)) settle(host, value as HostReply)
+    } catch {
+      // A host that frames nonsense is no host any more; those who wait learn it from its end.
+      lost()
+    }
+  })
+  // A module may close every descriptor of its process; a host that cannot answer is of no use.
+  host.pipe.on("close", lost)
+  host.pipe.on("error", lost)
+}
+
+const settle = (host: HostProcess, reply: HostReply): void => {
+  const pending = host.pending.get(reply.call)
+  if (pending === undefined) return
+  host.pending.delete(reply.call)
+  if ("answer" in reply) return void Deferred.doneUnsafe(pending.done, Effect.succeed(reply.answer))
+  const { refusal } = reply
+  const detail = host.words.last()
+  switch (refusal.kind) {
+    case "code":
+      return void Deferred.doneUnsafe(
+        pending.done,
+        Effect.fail(new CallRefused({ call: refusal.call, code: refusal.code, detail }))
+      )
+    case "load":
+      return void Deferred.doneUnsafe(
+        pending.done,
+        Effect.fail(new ModuleNotLoaded({ path: "", reason: refusal.reason, detail: refusal.detail }))
+      )
+    case "defect":
+      return void Deferred.doneUnsafe(pending.done, Effect.die(new Error(`token host: ${refusal.detail}`)))
+  }
+}
+
+/** The process is gone: everyone who waits is told. */
+const buryHost = (host: HostProcess): void => {
+  for (const { name, done } of host.pending.values())
+    Deferred.doneUnsafe(
+      done,
+      Effect.fail(new HostDied({ call: name, signal: host.end?.signal, detail: host.words.last() }))
+    )
+  host.pending.clear()
+  Deferred.doneUnsafe(host.exited, Effect.void)
+}
+
+const caller =
+  (host: HostProcess, settings: HostSettings, scope: Scope.Scope) =>
+  <Name extends HostRequestName>(
+    name: Name,
+    asked: HostRequests[Name]["asked"],
+    limitMs: number
+  ): Effect.Effect<HostRequests[Name]["answer"], HostFault | ModuleNotLoaded> =>
+    Effect.gen(function* () {
+      const done = Deferred.makeUnsafe<unknown, HostFault | ModuleNotLoaded>()
+      if (host.end) return yield* new HostDied({ call: name, signal: host.end.signal, detail: host.words.last() })
+      host.lastCall += 1
+      const call = host.lastCall
+      host.pending.set(call, { name, done })
+      hideSecrets(host.words, asked)
+      host.pipe.write(encodeFrame({ call, name, asked }))
+      yield* Effect.forkIn(watch(host, call, name, done, limitMs), scope)
+      // The host is this program in this version: the answer has the type of its request.
+      return (yield* Deferred.await(done)) as HostRequests[Name]["answer"]
+    }).pipe(
+      Effect.catchTag("ModuleNotLoaded", ({ reason, detail }) =>
+        Effect.fail(new ModuleNotLoaded({ path: settings.modulePath, reason, detail }))
+      )
+    )
+
+const watch = (host: HostProcess, call: number, name: HostRequestName, done: Pending["done"], limitMs: number) =>
+  Effect.exit(Deferred.await(done)).pipe(
+    Effect.timeoutOrElse({
+      duration: limitMs,
+      orElse: () =>
+        Effect.sync(() => {
+          host.pending.delete(call)
+          Deferred.doneUnsafe(done, Effect.fail(new CallTimedOut({ call: name, afterMs: limitMs })))
+          host.child.kill("SIGKILL")
+        })
+    })
+  )
+
+/** Only `load` is refused with it. */
+const neverLoads = <A>(call: Effect.Effect<A, HostFault | ModuleNotLoaded>): Effect.Effect<A, HostFault> =>
+  Effect.catchTag(call, "ModuleNotLoaded", Effect.die)
+
+const hideSecrets = (words: ModuleWords, asked: object): void => {
+  for (const [field, value] of Object.entries(asked))
+    if (/pin$/i.test(field) && typeof value === "string") words.hide(value)
+}
+
+/** Closing the pipe asks the host to finish and to finalise its module. */
+const endHost = (host: HostProcess): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    if (host.end === undefined) host.pipe.end()
+    yield* Deferred.await(host.exited).pipe(
+      Effect.timeoutOrElse({
+        duration: politeEndMs,
+        orElse: () => {
+          host.child.kill("SIGKILL")
+          return Deferred.await(host.exited)
+        }
+      })
+    )
+  })
+
+/** How long a module may take to finalise. */
+const politeEndMs = 1000
+
+/** Beside the bundle we run from; in a checkout, where the build puts it. */
+const hostEntry = (): string => {
+  const beside = join(__dirname, "token-host.cjs")
+  return existsSync(beside) ? beside : join(__dirname, "../../../dist/token-host.cjs")
+}

@@ -1,0 +1,224 @@
+/**
+ * Does what a token host is asked. Keeps the loaded module and the sessions of its slots, and decides nothing.
+ */
+import { CKR_USER_ALREADY_LOGGED_IN, faultClass } from "./fault-class.ts"
+import type {
+  HostAttribute,
+  HostKeyMaterial,
+  HostObject,
+  HostRefusal,
+  HostReply,
+  HostRequest,
+  HostRequests,
+  HostToken
+} from "./host-protocol.ts"
+import { type HostSlot, hostSlot } from "./host-slot.ts"
+import {
+  CKA_ALWAYS_AUTHENTICATE,
+  CKA_CLASS,
+  CKA_EC_PARAMS,
+  CKA_EC_POINT,
+  CKA_ID,
+  CKA_KEY_TYPE,
+  CKA_LABEL,
+  CKA_MODULUS,
+  CKA_PUBLIC_EXPONENT,
+  CKA_SIGN,
+  CKA_TOKEN,
+  CKK_EC,
+  CKO_PRIVATE_KEY,
+  CKO_PUBLIC_KEY,
+  CKU_CONTEXT_SPECIFIC,
+  CKU_SO,
+  CKU_USER
+} from "./pkcs11-constants.ts"
+import {
+  type Handle,
+  handleOf,
+  handleText,
+  LoadFault,
+  ModuleFault,
+  openModule,
+  type Pkcs11Module
+} from "./pkcs11-module.ts"
+
+/** The state of one host process. */
+export interface HostState {
+  module: Pkcs11Module | undefined
+  readonly slots: Map<string, HostSlot>
+}
+
+type Asked<Name extends keyof HostRequests> = HostRequests[Name]["asked"]
+
+/** Never throws: what went wrong is in the reply. */
+export const reply = async (state: HostState, request: HostRequest): Promise<HostReply> => {
+  try {
+    return { call: request.call, answer: await answer(state, request) }
+  } catch (error) {
+    return { call: request.call, refusal: refusalOf(error) }
+  }
+}
+
+const answer = async (state: HostState, request: HostRequest): Promise<unknown> => {
+  if (request.name === "load") {
+    state.module = await openModule(request.asked.path)
+    return state.module.library()
+  }
+  const module = state.module
+  if (module === undefined) throw new Error("no module is loaded")
+  if (request.name === "tokens") return module.slots().flatMap((slot) => presentToken(module, slot))
+  const slot = slotOf(state, module, request.asked.slot)
+  switch (request.name) {
+    case "open":
+      await slot.onKeeper(() => undefined)
+      return module.token(slot.handle)
+    case "login":
+      return slot.onKeeper((session) => login(module, session, request.asked.pin))
+    case "close":
+      slot.closeAll()
+      return null
+    case "objects":
+      return slot.onKeeper((session) => objects(module, session, request.asked))
+    case "check":
+      return slot.onKeeper((session) => check(module, session, request.asked))
+    case "material":
+      return slot.onKeeper((session) => material(module, session, handleOf(request.asked.handle)))
+    case "sign":
+      return slot.onSigner((session) => sign(module, session, request.asked))
+    case "generate":
+      return slot.onWriter((session) => generate(module, session, request.asked))
+    case "destroy":
+      return slot.onWriter((session) => {
+        for (const handle of request.asked.handles) module.destroy(session, handleOf(handle))
+        return null
+      })
+    case "initToken":
+      return initToken(module, slot, request.asked)
+    case "setPin":
+      return slot.onWriter((session) => {
+        module.setPin(session, request.asked.oldPin, request.asked.newPin)
+        return null
+      })
+    case "resetPin":
+      slot.closeAll()
+      return slot.onWriter((session) => setPinBySo(module, session, request.asked.soPin, request.asked.newPin))
+  }
+}
+
+const slotOf = (state: HostState, module: Pkcs11Module, id: string): HostSlot => {
+  const known = state.slots.get(id)
+  if (known) return known
+  const slot = hostSlot(module, handleOf(id))
+  state.slots.set(id, slot)
+  return slot
+}
+
+/** One slot whose token cannot be read must not hide the others. */
+const presentToken = (module: Pkcs11Module, slot: Handle): ReadonlyArray<HostToken> => {
+  try {
+    return [module.token(slot)]
+  } catch (error) {
+    if (error instanceof ModuleFault) return []
+    throw error
+  }
+}
+
+const login = (module: Pkcs11Module, session: Handle, pin: string): boolean => {
+  try {
+    module.login(session, CKU_USER, pin)
+    return true
+  } catch (error) {
+    if (error instanceof ModuleFault && error.code === CKR_USER_ALREADY_LOGGED_IN) return false
+    throw error
+  }
+}
+
+const objects = (module: Pkcs11Module, session: Handle, asked: Asked<"objects">): ReadonlyArray<HostObject> => {
+  const template: Array<HostAttribute> = [
+    { type: CKA_CLASS, value: asked.kind === "private" ? CKO_PRIVATE_KEY : CKO_PUBLIC_KEY },
+    { type: CKA_TOKEN, value: true }
+  ]
+  if (asked.id) template.push({ type: CKA_ID, value: asked.id })
+  return module.find(session, template).map((handle) => describe(module, session, handle, asked.kind))
+}
+
+const describe = (module: Pkcs11Module, session: Handle, handle: Handle, kind: HostObject["kind"]): HostObject => {
+  const read = (type: number) => module.attribute(session, handle, type)
+  const keyType = numberOf(read(CKA_KEY_TYPE))
+  const mine = kind === "private"
+  return {
+    handle: handleText(handle),
+    kind,
+    keyType,
+    label: Buffer.from(read(CKA_LABEL) ?? []).toString("utf8"),
+    id: read(CKA_ID) ?? new Uint8Array(),
+    curve: keyType === CKK_EC ? read(CKA_EC_PARAMS) : undefined,
+    alwaysAuthenticate: mine && read(CKA_ALWAYS_AUTHENTICATE)?.[0] === 1,
+    maySign: mine && read(CKA_SIGN)?.[0] !== 0
+  }
+}
+
+/** CK_ULONG in this machine's byte order (little-endian on all we support). */
+const numberOf = (value: Uint8Array | undefined): number =>
+  value === undefined || value.length < 4 ? -1 : Buffer.from(value).readUInt32LE(0)
+
+const check = (module: Pkcs11Module, session: Handle, asked: Asked<"check">): boolean => {
+  try {
+    module.touchSession(session)
+    const id = module.attribute(session, handleOf(asked.handle), CKA_ID)
+    return id !== undefined && Buffer.compare(id, asked.id) === 0
+  } catch (error) {
+    if (error instanceof ModuleFault && faultClass(error.code) === "session") return false
+    throw error
+  }
+}
+
+const material = (module: Pkcs11Module, session: Handle, object: Handle): HostKeyMaterial => ({
+  curve: module.attribute(session, object, CKA_EC_PARAMS),
+  point: module.attribute(session, object, CKA_EC_POINT),
+  modulus: module.attribute(session, object, CKA_MODULUS),
+  exponent: module.attribute(session, object, CKA_PUBLIC_EXPONENT)
+})
+
+const sign = async (module: Pkcs11Module, session: Handle, asked: Asked<"sign">) => {
+  const key = handleOf(asked.handle)
+  for (const [rung, mechanism] of asked.mechanisms.entries()) {
+    try {
+      module.signInit(session, mechanism, key)
+    } catch (error) {
+      const last = rung === asked.mechanisms.length - 1
+      if (!last && error instanceof ModuleFault && faultClass(error.code) === "mechanism") continue
+      throw error
+    }
+    if (asked.contextPin !== undefined) module.login(session, CKU_CONTEXT_SPECIFIC, asked.contextPin)
+    return { signature: await module.sign(session, mechanism.input), rung }
+  }
+  throw new Error("no mechanism was given")
+}
+
+const generate = async (module: Pkcs11Module, session: Handle, asked: Asked<"generate">) => {
+  const { publicKey } = await module.generate(session, asked.mechanism, asked)
+  return material(module, session, publicKey)
+}
+
+const initToken = async (module: Pkcs11Module, slot: HostSlot, asked: Asked<"initToken">): Promise<HostToken> => {
+  module.initToken(slot.handle, asked.soPin, asked.label)
+  await slot.onWriter((session) => setPinBySo(module, session, asked.soPin, asked.pin))
+  return module.token(slot.handle)
+}
+
+const setPinBySo = (module: Pkcs11Module, session: Handle, soPin: string, pin: string): null => {
+  module.login(session, CKU_SO, soPin)
+  try {
+    module.initPin(session, pin)
+  } finally {
+    module.logout(session)
+  }
+  return null
+}
+
+const refusalOf = (error: unknown): HostRefusal => {
+  if (error instanceof ModuleFault) return { kind: "code", call: error.call, code: error.code }
+  if (error instanceof LoadFault) return { kind: "load", reason: error.reason, detail: error.message }
+  return { kind: "defect", detail: error instanceof Error ? error.message : String(error) }
+}

@@ -1,0 +1,122 @@
+/**
+ * The sessions of one slot inside a token host.
+ *
+ * One session, the keeper, holds the login and does what is not a signature. Signatures take sessions of their own,
+ * at most `parallelSigns`, reused when idle; one on which a call failed is closed, since an operation may still be
+ * open on it. A token that allows a single session signs on the keeper, and everything else waits meanwhile.
+ * Source: PKCS #11 v2.40, 5.6 (the login ends with the last session; a session does one thing at a time).
+ */
+import { CKR_SESSION_COUNT } from "./fault-class.ts"
+import { parallelSigns } from "./host-protocol.ts"
+import { type Handle, ModuleFault, type Pkcs11Module } from "./pkcs11-module.ts"
+
+export interface HostSlot {
+  readonly handle: Handle
+  /** Runs on the keeper, opening it if need be. */
+  readonly onKeeper: <A>(use: (session: Handle) => A) => Promise<A>
+  /** Runs on a read-write session of its own, closed afterwards. */
+  readonly onWriter: <A>(use: (session: Handle) => Promise<A> | A) => Promise<A>
+  /** Runs on one of the sessions for signatures; waits for one if all are busy. */
+  readonly onSigner: <A>(use: (session: Handle) => Promise<A>) => Promise<A>
+  readonly closeAll: () => void
+}
+
+interface Signer {
+  readonly session: Handle
+  /** Rises with closeAll: a session of an earlier age is closed already. */
+  readonly age: number
+}
+
+export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
+  let keeper: Handle | undefined
+  let idle: Array<Signer> = []
+  let open = 0
+  let age = 0
+  const waiting: Array<() => void> = []
+
+  const keep = (): Handle => {
+    keeper ??= module.openSession(handle, "read")
+    return keeper
+  }
+  const isKeeper = ({ session }: Signer) => session === keeper
+  const waitForChange = () => new Promise<void>((resolve) => waiting.push(resolve))
+  /** The keeper counts as a signer while it signs; it is among the idle ones otherwise. */
+  const keeperSigns = () => open === 1 && idle.length === 0 && keeperLent
+  let keeperLent = false
+
+  const openSigner = (): Signer | undefined => {
+    try {
+      const signer = { session: module.openSession(handle, "read"), age }
+      open += 1
+      return signer
+    } catch (error) {
+      if (!(error instanceof ModuleFault && error.code === CKR_SESSION_COUNT)) throw error
+      if (open > 0) return undefined
+      open += 1
+      keeperLent = true
+      return { session: keep(), age }
+    }
+  }
+  const take = async (): Promise<Signer> => {
+    for (;;) {
+      const signer = idle.pop() ?? (open < parallelSigns ? openSigner() : undefined)
+      if (signer) return signer
+      await waitForChange()
+    }
+  }
+  const giveBack = (signer: Signer, sound: boolean) => {
+    if (signer.age === age) {
+      if (sound) idle.push(signer)
+      else {
+        open -= 1
+        if (isKeeper(signer)) keeper = undefined
+        closeQuietly(module, signer.session)
+      }
+      if (open === 0) keeperLent = false
+    }
+    for (const wake of waiting.splice(0)) wake()
+  }
+  return {
+    handle,
+    onKeeper: async (use) => {
+      while (keeperSigns()) await waitForChange()
+      return use(keep())
+    },
+    onWriter: async (use) => {
+      const session = module.openSession(handle, "write")
+      try {
+        return await use(session)
+      } finally {
+        closeQuietly(module, session)
+      }
+    },
+    onSigner: async (use) => {
+      const signer = await take()
+      let sound = false
+      try {
+        const result = await use(signer.session)
+        sound = true
+        return result
+      } finally {
+        giveBack(signer, sound)
+      }
+    },
+    closeAll: () => {
+      age += 1
+      keeper = undefined
+      keeperLent = false
+      idle = []
+      open = 0
+      module.closeAllSessions(handle)
+      for (const wake of waiting.splice(0)) wake()
+    }
+  }
+}
+
+const closeQuietly = (module: Pkcs11Module, session: Handle): void => {
+  try {
+    module.closeSession(session)
+  } catch {
+    // It is given up either way; a dead session is the usual reason.
+  }
+}

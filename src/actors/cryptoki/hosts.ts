@@ -1,0 +1,88 @@
+/**
+ * Where token hosts come from: one for each who needs one, or one for all where the module allows no second process.
+ */
+import { Effect, Exit, Scope, Semaphore } from "effect"
+import type { ModuleNotLoaded } from "../../messages/token-refusals.ts"
+import { type HostFault, type HostSettings, startHost, type TokenHost } from "./host-client.ts"
+import { quirksOf } from "./quirks.ts"
+import type { CryptokiSettings } from "./settings.ts"
+
+export interface Hosts {
+  /** A host until the scope closes. `broken`: the one this asker had; nobody gets it again. */
+  readonly lease: (broken: TokenHost | undefined) => Effect.Effect<TokenHost, ModuleNotLoaded | HostFault, Scope.Scope>
+}
+
+export type StartHost = (settings: HostSettings) => Effect.Effect<TokenHost, ModuleNotLoaded | HostFault, Scope.Scope>
+
+/** `scope`: a shared host ends with it at the latest. */
+export const makeHosts = (
+  settings: CryptokiSettings,
+  start: StartHost = startHost
+): Effect.Effect<Hosts, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Effect.scope
+    const spec = {
+      modulePath: settings.modulePath,
+      initializeMs: settings.limits.initializeMs,
+      environment: settings.environment
+    }
+    const state: State = { isShared: undefined, current: undefined, changing: Semaphore.makeUnsafe(1) }
+    const started = Effect.tap(start(spec), ({ library }) =>
+      Effect.sync(() => {
+        state.isShared = quirksOf(library, settings.environment).sharedModule
+      })
+    )
+    const leaseShared = (broken: TokenHost | undefined) =>
+      Effect.gen(function* () {
+        if (broken && state.current?.host === broken) yield* endShared(state)
+        if (state.current) return yield* use(state, state.current)
+        if (state.isShared === false) return yield* started
+        const own = yield* Scope.fork(scope)
+        const host = yield* Effect.onError(Scope.provide(started, own), (cause) =>
+          Scope.close(own, Exit.failCause(cause))
+        )
+        if (state.isShared) {
+          state.current = { host, scope: own, users: 0 }
+          return yield* use(state, state.current)
+        }
+        yield* Effect.addFinalizer((exit) => Scope.close(own, exit))
+        return host
+      })
+    return {
+      // Until the first host has told what module it is, one starts after the other.
+      lease: (broken) =>
+        Effect.suspend(() => (state.isShared === false ? started : state.changing.withPermit(leaseShared(broken))))
+    }
+  })
+
+interface Leased {
+  readonly host: TokenHost
+  readonly scope: Scope.Closeable
+  users: number
+}
+
+interface State {
+  /** Undefined: no host has told yet. */
+  isShared: boolean | undefined
+  current: Leased | undefined
+  readonly changing: Semaphore.Semaphore
+}
+
+const use = (state: State, leased: Leased): Effect.Effect<TokenHost, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      leased.users += 1
+      return leased.host
+    }),
+    () => {
+      leased.users -= 1
+      return leased.users === 0 && state.current === leased ? endShared(state) : Effect.void
+    }
+  )
+
+const endShared = (state: State): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const leased = state.current
+    state.current = undefined
+    return leased ? Scope.close(leased.scope, Exit.void) : Effect.void
+  })

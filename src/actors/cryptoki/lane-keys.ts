@@ -1,0 +1,81 @@
+/**
+ * Finds the private key a request means, once per session: later requests with the same URI get the same key.
+ */
+import { Effect } from "effect"
+import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { namesObject } from "../../messages/pkcs11-uri-match.ts"
+import { KeyNotFound, SchemeNotSupported, type UriNotUsable } from "../../messages/token-refusals.ts"
+import type { HostFault } from "./host-client.ts"
+import type { HostKeyMaterial, HostObject } from "./host-protocol.ts"
+import { keyTypeName, signingKey } from "./key-facts.ts"
+import type { LaneTools } from "./lane-session.ts"
+import { CKK_RSA } from "./pkcs11-constants.ts"
+import type { FoundKey, Seat, SeatSession } from "./seat.ts"
+import { firstKey, keyUri, notForSigning } from "./select-key.ts"
+import { shownUri, tokenName } from "./token-facts.ts"
+
+type KeyRefusal = KeyNotFound | UriNotUsable | SchemeNotSupported | HostFault
+
+export const findKey = (
+  tools: LaneTools,
+  seat: Seat,
+  session: SeatSession,
+  uri: Pkcs11Uri
+): Effect.Effect<FoundKey, KeyRefusal> =>
+  Effect.suspend(() => {
+    const wanted = shownUri(uri)
+    const known = session.keys.get(wanted)
+    if (known) return Effect.succeed(known)
+    return Effect.tap(searchKey(tools, seat, uri), (found) =>
+      Effect.sync(() => {
+        if (session.keys.size >= rememberedKeys) session.keys.clear()
+        session.keys.set(wanted, found)
+      })
+    )
+  })
+
+const searchKey = (tools: LaneTools, seat: Seat, uri: Pkcs11Uri): Effect.Effect<FoundKey, KeyRefusal> =>
+  Effect.gen(function* () {
+    const unusable = notForSigning(uri)
+    if (unusable) return yield* unusable
+    const token = tokenName(seat.token)
+    const selected = firstKey(uri, yield* listObjects(tools, seat, "private", uri.id))
+    if (selected === undefined)
+      return yield* new KeyNotFound({
+        uri: namesObject(uri) ? shownUri(uri) : undefined,
+        token,
+        elsewhere: undefined
+      })
+    const { object, others } = selected
+    const shown = (one: HostObject) => shownUri(keyUri(seat.token, one))
+    if (others.length > 0)
+      yield* tools.publish({ _tag: "SeveralKeysMatched", taken: shown(object), others: others.map(shown) })
+    const key = signingKey(object, yield* ownMaterial(tools, seat, object))
+    if (key === undefined)
+      return yield* new SchemeNotSupported({ token, scheme: "any", keyType: keyTypeName(object, key) })
+    return { object, key, pssRung: 0 }
+  })
+
+export const listObjects = (
+  tools: LaneTools,
+  seat: Seat,
+  kind: HostObject["kind"],
+  id: Uint8Array | undefined
+): Effect.Effect<ReadonlyArray<HostObject>, HostFault> =>
+  seat.host.call("objects", { slot: seat.token.facts.slot, kind, id }, tools.settings.limits.listMs)
+
+export const readMaterial = (
+  tools: LaneTools,
+  seat: Seat,
+  { handle }: HostObject
+): Effect.Effect<HostKeyMaterial, HostFault> =>
+  seat.host.call("material", { slot: seat.token.facts.slot, handle }, tools.settings.limits.listMs)
+
+/** The private object tells an EC key's curve already; an RSA key's length is in its modulus. */
+const ownMaterial = (tools: LaneTools, seat: Seat, object: HostObject): Effect.Effect<HostKeyMaterial, HostFault> =>
+  object.keyType === CKK_RSA
+    ? readMaterial(tools, seat, object)
+    : Effect.succeed({ curve: object.curve, point: undefined, modulus: undefined, exponent: undefined })
+
+/** Bounds what clients with many URIs can make us remember. */
+const rememberedKeys = 256

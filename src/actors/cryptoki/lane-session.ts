@@ -1,0 +1,125 @@
+/**
+ * What every request on a token begins with: a session, and the login if the token wants one.
+ *
+ * Nobody works on another's login: a request whose PIN is not the one the login was made with is refused without
+ * asking the token. A token that wants no login never gets a PIN.
+ * Source: PKCS #11 v2.40, 5.6 (a login holds for all sessions of the process).
+ */
+import { Effect, Redacted } from "effect"
+import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { PinMissing, PinRejected, type TokenUnavailable } from "../../messages/token-refusals.ts"
+import type { HostFault } from "./host-client.ts"
+import type { LatchedToken, PinLatch } from "./pin-latch.ts"
+import { CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED } from "./pkcs11-constants.ts"
+import { pinMark, type Seat, type SeatSession } from "./seat.ts"
+import type { CryptokiSettings, Publish } from "./settings.ts"
+import { shownUri, type Token, tokenIdentity, tokenName, tokenUri, wantsLogin } from "./token-facts.ts"
+
+/** What the lanes of one CryptokiActor share. */
+export interface LaneTools {
+  readonly settings: CryptokiSettings
+  readonly latch: PinLatch
+  readonly publish: Publish
+}
+
+/** Who asks: the PIN they bring, if any. A `pin-value` in the URI goes before it. */
+export interface Asker {
+  readonly uri: Pkcs11Uri
+  readonly pin: Redacted.Redacted<string> | undefined
+}
+
+export type LoginRefusal = PinMissing | PinRejected | TokenUnavailable | HostFault
+
+/** An open session, logged in with the asker's PIN if the token wants that. */
+export const loggedIn = (tools: LaneTools, seat: Seat, asker: Asker): Effect.Effect<SeatSession, LoginRefusal> =>
+  Effect.suspend(() => {
+    const ready = alreadyIn(tools, seat, asker)
+    return ready ?? Effect.andThen(openSession(tools, seat), logIn(tools, seat, asker))
+  })
+
+/** Undefined when there is something to do first. */
+const alreadyIn = (tools: LaneTools, seat: Seat, asker: Asker) => {
+  const { session, token } = seat
+  if (session === undefined) return undefined
+  if (!wantsLogin(token)) return Effect.succeed(session)
+  const chosen = pinOf(tools, token, asker)
+  if (session.login === undefined || chosen === undefined) return undefined
+  return session.login(chosen)
+    ? Effect.succeed(session)
+    : Effect.fail(new PinRejected({ token: tokenName(token), reason: "differs" }))
+}
+
+/** An open session, with or without a login. */
+export const openSession = (tools: LaneTools, seat: Seat): Effect.Effect<SeatSession, HostFault> =>
+  seat.preparing.withPermit(
+    Effect.suspend(() => {
+      if (seat.session) return Effect.succeed(seat.session)
+      const { listMs } = tools.settings.limits
+      return Effect.map(seat.host.call("open", { slot: seat.token.facts.slot }, listMs), () => {
+        seat.session = { login: undefined, keys: new Map() }
+        return seat.session
+      })
+    })
+  )
+
+/** Gives the session up; the next request opens another. */
+export const closeSession = (tools: LaneTools, seat: Seat): Effect.Effect<void, HostFault> =>
+  seat.preparing.withPermit(
+    Effect.suspend(() => {
+      seat.session = undefined
+      return Effect.asVoid(seat.host.call("close", { slot: seat.token.facts.slot }, tools.settings.limits.listMs))
+    })
+  )
+
+const logIn = (tools: LaneTools, seat: Seat, asker: Asker): Effect.Effect<SeatSession, LoginRefusal> =>
+  seat.preparing
+    .withPermit(
+      Effect.gen(function* () {
+        const { session, token } = seat
+        // Given up by another request since it was opened: ours is to open it again.
+        if (session === undefined) return undefined
+        const ready = alreadyIn(tools, seat, asker)
+        if (ready) return yield* ready
+        const pin = pinOf(tools, token, asker)
+        if (pin === undefined) return yield* new PinMissing({ token: tokenName(token) })
+        yield* refuseEndangered(tools, seat)
+        if (pin === guidesPin) yield* tools.publish({ _tag: "DefaultPinTried", token: tokenName(token) })
+        const asked = { slot: token.facts.slot, pin: Redacted.value(pin) }
+        yield* tools.latch.guard(
+          latchedToken(token),
+          pin,
+          seat.host.call("login", asked, tools.settings.limits.loginMs)
+        )
+        session.login = pinMark(pin)
+        return session
+      })
+    )
+    .pipe(Effect.flatMap((session) => (session ? Effect.succeed(session) : loggedIn(tools, seat, asker))))
+
+/** A token that is locked, or would be by one more wrong PIN, is left to a person. */
+const refuseEndangered = (tools: LaneTools, seat: Seat): Effect.Effect<void, PinRejected | HostFault> =>
+  Effect.gen(function* () {
+    const { slot } = seat.token.facts
+    const { flags } = yield* seat.host.call("open", { slot }, tools.settings.limits.listMs)
+    const token = tokenName(seat.token)
+    if ((flags & CKF_USER_PIN_LOCKED) !== 0) return yield* new PinRejected({ token, reason: "locked" })
+    if ((flags & CKF_USER_PIN_FINAL_TRY) !== 0) return yield* new PinRejected({ token, reason: "finalTry" })
+  })
+
+/** The PIN that counts for this request; undefined: there is none. */
+export const pinOf = (tools: LaneTools, token: Token, asker: Asker): Redacted.Redacted<string> | undefined =>
+  asker.uri.pinValue ??
+  asker.pin ??
+  tools.settings.defaultPin ??
+  tools.settings.scope?.pinValue ??
+  // thin-edge's guide sets no PIN, and its token is SoftHSM2, which never locks.
+  (token.facts.manufacturer === softHsm ? guidesPin : undefined)
+
+export const latchedToken = (token: Token): LatchedToken => ({
+  identity: tokenIdentity(token),
+  name: tokenName(token),
+  uri: shownUri(tokenUri(token))
+})
+
+const softHsm = "SoftHSM project"
+const guidesPin = Redacted.make("123456")

@@ -1,0 +1,97 @@
+/**
+ * Signs, with exactly one C_Sign for each request that the token serves.
+ */
+import { Effect, Fiber, Redacted } from "effect"
+import type { ChosenKey } from "../../messages/cryptoki.ts"
+import type { SignatureScheme } from "../../messages/signature-scheme.ts"
+import { PinMissing, SchemeNotSupported, TokenError } from "../../messages/token-refusals.ts"
+import { keyTypeName, schemesOf } from "./key-facts.ts"
+import { type Asker, type LaneTools, type LoginRefusal, latchedToken, pinOf } from "./lane-session.ts"
+import type { FoundKey, Seat } from "./seat.ts"
+import { keyUri } from "./select-key.ts"
+import { mechanismLadder, tlsSignature } from "./signature.ts"
+import { tokenName } from "./token-facts.ts"
+
+/** Key and scheme for a handshake, bound to each other: the selector names serial and id. */
+export const chosenKey = (
+  seat: Seat,
+  found: FoundKey,
+  asker: Asker,
+  offered: ReadonlyArray<SignatureScheme>
+): ChosenKey => {
+  const pin = asker.uri.pinValue ?? asker.pin
+  return {
+    key: { uri: { ...keyUri(seat.token, found.object), type: "private" }, ...(pin ? { pin } : {}) },
+    algorithm: found.key.type === "EC" ? "ECDSA" : "RSA",
+    scheme: schemesOf(found.key).find((scheme) => offered.includes(scheme))
+  }
+}
+
+export interface SignOrder {
+  readonly found: FoundKey
+  /** Undefined: the key's preferred one. */
+  readonly scheme: SignatureScheme | undefined
+  readonly message: Uint8Array
+  readonly asker: Asker
+}
+
+export const signWith = (
+  tools: LaneTools,
+  seat: Seat,
+  order: SignOrder
+): Effect.Effect<Uint8Array, SchemeNotSupported | TokenError | LoginRefusal> =>
+  Effect.gen(function* () {
+    const { found } = order
+    const token = tokenName(seat.token)
+    const scheme = schemesOf(found.key).find((one) => order.scheme === undefined || one === order.scheme)
+    if (scheme === undefined)
+      return yield* new SchemeNotSupported({
+        token,
+        scheme: order.scheme ?? "any",
+        keyType: keyTypeName(found.object, found.key)
+      })
+    const raw = yield* seat.signing.withPermit(rawSignature(tools, seat, order, scheme))
+    const signature = tlsSignature(found.key, raw)
+    if (signature) return signature
+    return yield* new TokenError({
+      token,
+      call: "C_Sign",
+      code: "CKR_OK",
+      detail: `a signature of ${raw.length} bytes`
+    })
+  })
+
+const rawSignature = (tools: LaneTools, seat: Seat, order: SignOrder, scheme: SignatureScheme) =>
+  Effect.gen(function* () {
+    const { found, asker } = order
+    const ladder = mechanismLadder(scheme, order.message)
+    const start = Math.min(found.pssRung, ladder.length - 1)
+    const pin = found.object.alwaysAuthenticate ? pinOf(tools, seat.token, asker) : undefined
+    if (found.object.alwaysAuthenticate && pin === undefined)
+      return yield* new PinMissing({ token: tokenName(seat.token) })
+    const call = seat.host.call(
+      "sign",
+      {
+        slot: seat.token.facts.slot,
+        handle: found.object.handle,
+        mechanisms: ladder.slice(start),
+        contextPin: pin && Redacted.value(pin)
+      },
+      tools.settings.limits.signMs
+    )
+    const watched = tellWhenSlow(tools, seat, call)
+    const { signature, rung } = yield* pin ? tools.latch.guard(latchedToken(seat.token), pin, watched) : watched
+    if (ladder.length > 1) found.pssRung = start + rung
+    return signature
+  })
+
+/** A token that takes long may wait for a finger: somebody should know. */
+const tellWhenSlow = <A, E>(tools: LaneTools, seat: Seat, call: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.gen(function* () {
+    const telling = yield* Effect.forkChild(
+      Effect.delay(tools.publish({ _tag: "TokenWaits", token: tokenName(seat.token), forMs: slowAfterMs }), slowAfterMs)
+    )
+    return yield* Effect.ensuring(call, Fiber.interrupt(telling))
+  })
+
+const slowAfterMs = 2000

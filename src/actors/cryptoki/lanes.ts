@@ -1,0 +1,112 @@
+/**
+ * The lanes of a CryptokiActor: found by what a URI says about the token, started when there is none yet.
+ */
+import { Effect, Result, Scope, Semaphore } from "effect"
+import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
+import type { TokenRefusal } from "../../messages/token-refusals.ts"
+import { start } from "../../runtime/actor.ts"
+import type { ActorRef } from "../../runtime/protocol.ts"
+import type { Hosts } from "./hosts.ts"
+import { type LaneProtocol, laneBehaviour } from "./lane.ts"
+import type { LaneTools } from "./lane-session.ts"
+import type { Listing } from "./listing.ts"
+import { makeSeat } from "./seat.ts"
+import { withoutObject } from "./select-key.ts"
+import { firstToken } from "./select-token.ts"
+import { matchable, shownUri, type Token, tokenIdentity, tokenName, tokenUri } from "./token-facts.ts"
+
+export interface LaneOf {
+  readonly ref: ActorRef<LaneProtocol>
+  readonly token: Token
+}
+
+export interface Lanes {
+  /** The lane of the token that a URI means. */
+  readonly find: (uri: Pkcs11Uri) => Effect.Effect<LaneOf, TokenRefusal>
+  /** The lane of a token that was listed. */
+  readonly of: (token: Token) => Effect.Effect<LaneOf>
+  /** The next request that named this lane's token asks the module again which token is meant. */
+  readonly doubt: (lane: LaneOf) => Effect.Effect<void>
+  readonly all: Effect.Effect<ReadonlyArray<LaneOf>>
+}
+
+export interface LanesSpec {
+  readonly tools: LaneTools
+  readonly hosts: Hosts
+  readonly listing: Listing
+}
+
+interface State {
+  readonly lanes: Map<string, LaneOf>
+  /** By the printed token part of the URI. */
+  readonly meant: Map<string, LaneOf>
+}
+
+export const makeLanes = (spec: LanesSpec): Effect.Effect<Lanes, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Effect.scope
+    const state: State = { lanes: new Map(), meant: new Map() }
+    const starting = Semaphore.makeUnsafe(1)
+    const of = (token: Token) =>
+      starting.withPermit(
+        Effect.suspend(() => {
+          const known = state.lanes.get(tokenIdentity(token))
+          return known
+            ? Effect.succeed(known)
+            : Effect.provideService(startLane(spec, state, token), Scope.Scope, scope)
+        })
+      )
+    return {
+      of,
+      find: (uri) => find(spec, state, of, uri),
+      doubt: (lane) => Effect.sync(() => forget(state.meant, lane)),
+      all: Effect.sync(() => [...state.lanes.values()])
+    }
+  })
+
+const find = (spec: LanesSpec, state: State, of: Lanes["of"], uri: Pkcs11Uri): Effect.Effect<LaneOf, TokenRefusal> =>
+  Effect.gen(function* () {
+    const wanted = shownUri(withoutObject(uri))
+    const meant = state.meant.get(wanted)
+    if (meant) return meant
+    const selected = yield* Effect.result(
+      Effect.flatMap(spec.listing.tokens(listAgainAfterMs), (tokens) => firstToken(uri, tokens))
+    )
+    if (Result.isFailure(selected)) {
+      // A token that is out for the moment has a lane that looks for it.
+      const known = [...state.lanes.values()].find(({ token }) => matchesToken(uri, matchable(token)))
+      return known ?? (yield* Effect.fail(selected.failure))
+    }
+    const { token, others } = selected.success
+    const shown = (one: Token) => shownUri(tokenUri(one))
+    if (others.length > 0)
+      yield* spec.tools.publish({ _tag: "SeveralTokensMatched", taken: shown(token), others: others.map(shown) })
+    const lane = yield* of(token)
+    if (state.meant.size >= rememberedUris) state.meant.clear()
+    state.meant.set(wanted, lane)
+    return lane
+  })
+
+const startLane = (spec: LanesSpec, state: State, token: Token) =>
+  Effect.gen(function* () {
+    const spare = yield* spec.listing.takeHost
+    const first = spare && { seat: makeSeat(spare.host, token, spare.since), scope: spare.scope }
+    const ref = yield* start<LaneProtocol, never, never>({
+      name: `cryptoki/${tokenName(token)}`,
+      mailbox: { capacity: 256, overflow: { policy: "refuse" } },
+      behaviour: laneBehaviour({ ...spec, token, first })
+    })
+    const lane = { ref, token }
+    state.lanes.set(tokenIdentity(token), lane)
+    return lane
+  })
+
+const forget = (meant: Map<string, LaneOf>, lane: LaneOf): void => {
+  for (const [uri, one] of meant) if (one === lane) meant.delete(uri)
+}
+
+/** A token that was not there is not looked for sooner. */
+const listAgainAfterMs = 30_000
+/** Bounds what clients with many URIs can make us remember. */
+const rememberedUris = 256

@@ -1,0 +1,38 @@
+/**
+ * Keeps the last lines a PKCS#11 module printed: often the only hint to why a call failed.
+ *
+ * Bounded; control characters and the PINs that were sent to the module are taken out.
+ */
+
+export interface ModuleWords {
+  readonly add: (chunk: Uint8Array) => void
+  /** From now on this text is never part of the words. */
+  readonly hide: (secret: string) => void
+  /** One line, empty if the module said nothing. */
+  readonly last: () => string
+}
+
+const keptBytes = 4096
+const keptLines = 3
+
+export const moduleWords = (): ModuleWords => {
+  let text = ""
+  const secrets = new Set<string>()
+  return {
+    add: (chunk) => {
+      text = (text + Buffer.from(chunk).toString("utf8")).slice(-keptBytes)
+    },
+    hide: (secret) => {
+      if (secret !== "") secrets.add(secret)
+    },
+    last: () => {
+      const shown = [...secrets].reduce((words, secret) => words.replaceAll(secret, "[REDACTED]"), text)
+      return shown
+        .split("\n")
+        .map((line) => line.replace(/\p{Cc}+/gu, " ").trim())
+        .filter((line) => line !== "")
+        .slice(-keptLines)
+        .join("; ")
+    }
+  }
+}

@@ -1,0 +1,20 @@
+/**
+ * What is known of single modules that changes how we use them. Recognised by what the library says of itself.
+ */
+import type { LibraryFacts } from "./host-protocol.ts"
+
+export interface Quirks {
+  /** Two processes cannot use the module at once, so all its tokens share one host. */
+  readonly sharedModule: boolean
+}
+
+export const quirksOf = (library: LibraryFacts, environment: NodeJS.ProcessEnv): Quirks => ({
+  sharedModule: isTpm(library) && !hasResourceManager(environment)
+})
+
+const isTpm = ({ manufacturer, description }: LibraryFacts): boolean =>
+  /tpm2-pkcs11|tpm2-software|tpm2\.0/i.test(`${manufacturer} ${description}`)
+
+/** A TPM holds three objects; without a resource manager the second process finds no room. */
+const hasResourceManager = ({ TPM2_PKCS11_TCTI: tcti = "" }: NodeJS.ProcessEnv): boolean =>
+  /^tabrmd|\/dev\/tpmrm/.test(tcti)

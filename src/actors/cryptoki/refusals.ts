@@ -1,0 +1,24 @@
+/** From what a host reports to what a token refuses with. */
+import {
+  TokenError,
+  TokenHostDied,
+  type TokenRefusal,
+  TokenTimeout,
+  TokenUnavailable
+} from "../../messages/token-refusals.ts"
+import { codeName, faultClass } from "./fault-class.ts"
+import type { HostFault } from "./host-client.ts"
+
+/** `token`: its name for people. */
+export const refusalOf = (fault: HostFault, token: string): TokenRefusal => {
+  switch (fault._tag) {
+    case "CallTimedOut":
+      return new TokenTimeout({ token, call: fault.call, afterMs: fault.afterMs })
+    case "HostDied":
+      return new TokenHostDied({ token, call: fault.call, signal: fault.signal, detail: fault.detail })
+    case "CallRefused": {
+      const facts = { token, call: fault.call, code: codeName(fault.code), detail: fault.detail }
+      return faultClass(fault.code) === "device" ? new TokenUnavailable(facts) : new TokenError(facts)
+    }
+  }
+}

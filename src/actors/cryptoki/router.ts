@@ -1,0 +1,85 @@
+/**
+ * What the messages of CryptokiActor share: which token is meant, and the way to its lane.
+ */
+import { Duration, Effect, type Scope } from "effect"
+import type { KeySelector } from "../../messages/cryptoki.ts"
+import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
+import { type TokenRefusal, TokenUnavailable } from "../../messages/token-refusals.ts"
+import type { AskFailed } from "../../runtime/errors.ts"
+import type { ActorRef } from "../../runtime/protocol.ts"
+import { type Hosts, makeHosts, type StartHost } from "./hosts.ts"
+import type { LaneProtocol } from "./lane.ts"
+import type { Asker, LaneTools } from "./lane-session.ts"
+import { type LaneOf, type Lanes, makeLanes } from "./lanes.ts"
+import { latchStore } from "./latch-store.ts"
+import { type Listing, makeListing } from "./listing.ts"
+import { makePinLatch } from "./pin-latch.ts"
+import type { CryptokiSettings, Publish } from "./settings.ts"
+import { tokenName } from "./token-facts.ts"
+
+export interface Router {
+  readonly tools: LaneTools
+  readonly hosts: Hosts
+  readonly listing: Listing
+  readonly lanes: Lanes
+}
+
+export interface CryptokiDeps {
+  readonly publish: Publish
+  /** Instead of a child process: for tests of what needs no module. */
+  readonly startHost?: StartHost
+}
+
+export const makeRouter = (
+  settings: CryptokiSettings,
+  deps: CryptokiDeps,
+  task: (effect: Effect.Effect<void>) => Effect.Effect<void>
+): Effect.Effect<Router, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { publish } = deps
+    const store = latchStore({ directory: settings.latchDirectory, group: settings.latchGroup })
+    const latch = makePinLatch(store, settings.defaultPin, ({ name }) => publish({ _tag: "PinLatched", token: name }))
+    const tools = { settings, latch, publish }
+    const hosts = yield* makeHosts(settings, deps.startHost)
+    const listing = yield* makeListing({ settings, hosts, task })
+    const lanes = yield* makeLanes({ tools, hosts, listing })
+    return { tools, hosts, listing, lanes }
+  })
+
+/** The URI as the scope narrows it; the scope's attributes win. */
+export const narrowed = (router: Router, { uri, pin }: KeySelector): Asker => ({
+  uri: mergeScope(router.tools.settings.scope, uri ?? {}).uri,
+  pin
+})
+
+/** Hands a request to the lane of the token it means. */
+export const toLane = <A>(
+  router: Router,
+  key: KeySelector,
+  ask: (lane: ActorRef<LaneProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>
+): Effect.Effect<A, TokenRefusal> =>
+  Effect.suspend(() => {
+    const asker = narrowed(router, key)
+    return Effect.flatMap(router.lanes.find(asker.uri), (lane) => throughLane(router, lane, ask(lane.ref, asker)))
+  })
+
+/** A lane that cannot take the request, or ended over it, is a token that cannot be used just now. */
+export const throughLane = <A>(
+  router: Router,
+  lane: LaneOf,
+  asked: Effect.Effect<A, TokenRefusal | AskFailed>
+): Effect.Effect<A, TokenRefusal> =>
+  asked.pipe(
+    Effect.catchTags({
+      Undeliverable: ({ _tag }) => unusable(lane, _tag),
+      PeerDown: ({ _tag }) => unusable(lane, _tag),
+      AskTimeout: ({ _tag }) => unusable(lane, _tag)
+    }),
+    Effect.tapErrorTag("TokenUnavailable", () => router.lanes.doubt(lane))
+  )
+
+const unusable = (lane: LaneOf, why: string) =>
+  Effect.fail(new TokenUnavailable({ token: tokenName(lane.token), call: undefined, code: undefined, detail: why }))
+
+/** The asker's own deadline holds; a lane adds none. */
+export const noLimit = { within: Duration.infinity }

@@ -1,0 +1,56 @@
+/**
+ * A token in use: its host, its open session, the login on it, and the keys found so far.
+ *
+ * With the host all of it is lost; with the session, login and keys.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
+import { Redacted, Semaphore } from "effect"
+import type { TokenHost } from "./host-client.ts"
+import { type HostObject, parallelSigns } from "./host-protocol.ts"
+import type { SigningKey } from "./key-facts.ts"
+import type { Token } from "./token-facts.ts"
+
+export interface FoundKey {
+  readonly object: HostObject
+  readonly key: SigningKey
+  /** The rung of the PSS ladder this token took. */
+  pssRung: number
+}
+
+export interface Seat {
+  readonly host: TokenHost
+  readonly token: Token
+  /** When the host was started, milliseconds since 1970. */
+  readonly since: number
+  /** One request prepares session, login or keys at a time. */
+  readonly preparing: Semaphore.Semaphore
+  /** As many as the host works on at once, so that a call's time limit begins when its work does. */
+  readonly signing: Semaphore.Semaphore
+  session: SeatSession | undefined
+}
+
+export interface SeatSession {
+  /** The PIN the login was made with; undefined: not logged in. */
+  login: PinMark | undefined
+  /** By the printed URI that was asked for. */
+  readonly keys: Map<string, FoundKey>
+}
+
+export const makeSeat = (host: TokenHost, token: Token, since: number): Seat => ({
+  host,
+  token,
+  since,
+  preparing: Semaphore.makeUnsafe(1),
+  signing: Semaphore.makeUnsafe(parallelSigns),
+  session: undefined
+})
+
+/** Tells whether another PIN is the same, without keeping the PIN. */
+export type PinMark = (pin: Redacted.Redacted<string>) => boolean
+
+export const pinMark = (pin: Redacted.Redacted<string>): PinMark => {
+  const key = randomBytes(32)
+  const digest = (of: Redacted.Redacted<string>) => createHmac("sha256", key).update(Redacted.value(of)).digest()
+  const mark = digest(pin)
+  return (other) => timingSafeEqual(mark, digest(other))
+}

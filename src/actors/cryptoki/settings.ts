@@ -1,0 +1,45 @@
+/** What CryptokiActor is started with. Values come from the settings; nothing here reads a file. */
+import type { Effect, Redacted } from "effect"
+import type { CryptokiEvent } from "../../messages/cryptoki.ts"
+import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
+
+export interface CryptokiSettings {
+  readonly modulePath: string
+  /** `device.cryptoki.pin`: for requests that bring no PIN. There is no default. */
+  readonly defaultPin: Redacted.Redacted<string> | undefined
+  /** `device.cryptoki.uri`: only what it allows exists. */
+  readonly scope: Pkcs11Uri | undefined
+  /** `<run.path>/tedge-pin-latch`. */
+  readonly latchDirectory: string
+  /** Group that shares the latches; undefined: that of the process. */
+  readonly latchGroup: number | undefined
+  readonly limits: CallLimits
+  /** End a host that nobody used for a minute: memory, exclusive readers. For the mapper; the server keeps them. */
+  readonly idleHostEnds: boolean
+  /** How long after the last request for a missing token it is looked for, so that TokenPlugged can be told. */
+  readonly keepLookingMs: number
+  /** The environment hosts get their part of. */
+  readonly environment: NodeJS.ProcessEnv
+}
+
+/** How long a call may take before its host is killed, in milliseconds. */
+export interface CallLimits {
+  readonly listMs: number
+  readonly initializeMs: number
+  readonly loginMs: number
+  readonly signMs: number
+  readonly generateMs: number
+  readonly initTokenMs: number
+}
+
+export const defaultLimits: CallLimits = {
+  listMs: 10_000,
+  initializeMs: 30_000,
+  loginMs: 30_000,
+  signMs: 60_000,
+  generateMs: 600_000,
+  initTokenMs: 120_000
+}
+
+/** Tells an event to whoever listens; never waits for them. */
+export type Publish = (event: CryptokiEvent) => Effect.Effect<void>

@@ -1,0 +1,47 @@
+/**
+ * The token host: a child process that holds one PKCS#11 module, so that a call that hangs or crashes costs only it.
+ *
+ * Frames go over descriptor 3; standard output and error belong to the module. It ignores the signals a terminal or
+ * a service manager sends to the whole group and ends when descriptor 3 closes: what is in flight is waited for,
+ * then the module is finalised (a TPM without resource manager would stay blocked otherwise).
+ */
+import { Socket } from "node:net"
+import { encodeFrame, frameReader } from "./host-frames.ts"
+import type { HostRequest } from "./host-protocol.ts"
+import { type HostState, reply } from "./host-requests.ts"
+
+const main = (): void => {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined)
+  const state: HostState = { module: undefined, slots: new Map() }
+  const inFlight = new Set<Promise<void>>()
+  const pipe = new Socket({ fd: 3, readable: true, writable: true })
+  const read = frameReader()
+  const end = () => {
+    void Promise.allSettled(inFlight).then(() => {
+      finalize(state)
+      process.exit(0)
+    })
+  }
+  pipe.on("data", (chunk) => {
+    for (const value of read(chunk)) {
+      // The parent is the same program: what it frames is a request.
+      const done = reply(state, value as HostRequest).then((answer) => {
+        inFlight.delete(done)
+        pipe.write(encodeFrame(answer))
+      })
+      inFlight.add(done)
+    }
+  })
+  pipe.on("end", end)
+  pipe.on("error", end)
+}
+
+const finalize = (state: HostState): void => {
+  try {
+    state.module?.finalize()
+  } catch {
+    // The process ends now; there is nobody left to tell.
+  }
+}
+
+main()

@@ -1,0 +1,92 @@
+/**
+ * Does something with a token and sees to what breaks meanwhile.
+ *
+ * A fault of the session: a new session, once. A fault of the device or of its module: a new host, once; a call that
+ * took longer than it may is not made again. Faults are told apart by their code.
+ */
+import { Effect } from "effect"
+import type { TokenRefusal } from "../../messages/token-refusals.ts"
+import { codeName, faultClass } from "./fault-class.ts"
+import type { HostFault } from "./host-client.ts"
+import { closeSession, type LaneTools } from "./lane-session.ts"
+import { refusalOf } from "./refusals.ts"
+import type { Seat } from "./seat.ts"
+import type { Loss, SeatKeeper } from "./seat-keeper.ts"
+import { tokenName } from "./token-facts.ts"
+
+/** `use` may run again from its beginning, so it must be a thing that can be done twice. */
+export const withSeat = <A>(
+  tools: LaneTools,
+  keeper: SeatKeeper,
+  use: (seat: Seat) => Effect.Effect<A, TokenRefusal | HostFault>
+): Effect.Effect<A, TokenRefusal> => tryWithSeat(tools, keeper, use, { session: 1, device: 1 })
+
+/** How often each kind of fault is forgiven. */
+interface Chances {
+  readonly session: number
+  readonly device: number
+}
+
+/** For what must not be done twice: a fault ends it, and only the seat is put right. */
+export const onceWithSeat = <A>(
+  tools: LaneTools,
+  keeper: SeatKeeper,
+  use: (seat: Seat) => Effect.Effect<A, TokenRefusal | HostFault>
+): Effect.Effect<A, TokenRefusal> => tryWithSeat(tools, keeper, use, { session: 0, device: 0 })
+
+const tryWithSeat = <A>(
+  tools: LaneTools,
+  keeper: SeatKeeper,
+  use: (seat: Seat) => Effect.Effect<A, TokenRefusal | HostFault>,
+  chances: Chances
+): Effect.Effect<A, TokenRefusal> =>
+  Effect.gen(function* () {
+    const seat = yield* keeper.take
+    const token = tokenName(seat.token)
+    return yield* use(seat).pipe(
+      Effect.tap(() => keeper.proven),
+      Effect.catch((refusal) => {
+        if (!isHostFault(refusal)) return Effect.fail(refusal)
+        const remedy = remedyFor(refusal)
+        if (remedy === "none") return Effect.fail(refusalOf(refusal, token))
+        if (remedy === "session") {
+          const reopened = reopen(tools, keeper, seat)
+          const again = { ...chances, session: chances.session - 1 }
+          return Effect.andThen(
+            reopened,
+            chances.session > 0 ? tryWithSeat(tools, keeper, use, again) : Effect.fail(refusalOf(refusal, token))
+          )
+        }
+        const again = { ...chances, device: chances.device - 1 }
+        const isHung = refusal._tag === "CallTimedOut"
+        return Effect.andThen(
+          keeper.lose(seat, lossOf(refusal, token)),
+          chances.device > 0 && !isHung
+            ? tryWithSeat(tools, keeper, use, again)
+            : Effect.fail(refusalOf(refusal, token))
+        )
+      })
+    )
+  })
+
+const isHostFault = (refusal: TokenRefusal | HostFault): refusal is HostFault =>
+  refusal._tag === "CallRefused" || refusal._tag === "CallTimedOut" || refusal._tag === "HostDied"
+
+const remedyFor = (fault: HostFault): "none" | "session" | "host" => {
+  if (fault._tag !== "CallRefused") return "host"
+  const kind = faultClass(fault.code)
+  if (kind === "session") return "session"
+  return kind === "device" ? "host" : "none"
+}
+
+/** A session that cannot even be closed takes its host with it. */
+const reopen = (tools: LaneTools, keeper: SeatKeeper, seat: Seat): Effect.Effect<void> =>
+  Effect.catch(closeSession(tools, seat), (fault) => keeper.lose(seat, lossOf(fault, tokenName(seat.token))))
+
+const lossOf = (fault: HostFault, token: string): Loss => ({
+  kind: fault._tag === "CallRefused" && removedCodes.includes(codeName(fault.code)) ? "removed" : "broken",
+  refusal: refusalOf(fault, token),
+  reason: fault._tag === "CallRefused" ? `${fault.call}: ${codeName(fault.code)}` : `${fault._tag} in ${fault.call}`
+})
+
+const removedCodes = ["CKR_DEVICE_REMOVED", "CKR_TOKEN_NOT_PRESENT", "CKR_SLOT_ID_INVALID"]
