@@ -1,0 +1,32 @@
+/** Publishes that wait for their PUBACK. A broker that answers pings but no publish is found by the oldest of them. */
+import { Clock, Effect } from "effect"
+
+interface Awaited {
+  readonly since: number
+}
+
+export class AwaitedAcks {
+  /** In order of sending. */
+  private readonly awaited = new Set<Awaited>()
+
+  during<A, E>(publish: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.flatMap(Clock.currentTimeMillis, (since) => {
+      const entry = { since }
+      this.awaited.add(entry)
+      return Effect.ensuring(
+        publish,
+        Effect.sync(() => void this.awaited.delete(entry))
+      )
+    })
+  }
+
+  /** Answers when one has waited this long, and looks four times in that time. */
+  overdue(limitMs: number): Effect.Effect<void> {
+    const look = Effect.map(Clock.currentTimeMillis, (now) => {
+      const [oldest] = this.awaited
+      return oldest !== undefined && now - oldest.since >= limitMs
+    })
+    const pause = Effect.sleep(limitMs / 4)
+    return Effect.asVoid(Effect.repeat(Effect.andThen(pause, look), { until: (isOverdue) => isOverdue }))
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * One broker, kept connected.
+ *
+ * Messages that come in go to the receiver one by one; PUBACK leaves when the receiver is done with them. What the
+ * receiver had in its hands when it was restarted, it is given again.
+ */
+import { Effect, Queue, type Scope } from "effect"
+import type { LinkProtocol, LinkUserProtocol, MqttMessage, MqttRefusal } from "../../messages/mqtt.ts"
+import type { ActorContext, Behaviour, MailboxSpec } from "../../runtime/actor.ts"
+import type { ActorRef } from "../../runtime/protocol.ts"
+import type { Connect } from "./connection.ts"
+import { type Link, type LinkOptions, makeLink } from "./link.ts"
+import { keepUp } from "./link-upkeep.ts"
+
+/**
+ * `refuse`, not `block`: links and their receiver send to each other, and one of them must not wait. The receiver
+ * has at most `bounds.window` messages in its hands, so a link's mailbox does not fill.
+ */
+export const linkMailbox: MailboxSpec = { capacity: 4096, overflow: { policy: "refuse" } }
+
+export const linkBehaviour = (
+  options: LinkOptions,
+  connect: Connect,
+  receiver: ActorRef<LinkUserProtocol>
+): Behaviour<LinkProtocol> => {
+  // Outlives a restart: a delivery of the last incarnation must not be taken for one of the next.
+  const deliveries = { last: 0 }
+  return {
+    // More than a receiver may have in its hands: a publish that waits never stands before an Acknowledge.
+    concurrent: { tags: ["Publish"], inFlight: 4096 },
+    init: (context) =>
+      Effect.gen(function* () {
+        const link = yield* makeLink(options, connect, receiver, () => ++deliveries.last)
+        yield* giveAgainAfterRestart(link, context)
+        yield* context.task("deliver", deliverAll(link))
+        yield* context.task("keep up", keepUp(link))
+        return {
+          Publish: ({ message }) => publish(link, message),
+          Acknowledge: ({ delivery }) => acknowledge(link, delivery),
+          RetryNow: () => Effect.asVoid(Queue.offer(link.retry, undefined)),
+          Status: () => Effect.sync(() => link.status)
+        }
+      })
+  }
+}
+
+const publish = ({ gate, acks }: Link, message: MqttMessage): Effect.Effect<void, MqttRefusal> =>
+  Effect.flatMap(gate.pass, (connection) =>
+    message.qos === 0 ? connection.publish(message) : acks.during(connection.publish(message))
+  )
+
+const acknowledge = (link: Link, delivery: number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const due = link.window.settle(delivery)
+    Queue.offerUnsafe(link.bell, undefined)
+    const { connection } = link.gate
+    // Of an earlier connection: the broker sends it again, under another id.
+    if (due === undefined || connection === undefined || due.connection !== link.connections) return Effect.void
+    return connection.acknowledge(due.packetId)
+  })
+
+const deliverAll = (link: Link): Effect.Effect<never> =>
+  Effect.forever(Effect.andThen(Queue.take(link.bell), deliverWaiting(link)))
+
+const deliverWaiting = (link: Link): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    // Before the gate opens it is not settled which of the waiting messages come again.
+    const next = link.gate.connection === undefined ? undefined : link.window.take()
+    return next === undefined ? Effect.void : Effect.andThen(give(link, next), deliverWaiting(link))
+  })
+
+const give = ({ receiver, options }: Link, { delivery, message }: { delivery: number; message: MqttMessage }) =>
+  // A receiver that has stopped for good gets nothing more; one that is restarted gets it again.
+  Effect.ignore(receiver.tell("Received", { side: options.side, delivery, message }))
+
+const giveAgainAfterRestart = (
+  link: Link,
+  context: ActorContext<LinkProtocol>
+): Effect.Effect<void, never, Scope.Scope> => {
+  let wasDown = false
+  const down = () =>
+    Effect.sync(() => {
+      wasDown = true
+    })
+  const up = () =>
+    Effect.suspend(() => {
+      if (!wasDown) return Effect.void
+      wasDown = false
+      const { receiver, options, status } = link
+      const again = Effect.forEach(link.window.withReceiverInOrder(), (delivery) => give(link, delivery))
+      return Effect.andThen(Effect.ignore(receiver.tell("LinkChanged", { side: options.side, status })), again)
+    })
+  return context.watch(link.receiver, { down, up })
+}
