@@ -1,0 +1,269 @@
+/** Every failure has a sentence in our form; the table does not compile while one is missing. */
+import { describe, expect, it } from "vitest"
+import * as Certificate from "../../src/messages/certificate.ts"
+import * as Config from "../../src/messages/config.ts"
+import * as Connect from "../../src/messages/connect.ts"
+import { explain, type Failure } from "../../src/messages/explain.ts"
+import * as Hsm from "../../src/messages/hsm.ts"
+import * as Mqtt from "../../src/messages/mqtt.ts"
+import { InvalidPkcs11Uri } from "../../src/messages/pkcs11-uri.ts"
+import * as Platform from "../../src/messages/platform.ts"
+import * as Token from "../../src/messages/token-refusals.ts"
+import * as Runtime from "../../src/runtime/errors.ts"
+
+type Samples = { readonly [Tag in Failure["_tag"]]: ReadonlyArray<Extract<Failure, { readonly _tag: Tag }>> }
+
+const at = { host: "cloud.example", port: 8883 }
+const c8y = { cloud: "c8y", profile: undefined } as const
+const token = "my-token"
+const uri = "pkcs11:token=my-token;object=my-key"
+
+const pinReasons = [
+  "incorrect",
+  "latched",
+  "latchedAll",
+  "locked",
+  "expired",
+  "finalTry",
+  "differs",
+  "invalid"
+] as const
+const moduleReasons = [
+  "missing",
+  "noPermission",
+  "notAModule",
+  "wrongArchitecture",
+  "pkcs11jsMissing",
+  "other"
+] as const
+const serviceReasons = ["missing", "noPermission", "refused", "silent", "closedEarly", "other"] as const
+const uriReasons = [
+  "missing-scheme",
+  "duplicate-attribute",
+  "bad-percent-encoding",
+  "bad-character",
+  "not-utf8",
+  "bad-number",
+  "bad-type",
+  "no-value",
+  "too-long"
+] as const
+const tlsReasons = [
+  "serverNotTrusted",
+  "hostMismatch",
+  "serverCertificateExpired",
+  "serverCertificateNotYetValid",
+  "certificateRefused",
+  "certificateExpired",
+  "certificateRequired",
+  "handshakeRefused",
+  "protocolVersion",
+  "signatureMismatch",
+  "notTls",
+  "other"
+] as const
+const fileReasons = ["missing", "noPermission", "isDirectory", "malformed", "empty", "tooLarge"] as const
+
+const samples: Samples = {
+  TokenNotFound: [
+    new Token.TokenNotFound({ uri, present: [] }),
+    new Token.TokenNotFound({ uri: undefined, present: ["pkcs11:token=other"] })
+  ],
+  TokenAmbiguous: [new Token.TokenAmbiguous({ candidates: ["pkcs11:slot-id=1", "pkcs11:slot-id=2"] })],
+  KeyNotFound: [
+    new Token.KeyNotFound({ uri, token, elsewhere: undefined }),
+    new Token.KeyNotFound({ uri, token, elsewhere: "pkcs11:token=other;object=my-key" })
+  ],
+  KeyExists: [new Token.KeyExists({ token, id: "01" })],
+  KeyAmbiguous: [new Token.KeyAmbiguous({ candidates: [uri] })],
+  UriNotUsable: [new Token.UriNotUsable({ uri, reason: "type=public" })],
+  OutsideScope: [new Token.OutsideScope({ uri, scope: "pkcs11:token=other" })],
+  PinMissing: [new Token.PinMissing({ token })],
+  PinRejected: pinReasons.map((reason) => new Token.PinRejected({ token, reason })),
+  ModuleNotLoaded: moduleReasons.map(
+    (reason) => new Token.ModuleNotLoaded({ path: "/lib/p11.so", reason, detail: "x" })
+  ),
+  TokenTimeout: [new Token.TokenTimeout({ token, call: "C_Sign", afterMs: 60_000 })],
+  TokenHostDied: [new Token.TokenHostDied({ token, call: "C_Sign", signal: "SIGSEGV", detail: "" })],
+  TokenUnavailable: [
+    new Token.TokenUnavailable({ token, call: "C_Sign", code: "CKR_DEVICE_REMOVED", detail: "" }),
+    new Token.TokenUnavailable({ token, call: undefined, code: undefined, detail: "" })
+  ],
+  SchemeNotSupported: [new Token.SchemeNotSupported({ token, scheme: "rsa_pss_rsae_sha256", keyType: "EC" })],
+  OutcomeUnknown: [new Token.OutcomeUnknown({ token, operation: "create-key" })],
+  TokenError: [new Token.TokenError({ token, call: "C_Sign", code: "CKR_GENERAL_ERROR", detail: "a\nb" })],
+  CryptokiOff: [new Token.CryptokiOff({ missing: "device.cryptoki.mode" })],
+  SigningServiceUnreachable: serviceReasons.map(
+    (reason) => new Token.SigningServiceUnreachable({ socketPath: "/run/p11.sock", reason, detail: "" })
+  ),
+  SigningServiceRefused: [new Token.SigningServiceRefused({ message: "PKCS #11 service failed: \u001b[31mno" })],
+  SigningServiceGarbled: [new Token.SigningServiceGarbled({ socketPath: "/run/p11.sock", detail: "7 bytes" })],
+  DialFailed: ["ECONNREFUSED", "ENOTFOUND", "ETIMEDOUT", "proxy", "EACCES"].map(
+    (code) => new Mqtt.DialFailed({ ...at, code, detail: "" })
+  ),
+  TlsFailed: tlsReasons.map((reason) => new Mqtt.TlsFailed({ ...at, reason, detail: "unknown ca" })),
+  CredentialUnusable: fileReasons.map(
+    (reason) => new Mqtt.CredentialUnusable({ path: "/etc/cert.pem", role: "certificate", reason, detail: "" })
+  ),
+  KeyMismatch: [new Mqtt.KeyMismatch({ certPath: "/etc/cert.pem", key: uri })],
+  SigningFailed: [
+    new Mqtt.SigningFailed({ host: at.host, cause: new Token.PinMissing({ token }) }),
+    ...(["timeout", "down", "full", "stopped"] as const).map(
+      (reason) => new Mqtt.SigningFailed({ host: at.host, cause: new Mqtt.SigningCutOff({ reason, afterMs: 60_000 }) })
+    )
+  ],
+  BrokerRefused: [1, 2, 3, 4, 5, 128, 77].map((code) => new Mqtt.BrokerRefused({ ...at, code, detail: "" })),
+  ConnectionLost: (["connecting", "connected"] as const).map(
+    (stage) => new Mqtt.ConnectionLost({ ...at, stage, detail: "ECONNRESET" })
+  ),
+  BrokerSilent: [
+    new Mqtt.BrokerSilent({ ...at, waitingFor: "CONNACK", afterMs: 60_000, signingMs: undefined }),
+    new Mqtt.BrokerSilent({ ...at, waitingFor: "CONNACK", afterMs: 60_000, signingMs: 59_000 })
+  ],
+  AlreadyConnected: [
+    new Connect.AlreadyConnected(c8y),
+    new Connect.AlreadyConnected({ cloud: "c8y", profile: "prod" })
+  ],
+  NotConnected: [new Connect.NotConnected(c8y)],
+  HsmNeedsBuiltInBridge: [new Connect.HsmNeedsBuiltInBridge(c8y)],
+  MosquittoBridgeRequested: [new Connect.MosquittoBridgeRequested(c8y)],
+  ProfilesCollide: [new Connect.ProfilesCollide({ keys: ["c8y.url", "c8y.profiles.b.url"], value: "x" })],
+  ServiceCommandFailed: (["notFound", "exit", "signal", "timeout"] as const).map(
+    (reason) =>
+      new Connect.ServiceCommandFailed({
+        service: "mosquitto",
+        command: ["/bin/x", "y"],
+        reason,
+        status: "5",
+        output: ""
+      })
+  ),
+  SystemFileInvalid: [new Connect.SystemFileInvalid({ path: "/etc/tedge/system.toml", detail: "no {}" })],
+  ServiceManagerUnavailable: [new Connect.ServiceManagerUnavailable({ name: "openrc", command: ["/sbin/rc"] })],
+  BrokerNotListening: [
+    new Connect.BrokerNotListening({ ...at, afterMs: 20_000, cause: undefined }),
+    new Connect.BrokerNotListening({
+      ...at,
+      afterMs: 20_000,
+      cause: new Mqtt.DialFailed({ ...at, code: "ECONNREFUSED", detail: "" })
+    })
+  ],
+  DeviceNotCreated: [new Connect.DeviceNotCreated({ host: at.host, deviceId: "dev", detail: "41,100" })],
+  ConnectionCheckFailed: (["localBroker", "bridgeDown", "noAnswer"] as const).map(
+    (reason) => new Connect.ConnectionCheckFailed({ cloud: "c8y", reason, detail: "x", cause: undefined })
+  ),
+  TenantMismatch: [new Connect.TenantMismatch({ issuer: "a", mqttHost: "b", httpHost: "c" })],
+  CertificateNotValid: (["expired", "notYetValid"] as const).map(
+    (reason) => new Connect.CertificateNotValid({ path: "/etc/cert.pem", reason, at: "2026-01-01T00:00:00.000Z" })
+  ),
+  FileNotWritten: ["EACCES", "EROFS", "ENOSPC", "EIO"].map((code) => new Connect.FileNotWritten({ path: "/x", code })),
+  UnknownSetting: [
+    new Config.UnknownSetting({ key: "a.b", similar: [] }),
+    new Config.UnknownSetting({ key: "c8y.ulr", similar: ["c8y.url"] })
+  ],
+  UnknownProfile: [new Config.UnknownProfile({ cloud: "c8y", profile: "x", known: [] })],
+  ProfileNotUsable: (["empty", "characters", "no-letter-or-digit", "not-profiled", "named-twice"] as const).map(
+    (reason) => new Config.ProfileNotUsable({ profile: "x", key: "device.id", reason })
+  ),
+  InvalidSetting: [
+    new Config.InvalidSetting({
+      key: "mqtt.bind.port",
+      value: "x",
+      source: { kind: "variable", variable: "TEDGE_MQTT_BIND_PORT" },
+      problem: { kind: "out-of-range", min: 1, max: 65535 }
+    })
+  ],
+  SettingMissing: [
+    new Config.SettingMissing({ key: "c8y.url", idProblem: undefined }),
+    ...(["missing", "unreadable", "malformed", "no-common-name"] as const).map(
+      (reason) =>
+        new Config.SettingMissing({
+          key: "device.id",
+          idProblem: { certPath: "/etc/cert.pem", reason, detail: "EACCES" }
+        })
+    )
+  ],
+  SettingNotSet: [new Config.SettingNotSet({ key: "c8y.url", idProblem: undefined })],
+  SettingsIncomplete: [new Config.SettingsIncomplete({ set: ["proxy.username"], missing: ["proxy.password"] })],
+  ConfigFileMalformed: [new Config.ConfigFileMalformed({ path: "/t.toml", line: 3, column: 1, reason: "a\nb" })],
+  ConfigFileUnreadable: [new Config.ConfigFileUnreadable({ path: "/t.toml", code: "EACCES" })],
+  ConfigFileNotWritten: ["EACCES", "ENOSPC", "EROFS", "EAGAIN"].map(
+    (code) => new Config.ConfigFileNotWritten({ path: "/t.toml", step: "lock", code })
+  ),
+  ConfigFileNotEditable: [new Config.ConfigFileNotEditable({ path: "/t.toml", key: "c8y.url", detail: "" })],
+  ConfigVersionUnknown: [new Config.ConfigVersionUnknown({ path: "/t.toml", version: "9" })],
+  ConfigMigrationConflict: [new Config.ConfigMigrationConflict({ path: "/t.toml", from: "a", to: "b" })],
+  NewerConfigurationFound: [new Config.NewerConfigurationFound({ cloud: "c8y", path: "/m.toml" })],
+  KeyIdInvalid: (["empty", "notHex", "halfByte", "tooLong"] as const).map(
+    (reason) => new Hsm.KeyIdInvalid({ text: "0g", reason })
+  ),
+  OptionsExclude: [new Hsm.OptionsExclude({ option: "--bits", other: "--type ecdsa" })],
+  KeyInUse: [new Hsm.KeyInUse({ uri, settings: ["device.key_uri"] })],
+  KeySelectorMissing: [new Hsm.KeySelectorMissing({ command: "tedge hsm delete-key" })],
+  SelectorGivenTwice: [new Hsm.SelectorGivenTwice({ what: "id" })],
+  TokenNotNamed: [new Hsm.TokenNotNamed({ candidates: [] }), new Hsm.TokenNotNamed({ candidates: ["a", "b"] })],
+  PinsDiffer: [new Hsm.PinsDiffer({ what: "user PIN" })],
+  NobodyToAsk: [new Hsm.NobodyToAsk({ option: "--force" })],
+  TokenInitialised: [new Hsm.TokenInitialised({ uri, label: token })],
+  DurationInvalid: [new Certificate.DurationInvalid({ option: "--retry-every", text: "x" })],
+  FileInTheWay: (["certificate", "key"] as const).map((role) => new Certificate.FileInTheWay({ path: "/x", role })),
+  CommonNameInvalid: (["empty", "tooLong", "characters"] as const).map(
+    (reason) => new Certificate.CommonNameInvalid({ name: "ü", reason })
+  ),
+  NotSelfSigned: [new Certificate.NotSelfSigned({ path: "/x" })],
+  CloudWithoutService: (["renewal", "upload", "enrolment"] as const).map(
+    (service) => new Certificate.CloudWithoutService({ cloud: "az", service })
+  ),
+  KeyCannotCertify: [new Certificate.KeyCannotCertify({ keyType: "ed25519" })],
+  HttpRefused: [401, 404, 500].map(
+    (status) => new Certificate.HttpRefused({ method: "POST", url: "https://x/y", status, detail: "" })
+  ),
+  HttpUnreachable: ["ECONNREFUSED", "CERT_HAS_EXPIRED"].map(
+    (code) => new Certificate.HttpUnreachable({ url: "https://x/y", code, detail: "" })
+  ),
+  EnrolmentGarbled: (["notPkcs7", "noCertificate", "otherKey", "notJson"] as const).map(
+    (reason) => new Certificate.EnrolmentGarbled({ url: "https://x/y", reason })
+  ),
+  EnrolmentTimedOut: [new Certificate.EnrolmentTimedOut({ url: "https://x", afterMs: 600_000 })],
+  AddonNotLoaded: (["tls", "unix"] as const).map((addon) => new Platform.AddonNotLoaded({ addon, reason: "no cc" })),
+  LockHeld: [new Platform.LockHeld({ path: "/l", pid: 7 }), new Platform.LockHeld({ path: "/l", pid: undefined })],
+  LockUnavailable: [new Platform.LockUnavailable({ path: "/l", code: "EACCES", detail: "" })],
+  AskTimeout: (["queued", "handling"] as const).map(
+    (stage) => new Runtime.AskTimeout({ actor: "cryptoki", message: "Sign", stage, withinMs: 1000 })
+  ),
+  PeerDown: [new Runtime.PeerDown({ actor: "cryptoki", message: "Sign" })],
+  Undeliverable: (["full", "stopped"] as const).map(
+    (reason) => new Runtime.Undeliverable({ actor: "cryptoki", reason })
+  ),
+  InvalidPkcs11Uri: uriReasons.map((reason) => new InvalidPkcs11Uri({ uri: "pkcs11:x", reason, attribute: "id" }))
+}
+
+const all: ReadonlyArray<Failure> = Object.values<ReadonlyArray<Failure>>(samples).flat()
+
+/** Words that blame or say nothing (STYLE, rule 18 and the smells). */
+const emptyWords = /failed to|something went wrong|unexpected error|undefined|\[object/
+
+describe("the sentence of a failure", () => {
+  it.each(all.map((failure, index) => [`${failure._tag} ${index}`, failure] as const))("%s", (_name, failure) => {
+    const { error, hint } = explain(failure)
+    expect(error).toMatch(/^\P{Cc}{10,}$/u)
+    // One sentence is the document's own, with its full stop.
+    expect(error).not.toMatch(/(?<!disconnected)[.\s]$/)
+    expect(error).not.toMatch(emptyWords)
+    expect(hint ?? "a fact").not.toBe("")
+    expect(hint ?? "").not.toMatch(emptyWords)
+  })
+
+  it("has the fragments that deployed scripts look for", () => {
+    const text = all.map((failure) => explain(failure).error).join("\n")
+    for (const fragment of [
+      "Failed to find a signing key",
+      "Didn't find a slot to use. The device may be disconnected.",
+      "Failed to find a key",
+      "The specified PIN is incorrect",
+      "Failed to connect to tedge-p11-server UNIX socket at '/run/p11.sock'",
+      "Failed to load PKCS#11 dynamic object"
+    ])
+      expect(text).toContain(fragment)
+  })
+})
