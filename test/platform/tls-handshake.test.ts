@@ -1,9 +1,9 @@
 /** Handshakes that succeed: keys, versions, names, and what they agree on. */
-import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { createServer, connect as dial } from "node:net"
+import { connect as dial } from "node:net"
 import { afterAll, describe, expect, it } from "vitest"
 import { connectTls } from "../../src/platform/tls-signer-stream.ts"
+import { listenTo, startOpensslServer } from "../support/openssl-server.ts"
 import {
   issueFor,
   type KeyKind,
@@ -168,42 +168,19 @@ describe("a connection", () => {
   })
 
   it("answers the server's KeyUpdate", async () => {
-    const free = createServer().listen(0, "127.0.0.1")
-    await once(free, "listening")
-    const { port } = free.address() as { port: number }
-    await new Promise((resolve) => free.close(resolve))
-    const args = ["-accept", `127.0.0.1:${port}`, "-cert", pki.serverCertFile, "-key", pki.serverKeyFile, "-msg"]
-    const server = spawn("openssl", ["s_server", ...args, "-CAfile", pki.caFile, "-Verify", "2"])
-    const serverSays = listenTo(server.stdout)
-    await serverSays("ACCEPT")
-    const stream = connectTls(targetOf(pki, port), sign)
+    const server = await startOpensslServer(pki, ["-msg"])
+    const stream = connectTls(targetOf(pki, server.port), sign)
     const clientHears = listenTo(stream)
     stream.write("before\n")
-    await serverSays("before")
-    server.stdin.write("K\n") // update, and ask for the client's
-    await serverSays(">>> TLS 1.3, Handshake [length 0005], KeyUpdate")
-    server.stdin.write("from the server\n")
+    await server.says("before")
+    server.type("K") // update, and ask for the client's
+    await server.says(">>> TLS 1.3, Handshake [length 0005], KeyUpdate")
+    server.type("from the server")
     await clientHears("from the server")
     stream.write("after\n")
-    await serverSays("<<< TLS 1.3, Handshake [length 0005], KeyUpdate")
-    await serverSays("after")
+    await server.says("<<< TLS 1.3, Handshake [length 0005], KeyUpdate")
+    await server.says("after")
     stream.destroy()
-    server.kill()
-    await once(server, "close")
+    await server.close()
   })
 })
-
-/** Waits until the stream has said something; what it said before counts too. */
-const listenTo = (stream: NodeJS.ReadableStream) => {
-  let all = ""
-  stream.on("data", (data: Buffer) => {
-    all += data.toString()
-  })
-  return (text: string) =>
-    new Promise<void>((resolve, reject) => {
-      const look = () => all.includes(text) && resolve()
-      stream.on("data", look).once("error", reject)
-      stream.once("close", () => reject(new Error(`ended after: ${all}`)))
-      look()
-    })
-}

@@ -1,0 +1,174 @@
+/** What the signer may do wrong, when it is told to stop, and that it never holds up anybody else. */
+import { createSign, randomBytes } from "node:crypto"
+import { once } from "node:events"
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { tlsAddon } from "../../src/platform/tls-addon.ts"
+import type { TlsSigner } from "../../src/platform/tls-client-signature.ts"
+import { connectTls } from "../../src/platform/tls-signer-stream.ts"
+import { makeDeviceCertificate, testPki } from "../support/pki.ts"
+import { exchange, failureOf, pemSigner, startTlsServer, type TestTlsServer, targetOf } from "../support/tls-server.ts"
+
+const pki = testPki()
+const sign = pemSigner(pki.deviceKeyPem)
+let server: TestTlsServer
+beforeAll(async () => {
+  server = await startTlsServer(pki)
+})
+afterAll(async () => {
+  await server.close()
+  pki.remove()
+})
+afterEach(() => expect(tlsAddon().connections()).toBe(0))
+
+/** A signer that never answers, and what becomes of it. */
+const stuckSigner = () => {
+  let asked: (abort: AbortSignal) => void = () => undefined
+  const wanted = new Promise<AbortSignal>((resolve) => {
+    asked = resolve
+  })
+  const signer: TlsSigner = (_scheme, _message, abort) => {
+    asked(abort)
+    return new Promise(() => undefined)
+  }
+  return { signer, wanted }
+}
+
+describe("a signer that", () => {
+  const other = makeDeviceCertificate(pki.ca)
+  const wrongMessage: TlsSigner = async (scheme, message, abort) => sign(scheme, message.subarray(1), abort)
+  const wrongHash: TlsSigner = async (_scheme, message) => createSign("sha512").update(message).sign(pki.deviceKeyPem)
+  const flipped: TlsSigner = async (scheme, message, abort) => {
+    const signature = Buffer.from(await sign(scheme, message, abort))
+    signature.writeUInt8(signature.readUInt8(signature.length - 1) ^ 1, signature.length - 1)
+    return signature
+  }
+  /** One that breaks its contract. */
+  const broken = (answer: unknown): TlsSigner => (() => Promise.resolve(answer)) as TlsSigner
+  const refusal = new Error("CKR_PIN_INCORRECT")
+  const rows: ReadonlyArray<[what: string, signer: TlsSigner, reason: string, cause?: Error]> = [
+    ["rejects", () => Promise.reject(refusal), "refused", refusal],
+    [
+      "throws",
+      () => {
+        throw refusal
+      },
+      "refused",
+      refusal
+    ],
+    ["answers nothing", broken(undefined), "notASignature"],
+    ["answers no bytes", broken(Buffer.alloc(0)), "notASignature"],
+    ["answers text", broken("signature"), "notASignature"],
+    ["answers 5000 bytes", broken(randomBytes(5000)), "notASignature"],
+    ["answers rubbish", broken(randomBytes(70)), "signatureMismatch"],
+    ["signs with another key", pemSigner(other.keyPem), "signatureMismatch"],
+    ["signs another message", wrongMessage, "signatureMismatch"],
+    ["signs with another hash", wrongHash, "signatureMismatch"],
+    ["flips a bit", flipped, "signatureMismatch"]
+  ]
+
+  it.each(rows)("%s ends the connection before the server sees a signature", async (_what, signer, reason, cause) => {
+    const before = server.accepted.length
+    const failure = await failureOf(connectTls(targetOf(pki, server.port), signer))
+    expect(failure).toMatchObject({ code: "ERR_TLS_SIGN", reason })
+    expect((failure as Error).cause).toBe(cause)
+    expect(server.accepted.length).toBe(before)
+  })
+})
+
+describe("a signature that is awaited", () => {
+  it("is called off when the stream is destroyed", async () => {
+    const { signer, wanted } = stuckSigner()
+    const stream = connectTls(targetOf(pki, server.port), signer)
+    const abort = await wanted
+    const closed = once(stream, "close")
+    stream.destroy()
+    await closed
+    expect(abort.aborted).toBe(true)
+  })
+
+  it("is called off when the stream is destroyed with an error, which stays the error", async () => {
+    const { signer, wanted } = stuckSigner()
+    const stream = connectTls(targetOf(pki, server.port), signer)
+    const failed = failureOf(stream)
+    const abort = await wanted
+    const reason = new Error("the user left")
+    stream.destroy(reason)
+    expect(await failed).toBe(reason)
+    expect(abort.aborted).toBe(true)
+  })
+
+  it("is called off when the time is over", async () => {
+    const { signer, wanted } = stuckSigner()
+    const failed = failureOf(connectTls(targetOf(pki, server.port, { timeoutMs: 300 }), signer))
+    expect(await failed).toMatchObject({ code: "ERR_TLS_TIMEOUT", reason: "signing" })
+    expect((await wanted).aborted).toBe(true)
+  })
+
+  it("is called off when the server hangs up", async () => {
+    const impatient = await startTlsServer(pki, { handshakeTimeout: 200 })
+    const { signer, wanted } = stuckSigner()
+    const failed = failureOf(connectTls(targetOf(pki, impatient.port), signer))
+    expect(await failed).toMatchObject({ code: "ECONNRESET", reason: "signing" })
+    expect((await wanted).aborted).toBe(true)
+    await impatient.close()
+  })
+
+  it("may come late without harm", async () => {
+    let answer: () => void = () => undefined
+    let asked: () => void = () => undefined
+    const wanted = new Promise<void>((resolve) => {
+      asked = resolve
+    })
+    const late: TlsSigner = async (scheme, message, abort) => {
+      asked()
+      await new Promise<void>((resolve) => {
+        answer = resolve
+      })
+      return sign(scheme, message, abort)
+    }
+    const stream = connectTls(targetOf(pki, server.port), late)
+    await wanted
+    stream.destroy()
+    await once(stream, "close")
+    answer()
+    await new Promise(setImmediate)
+  })
+
+  it("may be given up by the signer itself, which destroys the stream", async () => {
+    const stream = connectTls(targetOf(pki, server.port), async (...request) => {
+      stream.destroy()
+      return sign(...request)
+    })
+    await once(stream, "close")
+  })
+})
+
+describe("a hundred handshakes at once", () => {
+  /** Every signer waits for all the others: one that blocked the event loop, or the next handshake, would never end. */
+  it("wait for their signatures side by side while the event loop turns", async () => {
+    const count = 100
+    let turns = 0
+    const timer = setInterval(() => turns++, 1)
+    let release: () => void = () => undefined
+    const all = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    let waiting = 0
+    const together: TlsSigner = async (...request) => {
+      if (++waiting === count) {
+        turns = 0
+        const wait = setInterval(() => {
+          if (turns < 20) return
+          clearInterval(wait)
+          release()
+        }, 1)
+      }
+      await all
+      return sign(...request)
+    }
+    const streams = Array.from({ length: count }, () => connectTls(targetOf(pki, server.port), together))
+    const answers = await Promise.all(streams.map((stream, index) => exchange(stream, `number ${index}`)))
+    clearInterval(timer)
+    expect(answers).toEqual(Array.from({ length: count }, (_, index) => `number ${index}`))
+  })
+})
