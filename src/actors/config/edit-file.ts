@@ -3,7 +3,7 @@
  *
  * A version 1 file gets its newer names on this occasion. Environment and options are never written.
  */
-import { mkdirSync } from "node:fs"
+import { lchownSync, mkdirSync } from "node:fs"
 import { Effect } from "effect"
 import {
   type ConfigEvent,
@@ -124,6 +124,7 @@ const write = (
 ): Effect.Effect<ReadonlyArray<SettingWarning>, ConfigFileNotWritten> =>
   Effect.gen(function* () {
     const owner = fileOwner(place.configDir)
+    if (owner.kind === "owner") shareLock(`${path}.lock`, owner)
     const wanted = owner.kind === "owner" ? { uid: owner.uid, gid: owner.gid } : undefined
     const mode = hasSecret(text, path) ? 0o640 : 0o644
     const replaced = yield* replaceFile({ path, content: text, mode, owner: wanted }).pipe(
@@ -134,6 +135,15 @@ const write = (
     const name = owner.kind === "owner" ? owner.name : "its former owner"
     return [{ kind: "owner-not-set", path, owner: name, code: replaced.ownerProblem }]
   })
+
+/** A lock file root made must not keep the device's own user from locking. */
+const shareLock = (lockFile: string, { uid, gid }: { readonly uid: number; readonly gid: number }): void => {
+  try {
+    lchownSync(lockFile, uid, gid)
+  } catch {
+    // the lock is somewhere else, or its file system has no owners: then it keeps nobody away either
+  }
+}
 
 const hasSecret = (text: string, path: string): boolean => {
   const parsed = parseToml(text)

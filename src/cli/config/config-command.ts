@@ -12,7 +12,6 @@ export interface ConfigCommandContext {
   readonly config: ActorRef<ConfigProtocol>
   readonly input: CommandInput
   readonly terminal: Terminal
-  readonly environment: Readonly<Record<string, string | undefined>>
   readonly stdoutIsTerminal: boolean
 }
 
@@ -33,17 +32,11 @@ export const configCommand =
       )
     )
 
-/**
- * KEY and `--profile`. The option also answers TEDGE_CLOUD_PROFILE, which must not be taken for a profile the user
- * gave with this very key: ConfigActor knows the variable itself.
- */
-export const selectorOf = ({ input, environment }: ConfigCommandContext): SettingSelector => {
-  const profile = input.text("profile")
-  return {
-    key: input.argument("KEY") ?? "",
-    profile: profile === environment.TEDGE_CLOUD_PROFILE ? undefined : profile
-  }
-}
+/** KEY and `--profile`. The variable for profiles is left to ConfigActor: it counts for cloud settings only. */
+export const selectorOf = ({ input }: ConfigCommandContext): SettingSelector => ({
+  key: input.argument("KEY") ?? "",
+  profile: input.given("profile") ? input.text("profile") : undefined
+})
 
 /** Each warning once. */
 export const showWarnings = (terminal: Terminal, { warnings }: Warned): Effect.Effect<void> => {

@@ -1,0 +1,180 @@
+/** What the commands of `tedge config` print, and with which code they end. */
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import type { Effect } from "effect"
+import { describe, expect, it } from "vitest"
+import type { CommandInput } from "../../../src/cli/command-spec.ts"
+import { configAdd, configSet, configUnset } from "../../../src/cli/config/change.ts"
+import type { ConfigCommand } from "../../../src/cli/config/config-command.ts"
+import { docText } from "../../../src/cli/config/doc-text.ts"
+import { configGet } from "../../../src/cli/config/get.ts"
+import { configList } from "../../../src/cli/config/list.ts"
+import { makeTerminal } from "../../../src/cli/terminal.ts"
+import { configBench, version2 } from "../../actors/config/config-bench.ts"
+
+const { toml, written, answer } = configBench()
+
+interface Given {
+  readonly words?: Readonly<Record<string, string>>
+  readonly on?: ReadonlyArray<string>
+  readonly profile?: string
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+/** As the command line calls it: the option `--profile` also answers its variable. */
+const run = async (command: ConfigCommand, { words = {}, on = [], profile, environment = {} }: Given) => {
+  const printed = { stdout: "", stderr: "" }
+  const stream = (name: keyof typeof printed) => ({
+    write: (text: string) => {
+      printed[name] += text
+    }
+  })
+  const terminal = makeTerminal({ stdout: stream("stdout"), stderr: stream("stderr"), environment: {} })
+  const input: CommandInput = {
+    command: "config",
+    text: () => profile ?? environment.TEDGE_CLOUD_PROFILE,
+    secret: () => undefined,
+    on: (name) => on.includes(name),
+    given: () => profile !== undefined,
+    argument: (name) => words[name],
+    cloud: undefined
+  }
+  const code = await answer(
+    (config): Effect.Effect<number> => command({ config, input, terminal, stdoutIsTerminal: false }),
+    environment
+  )
+  return { code, ...printed }
+}
+
+const get = (key: string, given: Given = {}) => run(configGet, { ...given, words: { KEY: key } })
+const list = (filter: string, ...on: ReadonlyArray<string>) => run(configList, { words: { FILTER: filter }, on })
+
+describe("tedge config get", () => {
+  it("prints the value on stdout and nothing else", async () => {
+    toml(version2('[device]\nkey_uri = "pkcs11:token=a?pin-value=1"\n[c8y]\nurl = "t.example"\ntopics = ["a", "b"]\n'))
+    expect(await get("c8y.mqtt")).toMatchObject({ code: 0, stdout: "t.example:8883\n" })
+    expect(await get("c8y.topics")).toMatchObject({ code: 0, stdout: '["a", "b"]\n' })
+    expect(await get("device.key_uri")).toMatchObject({ code: 0, stdout: "pkcs11:token=a?pin-value=1\n" })
+    expect(await get("device.type")).toMatchObject({ stdout: "thin-edge.io\n" })
+  })
+
+  it("ends with 1 and says so on stderr when nothing is set", async () => {
+    expect(await get("c8y.url")).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: "error: The provided config key: 'c8y.url' is not set\n"
+    })
+    const { code, stdout, stderr } = await get("device.id")
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
+    expect(stderr).toContain("'device.id' is not configured: The device id is read from the device certificate")
+  })
+
+  it("names the setting by its own name, with a warning, when it was asked for by an older one", async () => {
+    const { code, stderr } = await get("mqtt.external.capath")
+    expect(code).toBe(1)
+    expect(stderr).toBe(
+      "warning: The key 'mqtt.external.capath' is deprecated. Use 'mqtt.external.ca_path' instead\n" +
+        "error: The provided config key: 'mqtt.external.ca_path' is not set\n"
+    )
+  })
+
+  it("ends with 2 for a key that does not exist", async () => {
+    const { code, stdout, stderr } = await get("does.not.exist")
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" })
+    expect(stderr).toContain("Unknown tedge config key: 'does.not.exist'")
+  })
+
+  it("takes the profile of the environment for cloud settings, and leaves the others alone", async () => {
+    toml(version2('[c8y.profiles.p]\nurl = "p.example"\n'))
+    const environment = { TEDGE_CLOUD_PROFILE: "p" }
+    expect((await get("c8y.url", { environment })).stdout).toBe("p.example\n")
+    expect(await get("device.type", { environment })).toMatchObject({ code: 0, stdout: "thin-edge.io\n" })
+    expect(await get("device.type", { profile: "p" })).toMatchObject({ code: 2 })
+  })
+
+  it("warns once of each unknown variable, and works", async () => {
+    const { code, stderr } = await get("device.type", { environment: { TEDGE_C8Y_UNKNOWN: "1" } })
+    expect(code).toBe(0)
+    expect(stderr).toBe(
+      'warning: Unknown configuration field "c8y_unknown" from environment variable TEDGE_C8Y_UNKNOWN\n'
+    )
+  })
+})
+
+describe("tedge config set", () => {
+  it("is silent", async () => {
+    const done = await run(configSet, { words: { KEY: "c8y.url", VALUE: "t.example" } })
+    expect(done).toEqual({ code: 0, stdout: "", stderr: "" })
+    expect(await run(configAdd, { words: { KEY: "c8y.topics", VALUE: "x" } })).toMatchObject({ code: 0, stderr: "" })
+    expect(await run(configUnset, { words: { KEY: "c8y.topics" } })).toMatchObject({ code: 0, stderr: "" })
+    expect(written()).toBe(version2('\n[c8y]\nurl = "t.example"\n'))
+  })
+
+  it("ends with 1 for a wrong value, and shows no wrong secret", async () => {
+    const wrong = await run(configSet, { words: { KEY: "device.cryptoki.mode", VALUE: "on" } })
+    expect(wrong).toMatchObject({ code: 1, stdout: "" })
+    expect(wrong.stderr).toContain("Supported values are: off, module, socket")
+  })
+})
+
+describe("tedge config list", () => {
+  it("prints what has a value, and with --all what has none", async () => {
+    toml(version2('[c8y]\nurl = "t.example"\n[c8y.profiles.p]\nurl = "p.example"\n'))
+    expect((await list("device.cryptoki")).stdout).toBe(
+      "device.cryptoki.mode=off\ndevice.cryptoki.socket_path=/run/tedge-p11-server/tedge-p11-server.sock\n"
+    )
+    expect((await list("device.cryptoki", "all")).stdout).toBe(
+      "device.cryptoki.mode=off\ndevice.cryptoki.socket_path=/run/tedge-p11-server/tedge-p11-server.sock\n" +
+        "\ndevice.cryptoki.module_path=\ndevice.cryptoki.pin=\ndevice.cryptoki.uri=\n"
+    )
+    expect((await list(".url")).stdout).toBe("c8y.url=t.example\nc8y.profiles.p.url=p.example\n")
+    expect((await list("mqtt.bind", "all")).stdout).not.toContain("\n\n")
+  })
+
+  it("has the settings of a group before those of its subgroups", async () => {
+    const keys = (await list("mqtt.client", "all")).stdout.split("\n").map((line) => line.split("=")[0])
+    expect(keys.slice(0, 2)).toEqual(["mqtt.client.host", "mqtt.client.port"])
+    expect(keys.indexOf("mqtt.client.auth.ca_file")).toBeGreaterThan(1)
+  })
+
+  it("masks PINs and passwords", async () => {
+    toml(
+      version2(
+        '[device]\nkey_pin = "1234"\nkey_uri = "pkcs11:token=a?pin-value=1234&module-name=m"\ncryptoki.pin = "1234"\n[proxy]\npassword = "1234"\n'
+      )
+    )
+    const { stdout } = await list("")
+    expect(stdout).not.toContain("1234")
+    expect(stdout).toContain("device.key_uri=pkcs11:token=a?pin-value=******&module-name=m\n")
+    expect(stdout).toContain("device.cryptoki.pin=******\n")
+  })
+})
+
+describe("tedge config list --doc", () => {
+  const golden = (name: string) =>
+    readFileSync(join(import.meta.dirname, `../golden/config-list-doc-${name}.txt`), "utf8")
+  /** The documents print the empty lines between keys in one block only. */
+  const dense = (text: string) => text.replaceAll("\n\n", "\n")
+
+  it.each([
+    ["device.cryptoki", "device-cryptoki"],
+    ["key_uri", "key-uri"],
+    ["key_pin", "key-pin"]
+  ])("%s is what hsm-support prints, to the letter", (filter, name) => {
+    expect(docText(filter, true)).toBe(dense(golden(name)))
+    expect(dense(docText(filter, false))).toBe(dense(golden(name)))
+  })
+
+  it("parts the keys with empty lines when stdout is no terminal", async () => {
+    expect((await list("key_uri", "doc")).stdout).toBe(golden("key-uri"))
+  })
+
+  it("needs no usable file", async () => {
+    toml("[broken\n")
+    expect(await list("device.type", "doc")).toMatchObject({ code: 0, stderr: "" })
+  })
+
+  it("prints nothing for a filter that nothing has", () => {
+    expect(docText("nothing has this", true)).toBe("")
+  })
+})
