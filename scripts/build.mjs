@@ -19,6 +19,7 @@ const bundles = {
   "tedge-main": "src/cli/tedge-main.ts",
   "tedge-mapper": "src/cli/tedge-mapper.ts",
   "tedge-p11-server": "src/cli/tedge-p11-server.ts",
+  "service-runner": "src/cli/service-runner.ts",
   "token-host": "src/actors/cryptoki/token-host.ts"
 }
 

@@ -4,7 +4,7 @@
  * The commands come as data (command-spec.ts). The library checks the words against them; what is wrong is
  * told in clap's words on stderr with exit code 2, and help never reaches it (argv.ts answers before).
  */
-import { Effect, FileSystem, Layer, Option, Path, Redacted, Stdio, Terminal } from "effect"
+import { Effect, Layer, Option, Redacted } from "effect"
 import * as Argument from "effect/cli/Argument"
 import * as CliConfig from "effect/cli/CliConfig"
 import type * as CliError from "effect/cli/CliError"
@@ -12,7 +12,6 @@ import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as Completions from "effect/cli/Completions"
 import * as Flag from "effect/cli/Flag"
-import * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import { answerAtOnce } from "./answer-at-once.ts"
 import { commandsAt, optionsAt, readArguments } from "./argv.ts"
 import type { CommandHandlers, CommandInput, CommandSpec, OptionSpec, Program } from "./command-spec.ts"
@@ -98,8 +97,13 @@ const parseAndRun = (
     const command = leafCommand(line.program, read.path, (values) => {
       parsed = values
     })
-    return Command.runWith(command, { version: line.program.version })(read.words).pipe(
-      Effect.provide(Layer.merge(noServices, CliOutput.layerPresenter(presenter))),
+    // The library would need services of the system for prompts and file arguments, which we do not use.
+    const parsing = Command.runWith(command, { version: line.program.version })(read.words) as Effect.Effect<
+      void,
+      CliError.CliError
+    >
+    return parsing.pipe(
+      Effect.provide(Layer.merge(CliConfig.layer({ builtIns: [] }), CliOutput.layerPresenter(presenter))),
       Effect.matchEffect({
         onFailure: () => misused(line, read.path, firstError(line.program, read.path, errors)),
         onSuccess: () => callHandler(line, read, parsed)
@@ -145,6 +149,7 @@ const commandInput = (
     text: (name) => asText(value(name)),
     secret: (name) => asSecret(value(name)),
     on: (name) => value(name) === true,
+    given: (name) => parsed[`--${name}`] !== undefined && parsed[`--${name}`] !== false,
     argument: (name) => asText(parsed[`<${name}>`])
   }
 }
@@ -259,27 +264,3 @@ const flagDescriptor = (option: OptionSpec): Completions.FlagDescriptor => ({
   optionalValue: false,
   negation: false
 })
-
-/** The library asks for these services for prompts and file arguments, which we do not use. */
-const unused = Effect.die(new Error("not used"))
-const noServices = Layer.mergeAll(
-  FileSystem.layerNoop({}),
-  Path.layer,
-  CliConfig.layer({ builtIns: [] }),
-  Stdio.layerTest({}),
-  Layer.succeed(
-    Terminal.Terminal,
-    Terminal.make({
-      columns: Effect.succeed(80),
-      rows: Effect.succeed(24),
-      size: unused,
-      readInput: unused,
-      readLine: unused,
-      display: () => Effect.void
-    })
-  ),
-  Layer.succeed(
-    ChildProcessSpawner.ChildProcessSpawner,
-    ChildProcessSpawner.make(() => unused)
-  )
-)

@@ -79,6 +79,8 @@ export interface CommandInput {
   readonly text: (option: string) => string | undefined
   readonly secret: (option: string) => Redacted.Redacted<string> | undefined
   readonly on: (option: string) => boolean
+  /** The option stands on the command line; defaults and the environment do not count. */
+  readonly given: (option: string) => boolean
   readonly argument: (name: string) => string | undefined
   readonly cloud: CloudWord | undefined
 }

@@ -5,7 +5,7 @@ import { completionScript } from "./command-line.ts"
 import type { CommandHandler } from "./command-spec.ts"
 import { exitCodes } from "./exit-codes.ts"
 import { tedgeProgram } from "./tedge-spec.ts"
-import { makeTerminal } from "./terminal.ts"
+import { processTerminal } from "./terminal.ts"
 
 export const completions: CommandHandler = (input) => {
   const shell = input.argument("SHELL")
@@ -13,5 +13,3 @@ export const completions: CommandHandler = (input) => {
   const script = completionScript(tedgeProgram, shell === "zsh" || shell === "fish" ? shell : "bash", { settings })
   return Effect.as(processTerminal().answer(script), exitCodes.ok)
 }
-
-const processTerminal = () => makeTerminal({ stdout: process.stdout, stderr: process.stderr, environment: process.env })

@@ -9,7 +9,7 @@ import { runCommandLine } from "./command-line.ts"
 import type { CommandHandlers, CommandInput, Program } from "./command-spec.ts"
 import { exitCodes } from "./exit-codes.ts"
 import { chosenLogLevel, type LogLevelName, loggingLayer, parseLogLevel } from "./logging.ts"
-import { makeTerminal } from "./terminal.ts"
+import { processTerminal } from "./terminal.ts"
 import { invalidValue, usageErrorText } from "./usage-error.ts"
 
 export const runProgram = (
@@ -17,7 +17,7 @@ export const runProgram = (
   handlers: CommandHandlers,
   options: { readonly logLevel: LogLevelName } = { logLevel: "warn" }
 ): void => {
-  const terminal = makeTerminal({ stdout: process.stdout, stderr: process.stderr, environment: process.env })
+  const terminal = processTerminal()
   process.stdout.on("error", endOnClosedPipe)
   process.stderr.on("error", endOnClosedPipe)
   const line = {

@@ -1,6 +1,8 @@
 /** The commands of `tedge` and the options they all take: words and texts only (the work is in tedge-handlers.ts). */
+import { certSpec } from "./cert/cert-spec.ts"
 import { type CommandSpec, type OptionSpec, type Program, profileOption } from "./command-spec.ts"
 import { configSpec } from "./config-spec.ts"
+import { hsmSpec } from "./hsm/hsm-spec.ts"
 
 const cloudArgument = {
   name: "CLOUD",
@@ -94,7 +96,7 @@ export const tedgeProgram: Program = {
   root: {
     name: "tedge",
     summary: "tedge is the cli tool for thin-edge.io",
-    commands: [configSpec, connectSpec, reconnectSpec, disconnectSpec, completionsSpec]
+    commands: [configSpec, certSpec, hsmSpec, connectSpec, reconnectSpec, disconnectSpec, completionsSpec]
   }
 }
 

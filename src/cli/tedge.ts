@@ -4,12 +4,28 @@
  * Effect alone costs a third of Node's own start. Everything else is in tedge-main.cjs beside this bundle.
  */
 import { answerAtOnce } from "./answer-at-once.ts"
+import { readArguments } from "./argv.ts"
+import { fastGet } from "./config/get-fast.ts"
 import { tedgeProgram } from "./tedge-spec.ts"
 
-const atOnce = answerAtOnce(tedgeProgram, process.argv.slice(2))
-
-if (atOnce === undefined) require("./tedge-main.cjs")
-else {
-  process[atOnce.stream].write(atOnce.text)
-  process.exitCode = atOnce.code
+const start = (): void => {
+  const argv = process.argv.slice(2)
+  const atOnce = answerAtOnce(tedgeProgram, argv)
+  if (atOnce !== undefined) {
+    process[atOnce.stream].write(atOnce.text)
+    process.exitCode = atOnce.code
+    return
+  }
+  const value = configGet(argv)
+  if (value === undefined) require("./tedge-main.cjs")
+  else process.stdout.write(value)
 }
+
+/** The printed value; undefined: it is another command, or a case for the whole program. */
+const configGet = (argv: ReadonlyArray<string>): string | undefined => {
+  const read = readArguments(tedgeProgram, argv)
+  if (read._tag !== "Run" || read.path.map((command) => command.name).join(" ") !== "tedge config get") return undefined
+  return fastGet({ words: read.words, environment: process.env, workingDir: process.cwd() })
+}
+
+start()

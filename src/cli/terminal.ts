@@ -82,6 +82,10 @@ export const makeTerminal = ({ stdout, stderr, environment }: TerminalSettings):
   }
 }
 
+/** The terminal of this process. */
+export const processTerminal = (): Terminal =>
+  makeTerminal({ stdout: process.stdout, stderr: process.stderr, environment: process.env })
+
 const marks = { done: "✓", failed: "✗" } as const
 
 const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"]

@@ -8,6 +8,7 @@ import type { AskFailed } from "../runtime/errors.ts"
 import type { Ask } from "../runtime/protocol.ts"
 import type { ConfigRefusal } from "./config.ts"
 import type { MqttRefusal } from "./mqtt.ts"
+import type { SettingWarning } from "./settings/refused-value.ts"
 import type { TokenRefusal } from "./token-refusals.ts"
 
 export type CloudName = "c8y" | "az" | "aws"
@@ -126,7 +127,10 @@ export type StepEvent =
   | { readonly _tag: "StepStarted"; readonly title: string }
   | { readonly _tag: "StepDone"; readonly title: string }
   | { readonly _tag: "StepFailed"; readonly title: string; readonly failure: ConnectRefusal }
+  /** The step came to an end one should know about; the command goes on. */
+  | { readonly _tag: "StepDoubtful"; readonly title: string; readonly failure: ConnectRefusal }
   | { readonly _tag: "Warned"; readonly failure: ConnectRefusal }
+  | { readonly _tag: "SettingWarned"; readonly warning: SettingWarning }
   | { readonly _tag: "Noted"; readonly note: Note }
 
 /** Facts worth a line that are no failure. */
@@ -135,6 +139,8 @@ export type Note =
   | { readonly _tag: "BridgeAlreadyRemoved"; readonly cloud: CloudName }
   | { readonly _tag: "TestPassed"; readonly cloud: CloudName }
   | { readonly _tag: "OfflineSkipped"; readonly what: string }
+  /** The check failed, and the mapper goes on trying. */
+  | ({ readonly _tag: "LeftRunning" } & CloudSelector)
   | { readonly _tag: "CheckAttemptFailed"; readonly attempt: number; readonly of: number }
   | { readonly _tag: "BrokerNotOurs"; readonly port: number }
   | { readonly _tag: "TokenWaits"; readonly token: string }

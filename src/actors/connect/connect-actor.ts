@@ -1,0 +1,112 @@
+/**
+ * ConnectActor: connects the device to a cloud, step by step, and undoes what it did when a step fails.
+ *
+ *   Connect     validate -> summary -> create device -> broker -> mapper -> verify -> tenant -> agent
+ *   Reconnect   validate -> disconnect -> as Connect; a failed step brings the old connection back
+ *   Disconnect  marker -> mapper
+ *   Test        validate -> question through broker, bridge and cloud
+ */
+import { Effect } from "effect"
+import {
+  AlreadyConnected,
+  type CloudSelector,
+  type ConnectProtocol,
+  type ConnectRefusal,
+  NotConnected
+} from "../../messages/connect.ts"
+import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
+import { clouds } from "./clouds.ts"
+import { readIfPresent } from "./connect-files.ts"
+import { asksTenant, setUp, showSummary, tenantTitle, verify, verifyTitle } from "./connect-flow.ts"
+import { type Connection, mapperService, markerPath } from "./connection.ts"
+import { disconnectFlow } from "./disconnect-flow.ts"
+import { isUnverified } from "./mosquitto-conf.ts"
+import type { ConnectPeers } from "./peers.ts"
+import { checkConnection } from "./steps/check-connection.ts"
+import { checkTenant } from "./steps/check-tenant.ts"
+import { step, transaction } from "./transaction.ts"
+import { validate } from "./validate.ts"
+
+export const connectMailbox: MailboxSpec = { capacity: 4, overflow: { policy: "refuse" } }
+
+export const connectBehaviour = (peers: ConnectPeers): Behaviour<ConnectProtocol> => ({
+  init: () =>
+    Effect.succeed({
+      Connect: (wanted) => connect(peers, wanted),
+      Reconnect: (wanted) => reconnect(peers, wanted),
+      Disconnect: (wanted) => disconnect(peers, wanted),
+      Test: (wanted) => test(peers, wanted)
+    })
+})
+
+type Steps = Effect.Effect<void, ConnectRefusal>
+
+interface Wanted extends CloudSelector {
+  readonly offline: boolean
+}
+
+const connect = (peers: ConnectPeers, wanted: Wanted): Steps =>
+  Effect.gen(function* () {
+    const connection = yield* open(peers, wanted)
+    const valid = yield* validate(peers, connection)
+    yield* refuseIfConnected(connection)
+    yield* showSummary(peers, valid, "connect")
+    yield* transaction(peers.show, (undo) => setUp(peers, valid, wanted.offline, undo))
+    yield* verify(peers, valid, wanted.offline)
+  })
+
+const reconnect = (peers: ConnectPeers, wanted: Wanted): Steps =>
+  Effect.gen(function* () {
+    const connection = yield* open(peers, wanted)
+    const valid = yield* validate(peers, connection)
+    yield* transaction(peers.show, (undo) =>
+      Effect.gen(function* () {
+        yield* peers.show({ _tag: "TitleShown", text: `Disconnecting from ${connection.cloud.displayName}` })
+        yield* disconnectFlow(peers, connection, undo)
+        yield* showSummary(peers, valid, "reconnect")
+        yield* setUp(peers, valid, wanted.offline, undo)
+      })
+    )
+    yield* verify(peers, valid, wanted.offline)
+  })
+
+const disconnect = (peers: ConnectPeers, wanted: CloudSelector): Steps =>
+  Effect.gen(function* () {
+    const connection = yield* open(peers, wanted)
+    yield* connection.services.checkAvailable
+    // Half disconnected is nearer to what was asked for than connected again.
+    yield* disconnectFlow(peers, connection, () => Effect.void)
+  })
+
+/** Asks the bridge, not the marker: what counts is whether messages come back. */
+const test = (peers: ConnectPeers, wanted: CloudSelector): Steps =>
+  Effect.gen(function* () {
+    const connection = yield* open(peers, wanted)
+    const valid = yield* validate(peers, connection)
+    const marker = yield* readIfPresent(markerPath(connection))
+    if (marker === undefined && !(yield* connection.services.isActive(mapperService(connection))))
+      return yield* new NotConnected(selectorOf(connection))
+    yield* showSummary(peers, valid, "test connection")
+    const answer = yield* step(peers.show, verifyTitle, checkConnection(peers, valid))
+    if (asksTenant(valid)) yield* step(peers.show, tenantTitle(valid), checkTenant(valid, answer))
+    yield* peers.show({ _tag: "Noted", note: { _tag: "TestPassed", cloud: wanted.cloud } })
+  })
+
+/** A connection that was set up and not verified, or whose mapper does not run, may be made again. */
+const refuseIfConnected = (connection: Connection): Steps =>
+  Effect.gen(function* () {
+    const marker = yield* readIfPresent(markerPath(connection))
+    if (marker === undefined || isUnverified(marker)) return
+    if (yield* connection.services.isActive(mapperService(connection)))
+      return yield* new AlreadyConnected(selectorOf(connection))
+  })
+
+const open = (peers: ConnectPeers, { cloud, profile }: CloudSelector): Effect.Effect<Connection, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const read = yield* peers.config.ask("ReadCloudSettings", { cloud, profile }, { within: "30 seconds" })
+    for (const warning of read.warnings) yield* peers.show({ _tag: "SettingWarned", warning })
+    const services = yield* peers.services(read.settings)
+    return { cloud: clouds[cloud], profile: read.settings.cloud.profile, settings: read.settings, services }
+  })
+
+const selectorOf = ({ cloud, profile }: Connection): CloudSelector => ({ cloud: cloud.name, profile })

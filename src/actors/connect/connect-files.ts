@@ -1,0 +1,39 @@
+/** The files a connection is made of: read, written and put back, each failure a refusal that names the file. */
+import { mkdirSync, readFileSync, rmSync } from "node:fs"
+import { dirname } from "node:path"
+import { Effect } from "effect"
+import { FileNotWritten } from "../../messages/connect.ts"
+import { replaceFile } from "../../platform/atomic-file.ts"
+
+/** Undefined: the file is not there. */
+export const readIfPresent = (path: string): Effect.Effect<string | undefined, FileNotWritten> =>
+  Effect.try({ try: () => readFileSync(path, "utf8"), catch: codeOf }).pipe(
+    Effect.catch((code) =>
+      code === "ENOENT" || code === "ENOTDIR"
+        ? Effect.succeed(undefined)
+        : Effect.fail(new FileNotWritten({ path, code }))
+    )
+  )
+
+/** Makes the directory if need be. The file is replaced as a whole, readable by everybody (mosquitto is another user). */
+export const writeWhole = (path: string, content: string): Effect.Effect<void, FileNotWritten> =>
+  Effect.andThen(
+    attempt(path, () => void mkdirSync(dirname(path), { recursive: true })),
+    replaceFile({ path, content, mode: 0o644 }).pipe(
+      Effect.mapError(({ code }) => new FileNotWritten({ path, code })),
+      Effect.asVoid
+    )
+  )
+
+export const removeIfPresent = (path: string): Effect.Effect<void, FileNotWritten> =>
+  attempt(path, () => rmSync(path, { force: true }))
+
+/** Puts back what `readIfPresent` found. */
+export const putBack = (path: string, content: string | undefined): Effect.Effect<void, FileNotWritten> =>
+  content === undefined ? removeIfPresent(path) : writeWhole(path, content)
+
+const attempt = (path: string, work: () => void): Effect.Effect<void, FileNotWritten> =>
+  Effect.try({ try: work, catch: (error) => new FileNotWritten({ path, code: codeOf(error) }) })
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error ? String(error.code) : String(error)

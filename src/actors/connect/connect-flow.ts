@@ -1,0 +1,127 @@
+/** The steps of `tedge connect`, in the order users see them. Source: hsm-support, transcript of `tedge reconnect c8y`. */
+import { Effect, Schedule } from "effect"
+import type { ConnectRefusal } from "../../messages/connect.ts"
+import type { MqttMessage } from "../../messages/mqtt.ts"
+import { mapperService, type ValidConnection } from "./connection.ts"
+import type { ConnectPeers } from "./peers.ts"
+import { checkConnection } from "./steps/check-connection.ts"
+import { checkTenant } from "./steps/check-tenant.ts"
+import { createDevice } from "./steps/create-device.ts"
+import { enableAgent, enableMapper } from "./steps/enable-services.ts"
+import { startBroker } from "./steps/start-broker.ts"
+import { markVerified } from "./steps/write-mosquitto-files.ts"
+import { summary } from "./summary.ts"
+import { type OnFailure, step } from "./transaction.ts"
+
+export const showSummary = (
+  { show }: ConnectPeers,
+  connection: ValidConnection,
+  title: "connect" | "reconnect" | "test connection"
+): Effect.Effect<void> =>
+  Effect.andThen(
+    show({ _tag: "TitleShown", text: `${title} to ${connection.cloud.displayName} cloud.:` }),
+    show({ _tag: "SummaryShown", lines: summary(connection) })
+  )
+
+/** Up to the running mapper. A failure undoes all of it. */
+export const setUp = (
+  peers: ConnectPeers,
+  connection: ValidConnection,
+  offline: boolean,
+  undo: OnFailure
+): Effect.Effect<void, ConnectRefusal> =>
+  Effect.gen(function* () {
+    yield* makeDeviceKnown(peers, connection, offline, undo)
+    yield* startBroker(peers, connection, undo)
+    yield* enableMapper(peers, connection, undo)
+  })
+
+/**
+ * Whether it works. Whatever the check says, the mapper stays and goes on trying: a device in the field must not
+ * lose its only way to come back. The marker remembers that nothing was verified, so that `connect` may be repeated.
+ */
+export const verify = (
+  peers: ConnectPeers,
+  connection: ValidConnection,
+  offline: boolean
+): Effect.Effect<void, ConnectRefusal> =>
+  Effect.gen(function* () {
+    if (offline) yield* skipped(peers, "the connection check")
+    else yield* Effect.tapError(check(peers, connection), () => sayWhatIsLeft(peers, connection))
+    yield* markVerified(connection)
+    yield* enableAgent(peers, connection)
+  })
+
+const makeDeviceKnown = (
+  peers: ConnectPeers,
+  connection: ValidConnection,
+  offline: boolean,
+  undo: OnFailure
+): Effect.Effect<void, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const { cloud, services } = connection
+    if (!cloud.createsDevice) return
+    if (offline) return yield* skipped(peers, `device creation in ${cloud.displayName} cloud`)
+    const mapper = mapperService(connection)
+    if (yield* services.isActive(mapper)) {
+      // Both have the device's client id: the cloud would cut one off for the other.
+      yield* undo(services.start(mapper))
+      yield* services.stop(mapper)
+    }
+    yield* step(peers.show, `Creating device in ${cloud.displayName} cloud`, createDevice(peers, connection))
+  })
+
+const check = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<void, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const answer = yield* step(peers.show, verifyTitle, checkUpTo5Times(peers, connection))
+    if (asksTenant(connection)) yield* warnOfOtherTenant(peers, connection, answer)
+  })
+
+const attempts = 5
+
+const checkUpTo5Times = (
+  peers: ConnectPeers,
+  connection: ValidConnection
+): Effect.Effect<MqttMessage, ConnectRefusal> =>
+  Effect.suspend(() => {
+    let attempt = 0
+    const once = Effect.tapError(checkConnection(peers, connection), () => {
+      attempt += 1
+      return attempt < attempts
+        ? peers.show({ _tag: "Noted", note: { _tag: "CheckAttemptFailed", attempt, of: attempts } })
+        : Effect.void
+    })
+    // Pauses of 2, 4, 8 and 16 s.
+    return Effect.retry(once, { times: attempts - 1, schedule: Schedule.exponential("2 seconds") })
+  })
+
+/** Connected it is, if not where the settings say. */
+const warnOfOtherTenant = (
+  { show }: ConnectPeers,
+  connection: ValidConnection,
+  answer: MqttMessage
+): Effect.Effect<void> => {
+  const title = tenantTitle(connection)
+  return Effect.andThen(
+    show({ _tag: "StepStarted", title }),
+    Effect.matchEffect(checkTenant(connection, answer), {
+      onFailure: (failure) => show({ _tag: "StepDoubtful", title, failure }),
+      onSuccess: () => show({ _tag: "StepDone", title })
+    })
+  )
+}
+
+const sayWhatIsLeft = ({ show }: ConnectPeers, { cloud, profile }: ValidConnection): Effect.Effect<void> =>
+  show({ _tag: "Noted", note: { _tag: "LeftRunning", cloud: cloud.name, profile } })
+
+const skipped = ({ show }: ConnectPeers, what: string): Effect.Effect<void> =>
+  show({ _tag: "Noted", note: { _tag: "OfflineSkipped", what } })
+
+export const verifyTitle = "Verifying device is connected to cloud"
+
+/** Only a token tells the tenant. */
+export const asksTenant = ({ cloud, auth }: ValidConnection): boolean =>
+  cloud.name === "c8y" && auth.kind === "certificate"
+
+export const tenantTitle = ({ cloud }: ValidConnection): string =>
+  `Checking ${cloud.displayName} is connected to intended tenant`

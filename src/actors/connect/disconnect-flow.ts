@@ -1,0 +1,44 @@
+/** The steps of `tedge disconnect`: the mapper is stopped and disabled whether the marker was there or not. */
+import { Effect } from "effect"
+import type { ConnectRefusal } from "../../messages/connect.ts"
+import { putBack, readIfPresent, removeIfPresent } from "./connect-files.ts"
+import { type Connection, mapperService, markerPath } from "./connection.ts"
+import { isOnlyMarker } from "./mosquitto-conf.ts"
+import type { ConnectPeers } from "./peers.ts"
+import { broker } from "./steps/start-broker.ts"
+import { type OnFailure, step } from "./transaction.ts"
+
+export const disconnectFlow = (
+  peers: ConnectPeers,
+  connection: Connection,
+  onFailure: OnFailure
+): Effect.Effect<void, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const { cloud, services } = connection
+    const path = markerPath(connection)
+    const before = yield* readIfPresent(path)
+    yield* onFailure(putBack(path, before))
+    yield* step(peers.show, "Removing bridge config file", removeIfPresent(path))
+    if (before === undefined)
+      yield* peers.show({ _tag: "Noted", note: { _tag: "BridgeAlreadyRemoved", cloud: cloud.name } })
+    else if (!isOnlyMarker(before) && (yield* services.isActive(broker))) yield* services.restart(broker)
+    yield* disableMapper(peers, connection, { wasConnected: before !== undefined, onFailure })
+  })
+
+const disableMapper = (
+  peers: ConnectPeers,
+  connection: Connection,
+  { wasConnected, onFailure }: { readonly wasConnected: boolean; readonly onFailure: OnFailure }
+): Effect.Effect<void, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const { services } = connection
+    const mapper = mapperService(connection)
+    const wasActive = yield* services.isActive(mapper)
+    yield* onFailure(wasActive ? Effect.andThen(services.start(mapper), services.enable(mapper)) : Effect.void)
+    const stop = wasActive ? services.stop(mapper) : Effect.void
+    const disable = Effect.catch(services.disable(mapper), (failure) =>
+      // A service manager need not know a service that was never there.
+      wasConnected || wasActive ? Effect.fail(failure) : peers.show({ _tag: "Warned", failure })
+    )
+    yield* step(peers.show, `Disabling ${mapper}`, Effect.andThen(stop, disable))
+  })

@@ -1,0 +1,52 @@
+/**
+ * What mosquitto is told: the listeners, and the marker that stands for a connection with the built-in bridge.
+ *
+ * Source: thin-edge, mosquitto files: "tedge-mosquitto.conf".
+ */
+import type { LocalBrokerSettings } from "../../messages/settings/resolved-settings.ts"
+
+export const tedgeMosquittoConf = (settings: LocalBrokerSettings): string =>
+  `${[...general, ...localListener(settings), ...externalListener(settings)].join("\n")}\n`
+
+/** A bridge file without a bridge. The second line is there until a check has shown that the connection works. */
+export const markerText = (state: "verified" | "unverified"): string =>
+  state === "verified" ? `${markerLine}\n` : `${markerLine}\n${unverifiedLine}\n`
+
+/** An older connection may have left a real bridge in the file: then mosquitto must let go of it. */
+export const isOnlyMarker = (text: string): boolean => text.split("\n").every((line) => /^\s*(?:#.*)?$/.test(line))
+
+export const isUnverified = (text: string): boolean => text.split("\n").includes(unverifiedLine)
+
+const markerLine = "# This file is left empty as the built-in bridge is enabled"
+
+const unverifiedLine = "# not verified: no connection check has succeeded since it was made"
+
+const general = [
+  "per_listener_settings true",
+  "connection_messages true",
+  ...["error", "warning", "notice", "information", "subscribe", "unsubscribe"].map((type) => `log_type ${type}`),
+  "message_size_limit 268435455"
+]
+
+const localListener = ({ bindPort, bindAddress }: LocalBrokerSettings): ReadonlyArray<string> => [
+  `listener ${bindPort} ${bindAddress}`,
+  "allow_anonymous true",
+  "require_certificate false"
+]
+
+const externalListener = ({ external }: LocalBrokerSettings): ReadonlyArray<string> => {
+  if (external.bindPort === undefined) return []
+  const anonymous = external.caPath === undefined
+  const optional = [
+    ["bind_interface", external.bindInterface],
+    ["capath", external.caPath],
+    ["certfile", external.certFile],
+    ["keyfile", external.keyFile]
+  ] as const
+  return [
+    `listener ${external.bindPort} ${external.bindAddress ?? ""}`.trimEnd(),
+    `allow_anonymous ${anonymous}`,
+    `require_certificate ${!anonymous}`,
+    ...optional.flatMap(([key, value]) => (value === undefined ? [] : [`${key} ${value}`]))
+  ]
+}

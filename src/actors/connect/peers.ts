@@ -1,0 +1,20 @@
+/** Whom ConnectActor speaks to, and what of the system it needs. */
+import type { Effect } from "effect"
+import type { ConfigProtocol, ConfigRefusal } from "../../messages/config.ts"
+import type { StepEvent, SystemFileInvalid } from "../../messages/connect.ts"
+import type { MqttSessionProtocol } from "../../messages/mqtt.ts"
+import type { Settings } from "../../messages/settings/resolved-settings.ts"
+import type { ActorRef } from "../../runtime/protocol.ts"
+import type { ServiceManager } from "./services/service-manager.ts"
+
+export interface ConnectPeers {
+  readonly config: ActorRef<ConfigProtocol>
+  /** One session at a time: to the cloud for the device's creation, to the local broker for the checks. */
+  readonly session: ActorRef<MqttSessionProtocol>
+  /** The service manager of this device. */
+  readonly services: (settings: Settings) => Effect.Effect<ServiceManager, SystemFileInvalid | ConfigRefusal>
+  /** Shows a line of the transcript. */
+  readonly show: (event: StepEvent) => Effect.Effect<void>
+  /** Path of an executable on PATH. */
+  readonly findExecutable: (name: string) => string | undefined
+}

@@ -1,0 +1,65 @@
+/** Services that a service manager of the system looks after: each action is one of its commands. */
+import { Effect } from "effect"
+import { ServiceCommandFailed, ServiceManagerUnavailable } from "../../../messages/connect.ts"
+import { type CommandEnd, runCommand } from "../../../platform/run-command.ts"
+import type { ServiceManager } from "./service-manager.ts"
+import type { InitCommands, ServiceAction } from "./system-toml.ts"
+
+export const commandServices = (init: InitCommands): ServiceManager => {
+  const run = (action: ServiceAction) => (service: string) => {
+    const command = init.commands[action].map((word) => word.replaceAll("{}", service))
+    return Effect.flatMap(runCommand(command, commandLimitMs), (end) =>
+      end.kind === "exited" && end.code === 0 ? Effect.void : Effect.fail(commandFailed(service, command, end))
+    )
+  }
+  const isActive = run("is_active")
+  return {
+    name: init.name,
+    checkAvailable: Effect.flatMap(runCommand(init.isAvailable, commandLimitMs), (end) =>
+      end.kind === "exited" && end.code === 0
+        ? Effect.void
+        : Effect.fail(new ServiceManagerUnavailable({ name: init.name, command: init.isAvailable }))
+    ),
+    // Whatever the exit code, other than 0, means is for the manager to know: the service is not active.
+    isActive: (service) =>
+      isActive(service).pipe(
+        Effect.as(true),
+        Effect.catch((failure) => (failure.reason === "exit" ? Effect.succeed(false) : Effect.fail(failure)))
+      ),
+    start: run("start"),
+    stop: run("stop"),
+    restart: run("restart"),
+    enable: run("enable"),
+    disable: run("disable"),
+    whereToLook: (service) => (init.name === "systemd" ? `journalctl -u ${service}` : `the log of ${service}`),
+    ownsBroker: () => Effect.succeed(true)
+  }
+}
+
+/** Longer than a mapper may take to stop (75 s) with nothing lost. */
+const commandLimitMs = 100_000
+
+const commandFailed = (service: string, command: ReadonlyArray<string>, end: CommandEnd): ServiceCommandFailed => {
+  switch (end.kind) {
+    case "exited":
+      return new ServiceCommandFailed({
+        service,
+        command,
+        reason: "exit",
+        status: String(end.code),
+        output: end.stderr
+      })
+    case "signalled":
+      return new ServiceCommandFailed({ service, command, reason: "signal", status: end.signal, output: end.stderr })
+    case "timedOut":
+      return new ServiceCommandFailed({
+        service,
+        command,
+        reason: "timeout",
+        status: `${commandLimitMs / 1000} s`,
+        output: end.stderr
+      })
+    case "notStarted":
+      return new ServiceCommandFailed({ service, command, reason: "notFound", status: end.code, output: "" })
+  }
+}

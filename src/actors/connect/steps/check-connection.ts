@@ -1,0 +1,96 @@
+/**
+ * "Verifying device is connected to cloud": asks the cloud a question through the local broker and the bridge.
+ *
+ * What is missing is told apart: the local broker, the bridge (with its own reason), or only the answer.
+ * Source: thin-edge, tedge connect, "Connection check".
+ */
+import { Clock, Effect, Option } from "effect"
+import { ConnectionCheckFailed, type ConnectRefusal } from "../../../messages/connect.ts"
+import type { MqttMessage } from "../../../messages/mqtt.ts"
+import { bridgeHealthTopic, mapperService, type ValidConnection } from "../connection.ts"
+import { closeQuietly, message, nextMessage, payloadText, publish, subscribe } from "../conversation.ts"
+import type { ConnectPeers } from "../peers.ts"
+import { localTarget } from "../targets.ts"
+
+/** The answer of the cloud. */
+export const checkConnection = (
+  peers: ConnectPeers,
+  connection: ValidConnection
+): Effect.Effect<MqttMessage, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const { cloud, settings } = connection
+    yield* openLocal(peers, connection)
+    const { topicPrefix } = settings.cloud
+    const question = cloud.question(connection.auth.kind)
+    const answers = `${topicPrefix}/${question.listen}`
+    const { topic, payload, qos } = question.ask
+    yield* subscribe(peers, [bridgeHealthTopic(connection), answers], 1)
+    const asked = publish(peers, message(`${topicPrefix}/${topic}`, payload, qos))
+    const bridge: { health: BridgeHealth } = { health: { kind: "unknown" } }
+    /** Each sign of a working bridge is a reason to ask (again): a question sent before was lost. */
+    const untilAnswered = Effect.gen(function* () {
+      for (;;) {
+        const heard = yield* nextMessage(peers)
+        if (heard.topic !== bridgeHealthTopic(connection)) {
+          if (question.isAnswer(heard)) return heard
+          continue
+        }
+        bridge.health = bridgeHealth(payloadText(heard))
+        if (bridge.health.kind === "up") yield* asked
+      }
+    })
+    const answer = yield* Effect.timeoutOption(untilAnswered, patience)
+    if (Option.isSome(answer)) return answer.value
+    return yield* noAnswer(connection, bridge.health)
+  }).pipe(Effect.ensuring(closeQuietly(peers)))
+
+const patience = "10 seconds"
+
+const openLocal = (peers: ConnectPeers, { cloud, settings }: ValidConnection): Effect.Effect<void, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const clientId = `check_connection_${cloud.name}_${process.pid}_${yield* Clock.currentTimeMillis}`
+    const target = yield* localTarget(settings, { clientId, connectWithinMs: 5000 })
+    yield* peers.session
+      .ask("Open", { target }, { within: "6 seconds" })
+      .pipe(
+        Effect.mapError((failure) =>
+          failure._tag === "AskTimeout" || failure._tag === "PeerDown" || failure._tag === "Undeliverable"
+            ? failure
+            : new ConnectionCheckFailed({ cloud: cloud.name, reason: "localBroker", detail: "", cause: failure })
+        )
+      )
+  })
+
+type BridgeHealth =
+  | { readonly kind: "up" }
+  /** `reason`: what the bridge says of itself. */
+  | { readonly kind: "down"; readonly reason: string }
+  | { readonly kind: "unknown" }
+
+const bridgeHealth = (payload: string): BridgeHealth => {
+  try {
+    const { status, reason } = JSON.parse(payload) as { readonly status?: unknown; readonly reason?: unknown }
+    return status === "up" ? { kind: "up" } : { kind: "down", reason: typeof reason === "string" ? reason : "" }
+  } catch {
+    // Mosquitto's own bridges, and services of others, say `1` and `0`.
+    return payload.trim() === "1" ? { kind: "up" } : { kind: "down", reason: "" }
+  }
+}
+
+const noAnswer = (connection: ValidConnection, health: BridgeHealth): Effect.Effect<never, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const { cloud, services } = connection
+    const mapper = mapperService(connection)
+    const runs = yield* services.isActive(mapper)
+    const look = `see: ${services.whereToLook(mapper)}`
+    if (health.kind === "up")
+      return yield* new ConnectionCheckFailed({ cloud: cloud.name, reason: "noAnswer", detail: "", cause: undefined })
+    const detail = !runs
+      ? `${mapper} is not running; ${look}`
+      : health.kind === "unknown"
+        ? `${mapper} has not said anything yet; ${look}`
+        : health.reason === ""
+          ? look
+          : health.reason
+    return yield* new ConnectionCheckFailed({ cloud: cloud.name, reason: "bridgeDown", detail, cause: undefined })
+  })

@@ -1,0 +1,44 @@
+/**
+ * "Creating device in Cumulocity cloud": makes the device known there, over a direct connection.
+ *
+ * Cumulocity reports errors on `s/e`, after the PUBACK; the answer to a second question shows that the first
+ * was processed. Source: Cumulocity SmartREST 2.0, static templates 100 and 41 (device exists, no error here).
+ */
+import { Effect, Option } from "effect"
+import { type ConnectRefusal, DeviceNotCreated } from "../../../messages/connect.ts"
+import type { MqttMessage } from "../../../messages/mqtt.ts"
+import type { ValidConnection } from "../connection.ts"
+import { closeQuietly, message, nextMessage, payloadText, publish, subscribe } from "../conversation.ts"
+import type { ConnectPeers } from "../peers.ts"
+import { smartRestLine } from "../smartrest.ts"
+import { cloudTarget } from "../targets.ts"
+
+export const createDevice = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<void, ConnectRefusal> => {
+  const conversation = Effect.gen(function* () {
+    yield* peers.session.ask("Open", { target: cloudTarget(connection) }, { within: "70 seconds" })
+    yield* subscribe(peers, ["s/e", "s/dat"], 0)
+    const line = smartRestLine(["100", connection.deviceId, connection.settings.device.type])
+    yield* publish(peers, message("s/us", line, 1))
+    yield* publish(peers, message("s/uat", "", 0))
+    yield* refuseReportedError(peers, connection)
+  })
+  // Without DISCONNECT the cloud would take the next connection of this client id for an intruder.
+  return Effect.ensuring(conversation, closeQuietly(peers))
+}
+
+/** The device was created if the cloud says nothing against it. */
+const refuseReportedError = (
+  peers: ConnectPeers,
+  { host, deviceId }: ValidConnection
+): Effect.Effect<void, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const heard = yield* nextMessage(peers).pipe(Effect.repeat({ until: isTelling }), Effect.timeoutOption(errorWaitMs))
+    if (Option.isNone(heard) || heard.value.topic !== "s/e") return
+    return yield* new DeviceNotCreated({ host: host.host, deviceId, detail: payloadText(heard.value) })
+  })
+
+const isTelling = (heard: MqttMessage): boolean =>
+  heard.topic === "s/dat" || (heard.topic === "s/e" && !payloadText(heard).startsWith("41,"))
+
+/** A cloud that answers neither question has taken the device, as far as anybody can tell. */
+const errorWaitMs = 2000

@@ -1,0 +1,35 @@
+/** "Enabling tedge-mapper-c8y" and "Enabling tedge-agent". */
+import { Effect } from "effect"
+import type { ConnectRefusal } from "../../../messages/connect.ts"
+import { mapperService, type ValidConnection } from "../connection.ts"
+import type { ConnectPeers } from "../peers.ts"
+import { type OnFailure, step } from "../transaction.ts"
+
+/** A mapper that runs already is restarted: it must see the new settings. */
+export const enableMapper = (
+  peers: ConnectPeers,
+  connection: ValidConnection,
+  onFailure: OnFailure
+): Effect.Effect<void, ConnectRefusal> => {
+  const { services } = connection
+  const mapper = mapperService(connection)
+  return Effect.andThen(
+    onFailure(Effect.andThen(services.stop(mapper), services.disable(mapper))),
+    step(peers.show, `Enabling ${mapper}`, startAndEnable(connection, mapper))
+  )
+}
+
+/** Not part of this package: started if it is there. What goes wrong with it does not undo the connection. */
+export const enableAgent = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<void> =>
+  peers.findExecutable(agent) === undefined
+    ? peers.show({ _tag: "Noted", note: { _tag: "AgentNotInstalled" } })
+    : Effect.ignore(step(peers.show, `Enabling ${agent}`, startAndEnable(connection, agent)))
+
+const agent = "tedge-agent"
+
+const startAndEnable = ({ services }: ValidConnection, service: string): Effect.Effect<void, ConnectRefusal> =>
+  Effect.gen(function* () {
+    if (yield* services.isActive(service)) yield* services.restart(service)
+    else yield* services.start(service)
+    yield* services.enable(service)
+  })

@@ -1,0 +1,89 @@
+/** "Restarting mosquitto" and "Waiting for mosquitto to be listening for connections". */
+import { Clock, Effect, Schedule } from "effect"
+import { BrokerNotListening, type ConnectRefusal } from "../../../messages/connect.ts"
+import type { MqttRefusal } from "../../../messages/mqtt.ts"
+import type { ValidConnection } from "../connection.ts"
+import { closeQuietly } from "../conversation.ts"
+import type { ConnectPeers } from "../peers.ts"
+import { localTarget } from "../targets.ts"
+import { type OnFailure, step } from "../transaction.ts"
+import { writeMosquittoFiles } from "./write-mosquitto-files.ts"
+
+export const startBroker = (
+  peers: ConnectPeers,
+  connection: ValidConnection,
+  onFailure: OnFailure
+): Effect.Effect<void, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const { services, settings } = connection
+    const owned = yield* services.ownsBroker(yield* isAnswering(peers, connection))
+    const wasActive = owned && (yield* services.isActive(broker))
+    let restarted = false
+    // Undone in reverse: the files are as they were when this takes them into use.
+    yield* onFailure(
+      Effect.suspend(() => (restarted ? (wasActive ? services.restart(broker) : services.stop(broker)) : Effect.void))
+    )
+    yield* writeMosquittoFiles(connection, onFailure)
+    restarted = owned
+    yield* step(peers.show, "Restarting mosquitto", owned ? services.restart(broker) : Effect.void)
+    if (!owned) yield* peers.show({ _tag: "Noted", note: { _tag: "BrokerNotOurs", port: settings.mqtt.clientPort } })
+    yield* step(
+      peers.show,
+      "Waiting for mosquitto to be listening for connections",
+      waitUntilListening(peers, connection)
+    )
+    if (owned) yield* services.enable(broker)
+  })
+
+export const broker = "mosquitto"
+
+/** A broker that accepts connections, not only a port that is open. */
+const waitUntilListening = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<void, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const { clientHost: host, clientPort: port } = connection.settings.mqtt
+    const started = yield* Clock.currentTimeMillis
+    const last: { cause: MqttRefusal | undefined } = { cause: undefined }
+    yield* tryOnce(peers, connection, 5000).pipe(
+      Effect.tapError((failure) =>
+        Effect.sync(() => {
+          if (isMqttRefusal(failure)) last.cause = failure
+        })
+      ),
+      Effect.retry({ while: mayPass, schedule: Schedule.spaced("250 millis") }),
+      Effect.timeoutOrElse({ duration: "20 seconds", orElse: () => Effect.fail(undefined) }),
+      Effect.catch((failure) =>
+        Effect.gen(function* () {
+          if (failure !== undefined && !isMqttRefusal(failure)) return yield* Effect.fail(failure)
+          const afterMs = (yield* Clock.currentTimeMillis) - started
+          return yield* new BrokerNotListening({ host, port, afterMs, cause: failure ?? last.cause })
+        })
+      )
+    )
+  })
+
+const isAnswering = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<boolean> =>
+  Effect.match(tryOnce(peers, connection, 2000), { onFailure: () => false, onSuccess: () => true })
+
+const tryOnce = (peers: ConnectPeers, connection: ValidConnection, connectWithinMs: number) =>
+  Effect.gen(function* () {
+    const clientId = `tedge_connect_${process.pid}`
+    const target = yield* localTarget(connection.settings, { clientId, connectWithinMs })
+    yield* peers.session.ask("Open", { target }, { within: connectWithinMs + 1000 })
+  }).pipe(Effect.ensuring(closeQuietly(peers)))
+
+const refusals = [
+  "DialFailed",
+  "TlsFailed",
+  "CredentialUnusable",
+  "KeyMismatch",
+  "SigningFailed",
+  "BrokerRefused",
+  "ConnectionLost",
+  "BrokerSilent"
+]
+
+const isMqttRefusal = (failure: ConnectRefusal): failure is MqttRefusal => refusals.includes(failure._tag)
+
+/** Nobody listens yet, or the broker has not read its files yet. A wrong password stays wrong. */
+const mayPass = (failure: ConnectRefusal): boolean =>
+  failure._tag === "DialFailed" || failure._tag === "ConnectionLost" || failure._tag === "BrokerSilent"

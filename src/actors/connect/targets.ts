@@ -1,0 +1,72 @@
+/** Where the sessions of ConnectActor go: straight to the cloud as the device, and to the local broker. */
+import { readFileSync } from "node:fs"
+import { Effect, Redacted } from "effect"
+import { CredentialUnusable, type Target, type TlsIdentity } from "../../messages/mqtt.ts"
+import type { Settings } from "../../messages/settings/resolved-settings.ts"
+import type { ValidConnection } from "./connection.ts"
+
+/** Tokens may take many seconds to sign. Source: thin-edge, device creation. */
+const cloudWithinMs = 60_000
+
+export const cloudTarget = ({ settings, deviceId, host, auth }: ValidConnection): Target => {
+  const { cloud, cryptoki, proxy } = settings
+  const { certPath, keyPath, key } = cloud.device
+  const identity: TlsIdentity =
+    auth.kind === "basic"
+      ? { kind: "none" }
+      : cryptoki.mode === "off"
+        ? { kind: "keyFile", certPath, keyPath }
+        : { kind: "token", certPath, key }
+  return {
+    ...host,
+    clientId: deviceId,
+    keepalive: 60,
+    cleanSession: true,
+    ...(auth.kind === "basic" ? { username: auth.username, password: auth.password } : {}),
+    tls: { identity, caPath: cloud.rootCertPath },
+    ...(proxy === undefined ? {} : { proxy: proxyOf(proxy) }),
+    connectWithinMs: cloudWithinMs
+  }
+}
+
+const proxyOf = ({ url, username, password }: NonNullable<Settings["proxy"]>): NonNullable<Target["proxy"]> => ({
+  url,
+  ...(username === undefined ? {} : { username }),
+  ...(password === undefined ? {} : { password })
+})
+
+export const localTarget = (
+  settings: Settings,
+  options: { readonly clientId: string; readonly connectWithinMs: number }
+): Effect.Effect<Target, CredentialUnusable> =>
+  Effect.gen(function* () {
+    const { clientHost, clientPort, clientAuth } = settings.mqtt
+    const { caFile, caDir, certFile, keyFile, username, passwordFile } = clientAuth
+    const caPath = caFile ?? caDir
+    const identity: TlsIdentity =
+      certFile !== undefined && keyFile !== undefined
+        ? { kind: "keyFile", certPath: certFile, keyPath: keyFile }
+        : { kind: "none" }
+    const password = passwordFile === undefined ? undefined : yield* readPassword(passwordFile)
+    return {
+      host: clientHost,
+      port: clientPort,
+      clientId: options.clientId,
+      keepalive: 60,
+      cleanSession: true,
+      ...(username === undefined ? {} : { username }),
+      ...(password === undefined ? {} : { password }),
+      ...(caPath === undefined ? {} : { tls: { identity, caPath } }),
+      connectWithinMs: options.connectWithinMs
+    }
+  })
+
+const readPassword = (path: string): Effect.Effect<Redacted.Redacted<string>, CredentialUnusable> =>
+  Effect.try({
+    try: () => Redacted.make(readFileSync(path, "utf8").replace(/\r?\n$/, "")),
+    catch: (error) => {
+      const code = error instanceof Error && "code" in error ? String(error.code) : String(error)
+      const reason = code === "ENOENT" ? "missing" : code === "EISDIR" ? "isDirectory" : "noPermission"
+      return new CredentialUnusable({ path, role: "password", reason, detail: code })
+    }
+  })

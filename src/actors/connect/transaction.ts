@@ -1,0 +1,38 @@
+/** Steps with their undo: when one fails, or the user interrupts, what was done is undone in reverse order. */
+import { Effect, Exit } from "effect"
+import type { ConnectRefusal, StepEvent } from "../../messages/connect.ts"
+
+type Show = (event: StepEvent) => Effect.Effect<void>
+
+/** Remembers how to undo what has just been done. */
+export type OnFailure = (undo: Effect.Effect<unknown, ConnectRefusal>) => Effect.Effect<void>
+
+export const transaction = <A>(
+  show: Show,
+  steps: (onFailure: OnFailure) => Effect.Effect<A, ConnectRefusal>
+): Effect.Effect<A, ConnectRefusal> =>
+  Effect.suspend(() => {
+    const undos: Array<Effect.Effect<unknown, ConnectRefusal>> = []
+    const undoAll = Effect.suspend(() =>
+      Effect.forEach(undos.toReversed(), (undo) => Effect.catch(undo, (failure) => show({ _tag: "Warned", failure })), {
+        discard: true
+      })
+    )
+    return steps((undo) => Effect.sync(() => void undos.push(undo))).pipe(
+      Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : undoAll))
+    )
+  })
+
+/** A line of the transcript: the title, and how it ended. */
+export const step = <A>(
+  show: Show,
+  title: string,
+  work: Effect.Effect<A, ConnectRefusal>
+): Effect.Effect<A, ConnectRefusal> =>
+  Effect.andThen(
+    show({ _tag: "StepStarted", title }),
+    work.pipe(
+      Effect.tap(() => show({ _tag: "StepDone", title })),
+      Effect.tapError((failure) => show({ _tag: "StepFailed", title, failure }))
+    )
+  )

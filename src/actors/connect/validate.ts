@@ -1,0 +1,123 @@
+/**
+ * Finds out what cannot work before anything is changed: `reconnect` calls it before it disconnects.
+ *
+ * Whether key and certificate belong together is seen by the TLS layer before it sends anything.
+ */
+import { Clock, Effect, type Redacted } from "effect"
+import { neededId, neededSetting } from "../../messages/config.ts"
+import {
+  CertificateNotValid,
+  type ConnectRefusal,
+  HsmNeedsBuiltInBridge,
+  MosquittoBridgeRequested,
+  ProfilesCollide
+} from "../../messages/connect.ts"
+import type { CloudSettings, HostPort } from "../../messages/settings/resolved-settings.ts"
+import { CryptokiOff } from "../../messages/token-refusals.ts"
+import { runCommand } from "../../platform/run-command.ts"
+import { readCredentials } from "./basic-credentials.ts"
+import { certificateDates } from "./certificate-dates.ts"
+import type { Auth, Connection, ValidConnection } from "./connection.ts"
+import type { ConnectPeers } from "./peers.ts"
+
+export const validate = (peers: ConnectPeers, connection: Connection): Effect.Effect<ValidConnection, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const { settings } = connection
+    const { prefix } = settings.cloud
+    const host = yield* neededSetting(`${prefix}.url`, settings.cloud.mqtt)
+    const auth = yield* chooseAuth(settings)
+    const deviceId = yield* neededId(auth.kind === "basic" ? "device.id" : `${prefix}.device.id`, settings.cloud.device)
+    yield* refuseMosquittoBridge(connection, auth)
+    if (auth.kind === "certificate") yield* checkIdentity(settings, deviceId)
+    yield* refuseCollisions(peers, connection)
+    yield* connection.services.checkAvailable
+    const mosquittoVersion = yield* findMosquittoVersion(peers)
+    return { ...connection, host: mqttServicePort(settings, host), deviceId, auth, mosquittoVersion }
+  })
+
+/** The MQTT service of Cumulocity listens next door. Source: thin-edge, `c8y.mqtt_service.enabled`. */
+const mqttServicePort = ({ cloud }: CloudSettings, host: HostPort): HostPort =>
+  cloud.mqttService.enabled && host.port === 8883 ? { ...host, port: 9883 } : host
+
+const chooseAuth = ({ cloud }: CloudSettings): Effect.Effect<Auth, ConnectRefusal> => {
+  const { authMethod, credentialsPath } = cloud
+  if (authMethod === "certificate" || credentialsPath === undefined) return Effect.succeed({ kind: "certificate" })
+  const basic = ({
+    username,
+    password
+  }: {
+    readonly username: string
+    readonly password: Redacted.Redacted<string>
+  }): Auth => ({
+    kind: "basic",
+    credentialsPath,
+    username,
+    password
+  })
+  return Effect.flatMap(readCredentials(credentialsPath), (read) => {
+    if (read.kind === "read") return Effect.succeed(basic(read))
+    if (authMethod === "auto" && read.failure.reason === "missing")
+      return Effect.succeed({ kind: "certificate" as const })
+    return Effect.fail(read.failure)
+  })
+}
+
+const refuseMosquittoBridge = (
+  { cloud, profile, settings }: Connection,
+  auth: Auth
+): Effect.Effect<void, ConnectRefusal> => {
+  if (settings.bridge.builtIn) return Effect.void
+  const of = { cloud: cloud.name, profile }
+  const withToken = auth.kind === "certificate" && settings.cryptoki.mode !== "off"
+  return Effect.fail(withToken ? new HsmNeedsBuiltInBridge(of) : new MosquittoBridgeRequested(of))
+}
+
+const checkIdentity = ({ cloud, cryptoki }: CloudSettings, deviceId: string): Effect.Effect<void, ConnectRefusal> =>
+  Effect.gen(function* () {
+    if (cryptoki.mode === "module" && cryptoki.modulePath === undefined)
+      return yield* new CryptokiOff({ missing: "device.cryptoki.module_path" })
+    const path = cloud.device.certPath
+    const { notBefore, notAfter } = yield* certificateDates(path, deviceId)
+    const now = yield* Clock.currentTimeMillis
+    if (notAfter.getTime() < now)
+      return yield* new CertificateNotValid({ path, reason: "expired", at: notAfter.toISOString() })
+    if (notBefore.getTime() > now)
+      return yield* new CertificateNotValid({ path, reason: "notYetValid", at: notBefore.toISOString() })
+  })
+
+/** Two profiles of a cloud must not be the same device there, nor share topics or ports here. */
+const refuseCollisions = (peers: ConnectPeers, { cloud }: Connection): Effect.Effect<void, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const { profiles } = yield* peers.config.ask("ReadProfiles", { cloud: cloud.name }, { within: "10 seconds" })
+    const configured = profiles.filter((one) => one.cloud.url !== undefined)
+    const same = (what: (one: CloudSettings) => string | undefined, keys: ReadonlyArray<string>) =>
+      Effect.forEach(repeated(configured, what), ({ value, sharing }) =>
+        Effect.fail(
+          new ProfilesCollide({
+            value,
+            keys: sharing.flatMap((one) => keys.map((key) => `${one.cloud.prefix}.${key}`))
+          })
+        )
+      )
+    yield* same(({ cloud: { url, device } }) => device.id && `${url} ${device.id}`, ["url", "device.id"])
+    yield* same((one) => one.cloud.topicPrefix, ["bridge.topic_prefix"])
+    if (cloud.name === "c8y")
+      yield* same((one) => one.cloud.httpProxyBind && `${one.cloud.httpProxyBind.port}`, ["proxy.bind.port"])
+  })
+
+const repeated = <A>(
+  all: ReadonlyArray<A>,
+  read: (one: A) => string | undefined
+): ReadonlyArray<{ readonly value: string; readonly sharing: ReadonlyArray<A> }> =>
+  [...new Set(all.flatMap((one) => read(one) ?? []))]
+    .map((value) => ({ value, sharing: all.filter((one) => read(one) === value) }))
+    .filter(({ sharing }) => sharing.length > 1)
+
+/** `mosquitto version 2.0.11`, first line of its help. */
+const findMosquittoVersion = (peers: ConnectPeers): Effect.Effect<string | undefined> => {
+  const path = peers.findExecutable("mosquitto")
+  if (path === undefined) return Effect.succeed(undefined)
+  return Effect.map(runCommand([path, "-h"], 5000), (end) =>
+    end.kind === "exited" ? /mosquitto version (\S+)/.exec(end.stdout)?.[1] : undefined
+  )
+}

@@ -1,0 +1,98 @@
+/**
+ * ServiceActor: one program, running as long as the actor does.
+ *
+ * The program's end is the actor's failure; what happens then (again, after a pause) is its supervisor's. When the
+ * actor is stopped the program gets SIGTERM and time to finish.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { readFileSync, rmSync, writeFileSync } from "node:fs"
+import { Effect, type Scope } from "effect"
+import { ServiceEnded, ServiceNotStarted, type ServiceProtocol } from "../../messages/service.ts"
+import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
+
+export interface ServiceProgram {
+  readonly command: ReadonlyArray<string>
+  /** Remembers the program's process id: what a killed runner left behind is ended before the program starts again. */
+  readonly pidPath: string
+  /** Between SIGTERM and SIGKILL, milliseconds. */
+  readonly stopWithinMs: number
+}
+
+export const serviceMailbox: MailboxSpec = { capacity: 4, overflow: { policy: "refuse" } }
+
+export const serviceBehaviour = (program: ServiceProgram): Behaviour<ServiceProtocol, ServiceNotStarted> => ({
+  init: ({ task }) =>
+    Effect.gen(function* () {
+      yield* endLeftOver(program)
+      const running = yield* acquireProcess(program)
+      yield* task("wait", Effect.flatMap(running.ended, Effect.fail))
+      return {
+        Signal: ({ signal }) => Effect.sync(() => void running.process.kill(signal))
+      }
+    })
+})
+
+interface Running {
+  readonly process: ChildProcess
+  readonly ended: Effect.Effect<ServiceEnded>
+}
+
+const acquireProcess = (program: ServiceProgram): Effect.Effect<Running, ServiceNotStarted, Scope.Scope> =>
+  Effect.acquireRelease(startProcess(program), (running) => stopProcess(program, running))
+
+const startProcess = ({ command, pidPath }: ServiceProgram): Effect.Effect<Running, ServiceNotStarted> =>
+  Effect.callback<Running, ServiceNotStarted>((resume) => {
+    const [file = "", ...args] = command
+    const child = spawn(file, args, { stdio: ["ignore", "inherit", "inherit"] })
+    const ended = new Promise<ServiceEnded>((resolve) => {
+      child.once("exit", (code, signal) =>
+        resolve(new ServiceEnded({ command: file, code: code ?? undefined, signal: signal ?? undefined }))
+      )
+    })
+    child.once("error", (error: NodeJS.ErrnoException) =>
+      resume(Effect.fail(new ServiceNotStarted({ command: file, code: error.code ?? error.message })))
+    )
+    child.once("spawn", () => {
+      writeFileSync(pidPath, `${child.pid} ${startTime(child.pid)}\n`)
+      resume(Effect.succeed({ process: child, ended: Effect.promise(() => ended) }))
+    })
+  })
+
+const stopProcess = (
+  { pidPath, stopWithinMs }: ServiceProgram,
+  { process: child, ended }: Running
+): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    child.kill("SIGTERM")
+    yield* Effect.timeoutOrElse(ended, {
+      duration: stopWithinMs,
+      orElse: () =>
+        Effect.andThen(
+          Effect.sync(() => child.kill("SIGKILL")),
+          ended
+        )
+    })
+    rmSync(pidPath, { force: true })
+  })
+
+/** A process id alone may have gone to another program since; together with its start time it is the same one. */
+const endLeftOver = ({ pidPath }: ServiceProgram): Effect.Effect<void> =>
+  Effect.sync(() => {
+    const [pid, started] = readText(pidPath).trim().split(" ").map(Number)
+    if (pid === undefined || started === undefined || !(pid > 1) || startTime(pid) !== started) return
+    process.kill(pid, "SIGKILL")
+  })
+
+/** Clock ticks since boot, field 22 of /proc/PID/stat; 0 when there is no such process. Source: proc_pid_stat(5). */
+const startTime = (pid: number | undefined): number => {
+  const afterName = readText(`/proc/${pid}/stat`).split(") ").at(-1) ?? ""
+  return Number(afterName.split(" ")[19] ?? 0)
+}
+
+const readText = (path: string): string => {
+  try {
+    return readFileSync(path, "utf8")
+  } catch {
+    return "" // not there: no left-over, no such process
+  }
+}

@@ -1,0 +1,82 @@
+/** Which actors a command of `tedge` needs: started for it, stopped when its scope closes. */
+import { Effect, Schedule, type Scope } from "effect"
+import { configBehaviour, configMailbox } from "../actors/config/config-actor.ts"
+import type { ConfigWriting } from "../actors/config/edit-file.ts"
+import { configPlace } from "../actors/config/read-sources.ts"
+import { connectBehaviour, connectMailbox } from "../actors/connect/connect-actor.ts"
+import { connectWith } from "../actors/mqtt/connection.ts"
+import { sessionBehaviour, sessionMailbox } from "../actors/mqtt/session-actor.ts"
+import { ConfigFileNotWritten, type ConfigProtocol } from "../messages/config.ts"
+import type { ConnectProtocol, ConnectRefusal, StepEvent } from "../messages/connect.ts"
+import type { CryptokiEvent } from "../messages/cryptoki.ts"
+import { explainCryptokiEvent } from "../messages/explain/cryptoki-event.ts"
+import { acquireFileLock } from "../platform/file-lock.ts"
+import * as Actor from "../runtime/actor.ts"
+import type { ActorRef } from "../runtime/protocol.ts"
+import type { CommandInput } from "./command-spec.ts"
+import { startCryptokiActor } from "./compose-cryptoki.ts"
+import { openServices } from "./connect/open-services.ts"
+import { findExecutable } from "./installation.ts"
+
+export const startConfigActor = (input: CommandInput): Effect.Effect<ActorRef<ConfigProtocol>, never, Scope.Scope> => {
+  const place = configPlace({
+    configDir: input.text("config-dir"),
+    workingDir: process.cwd(),
+    environment: process.env
+  })
+  return Actor.start({ name: "config", mailbox: configMailbox, behaviour: configBehaviour(place, writing) })
+}
+
+/** Two commands that write at once wait for each other. */
+const writing: ConfigWriting = {
+  locked: (lockFile, work) => {
+    const lock = acquireFileLock(lockFile, 0o644).pipe(
+      Effect.retry({
+        while: (refusal) => refusal._tag === "LockHeld",
+        schedule: Schedule.spaced("20 millis"),
+        times: 1500
+      }),
+      Effect.mapError(
+        (refusal) =>
+          new ConfigFileNotWritten({
+            path: lockFile.replace(/\.lock$/, ""),
+            step: "lock",
+            code: refusal._tag === "LockHeld" ? "EAGAIN" : refusal.code
+          })
+      )
+    )
+    return Effect.scoped(Effect.andThen(lock, work))
+  },
+  changed: () => Effect.void
+}
+
+/** Settings are read once, for the way to the token; the steps read what they need themselves. */
+export const startConnectActor = (
+  input: CommandInput,
+  show: (event: StepEvent) => Effect.Effect<void>
+): Effect.Effect<ActorRef<ConnectProtocol>, ConnectRefusal, Scope.Scope> =>
+  Effect.gen(function* () {
+    const config = yield* startConfigActor(input)
+    const { settings } = yield* config.ask("ReadSettings", undefined, { within: "30 seconds" })
+    const cryptoki = yield* startCryptokiActor({
+      settings,
+      environment: process.env,
+      lifetime: "command",
+      publish: (event) =>
+        event._tag === "TokenWaits"
+          ? show({ _tag: "Noted", note: { _tag: "TokenWaits", token: event.token } })
+          : logCryptokiEvent(event)
+    })
+    const session = yield* Actor.start({
+      name: "session",
+      mailbox: sessionMailbox,
+      behaviour: sessionBehaviour(connectWith(cryptoki))
+    })
+    const peers = { config, session, services: openServices, show, findExecutable }
+    return yield* Actor.start({ name: "connect", mailbox: connectMailbox, behaviour: connectBehaviour(peers) })
+  })
+
+const logCryptokiEvent = (event: CryptokiEvent): Effect.Effect<void> => {
+  const { level, text } = explainCryptokiEvent(event)
+  return { warn: Effect.logWarning, info: Effect.logInfo, debug: Effect.logDebug }[level](text)
+}

@@ -1,0 +1,48 @@
+/** Which service manager this device has: that of system.toml, systemd where it runs, else our own. */
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { Effect } from "effect"
+import { builtInServices } from "../../actors/connect/services/built-in-services.ts"
+import { commandServices } from "../../actors/connect/services/command-services.ts"
+import type { ServiceManager } from "../../actors/connect/services/service-manager.ts"
+import { readInitCommands, systemdCommands } from "../../actors/connect/services/system-toml.ts"
+import type { SystemFileInvalid } from "../../messages/connect.ts"
+import type { Settings } from "../../messages/settings/resolved-settings.ts"
+import { bundlePath, executablePath, findExecutable } from "../installation.ts"
+
+export const openServices = (settings: Settings): Effect.Effect<ServiceManager, SystemFileInvalid> =>
+  Effect.map(readInitCommands(settings.configDir), (init) => {
+    if (init !== undefined) return commandServices(init)
+    // `systemctl --version` succeeds in containers that no systemd runs in. Source: sd_booted(3).
+    return existsSync("/run/systemd/system") ? commandServices(systemdCommands) : ownServices(settings)
+  })
+
+const ownServices = (settings: Settings): ServiceManager =>
+  builtInServices({
+    runDir: join(settings.run.path, "tedge-services"),
+    logDir: settings.logs.path,
+    enabledDir: join(settings.configDir, "tedge-services"),
+    runner: [process.execPath, bundlePath("service-runner.cjs")],
+    commandOf: (service) => commandOf(settings, service),
+    environment: process.env
+  })
+
+/** Undefined: not installed. */
+export const commandOf = (settings: Settings, service: string): ReadonlyArray<string> | undefined => {
+  const mapper = /^tedge-mapper-([^@]+)(?:@(.+))?$/.exec(service)
+  if (mapper !== null) return mapperCommand(settings, mapper[1] ?? "", mapper[2])
+  const found = findExecutable(service)
+  if (found === undefined) return undefined
+  return service === "mosquitto"
+    ? [found, "-c", join(settings.configDir, "mosquitto-conf", "tedge-mosquitto.conf")]
+    : [found, "--config-dir", settings.configDir]
+}
+
+const mapperCommand = (settings: Settings, cloud: string, profile: string | undefined): ReadonlyArray<string> => [
+  process.execPath,
+  executablePath("tedge-mapper"),
+  "--config-dir",
+  settings.configDir,
+  cloud,
+  ...(profile === undefined ? [] : ["--profile", profile])
+]

@@ -1,0 +1,60 @@
+/** Prints what ConnectActor tells, as the guide shows it. Source: hsm-support, `tedge reconnect c8y`. */
+import { Effect } from "effect"
+import type { ConnectRefusal, StepEvent } from "../../messages/connect.ts"
+import { explainSettingWarning } from "../../messages/explain/config.ts"
+import { explainNote } from "../../messages/explain/note.ts"
+import { type Explanation, explain } from "../../messages/explain.ts"
+import type { Terminal } from "../terminal.ts"
+
+export interface Transcript {
+  readonly show: (event: StepEvent) => Effect.Effect<void>
+  /** The failure a command ends with; not printed again when its step has done so. */
+  readonly end: (failure: ConnectRefusal) => Effect.Effect<void>
+}
+
+export const makeTranscript = (terminal: Terminal): Transcript => {
+  const told = new Set<ConnectRefusal>()
+  let finish: ((mark: "done" | "failed") => Effect.Effect<void>) | undefined
+  const finishStep = (mark: "done" | "failed"): Effect.Effect<void> => {
+    const ending = finish?.(mark) ?? Effect.void
+    finish = undefined
+    return ending
+  }
+  const show = (event: StepEvent): Effect.Effect<void> => {
+    switch (event._tag) {
+      case "TitleShown":
+        return terminal.line(event.text)
+      case "SummaryShown":
+        return Effect.forEach(event.lines, ([label, value]) => terminal.entry(label, value), { discard: true })
+      case "StepStarted":
+        return Effect.map(terminal.step(event.title), (ending) => {
+          finish = ending
+        })
+      case "StepDone":
+        return Effect.suspend(() => finishStep("done"))
+      case "StepFailed":
+        told.add(event.failure)
+        return Effect.andThen(
+          Effect.suspend(() => finishStep("failed")),
+          terminal.failure(event.failure)
+        )
+      case "StepDoubtful":
+        return Effect.andThen(
+          Effect.suspend(() => finishStep("failed")),
+          warn(terminal, explain(event.failure))
+        )
+      case "Warned":
+        return warn(terminal, explain(event.failure))
+      case "SettingWarned":
+        return warn(terminal, explainSettingWarning(event.warning))
+      case "Noted": {
+        const { style, text } = explainNote(event.note)
+        return style === "info" ? terminal.info(text) : terminal.line(text)
+      }
+    }
+  }
+  return { show, end: (failure) => (told.has(failure) ? Effect.void : terminal.failure(failure)) }
+}
+
+const warn = (terminal: Terminal, { error, hint }: Explanation): Effect.Effect<void> =>
+  terminal.warning(hint === undefined ? error : `${error} (${hint})`)

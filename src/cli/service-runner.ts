@@ -1,0 +1,78 @@
+/**
+ * Runs one service where no init system does: `service-runner NAME LOCK LOG COMMAND...`, started by the built-in
+ * service manager, detached.
+ *
+ * It holds the lock while it lives, starts the command again with back-off when it ends, and keeps the log small.
+ * SIGTERM: the command finishes first. Its own words go to the same log.
+ */
+import { copyFileSync, statSync, truncateSync } from "node:fs"
+import { Cause, Effect, Schedule } from "effect"
+import { serviceBehaviour, serviceMailbox } from "../actors/service/service-actor.ts"
+import type { ServiceEnded, ServiceProtocol } from "../messages/service.ts"
+import { acquireFileLock } from "../platform/file-lock.ts"
+import * as Actor from "../runtime/actor.ts"
+import { type RuntimeEvent, RuntimeEvents } from "../runtime/events.ts"
+import { Supervisor } from "../runtime/supervisor.ts"
+import { exitCodes } from "./exit-codes.ts"
+
+const [name = "", lockPath = "", logPath = "", ...command] = process.argv.slice(2)
+
+const run = Effect.gen(function* () {
+  yield* acquireFileLock(lockPath, 0o644).pipe(
+    // Somebody may be looking at the lock just now.
+    Effect.retry({ while: ({ _tag }) => _tag === "LockHeld", schedule: Schedule.spaced("20 millis"), times: 100 })
+  )
+  const place = yield* Actor.address<ServiceProtocol>({ name, mailbox: serviceMailbox })
+  const program = { command, pidPath: lockPath.replace(/\.lock$/, ".pid"), stopWithinMs: 80_000 }
+  const service = Actor.child(place, serviceBehaviour(program), {
+    restart: "permanent",
+    stopWithin: "85 seconds",
+    // 255 means "do not start me again". Source: thin-edge, mapper unit, RestartPreventExitStatus.
+    decide: (cause) => ((Cause.squash(cause) as Partial<ServiceEnded>).code === 255 ? "escalate" : "restart")
+  })
+  const supervisor = yield* Supervisor.start({
+    name: "service-runner",
+    strategy: "one_for_one",
+    // Never given up: there is nobody else to start it again.
+    intensity: { max: Number.MAX_SAFE_INTEGER, within: "1 minute" },
+    backoff: { initial: "1 second", maximum: "1 minute", factor: 2, jitter: 0.2, resetAfter: "1 minute" },
+    onExhausted: "escalate",
+    children: [service]
+  })
+  process.on("SIGUSR1", () => Effect.runFork(place.ref.offer("Signal", { signal: "SIGUSR1" })))
+  yield* Effect.forkScoped(Effect.repeat(keepLogSmall, Schedule.spaced("1 minute")))
+  yield* Effect.raceFirst(terminated, supervisor.awaitExit)
+})
+
+const terminated = Effect.callback<void>((resume) => {
+  process.once("SIGTERM", () => resume(Effect.void))
+})
+
+/** The command writes to the file itself, at its end: it goes on in the emptied file. */
+const keepLogSmall = Effect.sync(() => {
+  if (statSync(logPath, { throwIfNoEntry: false }) === undefined || statSync(logPath).size < largestLog) return
+  copyFileSync(logPath, `${logPath}.1`)
+  truncateSync(logPath)
+})
+
+const largestLog = 5 * 1024 * 1024
+
+const logged = (text: string): void =>
+  void process.stderr.write(`${new Date().toISOString()}  INFO service-runner: ${text}\n`)
+
+const events = {
+  slowAfterMs: Number.POSITIVE_INFINITY,
+  publish: (event: RuntimeEvent): void => {
+    if (event._tag === "Restarting") logged(`${name} starts again in ${Math.round(event.afterMs)} ms`)
+    if (event._tag === "Failed") logged(`${name} ended: ${Cause.squash(event.cause)}`)
+  }
+}
+
+for (const signal of ["SIGHUP", "SIGINT"] as const) process.on(signal, () => undefined)
+
+const program = run.pipe(Effect.scoped, Effect.provideService(RuntimeEvents, events))
+Effect.runFork(program).addObserver((exit) => {
+  if (exit._tag === "Success") return
+  logged(`${name} is not run: ${Cause.squash(exit.cause)}`)
+  process.exitCode = exitCodes.failed
+})

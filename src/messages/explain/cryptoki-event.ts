@@ -1,0 +1,38 @@
+/** Log lines for what CryptokiActor tells. Source: hsm-support, "Key selection" (the warning's words). */
+import type { CryptokiEvent } from "../cryptoki.ts"
+import { quoted, seconds } from "./explanation.ts"
+
+export interface LogText {
+  readonly level: "warn" | "info" | "debug"
+  readonly text: string
+}
+
+export const explainCryptokiEvent = (event: CryptokiEvent): LogText => {
+  switch (event._tag) {
+    case "SeveralKeysMatched":
+      return {
+        level: "warn",
+        text: `Multiple keys were found. If the wrong one was chosen, please use a URI that uniquely identifies a key. (chosen: ${event.taken})`
+      }
+    case "SeveralTokensMatched":
+      return {
+        level: "warn",
+        text: `Multiple tokens were found. If the wrong one was chosen, please use a URI that uniquely identifies a token. (chosen: ${event.taken})`
+      }
+    case "DefaultPinTried":
+      return {
+        level: "warn",
+        text: `no PIN is configured: the one of the setup guide is tried with token '${event.token}'; set yours: tedge config set device.cryptoki.pin <PIN>`
+      }
+    case "PinLatched":
+      return { level: "warn", text: `token '${event.token}' refused its PIN: the PIN is not tried again` }
+    case "TokenGone":
+      return { level: "warn", text: `token '${event.token}' is gone: ${quoted(event.reason)}` }
+    case "TokenPlugged":
+      return { level: "info", text: `token '${event.token}' is there` }
+    case "TokenWaits":
+      return { level: "info", text: `token '${event.token}' has been signing for ${seconds(event.forMs)}` }
+    case "HostReplaced":
+      return { level: "debug", text: `the token host of '${event.token}' was replaced: ${quoted(event.reason)}` }
+  }
+}

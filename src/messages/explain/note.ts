@@ -1,0 +1,39 @@
+/** Sentences for what is worth a line during `tedge connect` and is no failure. */
+import type { Note } from "../connect.ts"
+
+/** `plain`: a line of its own. `info`: behind `info:`. */
+export interface NoteText {
+  readonly style: "plain" | "info"
+  readonly text: string
+}
+
+export const explainNote = (note: Note): NoteText => {
+  switch (note._tag) {
+    case "AgentNotInstalled":
+      return info("Software management is not installed. So, skipping enabling related components.")
+    case "BridgeAlreadyRemoved":
+      return info(`Bridge doesn't exist. Device is already disconnected from ${displayName[note.cloud]}.`)
+    case "TestPassed":
+      return plain(`Connection check to ${note.cloud} cloud is successful.`)
+    case "OfflineSkipped":
+      return plain(`Offline mode. Skipping ${note.what}.`)
+    case "CheckAttemptFailed":
+      return plain(`Connection test failed, attempt ${note.attempt} of ${note.of}`)
+    case "BrokerNotOurs":
+      return info(`the broker that listens on port ${note.port} was not started by tedge: it is left as it is`)
+    case "TokenWaits":
+      return info(`waiting for the token '${note.token}': it may want to be touched`)
+    case "LeftRunning": {
+      const words = note.profile === undefined ? note.cloud : `${note.cloud} --profile ${note.profile}`
+      return info(
+        `the bridge stays configured and goes on trying; check again: tedge connect ${words} --test; remove it: tedge disconnect ${words}`
+      )
+    }
+  }
+}
+
+const info = (text: string): NoteText => ({ style: "info", text })
+
+const plain = (text: string): NoteText => ({ style: "plain", text })
+
+const displayName = { c8y: "Cumulocity", az: "Azure", aws: "AWS" } as const

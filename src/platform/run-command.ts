@@ -1,0 +1,53 @@
+/** Runs a command to its end, within a time limit. No shell, no input; what it says on stderr is kept. */
+import { spawn } from "node:child_process"
+import { Effect } from "effect"
+
+export type CommandEnd =
+  | { readonly kind: "exited"; readonly code: number; readonly stdout: string; readonly stderr: string }
+  | { readonly kind: "signalled"; readonly signal: string; readonly stderr: string }
+  /** It was ended: SIGTERM, and SIGKILL a second later. */
+  | { readonly kind: "timedOut"; readonly stderr: string }
+  /** `ENOENT`, `EACCES` and the like. */
+  | { readonly kind: "notStarted"; readonly code: string }
+
+/** Interrupting ends the command. */
+export const runCommand = (argv: ReadonlyArray<string>, limitMs: number): Effect.Effect<CommandEnd> =>
+  Effect.callback<CommandEnd>((resume) => {
+    const [file = "", ...args] = argv
+    const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"] })
+    const said = { stdout: "", stderr: "" }
+    let late = false
+    const kill = (): void => {
+      child.kill("SIGTERM")
+      setTimeout(() => child.kill("SIGKILL"), 1000).unref()
+    }
+    const timer = setTimeout(() => {
+      late = true
+      kill()
+    }, limitMs)
+    for (const stream of ["stdout", "stderr"] as const)
+      child[stream].setEncoding("utf8").on("data", (text: string) => {
+        said[stream] = (said[stream] + text).slice(-keptCharacters)
+      })
+    const end = (result: CommandEnd): void => {
+      clearTimeout(timer)
+      // A daemon the command left behind may hold the pipes open for ever.
+      child.stdout.destroy()
+      child.stderr.destroy()
+      resume(Effect.succeed(result))
+    }
+    child.on("error", (error: NodeJS.ErrnoException) => end({ kind: "notStarted", code: error.code ?? error.message }))
+    child.on("exit", (code, signal) =>
+      setImmediate(() => {
+        if (late) end({ kind: "timedOut", stderr: said.stderr })
+        else if (signal !== null) end({ kind: "signalled", signal, stderr: said.stderr })
+        else end({ kind: "exited", code: code ?? 0, ...said })
+      })
+    )
+    return Effect.sync(() => {
+      clearTimeout(timer)
+      kill()
+    })
+  })
+
+const keptCharacters = 4000
