@@ -4,22 +4,99 @@
  * It decides which token is meant and hands the request on; whatever one token does, the others and Ping are served.
  */
 import { Effect } from "effect"
-import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
+import type { CryptokiProtocol, KeySelector } from "../../messages/cryptoki.ts"
+import { type TokenRefusal, UriNotUsable } from "../../messages/token-refusals.ts"
 import type { Behaviour } from "../../runtime/actor.ts"
-import { type CryptokiDeps, makeRouter, noLimit, toLane } from "./router.ts"
+import type { AskFailed } from "../../runtime/errors.ts"
+import type { ActorRef } from "../../runtime/protocol.ts"
+import { sayingWhere } from "./elsewhere.ts"
+import { initToken } from "./init-token.ts"
+import type { LaneProtocol } from "./lane.ts"
+import { type Asker, latchedSo, latchedToken } from "./lane-session.ts"
+import {
+  type CryptokiDeps,
+  makeRouter,
+  narrowed,
+  noLimit,
+  type Router,
+  toLane,
+  toOnlyLane,
+  withinScope
+} from "./router.ts"
+import { onlyToken } from "./select-token.ts"
 import type { CryptokiSettings } from "./settings.ts"
+import { describeToken, shownUri } from "./token-facts.ts"
 
 export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps): Behaviour<CryptokiProtocol> => ({
-  concurrent: { tags: ["Ping", "ChooseScheme", "Sign"], inFlight: 4096 },
+  concurrent: { tags: everyMessage, inFlight: 4096 },
   init: (context) =>
     Effect.gen(function* () {
       const router = yield* makeRouter(settings, deps, (effect) => context.task("cryptoki", effect))
       return {
         Ping: () => Effect.void,
         ChooseScheme: ({ key, offered }) =>
-          toLane(router, key, (lane, asker) => lane.ask("Choose", { asker, offered }, noLimit)),
+          withKeyOf(router, key, (lane, asker) => lane.ask("Choose", { asker, offered }, noLimit)),
         Sign: ({ key, scheme, message }) =>
-          toLane(router, key, (lane, asker) => lane.ask("Sign", { asker, scheme, message }, noLimit))
+          withKeyOf(router, key, (lane, asker) => lane.ask("Sign", { asker, scheme, message }, noLimit)),
+        PublicKey: ({ key }) => withKeyOf(router, key, (lane, asker) => lane.ask("PublicKey", { asker }, noLimit)),
+        ListTokens: () => Effect.map(router.listing.tokens(0), (tokens) => tokens.map(describeToken)),
+        ListKeys: ({ token }) => toLane(router, token, (lane, asker) => lane.ask("ListKeys", { asker }, noLimit)),
+        CreateKey: ({ token, ...order }) =>
+          toOnlyLane(router, token, (lane, asker) => lane.ask("CreateKey", { asker, order }, noLimit)).pipe(
+            Effect.tap(() => tellOutdated(router))
+          ),
+        InitToken: ({ token, ...order }) =>
+          Effect.flatMap(withinScope(router, token), ({ uri }) => initToken(router, uri, order)).pipe(
+            Effect.tap(() => tellOutdated(router))
+          ),
+        ChangePin: ({ token, ...order }) =>
+          toOnlyLane(router, token, (lane, asker) => lane.ask("ChangePin", { asker, order }, noLimit)),
+        DeleteKey: ({ key }) => deleteKey(router, key),
+        ClearPinLatch: ({ token }) => clearPinLatch(router, token)
       }
     })
 })
+
+const everyMessage = [
+  "Ping",
+  "ChooseScheme",
+  "Sign",
+  "PublicKey",
+  "ListTokens",
+  "ListKeys",
+  "CreateKey",
+  "InitToken",
+  "ChangePin",
+  "DeleteKey",
+  "ClearPinLatch"
+] as const satisfies ReadonlyArray<keyof CryptokiProtocol>
+
+const withKeyOf = <A>(
+  router: Router,
+  key: KeySelector,
+  ask: (lane: ActorRef<LaneProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>
+): Effect.Effect<A, TokenRefusal> => toLane(router, key, ask).pipe(sayingWhere(router, narrowed(router, key).uri))
+
+/** Never all keys of a token: the URI must name one. */
+const deleteKey = (router: Router, key: KeySelector) => {
+  const uri = key.uri ?? {}
+  return uri.id === undefined && uri.object === undefined
+    ? Effect.fail(new UriNotUsable({ uri: shownUri(uri), reason: "it must name the key by id or object" }))
+    : toOnlyLane(router, key, (lane, asker) => lane.ask("DeleteKey", { asker }, noLimit))
+}
+
+const clearPinLatch = (router: Router, key: KeySelector) =>
+  Effect.gen(function* () {
+    const { uri } = narrowed(router, key)
+    const token = yield* onlyToken(uri, yield* router.listing.tokens(0), "initialized")
+    yield* router.tools.latch.clear(latchedToken(token))
+    yield* router.tools.latch.clear(latchedSo(token))
+  })
+
+/** Other lanes' hosts may have read their tokens before this. */
+const tellOutdated = (router: Router): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    yield* router.listing.forget
+    // A lane that takes no messages has nothing to forget.
+    for (const { ref } of yield* router.lanes.all) yield* ref.offer("Outdated", undefined)
+  })

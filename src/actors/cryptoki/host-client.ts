@@ -86,7 +86,7 @@ interface HostProcess {
 }
 
 const spawnHost = ({ environment }: HostSettings): HostProcess => {
-  const child = spawn(process.execPath, [hostEntry()], {
+  const child = spawn(process.execPath, [hostEntry(), String(process.pid)], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
     env: hostEnvironment(environment),
     cwd: "/"

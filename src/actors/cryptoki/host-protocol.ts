@@ -83,6 +83,11 @@ export type HostRequests = {
     }
     readonly answer: ReadonlyArray<HostObject>
   }
+  /** Whether any object of the token has this id. */
+  readonly exists: {
+    readonly asked: { readonly slot: string; readonly id: Uint8Array }
+    readonly answer: boolean
+  }
   /** Whether the session is alive and the handle still means the object with this id. */
   readonly check: {
     readonly asked: { readonly slot: string; readonly handle: string; readonly id: Uint8Array }

@@ -75,10 +75,12 @@ const answer = async (state: HostState, request: HostRequest): Promise<unknown> 
     case "login":
       return slot.onKeeper((session) => login(module, session, request.asked.pin))
     case "close":
-      slot.closeAll()
+      await slot.closeAll()
       return null
     case "objects":
       return slot.onKeeper((session) => objects(module, session, request.asked))
+    case "exists":
+      return slot.onKeeper((session) => module.find(session, [{ type: CKA_ID, value: request.asked.id }]).length > 0)
     case "check":
       return slot.onKeeper((session) => check(module, session, request.asked))
     case "material":
@@ -100,7 +102,7 @@ const answer = async (state: HostState, request: HostRequest): Promise<unknown> 
         return null
       })
     case "resetPin":
-      slot.closeAll()
+      await slot.closeAll()
       return slot.onWriter((session) => setPinBySo(module, session, request.asked.soPin, request.asked.newPin))
   }
 }

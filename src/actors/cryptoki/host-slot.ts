@@ -18,7 +18,8 @@ export interface HostSlot {
   readonly onWriter: <A>(use: (session: Handle) => Promise<A> | A) => Promise<A>
   /** Runs on one of the sessions for signatures; waits for one if all are busy. */
   readonly onSigner: <A>(use: (session: Handle) => Promise<A>) => Promise<A>
-  readonly closeAll: () => void
+  /** Closes every session, after the signatures under way. */
+  readonly closeAll: () => Promise<void>
 }
 
 interface Signer {
@@ -31,6 +32,9 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
   let keeper: Handle | undefined
   let idle: Array<Signer> = []
   let open = 0
+  /** Native calls under way in other threads. */
+  let busy = 0
+  let isClosing = false
   let age = 0
   const waiting: Array<() => void> = []
 
@@ -40,6 +44,9 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
   }
   const isKeeper = ({ session }: Signer) => session === keeper
   const waitForChange = () => new Promise<void>((resolve) => waiting.push(resolve))
+  const wakeAll = () => {
+    for (const wake of waiting.splice(0)) wake()
+  }
   /** The keeper counts as a signer while it signs; it is among the idle ones otherwise. */
   const keeperSigns = () => open === 1 && idle.length === 0 && keeperLent
   let keeperLent = false
@@ -59,7 +66,7 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
   }
   const take = async (): Promise<Signer> => {
     for (;;) {
-      const signer = idle.pop() ?? (open < parallelSigns ? openSigner() : undefined)
+      const signer = isClosing ? undefined : (idle.pop() ?? (open < parallelSigns ? openSigner() : undefined))
       if (signer) return signer
       await waitForChange()
     }
@@ -74,7 +81,16 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
       }
       if (open === 0) keeperLent = false
     }
-    for (const wake of waiting.splice(0)) wake()
+    wakeAll()
+  }
+  const whileBusy = async <A>(work: () => Promise<A>): Promise<A> => {
+    busy += 1
+    try {
+      return await work()
+    } finally {
+      busy -= 1
+      wakeAll()
+    }
   }
   return {
     handle,
@@ -82,33 +98,38 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
       while (keeperSigns()) await waitForChange()
       return use(keep())
     },
-    onWriter: async (use) => {
-      const session = module.openSession(handle, "write")
-      try {
-        return await use(session)
-      } finally {
-        closeQuietly(module, session)
-      }
-    },
+    onWriter: (use) =>
+      whileBusy(async () => {
+        const session = module.openSession(handle, "write")
+        try {
+          return await use(session)
+        } finally {
+          closeQuietly(module, session)
+        }
+      }),
     onSigner: async (use) => {
       const signer = await take()
       let sound = false
       try {
-        const result = await use(signer.session)
+        const result = await whileBusy(() => use(signer.session))
         sound = true
         return result
       } finally {
         giveBack(signer, sound)
       }
     },
-    closeAll: () => {
+    closeAll: async () => {
+      isClosing = true
+      // Closing a session under a running signature crashes modules.
+      while (busy > 0) await waitForChange()
+      isClosing = false
       age += 1
       keeper = undefined
       keeperLent = false
       idle = []
       open = 0
+      wakeAll()
       module.closeAllSessions(handle)
-      for (const wake of waiting.splice(0)) wake()
     }
   }
 }

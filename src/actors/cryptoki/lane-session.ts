@@ -97,7 +97,7 @@ const logIn = (tools: LaneTools, seat: Seat, asker: Asker): Effect.Effect<SeatSe
     .pipe(Effect.flatMap((session) => (session ? Effect.succeed(session) : loggedIn(tools, seat, asker))))
 
 /** A token that is locked, or would be by one more wrong PIN, is left to a person. */
-const refuseEndangered = (tools: LaneTools, seat: Seat): Effect.Effect<void, PinRejected | HostFault> =>
+export const refuseEndangered = (tools: LaneTools, seat: Seat): Effect.Effect<void, PinRejected | HostFault> =>
   Effect.gen(function* () {
     const { slot } = seat.token.facts
     const { flags } = yield* seat.host.call("open", { slot }, tools.settings.limits.listMs)
@@ -119,6 +119,12 @@ export const latchedToken = (token: Token): LatchedToken => ({
   identity: tokenIdentity(token),
   name: tokenName(token),
   uri: shownUri(tokenUri(token))
+})
+
+/** The SO PIN has tries of its own. */
+export const latchedSo = (token: Token): LatchedToken => ({
+  ...latchedToken(token),
+  identity: `so ${tokenIdentity(token)}`
 })
 
 const softHsm = "SoftHSM project"

@@ -136,11 +136,15 @@ const settle = (store: LatchStore, token: LatchedToken, fault: CallRefused, { be
 /** Some modules say CKR_GENERAL_ERROR to a wrong PIN. What other calls of the guarded work say is not about it. */
 const refusalReason = ({ call, code }: CallRefused): RefusedPin["reason"] | undefined => {
   if (call === "C_Login" && code === CKR_GENERAL_ERROR) return "incorrect"
-  if (faultClass(code) !== "pin") return undefined
+  if (faultClass(code) !== "pin" || isAboutNewPin(call, code)) return undefined
   if (code === CKR_PIN_LOCKED) return "locked"
   if (code === CKR_PIN_EXPIRED) return "expired"
   return code === CKR_PIN_INVALID || code === CKR_PIN_LEN_RANGE ? "invalid" : "incorrect"
 }
+
+/** C_SetPIN says these of the PIN that was to be set. */
+export const isAboutNewPin = (call: string, code: number): boolean =>
+  (call === "C_SetPIN" || call === "C_InitPIN") && (code === CKR_PIN_INVALID || code === CKR_PIN_LEN_RANGE)
 
 const save = (store: LatchStore, token: LatchedToken, record: LatchRecord) =>
   store.write(token.identity, JSON.stringify(record))

@@ -4,7 +4,7 @@
 import { Duration, Effect, type Scope } from "effect"
 import type { KeySelector } from "../../messages/cryptoki.ts"
 import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
-import { type TokenRefusal, TokenUnavailable } from "../../messages/token-refusals.ts"
+import { OutsideScope, type TokenRefusal, TokenUnavailable } from "../../messages/token-refusals.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { type Hosts, makeHosts, type StartHost } from "./hosts.ts"
@@ -14,14 +14,17 @@ import { type LaneOf, type Lanes, makeLanes } from "./lanes.ts"
 import { latchStore } from "./latch-store.ts"
 import { type Listing, makeListing } from "./listing.ts"
 import { makePinLatch } from "./pin-latch.ts"
+import { onlyToken } from "./select-token.ts"
 import type { CryptokiSettings, Publish } from "./settings.ts"
-import { tokenName } from "./token-facts.ts"
+import { shownUri, tokenName } from "./token-facts.ts"
 
 export interface Router {
   readonly tools: LaneTools
   readonly hosts: Hosts
   readonly listing: Listing
   readonly lanes: Lanes
+  /** Where keys were found that a token did not have, by URI. */
+  readonly elsewhere: Map<string, { readonly at: number; readonly found: string | undefined }>
 }
 
 export interface CryptokiDeps {
@@ -43,7 +46,7 @@ export const makeRouter = (
     const hosts = yield* makeHosts(settings, deps.startHost)
     const listing = yield* makeListing({ settings, hosts, task })
     const lanes = yield* makeLanes({ tools, hosts, listing })
-    return { tools, hosts, listing, lanes }
+    return { tools, hosts, listing, lanes, elsewhere: new Map() }
   })
 
 /** The URI as the scope narrows it; the scope's attributes win. */
@@ -51,6 +54,29 @@ export const narrowed = (router: Router, { uri, pin }: KeySelector): Asker => ({
   uri: mergeScope(router.tools.settings.scope, uri ?? {}).uri,
   pin
 })
+
+/** As `narrowed`, for commands that change a token: what the scope does not allow is refused, never bent. */
+export const withinScope = (router: Router, { uri = {}, pin }: KeySelector): Effect.Effect<Asker, OutsideScope> =>
+  Effect.suspend(() => {
+    const { scope } = router.tools.settings
+    const merged = mergeScope(scope, uri)
+    return merged.conflicts.length > 0 && scope
+      ? Effect.fail(new OutsideScope({ uri: shownUri(uri), scope: shownUri(scope) }))
+      : Effect.succeed({ uri: merged.uri, pin })
+  })
+
+/** Hands a request to the lane of the only token it can mean. */
+export const toOnlyLane = <A>(
+  router: Router,
+  token: KeySelector,
+  ask: (lane: ActorRef<LaneProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>
+): Effect.Effect<A, TokenRefusal> =>
+  Effect.gen(function* () {
+    const asker = yield* withinScope(router, token)
+    const meant = yield* onlyToken(asker.uri, yield* router.listing.tokens(0), "initialized")
+    const lane = yield* router.lanes.of(meant)
+    return yield* throughLane(router, lane, ask(lane.ref, asker))
+  })
 
 /** Hands a request to the lane of the token it means. */
 export const toLane = <A>(

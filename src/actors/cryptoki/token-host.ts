@@ -6,12 +6,14 @@
  * then the module is finalised (a TPM without resource manager would stay blocked otherwise).
  */
 import { Socket } from "node:net"
+import { endWithParent } from "../../platform/unix-addon.ts"
 import { encodeFrame, frameReader } from "./host-frames.ts"
 import type { HostRequest } from "./host-protocol.ts"
 import { type HostState, reply } from "./host-requests.ts"
 
 const main = (): void => {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined)
+  if (!diesWithParent(Number(process.argv[2]))) return
   const state: HostState = { module: undefined, slots: new Map() }
   const inFlight = new Set<Promise<void>>()
   const pipe = new Socket({ fd: 3, readable: true, writable: true })
@@ -41,6 +43,15 @@ const finalize = (state: HostState): void => {
     state.module?.finalize()
   } catch {
     // The process ends now; there is nobody left to tell.
+  }
+}
+
+/** Without the add-on a host still ends with its pipe; only a blocked one could outlive a killed parent. */
+const diesWithParent = (parent: number): boolean => {
+  try {
+    return endWithParent(parent)
+  } catch {
+    return true
   }
 }
 

@@ -5,7 +5,7 @@
  * took longer than it may is not made again. Faults are told apart by their code.
  */
 import { Effect } from "effect"
-import type { TokenRefusal } from "../../messages/token-refusals.ts"
+import { OutcomeUnknown, type TokenRefusal } from "../../messages/token-refusals.ts"
 import { codeName, faultClass } from "./fault-class.ts"
 import type { HostFault } from "./host-client.ts"
 import { closeSession, type LaneTools } from "./lane-session.ts"
@@ -27,12 +27,25 @@ interface Chances {
   readonly device: number
 }
 
-/** For what must not be done twice: a fault ends it, and only the seat is put right. */
-export const onceWithSeat = <A>(
-  tools: LaneTools,
-  keeper: SeatKeeper,
-  use: (seat: Seat) => Effect.Effect<A, TokenRefusal | HostFault>
-): Effect.Effect<A, TokenRefusal> => tryWithSeat(tools, keeper, use, { session: 0, device: 0 })
+/**
+ * For a call that changes the token and must not be made twice: puts the seat right, and tells what is known of the
+ * outcome. A code means that it was not done; a host that ended in it leaves the question open.
+ */
+export const endSeat = (
+  lane: { readonly tools: LaneTools; readonly keeper: SeatKeeper },
+  seat: Seat,
+  fault: HostFault,
+  operation: OutcomeUnknown["operation"]
+): Effect.Effect<never, TokenRefusal> =>
+  Effect.gen(function* () {
+    const token = tokenName(seat.token)
+    const remedy = remedyFor(fault)
+    if (remedy === "session") yield* reopen(lane.tools, lane.keeper, seat)
+    if (remedy === "host") yield* lane.keeper.lose(seat, lossOf(fault, token))
+    return yield* fault._tag === "CallRefused"
+      ? Effect.fail(refusalOf(fault, token))
+      : new OutcomeUnknown({ token, operation })
+  })
 
 const tryWithSeat = <A>(
   tools: LaneTools,

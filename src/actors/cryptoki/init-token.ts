@@ -1,0 +1,72 @@
+/**
+ * Initialises a token that is not initialised yet, in a host of its own. One that is initialised is never touched.
+ */
+import { Effect, Redacted, Result, type Scope } from "effect"
+import type { CryptokiProtocol, TokenDescription } from "../../messages/cryptoki.ts"
+import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { namesToken } from "../../messages/pkcs11-uri-match.ts"
+import { OutcomeUnknown, type TokenRefusal, UriNotUsable } from "../../messages/token-refusals.ts"
+import type { PayloadOf } from "../../runtime/protocol.ts"
+import { latchedToken } from "./lane-session.ts"
+import { labelLength } from "./pkcs11-constants.ts"
+import { refusalOf } from "./refusals.ts"
+import type { Router } from "./router.ts"
+import { matching, onlyToken } from "./select-token.ts"
+import { describeToken, isInitialized, shownUri, type Token, tokenName } from "./token-facts.ts"
+
+type InitOrder = Omit<PayloadOf<CryptokiProtocol, "InitToken">, "token">
+
+export const initToken = (
+  router: Router,
+  uri: Pkcs11Uri,
+  order: InitOrder
+): Effect.Effect<TokenDescription, TokenRefusal> =>
+  Effect.gen(function* () {
+    const before = yield* router.listing.tokens(0)
+    const token = yield* uninitialized(uri, before)
+    if (Buffer.byteLength(order.label, "utf8") > labelLength)
+      return yield* new UriNotUsable({ uri: shownUri({ token: order.label }), reason: "a label has at most 32 bytes" })
+    const done = yield* Effect.result(Effect.scoped(initialise(router, token, order)))
+    yield* router.listing.forget
+    const refusal = Result.isFailure(done) ? done.failure : undefined
+    if (refusal && refusal._tag !== "OutcomeUnknown") return yield* Effect.fail(refusal)
+    // The slot may have another number now, and after a broken end this is the only way to know.
+    const after = yield* router.listing.tokens(0)
+    const there = after.find((one) => isInitialized(one) && one.facts.label === order.label && isNew(one, before))
+    if (there === undefined) return yield* refusal ?? new OutcomeUnknown({ token: tokenName(token), operation: "init" })
+    yield* router.tools.latch.clear(latchedToken(there))
+    return describeToken(there)
+  })
+
+const uninitialized = (uri: Pkcs11Uri, tokens: ReadonlyArray<Token>): Effect.Effect<Token, TokenRefusal> =>
+  onlyToken(uri, tokens, "uninitialized").pipe(
+    Effect.catchTag("TokenNotFound", (refusal) =>
+      Effect.fail(
+        namesToken(uri) && matching(uri, tokens).some(isInitialized)
+          ? new UriNotUsable({ uri: shownUri(uri), reason: "the token is initialised already" })
+          : refusal
+      )
+    )
+  )
+
+const initialise = (
+  { hosts, tools }: Router,
+  token: Token,
+  { label, soPin, pin }: InitOrder
+): Effect.Effect<void, TokenRefusal, Scope.Scope> =>
+  Effect.gen(function* () {
+    const host = yield* hosts.lease(undefined)
+    const asked = { slot: token.facts.slot, label, soPin: Redacted.value(soPin), pin: Redacted.value(pin) }
+    yield* host.call("initToken", asked, tools.settings.limits.initTokenMs)
+  }).pipe(
+    Effect.mapError((fault) => {
+      if (fault._tag === "ModuleNotLoaded") return fault
+      return fault._tag === "CallRefused"
+        ? refusalOf(fault, tokenName(token))
+        : new OutcomeUnknown({ token: tokenName(token), operation: "init" })
+    })
+  )
+
+/** Two tokens may have one label. */
+const isNew = (token: Token, before: ReadonlyArray<Token>): boolean =>
+  !before.some(({ facts }) => facts.serial === token.facts.serial && facts.label === token.facts.label)

@@ -1,0 +1,80 @@
+/**
+ * A new user PIN for a token: by the old one, or by the SO PIN.
+ *
+ * The old PIN and the SO PIN are guarded by latches like every login: they can lock the token just the same.
+ */
+import { Effect, Redacted, Result } from "effect"
+import type { CryptokiProtocol, TokenDescription } from "../../messages/cryptoki.ts"
+import { PinMissing, PinRejected, type TokenRefusal } from "../../messages/token-refusals.ts"
+import type { PayloadOf } from "../../runtime/protocol.ts"
+import type { HostFault } from "./host-client.ts"
+import { type Asker, latchedSo, latchedToken, openSession, pinOf, refuseEndangered } from "./lane-session.ts"
+import type { Lane } from "./open-lane.ts"
+import { isAboutNewPin } from "./pin-latch.ts"
+import { CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED } from "./pkcs11-constants.ts"
+import { pinMark, type Seat } from "./seat.ts"
+import { describeToken } from "./token-facts.ts"
+import { endSeat, withSeat } from "./with-seat.ts"
+
+type PinOrder = Omit<PayloadOf<CryptokiProtocol, "ChangePin">, "token">
+
+export const changePin = (lane: Lane, asker: Asker, order: PinOrder): Effect.Effect<TokenDescription, TokenRefusal> =>
+  withSeat(lane.tools, lane.keeper, (seat) =>
+    Effect.gen(function* () {
+      yield* openSession(lane.tools, seat)
+      const changed = yield* Effect.result(
+        seat.preparing.withPermit(
+          order.by.kind === "change"
+            ? byOldPin(lane, seat, asker, order.newPin)
+            : bySoPin(lane, seat, order.by.soPin, order.newPin)
+        )
+      )
+      if (Result.isSuccess(changed)) return describeToken(seat.token)
+      const failure = changed.failure
+      if (!isHostFault(failure)) return yield* Effect.fail(failure)
+      if (failure._tag === "CallRefused" && isAboutNewPin(failure.call, failure.code))
+        return yield* new PinRejected({ token: lane.token, reason: "invalid" })
+      return yield* endSeat(lane, seat, failure, "change-pin")
+    })
+  )
+
+const byOldPin = (lane: Lane, seat: Seat, asker: Asker, newPin: Redacted.Redacted<string>) =>
+  Effect.gen(function* () {
+    const { token, tools } = lane
+    const oldPin = pinOf(tools, seat.token, asker)
+    if (oldPin === undefined) return yield* new PinMissing({ token })
+    const { session } = seat
+    if (session?.login && !session.login(oldPin)) return yield* new PinRejected({ token, reason: "differs" })
+    yield* refuseEndangered(tools, seat)
+    const asked = {
+      slot: seat.token.facts.slot,
+      oldPin: Redacted.value(oldPin),
+      newPin: Redacted.value(newPin)
+    }
+    const call = seat.host.call("setPin", asked, tools.settings.limits.loginMs)
+    yield* tools.latch.guard(latchedToken(seat.token), oldPin, call)
+    if (session?.login) session.login = pinMark(newPin)
+  })
+
+const bySoPin = (
+  lane: Lane,
+  seat: Seat,
+  soPin: Redacted.Redacted<string>,
+  newPin: Redacted.Redacted<string>
+): Effect.Effect<void, TokenRefusal | HostFault> =>
+  Effect.gen(function* () {
+    const { token, tools } = lane
+    const { slot } = seat.token.facts
+    const { flags } = yield* seat.host.call("open", { slot }, tools.settings.limits.listMs)
+    if ((flags & CKF_SO_PIN_LOCKED) !== 0) return yield* new PinRejected({ token, reason: "locked" })
+    if ((flags & CKF_SO_PIN_FINAL_TRY) !== 0) return yield* new PinRejected({ token, reason: "finalTry" })
+    // The host closes every session for it, and with them the login.
+    seat.session = undefined
+    const asked = { slot, soPin: Redacted.value(soPin), newPin: Redacted.value(newPin) }
+    const call = seat.host.call("resetPin", asked, tools.settings.limits.loginMs)
+    yield* tools.latch.guard(latchedSo(seat.token), soPin, call)
+    yield* tools.latch.clear(latchedToken(seat.token))
+  })
+
+const isHostFault = (failure: TokenRefusal | HostFault): failure is HostFault =>
+  failure._tag === "CallRefused" || failure._tag === "CallTimedOut" || failure._tag === "HostDied"

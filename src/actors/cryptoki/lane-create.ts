@@ -1,0 +1,96 @@
+/**
+ * Makes a key pair on a token.
+ *
+ * The key never leaves the token. An id that is there already is refused before anything is made. Should the host end
+ * in the middle, the key is looked for by its id once the token is back, and only then the outcome is called unknown.
+ */
+import { randomBytes } from "node:crypto"
+import { Effect, Result } from "effect"
+import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
+import { KeyExists, type OutcomeUnknown, type TokenRefusal } from "../../messages/token-refusals.ts"
+import type { AnswerOf, PayloadOf } from "../../runtime/protocol.ts"
+import { faultClass } from "./fault-class.ts"
+import type { HostFault } from "./host-client.ts"
+import type { HostKeyMaterial } from "./host-protocol.ts"
+import { keyTemplates } from "./key-templates.ts"
+import { publicKey } from "./lane-public-key.ts"
+import { type Asker, loggedIn } from "./lane-session.ts"
+import type { Lane } from "./open-lane.ts"
+import { subjectPublicKeyInfo } from "./public-key.ts"
+import type { Seat } from "./seat.ts"
+import { keyUri } from "./select-key.ts"
+import { endSeat, withSeat } from "./with-seat.ts"
+
+type KeyOrder = Omit<PayloadOf<CryptokiProtocol, "CreateKey">, "token">
+type CreatedKey = AnswerOf<CryptokiProtocol, "CreateKey">
+
+export const createKey = (lane: Lane, asker: Asker, order: KeyOrder): Effect.Effect<CreatedKey, TokenRefusal> =>
+  Effect.gen(function* () {
+    const id = order.id ?? new Uint8Array(randomBytes(randomIdLength))
+    const made = yield* Effect.result(
+      withSeat(lane.tools, lane.keeper, (seat) =>
+        Effect.gen(function* () {
+          yield* refuseTakenId(lane, seat, asker, id)
+          const material = yield* generate(lane, seat, order, id)
+          return { uri: keyUri(seat.token, { id, label: order.label }), material }
+        })
+      )
+    )
+    if (Result.isFailure(made))
+      return made.failure._tag === "OutcomeUnknown"
+        ? yield* lookFor(lane, asker, order, id, made.failure)
+        : yield* Effect.fail(made.failure)
+    const { uri, material } = made.success
+    return { uri, publicKey: subjectPublicKeyInfo(material) ?? (yield* publicKey(lane, { ...asker, uri })) }
+  })
+
+const refuseTakenId = (lane: Lane, seat: Seat, asker: Asker, id: Uint8Array) =>
+  Effect.gen(function* () {
+    // Private objects do not show before the login.
+    yield* loggedIn(lane.tools, seat, asker)
+    const asked = { slot: seat.token.facts.slot, id }
+    if (yield* seat.host.call("exists", asked, lane.tools.settings.limits.listMs))
+      return yield* new KeyExists({ token: lane.token, id: Buffer.from(id).toString("hex") })
+  })
+
+/** The second kind of template is for tokens that say that the first does not suit them, and for no other fault. */
+const generate = (
+  lane: Lane,
+  seat: Seat,
+  order: KeyOrder,
+  id: Uint8Array
+): Effect.Effect<HostKeyMaterial, TokenRefusal> =>
+  Effect.gen(function* () {
+    const call = (kind: "usual" | "alternative"): Effect.Effect<HostKeyMaterial, HostFault> =>
+      seat.host.call(
+        "generate",
+        { slot: seat.token.facts.slot, ...keyTemplates(order.parameters, { id, label: order.label }, kind) },
+        lane.tools.settings.limits.generateMs
+      )
+    return yield* call("usual").pipe(
+      Effect.catchIf(
+        (fault) => fault._tag === "CallRefused" && faultClass(fault.code) === "template",
+        () => call("alternative")
+      ),
+      Effect.catch((fault) => endSeat(lane, seat, fault, "create-key"))
+    )
+  })
+
+/** Finds the key a host may have made before it ended. */
+const lookFor = (
+  lane: Lane,
+  asker: Asker,
+  order: KeyOrder,
+  id: Uint8Array,
+  unknown: OutcomeUnknown
+): Effect.Effect<CreatedKey, TokenRefusal> =>
+  Effect.gen(function* () {
+    const found = yield* publicKey(lane, { ...asker, uri: { ...asker.uri, id, object: order.label } })
+    const uri = yield* withSeat(lane.tools, lane.keeper, (seat) =>
+      Effect.succeed(keyUri(seat.token, { id, label: order.label }))
+    )
+    return { uri, publicKey: found }
+    // Whatever hinders the search, all that is known is that the outcome is not.
+  }).pipe(Effect.catch(() => Effect.fail(unknown)))
+
+const randomIdLength = 20

@@ -1,0 +1,64 @@
+/**
+ * What a lane owns: the keeper of its token, and how the token's host is found and opened.
+ */
+import { Clock, Effect, type Scope } from "effect"
+import type { TokenHost } from "./host-client.ts"
+import type { Hosts } from "./hosts.ts"
+import { type LaneTools, latchedToken } from "./lane-session.ts"
+import { refusalOf } from "./refusals.ts"
+import { makeSeat } from "./seat.ts"
+import { makeSeatKeeper, type OwnedSeat, type SeatKeeper } from "./seat-keeper.ts"
+import { type Token, tokenIdentity, tokenName } from "./token-facts.ts"
+
+export interface LaneSpec {
+  readonly tools: LaneTools
+  readonly hosts: Hosts
+  readonly token: Token
+  /** The host that listed the token, if it may be kept. */
+  readonly first: OwnedSeat | undefined
+}
+
+/** What the work on one token shares. */
+export interface Lane {
+  readonly tools: LaneTools
+  readonly keeper: SeatKeeper
+  readonly token: string
+  /** URIs whose key was not found, and for which the host was replaced once already. */
+  readonly refreshed: Set<string>
+  /** Milliseconds since 1970. */
+  mayRefreshAt: number
+}
+
+/** `task`: runs an effect as long as the lane. */
+export const openLane = (
+  spec: LaneSpec,
+  task: (effect: Effect.Effect<void>) => Effect.Effect<void>
+): Effect.Effect<Lane, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { tools } = spec
+    const token = tokenName(spec.token)
+    let last: TokenHost | undefined = spec.first?.seat.host
+    const open = Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      const host = yield* spec.hosts.lease(last)
+      last = host
+      const tokens = yield* host.call("tokens", {}, tools.settings.limits.listMs)
+      const facts = tokens.find(
+        (one) => tokenIdentity({ facts: one, library: host.library }) === tokenIdentity(spec.token)
+      )
+      return facts && makeSeat(host, { facts, library: host.library }, now)
+    }).pipe(Effect.mapError((fault) => (fault._tag === "ModuleNotLoaded" ? fault : refusalOf(fault, token))))
+    const keeper = yield* makeSeatKeeper({
+      token,
+      open,
+      first: spec.first,
+      task,
+      reinserted: (seat) => tools.latch.reinserted(latchedToken(seat.token)),
+      publish: tools.publish,
+      keepLookingMs: tools.settings.keepLookingMs,
+      idleMs: tools.settings.idleHostEnds ? idleMs : undefined
+    })
+    return { tools, keeper, token, refreshed: new Set(), mayRefreshAt: 0 }
+  })
+
+const idleMs = 60_000
