@@ -5,7 +5,7 @@
  * queue here stands before rxjs, is bounded, and has a rule for the slow receiver; rxjs gets one item per credit.
  */
 import { Cause, Context, Data, Effect, Exit, type Fiber, type Scope } from "effect"
-import { config, defer, Observable, Subject, type Subscription } from "rxjs"
+import { config, defer, Observable, Subject, type Subscriber, type Subscription } from "rxjs"
 import { Mailbox } from "./mailbox.ts"
 
 export interface SubscribeOptions {
@@ -46,67 +46,75 @@ export interface ChannelCounters {
   readonly subscribers: number
 }
 
-const make = <A>(name: string): Channel<A> => {
-  const subject = new Subject<A>()
-  const inboxes = new Set<Mailbox<A>>()
-  const counts = { published: 0, missed: 0, failures: 0 }
-
-  const announce = (event: A) => {
-    counts.published += 1
-    subject.next(event)
-    return [...inboxes]
-  }
-  const place = (inbox: Mailbox<A>, event: A) => {
-    const placed = inbox.place(event)
-    if (placed !== "full") return
-    if (inbox.options.overflow.policy === "refuse") inbox.close()
-    counts.missed += 1
-  }
-  const deliver = (inbox: Mailbox<A>, event: A) =>
-    // A subscriber that has ended meanwhile needs no event.
-    inbox.options.overflow.policy === "block"
-      ? Effect.ignore(inbox.send(event))
-      : Effect.sync(() => place(inbox, event))
-
-  return {
-    name,
-    publish: (event) =>
-      Effect.suspend(() => Effect.forEach(announce(event), (inbox) => deliver(inbox, event), { discard: true })),
-    offer: (event) => {
-      for (const inbox of announce(event)) place(inbox, event)
-    },
-    observable: subject.asObservable(),
-    subscribe: (options, handle) =>
-      Effect.suspend(() => {
-        const inbox = inboxFor<A>(name, options, () => {
-          counts.missed += 1
-        })
-        const countFailure = Effect.sync(() => {
-          counts.failures += 1
-        })
-        const guarded = (event: A) =>
-          Effect.catchCause(handle(event), (cause) =>
-            Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : countFailure
-          )
-        const leave = Effect.sync(() => {
-          inboxes.delete(inbox)
-          inbox.close()
-        })
-        inboxes.add(inbox)
-        return Effect.forkScoped(Effect.ensuring(handleAll(name, inbox, guarded), leave))
-      }),
-    get counters() {
-      return {
-        published: counts.published,
-        dropped: counts.missed,
-        failures: counts.failures,
-        subscribers: inboxes.size
-      }
-    }
-  }
-}
+const make = <A>(name: string): Channel<A> => new EventChannel<A>(name)
 
 export const Channel = { make }
+
+class EventChannel<A> implements Channel<A> {
+  readonly name: string
+  readonly observable: Observable<A>
+  private readonly subject = new Subject<A>()
+  private readonly inboxes = new Set<Mailbox<A>>()
+  private published = 0
+  private dropped = 0
+  private failures = 0
+
+  constructor(name: string) {
+    this.name = name
+    this.observable = this.subject.asObservable()
+  }
+
+  get counters(): ChannelCounters {
+    const { published, dropped, failures, inboxes } = this
+    return { published, dropped, failures, subscribers: inboxes.size }
+  }
+
+  readonly publish = (event: A): Effect.Effect<void> =>
+    Effect.suspend(() => Effect.forEach(this.announce(event), (inbox) => this.deliver(inbox, event), { discard: true }))
+
+  readonly offer = (event: A): void => {
+    for (const inbox of this.announce(event)) this.place(inbox, event)
+  }
+
+  readonly subscribe: Channel<A>["subscribe"] = (options, handle) =>
+    Effect.suspend(() => {
+      const inbox = inboxFor<A>(this.name, options, () => {
+        this.dropped += 1
+      })
+      const leave = Effect.sync(() => {
+        this.inboxes.delete(inbox)
+        inbox.close()
+      })
+      this.inboxes.add(inbox)
+      const handling = handleAll(this.name, inbox, (event) => this.guarded(Effect.suspend(() => handle(event))))
+      return Effect.forkScoped(Effect.ensuring(handling, leave), { startImmediately: true })
+    })
+
+  private announce(event: A): ReadonlyArray<Mailbox<A>> {
+    this.published += 1
+    this.subject.next(event)
+    return [...this.inboxes]
+  }
+
+  private deliver(inbox: Mailbox<A>, event: A): Effect.Effect<void> {
+    // It can only fail because the subscriber has left meanwhile, who then needs no event.
+    if (inbox.options.overflow.policy === "block") return Effect.ignore(inbox.send(event))
+    return Effect.sync(() => this.place(inbox, event))
+  }
+
+  private place(inbox: Mailbox<A>, event: A): void {
+    if (inbox.place(event) !== "full") return
+    this.dropped += 1
+    if (inbox.options.overflow.policy === "refuse") inbox.close()
+  }
+
+  private guarded<R>(handling: Effect.Effect<unknown, never, R>): Effect.Effect<unknown, never, R> {
+    const count = Effect.sync(() => {
+      this.failures += 1
+    })
+    return Effect.catchCause(handling, (cause) => (Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : count))
+  }
+}
 
 const inboxFor = <A>(name: string, { capacity, overflow }: SubscribeOptions, onEvicted: () => void): Mailbox<A> => {
   if (overflow === "wait") return new Mailbox<A>({ name, capacity, overflow: { policy: "block" } })
@@ -117,9 +125,9 @@ const inboxFor = <A>(name: string, { capacity, overflow }: SubscribeOptions, onE
 const handleAll = <A, R>(
   name: string,
   inbox: Mailbox<A>,
-  handle: (event: A) => Effect.Effect<void, never, R>
+  handle: (event: A) => Effect.Effect<unknown, never, R>
 ): Effect.Effect<void, SubscriberTooSlow, R> => {
-  const next = Effect.suspend(() => {
+  const next = Effect.suspend((): Effect.Effect<unknown, SubscriberTooSlow, R> => {
     const event = inbox.poll()
     if (event !== undefined) return handle(event)
     return inbox.isClosed ? Effect.fail(new SubscriberTooSlow({ channel: name })) : inbox.untilReadable()
@@ -138,7 +146,7 @@ const claimed = new WeakSet<object>()
  */
 export const consume = <A, B>(
   mailbox: Mailbox<A, never>,
-  options: { readonly concurrency: number; readonly keyBy?: (message: A) => string },
+  options: ConsumeOptions<A>,
   project: (message: A) => Observable<B>
 ): Observable<B> =>
   new Observable<B>((out) => {
@@ -147,61 +155,97 @@ export const consume = <A, B>(
       return undefined
     }
     claimed.add(mailbox)
-    const inner = new Map<{ readonly message: A }, Subscription | undefined>()
-    let isOver = false
-
-    const isFree = (message: A) => {
-      const { keyBy } = options
-      if (keyBy === undefined) return true
-      const key = keyBy(message)
-      return ![...inner.keys()].some((other) => keyBy(other.message) === key)
-    }
-    const end = () => {
-      isOver = true
-      mailbox.unpark()
-      claimed.delete(mailbox)
-      const taken = [...inner]
-      inner.clear()
-      for (const [, subscription] of taken) subscription?.unsubscribe()
-      mailbox.putBack(taken.map(([{ message }]) => message))
-    }
-    const settle = (lease: { readonly message: A }) => {
-      const isMine = inner.delete(lease)
-      if (isMine) mailbox.settle()
-      return isMine
-    }
-    const begin = (message: A) => {
-      const lease = { message }
-      inner.set(lease, undefined)
-      const subscription = defer(() => project(message)).subscribe({
-        next: (value) => out.next(value),
-        error: (error) => {
-          if (settle(lease)) out.error(error)
-        },
-        complete: () => {
-          if (settle(lease)) pull()
-        }
-      })
-      if (inner.has(lease)) inner.set(lease, subscription)
-      else subscription.unsubscribe()
-    }
-    let isPulling = false
-    const pull = () => {
-      if (isPulling) return
-      isPulling = true
-      while (!isOver && !out.closed && inner.size < options.concurrency) {
-        const message = mailbox.lease(isFree)
-        if (message === undefined) break
-        begin(message)
-      }
-      isPulling = false
-      if (isOver || out.closed) return
-      if (mailbox.isClosed && mailbox.depth === 0 && inner.size === 0) out.complete()
-      else mailbox.park(pull)
-    }
-    pull()
-    return end
+    const reader = new Reader(mailbox, options, project, out)
+    reader.pull()
+    return () => reader.end()
   })
+
+export interface ConsumeOptions<A> {
+  /** How many inner streams may run at once. */
+  readonly concurrency: number
+  /** Messages with the same key are handled one after another. */
+  readonly keyBy?: (message: A) => string
+}
+
+interface Lease<A> {
+  readonly message: A
+}
+
+class Reader<A, B> {
+  private readonly mailbox: Mailbox<A, never>
+  private readonly options: ConsumeOptions<A>
+  private readonly project: (message: A) => Observable<B>
+  private readonly out: Subscriber<B>
+  /** In the order taken. Without a subscription while `project` is being subscribed to. */
+  private readonly inner = new Map<Lease<A>, Subscription | undefined>()
+  private isPulling = false
+
+  constructor(
+    mailbox: Mailbox<A, never>,
+    options: ConsumeOptions<A>,
+    project: (message: A) => Observable<B>,
+    out: Subscriber<B>
+  ) {
+    this.mailbox = mailbox
+    this.options = options
+    this.project = project
+    this.out = out
+  }
+
+  /** Takes as much as there is credit for. An inner stream that ends at once comes back here: hence the flag. */
+  readonly pull = (): void => {
+    if (this.isPulling) return
+    this.isPulling = true
+    while (!this.out.closed && this.inner.size < this.options.concurrency) {
+      const message = this.mailbox.lease(this.isFree)
+      if (message === undefined) break
+      this.begin({ message })
+    }
+    this.isPulling = false
+    if (this.out.closed) return
+    const { isClosed, depth } = this.mailbox
+    if (isClosed && depth === 0 && this.inner.size === 0) this.out.complete()
+    else this.mailbox.park(this.pull)
+  }
+
+  end(): void {
+    const { mailbox, inner } = this
+    mailbox.unpark()
+    claimed.delete(mailbox)
+    const taken = [...inner]
+    inner.clear()
+    for (const [, subscription] of taken) subscription?.unsubscribe()
+    mailbox.putBack(taken.map(([{ message }]) => message))
+  }
+
+  private begin(lease: Lease<A>): void {
+    this.inner.set(lease, undefined)
+    const subscription = defer(() => this.project(lease.message)).subscribe({
+      next: (value) => this.out.next(value),
+      error: (error) => {
+        if (this.settle(lease)) this.out.error(error)
+      },
+      complete: () => {
+        if (this.settle(lease)) this.pull()
+      }
+    })
+    if (this.inner.has(lease)) this.inner.set(lease, subscription)
+    else subscription.unsubscribe()
+  }
+
+  private settle(lease: Lease<A>): boolean {
+    const isMine = this.inner.delete(lease)
+    if (isMine) this.mailbox.settle()
+    return isMine
+  }
+
+  private readonly isFree = (message: A): boolean => {
+    const { keyBy } = this.options
+    if (keyBy === undefined) return true
+    const key = keyBy(message)
+    return [...this.inner.keys()].every((other) => keyBy(other.message) !== key)
+  }
+}
 
 /** An effect as a stream of its one answer. Unsubscribing interrupts it. */
 export const fromEffect = <A, E, R = never>(
@@ -226,9 +270,18 @@ export const fromEffect = <A, E, R = never>(
 /** Runs a stream until it completes; its error is the failure. Interrupting unsubscribes. */
 export const untilComplete = (stream: Observable<unknown>): Effect.Effect<void, unknown> =>
   Effect.callback<void, unknown>((resume) => {
+    let outcome: Effect.Effect<void, unknown> | undefined
     const subscription = stream.subscribe({
-      error: (error) => resume(Effect.fail(error)),
-      complete: () => resume(Effect.void)
+      error: (error) => {
+        outcome = Effect.fail(error)
+      },
+      complete: () => {
+        outcome = Effect.void
+      }
+    })
+    // After everything above it has let go: who waits for this may want to subscribe again.
+    subscription.add(() => {
+      if (outcome !== undefined) resume(outcome)
     })
     return Effect.sync(() => subscription.unsubscribe())
   })
