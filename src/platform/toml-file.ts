@@ -117,13 +117,15 @@ const readBounded = (
   let file: number | undefined
   try {
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
-    const { mode } = fstatSync(file)
+    const status = fstatSync(file)
+    // A pipe nobody writes to would read as an empty file.
+    if (status.isFIFO()) return { kind: "unreadable", code: "ESPIPE" }
     const bytes = Buffer.allocUnsafe(maxBytes + 1)
     let length = 0
     for (let read = -1; read !== 0 && length < bytes.length; length += read)
       read = readSync(file, bytes, length, bytes.length - length, null)
     if (length > maxBytes) return { kind: "malformed", line: 0, column: 0, reason: `larger than ${maxBytes} bytes` }
-    return { kind: "bytes", bytes: bytes.subarray(0, length), mode: mode & 0o777 }
+    return { kind: "bytes", bytes: bytes.subarray(0, length), mode: status.mode & 0o777 }
   } catch (error) {
     const code = errorCode(error)
     return code === "ENOENT" ? { kind: "absent" } : { kind: "unreadable", code }

@@ -1,5 +1,6 @@
 /** Reading TOML files, and edits that leave everything else as it is. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import fc from "fast-check"
@@ -64,6 +65,22 @@ describe("reading a TOML file", () => {
     mkdirSync(join(dir, "directory.toml"))
     expect(readTomlFile(join(dir, "directory.toml"))).toEqual({ kind: "unreadable", code: "EISDIR" })
     expect(readTomlFile(join(fileWith(""), "below.toml"))).toEqual({ kind: "unreadable", code: "ENOTDIR" })
+  })
+
+  it("takes a pipe for no file", () => {
+    execFileSync("mkfifo", [join(dir, "pipe.toml")])
+    expect(readTomlFile(join(dir, "pipe.toml"))).toEqual({ kind: "unreadable", code: "ESPIPE" })
+  })
+
+  it.runIf(process.getuid?.() === 0)("tells a file that belongs to others from an absent one", () => {
+    const path = fileWith("a = 1\n")
+    chmodSync(path, 0o600)
+    process.seteuid?.(65534)
+    try {
+      expect(readTomlFile(path)).toEqual({ kind: "unreadable", code: "EACCES" })
+    } finally {
+      process.seteuid?.(0)
+    }
   })
 
   it("tells line and column of what is wrong, without quoting the line", () => {
