@@ -8,14 +8,16 @@ import { connectWith } from "../actors/mqtt/connection.ts"
 import { sessionBehaviour, sessionMailbox } from "../actors/mqtt/session-actor.ts"
 import { ConfigFileNotWritten, type ConfigProtocol } from "../messages/config.ts"
 import type { ConnectProtocol, ConnectRefusal, StepEvent } from "../messages/connect.ts"
-import type { CryptokiEvent } from "../messages/cryptoki.ts"
+import type { CryptokiEvent, CryptokiProtocol } from "../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../messages/explain/cryptoki-event.ts"
+import type { Failure } from "../messages/explain.ts"
 import { acquireFileLock } from "../platform/file-lock.ts"
 import * as Actor from "../runtime/actor.ts"
 import type { ActorRef } from "../runtime/protocol.ts"
 import type { CommandInput } from "./command-spec.ts"
 import { startCryptokiActor } from "./compose-cryptoki.ts"
 import { openServices } from "./connect/open-services.ts"
+import type { TokenActors } from "./hsm/token-command.ts"
 import { findExecutable } from "./installation.ts"
 
 export const startConfigActor = (input: CommandInput): Effect.Effect<ActorRef<ConfigProtocol>, never, Scope.Scope> => {
@@ -50,6 +52,20 @@ const writing: ConfigWriting = {
   changed: () => Effect.void
 }
 
+/** For the commands about tokens and certificates. The way to the token is in the settings, read once. */
+export const startTokenActors = (input: CommandInput): Effect.Effect<TokenActors, Failure, Scope.Scope> =>
+  Effect.gen(function* () {
+    const config = yield* startConfigActor(input)
+    const { settings } = yield* config.ask("ReadSettings", undefined, { within: "30 seconds" })
+    const publish = logCryptokiEvent
+    const cryptoki = yield* startCryptokiActor({ settings, environment: process.env, lifetime: "command", publish })
+    const localBroker = yield* startSession(cryptoki)
+    return { config, cryptoki, localBroker }
+  })
+
+const startSession = (cryptoki: ActorRef<CryptokiProtocol>) =>
+  Actor.start({ name: "session", mailbox: sessionMailbox, behaviour: sessionBehaviour(connectWith(cryptoki)) })
+
 /** Settings are read once, for the way to the token; the steps read what they need themselves. */
 export const startConnectActor = (
   input: CommandInput,
@@ -67,11 +83,7 @@ export const startConnectActor = (
           ? show({ _tag: "Noted", note: { _tag: "TokenWaits", token: event.token } })
           : logCryptokiEvent(event)
     })
-    const session = yield* Actor.start({
-      name: "session",
-      mailbox: sessionMailbox,
-      behaviour: sessionBehaviour(connectWith(cryptoki))
-    })
+    const session = yield* startSession(cryptoki)
     const peers = { config, session, services: openServices, show, findExecutable }
     return yield* Actor.start({ name: "connect", mailbox: connectMailbox, behaviour: connectBehaviour(peers) })
   })
