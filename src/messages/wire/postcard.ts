@@ -22,6 +22,8 @@ export type DecodeProblem =
   | "bad-utf8"
   | "unknown-version"
   | "unknown-variant"
+  /** More bytes than a request may have; they were not looked at. */
+  | "too-long"
 
 /** How a value of one type is written and read. */
 export interface Codec<Value> {

@@ -1,0 +1,64 @@
+/** Requests that change a token. A URI outside the scope is refused, never bent to fit. */
+import { Effect } from "effect"
+import type { KeyParameters } from "../../messages/cryptoki.ts"
+import { RequestNotUsable } from "../../messages/p11-server.ts"
+import { type Pkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import type { WireKeyParameters } from "../../messages/wire/frame1.ts"
+import { wirePem } from "../../messages/wire/wire-pem.ts"
+import { type Answer, type Fields, type RequestContext, selected, within } from "./request-context.ts"
+
+export const createKey = (context: RequestContext, request: Fields<"CreateKeyRequest">): Answer =>
+  Effect.gen(function* () {
+    const token = yield* selected(context, request, "changes")
+    const { key, label, id } = request.params
+    const parameters = yield* keyParameters(key)
+    const payload = { token, parameters, label, id }
+    const created = yield* context.cryptoki.ask("CreateKey", payload, { within: within.generate })
+    return { _tag: "CreateKeyResponse", pem: wirePem(created.publicKey) ?? "", uri: shown(created.uri) }
+  })
+
+/** Without a PIN: the service's own. Without an SO PIN: the same as the PIN. */
+export const initToken = (context: RequestContext, request: Fields<"InitTokenRequest">): Answer =>
+  Effect.gen(function* () {
+    const token = yield* selected(context, { uri: request.uri }, "changes")
+    const pin = request.pin ?? context.policy.defaultPin
+    if (pin === undefined) return yield* notUsable("PIN missing", undefined)
+    const payload = { token, label: request.label, pin, soPin: request.soPin ?? pin }
+    const initialised = yield* context.cryptoki.ask("InitToken", payload, { within: within.change })
+    return { _tag: "InitTokenResponse", uri: shown(initialised.uri) }
+  })
+
+export const changePin = (context: RequestContext, request: Fields<"ChangePinRequest">): Answer =>
+  Effect.gen(function* () {
+    const { newPin, oldPin, soPin, reset } = request
+    const token = yield* selected(context, { uri: request.uri, pin: oldPin }, "changes")
+    if (reset && soPin === undefined) return yield* notUsable("SO PIN missing", undefined)
+    const by = reset && soPin !== undefined ? ({ kind: "reset", soPin } as const) : ({ kind: "change" } as const)
+    const changed = yield* context.cryptoki.ask("ChangePin", { token, newPin, by }, { within: within.change })
+    return { _tag: "ChangePinResponse", uri: shown(changed.uri) }
+  })
+
+export const deleteKey = (context: RequestContext, request: Fields<"DeleteKeyRequest">): Answer =>
+  Effect.gen(function* () {
+    const key = yield* selected(context, request, "changes")
+    const deleted = yield* context.cryptoki.ask("DeleteKey", { key }, { within: within.change })
+    return { _tag: "DeleteKeyResponse", deleted: deleted.map(shown) }
+  })
+
+const keyParameters = (key: WireKeyParameters["key"]): Effect.Effect<KeyParameters, RequestNotUsable> => {
+  if (key.type === "ec") {
+    const curve = curves[key.curve]
+    return curve === undefined ? notUsable("curve", key.curve) : Effect.succeed({ type: "ecdsa", curve })
+  }
+  const { bits } = key
+  return bits === 2048 || bits === 3072 || bits === 4096
+    ? Effect.succeed({ type: "rsa", bits })
+    : notUsable("rsa key size", bits)
+}
+
+const curves: Readonly<Record<number, "p256" | "p384">> = { 256: "p256", 384: "p384" }
+
+const notUsable = (what: RequestNotUsable["what"], value: number | undefined) =>
+  Effect.fail(new RequestNotUsable({ what, value: value?.toString() }))
+
+const shown = (uri: Pkcs11Uri): string => printPkcs11Uri(uri, { pin: "redacted" })

@@ -1,0 +1,86 @@
+/**
+ * One request frame, judged, asked of CryptokiActor, and put into the frame that answers it.
+ *
+ * Source: the signing service's protocol, version 1, "Meaning".
+ */
+import { Effect } from "effect"
+import { OperationNotAllowed, type ServerOperation } from "../../messages/p11-server.ts"
+import { schemeOf, signatureSchemes } from "../../messages/signature-scheme.ts"
+import type { Frame, FrameTag } from "../../messages/wire/frame1.ts"
+import { wirePem } from "../../messages/wire/wire-pem.ts"
+import { changePin, createKey, deleteKey, initToken } from "./answer-change.ts"
+import { listKeys, listTokens, listTokenUris } from "./answer-list.ts"
+import { type Answer, type Fields, type RequestContext, selected, within } from "./request-context.ts"
+
+export const answerRequest = (context: RequestContext, request: Frame): Answer => {
+  const operation = operations[request._tag]
+  if (operation !== undefined && !context.access.operations.includes(operation))
+    return Effect.fail(new OperationNotAllowed({ operation, uid: context.access.uid }))
+  switch (request._tag) {
+    case "Ping":
+      return Effect.succeed({ _tag: "Pong" })
+    case "ChooseSchemeRequest":
+      return chooseScheme(context, request)
+    case "SignRequest":
+      return sign(context, { ...request, scheme: undefined })
+    case "SignRequestWithSigScheme":
+      return sign(context, request)
+    case "GetPublicKeyPemRequest":
+      return publicKey(context, request)
+    case "GetTokensUrisRequest":
+      return listTokenUris(context)
+    case "ListTokensRequest":
+      return listTokens(context)
+    case "ListKeysRequest":
+      return listKeys(context, request)
+    case "CreateKeyRequest":
+      return createKey(context, request)
+    case "InitTokenRequest":
+      return initToken(context, request)
+    case "ChangePinRequest":
+      return changePin(context, request)
+    case "DeleteKeyRequest":
+      return deleteKey(context, request)
+    default:
+      return Effect.fail({ _tag: "NoRequest" })
+  }
+}
+
+/** What a request is, for the rules; answers and Ping are nothing. */
+const operations: { readonly [Tag in FrameTag]?: ServerOperation } = {
+  ChooseSchemeRequest: "sign",
+  SignRequest: "sign",
+  SignRequestWithSigScheme: "sign",
+  GetPublicKeyPemRequest: "public-key",
+  GetTokensUrisRequest: "list",
+  ListTokensRequest: "list",
+  ListKeysRequest: "list",
+  CreateKeyRequest: "create-key",
+  InitTokenRequest: "init",
+  ChangePinRequest: "change-pin",
+  DeleteKeyRequest: "delete-key"
+}
+
+const chooseScheme = (context: RequestContext, request: Fields<"ChooseSchemeRequest">): Answer =>
+  Effect.gen(function* () {
+    const key = yield* selected(context, request, "reads")
+    const offered = request.offered.flatMap((code) => schemeOf(code) ?? [])
+    const chosen = yield* context.cryptoki.ask("ChooseScheme", { offered, key }, { within: within.sign })
+    const scheme = chosen.scheme && signatureSchemes[chosen.scheme]
+    return { _tag: "ChooseSchemeResponse", scheme, algorithm: chosen.algorithm === "RSA" ? 1 : 3 }
+  })
+
+const sign = (context: RequestContext, request: Fields<"SignRequestWithSigScheme">): Answer =>
+  Effect.gen(function* () {
+    const key = yield* selected(context, request, "reads")
+    const payload = { key, scheme: request.scheme, message: request.toSign }
+    const signature = yield* context.cryptoki.ask("Sign", payload, { within: within.sign })
+    return { _tag: "SignResponse", signature }
+  })
+
+const publicKey = (context: RequestContext, request: Fields<"GetPublicKeyPemRequest">): Answer =>
+  Effect.gen(function* () {
+    const key = yield* selected(context, request, "reads")
+    const spki = yield* context.cryptoki.ask("PublicKey", { key }, { within: within.sign })
+    return { _tag: "GetPublicKeyPemResponse", pem: wirePem(spki) ?? "" }
+  })

@@ -1,0 +1,51 @@
+/**
+ * The text of an Error frame, for every way a request can fail.
+ *
+ * Deployed scripts look for fragments of it; the rest is ours. One line without control characters, never a PIN:
+ * the text ends up in other programs' logs.
+ * Source: the signing service's protocol, version 1, "Meaning".
+ */
+import { explain, type Failure } from "../../messages/explain.ts"
+import type { OperationNotAllowed, RequestNotUsable } from "../../messages/p11-server.ts"
+import type { FrameNotDecoded } from "../../messages/wire/frame1.ts"
+
+export type RequestFailure = Failure | FrameNotDecoded | OperationNotAllowed | RequestNotUsable | NoRequest | Busy
+
+/** A frame that is an answer, sent as a request. */
+export interface NoRequest {
+  readonly _tag: "NoRequest"
+}
+
+/** More connections than the service, or one user, may have. */
+export interface Busy {
+  readonly _tag: "Busy"
+}
+
+export const errorText = (failure: RequestFailure): string => oneLine(sentence(failure))
+
+const sentence = (failure: RequestFailure): string => {
+  switch (failure._tag) {
+    case "FrameNotDecoded":
+      return `Failed to parse the received frame: ${failure.reason}${failure.frame === undefined ? "" : ` in ${failure.frame}`}`
+    case "NoRequest":
+      return "invalid request"
+    case "Busy":
+      return "too many connections; try again"
+    case "OperationNotAllowed":
+      return `${service}user ${failure.uid ?? "unknown"} may not do this (${failure.operation}); a rule under p11_server.rules in tedge.toml can allow it`
+    case "RequestNotUsable":
+      return `${service}${failure.what}${failure.value === undefined ? "" : ` '${failure.value}'`} cannot be used`
+    default:
+      return `${service}${explain(failure).error}`
+  }
+}
+
+/** In front of everything the token side reports. */
+const service = "PKCS #11 service failed: "
+
+const oneLine = (text: string): string => {
+  const line = text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").trim()
+  return line.length > longest ? `${line.slice(0, longest)}...` : line
+}
+
+const longest = 2000

@@ -1,0 +1,55 @@
+/**
+ * What we tell systemd: ready, reloading, stopping, a status line, and that we live.
+ *
+ * Without NOTIFY_SOCKET nothing is told. A message that cannot be sent is lost: a service does not end for that.
+ * Source: sd_notify(3), systemd.service(5) `Type=notify-reload`.
+ */
+import { Duration, Effect } from "effect"
+import { notifyManager } from "../../platform/unix-addon.ts"
+
+export interface ServiceManager {
+  readonly ready: Effect.Effect<void>
+  readonly stopping: Effect.Effect<void>
+  /** Before a reload; `ready` ends it. */
+  readonly reloading: Effect.Effect<void>
+  readonly status: (line: string) => Effect.Effect<void>
+  /** Tells that we live as long as `alive` succeeds, twice in each watchdog period; ends at once without a watchdog. */
+  readonly watchdog: (alive: Effect.Effect<unknown, unknown>) => Effect.Effect<void>
+}
+
+export interface ManagerVariables {
+  readonly NOTIFY_SOCKET?: string | undefined
+  readonly WATCHDOG_USEC?: string | undefined
+  readonly WATCHDOG_PID?: string | undefined
+}
+
+export const serviceManager = (variables: ManagerVariables, pid: number): ServiceManager => {
+  const address = variables.NOTIFY_SOCKET
+  const tell = (state: () => string) =>
+    address === undefined || address === ""
+      ? Effect.void
+      : Effect.ignore(Effect.try({ try: () => notifyManager(address, state()), catch: () => "not sent" as const }))
+  const period = watchdogPeriod(variables, pid)
+  return {
+    ready: tell(() => "READY=1"),
+    stopping: tell(() => "STOPPING=1"),
+    reloading: tell(() => `RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`),
+    status: (line) => tell(() => `STATUS=${line.replace(/\p{Cc}+/gu, " ")}`),
+    watchdog: (alive) =>
+      period === undefined
+        ? Effect.void
+        : alive.pipe(
+            Effect.andThen(tell(() => "WATCHDOG=1")),
+            // Silence is the message: systemd restarts us when it lasts.
+            Effect.ignore,
+            Effect.andThen(Effect.sleep(Duration.millis(Duration.toMillis(period) / 2))),
+            Effect.forever
+          )
+  }
+}
+
+const watchdogPeriod = (variables: ManagerVariables, pid: number): Duration.Duration | undefined => {
+  const microseconds = Number(variables.WATCHDOG_USEC ?? "")
+  const isOurs = variables.WATCHDOG_PID === undefined || Number(variables.WATCHDOG_PID) === pid
+  return isOurs && Number.isFinite(microseconds) && microseconds > 0 ? Duration.millis(microseconds / 1000) : undefined
+}

@@ -1,0 +1,43 @@
+/**
+ * Sockets that systemd has opened for us: it keeps them when we end, so nothing here locks, binds or removes.
+ *
+ * Source: sd_listen_fds(3).
+ */
+
+import { Effect } from "effect"
+import { ListenFailed } from "../../messages/p11-server.ts"
+import { type Listen, newServer, startListening } from "./listening.ts"
+
+export interface ActivationVariables {
+  readonly LISTEN_PID?: string | undefined
+  readonly LISTEN_FDS?: string | undefined
+}
+
+/** Descriptors handed to this process; empty when there are none. The variables must not reach our children. */
+export const activatedDescriptors = (variables: ActivationVariables, pid: number): ReadonlyArray<number> => {
+  const count = Number(variables.LISTEN_FDS ?? "0")
+  if (Number(variables.LISTEN_PID) !== pid || !Number.isInteger(count) || count < 1 || count > mostDescriptors)
+    return []
+  return Array.from({ length: count }, (_, index) => firstDescriptor + index)
+}
+
+const firstDescriptor = 3
+/** More is nonsense, and would make us look at descriptors that are something else. */
+const mostDescriptors = 64
+
+/** Serves on a listening UNIX socket that is open already. */
+export const listenOnDescriptor =
+  (descriptor: number): Listen =>
+  (prepare) =>
+    Effect.gen(function* () {
+      const server = yield* newServer
+      prepare(server)
+      const path = `descriptor ${descriptor}`
+      yield* startListening(server, { fd: descriptor }, { path, mode: undefined }).pipe(
+        Effect.mapError(({ detail }) => new ListenFailed({ path, reason: "badDescriptor", detail }))
+      )
+      // A TCP socket has an address with a port; ours must not be reachable over a network.
+      const address = server.address()
+      if (address !== null && typeof address === "object")
+        return yield* Effect.fail(new ListenFailed({ path, reason: "badDescriptor", detail: "TCP" }))
+    })

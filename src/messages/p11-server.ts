@@ -1,0 +1,134 @@
+/**
+ * What P11ServerActor understands, tells and refuses: the signing service behind a UNIX socket.
+ *
+ * Its clients speak frames (`wire/frame1.ts`); these messages come from the process it runs in.
+ */
+import { Data, type Redacted } from "effect"
+import type { Ask } from "../runtime/protocol.ts"
+import type { Pkcs11Uri } from "./pkcs11-uri.ts"
+
+/** What a client may be allowed to do. */
+export type ServerOperation = "list" | "sign" | "public-key" | "create-key" | "init" | "change-pin" | "delete-key"
+
+/** Opens or narrows the service for one user or group. The first rule that names the client counts. */
+export interface AccessRule {
+  readonly who: { readonly uid: number } | { readonly gid: number }
+  readonly operations: ReadonlyArray<ServerOperation>
+  /** Within the service's own scope. */
+  readonly scope?: Pkcs11Uri
+}
+
+/** What may be changed while it runs. */
+export interface P11ServerPolicy {
+  /** `device.cryptoki.uri`. */
+  readonly scope: Pkcs11Uri | undefined
+  /** `device.cryptoki.pin`; here only for tokens that are initialised without naming a PIN. */
+  readonly defaultPin: Redacted.Redacted<string> | undefined
+  readonly rules: ReadonlyArray<AccessRule>
+  readonly limits: P11ServerLimits
+}
+
+export interface P11ServerLimits {
+  /** Connections served at once; more are told that the service is busy. */
+  readonly connections: number
+  /** Of these, for one user. */
+  readonly connectionsPerUser: number
+  /** How long a client may take to send its request, and then to take its answer, in milliseconds. */
+  readonly readMs: number
+  readonly writeMs: number
+}
+
+export const defaultServerLimits: P11ServerLimits = {
+  connections: 512,
+  connectionsPerUser: 256,
+  readMs: 5_000,
+  writeMs: 5_000
+}
+
+export interface P11ServerStatus {
+  readonly connections: number
+  /** Of these, those whose request is complete. */
+  readonly answering: number
+  readonly served: number
+  readonly refused: number
+  /** Clients cut off: silent, too slow, too long. */
+  readonly cut: number
+}
+
+/** What P11ServerActor understands. Sent by the program it runs in. */
+export type P11ServerProtocol = {
+  readonly Status: Ask<void, P11ServerStatus>
+  /** Requests that come from now on are judged by it; those in flight finish as they began. */
+  readonly Reload: Ask<P11ServerPolicy, void>
+}
+
+/** Who asked; undefined where the kernel would not say. */
+export interface Client {
+  readonly uid: number | undefined
+  readonly gid: number | undefined
+  readonly pid: number | undefined
+}
+
+/** Facts for the log. They never hold a PIN, nor what was signed. */
+export type P11ServerEvent =
+  | {
+      readonly _tag: "RequestServed"
+      readonly client: Client
+      /** The frame's name. */
+      readonly request: string
+      /** What it is about, PIN redacted. */
+      readonly uri: string | undefined
+      readonly tookMs: number
+    }
+  | {
+      readonly _tag: "RequestRefused"
+      readonly client: Client
+      readonly request: string
+      readonly uri: string | undefined
+      readonly tookMs: number
+      /** As it was told to the client. */
+      readonly reason: string
+    }
+  /** The request could not be read, or the answer not be delivered. */
+  | {
+      readonly _tag: "ClientCut"
+      readonly client: Client
+      readonly reason: "silent" | "tooLong" | "gone" | "notReading" | "tooMany"
+    }
+  /** The client named a module or a source of a PIN; the service never takes those from a client. */
+  | { readonly _tag: "ClientAttributeIgnored"; readonly client: Client; readonly attribute: string }
+  | { readonly _tag: "AcceptFailed"; readonly code: string }
+  | { readonly _tag: "StaleSocketRemoved"; readonly path: string }
+
+/** The client may not do this. */
+export class OperationNotAllowed extends Data.TaggedError("OperationNotAllowed")<{
+  readonly operation: ServerOperation
+  readonly uid: number | undefined
+}> {}
+
+/** The request asks for something the service does not make. */
+export class RequestNotUsable extends Data.TaggedError("RequestNotUsable")<{
+  readonly what: "rsa key size" | "curve" | "SO PIN missing" | "PIN missing"
+  readonly value: string | undefined
+}> {}
+
+/** The service cannot listen at this path. */
+export class ListenFailed extends Data.TaggedError("ListenFailed")<{
+  readonly path: string
+  readonly reason: /** More than 107 bytes. */
+    | "tooLong"
+    /** Another instance has the lock, or answers there. */
+    | "inUse"
+    /** Something that is no socket lies there. */
+    | "notASocket"
+    | "noPermission"
+    | "readOnly"
+    /** The directory is missing and could not be made. */
+    | "noDirectory"
+    | "lock"
+    /** What systemd handed over is no listening UNIX socket. */
+    | "badDescriptor"
+    | "other"
+  /** `EACCES` and the like, or the pid of the other instance. */
+  readonly detail: string
+}> {}

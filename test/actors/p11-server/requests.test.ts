@@ -1,0 +1,215 @@
+/** What the signing service answers to each request, as deployed clients send it. */
+import { createVerify } from "node:crypto"
+import { Effect, Redacted } from "effect"
+import { describe, expect, it } from "vitest"
+import { PinRejected } from "../../../src/messages/token-refusals.ts"
+import { encodeFrame, type Frame } from "../../../src/messages/wire/frame1.ts"
+import { publicKeyOfWirePem } from "../../../src/messages/wire/wire-pem.ts"
+import { fakeToken } from "../../support/fake-token.ts"
+import { ask, exchange, type Served, withServed } from "./served.ts"
+
+const message = Uint8Array.from(Buffer.from("to be signed"))
+const none = { uri: undefined, pin: undefined }
+const answers = (kit: Served, frame: Frame) => Effect.promise(() => ask(kit.socketPath, frame))
+const error = (kit: Served, frame: Frame) =>
+  Effect.map(answers(kit, frame), (answer) => (answer._tag === "Error" ? answer.message : `no error: ${answer._tag}`))
+
+describe("the signing service", () => {
+  it("answers a ping", () =>
+    withServed({}, (kit) =>
+      Effect.gen(function* () {
+        expect(yield* answers(kit, { _tag: "Ping" })).toEqual({ _tag: "Pong" })
+      })
+    ))
+
+  it("chooses a scheme, or only tells the algorithm when none was offered", () =>
+    withServed({}, (kit) =>
+      Effect.gen(function* () {
+        const chosen = { _tag: "ChooseSchemeResponse", scheme: 0x0403, algorithm: 3 }
+        expect(
+          yield* answers(kit, { _tag: "ChooseSchemeRequest", offered: [0x0804, 0x0403, 0xfefe], ...none })
+        ).toEqual(chosen)
+        const algorithmOnly = { ...chosen, scheme: undefined }
+        expect(yield* answers(kit, { _tag: "ChooseSchemeRequest", offered: [], ...none })).toEqual(algorithmOnly)
+      })
+    ))
+
+  it("signs for old clients and for new ones", () =>
+    withServed({}, (kit) =>
+      Effect.gen(function* () {
+        const old = yield* answers(kit, { _tag: "SignRequest", toSign: message, ...none })
+        const scheme = "ecdsa_secp256r1_sha256"
+        const newer = yield* answers(kit, { _tag: "SignRequestWithSigScheme", toSign: message, scheme, ...none })
+        for (const answer of [old, newer]) {
+          const signature = answer._tag === "SignResponse" ? answer.signature : new Uint8Array()
+          expect(createVerify("sha256").update(message).verify(kit.publicKeyPem, signature)).toBe(true)
+        }
+      })
+    ))
+
+  it("gives the public key in the form deployed clients expect", () =>
+    withServed({}, (kit) =>
+      Effect.gen(function* () {
+        const answer = yield* answers(kit, { _tag: "GetPublicKeyPemRequest", uri: "pkcs11:object=my-key" })
+        const der = publicKeyOfWirePem(answer._tag === "GetPublicKeyPemResponse" ? answer.pem : "") ?? new Uint8Array()
+        const body = kit.publicKeyPem.split("\n").slice(1, -2).join("")
+        expect(Buffer.from(der).toString("base64")).toBe(body)
+      })
+    ))
+
+  it("lists tokens and keys", () =>
+    withServed({}, (kit) =>
+      Effect.gen(function* () {
+        const uri = "pkcs11:model=Fake;manufacturer=tests;serial=f00d;token=my-token"
+        expect(yield* answers(kit, { _tag: "GetTokensUrisRequest" })).toEqual({
+          _tag: "GetTokensUrisResponse",
+          uris: [uri]
+        })
+        expect(yield* answers(kit, { _tag: "ListTokensRequest" })).toMatchObject({
+          tokens: [{ label: "my-token", initialized: true, uri }]
+        })
+        const key = { keyType: "EC", label: "my-key", id: "01", uri: `${uri};id=%01;object=my-key` }
+        const keys = [
+          { ...key, class: "private" },
+          { ...key, class: "public" }
+        ]
+        expect(yield* answers(kit, { _tag: "ListKeysRequest", ...none })).toEqual({ _tag: "ListKeysResponse", keys })
+      })
+    ))
+
+  it("creates and deletes a key, changes the PIN, and initialises", () =>
+    withServed({}, (kit) =>
+      Effect.gen(function* () {
+        const params = { key: { type: "ec", curve: 256 }, label: "new", id: Uint8Array.of(0xab) } as const
+        const created = yield* answers(kit, {
+          _tag: "CreateKeyRequest",
+          uri: "pkcs11:token=my-token",
+          params,
+          pin: undefined
+        })
+        expect(created).toMatchObject({ _tag: "CreateKeyResponse", uri: expect.stringContaining("id=%AB;object=new") })
+        const deleted = yield* answers(kit, { _tag: "DeleteKeyRequest", uri: "pkcs11:object=new", pin: undefined })
+        expect(deleted).toMatchObject({ _tag: "DeleteKeyResponse", deleted: [expect.stringContaining("object=new")] })
+        const newPin = Redacted.make("654321")
+        const change = {
+          _tag: "ChangePinRequest",
+          uri: undefined,
+          newPin,
+          oldPin: undefined,
+          soPin: undefined,
+          reset: false
+        } as const
+        expect(yield* answers(kit, change)).toMatchObject({ _tag: "ChangePinResponse" })
+        expect(kit.token.state.pin).toBe("654321")
+        const init = {
+          _tag: "InitTokenRequest",
+          label: "fresh",
+          soPin: undefined,
+          pin: newPin,
+          uri: undefined
+        } as const
+        expect(yield* answers(kit, init)).toMatchObject({
+          _tag: "InitTokenResponse",
+          uri: expect.stringContaining("token=fresh")
+        })
+      })
+    ))
+
+  it("refuses sizes and curves it does not make", () =>
+    withServed({}, (kit) =>
+      Effect.gen(function* () {
+        for (const key of [
+          { type: "rsa", bits: 1024 },
+          { type: "ec", curve: 521 }
+        ] as const) {
+          const request = {
+            _tag: "CreateKeyRequest",
+            uri: "pkcs11:",
+            params: { key, label: "x", id: undefined },
+            pin: undefined
+          } as const
+          expect(yield* error(kit, request)).toContain("cannot be used")
+        }
+      })
+    ))
+
+  it("takes the PIN of the URI, then the one beside it, then its own", () =>
+    withServed({ token: fakeToken({ label: "my-token", defaultPin: "of the service" }) }, (kit) =>
+      Effect.gen(function* () {
+        const wrong = Redacted.make("wrong")
+        const byUri = { _tag: "SignRequest", toSign: message, uri: "pkcs11:?pin-value=123456", pin: wrong } as const
+        expect(yield* answers(kit, byUri)).toMatchObject({ _tag: "SignResponse" })
+        const byPin = { _tag: "SignRequest", toSign: message, uri: "pkcs11:", pin: Redacted.make("123456") } as const
+        expect(yield* answers(kit, byPin)).toMatchObject({ _tag: "SignResponse" })
+        expect(yield* error(kit, { _tag: "SignRequest", toSign: message, ...none })).toContain("another PIN")
+      })
+    ))
+})
+
+describe("an Error frame", () => {
+  it("has the fragments deployed scripts look for", () =>
+    withServed({}, (kit) =>
+      Effect.gen(function* () {
+        const wrongPin = yield* error(kit, {
+          _tag: "SignRequest",
+          toSign: message,
+          uri: undefined,
+          pin: Redacted.make("no")
+        })
+        expect(wrongPin).toMatch(/^PKCS #11 service failed: .*The specified PIN is incorrect/)
+        const unknownKey = yield* error(kit, {
+          _tag: "SignRequest",
+          toSign: message,
+          uri: "pkcs11:object=none",
+          pin: undefined
+        })
+        expect(unknownKey).toMatch(/^PKCS #11 service failed: .*Failed to find a signing key.*Failed to find a key/)
+        const unknownToken = yield* error(kit, {
+          _tag: "SignRequest",
+          toSign: message,
+          uri: "pkcs11:token=none",
+          pin: undefined
+        })
+        expect(unknownToken).toMatch(/^PKCS #11 service failed: .*Didn't find a slot to use/)
+        expect(yield* error(kit, { _tag: "Pong" })).toBe("invalid request")
+        expect(yield* error(kit, { _tag: "SignResponse", signature: message })).toBe("invalid request")
+        const garbage = yield* Effect.promise(() => exchange(kit.socketPath, Buffer.from("GET / HTTP/1.1\r\n\r\n")))
+        expect(garbage).toMatchObject({ message: expect.stringContaining("Failed to parse the received frame") })
+        const badUri = yield* error(kit, { _tag: "GetPublicKeyPemRequest", uri: "token=a" })
+        expect(badUri).toContain("missing PKCS #11 URI scheme")
+      })
+    ))
+
+  it("is one line without control characters, and never tells a PIN", () =>
+    withServed({}, (kit) =>
+      Effect.gen(function* () {
+        const uri = "pkcs11:object=x%0Ay%1B%5B31m?pin-value=SECRET%0A"
+        kit.token.state.failNext = new PinRejected({ token: "evil\n\u001b[31mtoken\u2028", reason: "incorrect" })
+        for (const request of [
+          uri,
+          "pkcs11:object=none?pin-value=SECRET",
+          "pkcs11:type=?pin-value=SECRET",
+          "pkcs11:\n?pin-value=SECRET"
+        ]) {
+          const text = yield* error(kit, {
+            _tag: "SignRequest",
+            toSign: message,
+            uri: request,
+            pin: Redacted.make("SECRET")
+          })
+          expect(text).not.toMatch(/\p{Cc}|\p{Zl}|SECRET/u)
+        }
+        expect(JSON.stringify(kit.events)).not.toContain("SECRET")
+      })
+    ))
+
+  it("answers an older client's shorter frame and a newer one's longer frame", () =>
+    withServed({}, (kit) =>
+      Effect.gen(function* () {
+        const short = Uint8Array.of(0, 2, 1, 7)
+        expect(yield* Effect.promise(() => exchange(kit.socketPath, short))).toMatchObject({ _tag: "SignResponse" })
+        const long = Buffer.concat([encodeFrame({ _tag: "Ping" }), Buffer.alloc(100, 1)])
+        expect(yield* Effect.promise(() => exchange(kit.socketPath, long))).toEqual({ _tag: "Pong" })
+      })
+    ))
+})
