@@ -32,6 +32,8 @@ export interface P11ServerSpec {
   readonly ownUid: number
   /** Tells an event to whoever listens; never waits for them. */
   readonly publish: (event: P11ServerEvent) => Effect.Effect<void>
+  /** Who connected. Default: what the kernel says (SO_PEERCRED). */
+  readonly clientOf?: (socket: Socket) => Client
   /** How long answers that are owed may take when it stops, in milliseconds. Default 20 s. */
   readonly drainMs?: number
 }
@@ -105,7 +107,7 @@ const arrivalsWaiting = 1024
 
 const admit = (server: ServerState, socket: Socket): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const client = yield* clientOf(socket)
+    const client = yield* clientOf(server.spec, socket)
     const { connections, spec, policy } = server
     switch (connections.admission(client, policy.limits)) {
       case "full":
@@ -147,8 +149,8 @@ const serve = ({ connections, spec, policy }: ServerState, connection: Connectio
   })
 
 /** Without credentials the client is nobody in particular: it may do what everybody may. */
-const clientOf = (socket: Socket): Effect.Effect<Client> =>
+const clientOf = (spec: P11ServerSpec, socket: Socket): Effect.Effect<Client> =>
   Effect.orElseSucceed(
-    Effect.try((): Client => peerCredentials(socket)),
+    Effect.try(() => (spec.clientOf ?? peerCredentials)(socket)),
     () => ({ uid: undefined, gid: undefined, pid: undefined })
   )
