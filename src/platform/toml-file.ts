@@ -9,6 +9,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs"
 import { isDeepStrictEqual } from "node:util"
 import { parse, TomlError } from "smol-toml"
 import { rewrittenLines } from "./toml-lines.ts"
+import { tomlComments } from "./toml-statements.ts"
 
 export interface TomlTree {
   readonly [key: string]: unknown
@@ -79,7 +80,8 @@ const patched = async (text: string, edits: ReadonlyArray<TomlEdit>): Promise<st
   try {
     const tree: TomlTree = parseForPatch(text)
     const wanted = edits.reduce<TomlTree | undefined>((before, edit) => before && changed(before, edit), tree)
-    return wanted && patch(text, wanted)
+    const result = wanted && patch(text, wanted)
+    return result !== undefined && isDeepStrictEqual(tomlComments(result), tomlComments(text)) ? result : undefined
   } catch {
     return undefined // it gives up on documents smol-toml reads; the caller refuses
   }

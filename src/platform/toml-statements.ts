@@ -50,6 +50,14 @@ export const tomlStatements = (text: string): ReadonlyArray<TomlStatement> => {
   return statements
 }
 
+/** The comments, in order; those inside values are left out. */
+export const tomlComments = (text: string): ReadonlyArray<string> => {
+  const keys = tomlStatements(text).filter(({ kind }) => kind === "key")
+  const starts = [0, ...keys.map(({ valueEnd }) => valueEnd)]
+  const between = starts.map((start, index) => text.slice(start, keys[index]?.start))
+  return between.flatMap((part) => part.match(/#[^\r\n]*/g) ?? [])
+}
+
 export const isPrefix = (short: ReadonlyArray<string>, long: ReadonlyArray<string>): boolean =>
   short.length <= long.length && short.every((segment, index) => segment === long[index])
 

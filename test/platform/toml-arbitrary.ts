@@ -28,6 +28,8 @@ const value = fc.constantFrom(
   "07:32:00"
 )
 
+export const linesOfLongestValue = 3
+
 const key = fc.constantFrom(
   "a",
   "b",

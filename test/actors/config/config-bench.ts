@@ -50,7 +50,7 @@ export const configBench = () => {
   afterEach(() => rmSync(bench.dir, { recursive: true, force: true }))
 
   const run = <A, E>(use: Use<A, E>, environment: Variables, options: Variables): Promise<Exit.Exit<A, E>> => {
-    const place = { configDir: bench.dir, workingDir: "/working", environment, options }
+    const place = { configDir: bench.dir, workingDir: "/elsewhere", environment, options }
     const behaviour = configBehaviour(place, {
       locked: (file, work) =>
         Effect.andThen(

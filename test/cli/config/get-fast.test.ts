@@ -11,7 +11,7 @@ import { configBench, get, version2 } from "../../actors/config/config-bench.ts"
 const { bench, toml, answer } = configBench()
 
 const fast = (words: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}) =>
-  fastGet({ words: [...words, `--config-dir=${bench.dir}`], environment, workingDir: "/working" })
+  fastGet({ words: [...words, `--config-dir=${bench.dir}`], environment, workingDir: "/elsewhere" })
 
 const anyKey = fc.oneof(
   fc.constantFrom(
