@@ -1,0 +1,52 @@
+/**
+ * What the bridge knows of one of its two brokers, from what its link tells.
+ *
+ * A message that came with QoS 1 by an earlier connection comes again when the broker has kept the session: then the
+ * copy in our hands is let go. When the broker has forgotten the session, that copy is all there is.
+ */
+import { Effect, Latch } from "effect"
+import type { LinkProtocol, LinkStatus } from "../../messages/mqtt.ts"
+import type { ActorRef } from "../../runtime/protocol.ts"
+
+/** By which connection a message came. */
+export interface Origin {
+  readonly connection: number
+  readonly session: number
+}
+
+export class BridgeSide {
+  readonly link: ActorRef<LinkProtocol>
+  status: LinkStatus = { _tag: "Connecting", attempt: 1 }
+  private readonly up = Latch.makeUnsafe(false)
+  private connection = 0
+  private session = 0
+
+  constructor(link: ActorRef<LinkProtocol>) {
+    this.link = link
+  }
+
+  get isUp(): boolean {
+    return this.status._tag === "Up"
+  }
+
+  get origin(): Origin {
+    return { connection: this.connection, session: this.session }
+  }
+
+  change(status: LinkStatus): void {
+    this.status = status
+    if (status._tag !== "Up") {
+      Latch.closeUnsafe(this.up)
+      return
+    }
+    this.connection += 1
+    if (!status.sessionPresent) this.session += 1
+    Latch.openUnsafe(this.up)
+  }
+
+  readonly untilUp: Effect.Effect<void> = Effect.suspend(() => this.up.await)
+
+  comesAgain({ connection, session }: Origin): boolean {
+    return this.isUp && connection < this.connection && session === this.session
+  }
+}
