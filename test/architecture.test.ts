@@ -13,6 +13,7 @@ const fences: Record<string, string> = {
   "smol-toml": "platform/toml-file.ts",
   "@decimalturn/toml-patch": "platform/toml-file.ts",
   "effect/cli": "cli/command-line.ts",
+  asn1js: "platform/x509.ts",
   "tls.node": "platform/tls-addon.ts",
   "unix.node": "platform/unix-addon.ts"
 }
@@ -44,7 +45,10 @@ interface Import {
 
 const importsOf = (file: string): ReadonlyArray<Import> => {
   const text = readFileSync(join(src, file), "utf8")
-  const found = text.matchAll(/(?:from|import|require)\s*\(?\s*["']([^"']+)["']/g)
+  // `} from "x"` at a line's end, a bare `import "x"`, and the calls; a sentence with quotes is none of them.
+  const found = text.matchAll(
+    /(?:^(?:import|export)\b[^"'`;=]*?\bfrom\s+|^\s*\} from |^import\s+|\bimport\(|\brequire\()"([^"]+)"/gm
+  )
   return [...found].map(([, target = ""]) => ({ file, target }))
 }
 
@@ -75,6 +79,12 @@ describe("the structure of src", () => {
       )
     )
     expect(wrong).toEqual([])
+  })
+
+  it("the fences stand: each library is found in the file that owns it", () => {
+    const libraries = Object.entries(fences).filter(([library]) => !library.endsWith(".node"))
+    for (const [library, owner] of libraries)
+      expect(imports.filter(({ file, target }) => file === owner && within(library, target))).not.toEqual([])
   })
 
   it("nobody imports a module of Effect that is tagged unstable and not fenced", () => {

@@ -7,7 +7,7 @@ import { Effect } from "effect"
 import type { KeyDescription } from "../../messages/cryptoki.ts"
 import { KeyInUse, KeySelectorMissing, NobodyToAsk } from "../../messages/hsm.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
-import { matchesObject, sameAttribute } from "../../messages/pkcs11-uri-match.ts"
+import { matchesObject, sameAttribute, sameTarget } from "../../messages/pkcs11-uri-match.ts"
 import { KeyAmbiguous } from "../../messages/token-refusals.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { findKeys, keyFilter } from "./find-keys.ts"
@@ -87,7 +87,9 @@ const namedKeys = ({ actors }: CommandContext) =>
       )
     )
     const scope = { setting: "device.cryptoki.uri", uri: onlyIfObject(settings.cryptoki.uri) }
-    return [own, ...clouds.flat(), scope].flatMap(({ setting, uri }) => (uri === undefined ? [] : [{ setting, uri }]))
+    // A cloud without a key of its own shows that of the device.
+    const ofClouds = clouds.flat().filter(({ uri }) => uri !== own.uri && !(uri && own.uri && sameTarget(uri, own.uri)))
+    return [own, ...ofClouds, scope].flatMap(({ setting, uri }) => (uri === undefined ? [] : [{ setting, uri }]))
   })
 
 const onlyIfObject = (uri: Pkcs11Uri | undefined) =>
