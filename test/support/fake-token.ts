@@ -83,7 +83,12 @@ const signing = (card: FakeTokenCard): Some<"ChooseScheme" | "Sign" | "PublicKey
       card.signatures++
       return Effect.sync(() => Uint8Array.from(createSign("sha256").update(message).sign(found.privateKey)))
     }),
-  PublicKey: ({ key }) => Effect.map(keyOf(card, key), spki),
+  // Its public objects are for everybody.
+  PublicKey: ({ key }) =>
+    Effect.map(
+      Effect.catchTag(keyOf(card, key), "PinMissing", () => card.find(key.uri)),
+      spki
+    ),
   ListTokens: () => (card.state.plugged ? Effect.as(card.reach(undefined), [card.description]) : Effect.succeed([])),
   ListKeys: ({ token }) =>
     Effect.as(
