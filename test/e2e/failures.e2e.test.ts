@@ -45,7 +45,7 @@ const expectToArrive = async (payload: string) => {
   await device.cloud.waitFor((message) => message.payload === payload, payload, 30_000)
 }
 
-describe("a connect that cannot succeed", () => {
+describe("a connect that cannot succeed", { timeout: 150_000 }, () => {
   it("says that the token is missing", async () => {
     const tokens = join(dir, "softhsm", "tokens")
     renameSync(tokens, `${tokens}.away`)
@@ -86,7 +86,7 @@ describe("a connect that cannot succeed", () => {
   })
 })
 
-describe("a connected device", () => {
+describe("a connected device", { timeout: 150_000 }, () => {
   it("keeps its local side while the cloud is dead, and delivers what was waiting", async () => {
     expect((await connect()).code).toBe(0)
     await device.cloud.stopBroker("SIGKILL")
