@@ -1,0 +1,99 @@
+/**
+ * What an actor costs: an ask with deadline and span against a bare Effect Queue and Deferred, and an idle actor's memory.
+ */
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { Deferred, Effect, Fiber, Queue } from "effect"
+import { address, child, Supervisor, start } from "../dist/runtime.mjs"
+
+setFlagsFromString("--expose-gc")
+const gc = runInNewContext("gc")
+
+const asks = 50_000
+const actors = 1000
+
+/** The least there can be: a queue, a fiber that takes from it, a deferred for each answer. */
+const bare = Effect.gen(function* () {
+  const queue = yield* Queue.bounded(16)
+  const server = yield* Effect.forkChild(
+    Effect.forever(Effect.flatMap(Queue.take(queue), ({ n, reply }) => Deferred.succeed(reply, n + 1)))
+  )
+  const from = performance.now()
+  for (let n = 0; n < asks; n++) {
+    const reply = yield* Deferred.make()
+    yield* Queue.offer(queue, { n, reply })
+    yield* Deferred.await(reply)
+  }
+  const took = performance.now() - from
+  yield* Fiber.interrupt(server)
+  return took
+})
+
+const adder = { init: () => Effect.succeed({ Add: (n) => Effect.succeed(n + 1) }) }
+const mailbox = { capacity: 16, overflow: { policy: "block" } }
+
+const asking = Effect.scoped(
+  Effect.gen(function* () {
+    const ref = yield* start({ name: "adder", mailbox, behaviour: adder })
+    const from = performance.now()
+    for (let n = 0; n < asks; n++) yield* ref.ask("Add", n, { within: "1 second" })
+    return performance.now() - from
+  })
+)
+
+const heap = () => {
+  gc()
+  gc()
+  return process.memoryUsage().heapUsed
+}
+
+const idleBytes = Effect.scoped(
+  Effect.gen(function* () {
+    const before = heap()
+    const children = []
+    for (let n = 0; n < actors; n++)
+      children.push(child(yield* address({ name: `idle-${n}`, mailbox }), adder, { restart: "permanent" }))
+    yield* Supervisor.start({
+      name: "idle",
+      strategy: "one_for_one",
+      intensity: { max: 3, within: "1 minute" },
+      backoff: { initial: "1 second", maximum: "1 minute", factor: 2, jitter: 0, resetAfter: "1 minute" },
+      onExhausted: "escalate",
+      children
+    })
+    yield* Effect.sleep("50 millis")
+    return (heap() - before) / actors
+  })
+)
+
+const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
+
+/** Pairs, so that a busy moment of the machine meets both. */
+export const measure = async () => {
+  await Effect.runPromise(bare)
+  await Effect.runPromise(asking)
+  const pairs = []
+  for (let round = 0; round < 7; round++) {
+    const base = await Effect.runPromise(bare)
+    pairs.push({ base, ours: await Effect.runPromise(asking) })
+  }
+  const base = median(pairs.map((pair) => pair.base))
+  const ours = median(pairs.map((pair) => pair.ours))
+  const bytes = await Effect.runPromise(idleBytes)
+  return [
+    {
+      what: "ask with deadline and span",
+      value: `${((ours * 1000) / asks).toFixed(1)} µs`,
+      against: `bare Effect Queue and Deferred, ${((base * 1000) / asks).toFixed(1)} µs`,
+      ratio: median(pairs.map((pair) => pair.ours / pair.base)),
+      limit: 4
+    },
+    {
+      what: `idle actor, of ${actors}`,
+      value: `${(bytes / 1024).toFixed(1)} KiB of heap`,
+      against: "8 KiB",
+      ratio: bytes / 8192,
+      limit: 1
+    }
+  ]
+}
