@@ -8,10 +8,13 @@
 import { copyFileSync, statSync, truncateSync } from "node:fs"
 import { Cause, Effect, Schedule } from "effect"
 import { serviceBehaviour, serviceMailbox } from "../actors/service/service-actor.ts"
-import type { ServiceEnded, ServiceProtocol } from "../messages/service.ts"
+import { explain } from "../messages/explain.ts"
+import { LockHeld, LockUnavailable } from "../messages/platform.ts"
+import { ServiceEnded, ServiceNotStarted, type ServiceProtocol } from "../messages/service.ts"
 import { acquireFileLock } from "../platform/file-lock.ts"
 import * as Actor from "../runtime/actor.ts"
 import { type RuntimeEvent, RuntimeEvents } from "../runtime/events.ts"
+import { StartFailed } from "../runtime/supervision.ts"
 import { Supervisor } from "../runtime/supervisor.ts"
 import { exitCodes } from "./exit-codes.ts"
 
@@ -64,8 +67,17 @@ const events = {
   slowAfterMs: Number.POSITIVE_INFINITY,
   publish: (event: RuntimeEvent): void => {
     if (event._tag === "Restarting") logged(`${name} starts again in ${Math.round(event.afterMs)} ms`)
-    if (event._tag === "Failed") logged(`${name} ended: ${Cause.squash(event.cause)}`)
+    if (event._tag === "Failed") logged(`${name}: ${why(event.cause)}`)
   }
+}
+
+/** For the log: what the actor or the lock said, without a stack. */
+const why = (cause: Cause.Cause<unknown>): string => {
+  const reason = Cause.squash(cause)
+  if (reason instanceof StartFailed) return why(reason.cause)
+  if (reason instanceof ServiceNotStarted) return `'${reason.command}' cannot be started: ${reason.code}`
+  if (reason instanceof ServiceEnded) return `it ended with ${reason.signal ?? `code ${reason.code}`}`
+  return reason instanceof LockHeld || reason instanceof LockUnavailable ? explain(reason).error : String(reason)
 }
 
 for (const signal of ["SIGHUP", "SIGINT"] as const) process.on(signal, () => undefined)
@@ -73,6 +85,6 @@ for (const signal of ["SIGHUP", "SIGINT"] as const) process.on(signal, () => und
 const program = run.pipe(Effect.scoped, Effect.provideService(RuntimeEvents, events))
 Effect.runFork(program).addObserver((exit) => {
   if (exit._tag === "Success") return
-  logged(`${name} is not run: ${Cause.squash(exit.cause)}`)
+  logged(`${name} is not run: ${why(exit.cause)}`)
   process.exitCode = exitCodes.failed
 })

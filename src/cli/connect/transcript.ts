@@ -31,7 +31,7 @@ export const makeTranscript = (terminal: Terminal): Transcript => {
           finish = ending
         })
       case "StepDone":
-        return Effect.suspend(() => finishStep("done"))
+        return finishStep("done")
       case "StepFailed":
         told.add(event.failure)
         return Effect.andThen(
@@ -53,7 +53,10 @@ export const makeTranscript = (terminal: Terminal): Transcript => {
       }
     }
   }
-  return { show, end: (failure) => (told.has(failure) ? Effect.void : terminal.failure(failure)) }
+  return {
+    show: (event) => Effect.suspend(() => show(event)),
+    end: (failure) => Effect.suspend(() => (told.has(failure) ? Effect.void : terminal.failure(failure)))
+  }
 }
 
 const warn = (terminal: Terminal, { error, hint }: Explanation): Effect.Effect<void> =>

@@ -68,6 +68,22 @@ const holderOf = (path: string): number | undefined => {
   }
 }
 
+/** The runner holds the lock and has started its program: the process id beside the lock is that of its child. */
+const isRunning = (path: string, runner: number | undefined): boolean => {
+  if (runner === undefined || holderOf(path) !== runner) return false
+  const program = readIfThere(path.replace(/\.lock$/, ".pid")).split(" ")[0]
+  const parent = readIfThere(`/proc/${program}/stat`).split(") ").at(-1)?.split(" ")[1]
+  return parent === String(runner)
+}
+
+const readIfThere = (path: string): string => {
+  try {
+    return readFileSync(path, "utf8")
+  } catch {
+    return "" // not there yet
+  }
+}
+
 const openIfPresent = (path: string): number | undefined => {
   try {
     return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
@@ -88,7 +104,7 @@ const startRunner = (places: BuiltInPlaces, service: string): Effect.Effect<void
     })
     yield* Effect.suspend((): Effect.Effect<void, "starting" | ServiceCommandFailed> => {
       if (runner.ended !== undefined) return Effect.fail(failed(service, command, runner.ended))
-      return holderOf(lockPath(places, service)) === runner.pid ? Effect.void : Effect.fail("starting")
+      return isRunning(lockPath(places, service), runner.pid) ? Effect.void : Effect.fail("starting")
     }).pipe(
       Effect.retry({ while: (failure) => failure === "starting", schedule: Schedule.spaced("30 millis"), times: 500 }),
       Effect.mapError((failure) =>

@@ -1,0 +1,441 @@
+/** The commands of ConnectActor: what is done, in which order, and what a failed step leaves behind. */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { Cause, Effect, Exit, Fiber } from "effect"
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import type { ConnectProtocol, ConnectRefusal } from "../../../src/messages/connect.ts"
+import { BrokerRefused, DialFailed } from "../../../src/messages/mqtt.ts"
+import type { ActorRef } from "../../../src/runtime/protocol.ts"
+import { type TestPki, testPki } from "../../support/pki.ts"
+import { tempDir } from "../../support/temp-dir.ts"
+import { passTime, withTestClock } from "../../support/test-clock.ts"
+import { type Bench, jwt, makeBench } from "./connect-bench.ts"
+
+let pki: TestPki
+let bench: Bench
+beforeAll(() => {
+  pki = testPki({ deviceId: "dev01" })
+})
+afterAll(() => pki.remove())
+beforeEach(() => {
+  bench = makeBench(tempDir(), pki.deviceCertFile)
+})
+
+const within = { within: "1 hour" } as const
+const c8y = { cloud: "c8y", profile: undefined, offline: false } as const
+
+type Command = (connect: ActorRef<ConnectProtocol>) => Effect.Effect<void, ConnectRefusal>
+
+const connect: Command = (actor) => actor.ask("Connect", c8y, within)
+const connectOffline: Command = (actor) => actor.ask("Connect", { ...c8y, offline: true }, within)
+const reconnect: Command = (actor) => actor.ask("Reconnect", c8y, within)
+const disconnect: Command = (actor) => actor.ask("Disconnect", c8y, within)
+const test: Command = (actor) => actor.ask("Test", c8y, within)
+
+/** The refusal; undefined: it was done. */
+const run = async (command: Command): Promise<ConnectRefusal | undefined> => {
+  const exit = await Effect.runPromise(bench.run(command))
+  return Exit.isSuccess(exit) ? undefined : (Cause.squash(exit.cause) as ConnectRefusal)
+}
+
+/** The same on a clock that is moved on and on: for what waits. */
+const runPatiently = (command: Command): Promise<ConnectRefusal | undefined> =>
+  withTestClock(
+    Effect.gen(function* () {
+      bench.world.installed.delete("mosquitto") // its version is asked of a real process
+      yield* passTime(Date.now())
+      const fiber = yield* Effect.forkChild(bench.run(command), { startImmediately: true })
+      while (fiber.pollUnsafe() === undefined) yield* passTime("500 millis")
+      const exit = yield* Fiber.join(fiber)
+      return Exit.isSuccess(exit) ? undefined : (Cause.squash(exit.cause) as ConnectRefusal)
+    })
+  )
+
+const lines = (): ReadonlyArray<string> =>
+  bench.events.flatMap((event) => {
+    if (event._tag === "StepDone") return [`${event.title} ✓`]
+    if (event._tag === "StepFailed") return [`${event.title} ✗ ${event.failure._tag}`]
+    if (event._tag === "StepDoubtful") return [`${event.title} ? ${event.failure._tag}`]
+    if (event._tag === "Noted") return [`note ${event.note._tag}`]
+    return event._tag === "Warned" ? [`warning ${event.failure._tag}`] : []
+  })
+
+const connectLines = [
+  "Creating device in Cumulocity cloud ✓",
+  "Restarting mosquitto ✓",
+  "Waiting for mosquitto to be listening for connections ✓",
+  "Enabling tedge-mapper-c8y ✓",
+  "Verifying device is connected to cloud ✓",
+  "Checking Cumulocity is connected to intended tenant ✓",
+  "Enabling tedge-agent ✓"
+]
+
+const portClosed = new DialFailed({ host: "t.example", port: 8883, code: "ECONNREFUSED", detail: "" })
+
+describe("connect", () => {
+  it("takes the steps in their order", async () => {
+    expect(await run(connect)).toBeUndefined()
+    expect(lines()).toEqual(connectLines)
+    expect(bench.commands).toEqual([
+      "restart mosquitto",
+      "enable mosquitto",
+      "start tedge-mapper-c8y",
+      "enable tedge-mapper-c8y",
+      "start tedge-agent",
+      "enable tedge-agent"
+    ])
+  })
+
+  it("makes the device known with a quoted line and says goodbye to the cloud", async () => {
+    bench.settings('[c8y]\nurl = "t.example"\n')
+    writeFileSync(
+      join(bench.dir, "tedge.toml"),
+      readFileSync(join(bench.dir, "tedge.toml"), "utf8").replace("[device]", '[device]\ntype = "a,b"')
+    )
+    await run(connect)
+    expect(bench.traffic.filter((line) => line.startsWith("cloud"))).toEqual([
+      "cloud open",
+      'cloud s/us 100,dev01,"a,b"',
+      "cloud s/uat",
+      "cloud close"
+    ])
+  })
+
+  it("takes a device that exists for created", async () => {
+    bench.world.creationError = "41,100,Device already existing"
+    expect(await run(connect)).toBeUndefined()
+  })
+
+  it("writes the listeners and a marker, making the directory", async () => {
+    await run(connect)
+    expect(bench.marker()).toBe("# This file is left empty as the built-in bridge is enabled\n")
+    expect(readFileSync(join(bench.dir, "mosquitto-conf", "tedge-mosquitto.conf"), "utf8")).toContain(
+      "listener 1883 127.0.0.1\n"
+    )
+  })
+
+  it("writes no listeners when mqtt.bind.enabled is false", async () => {
+    bench.settings('[c8y]\nurl = "t.example"\n[mqtt.bind]\nenabled = false\n')
+    await run(connect)
+    expect(() => readFileSync(join(bench.dir, "mosquitto-conf", "tedge-mosquitto.conf"))).toThrow("ENOENT")
+    expect(bench.marker()).toBeDefined()
+  })
+
+  it("restarts a mapper that runs: it must see the new settings", async () => {
+    bench.active.add("tedge-mapper-c8y")
+    await run(connect)
+    // Stopped first: it has the client id the device is created with.
+    expect(bench.commands.filter((line) => line.includes("mapper"))).toEqual([
+      "stop tedge-mapper-c8y",
+      "start tedge-mapper-c8y",
+      "enable tedge-mapper-c8y"
+    ])
+  })
+
+  it("skips what needs the cloud when it is offline", async () => {
+    bench.world.cloudRefuses = portClosed
+    expect(await run(connectOffline)).toBeUndefined()
+    expect(bench.traffic.filter((line) => line.startsWith("cloud"))).toEqual([])
+    expect(lines()).toEqual([
+      "note OfflineSkipped",
+      "Restarting mosquitto ✓",
+      "Waiting for mosquitto to be listening for connections ✓",
+      "Enabling tedge-mapper-c8y ✓",
+      "note OfflineSkipped",
+      "Enabling tedge-agent ✓"
+    ])
+  })
+
+  it("leaves a broker of somebody else alone", async () => {
+    bench.world.ownsBroker = false
+    await run(connect)
+    expect(bench.commands.some((line) => line.includes("mosquitto"))).toBe(false)
+    expect(lines()).toContain("note BrokerNotOurs")
+  })
+
+  it("says that there is no agent to enable", async () => {
+    bench.world.installed.delete("tedge-agent")
+    await run(connect)
+    expect(lines().at(-1)).toBe("note AgentNotInstalled")
+  })
+
+  it("is not shaken by an agent that does not start", async () => {
+    bench.world.failing.add("start tedge-agent")
+    expect(await run(connect)).toBeUndefined()
+    expect(lines().at(-1)).toBe("Enabling tedge-agent ✗ ServiceCommandFailed")
+  })
+
+  it("warns of another tenant without printing the token", async () => {
+    bench.world.token = `71,${jwt({ iss: "other.example" })}`
+    expect(await run(connect)).toBeUndefined()
+    expect(lines()).toContain("Checking Cumulocity is connected to intended tenant ? TenantMismatch")
+    expect(JSON.stringify(bench.events)).not.toContain(jwt({ iss: "other.example" }))
+  })
+
+  it.each(["71,garbage", "71,", `71,${jwt({})}`, `71,${jwt("x")}`])(
+    "never prints a token it cannot read: %s",
+    async (token) => {
+      bench.world.token = token
+      await run(connect)
+      expect(lines()).toContain("Checking Cumulocity is connected to intended tenant ? TenantMismatch")
+      if (token !== "71,") expect(JSON.stringify(bench.events)).not.toContain(token.slice(3))
+    }
+  )
+})
+
+describe("connect, when a step fails", () => {
+  const writeOldFiles = (): void => {
+    mkdirSync(dirname(bench.markerPath), { recursive: true })
+    writeFileSync(join(bench.dir, "mosquitto-conf", "tedge-mosquitto.conf"), "# as it was\n")
+  }
+  const expectAsBefore = (): void => {
+    expect(bench.marker()).toBeUndefined()
+    expect(readFileSync(join(bench.dir, "mosquitto-conf", "tedge-mosquitto.conf"), "utf8")).toBe("# as it was\n")
+    expect([...bench.active]).toEqual(["mosquitto"])
+    expect([...bench.enabled].filter((service) => service !== "mosquitto")).toEqual([])
+  }
+
+  it.each([
+    ["the cloud does not answer", () => (bench.world.cloudRefuses = portClosed), "DialFailed"],
+    ["the cloud reports an error", () => (bench.world.creationError = "50,100,no"), "DeviceNotCreated"],
+    ["mosquitto does not start", () => bench.world.failing.add("restart mosquitto"), "ServiceCommandFailed"],
+    ["mosquitto cannot be enabled", () => bench.world.failing.add("enable mosquitto"), "ServiceCommandFailed"],
+    ["the mapper does not start", () => bench.world.failing.add("start tedge-mapper-c8y"), "ServiceCommandFailed"],
+    ["the mapper cannot be enabled", () => bench.world.failing.add("enable tedge-mapper-c8y"), "ServiceCommandFailed"]
+  ])("leaves everything as it was: %s", async (_what, goWrong, tag) => {
+    writeOldFiles()
+    goWrong()
+    expect((await run(connect))?._tag).toBe(tag)
+    expectAsBefore()
+  })
+
+  it("takes the old listeners into use again", async () => {
+    writeOldFiles()
+    bench.world.failing.add("start tedge-mapper-c8y")
+    await run(connect)
+    expect(bench.commands.filter((line) => line === "restart mosquitto")).toHaveLength(2)
+  })
+
+  it("tells what could not be undone", async () => {
+    bench.world.failing.add("start tedge-mapper-c8y")
+    bench.world.failing.add("stop tedge-mapper-c8y")
+    await run(connect)
+    expect(lines()).toContain("warning ServiceCommandFailed")
+    expect(bench.marker()).toBeUndefined()
+  })
+
+  it("starts a mapper again that it had stopped for the device's creation", async () => {
+    bench.active.add("tedge-mapper-c8y")
+    bench.world.cloudRefuses = portClosed
+    await run(connect)
+    expect(bench.active.has("tedge-mapper-c8y")).toBe(true)
+  })
+
+  it("waits 20 s for a broker, and says why it did not come", async () => {
+    bench.world.brokerRefuses = new DialFailed({ host: "127.0.0.1", port: 1883, code: "ECONNREFUSED", detail: "" })
+    const refusal = await runPatiently(connect)
+    expect(refusal).toMatchObject({ _tag: "BrokerNotListening", afterMs: 20_000, cause: { code: "ECONNREFUSED" } })
+    expect(bench.marker()).toBeUndefined()
+  })
+
+  it("does not wait for a broker that refuses the client", async () => {
+    bench.world.brokerRefuses = new BrokerRefused({ host: "127.0.0.1", port: 1883, code: 5, detail: "" })
+    expect(await run(connect)).toMatchObject({ _tag: "BrokerNotListening", cause: { code: 5 } })
+  })
+})
+
+describe("connect, when the check fails", () => {
+  it.each([
+    ["the bridge is down, with its reason", '{"status":"down","reason":"no token"}', "bridgeDown", "no token"],
+    ["the bridge has said nothing", undefined, "bridgeDown", "tedge-mapper-c8y has not said anything yet"],
+    ["nothing comes back", '{"status":"up"}', "noAnswer", ""]
+  ])("tells apart: %s", async (_what, health, reason, detail) => {
+    bench.world.bridgeHealth = health
+    const token = bench.world.token
+    bench.world.token = undefined
+    const refusal = await runPatiently(connect)
+    expect(refusal).toMatchObject({ _tag: "ConnectionCheckFailed", reason })
+    expect(refusal).toHaveProperty("detail", expect.stringContaining(detail))
+    bench.world.token = token
+  })
+
+  it("tries five times", async () => {
+    bench.world.bridgeHealth = '{"status":"down"}'
+    await runPatiently(connect)
+    expect(lines().filter((line) => line === "note CheckAttemptFailed")).toHaveLength(4)
+    expect(bench.traffic.filter((line) => line === "local open").length).toBeGreaterThanOrEqual(5)
+  })
+
+  it("leaves the mapper trying, says so, and can be repeated", async () => {
+    bench.world.bridgeHealth = '{"status":"down"}'
+    await runPatiently(connect)
+    expect(lines()).toContain("note LeftRunning")
+    expect([bench.active.has("tedge-mapper-c8y"), bench.enabled.has("tedge-mapper-c8y")]).toEqual([true, true])
+    bench.world.bridgeHealth = '{"status":"up"}'
+    expect(await run(connect)).toBeUndefined()
+    expect((await run(connect))?._tag).toBe("AlreadyConnected")
+  })
+})
+
+describe("connect, before it changes anything", () => {
+  const expectUntouched = (): void => {
+    expect(bench.commands).toEqual([])
+    expect(bench.traffic).toEqual([])
+    expect(bench.marker()).toBeUndefined()
+  }
+
+  it.each([
+    ["no URL", "", "SettingMissing"],
+    [
+      "the mosquitto bridge with a token",
+      '[c8y]\nurl = "t.example"\n[mqtt.bridge]\nbuilt_in = false\n',
+      "HsmNeedsBuiltInBridge"
+    ],
+    [
+      "two profiles that are one device",
+      '[c8y]\nurl = "t.example"\n[c8y.profiles.b]\nurl = "t.example"\n',
+      "ProfilesCollide"
+    ],
+    [
+      "two profiles with the same topics",
+      '[c8y]\nurl = "t.example"\n[c8y.profiles.b]\nurl = "u.example"\nproxy.bind.port = 8002\n',
+      "ProfilesCollide"
+    ],
+    [
+      "a user without password for the proxy",
+      '[c8y]\nurl = "t.example"\n[proxy]\naddress = "http://p:1"\nusername = "u"\n',
+      "SettingsIncomplete"
+    ]
+  ])("refuses %s", async (_what, toml, tag) => {
+    bench.settings(toml)
+    expect((await run(connect))?._tag).toBe(tag)
+    expectUntouched()
+  })
+
+  it("refuses a certificate that is not valid", async () => {
+    const expired = testPki({ deviceValidity: "expired" })
+    bench = makeBench(tempDir(), expired.deviceCertFile)
+    expect(await run(connect)).toMatchObject({ _tag: "CertificateNotValid", reason: "expired" })
+    expired.remove()
+    expectUntouched()
+  })
+
+  it("refuses without a service manager", async () => {
+    bench.world.serviceManagerMissing = true
+    expect((await run(connect))?._tag).toBe("ServiceManagerUnavailable")
+    expectUntouched()
+  })
+
+  it("refuses a second time, naming the profile", async () => {
+    expect(await run(connect)).toBeUndefined()
+    expect(await run(connect)).toMatchObject({ _tag: "AlreadyConnected", cloud: "c8y", profile: undefined })
+  })
+
+  it("connects again when the mapper does not run any more", async () => {
+    await run(connect)
+    bench.active.delete("tedge-mapper-c8y")
+    expect(await run(connect)).toBeUndefined()
+  })
+})
+
+describe("disconnect", () => {
+  it("removes the marker and stops the mapper", async () => {
+    await run(connect)
+    bench.events.length = 0
+    expect(await run(disconnect)).toBeUndefined()
+    expect(lines()).toEqual(["Removing bridge config file ✓", "Disabling tedge-mapper-c8y ✓"])
+    expect(bench.marker()).toBeUndefined()
+    expect([bench.active.has("tedge-mapper-c8y"), bench.enabled.has("tedge-mapper-c8y")]).toEqual([false, false])
+  })
+
+  it("stops a mapper that runs without a marker", async () => {
+    bench.active.add("tedge-mapper-c8y")
+    expect(await run(disconnect)).toBeUndefined()
+    expect(lines()).toEqual([
+      "Removing bridge config file ✓",
+      "note BridgeAlreadyRemoved",
+      "Disabling tedge-mapper-c8y ✓"
+    ])
+    expect(bench.active.has("tedge-mapper-c8y")).toBe(false)
+  })
+
+  it("restarts mosquitto only to drop a bridge of its own", async () => {
+    mkdirSync(dirname(bench.markerPath), { recursive: true })
+    writeFileSync(bench.markerPath, "connection edge_to_c8y\n")
+    await run(disconnect)
+    expect(bench.commands[0]).toBe("restart mosquitto")
+  })
+
+  it("is no failure for a service manager that never knew the mapper", async () => {
+    bench.world.failing.add("disable tedge-mapper-c8y")
+    expect(await run(disconnect)).toBeUndefined()
+    expect(lines()).toContain("warning ServiceCommandFailed")
+  })
+
+  it("needs nothing that only a connection needs", async () => {
+    bench.settings("")
+    expect(await run(disconnect)).toBeUndefined()
+  })
+})
+
+describe("reconnect", () => {
+  it("disconnects, then connects", async () => {
+    await run(connect)
+    bench.events.length = 0
+    expect(await run(reconnect)).toBeUndefined()
+    expect(lines()).toEqual(["Removing bridge config file ✓", "Disabling tedge-mapper-c8y ✓", ...connectLines])
+  })
+
+  it("validates before it disconnects", async () => {
+    await run(connect)
+    bench.settings("")
+    bench.commands.length = 0
+    expect((await run(reconnect))?._tag).toBe("SettingMissing")
+    expect(bench.commands).toEqual([])
+    expect(bench.marker()).toBeDefined()
+  })
+
+  it("brings the old connection back when a step fails", async () => {
+    await run(connect)
+    bench.world.cloudRefuses = portClosed
+    expect((await run(reconnect))?._tag).toBe("DialFailed")
+    expect(bench.marker()).toBe("# This file is left empty as the built-in bridge is enabled\n")
+    expect([bench.active.has("tedge-mapper-c8y"), bench.enabled.has("tedge-mapper-c8y")]).toEqual([true, true])
+  })
+})
+
+describe("connect --test", () => {
+  it("asks the bridge and the cloud, and changes nothing", async () => {
+    await run(connect)
+    bench.events.length = 0
+    bench.commands.length = 0
+    expect(await run(test)).toBeUndefined()
+    expect(lines()).toEqual([
+      "Verifying device is connected to cloud ✓",
+      "Checking Cumulocity is connected to intended tenant ✓",
+      "note TestPassed"
+    ])
+    expect(bench.commands).toEqual([])
+  })
+
+  it("passes with a bridge that works, marker or not", async () => {
+    bench.active.add("tedge-mapper-c8y")
+    expect(await run(test)).toBeUndefined()
+  })
+
+  it("fails when there is no connection", async () => {
+    expect((await run(test))?._tag).toBe("NotConnected")
+  })
+
+  it("fails with another tenant", async () => {
+    await run(connect)
+    bench.world.token = `71,${jwt({ iss: "other.example" })}`
+    expect((await run(test))?._tag).toBe("TenantMismatch")
+  })
+
+  it("fails at once when the local broker refuses", async () => {
+    await run(connect)
+    bench.world.brokerRefuses = portClosed
+    expect(await run(test)).toMatchObject({ _tag: "ConnectionCheckFailed", reason: "localBroker" })
+  })
+})

@@ -1,0 +1,207 @@
+/** A device as ConnectActor sees it: real settings in a directory, a scripted MQTT session, scripted services. */
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { Effect, type Exit, Queue, type Scope } from "effect"
+import { configBehaviour, configMailbox } from "../../../src/actors/config/config-actor.ts"
+import { connectBehaviour, connectMailbox } from "../../../src/actors/connect/connect-actor.ts"
+import type { ServiceManager } from "../../../src/actors/connect/services/service-manager.ts"
+import {
+  type ConnectProtocol,
+  type ConnectRefusal,
+  ServiceCommandFailed,
+  ServiceManagerUnavailable,
+  type StepEvent
+} from "../../../src/messages/connect.ts"
+import type { MqttMessage, MqttRefusal, MqttSessionProtocol } from "../../../src/messages/mqtt.ts"
+import { type Behaviour, start } from "../../../src/runtime/actor.ts"
+import type { ActorRef } from "../../../src/runtime/protocol.ts"
+
+/** What happens around the device; tests change it before or while a command runs. */
+export interface World {
+  /** The answer to CONNECT; undefined: accepted. */
+  cloudRefuses: MqttRefusal | undefined
+  brokerRefuses: MqttRefusal | undefined
+  /** Sent on `s/e` for the device's creation. */
+  creationError: string | undefined
+  /** Retained health of the bridge; undefined: it has said nothing. */
+  bridgeHealth: string | undefined
+  /** What comes back on `s/dat`; undefined: nothing. */
+  token: string | undefined
+  /** `start tedge-mapper-c8y` and the like that fail. */
+  failing: Set<string>
+  serviceManagerMissing: boolean
+  /** Is the broker the service manager's to restart? */
+  ownsBroker: boolean
+  installed: Set<string>
+}
+
+export interface Bench {
+  readonly dir: string
+  readonly world: World
+  /** Service commands in order: `restart mosquitto`. */
+  readonly commands: Array<string>
+  readonly active: Set<string>
+  readonly enabled: Set<string>
+  /** What went through sessions: `cloud open`, `cloud s/us 100,…`, `local close`. */
+  readonly traffic: Array<string>
+  readonly events: Array<StepEvent>
+  readonly markerPath: string
+  readonly marker: () => string | undefined
+  readonly settings: (toml: string) => void
+  /** Runs one command of ConnectActor. */
+  readonly run: <A>(
+    use: (connect: ActorRef<ConnectProtocol>) => Effect.Effect<A, ConnectRefusal, Scope.Scope>
+  ) => Effect.Effect<Exit.Exit<A, ConnectRefusal>>
+}
+
+export const jwt = (claims: unknown): string =>
+  ["{}", JSON.stringify(claims), "x"].map((part) => Buffer.from(part).toString("base64url")).join(".")
+
+export const makeBench = (dir: string, certFile: string): Bench => {
+  const world: World = {
+    cloudRefuses: undefined,
+    brokerRefuses: undefined,
+    creationError: undefined,
+    bridgeHealth: '{"status":"up"}',
+    token: `71,${jwt({ iss: "t.example" })}`,
+    failing: new Set(),
+    serviceManagerMissing: false,
+    ownsBroker: true,
+    installed: new Set(["mosquitto", "tedge-agent"])
+  }
+  const commands: Array<string> = []
+  const active = new Set(["mosquitto"])
+  const enabled = new Set<string>()
+  const traffic: Array<string> = []
+  const events: Array<StepEvent> = []
+  const markerPath = join(dir, "mosquitto-conf", "c8y-bridge.conf")
+  const settings = (toml: string): void =>
+    writeFileSync(
+      join(dir, "tedge.toml"),
+      `[config]\nversion = "2"\n[device]\ncert_path = "${certFile}"\n[device.cryptoki]\nmode = "module"\nmodule_path = "/lib/p11.so"\n${toml}`
+    )
+  settings('[c8y]\nurl = "t.example"\n')
+  const services = fakeServices({ world, commands, active, enabled })
+  const run: Bench["run"] = (use) =>
+    Effect.exit(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const place = { configDir: dir, workingDir: dir, environment: {} }
+          const writing = {
+            locked: <A, E>(_file: string, work: Effect.Effect<A, E>) => work,
+            changed: () => Effect.void
+          }
+          const config = yield* start({
+            name: "config",
+            mailbox: configMailbox,
+            behaviour: configBehaviour(place, writing)
+          })
+          const session = yield* start({
+            name: "session",
+            mailbox: { capacity: 64, overflow: { policy: "refuse" } },
+            behaviour: fakeSession(world, traffic)
+          })
+          const connect = yield* start({
+            name: "connect",
+            mailbox: connectMailbox,
+            behaviour: connectBehaviour({
+              config,
+              session,
+              services: () => Effect.succeed(services),
+              show: (event) => Effect.sync(() => void events.push(event)),
+              findExecutable: (name) => (world.installed.has(name) ? executable(dir, name) : undefined)
+            })
+          })
+          return yield* use(connect)
+        })
+      )
+    )
+  const marker = () => (existsSync(markerPath) ? readFileSync(markerPath, "utf8") : undefined)
+  return { dir, world, commands, active, enabled, traffic, events, markerPath, marker, settings, run }
+}
+
+const executable = (dir: string, name: string): string => {
+  const path = join(dir, "bin", name)
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, "#!/bin/sh\necho 'mosquitto version 2.0.20'\nexit 3\n")
+  chmodSync(path, 0o755)
+  return path
+}
+
+const fakeServices = ({
+  world,
+  commands,
+  active,
+  enabled
+}: Pick<Bench, "world" | "commands" | "active" | "enabled">): ServiceManager => {
+  const command = (action: string, effect: (service: string) => void) => (service: string) =>
+    Effect.suspend(() => {
+      const line = `${action} ${service}`
+      commands.push(line)
+      if (world.failing.has(line))
+        return Effect.fail(
+          new ServiceCommandFailed({ service, command: [action, service], reason: "exit", status: "5", output: "no" })
+        )
+      effect(service)
+      return Effect.void
+    })
+  return {
+    name: "systemd",
+    checkAvailable: Effect.suspend(() =>
+      world.serviceManagerMissing
+        ? Effect.fail(new ServiceManagerUnavailable({ name: "systemd", command: ["/bin/systemctl", "--version"] }))
+        : Effect.void
+    ),
+    isActive: (service) => Effect.sync(() => active.has(service)),
+    start: command("start", (service) => active.add(service)),
+    stop: command("stop", (service) => active.delete(service)),
+    restart: command("restart", (service) => active.add(service)),
+    enable: command("enable", (service) => enabled.add(service)),
+    disable: command("disable", (service) => enabled.delete(service)),
+    whereToLook: (service) => `journalctl -u ${service}`,
+    ownsBroker: () => Effect.sync(() => world.ownsBroker)
+  }
+}
+
+const message = (topic: string, payload: string): MqttMessage => ({
+  topic,
+  payload: Buffer.from(payload),
+  qos: 0,
+  retain: false
+})
+
+const fakeSession = (world: World, traffic: Array<string>): Behaviour<MqttSessionProtocol> => ({
+  concurrent: { tags: ["Next", "Publish"], inFlight: 8 },
+  init: () =>
+    Effect.gen(function* () {
+      let side: "cloud" | "local" = "local"
+      let inbox = yield* Queue.unbounded<MqttMessage, MqttRefusal>()
+      const hear = (topic: string, payload: string) => void Queue.offerUnsafe(inbox, message(topic, payload))
+      return {
+        Open: ({ target }) =>
+          Effect.gen(function* () {
+            side = target.tls === undefined ? "local" : "cloud"
+            inbox = yield* Queue.unbounded<MqttMessage, MqttRefusal>()
+            const refusal = side === "cloud" ? world.cloudRefuses : world.brokerRefuses
+            if (refusal !== undefined) return yield* Effect.fail(refusal)
+            traffic.push(`${side} open`)
+            return { sessionPresent: false }
+          }),
+        Publish: ({ message: { topic, payload } }) =>
+          Effect.sync(() => {
+            traffic.push(`${side} ${topic} ${Buffer.from(payload)}`.trimEnd())
+            if (side === "cloud" && topic === "s/us" && world.creationError !== undefined)
+              hear("s/e", world.creationError)
+            if (topic === "s/uat" && world.token !== undefined) hear("s/dat", world.token)
+            if (topic === "c8y/s/uat" && world.token !== undefined) hear("c8y/s/dat", world.token)
+          }),
+        Subscribe: ({ filters }) =>
+          Effect.sync(() => {
+            const health = filters.find((filter) => filter.endsWith("/status/health"))
+            if (health !== undefined && world.bridgeHealth !== undefined) hear(health, world.bridgeHealth)
+          }),
+        Next: () => Queue.take(inbox),
+        Close: () => Effect.sync(() => void traffic.push(`${side} close`))
+      }
+    })
+})

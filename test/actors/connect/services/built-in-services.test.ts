@@ -1,0 +1,173 @@
+/** The built-in service manager with real processes: a small program stands for the mapper. */
+import { spawnSync } from "node:child_process"
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { Effect } from "effect"
+import { build } from "esbuild"
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { type BuiltInPlaces, builtInServices } from "../../../../src/actors/connect/services/built-in-services.ts"
+import type { ServiceManager } from "../../../../src/actors/connect/services/service-manager.ts"
+import { makeTempDir, removeTempDir } from "../../../support/temp-dir.ts"
+
+let built: string
+let dir: string
+let places: BuiltInPlaces
+let services: ServiceManager
+
+beforeAll(async () => {
+  built = makeTempDir()
+  await build({
+    entryPoints: ["src/cli/service-runner.ts"],
+    outfile: join(built, "dist", "service-runner.cjs"),
+    bundle: true,
+    platform: "node",
+    format: "cjs",
+    external: ["*.node"],
+    logLevel: "error"
+  })
+  copyFileSync("dist/unix.node", join(built, "dist", "unix.node"))
+})
+afterAll(() => removeTempDir(built))
+
+beforeEach(() => {
+  dir = makeTempDir()
+  const program = join(dir, "service.sh")
+  // Says that it runs and with which process id; ends on SIGTERM after a moment, as a mapper that drains.
+  writeFileSync(
+    program,
+    `echo "$$" >> ${dir}/starts\ntrap 'sleep 0.1; echo drained >> ${dir}/ends; exit 0' TERM\nwhile :; do sleep 0.02; done\n`
+  )
+  places = {
+    runDir: join(dir, "run"),
+    logDir: join(dir, "log"),
+    enabledDir: join(dir, "config", "tedge-services"),
+    runner: [process.execPath, join(built, "dist", "service-runner.cjs")],
+    commandOf: (service) => (service === "missing" ? undefined : ["/bin/sh", program]),
+    environment: process.env
+  }
+  services = builtInServices(places)
+})
+
+afterEach(async () => {
+  await run(services.stop("svc"))
+  removeTempDir(dir)
+})
+
+const run = Effect.runPromise
+const starts = (): ReadonlyArray<number> => lines("starts").map(Number)
+const lines = (name: string): ReadonlyArray<string> =>
+  existsSync(join(dir, name)) ? readFileSync(join(dir, name), "utf8").trim().split("\n") : []
+
+const isAlive = (pid: number): boolean =>
+  existsSync(`/proc/${pid}`) && !readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ")
+
+const eventually = async (done: () => boolean): Promise<void> => {
+  for (let tries = 0; tries < 1000 && !done(); tries++) await new Promise((resolve) => setTimeout(resolve, 10))
+  expect(done()).toBe(true)
+}
+
+const started = async (): Promise<number> => {
+  await run(services.start("svc"))
+  await eventually(() => starts().length === 1)
+  return starts()[0] ?? 0
+}
+
+const runnerPid = (): number => Number(readFileSync(join(dir, "run", "svc.lock"), "utf8"))
+
+describe("the built-in service manager", () => {
+  it("is active while its runner lives, and starts nothing twice", async () => {
+    expect(await run(services.isActive("svc"))).toBe(false)
+    await started()
+    expect(await run(services.isActive("svc"))).toBe(true)
+    await run(services.start("svc"))
+    expect(starts()).toHaveLength(1)
+  })
+
+  it("lets the service finish when it stops it", async () => {
+    const pid = await started()
+    await run(services.stop("svc"))
+    expect(lines("ends")).toEqual(["drained"])
+    expect([isAlive(pid), await run(services.isActive("svc"))]).toEqual([false, false])
+  })
+
+  it("restarts it anew", async () => {
+    const pid = await started()
+    await run(services.restart("svc"))
+    await eventually(() => starts().length === 2)
+    expect(isAlive(pid)).toBe(false)
+  })
+
+  it("starts a service again that was killed, after a pause", async () => {
+    const pid = await started()
+    process.kill(pid, "SIGKILL")
+    await eventually(() => starts().length === 2)
+    const log = readFileSync(join(dir, "log", "svc.log"), "utf8")
+    const pause = Number(/svc starts again in (\d+) ms/.exec(log)?.[1])
+    expect([pause >= 800, pause <= 1200], log).toEqual([true, true])
+  })
+
+  it("survives the shell that started it", async () => {
+    const script = join(dir, "start.mjs")
+    writeFileSync(
+      script,
+      `import { spawn } from "node:child_process"\nspawn(...${JSON.stringify([places.runner[0], [places.runner[1], "svc", join(dir, "run", "svc.lock"), join(dir, "log", "svc.log"), ...(places.commandOf("svc") ?? [])]])}, { detached: true, stdio: "ignore" }).unref()\n`
+    )
+    spawnSync("mkdir", ["-p", join(dir, "run"), join(dir, "log")])
+    // The shell ends as a closed terminal ends it: SIGHUP to everything in its session.
+    spawnSync("setsid", ["sh", "-c", `${process.execPath} ${script}; sleep 0.3; kill -HUP 0`])
+    await eventually(() => starts().length === 1)
+    process.kill(runnerPid(), "SIGHUP")
+    expect(await run(services.isActive("svc"))).toBe(true)
+    expect(isAlive(starts()[0] ?? 0)).toBe(true)
+  })
+
+  it("ends what a killed runner left behind before it starts the service again", async () => {
+    const pid = await started()
+    process.kill(runnerPid(), "SIGKILL")
+    await eventually(() => !isAlive(runnerPid()))
+    expect([await run(services.isActive("svc")), isAlive(pid)]).toEqual([false, true])
+    await run(services.start("svc"))
+    await eventually(() => starts().length === 2)
+    await eventually(() => !isAlive(pid))
+  })
+
+  it("does not start again a service that asks for that with 255", async () => {
+    writeFileSync(join(dir, "service.sh"), `echo "$$" >> ${dir}/starts; sleep 0.2; exit 255\n`)
+    await started()
+    for (let tries = 0; tries < 300 && (await run(services.isActive("svc"))); tries++)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    expect([starts().length, await run(services.isActive("svc"))]).toEqual([1, false])
+  })
+
+  it("tells a program that is not installed, and one that cannot be started", async () => {
+    expect(await run(Effect.flip(services.start("missing")))).toMatchObject({ reason: "notFound", service: "missing" })
+    const broken = builtInServices({ ...places, commandOf: () => [join(dir, "nothing-here")] })
+    expect(await run(Effect.flip(broken.start("svc")))).toMatchObject({ _tag: "ServiceCommandFailed" })
+    expect(readFileSync(join(dir, "log", "svc.log"), "utf8")).toContain("ENOENT")
+  })
+
+  it("remembers what is enabled", async () => {
+    await run(services.enable("svc"))
+    expect(existsSync(join(places.enabledDir, "svc"))).toBe(true)
+    await run(services.disable("svc"))
+    expect(existsSync(join(places.enabledDir, "svc"))).toBe(false)
+  })
+
+  it("hands its own NOTIFY_SOCKET and profile to no service", async () => {
+    services = builtInServices({
+      ...places,
+      environment: { ...process.env, NOTIFY_SOCKET: "/x", TEDGE_CLOUD_PROFILE: "p", KEEP: "1" }
+    })
+    const pid = await started()
+    const environment = readFileSync(`/proc/${pid}/environ`, "utf8")
+    expect([environment.includes("KEEP=1"), /NOTIFY_SOCKET|TEDGE_CLOUD_PROFILE/.test(environment)]).toEqual([
+      true,
+      false
+    ])
+  })
+
+  it("owns the broker it runs, or that nobody runs", async () => {
+    expect(await run(services.ownsBroker(false))).toBe(true)
+    expect(await run(services.ownsBroker(true))).toBe(false)
+  })
+})
