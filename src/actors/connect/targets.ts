@@ -8,7 +8,12 @@ import type { ValidConnection } from "./connection.ts"
 /** Tokens may take many seconds to sign. Source: thin-edge, device creation. */
 const cloudWithinMs = 60_000
 
-export const cloudTarget = ({ settings, deviceId, host, auth }: ValidConnection): Target => {
+export const cloudTarget = ({
+  settings,
+  deviceId,
+  host,
+  auth
+}: Pick<ValidConnection, "settings" | "deviceId" | "host" | "auth">): Target => {
   const { cloud, cryptoki, proxy } = settings
   const { certPath, keyPath, key } = cloud.device
   const identity: TlsIdentity =

@@ -36,10 +36,10 @@ export const validate = (peers: ConnectPeers, connection: Connection): Effect.Ef
   })
 
 /** The MQTT service of Cumulocity listens next door. Source: thin-edge, `c8y.mqtt_service.enabled`. */
-const mqttServicePort = ({ cloud }: CloudSettings, host: HostPort): HostPort =>
+export const mqttServicePort = ({ cloud }: CloudSettings, host: HostPort): HostPort =>
   cloud.mqttService.enabled && host.port === 8883 ? { ...host, port: 9883 } : host
 
-const chooseAuth = ({ cloud }: CloudSettings): Effect.Effect<Auth, ConnectRefusal> => {
+export const chooseAuth = ({ cloud }: CloudSettings): Effect.Effect<Auth, ConnectRefusal> => {
   const { authMethod, credentialsPath } = cloud
   if (authMethod === "certificate" || credentialsPath === undefined) return Effect.succeed({ kind: "certificate" })
   const basic = ({

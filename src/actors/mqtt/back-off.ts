@@ -12,32 +12,48 @@ export interface BackOffSettings {
 }
 
 export interface BackOff {
-  /** Failures in a row. */
+  /** Failures in a row, those that wait for a token left out. */
   readonly failures: number
-  readonly lastWaitMs: number
+  /** No wait is shorter than the one before. */
+  readonly atLeastMs: number
+  readonly waitMs: number
 }
 
-export const noFailures: BackOff = { failures: 0, lastWaitMs: 0 }
+export const noFailures: BackOff = { failures: 0, atLeastMs: 0, waitMs: 0 }
 
 export interface Failed {
   /** How long the connection had been up; 0 when it never was. */
   readonly heldMs: number
-  /** Trying again soon cannot help: a person has to do something. */
-  readonly needsPerson: boolean
+  readonly cure: Cure
 }
 
-/** `random`: from 0 up to 1. The wait is `lastWaitMs` of the answer. */
+/** What can make the next attempt succeed. */
+export type Cure =
+  /** The network or the broker comes back. */
+  | "time"
+  /** Somebody has to do something. Waits are a minute at least, with the default of 5 s. */
+  | "person"
+  /** The token is plugged in again. Asking costs the cloud nothing, and only who asks finds out: waits stay short. */
+  | "token"
+
+/** `random`: from 0 up to 1. */
 export const afterFailure = (settings: BackOffSettings, before: BackOff, failed: Failed, random: number): BackOff => {
-  const { failures, lastWaitMs } = failed.heldMs >= settings.resetAfterMs ? noFailures : before
+  const jitter = 0.5 + random / 2
+  if (failed.cure === "token") {
+    const waitMs = Math.round(Math.min(settings.initialMs, settings.maximumMs, longestForTokenMs) * jitter)
+    return { ...before, waitMs }
+  }
+  const { failures, atLeastMs } = failed.heldMs >= settings.resetAfterMs ? noFailures : before
   const doubled = settings.initialMs * 2 ** Math.min(failures, mostDoublings)
-  const wanted = failed.needsPerson ? Math.max(doubled, settings.initialMs * personFactor) : doubled
-  const ceiling = Math.min(wanted, settings.maximumMs)
-  const jittered = ceiling * (0.5 + random / 2)
-  return { failures: failures + 1, lastWaitMs: Math.max(lastWaitMs, Math.round(jittered)) }
+  const wanted = failed.cure === "person" ? Math.max(doubled, settings.initialMs * personFactor) : doubled
+  const waitMs = Math.max(atLeastMs, Math.round(Math.min(wanted, settings.maximumMs) * jitter))
+  return { failures: failures + 1, atLeastMs: waitMs, waitMs }
 }
 
 /** 2 ** 40 ms are 35 years; more would only lose precision. */
 const mostDoublings = 40
 
-/** With the default of 5 s: a minute. */
 const personFactor = 12
+
+/** A token's lane stops looking for it a minute after the last request. */
+const longestForTokenMs = 30_000

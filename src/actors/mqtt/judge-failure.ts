@@ -1,21 +1,40 @@
-/** Whether trying again soon can help, or a person has to do something first. */
-import type { MqttRefusal } from "../../messages/mqtt.ts"
+/** What can make the next attempt succeed, from the refusal of the last. */
+import type { MqttRefusal, SigningFailed } from "../../messages/mqtt.ts"
+import type { Cure } from "./back-off.ts"
 
-export const needsPerson = (failure: MqttRefusal): boolean => {
+export const cureOf = (failure: MqttRefusal): Cure => {
   switch (failure._tag) {
     case "CredentialUnusable":
     case "KeyMismatch":
-      return true
+      return "person"
     case "TlsFailed":
-      return failure.reason !== "other" && failure.reason !== "notTls"
+      return failure.reason === "other" || failure.reason === "notTls" ? "time" : "person"
     case "BrokerRefused":
       // 3 is "server unavailable" (MQTT 3.1.1, table 3.1): it passes.
-      return failure.code !== 3
+      return failure.code === 3 ? "time" : "person"
     case "SigningFailed":
-      return failure.cause._tag === "PinRejected" || failure.cause._tag === "PinMissing"
+      return cureOfToken(failure.cause)
     case "DialFailed":
     case "ConnectionLost":
     case "BrokerSilent":
-      return false
+      return "time"
+  }
+}
+
+const cureOfToken = (cause: SigningFailed["cause"]): Cure => {
+  switch (cause._tag) {
+    case "TokenNotFound":
+    case "TokenUnavailable":
+    case "TokenHostDied":
+    case "TokenTimeout":
+    case "SigningServiceUnreachable":
+    case "SigningServiceGarbled":
+    case "SigningCutOff":
+      return "token"
+    // The service tells in words only what its token said; a token that is back is the likelier cure.
+    case "SigningServiceRefused":
+      return "token"
+    default:
+      return "person"
   }
 }

@@ -8,7 +8,7 @@ import { BrokerRefused, BrokerSilent, ConnectionLost, type LinkStatus, type Mqtt
 import { endsWithin } from "../../runtime/ends-within.ts"
 import { afterFailure, noFailures } from "./back-off.ts"
 import type { Connection, Receiver } from "./connection.ts"
-import { needsPerson } from "./judge-failure.ts"
+import { cureOf } from "./judge-failure.ts"
 import type { Link } from "./link.ts"
 import { logStatus } from "./link-log.ts"
 
@@ -21,10 +21,10 @@ export const keepUp = (link: Link): Effect.Effect<never> =>
       // What made somebody say "now" before this attempt is taken into account by it.
       yield* Queue.clear(link.retry)
       const { failure, heldMs } = yield* connectOnce(link)
-      const failed = { heldMs, needsPerson: needsPerson(failure) }
+      const failed = { heldMs, cure: cureOf(failure) }
       backOff = afterFailure(link.options.backOff, backOff, failed, yield* Random.next)
-      yield* changeStatus(link, { _tag: "Down", failure, retryInMs: backOff.lastWaitMs, attempt })
-      yield* Effect.raceFirst(Effect.sleep(backOff.lastWaitMs), Queue.take(link.retry))
+      yield* changeStatus(link, { _tag: "Down", failure, retryInMs: backOff.waitMs, attempt })
+      yield* Effect.raceFirst(Effect.sleep(backOff.waitMs), Queue.take(link.retry))
     }
   })
 
@@ -97,7 +97,8 @@ const changeStatus = (link: Link, status: LinkStatus): Effect.Effect<void> =>
   Effect.gen(function* () {
     link.status = status
     const { side, logTarget } = link.options
-    yield* logStatus(logTarget, side, status)
+    yield* logStatus(logTarget, side, status, link.lastTold)
+    if (status._tag !== "Connecting") link.lastTold = status
     // A receiver that has stopped for good needs no news; one that is restarted asks for it.
     yield* Effect.ignore(link.receiver.tell("LinkChanged", { side, status }))
   })
@@ -109,7 +110,7 @@ const sayGoodbye = (link: Link, connection: Connection): Effect.Effect<void> =>
     const goodbye = Effect.andThen(Effect.ignore(farewell), connection.disconnect)
     const fiber = yield* Effect.forkDetach(goodbye)
     if (!(yield* endsWithin(fiber, "3 seconds"))) fiber.interruptUnsafe()
-    yield* logStatus(link.options.logTarget, link.options.side, { _tag: "Stopped" })
+    yield* logStatus(link.options.logTarget, link.options.side, { _tag: "Stopped" }, undefined)
   })
 
 const unansweredPublish = (link: Link): Effect.Effect<never, MqttRefusal> =>

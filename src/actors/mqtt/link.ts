@@ -18,8 +18,8 @@ export interface LinkOptions {
   readonly greeting: ReadonlyArray<MqttMessage>
   /** Published before DISCONNECT when the link is stopped. */
   readonly farewell: ReadonlyArray<MqttMessage>
-  /** Who speaks in the log. */
-  readonly logTarget: string
+  /** Who speaks in the log; undefined: nobody. */
+  readonly logTarget: string | undefined
   readonly bounds: WindowBounds
 }
 
@@ -35,6 +35,8 @@ export interface Link {
   /** Somebody says that trying again may help now. */
   readonly retry: Queue.Queue<void>
   status: LinkStatus
+  /** The last status that was the end of an attempt. */
+  lastTold: LinkStatus | undefined
   /** Connections so far. */
   connections: number
 }
@@ -56,6 +58,7 @@ export const makeLink = (
       bell: yield* Queue.sliding<void>(1),
       retry: yield* Queue.sliding<void>(1),
       status: { _tag: "Connecting", attempt: 1 },
+      lastTold: undefined,
       connections: 0
     }
   })

@@ -13,7 +13,7 @@ const settings = fc
 const failures = fc.array(
   fc.record({
     heldMs: fc.integer({ min: 0, max: 1_200_000 }),
-    needsPerson: fc.boolean(),
+    cure: fc.constantFrom("time" as const, "person" as const),
     random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
   }),
   { minLength: 1, maxLength: 200 }
@@ -27,8 +27,8 @@ describe("the pause before the next attempt", () => {
         for (const { random, ...failed } of series) {
           const after = afterFailure(bounds, before, failed, random)
           const startsOver = failed.heldMs >= bounds.resetAfterMs
-          expect(after.lastWaitMs).toBeLessThanOrEqual(bounds.maximumMs)
-          if (!startsOver) expect(after.lastWaitMs).toBeGreaterThanOrEqual(before.lastWaitMs)
+          expect(after.waitMs).toBeLessThanOrEqual(bounds.maximumMs)
+          if (!startsOver) expect(after.waitMs).toBeGreaterThanOrEqual(before.waitMs)
           expect(after.failures).toBe(startsOver ? 1 : before.failures + 1)
           before = after
         }
@@ -39,21 +39,35 @@ describe("the pause before the next attempt", () => {
     fc.assert(
       fc.property(settings, fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (bounds, random) => {
         let now = noFailures
-        for (let n = 0; n < 40; n++) now = afterFailure(bounds, now, { heldMs: 0, needsPerson: false }, random)
-        expect(now.lastWaitMs).toBeGreaterThanOrEqual(Math.floor(bounds.maximumMs / 2))
+        for (let n = 0; n < 40; n++) now = afterFailure(bounds, now, { heldMs: 0, cure: "time" }, random)
+        expect(now.waitMs).toBeGreaterThanOrEqual(Math.floor(bounds.maximumMs / 2))
       })
     ))
 
   it("begins between half and all of the initial interval, and doubles", () => {
     const bounds = { initialMs: 5_000, maximumMs: 600_000, resetAfterMs: 300_000 }
-    const first = afterFailure(bounds, noFailures, { heldMs: 0, needsPerson: false }, 0)
-    const second = afterFailure(bounds, first, { heldMs: 0, needsPerson: false }, 0.5)
-    expect([first.lastWaitMs, second.lastWaitMs]).toEqual([2_500, 7_500])
+    const first = afterFailure(bounds, noFailures, { heldMs: 0, cure: "time" }, 0)
+    const second = afterFailure(bounds, first, { heldMs: 0, cure: "time" }, 0.5)
+    expect([first.waitMs, second.waitMs]).toEqual([2_500, 7_500])
   })
+
+  it("stays short while a token is missing, and forgets nothing of what was before", () =>
+    fc.assert(
+      fc.property(settings, failures, (bounds, series) => {
+        let before = noFailures
+        for (const { random, ...failed } of series) {
+          const withoutToken = afterFailure(bounds, before, failed, random)
+          const missing = afterFailure(bounds, before, { heldMs: 0, cure: "token" }, random)
+          expect(missing.waitMs).toBeLessThanOrEqual(Math.min(30_000, bounds.initialMs, bounds.maximumMs))
+          expect(afterFailure(bounds, missing, failed, random)).toEqual(withoutToken)
+          before = withoutToken
+        }
+      })
+    ))
 
   it("is a minute or so when a person has to do something first", () => {
     const bounds = { initialMs: 5_000, maximumMs: 600_000, resetAfterMs: 300_000 }
-    const waited = afterFailure(bounds, noFailures, { heldMs: 0, needsPerson: true }, 0.5)
-    expect(waited.lastWaitMs).toBe(45_000)
+    const waited = afterFailure(bounds, noFailures, { heldMs: 0, cure: "person" }, 0.5)
+    expect(waited.waitMs).toBe(45_000)
   })
 })

@@ -1,0 +1,48 @@
+/**
+ * Says things to a broker that may be away: of each topic only the newest is kept, until the link has taken it.
+ */
+import { Effect, Queue } from "effect"
+import type { LinkProtocol, MqttMessage } from "../../messages/mqtt.ts"
+import type { ActorContext } from "../../runtime/actor.ts"
+import type { ActorRef, Protocol } from "../../runtime/protocol.ts"
+
+export type Say = (messages: ReadonlyArray<MqttMessage>) => Effect.Effect<void>
+
+/** Answers at once, whatever the link does; the saying is a task of the actor. */
+export const sayNewest = <P extends Protocol>(
+  context: ActorContext<P>,
+  link: ActorRef<LinkProtocol>
+): Effect.Effect<Say> =>
+  Effect.gen(function* () {
+    const pending = new Map<string, MqttMessage>()
+    const bell = yield* Queue.sliding<void>(1)
+    const sayNext = Effect.suspend(() => {
+      const [message] = pending.values()
+      return message === undefined ? Queue.take(bell) : publish(link, pending, message)
+    })
+    yield* context.task("say", Effect.forever(sayNext))
+    return (messages) =>
+      Effect.suspend(() => {
+        for (const message of messages) {
+          pending.delete(message.topic)
+          pending.set(message.topic, message)
+        }
+        return Effect.asVoid(Queue.offer(bell, undefined))
+      })
+  })
+
+/** Forgotten only when the broker has it, and nothing newer is to be said. */
+const publish = (
+  link: ActorRef<LinkProtocol>,
+  pending: Map<string, MqttMessage>,
+  message: MqttMessage
+): Effect.Effect<void> =>
+  link.ask("Publish", { message }, { within: "Infinity" }).pipe(
+    Effect.andThen(
+      Effect.sync(() => {
+        if (pending.get(message.topic) === message) pending.delete(message.topic)
+      })
+    ),
+    // Cut off: the link waits for the next connection by itself. In trouble: not in a circle.
+    Effect.catch(() => Effect.sleep("200 millis"))
+  )
