@@ -19,7 +19,7 @@ int handshake_before_certificate(SSL *ssl, void *context) {
   return connection->may_block ? 1 : -1;
 }
 
-enum step handshake_step(struct connection *connection) {
+static enum step step(struct connection *connection) {
   ERR_clear_error();
   int done = SSL_do_handshake(connection->ssl);
   int why = done == 1 ? SSL_ERROR_NONE : SSL_get_error(connection->ssl, done);
@@ -40,6 +40,15 @@ enum step handshake_step(struct connection *connection) {
   }
 }
 
+/*
+ * In TLS 1.2 the server still speaks after it has asked for the certificate. When that comes in pieces, the thread ends
+ * early, and there is another one: until the signature is made no step may be taken on the event loop.
+ */
+enum step handshake_step(struct connection *connection) {
+  bool may_sign = connection->may_block && connection->state == SIGNATURE_NOT_WANTED;
+  return may_sign ? STEP_SIGN : step(connection);
+}
+
 /* ---- in the thread ---- */
 
 static bool wait_for_signature(struct connection *connection) {
@@ -53,7 +62,7 @@ size_t handshake_sign(void *context, int scheme, const uint8_t *message, size_t 
   struct connection *connection = context;
   size_t written = 0;
   pthread_mutex_lock(&connection->lock);
-  if (connection->state == SIGNATURE_NOT_WANTED && !connection->closing &&
+  if (connection->thread_running && connection->state == SIGNATURE_NOT_WANTED && !connection->closing &&
       (connection->message = OPENSSL_memdup(message, length))) {
     connection->message_length = length;
     connection->scheme = scheme;
@@ -74,7 +83,7 @@ size_t handshake_sign(void *context, int scheme, const uint8_t *message, size_t 
 static void *thread_main(void *context) {
   struct connection *connection = context;
   napi_threadsafe_function notify = connection->notify;
-  connection->thread_step = handshake_step(connection);
+  connection->thread_step = step(connection);
   OPENSSL_thread_stop_ex(provider_library);
   /* When Node is closing down, the refused call has given our hold on `notify` back; then it may not be touched again. */
   if (napi_call_threadsafe_function(notify, (void *)(intptr_t)THREAD_OVER, napi_tsfn_nonblocking) != napi_closing)
@@ -88,12 +97,12 @@ int handshake_in_thread(struct connection *connection, napi_threadsafe_function 
   enum { STACK = 512 * 1024 }; /* musl's default of 128 KB is little for OpenSSL */
   pthread_attr_t attributes;
   connection->notify = notify;
-  connection->may_block = true;
+  connection->may_block = connection->thread_running = true;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, STACK);
   int error = pthread_create(&connection->thread, &attributes, thread_main, connection);
   pthread_attr_destroy(&attributes);
-  connection->thread_running = error == 0;
+  if (error != 0) connection->thread_running = false;
   return error;
 }
 

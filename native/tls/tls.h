@@ -76,7 +76,7 @@ struct connection {
   struct failure failure;
   bool open, established, broken;
 
-  /* The signing thread. `thread_running` is JavaScript's side only; while it is set nothing but the thread uses ssl. */
+  /* The signing thread. It is JavaScript that starts and joins it; in between nothing but the thread uses ssl. */
   bool thread_running, may_block;
   pthread_t thread;
   enum step thread_step;

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { tlsAddon } from "../../src/platform/tls-addon.ts"
 import type { TlsSigner } from "../../src/platform/tls-client-signature.ts"
 import { connectTls } from "../../src/platform/tls-signer-stream.ts"
+import { later } from "../support/later.ts"
 import { makeDeviceCertificate, testPki } from "../support/pki.ts"
 import { exchange, failureOf, pemSigner, startTlsServer, type TestTlsServer, targetOf } from "../support/tls-server.ts"
 
@@ -22,15 +23,12 @@ afterEach(() => expect(tlsAddon().connections()).toBe(0))
 
 /** A signer that never answers, and what becomes of it. */
 const stuckSigner = () => {
-  let asked: (abort: AbortSignal) => void = () => undefined
-  const wanted = new Promise<AbortSignal>((resolve) => {
-    asked = resolve
-  })
+  const asked = later<AbortSignal>()
   const signer: TlsSigner = (_scheme, _message, abort) => {
-    asked(abort)
+    asked.resolve(abort)
     return new Promise(() => undefined)
   }
-  return { signer, wanted }
+  return { signer, wanted: asked.promise }
 }
 
 describe("a signer that", () => {
@@ -114,23 +112,18 @@ describe("a signature that is awaited", () => {
   })
 
   it("may come late without harm", async () => {
-    let answer: () => void = () => undefined
-    let asked: () => void = () => undefined
-    const wanted = new Promise<void>((resolve) => {
-      asked = resolve
-    })
-    const late: TlsSigner = async (scheme, message, abort) => {
-      asked()
-      await new Promise<void>((resolve) => {
-        answer = resolve
-      })
-      return sign(scheme, message, abort)
+    const asked = later<void>()
+    const answer = later<void>()
+    const late: TlsSigner = async (...request) => {
+      asked.resolve()
+      await answer.promise
+      return sign(...request)
     }
     const stream = connectTls(targetOf(pki, server.port), late)
-    await wanted
+    await asked.promise
     stream.destroy()
     await once(stream, "close")
-    answer()
+    answer.resolve()
     await new Promise(setImmediate)
   })
 
@@ -149,10 +142,7 @@ describe("a hundred handshakes at once", () => {
     const count = 100
     let turns = 0
     const timer = setInterval(() => turns++, 1)
-    let release: () => void = () => undefined
-    const all = new Promise<void>((resolve) => {
-      release = resolve
-    })
+    const all = later<void>()
     let waiting = 0
     const together: TlsSigner = async (...request) => {
       if (++waiting === count) {
@@ -160,10 +150,10 @@ describe("a hundred handshakes at once", () => {
         const wait = setInterval(() => {
           if (turns < 20) return
           clearInterval(wait)
-          release()
+          all.resolve()
         }, 1)
       }
-      await all
+      await all.promise
       return sign(...request)
     }
     const streams = Array.from({ length: count }, () => connectTls(targetOf(pki, server.port), together))
