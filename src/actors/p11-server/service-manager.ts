@@ -17,13 +17,7 @@ export interface ServiceManager {
   readonly watchdog: (alive: Effect.Effect<unknown, unknown>) => Effect.Effect<void>
 }
 
-export interface ManagerVariables {
-  readonly NOTIFY_SOCKET?: string | undefined
-  readonly WATCHDOG_USEC?: string | undefined
-  readonly WATCHDOG_PID?: string | undefined
-}
-
-export const serviceManager = (variables: ManagerVariables, pid: number): ServiceManager => {
+export const serviceManager = (variables: Readonly<NodeJS.ProcessEnv>, pid: number): ServiceManager => {
   const address = variables.NOTIFY_SOCKET
   const tell = (state: () => string) =>
     address === undefined || address === ""
@@ -48,7 +42,7 @@ export const serviceManager = (variables: ManagerVariables, pid: number): Servic
   }
 }
 
-const watchdogPeriod = (variables: ManagerVariables, pid: number): Duration.Duration | undefined => {
+const watchdogPeriod = (variables: Readonly<NodeJS.ProcessEnv>, pid: number): Duration.Duration | undefined => {
   const microseconds = Number(variables.WATCHDOG_USEC ?? "")
   const isOurs = variables.WATCHDOG_PID === undefined || Number(variables.WATCHDOG_PID) === pid
   return isOurs && Number.isFinite(microseconds) && microseconds > 0 ? Duration.millis(microseconds / 1000) : undefined

@@ -8,13 +8,8 @@ import { Effect } from "effect"
 import { ListenFailed } from "../../messages/p11-server.ts"
 import { type Listen, newServer, startListening } from "./listening.ts"
 
-export interface ActivationVariables {
-  readonly LISTEN_PID?: string | undefined
-  readonly LISTEN_FDS?: string | undefined
-}
-
 /** Descriptors handed to this process; empty when there are none. The variables must not reach our children. */
-export const activatedDescriptors = (variables: ActivationVariables, pid: number): ReadonlyArray<number> => {
+export const activatedDescriptors = (variables: Readonly<NodeJS.ProcessEnv>, pid: number): ReadonlyArray<number> => {
   const count = Number(variables.LISTEN_FDS ?? "0")
   if (Number(variables.LISTEN_PID) !== pid || !Number.isInteger(count) || count < 1 || count > mostDescriptors)
     return []
