@@ -8,7 +8,7 @@ import type { CryptokiProtocol, TokenDescription } from "../../messages/cryptoki
 import { PinMissing, PinRejected, type TokenRefusal } from "../../messages/token-refusals.ts"
 import type { PayloadOf } from "../../runtime/protocol.ts"
 import type { HostFault } from "./host-client.ts"
-import { type Asker, latchedSo, latchedToken, openSession, pinOf, refuseEndangered } from "./lane-session.ts"
+import { type Asker, latchedSo, latchedToken, openSession, pinOf, refuseEndangered, tokenNow } from "./lane-session.ts"
 import type { Lane } from "./open-lane.ts"
 import { isAboutNewPin } from "./pin-latch.ts"
 import { CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED } from "./pkcs11-constants.ts"
@@ -65,7 +65,7 @@ const bySoPin = (
   Effect.gen(function* () {
     const { token, tools } = lane
     const { slot } = seat.token.facts
-    const { flags } = yield* seat.host.call("open", { slot }, tools.settings.limits.listMs)
+    const { flags } = yield* tokenNow(tools, seat)
     if ((flags & CKF_SO_PIN_LOCKED) !== 0) return yield* new PinRejected({ token, reason: "locked" })
     if ((flags & CKF_SO_PIN_FINAL_TRY) !== 0) return yield* new PinRejected({ token, reason: "finalTry" })
     // The host closes every session for it, and with them the login.

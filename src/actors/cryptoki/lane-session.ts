@@ -8,7 +8,9 @@
 import { Effect, Redacted } from "effect"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { PinMissing, PinRejected, type TokenUnavailable } from "../../messages/token-refusals.ts"
-import type { HostFault } from "./host-client.ts"
+import { CKR_TOKEN_NOT_PRESENT } from "./fault-class.ts"
+import { CallRefused, type HostFault } from "./host-client.ts"
+import type { HostToken } from "./host-protocol.ts"
 import type { LatchedToken, PinLatch } from "./pin-latch.ts"
 import { CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED } from "./pkcs11-constants.ts"
 import { pinMark, type Seat, type SeatSession } from "./seat.ts"
@@ -52,15 +54,24 @@ const alreadyIn = (tools: LaneTools, seat: Seat, asker: Asker) => {
 /** An open session, with or without a login. */
 export const openSession = (tools: LaneTools, seat: Seat): Effect.Effect<SeatSession, HostFault> =>
   seat.preparing.withPermit(
-    Effect.suspend(() => {
-      if (seat.session) return Effect.succeed(seat.session)
-      const { listMs } = tools.settings.limits
-      return Effect.map(seat.host.call("open", { slot: seat.token.facts.slot }, listMs), () => {
-        seat.session = { login: undefined, keys: new Map() }
-        return seat.session
-      })
-    })
+    Effect.suspend(() =>
+      seat.session
+        ? Effect.succeed(seat.session)
+        : Effect.map(tokenNow(tools, seat), () => {
+            seat.session = { login: undefined, keys: new Map() }
+            return seat.session
+          })
+    )
   )
+
+/** Opens the session that keeps the login; another token in the slot by now is a token that is gone. */
+export const tokenNow = (tools: LaneTools, seat: Seat): Effect.Effect<HostToken, HostFault> =>
+  Effect.gen(function* () {
+    const { slot } = seat.token.facts
+    const facts = yield* seat.host.call("open", { slot }, tools.settings.limits.listMs)
+    if (tokenIdentity({ ...seat.token, facts }) === tokenIdentity(seat.token)) return facts
+    return yield* new CallRefused({ call: "C_GetTokenInfo", code: CKR_TOKEN_NOT_PRESENT, detail: "" })
+  })
 
 /** Gives the session up; the next request opens another. */
 export const closeSession = (tools: LaneTools, seat: Seat): Effect.Effect<void, HostFault> =>
@@ -99,8 +110,7 @@ const logIn = (tools: LaneTools, seat: Seat, asker: Asker): Effect.Effect<SeatSe
 /** A token that is locked, or would be by one more wrong PIN, is left to a person. */
 export const refuseEndangered = (tools: LaneTools, seat: Seat): Effect.Effect<void, PinRejected | HostFault> =>
   Effect.gen(function* () {
-    const { slot } = seat.token.facts
-    const { flags } = yield* seat.host.call("open", { slot }, tools.settings.limits.listMs)
+    const { flags } = yield* tokenNow(tools, seat)
     const token = tokenName(seat.token)
     if ((flags & CKF_USER_PIN_LOCKED) !== 0) return yield* new PinRejected({ token, reason: "locked" })
     if ((flags & CKF_USER_PIN_FINAL_TRY) !== 0) return yield* new PinRejected({ token, reason: "finalTry" })

@@ -1,0 +1,305 @@
+/** What a token, its module or its host can do to us, and what becomes of the request. On the scripted module. */
+import { readFileSync } from "node:fs"
+import { Effect, Fiber } from "effect"
+import { describe, expect, it } from "vitest"
+import { defaultLimits } from "../../../src/actors/cryptoki/settings.ts"
+import { by, isSignature, run, startScripted } from "./module-kit.ts"
+
+const short = { ...defaultLimits, listMs: 700, initializeMs: 2000, loginMs: 700, signMs: 700 }
+
+describe("a fault of the session", () => {
+  it.each([
+    "CKR_SESSION_HANDLE_INVALID",
+    "CKR_SESSION_CLOSED",
+    "CKR_KEY_HANDLE_INVALID",
+    "CKR_OBJECT_HANDLE_INVALID",
+    "CKR_OPERATION_ACTIVE",
+    "CKR_BUFFER_TOO_SMALL",
+    "CKR_USER_NOT_LOGGED_IN"
+  ] as const)("%s is healed by a new session, with the same host", (code) =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script, key, events } = yield* startScripted()
+        yield* sign({})
+        script.set({ C_SignInit: { code, times: 1 } })
+        expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
+        expect(script.processes()).toHaveLength(1)
+        expect(events).toEqual([])
+      })
+    )
+  )
+
+  it("that comes back is refused with its call and code", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script } = yield* startScripted()
+        script.set({ C_SignInit: { code: "CKR_SESSION_HANDLE_INVALID" } })
+        expect(yield* Effect.flip(sign({}))).toMatchObject({
+          _tag: "TokenError",
+          call: "C_SignInit",
+          code: "CKR_SESSION_HANDLE_INVALID"
+        })
+        expect(script.calls("C_SignInit")).toBe(2)
+      })
+    ))
+})
+
+describe("a fault of the device or its module", () => {
+  it.each([
+    "CKR_GENERAL_ERROR",
+    "CKR_DEVICE_ERROR",
+    "CKR_DEVICE_REMOVED",
+    "CKR_DEVICE_MEMORY",
+    "CKR_TOKEN_NOT_PRESENT",
+    "CKR_TOKEN_NOT_RECOGNIZED",
+    "CKR_CRYPTOKI_NOT_INITIALIZED",
+    "CKR_FUNCTION_FAILED",
+    "CKR_HOST_MEMORY",
+    0x80000123
+  ] as const)("%s is healed by a new host", (code) =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script, key, events } = yield* startScripted()
+        yield* sign({})
+        script.set({ C_Sign: { code, times: 1 } })
+        expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
+        expect(script.processes()).toHaveLength(2)
+        expect(events.map(({ _tag }) => _tag)).toContain("HostReplaced")
+      })
+    )
+  )
+
+  it("that stays is refused with its call, its code and the module's own words", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script } = yield* startScripted()
+        script.set({ C_Sign: { code: 0x80000123, stderr: "the card is\u001b[31m angry about 123456\n" } })
+        expect(yield* Effect.flip(sign({}))).toMatchObject({
+          _tag: "TokenUnavailable",
+          call: "C_Sign",
+          code: "0x80000123",
+          detail: "the card is [31m angry about [REDACTED]"
+        })
+        expect(script.processes()).toHaveLength(2)
+      })
+    ))
+
+  it.each(["C_OpenSession", "C_FindObjectsInit", "C_SignInit", "C_Sign"] as const)(
+    "a crash in %s costs one host, not the request",
+    (name) =>
+      run(
+        Effect.gen(function* () {
+          const { sign, script, key } = yield* startScripted()
+          script.set({ [name]: { crash: "segv", times: 1 } })
+          expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
+          expect(script.processes()).toHaveLength(2)
+        })
+      )
+  )
+
+  it.each(["C_Initialize", "C_GetSlotList"] as const)(
+    "a crash in %s of the new host is only a failed attempt",
+    (name) =>
+      run(
+        Effect.gen(function* () {
+          const { sign, script, key } = yield* startScripted()
+          yield* sign({})
+          script.set({ C_Sign: { crash: "segv", times: 1 }, [name]: { crash: "segv", times: 1 } })
+          expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
+          expect(script.processes()).toHaveLength(3)
+        })
+      )
+  )
+
+  it("a module that crashes in every signature is refused, and does not start hosts without end", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script } = yield* startScripted()
+        script.set({ C_Sign: { crash: "segv", stderr: "assertion failed\n" } })
+        const refusal = yield* Effect.flip(sign({}))
+        expect(refusal).toMatchObject({ _tag: "TokenHostDied", call: "sign", signal: "SIGSEGV" })
+        expect(refusal).toHaveProperty("detail", expect.stringContaining("assertion failed"))
+        yield* Effect.all(
+          Array.from({ length: 20 }, () => Effect.flip(sign({}, undefined, 500))),
+          { concurrency: "unbounded" }
+        )
+        expect(script.processes().length).toBeLessThanOrEqual(4)
+      })
+    ))
+
+  it.each(["abort", "exit"] as const)("%s() in the module is a death like any other", (crash) =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script, key } = yield* startScripted()
+        script.set({ C_Sign: { crash, times: 1 } })
+        expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
+      })
+    )
+  )
+
+  it("a module that closes every descriptor of its process is replaced", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script, key } = yield* startScripted()
+        script.set({ C_Sign: { closeDescriptors: true, times: 1 } })
+        expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
+      })
+    ))
+})
+
+describe("a call that hangs", () => {
+  it.each(["C_OpenSession", "C_FindObjectsInit", "C_SignInit", "C_Sign"] as const)(
+    "in %s ends the host at the call's own limit, and the next request is served",
+    (name) =>
+      run(
+        Effect.gen(function* () {
+          const { sign, script, key } = yield* startScripted({ limits: short })
+          script.set({ [name]: { hang: true, times: 1 } })
+          expect(yield* Effect.flip(sign({}))).toMatchObject({ _tag: "TokenTimeout", token: "my-token" })
+          expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
+        })
+      )
+  )
+
+  it("in C_GetSlotList or C_Initialize is a time-out of the module", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script } = yield* startScripted({ limits: { ...short, initializeMs: 700 } })
+        script.set({ C_GetSlotList: { hang: true, times: 1 } })
+        expect(yield* Effect.flip(sign({}))).toMatchObject({ _tag: "TokenTimeout", call: "tokens" })
+        script.set({ C_Initialize: { hang: true, times: 1 } })
+        expect(yield* Effect.flip(sign({}))).toMatchObject({ _tag: "TokenTimeout", call: "load" })
+        yield* sign({})
+      })
+    ))
+
+  it("is not cut short by an asker who gives up, and costs the others nothing", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script, key } = yield* startScripted()
+        yield* sign({})
+        script.set({ C_Sign: { delayMs: 400, times: 1 } })
+        expect(yield* Effect.flip(sign({}, undefined, 100))).toMatchObject({ _tag: "AskTimeout" })
+        expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
+        expect(script.processes()).toHaveLength(1)
+      })
+    ))
+
+  it("delays neither another token nor a ping", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, sign, script, directory, token } = yield* startScripted(
+          { limits: { ...short, signMs: 5000 } },
+          "own"
+        )
+        const other = directory.addToken({ label: "other" }).importKey({ id: "05" })
+        yield* sign(by(`pkcs11:serial=${token.serial}`))
+        yield* sign(by("pkcs11:token=other"))
+        script.set({ C_Sign: { hang: "spin", times: 1 } })
+        const hanging = yield* Effect.forkChild(Effect.exit(sign(by("pkcs11:token=my-token"))))
+        yield* Effect.repeat(Effect.void, { until: () => script.calls("C_Sign") >= 3 })
+        const before = Date.now()
+        yield* ref.ask("Ping", undefined, { within: 1000 })
+        expect(isSignature(yield* sign(by("pkcs11:token=other"), undefined, 2000), other.publicKeyPem)).toBe(true)
+        expect(Date.now() - before).toBeLessThan(2000)
+        yield* Fiber.interrupt(hanging)
+      })
+    ))
+})
+
+describe("a signature that cannot be one", () => {
+  it("of the wrong length is refused", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script } = yield* startScripted()
+        script.set({ C_Sign: { signature: "truncate" } })
+        expect(yield* Effect.flip(sign({}))).toMatchObject({ _tag: "TokenError", call: "C_Sign" })
+      })
+    ))
+})
+
+describe("a token that is pulled out", () => {
+  it("refuses within some seconds, tells that it is gone, and heals when it is back in another slot", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script, key, events } = yield* startScripted({ keepLookingMs: 60_000 })
+        yield* sign({})
+        script.unplug("my-token")
+        expect(yield* Effect.flip(sign({}))).toMatchObject({ _tag: "TokenUnavailable", token: "my-token" })
+        expect(events.map(({ _tag }) => _tag)).toContain("TokenGone")
+        script.plug("my-token", 4711)
+        // Nobody asks meanwhile: the lane looks by itself, since somebody asked lately.
+        yield* Effect.repeat(Effect.sleep("100 millis"), {
+          until: () => events.some(({ _tag }) => _tag === "TokenPlugged")
+        })
+        expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
+      })
+    ))
+
+  it("is not replaced by an evil twin: another serial is another token", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, sign, script } = yield* startScripted()
+        const offered = ["ecdsa_secp256r1_sha256"] as const
+        const chosen = yield* ref.ask("ChooseScheme", { offered, key: {} }, { within: 15_000 })
+        script.unplug("my-token")
+        script.setToken("my-token", { serial: "deadbeef" })
+        const refusal = yield* Effect.flip(sign(chosen.key))
+        expect(["TokenUnavailable", "TokenNotFound"]).toContain(refusal._tag)
+      })
+    ))
+})
+
+describe("the token host", () => {
+  it("gets the PIN over its pipe only: not on the command line, not in the environment", () =>
+    run(
+      Effect.gen(function* () {
+        const secret = "123456"
+        const { sign, script } = yield* startScripted({
+          environment: {
+            ...process.env,
+            TEDGE_DEVICE_CRYPTOKI_PIN: secret,
+            TPM2_PKCS11_USER_PIN: secret,
+            LD_PRELOAD: "",
+            NODE_OPTIONS: "--no-warnings",
+            LISTEN_FDS: "1",
+            NOTIFY_SOCKET: "/nowhere"
+          }
+        })
+        yield* sign({})
+        const [host] = script.processes()
+        for (const what of ["cmdline", "environ"])
+          expect(readFileSync(`/proc/${host}/${what}`, "utf8")).not.toContain(secret)
+        expect(readFileSync(`/proc/${host}/environ`, "utf8")).not.toMatch(/LD_PRELOAD|NODE_OPTIONS|LISTEN_|NOTIFY_/)
+      })
+    ))
+
+  it("outlives the signals a terminal sends to everybody, and ends with its actor", () =>
+    Effect.gen(function* () {
+      const host = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { sign, script, key } = yield* startScripted()
+          yield* sign({})
+          const [pid = 0] = script.processes()
+          for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.kill(pid, signal)
+          expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
+          expect(script.processes()).toEqual([pid])
+          return pid
+        })
+      )
+      expect(() => process.kill(host, 0)).toThrow("ESRCH")
+    }).pipe(Effect.runPromise))
+
+  it("that ignores the end of its pipe is killed", () =>
+    Effect.gen(function* () {
+      const host = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const { sign, script } = yield* startScripted()
+          yield* sign({})
+          script.set({ C_Finalize: { hang: true } })
+          return script.processes()[0] ?? 0
+        })
+      )
+      expect(() => process.kill(host, 0)).toThrow("ESRCH")
+    }).pipe(Effect.runPromise))
+})
