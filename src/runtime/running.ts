@@ -6,6 +6,7 @@
 import { Deferred, type Duration, Effect, Exit, type Fiber } from "effect"
 import type { Address } from "./actor.ts"
 import { endsWithin } from "./ends-within.ts"
+import { CurrentDeadline } from "./envelope.ts"
 import { type AnyBehaviour, live } from "./incarnation.ts"
 
 /** `drain`: handle what waits. `current`: only what is being handled. `now`: nothing more. */
@@ -28,7 +29,9 @@ export const launch = <E, R>(
     const { cell } = place
     const ready = Deferred.makeUnsafe<void, unknown>()
     const onReady = () => void Deferred.doneUnsafe(ready, Effect.void)
-    const fiber = yield* Effect.forkDetach(live({ cell, self: place.ref, behaviour, onReady }))
+    // It may be started for a message, and outlives it.
+    const life = Effect.provideService(live({ cell, self: place.ref, behaviour, onReady }), CurrentDeadline, NEVER)
+    const fiber = yield* Effect.forkDetach(life)
     fiber.addObserver((exit) => void Deferred.doneUnsafe(ready, Exit.isFailure(exit) ? exit : Effect.interrupt))
 
     const kill = (within: Duration.Input) =>
@@ -47,3 +50,5 @@ export const launch = <E, R>(
       })
     return { ready: Deferred.await(ready), fiber, stop }
   })
+
+const NEVER = Number.POSITIVE_INFINITY

@@ -2,6 +2,7 @@
 import { Cause, Deferred, Effect, Exit, Fiber, References, Scope, Tracer } from "effect"
 import { describe, expect, it } from "vitest"
 import { address, type Behaviour, child, start } from "../../src/runtime/actor.ts"
+import { CurrentDeadline } from "../../src/runtime/envelope.ts"
 import type { RuntimeEvent } from "../../src/runtime/events.ts"
 import { observe } from "../../src/runtime/observe.ts"
 import type { ActorRef, Ask, Protocol, Tell } from "../../src/runtime/protocol.ts"
@@ -91,6 +92,26 @@ describe("a message that is being handled", () => {
         yield* ref.ask("Pass", 5000, { within: "1 second" })
         yield* passTime("5 seconds")
         expect(log).toEqual(["slept 5000"])
+      })
+    ))
+
+  it("does not limit an actor that is started for it", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const deadlines: Array<number> = []
+        const below = lone<Sleeper, never>("below", () =>
+          Effect.map(CurrentDeadline, (deadline) => {
+            deadlines.push(deadline)
+            return { Sleep: (ms) => Effect.succeed(ms), Note: () => Effect.void }
+          })
+        )
+        const ref = yield* lone<Front, never>("front", () =>
+          Effect.succeed({ Pass: () => Effect.as(Scope.provide(below, scope), "started") })
+        )
+        yield* ref.ask("Pass", 1, within)
+        expect(deadlines).toEqual([Number.POSITIVE_INFINITY])
+        yield* Scope.close(scope, Exit.void)
       })
     ))
 })

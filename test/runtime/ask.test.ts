@@ -75,6 +75,19 @@ describe("an ask", () => {
       })
     ))
 
+  it("that expires in the very moment of its turn is never handled", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const ref = yield* adder()
+        yield* Effect.forkChild(Effect.exit(ref.ask("Wait", 1000, { within: "10 seconds" })))
+        yield* settled
+        const asking = yield* Effect.forkChild(Effect.flip(ref.ask("Add", 2, within)))
+        yield* passTime("1 second")
+        expect(yield* Fiber.join(asking)).toMatchObject({ _tag: "AskTimeout", stage: "queued" })
+        expect(yield* ref.ask("Add", 2, within)).toBe(2)
+      })
+    ))
+
   it("interrupts the running handler when the asker is interrupted, and the actor goes on", () =>
     withTestClock(
       Effect.gen(function* () {
@@ -85,6 +98,45 @@ describe("an ask", () => {
         yield* Fiber.interrupt(asking)
         expect(seen).toEqual(["interrupted"])
         expect(yield* ref.ask("Add", 2, within)).toBe(2)
+      })
+    ))
+
+  it("that is interrupted in the queue is never handled", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const ref = yield* adder()
+        yield* Effect.forkChild(Effect.exit(ref.ask("Wait", 500, within)))
+        yield* settled
+        const asking = yield* Effect.forkChild(ref.ask("Add", 2, within))
+        yield* settled
+        yield* Fiber.interrupt(asking)
+        expect(cellOf(ref)?.mailbox.depth).toBe(0)
+        yield* passTime(500)
+        expect(yield* ref.ask("Add", 4, within)).toBe(4)
+      })
+    ))
+
+  it("hears PeerDown at once when the actor is killed, however long the handler takes to clean up", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        type Worker = { readonly Work: Ask<void, void>; readonly Fail: Ask<void, void> }
+        const ref = yield* start<Worker, never, never>({
+          name: "worker",
+          mailbox: { capacity: 4, overflow: { policy: "refuse" } },
+          behaviour: {
+            init: () =>
+              Effect.succeed({
+                Work: () => Effect.onInterrupt(Effect.never, () => Effect.sleep("20 seconds")),
+                Fail: () => Effect.die(new Error("boom"))
+              }),
+            concurrent: { tags: ["Work", "Fail"], inFlight: 2 }
+          }
+        })
+        const asking = yield* Effect.forkChild(Effect.flip(ref.ask("Work", undefined, { within: "1 minute" })))
+        yield* settled
+        yield* Effect.exit(ref.ask("Fail", undefined, within))
+        yield* settled
+        expect(asking.pollUnsafe()).toMatchObject({ value: { _tag: "PeerDown", message: "Work" } })
       })
     ))
 

@@ -145,6 +145,7 @@ describe("a child that dies in init", () => {
               : Effect.void
         })
         yield* supervise([child(a, flaky, permanent)])
+        yield* passTime("2 minutes")
         yield* Effect.exit(a.ref.ask("Crash", undefined, within))
         yield* passTime("1 second")
         expect(log).toEqual(["a up", "a down", "try 2"])
