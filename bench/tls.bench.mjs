@@ -1,0 +1,140 @@
+/**
+ * A TLS 1.3 handshake whose key is in a SoftHSM2 token, against Node's own tls with the same kind of key in a file.
+ *
+ * One connection is: dial, handshake, one byte there and back. The two are measured in turns.
+ */
+import { spawn } from "node:child_process"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { createSecureContext, connect as nodeConnect } from "node:tls"
+import { fileURLToPath } from "node:url"
+import { createSoftToken } from "../scripts/lib/soft-token.mjs"
+import { createTestCa } from "../scripts/lib/test-ca.mjs"
+import { load } from "./lib/bundle.mjs"
+
+const here = dirname(fileURLToPath(import.meta.url))
+const rounds = 300
+const parallel = 8
+
+export const measure = async () => {
+  const dir = mkdtempSync(join(tmpdir(), "tedge-bench-"))
+  try {
+    return await measureIn(dir)
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+const measureIn = async (dir) => {
+  const { connectTls, tokenSigner } = await load("token-tls")
+  const ca = await createTestCa(join(dir, "ca"), "Bench CA")
+  const server = await ca.issueServer("localhost")
+  const softDir = join(dir, "softhsm")
+  const token = await createSoftToken({ dir: softDir, label: "bench", pin: "123456" })
+  const key = await token.generateKey("bench", "01")
+  const tokenCertificate = readFileSync(await ca.issueDevice("bench", key.publicKey), "utf8")
+  const fileIdentity = await fileKey(ca)
+  const trusted = readFileSync(ca.certificate, "utf8")
+  const latchDirectory = join(dir, "latch")
+  mkdirSync(latchDirectory)
+  const signer = await tokenSigner({
+    modulePath: token.modulePath,
+    pin: "123456",
+    latchDirectory,
+    environment: { ...process.env, ...token.env }
+  })
+  const echo = spawn(
+    process.execPath,
+    [join(here, "lib/tls-echo-server.mjs"), server.certificate, server.key, ca.certificate],
+    {
+      stdio: ["pipe", "pipe", "inherit"]
+    }
+  )
+  const port = await new Promise((resolve) => echo.stdout.once("data", (text) => resolve(Number(text))))
+  const secureContext = createSecureContext({ ...fileIdentity, ca: trusted })
+  const target = {
+    host: "127.0.0.1",
+    port,
+    serverName: "localhost",
+    ca: trusted,
+    certificateChain: tokenCertificate,
+    timeoutMs: 30_000
+  }
+  const ways = {
+    node: () => nodeConnect({ host: "127.0.0.1", port, servername: "localhost", secureContext }),
+    ours: () => connectTls(target, signer.sign)
+  }
+  try {
+    return await compare(ways, signer)
+  } finally {
+    echo.stdin.end()
+    await signer.close()
+  }
+}
+
+/** A P-256 key in a file, with its certificate: what Node's tls gets. */
+const fileKey = async (ca) => {
+  const { key, certificate } = await ca.issueDeviceWithKey("bench-file")
+  return { cert: readFileSync(certificate, "utf8"), key: readFileSync(key, "utf8") }
+}
+
+const compare = async (ways, signer) => {
+  for (const dial of Object.values(ways)) for (let n = 0; n < 30; n++) await one(dial)
+  const times = { node: [], ours: [], sign: [] }
+  const message = Buffer.alloc(130, 7)
+  for (let n = 0; n < rounds; n++) {
+    for (const name of ["node", "ours"]) times[name].push(await timed(() => one(ways[name])))
+    times.sign.push(await timed(() => signer.sign(0x0403, message)))
+  }
+  const rates = { node: [], ours: [] }
+  for (let round = 0; round < 5; round++) for (const name of ["node", "ours"]) rates[name].push(await rate(ways[name]))
+  const [node, ours, sign] = [times.node, times.ours, times.sign].map(median)
+  return [
+    {
+      what: "TLS 1.3 handshake with a token key, median",
+      value: `${ours.toFixed(2)} ms`,
+      against: `Node's tls with a PEM key and the token's time, ${(node + sign).toFixed(2)} ms`,
+      ratio: ours / (node + sign),
+      limit: 1.15
+    },
+    {
+      what: `time of a connection at ${parallel} at once (one over the rate)`,
+      value: `${median(rates.ours).toFixed(0)} connections/s`,
+      against: `Node's tls with a PEM key, ${median(rates.node).toFixed(0)} connections/s`,
+      ratio: median(rates.node) / median(rates.ours),
+      limit: 1 / 0.75
+    }
+  ]
+}
+
+const one = (dial) =>
+  new Promise((resolve, reject) => {
+    const socket = dial()
+    socket.once("secureConnect", () => socket.write("x"))
+    socket.once("data", () => {
+      socket.destroy()
+      resolve()
+    })
+    socket.once("error", reject)
+  })
+
+const timed = async (work) => {
+  const from = performance.now()
+  await work()
+  return performance.now() - from
+}
+
+const rate = async (dial) => {
+  let left = 200
+  const took = await timed(() =>
+    Promise.all(
+      Array.from({ length: parallel }, async () => {
+        while (left-- > 0) await one(dial)
+      })
+    )
+  )
+  return (200 * 1000) / took
+}
+
+const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
