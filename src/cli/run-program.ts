@@ -9,14 +9,24 @@ import { runCommandLine } from "./command-line.ts"
 import type { CommandHandlers, CommandInput, Program } from "./command-spec.ts"
 import { exitCodes } from "./exit-codes.ts"
 import { chosenLogLevel, type LogLevelName, loggingLayer, parseLogLevel } from "./logging.ts"
+import { hideSecretArguments } from "./secret-arguments.ts"
 import { processTerminal } from "./terminal.ts"
 import { invalidValue, usageErrorText } from "./usage-error.ts"
+
+export interface ProgramOptions {
+  /** When neither options nor environment say another. */
+  readonly logLevel: LogLevelName
+  /** A service that finishes its work when it is told to end, and exits with 0 then. */
+  readonly handlesSignals?: true
+}
 
 export const runProgram = (
   program: Program,
   handlers: CommandHandlers,
-  options: { readonly logLevel: LogLevelName } = { logLevel: "warn" }
+  options: ProgramOptions = { logLevel: "warn" }
 ): void => {
+  const argv = process.argv.slice(2)
+  hideSecretArguments(program, argv)
   const terminal = processTerminal()
   process.stdout.on("error", endOnClosedPipe)
   process.stderr.on("error", endOnClosedPipe)
@@ -32,10 +42,11 @@ export const runProgram = (
     process.exit(exitCodes.failed)
   })
   let interruptedBy: NodeJS.Signals | undefined
-  const fiber = Effect.runFork(runCommandLine(line, process.argv.slice(2)))
+  const fiber = Effect.runFork(runCommandLine(line, argv))
   fiber.addObserver((exit) => {
     process.exitCode = codeOf(exit, interruptedBy)
   })
+  if (options.handlesSignals) return
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.on(signal, () => {
       if (interruptedBy !== undefined) process.exit(signalCodes[signal])

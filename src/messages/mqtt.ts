@@ -4,7 +4,7 @@
  * A `Target` says where to and as whom; it carries no key, only which key: the TLS layer asks CryptokiActor.
  */
 import { Data, type Redacted } from "effect"
-import type { Ask, Tell } from "../runtime/protocol.ts"
+import type { ActorRef, Ask, Tell } from "../runtime/protocol.ts"
 import type { KeySelector } from "./cryptoki.ts"
 import type { TokenRefusal } from "./token-refusals.ts"
 
@@ -193,3 +193,6 @@ export type LinkUserProtocol = {
   readonly Received: Tell<Received>
   readonly LinkChanged: Tell<{ readonly side: Side; readonly status: LinkStatus }>
 }
+
+/** Any actor that understands at least that. */
+export type LinkUserRef = Pick<ActorRef<LinkUserProtocol>, keyof ActorRef<LinkUserProtocol>>

@@ -5,9 +5,8 @@
  * receiver had in its hands when it was restarted, it is given again.
  */
 import { Effect, Queue, type Scope } from "effect"
-import type { LinkProtocol, LinkUserProtocol, MqttMessage, MqttRefusal } from "../../messages/mqtt.ts"
+import type { LinkProtocol, LinkUserRef, MqttMessage, MqttRefusal } from "../../messages/mqtt.ts"
 import type { ActorContext, Behaviour, MailboxSpec } from "../../runtime/actor.ts"
-import type { ActorRef } from "../../runtime/protocol.ts"
 import type { Connect } from "./connection.ts"
 import { type Link, type LinkOptions, makeLink } from "./link.ts"
 import { keepUp } from "./link-upkeep.ts"
@@ -21,7 +20,7 @@ export const linkMailbox: MailboxSpec = { capacity: 4096, overflow: { policy: "r
 export const linkBehaviour = (
   options: LinkOptions,
   connect: Connect,
-  receiver: ActorRef<LinkUserProtocol>
+  receiver: LinkUserRef
 ): Behaviour<LinkProtocol> => {
   // Outlives a restart: a delivery of the last incarnation must not be taken for one of the next.
   const deliveries = { last: 0 }

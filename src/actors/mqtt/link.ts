@@ -1,7 +1,6 @@
 /** What the parts of a link share. */
 import { Effect, Queue } from "effect"
-import type { LinkStatus, LinkUserProtocol, MqttMessage, Side, Target } from "../../messages/mqtt.ts"
-import type { ActorRef } from "../../runtime/protocol.ts"
+import type { LinkStatus, LinkUserRef, MqttMessage, Side, Target } from "../../messages/mqtt.ts"
 import { AwaitedAcks } from "./awaited-acks.ts"
 import type { BackOffSettings } from "./back-off.ts"
 import type { Connect } from "./connection.ts"
@@ -26,7 +25,7 @@ export interface LinkOptions {
 export interface Link {
   readonly options: LinkOptions
   readonly connect: Connect
-  readonly receiver: ActorRef<LinkUserProtocol>
+  readonly receiver: LinkUserRef
   readonly gate: Gate
   readonly window: InboundWindow
   readonly acks: AwaitedAcks
@@ -44,7 +43,7 @@ export interface Link {
 export const makeLink = (
   options: LinkOptions,
   connect: Connect,
-  receiver: ActorRef<LinkUserProtocol>,
+  receiver: LinkUserRef,
   nextDelivery: () => number
 ): Effect.Effect<Link> =>
   Effect.gen(function* () {

@@ -1,0 +1,167 @@
+/**
+ * What a mapper consists of, from its settings: two links of the bridge, a link of the service, rules, health.
+ *
+ * Source: thin-edge, built-in bridge ("Connections") and mapper process (names, wills, topics).
+ */
+import { Effect } from "effect"
+import type { BridgeOptions } from "../../actors/bridge/bridge-actor.ts"
+import { filtersOf } from "../../actors/bridge/route.ts"
+import { rulesForAws } from "../../actors/bridge/rules-aws.ts"
+import { rulesForAzure } from "../../actors/bridge/rules-az.ts"
+import { rulesForCumulocity } from "../../actors/bridge/rules-c8y.ts"
+import type { Auth } from "../../actors/connect/connection.ts"
+import { cloudTarget, localTarget } from "../../actors/connect/targets.ts"
+import { chooseAuth, mqttServicePort } from "../../actors/connect/validate.ts"
+import type { HealthOptions } from "../../actors/health/health-actor.ts"
+import { bridgeHealth, type ServiceIdentity, serviceDown } from "../../actors/health/payloads.ts"
+import type { BackOffSettings } from "../../actors/mqtt/back-off.ts"
+import type { WindowBounds } from "../../actors/mqtt/inbound-window.ts"
+import type { LinkOptions } from "../../actors/mqtt/link.ts"
+import type { BridgeRule } from "../../messages/bridge.ts"
+import { neededId, neededSetting, type SettingMissing } from "../../messages/config.ts"
+import { type ConnectRefusal, MosquittoBridgeRequested } from "../../messages/connect.ts"
+import type { CredentialUnusable } from "../../messages/mqtt.ts"
+import { serviceTopics } from "../../messages/service-topics.ts"
+import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
+import { type CloudVoice, cloudVoice } from "./cloud-voice.ts"
+
+export interface MapperPlan {
+  readonly localLink: LinkOptions
+  readonly cloudLink: LinkOptions
+  readonly serviceLink: LinkOptions
+  readonly bridge: BridgeOptions
+  readonly health: HealthOptions
+}
+
+export const planMapper = (settings: CloudSettings): Effect.Effect<MapperPlan, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const { cloud } = settings
+    if (!settings.bridge.builtIn)
+      return yield* new MosquittoBridgeRequested({ cloud: cloud.name, profile: cloud.profile })
+    const auth = yield* chooseAuth(settings)
+    const deviceId = yield* neededId(`${cloud.prefix}.device.id`, cloud.device)
+    const identity = serviceIdentity(settings)
+    const bridgeTopics = serviceTopics(settings.mqtt, bridgeName(settings))
+    const rules = rulesOf(settings, auth, deviceId)
+    const voice = cloudVoice(settings, deviceId, identity, { name: bridgeName(settings), topics: bridgeTopics })
+    return {
+      localLink: yield* planLocalLink(settings, rules, bridgeHealth(bridgeTopics, "down")),
+      cloudLink: yield* planCloudLink(settings, auth, deviceId, rules, voice),
+      serviceLink: yield* planServiceLink(settings, identity),
+      bridge: { rules, maxPayloadSize: cloud.maxPayloadSize, window: bounds.window },
+      health: { service: identity, bridge: bridgeTopics }
+    }
+  })
+
+const serviceName = ({ cloud }: CloudSettings): string => `tedge-mapper-${cloud.topicPrefix}`
+
+const bridgeName = ({ cloud }: CloudSettings): string => `tedge-mapper-bridge-${cloud.topicPrefix}`
+
+const serviceIdentity = (settings: CloudSettings): ServiceIdentity => {
+  const name = serviceName(settings)
+  return {
+    name,
+    topics: serviceTopics(settings.mqtt, name),
+    deviceTopicId: settings.mqtt.deviceTopicId,
+    type: settings.service.type,
+    pid: process.pid,
+    timestampFormat: settings.service.timestampFormat
+  }
+}
+
+const rulesOf = ({ cloud }: CloudSettings, auth: Auth, deviceId: string): ReadonlyArray<BridgeRule> => {
+  switch (cloud.name) {
+    case "c8y":
+      return rulesForCumulocity({ ...cloud, authenticatesBy: auth.kind === "basic" ? "password" : "certificate" })
+    case "aws":
+      return rulesForAws(cloud.topicPrefix, deviceId)
+    case "az":
+      return rulesForAzure(cloud.topicPrefix, deviceId)
+  }
+}
+
+type Will = NonNullable<LinkOptions["target"]["will"]>
+
+const planLocalLink = (
+  settings: CloudSettings,
+  rules: ReadonlyArray<BridgeRule>,
+  down: Will
+): Effect.Effect<LinkOptions, CredentialUnusable> =>
+  Effect.map(localTarget(settings, { clientId: bridgeName(settings), connectWithinMs: localWithinMs }), (target) => ({
+    side: "local",
+    // The broker keeps what comes while the bridge is away.
+    target: { ...target, cleanSession: false, will: down },
+    filters: filtersOf(rules, "outbound"),
+    backOff: localBackOff(settings),
+    greeting: [],
+    farewell: [down],
+    logTarget: "MQTT bridge",
+    bounds
+  }))
+
+const planServiceLink = (
+  settings: CloudSettings,
+  identity: ServiceIdentity
+): Effect.Effect<LinkOptions, CredentialUnusable> =>
+  Effect.map(localTarget(settings, { clientId: identity.name, connectWithinMs: localWithinMs }), (target) => ({
+    side: "local",
+    target: { ...target, will: serviceDown(identity) },
+    filters: identity.topics.healthChecks,
+    backOff: localBackOff(settings),
+    greeting: [],
+    farewell: [serviceDown(identity)],
+    // The bridge's link says the same of the same broker.
+    logTarget: undefined,
+    bounds
+  }))
+
+const planCloudLink = (
+  settings: CloudSettings,
+  auth: Auth,
+  deviceId: string,
+  rules: ReadonlyArray<BridgeRule>,
+  voice: CloudVoice
+): Effect.Effect<LinkOptions, SettingMissing> =>
+  Effect.gen(function* () {
+    const { cloud } = settings
+    const configured = yield* neededSetting(`${cloud.prefix}.url`, cloud.mqtt)
+    const target = cloudTarget({ settings, deviceId, host: mqttServicePort(settings, configured), auth })
+    return {
+      side: "cloud",
+      target: {
+        ...target,
+        keepalive: cloud.keepaliveSeconds,
+        cleanSession: cloud.name === "c8y",
+        ...voice.login,
+        ...(voice.will === undefined ? {} : { will: voice.will })
+      },
+      filters: filtersOf(rules, "inbound"),
+      backOff: backOff(settings),
+      greeting: voice.greeting,
+      farewell: voice.will === undefined ? [] : [voice.will],
+      logTarget: "MQTT bridge",
+      bounds
+    }
+  })
+
+const backOff = ({ bridge }: CloudSettings): BackOffSettings => ({
+  initialMs: bridge.initialIntervalMs,
+  maximumMs: bridge.maximumIntervalMs,
+  resetAfterMs: bridge.resetWindowMs
+})
+
+/** The local broker is restarted with every `tedge connect`; finding it again costs nobody anything. */
+const localBackOff = (settings: CloudSettings): BackOffSettings => {
+  const { initialMs, maximumMs, resetAfterMs } = backOff(settings)
+  return { initialMs: Math.min(initialMs, 1_000), maximumMs: Math.min(maximumMs, 15_000), resetAfterMs }
+}
+
+const localWithinMs = 5_000
+
+/** Mosquitto sends 20 messages of QoS 1 before it waits for PUBACK; other brokers may send more. */
+const bounds: WindowBounds = {
+  window: 100,
+  waitingQos0: 1_000,
+  waitingQos0Bytes: 16 * 1024 * 1024,
+  waitingQos1: 1_000
+}

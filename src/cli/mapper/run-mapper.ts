@@ -1,0 +1,93 @@
+/**
+ * One run of a mapper: settings, lock, actors, until a signal or a failure ends it.
+ *
+ * What cannot work at all (settings, lock) ends it with 1 at once; a missing token or a dead cloud does not.
+ */
+import { join } from "node:path"
+import { Effect, type Scope } from "effect"
+import { connectWith } from "../../actors/mqtt/connection.ts"
+import type { CryptokiEvent } from "../../messages/cryptoki.ts"
+import { explainCryptokiEvent } from "../../messages/explain/cryptoki-event.ts"
+import { explain, type Failure } from "../../messages/explain.ts"
+import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
+import { acquireFileLock } from "../../platform/file-lock.ts"
+import { Channel } from "../../runtime/channel.ts"
+import type { StopReport } from "../../runtime/supervision.ts"
+import type { CommandHandler, CommandInput } from "../command-spec.ts"
+import { startConfigActor } from "../compose.ts"
+import { behaviourFor, cryptokiMailbox } from "../compose-cryptoki.ts"
+import { exitCodes } from "../exit-codes.ts"
+import { type Mapper, startMapper } from "./mapper-graph.ts"
+import { planMapper } from "./mapper-plan.ts"
+
+/** `untilStopped` answers when the mapper is to finish. */
+export const runMapper =
+  (untilStopped: Effect.Effect<void>): CommandHandler =>
+  (input) =>
+    Effect.scoped(serve(input, untilStopped)).pipe(
+      Effect.catch((failure) => Effect.as(logFailure(failure), exitCodes.failed)),
+      Effect.annotateLogs({ target: "tedge-mapper" })
+    )
+
+const serve = (input: CommandInput, untilStopped: Effect.Effect<void>) =>
+  Effect.gen(function* () {
+    const settings = yield* readSettings(input)
+    if (!(yield* takeLock(settings))) return exitCodes.failed
+    const plan = yield* planMapper(settings)
+    const cryptokiEvents = Channel.make<CryptokiEvent>("cryptoki")
+    const publish = (event: CryptokiEvent) => Effect.andThen(logCryptokiEvent(event), cryptokiEvents.publish(event))
+    const mapper = yield* startMapper({
+      plan,
+      cryptoki: behaviourFor({ settings, environment: process.env, lifetime: "mapper", publish }),
+      cryptokiMailbox,
+      cryptokiEvents,
+      connect: connectWith
+    })
+    const ended = Effect.as(mapper.awaitExit, "gaveUp" as const)
+    const how = yield* Effect.raceFirst(Effect.as(untilStopped, "stopped" as const), ended)
+    return how === "stopped" ? yield* finish(mapper) : exitCodes.failed
+  })
+
+const finish = (mapper: Mapper) =>
+  Effect.gen(function* () {
+    yield* Effect.logInfo("stopping: what is under way is finished first")
+    const report: StopReport = yield* mapper.stop("drain")
+    if (report.forced.length === 0) return exitCodes.ok
+    yield* Effect.logError(`had to be cut off: ${report.forced.join(", ")}`)
+    return exitCodes.failed
+  })
+
+type Cloud = CloudSettings["cloud"]["name"]
+
+const readSettings = (input: CommandInput): Effect.Effect<CloudSettings, Failure, Scope.Scope> =>
+  Effect.gen(function* () {
+    const config = yield* startConfigActor(input)
+    const asked = { cloud: input.command as Cloud, profile: input.text("profile") }
+    const { settings } = yield* config.ask("ReadCloudSettings", asked, { within: "30 seconds" })
+    return settings
+  })
+
+/** False: another mapper has it. */
+const takeLock = ({ cloud, run }: CloudSettings): Effect.Effect<boolean, never, Scope.Scope> => {
+  if (!run.lockFiles) return Effect.succeed(true)
+  const service = `tedge-mapper-${cloud.profile === undefined ? cloud.name : `${cloud.name}@${cloud.profile}`}`
+  return acquireFileLock(join(run.path, "lock", `${service}.lock`)).pipe(
+    Effect.as(true),
+    Effect.catch((refusal) =>
+      refusal._tag === "LockHeld"
+        ? Effect.as(Effect.logError(`Another instance of ${service} is running.`), false)
+        : // Two mappers are worse than one without a lock; none at all is worse still.
+          Effect.as(Effect.logWarning(explain(refusal).error), true)
+    )
+  )
+}
+
+const logFailure = (failure: unknown): Effect.Effect<void> => {
+  const { error, hint } = explain(failure as Failure)
+  return Effect.logError(hint === undefined ? error : `${error}; ${hint}`)
+}
+
+const logCryptokiEvent = (event: CryptokiEvent): Effect.Effect<void> => {
+  const { level, text } = explainCryptokiEvent(event)
+  return { warn: Effect.logWarning, info: Effect.logInfo, debug: Effect.logDebug }[level](text)
+}

@@ -1,0 +1,33 @@
+/**
+ * `tedge-mapper`: command line in, exit code out.
+ *
+ * SIGTERM, SIGINT and SIGQUIT let it finish what is under way, and it exits with 0; a second one, or 75 s, ends it at
+ * once. SIGHUP and SIGUSR1 are ignored. Source: thin-edge, mapper process.
+ */
+import { Deferred, Effect } from "effect"
+import type { CommandHandler } from "./command-spec.ts"
+import { exitCodes } from "./exit-codes.ts"
+import { mapperProgram } from "./mapper/mapper-spec.ts"
+import { runProgram } from "./run-program.ts"
+
+const start = (): void => {
+  const stopped = Deferred.makeUnsafe<void>()
+  let isStopping = false
+  const stop = () => {
+    if (isStopping) process.exit(exitCodes.terminated)
+    isStopping = true
+    Deferred.doneUnsafe(stopped, Effect.void)
+    setTimeout(() => process.exit(exitCodes.terminated), longestDrainMs).unref()
+  }
+  for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) process.on(signal, stop)
+  for (const signal of ["SIGHUP", "SIGUSR1"] as const) process.on(signal, () => {})
+  const handler = async (): Promise<CommandHandler> => {
+    const { runMapper } = await import("./mapper/run-mapper.ts")
+    return runMapper(Deferred.await(stopped))
+  }
+  runProgram(mapperProgram, { c8y: handler, az: handler, aws: handler }, { logLevel: "info", handlesSignals: true })
+}
+
+const longestDrainMs = 75_000
+
+start()
