@@ -5,24 +5,18 @@
  * some 20 ms a step.
  */
 import { execFileSync } from "node:child_process"
-import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto"
+import { createPublicKey, generateKeyPairSync } from "node:crypto"
 import { existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { type KeyMaker, type KeyOptions, keyMaker, spkiPem, type TokenKey, type TokenKeyKind } from "./pkcs11-tool.ts"
 import { makeTempDir, removeTempDir } from "./temp-dir.ts"
 
-export type TokenKeyKind = "p256" | "p384" | "p521" | "rsa2048" | "rsa3072" | "rsa4096"
+export type { TokenKey } from "./pkcs11-tool.ts"
 
 export interface TokenOptions {
   readonly label?: string
   readonly pin?: string
   readonly soPin?: string
-}
-
-export interface KeyOptions {
-  readonly label?: string
-  /** CKA_ID in hex digits. */
-  readonly id?: string
-  readonly kind?: TokenKeyKind
 }
 
 export interface ImportOptions extends KeyOptions {
@@ -32,25 +26,13 @@ export interface ImportOptions extends KeyOptions {
   readonly publicObject?: boolean
 }
 
-/** A key on the token and its public half as SubjectPublicKeyInfo. */
-export interface TokenKey {
-  readonly label: string
-  readonly id: string
-  readonly kind: TokenKeyKind
-  readonly publicKeyPem: string
-}
-
-export interface SoftHsmToken {
+export interface SoftHsmToken extends KeyMaker {
   readonly label: string
   readonly serial: string
   readonly pin: string
   readonly soPin: string
   /** Made outside and put on the token; the public half is known without asking the token. */
   readonly importKey: (options?: ImportOptions) => TokenKey
-  /** Made by the token itself, through pkcs11-tool. */
-  readonly generateKey: (options?: KeyOptions) => TokenKey
-  readonly deleteKey: (id: string) => void
-  readonly publicKeyPem: (id: string) => string
   /** Erases the token, as if it had been lost. */
   readonly erase: () => void
 }
@@ -102,9 +84,11 @@ const modulePaths = [
 
 const addToken = (dir: string, env: SoftHsmDirectory["env"], options: TokenOptions): SoftHsmToken => {
   const { label = "my-token", pin = "123456", soPin = "12345678" } = options
-  const tool = (program: string, ...args: ReadonlyArray<string>): Buffer =>
-    execFileSync(program, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] })
-  const softhsm = (...args: ReadonlyArray<string>): string => tool("softhsm2-util", ...args).toString()
+  const softhsm = (...args: ReadonlyArray<string>): string =>
+    execFileSync("softhsm2-util", args, {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"]
+    }).toString()
   const initialised = softhsm("--init-token", "--free", "--label", label, "--pin", pin, "--so-pin", soPin)
   const slot = /reassigned to slot (\d+)/.exec(initialised)?.[1] ?? ""
   const listed = softhsm("--show-slots")
@@ -112,24 +96,12 @@ const addToken = (dir: string, env: SoftHsmDirectory["env"], options: TokenOptio
     .find((part) => part.startsWith(`${slot}\n`))
   const serial = /Serial number:\s*(\S+)/.exec(listed ?? "")?.[1]
   if (serial === undefined) throw new Error(`softhsm2-util made no token: ${initialised}`)
-  const pkcs11Tool = (...args: ReadonlyArray<string>): Buffer =>
-    tool("pkcs11-tool", "--module", softhsmModulePath(), "--slot", slot, ...args)
-  const loggedIn = ["--login", "--pin", pin]
-
-  const publicKeyPem = (id: string): string => {
-    const listed = pkcs11Tool("--list-objects", "--type", "pubkey", "--id", id).toString()
-    // pkcs11-tool 0.23 prints an EC public key of any curve, but reads none beyond P-256.
-    const der = listed.includes("EC_POINT")
-      ? ecPublicKeyDer(listed)
-      : pkcs11Tool("--read-object", "--type", "pubkey", "--id", id)
-    return spkiPem(createPublicKey({ key: der, format: "der", type: "spki" }))
-  }
   return {
     label,
     serial,
     pin,
     soPin,
-    publicKeyPem,
+    ...keyMaker({ modulePath: softhsmModulePath(), env, where: ["--slot", slot], pin }),
     importKey: (key = {}) => {
       const { label: keyLabel = "my-key", id = "01", kind = "p256", publicObject = true } = key
       const pem = key.privateKeyPem ?? newPrivateKeyPem(kind)
@@ -139,26 +111,10 @@ const addToken = (dir: string, env: SoftHsmDirectory["env"], options: TokenOptio
       softhsm("--import", file, "--serial", serial, "--label", keyLabel, "--id", id, "--pin", pin, ...flags)
       return { label: keyLabel, id, kind, publicKeyPem: spkiPem(createPublicKey(pem)) }
     },
-    generateKey: ({ label: keyLabel = "my-key", id = "01", kind = "p256" } = {}) => {
-      pkcs11Tool(...loggedIn, "--keypairgen", "--key-type", toolKeyTypes[kind], "--id", id, "--label", keyLabel)
-      return { label: keyLabel, id, kind, publicKeyPem: publicKeyPem(id) }
-    },
-    deleteKey: (id) => {
-      for (const type of ["privkey", "pubkey"]) pkcs11Tool(...loggedIn, "--delete-object", "--type", type, "--id", id)
-    },
     erase: () => {
       softhsm("--delete-token", "--serial", serial)
     }
   }
-}
-
-const toolKeyTypes: Record<TokenKeyKind, string> = {
-  p256: "EC:prime256v1",
-  p384: "EC:secp384r1",
-  p521: "EC:secp521r1",
-  rsa2048: "rsa:2048",
-  rsa3072: "rsa:3072",
-  rsa4096: "rsa:4096"
 }
 
 /** A new private key, PKCS#8 PEM: softhsm2-util takes no other. */
@@ -170,16 +126,3 @@ export const newPrivateKeyPem = (kind: TokenKeyKind): string => {
         .privateKey
     : generateKeyPairSync("ec", { namedCurve: `P-${kind.slice(1)}`, privateKeyEncoding, publicKeyEncoding }).privateKey
 }
-
-/** SubjectPublicKeyInfo of the EC key in a listing of pkcs11-tool (RFC 5480, 2). */
-const ecPublicKeyDer = (listed: string): Buffer => {
-  const attribute = (name: string) => Buffer.from(new RegExp(`${name}:\\s*([0-9a-f]+)`).exec(listed)?.[1] ?? "", "hex")
-  const tagged = (tag: number, content: Buffer) => Buffer.concat([Buffer.of(tag, content.length), content])
-  const idEcPublicKey = Buffer.from("06072a8648ce3d0201", "hex")
-  const algorithm = tagged(0x30, Buffer.concat([idEcPublicKey, attribute("EC_PARAMS")]))
-  // CKA_EC_POINT is an OCTET STRING around the point; lengths stay below 128 for P-256 and P-384.
-  const point = attribute("EC_POINT").subarray(2)
-  return tagged(0x30, Buffer.concat([algorithm, tagged(0x03, Buffer.concat([Buffer.of(0), point]))]))
-}
-
-const spkiPem = (key: KeyObject): string => key.export({ type: "spki", format: "pem" }).toString()

@@ -1,0 +1,140 @@
+/**
+ * A TPM token: swtpm behind tpm2-abrmd on a D-Bus of its own, with tpm2-pkcs11 on top.
+ *
+ * The resource manager is there because tpm2-pkcs11 alone leaves objects in the TPM until it is full. Everything lives
+ * in one directory, on free ports, and ends with `cleanup`.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { setTimeout as pause } from "node:timers/promises"
+import { type KeyMaker, keyMaker, pkcs11Tool } from "./pkcs11-tool.ts"
+import { makeTempDir, removeTempDir } from "./temp-dir.ts"
+
+export interface TpmOptions {
+  readonly label?: string
+  readonly pin?: string
+  readonly soPin?: string
+}
+
+export interface TpmToken extends KeyMaker {
+  readonly dir: string
+  readonly modulePath: string
+  /** What a process needs in its environment to see this token. */
+  readonly env: Readonly<Record<string, string>>
+  readonly label: string
+  readonly pin: string
+  readonly soPin: string
+  /** The TPM itself dies, as if it had been torn out. */
+  readonly killTpm: () => void
+  readonly cleanup: () => Promise<void>
+}
+
+/** A running TPM with an initialised token and no keys. Throws, naming the program, when one is not installed. */
+export const tpmToken = async (options: TpmOptions = {}): Promise<TpmToken> => {
+  const { label = "my-tpm", pin = "123456", soPin = "12345678" } = options
+  const dir = makeTempDir()
+  const running: Array<ChildProcess> = []
+  const cleanup = async () => {
+    await Promise.all(running.reverse().map(ended))
+    removeTempDir(dir)
+  }
+  try {
+    const modulePath = tpmModulePath()
+    const { env, swtpm } = await startTpm(dir, running)
+    const anywhere = { modulePath, env, where: [] }
+    pkcs11Tool(anywhere, "--slot", "1", "--init-token", "--label", label, "--so-pin", soPin)
+    const here = { modulePath, env, where: ["--token-label", label], pin }
+    pkcs11Tool(here, "--init-pin", "--login", "--login-type", "so", "--so-pin", soPin, "--new-pin", pin)
+    const killTpm = () => void swtpm.kill("SIGKILL")
+    return { dir, modulePath, env, label, pin, soPin, ...keyMaker(here), killTpm, cleanup }
+  } catch (error) {
+    await cleanup()
+    throw error
+  }
+}
+
+const tpmModulePath = (): string => {
+  const path = modulePaths.find((candidate) => existsSync(candidate))
+  if (path === undefined) throw new Error(`tpm2-pkcs11 is not installed: none of ${modulePaths.join(", ")} is there`)
+  return path
+}
+
+const modulePaths = ["x86_64", "aarch64"].map((machine) => `/usr/lib/${machine}-linux-gnu/pkcs11/libtpm2_pkcs11.so`)
+
+const startTpm = async (dir: string, running: Array<ChildProcess>) => {
+  const start = (program: string, ...args: ReadonlyArray<string>): ChildProcess => {
+    const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: "ignore" })
+    child.on("error", () => undefined)
+    running.push(child)
+    return child
+  }
+  const port = await freePortPair()
+  const bus = join(dir, "bus")
+  const env = {
+    DBUS_SESSION_BUS_ADDRESS: `unix:path=${bus}`,
+    TPM2_PKCS11_STORE: join(dir, "store"),
+    TPM2_PKCS11_TCTI: "tabrmd:bus_type=session"
+  }
+  for (const folder of ["state", "store"]) mkdirSync(join(dir, folder))
+  writeFileSync(join(dir, "bus.conf"), busConfiguration(bus))
+  start("dbus-daemon", `--config-file=${join(dir, "bus.conf")}`, "--nofork")
+  const socket = (kind: string, at: number) => [`--${kind}`, `type=tcp,port=${at},bindaddr=127.0.0.1`]
+  const state = ["--tpmstate", `dir=${join(dir, "state")}`, "--flags", "not-need-init,startup-clear"]
+  const swtpm = start("swtpm", "socket", "--tpm2", ...socket("server", port), ...socket("ctrl", port + 1), ...state)
+  await until("dbus-daemon and swtpm", () => existsSync(bus) && isListening(port) && isListening(port + 1))
+  const user = process.getuid?.() === 0 ? ["--allow-root"] : []
+  start("tpm2-abrmd", ...user, "--session", `--tcti=swtpm:host=127.0.0.1,port=${port}`)
+  const module = { modulePath: tpmModulePath(), env, where: [] }
+  await until("tpm2-abrmd", () => succeeds(() => pkcs11Tool(module, "--list-slots").includes("Slot 0")))
+  return { env, swtpm }
+}
+
+/** As the stock session bus: without "eavesdrop" the broker is not heard. */
+const busConfiguration = (path: string): string => `<!DOCTYPE busconfig PUBLIC
+  "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:path=${path}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+`
+
+/** swtpm's commands go to one port and its control channel is the next one. */
+const freePortPair = async (): Promise<number> => {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 20_000)
+    if (!isListening(port) && !isListening(port + 1)) return port
+  }
+}
+
+/** Looked up, not tried: swtpm ends with its first connection. */
+const isListening = (port: number): boolean =>
+  readFileSync("/proc/net/tcp", "utf8").includes(
+    `:${port.toString(16).toUpperCase().padStart(4, "0")} 00000000:0000 0A`
+  )
+
+const until = async (what: string, isReady: () => boolean): Promise<void> => {
+  for (const startedAt = Date.now(); !isReady(); await pause(20))
+    if (Date.now() - startedAt > 10_000) throw new Error(`${what} did not start within 10 s; are they installed?`)
+}
+
+const succeeds = (work: () => boolean): boolean => {
+  try {
+    return work()
+  } catch {
+    // pkcs11-tool fails until the resource manager has its name on the bus.
+    return false
+  }
+}
+
+const ended = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) resolve()
+    else child.once("exit", () => resolve()).kill("SIGKILL")
+  })
