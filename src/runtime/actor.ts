@@ -62,7 +62,7 @@ export interface Behaviour<P extends Protocol, E = never, R = never> {
 /** `stop`: it stays down, and its address says so. `escalate`: the supervisor gives up. */
 export type Decision = "restart" | "stop" | "escalate"
 
-export interface ChildOptions<E> {
+export interface ChildOptions {
   /** `transient`: restarted when it failed. `temporary`: never. A permanent child that ends without failing has failed, too. */
   readonly restart: "permanent" | "transient" | "temporary"
   /** How long `init` may take. Default 10 s. */
@@ -71,13 +71,13 @@ export interface ChildOptions<E> {
   readonly stopWithin?: Duration.Input
   /** What becomes of waiting messages when it is restarted. Default `keep`. */
   readonly onRestart?: "keep" | "deadLetter"
-  readonly decide?: (cause: Cause.Cause<E | unknown>) => Decision
+  readonly decide?: (cause: Cause.Cause<unknown>) => Decision
   /** Whom it sends to; checked for missing actors and for circles when the tree starts. */
   readonly peers?: ReadonlyArray<AnyRef>
 }
 
 /** An actor and how it is supervised. */
-export interface ChildSpec<E, R> extends ChildOptions<E> {
+export interface ChildSpec<E, R> extends ChildOptions {
   readonly kind: "actor"
   readonly name: string
   // biome-ignore lint/suspicious/noExplicitAny: children of different protocols stand in one list
@@ -104,7 +104,7 @@ export const address = <P extends Protocol>(spec: {
 export const child = <P extends Protocol, E, R>(
   place: Address<P>,
   behaviour: Behaviour<P, E, R>,
-  options: ChildOptions<E>
+  options: ChildOptions
 ): ChildSpec<E, R> => ({
   ...options,
   kind: "actor",

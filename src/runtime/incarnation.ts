@@ -243,15 +243,17 @@ class Incarnation<E, R> {
   private context(): ActorContext<any> {
     return {
       self: this.options.self,
-      task: (_name, effect) => this.task(effect),
+      task: (name, effect) => this.task(name, effect),
       watch: (ref, on) => Effect.sync(() => this.watch(ref, on)),
       stop: Effect.sync(() => this.cell.bringToStop("drain"))
     }
   }
 
-  private task<A, E2, R2>(effect: Effect.Effect<A, E2, R2>): Effect.Effect<void, never, R2> {
+  private task<A, E2, R2>(name: string, effect: Effect.Effect<A, E2, R2>): Effect.Effect<void, never, R2> {
     // It outlives the message that began it, so it has no part in that message's deadline.
-    const unlimited = Effect.provideService(effect, CurrentDeadline, Number.POSITIVE_INFINITY)
+    const unlimited = Effect.provideService(effect, CurrentDeadline, Number.POSITIVE_INFINITY).pipe(
+      Effect.annotateLogs({ actor: this.cell.name, task: name })
+    )
     return Effect.map(Effect.forkIn(unlimited, this.scope), (fiber) => {
       fiber.addObserver((exit) => {
         if (Exit.isFailure(exit)) this.fail(exit.cause)

@@ -2,6 +2,7 @@
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { start } from "../../src/runtime/actor.ts"
+import type { Overflow } from "../../src/runtime/mailbox.ts"
 import type { Ask, Tell } from "../../src/runtime/protocol.ts"
 import { cellOf } from "../../src/runtime/ref.ts"
 import { passTime, settled, withTestClock } from "../support/test-clock.ts"
@@ -168,4 +169,34 @@ describe("an ask", () => {
         expect(yield* ref.offer("Note", "late")).toBe("refused")
       })
     ))
+
+  it("that is pushed out of a mailbox that drops its oldest is told so", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const ref = yield* counter({ policy: "drop", which: "oldest" })
+        const askers = yield* Effect.forEach([1, 2, 3], (n) =>
+          Effect.forkChild(Effect.exit(ref.ask("Count", n, within)))
+        )
+        const answers = yield* Fiber.joinAll(askers)
+        expect(answers).toMatchObject([{ _tag: "Failure" }, { _tag: "Failure" }, { value: 3 }])
+      })
+    ))
+
+  it("is never replaced by another with the same key", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const ref = yield* counter({ policy: "coalesce", key: (message) => message.tag }, 3)
+        const askers = yield* Effect.forEach([1, 2, 3], (n) => Effect.forkChild(ref.ask("Count", n, within)))
+        expect(yield* Fiber.joinAll(askers)).toEqual([1, 2, 3])
+      })
+    ))
 })
+
+type Counter = { readonly Count: Ask<number, number> }
+
+const counter = (overflow: Overflow, capacity = 1) =>
+  start<Counter, never, never>({
+    name: "counter",
+    mailbox: { capacity, overflow },
+    behaviour: { init: () => Effect.succeed({ Count: (n) => Effect.succeed(n) }) }
+  })

@@ -318,7 +318,7 @@ describe("a child that dies too often", () => {
     withTestClock(
       Effect.gen(function* () {
         const a = yield* place("a")
-        const options: ChildOptions<string> = { restart: "permanent", decide: () => "stop" }
+        const options: ChildOptions = { restart: "permanent", decide: () => "stop" }
         const handle = yield* supervise([child(a, worker([], "a"), options)])
         yield* Effect.exit(a.ref.ask("Crash", undefined, within))
         yield* passTime("1 minute")
@@ -348,9 +348,7 @@ describe("a child that ends without failing", () => {
       Effect.gen(function* () {
         const places = [yield* place("permanent"), yield* place("transient"), yield* place("temporary")] as const
         const handle = yield* supervise(
-          places.map((each) =>
-            child(each, worker([], each.ref.name), { restart: each.ref.name } as ChildOptions<string>)
-          )
+          places.map((each) => child(each, worker([], each.ref.name), { restart: each.ref.name } as ChildOptions))
         )
         for (const { ref } of places) yield* ref.tell("Finish", undefined)
         yield* passTime("5 seconds")
