@@ -125,14 +125,28 @@ const presentToken = (module: Pkcs11Module, slot: Handle): ReadonlyArray<HostTok
   }
 }
 
+/**
+ * False: the module says that somebody is logged in already, and says it again after a logout. The logout is there
+ * because otherwise this PIN would never have been looked at.
+ */
 const login = (module: Pkcs11Module, session: Handle, pin: string): boolean => {
-  try {
-    module.login(session, CKU_USER, pin)
-    return true
-  } catch (error) {
-    if (error instanceof ModuleFault && error.code === CKR_USER_ALREADY_LOGGED_IN) return false
-    throw error
+  const isLoggedIn = (): boolean => {
+    try {
+      module.login(session, CKU_USER, pin)
+      return true
+    } catch (error) {
+      if (error instanceof ModuleFault && error.code === CKR_USER_ALREADY_LOGGED_IN) return false
+      throw error
+    }
   }
+  if (isLoggedIn()) return true
+  try {
+    module.logout(session)
+  } catch (error) {
+    // A module that contradicts itself, or cannot log out, is asked once more all the same.
+    if (!(error instanceof ModuleFault)) throw error
+  }
+  return isLoggedIn()
 }
 
 const objects = (module: Pkcs11Module, session: Handle, asked: Asked<"objects">): ReadonlyArray<HostObject> => {

@@ -1,0 +1,315 @@
+/** Listing, creating and deleting keys, initialising tokens and changing PINs, on SoftHSM2. */
+import { execFileSync } from "node:child_process"
+import { createPublicKey } from "node:crypto"
+import { Effect } from "effect"
+import { describe, expect, it } from "vitest"
+import { defaultLimits } from "../../../src/actors/cryptoki/settings.ts"
+import type { KeyParameters } from "../../../src/messages/cryptoki.ts"
+import { printPkcs11Uri } from "../../../src/messages/pkcs11-uri.ts"
+import { by, isSignature, message, pin, run, startScripted, startSoftHsm, uri } from "./module-kit.ts"
+
+const within = { within: 60_000 }
+const pemOf = (der: Uint8Array): string =>
+  createPublicKey({ key: Buffer.from(der), format: "der", type: "spki" })
+    .export({ type: "spki", format: "pem" })
+    .toString()
+const p256: KeyParameters = { type: "ecdsa", curve: "p256" }
+
+describe("a new key", () => {
+  it.each([
+    [{ type: "ecdsa", curve: "p256" }, "sha256"],
+    [{ type: "ecdsa", curve: "p384" }, "sha384"],
+    [{ type: "rsa", bits: 2048 }, "sha256"],
+    [{ type: "rsa", bits: 3072 }, "sha256"],
+    [{ type: "rsa", bits: 4096 }, "sha256"]
+  ] as const)("of %o signs, and its public half belongs to it", (parameters, hash) =>
+    run(
+      Effect.gen(function* () {
+        const { ref, sign } = yield* startSoftHsm()
+        const created = yield* ref.ask("CreateKey", { token: {}, parameters, label: "new", id: undefined }, within)
+        expect(created.uri.id).toHaveLength(20)
+        const scheme = parameters.type === "rsa" ? "rsa_pkcs1_sha256" : undefined
+        const signature = yield* sign({ uri: created.uri }, scheme, 60_000)
+        expect(isSignature(signature, pemOf(created.publicKey), hash)).toBe(true)
+      })
+    )
+  )
+
+  it("is named as thin-edge names keys", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, token } = yield* startSoftHsm()
+        const id = Uint8Array.of(0, 0xff)
+        const created = yield* ref.ask("CreateKey", { token: {}, parameters: p256, label: "a key", id }, within)
+        expect(printPkcs11Uri(created.uri, { pin: "shown" })).toBe(
+          `pkcs11:model=SoftHSM%20v2;manufacturer=SoftHSM%20project;serial=${token.serial};token=my-token;id=%00%FF;object=a%20key`
+        )
+      })
+    ))
+
+  it("never leaves the token", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, directory } = yield* startSoftHsm()
+        yield* ref.ask("CreateKey", { token: {}, parameters: p256, label: "new", id: Uint8Array.of(9) }, within)
+        const args = ["--module", directory.modulePath, "--login", "--pin", "123456", "--list-objects", "--id", "09"]
+        const options = { env: { ...process.env, ...directory.env }, encoding: "utf8" } as const
+        const listed = execFileSync("pkcs11-tool", [...args, "--type", "privkey"], options)
+        expect(listed).toMatch(/Access:.*sensitive.*always sensitive, never extractable/)
+        expect(listed).toMatch(/Usage:\s+sign$/m)
+      })
+    ))
+
+  it("does not take an id that is there, and nothing is made", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, script } = yield* startScripted()
+        const order = { token: {}, parameters: p256, label: "new", id: Uint8Array.of(1) }
+        const refusal = yield* Effect.flip(ref.ask("CreateKey", order, within))
+        expect(refusal).toMatchObject({ _tag: "KeyExists", token: "my-token", id: "01" })
+        expect(script.calls("C_GenerateKeyPair")).toBe(0)
+      })
+    ))
+
+  it("is asked for with another template once, after a fault of the template only", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, script, token } = yield* startScripted()
+        const order = { token: {}, parameters: p256, label: "new", id: Uint8Array.of(0x51) }
+        script.set({ C_GenerateKeyPair: { code: "CKR_ATTRIBUTE_VALUE_INVALID" } })
+        expect(yield* Effect.flip(ref.ask("CreateKey", order, within))).toMatchObject({
+          _tag: "TokenError",
+          code: "CKR_ATTRIBUTE_VALUE_INVALID"
+        })
+        expect(script.calls("C_GenerateKeyPair")).toBe(2)
+        script.set({ C_GenerateKeyPair: { code: "CKR_ARGUMENTS_BAD" } })
+        yield* Effect.flip(ref.ask("CreateKey", order, within))
+        expect(script.calls("C_GenerateKeyPair")).toBe(3)
+        script.reset()
+        const created = yield* ref.ask("CreateKey", order, within)
+        expect(created.uri.serial).toBe(token.serial)
+        yield* ref.ask("DeleteKey", { key: { uri: created.uri } }, within)
+      })
+    ))
+
+  it("whose making was cut off is an unknown outcome, unless it is found", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, script } = yield* startScripted({ limits: { ...defaultLimits, generateMs: 700 } })
+        const order = { token: {}, parameters: p256, label: "new", id: Uint8Array.of(0x52) }
+        script.set({ C_GenerateKeyPair: { hang: true, times: 1 } })
+        expect(yield* Effect.flip(ref.ask("CreateKey", order, within))).toMatchObject({
+          _tag: "OutcomeUnknown",
+          operation: "create-key"
+        })
+      })
+    ))
+
+  it("goes to no token when several fit, and to none outside of the scope", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, directory, token } = yield* startSoftHsm({ settings: { scope: uri("pkcs11:model=SoftHSM%20v2") } })
+        directory.addToken({ label: "second" })
+        const order = { parameters: p256, label: "new", id: undefined }
+        const refusal = yield* Effect.flip(ref.ask("CreateKey", { token: {}, ...order }, within))
+        expect(refusal).toMatchObject({ _tag: "TokenAmbiguous", candidates: { length: 2 } })
+        const outside = by("pkcs11:model=Other")
+        expect(yield* Effect.flip(ref.ask("CreateKey", { token: outside, ...order }, within))).toMatchObject({
+          _tag: "OutsideScope"
+        })
+        yield* ref.ask("CreateKey", { token: by(`pkcs11:serial=${token.serial}`), ...order }, within)
+      })
+    ))
+})
+
+describe("the public key", () => {
+  it.each([true, false])("is the one that would sign (public object on the token: %s)", (publicObject) =>
+    run(
+      Effect.gen(function* () {
+        const { ref, key } = yield* startSoftHsm({ key: { kind: "rsa2048", publicObject } })
+        expect(pemOf(yield* ref.ask("PublicKey", { key: {} }, within))).toBe(key.publicKeyPem)
+      })
+    )
+  )
+
+  it("is shown without a PIN when a public object is there, and costs no login", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, script, key } = yield* startScripted()
+        const der = yield* ref.ask("PublicKey", { key: by("pkcs11:object=my-key;type=public") }, within)
+        expect(pemOf(der)).toBe(key.publicKeyPem)
+        expect(script.calls("C_Login")).toBe(0)
+      })
+    ))
+})
+
+describe("lists", () => {
+  it("tokens, those that wait to be initialised included, within the scope", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, token } = yield* startSoftHsm()
+        const listed = yield* ref.ask("ListTokens", undefined, within)
+        expect(listed).toEqual(
+          expect.arrayContaining([
+            expect.objectContaining({ label: "my-token", serial: token.serial, initialized: true }),
+            expect.objectContaining({ label: "", initialized: false })
+          ])
+        )
+      })
+    ))
+
+  it("keys that the URI allows, both halves, and needs the PIN", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref } = yield* startSoftHsm({ key: { kind: "rsa2048" } })
+        const listed = yield* ref.ask("ListKeys", { token: by("pkcs11:object=my-key") }, within)
+        expect(listed.map(({ kind, keyType, label }) => [kind, keyType, label])).toEqual([
+          ["private", "RSA", "my-key"],
+          ["public", "RSA", "my-key"]
+        ])
+        expect(yield* ref.ask("ListKeys", { token: by("pkcs11:object=none") }, within)).toEqual([])
+        expect(yield* Effect.flip(ref.ask("ListKeys", { token: by("pkcs11:", "999") }, within))).toMatchObject({
+          _tag: "PinRejected"
+        })
+      })
+    ))
+})
+
+describe("deleting", () => {
+  it("destroys both halves of one key and leaves the others", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, sign, token } = yield* startSoftHsm()
+        token.importKey({ id: "02", label: "other" })
+        const gone = yield* ref.ask("DeleteKey", { key: by("pkcs11:token=my-token;id=%01") }, within)
+        expect(gone).toHaveLength(2)
+        const left = yield* ref.ask("ListKeys", { token: {} }, within)
+        expect(left.map(({ label }) => label)).toEqual(["other", "other"])
+        expect(yield* Effect.flip(sign(by("pkcs11:id=%01")))).toMatchObject({ _tag: "KeyNotFound" })
+      })
+    ))
+
+  it("is refused when several keys match, when none is named, and outside of the scope", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, token } = yield* startSoftHsm({ settings: { scope: uri("pkcs11:object=my-key") } })
+        token.importKey({ id: "02" })
+        const refusal = (text: string) => Effect.flip(ref.ask("DeleteKey", { key: by(text) }, within))
+        expect(yield* refusal("pkcs11:object=my-key")).toMatchObject({
+          _tag: "KeyAmbiguous",
+          candidates: { length: 2 }
+        })
+        expect(yield* refusal("pkcs11:token=my-token")).toMatchObject({ _tag: "UriNotUsable" })
+        expect(yield* refusal("pkcs11:object=other")).toMatchObject({ _tag: "OutsideScope" })
+        expect(yield* ref.ask("ListKeys", { token: {} }, within)).toHaveLength(4)
+      })
+    ))
+})
+
+describe("initialising", () => {
+  it("makes a token that can be used at once, by its new slot and serial", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref } = yield* startSoftHsm()
+        const order = { token: {}, label: "ünï", soPin: pin("11111111"), pin: pin("2222") }
+        const made = yield* ref.ask("InitToken", order, within)
+        expect(made).toMatchObject({ label: "ünï", initialized: true, model: "SoftHSM v2" })
+        const listed = yield* ref.ask("ListTokens", undefined, within)
+        expect(listed).toContainEqual(made)
+        const token = { uri: made.uri, pin: pin("2222") }
+        yield* ref.ask("CreateKey", { token, parameters: p256, label: "k", id: undefined }, within)
+      })
+    ))
+
+  it("leaves a token alone that is initialised, and takes no label that does not fit", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, script } = yield* startScripted()
+        const order = { label: "new", soPin: pin("11111111"), pin: pin("2222") }
+        const named = by("pkcs11:token=my-token")
+        expect(yield* Effect.flip(ref.ask("InitToken", { token: named, ...order }, within))).toMatchObject({
+          _tag: "UriNotUsable"
+        })
+        const long = { ...order, token: {}, label: "ü".repeat(17) }
+        expect(yield* Effect.flip(ref.ask("InitToken", long, within))).toMatchObject({ _tag: "UriNotUsable" })
+        expect(script.calls("C_InitToken")).toBe(0)
+      })
+    ))
+})
+
+describe("changing the PIN", () => {
+  it("by the old one: the old one is refused from then on, the new one signs", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, sign } = yield* startSoftHsm()
+        yield* sign({})
+        yield* ref.ask("ChangePin", { token: {}, newPin: pin("777777"), by: { kind: "change" } }, within)
+        yield* sign(by("pkcs11:", "777777"))
+        expect(yield* Effect.flip(sign({}))).toMatchObject({ _tag: "PinRejected" })
+      })
+    ))
+
+  it("by a wrong old one is a refused PIN like any other", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, script } = yield* startScripted()
+        const order = { token: by("pkcs11:", "999999"), newPin: pin("777777"), by: { kind: "change" } } as const
+        expect(yield* Effect.flip(ref.ask("ChangePin", order, within))).toMatchObject({ reason: "incorrect" })
+        expect(yield* Effect.flip(ref.ask("ChangePin", order, within))).toMatchObject({ reason: "latched" })
+        expect(script.calls("C_SetPIN")).toBe(1)
+      })
+    ))
+
+  it("to one the token does not take is no mark against the old one", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, sign } = yield* startSoftHsm()
+        const order = { token: {}, newPin: pin("1"), by: { kind: "change" } } as const
+        expect(yield* Effect.flip(ref.ask("ChangePin", order, within))).toMatchObject({ reason: "invalid" })
+        yield* sign({})
+      })
+    ))
+
+  it("by the SO PIN lifts the latch, and a wrong SO PIN is tried once", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, sign } = yield* startSoftHsm({ settings: { defaultPin: undefined } })
+        for (const wrong of ["999999", "888888"]) yield* Effect.flip(sign(by("pkcs11:", wrong)))
+        const reset = (soPin: string) =>
+          ref.ask("ChangePin", { token: {}, newPin: pin("777777"), by: { kind: "reset", soPin: pin(soPin) } }, within)
+        expect(yield* Effect.flip(reset("00000000"))).toMatchObject({ reason: "incorrect" })
+        expect(yield* Effect.flip(reset("00000000"))).toMatchObject({ reason: "latched" })
+        yield* reset("12345678")
+        const signature = yield* sign(by("pkcs11:", "777777"))
+        expect(signature.length).toBeGreaterThan(message.length)
+      })
+    ))
+
+  it("that was cut off is an unknown outcome", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, script } = yield* startScripted({ limits: { ...defaultLimits, loginMs: 700 } })
+        script.set({ C_SetPIN: { hang: true, times: 1 } })
+        const order = { token: {}, newPin: pin("777777"), by: { kind: "change" } } as const
+        expect(yield* Effect.flip(ref.ask("ChangePin", order, within))).toMatchObject({
+          _tag: "OutcomeUnknown",
+          operation: "change-pin"
+        })
+      })
+    ))
+})
+
+describe("what another process made", () => {
+  it("is found without a restart, and a key that is merely missing costs one host only", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, token, events } = yield* startSoftHsm()
+        yield* sign({})
+        yield* Effect.flip(sign(by("pkcs11:id=%42")))
+        const made = token.importKey({ id: "42" })
+        expect(isSignature(yield* sign(by("pkcs11:id=%42")), made.publicKeyPem)).toBe(true)
+        for (const missing of ["%43", "%44", "%43"]) yield* Effect.flip(sign(by(`pkcs11:id=${missing}`)))
+        expect(events.filter(({ _tag }) => _tag === "HostReplaced").length).toBeLessThanOrEqual(1)
+      })
+    ))
+})
