@@ -75,7 +75,7 @@ export const targetOf = (pki: TestPki, port: number, changes: Partial<TlsTarget>
   serverName: "localhost",
   ca: pki.caPem,
   certificateChain: pki.deviceCertPem,
-  timeoutMs: 10_000,
+  timeoutMs: 60_000,
   ...changes
 })
 
