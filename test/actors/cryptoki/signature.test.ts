@@ -1,0 +1,112 @@
+/** From messages to what a token signs, and from what it gives to TLS signatures. Checked by OpenSSL. */
+import { constants, createPublicKey, generateKeyPairSync, privateEncrypt, sign, verify } from "node:crypto"
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import { p256, p384, p521 } from "../../../src/actors/cryptoki/ec-curve.ts"
+import { subjectPublicKeyInfo } from "../../../src/actors/cryptoki/public-key.ts"
+import { mechanismLadder, tlsSignature } from "../../../src/actors/cryptoki/signature.ts"
+
+const message = Buffer.from("CertificateVerify")
+const hex = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString("hex")
+
+describe("an ECDSA signature", () => {
+  it.each([
+    ["prime256v1", p256, "sha256"],
+    ["secp384r1", p384, "sha384"],
+    ["secp521r1", p521, "sha512"]
+  ] as const)("of %s verifies after its way from r|s to DER, whatever r and s are", (namedCurve, curve, hash) => {
+    const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve })
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 64 }), (content) => {
+        const raw = sign(hash, content, { key: privateKey, dsaEncoding: "ieee-p1363" })
+        const der = tlsSignature({ type: "EC", curve }, raw)
+        expect(der && verify(hash, content, publicKey, der)).toBe(true)
+      }),
+      { numRuns: 40 }
+    )
+  })
+
+  it("has INTEGERs as short as can be, with a zero in front of a high bit", () => {
+    const raw = Buffer.alloc(64)
+    raw[31] = 0x80
+    raw[63] = 0x01
+    expect(hex(tlsSignature({ type: "EC", curve: p256 }, raw))).toBe("30070202008002" + "0101")
+  })
+
+  it("of another length, or with a zero for r or s, is none", () => {
+    const key = { type: "EC", curve: p256 } as const
+    const full = Buffer.alloc(64, 7)
+    for (let length = 0; length < 64; length++) expect(tlsSignature(key, full.subarray(0, length))).toBeUndefined()
+    expect(tlsSignature(key, Buffer.alloc(65, 7))).toBeUndefined()
+    expect(tlsSignature(key, Buffer.concat([Buffer.alloc(32), Buffer.alloc(32, 7)]))).toBeUndefined()
+    expect(tlsSignature(key, Buffer.concat([Buffer.alloc(32, 7), Buffer.alloc(32)]))).toBeUndefined()
+  })
+})
+
+describe("an RSA signature", () => {
+  it("is as long as the modulus, or none", () => {
+    const key = { type: "RSA", size: 256 } as const
+    expect(tlsSignature(key, Buffer.alloc(256, 1))).toHaveLength(256)
+    expect(tlsSignature(key, Buffer.alloc(255, 1))).toBeUndefined()
+    expect(tlsSignature(key, Buffer.alloc(257, 1))).toBeUndefined()
+  })
+
+  it.each(["sha256", "sha384", "sha512"] as const)("by PKCS#1 with %s pads the DigestInfo OpenSSL expects", (hash) => {
+    const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 })
+    const [rung] = mechanismLadder(`rsa_pkcs1_${hash}`, message)
+    const signature = privateEncrypt({ key: privateKey, padding: constants.RSA_PKCS1_PADDING }, rung?.input ?? message)
+    expect(verify(hash, message, publicKey, signature)).toBe(true)
+  })
+
+  it("by PSS is tried with the hash in the token first, then with our own, and a salt as long as the hash", () => {
+    const ladder = mechanismLadder("rsa_pss_rsae_sha384", message)
+    expect(ladder.map(({ mechanism, pss, input }) => [mechanism, pss, input.length])).toEqual([
+      [0x44, { hash: 0x260, mgf: 3, saltLength: 48 }, message.length],
+      [0x0d, { hash: 0x260, mgf: 3, saltLength: 48 }, 48]
+    ])
+  })
+})
+
+describe("a public key", () => {
+  const none = { curve: undefined, point: undefined, modulus: undefined, exponent: undefined }
+
+  it.each(["prime256v1", "secp384r1", "secp521r1"] as const)(
+    "on %s is put together from a wrapped and from a bare point",
+    (namedCurve) => {
+      const { publicKey } = generateKeyPairSync("ec", { namedCurve })
+      const { x = "", y = "" } = publicKey.export({ format: "jwk" })
+      const point = Buffer.concat([Buffer.of(4), Buffer.from(x, "base64url"), Buffer.from(y, "base64url")])
+      const wrapped = Buffer.concat([
+        Buffer.from(point.length < 128 ? [4, point.length] : [4, 0x81, point.length]),
+        point
+      ])
+      const curve = { prime256v1: p256, secp384r1: p384, secp521r1: p521 }[namedCurve].oid
+      const expected = publicKey.export({ format: "der", type: "spki" }).toString("hex")
+      expect(hex(subjectPublicKeyInfo({ ...none, curve, point }))).toBe(expected)
+      expect(hex(subjectPublicKeyInfo({ ...none, curve, point: wrapped }))).toBe(expected)
+    }
+  )
+
+  it("of RSA is put together from modulus and exponent, with or without leading zeros", () => {
+    const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 })
+    const { n = "", e = "" } = publicKey.export({ format: "jwk" })
+    const [modulus, exponent] = [Buffer.from(n, "base64url"), Buffer.from(e, "base64url")]
+    const expected = publicKey.export({ format: "der", type: "spki" }).toString("hex")
+    expect(hex(subjectPublicKeyInfo({ ...none, modulus, exponent }))).toBe(expected)
+    const padded = Buffer.concat([Buffer.of(0), modulus])
+    expect(hex(subjectPublicKeyInfo({ ...none, modulus: padded, exponent }))).toBe(expected)
+    expect(() => createPublicKey({ key: Buffer.from(expected, "hex"), format: "der", type: "spki" })).not.toThrow()
+  })
+
+  it("is not made of what is too little or no point of the curve", () => {
+    expect(subjectPublicKeyInfo(none)).toBeUndefined()
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 80 }), (point) => {
+        const made = subjectPublicKeyInfo({ ...none, curve: p256.oid, point })
+        const isPoint = point.length === 65 && point[0] === 4
+        const isWrapped = point.length === 67 && point[0] === 4 && point[1] === 65 && point[2] === 4
+        expect(made !== undefined).toBe(isPoint || isWrapped)
+      })
+    )
+  })
+})
