@@ -27,7 +27,9 @@ export interface TestBroker {
   /** Waits until `count` lines match, and answers them. */
   readonly waitForLog: (pattern: RegExp, count?: number) => Promise<ReadonlyArray<string>>
   readonly kill: () => Promise<void>
-  /** SIGTERM and a new process. */
+  /** SIGTERM: it stores what it knows. */
+  readonly halt: () => Promise<void>
+  /** `halt` if it runs, and a new process. */
   readonly restart: () => Promise<void>
   readonly stop: () => Promise<void>
 }
@@ -71,6 +73,7 @@ const brokerAt = (dir: string, port: number, log: BrokerLog, first: ChildProcess
     log: () => log.lines,
     waitForLog: (pattern, count = 1) => log.waitFor(pattern, count),
     kill: () => end("SIGKILL"),
+    halt: () => end("SIGTERM"),
     restart: async () => {
       await end("SIGTERM")
       running = await launch(dir, log)

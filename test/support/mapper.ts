@@ -1,0 +1,68 @@
+/** A mapper in this process: settings from a real tedge.toml, a fake token, brokers of the test's choice. */
+import { mkdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { Effect, type Scope } from "effect"
+import { configBehaviour, configMailbox } from "../../src/actors/config/config-actor.ts"
+import { configPlace } from "../../src/actors/config/read-sources.ts"
+import type { Connect } from "../../src/actors/mqtt/connection.ts"
+import { type Mapper, startMapper } from "../../src/cli/mapper/mapper-graph.ts"
+import { type MapperPlan, planMapper } from "../../src/cli/mapper/mapper-plan.ts"
+import type { CloudName } from "../../src/messages/connect.ts"
+import type { CryptokiEvent, CryptokiProtocol } from "../../src/messages/cryptoki.ts"
+import { start } from "../../src/runtime/actor.ts"
+import { Channel } from "../../src/runtime/channel.ts"
+import type { ActorRef } from "../../src/runtime/protocol.ts"
+import { type FakeToken, fakeToken } from "./fake-token.ts"
+
+/** The plan that a tedge.toml with these lines gives. Its directory gets the file. */
+export const planFrom = (dir: string, toml: string, cloud: CloudName = "c8y") =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      mkdirSync(join(dir, "run", "lock"), { recursive: true })
+      writeFileSync(join(dir, "tedge.toml"), `[config]\nversion = "2"\n[run]\npath = "${join(dir, "run")}"\n${toml}`)
+      const place = configPlace({ configDir: dir, workingDir: dir, environment: {} })
+      const writing = { locked: <A, E>(_file: string, work: Effect.Effect<A, E>) => work, changed: () => Effect.void }
+      const config = yield* start({
+        name: "config",
+        mailbox: configMailbox,
+        behaviour: configBehaviour(place, writing)
+      })
+      const { settings } = yield* config.ask("ReadCloudSettings", { cloud, profile: null }, { within: "10 seconds" })
+      return yield* planMapper(settings)
+    })
+  )
+
+export interface TestMapper extends Mapper {
+  readonly token: FakeToken
+}
+
+/** `token.plug()` is told to the mapper, as CryptokiActor does it. */
+export const startTestMapper = (options: {
+  readonly plan: MapperPlan
+  readonly connect: (cryptoki: ActorRef<CryptokiProtocol>) => Connect
+  readonly token?: (onEvent: (event: CryptokiEvent) => void) => FakeToken
+}): Effect.Effect<TestMapper, unknown, Scope.Scope> =>
+  Effect.gen(function* () {
+    const cryptokiEvents = Channel.make<CryptokiEvent>("cryptoki")
+    const makeToken = options.token ?? ((onEvent) => fakeToken({ defaultPin: "123456", onEvent }))
+    const token = makeToken((event) => cryptokiEvents.offer(event))
+    const mapper = yield* startMapper({
+      plan: options.plan,
+      cryptoki: token.behaviour,
+      cryptokiMailbox: { capacity: 64, overflow: { policy: "refuse" } },
+      cryptokiEvents,
+      connect: options.connect
+    })
+    return { ...mapper, token }
+  })
+
+/** Waits of milliseconds instead of seconds. */
+export const impatient = (plan: MapperPlan): MapperPlan => {
+  const backOff = { initialMs: 20, maximumMs: 100, resetAfterMs: 1_000 }
+  return {
+    ...plan,
+    localLink: { ...plan.localLink, backOff },
+    serviceLink: { ...plan.serviceLink, backOff },
+    cloudLink: { ...plan.cloudLink, backOff }
+  }
+}
