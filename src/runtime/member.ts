@@ -37,6 +37,7 @@ export const actorMember = (spec: ChildSpec<any, any>, services: Context.Context
   const startWithin = spec.startWithin ?? START_WITHIN
   let running: RunningActor | undefined
   let isStopping = false
+  let wasStarted = false
 
   const stop = (mode: StopMode) =>
     Effect.gen(function* () {
@@ -49,7 +50,9 @@ export const actorMember = (spec: ChildSpec<any, any>, services: Context.Context
   const start = ({ onReady, onEnded }: MemberListener) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
-        if (spec.onRestart === "deadLetter") cell.discardWaiting()
+        // What was sent before the first start was sent to this incarnation.
+        if (wasStarted && spec.onRestart === "deadLetter") cell.discardWaiting()
+        wasStarted = true
         cell.reopen()
         isStopping = false
         const launched = yield* launchIn(spec, services)
