@@ -1,7 +1,9 @@
 /** Which actors a command of `tedge` needs: started for it, stopped when its scope closes. */
+import { chownSync } from "node:fs"
 import { Effect, Schedule, type Scope } from "effect"
 import { configBehaviour, configMailbox } from "../actors/config/config-actor.ts"
 import type { ConfigWriting } from "../actors/config/edit-file.ts"
+import { fileOwner } from "../actors/config/file-owner.ts"
 import { configPlace } from "../actors/config/read-sources.ts"
 import { connectBehaviour, connectMailbox } from "../actors/connect/connect-actor.ts"
 import { connectWith } from "../actors/mqtt/connection.ts"
@@ -84,9 +86,20 @@ export const startConnectActor = (
           : logCryptokiEvent(event)
     })
     const session = yield* startSession(cryptoki)
-    const peers = { config, session, services: openServices, show, findExecutable }
+    const giveToService = (path: string) => giveTo(settings.configDir, path)
+    const peers = { config, session, services: openServices, show, giveToService, findExecutable }
     return yield* Actor.start({ name: "connect", mailbox: connectMailbox, behaviour: connectBehaviour(peers) })
   })
+
+/** Services run as the user of system.toml. Without root, or without such a user, files stay whose they are. */
+const giveTo = (configDir: string, path: string): Effect.Effect<void> =>
+  Effect.try({
+    try: () => {
+      const owner = fileOwner(configDir)
+      if (owner.kind === "owner") chownSync(path, owner.uid, owner.gid)
+    },
+    catch: (error) => (error instanceof Error ? error.message : String(error))
+  }).pipe(Effect.catch((detail) => Effect.logWarning(`Failed to change ownership: ${detail}`)))
 
 const logCryptokiEvent = (event: CryptokiEvent): Effect.Effect<void> => {
   const { level, text } = explainCryptokiEvent(event)

@@ -144,10 +144,17 @@ export type Note =
   | { readonly _tag: "CheckAttemptFailed"; readonly attempt: number; readonly of: number }
   | { readonly _tag: "BrokerNotOurs"; readonly port: number }
   | { readonly _tag: "TokenWaits"; readonly token: string }
+  | { readonly _tag: "NewCertificateUsed"; readonly path: string }
+  | { readonly _tag: "NewCertificateUnused"; readonly path: string }
+
+/** `unused`: connected, but not with the certificate that waits to replace the present one. */
+export interface Connected {
+  readonly newCertificate: "none" | "used" | "unused"
+}
 
 export type ConnectProtocol = {
-  readonly Connect: Ask<CloudSelector & { readonly offline: boolean }, void, ConnectRefusal>
-  readonly Reconnect: Ask<CloudSelector & { readonly offline: boolean }, void, ConnectRefusal>
+  readonly Connect: Ask<CloudSelector & { readonly offline: boolean }, Connected, ConnectRefusal>
+  readonly Reconnect: Ask<CloudSelector & { readonly offline: boolean }, Connected, ConnectRefusal>
   readonly Disconnect: Ask<CloudSelector, void, ConnectRefusal>
   readonly Test: Ask<CloudSelector, void, ConnectRefusal>
 }

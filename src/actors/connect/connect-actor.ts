@@ -10,6 +10,7 @@ import { Effect } from "effect"
 import {
   AlreadyConnected,
   type CloudSelector,
+  type Connected,
   type ConnectProtocol,
   type ConnectRefusal,
   NotConnected
@@ -45,29 +46,31 @@ interface Wanted extends CloudSelector {
   readonly offline: boolean
 }
 
-const connect = (peers: ConnectPeers, wanted: Wanted): Steps =>
+const connect = (peers: ConnectPeers, wanted: Wanted): Effect.Effect<Connected, ConnectRefusal> =>
   Effect.gen(function* () {
     const connection = yield* open(peers, wanted)
     const valid = yield* validate(peers, connection)
     yield* refuseIfConnected(connection)
     yield* showSummary(peers, valid, "connect")
-    yield* transaction(peers.show, (undo) => setUp(peers, valid, wanted.offline, undo))
+    const connected = yield* transaction(peers.show, (undo) => setUp(peers, valid, wanted.offline, undo))
     yield* verify(peers, valid, wanted.offline)
+    return connected
   })
 
-const reconnect = (peers: ConnectPeers, wanted: Wanted): Steps =>
+const reconnect = (peers: ConnectPeers, wanted: Wanted): Effect.Effect<Connected, ConnectRefusal> =>
   Effect.gen(function* () {
     const connection = yield* open(peers, wanted)
     const valid = yield* validate(peers, connection)
-    yield* transaction(peers.show, (undo) =>
+    const connected = yield* transaction(peers.show, (undo) =>
       Effect.gen(function* () {
         yield* peers.show({ _tag: "TitleShown", text: `Disconnecting from ${connection.cloud.displayName}` })
         yield* disconnectFlow(peers, connection, undo)
         yield* showSummary(peers, valid, "reconnect")
-        yield* setUp(peers, valid, wanted.offline, undo)
+        return yield* setUp(peers, valid, wanted.offline, undo)
       })
     )
     yield* verify(peers, valid, wanted.offline)
+    return connected
   })
 
 const disconnect = (peers: ConnectPeers, wanted: CloudSelector): Steps =>

@@ -1,6 +1,6 @@
 /** The steps of `tedge connect`, in the order users see them. Source: hsm-support, transcript of `tedge reconnect c8y`. */
 import { Effect, Schedule } from "effect"
-import type { ConnectRefusal } from "../../messages/connect.ts"
+import type { Connected, ConnectRefusal } from "../../messages/connect.ts"
 import type { MqttMessage } from "../../messages/mqtt.ts"
 import { mapperService, type ValidConnection } from "./connection.ts"
 import type { ConnectPeers } from "./peers.ts"
@@ -8,6 +8,7 @@ import { checkConnection } from "./steps/check-connection.ts"
 import { checkTenant } from "./steps/check-tenant.ts"
 import { createDevice } from "./steps/create-device.ts"
 import { enableAgent, enableMapper } from "./steps/enable-services.ts"
+import { hasPendingCertificate, promoteCertificate } from "./steps/promote-certificate.ts"
 import { startBroker } from "./steps/start-broker.ts"
 import { markVerified } from "./steps/write-mosquitto-files.ts"
 import { summary } from "./summary.ts"
@@ -29,11 +30,13 @@ export const setUp = (
   connection: ValidConnection,
   offline: boolean,
   undo: OnFailure
-): Effect.Effect<void, ConnectRefusal> =>
+): Effect.Effect<Connected, ConnectRefusal> =>
   Effect.gen(function* () {
-    yield* makeDeviceKnown(peers, connection, offline, undo)
+    const newCertificate = offline ? yield* skipCloud(peers, connection) : yield* meetCloud(peers, connection, undo)
     yield* startBroker(peers, connection, undo)
+    yield* giveToService(peers, connection)
     yield* enableMapper(peers, connection, undo)
+    return { newCertificate }
   })
 
 /**
@@ -52,24 +55,43 @@ export const verify = (
     yield* enableAgent(peers, connection)
   })
 
-const makeDeviceKnown = (
+/** What is done with the cloud directly, as the device. */
+const meetCloud = (
   peers: ConnectPeers,
   connection: ValidConnection,
-  offline: boolean,
   undo: OnFailure
-): Effect.Effect<void, ConnectRefusal> =>
+): Effect.Effect<Connected["newCertificate"], ConnectRefusal> =>
   Effect.gen(function* () {
     const { cloud, services } = connection
-    if (!cloud.createsDevice) return
-    if (offline) return yield* skipped(peers, `device creation in ${cloud.displayName} cloud`)
     const mapper = mapperService(connection)
     if (yield* services.isActive(mapper)) {
       // Both have the device's client id: the cloud would cut one off for the other.
       yield* undo(services.start(mapper))
       yield* services.stop(mapper)
     }
-    yield* step(peers.show, `Creating device in ${cloud.displayName} cloud`, createDevice(peers, connection))
+    const newCertificate = yield* promoteCertificate(peers, connection)
+    if (cloud.createsDevice)
+      yield* step(peers.show, `Creating device in ${cloud.displayName} cloud`, createDevice(peers, connection))
+    return newCertificate
   })
+
+/** The present certificate stays, and a renewed one goes on waiting: nothing failed. */
+const skipCloud = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<"none"> =>
+  Effect.gen(function* () {
+    const { cloud } = connection
+    if (hasPendingCertificate(connection)) yield* skipped(peers, "new device certificate validation")
+    if (cloud.createsDevice) yield* skipped(peers, `device creation in ${cloud.displayName} cloud`)
+    return "none" as const
+  })
+
+/** The mapper runs as another user; it must be able to read what the device shows. */
+const giveToService = (peers: ConnectPeers, { auth, settings }: ValidConnection): Effect.Effect<void> => {
+  if (auth.kind !== "certificate") return Effect.void
+  const { certPath, keyPath } = settings.cloud.device
+  return Effect.forEach(settings.cryptoki.mode === "off" ? [certPath, keyPath] : [certPath], peers.giveToService, {
+    discard: true
+  })
+}
 
 const check = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {

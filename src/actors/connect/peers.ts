@@ -15,6 +15,8 @@ export interface ConnectPeers {
   readonly services: (settings: Settings) => Effect.Effect<ServiceManager, SystemFileInvalid | ConfigRefusal>
   /** Shows a line of the transcript. */
   readonly show: (event: StepEvent) => Effect.Effect<void>
+  /** Makes a file that of the user the services run as; what goes wrong is only worth a warning. */
+  readonly giveToService: (path: string) => Effect.Effect<void>
   /** Path of an executable on PATH. */
   readonly findExecutable: (name: string) => string | undefined
 }

@@ -3,6 +3,7 @@
  *
  * Whether key and certificate belong together is seen by the TLS layer before it sends anything.
  */
+import { existsSync } from "node:fs"
 import { Clock, Effect, type Redacted } from "effect"
 import { neededId, neededSetting } from "../../messages/config.ts"
 import {
@@ -19,6 +20,7 @@ import { readCredentials } from "./basic-credentials.ts"
 import { certificateDates } from "./certificate-dates.ts"
 import type { Auth, Connection, ValidConnection } from "./connection.ts"
 import type { ConnectPeers } from "./peers.ts"
+import { pendingPath } from "./steps/promote-certificate.ts"
 
 export const validate = (peers: ConnectPeers, connection: Connection): Effect.Effect<ValidConnection, ConnectRefusal> =>
   Effect.gen(function* () {
@@ -79,6 +81,8 @@ const checkIdentity = ({ cloud, cryptoki }: CloudSettings, deviceId: string): Ef
     const path = cloud.device.certPath
     const { notBefore, notAfter } = yield* certificateDates(path, deviceId)
     const now = yield* Clock.currentTimeMillis
+    // A renewed certificate is tried first: with it the old one may have ended.
+    if (existsSync(pendingPath(path))) return
     if (notAfter.getTime() < now)
       return yield* new CertificateNotValid({ path, reason: "expired", at: notAfter.toISOString() })
     if (notBefore.getTime() > now)

@@ -23,6 +23,10 @@ export const explainNote = (note: Note): NoteText => {
       return info(`the broker that listens on port ${note.port} was not started by tedge: it is left as it is`)
     case "TokenWaits":
       return info(`waiting for the token '${note.token}': it may want to be touched`)
+    case "NewCertificateUsed":
+      return plain(`The new certificate is now the active certificate ${note.path}`)
+    case "NewCertificateUnused":
+      return plain(`  => keep using the current certificate unchanged ${note.path}`)
     case "LeftRunning": {
       const words = note.profile === undefined ? note.cloud : `${note.cloud} --profile ${note.profile}`
       return info(
@@ -31,6 +35,9 @@ export const explainNote = (note: Note): NoteText => {
     }
   }
 }
+
+/** The end of a command that came to its goal in another way than was asked for. */
+export const explainOldCertificate = "Successfully connected, however not using the new certificate"
 
 const info = (text: string): NoteText => ({ style: "info", text })
 

@@ -1,5 +1,5 @@
 /** The commands of ConnectActor: what is done, in which order, and what a failed step leaves behind. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
@@ -24,7 +24,7 @@ beforeEach(() => {
 const within = { within: "1 hour" } as const
 const c8y = { cloud: "c8y", profile: undefined, offline: false } as const
 
-type Command = (connect: ActorRef<ConnectProtocol>) => Effect.Effect<void, ConnectRefusal>
+type Command = (connect: ActorRef<ConnectProtocol>) => Effect.Effect<unknown, ConnectRefusal>
 
 const connect: Command = (actor) => actor.ask("Connect", c8y, within)
 const connectOffline: Command = (actor) => actor.ask("Connect", { ...c8y, offline: true }, within)
@@ -99,6 +99,11 @@ describe("connect", () => {
       "cloud s/uat",
       "cloud close"
     ])
+  })
+
+  it("lets the services read the certificate; there is no key file to read", async () => {
+    await run(connect)
+    expect(bench.given).toEqual([pki.deviceCertFile])
   })
 
   it("takes a device that exists for created", async () => {
@@ -274,6 +279,51 @@ describe("connect, when the check fails", () => {
     bench.world.bridgeHealth = '{"status":"up"}'
     expect(await run(connect)).toBeUndefined()
     expect((await run(connect))?._tag).toBe("AlreadyConnected")
+  })
+})
+
+describe("a renewed certificate that waits", () => {
+  let present: string
+  let pending: string
+  beforeEach(() => {
+    present = join(bench.dir, "device.pem")
+    pending = `${present}.new`
+    writeFileSync(present, readFileSync(pki.deviceCertFile))
+    writeFileSync(pending, `${readFileSync(pki.deviceCertFile)}# renewed\n`)
+    bench = makeBench(bench.dir, present)
+  })
+  const connected = async () => Effect.runPromise(bench.run((actor) => actor.ask("Connect", c8y, within)))
+  const files = () => [readFileSync(present, "utf8").includes("# renewed"), existsSync(pending)]
+
+  it("is used after a connection with it has succeeded", async () => {
+    expect(await connected()).toEqual(Exit.succeed({ newCertificate: "used" }))
+    expect(files()).toEqual([true, false])
+    expect(lines().slice(0, 2)).toEqual([`Validating new certificate: ${pending} ✓`, "note NewCertificateUsed"])
+  })
+
+  it("is left waiting when the cloud refuses it, five times; the present one connects", async () => {
+    bench.world.newCertificateRefused = portClosed
+    expect(await runPatiently(connect)).toBeUndefined()
+    expect(files()).toEqual([false, true])
+    expect(lines().slice(0, 3)).toEqual([
+      `Validating new certificate: ${pending} ✗ DialFailed`,
+      "note NewCertificateUnused",
+      "Creating device in Cumulocity cloud ✓"
+    ])
+    expect(bench.traffic.filter((line) => line === "refused .new")).toHaveLength(5)
+  })
+
+  it("is not tried without the cloud", async () => {
+    expect(await run(connectOffline)).toBeUndefined()
+    expect(files()).toEqual([false, true])
+  })
+
+  it("lets a device connect whose present certificate has expired", async () => {
+    const expired = testPki({ deviceValidity: "expired" })
+    writeFileSync(present, readFileSync(expired.deviceCertFile))
+    expired.remove()
+    expect(await run(connect)).toBeUndefined()
+    expect(files()).toEqual([true, false])
   })
 })
 

@@ -21,6 +21,7 @@ export interface World {
   /** The answer to CONNECT; undefined: accepted. */
   cloudRefuses: MqttRefusal | undefined
   brokerRefuses: MqttRefusal | undefined
+  newCertificateRefused: MqttRefusal | undefined
   /** Sent on `s/e` for the device's creation. */
   creationError: string | undefined
   /** Retained health of the bridge; undefined: it has said nothing. */
@@ -45,6 +46,8 @@ export interface Bench {
   /** What went through sessions: `cloud open`, `cloud s/us 100,…`, `local close`. */
   readonly traffic: Array<string>
   readonly events: Array<StepEvent>
+  /** Files made those of the services' user. */
+  readonly given: Array<string>
   readonly markerPath: string
   readonly marker: () => string | undefined
   readonly settings: (toml: string) => void
@@ -61,6 +64,7 @@ export const makeBench = (dir: string, certFile: string): Bench => {
   const world: World = {
     cloudRefuses: undefined,
     brokerRefuses: undefined,
+    newCertificateRefused: undefined,
     creationError: undefined,
     bridgeHealth: '{"status":"up"}',
     token: `71,${jwt({ iss: "t.example" })}`,
@@ -74,6 +78,7 @@ export const makeBench = (dir: string, certFile: string): Bench => {
   const enabled = new Set<string>()
   const traffic: Array<string> = []
   const events: Array<StepEvent> = []
+  const given: Array<string> = []
   const markerPath = join(dir, "mosquitto-conf", "c8y-bridge.conf")
   const settings = (toml: string): void =>
     writeFileSync(
@@ -109,6 +114,7 @@ export const makeBench = (dir: string, certFile: string): Bench => {
               session,
               services: () => Effect.succeed(services),
               show: (event) => Effect.sync(() => void events.push(event)),
+              giveToService: (path) => Effect.sync(() => void given.push(path)),
               findExecutable: (name) => (world.installed.has(name) ? executable(dir, name) : undefined)
             })
           })
@@ -117,7 +123,7 @@ export const makeBench = (dir: string, certFile: string): Bench => {
       )
     )
   const marker = () => (existsSync(markerPath) ? readFileSync(markerPath, "utf8") : undefined)
-  return { dir, world, commands, active, enabled, traffic, events, markerPath, marker, settings, run }
+  return { dir, world, commands, active, enabled, traffic, events, given, markerPath, marker, settings, run }
 }
 
 const executable = (dir: string, name: string): string => {
@@ -182,6 +188,11 @@ const fakeSession = (world: World, traffic: Array<string>): Behaviour<MqttSessio
           Effect.gen(function* () {
             side = target.tls === undefined ? "local" : "cloud"
             inbox = yield* Queue.unbounded<MqttMessage, MqttRefusal>()
+            const certificate = target.tls?.identity.kind === "none" ? "" : (target.tls?.identity.certPath ?? "")
+            if (certificate.endsWith(".new") && world.newCertificateRefused !== undefined) {
+              traffic.push("refused .new")
+              return yield* Effect.fail(world.newCertificateRefused)
+            }
             const refusal = side === "cloud" ? world.cloudRefuses : world.brokerRefuses
             if (refusal !== undefined) return yield* Effect.fail(refusal)
             traffic.push(`${side} open`)
