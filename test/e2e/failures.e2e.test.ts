@@ -71,7 +71,8 @@ describe("a connect that cannot succeed", { timeout: 150_000 }, () => {
     const { code, stderr } = await connect()
     await device.cloud.trustOnly(device.ca.certificate)
     expect(code).toBe(1)
-    expect(stderr).toMatch(/error: .*certificate/i)
+    // Without any distance to the cloud its reset can overtake its alert.
+    expect(stderr).toMatch(/error: .*(did not recognise the device certificate|closed the connection)/)
     await expectNothingLeft()
   })
 
