@@ -58,7 +58,8 @@ export class TlsSignerStream extends Duplex {
       return
     }
     this.#timer = setTimeout(() => this.destroy(new TlsError("ERR_TLS_TIMEOUT", this.#phase)), target.timeoutMs)
-    if (target.socket) this.#startHandshake()
+    if (target.socket?.destroyed) this.destroy(new TlsError("ECONNRESET", this.#phase))
+    else if (target.socket) this.#startHandshake()
   }
 
   #listen(socket: Duplex): void {

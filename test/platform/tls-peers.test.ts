@@ -1,5 +1,6 @@
 /** Servers that are not who they should be, or misbehave: each ends in one error that says what it was. */
 import { generateKeyPairSync, randomBytes } from "node:crypto"
+import { once } from "node:events"
 import { type AddressInfo, createServer, connect as dial, type Server, type Socket } from "node:net"
 import { Duplex } from "node:stream"
 import { afterAll, afterEach, describe, expect, it } from "vitest"
@@ -186,6 +187,19 @@ describe("a server that", () => {
     const server = await rawServer((socket) => socket.resume())
     const failed = failureOf(connectTls(targetOf(pki, server.port, { timeoutMs: 200 }), sign))
     expect(await failed).toMatchObject({ code: "ERR_TLS_TIMEOUT", reason: "handshake" })
+    await server.close()
+  })
+
+  it("has gone before we begin", async () => {
+    const server = await rawServer((socket) => socket.resume())
+    const socket = dial(server.port, "127.0.0.1")
+    await once(socket, "connect")
+    socket.destroy()
+    await once(socket, "close")
+    expect(await failureOf(connectTls(targetOf(pki, server.port, { socket }), sign))).toMatchObject({
+      code: "ECONNRESET",
+      reason: "dialling"
+    })
     await server.close()
   })
 
