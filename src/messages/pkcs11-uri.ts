@@ -217,12 +217,7 @@ const printField = (uri: Pkcs11Uri, attribute: string, field: Field): ReadonlyAr
 const escaped = (byte: number): string => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`
 
 const percentEncoded = (text: string): string =>
-  [...Buffer.from(text, "utf8")]
-    .map((byte) => {
-      const character = String.fromCharCode(byte)
-      return /[A-Za-z0-9-]/.test(character) ? character : escaped(byte)
-    })
-    .join("")
+  text.replace(/[^A-Za-z0-9-]+/g, (part) => [...Buffer.from(part, "utf8")].map(escaped).join(""))
 
 /** Undefined when a percent sign is not followed by two hex digits. */
 const percentDecoded = (text: string): Uint8Array | undefined => {

@@ -20,7 +20,10 @@ const firstDescriptor = 3
 /** More is nonsense, and would make us look at descriptors that are something else. */
 const mostDescriptors = 64
 
-/** Serves on a listening UNIX socket that is open already. */
+/**
+ * Serves on a listening UNIX socket that is open already. Once: to stop listening closes the descriptor, so a service
+ * that fails has to end, and systemd starts it anew with the same socket.
+ */
 export const listenOnDescriptor =
   (descriptor: number): Listen =>
   (prepare) =>

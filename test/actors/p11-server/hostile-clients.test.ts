@@ -108,6 +108,21 @@ describe("the signing service", () => {
       })
     ))
 
+  it("leaves room for others when one user takes all it may", () => {
+    let uid = 1000
+    const clientOf = () => ({ uid, gid: uid, pid: 1 })
+    return withServed({ limits: { connectionsPerUser: 2, readMs: 10_000 }, spec: { clientOf } }, (kit) =>
+      Effect.gen(function* () {
+        const greedy = [rawClient(kit.socketPath), rawClient(kit.socketPath)]
+        yield* untilStatus(kit, ({ connections }) => connections === 2)
+        expect(yield* signs(kit)).toMatchObject({ _tag: "Error", message: "too many connections; try again" })
+        uid = 1001
+        expect(yield* signs(kit)).toMatchObject({ _tag: "SignResponse" })
+        for (const { socket } of greedy) socket.destroy()
+      })
+    )
+  })
+
   it("serves many at once, while the token is slow", () =>
     withServed({}, (kit) =>
       Effect.gen(function* () {

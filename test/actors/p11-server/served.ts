@@ -12,7 +12,7 @@ import {
   type P11ServerProtocol
 } from "../../../src/messages/p11-server.ts"
 import { decodeFrame, encodeFrame, type Frame } from "../../../src/messages/wire/frame1.ts"
-import { start } from "../../../src/runtime/actor.ts"
+import { type Behaviour, start } from "../../../src/runtime/actor.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
 import { type FakeToken, fakeToken } from "../../support/fake-token.ts"
 import { makeTempDir, removeTempDir } from "../../support/temp-dir.ts"
@@ -35,33 +35,32 @@ export interface ServedOptions {
 
 const mailbox = { capacity: 1000, overflow: { policy: "refuse" } } as const
 
-/** Starts it; it stops with the scope. The token "my-token" has the key my-key, id 01, and the PIN 123456. */
+/** Starts it over a fake token "my-token" with the key my-key, id 01, and the PIN 123456. It stops with the scope. */
 export const served = (options: ServedOptions = {}): Effect.Effect<Served, unknown, Scope.Scope> =>
+  Effect.gen(function* () {
+    const token = options.token ?? fakeToken({ label: "my-token", defaultPin: "123456" })
+    const publicKeyPem = token.addKey("my-key", "01")
+    const service = yield* serving(token.behaviour, options)
+    return { ...service, token, publicKeyPem }
+  })
+
+/** Starts it over any CryptokiActor. */
+export const serving = (
+  behaviour: Behaviour<CryptokiProtocol>,
+  options: Omit<ServedOptions, "token"> = {}
+): Effect.Effect<Omit<Served, "token" | "publicKeyPem">, unknown, Scope.Scope> =>
   Effect.gen(function* () {
     const dir = yield* Effect.acquireRelease(Effect.sync(makeTempDir), (made) => Effect.sync(() => removeTempDir(made)))
     const socketPath = join(dir, "s.sock")
-    const token = options.token ?? fakeToken({ label: "my-token", defaultPin: "123456" })
-    const publicKeyPem = token.addKey("my-key", "01")
-    const cryptoki = yield* start<CryptokiProtocol, never, never>({
-      name: "cryptoki",
-      mailbox,
-      behaviour: token.behaviour
-    })
+    const cryptoki = yield* start<CryptokiProtocol, never, never>({ name: "cryptoki", mailbox, behaviour })
     const events: Array<P11ServerEvent> = []
     const publish = (event: P11ServerEvent) => Effect.sync(() => void events.push(event))
     const limits = { ...defaultServerLimits, readMs: 250, writeMs: 250, ...options.limits }
     const policy: P11ServerPolicy = { scope: undefined, defaultPin: undefined, rules: [], ...options.policy, limits }
     const listen = listenOnPath({ path: socketPath, publish })
-    const behaviour = p11ServerBehaviour({
-      listen,
-      cryptoki,
-      policy,
-      ownUid: process.getuid?.() ?? 0,
-      publish,
-      ...options.spec
-    })
-    const server = yield* start({ name: "p11-server", mailbox, behaviour })
-    return { socketPath, server, token, publicKeyPem, events, policy }
+    const spec = { listen, cryptoki, policy, ownUid: process.getuid?.() ?? 0, publish, ...options.spec }
+    const server = yield* start({ name: "p11-server", mailbox, behaviour: p11ServerBehaviour(spec) })
+    return { socketPath, server, events, policy }
   })
 
 /** Runs a scenario against a service of its own. */

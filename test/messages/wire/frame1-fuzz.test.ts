@@ -12,6 +12,8 @@ import { decodeFrame, encodeFrame } from "../../../src/messages/wire/frame1.ts"
 import { frameArbitrary } from "./frame-arbitrary.ts"
 import { plain } from "./plain-frame.ts"
 
+/** FUZZ_RUNS asks for more, for a soak. */
+const numRuns = Number(process.env.FUZZ_RUNS ?? 3000)
 const corpus = join(import.meta.dirname, "../../corpus/wire")
 
 /** Reads; what could be read must survive being written and read again. */
@@ -48,7 +50,7 @@ describe("the frame decoder", () => {
       fc.property(frameArbitrary, fc.array(mutation, { minLength: 1, maxLength: 6 }), (frame, mutations) => {
         judge(Uint8Array.from(mutations.reduce(mutate, [...encodeFrame(frame)])))
       }),
-      { numRuns: 3000 }
+      { numRuns }
     ))
 
   it("survives random bytes", () =>
@@ -57,7 +59,7 @@ describe("the frame decoder", () => {
         judge(bytes)
         judge(Uint8Array.of(0, ...bytes))
       }),
-      { numRuns: 3000 }
+      { numRuns }
     ))
 
   it("does not allocate what a length claims", () => {
