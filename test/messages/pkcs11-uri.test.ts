@@ -148,7 +148,7 @@ describe("a PKCS#11 URI", () => {
   it("is read or refused, never thrown at, whatever the text", () =>
     fc.assert(
       fc.property(
-        fc.oneof(fc.string({ unit: "binary" }), fc.stringMatching(/^pkcs11:[a-z;=%?&0-9A-F-]*$/)),
+        fc.oneof(fc.string({ unit: "binary" }), fc.string({ unit: fc.constantFrom(..."aeoknpti-;=%?&012AF") })),
         fc.boolean(),
         (text, withScheme) => {
           const result = parsePkcs11Uri(withScheme ? `pkcs11:${text}` : text)

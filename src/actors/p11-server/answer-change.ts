@@ -5,12 +5,13 @@ import { RequestNotUsable } from "../../messages/p11-server.ts"
 import { type Pkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import type { WireKeyParameters } from "../../messages/wire/frame1.ts"
 import { wirePem } from "../../messages/wire/wire-pem.ts"
-import { type Answer, type Fields, type RequestContext, selected, within } from "./request-context.ts"
+import { type Answer, type Fields, type RequestContext, refuseOutside, selected, within } from "./request-context.ts"
 
 export const createKey = (context: RequestContext, request: Fields<"CreateKeyRequest">): Answer =>
   Effect.gen(function* () {
     const token = yield* selected(context, request, "changes")
-    const { key, label, id } = request.params
+    const { key, label, id = token.uri.id } = request.params
+    yield* refuseOutside(context, { object: label, ...(id === undefined ? {} : { id }) })
     const parameters = yield* keyParameters(key)
     const payload = { token, parameters, label, id }
     const created = yield* context.cryptoki.ask("CreateKey", payload, { within: within.generate })
@@ -21,6 +22,7 @@ export const createKey = (context: RequestContext, request: Fields<"CreateKeyReq
 export const initToken = (context: RequestContext, request: Fields<"InitTokenRequest">): Answer =>
   Effect.gen(function* () {
     const token = yield* selected(context, { uri: request.uri }, "changes")
+    yield* refuseOutside(context, { token: request.label })
     const pin = request.pin ?? context.policy.defaultPin
     if (pin === undefined) return yield* notUsable("PIN missing", undefined)
     const payload = { token, label: request.label, pin, soPin: request.soPin ?? pin }

@@ -2,6 +2,9 @@
 import { Effect, type Redacted } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import type { P11ServerPolicy } from "../../messages/p11-server.ts"
+import { type Pkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
+import { OutsideScope } from "../../messages/token-refusals.ts"
 import type { Frame, FrameTag } from "../../messages/wire/frame1.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { Access } from "./access.ts"
@@ -31,6 +34,18 @@ export const selected = (
     Effect.tap(({ ignored }) => Effect.forEach(ignored, onIgnored)),
     Effect.map(({ selector }) => selector)
   )
+
+/** Refuses to make what this client could not reach afterwards: `made` says how it will be named. */
+export const refuseOutside = (
+  { policy, access }: RequestContext,
+  made: Pkcs11Uri
+): Effect.Effect<void, OutsideScope> => {
+  const scope = mergeScope(policy.scope, access.scope ?? {}).uri
+  const shown = (uri: Pkcs11Uri) => printPkcs11Uri(uri, { pin: "redacted" })
+  return mergeScope(scope, made).conflicts.length === 0
+    ? Effect.void
+    : Effect.fail(new OutsideScope({ uri: shown(made), scope: shown(scope) }))
+}
 
 /** How long CryptokiActor may take. The limits of its own calls come earlier, and say more. */
 export const within = {

@@ -1,7 +1,7 @@
 /** Socket mode against services that are not there, old, silent, or something else altogether. */
 import { createServer, type Server, type Socket } from "node:net"
 import { join } from "node:path"
-import { Effect, Redacted, Result, type Scope } from "effect"
+import { Effect, Fiber, Redacted, Result, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { defaultSocketLimits } from "../../../src/actors/cryptoki/socket-client.ts"
 import { socketCryptokiBehaviour } from "../../../src/actors/cryptoki/socket-cryptoki-actor.ts"
@@ -16,6 +16,8 @@ interface Kit {
   /** What the service was asked, pings included. */
   readonly asked: ReadonlyArray<Frame>
   readonly socketPath: string
+  /** Connections the service still has open. */
+  readonly open: () => number
 }
 
 /** How a service treats a connection once it has the request. */
@@ -31,7 +33,11 @@ const reply =
 const listening = (server: Server, path: string) => new Promise<void>((resolve) => void server.listen(path, resolve))
 
 /** Socket mode and a service the test plays itself; without `treat` nobody listens. */
-const against = (treat: Treat | undefined, body: (kit: Kit) => Effect.Effect<void, unknown, Scope.Scope>) =>
+const against = (
+  treat: Treat | undefined,
+  body: (kit: Kit) => Effect.Effect<void, unknown, Scope.Scope>,
+  { signMs }: { readonly signMs: number } = { signMs: 150 }
+) =>
   Effect.gen(function* () {
     const dir = yield* Effect.acquireRelease(Effect.sync(makeTempDir), (made) => Effect.sync(() => removeTempDir(made)))
     const socketPath = join(dir, "s.sock")
@@ -41,6 +47,7 @@ const against = (treat: Treat | undefined, body: (kit: Kit) => Effect.Effect<voi
       sockets.add(socket)
       const chunks: Array<Buffer> = []
       socket.on("error", () => undefined)
+      socket.on("close", () => sockets.delete(socket))
       socket.on("data", (chunk) => chunks.push(chunk))
       socket.on("end", () => {
         const request = Result.getOrThrow(decodeFrame(Buffer.concat(chunks)))
@@ -55,14 +62,14 @@ const against = (treat: Treat | undefined, body: (kit: Kit) => Effect.Effect<voi
         for (const socket of sockets) socket.destroy()
       })
     )
-    const limits = { ...defaultSocketLimits, pingMs: 100, signMs: 150 }
+    const limits = { ...defaultSocketLimits, pingMs: 100, signMs }
     const behaviour = socketCryptokiBehaviour({ socketPath, limits })
     const cryptoki = yield* start({
       name: "cryptoki",
       mailbox: { capacity: 16, overflow: { policy: "refuse" } },
       behaviour
     })
-    yield* body({ cryptoki, asked, socketPath })
+    yield* body({ cryptoki, asked, socketPath, open: () => sockets.size })
   }).pipe(Effect.scoped, Effect.runPromise)
 
 const pin = Redacted.make("123456")
@@ -179,17 +186,27 @@ describe("socket mode", () => {
       (kit) => kit.cryptoki.ask("Ping", undefined, { within: "1 second" })
     ))
 
-  it("closes the connection when the asker gives up", () =>
-    against(
-      (socket, request) => {
-        if (request._tag === "Ping") socket.end(encodeFrame({ _tag: "Pong" }))
-      },
+  it("closes the connection when the asker gives up", () => {
+    // A service that keeps writing notices that nobody is there any more.
+    const babble: Treat = (socket, request) => {
+      if (request._tag === "Ping") socket.end(encodeFrame({ _tag: "Pong" }))
+      else {
+        const babbling = setInterval(() => socket.write("x"), 5)
+        socket.on("close", () => clearInterval(babbling))
+      }
+    }
+    return against(
+      babble,
       (kit) =>
         Effect.gen(function* () {
-          const asking = yield* Effect.forkChild(sign(kit))
-          while (kit.asked.length < 2) yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
-          asking.interruptUnsafe()
-          yield* kit.cryptoki.ask("Ping", undefined, { within: "1 second" })
-        })
-    ))
+          const asking = yield* Effect.forkChild(kit.cryptoki.ask("PublicKey", { key }, { within: "1 minute" }))
+          while (kit.asked.length < 2) yield* nextTurn
+          yield* Fiber.interrupt(asking)
+          while (kit.open() > 0) yield* nextTurn
+        }),
+      { signMs: 60_000 }
+    )
+  })
 })
+
+const nextTurn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))

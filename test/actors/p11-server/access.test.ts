@@ -124,6 +124,31 @@ describe("the signing service", () => {
       })
     ))
 
+  it("makes nothing outside its scope", () =>
+    withServed({ policy: { scope: uri("pkcs11:token=my-token;object=allowed") } }, (kit) =>
+      Effect.gen(function* () {
+        const create = (token: string, label: string) => {
+          const params = { key: { type: "ec", curve: 256 }, label, id: undefined } as const
+          return answers(kit, { _tag: "CreateKeyRequest", uri: token, params, pin: undefined })
+        }
+        const outside = {
+          _tag: "Error",
+          message: expect.stringContaining("lies outside of what device.cryptoki.uri allows")
+        }
+        expect(yield* create("pkcs11:token=other", "allowed")).toMatchObject(outside)
+        expect(yield* create("pkcs11:token=my-token", "another")).toMatchObject(outside)
+        expect(yield* create("pkcs11:", "allowed")).toMatchObject({ _tag: "CreateKeyResponse" })
+        const init = {
+          _tag: "InitTokenRequest",
+          label: "other",
+          soPin: undefined,
+          pin: Redacted.make("1234"),
+          uri: undefined
+        } as const
+        expect(yield* answers(kit, init)).toMatchObject(outside)
+      })
+    ))
+
   it("lists only what its scope has", () =>
     withServed({ policy: { scope: uri("pkcs11:object=other") } }, (kit) =>
       Effect.gen(function* () {
