@@ -45,16 +45,14 @@ export class FakeBroker {
     return (target, receiver) => Effect.suspend(() => this.accept(target, receiver, cryptoki))
   }
 
-  /** A message from somebody else that fits a subscription of this client. */
-  send(clientId: string, message: MqttMessage): void {
+  /** A message from somebody else that fits a subscription of this client. False: the broker knows no such client. */
+  send(clientId: string, message: MqttMessage): boolean {
     const session = this.sessions.get(clientId)
-    if (session === undefined) return
-    if (message.qos === 0) {
-      session.client?.receiver.onMessage({ packetId: undefined, message })
-      return
-    }
-    session.queue.push({ message, sentBy: 0 })
+    if (session === undefined) return false
+    if (message.qos === 0) session.client?.receiver.onMessage({ packetId: undefined, message })
+    else session.queue.push({ message, sentBy: 0 })
     this.push(session)
+    return true
   }
 
   acknowledgeAll(): void {
