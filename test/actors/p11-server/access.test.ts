@@ -65,7 +65,7 @@ describe("a client's URI inside the service's scope", () => {
     ["pkcs11:token=a", { service: "pkcs11:token=s", rule: "pkcs11:token=r" }, "OutsideScope"],
     ["pkcs11:token=a?pin-value=1", { service: "pkcs11:token=s?pin-value=2" }, ["pkcs11:token=s?pin-value=1"]],
     [
-      "pkcs11:?module-path=/tmp/evil.so&module-name=x&pin-source=/etc/shadow",
+      "pkcs11:?module-path=/opt/evil.so&module-name=x&pin-source=/etc/shadow",
       {},
       ["pkcs11:", "module-name", "module-path", "pin-source"]
     ]
@@ -167,7 +167,7 @@ describe("the signing service", () => {
   it("warns about a module or a PIN source a client names, and does not use it", () =>
     withServed({}, (kit) =>
       Effect.gen(function* () {
-        const request = { _tag: "GetPublicKeyPemRequest", uri: "pkcs11:?module-path=/tmp/evil.so" } as const
+        const request = { _tag: "GetPublicKeyPemRequest", uri: "pkcs11:?module-path=/opt/evil.so" } as const
         expect(yield* answers(kit, request)).toMatchObject({ _tag: "GetPublicKeyPemResponse" })
         expect(kit.events).toContainEqual(
           expect.objectContaining({ _tag: "ClientAttributeIgnored", attribute: "module-path" })
