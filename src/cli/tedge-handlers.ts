@@ -1,9 +1,10 @@
 /** What each command of `tedge` does: loaded when it is called. */
 import type { CommandHandlers } from "./command-spec.ts"
+import type { TokenCommandWords } from "./token-commands.ts"
 
 const config = async () => (await import("./config-handlers.ts")).configHandlers
 
-const token = async () => (await import("./token-handlers.ts")).tokenHandlers
+const token = (words: TokenCommandWords) => async () => (await import("./token-handlers.ts")).tokenHandler(words)
 
 const connecting = () => import("./connect/connect-command.ts")
 
@@ -17,22 +18,22 @@ export const tedgeHandlers: CommandHandlers = {
   connect: async () => (await connecting()).connect,
   reconnect: async () => (await connecting()).reconnect,
   disconnect: async () => (await connecting()).disconnect,
-  "hsm init": async () => (await token())["hsm init"],
-  "hsm list-tokens": async () => (await token())["hsm list-tokens"],
-  "hsm list-keys": async () => (await token())["hsm list-keys"],
-  "hsm create-key": async () => (await token())["hsm create-key"],
-  "hsm delete-key": async () => (await token())["hsm delete-key"],
-  "hsm change-pin": async () => (await token())["hsm change-pin"],
-  "hsm clear-pin-latch": async () => (await token())["hsm clear-pin-latch"],
-  "hsm doctor": async () => (await token())["hsm doctor"],
-  "cert create-key-hsm": async () => (await token())["cert create-key-hsm"],
-  "cert create": async () => (await token())["cert create"],
-  "cert create-csr": async () => (await token())["cert create-csr"],
-  "cert show": async () => (await token())["cert show"],
-  "cert needs-renewal": async () => (await token())["cert needs-renewal"],
-  "cert remove": async () => (await token())["cert remove"],
-  "cert renew": async () => (await token())["cert renew"],
-  "cert upload c8y": async () => (await token())["cert upload c8y"],
-  "cert download c8y": async () => (await token())["cert download c8y"],
+  "hsm init": token("hsm init"),
+  "hsm list-tokens": token("hsm list-tokens"),
+  "hsm list-keys": token("hsm list-keys"),
+  "hsm create-key": token("hsm create-key"),
+  "hsm delete-key": token("hsm delete-key"),
+  "hsm change-pin": token("hsm change-pin"),
+  "hsm clear-pin-latch": token("hsm clear-pin-latch"),
+  "hsm doctor": token("hsm doctor"),
+  "cert create-key-hsm": token("cert create-key-hsm"),
+  "cert create": token("cert create"),
+  "cert create-csr": token("cert create-csr"),
+  "cert show": token("cert show"),
+  "cert needs-renewal": token("cert needs-renewal"),
+  "cert remove": token("cert remove"),
+  "cert renew": token("cert renew"),
+  "cert upload c8y": token("cert upload c8y"),
+  "cert download c8y": token("cert download c8y"),
   completions: async () => (await import("./completions.ts")).completions
 }

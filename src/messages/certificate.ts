@@ -1,10 +1,37 @@
 /** What the `tedge cert` commands refuse by themselves. */
 import { Data } from "effect"
+import type { MqttRefusal } from "./mqtt.ts"
+import type { KeyNotFound, TokenNotFound } from "./token-refusals.ts"
 
 /** A file that must not be lost is in the way. Nothing was written. */
 export class FileInTheWay extends Data.TaggedError("FileInTheWay")<{
   readonly path: string
   readonly role: "certificate" | "key"
+}> {}
+
+/** There is no key a certificate could be for; none is made unasked. */
+export class KeyNeeded extends Data.TaggedError("KeyNeeded")<{
+  readonly cause: KeyNotFound | TokenNotFound
+  /** URIs of the private keys the token has; the settings select none of them. */
+  readonly present: ReadonlyArray<string>
+}> {}
+
+/** The file is no request that could be sent for this device. */
+export class RequestUnusable extends Data.TaggedError("RequestUnusable")<{
+  readonly path: string
+  readonly reason: "unreadable" | "notARequest" | "otherKey"
+  readonly detail: string
+}> {}
+
+/** The value of an option is no host. */
+export class HostInvalid extends Data.TaggedError("HostInvalid")<{ readonly option: string; readonly text: string }> {}
+
+/** The cloud's CA wants the device's access token, which comes over the connection of the bridge. */
+export class AccessTokenMissing extends Data.TaggedError("AccessTokenMissing")<{
+  /** `c8y` or `c8y --profile prod`. */
+  readonly words: string
+  /** Undefined: the local broker is there, and nothing came back. */
+  readonly cause: MqttRefusal | undefined
 }> {}
 
 /** The text cannot be a certificate's common name. */
@@ -61,6 +88,10 @@ export class DurationInvalid extends Data.TaggedError("DurationInvalid")<{
 }> {}
 
 export type CertificateRefusal =
+  | KeyNeeded
+  | RequestUnusable
+  | HostInvalid
+  | AccessTokenMissing
   | DurationInvalid
   | FileInTheWay
   | CommonNameInvalid

@@ -111,6 +111,10 @@ export const explain = (failure: Failure): Explanation => {
     case "CommonNameInvalid":
     case "NotSelfSigned":
     case "CloudWithoutService":
+    case "KeyNeeded":
+    case "RequestUnusable":
+    case "HostInvalid":
+    case "AccessTokenMissing":
     case "KeyCannotCertify":
     case "HttpRefused":
     case "HttpUnreachable":

@@ -81,7 +81,7 @@ export class TlsFailed extends Data.TaggedError("TlsFailed")<{
 export class CredentialUnusable extends Data.TaggedError("CredentialUnusable")<{
   readonly path: string
   readonly role: "certificate" | "key" | "trusted certificates" | "credentials" | "password"
-  readonly reason: "missing" | "noPermission" | "isDirectory" | "malformed" | "empty" | "tooLarge"
+  readonly reason: "missing" | "noPermission" | "isDirectory" | "malformed" | "der" | "empty" | "tooLarge"
   readonly detail: string
 }> {}
 

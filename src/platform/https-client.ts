@@ -3,6 +3,7 @@
  *
  * TLS is verified against the given certificates and those Node trusts; a key never goes along here.
  */
+import type { ClientRequest, IncomingMessage } from "node:http"
 import { type RequestOptions, request } from "node:https"
 import { rootCertificates } from "node:tls"
 import { Effect, Redacted } from "effect"
@@ -33,19 +34,20 @@ export const httpsRequest = (wanted: HttpsRequest): Effect.Effect<HttpsAnswer, H
   Effect.callback<HttpsAnswer, HttpUnreachable>((resume) => {
     const url = shownUrl(wanted.url)
     const fail = (code: string, detail: string): void => resume(Effect.fail(new HttpUnreachable({ url, code, detail })))
-    const outgoing = request(wanted.url, options(wanted), (answer) => {
+    const outgoing = begin(wanted, (answer) => {
       const chunks: Array<Buffer> = []
       let length = 0
       answer.on("data", (chunk: Buffer) => {
         length += chunk.length
         if (length > largestAnswer) {
-          outgoing.destroy()
+          answer.destroy()
           fail("ETOOLARGE", "the answer is longer than 1 MiB")
         } else chunks.push(chunk)
       })
       answer.on("end", () => resume(Effect.succeed({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks) })))
       answer.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? "EIO", error.message))
     })
+    if (outgoing instanceof Error) return fail("EINVAL", outgoing.message)
     const timer = setTimeout(() => {
       outgoing.destroy()
       fail("ETIMEDOUT", "")
@@ -58,6 +60,15 @@ export const httpsRequest = (wanted: HttpsRequest): Effect.Effect<HttpsAnswer, H
       outgoing.destroy()
     })
   })
+
+/** Node throws for what cannot be a request, such as a line end in a header. */
+const begin = (wanted: HttpsRequest, onAnswer: (answer: IncomingMessage) => void): ClientRequest | Error => {
+  try {
+    return request(wanted.url, options(wanted), onAnswer)
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  }
+}
 
 /** Without user name, password and query: it goes into sentences. */
 export const shownUrl = (text: string): string => {

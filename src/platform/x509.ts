@@ -17,6 +17,7 @@ import {
   Null,
   ObjectIdentifier,
   OctetString,
+  PrintableString,
   Sequence,
   UTCTime,
   Utf8String
@@ -130,6 +131,36 @@ export const certificatesOf = (pkcs7: Uint8Array): ReadonlyArray<string> | undef
   )
   if (!(bag instanceof Constructed) || bag.valueBlock.value.length === 0) return undefined
   return bag.valueBlock.value.map((certificate) => pem("CERTIFICATE", new Uint8Array(certificate.toBER())))
+}
+
+/** What the first PKCS#10 request of a PEM text asks for; undefined when there is none. */
+export const requestFacts = (
+  text: string
+):
+  | {
+      readonly pem: string
+      /** SubjectPublicKeyInfo, DER. */
+      readonly publicKey: Uint8Array
+      readonly commonName: string | undefined
+    }
+  | undefined => {
+  const base64 = /-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----([^-]*)-----END/.exec(text)?.[1]
+  if (base64 === undefined) return undefined
+  const bytes = Buffer.from(base64, "base64")
+  const info = childrenOf(fromBER(exactBuffer(bytes)).result)[0]
+  const [, subject, publicKey] = childrenOf(info)
+  if (!(subject instanceof Sequence) || !(publicKey instanceof Sequence)) return undefined
+  return { pem: pem("CERTIFICATE REQUEST", bytes), publicKey: der(publicKey), commonName: commonNameOf(subject) }
+}
+
+const childrenOf = (value: unknown): ReadonlyArray<unknown> =>
+  value instanceof Sequence || value instanceof Asn1Set ? value.valueBlock.value : []
+
+const commonNameOf = (subject: Sequence): string | undefined => {
+  const attributes = childrenOf(subject).flatMap(childrenOf).map(childrenOf)
+  const [, value] =
+    attributes.find(([type]) => type instanceof ObjectIdentifier && type.getValue() === oid.commonName) ?? []
+  return value instanceof Utf8String || value instanceof PrintableString ? value.getValue() : undefined
 }
 
 const dayMs = 86_400_000

@@ -62,7 +62,7 @@ const tlsReasons = [
   "notTls",
   "other"
 ] as const
-const fileReasons = ["missing", "noPermission", "isDirectory", "malformed", "empty", "tooLarge"] as const
+const fileReasons = ["missing", "noPermission", "isDirectory", "malformed", "der", "empty", "tooLarge"] as const
 
 const samples: Samples = {
   TokenNotFound: [
@@ -207,6 +207,23 @@ const samples: Samples = {
   TokenInitialised: [new Hsm.TokenInitialised({ uri, label: token })],
   DurationInvalid: [new Certificate.DurationInvalid({ option: "--retry-every", text: "x" })],
   FileInTheWay: (["certificate", "key"] as const).map((role) => new Certificate.FileInTheWay({ path: "/x", role })),
+  KeyNeeded: [
+    new Certificate.KeyNeeded({ cause: new Token.KeyNotFound({ uri, token, elsewhere: undefined }), present: [] }),
+    new Certificate.KeyNeeded({ cause: new Token.KeyNotFound({ uri, token, elsewhere: undefined }), present: [uri] }),
+    new Certificate.KeyNeeded({ cause: new Token.KeyNotFound({ uri, token, elsewhere: uri }), present: [] }),
+    new Certificate.KeyNeeded({ cause: new Token.TokenNotFound({ uri, present: [] }), present: [] })
+  ],
+  RequestUnusable: (["unreadable", "notARequest", "otherKey"] as const).map(
+    (reason) => new Certificate.RequestUnusable({ path: "/x", reason, detail: "ENOENT" })
+  ),
+  HostInvalid: [new Certificate.HostInvalid({ option: "--url", text: "a b" })],
+  AccessTokenMissing: [
+    new Certificate.AccessTokenMissing({ words: "c8y", cause: undefined }),
+    new Certificate.AccessTokenMissing({
+      words: "c8y --profile p",
+      cause: new Mqtt.DialFailed({ ...at, code: "ECONNREFUSED", detail: "" })
+    })
+  ],
   CommonNameInvalid: (["empty", "tooLong", "characters"] as const).map(
     (reason) => new Certificate.CommonNameInvalid({ name: "ü", reason })
   ),

@@ -21,6 +21,8 @@ export const readCertificateChain = (path: string): Effect.Effect<DeviceCertific
   Effect.flatMap(readText(path, "certificate"), (pem) => {
     const certificates = pemCertificates(pem).map(parsed)
     const known = certificates.filter((one) => one !== undefined)
+    // 30 82: a DER sequence longer than 127 bytes, as it looks when read as text.
+    if (certificates.length === 0 && pem.startsWith("0\ufffd")) return refuse(path, "certificate", "der", "")
     if (certificates.length === 0) return refuse(path, "certificate", "malformed", "no certificate in it")
     if (known.length < certificates.length) return refuse(path, "certificate", "malformed", "not X.509")
     return Effect.succeed({ pem, certificates: known })

@@ -1,18 +1,13 @@
-/** What the certificate commands share: settings, the key, the subject, files that are replaced as a whole. */
+/** What the certificate commands share: settings, the key, the subject. */
 import { X509Certificate } from "node:crypto"
-import { existsSync, mkdirSync } from "node:fs"
-import { dirname } from "node:path"
+import { existsSync } from "node:fs"
 import { Effect } from "effect"
-import { fileOwner } from "../../actors/config/file-owner.ts"
-import { readCertificateChain } from "../../actors/mqtt/credentials.ts"
 import { CommonNameInvalid } from "../../messages/certificate.ts"
 import { neededId } from "../../messages/config.ts"
-import { FileNotWritten } from "../../messages/connect.ts"
-import { CredentialUnusable } from "../../messages/mqtt.ts"
-import type { DeviceSettings, Settings } from "../../messages/settings/resolved-settings.ts"
-import { replaceFile } from "../../platform/atomic-file.ts"
+import type { CloudSettings, DeviceSettings, Settings } from "../../messages/settings/resolved-settings.ts"
 import type { Subject } from "../../platform/x509.ts"
 import { askLimits, type CommandContext } from "../hsm/token-command.ts"
+import { writeText } from "./certificate-files.ts"
 import { type DeviceKey, fileKey, newFileKey, tokenKey } from "./device-key.ts"
 
 export interface CertSettings {
@@ -32,8 +27,12 @@ export const readCertSettings = ({ actors, input }: CommandContext) =>
       return certSettings(settings, settings.device, "device.id")
     }
     const { settings } = yield* actors.config.ask("ReadCloudSettings", input.cloud, within)
-    return certSettings(settings, settings.cloud.device, `${settings.cloud.prefix}.device.id`)
+    return certSettingsOf(settings)
   })
+
+/** For commands that are about one cloud anyway. */
+export const certSettingsOf = (settings: CloudSettings): CertSettings =>
+  certSettings(settings, settings.cloud.device, `${settings.cloud.prefix}.device.id`)
 
 const certSettings = (settings: Settings, device: DeviceSettings, idKey: string): CertSettings => ({
   settings,
@@ -46,12 +45,17 @@ const certSettings = (settings: Settings, device: DeviceSettings, idKey: string)
 export const subjectFor = ({ input }: CommandContext, { settings, device, idKey }: CertSettings) =>
   Effect.gen(function* () {
     const commonName = yield* checkedName(input.text("device-id") ?? (yield* neededId(idKey, device)))
-    const { organization, organizationUnit } = settings.certificate
-    return { commonName, organization, organizationUnit } satisfies Subject
+    return subjectNamed(commonName, settings)
   })
 
+export const subjectNamed = (commonName: string, { certificate }: Settings): Subject => ({
+  commonName,
+  organization: certificate.organization,
+  organizationUnit: certificate.organizationUnit
+})
+
 /** The characters Cumulocity accepts in a device's name; at most 64 bytes (RFC 5280, ub-common-name). */
-const checkedName = (name: string): Effect.Effect<string, CommonNameInvalid> => {
+export const checkedName = (name: string): Effect.Effect<string, CommonNameInvalid> => {
   if (name === "") return Effect.fail(new CommonNameInvalid({ name, reason: "empty" }))
   if (Buffer.byteLength(name) > 64) return Effect.fail(new CommonNameInvalid({ name, reason: "tooLong" }))
   return /^[A-Za-z0-9'=(),\-.?%*_!@ ]+$/.test(name)
@@ -66,7 +70,7 @@ export const presentKey = ({ actors }: CommandContext, { device, usesToken }: Ce
 /** As `presentKey`; a key file that is missing is made. */
 export const keyForRequest = (context: CommandContext, of: CertSettings) =>
   !of.usesToken && !existsSync(of.device.keyPath)
-    ? Effect.andThen(makeDirectory(of.device.keyPath), newFileKey(of.device.keyPath))
+    ? newFileKey(of.settings.configDir, of.device.keyPath)
     : presentKey(context, of)
 
 /** Whether the certificate is for the key. */
@@ -76,32 +80,5 @@ export const belongsTo = (certificatePem: string, key: DeviceKey): boolean =>
     Buffer.from(key.publicKey)
   ) === 0
 
-/** The certificates in a file, as text and with the first one parsed. */
-export const readCertificate = (path: string) =>
-  Effect.flatMap(readCertificateChain(path), ({ pem, certificates: [first] }) =>
-    first === undefined
-      ? Effect.fail(new CredentialUnusable({ path, role: "certificate", reason: "empty", detail: "" }))
-      : Effect.succeed({ text: pem, first })
-  )
-
-/** Replaces the file; everybody may read it, it belongs to the user of system.toml. */
-export const writeCertificate = ({ settings }: CertSettings, path: string, content: string) => {
-  const owner = fileOwner(settings.configDir)
-  return Effect.andThen(
-    makeDirectory(path),
-    replaceFile({ path, content, mode: 0o644, ...(owner.kind === "owner" && { owner }) }).pipe(
-      Effect.mapError(({ code }) => new FileNotWritten({ path, code }))
-    )
-  )
-}
-
-/** Where a renewed certificate waits until a connection with it has succeeded. */
-export const pendingPath = (certPath: string): string => `${certPath}.new`
-
-const makeDirectory = (path: string) =>
-  Effect.try({
-    try: () => void mkdirSync(dirname(path), { recursive: true }),
-    catch: (cause) => new FileNotWritten({ path, code: codeOf(cause) })
-  })
-
-const codeOf = (cause: unknown): string => (cause as NodeJS.ErrnoException).code ?? "unknown"
+export const writeCertificate = ({ settings }: CertSettings, path: string, content: string) =>
+  writeText(settings.configDir, path, content)

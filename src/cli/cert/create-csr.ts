@@ -4,11 +4,13 @@ import { certificationRequest } from "../../platform/x509.ts"
 import { exitCodes } from "../exit-codes.ts"
 import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
 import { type CertSettings, keyForRequest, readCertSettings, subjectFor, writeCertificate } from "./cert-command.ts"
+import { refuseToReplaceIdentity } from "./certificate-files.ts"
 
 export const createCsr: TokenCommand = (context) =>
   Effect.gen(function* () {
     const of = yield* readCertSettings(context)
     const path = context.input.text("output-path") ?? of.device.csrPath
+    yield* refuseToReplaceIdentity(path)
     const { request } = yield* newRequest(context, of)
     yield* writeCertificate(of, path, request)
     yield* context.terminal.line("Certificate Signing Request was successfully created.")

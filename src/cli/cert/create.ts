@@ -1,11 +1,12 @@
 /** `tedge cert create`: a self-signed certificate, for the key in the token or for a new key file. */
-import { existsSync, rmSync } from "node:fs"
-import { Effect } from "effect"
+import { rmSync } from "node:fs"
+import { Clock, Effect } from "effect"
 import { FileInTheWay } from "../../messages/certificate.ts"
 import { selfSignedCertificate } from "../../platform/x509.ts"
 import { exitCodes } from "../exit-codes.ts"
 import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
 import { type CertSettings, readCertSettings, subjectFor, writeCertificate } from "./cert-command.ts"
+import { isTaken } from "./certificate-files.ts"
 import { certificateText } from "./certificate-text.ts"
 import { newFileKey, tokenKey } from "./device-key.ts"
 
@@ -15,9 +16,9 @@ export const createCertificate: TokenCommand = (context) =>
     const of = yield* readCertSettings(context)
     const subject = yield* subjectFor(context, of)
     const { certPath, keyPath } = of.device
-    if (existsSync(certPath)) return yield* new FileInTheWay({ path: certPath, role: "certificate" })
+    if (isTaken(certPath)) return yield* new FileInTheWay({ path: certPath, role: "certificate" })
     const key = yield* newKey(context, of)
-    const now = new Date()
+    const now = new Date(yield* Clock.currentTimeMillis)
     const validity = of.settings.certificate.requestedValidityMs
     const content = yield* key.certify(selfSignedCertificate(subject, key.publicKey, key.scheme, now, validity)).pipe(
       Effect.tap((pem) => writeCertificate(of, certPath, pem)),
@@ -31,5 +32,5 @@ export const createCertificate: TokenCommand = (context) =>
     return exitCodes.ok
   })
 
-const newKey = ({ actors }: CommandContext, { device, usesToken }: CertSettings) =>
-  usesToken ? tokenKey(actors.cryptoki, device.key) : newFileKey(device.keyPath)
+const newKey = ({ actors }: CommandContext, { settings, device, usesToken }: CertSettings) =>
+  usesToken ? tokenKey(actors.cryptoki, device.key) : newFileKey(settings.configDir, device.keyPath)

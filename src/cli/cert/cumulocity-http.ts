@@ -3,11 +3,12 @@
  *
  * Source: RFC 7030, 4.2 (simple enrolment: base64 PKCS#10 in, base64 PKCS#7 out); Cumulocity, Trusted certificates.
  */
-import { Effect, type Redacted } from "effect"
+import { Effect, Redacted } from "effect"
 import { readTrusted } from "../../actors/mqtt/credentials.ts"
-import { EnrolmentGarbled, HttpRefused } from "../../messages/certificate.ts"
+import { EnrolmentGarbled, HostInvalid, HttpRefused } from "../../messages/certificate.ts"
 import { neededSetting } from "../../messages/config.ts"
-import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
+import { parseHostPort, printHostPort } from "../../messages/settings/host-port.ts"
+import type { CloudSettings, HostPort } from "../../messages/settings/resolved-settings.ts"
 import { type HttpsAnswer, type HttpsRequest, httpsRequest, shownUrl } from "../../platform/https-client.ts"
 import { certificatesOf } from "../../platform/x509.ts"
 
@@ -26,18 +27,24 @@ export interface Login {
 export const cloudHttp = (settings: CloudSettings, host: string | undefined) =>
   Effect.gen(function* () {
     const trusted = yield* readTrusted(settings.cloud.rootCertPath)
-    if (host !== undefined) return { origin: `https://${host}`, trusted }
-    const http = yield* neededSetting(`${settings.cloud.prefix}.url`, settings.cloud.http)
-    const name = http.host.includes(":") ? `[${http.host}]` : http.host
-    return { origin: `https://${name}:${http.port}`, trusted }
+    const http =
+      host === undefined
+        ? yield* neededSetting(`${settings.cloud.prefix}.url`, settings.cloud.http)
+        : yield* hostOption("--url", host)
+    return { origin: `https://${printHostPort(http)}`, trusted }
   })
+
+const hostOption = (option: string, text: string): Effect.Effect<HostPort, HostInvalid> => {
+  const parsed = parseHostPort(text, 443)
+  return typeof parsed === "string" ? Effect.fail(new HostInvalid({ option, text })) : Effect.succeed(parsed)
+}
 
 export const enrol = (http: CloudHttp, request: string, login: Login) =>
   certificates(http, "/.well-known/est/simpleenroll", request, { basicAuth: login })
 
-export const reenrol = (http: CloudHttp, request: string, deviceToken: string) =>
+export const reenrol = (http: CloudHttp, request: string, deviceToken: Redacted.Redacted<string>) =>
   certificates(http, "/.well-known/est/simplereenroll", request, {
-    headers: { authorization: `Bearer ${deviceToken}` }
+    headers: { authorization: `Bearer ${Redacted.value(deviceToken)}` }
   })
 
 /** The name of the tenant the user belongs to. */

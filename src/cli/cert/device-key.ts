@@ -4,17 +4,18 @@
  * In the token it is found once and signs once; in a file it is read here and stays in this process.
  */
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign as signWithKey } from "node:crypto"
-import { writeFileSync } from "node:fs"
 import { Effect } from "effect"
 import { readPrivateKey } from "../../actors/mqtt/credentials.ts"
-import { FileInTheWay, KeyCannotCertify } from "../../messages/certificate.ts"
-import { FileNotWritten } from "../../messages/connect.ts"
+import { type FileInTheWay, KeyCannotCertify, KeyNeeded } from "../../messages/certificate.ts"
+import type { FileNotWritten } from "../../messages/connect.ts"
 import type { CryptokiProtocol, KeySelector } from "../../messages/cryptoki.ts"
 import type { CredentialUnusable } from "../../messages/mqtt.ts"
-import type { TokenRefusal } from "../../messages/token-refusals.ts"
+import type { KeyNotFound, TokenNotFound, TokenRefusal } from "../../messages/token-refusals.ts"
 import { type CertificateScheme, signed, type Unsigned } from "../../platform/x509.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
+import { askLimits, shownUri } from "../hsm/token-command.ts"
+import { writeNewKey } from "./certificate-files.ts"
 
 export interface DeviceKey {
   /** SubjectPublicKeyInfo, DER. */
@@ -30,10 +31,12 @@ const signWithin = "70 seconds"
 export const tokenKey = (
   cryptoki: ActorRef<CryptokiProtocol>,
   wanted: KeySelector
-): Effect.Effect<DeviceKey, TokenRefusal | AskFailed | KeyCannotCertify> =>
+): Effect.Effect<DeviceKey, TokenRefusal | AskFailed | KeyCannotCertify | KeyNeeded> =>
   Effect.gen(function* () {
     // The chosen key names serial and id: public half and signature cannot come from two keys.
-    const { key } = yield* cryptoki.ask("ChooseScheme", { offered: [], key: wanted }, { within: signWithin })
+    const { key } = yield* cryptoki
+      .ask("ChooseScheme", { offered: [], key: wanted }, { within: signWithin })
+      .pipe(Effect.catchTags({ KeyNotFound: keyNeeded(cryptoki, wanted), TokenNotFound: tokenNeeded }))
     const publicKey = yield* cryptoki.ask("PublicKey", { key }, { within: signWithin })
     const scheme = yield* schemeFor(createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" }))
     return {
@@ -47,22 +50,32 @@ export const tokenKey = (
     }
   })
 
+/** Says which keys there are: perhaps the settings only name the wrong one. */
+const keyNeeded = (cryptoki: ActorRef<CryptokiProtocol>, wanted: KeySelector) => (cause: KeyNotFound) =>
+  Effect.gen(function* () {
+    const { object: _object, id: _id, type: _type, ...token } = wanted.uri ?? {}
+    const keys = yield* cryptoki.ask("ListKeys", { token: { ...wanted, uri: token } }, { within: askLimits.list }).pipe(
+      Effect.catch(() => Effect.succeed([])) // the missing key is what is told
+    )
+    const present = keys.filter(({ kind }) => kind === "private").map(({ uri }) => shownUri(uri))
+    return yield* new KeyNeeded({ cause, present })
+  })
+
+const tokenNeeded = (cause: TokenNotFound) => Effect.fail(new KeyNeeded({ cause, present: [] }))
+
 /** The key in a PEM file: PKCS#8, SEC1 or PKCS#1. */
 export const fileKey = (path: string): Effect.Effect<DeviceKey, CredentialUnusable | KeyCannotCertify> =>
   Effect.flatMap(readPrivateKey(path), ({ key }) => fromPrivateKey(key))
 
 /** Makes a P-256 key file that only its owner can read. An existing file is left alone. */
-export const newFileKey = (path: string): Effect.Effect<DeviceKey, FileInTheWay | FileNotWritten | KeyCannotCertify> =>
-  Effect.gen(function* () {
+export const newFileKey = (
+  configDir: string,
+  path: string
+): Effect.Effect<DeviceKey, FileInTheWay | FileNotWritten | KeyCannotCertify> =>
+  Effect.suspend(() => {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
-    yield* Effect.try({
-      try: () => writeFileSync(path, privateKey.export({ type: "pkcs8", format: "pem" }), { flag: "wx", mode: 0o400 }),
-      catch: (cause) => {
-        const code = codeOf(cause)
-        return code === "EEXIST" ? new FileInTheWay({ path, role: "key" }) : new FileNotWritten({ path, code })
-      }
-    })
-    return yield* fromPrivateKey(privateKey)
+    const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString()
+    return Effect.andThen(writeNewKey(configDir, path, pem), fromPrivateKey(privateKey))
   })
 
 const fromPrivateKey = (privateKey: KeyObject): Effect.Effect<DeviceKey, KeyCannotCertify> =>
@@ -86,5 +99,3 @@ const schemeFor = (key: KeyObject): Effect.Effect<CertificateScheme, KeyCannotCe
     ? Effect.fail(new KeyCannotCertify({ keyType: curve ?? key.asymmetricKeyType ?? "unknown" }))
     : Effect.succeed(scheme)
 }
-
-const codeOf = (cause: unknown): string => (cause as NodeJS.ErrnoException).code ?? "unknown"

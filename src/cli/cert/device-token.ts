@@ -4,49 +4,59 @@
  * The token is a secret: it goes into one header and nowhere else.
  */
 import { randomBytes } from "node:crypto"
-import { Effect } from "effect"
-import { ConnectionCheckFailed } from "../../messages/connect.ts"
+import { Effect, Redacted } from "effect"
+import { localTarget } from "../../actors/connect/targets.ts"
+import { AccessTokenMissing } from "../../messages/certificate.ts"
+import type { CredentialUnusable, MqttRefusal } from "../../messages/mqtt.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
+import type { AskFailed } from "../../runtime/errors.ts"
 import type { CommandContext } from "../hsm/token-command.ts"
 
 const answerWithin = "20 seconds"
 
-export const deviceToken = ({ actors }: CommandContext, settings: CloudSettings) => {
+export const deviceToken = (
+  { actors, input }: CommandContext,
+  settings: CloudSettings
+): Effect.Effect<Redacted.Redacted<string>, AccessTokenMissing | CredentialUnusable | AskFailed> => {
   const { localBroker } = actors
   const prefix = settings.cloud.topicPrefix
-  const { clientHost: host, clientPort: port } = settings.mqtt
-  const target = {
-    host,
-    port,
-    clientId: `tedge-cert-${randomBytes(6).toString("hex")}`,
-    keepalive: 60,
-    cleanSession: true,
-    connectWithinMs: 5_000
-  }
   const message = { topic: `${prefix}/s/uat`, payload: new Uint8Array(), qos: 1, retain: false } as const
+  const within = { within: answerWithin } as const
+  const profile = input.cloud?.profile
+  const missing = (cause: MqttRefusal | undefined) =>
+    new AccessTokenMissing({ words: profile === undefined ? "c8y" : `c8y --profile ${profile}`, cause })
   const asked = Effect.gen(function* () {
-    yield* localBroker.ask("Open", { target }, { within: answerWithin })
-    yield* localBroker.ask("Subscribe", { filters: [`${prefix}/s/dat`], qos: 1 }, { within: answerWithin })
-    yield* localBroker.ask("Publish", { message }, { within: answerWithin })
+    const clientId = `tedge-cert-${randomBytes(6).toString("hex")}`
+    const target = yield* localTarget(settings, { clientId, connectWithinMs: 5_000 })
+    yield* localBroker.ask("Open", { target }, within)
+    yield* localBroker.ask("Subscribe", { filters: [`${prefix}/s/dat`], qos: 1 }, within)
+    yield* localBroker.ask("Publish", { message }, within)
     for (;;) {
-      const answer = yield* localBroker.ask("Next", undefined, { within: answerWithin })
-      const [code, token] = Buffer.from(answer.payload).toString("utf8").split(",")
-      if (code === "71" && token !== undefined && token !== "") return token
+      const token = tokenIn((yield* localBroker.ask("Next", undefined, within)).payload)
+      if (token !== undefined) return token
     }
   })
   return asked.pipe(
-    Effect.timeoutOrElse({
-      duration: answerWithin,
-      orElse: () => Effect.fail(noAnswer(settings))
+    Effect.timeoutOrElse({ duration: answerWithin, orElse: () => Effect.fail(missing(undefined)) }),
+    Effect.mapError((failure) => {
+      switch (failure._tag) {
+        case "AccessTokenMissing":
+        case "CredentialUnusable":
+        case "PeerDown":
+        case "Undeliverable":
+          return failure
+        case "AskTimeout":
+          return missing(undefined)
+        default:
+          return missing(failure)
+      }
     }),
-    Effect.ensuring(Effect.ignore(localBroker.ask("Close", undefined, { within: answerWithin }))) // closed or gone: nothing stays open
+    Effect.ensuring(Effect.ignore(localBroker.ask("Close", undefined, within))) // closed or gone: nothing stays open
   )
 }
 
-const noAnswer = (settings: CloudSettings) =>
-  new ConnectionCheckFailed({
-    cloud: settings.cloud.name,
-    reason: "noAnswer",
-    detail: "no access token came back",
-    cause: undefined
-  })
+/** SmartREST 71. Any local client may publish there: what cannot be a token (RFC 7519) is passed over. */
+const tokenIn = (payload: Uint8Array): Redacted.Redacted<string> | undefined => {
+  const token = /^71,([\w.-]+)\s*$/.exec(Buffer.from(payload).toString("latin1"))?.[1]
+  return token === undefined ? undefined : Redacted.make(token)
+}

@@ -3,23 +3,25 @@
  *
  * By the device itself when it signed the present one, else by the cloud's CA (EST re-enrolment, RFC 7030, 4.2.2).
  */
+import type { X509Certificate } from "node:crypto"
 import { Clock, Effect } from "effect"
-import { CloudWithoutService, EnrolmentGarbled, NotSelfSigned } from "../../messages/certificate.ts"
-import { certificationRequest, selfSignedCertificate } from "../../platform/x509.ts"
+import { CloudWithoutService, NotSelfSigned } from "../../messages/certificate.ts"
+import { certificationRequest, type Subject, selfSignedCertificate } from "../../platform/x509.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { askLimits, type CommandContext, type TokenCommand } from "../hsm/token-command.ts"
 import {
-  belongsTo,
   type CertSettings,
-  pendingPath,
+  checkedName,
   presentKey,
-  readCertificate,
   readCertSettings,
+  subjectNamed,
   writeCertificate
 } from "./cert-command.ts"
+import { pendingPath, readCertificate } from "./certificate-files.ts"
 import { certificateText } from "./certificate-text.ts"
 import { cloudHttp, reenrol } from "./cumulocity-http.ts"
 import { deviceToken } from "./device-token.ts"
+import { leafFor } from "./issued.ts"
 
 export const renewCertificate: TokenCommand = (context) =>
   Effect.gen(function* () {
@@ -30,26 +32,25 @@ export const renewCertificate: TokenCommand = (context) =>
     const isSelfSigned = first.issuer === first.subject
     const ca = input.text("ca") ?? (isSelfSigned ? "self-signed" : "c8y")
     if (ca === "self-signed" && !isSelfSigned) return yield* new NotSelfSigned({ path: certPath })
-    const subject = yield* subjectOf(context, of, first.subject)
+    const subject = subjectNamed(yield* checkedName(commonNameOf(first)), of.settings)
     const renewed =
       ca === "self-signed" ? yield* signAnew(context, of, subject) : yield* enrolAnew(context, of, subject)
     const path = pendingPath(certPath)
     yield* writeCertificate(of, path, renewed)
-    yield* terminal.line("Certificate renewed successfully")
+    yield* terminal.line(`Certificate renewed successfully: ${path}`)
+    if (ca === "self-signed") yield* terminal.line("    the cloud does not know it yet: tedge cert upload c8y")
     yield* terminal.line("    the new certificate is used after: tedge reconnect")
     const now = new Date(yield* Clock.currentTimeMillis)
     yield* terminal.answer(certificateText(path, renewed, now, of.settings.certificate.minimumValidityMs))
     return exitCodes.ok
   })
 
-/** The same identity as before: it is what the cloud knows the device by. */
-const subjectOf = (_context: CommandContext, { settings }: CertSettings, present: string) => {
-  const commonName = /^CN=(.*)$/m.exec(present)?.[1] ?? ""
-  const { organization, organizationUnit } = settings.certificate
-  return Effect.succeed({ commonName, organization, organizationUnit })
+/** The same identity as before: it is what the cloud knows the device by. Of several the last (RFC 4514, 2.1). */
+const commonNameOf = (certificate: X509Certificate): string => {
+  const { CN } = certificate.toLegacyObject().subject
+  const name: unknown = Array.isArray(CN) ? CN.at(-1) : CN
+  return typeof name === "string" ? name : ""
 }
-
-type Subject = Effect.Success<ReturnType<typeof subjectOf>>
 
 const signAnew = (context: CommandContext, of: CertSettings, subject: Subject) =>
   Effect.gen(function* () {
@@ -66,14 +67,10 @@ const enrolAnew = (context: CommandContext, of: CertSettings, subject: Subject) 
     const { settings } = yield* context.actors.config.ask("ReadCloudSettings", selector, { within: askLimits.read })
     const http = yield* cloudHttp(settings, undefined)
     const key = yield* presentKey(context, of)
-    const request = yield* key.certify(certificationRequest(subject, key.publicKey, key.scheme))
+    // Before the signature: a token may want a touch for each.
     const token = yield* deviceToken(context, settings)
+    const request = yield* key.certify(certificationRequest(subject, key.publicKey, key.scheme))
     const found = yield* reenrol(http, request, token)
-    const [leaf] = found
-    if (leaf === undefined || !belongsTo(leaf, key))
-      return yield* new EnrolmentGarbled({
-        url: http.origin,
-        reason: leaf === undefined ? "noCertificate" : "otherKey"
-      })
+    yield* leafFor(found, key, http)
     return found.join("")
   })

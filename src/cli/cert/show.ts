@@ -2,7 +2,8 @@
 import { Clock, Effect } from "effect"
 import { exitCodes } from "../exit-codes.ts"
 import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
-import { pendingPath, readCertificate, readCertSettings } from "./cert-command.ts"
+import { readCertSettings } from "./cert-command.ts"
+import { pendingPath, readCertificate } from "./certificate-files.ts"
 import { certificateText, statusText, validityOf } from "./certificate-text.ts"
 
 export const showCertificate: TokenCommand = (context) =>

@@ -6,7 +6,7 @@ import { NobodyToAsk } from "../../messages/hsm.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { pinFrom } from "../hsm/ask-pin.ts"
 import { askLimits, type CommandContext, type TokenCommand } from "../hsm/token-command.ts"
-import { pendingPath, readCertificate } from "./cert-command.ts"
+import { pendingPath, readCertificate } from "./certificate-files.ts"
 import { cloudHttp, currentTenant, trustCertificate } from "./cumulocity-http.ts"
 
 export const uploadCertificate: TokenCommand = (context) =>

@@ -47,8 +47,10 @@ export const createKey: TokenCommand = (context) =>
     const uri = printPkcs11Uri(made.uri, { pin: "redacted" })
     const publicKey = pem("PUBLIC KEY", made.publicKey)
     yield* terminal.answer(`New keypair was successfully created.\nKey URI: ${uri}\nPublic key:\n${publicKey}\n\n`)
-    if (outfile !== undefined) yield* writePublicKey(outfile, publicKey)
+    const saved = outfile === undefined ? Effect.void : writePublicKey(outfile, publicKey)
+    // Whatever happens to the file: a key that is there is selected.
     yield* selectKey(context, uri)
+    yield* Effect.tapError(saved, () => terminal.warning("the key was made and selected; its public half is above"))
     if (input.secret("pin") !== undefined) yield* terminal.info(pinNotWritten)
     return exitCodes.ok
   })

@@ -1,6 +1,16 @@
 /** Sentences for what the `tedge cert` commands refuse. */
-import type { CertificateRefusal, EnrolmentGarbled, HttpRefused, HttpUnreachable } from "../certificate.ts"
+import type {
+  AccessTokenMissing,
+  CertificateRefusal,
+  EnrolmentGarbled,
+  HttpRefused,
+  HttpUnreachable,
+  KeyNeeded,
+  RequestUnusable
+} from "../certificate.ts"
 import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
+import { explainMqtt } from "./mqtt.ts"
+import { explainToken } from "./token.ts"
 
 export const explainCertificate = (failure: CertificateRefusal): Explanation => {
   switch (failure._tag) {
@@ -14,6 +24,17 @@ export const explainCertificate = (failure: CertificateRefusal): Explanation => 
             error: `A private key already exists and would be overwritten: '${failure.path}'`,
             hint: "a lost key cannot be made again; move the file away if it is no longer needed"
           }
+    case "KeyNeeded":
+      return explainKeyNeeded(failure)
+    case "RequestUnusable":
+      return explainRequest(failure)
+    case "AccessTokenMissing":
+      return explainAccessToken(failure)
+    case "HostInvalid":
+      return {
+        error: `'${quoted(failure.text)}' is no host for ${failure.option}`,
+        hint: "a host name or address, perhaps with a port: tenant.example:443"
+      }
     case "DurationInvalid":
       return { error: `'${quoted(failure.text)}' is no duration for ${failure.option}`, hint: "e.g. 30s, 10m, 1h 30m" }
     case "CommonNameInvalid":
@@ -49,6 +70,41 @@ export const explainCertificate = (failure: CertificateRefusal): Explanation => 
       }
   }
 }
+
+const explainKeyNeeded = ({ cause, present }: KeyNeeded): Explanation => {
+  const { error, hint } = explainToken(cause)
+  if (cause._tag === "TokenNotFound")
+    return { error, hint: `${hint}; then make a key on it: tedge cert create-key-hsm` }
+  if (cause.elsewhere !== undefined) return explainToken(cause)
+  return present.length === 0
+    ? { error, hint: "make a key, which is never done unasked: tedge cert create-key-hsm" }
+    : {
+        error,
+        hint: `select one that is there (tedge config set device.key_uri '<uri>'): ${present.join(", ")}; or make one: tedge cert create-key-hsm`
+      }
+}
+
+const explainRequest = ({ path, reason, detail }: RequestUnusable): Explanation => {
+  switch (reason) {
+    case "unreadable":
+      return { error: `the request '${path}' cannot be read: ${quoted(detail)}` }
+    case "notARequest":
+      return {
+        error: `'${path}' is no certificate signing request in PEM form`,
+        hint: "make one: tedge cert create-csr"
+      }
+    case "otherKey":
+      return {
+        error: `the request '${path}' was made with another key than the device's`,
+        hint: "make one with the device's key: tedge cert create-csr"
+      }
+  }
+}
+
+const explainAccessToken = ({ words, cause }: AccessTokenMissing): Explanation => ({
+  error: `the cloud gave no access token for the renewal: ${cause === undefined ? "no answer came over the local broker" : explainMqtt(cause).error}`,
+  hint: `the token comes over the connection to the cloud: check it with tedge connect ${words} --test`
+})
 
 const explainName = (name: string, reason: "empty" | "tooLong" | "characters"): Explanation => {
   switch (reason) {

@@ -167,6 +167,11 @@ const explainFile = (failure: FileNotWritten): Explanation => {
     case "ENOSPC":
     case "EDQUOT":
       return { error, hint: "the disk is full; the old file is unchanged" }
+    case "EISDIR":
+      return { error: `${error} (a directory of this name is there)`, hint: "choose another path, or remove it" }
+    case "ENOTDIR":
+    case "EEXIST":
+      return { error, hint: "a file stands where a directory should be" }
     default:
       return { error }
   }

@@ -136,6 +136,11 @@ const explainCredential = (failure: CredentialUnusable): Explanation => {
         error: `${what} is not what it should be${inBrackets(failure.detail)}`,
         ...(failure.role !== "credentials" && { hint: "it must be in PEM form" })
       }
+    case "der":
+      return {
+        error: `${what} is in DER form, and PEM is wanted`,
+        hint: `openssl x509 -inform DER -in '${failure.path}' -out '${failure.path}.pem'`
+      }
     case "empty":
       return { error: `${what} holds none${inBrackets(failure.detail)}` }
     case "tooLarge":

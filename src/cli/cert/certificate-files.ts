@@ -1,0 +1,136 @@
+/** The files of the certificate commands: replaced as a whole, owned by the user of system.toml, never lost. */
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync
+} from "node:fs"
+import { dirname } from "node:path"
+import { Effect } from "effect"
+import { fileOwner } from "../../actors/config/file-owner.ts"
+import { readCertificateChain } from "../../actors/mqtt/credentials.ts"
+import { FileInTheWay } from "../../messages/certificate.ts"
+import { FileNotWritten } from "../../messages/connect.ts"
+import { CredentialUnusable } from "../../messages/mqtt.ts"
+import { replaceFile } from "../../platform/atomic-file.ts"
+
+/** The certificates in a file, as text and with the first one parsed. */
+export const readCertificate = (path: string) =>
+  Effect.flatMap(readCertificateChain(path), ({ pem, certificates: [first] }) =>
+    first === undefined
+      ? Effect.fail(new CredentialUnusable({ path, role: "certificate", reason: "empty", detail: "" }))
+      : Effect.succeed({ text: pem, first })
+  )
+
+/** Where a renewed certificate waits until a connection with it has succeeded. */
+export const pendingPath = (certPath: string): string => `${certPath}.new`
+
+/** Replaces the file; everybody may read it. What is no regular file (`/dev/stdout`, a pipe) is written to instead. */
+export const writeText = (configDir: string, path: string, content: string): Effect.Effect<void, FileNotWritten> =>
+  Effect.suspend(() => {
+    const present = targetAt(path)
+    if (present?.isDirectory()) return Effect.fail(new FileNotWritten({ path, code: "EISDIR" }))
+    if (present !== undefined && !present.isFile()) return attempt(path, () => writeFileSync(path, content))
+    const owner = fileOwner(configDir)
+    return Effect.andThen(
+      makeDirectory(configDir, path),
+      replaceFile({ path, content, mode: 0o644, ...(owner.kind === "owner" && { owner }) }).pipe(
+        Effect.mapError(({ code }) => new FileNotWritten({ path, code }))
+      )
+    )
+  })
+
+/** Writes a new private key that only its owner can read. A file that is there already is left alone. */
+export const writeNewKey = (
+  configDir: string,
+  path: string,
+  pem: string
+): Effect.Effect<void, FileInTheWay | FileNotWritten> =>
+  Effect.andThen(
+    makeDirectory(configDir, path),
+    Effect.suspend(() => {
+      const made = attempt(path, () => writeFileSync(path, "", { flag: "wx", mode: 0o600 })).pipe(
+        Effect.mapError((failure) => (failure.code === "EEXIST" ? new FileInTheWay({ path, role: "key" }) : failure))
+      )
+      const owner = fileOwner(configDir)
+      const filled = attempt(path, () => {
+        writeFileSync(path, pem, { flag: "r+", flush: true })
+        if (owner.kind === "owner") chownSync(path, owner.uid, owner.gid)
+        chmodSync(path, 0o400)
+      })
+      // Half a key would be in the way of the next try.
+      return Effect.andThen(
+        made,
+        Effect.onError(filled, () => Effect.sync(() => rmSync(path, { force: true })))
+      )
+    })
+  )
+
+/** Refuses a path at which a certificate or key would be lost. */
+export const refuseToReplaceIdentity = (path: string): Effect.Effect<void, FileInTheWay> =>
+  Effect.suspend(() => {
+    const text = textAt(path)
+    if (text.includes("PRIVATE KEY-----")) return Effect.fail(new FileInTheWay({ path, role: "key" }))
+    return text.includes("-----BEGIN CERTIFICATE-----")
+      ? Effect.fail(new FileInTheWay({ path, role: "certificate" }))
+      : Effect.void
+  })
+
+/** Whether there was a file. */
+export const removeFile = (path: string): Effect.Effect<boolean, FileNotWritten> =>
+  Effect.suspend(() => {
+    const present = entryAt(path)
+    if (present === undefined) return Effect.succeed(false)
+    if (present.isDirectory()) return Effect.fail(new FileNotWritten({ path, code: "EISDIR" }))
+    return Effect.as(
+      attempt(path, () => rmSync(path)),
+      true
+    )
+  })
+
+/** Something is there already. */
+export const isTaken = (path: string): boolean => entryAt(path) !== undefined
+
+/** Undefined: nothing is there, or what is in the way will be told when it is written. */
+const entryAt = (path: string): Stats | undefined => {
+  try {
+    return lstatSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+/** As `entryAt`, of what a link leads to. */
+const targetAt = (path: string): Stats | undefined => {
+  try {
+    return statSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+/** What is no regular file holds nothing that could be lost. */
+const textAt = (path: string): string => {
+  try {
+    return statSync(path).isFile() ? readFileSync(path, "latin1") : ""
+  } catch {
+    return "" // not there, or not readable: writing will tell
+  }
+}
+
+const makeDirectory = (configDir: string, path: string) =>
+  attempt(path, () => {
+    const first = mkdirSync(dirname(path), { recursive: true })
+    const owner = fileOwner(configDir)
+    if (first !== undefined && owner.kind === "owner") chownSync(dirname(path), owner.uid, owner.gid)
+  })
+
+const attempt = (path: string, write: () => void): Effect.Effect<void, FileNotWritten> =>
+  Effect.try({ try: write, catch: (cause) => new FileNotWritten({ path, code: codeOf(cause) }) })
+
+const codeOf = (cause: unknown): string => (cause as NodeJS.ErrnoException).code ?? "unknown"

@@ -1,0 +1,66 @@
+/** Enrols again and again until the device is registered in the cloud, or it is clear that waiting does not help. */
+import { Clock, Duration, Effect } from "effect"
+import {
+  type EnrolmentGarbled,
+  EnrolmentTimedOut,
+  type HttpRefused,
+  type HttpUnreachable
+} from "../../messages/certificate.ts"
+import type { CommandContext } from "../hsm/token-command.ts"
+import { type CloudHttp, enrol, type Login } from "./cumulocity-http.ts"
+
+export interface Patience {
+  readonly everyMs: number
+  readonly limitMs: number
+}
+
+interface Enrolment {
+  readonly http: CloudHttp
+  readonly request: string
+  readonly login: Login
+}
+
+type Refused = HttpRefused | HttpUnreachable | EnrolmentGarbled | EnrolmentTimedOut
+
+export const enrolPatiently = (
+  { terminal }: CommandContext,
+  { http, request, login }: Enrolment,
+  { everyMs, limitMs }: Patience
+): Effect.Effect<ReadonlyArray<string>, Refused> =>
+  Effect.gen(function* () {
+    const until = (yield* Clock.currentTimeMillis) + limitMs
+    const once: Effect.Effect<ReadonlyArray<string>, Refused> = Effect.catchIf(
+      enrol(http, request, login),
+      heals,
+      (failure) =>
+        Effect.gen(function* () {
+          yield* isNotRegistered(failure)
+            ? terminal.line(
+                `The device '${login.user}' is not registered yet with this one-time password at ${http.origin}`
+              )
+            : terminal.failure(failure)
+          if ((yield* Clock.currentTimeMillis) + everyMs > until)
+            return yield* new EnrolmentTimedOut({ url: http.origin, afterMs: limitMs })
+          yield* terminal.line(`Will retry in ${Math.round(everyMs / 1000)} seconds`)
+          yield* Effect.sleep(Duration.millis(everyMs))
+          return yield* once
+        })
+    )
+    return yield* once
+  })
+
+const isNotRegistered = (failure: HttpRefused | HttpUnreachable): boolean =>
+  failure._tag === "HttpRefused" && [401, 403, 404].includes(failure.status)
+
+/** Not registered yet, too busy, or out of reach: waiting may help. Anything else stays as it is. */
+const heals = (failure: Refused): failure is HttpRefused | HttpUnreachable => {
+  switch (failure._tag) {
+    case "HttpUnreachable":
+      // Clocks are set late on devices; a CA that is not trusted stays so.
+      return failure.code === "CERT_NOT_YET_VALID" || !/CERT|SELF_SIGNED|ISSUER/.test(failure.code)
+    case "HttpRefused":
+      return isNotRegistered(failure) || failure.status === 408 || failure.status === 429 || failure.status >= 500
+    default:
+      return false
+  }
+}

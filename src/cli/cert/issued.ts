@@ -1,0 +1,19 @@
+/** What a CA sent back, judged before it is saved. */
+import { Effect } from "effect"
+import { EnrolmentGarbled } from "../../messages/certificate.ts"
+import { belongsTo } from "./cert-command.ts"
+import type { CloudHttp } from "./cumulocity-http.ts"
+import type { DeviceKey } from "./device-key.ts"
+
+/** The device's own certificate: the first one, which must be for the key. */
+export const leafFor = (
+  found: ReadonlyArray<string>,
+  key: DeviceKey,
+  { origin }: CloudHttp
+): Effect.Effect<string, EnrolmentGarbled> => {
+  const [leaf] = found
+  if (leaf === undefined) return Effect.fail(new EnrolmentGarbled({ url: origin, reason: "noCertificate" }))
+  return belongsTo(leaf, key)
+    ? Effect.succeed(leaf)
+    : Effect.fail(new EnrolmentGarbled({ url: origin, reason: "otherKey" }))
+}
