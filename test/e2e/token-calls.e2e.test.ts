@@ -1,0 +1,65 @@
+/** What the token is asked by whole commands and services, counted by a module that writes its calls down. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { createDevice, type Device, eventually, healthOf } from "../support/device.ts"
+import { type ScriptedModule, scriptedModule } from "../support/scripted-module.ts"
+import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
+
+let dir: string
+let device: Device
+let module: ScriptedModule
+
+beforeAll(async () => {
+  dir = makeTempDir()
+  device = await createDevice({ dir, deviceId: "counted-device" })
+  module = scriptedModule(device.token.modulePath)
+  await device.tedge(["config", "set", "device.cryptoki.module_path", module.modulePath])
+})
+
+afterAll(async () => {
+  await device?.close()
+  module?.cleanup()
+  removeTempDir(dir)
+})
+
+const connect = () => device.tedge(["connect", "c8y"])
+
+const usePin = (pin: string) => device.tedge(["config", "set", "device.cryptoki.pin", pin])
+
+/** Connections that came through TLS as far as CONNECT. */
+const cloudConnections = (): number =>
+  device.cloud
+    .log()
+    .split("\n")
+    .filter((line) => / New client connected .* as counted-device /.test(line)).length
+
+describe("the token", { timeout: 150_000 }, () => {
+  it("is asked for one signature per connection to the cloud", async () => {
+    const before = cloudConnections()
+    expect((await connect()).code).toBe(0)
+    await eventually(async () => (await healthOf(device, "tedge-mapper-bridge-c8y"))?.status === "up")
+    expect(module.calls("C_Sign")).toBe(cloudConnections() - before)
+    expect((await device.tedge(["disconnect", "c8y"])).code).toBe(0)
+  })
+
+  it("is asked once with a wrong PIN, however often the user tries", async () => {
+    await usePin("000000")
+    const before = module.calls("C_Login")
+    const tries = [await connect(), await connect(), await device.tedge(["reconnect", "c8y"])]
+    expect(tries.map(({ code }) => code)).toEqual([1, 1, 1])
+    expect(module.calls("C_Login") - before).toBe(1)
+  })
+
+  it("is asked once with each PIN the user sets instead", async () => {
+    const before = module.calls("C_Login")
+    for (const pin of ["000001", "000002"]) {
+      await usePin(pin)
+      expect([(await connect()).code, (await connect()).code]).toEqual([1, 1])
+    }
+    expect(module.calls("C_Login") - before).toBe(2)
+  })
+
+  it("opens with the right PIN as soon as that is set", async () => {
+    await usePin(device.token.pin)
+    expect((await connect()).code).toBe(0)
+  })
+})
