@@ -133,7 +133,7 @@ describe("an actor in chaos", () => {
           for (const outcome of outcomes) expect([id, agree(books, id, outcome)]).toEqual([id, true])
         }
       }),
-      { numRuns: 150 }
+      { numRuns: 80 }
     )
   })
 
@@ -146,7 +146,7 @@ describe("an actor in chaos", () => {
           for (const outcome of outcomes) expect([id, agree(books, id, outcome)]).toEqual([id, true])
         }
       }),
-      { numRuns: 150 }
+      { numRuns: 80 }
     )
   })
 
@@ -157,7 +157,7 @@ describe("an actor in chaos", () => {
         expect(books.begun).toEqual([...new Set(books.begun)].toSorted((a, b) => a - b))
         expect(cell?.mailbox.maxDepth).toBeLessThanOrEqual(capacity)
       }),
-      { numRuns: 100 }
+      { numRuns: 60 }
     )
   })
 })

@@ -63,7 +63,8 @@ describe("an actor that gets signals and messages", () => {
         const expected = Array.from({ length: sent }, (_, n) => `read ${n + 1}`)
         expect(log.filter((line) => line !== "news")).toEqual(expected)
         expect(log.filter((line) => line === "news").length).toBe(waitingAtNews.length)
-      })
+      }),
+      { numRuns: 60 }
     )
   })
 
@@ -76,7 +77,8 @@ describe("an actor that gets signals and messages", () => {
           for (const line of waiting)
             expect(log.indexOf(line)).toBeGreaterThan(newsAt[index] ?? Number.POSITIVE_INFINITY)
         }
-      })
+      }),
+      { numRuns: 60 }
     )
   })
 })
