@@ -15,8 +15,8 @@ export interface CryptokiComposition {
   readonly settings: Settings
   readonly environment: NodeJS.ProcessEnv
   readonly publish: (event: CryptokiEvent) => Effect.Effect<void>
-  /** Short-lived commands do not wait for tokens to come back; the mapper does. */
-  readonly lifetime: "command" | "mapper"
+  /** Short-lived commands do not wait for tokens to come back. The server keeps its token hosts. */
+  readonly lifetime: "command" | "mapper" | "server"
 }
 
 export const cryptokiMailbox: Actor.MailboxSpec = { capacity: 256, overflow: { policy: "refuse" } }
@@ -44,7 +44,7 @@ export const behaviourFor = ({
     latchGroup: undefined,
     limits: defaultLimits,
     idleHostEnds: lifetime === "mapper",
-    keepLookingMs: lifetime === "mapper" ? 60_000 : 0,
+    keepLookingMs: lifetime === "command" ? 0 : 60_000,
     environment
   }
   return cryptokiBehaviour(module, { publish })

@@ -21,12 +21,18 @@ import { startCryptokiActor } from "./compose-cryptoki.ts"
 import { openServices } from "./connect/open-services.ts"
 import type { TokenActors } from "./hsm/token-command.ts"
 import { findExecutable } from "./installation.ts"
+import { logText } from "./log-text.ts"
 
-export const startConfigActor = (input: CommandInput): Effect.Effect<ActorRef<ConfigProtocol>, never, Scope.Scope> => {
+/** `options`: settings given as options of the command, by key. */
+export const startConfigActor = (
+  input: CommandInput,
+  options: Readonly<Record<string, string | undefined>> = {}
+): Effect.Effect<ActorRef<ConfigProtocol>, never, Scope.Scope> => {
   const place = configPlace({
     configDir: input.text("config-dir"),
     workingDir: process.cwd(),
-    environment: process.env
+    environment: process.env,
+    options
   })
   return Actor.start({ name: "config", mailbox: configMailbox, behaviour: configBehaviour(place, writing) })
 }
@@ -59,7 +65,7 @@ export const startTokenActors = (input: CommandInput): Effect.Effect<TokenActors
   Effect.gen(function* () {
     const config = yield* startConfigActor(input)
     const { settings } = yield* config.ask("ReadSettings", undefined, { within: "30 seconds" })
-    const publish = logCryptokiEvent
+    const publish = (event: CryptokiEvent) => logText(explainCryptokiEvent(event))
     const cryptoki = yield* startCryptokiActor({ settings, environment: process.env, lifetime: "command", publish })
     const localBroker = yield* startSession(cryptoki)
     return { config, cryptoki, localBroker }
@@ -83,7 +89,7 @@ export const startConnectActor = (
       publish: (event) =>
         event._tag === "TokenWaits"
           ? show({ _tag: "Noted", note: { _tag: "TokenWaits", token: event.token } })
-          : logCryptokiEvent(event)
+          : logText(explainCryptokiEvent(event))
     })
     const session = yield* startSession(cryptoki)
     const giveToService = (path: string) => giveTo(settings.configDir, path)
@@ -100,8 +106,3 @@ const giveTo = (configDir: string, path: string): Effect.Effect<void> =>
     },
     catch: (error) => (error instanceof Error ? error.message : String(error))
   }).pipe(Effect.catch((detail) => Effect.logWarning(`Failed to change ownership: ${detail}`)))
-
-const logCryptokiEvent = (event: CryptokiEvent): Effect.Effect<void> => {
-  const { level, text } = explainCryptokiEvent(event)
-  return { warn: Effect.logWarning, info: Effect.logInfo, debug: Effect.logDebug }[level](text)
-}

@@ -25,7 +25,8 @@ describe("the commands of tedge", () => {
     const globals = new Set(tedgeProgram.globals)
     for (const command of all(tedgeProgram.root)) {
       expect(command.summary, command.name).not.toBe("")
-      for (const option of command.options ?? []) if (!globals.has(option)) expect(option.summary, option.name).not.toBe("")
+      for (const option of command.options ?? [])
+        if (!globals.has(option)) expect(option.summary, option.name).not.toBe("")
     }
   })
 

@@ -1,0 +1,192 @@
+/** The executables as a user starts them: from anywhere, by any path, with and without the built bundles. */
+import { type SpawnSyncReturns, spawnSync } from "node:child_process"
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { build } from "esbuild"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { makeTempDir, removeTempDir } from "../../support/temp-dir.ts"
+
+let dir: string
+/** An installation of its own: bin and dist, nothing else. */
+let home: string
+
+beforeAll(async () => {
+  dir = makeTempDir()
+  home = join(dir, "installed here")
+  cpSync("bin", join(home, "bin"), { recursive: true })
+  await build({
+    entryPoints: {
+      tedge: "src/cli/tedge.ts",
+      "tedge-main": "src/cli/tedge-main.ts",
+      "tedge-p11-server": "src/cli/tedge-p11-server.ts",
+      "token-host": "src/actors/cryptoki/token-host.ts"
+    },
+    outdir: join(home, "dist"),
+    bundle: true,
+    platform: "node",
+    format: "cjs",
+    outExtension: { ".js": ".cjs" },
+    define: { __VERSION__: '"9.8.7"' },
+    external: ["pkcs11js", "*.node", "./tedge-main.cjs"],
+    logLevel: "error"
+  })
+  cpSync("dist/unix.node", join(home, "dist", "unix.node"))
+  mkdirSync(join(dir, "config"))
+  writeFileSync(join(dir, "config", "tedge.toml"), '[c8y]\nurl = "t.example"\n')
+})
+afterAll(() => removeTempDir(dir))
+
+const run = (
+  path: string,
+  args: ReadonlyArray<string>,
+  options: { readonly cwd?: string; readonly env?: Record<string, string> } = {}
+): SpawnSyncReturns<string> =>
+  spawnSync(path, args, {
+    encoding: "utf8",
+    cwd: options.cwd ?? dir,
+    env: { PATH: process.env.PATH, TEDGE_CONFIG_DIR: join(dir, "config"), ...options.env }
+  })
+
+const tedge = (...args: ReadonlyArray<string>) => run(join(home, "bin", "tedge"), args)
+
+describe("tedge", () => {
+  it("starts by absolute path and through a symlink, from any directory", () => {
+    symlinkSync(join(home, "bin", "tedge"), join(dir, "linked"))
+    for (const path of [join(home, "bin", "tedge"), join(dir, "linked")])
+      for (const cwd of ["/", dir]) expect(run(path, ["--version"], { cwd }).stdout).toBe("tedge 9.8.7\n")
+  })
+
+  it("answers config get, plainly and with a sentence", () => {
+    expect(tedge("config", "get", "c8y.url")).toMatchObject({ status: 0, stdout: "t.example\n", stderr: "" })
+    expect(tedge("config", "get", "c8y.mqtt").stdout).toBe("t.example:8883\n")
+    expect(tedge("config", "get", "device.key_uri")).toMatchObject({ status: 1, stdout: "" })
+    expect(tedge("config", "get", "device.nope")).toMatchObject({ status: 2, stdout: "" })
+  })
+
+  it("sets what it gets", () => {
+    expect(tedge("config", "set", "device.type", "a type")).toMatchObject({ status: 0, stdout: "", stderr: "" })
+    expect(tedge("config", "get", "device.type").stdout).toBe("a type\n")
+  })
+
+  it("takes --config-dir before the environment, at any place", () => {
+    for (const args of [
+      ["--config-dir", join(dir, "config"), "config", "get", "c8y.url"],
+      ["config", "get", "c8y.url", `--config-dir=${join(dir, "config")}`]
+    ])
+      expect(run(join(home, "bin", "tedge"), args, { env: { TEDGE_CONFIG_DIR: "/nowhere" } }).stdout).toBe(
+        "t.example\n"
+      )
+  })
+
+  it("ends with 2 and says so on stderr when it is misused", () => {
+    expect(tedge()).toMatchObject({ status: 2, stdout: "" })
+    const { status, stdout, stderr } = tedge("conect", "c8y")
+    expect([status, stdout]).toEqual([2, ""])
+    expect(stderr).toContain("a similar subcommand exists: 'connect'")
+  })
+
+  it("writes no colour codes into a pipe", () => {
+    for (const { stdout, stderr } of [tedge("--help"), tedge("config", "get"), tedge("connect", "c8y")])
+      expect(stdout + stderr).not.toContain("\u001b")
+  })
+
+  it("does not mind a reader that goes away", () => {
+    const piped = spawnSync("sh", ["-c", '"$0" config list --doc | head -1; echo ended', join(home, "bin", "tedge")], {
+      encoding: "utf8",
+      env: { PATH: process.env.PATH, TEDGE_CONFIG_DIR: join(dir, "config") }
+    })
+    expect(piped.stderr).toBe("")
+    expect(piped.stdout.endsWith("ended\n")).toBe(true)
+  })
+
+  it("says in one sentence what to do when it is not built", () => {
+    const bare = join(dir, "bare")
+    cpSync("bin", join(bare, "bin"), { recursive: true })
+    for (const name of ["tedge", "tedge-mapper", "tedge-p11-server"])
+      expect(run(join(bare, "bin", name), ["--version"])).toMatchObject({
+        status: 1,
+        stdout: "",
+        stderr: `error: ${name} is not built yet\nhint: run this first: npm ci (in ${bare})\n`
+      })
+  })
+})
+
+describe("tedge-p11-server", () => {
+  it("prints the help of its documentation", () => {
+    const golden = readFileSync(new URL("../golden/tedge-p11-server-help.txt", import.meta.url), "utf8")
+    expect(run(join(home, "bin", "tedge-p11-server"), ["--help"])).toMatchObject({
+      status: 0,
+      stdout: golden,
+      stderr: ""
+    })
+    expect(run(join(home, "bin", "tedge-p11-server"), ["-V"]).stdout).toBe("tedge-p11-server 9.8.7\n")
+  })
+
+  it("refuses what it does not know", () => {
+    expect(run(join(home, "bin", "tedge-p11-server"), ["--socketpath", "x"])).toMatchObject({ status: 2, stdout: "" })
+  })
+})
+
+describe("tedge-p11-server, when it cannot serve", () => {
+  const server = (...args: ReadonlyArray<string>) => run(join(home, "bin", "tedge-p11-server"), args)
+
+  it("says that it has no module", () => {
+    const { status, stdout, stderr } = server()
+    expect([status, stdout]).toEqual([1, ""])
+    expect(stderr).toMatch(/ERROR tedge_p11_server: .*device\.cryptoki\.module_path/)
+  })
+
+  it("says that something is in the way of its socket", () => {
+    const { status, stderr } = server("--module-path", "/lib/none.so", "--socket-path", dir)
+    expect([status, stderr]).toEqual([1, expect.stringContaining("a directory is in the way")])
+  })
+
+  it("does not pretend to run with a module that cannot be loaded", () => {
+    const { status, stderr } = server("--module-path", join(dir, "none.so"), "--socket-path", join(dir, "p11.sock"))
+    expect([status, stderr]).toEqual([1, expect.stringContaining("none.so")])
+  })
+})
+
+describe("completions", () => {
+  /** What bash offers for a line, the cursor at its end. */
+  const offered = (line: string): ReadonlyArray<string> => {
+    const words = line.split(" ")
+    const script = `
+      source <("$1" completions bash)
+      COMP_LINE="$2"; COMP_POINT=\${#2}; read -ra COMP_WORDS <<< "$2"
+      [[ "$2" == *" " ]] && COMP_WORDS+=("")
+      COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))
+      _tedge tedge "\${COMP_WORDS[COMP_CWORD]}" "\${COMP_WORDS[COMP_CWORD-1]}"
+      printf '%s\\n' "\${COMPREPLY[@]}"`
+    const { stdout, stderr } = spawnSync("bash", ["--norc", "-c", script, "bash", join(home, "bin", "tedge"), line], {
+      encoding: "utf8",
+      env: { PATH: process.env.PATH }
+    })
+    expect(stderr, words.join("|")).toBe("")
+    return stdout.split("\n").filter((word) => word !== "")
+  }
+
+  it("offers commands, words, options and settings in bash", () => {
+    expect(offered("tedge con")).toEqual(["config", "connect"])
+    expect(offered("tedge config ")).toEqual(["get", "set", "unset", "add", "remove", "list"])
+    expect(offered("tedge connect ")).toEqual(["c8y", "az", "aws"])
+    expect(offered("tedge config get device.cryptoki.m")).toEqual([
+      "device.cryptoki.mode",
+      "device.cryptoki.module_path"
+    ])
+    expect(offered("tedge connect c8y --off")).toEqual(["--offline"])
+    expect(offered("tedge cert create-key-hsm --curve p")).toEqual(["p256", "p384"])
+  })
+
+  it.each(["zsh", "fish"])("is a script that %s accepts", (shell) => {
+    const script = join(dir, `completions.${shell}`)
+    const { status, stdout, stderr } = tedge("completions", shell)
+    expect([status, stderr, stdout.includes("reconnect")]).toEqual([0, "", true])
+    writeFileSync(script, stdout)
+    if (spawnSync(shell, ["--version"]).error !== undefined) {
+      console.warn(`skipped: ${shell} is not installed, its completions were not run`)
+      return
+    }
+    expect(spawnSync(shell, ["-n", script], { encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" })
+  })
+})
