@@ -14,11 +14,18 @@ export const openTunnel = (stream: Duplex, target: Target, proxy: HttpProxy): Ef
       resume(Effect.fail(new DialFailed({ host: target.host, port: target.port, code: "proxy", detail })))
     let head = Buffer.alloc(0)
     const onReadable = () => {
-      // One byte at a time beyond what is ours must not be taken: it belongs to TLS.
-      for (let chunk: unknown = stream.read(1); Buffer.isBuffer(chunk); chunk = stream.read(1)) {
+      for (let chunk: unknown = stream.read(); Buffer.isBuffer(chunk); chunk = stream.read()) {
         head = Buffer.concat([head, chunk])
+        const end = head.indexOf(endOfHead)
+        if (end >= 0) {
+          // What follows is the broker's, and TLS will want it.
+          const rest = head.subarray(end + endOfHead.length)
+          return done(() => {
+            if (rest.length > 0) stream.unshift(rest)
+            judge(head.toString("latin1", 0, end + 2), resume, fail)
+          })
+        }
         if (head.length > longestHead) return done(() => fail("its answer has no end"))
-        if (head.subarray(-4).equals(endOfHead)) return done(() => judge(head.toString("latin1"), resume, fail))
       }
     }
     const onEnd = () => done(() => fail("it closed the connection"))
@@ -52,4 +59,4 @@ const request = ({ host, port }: Target, proxy: HttpProxy): string => {
 
 const longestHead = 16 * 1024
 
-const endOfHead = Buffer.from("\r\n\r\n")
+const endOfHead = "\r\n\r\n"

@@ -1,0 +1,240 @@
+/** BridgeActor between two scripted links: what it publishes, what it acknowledges, and when. */
+import { Effect, type Scope } from "effect"
+import { describe, expect, it } from "vitest"
+import { bridgeBehaviour, bridgeMailbox } from "../../../src/actors/bridge/bridge-actor.ts"
+import { rulesForAws } from "../../../src/actors/bridge/rules-aws.ts"
+import type { BridgeHealth, BridgeProtocol, HealthProtocol } from "../../../src/messages/bridge.ts"
+import {
+  ConnectionLost,
+  type LinkProtocol,
+  type LinkStatus,
+  type MqttMessage,
+  type Side
+} from "../../../src/messages/mqtt.ts"
+import { start } from "../../../src/runtime/actor.ts"
+import type { ActorRef } from "../../../src/runtime/protocol.ts"
+import { quietly } from "../../support/quietly.ts"
+import { settled, withTestClock } from "../../support/test-clock.ts"
+
+class ScriptedLink {
+  readonly published: Array<string> = []
+  readonly acknowledged: Array<number> = []
+  /** How publishes go. */
+  outcome: "accepted" | "cutOff" | "pending" = "accepted"
+  waiting = 0
+  mostWaiting = 0
+  ref: ActorRef<LinkProtocol> | undefined
+
+  publish({ topic }: MqttMessage) {
+    return Effect.gen({ self: this }, function* () {
+      this.waiting += 1
+      this.mostWaiting = Math.max(this.mostWaiting, this.waiting)
+      if (this.outcome === "pending") return yield* Effect.never
+      yield* Effect.yieldNow
+      if (this.outcome === "cutOff")
+        return yield* Effect.fail(new ConnectionLost({ host: "h", port: 1, stage: "connected", detail: "" }))
+      this.published.push(topic)
+    }).pipe(
+      Effect.ensuring(
+        Effect.sync(() => {
+          this.waiting -= 1
+        })
+      )
+    )
+  }
+}
+
+const startLink = (name: string) =>
+  Effect.gen(function* () {
+    const link = new ScriptedLink()
+    const ref = yield* start<LinkProtocol, never, never>({
+      name,
+      mailbox: { capacity: 1_000, overflow: { policy: "refuse" } },
+      behaviour: {
+        concurrent: { tags: ["Publish"], inFlight: 1_000 },
+        init: () =>
+          Effect.succeed({
+            Publish: ({ message }) => link.publish(message),
+            Acknowledge: ({ delivery }) => Effect.sync(() => void link.acknowledged.push(delivery)),
+            RetryNow: () => Effect.void,
+            Status: () => Effect.succeed({ _tag: "Stopped" as const })
+          })
+      }
+    })
+    return Object.assign(link, { ref })
+  })
+
+const startBridge: Effect.Effect<
+  {
+    readonly bridge: ActorRef<BridgeProtocol>
+    readonly local: ScriptedLink
+    readonly cloud: ScriptedLink
+    readonly health: Array<BridgeHealth["health"]>
+    readonly receive: (side: Side, delivery: number, topic: string, qos?: 0 | 1) => Effect.Effect<void>
+    readonly change: (side: Side, status: LinkStatus) => Effect.Effect<void>
+  },
+  never,
+  Scope.Scope
+> = Effect.gen(function* () {
+  const local = yield* startLink("local")
+  const cloud = yield* startLink("cloud")
+  const told: Array<BridgeHealth["health"]> = []
+  const health = yield* start<HealthProtocol, never, never>({
+    name: "health",
+    mailbox: { capacity: 64, overflow: { policy: "block" } },
+    behaviour: {
+      init: () =>
+        Effect.succeed({
+          LinkChanged: () => Effect.void,
+          Received: () => Effect.void,
+          BridgeHealth: (now) => Effect.sync(() => void told.push(now.health))
+        })
+    }
+  })
+  const bridge = yield* start<BridgeProtocol, never, never>({
+    name: "bridge",
+    mailbox: bridgeMailbox,
+    behaviour: bridgeBehaviour(
+      { rules: rulesForAws("aws", "dev01"), maxPayloadSize: 100, window: 3 },
+      { local: local.ref, cloud: cloud.ref, health }
+    )
+  })
+  const receive = (side: Side, delivery: number, topic: string, qos: 0 | 1 = 1) => {
+    const message = { topic, payload: Buffer.from("x"), qos, retain: false }
+    return Effect.andThen(Effect.ignore(bridge.tell("Received", { side, delivery, message })), settled)
+  }
+  const change = (side: Side, status: LinkStatus) =>
+    Effect.andThen(Effect.ignore(bridge.tell("LinkChanged", { side, status })), settled)
+  return { bridge, local, cloud, health: told, receive, change }
+})
+
+const up = (sessionPresent: boolean): LinkStatus => ({ _tag: "Up", sessionPresent })
+const down: LinkStatus = {
+  _tag: "Down",
+  failure: new ConnectionLost({ host: "h", port: 1, stage: "connected", detail: "" }),
+  retryInMs: 1,
+  attempt: 1
+}
+
+const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) => withTestClock(quietly(effect))
+
+describe("BridgeActor", () => {
+  it("is up only while both links are", () =>
+    run(
+      Effect.gen(function* () {
+        const { health, change } = yield* startBridge
+        yield* change("local", up(false))
+        yield* change("cloud", up(false))
+        yield* change("local", down)
+        yield* change("local", up(true))
+        expect(health).toEqual(["down", "up", "down", "up"])
+      })
+    ))
+
+  it("acknowledges a message where it came from when it is where it goes, and at once when nobody wants it", () =>
+    run(
+      Effect.gen(function* () {
+        const { local, cloud, change, receive } = yield* startBridge
+        yield* change("local", up(false))
+        yield* receive("local", 1, "aws/td/a")
+        yield* receive("local", 2, "te/unrelated")
+        expect(local.acknowledged).toEqual([2])
+        yield* change("cloud", up(false))
+        expect(cloud.published).toEqual(["thinedge/dev01/td/a"])
+        expect(local.acknowledged).toEqual([2, 1])
+      })
+    ))
+
+  it("has no more under way than its window", () =>
+    run(
+      Effect.gen(function* () {
+        const { cloud, change, receive } = yield* startBridge
+        cloud.outcome = "pending"
+        yield* change("cloud", up(false))
+        for (let n = 1; n <= 10; n++) yield* receive("local", n, "aws/td/a")
+        expect(cloud.mostWaiting).toBe(3)
+      })
+    ))
+
+  it("tries a message of QoS 1 again after its connection was lost, and one of QoS 0 not", () =>
+    run(
+      Effect.gen(function* () {
+        const { bridge, local, cloud, change, receive } = yield* startBridge
+        cloud.outcome = "pending"
+        yield* change("local", up(false))
+        yield* change("cloud", up(false))
+        cloud.outcome = "cutOff"
+        yield* Effect.forkChild(change("cloud", down))
+        yield* receive("local", 1, "aws/td/zero", 0)
+        yield* receive("local", 2, "aws/td/one", 1)
+        cloud.outcome = "accepted"
+        yield* change("cloud", up(false))
+        expect(cloud.published).toContain("thinedge/dev01/td/one")
+        expect([...local.acknowledged].sort()).toEqual([1, 2])
+        const { counters } = yield* bridge.ask("Status", undefined, { within: "1 second" })
+        expect(counters.waiting).toBe(0)
+      })
+    ))
+
+  it("lets go of what comes again, and keeps what its broker has forgotten", () =>
+    run(
+      Effect.gen(function* () {
+        const { local, cloud, change, receive } = yield* startBridge
+        yield* change("local", up(false))
+        yield* receive("local", 1, "aws/td/forgotten")
+        yield* change("local", down)
+        yield* change("local", up(false))
+        yield* receive("local", 2, "aws/td/again")
+        yield* change("local", down)
+        yield* change("local", up(true))
+        yield* receive("local", 3, "aws/td/again")
+        yield* change("cloud", up(false))
+        expect([...cloud.published].sort()).toEqual(["thinedge/dev01/td/again", "thinedge/dev01/td/forgotten"])
+        expect([...local.acknowledged].sort()).toEqual([1, 2, 3])
+      })
+    ))
+
+  it("swallows its own echo where a topic is bridged both ways, and passes what the cloud says itself", () =>
+    run(
+      Effect.gen(function* () {
+        const { local, cloud, change, receive } = yield* startBridge
+        yield* change("local", up(false))
+        yield* change("cloud", up(false))
+        yield* receive("local", 1, "aws/shadow/update")
+        expect(cloud.published).toEqual(["$aws/things/dev01/shadow/update"])
+        yield* receive("cloud", 1, "$aws/things/dev01/shadow/update")
+        expect(local.published).toEqual([])
+        yield* receive("cloud", 2, "$aws/things/dev01/shadow/update")
+        expect(local.published).toEqual(["aws/shadow/update"])
+        yield* receive("local", 2, "aws/shadow/update")
+        expect(cloud.published).toHaveLength(1)
+        expect(cloud.acknowledged).toEqual([1, 2])
+      })
+    ))
+
+  it("hears itself where that is how the connection is checked", () =>
+    run(
+      Effect.gen(function* () {
+        const { local, cloud, change, receive } = yield* startBridge
+        yield* change("local", up(false))
+        yield* change("cloud", up(false))
+        yield* receive("local", 1, "aws/test-connection")
+        expect(cloud.published).toEqual(["thinedge/devices/dev01/test-connection"])
+        yield* receive("cloud", 1, "thinedge/devices/dev01/test-connection")
+        expect(local.published).toEqual(["aws/connection-success"])
+      })
+    ))
+
+  it("drops a message whose topic has no room for the prefix of the other side", () =>
+    run(
+      Effect.gen(function* () {
+        const { bridge, local, cloud, change, receive } = yield* startBridge
+        yield* change("cloud", up(false))
+        yield* receive("local", 1, `aws/td/${"x".repeat(65_528)}`)
+        expect(cloud.published).toEqual([])
+        expect(local.acknowledged).toEqual([1])
+        const { counters } = yield* bridge.ask("Status", undefined, { within: "1 second" })
+        expect(counters.dropped).toBe(1)
+      })
+    ))
+})

@@ -1,0 +1,146 @@
+/** HealthActor with links that only remember what they were asked to publish. */
+import { Effect, type Scope } from "effect"
+import { describe, expect, it } from "vitest"
+import { healthBehaviour, healthMailbox } from "../../../src/actors/health/health-actor.ts"
+import type { HealthProtocol } from "../../../src/messages/bridge.ts"
+import { ConnectionLost, DialFailed, type LinkProtocol, type LinkStatus } from "../../../src/messages/mqtt.ts"
+import { serviceTopics } from "../../../src/messages/service-topics.ts"
+import { start } from "../../../src/runtime/actor.ts"
+import type { ActorRef } from "../../../src/runtime/protocol.ts"
+import { passTime, settled, withTestClock } from "../../support/test-clock.ts"
+
+const device = { topicRoot: "te", deviceTopicId: "device/main//" }
+const bridge = serviceTopics(device, "bridge")
+const service = {
+  name: "mapper",
+  topics: serviceTopics(device, "mapper"),
+  deviceTopicId: device.deviceTopicId,
+  type: "service",
+  pid: 1,
+  timestampFormat: "unix" as const
+}
+
+interface FakeLink {
+  readonly ref: ActorRef<LinkProtocol>
+  readonly published: Array<readonly [topic: string, payload: string]>
+  readonly acknowledged: Array<number>
+  isUp: boolean
+}
+
+const startFakeLink = (name: string): Effect.Effect<FakeLink, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const published: FakeLink["published"] = []
+    const acknowledged: Array<number> = []
+    const link = { published, acknowledged, isUp: true }
+    const cutOff = new ConnectionLost({ host: "h", port: 1, stage: "connected", detail: "" })
+    const ref = yield* start<LinkProtocol, never, never>({
+      name,
+      mailbox: { capacity: 16, overflow: { policy: "refuse" } },
+      behaviour: {
+        init: () =>
+          Effect.succeed({
+            Publish: ({ message }) =>
+              Effect.suspend(() => {
+                if (!link.isUp) return Effect.fail(cutOff)
+                published.push([message.topic, Buffer.from(message.payload).toString()])
+                return Effect.void
+              }),
+            Acknowledge: ({ delivery }) => Effect.sync(() => void acknowledged.push(delivery)),
+            RetryNow: () => Effect.void,
+            Status: () => Effect.succeed({ _tag: "Stopped" as const })
+          })
+      }
+    })
+    return Object.assign(link, { ref })
+  })
+
+const startHealth = Effect.gen(function* () {
+  const serviceLink = yield* startFakeLink("service")
+  const bridgeLink = yield* startFakeLink("local")
+  const health = yield* start<HealthProtocol, never, never>({
+    name: "health",
+    mailbox: healthMailbox,
+    behaviour: healthBehaviour({ service, bridge }, { serviceLink: serviceLink.ref, bridgeLink: bridgeLink.ref })
+  })
+  return { health, serviceLink, bridgeLink }
+})
+
+const up: LinkStatus = { _tag: "Up", sessionPresent: false }
+const down: LinkStatus = {
+  _tag: "Down",
+  failure: new DialFailed({ host: "cloud.example", port: 8883, code: "ECONNREFUSED", detail: "" }),
+  retryInMs: 1,
+  attempt: 1
+}
+const connecting: LinkStatus = { _tag: "Connecting", attempt: 2 }
+
+describe("HealthActor", () => {
+  it("says why the bridge is down, keeps saying it while the next attempt runs, and takes it back", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { health, bridgeLink } = yield* startHealth
+        for (const cloud of [down, connecting, down, up])
+          yield* health.tell("BridgeHealth", { health: cloud === up ? "up" : "down", local: up, cloud })
+        yield* settled
+        const reasons = bridgeLink.published.filter(([topic]) => topic === bridge.reason).map(([, payload]) => payload)
+        expect(reasons.at(-1)).toBe("")
+        expect(reasons[0] ?? "").toMatch(/^(cloud: nobody listens at cloud\.example:8883.*)?$/)
+        expect(bridgeLink.published.filter(([topic]) => topic === bridge.health).at(-1)?.[1]).toBe('{"status":"up"}')
+      })
+    ))
+
+  it("says it again to a local broker that has come back: it may have forgotten, or published the will", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { health, bridgeLink } = yield* startHealth
+        yield* health.tell("BridgeHealth", { health: "down", local: up, cloud: down })
+        yield* settled
+        const before = bridgeLink.published.length
+        yield* health.tell("BridgeHealth", { health: "down", local: down, cloud: down })
+        yield* health.tell("BridgeHealth", { health: "down", local: up, cloud: down })
+        yield* settled
+        expect(bridgeLink.published.slice(before)).toEqual([
+          [bridge.health, '{"status":"down"}'],
+          [bridge.reason, expect.stringMatching(/^cloud: /)]
+        ])
+      })
+    ))
+
+  it("says only the newest when the local broker was away, and does not give up", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { health, bridgeLink } = yield* startHealth
+        bridgeLink.isUp = false
+        yield* health.tell("BridgeHealth", { health: "up", local: up, cloud: up })
+        yield* settled
+        yield* health.tell("BridgeHealth", { health: "down", local: up, cloud: down })
+        yield* settled
+        bridgeLink.isUp = true
+        yield* passTime("1 second")
+        expect(bridgeLink.published.map(([topic, payload]) => [topic === bridge.health, payload])).toEqual(
+          expect.arrayContaining([[true, '{"status":"down"}']])
+        )
+        expect(bridgeLink.published).not.toContainEqual([bridge.health, '{"status":"up"}'])
+      })
+    ))
+
+  it("acknowledges what it hears, and answers only health checks", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { health, serviceLink } = yield* startHealth
+        const heard = (topic: string, delivery: number) =>
+          health.tell("Received", {
+            side: "local",
+            delivery,
+            message: { topic, payload: Buffer.alloc(0), qos: 1, retain: false }
+          })
+        yield* heard("te/device/main///cmd/other", 1)
+        yield* settled
+        expect(serviceLink.published).toEqual([])
+        yield* heard("te/device/main///cmd/health/check", 2)
+        yield* settled
+        expect(serviceLink.published.map(([topic]) => topic)).toEqual([service.topics.health])
+        expect(serviceLink.acknowledged).toEqual([1, 2])
+      })
+    ))
+})
