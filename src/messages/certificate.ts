@@ -69,6 +69,9 @@ export class HttpUnreachable extends Data.TaggedError("HttpUnreachable")<{
   readonly detail: string
 }> {}
 
+/** OpenSSL's and Node's codes for a server certificate that was judged and found wanting. */
+export const isDistrust = ({ code }: HttpUnreachable): boolean => /CERT|SELF_SIGNED|ISSUER|VERIFY|INVALID_/.test(code)
+
 /** The server's answer is no certificate. */
 export class EnrolmentGarbled extends Data.TaggedError("EnrolmentGarbled")<{
   readonly url: string

@@ -39,11 +39,16 @@ const hostOption = (option: string, text: string): Effect.Effect<HostPort, HostI
   return typeof parsed === "string" ? Effect.fail(new HostInvalid({ option, text })) : Effect.succeed(parsed)
 }
 
-export const enrol = (http: CloudHttp, request: string, login: Login) =>
-  certificates(http, "/.well-known/est/simpleenroll", request, { basicAuth: login })
+/** `withinMs`: when it is shorter than the usual limit. */
+export const enrol = (http: CloudHttp, request: string, login: Login, withinMs: number) =>
+  certificates(http, "/.well-known/est/simpleenroll", request, {
+    basicAuth: login,
+    withinMs: Math.min(withinMs, longestMs)
+  })
 
 export const reenrol = (http: CloudHttp, request: string, deviceToken: Redacted.Redacted<string>) =>
   certificates(http, "/.well-known/est/simplereenroll", request, {
+    withinMs: longestMs,
     headers: { authorization: `Bearer ${Redacted.value(deviceToken)}` }
   })
 
@@ -79,19 +84,26 @@ const certificates = (
   http: CloudHttp,
   path: string,
   request: string,
-  credentials: { readonly basicAuth?: Login; readonly headers?: Readonly<Record<string, string>> }
+  by: {
+    readonly basicAuth?: Login
+    readonly headers?: Readonly<Record<string, string>>
+    readonly withinMs: number
+  }
 ) =>
   Effect.gen(function* () {
     const url = `${http.origin}${path}`
-    const headers = { "content-type": "application/pkcs10", ...credentials.headers }
+    const headers = { "content-type": "application/pkcs10", ...by.headers }
     const body = request.replace(/-----[^-]+-----/g, "").trim()
-    const answer = yield* send(http, { method: "POST", url, headers, basicAuth: credentials.basicAuth, body })
+    const wanted = { method: "POST", url, headers, basicAuth: by.basicAuth, body } as const
+    const answer = yield* send(http, wanted, by.withinMs)
     const found = certificatesOf(Buffer.from(answer.body.toString("latin1"), "base64"))
     return found ?? (yield* new EnrolmentGarbled({ url: shownUrl(url), reason: "notPkcs7" }))
   })
 
-const send = (http: CloudHttp, wanted: Omit<HttpsRequest, "trusted" | "withinMs">) =>
-  Effect.flatMap(httpsRequest({ ...wanted, trusted: http.trusted, withinMs: 30_000 }), (answer) =>
+const longestMs = 30_000
+
+const send = (http: CloudHttp, wanted: Omit<HttpsRequest, "trusted" | "withinMs">, withinMs = longestMs) =>
+  Effect.flatMap(httpsRequest({ ...wanted, trusted: http.trusted, withinMs }), (answer) =>
     answer.status >= 200 && answer.status < 300 ? Effect.succeed(answer) : Effect.fail(refused(wanted, answer))
   )
 

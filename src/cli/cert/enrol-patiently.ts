@@ -4,7 +4,8 @@ import {
   type EnrolmentGarbled,
   EnrolmentTimedOut,
   type HttpRefused,
-  type HttpUnreachable
+  type HttpUnreachable,
+  isDistrust
 } from "../../messages/certificate.ts"
 import type { CommandContext } from "../hsm/token-command.ts"
 import { type CloudHttp, enrol, type Login } from "./cumulocity-http.ts"
@@ -29,25 +30,28 @@ export const enrolPatiently = (
 ): Effect.Effect<ReadonlyArray<string>, Refused> =>
   Effect.gen(function* () {
     const until = (yield* Clock.currentTimeMillis) + limitMs
-    const once: Effect.Effect<ReadonlyArray<string>, Refused> = Effect.catchIf(
-      enrol(http, request, login),
-      heals,
-      (failure) =>
-        Effect.gen(function* () {
-          yield* isNotRegistered(failure)
-            ? terminal.line(
-                `The device '${login.user}' is not registered yet with this one-time password at ${http.origin}`
-              )
-            : terminal.failure(failure)
-          if ((yield* Clock.currentTimeMillis) + everyMs > until)
-            return yield* new EnrolmentTimedOut({ url: http.origin, afterMs: limitMs })
-          yield* terminal.line(`Will retry in ${Math.round(everyMs / 1000)} seconds`)
-          yield* Effect.sleep(Duration.millis(everyMs))
-          return yield* once
-        })
+    const enrolInTime = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      enrol(http, request, login, Math.max(shortestTryMs, until - now))
+    )
+    const once: Effect.Effect<ReadonlyArray<string>, Refused> = Effect.catchIf(enrolInTime, heals, (failure) =>
+      Effect.gen(function* () {
+        yield* isNotRegistered(failure)
+          ? terminal.line(
+              `The device '${login.user}' is not registered yet with this one-time password at ${http.origin}`
+            )
+          : terminal.failure(failure)
+        if ((yield* Clock.currentTimeMillis) + everyMs > until)
+          return yield* new EnrolmentTimedOut({ url: http.origin, afterMs: limitMs })
+        yield* terminal.line(`Will retry in ${Math.round(everyMs / 1000)} seconds`)
+        yield* Effect.sleep(Duration.millis(everyMs))
+        return yield* once
+      })
     )
     return yield* once
   })
+
+/** Even with no time at all, one try is made. */
+const shortestTryMs = 1000
 
 const isNotRegistered = (failure: HttpRefused | HttpUnreachable): boolean =>
   failure._tag === "HttpRefused" && [401, 403, 404].includes(failure.status)
@@ -57,7 +61,7 @@ const heals = (failure: Refused): failure is HttpRefused | HttpUnreachable => {
   switch (failure._tag) {
     case "HttpUnreachable":
       // Clocks are set late on devices; a CA that is not trusted stays so.
-      return failure.code === "CERT_NOT_YET_VALID" || !/CERT|SELF_SIGNED|ISSUER/.test(failure.code)
+      return failure.code === "CERT_NOT_YET_VALID" || !isDistrust(failure)
     case "HttpRefused":
       return isNotRegistered(failure) || failure.status === 408 || failure.status === 429 || failure.status >= 500
     default:

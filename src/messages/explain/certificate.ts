@@ -1,12 +1,13 @@
 /** Sentences for what the `tedge cert` commands refuse. */
-import type {
-  AccessTokenMissing,
-  CertificateRefusal,
-  EnrolmentGarbled,
-  HttpRefused,
-  HttpUnreachable,
-  KeyNeeded,
-  RequestUnusable
+import {
+  type AccessTokenMissing,
+  type CertificateRefusal,
+  type EnrolmentGarbled,
+  type HttpRefused,
+  type HttpUnreachable,
+  isDistrust,
+  type KeyNeeded,
+  type RequestUnusable
 } from "../certificate.ts"
 import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
 import { explainMqtt } from "./mqtt.ts"
@@ -134,8 +135,7 @@ const explainStatus = (failure: HttpRefused): Explanation => {
 
 const explainUnreachable = (failure: HttpUnreachable): Explanation => {
   const error = `${failure.url} cannot be reached: ${failure.code}${inBrackets(failure.detail)}`
-  const isTrust = /CERT|SELF_SIGNED|ISSUER/.test(failure.code)
-  return isTrust
+  return isDistrust(failure)
     ? { error, hint: "check the trusted certificates: tedge config get c8y.root_cert_path" }
     : { error, hint: "check c8y.url, c8y.http and the network" }
 }
