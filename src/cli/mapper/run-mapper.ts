@@ -14,7 +14,7 @@ import { acquireFileLock } from "../../platform/file-lock.ts"
 import { Channel } from "../../runtime/channel.ts"
 import type { StopReport } from "../../runtime/supervision.ts"
 import type { CommandHandler, CommandInput } from "../command-spec.ts"
-import { startConfigActor } from "../compose.ts"
+import { startConfigActor } from "../compose-config.ts"
 import { behaviourFor, cryptokiMailbox } from "../compose-cryptoki.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { type Mapper, startMapper } from "./mapper-graph.ts"
@@ -36,13 +36,15 @@ const serve = (input: CommandInput, untilStopped: Effect.Effect<void>) =>
     const plan = yield* planMapper(settings)
     const cryptokiEvents = Channel.make<CryptokiEvent>("cryptoki")
     const publish = (event: CryptokiEvent) => Effect.andThen(logCryptokiEvent(event), cryptokiEvents.publish(event))
-    const mapper = yield* startMapper({
+    const starting = startMapper({
       plan,
       cryptoki: behaviourFor({ settings, environment: process.env, lifetime: "mapper", publish }),
       cryptokiMailbox,
       cryptokiEvents,
       connect: connectWith
     })
+    // No part of it can fail to start by itself: that would be a mistake of ours.
+    const mapper = yield* Effect.orDie(starting)
     const ended = Effect.as(mapper.awaitExit, "gaveUp" as const)
     const how = yield* Effect.raceFirst(Effect.as(untilStopped, "stopped" as const), ended)
     return how === "stopped" ? yield* finish(mapper) : exitCodes.failed
@@ -82,8 +84,8 @@ const takeLock = ({ cloud, run }: CloudSettings): Effect.Effect<boolean, never, 
   )
 }
 
-const logFailure = (failure: unknown): Effect.Effect<void> => {
-  const { error, hint } = explain(failure as Failure)
+const logFailure = (failure: Failure): Effect.Effect<void> => {
+  const { error, hint } = explain(failure)
   return Effect.logError(hint === undefined ? error : `${error}; ${hint}`)
 }
 

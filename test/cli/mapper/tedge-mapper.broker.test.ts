@@ -1,0 +1,170 @@
+/** The executable: lock, signals, exit codes, log lines. Needs the bundles of `npm run build`. */
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { startBroker, type TestBroker } from "../../support/broker.ts"
+import { type TestPki, testPki } from "../../support/pki.ts"
+
+let dir: string
+let pki: TestPki
+let local: TestBroker
+let running: Array<ChildProcess>
+
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), "tedge-mapper-"))
+  mkdirSync(join(dir, "run", "lock"), { recursive: true })
+  pki = testPki({ deviceId: "dev01" })
+  local = await startBroker()
+  running = []
+})
+afterEach(async () => {
+  for (const child of running) child.kill("SIGKILL")
+  await local.stop()
+  pki.remove()
+  rmSync(dir, { recursive: true, force: true })
+})
+
+/** Nobody listens at the cloud's port. */
+const configure = (more = "") =>
+  writeFileSync(
+    join(dir, "tedge.toml"),
+    `[config]
+version = "2"
+[run]
+path = "${join(dir, "run")}"
+[device]
+cert_path = "${pki.deviceCertFile}"
+key_path = "${pki.deviceKeyFile}"
+[mqtt.client]
+port = ${local.port}
+[c8y]
+url = "localhost"
+mqtt = "localhost:1"
+root_cert_path = "${pki.caFile}"
+${more}`
+  )
+
+interface Run {
+  readonly child: ChildProcess
+  readonly ended: Promise<number | null>
+  readonly stderr: () => string
+  readonly says: (pattern: RegExp) => Promise<void>
+}
+
+const mapper = (args: ReadonlyArray<string> = ["c8y"], environment: NodeJS.ProcessEnv = {}): Run => {
+  const bin = join(import.meta.dirname, "../../../bin/tedge-mapper")
+  const env = { ...process.env, TEDGE_CONFIG_DIR: dir, ...environment }
+  const child = spawn(process.execPath, [bin, ...args], { stdio: ["ignore", "ignore", "pipe"], env })
+  running.push(child)
+  let text = ""
+  const looking = new Set<() => void>()
+  child.stderr?.setEncoding("utf8").on("data", (data: string) => {
+    text += data
+    for (const look of [...looking]) look()
+  })
+  return {
+    child,
+    ended: new Promise((resolve) => child.once("close", (code) => resolve(code))),
+    stderr: () => text,
+    says: (pattern) =>
+      new Promise((resolve) => {
+        const look = () => {
+          if (!pattern.test(text)) return
+          looking.delete(look)
+          resolve()
+        }
+        looking.add(look)
+        look()
+      })
+  }
+}
+
+describe("tedge-mapper", () => {
+  it("serves the local side with a dead cloud, says so, and ends with 0 when it is told to", async () => {
+    configure()
+    const { child, ended, says, stderr } = mapper()
+    await says(/INFO MQTT bridge: \[local\] MQTT bridge connected to local broker/)
+    await says(
+      /ERROR MQTT bridge: \[cloud\] MQTT bridge failed to connect to cloud broker: nobody listens at localhost:1/
+    )
+    await local.waitForLog(/Received PUBLISH from tedge-mapper-c8y .*tedge-mapper-c8y\/status\/health/)
+    child.kill("SIGTERM")
+    expect(await ended).toBe(0)
+    expect(stderr()).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z +INFO /)
+    await local.waitForLog(/^Received DISCONNECT from tedge-mapper-bridge-c8y$/)
+  })
+
+  it("leaves the time to the journal under systemd", async () => {
+    configure()
+    const { says, stderr } = mapper(["c8y"], { INVOCATION_ID: "0123" })
+    await says(/connected to local broker/)
+    expect(stderr()).toMatch(/^ INFO MQTT bridge: /m)
+  })
+
+  it("runs once: a second one is told, and the lock is free when the first has ended", async () => {
+    configure()
+    const first = mapper()
+    await first.says(/connected to local broker/)
+    const lock = join(dir, "run", "lock", "tedge-mapper-c8y.lock")
+    expect(readFileSync(lock, "utf8").trim()).toBe(String(first.child.pid))
+    const second = mapper()
+    expect(await second.ended).toBe(1)
+    expect(second.stderr()).toMatch(/ERROR .*Another instance of tedge-mapper-c8y is running\./)
+    first.child.kill("SIGKILL")
+    await first.ended
+    const third = mapper()
+    await third.says(/connected to local broker/)
+  })
+
+  it("has a lock of its own for every profile, and for one only a warning when there is no place for it", async () => {
+    configure(`[c8y.profiles.prod]
+url = "localhost"
+mqtt = "localhost:1"
+root_cert_path = "${pki.caFile}"
+[c8y.profiles.prod.bridge]
+topic_prefix = "c8y-prod"
+`)
+    const one = mapper()
+    await one.says(/connected to local broker/)
+    const other = mapper(["c8y", "--profile", "prod"])
+    await other.says(/connected to local broker/)
+    expect(readFileSync(join(dir, "run", "lock", "tedge-mapper-c8y@prod.lock"), "utf8").trim()).toBe(
+      String(other.child.pid)
+    )
+    one.child.kill("SIGTERM")
+    await one.ended
+    rmSync(join(dir, "run", "lock"), { recursive: true })
+    const without = mapper()
+    await without.says(/WARN .*cannot be locked/)
+    await without.says(/connected to local broker/)
+  })
+
+  it("does not mind SIGHUP", async () => {
+    configure()
+    const { child, ended, says } = mapper()
+    await says(/connected to local broker/)
+    child.kill("SIGHUP")
+    child.kill("SIGUSR1")
+    child.kill("SIGTERM")
+    expect(await ended).toBe(0)
+  })
+
+  it.each([
+    ["a setting is missing", "", /A value for 'c8y\.url' is missing|c8y\.url/],
+    ["the bridge is mosquitto's", "[mqtt.bridge]\nbuilt_in = false\n", /built_in/]
+  ])("ends with 1 and a sentence when %s", async (_what, more, sentence) => {
+    configure(more)
+    const missing = more === ""
+    if (missing)
+      writeFileSync(
+        join(dir, "tedge.toml"),
+        `[config]\nversion = "2"\n[run]\npath = "${dir}/run"\n[device]\ncert_path = "${pki.deviceCertFile}"\n`
+      )
+    const { ended, stderr } = mapper()
+    expect(await ended).toBe(1)
+    expect(stderr()).toMatch(sentence)
+    expect(stderr()).not.toMatch(/\n\s+at /)
+  })
+})
