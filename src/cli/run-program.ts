@@ -5,6 +5,7 @@
  * ends the process at once.
  */
 import { Cause, Effect, Exit, Fiber } from "effect"
+import { withActorLog } from "./actor-log.ts"
 import { runCommandLine } from "./command-line.ts"
 import type { CommandHandlers, CommandInput, Program } from "./command-spec.ts"
 import { exitCodes } from "./exit-codes.ts"
@@ -92,7 +93,10 @@ const withLogging = (
   const debug = program.globals.some((global) => global.name === "debug") && input.on("debug")
   const level = chosenLogLevel({ option, debug, environment: process.env, fallback })
   const withTime = process.env.INVOCATION_ID === undefined
-  return Effect.provide(run, loggingLayer({ level, withTime, write: (text) => process.stderr.write(text) }))
+  return Effect.provide(
+    withActorLog(run),
+    loggingLayer({ level, withTime, write: (text) => process.stderr.write(text) })
+  )
 }
 
 /** `tedge config list | head -1` is no error. */

@@ -1,0 +1,39 @@
+/**
+ * Log lines for what the supervisors do: an actor that failed, is started again, or was given up.
+ *
+ * Who runs the device reads here why something of ours broke; the trace of the bug is there at debug level.
+ */
+import { Cause, Effect } from "effect"
+import { type RuntimeEvent, RuntimeEvents } from "../runtime/events.ts"
+
+export const withActorLog = <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.contextWith((context) => {
+    const fork = Effect.runForkWith(context)
+    const sink = {
+      publish: (event: RuntimeEvent) => void fork(logEvent(event)),
+      slowAfterMs: 30_000
+    }
+    return Effect.provideService(run, RuntimeEvents, sink)
+  })
+
+const logEvent = (event: RuntimeEvent): Effect.Effect<void> => {
+  switch (event._tag) {
+    case "Failed":
+      return Effect.andThen(
+        Effect.logError(`${event.actor} failed: ${String(Cause.squash(event.cause))}`),
+        Effect.logDebug(`${event.actor}: ${Cause.pretty(event.cause)}`)
+      )
+    case "Restarting":
+      return Effect.logWarning(`${event.actor} is started again in ${Math.round(event.afterMs)} ms`)
+    case "GaveUp":
+      return Effect.logError(`${event.actor} is not started again: ${String(Cause.squash(event.cause))}`)
+    case "Slow":
+      return Effect.logWarning(`${event.actor} took ${Math.round(event.tookMs)} ms for ${event.message}`)
+    case "DeadLetter":
+      return Effect.logDebug(`${event.actor}: ${event.message} was lost: ${event.why}`)
+    case "Started":
+    case "Ready":
+    case "Stopped":
+      return Effect.logDebug(`${event.actor}: ${event._tag.toLowerCase()}`)
+  }
+}
