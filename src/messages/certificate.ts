@@ -16,6 +16,9 @@ export class KeyNeeded extends Data.TaggedError("KeyNeeded")<{
   readonly present: ReadonlyArray<string>
 }> {}
 
+/** The token signed, and not with the private half of the public key it shows. Nothing was written. */
+export class SignatureUnfit extends Data.TaggedError("SignatureUnfit")<{ readonly scheme: string }> {}
+
 /** The file is no request that could be sent for this device. */
 export class RequestUnusable extends Data.TaggedError("RequestUnusable")<{
   readonly path: string
@@ -92,6 +95,7 @@ export class DurationInvalid extends Data.TaggedError("DurationInvalid")<{
 
 export type CertificateRefusal =
   | KeyNeeded
+  | SignatureUnfit
   | RequestUnusable
   | HostInvalid
   | AccessTokenMissing

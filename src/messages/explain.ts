@@ -102,6 +102,8 @@ export const explain = (failure: Failure): Explanation => {
     case "KeySelectorMissing":
     case "SelectorGivenTwice":
     case "TokenNotNamed":
+    case "PinEmpty":
+    case "TokenWithoutPin":
     case "PinsDiffer":
     case "NobodyToAsk":
     case "TokenInitialised":
@@ -112,6 +114,7 @@ export const explain = (failure: Failure): Explanation => {
     case "NotSelfSigned":
     case "CloudWithoutService":
     case "KeyNeeded":
+    case "SignatureUnfit":
     case "RequestUnusable":
     case "HostInvalid":
     case "AccessTokenMissing":

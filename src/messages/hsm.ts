@@ -1,5 +1,7 @@
 /** What `tedge hsm` and `tedge cert create-key-hsm` refuse by themselves, before or after they ask the token. */
 import { Data } from "effect"
+import type { AskFailed } from "../runtime/errors.ts"
+import type { TokenRefusal } from "./token-refusals.ts"
 
 /** The text is no CKA_ID: hex digits in pairs, spaces or colons between the bytes. */
 export class KeyIdInvalid extends Data.TaggedError("KeyIdInvalid")<{
@@ -32,6 +34,15 @@ export class TokenNotNamed extends Data.TaggedError("TokenNotNamed")<{ readonly 
 /** The PIN typed twice was not the same. */
 export class PinsDiffer extends Data.TaggedError("PinsDiffer")<{ readonly what: "user PIN" | "SO PIN" }> {}
 
+/** A new PIN of no characters at all. */
+export class PinEmpty extends Data.TaggedError("PinEmpty")<{ readonly what: "user PIN" | "SO PIN" }> {}
+
+/** Initialising stopped half way: the token has its label and SO PIN, and no user PIN. */
+export class TokenWithoutPin extends Data.TaggedError("TokenWithoutPin")<{
+  readonly uri: string
+  readonly cause: TokenRefusal | AskFailed
+}> {}
+
 /** Something must be asked and nobody is there to answer (standard input is at its end). */
 export class NobodyToAsk extends Data.TaggedError("NobodyToAsk")<{ readonly option: string }> {}
 
@@ -42,6 +53,8 @@ export class TokenInitialised extends Data.TaggedError("TokenInitialised")<{
 }> {}
 
 export type HsmRefusal =
+  | PinEmpty
+  | TokenWithoutPin
   | KeyIdInvalid
   | OptionsExclude
   | KeyInUse

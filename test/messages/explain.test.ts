@@ -203,6 +203,14 @@ const samples: Samples = {
   SelectorGivenTwice: [new Hsm.SelectorGivenTwice({ what: "id" })],
   TokenNotNamed: [new Hsm.TokenNotNamed({ candidates: [] }), new Hsm.TokenNotNamed({ candidates: ["a", "b"] })],
   PinsDiffer: [new Hsm.PinsDiffer({ what: "user PIN" })],
+  PinEmpty: [new Hsm.PinEmpty({ what: "SO PIN" })],
+  TokenWithoutPin: [
+    new Hsm.TokenWithoutPin({ uri, cause: new Token.PinRejected({ token, reason: "invalid" }) }),
+    new Hsm.TokenWithoutPin({
+      uri,
+      cause: new Runtime.AskTimeout({ actor: "a", message: "m", stage: "queued", withinMs: 1 })
+    })
+  ],
   NobodyToAsk: [new Hsm.NobodyToAsk({ option: "--force" })],
   TokenInitialised: [new Hsm.TokenInitialised({ uri, label: token })],
   DurationInvalid: [new Certificate.DurationInvalid({ option: "--retry-every", text: "x" })],
@@ -213,6 +221,7 @@ const samples: Samples = {
     new Certificate.KeyNeeded({ cause: new Token.KeyNotFound({ uri, token, elsewhere: uri }), present: [] }),
     new Certificate.KeyNeeded({ cause: new Token.TokenNotFound({ uri, present: [] }), present: [] })
   ],
+  SignatureUnfit: [new Certificate.SignatureUnfit({ scheme: "ecdsa_secp256r1_sha256" })],
   RequestUnusable: (["unreadable", "notARequest", "otherKey"] as const).map(
     (reason) => new Certificate.RequestUnusable({ path: "/x", reason, detail: "ENOENT" })
   ),

@@ -3,10 +3,16 @@
  *
  * In the token it is found once and signs once; in a file it is read here and stays in this process.
  */
-import { createPublicKey, generateKeyPairSync, type KeyObject, sign as signWithKey } from "node:crypto"
+import {
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign as signWithKey,
+  verify as verifySignature
+} from "node:crypto"
 import { Effect } from "effect"
 import { readPrivateKey } from "../../actors/mqtt/credentials.ts"
-import { type FileInTheWay, KeyCannotCertify, KeyNeeded } from "../../messages/certificate.ts"
+import { type FileInTheWay, KeyCannotCertify, KeyNeeded, SignatureUnfit } from "../../messages/certificate.ts"
 import type { FileNotWritten } from "../../messages/connect.ts"
 import type { CryptokiProtocol, KeySelector } from "../../messages/cryptoki.ts"
 import type { CredentialUnusable } from "../../messages/mqtt.ts"
@@ -22,7 +28,7 @@ export interface DeviceKey {
   readonly publicKey: Uint8Array
   readonly scheme: CertificateScheme
   /** The finished PEM. One signature. */
-  readonly certify: (unsigned: Unsigned) => Effect.Effect<string, TokenRefusal | AskFailed>
+  readonly certify: (unsigned: Unsigned) => Effect.Effect<string, TokenRefusal | AskFailed | SignatureUnfit>
 }
 
 /** Signing may wait for a touch: longer than the token's own limit. */
@@ -38,15 +44,19 @@ export const tokenKey = (
       .ask("ChooseScheme", { offered: [], key: wanted }, { within: signWithin })
       .pipe(Effect.catchTags({ KeyNotFound: keyNeeded(cryptoki, wanted), TokenNotFound: tokenNeeded }))
     const publicKey = yield* cryptoki.ask("PublicKey", { key }, { within: signWithin })
-    const scheme = yield* schemeFor(createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" }))
+    const keyObject = createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" })
+    const scheme = yield* schemeFor(keyObject)
     return {
       publicKey,
       scheme,
       certify: (unsigned) =>
-        Effect.map(
-          cryptoki.ask("Sign", { key, scheme, message: unsigned.toBeSigned }, { within: signWithin }),
-          (signature) => signed(unsigned, signature)
-        )
+        Effect.gen(function* () {
+          const message = unsigned.toBeSigned
+          const signature = yield* cryptoki.ask("Sign", { key, scheme, message }, { within: signWithin })
+          // A CA would refuse it much later, and a self-signed certificate nobody would.
+          const fits = verifySignature(hashOf(scheme), message, keyObject, signature)
+          return fits ? signed(unsigned, signature) : yield* new SignatureUnfit({ scheme })
+        })
     }
   })
 
@@ -83,8 +93,11 @@ const fromPrivateKey = (privateKey: KeyObject): Effect.Effect<DeviceKey, KeyCann
     publicKey: new Uint8Array(createPublicKey(privateKey).export({ type: "spki", format: "der" })),
     scheme,
     certify: (unsigned) =>
-      Effect.sync(() => signed(unsigned, signWithKey(`sha${scheme.slice(-3)}`, unsigned.toBeSigned, privateKey)))
+      Effect.sync(() => signed(unsigned, signWithKey(hashOf(scheme), unsigned.toBeSigned, privateKey)))
   }))
+
+/** The schemes are named after their hash. */
+const hashOf = (scheme: CertificateScheme): string => `sha${scheme.slice(-3)}`
 
 const curves: Readonly<Record<string, CertificateScheme>> = {
   prime256v1: "ecdsa_secp256r1_sha256",

@@ -1,6 +1,6 @@
 /** PINs from an option, or typed unseen by a person. */
 import { Effect, Redacted } from "effect"
-import { NobodyToAsk, PinsDiffer } from "../../messages/hsm.ts"
+import { NobodyToAsk, PinEmpty, PinsDiffer } from "../../messages/hsm.ts"
 import type { CommandContext } from "./token-command.ts"
 
 export const pinFrom = ({ input, prompts }: CommandContext, option: string, question: string) =>
@@ -16,6 +16,7 @@ export const newPinFrom = (context: CommandContext, option: string, what: "user 
     if (given !== undefined) return given
     const first = yield* pinFrom(context, option, `New ${what}: `)
     const second = yield* pinFrom(context, option, `New ${what} again: `)
+    if (Redacted.value(first) === "") return yield* new PinEmpty({ what })
     if (Redacted.value(first) !== Redacted.value(second)) return yield* new PinsDiffer({ what })
     return first
   })

@@ -5,7 +5,7 @@
  */
 import { Effect } from "effect"
 import type { TokenDescription } from "../../messages/cryptoki.ts"
-import { TokenInitialised } from "../../messages/hsm.ts"
+import { TokenInitialised, TokenWithoutPin } from "../../messages/hsm.ts"
 import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import { TokenAmbiguous, TokenNotFound } from "../../messages/token-refusals.ts"
 import { exitCodes } from "../exit-codes.ts"
@@ -13,6 +13,7 @@ import { newPinFrom } from "./ask-pin.ts"
 import {
   askLimits,
   type CommandContext,
+  initialisedTokens,
   readTokenSettings,
   shownUri,
   type TokenCommand,
@@ -32,13 +33,28 @@ export const initToken: TokenCommand = (context) =>
     yield* terminal.line(`Initializing the token in slot ${target.slot} with the label '${label}'`)
     const soPin = yield* newPinFrom(context, "so-pin", "SO PIN")
     const pin = yield* newPinFrom(context, "pin", "user PIN")
-    const made = yield* actors.cryptoki.ask(
-      "InitToken",
-      { token: { uri: target.uri }, label, soPin, pin },
-      { within: askLimits.init }
-    )
+    const before = yield* initialisedTokens(context)
+    const made = yield* actors.cryptoki
+      .ask("InitToken", { token: { uri: target.uri }, label, soPin, pin }, { within: askLimits.init })
+      .pipe(Effect.catch((cause) => refuseHalfMade(context, before, label, cause)))
     yield* terminal.answer(`${shownUri(made.uri)}\n`)
     return exitCodes.ok
+  })
+
+/** Label and SO PIN come before the user PIN: the token may have the one without the other now. */
+const refuseHalfMade = (
+  context: CommandContext,
+  before: ReadonlyArray<TokenDescription>,
+  label: string,
+  cause: TokenWithoutPin["cause"]
+) =>
+  Effect.gen(function* () {
+    const after = yield* Effect.catch(initialisedTokens(context), () => Effect.succeed([])) // the cause is what is told
+    const known = new Set(before.map(uriOf))
+    const made = after.find((token) => token.label === label && !known.has(uriOf(token)))
+    return yield* made === undefined
+      ? Effect.fail(cause)
+      : Effect.fail(new TokenWithoutPin({ uri: uriOf(made), cause }))
   })
 
 /** An uninitialised token to initialise, or the initialised one that has the label already. */

@@ -27,6 +27,11 @@ export const explainCertificate = (failure: CertificateRefusal): Explanation => 
           }
     case "KeyNeeded":
       return explainKeyNeeded(failure)
+    case "SignatureUnfit":
+      return {
+        error: `the token's signature (${failure.scheme}) does not fit the public key it shows; nothing was written`,
+        hint: "objects with the same id belong to different pairs, or the token is faulty: tedge hsm doctor"
+      }
     case "RequestUnusable":
       return explainRequest(failure)
     case "AccessTokenMissing":

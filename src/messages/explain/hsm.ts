@@ -1,6 +1,8 @@
 /** Sentences for what `tedge hsm` and `tedge cert create-key-hsm` refuse by themselves. */
-import type { HsmRefusal, KeyIdInvalid } from "../hsm.ts"
+import type { HsmRefusal, KeyIdInvalid, TokenWithoutPin } from "../hsm.ts"
+import { explainAsk } from "./connect.ts"
 import { type Explanation, quoted } from "./explanation.ts"
+import { explainToken } from "./token.ts"
 
 export const explainHsm = (failure: HsmRefusal): Explanation => {
   switch (failure._tag) {
@@ -32,6 +34,13 @@ export const explainHsm = (failure: HsmRefusal): Explanation => {
           }
     case "PinsDiffer":
       return { error: `the ${failure.what} was not typed the same twice; nothing was changed` }
+    case "PinEmpty":
+      return { error: `the ${failure.what} must not be empty; nothing was changed` }
+    case "TokenWithoutPin":
+      return {
+        error: `the token was initialised, but has no user PIN yet: ${sentenceOf(failure.cause)}`,
+        hint: `give it one: tedge hsm change-pin --reset '${failure.uri}'`
+      }
     case "NobodyToAsk":
       return { error: "nobody is there to answer: standard input is at its end", hint: `use ${failure.option}` }
     case "TokenInitialised":
@@ -39,6 +48,17 @@ export const explainHsm = (failure: HsmRefusal): Explanation => {
         error: `Refusing to reinitialize: token '${failure.label}' is initialised already ('${failure.uri}')`,
         hint: "its keys would be lost; to wipe it use the tool of the token's maker"
       }
+  }
+}
+
+const sentenceOf = (cause: TokenWithoutPin["cause"]): string => {
+  switch (cause._tag) {
+    case "AskTimeout":
+    case "PeerDown":
+    case "Undeliverable":
+      return explainAsk(cause).error
+    default:
+      return explainToken(cause).error
   }
 }
 

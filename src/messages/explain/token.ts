@@ -58,7 +58,7 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
     case "TokenUnavailable":
       return {
         error: `token '${failure.token}' is gone or out of order${failure.code === undefined ? "" : `: ${failure.call} returned ${failure.code}`}${inBrackets(failure.detail)}`,
-        hint: "plug it in again; tedge goes on by itself when it is back"
+        hint: hintForCode(failure.code) ?? "plug it in again; tedge goes on by itself when it is back"
       }
     case "SchemeNotSupported":
       return {
@@ -70,10 +70,11 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
         error: `token '${failure.token}': ${failure.operation} was cut off, and whether it was done is not known`,
         hint: "look before you try again: tedge hsm list-keys"
       }
-    case "TokenError":
-      return {
-        error: `token '${failure.token}': ${failure.call} returned ${failure.code}${inBrackets(failure.detail)}`
-      }
+    case "TokenError": {
+      const error = `token '${failure.token}': ${failure.call} returned ${failure.code}${inBrackets(failure.detail)}`
+      const hint = failure.call === "C_InitToken" ? hintForInit(failure.code) : hintForCode(failure.code)
+      return hint === undefined ? { error } : { error, hint }
+    }
     case "CryptokiOff":
       return {
         error: `the settings do not say how to reach the token: '${failure.missing}' is missing`,
@@ -90,6 +91,34 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       }
   }
 }
+
+/** What a person can do about a code that names its own reason. */
+const hintForCode = (code: string | undefined): string | undefined => {
+  switch (code) {
+    case "CKR_DEVICE_MEMORY":
+      return "the token is full: delete a key that is no longer needed (tedge hsm list-keys, tedge hsm delete-key)"
+    case "CKR_TOKEN_WRITE_PROTECTED":
+      return "the token is write protected: use the tool of the token's maker to allow changes, or another token"
+    case "CKR_SESSION_READ_ONLY":
+      return "the token takes no changes from this user"
+    case "CKR_USER_PIN_NOT_INITIALIZED":
+      return "the token has no user PIN yet: tedge hsm change-pin --reset"
+    case "CKR_PIN_LEN_RANGE":
+      return "choose a longer or a shorter PIN"
+    case "CKR_MECHANISM_INVALID":
+    case "CKR_CURVE_NOT_SUPPORTED":
+    case "CKR_KEY_SIZE_RANGE":
+      return "the token cannot do this: try another --type, --curve or --bits"
+    default:
+      return undefined
+  }
+}
+
+/** A fresh token may have the SO PIN of its maker already, and then wants that one. */
+const hintForInit = (code: string): string | undefined =>
+  code === "CKR_PIN_INCORRECT" || code === "CKR_PIN_LEN_RANGE" || code === "CKR_PIN_INVALID"
+    ? "the token did not take this SO PIN: it may be too short, or the token came with one of its maker"
+    : hintForCode(code)
 
 const clearLatch = "set the right PIN (tedge config set device.cryptoki.pin <PIN>), or: tedge hsm clear-pin-latch"
 
