@@ -1,64 +1,23 @@
 /** Which actors a command of `tedge` needs: started for it, stopped when its scope closes. */
 import { chownSync } from "node:fs"
-import { Effect, Schedule, type Scope } from "effect"
-import { configBehaviour, configMailbox } from "../actors/config/config-actor.ts"
-import type { ConfigWriting } from "../actors/config/edit-file.ts"
+import { Effect, type Scope } from "effect"
 import { fileOwner } from "../actors/config/file-owner.ts"
-import { configPlace } from "../actors/config/read-sources.ts"
 import { connectBehaviour, connectMailbox } from "../actors/connect/connect-actor.ts"
 import { connectWith } from "../actors/mqtt/connection.ts"
 import { sessionBehaviour, sessionMailbox } from "../actors/mqtt/session-actor.ts"
-import { ConfigFileNotWritten, type ConfigProtocol } from "../messages/config.ts"
 import type { ConnectProtocol, ConnectRefusal, StepEvent } from "../messages/connect.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../messages/explain/cryptoki-event.ts"
 import type { Failure } from "../messages/explain.ts"
-import { acquireFileLock } from "../platform/file-lock.ts"
 import * as Actor from "../runtime/actor.ts"
 import type { ActorRef } from "../runtime/protocol.ts"
 import type { CommandInput } from "./command-spec.ts"
+import { startConfigActor } from "./compose-config.ts"
 import { startCryptokiActor } from "./compose-cryptoki.ts"
 import { openServices } from "./connect/open-services.ts"
 import type { TokenActors } from "./hsm/token-command.ts"
 import { findExecutable } from "./installation.ts"
 import { logText } from "./log-text.ts"
-
-/** `options`: settings given as options of the command, by key. */
-export const startConfigActor = (
-  input: CommandInput,
-  options: Readonly<Record<string, string | undefined>> = {}
-): Effect.Effect<ActorRef<ConfigProtocol>, never, Scope.Scope> => {
-  const place = configPlace({
-    configDir: input.text("config-dir"),
-    workingDir: process.cwd(),
-    environment: process.env,
-    options
-  })
-  return Actor.start({ name: "config", mailbox: configMailbox, behaviour: configBehaviour(place, writing) })
-}
-
-/** Two commands that write at once wait for each other. */
-const writing: ConfigWriting = {
-  locked: (lockFile, work) => {
-    const lock = acquireFileLock(lockFile, 0o644).pipe(
-      Effect.retry({
-        while: (refusal) => refusal._tag === "LockHeld",
-        schedule: Schedule.spaced("20 millis"),
-        times: 1500
-      }),
-      Effect.mapError(
-        (refusal) =>
-          new ConfigFileNotWritten({
-            path: lockFile.replace(/\.lock$/, ""),
-            step: "lock",
-            code: refusal._tag === "LockHeld" ? "EAGAIN" : refusal.code
-          })
-      )
-    )
-    return Effect.scoped(Effect.andThen(lock, work))
-  },
-  changed: () => Effect.void
-}
 
 /** For the commands about tokens and certificates. The way to the token is in the settings, read once. */
 export const startTokenActors = (input: CommandInput): Effect.Effect<TokenActors, Failure, Scope.Scope> =>

@@ -1,7 +1,7 @@
 /** The commands of `tedge config` as the command line calls them. */
 import { Effect } from "effect"
 import type { CommandHandler } from "./command-spec.ts"
-import { startConfigActor } from "./compose.ts"
+import { startConfigActor } from "./compose-config.ts"
 import { configAdd, configRemove, configSet, configUnset } from "./config/change.ts"
 import type { ConfigCommand } from "./config/config-command.ts"
 import { configGet } from "./config/get.ts"

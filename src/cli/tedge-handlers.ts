@@ -35,5 +35,6 @@ export const tedgeHandlers: CommandHandlers = {
   "cert renew": token("cert renew"),
   "cert upload c8y": token("cert upload c8y"),
   "cert download c8y": token("cert download c8y"),
+  "start-services": async () => (await import("./connect/start-services.ts")).startServices,
   completions: async () => (await import("./completions.ts")).completions
 }

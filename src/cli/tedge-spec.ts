@@ -55,6 +55,15 @@ const disconnectSpec: CommandSpec = {
   examples: [{ says: "end the connection to Cumulocity", command: "tedge disconnect c8y" }]
 }
 
+const startServicesSpec: CommandSpec = {
+  name: "start-services",
+  summary: "Start the services of the connections, where no init system does.",
+  details: [
+    "For the entry point of a container: starts what `tedge connect` has enabled. Where a service manager of the system does that, there is nothing to do."
+  ],
+  examples: [{ says: "after the system has started", command: "tedge start-services" }]
+}
+
 const completionsSpec: CommandSpec = {
   name: "completions",
   summary: "Generate shell completion scripts",
@@ -96,7 +105,16 @@ export const tedgeProgram: Program = {
   root: {
     name: "tedge",
     summary: "tedge is the cli tool for thin-edge.io",
-    commands: [configSpec, certSpec, hsmSpec, connectSpec, reconnectSpec, disconnectSpec, completionsSpec]
+    commands: [
+      configSpec,
+      certSpec,
+      hsmSpec,
+      connectSpec,
+      reconnectSpec,
+      disconnectSpec,
+      startServicesSpec,
+      completionsSpec
+    ]
   }
 }
 

@@ -20,7 +20,8 @@ const command =
   (input) => {
     const transcript = makeTranscript(processTerminal())
     return Effect.scoped(Effect.flatMap(startConnectActor(input, transcript.show), (actor) => ask(actor, input))).pipe(
-      Effect.catch((failure) => Effect.as(transcript.end(failure), exitCodes.failed))
+      Effect.catch((failure) => Effect.as(transcript.end(failure), exitCodes.failed)),
+      Effect.onInterrupt(() => transcript.interrupted)
     )
   }
 

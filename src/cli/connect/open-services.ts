@@ -21,6 +21,7 @@ const ownServices = (settings: Settings): ServiceManager =>
   builtInServices({
     runDir: join(settings.run.path, "tedge-services"),
     logDir: settings.logs.path,
+    expected: [join(settings.run.path, "lock")],
     enabledDir: join(settings.configDir, "tedge-services"),
     runner: [process.execPath, bundlePath("service-runner.cjs")],
     commandOf: (service) => commandOf(settings, service),

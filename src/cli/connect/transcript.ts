@@ -10,6 +10,8 @@ export interface Transcript {
   readonly show: (event: StepEvent) => Effect.Effect<void>
   /** The failure a command ends with; not printed again when its step has done so. */
   readonly end: (failure: ConnectRefusal) => Effect.Effect<void>
+  /** The user does not want to wait for the running step any longer. */
+  readonly interrupted: Effect.Effect<void>
 }
 
 export const makeTranscript = (terminal: Terminal): Transcript => {
@@ -55,6 +57,7 @@ export const makeTranscript = (terminal: Terminal): Transcript => {
   }
   return {
     show: (event) => Effect.suspend(() => show(event)),
+    interrupted: Effect.suspend(() => finishStep("failed")),
     end: (failure) => Effect.suspend(() => (told.has(failure) ? Effect.void : terminal.failure(failure)))
   }
 }

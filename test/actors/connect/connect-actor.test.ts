@@ -236,6 +236,19 @@ describe("connect, when a step fails", () => {
     expect(bench.active.has("tedge-mapper-c8y")).toBe(true)
   })
 
+  it("leaves everything as it was when the user does not wait", async () => {
+    writeOldFiles()
+    bench.world.brokerRefuses = portClosed // it would be waited for
+    const controller = new AbortController()
+    const running = Effect.runPromise(bench.run(connect), { signal: controller.signal }).catch(() => undefined)
+    const waiting = () =>
+      bench.events.some((event) => event._tag === "StepStarted" && event.title.startsWith("Waiting"))
+    while (!waiting()) await new Promise((resolve) => setImmediate(resolve))
+    controller.abort()
+    await running
+    expectAsBefore()
+  })
+
   it("waits 20 s for a broker, and says why it did not come", async () => {
     bench.world.brokerRefuses = new DialFailed({ host: "127.0.0.1", port: 1883, code: "ECONNREFUSED", detail: "" })
     const refusal = await runPatiently(connect)

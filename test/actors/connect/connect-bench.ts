@@ -164,6 +164,7 @@ const fakeServices = ({
     restart: command("restart", (service) => active.add(service)),
     enable: command("enable", (service) => enabled.add(service)),
     disable: command("disable", (service) => enabled.delete(service)),
+    enabled: undefined,
     whereToLook: (service) => `journalctl -u ${service}`,
     ownsBroker: () => Effect.sync(() => world.ownsBroker)
   }

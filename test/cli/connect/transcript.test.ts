@@ -63,6 +63,14 @@ describe("the transcript", () => {
     expect(stderr.text().split("error:")).toHaveLength(2)
   })
 
+  it("marks the step that the user did not wait for", async () => {
+    const stderr = stream(false)
+    const { show, interrupted } = makeTranscript(makeTerminal({ stdout: stream(false), stderr, environment: {} }))
+    await Effect.runPromise(Effect.andThen(show({ _tag: "StepStarted", title: "Waiting" }), interrupted))
+    await Effect.runPromise(interrupted)
+    expect(stderr.text()).toBe("Waiting... ✗\n")
+  })
+
   it("puts notes where they are told", async () => {
     const note: StepEvent = { _tag: "Noted", note: { _tag: "CheckAttemptFailed", attempt: 1, of: 5 } }
     const events = [{ _tag: "StepStarted", title: "T" } as const, note, { _tag: "StepDone", title: "T" } as const]

@@ -5,7 +5,7 @@
  * its service again when that ends. The log of a service is `<logs>/<service>.log`.
  */
 import { spawn } from "node:child_process"
-import { closeSync, constants, mkdirSync, openSync, readFileSync } from "node:fs"
+import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Schedule } from "effect"
 import { ServiceCommandFailed } from "../../../messages/connect.ts"
@@ -17,6 +17,8 @@ export interface BuiltInPlaces {
   /** Lock files. */
   readonly runDir: string
   readonly logDir: string
+  /** Directories that services expect and an init system would have made. */
+  readonly expected: ReadonlyArray<string>
   /** One file per enabled service. */
   readonly enabledDir: string
   /** The program that runs a service: its name, its lock file, and the command come after it. */
@@ -47,11 +49,19 @@ export const builtInServices = (places: BuiltInPlaces): ServiceManager => {
       Effect.mapError(writeWhole(enabled(service), ""), ({ path, code }) => failed(service, ["enable", path], code)),
     disable: (service) =>
       Effect.mapError(removeIfPresent(enabled(service)), ({ path, code }) => failed(service, ["disable", path], code)),
+    enabled: Effect.sync(() => brokerFirst(namesIn(places.enabledDir))),
     whereToLook: (service) => logPath(places, service),
     ownsBroker: (answering) =>
       answering ? Effect.orElseSucceed(isActive("mosquitto"), () => false) : Effect.succeed(true)
   }
 }
+
+const namesIn = (directory: string): ReadonlyArray<string> =>
+  existsSync(directory) ? readdirSync(directory).sort() : []
+
+/** The others connect to it. */
+const brokerFirst = (services: ReadonlyArray<string>): ReadonlyArray<string> =>
+  services.toSorted((a, b) => Number(b === "mosquitto") - Number(a === "mosquitto"))
 
 const lockPath = ({ runDir }: BuiltInPlaces, service: string): string => join(runDir, `${service}.lock`)
 
@@ -121,8 +131,7 @@ interface Runner {
 
 /** In a session of its own, so that the end of the terminal does not reach it. */
 const detached = (places: BuiltInPlaces, service: string, argv: ReadonlyArray<string>): Runner => {
-  mkdirSync(places.runDir, { recursive: true })
-  mkdirSync(places.logDir, { recursive: true })
+  for (const directory of [places.runDir, places.logDir, ...places.expected]) mkdirSync(directory, { recursive: true })
   const log = openSync(logPath(places, service), "a", 0o640)
   const [file = "", ...args] = argv
   const child = spawn(file, args, {

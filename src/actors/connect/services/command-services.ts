@@ -31,6 +31,7 @@ export const commandServices = (init: InitCommands): ServiceManager => {
     restart: run("restart"),
     enable: run("enable"),
     disable: run("disable"),
+    enabled: undefined,
     whereToLook: (service) => (init.name === "systemd" ? `journalctl -u ${service}` : `the log of ${service}`),
     ownsBroker: () => Effect.succeed(true)
   }

@@ -12,6 +12,8 @@ export interface ServiceManager {
   readonly restart: (service: string) => Effect.Effect<void, ServiceCommandFailed>
   readonly enable: (service: string) => Effect.Effect<void, ServiceCommandFailed>
   readonly disable: (service: string) => Effect.Effect<void, ServiceCommandFailed>
+  /** What would be started with the system; undefined: the manager does that itself. */
+  readonly enabled: Effect.Effect<ReadonlyArray<string>> | undefined
   /** Where a person finds out why a service does not do its work. */
   readonly whereToLook: (service: string) => string
   /** Does this manager make the local broker run? The built-in one leaves a broker alone that somebody else started. */

@@ -40,6 +40,7 @@ beforeEach(() => {
   places = {
     runDir: join(dir, "run"),
     logDir: join(dir, "log"),
+    expected: [join(dir, "run", "lock")],
     enabledDir: join(dir, "config", "tedge-services"),
     runner: [process.execPath, join(built, "dist", "service-runner.cjs")],
     commandOf: (service) => (service === "missing" ? undefined : ["/bin/sh", program]),
@@ -146,11 +147,18 @@ describe("the built-in service manager", () => {
     expect(readFileSync(join(dir, "log", "svc.log"), "utf8")).toContain("ENOENT")
   })
 
-  it("remembers what is enabled", async () => {
-    await run(services.enable("svc"))
-    expect(existsSync(join(places.enabledDir, "svc"))).toBe(true)
+  it("makes the directories services expect", async () => {
+    await started()
+    expect(existsSync(join(dir, "run", "lock"))).toBe(true)
+  })
+
+  it("remembers what is enabled, the broker first", async () => {
+    const enabled = () => run(services.enabled ?? Effect.succeed(undefined))
+    expect(await enabled()).toEqual([])
+    for (const service of ["svc", "mosquitto", "a"]) await run(services.enable(service))
+    expect(await enabled()).toEqual(["mosquitto", "a", "svc"])
     await run(services.disable("svc"))
-    expect(existsSync(join(places.enabledDir, "svc"))).toBe(false)
+    expect(await enabled()).toEqual(["mosquitto", "a"])
   })
 
   it("hands its own NOTIFY_SOCKET and profile to no service", async () => {

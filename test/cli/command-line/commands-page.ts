@@ -1,0 +1,82 @@
+/** The text of docs/commands.md: what is the same for all commands, then the help of each. */
+import { commandsAt } from "../../../src/cli/argv.ts"
+import type { CommandSpec, Program } from "../../../src/cli/command-spec.ts"
+import { helpText } from "../../../src/cli/help-text.ts"
+import { mapperProgram } from "../../../src/cli/mapper/mapper-spec.ts"
+import { p11ServerProgram } from "../../../src/cli/p11-server-spec.ts"
+import { tedgeProgram } from "../../../src/cli/tedge-spec.ts"
+
+export const commandsPage = (): string =>
+  [introduction, ...[tedgeProgram, mapperProgram, p11ServerProgram].map((program) => pagesOf(program))].join("\n")
+
+const pagesOf = (program: Program): string =>
+  paths([program.root])
+    .map(
+      (path) =>
+        `## ${path.map(({ name }) => name).join(" ")}\n\n\`\`\`text\n${trimmed(helpText(program, path, true))}\`\`\`\n`
+    )
+    .join("\n")
+
+/** Every command but the cloud words, which all take the same option. */
+const paths = (path: ReadonlyArray<CommandSpec>): ReadonlyArray<ReadonlyArray<CommandSpec>> => {
+  const command = path.at(-1)
+  const below = command?.cloudWord === undefined && command !== undefined ? commandsAt(command) : []
+  return [path, ...below.filter((sub) => sub.hidden === undefined).flatMap((sub) => paths([...path, sub]))]
+}
+
+/** Help keeps blanks in empty lines; a document need not. */
+const trimmed = (text: string): string => text.replaceAll(/ +$/gm, "")
+
+const introduction = `# Commands
+
+This page is made from the tables of the commands by \`test/cli/command-line/commands-page.test.ts\`; change the tables, not the page.
+
+Answers go to stdout, everything else to stderr. Colour and the turning mark of a step appear on a terminal only; \`NO_COLOR\` switches
+colour off. Options of every command may stand before or after its words. A value that begins with a dash comes after \`--\`.
+
+PINs and passwords given as arguments are taken off the command line that \`ps\` shows as soon as they have been read.
+
+| exit code | means |
+|---|---|
+| 0 | done |
+| 1 | the command was understood and did not come to its end; \`config get\`: not set |
+| 2 | the command line was not understood: unknown word, option, key or value; \`cert needs-renewal\`: it cannot be told |
+| 3 | \`connect\`, \`reconnect\`: connected, but not with the new certificate |
+| 130, 143 | ended by SIGINT, SIGTERM; what was begun is undone |
+
+## The steps of connect
+
+\`\`\`text
+$ tedge reconnect c8y
+Disconnecting from Cumulocity
+Removing bridge config file... ✓
+Disabling tedge-mapper-c8y... ✓
+reconnect to Cumulocity cloud.:
+        device id: my-device
+        cloud profile: <none>
+        cloud host: t.example:8883
+        auth type: Certificate
+        certificate file: /etc/tedge/device-certs/tedge-certificate.pem
+        cryptoki: true
+        bridge: built-in
+        service manager: systemd
+        mosquitto version: 2.0.20
+        proxy: Not configured
+        provider: module (/usr/lib/softhsm/libsofthsm2.so)
+        key uri: pkcs11:token=my-token;object=my-key
+Creating device in Cumulocity cloud... ✓
+Restarting mosquitto... ✓
+Waiting for mosquitto to be listening for connections... ✓
+Enabling tedge-mapper-c8y... ✓
+Verifying device is connected to cloud... ✓
+Checking Cumulocity is connected to intended tenant... ✓
+Enabling tedge-agent... ✓
+\`\`\`
+
+Everything is validated before the first step. A step that fails ends the command with its sentence, and what the steps before it did
+is undone; \`reconnect\` brings the old connection back. Once the mapper runs it stays, whatever the check says: it goes on trying, and
+\`tedge connect\` may be repeated. A renewed certificate (\`<cert_path>.new\`) replaces the present one after a connection with it.
+
+Services are started by the commands in \`[init]\` of system.toml, else by systemd where it runs, else by \`tedge\` itself (service manager
+\`built-in\`: logs in \`logs.path\`, at the start of the system \`tedge start-services\`).
+`

@@ -1,0 +1,48 @@
+/** Log lines and who decides how much is logged. */
+import { Effect, Redacted } from "effect"
+import { describe, expect, it } from "vitest"
+import { chosenLogLevel, loggingLayer, parseLogLevel } from "../../src/cli/logging.ts"
+
+const logged = async (work: Effect.Effect<unknown>, level: "warn" | "debug" = "debug", withTime = false) => {
+  const lines: Array<string> = []
+  await Effect.runPromise(Effect.provide(work, loggingLayer({ level, withTime, write: (line) => lines.push(line) })))
+  return lines
+}
+
+describe("a log line", () => {
+  it("has level, target, message and fields", async () => {
+    const work = Effect.logInfo("connected").pipe(Effect.annotateLogs({ target: "tedge_p11_server", tries: 3 }))
+    expect(await logged(work)).toEqual([" INFO tedge_p11_server: connected tries=3\n"])
+  })
+
+  it("begins with the time in UTC where no journal adds one", async () => {
+    expect((await logged(Effect.logWarning("x"), "debug", true))[0]).toMatch(
+      /^\d{4}-\d\d-\d\dT[\d:.]+Z {2}WARN tedge: x\n$/
+    )
+  })
+
+  it("is one line, whatever is in it, and holds no secret", async () => {
+    const [line] = await logged(Effect.logError("a\nb", { pin: 1 }, Redacted.make("123456")))
+    expect(line).toBe('ERROR tedge: a; b {"pin":1} [REDACTED]\n')
+  })
+
+  it("is not written below the level", async () => {
+    expect(await logged(Effect.logInfo("x"), "warn")).toEqual([])
+  })
+})
+
+describe("the log level", () => {
+  it.each([
+    ["error", false, { RUST_LOG: "debug" }, "error"],
+    [undefined, true, { RUST_LOG: "error" }, "debug"],
+    [undefined, false, { RUST_LOG: "TRACE" }, "trace"],
+    [undefined, false, { RUST_LOG: "tedge=debug,info" }, "warn"],
+    [undefined, false, {}, "warn"]
+  ] as const)("option %s, --debug %s, %j: %s", (option, debug, environment, level) => {
+    expect(chosenLogLevel({ option, debug, environment, fallback: "warn" })).toBe(level)
+  })
+
+  it("has five names", () => {
+    expect([parseLogLevel("WARN"), parseLogLevel("verbose")]).toEqual(["warn", undefined])
+  })
+})
