@@ -11,6 +11,7 @@ import type { CommandHandlers, CommandInput, Program } from "./command-spec.ts"
 import { exitCodes } from "./exit-codes.ts"
 import { chosenLogLevel, type LogLevelName, loggingLayer, parseLogLevel } from "./logging.ts"
 import { hideSecretArguments } from "./secret-arguments.ts"
+import { systemLogLevel } from "./system-log-level.ts"
 import { processTerminal } from "./terminal.ts"
 import { invalidValue, usageErrorText } from "./usage-error.ts"
 
@@ -91,7 +92,9 @@ const withLogging = (
     })
   }
   const debug = program.globals.some((global) => global.name === "debug") && input.on("debug")
-  const level = chosenLogLevel({ option, debug, environment: process.env, fallback })
+  const { name } = program.root
+  const ofSystem = systemLogLevel(input.text("config-dir") ?? "/etc/tedge", [`${name}-${input.command}`, name])
+  const level = chosenLogLevel({ option, debug, environment: process.env, fallback: ofSystem ?? fallback })
   const withTime = process.env.INVOCATION_ID === undefined
   return Effect.provide(
     withActorLog(run),

@@ -1,7 +1,11 @@
 /** Log lines and who decides how much is logged. */
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { Effect, Redacted } from "effect"
 import { describe, expect, it } from "vitest"
 import { chosenLogLevel, loggingLayer, parseLogLevel } from "../../src/cli/logging.ts"
+import { systemLogLevel } from "../../src/cli/system-log-level.ts"
+import { tempDir } from "../support/temp-dir.ts"
 
 const logged = async (work: Effect.Effect<unknown>, level: "warn" | "debug" = "debug", withTime = false) => {
   const lines: Array<string> = []
@@ -40,6 +44,18 @@ describe("the log level", () => {
     [undefined, false, {}, "warn"]
   ] as const)("option %s, --debug %s, %j: %s", (option, debug, environment, level) => {
     expect(chosenLogLevel({ option, debug, environment, fallback: "warn" })).toBe(level)
+  })
+
+  it("can be set for a service or its program in system.toml", () => {
+    const dir = tempDir()
+    const level = () => systemLogLevel(dir, ["tedge-mapper-c8y", "tedge-mapper"])
+    expect(level()).toBeUndefined()
+    writeFileSync(join(dir, "system.toml"), '[log]\ntedge-mapper = "error"\n')
+    expect(level()).toBe("error")
+    writeFileSync(join(dir, "system.toml"), '[log]\ntedge-mapper = "error"\ntedge_mapper_c8y = "trace"\n')
+    expect(level()).toBe("trace")
+    writeFileSync(join(dir, "system.toml"), "[log")
+    expect(level()).toBeUndefined()
   })
 
   it("has five names", () => {

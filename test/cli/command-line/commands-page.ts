@@ -9,13 +9,14 @@ import { tedgeProgram } from "../../../src/cli/tedge-spec.ts"
 export const commandsPage = (): string =>
   [introduction, ...[tedgeProgram, mapperProgram, p11ServerProgram].map((program) => pagesOf(program))].join("\n")
 
+/** The options that every command takes are shown with the executable only. */
 const pagesOf = (program: Program): string =>
   paths([program.root])
-    .map(
-      (path) =>
-        `## ${path.map(({ name }) => name).join(" ")}\n\n\`\`\`text\n${trimmed(helpText(program, path, true))}\`\`\`\n`
-    )
+    .map((path) => page(path.length === 1 ? program : { ...program, globals: [] }, path))
     .join("\n")
+
+const page = (program: Program, path: ReadonlyArray<CommandSpec>): string =>
+  `## ${path.map(({ name }) => name).join(" ")}\n\n\`\`\`text\n${trimmed(helpText(program, path, true))}\`\`\`\n`
 
 /** Every command but the cloud words, which all take the same option. */
 const paths = (path: ReadonlyArray<CommandSpec>): ReadonlyArray<ReadonlyArray<CommandSpec>> => {
@@ -32,7 +33,7 @@ const introduction = `# Commands
 This page is made from the tables of the commands by \`test/cli/command-line/commands-page.test.ts\`; change the tables, not the page.
 
 Answers go to stdout, everything else to stderr. Colour and the turning mark of a step appear on a terminal only; \`NO_COLOR\` switches
-colour off. Options of every command may stand before or after its words. A value that begins with a dash comes after \`--\`.
+colour off. The options shown with \`tedge\` itself belong to every command and may stand before or after its words. A value that begins with a dash comes after \`--\`.
 
 PINs and passwords given as arguments are taken off the command line that \`ps\` shows as soon as they have been read.
 
