@@ -5,7 +5,7 @@
  * Runs as npm's `prepare`, so `npm ci` leaves a working checkout. A missing compiler is told, never fatal:
  * what needs an add-on says so in one sentence when it is first used.
  */
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { buildAddons } from "./build-addons.mjs"
@@ -27,7 +27,6 @@ export const build = async () => {
   const { build: bundle } = await import("esbuild")
   const out = join(root, "dist")
   mkdirSync(out, { recursive: true })
-  for (const stale of ["tedge.cjs"]) rmSync(join(out, stale), { force: true })
   const present = Object.entries(bundles).filter(([, entry]) => existsSync(join(root, entry)))
   const shared = {
     absWorkingDir: root,

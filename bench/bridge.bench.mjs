@@ -1,0 +1,210 @@
+/**
+ * Messages through the mapper's bridge, over TLS with a token key, against mosquitto's own bridge with a key file.
+ *
+ * QoS 1 on both sides, a window of 100, the same brokers' settings, the same publisher and subscriber.
+ */
+import { spawn } from "node:child_process"
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { createConfigDir, createTokenAndCertificate, deviceEnvironment, executable } from "../scripts/lib/device.mjs"
+import { freePort } from "../scripts/lib/free-port.mjs"
+import { startMosquitto } from "../scripts/lib/mosquitto.mjs"
+import { mustRun } from "../scripts/lib/run.mjs"
+import { startDelayProxy } from "./lib/delay-proxy.mjs"
+
+const load = join(dirname(fileURLToPath(import.meta.url)), "lib/mqtt-load.mjs")
+const wide = ["max_queued_messages 0", "max_inflight_messages 100", "set_tcp_nodelay true"]
+
+export const measure = async () => {
+  const dir = mkdtempSync(join(tmpdir(), "tedge-bench-"))
+  const ends = []
+  try {
+    return await measureIn(dir, ends)
+  } finally {
+    for (const end of ends.reverse()) await end()
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+const measureIn = async (dir, ends) => {
+  const made = await createTokenAndCertificate({ dir, deviceId: "bench-device", pin: "123456" })
+  const cloud = await startCloud(dir, made.ca, ends)
+  const far = await startDelayProxy(cloud.port, 25)
+  ends.push(() => far.close())
+  const rows = []
+  for (const [distance, port] of [
+    ["", cloud.port],
+    [", 50 ms round trip", far.port]
+  ]) {
+    const ours = await startOurs(join(dir, `ours${port}`), made, port)
+    const theirs = await startTheirs(join(dir, `theirs${port}`), made, port)
+    const ways = { ours, theirs }
+    if (distance === "") {
+      for (const size of [100, 1024])
+        rows.push(rateRow(`${size} B messages`, await compare(ways, cloud, 6000, size, 0), 0.55))
+      const slow = await compare(ways, cloud, 1000, 100, 200)
+      rows.push(
+        row(
+          "latency at 200 messages/s, median",
+          `${slow.ours.p50.toFixed(2)} ms`,
+          `${slow.theirs.p50.toFixed(2)} ms`,
+          slow.ours.p50 / slow.theirs.p50,
+          2
+        )
+      )
+    } else rows.push(rateRow(`100 B messages${distance}`, await compare(ways, cloud, 4000, 100, 0), 0.9))
+    await ours.stop()
+    await theirs.stop()
+  }
+  return rows
+}
+
+const row = (what, value, against, ratio, limit) => ({
+  what: `bridge: ${what}`,
+  value,
+  against: `mosquitto's own bridge, ${against}`,
+  ratio,
+  limit
+})
+
+const rateRow = (what, { ours, theirs }, least) =>
+  row(
+    what,
+    `${ours.rate.toFixed(0)} messages/s`,
+    `${theirs.rate.toFixed(0)} messages/s`,
+    theirs.rate / ours.rate,
+    1 / least
+  )
+
+/** Each way twice, in turns; the better run of each counts. */
+const compare = async (ways, cloud, count, size, rate) => {
+  const best = {}
+  for (let round = 0; round < 2; round++)
+    for (const [name, way] of Object.entries(ways)) {
+      const run = await transfer(way.port, cloud.socket, count, size, rate)
+      if (best[name] === undefined || run.rate > best[name].rate)
+        best[name] = { ...run, p50: Math.min(run.p50, best[name]?.p50 ?? run.p50) }
+    }
+  return best
+}
+
+const transfer = async (port, socket, count, size, rate) => {
+  const receiver = spawn(process.execPath, [load, "receive", socket, "s/us/bench", String(count)], {
+    stdio: ["ignore", "pipe", "inherit"]
+  })
+  const lines = []
+  let arrived
+  const ready = new Promise((resolve, reject) => {
+    receiver.stdout.on("data", (text) => {
+      lines.push(...String(text).trim().split("\n"))
+      resolve()
+    })
+    receiver.on("exit", () => reject(new Error("the subscriber ended")))
+  })
+  const ended = new Promise((resolve) => {
+    arrived = resolve
+  })
+  receiver.on("close", () => arrived())
+  await ready
+  const words = [
+    "publish",
+    `mqtt://127.0.0.1:${port}`,
+    "c8y/s/us/bench",
+    String(count),
+    String(size),
+    "100",
+    String(rate)
+  ]
+  await mustRun(process.execPath, [load, ...words])
+  await ended
+  return JSON.parse(lines.at(-1))
+}
+
+const startCloud = async (dir, ca, ends) => {
+  const server = await ca.issueServer("localhost")
+  const port = await freePort()
+  const folder = join(dir, "cloud")
+  mkdirSync(folder)
+  const socket = join(folder, "cloud.sock")
+  const config = [
+    ...wide,
+    "per_listener_settings true",
+    `listener 0 ${socket}`,
+    "allow_anonymous true",
+    `listener ${port} localhost`,
+    "allow_anonymous false",
+    `cafile ${ca.certificate}`,
+    `certfile ${server.certificate}`,
+    `keyfile ${server.key}`,
+    "tls_version tlsv1.3",
+    "require_certificate true",
+    "use_identity_as_username true"
+  ]
+  const broker = await startMosquitto({ dir: folder, config, readyWhen: socket })
+  ends.push(() => broker.stop())
+  return { port, socket }
+}
+
+const localConfig = (port) => [
+  ...wide,
+  "per_listener_settings true",
+  `listener ${port} 127.0.0.1`,
+  "allow_anonymous true"
+]
+
+/** The mapper itself, as a service would run it. */
+const startOurs = async (dir, made, cloudPort) => {
+  mkdirSync(dir)
+  const port = await freePort()
+  const broker = await startMosquitto({ dir: join(dir, "broker"), config: localConfig(port), readyWhen: port })
+  const configDir = createConfigDir(dir)
+  const env = { ...deviceEnvironment({ configDir, token: made.token }), TEDGE_RUN_PATH: join(dir, "run") }
+  const settings = {
+    "device.cryptoki.mode": "module",
+    "device.cryptoki.module_path": made.token.modulePath,
+    "device.cryptoki.pin": made.token.pin,
+    "device.key_uri": made.key.uri,
+    "device.cert_path": made.certificate,
+    "c8y.url": "localhost",
+    "c8y.mqtt": `localhost:${cloudPort}`,
+    "c8y.root_cert_path": made.ca.certificate,
+    "mqtt.client.port": String(port)
+  }
+  for (const [key, value] of Object.entries(settings))
+    await mustRun(executable("tedge"), ["config", "set", key, value], { env })
+  const mapper = spawn(executable("tedge-mapper"), ["c8y"], { env, stdio: ["ignore", "ignore", "pipe"] })
+  await new Promise((resolve, reject) => {
+    mapper.stderr.on("data", (text) => String(text).includes("[cloud] MQTT bridge connected") && resolve())
+    mapper.on("exit", (code) => reject(new Error(`tedge-mapper ended with ${code}`)))
+  })
+  const stop = async () => {
+    const gone = new Promise((resolve) => mapper.removeAllListeners("exit").on("exit", resolve))
+    mapper.kill("SIGTERM")
+    await gone
+    await broker.stop()
+  }
+  return { port, stop }
+}
+
+const startTheirs = async (dir, made, cloudPort) => {
+  mkdirSync(dir)
+  const port = await freePort()
+  const identity = await made.ca.issueDeviceWithKey(`bench-mosquitto-${cloudPort}`)
+  const config = [
+    ...localConfig(port),
+    "connection edge_to_c8y",
+    `address localhost:${cloudPort}`,
+    `bridge_cafile ${made.ca.certificate}`,
+    `bridge_certfile ${identity.certificate}`,
+    `bridge_keyfile ${identity.key}`,
+    "bridge_tls_version tlsv1.3",
+    "bridge_max_packet_size 0",
+    "try_private false",
+    "cleansession true",
+    'topic s/us/# out 1 c8y/ ""'
+  ]
+  const broker = await startMosquitto({ dir: join(dir, "broker"), config, readyWhen: port })
+  return { port, stop: () => broker.stop() }
+}
