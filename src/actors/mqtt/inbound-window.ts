@@ -2,8 +2,9 @@
  * The messages of a link between its broker and its receiver: in order, and bounded whatever the broker does.
  *
  * At most `window` messages are with the receiver. Of those that wait, QoS 0 beyond its bound drops the oldest QoS 0
- * and counts it; QoS 1 is never dropped: its PUBACK is withheld, so the broker still has it. Beyond the bound of
- * QoS 1 the connection has to be cut, and the broker sends them again.
+ * and counts it. QoS 1 beyond its bound is passed over, and so is all QoS 1 after it on the same connection: its
+ * PUBACK is withheld, the broker has it still, and sends it again on the next connection. That one is due as soon as
+ * everything before it is done. (Mosquitto 2.0.11 sends thousands where it should send 20.)
  */
 import type { MqttMessage } from "../../messages/mqtt.ts"
 import type { Inbound } from "./connection.ts"
@@ -14,6 +15,7 @@ export interface WindowBounds {
   readonly waitingQos0: number
   readonly waitingQos0Bytes: number
   readonly waitingQos1: number
+  readonly waitingQos1Bytes: number
 }
 
 /** A message with the receiver, or on its way there. */
@@ -37,6 +39,9 @@ export class InboundWindow {
   private readonly outstanding = new Map<number, Entry>()
   private qos0 = 0
   private qos0Bytes = 0
+  private qos1Bytes = 0
+  /** The connection on which QoS 1 is passed over. */
+  private passingOver = 0
 
   constructor(bounds: WindowBounds, nextDelivery: () => number) {
     this.bounds = bounds
@@ -51,15 +56,22 @@ export class InboundWindow {
     return this.outstanding.size
   }
 
-  arrive(connection: number, { message, packetId }: Inbound): "accepted" | "overflow" {
-    if (packetId !== undefined && this.waiting.length - this.qos0 >= this.bounds.waitingQos1) return "overflow"
+  arrive(connection: number, { message, packetId }: Inbound): "accepted" | "passedOver" {
+    if (packetId !== undefined && !this.hasRoom(connection)) {
+      this.passingOver = connection
+      return "passedOver"
+    }
     this.waiting.push({ delivery: this.nextDelivery(), connection, packetId, message })
-    if (packetId !== undefined) return "accepted"
-    this.qos0 += 1
-    this.qos0Bytes += message.payload.length
+    this.count(message, packetId, 1)
     while (this.qos0 > this.bounds.waitingQos0 || (this.qos0 > 1 && this.qos0Bytes > this.bounds.waitingQos0Bytes))
       this.dropOldestQos0()
     return "accepted"
+  }
+
+  /** Whether another connection is due: messages were passed over on this one, and all before them are done. */
+  needsAnother(connection: number): boolean {
+    if (this.passingOver !== connection || this.waiting.length > this.qos0) return false
+    return [...this.outstanding.values()].every((entry) => entry.packetId === undefined)
   }
 
   /** The next message for the receiver; undefined when none waits or it has its hands full. */
@@ -67,7 +79,7 @@ export class InboundWindow {
     if (this.outstanding.size >= this.bounds.window) return undefined
     const entry = this.waiting.shift()
     if (entry === undefined) return undefined
-    if (entry.packetId === undefined) this.forgetQos0(entry)
+    this.count(entry.message, entry.packetId, -1)
     this.outstanding.set(entry.delivery, entry)
     return entry
   }
@@ -81,7 +93,9 @@ export class InboundWindow {
 
   /** The broker has kept the session: what waits from before with QoS 1 comes again by this connection. */
   sessionResumed(connection: number): void {
-    this.waiting = this.waiting.filter((entry) => entry.packetId === undefined || entry.connection >= connection)
+    const comesAgain = (entry: Entry) => entry.packetId !== undefined && entry.connection < connection
+    for (const entry of this.waiting) if (comesAgain(entry)) this.count(entry.message, entry.packetId, -1)
+    this.waiting = this.waiting.filter((entry) => !comesAgain(entry))
   }
 
   /** What is with the receiver, in the order it was given: for a receiver that has lost it. */
@@ -89,16 +103,26 @@ export class InboundWindow {
     return [...this.outstanding.values()]
   }
 
+  private hasRoom(connection: number): boolean {
+    const { waitingQos1, waitingQos1Bytes } = this.bounds
+    if (this.passingOver === connection) return false
+    const waiting = this.waiting.length - this.qos0
+    return waiting === 0 || (waiting < waitingQos1 && this.qos1Bytes < waitingQos1Bytes)
+  }
+
   private dropOldestQos0(): void {
     const index = this.waiting.findIndex((entry) => entry.packetId === undefined)
     const [entry] = this.waiting.splice(index, 1)
     if (entry === undefined) return
-    this.forgetQos0(entry)
+    this.count(entry.message, entry.packetId, -1)
     this.dropped += 1
   }
 
-  private forgetQos0({ message }: Entry): void {
-    this.qos0 -= 1
-    this.qos0Bytes -= message.payload.length
+  private count({ payload }: MqttMessage, packetId: number | undefined, change: 1 | -1): void {
+    if (packetId !== undefined) this.qos1Bytes += change * payload.length
+    else {
+      this.qos0 += change
+      this.qos0Bytes += change * payload.length
+    }
   }
 }

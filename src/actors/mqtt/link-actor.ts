@@ -4,7 +4,7 @@
  * Messages that come in go to the receiver one by one; PUBACK leaves when the receiver is done with them. What the
  * receiver had in its hands when it was restarted, it is given again.
  */
-import { Effect, Queue, type Scope } from "effect"
+import { Deferred, Effect, Queue, type Scope } from "effect"
 import type { LinkProtocol, LinkUserRef, MqttMessage, MqttRefusal } from "../../messages/mqtt.ts"
 import type { ActorContext, Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import type { Connect } from "./connection.ts"
@@ -54,9 +54,12 @@ const acknowledge = (link: Link, delivery: number): Effect.Effect<void> =>
     Queue.offerUnsafe(link.bell, undefined)
     const { connection } = link.gate
     // Of an earlier connection: the broker sends it again, under another id.
-    if (due === undefined || connection === undefined || due.connection !== link.connections) return Effect.void
-    return connection.acknowledge(due.packetId)
+    const isDue = due !== undefined && connection !== undefined && due.connection === link.connections
+    return Effect.andThen(isDue ? connection.acknowledge(due.packetId) : Effect.void, connectAgainIfDue(link))
   })
+
+const connectAgainIfDue = ({ window, connections, again }: Link): Effect.Effect<void> =>
+  window.needsAnother(connections) ? Effect.asVoid(Deferred.succeed(again, undefined)) : Effect.void
 
 const deliverAll = (link: Link): Effect.Effect<never> =>
   Effect.forever(Effect.andThen(Queue.take(link.bell), deliverWaiting(link)))

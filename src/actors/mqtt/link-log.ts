@@ -34,4 +34,11 @@ const sayStatus = (side: Side, status: LinkStatus, before: LinkStatus | undefine
   }
 }
 
+/** `isKept`: the broker keeps the session, and with it what did not fit. */
+export const logPassedOver = (target: string | undefined, side: Side, isKept: boolean): Effect.Effect<void> => {
+  const said = `[${side}] MQTT bridge: more messages came from ${side} broker than fit`
+  const line = isKept ? Effect.logInfo(`${said}; fetching the rest`) : Effect.logError(`${said}; the rest is lost`)
+  return target === undefined ? Effect.void : Effect.annotateLogs(line, { target })
+}
+
 const worthALineMs = 60_000

@@ -4,13 +4,13 @@
  * Nothing else is published before every subscription is confirmed, so that no reply comes before its subscription.
  */
 import { Clock, Deferred, Effect, Queue, Random } from "effect"
-import { BrokerRefused, BrokerSilent, ConnectionLost, type LinkStatus, type MqttRefusal } from "../../messages/mqtt.ts"
+import { BrokerRefused, BrokerSilent, type LinkStatus, type MqttRefusal } from "../../messages/mqtt.ts"
 import { endsWithin } from "../../runtime/ends-within.ts"
 import { afterFailure, noFailures } from "./back-off.ts"
 import type { Connection, Receiver } from "./connection.ts"
 import { cureOf } from "./judge-failure.ts"
 import type { Link } from "./link.ts"
-import { logStatus } from "./link-log.ts"
+import { logPassedOver, logStatus } from "./link-log.ts"
 
 /** Never ends by itself; interrupted, it says good-bye to the broker. */
 export const keepUp = (link: Link): Effect.Effect<never> =>
@@ -21,15 +21,16 @@ export const keepUp = (link: Link): Effect.Effect<never> =>
       // What made somebody say "now" before this attempt is taken into account by it.
       yield* Queue.clear(link.retry)
       const { failure, heldMs } = yield* connectOnce(link)
-      const failed = { heldMs, cure: cureOf(failure) }
-      backOff = afterFailure(link.options.backOff, backOff, failed, yield* Random.next)
+      if (failure === undefined) continue
+      backOff = afterFailure(link.options.backOff, backOff, { heldMs, cure: cureOf(failure) }, yield* Random.next)
       yield* changeStatus(link, { _tag: "Down", failure, retryInMs: backOff.waitMs, attempt })
       yield* Effect.raceFirst(Effect.sleep(backOff.waitMs), Queue.take(link.retry))
     }
   })
 
 interface Outcome {
-  readonly failure: MqttRefusal
+  /** Undefined: nothing is wrong, but another connection is due. */
+  readonly failure: MqttRefusal | undefined
   /** How long the gate was open. */
   readonly heldMs: number
 }
@@ -39,29 +40,36 @@ const connectOnce = (link: Link): Effect.Effect<Outcome> =>
   Effect.gen(function* () {
     let openedAt: number | undefined
     const connected = Effect.gen(function* () {
-      const overflow = Deferred.makeUnsafe<never, MqttRefusal>()
       link.connections += 1
-      const connection = yield* link.connect(link.options.target, receiverOf(link, overflow))
-      const trouble = Effect.raceFirst(Effect.flatMap(connection.ended, Effect.fail), Deferred.await(overflow))
+      link.again = Deferred.makeUnsafe<void>()
+      const connection = yield* link.connect(link.options.target, receiverOf(link))
+      const trouble = Effect.flatMap(connection.ended, Effect.fail)
       yield* Effect.raceFirst(prepare(link, connection), trouble)
       openedAt = yield* Clock.currentTimeMillis
       yield* openGate(link, connection)
-      const held = Effect.raceFirst(trouble, unansweredPublish(link))
-      return yield* Effect.onInterrupt(held, () => sayGoodbye(link, connection))
+      const fault = Effect.raceFirst(trouble, unansweredPublish(link))
+      const held = Effect.raceFirst(fault, Deferred.await(link.again))
+      yield* Effect.onInterrupt(held, () => sayGoodbye(link, connection))
+      const { logTarget, side, target } = link.options
+      yield* logPassedOver(logTarget, side, !target.cleanSession)
+      yield* connection.disconnect
     })
-    const failure = yield* Effect.flip(Effect.scoped(connected))
+    const failure = yield* Effect.match(Effect.scoped(connected), {
+      onSuccess: () => undefined,
+      onFailure: (refusal) => refusal
+    })
     link.gate.close()
     const endedAt = yield* Clock.currentTimeMillis
     return { failure, heldMs: openedAt === undefined ? 0 : endedAt - openedAt }
   })
 
-const receiverOf = (link: Link, overflow: Deferred.Deferred<never, MqttRefusal>): Receiver => {
+const receiverOf = (link: Link): Receiver => {
   const connection = link.connections
   return {
     acknowledged: "later",
     onMessage: (inbound) => {
-      if (link.window.arrive(connection, inbound) === "accepted") Queue.offerUnsafe(link.bell, undefined)
-      else Deferred.doneUnsafe(overflow, Effect.fail(lost(link, "more unacknowledged messages than fit")))
+      link.window.arrive(connection, inbound)
+      Queue.offerUnsafe(link.bell, undefined)
     }
   }
 }
@@ -127,9 +135,6 @@ const inTime = <A>(link: Link, waitingFor: "SUBACK" | "PUBACK", effect: Effect.E
 
 const silent = ({ options }: Link, waitingFor: "SUBACK" | "PUBACK", afterMs: number) =>
   new BrokerSilent({ host: options.target.host, port: options.target.port, waitingFor, afterMs, signingMs: undefined })
-
-const lost = ({ options }: Link, detail: string) =>
-  new ConnectionLost({ host: options.target.host, port: options.target.port, stage: "connected", detail })
 
 /** AWS IoT takes no more in one SUBSCRIBE. */
 const filtersAtOnce = 8

@@ -1,5 +1,5 @@
 /** What the parts of a link share. */
-import { Effect, Queue } from "effect"
+import { Deferred, Effect, Queue } from "effect"
 import type { LinkStatus, LinkUserRef, MqttMessage, Side, Target } from "../../messages/mqtt.ts"
 import { AwaitedAcks } from "./awaited-acks.ts"
 import type { BackOffSettings } from "./back-off.ts"
@@ -36,6 +36,8 @@ export interface Link {
   status: LinkStatus
   /** The last status that was the end of an attempt. */
   lastTold: LinkStatus | undefined
+  /** Fulfilled when another connection is due; of the connection that is. */
+  again: Deferred.Deferred<void>
   /** Connections so far. */
   connections: number
 }
@@ -58,6 +60,7 @@ export const makeLink = (
       retry: yield* Queue.sliding<void>(1),
       status: { _tag: "Connecting", attempt: 1 },
       lastTold: undefined,
+      again: Deferred.makeUnsafe<void>(),
       connections: 0
     }
   })

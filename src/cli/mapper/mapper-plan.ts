@@ -158,10 +158,11 @@ const localBackOff = (settings: CloudSettings): BackOffSettings => {
 
 const localWithinMs = 5_000
 
-/** Mosquitto sends 20 messages of QoS 1 before it waits for PUBACK; other brokers may send more. */
+/** Brokers should send some 20 messages of QoS 1 before they wait for PUBACK; not all keep to it. */
 const bounds: WindowBounds = {
   window: 100,
   waitingQos0: 1_000,
   waitingQos0Bytes: 16 * 1024 * 1024,
-  waitingQos1: 1_000
+  waitingQos1: 10_000,
+  waitingQos1Bytes: 32 * 1024 * 1024
 }

@@ -2,7 +2,7 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { InboundWindow } from "../../../src/actors/mqtt/inbound-window.ts"
 
-const bounds = { window: 3, waitingQos0: 4, waitingQos0Bytes: 64, waitingQos1: 5 }
+const bounds = { window: 3, waitingQos0: 4, waitingQos0Bytes: 64, waitingQos1: 5, waitingQos1Bytes: 100 }
 
 type Step =
   | { readonly kind: "arrive"; readonly qos: 0 | 1; readonly size: number }
@@ -62,6 +62,8 @@ describe("the messages between a broker and the receiver", () => {
           }
           expect(window.withReceiver).toBeLessThanOrEqual(bounds.window)
           expect(window.depth).toBeLessThanOrEqual(bounds.waitingQos0 + bounds.waitingQos1)
+          const hasQos1 = taken.some(({ delivery, qos }) => qos === 1 && open.includes(delivery))
+          if (hasQos1) expect(window.needsAnother(1)).toBe(false)
         })
         for (const delivery of open) window.settle(delivery)
         for (let next = window.take(); next !== undefined; next = window.take()) {
@@ -86,6 +88,22 @@ describe("the messages between a broker and the receiver", () => {
       "again",
       undefined
     ])
+  })
+
+  it("ask for another connection when some were passed over and all before those are done", () => {
+    const window = makeWindow()
+    for (let n = 1; n <= 6; n++) window.arrive(1, { packetId: n, message: message(1, 0, `${n}`) })
+    window.arrive(1, { packetId: undefined, message: message(0, 0, "volatile") })
+    for (let n = 1; n <= 5; n++) {
+      expect(window.needsAnother(1)).toBe(false)
+      const next = window.take()
+      // Nothing is let in behind what was passed over.
+      expect(window.arrive(1, { packetId: 9, message: message(1, 0, "late") })).toBe("passedOver")
+      window.settle(next?.delivery ?? 0)
+    }
+    expect(window.needsAnother(1)).toBe(true)
+    expect(window.needsAnother(2)).toBe(false)
+    expect(window.arrive(2, { packetId: 1, message: message(1, 0, "6") })).toBe("accepted")
   })
 
   it("that are with the receiver can be given again, in order", () => {
