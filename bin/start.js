@@ -5,7 +5,14 @@ const { dirname, join } = require("node:path")
 
 module.exports = (name) => {
   const bundle = join(__dirname, "..", "dist", `${name}.cjs`)
-  if (existsSync(bundle)) return require(bundle)
-  process.stderr.write(`error: ${name} is not built yet\nhint: run this first: npm ci (in ${dirname(__dirname)})\n`)
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
+  if (major < 20 || (major === 20 && minor < 19))
+    fail(`${name} needs Node 20.19 or newer, this is ${process.versions.node}`, "install Node 22 or 24")
+  else if (existsSync(bundle)) require(bundle)
+  else fail(`${name} is not built yet`, `run this first: npm ci (in ${dirname(__dirname)})`)
+}
+
+const fail = (error, hint) => {
+  process.stderr.write(`error: ${error}\nhint: ${hint}\n`)
   process.exitCode = 1
 }

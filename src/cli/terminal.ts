@@ -39,27 +39,10 @@ export interface TerminalSettings {
 
 export const makeTerminal = ({ stdout, stderr, environment }: TerminalSettings): Terminal => {
   const colour = stderr.isTTY === true && !environment.NO_COLOR && environment.TERM !== "dumb"
-  const paint = (style: keyof typeof styles, text: string): string =>
-    colour ? `\u001b[${styles[style]}m${text}\u001b[0m` : text
-  let turning = false
-  const raw = (text: string): Effect.Effect<void> => Effect.sync(() => void stderr.write(text))
-  /** While a mark turns, a line takes its place and the mark goes on below. */
-  const err = (text: string): Effect.Effect<void> => Effect.suspend(() => raw(turning ? `\r${eraseLine}${text}` : text))
-  const turningStep = (title: string) =>
-    Effect.gen(function* () {
-      let frame = 0
-      turning = true
-      const draw = Effect.suspend(() => raw(`\r${eraseLine}${title}... ${frames[frame++ % frames.length]}`))
-      const fiber = yield* Effect.forkChild(Effect.forever(Effect.andThen(draw, Effect.sleep(50))))
-      return (mark: "done" | "failed") =>
-        Effect.gen(function* () {
-          yield* Fiber.interrupt(fiber)
-          turning = false
-          yield* raw(`\r${eraseLine}${title}... ${paint(mark === "done" ? "done" : "error", marks[mark])}\n`)
-        })
-    })
-  const prefixed = (style: keyof typeof styles, prefix: string, text: string) =>
-    err(`${paint(style, prefix)} ${text}\n`)
+  const paint: Paint = (style, text) => (colour ? `\u001b[${styles[style]}m${text}\u001b[0m` : text)
+  const steps = stderr.isTTY === true ? turningSteps(stderr, paint) : plainSteps(stderr)
+  const { err } = steps
+  const prefixed = (style: Style, prefix: string, text: string) => err(`${paint(style, prefix)} ${text}\n`)
   const explained = ({ error, hint }: Explanation): Effect.Effect<void> =>
     Effect.andThen(
       prefixed("error", "error:", error),
@@ -74,12 +57,45 @@ export const makeTerminal = ({ stdout, stderr, environment }: TerminalSettings):
     explained,
     failure: (failure) => explained(explain(failure)),
     entry: (label, value) => err(`        ${paint("label", `${label}:`)} ${paint("value", value)}\n`),
-    step:
-      stderr.isTTY === true
-        ? turningStep
-        : (title) =>
-            Effect.succeed((mark) => err(`${title}... ${paint(mark === "done" ? "done" : "error", marks[mark])}\n`))
+    step: steps.step
   }
+}
+
+type Style = keyof typeof styles
+
+type Paint = (style: Style, text: string) => string
+
+interface Steps extends Pick<Terminal, "step"> {
+  readonly err: (text: string) => Effect.Effect<void>
+}
+
+/** A line at the end of a step, nothing before. */
+const plainSteps = (stderr: TextStream): Steps => {
+  const err = (text: string) => Effect.sync(() => void stderr.write(text))
+  return { err, step: (title) => Effect.succeed((mark) => err(`${title}... ${marks[mark]}\n`)) }
+}
+
+/** On a terminal the line is written again with the next frame every 50 ms. Another line takes its place, and it goes on below. */
+const turningSteps = (stderr: TextStream, paint: Paint): Steps => {
+  let turning = false
+  const raw = (text: string) => Effect.sync(() => void stderr.write(text))
+  const turn = (title: string) => {
+    let frame = 0
+    const draw = Effect.suspend(() => raw(`\r${eraseLine}${title}... ${frames[frame++ % frames.length]}`))
+    return Effect.forever(Effect.andThen(draw, Effect.sleep(50)))
+  }
+  const step: Terminal["step"] = (title) =>
+    Effect.gen(function* () {
+      turning = true
+      const fiber = yield* Effect.forkChild(turn(title))
+      return (mark) =>
+        Effect.gen(function* () {
+          yield* Fiber.interrupt(fiber)
+          turning = false
+          yield* raw(`\r${eraseLine}${title}... ${paint(mark === "done" ? "done" : "error", marks[mark])}\n`)
+        })
+    })
+  return { step, err: (text) => Effect.suspend(() => raw(turning ? `\r${eraseLine}${text}` : text)) }
 }
 
 /** The terminal of this process. */

@@ -27,11 +27,17 @@ export const cloudTarget = ({
     clientId: deviceId,
     keepalive: 60,
     cleanSession: true,
-    ...(auth.kind === "basic" ? { username: auth.username, password: auth.password } : {}),
+    ...loginOf(connection),
     tls: { identity, caPath: cloud.rootCertPath },
     ...(proxy === undefined ? {} : { proxy: proxyOf(proxy) }),
     connectWithinMs: cloudWithinMs
   }
+}
+
+/** Azure IoT Hub knows devices with certificates by a user name. Source: thin-edge, mosquitto bridge file. */
+const loginOf = ({ auth, cloud, deviceId, host }: ValidConnection): Pick<Target, "username" | "password"> => {
+  if (auth.kind === "basic") return { username: auth.username, password: auth.password }
+  return cloud.name === "az" ? { username: `${host.host}/${deviceId}/?api-version=2018-06-30` } : {}
 }
 
 const proxyOf = ({ url, username, password }: NonNullable<Settings["proxy"]>): NonNullable<Target["proxy"]> => ({

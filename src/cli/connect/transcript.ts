@@ -16,49 +16,61 @@ export interface Transcript {
 
 export const makeTranscript = (terminal: Terminal): Transcript => {
   const told = new Set<ConnectRefusal>()
-  let finish: ((mark: "done" | "failed") => Effect.Effect<void>) | undefined
-  const finishStep = (mark: "done" | "failed"): Effect.Effect<void> => {
-    const ending = finish?.(mark) ?? Effect.void
-    finish = undefined
-    return ending
+  const steps = makeSteps(terminal)
+  return {
+    show: (event) =>
+      Effect.suspend(() => {
+        if (event._tag === "StepFailed") told.add(event.failure)
+        return print(terminal, steps, event)
+      }),
+    interrupted: Effect.suspend(() => steps.finish("failed")),
+    end: (failure) => Effect.suspend(() => (told.has(failure) ? Effect.void : terminal.failure(failure)))
   }
-  const show = (event: StepEvent): Effect.Effect<void> => {
-    switch (event._tag) {
-      case "TitleShown":
-        return terminal.line(event.text)
-      case "SummaryShown":
-        return Effect.forEach(event.lines, ([label, value]) => terminal.entry(label, value), { discard: true })
-      case "StepStarted":
-        return Effect.map(terminal.step(event.title), (ending) => {
-          finish = ending
-        })
-      case "StepDone":
-        return finishStep("done")
-      case "StepFailed":
-        told.add(event.failure)
-        return Effect.andThen(
-          Effect.suspend(() => finishStep("failed")),
-          terminal.failure(event.failure)
-        )
-      case "StepDoubtful":
-        return Effect.andThen(
-          Effect.suspend(() => finishStep("failed")),
-          warn(terminal, explain(event.failure))
-        )
-      case "Warned":
-        return warn(terminal, explain(event.failure))
-      case "SettingWarned":
-        return warn(terminal, explainSettingWarning(event.warning))
-      case "Noted": {
-        const { style, text } = explainNote(event.note)
-        return style === "info" ? terminal.info(text) : terminal.line(text)
-      }
+}
+
+interface Steps {
+  readonly begin: (title: string) => Effect.Effect<void>
+  readonly finish: (mark: "done" | "failed") => Effect.Effect<void>
+}
+
+/** At most one step is open. */
+const makeSteps = (terminal: Terminal): Steps => {
+  let open: Steps["finish"] | undefined
+  return {
+    begin: (title) =>
+      Effect.map(terminal.step(title), (ending) => {
+        open = ending
+      }),
+    finish: (mark) => {
+      const ending = open?.(mark) ?? Effect.void
+      open = undefined
+      return ending
     }
   }
-  return {
-    show: (event) => Effect.suspend(() => show(event)),
-    interrupted: Effect.suspend(() => finishStep("failed")),
-    end: (failure) => Effect.suspend(() => (told.has(failure) ? Effect.void : terminal.failure(failure)))
+}
+
+const print = (terminal: Terminal, steps: Steps, event: StepEvent): Effect.Effect<void> => {
+  switch (event._tag) {
+    case "TitleShown":
+      return terminal.line(event.text)
+    case "SummaryShown":
+      return Effect.forEach(event.lines, ([label, value]) => terminal.entry(label, value), { discard: true })
+    case "StepStarted":
+      return steps.begin(event.title)
+    case "StepDone":
+      return steps.finish("done")
+    case "StepFailed":
+      return Effect.andThen(steps.finish("failed"), terminal.failure(event.failure))
+    case "StepDoubtful":
+      return Effect.andThen(steps.finish("failed"), warn(terminal, explain(event.failure)))
+    case "Warned":
+      return warn(terminal, explain(event.failure))
+    case "SettingWarned":
+      return warn(terminal, explainSettingWarning(event.warning))
+    case "Noted": {
+      const { style, text } = explainNote(event.note)
+      return style === "info" ? terminal.info(text) : terminal.line(text)
+    }
   }
 }
 
