@@ -64,8 +64,11 @@ const brokerAt = (dir: string, port: number, log: BrokerLog, first: ChildProcess
   const end = async (signal: "SIGTERM" | "SIGKILL") => {
     if (running.exitCode !== null || running.signalCode !== null) return
     const exited = new Promise((resolve) => running.once("exit", resolve))
+    // Mosquitto forgets a SIGTERM that comes between its word that it runs and its main loop.
+    const again = setInterval(() => running.kill(signal), 200)
     running.kill(signal)
     await exited
+    clearInterval(again)
   }
   return {
     port,
