@@ -46,6 +46,8 @@ import {
 export interface HostState {
   module: Pkcs11Module | undefined
   readonly slots: Map<string, HostSlot>
+  /** How long the last signature with a key took, in milliseconds. */
+  readonly signTimes: Map<string, number>
 }
 
 type Asked<Name extends keyof HostRequests> = HostRequests[Name]["asked"]
@@ -86,7 +88,7 @@ const answer = async (state: HostState, request: HostRequest): Promise<unknown> 
     case "material":
       return slot.onKeeper((session) => material(module, session, handleOf(request.asked.handle)))
     case "sign":
-      return slot.onSigner((session) => sign(module, session, request.asked))
+      return slot.onSigner((session) => sign(state, module, session, request.asked))
     case "generate":
       return slot.onWriter((session) => generate(module, session, request.asked))
     case "destroy":
@@ -196,7 +198,7 @@ const material = (module: Pkcs11Module, session: Handle, object: Handle): HostKe
   exponent: module.attribute(session, object, CKA_PUBLIC_EXPONENT)
 })
 
-const sign = async (module: Pkcs11Module, session: Handle, asked: Asked<"sign">) => {
+const sign = async (state: HostState, module: Pkcs11Module, session: Handle, asked: Asked<"sign">) => {
   const key = handleOf(asked.handle)
   for (const [rung, mechanism] of asked.mechanisms.entries()) {
     try {
@@ -207,10 +209,29 @@ const sign = async (module: Pkcs11Module, session: Handle, asked: Asked<"sign">)
       throw error
     }
     if (asked.contextPin !== undefined) module.login(session, CKU_CONTEXT_SPECIFIC, asked.contextPin)
-    return { signature: await module.sign(session, mechanism.input), rung }
+    return { signature: await timedSign(state, module, session, asked, mechanism.input), rung }
   }
   throw new Error("no mechanism was given")
 }
+
+/** A thread lets other signatures run meanwhile, but the way to it costs more than a quick signature. */
+const timedSign = async (
+  state: HostState,
+  module: Pkcs11Module,
+  session: Handle,
+  { slot, handle }: Asked<"sign">,
+  input: Uint8Array
+): Promise<Uint8Array> => {
+  const key = `${slot} ${handle}`
+  const isQuick = (state.signTimes.get(key) ?? Number.POSITIVE_INFINITY) < quickMs
+  const before = performance.now()
+  const signature = isQuick ? module.signAtOnce(session, input) : await module.sign(session, input)
+  state.signTimes.set(key, performance.now() - before)
+  return signature
+}
+
+/** In between: SoftHSM2 takes 0.1 ms for P-256, 1.5 ms for RSA 2048; hardware takes longer. */
+const quickMs = 1
 
 const generate = async (module: Pkcs11Module, session: Handle, asked: Asked<"generate">) => {
   const { publicKey } = await module.generate(session, asked.mechanism, asked)

@@ -35,6 +35,8 @@ export interface LanesSpec {
   readonly tools: LaneTools
   readonly hosts: Hosts
   readonly listing: Listing
+  /** A token was asked for that is not there, and never was. */
+  readonly missed: (uri: Pkcs11Uri) => Effect.Effect<void>
 }
 
 interface State {
@@ -76,7 +78,9 @@ const find = (spec: LanesSpec, state: State, of: Lanes["of"], uri: Pkcs11Uri): E
     if (Result.isFailure(selected)) {
       // A token that is out for the moment has a lane that looks for it.
       const known = [...state.lanes.values()].find(({ token }) => matchesToken(uri, matchable(token)))
-      return known ?? (yield* Effect.fail(selected.failure))
+      if (known) return known
+      yield* spec.missed(uri)
+      return yield* Effect.fail(selected.failure)
     }
     const { token, others } = selected.success
     const shown = (one: Token) => shownUri(tokenUri(one))

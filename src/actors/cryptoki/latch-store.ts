@@ -106,7 +106,9 @@ const removeIfPossible = (path: string): void => void attempted(() => rmSync(pat
 const makeDirectory = ({ directory, group }: LatchPlace): void => {
   if (existsSync(directory)) return
   attempted(() => {
-    mkdirSync(directory, { recursive: true, mode: 0o750 })
+    // Not `recursive`: Node then never returns from a file system like /proc, where nothing can be made.
+    if (!existsSync(dirname(directory))) mkdirSync(dirname(directory))
+    mkdirSync(directory, { mode: 0o750 })
     if (group === undefined) return
     chownSync(directory, process.getuid?.() ?? 0, group)
     // Set-group-id: what root and the service write in it belongs to both.

@@ -13,6 +13,7 @@ import type { Asker, LaneTools } from "./lane-session.ts"
 import { type LaneOf, type Lanes, makeLanes } from "./lanes.ts"
 import { latchStore } from "./latch-store.ts"
 import { type Listing, makeListing } from "./listing.ts"
+import { makeLookout } from "./lookout.ts"
 import { makePinLatch } from "./pin-latch.ts"
 import { onlyToken } from "./select-token.ts"
 import type { CryptokiSettings, Publish } from "./settings.ts"
@@ -45,7 +46,8 @@ export const makeRouter = (
     const tools = { settings, latch, publish }
     const hosts = yield* makeHosts(settings, deps.startHost)
     const listing = yield* makeListing({ settings, hosts, task })
-    const lanes = yield* makeLanes({ tools, hosts, listing })
+    const missed = makeLookout({ listing, publish, keepLookingMs: settings.keepLookingMs, task })
+    const lanes = yield* makeLanes({ tools, hosts, listing, missed })
     return { tools, hosts, listing, lanes, elsewhere: new Map() }
   })
 

@@ -14,7 +14,7 @@ import { type HostState, reply } from "./host-requests.ts"
 const main = (): void => {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined)
   if (!diesWithParent(Number(process.argv[2]))) return
-  const state: HostState = { module: undefined, slots: new Map() }
+  const state: HostState = { module: undefined, slots: new Map(), signTimes: new Map() }
   const inFlight = new Set<Promise<void>>()
   const pipe = new Socket({ fd: 3, readable: true, writable: true })
   const read = frameReader()

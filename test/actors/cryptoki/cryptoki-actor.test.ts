@@ -1,0 +1,135 @@
+/** What CryptokiActor does with time, and with keys that no test token has; on a clock that the test moves. */
+import { Effect, Fiber } from "effect"
+import { describe, expect, it } from "vitest"
+import { passTime, settled, withTestClock } from "../../support/test-clock.ts"
+import { someKey, someToken, startFake } from "./fake-host.ts"
+import { by, message } from "./module-kit.ts"
+
+const within = { within: "1 hour" } as const
+const order = { key: {}, scheme: undefined, message }
+
+describe("a signature", () => {
+  it("that takes over two seconds tells that it waits for the token, once", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { ref, events } = yield* startFake({}, { signMs: 30_000 })
+        const signing = yield* Effect.forkChild(ref.ask("Sign", order, within))
+        yield* passTime("1900 millis")
+        expect(events).toEqual([])
+        yield* passTime("20 seconds")
+        expect(events).toEqual([{ _tag: "TokenWaits", token: "t", forMs: 2000 }])
+        yield* passTime("10 seconds")
+        yield* Fiber.join(signing)
+      })
+    ))
+
+  it("that is quick tells nothing, and is asked of the module once", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { ref, events, module } = yield* startFake()
+        yield* ref.ask("Sign", order, within)
+        yield* passTime("1 minute")
+        expect(events).toEqual([])
+        expect(module.asked.filter(({ name }) => name === "sign")).toHaveLength(1)
+      })
+    ))
+
+  it("by a key that always wants its PIN brings the PIN, and a plain key does not", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { ref, module } = yield* startFake()
+        yield* ref.ask("Sign", order, within)
+        module.objects = [{ ...someKey, id: Uint8Array.of(2), alwaysAuthenticate: true }]
+        yield* ref.ask("Sign", { ...order, key: by("pkcs11:id=%02") }, within)
+        const signs = module.asked.filter(({ name }) => name === "sign")
+        expect(signs.map(({ asked }) => "contextPin" in asked && asked.contextPin)).toEqual([undefined, "1234"])
+      })
+    ))
+
+  it("by a key that always wants its PIN and refuses it is not tried a second time", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { ref, module } = yield* startFake({}, { objects: [{ ...someKey, alwaysAuthenticate: true }] })
+        module.contextLogin = 0xa0
+        expect(yield* Effect.flip(ref.ask("Sign", order, within))).toMatchObject({ reason: "incorrect" })
+        expect(yield* Effect.flip(ref.ask("Sign", order, within))).toMatchObject({ reason: "latched" })
+        expect(module.asked.filter(({ name }) => name === "sign")).toHaveLength(1)
+      })
+    ))
+
+  it("by an RSA key too short for TLS, a key of another type or on an unknown curve is refused", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        for (const odd of [{ keyType: 0 }, { keyType: 0x99 }, { curve: Uint8Array.of(1, 2, 3) }]) {
+          const { ref } = yield* startFake({}, { objects: [{ ...someKey, ...odd }] })
+          expect(yield* Effect.flip(ref.ask("Sign", order, within))).toMatchObject({ _tag: "SchemeNotSupported" })
+        }
+      })
+    ))
+})
+
+describe("a token that was never seen", () => {
+  it("is looked for at most once in 30 seconds, however often it is asked for", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { ref, module } = yield* startFake({}, { tokens: [] })
+        for (let second = 0; second < 65; second++) {
+          expect(yield* Effect.flip(ref.ask("Sign", order, within))).toMatchObject({ _tag: "TokenNotFound" })
+          yield* passTime("1 second")
+        }
+        expect(module.started).toEqual([0, 30, 60])
+      })
+    ))
+
+  it("is told to be there when it comes, as long as somebody asked for it lately", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { ref, module, events } = yield* startFake({ keepLookingMs: 600_000 }, { tokens: [] })
+        const wanted = { ...order, key: by("pkcs11:token=late") }
+        yield* Effect.flip(ref.ask("Sign", wanted, within))
+        yield* passTime("3 minutes")
+        expect(events).toEqual([])
+        module.tokens = [someToken("other"), someToken("late")]
+        yield* passTime("30 seconds")
+        expect(events).toEqual([{ _tag: "TokenPlugged", token: "late" }])
+        const hosts = module.started.length
+        yield* passTime("1 hour")
+        expect(module.started).toHaveLength(hosts)
+      })
+    ))
+
+  it("is no longer looked for when nobody asked for a while", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { ref, module } = yield* startFake({ keepLookingMs: 60_000 }, { tokens: [] })
+        yield* Effect.flip(ref.ask("Sign", order, within))
+        yield* passTime("1 hour")
+        expect(module.started.length).toBeLessThanOrEqual(3)
+      })
+    ))
+})
+
+describe("a listing", () => {
+  it("is shared by those who ask at once, and its host is taken over by the token's lane", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { ref, module } = yield* startFake()
+        const asked = Array.from({ length: 10 }, () => ref.ask("Sign", order, within))
+        const all = yield* Effect.forkChild(Effect.all(asked, { concurrency: "unbounded" }))
+        yield* settled
+        yield* Fiber.join(all)
+        expect(module.started).toEqual([0])
+      })
+    ))
+})
+
+describe("without a PIN", () => {
+  it("a token that wants one is refused, unless it is SoftHSM2", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { ref, module } = yield* startFake({ defaultPin: undefined })
+        expect(yield* Effect.flip(ref.ask("Sign", order, within))).toMatchObject({ _tag: "PinMissing", token: "t" })
+        expect(module.asked.map(({ name }) => name)).not.toContain("login")
+      })
+    ))
+})
