@@ -8,12 +8,11 @@ import type { ValidConnection } from "./connection.ts"
 /** Tokens may take many seconds to sign. Source: thin-edge, device creation. */
 const cloudWithinMs = 60_000
 
-export const cloudTarget = ({
-  settings,
-  deviceId,
-  host,
-  auth
-}: Pick<ValidConnection, "settings" | "deviceId" | "host" | "auth">): Target => {
+/** What a target is made of. */
+type Reached = Pick<ValidConnection, "settings" | "deviceId" | "host" | "auth">
+
+export const cloudTarget = (reached: Reached): Target => {
+  const { settings, deviceId, host, auth } = reached
   const { cloud, cryptoki, proxy } = settings
   const { certPath, keyPath, key } = cloud.device
   const identity: TlsIdentity =
@@ -27,7 +26,7 @@ export const cloudTarget = ({
     clientId: deviceId,
     keepalive: 60,
     cleanSession: true,
-    ...loginOf(connection),
+    ...loginOf(reached),
     tls: { identity, caPath: cloud.rootCertPath },
     ...(proxy === undefined ? {} : { proxy: proxyOf(proxy) }),
     connectWithinMs: cloudWithinMs
@@ -35,9 +34,9 @@ export const cloudTarget = ({
 }
 
 /** Azure IoT Hub knows devices with certificates by a user name. Source: thin-edge, mosquitto bridge file. */
-const loginOf = ({ auth, cloud, deviceId, host }: ValidConnection): Pick<Target, "username" | "password"> => {
+const loginOf = ({ auth, settings, deviceId, host }: Reached): Pick<Target, "username" | "password"> => {
   if (auth.kind === "basic") return { username: auth.username, password: auth.password }
-  return cloud.name === "az" ? { username: `${host.host}/${deviceId}/?api-version=2018-06-30` } : {}
+  return settings.cloud.name === "az" ? { username: `${host.host}/${deviceId}/?api-version=2018-06-30` } : {}
 }
 
 const proxyOf = ({ url, username, password }: NonNullable<Settings["proxy"]>): NonNullable<Target["proxy"]> => ({
