@@ -47,24 +47,43 @@ const heap = () => {
   return process.memoryUsage().heapUsed
 }
 
-const idleBytes = Effect.scoped(
-  Effect.gen(function* () {
-    const before = heap()
-    const children = []
-    for (let n = 0; n < actors; n++)
-      children.push(child(yield* address({ name: `idle-${n}`, mailbox }), adder, { restart: "permanent" }))
-    yield* Supervisor.start({
-      name: "idle",
-      strategy: "one_for_one",
-      intensity: { max: 3, within: "1 minute" },
-      backoff: { initial: "1 second", maximum: "1 minute", factor: 2, jitter: 0, resetAfter: "1 minute" },
-      onExhausted: "escalate",
-      children
+/** Bytes of heap for each of `actors`, once they are started and wait for their first message. */
+const idleBytes = (startAll) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const before = heap()
+      const kept = yield* startAll
+      yield* Effect.sleep("50 millis")
+      return (heap() - before) / kept.length
     })
-    yield* Effect.sleep("50 millis")
-    return (heap() - before) / actors
-  })
+  )
+
+const alone = Effect.forEach(Array.from({ length: actors }), (_, n) =>
+  start({ name: `alone-${n}`, mailbox, behaviour: adder })
 )
+
+const supervised = Effect.gen(function* () {
+  const children = []
+  for (let n = 0; n < actors; n++)
+    children.push(child(yield* address({ name: `idle-${n}`, mailbox }), adder, { restart: "permanent" }))
+  yield* Supervisor.start({
+    name: "idle",
+    strategy: "one_for_one",
+    intensity: { max: 3, within: "1 minute" },
+    backoff: { initial: "1 second", maximum: "1 minute", factor: 2, jitter: 0, resetAfter: "1 minute" },
+    onExhausted: "escalate",
+    children
+  })
+  return children
+})
+
+const memoryRow = (what, bytes) => ({
+  what: `${what}, of ${actors}`,
+  value: `${(bytes / 1024).toFixed(1)} KiB of heap`,
+  against: "8 KiB",
+  ratio: bytes / 8192,
+  limit: 1
+})
 
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
 
@@ -79,7 +98,6 @@ export const measure = async () => {
   }
   const base = median(pairs.map((pair) => pair.base))
   const ours = median(pairs.map((pair) => pair.ours))
-  const bytes = await Effect.runPromise(idleBytes)
   return [
     {
       what: "ask with deadline and span",
@@ -88,12 +106,7 @@ export const measure = async () => {
       ratio: median(pairs.map((pair) => pair.ours / pair.base)),
       limit: 4
     },
-    {
-      what: `idle actor, of ${actors}`,
-      value: `${(bytes / 1024).toFixed(1)} KiB of heap`,
-      against: "8 KiB",
-      ratio: bytes / 8192,
-      limit: 1
-    }
+    memoryRow("idle actor alone", await Effect.runPromise(idleBytes(alone))),
+    memoryRow("idle actor under a supervisor", await Effect.runPromise(idleBytes(supervised)))
   ]
 }

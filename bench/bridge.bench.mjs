@@ -176,8 +176,12 @@ const startOurs = async (dir, made, cloudPort) => {
     await mustRun(executable("tedge"), ["config", "set", key, value], { env })
   const mapper = spawn(executable("tedge-mapper"), ["c8y"], { env, stdio: ["ignore", "ignore", "pipe"] })
   await new Promise((resolve, reject) => {
-    mapper.stderr.on("data", (text) => String(text).includes("[cloud] MQTT bridge connected") && resolve())
-    mapper.on("exit", (code) => reject(new Error(`tedge-mapper ended with ${code}`)))
+    let said = ""
+    mapper.stderr.on("data", (text) => {
+      said = (said + text).slice(-2000)
+      if (said.includes("[cloud] MQTT bridge connected")) resolve()
+    })
+    mapper.on("exit", (code) => reject(new Error(`tedge-mapper ended with ${code}: ${said}`)))
   })
   const stop = async () => {
     const gone = new Promise((resolve) => mapper.removeAllListeners("exit").on("exit", resolve))
