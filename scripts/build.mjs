@@ -51,6 +51,9 @@ export const build = async () => {
     await bundle({
       ...shared,
       entryPoints: { runtime: "src/runtime/actors.ts" },
+      // Read by people, and kept names would cost each idle actor 3 KiB.
+      minify: false,
+      keepNames: false,
       format: "esm",
       outExtension: { ".js": ".mjs" },
       external: ["effect", "effect/*", "rxjs"]

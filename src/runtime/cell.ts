@@ -4,11 +4,11 @@
  * Here every ask is brought to its one end, whoever causes it: the handler, the deadline, the asker, or the stop.
  */
 import { type Cause, type Clock, type Context, Effect } from "effect"
-import { Deadlines } from "./deadlines.ts"
+import { Deadlines, type DeadlinesOwner } from "./deadlines.ts"
 import type { Envelope } from "./envelope.ts"
 import { AskTimeout, PeerDown, Undeliverable } from "./errors.ts"
 import type { EventSink, RuntimeEvent } from "./events.ts"
-import { Mailbox, type Overflow } from "./mailbox.ts"
+import { Mailbox, type MailboxOptions, type Overflow } from "./mailbox.ts"
 
 /** `idle`: not started yet. `waiting`: ended, and will be started again. `parked`: given up, see the reason. */
 export type ActorState = "idle" | "starting" | "ready" | "stopping" | "waiting" | "parked" | "stopped"
@@ -40,11 +40,15 @@ export interface CellOptions {
   readonly events: EventSink
 }
 
-export class Cell {
+/** It is itself what its mailbox and its deadlines ask for, so that an idle actor costs no closures. */
+export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> {
   readonly name: string
+  readonly capacity: number
+  readonly overflow: Overflow
   readonly mailbox: Mailbox<Envelope, Signal>
   readonly deadlines: Deadlines<Envelope>
   readonly clock: Clock.Clock
+  readonly context: Context.Context<never>
   readonly events: EventSink
   state: ActorState = "idle"
   /** Why it is parked. */
@@ -59,16 +63,22 @@ export class Cell {
 
   constructor(options: CellOptions) {
     this.name = options.name
+    this.capacity = options.capacity
+    this.overflow = options.overflow
     this.clock = options.clock
+    this.context = options.context
     this.events = options.events
-    this.deadlines = new Deadlines(options.clock, options.context, (envelope) => this.expire(envelope))
-    this.mailbox = new Mailbox({
-      name: options.name,
-      capacity: options.capacity,
-      overflow: options.overflow,
-      neverCoalesced: isAsk,
-      onEvicted: (envelope) => this.refuse(envelope, "full")
-    })
+    this.deadlines = new Deadlines(this)
+    this.mailbox = new Mailbox(this)
+  }
+
+  /** Somebody waits for each ask, so each is answered. */
+  neverCoalesced(envelope: Envelope): boolean {
+    return envelope.isAsk
+  }
+
+  onEvicted(envelope: Envelope): void {
+    this.refuse(envelope, "full")
   }
 
   now(): number {
@@ -173,5 +183,3 @@ export class Cell {
     return envelope.settle(outcome)
   }
 }
-
-const isAsk = (envelope: Envelope): boolean => envelope.isAsk

@@ -11,33 +11,37 @@ interface Due {
   readonly deadline: number
 }
 
+export interface DeadlinesOwner<A> {
+  readonly clock: Clock.Clock
+  readonly context: Context.Context<never>
+  readonly expire: (item: A) => void
+}
+
 export class Deadlines<A extends Due> {
-  private readonly pending = new Set<A>()
-  private readonly clock: Clock.Clock
-  private readonly context: Context.Context<never>
-  private readonly onExpired: (item: A) => void
+  /** Made with the first item: most actors of a large tree are never asked. */
+  private pending: Set<A> | undefined
+  private readonly owner: DeadlinesOwner<A>
   private sleeper: Fiber.Fiber<void> | undefined
   private wakesAt = Number.POSITIVE_INFINITY
 
-  constructor(clock: Clock.Clock, context: Context.Context<never>, onExpired: (item: A) => void) {
-    this.clock = clock
-    this.context = context
-    this.onExpired = onExpired
+  constructor(owner: DeadlinesOwner<A>) {
+    this.owner = owner
   }
 
   add(item: A): void {
     if (item.deadline === Number.POSITIVE_INFINITY) return
+    this.pending ??= new Set()
     this.pending.add(item)
     if (item.deadline < this.wakesAt) this.sleepUntil(item.deadline)
   }
 
   remove(item: A): void {
-    this.pending.delete(item)
+    this.pending?.delete(item)
   }
 
   /** Ends the sleeper if nobody needs it, so that no timer outlives the actor. */
   rest(): void {
-    if (this.pending.size > 0) return
+    if (this.pending !== undefined && this.pending.size > 0) return
     this.sleeper?.interruptUnsafe()
     this.sleeper = undefined
     this.wakesAt = Number.POSITIVE_INFINITY
@@ -46,20 +50,20 @@ export class Deadlines<A extends Due> {
   private sleepUntil(deadline: number): void {
     this.sleeper?.interruptUnsafe()
     this.wakesAt = deadline
-    const pause = Math.min(deadline - this.clock.currentTimeMillisUnsafe(), LONGEST_PAUSE_MS)
+    const pause = Math.min(deadline - this.owner.clock.currentTimeMillisUnsafe(), LONGEST_PAUSE_MS)
     const wakeUp = Effect.sync(() => this.expire())
-    this.sleeper = Effect.runForkWith(this.context)(Effect.andThen(Effect.sleep(pause), wakeUp))
+    this.sleeper = Effect.runForkWith(this.owner.context)(Effect.andThen(Effect.sleep(pause), wakeUp))
   }
 
   private expire(): void {
     this.sleeper = undefined
     this.wakesAt = Number.POSITIVE_INFINITY
-    const now = this.clock.currentTimeMillisUnsafe()
+    const now = this.owner.clock.currentTimeMillisUnsafe()
     let earliest = Number.POSITIVE_INFINITY
-    for (const item of [...this.pending]) {
+    for (const item of [...(this.pending ?? [])]) {
       if (item.deadline <= now) {
-        this.pending.delete(item)
-        this.onExpired(item)
+        this.remove(item)
+        this.owner.expire(item)
       } else if (item.deadline < earliest) earliest = item.deadline
     }
     if (earliest < this.wakesAt) this.sleepUntil(earliest)

@@ -42,9 +42,10 @@ class Incarnation<E, R> {
   /** Runs init and the turns. Interrupting it kills the actor. */
   private readonly fiber: Fiber.Fiber<unknown, unknown>
   private readonly scope = Scope.makeUnsafe()
-  private readonly handling = new Set<Envelope>()
-  private readonly watches: Array<() => void> = []
-  private handlers: AnyHandlers = {}
+  /** Made when they are first needed, like the watches: an idle actor is to be small. */
+  private handling: Set<Envelope> | undefined
+  private watches: Array<() => void> | undefined
+  private handlers: AnyHandlers | undefined
   /** What runs on news of a watched actor. */
   private notice: Fiber.Fiber<void, unknown> | undefined
   private stopping: "drain" | "current" | undefined
@@ -164,6 +165,7 @@ class Incarnation<E, R> {
   private handle(envelope: Envelope, done: (failure: Cause.Cause<unknown> | undefined) => void): void {
     const startedAt = this.cell.now()
     this.cell.longestWaitMs = Math.max(this.cell.longestWaitMs, startedAt - envelope.sentAt)
+    this.handling ??= new Set()
     this.handling.add(envelope)
     envelope.isHandling = true
     const hop = beginHop(this.cell, this.fiber, envelope)
@@ -172,7 +174,7 @@ class Incarnation<E, R> {
     if (envelope.isCancelled) handler.interruptUnsafe()
     whenEnded(handler, (exit) => {
       hop.end(exit)
-      this.handling.delete(envelope)
+      this.handling?.delete(envelope)
       envelope.handler = undefined
       this.count(envelope, startedAt)
       done(this.judge(envelope, exit))
@@ -182,7 +184,7 @@ class Incarnation<E, R> {
   private received(envelope: Envelope): Effect.Effect<unknown, unknown> {
     const { tag, payload } = envelope
     return Effect.suspend(() => {
-      const handler = this.handlers[tag]
+      const handler = this.handlers?.[tag]
       return handler === undefined
         ? Effect.die(new Error(`${this.cell.name} has no handler for ${tag}`))
         : handler(payload)
@@ -215,8 +217,8 @@ class Incarnation<E, R> {
   private end(exit: Exit.Exit<void, unknown>): Effect.Effect<void, unknown> {
     this.isEnding = true
     const { cell } = this
-    for (const envelope of this.handling) cell.abandon(envelope)
-    for (const stopWatching of this.watches) stopWatching()
+    for (const envelope of this.handling ?? []) cell.abandon(envelope)
+    for (const stopWatching of this.watches ?? []) stopWatching()
     return Effect.flatMap(Effect.exit(this.release(exit)), (released) => {
       const cause = this.failure ?? causeOf(exit) ?? causeOf(released)
       cell.mailbox.clearSignals()
@@ -230,7 +232,7 @@ class Incarnation<E, R> {
 
   /** Handlers first, then what the actor acquired, in reverse order; neither may hold up a restart for ever. */
   private release(exit: Exit.Exit<void, unknown>): Effect.Effect<void, unknown> {
-    const working = [...this.handling].flatMap((envelope) => envelope.handler ?? []).concat(this.notice ?? [])
+    const working = [...(this.handling ?? [])].flatMap((envelope) => envelope.handler ?? []).concat(this.notice ?? [])
     const closing = Effect.andThen(Fiber.interruptAll(working), Scope.close(this.scope, exit))
     return Effect.flatMap(Effect.forkDetach(closing, { uninterruptible: true, startImmediately: true }), (fiber) =>
       Effect.flatMap(endsWithin(fiber, LONGEST_RELEASE), (ended) =>
@@ -269,6 +271,7 @@ class Incarnation<E, R> {
       onDown: (down) => notify(Effect.suspend(() => on.down(down))),
       onUp: () => notify(Effect.suspend(() => on.up?.() ?? Effect.void))
     })
+    this.watches ??= []
     this.watches.push(stop)
   }
 

@@ -30,61 +30,99 @@ export interface Member {
   readonly nodes: (supervisor: string) => ReadonlyArray<GraphNode>
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: see AnyChild
-export const actorMember = (spec: ChildSpec<any, any>, services: Context.Context<never>): Member => {
-  const { cell } = spec.address
-  const stopWithin = spec.stopWithin ?? STOP_WITHIN
-  const startWithin = spec.startWithin ?? START_WITHIN
-  let running: RunningActor | undefined
-  let isStopping = false
-  let wasStarted = false
+/** One actor and the life it has at the moment. */
+export class ActorMember implements Member {
+  // biome-ignore lint/suspicious/noExplicitAny: see AnyChild
+  private readonly spec: ChildSpec<any, any>
+  private readonly services: Context.Context<never>
+  private running: RunningActor | undefined
+  private isStopping = false
+  private wasStarted = false
 
-  const stop = (mode: StopMode) =>
-    Effect.gen(function* () {
-      isStopping = true
-      const isClean = running === undefined || (yield* running.stop(mode, stopWithin))
-      running = undefined
-      return isClean ? { clean: [spec.name], forced: [] } : { clean: [], forced: [spec.name] }
-    })
+  // biome-ignore lint/suspicious/noExplicitAny: see AnyChild
+  constructor(spec: ChildSpec<any, any>, services: Context.Context<never>) {
+    this.spec = spec
+    this.services = services
+  }
 
-  const start = ({ onReady, onEnded }: MemberListener) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function* () {
-        // What was sent before the first start was sent to this incarnation.
-        if (wasStarted && spec.onRestart === "deadLetter") cell.discardWaiting()
-        wasStarted = true
-        cell.reopen()
-        isStopping = false
-        const launched = yield* launchIn(spec, services)
-        running = launched
-        const tooLate = Effect.fail(new StartTimeout({ actor: spec.name, within: startWithin }))
-        yield* restore(Effect.timeoutOrElse(launched.ready, { duration: startWithin, orElse: () => tooLate })).pipe(
-          Effect.onError(() => stop("now"))
-        )
-        onReady()
-        launched.fiber.addObserver((exit) => {
-          if (!isStopping) onEnded(exit)
-        })
-      })
+  get name(): string {
+    return this.spec.name
+  }
+
+  get restart(): Member["restart"] {
+    return this.spec.restart
+  }
+
+  decide(cause: Cause.Cause<unknown>): Decision {
+    return this.spec.decide?.(cause) ?? "restart"
+  }
+
+  start(listener: MemberListener): Effect.Effect<void, unknown> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(
+        Effect.suspend(() => this.launch()),
+        (running) => {
+          this.running = running
+          return Effect.map(
+            Effect.onError(restore(this.untilReady(running)), () => this.stop("now")),
+            () => {
+              listener.onReady()
+              running.fiber.addObserver((exit) => {
+                if (!this.isStopping) listener.onEnded(exit)
+              })
+            }
+          )
+        }
+      )
     )
+  }
 
-  return {
-    name: spec.name,
-    restart: spec.restart,
-    decide: spec.decide ?? (() => "restart"),
-    start,
-    stop,
-    close: (state, cause) => {
-      cell.parkedFor = state === "parked" ? cause : undefined
-      return cell.close(state)
-    },
-    countRestart: () => {
-      cell.restarts += 1
-    },
-    crash: (name) => {
-      if (name === spec.name) running?.fiber.interruptUnsafe()
-    },
-    nodes: (supervisor) => [nodeOf(spec, supervisor)]
+  stop(mode: StopMode): Effect.Effect<Pick<StopReport, "clean" | "forced">> {
+    return Effect.suspend(() => {
+      const { name, stopWithin = STOP_WITHIN } = this.spec
+      this.isStopping = true
+      const stopping = this.running?.stop(mode, stopWithin) ?? Effect.succeed(true)
+      return Effect.map(stopping, (isClean) => {
+        this.running = undefined
+        return isClean ? { clean: [name], forced: [] } : { clean: [], forced: [name] }
+      })
+    })
+  }
+
+  close(state: "stopped" | "parked", cause?: Cause.Cause<unknown>): number {
+    const { cell } = this.spec.address
+    cell.parkedFor = state === "parked" ? cause : undefined
+    return cell.close(state)
+  }
+
+  countRestart(): void {
+    this.spec.address.cell.restarts += 1
+  }
+
+  crash(name: string): void {
+    if (name === this.spec.name) this.running?.fiber.interruptUnsafe()
+  }
+
+  nodes(supervisor: string): ReadonlyArray<GraphNode> {
+    return [nodeOf(this.spec, supervisor)]
+  }
+
+  private launch(): Effect.Effect<RunningActor> {
+    const { address, onRestart } = this.spec
+    // What was sent before the first start was sent to this incarnation.
+    if (this.wasStarted && onRestart === "deadLetter") address.cell.discardWaiting()
+    this.wasStarted = true
+    address.cell.reopen()
+    this.isStopping = false
+    return launchIn(this.spec, this.services)
+  }
+
+  private untilReady(running: RunningActor): Effect.Effect<void, unknown> {
+    const { name, startWithin = START_WITHIN } = this.spec
+    return Effect.timeoutOrElse(running.ready, {
+      duration: startWithin,
+      orElse: () => Effect.fail(new StartTimeout({ actor: name, within: startWithin }))
+    })
   }
 }
 

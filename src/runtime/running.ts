@@ -5,6 +5,7 @@
  */
 import { Deferred, type Duration, Effect, Exit, type Fiber } from "effect"
 import type { Address } from "./actor.ts"
+import type { Cell } from "./cell.ts"
 import { endsWithin } from "./ends-within.ts"
 import { CurrentDeadline } from "./envelope.ts"
 import { type AnyBehaviour, live } from "./incarnation.ts"
@@ -12,43 +13,67 @@ import { type AnyBehaviour, live } from "./incarnation.ts"
 /** `drain`: handle what waits. `current`: only what is being handled. `now`: nothing more. */
 export type StopMode = "drain" | "current" | "now"
 
-export interface RunningActor {
-  /** Fails with the cause when the actor ended before it was ready. */
-  readonly ready: Effect.Effect<void, unknown>
+/** Made once per life, so it holds no more than it needs: an idle actor keeps it. */
+export class RunningActor {
   readonly fiber: Fiber.Fiber<void, unknown>
+  private readonly cell: Cell
+  private readonly readiness: Deferred.Deferred<void, unknown>
+
+  constructor(cell: Cell, fiber: Fiber.Fiber<void, unknown>, readiness: Deferred.Deferred<void, unknown>) {
+    this.cell = cell
+    this.fiber = fiber
+    this.readiness = readiness
+  }
+
+  /** Fails with the cause when the actor ended before it was ready. */
+  get ready(): Effect.Effect<void, unknown> {
+    return Deferred.await(this.readiness)
+  }
+
   /** False when it had to be forced, or failed while it stopped. Its mailbox is left as it is. */
-  readonly stop: (mode: StopMode, within: Duration.Input) => Effect.Effect<boolean>
+  stop(mode: StopMode, within: Duration.Input): Effect.Effect<boolean> {
+    return Effect.suspend(() => {
+      if (this.hasEnded()) return Effect.succeed(this.endedWell())
+      if (mode === "now") return Effect.as(this.kill(within), true)
+      this.cell.bringToStop(mode)
+      return Effect.flatMap(endsWithin(this.fiber, within), (ended) =>
+        ended ? Effect.succeed(this.endedWell()) : Effect.as(this.kill(within), false)
+      )
+    })
+  }
+
+  private kill(within: Duration.Input): Effect.Effect<boolean> {
+    this.fiber.interruptUnsafe()
+    return endsWithin(this.fiber, within)
+  }
+
+  private hasEnded(): boolean {
+    return this.fiber.pollUnsafe() !== undefined
+  }
+
+  private endedWell(): boolean {
+    return Exit.isSuccess(this.fiber.pollUnsafe() ?? Exit.void)
+  }
 }
 
 export const launch = <E, R>(
   // biome-ignore lint/suspicious/noExplicitAny: see AnyBehaviour
   place: Address<any>,
   behaviour: AnyBehaviour<E, R>
-): Effect.Effect<RunningActor, never, R> =>
-  Effect.gen(function* () {
-    const { cell } = place
-    const ready = Deferred.makeUnsafe<void, unknown>()
-    const onReady = () => void Deferred.doneUnsafe(ready, Effect.void)
-    // It may be started for a message, and outlives it.
-    const life = Effect.provideService(live({ cell, self: place.ref, behaviour, onReady }), CurrentDeadline, NEVER)
-    const fiber = yield* Effect.forkDetach(life)
-    fiber.addObserver((exit) => void Deferred.doneUnsafe(ready, Exit.isFailure(exit) ? exit : Effect.interrupt))
-
-    const kill = (within: Duration.Input) =>
-      Effect.suspend(() => {
-        fiber.interruptUnsafe()
-        return Effect.as(endsWithin(fiber, within), false)
-      })
-    const stop = (mode: StopMode, within: Duration.Input): Effect.Effect<boolean> =>
-      Effect.suspend(() => {
-        if (fiber.pollUnsafe() !== undefined) return Effect.succeed(Exit.isSuccess(fiber.pollUnsafe() ?? Exit.void))
-        if (mode === "now") return Effect.as(kill(within), true)
-        cell.bringToStop(mode)
-        return Effect.flatMap(endsWithin(fiber, within), (ended) =>
-          ended ? Effect.succeed(Exit.isSuccess(fiber.pollUnsafe() ?? Exit.void)) : kill(within)
-        )
-      })
-    return { ready: Deferred.await(ready), fiber, stop }
+): Effect.Effect<RunningActor, never, R> => {
+  const readiness = Deferred.makeUnsafe<void, unknown>()
+  const onReady = () => void Deferred.doneUnsafe(readiness, Effect.void)
+  const life = unlimited(live({ cell: place.cell, self: place.ref, behaviour, onReady }))
+  return Effect.map(Effect.forkDetach(life), (fiber) => {
+    fiber.addObserver((exit) => void Deferred.doneUnsafe(readiness, Exit.isFailure(exit) ? exit : Effect.interrupt))
+    return new RunningActor(place.cell, fiber, readiness)
   })
+}
+
+/** An actor may be started for a message, and outlives it. */
+const unlimited = <A, E, R>(life: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) =>
+    fiber.getRef(CurrentDeadline) === NEVER ? life : Effect.provideService(life, CurrentDeadline, NEVER)
+  )
 
 const NEVER = Number.POSITIVE_INFINITY

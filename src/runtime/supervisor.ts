@@ -10,7 +10,7 @@
  */
 import { Clock, Context, Deferred, Effect, Exit, Random, type Scope } from "effect"
 import { RuntimeEvents } from "./events.ts"
-import { actorMember, type Member, type MemberListener } from "./member.ts"
+import { ActorMember, type Member, type MemberListener } from "./member.ts"
 import type {
   AnyChild,
   ServicesOf,
@@ -63,7 +63,7 @@ const surroundings = (context: Context.Context<never>): Surroundings => {
 }
 
 const membersOf = (spec: SupervisorSpec, around: Surroundings): ReadonlyArray<Member> =>
-  spec.children.map((child) => ("kind" in child ? actorMember(child, around.context) : treeMember(child, around)))
+  spec.children.map((child) => ("kind" in child ? new ActorMember(child, around.context) : treeMember(child, around)))
 
 /** A supervisor below another: permanent, and a failure of its parent when it gives up. */
 const treeMember = (spec: SupervisorSpec, around: Surroundings): Member => {

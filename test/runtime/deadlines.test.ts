@@ -11,11 +11,11 @@ interface Due {
 const withDeadlines = (test: (deadlines: Deadlines<Due>, expired: ReadonlyArray<number>) => Effect.Effect<void>) =>
   Effect.withFiber<void>((fiber) => {
     const expired: Array<number> = []
-    const deadlines = new Deadlines<Due>(
-      fiber.getRef(Clock.Clock),
-      fiber.context,
-      (due) => void expired.push(due.deadline)
-    )
+    const deadlines = new Deadlines<Due>({
+      clock: fiber.getRef(Clock.Clock),
+      context: fiber.context,
+      expire: (due) => void expired.push(due.deadline)
+    })
     return test(deadlines, expired)
   })
 
