@@ -22,6 +22,17 @@ export interface Device {
 }
 
 export declare const executable: (name: "tedge" | "tedge-mapper" | "tedge-p11-server") => string
+export declare const createConfigDir: (dir: string) => string
+export declare const startLocalBroker: (options: {
+  readonly dir: string
+}) => Promise<Mosquitto & { readonly port: number }>
+export declare const placeSettings: (options: {
+  readonly dir: string
+  readonly token: Pick<SoftToken, "pin">
+  readonly certificate: string
+  readonly cloud: FakeCloud
+  readonly localPort: number
+}) => ReadonlyArray<readonly [key: string, value: string]>
 export declare const createDevice: (options: {
   readonly dir: string
   readonly deviceId: string

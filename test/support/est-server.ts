@@ -19,6 +19,8 @@ export interface TenantState {
   registerAfter: { readonly deviceId: string; readonly password: string; readonly refusals: number } | undefined
   /** Bearer tokens that may enrol again. */
   readonly tokens: Set<string>
+  /** Any bearer token may. */
+  acceptsAnyToken: boolean
   /** In place of a certificate. */
   fault: "500" | "400" | "garbage" | "empty" | "otherKey" | "hang" | "cutOff" | "endless" | "noTenant" | undefined
   /** The certificate comes with that of its issuer. */
@@ -52,6 +54,7 @@ export const startEstServer = async (
     registered: new Map(),
     registerAfter: undefined,
     tokens: new Set(),
+    acceptsAnyToken: false,
     fault: undefined,
     withChain: false
   }
@@ -78,13 +81,16 @@ export const startEstServer = async (
     return false
   }
 
+  const mayEnrolAgain = (request: IncomingMessage): boolean => {
+    const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1]
+    return token !== undefined && (state.acceptsAnyToken || state.tokens.has(token))
+  }
+
   const routes: Readonly<Record<string, (request: IncomingMessage, body: string, answer: ServerResponse) => void>> = {
     "POST /.well-known/est/simpleenroll": (request, body, answer) =>
       mayEnrol(request) ? enrol(body, answer) : refuse(answer, 401),
     "POST /.well-known/est/simplereenroll": (request, body, answer) =>
-      state.tokens.has(request.headers.authorization?.replace("Bearer ", "") ?? "")
-        ? enrol(body, answer)
-        : refuse(answer, 401),
+      mayEnrolAgain(request) ? enrol(body, answer) : refuse(answer, 401),
     "GET /tenant/currentTenant": (request, _body, answer) => {
       if (!isOperator(request)) return refuse(answer, 401)
       sendJson(answer, 200, state.fault === "noTenant" ? [1] : { name: "t1234" })

@@ -1,0 +1,176 @@
+/** The commands of keys and certificates through tedge-p11-server: the same words, the same outcome. */
+import { type ChildProcess, spawn } from "node:child_process"
+import { once } from "node:events"
+import { existsSync, mkdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { freshHost } from "../../actors/cryptoki/fresh-host.ts"
+import { executable } from "../../support/device.ts"
+import { type SoftHsmDirectory, type SoftHsmToken, softhsmDirectory } from "../../support/softhsm.ts"
+import { type InProcess, tedgeInProcess } from "../../support/tedge-in-process.ts"
+import { makeTempDir, removeTempDir } from "../../support/temp-dir.ts"
+import { checkedRequest, checkedSelfSigned, publicKeyOf } from "../cert/openssl.ts"
+import { expectRefusal } from "./expect-refusal.ts"
+
+let place: string
+let hsm: SoftHsmDirectory
+let token: SoftHsmToken
+let guarded: SoftHsmToken
+let server: ChildProcess
+let device: InProcess
+let dir: string
+
+const socketPath = () => join(place, "p11.sock")
+
+beforeAll(async () => {
+  await freshHost()
+  place = makeTempDir()
+  hsm = softhsmDirectory()
+  token = hsm.addToken({ label: "my-token" })
+  guarded = hsm.addToken({ label: "guarded", pin: "987654" })
+  server = await startServer()
+})
+
+afterAll(async () => {
+  const ended = once(server, "exit")
+  server.kill()
+  await ended
+  hsm.cleanup()
+  removeTempDir(place)
+})
+
+let count = 0
+beforeEach(() => {
+  dir = join(place, `device-${++count}`)
+  mkdirSync(dir)
+  device = tedgeInProcess(dir)
+  useSocket(socketPath())
+})
+
+const useSocket = (path: string, more = "") =>
+  device.settings(`${more}\n[device.cryptoki]\nmode = "socket"\nsocket_path = "${path}"\n`)
+
+const startServer = (): Promise<ChildProcess> =>
+  new Promise((resolve, reject) => {
+    const configDir = join(place, "server")
+    mkdirSync(configDir, { recursive: true })
+    const env = { ...process.env, ...hsm.env, TEDGE_CONFIG_DIR: configDir, TEDGE_RUN_PATH: place }
+    const args = ["--socket-path", socketPath(), "--module-path", hsm.modulePath, "--pin", "123456"]
+    const child = spawn(executable("tedge-p11-server"), args, { env, stdio: ["ignore", "pipe", "pipe"] })
+    let printed = ""
+    const onOutput = (chunk: Buffer) => {
+      printed += chunk.toString()
+      if (printed.includes("Server listening")) resolve(child)
+    }
+    child.stdout.on("data", onOutput)
+    child.stderr.on("data", onOutput)
+    child.on("exit", (code) => reject(new Error(`tedge-p11-server ended with ${code}: ${printed}`)))
+  })
+
+const onToken = () => `pkcs11:serial=${token.serial}`
+const read = (path: string) => readFileSync(path, "utf8")
+
+describe("keys through the signing service", () => {
+  it.each([
+    ["ecdsa", ["--curve", "p384"], "ecdsa-with-SHA384"],
+    ["rsa", ["--bits", "2048"], "sha256WithRSAEncryption"]
+  ])("a %s key is made, shown, selected, certified and deleted", async (type, size, algorithm) => {
+    const out = join(dir, "key.pub")
+    const made = await device.tedge(
+      ["cert", "create-key-hsm", onToken(), "--type", type, ...size].concat([
+        "--label",
+        `my ${type}`,
+        "--outfile-pubkey",
+        out
+      ])
+    )
+    expect(made.code, made.stderr).toBe(0)
+    expect(made.stdout).toMatch(
+      /^New keypair was successfully created\.\nKey URI: pkcs11:model=\S+;id=(%[0-9A-F]{2}){20};object=my%20\w+\n/
+    )
+    const listed = JSON.parse(
+      (await device.tedge(["hsm", "list-keys", onToken(), "--label", `my ${type}`, "--json"])).stdout
+    )
+    expect(listed.map((key: { class: string }) => key.class).sort()).toEqual(["private", "public"])
+    const created = await device.tedge(["cert", "create", "--device-id", "dev"])
+    expect(created.code, created.stderr).toBe(0)
+    await checkedSelfSigned(device.certPath)
+    expect(publicKeyOf(read(device.certPath))).toBe(read(out))
+    await device.tedge(["cert", "create-csr"])
+    expect(await checkedRequest(device.csrPath)).toContain(`Signature Algorithm: ${algorithm}`)
+    expect((await device.tedge(["cert", "renew"])).code).toBe(0)
+    const deletion = ["hsm", "delete-key", onToken(), "--label", `my ${type}`, "--force"]
+    const inUse = await device.tedge(deletion)
+    expect([inUse.code, inUse.stderr]).toEqual([1, expect.stringContaining("is the key of device.key_uri")])
+    useSocket(socketPath())
+    const deleted = await device.tedge(deletion)
+    expect([deleted.code, deleted.stdout.split("\n").length], deleted.stderr).toEqual([0, 3])
+  })
+
+  it("a key is made for the profile that is named, and refused for an id that is taken", async () => {
+    useSocket(socketPath(), '[c8y.profiles.p]\nurl = "x.example"\ndevice.id = "p-dev"\n')
+    const made = await device.tedge(["cert", "create-key-hsm", onToken(), "--id", "0a:0b", "c8y", "--profile", "p"])
+    expect([made.code, made.stdout], made.stderr).toEqual([
+      0,
+      expect.stringContaining("Value of `c8y.profiles.p.device.key_uri` was updated")
+    ])
+    const created = await device.tedge(["cert", "create", "c8y", "--profile", "p"])
+    expect([created.code, created.stdout], created.stderr).toEqual([0, expect.stringContaining("CN=p-dev")])
+    expectRefusal(
+      await device.tedge(["hsm", "create-key", onToken(), "--id", "0A0B"]),
+      "Object with this id already exists"
+    )
+  })
+
+  it("the doctor finds nothing wrong on the way to the token", async () => {
+    token.importKey({ label: "doctored", id: "dd" })
+    useSocket(socketPath(), 'device.key_uri = "pkcs11:token=my-token;object=doctored"\n')
+    const done = await device.tedge(["hsm", "doctor", "--json"])
+    const checks: ReadonlyArray<{ name: string; ok: boolean }> = JSON.parse(done.stdout)
+    const failed = checks.filter(({ ok }) => !ok).map(({ name }) => name)
+    expect(failed).toEqual(["certificate", "cloud"])
+    expect(checks.map(({ name }) => name)).toContain("signature verifies")
+  })
+})
+
+describe("tokens through the signing service", () => {
+  it("an empty one is initialised once, and its PIN changed", async () => {
+    const init = ["hsm", "init", "--label", "over the wire", "--so-pin", "87654321", "--pin", "4711"]
+    const first = await device.tedge(init)
+    expect(first.code, first.stderr).toBe(0)
+    const uri = first.stdout.trim()
+    expect(uri).toMatch(/token=over%20the%20wire$/)
+    expect((await device.tedge(init)).stdout).toBe(first.stdout)
+    const change = ["hsm", "change-pin", uri, "--current-pin", "4711", "--new-pin", "0815"]
+    expect(await device.tedge(change)).toMatchObject({ code: 0, stderr: expect.stringContaining("was changed") })
+    expect((await device.tedge(["hsm", "list-keys", uri, "--pin", "0815"])).code).toBe(0)
+    const reset = ["hsm", "change-pin", uri, "--reset", "--so-pin", "87654321", "--new-pin", "123456"]
+    expect(await device.tedge(reset)).toMatchObject({ code: 0, stderr: expect.stringContaining("was reset") })
+  })
+
+  it("a wrong PIN is told and not tried again", async () => {
+    const list = ["hsm", "list-keys", `pkcs11:serial=${guarded.serial}`, "--pin", "0000"]
+    expectRefusal(await device.tedge(list), "The specified PIN is incorrect")
+    const second = await device.tedge(list)
+    expect([second.code, second.stderr]).toEqual([1, expect.stringContaining("was not tried again")])
+  })
+
+  it("none or several that could be meant are listed", async () => {
+    const done = await device.tedge(["cert", "create-key-hsm"])
+    expect([done.code, done.stderr]).toEqual([1, expect.stringContaining("token=my-token")])
+  })
+})
+
+describe("without the signing service", () => {
+  it("every command says where it was looked for, and leaves no file behind", async () => {
+    useSocket(join(dir, "none.sock"))
+    for (const words of [
+      ["hsm", "list-tokens"],
+      ["cert", "create-key-hsm"],
+      ["cert", "create", "--device-id", "d"],
+      ["cert", "create-csr", "--device-id", "d"]
+    ])
+      expectRefusal(await device.tedge(words), `'${join(dir, "none.sock")}'`, "start it")
+    expect(existsSync(device.certPath)).toBe(false)
+  })
+})
