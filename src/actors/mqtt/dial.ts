@@ -70,7 +70,9 @@ const dialWithToken = (
         },
         signer.sign
       )
-    return yield* secured(connecting, target)
+    const stream = yield* secured(connecting, target)
+    if (stream.negotiated?.protocol === "TLSv1.3") yield* judged(stream, target)
+    return stream
   })
 
 const dialWithKeyFile = (target: Target, caPath: string, { certPath, keyPath }: Identity<"keyFile">) =>
@@ -94,14 +96,19 @@ const dialNodeTls = (target: Target, caPath: string, identity: { readonly key?: 
     const ca = [...(yield* readTrusted(caPath))]
     const socket = yield* openSocket(target)
     const servername = isIP(host) === 0 ? host : ""
-    return yield* secured(
+    const stream = yield* secured(
       () => connectNodeTls({ ...identity, ca, socket, host, servername, minVersion: "TLSv1.2" }),
       target
     )
+    if (stream.getProtocol() === "TLSv1.3") yield* judged(stream, target)
+    return stream
   })
 
 /** Waits for the end of the handshake. */
-const secured = (connecting: () => Duplex, target: Target): Effect.Effect<Duplex, MqttRefusal, Scope.Scope> =>
+const secured = <Stream extends Duplex>(
+  connecting: () => Stream,
+  target: Target
+): Effect.Effect<Stream, MqttRefusal, Scope.Scope> =>
   Effect.gen(function* () {
     const stream = yield* Effect.acquireRelease(
       Effect.try({
@@ -115,6 +122,19 @@ const secured = (connecting: () => Duplex, target: Target): Effect.Effect<Duplex
     yield* opened(stream, "secureConnect", (error) => refusalOfStream(error, target, "connecting"))
     return stream
   })
+
+/**
+ * In TLS 1.3 the server judges our certificate after we are done. Bytes that we sent meanwhile would make its TCP drop
+ * the alert that tells why: nothing is sent until its session tickets show that it is content, or for half a second.
+ */
+const judged = (stream: Duplex, target: Target): Effect.Effect<void, MqttRefusal> => {
+  const content = opened(stream, "session", (error) => refusalOfStream(error, target, "connecting"))
+  // Node's tls hangs when it is written to from within this event.
+  const outsideTheEvent = Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
+  return Effect.andThen(Effect.raceFirst(content, Effect.sleep(judgementMs)), outsideTheEvent)
+}
+
+const judgementMs = 500
 
 /** TCP to the target, or a tunnel to it through the proxy. */
 const openSocket = (target: Target): Effect.Effect<Duplex, MqttRefusal, Scope.Scope> => {

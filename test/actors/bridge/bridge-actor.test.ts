@@ -1,5 +1,5 @@
 /** BridgeActor between two scripted links: what it publishes, what it acknowledges, and when. */
-import { Effect, type Scope } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { bridgeBehaviour, bridgeMailbox } from "../../../src/actors/bridge/bridge-actor.ts"
 import { rulesForAws } from "../../../src/actors/bridge/rules-aws.ts"
@@ -14,13 +14,13 @@ import {
 import { start } from "../../../src/runtime/actor.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
 import { quietly } from "../../support/quietly.ts"
-import { settled, withTestClock } from "../../support/test-clock.ts"
+import { passTime, settled, withTestClock } from "../../support/test-clock.ts"
 
 class ScriptedLink {
   readonly published: Array<string> = []
   readonly acknowledged: Array<number> = []
   /** How publishes go. */
-  outcome: "accepted" | "cutOff" | "pending" = "accepted"
+  outcome: "accepted" | "slow" | "cutOff" | "pending" = "accepted"
   waiting = 0
   mostWaiting = 0
   ref: ActorRef<LinkProtocol> | undefined
@@ -30,6 +30,7 @@ class ScriptedLink {
       this.waiting += 1
       this.mostWaiting = Math.max(this.mostWaiting, this.waiting)
       if (this.outcome === "pending") return yield* Effect.never
+      if (this.outcome === "slow") yield* Effect.sleep("3 seconds")
       yield* Effect.yieldNow
       if (this.outcome === "cutOff")
         return yield* Effect.fail(new ConnectionLost({ host: "h", port: 1, stage: "connected", detail: "" }))
@@ -173,6 +174,28 @@ describe("BridgeActor", () => {
         expect([...local.acknowledged].sort()).toEqual([1, 2])
         const { counters } = yield* bridge.ask("Status", undefined, { within: "1 second" })
         expect(counters.waiting).toBe(0)
+      })
+    ))
+
+  it("finishes what is under way when it is stopped, and leaves what cannot be finished to its broker", () =>
+    run(
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const { local, cloud, change, receive } = yield* Scope.provide(startBridge, scope)
+        cloud.outcome = "slow"
+        yield* change("local", up(false))
+        yield* change("cloud", up(false))
+        yield* receive("local", 1, "aws/td/a")
+        yield* receive("cloud", 1, "thinedge/dev01/cmd/a")
+        yield* change("local", down)
+        yield* receive("cloud", 2, "thinedge/dev01/cmd/b")
+        const stopping = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+        yield* passTime("4 seconds")
+        expect(cloud.published).toEqual(["thinedge/dev01/td/a"])
+        expect(local.acknowledged).toEqual([1])
+        expect(cloud.acknowledged).toEqual([1])
+        yield* passTime("1 minute")
+        expect(stopping.pollUnsafe()).toBeDefined()
       })
     ))
 
