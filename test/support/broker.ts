@@ -9,6 +9,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { onTestFinished } from "vitest"
 
 export interface BrokerOptions {
   readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly caFile: string }
@@ -51,11 +52,22 @@ export const startBroker = async (options: BrokerOptions = {}): Promise<TestBrok
     const port = await freePort()
     writeFileSync(join(dir, "mosquitto.conf"), configuration(dir, port, options))
     try {
-      return brokerAt(dir, port, log, await launch(dir, log))
+      const broker = brokerAt(dir, port, log, await launch(dir, log))
+      stopWithTest(broker)
+      return broker
     } catch (error) {
       // Somebody else took the port between the look and the bind.
       if (attempt === 5) throw error
     }
+  }
+}
+
+/** Also when the test fails before it stops the broker itself. In a hook there is no test to wait for. */
+const stopWithTest = ({ stop }: TestBroker): void => {
+  try {
+    onTestFinished(stop)
+  } catch {
+    // Whoever starts a broker in beforeAll or beforeEach stops it in afterAll or afterEach.
   }
 }
 
