@@ -1,7 +1,8 @@
 /** Which CryptokiActor the settings ask for: over a local module, over the signing service's socket, or none. */
 
 import { join } from "node:path"
-import { Effect, type Scope } from "effect"
+import { Effect, type Redacted, type Scope } from "effect"
+import { fileOwner } from "../actors/config/file-owner.ts"
 import { cryptokiBehaviour } from "../actors/cryptoki/cryptoki-actor.ts"
 import { type CryptokiSettings, defaultLimits } from "../actors/cryptoki/settings.ts"
 import { socketCryptokiBehaviour } from "../actors/cryptoki/socket-cryptoki-actor.ts"
@@ -13,6 +14,8 @@ import type { ActorRef } from "../runtime/protocol.ts"
 
 export interface CryptokiComposition {
   readonly settings: Settings
+  /** Goes before `device.cryptoki.pin`, for requests without a PIN: `key_pin` of the one connection the process is for. */
+  readonly pin?: Redacted.Redacted<string> | undefined
   readonly environment: NodeJS.ProcessEnv
   readonly publish: (event: CryptokiEvent) => Effect.Effect<void>
   /** Short-lived commands do not wait for tokens to come back. The server keeps its token hosts. */
@@ -28,6 +31,7 @@ export const startCryptokiActor = (
 
 export const behaviourFor = ({
   settings,
+  pin,
   environment,
   publish,
   lifetime
@@ -38,16 +42,26 @@ export const behaviourFor = ({
   if (cryptoki.modulePath === undefined) return refusing("device.cryptoki.module_path")
   const module: CryptokiSettings = {
     modulePath: cryptoki.modulePath,
-    defaultPin: cryptoki.pin,
-    scope: cryptoki.uri,
+    defaultPin: pin ?? cryptoki.pin,
+    // The server narrows each request itself, so that a reload and rules for users count.
+    scope: lifetime === "server" ? undefined : cryptoki.uri,
     latchDirectory: join(settings.run.path, "tedge-pin-latch"),
-    latchGroup: undefined,
+    latchGroup: serviceGroup(settings.configDir),
     limits: defaultLimits,
     idleHostEnds: lifetime === "mapper",
-    keepLookingMs: lifetime === "command" ? 0 : 60_000,
+    keepLookingMs: keepLookingMs[lifetime],
     environment
   }
   return cryptokiBehaviour(module, { publish })
+}
+
+/** How long after the last request a missing token is looked for: the bridge may wait as long for its next try. */
+const keepLookingMs = { command: 0, mapper: 600_000, server: 60_000 } as const
+
+/** Commands run by root and the services share what they know of refused PINs. */
+const serviceGroup = (configDir: string): number | undefined => {
+  const owner = fileOwner(configDir)
+  return owner.kind === "owner" ? owner.gid : undefined
 }
 
 /** Every request is refused with the setting that is missing. */

@@ -38,7 +38,13 @@ const serve = (input: CommandInput, untilStopped: Effect.Effect<void>) =>
     const publish = (event: CryptokiEvent) => Effect.andThen(logCryptokiEvent(event), cryptokiEvents.publish(event))
     const starting = startMapper({
       plan,
-      cryptoki: behaviourFor({ settings, environment: process.env, lifetime: "mapper", publish }),
+      cryptoki: behaviourFor({
+        settings,
+        pin: settings.cloud.device.key.pin,
+        environment: process.env,
+        lifetime: "mapper",
+        publish
+      }),
       cryptokiMailbox,
       cryptokiEvents,
       connect: connectWith
