@@ -53,11 +53,15 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
   state: ActorState = "idle"
   /** Why it is parked. */
   parkedFor: Cause.Cause<unknown> | undefined
+  /** What the present incarnation has in hand. */
+  handling: ReadonlySet<Envelope> | undefined
   handled = 0
   restarts = 0
   deadLetters = 0
   lateAnswers = 0
+  waitMs = 0
   longestWaitMs = 0
+  handlingMs = 0
   longestHandlingMs = 0
   private watchers: Set<Watcher> | undefined
 
@@ -87,6 +91,34 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
 
   publish(event: RuntimeEvent): void {
     this.events.publish(event)
+  }
+
+  dueAt(envelope: Envelope): number {
+    return envelope.deadline
+  }
+
+  /** A handler is about to begin. */
+  begin(envelope: Envelope): void {
+    envelope.isHandling = true
+    envelope.startedAt = this.now()
+    const waitedMs = envelope.startedAt - envelope.sentAt
+    this.waitMs += waitedMs
+    this.longestWaitMs = Math.max(this.longestWaitMs, waitedMs)
+  }
+
+  /** A handler has ended, however it did. */
+  finish(envelope: Envelope): void {
+    const tookMs = this.now() - envelope.startedAt
+    this.handled += 1
+    this.handlingMs += tookMs
+    this.longestHandlingMs = Math.max(this.longestHandlingMs, tookMs)
+    if (tookMs >= this.events.slowAfterMs) this.tellSlow(envelope, "done")
+  }
+
+  tellSlow(envelope: Envelope, stage: "handling" | "done"): void {
+    const at = this.now()
+    const tookMs = at - envelope.startedAt
+    this.publish({ _tag: "Slow", actor: this.name, at, message: envelope.tag, stage, tookMs })
   }
 
   /** The answer or refusal of a handler. */

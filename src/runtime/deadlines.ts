@@ -1,23 +1,20 @@
 /**
- * Wakes when the earliest of many deadlines passes: one sleeping fiber for all asks of an actor.
+ * Wakes when the earliest of many deadlines passes: one sleeping fiber for all messages of an actor.
  *
  * A fiber per ask would cost more than the ask. The sleeper is left alone when asks are answered in time, and
  * ends when it wakes and finds nothing to wait for, or when the actor has stopped.
  */
 import { type Clock, type Context, Effect, type Fiber } from "effect"
 
-interface Due {
-  /** Milliseconds of the clock. */
-  readonly deadline: number
-}
-
 export interface DeadlinesOwner<A> {
   readonly clock: Clock.Clock
   readonly context: Context.Context<never>
+  /** Milliseconds of the clock; the same whenever it is asked for an item. */
+  readonly dueAt: (item: A) => number
   readonly expire: (item: A) => void
 }
 
-export class Deadlines<A extends Due> {
+export class Deadlines<A> {
   /** Made with the first item: most actors of a large tree are never asked. */
   private pending: Set<A> | undefined
   private readonly owner: DeadlinesOwner<A>
@@ -29,10 +26,11 @@ export class Deadlines<A extends Due> {
   }
 
   add(item: A): void {
-    if (item.deadline === Number.POSITIVE_INFINITY) return
+    const dueAt = this.owner.dueAt(item)
+    if (dueAt === Number.POSITIVE_INFINITY) return
     this.pending ??= new Set()
     this.pending.add(item)
-    if (item.deadline < this.wakesAt) this.sleepUntil(item.deadline)
+    if (dueAt < this.wakesAt) this.sleepUntil(dueAt)
   }
 
   remove(item: A): void {
@@ -61,10 +59,11 @@ export class Deadlines<A extends Due> {
     const now = this.owner.clock.currentTimeMillisUnsafe()
     let earliest = Number.POSITIVE_INFINITY
     for (const item of [...(this.pending ?? [])]) {
-      if (item.deadline <= now) {
+      const dueAt = this.owner.dueAt(item)
+      if (dueAt <= now) {
         this.remove(item)
         this.owner.expire(item)
-      } else if (item.deadline < earliest) earliest = item.deadline
+      } else if (dueAt < earliest) earliest = dueAt
     }
     if (earliest < this.wakesAt) this.sleepUntil(earliest)
   }

@@ -24,6 +24,8 @@ export class Envelope implements Message {
   /** The fiber that handles it, as long as one does. */
   handler: Fiber.Fiber<unknown, unknown> | undefined
   isHandling = false
+  /** When its handler began, in milliseconds of Effect's clock; 0 as long as it waits. */
+  startedAt = 0
   /** The asker was interrupted: nobody wants the answer, and the handler is to end. */
   isCancelled = false
   isSettled: boolean

@@ -20,12 +20,13 @@ export type RuntimeEvent =
       readonly message: string
       readonly why: "answered too late" | "stopped" | "restarted"
     }
-  /** A handler took longer than `slowAfterMs`. */
+  /** A handler takes longer than `slowAfterMs`: told once while it does, and once when it has ended after all. */
   | {
       readonly _tag: "Slow"
       readonly actor: string
       readonly at: number
       readonly message: string
+      readonly stage: "handling" | "done"
       readonly tookMs: number
     }
 
@@ -37,5 +38,5 @@ export interface EventSink {
 
 /** Read when an address is made, and by supervisors when they start. */
 export const RuntimeEvents = Context.Reference<EventSink>("tedge-actors/RuntimeEvents", {
-  defaultValue: () => ({ publish: () => undefined, slowAfterMs: 1000 })
+  defaultValue: () => ({ publish: () => undefined, slowAfterMs: Number.POSITIVE_INFINITY })
 })

@@ -4,7 +4,7 @@
  * Same as `Effect.withSpan("actor.receive")`, laid into the context the handler's fiber is made with: half the
  * cost of an ask would otherwise go into changing that context step by step.
  */
-import { Context, type Exit, type Fiber, Option, Tracer } from "effect"
+import { Cause, Context, Exit, type Fiber, Option, Tracer } from "effect"
 import type { Cell } from "./cell.ts"
 import { CurrentDeadline, type Envelope } from "./envelope.ts"
 
@@ -13,7 +13,7 @@ export interface Hop {
   readonly end: (exit: Exit.Exit<unknown, unknown>) => void
 }
 
-/** The message's tag is told, its payload never. */
+/** The message's tag is told, its payload never; of an answer that there was one, of a refusal its tag. */
 export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envelope: Envelope): Hop => {
   const context = Context.add(actor.context, CurrentDeadline, envelope.deadline)
   if (!actor.cache.tracerEnabled) return { context, end: () => undefined }
@@ -32,6 +32,13 @@ export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envel
   span.attribute("message", envelope.tag)
   return {
     context: Context.add(context, Tracer.ParentSpan, span),
-    end: (exit) => span.end(cell.clock.currentTimeNanosUnsafe(), exit)
+    end: (exit) => span.end(cell.clock.currentTimeNanosUnsafe(), withoutValues(exit))
   }
 }
+
+/** Spans leave the process: a defect is told as it is, what was said in the actor's own language is not. */
+const withoutValues = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<void, string> =>
+  Exit.isSuccess(exit) ? Exit.void : Exit.failCause(Cause.map(exit.cause, tagOf))
+
+const tagOf = (refusal: unknown): string =>
+  typeof refusal === "object" && refusal !== null && "_tag" in refusal ? String(refusal._tag) : "refused"

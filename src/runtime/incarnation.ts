@@ -13,6 +13,7 @@ import { endsWithin } from "./ends-within.ts"
 import { CurrentDeadline, type Envelope } from "./envelope.ts"
 import { beginHop } from "./hop.ts"
 import { type AnyRef, cellOf } from "./ref.ts"
+import { SlowWatch } from "./slow-watch.ts"
 
 /** Handlers by tag; that they fit the protocol was checked where they were written. */
 export type AnyHandlers = Readonly<Record<string, (payload: unknown) => Effect.Effect<unknown, unknown>>>
@@ -44,6 +45,7 @@ class Incarnation<E, R> {
   private readonly scope = Scope.makeUnsafe()
   /** Made when they are first needed, like the watches: an idle actor is to be small. */
   private handling: Set<Envelope> | undefined
+  private slow: SlowWatch | undefined
   private watches: Array<() => void> | undefined
   private handlers: AnyHandlers | undefined
   /** What runs on news of a watched actor. */
@@ -163,22 +165,31 @@ class Incarnation<E, R> {
   }
 
   private handle(envelope: Envelope, done: (failure: Cause.Cause<unknown> | undefined) => void): void {
-    const startedAt = this.cell.now()
-    this.cell.longestWaitMs = Math.max(this.cell.longestWaitMs, startedAt - envelope.sentAt)
-    this.handling ??= new Set()
-    this.handling.add(envelope)
-    envelope.isHandling = true
+    this.take(envelope)
     const hop = beginHop(this.cell, this.fiber, envelope)
     const handler = Effect.runForkWith(hop.context)(this.received(envelope))
     envelope.handler = handler
     if (envelope.isCancelled) handler.interruptUnsafe()
     whenEnded(handler, (exit) => {
       hop.end(exit)
-      this.handling?.delete(envelope)
-      envelope.handler = undefined
-      this.count(envelope, startedAt)
+      this.release(envelope)
       done(this.judge(envelope, exit))
     })
+  }
+
+  private take(envelope: Envelope): void {
+    this.cell.begin(envelope)
+    if (this.handling === undefined) this.cell.handling = this.handling = new Set()
+    this.handling.add(envelope)
+    this.slow ??= new SlowWatch(this.cell)
+    this.slow.begin(envelope)
+  }
+
+  private release(envelope: Envelope): void {
+    this.handling?.delete(envelope)
+    this.slow?.end(envelope)
+    envelope.handler = undefined
+    this.cell.finish(envelope)
   }
 
   private received(envelope: Envelope): Effect.Effect<unknown, unknown> {
@@ -205,22 +216,15 @@ class Incarnation<E, R> {
     return isRefusal || wasInterruptedByUs ? undefined : cause
   }
 
-  private count(envelope: Envelope, startedAt: number): void {
-    const { cell } = this
-    const tookMs = cell.now() - startedAt
-    cell.handled += 1
-    cell.longestHandlingMs = Math.max(cell.longestHandlingMs, tookMs)
-    if (tookMs < cell.events.slowAfterMs) return
-    cell.publish({ _tag: "Slow", actor: cell.name, at: cell.now(), message: envelope.tag, tookMs })
-  }
-
   private end(exit: Exit.Exit<void, unknown>): Effect.Effect<void, unknown> {
     this.isEnding = true
     const { cell } = this
     for (const envelope of this.handling ?? []) cell.abandon(envelope)
     for (const stopWatching of this.watches ?? []) stopWatching()
-    return Effect.flatMap(Effect.exit(this.release(exit)), (released) => {
+    return Effect.flatMap(Effect.exit(this.close(exit)), (released) => {
       const cause = this.failure ?? causeOf(exit) ?? causeOf(released)
+      this.slow?.rest()
+      cell.handling = undefined
       cell.mailbox.clearSignals()
       cell.state = "waiting"
       if (cause === undefined) this.publish("Stopped")
@@ -231,7 +235,7 @@ class Incarnation<E, R> {
   }
 
   /** Handlers first, then what the actor acquired, in reverse order; neither may hold up a restart for ever. */
-  private release(exit: Exit.Exit<void, unknown>): Effect.Effect<void, unknown> {
+  private close(exit: Exit.Exit<void, unknown>): Effect.Effect<void, unknown> {
     const working = [...(this.handling ?? [])].flatMap((envelope) => envelope.handler ?? []).concat(this.notice ?? [])
     const closing = Effect.andThen(Fiber.interruptAll(working), Scope.close(this.scope, exit))
     return Effect.flatMap(Effect.forkDetach(closing, { uninterruptible: true, startImmediately: true }), (fiber) =>

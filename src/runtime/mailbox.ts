@@ -48,6 +48,8 @@ export class Mailbox<A, Signal = never> {
   dropped = 0
   /** Replaced by a newer one with the same key. */
   coalesced = 0
+  /** Found no room, and was told so. */
+  refused = 0
   isClosed = false
   readonly options: MailboxOptions<A>
   private data: Array<A> = []
@@ -80,7 +82,7 @@ export class Mailbox<A, Signal = never> {
     if (this.hasRoom() && this.held === 0) return this.append(item)
     const { overflow } = this.options
     if (overflow.policy === "drop") return this.drop(overflow.which, item)
-    if (overflow.policy !== "block" || admit === undefined) return "full"
+    if (overflow.policy !== "block" || admit === undefined) return this.refuse()
     this.senders ??= []
     this.senders.push({ item, admit })
     return "waiting"
@@ -221,6 +223,11 @@ export class Mailbox<A, Signal = never> {
     if (this.data.length > this.maxDepth) this.maxDepth = this.data.length
     this.notify()
     return "queued"
+  }
+
+  private refuse(): Placed {
+    this.refused += 1
+    return "full"
   }
 
   private drop(which: "oldest" | "newest", item: A): Placed {

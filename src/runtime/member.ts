@@ -137,13 +137,33 @@ const launchIn = (
 // biome-ignore lint/suspicious/noExplicitAny: see AnyChild
 const nodeOf = (spec: ChildSpec<any, any>, supervisor: string): GraphNode => {
   const { cell } = spec.address
-  const { depth, capacity, maxDepth, dropped } = cell.mailbox
-  const { state, handled, restarts, deadLetters, lateAnswers, longestWaitMs, longestHandlingMs, parkedFor } = cell
-  const peers = (spec.peers ?? []).map((ref) => cellOf(ref)?.name ?? ref.name)
+  const { mailbox } = cell
+  const now = cell.now()
+  const inHand = [...(cell.handling ?? [])]
   return {
-    ...{ name: spec.name, supervisor, state, peers, parkedFor },
-    ...{ depth, capacity, maxDepth, dropped },
-    ...{ handled, restarts, deadLetters, lateAnswers, longestWaitMs, longestHandlingMs }
+    name: spec.name,
+    supervisor,
+    state: cell.state,
+    parkedFor: cell.parkedFor,
+    peers: (spec.peers ?? []).map((ref) => cellOf(ref)?.name ?? ref.name),
+    overflow: cell.overflow.policy,
+    capacity: cell.capacity,
+    depth: mailbox.depth,
+    maxDepth: mailbox.maxDepth,
+    held: mailbox.held,
+    oldestMs: now - (mailbox.peek()?.sentAt ?? now),
+    handling: inHand.map(({ tag, startedAt }) => ({ message: tag, forMs: now - startedAt })),
+    handled: cell.handled,
+    waitMs: cell.waitMs,
+    longestWaitMs: cell.longestWaitMs,
+    handlingMs: cell.handlingMs,
+    longestHandlingMs: cell.longestHandlingMs,
+    restarts: cell.restarts,
+    dropped: mailbox.dropped,
+    coalesced: mailbox.coalesced,
+    refused: mailbox.refused,
+    deadLetters: cell.deadLetters,
+    lateAnswers: cell.lateAnswers
   }
 }
 

@@ -9,6 +9,7 @@ import { Data, type Effect } from "effect"
 import type { ChildSpec } from "./actor.ts"
 import type { ActorState } from "./cell.ts"
 import type { AnyBehaviour } from "./incarnation.ts"
+import type { Overflow } from "./mailbox.ts"
 
 export interface Backoff {
   readonly initial: Duration.Input
@@ -77,24 +78,42 @@ export type SupervisorExit =
   | { readonly _tag: "Stopped"; readonly report: StopReport }
   | { readonly _tag: "GaveUp"; readonly child: string; readonly cause: Cause.Cause<unknown> }
 
+/** An actor as it is now. Counters count from the first start; a restart does not set them back. */
 export interface GraphNode {
   readonly name: string
   readonly supervisor: string
   readonly state: ActorState
-  readonly depth: number
-  readonly capacity: number
-  readonly maxDepth: number
-  readonly dropped: number
-  readonly handled: number
-  readonly restarts: number
-  readonly deadLetters: number
-  readonly lateAnswers: number
-  readonly longestWaitMs: number
-  readonly longestHandlingMs: number
-  /** Names of those it sends to, as declared. */
-  readonly peers: ReadonlyArray<string>
   /** Why it was given up. */
   readonly parkedFor: Cause.Cause<unknown> | undefined
+  /** Names of those it sends to, as declared. */
+  readonly peers: ReadonlyArray<string>
+  readonly overflow: Overflow["policy"]
+  readonly capacity: number
+  /** How many messages wait. */
+  readonly depth: number
+  readonly maxDepth: number
+  /** Senders that wait for room; theirs are not accepted yet. */
+  readonly held: number
+  /** How long the first of those that wait has waited. */
+  readonly oldestMs: number
+  /** What its handlers are at, and since when. */
+  readonly handling: ReadonlyArray<{ readonly message: string; readonly forMs: number }>
+  readonly handled: number
+  /** Of all that were handled together: from sending to the start of the handler. */
+  readonly waitMs: number
+  readonly longestWaitMs: number
+  /** Of all handlers together. */
+  readonly handlingMs: number
+  readonly longestHandlingMs: number
+  readonly restarts: number
+  /** Lost by a mailbox that is allowed to. */
+  readonly dropped: number
+  /** Replaced by a newer one with the same key. */
+  readonly coalesced: number
+  /** Found no room; the sender was told. */
+  readonly refused: number
+  readonly deadLetters: number
+  readonly lateAnswers: number
 }
 
 export interface SupervisorHandle {

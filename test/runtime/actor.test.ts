@@ -3,7 +3,7 @@ import { Cause, Deferred, Effect, Exit, Fiber, References, Scope, Tracer } from 
 import { describe, expect, it } from "vitest"
 import { address, type Behaviour, child, start } from "../../src/runtime/actor.ts"
 import { CurrentDeadline } from "../../src/runtime/envelope.ts"
-import type { RuntimeEvent } from "../../src/runtime/events.ts"
+import { type RuntimeEvent, RuntimeEvents } from "../../src/runtime/events.ts"
 import { observe } from "../../src/runtime/observe.ts"
 import type { ActorRef, Ask, Protocol, Tell } from "../../src/runtime/protocol.ts"
 import { Supervisor } from "../../src/runtime/supervisor.ts"
@@ -309,12 +309,37 @@ describe("the outside", () => {
       }).pipe(Effect.provideService(References.TracerEnabled, false))
     ))
 
+  it("hears of a handler that hangs, once, and of its end when the asker gives up", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const told: Array<RuntimeEvent> = []
+        const sink = { publish: (event: RuntimeEvent) => void told.push(event), slowAfterMs: 500 }
+        const scope = yield* Scope.make()
+        const ref = yield* Scope.provide(sleeper(), scope).pipe(Effect.provideService(RuntimeEvents, sink))
+        yield* ref.ask("Sleep", 499, within).pipe(Effect.forkChild)
+        yield* passTime(499)
+        const asking = yield* Effect.forkChild(Effect.exit(ref.ask("Sleep", 1e9, { within: "100 days" })))
+        yield* passTime("1 hour")
+        const slow = told.filter((event) => event._tag === "Slow")
+        expect(slow).toMatchObject([{ actor: "sleeper", message: "Sleep", stage: "handling", tookMs: 500 }])
+        yield* Fiber.interrupt(asking)
+        expect(told.at(-1)).toMatchObject({ _tag: "Slow", stage: "done", tookMs: 3_600_000 })
+        const count = told.length
+        yield* passTime("1 hour")
+        expect(told.length).toBe(count)
+        yield* Scope.close(scope, Exit.void)
+      })
+    ))
+
   it("hears of what happens to actors, and of slow and dead letters", () =>
     withTestClock(
       Effect.gen(function* () {
         const told: Array<string> = []
         const { channel, around } = observe({ slowAfterMs: 1000 })
-        const describeEvent = (event: RuntimeEvent) => ("why" in event ? `${event._tag}: ${event.why}` : event._tag)
+        const describeEvent = (event: RuntimeEvent) => {
+          if (event._tag === "Slow") return `${event._tag}: ${event.stage}, ${event.tookMs} ms`
+          return "why" in event ? `${event._tag}: ${event.why}` : event._tag
+        }
         yield* channel.subscribe({ capacity: 64, overflow: "dropOldest" }, (event) =>
           Effect.sync(() => void told.push(describeEvent(event)))
         )
@@ -324,7 +349,8 @@ describe("the outside", () => {
         yield* passTime("2 seconds")
         yield* Scope.close(scope, Exit.void)
         yield* settled
-        expect(told).toEqual(["Started", "Ready", "Slow", "DeadLetter: answered too late", "Stopped"])
+        const slow = ["Slow: handling, 1000 ms", "Slow: done, 2000 ms"]
+        expect(told).toEqual(["Started", "Ready", ...slow, "DeadLetter: answered too late", "Stopped"])
       })
     ))
 })

@@ -14,6 +14,7 @@ const withDeadlines = (test: (deadlines: Deadlines<Due>, expired: ReadonlyArray<
     const deadlines = new Deadlines<Due>({
       clock: fiber.getRef(Clock.Clock),
       context: fiber.context,
+      dueAt: (due) => due.deadline,
       expire: (due) => void expired.push(due.deadline)
     })
     return test(deadlines, expired)
