@@ -28,11 +28,11 @@ export const guideDevice = async (dir: string): Promise<GuideDevice> => {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("TEDGE_")))
   const env = { ...inherited, PATH, SOFTHSM2_CONF: softhsm, TEDGE_CONFIG_DIR: configDir }
   const tries: GuideDevice["tries"] = async (line) => {
-    const { code, said } = await bash(line, env)
+    const { code, said } = await bash(line, { env, cwd: dir })
     return { code, said }
   }
   const types: GuideDevice["types"] = async (line, typed) => {
-    const { code, said } = await bash(line, env, typed)
+    const { code, said } = await bash(line, { env, cwd: dir }, typed)
     if (code !== 0) throw new Error(`${line}\nended with ${code}:\n${said}`)
     return said
   }
@@ -50,9 +50,14 @@ export const guideDevice = async (dir: string): Promise<GuideDevice> => {
   return { configDir, ca, cloud, types, tries, close }
 }
 
-const bash = async (line: string, env: NodeJS.ProcessEnv, typed?: string) => {
+interface Shell {
+  readonly env: NodeJS.ProcessEnv
+  readonly cwd: string
+}
+
+const bash = async (line: string, shell: Shell, typed?: string) => {
   const done = await run("bash", ["-euc", line], {
-    env,
+    ...shell,
     timeoutMs: 120_000,
     ...(typed !== undefined && { input: typed })
   })
