@@ -1,6 +1,7 @@
 /** What a command works on: everything known and validated before the first step changes anything. */
 import { join } from "node:path"
 import type { Redacted } from "effect"
+import { type ServiceTopics, serviceTopics } from "../../messages/service-topics.ts"
 import type { CloudSettings, HostPort } from "../../messages/settings/resolved-settings.ts"
 import type { CloudFacts } from "./clouds.ts"
 import type { ServiceManager } from "./services/service-manager.ts"
@@ -44,9 +45,6 @@ export const mosquittoDir = (connection: Pick<Connection, "settings">): string =
 export const markerPath = (connection: Connection): string =>
   join(mosquittoDir(connection), `${instanceName(connection)}-bridge.conf`)
 
-/** Retained: `{"status":"up"}` while both halves of the bridge are connected. */
-export const bridgeHealthTopic = ({ settings }: Pick<Connection, "settings">): string => {
-  const [kind, id] = settings.mqtt.deviceTopicId.split("/")
-  const service = `tedge-mapper-bridge-${settings.cloud.topicPrefix}`
-  return `${settings.mqtt.topicRoot}/${kind}/${id}/service/${service}/status/health`
-}
+/** Health (retained `{"status":"up"}` while both halves of the bridge are connected), and why it is down. */
+export const bridgeTopics = ({ settings }: Pick<Connection, "settings">): ServiceTopics =>
+  serviceTopics(settings.mqtt, `tedge-mapper-bridge-${settings.cloud.topicPrefix}`)

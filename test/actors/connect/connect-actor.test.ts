@@ -264,11 +264,12 @@ describe("connect, when a step fails", () => {
 
 describe("connect, when the check fails", () => {
   it.each([
-    ["the bridge is down, with its reason", '{"status":"down","reason":"no token"}', "bridgeDown", "no token"],
+    ["the bridge is down, with its reason", '{"status":"down"}', "bridgeDown", "no token"],
     ["the bridge has said nothing", undefined, "bridgeDown", "tedge-mapper-c8y has not said anything yet"],
     ["nothing comes back", '{"status":"up"}', "noAnswer", ""]
   ])("tells apart: %s", async (_what, health, reason, detail) => {
     bench.world.bridgeHealth = health
+    bench.world.bridgeReason = health === undefined ? undefined : "no token"
     const token = bench.world.token
     bench.world.token = undefined
     const refusal = await runPatiently(connect)

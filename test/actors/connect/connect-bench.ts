@@ -26,6 +26,8 @@ export interface World {
   creationError: string | undefined
   /** Retained health of the bridge; undefined: it has said nothing. */
   bridgeHealth: string | undefined
+  /** Retained beside the health: why it is down. */
+  bridgeReason: string | undefined
   /** What comes back on `s/dat`; undefined: nothing. */
   token: string | undefined
   /** `start tedge-mapper-c8y` and the like that fail. */
@@ -67,6 +69,7 @@ export const makeBench = (dir: string, certFile: string): Bench => {
     newCertificateRefused: undefined,
     creationError: undefined,
     bridgeHealth: '{"status":"up"}',
+    bridgeReason: undefined,
     token: `71,${jwt({ iss: "t.example" })}`,
     failing: new Set(),
     serviceManagerMissing: false,
@@ -211,6 +214,8 @@ const fakeSession = (world: World, traffic: Array<string>): Behaviour<MqttSessio
           Effect.sync(() => {
             const health = filters.find((filter) => filter.endsWith("/status/health"))
             if (health !== undefined && world.bridgeHealth !== undefined) hear(health, world.bridgeHealth)
+            const reason = filters.find((filter) => filter.endsWith("/status/reason"))
+            if (reason !== undefined && world.bridgeReason !== undefined) hear(reason, world.bridgeReason)
           }),
         Next: () => Queue.take(inbox),
         Close: () => Effect.sync(() => void traffic.push(`${side} close`))

@@ -7,7 +7,7 @@
 import { Clock, Effect, Option } from "effect"
 import { ConnectionCheckFailed, type ConnectRefusal } from "../../../messages/connect.ts"
 import type { MqttMessage } from "../../../messages/mqtt.ts"
-import { bridgeHealthTopic, mapperService, type ValidConnection } from "../connection.ts"
+import { bridgeTopics, mapperService, type ValidConnection } from "../connection.ts"
 import { closeQuietly, message, nextMessage, payloadText, publish, subscribe } from "../conversation.ts"
 import type { ConnectPeers } from "../peers.ts"
 import { localTarget } from "../targets.ts"
@@ -24,24 +24,24 @@ export const checkConnection = (
     const question = cloud.question(connection.auth.kind)
     const answers = `${topicPrefix}/${question.listen}`
     const { topic, payload, qos } = question.ask
-    yield* subscribe(peers, [bridgeHealthTopic(connection), answers], 1)
+    const said = bridgeTopics(connection)
+    yield* subscribe(peers, [said.health, said.reason, answers], 1)
     const asked = publish(peers, message(`${topicPrefix}/${topic}`, payload, qos))
-    const bridge: { health: BridgeHealth } = { health: { kind: "unknown" } }
+    const bridge: Bridge = { health: "unknown", reason: "" }
     /** Each sign of a working bridge is a reason to ask (again): a question sent before was lost. */
     const untilAnswered = Effect.gen(function* () {
       for (;;) {
         const heard = yield* nextMessage(peers)
-        if (heard.topic !== bridgeHealthTopic(connection)) {
-          if (question.isAnswer(heard)) return heard
-          continue
-        }
-        bridge.health = bridgeHealth(payloadText(heard))
-        if (bridge.health.kind === "up") yield* asked
+        if (heard.topic === said.reason) bridge.reason = payloadText(heard)
+        else if (heard.topic === said.health) {
+          bridge.health = bridgeHealth(payloadText(heard))
+          if (bridge.health === "up") yield* asked
+        } else if (question.isAnswer(heard)) return heard
       }
     })
     const answer = yield* Effect.timeoutOption(untilAnswered, patience)
     if (Option.isSome(answer)) return answer.value
-    return yield* noAnswer(connection, bridge.health)
+    return yield* noAnswer(connection, bridge)
   }).pipe(Effect.ensuring(closeQuietly(peers)))
 
 const patience = "10 seconds"
@@ -61,36 +61,37 @@ const openLocal = (peers: ConnectPeers, { cloud, settings }: ValidConnection): E
       )
   })
 
-type BridgeHealth =
-  | { readonly kind: "up" }
-  /** `reason`: what the bridge says of itself. */
-  | { readonly kind: "down"; readonly reason: string }
-  | { readonly kind: "unknown" }
+interface Bridge {
+  health: BridgeHealth
+  /** What the bridge says of itself; empty: nothing. */
+  reason: string
+}
+
+type BridgeHealth = "up" | "down" | "unknown"
 
 const bridgeHealth = (payload: string): BridgeHealth => {
   try {
-    const { status, reason } = JSON.parse(payload) as { readonly status?: unknown; readonly reason?: unknown }
-    return status === "up" ? { kind: "up" } : { kind: "down", reason: typeof reason === "string" ? reason : "" }
+    const said: unknown = JSON.parse(payload)
+    return typeof said === "object" && said !== null && Reflect.get(said, "status") === "up" ? "up" : "down"
   } catch {
-    // Mosquitto's own bridges, and services of others, say `1` and `0`.
-    return payload.trim() === "1" ? { kind: "up" } : { kind: "down", reason: "" }
+    return "down" // nothing of ours, and nothing to ask the cloud for
   }
 }
 
-const noAnswer = (connection: ValidConnection, health: BridgeHealth): Effect.Effect<never, ConnectRefusal> =>
+const noAnswer = (connection: ValidConnection, bridge: Bridge): Effect.Effect<never, ConnectRefusal> =>
   Effect.gen(function* () {
     const { cloud, services } = connection
     const mapper = mapperService(connection)
     const runs = yield* services.isActive(mapper)
     const look = `see: ${services.whereToLook(mapper)}`
-    if (health.kind === "up")
+    if (bridge.health === "up")
       return yield* new ConnectionCheckFailed({ cloud: cloud.name, reason: "noAnswer", detail: "", cause: undefined })
     const detail = !runs
       ? `${mapper} is not running; ${look}`
-      : health.kind === "unknown"
+      : bridge.health === "unknown"
         ? `${mapper} has not said anything yet; ${look}`
-        : health.reason === ""
+        : bridge.reason === ""
           ? look
-          : health.reason
+          : bridge.reason
     return yield* new ConnectionCheckFailed({ cloud: cloud.name, reason: "bridgeDown", detail, cause: undefined })
   })
