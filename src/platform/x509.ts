@@ -120,8 +120,8 @@ export const pem = (label: string, bytes: Uint8Array): string =>
  * Undefined when the bytes are no such message or hold no certificate.
  */
 export const certificatesOf = (pkcs7: Uint8Array): ReadonlyArray<string> | undefined => {
-  const { result, offset } = fromBER(exactBuffer(pkcs7))
-  if (offset === -1 || !(result instanceof Sequence)) return undefined
+  const result = received(pkcs7)
+  if (!(result instanceof Sequence)) return undefined
   const [type, content] = result.valueBlock.value
   if (!(type instanceof ObjectIdentifier) || type.getValue() !== oid.signedData) return undefined
   const inner = content instanceof Constructed ? content.valueBlock.value[0] : undefined
@@ -147,10 +147,20 @@ export const requestFacts = (
   const base64 = /-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----([^-]*)-----END/.exec(text)?.[1]
   if (base64 === undefined) return undefined
   const bytes = Buffer.from(base64, "base64")
-  const info = childrenOf(fromBER(exactBuffer(bytes)).result)[0]
+  const [info] = childrenOf(received(bytes))
   const [, subject, publicKey] = childrenOf(info)
   if (!(subject instanceof Sequence) || !(publicKey instanceof Sequence)) return undefined
   return { pem: pem("CERTIFICATE REQUEST", bytes), publicKey: der(publicKey), commonName: commonNameOf(subject) }
+}
+
+/** Undefined: no DER. The library answers with -1 for some of it and throws for the rest. */
+const received = (bytes: Uint8Array): unknown => {
+  try {
+    const { result, offset } = fromBER(exactBuffer(bytes))
+    return offset === -1 ? undefined : result
+  } catch {
+    return undefined
+  }
 }
 
 const childrenOf = (value: unknown): ReadonlyArray<unknown> =>

@@ -10,6 +10,7 @@ import {
   certificatesOf,
   certificationRequest,
   pem,
+  requestFacts,
   selfSignedCertificate,
   signed,
   type Unsigned
@@ -140,6 +141,47 @@ describe("PEM", () => {
         const lines = pem("X", bytes).trimEnd().split("\n")
         expect(Math.max(...lines.slice(1, -1).map((line) => line.length), 0)).toBeLessThanOrEqual(64)
         expect(new Uint8Array(Buffer.from(lines.slice(1, -1).join(""), "base64"))).toEqual(bytes)
+      })
+    )
+  })
+})
+
+describe("the facts of a request", () => {
+  const request = (commonName: string) => {
+    const pair = pairs.ecdsa_secp256r1_sha256()
+    const unsigned = certificationRequest({ ...subject, commonName }, spki(pair), "ecdsa_secp256r1_sha256")
+    return { text: signWith(pair, unsigned), publicKey: spki(pair) }
+  }
+
+  it("are its key and its common name", () => {
+    const { text, publicKey } = request("gerät, 1")
+    const facts = requestFacts(`some text before\n${text}`)
+    expect(facts).toMatchObject({ commonName: "gerät, 1", pem: text })
+    expect(Buffer.compare(facts?.publicKey ?? Buffer.of(), publicKey)).toBe(0)
+  })
+
+  it("are read from a request that openssl made, with extensions", () => {
+    const dir = tempDir()
+    const [key, csr] = [join(dir, "key.pem"), join(dir, "own.csr")]
+    const wanted = ["-subj", "/C=DE/O=x/CN=own", "-addext", "subjectAltName=DNS:a.example"]
+    openssl(["req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", key, ...wanted, "-out", csr])
+    const publicKey = openssl(["req", "-in", csr, "-pubkey", "-noout"])
+    const facts = requestFacts(readFileSync(csr, "utf8"))
+    expect(facts?.commonName).toBe("own")
+    expect(pem("PUBLIC KEY", facts?.publicKey ?? Buffer.of())).toBe(publicKey)
+  })
+
+  it("are none for anything else, cut off at any length or with any byte changed", () => {
+    const bytes = Buffer.from(request("dev").text.replace(/-----[^-]+-----|\s/g, ""), "base64")
+    for (let length = 0; length < bytes.length; length++)
+      expect(requestFacts(pem("CERTIFICATE REQUEST", bytes.subarray(0, length)))).toBeUndefined()
+    const at = fc.nat(bytes.length - 1)
+    fc.assert(
+      fc.property(at, fc.integer({ min: 0, max: 255 }), (index, value) => {
+        const changed = Buffer.from(bytes)
+        changed[index] = value
+        expect(() => requestFacts(pem("CERTIFICATE REQUEST", changed))).not.toThrow()
+        expect(() => certificatesOf(changed)).not.toThrow()
       })
     )
   })

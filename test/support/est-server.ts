@@ -3,7 +3,7 @@
  *
  * Requests are checked and certified by openssl, not by code of ours. What the tenant does is the test's to say.
  */
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import { createServer, type Server } from "node:https"
@@ -22,7 +22,18 @@ export interface TenantState {
   /** Any bearer token may. */
   acceptsAnyToken: boolean
   /** In place of a certificate. */
-  fault: "500" | "400" | "garbage" | "empty" | "otherKey" | "hang" | "cutOff" | "endless" | "noTenant" | undefined
+  fault:
+    | "500"
+    | "400"
+    | "garbage"
+    | "notX509"
+    | "empty"
+    | "otherKey"
+    | "hang"
+    | "cutOff"
+    | "endless"
+    | "noTenant"
+    | undefined
   /** The certificate comes with that of its issuer. */
   withChain: boolean
 }
@@ -136,6 +147,18 @@ const faults: Readonly<Record<NonNullable<TenantState["fault"]>, (answer: Server
     answer.writeHead(200).end("<html>Welcome to the hotel's network</html>")
     return true
   },
+  // A PKCS#7 message whose certificate is a sequence of something else.
+  notX509: (answer) => {
+    const sequence = (tag: number, ...content: ReadonlyArray<Buffer>): Buffer => {
+      const inner = Buffer.concat(content)
+      return Buffer.concat([Buffer.of(tag, inner.length), inner])
+    }
+    const signedData = Buffer.from("06092a864886f70d010702", "hex")
+    const bag = sequence(0xa0, sequence(0x30, Buffer.of(2, 1, 7)))
+    const message = sequence(0x30, signedData, sequence(0xa0, sequence(0x30, Buffer.of(2, 1, 1), bag)))
+    answer.writeHead(200).end(message.toString("base64"))
+    return true
+  },
   empty: (answer) => {
     answer.writeHead(200).end()
     return true
@@ -203,7 +226,9 @@ const certify = (dir: string, request: string, issuer: Issuer): string => {
   const leaf = join(dir, "leaf.pem")
   writeFileSync(file, request)
   writeFileSync(extensions, "basicConstraints=critical,CA:FALSE\nextendedKeyUsage=clientAuth\n")
-  openssl("req", "-in", file, "-verify", "-noout")
+  // OpenSSL 3.0 exits with 0 whatever it finds: its words count.
+  const verdict = spawnSync("openssl", ["req", "-in", file, "-verify", "-noout"], { encoding: "utf8" }).stderr
+  if (!verdict.includes("verify OK")) throw new Error(`the request is not signed with its key: ${verdict}`)
   const by = ["-CA", issuer.certFile, "-CAkey", issuer.keyFile, "-set_serial", "0x0102"]
   openssl("x509", "-req", "-in", file, ...by, "-days", "30", "-extfile", extensions, "-out", leaf)
   return readFileSync(leaf, "utf8")

@@ -1,4 +1,5 @@
 /** What a CA sent back, judged before it is saved. */
+import { X509Certificate } from "node:crypto"
 import { Effect } from "effect"
 import { EnrolmentGarbled } from "../../messages/certificate.ts"
 import { belongsTo } from "./cert-command.ts"
@@ -12,8 +13,17 @@ export const leafFor = (
   { origin }: CloudHttp
 ): Effect.Effect<string, EnrolmentGarbled> => {
   const [leaf] = found
+  if (!found.every(isX509)) return Effect.fail(new EnrolmentGarbled({ url: origin, reason: "notPkcs7" }))
   if (leaf === undefined) return Effect.fail(new EnrolmentGarbled({ url: origin, reason: "noCertificate" }))
   return belongsTo(leaf, key)
     ? Effect.succeed(leaf)
     : Effect.fail(new EnrolmentGarbled({ url: origin, reason: "otherKey" }))
+}
+
+const isX509 = (pem: string): boolean => {
+  try {
+    return new X509Certificate(pem).raw.length > 0
+  } catch {
+    return false
+  }
 }

@@ -38,6 +38,16 @@ describe("tedge cert create", () => {
     expect(done.stdout).toMatch(/^Certificate: {3}\S+\nSubject: {7}CN=dev, O=Thin Edge, OU=Device\nIssuer:/)
   })
 
+  it.skipIf(process.getuid?.() !== 0)("belongs to the user of system.toml, whose services read it", async () => {
+    writeFileSync(join(device.configDir, "system.toml"), 'user = "daemon"\ngroup = "daemon"\n')
+    await create()
+    await device.tedge(["cert", "create-csr"])
+    const { uid, gid } = statSync(device.keyPath)
+    expect([uid === 0, gid === 0]).toEqual([false, false])
+    for (const path of [device.certPath, device.csrPath, dirname(device.certPath)])
+      expect(statSync(path)).toMatchObject({ uid, gid })
+  })
+
   it("refuses a certificate or a key that is there, and changes neither", async () => {
     await create()
     const before = [read(device.certPath), read(device.keyPath)]

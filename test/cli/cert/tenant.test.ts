@@ -97,6 +97,7 @@ describe("tedge cert download c8y", () => {
   it.each([
     ["400", "was answered with 400 (no, with 400)"],
     ["garbage", "is no PKCS#7 message with certificates"],
+    ["notX509", "is no PKCS#7 message with certificates"],
     ["empty", "is no PKCS#7 message with certificates"],
     ["otherKey", "holds a certificate for another key"]
   ] as const)("ends at once when waiting cannot help: %s", async (fault, sentence) => {
