@@ -1,33 +1,29 @@
-/** A device with SoftHSM2 tokens of its own and nothing else, driven by the executable as a person would. */
-import { mkdirSync } from "node:fs"
-import { join } from "node:path"
+/**
+ * A device with SoftHSM2 tokens of its own and nothing else. Commands about keys and certificates run in this process
+ * (one start of the executable costs a second), `tedge config` as a person runs it.
+ */
 import { executable } from "./device.ts"
 import { run } from "./run-command.ts"
 import { type SoftHsmDirectory, softhsmDirectory } from "./softhsm.ts"
+import { type Printed, tedgeInProcess } from "./tedge-in-process.ts"
 
 export interface TedgeDevice {
   readonly dir: string
   readonly hsm: SoftHsmDirectory
   /** Runs `tedge` with these words. `input`: what is typed. */
-  readonly tedge: (words: ReadonlyArray<string>, input?: string) => ReturnType<typeof run>
+  readonly tedge: (words: ReadonlyArray<string>, input?: string) => Promise<Printed>
   readonly set: (settings: Readonly<Record<string, string>>) => Promise<void>
 }
 
 export const tedgeDevice = async (dir: string): Promise<TedgeDevice> => {
   const hsm = softhsmDirectory()
-  const configDir = join(dir, "etc")
-  const runPath = join(dir, "run")
-  mkdirSync(configDir)
-  mkdirSync(runPath)
-  const env = { ...process.env, ...hsm.env, TEDGE_CONFIG_DIR: configDir, TEDGE_RUN_PATH: runPath }
+  const device = tedgeInProcess(dir, { environment: hsm.env })
+  const env = { ...process.env, ...hsm.env, TEDGE_CONFIG_DIR: device.configDir }
   const tedge: TedgeDevice["tedge"] = (words, input) =>
-    run(executable("tedge"), [...words], { env, ...(input !== undefined && { input }) })
+    words[0] === "config" ? run(executable("tedge"), [...words], { env }) : device.tedge(words, input)
   const set: TedgeDevice["set"] = async (settings) => {
-    for (const [key, value] of Object.entries(settings)) {
-      const done = await tedge(["config", "set", key, value])
-      if (done.code !== 0) throw new Error(done.stderr)
-    }
+    for (const [key, value] of Object.entries(settings)) await device.set(key, value)
   }
   await set({ "device.cryptoki.mode": "module", "device.cryptoki.module_path": hsm.modulePath })
-  return { dir: configDir, hsm, tedge, set }
+  return { dir: device.configDir, hsm, tedge, set }
 }

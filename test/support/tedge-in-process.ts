@@ -5,7 +5,7 @@
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Readable } from "node:stream"
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
 import { configBehaviour, configMailbox } from "../../src/actors/config/config-actor.ts"
 import { runCommandLine } from "../../src/cli/command-line.ts"
 import { behaviourFor, cryptokiMailbox } from "../../src/cli/compose-cryptoki.ts"
@@ -26,6 +26,8 @@ export interface InProcess {
   readonly csrPath: string
   /** Replaces tedge.toml. */
   readonly settings: (toml: string) => void
+  /** As `tedge config set`. */
+  readonly set: (key: string, value: string) => Promise<void>
   /** `typed`: standard input. */
   readonly tedge: (words: ReadonlyArray<string>, typed?: string) => Promise<Printed>
 }
@@ -60,6 +62,16 @@ export const tedgeInProcess = (dir: string, options: InProcessOptions = {}): InP
     keyPath: join(certificates, "tedge-private-key.pem"),
     csrPath: join(certificates, "tedge.csr"),
     settings,
+    set: (key, value) =>
+      Effect.runPromise(
+        Effect.scoped(
+          Effect.flatMap(startConfig(configDir, options), (config) =>
+            Effect.asVoid(
+              config.ask("Set", { key, profile: undefined, value: Redacted.make(value) }, { within: "10 seconds" })
+            )
+          )
+        )
+      ),
     tedge: (words, typed) => runWords(words, typed, startActors(configDir, options), options)
   }
 }
@@ -92,15 +104,20 @@ const runWords = async (
   return { code, ...printed }
 }
 
+const startConfig = (configDir: string, { environment = {} }: InProcessOptions) =>
+  start({
+    name: "config",
+    mailbox: configMailbox,
+    behaviour: configBehaviour(
+      { configDir, workingDir: configDir, environment },
+      { locked: (_file, work) => work, changed: () => Effect.void }
+    )
+  })
+
 const startActors = (configDir: string, options: InProcessOptions) =>
   Effect.gen(function* () {
     const { environment = {}, localBroker = noBroker } = options
-    const place = { configDir, workingDir: configDir, environment }
-    const config = yield* start({
-      name: "config",
-      mailbox: configMailbox,
-      behaviour: configBehaviour(place, { locked: (_file, work) => work, changed: () => Effect.void })
-    })
+    const config = yield* startConfig(configDir, options)
     const { settings } = yield* config.ask("ReadSettings", undefined, { within: "10 seconds" })
     const publish = (event: CryptokiEvent) => Effect.sync(() => void options.events?.push(event))
     const composed = {

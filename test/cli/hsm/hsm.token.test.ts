@@ -1,13 +1,16 @@
 /** `tedge hsm` and `tedge cert create-key-hsm` on SoftHSM2, run as a person runs them. */
 import { readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { freshHost } from "../../actors/cryptoki/fresh-host.ts"
 import { mustRun } from "../../support/run-command.ts"
 import { type TedgeDevice, tedgeDevice } from "../../support/tedge-device.ts"
 import { makeTempDir, removeTempDir } from "../../support/temp-dir.ts"
 
 let home: string
 let device: TedgeDevice
+
+beforeAll(freshHost)
 
 beforeEach(async () => {
   home = makeTempDir()
