@@ -9,16 +9,18 @@ import * as Actor from "../runtime/actor.ts"
 import type { ActorRef } from "../runtime/protocol.ts"
 import type { CommandInput } from "./command-spec.ts"
 
-/** `options`: settings given as options of the command, by key. */
+/** `options`: settings given as options of the command, by key. `withoutFile`: tedge.toml counts as absent. */
 export const startConfigActor = (
   input: CommandInput,
-  options: Readonly<Record<string, string | undefined>> = {}
+  options: Readonly<Record<string, string | undefined>> = {},
+  { withoutFile = false }: { readonly withoutFile?: boolean } = {}
 ): Effect.Effect<ActorRef<ConfigProtocol>, never, Scope.Scope> => {
   const place = configPlace({
     configDir: input.text("config-dir"),
     workingDir: process.cwd(),
     environment: process.env,
-    options
+    options,
+    withoutFile
   })
   return Actor.start({ name: "config", mailbox: configMailbox, behaviour: configBehaviour(place, writing) })
 }

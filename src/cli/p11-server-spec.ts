@@ -1,5 +1,20 @@
-/** The options of `tedge-p11-server`, to the letter of its documentation. */
-import type { Program } from "./command-spec.ts"
+/** The options of `tedge-p11-server`: first those of its documentation, to the letter, then ours. */
+import { optionOf, p11ServerSettings, variableOf } from "../messages/settings/p11-server-settings.ts"
+import type { Setting } from "../messages/settings/setting.ts"
+import type { OptionSpec, Program } from "./command-spec.ts"
+
+/** The default is told, not set: between the variable and it comes tedge.toml. */
+const ourOptions = p11ServerSettings.map((setting): OptionSpec => {
+  const { key, doc, default: fallback }: Setting & typeof setting = setting
+  const inFile = `In tedge.toml: ${key}${fallback === undefined ? "" : `. Without it: ${String(fallback)}`}`
+  return {
+    name: optionOf(key),
+    value: setting.word,
+    summary: doc,
+    details: [inFile],
+    env: variableOf(key)
+  }
+})
 
 export const p11ServerProgram: Program = {
   version: __VERSION__,
@@ -49,7 +64,8 @@ export const p11ServerProgram: Program = {
         defaultValue: "/etc/tedge",
         env: "TEDGE_CONFIG_DIR",
         tellsItself: true
-      }
+      },
+      ...ourOptions
     ]
   }
 }

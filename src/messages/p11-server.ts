@@ -10,6 +10,19 @@ import type { Pkcs11Uri } from "./pkcs11-uri.ts"
 /** What a client may be allowed to do. */
 export type ServerOperation = "list" | "sign" | "public-key" | "create-key" | "init" | "change-pin" | "delete-key"
 
+/** What everybody may do who may open the socket. */
+export const everybodysOperations: ReadonlyArray<ServerOperation> = ["list", "sign", "public-key", "create-key"]
+
+export const allOperations: ReadonlyArray<ServerOperation> = [
+  ...everybodysOperations,
+  "init",
+  "change-pin",
+  "delete-key"
+]
+
+/** These change a token. */
+export const changingOperations: ReadonlyArray<ServerOperation> = ["create-key", "init", "change-pin", "delete-key"]
+
 /** Opens or narrows the service for one user or group. The first rule that names the client counts. */
 export interface AccessRule {
   readonly who: { readonly uid: number } | { readonly gid: number }
@@ -22,7 +35,7 @@ export interface AccessRule {
 export interface P11ServerPolicy {
   /** `device.cryptoki.uri`. */
   readonly scope: Pkcs11Uri | undefined
-  /** `device.cryptoki.pin`; here only for tokens that are initialised without naming a PIN. */
+  /** The service's own PIN: for requests that bring none, and for tokens that are initialised without naming one. */
   readonly defaultPin: Redacted.Redacted<string> | undefined
   readonly rules: ReadonlyArray<AccessRule>
   readonly limits: P11ServerLimits
@@ -74,16 +87,16 @@ export type P11ServerEvent =
   | {
       readonly _tag: "RequestServed"
       readonly client: Client
-      /** The frame's name. */
-      readonly request: string
-      /** What it is about, PIN redacted. */
+      readonly operation: ServerOperation
+      /** What it was about or what it made, PIN redacted. */
       readonly uri: string | undefined
       readonly tookMs: number
     }
   | {
       readonly _tag: "RequestRefused"
       readonly client: Client
-      readonly request: string
+      /** Undefined: it is none of ours. */
+      readonly operation: ServerOperation | undefined
       readonly uri: string | undefined
       readonly tookMs: number
       /** As it was told to the client. */
@@ -132,3 +145,34 @@ export class ListenFailed extends Data.TaggedError("ListenFailed")<{
   /** `EACCES` and the like, or the pid of the other instance. */
   readonly detail: string
 }> {}
+
+/** An entry of `[[p11_server.rules]]` cannot be used. Nothing is served on a policy that is not understood. */
+export class RuleInvalid extends Data.TaggedError("RuleInvalid")<{
+  readonly path: string
+  /** From 1. */
+  readonly number: number
+  readonly problem: /** It is no table. */
+    | "noTable"
+    /** Not exactly one of user, uid, group and gid. */
+    | "who"
+    /** There is no such user or group here. */
+    | "unknownName"
+    | "operations"
+    | "uri"
+    | "unknownKey"
+  /** What stands there. */
+  readonly found: string
+}> {}
+
+/** The socket cannot be given to this group. */
+export class GroupUnknown extends Data.TaggedError("GroupUnknown")<{ readonly name: string }> {}
+
+/** The file that should hold the PIN does not. */
+export class PinFileUnusable extends Data.TaggedError("PinFileUnusable")<{
+  readonly path: string
+  readonly reason: "unreadable" | "empty" | "tooLong" | "notText"
+  /** `EACCES` and the like. */
+  readonly code: string
+}> {}
+
+export type ServerStartRefusal = ListenFailed | RuleInvalid | GroupUnknown | PinFileUnusable

@@ -23,6 +23,8 @@ export interface ConfigPlace {
   readonly environment: { readonly [name: string]: string | undefined }
   /** Settings given as options of the command, by key; they win over everything. */
   readonly options?: { readonly [key: string]: string | undefined } | undefined
+  /** tedge.toml counts as absent: for a service that has to start without it. */
+  readonly withoutFile?: boolean | undefined
 }
 
 /** `configDir`: as given on the command line; without it TEDGE_CONFIG_DIR counts, then `/etc/tedge`. */
@@ -31,6 +33,7 @@ export const configPlace = (given: {
   readonly workingDir: string
   readonly environment: ConfigPlace["environment"]
   readonly options?: ConfigPlace["options"]
+  readonly withoutFile?: boolean | undefined
 }): ConfigPlace => ({
   ...given,
   configDir: resolve(given.workingDir, given.configDir || given.environment.TEDGE_CONFIG_DIR || "/etc/tedge")
@@ -61,7 +64,7 @@ export const configFile = (place: ConfigPlace): string => join(place.configDir, 
 
 export const readSources = (place: ConfigPlace): ReadSources => {
   const path = configFile(place)
-  const read = readTomlFile(path)
+  const read: TomlRead = place.withoutFile === true ? { kind: "absent" } : readTomlFile(path)
   if (read.kind === "unreadable" || read.kind === "malformed") return { kind: "refused", path, problem: read }
   const layer = fileLayer(read.kind === "read" ? read.tree : currentVersion, path, place.configDir)
   if (layer.kind !== "layer") return { kind: "refused", path, problem: layer }

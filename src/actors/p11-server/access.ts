@@ -4,7 +4,13 @@
  * Whoever may open the socket may list, sign, read public keys and create keys. Changing or erasing a token needs
  * root, the service's own user, or a rule. A process id decides nothing: it may be another process by now.
  */
-import type { AccessRule, Client, ServerOperation } from "../../messages/p11-server.ts"
+import {
+  type AccessRule,
+  allOperations,
+  type Client,
+  everybodysOperations,
+  type ServerOperation
+} from "../../messages/p11-server.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 
 export interface Access {
@@ -17,12 +23,9 @@ export interface Access {
 /** `ownUid`: the user the service runs as. */
 export const accessOf = (client: Client, rules: ReadonlyArray<AccessRule>, ownUid: number): Access => {
   if (client.uid !== undefined && (client.uid === 0 || client.uid === ownUid))
-    return { uid: client.uid, operations: everything, scope: undefined }
+    return { uid: client.uid, operations: allOperations, scope: undefined }
   const rule = rules.find(({ who }) => ("uid" in who ? who.uid === client.uid : who.gid === client.gid))
   return rule === undefined
-    ? { uid: client.uid, operations: everybodys, scope: undefined }
+    ? { uid: client.uid, operations: everybodysOperations, scope: undefined }
     : { uid: client.uid, operations: rule.operations, scope: rule.scope }
 }
-
-const everybodys: ReadonlyArray<ServerOperation> = ["list", "sign", "public-key", "create-key"]
-const everything: ReadonlyArray<ServerOperation> = [...everybodys, "init", "change-pin", "delete-key"]

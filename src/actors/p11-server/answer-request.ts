@@ -13,7 +13,7 @@ import { listKeys, listTokens, listTokenUris } from "./answer-list.ts"
 import { type Answer, type Fields, type RequestContext, selected, within } from "./request-context.ts"
 
 export const answerRequest = (context: RequestContext, request: Frame): Answer => {
-  const operation = operations[request._tag]
+  const operation = operationOf(request._tag)
   if (operation !== undefined && !context.access.operations.includes(operation))
     return Effect.fail(new OperationNotAllowed({ operation, uid: context.access.uid }))
   switch (request._tag) {
@@ -47,6 +47,8 @@ export const answerRequest = (context: RequestContext, request: Frame): Answer =
 }
 
 /** What a request is, for the rules; answers and Ping are nothing. */
+export const operationOf = (tag: FrameTag): ServerOperation | undefined => operations[tag]
+
 const operations: { readonly [Tag in FrameTag]?: ServerOperation } = {
   ChooseSchemeRequest: "sign",
   SignRequest: "sign",

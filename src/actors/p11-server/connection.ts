@@ -9,6 +9,7 @@ import type { Client, P11ServerEvent, P11ServerLimits } from "../../messages/p11
 import { withoutPin } from "../../messages/pkcs11-uri.ts"
 import { decodeFrame, encodeFrame, type Frame, FrameNotDecoded } from "../../messages/wire/frame1.ts"
 import { readToEnd, type SocketFailed, writeAndFinish } from "../../platform/socket-io.ts"
+import { operationOf } from "./answer-request.ts"
 import { errorText, type RequestFailure } from "./frame-errors.ts"
 
 export interface ConnectionSpec {
@@ -40,12 +41,17 @@ const serveRequest = (spec: ConnectionSpec): Effect.Effect<Outcome, CutReason> =
     const answer = Result.isSuccess(answered) ? answered.success : errorFrame(answered.failure)
     yield* withinMs(writeAndFinish(socket, encodeFrame(answer)), limits.writeMs, "notReading")
     const tookMs = (yield* Clock.currentTimeMillis) - startedAt
-    const what = { client: spec.client, request: request._tag, uri: uriOf(request), tookMs }
+    const operation = request instanceof FrameNotDecoded ? undefined : operationOf(request._tag)
     if (Result.isFailure(answered)) {
+      const what = { client: spec.client, operation, uri: uriOf(request), tookMs }
       yield* spec.publish({ _tag: "RequestRefused", ...what, reason: errorText(answered.failure) })
       return "refused"
     }
-    if (request._tag !== "Ping") yield* spec.publish({ _tag: "RequestServed", ...what })
+    // A Ping is no operation.
+    if (operation !== undefined) {
+      const uri = uriOf(answer) ?? uriOf(request)
+      yield* spec.publish({ _tag: "RequestServed", client: spec.client, operation, uri, tookMs })
+    }
     return "served"
   })
 

@@ -5,6 +5,7 @@
  * the text ends up in other programs' logs.
  * Source: the signing service's protocol, version 1, "Meaning".
  */
+import { explainNotAllowed, explainNotUsable } from "../../messages/explain/p11-server.ts"
 import { explain, type Failure } from "../../messages/explain.ts"
 import type { OperationNotAllowed, RequestNotUsable } from "../../messages/p11-server.ts"
 import type { FrameNotDecoded } from "../../messages/wire/frame1.ts"
@@ -32,13 +33,20 @@ const sentence = (failure: RequestFailure): string => {
     case "Busy":
       return "too many connections; try again"
     case "OperationNotAllowed":
-      return `${service}user ${failure.uid ?? "unknown"} may not do this (${failure.operation}); a rule under p11_server.rules in tedge.toml can allow it`
+      return service + explainNotAllowed(failure)
     case "RequestNotUsable":
-      return `${service}${failure.what}${failure.value === undefined ? "" : ` '${failure.value}'`} cannot be used`
+      return service + explainNotUsable(failure)
+    case "PinRejected": {
+      const { error } = explain(failure)
+      return failure.reason === "differs" ? `${service}${wrongPin}: ${error}` : service + error
+    }
     default:
       return `${service}${explain(failure).error}`
   }
 }
+
+/** What scripts look for when the PIN of a request is not the one that counts. */
+const wrongPin = "The specified PIN is incorrect"
 
 /** In front of everything the token side reports. */
 const service = "PKCS #11 service failed: "

@@ -4,7 +4,7 @@
  * The socket is bound under a name of its own and then renamed to its path. So a stale socket is replaced in one step,
  * and Node, which removes the name it has bound when it stops listening, never removes a successor's socket.
  */
-import { lstatSync, mkdirSync, renameSync, type Stats, statSync, unlinkSync } from "node:fs"
+import { lchownSync, lstatSync, mkdirSync, renameSync, type Stats, statSync, unlinkSync } from "node:fs"
 import type { Server } from "node:net"
 import { dirname, join } from "node:path"
 import { Effect, type Scope } from "effect"
@@ -17,11 +17,13 @@ export interface SocketPathSpec {
   readonly path: string
   /** Permissions of the socket, `0o660` and the like; undefined: what the umask leaves. */
   readonly mode?: number
+  /** Group of the socket; undefined: that of the process. */
+  readonly group?: number | undefined
   readonly publish: (event: P11ServerEvent) => Effect.Effect<void>
 }
 
 export const listenOnPath =
-  ({ path, mode, publish }: SocketPathSpec): Listen =>
+  ({ path, mode, group, publish }: SocketPathSpec): Listen =>
   (prepare) =>
     Effect.gen(function* () {
       const bindPath = join(dirname(path), `.p11-${process.pid}`)
@@ -32,7 +34,7 @@ export const listenOnPath =
       if (yield* makeWay(path)) yield* publish({ _tag: "StaleSocketRemoved", path })
       const server = yield* newServer
       prepare(server)
-      yield* listenAndRename(server, { path, bindPath, mode })
+      yield* listenAndRename(server, { path, bindPath, mode, group })
     })
 
 /** sockaddr_un has 108 bytes, one of them for the end. */
@@ -64,13 +66,15 @@ interface Place {
   readonly path: string
   readonly bindPath: string
   readonly mode: number | undefined
+  readonly group: number | undefined
 }
 
-const listenAndRename = (server: Server, { path, bindPath, mode }: Place) =>
+const listenAndRename = (server: Server, { path, bindPath, mode, group }: Place) =>
   Effect.acquireRelease(
     Effect.gen(function* () {
       yield* attempt(path, () => removeIfThere(bindPath))
       yield* startListening(server, { path: bindPath }, { path, mode })
+      if (group !== undefined) yield* attempt(path, () => lchownSync(bindPath, -1, group))
       yield* attempt(path, () => renameSync(bindPath, path))
       return yield* attempt(path, () => statSync(path).ino)
     }),

@@ -1,37 +1,41 @@
 /**
- * One run of tedge-p11-server: settings, token, socket, until SIGTERM or SIGINT.
+ * One run of tedge-p11-server: settings, module, socket, until SIGTERM or SIGINT.
  *
- * Option, environment, tedge.toml, default: in this order. SIGHUP reads PIN and scope again for requests to come.
+ * It ends with 1 when settings or socket cannot be used and when the module file cannot be loaded. A module that fails
+ * or a token that is missing keeps it from nothing: clients are told the reason, and it heals.
  */
-import { Effect, Redacted, type Scope } from "effect"
-import { p11ServerBehaviour } from "../../actors/p11-server/p11-server-actor.ts"
+import { join } from "node:path"
+import { Duration, Effect, Fiber, Option, type Scope } from "effect"
+import { defaultLimits } from "../../actors/cryptoki/settings.ts"
+import { Metrics } from "../../actors/p11-server/metrics.ts"
 import { type ServiceManager, serviceManager } from "../../actors/p11-server/service-manager.ts"
 import { activatedDescriptors, listenOnDescriptor } from "../../actors/p11-server/socket-activation.ts"
 import { listenOnPath } from "../../actors/p11-server/socket-path.ts"
-import type { ConfigProtocol, ReadRefusal } from "../../messages/config.ts"
-import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
+import type { CryptokiEvent, CryptokiProtocol } from "../../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../../messages/explain/cryptoki-event.ts"
-import { explainListen, explainServerEvent } from "../../messages/explain/p11-server.ts"
-import { type Explanation, explain, type Failure } from "../../messages/explain.ts"
+import { explainServerEvent, explainServerStart } from "../../messages/explain/p11-server.ts"
+import { explain } from "../../messages/explain.ts"
 import {
-  defaultServerLimits,
-  ListenFailed,
+  changingOperations,
   type P11ServerEvent,
-  type P11ServerPolicy,
-  type P11ServerProtocol
+  type P11ServerProtocol,
+  type ServerStartRefusal
 } from "../../messages/p11-server.ts"
 import { printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
-import type { Settings } from "../../messages/settings/resolved-settings.ts"
-import { CryptokiOff, type ModuleNotLoaded, type TokenRefusal } from "../../messages/token-refusals.ts"
-import * as Actor from "../../runtime/actor.ts"
+import type { ModuleNotLoaded, TokenRefusal } from "../../messages/token-refusals.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
+import { withActorLog } from "../actor-log.ts"
 import type { CommandHandler, CommandInput } from "../command-spec.ts"
-import { startConfigActor } from "../compose-config.ts"
-import { startCryptokiActor } from "../compose-cryptoki.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { logText } from "../log-text.ts"
+import { chosenLogLevel, type LogLevelName, parseLogLevel } from "../logging.ts"
 import { p11ServerProgram } from "../p11-server-spec.ts"
+import { type AdjustableLog, adjustableLog } from "./adjustable-log.ts"
+import { writeMetrics } from "./metrics-file.ts"
+import { readServerSettings, type ServerSettings, type SettingsRefusal } from "./read-settings.ts"
+import { type Listener, startListener, startTokens } from "./server-graph.ts"
+import { type TokenStatus, tokenStatus } from "./token-status.ts"
 
 /** `untilStopped` answers when the service is to end, `reloads` each time its settings are to be read again. */
 export interface ServerSignals {
@@ -41,124 +45,180 @@ export interface ServerSignals {
 
 export const runServer =
   (signals: ServerSignals): CommandHandler =>
-  (input) =>
-    Effect.scoped(serve(input, signals)).pipe(
-      Effect.as(exitCodes.ok as number),
+  (input) => {
+    const withTime = process.env.INVOCATION_ID === undefined
+    const log = adjustableLog({
+      level: logLevel(input, undefined),
+      withTime,
+      write: (text) => process.stderr.write(text)
+    })
+    return Effect.scoped(serve(input, signals, log)).pipe(
       Effect.catch((failure) => Effect.as(logFailure(failure), exitCodes.failed)),
-      Effect.annotateLogs({ target: "tedge_p11_server" })
+      Effect.annotateLogs({ target: "tedge_p11_server" }),
+      withActorLog,
+      Effect.provide(log.layer)
     )
+  }
 
-type ServerFailure = ReadRefusal | AskFailed | TokenRefusal | ListenFailed
+type ServerFailure = SettingsRefusal | AskFailed | TokenRefusal | ServerStartRefusal
 
-const serve = (input: CommandInput, signals: ServerSignals): Effect.Effect<void, ServerFailure, Scope.Scope> =>
+/** What one run holds. */
+interface Service {
+  readonly input: CommandInput
+  readonly log: AdjustableLog
+  readonly manager: ServiceManager
+  readonly metrics: Metrics
+  readonly status: TokenStatus
+  /** As they were read last. */
+  settings: ServerSettings
+}
+
+const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog) =>
   Effect.gen(function* () {
     yield* Effect.logInfo(`Starting tedge-p11-server ${p11ServerProgram.version}`)
-    const config = yield* startConfigActor(input, settingsOf(input))
-    const settings = yield* readSettings(config)
+    const settings = yield* readServerSettings(input, "start")
+    log.setLevel(logLevel(input, settings.logLevel))
     yield* Effect.logInfo(`Using cryptoki configuration cryptoki_config=${configurationText(settings)}`)
-    const cryptoki = yield* startCryptokiActor({
-      settings,
-      environment: process.env,
-      lifetime: "server",
-      publish: (event) => logText(explainCryptokiEvent(event))
-    })
-    const server = yield* startServer(settings, cryptoki)
+    if (activatedDescriptors(process.env, process.pid).length === 0)
+      yield* Effect.logInfo(`Using socket path socket_path="${settings.socketPath}"`)
     const manager = serviceManager(process.env, process.pid)
+    const service: Service = { input, log, manager, metrics: new Metrics(), status: tokenStatus(), settings }
+    const cryptoki = yield* startTokens(cryptokiSettings(service), (event) => onCryptokiEvent(service, event))
+    const looking = yield* Effect.forkScoped(Effect.result(lookAtModule(service, cryptoki)))
+    // A module that takes its time keeps nobody waiting at a closed door; what comes out of it is told later.
+    const looked = Option.getOrUndefined(yield* Effect.timeoutOption(Fiber.join(looking), modulePatience))
+    if (looked?._tag === "Failure") return yield* Effect.fail(looked.failure)
+    const listener = yield* listen(service, cryptoki)
     yield* manager.ready
-    yield* Effect.forkScoped(manager.watchdog(cryptoki.ask("Ping", undefined, { within: "10 seconds" })))
-    const reload = Effect.gen(function* () {
+    yield* manager.status(service.status.line())
+    yield* look(service, signals, cryptoki, listener)
+    const late = Effect.flatMap(Fiber.join(looking), (result) =>
+      result._tag === "Failure" ? Effect.fail(result.failure) : Effect.never
+    )
+    const stopped = Effect.as(signals.untilStopped, exitCodes.ok as number)
+    const gaveUp = Effect.as(listener.gaveUp, exitCodes.failed as number)
+    const code = yield* Effect.raceFirst(Effect.raceFirst(stopped, gaveUp), late)
+    yield* Effect.logInfo("stopping: requests that were taken on are answered first")
+    yield* manager.stopping
+    return code
+  })
+
+const modulePatience = "5 seconds"
+
+/** What goes on beside the serving. */
+const look = (
+  service: Service,
+  signals: ServerSignals,
+  cryptoki: ActorRef<CryptokiProtocol>,
+  { server }: Listener
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { manager } = service
+    // Through the mailboxes of both: it shows that the actors work, whatever the tokens do.
+    const alive = Effect.andThen(
+      cryptoki.ask("Ping", undefined, { within: "10 seconds" }),
+      server.ask("Status", undefined, { within: "10 seconds" })
+    )
+    yield* Effect.forkScoped(manager.watchdog(alive))
+    const reloading = Effect.gen(function* () {
+      yield* signals.reloads
       yield* manager.reloading
-      yield* Effect.catch(reloadPolicy(config, server), logFailure)
+      yield* Effect.catch(reload(service, server), logFailure)
       yield* manager.ready
     })
-    yield* Effect.forkScoped(Effect.forever(Effect.andThen(signals.reloads, reload)))
-    yield* Effect.raceFirst(signals.untilStopped, lookAtTokens(cryptoki, manager))
-    yield* manager.stopping
+    yield* Effect.forkScoped(Effect.forever(reloading))
+    const { metricsFile } = service.settings
+    if (metricsFile !== undefined) yield* writeMetrics(metricsFile, service.metrics, server)
   })
 
-/** A module that cannot be used ends the service at once; tokens may come later. Never ends otherwise. */
-const lookAtTokens = (
-  cryptoki: ActorRef<CryptokiProtocol>,
-  manager: ServiceManager
-): Effect.Effect<never, ModuleNotLoaded> =>
-  cryptoki.ask("ListTokens", undefined, { within: "2 minutes" }).pipe(
-    Effect.flatMap((tokens) => manager.status(`tokens: ${tokens.map(({ label }) => label).join(", ") || "none"}`)),
-    Effect.catch((failure) => (failure._tag === "ModuleNotLoaded" ? Effect.fail(failure) : logFailure(failure))),
-    Effect.andThen(Effect.never)
-  )
-
-/** The options, as the settings they stand for. */
-const settingsOf = (input: CommandInput): Readonly<Record<string, string | undefined>> => {
-  const pin = input.given("pin") ? input.secret("pin") : undefined
-  const given = (option: string): string | undefined => (input.given(option) ? input.text(option) : undefined)
-  return {
-    "device.cryptoki.socket_path": given("socket-path"),
-    "device.cryptoki.module_path": given("module-path"),
-    "device.cryptoki.uri": given("uri"),
-    "device.cryptoki.pin": pin && Redacted.value(pin)
-  }
-}
-
-/** The service is the module's side, whatever mode the device's own tools use. */
-const readSettings = (config: ActorRef<ConfigProtocol>): Effect.Effect<Settings, ServerFailure> =>
+/** Fails when the module cannot be loaded at all. */
+const lookAtModule = (
+  { settings, manager, status }: Service,
+  cryptoki: ActorRef<CryptokiProtocol>
+): Effect.Effect<void, ModuleNotLoaded> =>
   Effect.gen(function* () {
-    const { settings } = yield* config.ask("ReadSettings", undefined, { within: "30 seconds" })
-    if (settings.cryptoki.modulePath === undefined)
-      return yield* new CryptokiOff({ missing: "device.cryptoki.module_path" })
-    return { ...settings, cryptoki: { ...settings.cryptoki, mode: "module" } }
+    const listed = yield* Effect.result(cryptoki.ask("ListTokens", undefined, { within: "2 minutes" }))
+    if (listed._tag === "Success") {
+      const labels = listed.success.filter(({ initialized }) => initialized).map(({ label }) => label)
+      status.seen(labels)
+      yield* manager.status(status.line())
+      return yield* Effect.logInfo(`PKCS #11 module loaded module_path="${settings.modulePath}" ${status.line()}`)
+    }
+    if (listed.failure._tag === "ModuleNotLoaded") return yield* Effect.fail(listed.failure)
+    yield* logFailure(listed.failure)
   })
 
-/** In the words of the original's log. */
-const configurationText = ({ cryptoki }: Settings): string => {
-  const uri = cryptoki.uri === undefined ? "None" : `Some("${printPkcs11Uri(cryptoki.uri, { pin: "redacted" })}")`
-  return `CryptokiConfigDirect { module_path: "${cryptoki.modulePath}", pin: "[REDACTED]", uri: ${uri} }`
-}
-
-const startServer = (settings: Settings, cryptoki: ActorRef<CryptokiProtocol>) =>
-  Effect.gen(function* () {
-    const publish = (event: P11ServerEvent) => logText(explainServerEvent(event))
-    const path = settings.cryptoki.socketPath
-    const [descriptor, ...others] = activatedDescriptors(process.env, process.pid)
-    if (others.length > 0) yield* Effect.logWarning("systemd handed over several sockets: the first is used")
-    const listen =
-      descriptor === undefined ? listenOnPath({ path, mode: socketMode, publish }) : listenOnDescriptor(descriptor)
-    const server = yield* Actor.start({
-      name: "p11-server",
-      mailbox: { capacity: 64, overflow: { policy: "refuse" } },
-      behaviour: p11ServerBehaviour({
-        listen,
-        cryptoki,
-        policy: policyOf(settings),
-        ownUid: process.getuid?.() ?? 0,
-        publish
-      })
-    })
-    yield* Effect.logInfo(
-      `Server listening listener=Some("${descriptor === undefined ? path : `descriptor ${descriptor}`}")`
-    )
-    return server
-  })
-
-/** Its user and group: whoever may open the socket may sign. */
-const socketMode = 0o660
-
-const policyOf = ({ cryptoki }: Settings): P11ServerPolicy => ({
-  scope: cryptoki.uri,
-  defaultPin: cryptoki.pin,
-  rules: [],
-  limits: defaultServerLimits
+/** Scope and PIN are the server's to say, with each request and after each reload. */
+const cryptokiSettings = (service: Service) => ({
+  modulePath: service.settings.modulePath,
+  get defaultPin() {
+    return service.settings.policy.defaultPin
+  },
+  scope: undefined,
+  latchDirectory: join(service.settings.runPath, "tedge-pin-latch"),
+  latchGroup: undefined,
+  limits: defaultLimits,
+  idleHostEnds: false,
+  keepLookingMs: Duration.toMillis("1 minute"),
+  environment: process.env
 })
 
-const reloadPolicy = (config: ActorRef<ConfigProtocol>, server: ActorRef<P11ServerProtocol>) =>
+const listen = (service: Service, cryptoki: ActorRef<CryptokiProtocol>) =>
   Effect.gen(function* () {
-    yield* server.ask("Reload", policyOf(yield* readSettings(config)), { within: "10 seconds" })
+    const { socketPath: path, socketMode: mode, socketGroup: group, policy } = service.settings
+    const publish = (event: P11ServerEvent) => onServerEvent(service, event)
+    const [descriptor, ...others] = activatedDescriptors(process.env, process.pid)
+    if (others.length > 0) yield* Effect.logWarning("systemd handed over several sockets: the first is used")
+    const isOwnSocket = descriptor === undefined
+    const where = isOwnSocket ? listenOnPath({ path, mode, group, publish }) : listenOnDescriptor(descriptor)
+    const spec = { listen: where, cryptoki, policy, ownUid: process.getuid?.() ?? 0, publish }
+    const listener = yield* startListener(spec, { isOwnSocket })
+    yield* Effect.logInfo(`Server listening listener=Some("${isOwnSocket ? path : `descriptor ${descriptor}`}")`)
+    return listener
+  })
+
+const onCryptokiEvent = ({ metrics, status, manager }: Service, event: CryptokiEvent): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    metrics.recordToken(event)
+    if (status.note(event)) yield* manager.status(status.line())
+    yield* logText(explainCryptokiEvent(event))
+  })
+
+const onServerEvent = ({ metrics, log }: Service, event: P11ServerEvent): Effect.Effect<void> => {
+  metrics.record(event)
+  const isQuiet = event._tag === "RequestServed" && !changingOperations.includes(event.operation)
+  return isQuiet && !log.writes("debug") ? Effect.void : logText(explainServerEvent(event))
+}
+
+/** Nothing is changed unless all of it can be read. */
+const reload = (service: Service, server: ActorRef<P11ServerProtocol>): Effect.Effect<void, ServerFailure> =>
+  Effect.gen(function* () {
+    const settings = yield* readServerSettings(service.input, "reload")
+    yield* server.ask("Reload", settings.policy, { within: "10 seconds" })
+    service.settings = settings
+    service.log.setLevel(logLevel(service.input, settings.logLevel))
     yield* Effect.logInfo("settings read again")
   })
 
+/** `inFile`: tedge.toml comes after option and variable. */
+const logLevel = (input: CommandInput, inFile: LogLevelName | undefined): LogLevelName =>
+  chosenLogLevel({
+    option: parseLogLevel(input.text("log-level") ?? ""),
+    debug: false,
+    environment: process.env,
+    fallback: inFile ?? "info"
+  })
+
+/** In the words of the original's log. */
+const configurationText = ({ modulePath, policy: { scope } }: ServerSettings): string => {
+  const uri = scope === undefined ? "None" : `Some("${printPkcs11Uri(scope, { pin: "redacted" })}")`
+  return `CryptokiConfigDirect { module_path: "${modulePath}", pin: "[REDACTED]", uri: ${uri} }`
+}
+
 const logFailure = (failure: ServerFailure): Effect.Effect<void> => {
-  const { error, hint } = sentence(failure)
+  const { error, hint } = isServerRefusal(failure) ? explainServerStart(failure) : explain(failure)
   return Effect.logError(hint === undefined ? error : `${error}; ${hint}`)
 }
 
-const sentence = (failure: ServerFailure): Explanation =>
-  failure instanceof ListenFailed ? explainListen(failure) : explain(failure satisfies Failure)
+const isServerRefusal = (failure: ServerFailure): failure is ServerStartRefusal =>
+  ["ListenFailed", "RuleInvalid", "GroupUnknown", "PinFileUnusable"].includes(failure._tag)

@@ -1,5 +1,15 @@
 /** Sentences and log lines of the signing service. */
-import type { Client, ListenFailed, P11ServerEvent } from "../p11-server.ts"
+import {
+  allOperations,
+  type Client,
+  changingOperations,
+  everybodysOperations,
+  type ListenFailed,
+  type OperationNotAllowed,
+  type P11ServerEvent,
+  type RequestNotUsable,
+  type ServerStartRefusal
+} from "../p11-server.ts"
 import type { LogText } from "./cryptoki-event.ts"
 import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
 
@@ -32,18 +42,66 @@ export const explainListen = ({ path, reason, detail }: ListenFailed): Explanati
   }
 }
 
-/** Never a PIN, nor what was signed. */
+/** Why the service does not start. */
+export const explainServerStart = (failure: ServerStartRefusal): Explanation => {
+  switch (failure._tag) {
+    case "ListenFailed":
+      return explainListen(failure)
+    case "RuleInvalid":
+      return {
+        error: `rule ${failure.number} under p11_server.rules in '${failure.path}' cannot be used: ${ruleProblems[failure.problem]}${inBrackets(failure.found)}`
+      }
+    case "GroupUnknown":
+      return { error: `there is no group '${failure.name}' for the socket`, hint: "check: p11_server.socket_group" }
+    case "PinFileUnusable":
+      return {
+        error: `the PIN cannot be read from '${failure.path}': ${pinFileProblems[failure.reason]}${inBrackets(failure.code)}`,
+        hint: "check: p11_server.pin_file"
+      }
+  }
+}
+
+const ruleProblems = {
+  noTable: "it is no table",
+  who: "it must name exactly one of user, uid, group and gid",
+  unknownName: "there is no such user or group on this machine",
+  operations: `operations is a list of ${allOperations.join(", ")}`,
+  uri: "uri is no PKCS#11 URI",
+  unknownKey: "it has a key that no rule has"
+} as const
+
+const pinFileProblems = {
+  unreadable: "this user cannot read it",
+  empty: "it is empty",
+  tooLong: "it is longer than a PIN",
+  notText: "it is no UTF-8 text of one line"
+} as const
+
+/** Names the rule that would allow it. */
+export const explainNotAllowed = ({ operation, uid }: OperationNotAllowed): string => {
+  const allowed = [...everybodysOperations.filter((one) => one !== operation), operation].map((one) => `"${one}"`)
+  return `user ${uid ?? "unknown"} may not do this (${operation}); a rule in tedge.toml can allow it: [[p11_server.rules]] uid = ${uid ?? "..."}, operations = [${allowed.join(", ")}]`
+}
+
+export const explainNotUsable = ({ what, value }: RequestNotUsable): string =>
+  `${what}${value === undefined ? "" : ` '${quoted(value)}'`} cannot be used`
+
+/** tedge.toml was left out, and what that means. `path`: as the user gave it. */
+export const explainFileLeftOut = (problem: "malformed" | { readonly unreadable: string }, path: string): string =>
+  `${problem === "malformed" ? `Failed to parse ${path}: invalid TOML` : `Failed to read ${path}: ${problem.unreadable}`}. None of its settings counts: no scope, no rules`
+
+/** Never a PIN, nor what was signed. The fields are for whoever searches the journal. */
 export const explainServerEvent = (event: P11ServerEvent): LogText => {
   switch (event._tag) {
     case "RequestServed":
       return {
-        level: "info",
-        text: `Incoming request successful request=${event.request}${about(event.uri)} ${who(event.client)} took=${seconds(event.tookMs)}`
+        level: changingOperations.includes(event.operation) ? "info" : "debug",
+        text: `Incoming request successful ${audit(event)} result=done took=${seconds(event.tookMs)}`
       }
     case "RequestRefused":
       return {
         level: "warn",
-        text: `Incoming request failed: ${quoted(event.reason)} request=${event.request}${about(event.uri)} ${who(event.client)}`
+        text: `Incoming request failed: ${quoted(event.reason)} ${audit(event)} result=refused`
       }
     case "ClientCut":
       return { level: "warn", text: `a client was cut off: ${cutReasons[event.reason]} ${who(event.client)}` }
@@ -56,9 +114,13 @@ export const explainServerEvent = (event: P11ServerEvent): LogText => {
   }
 }
 
-const about = (uri: string | undefined): string => (uri === undefined ? "" : ` uri=${uri}`)
+type Requested = Extract<P11ServerEvent, { readonly _tag: "RequestServed" | "RequestRefused" }>
 
-const who = ({ uid, pid }: Client): string => `uid=${uid ?? "unknown"} pid=${pid ?? "unknown"}`
+const audit = ({ client, operation, uri }: Requested): string =>
+  `${who(client)} operation=${operation ?? "unknown"}${uri === undefined ? "" : ` key="${quoted(uri)}"`}`
+
+const who = ({ uid, gid, pid }: Client): string =>
+  `uid=${uid ?? "unknown"} gid=${gid ?? "unknown"} pid=${pid ?? "unknown"}`
 
 const cutReasons = {
   silent: "it sent no request in time",

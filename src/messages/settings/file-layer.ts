@@ -38,7 +38,8 @@ export const fileLayer = (tree: TomlTable, path: string, directory: string): Fil
   const renames: Array<{ from: TomlPath; to: TomlPath; value: unknown }> = []
   const warnings: Array<SettingWarning> = []
   for (const { at, value } of leavesOf(tree)) {
-    if (at[0] === "config") continue
+    // tedge-p11-server reads its own table itself.
+    if (at[0] === "config" || at[0] === "p11_server") continue
     const given = at.join(".")
     const renamed = version === "1" ? firstVersionNames.get(given) : undefined
     const name =

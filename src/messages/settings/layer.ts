@@ -51,7 +51,7 @@ export const environmentLayer = (
   const found: Array<Found> = []
   const unknown: Array<SettingWarning> = []
   for (const [variable, text] of Object.entries(variables)) {
-    if (!variable.startsWith("TEDGE_") || notSettings.has(variable) || text === undefined || text === "") continue
+    if (!variable.startsWith("TEDGE_") || isNoSetting(variable) || text === undefined || text === "") continue
     const given = variable.slice("TEDGE_".length).toLowerCase()
     const name = parseSettingName(given)
     const source = { kind: "variable", variable } as const
@@ -118,4 +118,6 @@ const parseFound = ({ name, value, directory }: Found): ParsedValue => {
 const shownWrong = ({ name, value }: Found): string | undefined =>
   name.setting.secret || name.setting.key.endsWith("uri") ? undefined : String(value)
 
-const notSettings: ReadonlySet<string> = new Set(["TEDGE_CONFIG_DIR", "TEDGE_CLOUD_PROFILE"])
+/** tedge-p11-server reads its own variables itself. */
+const isNoSetting = (variable: string): boolean =>
+  variable === "TEDGE_CONFIG_DIR" || variable === "TEDGE_CLOUD_PROFILE" || variable.startsWith("TEDGE_P11_SERVER_")

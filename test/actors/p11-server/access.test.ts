@@ -195,7 +195,7 @@ describe("the signing service", () => {
           pin: undefined
         })
         expect(kit.events).toMatchObject([
-          { _tag: "RequestServed", request: "SignRequest", uri: "pkcs11:object=my-key?pin-value=[REDACTED]" }
+          { _tag: "RequestServed", operation: "sign", uri: "pkcs11:object=my-key?pin-value=[REDACTED]" }
         ])
         expect(JSON.stringify(kit.events)).not.toMatch(/TOP SECRET|123456|"84,79/)
       })

@@ -1,0 +1,133 @@
+/**
+ * Counts for node_exporter: requests by operation and token with their latency, queue depth, recoveries, latches.
+ *
+ * Labels come from the tokens that served; a client that invents names does not fill our memory.
+ * Source: the text format of Prometheus, version 0.0.4.
+ */
+import { Result } from "effect"
+import type { CryptokiEvent } from "../../messages/cryptoki.ts"
+import type { P11ServerEvent, P11ServerStatus } from "../../messages/p11-server.ts"
+import { parsePkcs11Uri } from "../../messages/pkcs11-uri.ts"
+
+export class Metrics {
+  private readonly latencies = new Map<string, Histogram>()
+  private readonly refused = new Map<string, number>()
+  private readonly clientsCut = new Map<string, number>()
+  private readonly hostsReplaced = new Map<string, number>()
+  private readonly tokensGone = new Map<string, number>()
+  private readonly tokensBack = new Map<string, number>()
+  private readonly latched = new Map<string, number>()
+  /** By URI, parsed before: clients name few keys, again and again. */
+  private readonly tokens = new Map<string, string>()
+
+  record(event: P11ServerEvent): void {
+    if (event._tag === "RequestServed") {
+      const labels = `operation="${event.operation}",token="${label(this.tokenIn(event.uri))}"`
+      this.histogram(labels).add(event.tookMs)
+    }
+    if (event._tag === "RequestRefused") count(this.refused, `operation="${event.operation ?? "unknown"}"`)
+    if (event._tag === "ClientCut") count(this.clientsCut, `reason="${event.reason}"`)
+  }
+
+  recordToken(event: CryptokiEvent): void {
+    if (event._tag === "HostReplaced") count(this.hostsReplaced, ofToken(event.token))
+    if (event._tag === "TokenGone") count(this.tokensGone, ofToken(event.token))
+    if (event._tag === "TokenPlugged") count(this.tokensBack, ofToken(event.token))
+    if (event._tag === "PinLatched") count(this.latched, ofToken(event.token))
+  }
+
+  /** `connections` and `answering` are of this moment. */
+  text({ connections, answering }: Pick<P11ServerStatus, "connections" | "answering">): string {
+    return [
+      ...family("connections", "gauge", "Clients being served", new Map([["", connections]])),
+      ...family("queue_depth", "gauge", "Requests that wait for their answer", new Map([["", answering]])),
+      ...this.latencyLines(),
+      ...family("requests_refused_total", "counter", "Requests answered with an error", this.refused),
+      ...family("clients_cut_total", "counter", "Clients cut off", this.clientsCut),
+      ...family("token_hosts_replaced_total", "counter", "Token hosts started anew", this.hostsReplaced),
+      ...family("tokens_gone_total", "counter", "Times a token went away", this.tokensGone),
+      ...family("tokens_recovered_total", "counter", "Times a token was back", this.tokensBack),
+      ...family("pin_latched_total", "counter", "Times a token refused its PIN", this.latched),
+      ""
+    ].join("\n")
+  }
+
+  /** The token a request named; empty: the first one there is. */
+  private tokenIn(uri: string | undefined): string {
+    const known = uri === undefined ? "" : this.tokens.get(uri)
+    if (uri === undefined || known !== undefined) return known ?? ""
+    const parsed = parsePkcs11Uri(uri)
+    const name = Result.isSuccess(parsed) ? (parsed.success.token ?? parsed.success.serial ?? "") : ""
+    if (this.tokens.size >= mostSeries) this.tokens.clear()
+    this.tokens.set(uri, name)
+    return name
+  }
+
+  private histogram(labels: string): Histogram {
+    const known = this.latencies.get(labels)
+    if (known) return known
+    const made = new Histogram()
+    if (this.latencies.size < mostSeries) this.latencies.set(labels, made)
+    return made
+  }
+
+  private latencyLines(): ReadonlyArray<string> {
+    const name = `${prefix}request_duration_seconds`
+    return [
+      `# HELP ${name} From the complete request to the answer taken`,
+      `# TYPE ${name} histogram`,
+      ...[...this.latencies].flatMap(([labels, histogram]) => histogram.lines(name, labels))
+    ]
+  }
+}
+
+class Histogram {
+  private readonly counts: Array<number> = bucketsMs.map(() => 0)
+  private total = 0
+  private sumMs = 0
+
+  add(ms: number): void {
+    this.total += 1
+    this.sumMs += ms
+    const bucket = bucketsMs.findIndex((limit) => ms <= limit)
+    if (bucket >= 0) this.counts[bucket] = (this.counts[bucket] ?? 0) + 1
+  }
+
+  lines(name: string, labels: string): ReadonlyArray<string> {
+    let below = 0
+    const buckets = bucketsMs.map((limit, index) => {
+      below += this.counts[index] ?? 0
+      return `${name}_bucket{${labels},le="${limit / 1000}"} ${below}`
+    })
+    return [
+      ...buckets,
+      `${name}_bucket{${labels},le="+Inf"} ${this.total}`,
+      `${name}_sum{${labels}} ${this.sumMs / 1000}`,
+      `${name}_count{${labels}} ${this.total}`
+    ]
+  }
+}
+
+const family = (name: string, type: "gauge" | "counter", help: string, values: ReadonlyMap<string, number>) => [
+  `# HELP ${prefix}${name} ${help}`,
+  `# TYPE ${prefix}${name} ${type}`,
+  ...[...values].map(([labels, value]) => `${prefix}${name}${labels === "" ? "" : `{${labels}}`} ${value}`)
+]
+
+const count = (counts: Map<string, number>, labels: string): void => {
+  if (counts.size < mostSeries || counts.has(labels)) counts.set(labels, (counts.get(labels) ?? 0) + 1)
+}
+
+const ofToken = (token: string): string => `token="${label(token)}"`
+
+const label = (text: string): string =>
+  text
+    .slice(0, 64)
+    .replaceAll("\\", "\\\\")
+    .replaceAll('"', '\\"')
+    .replace(/\p{Cc}+/gu, " ")
+
+const prefix = "tedge_p11_server_"
+const bucketsMs = [0.5, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000]
+/** Bounds what names that change can make us remember. */
+const mostSeries = 256

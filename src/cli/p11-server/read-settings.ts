@@ -1,0 +1,159 @@
+/**
+ * Everything tedge-p11-server is started with, and reads again on SIGHUP.
+ *
+ * Option, environment, tedge.toml, default: in this order, and empty is unset. A tedge.toml that cannot be read keeps
+ * nobody from starting the service by hand; a running service keeps what it has.
+ */
+import { getSystemErrorMap } from "node:util"
+import { Effect, Redacted } from "effect"
+import {
+  type ConfigFileMalformed,
+  ConfigFileUnreadable,
+  type ConfigProtocol,
+  type ReadRefusal
+} from "../../messages/config.ts"
+import { explainSettingWarning } from "../../messages/explain/config.ts"
+import { explainFileLeftOut } from "../../messages/explain/p11-server.ts"
+import {
+  GroupUnknown,
+  type P11ServerPolicy,
+  type PinFileUnusable,
+  type RuleInvalid
+} from "../../messages/p11-server.ts"
+import { isTable } from "../../messages/settings/file-layer.ts"
+import type { SettingWarning } from "../../messages/settings/refused-value.ts"
+import type { Settings } from "../../messages/settings/resolved-settings.ts"
+import { CryptokiOff } from "../../messages/token-refusals.ts"
+import { groupId } from "../../platform/accounts.ts"
+import { readTomlFile } from "../../platform/toml-file.ts"
+import type { AskFailed } from "../../runtime/errors.ts"
+import type { ActorRef, AnswerOf } from "../../runtime/protocol.ts"
+import type { CommandInput } from "../command-spec.ts"
+import { startConfigActor } from "../compose-config.ts"
+import type { LogLevelName } from "../logging.ts"
+import { accessRules } from "./access-rules.ts"
+import { pinCredential, readPinFile } from "./pin-file.ts"
+import { type OwnTable, type ServerValues, serverValues } from "./server-values.ts"
+
+export interface ServerSettings {
+  readonly modulePath: string
+  readonly socketPath: string
+  readonly socketMode: number
+  /** Undefined: that of the process. */
+  readonly socketGroup: number | undefined
+  readonly runPath: string
+  readonly metricsFile: string | undefined
+  /** What tedge.toml says. */
+  readonly logLevel: LogLevelName | undefined
+  readonly policy: P11ServerPolicy
+}
+
+export type SettingsRefusal = ReadRefusal | AskFailed | CryptokiOff | RuleInvalid | GroupUnknown | PinFileUnusable
+
+/** `start`: a file that cannot be read is left out, with a warning. */
+export const readServerSettings = (
+  input: CommandInput,
+  occasion: "start" | "reload"
+): Effect.Effect<ServerSettings, SettingsRefusal> =>
+  Effect.gen(function* () {
+    const { settings, warnings, isFileLeftOut } = yield* readCommonSettings(input, occasion)
+    for (const warning of warnings) yield* warn(warning)
+    const { modulePath, uri } = settings.cryptoki
+    if (modulePath === undefined) return yield* new CryptokiOff({ missing: "device.cryptoki.module_path" })
+    const own = isFileLeftOut ? { path: settings.configFile, table: {} } : yield* ownTable(settings.configFile)
+    const values = yield* serverValues(input, own)
+    for (const name of values.unknown)
+      yield* warn({ kind: "unknown-key", key: `p11_server.${name}`, source: { kind: "file", path: own.path } })
+    const pin = yield* servicePin(input, settings, values)
+    return {
+      modulePath,
+      socketPath: settings.cryptoki.socketPath,
+      socketMode: values.socketMode,
+      socketGroup: yield* groupOf(values.socketGroup),
+      runPath: settings.run.path,
+      metricsFile: values.metricsFile,
+      logLevel: values.logLevel,
+      policy: { scope: uri, defaultPin: pin ?? uri?.pinValue, rules: yield* accessRules(own), limits: values.limits }
+    }
+  })
+
+type CommonSettings = AnswerOf<ConfigProtocol, "ReadSettings"> & { readonly isFileLeftOut: boolean }
+
+const readCommonSettings = (
+  input: CommandInput,
+  occasion: "start" | "reload"
+): Effect.Effect<CommonSettings, ReadRefusal | AskFailed> => {
+  const read = (withoutFile: boolean) =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const config: ActorRef<ConfigProtocol> = yield* startConfigActor(input, optionsOf(input), { withoutFile })
+        const answer = yield* config.ask("ReadSettings", undefined, { within: "30 seconds" })
+        return { ...answer, isFileLeftOut: withoutFile }
+      })
+    )
+  const withoutFile = (problem: ConfigFileMalformed | ConfigFileUnreadable) =>
+    Effect.andThen(Effect.logWarning(fileLeftOut(input, problem)), read(true))
+  if (occasion === "reload") return read(false)
+  return read(false).pipe(Effect.catchTags({ ConfigFileMalformed: withoutFile, ConfigFileUnreadable: withoutFile }))
+}
+
+/** The path as it was given, in the words of the original. */
+const fileLeftOut = (input: CommandInput, problem: ConfigFileMalformed | ConfigFileUnreadable): string => {
+  const path = `${(input.text("config-dir") || "/etc/tedge").replace(/\/+$/, "")}/tedge.toml`
+  if (problem._tag === "ConfigFileMalformed") return explainFileLeftOut("malformed", path)
+  const words = [...getSystemErrorMap().values()].find(([name]) => name === problem.code)?.[1] ?? problem.code
+  return explainFileLeftOut({ unreadable: words.charAt(0).toUpperCase() + words.slice(1) }, path)
+}
+
+/** The options, as the settings they stand for. */
+const optionsOf = (input: CommandInput): Readonly<Record<string, string | undefined>> => {
+  const pin = input.given("pin") ? input.secret("pin") : undefined
+  const given = (option: string): string | undefined => (input.given(option) ? input.text(option) : undefined)
+  return {
+    "device.cryptoki.socket_path": given("socket-path"),
+    "device.cryptoki.module_path": given("module-path"),
+    "device.cryptoki.uri": given("uri"),
+    "device.cryptoki.pin": pin && Redacted.value(pin)
+  }
+}
+
+const warn = (warning: SettingWarning): Effect.Effect<void> => {
+  const { error, hint } = explainSettingWarning(warning)
+  return Effect.logWarning(hint === undefined ? error : `${error}; ${hint}`)
+}
+
+/** ConfigActor could read the file just before; should it be unreadable by now, its rules are not to be forgotten. */
+const ownTable = (path: string): Effect.Effect<OwnTable, ConfigFileUnreadable> => {
+  const read = readTomlFile(path)
+  if (read.kind === "unreadable" || read.kind === "malformed")
+    return Effect.fail(new ConfigFileUnreadable({ path, code: read.kind === "unreadable" ? read.code : "EAGAIN" }))
+  const table = read.kind === "read" ? read.tree.p11_server : undefined
+  return Effect.succeed({ path, table: isTable(table) ? table : {} })
+}
+
+const groupOf = (name: string | undefined): Effect.Effect<number | undefined, GroupUnknown> => {
+  const id = name === undefined ? undefined : groupId(name)
+  return name !== undefined && id === undefined ? Effect.fail(new GroupUnknown({ name })) : Effect.succeed(id)
+}
+
+/** Option, variable, systemd credential, tedge.toml; at each place the PIN itself goes before a file with it. */
+const servicePin = (input: CommandInput, { cryptoki }: Settings, { pinFile, pinFileSource }: ServerValues) => {
+  const isTyped = input.given("pin") && cryptoki.pin !== undefined
+  const isVariable = (process.env.TEDGE_DEVICE_CRYPTOKI_PIN ?? "") !== ""
+  if (isTyped) return Effect.succeed(cryptoki.pin)
+  if (pinFileSource === "argument") return fromFile(pinFile)
+  if (isVariable) return Effect.succeed(cryptoki.pin)
+  if (pinFileSource === "variable") return fromFile(pinFile)
+  const credential = pinCredential(process.env)
+  if (credential !== undefined) return fromFile(credential)
+  return cryptoki.pin === undefined ? fromFile(pinFile) : Effect.succeed(cryptoki.pin)
+}
+
+const fromFile = (path: string | undefined): Effect.Effect<Redacted.Redacted<string> | undefined, PinFileUnusable> =>
+  path === undefined
+    ? Effect.succeed(undefined)
+    : Effect.gen(function* () {
+        const { pin, exposedMode } = yield* readPinFile(path)
+        if (exposedMode !== undefined) yield* warn({ kind: "secret-exposed", path, mode: exposedMode })
+        return pin
+      })
