@@ -23,8 +23,8 @@ export const makePrompts = (input: AnswerStream, show: (text: string) => Effect.
     Effect.gen(function* () {
       yield* show(question)
       const line = yield* lines(hidden)
-      // The person's own line end was not shown either.
-      if (hidden && input.isTTY === true) yield* show("\n")
+      // Nobody's line end was shown: the person's was unseen, a pipe shows nothing.
+      if (hidden || input.isTTY !== true) yield* show("\n")
       return line
     })
   return {
