@@ -17,22 +17,25 @@ export interface TpmOptions {
   readonly soPin?: string
 }
 
-export interface TpmToken extends KeyMaker {
-  readonly dir: string
-  readonly modulePath: string
-  /** What a process needs in its environment to see this token. */
-  readonly env: Readonly<Record<string, string>>
+export interface TpmToken extends KeyMaker, EmptyTpm {
   readonly label: string
   readonly pin: string
   readonly soPin: string
+}
+
+/** A TPM that runs and was never initialised: the module shows one empty slot. */
+export interface EmptyTpm {
+  readonly dir: string
+  readonly modulePath: string
+  /** What a process needs in its environment to see this TPM. */
+  readonly env: Readonly<Record<string, string>>
   /** The TPM itself dies, as if it had been torn out. */
   readonly killTpm: () => void
   readonly cleanup: () => Promise<void>
 }
 
-/** A running TPM with an initialised token and no keys. Throws, naming the program, when one is not installed. */
-export const tpmToken = async (options: TpmOptions = {}): Promise<TpmToken> => {
-  const { label = "my-tpm", pin = "123456", soPin = "12345678" } = options
+/** A running TPM without a token. Throws, naming the program, when one is not installed. */
+export const emptyTpm = async (): Promise<EmptyTpm> => {
   const dir = makeTempDir()
   const running: Array<ChildProcess> = []
   const cleanup = async () => {
@@ -42,14 +45,26 @@ export const tpmToken = async (options: TpmOptions = {}): Promise<TpmToken> => {
   try {
     const modulePath = tpmModulePath()
     const { env, swtpm } = await startTpm(dir, running)
-    const anywhere = { modulePath, env, where: [] }
-    pkcs11Tool(anywhere, "--slot", "1", "--init-token", "--label", label, "--so-pin", soPin)
-    const here = { modulePath, env, where: ["--token-label", label], pin }
-    pkcs11Tool(here, "--init-pin", "--login", "--login-type", "so", "--so-pin", soPin, "--new-pin", pin)
     const killTpm = () => void swtpm.kill("SIGKILL")
-    return { dir, modulePath, env, label, pin, soPin, ...keyMaker(here), killTpm, cleanup }
+    return { dir, modulePath, env, killTpm, cleanup }
   } catch (error) {
     await cleanup()
+    throw error
+  }
+}
+
+/** A running TPM with an initialised token and no keys. Throws, naming the program, when one is not installed. */
+export const tpmToken = async (options: TpmOptions = {}): Promise<TpmToken> => {
+  const { label = "my-tpm", pin = "123456", soPin = "12345678" } = options
+  const tpm = await emptyTpm()
+  const { modulePath, env } = tpm
+  try {
+    pkcs11Tool({ modulePath, env, where: [] }, "--slot", "1", "--init-token", "--label", label, "--so-pin", soPin)
+    const here = { modulePath, env, where: ["--token-label", label], pin }
+    pkcs11Tool(here, "--init-pin", "--login", "--login-type", "so", "--so-pin", soPin, "--new-pin", pin)
+    return { ...tpm, label, pin, soPin, ...keyMaker(here) }
+  } catch (error) {
+    await tpm.cleanup()
     throw error
   }
 }
