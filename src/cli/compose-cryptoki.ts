@@ -59,7 +59,7 @@ export const behaviourFor = ({
 const keepLookingMs = { command: 0, mapper: 600_000, server: 60_000 } as const
 
 /** Commands run by root and the services share what they know of refused PINs. */
-const serviceGroup = (configDir: string): number | undefined => {
+export const serviceGroup = (configDir: string): number | undefined => {
   const owner = fileOwner(configDir)
   return owner.kind === "owner" ? owner.gid : undefined
 }

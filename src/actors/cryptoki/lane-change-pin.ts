@@ -53,7 +53,10 @@ const byOldPin = (lane: Lane, seat: Seat, asker: Asker, newPin: Redacted.Redacte
     }
     const call = seat.host.call("setPin", asked, tools.settings.limits.loginMs)
     yield* tools.latch.guard(latchedToken(seat.token), oldPin, call)
-    if (session?.login) session.login = pinMark(newPin)
+    if (session?.login) {
+      session.login = pinMark(newPin)
+      session.isOwnLogin = false
+    }
   })
 
 const bySoPin = (

@@ -36,7 +36,9 @@ export type LoginRefusal = PinMissing | PinRejected | TokenUnavailable | HostFau
 export const loggedIn = (tools: LaneTools, seat: Seat, asker: Asker): Effect.Effect<SeatSession, LoginRefusal> =>
   Effect.suspend(() => {
     const ready = alreadyIn(tools, seat, asker)
-    return ready ?? Effect.andThen(openSession(tools, seat), logIn(tools, seat, asker))
+    if (ready) return ready
+    const anew = hasNewPin(tools, seat, asker) ? closeSession(tools, seat) : Effect.void
+    return Effect.andThen(Effect.andThen(anew, openSession(tools, seat)), logIn(tools, seat, asker))
   })
 
 /** Undefined when there is something to do first. */
@@ -46,9 +48,16 @@ const alreadyIn = (tools: LaneTools, seat: Seat, asker: Asker) => {
   if (!wantsLogin(token)) return Effect.succeed(session)
   const chosen = pinOf(tools, token, asker)
   if (session.login === undefined || chosen === undefined) return undefined
-  return session.login(chosen)
-    ? Effect.succeed(session)
-    : Effect.fail(new PinRejected({ token: tokenName(token), reason: "differs" }))
+  if (session.login(chosen)) return Effect.succeed(session)
+  if (hasNewPin(tools, seat, asker)) return undefined
+  return Effect.fail(new PinRejected({ token: tokenName(token), reason: "differs" }))
+}
+
+/** The login was made with a PIN of the settings that has been replaced there since. */
+const hasNewPin = (tools: LaneTools, { session, token }: Seat, asker: Asker): boolean => {
+  const { defaultPin } = tools.settings
+  if (!session?.login || !session.isOwnLogin || defaultPin === undefined) return false
+  return pinOf(tools, token, asker) === defaultPin && !session.login(defaultPin)
 }
 
 /** An open session, with or without a login. */
@@ -58,7 +67,7 @@ export const openSession = (tools: LaneTools, seat: Seat): Effect.Effect<SeatSes
       seat.session
         ? Effect.succeed(seat.session)
         : Effect.map(tokenNow(tools, seat), () => {
-            seat.session = { login: undefined, keys: new Map() }
+            seat.session = { login: undefined, isOwnLogin: false, keys: new Map() }
             return seat.session
           })
     )
@@ -102,6 +111,7 @@ const logIn = (tools: LaneTools, seat: Seat, asker: Asker): Effect.Effect<SeatSe
           seat.host.call("login", asked, tools.settings.limits.loginMs)
         )
         session.login = pinMark(pin)
+        session.isOwnLogin = pin === tools.settings.defaultPin
         return session
       })
     )

@@ -32,6 +32,8 @@ export interface Seat {
 export interface SeatSession {
   /** The PIN the login was made with; undefined: not logged in. */
   login: PinMark | undefined
+  /** The login was made with the PIN of the settings: when that changes, it is made anew. */
+  isOwnLogin: boolean
   /** By the printed URI that was asked for. */
   readonly keys: Map<string, FoundKey>
 }

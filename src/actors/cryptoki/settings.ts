@@ -5,7 +5,7 @@ import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 
 export interface CryptokiSettings {
   readonly modulePath: string
-  /** `device.cryptoki.pin`: for requests that bring no PIN. There is no default. */
+  /** `device.cryptoki.pin`: for requests that bring no PIN. There is no default. Read for each: it may change. */
   readonly defaultPin: Redacted.Redacted<string> | undefined
   /** `device.cryptoki.uri`: only what it allows exists. */
   readonly scope: Pkcs11Uri | undefined

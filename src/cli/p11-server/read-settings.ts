@@ -36,6 +36,7 @@ import { pinCredential, readPinFile } from "./pin-file.ts"
 import { type OwnTable, type ServerValues, serverValues } from "./server-values.ts"
 
 export interface ServerSettings {
+  readonly configDir: string
   readonly modulePath: string
   readonly socketPath: string
   readonly socketMode: number
@@ -66,6 +67,7 @@ export const readServerSettings = (
       yield* warn({ kind: "unknown-key", key: `p11_server.${name}`, source: { kind: "file", path: own.path } })
     const pin = yield* servicePin(input, settings, values)
     return {
+      configDir: settings.configDir,
       modulePath,
       socketPath: settings.cryptoki.socketPath,
       socketMode: values.socketMode,

@@ -27,6 +27,7 @@ import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { withActorLog } from "../actor-log.ts"
 import type { CommandHandler, CommandInput } from "../command-spec.ts"
+import { serviceGroup } from "../compose-cryptoki.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { logText } from "../log-text.ts"
 import { chosenLogLevel, type LogLevelName, parseLogLevel } from "../logging.ts"
@@ -156,7 +157,7 @@ const cryptokiSettings = (service: Service) => ({
   },
   scope: undefined,
   latchDirectory: join(service.settings.runPath, "tedge-pin-latch"),
-  latchGroup: undefined,
+  latchGroup: serviceGroup(service.settings.configDir),
   limits: defaultLimits,
   idleHostEnds: false,
   keepLookingMs: Duration.toMillis("1 minute"),
