@@ -5,6 +5,7 @@
  */
 import { Cause, Effect } from "effect"
 import { type RuntimeEvent, RuntimeEvents } from "../runtime/events.ts"
+import { reasonOf } from "../runtime/reason.ts"
 
 export const withActorLog = <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.contextWith((context) => {
@@ -20,15 +21,15 @@ const logEvent = (event: RuntimeEvent): Effect.Effect<void> => {
   switch (event._tag) {
     case "Failed":
       return Effect.andThen(
-        Effect.logError(`${event.actor} failed: ${String(Cause.squash(event.cause))}`),
+        Effect.logError(`${event.actor} failed: ${reasonOf(event.cause)}`),
         Effect.logDebug(`${event.actor}: ${Cause.pretty(event.cause)}`)
       )
     case "Restarting":
       return Effect.logWarning(`${event.actor} is started again in ${Math.round(event.afterMs)} ms`)
     case "GaveUp":
-      return Effect.logError(`${event.actor} is not started again: ${String(Cause.squash(event.cause))}`)
+      return Effect.logError(`${event.actor} is not started again: ${reasonOf(event.cause)}`)
     case "Slow":
-      return Effect.logWarning(`${event.actor} took ${Math.round(event.tookMs)} ms for ${event.message}`)
+      return Effect.logWarning(slowText(event))
     case "DeadLetter":
       return Effect.logDebug(`${event.actor}: ${event.message} was lost: ${event.why}`)
     case "Started":
@@ -37,3 +38,8 @@ const logEvent = (event: RuntimeEvent): Effect.Effect<void> => {
       return Effect.logDebug(`${event.actor}: ${event._tag.toLowerCase()}`)
   }
 }
+
+const slowText = ({ actor, message, stage, tookMs }: Extract<RuntimeEvent, { _tag: "Slow" }>): string =>
+  stage === "done"
+    ? `${actor} took ${Math.round(tookMs)} ms for ${message}`
+    : `${actor} has been at ${message} for ${Math.round(tookMs)} ms`

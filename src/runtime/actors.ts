@@ -45,7 +45,9 @@ export type {
   Tell,
   TellTag
 } from "./protocol.ts"
+export { reasonOf } from "./reason.ts"
 export {
+  type AnyChild,
   type Backoff,
   type GraphNode,
   StartFailed,

@@ -7,6 +7,7 @@
 import { Cause, Context, Exit, type Fiber, Option, Tracer } from "effect"
 import type { Cell } from "./cell.ts"
 import { CurrentDeadline, type Envelope } from "./envelope.ts"
+import { refusalName } from "./reason.ts"
 
 export interface Hop {
   readonly context: Context.Context<never>
@@ -38,7 +39,4 @@ export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envel
 
 /** Spans leave the process: a defect is told as it is, what was said in the actor's own language is not. */
 const withoutValues = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<void, string> =>
-  Exit.isSuccess(exit) ? Exit.void : Exit.failCause(Cause.map(exit.cause, tagOf))
-
-const tagOf = (refusal: unknown): string =>
-  typeof refusal === "object" && refusal !== null && "_tag" in refusal ? String(refusal._tag) : "refused"
+  Exit.isSuccess(exit) ? Exit.void : Exit.failCause(Cause.map(exit.cause, refusalName))

@@ -21,7 +21,7 @@ import type { LinkProtocol } from "../../messages/mqtt.ts"
 import { type Address, address, type Behaviour, child, type MailboxSpec } from "../../runtime/actor.ts"
 import type { Channel } from "../../runtime/channel.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
-import type { StartFailed, StartRefused, SupervisorHandle } from "../../runtime/supervision.ts"
+import type { StartFailed, StartRefused, SupervisorHandle, SupervisorSpec } from "../../runtime/supervision.ts"
 import { Supervisor } from "../../runtime/supervisor.ts"
 import type { MapperPlan } from "./mapper-plan.ts"
 
@@ -43,39 +43,15 @@ export interface Mapper extends SupervisorHandle {
 export const startMapper = (parts: MapperParts): Effect.Effect<Mapper, StartFailed | StartRefused, Scope.Scope> =>
   Effect.gen(function* () {
     const places = yield* makePlaces(parts)
-    const { local, service, cloud, bridge, health, cryptoki } = places
+    const { cloud, bridge } = places
     yield* retryWithToken(parts.cryptokiEvents, cloud.ref)
-    const handle = yield* Supervisor.start({
-      name: "mapper",
-      strategy: "one_for_one",
-      intensity: { max: 3, within: "1 minute" },
-      backoff: quickly,
-      onExhausted: "escalate",
-      children: [
-        {
-          name: "token",
-          strategy: "one_for_one",
-          intensity: { max: 5, within: "1 minute" },
-          backoff: { initial: "1 second", maximum: "1 minute", factor: 2, jitter: 0.2, resetAfter: "5 minutes" },
-          onExhausted: "park",
-          children: [child(cryptoki, parts.cryptoki, { restart: "permanent" })]
-        },
-        linksOf(parts, places),
-        child(health, healthBehaviour(parts.plan.health, { serviceLink: service.ref, bridgeLink: local.ref }), {
-          restart: "permanent",
-          peers: [service.ref, local.ref]
-        }),
-        child(bridge, bridgeBehaviour(parts.plan.bridge, { local: local.ref, cloud: cloud.ref, health: health.ref }), {
-          restart: "permanent",
-          // The links give it again whatever it had.
-          onRestart: "deadLetter",
-          stopWithin: "30 seconds",
-          peers: [local.ref, cloud.ref, health.ref]
-        })
-      ]
-    })
+    const handle = yield* Supervisor.start(treeOf(parts, places))
     return { ...handle, bridge: bridge.ref, cloud: cloud.ref }
   })
+
+/** What would be started, for whoever wants to look at it. */
+export const mapperTree = (parts: MapperParts): Effect.Effect<SupervisorSpec> =>
+  Effect.map(makePlaces(parts), (places) => treeOf(parts, places))
 
 interface Places {
   readonly cryptoki: Address<CryptokiProtocol>
@@ -94,6 +70,43 @@ const makePlaces = ({ cryptokiMailbox }: MapperParts): Effect.Effect<Places> =>
     cloud: address<LinkProtocol>({ name: "mapper/cloud", mailbox: linkMailbox }),
     bridge: address<BridgeProtocol>({ name: "mapper/bridge", mailbox: bridgeMailbox }),
     health: address<HealthProtocol>({ name: "mapper/health", mailbox: healthMailbox })
+  })
+
+const treeOf = (parts: MapperParts, places: Places) =>
+  ({
+    name: "mapper",
+    strategy: "one_for_one",
+    intensity: { max: 3, within: "1 minute" },
+    backoff: quickly,
+    onExhausted: "escalate",
+    children: [
+      {
+        name: "token",
+        strategy: "one_for_one",
+        intensity: { max: 5, within: "1 minute" },
+        backoff: { initial: "1 second", maximum: "1 minute", factor: 2, jitter: 0.2, resetAfter: "5 minutes" },
+        onExhausted: "park",
+        children: [child(places.cryptoki, parts.cryptoki, { restart: "permanent" })]
+      },
+      linksOf(parts, places),
+      healthOf(parts, places),
+      bridgeOf(parts, places)
+    ]
+  }) as const
+
+const healthOf = ({ plan }: MapperParts, { health, service, local }: Places) =>
+  child(health, healthBehaviour(plan.health, { serviceLink: service.ref, bridgeLink: local.ref }), {
+    restart: "permanent",
+    peers: [service.ref, local.ref]
+  })
+
+const bridgeOf = ({ plan }: MapperParts, { bridge, local, cloud, health }: Places) =>
+  child(bridge, bridgeBehaviour(plan.bridge, { local: local.ref, cloud: cloud.ref, health: health.ref }), {
+    restart: "permanent",
+    // The links give it again whatever it had.
+    onRestart: "deadLetter",
+    stopWithin: "30 seconds",
+    peers: [local.ref, cloud.ref, health.ref]
   })
 
 const linksOf = ({ plan, connect }: MapperParts, { cryptoki, local, service, cloud, bridge, health }: Places) => {

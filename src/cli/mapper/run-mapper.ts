@@ -17,7 +17,10 @@ import type { CommandHandler, CommandInput } from "../command-spec.ts"
 import { startConfigActor } from "../compose-config.ts"
 import { behaviourFor, cryptokiMailbox } from "../compose-cryptoki.ts"
 import { exitCodes } from "../exit-codes.ts"
-import { type Mapper, startMapper } from "./mapper-graph.ts"
+import { processTerminal } from "../terminal.ts"
+import { logGraphWhenAsked } from "./graph-log.ts"
+import { treeText } from "./graph-text.ts"
+import { type Mapper, type MapperParts, mapperTree, startMapper } from "./mapper-graph.ts"
 import { planMapper } from "./mapper-plan.ts"
 
 /** `untilStopped` answers when the mapper is to finish. */
@@ -32,11 +35,12 @@ export const runMapper =
 const serve = (input: CommandInput, untilStopped: Effect.Effect<void>) =>
   Effect.gen(function* () {
     const settings = yield* readSettings(input)
-    if (!(yield* takeLock(settings))) return exitCodes.failed
+    const showsOnly = input.on("graph")
+    if (!showsOnly && !(yield* takeLock(settings))) return exitCodes.failed
     const plan = yield* planMapper(settings)
     const cryptokiEvents = Channel.make<CryptokiEvent>("cryptoki")
     const publish = (event: CryptokiEvent) => Effect.andThen(logCryptokiEvent(event), cryptokiEvents.publish(event))
-    const starting = startMapper({
+    const parts = {
       plan,
       cryptoki: behaviourFor({
         settings,
@@ -48,13 +52,18 @@ const serve = (input: CommandInput, untilStopped: Effect.Effect<void>) =>
       cryptokiMailbox,
       cryptokiEvents,
       connect: connectWith
-    })
+    }
+    if (showsOnly) return yield* show(parts)
     // No part of it can fail to start by itself: that would be a mistake of ours.
-    const mapper = yield* Effect.orDie(starting)
+    const mapper = yield* Effect.orDie(startMapper(parts))
+    yield* logGraphWhenAsked(mapper)
     const ended = Effect.as(mapper.awaitExit, "gaveUp" as const)
     const how = yield* Effect.raceFirst(Effect.as(untilStopped, "stopped" as const), ended)
     return how === "stopped" ? yield* finish(mapper) : exitCodes.failed
   })
+
+const show = (parts: MapperParts): Effect.Effect<number> =>
+  Effect.flatMap(mapperTree(parts), (tree) => Effect.as(processTerminal().answer(treeText(tree)), exitCodes.ok))
 
 const finish = (mapper: Mapper) =>
   Effect.gen(function* () {
