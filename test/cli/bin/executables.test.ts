@@ -4,7 +4,6 @@ import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "nod
 import { join } from "node:path"
 import { build } from "esbuild"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { softhsmModule } from "../../support/soft-token.ts"
 import { makeTempDir, removeTempDir } from "../../support/temp-dir.ts"
 
 let dir: string
@@ -133,11 +132,6 @@ describe("tedge-p11-server, when it cannot serve", () => {
     const { status, stdout, stderr } = server()
     expect([status, stdout]).toEqual([1, ""])
     expect(stderr).toMatch(/ERROR tedge_p11_server: .*device\.cryptoki\.module_path/)
-  })
-
-  it("says that something is in the way of its socket", () => {
-    const { status, stderr } = server("--module-path", softhsmModule(), "--socket-path", dir)
-    expect([status, stderr]).toEqual([1, expect.stringContaining("a directory is in the way")])
   })
 
   it("does not pretend to run with a module that cannot be loaded", () => {

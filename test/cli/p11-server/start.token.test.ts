@@ -108,6 +108,13 @@ describe("the socket of tedge-p11-server", () => {
     expect(statSync(place.socketPath).mode & 0o777).toBe(0o666)
   })
 
+  it("is not put where something else is", async () => {
+    const place = serverPlace()
+    const server = place.start({ args: ["--socket-path", place.dir] })
+    expect(await server.ended).toBe(1)
+    expect(server.log()).toContain("a directory is in the way")
+  })
+
   it("is refused to a second instance", async () => {
     const place = serverPlace()
     await place.start().logged("Server listening")
