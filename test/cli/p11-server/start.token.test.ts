@@ -110,7 +110,7 @@ describe("the socket of tedge-p11-server", () => {
 
   it("is not put where something else is", async () => {
     const place = serverPlace()
-    const server = place.start({ args: ["--socket-path", place.dir] })
+    const server = place.start({ onlyArgs: ["--module-path", place.hsm.modulePath, "--socket-path", place.dir] })
     expect(await server.ended).toBe(1)
     expect(server.log()).toContain("a directory is in the way")
   })
