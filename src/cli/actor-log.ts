@@ -3,9 +3,9 @@
  *
  * Who runs the device reads here why something of ours broke; the trace of the bug is there at debug level.
  */
-import { Cause, Effect } from "effect"
+import { Effect } from "effect"
 import { type RuntimeEvent, RuntimeEvents } from "../runtime/events.ts"
-import { reasonOf } from "../runtime/reason.ts"
+import { reasonOf, traceOf } from "../runtime/reason.ts"
 
 export const withActorLog = <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.contextWith((context) => {
@@ -22,7 +22,7 @@ const logEvent = (event: RuntimeEvent): Effect.Effect<void> => {
     case "Failed":
       return Effect.andThen(
         Effect.logError(`${event.actor} failed: ${reasonOf(event.cause)}`),
-        Effect.logDebug(`${event.actor}: ${Cause.pretty(event.cause)}`)
+        Effect.logDebug(`${event.actor}: ${traceOf(event.cause)}`)
       )
     case "Restarting":
       return Effect.logWarning(`${event.actor} is started again in ${Math.round(event.afterMs)} ms`)

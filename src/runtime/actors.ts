@@ -45,7 +45,7 @@ export type {
   Tell,
   TellTag
 } from "./protocol.ts"
-export { reasonOf } from "./reason.ts"
+export { reasonOf, traceOf } from "./reason.ts"
 export {
   type AnyChild,
   type Backoff,

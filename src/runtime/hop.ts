@@ -4,10 +4,10 @@
  * Same as `Effect.withSpan("actor.receive")`, laid into the context the handler's fiber is made with: half the
  * cost of an ask would otherwise go into changing that context step by step.
  */
-import { Cause, Context, Exit, type Fiber, Option, Tracer } from "effect"
+import { Context, Exit, type Fiber, Option, Tracer } from "effect"
 import type { Cell } from "./cell.ts"
 import { CurrentDeadline, type Envelope } from "./envelope.ts"
-import { refusalName } from "./reason.ts"
+import { withoutValues } from "./reason.ts"
 
 export interface Hop {
   readonly context: Context.Context<never>
@@ -33,10 +33,9 @@ export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envel
   span.attribute("message", envelope.tag)
   return {
     context: Context.add(context, Tracer.ParentSpan, span),
-    end: (exit) => span.end(cell.clock.currentTimeNanosUnsafe(), withoutValues(exit))
+    end: (exit) => span.end(cell.clock.currentTimeNanosUnsafe(), told(exit))
   }
 }
 
-/** Spans leave the process: a defect is told as it is, what was said in the actor's own language is not. */
-const withoutValues = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<void, string> =>
-  Exit.isSuccess(exit) ? Exit.void : Exit.failCause(Cause.map(exit.cause, refusalName))
+const told = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<void, string> =>
+  Exit.isSuccess(exit) ? Exit.void : Exit.failCause(withoutValues(exit.cause))

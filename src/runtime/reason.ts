@@ -9,8 +9,25 @@ import { Cause } from "effect"
 export const reasonOf = (cause: Cause.Cause<unknown>): string =>
   Cause.hasInterruptsOnly(cause) ? "was interrupted" : worded(Cause.squash(cause))
 
-/** The name of a refusal, for a span. */
-export const refusalName = (refusal: unknown): string => tagOf(refusal) ?? "refused"
+/** As `reasonOf`, with the stack of what was thrown: for those who look for the bug. */
+export const traceOf = (cause: Cause.Cause<unknown>): string => {
+  const isPrintable = cause.reasons.every((each) => each._tag === "Interrupt" || failureIn(each) instanceof Error)
+  return isPrintable ? Cause.pretty(cause) : reasonOf(cause)
+}
+
+/** The same cause with names in the place of refusals, for a span. A defect that is an error stays as it is. */
+export const withoutValues = (cause: Cause.Cause<unknown>): Cause.Cause<string> =>
+  Cause.fromReasons(
+    cause.reasons.map((each) => {
+      if (each._tag === "Fail") return Cause.makeFailReason(nameOf(each.error))
+      return each._tag === "Interrupt" || each.defect instanceof Error ? each : Cause.makeDieReason(nameOf(each.defect))
+    })
+  )
+
+const failureIn = (reason: Cause.Fail<unknown> | Cause.Die): unknown =>
+  reason._tag === "Fail" ? reason.error : reason.defect
+
+const nameOf = (value: unknown): string => tagOf(value) ?? (value instanceof Error ? value.name : "failed")
 
 const worded = (failure: unknown): string => {
   const name = tagOf(failure) ?? (failure instanceof Error ? failure.name : undefined)
