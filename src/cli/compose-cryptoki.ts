@@ -14,7 +14,7 @@ import type { ActorRef } from "../runtime/protocol.ts"
 
 export interface CryptokiComposition {
   readonly settings: Settings
-  /** Goes before `device.cryptoki.pin`, for requests without a PIN: `key_pin` of the one connection the process is for. */
+  /** Goes before `device.cryptoki.pin`, for requests without a PIN: `key_pin` of the one connection the process is for. Read for each. */
   readonly pin?: Redacted.Redacted<string> | undefined
   readonly environment: NodeJS.ProcessEnv
   readonly publish: (event: CryptokiEvent) => Effect.Effect<void>
@@ -29,20 +29,17 @@ export const startCryptokiActor = (
 ): Effect.Effect<ActorRef<CryptokiProtocol>, never, Scope.Scope> =>
   Actor.start({ name: "cryptoki", mailbox: cryptokiMailbox, behaviour: behaviourFor(composition) })
 
-export const behaviourFor = ({
-  settings,
-  pin,
-  environment,
-  publish,
-  lifetime
-}: CryptokiComposition): Actor.Behaviour<CryptokiProtocol> => {
+export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<CryptokiProtocol> => {
+  const { settings, environment, publish, lifetime } = composition
   const { cryptoki } = settings
   if (cryptoki.mode === "off") return refusing("device.cryptoki.mode")
   if (cryptoki.mode === "socket") return socketCryptokiBehaviour({ socketPath: cryptoki.socketPath })
   if (cryptoki.modulePath === undefined) return refusing("device.cryptoki.module_path")
   const module: CryptokiSettings = {
     modulePath: cryptoki.modulePath,
-    defaultPin: pin ?? cryptoki.pin,
+    get defaultPin() {
+      return composition.pin ?? cryptoki.pin
+    },
     // The server narrows each request itself, so that a reload and rules for users count.
     scope: lifetime === "server" ? undefined : cryptoki.uri,
     latchDirectory: join(settings.run.path, "tedge-pin-latch"),

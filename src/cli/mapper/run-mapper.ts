@@ -6,12 +6,13 @@
 import { join } from "node:path"
 import { Effect, type Scope } from "effect"
 import { connectWith } from "../../actors/mqtt/connection.ts"
-import type { CryptokiEvent } from "../../messages/cryptoki.ts"
+import type { CryptokiEvent, CryptokiProtocol } from "../../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../../messages/explain/cryptoki-event.ts"
 import { explain, type Failure } from "../../messages/explain.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { acquireFileLock } from "../../platform/file-lock.ts"
 import { Channel } from "../../runtime/channel.ts"
+import type { ActorRef } from "../../runtime/protocol.ts"
 import type { StopReport } from "../../runtime/supervision.ts"
 import type { CommandHandler, CommandInput } from "../command-spec.ts"
 import { startConfigActor } from "../compose-config.ts"
@@ -20,6 +21,7 @@ import { exitCodes } from "../exit-codes.ts"
 import { processTerminal } from "../terminal.ts"
 import { logGraphWhenAsked } from "./graph-log.ts"
 import { treeText } from "./graph-text.ts"
+import { livePin } from "./live-pin.ts"
 import { type Mapper, type MapperParts, mapperTree, startMapper } from "./mapper-graph.ts"
 import { planMapper } from "./mapper-plan.ts"
 
@@ -34,29 +36,37 @@ export const runMapper =
 
 const serve = (input: CommandInput, untilStopped: Effect.Effect<void>) =>
   Effect.gen(function* () {
-    const settings = yield* readSettings(input)
+    const reading = yield* settingsReader(input)
+    const settings = yield* reading
     const showsOnly = input.on("graph")
     if (!showsOnly && !(yield* takeLock(settings))) return exitCodes.failed
     const plan = yield* planMapper(settings)
+    const live = livePin(settings, reading)
     const cryptokiEvents = Channel.make<CryptokiEvent>("cryptoki")
     const publish = (event: CryptokiEvent) => Effect.andThen(logCryptokiEvent(event), cryptokiEvents.publish(event))
     const parts = {
       plan,
       cryptoki: behaviourFor({
         settings,
-        pin: settings.cloud.device.key.pin,
+        get pin() {
+          return live.pin()
+        },
         environment: process.env,
         lifetime: "mapper",
         publish
       }),
       cryptokiMailbox,
       cryptokiEvents,
-      connect: connectWith
+      connect: (cryptoki: ActorRef<CryptokiProtocol>) => live.dialling(connectWith(cryptoki))
     }
     if (showsOnly) return yield* show(parts)
     // No part of it can fail to start by itself: that would be a mistake of ours.
     const mapper = yield* Effect.orDie(startMapper(parts))
     yield* logGraphWhenAsked(mapper)
+    const because = "the PIN in the settings was changed"
+    yield* Effect.forkScoped(
+      Effect.forever(Effect.andThen(live.corrected, mapper.cloud.offer("RetryNow", { because })))
+    )
     const ended = Effect.as(mapper.awaitExit, "gaveUp" as const)
     const how = yield* Effect.raceFirst(Effect.as(untilStopped, "stopped" as const), ended)
     return how === "stopped" ? yield* finish(mapper) : exitCodes.failed
@@ -76,12 +86,12 @@ const finish = (mapper: Mapper) =>
 
 type Cloud = CloudSettings["cloud"]["name"]
 
-const readSettings = (input: CommandInput): Effect.Effect<CloudSettings, Failure, Scope.Scope> =>
-  Effect.gen(function* () {
-    const config = yield* startConfigActor(input)
+const settingsReader = (
+  input: CommandInput
+): Effect.Effect<Effect.Effect<CloudSettings, Failure>, never, Scope.Scope> =>
+  Effect.map(startConfigActor(input), (config) => {
     const asked = { cloud: input.command as Cloud, profile: input.text("profile") }
-    const { settings } = yield* config.ask("ReadCloudSettings", asked, { within: "30 seconds" })
-    return settings
+    return Effect.map(config.ask("ReadCloudSettings", asked, { within: "30 seconds" }), ({ settings }) => settings)
   })
 
 /** False: another mapper has it. */
