@@ -1,0 +1,225 @@
+/**
+ * tedge-p11-server under load, against the module itself in the same run.
+ *
+ * (a) is the module's own C_Sign loop: one session, one thread, the key's handle kept. (b) is the call sequence of the
+ * original for each signature. Clients are a C program with a connection per request, as every client does it. Rates
+ * are medians of rounds in which the two take turns, since the machine has other things to do as well.
+ */
+import { execFileSync, spawn } from "node:child_process"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { createSoftToken } from "../scripts/lib/soft-token.mjs"
+
+const here = dirname(fileURLToPath(import.meta.url))
+const pin = "123456"
+const seconds = 2
+const rounds = 3
+
+export const measure = async () => {
+  const dir = mkdtempSync(join(tmpdir(), "tedge-bench-"))
+  try {
+    const tools = compile(dir)
+    const results = []
+    for (const objects of [4, 20, 200]) results.push(await measureToken(dir, tools, objects))
+    return await rowsOf(results)
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+/** Compiled for this run; the header of the standard comes with pkcs11js. */
+const compile = (dir) => {
+  const headers = join(here, "../node_modules/pkcs11js/includes/pkcs11")
+  const built = (name) => {
+    const out = join(dir, name)
+    execFileSync(process.env.CC ?? "cc", [
+      "-O2",
+      "-o",
+      out,
+      join(here, `${name}.c`),
+      "-I",
+      headers,
+      "-lpthread",
+      "-ldl"
+    ])
+    return out
+  }
+  return { load: built("p11-load"), loop: built("module-loop") }
+}
+
+/** One token of its own with so many objects, a server over it, and all that is measured on it. */
+const measureToken = async (dir, tools, objects) => {
+  const token = await createSoftToken({ dir: join(dir, `token-${objects}`), label: "bench", pin })
+  await token.generateKey("bench", "01")
+  for (let n = 2; n <= objects / 2; n++) await token.generateKey(`other-${n}`, n.toString(16).padStart(2, "0"))
+  const server = await startServer(join(dir, `run-${objects}`), token)
+  try {
+    const idleKb = memoryOf(server.pids())
+    const loop = (way) =>
+      json(tools.loop, [token.modulePath, pin, "bench", String(seconds), "1", way], { ...process.env, ...token.env })
+    const load = (clients, rate) =>
+      json(tools.load, [
+        server.socketPath,
+        signRequest,
+        String(clients),
+        String(seconds),
+        ...(rate ? [String(rate)] : [])
+      ])
+    load(16)
+    const taken = { a: [], at16: [], at64: [] }
+    for (let round = 0; round < rounds; round++) {
+      taken.a.push(loop("cached"))
+      taken.at16.push(load(16))
+      taken.at64.push(load(64))
+    }
+    const [a, at16, at64] = [taken.a, taken.at16, taken.at64].map(medianRun)
+    return {
+      objects,
+      a,
+      at16,
+      at64,
+      b: loop("original"),
+      open: load(64, at16.rate / 2),
+      idleKb,
+      usedKb: memoryOf(server.pids())
+    }
+  } finally {
+    await server.stop()
+  }
+}
+
+const startServer = async (dir, token) => {
+  mkdirSync(join(dir, "config"), { recursive: true })
+  const socketPath = join(dir, "p11.sock")
+  const args = ["--config-dir", join(dir, "config"), "--module-path", token.modulePath, "--socket-path", socketPath]
+  const env = { ...process.env, ...token.env, TEDGE_RUN_PATH: dir, TEDGE_DEVICE_CRYPTOKI_PIN: pin }
+  const child = spawn(join(here, "../bin/tedge-p11-server"), args, { env, stdio: ["ignore", "ignore", "pipe"] })
+  const ended = new Promise((resolve) => child.once("exit", resolve))
+  await new Promise((resolve, reject) => {
+    let log = ""
+    child.stderr.on("data", (text) => {
+      log += text
+      if (log.includes("Server listening")) resolve()
+    })
+    ended.then(() => reject(new Error(log)))
+  })
+  const stop = () => {
+    child.kill("SIGTERM")
+    return ended
+  }
+  return { socketPath, stop, pids: () => [child.pid, ...childrenOf(child.pid)] }
+}
+
+const childrenOf = (pid) =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
+    .split(" ")
+    .filter((one) => one !== "")
+    .map(Number)
+
+/** Kilobytes that would be free if these processes were not there. */
+const memoryOf = (pids) =>
+  pids.reduce(
+    (sum, pid) => sum + Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]),
+    0
+  )
+
+const bareNodeKb = async () => {
+  const child = spawn(process.execPath, ["-e", "setInterval(() => 0, 1e6); console.log(1)"], {
+    stdio: ["ignore", "pipe", "ignore"]
+  })
+  await new Promise((resolve) => child.stdout.once("data", resolve))
+  const kb = memoryOf([child.pid])
+  child.kill("SIGKILL")
+  return kb
+}
+
+/** SignRequestWithSigScheme (5) of protocol version 1: 130 bytes as in a CertificateVerify, the key's URI, no more. */
+const signRequest = (() => {
+  const uri = Buffer.from("pkcs11:token=bench;object=bench")
+  const message = Buffer.alloc(130, 7)
+  return Buffer.concat([
+    Buffer.from([0, 5, 0x82, 0x01]),
+    message,
+    Buffer.from([1, uri.length]),
+    uri,
+    Buffer.from([0, 0])
+  ]).toString("hex")
+})()
+
+const json = (program, args, env = process.env) => JSON.parse(execFileSync(program, args, { env, encoding: "utf8" }))
+
+const medianRun = (runs) => runs.toSorted((x, y) => x.rate - y.rate)[Math.floor(runs.length / 2)]
+
+const rowsOf = async (results) => {
+  const [first] = results
+  const rows = results.flatMap((result) => rowsOfToken(result, first))
+  const node = await bareNodeKb()
+  return [
+    ...rows,
+    memoryRow("idle memory of server and token host", first.idleKb, node),
+    memoryRow("the same after the load", first.usedKb, node)
+  ]
+}
+
+/** `limit` is what the ratio may be at most; where more is better, the ratio is turned over. */
+const rowsOfToken = ({ objects, a, at16, at64, b, open }, first) => {
+  const on = `, ${objects} objects on the token`
+  const p99Limit = (3 * 64) / at64.rate
+  return [
+    {
+      what: `16 clients${on}`,
+      value: perSecond(at16),
+      against: `(a) the module's own loop, ${perSecond(a)}`,
+      ratio: a.rate / at16.rate,
+      limit: 1 / 0.4
+    },
+    {
+      what: `16 clients${on}`,
+      value: perSecond(at16),
+      against: `(b) the original's calls, ${perSecond(b)}`,
+      ratio: b.rate / at16.rate
+    },
+    {
+      what: `64 clients${on}`,
+      value: perSecond(at64),
+      against: `16 clients`,
+      ratio: at16.rate / at64.rate,
+      limit: 1 / 0.95
+    },
+    {
+      what: `99th percentile at 64 clients${on}`,
+      value: ms(at64.p99us),
+      against: `3 x 64 / rate, ${ms(p99Limit * 1e6)}`,
+      ratio: at64.p99us / 1e6 / p99Limit,
+      limit: 1
+    },
+    {
+      what: `99th percentile at half the rate, open loop${on}`,
+      value: ms(open.p99us),
+      against: "10 ms",
+      ratio: open.p99us / 10_000,
+      limit: 1
+    },
+    ...(objects === 200
+      ? [
+          {
+            what: "rate at 200 objects",
+            value: perSecond(at16),
+            against: `at 4, ${perSecond(first.at16)}`,
+            ratio: first.at16.rate / at16.rate,
+            limit: 1 / 0.9
+          }
+        ]
+      : [])
+  ]
+}
+
+const memoryRow = (what, kb, node) => ({ what, value: mib(kb), against: `bare Node, ${mib(node)}`, ratio: kb / node })
+
+const perSecond = ({ rate }) => `${rate.toFixed(0)} signatures/s`
+
+const ms = (us) => `${(us / 1000).toFixed(1)} ms`
+
+const mib = (kb) => `${(kb / 1024).toFixed(0)} MiB`
