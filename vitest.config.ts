@@ -4,8 +4,8 @@ export default defineConfig({
   define: { __VERSION__: JSON.stringify("0.0.0-test") },
   test: {
     include: ["test/**/*.test.ts"],
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     pool: "forks",
     maxWorkers: 2
   }

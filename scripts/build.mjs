@@ -5,6 +5,7 @@
  * Runs as npm's `prepare`, so `npm ci` leaves a working checkout. A missing compiler is told, never fatal:
  * what needs an add-on says so in one sentence when it is first used.
  */
+import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -60,5 +61,15 @@ export const build = async () => {
     })
 }
 
+/** The runtime is a library of its own: its types go with it. */
+const buildTypes = () => {
+  const compiler = join(root, "node_modules/typescript/bin/tsc")
+  const { status, stdout } = spawnSync(process.execPath, [compiler, "-p", join(root, "tsconfig.types.json")], {
+    encoding: "utf8"
+  })
+  if (status !== 0) process.stderr.write(`warning: the types of the runtime were not written: ${stdout}`)
+}
+
 await build()
+buildTypes()
 buildAddons(root)

@@ -6,7 +6,7 @@
  * SIGTERM: the command finishes first. Its own words go to the same log.
  */
 import { copyFileSync, statSync, truncateSync } from "node:fs"
-import { Cause, Effect, Schedule } from "effect"
+import { Cause, Deferred, Effect, Schedule } from "effect"
 import { serviceBehaviour, serviceMailbox } from "../actors/service/service-actor.ts"
 import { explain } from "../messages/explain.ts"
 import { LockHeld, LockUnavailable } from "../messages/platform.ts"
@@ -19,6 +19,10 @@ import { Supervisor } from "../runtime/supervisor.ts"
 import { exitCodes } from "./exit-codes.ts"
 
 const [name = "", lockPath = "", logPath = "", ...command] = process.argv.slice(2)
+
+/** Heard from the first moment: whoever ends us wants the command to finish, also when it has just been started. */
+const terminated = Deferred.makeUnsafe<void>()
+process.once("SIGTERM", () => Deferred.doneUnsafe(terminated, Effect.void))
 
 const run = Effect.gen(function* () {
   yield* acquireFileLock(lockPath, 0o644).pipe(
@@ -44,11 +48,7 @@ const run = Effect.gen(function* () {
   })
   process.on("SIGUSR1", () => Effect.runFork(place.ref.offer("Signal", { signal: "SIGUSR1" })))
   yield* Effect.forkScoped(Effect.repeat(keepLogSmall, Schedule.spaced("1 minute")))
-  yield* Effect.raceFirst(terminated, supervisor.awaitExit)
-})
-
-const terminated = Effect.callback<void>((resume) => {
-  process.once("SIGTERM", () => resume(Effect.void))
+  yield* Effect.raceFirst(Deferred.await(terminated), supervisor.awaitExit)
 })
 
 /** The command writes to the file itself, at its end: it goes on in the emptied file. */

@@ -6,6 +6,7 @@
 import { Data, type Redacted } from "effect"
 import type { ActorRef, Ask, Tell } from "../runtime/protocol.ts"
 import type { KeySelector } from "./cryptoki.ts"
+import type { AddonNotLoaded } from "./platform.ts"
 import type { TokenRefusal } from "./token-refusals.ts"
 
 export interface MqttMessage {
@@ -132,6 +133,7 @@ export class BrokerSilent extends Data.TaggedError("BrokerSilent")<{
 }> {}
 
 export type MqttRefusal =
+  | AddonNotLoaded
   | DialFailed
   | TlsFailed
   | CredentialUnusable

@@ -6,6 +6,7 @@ export const cureOf = (failure: MqttRefusal): Cure => {
   switch (failure._tag) {
     case "CredentialUnusable":
     case "KeyMismatch":
+    case "AddonNotLoaded":
       return "person"
     case "TlsFailed":
       return failure.reason === "other" || failure.reason === "notTls" ? "time" : "person"

@@ -30,7 +30,7 @@ export const refusalOf = ({ reason }: ConnectionEnded, target: Target, stage: St
 
 export const refusalOfStream = (error: Error, { host, port }: Target, stage: Stage): MqttRefusal =>
   signing(error, host, port) ??
-  addonMissing(error, host, port) ??
+  (error instanceof AddonNotLoaded ? error : undefined) ??
   tlsFailure(error, { host, port }) ??
   new ConnectionLost({ host, port, stage, detail: codeOf(error) ?? error.message })
 
@@ -40,9 +40,6 @@ const signing = (error: Error, host: string, port: number): MqttRefusal | undefi
   if (error.cause instanceof SigningFailed) return error.cause
   return new TlsFailed({ host, port, reason: "signatureMismatch", detail: error.message })
 }
-
-const addonMissing = (error: Error, host: string, port: number): MqttRefusal | undefined =>
-  error instanceof AddonNotLoaded ? new TlsFailed({ host, port, reason: "other", detail: error.reason }) : undefined
 
 const codeOf = (error: Error): string | undefined =>
   "code" in error && typeof error.code === "string" ? error.code : undefined

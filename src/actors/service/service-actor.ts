@@ -5,9 +5,10 @@
  * actor is stopped the program gets SIGTERM and time to finish.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { readFileSync, rmSync, writeFileSync } from "node:fs"
+import { rmSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import { ServiceEnded, ServiceNotStarted, type ServiceProtocol } from "../../messages/service.ts"
+import { recordedProcess, recordProcess } from "../../platform/recorded-process.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 
 export interface ServiceProgram {
@@ -53,7 +54,7 @@ const startProcess = ({ command, pidPath }: ServiceProgram): Effect.Effect<Runni
       resume(Effect.fail(new ServiceNotStarted({ command: file, code: error.code ?? error.message })))
     )
     child.once("spawn", () => {
-      writeFileSync(pidPath, `${child.pid} ${startTime(child.pid)}\n`)
+      recordProcess(pidPath, child.pid)
       resume(Effect.succeed({ process: child, ended: Effect.promise(() => ended) }))
     })
   })
@@ -75,24 +76,8 @@ const stopProcess = (
     rmSync(pidPath, { force: true })
   })
 
-/** A process id alone may have gone to another program since; together with its start time it is the same one. */
 const endLeftOver = ({ pidPath }: ServiceProgram): Effect.Effect<void> =>
   Effect.sync(() => {
-    const [pid, started] = readText(pidPath).trim().split(" ").map(Number)
-    if (pid === undefined || started === undefined || !(pid > 1) || startTime(pid) !== started) return
-    process.kill(pid, "SIGKILL")
+    const pid = recordedProcess(pidPath)
+    if (pid !== undefined) process.kill(pid, "SIGKILL")
   })
-
-/** Clock ticks since boot, field 22 of /proc/PID/stat; 0 when there is no such process. Source: proc_pid_stat(5). */
-const startTime = (pid: number | undefined): number => {
-  const afterName = readText(`/proc/${pid}/stat`).split(") ").at(-1) ?? ""
-  return Number(afterName.split(" ")[19] ?? 0)
-}
-
-const readText = (path: string): string => {
-  try {
-    return readFileSync(path, "utf8")
-  } catch {
-    return "" // not there: no left-over, no such process
-  }
-}

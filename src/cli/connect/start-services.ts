@@ -1,7 +1,6 @@
 /** `tedge start-services`: what an init system does at its start, for the built-in service manager. */
 import { Effect } from "effect"
-import type { ServiceManager } from "../../actors/connect/services/service-manager.ts"
-import type { ServiceCommandFailed } from "../../messages/connect.ts"
+import type { ServiceFailure, ServiceManager } from "../../actors/connect/services/service-manager.ts"
 import { explainEnabledElsewhere } from "../../messages/explain/note.ts"
 import type { CommandHandler, CommandInput } from "../command-spec.ts"
 import { startConfigActor } from "../compose-config.ts"
@@ -30,7 +29,7 @@ const startEnabled = (services: ServiceManager, terminal: Terminal): Effect.Effe
       yield* terminal.info(explainEnabledElsewhere(services.name))
       return exitCodes.ok
     }
-    const failures: Array<ServiceCommandFailed> = []
+    const failures: Array<ServiceFailure> = []
     for (const service of yield* services.enabled) {
       const finish = yield* terminal.step(`Starting ${service}`)
       const failure = yield* Effect.match(services.start(service), {

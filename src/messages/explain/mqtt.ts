@@ -9,10 +9,13 @@ import type {
   TlsFailed
 } from "../mqtt.ts"
 import { type Explanation, inBrackets, seconds } from "./explanation.ts"
+import { explainPlatform } from "./platform.ts"
 import { explainToken } from "./token.ts"
 
 export const explainMqtt = (failure: MqttRefusal): Explanation => {
   switch (failure._tag) {
+    case "AddonNotLoaded":
+      return explainPlatform(failure)
     case "DialFailed":
       return explainDial(failure)
     case "TlsFailed":

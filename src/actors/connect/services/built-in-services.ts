@@ -7,11 +7,13 @@
 import { spawn } from "node:child_process"
 import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { Effect, Schedule } from "effect"
+import { Effect, Exit, Schedule } from "effect"
 import { ServiceCommandFailed } from "../../../messages/connect.ts"
+import { AddonNotLoaded } from "../../../messages/platform.ts"
+import { parentOf, recordedProcess } from "../../../platform/recorded-process.ts"
 import { tryLock } from "../../../platform/unix-addon.ts"
 import { removeIfPresent, writeWhole } from "../connect-files.ts"
-import type { ServiceManager } from "./service-manager.ts"
+import type { ServiceFailure, ServiceManager } from "./service-manager.ts"
 
 export interface BuiltInPlaces {
   /** Lock files. */
@@ -30,10 +32,7 @@ export interface BuiltInPlaces {
 
 export const builtInServices = (places: BuiltInPlaces): ServiceManager => {
   const isActive = (service: string) =>
-    Effect.try({
-      try: () => holderOf(lockPath(places, service)) !== undefined,
-      catch: (error) => failed(service, [], error)
-    })
+    Effect.map(holder(service, lockPath(places, service)), (pid) => pid !== undefined)
   const start = (service: string) =>
     Effect.flatMap(isActive(service), (active) => (active ? Effect.void : startRunner(places, service)))
   const stop = (service: string) => stopRunner(places, service)
@@ -78,21 +77,17 @@ const holderOf = (path: string): number | undefined => {
   }
 }
 
-/** The runner holds the lock and has started its program: the process id beside the lock is that of its child. */
+const holder = (service: string, path: string): Effect.Effect<number | undefined, ServiceFailure> =>
+  attempt(service, [], () => holderOf(path))
+
+/** The runner holds the lock and has started its program: the process beside the lock is its child. */
 const isRunning = (path: string, runner: number | undefined): boolean => {
   if (runner === undefined || holderOf(path) !== runner) return false
-  const program = readIfThere(path.replace(/\.lock$/, ".pid")).split(" ")[0]
-  const parent = readIfThere(`/proc/${program}/stat`).split(") ").at(-1)?.split(" ")[1]
-  return parent === String(runner)
+  const program = recordedProcess(pidPath(path))
+  return program !== undefined && parentOf(program) === runner
 }
 
-const readIfThere = (path: string): string => {
-  try {
-    return readFileSync(path, "utf8")
-  } catch {
-    return "" // not there yet
-  }
-}
+const pidPath = (lock: string): string => lock.replace(/\.lock$/, ".pid")
 
 const openIfPresent = (path: string): number | undefined => {
   try {
@@ -103,24 +98,43 @@ const openIfPresent = (path: string): number | undefined => {
   }
 }
 
-const startRunner = (places: BuiltInPlaces, service: string): Effect.Effect<void, ServiceCommandFailed> =>
+const startRunner = (places: BuiltInPlaces, service: string): Effect.Effect<void, ServiceFailure> =>
   Effect.gen(function* () {
     const command = places.commandOf(service)
     if (command === undefined) return yield* notInstalled(service)
-    const argv = [...places.runner, service, lockPath(places, service), logPath(places, service), ...command]
-    const runner = yield* Effect.try({
-      try: () => detached(places, service, argv),
-      catch: (error) => failed(service, command, error)
-    })
-    yield* Effect.suspend((): Effect.Effect<void, "starting" | ServiceCommandFailed> => {
-      if (runner.ended !== undefined) return Effect.fail(failed(service, command, runner.ended))
-      return isRunning(lockPath(places, service), runner.pid) ? Effect.void : Effect.fail("starting")
-    }).pipe(
-      Effect.retry({ while: (failure) => failure === "starting", schedule: Schedule.spaced("30 millis"), times: 500 }),
-      Effect.mapError((failure) =>
-        failure === "starting" ? failed(service, command, "it did not start in time") : failure
-      )
+    const path = lockPath(places, service)
+    const argv = [...places.runner, service, path, logPath(places, service), ...command]
+    const launch = attempt(service, command, () => detached(places, service, argv))
+    // Who gives up waiting, for whatever reason, leaves nothing running behind.
+    yield* Effect.acquireUseRelease(
+      launch,
+      (runner) => untilRunning(service, command, path, runner),
+      (runner, exit) => (Exit.isSuccess(exit) ? Effect.void : endRunner(places, service, runner))
     )
+  })
+
+const untilRunning = (service: string, command: ReadonlyArray<string>, path: string, runner: Runner) => {
+  const look = attempt(service, command, () => isRunning(path, runner.pid))
+  return Effect.suspend((): Effect.Effect<void, "starting" | ServiceFailure> => {
+    if (runner.ended !== undefined) return Effect.fail(failed(service, command, runner.ended))
+    return Effect.flatMap(look, (running) => (running ? Effect.void : Effect.fail("starting" as const)))
+  }).pipe(
+    Effect.retry({ while: (failure) => failure === "starting", schedule: Schedule.spaced("30 millis"), times: 500 }),
+    Effect.mapError((failure) =>
+      failure === "starting" ? failed(service, command, "it did not start in time") : failure
+    )
+  )
+}
+
+/** A runner that is still starting holds no lock yet: it is ended by its process id. */
+const endRunner = (places: BuiltInPlaces, service: string, runner: Runner): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const { pid } = runner
+    if (pid === undefined || runner.ended !== undefined) return
+    yield* Effect.sync(() => kill(pid, "SIGTERM"))
+    const gone = Effect.suspend(() => (runner.ended === undefined ? Effect.fail("runs" as const) : Effect.void))
+    yield* Effect.ignore(Effect.retry(gone, { schedule: Schedule.spaced("50 millis"), times: stopTries }))
+    yield* Effect.ignore(stopRunner(places, service)) // what it may have left behind
   })
 
 interface Runner {
@@ -165,32 +179,51 @@ const serviceEnvironment = (environment: BuiltInPlaces["environment"]): Record<s
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !dropped.includes(name)))
 }
 
-/** The runner lets its service finish first. A lock that is not free in time ends by force. */
-const stopRunner = (places: BuiltInPlaces, service: string): Effect.Effect<void, ServiceCommandFailed> => {
+/**
+ * The runner lets its service finish first. What is not gone in time ends by force. A program whose runner was
+ * killed is found by its recorded process id.
+ */
+const stopRunner = (places: BuiltInPlaces, service: string): Effect.Effect<void, ServiceFailure> => {
   const path = lockPath(places, service)
-  const signal = (name: NodeJS.Signals) =>
-    Effect.try({
-      try: () => {
-        const pid = holderOf(path)
-        if (pid !== undefined && Number.isSafeInteger(pid) && pid > 1) process.kill(pid, name)
-      },
-      catch: (error) => failed(service, ["kill", `-${name.slice(3)}`], error)
-    })
-  const untilFree = (tries: number) =>
-    Effect.suspend(() => (holderOf(path) === undefined ? Effect.void : Effect.fail("held" as const))).pipe(
-      Effect.retry({ schedule: Schedule.spaced("50 millis"), times: tries })
+  let asked: number | undefined
+  /** Whoever is left: the runner, and after it what it could not end itself. Each is asked once. */
+  const askToEnd = attempt(service, ["kill", "-TERM"], () => {
+    const pid = holderOf(path) ?? recordedProcess(pidPath(path))
+    if (pid !== undefined && pid !== asked) kill(pid, "SIGTERM")
+    asked = pid
+    return pid === undefined
+  })
+  const force = attempt(service, ["kill", "-KILL"], () => {
+    for (const pid of [holderOf(path), recordedProcess(pidPath(path))]) if (pid !== undefined) kill(pid, "SIGKILL")
+    return false
+  })
+  const until = (look: Effect.Effect<boolean, ServiceFailure>, tries: number) =>
+    Effect.flatMap(look, (gone) => (gone ? Effect.void : Effect.fail("runs" as const))).pipe(
+      Effect.retry({ while: (failure) => failure === "runs", schedule: Schedule.spaced("50 millis"), times: tries })
     )
-  return signal("SIGTERM").pipe(
-    Effect.andThen(untilFree(stopTries)),
+  return until(askToEnd, stopTries).pipe(
     Effect.catchIf(
-      (failure) => failure === "held",
-      () => Effect.andThen(signal("SIGKILL"), untilFree(100))
+      (failure) => failure === "runs",
+      () => Effect.andThen(force, until(askToEnd, 100))
     ),
     Effect.catchIf(
-      (failure) => failure === "held",
+      (failure) => failure === "runs",
       () => Effect.fail(failed(service, ["kill"], "it does not end"))
     )
   )
+}
+
+const attempt = <A>(service: string, command: ReadonlyArray<string>, work: () => A): Effect.Effect<A, ServiceFailure> =>
+  Effect.try({ try: work, catch: (error) => failed(service, command, error) })
+
+/** Gone already is as good. */
+const kill = (pid: number, signal: NodeJS.Signals): void => {
+  if (!Number.isSafeInteger(pid) || pid <= 1) return
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error
+  }
 }
 
 /** 90 s: a mapper may take 75 s to hand over what it holds. */
@@ -201,11 +234,14 @@ const notInstalled = (service: string): Effect.Effect<never, ServiceCommandFaile
     new ServiceCommandFailed({ service, command: [service], reason: "notFound", status: "ENOENT", output: "" })
   )
 
-const failed = (service: string, command: ReadonlyArray<string>, error: unknown): ServiceCommandFailed =>
-  new ServiceCommandFailed({
-    service,
-    command: command.length === 0 ? [service] : command,
-    reason: "exit",
-    status: "1",
-    output: error instanceof Error ? error.message : String(error)
-  })
+/** Without the add-on no lock can be looked at: that is not the service's fault. */
+const failed = (service: string, command: ReadonlyArray<string>, error: unknown): ServiceFailure =>
+  error instanceof AddonNotLoaded
+    ? error
+    : new ServiceCommandFailed({
+        service,
+        command: command.length === 0 ? [service] : command,
+        reason: "exit",
+        status: "1",
+        output: error instanceof Error ? error.message : String(error)
+      })

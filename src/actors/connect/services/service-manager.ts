@@ -1,17 +1,21 @@
 /** What starts and stops the services of the device: systemd, what system.toml names, or our own (built-in). */
 import type { Effect } from "effect"
 import type { ServiceCommandFailed, ServiceManagerUnavailable } from "../../../messages/connect.ts"
+import type { AddonNotLoaded } from "../../../messages/platform.ts"
+
+/** `AddonNotLoaded`: the built-in manager cannot look at its locks. */
+export type ServiceFailure = ServiceCommandFailed | AddonNotLoaded
 
 export interface ServiceManager {
   /** For the summary: `systemd`, `built-in`, or the name in system.toml. */
   readonly name: string
   readonly checkAvailable: Effect.Effect<void, ServiceManagerUnavailable>
-  readonly isActive: (service: string) => Effect.Effect<boolean, ServiceCommandFailed>
-  readonly start: (service: string) => Effect.Effect<void, ServiceCommandFailed>
-  readonly stop: (service: string) => Effect.Effect<void, ServiceCommandFailed>
-  readonly restart: (service: string) => Effect.Effect<void, ServiceCommandFailed>
-  readonly enable: (service: string) => Effect.Effect<void, ServiceCommandFailed>
-  readonly disable: (service: string) => Effect.Effect<void, ServiceCommandFailed>
+  readonly isActive: (service: string) => Effect.Effect<boolean, ServiceFailure>
+  readonly start: (service: string) => Effect.Effect<void, ServiceFailure>
+  readonly stop: (service: string) => Effect.Effect<void, ServiceFailure>
+  readonly restart: (service: string) => Effect.Effect<void, ServiceFailure>
+  readonly enable: (service: string) => Effect.Effect<void, ServiceFailure>
+  readonly disable: (service: string) => Effect.Effect<void, ServiceFailure>
   /** What would be started with the system; undefined: the manager does that itself. */
   readonly enabled: Effect.Effect<ReadonlyArray<string>> | undefined
   /** Where a person finds out why a service does not do its work. */

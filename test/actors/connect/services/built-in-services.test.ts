@@ -35,7 +35,7 @@ beforeEach(() => {
   // Says that it runs and with which process id; ends on SIGTERM after a moment, as a mapper that drains.
   writeFileSync(
     program,
-    `echo "$$" >> ${dir}/starts\ntrap 'sleep 0.1; echo drained >> ${dir}/ends; exit 0' TERM\nwhile :; do sleep 0.02; done\n`
+    `trap 'sleep 0.1; echo drained >> ${dir}/ends; exit 0' TERM\necho "$$" >> ${dir}/starts\nwhile :; do sleep 0.02; done\n`
   )
   places = {
     runDir: join(dir, "run"),
@@ -89,6 +89,25 @@ describe("the built-in service manager", () => {
     await run(services.stop("svc"))
     expect(lines("ends")).toEqual(["drained"])
     expect([isAlive(pid), await run(services.isActive("svc"))]).toEqual([false, false])
+  })
+
+  it("leaves nothing behind when the start is called off, at whatever moment", async () => {
+    for (const afterMs of [0, 30, 100, 200, 400]) {
+      await run(Effect.timeoutOption(services.start("svc"), afterMs))
+      if (await run(services.isActive("svc"))) await run(services.stop("svc")) // it was quicker
+      for (const pid of starts()) expect(isAlive(pid)).toBe(false)
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      expect(await run(services.isActive("svc"))).toBe(false)
+    }
+  })
+
+  it("stops a service whose runner was killed", async () => {
+    const pid = await started()
+    process.kill(runnerPid(), "SIGKILL")
+    await eventually(() => !existsSync(`/proc/${runnerPid()}`))
+    expect(isAlive(pid)).toBe(true)
+    await run(services.stop("svc"))
+    expect([isAlive(pid), lines("ends")]).toEqual([false, ["drained"]])
   })
 
   it("restarts it anew", async () => {

@@ -1,0 +1,36 @@
+/**
+ * A process that is remembered in a file, so that others can find it after whoever started it is gone.
+ *
+ * A process id alone may have gone to another program since; together with its start time it is the same one.
+ */
+import { readFileSync, writeFileSync } from "node:fs"
+
+export const recordProcess = (path: string, pid: number | undefined): void =>
+  writeFileSync(path, `${pid} ${startTime(pid)}\n`)
+
+/** The process of the file; undefined: there is none, or it has ended. */
+export const recordedProcess = (path: string): number | undefined => {
+  const [pid, started] = readText(path).trim().split(" ").map(Number)
+  return pid !== undefined && pid > 1 && started === startTime(pid) ? pid : undefined
+}
+
+/** Who started it; undefined: there is no such process. Field 4 of proc_pid_stat(5). */
+export const parentOf = (pid: number): number | undefined => {
+  const parent = Number(statFields(pid)[1])
+  return Number.isInteger(parent) ? parent : undefined
+}
+
+/** Clock ticks since boot, field 22 of proc_pid_stat(5); 0 when there is no such process. */
+const startTime = (pid: number | undefined): number => Number(statFields(pid)[19] ?? 0)
+
+/** From field 3 on: the name before it may hold anything, also brackets. */
+const statFields = (pid: number | undefined): ReadonlyArray<string> =>
+  (readText(`/proc/${pid}/stat`).split(") ").at(-1) ?? "").split(" ")
+
+const readText = (path: string): string => {
+  try {
+    return readFileSync(path, "utf8")
+  } catch {
+    return "" // not there: nothing is recorded, no such process
+  }
+}
