@@ -30,6 +30,23 @@ export interface BridgeStatus {
   }
 }
 
+/** A message that is not passed on, and why. */
+export type DroppedMessage = {
+  readonly direction: BridgeRule["direction"]
+  /** As it came in. */
+  readonly topic: string
+} & (
+  | {
+      readonly reason: "tooLarge"
+      /** Bytes. */
+      readonly size: number
+      readonly limit: number
+      /** The key of the setting the limit is from. */
+      readonly setting: string
+    }
+  | { readonly reason: "invalidTopic"; readonly target: string }
+)
+
 export type BridgeProtocol = LinkUserProtocol & {
   readonly Status: Ask<void, BridgeStatus>
 }

@@ -1,7 +1,8 @@
 /** The bridge between the local broker and the cloud: a relay for either direction, and the health of both links. */
 import { Clock, Effect } from "effect"
-import type { BridgeProtocol, BridgeRule, BridgeStatus, HealthProtocol } from "../../messages/bridge.ts"
-import type { LinkProtocol, MqttMessage, Received, Side } from "../../messages/mqtt.ts"
+import type { BridgeProtocol, BridgeRule, BridgeStatus, DroppedMessage, HealthProtocol } from "../../messages/bridge.ts"
+import { explainDropped } from "../../messages/explain/bridge.ts"
+import type { LinkProtocol, Received, Side } from "../../messages/mqtt.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { LoopGuard } from "./loop-guard.ts"
@@ -14,6 +15,8 @@ export interface BridgeOptions {
   readonly rules: ReadonlyArray<BridgeRule>
   /** The largest payload the cloud takes, in bytes. */
   readonly maxPayloadSize: number
+  /** The key of the setting it is from. */
+  readonly maxPayloadSetting: string
   /** How many messages of a direction are under way at once: the window of the links. */
   readonly window: number
 }
@@ -96,23 +99,31 @@ const accept = (bridge: Bridge, { side, delivery, message }: Received): Effect.E
     const topic = route(bridge.options.rules, direction, message.topic)
     if (topic === undefined) return yield* done
     if (bridge.guard.isEcho({ side, ...message }, yield* Clock.currentTimeMillis)) return yield* done
-    if (!fits(bridge.options, direction, { ...message, topic })) {
+    const dropped = unfit(bridge.options, direction, message, topic)
+    if (dropped !== undefined) {
       bridge.refused += 1
-      yield* sayDropped(direction, message.topic)
+      yield* sayDropped(dropped)
       return yield* done
     }
     yield* bridge.relays[direction].add({ delivery, origin: source.origin, message: { ...message, topic } })
   })
 
 /** A broker hangs up on what it does not take, and would be sent it again for ever. */
-const fits = ({ maxPayloadSize }: BridgeOptions, direction: Direction, { topic, payload }: MqttMessage): boolean =>
-  isTopic(topic) && (direction === "inbound" || payload.length <= maxPayloadSize)
+const unfit = (
+  { maxPayloadSize: limit, maxPayloadSetting: setting }: BridgeOptions,
+  direction: Direction,
+  { topic, payload }: Received["message"],
+  target: string
+): DroppedMessage | undefined => {
+  if (!isTopic(target)) return { direction, topic, reason: "invalidTopic", target }
+  const size = payload.length
+  return direction === "outbound" && size > limit
+    ? { direction, topic, reason: "tooLarge", size, limit, setting }
+    : undefined
+}
 
-const sayDropped = (direction: Direction, topic: string): Effect.Effect<void> =>
-  Effect.annotateLogs(
-    Effect.logWarning(`Dropping ${direction === "outbound" ? "cloud" : "local"}-bound message on topic ${topic}`),
-    { target: "MQTT bridge" }
-  )
+const sayDropped = (dropped: DroppedMessage): Effect.Effect<void> =>
+  Effect.annotateLogs(Effect.logWarning(explainDropped(dropped)), { target: "MQTT bridge" })
 
 const tellHealth = ({ sides, health }: Bridge): Effect.Effect<void> =>
   Effect.ignore(

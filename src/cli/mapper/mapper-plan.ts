@@ -48,7 +48,12 @@ export const planMapper = (settings: CloudSettings): Effect.Effect<MapperPlan, C
       localLink: yield* planLocalLink(settings, rules, bridgeHealth(bridgeTopics, "down")),
       cloudLink: yield* planCloudLink(settings, auth, deviceId, rules, voice),
       serviceLink: yield* planServiceLink(settings, identity),
-      bridge: { rules, maxPayloadSize: cloud.maxPayloadSize, window: bounds.window },
+      bridge: {
+        rules,
+        maxPayloadSize: cloud.maxPayloadSize,
+        maxPayloadSetting: `${cloud.prefix}.mapper.mqtt.max_payload_size`,
+        window: bounds.window
+      },
       health: { service: identity, bridge: bridgeTopics }
     }
   })

@@ -96,7 +96,12 @@ const startBridge: Effect.Effect<
     name: "bridge",
     mailbox: bridgeMailbox,
     behaviour: bridgeBehaviour(
-      { rules: rulesForAws("aws", "dev01"), maxPayloadSize: 100, window: 3 },
+      {
+        rules: rulesForAws("aws", "dev01"),
+        maxPayloadSize: 100,
+        maxPayloadSetting: "aws.mapper.mqtt.max_payload_size",
+        window: 3
+      },
       { local: local.ref, cloud: cloud.ref, health }
     )
   })

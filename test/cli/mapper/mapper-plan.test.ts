@@ -61,6 +61,7 @@ reset_window = "10m"
     expect(localLink.filters).toContain("c8y-prod/s/us/#")
     expect(cloudLink.target.keepalive).toBe(30)
     expect(bridge.maxPayloadSize).toBe(1000)
+    expect(bridge.maxPayloadSetting).toBe("c8y.mapper.mqtt.max_payload_size")
     expect(cloudLink.backOff).toEqual({ initialMs: 30_000, maximumMs: 120_000, resetAfterMs: 600_000 })
     expect(localLink.backOff.maximumMs).toBeLessThanOrEqual(15_000)
   })
