@@ -6,7 +6,7 @@
 import type { LocalBrokerSettings } from "../../messages/settings/resolved-settings.ts"
 
 export const tedgeMosquittoConf = (settings: LocalBrokerSettings): string =>
-  `${[...general, ...localListener(settings), ...externalListener(settings)].join("\n")}\n`
+  `${[...general, ...localListener(settings), ...externalListener(settings), ...outage].join("\n")}\n`
 
 /** A bridge file without a bridge. The second line is there until a check has shown that the connection works. */
 export const markerText = (state: "verified" | "unverified"): string =>
@@ -27,6 +27,13 @@ const general = [
   ...["error", "warning", "notice", "information", "subscribe", "unsubscribe"].map((type) => `log_type ${type}`),
   "message_size_limit 268435455"
 ]
+
+/**
+ * Ours, for the whole broker. It keeps 1,000 messages for a client that is away unless told otherwise, and drops the
+ * rest in silence: the bridge does not take messages while the cloud is away, so an outage would lose most of them.
+ * Whichever bound is reached first counts; together they keep a small device's memory from running out.
+ */
+const outage = ["max_queued_messages 100000", "max_queued_bytes 67108864"]
 
 const localListener = ({ bindPort, bindAddress }: LocalBrokerSettings): ReadonlyArray<string> => [
   `listener ${bindPort} ${bindAddress}`,

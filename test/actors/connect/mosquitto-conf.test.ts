@@ -19,13 +19,16 @@ const none: External = {
   keyFile: undefined
 }
 
+/** Mosquitto's own bound of 1,000 messages for a client loses the rest of a longer outage in silence. */
+const outage = ["max_queued_messages 100000", "max_queued_bytes 67108864"]
+
 const conf = (external: Partial<External> = {}): ReadonlyArray<string> => {
   const settings = { bindPort: 1884, bindAddress: "127.0.0.1", external: { ...none, ...external } }
   return tedgeMosquittoConf(settings as LocalBrokerSettings).split("\n")
 }
 
 describe("tedge-mosquitto.conf", () => {
-  it("is what thin-edge writes", () => {
+  it("is what thin-edge writes, and then what keeps messages through an outage", () => {
     expect(conf()).toEqual([
       "per_listener_settings true",
       "connection_messages true",
@@ -39,6 +42,7 @@ describe("tedge-mosquitto.conf", () => {
       "listener 1884 127.0.0.1",
       "allow_anonymous true",
       "require_certificate false",
+      ...outage,
       ""
     ])
   })
@@ -48,6 +52,7 @@ describe("tedge-mosquitto.conf", () => {
       "listener 8883",
       "allow_anonymous true",
       "require_certificate false",
+      ...outage,
       ""
     ])
   })
@@ -69,6 +74,7 @@ describe("tedge-mosquitto.conf", () => {
       "capath /ca",
       "certfile /cert",
       "keyfile /key",
+      ...outage,
       ""
     ])
   })
