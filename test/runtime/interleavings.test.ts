@@ -6,6 +6,7 @@
 import { Effect, Exit, Fiber, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { address, type Behaviour, child, start } from "../../src/runtime/actor.ts"
+import { RuntimeEvents } from "../../src/runtime/events.ts"
 import { Mailbox, type Overflow } from "../../src/runtime/mailbox.ts"
 import type { Ask, Tell } from "../../src/runtime/protocol.ts"
 import { Supervisor } from "../../src/runtime/supervisor.ts"
@@ -18,6 +19,9 @@ const below = (chance: Chance, limit: number): number => Math.floor(chance() * l
 
 const pick = <A>(chance: Chance, values: readonly [A, ...ReadonlyArray<A>]): A =>
   values[below(chance, values.length)] ?? values[0]
+
+/** With somebody who wants to hear of slow handlers: that takes a timer, and none may stay behind. */
+const watched = Effect.provideService(RuntimeEvents, { publish: () => undefined, slowAfterMs: 60_000 })
 
 type Sent = readonly [sender: number, serial: number]
 
@@ -110,7 +114,7 @@ describe("an ask, in whatever order things happen", () => {
 
   it.each([1, 3])("ends exactly once, with an answer that agrees with what was done (%i in flight)", (concurrent) => {
     for (const seed of seeds(runs))
-      interleaved(seed, turmoil(chanceFrom(seed + 1), concurrent), ({ exit, stillAsleep }) => {
+      interleaved(seed, watched(turmoil(chanceFrom(seed + 1), concurrent)), ({ exit, stillAsleep }) => {
         if (Exit.isFailure(exit)) throw exit.cause
         const { begun, outcomes } = exit.value
         expect(begun).toEqual([...new Set(begun)])
@@ -183,7 +187,7 @@ describe("an actor, in whatever order it is told and stopped", () => {
 
   it("handles everything it accepted, in order, and releases what it acquired", () => {
     for (const seed of seeds(runs))
-      interleaved(seed, drained(chanceFrom(seed + 1)), ({ exit, stillAsleep }) => {
+      interleaved(seed, watched(drained(chanceFrom(seed + 1))), ({ exit, stillAsleep }) => {
         if (Exit.isFailure(exit)) throw exit.cause
         const { accepted, seen, open } = exit.value
         expectInOrder(seen, accepted)
@@ -221,7 +225,7 @@ describe("an actor, in whatever order it is told and stopped", () => {
 
   it("is stopped with its family, however often they crashed, and nothing stays open", () => {
     for (const seed of seeds(runs))
-      interleaved(seed, shaken(chanceFrom(seed + 1)), ({ exit, stillAsleep }) => {
+      interleaved(seed, watched(shaken(chanceFrom(seed + 1))), ({ exit, stillAsleep }) => {
         if (Exit.isFailure(exit)) throw exit.cause
         const { open, most, graph } = exit.value
         expect(open.count).toBe(0)
