@@ -1,6 +1,8 @@
 /** What the signer may do wrong, when it is told to stop, and that it never holds up anybody else. */
+
 import { createSign, randomBytes } from "node:crypto"
 import { once } from "node:events"
+import { type AddressInfo, connect, createServer } from "node:net"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
 import { tlsAddon } from "../../src/platform/tls-addon.ts"
 import type { TlsSigner } from "../../src/platform/tls-client-signature.ts"
@@ -103,12 +105,20 @@ describe("a signature that is awaited", () => {
   })
 
   it("is called off when the server hangs up", async () => {
-    const impatient = await startTlsServer(pki, { handshakeTimeout: 200 })
     const { signer, wanted } = stuckSigner()
-    const failed = failureOf(connectTls(targetOf(pki, impatient.port), signer))
+    const road = createServer((near) => {
+      const far = connect(server.port, "127.0.0.1")
+      for (const end of [near, far]) end.on("error", () => undefined)
+      near.pipe(far).pipe(near)
+      near.on("close", () => far.destroy())
+      void wanted.then(() => near.resetAndDestroy())
+    })
+    await new Promise<void>((resolve) => road.listen(0, "127.0.0.1", resolve))
+    const { port } = road.address() as AddressInfo
+    const failed = failureOf(connectTls(targetOf(pki, port), signer))
     expect(await failed).toMatchObject({ code: "ECONNRESET", reason: "signing" })
     expect((await wanted).aborted).toBe(true)
-    await impatient.close()
+    road.close()
   })
 
   it("may come late without harm", async () => {
