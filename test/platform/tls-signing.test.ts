@@ -111,7 +111,7 @@ describe("a signature that is awaited", () => {
       for (const end of [near, far]) end.on("error", () => undefined)
       near.pipe(far).pipe(near)
       near.on("close", () => far.destroy())
-      void wanted.then(() => near.resetAndDestroy())
+      void wanted.then(() => near.end())
     })
     await new Promise<void>((resolve) => road.listen(0, "127.0.0.1", resolve))
     const { port } = road.address() as AddressInfo
