@@ -12,7 +12,11 @@ const message = Buffer.from("TLS 1.3, client CertificateVerify")
 const within = { within: "30 seconds" } as const
 
 /** One signature for each scheme; the answer says which of them verified. */
-const signs = async (bench: TokenBench, object: string, schemes: ReadonlyArray<SignatureScheme>): Promise<Outcome> => {
+export const signs = async (
+  bench: TokenBench,
+  object: string,
+  schemes: ReadonlyArray<SignatureScheme>
+): Promise<Outcome> => {
   const cryptoki = await bench.cryptoki()
   const uri = Result.getOrThrow(parsePkcs11Uri(`${bench.tokenUri};object=${object}`))
   const key = { uri, pin: Redacted.make(pin) }
