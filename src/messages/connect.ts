@@ -141,6 +141,8 @@ export type Note =
   | { readonly _tag: "OfflineSkipped"; readonly what: string }
   /** The check failed, and the mapper goes on trying. */
   | ({ readonly _tag: "LeftRunning" } & CloudSelector)
+  /** A failed reconnect was undone: the mapper that ran before runs again. */
+  | { readonly _tag: "OldConnectionBack"; readonly cloud: CloudName }
   | { readonly _tag: "CheckAttemptFailed"; readonly attempt: number; readonly of: number }
   | { readonly _tag: "BrokerNotOurs"; readonly port: number }
   | { readonly _tag: "TokenWaits"; readonly token: string }

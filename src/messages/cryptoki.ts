@@ -120,6 +120,7 @@ export type CryptokiProtocol = {
 /** Facts CryptokiActor tells to many. Log lines, health and the links' "try again now" come from them. */
 export type CryptokiEvent =
   | { readonly _tag: "TokenPlugged"; readonly token: string }
+  /** `reason`: the tag of the refusal that showed it. */
   | { readonly _tag: "TokenGone"; readonly token: string; readonly reason: string }
   | { readonly _tag: "SeveralTokensMatched"; readonly taken: string; readonly others: ReadonlyArray<string> }
   | { readonly _tag: "SeveralKeysMatched"; readonly taken: string; readonly others: ReadonlyArray<string> }
@@ -127,4 +128,5 @@ export type CryptokiEvent =
   /** The signature takes long: the token may wait for a touch. */
   | { readonly _tag: "TokenWaits"; readonly token: string; readonly forMs: number }
   | { readonly _tag: "HostReplaced"; readonly token: string; readonly reason: string }
-  | { readonly _tag: "PinLatched"; readonly token: string }
+  /** The PIN was refused. `isLocked`: and the token takes no other either. */
+  | { readonly _tag: "PinLatched"; readonly token: string; readonly isLocked?: true }

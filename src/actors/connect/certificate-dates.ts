@@ -9,19 +9,27 @@ export const certificateDates = (
   path: string,
   deviceId: string
 ): Effect.Effect<{ readonly notBefore: Date; readonly notAfter: Date }, CredentialUnusable> =>
-  Effect.try({ try: () => certificates(path), catch: (error) => unusable(path, error) }).pipe(
-    Effect.flatMap((all) => {
-      const leaf = all.find((one) => commonName(one) === deviceId) ?? all[0]
-      return leaf === undefined
-        ? Effect.fail(
-            new CredentialUnusable({ path, role: "certificate", reason: "malformed", detail: "no certificate in it" })
-          )
-        : Effect.succeed({ notBefore: new Date(leaf.validFrom), notAfter: new Date(leaf.validTo) })
-    })
+  Effect.try({ try: () => readFileSync(path, "utf8"), catch: (error) => unusable(path, error) }).pipe(
+    Effect.flatMap((text) =>
+      Effect.try({ try: () => certificates(text), catch: (error) => unusable(path, error) }).pipe(
+        Effect.flatMap((all) => {
+          const leaf = all.find((one) => commonName(one) === deviceId) ?? all[0]
+          return leaf === undefined
+            ? Effect.fail(noCertificate(path, text))
+            : Effect.succeed({ notBefore: new Date(leaf.validFrom), notAfter: new Date(leaf.validTo) })
+        })
+      )
+    )
   )
 
-const certificates = (path: string): ReadonlyArray<X509Certificate> =>
-  pemCertificates(readFileSync(path, "utf8")).map((der) => new X509Certificate(der))
+const certificates = (text: string): ReadonlyArray<X509Certificate> =>
+  pemCertificates(text).map((der) => new X509Certificate(der))
+
+/** 30 82: a DER sequence longer than 127 bytes, as it looks when read as text. */
+const noCertificate = (path: string, text: string): CredentialUnusable =>
+  text.startsWith("0\ufffd")
+    ? new CredentialUnusable({ path, role: "certificate", reason: "der", detail: "" })
+    : new CredentialUnusable({ path, role: "certificate", reason: "malformed", detail: "no certificate in it" })
 
 const commonName = (certificate: X509Certificate): string | undefined => /^CN=(.*)$/m.exec(certificate.subject)?.[1]
 

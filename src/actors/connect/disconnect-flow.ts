@@ -17,12 +17,21 @@ export const disconnectFlow = (
     const { cloud, services } = connection
     const path = markerPath(connection)
     const before = yield* readIfPresent(path)
+    // Undone last, when everything else is as it was.
+    yield* onFailure(sayWhatRuns(peers, connection))
     yield* onFailure(putBack(path, before))
     yield* step(peers.show, "Removing bridge config file", removeIfPresent(path))
     if (before === undefined)
       yield* peers.show({ _tag: "Noted", note: { _tag: "BridgeAlreadyRemoved", cloud: cloud.name } })
     else if (!isOnlyMarker(before) && (yield* services.isActive(broker))) yield* services.restart(broker)
     yield* disableMapper(peers, connection, { wasConnected: before !== undefined, onFailure })
+  })
+
+const sayWhatRuns = (peers: ConnectPeers, connection: Connection): Effect.Effect<void, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const { cloud, services } = connection
+    if (yield* services.isActive(mapperService(connection)))
+      yield* peers.show({ _tag: "Noted", note: { _tag: "OldConnectionBack", cloud: cloud.name } })
   })
 
 const disableMapper = (

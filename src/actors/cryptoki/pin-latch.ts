@@ -53,7 +53,7 @@ export interface PinLatch {
 export const makePinLatch = (
   store: LatchStore,
   configured: () => Redacted.Redacted<string> | undefined,
-  latched: (token: LatchedToken) => Effect.Effect<void>
+  latched: (token: LatchedToken, reason: PinRejected["reason"]) => Effect.Effect<void>
 ): PinLatch => ({
   guard: (token, pin, login) =>
     underLock(
@@ -77,7 +77,7 @@ export const makePinLatch = (
         if (fault._tag !== "CallRefused") return yield* fault
         const refusal = yield* settle(store, token, fault, { before, tried, attempt })
         if (refusal === undefined) return yield* fault
-        yield* latched(token)
+        yield* latched(token, refusal.reason)
         return yield* refusal
       })
     ),

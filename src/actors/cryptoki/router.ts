@@ -42,7 +42,12 @@ export const makeRouter = (
   Effect.gen(function* () {
     const { publish } = deps
     const store = latchStore({ directory: settings.latchDirectory, group: settings.latchGroup })
-    const latch = makePinLatch(store, () => settings.defaultPin, ({ name }) => publish({ _tag: "PinLatched", token: name }))
+    const latch = makePinLatch(
+      store,
+      () => settings.defaultPin,
+      ({ name }, reason) =>
+        publish({ _tag: "PinLatched", token: name, ...(reason === "locked" && { isLocked: true as const }) })
+    )
     const tools = { settings, latch, publish }
     const hosts = yield* makeHosts(settings, deps.startHost)
     const listing = yield* makeListing({ settings, hosts, task })

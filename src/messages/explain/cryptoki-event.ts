@@ -25,9 +25,11 @@ export const explainCryptokiEvent = (event: CryptokiEvent): LogText => {
         text: `no PIN is configured: the one of the setup guide is tried with token '${event.token}'; set yours: tedge config set device.cryptoki.pin <PIN>`
       }
     case "PinLatched":
-      return { level: "warn", text: `token '${event.token}' refused its PIN: the PIN is not tried again` }
+      return event.isLocked
+        ? { level: "warn", text: `the user PIN of token '${event.token}' is locked` }
+        : { level: "warn", text: `token '${event.token}' refused its PIN: the PIN is not tried again` }
     case "TokenGone":
-      return { level: "warn", text: `token '${event.token}' is gone: ${quoted(event.reason)}` }
+      return { level: "warn", text: `token '${event.token}' is gone; tedge goes on by itself when it is back` }
     case "TokenPlugged":
       return { level: "info", text: `token '${event.token}' is there` }
     case "TokenWaits":

@@ -109,8 +109,8 @@ const explainTls = (failure: TlsFailed): Explanation => {
       return { error: `${host} and this device have no TLS version in common${inBrackets(failure.detail)}` }
     case "signatureMismatch":
       return {
-        error: "the token's signature does not fit the device certificate; nothing was sent",
-        hint: "the certificate belongs to another key: check device.cert_path and device.key_uri"
+        error: "the token's signature does not verify with the key of the device certificate; it was not sent",
+        hint: "if certificate and key belong together, the token or its module is at fault: tedge hsm doctor"
       }
     case "notTls":
       return {
@@ -128,7 +128,10 @@ const explainCredential = (failure: CredentialUnusable): Explanation => {
     case "missing":
       return {
         error: `${what} does not exist`,
-        ...(failure.role === "certificate" && { hint: "make one with `tedge cert create`, or set device.cert_path" })
+        ...(failure.role === "certificate" && { hint: "make one with `tedge cert create`, or set device.cert_path" }),
+        ...(failure.role === "key" && {
+          hint: "if the key is in a token: tedge config set device.cryptoki.mode module; otherwise set device.key_path"
+        })
       }
     case "noPermission":
       return { error: `${what} may not be read by this user`, hint: `check: ls -l '${failure.path}'` }

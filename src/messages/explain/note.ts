@@ -17,6 +17,10 @@ export const explainNote = (note: Note): NoteText => {
       return plain(`Connection check to ${note.cloud} cloud is successful.`)
     case "OfflineSkipped":
       return plain(`Offline mode. Skipping ${note.what}.`)
+    case "OldConnectionBack":
+      return info(
+        `it was undone: the mapper for ${displayName[note.cloud]} runs again, with the settings as they are now`
+      )
     case "CheckAttemptFailed":
       return plain(`Connection test failed, attempt ${note.attempt} of ${note.of}`)
     case "BrokerNotOurs":

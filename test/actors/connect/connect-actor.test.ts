@@ -1,4 +1,5 @@
 /** The commands of ConnectActor: what is done, in which order, and what a failed step leaves behind. */
+import { X509Certificate } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { Cause, Effect, Exit, Fiber } from "effect"
@@ -384,6 +385,14 @@ describe("connect, before it changes anything", () => {
     expectUntouched()
   })
 
+  it("tells a certificate in DER form from one that is none", async () => {
+    const path = join(tempDir(), "device.der")
+    writeFileSync(path, new X509Certificate(readFileSync(pki.deviceCertFile)).raw)
+    bench = makeBench(tempDir(), path)
+    expect(await run(connect)).toMatchObject({ _tag: "CredentialUnusable", reason: "der", path })
+    expectUntouched()
+  })
+
   it("refuses without a service manager", async () => {
     bench.world.serviceManagerMissing = true
     expect((await run(connect))?._tag).toBe("ServiceManagerUnavailable")
@@ -465,6 +474,13 @@ describe("reconnect", () => {
     expect((await run(reconnect))?._tag).toBe("DialFailed")
     expect(bench.marker()).toBe("# This file is left empty as the built-in bridge is enabled\n")
     expect([bench.active.has("tedge-mapper-c8y"), bench.enabled.has("tedge-mapper-c8y")]).toEqual([true, true])
+    expect(lines().at(-1)).toBe("note OldConnectionBack")
+  })
+
+  it("says nothing of an old connection when there was none", async () => {
+    bench.world.cloudRefuses = portClosed
+    await run(reconnect)
+    expect(lines()).not.toContain("note OldConnectionBack")
   })
 })
 

@@ -141,10 +141,14 @@ describe("what a token says to a PIN", () => {
   ] as const)("%s is told as it is, and the PIN is not tried again", (code, first, later) =>
     run(
       Effect.gen(function* () {
-        const { sign, script } = yield* startScripted()
+        const { sign, script, events } = yield* startScripted()
         script.set({ C_Login: { code } })
         expect(yield* Effect.flip(sign({}))).toMatchObject({ _tag: "PinRejected", reason: first })
         expect(yield* Effect.flip(sign({}))).toMatchObject({ _tag: "PinRejected", reason: later })
+        const latched = events.filter(({ _tag }) => _tag === "PinLatched")
+        expect(latched).toEqual([
+          { _tag: "PinLatched", token: "my-token", ...(first === "locked" && { isLocked: true }) }
+        ])
         expect(script.calls("C_Login")).toBe(1)
       })
     )
