@@ -11,7 +11,7 @@ import { join } from "node:path"
 import { Data, Deferred, Effect, type Scope } from "effect"
 import { ModuleNotLoaded } from "../../messages/token-refusals.ts"
 import { hostEnvironment } from "./host-environment.ts"
-import { encodeFrame, frameReader } from "./host-frames.ts"
+import { frameReader, frameWriter } from "./host-frames.ts"
 import type { HostReply, HostRequestName, HostRequests, LibraryFacts } from "./host-protocol.ts"
 import { type ModuleWords, moduleWords } from "./module-words.ts"
 
@@ -77,6 +77,7 @@ interface Pending {
 interface HostProcess {
   readonly child: ChildProcess
   readonly pipe: Socket
+  readonly send: (request: unknown) => void
   readonly words: ModuleWords
   readonly pending: Map<number, Pending>
   readonly exited: Deferred.Deferred<void>
@@ -96,6 +97,7 @@ const spawnHost = ({ environment }: HostSettings): HostProcess => {
   const host: HostProcess = {
     child,
     pipe,
+    send: frameWriter((bytes) => pipe.write(bytes)),
     words: moduleWords(),
     pending: new Map(),
     exited: Deferred.makeUnsafe(),
@@ -179,7 +181,7 @@ const caller =
       const call = host.lastCall
       host.pending.set(call, { name, done })
       hideSecrets(host.words, asked)
-      host.pipe.write(encodeFrame({ call, name, asked }))
+      host.send({ call, name, asked })
       yield* Effect.forkIn(watch(host, call, name, done, limitMs), scope)
       // The host is this program in this version: the answer has the type of its request.
       return (yield* Deferred.await(done)) as HostRequests[Name]["answer"]

@@ -54,5 +54,11 @@ export const pinMark = (pin: Redacted.Redacted<string>): PinMark => {
   const key = randomBytes(32)
   const digest = (of: Redacted.Redacted<string>) => createHmac("sha256", key).update(Redacted.value(of)).digest()
   const mark = digest(pin)
-  return (other) => timingSafeEqual(mark, digest(other))
+  // The service's own PIN comes with each request, and is the same value each time.
+  const known = new WeakSet<Redacted.Redacted<string>>([pin])
+  return (other) => {
+    const isSame = known.has(other) || timingSafeEqual(mark, digest(other))
+    if (isSame) known.add(other)
+    return isSame
+  }
 }

@@ -7,7 +7,7 @@
  */
 import { Socket } from "node:net"
 import { endWithParent } from "../../platform/unix-addon.ts"
-import { encodeFrame, frameReader } from "./host-frames.ts"
+import { frameReader, frameWriter } from "./host-frames.ts"
 import type { HostRequest } from "./host-protocol.ts"
 import { type HostState, reply } from "./host-requests.ts"
 
@@ -18,18 +18,22 @@ const main = (): void => {
   const inFlight = new Set<Promise<void>>()
   const pipe = new Socket({ fd: 3, readable: true, writable: true })
   const read = frameReader()
+  const send = frameWriter((bytes) => pipe.write(bytes))
   const end = () => {
-    void Promise.allSettled(inFlight).then(() => {
-      finalize(state)
-      process.exit(0)
-    })
+    void Promise.allSettled(inFlight).then(() =>
+      // Behind the answers that are on their way out.
+      setImmediate(() => {
+        finalize(state)
+        process.exit(0)
+      })
+    )
   }
   pipe.on("data", (chunk) => {
     for (const value of read(chunk)) {
       // The parent is the same program: what it frames is a request.
       const done = reply(state, value as HostRequest).then((answer) => {
         inFlight.delete(done)
-        pipe.write(encodeFrame(answer))
+        send(answer)
       })
       inFlight.add(done)
     }
