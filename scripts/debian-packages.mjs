@@ -55,7 +55,10 @@ const packages = [
   { name: "libtss2-tcti-tabrmd0", for: "tests", present: library("libtss2-tcti-tabrmd.so.0") },
   { name: "dbus-daemon", for: "tests", present: command("dbus-daemon") },
   { name: "p11-kit", for: "tests", present: command("p11-kit") },
-  { name: "p11-kit-modules", for: "tests", present: library("pkcs11/p11-kit-client.so") }
+  { name: "p11-kit-modules", for: "tests", present: library("pkcs11/p11-kit-client.so") },
+  { name: "pcscd", for: "tests", present: command("pcscd") },
+  { name: "vsmartcard-vpcd", for: "tests", present: () => existsSync("/usr/lib/pcsc/drivers/serial/libifdvpcd.so") },
+  { name: "opensc-pkcs11", for: "tests", present: library("opensc-pkcs11.so") }
 ]
 
 /** Names of the packages that are missing for `demo` or for `tests`. */

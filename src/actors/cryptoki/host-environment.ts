@@ -16,4 +16,15 @@ const allowed = (name: string): boolean =>
 const names = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "SOFTHSM2_CONF"]
 
 /** tpm2-pkcs11 and its TSS, p11-kit, OpenSC, YubiKey; SCRIPTED_ and FAULTY_ steer the modules of the tests. */
-const prefixes = ["LC_", "TPM2_PKCS11_", "TSS2_", "P11_KIT_", "PKCS11_", "OPENSC_", "YKCS11_", "SCRIPTED_", "FAULTY_"]
+const prefixes = [
+  "LC_",
+  "TPM2_PKCS11_",
+  "TSS2_",
+  "P11_KIT_",
+  "PKCS11_",
+  "OPENSC_",
+  "YKCS11_",
+  "PCSCLITE_",
+  "SCRIPTED_",
+  "FAULTY_"
+]
