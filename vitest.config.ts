@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config"
 /** pcscd and its virtual reader run for root only. */
 const needsRoot = ["test/tokens/smart-card.token.test.ts"]
 const isRoot = process.getuid?.() === 0
-if (!isRoot) console.warn(`not run without root: ${needsRoot.join(", ")}`)
+if (!isRoot) process.stderr.write(`not run without root: ${needsRoot.join(", ")}\n`)
 
 export default defineConfig({
   define: { __VERSION__: JSON.stringify("0.0.0-test") },
