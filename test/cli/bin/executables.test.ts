@@ -63,6 +63,25 @@ describe("tedge", () => {
     expect(tedge("config", "get", "device.nope")).toMatchObject({ status: 2, stdout: "" })
   })
 
+  it.each([
+    [["config", "set", "device.cryptoki.pin", "777777"]],
+    [["config", "set", "c8y.profiles.prod.device.key_pin", "777777"]],
+    [["config", "set", "device.key_uri", "pkcs11:token=a?pin-value=777777"]],
+    [["config", "set", "proxy.password", "777777"]],
+    [["hsm", "change-pin", "--new-pin", "777777"]],
+    [["cert", "upload", "c8y", "--password=777777"]]
+  ])("takes secrets off the command line before anything large is loaded: %s", (args) => {
+    const probing = join(dir, "probing")
+    cpSync(join(home, "bin"), join(probing, "bin"), { recursive: true })
+    mkdirSync(join(probing, "dist"), { recursive: true })
+    cpSync(join(home, "dist", "unix.node"), join(probing, "dist", "unix.node"))
+    const probe = 'process.stdout.write(require("node:fs").readFileSync("/proc/self/cmdline"))'
+    writeFileSync(join(probing, "dist", "tedge.cjs"), probe)
+    const { stdout } = run(join(probing, "bin", "tedge"), args)
+    expect(stdout).toContain(args[0])
+    expect(stdout).not.toContain("777777")
+  })
+
   it("sets what it gets", () => {
     expect(tedge("config", "set", "device.type", "a type")).toMatchObject({ status: 0, stdout: "", stderr: "" })
     expect(tedge("config", "get", "device.type").stdout).toBe("a type\n")
