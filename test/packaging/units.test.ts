@@ -1,6 +1,6 @@
 /** The systemd units, judged by systemd-analyze. They were not run under a systemd that is PID 1. */
 import { spawnSync } from "node:child_process"
-import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { tempDir } from "../support/temp-dir.ts"
@@ -41,5 +41,34 @@ describe("the systemd units", () => {
     const text = readFileSync(join(folder, "tedge-p11-server.service"), "utf8")
     expect(text).toMatch(/^User=tedge$/m)
     expect(text).not.toMatch(/^MemoryDenyWriteExecute=/m)
+  })
+
+  it("are told that the service is ready, and how to make it read its settings again", () => {
+    const text = readFileSync(join(folder, "tedge-p11-server.service"), "utf8")
+    expect(text).toMatch(/^Type=notify$/m)
+    expect(text).toMatch(/^ExecReload=\/bin\/kill -HUP \$MAINPID$/m)
+    expect(text).toMatch(/^KillMode=mixed$/m)
+    // The drain (20 s) and the end of the token hosts come before systemd's patience ends.
+    expect(Number(/^TimeoutStopSec=(\d+)$/m.exec(text)?.[1])).toBeGreaterThanOrEqual(30)
+  })
+
+  it("let all services share what is known of refused PINs", () => {
+    for (const unit of units.filter((file) => file.endsWith(".service")))
+      expect(readFileSync(join(folder, unit), "utf8"), unit).toMatch(/^RuntimeDirectory=.*\btedge-pin-latch$/m)
+  })
+
+  it("can be extended by each of the drop-ins", () => {
+    const dropIns = join(folder, "tedge-p11-server.service.d")
+    for (const file of readdirSync(dropIns)) {
+      const dir = copied()
+      const place = join(dir, "tedge-p11-server.service.d")
+      mkdirSync(place)
+      copyFileSync(join(dropIns, file), join(place, file.replace(".example", "")))
+      const done = analyze(["verify", join(dir, "tedge-p11-server.service")])
+      expect(
+        done.stderr.split("\n").filter((line) => line.includes(file.replace(".example", ""))),
+        file
+      ).toEqual([])
+    }
   })
 })
