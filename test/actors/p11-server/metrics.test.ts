@@ -59,7 +59,7 @@ describe("the metrics", () => {
       fc.property(fc.array(fc.string({ unit: "binary" }), { minLength: 260, maxLength: 300 }), (names) => {
         const metrics = new Metrics()
         for (const name of names) {
-          metrics.record(served(`pkcs11:token=${encodeURIComponent(name.toWellFormed())}`))
+          metrics.record(served(`pkcs11:token=${encodeURIComponent(Buffer.from(name).toString())}`))
           metrics.recordToken({ _tag: "TokenGone", token: name, reason: "" })
         }
         const lines = metrics.text(now).trimEnd().split("\n")
