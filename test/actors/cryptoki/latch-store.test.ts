@@ -11,7 +11,11 @@ import { tempDir } from "../../support/temp-dir.ts"
 const token = { identity: "t", name: "t", uri: "pkcs11:token=t" }
 const refused = Effect.fail(new CallRefused({ call: "C_Login", code: 0xa0, detail: "" }))
 const guardOf = (directory: string, group?: number) => {
-  const latch = makePinLatch(latchStore({ directory, group }), () => undefined, () => Effect.void)
+  const latch = makePinLatch(
+    latchStore({ directory, group }),
+    () => undefined,
+    () => Effect.void
+  )
   return (pin: string) => Effect.runPromise(Effect.flip(latch.guard(token, Redacted.make(pin), refused)))
 }
 

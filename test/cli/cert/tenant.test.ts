@@ -269,7 +269,7 @@ describe("tedge cert upload c8y", () => {
   it("asks for what was not given, and takes it from the environment first", async () => {
     await withCertificate()
     const typed = await device.tedge(["cert", "upload", "c8y"], `${tenantUser.user}\n${tenantUser.password}\n`)
-    expect([typed.code, typed.stderr]).toEqual([0, expect.stringContaining("Enter username: Enter password: ")])
+    expect([typed.code, typed.stderr]).toEqual([0, expect.stringContaining("Enter username: \nEnter password: ")])
     const nobody = await device.tedge(["cert", "upload", "c8y", "--user", "operator"])
     expect([nobody.code, nobody.stderr]).toEqual([1, expect.stringContaining("use --password")])
     const environment = { C8Y_USER: tenantUser.user, C8Y_PASSWORD: tenantUser.password }
