@@ -74,6 +74,7 @@ const refuseUnwritable = (path: string): Effect.Effect<void, FileNotWritten> =>
   Effect.try({
     try: () => {
       if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" })
+      if (!statSync(dirname(path)).isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" })
       accessSync(dirname(path), constants.W_OK)
     },
     catch: (cause) => new FileNotWritten({ path, code: (cause as NodeJS.ErrnoException).code ?? "unknown" })
