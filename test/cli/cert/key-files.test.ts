@@ -38,6 +38,7 @@ describe("tedge cert create", () => {
     expect(done.stdout).toMatch(/^Certificate: {3}\S+\nSubject: {7}CN=dev, O=Thin Edge, OU=Device\nIssuer:/)
   })
 
+  // Only root can give a file away.
   it.skipIf(process.getuid?.() !== 0)("belongs to the user of system.toml, whose services read it", async () => {
     writeFileSync(join(device.configDir, "system.toml"), 'user = "daemon"\ngroup = "daemon"\n')
     await create()
