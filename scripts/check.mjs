@@ -6,13 +6,14 @@
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { dirname, join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
+import { stripVTControlCharacters } from "node:util"
 import { run } from "./lib/run.mjs"
 import { SetupFailed, setup } from "./setup.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
-const tests = { passed: 0, failed: 0 }
+const tests = { passed: 0, failed: 0, reasons: [] }
 
 /** Each part answers undefined, or why it failed. `alone` is the command that runs it by itself. */
 const parts = {
@@ -40,7 +41,7 @@ const main = async (names) => {
     if (failure !== undefined) summary.push(`                 ${failure}; alone: ${alone}`)
     if (failure !== undefined && (name !== "tests" || tests.failed === 0)) tests.failed += 1
   }
-  console.log(`\n${summary.join("\n")}\n`)
+  console.log(`\n${[...summary, ...tests.reasons].join("\n")}\n`)
 }
 
 const ours = { cwd: root, show: true, env: { ...process.env, CI: "true" } }
@@ -62,8 +63,9 @@ const runTests = async () => {
     const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`]
     const failure = await tool("vitest/vitest.mjs", "run", ...reporters)
     if (!existsSync(report)) return failure ?? "vitest wrote no report"
-    const { numPassedTests, numFailedTests, numTotalTests } = JSON.parse(readFileSync(report, "utf8"))
+    const { numPassedTests, numFailedTests, numTotalTests, testResults } = JSON.parse(readFileSync(report, "utf8"))
     tests.passed += numPassedTests
+    tests.reasons.push(...testResults.flatMap(reasons))
     tests.failed += numFailedTests
     const skipped = numTotalTests - numPassedTests - numFailedTests
     if (skipped > 0) return `${skipped} tests were skipped`
@@ -72,6 +74,18 @@ const runTests = async () => {
     rmSync(dir, { recursive: true, force: true })
   }
 }
+
+/** One line for each failed test of a file, or for the file that could not be run: what a log's last lines must tell. */
+const reasons = ({ name, message, assertionResults }) => {
+  const file = relative(root, name)
+  const failed = assertionResults.filter(({ status }) => status === "failed")
+  if (failed.length === 0) return message ? [`${file}: ${firstLines(message)}`] : []
+  return failed.map(
+    ({ fullName, failureMessages }) => `${file}: ${fullName}: ${firstLines(failureMessages.join("\n"))}`
+  )
+}
+
+const firstLines = (text) => stripVTControlCharacters(text).split("\n").slice(0, 6).join(" | ").slice(0, 400)
 
 /** A registry that cannot be asked is not the fault of this change. */
 const audit = async () => {
