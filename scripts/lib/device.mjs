@@ -8,7 +8,7 @@ import { userInfo } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { startFakeCloud } from "./fake-cloud.mjs"
-import { freePort } from "./free-port.mjs"
+import { startOnFreePort } from "./free-port.mjs"
 import { startMosquitto } from "./mosquitto.mjs"
 import { run } from "./run.mjs"
 import { createSoftToken } from "./soft-token.mjs"
@@ -29,9 +29,11 @@ export const createTokenAndCertificate = async ({ dir, deviceId, pin, trace }) =
 
 /** A broker for the device itself: no TLS, this machine only. */
 export const startLocalBroker = async ({ dir, trace }) => {
-  const port = await freePort()
-  const config = ["per_listener_settings true", `listener ${port} 127.0.0.1`, "allow_anonymous true"]
-  return { port, ...(await startMosquitto({ dir: join(dir, "local-broker"), config, readyWhen: port, trace })) }
+  const { port, started } = await startOnFreePort((port) => {
+    const config = ["per_listener_settings true", `listener ${port} 127.0.0.1`, "allow_anonymous true"]
+    return startMosquitto({ dir: join(dir, "local-broker"), config, readyWhen: port, trace })
+  })
+  return { port, ...started }
 }
 
 /** The lines of the guide, step 2 and 3: [key, value]. */

@@ -9,7 +9,7 @@ import { mkdirSync } from "node:fs"
 import { connect as connectSocket } from "node:net"
 import { join } from "node:path"
 import mqtt from "mqtt"
-import { freePort } from "./free-port.mjs"
+import { startOnFreePort } from "./free-port.mjs"
 import { startMosquitto } from "./mosquitto.mjs"
 
 /** `ca`: as from createTestCa. `dir` is created. */
@@ -19,7 +19,8 @@ export const startFakeCloud = async ({ dir, ca, trace }) => {
   const socketPath = join(dir, "responder.sock")
   let trusted = ca.certificate
   const configOn = (port) => cloudConfig(port, socketPath, server, trusted)
-  let { broker, port } = await startOnFreePort({ dir, configOn, readyWhen: socketPath, trace })
+  const launch = (port) => startMosquitto({ dir, config: configOn(port), readyWhen: socketPath, trace })
+  let { started: broker, port } = await startOnFreePort(launch)
   const responder = await startResponder(socketPath)
   const start = async () => {
     broker = await startMosquitto({ dir, config: configOn(port), readyWhen: socketPath })
@@ -68,18 +69,6 @@ const cloudConfig = (port, socketPath, server, trustedCa) => [
   "require_certificate true",
   "use_identity_as_username true"
 ]
-
-/** Somebody else may take the port between finding and using it. */
-const startOnFreePort = async ({ configOn, ...options }, tries = 3) => {
-  const port = await freePort()
-  try {
-    return { port, broker: await startMosquitto({ ...options, config: configOn(port) }) }
-  } catch (error) {
-    if (tries > 1 && String(error).includes("Address already in use"))
-      return startOnFreePort({ configOn, ...options }, tries - 1)
-    throw error
-  }
-}
 
 /** What the tenant does when nothing else is asked of it. */
 const goodManners = {

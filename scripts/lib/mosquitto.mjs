@@ -9,7 +9,7 @@ import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { find } from "./run.mjs"
 
-const startLimitMs = 10_000
+const startLimitMs = 30_000
 
 /**
  * `config`: the lines of mosquitto.conf. `readyWhen`: a port, or the path of a UNIX socket, that must answer.
@@ -44,7 +44,8 @@ export const startMosquitto = async ({ dir, config, readyWhen, trace = () => und
     child.once("exit", (code, signal) => finish(`ended with ${signal ?? `exit code ${code}`}`))
   })
   const deadline = Date.now() + startLimitMs
-  while (!(await answers(readyWhen))) {
+  // Its own word first: on a port that somebody else took it is not our broker that answers.
+  while (!(/ running$/m.test(log) && (await answers(readyWhen)))) {
     if (!ended && Date.now() < deadline) {
       await Promise.race([delay(20), end])
       continue

@@ -6,10 +6,10 @@
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { onTestFinished } from "vitest"
+import { freePort } from "./free-port.ts"
 
 export interface BrokerOptions {
   readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly caFile: string }
@@ -157,13 +157,3 @@ const configuration = (dir: string, port: number, { tls, requireCertificate, per
     ...(lines ?? []),
     ""
   ].join("\n")
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once("error", reject)
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
-    })
-  })

@@ -84,7 +84,6 @@ const startTpm = async (dir: string, running: Array<ChildProcess>) => {
     running.push(child)
     return child
   }
-  const port = await freePortPair()
   const bus = join(dir, "bus")
   const env = {
     DBUS_SESSION_BUS_ADDRESS: `unix:path=${bus}`,
@@ -94,10 +93,8 @@ const startTpm = async (dir: string, running: Array<ChildProcess>) => {
   for (const folder of ["state", "store"]) mkdirSync(join(dir, folder))
   writeFileSync(join(dir, "bus.conf"), busConfiguration(bus))
   start("dbus-daemon", `--config-file=${join(dir, "bus.conf")}`, "--nofork")
-  const socket = (kind: string, at: number) => [`--${kind}`, `type=tcp,port=${at},bindaddr=127.0.0.1`]
-  const state = ["--tpmstate", `dir=${join(dir, "state")}`, "--flags", "not-need-init,startup-clear"]
-  const swtpm = start("swtpm", "socket", "--tpm2", ...socket("server", port), ...socket("ctrl", port + 1), ...state)
-  await until("dbus-daemon and swtpm", () => existsSync(bus) && isListening(port) && isListening(port + 1))
+  await until("dbus-daemon", () => existsSync(bus))
+  const { swtpm, port } = await startSwtpm(join(dir, "state"), start)
   const user = process.getuid?.() === 0 ? ["--allow-root"] : []
   start("tpm2-abrmd", ...user, "--session", `--tcti=swtpm:host=127.0.0.1,port=${port}`)
   const module = { modulePath: tpmModulePath(), env, where: [] }
@@ -120,13 +117,27 @@ const busConfiguration = (path: string): string => `<!DOCTYPE busconfig PUBLIC
 </busconfig>
 `
 
-/** swtpm's commands go to one port and its control channel is the next one. */
-const freePortPair = async (): Promise<number> => {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 20_000)
-    if (!isListening(port) && !isListening(port + 1)) return port
+/**
+ * swtpm's commands go to one port and its control channel is the next one. A port that looks free may be taken before
+ * swtpm binds it, or be kept by a connection that has just ended: swtpm gives up then, and gets another pair.
+ */
+const startSwtpm = async (state: string, start: (program: string, ...args: ReadonlyArray<string>) => ChildProcess) => {
+  for (let tries = 0; tries < 10; tries++) {
+    const port = lowestPort + Math.floor(Math.random() * (ephemeralPorts - lowestPort - 1))
+    if (isListening(port) || isListening(port + 1)) continue
+    const socket = (kind: string, at: number) => [`--${kind}`, `type=tcp,port=${at},bindaddr=127.0.0.1`]
+    const where = ["--tpmstate", `dir=${state}`, "--flags", "not-need-init,startup-clear"]
+    const swtpm = start("swtpm", "socket", "--tpm2", ...socket("server", port), ...socket("ctrl", port + 1), ...where)
+    const hasEnded = () => swtpm.exitCode !== null || swtpm.signalCode !== null || swtpm.pid === undefined
+    await until("swtpm", () => hasEnded() || (isListening(port) && isListening(port + 1)))
+    if (!hasEnded()) return { swtpm, port }
   }
+  throw new Error("swtpm ended at once, ten times; is it installed?")
 }
+
+/** Below the ports that Linux gives to outgoing connections. */
+const ephemeralPorts = 32_768
+const lowestPort = 20_000
 
 /** Looked up, not tried: swtpm ends with its first connection. */
 const isListening = (port: number): boolean =>
@@ -136,7 +147,7 @@ const isListening = (port: number): boolean =>
 
 const until = async (what: string, isReady: () => boolean): Promise<void> => {
   for (const startedAt = Date.now(); !isReady(); await pause(20))
-    if (Date.now() - startedAt > 10_000) throw new Error(`${what} did not start within 10 s; are they installed?`)
+    if (Date.now() - startedAt > 30_000) throw new Error(`${what} did not start within 30 s; are they installed?`)
 }
 
 const succeeds = (work: () => boolean): boolean => {

@@ -50,9 +50,9 @@ export const virtualCard = async (options: PivCardOptions): Promise<VirtualCard>
     removeTempDir(dir)
   }
   for (const startedAt = Date.now(); !existsSync(pcscdSocket) || sockets.size < servers.length; await pause(20))
-    if (Date.now() - startedAt > 10_000) {
+    if (Date.now() - startedAt > 30_000) {
       await cleanup()
-      throw new Error("pcscd did not start within 10 s")
+      throw new Error("pcscd did not start within 30 s")
     }
   return { modulePath: here(modulePaths), env: { OPENSC_CONF: join(dir, "opensc.conf") }, cleanup }
 }
@@ -63,7 +63,7 @@ const pairOfReaders = async (
   card: Card
 ): Promise<{ readonly port: number; readonly servers: ReadonlyArray<Server> }> => {
   for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 20_000)
+    const port = 20_000 + Math.floor(Math.random() * 12_000)
     const first = await listen(port, card).catch(() => undefined)
     const second = await listen(port + 1, () => Buffer.of(0x6d, 0)).catch(() => undefined)
     if (first && second) return { port, servers: [first, second] }
