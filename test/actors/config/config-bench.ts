@@ -13,7 +13,7 @@ export type Use<A, E> = (config: ActorRef<ConfigProtocol>) => Effect.Effect<A, E
 
 type Variables = Readonly<Record<string, string>>
 
-export const within = { within: "5 seconds" } as const
+export const within = { within: "30 seconds" } as const
 
 export const get =
   (key: string, profile?: string): Use<Gotten, unknown> =>

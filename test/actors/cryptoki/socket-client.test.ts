@@ -76,7 +76,7 @@ const pin = Redacted.make("123456")
 const key = { uri: { token: "t", pinValue: Redacted.make("9876") }, pin }
 const signature = Uint8Array.of(1, 2, 3)
 const sign = ({ cryptoki }: Kit, scheme?: "ecdsa_secp256r1_sha256" | "rsa_pss_rsae_sha512") =>
-  cryptoki.ask("Sign", { key, scheme, message: Uint8Array.of(7) }, { within: "5 seconds" })
+  cryptoki.ask("Sign", { key, scheme, message: Uint8Array.of(7) }, { within: "30 seconds" })
 const refusalOf = (kit: Kit) => Effect.flip(sign(kit))
 
 describe("socket mode", () => {
@@ -122,7 +122,7 @@ describe("socket mode", () => {
       (kit) =>
         Effect.gen(function* () {
           const offered = ["rsa_pss_rsae_sha512", "rsa_pss_rsae_sha256"] as const
-          const chosen = kit.cryptoki.ask("ChooseScheme", { offered, key }, { within: "5 seconds" })
+          const chosen = kit.cryptoki.ask("ChooseScheme", { offered, key }, { within: "30 seconds" })
           expect(yield* Effect.flip(chosen)).toMatchObject({ _tag: "SigningServiceGarbled" })
           expect(kit.asked[1]).toMatchObject({ offered: [0x0804] })
         })
@@ -183,7 +183,7 @@ describe("socket mode", () => {
   it("answers a ping itself while the service is silent", () =>
     against(
       () => undefined,
-      (kit) => kit.cryptoki.ask("Ping", undefined, { within: "1 second" })
+      (kit) => kit.cryptoki.ask("Ping", undefined, { within: "30 seconds" })
     ))
 
   it("closes the connection when the asker gives up", () => {

@@ -75,7 +75,7 @@ const startSession = (token: FakeToken = fakeToken()) =>
     })
   })
 
-const within = { within: "10 seconds" } as const
+const within = { within: "30 seconds" } as const
 
 const text = (topic: string, payload: string, qos: 0 | 1 = 1): MqttMessage => ({
   topic,

@@ -9,7 +9,7 @@ const signRequest = { _tag: "SignRequest", toSign: Uint8Array.of(1), uri: undefi
 const signs = (kit: Served) => Effect.promise(() => ask(kit.socketPath, signRequest))
 /** Asks for the status until it is as wanted. */
 const untilStatus = (kit: Served, wanted: (status: P11ServerStatus) => boolean) =>
-  Effect.repeat(kit.server.ask("Status", undefined, { within: "1 second" }), { until: wanted })
+  Effect.repeat(kit.server.ask("Status", undefined, { within: "30 seconds" }), { until: wanted })
 /** Why clients were cut so far. */
 const cuts = (kit: Served) => kit.events.flatMap((event) => (event._tag === "ClientCut" ? [event.reason] : []))
 /** Resolves when so many were cut. */
