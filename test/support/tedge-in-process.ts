@@ -67,7 +67,7 @@ export const tedgeInProcess = (dir: string, options: InProcessOptions = {}): InP
         Effect.scoped(
           Effect.flatMap(startConfig(configDir, options), (config) =>
             Effect.asVoid(
-              config.ask("Set", { key, profile: undefined, value: Redacted.make(value) }, { within: "10 seconds" })
+              config.ask("Set", { key, profile: undefined, value: Redacted.make(value) }, { within: "30 seconds" })
             )
           )
         )
@@ -118,7 +118,7 @@ const startActors = (configDir: string, options: InProcessOptions) =>
   Effect.gen(function* () {
     const { environment = {}, localBroker = noBroker } = options
     const config = yield* startConfig(configDir, options)
-    const { settings } = yield* config.ask("ReadSettings", undefined, { within: "10 seconds" })
+    const { settings } = yield* config.ask("ReadSettings", undefined, { within: "30 seconds" })
     const publish = (event: CryptokiEvent) => Effect.sync(() => void options.events?.push(event))
     const composed = {
       settings,
