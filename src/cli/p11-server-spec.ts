@@ -1,16 +1,16 @@
 /** The options of `tedge-p11-server`: first those of its documentation, to the letter, then ours. */
-import { optionOf, p11ServerSettings, variableOf } from "../messages/settings/p11-server-settings.ts"
+import { optionOf, p11ServerOptions, variableOf } from "../messages/settings/p11-server-settings.ts"
 import type { Setting } from "../messages/settings/setting.ts"
 import type { OptionSpec, Program } from "./command-spec.ts"
 
 /** The default is told, not set: between the variable and it comes tedge.toml. */
-const ourOptions = p11ServerSettings.map((setting): OptionSpec => {
+const ourOptions = p11ServerOptions.map((setting): OptionSpec => {
   const { key, doc, default: fallback }: Setting & typeof setting = setting
   const inFile = `In tedge.toml: ${key}${fallback === undefined ? "" : `. Without it: ${String(fallback)}`}`
   return {
     name: optionOf(key),
     value: setting.word,
-    summary: doc,
+    summary: doc.replace(/\.$/, ""),
     details: [inFile],
     env: variableOf(key)
   }

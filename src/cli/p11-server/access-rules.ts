@@ -14,7 +14,12 @@ import {
 import { type Pkcs11Uri, parsePkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { isTable, type TomlTable } from "../../messages/settings/file-layer.ts"
 import { groupId, userId } from "../../platform/accounts.ts"
-import type { OwnTable } from "./server-values.ts"
+
+/** `[p11_server]` of the file at `path`. */
+export interface OwnTable {
+  readonly path: string
+  readonly table: TomlTable
+}
 
 export const accessRules = ({ path, table }: OwnTable): Effect.Effect<ReadonlyArray<AccessRule>, RuleInvalid> => {
   const { rules = [] } = table

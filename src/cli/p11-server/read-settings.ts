@@ -31,9 +31,9 @@ import type { ActorRef, AnswerOf } from "../../runtime/protocol.ts"
 import type { CommandInput } from "../command-spec.ts"
 import { startConfigActor } from "../compose-config.ts"
 import type { LogLevelName } from "../logging.ts"
-import { accessRules } from "./access-rules.ts"
+import { accessRules, type OwnTable } from "./access-rules.ts"
 import { pinCredential, readPinFile } from "./pin-file.ts"
-import { type OwnTable, type ServerValues, serverValues } from "./server-values.ts"
+import { type ServerValues, serverOptions, serverValues } from "./server-values.ts"
 
 export interface ServerSettings {
   readonly configDir: string
@@ -57,14 +57,11 @@ export const readServerSettings = (
   occasion: "start" | "reload"
 ): Effect.Effect<ServerSettings, SettingsRefusal> =>
   Effect.gen(function* () {
-    const { settings, warnings, isFileLeftOut } = yield* readCommonSettings(input, occasion)
+    const { settings, warnings, values, isFileLeftOut } = yield* readFromConfig(input, occasion)
     for (const warning of warnings) yield* warn(warning)
     const { modulePath, uri } = settings.cryptoki
     if (modulePath === undefined) return yield* new CryptokiOff({ missing: "device.cryptoki.module_path" })
     const own = isFileLeftOut ? { path: settings.configFile, table: {} } : yield* ownTable(settings.configFile)
-    const values = yield* serverValues(input, own)
-    for (const name of values.unknown)
-      yield* warn({ kind: "unknown-key", key: `p11_server.${name}`, source: { kind: "file", path: own.path } })
     const pin = yield* servicePin(input, settings, values)
     return {
       configDir: settings.configDir,
@@ -79,18 +76,22 @@ export const readServerSettings = (
     }
   })
 
-type CommonSettings = AnswerOf<ConfigProtocol, "ReadSettings"> & { readonly isFileLeftOut: boolean }
+type FromConfig = AnswerOf<ConfigProtocol, "ReadSettings"> & {
+  readonly values: ServerValues
+  readonly isFileLeftOut: boolean
+}
 
-const readCommonSettings = (
+const readFromConfig = (
   input: CommandInput,
   occasion: "start" | "reload"
-): Effect.Effect<CommonSettings, ReadRefusal | AskFailed> => {
+): Effect.Effect<FromConfig, ReadRefusal | AskFailed> => {
   const read = (withoutFile: boolean) =>
     Effect.scoped(
       Effect.gen(function* () {
         const config: ActorRef<ConfigProtocol> = yield* startConfigActor(input, optionsOf(input), { withoutFile })
         const answer = yield* config.ask("ReadSettings", undefined, { within: "30 seconds" })
-        return { ...answer, isFileLeftOut: withoutFile }
+        const { settings: own } = yield* config.ask("List", { filter: "p11_server." }, { within: "30 seconds" })
+        return { ...answer, values: serverValues(own), isFileLeftOut: withoutFile }
       })
     )
   const withoutFile = (problem: ConfigFileMalformed | ConfigFileUnreadable) =>
@@ -115,7 +116,8 @@ const optionsOf = (input: CommandInput): Readonly<Record<string, string | undefi
     "device.cryptoki.socket_path": given("socket-path"),
     "device.cryptoki.module_path": given("module-path"),
     "device.cryptoki.uri": given("uri"),
-    "device.cryptoki.pin": pin && Redacted.value(pin)
+    "device.cryptoki.pin": pin && Redacted.value(pin),
+    ...serverOptions(input)
   }
 }
 

@@ -5,6 +5,7 @@
  * renamed in the file when it is written anyway. Source: thin-edge, tedge config reference, "Files and layering".
  */
 import { type Found, type Layer, layerOf } from "./layer.ts"
+import { p11ServerRules } from "./p11-server-settings.ts"
 import type { SettingWarning, ValueSource } from "./refused-value.ts"
 import { cloudNames, type Setting } from "./setting.ts"
 import { fullKey, parseProfile, type SettingName, settingByKey } from "./setting-name.ts"
@@ -38,9 +39,9 @@ export const fileLayer = (tree: TomlTable, path: string, directory: string): Fil
   const renames: Array<{ from: TomlPath; to: TomlPath; value: unknown }> = []
   const warnings: Array<SettingWarning> = []
   for (const { at, value } of leavesOf(tree)) {
-    // tedge-p11-server reads its own table itself.
-    if (at[0] === "config" || at[0] === "p11_server") continue
     const given = at.join(".")
+    // tedge-p11-server reads its rules itself: they are tables.
+    if (at[0] === "config" || given === p11ServerRules) continue
     const renamed = version === "1" ? firstVersionNames.get(given) : undefined
     const name =
       renamed === undefined ? nameAt(at) : { setting: renamed, profile: undefined, spelling: "other" as const }

@@ -118,6 +118,4 @@ const parseFound = ({ name, value, directory }: Found): ParsedValue => {
 const shownWrong = ({ name, value }: Found): string | undefined =>
   name.setting.secret || name.setting.key.endsWith("uri") ? undefined : String(value)
 
-/** tedge-p11-server reads its own variables itself. */
-const isNoSetting = (variable: string): boolean =>
-  variable === "TEDGE_CONFIG_DIR" || variable === "TEDGE_CLOUD_PROFILE" || variable.startsWith("TEDGE_P11_SERVER_")
+const isNoSetting = (variable: string): boolean => variable === "TEDGE_CONFIG_DIR" || variable === "TEDGE_CLOUD_PROFILE"

@@ -1,79 +1,104 @@
 /**
  * The settings of tedge-p11-server alone: `[p11_server]` in tedge.toml, an option and a variable each.
  *
- * `p11_server.pin_file` is `--pin-file` and TEDGE_P11_SERVER_PIN_FILE. Rules (`[[p11_server.rules]]`) and the log level,
- * which has a documented option, stand only in the file.
+ * `p11_server.pin_file` is `--pin-file` and TEDGE_P11_SERVER_PIN_FILE. The log level has the documented option.
+ * Rules (`[[p11_server.rules]]`) are tables and stand only in the file.
  */
 import type { Setting } from "./setting.ts"
+import { choice, duration, fileMode, path, text } from "./setting-types.ts"
 
 interface P11ServerSetting extends Setting {
   /** What stands for the value in help. */
   readonly word: string
 }
 
-export const p11ServerSettings = [
+const clients = { kind: "integer", min: 1, max: 10_000 } as const
+
+/** Those that are options, too. */
+export const p11ServerOptions = [
   {
     key: "p11_server.pin_file",
     word: "FILE",
-    type: { kind: "path" },
-    doc: "A file that holds the PIN for the PKCS#11 token"
+    type: path,
+    doc: "A file that holds the PIN for the PKCS#11 token.",
+    note: "One line; its line end does not count.",
+    examples: ["/etc/tedge/p11-pin"]
   },
   {
     key: "p11_server.socket_mode",
     word: "MODE",
-    type: { kind: "text" },
+    type: fileMode,
     default: "660",
-    doc: "The permissions of the socket, in octal"
+    doc: "The permissions of the socket, in octal.",
+    examples: ["660", "600"]
   },
   {
     key: "p11_server.socket_group",
     word: "GROUP",
-    type: { kind: "text" },
-    doc: "The group of the socket, by name or number"
+    type: text,
+    doc: "The group of the socket, by name or number.",
+    examples: ["root", "998"]
   },
   {
     key: "p11_server.max_connections",
     word: "N",
-    type: { kind: "integer", min: 1, max: 10_000 },
+    type: clients,
     default: "512",
-    doc: "How many clients are served at once"
+    doc: "How many clients are served at once.",
+    examples: ["512"]
   },
   {
     key: "p11_server.max_user_connections",
     word: "N",
-    type: { kind: "integer", min: 1, max: 10_000 },
+    type: clients,
     default: "256",
-    doc: "How many clients of one user are served at once"
+    doc: "How many clients of one user are served at once.",
+    examples: ["256"]
   },
   {
     key: "p11_server.request_timeout",
     word: "TIME",
-    type: { kind: "duration" },
+    type: duration,
     default: "5s",
-    doc: "How long a client may take to send its request"
+    doc: "How long a client may take to send its request.",
+    examples: ["5s"]
   },
   {
     key: "p11_server.answer_timeout",
     word: "TIME",
-    type: { kind: "duration" },
+    type: duration,
     default: "5s",
-    doc: "How long a client may take to read its answer"
+    doc: "How long a client may take to read its answer.",
+    examples: ["5s"]
   },
   {
     key: "p11_server.metrics_file",
     word: "FILE",
-    type: { kind: "path" },
-    doc: "A file for node_exporter's textfile collector"
+    type: path,
+    doc: "A file for node_exporter's textfile collector.",
+    examples: ["/var/lib/node_exporter/textfile_collector/tedge_p11_server.prom"]
   }
 ] as const satisfies ReadonlyArray<P11ServerSetting>
 
+const logLevel = {
+  key: "p11_server.log_level",
+  type: choice("error", "warn", "info", "debug", "trace"),
+  default: "info",
+  doc: "Which lines are logged by tedge-p11-server: those of this level and above.",
+  note: "--log-level and RUST_LOG go before it.",
+  examples: ["info", "debug"]
+} as const satisfies Setting
+
+export const p11ServerSettings = [...p11ServerOptions, logLevel] as const
+
+export type P11ServerOption = (typeof p11ServerOptions)[number]["key"]
 export type P11ServerKey = (typeof p11ServerSettings)[number]["key"]
 
-/** Of `[p11_server]`, but neither options nor variables. */
-export const p11ServerFileKeys = ["log_level", "rules"] as const
+/** The rules: tables in the file, no setting with one value. */
+export const p11ServerRules = "p11_server.rules"
 
 /** `--pin-file`, without the dashes. */
-export const optionOf = (key: P11ServerKey): string => nameIn(key).replaceAll("_", "-")
+export const optionOf = (key: P11ServerOption): string => nameIn(key).replaceAll("_", "-")
 
 /** `TEDGE_P11_SERVER_PIN_FILE`. */
 export const variableOf = (key: P11ServerKey): string => `TEDGE_${key.replace(".", "_").toUpperCase()}`

@@ -18,4 +18,6 @@ export const portNotZero: SettingType = { kind: "integer", min: 1, max: 65535 }
 export const unsigned: SettingType = { kind: "integer", min: 0, max: 4294967295 }
 /** MQTT 3.1.1, 2.2.3: a packet has at most 268,435,455 bytes after its fixed header. */
 export const payloadSize: SettingType = { kind: "integer", min: 1, max: 268435455 }
+/** Octal, as chmod takes it. */
+export const fileMode: SettingType = { kind: "file-mode" }
 export const choice = (...choices: ReadonlyArray<string>): SettingType => ({ kind: "choice", choices })

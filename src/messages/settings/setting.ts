@@ -19,6 +19,8 @@ export type SettingType =
   | { readonly kind: "host" }
   | { readonly kind: "host-port"; readonly defaultPort: number }
   | { readonly kind: "ip" }
+  /** Kept as typed: `660`, `0660`. */
+  | { readonly kind: "file-mode" }
   /** Kept as typed: `60s`, `1h 30m`, or whole seconds. */
   | { readonly kind: "duration" }
   | { readonly kind: "set" }

@@ -35,6 +35,8 @@ export const parseText = (type: SettingType, text: string, directory: string): P
       return isIp(text) ? accept(text) : refuse({ kind: "not-an-ip" })
     case "duration":
       return durationMs(text) === undefined ? refuse({ kind: "not-a-duration" }) : accept(text)
+    case "file-mode":
+      return /^0?[0-7]{3}$/.test(text) ? accept(text) : refuse({ kind: "not-a-file-mode" })
     case "set":
       return accept(text === "" ? [] : text.split(","))
     case "limits":

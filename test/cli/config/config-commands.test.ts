@@ -178,3 +178,29 @@ describe("tedge config list --doc", () => {
     expect(docText("nothing has this", true)).toBe("")
   })
 })
+
+describe("the settings of tedge-p11-server", () => {
+  it("are set, shown, listed, documented and unset as any other, and rules stay as they are", async () => {
+    const rules = "[[p11_server.rules]]\nuid = 1000\n"
+    toml(version2(rules))
+    expect(await run(configSet, { words: { KEY: "p11_server.socket_mode", VALUE: "600" } })).toMatchObject({ code: 0 })
+    expect(await get("p11_server.socket_mode")).toEqual({ code: 0, stdout: "600\n", stderr: "" })
+    expect(written()).toContain(rules)
+    expect((await list("p11_server")).stdout).toContain("p11_server.socket_mode=600\n")
+    expect(docText("p11_server.socket", false)).toMatch(/p11_server\.socket_mode {2}The permissions of the socket/)
+    expect(await run(configUnset, { words: { KEY: "p11_server.socket_mode" } })).toMatchObject({ code: 0 })
+    expect(await get("p11_server.socket_mode")).toMatchObject({ stdout: "660\n" })
+  })
+
+  it.each([
+    ["p11_server.socket_mode", "rw-", "octal"],
+    ["p11_server.max_connections", "0", "between 1 and 10000"],
+    ["p11_server.request_timeout", "soon", "duration"],
+    ["p11_server.log_level", "loud", "error, warn, info"]
+  ])("refuse %s = %s", async (key, value, reason) => {
+    toml(version2(""))
+    const { code, stderr } = await run(configSet, { words: { KEY: key, VALUE: value } })
+    expect(code).toBe(1)
+    expect(stderr).toContain(reason)
+  })
+})

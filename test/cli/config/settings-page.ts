@@ -60,6 +60,7 @@ const typeTexts = {
   boolean: "`true`, `false`",
   host: "host name or IP address, without scheme and port",
   ip: "IP address",
+  "file-mode": "permissions in octal",
   duration: "duration such as `60s`, `10m`, `1h 30m`, `365d`; a bare number is seconds",
   set: "list; on the command line between commas",
   limits: "list of `name:count`",

@@ -3,9 +3,15 @@ import { readFileSync } from "node:fs"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { accessRules } from "../../../src/cli/p11-server/access-rules.ts"
-import { serverValues } from "../../../src/cli/p11-server/server-values.ts"
-import { isTable, type TomlTable } from "../../../src/messages/settings/file-layer.ts"
-import { nameIn, p11ServerSettings } from "../../../src/messages/settings/p11-server-settings.ts"
+import { p11ServerProgram } from "../../../src/cli/p11-server-spec.ts"
+import { fileLayer, isTable, type TomlTable } from "../../../src/messages/settings/file-layer.ts"
+import {
+  nameIn,
+  optionOf,
+  p11ServerOptions,
+  p11ServerSettings
+} from "../../../src/messages/settings/p11-server-settings.ts"
+import { settingsTable } from "../../../src/messages/settings/settings-table.ts"
 import { parseToml } from "../../../src/platform/toml-file.ts"
 
 const page = readFileSync(new URL("../../../docs/p11-server.md", import.meta.url), "utf8")
@@ -15,23 +21,13 @@ const tables: ReadonlyArray<TomlTable> = [...page.matchAll(/^```toml\n(.*?)^```$
   return parsed.kind === "tree" && isTable(parsed.tree.p11_server) ? parsed.tree.p11_server : {}
 })
 
-const noInput = {
-  command: "",
-  text: () => undefined,
-  secret: () => undefined,
-  on: () => false,
-  given: () => false,
-  argument: () => undefined,
-  cloud: undefined
-}
-
 describe("docs/p11-server.md", () => {
   it("prints tables the service takes", async () => {
     expect(tables.length).toBe(2)
     for (const table of tables) {
-      const file = { path: "docs/p11-server.md", table }
-      await Effect.runPromise(accessRules(file))
-      expect((await Effect.runPromise(serverValues(noInput, file))).unknown).toEqual([])
+      await Effect.runPromise(accessRules({ path: "docs/p11-server.md", table }))
+      const read = fileLayer({ config: { version: "2" }, p11_server: table }, "docs/p11-server.md", "/")
+      expect(read).toMatchObject({ kind: "layer", layer: { wrong: [], warnings: [] } })
     }
   })
 
@@ -41,5 +37,22 @@ describe("docs/p11-server.md", () => {
       expect(printed, setting.key).toBeDefined()
       if ("default" in setting) expect(String(printed), setting.key).toBe(setting.default)
     }
+  })
+})
+
+describe("the settings of tedge-p11-server", () => {
+  it("stand in the one table that tedge config knows", () => {
+    expect(settingsTable).toEqual(expect.arrayContaining([...p11ServerSettings]))
+  })
+
+  it("are options behind the documented ones, each told with its key", () => {
+    const documented = ["socket-path", "module-path", "pin", "uri", "log-level", "config-dir"]
+    const { options = [] } = p11ServerProgram.root
+    expect(options.map(({ name }) => name)).toEqual([
+      ...documented,
+      ...p11ServerOptions.map(({ key }) => optionOf(key))
+    ])
+    for (const { key } of p11ServerOptions)
+      expect(options.find(({ name }) => name === optionOf(key))?.details?.join()).toContain(key)
   })
 })

@@ -1,8 +1,9 @@
 /** The table is data; what must hold for every row of it. */
+import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
 import { cloudNames } from "../../../src/messages/settings/setting.ts"
 import { parseSettingName, settingByKey } from "../../../src/messages/settings/setting-name.ts"
-import { settingsTable } from "../../../src/messages/settings/settings-table.ts"
+import { settingsTable, thinEdgeSettings } from "../../../src/messages/settings/settings-table.ts"
 import { similarKeys } from "../../../src/messages/settings/similar-keys.ts"
 import { parseText } from "../../../src/messages/settings/value.ts"
 
@@ -10,16 +11,23 @@ const keys = settingsTable.map(({ key }) => key)
 const older = settingsTable.flatMap(({ key, deprecated = [] }) => deprecated.map((name) => ({ name, key })))
 
 describe("the settings table", () => {
-  it("knows the 158 keys of thin-edge, two of them as older names of others", () => {
+  it("knows the 158 keys of thin-edge to the letter, two of them as older names of others", () => {
+    const theirs = readFileSync(new URL("../../fixtures/thin-edge-keys.txt", import.meta.url), "utf8")
+      .trim()
+      .split("\n")
     const shadowed = ["c8y.entity_store.auto_register", "c8y.entity_store.clean_start"]
-    expect(keys).toHaveLength(156)
+    expect(theirs).toHaveLength(158)
+    expect([...thinEdgeSettings.map(({ key }) => key), ...shadowed].sort()).toEqual(theirs.sort())
     expect(shadowed.map((key) => parseSettingName(key)?.setting.key)).toEqual([
       "agent.entity_store.auto_register",
       "agent.entity_store.clean_start"
     ])
-    expect(keys).toEqual(
-      expect.arrayContaining(["device.key_uri", "c8y.mqtt_service.topics", "flows.params.keep_on_delete"])
-    )
+  })
+
+  it("has its own keys behind them, all under p11_server", () => {
+    const ours = keys.slice(thinEdgeSettings.length)
+    expect(ours).toContain("p11_server.socket_mode")
+    expect(ours.filter((key) => !key.startsWith("p11_server."))).toEqual([])
   })
 
   it("has no two names that are one when dots and underscores are the same", () => {

@@ -42,6 +42,8 @@ describe("a value given as text", () => {
     [{ kind: "set" }, "", []],
     [{ kind: "limits" }, "*:5, software_list:1", ["*:5", "software_list:1"]],
     [{ kind: "limits" }, "five", { kind: "not-limits" }],
+    [{ kind: "file-mode" }, "rw-rw----", { kind: "not-a-file-mode" }],
+    [{ kind: "file-mode" }, "888", { kind: "not-a-file-mode" }],
     [{ kind: "topic-prefix" }, "c8y", "c8y"],
     [{ kind: "topic-prefix" }, "", { kind: "bad-topic-prefix", because: "empty" }],
     [{ kind: "topic-prefix" }, "a#", { kind: "bad-topic-prefix", because: "hash" }],
