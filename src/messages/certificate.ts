@@ -68,8 +68,11 @@ export class HttpRefused extends Data.TaggedError("HttpRefused")<{
 /** The server was not reached, or not trusted. */
 export class HttpUnreachable extends Data.TaggedError("HttpUnreachable")<{
   readonly url: string
+  /** Of Node or OpenSSL; with `proxy` perhaps the status of its answer (`407`). */
   readonly code: string
   readonly detail: string
+  /** The proxy that gave no way to it, without user name and password. */
+  readonly proxy?: string
 }> {}
 
 /** OpenSSL's and Node's codes for a server certificate that was judged and found wanting. */

@@ -25,4 +25,11 @@ export class LockUnavailable extends Data.TaggedError("LockUnavailable")<{
   readonly detail: string
 }> {}
 
+/** An HTTP proxy gave no way to a host. Told in the words of whoever wanted the way. */
+export class TunnelRefused extends Data.TaggedError("TunnelRefused")<{
+  /** The status of the proxy's answer (`407`), or the code of what kept it from answering (`ECONNREFUSED`). */
+  readonly code: string
+  readonly detail: string
+}> {}
+
 export type PlatformRefusal = AddonNotLoaded | LockHeld | LockUnavailable

@@ -1,13 +1,18 @@
 /**
  * One HTTPS request and its answer, both bounded. For enrolment and the cloud's REST interface.
  *
- * TLS is verified against the given certificates and those Node trusts; a key never goes along here.
+ * TLS is verified against the given certificates and those Node trusts; a key never goes along here. Through a proxy
+ * only if one is given: the variables other programs take theirs from do not count.
  */
 import type { ClientRequest, IncomingMessage } from "node:http"
 import { type RequestOptions, request } from "node:https"
-import { rootCertificates } from "node:tls"
-import { Effect, Redacted } from "effect"
+import { isIP } from "node:net"
+import type { Duplex } from "node:stream"
+import { connect, rootCertificates } from "node:tls"
+import { Effect, Redacted, type Scope } from "effect"
 import { HttpUnreachable } from "../messages/certificate.ts"
+import { goesDirectly } from "./no-proxy.ts"
+import { type HttpProxy, openTunnel } from "./proxy-tunnel.ts"
 
 export interface HttpsRequest {
   readonly method: "GET" | "POST"
@@ -18,7 +23,13 @@ export interface HttpsRequest {
   readonly body?: string | undefined
   /** PEM certificates that are trusted besides Node's own. */
   readonly trusted: ReadonlyArray<string>
+  readonly proxy?: RequestProxy | undefined
   readonly withinMs: number
+}
+
+export interface RequestProxy extends HttpProxy {
+  /** Hosts that are reached without it. */
+  readonly noProxy?: string | undefined
 }
 
 export interface HttpsAnswer {
@@ -30,11 +41,29 @@ export interface HttpsAnswer {
 const largestAnswer = 1024 * 1024
 
 /** Interrupting ends the request. Any status is an answer. */
-export const httpsRequest = (wanted: HttpsRequest): Effect.Effect<HttpsAnswer, HttpUnreachable> =>
+export const httpsRequest = (wanted: HttpsRequest): Effect.Effect<HttpsAnswer, HttpUnreachable> => {
+  const limit = Effect.timeoutOrElse({
+    duration: wanted.withinMs,
+    orElse: () => Effect.fail(unreachable(wanted, "ETIMEDOUT", ""))
+  })
+  return Effect.scoped(Effect.flatMap(wayTo(wanted), (way) => exchange(wanted, way))).pipe(limit)
+}
+
+/** A tunnel through the proxy; undefined: there is none, or the host is reached without it. */
+const wayTo = (wanted: HttpsRequest): Effect.Effect<Duplex | undefined, HttpUnreachable, Scope.Scope> => {
+  const { proxy, trusted } = wanted
+  const { hostname, port } = new URL(wanted.url)
+  if (proxy === undefined || goesDirectly(proxy.noProxy, hostname)) return Effect.succeed(undefined)
+  const end = { host: bare(hostname), port: port === "" ? 443 : Number(port) }
+  return openTunnel(end, proxy, authorities(trusted)).pipe(
+    Effect.mapError(({ code, detail }) => unreachable(wanted, code, detail, proxy.url))
+  )
+}
+
+const exchange = (wanted: HttpsRequest, way: Duplex | undefined): Effect.Effect<HttpsAnswer, HttpUnreachable> =>
   Effect.callback<HttpsAnswer, HttpUnreachable>((resume) => {
-    const url = shownUrl(wanted.url)
-    const fail = (code: string, detail: string): void => resume(Effect.fail(new HttpUnreachable({ url, code, detail })))
-    const outgoing = begin(wanted, (answer) => {
+    const fail = (code: string, detail: string): void => resume(Effect.fail(unreachable(wanted, code, detail)))
+    const outgoing = begin(wanted, way, (answer) => {
       const chunks: Array<Buffer> = []
       let length = 0
       answer.on("data", (chunk: Buffer) => {
@@ -48,27 +77,37 @@ export const httpsRequest = (wanted: HttpsRequest): Effect.Effect<HttpsAnswer, H
       answer.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? "EIO", error.message))
     })
     if (outgoing instanceof Error) return fail("EINVAL", outgoing.message)
-    const timer = setTimeout(() => {
-      outgoing.destroy()
-      fail("ETIMEDOUT", "")
-    }, wanted.withinMs)
     outgoing.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? "EIO", error.message))
-    outgoing.on("close", () => clearTimeout(timer))
     outgoing.end(wanted.body)
-    return Effect.sync(() => {
-      clearTimeout(timer)
-      outgoing.destroy()
-    })
+    return Effect.sync(() => void outgoing.destroy())
   })
 
 /** Node throws for what cannot be a request, such as a line end in a header. */
-const begin = (wanted: HttpsRequest, onAnswer: (answer: IncomingMessage) => void): ClientRequest | Error => {
+const begin = (
+  wanted: HttpsRequest,
+  way: Duplex | undefined,
+  onAnswer: (answer: IncomingMessage) => void
+): ClientRequest | Error => {
   try {
-    return request(wanted.url, options(wanted), onAnswer)
+    return request(wanted.url, { ...options(wanted), ...(way !== undefined && throughTunnel(wanted, way)) }, onAnswer)
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error))
   }
 }
+
+/** TLS goes through the tunnel: the proxy sees neither the request nor its login. */
+const throughTunnel = (wanted: HttpsRequest, socket: Duplex): RequestOptions => {
+  const host = bare(new URL(wanted.url).hostname)
+  const servername = isIP(host) === 0 ? host : ""
+  return { createConnection: () => connect({ socket, host, servername, ca: authorities(wanted.trusted) }) }
+}
+
+const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, "")
+
+const authorities = (trusted: ReadonlyArray<string>): Array<string> => [...rootCertificates, ...trusted]
+
+const unreachable = ({ url }: HttpsRequest, code: string, detail: string, proxy?: string): HttpUnreachable =>
+  new HttpUnreachable({ url: shownUrl(url), code, detail, ...(proxy !== undefined && { proxy }) })
 
 /** Without user name, password and query: it goes into sentences. */
 export const shownUrl = (text: string): string => {
@@ -83,7 +122,7 @@ const options = (wanted: HttpsRequest): RequestOptions => ({
     ...wanted.headers,
     ...(wanted.body !== undefined && { "content-length": String(Buffer.byteLength(wanted.body)) })
   },
-  ca: [...rootCertificates, ...wanted.trusted],
+  ca: authorities(wanted.trusted),
   ...(wanted.basicAuth !== undefined && {
     auth: `${wanted.basicAuth.user}:${Redacted.value(wanted.basicAuth.password)}`
   })

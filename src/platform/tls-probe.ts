@@ -4,8 +4,10 @@
  * A server that wants a client certificate ends the connection later; what we came for is known by then.
  */
 import { isIP } from "node:net"
+import type { Duplex } from "node:stream"
 import { connect, type PeerCertificate, rootCertificates } from "node:tls"
 import { Effect } from "effect"
+import { type HttpProxy, openTunnel } from "./proxy-tunnel.ts"
 
 export type TlsProbe =
   | { readonly kind: "trusted"; readonly protocol: string; readonly validFrom: Date; readonly validTo: Date }
@@ -17,14 +19,35 @@ export interface ProbeTarget {
   readonly port: number
   /** PEM. */
   readonly trusted: ReadonlyArray<string>
+  /** The server is asked through it. */
+  readonly proxy?: HttpProxy | undefined
   readonly withinMs: number
 }
 
-export const probeTls = ({ host, port, trusted, withinMs }: ProbeTarget): Effect.Effect<TlsProbe> =>
+export const probeTls = (target: ProbeTarget): Effect.Effect<TlsProbe> => {
+  const { proxy, trusted, withinMs } = target
+  const way = proxy === undefined ? Effect.succeed(undefined) : openTunnel(target, proxy, authorities(trusted))
+  return Effect.flatMap(way, (tunnel) => handshake(target, tunnel)).pipe(
+    Effect.catch(({ detail }) =>
+      Effect.succeed({ kind: "notReached" as const, code: "proxy", detail: `${proxy?.url}: ${detail}` })
+    ),
+    Effect.timeoutOrElse({
+      duration: withinMs,
+      orElse: () => Effect.succeed({ kind: "notReached" as const, code: "ETIMEDOUT", detail: "" })
+    }),
+    Effect.scoped
+  )
+}
+
+const authorities = (trusted: ReadonlyArray<string>): Array<string> =>
+  trusted.length === 0 ? [...rootCertificates] : [...trusted]
+
+/** `tunnel`: a stream to the server that is open already. */
+const handshake = ({ host, port, trusted }: ProbeTarget, tunnel: Duplex | undefined): Effect.Effect<TlsProbe> =>
   Effect.callback<TlsProbe>((resume) => {
-    const ca = trusted.length === 0 ? [...rootCertificates] : [...trusted]
     const name = isIP(host) === 0 ? { servername: host } : {}
-    const socket = connect({ host, port, ca, rejectUnauthorized: false, timeout: withinMs, ...name })
+    const place = tunnel === undefined ? { host, port } : { host, socket: tunnel }
+    const socket = connect({ ...place, ca: authorities(trusted), rejectUnauthorized: false, ...name })
     const end = (probe: TlsProbe): void => {
       socket.destroy()
       resume(Effect.succeed(probe))
@@ -34,7 +57,6 @@ export const probeTls = ({ host, port, trusted, withinMs }: ProbeTarget): Effect
       if (socket.authorized) end(trustedBy(socket.getProtocol(), socket.getPeerCertificate()))
       else end({ kind: "notTrusted", code: codeOf(error), detail: error instanceof Error ? error.message : "" })
     })
-    socket.on("timeout", () => end({ kind: "notReached", code: "ETIMEDOUT", detail: "" }))
     socket.on("error", (error: NodeJS.ErrnoException) =>
       end({ kind: "notReached", code: error.code ?? "EIO", detail: error.message })
     )

@@ -244,9 +244,14 @@ const samples: Samples = {
   HttpRefused: [401, 404, 500].map(
     (status) => new Certificate.HttpRefused({ method: "POST", url: "https://x/y", status, detail: "" })
   ),
-  HttpUnreachable: ["ECONNREFUSED", "CERT_HAS_EXPIRED"].map(
-    (code) => new Certificate.HttpUnreachable({ url: "https://x/y", code, detail: "" })
-  ),
+  HttpUnreachable: [
+    ...["ECONNREFUSED", "CERT_HAS_EXPIRED"].map(
+      (code) => new Certificate.HttpUnreachable({ url: "https://x/y", code, detail: "" })
+    ),
+    ...["407", "ECONNREFUSED"].map(
+      (code) => new Certificate.HttpUnreachable({ url: "https://x/y", code, detail: code, proxy: "http://p:3128" })
+    )
+  ],
   EnrolmentGarbled: (["notPkcs7", "noCertificate", "otherKey", "notJson"] as const).map(
     (reason) => new Certificate.EnrolmentGarbled({ url: "https://x/y", reason })
   ),

@@ -11,11 +11,11 @@ import { connect as connectNodeTls } from "node:tls"
 import { Effect, type Scope } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import { CredentialUnusable, DialFailed, KeyMismatch, type MqttRefusal, type Target } from "../../messages/mqtt.ts"
+import { openTunnel } from "../../platform/proxy-tunnel.ts"
 import { connectTls } from "../../platform/tls-signer-stream.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { type DeviceCertificates, readCertificateChain, readPrivateKey, readTrusted } from "./credentials.ts"
 import { prepareSigner } from "./key-signer.ts"
-import { type HttpProxy, openTunnel } from "./proxy-tunnel.ts"
 import { refusalOfStream } from "./refusal.ts"
 import type { Stopwatch } from "./stopwatch.ts"
 
@@ -139,35 +139,24 @@ const judgementMs = 500
 /** TCP to the target, or a tunnel to it through the proxy. */
 const openSocket = (target: Target): Effect.Effect<Duplex, MqttRefusal, Scope.Scope> => {
   const { host, port, proxy } = target
-  if (proxy === undefined) return openTcp({ host, port }, target)
+  if (proxy === undefined) return openTcp(target)
   return Effect.gen(function* () {
-    const { hostname, port: proxyPort, protocol } = new URL(proxy.url)
-    const isHttps = protocol === "https:"
-    const place = { host: hostname.replace(/^\[|\]$/g, ""), port: Number(proxyPort) || (isHttps ? 443 : 80) }
-    const tcp = yield* openTcp(place, target)
-    const stream = isHttps ? yield* securedProxy(tcp, place.host, target) : tcp
-    yield* openTunnel(stream, target, proxy)
-    return stream
+    const isSecured = target.tls !== undefined && proxy.url.startsWith("https:")
+    const trusted = isSecured ? yield* readTrusted(target.tls.caPath) : []
+    return yield* openTunnel(target, proxy, trusted).pipe(
+      Effect.mapError(({ detail }) => new DialFailed({ host, port, code: "proxy", detail: `${proxy.url}: ${detail}` }))
+    )
   })
 }
 
-const securedProxy = (socket: Duplex, host: string, target: Target) =>
+const openTcp = (target: Target): Effect.Effect<Socket, DialFailed, Scope.Scope> =>
   Effect.gen(function* () {
-    const ca = target.tls === undefined ? [] : yield* readTrusted(target.tls.caPath)
-    const servername = isIP(host) === 0 ? host : ""
-    return yield* secured(() => connectNodeTls({ ca: [...ca], socket, host, servername }), target)
-  })
-
-const openTcp = (
-  place: { readonly host: string; readonly port: number },
-  target: Target
-): Effect.Effect<Socket, DialFailed, Scope.Scope> =>
-  Effect.gen(function* () {
+    const { host, port } = target
     const socket = yield* Effect.acquireRelease(
-      Effect.sync(() => connectSocket({ ...place, noDelay: true, keepAlive: true }).on("error", keepSilent)),
+      Effect.sync(() => connectSocket({ host, port, noDelay: true, keepAlive: true }).on("error", keepSilent)),
       (opened) => Effect.sync(() => void opened.destroy())
     )
-    yield* opened(socket, "connect", (error) => dialFailed(error, target, target.proxy))
+    yield* opened(socket, "connect", (error) => dialFailed(error, target))
     return socket
   })
 
@@ -181,12 +170,8 @@ const opened = <E>(stream: Duplex, event: string, refusal: (error: Error) => E):
     return Effect.sync(() => void stream.off(event, onOpen).off("error", onError).off("close", onClose))
   })
 
-const dialFailed = (error: Error, { host, port }: Target, proxy: HttpProxy | undefined): DialFailed => {
-  const code = "code" in error ? String(error.code) : "unknown"
-  return proxy === undefined
-    ? new DialFailed({ host, port, code, detail: "" })
-    : new DialFailed({ host, port, code: "proxy", detail: `${proxy.url}: ${code}` })
-}
+const dialFailed = (error: Error, { host, port }: Target): DialFailed =>
+  new DialFailed({ host, port, code: "code" in error ? String(error.code) : "unknown", detail: "" })
 
 /** Whoever uses the stream learns of its end through its own listener, or from `errored`. */
 const keepSilent = () => {}

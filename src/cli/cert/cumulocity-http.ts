@@ -9,13 +9,20 @@ import { EnrolmentGarbled, HostInvalid, HttpRefused } from "../../messages/certi
 import { neededSetting } from "../../messages/config.ts"
 import { parseHostPort, printHostPort } from "../../messages/settings/host-port.ts"
 import type { CloudSettings, HostPort } from "../../messages/settings/resolved-settings.ts"
-import { type HttpsAnswer, type HttpsRequest, httpsRequest, shownUrl } from "../../platform/https-client.ts"
+import {
+  type HttpsAnswer,
+  type HttpsRequest,
+  httpsRequest,
+  type RequestProxy,
+  shownUrl
+} from "../../platform/https-client.ts"
 import { certificatesOf } from "../../platform/x509.ts"
 
 export interface CloudHttp {
   /** `https://host:port`. */
   readonly origin: string
   readonly trusted: ReadonlyArray<string>
+  readonly proxy: RequestProxy | undefined
 }
 
 export interface Login {
@@ -31,7 +38,7 @@ export const cloudHttp = (settings: CloudSettings, host: string | undefined) =>
       host === undefined
         ? yield* neededSetting(`${settings.cloud.prefix}.url`, settings.cloud.http)
         : yield* hostOption("--url", host)
-    return { origin: `https://${printHostPort(http)}`, trusted }
+    return { origin: `https://${printHostPort(http)}`, trusted, proxy: settings.proxy } satisfies CloudHttp
   })
 
 const hostOption = (option: string, text: string): Effect.Effect<HostPort, HostInvalid> => {
@@ -102,8 +109,8 @@ const certificates = (
 
 const longestMs = 30_000
 
-const send = (http: CloudHttp, wanted: Omit<HttpsRequest, "trusted" | "withinMs">, withinMs = longestMs) =>
-  Effect.flatMap(httpsRequest({ ...wanted, trusted: http.trusted, withinMs }), (answer) =>
+const send = (http: CloudHttp, wanted: Omit<HttpsRequest, "trusted" | "proxy" | "withinMs">, withinMs = longestMs) =>
+  Effect.flatMap(httpsRequest({ ...wanted, trusted: http.trusted, proxy: http.proxy, withinMs }), (answer) =>
     answer.status >= 200 && answer.status < 300 ? Effect.succeed(answer) : Effect.fail(refused(wanted, answer))
   )
 

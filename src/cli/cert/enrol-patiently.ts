@@ -60,6 +60,8 @@ const isNotRegistered = (failure: HttpRefused | HttpUnreachable): boolean =>
 const heals = (failure: Refused): failure is HttpRefused | HttpUnreachable => {
   switch (failure._tag) {
     case "HttpUnreachable":
+      // A proxy that wants another login, or allows no way there, will not change its mind.
+      if (failure.proxy !== undefined) return !isDistrust(failure) && !failure.code.startsWith("4")
       // Clocks are set late on devices; a CA that is not trusted stays so.
       return failure.code === "CERT_NOT_YET_VALID" || !isDistrust(failure)
     case "HttpRefused":

@@ -3,16 +3,16 @@ import { Clock, Effect } from "effect"
 import { readTrusted } from "../../actors/mqtt/credentials.ts"
 import { neededSetting } from "../../messages/config.ts"
 import { DialFailed, TlsFailed } from "../../messages/mqtt.ts"
-import type { CloudSection } from "../../messages/settings/resolved-settings.ts"
+import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { probeTls, type TlsProbe } from "../../platform/tls-probe.ts"
 import type { Examination } from "./doctor.ts"
 
-export const serverChecks = (examination: Examination, cloud: CloudSection): Effect.Effect<void> =>
+export const serverChecks = (examination: Examination, { cloud, proxy }: CloudSettings): Effect.Effect<void> =>
   Effect.gen(function* () {
     const server = yield* examination.check(
       "cloud",
       neededSetting(`${cloud.prefix}.url`, cloud.mqtt),
-      ({ host, port }) => `${host}:${port}`
+      ({ host, port }) => `${host}:${port}${proxy === undefined ? "" : ` through the proxy ${proxy.url}`}`
     )
     const trusted = yield* examination.check(
       "trusted certificates",
@@ -20,7 +20,7 @@ export const serverChecks = (examination: Examination, cloud: CloudSection): Eff
       (all) => `${all.length} in ${cloud.rootCertPath}`
     )
     if (server === undefined || trusted === undefined) return
-    const probe = yield* probeTls({ ...server, trusted, withinMs: 10_000 })
+    const probe = yield* probeTls({ ...server, trusted, proxy, withinMs: 10_000 })
     yield* examination.check("cloud is reachable and trusted", judged(probe, server), (protocol) => protocol)
     if (probe.kind === "trusted") yield* clock(examination, probe)
   })

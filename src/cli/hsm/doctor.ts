@@ -39,11 +39,12 @@ export const doctor: TokenCommand = (context) =>
     const checks: Array<Check> = []
     const asJson = input.on("json")
     const examination = examine(checks, (check) => (asJson ? Effect.void : terminal.answer(lineOf(check))))
-    const { settings, device, cloud } = yield* readEverything(context)
+    const settings = yield* readEverything(context)
+    const { device } = settings.cloud
     if (!asJson) yield* terminal.line("At most one PIN is tried, and none that was refused before.")
     const key = yield* tokenChecks(context, examination, settings, device)
     yield* certificateChecks(examination, device.certPath, key)
-    if (cloud !== undefined) yield* serverChecks(examination, cloud)
+    yield* serverChecks(examination, settings)
     if (asJson) yield* terminal.answer(`${JSON.stringify(checks, null, 2)}\n`)
     return checks.every((check) => check.ok) ? exitCodes.ok : exitCodes.failed
   })
@@ -53,7 +54,7 @@ const readEverything = ({ actors, input }: CommandContext) =>
     const within = { within: askLimits.read }
     const selector = input.cloud ?? { cloud: "c8y" as const, profile: undefined }
     const { settings } = yield* actors.config.ask("ReadCloudSettings", selector, within)
-    return { settings, device: settings.cloud.device, cloud: settings.cloud }
+    return settings
   })
 
 const examine = (checks: Array<Check>, show: (check: Check) => Effect.Effect<void>): Examination => {

@@ -139,11 +139,20 @@ const explainStatus = (failure: HttpRefused): Explanation => {
 }
 
 const explainUnreachable = (failure: HttpUnreachable): Explanation => {
+  if (failure.proxy !== undefined) return explainProxy(failure.url, failure.proxy, failure)
   const error = `${failure.url} cannot be reached: ${failure.code}${inBrackets(failure.detail)}`
   return isDistrust(failure)
     ? { error, hint: "check the trusted certificates: tedge config get c8y.root_cert_path" }
     : { error, hint: "check c8y.url, c8y.http and the network" }
 }
+
+const explainProxy = (url: string, proxy: string, { code, detail }: HttpUnreachable): Explanation => ({
+  error: `${url} cannot be reached through the proxy '${proxy}': ${quoted(detail)}`,
+  hint:
+    code === "407"
+      ? "check proxy.username and proxy.password"
+      : "check proxy.address; hosts that are reached without it: tedge config set proxy.no_proxy <hosts>"
+})
 
 const explainGarbled = (failure: EnrolmentGarbled): Explanation => {
   const start = `the answer of ${failure.url}`

@@ -63,7 +63,7 @@ const explainDial = (failure: DialFailed): Explanation => {
       }
     case "proxy":
       return {
-        error: `the proxy refused the way to ${at(failure)}${inBrackets(failure.detail)}`,
+        error: `${at(failure)} cannot be reached through the proxy${inBrackets(failure.detail)}`,
         hint: "check: tedge config list proxy"
       }
     default:

@@ -107,7 +107,8 @@ describe("a tunnel through a proxy", () => {
       Effect.gen(function* () {
         const proxy = yield* startProxy((socket) => socket.write(answer))
         const failure = yield* Effect.flip(dialThrough(proxy.port))
-        expect(failure).toMatchObject({ _tag: "DialFailed", code: "proxy", host: "cloud.example", detail })
+        expect(failure).toMatchObject({ _tag: "DialFailed", code: "proxy", host: "cloud.example" })
+        expect(failure).toHaveProperty("detail", `http://127.0.0.1:${proxy.port}: ${detail}`)
       })
     )
   )
@@ -117,7 +118,8 @@ describe("a tunnel through a proxy", () => {
       Effect.gen(function* () {
         const proxy = yield* startProxy((socket) => socket.end())
         const hungUp = yield* Effect.flip(dialThrough(proxy.port))
-        expect(hungUp).toMatchObject({ _tag: "DialFailed", code: "proxy", detail: "it closed the connection" })
+        expect(hungUp).toMatchObject({ _tag: "DialFailed", code: "proxy" })
+        expect(JSON.stringify(hungUp)).toContain("it closed the connection")
         proxy.close()
         const absent = yield* Effect.flip(dialThrough(proxy.port))
         expect(absent).toMatchObject({ _tag: "DialFailed", code: "proxy" })
