@@ -13,9 +13,9 @@
 #include "tls.h"
 
 /* OpenSSL calls this when the server asks for a certificate. Negative: stop here, come back later. */
-int handshake_before_certificate(SSL *ssl, void *context) {
-  struct connection *connection = context;
-  (void)ssl;
+int handshake_before_certificate(SSL *ssl, void *unused) {
+  const struct connection *connection = SSL_get_app_data(ssl);
+  (void)unused;
   return connection->may_block ? 1 : -1;
 }
 
@@ -51,6 +51,9 @@ enum step handshake_step(struct connection *connection) {
 
 /* ---- in the thread ---- */
 
+/* Whose step this thread takes. Keys are shared by connections, so it is the thread that knows who is asked. */
+static _Thread_local struct connection *signing;
+
 static bool wait_for_signature(struct connection *connection) {
   while (connection->state == SIGNATURE_WANTED && !connection->closing)
     pthread_cond_wait(&connection->changed, &connection->lock);
@@ -58,9 +61,10 @@ static bool wait_for_signature(struct connection *connection) {
 }
 
 /* Called by the provider. One handshake asks once; anything else is refused, so a token never signs twice for it. */
-size_t handshake_sign(void *context, int scheme, const uint8_t *message, size_t length, uint8_t *out, size_t capacity) {
-  struct connection *connection = context;
+size_t handshake_sign(int scheme, const uint8_t *message, size_t length, uint8_t *out, size_t capacity) {
+  struct connection *connection = signing;
   size_t written = 0;
+  if (!connection) return 0;
   pthread_mutex_lock(&connection->lock);
   if (connection->thread_running && connection->state == SIGNATURE_NOT_WANTED && !connection->closing &&
       (connection->message = OPENSSL_memdup(message, length))) {
@@ -83,6 +87,7 @@ size_t handshake_sign(void *context, int scheme, const uint8_t *message, size_t 
 static void *thread_main(void *context) {
   struct connection *connection = context;
   napi_threadsafe_function notify = connection->notify;
+  signing = connection;
   connection->thread_step = step(connection);
   OPENSSL_thread_stop_ex(provider_library);
   /* When Node is closing down, the refused call has given our hold on `notify` back; then it may not be touched again. */

@@ -11,7 +11,6 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <openssl/x509.h>
-#include <string.h>
 
 #include "tls.h"
 
@@ -56,8 +55,7 @@ static int match(const void *one, const void *other, int selection) {
   return a->public_half && b->public_half && EVP_PKEY_eq(a->public_half, b->public_half) == 1;
 }
 
-static const OSSL_PARAM import_fields[] = {OSSL_PARAM_octet_string(EXTERNAL_KEY_SPKI, NULL, 0),
-                                           OSSL_PARAM_octet_string(EXTERNAL_KEY_SIGNER, NULL, 0), OSSL_PARAM_END};
+static const OSSL_PARAM import_fields[] = {OSSL_PARAM_octet_string(EXTERNAL_KEY_SPKI, NULL, 0), OSSL_PARAM_END};
 
 static const OSSL_PARAM *import_types(int selection) {
   (void)selection;
@@ -68,16 +66,11 @@ static const OSSL_PARAM *import_types(int selection) {
 static int import(void *object, int selection, const OSSL_PARAM params[]) {
   struct external_key *key = object;
   const OSSL_PARAM *spki = OSSL_PARAM_locate_const(params, EXTERNAL_KEY_SPKI);
-  const OSSL_PARAM *signer = OSSL_PARAM_locate_const(params, EXTERNAL_KEY_SIGNER);
   (void)selection;
-  if (key->public_half || !spki || !signer) return 0;
-  if (spki->data_type != OSSL_PARAM_OCTET_STRING || signer->data_type != OSSL_PARAM_OCTET_STRING) return 0;
-  if (signer->data_size != sizeof key->signer) return 0;
+  if (key->public_half || !spki || spki->data_type != OSSL_PARAM_OCTET_STRING) return 0;
   const unsigned char *der = spki->data;
   key->public_half = d2i_PUBKEY_ex(NULL, &der, (long)spki->data_size, provider_library, "provider=default");
-  if (!key->public_half || !EVP_PKEY_is_a(key->public_half, key->type)) return 0;
-  memcpy(&key->signer, signer->data, sizeof key->signer);
-  return 1;
+  return key->public_half && EVP_PKEY_is_a(key->public_half, key->type);
 }
 
 /* The public half, for comparing with the certificate's key. */

@@ -10,8 +10,6 @@
 
 #include "tls.h"
 
-static const napi_type_tag connection_tag = {0x74656467652d746c, 0x732d636f6e6e6563};
-
 /* The arguments of one call. `connection` is NULL when it is not to go on; the exception is then set. */
 struct call {
   napi_value arguments[2];
@@ -22,15 +20,9 @@ struct call {
 static struct call begin(napi_env env, napi_callback_info info, bool also_while_signing) {
   struct call call = {.connection = NULL};
   size_t count = 2;
-  bool tagged = false;
-  void *data = NULL;
   napi_get_cb_info(env, info, &count, call.arguments, NULL, NULL);
-  if (napi_check_object_type_tag(env, call.arguments[0], &connection_tag, &tagged) != napi_ok || !tagged ||
-      napi_unwrap(env, call.arguments[0], &data) != napi_ok) {
-    napi_throw_type_error(env, NULL, "not a TLS connection");
-    return call;
-  }
-  struct connection *connection = data;
+  struct connection *connection = value_tagged(env, call.arguments[0], &connection_tag, "not a TLS connection");
+  if (!connection) return call;
   if (!connection->open)
     napi_throw_error(env, NULL, "the TLS connection is closed");
   else if (connection->thread_running && !also_while_signing)
@@ -43,55 +35,6 @@ static struct call begin(napi_env env, napi_callback_info info, bool also_while_
 static napi_value step_name(napi_env env, enum step step) {
   static const char *const names[] = {"read", "done", "sign", "failed"};
   return value_text(env, names[step]);
-}
-
-/* ---- open, close ---- */
-
-static void at_exit(void *data) { connection_close(data); }
-
-static void finalize(napi_env env, void *data, void *hint) {
-  (void)hint;
-  napi_remove_env_cleanup_hook(env, at_exit, data);
-  connection_free(data);
-}
-
-static napi_value wrap(napi_env env, struct connection *connection) {
-  napi_value handle;
-  if (napi_create_object(env, &handle) != napi_ok ||
-      napi_wrap(env, handle, connection, finalize, NULL, NULL) != napi_ok) {
-    connection_free(connection);
-    return NULL;
-  }
-  napi_type_tag_object(env, handle, &connection_tag);
-  napi_add_env_cleanup_hook(env, at_exit, connection);
-  return handle;
-}
-
-/* open({ trusted, chain, host | ip, alpn, session, minVersion }) */
-static napi_value js_open(napi_env env, napi_callback_info info) {
-  napi_value object, handle = NULL;
-  size_t count = 1;
-  struct connection_options options = {0};
-  struct failure failure = {.reason = "invalid settings"};
-  napi_get_cb_info(env, info, &count, &object, NULL, NULL);
-  char *host = value_property_text(env, object, "host", &options.host_length);
-  char *ip = value_property_text(env, object, "ip", NULL);
-  options.host = host;
-  options.ip = ip;
-  options.min_version = value_property_int(env, object, "minVersion", TLS1_2_VERSION);
-  value_property_bytes(env, object, "alpn", &options.alpn);
-  value_property_bytes(env, object, "session", &options.session);
-  if (value_property_list(env, object, "trusted", &options.trusted, &options.trusted_count) &&
-      value_property_list(env, object, "chain", &options.chain, &options.chain_count)) {
-    struct connection *connection = connection_open(&options, &failure);
-    handle = connection ? wrap(env, connection) : NULL;
-  }
-  free(options.trusted);
-  free(options.chain);
-  free(host);
-  free(ip);
-  if (!handle) napi_throw_error(env, NULL, failure.reason);
-  return handle;
 }
 
 static napi_value js_close(napi_env env, napi_callback_info info) {
@@ -253,6 +196,11 @@ static napi_value js_connections(napi_env env, napi_callback_info info) {
   return value_int(env, connection_count());
 }
 
+static napi_value js_settings_kept(napi_env env, napi_callback_info info) {
+  (void)info;
+  return value_int(env, settings_count());
+}
+
 /* ---- start ---- */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -271,6 +219,7 @@ static void start_once(void) {
 
 NAPI_MODULE_INIT() {
   static const napi_property_descriptor functions[] = {
+      {"settings", NULL, js_settings, NULL, NULL, NULL, napi_enumerable, NULL},
       {"open", NULL, js_open, NULL, NULL, NULL, napi_enumerable, NULL},
       {"close", NULL, js_close, NULL, NULL, NULL, napi_enumerable, NULL},
       {"advance", NULL, js_advance, NULL, NULL, NULL, napi_enumerable, NULL},
@@ -287,6 +236,7 @@ NAPI_MODULE_INIT() {
       {"negotiated", NULL, js_negotiated, NULL, NULL, NULL, napi_enumerable, NULL},
       {"takeSession", NULL, js_take_session, NULL, NULL, NULL, napi_enumerable, NULL},
       {"connections", NULL, js_connections, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"settingsKept", NULL, js_settings_kept, NULL, NULL, NULL, napi_enumerable, NULL},
   };
   pthread_once(&once, start_once);
   if (unusable[0])

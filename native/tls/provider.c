@@ -47,14 +47,13 @@ static const char *type_of(const EVP_PKEY *key) {
   return NULL;
 }
 
-EVP_PKEY *provider_key(X509 *certificate, struct signer signer) {
+EVP_PKEY *provider_key(X509 *certificate) {
   EVP_PKEY *public_half = X509_get0_pubkey(certificate), *key = NULL;
   const char *type = type_of(public_half);
   unsigned char *spki = NULL;
   int length = type ? i2d_PUBKEY(public_half, &spki) : 0;
   if (length <= 0) return NULL;
   OSSL_PARAM params[] = {OSSL_PARAM_construct_octet_string(EXTERNAL_KEY_SPKI, spki, (size_t)length),
-                         OSSL_PARAM_construct_octet_string(EXTERNAL_KEY_SIGNER, &signer, sizeof signer),
                          OSSL_PARAM_construct_end()};
   EVP_PKEY_CTX *maker = EVP_PKEY_CTX_new_from_name(provider_library, type, SIGNER_PROPERTIES);
   if (maker && EVP_PKEY_fromdata_init(maker) > 0 && EVP_PKEY_fromdata(maker, &key, EVP_PKEY_KEYPAIR, params) <= 0)

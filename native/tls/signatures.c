@@ -1,5 +1,5 @@
 /*
- * Signature half of the provider: finds out which TLS signature scheme OpenSSL means, and asks the signer.
+ * Signature half of the provider: finds out which TLS signature scheme OpenSSL means, and asks for it.
  *
  * Source: OpenSSL 3 provider-signature(7); RFC 8446, 4.2.3 for the code points.
  */
@@ -109,8 +109,7 @@ static int digest_sign(void *object, unsigned char *out, size_t *length, size_t 
   }
   int scheme = scheme_of(signing);
   if (scheme == 0) return 0;
-  const struct signer *signer = &signing->key->signer;
-  *length = signer->sign(signer->context, scheme, message, message_length, out, capacity);
+  *length = handshake_sign(scheme, message, message_length, out, capacity);
   return *length > 0;
 }
 

@@ -7,12 +7,13 @@
  *
  *   keys.c, signatures.c   the two halves of the provider
  *   provider.c             registers it in an OpenSSL library context of our own
- *   connection.c           one TLS connection: settings, verification, life and death
+ *   settings.c             what connections to one place have in common
+ *   connection.c           one TLS connection: verification, life and death
  *   handshake.c            steps of the handshake, and the thread that waits for the signature
  *   records.c              bytes in and out
  *   failure.c              what OpenSSL says went wrong
  *   symbols.c              checks that this Node has what we call
- *   values.c, module.c     JavaScript's view
+ *   values.c, opening.c, module.c   JavaScript's view
  */
 #ifndef TEDGE_TLS_H
 #define TEDGE_TLS_H
@@ -29,22 +30,13 @@
 #define SIGNER_PROVIDER "tedge-signer"
 #define SIGNER_PROPERTIES "provider=" SIGNER_PROVIDER
 
-/* Whoever can sign. Must outlive the key made with it. */
-struct signer {
-  /* Writes at most `capacity` bytes. Returns the length of the signature, 0 if there is none. May block. */
-  size_t (*sign)(void *context, int scheme, const uint8_t *message, size_t length, uint8_t *out, size_t capacity);
-  void *context;
-};
-
-/* The public half of a key, and who has the private half. */
+/* The public half of a key. Who signs is known to the thread in which the signature is wanted (handshake.c). */
 struct external_key {
   const char *type; /* "RSA", "EC" or "ED25519" */
   EVP_PKEY *public_half;
-  struct signer signer;
 };
 
 #define EXTERNAL_KEY_SPKI "tedge-spki"
-#define EXTERNAL_KEY_SIGNER "tedge-signer"
 
 extern const OSSL_ALGORITHM key_algorithms[];
 extern const OSSL_ALGORITHM signature_algorithms[];
@@ -53,7 +45,7 @@ extern const OSSL_ALGORITHM signature_algorithms[];
 extern OSSL_LIB_CTX *provider_library;
 bool provider_start(void);
 /* A key to use with the certificate; NULL when its kind is not supported. */
-EVP_PKEY *provider_key(X509 *certificate, struct signer signer);
+EVP_PKEY *provider_key(X509 *certificate);
 
 /* ---- connection ---- */
 
@@ -69,7 +61,6 @@ struct failure {
 enum signature_state { SIGNATURE_NOT_WANTED, SIGNATURE_WANTED, SIGNATURE_GIVEN, SIGNATURE_REFUSED };
 
 struct connection {
-  SSL_CTX *settings;
   SSL *ssl;
   BIO *from_network, *to_network; /* owned by ssl */
   SSL_SESSION *session;           /* for a later resumption */
@@ -98,20 +89,30 @@ struct bytes {
   size_t length;
 };
 
-struct connection_options {
+struct settings_options {
   struct bytes *trusted; /* CA certificates */
   size_t trusted_count;
   struct bytes *chain; /* the client's certificates, leaf first */
   size_t chain_count;
+  int min_version;
+};
+
+/* NULL: `failure` tells why. */
+SSL_CTX *settings_make(const struct settings_options *options, struct failure *failure);
+void settings_drop(SSL_CTX *settings);
+/* How many were made and not dropped. */
+int settings_count(void);
+
+struct connection_options {
+  SSL_CTX *settings;
   const char *host; /* checked against the certificate and sent as SNI; or */
   const char *ip;   /* checked against the certificate */
   size_t host_length;
   struct bytes alpn; /* as on the wire (RFC 7301, 3.1) */
   struct bytes session;
-  int min_version;
 };
 
-/* NULL: `reason` tells why. */
+/* NULL: `failure` tells why. */
 struct connection *connection_open(const struct connection_options *options, struct failure *failure);
 /* Ends everything at once, also a handshake that waits for a signature. May be called twice. */
 void connection_close(struct connection *connection);
@@ -127,6 +128,7 @@ struct negotiated {
 struct negotiated connection_negotiated(const struct connection *connection);
 /* The newest session as DER, once; the caller frees it with OPENSSL_clear_free. 0: there is none. */
 int connection_take_session(struct connection *connection, uint8_t **der);
+int connection_keep_session(SSL *ssl, SSL_SESSION *session);
 
 enum step handshake_step(struct connection *connection);
 /* Takes the one step that signs in a thread. `notify` is called with an enum thread_event. Returns an errno. */
@@ -136,8 +138,9 @@ enum step handshake_join(struct connection *connection);
 enum thread_event { THREAD_WANTS_SIGNATURE = 1, THREAD_OVER = 2 };
 /* `signature` of NULL: refused. */
 void handshake_answer(struct connection *connection, const uint8_t *signature, size_t length);
-size_t handshake_sign(void *connection, int scheme, const uint8_t *message, size_t length, uint8_t *out, size_t capacity);
-int handshake_before_certificate(SSL *ssl, void *connection);
+/* Writes at most `capacity` bytes. Returns the length of the signature, 0 if there is none. Blocks. */
+size_t handshake_sign(int scheme, const uint8_t *message, size_t length, uint8_t *out, size_t capacity);
+int handshake_before_certificate(SSL *ssl, void *unused);
 
 /* ---- records ---- */
 
@@ -160,6 +163,12 @@ void failure_read(struct failure *failure, const SSL *ssl);
 const char *symbols_missing(void);
 
 /* ---- JavaScript values ---- */
+
+extern const napi_type_tag connection_tag;
+napi_value js_settings(napi_env env, napi_callback_info info);
+napi_value js_open(napi_env env, napi_callback_info info);
+/* What an object with the tag holds; NULL when it is something else, the exception is then set. */
+void *value_tagged(napi_env env, napi_value value, const napi_type_tag *tag, const char *complaint);
 
 /* An optional property; false when it is undefined or something else. */
 bool value_bytes(napi_env env, napi_value value, struct bytes *out);

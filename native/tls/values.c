@@ -1,5 +1,5 @@
 /*
- * JavaScript values, in and out. Nothing here throws; what is missing or of another type reads as "not given".
+ * JavaScript values, in and out. What is missing or of another type reads as "not given"; only value_tagged throws.
  */
 #include <stdlib.h>
 
@@ -83,4 +83,14 @@ napi_value value_buffer(napi_env env, const void *data, size_t length) {
 
 void value_set(napi_env env, napi_value object, const char *name, napi_value value) {
   if (value) napi_set_named_property(env, object, name, value);
+}
+
+void *value_tagged(napi_env env, napi_value value, const napi_type_tag *tag, const char *complaint) {
+  bool tagged = false;
+  void *data = NULL;
+  if (napi_check_object_type_tag(env, value, tag, &tagged) == napi_ok && tagged &&
+      napi_unwrap(env, value, &data) == napi_ok)
+    return data;
+  napi_throw_type_error(env, NULL, complaint);
+  return NULL;
 }

@@ -6,6 +6,9 @@
  */
 import { loadAddon } from "./addon-file.ts"
 
+/** Opaque; freed by the garbage collector. */
+export type TlsSettings = { readonly settings: unique symbol }
+
 /** Opaque; `close` frees what it holds, at the latest the garbage collector does. */
 export type TlsConnection = { readonly connection: unique symbol }
 
@@ -29,19 +32,25 @@ export interface TlsFailureFacts {
 }
 
 export interface TlsAddon {
-  /** Throws an Error with OpenSSL's words when a setting cannot be used. All certificates are DER. */
-  readonly open: (settings: {
+  /** Throws an Error with OpenSSL's words when something in it cannot be used. All certificates are DER. */
+  readonly settings: (parts: {
     readonly trusted: ReadonlyArray<Buffer>
     /** Leaf first. */
     readonly chain: ReadonlyArray<Buffer>
-    /** One of host and ip. */
-    readonly host: string | undefined
-    readonly ip: string | undefined
-    /** As on the wire (RFC 7301, 3.1). */
-    readonly alpn: Buffer | undefined
-    readonly session: Buffer | undefined
     readonly minVersion: number
-  }) => TlsConnection
+  }) => TlsSettings
+  /** Throws as `settings` does. */
+  readonly open: (
+    settings: TlsSettings,
+    options: {
+      /** One of host and ip. */
+      readonly host: string | undefined
+      readonly ip: string | undefined
+      /** As on the wire (RFC 7301, 3.1). */
+      readonly alpn: Buffer | undefined
+      readonly session: Buffer | undefined
+    }
+  ) => TlsConnection
   /** Any time; ends a pending signature. Once. */
   readonly close: (connection: TlsConnection) => void
   readonly advance: (connection: TlsConnection) => HandshakeStep
@@ -73,6 +82,8 @@ export interface TlsAddon {
   readonly takeSession: (connection: TlsConnection) => Buffer | undefined
   /** How many are open in this process, in all its threads. */
   readonly connections: () => number
+  /** How many settings are held, likewise. */
+  readonly settingsKept: () => number
 }
 
 /** Throws AddonNotLoaded. */

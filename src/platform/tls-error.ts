@@ -52,6 +52,15 @@ export class TlsError extends Error {
   }
 }
 
+/** What the add-on throws at settings it cannot use, as ours. */
+export const orTlsError = <A>(use: () => A): A => {
+  try {
+    return use()
+  } catch (cause) {
+    throw new TlsError("ERR_TLS_SETTINGS", cause instanceof Error ? cause.message : String(cause), { cause })
+  }
+}
+
 export const failedTls = (code: "ERR_TLS_HANDSHAKE" | "ERR_TLS_RECORD", facts: TlsFailureFacts): TlsError =>
   new TlsError(code, facts.verifyText === "" ? facts.reason : `${facts.reason}: ${facts.verifyText}`, {
     ...(facts.verifyCode === 0 ? {} : { verifyCode: facts.verifyCode }),

@@ -9,9 +9,9 @@
 import { connect as dial } from "node:net"
 import { Duplex } from "node:stream"
 import { type TlsAddon, type TlsConnection, tlsAddon } from "./tls-addon.ts"
-import { type ClientChain, clientChain } from "./tls-certificates.ts"
 import { clientSignature, type TlsSigner } from "./tls-client-signature.ts"
 import { failedTls, TlsError } from "./tls-error.ts"
+import { type ParsedSettings, parsedSettings } from "./tls-settings.ts"
 import { openConnection, type TlsTarget } from "./tls-target.ts"
 
 export interface TlsNegotiated {
@@ -33,7 +33,7 @@ export class TlsSignerStream extends Duplex {
   readonly #abort = new AbortController()
   #phase: Phase = "dialling"
   /** Undefined when the target could not be used; the stream is then destroyed. */
-  #open: { addon: TlsAddon; connection: TlsConnection; chain: ClientChain; socket: Duplex } | undefined
+  #open: { addon: TlsAddon; connection: TlsConnection; settings: ParsedSettings; socket: Duplex } | undefined
   #timer: NodeJS.Timeout | undefined
   #signError: TlsError | undefined
   /** Ciphertext that arrived while the signing thread owned the connection. */
@@ -48,10 +48,10 @@ export class TlsSignerStream extends Duplex {
     this.#sign = sign
     try {
       const addon = tlsAddon()
-      const chain = clientChain(target.certificateChain, target.publicKey)
-      const connection = openConnection(addon, chain, target)
+      const settings = parsedSettings(addon, target)
+      const connection = openConnection(addon, settings, target)
       const socket = target.socket ?? dial({ host: target.host, port: target.port, noDelay: true })
-      this.#open = { addon, connection, chain, socket }
+      this.#open = { addon, connection, settings, socket }
       this.#listen(socket)
     } catch (error) {
       this.destroy(error instanceof Error ? error : new Error(String(error)))
@@ -110,10 +110,13 @@ export class TlsSignerStream extends Duplex {
     const answer = (signature: Buffer | undefined) => {
       if (this.#phase === "signing") open.addon.answerSignature(open.connection, signature)
     }
-    clientSignature(request, open.chain.publicKey, this.#sign, this.#abort.signal).then(answer, (error: TlsError) => {
-      this.#signError = error
-      answer(undefined)
-    })
+    clientSignature(request, open.settings.publicKey, this.#sign, this.#abort.signal).then(
+      answer,
+      (error: TlsError) => {
+        this.#signError = error
+        answer(undefined)
+      }
+    )
   }
 
   #signingOver(): void {

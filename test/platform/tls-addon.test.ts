@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { afterAll, afterEach, describe, expect, it } from "vitest"
 import { AddonNotLoaded } from "../../src/messages/platform.ts"
 import { loadAddon } from "../../src/platform/addon-file.ts"
-import { type TlsConnection, tlsAddon } from "../../src/platform/tls-addon.ts"
+import { type TlsAddon, type TlsConnection, type TlsSettings, tlsAddon } from "../../src/platform/tls-addon.ts"
 import { clientChain, pemCertificates } from "../../src/platform/tls-certificates.ts"
 import { testDirectory, testPki } from "../support/pki.ts"
 
@@ -80,22 +80,29 @@ describe("the list of symbols that is checked at load", () => {
 })
 
 describe("the bare add-on", () => {
-  const open = (changes: Partial<Parameters<ReturnType<typeof tlsAddon>["open"]>[0]> = {}) =>
-    tlsAddon().open({
+  const settings = (changes: Partial<Parameters<TlsAddon["settings"]>[0]> = {}) =>
+    tlsAddon().settings({
       trusted: pemCertificates(pki.caPem),
       chain: clientChain(pki.deviceCertPem, undefined).certificates,
-      host: "localhost",
-      ip: undefined,
-      alpn: undefined,
-      session: undefined,
       minVersion: 0x0303,
       ...changes
     })
+  const open = (changes: Partial<Parameters<TlsAddon["open"]>[1]> = {}, shared = settings()) =>
+    tlsAddon().open(shared, { host: "localhost", ip: undefined, alpn: undefined, session: undefined, ...changes })
 
   it("refuses what is not a connection", () => {
     for (const what of [undefined, null, 7, "x", {}, [], Buffer.alloc(8)])
       for (const call of ["close", "advance", "read", "take", "failure"] as const)
         expect(() => tlsAddon()[call](what as unknown as TlsConnection)).toThrow(TypeError)
+  })
+
+  it("refuses what are no settings", () => {
+    const connection = open()
+    for (const what of [null, 7, "x", {}, [], Buffer.alloc(8), connection])
+      expect(() => open({}, what as unknown as TlsSettings)).toThrow(TypeError)
+    tlsAddon().close(connection)
+    for (const what of [undefined, null, 7, {}, { trusted: [7], chain: [] }])
+      expect(() => tlsAddon().settings(what as unknown as Parameters<TlsAddon["settings"]>[0])).toThrow(Error)
   })
 
   it("refuses a connection that is closed", () => {
@@ -107,13 +114,20 @@ describe("the bare add-on", () => {
   })
 
   it.each([
-    ["trusts nothing", { trusted: [] }],
-    ["has no certificate", { chain: [] }],
-    ["has a certificate that is none", { chain: [Buffer.from("x")] }],
+    ["trust nothing", { trusted: [] }],
+    ["have no certificate", { chain: [] }],
+    ["have a certificate that is none", { chain: [Buffer.from("x")] }],
+    ["want a version that does not exist", { minVersion: 0x0999 }]
+  ])("makes no settings that %s", (_what, changes) => {
+    const before = tlsAddon().settingsKept()
+    expect(() => settings(changes)).toThrow(Error)
+    expect(tlsAddon().settingsKept()).toBe(before)
+  })
+
+  it.each([
     ["names neither host nor address", { host: undefined }],
     ["names an address that is none", { host: undefined, ip: "1.2.3" }],
-    ["offers a malformed protocol list", { alpn: Buffer.from([9, 1]) }],
-    ["wants a version that does not exist", { minVersion: 0x0999 }]
+    ["offers a malformed protocol list", { alpn: Buffer.from([9, 1]) }]
   ])("opens no connection that %s", (_what, changes) => {
     expect(() => open(changes)).toThrow(Error)
     expect(tlsAddon().connections()).toBe(0)
@@ -147,14 +161,15 @@ describe("the bare add-on", () => {
       `const m = { exports: {} }; process.dlopen(m, ${JSON.stringify(join(addonDir, "tls.node"))}); const tls = m.exports;` +
       "const [trusted, chain] = JSON.parse(require('node:fs').readFileSync(0, 'utf8'))" +
       ".map((list) => list.map((text) => Buffer.from(text, 'base64')));" +
-      "for (let i = 0; i < 50; i++) tls.open({ trusted, chain, host: 'localhost', minVersion: 771 });" +
-      "const before = tls.connections(); gc();" +
-      "setTimeout(() => { gc(); setTimeout(() => console.log(before, tls.connections()), 10) }, 10)"
+      "for (let i = 0; i < 50; i++) tls.open(tls.settings({ trusted, chain, minVersion: 771 }), { host: 'localhost' });" +
+      "const held = () => [tls.connections(), tls.settingsKept()].join(' ');" +
+      "const before = held(); gc();" +
+      "setTimeout(() => { gc(); setTimeout(() => console.log(before, held()), 10) }, 10)"
     const input = JSON.stringify([
       pemCertificates(pki.caPem).map((der) => der.toString("base64")),
       pemCertificates(pki.deviceCertPem).map((der) => der.toString("base64"))
     ])
     const said = execFileSync(process.execPath, ["--expose-gc", "-e", script], { input, encoding: "utf8" })
-    expect(said.trim()).toBe("50 0")
+    expect(said.trim()).toBe("50 50 0 0")
   })
 })

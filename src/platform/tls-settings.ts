@@ -1,0 +1,74 @@
+/**
+ * Whom a TLS client trusts and who it is, parsed; kept for the next connection with the very same texts.
+ *
+ * Parsing costs more than all the rest of a handshake here. Nothing but the texts decides: a certificate that was
+ * changed is another text.
+ */
+import type { KeyObject } from "node:crypto"
+import type { TlsAddon, TlsSettings } from "./tls-addon.ts"
+import { clientChain, pemCertificates } from "./tls-certificates.ts"
+import { orTlsError } from "./tls-error.ts"
+
+export interface SettingsTexts {
+  /** PEM: the CA certificates that are trusted, also intermediate ones. */
+  readonly ca: string | ReadonlyArray<string>
+  /** PEM. Leaf first, or in any order when `publicKey` is given. */
+  readonly certificateChain: string
+  /** SubjectPublicKeyInfo, DER, of the key that signs: chooses the leaf. */
+  readonly publicKey?: Uint8Array
+  /** Without it: TLSv1.2. */
+  readonly minVersion?: "TLSv1.2" | "TLSv1.3"
+}
+
+export interface ParsedSettings {
+  readonly native: TlsSettings
+  /** Of the client's certificate. */
+  readonly publicKey: KeyObject
+}
+
+/** Throws TlsError ERR_TLS_SETTINGS. */
+export const parsedSettings = (addon: TlsAddon, texts: SettingsTexts): ParsedSettings => {
+  const found = kept.findIndex((one) => sameTexts(one.texts, texts))
+  const entry = kept.splice(found, found < 0 ? 0 : 1)[0] ?? { texts: copied(texts), parsed: parse(addon, texts) }
+  kept.unshift(entry)
+  kept.length = Math.min(kept.length, mostKept)
+  return entry.parsed
+}
+
+const parse = (addon: TlsAddon, texts: SettingsTexts): ParsedSettings => {
+  const { publicKey, certificates } = clientChain(texts.certificateChain, texts.publicKey)
+  const native = orTlsError(() =>
+    addon.settings({
+      trusted: [texts.ca].flat().flatMap(pemCertificates),
+      chain: certificates,
+      minVersion: texts.minVersion === "TLSv1.3" ? 0x0304 : 0x0303
+    })
+  )
+  return { native, publicKey }
+}
+
+const sameTexts = (one: SettingsTexts, other: SettingsTexts): boolean =>
+  one.certificateChain === other.certificateChain &&
+  one.minVersion === other.minVersion &&
+  sameBytes(one.publicKey, other.publicKey) &&
+  sameList([one.ca].flat(), [other.ca].flat())
+
+const sameBytes = (one: Uint8Array | undefined, other: Uint8Array | undefined): boolean =>
+  one === undefined || other === undefined ? one === other : Buffer.compare(one, other) === 0
+
+const sameList = (one: ReadonlyArray<string>, other: ReadonlyArray<string>): boolean =>
+  one.length === other.length && one.every((text, index) => text === other[index])
+
+/** The caller may go on to write into its list or its bytes. */
+const copied = ({ ca, certificateChain, publicKey, minVersion }: SettingsTexts): SettingsTexts => ({
+  ca: [ca].flat(),
+  certificateChain,
+  ...(publicKey === undefined ? {} : { publicKey: Uint8Array.from(publicKey) }),
+  ...(minVersion === undefined ? {} : { minVersion })
+})
+
+/** Newest first. */
+const kept: Array<{ readonly texts: SettingsTexts; readonly parsed: ParsedSettings }> = []
+
+/** One for each cloud, and one to spare: a bundle of CA certificates takes a megabyte or two. */
+const mostKept = 4
