@@ -33,7 +33,8 @@ export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<
   const { settings, environment, publish, lifetime } = composition
   const { cryptoki } = settings
   if (cryptoki.mode === "off") return refusing("device.cryptoki.mode")
-  if (cryptoki.mode === "socket") return socketCryptokiBehaviour({ socketPath: cryptoki.socketPath })
+  const latches = { directory: join(settings.run.path, "tedge-pin-latch"), group: serviceGroup(settings.configDir) }
+  if (cryptoki.mode === "socket") return socketCryptokiBehaviour({ socketPath: cryptoki.socketPath, latches })
   if (cryptoki.modulePath === undefined) return refusing("device.cryptoki.module_path")
   const module: CryptokiSettings = {
     modulePath: cryptoki.modulePath,
@@ -42,8 +43,8 @@ export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<
     },
     // The server narrows each request itself, so that a reload and rules for users count.
     scope: lifetime === "server" ? undefined : cryptoki.uri,
-    latchDirectory: join(settings.run.path, "tedge-pin-latch"),
-    latchGroup: serviceGroup(settings.configDir),
+    latchDirectory: latches.directory,
+    latchGroup: latches.group,
     limits: defaultLimits,
     idleHostEnds: lifetime === "mapper",
     keepLookingMs: keepLookingMs[lifetime],

@@ -113,8 +113,8 @@ export type CryptokiProtocol = {
   >
   /** Answers the URIs of the destroyed objects. */
   readonly DeleteKey: Ask<{ readonly key: KeySelector }, ReadonlyArray<Pkcs11Uri>, TokenRefusal>
-  /** Lifts the PIN latch of a token (an explicit command of a person). */
-  readonly ClearPinLatch: Ask<{ readonly token: TokenSelector }, void, TokenRefusal>
+  /** Lifts the PIN latch of a token (an explicit command of a person). Answers whether a PIN was latched. */
+  readonly ClearPinLatch: Ask<{ readonly token: TokenSelector }, boolean, TokenRefusal>
 }
 
 /** Facts CryptokiActor tells to many. Log lines, health and the links' "try again now" come from them. */

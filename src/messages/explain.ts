@@ -45,6 +45,7 @@ export const explain = (failure: Failure): Explanation => {
     case "OutsideScope":
     case "PinMissing":
     case "PinRejected":
+    case "LatchNotCleared":
     case "ModuleNotLoaded":
     case "TokenTimeout":
     case "TokenHostDied":

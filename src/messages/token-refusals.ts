@@ -60,6 +60,16 @@ export class PinRejected extends Data.TaggedError("PinRejected")<{
     | "invalid"
 }> {}
 
+/** What is remembered of the token's refused PINs could not be forgotten; they stay untried. */
+export class LatchNotCleared extends Data.TaggedError("LatchNotCleared")<{
+  readonly token: string
+  readonly uri: string
+  /** Where the records lie, or should lie. */
+  readonly directory: string
+  /** `noDirectory`: the service that refused the PIN keeps its records elsewhere. */
+  readonly reason: "noPermission" | "noDirectory"
+}> {}
+
 /** The PKCS#11 library cannot be used. */
 export class ModuleNotLoaded extends Data.TaggedError("ModuleNotLoaded")<{
   readonly path: string
@@ -147,6 +157,7 @@ export type TokenRefusal =
   | OutsideScope
   | PinMissing
   | PinRejected
+  | LatchNotCleared
   | ModuleNotLoaded
   | TokenTimeout
   | TokenHostDied

@@ -80,6 +80,9 @@ const samples: Samples = {
   OutsideScope: [new Token.OutsideScope({ uri, scope: "pkcs11:token=other" })],
   PinMissing: [new Token.PinMissing({ token })],
   PinRejected: pinReasons.map((reason) => new Token.PinRejected({ token, reason })),
+  LatchNotCleared: (["noPermission", "noDirectory"] as const).map(
+    (reason) => new Token.LatchNotCleared({ token, uri, directory: "/run/tedge-pin-latch", reason })
+  ),
   ModuleNotLoaded: moduleReasons.map(
     (reason) => new Token.ModuleNotLoaded({ path: "/lib/p11.so", reason, detail: "x" })
   ),

@@ -129,7 +129,12 @@ const management = (
       card.keys.splice(card.keys.indexOf(found), 1)
       return [card.keyUri(found)]
     }),
-  ClearPinLatch: () => Effect.sync(() => card.refusedPins.clear())
+  ClearPinLatch: () =>
+    Effect.sync(() => {
+      const wasLatched = card.refusedPins.size > 0
+      card.refusedPins.clear()
+      return wasLatched
+    })
 })
 
 const opened = (card: FakeTokenCard, selector: KeySelector): Refused<void> =>

@@ -12,7 +12,8 @@ import type { ActorRef } from "../../runtime/protocol.ts"
 import { sayingWhere } from "./elsewhere.ts"
 import { initToken } from "./init-token.ts"
 import type { LaneProtocol } from "./lane.ts"
-import { type Asker, latchedSo, latchedToken } from "./lane-session.ts"
+import { type Asker, latchedToken } from "./lane-session.ts"
+import { liftLatch } from "./lift-latch.ts"
 import {
   type CryptokiDeps,
   makeRouter,
@@ -89,8 +90,7 @@ const clearPinLatch = (router: Router, key: KeySelector) =>
   Effect.gen(function* () {
     const { uri } = narrowed(router, key)
     const token = yield* onlyToken(uri, yield* router.listing.tokens(0), "initialized")
-    yield* router.tools.latch.clear(latchedToken(token))
-    yield* router.tools.latch.clear(latchedSo(token))
+    return yield* liftLatch(router.latches, router.tools.settings.latchDirectory, latchedToken(token))
   })
 
 /** Other lanes' hosts may have read their tokens before this. */

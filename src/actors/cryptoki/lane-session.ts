@@ -11,7 +11,7 @@ import { PinMissing, PinRejected, type TokenUnavailable } from "../../messages/t
 import { CKR_TOKEN_NOT_PRESENT } from "./fault-class.ts"
 import { CallRefused, type HostFault } from "./host-client.ts"
 import type { HostToken } from "./host-protocol.ts"
-import type { LatchedToken, PinLatch } from "./pin-latch.ts"
+import { type LatchedToken, ofSecurityOfficer, type PinLatch } from "./pin-latch.ts"
 import { CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED } from "./pkcs11-constants.ts"
 import { pinMark, type Seat, type SeatSession } from "./seat.ts"
 import type { CryptokiSettings, Publish } from "./settings.ts"
@@ -141,11 +141,7 @@ export const latchedToken = (token: Token): LatchedToken => ({
   uri: shownUri(tokenUri(token))
 })
 
-/** The SO PIN has tries of its own. */
-export const latchedSo = (token: Token): LatchedToken => ({
-  ...latchedToken(token),
-  identity: `so ${tokenIdentity(token)}`
-})
+export const latchedSo = (token: Token): LatchedToken => ofSecurityOfficer(latchedToken(token))
 
 const softHsm = "SoftHSM project"
 const guidesPin = Redacted.make("123456")

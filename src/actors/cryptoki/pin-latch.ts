@@ -93,8 +93,11 @@ export const makePinLatch = (
   clear: (token) => underLock(store, token, store.remove(token.identity))
 })
 
+/** The SO PIN has tries, and a latch, of its own. */
+export const ofSecurityOfficer = (token: LatchedToken): LatchedToken => ({ ...token, identity: `so ${token.identity}` })
+
 /** What happens between the PIN's way to the token and the record of its fate is not to be interrupted. */
-const underLock = <A, E>(
+export const underLock = <A, E>(
   store: LatchStore,
   token: LatchedToken,
   work: Effect.Effect<A, E>

@@ -11,7 +11,7 @@ import { type Hosts, makeHosts, type StartHost } from "./hosts.ts"
 import type { LaneProtocol } from "./lane.ts"
 import type { Asker, LaneTools } from "./lane-session.ts"
 import { type LaneOf, type Lanes, makeLanes } from "./lanes.ts"
-import { latchStore } from "./latch-store.ts"
+import { type LatchStore, latchStore } from "./latch-store.ts"
 import { type Listing, makeListing } from "./listing.ts"
 import { makeLookout } from "./lookout.ts"
 import { makePinLatch } from "./pin-latch.ts"
@@ -22,6 +22,7 @@ import { shownUri, tokenName } from "./token-facts.ts"
 export interface Router {
   readonly tools: LaneTools
   readonly hosts: Hosts
+  readonly latches: LatchStore
   readonly listing: Listing
   readonly lanes: Lanes
   /** Where keys were found that a token did not have, by URI. */
@@ -53,7 +54,7 @@ export const makeRouter = (
     const listing = yield* makeListing({ settings, hosts, task })
     const missed = makeLookout({ listing, publish, keepLookingMs: settings.keepLookingMs, task })
     const lanes = yield* makeLanes({ tools, hosts, listing, missed })
-    return { tools, hosts, listing, lanes, elsewhere: new Map() }
+    return { tools, hosts, latches: store, listing, lanes, elsewhere: new Map() }
   })
 
 /** The URI as the scope narrows it; the scope's attributes win. */

@@ -6,20 +6,24 @@
  */
 import { Effect } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
-import { SigningServiceRefused } from "../../messages/token-refusals.ts"
 import type { Behaviour } from "../../runtime/actor.ts"
+import type { LatchPlace } from "./latch-store.ts"
 import { defaultSocketLimits, type SocketLimits, socketClient } from "./socket-client.ts"
+import { clearLatch } from "./socket-latch.ts"
 import { changePin, createKey, deleteKey, initToken, listKeys, listTokens } from "./socket-management.ts"
 import { chooseScheme, publicKey, sign } from "./socket-signing.ts"
 
 export interface SocketCryptokiSettings {
   readonly socketPath: string
   readonly limits?: SocketLimits
+  /** Where a service on this machine remembers refused PINs. */
+  readonly latches: LatchPlace
 }
 
 export const socketCryptokiBehaviour = ({
   socketPath,
-  limits = defaultSocketLimits
+  limits = defaultSocketLimits,
+  latches
 }: SocketCryptokiSettings): Behaviour<CryptokiProtocol> => {
   const service = { socketPath, limits, client: socketClient(socketPath, limits) }
   return {
@@ -35,8 +39,7 @@ export const socketCryptokiBehaviour = ({
         InitToken: (request) => initToken(service, request),
         ChangePin: (request) => changePin(service, request),
         DeleteKey: ({ key }) => deleteKey(service, key),
-        ClearPinLatch: () =>
-          Effect.fail(new SigningServiceRefused({ message: "its protocol has no request that clears a PIN latch" }))
+        ClearPinLatch: ({ token }) => clearLatch(service, latches, token)
       }),
     concurrent: { tags: serviceTags, inFlight: 64 }
   }
@@ -52,5 +55,6 @@ const serviceTags = [
   "CreateKey",
   "InitToken",
   "ChangePin",
-  "DeleteKey"
+  "DeleteKey",
+  "ClearPinLatch"
 ] as const

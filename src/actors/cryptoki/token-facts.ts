@@ -14,8 +14,11 @@ export interface Token {
 }
 
 /** The same token in whatever slot it is next time. A label alone does not make it the same. */
-export const tokenIdentity = ({ facts }: Token): string =>
-  JSON.stringify([facts.manufacturer, facts.model, facts.serial, facts.label])
+export const tokenIdentity = ({ facts }: Token): string => identityOf(facts)
+
+/** As `tokenIdentity`, for a token that another process describes. */
+export const identityOf = (token: Pick<TokenDescription, "manufacturer" | "model" | "serial" | "label">): string =>
+  JSON.stringify([token.manufacturer, token.model, token.serial, token.label])
 
 /** The label, or the slot when there is none. */
 export const tokenName = ({ facts }: Token): string => (facts.label === "" ? `slot ${facts.slot}` : facts.label)

@@ -5,13 +5,21 @@ import { askLimits, chosenToken, readTokenSettings, selectorFor, shownUri, type 
 
 export const clearPinLatch: TokenCommand = (context) =>
   Effect.gen(function* () {
-    yield* readTokenSettings(context)
+    const { settings } = yield* readTokenSettings(context)
     const uri = yield* chosenToken(context)
-    yield* context.actors.cryptoki.ask(
+    const wasLatched = yield* context.actors.cryptoki.ask(
       "ClearPinLatch",
       { token: selectorFor(uri, undefined) },
       { within: askLimits.list }
     )
-    yield* context.terminal.line(`PINs of token '${shownUri(uri)}' may be tried again.`)
+    yield* context.terminal.line(
+      wasLatched
+        ? `PINs of token '${shownUri(uri)}' may be tried again.`
+        : `No refused PIN of token '${shownUri(uri)}' is remembered here; nothing was changed.`
+    )
+    if (!wasLatched && settings.cryptoki.mode === "socket")
+      yield* context.terminal.line(
+        "    if tedge-p11-server runs in another container or with another run.path: run the command there"
+      )
     return exitCodes.ok
   })

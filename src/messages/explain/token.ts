@@ -1,5 +1,11 @@
 /** Sentences for what a token, its module, or the way to it refused. */
-import type { ModuleNotLoaded, PinRejected, SigningServiceUnreachable, TokenRefusal } from "../token-refusals.ts"
+import type {
+  LatchNotCleared,
+  ModuleNotLoaded,
+  PinRejected,
+  SigningServiceUnreachable,
+  TokenRefusal
+} from "../token-refusals.ts"
 import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
 
 export const explainToken = (failure: TokenRefusal): Explanation => {
@@ -43,6 +49,8 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       }
     case "PinRejected":
       return explainPin(failure)
+    case "LatchNotCleared":
+      return explainLatch(failure)
     case "ModuleNotLoaded":
       return explainModule(failure)
     case "TokenTimeout":
@@ -160,6 +168,19 @@ const explainPin = (failure: PinRejected): Explanation => {
     case "invalid":
       return { error: `${token} does not take a PIN of this length or with these characters` }
   }
+}
+
+const explainLatch = ({ token, uri, directory, reason }: LatchNotCleared): Explanation => {
+  const command = `tedge hsm clear-pin-latch '${uri}'`
+  return reason === "noPermission"
+    ? {
+        error: `token '${token}': this user may not change '${directory}', where refused PINs are remembered`,
+        hint: `run it as root, or as the user of the service: sudo ${command}`
+      }
+    : {
+        error: `token '${token}': refused PINs are not remembered in '${directory}' of this machine`,
+        hint: `run it as root where tedge-p11-server runs, with the run.path of its settings: ${command}; a service that remembers none in files forgets them when it is restarted`
+      }
 }
 
 const explainModule = (failure: ModuleNotLoaded): Explanation => {

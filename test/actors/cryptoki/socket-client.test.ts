@@ -63,7 +63,8 @@ const against = (
       })
     )
     const limits = { ...defaultSocketLimits, pingMs: 100, signMs }
-    const behaviour = socketCryptokiBehaviour({ socketPath, limits })
+    const latches = { directory: "/nowhere", group: undefined }
+    const behaviour = socketCryptokiBehaviour({ socketPath, limits, latches })
     const cryptoki = yield* start({
       name: "cryptoki",
       mailbox: { capacity: 16, overflow: { policy: "refuse" } },

@@ -1,26 +1,24 @@
 /** The commands of keys and certificates through tedge-p11-server: the same words, the same outcome. */
-import { type ChildProcess, spawn } from "node:child_process"
-import { once } from "node:events"
 import { existsSync, mkdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { freshHost } from "../../actors/cryptoki/fresh-host.ts"
-import { executable } from "../../support/device.ts"
 import { type SoftHsmDirectory, type SoftHsmToken, softhsmDirectory } from "../../support/softhsm.ts"
 import { type InProcess, tedgeInProcess } from "../../support/tedge-in-process.ts"
 import { makeTempDir, removeTempDir } from "../../support/temp-dir.ts"
 import { checkedRequest, checkedSelfSigned, publicKeyOf } from "../cert/openssl.ts"
 import { expectRefusal } from "./expect-refusal.ts"
+import { type SigningService, startSigningService } from "./signing-service.ts"
 
 let place: string
 let hsm: SoftHsmDirectory
 let token: SoftHsmToken
 let guarded: SoftHsmToken
-let server: ChildProcess
+let server: SigningService
 let device: InProcess
 let dir: string
 
-const socketPath = () => join(place, "p11.sock")
+const socketPath = () => server.socketPath
 
 beforeAll(async () => {
   await freshHost()
@@ -28,13 +26,11 @@ beforeAll(async () => {
   hsm = softhsmDirectory()
   token = hsm.addToken({ label: "my-token" })
   guarded = hsm.addToken({ label: "guarded", pin: "987654" })
-  server = await startServer()
+  server = await startSigningService({ place, modulePath: hsm.modulePath, environment: hsm.env })
 })
 
 afterAll(async () => {
-  const ended = once(server, "exit")
-  server.kill()
-  await ended
+  await server.stop()
   hsm.cleanup()
   removeTempDir(place)
 })
@@ -49,23 +45,6 @@ beforeEach(() => {
 
 const useSocket = (path: string, more = "") =>
   device.settings(`${more}\n[device.cryptoki]\nmode = "socket"\nsocket_path = "${path}"\n`)
-
-const startServer = (): Promise<ChildProcess> =>
-  new Promise((resolve, reject) => {
-    const configDir = join(place, "server")
-    mkdirSync(configDir, { recursive: true })
-    const env = { ...process.env, ...hsm.env, TEDGE_CONFIG_DIR: configDir, TEDGE_RUN_PATH: place }
-    const args = ["--socket-path", socketPath(), "--module-path", hsm.modulePath, "--pin", "123456"]
-    const child = spawn(executable("tedge-p11-server"), args, { env, stdio: ["ignore", "pipe", "pipe"] })
-    let printed = ""
-    const onOutput = (chunk: Buffer) => {
-      printed += chunk.toString()
-      if (printed.includes("Server listening")) resolve(child)
-    }
-    child.stdout.on("data", onOutput)
-    child.stderr.on("data", onOutput)
-    child.on("exit", (code) => reject(new Error(`tedge-p11-server ended with ${code}: ${printed}`)))
-  })
 
 const onToken = () => `pkcs11:serial=${token.serial}`
 const read = (path: string) => readFileSync(path, "utf8")

@@ -1,0 +1,56 @@
+/**
+ * Forgets the refused PINs of a token because a person says so.
+ *
+ * The records are files that all processes of the device share, so this works beside tedge-p11-server too: the next
+ * request it gets finds no record. What it cannot do is told, never taken for done.
+ */
+import { accessSync, constants, existsSync } from "node:fs"
+import { Effect } from "effect"
+import { LatchNotCleared, type TokenUnavailable } from "../../messages/token-refusals.ts"
+import type { LatchStore } from "./latch-store.ts"
+import { type LatchedToken, ofSecurityOfficer, underLock } from "./pin-latch.ts"
+
+/** Answers whether there was anything to forget, for the user PIN or the SO PIN. */
+export const liftLatch = (
+  store: LatchStore,
+  directory: string,
+  token: LatchedToken
+): Effect.Effect<boolean, TokenUnavailable | LatchNotCleared> =>
+  Effect.gen(function* () {
+    if (isClosed(directory)) return yield* notCleared(token, directory, "noPermission")
+    const found = yield* Effect.forEach([token, ofSecurityOfficer(token)], (one) => forget(store, directory, one))
+    return found.includes(true)
+  })
+
+/** As `liftLatch`, where a directory that is not there means that the records lie elsewhere. */
+export const liftLatchOfService = (store: LatchStore, directory: string, token: LatchedToken) =>
+  Effect.suspend(() =>
+    existsSync(directory) ? liftLatch(store, directory, token) : notCleared(token, directory, "noDirectory")
+  )
+
+const forget = (store: LatchStore, directory: string, token: LatchedToken) =>
+  underLock(
+    store,
+    token,
+    Effect.gen(function* () {
+      const before = yield* store.read(token.identity)
+      if (before === undefined) return false
+      yield* store.remove(token.identity)
+      return (yield* store.read(token.identity)) === undefined
+        ? true
+        : yield* notCleared(token, directory, "noPermission")
+    })
+  )
+
+const notCleared = ({ name, uri }: LatchedToken, directory: string, reason: LatchNotCleared["reason"]) =>
+  Effect.fail(new LatchNotCleared({ token: name, uri, directory, reason }))
+
+/** There, and not for this user to look into or to change. */
+const isClosed = (directory: string): boolean => {
+  try {
+    accessSync(directory, constants.W_OK | constants.X_OK)
+    return false
+  } catch {
+    return existsSync(directory)
+  }
+}
