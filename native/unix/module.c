@@ -3,6 +3,7 @@
  *
  * A system call that fails answers its errno; Node has the names.
  */
+#include <errno.h>
 #include <node_api.h>
 #include <stdlib.h>
 
@@ -33,17 +34,58 @@ static char *text_of(napi_env env, napi_value value, size_t *length) {
   return text;
 }
 
-/* peerCredentials(socket): [pid, uid, gid], or an errno */
-static napi_value js_peer_credentials(napi_env env, napi_callback_info info) {
+/* listen(path): a descriptor, or a negative errno */
+static napi_value js_listen(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  size_t count = 1, length = 0;
+  napi_get_cb_info(env, info, &count, &argument, NULL, NULL);
+  char *path = text_of(env, argument, &length);
+  int result = path ? unix_listen(path) : -EINVAL;
+  free(path);
+  return number(env, result);
+}
+
+static napi_value js_adopt_listener(napi_env env, napi_callback_info info) {
+  return number(env, unix_adopt_listener(number_argument(env, info)));
+}
+
+/* accept(listener): [descriptor, pid, uid, gid], pid 0 when the kernel would not say; or a negative errno */
+static napi_value js_accept(napi_env env, napi_callback_info info) {
   struct ucred peer;
   napi_value list = NULL;
-  int error = unix_peer_credentials(number_argument(env, info), &peer);
-  if (error != 0) return number(env, error);
-  napi_create_array_with_length(env, 3, &list);
-  napi_set_element(env, list, 0, number(env, peer.pid));
-  napi_set_element(env, list, 1, number(env, peer.uid));
-  napi_set_element(env, list, 2, number(env, peer.gid));
+  int file = unix_accept(number_argument(env, info), &peer);
+  if (file < 0) return number(env, file);
+  int64_t facts[] = {file, peer.pid, peer.uid, peer.gid};
+  napi_create_array_with_length(env, 4, &list);
+  for (uint32_t i = 0; i < 4; i++) napi_set_element(env, list, i, number(env, facts[i]));
   return list;
+}
+
+/* (descriptor, bytes); the bytes are any Uint8Array */
+static int descriptor_and_bytes(napi_env env, napi_callback_info info, void **bytes, size_t *length) {
+  napi_value arguments[2];
+  size_t count = 2;
+  int32_t file = -1;
+  napi_get_cb_info(env, info, &count, arguments, NULL, NULL);
+  napi_get_value_int32(env, arguments[0], &file);
+  napi_status status = napi_get_typedarray_info(env, arguments[1], NULL, length, bytes, NULL, NULL);
+  return status == napi_ok ? file : -1;
+}
+
+/* receive(descriptor, into): how many bytes, 0 at the end; or a negative errno */
+static napi_value js_receive(napi_env env, napi_callback_info info) {
+  void *into = NULL;
+  size_t room = 0;
+  int file = descriptor_and_bytes(env, info, &into, &room);
+  return number(env, unix_receive(file, into, room));
+}
+
+/* send(descriptor, bytes): how many were taken, or a negative errno */
+static napi_value js_send(napi_env env, napi_callback_info info) {
+  void *bytes = NULL;
+  size_t length = 0;
+  int file = descriptor_and_bytes(env, info, &bytes, &length);
+  return number(env, unix_send(file, bytes, length));
 }
 
 static napi_value js_lock(napi_env env, napi_callback_info info) {
@@ -84,7 +126,14 @@ static napi_value js_blank_argument(napi_env env, napi_callback_info info) {
 
 NAPI_MODULE_INIT() {
   static const napi_property_descriptor functions[] = {
-      {"peerCredentials", NULL, js_peer_credentials, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"listen", NULL, js_listen, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"adoptListener", NULL, js_adopt_listener, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"accept", NULL, js_accept, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"receive", NULL, js_receive, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"send", NULL, js_send, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"openReadiness", NULL, unix_open_readiness, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"watch", NULL, unix_watch, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"closeReadiness", NULL, unix_close_readiness, NULL, NULL, NULL, napi_enumerable, NULL},
       {"lock", NULL, js_lock, NULL, NULL, NULL, napi_enumerable, NULL},
       {"unlock", NULL, js_unlock, NULL, NULL, NULL, napi_enumerable, NULL},
       {"notify", NULL, js_notify, NULL, NULL, NULL, napi_enumerable, NULL},

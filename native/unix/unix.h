@@ -1,12 +1,14 @@
 /*
- * What Linux offers and Node does not: who is at the other end of a UNIX socket, flock(2), the service manager's
- * notification socket, ending with one's parent, and taking secrets off the command line.
+ * What Linux offers and Node does not: UNIX sockets with the user at their other end and without a stream object for
+ * each, flock(2), the service manager's notification socket, ending with one's parent, and taking secrets off the
+ * command line.
  *
- * Functions that can fail return 0 or an errno.
+ * Functions that can fail return 0 or an errno; those that have something to answer, a negative errno.
  */
 #ifndef TEDGE_UNIX_H
 #define TEDGE_UNIX_H
 
+#include <node_api.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
@@ -14,6 +16,24 @@
 
 /* SO_PEERCRED: as of connect(2) or listen(2). */
 int unix_peer_credentials(int socket, struct ucred *out);
+
+/* A listening socket at a path, which must be free. */
+int unix_listen(const char *path);
+
+/* Makes a listening socket that was handed over like one of ours. EAFNOSUPPORT, EINVAL: it is none for us. */
+int unix_adopt_listener(int file);
+
+/* The next client, and who it is; a pid of 0 when the kernel would not say. EAGAIN: nobody waits. */
+int unix_accept(int listener, struct ucred *peer);
+
+/* EAGAIN: nothing there, no room. 0 bytes received: the peer has finished. */
+ssize_t unix_receive(int file, void *into, size_t room);
+ssize_t unix_send(int file, const void *bytes, size_t length);
+
+/* readiness.c, called by JavaScript. */
+napi_value unix_open_readiness(napi_env env, napi_callback_info info);
+napi_value unix_watch(napi_env env, napi_callback_info info);
+napi_value unix_close_readiness(napi_env env, napi_callback_info info);
 
 /* An exclusive flock, without waiting. EWOULDBLOCK: somebody else has it. */
 int unix_lock(int file);

@@ -4,7 +4,7 @@
  * Every function throws AddonNotLoaded when the add-on is missing, and an Error with Node's `code` and `syscall` when
  * the system call fails.
  */
-import type { Socket } from "node:net"
+import { constants } from "node:os"
 import { getSystemErrorName } from "node:util"
 import { loadAddon } from "./addon-file.ts"
 
@@ -14,12 +14,58 @@ export interface PeerCredentials {
   readonly gid: number
 }
 
-/** Who connected to our UNIX socket: as of the moment it connected. */
-export const peerCredentials = (socket: Socket): PeerCredentials => {
-  const answer = unixAddon().peerCredentials(descriptorOf(socket))
-  if (typeof answer === "number") throw systemError("getsockopt", answer)
-  const [pid, uid, gid] = answer
-  return { pid, uid, gid }
+/** A listening UNIX socket at a path that is free. The descriptor is the caller's to close. */
+export const listenUnix = (path: string): number => succeeded("listen", unixAddon().listen(path))
+
+/** Makes a listening UNIX socket that somebody handed over ready for `acceptUnix`. Refuses any other descriptor. */
+export const adoptListener = (descriptor: number): void => succeed("listen", unixAddon().adoptListener(descriptor))
+
+export interface Accepted {
+  readonly descriptor: number
+  /** As of the moment it connected; undefined when the kernel would not say. */
+  readonly peer: PeerCredentials | undefined
+}
+
+/** The next client, or undefined when nobody waits. */
+export const acceptUnix = (listener: number): Accepted | undefined => {
+  const answer = unixAddon().accept(listener)
+  if (typeof answer === "number") {
+    if (isForLater(answer)) return undefined
+    throw systemError("accept", -answer)
+  }
+  const [descriptor, pid, uid, gid] = answer
+  return { descriptor, peer: pid > 0 ? { pid, uid, gid } : undefined }
+}
+
+/** How many bytes came, 0 at the end; undefined when there are none now. */
+export const receive = (descriptor: number, into: Uint8Array): number | undefined => {
+  const got = unixAddon().receive(descriptor, into)
+  return isForLater(got) ? undefined : succeeded("recv", got)
+}
+
+/** How many bytes were taken; undefined when there is no room now. */
+export const send = (descriptor: number, bytes: Uint8Array): number | undefined => {
+  const sent = unixAddon().send(descriptor, bytes)
+  return isForLater(sent) ? undefined : succeeded("send", sent)
+}
+
+/**
+ * Calls back with descriptors at which something has changed since it was told last (edge-triggered): read, write or
+ * accept until there is no more. Closing a descriptor ends the watching of it.
+ */
+export interface Readiness {
+  readonly watch: (descriptor: number, purpose: "reading" | "writing") => void
+  readonly close: () => void
+}
+
+export const openReadiness = (onReady: (descriptors: ReadonlyArray<number>) => void): Readiness => {
+  const addon = unixAddon()
+  const opened = addon.openReadiness(onReady)
+  if (typeof opened === "number") throw systemError("epoll_create1", opened)
+  return {
+    watch: (descriptor, purpose) => succeed("epoll_ctl", addon.watch(opened, descriptor, purpose === "writing")),
+    close: () => addon.closeReadiness(opened)
+  }
 }
 
 /** flock(2), exclusive, without waiting. False: another process has it. It ends with the descriptor. */
@@ -58,8 +104,16 @@ export const blankArguments = (values: ReadonlyArray<string>): number =>
   values.reduce((found, value) => found + unixAddon().blankArgument(value), 0)
 
 interface UnixAddon {
+  /** Below 0: a negative errno. */
+  readonly listen: (path: string) => number
+  readonly accept: (listener: number) => readonly [descriptor: number, pid: number, uid: number, gid: number] | number
+  readonly receive: (descriptor: number, into: Uint8Array) => number
+  readonly send: (descriptor: number, bytes: Uint8Array) => number
   /** Numbers alone are errnos, 0 is success. */
-  readonly peerCredentials: (descriptor: number) => readonly [pid: number, uid: number, gid: number] | number
+  readonly adoptListener: (descriptor: number) => number
+  readonly openReadiness: (onReady: (descriptors: ReadonlyArray<number>) => void) => object | number
+  readonly watch: (readiness: object, descriptor: number, forWriting: boolean) => number
+  readonly closeReadiness: (readiness: object) => void
   readonly lock: (descriptor: number) => number
   readonly unlock: (descriptor: number) => number
   readonly notify: (address: string, message: string) => number
@@ -74,9 +128,12 @@ const unixAddon = (): UnixAddon => {
 
 const loaded: { addon?: UnixAddon } = {}
 
-/** Node keeps the descriptor of a socket in a field it does not document; without one, -1 makes the call fail. */
-const descriptorOf = (socket: Socket): number =>
-  (socket as { readonly _handle?: { readonly fd?: number } })._handle?.fd ?? -1
+const isForLater = (answer: number): boolean => answer === -constants.errno.EAGAIN
+
+const succeeded = (syscall: string, answer: number): number => {
+  if (answer < 0) throw systemError(syscall, -answer)
+  return answer
+}
 
 const succeed = (syscall: string, error: number): void => {
   if (error !== 0) throw systemError(syscall, error)

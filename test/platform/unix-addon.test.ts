@@ -1,11 +1,10 @@
 /** The system calls behind dist/unix.node, tried on real sockets, files and processes. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process"
 import { closeSync, openSync, readFileSync, rmSync } from "node:fs"
-import { connect, createServer, type Socket } from "node:net"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { afterAll, describe, expect, it } from "vitest"
-import { notifyManager, peerCredentials, tryLock, unlock } from "../../src/platform/unix-addon.ts"
+import { notifyManager, tryLock, unlock } from "../../src/platform/unix-addon.ts"
 import { testDirectory } from "../support/pki.ts"
 
 const dir = testDirectory()
@@ -27,26 +26,6 @@ const firstLine = (child: ChildProcess): Promise<string> =>
     createInterface(child.stdout).once("line", resolve)
     child.once("error", reject)
   })
-
-describe("peerCredentials", () => {
-  it("names the process at the other end of a UNIX socket", async () => {
-    const path = join(dir, "peer.sock")
-    const accepted = new Promise<Socket>((resolve) => {
-      const server = createServer((socket) => resolve(socket)).listen(path, () => {
-        connect(path).on("close", () => server.close())
-      })
-    })
-    const socket = await accepted
-    expect(peerCredentials(socket)).toEqual({ pid: process.pid, uid: process.getuid?.(), gid: process.getgid?.() })
-    socket.destroy()
-  })
-
-  it("fails for a socket that is closed", async () => {
-    const socket = connect(join(dir, "nobody.sock"))
-    await new Promise((resolve) => socket.on("error", resolve))
-    expect(() => peerCredentials(socket)).toThrow(expect.objectContaining({ code: "EBADF", syscall: "getsockopt" }))
-  })
-})
 
 describe("tryLock", () => {
   it("excludes flock(1) until it is unlocked", () => {

@@ -1,67 +1,110 @@
 /**
  * One client, from its first byte to the last of its answer.
  *
- * The time to read and the time to write are limited as a whole, so that a byte a second does not help anybody.
+ * The time to read and the time to write are limited as a whole, so that a byte a second does not help anybody. Who
+ * has not asked yet costs a descriptor and a place among the deadlines; a request is a fiber.
  */
-import type { Socket } from "node:net"
-import { Clock, Effect, Result } from "effect"
+import { Effect, Result } from "effect"
 import type { Client, P11ServerEvent, P11ServerLimits } from "../../messages/p11-server.ts"
 import { withoutPin } from "../../messages/pkcs11-uri.ts"
 import { decodeFrame, encodeFrame, type Frame, FrameNotDecoded } from "../../messages/wire/frame1.ts"
-import { readToEnd, type SocketFailed, writeAndFinish } from "../../platform/socket-io.ts"
+import type { UnixStream } from "../../platform/unix-stream.ts"
 import { operationOf } from "./answer-request.ts"
 import { errorText, type RequestFailure } from "./frame-errors.ts"
+import type { TimeLimits } from "./time-limits.ts"
 
 export interface ConnectionSpec {
-  readonly socket: Socket
+  readonly stream: UnixStream
   readonly client: Client
   readonly limits: P11ServerLimits
+  readonly times: TimeLimits
   readonly answer: (request: Frame) => Effect.Effect<Frame, RequestFailure>
-  /** Called when the request is complete: from now on the client is owed an answer. */
-  readonly onRequest: () => void
   readonly publish: (event: P11ServerEvent) => Effect.Effect<void>
 }
 
 export type Outcome = "served" | "refused" | "cut"
 
-/** Serves one request. The caller destroys the socket. */
-export const serveConnection = (spec: ConnectionSpec): Effect.Effect<Outcome> =>
-  Effect.catch(serveRequest(spec), (reason) => cut(spec, reason))
+/** Calls back, perhaps at once, with what is to be done for this client: its request, or the cutting of it. */
+export const readRequest = (
+  spec: ConnectionSpec,
+  then: (next: "answer" | "cut", serving: Effect.Effect<Outcome>) => void
+): void => {
+  let isLate = false
+  const late = spec.times.start(spec.limits.readMs, () => {
+    isLate = true
+    then("cut", cut(spec, "silent"))
+  })
+  spec.stream.readToEnd(requestLimit, (read) => {
+    if (isLate) return
+    late.cancel()
+    if (read === "tooLong") then("cut", cut(spec, "tooLong"))
+    else if (read === "closed") then("cut", cut(spec, "gone"))
+    else then("answer", serveRequest(spec, read))
+  })
+}
 
-const serveRequest = (spec: ConnectionSpec): Effect.Effect<Outcome, CutReason> =>
-  Effect.gen(function* () {
-    const { socket, limits } = spec
-    const bytes = yield* withinMs(readToEnd(socket, requestLimit), limits.readMs, "silent")
-    spec.onRequest()
-    const startedAt = yield* Clock.currentTimeMillis
+const serveRequest = (spec: ConnectionSpec, bytes: Uint8Array): Effect.Effect<Outcome> =>
+  Effect.suspend(() => {
+    const startedAt = spec.times.now()
     const request = Result.match(decodeFrame(bytes), { onSuccess: (frame) => frame, onFailure: (failure) => failure })
-    const answered = yield* Effect.result(
-      request instanceof FrameNotDecoded ? Effect.fail(request) : spec.answer(request)
-    )
-    const answer = Result.isSuccess(answered) ? answered.success : errorFrame(answered.failure)
-    yield* withinMs(writeAndFinish(socket, encodeFrame(answer)), limits.writeMs, "notReading")
-    const tookMs = (yield* Clock.currentTimeMillis) - startedAt
-    const operation = request instanceof FrameNotDecoded ? undefined : operationOf(request._tag)
-    if (Result.isFailure(answered)) {
-      const what = { client: spec.client, operation, uri: uriOf(request), tookMs }
-      yield* spec.publish({ _tag: "RequestRefused", ...what, reason: errorText(answered.failure) })
-      return "refused"
-    }
-    // A Ping is no operation.
-    if (operation !== undefined) {
-      const uri = uriOf(answer) ?? uriOf(request)
-      yield* spec.publish({ _tag: "RequestServed", client: spec.client, operation, uri, tookMs })
-    }
-    return "served"
+    const answering = request instanceof FrameNotDecoded ? Effect.fail(request) : spec.answer(request)
+    return Effect.matchEffect(answering, {
+      onSuccess: (answer) => reply(spec, answer, () => served(spec, request, answer, startedAt)),
+      onFailure: (failure) => reply(spec, errorFrame(failure), () => refused(spec, request, failure, startedAt))
+    })
   })
 
-/** The client is told, if it listens, and nothing more is done for it. */
-export const turnAway = ({ socket, client, publish }: Pick<ConnectionSpec, "socket" | "client" | "publish">) =>
-  writeAndFinish(socket, encodeFrame(errorFrame({ _tag: "Busy" }))).pipe(
-    Effect.timeoutOption(farewellMs),
-    Effect.ignore,
-    Effect.andThen(publish({ _tag: "ClientCut", client, reason: "tooMany" }))
+const reply = (spec: ConnectionSpec, answer: Frame, done: () => Effect.Effect<Outcome>): Effect.Effect<Outcome> =>
+  Effect.matchEffect(deliver(spec, answer, spec.limits.writeMs), {
+    onSuccess: done,
+    onFailure: (reason) => cut(spec, reason)
+  })
+
+const served = (
+  { client, publish, times }: ConnectionSpec,
+  request: Frame | FrameNotDecoded,
+  answer: Frame,
+  startedAt: number
+): Effect.Effect<Outcome> => {
+  const operation = operationIn(request)
+  // A Ping is no operation.
+  if (operation === undefined) return Effect.succeed("served")
+  const uri = uriOf(answer) ?? uriOf(request)
+  return Effect.as(
+    publish({ _tag: "RequestServed", client, operation, uri, tookMs: times.now() - startedAt }),
+    "served"
   )
+}
+
+const refused = (
+  { client, publish, times }: ConnectionSpec,
+  request: Frame | FrameNotDecoded,
+  failure: RequestFailure,
+  startedAt: number
+): Effect.Effect<Outcome> => {
+  const what = { client, operation: operationIn(request), uri: uriOf(request), tookMs: times.now() - startedAt }
+  return Effect.as(publish({ _tag: "RequestRefused", ...what, reason: errorText(failure) }), "refused")
+}
+
+/** The client is told, if it listens, and nothing more is done for it. */
+export const turnAway = (spec: Farewell): Effect.Effect<void> =>
+  untilAsked(spec).pipe(
+    Effect.andThen(Effect.ignore(deliver(spec, errorFrame({ _tag: "Busy" }), farewellMs))),
+    Effect.andThen(spec.publish({ _tag: "ClientCut", client: spec.client, reason: "tooMany" }))
+  )
+
+/** A client whose request is still on its way would meet a closed socket, and never read why. */
+const untilAsked = ({ stream, times }: Farewell): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const late = times.start(farewellMs, () => resume(Effect.void))
+    stream.readToEnd(requestLimit, () => {
+      late.cancel()
+      resume(Effect.void)
+    })
+    return Effect.sync(late.cancel)
+  })
+
+type Farewell = Pick<ConnectionSpec, "stream" | "client" | "times" | "publish">
 
 /** No request is longer; CertificateVerify is below 200 bytes. */
 const requestLimit = 64 * 1024
@@ -69,24 +112,35 @@ const farewellMs = 500
 
 type CutReason = Extract<P11ServerEvent, { readonly _tag: "ClientCut" }>["reason"]
 
-const withinMs = <A>(work: Effect.Effect<A, SocketFailed>, ms: number, late: CutReason): Effect.Effect<A, CutReason> =>
-  work.pipe(
-    Effect.mapError((failed): CutReason => (failed.reason === "tooLong" ? "tooLong" : "gone")),
-    Effect.timeoutOrElse({ duration: ms, orElse: () => Effect.fail(late) })
-  )
-
-const cut = ({ socket, client, publish }: ConnectionSpec, reason: CutReason): Effect.Effect<Outcome> =>
+const cut = (spec: ConnectionSpec, reason: CutReason): Effect.Effect<Outcome> =>
   Effect.gen(function* () {
-    yield* publish({ _tag: "ClientCut", client, reason })
+    yield* spec.publish({ _tag: "ClientCut", client: spec.client, reason })
     if (reason === "tooLong" || reason === "silent") {
       const failure = new FrameNotDecoded({ reason: reason === "silent" ? "ends-early" : "too-long", frame: undefined })
-      const farewell = writeAndFinish(socket, encodeFrame(errorFrame(failure)))
-      yield* Effect.ignore(Effect.timeoutOption(farewell, farewellMs))
+      yield* Effect.ignore(deliver(spec, errorFrame(failure), farewellMs))
     }
     return "cut" as const
   })
 
+/** Done when the kernel has taken all of it. */
+const deliver = (
+  { stream, times }: Pick<ConnectionSpec, "stream" | "times">,
+  answer: Frame,
+  ms: number
+): Effect.Effect<void, CutReason> =>
+  Effect.callback((resume) => {
+    const late = times.start(ms, () => resume(Effect.fail("notReading")))
+    stream.write(encodeFrame(answer), (outcome) => {
+      late.cancel()
+      resume(outcome === "written" ? Effect.void : Effect.fail("gone"))
+    })
+    return Effect.sync(late.cancel)
+  })
+
 const errorFrame = (failure: RequestFailure): Frame => ({ _tag: "Error", message: errorText(failure) })
+
+const operationIn = (request: Frame | FrameNotDecoded) =>
+  request instanceof FrameNotDecoded ? undefined : operationOf(request._tag)
 
 const uriOf = (request: Frame | FrameNotDecoded): string | undefined =>
   "uri" in request && request.uri !== undefined ? withoutPin(request.uri) : undefined

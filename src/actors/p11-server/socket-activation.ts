@@ -3,10 +3,10 @@
  *
  * Source: sd_listen_fds(3).
  */
-
 import { Effect } from "effect"
 import { ListenFailed } from "../../messages/p11-server.ts"
-import { type Listen, newServer, startListening } from "./listening.ts"
+import { adoptListener } from "../../platform/unix-addon.ts"
+import { type Listen, listening } from "./listening.ts"
 
 /** Descriptors handed to this process; empty when there are none. The variables must not reach our children. */
 export const activatedDescriptors = (variables: Readonly<NodeJS.ProcessEnv>, pid: number): ReadonlyArray<number> => {
@@ -24,18 +24,11 @@ const mostDescriptors = 64
  * Serves on a listening UNIX socket that is open already. Once: to stop listening closes the descriptor, so a service
  * that fails has to end, and systemd starts it anew with the same socket.
  */
-export const listenOnDescriptor =
-  (descriptor: number): Listen =>
-  (prepare) =>
-    Effect.gen(function* () {
-      const server = yield* newServer
-      prepare(server)
-      const path = `descriptor ${descriptor}`
-      yield* startListening(server, { fd: descriptor }, { path, mode: undefined }).pipe(
-        Effect.mapError(({ detail }) => new ListenFailed({ path, reason: "badDescriptor", detail }))
-      )
-      // A TCP socket has an address with a port; ours must not be reachable over a network.
-      const address = server.address()
-      if (address !== null && typeof address === "object")
-        return yield* Effect.fail(new ListenFailed({ path, reason: "badDescriptor", detail: "TCP" }))
-    })
+export const listenOnDescriptor = (descriptor: number): Listen => {
+  const path = `descriptor ${descriptor}`
+  const adopted = listening(path, () => {
+    adoptListener(descriptor)
+    return descriptor
+  })
+  return Effect.mapError(adopted, ({ detail }) => new ListenFailed({ path, reason: "badDescriptor", detail }))
+}

@@ -2,16 +2,16 @@
  * Listens on a UNIX socket at a path: locked, with the right mode from its first instant, never in another's way.
  *
  * The socket is bound under a name of its own and then renamed to its path. So a stale socket is replaced in one step,
- * and Node, which removes the name it has bound when it stops listening, never removes a successor's socket.
+ * and one that is there under its path has its mode and group already.
  */
 import { lchownSync, lstatSync, mkdirSync, renameSync, type Stats, statSync, unlinkSync } from "node:fs"
-import type { Server } from "node:net"
 import { dirname, join } from "node:path"
 import { Effect, type Scope } from "effect"
 import { ListenFailed, type P11ServerEvent } from "../../messages/p11-server.ts"
 import { acquireFileLock } from "../../platform/file-lock.ts"
 import { answersPing } from "../../platform/frame-exchange.ts"
-import { type Listen, listenFailed, newServer, reasonOf, startListening } from "./listening.ts"
+import { listenUnix } from "../../platform/unix-addon.ts"
+import { type Listen, listenFailed, listening, reasonOf } from "./listening.ts"
 
 export interface SocketPathSpec {
   readonly path: string
@@ -22,20 +22,16 @@ export interface SocketPathSpec {
   readonly publish: (event: P11ServerEvent) => Effect.Effect<void>
 }
 
-export const listenOnPath =
-  ({ path, mode, group, publish }: SocketPathSpec): Listen =>
-  (prepare) =>
-    Effect.gen(function* () {
-      const bindPath = join(dirname(path), `.p11-${process.pid}`)
-      if (Math.max(Buffer.byteLength(path), Buffer.byteLength(bindPath)) > longestPath)
-        return yield* refuse(path, "tooLong", `${Buffer.byteLength(path)}`)
-      yield* attempt(path, () => mkdirSync(dirname(path), { recursive: true }))
-      yield* lock(path)
-      if (yield* makeWay(path)) yield* publish({ _tag: "StaleSocketRemoved", path })
-      const server = yield* newServer
-      prepare(server)
-      yield* listenAndRename(server, { path, bindPath, mode, group })
-    })
+export const listenOnPath = ({ path, mode, group, publish }: SocketPathSpec): Listen =>
+  Effect.gen(function* () {
+    const bindPath = join(dirname(path), `.p11-${process.pid}`)
+    if (Math.max(Buffer.byteLength(path), Buffer.byteLength(bindPath)) > longestPath)
+      return yield* refuse(path, "tooLong", `${Buffer.byteLength(path)}`)
+    yield* attempt(path, () => mkdirSync(dirname(path), { recursive: true }))
+    yield* lock(path)
+    if (yield* makeWay(path)) yield* publish({ _tag: "StaleSocketRemoved", path })
+    return yield* listenAndRename({ path, bindPath, mode, group })
+  })
 
 /** sockaddr_un has 108 bytes, one of them for the end. */
 const longestPath = 107
@@ -69,17 +65,32 @@ interface Place {
   readonly group: number | undefined
 }
 
-const listenAndRename = (server: Server, { path, bindPath, mode, group }: Place) =>
-  Effect.acquireRelease(
-    Effect.gen(function* () {
-      yield* attempt(path, () => removeIfThere(bindPath))
-      yield* startListening(server, { path: bindPath }, { path, mode })
-      if (group !== undefined) yield* attempt(path, () => lchownSync(bindPath, -1, group))
-      yield* attempt(path, () => renameSync(bindPath, path))
-      return yield* attempt(path, () => statSync(path).ino)
-    }),
-    (inode) => Effect.sync(() => removeOwn(path, inode))
-  )
+const listenAndRename = ({ path, bindPath, mode, group }: Place): Listen =>
+  Effect.gen(function* () {
+    yield* attempt(path, () => removeIfThere(bindPath))
+    const descriptor = yield* listening(path, () => withMode(mode, () => listenUnix(bindPath)))
+    const named = Effect.onError(
+      attempt(path, () => {
+        if (group !== undefined) lchownSync(bindPath, -1, group)
+        renameSync(bindPath, path)
+        return statSync(path).ino
+      }),
+      () => Effect.sync(() => removeIfThere(bindPath))
+    )
+    yield* Effect.acquireRelease(named, (inode) => Effect.sync(() => removeOwn(path, inode)))
+    return descriptor
+  })
+
+/** The umask is the whole process's; the socket is bound before this returns, so nobody else meets it. */
+const withMode = (mode: number | undefined, listen: () => number): number => {
+  if (mode === undefined) return listen()
+  const before = process.umask(0o777 & ~mode)
+  try {
+    return listen()
+  } finally {
+    process.umask(before)
+  }
+}
 
 /** Only our own socket: a successor's has another inode. */
 const removeOwn = (path: string, inode: number): void => {

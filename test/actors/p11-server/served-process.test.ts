@@ -60,7 +60,7 @@ describe("the signing service as a process", () => {
     const path = join(tempDir(), "s.sock")
     const limited = `ulimit -n 40; exec ${process.execPath} ${program()} ${path}`
     await started("sh", ["-c", limited], "ready")
-    const clients = Array.from({ length: 200 }, () => rawClient(path))
+    const clients = Array.from({ length: 60 }, () => rawClient(path))
     await Promise.all(clients.map((client) => client.received))
     expect(await ask(path, signRequest)).toMatchObject({ _tag: "SignResponse" })
   })

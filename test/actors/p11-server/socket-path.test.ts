@@ -18,6 +18,8 @@ import { describe, expect, it } from "vitest"
 import { listenOnPath } from "../../../src/actors/p11-server/socket-path.ts"
 import type { P11ServerEvent } from "../../../src/messages/p11-server.ts"
 import { encodeFrame } from "../../../src/messages/wire/frame1.ts"
+import type { Accepted } from "../../../src/platform/unix-addon.ts"
+import { UnixListener, UnixStream, Watcher } from "../../../src/platform/unix-stream.ts"
 import { tempDir } from "../../support/temp-dir.ts"
 
 const events: Array<P11ServerEvent> = []
@@ -26,11 +28,17 @@ const publish = (event: P11ServerEvent) => Effect.sync(() => void events.push(ev
 /** Listens until the returned function is called. Clients get a Pong. */
 const listen = async (path: string, mode?: number) => {
   const scope = await Effect.runPromise(Scope.make())
-  const listening = listenOnPath({ path, publish, ...(mode === undefined ? {} : { mode }) })((server) => {
-    server.on("connection", (socket) => {
-      socket.on("error", () => undefined).resume()
-      socket.on("end", () => socket.end(encodeFrame({ _tag: "Pong" })))
-    })
+  const listening = Effect.gen(function* () {
+    const descriptor = yield* listenOnPath({ path, publish, ...(mode === undefined ? {} : { mode }) })
+    const watcher = yield* Effect.acquireRelease(
+      Effect.sync(() => new Watcher()),
+      (made) => Effect.sync(() => made.close())
+    )
+    const onClient = (client: Accepted) => {
+      const stream = new UnixStream(watcher, client.descriptor)
+      stream.readToEnd(100, () => stream.write(encodeFrame({ _tag: "Pong" }), () => stream.close()))
+    }
+    new UnixListener(watcher, descriptor, { onClient, onRefused: () => undefined })
   })
   await Effect.runPromise(Scope.provide(listening, scope)).catch(async (error) => {
     await Effect.runPromise(Scope.close(scope, Exit.void))
