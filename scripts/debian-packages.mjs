@@ -46,6 +46,7 @@ const packages = [
     for: "demo",
     present: () => process.execPath !== "/usr/bin/node" || nodeHeaders() !== undefined
   },
+  { name: "systemd", for: "tests", present: command("systemd-socket-activate") },
   { name: "opensc", for: "tests", present: command("pkcs11-tool") },
   { name: "swtpm", for: "tests", present: command("swtpm") },
   { name: "tpm2-tools", for: "tests", present: command("tpm2_createprimary") },
