@@ -41,6 +41,7 @@ export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<
     get defaultPin() {
       return composition.pin ?? cryptoki.pin
     },
+    program: pinProgram(settings.configDir, composition),
     // The server narrows each request itself, so that a reload and rules for users count.
     scope: lifetime === "server" ? undefined : cryptoki.uri,
     latchDirectory: latches.directory,
@@ -60,6 +61,12 @@ const keepLookingMs = { command: 0, mapper: 600_000, server: 60_000 } as const
 export const serviceGroup = (configDir: string): number | undefined => {
   const owner = fileOwner(configDir)
   return owner.kind === "owner" ? owner.gid : undefined
+}
+
+/** Commands and mappers have the same settings, unless the environment of one says otherwise. */
+const pinProgram = (configDir: string, { environment, pin }: CryptokiComposition): string => {
+  const place = pin ? "key_pin" : environment.TEDGE_DEVICE_CRYPTOKI_PIN ? "environment" : "device.cryptoki.pin"
+  return `tedge ${configDir} ${place}`
 }
 
 /** Every request is refused with the setting that is missing. */

@@ -1,7 +1,7 @@
 /**
  * The lanes of a CryptokiActor: found by what a URI says about the token, started when there is none yet.
  */
-import { Effect, Result, Scope, Semaphore } from "effect"
+import { Clock, Effect, Result, Scope, Semaphore } from "effect"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import type { TokenRefusal } from "../../messages/token-refusals.ts"
@@ -11,6 +11,7 @@ import type { Hosts } from "./hosts.ts"
 import { type LaneProtocol, laneBehaviour } from "./lane.ts"
 import type { LaneTools } from "./lane-session.ts"
 import type { Listing } from "./listing.ts"
+import { quirksOf } from "./quirks.ts"
 import { makeSeat } from "./seat.ts"
 import { withoutObject } from "./select-key.ts"
 import { firstToken } from "./select-token.ts"
@@ -43,12 +44,14 @@ interface State {
   readonly lanes: Map<string, LaneOf>
   /** By the printed token part of the URI. */
   readonly meant: Map<string, LaneOf>
+  /** When the tokens were last listed because one was missing; milliseconds since 1970. */
+  lookedAt: number
 }
 
 export const makeLanes = (spec: LanesSpec): Effect.Effect<Lanes, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
-    const state: State = { lanes: new Map(), meant: new Map() }
+    const state: State = { lanes: new Map(), meant: new Map(), lookedAt: Number.NEGATIVE_INFINITY }
     const starting = Semaphore.makeUnsafe(1)
     const of = (token: Token) =>
       starting.withPermit(
@@ -72,13 +75,16 @@ const find = (spec: LanesSpec, state: State, of: Lanes["of"], uri: Pkcs11Uri): E
     const wanted = shownUri(withoutObject(uri))
     const meant = state.meant.get(wanted)
     if (meant) return meant
-    const selected = yield* Effect.result(
-      Effect.flatMap(spec.listing.tokens(listAgainAfterMs), (tokens) => firstToken(uri, tokens))
-    )
+    const begun = yield* Clock.currentTimeMillis
+    const listed = yield* spec.listing.tokens(listAgainAfterMs)
+    let selected = yield* Effect.result(firstToken(uri, listed))
     if (Result.isFailure(selected)) {
       // A token that is out for the moment has a lane that looks for it.
       const known = [...state.lanes.values()].find(({ token }) => matchesToken(uri, matchable(token)))
       if (known) return known
+      selected = yield* Effect.result(firstToken(uri, yield* lookAgain(spec, state, listed, begun)))
+    }
+    if (Result.isFailure(selected)) {
       yield* spec.missed(uri)
       return yield* Effect.fail(selected.failure)
     }
@@ -90,6 +96,17 @@ const find = (spec: LanesSpec, state: State, of: Lanes["of"], uri: Pkcs11Uri): E
     if (state.meant.size >= rememberedUris) state.meant.clear()
     state.meant.set(wanted, lane)
     return lane
+  })
+
+/** What was listed for another reason may be older than the token that is missing; but readers bear no haste. */
+const lookAgain = (spec: LanesSpec, state: State, listed: ReadonlyArray<Token>, begun: number) =>
+  Effect.gen(function* () {
+    const isFiles = listed.some(({ library }) => quirksOf(library, {}).isFiles)
+    if (begun - state.lookedAt < (isFiles ? filesAgainAfterMs : listAgainAfterMs)) return listed
+    state.lookedAt = begun
+    if (isFiles) yield* Effect.sleep(writtenAfterMs)
+    const now = yield* Clock.currentTimeMillis
+    return yield* spec.listing.tokens(isFiles ? 0 : now - begun + 1)
   })
 
 const startLane = (spec: LanesSpec, state: State, token: Token) =>
@@ -112,5 +129,8 @@ const forget = (meant: Map<string, LaneOf>, lane: LaneOf): void => {
 
 /** A token that was not there is not looked for sooner. */
 const listAgainAfterMs = 30_000
+const filesAgainAfterMs = 1_000
+/** SoftHSM2 empties a token's file before it writes it anew, at each login. */
+const writtenAfterMs = 200
 /** Bounds what clients with many URIs can make us remember. */
 const rememberedUris = 256

@@ -14,8 +14,11 @@ export interface LatchRecord {
   readonly refused: ReadonlyArray<RefusedPin>
   /** Tries since the last successful login. */
   readonly tries: number
-  /** The configured PIN when a PIN was last refused, hashed; a new one starts the count again. */
-  readonly setting: string | undefined
+  /**
+   * The configured PIN of each program when a PIN was last refused there, hashed. A new one of the same program starts
+   * the count again; that another program has another PIN does not.
+   */
+  readonly settings: Readonly<Record<string, string>>
   /** Re-insertion lifts it once. */
   readonly isReinserted: boolean
 }
@@ -27,10 +30,11 @@ export interface RefusedPin {
   readonly at: number
 }
 
-/** A PIN to judge. `configured`: the PIN of our own settings, if there is one. */
+/** A PIN to judge. `configured`: the PIN of our own settings, if there is one. `program`: whose settings they are. */
 export interface PinTry {
   readonly pin: string
   readonly configured: string | undefined
+  readonly program: string
 }
 
 export type Verdict = "try" | "latched" | "latchedAll" | Exclude<RefusedPin["reason"], "incorrect" | "invalid">
@@ -42,7 +46,7 @@ export const emptyRecord = (token: string, salt: string): LatchRecord => ({
   salt,
   refused: [],
   tries: 0,
-  setting: undefined,
+  settings: {},
   isReinserted: false
 })
 
@@ -67,7 +71,10 @@ export const afterRefusal = (
   at: number
 ): LatchRecord => ({
   ...tried,
-  setting: attempt.configured === undefined ? tried.setting : pinHash(tried, attempt.configured),
+  settings:
+    attempt.configured === undefined
+      ? tried.settings
+      : { ...tried.settings, [attempt.program]: pinHash(tried, attempt.configured) },
   refused: [...tried.refused, { hash: pinHash(tried, attempt.pin), reason, at }].slice(-rememberedPins)
 })
 
@@ -86,8 +93,10 @@ export const parseRecord = (text: string): LatchRecord | undefined => {
 }
 
 /** The person has changed the setting since, and this is the new PIN. */
-const isNewSetting = (record: LatchRecord, { pin, configured }: PinTry): boolean =>
-  configured === pin && record.setting !== undefined && record.setting !== pinHash(record, pin)
+const isNewSetting = (record: LatchRecord, { pin, configured, program }: PinTry): boolean => {
+  const before = record.settings[program]
+  return configured === pin && before !== undefined && before !== pinHash(record, pin)
+}
 
 /** Slow on purpose: a PIN has few digits. */
 const pinHash = ({ salt }: LatchRecord, pin: string): string =>
@@ -107,5 +116,8 @@ const isRecord = (value: unknown): value is LatchRecord =>
   typeof value.tries === "number" &&
   "refused" in value &&
   Array.isArray(value.refused) &&
+  "settings" in value &&
+  typeof value.settings === "object" &&
+  value.settings !== null &&
   "isReinserted" in value &&
   typeof value.isReinserted === "boolean"

@@ -52,7 +52,7 @@ export interface PinLatch {
 
 export const makePinLatch = (
   store: LatchStore,
-  configured: () => Redacted.Redacted<string> | undefined,
+  configured: () => { readonly pin: Redacted.Redacted<string> | undefined; readonly program: string },
   latched: (token: LatchedToken, reason: PinRejected["reason"]) => Effect.Effect<void>
 ): PinLatch => ({
   guard: (token, pin, login) =>
@@ -61,8 +61,8 @@ export const makePinLatch = (
       token,
       Effect.gen(function* () {
         const before = yield* readRecord(store, token)
-        const setting = configured()
-        const attempt = { pin: Redacted.value(pin), configured: setting && Redacted.value(setting) }
+        const { pin: setting, program } = configured()
+        const attempt = { pin: Redacted.value(pin), configured: setting && Redacted.value(setting), program }
         const verdict = judge(before, attempt)
         if (verdict !== "try") return yield* new PinRejected({ token: token.name, reason: verdict })
         const tried = duringTry(before ?? emptyRecord(token.uri, randomBytes(16).toString("hex")), attempt)

@@ -6,10 +6,13 @@ import type { LibraryFacts } from "./host-protocol.ts"
 export interface Quirks {
   /** Two processes cannot use the module at once, so all its tokens share one host. */
   readonly sharedModule: boolean
+  /** A token is a few files, which another process may be writing while they are read; no reader wedges. */
+  readonly isFiles: boolean
 }
 
 export const quirksOf = (library: LibraryFacts, environment: NodeJS.ProcessEnv): Quirks => ({
-  sharedModule: isTpm(library) && !hasResourceManager(environment)
+  sharedModule: isTpm(library) && !hasResourceManager(environment),
+  isFiles: /softhsm/i.test(library.manufacturer)
 })
 
 const isTpm = ({ manufacturer, description }: LibraryFacts): boolean =>

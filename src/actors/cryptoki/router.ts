@@ -45,7 +45,7 @@ export const makeRouter = (
     const store = latchStore({ directory: settings.latchDirectory, group: settings.latchGroup })
     const latch = makePinLatch(
       store,
-      () => settings.defaultPin,
+      () => ({ pin: settings.defaultPin, program: settings.program ?? "" }),
       ({ name }, reason) =>
         publish({ _tag: "PinLatched", token: name, ...(reason === "locked" && { isLocked: true as const }) })
     )

@@ -7,6 +7,8 @@ export interface CryptokiSettings {
   readonly modulePath: string
   /** `device.cryptoki.pin`: for requests that bring no PIN. There is no default. Read for each: it may change. */
   readonly defaultPin: Redacted.Redacted<string> | undefined
+  /** Whose settings these are: a PIN that changes there is a person's correction, and another program's PIN is none. */
+  readonly program?: string
   /** `device.cryptoki.uri`: only what it allows exists. */
   readonly scope: Pkcs11Uri | undefined
   /** `<run.path>/tedge-pin-latch`. */

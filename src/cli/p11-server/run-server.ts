@@ -155,6 +155,7 @@ const cryptokiSettings = (service: Service) => ({
   get defaultPin() {
     return service.settings.policy.defaultPin
   },
+  program: `tedge-p11-server ${service.settings.configDir}`,
   scope: undefined,
   latchDirectory: join(service.settings.runPath, "tedge-pin-latch"),
   latchGroup: serviceGroup(service.settings.configDir),

@@ -81,6 +81,20 @@ describe("a token that was never seen", () => {
       })
     ))
 
+  it("is looked for at once when the tokens were listed for another reason before it came", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { ref, module } = yield* startFake({}, { tokens: [someToken("first")] })
+        yield* ref.ask("ListTokens", undefined, within)
+        yield* passTime("5 seconds")
+        module.tokens = [someToken("later")]
+        yield* ref.ask("Sign", { ...order, key: by("pkcs11:token=later") }, within)
+        for (const nowhere of ["a", "b", "c"])
+          yield* Effect.flip(ref.ask("Sign", { ...order, key: by(`pkcs11:token=${nowhere}`) }, within))
+        expect(module.started).toEqual([0, 5])
+      })
+    ))
+
   it("is told to be there when it comes, as long as somebody asked for it lately", () =>
     withTestClock(
       Effect.gen(function* () {

@@ -83,6 +83,6 @@ describe("a TPM", () => {
     ["swtpm:host=127.0.0.1,port=2321", true],
     [undefined, true]
   ])("behind %s shares one host: %s", (tcti, sharedModule) => {
-    expect(quirksOf(tpm, tcti === undefined ? {} : { TPM2_PKCS11_TCTI: tcti })).toEqual({ sharedModule })
+    expect(quirksOf(tpm, tcti === undefined ? {} : { TPM2_PKCS11_TCTI: tcti })).toMatchObject({ sharedModule })
   })
 })

@@ -8,12 +8,16 @@ import {
   emptyRecord,
   judge,
   type LatchRecord,
+  type PinTry,
   parseRecord
 } from "../../../src/actors/cryptoki/latch-record.ts"
 
 const fresh = emptyRecord("pkcs11:token=t", "00112233445566778899aabbccddeeff")
-const refuse = (record: LatchRecord, pin: string, configured?: string) =>
-  afterRefusal(duringTry(record, { pin, configured }), { pin, configured }, "incorrect", 0)
+const trial = (pin: string, configured?: string, program = "tedge"): PinTry => ({ pin, configured, program })
+const refuse = (record: LatchRecord, pin: string, configured?: string, program?: string) => {
+  const attempt = trial(pin, configured, program)
+  return afterRefusal(duringTry(record, attempt), attempt, "incorrect", 0)
+}
 
 describe("a PIN latch", () => {
   it("lets at most two PINs through, each once, whatever is asked in whatever order", () => {
@@ -22,7 +26,7 @@ describe("a PIN latch", () => {
         let record: LatchRecord | undefined
         const tried: Array<string> = []
         for (const pin of pins) {
-          if (judge(record, { pin, configured: undefined }) !== "try") continue
+          if (judge(record, trial(pin)) !== "try") continue
           tried.push(pin)
           record = refuse(record ?? fresh, pin)
         }
@@ -35,16 +39,16 @@ describe("a PIN latch", () => {
 
   it("says which of the two rules forbids it", () => {
     const two = refuse(refuse(fresh, "1"), "2")
-    expect(judge(two, { pin: "1", configured: undefined })).toBe("latched")
-    expect(judge(two, { pin: "3", configured: undefined })).toBe("latchedAll")
+    expect(judge(two, trial("1"))).toBe("latched")
+    expect(judge(two, trial("3"))).toBe("latchedAll")
   })
 
   it("opens for a PIN that is new in the settings, and not for the same setting again", () => {
     const two = refuse(refuse(fresh, "1", "1"), "2", "1")
-    expect(judge(two, { pin: "3", configured: "3" })).toBe("try")
-    expect(judge(two, { pin: "3", configured: "1" })).toBe("latchedAll")
-    expect(judge(two, { pin: "1", configured: "1" })).toBe("latched")
-    expect(judge(refuse(two, "3", "3"), { pin: "3", configured: "3" })).toBe("latched")
+    expect(judge(two, trial("3", "3"))).toBe("try")
+    expect(judge(two, trial("3", "1"))).toBe("latchedAll")
+    expect(judge(two, trial("1", "1"))).toBe("latched")
+    expect(judge(refuse(two, "3", "3"), trial("3", "3"))).toBe("latched")
   })
 
   it("is not opened by two programs whose settings differ and who take turns", () => {
@@ -52,27 +56,46 @@ describe("a PIN latch", () => {
     let tries = 0
     for (let turn = 0; turn < 10; turn++)
       for (const configured of ["1", "2"])
-        if (judge(record, { pin: configured, configured }) === "try") {
+        if (judge(record, trial(configured, configured)) === "try") {
           tries += 1
           record = refuse(record, configured, configured)
         }
     expect(tries).toBe(2)
   })
 
+  it("is not opened by any number of programs with settings of their own, until one of them is corrected", () => {
+    let record: LatchRecord = fresh
+    const tries: Array<string> = []
+    const take = (pin: string, program: string) => {
+      if (judge(record, trial(pin, pin, program)) !== "try") return
+      tries.push(pin)
+      record = refuse(record, pin, pin, program)
+    }
+    for (let turn = 0; turn < 3; turn++)
+      for (const [pin, program] of [
+        ["1", "tedge"],
+        ["2", "server"],
+        ["3", "another"],
+        ["4", "and another"]
+      ] as const)
+        take(pin, program)
+    expect(tries).toEqual(["1", "2"])
+    take("5", "server")
+    expect(tries).toEqual(["1", "2", "5"])
+  })
+
   it("is opened by re-insertion for the same PIN once, and never for a third try", () => {
     const once = afterReinsertion(refuse(fresh, "1"))
-    expect(judge(once, { pin: "1", configured: undefined })).toBe("try")
+    expect(judge(once, trial("1"))).toBe("try")
     const twice = refuse(once, "1")
-    expect(judge(afterReinsertion(twice), { pin: "1", configured: undefined })).toBe("latched")
-    expect(judge(afterReinsertion(twice), { pin: "5", configured: undefined })).toBe("latchedAll")
+    expect(judge(afterReinsertion(twice), trial("1"))).toBe("latched")
+    expect(judge(afterReinsertion(twice), trial("5"))).toBe("latchedAll")
   })
 
   it("counts a try whose end nobody saw, without blaming the PIN", () => {
-    const unseen = duringTry(fresh, { pin: "1", configured: undefined })
-    expect(judge(unseen, { pin: "1", configured: undefined })).toBe("try")
-    expect(judge(duringTry(unseen, { pin: "1", configured: undefined }), { pin: "1", configured: undefined })).toBe(
-      "latchedAll"
-    )
+    const unseen = duringTry(fresh, trial("1"))
+    expect(judge(unseen, trial("1"))).toBe("try")
+    expect(judge(duringTry(unseen, trial("1")), trial("1"))).toBe("latchedAll")
   })
 
   it("is read back as it was written, and nothing else is taken for one", () => {

@@ -13,7 +13,7 @@ const refused = Effect.fail(new CallRefused({ call: "C_Login", code: 0xa0, detai
 const guardOf = (directory: string, group?: number) => {
   const latch = makePinLatch(
     latchStore({ directory, group }),
-    () => undefined,
+    () => ({ pin: undefined, program: "tedge" }),
     () => Effect.void
   )
   return (pin: string) => Effect.runPromise(Effect.flip(latch.guard(token, Redacted.make(pin), refused)))
