@@ -105,6 +105,7 @@ export const explain = (failure: Failure): Explanation => {
     case "TokenNotNamed":
     case "PinEmpty":
     case "TokenWithoutPin":
+    case "KeyPerhapsMade":
     case "PinsDiffer":
     case "NobodyToAsk":
     case "TokenInitialised":

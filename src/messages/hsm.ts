@@ -43,6 +43,14 @@ export class TokenWithoutPin extends Data.TaggedError("TokenWithoutPin")<{
   readonly cause: TokenRefusal | AskFailed
 }> {}
 
+/** Nobody saw how the making of a key ended: it may be on the token. */
+export class KeyPerhapsMade extends Data.TaggedError("KeyPerhapsMade")<{
+  /** Of the key, with its id. */
+  readonly uri: string
+  /** Undefined: the command was interrupted. */
+  readonly cause: TokenRefusal | AskFailed | undefined
+}> {}
+
 /** Something must be asked and nobody is there to answer (standard input is at its end). */
 export class NobodyToAsk extends Data.TaggedError("NobodyToAsk")<{ readonly option: string }> {}
 
@@ -55,6 +63,7 @@ export class TokenInitialised extends Data.TaggedError("TokenInitialised")<{
 export type HsmRefusal =
   | PinEmpty
   | TokenWithoutPin
+  | KeyPerhapsMade
   | KeyIdInvalid
   | OptionsExclude
   | KeyInUse

@@ -207,6 +207,9 @@ const samples: Samples = {
   TokenNotNamed: [new Hsm.TokenNotNamed({ candidates: [] }), new Hsm.TokenNotNamed({ candidates: ["a", "b"] })],
   PinsDiffer: [new Hsm.PinsDiffer({ what: "user PIN" })],
   PinEmpty: [new Hsm.PinEmpty({ what: "SO PIN" })],
+  KeyPerhapsMade: [undefined, new Token.OutcomeUnknown({ token, operation: "create-key" })].map(
+    (cause) => new Hsm.KeyPerhapsMade({ uri, cause })
+  ),
   TokenWithoutPin: [
     new Hsm.TokenWithoutPin({ uri, cause: new Token.PinRejected({ token, reason: "invalid" }) }),
     new Hsm.TokenWithoutPin({

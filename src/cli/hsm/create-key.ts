@@ -8,14 +8,16 @@ import { accessSync, constants, statSync } from "node:fs"
 import { dirname } from "node:path"
 import { Effect, Redacted } from "effect"
 import { FileNotWritten } from "../../messages/connect.ts"
-import type { KeyParameters } from "../../messages/cryptoki.ts"
+import type { CryptokiProtocol, KeyParameters } from "../../messages/cryptoki.ts"
 import { OptionsExclude } from "../../messages/hsm.ts"
 import { printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { KeyExists } from "../../messages/token-refusals.ts"
 import { pem } from "../../platform/x509.ts"
+import type { AnswerOf } from "../../runtime/protocol.ts"
 import type { CommandInput } from "../command-spec.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { parseKeyId, printKeyId } from "./key-id.ts"
+import { makeKey } from "./make-key.ts"
 import {
   askLimits,
   type CommandContext,
@@ -28,7 +30,7 @@ import { writePublicKey } from "./write-public-key.ts"
 
 export const createKey: TokenCommand = (context) =>
   Effect.gen(function* () {
-    const { actors, input, terminal } = context
+    const { input } = context
     const parameters = yield* keyParameters(input)
     const idText = input.text("id")
     const id = idText === undefined ? undefined : yield* parseKeyId(idText)
@@ -39,20 +41,28 @@ export const createKey: TokenCommand = (context) =>
     const selector = selectorFor(token, input.secret("pin") ?? device.key.pin)
     if (id !== undefined) yield* refuseExisting(context, selector, id)
     const label = input.text("label") ?? "tedge"
-    const made = yield* actors.cryptoki.ask(
-      "CreateKey",
-      { token: selector, parameters, label, id },
-      { within: askLimits.generate }
+    const made = makeKey(context, { token: selector, parameters, label, id })
+    yield* Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(restore(made), (key) => reportKey(context, key, outfile))
     )
-    const uri = printPkcs11Uri(made.uri, { pin: "redacted" })
-    const publicKey = pem("PUBLIC KEY", made.publicKey)
+    return exitCodes.ok
+  })
+
+/** Whatever happens to the file: a key that is there is shown and selected. */
+const reportKey = (
+  context: CommandContext,
+  key: AnswerOf<CryptokiProtocol, "CreateKey">,
+  outfile: string | undefined
+) =>
+  Effect.gen(function* () {
+    const { input, terminal } = context
+    const uri = printPkcs11Uri(key.uri, { pin: "redacted" })
+    const publicKey = pem("PUBLIC KEY", key.publicKey)
     yield* terminal.answer(`New keypair was successfully created.\nKey URI: ${uri}\nPublic key:\n${publicKey}\n\n`)
     const saved = outfile === undefined ? Effect.void : writePublicKey(outfile, publicKey)
-    // Whatever happens to the file: a key that is there is selected.
     yield* selectKey(context, uri)
     yield* Effect.tapError(saved, () => terminal.warning("the key was made and selected; its public half is above"))
     if (input.secret("pin") !== undefined) yield* terminal.info(pinNotWritten)
-    return exitCodes.ok
   })
 
 const pinNotWritten =

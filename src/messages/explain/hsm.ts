@@ -41,6 +41,11 @@ export const explainHsm = (failure: HsmRefusal): Explanation => {
         error: `the token was initialised, but has no user PIN yet: ${sentenceOf(failure.cause)}`,
         hint: `give it one: tedge hsm change-pin --reset '${failure.uri}'`
       }
+    case "KeyPerhapsMade":
+      return {
+        error: `${failure.cause === undefined ? "interrupted while a key was being made" : sentenceOf(failure.cause)}; the key '${failure.uri}' may be on the token`,
+        hint: `look before you try again: tedge hsm list-keys '${failure.uri}'`
+      }
     case "NobodyToAsk":
       return { error: "nobody is there to answer: standard input is at its end", hint: `use ${failure.option}` }
     case "TokenInitialised":

@@ -2,6 +2,7 @@
 import type {
   LatchNotCleared,
   ModuleNotLoaded,
+  OutcomeUnknown,
   PinRejected,
   SigningServiceUnreachable,
   TokenRefusal
@@ -75,8 +76,8 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       }
     case "OutcomeUnknown":
       return {
-        error: `token '${failure.token}': ${failure.operation} was cut off, and whether it was done is not known`,
-        hint: "look before you try again: tedge hsm list-keys"
+        error: `token '${failure.token}': ${failure.operation} ${unknownWords}`,
+        hint: hintForUnknown[failure.operation]
       }
     case "TokenError": {
       const error = `token '${failure.token}': ${failure.call} returned ${failure.code}${inBrackets(failure.detail)}`
@@ -98,6 +99,16 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
         hint: "check: tedge config get device.cryptoki.socket_path"
       }
   }
+}
+
+/** How the signing service says it over its socket, where only a text travels. */
+export const unknownWords = "was cut off, and whether it was done is not known"
+
+const hintForUnknown: Readonly<Record<OutcomeUnknown["operation"], string>> = {
+  "create-key": "look before you try again: tedge hsm list-keys",
+  "delete-key": "look before you try again: tedge hsm list-keys",
+  init: "look before you try again: tedge hsm list-tokens",
+  "change-pin": "either PIN may be right now; try the new one: tedge hsm list-keys --pin <PIN>"
 }
 
 /** What a person can do about a code that names its own reason. */

@@ -10,7 +10,7 @@ export interface SigningService {
   /** `run.path` of the service: PIN latches lie below it. */
   readonly runPath: string
   readonly isRunning: () => boolean
-  readonly stop: () => Promise<void>
+  readonly stop: (signal?: NodeJS.Signals) => Promise<void>
 }
 
 export interface ServiceOptions {
@@ -44,9 +44,9 @@ export const startSigningService = async ({
     child.stderr.on("data", onOutput)
     child.on("exit", (code) => reject(new Error(`tedge-p11-server ended with ${code}: ${printed}`)))
   })
-  const stop = async () => {
+  const stop = async (signal: NodeJS.Signals = "SIGTERM") => {
     const ended = once(child, "exit")
-    child.kill()
+    child.kill(signal)
     await ended
   }
   const isRunning = () => child.exitCode === null && child.signalCode === null
