@@ -21,6 +21,8 @@ const flags = [
   "-fvisibility=hidden",
   // symbols.c reports what a Node lacks; bound at load, the load itself would fail with the linker's words
   "-Wl,-z,lazy,-z,relro",
+  // its threads stay when the worker of Node that loaded it is gone (native/tls/threads.c)
+  "-Wl,-z,nodelete",
   "-D_GNU_SOURCE",
   "-DNAPI_VERSION=8",
   "-DOPENSSL_API_COMPAT=30000",

@@ -71,7 +71,7 @@ size_t handshake_sign(int scheme, const uint8_t *message, size_t length, uint8_t
     connection->message_length = length;
     connection->scheme = scheme;
     connection->state = SIGNATURE_WANTED;
-    napi_call_threadsafe_function(connection->notify, (void *)(intptr_t)THREAD_WANTS_SIGNATURE, napi_tsfn_nonblocking);
+    connection->notify(connection->listener, THREAD_WANTS_SIGNATURE);
     if (wait_for_signature(connection) && connection->signature_length <= capacity) {
       written = connection->signature_length;
       memcpy(out, connection->signature, written);
@@ -84,35 +84,34 @@ size_t handshake_sign(int scheme, const uint8_t *message, size_t length, uint8_t
   return written;
 }
 
-static void *thread_main(void *context) {
+static void take_step(void *context) {
   struct connection *connection = context;
-  napi_threadsafe_function notify = connection->notify;
   signing = connection;
   connection->thread_step = step(connection);
-  OPENSSL_thread_stop_ex(provider_library);
-  /* When Node is closing down, the refused call has given our hold on `notify` back; then it may not be touched again. */
-  if (napi_call_threadsafe_function(notify, (void *)(intptr_t)THREAD_OVER, napi_tsfn_nonblocking) != napi_closing)
-    napi_release_threadsafe_function(notify, napi_tsfn_release);
-  return NULL;
+  signing = NULL;
+  connection->notify(connection->listener, THREAD_OVER);
+  pthread_mutex_lock(&connection->lock);
+  connection->thread_over = true;
+  pthread_cond_broadcast(&connection->changed);
+  pthread_mutex_unlock(&connection->lock);
 }
 
 /* ---- on JavaScript's side ---- */
 
-int handshake_in_thread(struct connection *connection, napi_threadsafe_function notify) {
-  enum { STACK = 512 * 1024 }; /* musl's default of 128 KB is little for OpenSSL */
-  pthread_attr_t attributes;
+int handshake_in_thread(struct connection *connection, notify_function notify, void *listener) {
   connection->notify = notify;
+  connection->listener = listener;
   connection->may_block = connection->thread_running = true;
-  pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, STACK);
-  int error = pthread_create(&connection->thread, &attributes, thread_main, connection);
-  pthread_attr_destroy(&attributes);
+  connection->thread_over = false;
+  int error = threads_run(take_step, connection);
   if (error != 0) connection->thread_running = false;
   return error;
 }
 
 enum step handshake_join(struct connection *connection) {
-  pthread_join(connection->thread, NULL);
+  pthread_mutex_lock(&connection->lock);
+  while (!connection->thread_over) pthread_cond_wait(&connection->changed, &connection->lock);
+  pthread_mutex_unlock(&connection->lock);
   connection->thread_running = false;
   return connection->thread_step;
 }

@@ -10,35 +10,13 @@
 
 #include "tls.h"
 
-/* The arguments of one call. `connection` is NULL when it is not to go on; the exception is then set. */
-struct call {
-  napi_value arguments[2];
-  struct connection *connection;
-};
-
-/* While the signing thread runs, only `also_while_signing` functions may come near the connection. */
-static struct call begin(napi_env env, napi_callback_info info, bool also_while_signing) {
-  struct call call = {.connection = NULL};
-  size_t count = 2;
-  napi_get_cb_info(env, info, &count, call.arguments, NULL, NULL);
-  struct connection *connection = value_tagged(env, call.arguments[0], &connection_tag, "not a TLS connection");
-  if (!connection) return call;
-  if (!connection->open)
-    napi_throw_error(env, NULL, "the TLS connection is closed");
-  else if (connection->thread_running && !also_while_signing)
-    napi_throw_error(env, NULL, "the TLS connection waits for a signature");
-  else
-    call.connection = connection;
-  return call;
-}
-
 static napi_value step_name(napi_env env, enum step step) {
   static const char *const names[] = {"read", "done", "sign", "failed"};
   return value_text(env, names[step]);
 }
 
 static napi_value js_close(napi_env env, napi_callback_info info) {
-  struct call call = begin(env, info, true);
+  struct call call = call_begin(env, info, true);
   if (call.connection) connection_close(call.connection);
   return NULL;
 }
@@ -46,45 +24,19 @@ static napi_value js_close(napi_env env, napi_callback_info info) {
 /* ---- handshake ---- */
 
 static napi_value js_advance(napi_env env, napi_callback_info info) {
-  struct call call = begin(env, info, false);
+  struct call call = call_begin(env, info, false);
   return call.connection ? step_name(env, handshake_step(call.connection)) : NULL;
 }
 
-static void call_listener(napi_env env, napi_value listener, void *context, void *event) {
-  (void)context;
-  if (!env || !listener) return; /* Node is closing down */
-  napi_value undefined, over = value_bool(env, (intptr_t)event == THREAD_OVER);
-  napi_get_undefined(env, &undefined);
-  napi_call_function(env, undefined, listener, 1, &over, NULL);
-}
-
-/* signInThread(connection, (over: boolean) => void) */
-static napi_value js_sign_in_thread(napi_env env, napi_callback_info info) {
-  napi_threadsafe_function notify;
-  struct call call = begin(env, info, false);
-  if (!call.connection) return NULL;
-  if (napi_create_threadsafe_function(env, call.arguments[1], NULL, value_text(env, "tedge-tls"), 0, 1, NULL, NULL, NULL,
-                                      call_listener, &notify) != napi_ok) {
-    napi_throw_error(env, NULL, "no listener for the signing thread");
-    return NULL;
-  }
-  int error = handshake_in_thread(call.connection, notify);
-  if (error != 0) {
-    napi_release_threadsafe_function(notify, napi_tsfn_abort);
-    napi_throw_error(env, NULL, strerror(error));
-  }
-  return NULL;
-}
-
 static napi_value js_finish_signing(napi_env env, napi_callback_info info) {
-  struct call call = begin(env, info, true);
+  struct call call = call_begin(env, info, true);
   if (!call.connection || !call.connection->thread_running) return NULL;
   return step_name(env, handshake_join(call.connection));
 }
 
 static napi_value js_signature_request(napi_env env, napi_callback_info info) {
   napi_value request = NULL;
-  struct call call = begin(env, info, true);
+  struct call call = call_begin(env, info, true);
   if (!call.connection) return NULL;
   struct connection *connection = call.connection;
   pthread_mutex_lock(&connection->lock);
@@ -99,7 +51,7 @@ static napi_value js_signature_request(napi_env env, napi_callback_info info) {
 /* answerSignature(connection, signature | undefined) */
 static napi_value js_answer_signature(napi_env env, napi_callback_info info) {
   struct bytes signature = {0};
-  struct call call = begin(env, info, true);
+  struct call call = call_begin(env, info, true);
   if (!call.connection) return NULL;
   value_bytes(env, call.arguments[1], &signature);
   handshake_answer(call.connection, signature.data, signature.length);
@@ -110,7 +62,7 @@ static napi_value js_answer_signature(napi_env env, napi_callback_info info) {
 
 static napi_value js_feed(napi_env env, napi_callback_info info) {
   struct bytes ciphertext = {0};
-  struct call call = begin(env, info, false);
+  struct call call = call_begin(env, info, false);
   if (!call.connection) return NULL;
   if (!value_bytes(env, call.arguments[1], &ciphertext) || !records_feed(call.connection, ciphertext))
     napi_throw_error(env, NULL, "ciphertext not taken");
@@ -120,7 +72,7 @@ static napi_value js_feed(napi_env env, napi_callback_info info) {
 /* take(connection): what is to be sent, or undefined */
 static napi_value js_take(napi_env env, napi_callback_info info) {
   struct bytes ciphertext;
-  struct call call = begin(env, info, false);
+  struct call call = call_begin(env, info, false);
   if (!call.connection) return NULL;
   ciphertext = records_pending(call.connection);
   if (ciphertext.length == 0) return NULL;
@@ -133,7 +85,7 @@ static napi_value js_read(napi_env env, napi_callback_info info) {
   static _Thread_local uint8_t plaintext[64 * 1024];
   static const char *const names[] = {"", "wait", "closed", "failed"};
   size_t length = 0;
-  struct call call = begin(env, info, false);
+  struct call call = call_begin(env, info, false);
   if (!call.connection) return NULL;
   enum read_result result = records_read(call.connection, plaintext, sizeof plaintext, &length);
   napi_value answer = result == READ_BYTES ? value_buffer(env, plaintext, length) : value_text(env, names[result]);
@@ -144,13 +96,13 @@ static napi_value js_read(napi_env env, napi_callback_info info) {
 /* write(connection, plaintext): whether it was taken */
 static napi_value js_write(napi_env env, napi_callback_info info) {
   struct bytes plaintext = {0};
-  struct call call = begin(env, info, false);
+  struct call call = call_begin(env, info, false);
   if (!call.connection) return NULL;
   return value_bool(env, value_bytes(env, call.arguments[1], &plaintext) && records_write(call.connection, plaintext));
 }
 
 static napi_value js_close_notify(napi_env env, napi_callback_info info) {
-  struct call call = begin(env, info, false);
+  struct call call = call_begin(env, info, false);
   if (call.connection) records_close_notify(call.connection);
   return NULL;
 }
@@ -159,7 +111,7 @@ static napi_value js_close_notify(napi_env env, napi_callback_info info) {
 
 static napi_value js_failure(napi_env env, napi_callback_info info) {
   napi_value facts = NULL;
-  struct call call = begin(env, info, false);
+  struct call call = call_begin(env, info, false);
   if (!call.connection || napi_create_object(env, &facts) != napi_ok) return NULL;
   const struct failure *failure = &call.connection->failure;
   value_set(env, facts, "reason", value_text(env, failure->reason));
@@ -171,7 +123,7 @@ static napi_value js_failure(napi_env env, napi_callback_info info) {
 
 static napi_value js_negotiated(napi_env env, napi_callback_info info) {
   napi_value facts = NULL;
-  struct call call = begin(env, info, false);
+  struct call call = call_begin(env, info, false);
   if (!call.connection || napi_create_object(env, &facts) != napi_ok) return NULL;
   struct negotiated negotiated = connection_negotiated(call.connection);
   value_set(env, facts, "protocol", value_text(env, negotiated.protocol));
@@ -184,7 +136,7 @@ static napi_value js_negotiated(napi_env env, napi_callback_info info) {
 /* takeSession(connection): DER, each session once */
 static napi_value js_take_session(napi_env env, napi_callback_info info) {
   uint8_t *der = NULL;
-  struct call call = begin(env, info, false);
+  struct call call = call_begin(env, info, false);
   int length = call.connection ? connection_take_session(call.connection, &der) : 0;
   napi_value buffer = length > 0 ? value_buffer(env, der, (size_t)length) : NULL;
   OPENSSL_clear_free(der, length > 0 ? (size_t)length : 0);
@@ -241,6 +193,8 @@ NAPI_MODULE_INIT() {
   pthread_once(&once, start_once);
   if (unusable[0])
     napi_throw_error(env, NULL, unusable);
+  else if (!hearing_start(env))
+    napi_throw_error(env, NULL, "no way for the signing threads to be heard");
   else
     napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);
   return exports;

@@ -1,11 +1,12 @@
 /*
- * Settings and connections as JavaScript objects: made from options, freed at the latest by the garbage collector.
+ * Settings and connections as JavaScript objects: made from options, given to calls, freed at the latest by the garbage
+ * collector.
  */
 #include <stdlib.h>
 
 #include "tls.h"
 
-const napi_type_tag connection_tag = {0x74656467652d746c, 0x732d636f6e6e6563};
+static const napi_type_tag connection_tag = {0x74656467652d746c, 0x732d636f6e6e6563};
 static const napi_type_tag settings_tag = {0x74656467652d746c, 0x732d73657474696e};
 
 static void at_exit(void *data) { connection_close(data); }
@@ -82,4 +83,21 @@ napi_value js_open(napi_env env, napi_callback_info info) {
   free(ip);
   if (!handle) napi_throw_error(env, NULL, failure.reason);
   return handle;
+}
+
+/* ---- calls with a connection ---- */
+
+struct call call_begin(napi_env env, napi_callback_info info, bool also_while_signing) {
+  struct call call = {.connection = NULL};
+  size_t count = 2;
+  napi_get_cb_info(env, info, &count, call.arguments, NULL, NULL);
+  struct connection *connection = value_tagged(env, call.arguments[0], &connection_tag, "not a TLS connection");
+  if (!connection) return call;
+  if (!connection->open)
+    napi_throw_error(env, NULL, "the TLS connection is closed");
+  else if (connection->thread_running && !also_while_signing)
+    napi_throw_error(env, NULL, "the TLS connection waits for a signature");
+  else
+    call.connection = connection;
+  return call;
 }

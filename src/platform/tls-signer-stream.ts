@@ -30,12 +30,13 @@ export class TlsSignerStream extends Duplex {
   /** Undefined before "secureConnect". */
   negotiated: TlsNegotiated | undefined
   readonly #sign: TlsSigner
-  readonly #abort = new AbortController()
   #phase: Phase = "dialling"
   /** Undefined when the target could not be used; the stream is then destroyed. */
   #open: { addon: TlsAddon; connection: TlsConnection; settings: ParsedSettings; socket: Duplex } | undefined
   #timer: NodeJS.Timeout | undefined
   #signError: TlsError | undefined
+  /** While a signature is awaited. */
+  #abort: AbortController | undefined
   /** Ciphertext that arrived while the signing thread owned the connection. */
   #arrived: Array<Buffer> = []
   #socketEnded = false
@@ -59,11 +60,11 @@ export class TlsSignerStream extends Duplex {
     }
     this.#timer = setTimeout(() => this.destroy(new TlsError("ERR_TLS_TIMEOUT", this.#phase)), target.timeoutMs)
     if (target.socket?.destroyed) this.destroy(new TlsError("ECONNRESET", this.#phase))
-    else if (target.socket) this.#startHandshake()
+    else this.#sayHello(target.socket !== undefined)
   }
 
   #listen(socket: Duplex): void {
-    socket.on("connect", () => this.#startHandshake())
+    socket.on("connect", () => this.#connected())
     socket.on("data", (ciphertext: Buffer) => this.#receive(ciphertext))
     socket.on("drain", () => this.#release())
     socket.on("error", (error) => this.destroy(error))
@@ -73,10 +74,14 @@ export class TlsSignerStream extends Duplex {
 
   // ---- handshake ----
 
-  #startHandshake(): void {
-    if (this.#phase !== "dialling") return
-    this.#phase = "handshake"
-    this.#advance()
+  /** The ClientHello is made while TCP connects; the socket keeps it until then. */
+  #sayHello(isConnected: boolean): void {
+    if (isConnected) this.#connected()
+    if (this.#open) this.#after(this.#open.addon.advance(this.#open.connection))
+  }
+
+  #connected(): void {
+    if (this.#phase === "dialling") this.#phase = "handshake"
   }
 
   #advance(): void {
@@ -107,16 +112,16 @@ export class TlsSignerStream extends Duplex {
     const open = this.#open
     const request = open?.addon.signatureRequest(open.connection)
     if (!open || !request) return
+    const abort = new AbortController()
+    this.#abort = abort
     const answer = (signature: Buffer | undefined) => {
+      this.#abort = undefined
       if (this.#phase === "signing") open.addon.answerSignature(open.connection, signature)
     }
-    clientSignature(request, open.settings.publicKey, this.#sign, this.#abort.signal).then(
-      answer,
-      (error: TlsError) => {
-        this.#signError = error
-        answer(undefined)
-      }
-    )
+    clientSignature(request, open.settings.publicKey, this.#sign, abort.signal).then(answer, (error: TlsError) => {
+      this.#signError = error
+      answer(undefined)
+    })
   }
 
   #signingOver(): void {
@@ -148,17 +153,10 @@ export class TlsSignerStream extends Duplex {
     socket.cork()
     process.nextTick(() => socket.uncork())
     this.#flush()
-    this.negotiated = this.#whatWasNegotiated()
+    this.negotiated = this.#open && whatWasNegotiated(this.#open)
     this.emit("secureConnect")
     this.#release()
     this.#pump()
-  }
-
-  #whatWasNegotiated(): TlsNegotiated | undefined {
-    const open = this.#open
-    if (!open) return undefined
-    const { alpn, ...facts } = open.addon.negotiated(open.connection)
-    return { ...facts, alpn: alpn.length > 0 ? alpn.toString("latin1") : undefined }
   }
 
   // ---- from the server ----
@@ -207,6 +205,7 @@ export class TlsSignerStream extends Duplex {
   }
 
   #offerSession(): void {
+    if (this.listenerCount("session") === 0) return // whoever listens later gets the newest
     const session = this.#open?.addon.takeSession(this.#open.connection)
     if (session) this.emit("session", session)
   }
@@ -283,7 +282,7 @@ export class TlsSignerStream extends Duplex {
     this.#phase = "closed"
     this.#arrived = []
     this.#waiting = undefined
-    this.#abort.abort()
+    this.#abort?.abort()
     const open = this.#open
     if (open) {
       open.addon.close(open.connection)
@@ -293,6 +292,11 @@ export class TlsSignerStream extends Duplex {
     }
     done(error)
   }
+}
+
+const whatWasNegotiated = ({ addon, connection }: { addon: TlsAddon; connection: TlsConnection }): TlsNegotiated => {
+  const { alpn, ...facts } = addon.negotiated(connection)
+  return { ...facts, alpn: alpn.length > 0 ? alpn.toString("latin1") : undefined }
 }
 
 /** Bytes that may wait in one direction, beside one piece more. */
