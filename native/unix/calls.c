@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -42,4 +43,9 @@ int unix_end_with_parent(pid_t parent) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
   /* It may have ended before the call; then no signal comes. */
   return getppid() == parent ? 0 : ESRCH;
+}
+
+int unix_keep_no_core(void) {
+  const struct rlimit none = {0, 0};
+  return setrlimit(RLIMIT_CORE, &none) == 0 ? 0 : errno;
 }

@@ -100,6 +100,11 @@ static napi_value js_end_with_parent(napi_env env, napi_callback_info info) {
   return number(env, unix_end_with_parent(number_argument(env, info)));
 }
 
+static napi_value js_keep_no_core(napi_env env, napi_callback_info info) {
+  (void)info;
+  return number(env, unix_keep_no_core());
+}
+
 /* notify(address, message) */
 static napi_value js_notify(napi_env env, napi_callback_info info) {
   napi_value arguments[2], result = NULL;
@@ -138,6 +143,7 @@ NAPI_MODULE_INIT() {
       {"unlock", NULL, js_unlock, NULL, NULL, NULL, napi_enumerable, NULL},
       {"notify", NULL, js_notify, NULL, NULL, NULL, napi_enumerable, NULL},
       {"endWithParent", NULL, js_end_with_parent, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"keepNoCore", NULL, js_keep_no_core, NULL, NULL, NULL, napi_enumerable, NULL},
       {"blankArgument", NULL, js_blank_argument, NULL, NULL, NULL, napi_enumerable, NULL},
   };
   napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);

@@ -45,6 +45,9 @@ int unix_notify(const char *address, const char *message, size_t length);
 /* SIGKILL when the parent ends. ESRCH: `parent` is not our parent any more. */
 int unix_end_with_parent(pid_t parent);
 
+/* RLIMIT_CORE 0, for this process and all it starts from now on; nobody but root can raise it again. */
+int unix_keep_no_core(void);
+
 /*
  * Overwrites a value in this process's own command line: where it is a whole argument, or follows an '=' and ends
  * there. Returns how often.

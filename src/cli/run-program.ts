@@ -5,6 +5,7 @@
  * ends the process at once.
  */
 import { Cause, Effect, Exit, Fiber } from "effect"
+import { leaveNoCore } from "../platform/no-core.ts"
 import { withActorLog } from "./actor-log.ts"
 import { runCommandLine } from "./command-line.ts"
 import type { CommandHandlers, CommandInput, Program } from "./command-spec.ts"
@@ -29,6 +30,7 @@ export const runProgram = (
 ): void => {
   const argv = process.argv.slice(2)
   hideSecretArguments(program, argv)
+  if (options.handlesSignals) leaveNoCore()
   const terminal = processTerminal()
   process.stdout.on("error", endOnClosedPipe)
   process.stderr.on("error", endOnClosedPipe)

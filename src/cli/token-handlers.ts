@@ -1,4 +1,5 @@
 /** The commands of `tedge hsm` and `tedge cert` as the command line calls them. */
+import { leaveNoCore } from "../platform/no-core.ts"
 import type { CommandHandler } from "./command-spec.ts"
 import { startTokenActors } from "./compose.ts"
 import { makePrompts } from "./prompts.ts"
@@ -9,6 +10,8 @@ import { runTokenCommand, type TokenCommandWords } from "./token-commands.ts"
 export const tokenHandler =
   (words: TokenCommandWords): CommandHandler =>
   (input) => {
+    // Not for all of `tedge`: `connect` starts services of others, which would inherit it.
+    leaveNoCore()
     const terminal = processTerminal()
     const prompts = makePrompts(process.stdin, terminal.text)
     return runTokenCommand(words, startTokenActors(input), { input, terminal, prompts })

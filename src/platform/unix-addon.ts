@@ -95,6 +95,9 @@ export const endWithParent = (parent: number): boolean => {
   return error === 0
 }
 
+/** No core file of this process, nor of those it starts from now on: a crash would write its memory to a disk. */
+export const keepNoCore = (): void => succeed("setrlimit", unixAddon().keepNoCore())
+
 /**
  * Takes secrets off the command line that `ps` shows. A value is found as an argument of its own (`--pin VALUE`) and
  * after an '=' (`--pin=VALUE`, `?pin-value=VALUE`); give it as it was typed, percent-encoding included.
@@ -118,6 +121,7 @@ interface UnixAddon {
   readonly unlock: (descriptor: number) => number
   readonly notify: (address: string, message: string) => number
   readonly endWithParent: (parent: number) => number
+  readonly keepNoCore: () => number
   readonly blankArgument: (value: string) => number
 }
 

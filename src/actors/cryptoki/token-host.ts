@@ -6,12 +6,14 @@
  * then the module is finalised (a TPM without resource manager would stay blocked otherwise).
  */
 import { Socket } from "node:net"
+import { leaveNoCore } from "../../platform/no-core.ts"
 import { endWithParent } from "../../platform/unix-addon.ts"
 import { frameReader, frameWriter } from "./host-frames.ts"
 import type { HostRequest } from "./host-protocol.ts"
 import { type HostState, reply } from "./host-requests.ts"
 
 const main = (): void => {
+  leaveNoCore()
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined)
   if (!diesWithParent(Number(process.argv[2]))) return
   const state: HostState = { module: undefined, slots: new Map(), signTimes: new Map() }
