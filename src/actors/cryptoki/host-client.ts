@@ -10,9 +10,10 @@ import { Socket } from "node:net"
 import { join } from "node:path"
 import { Data, Deferred, Effect, type Scope } from "effect"
 import { ModuleNotLoaded } from "../../messages/token-refusals.ts"
+import { type TimeLimits, timeLimits } from "../../runtime/time-limits.ts"
 import { hostEnvironment } from "./host-environment.ts"
 import { frameReader, frameWriter } from "./host-frames.ts"
-import type { HostReply, HostRequestName, HostRequests, LibraryFacts } from "./host-protocol.ts"
+import type { HostRefusal, HostReply, HostRequestName, HostRequests, LibraryFacts } from "./host-protocol.ts"
 import { type ModuleWords, moduleWords } from "./module-words.ts"
 
 /** A PKCS#11 function answered with a code. */
@@ -59,19 +60,21 @@ export interface HostSettings {
 /** Starts a host with the module loaded. It ends, politely if it can, when the scope closes. */
 export const startHost = (settings: HostSettings): Effect.Effect<TokenHost, ModuleNotLoaded | HostFault, Scope.Scope> =>
   Effect.gen(function* () {
+    // Before the host, as its calls end with it.
+    const times = yield* timeLimits
     const host = yield* Effect.acquireRelease(
       Effect.sync(() => spawnHost(settings)),
       endHost
     )
-    const scope = yield* Effect.scope
-    const call = caller(host, settings, scope)
+    const call = caller(host, settings, times)
     const library = yield* call("load", { path: settings.modulePath }, settings.initializeMs)
     return { library, call: (name, asked, limitMs) => neverLoads(call(name, asked, limitMs)) }
   })
 
 interface Pending {
   readonly name: HostRequestName
-  readonly done: Deferred.Deferred<unknown, HostFault | ModuleNotLoaded>
+  /** Only the first outcome counts. */
+  readonly settle: (outcome: Effect.Effect<unknown, HostFault | ModuleNotLoaded>) => void
 }
 
 interface HostProcess {
@@ -137,72 +140,59 @@ const settle = (host: HostProcess, reply: HostReply): void => {
   const pending = host.pending.get(reply.call)
   if (pending === undefined) return
   host.pending.delete(reply.call)
-  if ("answer" in reply) return void Deferred.doneUnsafe(pending.done, Effect.succeed(reply.answer))
-  const { refusal } = reply
-  const detail = host.words.last()
+  pending.settle("answer" in reply ? Effect.succeed(reply.answer) : refused(reply.refusal, host.words))
+}
+
+const refused = (refusal: HostRefusal, words: ModuleWords): Effect.Effect<never, CallRefused | ModuleNotLoaded> => {
   switch (refusal.kind) {
     case "code":
-      return void Deferred.doneUnsafe(
-        pending.done,
-        Effect.fail(new CallRefused({ call: refusal.call, code: refusal.code, detail }))
-      )
+      return Effect.fail(new CallRefused({ call: refusal.call, code: refusal.code, detail: words.last() }))
     case "load":
-      return void Deferred.doneUnsafe(
-        pending.done,
-        Effect.fail(new ModuleNotLoaded({ path: "", reason: refusal.reason, detail: refusal.detail }))
-      )
+      return Effect.fail(new ModuleNotLoaded({ path: "", reason: refusal.reason, detail: refusal.detail }))
     case "defect":
-      return void Deferred.doneUnsafe(pending.done, Effect.die(new Error(`token host: ${refusal.detail}`)))
+      return Effect.die(new Error(`token host: ${refusal.detail}`))
   }
 }
 
 /** The process is gone: everyone who waits is told. */
 const buryHost = (host: HostProcess): void => {
-  for (const { name, done } of host.pending.values())
-    Deferred.doneUnsafe(
-      done,
-      Effect.fail(new HostDied({ call: name, signal: host.end?.signal, detail: host.words.last() }))
-    )
+  for (const { name, settle } of host.pending.values()) settle(died(host, name))
   host.pending.clear()
   Deferred.doneUnsafe(host.exited, Effect.void)
 }
 
+const died = (host: HostProcess, call: HostRequestName) =>
+  Effect.fail(new HostDied({ call, signal: host.end?.signal, detail: host.words.last() }))
+
 const caller =
-  (host: HostProcess, settings: HostSettings, scope: Scope.Scope) =>
+  (host: HostProcess, settings: HostSettings, times: TimeLimits) =>
   <Name extends HostRequestName>(
     name: Name,
     asked: HostRequests[Name]["asked"],
     limitMs: number
   ): Effect.Effect<HostRequests[Name]["answer"], HostFault | ModuleNotLoaded> =>
-    Effect.gen(function* () {
-      const done = Deferred.makeUnsafe<unknown, HostFault | ModuleNotLoaded>()
-      if (host.end) return yield* new HostDied({ call: name, signal: host.end.signal, detail: host.words.last() })
+    Effect.callback<unknown, HostFault | ModuleNotLoaded>((resume) => {
+      if (host.end) return resume(died(host, name))
       host.lastCall += 1
       const call = host.lastCall
-      host.pending.set(call, { name, done })
+      const limit = times.start(limitMs, () => {
+        host.pending.delete(call)
+        resume(Effect.fail(new CallTimedOut({ call: name, afterMs: limitMs })))
+        host.child.kill("SIGKILL")
+      })
+      const settle = (outcome: Effect.Effect<unknown, HostFault | ModuleNotLoaded>) => {
+        limit.cancel()
+        resume(outcome)
+      }
+      host.pending.set(call, { name, settle })
       hideSecrets(host.words, asked)
       host.send({ call, name, asked })
-      yield* Effect.forkIn(watch(host, call, name, done, limitMs), scope)
-      // The host is this program in this version: the answer has the type of its request.
-      return (yield* Deferred.await(done)) as HostRequests[Name]["answer"]
     }).pipe(
       Effect.catchTag("ModuleNotLoaded", ({ reason, detail }) =>
         Effect.fail(new ModuleNotLoaded({ path: settings.modulePath, reason, detail }))
       )
-    )
-
-const watch = (host: HostProcess, call: number, name: HostRequestName, done: Pending["done"], limitMs: number) =>
-  Effect.exit(Deferred.await(done)).pipe(
-    Effect.timeoutOrElse({
-      duration: limitMs,
-      orElse: () =>
-        Effect.sync(() => {
-          host.pending.delete(call)
-          Deferred.doneUnsafe(done, Effect.fail(new CallTimedOut({ call: name, afterMs: limitMs })))
-          host.child.kill("SIGKILL")
-        })
-    })
-  )
+      // The host is this program in this version: the answer has the type of its request.
+    ) as Effect.Effect<HostRequests[Name]["answer"], HostFault | ModuleNotLoaded>
 
 /** Only `load` is refused with it. */
 const neverLoads = <A>(call: Effect.Effect<A, HostFault | ModuleNotLoaded>): Effect.Effect<A, HostFault> =>

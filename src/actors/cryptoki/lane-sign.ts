@@ -1,12 +1,13 @@
 /**
  * Signs, with exactly one C_Sign for each request that the token serves.
  */
-import { Effect, Fiber, Redacted } from "effect"
+import { Effect, Redacted } from "effect"
 import type { ChosenKey } from "../../messages/cryptoki.ts"
 import type { SignatureScheme } from "../../messages/signature-scheme.ts"
 import { PinMissing, SchemeNotSupported, TokenError } from "../../messages/token-refusals.ts"
 import { keyTypeName, schemesOf } from "./key-facts.ts"
-import { type Asker, type LaneTools, type LoginRefusal, latchedToken, pinOf } from "./lane-session.ts"
+import { type Asker, type LoginRefusal, latchedToken, pinOf } from "./lane-session.ts"
+import type { Lane } from "./open-lane.ts"
 import type { FoundKey, Seat } from "./seat.ts"
 import { keyUri } from "./select-key.ts"
 import { mechanismLadder, tlsSignature } from "./signature.ts"
@@ -36,7 +37,7 @@ export interface SignOrder {
 }
 
 export const signWith = (
-  tools: LaneTools,
+  lane: Lane,
   seat: Seat,
   order: SignOrder
 ): Effect.Effect<Uint8Array, SchemeNotSupported | TokenError | LoginRefusal> =>
@@ -50,7 +51,7 @@ export const signWith = (
         scheme: order.scheme ?? "any",
         keyType: keyTypeName(found.object, found.key)
       })
-    const raw = yield* seat.signing.withPermit(rawSignature(tools, seat, order, scheme))
+    const raw = yield* seat.signing.withPermit(rawSignature(lane, seat, order, scheme))
     const signature = tlsSignature(found.key, raw)
     if (signature) return signature
     return yield* new TokenError({
@@ -61,8 +62,9 @@ export const signWith = (
     })
   })
 
-const rawSignature = (tools: LaneTools, seat: Seat, order: SignOrder, scheme: SignatureScheme) =>
+const rawSignature = (lane: Lane, seat: Seat, order: SignOrder, scheme: SignatureScheme) =>
   Effect.gen(function* () {
+    const { tools } = lane
     const { found, asker } = order
     const ladder = mechanismLadder(scheme, order.message)
     const start = Math.min(found.pssRung, ladder.length - 1)
@@ -79,19 +81,18 @@ const rawSignature = (tools: LaneTools, seat: Seat, order: SignOrder, scheme: Si
       },
       tools.settings.limits.signMs
     )
-    const watched = tellWhenSlow(tools, seat, call)
+    const watched = tellWhenSlow(lane, seat, call)
     const { signature, rung } = yield* pin ? tools.latch.guard(latchedToken(seat.token), pin, watched) : watched
     if (ladder.length > 1) found.pssRung = start + rung
     return signature
   })
 
 /** A token that takes long may wait for a finger: somebody should know. */
-const tellWhenSlow = <A, E>(tools: LaneTools, seat: Seat, call: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.gen(function* () {
-    const telling = yield* Effect.forkChild(
-      Effect.delay(tools.publish({ _tag: "TokenWaits", token: tokenName(seat.token), forMs: slowAfterMs }), slowAfterMs)
-    )
-    return yield* Effect.ensuring(call, Fiber.interrupt(telling))
+const tellWhenSlow = <A, E>({ tools, times }: Lane, seat: Seat, call: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.suspend(() => {
+    const telling = tools.publish({ _tag: "TokenWaits", token: tokenName(seat.token), forMs: slowAfterMs })
+    const slow = times.start(slowAfterMs, () => times.run(telling))
+    return Effect.ensuring(call, Effect.sync(slow.cancel))
   })
 
 const slowAfterMs = 2000

@@ -58,7 +58,7 @@ export const laneBehaviour = (spec: LaneSpec): Behaviour<LaneProtocol> => ({
       return {
         Choose: ({ asker, offered }) => choose(lane, asker, offered),
         Sign: ({ asker, scheme, message }) =>
-          withKey(lane, asker, (seat, found) => signWith(lane.tools, seat, { found, scheme, message, asker })),
+          withKey(lane, asker, (seat, found) => signWith(lane, seat, { found, scheme, message, asker })),
         PublicKey: ({ asker }) => publicKey(lane, asker),
         ListKeys: ({ asker }) => listKeys(lane, asker),
         CreateKey: ({ asker, order }) => createKey(lane, asker, order),

@@ -2,6 +2,7 @@
  * What a lane owns: the keeper of its token, and how the token's host is found and opened.
  */
 import { Clock, Effect, type Scope } from "effect"
+import { type TimeLimits, timeLimits } from "../../runtime/time-limits.ts"
 import type { TokenHost } from "./host-client.ts"
 import type { Hosts } from "./hosts.ts"
 import { type LaneTools, latchedToken } from "./lane-session.ts"
@@ -23,6 +24,8 @@ export interface Lane {
   readonly tools: LaneTools
   readonly keeper: SeatKeeper
   readonly token: string
+  /** Of the calls under way. */
+  readonly times: TimeLimits
   /** URIs whose key was not found, and for which the host was replaced once already. */
   readonly refreshed: Set<string>
   /** Milliseconds since 1970. */
@@ -58,7 +61,7 @@ export const openLane = (
       keepLookingMs: tools.settings.keepLookingMs,
       idleMs: tools.settings.idleHostEnds ? idleMs : undefined
     })
-    return { tools, keeper, token, refreshed: new Set(), mayRefreshAt: 0 }
+    return { tools, keeper, token, times: yield* timeLimits, refreshed: new Set(), mayRefreshAt: 0 }
   })
 
 const idleMs = 60_000

@@ -9,9 +9,9 @@ import type { Client, P11ServerEvent, P11ServerLimits } from "../../messages/p11
 import { withoutPin } from "../../messages/pkcs11-uri.ts"
 import { decodeFrame, encodeFrame, type Frame, FrameNotDecoded } from "../../messages/wire/frame1.ts"
 import type { UnixStream } from "../../platform/unix-stream.ts"
+import type { TimeLimits } from "../../runtime/time-limits.ts"
 import { operationOf } from "./answer-request.ts"
 import { errorText, type RequestFailure } from "./frame-errors.ts"
-import type { TimeLimits } from "./time-limits.ts"
 
 export interface ConnectionSpec {
   readonly stream: UnixStream

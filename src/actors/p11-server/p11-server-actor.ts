@@ -4,7 +4,7 @@
  * Connections are served beside its messages, each request by a fiber of its own. Stopping it stops listening first,
  * then drains. What it serves with may be replaced while it runs.
  */
-import { Clock, Effect, type Fiber, type Scope } from "effect"
+import { Effect, type Fiber, type Scope } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import type {
   Client,
@@ -18,12 +18,12 @@ import type { Accepted } from "../../platform/unix-addon.ts"
 import { UnixListener, UnixStream, Watcher } from "../../platform/unix-stream.ts"
 import type { Behaviour } from "../../runtime/actor.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
+import { type TimeLimits, timeLimits } from "../../runtime/time-limits.ts"
 import { accessOf } from "./access.ts"
 import { answerRequest } from "./answer-request.ts"
 import { readRequest, turnAway } from "./connection.ts"
 import { type Connection, Connections } from "./connections.ts"
 import { type Listen, listenFailed } from "./listening.ts"
-import { TimeLimits } from "./time-limits.ts"
 
 export interface P11ServerSpec {
   /** `listenOnPath` or `listenOnDescriptor`. */
@@ -66,14 +66,13 @@ interface ServerState {
 const acceptConnections = (server: ServerState): Effect.Effect<void, ListenFailed, Scope.Scope> =>
   Effect.gen(function* () {
     const { spec } = server
-    const context = yield* Effect.context<never>()
     const floor: Floor = {
       server,
       watcher: yield* openWatcher,
-      times: new TimeLimits(yield* Clock.Clock, context),
-      run: Effect.runForkWith(context)
+      times: yield* timeLimits,
+      run: Effect.runForkWith(yield* Effect.context<never>())
     }
-    yield* Effect.addFinalizer(() => Effect.andThen(server.connections.drain(spec.drainMs ?? 20_000), floor.times.rest))
+    yield* Effect.addFinalizer(() => server.connections.drain(spec.drainMs ?? 20_000))
     const descriptor = yield* spec.listen
     yield* Effect.acquireRelease(
       Effect.sync(
