@@ -24,7 +24,7 @@ export interface BridgeStatus {
   readonly counters: {
     readonly outbound: number
     readonly inbound: number
-    /** Over the payload limit, or QoS 0 that found no room. */
+    /** Over the payload limit, refused by the broker it was for, or QoS 0 that found no room. */
     readonly dropped: number
     readonly waiting: number
   }
@@ -33,7 +33,7 @@ export interface BridgeStatus {
 /** A message that is not passed on, and why. */
 export type DroppedMessage = {
   readonly direction: BridgeRule["direction"]
-  /** As it came in. */
+  /** As it came in; one that was refused, as it was to be published. */
   readonly topic: string
 } & (
   | {
@@ -45,6 +45,8 @@ export type DroppedMessage = {
       readonly setting: string
     }
   | { readonly reason: "invalidTopic"; readonly target: string }
+  /** By the broker it was for, with a reason code of MQTT 5. */
+  | { readonly reason: "refused"; readonly code: number }
 )
 
 export type BridgeProtocol = LinkUserProtocol & {

@@ -30,6 +30,11 @@ export interface Target {
   /** Seconds. */
   readonly keepalive: number
   readonly cleanSession: boolean
+  /**
+   * MQTT 5 is spoken, and the broker may send so many messages of QoS 1 that are not acknowledged (5.0, 3.1.2.11.3). A
+   * broker that speaks only MQTT 3.1.1 keeps to a limit of its own. Undefined: MQTT 3.1.1.
+   */
+  readonly receiveMaximum?: number
   readonly username?: string
   readonly password?: Redacted.Redacted<string>
   readonly will?: MqttMessage
@@ -109,7 +114,7 @@ export class SigningCutOff extends Data.TaggedError("SigningCutOff")<{
 export class BrokerRefused extends Data.TaggedError("BrokerRefused")<{
   readonly host: string
   readonly port: number
-  /** 1 to 5; 128 for a refused subscription. */
+  /** 1 to 5; 128 for a refused subscription; what MQTT 5 says in PUBACK for a refused publish, 128 or more. */
   readonly code: number
   readonly detail: string
 }> {}

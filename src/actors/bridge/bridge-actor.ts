@@ -73,7 +73,8 @@ const makeBridge = (options: BridgeOptions, peers: BridgePeers): Bridge => {
       window: options.window,
       onDeparture: ({ topic, payload }, now) => {
         if (comesBack(options.rules, direction, topic)) guard.expect({ side: to, topic, payload }, now)
-      }
+      },
+      onRefused: ({ topic }, code) => sayDropped({ direction, topic, reason: "refused", code })
     })
   return {
     options,

@@ -2,7 +2,7 @@
  * Carries the messages of one direction: in order, several at a time, each acknowledged where it came from only
  * after it was acknowledged where it went.
  *
- * QoS 1 is tried again until it is through. QoS 0 is carried once.
+ * QoS 1 is tried again until it is through, or refused for good by the broker it is for. QoS 0 is carried once.
  */
 import { Clock, Deferred, Effect } from "effect"
 import type { MqttMessage, MqttRefusal } from "../../messages/mqtt.ts"
@@ -28,11 +28,13 @@ export interface RelayOptions {
   readonly window: number
   /** Called once before a message is published. */
   readonly onDeparture: (message: MqttMessage, now: number) => void
+  /** The target will not take the message, whenever it comes. */
+  readonly onRefused: (message: MqttMessage, code: number) => Effect.Effect<void>
 }
 
 export class Relay {
   carried = 0
-  /** QoS 0 that was cut off. */
+  /** QoS 0 that was cut off, and what the target refused. */
   dropped = 0
   private readonly options: RelayOptions
   private readonly mailbox: Mailbox<Carried>
@@ -77,7 +79,7 @@ export class Relay {
   })
 
   private carry({ delivery, origin, message }: Carried): Effect.Effect<void> {
-    const { source, target, onDeparture } = this.options
+    const { source, target, onDeparture, onRefused } = this.options
     const acknowledge = Effect.ignore(source.link.tell("Acknowledge", { delivery }))
     const through = Effect.gen({ self: this }, function* () {
       let hasDeparted = false
@@ -93,7 +95,9 @@ export class Relay {
           this.carried += 1
           return
         }
-        if (message.qos === 0) {
+        const isRefused = failure._tag === "BrokerRefused"
+        if (isRefused) yield* onRefused(message, failure.code)
+        if (isRefused || message.qos === 0) {
           this.dropped += 1
           return
         }

@@ -1,4 +1,4 @@
-/** Why an MQTT connection is no more, before anybody has judged what that means for its user. */
+/** Why an MQTT connection is no more, or does not do what it was asked, before anybody has judged what that means. */
 import { Data } from "effect"
 
 export class ConnectionEnded extends Data.TaggedError("ConnectionEnded")<{
@@ -6,6 +6,8 @@ export class ConnectionEnded extends Data.TaggedError("ConnectionEnded")<{
     | { readonly kind: "closed" }
     /** CONNACK with a return code other than 0 (MQTT 3.1.1, 3.2.2.3). */
     | { readonly kind: "refused"; readonly code: number }
+    /** PUBACK with a reason code of 128 or more (MQTT 5.0, 3.4.2.1). The connection goes on. */
+    | { readonly kind: "publishRefused"; readonly code: number }
     /** TCP or TLS failed. */
     | { readonly kind: "stream"; readonly error: Error }
     /** The broker did not keep to MQTT, or did not answer a ping. */

@@ -17,6 +17,7 @@ import type { ActorRef } from "../../runtime/protocol.ts"
 import type { ConnectionEnded } from "./connection-ended.ts"
 import { dial } from "./dial.ts"
 import { type MqttConnection, openConnection, type Receiver } from "./mqtt-client.ts"
+import { speaksNoMqtt5 } from "./reason-codes.ts"
 import { refusalOf } from "./refusal.ts"
 import { type Stopwatch, stopwatch } from "./stopwatch.ts"
 
@@ -39,11 +40,17 @@ export const connectWith =
   (target, receiver) => {
     const watch = stopwatch()
     let waitingFor: BrokerSilent["waitingFor"] = "connection"
+    const attempt = (now: Target) =>
+      Effect.gen(function* () {
+        waitingFor = "connection"
+        const stream = yield* dial(now, { cryptoki, stopwatch: watch })
+        waitingFor = "CONNACK"
+        const opened = openConnection(stream, now, receiver)
+        return yield* Effect.mapError(opened, (ended) => refusalOf(ended, now, "connecting"))
+      })
     const connecting = Effect.gen(function* () {
-      const stream = yield* dial(target, { cryptoki, stopwatch: watch })
-      waitingFor = "CONNACK"
-      const opened = openConnection(stream, target, receiver)
-      return asConnection(yield* Effect.mapError(opened, (ended) => refusalOf(ended, target, "connecting")), target)
+      const opened = yield* Effect.catchIf(attempt(target), isOfOldBroker(target), () => attempt(oldWords(target)))
+      return asConnection(opened, target)
     })
     // Judged before the loser is interrupted: what it was waiting for is the reason.
     const limit = Effect.andThen(
@@ -52,6 +59,14 @@ export const connectWith =
     )
     return Effect.raceFirst(connecting, limit)
   }
+
+/** The broker was asked in MQTT 5 and speaks MQTT 3.1.1 only. */
+const isOfOldBroker =
+  ({ receiveMaximum }: Target) =>
+  (failure: MqttRefusal): boolean =>
+    receiveMaximum !== undefined && failure._tag === "BrokerRefused" && failure.code === speaksNoMqtt5
+
+const oldWords = ({ receiveMaximum: _, ...target }: Target): Target => target
 
 const asConnection = (opened: MqttConnection, target: Target): Connection => {
   const toRefusal = (ended: ConnectionEnded) => refusalOf(ended, target, "connected")

@@ -1,7 +1,7 @@
 /**
  * The messages of a link between its broker and its receiver: in order, and bounded whatever the broker does.
  *
- * At most `window` messages are with the receiver. Of those that wait, QoS 0 beyond its bound drops the oldest QoS 0
+ * At most `window` messages are with the receiver, and few enough that their bytes stay bounded too. Of those that wait, QoS 0 beyond its bound drops the oldest QoS 0
  * and counts it. QoS 1 beyond its bound is passed over, and so is all QoS 1 after it on the same connection: its
  * PUBACK is withheld, the broker has it still, and sends it again on the next connection. That one is due as soon as
  * everything before it is done. (Mosquitto 2.0.11 sends thousands where it should send 20.)
@@ -12,6 +12,8 @@ import type { Inbound } from "./connection.ts"
 export interface WindowBounds {
   /** How many messages the receiver may have in its hands. */
   readonly window: number
+  /** It gets no further message while it has so many bytes in its hands. */
+  readonly windowBytes: number
   readonly waitingQos0: number
   readonly waitingQos0Bytes: number
   readonly waitingQos1: number
@@ -37,6 +39,7 @@ export class InboundWindow {
   private readonly nextDelivery: () => number
   private waiting: Array<Entry> = []
   private readonly outstanding = new Map<number, Entry>()
+  private outstandingBytes = 0
   private qos0 = 0
   private qos0Bytes = 0
   private qos1Bytes = 0
@@ -76,19 +79,23 @@ export class InboundWindow {
 
   /** The next message for the receiver; undefined when none waits or it has its hands full. */
   take(): Delivery | undefined {
-    if (this.outstanding.size >= this.bounds.window) return undefined
+    const { window, windowBytes } = this.bounds
+    if (this.outstanding.size >= window || this.outstandingBytes >= windowBytes) return undefined
     const entry = this.waiting.shift()
     if (entry === undefined) return undefined
     this.count(entry.message, entry.packetId, -1)
     this.outstanding.set(entry.delivery, entry)
+    this.outstandingBytes += entry.message.payload.length
     return entry
   }
 
   /** The receiver is done with it. Answers whose PUBACK is due, by which connection. */
   settle(delivery: number): { readonly connection: number; readonly packetId: number } | undefined {
     const entry = this.outstanding.get(delivery)
+    if (entry === undefined) return undefined
     this.outstanding.delete(delivery)
-    return entry?.packetId === undefined ? undefined : { connection: entry.connection, packetId: entry.packetId }
+    this.outstandingBytes -= entry.message.payload.length
+    return entry.packetId === undefined ? undefined : { connection: entry.connection, packetId: entry.packetId }
   }
 
   /** The broker has kept the session: what waits from before with QoS 1 comes again by this connection. */

@@ -1,18 +1,23 @@
 /**
- * One MQTT 3.1.1 connection over a stream that is already open; the only file that knows the `mqtt` library.
+ * One MQTT connection over a stream that is already open; the only file that knows the `mqtt` library. MQTT 5 where the
+ * target names a Receive Maximum, otherwise MQTT 3.1.1.
  *
  * The PUBACK for a message that came in is withheld until `acknowledge`: the library would send it at once and the
  * broker would forget a message nobody has passed on yet. `_sendPacket` is private to the library; its version is
- * pinned, and test/actors/mqtt/mqtt-client.broker.test.ts fails when an upgrade changes what is relied on here.
+ * pinned, and test/actors/mqtt/mqtt-client.broker.test.ts fails when an upgrade changes what is relied on here. What is
+ * published and acknowledged in one turn of the event loop leaves in one write.
  *
  * A client is used for one connection only. What it withheld is forgotten with it: the broker sends those messages
  * again (MQTT 3.1.1, 4.4), and their packet ids mean other messages then.
  */
 import type { Duplex } from "node:stream"
 import { Effect, Redacted, type Scope } from "effect"
-import { type IClientOptions, MqttClient, type Packet } from "mqtt"
+import { type IClientOptions, type IConnackPacket, MqttClient, type Packet, Store } from "mqtt"
 import type { MqttMessage, Target } from "../../messages/mqtt.ts"
 import { ConnectionEnded } from "./connection-ended.ts"
+import { encodePuback, encodePublish, type ProtocolVersion } from "./publish-packet.ts"
+import { returnCodeOf } from "./reason-codes.ts"
+import { SendQuota } from "./send-quota.ts"
 
 /** A message as it came in. */
 export interface Inbound {
@@ -23,7 +28,7 @@ export interface Inbound {
 
 export interface MqttConnection {
   readonly sessionPresent: boolean
-  /** QoS 1: ends with PUBACK. QoS 0: when the stream has taken the bytes. */
+  /** QoS 1: ends with PUBACK. QoS 0: when the bytes are on their way. */
   readonly publish: (message: MqttMessage) => Effect.Effect<void, ConnectionEnded>
   /** Ends with SUBACK: one return code per filter, in order; 128 is a refusal. */
   readonly subscribe: (
@@ -62,10 +67,11 @@ export const openConnection = (
       Effect.sync(() => startClient(stream, target, receiver, life)),
       () => Effect.sync(() => void stream.destroy())
     )
-    const sessionPresent = yield* connack(client, life)
+    const { sessionPresent, properties } = yield* connack(client, life)
+    const quota = new SendQuota(properties?.receiveMaximum ?? 65_535)
     return {
       sessionPresent,
-      publish: (message) => publish(client, life, message),
+      publish: (message) => publish(client, { life, quota }, message),
       subscribe: (filters, qos) => subscribe(client, life, filters, qos),
       acknowledge: (packetId) => Effect.sync(() => client.acknowledge(packetId)),
       withheld: Effect.sync(() => client.withheld.size),
@@ -73,6 +79,9 @@ export const openConnection = (
       disconnect: disconnect(client, stream)
     }
   })
+
+/** What `start` returns is called when nobody waits any more. */
+type Start<A> = (answer: (value: A) => void, refuse: (reason: ConnectionEnded["reason"]) => void) => unknown
 
 /** Whether the connection still is, and who waits for something to happen on it. */
 class Life {
@@ -87,17 +96,26 @@ class Life {
     this.waiting.clear()
   }
 
-  /** Waits for `answer` to be called, or fails with the end of the connection. */
-  within<A>(start: (answer: (value: A) => void) => void): Effect.Effect<A, ConnectionEnded> {
+  /** Waits for `answer` or `refuse` to be called, or fails with the end of the connection. */
+  within<A>(start: Start<A>): Effect.Effect<A, ConnectionEnded> {
     return Effect.callback<A, ConnectionEnded>((resume) => {
       if (this.over !== undefined) return resume(Effect.fail(this.over))
       const fail = (over: ConnectionEnded) => resume(Effect.fail(over))
       this.waiting.add(fail)
-      start((value) => {
+      const giveUp = start(
+        (value) => {
+          this.waiting.delete(fail)
+          resume(Effect.succeed(value))
+        },
+        (reason) => {
+          this.waiting.delete(fail)
+          fail(new ConnectionEnded({ reason }))
+        }
+      )
+      return Effect.sync(() => {
         this.waiting.delete(fail)
-        resume(Effect.succeed(value))
+        if (typeof giveUp === "function") giveUp()
       })
-      return Effect.sync(() => void this.waiting.delete(fail))
     })
   }
 }
@@ -108,31 +126,65 @@ type PublicClient = Pick<MqttClient, keyof MqttClient> & {
 }
 type StreamBuilder = () => Duplex
 
-// The cast uncovers the private method; there is no public way to withhold a PUBACK in MQTT 3.1.1.
+// The cast uncovers the private method; there is no public way to withhold a PUBACK, or to encode a packet oneself.
 const OpenClient = MqttClient as unknown as new (builder: StreamBuilder, options: IClientOptions) => PublicClient
 
 class WithholdingClient extends OpenClient {
   withholds = false
-  readonly withheld = new Map<number, Packet>()
-  private released: Packet | undefined
+  readonly withheld = new Set<number>()
+  /** What leaves at the end of this turn. */
+  private leaving: Array<Buffer> = []
 
   override _sendPacket(packet: Packet, done?: () => void, ...rest: ReadonlyArray<unknown>): void {
-    if (!this.withholds || packet.cmd !== "puback" || packet.messageId === undefined || packet === this.released) {
+    if (packet.cmd === "publish" && this.connected) this.sendPublish(packet, done)
+    else if (packet.cmd === "puback" && packet.messageId !== undefined) this.sendPuback(packet.messageId, done)
+    else {
+      this.flush()
       super._sendPacket(packet, done, ...rest)
-      return
     }
-    this.withheld.set(packet.messageId, packet)
+  }
+
+  acknowledge(packetId: number): void {
+    if (this.withheld.delete(packetId) && this.connected) this.leave(encodePuback(packetId))
+  }
+
+  private sendPuback(packetId: number, done: (() => void) | undefined): void {
+    if (this.withholds) this.withheld.add(packetId)
+    else this.leave(encodePuback(packetId))
     // The library handles the next packet only now: pings are answered while messages wait.
     done?.()
   }
 
-  acknowledge(packetId: number): void {
-    const packet = this.withheld.get(packetId)
-    if (packet === undefined || !this.connected) return
-    this.withheld.delete(packetId)
-    this.released = packet
-    this._sendPacket(packet)
-    this.released = undefined
+  private sendPublish(packet: Packet & { cmd: "publish" }, done: (() => void) | undefined): void {
+    const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload
+    const { topic, retain, messageId = 0 } = packet
+    const version: ProtocolVersion = this.options.protocolVersion === 5 ? 5 : 4
+    this.leave(encodePublish({ topic, payload, qos: packet.qos === 0 ? 0 : 1, retain, messageId }, version))
+    done?.()
+  }
+
+  private leave(bytes: Buffer): void {
+    if (this.leaving.push(bytes) === 1) process.nextTick(() => this.flush())
+  }
+
+  private flush(): void {
+    const { leaving, stream } = this
+    if (leaving.length === 0) return
+    this.leaving = []
+    if (stream.writable) stream.write(leaving.length === 1 ? leaving[0] : Buffer.concat(leaving))
+  }
+}
+
+/** The library puts what it publishes into a store; what matters to us is still with the broker it came from. */
+class NothingKept extends Store {
+  override put(...[, done]: Parameters<Store["put"]>): this {
+    done?.()
+    return this
+  }
+
+  override del(...[, done]: Parameters<Store["del"]>): this {
+    done?.()
+    return this
   }
 }
 
@@ -163,7 +215,8 @@ const startClient = (stream: Duplex, target: Target, receiver: Receiver, life: L
 
 const clientOptions = (target: Target): IClientOptions => ({
   protocolId: "MQTT",
-  protocolVersion: 4,
+  protocolVersion: target.receiveMaximum === undefined ? 4 : 5,
+  ...(target.receiveMaximum === undefined ? {} : { properties: sessionProperties(target, target.receiveMaximum) }),
   clientId: target.clientId,
   clean: target.cleanSession,
   keepalive: target.keepalive,
@@ -174,28 +227,55 @@ const clientOptions = (target: Target): IClientOptions => ({
   connectTimeout: longestTimerMs,
   ...(target.username === undefined ? {} : { username: target.username }),
   ...(target.password === undefined ? {} : { password: Redacted.value(target.password) }),
-  ...(target.will === undefined ? {} : { will: { ...target.will, payload: Buffer.from(target.will.payload) } })
+  ...(target.will === undefined ? {} : { will: { ...target.will, payload: Buffer.from(target.will.payload) } }),
+  outgoingStore: new NothingKept(),
+  // Its default assembles words for a debugger at every packet.
+  log: () => {}
+})
+
+/** In MQTT 5 a session ends with its connection unless it is given a time; 3.1.1 keeps it for ever (5.0, 3.1.2.11.2). */
+const sessionProperties = ({ cleanSession }: Target, receiveMaximum: number) => ({
+  receiveMaximum,
+  sessionExpiryInterval: cleanSession ? 0 : 0xffff_ffff
 })
 
 const reasonOf = (error: Error): ConnectionEnded["reason"] => {
   const code = "code" in error ? error.code : undefined
-  // Return codes are numbers; those of Node's errors are words.
-  if (typeof code === "number" && code > 0 && code < 128) return { kind: "refused", code }
+  // Return codes are numbers; those of Node's errors are words. The library finds fault with the broker by number, too.
+  const refused = typeof code === "number" && error.message.startsWith("Connection refused") && returnCodeOf(code)
+  if (refused) return { kind: "refused", code: refused }
   if (typeof code === "string") return { kind: "stream", error }
   return { kind: "protocol", detail: error.message }
 }
 
 const connack = (client: WithholdingClient, life: Life) =>
-  life.within<boolean>((answer) => client.once("connect", ({ sessionPresent }) => answer(sessionPresent)))
+  life.within<IConnackPacket>((answer) => client.once("connect", answer))
 
-/** The library's callback with an error always comes with the end of the connection, and that tells the reason. */
-const publish = (client: WithholdingClient, life: Life, { topic, payload, qos, retain }: MqttMessage) =>
-  life.within<void>((answer) => {
-    const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
-    client.publish(topic, bytes, { qos, retain }, (error) => {
-      if (!error) answer()
+interface Way {
+  readonly life: Life
+  readonly quota: SendQuota
+}
+
+/** A callback with an error comes with the end of the connection, which tells the reason, or with MQTT 5's refusal. */
+const publish = (client: WithholdingClient, { life, quota }: Way, { topic, payload, qos, retain }: MqttMessage) => {
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
+  if (qos === 0)
+    return life.within<void>((answer) => {
+      client.publish(topic, bytes, { qos, retain }, (error) => {
+        if (!error) answer()
+      })
     })
-  })
+  return life.within<void>((answer, refuse) =>
+    quota.enter(() =>
+      client.publish(topic, bytes, { qos, retain }, (error) => {
+        quota.leave()
+        const code = error && "code" in error ? error.code : undefined
+        if (!error) answer()
+        else if (typeof code === "number") refuse({ kind: "publishRefused", code })
+      })
+    )
+  )
+}
 
 const subscribe = (client: WithholdingClient, life: Life, filters: ReadonlyArray<string>, qos: 0 | 1) =>
   life.within<ReadonlyArray<number>>((answer) => {

@@ -20,6 +20,7 @@ export const refusalOf = ({ reason }: ConnectionEnded, target: Target, stage: St
     case "closed":
       return new ConnectionLost({ host, port, stage, detail: "" })
     case "refused":
+    case "publishRefused":
       return new BrokerRefused({ host, port, code: reason.code, detail: "" })
     case "stream":
       return refusalOfStream(reason.error, target, stage)

@@ -52,7 +52,7 @@ export const planMapper = (settings: CloudSettings): Effect.Effect<MapperPlan, C
         rules,
         maxPayloadSize: cloud.maxPayloadSize,
         maxPayloadSetting: `${cloud.prefix}.mapper.mqtt.max_payload_size`,
-        window: bounds.window
+        window: windowOf(cloud.name)
       },
       health: { service: identity, bridge: bridgeTopics }
     }
@@ -94,14 +94,14 @@ const planLocalLink = (
 ): Effect.Effect<LinkOptions, CredentialUnusable> =>
   Effect.map(localTarget(settings, { clientId: bridgeName(settings), connectWithinMs: localWithinMs }), (target) => ({
     side: "local",
-    // The broker keeps what comes while the bridge is away.
-    target: { ...target, cleanSession: false, will: down },
+    // The broker keeps what comes while the bridge is away, and gives as much at once as may be on the way to the cloud.
+    target: { ...target, cleanSession: false, will: down, receiveMaximum: windowOf(settings.cloud.name) },
     filters: filtersOf(rules, "outbound"),
     backOff: localBackOff(settings),
     greeting: [],
     farewell: [down],
     logTarget: "MQTT bridge",
-    bounds
+    bounds: { ...bounds, window: windowOf(settings.cloud.name) }
   }))
 
 const planServiceLink = (
@@ -145,7 +145,7 @@ const planCloudLink = (
       greeting: voice.greeting,
       farewell: voice.will === undefined ? [] : [voice.will],
       logTarget: "MQTT bridge",
-      bounds
+      bounds: { ...bounds, window: windowOf(cloud.name) }
     }
   })
 
@@ -163,9 +163,16 @@ const localBackOff = (settings: CloudSettings): BackOffSettings => {
 
 const localWithinMs = 5_000
 
-/** Brokers should send some 20 messages of QoS 1 before they wait for PUBACK; not all keep to it. */
+/**
+ * How many messages of QoS 1 are on their way in either direction: what is sent in a round trip is at most this.
+ * AWS IoT takes no more than 100 publishes of a client that it has not acknowledged; of Azure nothing is known.
+ */
+const windowOf = (cloud: CloudSettings["cloud"]["name"]): number => (cloud === "c8y" ? 1_000 : 100)
+
+/** Brokers should send no more messages of QoS 1 than they were asked for; not all keep to it. */
 const bounds: WindowBounds = {
   window: 100,
+  windowBytes: 16 * 1024 * 1024,
   waitingQos0: 1_000,
   waitingQos0Bytes: 16 * 1024 * 1024,
   waitingQos1: 10_000,

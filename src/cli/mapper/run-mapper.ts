@@ -4,7 +4,7 @@
  * What cannot work at all (settings, lock) ends it with 1 at once; a missing token or a dead cloud does not.
  */
 import { join } from "node:path"
-import { Effect, type Scope } from "effect"
+import { Effect, Scheduler, type Scope } from "effect"
 import { connectWith } from "../../actors/mqtt/connection.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../../messages/explain/cryptoki-event.ts"
@@ -14,6 +14,7 @@ import { acquireFileLock } from "../../platform/file-lock.ts"
 import { Channel } from "../../runtime/channel.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { StopReport } from "../../runtime/supervision.ts"
+import { turnScheduler } from "../../runtime/turn-scheduler.ts"
 import type { CommandHandler, CommandInput } from "../command-spec.ts"
 import { startConfigActor } from "../compose-config.ts"
 import { behaviourFor, cryptokiMailbox } from "../compose-cryptoki.ts"
@@ -31,7 +32,8 @@ export const runMapper =
   (input) =>
     Effect.scoped(serve(input, untilStopped)).pipe(
       Effect.catch((failure) => Effect.as(logFailure(failure), exitCodes.failed)),
-      Effect.annotateLogs({ target: "tedge-mapper" })
+      Effect.annotateLogs({ target: "tedge-mapper" }),
+      Effect.provideService(Scheduler.Scheduler, turnScheduler())
     )
 
 const serve = (input: CommandInput, untilStopped: Effect.Effect<void>) =>

@@ -4,7 +4,21 @@ import { quoted } from "./explanation.ts"
 
 export const explainDropped = (dropped: DroppedMessage): string => {
   const start = `Dropping ${dropped.direction === "outbound" ? "cloud" : "local"}-bound message on topic ${quoted(dropped.topic)}`
-  return dropped.reason === "tooLarge"
-    ? `${start}: its ${dropped.size} bytes are more than the ${dropped.limit} the cloud takes (${dropped.setting})`
-    : `${start}: '${quoted(dropped.target)}' is no topic to publish on`
+  switch (dropped.reason) {
+    case "tooLarge":
+      return `${start}: its ${dropped.size} bytes are more than the ${dropped.limit} the cloud takes (${dropped.setting})`
+    case "invalidTopic":
+      return `${start}: '${quoted(dropped.target)}' is no topic to publish on`
+    case "refused":
+      return `${start}: the broker refused it (${reasons[dropped.code] ?? `reason code ${dropped.code}`})`
+  }
+}
+
+/** MQTT 5.0, table 3-4. */
+const reasons: Readonly<Record<number, string>> = {
+  131: "implementation specific error",
+  135: "not authorised",
+  144: "topic name invalid",
+  151: "quota exceeded",
+  153: "payload format invalid"
 }

@@ -2,7 +2,14 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { InboundWindow } from "../../../src/actors/mqtt/inbound-window.ts"
 
-const bounds = { window: 3, waitingQos0: 4, waitingQos0Bytes: 64, waitingQos1: 5, waitingQos1Bytes: 100 }
+const bounds = {
+  window: 3,
+  windowBytes: 50,
+  waitingQos0: 4,
+  waitingQos0Bytes: 64,
+  waitingQos1: 5,
+  waitingQos1Bytes: 100
+}
 
 type Step =
   | { readonly kind: "arrive"; readonly qos: 0 | 1; readonly size: number }

@@ -30,7 +30,14 @@ const options = (overrides: Partial<LinkOptions> = {}): LinkOptions => ({
   greeting: [],
   farewell: [],
   logTarget: "MQTT bridge",
-  bounds: { window: 5, waitingQos0: 10, waitingQos0Bytes: 1_000, waitingQos1: 50, waitingQos1Bytes: 10_000 },
+  bounds: {
+    window: 5,
+    windowBytes: 10_000,
+    waitingQos0: 10,
+    waitingQos0Bytes: 1_000,
+    waitingQos1: 50,
+    waitingQos1Bytes: 10_000
+  },
   ...overrides
 })
 
