@@ -38,7 +38,7 @@ afterEach(async () => {
 const startProxy = async (options: ConnectProxyOptions = {}): Promise<void> => {
   await proxy?.close()
   proxy = await startConnectProxy({
-    hosts: { [address]: tenant.address.replace("localhost", "127.0.0.1") },
+    hosts: { [address]: tenant.address },
     ...options
   })
   use()
