@@ -6,10 +6,14 @@ import { build } from "esbuild"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..")
 
-export const load = async (name) => {
-  const outfile = join(root, "dist", `bench-${name}.cjs`)
+export const load = async (name) =>
+  createRequire(import.meta.url)(await bundle(join(root, "bench/lib", `${name}.ts`), `bench-${name}`))
+
+/** Answers the path of the bundle, dist/<name>.cjs. */
+export const bundle = async (entry, name) => {
+  const outfile = join(root, "dist", `${name}.cjs`)
   await build({
-    entryPoints: [join(root, "bench/lib", `${name}.ts`)],
+    entryPoints: [entry],
     outfile,
     bundle: true,
     platform: "node",
@@ -19,5 +23,5 @@ export const load = async (name) => {
     external: ["pkcs11js", "*.node"],
     logLevel: "warning"
   })
-  return createRequire(import.meta.url)(outfile)
+  return outfile
 }

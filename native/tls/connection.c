@@ -67,6 +67,7 @@ struct connection *connection_open(const struct connection_options *options, str
   ERR_clear_error();
   atomic_fetch_add(&open_connections, 1);
   connection->open = true;
+  connection->failure.alert = -1;
   pthread_mutex_init(&connection->lock, NULL);
   pthread_cond_init(&connection->changed, NULL);
   if (make_ssl(connection, options)) {

@@ -63,7 +63,7 @@ export interface TlsAddon {
   /** Any time. Undefined: there is none, the handshake fails. */
   readonly answerSignature: (connection: TlsConnection, signature: Buffer | undefined) => void
   /** After the listener heard true: gives the connection back. */
-  readonly finishSigning: (connection: TlsConnection) => HandshakeStep
+  readonly finishSigning: (connection: TlsConnection) => Exclude<HandshakeStep, "sign">
   readonly feed: (connection: TlsConnection, ciphertext: Buffer) => void
   readonly take: (connection: TlsConnection) => Buffer | undefined
   readonly read: (connection: TlsConnection) => Buffer | "wait" | "closed" | "failed"

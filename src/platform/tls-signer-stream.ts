@@ -8,10 +8,11 @@
  */
 import { connect as dial } from "node:net"
 import { Duplex } from "node:stream"
-import { type TlsAddon, type TlsConnection, tlsAddon } from "./tls-addon.ts"
-import { clientSignature, type TlsSigner } from "./tls-client-signature.ts"
+import { tlsAddon } from "./tls-addon.ts"
+import type { TlsSigner } from "./tls-client-signature.ts"
 import { failedTls, TlsError } from "./tls-error.ts"
-import { type ParsedSettings, parsedSettings } from "./tls-settings.ts"
+import { type OpenTls, TlsHandshake } from "./tls-handshake.ts"
+import { parsedSettings } from "./tls-settings.ts"
 import { openConnection, type TlsTarget } from "./tls-target.ts"
 
 export interface TlsNegotiated {
@@ -24,21 +25,16 @@ export interface TlsNegotiated {
 /** Never throws: what is wrong with the target or the add-on comes as the stream's error. */
 export const connectTls = (target: TlsTarget, sign: TlsSigner): TlsSignerStream => new TlsSignerStream(target, sign)
 
-type Phase = "dialling" | "handshake" | "signing" | "secure" | "closed"
+type Phase = "dialling" | "handshake" | "secure" | "closed"
 
 export class TlsSignerStream extends Duplex {
   /** Undefined before "secureConnect". */
   negotiated: TlsNegotiated | undefined
-  readonly #sign: TlsSigner
   #phase: Phase = "dialling"
   /** Undefined when the target could not be used; the stream is then destroyed. */
-  #open: { addon: TlsAddon; connection: TlsConnection; settings: ParsedSettings; socket: Duplex } | undefined
+  #open: OpenTls | undefined
+  #handshake: TlsHandshake | undefined
   #timer: NodeJS.Timeout | undefined
-  #signError: TlsError | undefined
-  /** While a signature is awaited. */
-  #abort: AbortController | undefined
-  /** Ciphertext that arrived while the signing thread owned the connection. */
-  #arrived: Array<Buffer> = []
   #socketEnded = false
   #dataSeen = false
   /** The one write or end that waits for the handshake or for the socket. */
@@ -46,7 +42,6 @@ export class TlsSignerStream extends Duplex {
 
   constructor(target: TlsTarget, sign: TlsSigner) {
     super({ allowHalfOpen: false, readableHighWaterMark: bufferBytes, writableHighWaterMark: bufferBytes })
-    this.#sign = sign
     try {
       const addon = tlsAddon()
       const settings = parsedSettings(addon, target)
@@ -58,16 +53,16 @@ export class TlsSignerStream extends Duplex {
       this.destroy(error instanceof Error ? error : new Error(String(error)))
       return
     }
-    this.#timer = setTimeout(() => this.destroy(new TlsError("ERR_TLS_TIMEOUT", this.#phase)), target.timeoutMs)
-    if (target.socket?.destroyed) this.destroy(new TlsError("ECONNRESET", this.#phase))
-    else this.#sayHello(target.socket !== undefined)
+    this.#timer = setTimeout(() => this.destroy(new TlsError("ERR_TLS_TIMEOUT", this.#where())), target.timeoutMs)
+    if (target.socket?.destroyed) this.destroy(new TlsError("ECONNRESET", "dialling"))
+    else this.#startHandshake(this.#open, sign, target.socket !== undefined)
   }
 
   #listen(socket: Duplex): void {
     socket.on("connect", () => this.#connected())
     socket.on("data", (ciphertext: Buffer) => this.#receive(ciphertext))
     socket.on("drain", () => this.#release())
-    socket.on("error", (error) => this.destroy(error))
+    socket.on("error", (error) => this.#lost(error))
     socket.on("end", () => this.#socketOver())
     socket.on("close", () => this.#socketOver())
   }
@@ -75,85 +70,33 @@ export class TlsSignerStream extends Duplex {
   // ---- handshake ----
 
   /** The ClientHello is made while TCP connects; the socket keeps it until then. */
-  #sayHello(isConnected: boolean): void {
+  #startHandshake(open: OpenTls, sign: TlsSigner, isConnected: boolean): void {
     if (isConnected) this.#connected()
-    if (this.#open) this.#after(this.#open.addon.advance(this.#open.connection))
+    this.#handshake = new TlsHandshake(open, sign, {
+      flush: () => void this.#flush(),
+      secure: () => this.#secure(open),
+      failed: (error) => void this.destroy(error)
+    })
+    this.#handshake.advance()
   }
 
   #connected(): void {
     if (this.#phase === "dialling") this.#phase = "handshake"
   }
 
-  #advance(): void {
-    const open = this.#open
-    if (!open || this.#phase !== "handshake") return
-    const step = open.addon.advance(open.connection)
-    if (step === "sign") this.#signInThread()
-    else this.#after(step)
-  }
-
-  #signInThread(): void {
-    const open = this.#open
-    if (!open) return
-    this.#flush()
-    this.#phase = "signing"
-    try {
-      open.addon.signInThread(open.connection, (over) => {
-        if (this.#phase !== "signing") return
-        if (over) this.#signingOver()
-        else this.#askSigner()
-      })
-    } catch (cause) {
-      this.destroy(new TlsError("ERR_TLS_HANDSHAKE", "no thread for the signature", { cause }))
-    }
-  }
-
-  #askSigner(): void {
-    const open = this.#open
-    const request = open?.addon.signatureRequest(open.connection)
-    if (!open || !request) return
-    const abort = new AbortController()
-    this.#abort = abort
-    const answer = (signature: Buffer | undefined) => {
-      this.#abort = undefined
-      if (this.#phase === "signing") open.addon.answerSignature(open.connection, signature)
-    }
-    clientSignature(request, open.settings.publicKey, this.#sign, abort.signal).then(answer, (error: TlsError) => {
-      this.#signError = error
-      answer(undefined)
-    })
-  }
-
-  #signingOver(): void {
-    const open = this.#open
-    if (!open) return
-    const step = open.addon.finishSigning(open.connection)
-    this.#phase = "handshake"
-    const arrived = this.#arrived
-    this.#arrived = []
-    for (const ciphertext of arrived) open.addon.feed(open.connection, ciphertext)
-    open.socket.resume()
-    this.#after(step)
-    if (step === "read" && arrived.length > 0) this.#advance()
-  }
-
-  #after(step: "read" | "done" | "failed" | "sign"): void {
-    const open = this.#open
-    if (!open) return
-    if (step === "done") this.#secure(open.socket)
-    else this.#flush()
-    if (step === "failed")
-      this.destroy(this.#signError ?? failedTls("ERR_TLS_HANDSHAKE", open.addon.failure(open.connection)))
+  #where(): string {
+    return this.#handshake?.isSigning ? "signing" : this.#phase
   }
 
   /** Finished and the first data leave together: apart, Nagle and delayed acknowledgement cost 40 ms. */
-  #secure(socket: Duplex): void {
+  #secure(open: OpenTls): void {
+    const { socket } = open
     clearTimeout(this.#timer)
     this.#phase = "secure"
     socket.cork()
     process.nextTick(() => socket.uncork())
     this.#flush()
-    this.negotiated = this.#open && whatWasNegotiated(this.#open)
+    this.negotiated = whatWasNegotiated(open)
     this.emit("secureConnect")
     this.#release()
     this.#pump()
@@ -164,14 +107,12 @@ export class TlsSignerStream extends Duplex {
   #receive(ciphertext: Buffer): void {
     const open = this.#open
     if (!open || this.#phase === "closed") return
-    if (this.#phase === "signing") {
-      this.#arrived.push(ciphertext)
-      if (this.#arrived.reduce((sum, part) => sum + part.length, 0) > bufferBytes) open.socket.pause()
+    if (this.#phase !== "secure") {
+      this.#handshake?.receive(ciphertext)
       return
     }
     open.addon.feed(open.connection, ciphertext)
-    if (this.#phase === "secure") this.#pump()
-    else this.#advance()
+    this.#pump()
   }
 
   /** Hands on what can be read, as long as the reader takes it. */
@@ -214,7 +155,12 @@ export class TlsSignerStream extends Duplex {
     if (this.#socketEnded || this.#phase === "closed") return
     this.#socketEnded = true
     if (this.#phase === "secure") this.#pump()
-    else this.destroy(new TlsError("ECONNRESET", this.#phase))
+    else this.#lost(new TlsError("ECONNRESET", this.#where()))
+  }
+
+  #lost(reason: Error): void {
+    if (this.#phase === "handshake" && this.#handshake) this.#handshake.lost(reason)
+    else this.destroy(reason)
   }
 
   override _read(): void {
@@ -280,9 +226,8 @@ export class TlsSignerStream extends Duplex {
     clearTimeout(this.#timer)
     const reachable = this.#phase !== "dialling"
     this.#phase = "closed"
-    this.#arrived = []
     this.#waiting = undefined
-    this.#abort?.abort()
+    this.#handshake?.stop()
     const open = this.#open
     if (open) {
       open.addon.close(open.connection)
@@ -294,7 +239,7 @@ export class TlsSignerStream extends Duplex {
   }
 }
 
-const whatWasNegotiated = ({ addon, connection }: { addon: TlsAddon; connection: TlsConnection }): TlsNegotiated => {
+const whatWasNegotiated = ({ addon, connection }: OpenTls): TlsNegotiated => {
   const { alpn, ...facts } = addon.negotiated(connection)
   return { ...facts, alpn: alpn.length > 0 ? alpn.toString("latin1") : undefined }
 }

@@ -8,6 +8,7 @@ import { tlsAddon } from "../../src/platform/tls-addon.ts"
 import type { TlsSigner } from "../../src/platform/tls-client-signature.ts"
 import { connectTls } from "../../src/platform/tls-signer-stream.ts"
 import { later } from "../support/later.ts"
+import { startOpensslServer } from "../support/openssl-server.ts"
 import { makeDeviceCertificate, testPki } from "../support/pki.ts"
 import { exchange, failureOf, pemSigner, startTlsServer, type TestTlsServer, targetOf } from "../support/tls-server.ts"
 
@@ -145,6 +146,73 @@ describe("a signature that is awaited", () => {
     await once(stream, "close")
   })
 })
+
+describe.each(["TLSv1.3", "TLSv1.2"] as const)(
+  "over %s a server that sends an alert while the signature is awaited",
+  (version) => {
+    /**
+     * On the way to a real server: when the signature is wanted, the server gets a record that is none of ours and
+     * answers with the alert. `hangsUp`: what becomes of the client's socket then.
+     */
+    const alertedBy = async (signed: Promise<unknown>, hangsUp: "end" | "reset" | "not") => {
+      const judge = await startOpensslServer(pki, [version === "TLSv1.3" ? "-tls1_3" : "-tls1_2"])
+      const alerted = later<void>()
+      const road = createServer((near) => {
+        const far = connect(judge.port, "127.0.0.1")
+        for (const end of [near, far]) end.on("error", () => undefined)
+        near.pipe(far)
+        void signed.then(() => {
+          far.write(Buffer.from([22, 3, 3, 0, 4, 1, 2, 3, 4]))
+          far.once("data", () => alerted.resolve())
+        })
+        far.on("data", (data) => near.write(data))
+        far.on("close", () => {
+          if (hangsUp === "end") near.end()
+          if (hangsUp === "reset") near.resetAndDestroy()
+        })
+        near.on("close", () => far.destroy())
+      })
+      await new Promise<void>((resolve) => road.listen(0, "127.0.0.1", resolve))
+      const close = async () => {
+        road.close()
+        await judge.close()
+      }
+      return { port: (road.address() as AddressInfo).port, alerted: alerted.promise, close }
+    }
+    const alert = expect.toSatisfy((number) => number === 10 || number === 20, "unexpected_message or bad_record_mac")
+
+    it("and hangs up is quoted at once, and the signature called off", async () => {
+      const { signer, wanted } = stuckSigner()
+      const server = await alertedBy(wanted, "end")
+      const failure = await failureOf(connectTls(targetOf(pki, server.port), signer))
+      expect(failure).toMatchObject({ code: "ERR_TLS_HANDSHAKE", alert })
+      expect((await wanted).aborted).toBe(true)
+      await server.close()
+    })
+
+    it("and resets the connection is quoted, when the alert came through", async () => {
+      const { signer, wanted } = stuckSigner()
+      const server = await alertedBy(wanted, "reset")
+      const failure = await failureOf(connectTls(targetOf(pki, server.port), signer))
+      // A reset may overtake what the kernel has not handed on yet.
+      expect(["ERR_TLS_HANDSHAKE", "ECONNRESET"]).toContain((failure as { code: string }).code)
+      expect((await wanted).aborted).toBe(true)
+      await server.close()
+    })
+
+    it("and stays is quoted when the signature has come", async () => {
+      const asked = later<void>()
+      const server = await alertedBy(asked.promise, "not")
+      const stream = connectTls(targetOf(pki, server.port), async (...request) => {
+        asked.resolve()
+        await server.alerted
+        return sign(...request)
+      })
+      expect(await failureOf(stream)).toMatchObject({ code: "ERR_TLS_HANDSHAKE", alert })
+      await server.close()
+    })
+  }
+)
 
 describe("a hundred handshakes at once", () => {
   /** Every signer waits for all the others: one that blocked the event loop, or the next handshake, would never end. */

@@ -1,0 +1,167 @@
+/**
+ * The handshake of a connection whose key is elsewhere: step by step, the one that needs the signature in a thread.
+ *
+ * While the thread owns the connection nothing is fed to it; what arrives waits here. A server that hangs up meanwhile
+ * may have said why, in a record that only OpenSSL can read: the step is then brought to its end with a byte that is no
+ * signature, of which nothing is sent, and the record is read.
+ */
+import type { Duplex } from "node:stream"
+import type { HandshakeStep, TlsAddon, TlsConnection } from "./tls-addon.ts"
+import { clientSignature, type TlsSigner } from "./tls-client-signature.ts"
+import { failedTls, TlsError } from "./tls-error.ts"
+import type { ParsedSettings } from "./tls-settings.ts"
+
+export interface OpenTls {
+  readonly addon: TlsAddon
+  readonly connection: TlsConnection
+  readonly settings: ParsedSettings
+  readonly socket: Duplex
+}
+
+export interface HandshakeListener {
+  /** What OpenSSL has ready is to be sent. */
+  readonly flush: () => void
+  readonly secure: () => void
+  readonly failed: (error: Error) => void
+}
+
+export class TlsHandshake {
+  readonly #open: OpenTls
+  readonly #sign: TlsSigner
+  readonly #listener: HandshakeListener
+  #state: "stepping" | "signing" | "over" = "stepping"
+  /** Ciphertext that arrived while the thread owned the connection. */
+  #arrived: Array<Buffer> = []
+  /** While the signer is asked. */
+  #abort: AbortController | undefined
+  #signError: TlsError | undefined
+  /** The server hung up while the thread owned the connection. */
+  #lost: Error | undefined
+
+  constructor(open: OpenTls, sign: TlsSigner, listener: HandshakeListener) {
+    this.#open = open
+    this.#sign = sign
+    this.#listener = listener
+  }
+
+  get isSigning(): boolean {
+    return this.#state === "signing"
+  }
+
+  advance(): void {
+    if (this.#state !== "stepping") return
+    const step = this.#open.addon.advance(this.#open.connection)
+    if (step === "sign") this.#signInThread()
+    else this.#after(step)
+  }
+
+  receive(ciphertext: Buffer): void {
+    if (this.#state === "signing") {
+      this.#arrived.push(ciphertext)
+      if (this.#arrived.reduce((sum, part) => sum + part.length, 0) > mostWaiting) this.#open.socket.pause()
+      return
+    }
+    this.#open.addon.feed(this.#open.connection, ciphertext)
+    this.advance()
+  }
+
+  /** The socket is at its end, for this reason unless the server told a better one. */
+  lost(reason: Error): void {
+    if (this.#lost) return
+    if (this.#state !== "signing" || this.#arrived.length === 0) {
+      this.#listener.failed(reason)
+      return
+    }
+    this.#lost = reason
+    this.#abort?.abort()
+    this.#open.addon.answerSignature(this.#open.connection, noSignature)
+  }
+
+  /** Whatever is still under way has no consequence. The connection may then be closed. */
+  stop(): void {
+    this.#state = "over"
+    this.#arrived = []
+    this.#abort?.abort()
+  }
+
+  // ---- the step that signs ----
+
+  #signInThread(): void {
+    if (!this.#lost) this.#listener.flush()
+    this.#state = "signing"
+    try {
+      this.#open.addon.signInThread(this.#open.connection, (over) => {
+        if (this.#state !== "signing") return
+        if (over) this.#signingOver()
+        else this.#askSigner()
+      })
+    } catch (cause) {
+      this.#listener.failed(new TlsError("ERR_TLS_HANDSHAKE", "no thread for the signature", { cause }))
+    }
+  }
+
+  #askSigner(): void {
+    const { addon, connection, settings } = this.#open
+    const request = addon.signatureRequest(connection)
+    if (!request) return
+    if (this.#lost) {
+      addon.answerSignature(connection, noSignature)
+      return
+    }
+    const abort = new AbortController()
+    this.#abort = abort
+    const answer = (signature: Buffer | undefined) => {
+      this.#abort = undefined
+      if (this.#state === "signing") addon.answerSignature(connection, signature)
+    }
+    clientSignature(request, settings.publicKey, this.#sign, abort.signal).then(answer, (error: TlsError) => {
+      this.#signError = error
+      answer(undefined)
+    })
+  }
+
+  #signingOver(): void {
+    const { addon, connection, socket } = this.#open
+    const step = addon.finishSigning(connection)
+    this.#state = "stepping"
+    const arrived = this.#arrived
+    this.#arrived = []
+    for (const ciphertext of arrived) addon.feed(connection, ciphertext)
+    if (this.#lost) {
+      this.#readLastWords(step, this.#lost)
+      return
+    }
+    socket.resume()
+    this.#after(step)
+    if (step === "read" && arrived.length > 0) this.advance()
+  }
+
+  #readLastWords(step: Exclude<HandshakeStep, "sign">, reason: Error): void {
+    const { addon, connection } = this.#open
+    const next: HandshakeStep = step === "read" ? addon.advance(connection) : step
+    if (next === "sign") {
+      this.#signInThread()
+      return
+    }
+    if (next === "done") while (addon.read(connection) instanceof Buffer);
+    const facts = addon.failure(connection)
+    this.#listener.failed(facts.alert < 0 ? reason : failedTls("ERR_TLS_HANDSHAKE", facts))
+  }
+
+  #after(step: Exclude<HandshakeStep, "sign">): void {
+    if (step === "done") {
+      this.#listener.secure()
+      return
+    }
+    this.#listener.flush()
+    if (step === "read") return
+    const { addon, connection } = this.#open
+    this.#listener.failed(this.#signError ?? failedTls("ERR_TLS_HANDSHAKE", addon.failure(connection)))
+  }
+}
+
+/** Any byte; it is refused by nobody, as it goes nowhere. */
+const noSignature = Buffer.alloc(1)
+
+/** Bytes, beside one piece more. */
+const mostWaiting = 64 * 1024
