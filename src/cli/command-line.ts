@@ -17,7 +17,14 @@ import { commandsAt, optionsAt, readArguments } from "./argv.ts"
 import type { CommandHandlers, CommandInput, CommandSpec, OptionSpec, Program } from "./command-spec.ts"
 import { exitCodes } from "./exit-codes.ts"
 import { argumentLabel, optionLabel } from "./help-text.ts"
-import { invalidValue, problemError, type UsageError, unknownOption, usageErrorText } from "./usage-error.ts"
+import {
+  invalidValue,
+  problemError,
+  profileWithoutCloud,
+  type UsageError,
+  unknownOption,
+  usageErrorText
+} from "./usage-error.ts"
 
 /** Where the text of help and usage errors goes. */
 export interface Output {
@@ -122,6 +129,9 @@ const callHandler = (
     .join(" ")
   const load = line.handlers[words]
   if (load === undefined) return Effect.die(new Error(`no handler for '${words}'`))
+  const isStray = read.path.at(-1)?.cloudWord !== undefined && read.cloud === undefined
+  // Ignored, it would let the command work on another key than the one that was meant.
+  if (isStray && parsed["--profile"] !== undefined) return misused(line, read.path, profileWithoutCloud)
   const values = commandInput(line, read.path, words, parsed)
   const cloud = read.cloud === undefined ? undefined : { cloud: read.cloud, profile: values.text("profile") }
   const input = { ...values, cloud }

@@ -54,6 +54,11 @@ export const invalidValue = (options: {
       })
 })
 
+/** The commands work without a cloud too, but a profile is always one of a cloud. */
+export const profileWithoutCloud: UsageError = {
+  message: "the argument '--profile <PROFILE>' needs a cloud beside it: c8y, az or aws"
+}
+
 export const problemError = (problem: Problem): UsageError => {
   switch (problem.kind) {
     case "unknownCommand":

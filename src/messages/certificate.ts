@@ -22,7 +22,7 @@ export class SignatureUnfit extends Data.TaggedError("SignatureUnfit")<{ readonl
 /** The file is no request that could be sent for this device. */
 export class RequestUnusable extends Data.TaggedError("RequestUnusable")<{
   readonly path: string
-  readonly reason: "unreadable" | "notARequest" | "otherKey"
+  readonly reason: "unreadable" | "notARequest" | "der" | "otherKey"
   readonly detail: string
 }> {}
 

@@ -20,6 +20,9 @@ export interface KeySelector {
 /** Which token, and with which PIN. */
 export type TokenSelector = KeySelector
 
+/** What a token says of its user PIN when nobody tries one (CK_TOKEN_INFO flags). `countLow`: a wrong one was given. */
+export type UserPinState = "notNeeded" | "notSet" | "ready" | "countLow" | "finalTry" | "locked"
+
 export interface TokenDescription {
   /** CK_SLOT_ID. Not stable: slots are renumbered when tokens come and go. */
   readonly slot: number
@@ -28,6 +31,8 @@ export interface TokenDescription {
   readonly manufacturer: string
   readonly serial: string
   readonly initialized: boolean
+  /** Undefined: version 1 of the signing service's protocol does not tell. */
+  readonly userPin?: UserPinState
   readonly uri: Pkcs11Uri
 }
 

@@ -34,7 +34,7 @@ export class TokenNotNamed extends Data.TaggedError("TokenNotNamed")<{ readonly 
 /** The PIN typed twice was not the same. */
 export class PinsDiffer extends Data.TaggedError("PinsDiffer")<{ readonly what: "user PIN" | "SO PIN" }> {}
 
-/** A new PIN of no characters at all. */
+/** A PIN of no characters at all. */
 export class PinEmpty extends Data.TaggedError("PinEmpty")<{ readonly what: "user PIN" | "SO PIN" }> {}
 
 /** Initialising stopped half way: the token has its label and SO PIN, and no user PIN. */

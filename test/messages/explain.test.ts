@@ -228,7 +228,7 @@ const samples: Samples = {
     new Certificate.KeyNeeded({ cause: new Token.TokenNotFound({ uri, present: [] }), present: [] })
   ],
   SignatureUnfit: [new Certificate.SignatureUnfit({ scheme: "ecdsa_secp256r1_sha256" })],
-  RequestUnusable: (["unreadable", "notARequest", "otherKey"] as const).map(
+  RequestUnusable: (["unreadable", "notARequest", "der", "otherKey"] as const).map(
     (reason) => new Certificate.RequestUnusable({ path: "/x", reason, detail: "ENOENT" })
   ),
   HostInvalid: [new Certificate.HostInvalid({ option: "--url", text: "a b" })],

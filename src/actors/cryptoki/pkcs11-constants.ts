@@ -11,6 +11,8 @@ export const CKF_OS_LOCKING_OK = 0x2
 /** Token flags (CK_TOKEN_INFO). */
 export const CKF_LOGIN_REQUIRED = 0x4
 export const CKF_TOKEN_INITIALIZED = 0x400
+export const CKF_USER_PIN_INITIALIZED = 0x8
+export const CKF_USER_PIN_COUNT_LOW = 0x10000
 export const CKF_USER_PIN_FINAL_TRY = 0x20000
 export const CKF_USER_PIN_LOCKED = 0x40000
 export const CKF_SO_PIN_FINAL_TRY = 0x200000

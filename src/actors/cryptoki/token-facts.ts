@@ -1,11 +1,18 @@
 /**
  * A token as the rest of the program sees it: its identity, its name for people, its description.
  */
-import type { TokenDescription } from "../../messages/cryptoki.ts"
+import type { TokenDescription, UserPinState } from "../../messages/cryptoki.ts"
 import { type Pkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import type { TokenFacts } from "../../messages/pkcs11-uri-match.ts"
 import type { HostToken, LibraryFacts } from "./host-protocol.ts"
-import { CKF_LOGIN_REQUIRED, CKF_TOKEN_INITIALIZED } from "./pkcs11-constants.ts"
+import {
+  CKF_LOGIN_REQUIRED,
+  CKF_TOKEN_INITIALIZED,
+  CKF_USER_PIN_COUNT_LOW,
+  CKF_USER_PIN_FINAL_TRY,
+  CKF_USER_PIN_INITIALIZED,
+  CKF_USER_PIN_LOCKED
+} from "./pkcs11-constants.ts"
 
 /** One token of a module, as it was listed. */
 export interface Token {
@@ -42,7 +49,22 @@ export const tokenUri = (token: Token): Pkcs11Uri => {
   return isInitialized(token) ? { model, manufacturer, serial, token: label } : { model, slotId: Number(slot) }
 }
 
-export const shownUri = (uri: Pkcs11Uri): string => printPkcs11Uri(uri, { pin: "redacted" })
+/** Remembers the text of each value: the same few URIs are asked for again and again. */
+const printedOnce = (print: (uri: Pkcs11Uri) => string): ((uri: Pkcs11Uri) => string) => {
+  const printed = new WeakMap<Pkcs11Uri, string>()
+  return (uri) => {
+    const known = printed.get(uri)
+    if (known !== undefined) return known
+    const text = print(uri)
+    printed.set(uri, text)
+    return text
+  }
+}
+
+export const shownUri = printedOnce((uri) => printPkcs11Uri(uri, { pin: "redacted" }))
+
+/** What it says of the token, without the attributes of an object. */
+export const shownTokenPart = printedOnce(({ object: _object, id: _id, type: _type, ...token }) => shownUri(token))
 
 export const describeToken = (token: Token): TokenDescription => ({
   slot: Number(token.facts.slot),
@@ -51,5 +73,15 @@ export const describeToken = (token: Token): TokenDescription => ({
   manufacturer: token.facts.manufacturer,
   serial: token.facts.serial,
   initialized: isInitialized(token),
+  ...(isInitialized(token) && { userPin: userPinState(token) }),
   uri: tokenUri(token)
 })
+
+const userPinState = (token: Token): UserPinState => {
+  const { flags } = token.facts
+  if (!wantsLogin(token)) return "notNeeded"
+  if ((flags & CKF_USER_PIN_INITIALIZED) === 0) return "notSet"
+  if ((flags & CKF_USER_PIN_LOCKED) !== 0) return "locked"
+  if ((flags & CKF_USER_PIN_FINAL_TRY) !== 0) return "finalTry"
+  return (flags & CKF_USER_PIN_COUNT_LOW) !== 0 ? "countLow" : "ready"
+}

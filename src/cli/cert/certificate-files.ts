@@ -1,7 +1,9 @@
 /** The files of the certificate commands: replaced as a whole, owned by the user of system.toml, never lost. */
 import {
+  accessSync,
   chmodSync,
   chownSync,
+  constants,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -30,20 +32,51 @@ export const readCertificate = (path: string) =>
 /** Where a renewed certificate waits until a connection with it has succeeded. */
 export const pendingPath = (certPath: string): string => `${certPath}.new`
 
-/** Replaces the file; everybody may read it. What is no regular file (`/dev/stdout`, a pipe) is written to instead. */
+/** As `replaceText`, for the user of system.toml, in a directory that is made if it is missing. */
 export const writeText = (configDir: string, path: string, content: string): Effect.Effect<void, FileNotWritten> =>
   Effect.suspend(() => {
-    const present = targetAt(path)
-    if (present?.isDirectory()) return Effect.fail(new FileNotWritten({ path, code: "EISDIR" }))
-    if (present !== undefined && !present.isFile()) return attempt(path, () => writeFileSync(path, content))
+    if (isStream(path) || targetAt(path)?.isDirectory()) return replaceText(path, content)
     const owner = fileOwner(configDir)
     return Effect.andThen(
       makeDirectory(configDir, path),
-      replaceFile({ path, content, mode: 0o644, ...(owner.kind === "owner" && { owner }) }).pipe(
-        Effect.mapError(({ code }) => new FileNotWritten({ path, code }))
-      )
+      replaceText(path, content, owner.kind === "owner" ? owner : undefined)
     )
   })
+
+/** Replaces the file; everybody may read it. What is no regular file (`/dev/stdout`, a pipe) is written to instead. */
+export const replaceText = (
+  path: string,
+  content: string,
+  owner?: { readonly uid: number; readonly gid: number }
+): Effect.Effect<void, FileNotWritten> =>
+  Effect.suspend(() => {
+    if (targetAt(path)?.isDirectory()) return Effect.fail(new FileNotWritten({ path, code: "EISDIR" }))
+    if (isStream(path)) return attempt(path, () => writeFileSync(path, content, { flag: "a" }))
+    return replaceFile({ path, content, mode: 0o644, owner }).pipe(
+      Effect.mapError(({ code }) => new FileNotWritten({ path, code }))
+    )
+  })
+
+/** What can be known before anything is made: that a file cannot be written there, or that one would be lost. */
+export const refuseUnwritable = (path: string): Effect.Effect<void, FileNotWritten | FileInTheWay> =>
+  Effect.andThen(
+    refuseToReplaceIdentity(path),
+    attempt(path, () => {
+      const present = targetAt(path)
+      if (present?.isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" })
+      if (present !== undefined) accessSync(path, constants.W_OK)
+      if (isStream(path)) return
+      if (!statSync(dirname(path)).isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" })
+      accessSync(dirname(path), constants.W_OK)
+    })
+  )
+
+/** Our own output may be a file; it is written to where it is, not replaced. */
+const isStream = (path: string): boolean => {
+  if (/^\/(dev\/(stdout|stderr|fd\/\d+)|proc\/self\/fd\/\d+)$/.test(path)) return true
+  const present = targetAt(path)
+  return present !== undefined && !present.isFile() && !present.isDirectory()
+}
 
 /** Writes a new private key that only its owner can read. A file that is there already is left alone. */
 export const writeNewKey = (

@@ -13,7 +13,8 @@ export const givenRequest = (context: CommandContext, of: CertSettings, path: st
       catch: (cause) => refused(path, "unreadable", (cause as NodeJS.ErrnoException).code ?? "")
     })
     const facts = requestFacts(request)
-    if (facts === undefined) return yield* refused(path, "notARequest")
+    // A DER request is a SEQUENCE longer than 127 bytes.
+    if (facts === undefined) return yield* refused(path, /^0[\x81-\x83]/.test(request) ? "der" : "notARequest")
     const key = yield* presentKey(context, of)
     if (Buffer.compare(facts.publicKey, key.publicKey) !== 0) return yield* refused(path, "otherKey")
     const isNamed = context.input.text("device-id") !== undefined || facts.commonName === undefined

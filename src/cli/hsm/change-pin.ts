@@ -9,7 +9,7 @@ import type { TokenDescription } from "../../messages/cryptoki.ts"
 import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
 import { exitCodes } from "../exit-codes.ts"
-import { newPinFrom, pinFrom } from "./ask-pin.ts"
+import { newPinFrom, presentPin } from "./ask-pin.ts"
 import {
   askLimits,
   type CommandContext,
@@ -27,8 +27,8 @@ export const changePin: TokenCommand = (context) =>
     yield* readTokenSettings(context)
     const uri = yield* chosenToken(context)
     const reset = input.on("reset")
-    const old = reset ? undefined : yield* pinFrom(context, "current-pin", "Present user PIN: ")
-    const soPin = reset ? yield* pinFrom(context, "so-pin", "SO PIN: ") : undefined
+    const old = reset ? undefined : yield* presentPin(context, "current-pin", "user PIN", "Present user PIN: ")
+    const soPin = reset ? yield* presentPin(context, "so-pin", "SO PIN", "SO PIN: ") : undefined
     const newPin = yield* newPinFrom(context, "new-pin", "user PIN")
     const by = soPin === undefined ? ({ kind: "change" } as const) : ({ kind: "reset", soPin } as const)
     const token = yield* actors.cryptoki.ask(

@@ -4,19 +4,18 @@
  * What can be refused is refused before the key is made; what fails after is reported together with the key.
  * Source: thin-edge hsm-support, "Key generation".
  */
-import { accessSync, constants, statSync } from "node:fs"
-import { dirname } from "node:path"
 import { Effect, Redacted } from "effect"
-import { FileNotWritten } from "../../messages/connect.ts"
 import type { CryptokiProtocol, KeyParameters } from "../../messages/cryptoki.ts"
 import { OptionsExclude } from "../../messages/hsm.ts"
 import { printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { KeyExists } from "../../messages/token-refusals.ts"
 import { pem } from "../../platform/x509.ts"
 import type { AnswerOf } from "../../runtime/protocol.ts"
+import { refuseUnwritable, replaceText } from "../cert/certificate-files.ts"
 import type { CommandInput } from "../command-spec.ts"
 import { exitCodes } from "../exit-codes.ts"
-import { parseKeyId, printKeyId } from "./key-id.ts"
+import { givenPin } from "./ask-pin.ts"
+import { idOption, printKeyId } from "./key-id.ts"
 import { makeKey } from "./make-key.ts"
 import {
   askLimits,
@@ -26,19 +25,18 @@ import {
   selectorFor,
   type TokenCommand
 } from "./token-command.ts"
-import { writePublicKey } from "./write-public-key.ts"
 
 export const createKey: TokenCommand = (context) =>
   Effect.gen(function* () {
     const { input } = context
     const parameters = yield* keyParameters(input)
-    const idText = input.text("id")
-    const id = idText === undefined ? undefined : yield* parseKeyId(idText)
+    const id = yield* idOption(input)
+    const pin = yield* givenPin(input, "pin", "user PIN")
     const outfile = input.text("outfile-pubkey")
     if (outfile !== undefined) yield* refuseUnwritable(outfile)
     const { device } = yield* readTokenSettings(context)
     const token = yield* chosenToken(context)
-    const selector = selectorFor(token, input.secret("pin") ?? device.key.pin)
+    const selector = selectorFor(token, pin ?? device.key.pin)
     if (id !== undefined) yield* refuseExisting(context, selector, id)
     const label = input.text("label") ?? "tedge"
     const made = makeKey(context, { token: selector, parameters, label, id })
@@ -59,7 +57,7 @@ const reportKey = (
     const uri = printPkcs11Uri(key.uri, { pin: "redacted" })
     const publicKey = pem("PUBLIC KEY", key.publicKey)
     yield* terminal.answer(`New keypair was successfully created.\nKey URI: ${uri}\nPublic key:\n${publicKey}\n\n`)
-    const saved = outfile === undefined ? Effect.void : writePublicKey(outfile, publicKey)
+    const saved = outfile === undefined ? Effect.void : replaceText(outfile, publicKey)
     yield* selectKey(context, uri)
     yield* Effect.tapError(saved, () => terminal.warning("the key was made and selected; its public half is above"))
     if (input.secret("pin") !== undefined) yield* terminal.info(pinNotWritten)
@@ -79,16 +77,6 @@ const keyParameters = (input: CommandInput): Effect.Effect<KeyParameters, Option
   const bits = Number(input.text("bits"))
   return Effect.succeed({ type: "rsa", bits: bits === 4096 ? 4096 : bits === 3072 ? 3072 : 2048 })
 }
-
-const refuseUnwritable = (path: string): Effect.Effect<void, FileNotWritten> =>
-  Effect.try({
-    try: () => {
-      if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" })
-      if (!statSync(dirname(path)).isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" })
-      accessSync(dirname(path), constants.W_OK)
-    },
-    catch: (cause) => new FileNotWritten({ path, code: (cause as NodeJS.ErrnoException).code ?? "unknown" })
-  })
 
 /** The token may take a second object with the same id; nobody could tell the two apart. */
 const refuseExisting = (context: CommandContext, token: ReturnType<typeof selectorFor>, id: Uint8Array) =>

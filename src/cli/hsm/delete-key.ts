@@ -10,6 +10,7 @@ import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { matchesObject, sameAttribute, sameTarget } from "../../messages/pkcs11-uri-match.ts"
 import { KeyAmbiguous } from "../../messages/token-refusals.ts"
 import { exitCodes } from "../exit-codes.ts"
+import { givenPin } from "./ask-pin.ts"
 import { findKeys, keyFilter } from "./find-keys.ts"
 import {
   askLimits,
@@ -24,11 +25,12 @@ import {
 export const deleteKey: TokenCommand = (context) =>
   Effect.gen(function* () {
     const { actors, input, terminal } = context
+    const given = yield* givenPin(input, "pin", "user PIN")
     const { device } = yield* readTokenSettings(context)
     const filter = yield* keyFilter(input, yield* chosenToken(context))
     if (filter.object === undefined && filter.id === undefined)
       return yield* new KeySelectorMissing({ command: "tedge hsm delete-key" })
-    const pin = input.secret("pin") ?? device.key.pin
+    const pin = given ?? device.key.pin
     const found = yield* findKeys(context, filter, pin)
     const key = yield* theOne(found)
     if (key === undefined) {
@@ -57,7 +59,7 @@ const theOne = (found: ReadonlyArray<KeyDescription>) => {
   const others = found.filter((key) => first !== undefined && Buffer.compare(key.id, first.id) !== 0)
   return others.length === 0
     ? Effect.succeed(found.find((key) => key.kind === "private") ?? first)
-    : Effect.fail(new KeyAmbiguous({ candidates: found.map((key) => shownUri(key.uri)) }))
+    : Effect.fail(new KeyAmbiguous({ candidates: [...new Set(found.map((key) => shownUri(key.uri)))] }))
 }
 
 const confirmed = ({ prompts }: CommandContext) =>

@@ -1,11 +1,12 @@
 /** The part of `tedge hsm doctor` about the token: the way to it, the PIN, the key, and signatures that verify. */
 import { constants, createPublicKey, type KeyObject, randomBytes, verify } from "node:crypto"
 import { Clock, Effect } from "effect"
-import type { ChosenKey } from "../../messages/cryptoki.ts"
-import { matchesObject } from "../../messages/pkcs11-uri-match.ts"
+import type { ChosenKey, TokenDescription } from "../../messages/cryptoki.ts"
+import { explain } from "../../messages/explain.ts"
+import { matchesObject, matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import type { DeviceSettings, Settings } from "../../messages/settings/resolved-settings.ts"
 import { type SignatureScheme, signatureSchemes } from "../../messages/signature-scheme.ts"
-import { CryptokiOff, KeyAmbiguous } from "../../messages/token-refusals.ts"
+import { CryptokiOff, KeyAmbiguous, PinRejected } from "../../messages/token-refusals.ts"
 import type { Examination } from "./doctor.ts"
 import { askLimits, type CommandContext, shownUri } from "./token-command.ts"
 
@@ -29,6 +30,7 @@ export const tokenChecks = (
       (all) => `${all.length} found: ${all.map((token) => token.label || `slot ${token.slot}`).join(", ")}`
     )
     if (tokens === undefined) return undefined
+    yield* pinState(examination, tokens, device)
     const chosen = yield* examination.check(
       "login and key",
       cryptoki.ask("ChooseScheme", { offered: schemes, key: device.key }, { within: askLimits.list }),
@@ -40,6 +42,37 @@ export const tokenChecks = (
     if (publicKey !== undefined) yield* signatures(context, examination, chosen, publicKey)
     return publicKey
   })
+
+/** As the token tells it by itself: no PIN is tried for it. tedge-p11-server does not tell it. */
+const pinState = (
+  { pass, fail }: Examination,
+  tokens: ReadonlyArray<TokenDescription>,
+  { key }: DeviceSettings
+): Effect.Effect<void> => {
+  const meant = tokens.find((token) => token.initialized && matchesToken(key.uri ?? {}, token))
+  if (meant === undefined) return Effect.void
+  const { label, userPin } = meant
+  switch (userPin) {
+    case undefined:
+      return Effect.void
+    case "notNeeded":
+      return pass(pinStateCheck, "the token wants none")
+    case "ready":
+      return pass(pinStateCheck, "set, and no wrong one was given since the last login")
+    case "countLow":
+      return pass(pinStateCheck, "set; a wrong one was given since the last login")
+    case "notSet":
+      return fail(pinStateCheck, {
+        error: `token '${label}' has no user PIN yet`,
+        hint: "set one by the SO PIN: tedge hsm change-pin --reset"
+      })
+    case "locked":
+    case "finalTry":
+      return fail(pinStateCheck, explain(new PinRejected({ token: label, reason: userPin })))
+  }
+}
+
+const pinStateCheck = "PIN state"
 
 const schemes = Object.keys(signatureSchemes) as ReadonlyArray<SignatureScheme>
 

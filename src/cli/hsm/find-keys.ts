@@ -5,20 +5,20 @@ import { SelectorGivenTwice } from "../../messages/hsm.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { matchesObject } from "../../messages/pkcs11-uri-match.ts"
 import type { CommandInput } from "../command-spec.ts"
-import { parseKeyId } from "./key-id.ts"
+import { idOption } from "./key-id.ts"
 import { askLimits, type CommandContext, selectorFor } from "./token-command.ts"
 
 /** The URI with the label and id of the options added; what is given twice is refused. */
 export const keyFilter = (input: CommandInput, token: Pkcs11Uri) =>
   Effect.gen(function* () {
     const label = input.text("label")
-    const id = input.text("id")
+    const id = yield* idOption(input)
     if (label !== undefined && token.object !== undefined) return yield* new SelectorGivenTwice({ what: "label" })
     if (id !== undefined && token.id !== undefined) return yield* new SelectorGivenTwice({ what: "id" })
     return {
       ...token,
       ...(label !== undefined && { object: label }),
-      ...(id !== undefined && { id: yield* parseKeyId(id) })
+      ...(id !== undefined && { id })
     }
   })
 

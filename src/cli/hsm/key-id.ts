@@ -1,6 +1,7 @@
 /** CKA_ID as people type it: hex digits in pairs, spaces and colons between the bytes. */
 import { Effect } from "effect"
 import { KeyIdInvalid } from "../../messages/hsm.ts"
+import type { CommandInput } from "../command-spec.ts"
 
 const longestId = 255
 
@@ -13,6 +14,10 @@ export const parseKeyId = (text: string): Effect.Effect<Uint8Array, KeyIdInvalid
   const bytes = Buffer.from(parts.join(""), "hex")
   return bytes.length > longestId ? refuse("tooLong") : Effect.succeed(new Uint8Array(bytes))
 }
+
+/** `--id`; undefined: not given. */
+export const idOption = (input: CommandInput): Effect.Effect<Uint8Array | undefined, KeyIdInvalid> =>
+  input.given("id") ? parseKeyId(input.text("id") ?? "") : Effect.succeed(undefined)
 
 /** Lower case hex, without separators. */
 export const printKeyId = (id: Uint8Array): string => Buffer.from(id).toString("hex")

@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import type { KeyDescription } from "../../messages/cryptoki.ts"
 import { exitCodes } from "../exit-codes.ts"
+import { givenPin } from "./ask-pin.ts"
 import { findKeys, keyFilter } from "./find-keys.ts"
 import { printKeyId } from "./key-id.ts"
 import { chosenToken, readTokenSettings, shownUri, type TokenCommand } from "./token-command.ts"
@@ -9,9 +10,10 @@ import { chosenToken, readTokenSettings, shownUri, type TokenCommand } from "./t
 export const listKeys: TokenCommand = (context) =>
   Effect.gen(function* () {
     const { input, terminal } = context
+    const pin = yield* givenPin(input, "pin", "user PIN")
     const { device } = yield* readTokenSettings(context)
     const filter = yield* keyFilter(input, yield* chosenToken(context))
-    const keys = yield* findKeys(context, filter, input.secret("pin") ?? device.key.pin)
+    const keys = yield* findKeys(context, filter, pin ?? device.key.pin)
     if (input.on("json")) {
       yield* terminal.answer(`${JSON.stringify(keys.map(asJson), null, 2)}\n`)
       return exitCodes.ok

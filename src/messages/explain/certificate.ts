@@ -93,7 +93,15 @@ const explainKeyNeeded = ({ cause, present }: KeyNeeded): Explanation => {
 const explainRequest = ({ path, reason, detail }: RequestUnusable): Explanation => {
   switch (reason) {
     case "unreadable":
-      return { error: `the request '${path}' cannot be read: ${quoted(detail)}` }
+      return {
+        error: `the request '${path}' cannot be read: ${quoted(detail)}`,
+        hint: "give --csr-path a file, or leave it out: then a request is made"
+      }
+    case "der":
+      return {
+        error: `the request '${path}' is in DER form, and PEM is wanted`,
+        hint: `openssl req -inform DER -in '${path}' -out '${path}.pem'`
+      }
     case "notARequest":
       return {
         error: `'${path}' is no certificate signing request in PEM form`,

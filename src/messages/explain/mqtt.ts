@@ -136,7 +136,7 @@ const explainCredential = (failure: CredentialUnusable): Explanation => {
     case "noPermission":
       return { error: `${what} may not be read by this user`, hint: `check: ls -l '${failure.path}'` }
     case "isDirectory":
-      return { error: `${what} is a directory` }
+      return { error: `${what} is a directory`, hint: checkPath(failure) }
     case "malformed":
       return {
         error: `${what} is not what it should be${inBrackets(failure.detail)}`,
@@ -148,9 +148,21 @@ const explainCredential = (failure: CredentialUnusable): Explanation => {
         hint: `openssl x509 -inform DER -in '${failure.path}' -out '${failure.path}.pem'`
       }
     case "empty":
-      return { error: `${what} holds none${inBrackets(failure.detail)}` }
+      return { error: `${what} holds none${inBrackets(failure.detail)}`, hint: checkPath(failure) }
     case "tooLarge":
-      return { error: `${what} is too large${inBrackets(failure.detail)}` }
+      return { error: `${what} is too large${inBrackets(failure.detail)}`, hint: checkPath(failure) }
+  }
+}
+
+/** The setting that names the file, unless an option did. */
+const checkPath = ({ role, path }: CredentialUnusable): string => {
+  switch (role) {
+    case "certificate":
+      return "device.cert_path, or --cert-path, must name a PEM file"
+    case "key":
+      return "device.key_path must name a PEM file"
+    default:
+      return `check: ls -l '${path}'`
   }
 }
 

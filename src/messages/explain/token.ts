@@ -67,7 +67,9 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
     case "TokenUnavailable":
       return {
         error: `token '${failure.token}' is gone or out of order${failure.code === undefined ? "" : `: ${failure.call} returned ${failure.code}`}${inBrackets(failure.detail)}`,
-        hint: hintForCode(failure.code) ?? "plug it in again; tedge goes on by itself when it is back"
+        hint:
+          hintForCode(failure.code) ??
+          `plug it in again; tedge goes on by itself when it is back${inFiles(failure.code)}`
       }
     case "SchemeNotSupported":
       return {
@@ -132,6 +134,12 @@ const hintForCode = (code: string | undefined): string | undefined => {
       return undefined
   }
 }
+
+/** What SoftHSM2 says when its directory is full or read-only, and others when they are broken. */
+const inFiles = (code: string | undefined): string =>
+  code === "CKR_GENERAL_ERROR" || code === "CKR_FUNCTION_FAILED" || code === "CKR_DEVICE_ERROR"
+    ? "; if the token is a directory: check its free space and its permissions"
+    : ""
 
 /** A fresh token may have the SO PIN of its maker already, and then wants that one. */
 const hintForInit = (code: string): string | undefined =>
