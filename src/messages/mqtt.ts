@@ -175,11 +175,16 @@ export type LinkProtocol = {
    * cut off by the link going down, it is refused and may have been delivered.
    */
   readonly Publish: Ask<{ readonly message: MqttMessage }, void, MqttRefusal>
+  /** As Publish, for several in their order; answers when it is clear of each what became of it. */
+  readonly PublishAll: Ask<
+    { readonly messages: ReadonlyArray<MqttMessage> },
+    { readonly failed: ReadonlyArray<FailedPublish> }
+  >
   /**
-   * The receiver is done with a message: there is room for another, and with QoS 1 only now does the broker forget
-   * it. Late ones are ignored.
+   * The receiver is done with these messages: there is room for others, and with QoS 1 only now does the broker
+   * forget them. Late ones are ignored.
    */
-  readonly Acknowledge: Tell<{ readonly delivery: number }>
+  readonly Acknowledge: Tell<{ readonly deliveries: ReadonlyArray<number> }>
   /** Something changed for the better (the token is back): do not sit out the wait. */
   readonly RetryNow: Tell<{ readonly because: string }>
   readonly Status: Ask<void, LinkStatus>
@@ -187,12 +192,23 @@ export type LinkProtocol = {
 
 export type Side = "local" | "cloud"
 
-/** A message a link received. Its receiver sends `delivery` back with Acknowledge, whatever its QoS. */
+/** Messages a link received, in order. Its receiver sends each `delivery` back with Acknowledge, whatever its QoS. */
 export interface Received {
   readonly side: Side
+  readonly deliveries: ReadonlyArray<Delivery>
+}
+
+export interface Delivery {
   /** Never used twice by one link, not even after a restart. */
   readonly delivery: number
   readonly message: MqttMessage
+}
+
+/** It was not acknowledged, and may have been delivered. */
+export interface FailedPublish {
+  /** Its place among those that were published together. */
+  readonly index: number
+  readonly refusal: MqttRefusal
 }
 
 /** Whoever a link works for understands this. */

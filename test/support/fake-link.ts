@@ -4,7 +4,7 @@
  * It keeps sessions as a broker does: what a client with a persistent session has not acknowledged comes again.
  * Whether it answers, refuses, acknowledges or hangs up is the test's to say, at any time.
  */
-import { Deferred, Effect, type Scope } from "effect"
+import { Deferred, Effect, Result, type Scope } from "effect"
 import type { Connect, Connection, Receiver } from "../../src/actors/mqtt/connection.ts"
 import type { CryptokiProtocol } from "../../src/messages/cryptoki.ts"
 import {
@@ -129,6 +129,14 @@ export class FakeBroker {
     return {
       sessionPresent,
       publish: (message) => orEnded(this.publishFrom(session.clientId, message)),
+      publishAll: (messages) =>
+        Effect.map(
+          Effect.forEach(messages, (message) => Effect.result(orEnded(this.publishFrom(session.clientId, message))), {
+            concurrency: "unbounded"
+          }),
+          (results) =>
+            results.flatMap((result, index) => (Result.isFailure(result) ? [{ index, refusal: result.failure }] : []))
+        ),
       subscribe: (filters) =>
         orEnded(
           Effect.andThen(
@@ -139,7 +147,10 @@ export class FakeBroker {
             })
           )
         ),
-      acknowledge: (packetId) => Effect.sync(() => this.acknowledge(session, client, packetId)),
+      acknowledge: (packetIds) =>
+        Effect.sync(() => {
+          for (const packetId of packetIds) this.acknowledge(session, client, packetId)
+        }),
       ended: Deferred.await(ended),
       disconnect: Effect.sync(() => {
         this.disconnected.push(session.clientId)

@@ -2,14 +2,13 @@
 import { Clock, Effect } from "effect"
 import type { BridgeProtocol, BridgeRule, BridgeStatus, DroppedMessage, HealthProtocol } from "../../messages/bridge.ts"
 import { explainDropped } from "../../messages/explain/bridge.ts"
-import type { LinkProtocol, Received, Side } from "../../messages/mqtt.ts"
+import type { LinkProtocol, MqttMessage, Received, Side } from "../../messages/mqtt.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { LoopGuard } from "./loop-guard.ts"
-import { Relay } from "./relay.ts"
-import { type Direction, opposite, route } from "./route.ts"
+import { type Carried, Relay } from "./relay.ts"
+import { type Direction, type Way, Ways } from "./route.ts"
 import { BridgeSide } from "./side.ts"
-import { isTopic } from "./topic-filter.ts"
 
 export interface BridgeOptions {
   readonly rules: ReadonlyArray<BridgeRule>
@@ -57,6 +56,7 @@ interface Bridge {
   readonly health: ActorRef<HealthProtocol>
   readonly sides: Readonly<Record<Side, BridgeSide>>
   readonly relays: Readonly<Record<Direction, Relay>>
+  readonly ways: Readonly<Record<Direction, Ways>>
   readonly guard: LoopGuard
   /** Messages the other side would not take. */
   refused: number
@@ -71,8 +71,8 @@ const makeBridge = (options: BridgeOptions, peers: BridgePeers): Bridge => {
       source: sides[from],
       target: sides[to],
       window: options.window,
-      onDeparture: ({ topic, payload }, now) => {
-        if (comesBack(options.rules, direction, topic)) guard.expect({ side: to, topic, payload }, now)
+      onDeparture: ({ message: { topic, payload }, comesBack }, now) => {
+        if (comesBack) guard.expect({ side: to, topic, payload }, now)
       },
       onRefused: ({ topic }, code) => sayDropped({ direction, topic, reason: "refused", code })
     })
@@ -81,42 +81,43 @@ const makeBridge = (options: BridgeOptions, peers: BridgePeers): Bridge => {
     health: peers.health,
     sides,
     relays: { outbound: relay("outbound", "local", "cloud"), inbound: relay("inbound", "cloud", "local") },
+    ways: { outbound: new Ways(options.rules, "outbound"), inbound: new Ways(options.rules, "inbound") },
     guard,
     refused: 0
   }
 }
 
-/** Whether the broker gives it back to us, and we would carry it to where it came from. */
-const comesBack = (rules: ReadonlyArray<BridgeRule>, direction: Direction, topic: string): boolean => {
-  const back = route(rules, opposite(direction), topic)
-  return back !== undefined && route(rules, direction, back) === topic
-}
-
-const accept = (bridge: Bridge, { side, delivery, message }: Received): Effect.Effect<void> =>
+const accept = (bridge: Bridge, { side, deliveries }: Received): Effect.Effect<void> =>
   Effect.gen(function* () {
     const direction = side === "local" ? "outbound" : "inbound"
-    const source = bridge.sides[side]
-    const done = Effect.ignore(source.link.tell("Acknowledge", { delivery }))
-    const topic = route(bridge.options.rules, direction, message.topic)
-    if (topic === undefined) return yield* done
-    if (bridge.guard.isEcho({ side, ...message }, yield* Clock.currentTimeMillis)) return yield* done
-    const dropped = unfit(bridge.options, direction, message, topic)
-    if (dropped !== undefined) {
-      bridge.refused += 1
-      yield* sayDropped(dropped)
-      return yield* done
+    const { link, origin } = bridge.sides[side]
+    const now = yield* Clock.currentTimeMillis
+    const load: Array<Carried> = []
+    const done: Array<number> = []
+    for (const { delivery, message } of deliveries) {
+      const way = bridge.ways[direction].of(message.topic)
+      const dropped = way && unfit(bridge.options, direction, message, way)
+      if (way === undefined || bridge.guard.isEcho({ side, ...message }, now)) done.push(delivery)
+      else if (dropped === undefined)
+        load.push({ delivery, message: { ...message, topic: way.topic }, comesBack: way.comesBack })
+      else {
+        bridge.refused += 1
+        yield* sayDropped(dropped)
+        done.push(delivery)
+      }
     }
-    yield* bridge.relays[direction].add({ delivery, origin: source.origin, message: { ...message, topic } })
+    if (done.length > 0) yield* Effect.ignore(link.tell("Acknowledge", { deliveries: done }))
+    if (load.length > 0) yield* bridge.relays[direction].add({ origin, carried: load })
   })
 
 /** A broker hangs up on what it does not take, and would be sent it again for ever. */
 const unfit = (
   { maxPayloadSize: limit, maxPayloadSetting: setting }: BridgeOptions,
   direction: Direction,
-  { topic, payload }: Received["message"],
-  target: string
+  { topic, payload }: MqttMessage,
+  way: Way
 ): DroppedMessage | undefined => {
-  if (!isTopic(target)) return { direction, topic, reason: "invalidTopic", target }
+  if (!way.isTopic) return { direction, topic, reason: "invalidTopic", target: way.topic }
   const size = payload.length
   return direction === "outbound" && size > limit
     ? { direction, topic, reason: "tooLarge", size, limit, setting }

@@ -33,6 +33,7 @@ export class LoopGuard {
 
   /** Whether this is such an echo; it is expected once less then. */
   isEcho(passing: Passing, now: number): boolean {
+    if (this.size === 0) return false
     const key = keyOf(passing)
     const times = this.expected.get(key)
     if (times === undefined) return false

@@ -1,33 +1,38 @@
 /**
- * Carries the messages of one direction: in order, several at a time, each acknowledged where it came from only
- * after it was acknowledged where it went.
+ * Carries the messages of one direction: in order, several loads at a time, each message acknowledged where it came from
+ * only after it was acknowledged where it went. A load is what came together; it is published and acknowledged together.
  *
  * QoS 1 is tried again until it is through, or refused for good by the broker it is for. QoS 0 is carried once.
  */
 import { Clock, Deferred, Effect } from "effect"
-import type { MqttMessage, MqttRefusal } from "../../messages/mqtt.ts"
+import type { FailedPublish, MqttMessage } from "../../messages/mqtt.ts"
 import { consume, fromEffect, untilComplete } from "../../runtime/channel.ts"
 import { endsWithin } from "../../runtime/ends-within.ts"
-import type { AskFailed } from "../../runtime/errors.ts"
 import { Mailbox } from "../../runtime/mailbox.ts"
 import type { BridgeSide, Origin } from "./side.ts"
+
+export interface Load {
+  readonly origin: Origin
+  readonly carried: ReadonlyArray<Carried>
+}
 
 export interface Carried {
   /** Names the message at the link it came by. */
   readonly delivery: number
-  readonly origin: Origin
   /** As it is published on the other side. */
   readonly message: MqttMessage
+  /** The broker there gives it back to us. */
+  readonly comesBack: boolean
 }
 
 export interface RelayOptions {
   readonly name: string
   readonly source: BridgeSide
   readonly target: BridgeSide
-  /** How many are under way at once. */
+  /** How many loads are under way at once. How many messages, is for the links to bound. */
   readonly window: number
   /** Called once before a message is published. */
-  readonly onDeparture: (message: MqttMessage, now: number) => void
+  readonly onDeparture: (carried: Carried, now: number) => void
   /** The target will not take the message, whenever it comes. */
   readonly onRefused: (message: MqttMessage, code: number) => Effect.Effect<void>
 }
@@ -37,9 +42,9 @@ export class Relay {
   /** QoS 0 that was cut off, and what the target refused. */
   dropped = 0
   private readonly options: RelayOptions
-  private readonly mailbox: Mailbox<Carried>
+  private readonly mailbox: Mailbox<Load>
   private readonly done = Deferred.makeUnsafe<void>()
-  private underWay = 0
+  private held = 0
 
   constructor(options: RelayOptions) {
     this.options = options
@@ -49,21 +54,23 @@ export class Relay {
   }
 
   get waiting(): number {
-    return this.mailbox.depth + this.underWay
+    return this.held
   }
 
-  /** A message that finds no room is a mistake of ours: the bridge is restarted and given everything again. */
-  add(carried: Carried): Effect.Effect<void> {
-    return Effect.suspend(() =>
-      this.mailbox.place(carried) === "queued" ? Effect.void : Effect.die(new Error(`${this.options.name} is full`))
-    )
+  /** A load that finds no room is a mistake of ours: the bridge is restarted and given everything again. */
+  add(load: Load): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.held += load.carried.length
+      if (this.mailbox.place(load) === "queued") return Effect.void
+      return Effect.die(new Error(`${this.options.name} is full`))
+    })
   }
 
   /** Never ends before `drain`. */
   readonly run: Effect.Effect<void, unknown> = Effect.gen({ self: this }, function* () {
     const context = yield* Effect.context<never>()
-    const stream = consume(this.mailbox, { concurrency: this.options.window }, (carried) =>
-      fromEffect(this.carry(carried), context)
+    const stream = consume(this.mailbox, { concurrency: this.options.window }, (load) =>
+      fromEffect(this.carry(load), context)
     )
     yield* Effect.ensuring(untilComplete(stream), Deferred.succeed(this.done, undefined))
   })
@@ -78,42 +85,66 @@ export class Relay {
     if (!(yield* endsWithin(finished, "20 seconds"))) finished.interruptUnsafe()
   })
 
-  private carry({ delivery, origin, message }: Carried): Effect.Effect<void> {
-    const { source, target, onDeparture, onRefused } = this.options
-    const acknowledge = Effect.ignore(source.link.tell("Acknowledge", { delivery }))
+  private carry({ origin, carried }: Load): Effect.Effect<void> {
+    const { source, target } = this.options
     const through = Effect.gen({ self: this }, function* () {
-      let hasDeparted = false
-      for (;;) {
+      let left = carried
+      for (let isFirst = true; left.length > 0; isFirst = false) {
         yield* target.untilUp
-        if (message.qos === 1 && source.comesAgain(origin)) return
-        if (!hasDeparted) onDeparture(message, yield* Clock.currentTimeMillis)
-        hasDeparted = true
-        // The link has its own limits; a limit here would let it publish what we have given up.
-        const published = target.link.ask("Publish", { message }, { within: "Infinity" })
-        const failure = yield* Effect.match(published, { onSuccess: () => undefined, onFailure: (cause) => cause })
-        if (failure === undefined) {
-          this.carried += 1
-          return
-        }
-        const isRefused = failure._tag === "BrokerRefused"
-        if (isRefused) yield* onRefused(message, failure.code)
-        if (isRefused || message.qos === 0) {
-          this.dropped += 1
-          return
-        }
-        if (isOfSending(failure)) yield* Effect.sleep("100 millis")
+        if (source.comesAgain(origin)) left = left.filter(({ message }) => message.qos === 0)
+        if (isFirst) yield* this.depart(left)
+        if (left.length > 0) left = yield* this.publish(left)
       }
     })
-    const begin = Effect.sync(() => {
-      this.underWay += 1
-    })
+    const deliveries = carried.map(({ delivery }) => delivery)
+    const acknowledge = Effect.ignore(source.link.tell("Acknowledge", { deliveries }))
     const end = Effect.sync(() => {
-      this.underWay -= 1
+      this.held -= carried.length
     })
-    return Effect.andThen(begin, Effect.ensuring(Effect.andThen(through, acknowledge), end))
+    return Effect.ensuring(Effect.andThen(through, acknowledge), end)
+  }
+
+  private depart(carried: ReadonlyArray<Carried>): Effect.Effect<void> {
+    return Effect.map(Clock.currentTimeMillis, (now) => {
+      for (const one of carried) this.options.onDeparture(one, now)
+    })
+  }
+
+  /** Answers what is to be tried again. */
+  private publish(carried: ReadonlyArray<Carried>): Effect.Effect<ReadonlyArray<Carried>> {
+    const messages = carried.map(({ message }) => message)
+    // The link has its own limits; a limit here would let it publish what we have given up.
+    const published = this.options.target.link.ask("PublishAll", { messages }, { within: "Infinity" })
+    return Effect.matchEffect(published, {
+      onSuccess: ({ failed }) => this.judge(carried, failed),
+      // The link itself was in trouble, not its connection: a connection that is lost is awaited.
+      onFailure: () =>
+        Effect.delay(
+          this.judge(
+            carried,
+            [...carried.keys()].map((index) => ({ index }))
+          ),
+          "100 millis"
+        )
+    })
+  }
+
+  private judge(carried: ReadonlyArray<Carried>, failed: ReadonlyArray<Failed>): Effect.Effect<ReadonlyArray<Carried>> {
+    return Effect.gen({ self: this }, function* () {
+      this.carried += carried.length - failed.length
+      const again: Array<Carried> = []
+      for (const { index, refusal } of failed) {
+        const one = carried[index]
+        if (one === undefined) continue
+        const isRefused = refusal?._tag === "BrokerRefused"
+        if (isRefused) yield* this.options.onRefused(one.message, refusal.code)
+        if (isRefused || one.message.qos === 0) this.dropped += 1
+        else again.push(one)
+      }
+      return again
+    })
   }
 }
 
-/** The link itself was in trouble, not its connection: a connection that is lost is awaited. */
-const isOfSending = (failure: MqttRefusal | AskFailed): failure is AskFailed =>
-  failure._tag === "AskTimeout" || failure._tag === "PeerDown" || failure._tag === "Undeliverable"
+/** Without a refusal it was the link that was in trouble. */
+type Failed = Pick<FailedPublish, "index"> & Partial<FailedPublish>

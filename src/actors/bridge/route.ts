@@ -1,6 +1,6 @@
 /** Where a message goes: the first rule that matches decides, as in thin-edge's bridge. */
 import type { BridgeRule } from "../../messages/bridge.ts"
-import { matchesFilter } from "./topic-filter.ts"
+import { isTopic, matchesFilter } from "./topic-filter.ts"
 
 export type Direction = BridgeRule["direction"]
 
@@ -13,6 +13,45 @@ export const route = (rules: ReadonlyArray<BridgeRule>, direction: Direction, to
   const target = rule.add + topic.slice(rule.strip.length)
   return target === "" ? undefined : target
 }
+
+export interface Way {
+  readonly topic: string
+  /** False: nobody can publish on it. */
+  readonly isTopic: boolean
+  /** Whether the broker gives it back to us, and we would carry it to where it came from. */
+  readonly comesBack: boolean
+}
+
+/** The ways of one direction. Devices use the same few topics again and again: those are remembered. */
+export class Ways {
+  private readonly rules: ReadonlyArray<BridgeRule>
+  private readonly direction: Direction
+  private readonly known = new Map<string, Way | undefined>()
+
+  constructor(rules: ReadonlyArray<BridgeRule>, direction: Direction) {
+    this.rules = rules
+    this.direction = direction
+  }
+
+  of(from: string): Way | undefined {
+    if (this.known.has(from)) return this.known.get(from)
+    const way = this.find(from)
+    if (this.known.size >= mostKnown) this.known.clear()
+    this.known.set(from, way)
+    return way
+  }
+
+  private find(from: string): Way | undefined {
+    const { rules, direction } = this
+    const topic = route(rules, direction, from)
+    if (topic === undefined) return undefined
+    const back = route(rules, opposite(direction), topic)
+    const comesBack = back !== undefined && route(rules, direction, back) === topic
+    return { topic, isTopic: isTopic(topic), comesBack }
+  }
+}
+
+const mostKnown = 500
 
 /** What to subscribe to on the side where messages of this direction come from. */
 export const filtersOf = (rules: ReadonlyArray<BridgeRule>, direction: Direction): ReadonlyArray<string> => [

@@ -35,10 +35,12 @@ export const healthBehaviour = ({ service, bridge }: HealthOptions, peers: Healt
           status._tag === "Up"
             ? Effect.flatMap(up, (health) => sayService([registration(service), health]))
             : Effect.void,
-        Received: ({ delivery, message }) =>
+        Received: ({ deliveries }) =>
           Effect.gen(function* () {
-            if (service.topics.healthChecks.includes(message.topic)) yield* sayService([yield* up])
-            yield* Effect.ignore(peers.serviceLink.tell("Acknowledge", { delivery }))
+            const isAsked = deliveries.some(({ message }) => service.topics.healthChecks.includes(message.topic))
+            if (isAsked) yield* sayService([yield* up])
+            const done = deliveries.map(({ delivery }) => delivery)
+            yield* Effect.ignore(peers.serviceLink.tell("Acknowledge", { deliveries: done }))
           }),
         BridgeHealth: (now) =>
           Effect.suspend(() => {

@@ -7,6 +7,7 @@ import { Effect, type Scope } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import {
   BrokerSilent,
+  type FailedPublish,
   type MqttMessage,
   type MqttRefusal,
   SigningCutOff,
@@ -26,9 +27,11 @@ export type { Inbound, Receiver } from "./mqtt-client.ts"
 export interface Connection {
   readonly sessionPresent: boolean
   readonly publish: (message: MqttMessage) => Effect.Effect<void, MqttRefusal>
+  /** In their order; answers which of them failed. */
+  readonly publishAll: (messages: ReadonlyArray<MqttMessage>) => Effect.Effect<ReadonlyArray<FailedPublish>>
   /** One return code per filter; 128 is a refusal. */
   readonly subscribe: (filters: ReadonlyArray<string>, qos: 0 | 1) => Effect.Effect<ReadonlyArray<number>, MqttRefusal>
-  readonly acknowledge: (packetId: number) => Effect.Effect<void>
+  readonly acknowledge: (packetIds: ReadonlyArray<number>) => Effect.Effect<void>
   readonly ended: Effect.Effect<MqttRefusal>
   readonly disconnect: Effect.Effect<void>
 }
@@ -73,6 +76,10 @@ const asConnection = (opened: MqttConnection, target: Target): Connection => {
   return {
     sessionPresent: opened.sessionPresent,
     publish: (message) => Effect.mapError(opened.publish(message), toRefusal),
+    publishAll: (messages) =>
+      Effect.map(opened.publishAll(messages), (failed) =>
+        failed.map(({ index, because }) => ({ index, refusal: toRefusal(because) }))
+      ),
     subscribe: (filters, qos) => Effect.mapError(opened.subscribe(filters, qos), toRefusal),
     acknowledge: opened.acknowledge,
     ended: Effect.map(opened.ended, toRefusal),

@@ -6,7 +6,7 @@
  * PUBACK is withheld, the broker has it still, and sends it again on the next connection. That one is due as soon as
  * everything before it is done. (Mosquitto 2.0.11 sends thousands where it should send 20.)
  */
-import type { MqttMessage } from "../../messages/mqtt.ts"
+import type { Delivery, MqttMessage } from "../../messages/mqtt.ts"
 import type { Inbound } from "./connection.ts"
 
 export interface WindowBounds {
@@ -18,12 +18,6 @@ export interface WindowBounds {
   readonly waitingQos0Bytes: number
   readonly waitingQos1: number
   readonly waitingQos1Bytes: number
-}
-
-/** A message with the receiver, or on its way there. */
-export interface Delivery {
-  readonly delivery: number
-  readonly message: MqttMessage
 }
 
 interface Entry extends Delivery {
@@ -87,6 +81,17 @@ export class InboundWindow {
     this.outstanding.set(entry.delivery, entry)
     this.outstandingBytes += entry.message.payload.length
     return entry
+  }
+
+  /** The next messages, `most` at most. */
+  takeSome(most: number): ReadonlyArray<Delivery> {
+    const taken: Array<Delivery> = []
+    while (taken.length < most) {
+      const next = this.take()
+      if (next === undefined) break
+      taken.push({ delivery: next.delivery, message: next.message })
+    }
+    return taken
   }
 
   /** The receiver is done with it. Answers whose PUBACK is due, by which connection. */

@@ -1,11 +1,18 @@
 /**
  * One broker, kept connected.
  *
- * Messages that come in go to the receiver one by one; PUBACK leaves when the receiver is done with them. What the
- * receiver had in its hands when it was restarted, it is given again.
+ * Messages that come in go to the receiver in order, those that came together in one piece; PUBACK leaves when the
+ * receiver is done with them. What the receiver had in its hands when it was restarted, it is given again.
  */
 import { Deferred, Effect, Queue, type Scope } from "effect"
-import type { LinkProtocol, LinkUserRef, MqttMessage, MqttRefusal } from "../../messages/mqtt.ts"
+import type {
+  Delivery,
+  FailedPublish,
+  LinkProtocol,
+  LinkUserRef,
+  MqttMessage,
+  MqttRefusal
+} from "../../messages/mqtt.ts"
 import type { ActorContext, Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import type { Connect } from "./connection.ts"
 import { type Link, type LinkOptions, makeLink } from "./link.ts"
@@ -26,7 +33,7 @@ export const linkBehaviour = (
   const deliveries = { last: 0 }
   return {
     // More than a receiver may have in its hands: a publish that waits never stands before an Acknowledge.
-    concurrent: { tags: ["Publish"], inFlight: 4096 },
+    concurrent: { tags: ["Publish", "PublishAll"], inFlight: 4096 },
     init: (context) =>
       Effect.gen(function* () {
         const link = yield* makeLink(options, connect, receiver, () => ++deliveries.last)
@@ -35,7 +42,8 @@ export const linkBehaviour = (
         yield* context.task("keep up", keepUp(link))
         return {
           Publish: ({ message }) => publish(link, message),
-          Acknowledge: ({ delivery }) => acknowledge(link, delivery),
+          PublishAll: ({ messages }) => publishAll(link, messages),
+          Acknowledge: ({ deliveries }) => acknowledge(link, deliveries),
           RetryNow: () => Effect.asVoid(Queue.offer(link.retry, undefined)),
           Status: () => Effect.sync(() => link.status)
         }
@@ -48,14 +56,27 @@ const publish = ({ gate, acks }: Link, message: MqttMessage): Effect.Effect<void
     message.qos === 0 ? connection.publish(message) : acks.during(connection.publish(message))
   )
 
-const acknowledge = (link: Link, delivery: number): Effect.Effect<void> =>
+const publishAll = (
+  { gate, acks }: Link,
+  messages: ReadonlyArray<MqttMessage>
+): Effect.Effect<{ readonly failed: ReadonlyArray<FailedPublish> }> =>
+  Effect.flatMap(gate.pass, (connection) => {
+    const published = Effect.map(connection.publishAll(messages), (failed) => ({ failed }))
+    return messages.every(({ qos }) => qos === 0) ? published : acks.during(published)
+  })
+
+const acknowledge = (link: Link, deliveries: ReadonlyArray<number>): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const due = link.window.settle(delivery)
-    Queue.offerUnsafe(link.bell, undefined)
-    const { connection } = link.gate
-    // Of an earlier connection: the broker sends it again, under another id.
-    const isDue = due !== undefined && connection !== undefined && due.connection === link.connections
-    return Effect.andThen(isDue ? connection.acknowledge(due.packetId) : Effect.void, connectAgainIfDue(link))
+    const { window, bell, gate, connections } = link
+    const due: Array<number> = []
+    for (const delivery of deliveries) {
+      const settled = window.settle(delivery)
+      // Of an earlier connection: the broker sends it again, under another id.
+      if (settled?.connection === connections) due.push(settled.packetId)
+    }
+    Queue.offerUnsafe(bell, undefined)
+    const told = gate.connection === undefined ? Effect.void : gate.connection.acknowledge(due)
+    return Effect.andThen(told, connectAgainIfDue(link))
   })
 
 const connectAgainIfDue = ({ window, connections, again }: Link): Effect.Effect<void> =>
@@ -67,13 +88,16 @@ const deliverAll = (link: Link): Effect.Effect<never> =>
 const deliverWaiting = (link: Link): Effect.Effect<void> =>
   Effect.suspend(() => {
     // Before the gate opens it is not settled which of the waiting messages come again.
-    const next = link.gate.connection === undefined ? undefined : link.window.take()
-    return next === undefined ? Effect.void : Effect.andThen(give(link, next), deliverWaiting(link))
+    const next = link.gate.connection === undefined ? [] : link.window.takeSome(mostAtOnce)
+    return next.length === 0 ? Effect.void : Effect.andThen(give(link, next), deliverWaiting(link))
   })
 
-const give = ({ receiver, options }: Link, { delivery, message }: { delivery: number; message: MqttMessage }) =>
+const give = ({ receiver, options }: Link, deliveries: ReadonlyArray<Delivery>): Effect.Effect<void> =>
   // A receiver that has stopped for good gets nothing more; one that is restarted gets it again.
-  Effect.ignore(receiver.tell("Received", { side: options.side, delivery, message }))
+  Effect.ignore(receiver.tell("Received", { side: options.side, deliveries }))
+
+/** Few enough that what is acknowledged together does not wait long for its last. */
+const mostAtOnce = 50
 
 const giveAgainAfterRestart = (
   link: Link,
@@ -89,8 +113,9 @@ const giveAgainAfterRestart = (
       if (!wasDown) return Effect.void
       wasDown = false
       const { receiver, options, status } = link
-      const again = Effect.forEach(link.window.withReceiverInOrder(), (delivery) => give(link, delivery))
-      return Effect.andThen(Effect.ignore(receiver.tell("LinkChanged", { side: options.side, status })), again)
+      const again = link.window.withReceiverInOrder()
+      const given = again.length === 0 ? Effect.void : give(link, again)
+      return Effect.andThen(Effect.ignore(receiver.tell("LinkChanged", { side: options.side, status })), given)
     })
   return context.watch(link.receiver, { down, up })
 }

@@ -30,19 +30,27 @@ export interface MqttConnection {
   readonly sessionPresent: boolean
   /** QoS 1: ends with PUBACK. QoS 0: when the bytes are on their way. */
   readonly publish: (message: MqttMessage) => Effect.Effect<void, ConnectionEnded>
+  /** In their order; ends when it is clear of each what became of it, and answers which were not acknowledged. */
+  readonly publishAll: (messages: ReadonlyArray<MqttMessage>) => Effect.Effect<ReadonlyArray<Unpublished>>
   /** Ends with SUBACK: one return code per filter, in order; 128 is a refusal. */
   readonly subscribe: (
     filters: ReadonlyArray<string>,
     qos: 0 | 1
   ) => Effect.Effect<ReadonlyArray<number>, ConnectionEnded>
-  /** Sends the PUBACK that was withheld. An id that is not withheld is ignored. */
-  readonly acknowledge: (packetId: number) => Effect.Effect<void>
+  /** Sends the PUBACKs that were withheld. An id that is not withheld is ignored. */
+  readonly acknowledge: (packetIds: ReadonlyArray<number>) => Effect.Effect<void>
   /** How many PUBACKs are withheld. */
   readonly withheld: Effect.Effect<number>
   /** Answers when the connection is no more, with the reason. */
   readonly ended: Effect.Effect<ConnectionEnded>
   /** Sends DISCONNECT and waits for the end of the stream, 2 s at most. */
   readonly disconnect: Effect.Effect<void>
+}
+
+export interface Unpublished {
+  /** Its place among those that were published together. */
+  readonly index: number
+  readonly because: ConnectionEnded
 }
 
 /** What becomes of the messages that come in. */
@@ -71,9 +79,13 @@ export const openConnection = (
     const quota = new SendQuota(properties?.receiveMaximum ?? 65_535)
     return {
       sessionPresent,
-      publish: (message) => publish(client, { life, quota }, message),
+      publish: (message) =>
+        Effect.flatMap(publishAll(client, { life, quota }, [message]), ([failed]) =>
+          failed === undefined ? Effect.void : Effect.fail(failed.because)
+        ),
+      publishAll: (messages) => publishAll(client, { life, quota }, messages),
       subscribe: (filters, qos) => subscribe(client, life, filters, qos),
-      acknowledge: (packetId) => Effect.sync(() => client.acknowledge(packetId)),
+      acknowledge: (packetIds) => Effect.sync(() => client.acknowledge(packetIds)),
       withheld: Effect.sync(() => client.withheld.size),
       ended: Effect.flip(life.within<never>(() => {})),
       disconnect: disconnect(client, stream)
@@ -81,7 +93,7 @@ export const openConnection = (
   })
 
 /** What `start` returns is called when nobody waits any more. */
-type Start<A> = (answer: (value: A) => void, refuse: (reason: ConnectionEnded["reason"]) => void) => unknown
+type Start<A> = (answer: (value: A) => void) => unknown
 
 /** Whether the connection still is, and who waits for something to happen on it. */
 class Life {
@@ -96,22 +108,16 @@ class Life {
     this.waiting.clear()
   }
 
-  /** Waits for `answer` or `refuse` to be called, or fails with the end of the connection. */
+  /** Waits for `answer` to be called, or fails with the end of the connection. */
   within<A>(start: Start<A>): Effect.Effect<A, ConnectionEnded> {
     return Effect.callback<A, ConnectionEnded>((resume) => {
       if (this.over !== undefined) return resume(Effect.fail(this.over))
       const fail = (over: ConnectionEnded) => resume(Effect.fail(over))
       this.waiting.add(fail)
-      const giveUp = start(
-        (value) => {
-          this.waiting.delete(fail)
-          resume(Effect.succeed(value))
-        },
-        (reason) => {
-          this.waiting.delete(fail)
-          fail(new ConnectionEnded({ reason }))
-        }
-      )
+      const giveUp = start((value) => {
+        this.waiting.delete(fail)
+        resume(Effect.succeed(value))
+      })
       return Effect.sync(() => {
         this.waiting.delete(fail)
         if (typeof giveUp === "function") giveUp()
@@ -144,8 +150,9 @@ class WithholdingClient extends OpenClient {
     }
   }
 
-  acknowledge(packetId: number): void {
-    if (this.withheld.delete(packetId) && this.connected) this.leave(encodePuback(packetId))
+  acknowledge(packetIds: ReadonlyArray<number>): void {
+    for (const packetId of packetIds)
+      if (this.withheld.delete(packetId) && this.connected) this.leave(encodePuback(packetId))
   }
 
   private sendPuback(packetId: number, done: (() => void) | undefined): void {
@@ -256,25 +263,49 @@ interface Way {
   readonly quota: SendQuota
 }
 
-/** A callback with an error comes with the end of the connection, which tells the reason, or with MQTT 5's refusal. */
-const publish = (client: WithholdingClient, { life, quota }: Way, { topic, payload, qos, retain }: MqttMessage) => {
-  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
-  if (qos === 0)
-    return life.within<void>((answer) => {
-      client.publish(topic, bytes, { qos, retain }, (error) => {
-        if (!error) answer()
-      })
+const publishAll = (client: WithholdingClient, { life, quota }: Way, messages: ReadonlyArray<MqttMessage>) =>
+  Effect.suspend(() => {
+    const open = new Set(messages.keys())
+    const failed: Array<Unpublished> = []
+    const all = life.within<void>((answer) => {
+      const places = messages.map((message, index) =>
+        publish(client, quota, message, (code) => {
+          open.delete(index)
+          if (code !== undefined) failed.push({ index, because: refusedWith(code) })
+          if (open.size === 0) answer()
+        })
+      )
+      return () => {
+        for (const leavePlace of places) leavePlace()
+      }
     })
-  return life.within<void>((answer, refuse) =>
-    quota.enter(() =>
-      client.publish(topic, bytes, { qos, retain }, (error) => {
-        quota.leave()
-        const code = error && "code" in error ? error.code : undefined
-        if (!error) answer()
-        else if (typeof code === "number") refuse({ kind: "publishRefused", code })
-      })
-    )
-  )
+    const cutOff = (because: ConnectionEnded) => [...failed, ...[...open].map((index) => ({ index, because }))]
+    return Effect.match(all, { onSuccess: (): ReadonlyArray<Unpublished> => failed, onFailure: cutOff })
+  })
+
+const refusedWith = (code: number) => new ConnectionEnded({ reason: { kind: "publishRefused", code } })
+
+/**
+ * Calls `done` when it is acknowledged, or refused with a code of MQTT 5. A callback with another error comes with the
+ * end of the connection, which tells the reason. Answers how to give up what has not been sent yet.
+ */
+const publish = (
+  client: WithholdingClient,
+  quota: SendQuota,
+  { topic, payload, qos, retain }: MqttMessage,
+  done: (code?: number) => void
+): (() => void) => {
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
+  const send = () =>
+    client.publish(topic, bytes, { qos, retain }, (error) => {
+      if (qos === 1) quota.leave()
+      const code = error && "code" in error ? error.code : undefined
+      if (!error) done()
+      else if (typeof code === "number") done(code)
+    })
+  if (qos === 1) return quota.enter(send)
+  send()
+  return () => {}
 }
 
 const subscribe = (client: WithholdingClient, life: Life, filters: ReadonlyArray<string>, qos: 0 | 1) =>

@@ -1,5 +1,5 @@
 /** BridgeActor between two scripted links: what it publishes, what it acknowledges, and when. */
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Exit, Result, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { bridgeBehaviour, bridgeMailbox } from "../../../src/actors/bridge/bridge-actor.ts"
 import { rulesForAws } from "../../../src/actors/bridge/rules-aws.ts"
@@ -24,6 +24,13 @@ class ScriptedLink {
   waiting = 0
   mostWaiting = 0
   ref: ActorRef<LinkProtocol> | undefined
+
+  publishAll(messages: ReadonlyArray<MqttMessage>) {
+    const each = Effect.forEach(messages, (message) => Effect.result(this.publish(message)), { concurrency: 1_000 })
+    return Effect.map(each, (results) => ({
+      failed: results.flatMap((one, index) => (Result.isFailure(one) ? [{ index, refusal: one.failure }] : []))
+    }))
+  }
 
   publish({ topic }: MqttMessage) {
     return Effect.gen({ self: this }, function* () {
@@ -52,11 +59,12 @@ const startLink = (name: string) =>
       name,
       mailbox: { capacity: 1_000, overflow: { policy: "refuse" } },
       behaviour: {
-        concurrent: { tags: ["Publish"], inFlight: 1_000 },
+        concurrent: { tags: ["Publish", "PublishAll"], inFlight: 1_000 },
         init: () =>
           Effect.succeed({
             Publish: ({ message }) => link.publish(message),
-            Acknowledge: ({ delivery }) => Effect.sync(() => void link.acknowledged.push(delivery)),
+            PublishAll: ({ messages }) => link.publishAll(messages),
+            Acknowledge: ({ deliveries }) => Effect.sync(() => void link.acknowledged.push(...deliveries)),
             RetryNow: () => Effect.void,
             Status: () => Effect.succeed({ _tag: "Stopped" as const })
           })
@@ -107,7 +115,10 @@ const startBridge: Effect.Effect<
   })
   const receive = (side: Side, delivery: number, topic: string, qos: 0 | 1 = 1) => {
     const message = { topic, payload: Buffer.from("x"), qos, retain: false }
-    return Effect.andThen(Effect.ignore(bridge.tell("Received", { side, delivery, message })), settled)
+    return Effect.andThen(
+      Effect.ignore(bridge.tell("Received", { side, deliveries: [{ delivery, message }] })),
+      settled
+    )
   }
   const change = (side: Side, status: LinkStatus) =>
     Effect.andThen(Effect.ignore(bridge.tell("LinkChanged", { side, status })), settled)

@@ -45,7 +45,8 @@ const startFakeLink = (name: string): Effect.Effect<FakeLink, never, Scope.Scope
                 published.push([message.topic, Buffer.from(message.payload).toString()])
                 return Effect.void
               }),
-            Acknowledge: ({ delivery }) => Effect.sync(() => void acknowledged.push(delivery)),
+            PublishAll: () => Effect.succeed({ failed: [] }),
+            Acknowledge: ({ deliveries }) => Effect.sync(() => void acknowledged.push(...deliveries)),
             RetryNow: () => Effect.void,
             Status: () => Effect.succeed({ _tag: "Stopped" as const })
           })
@@ -131,8 +132,7 @@ describe("HealthActor", () => {
         const heard = (topic: string, delivery: number) =>
           health.tell("Received", {
             side: "local",
-            delivery,
-            message: { topic, payload: Buffer.alloc(0), qos: 1, retain: false }
+            deliveries: [{ delivery, message: { topic, payload: Buffer.alloc(0), qos: 1, retain: false } }]
           })
         yield* heard("te/device/main///cmd/other", 1)
         yield* settled

@@ -4,12 +4,12 @@ import { describe, expect, it } from "vitest"
 import type { LinkOptions } from "../../../src/actors/mqtt/link.ts"
 import { linkBehaviour, linkMailbox } from "../../../src/actors/mqtt/link-actor.ts"
 import {
+  type Delivery,
   DialFailed,
   type LinkProtocol,
   type LinkStatus,
   type LinkUserProtocol,
   type MqttMessage,
-  type Received,
   TlsFailed
 } from "../../../src/messages/mqtt.ts"
 import { type Behaviour, start } from "../../../src/runtime/actor.ts"
@@ -43,18 +43,18 @@ const options = (overrides: Partial<LinkOptions> = {}): LinkOptions => ({
 
 interface Receiver {
   readonly ref: ActorRef<LinkUserProtocol>
-  readonly received: Array<Received>
+  readonly received: Array<Delivery>
   readonly statuses: Array<LinkStatus>
   readonly topics: () => ReadonlyArray<string>
 }
 
 const startReceiver: Effect.Effect<Receiver, never, Scope.Scope> = Effect.gen(function* () {
-  const received: Array<Received> = []
+  const received: Array<Delivery> = []
   const statuses: Array<LinkStatus> = []
   const behaviour: Behaviour<LinkUserProtocol> = {
     init: () =>
       Effect.succeed({
-        Received: (message) => Effect.sync(() => void received.push(message)),
+        Received: ({ deliveries }) => Effect.sync(() => void received.push(...deliveries)),
         LinkChanged: ({ status }) => Effect.sync(() => void statuses.push(status))
       })
   }
@@ -147,7 +147,7 @@ describe("a link", () => {
         yield* settled
         expect(receiver.topics()).toEqual(["a", "b"])
         expect(broker.acknowledged.size).toBe(0)
-        yield* link.tell("Acknowledge", { delivery: receiver.received[1]?.delivery ?? 0 })
+        yield* link.tell("Acknowledge", { deliveries: [receiver.received[1]?.delivery ?? 0] })
         yield* settled
         expect([...broker.acknowledged]).toEqual(["b"])
       })
@@ -166,7 +166,7 @@ describe("a link", () => {
         expect(receiver.topics()).toEqual(topics.slice(0, 5))
         for (let n = 0; n < topics.length; n++) {
           const { delivery } = receiver.received[n] ?? { delivery: 0 }
-          yield* link.tell("Acknowledge", { delivery })
+          yield* link.tell("Acknowledge", { deliveries: [delivery] })
           yield* settled
         }
         expect(receiver.topics()).toEqual(topics)
@@ -187,7 +187,7 @@ describe("a link", () => {
         yield* settled
         for (let n = 0; n < 40; n++) {
           const { delivery } = receiver.received[n] ?? { delivery: 0 }
-          yield* link.tell("Acknowledge", { delivery })
+          yield* link.tell("Acknowledge", { deliveries: [delivery] })
           yield* settled
         }
         expect(receiver.topics().length).toBeLessThanOrEqual(16)
@@ -209,7 +209,7 @@ describe("a link", () => {
         for (const topic of topics) broker.send(clientId, message(topic))
         for (let n = 0; n < topics.length; n++) {
           yield* settled
-          yield* link.tell("Acknowledge", { delivery: receiver.received[n]?.delivery ?? 0 })
+          yield* link.tell("Acknowledge", { deliveries: [receiver.received[n]?.delivery ?? 0] })
         }
         yield* settled
         expect(receiver.topics()).toEqual(topics)
@@ -325,10 +325,10 @@ describe("a link", () => {
         broker.drop(clientId)
         yield* passTime("1 second")
         expect(receiver.topics()).toEqual(["a", "a"])
-        yield* link.tell("Acknowledge", { delivery: late })
+        yield* link.tell("Acknowledge", { deliveries: [late] })
         yield* settled
         expect(broker.acknowledged.size).toBe(0)
-        yield* link.tell("Acknowledge", { delivery: receiver.received[1]?.delivery ?? 0 })
+        yield* link.tell("Acknowledge", { deliveries: [receiver.received[1]?.delivery ?? 0] })
         yield* settled
         expect([...broker.acknowledged]).toEqual(["a"])
       })

@@ -82,7 +82,7 @@ const listen = (onConnection: (socket: Socket) => void) =>
 const connack = (code: number) => Buffer.from([0x20, 2, 0, code])
 
 const acknowledgeAll = (connection: MqttConnection, received: ReadonlyArray<Inbound>) =>
-  Effect.forEach(received, ({ packetId }) => connection.acknowledge(packetId ?? 0))
+  connection.acknowledge(received.map(({ packetId }) => packetId ?? 0))
 
 const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> => Effect.runPromise(Effect.scoped(effect))
 
