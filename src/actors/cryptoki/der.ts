@@ -1,21 +1,36 @@
 /** The few DER structures that surround keys and signatures. Source: ITU-T X.690, 8 and 10. */
 
-export const sequence = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => tagged(0x30, Buffer.concat(parts))
+export const sequence = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => tagged(0x30, parts)
 
 /** Without padding bits. */
-export const bitString = (content: Uint8Array): Uint8Array => tagged(0x03, Buffer.concat([Buffer.of(0), content]))
+export const bitString = (content: Uint8Array): Uint8Array => tagged(0x03, [zero, content])
 
-export const octetString = (content: Uint8Array): Uint8Array => tagged(0x04, content)
+export const octetString = (content: Uint8Array): Uint8Array => tagged(0x04, [content])
 
 /** A non-negative INTEGER of big-endian bytes: no leading zero more than the sign needs. */
 export const unsignedInteger = (bytes: Uint8Array): Uint8Array => {
-  const start = bytes.findIndex((byte) => byte !== 0)
-  const digits = start < 0 ? Uint8Array.of(0) : bytes.subarray(start)
-  return tagged(0x02, (digits[0] ?? 0) < 0x80 ? digits : Buffer.concat([Buffer.of(0), digits]))
+  let start = 0
+  while (bytes[start] === 0) start++
+  if (start === bytes.length) return tagged(0x02, [zero])
+  const digits = bytes.subarray(start)
+  return tagged(0x02, (digits[0] ?? 0) < 0x80 ? [digits] : [zero, digits])
 }
 
-const tagged = (tag: number, content: Uint8Array): Uint8Array =>
-  new Uint8Array(Buffer.concat([Buffer.of(tag, ...lengthOf(content.length)), content]))
+const zero = Uint8Array.of(0)
+
+const tagged = (tag: number, parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  const encoded = lengthOf(length)
+  const all = new Uint8Array(1 + encoded.length + length)
+  all[0] = tag
+  all.set(encoded, 1)
+  let at = 1 + encoded.length
+  for (const part of parts) {
+    all.set(part, at)
+    at += part.length
+  }
+  return all
+}
 
 const lengthOf = (length: number): ReadonlyArray<number> => {
   if (length < 0x80) return [length]

@@ -1,8 +1,10 @@
 /**
- * Frames between parent and token host: a 32-bit length, then JSON in which bytes are `{"$bytes": base64}`.
+ * Frames between parent and token host: a 32-bit length, then JSON in which bytes are `{"$bytes": base64}`, or the
+ * compact form of `host-compact.ts`.
  *
  * Pure and without libraries, since the host must start fast. The host's standard output is the module's, never ours.
  */
+import { compactBody, fromCompactBody } from "./host-compact.ts"
 
 /** More than any answer needs; a longer frame means that the peer is out of its mind. */
 export const maximalFrame = 16 * 1024 * 1024
@@ -13,10 +15,10 @@ export class GarbledFrame extends Error {
 }
 
 export const encodeFrame = (value: unknown): Buffer => {
-  const body = Buffer.from(JSON.stringify(value, bytesOut), "utf8")
+  const body = compactBody(value) ?? Buffer.from(JSON.stringify(value, bytesOut), "utf8")
   const frame = Buffer.allocUnsafe(body.length + 4)
   frame.writeUInt32BE(body.length, 0)
-  body.copy(frame, 4)
+  frame.set(body, 4)
   return frame
 }
 
@@ -55,6 +57,10 @@ export const frameReader = (limit = maximalFrame): ((chunk: Uint8Array) => Reado
 }
 
 const parse = (body: Buffer): unknown => {
+  if (body[0] !== openingBrace) {
+    const value = fromCompactBody(body)
+    if (value !== undefined) return value
+  }
   try {
     return JSON.parse(body.toString("utf8"), bytesIn)
   } catch {
@@ -75,3 +81,5 @@ const bytesIn = (_key: string, value: unknown): unknown =>
   typeof value === "object" && value !== null && "$bytes" in value && typeof value.$bytes === "string"
     ? new Uint8Array(Buffer.from(value.$bytes, "base64"))
     : value
+
+const openingBrace = 0x7b

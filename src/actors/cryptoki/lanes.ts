@@ -13,9 +13,8 @@ import type { LaneTools } from "./lane-session.ts"
 import type { Listing } from "./listing.ts"
 import { quirksOf } from "./quirks.ts"
 import { makeSeat } from "./seat.ts"
-import { withoutObject } from "./select-key.ts"
 import { firstToken } from "./select-token.ts"
-import { matchable, shownUri, type Token, tokenIdentity, tokenName, tokenUri } from "./token-facts.ts"
+import { matchable, shownTokenPart, shownUri, type Token, tokenIdentity, tokenName, tokenUri } from "./token-facts.ts"
 
 export interface LaneOf {
   readonly ref: ActorRef<LaneProtocol>
@@ -72,7 +71,7 @@ export const makeLanes = (spec: LanesSpec): Effect.Effect<Lanes, never, Scope.Sc
 
 const find = (spec: LanesSpec, state: State, of: Lanes["of"], uri: Pkcs11Uri): Effect.Effect<LaneOf, TokenRefusal> =>
   Effect.gen(function* () {
-    const wanted = shownUri(withoutObject(uri))
+    const wanted = shownTokenPart(uri)
     const meant = state.meant.get(wanted)
     if (meant) return meant
     const begun = yield* Clock.currentTimeMillis

@@ -32,9 +32,6 @@ export const notForSigning = (uri: Pkcs11Uri): UriNotUsable | undefined =>
     ? undefined
     : new UriNotUsable({ uri: shownUri(uri), reason: `a signing key has type=private, not type=${uri.type}` })
 
-/** The URI's attributes without those of an object: what remains names the token. */
-export const withoutObject = ({ object: _object, id: _id, type: _type, ...rest }: Pkcs11Uri): Pkcs11Uri => rest
-
 /** Token and key, in the order and with the attributes thin-edge writes. */
 export const keyUri = (token: Token, { id, label }: Pick<HostObject, "id" | "label">): Pkcs11Uri => ({
   ...tokenUri(token),

@@ -5,7 +5,7 @@
  * mechanism lists lie, so the ladder is tried from the top; each rung gives the same kind of signature.
  * Source: RFC 8446, 4.2.3; RFC 8017, 9.2 (DigestInfo); RFC 3279, 2.2.3 (Ecdsa-Sig-Value).
  */
-import { createHash } from "node:crypto"
+import { hash as digestOf } from "node:crypto"
 import type { SignatureScheme } from "../../messages/signature-scheme.ts"
 import { sequence, unsignedInteger } from "./der.ts"
 import type { HostMechanism } from "./host-protocol.ts"
@@ -29,7 +29,7 @@ import {
 export const mechanismLadder = (scheme: SignatureScheme, message: Uint8Array): ReadonlyArray<HostMechanism> => {
   const { kind, hash } = makings[scheme]
   const { pss, digestInfo, ...numbers } = hashes[hash]
-  const digest = createHash(hash).update(message).digest()
+  const digest = digestOf(hash, message, "buffer")
   switch (kind) {
     case "ecdsa":
       return [{ mechanism: CKM_ECDSA, pss: undefined, input: digest }]

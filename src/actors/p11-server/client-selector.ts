@@ -25,23 +25,66 @@ export interface Scopes {
   readonly rule: Pkcs11Uri | undefined
 }
 
+export type SelectorRefusal = InvalidPkcs11Uri | OutsideScope
+
 export const clientSelector = (
   text: string | undefined,
   pin: Redacted.Redacted<string> | undefined,
   scopes: Scopes,
   purpose: Purpose
-): Effect.Effect<ClientSelector, InvalidPkcs11Uri | OutsideScope> =>
-  Effect.suspend((): Effect.Effect<ClientSelector, InvalidPkcs11Uri | OutsideScope> => {
-    const parsed = parsePkcs11Uri(text ?? "pkcs11:")
-    if (Result.isFailure(parsed)) return Effect.fail(parsed.failure)
-    const { moduleName, modulePath, pinSource, ...client } = parsed.success
-    const scope = mergeScope(scopes.service, scopes.rule ?? {})
-    const { uri, conflicts } = mergeScope(scope.uri, client)
-    if (scope.conflicts.length > 0 || (purpose === "changes" && conflicts.length > 0))
-      return Effect.fail(new OutsideScope({ uri: shown(client), scope: shown(scope.uri) }))
-    const unused = { "module-name": moduleName, "module-path": modulePath, "pin-source": pinSource }
-    const ignored = Object.entries(unused).flatMap(([name, value]) => (value === undefined ? [] : [name]))
-    return Effect.succeed({ selector: { uri, ...(pin === undefined ? {} : { pin }) }, ignored })
-  })
+): Effect.Effect<ClientSelector, SelectorRefusal> =>
+  Effect.suspend(() => Effect.map(Effect.fromResult(meantBy(text, scopes, purpose)), (meant) => withPin(meant, pin)))
+
+/**
+ * What URIs meant before: clients ask with few of them, again and again. Only for what `reads`.
+ *
+ * One with a PIN in it is not remembered, and neither is a refusal. A policy that is replaced brings scopes of its own.
+ */
+export class KnownSelectors {
+  private readonly known = new Map<string | undefined, { readonly scopes: Scopes; readonly meant: ClientSelector }>()
+
+  select(
+    text: string | undefined,
+    pin: Redacted.Redacted<string> | undefined,
+    scopes: Scopes
+  ): Effect.Effect<ClientSelector, SelectorRefusal> {
+    const before = this.known.get(text)
+    if (before && before.scopes.service === scopes.service && before.scopes.rule === scopes.rule)
+      return Effect.succeed(withPin(before.meant, pin))
+    return Effect.map(clientSelector(text, undefined, scopes, "reads"), (meant) => {
+      this.remember(text, scopes, meant)
+      return withPin(meant, pin)
+    })
+  }
+
+  private remember(text: string | undefined, scopes: Scopes, meant: ClientSelector): void {
+    if (meant.selector.uri.pinValue !== undefined) return
+    if (this.known.size >= mostKnown) this.known.clear()
+    this.known.set(text, { scopes, meant })
+  }
+}
+
+/** Bounds what clients with many URIs can make us remember. */
+const mostKnown = 256
+
+const meantBy = (
+  text: string | undefined,
+  scopes: Scopes,
+  purpose: Purpose
+): Result.Result<ClientSelector, SelectorRefusal> => {
+  const parsed = parsePkcs11Uri(text ?? "pkcs11:")
+  if (Result.isFailure(parsed)) return Result.fail(parsed.failure)
+  const { moduleName, modulePath, pinSource, ...client } = parsed.success
+  const scope = mergeScope(scopes.service, scopes.rule ?? {})
+  const { uri, conflicts } = mergeScope(scope.uri, client)
+  if (scope.conflicts.length > 0 || (purpose === "changes" && conflicts.length > 0))
+    return Result.fail(new OutsideScope({ uri: shown(client), scope: shown(scope.uri) }))
+  const unused = { "module-name": moduleName, "module-path": modulePath, "pin-source": pinSource }
+  const ignored = Object.entries(unused).flatMap(([name, value]) => (value === undefined ? [] : [name]))
+  return Result.succeed({ selector: { uri }, ignored })
+}
+
+const withPin = (meant: ClientSelector, pin: Redacted.Redacted<string> | undefined): ClientSelector =>
+  pin === undefined ? meant : { ...meant, selector: { ...meant.selector, pin } }
 
 const shown = (uri: Pkcs11Uri): string => printPkcs11Uri(uri, { pin: "redacted" })

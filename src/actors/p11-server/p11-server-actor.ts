@@ -21,6 +21,7 @@ import type { ActorRef } from "../../runtime/protocol.ts"
 import { type TimeLimits, timeLimits } from "../../runtime/time-limits.ts"
 import { accessOf } from "./access.ts"
 import { answerRequest } from "./answer-request.ts"
+import { KnownSelectors } from "./client-selector.ts"
 import { readRequest, turnAway } from "./connection.ts"
 import { type Connection, Connections } from "./connections.ts"
 import { type Listen, listenFailed } from "./listening.ts"
@@ -43,7 +44,12 @@ export interface P11ServerSpec {
 export const p11ServerBehaviour = (spec: P11ServerSpec): Behaviour<P11ServerProtocol, ListenFailed> => ({
   init: () =>
     Effect.gen(function* () {
-      const server: ServerState = { spec, policy: spec.policy, connections: new Connections() }
+      const server: ServerState = {
+        spec,
+        policy: spec.policy,
+        selectors: new KnownSelectors(),
+        connections: new Connections()
+      }
       yield* acceptConnections(server)
       return {
         Status: () => Effect.sync(() => server.connections.status),
@@ -59,6 +65,7 @@ interface ServerState {
   readonly spec: P11ServerSpec
   /** For requests that come from now on. */
   policy: P11ServerPolicy
+  readonly selectors: KnownSelectors
   readonly connections: Connections
 }
 
@@ -123,11 +130,12 @@ const turningAway = ({ server, times }: Floor, stream: UnixStream, client: Clien
   )
 
 const serve = ({ server, times, run }: Floor, connection: Connection): void => {
-  const { connections, spec, policy } = server
+  const { connections, selectors, spec, policy } = server
   const { stream, client } = connection
   const request = {
     cryptoki: spec.cryptoki,
     policy,
+    selectors,
     access: accessOf(client, policy.rules, spec.ownUid),
     onIgnored: (attribute: string) => spec.publish({ _tag: "ClientAttributeIgnored", client, attribute })
   }

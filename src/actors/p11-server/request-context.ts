@@ -8,7 +8,7 @@ import { OutsideScope } from "../../messages/token-refusals.ts"
 import type { Frame, FrameTag } from "../../messages/wire/frame1.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { Access } from "./access.ts"
-import { type ClientSelector, clientSelector, type Purpose } from "./client-selector.ts"
+import { type ClientSelector, clientSelector, type KnownSelectors, type Purpose } from "./client-selector.ts"
 import type { RequestFailure } from "./frame-errors.ts"
 
 /** What an answer needs to know. */
@@ -16,6 +16,7 @@ export interface RequestContext {
   readonly cryptoki: ActorRef<CryptokiProtocol>
   readonly policy: P11ServerPolicy
   readonly access: Access
+  readonly selectors: KnownSelectors
   readonly onIgnored: (attribute: string) => Effect.Effect<void>
 }
 
@@ -26,14 +27,16 @@ export type Fields<Tag extends FrameTag> = Omit<Extract<Frame, { readonly _tag: 
 
 /** The URI and PIN of a request, inside what this client may reach. */
 export const selected = (
-  { policy, access, onIgnored }: RequestContext,
+  { policy, access, selectors, onIgnored }: RequestContext,
   { uri, pin }: { readonly uri: string | undefined; readonly pin?: Redacted.Redacted<string> | undefined },
   purpose: Purpose
-): Effect.Effect<ClientSelector["selector"], RequestFailure> =>
-  clientSelector(uri, pin, { service: policy.scope, rule: access.scope }, purpose).pipe(
-    Effect.tap(({ ignored }) => Effect.forEach(ignored, onIgnored)),
-    Effect.map(({ selector }) => selector)
+): Effect.Effect<ClientSelector["selector"], RequestFailure> => {
+  const scopes = { service: policy.scope, rule: access.scope }
+  const found = purpose === "reads" ? selectors.select(uri, pin, scopes) : clientSelector(uri, pin, scopes, purpose)
+  return Effect.flatMap(found, ({ selector, ignored }) =>
+    ignored.length === 0 ? Effect.succeed(selector) : Effect.as(Effect.forEach(ignored, onIgnored), selector)
   )
+}
 
 /** Refuses to make what this client could not reach afterwards: `made` says how it will be named. */
 export const refuseOutside = (

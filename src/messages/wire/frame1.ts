@@ -135,7 +135,7 @@ export const encodeFrame = (frame: Frame): Uint8Array => {
   postcard.u32.write(out, version1)
   postcard.u32.write(out, tags.indexOf(frame._tag))
   codecOf(frame._tag).write(out, frame)
-  return Uint8Array.from(Buffer.concat(out))
+  return new Uint8Array(Buffer.concat(out))
 }
 
 /** Reads a frame; allocates no more than some times its length, whatever it claims. */

@@ -67,7 +67,7 @@ export const bool: Codec<boolean> = {
 }
 
 /** Unsigned LEB128 of at most `bits`; as many bytes as those need. */
-const readVarint = (from: Reader, bits: bigint): bigint => {
+const readBigVarint = (from: Reader, bits: bigint): bigint => {
   let value = 0n
   for (let shift = 0n; shift < bits; shift += 7n) {
     const byte = readByte(from)
@@ -81,33 +81,46 @@ const readVarint = (from: Reader, bits: bigint): bigint => {
   return 0n
 }
 
-const writeVarint = (out: Array<Uint8Array>, value: bigint): void => {
+const writeBigVarint = (out: Array<Uint8Array>, value: bigint): void => {
   const bytes: Array<number> = []
   let rest = value
   for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80)
   out.push(Uint8Array.of(...bytes, Number(rest)))
 }
 
+/** The same below 128, which nearly all are. */
+const readVarint = (from: Reader, bits: bigint): number => {
+  const byte = from.bytes[from.at]
+  if (byte === undefined || byte >= 0x80) return Number(readBigVarint(from, bits))
+  from.at++
+  return byte
+}
+
+const writeVarint = (out: Array<Uint8Array>, value: number): void => {
+  if (value < 0x80) out.push(Uint8Array.of(value))
+  else writeBigVarint(out, BigInt(value))
+}
+
 const varint = (bits: bigint): Codec<number> => ({
-  write: (out, value) => writeVarint(out, BigInt(value)),
-  read: (from) => Number(readVarint(from, bits))
+  write: writeVarint,
+  read: (from) => readVarint(from, bits)
 })
 
 export const u16 = varint(16n)
 export const u32 = varint(32n)
-export const u64: Codec<bigint> = { write: writeVarint, read: (from) => readVarint(from, 64n) }
+export const u64: Codec<bigint> = { write: writeBigVarint, read: (from) => readBigVarint(from, 64n) }
 
 /** A length or count. No element is shorter than a byte, so more elements than bytes left is a lie. */
 const readLength = (from: Reader): number => {
   const length = readVarint(from, 64n)
-  if (length <= BigInt(left(from))) return Number(length)
+  if (length <= left(from)) return length
   refuse(from, "ends-early")
   return 0
 }
 
 export const bytes: Codec<Uint8Array> = {
   write: (out, value) => {
-    writeVarint(out, BigInt(value.length))
+    writeVarint(out, value.length)
     out.push(value)
   },
   read: (from) => {
@@ -123,7 +136,7 @@ export const string: Codec<string> = {
   read: (from) => {
     const value = bytes.read(from)
     try {
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(value)
+      return utf8.decode(value)
     } catch {
       // The decoder's only way to say that the bytes are not UTF-8.
       refuse(from, "bad-utf8")
@@ -131,6 +144,8 @@ export const string: Codec<string> = {
     }
   }
 }
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /** None where the frame ends: a peer that is older than the field sends nothing for it. */
 export const option = <Value>(inner: Codec<Value>): Codec<Value | undefined> => ({
@@ -148,7 +163,7 @@ export const option = <Value>(inner: Codec<Value>): Codec<Value | undefined> => 
 
 export const sequence = <Value>(inner: Codec<Value>): Codec<ReadonlyArray<Value>> => ({
   write: (out, values) => {
-    writeVarint(out, BigInt(values.length))
+    writeVarint(out, values.length)
     for (const value of values) inner.write(out, value)
   },
   read: (from) => {
@@ -168,7 +183,11 @@ export const struct = <Value extends object>(
     write: (out, value) => {
       for (const name of names) fields[name].write(out, value[name])
     },
-    read: (from) => Object.fromEntries(names.map((name) => [name, fields[name].read(from)])) as Value
+    read: (from) => {
+      const value: Partial<Value> = {}
+      for (const name of names) value[name] = fields[name].read(from)
+      return value as Value
+    }
   }
 }
 

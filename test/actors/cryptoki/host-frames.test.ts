@@ -55,4 +55,45 @@ describe("frames of a token host", () => {
     const frame = encodeFrame({ a: 1 })
     for (let length = 0; length < frame.length; length++) expect(frameReader()(frame.subarray(0, length))).toEqual([])
   })
+
+  const digits = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map(String)
+  const call = fc.nat({ max: 0xffff_ffff })
+  const mechanism = fc.record({
+    mechanism: fc.nat({ max: 0xffff_ffff }),
+    pss: fc.constantFrom(undefined, { hash: 1, mgf: 2, saltLength: 32 }),
+    input: bytes
+  })
+  const asked = fc.record({
+    slot: digits,
+    handle: digits,
+    mechanisms: fc.array(mechanism, { minLength: 1, maxLength: 2 }),
+    contextPin: fc.constantFrom(undefined, "123456")
+  })
+  const signRequest = fc.record({ call, name: fc.constant("sign"), asked })
+  const signature = fc.record({ call, answer: fc.record({ signature: bytes, rung: fc.nat({ max: 300 }) }) })
+
+  it("carry what is signed and signatures of every shape", () => {
+    fc.assert(
+      fc.property(fc.oneof(signRequest, signature), (message) => {
+        expect(frameReader()(encodeFrame(message))).toEqual([message])
+      })
+    )
+  })
+
+  it("carry a signature in little more than its own length", () => {
+    const message = { call: 1, answer: { signature: new Uint8Array(64), rung: 0 } }
+    expect(encodeFrame(message).length).toBeLessThan(80)
+  })
+
+  it("of the short form that end too early are refused", () => {
+    const mechanisms = [{ mechanism: 1, pss: undefined, input: new Uint8Array() }]
+    const request = { call: 1, name: "sign", asked: { slot: "1", handle: "22", mechanisms, contextPin: undefined } }
+    for (const message of [request, { call: 1, answer: { signature: new Uint8Array(), rung: 0 } }]) {
+      const body = encodeFrame(message).subarray(4)
+      for (let length = 0; length < body.length; length++) {
+        const cut = Buffer.concat([Buffer.from([0, 0, 0, length]), body.subarray(0, length)])
+        expect(() => frameReader()(cut)).toThrow(GarbledFrame)
+      }
+    }
+  })
 })
