@@ -50,11 +50,9 @@ const pinState = (
   { key }: DeviceSettings
 ): Effect.Effect<void> => {
   const meant = tokens.find((token) => token.initialized && matchesToken(key.uri ?? {}, token))
-  if (meant === undefined) return Effect.void
+  if (meant?.userPin === undefined) return Effect.void
   const { label, userPin } = meant
   switch (userPin) {
-    case undefined:
-      return Effect.void
     case "notNeeded":
       return pass(pinStateCheck, "the token wants none")
     case "ready":
