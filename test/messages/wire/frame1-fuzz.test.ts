@@ -8,6 +8,7 @@ import { join } from "node:path"
 import { Result } from "effect"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import { fuzz } from "../../../soak/lib/wire-fuzz.mjs"
 import { decodeFrame, encodeFrame } from "../../../src/messages/wire/frame1.ts"
 import { frameArbitrary } from "./frame-arbitrary.ts"
 import { plain } from "./plain-frame.ts"
@@ -61,6 +62,14 @@ describe("the frame decoder", () => {
       }),
       { numRuns }
     ))
+
+  // `npm run soak -- wire` does it 10 million times.
+  it("throws nothing, holds no more than there was, and reads back what it writes, for 20,000 inputs", () => {
+    const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
+    const { frames, refused } = fuzz({ decodeFrame, encodeFrame }, { seed, from: 1, count: 20_000 })
+    expect(frames + refused).toBe(20_000)
+    expect(Math.min(frames, refused)).toBeGreaterThan(1000)
+  })
 
   it("does not allocate what a length claims", () => {
     const claims = Uint8Array.of(0, 13, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, 97)
