@@ -18,7 +18,7 @@ const handshakes = 5000
 const every = 500
 /** Samples that are not judged: the heap and the allocator find their size first. */
 const warmUp = 3
-/** What the resident size wavers by, in bytes for each handshake. One connection that stays is 20,000 and more. */
+/** What resident memory wavers by, in bytes for each handshake. One connection that stays is 20,000 and more. */
 const tolerance = 512
 
 export const soak = async (log) => {

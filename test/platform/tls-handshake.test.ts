@@ -1,6 +1,8 @@
 /** Handshakes that succeed: keys, versions, names, and what they agree on. */
 import { once } from "node:events"
 import { connect as dial } from "node:net"
+import { networkInterfaces } from "node:os"
+import { rootCertificates } from "node:tls"
 import { afterAll, describe, expect, it } from "vitest"
 import { connectTls } from "../../src/platform/tls-signer-stream.ts"
 import { listenTo, startOpensslServer } from "../support/openssl-server.ts"
@@ -18,6 +20,13 @@ import { exchange, pemSigner, startTlsServer, targetOf } from "../support/tls-se
 const pki = testPki()
 afterAll(pki.remove)
 const sign = pemSigner(pki.deviceKeyPem)
+
+const versions = ["TLSv1.3", "TLSv1.2"] as const
+
+const hasIpv6 = Object.values(networkInterfaces()).some((addresses) =>
+  addresses?.some(({ address }) => address === "::1")
+)
+if (!hasIpv6) console.warn("skipped: a server dialled by its IPv6 address, because this machine has no ::1")
 
 /** Signs and writes down with which scheme. */
 const recording = (keyPem: string, schemes: Array<number>): ReturnType<typeof pemSigner> => {
@@ -60,6 +69,13 @@ describe("a client certificate with a key elsewhere", () => {
     await server.close()
   })
 
+  it.skipIf(!hasIpv6)("signs for a server dialled by its IPv6 address", async () => {
+    const server = await startTlsServer(pki, {}, undefined, "::1")
+    const target = targetOf(pki, server.port, { host: "::1", serverName: "::1" })
+    expect(await exchange(connectTls(target, sign))).toBe("hello")
+    await server.close()
+  })
+
   it("signs once after a HelloRetryRequest", async () => {
     const server = await startTlsServer(pki, { ecdhCurve: "P-384" }) // the client offers a share for X25519 first
     const schemes: Array<number> = []
@@ -95,6 +111,14 @@ describe("the server's certificate", () => {
     await server.close()
   })
 
+  it("is taken when its issuer is one among all that Node trusts", async () => {
+    const server = await startTlsServer(pki)
+    const ca = [...rootCertificates, pki.caPem]
+    expect(ca.length).toBeGreaterThan(100)
+    expect(await exchange(connectTls(targetOf(pki, server.port, { ca }), sign))).toBe("hello")
+    await server.close()
+  })
+
   it("may need a chain of 40 KB", async () => {
     const filler = Array<string>(70).fill(issueFor(pki.ca, publicKeyPem(pki.serverCertPem), "x".repeat(60)))
     const cert = [pki.serverCertPem, ...filler].join("")
@@ -102,6 +126,21 @@ describe("the server's certificate", () => {
     const server = await startTlsServer(pki, { cert })
     const certificateChain = [pki.deviceCertPem, ...filler].join("")
     expect(await exchange(connectTls(targetOf(pki, server.port, { certificateChain }), sign))).toBe("hello")
+    await server.close()
+  })
+})
+
+describe("the request for our certificate", () => {
+  it.each(versions)("may name CAs of 40 KB over %s", async (version) => {
+    const names = Array<string>(450).fill(issueFor(pki.ca, publicKeyPem(pki.serverCertPem), "x".repeat(60)))
+    const server = await startTlsServer(pki, { ca: [...names, pki.caPem], minVersion: version, maxVersion: version })
+    const socket = dial(server.port, "127.0.0.1")
+    await once(socket, "connect")
+    const schemes: Array<number> = []
+    const signer = recording(pki.deviceKeyPem, schemes)
+    expect(await exchange(connectTls(targetOf(pki, server.port, { socket }), signer))).toBe("hello")
+    expect(socket.bytesRead).toBeGreaterThan(40_000)
+    expect(schemes).toEqual([0x0403])
     await server.close()
   })
 })
@@ -144,7 +183,7 @@ describe("a connection", () => {
     await server.close()
   })
 
-  it.each(["TLSv1.3", "TLSv1.2"] as const)("is resumed over %s without a signature", async (version) => {
+  it.each(versions)("is resumed over %s without a signature", async (version) => {
     const server = await startTlsServer(pki, { minVersion: version, maxVersion: version })
     const first = connectTls(targetOf(pki, server.port), sign)
     const session = once(first, "session") as Promise<[Buffer]>

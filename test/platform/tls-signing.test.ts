@@ -157,11 +157,13 @@ describe.each(["TLSv1.3", "TLSv1.2"] as const)(
     const alertedBy = async (signed: Promise<unknown>, hangsUp: "end" | "reset" | "not") => {
       const judge = await startOpensslServer(pki, [version === "TLSv1.3" ? "-tls1_3" : "-tls1_2"])
       const alerted = later<void>()
+      const heardAfterwards: Array<Buffer> = []
       const road = createServer((near) => {
         const far = connect(judge.port, "127.0.0.1")
         for (const end of [near, far]) end.on("error", () => undefined)
         near.pipe(far)
         void signed.then(() => {
+          near.on("data", (data) => heardAfterwards.push(data))
           far.write(Buffer.from([22, 3, 3, 0, 4, 1, 2, 3, 4]))
           far.once("data", () => alerted.resolve())
         })
@@ -177,7 +179,7 @@ describe.each(["TLSv1.3", "TLSv1.2"] as const)(
         road.close()
         await judge.close()
       }
-      return { port: (road.address() as AddressInfo).port, alerted: alerted.promise, close }
+      return { port: (road.address() as AddressInfo).port, alerted: alerted.promise, heardAfterwards, close }
     }
     const alert = expect.toSatisfy((number) => number === 10 || number === 20, "unexpected_message or bad_record_mac")
 
@@ -188,6 +190,7 @@ describe.each(["TLSv1.3", "TLSv1.2"] as const)(
       expect(failure).toMatchObject({ code: "ERR_TLS_HANDSHAKE", alert })
       expect((await wanted).aborted).toBe(true)
       await server.close()
+      expect(server.heardAfterwards).toEqual([])
     })
 
     it("and resets the connection is quoted, when the alert came through", async () => {

@@ -16,11 +16,12 @@ export interface TestTlsServer {
   readonly close: () => Promise<void>
 }
 
-/** Listens on 127.0.0.1, any port. `serve` replaces the echo. */
+/** Listens on 127.0.0.1 or another address, any port. `serve` replaces the echo. */
 export const startTlsServer = async (
   pki: TestPki,
   options: TlsOptions = {},
-  serve: (socket: TLSSocket) => void = (socket) => socket.pipe(socket)
+  serve: (socket: TLSSocket) => void = (socket) => socket.pipe(socket),
+  address = "127.0.0.1"
 ): Promise<TestTlsServer> => {
   const accepted: Array<string> = []
   const open = new Set<TLSSocket>()
@@ -44,7 +45,7 @@ export const startTlsServer = async (
   server.on("tlsClientError", ({ code }: NodeJS.ErrnoException, socket) => {
     if (code === "ERR_TLS_HANDSHAKE_TIMEOUT") socket.destroy()
   })
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  await new Promise<void>((resolve) => server.listen(0, address, resolve))
   return {
     port: (server.address() as AddressInfo).port,
     accepted,
