@@ -132,7 +132,7 @@ describe("the server's certificate", () => {
 
 describe("the request for our certificate", () => {
   it.each(versions)("may name CAs of 40 KB over %s", async (version) => {
-    const names = Array<string>(450).fill(issueFor(pki.ca, publicKeyPem(pki.serverCertPem), "x".repeat(60)))
+    const names = Array<string>(600).fill(issueFor(pki.ca, publicKeyPem(pki.serverCertPem), "x".repeat(60)))
     const server = await startTlsServer(pki, { ca: [...names, pki.caPem], minVersion: version, maxVersion: version })
     const socket = dial(server.port, "127.0.0.1")
     await once(socket, "connect")
