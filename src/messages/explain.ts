@@ -99,6 +99,7 @@ export const explain = (failure: Failure): Explanation => {
       return explainConfig(failure)
     case "KeyIdInvalid":
     case "OptionsExclude":
+    case "OptionNeeds":
     case "KeyInUse":
     case "KeySelectorMissing":
     case "SelectorGivenTwice":

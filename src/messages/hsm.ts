@@ -15,6 +15,12 @@ export class OptionsExclude extends Data.TaggedError("OptionsExclude")<{
   readonly other: string
 }> {}
 
+/** An option that means something only beside another. */
+export class OptionNeeds extends Data.TaggedError("OptionNeeds")<{
+  readonly option: string
+  readonly other: string
+}> {}
+
 /** A setting of a cloud or profile names the key that is to be deleted. */
 export class KeyInUse extends Data.TaggedError("KeyInUse")<{
   readonly uri: string
@@ -66,6 +72,7 @@ export type HsmRefusal =
   | KeyPerhapsMade
   | KeyIdInvalid
   | OptionsExclude
+  | OptionNeeds
   | KeyInUse
   | KeySelectorMissing
   | SelectorGivenTwice

@@ -200,6 +200,7 @@ const samples: Samples = {
   KeyIdInvalid: (["empty", "notHex", "halfByte", "tooLong"] as const).map(
     (reason) => new Hsm.KeyIdInvalid({ text: "0g", reason })
   ),
+  OptionNeeds: [new Hsm.OptionNeeds({ option: "--so-pin", other: "--reset" })],
   OptionsExclude: [new Hsm.OptionsExclude({ option: "--bits", other: "--type ecdsa" })],
   KeyInUse: [new Hsm.KeyInUse({ uri, settings: ["device.key_uri"] })],
   KeySelectorMissing: [new Hsm.KeySelectorMissing({ command: "tedge hsm delete-key" })],

@@ -6,8 +6,11 @@
  */
 import { Effect, Redacted } from "effect"
 import type { TokenDescription } from "../../messages/cryptoki.ts"
+import { OptionNeeds, OptionsExclude } from "../../messages/hsm.ts"
+import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
+import { cloudWords } from "../command-spec.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { newPinFrom, presentPin } from "./ask-pin.ts"
 import {
@@ -25,8 +28,11 @@ export const changePin: TokenCommand = (context) =>
   Effect.gen(function* () {
     const { actors, input, terminal } = context
     yield* readTokenSettings(context)
-    const uri = yield* chosenToken(context)
     const reset = input.on("reset")
+    if (reset && input.given("current-pin"))
+      return yield* new OptionsExclude({ option: "--current-pin", other: "--reset" })
+    if (!reset && input.given("so-pin")) return yield* new OptionNeeds({ option: "--so-pin", other: "--reset" })
+    const uri = yield* chosenToken(context)
     const old = reset ? undefined : yield* presentPin(context, "current-pin", "user PIN", "Present user PIN: ")
     const soPin = reset ? yield* presentPin(context, "so-pin", "SO PIN", "SO PIN: ") : undefined
     const newPin = yield* newPinFrom(context, "new-pin", "user PIN")
@@ -37,18 +43,36 @@ export const changePin: TokenCommand = (context) =>
       { within: askLimits.init }
     )
     yield* terminal.line(`The user PIN of token '${shownUri(token.uri)}' was ${reset ? "reset" : "changed"}.`)
-    yield* updateStoredPins(context, token, old, newPin)
+    // Half of it would leave a PIN in the settings that the token refuses.
+    yield* Effect.uninterruptible(updateStoredPins(context, token, old, newPin))
     return exitCodes.ok
   })
 
-/** Where a PIN may be stored. */
-const pinSettings = [
-  { key: "device.cryptoki.pin", of: "provider" },
-  { key: "device.key_pin", of: "device" },
-  { key: "c8y.device.key_pin", of: "c8y" },
-  { key: "az.device.key_pin", of: "az" },
-  { key: "aws.device.key_pin", of: "aws" }
-] as const
+/** A place where a PIN may be stored, with the URI of what it is for. */
+interface PinSetting {
+  readonly key: string
+  readonly uri: Pkcs11Uri | undefined
+}
+
+/** Of the provider, of the device, of each cloud and each of its profiles. */
+const pinSettings = ({ actors }: CommandContext, { cryptoki, device }: Settings) =>
+  Effect.gen(function* () {
+    const clouds = yield* Effect.forEach(cloudWords, (cloud) =>
+      Effect.map(actors.config.ask("ReadProfiles", { cloud }, within), ({ profiles }) =>
+        profiles.map(
+          (read): PinSetting => ({
+            key: `${read.cloud.prefix}.device.key_pin`,
+            uri: read.cloud.device.key.uri
+          })
+        )
+      )
+    )
+    const own: ReadonlyArray<PinSetting> = [
+      { key: "device.cryptoki.pin", uri: cryptoki.uri ?? device.key.uri },
+      { key: "device.key_pin", uri: device.key.uri }
+    ]
+    return [...own, ...clouds.flat()]
+  })
 
 const updateStoredPins = (
   context: CommandContext,
@@ -60,12 +84,11 @@ const updateStoredPins = (
     const { actors, terminal } = context
     const isOnlyToken = (yield* initialisedTokens(context)).length === 1
     const { settings } = yield* actors.config.ask("ReadSettings", undefined, within)
-    for (const { key, of } of pinSettings) {
+    for (const { key, uri } of yield* pinSettings(context, settings)) {
       const stored = yield* storedPin(context, key)
       if (stored === undefined || (old !== undefined && Redacted.value(stored) !== Redacted.value(old))) continue
-      const uri = yield* uriOf(context, settings, of)
       if (uri === undefined ? !isOnlyToken : !matchesToken(uri, token)) continue
-      yield* actors.config.ask("Set", { key, profile: undefined, value: newPin }, within)
+      yield* actors.config.ask("Set", { key, value: newPin }, within)
       yield* terminal.line(`The setting ${key} was updated.`)
     }
     if (settings.cryptoki.mode === "socket")
@@ -79,13 +102,3 @@ const storedPin = ({ actors }: CommandContext, key: string) =>
   Effect.map(actors.config.ask("Get", { key }, within), (shown) =>
     shown.source?.kind === "file" ? shown.value : undefined
   )
-
-/** The token a stored PIN is for. */
-const uriOf = ({ actors }: CommandContext, settings: Settings, of: (typeof pinSettings)[number]["of"]) => {
-  if (of === "provider") return Effect.succeed(settings.cryptoki.uri ?? settings.device.key.uri)
-  if (of === "device") return Effect.succeed(settings.device.key.uri)
-  return Effect.map(
-    actors.config.ask("ReadCloudSettings", { cloud: of, profile: null }, within),
-    (read) => read.settings.cloud.device.key.uri
-  )
-}

@@ -17,6 +17,7 @@ import {
   type CommandContext,
   chosenToken,
   readTokenSettings,
+  resolvedToken,
   selectorFor,
   shownUri,
   type TokenCommand
@@ -26,12 +27,12 @@ export const deleteKey: TokenCommand = (context) =>
   Effect.gen(function* () {
     const { actors, input, terminal } = context
     const given = yield* givenPin(input, "pin", "user PIN")
-    const { device } = yield* readTokenSettings(context)
+    const { settings, device } = yield* readTokenSettings(context)
     const filter = yield* keyFilter(input, yield* chosenToken(context))
     if (filter.object === undefined && filter.id === undefined)
       return yield* new KeySelectorMissing({ command: "tedge hsm delete-key" })
     const pin = given ?? device.key.pin
-    const found = yield* findKeys(context, filter, pin)
+    const found = yield* findKeys(context, yield* resolvedToken(context, settings, filter), pin)
     const key = yield* theOne(found)
     if (key === undefined) {
       yield* terminal.line("No matching key was found; nothing to delete.")

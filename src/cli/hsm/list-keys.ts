@@ -5,15 +5,16 @@ import { exitCodes } from "../exit-codes.ts"
 import { givenPin } from "./ask-pin.ts"
 import { findKeys, keyFilter } from "./find-keys.ts"
 import { printKeyId } from "./key-id.ts"
-import { chosenToken, readTokenSettings, shownUri, type TokenCommand } from "./token-command.ts"
+import { chosenToken, readTokenSettings, resolvedToken, shownUri, type TokenCommand } from "./token-command.ts"
 
 export const listKeys: TokenCommand = (context) =>
   Effect.gen(function* () {
     const { input, terminal } = context
     const pin = yield* givenPin(input, "pin", "user PIN")
-    const { device } = yield* readTokenSettings(context)
+    const { settings, device } = yield* readTokenSettings(context)
     const filter = yield* keyFilter(input, yield* chosenToken(context))
-    const keys = yield* findKeys(context, filter, pin ?? device.key.pin)
+    const token = yield* resolvedToken(context, settings, filter)
+    const keys = yield* findKeys(context, token, pin ?? device.key.pin)
     if (input.on("json")) {
       yield* terminal.answer(`${JSON.stringify(keys.map(asJson), null, 2)}\n`)
       return exitCodes.ok

@@ -6,8 +6,10 @@ import type { Failure } from "../../messages/explain.ts"
 import { TokenNotNamed } from "../../messages/hsm.ts"
 import type { MqttSessionProtocol } from "../../messages/mqtt.ts"
 import { type InvalidPkcs11Uri, type Pkcs11Uri, parsePkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
+import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
 import type { DeviceSettings, Settings } from "../../messages/settings/resolved-settings.ts"
-import { CryptokiOff } from "../../messages/token-refusals.ts"
+import { CryptokiOff, OutsideScope, TokenAmbiguous, TokenNotFound } from "../../messages/token-refusals.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { CommandInput } from "../command-spec.ts"
 import type { Terminal } from "../terminal.ts"
@@ -97,6 +99,32 @@ export const chosenToken = (context: CommandContext) =>
     yield* context.terminal.line(`Using the only available token: ${uriOf(only)}`)
     return only.uri
   })
+
+/**
+ * The URI with all that names the token it means. Of several tokens none is guessed, and what the scope forbids is
+ * told: bent to the scope, the URI would mean a token the person did not name.
+ */
+export const resolvedToken = (context: CommandContext, { cryptoki }: Settings, uri: Pkcs11Uri) =>
+  Effect.gen(function* () {
+    const scope = cryptoki.mode === "module" ? cryptoki.uri : undefined
+    if (scope !== undefined && mergeScope(scope, uri).conflicts.length > 0)
+      return yield* new OutsideScope({ uri: shownUri(uri), scope: shownUri(scope) })
+    const tokens = yield* initialisedTokens(context)
+    const [token, ...others] = tokens.filter((one) => matchesToken(comparable(uri), one))
+    if (token === undefined) return yield* new TokenNotFound({ uri: shownUri(uri), present: tokens.map(uriOf) })
+    if (others.length > 0) return yield* new TokenAmbiguous({ candidates: [token, ...others].map(uriOf) })
+    return { ...uri, ...token.uri }
+  })
+
+/** Without what a description of a token does not have. */
+const comparable = ({
+  slotDescription: _slotDescription,
+  slotManufacturer: _slotManufacturer,
+  libraryDescription: _libraryDescription,
+  libraryManufacturer: _libraryManufacturer,
+  libraryVersion: _libraryVersion,
+  ...uri
+}: Pkcs11Uri): Pkcs11Uri => uri
 
 const uriOf = (token: TokenDescription): string => shownUri(token.uri)
 

@@ -10,6 +10,8 @@ export const explainHsm = (failure: HsmRefusal): Explanation => {
       return explainId(failure)
     case "OptionsExclude":
       return { error: `'${failure.option}' cannot be used with '${failure.other}'` }
+    case "OptionNeeds":
+      return { error: `'${failure.option}' is for use with '${failure.other}' only` }
     case "KeyInUse":
       return {
         error: `Refusing to delete: '${failure.uri}' is the key of ${failure.settings.join(", ")}`,
