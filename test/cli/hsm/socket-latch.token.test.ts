@@ -1,10 +1,10 @@
 /** `tedge hsm clear-pin-latch` in socket mode: the running tedge-p11-server tries the PIN again. */
 import { spawnSync } from "node:child_process"
-import { chmodSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs"
+import { chmodSync, cpSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { freshHost } from "../../actors/cryptoki/fresh-host.ts"
-import { executable } from "../../support/device.ts"
+import { root } from "../../docs/commands.ts"
 import { type ScriptedModule, scriptedModule } from "../../support/scripted-module.ts"
 import { type SoftHsmDirectory, type SoftHsmToken, softhsmDirectory } from "../../support/softhsm.ts"
 import { type InProcess, tedgeInProcess } from "../../support/tedge-in-process.ts"
@@ -48,6 +48,19 @@ const latchDirectory = () => join(server.runPath, "tedge-pin-latch")
 const records = () => readdirSync(latchDirectory()).filter((name) => name.endsWith(".json"))
 const listKeys = () => device.tedge(["hsm", "list-keys"])
 const clear = (...words: ReadonlyArray<string>) => device.tedge(["hsm", "clear-pin-latch", ...words])
+
+/** A copy of the executables: the checkout may be where only its owner may look. */
+const programsForEverybody = (dir: string): string => {
+  for (const folder of ["bin", "dist"]) cpSync(join(root, folder), join(dir, folder), { recursive: true })
+  return join(dir, "bin")
+}
+
+/** Root becomes nobody; everybody else only has to lose the permission to write. */
+const someoneWithoutPermission = (): { readonly uid?: number; readonly gid?: number } => {
+  if (process.getuid?.() === 0) return { uid: 65534, gid: 65534 }
+  chmodSync(latchDirectory(), 0o555)
+  return {}
+}
 
 /** The PIN the service is started with is not that of the token, until `module.reset()`. */
 const refuseOnce = async () => {
@@ -113,18 +126,19 @@ describe("tedge hsm clear-pin-latch through tedge-p11-server", () => {
   })
 
   // Only root can become somebody else.
-  it.skipIf(process.getuid?.() !== 0)("tells a user without permission whom to run it as", async () => {
+  it("tells a user without permission whom to run it as", async () => {
     await refuseOnce()
     for (const dir of [place, server.runPath]) chmodSync(dir, 0o755)
     const configDir = join(place, "their-config")
     mkdirSync(configDir)
     const toml = `run.path = "${server.runPath}"\n[config]\nversion = "2"\n[device.cryptoki]\nmode = "socket"\nsocket_path = "${server.socketPath}"\n`
     writeFileSync(join(configDir, "tedge.toml"), toml)
-    const done = spawnSync(executable("tedge"), ["hsm", "clear-pin-latch", "--config-dir", configDir], {
-      uid: 65534,
-      gid: 65534,
+    const program = join(programsForEverybody(place), "tedge")
+    const done = spawnSync(program, ["hsm", "clear-pin-latch", "--config-dir", configDir], {
+      ...someoneWithoutPermission(),
       encoding: "utf8"
     })
+    chmodSync(latchDirectory(), 0o755)
     expect([done.status, done.stdout]).toEqual([1, ""])
     expect(done.stderr).toContain(
       `error: token 'my-token': this user may not change '${latchDirectory()}', where refused PINs are remembered\nhint: run it as root, or as the user of the service: sudo tedge hsm clear-pin-latch 'pkcs11:`
