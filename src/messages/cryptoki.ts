@@ -60,7 +60,7 @@ export interface ChosenKey {
 }
 
 export type CryptokiProtocol = {
-  /** Answers while tokens hang: it shows that the actor lives, not that a token does. */
+  /** Answers while tokens hang: it shows that the actors live, one for each token, not that the tokens do. */
   readonly Ping: Ask<void, void>
   readonly ChooseScheme: Ask<
     { readonly offered: ReadonlyArray<SignatureScheme>; readonly key: KeySelector },

@@ -19,6 +19,7 @@ import {
   makeRouter,
   narrowed,
   noLimit,
+  pingLanes,
   type Router,
   toLane,
   toOnlyLane,
@@ -29,12 +30,12 @@ import type { CryptokiSettings } from "./settings.ts"
 import { describeToken, shownUri } from "./token-facts.ts"
 
 export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps): Behaviour<CryptokiProtocol> => ({
-  concurrent: { tags: everyMessage, inFlight: 4096 },
+  concurrent: { tags: everyMessage, inFlight: 16_384 },
   init: (context) =>
     Effect.gen(function* () {
       const router = yield* makeRouter(settings, deps, (effect) => context.task("cryptoki", effect))
       return {
-        Ping: () => Effect.void,
+        Ping: () => Effect.flatMap(router.lanes.all, pingLanes),
         ChooseScheme: ({ key, offered }) =>
           withKeyOf(router, key, (lane, asker) => lane.ask("Choose", { asker, offered }, noLimit)),
         Sign: ({ key, scheme, message }) =>

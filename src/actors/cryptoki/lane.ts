@@ -20,6 +20,8 @@ import { type Lane, type LaneSpec, openLane } from "./open-lane.ts"
 import { stillThere, withKey } from "./with-key.ts"
 
 export type LaneProtocol = {
+  /** Answered from the mailbox, without a look at the token. */
+  readonly Ping: Ask<void, void>
   readonly Choose: Ask<
     { readonly asker: Asker; readonly offered: ReadonlyArray<SignatureScheme> },
     ChosenKey,
@@ -50,12 +52,14 @@ export type LaneProtocol = {
 export const laneBehaviour = (spec: LaneSpec): Behaviour<LaneProtocol> => ({
   concurrent: {
     tags: ["Choose", "Sign", "PublicKey", "ListKeys", "CreateKey", "ChangePin", "DeleteKey"],
-    inFlight: 64
+    // More than the router lets through, so that nothing waits in the mailbox for the token.
+    inFlight: 1024
   },
   init: (context) =>
     Effect.gen(function* () {
       const lane = yield* openLane(spec, (effect) => context.task("looking after the token", effect))
       return {
+        Ping: () => Effect.void,
         Choose: ({ asker, offered }) => choose(lane, asker, offered),
         Sign: ({ asker, scheme, message }) =>
           withKey(lane, asker, (seat, found) => signWith(lane, seat, { found, scheme, message, asker })),

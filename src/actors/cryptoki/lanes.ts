@@ -19,6 +19,8 @@ import { matchable, shownTokenPart, shownUri, type Token, tokenIdentity, tokenNa
 export interface LaneOf {
   readonly ref: ActorRef<LaneProtocol>
   readonly token: Token
+  /** For the requests it works on at once; others wait here, and not in its mailbox. */
+  readonly places: Semaphore.Semaphore
 }
 
 export interface Lanes {
@@ -117,7 +119,7 @@ const startLane = (spec: LanesSpec, state: State, token: Token) =>
       mailbox: { capacity: 256, overflow: { policy: "refuse" } },
       behaviour: laneBehaviour({ ...spec, token, first })
     })
-    const lane = { ref, token }
+    const lane = { ref, token, places: Semaphore.makeUnsafe(requestsAtOnce) }
     state.lanes.set(tokenIdentity(token), lane)
     return lane
   })
@@ -126,6 +128,7 @@ const forget = (meant: Map<string, LaneOf>, lane: LaneOf): void => {
   for (const [uri, one] of meant) if (one === lane) meant.delete(uri)
 }
 
+const requestsAtOnce = 64
 /** A token that was not there is not looked for sooner. */
 const listAgainAfterMs = 30_000
 const filesAgainAfterMs = 1_000

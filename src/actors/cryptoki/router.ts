@@ -103,7 +103,7 @@ export const throughLane = <A>(
   lane: LaneOf,
   asked: Effect.Effect<A, TokenRefusal | AskFailed>
 ): Effect.Effect<A, TokenRefusal> =>
-  asked.pipe(
+  lane.places.withPermit(asked).pipe(
     Effect.catchTags({
       Undeliverable: ({ _tag }) => unusable(lane, _tag),
       PeerDown: ({ _tag }) => unusable(lane, _tag)
@@ -112,6 +112,13 @@ export const throughLane = <A>(
     // A lane adds no limit, so it is the asker's own that has passed: a moment later, for the asker to hear just that.
     Effect.catchTag("AskTimeout", ({ _tag }) => Effect.andThen(Effect.sleep("20 millis"), unusable(lane, _tag)))
   )
+
+/** Answers when every lane has, from its mailbox; one that is stuck, or is no more, keeps it from answering. */
+export const pingLanes = (lanes: ReadonlyArray<Pick<LaneOf, "ref">>): Effect.Effect<void> =>
+  Effect.forEach(lanes, ({ ref }) => ref.ask("Ping", undefined, noLimit), {
+    concurrency: "unbounded",
+    discard: true
+  }).pipe(Effect.catch(() => Effect.never))
 
 const unusable = (lane: LaneOf, why: string) =>
   Effect.fail(new TokenUnavailable({ token: tokenName(lane.token), call: undefined, code: undefined, detail: why }))

@@ -1,0 +1,79 @@
+/** What the watchdog asks: the mailboxes of CryptokiActor and its lanes, never a token. */
+import { Effect, Fiber } from "effect"
+import { describe, expect, it } from "vitest"
+import type { LaneProtocol } from "../../../src/actors/cryptoki/lane.ts"
+import { pingLanes } from "../../../src/actors/cryptoki/router.ts"
+import { start } from "../../../src/runtime/actor.ts"
+import type { Handlers } from "../../../src/runtime/protocol.ts"
+import { passTime, withTestClock } from "../../support/test-clock.ts"
+import { startFake } from "./fake-host.ts"
+
+const order = { key: {}, scheme: undefined, message: Uint8Array.of(1) }
+
+/** An actor with a lane's mailbox and nothing behind it. */
+const lane = (ping: Effect.Effect<void>) =>
+  Effect.map(
+    start<LaneProtocol, never, never>({
+      name: "lane",
+      mailbox: { capacity: 4, overflow: { policy: "refuse" } },
+      // Nothing but Ping is sent.
+      behaviour: { init: () => Effect.succeed({ Ping: () => ping } as unknown as Handlers<LaneProtocol>) }
+    }),
+    (ref) => ({ ref })
+  )
+
+const answersWithin = (asked: Effect.Effect<void>, time: "1 minute") =>
+  Effect.gen(function* () {
+    const asking = yield* Effect.forkChild(asked)
+    yield* passTime(time)
+    const answered = asking.pollUnsafe() !== undefined
+    yield* Fiber.interrupt(asking)
+    return answered
+  })
+
+describe("a ping", () => {
+  it("is answered when every lane has answered from its mailbox", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        expect(yield* answersWithin(pingLanes([yield* lane(Effect.void), yield* lane(Effect.void)]), "1 minute")).toBe(
+          true
+        )
+      })
+    ))
+
+  it("is not answered while the mailbox of a lane is stuck", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const stuck = yield* lane(Effect.never)
+        expect(yield* answersWithin(pingLanes([yield* lane(Effect.void), stuck]), "1 minute")).toBe(false)
+      })
+    ))
+
+  it("is not answered when a lane has ended over a mistake of ours", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const broken = yield* lane(Effect.die("a mistake"))
+        expect(yield* answersWithin(pingLanes([broken]), "1 minute")).toBe(false)
+        expect(yield* answersWithin(pingLanes([broken]), "1 minute")).toBe(false)
+      })
+    ))
+
+  it("is answered while a token hangs and 500 clients wait for it", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { ref, module } = yield* startFake()
+        yield* ref.ask("Sign", order, { within: "1 minute" })
+        module.signMs = 3_600_000
+        const waiting = yield* Effect.forkChild(
+          Effect.forEach(Array(500).fill(order), (one) => Effect.exit(ref.ask("Sign", one, { within: "30 minutes" })), {
+            concurrency: "unbounded"
+          })
+        )
+        yield* passTime("5 seconds")
+        const pinging = yield* Effect.forkChild(ref.ask("Ping", undefined, { within: "5 seconds" }))
+        yield* passTime("10 seconds")
+        expect(yield* Fiber.join(pinging)).toBeUndefined()
+        yield* Fiber.interrupt(waiting)
+      })
+    ))
+})
