@@ -5,10 +5,12 @@ import { bridgeBehaviour, bridgeMailbox } from "../../../src/actors/bridge/bridg
 import { rulesForAws } from "../../../src/actors/bridge/rules-aws.ts"
 import type { BridgeHealth, BridgeProtocol, HealthProtocol } from "../../../src/messages/bridge.ts"
 import {
+  BrokerRefused,
   ConnectionLost,
   type LinkProtocol,
   type LinkStatus,
   type MqttMessage,
+  type MqttRefusal,
   type Side
 } from "../../../src/messages/mqtt.ts"
 import { start } from "../../../src/runtime/actor.ts"
@@ -21,6 +23,8 @@ class ScriptedLink {
   readonly acknowledged: Array<number> = []
   /** How publishes go. */
   outcome: "accepted" | "slow" | "cutOff" | "pending" = "accepted"
+  /** The next publish on such a topic fails. */
+  readonly failures = new Map<string, MqttRefusal>()
   waiting = 0
   mostWaiting = 0
   ref: ActorRef<LinkProtocol> | undefined
@@ -39,6 +43,9 @@ class ScriptedLink {
       if (this.outcome === "pending") return yield* Effect.never
       if (this.outcome === "slow") yield* Effect.sleep("3 seconds")
       yield* Effect.yieldNow
+      const failure = this.failures.get(topic)
+      this.failures.delete(topic)
+      if (failure !== undefined) return yield* Effect.fail(failure)
       if (this.outcome === "cutOff")
         return yield* Effect.fail(new ConnectionLost({ host: "h", port: 1, stage: "connected", detail: "" }))
       this.published.push(topic)
@@ -125,6 +132,8 @@ const startBridge: Effect.Effect<
   return { bridge, local, cloud, health: told, receive, change }
 })
 
+const place = { host: "h", port: 1 }
+
 const up = (sessionPresent: boolean): LinkStatus => ({ _tag: "Up", sessionPresent })
 const down: LinkStatus = {
   _tag: "Down",
@@ -190,6 +199,27 @@ describe("BridgeActor", () => {
         expect([...local.acknowledged].sort()).toEqual([1, 2])
         const { counters } = yield* bridge.ask("Status", undefined, { within: "1 second" })
         expect(counters.waiting).toBe(0)
+      })
+    ))
+
+  it("tries of what came together only that again which was not acknowledged, and drops what the broker refuses", () =>
+    run(
+      Effect.gen(function* () {
+        const { bridge, local, cloud, change } = yield* startBridge
+        yield* change("local", up(false))
+        yield* change("cloud", up(false))
+        cloud.failures.set("thinedge/dev01/td/cut", new ConnectionLost({ ...place, stage: "connected", detail: "" }))
+        cloud.failures.set("thinedge/dev01/td/refused", new BrokerRefused({ ...place, code: 135, detail: "" }))
+        const deliveries = ["through", "cut", "refused", "last"].map((name, n) => ({
+          delivery: n + 1,
+          message: { topic: `aws/td/${name}`, payload: Buffer.from("x"), qos: 1 as const, retain: false }
+        }))
+        yield* Effect.ignore(bridge.tell("Received", { side: "local", deliveries }))
+        yield* settled
+        expect(cloud.published).toEqual(["through", "last", "cut"].map((name) => `thinedge/dev01/td/${name}`))
+        expect(local.acknowledged).toEqual([1, 2, 3, 4])
+        const { counters } = yield* bridge.ask("Status", undefined, { within: "1 second" })
+        expect(counters).toMatchObject({ outbound: 3, dropped: 1, waiting: 0 })
       })
     ))
 

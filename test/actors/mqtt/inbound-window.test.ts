@@ -1,6 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { InboundWindow } from "../../../src/actors/mqtt/inbound-window.ts"
+import type { Delivery } from "../../../src/messages/mqtt.ts"
 
 const bounds = {
   window: 3,
@@ -33,6 +34,13 @@ const message = (qos: 0 | 1, size: number, name: string) => ({
   retain: false
 })
 
+const takenFrom = ({ delivery, message: { topic, qos, payload } }: Delivery) => ({
+  delivery,
+  topic,
+  qos,
+  size: payload.length
+})
+
 const makeWindow = () => {
   let last = 0
   return new InboundWindow(bounds, () => ++last)
@@ -44,7 +52,7 @@ describe("the messages between a broker and the receiver", () => {
       fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
         const window = makeWindow()
         const accepted: Array<string> = []
-        const taken: Array<{ delivery: number; topic: string; qos: 0 | 1 }> = []
+        const taken: Array<{ delivery: number; topic: string; qos: 0 | 1; size: number }> = []
         const open: Array<number> = []
         steps.forEach((one, n) => {
           if (one.kind === "arrive") {
@@ -57,7 +65,7 @@ describe("the messages between a broker and the receiver", () => {
           } else if (one.kind === "take") {
             const next = window.take()
             if (next === undefined) return
-            taken.push({ delivery: next.delivery, topic: next.message.topic, qos: next.message.qos })
+            taken.push(takenFrom(next))
             open.push(next.delivery)
           } else {
             const [delivery] = open.splice(one.which % Math.max(1, open.length), 1)
@@ -68,13 +76,16 @@ describe("the messages between a broker and the receiver", () => {
             expect(window.settle(delivery)).toBeUndefined()
           }
           expect(window.withReceiver).toBeLessThanOrEqual(bounds.window)
+          const inHands = taken.filter(({ delivery }) => open.includes(delivery))
+          const last = inHands.at(-1)?.size ?? 0
+          expect(inHands.reduce((sum, { size }) => sum + size, 0) - last).toBeLessThan(bounds.windowBytes)
           expect(window.depth).toBeLessThanOrEqual(bounds.waitingQos0 + bounds.waitingQos1)
           const hasQos1 = taken.some(({ delivery, qos }) => qos === 1 && open.includes(delivery))
           if (hasQos1) expect(window.needsAnother(1)).toBe(false)
         })
         for (const delivery of open) window.settle(delivery)
         for (let next = window.take(); next !== undefined; next = window.take()) {
-          taken.push({ delivery: next.delivery, topic: next.message.topic, qos: next.message.qos })
+          taken.push(takenFrom(next))
           window.settle(next.delivery)
         }
         const topics = taken.map(({ topic }) => topic)

@@ -23,4 +23,11 @@ describe("the log line of a dropped message", () => {
       "Dropping local-bound message on topic s/ds: 'c8y/a+b' is no topic to publish on"
     )
   })
+
+  it("names the reason of a broker that refuses a message, in words where MQTT 5 has some", () => {
+    const refused = (code: number) =>
+      explainDropped({ direction: "inbound", topic: "c8y/s/ds", reason: "refused", code })
+    expect(refused(135)).toBe("Dropping local-bound message on topic c8y/s/ds: the broker refused it (not authorised)")
+    expect(refused(200)).toContain("(reason code 200)")
+  })
 })
