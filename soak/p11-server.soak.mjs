@@ -1,0 +1,118 @@
+/**
+ * A million signatures through tedge-p11-server, and its memory stays what it was after the first hundred thousand.
+ *
+ * Server and token host are judged each by the slope of a line through the samples. The clients are the C program of
+ * the bench, one request per connection. SOAK_SIGNATURES makes it shorter or longer.
+ */
+import { execFileSync, spawn } from "node:child_process"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { createSoftToken } from "../scripts/lib/soft-token.mjs"
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..")
+const pin = "123456"
+const clients = 16
+const secondsAtOnce = "5"
+
+/** Bytes a signature may leave behind. The smallest object that stays is larger; what V8 wavers by is less. */
+const mostLeft = 12
+
+export const soak = async (log) => {
+  const wanted = Number(process.env.SOAK_SIGNATURES ?? 1_000_000)
+  const dir = mkdtempSync(join(tmpdir(), "tedge-soak-"))
+  try {
+    const token = await createSoftToken({ dir: join(dir, "token"), label: "soak", pin })
+    await token.generateKey("soak", "01")
+    const load = join(dir, "p11-load")
+    execFileSync(process.env.CC ?? "cc", ["-O2", "-o", load, join(root, "bench/p11-load.c"), "-lpthread"])
+    const server = await startServer(dir, token)
+    try {
+      judge(sampled({ load, server, wanted, log }), log)
+    } finally {
+      await server.stop()
+    }
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+/** Samples of each process, one for each tenth. */
+const sampled = ({ load, server, wanted, log }) => {
+  const samples = []
+  const begun = performance.now()
+  let done = 0
+  for (let next = wanted / 10; next <= wanted; next += wanted / 10) {
+    while (done < next) {
+      const args = [server.socketPath, signRequest, String(clients), secondsAtOnce]
+      const run = JSON.parse(execFileSync(load, args, { encoding: "utf8" }))
+      if (run.errors > 0) throw new Error(`${run.errors} requests of ${run.requests} were not answered`)
+      done += run.requests
+    }
+    const [own, host] = server.pids().map(memoryOf)
+    samples.push({ done, server: own, host })
+    const rate = (done / ((performance.now() - begun) / 1000)).toFixed(0)
+    log(`${done} signatures, ${rate}/s; server ${mib(own)}, token host ${mib(host)}`)
+  }
+  return samples
+}
+
+const judge = (samples, log) => {
+  const pids = new Set(samples.map(({ host }) => host.pid))
+  if (pids.size > 1) throw new Error(`the token host was replaced ${pids.size - 1} times`)
+  for (const name of ["server", "host"]) {
+    const left = slope(samples.map((one) => [one.done, one[name].bytes]))
+    log(`${name}: ${left.toFixed(2)} bytes a signature (at most ${mostLeft})`)
+    if (left > mostLeft) throw new Error(`memory of the ${name} grows by ${left.toFixed(1)} bytes a signature`)
+  }
+}
+
+/** Of the line through the points that lies nearest. */
+const slope = (points) => {
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length
+  const [atX, atY] = [mean(points.map(([x]) => x)), mean(points.map(([, y]) => y))]
+  const over = points.reduce((sum, [x, y]) => sum + (x - atX) * (y - atY), 0)
+  return over / points.reduce((sum, [x]) => sum + (x - atX) ** 2, 0)
+}
+
+const startServer = async (dir, token) => {
+  mkdirSync(join(dir, "config"))
+  const socketPath = join(dir, "p11.sock")
+  const args = ["--config-dir", join(dir, "config"), "--module-path", token.modulePath, "--socket-path", socketPath]
+  const env = { ...process.env, ...token.env, TEDGE_RUN_PATH: dir, TEDGE_DEVICE_CRYPTOKI_PIN: pin }
+  const child = spawn(join(root, "bin/tedge-p11-server"), args, { env, stdio: ["ignore", "ignore", "pipe"] })
+  const ended = new Promise((resolve) => child.once("exit", resolve))
+  await new Promise((resolve, reject) => {
+    let text = ""
+    child.stderr.on("data", (chunk) => {
+      text = (text + chunk).slice(-10_000)
+      if (text.includes("Server listening")) resolve()
+    })
+    ended.then(() => reject(new Error(text)))
+  })
+  const stop = () => {
+    child.kill("SIGTERM")
+    return ended
+  }
+  return { socketPath, stop, pids: () => [child.pid, ...childrenOf(child.pid)] }
+}
+
+const childrenOf = (pid) => readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").map(Number)
+
+/** What would be free if this process were not there. */
+const memoryOf = (pid) => {
+  const kb = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]
+  return { pid, bytes: Number(kb) * 1024 }
+}
+
+const mib = ({ bytes }) => `${(bytes / 2 ** 20).toFixed(1)} MiB`
+
+/** SignRequestWithSigScheme (5) of protocol version 1: 130 bytes as in a CertificateVerify, the key's URI, no more. */
+const signRequest = (() => {
+  const uri = Buffer.from("pkcs11:token=soak;object=soak")
+  const head = Buffer.from([0, 5, 0x82, 0x01])
+  return Buffer.concat([head, Buffer.alloc(130, 7), Buffer.from([1, uri.length]), uri, Buffer.from([0, 0])]).toString(
+    "hex"
+  )
+})()
