@@ -4,6 +4,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs"
 import { expect } from "vitest"
 import { checkedRequest } from "../cli/cert/openssl.ts"
 import { type Behaviour, type Exception, type Outcome, tedge } from "./behaviour.ts"
+import { noRsa4096 } from "./signing-behaviours.ts"
 import { label, pin, select, soPin, type TokenBench } from "./token-bench.ts"
 
 const trust = (reason: string, says: RegExp): { readonly "p11-kit trust": Exception } => ({
@@ -34,21 +35,36 @@ const listTokens: Behaviour = {
 const keys = [
   { kind: "p256", id: "01", words: ["--type", "ecdsa", "--curve", "p256"] },
   { kind: "p384", id: "02", words: ["--type", "ecdsa", "--curve", "p384"] },
-  { kind: "rsa2048", id: "03", words: ["--type", "rsa", "--bits", "2048"] }
+  { kind: "rsa2048", id: "03", words: ["--type", "rsa", "--bits", "2048"] },
+  { kind: "rsa3072", id: "05", words: ["--type", "rsa", "--bits", "3072"] },
+  { kind: "rsa4096", id: "06", words: ["--type", "rsa", "--bits", "4096"] }
 ] as const
 type Kind = (typeof keys)[number]["kind"]
+
+/** What `create-key` made. */
+const made = new WeakMap<TokenBench, Array<Kind>>()
+const madeOn = (bench: TokenBench): ReadonlyArray<Kind> => made.get(bench) ?? []
 
 const keyUri = (bench: TokenBench, kind: Kind) => `${bench.tokenUri};object=key-${kind}`
 
 const createKey = ({ kind, id, words }: (typeof keys)[number]): Behaviour => ({
   name: `tedge hsm create-key ${words.join(" ")}`,
-  does: (bench) => tedge(bench, "hsm", "create-key", bench.tokenUri, "--label", `key-${kind}`, "--id", id, ...words),
+  does: async (bench) => {
+    const done = await tedge(bench, "hsm", "create-key", bench.tokenUri, "--label", `key-${kind}`, "--id", id, ...words)
+    if (done.refusal === undefined) made.set(bench, [...madeOn(bench), kind])
+    return done
+  },
   proves: ({ otherProgram }, { answer }) => {
     const pem = /-----BEGIN[\s\S]*-----END PUBLIC KEY-----/.exec(answer)?.[0] ?? ""
     const shown = createPublicKey(pem).export({ type: "spki", format: "pem" })
     expect(shown).toBe(otherProgram.publicKeyPem(id))
   },
-  except: readOnly(/CKR_TOKEN_WRITE_PROTECTED/)
+  except: {
+    ...readOnly(/CKR_TOKEN_WRITE_PROTECTED/),
+    ...(kind === "rsa4096" && {
+      "TPM 2.0": { reason: noRsa4096, says: /Keysize 4096 not supported.*\nhint: the token cannot do this/ }
+    })
+  }
 })
 
 const listKeys: Behaviour = {
@@ -57,14 +73,15 @@ const listKeys: Behaviour = {
   proves: (bench, { answer }) => {
     const found: ReadonlyArray<{ readonly class: string; readonly label: string }> = JSON.parse(answer)
     const labels = found.filter((key) => key.class === "private").map((key) => key.label)
-    expect(labels.sort()).toEqual(bench.place.logins ? [] : keys.map(({ kind }) => `key-${kind}`))
+    expect(labels.sort()).toEqual(madeOn(bench).map((kind) => `key-${kind}`))
   }
 }
 
-/** P-256 and RSA 2048; a refusal of either is the outcome. */
+/** With each key that was made, or with one that is not there; the first refusal is the outcome. */
 const withKeys = async (bench: TokenBench, work: (kind: Kind) => Promise<Outcome>): Promise<Outcome> => {
   let last: Outcome = { refusal: undefined, answer: "" }
-  for (const kind of ["p256", "rsa2048"] as const) {
+  const kinds = madeOn(bench)
+  for (const kind of kinds.length === 0 ? (["p256"] as const) : kinds) {
     select(bench, keyUri(bench, kind))
     last = await work(kind)
     if (last.refusal !== undefined) return last
@@ -88,10 +105,11 @@ const createCertificate: Behaviour = {
       if (done.refusal === undefined) expectSignedByItself(bench.device.certPath)
       return done
     }),
-  proves: ({ device, otherProgram }) =>
-    expect(certificateOf(device.certPath).publicKey.export({ type: "spki", format: "pem" })).toBe(
-      otherProgram.publicKeyPem("03")
-    ),
+  proves: (bench) => {
+    const last = keys.find(({ kind }) => kind === madeOn(bench).at(-1))
+    const certified = certificateOf(bench.device.certPath).publicKey.export({ type: "spki", format: "pem" })
+    expect(certified).toBe(bench.otherProgram.publicKeyPem(last?.id ?? ""))
+  },
   except: keyNotThere
 }
 

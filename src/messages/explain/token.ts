@@ -83,7 +83,12 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       }
     case "TokenError": {
       const error = `token '${failure.token}': ${failure.call} returned ${failure.code}${inBrackets(failure.detail)}`
-      const hint = failure.call === "C_InitToken" ? hintForInit(failure.code) : hintForCode(failure.code)
+      const hint =
+        failure.call === "C_InitToken"
+          ? hintForInit(failure.code)
+          : failure.call === "C_GenerateKeyPair"
+            ? hintForGenerate(failure.code)
+            : hintForCode(failure.code)
       return hint === undefined ? { error } : { error, hint }
     }
     case "CryptokiOff":
@@ -140,6 +145,10 @@ const inFiles = (code: string | undefined): string =>
   code === "CKR_GENERAL_ERROR" || code === "CKR_FUNCTION_FAILED" || code === "CKR_DEVICE_ERROR"
     ? "; if the token is a directory: check its free space and its permissions"
     : ""
+
+/** Both kinds of template were refused: it is the type or the size of the key. */
+const hintForGenerate = (code: string): string | undefined =>
+  hintForCode(/^CKR_(ATTRIBUTE_|TEMPLATE_|FUNCTION_NOT_SUPPORTED)/.test(code) ? "CKR_MECHANISM_INVALID" : code)
 
 /** A fresh token may have the SO PIN of its maker already, and then wants that one. */
 const hintForInit = (code: string): string | undefined =>
