@@ -3,7 +3,8 @@
  *
  * (a) is the module's own C_Sign loop: one session, one thread, the key's handle kept. (b) is the call sequence of the
  * original for each signature. Clients are a C program with a connection per request, as every client does it. Rates
- * are medians of rounds in which the two take turns, since the machine has other things to do as well.
+ * are medians of rounds in which the two take turns, since the machine has other things to do as well. The processor
+ * time of a signature, from /proc, is what other load changes least.
  */
 import { execFileSync, spawn } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
@@ -11,6 +12,7 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { createSoftToken } from "../scripts/lib/soft-token.mjs"
+import { startTpmToken } from "./lib/tpm-token.mjs"
 
 const here = dirname(fileURLToPath(import.meta.url))
 const pin = "123456"
@@ -23,7 +25,7 @@ export const measure = async () => {
     const tools = compile(dir)
     const results = []
     for (const objects of [4, 20, 200]) results.push(await measureToken(dir, tools, objects))
-    return await rowsOf(results)
+    return [...(await rowsOf(results)), ...(await measureTpm(dir, tools))]
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }
@@ -49,6 +51,32 @@ const compile = (dir) => {
   return { load: built("p11-load"), loop: built("module-loop") }
 }
 
+/** What may be run on a token: the module's own loop, and load on a server. */
+const runsOn = (tools, token, server) => ({
+  loop: (way) =>
+    json(tools.loop, [token.modulePath, pin, "bench", String(seconds), "1", way], { ...process.env, ...token.env }),
+  load: (clients, rate) => {
+    const pids = server.pids()
+    const before = pids.map(processorUs)
+    const run = json(tools.load, [
+      server.socketPath,
+      signRequest,
+      String(clients),
+      String(seconds),
+      ...(rate ? [String(rate)] : [])
+    ])
+    const [serverUs, ...hostUs] = pids.map((pid, index) => (processorUs(pid) - before[index]) / run.requests)
+    return { ...run, serverUs, hostUs: hostUs.reduce((sum, us) => sum + us, 0) }
+  }
+})
+
+/** User and system time of a process, in microseconds. Source: proc(5), fields 14 and 15, in ticks of 10 ms. */
+const processorUs = (pid) => {
+  const [, fields] = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")
+  const [user, system] = fields.split(" ").slice(11, 13)
+  return (Number(user) + Number(system)) * 10_000
+}
+
 /** One token of its own with so many objects, a server over it, and all that is measured on it. */
 const measureToken = async (dir, tools, objects) => {
   const token = await createSoftToken({ dir: join(dir, `token-${objects}`), label: "bench", pin })
@@ -57,16 +85,7 @@ const measureToken = async (dir, tools, objects) => {
   const server = await startServer(join(dir, `run-${objects}`), token)
   try {
     const idleKb = memoryOf(server.pids())
-    const loop = (way) =>
-      json(tools.loop, [token.modulePath, pin, "bench", String(seconds), "1", way], { ...process.env, ...token.env })
-    const load = (clients, rate) =>
-      json(tools.load, [
-        server.socketPath,
-        signRequest,
-        String(clients),
-        String(seconds),
-        ...(rate ? [String(rate)] : [])
-      ])
+    const { loop, load } = runsOn(tools, token, server)
     load(16)
     const taken = { a: [], at16: [], at64: [] }
     for (let round = 0; round < rounds; round++) {
@@ -87,6 +106,31 @@ const measureToken = async (dir, tools, objects) => {
     }
   } finally {
     await server.stop()
+  }
+}
+
+/** A TPM takes its time, whoever asks: the service must not add to it. */
+const measureTpm = async (dir, tools) => {
+  const folder = join(dir, "tpm")
+  const token = await startTpmToken({ dir: folder, label: "bench", pin, keyLabel: "bench" })
+  try {
+    const server = await startServer(join(dir, "run-tpm"), token)
+    try {
+      const { loop, load } = runsOn(tools, token, server)
+      load(4)
+      const taken = { a: [], at4: [] }
+      for (let round = 0; round < rounds; round++) {
+        taken.a.push(loop("cached"))
+        taken.at4.push(load(4))
+      }
+      const [a, at4] = [taken.a, taken.at4].map(medianRun)
+      const against = `the module's own loop, ${perSecond(a)}`
+      return [{ what: "4 clients, a TPM", value: perSecond(at4), against, ratio: a.rate / at4.rate, limit: 1 / 0.9 }]
+    } finally {
+      await server.stop()
+    }
+  } finally {
+    await token.stop()
   }
 }
 
@@ -180,6 +224,12 @@ const rowsOfToken = ({ objects, a, at16, at64, b, open }, first) => {
       value: perSecond(at16),
       against: `(b) the original's calls, ${perSecond(b)}`,
       ratio: b.rate / at16.rate
+    },
+    {
+      what: `processor time of a signature${on}`,
+      value: `server ${at16.serverUs.toFixed(0)} µs, token host ${at16.hostUs.toFixed(0)} µs`,
+      against: `(a) the module's own loop, ${(1e6 / a.rate).toFixed(0)} µs`,
+      ratio: ((at16.serverUs + at16.hostUs) * a.rate) / 1e6
     },
     {
       what: `64 clients${on}`,

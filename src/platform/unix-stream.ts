@@ -39,7 +39,7 @@ export class Watcher {
 export type ReadOutcome = Uint8Array | "tooLong" | "closed"
 export type WriteOutcome = "written" | "closed"
 
-/** A connected socket. Reading and writing call back once, perhaps before they return, and never after `close`. */
+/** A connected socket. What is asked of it calls back once, perhaps at once, and not after `close`. */
 export class UnixStream {
   private readonly watcher: Watcher
   private readonly descriptor: number
@@ -67,8 +67,11 @@ export class UnixStream {
     this.until("reading", read, done)
   }
 
-  /** Done when the kernel has taken all of it. */
-  write(bytes: Uint8Array, done: (outcome: WriteOutcome) => void): void {
+  /**
+   * Writes all of it and closes; done when the kernel has taken it. At once, since a client that has read its answer
+   * and waits for the end would be woken a second time.
+   */
+  finish(bytes: Uint8Array, done: (outcome: WriteOutcome) => void): void {
     let left = bytes
     const write = (): WriteOutcome | undefined => {
       while (left.length > 0) {
@@ -76,6 +79,7 @@ export class UnixStream {
         if (sent === undefined) return undefined
         left = left.subarray(sent)
       }
+      this.close()
       return "written"
     }
     this.until("writing", write, done)
@@ -104,7 +108,8 @@ export class UnixStream {
       done(outcome)
     }
     go()
-    if (!isDone && !this.isClosed) this.watcher.wait(this.descriptor, purpose, go)
+    if (isDone || this.isClosed) return
+    if (unlessBroken(() => this.watcher.wait(this.descriptor, purpose, go)) === "closed") done("closed")
   }
 }
 

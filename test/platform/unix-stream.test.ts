@@ -67,7 +67,7 @@ const allOf = (socket: Socket) =>
 const readAll = (stream: UnixStream, limit = 1000) =>
   new Promise<Uint8Array | string>((resolve) => stream.readToEnd(limit, resolve))
 const writeAll = (stream: UnixStream, bytes: Uint8Array) =>
-  new Promise<string>((resolve) => stream.write(bytes, resolve))
+  new Promise<string>((resolve) => stream.finish(bytes, resolve))
 
 describe("a served UNIX socket", () => {
   it("names the process at its other end", async () => {
@@ -85,7 +85,6 @@ describe("a served UNIX socket", () => {
     const { stream } = await kit.next()
     expect(await readAll(stream)).toEqual(new Uint8Array(Buffer.from("a request")))
     expect(await writeAll(stream, Buffer.from("an answer"))).toBe("written")
-    stream.close()
     expect((await answered).toString()).toBe("an answer")
   })
 
@@ -128,7 +127,6 @@ describe("a served UNIX socket", () => {
     const written = writeAll(stream, bytes)
     const answered = allOf(socket)
     expect(await written).toBe("written")
-    stream.close()
     expect((await answered).equals(bytes)).toBe(true)
   })
 

@@ -2,11 +2,11 @@
  * The two frames of which there is one for each signature, in a shorter form than JSON.
  *
  *   sign:       1, call (32 bits), mechanism (32 bits), slot, handle (a length byte each), and the input up to the end
- *   signature:  2, call (32 bits), rung (8 bits), and the signature up to the end
+ *   signature:  2, call (32 bits), rung (8 bits), quick (8 bits), and the signature up to the end
  *
  * What does not fit (several mechanisms, parameters, a PIN, a refusal) goes as JSON, whose first byte is another.
  */
-import type { HostReply, HostRequest } from "./host-protocol.ts"
+import type { HostReply, HostRequest, HostRequests } from "./host-protocol.ts"
 
 type SignRequest = Extract<HostRequest, { readonly name: "sign" }>
 
@@ -23,7 +23,7 @@ export const fromCompactBody = (body: Buffer): HostRequest | HostReply | undefin
   if (body[0] === signTag) return requestOf(body)
   if (body[0] !== signatureTag || body.length < replyHeader) return undefined
   const signature = new Uint8Array(body.subarray(replyHeader))
-  return { call: body.readUInt32BE(1), answer: { signature, rung: body.readUInt8(5) } }
+  return { call: body.readUInt32BE(1), answer: { signature, rung: body.readUInt8(5), isQuick: body[6] === 1 } }
 }
 
 const compactRequest = ({ call, asked }: SignRequest): Uint8Array | undefined => {
@@ -67,11 +67,12 @@ const compactReply = (call: number, answer: unknown): Uint8Array | undefined => 
   body.writeUInt8(signatureTag, 0)
   body.writeUInt32BE(call, 1)
   body.writeUInt8(answer.rung, 5)
+  body.writeUInt8(answer.isQuick ? 1 : 0, 6)
   body.set(answer.signature, replyHeader)
   return body
 }
 
-const isSignature = (answer: unknown): answer is { readonly signature: Uint8Array; readonly rung: number } =>
+const isSignature = (answer: unknown): answer is HostRequests["sign"]["answer"] =>
   typeof answer === "object" &&
   answer !== null &&
   "signature" in answer &&
@@ -82,4 +83,4 @@ const isSignature = (answer: unknown): answer is { readonly signature: Uint8Arra
 const signTag = 1
 const signatureTag = 2
 const requestHeader = 9
-const replyHeader = 6
+const replyHeader = 7

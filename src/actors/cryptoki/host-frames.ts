@@ -24,18 +24,20 @@ export const encodeFrame = (value: unknown): Buffer => {
 
 /**
  * Frames that are ready at the same time go out in one write: each write wakes the other process, which costs more
- * than all the rest of a frame's way.
+ * than all the rest of a frame's way. A few of them are enough: the other process can begin meanwhile.
  */
 export const frameWriter = (write: (bytes: Uint8Array) => unknown): ((value: unknown) => void) => {
   let waiting: Array<Buffer> = []
   const flush = () => {
+    if (waiting.length === 0) return
     const frames = waiting
     waiting = []
     write(frames.length === 1 && frames[0] ? frames[0] : Buffer.concat(frames))
   }
   return (value) => {
     waiting.push(encodeFrame(value))
-    if (waiting.length === 1) setImmediate(flush)
+    if (waiting.length === enough) flush()
+    else if (waiting.length === 1) setImmediate(flush)
   }
 }
 
@@ -83,3 +85,5 @@ const bytesIn = (_key: string, value: unknown): unknown =>
     : value
 
 const openingBrace = 0x7b
+
+const enough = 4

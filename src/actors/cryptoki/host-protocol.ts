@@ -8,6 +8,9 @@
 /** Signatures a host works on at once, per slot. Beyond four SoftHSM2 gains nothing, and hardware works one at a time. */
 export const parallelSigns = 4
 
+/** Signatures that may wait in a host whose token is quick, so that it never waits for the next one. */
+export const queuedSigns = 16
+
 export interface LibraryFacts {
   readonly manufacturer: string
   readonly description: string
@@ -105,8 +108,8 @@ export type HostRequests = {
       /** For CKA_ALWAYS_AUTHENTICATE. */
       readonly contextPin: string | undefined
     }
-    /** `rung`: which mechanism the token took. */
-    readonly answer: { readonly signature: Uint8Array; readonly rung: number }
+    /** `rung`: which mechanism the token took. `isQuick`: no thread was worth it, and none will be for the next. */
+    readonly answer: { readonly signature: Uint8Array; readonly rung: number; readonly isQuick: boolean }
   }
   readonly generate: {
     readonly asked: {

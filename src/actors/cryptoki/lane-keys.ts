@@ -14,7 +14,8 @@ import type { FoundKey, Seat, SeatSession } from "./seat.ts"
 import { firstKey, keyUri, notForSigning } from "./select-key.ts"
 import { shownUri, tokenName } from "./token-facts.ts"
 
-type KeyRefusal = KeyNotFound | UriNotUsable | SchemeNotSupported | HostFault
+/** Why no key was found, or none that can sign. */
+export type KeyRefusal = KeyNotFound | UriNotUsable | SchemeNotSupported | HostFault
 
 export const findKey = (
   tools: LaneTools,

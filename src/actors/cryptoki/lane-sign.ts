@@ -5,6 +5,7 @@ import { Effect, Redacted } from "effect"
 import type { ChosenKey } from "../../messages/cryptoki.ts"
 import type { SignatureScheme } from "../../messages/signature-scheme.ts"
 import { PinMissing, SchemeNotSupported, TokenError } from "../../messages/token-refusals.ts"
+import { parallelSigns, queuedSigns } from "./host-protocol.ts"
 import { keyTypeName, schemesOf } from "./key-facts.ts"
 import { type Asker, type LoginRefusal, latchedToken, pinOf } from "./lane-session.ts"
 import type { Lane } from "./open-lane.ts"
@@ -82,10 +83,18 @@ const rawSignature = (lane: Lane, seat: Seat, order: SignOrder, scheme: Signatur
       tools.settings.limits.signMs
     )
     const watched = tellWhenSlow(lane, seat, call)
-    const { signature, rung } = yield* pin ? tools.latch.guard(latchedToken(seat.token), pin, watched) : watched
+    const { signature, rung, isQuick } = yield* pin
+      ? tools.latch.guard(latchedToken(seat.token), pin, watched)
+      : watched
     if (ladder.length > 1) found.pssRung = start + rung
+    if (isQuick !== seat.isQuick) yield* setPace(seat, isQuick)
     return signature
   })
+
+const setPace = (seat: Seat, isQuick: boolean): Effect.Effect<void> => {
+  seat.isQuick = isQuick
+  return seat.signing.resize(isQuick ? queuedSigns : parallelSigns)
+}
 
 /** A token that takes long may wait for a finger: somebody should know. */
 const tellWhenSlow = <A, E>({ tools, times }: Lane, seat: Seat, call: Effect.Effect<A, E>): Effect.Effect<A, E> =>

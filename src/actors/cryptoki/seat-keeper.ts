@@ -106,12 +106,12 @@ interface Keeper {
 }
 
 const take = (keeper: Keeper): Effect.Effect<Seat, TokenRefusal> =>
-  Effect.gen(function* () {
+  Effect.flatMap(Clock.currentTimeMillis, (now) => {
     const { state, spec } = keeper
-    state.lastTaken = yield* Clock.currentTimeMillis
-    if (state.owned) return state.owned.seat
-    state.lookUntil = state.lastTaken + spec.keepLookingMs
-    return yield* awaitSeat(keeper, state.failures <= 1 ? 3 : 1)
+    state.lastTaken = now
+    if (state.owned) return Effect.succeed(state.owned.seat)
+    state.lookUntil = now + spec.keepLookingMs
+    return awaitSeat(keeper, state.failures <= 1 ? 3 : 1)
   })
 
 /** Waits for the outcome of at most so many attempts. */

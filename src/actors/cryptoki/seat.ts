@@ -24,8 +24,12 @@ export interface Seat {
   readonly since: number
   /** One request prepares session, login or keys at a time. */
   readonly preparing: Semaphore.Semaphore
-  /** As many as the host works on at once, so that a call's time limit begins when its work does. */
+  /**
+   * As many as the host works on at once, so that a call's time limit begins when its work does. More while the token
+   * is quick: then its limit is nowhere near.
+   */
   readonly signing: Semaphore.Semaphore
+  isQuick: boolean
   session: SeatSession | undefined
 }
 
@@ -44,6 +48,7 @@ export const makeSeat = (host: TokenHost, token: Token, since: number): Seat => 
   since,
   preparing: Semaphore.makeUnsafe(1),
   signing: Semaphore.makeUnsafe(parallelSigns),
+  isQuick: false,
   session: undefined
 })
 

@@ -5,7 +5,7 @@ import { Clock, Effect, Result } from "effect"
 import type { TokenRefusal } from "../../messages/token-refusals.ts"
 import { CKR_SESSION_HANDLE_INVALID } from "./fault-class.ts"
 import { CallRefused, type HostFault } from "./host-client.ts"
-import { findKey } from "./lane-keys.ts"
+import { findKey, type KeyRefusal } from "./lane-keys.ts"
 import { type Asker, loggedIn } from "./lane-session.ts"
 import type { Lane } from "./open-lane.ts"
 import type { FoundKey, Seat } from "./seat.ts"
@@ -33,19 +33,22 @@ export const withKey = <A>(
   use: (seat: Seat, found: FoundKey) => Effect.Effect<A, TokenRefusal | HostFault>
 ): Effect.Effect<A, TokenRefusal> =>
   withSeat(lane.tools, lane.keeper, (seat) =>
-    Effect.gen(function* () {
-      const session = yield* loggedIn(lane.tools, seat, asker)
-      const found = yield* Effect.result(findKey(lane.tools, seat, session, asker.uri))
-      if (Result.isSuccess(found)) {
+    loggedIn(lane.tools, seat, asker).pipe(
+      Effect.flatMap((session) => Effect.result(findKey(lane.tools, seat, session, asker.uri))),
+      Effect.flatMap((found) => {
+        if (Result.isFailure(found)) return Effect.as(makeStale(lane, seat, asker, found.failure), undefined)
         lane.refreshed.delete(shownUri(asker.uri))
-        return { done: yield* use(seat, found.success) }
-      }
-      const refusal = found.failure
-      if (refusal._tag !== "KeyNotFound" || !(yield* mayRefresh(lane, seat, asker))) return yield* refusal
-      yield* lane.keeper.lose(seat, { kind: "stale", refusal, reason: "a key may have been created elsewhere" })
-      return undefined
-    })
+        return Effect.map(use(seat, found.success), (done) => ({ done }))
+      })
+    )
   ).pipe(Effect.flatMap((result) => (result ? Effect.succeed(result.done) : withKey(lane, asker, use))))
+
+/** A host that may not know of the key is given up; otherwise the refusal stands. */
+const makeStale = (lane: Lane, seat: Seat, asker: Asker, refusal: KeyRefusal): Effect.Effect<void, KeyRefusal> =>
+  Effect.gen(function* () {
+    if (refusal._tag !== "KeyNotFound" || !(yield* mayRefresh(lane, seat, asker))) return yield* Effect.fail(refusal)
+    yield* lane.keeper.lose(seat, { kind: "stale", refusal, reason: "a key may have been created elsewhere" })
+  })
 
 /**
  * Modules read some tokens only when they are loaded, so a key that another process created is seen by a new host.

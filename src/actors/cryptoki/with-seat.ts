@@ -53,10 +53,9 @@ const tryWithSeat = <A>(
   use: (seat: Seat) => Effect.Effect<A, TokenRefusal | HostFault>,
   chances: Chances
 ): Effect.Effect<A, TokenRefusal> =>
-  Effect.gen(function* () {
-    const seat = yield* keeper.take
+  Effect.flatMap(keeper.take, (seat) => {
     const token = tokenName(seat.token)
-    return yield* use(seat).pipe(
+    return use(seat).pipe(
       Effect.tap(() => keeper.proven),
       Effect.catch((refusal) => {
         if (!isHostFault(refusal)) return Effect.fail(refusal)

@@ -73,12 +73,13 @@ const chooseScheme = (context: RequestContext, request: Fields<"ChooseSchemeRequ
   })
 
 const sign = (context: RequestContext, request: Fields<"SignRequestWithSigScheme">): Answer =>
-  Effect.gen(function* () {
-    const key = yield* selected(context, request, "reads")
-    const payload = { key, scheme: request.scheme, message: request.toSign }
-    const signature = yield* context.cryptoki.ask("Sign", payload, { within: within.sign })
-    return { _tag: "SignResponse", signature }
-  })
+  selected(context, request, "reads").pipe(
+    Effect.flatMap((key) => {
+      const payload = { key, scheme: request.scheme, message: request.toSign }
+      return context.cryptoki.ask("Sign", payload, { within: within.sign })
+    }),
+    Effect.map((signature) => ({ _tag: "SignResponse", signature }))
+  )
 
 const publicKey = (context: RequestContext, request: Fields<"GetPublicKeyPemRequest">): Answer =>
   Effect.gen(function* () {

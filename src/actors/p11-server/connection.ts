@@ -130,7 +130,7 @@ const deliver = (
 ): Effect.Effect<void, CutReason> =>
   Effect.callback((resume) => {
     const late = times.start(ms, () => resume(Effect.fail("notReading")))
-    stream.write(encodeFrame(answer), (outcome) => {
+    stream.finish(encodeFrame(answer), (outcome) => {
       late.cancel()
       resume(outcome === "written" ? Effect.void : Effect.fail("gone"))
     })

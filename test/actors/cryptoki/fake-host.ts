@@ -136,5 +136,6 @@ const answer = (module: FakeModule, name: HostRequestName): Effect.Effect<unknow
 
 const signature = () => ({
   signature: createSign("sha256").update("").sign({ key: privateKey, dsaEncoding: "ieee-p1363" }),
-  rung: 0
+  rung: 0,
+  isQuick: false
 })

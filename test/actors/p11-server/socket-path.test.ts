@@ -36,7 +36,7 @@ const listen = async (path: string, mode?: number) => {
     )
     const onClient = (client: Accepted) => {
       const stream = new UnixStream(watcher, client.descriptor)
-      stream.readToEnd(100, () => stream.write(encodeFrame({ _tag: "Pong" }), () => stream.close()))
+      stream.readToEnd(100, () => stream.finish(encodeFrame({ _tag: "Pong" }), () => undefined))
     }
     new UnixListener(watcher, descriptor, { onClient, onRefused: () => undefined })
   })
