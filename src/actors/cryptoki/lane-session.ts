@@ -138,7 +138,8 @@ export const pinOf = (tools: LaneTools, token: Token, asker: Asker): Redacted.Re
 export const latchedToken = (token: Token): LatchedToken => ({
   identity: tokenIdentity(token),
   name: tokenName(token),
-  uri: shownUri(tokenUri(token))
+  uri: shownUri(tokenUri(token)),
+  isFiles: token.facts.manufacturer === softHsm
 })
 
 export const latchedSo = (token: Token): LatchedToken => ofSecurityOfficer(latchedToken(token))

@@ -36,6 +36,8 @@ export interface LatchedToken {
   readonly identity: string
   readonly name: string
   readonly uri: string
+  /** SoftHSM: it says CKR_PIN_INCORRECT to a wrong PIN, and CKR_GENERAL_ERROR while another process writes its files. */
+  readonly isFiles?: boolean
 }
 
 export interface PinLatch {
@@ -127,7 +129,7 @@ interface Try {
 /** Records what the token said to the PIN; undefined when it said nothing about the PIN, and the try does not count. */
 const settle = (store: LatchStore, token: LatchedToken, fault: CallRefused, { before, tried, attempt }: Try) =>
   Effect.gen(function* () {
-    const reason = refusalReason(fault)
+    const reason = refusalReason(token, fault)
     if (reason === undefined) {
       yield* before === undefined ? store.remove(token.identity) : save(store, token, before)
       return undefined
@@ -138,8 +140,8 @@ const settle = (store: LatchStore, token: LatchedToken, fault: CallRefused, { be
   })
 
 /** Some modules say CKR_GENERAL_ERROR to a wrong PIN. What other calls of the guarded work say is not about it. */
-const refusalReason = ({ call, code }: CallRefused): RefusedPin["reason"] | undefined => {
-  if (call === "C_Login" && code === CKR_GENERAL_ERROR) return "incorrect"
+const refusalReason = ({ isFiles }: LatchedToken, { call, code }: CallRefused): RefusedPin["reason"] | undefined => {
+  if (call === "C_Login" && code === CKR_GENERAL_ERROR) return isFiles ? undefined : "incorrect"
   if (faultClass(code) !== "pin" || isAboutNewPin(call, code)) return undefined
   if (code === CKR_PIN_LOCKED) return "locked"
   if (code === CKR_PIN_EXPIRED) return "expired"

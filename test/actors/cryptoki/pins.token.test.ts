@@ -158,10 +158,21 @@ describe("what a token says to a PIN", () => {
     run(
       Effect.gen(function* () {
         const { sign, script } = yield* startScripted()
+        script.setToken("*", { manufacturer: "Maker" })
         script.set({ C_Login: { code: "CKR_GENERAL_ERROR" } })
         yield* Effect.flip(sign({}))
         yield* Effect.flip(sign({}))
         expect(script.calls("C_Login")).toBe(1)
+      })
+    ))
+
+  it("CKR_GENERAL_ERROR of SoftHSM2 says nothing about the PIN: another process was writing the token's files", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script, key } = yield* startScripted()
+        script.set({ C_Login: { code: "CKR_GENERAL_ERROR", times: 1 } })
+        expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
+        expect(latchFiles(script.dir)).toEqual([])
       })
     ))
 
