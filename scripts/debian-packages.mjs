@@ -59,7 +59,9 @@ const packages = [
   { name: "p11-kit-modules", for: "tests", present: library("pkcs11/p11-kit-client.so") },
   { name: "pcscd", for: "tests", present: command("pcscd") },
   { name: "vsmartcard-vpcd", for: "tests", present: () => existsSync("/usr/lib/pcsc/drivers/serial/libifdvpcd.so") },
-  { name: "opensc-pkcs11", for: "tests", present: library("opensc-pkcs11.so") }
+  { name: "opensc-pkcs11", for: "tests", present: library("opensc-pkcs11.so") },
+  { name: "zsh", for: "tests", present: command("zsh") },
+  { name: "fish", for: "tests", present: command("fish") }
 ]
 
 /** Names of the packages that are missing for `demo` or for `tests`. */

@@ -10,10 +10,9 @@ import * as CliConfig from "effect/cli/CliConfig"
 import type * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
-import * as Completions from "effect/cli/Completions"
 import * as Flag from "effect/cli/Flag"
 import { answerAtOnce } from "./answer-at-once.ts"
-import { commandsAt, optionsAt, readArguments } from "./argv.ts"
+import { optionsAt, readArguments } from "./argv.ts"
 import type { CommandHandlers, CommandInput, CommandSpec, OptionSpec, Program } from "./command-spec.ts"
 import { exitCodes } from "./exit-codes.ts"
 import { argumentLabel, optionLabel } from "./help-text.ts"
@@ -50,33 +49,6 @@ export const runCommandLine = (line: CommandLine, argv: ReadonlyArray<string>): 
   const read = readArguments(program, argv)
   if (read._tag === "Misused") return misused(line, read.path, problemError(read.problem))
   return read._tag === "Run" ? parseAndRun(line, read) : Effect.succeed(exitCodes.usage)
-}
-
-/** The script that completes `program`'s words in a shell. `offered`: the words for an argument with `offers`. */
-export const completionScript = (
-  program: Program,
-  shell: "bash" | "zsh" | "fish",
-  offered: Readonly<Record<"settings", ReadonlyArray<string>>>
-): string => {
-  const describe = (path: ReadonlyArray<CommandSpec>, command: CommandSpec): Completions.CommandDescriptor => ({
-    name: command.name,
-    description: command.summary,
-    flags: [...optionsAt(program, path), helpOption]
-      .filter((option) => option.hidden === undefined)
-      .map(flagDescriptor),
-    arguments: (command.arguments ?? []).map((argument) => ({
-      name: argument.name,
-      description: argument.summary,
-      required: argument.optional === undefined,
-      variadic: false,
-      type: choiceOrText(argument.choices ?? (argument.offers && offered[argument.offers]))
-    })),
-    subcommands: commandsAt(command)
-      .filter((sub) => sub.hidden === undefined)
-      .map((sub) => describe([...path, sub], sub))
-  })
-  const script = Completions.generate(program.root.name, shell, describe([program.root], program.root))
-  return `${script.replaceAll(`${program.root.name} --completions ${shell}`, `${program.root.name} completions ${shell}`)}\n`
 }
 
 const misused = (
@@ -253,24 +225,3 @@ const wrongValue = (
 
 const labelOf = (option: OptionSpec | undefined, error: CliError.InvalidValue): string =>
   option === undefined ? error.option : optionLabel(option)
-
-const helpOption: OptionSpec = { name: "help", short: "h", summary: "Print help" }
-
-const choiceOrText = (words: ReadonlyArray<string> | undefined): Completions.ArgumentType =>
-  words === undefined ? { _tag: "String" } : { _tag: "Choice", values: words }
-
-const flagDescriptor = (option: OptionSpec): Completions.FlagDescriptor => ({
-  name: option.name,
-  aliases: option.short === undefined ? [] : [option.short],
-  description: option.summary,
-  type:
-    option.value === undefined
-      ? { _tag: "Boolean" }
-      : option.choices !== undefined
-        ? { _tag: "Choice", values: option.choices }
-        : /(?:DIR|PATH|FILE)/.test(option.value)
-          ? { _tag: "Path", pathType: option.value.endsWith("DIR") ? "directory" : "either" }
-          : { _tag: "String" },
-  optionalValue: false,
-  negation: false
-})

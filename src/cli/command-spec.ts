@@ -36,7 +36,7 @@ export interface ArgumentSpec {
   readonly details?: ReadonlyArray<string>
   readonly choices?: ReadonlyArray<string>
   /** What a shell may offer; any other word is accepted as well. */
-  readonly offers?: "settings"
+  readonly offers?: "settings" | "values"
 }
 
 export interface ExampleSpec {

@@ -17,7 +17,7 @@ const changing = (name: string, summary: string, value: string): CommandSpec => 
   name,
   summary,
   options: [profile],
-  arguments: [key, { name: "VALUE", summary: value }]
+  arguments: [key, { name: "VALUE", summary: value, offers: "values" }]
 })
 
 export const configSpec: CommandSpec = {
@@ -58,7 +58,9 @@ export const configSpec: CommandSpec = {
         { name: "all", summary: "Print all the configuration keys, even those not configured" },
         { name: "doc", summary: "Print all keys and descriptions with example values" }
       ],
-      arguments: [{ name: "FILTER", optional: true, summary: "Part of the keys to print: `cryptoki`, `c8y.`" }]
+      arguments: [
+        { name: "FILTER", optional: true, offers: "settings", summary: "Part of the keys to print: `cryptoki`, `c8y.`" }
+      ]
     }
   ]
 }

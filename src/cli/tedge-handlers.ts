@@ -36,5 +36,5 @@ export const tedgeHandlers: CommandHandlers = {
   "cert upload c8y": token("cert upload c8y"),
   "cert download c8y": token("cert download c8y"),
   "start-services": async () => (await import("./connect/start-services.ts")).startServices,
-  completions: async () => (await import("./completions.ts")).completions
+  completions: async () => (await import("./completions/completions-command.ts")).completions
 }

@@ -70,6 +70,7 @@ const completionsSpec: CommandSpec = {
   arguments: [{ name: "SHELL", summary: "The shell the script is for", choices: ["bash", "zsh", "fish"] }],
   examples: [
     { says: "for the running bash", command: "source <(tedge completions bash)" },
+    { says: "for zsh, after compinit in ~/.zshrc", command: "source <(tedge completions zsh)" },
     { says: "for fish, for good", command: "tedge completions fish > ~/.config/fish/completions/tedge.fish" }
   ]
 }

@@ -1,10 +1,12 @@
 /**
- * `tedge`, the part that is loaded at every start: help, the version and `config get`, answered without Effect.
+ * `tedge`, the part that is loaded at every start: help, the version, `config get` and
+ * the words a shell may offer, answered without Effect.
  *
  * Effect alone costs a third of Node's own start. Everything else is in tedge-main.cjs beside this bundle.
  */
 import { answerAtOnce } from "./answer-at-once.ts"
 import { readArguments } from "./argv.ts"
+import { answerShell } from "./completions/answer-shell.ts"
 import { fastGet } from "./config/get-fast.ts"
 import { tedgeProgram } from "./tedge-spec.ts"
 
@@ -16,7 +18,8 @@ const start = (): void => {
     process.exitCode = atOnce.code
     return
   }
-  const value = configGet(argv)
+  const question = { environment: process.env, workingDir: process.cwd() }
+  const value = answerShell(tedgeProgram, argv, question) ?? configGet(argv)
   if (value === undefined) require("./tedge-main.cjs")
   else process.stdout.write(value)
 }
