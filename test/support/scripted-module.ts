@@ -48,6 +48,8 @@ export interface ScriptedToken {
   readonly clearFlags?: number
   /** Another serial: an evil twin. */
   readonly serial?: string
+  /** Of another make: what is done for SoftHSM alone is not done for it. */
+  readonly manufacturer?: string
 }
 
 export interface ScriptedModule {
@@ -153,7 +155,8 @@ const tokenRule = (label: string, token: ScriptedToken, epoch: number): string =
     slot: token.slot,
     "set-flags": token.setFlags,
     "clear-flags": token.clearFlags,
-    serial: token.serial
+    serial: token.serial,
+    manufacturer: token.manufacturer
   })
 
 const ruleLine = (kind: string, name: string, values: Readonly<Record<string, string | number | undefined>>): string =>

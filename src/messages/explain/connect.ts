@@ -87,7 +87,8 @@ export const explainConnect = (failure: StepRefusal): Explanation => {
       return explainBroker(failure)
     case "DeviceNotCreated":
       return {
-        error: `${failure.host} did not acknowledge the device '${failure.deviceId}'${inBrackets(failure.detail)}`
+        error: `${failure.host} did not acknowledge the device '${failure.deviceId}'${inBrackets(failure.detail)}`,
+        hint: "check in the cloud that this device may be registered"
       }
     case "ConnectionCheckFailed":
       return explainCheck(failure)
@@ -111,6 +112,8 @@ export const explainConnect = (failure: StepRefusal): Explanation => {
   }
 }
 
+const byHand = "run it by hand, or look at the log of the service, to see why"
+
 const explainCommand = (failure: ServiceCommandFailed): Explanation => {
   const command = `Service command <"${failure.command.join(" ")}">`
   const output = inBrackets(failure.output)
@@ -118,11 +121,11 @@ const explainCommand = (failure: ServiceCommandFailed): Explanation => {
     case "notFound":
       return { error: `${command} not found`, hint: "check [init] in system.toml" }
     case "exit":
-      return { error: `${command} failed with code: ${failure.status}${output}` }
+      return { error: `${command} failed with code: ${failure.status}${output}`, hint: byHand }
     case "signal":
-      return { error: `${command} terminated by a signal (${failure.status})${output}` }
+      return { error: `${command} terminated by a signal (${failure.status})${output}`, hint: byHand }
     case "timeout":
-      return { error: `${command} did not end within ${failure.status}${output}` }
+      return { error: `${command} did not end within ${failure.status}${output}`, hint: byHand }
   }
 }
 

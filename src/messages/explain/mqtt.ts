@@ -35,7 +35,10 @@ export const explainMqtt = (failure: MqttRefusal): Explanation => {
       return explainBroker(failure)
     case "ConnectionLost":
       return failure.stage === "connecting"
-        ? { error: `${at(failure)} closed the connection before it was established${inBrackets(failure.detail)}` }
+        ? {
+            error: `${at(failure)} closed the connection before it was established${inBrackets(failure.detail)}`,
+            hint: "its own log tells why; check that the port is one for MQTT, and that this device is not blocked there"
+          }
         : { error: `the connection to ${at(failure)} was lost${inBrackets(failure.detail)}` }
     case "BrokerSilent":
       return explainSilence(failure)
@@ -77,12 +80,12 @@ const explainTls = (failure: TlsFailed): Explanation => {
     case "serverNotTrusted":
       return {
         error: `The device does not trust the certificate presented by ${host}${inBrackets(failure.detail)}`,
-        hint: "check the trusted certificates: tedge config get c8y.root_cert_path"
+        hint: "check the trusted certificates: tedge config list root_cert_path"
       }
     case "hostMismatch":
       return {
         error: `the certificate presented by ${host} is for another name${inBrackets(failure.detail)}`,
-        hint: "check: tedge config get c8y.url"
+        hint: "check the name under which the cloud is called: tedge config list url"
       }
     case "serverCertificateExpired":
       return { error: `the certificate presented by ${host} has expired`, hint: "check the device's clock: date" }
@@ -128,6 +131,9 @@ const explainCredential = (failure: CredentialUnusable): Explanation => {
     case "missing":
       return {
         error: `${what} does not exist`,
+        ...(failure.role === "credentials" && {
+          hint: "it holds [c8y] with username and password; for a certificate: tedge config set c8y.auth_method certificate"
+        }),
         ...(failure.role === "certificate" && { hint: "make one with `tedge cert create`, or set device.cert_path" }),
         ...(failure.role === "key" && {
           hint: "if the key is in a token: tedge config set device.cryptoki.mode module; otherwise set device.key_path"
@@ -191,9 +197,18 @@ const connack: Record<number, string> = {
   128: "it refused the subscription"
 }
 
-const explainBroker = (failure: BrokerRefused): Explanation => ({
-  error: `the broker at ${at(failure)} refused: ${connack[failure.code] ?? `code ${failure.code}`}${inBrackets(failure.detail)}`
-})
+const connackHint: Record<number, string> = {
+  2: "the client id is the device id: tedge config get device.id",
+  3: "try again later",
+  4: "check user name and password, and that they are for this broker",
+  5: "check in the cloud, or in the broker's access rules, what this device may do"
+}
+
+const explainBroker = (failure: BrokerRefused): Explanation => {
+  const error = `the broker at ${at(failure)} refused: ${connack[failure.code] ?? `code ${failure.code}`}${inBrackets(failure.detail)}`
+  const hint = connackHint[failure.code]
+  return hint === undefined ? { error } : { error, hint }
+}
 
 const explainSilence = (failure: BrokerSilent): Explanation => {
   const error = `${at(failure)} did not answer within ${seconds(failure.afterMs)} (waiting for ${failure.waitingFor})`

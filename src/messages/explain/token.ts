@@ -99,7 +99,10 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
     case "SigningServiceUnreachable":
       return explainService(failure)
     case "SigningServiceRefused":
-      return { error: `tedge-p11-server: ${quoted(failure.message)}` }
+      return {
+        error: `tedge-p11-server: ${quoted(failure.message)}`,
+        hint: "its settings and its PIN count, not this device's: journalctl -u tedge-p11-server"
+      }
     case "SigningServiceGarbled":
       return {
         error: `what answers at '${failure.socketPath}' does not speak the protocol of tedge-p11-server: ${quoted(failure.detail)}`,
@@ -123,6 +126,8 @@ const hintForCode = (code: string | undefined): string | undefined => {
   switch (code) {
     case "CKR_DEVICE_MEMORY":
       return "the token is full: delete a key that is no longer needed (tedge hsm list-keys, tedge hsm delete-key)"
+    case "CKR_SESSION_COUNT":
+      return "the token is busy: other programs hold all of its sessions; end one of them"
     case "CKR_TOKEN_WRITE_PROTECTED":
       return "the token is write protected: use the tool of the token's maker to allow changes, or another token"
     case "CKR_SESSION_READ_ONLY":
@@ -164,7 +169,7 @@ const explainPin = (failure: PinRejected): Explanation => {
     case "incorrect":
       return {
         error: `${token}: The specified PIN is incorrect`,
-        hint: "it will not be tried again; set the right one: tedge config set device.cryptoki.pin <PIN>"
+        hint: "it will not be tried again; set the right one: tedge config set device.cryptoki.pin <PIN> (device.key_pin and pin-value in device.key_uri come before it)"
       }
     case "latched":
       return {

@@ -1,0 +1,348 @@
+/** Tokens, keys and PINs. */
+import { chmodSync, mkdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { pkcs11Tool } from "../../support/pkcs11-tool.ts"
+import {
+  type ScriptedCall,
+  type ScriptedModule,
+  type ScriptedToken,
+  scriptedModule
+} from "../../support/scripted-module.ts"
+import { softhsmDirectory } from "../../support/softhsm.ts"
+import type { Row } from "./row.ts"
+import type { Outcome, Settings, World } from "./world.ts"
+
+const connect = ["connect", "c8y"]
+
+/** `tedge connect c8y` with other settings. */
+const connecting =
+  (settings: Settings) =>
+  ({ place }: World): Promise<Outcome> =>
+    place(settings).tedge(connect)
+
+const connectTwice =
+  (settings: Settings) =>
+  async ({ place }: World): Promise<Outcome> => {
+    const { tedge } = place(settings)
+    await tedge(connect)
+    return tedge(connect)
+  }
+
+interface Script {
+  readonly calls?: Readonly<Record<`C_${string}`, ScriptedCall>>
+  readonly token?: ScriptedToken
+}
+
+/** A token that behaves as scripted, and the words to run with it. */
+const scripted =
+  (script: Script, words: ReadonlyArray<string> = connect, settings: Settings = {}) =>
+  ({ hsm, place, atEnd }: World): Promise<Outcome> => {
+    const module: ScriptedModule = scriptedModule(hsm.modulePath)
+    atEnd(module.cleanup)
+    if (script.calls) module.set(script.calls)
+    if (script.token) module.setToken("*", script.token)
+    return place({ "device.cryptoki.module_path": module.modulePath, ...settings }).tedge(words)
+  }
+
+const createKey = (token: string, ...words: ReadonlyArray<string>) => ["cert", "create-key-hsm", token, ...words]
+
+export const tokenRows: ReadonlyArray<Row> = [
+  {
+    tag: "TokenNotFound",
+    failure: "no token",
+    how: "SoftHSM2 without a token; connect",
+    cause: ({ place }) => {
+      const hsm = softhsmDirectory()
+      return place().tedge(connect, { env: hsm.env }).finally(hsm.cleanup)
+    },
+    says: "Didn't find a slot to use. The device may be disconnected.",
+    next: "no token is there at all: plug it in, or initialise one"
+  },
+  {
+    tag: "TokenNotFound",
+    failure: "another token",
+    how: "key_uri names a token that is not there",
+    cause: connecting({ "device.key_uri": "pkcs11:token=lost;object=my-key" }),
+    says: "No token matches 'pkcs11:token=lost;object=my-key'",
+    next: /^tokens that are there: pkcs11:.*token=my-token/
+  },
+  {
+    tag: "KeyNotFound",
+    failure: "key not found",
+    how: "key_uri names a key that is not there",
+    cause: connecting({ "device.key_uri": "pkcs11:token=my-token;object=lost" }),
+    says: "Failed to find a signing key: Failed to find a key on token 'my-token' that matches",
+    next: "tedge hsm list-keys"
+  },
+  {
+    tag: "KeyNotFound",
+    failure: "key on another token",
+    how: "key_uri names no token, and the first one has not got the key",
+    cause: async ({ place }) => {
+      const hsm = softhsmDirectory()
+      for (const label of ["one", "two"]) hsm.addToken({ label }).importKey({ label: `key-${label}` })
+      const ask = (key: string) => place({ "device.key_uri": `pkcs11:object=${key}` }).tedge(connect, { env: hsm.env })
+      // Which token is the first one is SoftHSM2's secret; it has its own key.
+      const found = await ask("key-one")
+      const outcome = found.stderr.includes("Failed to find a key") ? found : await ask("key-two")
+      hsm.cleanup()
+      return outcome
+    },
+    says: /Failed to find a key on token '(one|two)' that matches/,
+    next: /^another token has it: tedge config set device.key_uri 'pkcs11:.*token=(one|two)/
+  },
+  {
+    tag: "PinMissing",
+    failure: "no PIN",
+    how: "a token that is no SoftHSM2, no PIN in the settings",
+    cause: scripted({ token: { manufacturer: "Maker" } }, connect, { "device.cryptoki.pin": undefined }),
+    says: "token 'my-token' wants a PIN and none is configured",
+    next: "tedge config set device.cryptoki.pin <PIN>"
+  },
+  {
+    tag: "PinRejected",
+    failure: "PIN incorrect",
+    how: "device.cryptoki.pin 000000",
+    cause: connecting({ "device.cryptoki.pin": "000000" }),
+    says: "token 'my-token': The specified PIN is incorrect",
+    next: "tedge config set device.cryptoki.pin <PIN>"
+  },
+  {
+    tag: "PinRejected",
+    failure: "PIN of key_pin incorrect",
+    how: "device.key_pin incorrect",
+    cause: connecting({ "device.key_pin": "incorrect" }),
+    says: "token 'my-token': The specified PIN is incorrect",
+    next: "set the right one"
+  },
+  {
+    tag: "PinRejected",
+    failure: "PIN of key_uri incorrect",
+    how: "device.key_uri with pin-value=incorrect",
+    cause: connecting({ "device.key_uri": "pkcs11:token=my-token;object=my-key?pin-value=incorrect" }),
+    says: "token 'my-token': The specified PIN is incorrect",
+    next: "set the right one"
+  },
+  {
+    tag: "PinRejected",
+    failure: "PIN latched",
+    how: "connect again with the PIN that was refused",
+    cause: connectTwice({ "device.cryptoki.pin": "000000" }),
+    says: "it was refused before and was not tried again, to keep the token from locking",
+    next: "tedge hsm clear-pin-latch"
+  },
+  {
+    tag: "LatchNotCleared",
+    failure: "a latch of the service",
+    how: "mode socket, its records elsewhere; hsm clear-pin-latch",
+    cause: ({ place, socketPath }) =>
+      place({ "device.cryptoki.mode": "socket", "device.cryptoki.socket_path": socketPath }).tedge([
+        ...["hsm", "clear-pin-latch", "pkcs11:token=my-token"]
+      ]),
+    says: /^token 'my-token': refused PINs are not remembered in '.*' of this machine$/,
+    next: "run it as root where tedge-p11-server runs"
+  },
+  {
+    tag: "PinRejected",
+    failure: "PIN locked",
+    how: "the token has CKF_USER_PIN_LOCKED",
+    cause: scripted({ token: { setFlags: 0x40000 } }),
+    says: "the user PIN of token 'my-token' is locked",
+    next: "tedge hsm change-pin --reset"
+  },
+  {
+    tag: "PinRejected",
+    failure: "one try left",
+    how: "the token has CKF_USER_PIN_FINAL_TRY",
+    cause: scripted({ token: { setFlags: 0x20000 } }),
+    says: "token 'my-token' has one PIN try left, so no PIN was tried",
+    next: "log in once by hand"
+  },
+  {
+    tag: "PinRejected",
+    failure: "PIN expired",
+    how: "C_Login answers CKR_PIN_EXPIRED",
+    cause: scripted({ calls: { C_Login: { code: "CKR_PIN_EXPIRED" } } }),
+    says: "the user PIN of token 'my-token' has expired",
+    next: "tedge hsm change-pin"
+  },
+  {
+    tag: "TokenError",
+    failure: "token busy",
+    how: "C_OpenSession answers CKR_SESSION_COUNT",
+    cause: scripted({ calls: { C_OpenSession: { code: "CKR_SESSION_COUNT" } } }),
+    says: "CKR_SESSION_COUNT",
+    next: "the token is busy: other programs hold all of its sessions"
+  },
+  {
+    tag: "TokenUnavailable",
+    failure: "token pulled out",
+    how: "C_Sign answers CKR_DEVICE_REMOVED",
+    cause: scripted({ calls: { C_Sign: { code: "CKR_DEVICE_REMOVED" } } }),
+    says: "token 'my-token' is gone or out of order: C_Sign returned CKR_DEVICE_REMOVED",
+    next: "plug it in again"
+  },
+  {
+    tag: "TokenTimeout",
+    failure: "token hangs",
+    how: "C_FindObjectsInit never returns; hsm list-keys",
+    cause: scripted({ calls: { C_FindObjectsInit: { hang: true } } }, ["hsm", "list-keys"]),
+    says: /token 'my-token': \S+ did not return within 10 s; its module was restarted/,
+    next: "if the token waits for a touch, touch it",
+    slow: true
+  },
+  {
+    tag: "TokenHostDied",
+    failure: "module crashes",
+    how: "C_Sign ends in SIGSEGV",
+    cause: scripted({ calls: { C_Sign: { crash: "segv" } } }),
+    says: /the PKCS#11 module crashed in (C_S|s)ign \(SIGSEGV\)/,
+    next: "if this repeats, update the module"
+  },
+  {
+    tag: "OutcomeUnknown",
+    failure: "crash while a PIN is changed",
+    how: "C_SetPIN ends in SIGSEGV; hsm change-pin",
+    cause: scripted({ calls: { C_SetPIN: { crash: "segv" } } }, [
+      ...["hsm", "change-pin", "--current-pin", "123456", "--new-pin", "654321", "pkcs11:token=my-token"]
+    ]),
+    says: "change-pin was cut off, and whether it was done is not known",
+    next: "try the new one: tedge hsm list-keys --pin <PIN>"
+  },
+  {
+    tag: "KeyPerhapsMade",
+    failure: "crash while a key is made",
+    how: "C_GenerateKeyPair ends in SIGSEGV",
+    cause: scripted({ calls: { C_GenerateKeyPair: { crash: "segv" } } }, createKey("pkcs11:token=my-token")),
+    says: /create-key was cut off.*; the key 'pkcs11:.*' may be on the token$/,
+    next: "tedge hsm list-keys"
+  },
+  {
+    tag: "SigningFailed",
+    failure: "token fails to sign",
+    how: "C_Sign answers CKR_GENERAL_ERROR",
+    cause: scripted({ calls: { C_Sign: { code: "CKR_GENERAL_ERROR" } } }),
+    says: /^the token did not sign for the connection to localhost: token 'my-token' .*: C_Sign returned CKR_GENERAL_ERROR/,
+    next: "plug it in again"
+  },
+  {
+    tag: "SignatureUnfit",
+    failure: "token signs wrongly",
+    how: "a bit of the signature is turned; cert create-csr",
+    cause: (world) =>
+      scripted({ calls: { C_Sign: { signature: "corrupt" } } }, [
+        ...["cert", "create-csr", "--output-path", join(world.dir, "unfit.csr")]
+      ])(world),
+    says: "does not fit the public key it shows; nothing was written",
+    next: "tedge hsm doctor"
+  },
+  {
+    tag: "SchemeNotSupported",
+    failure: "a key that cannot sign",
+    how: "a key on curve secp256k1, which TLS 1.3 does not know",
+    cause: ({ place }) => {
+      const hsm = softhsmDirectory()
+      const { pin } = hsm.addToken()
+      const key = ["--keypairgen", "--key-type", "EC:secp256k1", "--label", "my-key", "--id", "01"]
+      pkcs11Tool({ ...hsm, where: ["--token-label", "my-token"] }, "--login", "--pin", pin, ...key)
+      return place().tedge(connect, { env: hsm.env }).finally(hsm.cleanup)
+    },
+    says: "cannot sign with",
+    next: "tedge cert create-key-hsm --type ecdsa --curve p256"
+  },
+  {
+    tag: "UriNotUsable",
+    failure: "key_uri names no private key",
+    how: "key_uri with type=cert",
+    cause: connecting({ "device.key_uri": "pkcs11:token=my-token;object=my-key;type=cert" }),
+    says: "cannot be used here"
+  },
+  {
+    tag: "OutsideScope",
+    failure: "outside of device.cryptoki.uri",
+    how: "device.cryptoki.uri names another token; create-key-hsm",
+    cause: ({ place }) =>
+      place({ "device.cryptoki.uri": "pkcs11:token=other" }).tedge(createKey("pkcs11:token=my-token")),
+    says: "lies outside of what device.cryptoki.uri allows: 'pkcs11:token=other'",
+    next: "tedge config get device.cryptoki.uri"
+  },
+  {
+    tag: "KeyExists",
+    failure: "key id in use",
+    how: "create-key-hsm --id 01 a second time",
+    cause: ({ place }) => place().tedge(createKey("pkcs11:token=my-token", "--id", "01")),
+    says: "Object with this id already exists on the token: token 'my-token', id '01'",
+    next: "choose another --id"
+  }
+]
+
+/** A copy of the token's module that is not what it was. */
+const spoiledModule =
+  (spoil: (image: Buffer) => void) =>
+  ({ place, file, hsm }: World): Promise<Outcome> => {
+    const image = readFileSync(hsm.modulePath)
+    spoil(image)
+    return place({ "device.cryptoki.module_path": file("module.so", image) }).tedge(connect)
+  }
+
+/** e_machine of the ELF header. */
+const machineAt = 18
+
+export const moduleRows: ReadonlyArray<Row> = [
+  {
+    tag: "ModuleNotLoaded",
+    failure: "module missing",
+    how: "module_path names no file",
+    cause: connecting({ "device.cryptoki.module_path": "/nowhere/module.so" }),
+    says: "Failed to load PKCS#11 dynamic object '/nowhere/module.so': there is no such file",
+    next: "tedge config get device.cryptoki.module_path"
+  },
+  {
+    tag: "ModuleNotLoaded",
+    failure: "not a module",
+    how: "module_path names a text file",
+    cause: ({ place, file }) => place({ "device.cryptoki.module_path": file("module.so", "text") }).tedge(connect),
+    says: "it is not a PKCS#11 module",
+    next: "tedge config get device.cryptoki.module_path"
+  },
+  {
+    tag: "ModuleNotLoaded",
+    failure: "wrong architecture",
+    how: "e_machine of the module changed to IA-64",
+    cause: spoiledModule((image) => image.writeUInt16LE(50, machineAt)),
+    says: "it was built for another kind of machine",
+    next: "install the module's package for this machine"
+  },
+  {
+    tag: "ModuleNotLoaded",
+    failure: "module without permission",
+    how: "a module of mode 000, not read by root's rights",
+    cause: ({ place, file, hsm }) => {
+      const path = file("module.so", readFileSync(hsm.modulePath))
+      chmodSync(path, 0)
+      return place({ "device.cryptoki.module_path": path }).tedge(connect, { ordinary: true })
+    },
+    says: "this user may not read it",
+    next: /^check: ls -l /
+  },
+  {
+    tag: "CryptokiOff",
+    failure: "no module path",
+    how: "mode module without device.cryptoki.module_path",
+    cause: connecting({ "device.cryptoki.module_path": undefined }),
+    says: "the settings do not say how to reach the token: 'device.cryptoki.module_path' is missing",
+    next: "tedge config set device.cryptoki.module_path <value>"
+  },
+  {
+    tag: "AddonNotLoaded",
+    failure: "add-on not built",
+    how: "a folder without tls.node in place of dist/",
+    cause: ({ place, dir }) => {
+      const empty = join(dir, "no-addons")
+      mkdirSync(empty)
+      return place().tedge(connect, { env: { TEDGE_ADDON_DIR: empty } })
+    },
+    says: "the native add-on for",
+    next: "npm run build"
+  }
+]
