@@ -1,0 +1,111 @@
+/** SIGTERM and SIGINT, whatever clients and tokens are doing just then. */
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { describe, expect, it, onTestFinished } from "vitest"
+import { encodeFrame } from "../../../src/messages/wire/frame1.ts"
+import { ask, rawClient } from "../../actors/p11-server/served.ts"
+import { eventually } from "../../support/device.ts"
+import { scriptedModule } from "../../support/scripted-module.ts"
+import { serverPlace } from "./server-process.ts"
+
+const signRequest = { _tag: "SignRequest", toSign: Uint8Array.of(1), uri: undefined, pin: undefined } as const
+const bytes = encodeFrame(signRequest)
+
+/** Each does something to the service and answers when it is so. */
+const states: Readonly<Record<string, (path: string) => Promise<unknown>>> = {
+  "nobody is there": async () => undefined,
+  "a client is silent": (path) => connected(path),
+  "a client sends a byte now and then": async (path) => {
+    const { socket } = await connected(path)
+    const dripping = setInterval(() => socket.write(bytes.subarray(0, 1)), 300)
+    onTestFinished(() => clearInterval(dripping))
+  },
+  "a client never says that it has finished": async (path) => (await connected(path)).socket.write(bytes),
+  "a client never reads its answer": async (path) => {
+    const { socket } = rawClient(path, { reads: false })
+    await new Promise((resolve) => socket.end(bytes, () => resolve(undefined)))
+  },
+  "clients have gone in mid-request": async (path) => {
+    for (let n = 0; n < 20; n++) {
+      const { socket } = await connected(path)
+      socket.write(bytes.subarray(0, n))
+      socket.destroy()
+    }
+  },
+  "more clients are there than it serves": (path) => Promise.all(Array.from({ length: 300 }, () => connected(path)))
+}
+
+const connected = async (path: string) => {
+  const client = rawClient(path)
+  await new Promise((resolve) => client.socket.once("connect", resolve))
+  return client
+}
+
+const startScripted = async () => {
+  const place = serverPlace()
+  place.hsm.addToken().importKey()
+  const scripted = scriptedModule(place.hsm.modulePath)
+  onTestFinished(scripted.cleanup)
+  const server = place.start({
+    onlyArgs: ["--config-dir", join(place.dir, "config"), "--socket-path", place.socketPath],
+    env: { TEDGE_DEVICE_CRYPTOKI_MODULE_PATH: scripted.modulePath, TEDGE_DEVICE_CRYPTOKI_PIN: "123456" }
+  })
+  await server.logged("Server listening")
+  expect(await ask(place.socketPath, signRequest)).toMatchObject({ _tag: "SignResponse" })
+  return { place, scripted, server }
+}
+
+describe("tedge-p11-server, told to end", () => {
+  it.each(Object.entries(states))("answers what it owes, removes its socket and ends with 0: %s", async (_, make) => {
+    const { place, scripted, server } = await startScripted()
+    scripted.set({ C_Sign: { delayMs: 2000 } })
+    const signed = scripted.calls("C_Sign")
+    const owed = ask(place.socketPath, signRequest)
+    await eventually(() => scripted.calls("C_Sign") > signed)
+    await make(place.socketPath)
+    server.child.kill("SIGTERM")
+    expect(await server.ended).toBe(0)
+    expect(await owed).toMatchObject({ _tag: "SignResponse" })
+    expect(existsSync(place.socketPath)).toBe(false)
+  })
+
+  it("ends on SIGINT in the same way", async () => {
+    const { place, server } = await startScripted()
+    server.child.kill("SIGINT")
+    expect(await server.ended).toBe(0)
+    expect(existsSync(place.socketPath)).toBe(false)
+  })
+
+  it("does not wait for a token that hangs longer than it drains, and leaves no token host behind", async () => {
+    const { place, scripted, server } = await startScripted()
+    scripted.set({ C_Sign: { hang: true } })
+    const signed = scripted.calls("C_Sign")
+    const hung = ask(place.socketPath, signRequest).catch(() => "cut")
+    await eventually(() => scripted.calls("C_Sign") > signed)
+    server.child.kill("SIGTERM")
+    expect(await server.ended).toBe(0)
+    await hung
+    const isAlive = (pid: number) => {
+      try {
+        process.kill(pid, 0)
+        return true
+      } catch {
+        return false
+      }
+    }
+    await eventually(() => !scripted.processes().some(isAlive))
+  })
+
+  it("ends at once on a second signal", async () => {
+    const { place, scripted, server } = await startScripted()
+    scripted.set({ C_Sign: { hang: true } })
+    const signed = scripted.calls("C_Sign")
+    const hung = ask(place.socketPath, signRequest).catch(() => "cut")
+    await eventually(() => scripted.calls("C_Sign") > signed)
+    server.child.kill("SIGTERM")
+    await server.logged("stopping")
+    server.child.kill("SIGTERM")
+    expect(await server.ended).toBe(143)
+    await hung
+  })
+})
