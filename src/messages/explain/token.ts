@@ -101,7 +101,9 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
     case "SigningServiceRefused":
       return {
         error: `tedge-p11-server: ${quoted(failure.message)}`,
-        hint: "its settings and its PIN count, not this device's: journalctl -u tedge-p11-server"
+        hint: isLatched(failure.message)
+          ? "make sure of the PIN the service has, then: tedge hsm clear-pin-latch"
+          : "its settings and its PIN count, not this device's: journalctl -u tedge-p11-server"
       }
     case "SigningServiceGarbled":
       return {
@@ -110,6 +112,12 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       }
   }
 }
+
+/** Only a text comes over the socket; these are the words of our own service. */
+const isLatched = (message: string): boolean => message.includes(untriedWords) || message.includes(noOtherWords)
+
+const untriedWords = "was refused before and was not tried again"
+const noOtherWords = "two different PINs were refused"
 
 /** How the signing service says it over its socket, where only a text travels. */
 export const unknownWords = "was cut off, and whether it was done is not known"
@@ -173,12 +181,12 @@ const explainPin = (failure: PinRejected): Explanation => {
       }
     case "latched":
       return {
-        error: `${token}: The specified PIN is incorrect; it was refused before and was not tried again, to keep the token from locking`,
+        error: `${token}: The specified PIN is incorrect; it ${untriedWords}, to keep the token from locking`,
         hint: clearLatch
       }
     case "latchedAll":
       return {
-        error: `${token}: two different PINs were refused; no other is tried, to keep the token from locking`,
+        error: `${token}: ${noOtherWords}; no other is tried, to keep the token from locking`,
         hint: "make sure of the PIN, then: tedge hsm clear-pin-latch"
       }
     case "locked":
