@@ -20,6 +20,8 @@ export interface FakeModule {
   objects: ReadonlyArray<HostObject>
   /** How long a signature takes. */
   signMs: number
+  /** What the host says of that. */
+  isQuick: boolean
   /** What C_Login of a signature says. */
   contextLogin: number | undefined
   /** What was asked, in order. */
@@ -65,6 +67,7 @@ export const startFake = (
       tokens: [someToken("t")],
       objects: [someKey],
       signMs: 0,
+      isQuick: false,
       contextLogin: undefined,
       asked: [],
       started: [],
@@ -127,15 +130,18 @@ const answer = (module: FakeModule, name: HostRequestName): Effect.Effect<unknow
       return Effect.succeed({ modulus: new Uint8Array(128).fill(0xff) })
     case "sign":
       return module.contextLogin === undefined
-        ? Effect.delay(Effect.sync(signature), module.signMs)
+        ? Effect.delay(
+            Effect.sync(() => signature(module)),
+            module.signMs
+          )
         : Effect.fail(new CallRefused({ call: "C_Login", code: module.contextLogin, detail: "" }))
     default:
       return Effect.succeed(null)
   }
 }
 
-const signature = () => ({
+const signature = ({ isQuick }: FakeModule) => ({
   signature: createSign("sha256").update("").sign({ key: privateKey, dsaEncoding: "ieee-p1363" }),
   rung: 0,
-  isQuick: false
+  isQuick
 })
