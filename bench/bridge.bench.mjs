@@ -1,10 +1,15 @@
 /**
  * Messages through the mapper's bridge, over TLS with a token key, against mosquitto's own bridge with a key file.
  *
- * QoS 1 on both sides, a window of 100, the same brokers' settings, the same publisher and subscriber.
+ * QoS 1 on both sides, the same brokers' settings, the same publisher and subscriber. Mosquitto's bridge has a window of
+ * 100 by its settings and ours one of 1,000; mosquitto 2.0.11 exceeds its own (it sends all it has as soon as the first
+ * PUBACKs come), and no setting bounds it, so that a long road costs it nothing.
+ *
+ * In the end the cloud is away: how much the mapper grows while the local broker keeps 100,000 messages, which must all
+ * arrive, in order, when it is back.
  */
 import { spawn } from "node:child_process"
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -54,12 +59,42 @@ const measureIn = async (dir, ends) => {
           2
         )
       )
-    } else rows.push(rateRow(`100 B messages${distance}`, await compare(ways, cloud, 4000, 100, 0), 0.9))
+    } else {
+      const what = `100 B messages${distance} (mosquitto 2.0.11 keeps to no window)`
+      rows.push(rateRow(what, await compare(ways, cloud, 4000, 100, 0), 0.9))
+    }
     await ours.stop()
     await theirs.stop()
   }
+  rows.push(await memoryRow(dir, made, cloud))
   return rows
 }
+
+const queued = 100_000
+const mostMiB = 48
+
+const memoryRow = async (dir, made, cloud) => {
+  const port = await freePort()
+  const ours = await startOurs(join(dir, "away"), made, port, { until: "[local] MQTT bridge connected" })
+  const before = residentMiB(ours.pid)
+  await mustRun(process.execPath, [load, ...publishing(ours.port, queued, 1024, 0)], { timeoutMs: 300_000 })
+  const grown = Math.max(0, residentMiB(ours.pid) - before)
+  const receiver = await startReceiver(cloud.socket, queued)
+  const road = await startDelayProxy(cloud.port, 0, port)
+  const { inOrder } = await receiver.result
+  await ours.stop()
+  road.close()
+  if (!inOrder) throw new Error("messages that were queued have overtaken each other")
+  return {
+    what: `bridge: growth of the mapper with ${queued} messages of 1 KiB waiting for a dead cloud`,
+    value: `${grown.toFixed(0)} MiB`,
+    against: `a bound of ${mostMiB} MiB`,
+    ratio: grown / mostMiB,
+    limit: 1
+  }
+}
+
+const residentMiB = (pid) => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024
 
 const row = (what, value, against, ratio, limit) => ({
   what: `bridge: ${what}`,
@@ -91,35 +126,29 @@ const compare = async (ways, cloud, count, size, rate) => {
 }
 
 const transfer = async (port, socket, count, size, rate) => {
+  const receiver = await startReceiver(socket, count)
+  await mustRun(process.execPath, [load, ...publishing(port, count, size, rate)])
+  return receiver.result
+}
+
+const publishing = (port, count, size, rate) =>
+  ["publish", `mqtt://127.0.0.1:${port}`, "c8y/s/us/bench", count, size, 100, rate].map(String)
+
+/** Answers when it is subscribed; `result` comes when all have come. */
+const startReceiver = async (socket, count) => {
   const receiver = spawn(process.execPath, [load, "receive", socket, "s/us/bench", String(count)], {
     stdio: ["ignore", "pipe", "inherit"]
   })
   const lines = []
-  let arrived
-  const ready = new Promise((resolve, reject) => {
+  const result = new Promise((resolve) => receiver.on("close", () => resolve(lines.at(-1)))).then(JSON.parse)
+  await new Promise((resolve, reject) => {
     receiver.stdout.on("data", (text) => {
       lines.push(...String(text).trim().split("\n"))
       resolve()
     })
     receiver.on("exit", () => reject(new Error("the subscriber ended")))
   })
-  const ended = new Promise((resolve) => {
-    arrived = resolve
-  })
-  receiver.on("close", () => arrived())
-  await ready
-  const words = [
-    "publish",
-    `mqtt://127.0.0.1:${port}`,
-    "c8y/s/us/bench",
-    String(count),
-    String(size),
-    "100",
-    String(rate)
-  ]
-  await mustRun(process.execPath, [load, ...words])
-  await ended
-  return JSON.parse(lines.at(-1))
+  return { result }
 }
 
 const startCloud = async (dir, ca, ends) => {
@@ -155,7 +184,7 @@ const localConfig = (port) => [
 ]
 
 /** The mapper itself, as a service would run it. */
-const startOurs = async (dir, made, cloudPort) => {
+const startOurs = async (dir, made, cloudPort, { until = "[cloud] MQTT bridge connected" } = {}) => {
   mkdirSync(dir)
   const port = await freePort()
   const broker = await startMosquitto({ dir: join(dir, "broker"), config: localConfig(port), readyWhen: port })
@@ -170,7 +199,9 @@ const startOurs = async (dir, made, cloudPort) => {
     "c8y.url": "localhost",
     "c8y.mqtt": `localhost:${cloudPort}`,
     "c8y.root_cert_path": made.ca.certificate,
-    "mqtt.client.port": String(port)
+    "mqtt.client.port": String(port),
+    "mqtt.bridge.reconnect_policy.initial_interval": "1s",
+    "mqtt.bridge.reconnect_policy.maximum_interval": "1s"
   }
   for (const [key, value] of Object.entries(settings))
     await mustRun(executable("tedge"), ["config", "set", key, value], { env })
@@ -179,7 +210,7 @@ const startOurs = async (dir, made, cloudPort) => {
     let said = ""
     mapper.stderr.on("data", (text) => {
       said = (said + text).slice(-2000)
-      if (said.includes("[cloud] MQTT bridge connected")) resolve()
+      if (said.includes(until)) resolve()
     })
     mapper.on("exit", (code) => reject(new Error(`tedge-mapper ended with ${code}: ${said}`)))
   })
@@ -189,7 +220,7 @@ const startOurs = async (dir, made, cloudPort) => {
     await gone
     await broker.stop()
   }
-  return { port, stop }
+  return { port, pid: mapper.pid, stop }
 }
 
 const startTheirs = async (dir, made, cloudPort) => {

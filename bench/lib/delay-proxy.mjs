@@ -1,7 +1,8 @@
 /** A road with a length: what comes in goes out `delayMs` later, in both directions, at any rate. */
 import { connect, createServer } from "node:net"
 
-export const startDelayProxy = (toPort, delayMs) =>
+/** `port`: where it listens; 0: anywhere. */
+export const startDelayProxy = (toPort, delayMs, port = 0) =>
   new Promise((resolve) => {
     const server = createServer({ noDelay: true }, (near) => {
       const far = connect({ host: "localhost", port: toPort, noDelay: true })
@@ -14,5 +15,5 @@ export const startDelayProxy = (toPort, delayMs) =>
       near.on("close", () => setTimeout(() => far.destroy(), delayMs))
       far.on("close", () => setTimeout(() => near.destroy(), delayMs))
     })
-    server.listen(0, "localhost", () => resolve({ port: server.address().port, close: () => server.close() }))
+    server.listen(port, "localhost", () => resolve({ port: server.address().port, close: () => server.close() }))
   })

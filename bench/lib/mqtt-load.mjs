@@ -2,7 +2,7 @@
  * One end of a bridge measurement, in a process of its own.
  *
  *   publish URL TOPIC COUNT SIZE WINDOW RATE   QoS 1; RATE 0: as fast as WINDOW allows
- *   receive URL TOPIC COUNT                    prints one line of JSON when all have come
+ *   receive URL TOPIC COUNT                    prints one line of JSON when all have come; "inOrder": none overtook
  *
  * The first 16 bytes of a payload are its number and the time it was sent (monotonic clock, nanoseconds).
  */
@@ -42,10 +42,12 @@ const receive = () => {
   const seen = new Set()
   const latencies = []
   let first = 0n
+  let inOrder = true
   client.on("message", (_topic, payload) => {
     const now = process.hrtime.bigint()
     const number = payload.readBigUInt64BE(0)
     if (seen.has(number)) return
+    inOrder &&= number === BigInt(seen.size)
     seen.add(number)
     const sentAt = payload.readBigUInt64BE(8)
     if (first === 0n || sentAt < first) first = sentAt
@@ -54,7 +56,7 @@ const receive = () => {
     latencies.sort((a, b) => a - b)
     const seconds = Number(now - first) / 1e9
     const at = (part) => latencies[Math.floor((latencies.length - 1) * part)]
-    console.log(JSON.stringify({ rate: total / seconds, p50: at(0.5), p99: at(0.99) }))
+    console.log(JSON.stringify({ rate: total / seconds, p50: at(0.5), p99: at(0.99), inOrder }))
     client.end(true, () => process.exit(0))
   })
   client.subscribe(topic, { qos: 1 }, () => console.log("ready"))

@@ -1,0 +1,167 @@
+/**
+ * A cloud that is away for long: the local broker keeps the queue, the mapper stays small, and all of it arrives.
+ * Needs the bundles of `npm run build`.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { connect, createServer, type Server } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { connectAsync, type IClientOptions, type MqttClient } from "mqtt"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { startBroker, type TestBroker } from "../../support/broker.ts"
+import { type TestPki, testPki } from "../../support/pki.ts"
+
+let dir: string
+let pki: TestPki
+let local: TestBroker
+let cloud: TestBroker
+let mapper: ChildProcess | undefined
+let clients: Array<MqttClient>
+let roads: Array<Server>
+
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), "tedge-queue-"))
+  mkdirSync(join(dir, "run", "lock"), { recursive: true })
+  pki = testPki({ deviceId: "dev01" })
+  clients = []
+  roads = []
+  const quiet = "log_type error"
+  local = await startBroker({ lines: ["max_queued_messages 0", quiet] })
+  const tls = { certFile: pki.serverCertFile, keyFile: pki.serverKeyFile, caFile: pki.caFile }
+  cloud = await startBroker({ tls, requireCertificate: true, lines: ["max_queued_messages 0", quiet] })
+})
+afterEach(async () => {
+  mapper?.kill("SIGKILL")
+  await Promise.all(clients.map((client) => client.endAsync(true)))
+  for (const road of roads) road.close()
+  await Promise.all([local.stop(), cloud.stop()])
+  pki.remove()
+  rmSync(dir, { recursive: true, force: true })
+})
+
+const configure = (cloudPort: number) =>
+  writeFileSync(
+    join(dir, "tedge.toml"),
+    `[config]
+version = "2"
+[run]
+path = "${join(dir, "run")}"
+[device]
+cert_path = "${pki.deviceCertFile}"
+key_path = "${pki.deviceKeyFile}"
+[mqtt]
+client.port = ${local.port}
+bridge.reconnect_policy.initial_interval = "500ms"
+bridge.reconnect_policy.maximum_interval = "500ms"
+[c8y]
+url = "localhost"
+mqtt = "localhost:${cloudPort}"
+root_cert_path = "${pki.caFile}"
+`
+  )
+
+/** Answers when the mapper is at the local broker: from then on that one keeps what is for the cloud. */
+const startMapper = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const bin = join(import.meta.dirname, "../../../bin/tedge-mapper")
+    const env = { ...process.env, TEDGE_CONFIG_DIR: dir }
+    const child = spawn(process.execPath, [bin, "c8y"], { stdio: ["ignore", "ignore", "pipe"], env })
+    mapper = child
+    let said = ""
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      said += text
+      if (said.includes("[local] MQTT bridge connected")) resolve(child.pid ?? 0)
+    })
+    child.once("exit", (code) => reject(new Error(`tedge-mapper ended with ${code}: ${said}`)))
+  })
+
+const joined = async (options: IClientOptions) => {
+  const client = await connectAsync(options)
+  clients.push(client)
+  return client
+}
+
+/** Publishes numbers, a window at a time. */
+const publishAll = async (count: number) => {
+  const client = await joined({ host: "127.0.0.1", port: local.port })
+  const padding = "x".repeat(12_000)
+  for (let start = 0; start < count; start += 500)
+    await Promise.all(
+      Array.from({ length: Math.min(500, count - start) }, (_, n) =>
+        client.publishAsync("c8y/s/us/queued", `${start + n} ${padding}`, { qos: 1 })
+      )
+    )
+}
+
+/** `all`: the numbers in the order they came, when there are so many different ones. */
+const observeCloud = async (count: number): Promise<{ readonly all: Promise<ReadonlyArray<number>> }> => {
+  const client = await joined({
+    host: "localhost",
+    port: cloud.port,
+    protocol: "mqtts",
+    ca: pki.caPem,
+    cert: pki.deviceCertPem,
+    key: pki.deviceKeyPem,
+    clientId: "observer"
+  })
+  const numbers = new Set<number>()
+  const all = new Promise<ReadonlyArray<number>>((resolve) => {
+    client.on("message", (_topic, payload) => {
+      numbers.add(Number.parseInt(String(payload), 10))
+      if (numbers.size === count) resolve([...numbers])
+    })
+  })
+  await client.subscribeAsync("s/us/queued", { qos: 1 })
+  return { all }
+}
+
+/** A road to the cloud's broker on which nobody gets anywhere before it is opened. */
+const closedRoad = (): Promise<{ readonly port: number; readonly open: () => void }> =>
+  new Promise((resolve) => {
+    let isOpen = false
+    const server = createServer((near) => {
+      near.on("error", () => {})
+      if (!isOpen) return near.destroy()
+      const far = connect(cloud.port, "localhost").on("error", () => near.destroy())
+      near.pipe(far).pipe(near)
+      return near.on("close", () => far.destroy())
+    })
+    roads.push(server)
+    server.listen(0, "localhost", () => {
+      const address = server.address()
+      const port = typeof address === "object" && address !== null ? address.port : 0
+      resolve({
+        port,
+        open: () => {
+          isOpen = true
+        }
+      })
+    })
+  })
+
+/** In its hands it has 1,000 messages or 16 MiB at most; the rest is what V8 takes for working on them. */
+const mostWhileAway = 48
+
+/** Mosquitto 2.0.11 sends more than it was asked to: 48 MiB may be here then, and copies of that on their way out. */
+const mostEver = 200
+
+const residentMiB = (pid: number): number =>
+  Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024
+
+describe("a mapper whose cloud is away", () => {
+  it("stays small while the local broker keeps the queue, and brings all of it, in order, when the cloud is back", async () => {
+    // 240 MB of payload: more than the mapper may ever take.
+    const count = 20_000
+    const road = await closedRoad()
+    configure(road.port)
+    const pid = await startMapper()
+    const before = residentMiB(pid)
+    await publishAll(count)
+    expect(residentMiB(pid) - before).toBeLessThan(mostWhileAway)
+    const observer = await observeCloud(count)
+    road.open()
+    expect(await observer.all).toEqual(Array.from({ length: count }, (_, n) => n))
+    expect(residentMiB(pid) - before).toBeLessThan(mostEver)
+  })
+})
