@@ -99,6 +99,11 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
     case "SigningServiceUnreachable":
       return explainService(failure)
     case "SigningServiceRefused":
+      if (failure.message.includes("Failed to parse the received frame"))
+        return {
+          error: `tedge-p11-server wasn't able to understand the request, perhaps because its version is too old: ${quoted(failure.message)}`,
+          hint: "look which one runs (tedge-p11-server --version), and install that of this tedge"
+        }
       return {
         error: `tedge-p11-server: ${quoted(failure.message)}`,
         hint: isLatched(failure.message)
