@@ -46,7 +46,7 @@ export class TlsSignerStream extends Duplex {
       const addon = tlsAddon()
       const settings = parsedSettings(addon, target)
       const connection = openConnection(addon, settings, target)
-      const socket = target.socket ?? dial({ host: target.host, port: target.port, noDelay: true })
+      const socket = target.socket ?? dialled(target, () => addon.close(connection))
       this.#open = { addon, connection, settings, socket }
       this.#listen(socket)
     } catch (error) {
@@ -236,6 +236,16 @@ export class TlsSignerStream extends Duplex {
       else open.socket.destroy()
     }
     done(error)
+  }
+}
+
+/** Throws at a port that is none. */
+const dialled = ({ host, port }: TlsTarget, atThrow: () => void): Duplex => {
+  try {
+    return dial({ host, port, noDelay: true })
+  } catch (error) {
+    atThrow()
+    throw error
   }
 }
 

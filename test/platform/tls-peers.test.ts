@@ -248,6 +248,13 @@ describe("a target that cannot be used", () => {
   })
 })
 
+describe("a port that is none", () => {
+  it("fails and leaves nothing open", async () => {
+    const failure = await failureOf(connectTls(targetOf(pki, 65_536), sign))
+    expect(failure).toMatchObject({ code: "ERR_SOCKET_BAD_PORT" })
+  })
+})
+
 /** SubjectPublicKeyInfo of a key without a certificate. */
 function makeKeyOnly() {
   const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
