@@ -41,12 +41,13 @@ const connected = async (path: string) => {
   return client
 }
 
-const startScripted = async () => {
+const startScripted = async (command: ReadonlyArray<string> = []) => {
   const place = serverPlace()
   place.hsm.addToken().importKey()
   const scripted = scriptedModule(place.hsm.modulePath)
   onTestFinished(scripted.cleanup)
   const server = place.start({
+    command,
     onlyArgs: ["--config-dir", join(place.dir, "config"), "--socket-path", place.socketPath],
     env: { TEDGE_DEVICE_CRYPTOKI_MODULE_PATH: scripted.modulePath, TEDGE_DEVICE_CRYPTOKI_PIN: "123456" }
   })
@@ -66,6 +67,15 @@ describe("tedge-p11-server, told to end", () => {
     server.child.kill("SIGTERM")
     expect(await server.ended).toBe(0)
     expect(await owed).toMatchObject({ _tag: "SignResponse" })
+    expect(existsSync(place.socketPath)).toBe(false)
+  })
+
+  it("ends with 0 also when it has run out of descriptors", async () => {
+    const { place, server } = await startScripted(["sh", "-c", 'ulimit -n 64; exec "$@"', "sh"])
+    for (let n = 0; n < 100; n++) rawClient(place.socketPath)
+    await server.logged("a client could not be accepted: EMFILE")
+    server.child.kill("SIGTERM")
+    expect(await server.ended).toBe(0)
     expect(existsSync(place.socketPath)).toBe(false)
   })
 
