@@ -100,9 +100,9 @@ const startServer = async (dir, token) => {
 
 const childrenOf = (pid) => readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").map(Number)
 
-/** What would be free if this process were not there. */
+/** Its own pages: those it shares with other Node processes say nothing about it. */
 const memoryOf = (pid) => {
-  const kb = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]
+  const kb = /^Anonymous:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]
   return { pid, bytes: Number(kb) * 1024 }
 }
 
