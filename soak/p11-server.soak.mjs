@@ -16,6 +16,9 @@ const pin = "123456"
 const clients = 16
 const secondsAtOnce = "5"
 
+/** Signatures until the heap has found its size. */
+const warmUp = 100_000
+
 /** Bytes a signature may leave behind. The smallest object that stays is larger; what V8 wavers by is less. */
 const mostLeft = 12
 
@@ -58,9 +61,11 @@ const sampled = ({ load, server, wanted, log }) => {
   return samples
 }
 
-const judge = (samples, log) => {
-  const pids = new Set(samples.map(({ host }) => host.pid))
+const judge = (all, log) => {
+  const pids = new Set(all.map(({ host }) => host.pid))
   if (pids.size > 1) throw new Error(`the token host was replaced ${pids.size - 1} times`)
+  const samples = all.filter(({ done }) => done >= warmUp)
+  if (samples.length < 4) return log("too few signatures to judge memory by")
   for (const name of ["server", "host"]) {
     const left = slope(samples.map((one) => [one.done, one[name].bytes]))
     log(`${name}: ${left.toFixed(2)} bytes a signature (at most ${mostLeft})`)

@@ -116,7 +116,8 @@ describe("wrong PINs in 50 clients, a service started three times, a mapper and 
     expect(scripted.calls("C_Login")).toBeGreaterThan(0)
     expect(scripted.calls("C_Login")).toBeLessThanOrEqual(2)
     // The token itself never locked, and the latch is not for ever.
-    await startServer(place, scripted, rightPin).logged("Server listening")
+    const last = startServer(place, scripted, rightPin)
+    await last.logged("Server listening")
     await run(executable("tedge"), ["--config-dir", join(place.dir, "config"), "hsm", "clear-pin-latch"], {
       env: {
         PATH: process.env.PATH ?? "",
@@ -127,16 +128,21 @@ describe("wrong PINs in 50 clients, a service started three times, a mapper and 
       }
     })
     expect(await trySigning(place.socketPath, undefined)).toBe("signed")
+    last.child.kill("SIGTERM")
+    await last.ended
   })
 
   it("never sign on the login of a client with the right one", { timeout: 120_000 }, async () => {
     const { place, scripted } = countedPlace()
-    await startServer(place, scripted, rightPin).logged("Server listening")
+    const server = startServer(place, scripted, rightPin)
+    await server.logged("Server listening")
     expect(await trySigning(place.socketPath, undefined)).toBe("signed")
     const mixed = await Promise.all(
       Array.from({ length: 60 }, (_, n) => trySigning(place.socketPath, n % 2 === 0 ? rightPin : `wrong ${n}`))
     )
     expect(mixed.map((text) => text === "signed")).toEqual(mixed.map((_, n) => n % 2 === 0))
     expect(scripted.calls("C_Login")).toBe(1)
+    server.child.kill("SIGTERM")
+    await server.ended
   })
 })
