@@ -11,6 +11,10 @@ interface Limit {
   readonly onLate: () => void
 }
 
+export interface RunningLimit {
+  readonly cancel: () => void
+}
+
 /** With the clock and the services of whoever asks for it; it leaves no timer behind the scope. */
 export const timeLimits: Effect.Effect<TimeLimits, never, Scope.Scope> = Effect.gen(function* () {
   const times = new TimeLimits(yield* Clock.Clock, yield* Effect.context<never>())
@@ -29,7 +33,7 @@ export class TimeLimits implements DeadlinesOwner<Limit> {
   }
 
   /** Calls back when the time has passed and nobody has cancelled. */
-  start(ms: number, onLate: () => void): { readonly cancel: () => void } {
+  start(ms: number, onLate: () => void): RunningLimit {
     const limit = { dueAt: this.now() + ms, onLate }
     this.running.add(limit)
     return { cancel: () => this.running.remove(limit) }

@@ -9,7 +9,7 @@ import type { Client, P11ServerEvent, P11ServerLimits } from "../../messages/p11
 import { withoutPin } from "../../messages/pkcs11-uri.ts"
 import { decodeFrame, encodeFrame, type Frame, FrameNotDecoded } from "../../messages/wire/frame1.ts"
 import type { UnixStream } from "../../platform/unix-stream.ts"
-import type { TimeLimits } from "../../runtime/time-limits.ts"
+import type { RunningLimit, TimeLimits } from "../../runtime/time-limits.ts"
 import { operationOf } from "./answer-request.ts"
 import { errorText, type RequestFailure } from "./frame-errors.ts"
 
@@ -24,11 +24,14 @@ export interface ConnectionSpec {
 
 export type Outcome = "served" | "refused" | "cut"
 
-/** Calls back, perhaps at once, with what is to be done for this client: its request, or the cutting of it. */
+/**
+ * Calls back, perhaps at once, with what is to be done for this client: its request, or the cutting of it. Cancel what
+ * it answers when the client is given up before.
+ */
 export const readRequest = (
   spec: ConnectionSpec,
   then: (next: "answer" | "cut", serving: Effect.Effect<Outcome>) => void
-): void => {
+): RunningLimit => {
   let isLate = false
   const late = spec.times.start(spec.limits.readMs, () => {
     isLate = true
@@ -41,6 +44,7 @@ export const readRequest = (
     else if (read === "closed") then("cut", cut(spec, "gone"))
     else then("answer", serveRequest(spec, read))
   })
+  return late
 }
 
 const serveRequest = (spec: ConnectionSpec, bytes: Uint8Array): Effect.Effect<Outcome> =>

@@ -6,12 +6,15 @@
 import { Effect, Fiber } from "effect"
 import type { Client, P11ServerLimits, P11ServerStatus } from "../../messages/p11-server.ts"
 import type { UnixStream } from "../../platform/unix-stream.ts"
+import type { RunningLimit } from "../../runtime/time-limits.ts"
 import type { Outcome } from "./connection.ts"
 
 export interface Connection {
-  readonly stream: UnixStream
+  readonly stream: Pick<UnixStream, "close">
   readonly client: Client
   phase: "reading" | "answering"
+  /** Its time to ask; undefined before it is served. */
+  asking: RunningLimit | undefined
   /** What serves it from the moment its request has come, or it is cut. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined
 }
@@ -32,8 +35,8 @@ export class Connections {
     return this.farewells.size < limits.connections ? "busy" : "full"
   }
 
-  add(stream: UnixStream, client: Client): Connection {
-    const connection: Connection = { stream, client, phase: "reading", fiber: undefined }
+  add(stream: Connection["stream"], client: Client): Connection {
+    const connection: Connection = { stream, client, phase: "reading", asking: undefined, fiber: undefined }
     this.open.add(connection)
     this.perUser.set(client.uid, (this.perUser.get(client.uid) ?? 0) + 1)
     return connection
@@ -42,6 +45,7 @@ export class Connections {
   /** Closes it and forgets it. */
   end(connection: Connection): void {
     const { uid } = connection.client
+    connection.asking?.cancel()
     connection.stream.close()
     if (!this.open.delete(connection)) return
     const left = (this.perUser.get(uid) ?? 1) - 1

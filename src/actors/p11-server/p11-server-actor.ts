@@ -119,7 +119,7 @@ const admit = (floor: Floor, { descriptor, peer }: Accepted): void => {
       floor.run(connections.whileTurningAway(turningAway(floor, stream, client)))
       break
     case "admitted":
-      serve(floor, connections.add(stream, client))
+      serve(floor, stream, connections.add(stream, client))
   }
 }
 
@@ -129,9 +129,9 @@ const turningAway = ({ server, times }: Floor, stream: UnixStream, client: Clien
     Effect.sync(() => stream.close())
   )
 
-const serve = ({ server, times, run }: Floor, connection: Connection): void => {
+const serve = ({ server, times, run }: Floor, stream: UnixStream, connection: Connection): void => {
   const { connections, selectors, spec, policy } = server
-  const { stream, client } = connection
+  const { client } = connection
   const request = {
     cryptoki: spec.cryptoki,
     policy,
@@ -140,17 +140,20 @@ const serve = ({ server, times, run }: Floor, connection: Connection): void => {
     onIgnored: (attribute: string) => spec.publish({ _tag: "ClientAttributeIgnored", client, attribute })
   }
   const answer = (frame: Frame) => answerRequest(request, frame)
-  readRequest({ stream, client, limits: policy.limits, times, answer, publish: spec.publish }, (next, serving) => {
-    if (next === "answer") connection.phase = "answering"
-    connection.fiber = run(
-      serving.pipe(
-        Effect.map((outcome) => connections.count(outcome)),
-        Effect.ensuring(Effect.sync(() => connections.end(connection))),
-        // One client must not end the service; what it met is our bug and belongs into the log.
-        Effect.catchCause((cause) => Effect.logError("a connection ended unexpectedly", cause))
+  connection.asking = readRequest(
+    { stream, client, limits: policy.limits, times, answer, publish: spec.publish },
+    (next, serving) => {
+      if (next === "answer") connection.phase = "answering"
+      connection.fiber = run(
+        serving.pipe(
+          Effect.map((outcome) => connections.count(outcome)),
+          Effect.ensuring(Effect.sync(() => connections.end(connection))),
+          // One client must not end the service; what it met is our bug and belongs into the log.
+          Effect.catchCause((cause) => Effect.logError("a connection ended unexpectedly", cause))
+        )
       )
-    )
-  })
+    }
+  )
 }
 
 const nobody: Client = { uid: undefined, gid: undefined, pid: undefined }
