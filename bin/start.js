@@ -1,7 +1,6 @@
 "use strict"
 /** Starts a bundle of dist/, or says how to make it. Node has followed symlinks by now: paths are those of the checkout. */
 const { existsSync } = require("node:fs")
-const { constants } = require("node:os")
 const { dirname, join } = require("node:path")
 
 const dist = join(__dirname, "..", "dist")
@@ -38,8 +37,10 @@ const secretsIn = (words) =>
 
 const blank = (secrets) => {
   const addon = { exports: {} }
+  if (secrets.length === 0) return
   try {
-    if (secrets.length > 0) process.dlopen(addon, join(dist, "unix.node"), constants.dlopen.RTLD_LAZY)
+    // Only here: every start would pay for it.
+    process.dlopen(addon, join(dist, "unix.node"), require("node:os").constants.dlopen.RTLD_LAZY)
     for (const secret of secrets) addon.exports.blankArgument(secret)
   } catch {
     // Without the add-on they stay visible, as with every other program; whatever needs the add-on says so.

@@ -4,6 +4,8 @@
  *
  * Effect alone costs a third of Node's own start. Everything else is in tedge-main.cjs beside this bundle.
  */
+
+import { writeNow } from "../platform/write-now.ts"
 import { answerAtOnce } from "./answer-at-once.ts"
 import { readArguments } from "./argv.ts"
 import { answerShell } from "./completions/answer-shell.ts"
@@ -14,14 +16,14 @@ const start = (): void => {
   const argv = process.argv.slice(2)
   const atOnce = answerAtOnce(tedgeProgram, argv)
   if (atOnce !== undefined) {
-    process[atOnce.stream].write(atOnce.text)
+    writeNow(atOnce.stream, atOnce.text)
     process.exitCode = atOnce.code
     return
   }
   const question = { environment: process.env, workingDir: process.cwd() }
   const value = answerShell(tedgeProgram, argv, question) ?? configGet(argv)
   if (value === undefined) require("./tedge-main.cjs")
-  else process.stdout.write(value)
+  else writeNow("stdout", value)
 }
 
 /** The printed value; undefined: it is another command, or a case for the whole program. */
