@@ -57,6 +57,11 @@ describe("the systemd units", () => {
       expect(readFileSync(join(folder, unit), "utf8"), unit).toMatch(/^RuntimeDirectory=.*\btedge-pin-latch$/m)
   })
 
+  it("leave no core file of a service that has a PIN, from its first moment", () => {
+    for (const unit of units.filter((file) => file.endsWith(".service")))
+      expect(readFileSync(join(folder, unit), "utf8"), unit).toMatch(/^LimitCORE=0$/m)
+  })
+
   it("can be extended by each of the drop-ins", () => {
     const dropIns = join(folder, "tedge-p11-server.service.d")
     for (const file of readdirSync(dropIns)) {
