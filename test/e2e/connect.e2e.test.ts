@@ -78,6 +78,18 @@ describe("a device whose key is in a token", { timeout: 120_000 }, () => {
     expect([code, stderr.includes("Connection check to c8y cloud is successful.")], stderr).toEqual([0, true])
   })
 
+  it("passes two connection tests at once: neither takes the other's client id", async () => {
+    const both = await Promise.all([1, 2].map(() => device.tedge(["connect", "c8y", "--test"])))
+    expect(both.map(({ code }) => code)).toEqual([0, 0])
+  })
+
+  it("lets mosquitto, which is another user, read its files", () => {
+    const modes = ["tedge-mosquitto.conf", "c8y-bridge.conf"].map(
+      (name) => statSync(join(device.configDir, "mosquitto-conf", name)).mode & 0o777
+    )
+    expect(modes).toEqual([0o644, 0o644])
+  })
+
   it("is not connected a second time", async () => {
     const { code, stderr } = await device.tedge(["connect", "c8y"])
     expect([code, steps(stderr)]).toEqual([1, []])
