@@ -1,8 +1,7 @@
 /**
  * A million signatures through tedge-p11-server, and its memory stays what it was after the first hundred thousand.
  *
- * Server and token host are judged each by the slope of a line through the samples. The clients are the C program of
- * the bench, one request per connection. SOAK_SIGNATURES makes it shorter or longer.
+ * Server and token host are judged each. The clients are the C program of the bench, one request per connection. SOAK_SIGNATURES makes it shorter or longer.
  */
 import { execFileSync, spawn } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
@@ -67,18 +66,21 @@ const judge = (all, log) => {
   const samples = all.filter(({ done }) => done >= warmUp)
   if (samples.length < 4) return log("too few signatures to judge memory by")
   for (const name of ["server", "host"]) {
-    const left = slope(samples.map((one) => [one.done, one[name].bytes]))
+    const left = growth(samples.map((one) => [one.done, one[name].bytes]))
     log(`${name}: ${left.toFixed(2)} bytes a signature (at most ${mostLeft})`)
     if (left > mostLeft) throw new Error(`memory of the ${name} grows by ${left.toFixed(1)} bytes a signature`)
   }
 }
 
-/** Of the line through the points that lies nearest. */
-const slope = (points) => {
-  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length
-  const [atX, atY] = [mean(points.map(([x]) => x)), mean(points.map(([, y]) => y))]
-  const over = points.reduce((sum, [x, y]) => sum + (x - atX) * (y - atY), 0)
-  return over / points.reduce((sum, [x]) => sum + (x - atX) ** 2, 0)
+/**
+ * From the least of the first half to the least of the second: V8's heap grows for hundreds of thousands of signatures
+ * until it is collected, and only what a collection leaves tells anything.
+ */
+const growth = (points) => {
+  const half = points.length / 2
+  const least = (some) => some.reduce((low, point) => (point[1] < low[1] ? point : low))
+  const [first, second] = [least(points.slice(0, Math.floor(half))), least(points.slice(Math.floor(half)))]
+  return (second[1] - first[1]) / (second[0] - first[0])
 }
 
 const startServer = async (dir, token) => {

@@ -1,6 +1,7 @@
 /** A service manager's notification socket that notes what it is told. Python's, because Node has no UNIX datagrams. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { join } from "node:path"
+import { createInterface } from "node:readline"
 import { onTestFinished } from "vitest"
 import { tempDir } from "./temp-dir.ts"
 
@@ -19,10 +20,12 @@ export const notifySocket = async (): Promise<NotifySocket> => {
   onTestFinished(() => void child.kill("SIGKILL"))
   const lines: Array<string> = []
   let wake = () => {}
-  child.stdout?.on("data", (chunk: Buffer) => {
-    lines.push(...chunk.toString().trim().split("\n"))
-    wake()
-  })
+  // A line may come in pieces.
+  if (child.stdout)
+    createInterface(child.stdout).on("line", (line) => {
+      lines.push(line)
+      wake()
+    })
   const until = async (count: number) => {
     while (lines.length <= count)
       await new Promise<void>((resolve) => {
