@@ -155,7 +155,11 @@ describe("the signing service", () => {
         kit.token.addKey("other", "02")
         const keys = yield* answers(kit, { _tag: "ListKeysRequest", uri: undefined, pin: undefined })
         expect(keys._tag === "ListKeysResponse" && keys.keys.map((key) => key.label)).toEqual(["other", "other"])
-        yield* kit.server.ask("Reload", { ...kit.policy, scope: uri("pkcs11:token=elsewhere") }, { within: "30 seconds" })
+        yield* kit.server.ask(
+          "Reload",
+          { ...kit.policy, scope: uri("pkcs11:token=elsewhere") },
+          { within: "30 seconds" }
+        )
         expect(yield* answers(kit, { _tag: "ListTokensRequest" })).toEqual({ _tag: "ListTokensResponse", tokens: [] })
         expect(yield* answers(kit, { _tag: "GetTokensUrisRequest" })).toEqual({
           _tag: "GetTokensUrisResponse",
