@@ -37,8 +37,7 @@ export const loggedIn = (tools: LaneTools, seat: Seat, asker: Asker): Effect.Eff
   Effect.suspend(() => {
     const ready = alreadyIn(tools, seat, asker)
     if (ready) return ready
-    const anew = hasNewPin(tools, seat, asker) ? closeSession(tools, seat) : Effect.void
-    return Effect.andThen(Effect.andThen(anew, openSession(tools, seat)), logIn(tools, seat, asker))
+    return Effect.andThen(openSession(tools, seat), logIn(tools, seat, asker))
   })
 
 /** Undefined when there is something to do first. */
@@ -49,16 +48,12 @@ const alreadyIn = (tools: LaneTools, seat: Seat, asker: Asker) => {
   const chosen = pinOf(tools, token, asker)
   if (session.login === undefined || chosen === undefined) return undefined
   if (session.login(chosen)) return Effect.succeed(session)
-  if (hasNewPin(tools, seat, asker)) return undefined
   return Effect.fail(new PinRejected({ token: tokenName(token), reason: "differs" }))
 }
 
 /** The login was made with a PIN of the settings that has been replaced there since. */
-const hasNewPin = (tools: LaneTools, { session, token }: Seat, asker: Asker): boolean => {
-  const { defaultPin } = tools.settings
-  if (!session?.login || !session.isOwnLogin || defaultPin === undefined) return false
-  return pinOf(tools, token, asker) === defaultPin && !session.login(defaultPin)
-}
+export const hasReplacedPin = ({ settings: { defaultPin } }: LaneTools, { session }: Seat): boolean =>
+  session?.login !== undefined && session.isOwnLogin && defaultPin !== undefined && !session.login(defaultPin)
 
 /** An open session, with or without a login. */
 export const openSession = (tools: LaneTools, seat: Seat): Effect.Effect<SeatSession, HostFault> =>
@@ -104,18 +99,22 @@ const logIn = (tools: LaneTools, seat: Seat, asker: Asker): Effect.Effect<SeatSe
         if (pin === undefined) return yield* new PinMissing({ token: tokenName(token) })
         yield* refuseEndangered(tools, seat)
         if (pin === guidesPin) yield* tools.publish({ _tag: "DefaultPinTried", token: tokenName(token) })
-        const asked = { slot: token.facts.slot, pin: Redacted.value(pin) }
-        yield* tools.latch.guard(
-          latchedToken(token),
-          pin,
-          seat.host.call("login", asked, tools.settings.limits.loginMs)
-        )
+        yield* tools.latch.guard(latchedToken(token), pin, tryLogin(tools, seat, pin))
         session.login = pinMark(pin)
         session.isOwnLogin = pin === tools.settings.defaultPin
         return session
       })
     )
     .pipe(Effect.flatMap((session) => (session ? Effect.succeed(session) : loggedIn(tools, seat, asker))))
+
+const tryLogin = (tools: LaneTools, seat: Seat, pin: Redacted.Redacted<string>): Effect.Effect<unknown, HostFault> => {
+  const asked = { slot: seat.token.facts.slot, pin: Redacted.value(pin) }
+  return Effect.tapError(seat.host.call("login", asked, tools.settings.limits.loginMs), () =>
+    Effect.sync(() => {
+      seat.isOutdated = true
+    })
+  )
+}
 
 /** A token that is locked, or would be by one more wrong PIN, is left to a person. */
 export const refuseEndangered = (tools: LaneTools, seat: Seat): Effect.Effect<void, PinRejected | HostFault> =>

@@ -30,6 +30,8 @@ export interface Seat {
    */
   readonly signing: Semaphore.Semaphore
   isQuick: boolean
+  /** Its host may know an older PIN than the token has: some modules read it only when they are loaded. */
+  isOutdated: boolean
   session: SeatSession | undefined
 }
 
@@ -49,6 +51,7 @@ export const makeSeat = (host: TokenHost, token: Token, since: number): Seat => 
   preparing: Semaphore.makeUnsafe(1),
   signing: Semaphore.makeUnsafe(parallelSigns),
   isQuick: false,
+  isOutdated: false,
   session: undefined
 })
 

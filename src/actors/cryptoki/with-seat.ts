@@ -5,10 +5,10 @@
  * took longer than it may is not made again. Faults are told apart by their code.
  */
 import { Effect } from "effect"
-import { OutcomeUnknown, type TokenRefusal } from "../../messages/token-refusals.ts"
+import { OutcomeUnknown, PinRejected, type TokenRefusal } from "../../messages/token-refusals.ts"
 import { codeName, faultClass } from "./fault-class.ts"
 import type { HostFault } from "./host-client.ts"
-import { closeSession, type LaneTools } from "./lane-session.ts"
+import { closeSession, hasReplacedPin, type LaneTools } from "./lane-session.ts"
 import { refusalOf } from "./refusals.ts"
 import type { Seat } from "./seat.ts"
 import type { Loss, SeatKeeper } from "./seat-keeper.ts"
@@ -55,6 +55,8 @@ const tryWithSeat = <A>(
 ): Effect.Effect<A, TokenRefusal> =>
   Effect.flatMap(keeper.take, (seat) => {
     const token = tokenName(seat.token)
+    if (seat.isOutdated || hasReplacedPin(tools, seat))
+      return Effect.andThen(replace(tools, keeper, seat), tryWithSeat(tools, keeper, use, chances))
     return use(seat).pipe(
       Effect.tap(() => keeper.proven),
       Effect.catch((refusal) => {
@@ -79,6 +81,15 @@ const tryWithSeat = <A>(
         )
       })
     )
+  })
+
+/** A host that may know an older PIN is given up before another PIN is tried on it; signatures under way are finished. */
+const replace = (tools: LaneTools, keeper: SeatKeeper, seat: Seat): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    seat.isOutdated = true
+    const refusal = new PinRejected({ token: tokenName(seat.token), reason: "differs" })
+    const loss = { kind: "stale", refusal, reason: "the PIN may have been changed" } as const
+    return Effect.andThen(Effect.ignore(closeSession(tools, seat)), keeper.lose(seat, loss))
   })
 
 const isHostFault = (refusal: TokenRefusal | HostFault): refusal is HostFault =>

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { ask } from "../../actors/p11-server/served.ts"
 import { processesOf } from "../../support/device.ts"
+import { pkcs11Tool } from "../../support/pkcs11-tool.ts"
 import { type ServerProcess, serverPlace } from "./server-process.ts"
 
 const signRequest = { _tag: "SignRequest", toSign: Uint8Array.of(1), uri: undefined, pin: undefined } as const
@@ -51,6 +52,22 @@ describe("tedge-p11-server, told to read its settings again", () => {
       message: expect.stringContaining("The specified PIN is incorrect")
     })
     place.configure('[device.cryptoki]\npin = "123456"\n')
+    await hangUp(server)
+    expect(await ask(place.socketPath, signRequest)).toMatchObject({ _tag: "SignResponse" })
+  })
+
+  it("takes a PIN that another program changed on the token, which its own module has not seen", async () => {
+    const place = serverPlace()
+    const token = place.hsm.addToken()
+    token.importKey()
+    place.configure('[device.cryptoki]\npin = "123456"\n')
+    const server = place.start()
+    await server.logged("Server listening")
+    expect(await ask(place.socketPath, signRequest)).toMatchObject({ _tag: "SignResponse" })
+    const { modulePath, env } = place.hsm
+    const where = ["--token-label", token.label]
+    pkcs11Tool({ modulePath, env, where }, "--login", "--pin", "123456", "--change-pin", "--new-pin", "654321")
+    place.configure('[device.cryptoki]\npin = "654321"\n')
     await hangUp(server)
     expect(await ask(place.socketPath, signRequest)).toMatchObject({ _tag: "SignResponse" })
   })
