@@ -64,6 +64,7 @@ const oneKey = (
     const shown = objects.map((object) => shownUri(keyUri(seat.token, object)))
     const kinds = new Set(objects.map(({ kind }) => kind))
     const ids = new Set(objects.map(({ id, label }) => (id.length > 0 ? Buffer.from(id).toString("hex") : label)))
-    if (ids.size > 1 || kinds.size < objects.length) return yield* new KeyAmbiguous({ candidates: [...new Set(shown)].toSorted() })
+    if (ids.size > 1 || kinds.size < objects.length)
+      return yield* new KeyAmbiguous({ candidates: [...new Set(shown)].toSorted() })
     return objects
   })

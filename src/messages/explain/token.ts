@@ -20,7 +20,7 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
             : `tokens that are there: ${failure.present.join(", ")}`
       }
     case "TokenAmbiguous":
-      return { error: "several tokens match", hint: `name one of them: ${failure.candidates.join(", ")}` }
+      return { error: "several tokens match", hint: `name one of them: ${failure.candidates.toSorted().join(", ")}` }
     case "KeyNotFound":
       return {
         error: `Failed to find a signing key: Failed to find a key on token '${failure.token}'${failure.uri === undefined ? "" : ` that matches '${failure.uri}'`}`,
@@ -35,7 +35,7 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
         hint: "choose another --id, or leave it out for a random one"
       }
     case "KeyAmbiguous":
-      return { error: "several keys match", hint: `name one of them: ${failure.candidates.join(", ")}` }
+      return { error: "several keys match", hint: `name one of them: ${failure.candidates.toSorted().join(", ")}` }
     case "UriNotUsable":
       return { error: `the URI '${failure.uri}' cannot be used here: ${failure.reason}` }
     case "OutsideScope":
