@@ -1,5 +1,5 @@
 /** BridgeActor between two scripted links: what it publishes, what it acknowledges, and when. */
-import { Effect, Exit, Result, Scope } from "effect"
+import { Effect, Exit, Logger, Result, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { bridgeBehaviour, bridgeMailbox } from "../../../src/actors/bridge/bridge-actor.ts"
 import { rulesForAws } from "../../../src/actors/bridge/rules-aws.ts"
@@ -245,6 +245,20 @@ describe("BridgeActor", () => {
       })
     ))
 
+  it("does not wait for a broker that is away when it is stopped", () =>
+    run(
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const { local, change, receive } = yield* Scope.provide(startBridge, scope)
+        yield* change("local", up(false))
+        yield* receive("local", 1, "aws/td/a")
+        const stopping = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+        yield* passTime("1 second")
+        expect(stopping.pollUnsafe()).toBeDefined()
+        expect(local.acknowledged).toEqual([])
+      })
+    ))
+
   it("lets go of what comes again, and keeps what its broker has forgotten", () =>
     run(
       Effect.gen(function* () {
@@ -294,8 +308,10 @@ describe("BridgeActor", () => {
       })
     ))
 
-  it("drops a message whose topic has no room for the prefix of the other side", () =>
-    run(
+  it("drops a message whose topic has no room for the prefix of the other side, and says so", () => {
+    const said: Array<unknown> = []
+    const noting = Logger.make(({ message }) => void said.push(message))
+    return withTestClock(
       Effect.gen(function* () {
         const { bridge, local, cloud, change, receive } = yield* startBridge
         yield* change("cloud", up(false))
@@ -304,6 +320,8 @@ describe("BridgeActor", () => {
         expect(local.acknowledged).toEqual([1])
         const { counters } = yield* bridge.ask("Status", undefined, { within: "1 second" })
         expect(counters.dropped).toBe(1)
-      })
-    ))
+        expect(String(said)).toContain("is no topic to publish on")
+      }).pipe(Effect.provide(Logger.layer([noting])))
+    )
+  })
 })
