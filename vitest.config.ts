@@ -13,6 +13,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: "forks",
-    maxWorkers: 2
+    // Many tests wait for time limits, with nothing to do meanwhile.
+    maxWorkers: 3
   }
 })
