@@ -211,8 +211,17 @@ const explainBroker = (failure: BrokerRefused): Explanation => {
 }
 
 const explainSilence = (failure: BrokerSilent): Explanation => {
-  const error = `${at(failure)} did not answer within ${seconds(failure.afterMs)} (waiting for ${failure.waitingFor})`
-  return failure.signingMs === undefined
-    ? { error }
-    : { error, hint: `the token took ${seconds(failure.signingMs)} of it to sign` }
+  const { afterMs, signingMs } = failure
+  const signed = signingMs === undefined ? "" : `; the token took ${seconds(signingMs)} of it to sign`
+  return {
+    error: `${at(failure)} did not answer within ${seconds(afterMs)} (waiting for ${failure.waitingFor}${signed})`,
+    hint: (signingMs ?? 0) > afterMs / 2 ? "the token is slow: tedge hsm doctor" : silenceHint[failure.waitingFor]
+  }
+}
+
+const silenceHint: Record<BrokerSilent["waitingFor"], string> = {
+  connection: "check firewalls and proxies on the way, and the port: tedge config list mqtt",
+  CONNACK: "check that the port is one for MQTT: tedge config list mqtt",
+  SUBACK: "the broker's own log tells why",
+  PUBACK: "the broker's own log tells why"
 }
