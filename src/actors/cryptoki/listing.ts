@@ -84,8 +84,11 @@ const list = (spec: ListingSpec, state: State, scope: Scope.Scope, outcome: Outc
     const { host, tokens } = listed.value
     state.last = { tokens, at: yield* Clock.currentTimeMillis }
     const spare = { host, scope: own, since }
+    const replaced = state.spare
     state.spare = spare
     yield* Deferred.succeed(outcome, tokens)
+    // Who listed before finds another spare than its own, and takes that for a host that was taken over.
+    if (replaced) yield* Scope.close(replaced.scope, Exit.void)
     yield* Effect.sleep(spareMs)
     if (state.spare !== spare) return
     state.spare = undefined
