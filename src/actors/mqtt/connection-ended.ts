@@ -1,5 +1,6 @@
 /** Why an MQTT connection is no more, or does not do what it was asked, before anybody has judged what that means. */
 import { Data } from "effect"
+import { returnCodeOf } from "./reason-codes.ts"
 
 export class ConnectionEnded extends Data.TaggedError("ConnectionEnded")<{
   readonly reason: /** The broker, or the network, closed it without a word. */
@@ -13,3 +14,13 @@ export class ConnectionEnded extends Data.TaggedError("ConnectionEnded")<{
     /** The broker did not keep to MQTT, or did not answer a ping. */
     | { readonly kind: "protocol"; readonly detail: string }
 }> {}
+
+/** From an error of the library, or of the stream below it. */
+export const reasonOf = (error: Error): ConnectionEnded["reason"] => {
+  const code = "code" in error ? error.code : undefined
+  // Return codes are numbers; those of Node's errors are words. The library finds fault with the broker by number, too.
+  const refused = typeof code === "number" && error.message.startsWith("Connection refused") && returnCodeOf(code)
+  if (refused) return { kind: "refused", code: refused }
+  if (typeof code === "string") return { kind: "stream", error }
+  return { kind: "protocol", detail: error.message }
+}

@@ -14,9 +14,10 @@ import type { Duplex } from "node:stream"
 import { Effect, Redacted, type Scope } from "effect"
 import { type IClientOptions, type IConnackPacket, MqttClient, type Packet, Store } from "mqtt"
 import type { MqttMessage, Target } from "../../messages/mqtt.ts"
-import { ConnectionEnded } from "./connection-ended.ts"
-import { encodePuback, encodePublish, type ProtocolVersion } from "./publish-packet.ts"
-import { returnCodeOf } from "./reason-codes.ts"
+import { ConnectionEnded, reasonOf } from "./connection-ended.ts"
+import { Life } from "./life.ts"
+import { encodePuback, encodePublish, type ProtocolVersion, publishSize } from "./publish-packet.ts"
+import { packetTooLarge } from "./reason-codes.ts"
 import { SendQuota } from "./send-quota.ts"
 
 /** A message as it came in. */
@@ -61,9 +62,7 @@ export interface Receiver {
   readonly acknowledged: "atOnce" | "later"
 }
 
-/**
- * Sends CONNECT and waits for CONNACK. The connection is cut when the scope closes. Nothing the stream or the broker does throws.
- */
+/** Sends CONNECT and waits for CONNACK. The connection is cut when the scope closes. Nothing stream or broker do throws. */
 export const openConnection = (
   stream: Duplex,
   target: Target,
@@ -76,14 +75,19 @@ export const openConnection = (
       () => Effect.sync(() => void stream.destroy())
     )
     const { sessionPresent, properties } = yield* connack(client, life)
-    const quota = new SendQuota(properties?.receiveMaximum ?? 65_535)
+    const way: Way = {
+      life,
+      quota: new SendQuota(properties?.receiveMaximum ?? 65_535),
+      // MQTT 5.0, 3.2.2.3.6: without it there is no limit. A broker of MQTT 3.1.1 tells none.
+      largestPacket: properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY
+    }
     return {
       sessionPresent,
       publish: (message) =>
-        Effect.flatMap(publishAll(client, { life, quota }, [message]), ([failed]) =>
+        Effect.flatMap(publishAll(client, way, [message]), ([failed]) =>
           failed === undefined ? Effect.void : Effect.fail(failed.because)
         ),
-      publishAll: (messages) => publishAll(client, { life, quota }, messages),
+      publishAll: (messages) => publishAll(client, way, messages),
       subscribe: (filters, qos) => subscribe(client, life, filters, qos),
       acknowledge: (packetIds) => Effect.sync(() => client.acknowledge(packetIds)),
       withheld: Effect.sync(() => client.withheld.size),
@@ -91,40 +95,6 @@ export const openConnection = (
       disconnect: disconnect(client, stream)
     }
   })
-
-/** What `start` returns is called when nobody waits any more. */
-type Start<A> = (answer: (value: A) => void) => unknown
-
-/** Whether the connection still is, and who waits for something to happen on it. */
-class Life {
-  private over: ConnectionEnded | undefined
-  private readonly waiting = new Set<(over: ConnectionEnded) => void>()
-
-  end(reason: ConnectionEnded["reason"]): void {
-    if (this.over !== undefined) return
-    const over = new ConnectionEnded({ reason })
-    this.over = over
-    for (const tell of [...this.waiting]) tell(over)
-    this.waiting.clear()
-  }
-
-  /** Waits for `answer` to be called, or fails with the end of the connection. */
-  within<A>(start: Start<A>): Effect.Effect<A, ConnectionEnded> {
-    return Effect.callback<A, ConnectionEnded>((resume) => {
-      if (this.over !== undefined) return resume(Effect.fail(this.over))
-      const fail = (over: ConnectionEnded) => resume(Effect.fail(over))
-      this.waiting.add(fail)
-      const giveUp = start((value) => {
-        this.waiting.delete(fail)
-        resume(Effect.succeed(value))
-      })
-      return Effect.sync(() => {
-        this.waiting.delete(fail)
-        if (typeof giveUp === "function") giveUp()
-      })
-    })
-  }
-}
 
 /** What the library's client shows, and the one private method that is overridden. */
 type PublicClient = Pick<MqttClient, keyof MqttClient> & {
@@ -140,6 +110,10 @@ class WithholdingClient extends OpenClient {
   readonly withheld = new Set<number>()
   /** What leaves at the end of this turn. */
   private leaving: Array<Buffer> = []
+
+  get version(): ProtocolVersion {
+    return this.options.protocolVersion === 5 ? 5 : 4
+  }
 
   override _sendPacket(packet: Packet, done?: () => void, ...rest: ReadonlyArray<unknown>): void {
     if (packet.cmd === "publish" && this.connected) this.sendPublish(packet, done)
@@ -165,8 +139,7 @@ class WithholdingClient extends OpenClient {
   private sendPublish(packet: Packet & { cmd: "publish" }, done: (() => void) | undefined): void {
     const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload
     const { topic, retain, messageId = 0 } = packet
-    const version: ProtocolVersion = this.options.protocolVersion === 5 ? 5 : 4
-    this.leave(encodePublish({ topic, payload, qos: packet.qos === 0 ? 0 : 1, retain, messageId }, version))
+    this.leave(encodePublish({ topic, payload, qos: packet.qos === 0 ? 0 : 1, retain, messageId }, this.version))
     done?.()
   }
 
@@ -246,30 +219,23 @@ const sessionProperties = ({ cleanSession }: Target, receiveMaximum: number) => 
   sessionExpiryInterval: cleanSession ? 0 : 0xffff_ffff
 })
 
-const reasonOf = (error: Error): ConnectionEnded["reason"] => {
-  const code = "code" in error ? error.code : undefined
-  // Return codes are numbers; those of Node's errors are words. The library finds fault with the broker by number, too.
-  const refused = typeof code === "number" && error.message.startsWith("Connection refused") && returnCodeOf(code)
-  if (refused) return { kind: "refused", code: refused }
-  if (typeof code === "string") return { kind: "stream", error }
-  return { kind: "protocol", detail: error.message }
-}
-
 const connack = (client: WithholdingClient, life: Life) =>
   life.within<IConnackPacket>((answer) => client.once("connect", answer))
 
 interface Way {
   readonly life: Life
   readonly quota: SendQuota
+  /** In bytes: the broker hangs up on a larger one, and would be given it again at the next connection. */
+  readonly largestPacket: number
 }
 
-const publishAll = (client: WithholdingClient, { life, quota }: Way, messages: ReadonlyArray<MqttMessage>) =>
+const publishAll = (client: WithholdingClient, way: Way, messages: ReadonlyArray<MqttMessage>) =>
   Effect.suspend(() => {
     const open = new Set(messages.keys())
     const failed: Array<Unpublished> = []
-    const all = life.within<void>((answer) => {
+    const all = way.life.within<void>((answer) => {
       const places = messages.map((message, index) =>
-        publish(client, quota, message, (code) => {
+        publish(client, way, message, (code) => {
           open.delete(index)
           if (code !== undefined) failed.push({ index, because: refusedWith(code) })
           if (open.size === 0) answer()
@@ -286,15 +252,20 @@ const publishAll = (client: WithholdingClient, { life, quota }: Way, messages: R
 const refusedWith = (code: number) => new ConnectionEnded({ reason: { kind: "publishRefused", code } })
 
 /**
- * Calls `done` when it is acknowledged, or refused with a code of MQTT 5. A callback with another error comes with the
+ * Calls `done` when it is acknowledged, or refused with a code of MQTT 5, by the broker or on its behalf. A callback with another error comes with the
  * end of the connection, which tells the reason. Answers how to give up what has not been sent yet.
  */
 const publish = (
   client: WithholdingClient,
-  quota: SendQuota,
-  { topic, payload, qos, retain }: MqttMessage,
+  { quota, largestPacket }: Way,
+  message: MqttMessage,
   done: (code?: number) => void
 ): (() => void) => {
+  if (publishSize(message, client.version) > largestPacket) {
+    done(packetTooLarge)
+    return () => {}
+  }
+  const { topic, payload, qos, retain } = message
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
   const send = () =>
     client.publish(topic, bytes, { qos, retain }, (error) => {

@@ -17,8 +17,7 @@ export type ProtocolVersion = 4 | 5
 export const encodePublish = (publish: Publish, version: ProtocolVersion): Buffer => {
   const { topic, payload, qos, retain, messageId } = publish
   const topicBytes = Buffer.byteLength(topic)
-  const properties = version === 5 ? 1 : 0
-  const length = 2 + topicBytes + 2 * qos + properties + payload.length
+  const length = remainingLength(topicBytes, publish, version)
   const packet = Buffer.allocUnsafe(1 + bytesOfLength(length) + length)
   packet[0] = 0x30 | (qos << 1) | (retain ? 1 : 0)
   let at = writeLength(packet, length)
@@ -26,10 +25,19 @@ export const encodePublish = (publish: Publish, version: ProtocolVersion): Buffe
   at += packet.write(topic, at)
   if (qos === 1) at = packet.writeUInt16BE(messageId, at)
   // No properties: their length is 0.
-  if (properties === 1) at = packet.writeUInt8(0, at)
+  if (version === 5) at = packet.writeUInt8(0, at)
   packet.set(payload, at)
   return packet
 }
+
+/** The bytes of the whole packet, as a broker's Maximum Packet Size counts them (MQTT 5.0, 2.1.4). */
+export const publishSize = (message: MqttMessage, version: ProtocolVersion): number => {
+  const length = remainingLength(Buffer.byteLength(message.topic), message, version)
+  return 1 + bytesOfLength(length) + length
+}
+
+const remainingLength = (topicBytes: number, { qos, payload }: MqttMessage, version: ProtocolVersion): number =>
+  2 + topicBytes + 2 * qos + (version === 5 ? 1 : 0) + payload.length
 
 /** Both versions have this short form, for success. */
 export const encodePuback = (messageId: number): Buffer => Buffer.from([0x40, 2, messageId >> 8, messageId & 0xff])

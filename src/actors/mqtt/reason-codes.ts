@@ -7,6 +7,9 @@ export const returnCodeOf = (reasonCode: number): number | undefined =>
 /** "Unacceptable protocol version", from a broker that speaks MQTT 3.1.1 only (3.1.2.2 of either version). */
 export const speaksNoMqtt5 = 1
 
+/** PUBACK, MQTT 5.0, 4.13: the packet is longer than the broker's Maximum Packet Size. */
+export const packetTooLarge = 0x95
+
 const returnCodes: Readonly<Record<number, number>> = {
   132: speaksNoMqtt5,
   133: 2,

@@ -19,6 +19,7 @@ const reasons: Readonly<Record<number, string>> = {
   131: "implementation specific error",
   135: "not authorised",
   144: "topic name invalid",
+  149: "packet too large: max_packet_size of the broker",
   151: "quota exceeded",
   153: "payload format invalid"
 }

@@ -204,6 +204,32 @@ describe("a connection with a Receive Maximum", () => {
       })
     ))
 
+  it("refuses a message that is larger than the broker's max_packet_size, and passes those that fit", () =>
+    run(
+      Effect.gen(function* () {
+        const { port, log } = yield* broker({ lines: ["max_packet_size 2000"] })
+        const received: Array<string> = []
+        const receiver = yield* connect(target(port), (topic) => void received.push(topic))
+        yield* receiver.subscribe(["size/#"], 0)
+        const sender = yield* connect(target(port, { clientId: "sender", cleanSession: true }))
+        // The fixed header has 3 bytes, the topic 2 and its own, the packet id 2, the properties 1.
+        const ofSize = (topic: string, bytes: number): MqttMessage => ({
+          ...message(topic),
+          payload: Buffer.alloc(bytes - 8 - topic.length)
+        })
+        const [large, fits, small] = [ofSize("size/large", 2_001), ofSize("size/fits", 2_000), message("size/small")]
+        expect(yield* sender.publishAll([large, fits, small])).toMatchObject([
+          { index: 0, refusal: { _tag: "BrokerRefused", code: 149 } }
+        ])
+        expect(yield* Effect.flip(sender.publish({ ...ofSize("size/0", 2_003), qos: 0 }))).toMatchObject({
+          code: 149
+        })
+        yield* until(() => received.length === 2)
+        expect(received).toEqual(["size/fits", "size/small"])
+        expect(log().filter((line) => line.includes("oversize"))).toEqual([])
+      })
+    ))
+
   it("tells which publishes were not acknowledged when it is cut", () =>
     run(
       Effect.gen(function* () {

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, type Scope } from "effect"
+import { Effect, Logger, type Scope } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { connectWith } from "../../../src/actors/mqtt/connection.ts"
 import type { MapperPlan } from "../../../src/cli/mapper/mapper-plan.ts"
@@ -198,6 +198,31 @@ describe("a mapper", () => {
         expect(counters).toEqual({ outbound: 1, inbound: 0, dropped: 1, waiting: 0 })
       })
     ))
+
+  it("drops what the local broker would hang up on, names its topic, and stays connected", () => {
+    const said: Array<unknown> = []
+    return Effect.gen(function* () {
+      yield* promise(() => local.stop())
+      local = yield* promise(() => startBroker({ lines: ["max_packet_size 2000"] }))
+      const here = yield* promise(() => atLocal(healthTopic, "c8y/#"))
+      const { bridge } = yield* mapper()
+      yield* promise(() => here.hear(isHealth("up")))
+      const there = yield* promise(() => atCloud())
+      yield* promise(() => there.publish("s/ds", "5".repeat(3_000)))
+      yield* promise(() => there.publish("s/ds", "510,dev01"))
+      yield* promise(() => here.hear(({ payload }) => payload === "510,dev01"))
+      const { counters } = yield* bridge.ask("Status", undefined, { within: "30 seconds" })
+      expect(counters).toMatchObject({ inbound: 1, dropped: 1, waiting: 0 })
+      expect(said.flat()).toContain(
+        "Dropping local-bound message on topic c8y/s/ds: the broker refused it (packet too large: max_packet_size of the broker)"
+      )
+      expect(local.log().filter((line) => line.includes("oversize"))).toEqual([])
+    }).pipe(
+      Effect.provide(Logger.layer([Logger.make(({ message }) => void said.push(message))])),
+      Effect.scoped,
+      Effect.runPromise
+    )
+  })
 })
 
 describe("what a mapper says of itself", () => {

@@ -28,6 +28,7 @@ describe("the log line of a dropped message", () => {
     const refused = (code: number) =>
       explainDropped({ direction: "inbound", topic: "c8y/s/ds", reason: "refused", code })
     expect(refused(135)).toBe("Dropping local-bound message on topic c8y/s/ds: the broker refused it (not authorised)")
+    expect(refused(149)).toContain("(packet too large: max_packet_size of the broker)")
     expect(refused(200)).toContain("(reason code 200)")
   })
 })
