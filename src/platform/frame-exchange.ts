@@ -31,12 +31,14 @@ export const exchangeFrame = (
     Effect.flatMap((bytes) => answerOf(socketPath, bytes))
   )
 
-/** Whether somebody answers a Ping there. */
-export const answersPing = (socketPath: string, within: Duration.Input): Effect.Effect<boolean> =>
-  exchangeFrame(socketPath, { _tag: "Ping" }, within).pipe(
-    Effect.map((frame) => frame._tag === "Pong"),
-    Effect.catch((failed) => Effect.succeed(failed._tag === "SigningServiceGarbled"))
+/** Whether anybody listens there. Who is slow, stopped, or of another kind listens too: only a refusal says nobody. */
+export const isServed = (socketPath: string): Effect.Effect<boolean> =>
+  exchangeFrame(socketPath, { _tag: "Ping" }, "2 seconds").pipe(
+    Effect.as(true),
+    Effect.catch((failed) => Effect.succeed(!(failed._tag === "SigningServiceUnreachable" && isNobody(failed.reason))))
   )
+
+const isNobody = (reason: SigningServiceUnreachable["reason"]): boolean => reason === "refused" || reason === "missing"
 
 /** No answer is longer: a list of some thousand keys. */
 const responseLimit = 1024 * 1024

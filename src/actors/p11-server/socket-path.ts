@@ -9,7 +9,7 @@ import { dirname, join } from "node:path"
 import { Effect, type Scope } from "effect"
 import { ListenFailed, type P11ServerEvent } from "../../messages/p11-server.ts"
 import { acquireFileLock } from "../../platform/file-lock.ts"
-import { answersPing } from "../../platform/frame-exchange.ts"
+import { isServed } from "../../platform/frame-exchange.ts"
 import { listenUnix } from "../../platform/unix-addon.ts"
 import { type Listen, listenFailed, listening, reasonOf } from "./listening.ts"
 
@@ -51,7 +51,7 @@ const makeWay = (path: string): Effect.Effect<boolean, ListenFailed> =>
     if (there === undefined) return false
     if (!there.isSocket()) return yield* refuse(path, "notASocket", kindOf(there))
     // Services before ours hold no lock that we would meet, or one of another name.
-    if (yield* answersPing(path, "2 seconds")) return yield* refuse(path, "inUse", "")
+    if (yield* isServed(path)) return yield* refuse(path, "inUse", "")
     return true
   })
 

@@ -1,5 +1,5 @@
 /** The socket file: made right from its first instant, never in another's way, never another's removed. */
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import {
   chmodSync,
   existsSync,
@@ -11,10 +11,10 @@ import {
   symlinkSync,
   writeFileSync
 } from "node:fs"
-import { createServer } from "node:net"
+import { connect, createServer } from "node:net"
 import { join } from "node:path"
 import { Effect, Exit, Scope } from "effect"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, onTestFinished } from "vitest"
 import { listenOnPath } from "../../../src/actors/p11-server/socket-path.ts"
 import type { P11ServerEvent } from "../../../src/messages/p11-server.ts"
 import { encodeFrame } from "../../../src/messages/wire/frame1.ts"
@@ -102,6 +102,30 @@ describe("the signing service's socket", () => {
     await new Promise<void>((resolve) => void other.listen(path, resolve))
     expect(await refusal(path)).toMatchObject({ reason: "inUse" })
     other.close()
+  })
+
+  it("is refused when a service there accepts and never answers, which keeps its socket", async () => {
+    const path = join(tempDir(), "s.sock")
+    const other = createServer({ allowHalfOpen: true })
+    await new Promise<void>((resolve) => void other.listen(path, resolve))
+    const { ino } = statSync(path)
+    expect(await refusal(path)).toMatchObject({ reason: "inUse" })
+    expect(statSync(path).ino).toBe(ino)
+    other.close()
+  })
+
+  it("is refused when a service there does not even accept, and has as many waiting as may", async () => {
+    const path = join(tempDir(), "s.sock")
+    // Python: Node accepts by itself.
+    const script =
+      "import socket,sys;s=socket.socket(1);s.bind(sys.argv[1]);s.listen(0);print(1,flush=True);sys.stdin.read()"
+    const other = spawn("python3", ["-c", script, path], { stdio: ["pipe", "pipe", "inherit"] })
+    onTestFinished(() => void other.kill())
+    await new Promise((resolve) => other.stdout.once("data", resolve))
+    const waiting = connect(path)
+    await new Promise((resolve) => waiting.once("connect", resolve))
+    expect(await refusal(path)).toMatchObject({ reason: "inUse" })
+    waiting.destroy()
   })
 
   it("takes the place of a stale socket and says so", async () => {
