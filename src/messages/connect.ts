@@ -8,6 +8,7 @@ import type { AskFailed } from "../runtime/errors.ts"
 import type { Ask } from "../runtime/protocol.ts"
 import type { ConfigRefusal } from "./config.ts"
 import type { MqttRefusal } from "./mqtt.ts"
+import type { LockUnavailable } from "./platform.ts"
 import type { SettingWarning } from "./settings/refused-value.ts"
 import type { TokenRefusal } from "./token-refusals.ts"
 
@@ -42,6 +43,14 @@ export class ServiceManagerUnavailable extends Data.TaggedError("ServiceManagerU
 
 export class AlreadyConnected extends Data.TaggedError("AlreadyConnected")<CloudSelector> {}
 export class NotConnected extends Data.TaggedError("NotConnected")<CloudSelector> {}
+
+/** Two commands that change one connection at a time would undo each other's work. */
+export class CommandRunning extends Data.TaggedError("CommandRunning")<
+  CloudSelector & {
+    /** Undefined: the other one has not written it yet. */
+    readonly pid: number | undefined
+  }
+> {}
 
 /** A token signs for the built-in bridge only. */
 export class HsmNeedsBuiltInBridge extends Data.TaggedError("HsmNeedsBuiltInBridge")<CloudSelector> {}
@@ -103,6 +112,7 @@ export class FileNotWritten extends Data.TaggedError("FileNotWritten")<{
 export type ConnectRefusal =
   | AlreadyConnected
   | NotConnected
+  | CommandRunning
   | HsmNeedsBuiltInBridge
   | MosquittoBridgeRequested
   | ProfilesCollide
@@ -129,7 +139,7 @@ export type StepEvent =
   | { readonly _tag: "StepFailed"; readonly title: string; readonly failure: ConnectRefusal }
   /** The step came to an end one should know about; the command goes on. */
   | { readonly _tag: "StepDoubtful"; readonly title: string; readonly failure: ConnectRefusal }
-  | { readonly _tag: "Warned"; readonly failure: ConnectRefusal }
+  | { readonly _tag: "Warned"; readonly failure: ConnectRefusal | LockUnavailable }
   | { readonly _tag: "SettingWarned"; readonly warning: SettingWarning }
   | { readonly _tag: "Noted"; readonly note: Note }
 

@@ -69,6 +69,7 @@ export const explain = (failure: Failure): Explanation => {
       return explainMqtt(failure)
     case "AlreadyConnected":
     case "NotConnected":
+    case "CommandRunning":
     case "HsmNeedsBuiltInBridge":
     case "MosquittoBridgeRequested":
     case "ProfilesCollide":

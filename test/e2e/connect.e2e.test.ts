@@ -131,6 +131,16 @@ describe("a device whose key is in a token", { timeout: 120_000 }, () => {
   it("is disconnected a second time without harm", async () => {
     expect((await device.tedge(["disconnect", "c8y"])).code).toBe(0)
   })
+
+  it("is connected by one of two commands at once; the other one touches nothing", async () => {
+    const both = await Promise.all([1, 2].map(() => device.tedge(["connect", "c8y"])))
+    expect(both.map(({ code }) => code).toSorted()).toEqual([0, 1])
+    const refused = both.find(({ code }) => code === 1)
+    expect(refused?.stderr).toMatch(/^error: (another tedge connect, .* is running|Connection is already established)/m)
+    expect(steps(refused?.stderr ?? "")).toEqual([])
+    expect((await device.tedge(["connect", "c8y", "--test"])).code).toBe(0)
+    await device.tedge(["disconnect", "c8y"])
+  })
 })
 
 /** Regular files; sockets and the like hold nothing to read. */

@@ -5,6 +5,8 @@
  *   Reconnect   validate -> disconnect -> as Connect; a failed step brings the old connection back
  *   Disconnect  marker -> mapper
  *   Test        validate -> question through broker, bridge and cloud
+ *
+ * The first three run alone: one of them at a time for a cloud and profile, on the whole device.
  */
 import { Effect } from "effect"
 import {
@@ -17,6 +19,7 @@ import {
 } from "../../messages/connect.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import { clouds } from "./clouds.ts"
+import { alone } from "./command-lock.ts"
 import { readIfPresent } from "./connect-files.ts"
 import { asksTenant, setUp, showSummary, tenantTitle, verify, verifyTitle } from "./connect-flow.ts"
 import { type Connection, mapperService, markerPath } from "./connection.ts"
@@ -33,49 +36,58 @@ export const connectMailbox: MailboxSpec = { capacity: 4, overflow: { policy: "r
 export const connectBehaviour = (peers: ConnectPeers): Behaviour<ConnectProtocol> => ({
   init: () =>
     Effect.succeed({
-      Connect: (wanted) => connect(peers, wanted),
-      Reconnect: (wanted) => reconnect(peers, wanted),
-      Disconnect: (wanted) => disconnect(peers, wanted),
+      Connect: (wanted) => opened(peers, wanted, (connection) => connect(peers, connection, wanted.offline)),
+      Reconnect: (wanted) => opened(peers, wanted, (connection) => reconnect(peers, connection, wanted.offline)),
+      Disconnect: (wanted) => opened(peers, wanted, (connection) => disconnect(peers, connection)),
       Test: (wanted) => test(peers, wanted)
     })
 })
 
 type Steps = Effect.Effect<void, ConnectRefusal>
 
-interface Wanted extends CloudSelector {
-  readonly offline: boolean
-}
+/** For what changes the connection. */
+const opened = <A>(
+  peers: ConnectPeers,
+  wanted: CloudSelector,
+  work: (connection: Connection) => Effect.Effect<A, ConnectRefusal>
+): Effect.Effect<A, ConnectRefusal> =>
+  Effect.flatMap(open(peers, wanted), (connection) => alone(peers, connection, work(connection)))
 
-const connect = (peers: ConnectPeers, wanted: Wanted): Effect.Effect<Connected, ConnectRefusal> =>
+const connect = (
+  peers: ConnectPeers,
+  connection: Connection,
+  offline: boolean
+): Effect.Effect<Connected, ConnectRefusal> =>
   Effect.gen(function* () {
-    const connection = yield* open(peers, wanted)
     const valid = yield* validate(peers, connection)
     yield* refuseIfConnected(connection)
     yield* showSummary(peers, valid, "connect")
-    const connected = yield* transaction(peers.show, (undo) => setUp(peers, valid, wanted.offline, undo))
-    yield* verify(peers, valid, wanted.offline)
+    const connected = yield* transaction(peers.show, (undo) => setUp(peers, valid, offline, undo))
+    yield* verify(peers, valid, offline)
     return connected
   })
 
-const reconnect = (peers: ConnectPeers, wanted: Wanted): Effect.Effect<Connected, ConnectRefusal> =>
+const reconnect = (
+  peers: ConnectPeers,
+  connection: Connection,
+  offline: boolean
+): Effect.Effect<Connected, ConnectRefusal> =>
   Effect.gen(function* () {
-    const connection = yield* open(peers, wanted)
     const valid = yield* validate(peers, connection)
     const connected = yield* transaction(peers.show, (undo) =>
       Effect.gen(function* () {
         yield* peers.show({ _tag: "TitleShown", text: `Disconnecting from ${connection.cloud.displayName}` })
         yield* disconnectFlow(peers, connection, undo)
         yield* showSummary(peers, valid, "reconnect")
-        return yield* setUp(peers, valid, wanted.offline, undo)
+        return yield* setUp(peers, valid, offline, undo)
       })
     )
-    yield* verify(peers, valid, wanted.offline)
+    yield* verify(peers, valid, offline)
     return connected
   })
 
-const disconnect = (peers: ConnectPeers, wanted: CloudSelector): Steps =>
+const disconnect = (peers: ConnectPeers, connection: Connection): Steps =>
   Effect.gen(function* () {
-    const connection = yield* open(peers, wanted)
     yield* connection.services.checkAvailable
     // Half disconnected is nearer to what was asked for than connected again.
     yield* disconnectFlow(peers, connection, () => Effect.void)

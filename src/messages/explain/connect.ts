@@ -5,6 +5,7 @@ import type {
   BrokerNotListening,
   CertificateNotValid,
   CloudSelector,
+  CommandRunning,
   ConnectionCheckFailed,
   DeviceNotCreated,
   FileNotWritten,
@@ -24,6 +25,7 @@ import { explainMqtt } from "./mqtt.ts"
 export type StepRefusal =
   | AlreadyConnected
   | NotConnected
+  | CommandRunning
   | HsmNeedsBuiltInBridge
   | MosquittoBridgeRequested
   | ProfilesCollide
@@ -54,6 +56,11 @@ export const explainConnect = (failure: StepRefusal): Explanation => {
       return {
         error: `Device is not connected to ${displayName[failure.cloud]}`,
         hint: `tedge connect ${words(failure)}`
+      }
+    case "CommandRunning":
+      return {
+        error: `another tedge connect, reconnect or disconnect of ${words(failure)} is running${inBrackets(failure.pid === undefined ? "" : `process ${failure.pid}`)}`,
+        hint: "wait for it, then try again"
       }
     case "HsmNeedsBuiltInBridge":
       return {

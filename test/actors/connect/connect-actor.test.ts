@@ -6,6 +6,7 @@ import { Cause, Effect, Exit, Fiber } from "effect"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import type { ConnectProtocol, ConnectRefusal } from "../../../src/messages/connect.ts"
 import { BrokerRefused, DialFailed } from "../../../src/messages/mqtt.ts"
+import { acquireFileLock } from "../../../src/platform/file-lock.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
 import { type TestPki, testPki } from "../../support/pki.ts"
 import { tempDir } from "../../support/temp-dir.ts"
@@ -408,6 +409,73 @@ describe("connect, before it changes anything", () => {
     await run(connect)
     bench.active.delete("tedge-mapper-c8y")
     expect(await run(connect)).toBeUndefined()
+  })
+})
+
+describe("another command that changes the connection", () => {
+  const lockPath = (instance = "c8y") => join(bench.dir, "run", "lock", `tedge-connect-${instance}.lock`)
+  /** As the other process would have it while `command` runs. */
+  const besides = async (command: Command, instance?: string): Promise<ConnectRefusal | undefined> => {
+    mkdirSync(dirname(lockPath()), { recursive: true })
+    return Effect.runPromise(
+      Effect.scoped(
+        Effect.andThen(
+          acquireFileLock(lockPath(instance)),
+          Effect.promise(() => run(command))
+        )
+      )
+    )
+  }
+
+  it.each([
+    ["connect", connect],
+    ["connect --offline", connectOffline],
+    ["reconnect", reconnect],
+    ["disconnect", disconnect]
+  ])("keeps %s from touching anything", async (_name, command) => {
+    bench.active.add("tedge-mapper-c8y")
+    expect(await besides(command)).toMatchObject({
+      _tag: "CommandRunning",
+      cloud: "c8y",
+      profile: undefined,
+      pid: process.pid
+    })
+    expect([bench.commands, bench.traffic, bench.events]).toEqual([[], [], []])
+    expect([bench.marker(), bench.active.has("tedge-mapper-c8y")]).toEqual([undefined, true])
+  })
+
+  it("is in nobody's way when it has another profile, or has ended", async () => {
+    expect(await besides(connect, "c8y@other")).toBeUndefined()
+    expect(await run(reconnect)).toBeUndefined()
+  })
+
+  it("lets the connection be tested", async () => {
+    await run(connect)
+    expect(await besides(test)).toBeUndefined()
+  })
+
+  it("cannot be seen without a place for locks: that is a warning", async () => {
+    writeFileSync(join(bench.dir, "run"), "a file")
+    expect(await run(connect)).toBeUndefined()
+    expect(lines()[0]).toBe("warning LockUnavailable")
+  })
+
+  it("is not looked for where there are to be no lock files", async () => {
+    bench.settings('lock_files = false\n[c8y]\nurl = "t.example"\n')
+    expect(await besides(connect)).toBeUndefined()
+  })
+
+  it("has the lock until the last undo is done", async () => {
+    bench.world.failing.add("start tedge-mapper-c8y")
+    const held: Array<boolean> = []
+    const look = Effect.sync(() => {
+      const free = Effect.runSyncExit(Effect.scoped(acquireFileLock(lockPath())))
+      held.push(Exit.isFailure(free))
+    })
+    bench.world.whenCommanded = look
+    await run(connect)
+    expect(bench.commands.length).toBeGreaterThan(3)
+    expect(held).toEqual(bench.commands.map(() => true))
   })
 })
 

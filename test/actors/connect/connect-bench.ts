@@ -32,6 +32,8 @@ export interface World {
   token: string | undefined
   /** `start tedge-mapper-c8y` and the like that fail. */
   failing: Set<string>
+  /** Runs when a service command is given. */
+  whenCommanded: Effect.Effect<void>
   serviceManagerMissing: boolean
   /** Is the broker the service manager's to restart? */
   ownsBroker: boolean
@@ -72,6 +74,7 @@ export const makeBench = (dir: string, certFile: string): Bench => {
     bridgeReason: undefined,
     token: `71,${jwt({ iss: "t.example" })}`,
     failing: new Set(),
+    whenCommanded: Effect.void,
     serviceManagerMissing: false,
     ownsBroker: true,
     installed: new Set(["mosquitto", "tedge-agent"])
@@ -86,7 +89,7 @@ export const makeBench = (dir: string, certFile: string): Bench => {
   const settings = (toml: string): void =>
     writeFileSync(
       join(dir, "tedge.toml"),
-      `[config]\nversion = "2"\n[device]\ncert_path = "${certFile}"\n[device.cryptoki]\nmode = "module"\nmodule_path = "/lib/p11.so"\n${toml}`
+      `[config]\nversion = "2"\n[device]\ncert_path = "${certFile}"\n[device.cryptoki]\nmode = "module"\nmodule_path = "/lib/p11.so"\n[run]\npath = "${dir}/run"\n${toml}`
     )
   settings('[c8y]\nurl = "t.example"\n')
   const services = fakeServices({ world, commands, active, enabled })
@@ -146,6 +149,7 @@ const fakeServices = ({
   const command = (action: string, effect: (service: string) => void) => (service: string) =>
     Effect.suspend(() => {
       const line = `${action} ${service}`
+      Effect.runSync(world.whenCommanded)
       commands.push(line)
       if (world.failing.has(line))
         return Effect.fail(

@@ -77,6 +77,7 @@ Enabling tedge-agent... ✓
 Everything is validated before the first step. A step that fails ends the command with its sentence, and what the steps before it did
 is undone; \`reconnect\` brings the old connection back. Once the mapper runs it stays, whatever the check says: it goes on trying, and
 \`tedge connect\` may be repeated. A renewed certificate (\`<cert_path>.new\`) replaces the present one after a connection with it.
+One connect, reconnect or disconnect runs at a time for a cloud and profile: a second one is refused and touches nothing.
 
 Services are started by the commands in \`[init]\` of system.toml, else by systemd where it runs, else by \`tedge\` itself (service manager
 \`built-in\`: logs in \`logs.path\`, at the start of the system \`tedge start-services\`).

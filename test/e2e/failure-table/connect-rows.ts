@@ -64,6 +64,20 @@ const behaving =
     }
   }
 
+/** Runs `then` while this process holds the lock of that name. */
+const besidesLock = (place: Place, name: string, then: (place: Place) => Promise<Outcome>): Promise<Outcome> => {
+  const locks = join(place.configDir, "../run/lock")
+  mkdirSync(locks)
+  return Effect.runPromise(
+    Effect.scoped(
+      Effect.andThen(
+        acquireFileLock(join(locks, `${name}.lock`)),
+        Effect.promise(() => then(place))
+      )
+    )
+  )
+}
+
 export const cloudRows: ReadonlyArray<Row> = [
   {
     tag: "AlreadyConnected",
@@ -170,6 +184,14 @@ export const localRows: ReadonlyArray<Row> = [
     next: "the local broker is the trouble, not the cloud"
   },
   {
+    tag: "CommandRunning",
+    failure: "two commands at once",
+    how: "the lock of tedge connect is held by this test; tedge disconnect",
+    cause: (world) => besidesLock(world.place(), "tedge-connect-c8y", ({ tedge }) => tedge(["disconnect", "c8y"])),
+    says: /^another tedge connect, reconnect or disconnect of c8y is running \(process \d+\)$/,
+    next: "wait for it, then try again"
+  },
+  {
     tag: "HsmNeedsBuiltInBridge",
     failure: "HSM with the mosquitto bridge",
     how: "mqtt.bridge.built_in false",
@@ -213,20 +235,7 @@ export const localRows: ReadonlyArray<Row> = [
     tag: "LockHeld",
     failure: "a mapper that runs already",
     how: "its lock is held by this test; tedge-mapper",
-    cause: (world) => {
-      const { configDir, mapper } = world.place()
-      const locks = join(configDir, "../run/lock")
-      mkdirSync(locks)
-      const held = acquireFileLock(join(locks, "tedge-mapper-c8y.lock"))
-      return Effect.runPromise(
-        Effect.scoped(
-          Effect.andThen(
-            held,
-            Effect.promise(() => mapper(["c8y"]))
-          )
-        )
-      )
-    },
+    cause: (world) => besidesLock(world.place(), "tedge-mapper-c8y", ({ mapper }) => mapper(["c8y"])),
     says: "Another instance of tedge-mapper-c8y is running."
   },
   {
