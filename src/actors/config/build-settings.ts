@@ -87,7 +87,7 @@ const cloudSection = (
       device: yield* device(read, `${name}.device`),
       topics: read.list(`${name}.topics`),
       topicPrefix: read.text(`${name}.bridge.topic_prefix`),
-      keepaliveSeconds: Math.round(read.durationMs(`${name}.bridge.keepalive_interval`) / 1000),
+      keepaliveSeconds: Math.ceil(read.durationMs(`${name}.bridge.keepalive_interval`) / 1000),
       maxPayloadSize: read.number(`${name}.mapper.mqtt.max_payload_size`),
       smartrestTemplates: isC8y ? read.list("c8y.smartrest.templates") : [],
       smartrest1Templates: isC8y ? read.list("c8y.smartrest1.templates") : [],

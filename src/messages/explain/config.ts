@@ -148,6 +148,8 @@ const problem = (found: ValueProblem): string => {
       return "it must be an IP address"
     case "not-a-duration":
       return "it must be a duration such as 60s, 10m, 1h 30m or 365d"
+    case "not-a-keep-alive":
+      return "it must be between 1s and 65535s, or 0 for none"
     case "not-a-file-mode":
       return "it must be permissions in octal, such as 660"
     case "not-limits":

@@ -8,6 +8,7 @@ import {
   host,
   hostPort,
   ip,
+  keepAlive,
   path,
   payloadSize,
   port,
@@ -207,7 +208,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
   },
   {
     key: "c8y.bridge.keepalive_interval",
-    type: duration,
+    type: keepAlive,
     default: "60s",
     doc: "After this long without a message the bridge asks Cumulocity for a sign of life.",
     examples: ["60s"]

@@ -1,7 +1,7 @@
 /** Settings of the connections to Azure IoT and AWS IoT. */
 import { cloudDevice } from "./cloud-device.ts"
 import type { Setting } from "./setting.ts"
-import { boolean, choice, duration, host, path, payloadSize, set, topicPrefix } from "./setting-types.ts"
+import { boolean, choice, host, keepAlive, path, payloadSize, set, topicPrefix } from "./setting-types.ts"
 
 export const azureSettings: ReadonlyArray<Setting> = [
   { key: "az.url", type: host, doc: "Endpoint of Azure IoT.", examples: ["myazure.azure-devices.net"] },
@@ -50,7 +50,7 @@ export const azureSettings: ReadonlyArray<Setting> = [
   },
   {
     key: "az.bridge.keepalive_interval",
-    type: duration,
+    type: keepAlive,
     default: "60s",
     doc: "After this long without a message the bridge asks Azure IoT for a sign of life.",
     examples: ["60s"]
@@ -104,7 +104,7 @@ export const awsSettings: ReadonlyArray<Setting> = [
   },
   {
     key: "aws.bridge.keepalive_interval",
-    type: duration,
+    type: keepAlive,
     default: "60s",
     doc: "After this long without a message the bridge asks AWS IoT for a sign of life.",
     examples: ["60s"]

@@ -10,6 +10,7 @@ export type ValueProblem =
   | { readonly kind: "not-a-host-port"; readonly part: "host" | "port" }
   | { readonly kind: "not-an-ip" }
   | { readonly kind: "not-a-duration" }
+  | { readonly kind: "not-a-keep-alive" }
   | { readonly kind: "not-a-file-mode" }
   | { readonly kind: "not-limits" }
   | { readonly kind: "bad-topic-prefix"; readonly because: "empty" | "hash" | "plus" | "reserved" }

@@ -8,6 +8,7 @@ export const host: SettingType = { kind: "host" }
 export const hostPort = (defaultPort: number): SettingType => ({ kind: "host-port", defaultPort })
 export const ip: SettingType = { kind: "ip" }
 export const duration: SettingType = { kind: "duration" }
+export const keepAlive: SettingType = { kind: "keep-alive" }
 export const set: SettingType = { kind: "set" }
 export const limits: SettingType = { kind: "limits" }
 export const topicPrefix: SettingType = { kind: "topic-prefix" }

@@ -23,6 +23,8 @@ export type SettingType =
   | { readonly kind: "file-mode" }
   /** Kept as typed: `60s`, `1h 30m`, or whole seconds. */
   | { readonly kind: "duration" }
+  /** A duration that MQTT can tell a broker. */
+  | { readonly kind: "keep-alive" }
   | { readonly kind: "set" }
   /** `name:count` pairs. */
   | { readonly kind: "limits" }

@@ -35,6 +35,8 @@ export const parseText = (type: SettingType, text: string, directory: string): P
       return isIp(text) ? accept(text) : refuse({ kind: "not-an-ip" })
     case "duration":
       return durationMs(text) === undefined ? refuse({ kind: "not-a-duration" }) : accept(text)
+    case "keep-alive":
+      return parseKeepAlive(text)
     case "file-mode":
       return /^0?[0-7]{3}$/.test(text) ? accept(text) : refuse({ kind: "not-a-file-mode" })
     case "set":
@@ -66,11 +68,14 @@ export const parseToml = (type: SettingType, given: unknown, directory: string):
       ? parseText(type, String(given), directory)
       : mismatch
   if (typeof given === "number" || typeof given === "bigint")
-    return type.kind === "integer" || type.kind === "duration" ? parseText(type, String(given), directory) : mismatch
+    return numbered.has(type.kind) ? parseText(type, String(given), directory) : mismatch
   if (!Array.isArray(given) || !given.every((member) => typeof member === "string")) return mismatch
   if (type.kind === "set") return accept([...given])
   return type.kind === "limits" ? parseLimits([...given]) : mismatch
 }
+
+/** The types whose values are whole numbers in TOML, or may be. */
+const numbered: ReadonlySet<SettingType["kind"]> = new Set(["integer", "duration", "keep-alive"])
 
 /** As `config get` and `config list` print it. */
 export const printValue = (type: SettingType, value: Value): string => {
@@ -90,6 +95,14 @@ const parseInteger = (text: string, min: number, max: number): ParsedValue => {
   if (!/^\+?\d{1,15}$/.test(text)) return refuse({ kind: "not-integer" })
   const value = Number(text)
   return value >= min && value <= max ? accept(value) : refuse({ kind: "out-of-range", min, max })
+}
+
+/** Whole seconds in 16 bits; 0, and nothing that only rounds to it, is none. Source: MQTT 3.1.1, 3.1.2.10. */
+const parseKeepAlive = (text: string): ParsedValue => {
+  const ms = durationMs(text)
+  if (ms === undefined) return refuse({ kind: "not-a-duration" })
+  const none = /^\s*0+\s*[a-zA-Z]*\s*$/.test(text)
+  return none || (ms >= 1000 && ms <= 65_535_000) ? accept(text) : refuse({ kind: "not-a-keep-alive" })
 }
 
 const parseLimits = (entries: ReadonlyArray<string>): ParsedValue =>

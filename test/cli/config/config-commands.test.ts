@@ -115,6 +115,18 @@ describe("tedge config set", () => {
     expect(wrong).toMatchObject({ code: 1, stdout: "" })
     expect(wrong.stderr).toContain("Supported values are: off, module, socket")
   })
+
+  it.each(["c8y", "az", "aws"])("refuses a keep-alive that MQTT cannot say: %s", async (cloud) => {
+    const key = `${cloud}.bridge.keepalive_interval`
+    for (const value of ["2d", "400ms"]) {
+      const { code, stderr } = await run(configSet, { words: { KEY: key, VALUE: value } })
+      expect(code).toBe(1)
+      expect(stderr).toContain("it must be between 1s and 65535s, or 0 for none")
+    }
+    expect(await run(configSet, { words: { KEY: key, VALUE: "0" } })).toMatchObject({ code: 0 })
+    toml(version2(`[${cloud}.bridge]\nkeepalive_interval = "2d"\n`))
+    expect(await get(key)).toMatchObject({ code: 1, stderr: expect.stringContaining("between 1s and 65535s") })
+  })
 })
 
 describe("tedge config list", () => {

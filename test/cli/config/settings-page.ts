@@ -62,6 +62,7 @@ const typeTexts = {
   ip: "IP address",
   "file-mode": "permissions in octal",
   duration: "duration such as `60s`, `10m`, `1h 30m`, `365d`; a bare number is seconds",
+  "keep-alive": "duration from `1s` to `65535s`, or `0` for none; a bare number is seconds",
   set: "list; on the command line between commas",
   limits: "list of `name:count`",
   "topic-prefix": "topic without `#` and `+`",

@@ -66,6 +66,14 @@ reset_window = "10m"
     expect(localLink.backOff.maximumMs).toBeLessThanOrEqual(15_000)
   })
 
+  it("rounds a keep-alive up to whole seconds, and refuses one that MQTT cannot say", async () => {
+    const keepalive = async (value: string) =>
+      (await plan(`${c8y}[c8y.bridge]\nkeepalive_interval = "${value}"\n`)).cloudLink.target.keepalive
+    expect(await keepalive("1100ms")).toBe(2)
+    expect(await keepalive("0")).toBe(0)
+    await expect(keepalive("2d")).rejects.toMatchObject({ _tag: "InvalidSetting" })
+  })
+
   it("has the token sign when a token is configured", async () => {
     const { cloudLink } = await plan(`key_uri = "pkcs11:object=device"\n[device.cryptoki]\nmode = "socket"\n${c8y}`)
     expect(cloudLink.target.tls?.identity).toMatchObject({ kind: "token", certPath: "/none" })
