@@ -119,6 +119,9 @@ export class UnixListener {
   private readonly descriptor: number
   private readonly told: ListenerTold
   private isStopped = false
+  private isScheduled = false
+  /** Until nobody waits any more. */
+  private isRefused = false
 
   constructor(watcher: Watcher, descriptor: number, told: ListenerTold) {
     this.watcher = watcher
@@ -133,12 +136,23 @@ export class UnixListener {
   }
 
   private accept(): void {
-    if (this.isStopped) return
+    if (this.isStopped || this.isScheduled) return
     const { clients, more } = this.waitingClients()
+    if (more === "no") this.isRefused = false
+    else this.acceptAgain(more)
     // Last, as their requests have then had the time to arrive.
     for (const client of clients) this.told.onClient(client)
-    if (more === "now") setImmediate(() => this.accept())
-    if (more === "later") setTimeout(() => this.accept(), tryAgainMs)
+  }
+
+  /** One after the other, however many come meanwhile: what is scheduled finds them all. */
+  private acceptAgain(when: "now" | "later"): void {
+    this.isScheduled = true
+    const again = () => {
+      this.isScheduled = false
+      this.accept()
+    }
+    if (when === "now") setImmediate(again)
+    else setTimeout(again, tryAgainMs)
   }
 
   /** Not all at once: those that are being served are to go on meanwhile. */
@@ -152,7 +166,8 @@ export class UnixListener {
       }
       return { clients, more: "now" }
     } catch (error) {
-      this.told.onRefused(codeOf(error))
+      if (!this.isRefused) this.told.onRefused(codeOf(error))
+      this.isRefused = true
       return { clients, more: "later" }
     }
   }
@@ -160,7 +175,7 @@ export class UnixListener {
 
 export interface ListenerTold {
   readonly onClient: (client: Accepted) => void
-  /** Why nobody can be accepted just now; those who come meanwhile wait in the kernel. */
+  /** Why nobody can be accepted just now, once until it is over; those who come meanwhile wait in the kernel. */
   readonly onRefused: (code: string) => void
 }
 

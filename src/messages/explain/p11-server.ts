@@ -104,7 +104,11 @@ export const explainServerEvent = (event: P11ServerEvent): LogText => {
         text: `Incoming request failed: ${quoted(event.reason)} ${audit(event)} result=refused`
       }
     case "ClientCut":
-      return { level: "warn", text: `a client was cut off: ${cutReasons[event.reason]} ${who(event.client)}` }
+      // Anybody may connect and leave as often as they like; the metrics count it.
+      return {
+        level: event.reason === "gone" ? "debug" : "warn",
+        text: `a client was cut off: ${cutReasons[event.reason]} ${who(event.client)}`
+      }
     case "ClientAttributeIgnored":
       return { level: "warn", text: `'${event.attribute}' in a client's URI is ignored ${who(event.client)}` }
     case "AcceptFailed":

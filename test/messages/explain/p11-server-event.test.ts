@@ -1,0 +1,14 @@
+/** What tedge-p11-server logs of clients that are cut off. */
+import { expect, it } from "vitest"
+import { explainServerEvent } from "../../../src/messages/explain/p11-server.ts"
+
+const client = { uid: 1, gid: 2, pid: 3 }
+
+it("a client that goes away is no warning: anybody can do it without end", () => {
+  expect(explainServerEvent({ _tag: "ClientCut", client, reason: "gone" })).toEqual({
+    level: "debug",
+    text: "a client was cut off: it went away uid=1 gid=2 pid=3"
+  })
+  for (const reason of ["silent", "tooLong", "notReading", "tooMany"] as const)
+    expect(explainServerEvent({ _tag: "ClientCut", client, reason }).level).toBe("warn")
+})
