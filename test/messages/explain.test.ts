@@ -286,6 +286,16 @@ const all: ReadonlyArray<Failure> = Object.values<ReadonlyArray<Failure>>(sample
 const emptyWords = /failed to|something went wrong|unexpected error|undefined|\[object/
 
 describe("the sentence of a failure", () => {
+  it.each(all.map((failure, index) => [`${failure._tag} ${index}`, failure] as const))("%s", (_name, failure) => {
+    const { error, hint } = explain(failure)
+    expect(error).toMatch(/^\P{Cc}{10,}$/u)
+    // One sentence is the document's own, with its full stop.
+    expect(error).not.toMatch(/(?<!disconnected)[.\s]$/)
+    expect(error).not.toMatch(emptyWords)
+    expect(hint ?? "a fact").not.toBe("")
+    expect(hint ?? "").not.toMatch(emptyWords)
+  })
+
   it("names the connection that another command changes, and its process", () => {
     expect(explain(new Connect.CommandRunning({ cloud: "c8y", profile: undefined, pid: 7 }))).toEqual({
       error: "another tedge connect, reconnect or disconnect of c8y is running (process 7)",
