@@ -24,7 +24,7 @@ export interface BridgeStatus {
   readonly counters: {
     readonly outbound: number
     readonly inbound: number
-    /** Over the payload limit, refused by the broker it was for, or QoS 0 that found no room. */
+    /** Over the payload limit, refused for good by the broker it was for, or QoS 0 that found no room. */
     readonly dropped: number
     readonly waiting: number
   }
@@ -45,9 +45,18 @@ export type DroppedMessage = {
       readonly setting: string
     }
   | { readonly reason: "invalidTopic"; readonly target: string }
-  /** By the broker it was for, with a reason code of MQTT 5. */
+  /** For good, by the broker it was for, with a reason code of MQTT 5. */
   | { readonly reason: "refused"; readonly code: number }
 )
+
+/** A message that the broker it is for refuses for now. */
+export interface HeldBackMessage {
+  readonly direction: BridgeRule["direction"]
+  /** As it was to be published. */
+  readonly topic: string
+  /** MQTT 5.0, 3.4.2.1. */
+  readonly code: number
+}
 
 export type BridgeProtocol = LinkUserProtocol & {
   readonly Status: Ask<void, BridgeStatus>

@@ -1,7 +1,7 @@
 /** The bridge between the local broker and the cloud: a relay for either direction, and the health of both links. */
 import { Clock, Effect } from "effect"
 import type { BridgeProtocol, BridgeRule, BridgeStatus, DroppedMessage, HealthProtocol } from "../../messages/bridge.ts"
-import { explainDropped } from "../../messages/explain/bridge.ts"
+import { explainDropped, explainHeldBack } from "../../messages/explain/bridge.ts"
 import type { LinkProtocol, MqttMessage, Received, Side } from "../../messages/mqtt.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
@@ -74,7 +74,11 @@ const makeBridge = (options: BridgeOptions, peers: BridgePeers): Bridge => {
       onDeparture: ({ message: { topic, payload }, comesBack }, now) => {
         if (comesBack) guard.expect({ side: to, topic, payload }, now)
       },
-      onRefused: ({ topic }, code) => sayDropped({ direction, topic, reason: "refused", code })
+      onReturn: ({ message: { topic, payload }, comesBack }, now) => {
+        if (comesBack) guard.forget({ side: to, topic, payload }, now)
+      },
+      onRefused: ({ topic }, code) => sayDropped({ direction, topic, reason: "refused", code }),
+      onHeldBack: ({ topic }, code) => warn(explainHeldBack({ direction, topic, code }))
     })
   return {
     options,
@@ -124,8 +128,10 @@ const unfit = (
     : undefined
 }
 
-const sayDropped = (dropped: DroppedMessage): Effect.Effect<void> =>
-  Effect.annotateLogs(Effect.logWarning(explainDropped(dropped)), { target: "MQTT bridge" })
+const sayDropped = (dropped: DroppedMessage): Effect.Effect<void> => warn(explainDropped(dropped))
+
+const warn = (sentence: string): Effect.Effect<void> =>
+  Effect.annotateLogs(Effect.logWarning(sentence), { target: "MQTT bridge" })
 
 const tellHealth = ({ sides, health }: Bridge): Effect.Effect<void> =>
   Effect.ignore(

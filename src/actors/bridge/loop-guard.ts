@@ -42,6 +42,11 @@ export class LoopGuard {
     return alive.length > 0
   }
 
+  /** It was not published after all. */
+  forget(passing: Passing, now: number): void {
+    this.isEcho(passing, now)
+  }
+
   private forgetExpired(now: number): void {
     for (const [key, times] of this.expected) {
       this.keep(

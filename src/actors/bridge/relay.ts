@@ -2,7 +2,8 @@
  * Carries the messages of one direction: in order, several loads at a time, each message acknowledged where it came from
  * only after it was acknowledged where it went. A load is what came together; it is published and acknowledged together.
  *
- * QoS 1 is tried again until it is through, or refused for good by the broker it is for. QoS 0 is carried once.
+ * QoS 1 is tried again until it is through, or refused for good by the broker it is for; what is refused for now is held
+ * back for a while. QoS 0 is carried once.
  */
 import { Clock, Deferred, Effect } from "effect"
 import type { FailedPublish, MqttMessage } from "../../messages/mqtt.ts"
@@ -31,10 +32,14 @@ export interface RelayOptions {
   readonly target: BridgeSide
   /** How many loads are under way at once. How many messages, is for the links to bound. */
   readonly window: number
-  /** Called once before a message is published. */
+  /** Called once before a message is published, and again after `onReturn`. */
   readonly onDeparture: (carried: Carried, now: number) => void
+  /** The target has refused it. */
+  readonly onReturn: (carried: Carried, now: number) => void
   /** The target will not take the message, whenever it comes. */
   readonly onRefused: (message: MqttMessage, code: number) => Effect.Effect<void>
+  /** The first of a topic that is refused for now. */
+  readonly onHeldBack: (message: MqttMessage, code: number) => Effect.Effect<void>
 }
 
 export class Relay {
@@ -44,7 +49,10 @@ export class Relay {
   private readonly options: RelayOptions
   private readonly mailbox: Mailbox<Load>
   private readonly done = Deferred.makeUnsafe<void>()
+  private readonly stopping = Deferred.makeUnsafe<void>()
   private held = 0
+  /** Topics of what is held back, and was told. */
+  private readonly told = new Set<string>()
 
   constructor(options: RelayOptions) {
     this.options = options
@@ -78,6 +86,7 @@ export class Relay {
   /** Takes nothing more and finishes what can be finished. What cannot stays with its broker. */
   readonly drain: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
     this.mailbox.close()
+    yield* Deferred.succeed(this.stopping, undefined)
     // An empty stream notices the end only when it looks again.
     this.mailbox.notify()
     if (!this.options.target.isUp) return
@@ -85,33 +94,69 @@ export class Relay {
     if (!(yield* endsWithin(finished, "20 seconds"))) finished.interruptUnsafe()
   })
 
-  private carry({ origin, carried }: Load): Effect.Effect<void> {
+  private carry(load: Load): Effect.Effect<void> {
+    const open = new Set(load.carried)
+    const end = Effect.sync(() => {
+      this.held -= open.size
+      if (this.told.size > 0) for (const { message } of load.carried) this.told.delete(message.topic)
+    })
+    const through = Effect.flatMap(this.passOn(load, open), (left) => this.settle(open, left))
+    return Effect.ensuring(through, end)
+  }
+
+  /** Answers what is left to its broker. */
+  private passOn({ origin, carried }: Load, open: Set<Carried>): Effect.Effect<ReadonlyArray<Carried>> {
     const { source, target } = this.options
-    const through = Effect.gen({ self: this }, function* () {
+    return Effect.gen({ self: this }, function* () {
       let left = carried
-      for (let isFirst = true; left.length > 0; isFirst = false) {
+      let departing: ReadonlyArray<Carried> = carried
+      for (let pauseMs = shortestPauseMs; left.length > 0; ) {
         yield* target.untilUp
         if (source.comesAgain(origin)) left = left.filter(({ message }) => message.qos === 0)
-        if (isFirst) yield* this.depart(left)
-        if (left.length > 0) left = yield* this.publish(left)
+        yield* this.depart(left, departing)
+        if (left.length === 0) return left
+        const { again, refused } = yield* this.publish(left)
+        left = again
+        departing = refused
+        // Those that were cut off are not held up by those that were refused.
+        if (refused.length === 0 || again.length > refused.length) continue
+        yield* this.settle(open, left)
+        if (yield* Deferred.isDone(this.stopping)) return left
+        yield* this.pause(pauseMs)
+        pauseMs = Math.min(2 * pauseMs, longestPauseMs)
       }
+      return left
     })
-    const deliveries = carried.map(({ delivery }) => delivery)
-    const acknowledge = Effect.ignore(source.link.tell("Acknowledge", { deliveries }))
-    const end = Effect.sync(() => {
-      this.held -= carried.length
-    })
-    return Effect.ensuring(Effect.andThen(through, acknowledge), end)
   }
 
-  private depart(carried: ReadonlyArray<Carried>): Effect.Effect<void> {
+  /** A connection that is new may make a difference: the broker has another mind, or the source gives it again. */
+  private pause(ms: number): Effect.Effect<void> {
+    const { source, target } = this.options
+    return Effect.raceAllFirst([Effect.sleep(ms), target.upAgain, source.upAgain, Deferred.await(this.stopping)])
+  }
+
+  /** Acknowledges what is not left. */
+  private settle(open: Set<Carried>, left: ReadonlyArray<Carried>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const kept = new Set(left)
+      const done = [...open].filter((one) => !kept.has(one))
+      if (done.length === 0) return Effect.void
+      for (const one of done) open.delete(one)
+      this.held -= done.length
+      const deliveries = done.map(({ delivery }) => delivery)
+      return Effect.ignore(this.options.source.link.tell("Acknowledge", { deliveries }))
+    })
+  }
+
+  private depart(left: ReadonlyArray<Carried>, departing: ReadonlyArray<Carried>): Effect.Effect<void> {
+    if (left.length === 0 || departing.length === 0) return Effect.void
+    const going = new Set(departing)
     return Effect.map(Clock.currentTimeMillis, (now) => {
-      for (const one of carried) this.options.onDeparture(one, now)
+      for (const one of left) if (going.has(one)) this.options.onDeparture(one, now)
     })
   }
 
-  /** Answers what is to be tried again. */
-  private publish(carried: ReadonlyArray<Carried>): Effect.Effect<ReadonlyArray<Carried>> {
+  private publish(carried: ReadonlyArray<Carried>): Effect.Effect<Unfinished> {
     const messages = carried.map(({ message }) => message)
     // The link has its own limits; a limit here would let it publish what we have given up.
     const published = this.options.target.link.ask("PublishAll", { messages }, { within: "Infinity" })
@@ -129,22 +174,50 @@ export class Relay {
     })
   }
 
-  private judge(carried: ReadonlyArray<Carried>, failed: ReadonlyArray<Failed>): Effect.Effect<ReadonlyArray<Carried>> {
+  private judge(carried: ReadonlyArray<Carried>, failed: ReadonlyArray<Failed>): Effect.Effect<Unfinished> {
     return Effect.gen({ self: this }, function* () {
       this.carried += carried.length - failed.length
       const again: Array<Carried> = []
+      const refused: Array<Carried> = []
       for (const { index, refusal } of failed) {
         const one = carried[index]
         if (one === undefined) continue
-        const isRefused = refusal?._tag === "BrokerRefused"
-        if (isRefused) yield* this.options.onRefused(one.message, refusal.code)
-        if (isRefused || one.message.qos === 0) this.dropped += 1
+        const code = refusal?._tag === "BrokerRefused" ? refusal.code : undefined
+        if (code !== undefined) this.options.onReturn(one, yield* Clock.currentTimeMillis)
+        // QoS 0 is refused only here, before it is sent.
+        const isForGood = one.message.qos === 0 || (code !== undefined && refusedForGood.has(code))
+        if (isForGood) this.dropped += 1
         else again.push(one)
+        if (code === undefined) continue
+        if (isForGood) yield* this.options.onRefused(one.message, code)
+        else {
+          refused.push(one)
+          yield* this.holdBack(one.message, code)
+        }
       }
-      return again
+      return { again, refused }
     })
   }
+
+  private holdBack(message: MqttMessage, code: number): Effect.Effect<void> {
+    if (this.told.has(message.topic)) return Effect.void
+    this.told.add(message.topic)
+    return this.options.onHeldBack(message, code)
+  }
 }
+
+interface Unfinished {
+  /** To be tried again. */
+  readonly again: ReadonlyArray<Carried>
+  /** Those of them that were refused for now. */
+  readonly refused: ReadonlyArray<Carried>
+}
+
+/** MQTT 5.0, 3.4.2.1: not authorised, topic name invalid, packet too large, payload format invalid. The others pass. */
+const refusedForGood: ReadonlySet<number> = new Set([0x87, 0x90, 0x95, 0x99])
+
+const shortestPauseMs = 1_000
+const longestPauseMs = 30_000
 
 /** Without a refusal it was the link that was in trouble. */
 type Failed = Pick<FailedPublish, "index"> & Partial<FailedPublish>

@@ -4,7 +4,7 @@
  * A message that came with QoS 1 by an earlier connection comes again when the broker has kept the session: then the
  * copy in our hands is let go. When the broker has forgotten the session, that copy is all there is.
  */
-import { Effect, Latch } from "effect"
+import { Deferred, Effect, Latch } from "effect"
 import type { LinkProtocol, LinkStatus } from "../../messages/mqtt.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 
@@ -18,6 +18,7 @@ export class BridgeSide {
   readonly link: ActorRef<LinkProtocol>
   status: LinkStatus = { _tag: "Connecting", attempt: 1 }
   private readonly up = Latch.makeUnsafe(false)
+  private nextUp = Deferred.makeUnsafe<void>()
   private connection = 0
   private session = 0
 
@@ -42,9 +43,14 @@ export class BridgeSide {
     this.connection += 1
     if (!status.sessionPresent) this.session += 1
     Latch.openUnsafe(this.up)
+    Deferred.doneUnsafe(this.nextUp, Effect.void)
+    this.nextUp = Deferred.makeUnsafe<void>()
   }
 
   readonly untilUp: Effect.Effect<void> = Effect.suspend(() => this.up.await)
+
+  /** Its next connection. */
+  readonly upAgain: Effect.Effect<void> = Effect.suspend(() => Deferred.await(this.nextUp))
 
   comesAgain({ connection, session }: Origin): boolean {
     return this.isUp && connection < this.connection && session === this.session

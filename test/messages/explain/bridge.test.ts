@@ -1,6 +1,6 @@
 /** What the log says of messages the bridge does not pass on. */
 import { describe, expect, it } from "vitest"
-import { explainDropped } from "../../../src/messages/explain/bridge.ts"
+import { explainDropped, explainHeldBack } from "../../../src/messages/explain/bridge.ts"
 
 describe("the log line of a dropped message", () => {
   it("tells size, limit and setting of one that is too large", () => {
@@ -30,5 +30,13 @@ describe("the log line of a dropped message", () => {
     expect(refused(135)).toBe("Dropping local-bound message on topic c8y/s/ds: the broker refused it (not authorised)")
     expect(refused(149)).toContain("(packet too large: max_packet_size of the broker)")
     expect(refused(200)).toContain("(reason code 200)")
+  })
+})
+
+describe("the log line of a message that is held back", () => {
+  it("names topic and reason, and what becomes of it", () => {
+    expect(explainHeldBack({ direction: "inbound", topic: "c8y/s/ds", code: 151 })).toBe(
+      "Holding back local-bound message on topic c8y/s/ds: the broker refused it for now (quota exceeded). It is tried again until the broker takes it"
+    )
   })
 })
