@@ -175,4 +175,7 @@ export class PinFileUnusable extends Data.TaggedError("PinFileUnusable")<{
   readonly code: string
 }> {}
 
-export type ServerStartRefusal = ListenFailed | RuleInvalid | GroupUnknown | PinFileUnusable
+/** The file was there when the settings were read last: what it said is not taken back by its absence. */
+export class ConfigFileGone extends Data.TaggedError("ConfigFileGone")<{ readonly path: string }> {}
+
+export type ServerStartRefusal = ListenFailed | RuleInvalid | GroupUnknown | PinFileUnusable | ConfigFileGone

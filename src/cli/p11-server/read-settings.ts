@@ -15,6 +15,7 @@ import {
 import { explainSettingWarning } from "../../messages/explain/config.ts"
 import { explainFileLeftOut } from "../../messages/explain/p11-server.ts"
 import {
+  ConfigFileGone,
   GroupUnknown,
   type P11ServerPolicy,
   type PinFileUnusable,
@@ -37,6 +38,8 @@ import { type ServerValues, serverOptions, serverValues } from "./server-values.
 
 export interface ServerSettings {
   readonly configDir: string
+  /** tedge.toml was there, and these settings hold what it says. */
+  readonly isFileThere: boolean
   readonly modulePath: string
   readonly socketPath: string
   readonly socketMode: number
@@ -49,22 +52,34 @@ export interface ServerSettings {
   readonly policy: P11ServerPolicy
 }
 
-export type SettingsRefusal = ReadRefusal | AskFailed | CryptokiOff | RuleInvalid | GroupUnknown | PinFileUnusable
+export type SettingsRefusal =
+  | ReadRefusal
+  | AskFailed
+  | CryptokiOff
+  | RuleInvalid
+  | GroupUnknown
+  | PinFileUnusable
+  | ConfigFileGone
 
-/** `start`: a file that cannot be read is left out, with a warning. */
+/** `start`: a file that cannot be read is left out, with a warning. `mustBeThere`: one that is gone is refused. */
 export const readServerSettings = (
   input: CommandInput,
-  occasion: "start" | "reload"
+  occasion: "start" | "reload",
+  { mustBeThere }: { readonly mustBeThere: boolean } = { mustBeThere: false }
 ): Effect.Effect<ServerSettings, SettingsRefusal> =>
   Effect.gen(function* () {
     const { settings, warnings, values, isFileLeftOut } = yield* readFromConfig(input, occasion)
+    const path = settings.configFile
+    const own = isFileLeftOut ? { path, table: {}, isThere: false } : yield* ownTable(path)
+    // Before anything else: without the file the module may be missing too, and that would be the wrong reason.
+    if (mustBeThere && !own.isThere) return yield* new ConfigFileGone({ path })
     for (const warning of warnings) yield* warn(warning)
     const { modulePath, uri } = settings.cryptoki
     if (modulePath === undefined) return yield* new CryptokiOff({ missing: "device.cryptoki.module_path" })
-    const own = isFileLeftOut ? { path: settings.configFile, table: {} } : yield* ownTable(settings.configFile)
     const pin = yield* servicePin(input, settings, values)
     return {
       configDir: settings.configDir,
+      isFileThere: own.isThere,
       modulePath,
       socketPath: settings.cryptoki.socketPath,
       socketMode: values.socketMode,
@@ -127,12 +142,12 @@ const warn = (warning: SettingWarning): Effect.Effect<void> => {
 }
 
 /** ConfigActor could read the file just before; should it be unreadable by now, its rules are not to be forgotten. */
-const ownTable = (path: string): Effect.Effect<OwnTable, ConfigFileUnreadable> => {
+const ownTable = (path: string): Effect.Effect<OwnTable & { readonly isThere: boolean }, ConfigFileUnreadable> => {
   const read = readTomlFile(path)
   if (read.kind === "unreadable" || read.kind === "malformed")
     return Effect.fail(new ConfigFileUnreadable({ path, code: read.kind === "unreadable" ? read.code : "EAGAIN" }))
   const table = read.kind === "read" ? read.tree.p11_server : undefined
-  return Effect.succeed({ path, table: isTable(table) ? table : {} })
+  return Effect.succeed({ path, table: isTable(table) ? table : {}, isThere: read.kind === "read" })
 }
 
 const groupOf = (name: string | undefined): Effect.Effect<number | undefined, GroupUnknown> => {

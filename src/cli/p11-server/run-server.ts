@@ -195,7 +195,7 @@ const onServerEvent = ({ metrics, log }: Service, event: P11ServerEvent): Effect
 /** Nothing is changed unless all of it can be read. */
 const reload = (service: Service, server: ActorRef<P11ServerProtocol>): Effect.Effect<void, ServerFailure> =>
   Effect.gen(function* () {
-    const settings = yield* readServerSettings(service.input, "reload")
+    const settings = yield* readServerSettings(service.input, "reload", { mustBeThere: service.settings.isFileThere })
     yield* server.ask("Reload", settings.policy, { within: "10 seconds" })
     service.settings = settings
     service.log.setLevel(logLevel(service.input, settings.logLevel))
@@ -223,4 +223,4 @@ const logFailure = (failure: ServerFailure): Effect.Effect<void> => {
 }
 
 const isServerRefusal = (failure: ServerFailure): failure is ServerStartRefusal =>
-  ["ListenFailed", "RuleInvalid", "GroupUnknown", "PinFileUnusable"].includes(failure._tag)
+  ["ListenFailed", "RuleInvalid", "GroupUnknown", "PinFileUnusable", "ConfigFileGone"].includes(failure._tag)

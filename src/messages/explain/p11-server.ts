@@ -58,6 +58,11 @@ export const explainServerStart = (failure: ServerStartRefusal): Explanation => 
         error: `the PIN cannot be read from '${failure.path}': ${pinFileProblems[failure.reason]}${inBrackets(failure.code)}`,
         hint: "check: p11_server.pin_file"
       }
+    case "ConfigFileGone":
+      return {
+        error: `${failure.path} is gone; nothing was changed`,
+        hint: "put it back (an empty one takes everything back), or restart the service without it"
+      }
   }
 }
 

@@ -1,5 +1,5 @@
 /** SIGHUP: what is read again, and what a wrong file does. PINs from files, and where they must not be seen. */
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { ask } from "../../actors/p11-server/served.ts"
@@ -87,6 +87,36 @@ describe("tedge-p11-server, told to read its settings again", () => {
     expect(await ask(place.socketPath, signRequest)).toMatchObject({
       message: expect.stringContaining("Didn't find a slot to use")
     })
+  })
+
+  it("keeps scope, rules and PIN when the file is gone, and takes the next one", async () => {
+    const place = serverPlace()
+    place.hsm.addToken().importKey()
+    const configured = '[device.cryptoki]\npin = "123456"\nuri = "pkcs11:token=other"\n'
+    place.configure(configured)
+    const server = place.start()
+    await server.logged("Server listening")
+    const file = join(place.dir, "config", "tedge.toml")
+    rmSync(file)
+    await hangUp(server, `${file} is gone; nothing was changed`)
+    await hangUp(server, `${file} is gone; nothing was changed`)
+    expect(server.log()).not.toContain("settings read again")
+    expect(await ask(place.socketPath, signRequest)).toMatchObject({
+      message: expect.stringContaining("Didn't find a slot to use")
+    })
+    place.configure('[device.cryptoki]\npin = "123456"\n')
+    await hangUp(server)
+    expect(await ask(place.socketPath, signRequest)).toMatchObject({ _tag: "SignResponse" })
+  })
+
+  it("reads its settings again without a file when it never had one", async () => {
+    const place = serverPlace()
+    place.hsm.addToken().importKey()
+    rmSync(join(place.dir, "config", "tedge.toml"), { force: true })
+    const server = place.start()
+    await server.logged("Server listening")
+    await hangUp(server)
+    expect(await ask(place.socketPath, signRequest)).toMatchObject({ _tag: "SignResponse" })
   })
 })
 
