@@ -67,6 +67,21 @@ export class UnixStream {
     this.until("reading", read, done)
   }
 
+  /** Reads on until the peer has finished writing, at most `limit` bytes, and keeps nothing. */
+  discard(limit: number, done: () => void): void {
+    let left = limit
+    const read = () => {
+      while (left > 0) {
+        const got = receive(this.descriptor, this.watcher.landing)
+        if (got === undefined) return undefined
+        if (got === 0) return "end"
+        left -= got
+      }
+      return "enough"
+    }
+    this.until("reading", read, done)
+  }
+
   /**
    * Writes all of it and closes; done when the kernel has taken it. At once, since a client that has read its answer
    * and waits for the end would be woken a second time.

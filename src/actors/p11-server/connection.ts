@@ -97,11 +97,11 @@ export const turnAway = (spec: Farewell): Effect.Effect<void> =>
     Effect.andThen(spec.publish({ _tag: "ClientCut", client: spec.client, reason: "tooMany" }))
   )
 
-/** A client whose request is still on its way would meet a closed socket, and never read why. */
-const untilAsked = ({ stream, times }: Farewell): Effect.Effect<void> =>
+/** A client whose request is not read to its end would meet a closed socket, and never read why. */
+const untilAsked = ({ stream, times }: Pick<ConnectionSpec, "stream" | "times">): Effect.Effect<void> =>
   Effect.callback((resume) => {
     const late = times.start(farewellMs, () => resume(Effect.void))
-    stream.readToEnd(requestLimit, () => {
+    stream.discard(discardLimit, () => {
       late.cancel()
       resume(Effect.void)
     })
@@ -112,6 +112,8 @@ type Farewell = Pick<ConnectionSpec, "stream" | "client" | "times" | "publish">
 
 /** No request is longer; CertificateVerify is below 200 bytes. */
 const requestLimit = 64 * 1024
+/** Nor is more of one read that is not served. */
+const discardLimit = 1024 * 1024
 const farewellMs = 500
 
 type CutReason = Extract<P11ServerEvent, { readonly _tag: "ClientCut" }>["reason"]
@@ -119,6 +121,7 @@ type CutReason = Extract<P11ServerEvent, { readonly _tag: "ClientCut" }>["reason
 const cut = (spec: ConnectionSpec, reason: CutReason): Effect.Effect<Outcome> =>
   Effect.gen(function* () {
     yield* spec.publish({ _tag: "ClientCut", client: spec.client, reason })
+    if (reason === "tooLong") yield* untilAsked(spec)
     if (reason === "tooLong" || reason === "silent") {
       const failure = new FrameNotDecoded({ reason: reason === "silent" ? "ends-early" : "too-long", frame: undefined })
       yield* Effect.ignore(deliver(spec, errorFrame(failure), farewellMs))

@@ -1,8 +1,8 @@
 /** Clients that are silent, slow, endless or gone: each is cut, and nobody else notices. */
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Result } from "effect"
 import { describe, expect, it } from "vitest"
 import type { P11ServerStatus } from "../../../src/messages/p11-server.ts"
-import { encodeFrame } from "../../../src/messages/wire/frame1.ts"
+import { decodeFrame, encodeFrame } from "../../../src/messages/wire/frame1.ts"
 import { ask, rawClient, type Served, withServed } from "./served.ts"
 
 const signRequest = { _tag: "SignRequest", toSign: Uint8Array.of(1), uri: undefined, pin: undefined } as const
@@ -53,6 +53,20 @@ describe("the signing service", () => {
         endless.socket.destroy()
       })
     ))
+
+  it.each([70_000, 200_000, 900_000])("tells a client whose request has %i bytes why it is cut", (length) =>
+    withServed({ limits: { readMs: 10_000 } }, (kit) =>
+      Effect.gen(function* () {
+        const long = rawClient(kit.socketPath)
+        const errors: Array<Error> = []
+        long.socket.on("error", (error) => errors.push(error)).end(Buffer.alloc(length))
+        const answer = decodeFrame(yield* Effect.promise(() => long.received))
+        expect(Result.getOrThrow(answer)).toMatchObject({ _tag: "Error", message: expect.stringContaining("too-long") })
+        expect(errors).toEqual([])
+        expect(cuts(kit)).toEqual(["tooLong"])
+      })
+    )
+  )
 
   it("takes a request of 64 KiB", () =>
     withServed({}, (kit) =>
