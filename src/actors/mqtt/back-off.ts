@@ -5,6 +5,8 @@
  * thousand devices do not come back in the same second. They never get shorter from one failure to the next, and
  * start over when a connection has held for the reset window.
  */
+import type { Cure } from "../../messages/mqtt-cure.ts"
+
 export interface BackOffSettings {
   readonly initialMs: number
   readonly maximumMs: number
@@ -27,16 +29,10 @@ export interface Failed {
   readonly cure: Cure
 }
 
-/** What can make the next attempt succeed. */
-export type Cure =
-  /** The network or the broker comes back. */
-  | "time"
-  /** Somebody has to do something. Waits are a minute at least, with the default of 5 s. */
-  | "person"
-  /** The token is plugged in again. Asking costs the cloud nothing, and only who asks finds out: waits stay short. */
-  | "token"
-
-/** `random`: from 0 up to 1. */
+/**
+ * What only a person can cure waits a minute at least, with the default of 5 s. A token that is plugged in again is found
+ * by who asks, and asking costs the cloud nothing: those waits stay short. `random`: from 0 up to 1.
+ */
 export const afterFailure = (settings: BackOffSettings, before: BackOff, failed: Failed, random: number): BackOff => {
   const jitter = 0.5 + random / 2
   if (failed.cure === "token") {

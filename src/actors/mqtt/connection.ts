@@ -18,6 +18,7 @@ import type { ActorRef } from "../../runtime/protocol.ts"
 import type { ConnectionEnded } from "./connection-ended.ts"
 import { dial } from "./dial.ts"
 import { type MqttConnection, openConnection, type Receiver } from "./mqtt-client.ts"
+import { OldBrokers, Unopened } from "./old-brokers.ts"
 import { speaksNoMqtt5 } from "./reason-codes.ts"
 import { refusalOf } from "./refusal.ts"
 import { type Stopwatch, stopwatch } from "./stopwatch.ts"
@@ -38,9 +39,10 @@ export interface Connection {
 
 export type Connect = (target: Target, receiver: Receiver) => Effect.Effect<Connection, MqttRefusal, Scope.Scope>
 
-export const connectWith =
-  (cryptoki: ActorRef<CryptokiProtocol>): Connect =>
-  (target, receiver) => {
+/** Links that share it share what it learns: which brokers speak MQTT 3.1.1 only. */
+export const connectWith = (cryptoki: ActorRef<CryptokiProtocol>): Connect => {
+  const oldBrokers = new OldBrokers()
+  return (target, receiver) => {
     const watch = stopwatch()
     let waitingFor: BrokerSilent["waitingFor"] = "connection"
     const attempt = (now: Target) =>
@@ -48,13 +50,20 @@ export const connectWith =
         waitingFor = "connection"
         const stream = yield* dial(now, { cryptoki, stopwatch: watch })
         waitingFor = "CONNACK"
-        const opened = openConnection(stream, now, receiver)
-        return yield* Effect.mapError(opened, (ended) => refusalOf(ended, now, "connecting"))
+        return yield* Effect.mapError(openConnection(stream, now, receiver), (ended) => {
+          const refusal = refusalOf(ended, now, "connecting")
+          return new Unopened({
+            refusal,
+            isOfOldBroker: target.receiveMaximum !== undefined && saysOld(ended, refusal)
+          })
+        })
+      }).pipe(Effect.mapError((failure) => (failure._tag === "Unopened" ? failure : unopened(failure))))
+    const connecting = oldBrokers.ask(target, attempt).pipe(
+      Effect.mapBoth({
+        onSuccess: (opened) => asConnection(opened, target),
+        onFailure: ({ refusal }) => refusal
       })
-    const connecting = Effect.gen(function* () {
-      const opened = yield* Effect.catchIf(attempt(target), isOfOldBroker(target), () => attempt(oldWords(target)))
-      return asConnection(opened, target)
-    })
+    )
     // Judged before the loser is interrupted: what it was waiting for is the reason.
     const limit = Effect.andThen(
       Effect.sleep(target.connectWithinMs),
@@ -62,14 +71,14 @@ export const connectWith =
     )
     return Effect.raceFirst(connecting, limit)
   }
+}
 
-/** The broker was asked in MQTT 5 and speaks MQTT 3.1.1 only. */
-const isOfOldBroker =
-  ({ receiveMaximum }: Target) =>
-  (failure: MqttRefusal): boolean =>
-    receiveMaximum !== undefined && failure._tag === "BrokerRefused" && failure.code === speaksNoMqtt5
+const unopened = (refusal: MqttRefusal) => new Unopened({ refusal, isOfOldBroker: false })
 
-const oldWords = ({ receiveMaximum: _, ...target }: Target): Target => target
+/** A broker that was asked in MQTT 5 and speaks MQTT 3.1.1 only says so, or hangs up (3.1.1, 3.1.2.2 and 4.8). */
+const saysOld = ({ reason }: ConnectionEnded, refusal: MqttRefusal): boolean =>
+  (refusal._tag === "BrokerRefused" && refusal.code === speaksNoMqtt5) ||
+  (refusal._tag === "ConnectionLost" && reason.kind !== "protocol")
 
 const asConnection = (opened: MqttConnection, target: Target): Connection => {
   const toRefusal = (ended: ConnectionEnded) => refusalOf(ended, target, "connected")

@@ -9,12 +9,14 @@ import { open, readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { CredentialUnusable } from "../../messages/mqtt.ts"
-import { pemCertificates } from "../../platform/tls-certificates.ts"
+import { deviceCertificate, pemCertificates } from "../../platform/device-certificate.ts"
 
 export interface DeviceCertificates {
   /** The file as it is. */
   readonly pem: string
   readonly certificates: ReadonlyArray<X509Certificate>
+  /** Which of them is the device's own. */
+  readonly device: X509Certificate
 }
 
 export const readCertificateChain = (path: string): Effect.Effect<DeviceCertificates, CredentialUnusable> =>
@@ -25,7 +27,10 @@ export const readCertificateChain = (path: string): Effect.Effect<DeviceCertific
     if (certificates.length === 0 && pem.startsWith("0\ufffd")) return refuse(path, "certificate", "der", "")
     if (certificates.length === 0) return refuse(path, "certificate", "malformed", "no certificate in it")
     if (known.length < certificates.length) return refuse(path, "certificate", "malformed", "not X.509")
-    return Effect.succeed({ pem, certificates: known })
+    const device = deviceCertificate(known)
+    return device === undefined
+      ? refuse(path, "certificate", "ambiguous", "")
+      : Effect.succeed({ pem, certificates: known, device })
   })
 
 export const readPrivateKey = (

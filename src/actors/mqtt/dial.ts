@@ -15,7 +15,7 @@ import { openTunnel } from "../../platform/proxy-tunnel.ts"
 import { connectTls } from "../../platform/tls-signer-stream.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { type DeviceCertificates, readCertificateChain, readPrivateKey, readTrusted } from "./credentials.ts"
-import { prepareSigner } from "./key-signer.ts"
+import { prepareSigner, spkiOf } from "./key-signer.ts"
 import { refusalOfStream } from "./refusal.ts"
 import type { Stopwatch } from "./stopwatch.ts"
 
@@ -50,11 +50,17 @@ const dialWithToken = (
 ): Effect.Effect<Duplex, MqttRefusal, Scope.Scope> =>
   Effect.gen(function* () {
     const { host, port, connectWithinMs } = target
-    const { pem, certificates } = yield* readCertificateChain(certPath)
+    const { pem, device } = yield* readCertificateChain(certPath)
     const ca = yield* readTrusted(caPath)
-    const signer = yield* prepareSigner({ ...means, host, key, withinMs: connectWithinMs, certPath, certificates })
+    const signer = yield* prepareSigner({
+      ...means,
+      host,
+      key,
+      withinMs: connectWithinMs,
+      certPath,
+      certificate: device
+    })
     const socket = yield* openSocket(target)
-    const { publicKey } = signer
     const connecting = () =>
       connectTls(
         {
@@ -63,7 +69,7 @@ const dialWithToken = (
           serverName: host,
           ca,
           certificateChain: pem,
-          ...(publicKey === undefined ? {} : { publicKey }),
+          publicKey: spkiOf(device),
           // The whole connection has a limit; this one must not come before it.
           timeoutMs: connectWithinMs + 1_000,
           socket
@@ -79,16 +85,14 @@ const dialWithKeyFile = (target: Target, caPath: string, { certPath, keyPath }: 
   Effect.gen(function* () {
     const chain = yield* readCertificateChain(certPath)
     const { pem: key, key: privateKey } = yield* readPrivateKey(keyPath)
-    const leaf = chain.certificates.find((one) => one.checkPrivateKey(privateKey))
-    if (leaf === undefined) return yield* Effect.fail(new KeyMismatch({ certPath, key: keyPath }))
-    return yield* dialNodeTls(target, caPath, { key, cert: leafFirst(chain, leaf.raw) })
+    if (!chain.device.checkPrivateKey(privateKey))
+      return yield* Effect.fail(new KeyMismatch({ certPath, key: keyPath }))
+    return yield* dialNodeTls(target, caPath, { key, cert: leafFirst(chain) })
   })
 
 /** Node takes the first certificate for the key's. */
-const leafFirst = ({ certificates }: DeviceCertificates, leaf: Buffer): string => {
-  const isLeaf = (one: { readonly raw: Buffer }) => one.raw.equals(leaf)
-  return [...certificates.filter(isLeaf), ...certificates.filter((one) => !isLeaf(one))].map(String).join("")
-}
+const leafFirst = ({ certificates, device }: DeviceCertificates): string =>
+  [device, ...certificates.filter((one) => one !== device)].map(String).join("")
 
 const dialNodeTls = (target: Target, caPath: string, identity: { readonly key?: string; readonly cert?: string }) =>
   Effect.gen(function* () {

@@ -16,8 +16,6 @@ import type { Stopwatch } from "./stopwatch.ts"
 
 export interface KeySigner {
   readonly sign: TlsSigner
-  /** SubjectPublicKeyInfo, DER; undefined when the token cannot tell it. */
-  readonly publicKey: Uint8Array | undefined
 }
 
 export interface SignerOptions {
@@ -29,7 +27,8 @@ export interface SignerOptions {
   /** Runs while the token is asked. */
   readonly stopwatch: Stopwatch
   readonly certPath: string
-  readonly certificates: ReadonlyArray<X509Certificate>
+  /** The device's own. */
+  readonly certificate: X509Certificate
 }
 
 /** The signer's promise rejects with SigningFailed; its abort signal interrupts the ask. */
@@ -46,7 +45,7 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
     // Not every token shows the public half; the signature itself is checked against the certificate later.
     const publicKey = yield* Effect.option(measure(cryptoki.ask("PublicKey", { key: chosen.key }, within)))
     const spki = publicKey._tag === "Some" ? publicKey.value : undefined
-    if (spki !== undefined && !options.certificates.some((one) => hasKey(one, spki)))
+    if (spki !== undefined && !spkiOf(options.certificate).equals(spki))
       return yield* Effect.fail(new KeyMismatch({ certPath: options.certPath, key: nameOf(key) }))
     const context = yield* Effect.context<never>()
     const sign: TlsSigner = async (codePoint, message, abort) => {
@@ -55,7 +54,7 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
       if (Exit.isSuccess(exit)) return exit.value
       throw Cause.squash(exit.cause)
     }
-    return { sign, publicKey: spki }
+    return { sign }
   })
 
 const allSchemes = Object.keys(signatureSchemes) as ReadonlyArray<SignatureScheme>
@@ -89,8 +88,9 @@ const cutOff = (cause: TokenRefusal | AskFailed, withinMs: number): SigningCutOf
   }
 }
 
-const hasKey = (certificate: X509Certificate, spki: Uint8Array): boolean =>
-  certificate.publicKey.export({ format: "der", type: "spki" }).equals(spki)
+/** SubjectPublicKeyInfo, DER. */
+export const spkiOf = (certificate: X509Certificate): Buffer =>
+  certificate.publicKey.export({ format: "der", type: "spki" })
 
 const nameOf = (key: KeySelector): string =>
   key.uri === undefined ? "pkcs11:" : printPkcs11Uri(key.uri, { pin: "redacted" })

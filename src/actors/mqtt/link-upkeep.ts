@@ -5,10 +5,10 @@
  */
 import { Clock, Deferred, Effect, Queue, Random } from "effect"
 import { BrokerRefused, BrokerSilent, type LinkStatus, type MqttRefusal } from "../../messages/mqtt.ts"
+import { cureOf } from "../../messages/mqtt-cure.ts"
 import { endsWithin } from "../../runtime/ends-within.ts"
 import { afterFailure, noFailures } from "./back-off.ts"
 import type { Connection, Receiver } from "./connection.ts"
-import { cureOf } from "./judge-failure.ts"
 import type { Link } from "./link.ts"
 import { logPassedOver, logStatus } from "./link-log.ts"
 

@@ -2,7 +2,7 @@
 import { createServer, type Socket } from "node:net"
 import { Effect, Fiber, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
-import { type Connection, connectWith } from "../../../src/actors/mqtt/connection.ts"
+import { type Connection, connectWith, type Receiver } from "../../../src/actors/mqtt/connection.ts"
 import type { CryptokiProtocol } from "../../../src/messages/cryptoki.ts"
 import type { MqttMessage, Target } from "../../../src/messages/mqtt.ts"
 import { start } from "../../../src/runtime/actor.ts"
@@ -23,18 +23,24 @@ const target = (port: number, overrides: Partial<Target> = {}): Target => ({
 const message = (topic: string): MqttMessage => ({ topic, payload: Buffer.from("x"), qos: 1, retain: false })
 
 const connect = (to: Target, onMessage: (topic: string, packetId: number) => void = () => {}) =>
-  Effect.gen(function* () {
-    const mailbox = { capacity: 4, overflow: { policy: "refuse" } } as const
-    const cryptoki = yield* start<CryptokiProtocol, never, never>({
-      name: "cryptoki",
-      mailbox,
-      behaviour: fakeToken().behaviour
-    })
-    return yield* connectWith(cryptoki)(to, {
+  Effect.flatMap(makeConnect, (connectTo) =>
+    connectTo(to, {
       acknowledged: "later",
       onMessage: ({ message: { topic }, packetId }) => onMessage(topic, packetId ?? 0)
     })
+  )
+
+const makeConnect = Effect.gen(function* () {
+  const mailbox = { capacity: 4, overflow: { policy: "refuse" } } as const
+  const cryptoki = yield* start<CryptokiProtocol, never, never>({
+    name: "cryptoki",
+    mailbox,
+    behaviour: fakeToken().behaviour
   })
+  return connectWith(cryptoki)
+})
+
+const nobody: Receiver = { acknowledged: "later", onMessage: () => {} }
 
 const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> => Effect.runPromise(Effect.scoped(effect))
 
@@ -129,24 +135,60 @@ describe("a connection with a Receive Maximum", () => {
       })
     ))
 
-  it.each([
-    ["in its own words", connack311(1)],
-    ["in those of MQTT 5", connack5(0x84)]
-  ])("speaks MQTT 3.1.1 with a broker that refuses MQTT 5 %s", (_how, refusal) =>
+  it.each<[string, (socket: Socket) => unknown]>([
+    ["that refuses MQTT 5 in its own words", (socket) => socket.end(connack311(1))],
+    ["that refuses MQTT 5 in those of MQTT 5", (socket) => socket.end(connack5(0x84))],
+    ["that hangs up on MQTT 5", (socket) => socket.end()],
+    ["that resets a connection in MQTT 5", (socket) => socket.resetAndDestroy()]
+  ])("speaks MQTT 3.1.1 with a broker %s, and next time at once", (_how, refuse) =>
     run(
       Effect.gen(function* () {
         const levels: Array<number> = []
         const { port } = yield* scripted((level, socket) => {
           levels.push(level)
-          if (level === 5) socket.end(refusal)
+          if (level === 5) refuse(socket)
           else socket.write(connack311(0))
         })
-        const connection = yield* connect(target(port))
-        expect(connection.sessionPresent).toBe(false)
-        expect(levels).toEqual([5, 4])
+        const connectTo = yield* makeConnect
+        for (let n = 0; n < 3; n++) {
+          const connection = yield* connectTo(target(port), nobody)
+          expect(connection.sessionPresent).toBe(false)
+        }
+        expect(levels).toEqual([5, 4, 4, 4])
       })
     )
   )
+
+  it("asks a broker in MQTT 5 again that was thought to speak MQTT 3.1.1 only, and does not take that either", () =>
+    run(
+      Effect.gen(function* () {
+        const levels: Array<number> = []
+        const { port } = yield* scripted((level, socket) => {
+          levels.push(level)
+          if (levels.length === 2) socket.write(connack311(0))
+          else if (levels.length === 4) socket.write(connack5(0))
+          else socket.end()
+        })
+        const connectTo = yield* makeConnect
+        yield* connectTo(target(port), nobody)
+        expect(yield* Effect.flip(connectTo(target(port), nobody))).toMatchObject({ _tag: "ConnectionLost" })
+        yield* connectTo(target(port), nobody)
+        expect(levels).toEqual([5, 4, 4, 5])
+      })
+    ))
+
+  it("is lost when the broker hangs up on MQTT 3.1.1 as well", () =>
+    run(
+      Effect.gen(function* () {
+        const levels: Array<number> = []
+        const { port } = yield* scripted((level, socket) => {
+          levels.push(level)
+          socket.end()
+        })
+        expect(yield* Effect.flip(connect(target(port)))).toMatchObject({ _tag: "ConnectionLost", stage: "connecting" })
+        expect(levels).toEqual([5, 4])
+      })
+    ))
 
   it.each([
     [0x86, 4],

@@ -1,0 +1,44 @@
+/**
+ * Brokers that speak MQTT 3.1.1 only: who asks in MQTT 5 is refused, or hung up on, and asks again in 3.1.1 at once.
+ *
+ * What worked is known for an hour, so that not every connection is made twice. It is not known for ever: the broker
+ * may be another by then, or may have hung up for a reason of its own.
+ */
+import { Clock, Data, Effect, type Scope } from "effect"
+import type { MqttRefusal, Target } from "../../messages/mqtt.ts"
+
+/** An attempt that came to nothing. */
+export class Unopened extends Data.TaggedError("Unopened")<{
+  readonly refusal: MqttRefusal
+  /** The same in MQTT 3.1.1 may succeed. */
+  readonly isOfOldBroker: boolean
+}> {}
+
+type Attempt<A> = (target: Target) => Effect.Effect<A, Unopened, Scope.Scope>
+
+export class OldBrokers {
+  /** Until when each is asked in MQTT 3.1.1. */
+  private readonly known = new Map<string, number>()
+
+  ask<A>(target: Target, attempt: Attempt<A>): Effect.Effect<A, Unopened, Scope.Scope> {
+    return Effect.gen({ self: this }, function* () {
+      const broker = `${target.host}:${target.port}`
+      const until = target.receiveMaximum === undefined ? undefined : this.known.get(broker)
+      if (until !== undefined && (yield* Clock.currentTimeMillis) < until)
+        return yield* Effect.tapError(attempt(oldWords(target)), () => Effect.sync(() => this.known.delete(broker)))
+      return yield* Effect.catchIf(
+        attempt(target),
+        ({ isOfOldBroker }) => isOfOldBroker,
+        () => Effect.tap(attempt(oldWords(target)), () => this.remember(broker))
+      )
+    })
+  }
+
+  private remember(broker: string): Effect.Effect<void> {
+    return Effect.map(Clock.currentTimeMillis, (now) => void this.known.set(broker, now + knownForMs))
+  }
+}
+
+const oldWords = ({ receiveMaximum: _, ...target }: Target): Target => target
+
+const knownForMs = 3_600_000
