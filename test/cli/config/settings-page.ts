@@ -84,6 +84,9 @@ A value comes from the first of these that has one:
 4. the setting it follows, if it follows one,
 5. the default.
 
+Services that \`tedge\` itself starts, where no init system runs, have the variables of the command that started them, but none with a
+PIN or a password: those belong in \`tedge.toml\`.
+
 Identities (\`device.id\`) are different: the common name of the certificate comes before all of them.
 
 The cloud sections (\`c8y\`, \`az\`, \`aws\`) may have profiles: \`c8y.profiles.prod.url\`, or \`--profile prod\`, or \`TEDGE_CLOUD_PROFILE=prod\`

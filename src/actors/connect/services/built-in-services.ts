@@ -13,6 +13,7 @@ import { AddonNotLoaded } from "../../../messages/platform.ts"
 import { parentOf, recordedProcess } from "../../../platform/recorded-process.ts"
 import { tryLock } from "../../../platform/unix-addon.ts"
 import { removeIfPresent, writeWhole } from "../connect-files.ts"
+import { serviceEnvironment } from "./service-environment.ts"
 import type { ServiceFailure, ServiceManager } from "./service-manager.ts"
 
 export interface BuiltInPlaces {
@@ -164,19 +165,6 @@ const detached = (places: BuiltInPlaces, service: string, argv: ReadonlyArray<st
   })
   child.unref()
   return runner
-}
-
-/** What a service manager of the system gave to `tedge` is not for its services. */
-const serviceEnvironment = (environment: BuiltInPlaces["environment"]): Record<string, string | undefined> => {
-  const dropped = [
-    "TEDGE_CLOUD_PROFILE",
-    "NOTIFY_SOCKET",
-    "INVOCATION_ID",
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "LISTEN_FDNAMES"
-  ]
-  return Object.fromEntries(Object.entries(environment).filter(([name]) => !dropped.includes(name)))
 }
 
 /**

@@ -194,6 +194,28 @@ describe("the built-in service manager", () => {
     ])
   })
 
+  it("hands no PIN and no password to a service", async () => {
+    services = builtInServices({
+      ...places,
+      environment: {
+        ...process.env,
+        TEDGE_DEVICE_CRYPTOKI_PIN: "s3cret-a",
+        TEDGE_C8Y_PROFILES_P_DEVICE_KEY_PIN: "s3cret-b",
+        TEDGE_PROXY_PASSWORD: "s3cret-c",
+        TEDGE_DEVICE_KEY_URI: "pkcs11:token=t?pin-value=s3cret-d",
+        C8Y_PASSWORD: "s3cret-e",
+        TEDGE_C8Y_DEVICE_KEY_URI: "pkcs11:token=keep"
+      }
+    })
+    const pid = await started()
+    const [runner = ""] = readFileSync(join(dir, "run", "svc.lock"), "utf8").match(/\d+/) ?? []
+    for (const one of [pid, runner]) {
+      const environment = readFileSync(`/proc/${one}/environ`, "utf8")
+      expect(environment).toContain("TEDGE_C8Y_DEVICE_KEY_URI=pkcs11:token=keep")
+      expect(environment).not.toContain("s3cret")
+    }
+  })
+
   it("owns the broker it runs, or that nobody runs", async () => {
     expect(await run(services.ownsBroker(false))).toBe(true)
     expect(await run(services.ownsBroker(true))).toBe(false)
