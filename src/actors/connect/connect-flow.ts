@@ -8,7 +8,7 @@ import { checkConnection } from "./steps/check-connection.ts"
 import { checkTenant } from "./steps/check-tenant.ts"
 import { createDevice } from "./steps/create-device.ts"
 import { enableAgent, enableMapper } from "./steps/enable-services.ts"
-import { hasPendingCertificate, promoteCertificate } from "./steps/promote-certificate.ts"
+import { promoteCertificate } from "./steps/promote-certificate.ts"
 import { startBroker } from "./steps/start-broker.ts"
 import { markVerified } from "./steps/write-mosquitto-files.ts"
 import { summary } from "./summary.ts"
@@ -78,8 +78,8 @@ const meetCloud = (
 /** The present certificate stays, and a renewed one goes on waiting: nothing failed. */
 const skipCloud = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<"none"> =>
   Effect.gen(function* () {
-    const { cloud } = connection
-    if (hasPendingCertificate(connection)) yield* skipped(peers, "new device certificate validation")
+    const { cloud, pending } = connection
+    if (pending.kind !== "none") yield* skipped(peers, "new device certificate validation")
     if (cloud.createsDevice) yield* skipped(peers, `device creation in ${cloud.displayName} cloud`)
     return "none" as const
   })

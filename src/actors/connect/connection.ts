@@ -4,6 +4,7 @@ import type { Redacted } from "effect"
 import { type ServiceTopics, serviceTopics } from "../../messages/service-topics.ts"
 import type { CloudSettings, HostPort } from "../../messages/settings/resolved-settings.ts"
 import type { CloudFacts } from "./clouds.ts"
+import type { PendingCertificate } from "./pending-certificate.ts"
 import type { ServiceManager } from "./services/service-manager.ts"
 
 export interface Connection {
@@ -18,6 +19,7 @@ export interface ValidConnection extends Connection {
   readonly deviceId: string
   readonly host: HostPort
   readonly auth: Auth
+  readonly pending: PendingCertificate
   /** Undefined: mosquitto is not installed here. */
   readonly mosquittoVersion: string | undefined
 }

@@ -3,11 +3,9 @@
  *
  * Whether key and certificate belong together is seen by the TLS layer before it sends anything.
  */
-import { existsSync } from "node:fs"
-import { Clock, Effect, type Redacted } from "effect"
+import { Effect, type Redacted } from "effect"
 import { neededId, neededSetting } from "../../messages/config.ts"
 import {
-  CertificateNotValid,
   type ConnectRefusal,
   HsmNeedsBuiltInBridge,
   MosquittoBridgeRequested,
@@ -20,7 +18,7 @@ import { readCredentials } from "./basic-credentials.ts"
 import { certificateDates } from "./certificate-dates.ts"
 import type { Auth, Connection, ValidConnection } from "./connection.ts"
 import type { ConnectPeers } from "./peers.ts"
-import { pendingPath } from "./steps/promote-certificate.ts"
+import { examinePending, inItsTime, type PendingCertificate } from "./pending-certificate.ts"
 
 export const validate = (peers: ConnectPeers, connection: Connection): Effect.Effect<ValidConnection, ConnectRefusal> =>
   Effect.gen(function* () {
@@ -30,11 +28,11 @@ export const validate = (peers: ConnectPeers, connection: Connection): Effect.Ef
     const auth = yield* chooseAuth(settings)
     const deviceId = yield* neededId(auth.kind === "basic" ? "device.id" : `${prefix}.device.id`, settings.cloud.device)
     yield* refuseMosquittoBridge(connection, auth)
-    if (auth.kind === "certificate") yield* checkIdentity(settings, deviceId)
+    const pending = auth.kind === "certificate" ? yield* checkIdentity(settings) : none
     yield* refuseCollisions(peers, connection)
     yield* connection.services.checkAvailable
     const mosquittoVersion = yield* findMosquittoVersion(peers)
-    return { ...connection, host: mqttServicePort(settings, host), deviceId, auth, mosquittoVersion }
+    return { ...connection, host: mqttServicePort(settings, host), deviceId, auth, pending, mosquittoVersion }
   })
 
 /** The MQTT service of Cumulocity listens next door. Source: thin-edge, `c8y.mqtt_service.enabled`. */
@@ -74,19 +72,18 @@ const refuseMosquittoBridge = (
   return Effect.fail(withToken ? new HsmNeedsBuiltInBridge(of) : new MosquittoBridgeRequested(of))
 }
 
-const checkIdentity = ({ cloud, cryptoki }: CloudSettings, deviceId: string): Effect.Effect<void, ConnectRefusal> =>
+const none: PendingCertificate = { kind: "none" }
+
+const checkIdentity = (settings: CloudSettings): Effect.Effect<PendingCertificate, ConnectRefusal> =>
   Effect.gen(function* () {
+    const { cloud, cryptoki } = settings
     if (cryptoki.mode === "module" && cryptoki.modulePath === undefined)
       return yield* new CryptokiOff({ missing: "device.cryptoki.module_path" })
     const path = cloud.device.certPath
-    const { notBefore, notAfter } = yield* certificateDates(path, deviceId)
-    const now = yield* Clock.currentTimeMillis
+    const pending = yield* examinePending(settings)
     // A renewed certificate is tried first: with it the old one may have ended.
-    if (existsSync(pendingPath(path))) return
-    if (notAfter.getTime() < now)
-      return yield* new CertificateNotValid({ path, reason: "expired", at: notAfter.toISOString() })
-    if (notBefore.getTime() > now)
-      return yield* new CertificateNotValid({ path, reason: "notYetValid", at: notBefore.toISOString() })
+    yield* pending.kind === "usable" ? certificateDates(path) : inItsTime(path)
+    return pending
   })
 
 /** Two profiles of a cloud must not be the same device there, nor share topics or ports here. */

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path"
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import type { ConnectProtocol, ConnectRefusal } from "../../../src/messages/connect.ts"
-import { BrokerRefused, DialFailed } from "../../../src/messages/mqtt.ts"
+import { BrokerRefused, DialFailed, KeyMismatch, TlsFailed } from "../../../src/messages/mqtt.ts"
 import { acquireFileLock } from "../../../src/platform/file-lock.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
 import { type TestPki, testPki } from "../../support/pki.ts"
@@ -72,7 +72,8 @@ const connectLines = [
   "Enabling tedge-agent ✓"
 ]
 
-const portClosed = new DialFailed({ host: "t.example", port: 8883, code: "ECONNREFUSED", detail: "" })
+const cloud = { host: "t.example", port: 8883 } as const
+const portClosed = new DialFailed({ ...cloud, code: "ECONNREFUSED", detail: "" })
 
 describe("connect", () => {
   it("takes the steps in their order", async () => {
@@ -327,6 +328,81 @@ describe("a renewed certificate that waits", () => {
       "Creating device in Cumulocity cloud ✓"
     ])
     expect(bench.traffic.filter((line) => line === "refused .new")).toHaveLength(5)
+  })
+
+  it.each([
+    ["one frozen attempt", 70_000, [60_000]],
+    ["slow refusals", 25_000, [60_000, 33_000, 6_000]]
+  ])("takes a minute at most, whatever the cloud does: %s", async (_what, takesMs, within) => {
+    bench.world.newCertificateRefused = portClosed
+    bench.world.newCertificateTakesMs = takesMs
+    expect(await runPatiently(connect)).toBeUndefined()
+    expect(bench.world.newCertificateWithinMs).toEqual(within)
+    expect(lines()).toContain("note NewCertificateUnused")
+  })
+
+  it.each([
+    ["a key that is another's", new KeyMismatch({ certPath: "/c", key: "pkcs11:" }), 1],
+    ["a server that is not trusted", new TlsFailed({ ...cloud, reason: "serverNotTrusted", detail: "" }), 1],
+    [
+      "a certificate that the cloud does not know yet",
+      new TlsFailed({ ...cloud, reason: "certificateRefused", detail: "" }),
+      5
+    ],
+    ["a device that the cloud does not know yet", new BrokerRefused({ ...cloud, code: 5, detail: "" }), 5]
+  ])("is tried again only when time may heal it: %s", async (_what, refusal, attempts) => {
+    bench.world.newCertificateRefused = refusal
+    expect(await runPatiently(connect)).toBeUndefined()
+    expect(bench.world.newCertificateWithinMs).toHaveLength(attempts)
+  })
+
+  const makeExpired = (path: string): void => {
+    const expired = testPki({ deviceId: "dev01", deviceValidity: "expired" })
+    writeFileSync(path, readFileSync(expired.deviceCertFile))
+    expired.remove()
+  }
+  const makeGarbage = (path: string): void => writeFileSync(path, "garbage")
+
+  it.each([
+    ["garbage", makeGarbage, "CredentialUnusable"],
+    ["a certificate that has expired", makeExpired, "CertificateNotValid"]
+  ])("is not tried when it is %s; the present one connects", async (_what, spoil, tag) => {
+    spoil(pending)
+    for (const command of ["Connect", "Reconnect"] as const) {
+      bench.events.length = 0
+      const done = await Effect.runPromise(bench.run((actor) => actor.ask(command, c8y, within)))
+      expect(done).toEqual(Exit.succeed({ newCertificate: "unused" }))
+      expect(lines()).toContain(`Validating new certificate: ${pending} ✗ ${tag}`)
+      expect(lines()).toContain("note NewCertificateUnused")
+    }
+    expect(files()).toEqual([false, true])
+  })
+
+  it("is not tried when it is for another key than the file's", async () => {
+    const other = testPki({ deviceId: "dev01" })
+    const useKey = (path: string): void => {
+      const settings = join(bench.dir, "tedge.toml")
+      const text = readFileSync(settings, "utf8").replace('mode = "module"', 'mode = "off"')
+      writeFileSync(settings, text.replace(/\[device\]\n(key_path = .*\n)?/, `[device]\nkey_path = "${path}"\n`))
+    }
+    useKey(other.deviceKeyFile)
+    expect(await connected()).toEqual(Exit.succeed({ newCertificate: "unused" }))
+    expect(lines()).toContain(`Validating new certificate: ${pending} ✗ KeyMismatch`)
+    expect(files()).toEqual([false, true])
+    useKey(pki.deviceKeyFile)
+    await run(disconnect)
+    expect(await connected()).toEqual(Exit.succeed({ newCertificate: "used" }))
+    other.remove()
+  })
+
+  it("keeps a device connected whose present certificate has expired when it cannot be used either", async () => {
+    await run(connectOffline)
+    bench.commands.length = 0
+    makeExpired(present)
+    makeGarbage(pending)
+    expect(await run(reconnect)).toMatchObject({ _tag: "CertificateNotValid", path: present })
+    expect(bench.commands).toEqual([])
+    expect(bench.marker()).toBeDefined()
   })
 
   it("is not tried without the cloud", async () => {

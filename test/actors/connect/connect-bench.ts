@@ -22,6 +22,10 @@ export interface World {
   cloudRefuses: MqttRefusal | undefined
   brokerRefuses: MqttRefusal | undefined
   newCertificateRefused: MqttRefusal | undefined
+  /** So long the cloud takes to refuse it. */
+  newCertificateTakesMs: number
+  /** How long each attempt with it was allowed to take. */
+  newCertificateWithinMs: Array<number>
   /** Sent on `s/e` for the device's creation. */
   creationError: string | undefined
   /** Retained health of the bridge; undefined: it has said nothing. */
@@ -69,6 +73,8 @@ export const makeBench = (dir: string, certFile: string): Bench => {
     cloudRefuses: undefined,
     brokerRefuses: undefined,
     newCertificateRefused: undefined,
+    newCertificateTakesMs: 0,
+    newCertificateWithinMs: [],
     creationError: undefined,
     bridgeHealth: '{"status":"up"}',
     bridgeReason: undefined,
@@ -199,6 +205,8 @@ const fakeSession = (world: World, traffic: Array<string>): Behaviour<MqttSessio
             const certificate = target.tls?.identity.kind === "none" ? "" : (target.tls?.identity.certPath ?? "")
             if (certificate.endsWith(".new") && world.newCertificateRefused !== undefined) {
               traffic.push("refused .new")
+              world.newCertificateWithinMs.push(target.connectWithinMs)
+              yield* Effect.sleep(Math.min(world.newCertificateTakesMs, target.connectWithinMs))
               return yield* Effect.fail(world.newCertificateRefused)
             }
             const refusal = side === "cloud" ? world.cloudRefuses : world.brokerRefuses

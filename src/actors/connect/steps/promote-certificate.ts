@@ -3,9 +3,12 @@
  *
  * Source: thin-edge, tedge connect, pending certificate. Unlike there, no cloud gets an untested certificate.
  */
-import { existsSync, renameSync } from "node:fs"
-import { Effect, Result, Schedule } from "effect"
+import { renameSync } from "node:fs"
+import { Clock, Effect, Result, Schedule } from "effect"
 import { type Connected, type ConnectRefusal, FileNotWritten } from "../../../messages/connect.ts"
+import type { MqttRefusal, TlsFailed } from "../../../messages/mqtt.ts"
+import { cureOf } from "../../../messages/mqtt-cure.ts"
+import type { AskFailed } from "../../../runtime/errors.ts"
 import type { ValidConnection } from "../connection.ts"
 import { closeQuietly } from "../conversation.ts"
 import type { ConnectPeers } from "../peers.ts"
@@ -18,27 +21,21 @@ export const promoteCertificate = (
 ): Effect.Effect<Connected["newCertificate"], ConnectRefusal> =>
   Effect.gen(function* () {
     const path = connection.settings.cloud.device.certPath
-    const pending = pendingPath(path)
-    if (!hasPendingCertificate(connection)) return "none"
-    const validated = yield* Effect.result(
-      step(peers.show, `Validating new certificate: ${pending}`, tryCertificate(peers, connection, pending))
-    )
+    const { pending } = connection
+    if (pending.kind === "none") return "none"
+    const trial =
+      pending.kind === "usable" ? tryCertificate(peers, connection, pending.path) : Effect.fail(pending.failure)
+    const validated = yield* Effect.result(step(peers.show, `Validating new certificate: ${pending.path}`, trial))
     if (Result.isFailure(validated)) {
       yield* peers.show({ _tag: "Noted", note: { _tag: "NewCertificateUnused", path } })
       return "unused"
     }
-    yield* replace(path, pending)
+    yield* replace(path, pending.path)
     yield* peers.show({ _tag: "Noted", note: { _tag: "NewCertificateUsed", path } })
     return "used"
   })
 
-export const hasPendingCertificate = ({ auth, settings }: ValidConnection): boolean =>
-  auth.kind === "certificate" && existsSync(pendingPath(settings.cloud.device.certPath))
-
-/** Where a renewed certificate waits. */
-export const pendingPath = (certPath: string): string => `${certPath}.new`
-
-/** A cloud may need a moment to know a certificate it has just signed. */
+/** A cloud may need a moment to know a certificate it has just signed. All attempts together have the time of one. */
 const tryCertificate = (
   peers: ConnectPeers,
   connection: ValidConnection,
@@ -48,14 +45,44 @@ const tryCertificate = (
   const identity = tls?.identity
   if (tls === undefined || identity === undefined || identity.kind === "none") return Effect.void
   const withPending = { ...target, tls: { ...tls, identity: { ...identity, certPath: pending } } }
-  return peers.session
-    .ask("Open", { target: withPending }, { within: "70 seconds" })
-    .pipe(
+  return Effect.flatMap(Clock.currentTimeMillis, (startedAt) => {
+    // A clock that is set back meanwhile gives no more time than there was.
+    const leftMs = Effect.map(Clock.currentTimeMillis, (now) =>
+      Math.min(target.connectWithinMs, target.connectWithinMs - (now - startedAt))
+    )
+    return Effect.flatMap(leftMs, (connectWithinMs) =>
+      peers.session.ask("Open", { target: { ...withPending, connectWithinMs } }, { within: "70 seconds" })
+    ).pipe(
       Effect.ensuring(closeQuietly(peers)),
-      Effect.retry({ times: 4, schedule: Schedule.spaced("2 seconds") }),
+      Effect.retry({
+        times: 4,
+        schedule: Schedule.spaced(pauseMs),
+        while: (failure) => (mayPass(failure) ? Effect.map(leftMs, (left) => left > 2 * pauseMs) : false)
+      }),
       Effect.asVoid
     )
+  })
 }
+
+const pauseMs = 2000
+
+/** Whether the same certificate, key and cloud may agree a moment later. */
+const mayPass = (failure: MqttRefusal | AskFailed): boolean => {
+  switch (failure._tag) {
+    case "AskTimeout":
+    case "PeerDown":
+    case "Undeliverable":
+    case "BrokerRefused":
+      return true
+    case "TlsFailed":
+      // What the cloud says of the certificate; the rest is what we think of the cloud.
+      return cureOf(failure) === "time" || refusedByCloud.includes(failure.reason)
+    default:
+      return cureOf(failure) !== "person"
+  }
+}
+
+const refusedByCloud: ReadonlyArray<TlsFailed["reason"]> = ["certificateRefused", "handshakeRefused"]
 
 const replace = (path: string, pending: string): Effect.Effect<void, FileNotWritten> =>
   Effect.try({

@@ -1,0 +1,64 @@
+/**
+ * The renewed certificate that waits beside the present one: what can be known of it without the cloud.
+ *
+ * Found out before anything is changed: what cannot work must not cost the device its connection while it is tried.
+ */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto"
+import { existsSync, readFileSync } from "node:fs"
+import { Clock, Effect } from "effect"
+import { CertificateNotValid } from "../../messages/connect.ts"
+import { type CredentialUnusable, KeyMismatch } from "../../messages/mqtt.ts"
+import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
+import { pemCertificates } from "../../platform/device-certificate.ts"
+import { certificateDates } from "./certificate-dates.ts"
+
+export type PendingCertificate =
+  | { readonly kind: "none" }
+  | { readonly kind: "usable"; readonly path: string }
+  | { readonly kind: "unusable"; readonly path: string; readonly failure: Unusable }
+
+type Unusable = CredentialUnusable | CertificateNotValid | KeyMismatch
+
+/** Where a renewed certificate waits. */
+export const pendingPath = (certPath: string): string => `${certPath}.new`
+
+export const examinePending = (settings: CloudSettings): Effect.Effect<PendingCertificate> => {
+  const path = pendingPath(settings.cloud.device.certPath)
+  if (!existsSync(path)) return Effect.succeed({ kind: "none" })
+  return Effect.match(Effect.andThen(inItsTime(path), ofOurKey(path, settings)), {
+    onFailure: (failure) => ({ kind: "unusable" as const, path, failure }),
+    onSuccess: () => ({ kind: "usable" as const, path })
+  })
+}
+
+/** Also for the present certificate. Fails when the file holds no certificate. */
+export const inItsTime = (path: string): Effect.Effect<void, CredentialUnusable | CertificateNotValid> =>
+  Effect.gen(function* () {
+    const { notBefore, notAfter } = yield* certificateDates(path)
+    const now = yield* Clock.currentTimeMillis
+    if (notAfter.getTime() < now)
+      return yield* new CertificateNotValid({ path, reason: "expired", at: notAfter.toISOString() })
+    if (notBefore.getTime() > now)
+      return yield* new CertificateNotValid({ path, reason: "notYetValid", at: notBefore.toISOString() })
+  })
+
+/** A key in a token is asked by the TLS layer, before it sends anything. */
+const ofOurKey = (certPath: string, { cloud, cryptoki }: CloudSettings): Effect.Effect<void, KeyMismatch> =>
+  Effect.suspend(() => {
+    const { keyPath } = cloud.device
+    const key = cryptoki.mode === "off" ? readKey(keyPath) : undefined
+    const isOurs = key === undefined || certificatesIn(certPath).some((one) => one.checkPrivateKey(key))
+    return isOurs ? Effect.void : Effect.fail(new KeyMismatch({ certPath, key: keyPath }))
+  })
+
+/** Undefined: it cannot be read, which is no fault of the certificate. */
+const readKey = (path: string): KeyObject | undefined => {
+  try {
+    return createPrivateKey(readFileSync(path))
+  } catch {
+    return undefined
+  }
+}
+
+const certificatesIn = (path: string): ReadonlyArray<X509Certificate> =>
+  pemCertificates(readFileSync(path, "utf8")).map((der) => new X509Certificate(der))
