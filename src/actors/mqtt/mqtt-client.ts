@@ -19,6 +19,8 @@ import { Life } from "./life.ts"
 import { encodePuback, encodePublish, type ProtocolVersion, publishSize } from "./publish-packet.ts"
 import { packetTooLarge } from "./reason-codes.ts"
 import { SendQuota } from "./send-quota.ts"
+import { sessionProperties } from "./session-properties.ts"
+import { isFilter, refusingOthers } from "./subscription-filter.ts"
 
 /** A message as it came in. */
 export interface Inbound {
@@ -213,12 +215,6 @@ const clientOptions = (target: Target): IClientOptions => ({
   log: () => {}
 })
 
-/** In MQTT 5 a session ends with its connection unless it is given a time; 3.1.1 keeps it for ever (5.0, 3.1.2.11.2). */
-const sessionProperties = ({ cleanSession }: Target, receiveMaximum: number) => ({
-  receiveMaximum,
-  sessionExpiryInterval: cleanSession ? 0 : 0xffff_ffff
-})
-
 const connack = (client: WithholdingClient, life: Life) =>
   life.within<IConnackPacket>((answer) => client.once("connect", answer))
 
@@ -279,12 +275,16 @@ const publish = (
   return () => {}
 }
 
-const subscribe = (client: WithholdingClient, life: Life, filters: ReadonlyArray<string>, qos: 0 | 1) =>
-  life.within<ReadonlyArray<number>>((answer) => {
-    client.subscribe([...filters], { qos }, (_error, _subscriptions, suback) => {
-      if (suback !== undefined) answer(suback.granted.map(Number))
+/** The library would refuse all of them for one that is no filter; here that one is refused, as a broker does it. */
+const subscribe = (client: WithholdingClient, life: Life, filters: ReadonlyArray<string>, qos: 0 | 1) => {
+  const valid = filters.filter(isFilter)
+  if (valid.length === 0) return Effect.succeed(refusingOthers(filters, []))
+  return life.within<ReadonlyArray<number>>((answer) => {
+    client.subscribe(valid, { qos }, (_error, _subscriptions, suback) => {
+      if (suback !== undefined) answer(refusingOthers(filters, suback.granted.map(Number)))
     })
   })
+}
 
 const disconnect = (client: WithholdingClient, stream: Duplex): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {

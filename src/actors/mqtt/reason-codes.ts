@@ -10,6 +10,9 @@ export const speaksNoMqtt5 = 1
 /** PUBACK, MQTT 5.0, 4.13: the packet is longer than the broker's Maximum Packet Size. */
 export const packetTooLarge = 0x95
 
+/** SUBACK, MQTT 3.1.1, 3.9.3. */
+export const refusedSubscription = 0x80
+
 const returnCodes: Readonly<Record<number, number>> = {
   132: speaksNoMqtt5,
   133: 2,

@@ -150,6 +150,21 @@ describe("a connection that withholds PUBACK", () => {
     ))
 })
 
+describe("a subscription", () => {
+  it("of what is no filter is refused alone, wherever it stands among others", () =>
+    run(
+      Effect.gen(function* () {
+        const connection = yield* open({ clientId: "filters" })
+        expect(yield* connection.subscribe(["filters/#", "a/#/b", "filters+", "filters/b", ""], 1)).toEqual([
+          1, 128, 128, 1, 128
+        ])
+        expect(yield* connection.subscribe(["a#"], 1)).toEqual([128])
+        yield* connection.publish(message("filters/b"))
+        yield* connection.receivedAtLeast(1)
+      })
+    ))
+})
+
 describe("the end of a connection", () => {
   it("fails a publish that waits for its PUBACK when the connection is cut", () =>
     run(

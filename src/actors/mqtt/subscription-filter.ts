@@ -1,0 +1,21 @@
+/** What may be subscribed to. */
+import { refusedSubscription } from "./reason-codes.ts"
+
+/** MQTT 3.1.1, 4.7.1 and 4.7.3: `+` is a whole level, `#` the last; 65,535 bytes at most, none of them 0, not empty. */
+export const isFilter = (text: string): boolean => {
+  const bytes = Buffer.byteLength(text)
+  if (bytes === 0 || bytes > 65_535 || text.includes("\0")) return false
+  const levels = text.split("/")
+  return levels.every(
+    (level, index) => level === "+" || (level === "#" && index === levels.length - 1) || !/[+#]/.test(level)
+  )
+}
+
+/** The return code of each, from those that were granted to the ones that are filters. */
+export const refusingOthers = (
+  filters: ReadonlyArray<string>,
+  granted: ReadonlyArray<number>
+): ReadonlyArray<number> => {
+  const codes = granted.values()
+  return filters.map((filter) => (isFilter(filter) ? codes.next().value : undefined) ?? refusedSubscription)
+}
