@@ -13,6 +13,8 @@ import type { CloudName } from "./settings/setting.ts"
 export class UnknownSetting extends Data.TaggedError("UnknownSetting")<{
   readonly key: string
   readonly similar: ReadonlyArray<string>
+  /** Part of a key was asked for. */
+  readonly part?: true
 }> {}
 
 /** The profile has no settings at all. `known`: the profiles that have. */

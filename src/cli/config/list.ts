@@ -1,6 +1,7 @@
 /** `tedge config list [FILTER] [--all] [--doc]`: PINs and passwords masked. */
 import { Effect, Redacted } from "effect"
-import type { ShownSetting } from "../../messages/config.ts"
+import { type ShownSetting, UnknownSetting } from "../../messages/config.ts"
+import { similarKeys } from "../../messages/settings/similar-keys.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { askLimit, configCommand, showWarnings } from "./config-command.ts"
 import { docText } from "./doc-text.ts"
@@ -9,7 +10,9 @@ export const configList = configCommand(({ config, input, terminal, stdoutIsTerm
   Effect.gen(function* () {
     const filter = input.argument("FILTER") ?? ""
     if (input.on("doc")) {
-      yield* terminal.answer(docText(filter, stdoutIsTerminal))
+      const text = docText(filter, stdoutIsTerminal)
+      if (text === "") return yield* new UnknownSetting({ key: filter, similar: similarKeys(filter), part: true })
+      yield* terminal.answer(text)
       return exitCodes.ok
     }
     const listed = yield* config.ask("List", { filter }, askLimit)

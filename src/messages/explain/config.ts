@@ -15,7 +15,7 @@ export const explainConfig = (failure: ConfigRefusal): Explanation => {
   switch (failure._tag) {
     case "UnknownSetting":
       return {
-        error: `Unknown tedge config key: '${failure.key}'`,
+        error: failure.part ? `no key contains '${quoted(failure.key)}'` : `Unknown tedge config key: '${failure.key}'`,
         hint:
           failure.similar.length === 0
             ? "list the keys with: tedge config list --all"

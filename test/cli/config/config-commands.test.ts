@@ -186,8 +186,13 @@ describe("tedge config list --doc", () => {
     expect(await list("device.type", "doc")).toMatchObject({ code: 0, stderr: "" })
   })
 
-  it("prints nothing for a filter that nothing has", () => {
-    expect(docText("nothing has this", true)).toBe("")
+  it("says that no key has the filter", async () => {
+    expect(await list("nope", "doc")).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: "error: no key contains 'nope'\nhint: list the keys with: tedge config list --all\n"
+    })
+    expect((await list("device.cryptoki.pim", "doc")).stderr).toContain("did you mean 'device.cryptoki.pin'?")
   })
 })
 
