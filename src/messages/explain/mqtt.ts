@@ -164,7 +164,9 @@ const explainCredential = (failure: CredentialUnusable): Explanation => {
 const checkPath = ({ role, path }: CredentialUnusable): string => {
   switch (role) {
     case "certificate":
-      return "device.cert_path, or --cert-path, must name a PEM file"
+      return path.endsWith(".new")
+        ? "remove it, or renew again: tedge cert renew"
+        : "device.cert_path, or --cert-path, must name a PEM file"
     case "key":
       return "device.key_path must name a PEM file"
     default:

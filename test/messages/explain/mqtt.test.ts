@@ -1,7 +1,7 @@
-/** What a broker that does not answer is told as: what was waited for, the token's part of it, a next step. */
+/** What a broker that does not answer is told as, and a renewed certificate that is none. */
 import { describe, expect, it } from "vitest"
 import { explainMqtt } from "../../../src/messages/explain/mqtt.ts"
-import { BrokerSilent } from "../../../src/messages/mqtt.ts"
+import { BrokerSilent, CredentialUnusable } from "../../../src/messages/mqtt.ts"
 
 type WaitingFor = BrokerSilent["waitingFor"]
 
@@ -30,5 +30,14 @@ describe("a broker that does not answer", () => {
     expect(silence("CONNACK", undefined).error).toBe(
       "cloud.example:8883 did not answer within 60 s (waiting for CONNACK)"
     )
+  })
+})
+
+describe("a certificate file without a certificate", () => {
+  it.each(["empty", "isDirectory", "tooLarge"] as const)("that waits after a renewal: %s", (reason) => {
+    const hint = (path: string) =>
+      explainMqtt(new CredentialUnusable({ path, role: "certificate", reason, detail: "" })).hint
+    expect(hint("/certs/device.pem.new")).toBe("remove it, or renew again: tedge cert renew")
+    expect(hint("/certs/device.pem")).toContain("device.cert_path")
   })
 })
