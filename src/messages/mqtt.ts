@@ -87,7 +87,7 @@ export class TlsFailed extends Data.TaggedError("TlsFailed")<{
 export class CredentialUnusable extends Data.TaggedError("CredentialUnusable")<{
   readonly path: string
   readonly role: "certificate" | "key" | "trusted certificates" | "credentials" | "password"
-  readonly reason: "missing" | "noPermission" | "isDirectory" | "malformed" | "der" | "empty" | "tooLarge"
+  readonly reason: "missing" | "noPermission" | "isDirectory" | "malformed" | "der" | "ambiguous" | "empty" | "tooLarge"
   readonly detail: string
 }> {}
 

@@ -4,6 +4,7 @@
  * Source: RFC 8446, 4.4.2.
  */
 import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto"
+import { deviceCertificate, pemCertificates } from "./device-certificate.ts"
 import { TlsError } from "./tls-error.ts"
 
 export interface ClientChain {
@@ -14,22 +15,22 @@ export interface ClientChain {
 }
 
 /**
- * `publicKey` is the SubjectPublicKeyInfo (DER) of the key that signs; without it the first certificate is the leaf.
+ * `publicKey` is the SubjectPublicKeyInfo (DER) of the key that signs; without it the device's is the leaf, if
+ * it can be told, else the first.
  * Throws TlsError ERR_TLS_SETTINGS.
  */
 export const clientChain = (pem: string, publicKey: Uint8Array | undefined): ClientChain => {
   const certificates = pemCertificates(pem).map(parse)
-  const leaf = publicKey === undefined ? certificates[0] : certificates.find((one) => hasKey(one, publicKey))
+  const leaf =
+    publicKey === undefined
+      ? (deviceCertificate(certificates) ?? certificates[0])
+      : certificates.find((one) => hasKey(one, publicKey))
   if (leaf === undefined) {
     const reason = certificates.length === 0 ? "no client certificate" : "no client certificate for the key"
     throw new TlsError("ERR_TLS_SETTINGS", reason)
   }
   return { publicKey: leaf.publicKey, certificates: issuersAfter([leaf], certificates).map((one) => one.raw) }
 }
-
-/** The DER of every certificate in a PEM text; other text and other PEM blocks are skipped. */
-export const pemCertificates = (pem: string): ReadonlyArray<Buffer> =>
-  Array.from(pem.matchAll(certificateBlock), ([, base64 = ""]) => Buffer.from(base64, "base64"))
 
 const parse = (der: Buffer): X509Certificate => {
   try {
@@ -52,5 +53,3 @@ const issuersAfter = (
   const issuer = rest.find((one) => last?.checkIssued(one))
   return issuer === undefined ? [...path, ...rest] : issuersAfter([...path, issuer], certificates)
 }
-
-const certificateBlock = /-----BEGIN (?:X509 )?CERTIFICATE-----([^-]*)-----END (?:X509 )?CERTIFICATE-----/g

@@ -5,8 +5,9 @@
  * changed is another text.
  */
 import type { KeyObject } from "node:crypto"
+import { pemCertificates } from "./device-certificate.ts"
 import type { TlsAddon, TlsSettings } from "./tls-addon.ts"
-import { clientChain, pemCertificates } from "./tls-certificates.ts"
+import { clientChain } from "./tls-certificates.ts"
 import { orTlsError } from "./tls-error.ts"
 
 export interface SettingsTexts {

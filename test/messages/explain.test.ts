@@ -62,7 +62,16 @@ const tlsReasons = [
   "notTls",
   "other"
 ] as const
-const fileReasons = ["missing", "noPermission", "isDirectory", "malformed", "der", "empty", "tooLarge"] as const
+const fileReasons = [
+  "missing",
+  "noPermission",
+  "isDirectory",
+  "malformed",
+  "der",
+  "ambiguous",
+  "empty",
+  "tooLarge"
+] as const
 
 const samples: Samples = {
   TokenNotFound: [
@@ -178,7 +187,7 @@ const samples: Samples = {
   ],
   SettingMissing: [
     new Config.SettingMissing({ key: "c8y.url", idProblem: undefined }),
-    ...(["missing", "unreadable", "malformed", "no-common-name"] as const).map(
+    ...(["missing", "unreadable", "malformed", "ambiguous", "no-common-name"] as const).map(
       (reason) =>
         new Config.SettingMissing({
           key: "device.id",

@@ -5,8 +5,9 @@ import { join } from "node:path"
 import { afterAll, afterEach, describe, expect, it } from "vitest"
 import { AddonNotLoaded } from "../../src/messages/platform.ts"
 import { loadAddon } from "../../src/platform/addon-file.ts"
+import { pemCertificates } from "../../src/platform/device-certificate.ts"
 import { type TlsAddon, type TlsConnection, type TlsSettings, tlsAddon } from "../../src/platform/tls-addon.ts"
-import { clientChain, pemCertificates } from "../../src/platform/tls-certificates.ts"
+import { clientChain } from "../../src/platform/tls-certificates.ts"
 import { testDirectory, testPki } from "../support/pki.ts"
 
 const root = join(import.meta.dirname, "../..")

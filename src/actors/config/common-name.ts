@@ -1,6 +1,7 @@
 /** The device's identity: the common name in its certificate. Loaded with node:crypto only when it is asked for. */
 import { closeSync, constants, openSync, readSync } from "node:fs"
 import type { IdProblem } from "../../messages/settings/resolved-settings.ts"
+import { deviceCertificate, pemCertificates } from "../../platform/device-certificate.ts"
 
 export const readCommonName = (certPath: string): { readonly name: string } | { readonly problem: IdProblem } => {
   const problem = (reason: IdProblem["reason"], detail: string) => ({ problem: { certPath, reason, detail } })
@@ -9,7 +10,11 @@ export const readCommonName = (certPath: string): { readonly name: string } | { 
   try {
     // Not a static import: reading other settings shall not pay for loading OpenSSL's bindings.
     const { X509Certificate } = process.getBuiltinModule("node:crypto")
-    const { CN } = new X509Certificate(file).toLegacyObject().subject
+    const blocks = pemCertificates(file.toString("latin1"))
+    const certificates = (blocks.length === 0 ? [file] : blocks).map((der) => new X509Certificate(der))
+    const device = deviceCertificate(certificates)
+    if (device === undefined) return problem("ambiguous", "")
+    const { CN } = device.toLegacyObject().subject
     // Several common names: the last is the most specific (RFC 4514, 2.1).
     const name: unknown = Array.isArray(CN) ? CN.at(-1) : CN
     return typeof name === "string" && name !== "" ? { name } : problem("no-common-name", "")
@@ -18,7 +23,7 @@ export const readCommonName = (certPath: string): { readonly name: string } | { 
   }
 }
 
-/** The bytes, or an error code. The leaf comes first; a chain longer than this has it in the part that is read. */
+/** The bytes, or an error code. A file that is longer than this is refused where it is used. */
 const readStart = (path: string): Buffer | string => {
   let file: number | undefined
   try {
@@ -35,4 +40,4 @@ const readStart = (path: string): Buffer | string => {
   }
 }
 
-const maxBytes = 256 * 1024
+const maxBytes = 4 * 1024 * 1024

@@ -3,19 +3,18 @@ import { X509Certificate } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { Effect } from "effect"
 import { CredentialUnusable } from "../../messages/mqtt.ts"
-import { pemCertificates } from "../../platform/tls-certificates.ts"
+import { deviceCertificate, pemCertificates } from "../../platform/device-certificate.ts"
 
 export const certificateDates = (
-  path: string,
-  deviceId: string
+  path: string
 ): Effect.Effect<{ readonly notBefore: Date; readonly notAfter: Date }, CredentialUnusable> =>
   Effect.try({ try: () => readFileSync(path, "utf8"), catch: (error) => unusable(path, error) }).pipe(
     Effect.flatMap((text) =>
       Effect.try({ try: () => certificates(text), catch: (error) => unusable(path, error) }).pipe(
         Effect.flatMap((all) => {
-          const leaf = all.find((one) => commonName(one) === deviceId) ?? all[0]
+          const leaf = deviceCertificate(all)
           return leaf === undefined
-            ? Effect.fail(noCertificate(path, text))
+            ? Effect.fail(all.length === 0 ? noCertificate(path, text) : ambiguous(path))
             : Effect.succeed({ notBefore: new Date(leaf.validFrom), notAfter: new Date(leaf.validTo) })
         })
       )
@@ -31,7 +30,8 @@ const noCertificate = (path: string, text: string): CredentialUnusable =>
     ? new CredentialUnusable({ path, role: "certificate", reason: "der", detail: "" })
     : new CredentialUnusable({ path, role: "certificate", reason: "malformed", detail: "no certificate in it" })
 
-const commonName = (certificate: X509Certificate): string | undefined => /^CN=(.*)$/m.exec(certificate.subject)?.[1]
+const ambiguous = (path: string): CredentialUnusable =>
+  new CredentialUnusable({ path, role: "certificate", reason: "ambiguous", detail: "" })
 
 const unusable = (path: string, error: unknown): CredentialUnusable => {
   const code = error instanceof Error && "code" in error ? String(error.code) : String(error)

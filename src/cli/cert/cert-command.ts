@@ -1,5 +1,5 @@
 /** What the certificate commands share: settings, the key, the subject. */
-import { X509Certificate } from "node:crypto"
+import type { X509Certificate } from "node:crypto"
 import { existsSync } from "node:fs"
 import { Effect } from "effect"
 import { CommonNameInvalid } from "../../messages/certificate.ts"
@@ -74,11 +74,8 @@ export const keyForRequest = (context: CommandContext, of: CertSettings) =>
     : presentKey(context, of)
 
 /** Whether the certificate is for the key. */
-export const belongsTo = (certificatePem: string, key: DeviceKey): boolean =>
-  Buffer.compare(
-    new X509Certificate(certificatePem).publicKey.export({ type: "spki", format: "der" }),
-    Buffer.from(key.publicKey)
-  ) === 0
+export const belongsTo = (certificate: X509Certificate, key: DeviceKey): boolean =>
+  Buffer.compare(certificate.publicKey.export({ type: "spki", format: "der" }), Buffer.from(key.publicKey)) === 0
 
 export const writeCertificate = ({ settings }: CertSettings, path: string, content: string) =>
   writeText(settings.configDir, path, content)

@@ -18,16 +18,14 @@ import { fileOwner } from "../../actors/config/file-owner.ts"
 import { readCertificateChain } from "../../actors/mqtt/credentials.ts"
 import { FileInTheWay } from "../../messages/certificate.ts"
 import { FileNotWritten } from "../../messages/connect.ts"
-import { CredentialUnusable } from "../../messages/mqtt.ts"
 import { replaceFile } from "../../platform/atomic-file.ts"
 
-/** The certificates in a file, as text and with the first one parsed. */
+/** The device's certificate in a file, and what to send to those who look at the first one of a text. */
 export const readCertificate = (path: string) =>
-  Effect.flatMap(readCertificateChain(path), ({ pem, certificates: [first] }) =>
-    first === undefined
-      ? Effect.fail(new CredentialUnusable({ path, role: "certificate", reason: "empty", detail: "" }))
-      : Effect.succeed({ text: pem, first })
-  )
+  Effect.map(readCertificateChain(path), ({ pem, certificates, device }) => ({
+    device,
+    text: device === certificates[0] ? pem : device.toString()
+  }))
 
 /** Where a renewed certificate waits until a connection with it has succeeded. */
 export const pendingPath = (certPath: string): string => `${certPath}.new`

@@ -1,5 +1,5 @@
 /** A certificate for people, as `tedge cert show` prints it. Source: thin-edge CLI reference, cert show. */
-import { createHash, X509Certificate } from "node:crypto"
+import { createHash, type X509Certificate } from "node:crypto"
 
 export type Validity = "valid" | "expiresSoon" | "expired" | "notYetValid"
 
@@ -11,8 +11,7 @@ export const validityOf = (certificate: X509Certificate, now: Date, minimumMs: n
   return to - now.getTime() <= minimumMs ? "expiresSoon" : "valid"
 }
 
-export const certificateText = (path: string, pem: string, now: Date, minimumMs: number): string => {
-  const certificate = new X509Certificate(pem)
+export const certificateText = (path: string, certificate: X509Certificate, now: Date, minimumMs: number): string => {
   const serial = BigInt(`0x${certificate.serialNumber}`)
   const rows = [
     ["Certificate", path],

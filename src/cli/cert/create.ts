@@ -1,4 +1,5 @@
 /** `tedge cert create`: a self-signed certificate, for the key in the token or for a new key file. */
+import { X509Certificate } from "node:crypto"
 import { rmSync } from "node:fs"
 import { Clock, Effect } from "effect"
 import { FileInTheWay } from "../../messages/certificate.ts"
@@ -28,7 +29,9 @@ export const createCertificate: TokenCommand = (context) =>
     yield* terminal.line("Certificate created successfully")
     yield* terminal.line(`    certificate: ${certPath}`)
     yield* terminal.line(`    key: ${of.usesToken ? "in the token" : keyPath}`)
-    yield* terminal.answer(certificateText(certPath, content, now, of.settings.certificate.minimumValidityMs))
+    yield* terminal.answer(
+      certificateText(certPath, new X509Certificate(content), now, of.settings.certificate.minimumValidityMs)
+    )
     return exitCodes.ok
   })
 

@@ -2,18 +2,19 @@
 import { X509Certificate } from "node:crypto"
 import { Effect } from "effect"
 import { EnrolmentGarbled } from "../../messages/certificate.ts"
+import { deviceCertificate } from "../../platform/device-certificate.ts"
 import { belongsTo } from "./cert-command.ts"
 import type { CloudHttp } from "./cumulocity-http.ts"
 import type { DeviceKey } from "./device-key.ts"
 
-/** The device's own certificate: the first one, which must be for the key. */
+/** The device's own certificate, which must be for the key. */
 export const leafFor = (
   found: ReadonlyArray<string>,
   key: DeviceKey,
   { origin }: CloudHttp
-): Effect.Effect<string, EnrolmentGarbled> => {
-  const [leaf] = found
+): Effect.Effect<X509Certificate, EnrolmentGarbled> => {
   if (!found.every(isX509)) return Effect.fail(new EnrolmentGarbled({ url: origin, reason: "notPkcs7" }))
+  const leaf = deviceCertificate(found.map((pem) => new X509Certificate(pem)))
   if (leaf === undefined) return Effect.fail(new EnrolmentGarbled({ url: origin, reason: "noCertificate" }))
   return belongsTo(leaf, key)
     ? Effect.succeed(leaf)

@@ -3,7 +3,7 @@
  *
  * By the device itself when it signed the present one, else by the cloud's CA (EST re-enrolment, RFC 7030, 4.2.2).
  */
-import type { X509Certificate } from "node:crypto"
+import { X509Certificate } from "node:crypto"
 import { Clock, Effect } from "effect"
 import { CloudWithoutService, NotSelfSigned } from "../../messages/certificate.ts"
 import { certificationRequest, type Subject, selfSignedCertificate } from "../../platform/x509.ts"
@@ -28,20 +28,20 @@ export const renewCertificate: TokenCommand = (context) =>
     const { terminal, input } = context
     const of = yield* readCertSettings(context)
     const { certPath } = of.device
-    const { first } = yield* readCertificate(certPath)
-    const isSelfSigned = first.issuer === first.subject
+    const { device: present } = yield* readCertificate(certPath)
+    const isSelfSigned = present.issuer === present.subject
     const ca = input.text("ca") ?? (isSelfSigned ? "self-signed" : "c8y")
     if (ca === "self-signed" && !isSelfSigned) return yield* new NotSelfSigned({ path: certPath })
-    const subject = subjectNamed(yield* checkedName(commonNameOf(first)), of.settings)
+    const subject = subjectNamed(yield* checkedName(commonNameOf(present)), of.settings)
     const renewed =
       ca === "self-signed" ? yield* signAnew(context, of, subject) : yield* enrolAnew(context, of, subject)
     const path = pendingPath(certPath)
-    yield* writeCertificate(of, path, renewed)
+    yield* writeCertificate(of, path, renewed.text)
     yield* terminal.line(`Certificate renewed successfully: ${path}`)
     if (ca === "self-signed") yield* terminal.line("    the cloud does not know it yet: tedge cert upload c8y")
     yield* terminal.line("    the new certificate is used after: tedge reconnect")
     const now = new Date(yield* Clock.currentTimeMillis)
-    yield* terminal.answer(certificateText(path, renewed, now, of.settings.certificate.minimumValidityMs))
+    yield* terminal.answer(certificateText(path, renewed.certificate, now, of.settings.certificate.minimumValidityMs))
     return exitCodes.ok
   })
 
@@ -57,7 +57,8 @@ const signAnew = (context: CommandContext, of: CertSettings, subject: Subject) =
     const key = yield* presentKey(context, of)
     const now = new Date(yield* Clock.currentTimeMillis)
     const validity = of.settings.certificate.requestedValidityMs
-    return yield* key.certify(selfSignedCertificate(subject, key.publicKey, key.scheme, now, validity))
+    const text = yield* key.certify(selfSignedCertificate(subject, key.publicKey, key.scheme, now, validity))
+    return { text, certificate: new X509Certificate(text) }
   })
 
 const enrolAnew = (context: CommandContext, of: CertSettings, subject: Subject) =>
@@ -71,6 +72,5 @@ const enrolAnew = (context: CommandContext, of: CertSettings, subject: Subject) 
     const token = yield* deviceToken(context, settings)
     const request = yield* key.certify(certificationRequest(subject, key.publicKey, key.scheme))
     const found = yield* reenrol(http, request, token)
-    yield* leafFor(found, key, http)
-    return found.join("")
+    return { text: found.join(""), certificate: yield* leafFor(found, key, http) }
   })

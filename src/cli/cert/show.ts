@@ -11,8 +11,10 @@ export const showCertificate: TokenCommand = (context) =>
     const { settings, device } = yield* readCertSettings(context)
     const wanted = context.input.text("cert-path") ?? device.certPath
     const path = context.input.on("new") ? pendingPath(wanted) : wanted
-    const { text } = yield* readCertificate(path)
-    yield* context.terminal.answer(certificateText(path, text, yield* now, settings.certificate.minimumValidityMs))
+    const { device: certificate } = yield* readCertificate(path)
+    yield* context.terminal.answer(
+      certificateText(path, certificate, yield* now, settings.certificate.minimumValidityMs)
+    )
     return exitCodes.ok
   })
 
@@ -23,11 +25,11 @@ export const needsRenewal: TokenCommand = (context) =>
 const judged = (context: CommandContext) =>
   Effect.gen(function* () {
     const { settings, device } = yield* readCertSettings(context)
-    const { first } = yield* readCertificate(context.input.text("cert-path") ?? device.certPath)
+    const { device: certificate } = yield* readCertificate(context.input.text("cert-path") ?? device.certPath)
     const minimum = settings.certificate.minimumValidityMs
     const at = yield* now
-    yield* context.terminal.line(`Status: ${statusText(first, at, minimum)}`)
-    switch (validityOf(first, at, minimum)) {
+    yield* context.terminal.line(`Status: ${statusText(certificate, at, minimum)}`)
+    switch (validityOf(certificate, at, minimum)) {
       case "expired":
       case "expiresSoon":
         return 0

@@ -12,15 +12,13 @@ export const certificateChecks = (
   key: KeyObject | undefined
 ): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const read = Effect.map(readCertificateChain(certPath), ({ certificates }) => certificates)
-    const certificates = yield* examination.check(
+    const found = yield* examination.check(
       "certificate",
-      read,
-      (all) => `${certPath}, ${all.length} in the file`
+      readCertificateChain(certPath),
+      ({ certificates }) => `${certPath}, ${certificates.length} in the file`
     )
-    if (certificates === undefined) return
-    const leaf = certificates.find((one) => key !== undefined && one.publicKey.equals(key)) ?? certificates[0]
-    if (leaf === undefined) return
+    if (found === undefined) return
+    const { device: leaf, certificates } = found
     if (key !== undefined)
       yield* examination.check("certificate is for the key", ofKey(leaf, key, certPath), () => "yes")
     const now = new Date(yield* Clock.currentTimeMillis)

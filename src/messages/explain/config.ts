@@ -10,6 +10,7 @@ import type {
 } from "../config.ts"
 import type { SettingWarning, ValueProblem, ValueSource } from "../settings/refused-value.ts"
 import { type Explanation, inBrackets, quoted } from "./explanation.ts"
+import { leafFirstHint } from "./mqtt.ts"
 
 export const explainConfig = (failure: ConfigRefusal): Explanation => {
   switch (failure._tag) {
@@ -207,6 +208,11 @@ const explainMissing = (failure: SettingMissing | SettingNotSet): Explanation =>
       return {
         error: `${start}, and '${id.certPath}' is not a certificate${inBrackets(id.detail)}`,
         hint: "it must be in PEM form; check: tedge config get device.cert_path"
+      }
+    case "ambiguous":
+      return {
+        error: `${start}, and several may be it: the device's certificate must come first in '${id.certPath}'`,
+        hint: leafFirstHint
       }
     case "no-common-name":
       return { error: `${start}, and '${id.certPath}' has no common name (CN)`, hint: set }

@@ -153,12 +153,20 @@ const explainCredential = (failure: CredentialUnusable): Explanation => {
         error: `${what} is in DER form, and PEM is wanted`,
         hint: `openssl x509 -inform DER -in '${failure.path}' -out '${failure.path}.pem'`
       }
+    case "ambiguous":
+      return {
+        error: `several certificates may be the device's: the device's certificate must come first in '${failure.path}'`,
+        hint: leafFirstHint
+      }
     case "empty":
       return { error: `${what} holds none${inBrackets(failure.detail)}`, hint: checkPath(failure) }
     case "tooLarge":
       return { error: `${what} is too large${inBrackets(failure.detail)}`, hint: checkPath(failure) }
   }
 }
+
+/** For a file of which it cannot be told which certificate is the device's. */
+export const leafFirstHint = "keep only the device's certificate and, after it, its issuers in the file"
 
 /** The setting that names the file, unless an option did. */
 const checkPath = ({ role, path }: CredentialUnusable): string => {

@@ -45,7 +45,7 @@ export interface DeviceSettings {
 /** Why the certificate gave no name. */
 export interface IdProblem {
   readonly certPath: string
-  readonly reason: "missing" | "unreadable" | "malformed" | "no-common-name"
+  readonly reason: "missing" | "unreadable" | "malformed" | "ambiguous" | "no-common-name"
   /** `EACCES` and the like, or what the certificate parser said. */
   readonly detail: string
 }

@@ -6,6 +6,7 @@ import { Redacted } from "effect"
 import { describe, expect, it } from "vitest"
 import type { ConfigProtocol } from "../../../src/messages/config.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
+import { testPki } from "../../support/pki.ts"
 import { configBench, get, set, version2, within } from "./config-bench.ts"
 
 const { bench, file, toml, written, answer, refusal } = configBench()
@@ -55,6 +56,21 @@ describe("reading a setting", () => {
     expect(await problem()).toMatchObject({ reason: "malformed" })
     writeFileSync(missing, readFileSync(certificate("/O=nobody")))
     expect(await problem()).toMatchObject({ reason: "no-common-name" })
+    const [one, other] = ["/CN=one", "/CN=other"].map((subject) => readFileSync(certificate(subject), "utf8"))
+    writeFileSync(missing, `${one}${other}`)
+    expect(await problem()).toMatchObject({ certPath: missing, reason: "ambiguous" })
+  })
+
+  it("reads the device's id from the device's certificate, wherever it stands in the file", async () => {
+    const pki = testPki({ deviceId: "dev01" })
+    pki.remove()
+    const certPath = join(bench.dir, "chain.pem")
+    toml(version2(`[device]\ncert_path = "${certPath}"\n`))
+    for (const chain of [pki.caPem + pki.deviceCertPem, pki.deviceCertPem + pki.caPem]) {
+      writeFileSync(certPath, chain)
+      expect((await answer(get("device.id"))).value).toBe("dev01")
+      expect((await answer(get("c8y.device.id"))).value).toBe("dev01")
+    }
   })
 
   it("takes TEDGE_CLOUD_PROFILE for cloud settings only, and --profile before it", async () => {

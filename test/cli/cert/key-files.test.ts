@@ -283,6 +283,23 @@ describe("a certificate that cannot be read", () => {
     }
   })
 
+  it("is found behind its issuer; of two devices' none is taken for it", async () => {
+    const pki = testPki({ deviceId: "dev-behind" })
+    const other = testPki({ deviceId: "other" })
+    mkdirSync(dirname(device.certPath), { recursive: true })
+    writeFileSync(device.certPath, pki.caPem + pki.deviceCertPem)
+    expect((await device.tedge(["cert", "show"])).stdout).toContain("CN=dev-behind\n")
+    writeFileSync(device.certPath, pki.deviceCertPem + other.deviceCertPem)
+    const refused = await device.tedge(["cert", "show"])
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      `error: several certificates may be the device's: the device's certificate must come first in '${device.certPath}'\n` +
+        "hint: keep only the device's certificate and, after it, its issuers in the file\n"
+    ])
+    pki.remove()
+    other.remove()
+  })
+
   it("is told with the command that converts it, when it is in DER form", async () => {
     await create()
     const der = join(dir, "cert.der")

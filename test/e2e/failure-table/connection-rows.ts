@@ -82,6 +82,13 @@ const withDeviceCertificate =
   ({ pki, place }: World): Promise<Outcome> =>
     place({ "device.cert_path": makeDeviceCertificate(pki.ca, { validity }).certFile }).tedge(connect)
 
+const withTwoDevices =
+  (settings: Settings) =>
+  ({ pki, place, file }: World): Promise<Outcome> => {
+    const two = file("two.pem", `${makeDeviceCertificate(pki.ca).certPem}${pki.deviceCertPem}`)
+    return place({ "device.cert_path": two, ...settings }).tedge(connect)
+  }
+
 const basic = (world: World): Settings => ({
   "c8y.auth_method": "basic",
   "c8y.credentials_path": world.file("credentials.toml", '[c8y]\nusername = "t1/dev01"\npassword = "s3cret"\n'),
@@ -112,6 +119,22 @@ export const settingRows: ReadonlyArray<Row> = [
     cause: connecting({ "device.cert_path": "/nowhere/cert.pem", "device.id": "dev01" }),
     says: "the certificate file '/nowhere/cert.pem' does not exist",
     next: "make one with `tedge cert create`"
+  },
+  {
+    tag: "SettingMissing",
+    failure: "leaf not first, and not to be told",
+    how: "the certificates of two devices in the file",
+    cause: withTwoDevices({}),
+    says: "the device's certificate must come first in '",
+    next: "keep only the device's certificate and, after it, its issuers"
+  },
+  {
+    tag: "CredentialUnusable",
+    failure: "leaf not first, and not to be told, but an id",
+    how: "the certificates of two devices in the file, device.id is set",
+    cause: withTwoDevices({ "device.id": "dev01" }),
+    says: "the device's certificate must come first in '",
+    next: "keep only the device's certificate and, after it, its issuers"
   },
   {
     tag: "CredentialUnusable",

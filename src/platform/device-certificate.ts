@@ -1,0 +1,27 @@
+/**
+ * The certificates of a PEM file, and which of them is the device's.
+ *
+ * The order in the file does not count, and no key is asked: every part of the product chooses the same certificate
+ * here. This file does not load node:crypto: reading settings shall not pay for it.
+ */
+import type { X509Certificate } from "node:crypto"
+
+/** The DER of every certificate in a PEM text; other text and other PEM blocks are skipped. */
+export const pemCertificates = (pem: string): ReadonlyArray<Buffer> =>
+  Array.from(pem.matchAll(certificateBlock), ([, base64 = ""]) => Buffer.from(base64, "base64"))
+
+/**
+ * The only one that issued no other, by the names; of several such the only one that is no CA's.
+ * Undefined: there is none, or it cannot be told.
+ */
+export const deviceCertificate = (certificates: ReadonlyArray<X509Certificate>): X509Certificate | undefined => {
+  const [first, ...others] = certificates
+  if (others.length === 0) return first
+  const distinct = certificates.filter((one, at) => certificates.findIndex(({ raw }) => raw.equals(one.raw)) === at)
+  const leaves = distinct.filter((one) => !distinct.some((other) => other !== one && other.issuer === one.subject))
+  return only(leaves) ?? only((leaves.length === 0 ? distinct : leaves).filter(({ ca }) => !ca))
+}
+
+const only = <A>(list: ReadonlyArray<A>): A | undefined => (list.length === 1 ? list[0] : undefined)
+
+const certificateBlock = /-----BEGIN (?:X509 )?CERTIFICATE-----([^-]*)-----END (?:X509 )?CERTIFICATE-----/g
