@@ -42,6 +42,7 @@ export const explain = (failure: Failure): Explanation => {
     case "KeyExists":
     case "KeyAmbiguous":
     case "UriNotUsable":
+    case "NameNotUsable":
     case "OutsideScope":
     case "PinMissing":
     case "PinRejected":
@@ -81,6 +82,7 @@ export const explain = (failure: Failure): Explanation => {
     case "ConnectionCheckFailed":
     case "TenantMismatch":
     case "CertificateNotValid":
+    case "CertificateOfAnother":
     case "FileNotWritten":
       return explainConnect(failure)
     case "UnknownSetting":

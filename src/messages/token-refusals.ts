@@ -35,6 +35,14 @@ export class KeyAmbiguous extends Data.TaggedError("KeyAmbiguous")<{ readonly ca
 /** The URI cannot name a signing key or a token for this request. */
 export class UriNotUsable extends Data.TaggedError("UriNotUsable")<{ readonly uri: string; readonly reason: string }> {}
 
+/** An id or a label that no key or token is given. */
+export class NameNotUsable extends Data.TaggedError("NameNotUsable")<{
+  readonly what: "id" | "label"
+  readonly reason: "empty" | "tooLong" | "controlCharacter"
+  /** In bytes; labels as UTF-8. */
+  readonly longest: number
+}> {}
+
 /** The URI asks for what `device.cryptoki.uri` does not allow. */
 export class OutsideScope extends Data.TaggedError("OutsideScope")<{ readonly uri: string; readonly scope: string }> {}
 
@@ -154,6 +162,7 @@ export type TokenRefusal =
   | KeyExists
   | KeyAmbiguous
   | UriNotUsable
+  | NameNotUsable
   | OutsideScope
   | PinMissing
   | PinRejected

@@ -85,6 +85,10 @@ const samples: Samples = {
   ],
   KeyExists: [new Token.KeyExists({ token, id: "01" })],
   KeyAmbiguous: [new Token.KeyAmbiguous({ candidates: [uri] })],
+  NameNotUsable: (["empty", "tooLong", "controlCharacter"] as const).flatMap((reason) => [
+    new Token.NameNotUsable({ what: "id", reason, longest: 255 }),
+    new Token.NameNotUsable({ what: "label", reason, longest: 32 })
+  ]),
   UriNotUsable: [new Token.UriNotUsable({ uri, reason: "type=public" })],
   OutsideScope: [new Token.OutsideScope({ uri, scope: "pkcs11:token=other" })],
   PinMissing: [new Token.PinMissing({ token })],
@@ -167,6 +171,9 @@ const samples: Samples = {
   TenantMismatch: [new Connect.TenantMismatch({ issuer: "a", mqttHost: "b", httpHost: "c" })],
   CertificateNotValid: (["expired", "notYetValid"] as const).map(
     (reason) => new Connect.CertificateNotValid({ path: "/etc/cert.pem", reason, at: "2026-01-01T00:00:00.000Z" })
+  ),
+  CertificateOfAnother: ["dev02", undefined].map(
+    (name) => new Connect.CertificateOfAnother({ path: "/etc/cert.pem.new", name, deviceId: "dev01" })
   ),
   FileNotWritten: ["EACCES", "EROFS", "ENOSPC", "EIO"].map((code) => new Connect.FileNotWritten({ path: "/x", code })),
   UnknownSetting: [

@@ -5,10 +5,10 @@ import { Effect, Redacted, Result, type Scope } from "effect"
 import type { CryptokiProtocol, TokenDescription } from "../../messages/cryptoki.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { namesToken } from "../../messages/pkcs11-uri-match.ts"
+import { tokenLabelProblem } from "../../messages/token-names.ts"
 import { OutcomeUnknown, type TokenRefusal, UriNotUsable } from "../../messages/token-refusals.ts"
 import type { PayloadOf } from "../../runtime/protocol.ts"
 import { latchedToken } from "./lane-session.ts"
-import { labelLength } from "./pkcs11-constants.ts"
 import { refusalOf } from "./refusals.ts"
 import type { Router } from "./router.ts"
 import { matching, onlyToken } from "./select-token.ts"
@@ -22,10 +22,10 @@ export const initToken = (
   order: InitOrder
 ): Effect.Effect<TokenDescription, TokenRefusal> =>
   Effect.gen(function* () {
+    const problem = tokenLabelProblem(order.label)
+    if (problem) return yield* problem
     const before = yield* router.listing.tokens(0)
     const token = yield* uninitialized(uri, before)
-    if (Buffer.byteLength(order.label, "utf8") > labelLength)
-      return yield* new UriNotUsable({ uri: shownUri({ token: order.label }), reason: "a label has at most 32 bytes" })
     const done = yield* Effect.result(Effect.scoped(initialise(router, token, order)))
     yield* router.listing.forget
     const refusal = Result.isFailure(done) ? done.failure : undefined

@@ -7,6 +7,7 @@
 import { randomBytes } from "node:crypto"
 import { Effect, Result } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
+import { keyIdProblem, keyLabelProblem } from "../../messages/token-names.ts"
 import { KeyExists, type OutcomeUnknown, type TokenRefusal } from "../../messages/token-refusals.ts"
 import type { AnswerOf, PayloadOf } from "../../runtime/protocol.ts"
 import { faultClass } from "./fault-class.ts"
@@ -26,6 +27,8 @@ type CreatedKey = AnswerOf<CryptokiProtocol, "CreateKey">
 
 export const createKey = (lane: Lane, asker: Asker, order: KeyOrder): Effect.Effect<CreatedKey, TokenRefusal> =>
   Effect.gen(function* () {
+    const problem = keyLabelProblem(order.label) ?? (order.id && keyIdProblem(order.id))
+    if (problem) return yield* problem
     const id = order.id ?? new Uint8Array(randomBytes(randomIdLength))
     const made = yield* Effect.result(
       withSeat(lane.tools, lane.keeper, (seat) =>

@@ -1,9 +1,8 @@
 /** CKA_ID as people type it: hex digits in pairs, spaces and colons between the bytes. */
 import { Effect } from "effect"
 import { KeyIdInvalid } from "../../messages/hsm.ts"
+import { keyIdProblem } from "../../messages/token-names.ts"
 import type { CommandInput } from "../command-spec.ts"
-
-const longestId = 255
 
 export const parseKeyId = (text: string): Effect.Effect<Uint8Array, KeyIdInvalid> => {
   const parts = text.split(/[\s:]+/).filter((part) => part !== "")
@@ -12,7 +11,7 @@ export const parseKeyId = (text: string): Effect.Effect<Uint8Array, KeyIdInvalid
   if (parts.some((part) => /[^0-9a-fA-F]/.test(part))) return refuse("notHex")
   if (parts.some((part) => part.length % 2 === 1)) return refuse("halfByte")
   const bytes = Buffer.from(parts.join(""), "hex")
-  return bytes.length > longestId ? refuse("tooLong") : Effect.succeed(new Uint8Array(bytes))
+  return keyIdProblem(bytes) === undefined ? Effect.succeed(new Uint8Array(bytes)) : refuse("tooLong")
 }
 
 /** `--id`; undefined: not given. */

@@ -2,12 +2,24 @@
 import type {
   LatchNotCleared,
   ModuleNotLoaded,
+  NameNotUsable,
   OutcomeUnknown,
   PinRejected,
   SigningServiceUnreachable,
   TokenRefusal
 } from "../token-refusals.ts"
 import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
+
+export const explainName = ({ what, reason, longest }: NameNotUsable): string => {
+  switch (reason) {
+    case "empty":
+      return what === "id" ? "ID must not be empty" : "a label must not be empty"
+    case "tooLong":
+      return `${what === "id" ? "an id" : "a label"} has at most ${longest} bytes`
+    case "controlCharacter":
+      return "a label has no control characters"
+  }
+}
 
 export const explainToken = (failure: TokenRefusal): Explanation => {
   switch (failure._tag) {
@@ -38,6 +50,8 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       return { error: "several keys match", hint: `name one of them: ${failure.candidates.toSorted().join(", ")}` }
     case "UriNotUsable":
       return { error: `the URI '${failure.uri}' cannot be used here: ${failure.reason}` }
+    case "NameNotUsable":
+      return { error: explainName(failure) }
     case "OutsideScope":
       return {
         error: `'${failure.uri}' lies outside of what device.cryptoki.uri allows: '${failure.scope}'`,

@@ -71,6 +71,37 @@ describe("a new key", () => {
       })
     ))
 
+  it.each([
+    ["an empty id", "new", new Uint8Array(0), "empty"],
+    ["an id of 256 bytes", "new", new Uint8Array(256), "tooLong"],
+    ["a label of 256 bytes", "\u00e4".repeat(128), undefined, "tooLong"],
+    ...["\0", "\n", "\x1b", "\u0085", "\u2028"].map(
+      (character) =>
+        [`a label with ${JSON.stringify(character)}`, `a${character}b`, undefined, "controlCharacter"] as const
+    )
+  ] as const)("does not take %s, and the token hears of nothing", (_what, label, id, reason) =>
+    run(
+      Effect.gen(function* () {
+        const { ref, script } = yield* startScripted()
+        const refusal = yield* Effect.flip(ref.ask("CreateKey", { token: {}, parameters: p256, label, id }, within))
+        expect(refusal).toMatchObject({ _tag: "NameNotUsable", reason })
+        expect([script.calls("C_Login"), script.calls("C_GenerateKeyPair")]).toEqual([0, 0])
+      })
+    )
+  )
+
+  it("takes the longest id and label, and a label of none", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref } = yield* startSoftHsm()
+        const id = new Uint8Array(255).fill(7)
+        const long = { token: {}, parameters: p256, label: "x".repeat(255), id }
+        expect((yield* ref.ask("CreateKey", long, within)).uri.id).toEqual(id)
+        const unnamed = { token: {}, parameters: p256, label: "", id: undefined }
+        expect((yield* ref.ask("CreateKey", unnamed, within)).publicKey.length).toBeGreaterThan(0)
+      })
+    ))
+
   it("is asked for with another template once, after a fault of the template only", () =>
     run(
       Effect.gen(function* () {
@@ -230,8 +261,10 @@ describe("initialising", () => {
         expect(yield* Effect.flip(ref.ask("InitToken", { token: named, ...order }, within))).toMatchObject({
           _tag: "UriNotUsable"
         })
-        const long = { ...order, token: {}, label: "ü".repeat(17) }
-        expect(yield* Effect.flip(ref.ask("InitToken", long, within))).toMatchObject({ _tag: "UriNotUsable" })
+        for (const label of ["ü".repeat(17), "", "  ", "a\0b", "a\nb", "a\x1b[2J"]) {
+          const refusal = yield* Effect.flip(ref.ask("InitToken", { ...order, token: {}, label }, within))
+          expect(refusal, JSON.stringify(label)).toMatchObject({ _tag: "NameNotUsable", what: "label" })
+        }
         expect(script.calls("C_InitToken")).toBe(0)
       })
     ))

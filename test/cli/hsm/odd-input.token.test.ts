@@ -44,7 +44,7 @@ describe("labels of keys", () => {
       ["a;b=c?d&e", "object=a%3Bb%3Dc%3Fd%26e"],
       ["100%25", "object=100%2525"],
       ["x".repeat(32), `object=${"x".repeat(32)}`],
-      ["y".repeat(300), `object=${"y".repeat(300)}`],
+      ["y".repeat(255), `object=${"y".repeat(255)}`],
       [" leading and trailing ", "object=%20leading%20and%20trailing%20"]
     ] as const) {
       const done = await createKey("--label", label)
@@ -54,6 +54,18 @@ describe("labels of keys", () => {
       const csr = await device.tedge(["cert", "create-csr", "--device-id", "d", "--output-path", "/dev/null"])
       expect(csr.code, csr.stderr).toBe(0)
     }
+  })
+})
+
+describe("labels of keys that nobody could use", () => {
+  beforeEach(() => void hsm.addToken())
+
+  it.each([
+    ["z".repeat(256), "a label has at most 255 bytes"],
+    ["a\nb", "a label has no control characters"]
+  ])("are refused: %j", async (label, sentence) => {
+    expectRefusal(await createKey("--label", label), sentence)
+    expect(await keysOn()).toEqual([])
   })
 })
 

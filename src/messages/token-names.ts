@@ -1,0 +1,33 @@
+/**
+ * What an id or a label may be, for whoever types it and for whoever is asked over the socket.
+ *
+ * A label ends up in URIs, log lines and the tables of other programs; some modules take it for a C string.
+ */
+import { NameNotUsable } from "./token-refusals.ts"
+
+const longestId = 255
+const longestKeyLabel = 255
+/** PKCS#11 keeps a token's label in a field of this length. */
+const longestTokenLabel = 32
+
+/** Undefined: it can be used. */
+export const keyIdProblem = (id: Uint8Array): NameNotUsable | undefined => {
+  if (id.length === 0) return new NameNotUsable({ what: "id", reason: "empty", longest: longestId })
+  return id.length > longestId ? new NameNotUsable({ what: "id", reason: "tooLong", longest: longestId }) : undefined
+}
+
+/** A key may go without a label. */
+export const keyLabelProblem = (label: string): NameNotUsable | undefined => labelProblem(label, longestKeyLabel)
+
+export const tokenLabelProblem = (label: string): NameNotUsable | undefined =>
+  label.trim() === ""
+    ? new NameNotUsable({ what: "label", reason: "empty", longest: longestTokenLabel })
+    : labelProblem(label, longestTokenLabel)
+
+const labelProblem = (label: string, longest: number): NameNotUsable | undefined => {
+  if (/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u.test(label))
+    return new NameNotUsable({ what: "label", reason: "controlCharacter", longest })
+  return Buffer.byteLength(label, "utf8") > longest
+    ? new NameNotUsable({ what: "label", reason: "tooLong", longest })
+    : undefined
+}
