@@ -117,6 +117,8 @@ export type P11ServerEvent =
 export class OperationNotAllowed extends Data.TaggedError("OperationNotAllowed")<{
   readonly operation: ServerOperation
   readonly uid: number | undefined
+  /** The number of the rule that names the client, from 1; undefined: none does. */
+  readonly rule: number | undefined
 }> {}
 
 /** The request asks for something the service does not make. */

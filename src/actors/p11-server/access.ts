@@ -15,6 +15,8 @@ import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 
 export interface Access {
   readonly uid: number | undefined
+  /** The number of the rule that counts, from 1. */
+  readonly rule: number | undefined
   readonly operations: ReadonlyArray<ServerOperation>
   /** What the rule narrows the client to. */
   readonly scope: Pkcs11Uri | undefined
@@ -23,9 +25,10 @@ export interface Access {
 /** `ownUid`: the user the service runs as. */
 export const accessOf = (client: Client, rules: ReadonlyArray<AccessRule>, ownUid: number): Access => {
   if (client.uid !== undefined && (client.uid === 0 || client.uid === ownUid))
-    return { uid: client.uid, operations: allOperations, scope: undefined }
-  const rule = rules.find(({ who }) => ("uid" in who ? who.uid === client.uid : who.gid === client.gid))
+    return { uid: client.uid, rule: undefined, operations: allOperations, scope: undefined }
+  const index = rules.findIndex(({ who }) => ("uid" in who ? who.uid === client.uid : who.gid === client.gid))
+  const rule = rules[index]
   return rule === undefined
-    ? { uid: client.uid, operations: everybodysOperations, scope: undefined }
-    : { uid: client.uid, operations: rule.operations, scope: rule.scope }
+    ? { uid: client.uid, rule: undefined, operations: everybodysOperations, scope: undefined }
+    : { uid: client.uid, rule: index + 1, operations: rule.operations, scope: rule.scope }
 }

@@ -15,7 +15,7 @@ import { type Answer, type Fields, type RequestContext, selected, within } from 
 export const answerRequest = (context: RequestContext, request: Frame): Answer => {
   const operation = operationOf(request._tag)
   if (operation !== undefined && !context.access.operations.includes(operation))
-    return Effect.fail(new OperationNotAllowed({ operation, uid: context.access.uid }))
+    return Effect.fail(new OperationNotAllowed({ operation, uid: context.access.uid, rule: context.access.rule }))
   switch (request._tag) {
     case "Ping":
       return Effect.succeed({ _tag: "Pong" })

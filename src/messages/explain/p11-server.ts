@@ -82,10 +82,16 @@ const pinFileProblems = {
   notText: "it is no UTF-8 text of one line"
 } as const
 
-/** Names the rule that would allow it. */
-export const explainNotAllowed = ({ operation, uid }: OperationNotAllowed): string => {
+/**
+ * Names the rule that would allow it, and nothing beyond. A second rule for a client would never count, so the one
+ * that does is the one to change.
+ */
+export const explainNotAllowed = ({ operation, uid, rule }: OperationNotAllowed): string => {
+  const refused = `user ${uid ?? "unknown"} may not do this (${operation});`
+  if (rule !== undefined)
+    return `${refused} add "${operation}" to the operations of its rule in tedge.toml (rule ${rule} of p11_server.rules)`
   const allowed = [...everybodysOperations.filter((one) => one !== operation), operation].map((one) => `"${one}"`)
-  return `user ${uid ?? "unknown"} may not do this (${operation}); a rule in tedge.toml can allow it: [[p11_server.rules]] uid = ${uid ?? "..."}, operations = [${allowed.join(", ")}]`
+  return `${refused} a rule in tedge.toml can allow it: [[p11_server.rules]] uid = ${uid ?? "..."}, operations = [${allowed.join(", ")}]`
 }
 
 export const explainNotUsable = ({ what, value }: RequestNotUsable): string =>

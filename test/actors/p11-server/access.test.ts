@@ -105,7 +105,9 @@ describe("the signing service", () => {
         for (const change of changes) {
           expect(yield* answers(kit, change)).toMatchObject({
             _tag: "Error",
-            message: expect.stringMatching(/user 4242 may not .*rule/)
+            message: expect.stringMatching(
+              /user 4242 may not .*: \[\[p11_server.rules\]\] uid = 4242, operations = \["list", "sign", "public-key", "create-key", "(init|change-pin|delete-key)"\]$/
+            )
           })
         }
         expect(kit.events.filter((event) => event._tag === "RequestRefused")).toHaveLength(changes.length)
@@ -116,11 +118,18 @@ describe("the signing service", () => {
   it("allows it by a rule, from the moment the rule is there", () =>
     withServed(asStranger(), (kit) =>
       Effect.gen(function* () {
-        const rules = [{ who: { uid: 4242 }, operations: ["delete-key"] }] as const
+        const rules = [
+          { who: { uid: 1 }, operations: [] },
+          { who: { uid: 4242 }, operations: ["delete-key"] }
+        ] as const
         yield* kit.server.ask("Reload", { ...kit.policy, rules }, { within: "30 seconds" })
         const deleteKey = { _tag: "DeleteKeyRequest", uri: "pkcs11:object=my-key", pin: undefined } as const
         expect(yield* answers(kit, deleteKey)).toMatchObject({ _tag: "DeleteKeyResponse" })
-        expect(yield* answers(kit, { _tag: "ListTokensRequest" })).toMatchObject({ _tag: "Error" })
+        expect(yield* answers(kit, { _tag: "ListTokensRequest" })).toMatchObject({
+          _tag: "Error",
+          message:
+            'PKCS #11 service failed: user 4242 may not do this (list); add "list" to the operations of its rule in tedge.toml (rule 2 of p11_server.rules)'
+        })
       })
     ))
 
