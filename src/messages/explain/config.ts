@@ -157,6 +157,8 @@ const problem = (found: ValueProblem): string => {
       return "it must be a list such as '*:5, software_list:1'"
     case "bad-topic-prefix":
       return topicPrefix[found.because]
+    case "wildcard":
+      return `it is a part of topics and cannot contain '${found.character}'`
     case "bad-topic-id":
       return "it must be a topic id such as device/main//"
     case "bad-proxy-url":

@@ -13,6 +13,7 @@ import {
   payloadSize,
   port,
   set,
+  setInTopic,
   text,
   topicPrefix
 } from "./setting-types.ts"
@@ -70,7 +71,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
   ...cloudDevice("c8y", "pkcs11:token=my-pkcs11-token;object=my-key"),
   {
     key: "c8y.smartrest.templates",
-    type: set,
+    type: setInTopic,
     default: "",
     doc: "SmartREST 2.0 templates whose messages are received.",
     examples: ["templateId1,templateId2"]
@@ -91,7 +92,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
   },
   {
     key: "c8y.smartrest1.templates",
-    type: set,
+    type: setInTopic,
     default: "",
     doc: "SmartREST 1.0 templates whose messages are received.",
     examples: ["templateId1,templateId2"]

@@ -1,9 +1,15 @@
 /** Settings of what listens and connects on the device: the local broker, the bridge, the file transfer service. */
 import type { Setting } from "./setting.ts"
-import { boolean, duration, ip, path, port, portNotZero, text, topicId } from "./setting-types.ts"
+import { boolean, duration, ip, path, port, portNotZero, text, textInTopic, topicId } from "./setting-types.ts"
 
 export const localSettings: ReadonlyArray<Setting> = [
-  { key: "mqtt.topic_root", type: text, default: "te", doc: "First level of all local topics.", examples: ["te"] },
+  {
+    key: "mqtt.topic_root",
+    type: textInTopic,
+    default: "te",
+    doc: "First level of all local topics.",
+    examples: ["te"]
+  },
   {
     key: "mqtt.device_topic_id",
     type: topicId,

@@ -10,7 +10,8 @@ export type CloudName = "c8y" | "az" | "aws"
 export const cloudNames: ReadonlyArray<CloudName> = ["c8y", "az", "aws"]
 
 export type SettingType =
-  | { readonly kind: "text" }
+  /** `inTopic`: it becomes a part of topics, where wildcards would be out of place. Of a set, that goes for each entry. */
+  | { readonly kind: "text"; readonly inTopic?: true }
   /** Absolute once it is read: a relative one is joined to the working directory (argument, variable) or to the file's. */
   | { readonly kind: "path" }
   | { readonly kind: "boolean" }
@@ -25,7 +26,8 @@ export type SettingType =
   | { readonly kind: "duration" }
   /** A duration that MQTT can tell a broker. */
   | { readonly kind: "keep-alive" }
-  | { readonly kind: "set" }
+  /** Entries are trimmed, empty ones dropped. */
+  | { readonly kind: "set"; readonly inTopic?: true }
   /** `name:count` pairs. */
   | { readonly kind: "limits" }
   | { readonly kind: "topic-prefix" }

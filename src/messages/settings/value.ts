@@ -18,7 +18,7 @@ export type ParsedValue =
 export const parseText = (type: SettingType, text: string, directory: string): ParsedValue => {
   switch (type.kind) {
     case "text":
-      return accept(text)
+      return type.inTopic ? parsePartOfTopic(text.trim()) : accept(text)
     case "path":
       return accept(absolutePath(text, directory))
     case "boolean":
@@ -40,7 +40,7 @@ export const parseText = (type: SettingType, text: string, directory: string): P
     case "file-mode":
       return /^0?[0-7]{3}$/.test(text) ? accept(text) : refuse({ kind: "not-a-file-mode" })
     case "set":
-      return accept(text === "" ? [] : text.split(","))
+      return parseSet(type, text.split(","))
     case "limits":
       return parseLimits(text.split(",").map((entry) => entry.trim()))
     case "topic-prefix":
@@ -58,10 +58,7 @@ export const parseText = (type: SettingType, text: string, directory: string): P
 
 /** A text in TOML is read as a text anywhere; booleans and whole numbers only where they belong. */
 export const parseToml = (type: SettingType, given: unknown, directory: string): ParsedValue => {
-  if (typeof given === "string") {
-    const text = type.kind === "set" ? given.split(",").map(trim).join(",") : given
-    return parseText(type, text, directory)
-  }
+  if (typeof given === "string") return parseText(type, given, directory)
   const mismatch = refuse({ kind: "wrong-type", expected: expectedToml(type), found: tomlTypeName(given) })
   if (typeof given === "boolean")
     return type.kind === "boolean" || (type.kind === "choice" && type.choices.includes(String(given)))
@@ -70,7 +67,7 @@ export const parseToml = (type: SettingType, given: unknown, directory: string):
   if (typeof given === "number" || typeof given === "bigint")
     return numbered.has(type.kind) ? parseText(type, String(given), directory) : mismatch
   if (!Array.isArray(given) || !given.every((member) => typeof member === "string")) return mismatch
-  if (type.kind === "set") return accept([...given])
+  if (type.kind === "set") return parseSet(type, given)
   return type.kind === "limits" ? parseLimits([...given]) : mismatch
 }
 
@@ -89,7 +86,6 @@ export const printValue = (type: SettingType, value: Value): string => {
 
 const accept = (value: Value): ParsedValue => ({ ok: true, value })
 const refuse = (problem: ValueProblem): ParsedValue => ({ ok: false, problem })
-const trim = (text: string): string => text.trim()
 
 const parseInteger = (text: string, min: number, max: number): ParsedValue => {
   if (!/^\+?\d{1,15}$/.test(text)) return refuse({ kind: "not-integer" })
@@ -107,6 +103,17 @@ const parseKeepAlive = (text: string): ParsedValue => {
 
 const parseLimits = (entries: ReadonlyArray<string>): ParsedValue =>
   entries.every((entry) => /^[^:,\s]+\s*:\s*\d{1,9}$/.test(entry)) ? accept(entries) : refuse({ kind: "not-limits" })
+
+const parseSet = ({ inTopic }: Extract<SettingType, { kind: "set" }>, entries: ReadonlyArray<string>): ParsedValue => {
+  const members = entries.map((entry) => entry.trim()).filter((entry) => entry !== "")
+  const wrong = inTopic ? members.map(parsePartOfTopic).find((parsed) => !parsed.ok) : undefined
+  return wrong ?? accept(members)
+}
+
+const parsePartOfTopic = (text: string): ParsedValue => {
+  const character = /[#+]/.exec(text)?.[0]
+  return character === undefined ? accept(text) : refuse({ kind: "wildcard", character })
+}
 
 const parseTopicPrefix = (text: string): ParsedValue => {
   if (text === "") return refuse({ kind: "bad-topic-prefix", because: "empty" })

@@ -4,7 +4,15 @@ import { describe, expect, it } from "vitest"
 import { durationMs } from "../../../src/messages/settings/duration.ts"
 import { parseHostPort, printHostPort } from "../../../src/messages/settings/host-port.ts"
 import type { SettingType } from "../../../src/messages/settings/setting.ts"
-import { choice, hostPort, port, portNotZero } from "../../../src/messages/settings/setting-types.ts"
+import { settingByKey } from "../../../src/messages/settings/setting-name.ts"
+import {
+  choice,
+  hostPort,
+  port,
+  portNotZero,
+  setInTopic,
+  textInTopic
+} from "../../../src/messages/settings/setting-types.ts"
 import { parseText, parseToml, printValue } from "../../../src/messages/settings/value.ts"
 
 const parsedText = (type: SettingType, text: string, directory = "/dir") => {
@@ -48,8 +56,14 @@ describe("a value given as text", () => {
     [{ kind: "keep-alive" }, "65536s", { kind: "not-a-keep-alive" }],
     [{ kind: "keep-alive" }, "2d", { kind: "not-a-keep-alive" }],
     [{ kind: "keep-alive" }, "soon", { kind: "not-a-duration" }],
-    [{ kind: "set" }, "a, b", ["a", " b"]],
+    [{ kind: "set" }, "a, b", ["a", "b"]],
+    [{ kind: "set" }, " a,, te/+/#, ", ["a", "te/+/#"]],
     [{ kind: "set" }, "", []],
+    [setInTopic, "a, b,", ["a", "b"]],
+    [setInTopic, "a,b+", { kind: "wildcard", character: "+" }],
+    [setInTopic, "a,#", { kind: "wildcard", character: "#" }],
+    [textInTopic, " te ", "te"],
+    [textInTopic, "te/#", { kind: "wildcard", character: "#" }],
     [{ kind: "limits" }, "*:5, software_list:1", ["*:5", "software_list:1"]],
     [{ kind: "limits" }, "five", { kind: "not-limits" }],
     [{ kind: "file-mode" }, "rw-rw----", { kind: "not-a-file-mode" }],
@@ -85,7 +99,8 @@ describe("a value in tedge.toml", () => {
     [{ kind: "duration" }, 60, "60"],
     [{ kind: "keep-alive" }, 60, "60"],
     [{ kind: "keep-alive" }, 65_536, { kind: "not-a-keep-alive" }],
-    [{ kind: "set" }, ["a", " b"], ["a", " b"]],
+    [{ kind: "set" }, ["a", " b", " "], ["a", "b"]],
+    [setInTopic, ["a", "b#"], { kind: "wildcard", character: "#" }],
     [{ kind: "set" }, "a, b", ["a", "b"]],
     [{ kind: "set" }, [1], { kind: "wrong-type", expected: "array of strings", found: "array" }],
     [choice("true", "false", "auto"), true, "true"],
@@ -93,6 +108,20 @@ describe("a value in tedge.toml", () => {
   ] satisfies ReadonlyArray<readonly [SettingType, unknown, unknown]>)("%j: %j", (type, given, value) => {
     const parsed = parseToml(type, given, "/dir")
     expect(parsed.ok ? parsed.value : parsed.problem).toEqual(value)
+  })
+})
+
+describe("a setting whose value becomes a part of topics", () => {
+  it.each(["c8y.smartrest.templates", "c8y.smartrest1.templates", "mqtt.topic_root"])(
+    "refuses a wildcard: %s",
+    (key) => {
+      const type = settingByKey(key)?.type ?? { kind: "text" }
+      expect(parsedText(type, "a/+")).toEqual({ kind: "wildcard", character: "+" })
+    }
+  )
+
+  it.each(["c8y.topics", "c8y.mqtt_service.topics"])("is none that holds filters: %s", (key) => {
+    expect(parsedText(settingByKey(key)?.type ?? { kind: "text" }, "a/+/#, b")).toEqual(["a/+/#", "b"])
   })
 })
 
