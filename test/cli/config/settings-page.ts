@@ -1,6 +1,7 @@
 /** The text of docs/settings.md, made from the settings table. */
 import type { Setting, SettingType } from "../../../src/messages/settings/setting.ts"
 import { settingsTable } from "../../../src/messages/settings/settings-table.ts"
+import { isThinEdgeOnly } from "./thin-edge-only.ts"
 
 export const settingsPage = (): string =>
   `${introduction}\n${sections()
@@ -24,7 +25,8 @@ const entry = (setting: Setting): string => {
       ? [`${examples.length === 1 ? "Example" : "Examples"}: ${examples.map(code).join(", ")}`]
       : []),
     ...(deprecated.length > 0 ? [`Older names: ${deprecated.map(code).join(", ")}`] : []),
-    ...(note === undefined ? [] : [note])
+    ...(note === undefined ? [] : [note]),
+    ...(isThinEdgeOnly(key) ? ["Without effect here: kept for thin-edge's own mapper and agent"] : [])
   ]
   return [`### ${code(key)}`, "", doc.trim(), "", ...facts.map((fact) => `- ${fact}`), ""].join("\n")
 }
