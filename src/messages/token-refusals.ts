@@ -58,6 +58,8 @@ export class PinRejected extends Data.TaggedError("PinRejected")<{
     | "latched"
     /** Two different PINs were refused; none is tried until a person clears the latch. */
     | "latchedAll"
+    /** One PIN was refused; the other try is kept for the configured PIN. */
+    | "reserved"
     | "locked"
     | "expired"
     /** The token has one try left; we leave it to a person. */

@@ -22,6 +22,7 @@ const pinReasons = [
   "incorrect",
   "latched",
   "latchedAll",
+  "reserved",
   "locked",
   "expired",
   "finalTry",

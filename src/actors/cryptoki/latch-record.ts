@@ -2,7 +2,9 @@
  * What is remembered of refused PINs, and what follows from it. Pure; `pin-latch.ts` keeps it.
  *
  * A token locks after three wrong PINs, so we stop after two, whoever asks and whatever the PINs. A PIN that was
- * refused is not tried again. A login whose end nobody saw (killed, crashed) counts as a try, without blaming the PIN.
+ * refused is not tried again. While there is a configured PIN that was not refused yet, one of the two is kept for it:
+ * whoever else brings PINs takes the other, and does not lock out our own.
+ * A login whose end nobody saw (killed, crashed) counts as a try, without blaming the PIN.
  */
 import { scryptSync } from "node:crypto"
 
@@ -37,7 +39,12 @@ export interface PinTry {
   readonly program: string
 }
 
-export type Verdict = "try" | "latched" | "latchedAll" | Exclude<RefusedPin["reason"], "incorrect" | "invalid">
+export type Verdict =
+  | "try"
+  | "latched"
+  | "latchedAll"
+  | "reserved"
+  | Exclude<RefusedPin["reason"], "incorrect" | "invalid">
 
 export const maximalTries = 2
 
@@ -55,7 +62,16 @@ export const judge = (record: LatchRecord | undefined, attempt: PinTry): Verdict
   const hash = pinHash(record, attempt.pin)
   const before = record.refused.find((refused) => refused.hash === hash)
   if (before) return before.reason === "locked" || before.reason === "expired" ? before.reason : "latched"
-  return record.tries < maximalTries || isNewSetting(record, attempt) ? "try" : "latchedAll"
+  if (isNewSetting(record, attempt)) return "try"
+  if (record.tries >= maximalTries) return "latchedAll"
+  return record.tries >= maximalTries - 1 && isKeptForSetting(record, attempt) ? "reserved" : "try"
+}
+
+/** The last try is for the configured PIN, and this is another. */
+const isKeptForSetting = (record: LatchRecord, { pin, configured }: PinTry): boolean => {
+  if (configured === undefined || configured === pin) return false
+  const hash = pinHash(record, configured)
+  return record.refused.every((refused) => refused.hash !== hash)
 }
 
 /** The record while the PIN is being tried: should we not live to see the end, the try is counted. */

@@ -133,9 +133,11 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
 }
 
 /** Only a text comes over the socket; these are the words of our own service. */
-const isLatched = (message: string): boolean => message.includes(untriedWords) || message.includes(noOtherWords)
+const isLatched = (message: string): boolean =>
+  [untriedWords, noOtherWords, keptWords].some((words) => message.includes(words))
 
 const untriedWords = "was refused before and was not tried again"
+const keptWords = "the one try that is left is kept for the configured PIN"
 const noOtherWords = "two different PINs were refused"
 
 /** How the signing service says it over its socket, where only a text travels. */
@@ -206,6 +208,11 @@ const explainPin = (failure: PinRejected): Explanation => {
     case "latchedAll":
       return {
         error: `${token}: ${noOtherWords}; no other is tried, to keep the token from locking`,
+        hint: "make sure of the PIN, then: tedge hsm clear-pin-latch"
+      }
+    case "reserved":
+      return {
+        error: `${token}: a PIN was refused, and ${keptWords}`,
         hint: "make sure of the PIN, then: tedge hsm clear-pin-latch"
       }
     case "locked":

@@ -37,6 +37,38 @@ describe("a PIN latch", () => {
     )
   })
 
+  it("keeps one of the two tries for the configured PIN, in every order and with tries whose end nobody saw", () => {
+    const step = fc.record({
+      pin: fc.constantFrom("1", "2", "3", "own"),
+      ends: fc.constantFrom("refused", "refused", "unseen"),
+      isReplugged: fc.boolean()
+    })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 10 }), (steps) => {
+        let record: LatchRecord = fresh
+        const tried: Array<string> = []
+        for (const { pin, ends, isReplugged } of steps) {
+          if (isReplugged) record = afterReinsertion(record)
+          if (judge(record, trial(pin, "own")) !== "try") continue
+          tried.push(pin)
+          record = ends === "refused" ? refuse(record, pin, "own") : duringTry(record, trial(pin, "own"))
+        }
+        expect(tried.length).toBeLessThanOrEqual(2)
+        if (!tried.includes("own")) expect(judge(record, trial("own", "own"))).toBe("try")
+      }),
+      { numRuns: 30 }
+    )
+  })
+
+  it("gives the last try to another PIN once the configured one was refused", () => {
+    const guessed = refuse(fresh, "1", "own")
+    expect(judge(guessed, trial("2", "own"))).toBe("reserved")
+    expect(judge(guessed, trial("own", "own"))).toBe("try")
+    expect(judge(guessed, trial("2"))).toBe("try")
+    expect(judge(refuse(fresh, "own", "own"), trial("2", "own"))).toBe("try")
+    expect(judge(refuse(guessed, "own", "own"), trial("2", "own"))).toBe("latchedAll")
+  })
+
   it("says which of the two rules forbids it", () => {
     const two = refuse(refuse(fresh, "1"), "2")
     expect(judge(two, trial("1"))).toBe("latched")

@@ -80,6 +80,21 @@ describe("a wrong PIN", () => {
       })
     ))
 
+  it("that is brought never takes the last try from the PIN of the settings, not even after a restart", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script, directory, key } = yield* startScripted()
+        yield* Effect.flip(sign(withPin("999999")))
+        expect(yield* Effect.flip(sign(withPin("888888")))).toMatchObject({ _tag: "PinRejected", reason: "reserved" })
+        const place = { ...directory, dir: script.dir, modulePath: script.modulePath }
+        const again = yield* startModule(place)
+        expect(yield* Effect.flip(again.sign(withPin("777777")))).toMatchObject({ reason: "reserved" })
+        expect(script.calls("C_Login")).toBe(1)
+        expect(isSignature(yield* again.sign({}), key.publicKeyPem)).toBe(true)
+        expect(script.calls("C_Login")).toBe(2)
+      })
+    ))
+
   it("in the settings is forgiven by a new PIN in the settings", () =>
     run(
       Effect.gen(function* () {
