@@ -103,6 +103,14 @@ export class CertificateNotValid extends Data.TaggedError("CertificateNotValid")
   readonly at: string
 }> {}
 
+/** The renewed certificate that waits would make this another device. */
+export class CertificateOfAnother extends Data.TaggedError("CertificateOfAnother")<{
+  readonly path: string
+  /** The common name in it; undefined: it has none. */
+  readonly name: string | undefined
+  readonly deviceId: string
+}> {}
+
 export class FileNotWritten extends Data.TaggedError("FileNotWritten")<{
   readonly path: string
   /** `EACCES`, `ENOSPC` and the like. */
@@ -124,6 +132,7 @@ export type ConnectRefusal =
   | ConnectionCheckFailed
   | TenantMismatch
   | CertificateNotValid
+  | CertificateOfAnother
   | FileNotWritten
   | ConfigRefusal
   | MqttRefusal

@@ -22,6 +22,13 @@ export const deviceCertificate = (certificates: ReadonlyArray<X509Certificate>):
   return only(leaves) ?? only((leaves.length === 0 ? distinct : leaves).filter(({ ca }) => !ca))
 }
 
+/** Of several common names the last is the most specific (RFC 4514, 2.1). */
+export const commonNameOf = (certificate: X509Certificate): string | undefined => {
+  const { CN } = certificate.toLegacyObject().subject
+  const name: unknown = Array.isArray(CN) ? CN.at(-1) : CN
+  return typeof name === "string" && name !== "" ? name : undefined
+}
+
 const only = <A>(list: ReadonlyArray<A>): A | undefined => (list.length === 1 ? list[0] : undefined)
 
 const certificateBlock = /-----BEGIN (?:X509 )?CERTIFICATE-----([^-]*)-----END (?:X509 )?CERTIFICATE-----/g

@@ -1,7 +1,7 @@
 /** The device's identity: the common name in its certificate. Loaded with node:crypto only when it is asked for. */
 import { closeSync, constants, openSync, readSync } from "node:fs"
 import type { IdProblem } from "../../messages/settings/resolved-settings.ts"
-import { deviceCertificate, pemCertificates } from "../../platform/device-certificate.ts"
+import { commonNameOf, deviceCertificate, pemCertificates } from "../../platform/device-certificate.ts"
 
 export const readCommonName = (certPath: string): { readonly name: string } | { readonly problem: IdProblem } => {
   const problem = (reason: IdProblem["reason"], detail: string) => ({ problem: { certPath, reason, detail } })
@@ -14,10 +14,8 @@ export const readCommonName = (certPath: string): { readonly name: string } | { 
     const certificates = (blocks.length === 0 ? [file] : blocks).map((der) => new X509Certificate(der))
     const device = deviceCertificate(certificates)
     if (device === undefined) return problem("ambiguous", "")
-    const { CN } = device.toLegacyObject().subject
-    // Several common names: the last is the most specific (RFC 4514, 2.1).
-    const name: unknown = Array.isArray(CN) ? CN.at(-1) : CN
-    return typeof name === "string" && name !== "" ? { name } : problem("no-common-name", "")
+    const name = commonNameOf(device)
+    return name === undefined ? problem("no-common-name", "") : { name }
   } catch (error) {
     return problem("malformed", error instanceof Error ? error.message : String(error))
   }

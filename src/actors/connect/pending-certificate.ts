@@ -6,10 +6,10 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto"
 import { existsSync, readFileSync } from "node:fs"
 import { Clock, Effect } from "effect"
-import { CertificateNotValid } from "../../messages/connect.ts"
+import { CertificateNotValid, CertificateOfAnother } from "../../messages/connect.ts"
 import { type CredentialUnusable, KeyMismatch } from "../../messages/mqtt.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
-import { pemCertificates } from "../../platform/device-certificate.ts"
+import { commonNameOf, deviceCertificate, pemCertificates } from "../../platform/device-certificate.ts"
 import { certificateDates } from "./certificate-dates.ts"
 
 export type PendingCertificate =
@@ -17,7 +17,7 @@ export type PendingCertificate =
   | { readonly kind: "usable"; readonly path: string }
   | { readonly kind: "unusable"; readonly path: string; readonly failure: Unusable }
 
-type Unusable = CredentialUnusable | CertificateNotValid | KeyMismatch
+type Unusable = CredentialUnusable | CertificateNotValid | CertificateOfAnother | KeyMismatch
 
 /** Where a renewed certificate waits. */
 export const pendingPath = (certPath: string): string => `${certPath}.new`
@@ -25,7 +25,7 @@ export const pendingPath = (certPath: string): string => `${certPath}.new`
 export const examinePending = (settings: CloudSettings): Effect.Effect<PendingCertificate> => {
   const path = pendingPath(settings.cloud.device.certPath)
   if (!existsSync(path)) return Effect.succeed({ kind: "none" })
-  return Effect.match(Effect.andThen(inItsTime(path), ofOurKey(path, settings)), {
+  return Effect.match(Effect.all([inItsTime(path), ofThisDevice(path, settings), ofOurKey(path, settings)]), {
     onFailure: (failure) => ({ kind: "unusable" as const, path, failure }),
     onSuccess: () => ({ kind: "usable" as const, path })
   })
@@ -42,12 +42,23 @@ export const inItsTime = (path: string): Effect.Effect<void, CredentialUnusable 
       return yield* new CertificateNotValid({ path, reason: "notYetValid", at: notBefore.toISOString() })
   })
 
+/** The cloud would take it for another device, which it would create. Without an id there is none to compare with. */
+const ofThisDevice = (path: string, { cloud }: CloudSettings): Effect.Effect<void, CertificateOfAnother> =>
+  Effect.suspend(() => {
+    const certificate = certificateIn(path)
+    const name = certificate && commonNameOf(certificate)
+    const deviceId = cloud.device.id
+    return deviceId === undefined || name === deviceId
+      ? Effect.void
+      : Effect.fail(new CertificateOfAnother({ path, name, deviceId }))
+  })
+
 /** A key in a token is asked by the TLS layer, before it sends anything. */
 const ofOurKey = (certPath: string, { cloud, cryptoki }: CloudSettings): Effect.Effect<void, KeyMismatch> =>
   Effect.suspend(() => {
     const { keyPath } = cloud.device
     const key = cryptoki.mode === "off" ? readKey(keyPath) : undefined
-    const isOurs = key === undefined || certificatesIn(certPath).some((one) => one.checkPrivateKey(key))
+    const isOurs = key === undefined || certificateIn(certPath)?.checkPrivateKey(key)
     return isOurs ? Effect.void : Effect.fail(new KeyMismatch({ certPath, key: keyPath }))
   })
 
@@ -60,5 +71,6 @@ const readKey = (path: string): KeyObject | undefined => {
   }
 }
 
-const certificatesIn = (path: string): ReadonlyArray<X509Certificate> =>
-  pemCertificates(readFileSync(path, "utf8")).map((der) => new X509Certificate(der))
+/** It has been read once: it holds one that is the device's. */
+const certificateIn = (path: string): X509Certificate | undefined =>
+  deviceCertificate(pemCertificates(readFileSync(path, "utf8")).map((der) => new X509Certificate(der)))

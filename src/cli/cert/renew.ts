@@ -6,6 +6,7 @@
 import { X509Certificate } from "node:crypto"
 import { Clock, Effect } from "effect"
 import { CloudWithoutService, NotSelfSigned } from "../../messages/certificate.ts"
+import { commonNameOf } from "../../platform/device-certificate.ts"
 import { certificationRequest, type Subject, selfSignedCertificate } from "../../platform/x509.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { askLimits, type CommandContext, type TokenCommand } from "../hsm/token-command.ts"
@@ -32,7 +33,8 @@ export const renewCertificate: TokenCommand = (context) =>
     const isSelfSigned = present.issuer === present.subject
     const ca = input.text("ca") ?? (isSelfSigned ? "self-signed" : "c8y")
     if (ca === "self-signed" && !isSelfSigned) return yield* new NotSelfSigned({ path: certPath })
-    const subject = subjectNamed(yield* checkedName(commonNameOf(present)), of.settings)
+    // The same identity as before: it is what the cloud knows the device by.
+    const subject = subjectNamed(yield* checkedName(commonNameOf(present) ?? ""), of.settings)
     const renewed =
       ca === "self-signed" ? yield* signAnew(context, of, subject) : yield* enrolAnew(context, of, subject)
     const path = pendingPath(certPath)
@@ -44,13 +46,6 @@ export const renewCertificate: TokenCommand = (context) =>
     yield* terminal.answer(certificateText(path, renewed.certificate, now, of.settings.certificate.minimumValidityMs))
     return exitCodes.ok
   })
-
-/** The same identity as before: it is what the cloud knows the device by. Of several the last (RFC 4514, 2.1). */
-const commonNameOf = (certificate: X509Certificate): string => {
-  const { CN } = certificate.toLegacyObject().subject
-  const name: unknown = Array.isArray(CN) ? CN.at(-1) : CN
-  return typeof name === "string" ? name : ""
-}
 
 const signAnew = (context: CommandContext, of: CertSettings, subject: Subject) =>
   Effect.gen(function* () {

@@ -4,6 +4,7 @@ import type {
   AlreadyConnected,
   BrokerNotListening,
   CertificateNotValid,
+  CertificateOfAnother,
   CloudSelector,
   CommandRunning,
   ConnectionCheckFailed,
@@ -37,6 +38,7 @@ export type StepRefusal =
   | ConnectionCheckFailed
   | TenantMismatch
   | CertificateNotValid
+  | CertificateOfAnother
   | FileNotWritten
 
 const displayName = { c8y: "Cumulocity", az: "Azure", aws: "AWS" } as const
@@ -114,6 +116,11 @@ export const explainConnect = (failure: StepRefusal): Explanation => {
             error: `the device certificate '${failure.path}' is not valid before ${failure.at}`,
             hint: "check the device's clock: date"
           }
+    case "CertificateOfAnother":
+      return {
+        error: `the new certificate '${failure.path}' is for ${failure.name === undefined ? "no device" : `the device '${quoted(failure.name)}'`}, and this one is '${quoted(failure.deviceId)}'`,
+        hint: `remove it (rm '${failure.path}'), or renew again: tedge cert renew`
+      }
     case "FileNotWritten":
       return explainFile(failure)
   }

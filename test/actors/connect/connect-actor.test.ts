@@ -361,11 +361,17 @@ describe("a renewed certificate that waits", () => {
     writeFileSync(path, readFileSync(expired.deviceCertFile))
     expired.remove()
   }
+  const makeAnother = (path: string): void => {
+    const another = testPki({ deviceId: "dev02" })
+    writeFileSync(path, readFileSync(another.deviceCertFile))
+    another.remove()
+  }
   const makeGarbage = (path: string): void => writeFileSync(path, "garbage")
 
   it.each([
     ["garbage", makeGarbage, "CredentialUnusable"],
-    ["a certificate that has expired", makeExpired, "CertificateNotValid"]
+    ["a certificate that has expired", makeExpired, "CertificateNotValid"],
+    ["a certificate of another device", makeAnother, "CertificateOfAnother"]
   ])("is not tried when it is %s; the present one connects", async (_what, spoil, tag) => {
     spoil(pending)
     for (const command of ["Connect", "Reconnect"] as const) {
@@ -411,9 +417,7 @@ describe("a renewed certificate that waits", () => {
   })
 
   it("lets a device connect whose present certificate has expired", async () => {
-    const expired = testPki({ deviceValidity: "expired" })
-    writeFileSync(present, readFileSync(expired.deviceCertFile))
-    expired.remove()
+    makeExpired(present)
     expect(await run(connect)).toBeUndefined()
     expect(files()).toEqual([true, false])
   })
