@@ -3,32 +3,64 @@
  *
  * Effect's scheduler waits for the next turn at every hop between actors, and each turn is a system call or two: a
  * message that passes three actors would spend most of its time there. Every so often a hop goes through the event
- * loop all the same, so that actors that keep each other busy never keep sockets and timers waiting.
+ * loop all the same, so that actors that keep each other busy never keep sockets and timers waiting: after so many hops,
+ * or so much time.
  */
 import { Scheduler } from "effect"
 
-/** Provide it as `Scheduler.Scheduler`. */
-export const turnScheduler = (): Scheduler.Scheduler => {
-  let hops = 0
-  return new Scheduler.MixedScheduler("async", (task) => {
-    hops += 1
-    if (hops < mostHopsInTurn) return inThisTurn(task)
-    const immediate = setImmediate(() => {
-      hops = 0
-      task()
-    })
-    return () => clearImmediate(immediate)
-  })
+/** Provide it as `Scheduler.Scheduler`. `now`: milliseconds. */
+export const turnScheduler = (now: () => number = () => performance.now()): Scheduler.Scheduler => {
+  const turns = new Turns(now)
+  return new Scheduler.MixedScheduler("async", (task) => turns.schedule(task))
 }
 
-const inThisTurn = (task: () => void): (() => void) => {
-  let isCancelled = false
-  queueMicrotask(() => {
-    if (!isCancelled) task()
-  })
-  return () => {
-    isCancelled = true
+class Turns {
+  private readonly now: () => number
+  private hops = 0
+  private since = 0
+  /** Tasks of this turn that have not ended. */
+  private open = 0
+  /** Tasks of the next turn: all by one call of the event loop, which would run several calls before any timer. */
+  private later: Array<() => void> = []
+
+  constructor(now: () => number) {
+    this.now = now
+  }
+
+  schedule(task: () => void): () => void {
+    let isCancelled = false
+    const unlessCancelled = () => {
+      if (!isCancelled) task()
+    }
+    // What something else has begun, a socket or a timer, has its whole time.
+    if (this.open === 0 && this.later.length === 0) this.since = this.now()
+    this.hops += 1
+    if (this.hops < mostHopsInTurn && this.now() - this.since < longestInTurnMs) this.inThisTurn(unlessCancelled)
+    else if (this.later.push(unlessCancelled) === 1) setImmediate(() => this.nextTurn())
+    return () => {
+      isCancelled = true
+    }
+  }
+
+  private nextTurn(): void {
+    const tasks = this.later
+    this.later = []
+    this.hops = 0
+    this.since = this.now()
+    for (const task of tasks) this.inThisTurn(task)
+  }
+
+  private inThisTurn(task: () => void): void {
+    this.open += 1
+    queueMicrotask(() => {
+      try {
+        task()
+      } finally {
+        this.open -= 1
+      }
+    })
   }
 }
 
 const mostHopsInTurn = 64
+const longestInTurnMs = 5

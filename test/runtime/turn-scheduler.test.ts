@@ -2,8 +2,9 @@ import { Effect, Queue, Scheduler } from "effect"
 import { describe, expect, it } from "vitest"
 import { turnScheduler } from "../../src/runtime/turn-scheduler.ts"
 
-const run = <A>(effect: Effect.Effect<A>): Promise<A> =>
-  Effect.runPromise(Effect.provideService(effect, Scheduler.Scheduler, turnScheduler()))
+/** On a clock that stands still: what counts is hops. */
+const run = <A>(effect: Effect.Effect<A>, now = () => 0): Promise<A> =>
+  Effect.runPromise(Effect.provideService(effect, Scheduler.Scheduler, turnScheduler(now)))
 
 /** How many turns of the event loop go by meanwhile. */
 const turnsDuring = <A>(effect: Effect.Effect<A>) =>
@@ -40,5 +41,41 @@ describe("fibers that hand on within a turn", () => {
 
   it("let the event loop have its turn again and again, however long they keep each other busy", async () => {
     expect(await run(turnsDuring(handOver(5_000)))).toBeGreaterThan(20)
+  })
+
+  it("let the event loop have its turn after 5 ms, each of them at most once more, however many they are", async () => {
+    let clock = 0
+    const atTurns = [0]
+    let next: NodeJS.Immediate
+    const note = () => {
+      atTurns.push(clock)
+      next = setImmediate(note)
+    }
+    const step = Effect.andThen(
+      Effect.sync(() => {
+        clock += 0.01
+      }),
+      Effect.yieldNow
+    )
+    const busy = Effect.forEach(Array.from({ length: 500 }), () => Effect.repeat(step, { times: 100 }), {
+      concurrency: "unbounded"
+    })
+    next = setImmediate(note)
+    await run(Effect.asVoid(busy), () => clock)
+    clearImmediate(next)
+    expect(clock).toBeGreaterThan(400)
+    // 500 fibers take 5 ms when each is run once; then come those 5 ms in which more is begun.
+    const waits = [...atTurns.slice(1), clock].map((at, n) => at - (atTurns[n] ?? 0))
+    expect(Math.max(...waits)).toBeLessThan(12)
+  })
+
+  it("need no turn for a few hops that come long after others", async () => {
+    let clock = 0
+    const later = Effect.sync(() => {
+      clock += 60_000
+    })
+    const socket = Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
+    const effect = Effect.andThen(handOver(5), Effect.andThen(later, Effect.andThen(socket, turnsDuring(handOver(5)))))
+    expect(await run(effect, () => clock)).toBe(0)
   })
 })
