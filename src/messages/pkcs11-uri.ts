@@ -95,8 +95,11 @@ export const printPkcs11Uri = (uri: Pkcs11Uri, printing: PinPrinting): string =>
 export const withoutPin = (text: string): string => {
   const start = pinStart.exec(text)
   const shown = start === null ? text : `${text.slice(0, start.index)}pin-value=[REDACTED]`
-  return shown.length > 200 ? `${shown.slice(0, 200)}...` : shown
+  return shown.length > longestShown ? `${shown.slice(0, longestShown)}...` : shown
 }
+
+/** With all attributes of a key at their usual lengths, escaped, an id at the end is still there. */
+const longestShown = 600
 
 const pinStart = /pin(?:-|%2d)value(?:=|%3d)/i
 

@@ -112,7 +112,7 @@ export const explainServerEvent = (event: P11ServerEvent): LogText => {
     case "RequestRefused":
       return {
         level: "warn",
-        text: `Incoming request failed: ${quoted(event.reason)} ${audit(event)} result=refused`
+        text: `Incoming request failed: ${audit(event)} result=refused reason="${inQuotes(event.reason)}"`
       }
     case "ClientCut":
       // Anybody may connect and leave as often as they like; the metrics count it.
@@ -132,7 +132,10 @@ export const explainServerEvent = (event: P11ServerEvent): LogText => {
 type Requested = Extract<P11ServerEvent, { readonly _tag: "RequestServed" | "RequestRefused" }>
 
 const audit = ({ client, operation, uri }: Requested): string =>
-  `${who(client)} operation=${operation ?? "unknown"}${uri === undefined ? "" : ` key="${quoted(uri)}"`}`
+  `${who(client)} operation=${operation ?? "unknown"}${uri === undefined ? "" : ` key="${inQuotes(uri)}"`}`
+
+/** What a client wrote never ends the quotes it stands in. */
+const inQuotes = (text: string): string => quoted(text).replace(/["\\]/g, (character) => `\\${character}`)
 
 const who = ({ uid, gid, pid }: Client): string =>
   `uid=${uid ?? "unknown"} gid=${gid ?? "unknown"} pid=${pid ?? "unknown"}`

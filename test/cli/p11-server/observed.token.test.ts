@@ -58,7 +58,7 @@ describe("tedge-p11-server at work", () => {
     )
     expect(log).toMatch(
       new RegExp(
-        `WARN tedge_p11_server: Incoming request failed: .* ${who} operation=create-key key="pkcs11:token=my-token" result=refused`
+        `WARN tedge_p11_server: Incoming request failed: ${who} operation=create-key key="pkcs11:token=my-token" result=refused reason="PKCS #11 service failed: .+"`
       )
     )
     expect(log).not.toMatch(/operation=sign|SECRET|123456/)
