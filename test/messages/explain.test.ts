@@ -109,7 +109,9 @@ const samples: Samples = {
   SchemeNotSupported: [new Token.SchemeNotSupported({ token, scheme: "rsa_pss_rsae_sha256", keyType: "EC" })],
   OutcomeUnknown: [new Token.OutcomeUnknown({ token, operation: "create-key" })],
   TokenError: [new Token.TokenError({ token, call: "C_Sign", code: "CKR_GENERAL_ERROR", detail: "a\nb" })],
-  CryptokiOff: [new Token.CryptokiOff({ missing: "device.cryptoki.mode" })],
+  CryptokiOff: ["device.cryptoki.mode", "device.cryptoki.module_path"].map(
+    (missing) => new Token.CryptokiOff({ missing })
+  ),
   SigningServiceUnreachable: serviceReasons.map(
     (reason) => new Token.SigningServiceUnreachable({ socketPath: "/run/p11.sock", reason, detail: "" })
   ),
@@ -331,5 +333,12 @@ describe("the sentence of a failure", () => {
       "Failed to load PKCS#11 dynamic object"
     ])
       expect(text).toContain(fragment)
+  })
+})
+
+describe("a mode that is off", () => {
+  it("is not called missing", () => {
+    const { error } = explain(new Token.CryptokiOff({ missing: "device.cryptoki.mode" }))
+    expect(error).toBe("'device.cryptoki.mode' is off: the key is a file, and no token is used")
   })
 })

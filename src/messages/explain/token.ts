@@ -106,6 +106,11 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       return hint === undefined ? { error } : { error, hint }
     }
     case "CryptokiOff":
+      if (failure.missing === "device.cryptoki.mode")
+        return {
+          error: "'device.cryptoki.mode' is off: the key is a file, and no token is used",
+          hint: "to use a token: tedge config set device.cryptoki.mode socket"
+        }
       return {
         error: `the settings do not say how to reach the token: '${failure.missing}' is missing`,
         hint: `tedge config set ${failure.missing} <value>`
