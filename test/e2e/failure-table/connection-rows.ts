@@ -1,5 +1,5 @@
 /** The way to the cloud: settings of the connection, certificates, network, TLS, MQTT, the signing service. */
-import { writeFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { createServer, type Server, type Socket } from "node:net"
 import { join } from "node:path"
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from "node:tls"
@@ -173,6 +173,18 @@ export const settingRows: ReadonlyArray<Row> = [
       ),
     says: "does not belong to the certificate",
     next: "set the pair that belongs together"
+  },
+  {
+    tag: "CertificateOfAnother",
+    failure: "a renewed certificate of another device",
+    how: "another device's certificate in device.pem.new; the port is closed",
+    cause: async ({ pki, certFile, place, file }) => {
+      const path = file("device.pem", readFileSync(certFile))
+      writeFileSync(`${path}.new`, makeDeviceCertificate(pki.ca, { cn: "dev02" }).certPem)
+      return place({ "device.cert_path": path, ...cloudAt(await freePort()) }).tedge(connect)
+    },
+    says: /^the new certificate '.*device.pem.new' is for the device 'dev02', and this one is 'dev01'/,
+    next: "or renew again: tedge cert renew"
   },
   {
     tag: "CertificateNotValid",
