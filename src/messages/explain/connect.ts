@@ -195,6 +195,10 @@ const explainFile = (failure: FileNotWritten): Explanation => {
 }
 
 /** Sentences for asks that came to no answer: something of ours, or a peer that hangs. */
+/** A log line: everybody who may look at a service sees its environment. */
+export const explainKeptOut = (service: string, names: ReadonlyArray<string>): string =>
+  `${service} does not get ${names.join(", ")} from the environment, where others could read it; store it instead: tedge config set`
+
 export const explainAsk = (failure: AskFailed): Explanation => {
   switch (failure._tag) {
     case "AskTimeout":

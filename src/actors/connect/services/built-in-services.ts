@@ -9,11 +9,12 @@ import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, rea
 import { join } from "node:path"
 import { Effect, Exit, Schedule } from "effect"
 import { ServiceCommandFailed } from "../../../messages/connect.ts"
+import { explainKeptOut } from "../../../messages/explain/connect.ts"
 import { AddonNotLoaded } from "../../../messages/platform.ts"
 import { parentOf, recordedProcess } from "../../../platform/recorded-process.ts"
 import { tryLock } from "../../../platform/unix-addon.ts"
 import { removeIfPresent, writeWhole } from "../connect-files.ts"
-import { serviceEnvironment } from "./service-environment.ts"
+import { keptOut, serviceEnvironment } from "./service-environment.ts"
 import type { ServiceFailure, ServiceManager } from "./service-manager.ts"
 
 export interface BuiltInPlaces {
@@ -105,6 +106,8 @@ const startRunner = (places: BuiltInPlaces, service: string): Effect.Effect<void
     if (command === undefined) return yield* notInstalled(service)
     const path = lockPath(places, service)
     const argv = [...places.runner, service, path, logPath(places, service), ...command]
+    const secrets = keptOut(places.environment)
+    if (secrets.length > 0) yield* Effect.logWarning(explainKeptOut(service, secrets))
     const launch = attempt(service, command, () => detached(places, service, argv))
     // Who gives up waiting, for whatever reason, leaves nothing running behind.
     yield* Effect.acquireUseRelease(

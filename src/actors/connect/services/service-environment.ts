@@ -13,6 +13,10 @@ export const serviceEnvironment = (environment: Environment): Record<string, str
     Object.entries(environment).filter(([name, value]) => !ofTheCommand.has(name) && !isSecret(name, value ?? ""))
   )
 
+/** The settings that a service does not get this way, since they hold a secret. */
+export const keptOut = (environment: Environment): ReadonlyArray<string> =>
+  Object.entries(environment).flatMap(([name, value]) => (value && isSecret(name, value) ? [name] : []))
+
 /** What belongs to the command alone: its profile, and what a service manager of the system gave to it. */
 const ofTheCommand: ReadonlySet<string> = new Set([
   "TEDGE_CLOUD_PROFILE",

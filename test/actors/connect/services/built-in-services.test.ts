@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process"
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { Effect } from "effect"
+import { Effect, Logger } from "effect"
 import { build } from "esbuild"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { type BuiltInPlaces, builtInServices } from "../../../../src/actors/connect/services/built-in-services.ts"
@@ -214,6 +214,17 @@ describe("the built-in service manager", () => {
       expect(environment).toContain("TEDGE_C8Y_DEVICE_KEY_URI=pkcs11:token=keep")
       expect(environment).not.toContain("s3cret")
     }
+  })
+
+  it("says which settings it did not hand on, and never their values", async () => {
+    const said: Array<unknown> = []
+    const noting = Logger.make(({ message }) => void said.push(message))
+    const environment = { ...process.env, TEDGE_DEVICE_CRYPTOKI_PIN: "s3cret" }
+    services = builtInServices({ ...places, environment })
+    await run(Effect.provide(services.start("svc"), Logger.layer([noting])))
+    await eventually(() => starts().length === 1)
+    expect(String(said)).toContain("TEDGE_DEVICE_CRYPTOKI_PIN")
+    expect(String(said)).not.toContain("s3cret")
   })
 
   it("owns the broker it runs, or that nobody runs", async () => {
