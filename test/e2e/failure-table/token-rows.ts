@@ -273,6 +273,13 @@ export const tokenRows: ReadonlyArray<Row> = [
     cause: ({ place }) => place().tedge(createKey("pkcs11:token=my-token", "--id", "01")),
     says: "Object with this id already exists on the token: token 'my-token', id '01'",
     next: "choose another --id"
+  },
+  {
+    tag: "NameNotUsable",
+    failure: "label with a control character",
+    how: "create-key-hsm --label with a line end in it",
+    cause: ({ place }) => place().tedge(createKey("pkcs11:token=my-token", "--label", "a\nb")),
+    says: "a label has no control characters"
   }
 ]
 
