@@ -22,7 +22,9 @@ const main = async (names) => {
   for (const name of names.length > 0 ? names : known) {
     const { measure } = await import(join(folder, name + suffix))
     for (const row of await measure()) {
-      console.log(`| ${[row.what, row.value, row.against, row.ratio.toFixed(2), row.limit ?? ""].join(" | ")} |`)
+      console.log(
+        `| ${[row.what, row.value, row.against, row.ratio.toFixed(2), row.limit?.toFixed(2) ?? ""].join(" | ")} |`
+      )
       if (row.limit !== undefined && row.ratio > row.limit) process.exitCode = 1
     }
   }
