@@ -13,12 +13,16 @@ import { askLimits, type CommandContext, shownUri } from "./token-command.ts"
 /** A connection gives the token this long to sign. */
 const connectionLimitMs = 60_000
 
+/** What these checks need of a command's context and of the settings. */
+type Context = { readonly actors: Pick<CommandContext["actors"], "cryptoki"> }
+type Device = Pick<DeviceSettings, "key">
+
 /** What later checks compare the certificate with; undefined when the key was not found. */
 export const tokenChecks = (
-  context: CommandContext,
+  context: Context,
   examination: Examination,
-  settings: Settings,
-  device: DeviceSettings
+  settings: Pick<Settings, "cryptoki">,
+  device: Device
 ): Effect.Effect<KeyObject | undefined> =>
   Effect.gen(function* () {
     const { cryptoki } = context.actors
@@ -47,7 +51,7 @@ export const tokenChecks = (
 const pinState = (
   { pass, fail }: Examination,
   tokens: ReadonlyArray<TokenDescription>,
-  { key }: DeviceSettings
+  { key }: Device
 ): Effect.Effect<void> => {
   const meant = tokens.find((token) => token.initialized && matchesToken(key.uri ?? {}, token))
   if (meant?.userPin === undefined) return Effect.void
@@ -74,7 +78,7 @@ const pinStateCheck = "PIN state"
 
 const schemes = Object.keys(signatureSchemes) as ReadonlyArray<SignatureScheme>
 
-const wayToToken = ({ cryptoki }: Settings): Effect.Effect<string, CryptokiOff> => {
+const wayToToken = ({ cryptoki }: Pick<Settings, "cryptoki">): Effect.Effect<string, CryptokiOff> => {
   switch (cryptoki.mode) {
     case "off":
       return Effect.fail(new CryptokiOff({ missing: "device.cryptoki.mode" }))
@@ -88,7 +92,7 @@ const wayToToken = ({ cryptoki }: Settings): Effect.Effect<string, CryptokiOff> 
 }
 
 /** Several keys that match are taken in the token's order: today this one, tomorrow perhaps another. */
-const uniqueKey = ({ actors }: CommandContext, examination: Examination, { key }: DeviceSettings) => {
+const uniqueKey = ({ actors }: Context, examination: Examination, { key }: Device) => {
   const listed = actors.cryptoki.ask("ListKeys", { token: key }, { within: askLimits.list })
   const unique = Effect.flatMap(listed, (keys) => {
     const matching = keys.filter((one) => one.kind === "private" && matchesObject(key.uri ?? {}, one))
@@ -99,7 +103,7 @@ const uniqueKey = ({ actors }: CommandContext, examination: Examination, { key }
   return examination.check("key is unambiguous", unique, () => "yes")
 }
 
-const readPublicKey = ({ actors }: CommandContext, { key }: ChosenKey) =>
+const readPublicKey = ({ actors }: Context, { key }: ChosenKey) =>
   Effect.map(actors.cryptoki.ask("PublicKey", { key }, { within: askLimits.list }), (der) =>
     createPublicKey({ key: Buffer.from(der), format: "der", type: "spki" })
   )
@@ -110,7 +114,7 @@ const describeKey = (key: KeyObject): string =>
     : `EC ${key.asymmetricKeyDetails?.namedCurve ?? ""}`
 
 /** Mechanism lists cannot be trusted: a signature that verifies can. */
-const signatures = (context: CommandContext, examination: Examination, chosen: ChosenKey, publicKey: KeyObject) =>
+const signatures = (context: Context, examination: Examination, chosen: ChosenKey, publicKey: KeyObject) =>
   Effect.forEach(
     chosen.algorithm === "RSA"
       ? (["rsa_pss_rsae_sha256", "rsa_pkcs1_sha256"] as const)

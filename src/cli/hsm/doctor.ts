@@ -57,7 +57,8 @@ const readEverything = ({ actors, input }: CommandContext) =>
     return settings
   })
 
-const examine = (checks: Array<Check>, show: (check: Check) => Effect.Effect<void>): Examination => {
+/** Notes checks and shows each when it is done. */
+export const examine = (checks: Array<Check>, show: (check: Check) => Effect.Effect<void>): Examination => {
   const note = (check: Check) =>
     Effect.suspend(() => {
       checks.push(check)
