@@ -2,24 +2,13 @@
 import type {
   LatchNotCleared,
   ModuleNotLoaded,
-  NameNotUsable,
   OutcomeUnknown,
   PinRejected,
   SigningServiceUnreachable,
   TokenRefusal
 } from "../token-refusals.ts"
 import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
-
-export const explainName = ({ what, reason, longest }: NameNotUsable): string => {
-  switch (reason) {
-    case "empty":
-      return what === "id" ? "ID must not be empty" : "a label must not be empty"
-    case "tooLong":
-      return `${what === "id" ? "an id" : "a label"} has at most ${longest} bytes`
-    case "controlCharacter":
-      return "a label has no control characters"
-  }
-}
+import { explainName } from "./token-name.ts"
 
 export const explainToken = (failure: TokenRefusal): Explanation => {
   switch (failure._tag) {
