@@ -3,7 +3,7 @@
  *
  * Who runs the device reads here why something of ours broke; the trace of the bug is there at debug level.
  */
-import { Effect } from "effect"
+import { Cause, Context, Effect } from "effect"
 import { type RuntimeEvent, RuntimeEvents } from "../runtime/events.ts"
 import { reasonOf, traceOf } from "../runtime/reason.ts"
 
@@ -15,6 +15,23 @@ export const withActorLog = <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effec
       slowAfterMs: 30_000
     }
     return Effect.provideService(run, RuntimeEvents, sink)
+  })
+
+/** What `start` refuses with is told by whoever starts, once; what fails later, and bugs, are told as always. */
+export const refusalsToldByStarter = <A, E, R>(start: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.contextWith((context) => {
+    const sink = Context.get(context, RuntimeEvents)
+    let isStarted = false
+    const publish = (event: RuntimeEvent) => {
+      const isTold = !isStarted && event._tag === "Failed" && !Cause.hasDies(event.cause)
+      if (!isTold) sink.publish(event)
+    }
+    const started = Effect.tap(start, () =>
+      Effect.sync(() => {
+        isStarted = true
+      })
+    )
+    return Effect.provideService(started, RuntimeEvents, { ...sink, publish })
   })
 
 const logEvent = (event: RuntimeEvent): Effect.Effect<void> => {

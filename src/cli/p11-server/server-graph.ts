@@ -16,6 +16,7 @@ import { address, child } from "../../runtime/actor.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { StartFailed, type SupervisorExit } from "../../runtime/supervision.ts"
 import { Supervisor } from "../../runtime/supervisor.ts"
+import { refusalsToldByStarter } from "../actor-log.ts"
 
 export const startTokens = (
   settings: CryptokiSettings,
@@ -70,7 +71,7 @@ export const startListener = (
       })
     )
     return { server: place.ref, gaveUp: handle.awaitExit }
-  })
+  }).pipe(refusalsToldByStarter)
 
 const isListenFailed = (reason: unknown): reason is ListenFailed =>
   typeof reason === "object" && reason !== null && "_tag" in reason && reason._tag === "ListenFailed"

@@ -113,6 +113,7 @@ describe("the socket of tedge-p11-server", () => {
     const server = place.start({ onlyArgs: ["--module-path", place.hsm.modulePath, "--socket-path", place.dir] })
     expect(await server.ended).toBe(1)
     expect(server.log()).toContain("a directory is in the way")
+    expect(server.log().match(/ERROR/g)).toHaveLength(1)
   })
 
   it("is refused to a second instance", async () => {
