@@ -11,7 +11,18 @@ export class TokenNotFound extends Data.TaggedError("TokenNotFound")<{
   readonly uri: string | undefined
   /** URIs of the tokens that are there. */
   readonly present: ReadonlyArray<string>
+  /** The key that was meant, if a token that is there has it. */
+  readonly elsewhere?: KeyElsewhere
 }> {}
+
+/** Where a key shows that was not found where it was looked for. */
+export interface KeyElsewhere {
+  readonly token: string
+  /** With which it is found there. */
+  readonly uri: string
+  /** What shows of it: nobody logs in for this, and a private key shows after a login only, as a rule. */
+  readonly seen: "privateKey" | "publicKey" | "certificate"
+}
 
 /** A command that changes something will not guess which token is meant. */
 export class TokenAmbiguous extends Data.TaggedError("TokenAmbiguous")<{
@@ -22,8 +33,7 @@ export class TokenAmbiguous extends Data.TaggedError("TokenAmbiguous")<{
 export class KeyNotFound extends Data.TaggedError("KeyNotFound")<{
   readonly uri: string | undefined
   readonly token: string
-  /** URI of a matching key on another token, if there is one. */
-  readonly elsewhere: string | undefined
+  readonly elsewhere: KeyElsewhere | undefined
 }> {}
 
 /** A key with this id is already there. */

@@ -74,15 +74,18 @@ const fileReasons = [
   "tooLarge"
 ] as const
 
+const elsewhere: Token.KeyElsewhere = { token: "other", uri: "pkcs11:token=other;object=my-key", seen: "publicKey" }
+
 const samples: Samples = {
   TokenNotFound: [
     new Token.TokenNotFound({ uri, present: [] }),
-    new Token.TokenNotFound({ uri: undefined, present: ["pkcs11:token=other"] })
+    new Token.TokenNotFound({ uri: undefined, present: ["pkcs11:token=other"] }),
+    new Token.TokenNotFound({ uri, present: ["pkcs11:token=other"], elsewhere })
   ],
   TokenAmbiguous: [new Token.TokenAmbiguous({ candidates: ["pkcs11:slot-id=1", "pkcs11:slot-id=2"] })],
   KeyNotFound: [
     new Token.KeyNotFound({ uri, token, elsewhere: undefined }),
-    new Token.KeyNotFound({ uri, token, elsewhere: "pkcs11:token=other;object=my-key" })
+    new Token.KeyNotFound({ uri, token, elsewhere })
   ],
   KeyExists: [new Token.KeyExists({ token, id: "01" })],
   KeyAmbiguous: [new Token.KeyAmbiguous({ candidates: [uri] })],
@@ -115,7 +118,11 @@ const samples: Samples = {
   SigningServiceUnreachable: serviceReasons.map(
     (reason) => new Token.SigningServiceUnreachable({ socketPath: "/run/p11.sock", reason, detail: "" })
   ),
-  SigningServiceRefused: [new Token.SigningServiceRefused({ message: "PKCS #11 service failed: \u001b[31mno" })],
+  SigningServiceRefused: [
+    "\u001b[31mno",
+    "Failed to find a key; the public half of such a key is on token 'other'",
+    "the PIN was refused before and was not tried again"
+  ].map((reason) => new Token.SigningServiceRefused({ message: `PKCS #11 service failed: ${reason}` })),
   SigningServiceGarbled: [new Token.SigningServiceGarbled({ socketPath: "/run/p11.sock", detail: "7 bytes" })],
   DialFailed: ["ECONNREFUSED", "ENOTFOUND", "ETIMEDOUT", "proxy", "EACCES"].map(
     (code) => new Mqtt.DialFailed({ ...at, code, detail: "" })
@@ -244,7 +251,7 @@ const samples: Samples = {
   KeyNeeded: [
     new Certificate.KeyNeeded({ cause: new Token.KeyNotFound({ uri, token, elsewhere: undefined }), present: [] }),
     new Certificate.KeyNeeded({ cause: new Token.KeyNotFound({ uri, token, elsewhere: undefined }), present: [uri] }),
-    new Certificate.KeyNeeded({ cause: new Token.KeyNotFound({ uri, token, elsewhere: uri }), present: [] }),
+    new Certificate.KeyNeeded({ cause: new Token.KeyNotFound({ uri, token, elsewhere }), present: [] }),
     new Certificate.KeyNeeded({ cause: new Token.TokenNotFound({ uri, present: [] }), present: [] })
   ],
   SignatureUnfit: [new Certificate.SignatureUnfit({ scheme: "ecdsa_secp256r1_sha256" })],

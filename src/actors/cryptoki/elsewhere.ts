@@ -1,46 +1,55 @@
 /**
- * Looks for a key on the other tokens, when the first one does not have it: for the refusal's sake only.
+ * Looks for a key on the other tokens, when the one that was meant is not there or has no such key: for the
+ * refusal's sake only.
  *
- * A URI that names no token means the first one, whatever else is plugged; people then wonder. Nothing is logged in
- * for it, so it finds what shows without a PIN, which is the public half as a rule.
+ * A URI that names no token means the first one, whatever else is plugged; and labels are mistaken. Nothing is logged
+ * in for it, so it finds what shows without a PIN: as a rule the public half, or the certificate.
  * Source: thin-edge hsm-support, "Key selection".
  */
 import { Clock, Effect } from "effect"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
-import { matchesObject, namesObject, namesToken } from "../../messages/pkcs11-uri-match.ts"
-import { KeyNotFound, type TokenRefusal } from "../../messages/token-refusals.ts"
+import { matchesObject, matchesToken } from "../../messages/pkcs11-uri-match.ts"
+import { type KeyElsewhere, KeyNotFound, TokenNotFound, type TokenRefusal } from "../../messages/token-refusals.ts"
 import type { TokenHost } from "./host-client.ts"
 import type { Router } from "./router.ts"
-import { keyUri } from "./select-key.ts"
-import { isInitialized, shownUri, type Token, tokenName } from "./token-facts.ts"
+import { isInitialized, matchable, shownUri, type Token, tokenName, tokenUri } from "./token-facts.ts"
 
-/** Adds to KeyNotFound where the key is. */
+/** Adds to KeyNotFound and TokenNotFound where the key is. */
 export const sayingWhere =
   (router: Router, uri: Pkcs11Uri) =>
   <A>(asked: Effect.Effect<A, TokenRefusal>): Effect.Effect<A, TokenRefusal> =>
-    Effect.catchTag(asked, "KeyNotFound", (refusal) =>
-      namesObject(uri) && !namesToken(uri)
-        ? Effect.flatMap(find(router, uri, refusal.token), (elsewhere) =>
-            Effect.fail(new KeyNotFound({ uri: refusal.uri, token: refusal.token, elsewhere }))
+    Effect.catchTags(asked, {
+      KeyNotFound: (refusal) =>
+        Effect.flatMap(find(router, uri), (elsewhere) =>
+          Effect.fail(elsewhere ? new KeyNotFound({ ...facts(refusal), elsewhere }) : refusal)
+        ),
+      TokenNotFound: (refusal) =>
+        Effect.flatMap(find(router, uri), (elsewhere) =>
+          Effect.fail(
+            elsewhere ? new TokenNotFound({ uri: refusal.uri, present: refusal.present, elsewhere }) : refusal
           )
-        : Effect.fail(refusal)
-    )
+        )
+    })
 
-const find = (router: Router, uri: Pkcs11Uri, searched: string): Effect.Effect<string | undefined> =>
+const facts = ({ uri, token }: KeyNotFound) => ({ uri, token })
+
+const find = (router: Router, uri: Pkcs11Uri): Effect.Effect<KeyElsewhere | undefined> =>
   Effect.gen(function* () {
+    if (uri.id === undefined && uri.object === undefined) return undefined
     const now = yield* Clock.currentTimeMillis
     const known = router.elsewhere.get(shownUri(uri))
     if (known && now - known.at < searchAgainAfterMs) return known.found
-    const found = yield* search(router, uri, searched)
+    const found = yield* search(router, uri)
     if (router.elsewhere.size >= rememberedUris) router.elsewhere.clear()
     router.elsewhere.set(shownUri(uri), { at: now, found })
     return found
   })
 
-const search = (router: Router, uri: Pkcs11Uri, searched: string): Effect.Effect<string | undefined> =>
+const search = (router: Router, uri: Pkcs11Uri): Effect.Effect<KeyElsewhere | undefined> =>
   Effect.gen(function* () {
-    const tokens = yield* router.listing.tokens(searchAgainAfterMs)
-    const others = tokens.filter((token) => isInitialized(token) && tokenName(token) !== searched)
+    const tokens = (yield* router.listing.tokens(searchAgainAfterMs)).filter(isInitialized)
+    const meant = tokens.find((token) => matchesToken(uri, matchable(token)))
+    const others = tokens.filter((token) => token !== meant)
     if (others.length === 0) return undefined
     const host = yield* router.hosts.lease(undefined)
     for (const token of others) {
@@ -50,23 +59,31 @@ const search = (router: Router, uri: Pkcs11Uri, searched: string): Effect.Effect
     return undefined
   }).pipe(
     Effect.scoped,
+    Effect.timeout(searchWithin),
     // The refusal is right without it; what hinders this search is another question.
     Effect.orElseSucceed(() => undefined)
   )
 
-const searchToken = (router: Router, host: TokenHost, token: Token, uri: Pkcs11Uri) =>
+const searchToken = (router: Router, host: TokenHost, token: Token, { id, object }: Pkcs11Uri) =>
   Effect.gen(function* () {
     const { listMs } = router.tools.settings.limits
     const { slot } = token.facts
+    // What was asked for, on this token: the private key may not share more than that with what shows of it.
+    const asked = { ...(id && { id }), ...(object !== undefined && { object }) }
+    const uri = shownUri({ ...tokenUri(token), ...asked })
+    const there = { token: tokenName(token), uri }
     yield* host.call("open", { slot }, listMs)
     for (const kind of ["private", "public"] as const) {
-      const objects = yield* host.call("objects", { slot, kind, id: uri.id }, listMs)
-      const { type: _any, ...attributes } = uri
-      const object = objects.find((one) => matchesObject(attributes, one))
-      if (object) return shownUri(keyUri(token, object))
+      const objects = yield* host.call("objects", { slot, kind, id }, listMs)
+      if (objects.some((one) => matchesObject(asked, one))) return { ...there, seen: seen[kind] }
     }
-    return undefined
+    const hasCertificate = yield* host.call("hasCertificate", { slot, id, label: object }, listMs)
+    return hasCertificate ? { ...there, seen: "certificate" as const } : undefined
   })
+
+const seen = { private: "privateKey", public: "publicKey" } as const
 
 const searchAgainAfterMs = 30_000
 const rememberedUris = 256
+/** Another token that hangs must not keep the refusal from who waits for it. */
+const searchWithin = "10 seconds"

@@ -91,6 +91,11 @@ export type HostRequests = {
     readonly asked: { readonly slot: string; readonly id: Uint8Array }
     readonly answer: boolean
   }
+  /** Whether a certificate shows that has all of what is given. */
+  readonly hasCertificate: {
+    readonly asked: { readonly slot: string; readonly id: Uint8Array | undefined; readonly label: string | undefined }
+    readonly answer: boolean
+  }
   /** Whether the session is alive and the handle still means the object with this id. */
   readonly check: {
     readonly asked: { readonly slot: string; readonly handle: string; readonly id: Uint8Array }

@@ -26,6 +26,7 @@ import {
   CKA_SIGN,
   CKA_TOKEN,
   CKK_EC,
+  CKO_CERTIFICATE,
   CKO_PRIVATE_KEY,
   CKO_PUBLIC_KEY,
   CKU_CONTEXT_SPECIFIC,
@@ -83,6 +84,8 @@ const answer = async (state: HostState, request: HostRequest): Promise<unknown> 
       return slot.onKeeper((session) => objects(module, session, request.asked))
     case "exists":
       return slot.onKeeper((session) => module.find(session, [{ type: CKA_ID, value: request.asked.id }]).length > 0)
+    case "hasCertificate":
+      return slot.onKeeper((session) => hasCertificate(module, session, request.asked))
     case "check":
       return slot.onKeeper((session) => check(module, session, request.asked))
     case "material":
@@ -158,6 +161,16 @@ const objects = (module: Pkcs11Module, session: Handle, asked: Asked<"objects">)
   ]
   if (asked.id) template.push({ type: CKA_ID, value: asked.id })
   return module.find(session, template).map((handle) => describe(module, session, handle, asked.kind))
+}
+
+const hasCertificate = (module: Pkcs11Module, session: Handle, { id, label }: Asked<"hasCertificate">): boolean => {
+  const template: Array<HostAttribute> = [
+    { type: CKA_CLASS, value: CKO_CERTIFICATE },
+    { type: CKA_TOKEN, value: true }
+  ]
+  if (id) template.push({ type: CKA_ID, value: id })
+  if (label !== undefined) template.push({ type: CKA_LABEL, value: label })
+  return module.find(session, template).length > 0
 }
 
 const describe = (module: Pkcs11Module, session: Handle, handle: Handle, kind: HostObject["kind"]): HostObject => {

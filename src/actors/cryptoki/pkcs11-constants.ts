@@ -22,6 +22,7 @@ export const CKU_SO = 0
 export const CKU_USER = 1
 export const CKU_CONTEXT_SPECIFIC = 2
 
+export const CKO_CERTIFICATE = 1
 export const CKO_PUBLIC_KEY = 2
 export const CKO_PRIVATE_KEY = 3
 

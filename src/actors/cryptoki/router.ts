@@ -4,7 +4,7 @@
 import { Duration, Effect, type Scope } from "effect"
 import type { KeySelector } from "../../messages/cryptoki.ts"
 import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
-import { OutsideScope, type TokenRefusal, TokenUnavailable } from "../../messages/token-refusals.ts"
+import { type KeyElsewhere, OutsideScope, type TokenRefusal, TokenUnavailable } from "../../messages/token-refusals.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { type Hosts, makeHosts, type StartHost } from "./hosts.ts"
@@ -26,7 +26,7 @@ export interface Router {
   readonly listing: Listing
   readonly lanes: Lanes
   /** Where keys were found that a token did not have, by URI. */
-  readonly elsewhere: Map<string, { readonly at: number; readonly found: string | undefined }>
+  readonly elsewhere: Map<string, { readonly at: number; readonly found: KeyElsewhere | undefined }>
 }
 
 export interface CryptokiDeps {

@@ -79,9 +79,9 @@ export const explainCertificate = (failure: CertificateRefusal): Explanation => 
 
 const explainKeyNeeded = ({ cause, present }: KeyNeeded): Explanation => {
   const { error, hint } = explainToken(cause)
+  if (cause.elsewhere !== undefined) return explainToken(cause)
   if (cause._tag === "TokenNotFound")
     return { error, hint: `${hint}; then make a key on it: tedge cert create-key-hsm` }
-  if (cause.elsewhere !== undefined) return explainToken(cause)
   return present.length === 0
     ? { error, hint: "make a key, which is never done unasked: tedge cert create-key-hsm" }
     : {

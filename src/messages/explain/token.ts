@@ -1,5 +1,6 @@
 /** Sentences for what a token, its module, or the way to it refused. */
 import type {
+  KeyElsewhere,
   LatchNotCleared,
   ModuleNotLoaded,
   OutcomeUnknown,
@@ -14,9 +15,10 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
   switch (failure._tag) {
     case "TokenNotFound":
       return {
-        error: `Didn't find a slot to use. The device may be disconnected.${failure.uri === undefined ? "" : ` No token matches '${failure.uri}'`}`,
-        hint:
-          failure.present.length === 0
+        error: `Didn't find a slot to use. The device may be disconnected.${failure.uri === undefined ? "" : ` No token matches '${failure.uri}'`}${andWhere(failure.elsewhere)}`,
+        hint: failure.elsewhere
+          ? nameItsToken(failure.elsewhere)
+          : failure.present.length === 0
             ? "no token is there at all: plug it in, or initialise one; tedge goes on by itself when it is back"
             : `tokens that are there: ${failure.present.join(", ")}`
       }
@@ -24,11 +26,8 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       return { error: "several tokens match", hint: `name one of them: ${failure.candidates.toSorted().join(", ")}` }
     case "KeyNotFound":
       return {
-        error: `Failed to find a signing key: Failed to find a key on token '${failure.token}'${failure.uri === undefined ? "" : ` that matches '${failure.uri}'`}`,
-        hint:
-          failure.elsewhere === undefined
-            ? "list the keys with: tedge hsm list-keys"
-            : `another token has it: tedge config set device.key_uri '${failure.elsewhere}'`
+        error: `Failed to find a signing key: Failed to find a key on token '${failure.token}'${failure.uri === undefined ? "" : ` that matches '${failure.uri}'`}${andWhere(failure.elsewhere)}`,
+        hint: failure.elsewhere ? nameItsToken(failure.elsewhere) : "list the keys with: tedge hsm list-keys"
       }
     case "KeyExists":
       return {
@@ -116,7 +115,9 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
         error: `tedge-p11-server: ${quoted(failure.message)}`,
         hint: isLatched(failure.message)
           ? "make sure of the PIN the service has, then: tedge hsm clear-pin-latch"
-          : "its settings and its PIN count, not this device's: journalctl -u tedge-p11-server"
+          : tellsWhere(failure.message)
+            ? "name that token where another one, or none, is named: tedge config get device.key_uri"
+            : "its settings and its PIN count, not this device's: journalctl -u tedge-p11-server"
       }
     case "SigningServiceGarbled":
       return {
@@ -125,6 +126,22 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       }
   }
 }
+
+/** In the error, as the signing service's clients are sent no hints. */
+const andWhere = (elsewhere: KeyElsewhere | undefined): string =>
+  elsewhere === undefined ? "" : `; ${seenWords[elsewhere.seen]} is on token '${elsewhere.token}'`
+
+const seenWords: Readonly<Record<KeyElsewhere["seen"], string>> = {
+  privateKey: "a key like that",
+  publicKey: "the public half of such a key",
+  certificate: "the certificate of such a key"
+}
+
+const nameItsToken = ({ uri }: KeyElsewhere): string =>
+  `if that is the key, name its token: tedge config set device.key_uri '${uri}'`
+
+const tellsWhere = (message: string): boolean =>
+  Object.values(seenWords).some((words) => message.includes(`; ${words} is on token '`))
 
 /** Only a text comes over the socket; these are the words of our own service. */
 const isLatched = (message: string): boolean =>

@@ -143,6 +143,46 @@ describe("a token that was never seen", () => {
     ))
 })
 
+describe("a key that is on another token than the one that is named", () => {
+  const two = { tokens: [someToken("t"), { ...someToken("other"), slot: "1" }], empty: ["0"] }
+  const elsewhere = { token: "other", uri: expect.stringMatching(/token=other;object=k$/), seen: "privateKey" }
+
+  it("is found there without a login, and looked for once in 30 seconds", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { ref, module } = yield* startFake({}, two)
+        const ask = Effect.flip(ref.ask("Sign", { ...order, key: by("pkcs11:token=t;object=k") }, within))
+        const searched = () => module.asked.filter(({ asked }) => "slot" in asked && asked.slot === "1").length
+        expect(yield* ask).toMatchObject({ _tag: "KeyNotFound", token: "t", elsewhere })
+        const once = searched()
+        expect(yield* ask).toMatchObject({ _tag: "KeyNotFound", token: "t", elsewhere })
+        expect(searched()).toBe(once)
+        const logins = module.asked.filter(({ name }) => name === "login")
+        expect(logins.map(({ asked }) => asked)).toEqual([expect.objectContaining({ slot: "0" })])
+      })
+    ))
+
+  it("is found when the named token is away", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { ref, module } = yield* startFake({}, two)
+        const key = by("pkcs11:token=lost;object=k")
+        const refusal = yield* Effect.flip(ref.ask("Sign", { ...order, key }, within))
+        expect(refusal).toMatchObject({ _tag: "TokenNotFound", elsewhere })
+        expect(module.asked.map(({ name }) => name)).not.toContain("login")
+      })
+    ))
+
+  it("is not looked for when the URI names no key", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { ref } = yield* startFake({}, two)
+        const refusal = yield* Effect.flip(ref.ask("Sign", { ...order, key: by("pkcs11:token=t") }, within))
+        expect(refusal).toMatchObject({ _tag: "KeyNotFound", elsewhere: undefined })
+      })
+    ))
+})
+
 describe("a listing", () => {
   it("is shared by those who ask at once, and its host is taken over by the token's lane", () =>
     withTestClock(

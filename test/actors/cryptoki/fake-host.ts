@@ -18,6 +18,8 @@ import { pin } from "./module-kit.ts"
 export interface FakeModule {
   tokens: ReadonlyArray<HostToken>
   objects: ReadonlyArray<HostObject>
+  /** Slots of tokens without any object. */
+  empty: ReadonlyArray<string>
   /** How long a signature takes. */
   signMs: number
   /** What the host says of that. */
@@ -66,6 +68,7 @@ export const startFake = (
     const module: FakeModule = {
       tokens: [someToken("t")],
       objects: [someKey],
+      empty: [],
       signMs: 0,
       isQuick: false,
       contextLogin: undefined,
@@ -110,12 +113,12 @@ const fakeHost = (module: FakeModule): TokenHost => ({
   call: (name, asked) =>
     Effect.suspend(() => {
       module.asked.push({ name, asked })
-      return answer(module, name)
+      return answer(module, name, "slot" in asked ? asked.slot : "")
       // Each branch answers what its request asks for.
     }) as Effect.Effect<HostRequests[typeof name]["answer"], HostFault>
 })
 
-const answer = (module: FakeModule, name: HostRequestName): Effect.Effect<unknown, HostFault> => {
+const answer = (module: FakeModule, name: HostRequestName, slot: string): Effect.Effect<unknown, HostFault> => {
   switch (name) {
     case "tokens":
       return Effect.succeed(module.tokens)
@@ -125,7 +128,7 @@ const answer = (module: FakeModule, name: HostRequestName): Effect.Effect<unknow
     case "check":
       return Effect.succeed(true)
     case "objects":
-      return Effect.succeed(module.objects)
+      return Effect.succeed(module.empty.includes(slot) ? [] : module.objects)
     case "material":
       return Effect.succeed({ modulus: new Uint8Array(128).fill(0xff) })
     case "sign":

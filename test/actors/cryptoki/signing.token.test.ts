@@ -1,8 +1,12 @@
 /** Signing with keys in SoftHSM2, through CryptokiActor and its token host. */
+import { execFileSync } from "node:child_process"
 import { constants, createPublicKey, verify } from "node:crypto"
+import { join } from "node:path"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import type { SignatureScheme } from "../../../src/messages/signature-scheme.ts"
+import { pkcs11Tool } from "../../support/pkcs11-tool.ts"
+import type { SoftHsmDirectory } from "../../support/softhsm.ts"
 import { by, isSignature, message, run, startSoftHsm, uri } from "./module-kit.ts"
 
 const everyScheme: ReadonlyArray<SignatureScheme> = [
@@ -13,6 +17,23 @@ const everyScheme: ReadonlyArray<SignatureScheme> = [
   "ecdsa_secp384r1_sha384",
   "ecdsa_secp256r1_sha256"
 ]
+
+interface Place {
+  readonly token: string
+  readonly pin: string
+  readonly label: string
+  readonly id: string
+}
+
+const writeCertificate = ({ dir, modulePath, env }: SoftHsmDirectory, { token, pin, label, id }: Place): void => {
+  const file = join(dir, "certificate.der")
+  const subject = ["-subj", "/CN=lonely", "-outform", "DER", "-out", file]
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", join(dir, "key.pem")]
+  execFileSync("openssl", ["req", "-x509", ...key, ...subject], { stdio: "ignore" })
+  const where = ["--token-label", token]
+  const object = ["--write-object", file, "--type", "cert", "--label", label, "--id", id]
+  pkcs11Tool({ modulePath, env, where }, "--login", "--pin", pin, ...object)
+}
 
 describe("a key in SoftHSM2", () => {
   it.each([
@@ -90,9 +111,30 @@ describe("a key in SoftHSM2", () => {
         expect(yield* Effect.flip(sign(by("pkcs11:id=%77")))).toMatchObject({
           _tag: "KeyNotFound",
           token: first,
-          elsewhere: expect.stringContaining(`token=${last};id=%77;object=lonely`)
+          elsewhere: { token: last, uri: expect.stringMatching(new RegExp(`token=${last};id=%77$`)), seen: "publicKey" }
         })
         expect(events.map(({ _tag }) => _tag)).toContain("SeveralTokensMatched")
+      })
+    ))
+
+  it("is told to be on another token when only its certificate shows there", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, directory } = yield* startSoftHsm()
+        directory.addToken({ label: "second", pin: "4321" })
+        writeCertificate(directory, { token: "second", pin: "4321", label: "lonely", id: "77" })
+        for (const [token, tag] of [
+          ["my-token", "KeyNotFound"],
+          ["lost", "TokenNotFound"]
+        ])
+          expect(yield* Effect.flip(sign(by(`pkcs11:token=${token};id=%77;object=lonely`)))).toMatchObject({
+            _tag: tag,
+            elsewhere: {
+              token: "second",
+              uri: expect.stringMatching(/token=second;id=%77;object=lonely$/),
+              seen: "certificate"
+            }
+          })
       })
     ))
 

@@ -410,5 +410,18 @@ export const serviceRows: ReadonlyArray<Row> = [
       }).tedge(connect),
     says: /PKCS #11 service failed: .*Failed to find a (signing )?key/,
     next: "journalctl -u tedge-p11-server"
+  },
+  {
+    tag: "SigningServiceRefused",
+    failure: "the service has the key on another token",
+    how: "tedge-p11-server, and a key_uri that names a token it has not",
+    cause: ({ socketPath, place }) =>
+      place({
+        "device.cryptoki.mode": "socket",
+        "device.cryptoki.socket_path": socketPath,
+        "device.key_uri": "pkcs11:token=lost;object=my-key"
+      }).tedge(connect),
+    says: /PKCS #11 service failed: .*; the public half of such a key is on token 'my-token'/,
+    next: "name that token where another one, or none, is named: tedge config get device.key_uri"
   }
 ]

@@ -44,6 +44,15 @@ const scripted =
     return place({ "device.cryptoki.module_path": module.modulePath, ...settings }).tedge(words)
   }
 
+/** Two tokens, and the URI names the one without the key. The other has another PIN, which nobody tries. */
+const wrongToken = async ({ place }: World): Promise<Outcome> => {
+  const hsm = softhsmDirectory()
+  const { pin } = hsm.addToken({ label: "empty" })
+  hsm.addToken({ label: "other", pin: "98765432" }).importKey()
+  const settings = { "device.key_uri": "pkcs11:token=empty;object=my-key", "device.cryptoki.pin": pin }
+  return place(settings).tedge(connect, { env: hsm.env }).finally(hsm.cleanup)
+}
+
 const createKey = (token: string, ...words: ReadonlyArray<string>) => ["cert", "create-key-hsm", token, ...words]
 
 export const tokenRows: ReadonlyArray<Row> = [
@@ -62,9 +71,17 @@ export const tokenRows: ReadonlyArray<Row> = [
     tag: "TokenNotFound",
     failure: "another token",
     how: "key_uri names a token that is not there",
-    cause: connecting({ "device.key_uri": "pkcs11:token=lost;object=my-key" }),
-    says: "No token matches 'pkcs11:token=lost;object=my-key'",
+    cause: connecting({ "device.key_uri": "pkcs11:token=lost;object=lost-key" }),
+    says: "No token matches 'pkcs11:token=lost;object=lost-key'",
     next: /^tokens that are there: pkcs11:.*token=my-token/
+  },
+  {
+    tag: "TokenNotFound",
+    failure: "key on another token, the named one is away",
+    how: "key_uri names a token that is not there; another has the key",
+    cause: connecting({ "device.key_uri": "pkcs11:token=lost;object=my-key" }),
+    says: /'pkcs11:token=lost;object=my-key'; the public half of such a key is on token 'my-token'$/,
+    next: /^if that is the key, name its token: tedge config set device.key_uri 'pkcs11:.*token=my-token;object=my-key'/
   },
   {
     tag: "KeyNotFound",
@@ -76,7 +93,7 @@ export const tokenRows: ReadonlyArray<Row> = [
   },
   {
     tag: "KeyNotFound",
-    failure: "key on another token",
+    failure: "key on another token, none is named",
     how: "key_uri names no token, and the first one has not got the key",
     cause: async ({ place }) => {
       const hsm = softhsmDirectory()
@@ -88,8 +105,16 @@ export const tokenRows: ReadonlyArray<Row> = [
       hsm.cleanup()
       return outcome
     },
-    says: /Failed to find a key on token '(one|two)' that matches/,
-    next: /^another token has it: tedge config set device.key_uri 'pkcs11:.*token=(one|two)/
+    says: /Failed to find a key on token '(one|two)' that matches .*; the public half of such a key is on token '(one|two)'$/,
+    next: /^if that is the key, name its token: tedge config set device.key_uri 'pkcs11:.*token=(one|two)/
+  },
+  {
+    tag: "KeyNotFound",
+    failure: "key on another token than the named one",
+    how: "two tokens; key_uri names the one without the key",
+    cause: wrongToken,
+    says: "Failed to find a key on token 'empty' that matches 'pkcs11:token=empty;object=my-key'; the public half of such a key is on token 'other'",
+    next: /^if that is the key, name its token: tedge config set device.key_uri 'pkcs11:.*token=other;object=my-key'/
   },
   {
     tag: "PinMissing",
