@@ -82,11 +82,15 @@ export const parsePkcs11Uri = (text: string): Result.Result<Pkcs11Uri, InvalidPk
 /** Writes a URI in the order and with the percent-encoding of thin-edge's documents. */
 export const printPkcs11Uri = (uri: Pkcs11Uri, printing: PinPrinting): string => {
   const path = pathAttributes.flatMap(([name, field]) => printField(uri, name, field))
-  const unknown = (uri.unknown ?? []).map(([name, value]) => `${name}=${value}`)
+  const others = (known: Pkcs11Uri["unknown"]) =>
+    (known ?? [])
+      .map(([name, value]) => `${name}=${value}`)
+      .filter((text) => printing.pin === "shown" || !pinStart.test(text))
+  const unknown = others(uri.unknown)
   const query = queryAttributes
     .filter(([name]) => name !== "pin-value" || printing.pin === "shown")
     .flatMap(([name, field]) => printField(uri, name, field))
-    .concat((uri.unknownQuery ?? []).map(([name, value]) => `${name}=${value}`))
+    .concat(others(uri.unknownQuery))
   const type = printField(uri, "type", "type")
   return `pkcs11:${[...path, ...unknown, ...type].join(";")}${query.length === 0 ? "" : `?${query.join("&")}`}`
 }
@@ -101,7 +105,8 @@ export const withoutPin = (text: string): string => {
 /** With all attributes of a key at their usual lengths, escaped, an id at the end is still there. */
 const longestShown = 600
 
-const pinStart = /pin(?:-|%2d)value(?:=|%3d)/i
+/** Also what people write when they mean it: `pin=`, `pin_value=`, `so-pin=`. A `pin-source` is no secret. */
+const pinStart = /pin(?:[-_ ]|%2d|%5f|%20)?(?:value)?(?: |%20){0,3}(?:=|%3d)/i
 
 type Draft = { -readonly [Field in keyof Pkcs11Uri]: Pkcs11Uri[Field] }
 type Field = keyof Pkcs11Uri
