@@ -70,6 +70,23 @@ describe("tedge-p11-server, told to end", () => {
     expect(existsSync(place.socketPath)).toBe(false)
   })
 
+  it("answers what it owes while its successor serves on the same path already, and leaves it that socket", async () => {
+    const { place, scripted, server } = await startScripted()
+    const [host = 0] = scripted.processes()
+    process.kill(host, "SIGSTOP")
+    const owed = ask(place.socketPath, signRequest)
+    await ask(place.socketPath, { _tag: "Ping" })
+    server.child.kill("SIGTERM")
+    await eventually(() => !existsSync(place.socketPath))
+    const successor = place.start({ args: ["--pin", "123456"] })
+    await successor.logged("Server listening")
+    expect(server.child.exitCode).toBeNull()
+    process.kill(host, "SIGCONT")
+    expect(await owed).toMatchObject({ _tag: "SignResponse" })
+    expect(await server.ended).toBe(0)
+    expect(await ask(place.socketPath, signRequest)).toMatchObject({ _tag: "SignResponse" })
+  })
+
   it("ends with 0 also when it has run out of descriptors", async () => {
     const { place, server } = await startScripted(["sh", "-c", 'ulimit -n 64; exec "$@"', "sh"])
     for (let n = 0; n < 100; n++) rawClient(place.socketPath)
