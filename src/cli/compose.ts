@@ -52,7 +52,7 @@ export const startConnectActor = (
     })
     const session = yield* startSession(cryptoki)
     const giveToService = (path: string) => giveTo(settings.configDir, path)
-    const peers = { config, session, services: openServices, show, giveToService, findExecutable }
+    const peers = { config, session, cryptoki, services: openServices, show, giveToService, findExecutable }
     return yield* Actor.start({ name: "connect", mailbox: connectMailbox, behaviour: connectBehaviour(peers) })
   })
 

@@ -59,7 +59,7 @@ const connect = (
   offline: boolean
 ): Effect.Effect<Connected, ConnectRefusal> =>
   Effect.gen(function* () {
-    const valid = yield* validate(peers, connection)
+    const valid = yield* validate(peers, connection, "untouched")
     yield* refuseIfConnected(connection)
     yield* showSummary(peers, valid, "connect")
     const connected = yield* transaction(peers.show, (undo) => setUp(peers, valid, offline, undo))
@@ -73,7 +73,7 @@ const reconnect = (
   offline: boolean
 ): Effect.Effect<Connected, ConnectRefusal> =>
   Effect.gen(function* () {
-    const valid = yield* validate(peers, connection)
+    const valid = yield* validate(peers, connection, offline ? "untouched" : "asked")
     const connected = yield* transaction(peers.show, (undo) =>
       Effect.gen(function* () {
         yield* peers.show({ _tag: "TitleShown", text: `Disconnecting from ${connection.cloud.displayName}` })
@@ -97,7 +97,7 @@ const disconnect = (peers: ConnectPeers, connection: Connection): Steps =>
 const test = (peers: ConnectPeers, wanted: CloudSelector): Steps =>
   Effect.gen(function* () {
     const connection = yield* open(peers, wanted)
-    const valid = yield* validate(peers, connection)
+    const valid = yield* validate(peers, connection, "untouched")
     const marker = yield* readIfPresent(markerPath(connection))
     if (marker === undefined && !(yield* connection.services.isActive(mapperService(connection))))
       return yield* new NotConnected(selectorOf(connection))

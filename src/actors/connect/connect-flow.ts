@@ -1,5 +1,5 @@
 /** The steps of `tedge connect`, in the order users see them. Source: hsm-support, transcript of `tedge reconnect c8y`. */
-import { Effect, Schedule } from "effect"
+import { Clock, Effect, Schedule } from "effect"
 import type { Connected, ConnectRefusal } from "../../messages/connect.ts"
 import type { MqttMessage } from "../../messages/mqtt.ts"
 import { mapperService, type ValidConnection } from "./connection.ts"
@@ -12,6 +12,7 @@ import { promoteCertificate } from "./steps/promote-certificate.ts"
 import { startBroker } from "./steps/start-broker.ts"
 import { markVerified } from "./steps/write-mosquitto-files.ts"
 import { summary } from "./summary.ts"
+import { cloudWithinMs } from "./targets.ts"
 import { type OnFailure, step } from "./transaction.ts"
 
 export const showSummary = (
@@ -69,11 +70,19 @@ const meetCloud = (
       yield* undo(services.start(mapper))
       yield* services.stop(mapper)
     }
-    const newCertificate = yield* promoteCertificate(peers, connection)
-    if (cloud.createsDevice)
-      yield* step(peers.show, `Creating device in ${cloud.displayName} cloud`, createDevice(peers, connection))
+    const startedAt = yield* Clock.currentTimeMillis
+    const trialMs = cloud.createsDevice ? cloudWithinMs - creationMs : cloudWithinMs
+    const newCertificate = yield* promoteCertificate(peers, connection, trialMs)
+    if (!cloud.createsDevice) return newCertificate
+    // A clock that is set meanwhile neither takes nor gives time.
+    const spentMs = Math.min(Math.max((yield* Clock.currentTimeMillis) - startedAt, 0), trialMs)
+    const creation = createDevice(peers, connection, cloudWithinMs - spentMs)
+    yield* step(peers.show, `Creating device in ${cloud.displayName} cloud`, creation)
     return newCertificate
   })
+
+/** What the trial of a new certificate leaves: both together take as long as a connection may, as the mapper is away meanwhile. */
+const creationMs = 20_000
 
 /** The present certificate stays, and a renewed one goes on waiting: nothing failed. */
 const skipCloud = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<"none"> =>

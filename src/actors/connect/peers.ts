@@ -2,6 +2,7 @@
 import type { Effect } from "effect"
 import type { ConfigProtocol, ConfigRefusal } from "../../messages/config.ts"
 import type { StepEvent, SystemFileInvalid } from "../../messages/connect.ts"
+import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import type { MqttSessionProtocol } from "../../messages/mqtt.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
@@ -11,6 +12,8 @@ export interface ConnectPeers {
   readonly config: ActorRef<ConfigProtocol>
   /** One session at a time: to the cloud for the device's creation, to the local broker for the checks. */
   readonly session: ActorRef<MqttSessionProtocol>
+  /** Asked for the device's key before anything is changed. */
+  readonly cryptoki: ActorRef<CryptokiProtocol>
   /** The service manager of this device. */
   readonly services: (settings: Settings) => Effect.Effect<ServiceManager, SystemFileInvalid | ConfigRefusal>
   /** Shows a line of the transcript. */

@@ -3,14 +3,14 @@
  *
  * Found out before anything is changed: what cannot work must not cost the device its connection while it is tried.
  */
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto"
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync } from "node:fs"
 import { Clock, Effect } from "effect"
 import { CertificateNotValid, CertificateOfAnother } from "../../messages/connect.ts"
-import { type CredentialUnusable, KeyMismatch } from "../../messages/mqtt.ts"
+import type { CredentialUnusable, KeyMismatch } from "../../messages/mqtt.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
-import { commonNameOf, deviceCertificate, pemCertificates } from "../../platform/device-certificate.ts"
+import { commonNameOf } from "../../platform/device-certificate.ts"
 import { certificateDates } from "./certificate-dates.ts"
+import { certificateIn, type FitsKey } from "./own-key.ts"
 
 export type PendingCertificate =
   | { readonly kind: "none" }
@@ -22,10 +22,10 @@ type Unusable = CredentialUnusable | CertificateNotValid | CertificateOfAnother 
 /** Where a renewed certificate waits. */
 export const pendingPath = (certPath: string): string => `${certPath}.new`
 
-export const examinePending = (settings: CloudSettings): Effect.Effect<PendingCertificate> => {
+export const examinePending = (settings: CloudSettings, fitsKey: FitsKey): Effect.Effect<PendingCertificate> => {
   const path = pendingPath(settings.cloud.device.certPath)
   if (!existsSync(path)) return Effect.succeed({ kind: "none" })
-  return Effect.match(Effect.all([inItsTime(path), ofThisDevice(path, settings), ofOurKey(path, settings)]), {
+  return Effect.match(Effect.all([inItsTime(path), ofThisDevice(path, settings), fitsKey(path)]), {
     onFailure: (failure) => ({ kind: "unusable" as const, path, failure }),
     onSuccess: () => ({ kind: "usable" as const, path })
   })
@@ -52,25 +52,3 @@ const ofThisDevice = (path: string, { cloud }: CloudSettings): Effect.Effect<voi
       ? Effect.void
       : Effect.fail(new CertificateOfAnother({ path, name, deviceId }))
   })
-
-/** A key in a token is asked by the TLS layer, before it sends anything. */
-const ofOurKey = (certPath: string, { cloud, cryptoki }: CloudSettings): Effect.Effect<void, KeyMismatch> =>
-  Effect.suspend(() => {
-    const { keyPath } = cloud.device
-    const key = cryptoki.mode === "off" ? readKey(keyPath) : undefined
-    const isOurs = key === undefined || certificateIn(certPath)?.checkPrivateKey(key)
-    return isOurs ? Effect.void : Effect.fail(new KeyMismatch({ certPath, key: keyPath }))
-  })
-
-/** Undefined: it cannot be read, which is no fault of the certificate. */
-const readKey = (path: string): KeyObject | undefined => {
-  try {
-    return createPrivateKey(readFileSync(path))
-  } catch {
-    return undefined
-  }
-}
-
-/** It has been read once: it holds one that is the device's. */
-const certificateIn = (path: string): X509Certificate | undefined =>
-  deviceCertificate(pemCertificates(readFileSync(path, "utf8")).map((der) => new X509Certificate(der)))

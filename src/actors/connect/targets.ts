@@ -6,7 +6,7 @@ import type { Settings } from "../../messages/settings/resolved-settings.ts"
 import type { ValidConnection } from "./connection.ts"
 
 /** Tokens may take many seconds to sign. Source: thin-edge, device creation. */
-const cloudWithinMs = 60_000
+export const cloudWithinMs = 60_000
 
 /** What a target is made of. */
 type Reached = Pick<ValidConnection, "settings" | "deviceId" | "host" | "auth">

@@ -1,7 +1,7 @@
 /**
  * Finds out what cannot work before anything is changed: `reconnect` calls it before it disconnects.
  *
- * Whether key and certificate belong together is seen by the TLS layer before it sends anything.
+ * Who has a connection to lose has the token asked as well. For others the handshake does that, before it sends anything.
  */
 import { Effect, type Redacted } from "effect"
 import { neededId, neededSetting } from "../../messages/config.ts"
@@ -17,10 +17,15 @@ import { runCommand } from "../../platform/run-command.ts"
 import { readCredentials } from "./basic-credentials.ts"
 import { certificateDates } from "./certificate-dates.ts"
 import type { Auth, Connection, ValidConnection } from "./connection.ts"
+import { type FitsKey, fitsAny, fitsFileKey, fitsTokenKey } from "./own-key.ts"
 import type { ConnectPeers } from "./peers.ts"
 import { examinePending, inItsTime, type PendingCertificate } from "./pending-certificate.ts"
 
-export const validate = (peers: ConnectPeers, connection: Connection): Effect.Effect<ValidConnection, ConnectRefusal> =>
+export const validate = (
+  peers: ConnectPeers,
+  connection: Connection,
+  token: "asked" | "untouched"
+): Effect.Effect<ValidConnection, ConnectRefusal> =>
   Effect.gen(function* () {
     const { settings } = connection
     const { prefix } = settings.cloud
@@ -28,7 +33,8 @@ export const validate = (peers: ConnectPeers, connection: Connection): Effect.Ef
     const auth = yield* chooseAuth(settings)
     const deviceId = yield* neededId(auth.kind === "basic" ? "device.id" : `${prefix}.device.id`, settings.cloud.device)
     yield* refuseMosquittoBridge(connection, auth)
-    const pending = auth.kind === "certificate" ? yield* checkIdentity(settings) : none
+    const askToken = token === "asked" ? fitsTokenKey(peers, settings, host.host) : Effect.succeed(fitsAny)
+    const pending = auth.kind === "certificate" ? yield* checkIdentity(settings, askToken) : none
     yield* refuseCollisions(peers, connection)
     yield* connection.services.checkAvailable
     const mosquittoVersion = yield* findMosquittoVersion(peers)
@@ -74,15 +80,20 @@ const refuseMosquittoBridge = (
 
 const none: PendingCertificate = { kind: "none" }
 
-const checkIdentity = (settings: CloudSettings): Effect.Effect<PendingCertificate, ConnectRefusal> =>
+const checkIdentity = (
+  settings: CloudSettings,
+  askToken: Effect.Effect<FitsKey, ConnectRefusal>
+): Effect.Effect<PendingCertificate, ConnectRefusal> =>
   Effect.gen(function* () {
     const { cloud, cryptoki } = settings
     if (cryptoki.mode === "module" && cryptoki.modulePath === undefined)
       return yield* new CryptokiOff({ missing: "device.cryptoki.module_path" })
     const path = cloud.device.certPath
-    const pending = yield* examinePending(settings)
-    // A renewed certificate is tried first: with it the old one may have ended.
-    yield* pending.kind === "usable" ? certificateDates(path) : inItsTime(path)
+    yield* certificateDates(path)
+    const fitsKey = cryptoki.mode === "off" ? fitsFileKey(cloud.device.keyPath) : yield* askToken
+    const pending = yield* examinePending(settings, fitsKey)
+    // A renewed certificate is tried first: the old one may have ended, or be for the key before.
+    if (pending.kind !== "usable") yield* Effect.andThen(inItsTime(path), fitsKey(path))
     return pending
   })
 

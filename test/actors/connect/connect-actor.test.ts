@@ -6,6 +6,7 @@ import { Cause, Effect, Exit, Fiber } from "effect"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import type { ConnectProtocol, ConnectRefusal } from "../../../src/messages/connect.ts"
 import { BrokerRefused, DialFailed, KeyMismatch, TlsFailed } from "../../../src/messages/mqtt.ts"
+import { KeyNotFound, PinRejected, TokenNotFound, TokenUnavailable } from "../../../src/messages/token-refusals.ts"
 import { acquireFileLock } from "../../../src/platform/file-lock.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
 import { type TestPki, testPki } from "../../support/pki.ts"
@@ -331,14 +332,41 @@ describe("a renewed certificate that waits", () => {
   })
 
   it.each([
-    ["one frozen attempt", 70_000, [60_000]],
-    ["slow refusals", 25_000, [60_000, 33_000, 6_000]]
-  ])("takes a minute at most, whatever the cloud does: %s", async (_what, takesMs, within) => {
+    ["one frozen attempt", 70_000, [40_000], 20_000],
+    ["slow refusals", 25_000, [40_000, 13_000], 20_000],
+    ["quick refusals", 1000, [40_000, 37_000, 34_000, 31_000, 28_000], 47_000]
+  ])("takes a minute at most with the device's creation, whatever the cloud does: %s", async (...row) => {
+    const [_what, takesMs, within, left] = row
     bench.world.newCertificateRefused = portClosed
     bench.world.newCertificateTakesMs = takesMs
     expect(await runPatiently(connect)).toBeUndefined()
     expect(bench.world.newCertificateWithinMs).toEqual(within)
+    expect(bench.world.creationWithinMs).toBe(left)
     expect(lines()).toContain("note NewCertificateUnused")
+  })
+
+  it("is known to be for another key than the token's before the old connection ends", async () => {
+    const other = testPki({ deviceId: "dev01" })
+    await run(connectOffline)
+    bench.world.whenCommanded = Effect.sync(() => {
+      expect(bench.world.tokenAsked).toEqual(["ChooseScheme", "PublicKey"])
+    })
+    writeFileSync(pending, readFileSync(other.deviceCertFile))
+    const done = await Effect.runPromise(bench.run((actor) => actor.ask("Reconnect", c8y, within)))
+    expect(done).toEqual(Exit.succeed({ newCertificate: "unused" }))
+    expect(lines()).toContain(`Validating new certificate: ${pending} ✗ KeyMismatch`)
+    expect(bench.traffic).not.toContain("refused .new")
+    other.remove()
+  })
+
+  it("is used when the token has its key, and no longer that of the present one", async () => {
+    const other = testPki({ deviceId: "dev01" })
+    await run(connectOffline)
+    writeFileSync(pending, readFileSync(other.deviceCertFile))
+    bench.world.tokenKeyFile = other.deviceCertFile
+    const done = await Effect.runPromise(bench.run((actor) => actor.ask("Reconnect", c8y, within)))
+    expect(done).toEqual(Exit.succeed({ newCertificate: "used" }))
+    other.remove()
   })
 
   it.each([
@@ -392,6 +420,8 @@ describe("a renewed certificate that waits", () => {
       writeFileSync(settings, text.replace(/\[device\]\n(key_path = .*\n)?/, `[device]\nkey_path = "${path}"\n`))
     }
     useKey(other.deviceKeyFile)
+    expect(await run(connect)).toMatchObject({ _tag: "KeyMismatch", certPath: present })
+    writeFileSync(present, readFileSync(other.deviceCertFile))
     expect(await connected()).toEqual(Exit.succeed({ newCertificate: "unused" }))
     expect(lines()).toContain(`Validating new certificate: ${pending} ✗ KeyMismatch`)
     expect(files()).toEqual([false, true])
@@ -614,6 +644,43 @@ describe("reconnect", () => {
     expect((await run(reconnect))?._tag).toBe("SettingMissing")
     expect(bench.commands).toEqual([])
     expect(bench.marker()).toBeDefined()
+  })
+
+  const refusedPin = new PinRejected({ token: "t", reason: "incorrect" })
+  const lostKey = new KeyNotFound({ uri: "pkcs11:object=k", token: "t", elsewhere: undefined })
+  const lostToken = new TokenNotFound({ uri: "pkcs11:token=t", present: [] })
+
+  it.each([refusedPin, lostKey, lostToken])("asks the token before it disconnects: $_tag", async (cause) => {
+    await run(connect)
+    bench.commands.length = 0
+    bench.world.tokenRefuses = cause
+    expect(await run(reconnect)).toMatchObject({ _tag: "SigningFailed", host: "t.example", cause })
+    expect(bench.commands).toEqual([])
+    expect(bench.world.tokenAsked).toEqual(["ChooseScheme"])
+    expect(bench.marker()).toBeDefined()
+  })
+
+  it("finds out that the token has another key than the certificate's before it disconnects", async () => {
+    await run(connect)
+    bench.commands.length = 0
+    const other = testPki({ deviceId: "dev01" })
+    bench.world.tokenKeyFile = other.deviceCertFile
+    expect(await run(reconnect)).toMatchObject({ _tag: "KeyMismatch", certPath: pki.deviceCertFile })
+    expect(bench.commands).toEqual([])
+    other.remove()
+  })
+
+  it("goes on with a token that the mapper may keep busy", async () => {
+    await run(connect)
+    bench.world.tokenRefuses = new TokenUnavailable({ token: "t", call: undefined, code: undefined, detail: "" })
+    expect(await run(reconnect)).toBeUndefined()
+  })
+
+  it("leaves the token alone without the cloud, and so does connect --test", async () => {
+    await run(connect)
+    await run((actor) => actor.ask("Reconnect", { ...c8y, offline: true }, within))
+    expect(await run(test)).toBeUndefined()
+    expect(bench.world.tokenAsked).toEqual([])
   })
 
   it("brings the old connection back when a step fails", async () => {

@@ -1,4 +1,5 @@
 /** A device as ConnectActor sees it: real settings in a directory, a scripted MQTT session, scripted services. */
+import { createPublicKey } from "node:crypto"
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { Effect, type Exit, Queue, type Scope } from "effect"
@@ -12,9 +13,12 @@ import {
   ServiceManagerUnavailable,
   type StepEvent
 } from "../../../src/messages/connect.ts"
+import type { CryptokiProtocol } from "../../../src/messages/cryptoki.ts"
 import type { MqttMessage, MqttRefusal, MqttSessionProtocol } from "../../../src/messages/mqtt.ts"
+import type { TokenRefusal } from "../../../src/messages/token-refusals.ts"
 import { type Behaviour, start } from "../../../src/runtime/actor.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
+import { fakeToken } from "../../support/fake-token.ts"
 
 /** What happens around the device; tests change it before or while a command runs. */
 export interface World {
@@ -26,6 +30,13 @@ export interface World {
   newCertificateTakesMs: number
   /** How long each attempt with it was allowed to take. */
   newCertificateWithinMs: Array<number>
+  /** How long the connection for the device's creation was allowed to take. */
+  creationWithinMs: number | undefined
+  /** PEM that holds the public half of the token's key. */
+  tokenKeyFile: string
+  tokenRefuses: TokenRefusal | undefined
+  /** What the token was asked, in order. */
+  readonly tokenAsked: Array<string>
   /** Sent on `s/e` for the device's creation. */
   creationError: string | undefined
   /** Retained health of the bridge; undefined: it has said nothing. */
@@ -75,6 +86,10 @@ export const makeBench = (dir: string, certFile: string): Bench => {
     newCertificateRefused: undefined,
     newCertificateTakesMs: 0,
     newCertificateWithinMs: [],
+    creationWithinMs: undefined,
+    tokenKeyFile: certFile,
+    tokenRefuses: undefined,
+    tokenAsked: [],
     creationError: undefined,
     bridgeHealth: '{"status":"up"}',
     bridgeReason: undefined,
@@ -118,12 +133,18 @@ export const makeBench = (dir: string, certFile: string): Bench => {
             mailbox: { capacity: 64, overflow: { policy: "refuse" } },
             behaviour: fakeSession(world, traffic)
           })
+          const cryptoki = yield* start({
+            name: "cryptoki",
+            mailbox: { capacity: 64, overflow: { policy: "refuse" } },
+            behaviour: fakeCryptoki(world)
+          })
           const connect = yield* start({
             name: "connect",
             mailbox: connectMailbox,
             behaviour: connectBehaviour({
               config,
               session,
+              cryptoki,
               services: () => Effect.succeed(services),
               show: (event) => Effect.sync(() => void events.push(event)),
               giveToService: (path) => Effect.sync(() => void given.push(path)),
@@ -183,6 +204,26 @@ const fakeServices = ({
   }
 }
 
+/** A token with one key. */
+const fakeCryptoki = (world: World): Behaviour<CryptokiProtocol> => ({
+  init: (context) =>
+    Effect.map(fakeToken().behaviour.init(context), (token) => ({
+      ...token,
+      ChooseScheme: ({ key }) =>
+        Effect.suspend(() => {
+          world.tokenAsked.push("ChooseScheme")
+          if (world.tokenRefuses !== undefined) return Effect.fail(world.tokenRefuses)
+          return Effect.succeed({ key, algorithm: "ECDSA", scheme: "ecdsa_secp256r1_sha256" } as const)
+        }),
+      PublicKey: () =>
+        Effect.sync(() => {
+          world.tokenAsked.push("PublicKey")
+          const pem = readFileSync(world.tokenKeyFile)
+          return createPublicKey(pem).export({ format: "der", type: "spki" })
+        })
+    }))
+})
+
 const message = (topic: string, payload: string): MqttMessage => ({
   topic,
   payload: Buffer.from(payload),
@@ -212,6 +253,7 @@ const fakeSession = (world: World, traffic: Array<string>): Behaviour<MqttSessio
             const refusal = side === "cloud" ? world.cloudRefuses : world.brokerRefuses
             if (refusal !== undefined) return yield* Effect.fail(refusal)
             traffic.push(`${side} open`)
+            if (side === "cloud") world.creationWithinMs = target.connectWithinMs
             return { sessionPresent: false }
           }),
         Publish: ({ message: { topic, payload } }) =>

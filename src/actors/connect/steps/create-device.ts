@@ -13,9 +13,14 @@ import type { ConnectPeers } from "../peers.ts"
 import { smartRestLine } from "../smartrest.ts"
 import { cloudTarget } from "../targets.ts"
 
-export const createDevice = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<void, ConnectRefusal> => {
+export const createDevice = (
+  peers: ConnectPeers,
+  connection: ValidConnection,
+  connectWithinMs: number
+): Effect.Effect<void, ConnectRefusal> => {
   const conversation = Effect.gen(function* () {
-    yield* peers.session.ask("Open", { target: cloudTarget(connection) }, { within: "70 seconds" })
+    const target = { ...cloudTarget(connection), connectWithinMs }
+    yield* peers.session.ask("Open", { target }, { within: "70 seconds" })
     yield* subscribe(peers, ["s/e", "s/dat"], 0)
     const line = smartRestLine(["100", connection.deviceId, connection.settings.device.type])
     yield* publish(peers, message("s/us", line, 1))

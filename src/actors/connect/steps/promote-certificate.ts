@@ -17,14 +17,17 @@ import { step } from "../transaction.ts"
 
 export const promoteCertificate = (
   peers: ConnectPeers,
-  connection: ValidConnection
+  connection: ValidConnection,
+  withinMs: number
 ): Effect.Effect<Connected["newCertificate"], ConnectRefusal> =>
   Effect.gen(function* () {
     const path = connection.settings.cloud.device.certPath
     const { pending } = connection
     if (pending.kind === "none") return "none"
     const trial =
-      pending.kind === "usable" ? tryCertificate(peers, connection, pending.path) : Effect.fail(pending.failure)
+      pending.kind === "usable"
+        ? tryCertificate(peers, connection, pending.path, withinMs)
+        : Effect.fail(pending.failure)
     const validated = yield* Effect.result(step(peers.show, `Validating new certificate: ${pending.path}`, trial))
     if (Result.isFailure(validated)) {
       yield* peers.show({ _tag: "Noted", note: { _tag: "NewCertificateUnused", path } })
@@ -35,11 +38,12 @@ export const promoteCertificate = (
     return "used"
   })
 
-/** A cloud may need a moment to know a certificate it has just signed. All attempts together have the time of one. */
+/** A cloud may need a moment to know a certificate it has just signed. All attempts together have `withinMs`. */
 const tryCertificate = (
   peers: ConnectPeers,
   connection: ValidConnection,
-  pending: string
+  pending: string,
+  withinMs: number
 ): Effect.Effect<void, ConnectRefusal> => {
   const { tls, ...target } = cloudTarget(connection)
   const identity = tls?.identity
@@ -47,9 +51,7 @@ const tryCertificate = (
   const withPending = { ...target, tls: { ...tls, identity: { ...identity, certPath: pending } } }
   return Effect.flatMap(Clock.currentTimeMillis, (startedAt) => {
     // A clock that is set back meanwhile gives no more time than there was.
-    const leftMs = Effect.map(Clock.currentTimeMillis, (now) =>
-      Math.min(target.connectWithinMs, target.connectWithinMs - (now - startedAt))
-    )
+    const leftMs = Effect.map(Clock.currentTimeMillis, (now) => Math.min(withinMs, withinMs - (now - startedAt)))
     return Effect.flatMap(leftMs, (connectWithinMs) =>
       peers.session.ask("Open", { target: { ...withPending, connectWithinMs } }, { within: "70 seconds" })
     ).pipe(
