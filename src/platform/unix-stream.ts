@@ -5,12 +5,13 @@
  * come whole by the time its client is accepted. What has not is waited for.
  */
 import { closeSync } from "node:fs"
+import { ShortLivedMap } from "../runtime/short-lived.ts"
 import { type Accepted, acceptUnix, openReadiness, type Readiness, receive, send } from "./unix-addon.ts"
 
 /** Watches any number of descriptors. Close it when all that use it are closed. */
 export class Watcher {
   private readonly readiness: Readiness
-  private readonly waiting = new Map<number, () => void>()
+  private readonly waiting = new ShortLivedMap<number, () => void>()
   /** Where bytes arrive, before they are known to be worth keeping. */
   readonly landing = new Uint8Array(64 * 1024)
 

@@ -54,7 +54,7 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
   /** Why it is parked. */
   parkedFor: Cause.Cause<unknown> | undefined
   /** What the present incarnation has in hand. */
-  handling: ReadonlySet<Envelope> | undefined
+  handling: Iterable<Envelope> | undefined
   handled = 0
   restarts = 0
   deadLetters = 0

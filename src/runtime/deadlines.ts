@@ -5,6 +5,7 @@
  * ends when it wakes and finds nothing to wait for, or when the actor has stopped.
  */
 import { type Clock, type Context, Effect, type Fiber } from "effect"
+import { ShortLivedSet } from "./short-lived.ts"
 
 export interface DeadlinesOwner<A> {
   readonly clock: Clock.Clock
@@ -16,7 +17,7 @@ export interface DeadlinesOwner<A> {
 
 export class Deadlines<A> {
   /** Made with the first item: most actors of a large tree are never asked. */
-  private pending: Set<A> | undefined
+  private pending: ShortLivedSet<A> | undefined
   private readonly owner: DeadlinesOwner<A>
   private sleeper: Fiber.Fiber<void> | undefined
   private wakesAt = Number.POSITIVE_INFINITY
@@ -28,7 +29,7 @@ export class Deadlines<A> {
   add(item: A): void {
     const dueAt = this.owner.dueAt(item)
     if (dueAt === Number.POSITIVE_INFINITY) return
-    this.pending ??= new Set()
+    this.pending ??= new ShortLivedSet()
     this.pending.add(item)
     if (dueAt < this.wakesAt) this.sleepUntil(dueAt)
   }

@@ -13,6 +13,7 @@ import { endsWithin } from "./ends-within.ts"
 import { CurrentDeadline, type Envelope } from "./envelope.ts"
 import { beginHop } from "./hop.ts"
 import { type AnyRef, cellOf } from "./ref.ts"
+import { ShortLivedSet } from "./short-lived.ts"
 import { SlowWatch } from "./slow-watch.ts"
 
 /** Handlers by tag; that they fit the protocol was checked where they were written. */
@@ -44,7 +45,7 @@ class Incarnation<E, R> {
   private readonly fiber: Fiber.Fiber<unknown, unknown>
   private readonly scope = Scope.makeUnsafe()
   /** Made when they are first needed, like the watches: an idle actor is to be small. */
-  private handling: Set<Envelope> | undefined
+  private handling: ShortLivedSet<Envelope> | undefined
   private slow: SlowWatch | undefined
   private watches: Array<() => void> | undefined
   private handlers: AnyHandlers | undefined
@@ -179,7 +180,7 @@ class Incarnation<E, R> {
 
   private take(envelope: Envelope): void {
     this.cell.begin(envelope)
-    if (this.handling === undefined) this.cell.handling = this.handling = new Set()
+    if (this.handling === undefined) this.cell.handling = this.handling = new ShortLivedSet()
     this.handling.add(envelope)
     this.slow ??= new SlowWatch(this.cell)
     this.slow.begin(envelope)

@@ -91,28 +91,27 @@ const makeBridge = (options: BridgeOptions, peers: BridgePeers): Bridge => {
   }
 }
 
-const accept = (bridge: Bridge, { side, deliveries }: Received): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    const direction = side === "local" ? "outbound" : "inbound"
-    const { link, origin } = bridge.sides[side]
-    const now = yield* Clock.currentTimeMillis
-    const load: Array<Carried> = []
-    const done: Array<number> = []
-    for (const { delivery, message } of deliveries) {
-      const way = bridge.ways[direction].of(message.topic)
-      const dropped = way && unfit(bridge.options, direction, message, way)
-      if (way === undefined || bridge.guard.isEcho({ side, ...message }, now)) done.push(delivery)
-      else if (dropped === undefined)
-        load.push({ delivery, message: { ...message, topic: way.topic }, comesBack: way.comesBack })
-      else {
-        bridge.refused += 1
-        yield* sayDropped(dropped)
-        done.push(delivery)
-      }
+const accept = Effect.fnUntraced(function* (bridge: Bridge, { side, deliveries }: Received): Effect.fn.Return<void> {
+  const direction = side === "local" ? "outbound" : "inbound"
+  const { link, origin } = bridge.sides[side]
+  const now = yield* Clock.currentTimeMillis
+  const load: Array<Carried> = []
+  const done: Array<number> = []
+  for (const { delivery, message } of deliveries) {
+    const way = bridge.ways[direction].of(message.topic)
+    const dropped = way && unfit(bridge.options, direction, message, way)
+    if (way === undefined || bridge.guard.isEcho({ side, ...message }, now)) done.push(delivery)
+    else if (dropped === undefined)
+      load.push({ delivery, message: { ...message, topic: way.topic }, comesBack: way.comesBack })
+    else {
+      bridge.refused += 1
+      yield* sayDropped(dropped)
+      done.push(delivery)
     }
-    if (done.length > 0) yield* Effect.ignore(link.tell("Acknowledge", { deliveries: done }))
-    if (load.length > 0) yield* bridge.relays[direction].add({ origin, carried: load })
-  })
+  }
+  if (done.length > 0) yield* Effect.ignore(link.tell("Acknowledge", { deliveries: done }))
+  if (load.length > 0) yield* bridge.relays[direction].add({ origin, carried: load })
+})
 
 /** A broker hangs up on what it does not take, and would be sent it again for ever. */
 const unfit = (

@@ -5,6 +5,7 @@
  * swallowed, wherever it stands among others. QoS and retain are not compared: a broker changes both.
  */
 import { createHash } from "node:crypto"
+import { ShortLivedMap } from "../../runtime/short-lived.ts"
 
 export interface Passing {
   /** The side it goes to, or comes from. */
@@ -15,7 +16,7 @@ export interface Passing {
 
 export class LoopGuard {
   /** When each expected echo stops being expected, oldest first. */
-  private readonly expected = new Map<string, Array<number>>()
+  private readonly expected = new ShortLivedMap<string, Array<number>>()
   private size = 0
 
   get depth(): number {

@@ -105,9 +105,10 @@ export class Relay {
   }
 
   /** Answers what is left to its broker. */
-  private passOn({ origin, carried }: Load, open: Set<Carried>): Effect.Effect<ReadonlyArray<Carried>> {
-    const { source, target } = this.options
-    return Effect.gen({ self: this }, function* () {
+  private readonly passOn = Effect.fnUntraced(
+    { self: this },
+    function* (this: Relay, { origin, carried }: Load, open: Set<Carried>): Effect.fn.Return<ReadonlyArray<Carried>> {
+      const { source, target } = this.options
       let left = carried
       let departing: ReadonlyArray<Carried> = carried
       for (let pauseMs = shortestPauseMs; left.length > 0; ) {
@@ -126,8 +127,8 @@ export class Relay {
         pauseMs = Math.min(2 * pauseMs, longestPauseMs)
       }
       return left
-    })
-  }
+    }
+  )
 
   /** A connection that is new may make a difference: the broker has another mind, or the source gives it again. */
   private pause(ms: number): Effect.Effect<void> {
@@ -174,8 +175,13 @@ export class Relay {
     })
   }
 
-  private judge(carried: ReadonlyArray<Carried>, failed: ReadonlyArray<Failed>): Effect.Effect<Unfinished> {
-    return Effect.gen({ self: this }, function* () {
+  private readonly judge = Effect.fnUntraced(
+    { self: this },
+    function* (
+      this: Relay,
+      carried: ReadonlyArray<Carried>,
+      failed: ReadonlyArray<Failed>
+    ): Effect.fn.Return<Unfinished> {
       this.carried += carried.length - failed.length
       const again: Array<Carried> = []
       const refused: Array<Carried> = []
@@ -196,8 +202,8 @@ export class Relay {
         }
       }
       return { again, refused }
-    })
-  }
+    }
+  )
 
   private holdBack(message: MqttMessage, code: number): Effect.Effect<void> {
     if (this.told.has(message.topic)) return Effect.void

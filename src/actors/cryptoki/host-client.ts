@@ -10,6 +10,7 @@ import { Socket } from "node:net"
 import { join } from "node:path"
 import { Data, Deferred, Effect, type Scope } from "effect"
 import { ModuleNotLoaded } from "../../messages/token-refusals.ts"
+import { ShortLivedMap } from "../../runtime/short-lived.ts"
 import { type TimeLimits, timeLimits } from "../../runtime/time-limits.ts"
 import { hostEnvironment } from "./host-environment.ts"
 import { frameReader, frameWriter } from "./host-frames.ts"
@@ -82,7 +83,7 @@ interface HostProcess {
   readonly pipe: Socket
   readonly send: (request: unknown) => void
   readonly words: ModuleWords
-  readonly pending: Map<number, Pending>
+  readonly pending: ShortLivedMap<number, Pending>
   readonly exited: Deferred.Deferred<void>
   lastCall: number
   /** How it ended; undefined while it lives. */
@@ -102,7 +103,7 @@ const spawnHost = ({ environment }: HostSettings): HostProcess => {
     pipe,
     send: frameWriter((bytes) => pipe.write(bytes)),
     words: moduleWords(),
-    pending: new Map(),
+    pending: new ShortLivedMap(),
     exited: Deferred.makeUnsafe(),
     lastCall: 0,
     end: undefined

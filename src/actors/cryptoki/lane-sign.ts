@@ -1,5 +1,8 @@
 /**
  * Signs, with exactly one C_Sign for each request that the token serves.
+ *
+ * `fnUntraced`, as for all that is done thousands of times a second: V8 gives each new generator function a hidden class
+ * among its old objects, and keeps what the function had in hand until the next full collection.
  */
 import { Effect, Redacted } from "effect"
 import type { ChosenKey } from "../../messages/cryptoki.ts"
@@ -37,59 +40,54 @@ export interface SignOrder {
   readonly asker: Asker
 }
 
-export const signWith = (
+export const signWith = Effect.fnUntraced(function* (
   lane: Lane,
   seat: Seat,
   order: SignOrder
-): Effect.Effect<Uint8Array, SchemeNotSupported | TokenError | LoginRefusal> =>
-  Effect.gen(function* () {
-    const { found } = order
-    const token = tokenName(seat.token)
-    const scheme = schemesOf(found.key).find((one) => order.scheme === undefined || one === order.scheme)
-    if (scheme === undefined)
-      return yield* new SchemeNotSupported({
-        token,
-        scheme: order.scheme ?? "any",
-        keyType: keyTypeName(found.object, found.key)
-      })
-    const raw = yield* seat.signing.withPermit(rawSignature(lane, seat, order, scheme))
-    const signature = tlsSignature(found.key, raw)
-    if (signature) return signature
-    return yield* new TokenError({
-      token,
-      call: "C_Sign",
-      code: "CKR_OK",
-      detail: `a signature of ${raw.length} bytes`
+): Effect.fn.Return<Uint8Array, SchemeNotSupported | TokenError | LoginRefusal> {
+  const { found } = order
+  const scheme = schemesOf(found.key).find((one) => order.scheme === undefined || one === order.scheme)
+  if (scheme === undefined)
+    return yield* new SchemeNotSupported({
+      token: tokenName(seat.token),
+      scheme: order.scheme ?? "any",
+      keyType: keyTypeName(found.object, found.key)
     })
+  const raw = yield* seat.signing.withPermit(rawSignature(lane, seat, order, scheme))
+  const signature = tlsSignature(found.key, raw)
+  if (signature) return signature
+  return yield* new TokenError({
+    token: tokenName(seat.token),
+    call: "C_Sign",
+    code: "CKR_OK",
+    detail: `a signature of ${raw.length} bytes`
   })
+})
 
-const rawSignature = (lane: Lane, seat: Seat, order: SignOrder, scheme: SignatureScheme) =>
-  Effect.gen(function* () {
-    const { tools } = lane
-    const { found, asker } = order
-    const ladder = mechanismLadder(scheme, order.message)
-    const start = Math.min(found.pssRung, ladder.length - 1)
-    const pin = found.object.alwaysAuthenticate ? pinOf(tools, seat.token, asker) : undefined
-    if (found.object.alwaysAuthenticate && pin === undefined)
-      return yield* new PinMissing({ token: tokenName(seat.token) })
-    const call = seat.host.call(
-      "sign",
-      {
-        slot: seat.token.facts.slot,
-        handle: found.object.handle,
-        mechanisms: ladder.slice(start),
-        contextPin: pin && Redacted.value(pin)
-      },
-      tools.settings.limits.signMs
-    )
-    const watched = tellWhenSlow(lane, seat, call)
-    const { signature, rung, isQuick } = yield* pin
-      ? tools.latch.guard(latchedToken(seat.token), pin, watched)
-      : watched
-    if (ladder.length > 1) found.pssRung = start + rung
-    if (isQuick !== seat.isQuick) yield* setPace(seat, isQuick)
-    return signature
-  })
+const rawSignature = Effect.fnUntraced(function* (
+  lane: Lane,
+  seat: Seat,
+  { found, asker, message }: SignOrder,
+  scheme: SignatureScheme
+) {
+  const { tools } = lane
+  const ladder = mechanismLadder(scheme, message)
+  const start = Math.min(found.pssRung, ladder.length - 1)
+  const pin = found.object.alwaysAuthenticate ? pinOf(tools, seat.token, asker) : undefined
+  if (found.object.alwaysAuthenticate && pin === undefined)
+    return yield* new PinMissing({ token: tokenName(seat.token) })
+  const asked = {
+    slot: seat.token.facts.slot,
+    handle: found.object.handle,
+    mechanisms: ladder.slice(start),
+    contextPin: pin && Redacted.value(pin)
+  }
+  const call = tellWhenSlow(lane, seat, seat.host.call("sign", asked, tools.settings.limits.signMs))
+  const { signature, rung, isQuick } = yield* pin ? tools.latch.guard(latchedToken(seat.token), pin, call) : call
+  if (ladder.length > 1) found.pssRung = start + rung
+  if (isQuick !== seat.isQuick) yield* setPace(seat, isQuick)
+  return signature
+})
 
 const setPace = (seat: Seat, isQuick: boolean): Effect.Effect<void> => {
   seat.isQuick = isQuick

@@ -72,10 +72,19 @@ export const makeLanes = (spec: LanesSpec): Effect.Effect<Lanes, never, Scope.Sc
   })
 
 const find = (spec: LanesSpec, state: State, of: Lanes["of"], uri: Pkcs11Uri): Effect.Effect<LaneOf, TokenRefusal> =>
-  Effect.gen(function* () {
+  Effect.suspend(() => {
     const wanted = shownTokenPart(uri)
     const meant = state.meant.get(wanted)
-    if (meant) return meant
+    return meant ? Effect.succeed(meant) : findAnew(spec, state, of, uri)
+  })
+
+const findAnew = (
+  spec: LanesSpec,
+  state: State,
+  of: Lanes["of"],
+  uri: Pkcs11Uri
+): Effect.Effect<LaneOf, TokenRefusal> =>
+  Effect.gen(function* () {
     const begun = yield* Clock.currentTimeMillis
     const listed = yield* spec.listing.tokens(listAgainAfterMs)
     let selected = yield* Effect.result(firstToken(uri, listed))
@@ -95,7 +104,7 @@ const find = (spec: LanesSpec, state: State, of: Lanes["of"], uri: Pkcs11Uri): E
       yield* spec.tools.publish({ _tag: "SeveralTokensMatched", taken: shown(token), others: others.map(shown) })
     const lane = yield* of(token)
     if (state.meant.size >= rememberedUris) state.meant.clear()
-    state.meant.set(wanted, lane)
+    state.meant.set(shownTokenPart(uri), lane)
     return lane
   })
 

@@ -8,6 +8,7 @@
 import { Socket } from "node:net"
 import { leaveNoCore } from "../../platform/no-core.ts"
 import { endWithParent } from "../../platform/unix-addon.ts"
+import { ShortLivedSet } from "../../runtime/short-lived.ts"
 import { frameReader, frameWriter } from "./host-frames.ts"
 import type { HostRequest } from "./host-protocol.ts"
 import { type HostState, reply } from "./host-requests.ts"
@@ -17,7 +18,7 @@ const main = (): void => {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined)
   if (!diesWithParent(Number(process.argv[2]))) return
   const state: HostState = { module: undefined, slots: new Map(), signTimes: new Map() }
-  const inFlight = new Set<Promise<void>>()
+  const inFlight = new ShortLivedSet<Promise<void>>()
   const pipe = new Socket({ fd: 3, readable: true, writable: true })
   const read = frameReader()
   const send = frameWriter((bytes) => pipe.write(bytes))

@@ -1,5 +1,6 @@
 /** Publishes that wait for their PUBACK. A broker that answers pings but no publish is found by the oldest of them. */
 import { Clock, Effect } from "effect"
+import { ShortLivedSet } from "../../runtime/short-lived.ts"
 
 interface Awaited {
   readonly since: number
@@ -7,7 +8,7 @@ interface Awaited {
 
 export class AwaitedAcks {
   /** In order of sending. */
-  private readonly awaited = new Set<Awaited>()
+  private readonly awaited = new ShortLivedSet<Awaited>()
 
   during<A, E>(publish: Effect.Effect<A, E>): Effect.Effect<A, E> {
     return Effect.flatMap(Clock.currentTimeMillis, (since) => {

@@ -7,6 +7,7 @@
  * everything before it is done. (Mosquitto 2.0.11 sends thousands where it should send 20.)
  */
 import type { Delivery, MqttMessage } from "../../messages/mqtt.ts"
+import { ShortLivedMap } from "../../runtime/short-lived.ts"
 import type { Inbound } from "./connection.ts"
 
 export interface WindowBounds {
@@ -32,7 +33,7 @@ export class InboundWindow {
   private readonly bounds: WindowBounds
   private readonly nextDelivery: () => number
   private waiting: Array<Entry> = []
-  private readonly outstanding = new Map<number, Entry>()
+  private readonly outstanding = new ShortLivedMap<number, Entry>()
   private outstandingBytes = 0
   private qos0 = 0
   private qos0Bytes = 0

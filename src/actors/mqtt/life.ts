@@ -1,5 +1,6 @@
 /** Whether a connection still is, for those who wait for something to happen on it. */
 import { Effect } from "effect"
+import { ShortLivedSet } from "../../runtime/short-lived.ts"
 import { ConnectionEnded } from "./connection-ended.ts"
 
 /** What `start` returns is called when nobody waits any more. */
@@ -7,7 +8,7 @@ type Start<A> = (answer: (value: A) => void) => unknown
 
 export class Life {
   private over: ConnectionEnded | undefined
-  private readonly waiting = new Set<(over: ConnectionEnded) => void>()
+  private readonly waiting = new ShortLivedSet<(over: ConnectionEnded) => void>()
 
   end(reason: ConnectionEnded["reason"]): void {
     if (this.over !== undefined) return

@@ -14,6 +14,7 @@ import type { Duplex } from "node:stream"
 import { Effect, Redacted, type Scope } from "effect"
 import { type IClientOptions, type IConnackPacket, MqttClient, type Packet, Store } from "mqtt"
 import type { MqttMessage, Target } from "../../messages/mqtt.ts"
+import { ShortLivedSet } from "../../runtime/short-lived.ts"
 import { ConnectionEnded, reasonOf } from "./connection-ended.ts"
 import { Life } from "./life.ts"
 import { encodePuback, encodePublish, type ProtocolVersion, publishSize } from "./publish-packet.ts"
@@ -109,7 +110,7 @@ const OpenClient = MqttClient as unknown as new (builder: StreamBuilder, options
 
 class WithholdingClient extends OpenClient {
   withholds = false
-  readonly withheld = new Set<number>()
+  readonly withheld = new ShortLivedSet<number>()
   /** What leaves at the end of this turn. */
   private leaving: Array<Buffer> = []
 

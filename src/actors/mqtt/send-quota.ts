@@ -1,7 +1,8 @@
 /** How many publishes of QoS 1 a broker takes before it has acknowledged the first: its Receive Maximum (MQTT 5.0, 4.9). */
+import { ShortLivedSet } from "../../runtime/short-lived.ts"
 export class SendQuota {
   private left: number
-  private readonly waiting = new Set<() => void>()
+  private readonly waiting = new ShortLivedSet<() => void>()
 
   constructor(maximum: number) {
     this.left = maximum

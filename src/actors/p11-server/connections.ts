@@ -6,6 +6,7 @@
 import { Effect, Fiber } from "effect"
 import type { Client, P11ServerLimits, P11ServerStatus } from "../../messages/p11-server.ts"
 import type { UnixStream } from "../../platform/unix-stream.ts"
+import { ShortLivedMap, ShortLivedSet } from "../../runtime/short-lived.ts"
 import type { RunningLimit } from "../../runtime/time-limits.ts"
 import type { Outcome } from "./connection.ts"
 
@@ -23,10 +24,10 @@ export interface Connection {
 export type Admission = "admitted" | "busy" | "full"
 
 export class Connections {
-  private readonly open = new Set<Connection>()
-  private readonly perUser = new Map<number | undefined, number>()
+  private readonly open = new ShortLivedSet<Connection>()
+  private readonly perUser = new ShortLivedMap<number | undefined, number>()
   /** What bids farewell to those that are not served. */
-  private readonly farewells = new Set<Fiber.Fiber<unknown, unknown>>()
+  private readonly farewells = new ShortLivedSet<Fiber.Fiber<unknown, unknown>>()
   private readonly counts: Record<Outcome, number> = { served: 0, refused: 0, cut: 0 }
 
   admission({ uid }: Client, limits: P11ServerLimits): Admission {
