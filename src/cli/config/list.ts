@@ -1,4 +1,4 @@
-/** `tedge config list [FILTER] [--all] [--doc]`: PINs and passwords masked. */
+/** `tedge config list [FILTER] [--all] [--doc]`: PINs and passwords masked. A filter that no key contains is refused. */
 import { Effect, Redacted } from "effect"
 import { type ShownSetting, UnknownSetting } from "../../messages/config.ts"
 import { similarKeys } from "../../messages/settings/similar-keys.ts"
@@ -11,16 +11,19 @@ export const configList = configCommand(({ config, input, terminal, stdoutIsTerm
     const filter = input.argument("FILTER") ?? ""
     if (input.on("doc")) {
       const text = docText(filter, stdoutIsTerminal)
-      if (text === "") return yield* new UnknownSetting({ key: filter, similar: similarKeys(filter), part: true })
+      if (text === "") return yield* nothingMatches(filter)
       yield* terminal.answer(text)
       return exitCodes.ok
     }
     const listed = yield* config.ask("List", { filter }, askLimit)
+    if (listed.settings.length === 0) return yield* nothingMatches(filter)
     yield* showWarnings(terminal, listed)
     yield* terminal.answer(listText(listed.settings, input.on("all")))
     return exitCodes.ok
   })
 )
+
+const nothingMatches = (filter: string) => new UnknownSetting({ key: filter, similar: similarKeys(filter), part: true })
 
 /** `key=value` lines; with `all`, an empty line and the keys without value. */
 export const listText = (settings: ReadonlyArray<ShownSetting>, all: boolean): string => {

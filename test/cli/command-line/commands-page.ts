@@ -74,10 +74,10 @@ Checking Cumulocity is connected to intended tenant... ✓
 Enabling tedge-agent... ✓
 \`\`\`
 
-Everything is validated before the first step. A step that fails ends the command with its sentence, and what the steps before it did
-is undone; \`reconnect\` brings the old connection back. Once the mapper runs it stays, whatever the check says: it goes on trying, and
+Everything is validated before the first step; \`reconnect\` asks the token for its key as well. A step that fails ends the command with
+its sentence, and what the steps before it did is undone; \`reconnect\` brings the old connection back. Once the mapper runs it stays, whatever the check says: it goes on trying, and
 \`tedge connect\` may be repeated. A renewed certificate (\`<cert_path>.new\`) replaces the present one after a connection with it;
-one that cannot work, or that the cloud does not take within a minute, goes on waiting, and the present one connects (exit code 3).
+one that cannot work, or that the cloud does not take within 40 seconds, goes on waiting, and the present one connects (exit code 3).
 One connect, reconnect or disconnect runs at a time for a cloud and profile: a second one is refused and touches nothing.
 
 Services are started by the commands in \`[init]\` of system.toml, else by systemd where it runs, else by \`tedge\` itself (service manager

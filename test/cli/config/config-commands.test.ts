@@ -149,6 +149,19 @@ describe("tedge config list", () => {
     expect(keys.indexOf("mqtt.client.auth.ca_file")).toBeGreaterThan(1)
   })
 
+  it.each(["plain", "all"] as const)("says that no key has the filter: %s", async (option) => {
+    const listed = await (option === "all" ? list("nope", "all") : list("nope"))
+    expect(listed).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: "error: no key contains 'nope'\nhint: list the keys with: tedge config list --all\n"
+    })
+  })
+
+  it("prints nothing when no key that has the filter has a value", async () => {
+    expect(await list("proxy.address")).toEqual({ code: 0, stdout: "", stderr: "" })
+  })
+
   it("masks PINs and passwords", async () => {
     toml(
       version2(
