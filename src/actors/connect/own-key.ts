@@ -1,0 +1,88 @@
+/**
+ * Whether a certificate is for the device's private key, as far as it can be known without the cloud.
+ *
+ * The handshake finds it out as well, before it sends anything; but it comes when the old connection is gone already.
+ */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto"
+import { readFileSync } from "node:fs"
+import { Effect } from "effect"
+import { KeyMismatch, SigningFailed } from "../../messages/mqtt.ts"
+import { printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
+import { type SignatureScheme, signatureSchemes } from "../../messages/signature-scheme.ts"
+import type { TokenRefusal } from "../../messages/token-refusals.ts"
+import { deviceCertificate, pemCertificates } from "../../platform/device-certificate.ts"
+import type { AskFailed } from "../../runtime/errors.ts"
+import type { ConnectPeers } from "./peers.ts"
+
+/** Fails when the certificate of this file is known to be another key's. */
+export type FitsKey = (certPath: string) => Effect.Effect<void, KeyMismatch>
+
+/** Nothing is known. */
+export const fitsAny: FitsKey = () => Effect.void
+
+export const fitsFileKey =
+  (keyPath: string): FitsKey =>
+  (certPath) =>
+    Effect.suspend(() => {
+      const key = readKey(keyPath)
+      const isOurs = key === undefined || certificateIn(certPath)?.checkPrivateKey(key)
+      return isOurs ? Effect.void : Effect.fail(new KeyMismatch({ certPath, key: keyPath }))
+    })
+
+/** Asks the token once, as the handshake will. Fails when the handshake could not succeed. */
+export const fitsTokenKey = (
+  { cryptoki }: ConnectPeers,
+  { cloud }: CloudSettings,
+  host: string
+): Effect.Effect<FitsKey, SigningFailed> =>
+  Effect.gen(function* () {
+    const { key } = cloud.device
+    const chosen = yield* cryptoki.ask("ChooseScheme", { offered: allSchemes, key }, { within: signWithin })
+    // Not every token tells the public half.
+    const publicKey = yield* Effect.option(cryptoki.ask("PublicKey", { key: chosen.key }, { within: signWithin }))
+    if (publicKey._tag === "None") return fitsAny
+    const fits: FitsKey = (certPath) =>
+      Effect.suspend(() => {
+        const there = certificateIn(certPath)?.publicKey.export({ format: "der", type: "spki" })
+        if (there === undefined || there.equals(publicKey.value)) return Effect.void
+        return Effect.fail(new KeyMismatch({ certPath, key: printPkcs11Uri(key.uri ?? {}, { pin: "redacted" }) }))
+      })
+    return fits
+  }).pipe(Effect.catch((cause) => (mayPass(cause) ? Effect.succeed(fitsAny) : failed(host, cause))))
+
+const failed = (host: string, cause: Exclude<TokenRefusal | AskFailed, MayPass>) =>
+  Effect.fail(new SigningFailed({ host, cause }))
+
+type MayPass = Extract<TokenRefusal | AskFailed, { readonly _tag: (typeof passing)[number] }>
+
+/** The mapper has the token now, and some tokens are one program's at a time: it is asked again when that has ended. */
+const mayPass = (cause: TokenRefusal | AskFailed): cause is MayPass => passing.some((tag) => tag === cause._tag)
+
+const passing = [
+  "TokenUnavailable",
+  "TokenTimeout",
+  "TokenHostDied",
+  "TokenError",
+  "AskTimeout",
+  "PeerDown",
+  "Undeliverable"
+] as const
+
+const allSchemes = Object.keys(signatureSchemes) as ReadonlyArray<SignatureScheme>
+
+/** A token may wait for a touch: longer than its own limit. */
+const signWithin = "70 seconds"
+
+/** Undefined: it cannot be read, which is no fault of the certificate. */
+const readKey = (path: string): KeyObject | undefined => {
+  try {
+    return createPrivateKey(readFileSync(path))
+  } catch {
+    return undefined
+  }
+}
+
+/** Of a file that has been read once: the certificate that is the device's. */
+export const certificateIn = (path: string): X509Certificate | undefined =>
+  deviceCertificate(pemCertificates(readFileSync(path, "utf8")).map((der) => new X509Certificate(der)))
