@@ -4,12 +4,13 @@
  * The socket is bound under a name of its own and then renamed to its path. So a stale socket is replaced in one step,
  * and one that is there under its path has its mode and group already.
  */
-import { lchownSync, lstatSync, mkdirSync, renameSync, type Stats, statSync, unlinkSync } from "node:fs"
+import { lchownSync, lstatSync, renameSync, type Stats, statSync, unlinkSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { Effect, type Scope } from "effect"
 import { ListenFailed, type P11ServerEvent } from "../../messages/p11-server.ts"
 import { acquireFileLock } from "../../platform/file-lock.ts"
 import { isServed } from "../../platform/frame-exchange.ts"
+import { makeDirectory } from "../../platform/make-directory.ts"
 import { listenUnix } from "../../platform/unix-addon.ts"
 import { type Listen, listenFailed, listening, reasonOf } from "./listening.ts"
 
@@ -27,7 +28,7 @@ export const listenOnPath = ({ path, mode, group, publish }: SocketPathSpec): Li
     const bindPath = join(dirname(path), `.p11-${process.pid}`)
     if (Math.max(Buffer.byteLength(path), Buffer.byteLength(bindPath)) > longestPath)
       return yield* refuse(path, "tooLong", `${Buffer.byteLength(path)}`)
-    yield* attempt(path, () => mkdirSync(dirname(path), { recursive: true }))
+    yield* attempt(path, () => makeDirectory(dirname(path)))
     yield* lock(path)
     if (yield* makeWay(path)) yield* publish({ _tag: "StaleSocketRemoved", path })
     return yield* listenAndRename({ path, bindPath, mode, group })

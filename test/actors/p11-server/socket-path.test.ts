@@ -151,6 +151,9 @@ describe("the signing service's socket", () => {
     const dir = tempDir()
     writeFileSync(join(dir, "file"), "")
     expect(await refusal(join(dir, "file/s.sock"))).toMatchObject({ reason: "noDirectory" })
+    symlinkSync(join(dir, "nowhere"), join(dir, "dangling"))
+    expect(await refusal(join(dir, "dangling/s.sock"))).toMatchObject({ reason: "noDirectory" })
+    expect(await refusal("/proc/nowhere/s.sock")).toMatchObject({ reason: "noDirectory" })
   })
 
   it("is left alone when it is a successor's", async () => {
