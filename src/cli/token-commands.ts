@@ -8,7 +8,7 @@ import { removeCertificate } from "./cert/remove.ts"
 import { renewCertificate } from "./cert/renew.ts"
 import { needsRenewal, showCertificate } from "./cert/show.ts"
 import { uploadCertificate } from "./cert/upload.ts"
-import { exitCodes } from "./exit-codes.ts"
+import { codeOfFailure, exitCodes } from "./exit-codes.ts"
 import { changePin } from "./hsm/change-pin.ts"
 import { clearPinLatch } from "./hsm/clear-pin-latch.ts"
 import { createKey } from "./hsm/create-key.ts"
@@ -50,6 +50,9 @@ export const runTokenCommand = (
   Effect.scoped(Effect.flatMap(start, (actors) => tokenCommands[words]({ ...context, actors }))).pipe(
     // "No renewal needed" is 1: a failure must not look like it.
     Effect.catch((failure) =>
-      Effect.as(context.terminal.failure(failure), words === "cert needs-renewal" ? exitCodes.usage : exitCodes.failed)
+      Effect.as(
+        context.terminal.failure(failure),
+        words === "cert needs-renewal" ? exitCodes.usage : codeOfFailure(failure)
+      )
     )
   )

@@ -5,7 +5,7 @@ import { explainSettingWarning } from "../../messages/explain/config.ts"
 import type { Failure } from "../../messages/explain.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { CommandInput } from "../command-spec.ts"
-import { exitCodes } from "../exit-codes.ts"
+import { codeOfFailure } from "../exit-codes.ts"
 import type { Terminal } from "../terminal.ts"
 
 export interface ConfigCommandContext {
@@ -25,12 +25,7 @@ export const askLimit = { within: "60 seconds" } as const
 export const configCommand =
   (work: (context: ConfigCommandContext) => Effect.Effect<number, Failure>): ConfigCommand =>
   (context) =>
-    Effect.catch(work(context), (failure) =>
-      Effect.as(
-        context.terminal.failure(failure),
-        failure._tag === "UnknownSetting" || failure._tag === "ProfileNotUsable" ? exitCodes.usage : exitCodes.failed
-      )
-    )
+    Effect.catch(work(context), (failure) => Effect.as(context.terminal.failure(failure), codeOfFailure(failure)))
 
 /** KEY and `--profile`. The variable for profiles is left to ConfigActor: it counts for cloud settings only. */
 export const selectorOf = ({ input }: ConfigCommandContext): SettingSelector => ({

@@ -5,7 +5,7 @@ import { explainOldCertificate } from "../../messages/explain/note.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { CommandHandler, CommandInput } from "../command-spec.ts"
 import { startConnectActor } from "../compose.ts"
-import { exitCodes } from "../exit-codes.ts"
+import { codeOfFailure, exitCodes } from "../exit-codes.ts"
 import { processTerminal } from "../terminal.ts"
 import { makeTranscript } from "./transcript.ts"
 
@@ -20,7 +20,7 @@ const command =
   (input) => {
     const transcript = makeTranscript(processTerminal())
     return Effect.scoped(Effect.flatMap(startConnectActor(input, transcript.show), (actor) => ask(actor, input))).pipe(
-      Effect.catch((failure) => Effect.as(transcript.end(failure), exitCodes.failed)),
+      Effect.catch((failure) => Effect.as(transcript.end(failure), codeOfFailure(failure))),
       Effect.onInterrupt(() => transcript.interrupted)
     )
   }

@@ -156,12 +156,12 @@ describe("tedge cert download c8y", () => {
 
   it.each(["https://tenant.example", "a b", "host:99999", "host/path"])("refuses '%s' as host", async (url) => {
     const done = await download("--url", url)
-    expect([done.code, errors(done.stderr)]).toEqual([1, [expect.stringContaining("is no host for --url")]])
+    expect([done.code, errors(done.stderr)]).toEqual([2, [expect.stringContaining("is no host for --url")]])
   })
 
   it.each(["soon", "1 fortnight"])("refuses '%s' as a duration, before a key is made", async (text) => {
     const done = await download("--retry-every", text)
-    expect([done.code, existsSync(device.keyPath)]).toEqual([1, false])
+    expect([done.code, existsSync(device.keyPath)]).toEqual([2, false])
     expect(errors(done.stderr)).toEqual([expect.stringContaining("is no duration for --retry-every")])
   })
 })

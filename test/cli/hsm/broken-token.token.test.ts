@@ -7,7 +7,7 @@ import { type ScriptedModule, scriptedModule } from "../../support/scripted-modu
 import { type SoftHsmDirectory, type SoftHsmToken, softhsmDirectory } from "../../support/softhsm.ts"
 import { type InProcess, tedgeInProcess } from "../../support/tedge-in-process.ts"
 import { tempDir } from "../../support/temp-dir.ts"
-import { expectRefusal } from "./expect-refusal.ts"
+import { expectRefusal, expectUsageError } from "./expect-refusal.ts"
 
 let dir: string
 let hsm: SoftHsmDirectory
@@ -161,7 +161,7 @@ describe("no token, or a wrong module", () => {
         ["hsm", "init", uri],
         ["cert", "create-key-hsm", uri]
       ])
-        expectRefusal(await device.tedge(words), uri.replace("pkcs11:", "").slice(0, 5))
+        expectUsageError(await device.tedge(words), uri.replace("pkcs11:", "").slice(0, 5))
     }
   )
 })

@@ -108,14 +108,14 @@ describe("tedge cert create-key-hsm", () => {
       1,
       expect.stringContaining("Object with this id already exists on the token")
     ])
-    for (const words of [
-      ["--type", "ecdsa", "--bits", "2048"],
-      ["--type", "rsa", "--curve", "p256"],
-      ["--id", "0x01"],
-      ["--id", "012"],
-      ["--outfile-pubkey", "/no/such/folder/x"]
-    ])
-      expect((await device.tedge(["cert", "create-key-hsm", ...words])).code).toBe(1)
+    for (const [code, ...words] of [
+      [2, "--type", "ecdsa", "--bits", "2048"],
+      [2, "--type", "rsa", "--curve", "p256"],
+      [2, "--id", "0x01"],
+      [2, "--id", "012"],
+      [1, "--outfile-pubkey", "/no/such/folder/x"]
+    ] as const)
+      expect((await device.tedge(["cert", "create-key-hsm", ...words])).code, words.join(" ")).toBe(code)
     expect((await device.tedge(["hsm", "list-keys"])).stdout).toBe(before)
   })
 
@@ -170,7 +170,7 @@ describe("tedge hsm list-keys", () => {
     expect((await device.tedge(["hsm", "list-keys", "--id", "ff"])).stderr).toContain(
       "No keys matching the given filters"
     )
-    expect((await device.tedge(["hsm", "list-keys", "pkcs11:object=b", "--label", "b"])).code).toBe(1)
+    expect((await device.tedge(["hsm", "list-keys", "pkcs11:object=b", "--label", "b"])).code).toBe(2)
   })
 })
 
@@ -203,7 +203,10 @@ describe("tedge hsm delete-key", () => {
     expect((await device.tedge(["hsm", "delete-key", "--label", "same", "--force"])).stderr).toContain(
       "several keys match"
     )
-    expect((await device.tedge(["hsm", "delete-key", "--force"])).stderr).toContain("which key?")
+    expect(await device.tedge(["hsm", "delete-key", "--force"])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("which key?")
+    })
   })
 })
 

@@ -6,7 +6,7 @@ import { freshHost } from "../../actors/cryptoki/fresh-host.ts"
 import { type SoftHsmDirectory, softhsmDirectory } from "../../support/softhsm.ts"
 import { type InProcess, tedgeInProcess } from "../../support/tedge-in-process.ts"
 import { tempDir } from "../../support/temp-dir.ts"
-import { expectRefusal } from "./expect-refusal.ts"
+import { expectRefusal, expectUsageError } from "./expect-refusal.ts"
 
 let dir: string
 let hsm: SoftHsmDirectory
@@ -113,7 +113,7 @@ describe("ids", () => {
       ["0g", "not a hex digit"],
       ["1", "a byte has two hex digits"]
     ] as const)
-      expectRefusal(await createKey("--id", id), sentence)
+      expectUsageError(await createKey("--id", id), sentence)
     expect(await keysOn()).toEqual([])
   })
 })

@@ -6,7 +6,7 @@ import { freshHost } from "../../actors/cryptoki/fresh-host.ts"
 import { type SoftHsmDirectory, type SoftHsmToken, softhsmDirectory } from "../../support/softhsm.ts"
 import { type InProcess, tedgeInProcess } from "../../support/tedge-in-process.ts"
 import { tempDir } from "../../support/temp-dir.ts"
-import { expectRefusal } from "./expect-refusal.ts"
+import { expectRefusal, expectUsageError } from "./expect-refusal.ts"
 
 let hsm: SoftHsmDirectory
 let one: SoftHsmToken
@@ -104,7 +104,8 @@ describe("tedge hsm change-pin", () => {
     [["--reset", "--current-pin", "1"], "'--current-pin' cannot be used with '--reset'"],
     [["--so-pin", "1"], "'--so-pin' is for use with '--reset' only"]
   ])("refuses options that are not meant together: %j", async (more, sentence) => {
-    expectRefusal(await device.tedge(["hsm", "change-pin", "pkcs11:token=one", ...more, "--new-pin", "9999"]), sentence)
+    const changePin = ["hsm", "change-pin", "pkcs11:token=one", ...more, "--new-pin", "9999"]
+    expectUsageError(await device.tedge(changePin), sentence)
     expect(await keysOf(one)).toHaveLength(2)
   })
 })

@@ -71,14 +71,16 @@ export const hsmRows: ReadonlyArray<Row> = [
     how: "delete-key without --id and --label",
     cause: tedge(["hsm", "delete-key", here]),
     says: "which key? 'tedge hsm delete-key' needs --id, --label, or a URI with id or object",
-    next: "tedge hsm list-keys"
+    next: "tedge hsm list-keys",
+    code: 2
   },
   {
     tag: "SelectorGivenTwice",
     failure: "label given twice",
     how: "delete-key --label and object= in the URI",
     cause: tedge(["hsm", "delete-key", "--label", "a", `${here};object=b`]),
-    says: "the label is in the URI and in --label: use only one"
+    says: "the label is in the URI and in --label: use only one",
+    code: 2
   },
   {
     tag: "KeyIdInvalid",
@@ -86,21 +88,24 @@ export const hsmRows: ReadonlyArray<Row> = [
     how: "create-key-hsm --id xyz",
     cause: tedge(["cert", "create-key-hsm", "--id", "xyz", here]),
     says: "'xyz' is no id: there is something that is not a hex digit",
-    next: "e.g. --id 010203"
+    next: "e.g. --id 010203",
+    code: 2
   },
   {
     tag: "OptionsExclude",
     failure: "options that exclude each other",
     how: "create-key-hsm --type rsa --curve p256",
     cause: tedge(["cert", "create-key-hsm", "--type", "rsa", "--curve", "p256", here]),
-    says: "'--curve' cannot be used with '--type rsa'"
+    says: "'--curve' cannot be used with '--type rsa'",
+    code: 2
   },
   {
     tag: "OptionNeeds",
     failure: "an option without the one it is for",
     how: "change-pin --so-pin without --reset",
     cause: tedge(["hsm", "change-pin", "--so-pin", "12345678", here]),
-    says: "'--so-pin' is for use with '--reset' only"
+    says: "'--so-pin' is for use with '--reset' only",
+    code: 2
   },
   {
     tag: "TokenInitialised",
@@ -245,7 +250,8 @@ export const certificateRows: ReadonlyArray<Row> = [
     how: "cert download --url https://t.example",
     cause: tedge([...download, "--url", "https://t.example/x"]),
     says: "is no host for --url",
-    next: "tenant.example:443"
+    next: "tenant.example:443",
+    code: 2
   },
   {
     tag: "DurationInvalid",
@@ -253,7 +259,8 @@ export const certificateRows: ReadonlyArray<Row> = [
     how: "cert download --max-timeout soon",
     cause: tedge([...download, "--max-timeout", "soon"]),
     says: "'soon' is no duration for --max-timeout",
-    next: "e.g. 30s"
+    next: "e.g. 30s",
+    code: 2
   },
   {
     tag: "HttpRefused",

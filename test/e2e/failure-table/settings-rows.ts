@@ -144,6 +144,7 @@ export const settingsRows: ReadonlyArray<Row> = [
     how: "hsm list-keys token=my-token",
     cause: ({ place }) => place().tedge(["hsm", "list-keys", "token=my-token"]),
     says: "missing PKCS #11 URI scheme: 'token=my-token'",
-    next: "it begins with 'pkcs11:'"
+    next: "it begins with 'pkcs11:'",
+    code: 2
   }
 ]
