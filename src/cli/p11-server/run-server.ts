@@ -4,7 +4,6 @@
  * It ends with 1 when settings or socket cannot be used and when the module file cannot be loaded. A module that fails
  * or a token that is missing keeps it from nothing: clients are told the reason, and it heals.
  */
-import { join } from "node:path"
 import { Duration, Effect, Fiber, Option, type Scope } from "effect"
 import { defaultLimits } from "../../actors/cryptoki/settings.ts"
 import { Metrics } from "../../actors/p11-server/metrics.ts"
@@ -13,7 +12,7 @@ import { activatedDescriptors, listenOnDescriptor } from "../../actors/p11-serve
 import { listenOnPath } from "../../actors/p11-server/socket-path.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../../messages/explain/cryptoki-event.ts"
-import { explainServerEvent, explainServerStart } from "../../messages/explain/p11-server.ts"
+import { explainLatchForgotten, explainServerEvent, explainServerStart } from "../../messages/explain/p11-server.ts"
 import { explain } from "../../messages/explain.ts"
 import {
   changingOperations,
@@ -33,6 +32,7 @@ import { logText } from "../log-text.ts"
 import { chosenLogLevel, type LogLevelName, parseLogLevel } from "../logging.ts"
 import { p11ServerProgram } from "../p11-server-spec.ts"
 import { type AdjustableLog, adjustableLog } from "./adjustable-log.ts"
+import { isLatchKept, latchDirectory } from "./latch-place.ts"
 import { writeMetrics } from "./metrics-file.ts"
 import { readServerSettings, type ServerSettings, type SettingsRefusal } from "./read-settings.ts"
 import { type Listener, startListener, startTokens } from "./server-graph.ts"
@@ -82,6 +82,8 @@ const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog) 
     yield* Effect.logInfo(`Using cryptoki configuration cryptoki_config=${configurationText(settings)}`)
     if (activatedDescriptors(process.env, process.pid).length === 0)
       yield* Effect.logInfo(`Using socket path socket_path="${settings.socketPath}"`)
+    const latches = latchDirectory(settings.runPath)
+    if (!isLatchKept(latches)) yield* Effect.logWarning(explainLatchForgotten(latches))
     const manager = serviceManager(process.env, process.pid)
     const service: Service = { input, log, manager, metrics: new Metrics(), status: tokenStatus(), settings }
     const cryptoki = yield* startTokens(cryptokiSettings(service), (event) => onCryptokiEvent(service, event))
@@ -157,7 +159,7 @@ const cryptokiSettings = (service: Service) => ({
   },
   program: `tedge-p11-server ${service.settings.configDir}`,
   scope: undefined,
-  latchDirectory: join(service.settings.runPath, "tedge-pin-latch"),
+  latchDirectory: latchDirectory(service.settings.runPath),
   latchGroup: serviceGroup(service.settings.configDir),
   limits: defaultLimits,
   idleHostEnds: false,

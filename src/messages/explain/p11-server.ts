@@ -101,6 +101,10 @@ export const explainNotUsable = ({ what, value }: RequestNotUsable): string =>
 export const explainFileLeftOut = (problem: "malformed" | { readonly unreadable: string }, path: string): string =>
   `${problem === "malformed" ? `Failed to parse ${path}: invalid TOML` : `Failed to read ${path}: ${problem.unreadable}`}. None of its settings counts: no scope, no rules`
 
+/** Refused PINs are remembered as long as the service runs, not longer. */
+export const explainLatchForgotten = (directory: string): string =>
+  `refused PINs cannot be noted in '${directory}': after each restart a wrong PIN is tried again, and may lock its token; make that directory writable for this user, or set run.path`
+
 /** Never a PIN, nor what was signed. The fields are for whoever searches the journal. */
 export const explainServerEvent = (event: P11ServerEvent): LogText => {
   switch (event._tag) {

@@ -33,6 +33,7 @@ describe("tedge-p11-server, when it starts", () => {
     const place = serverPlace()
     const server = place.start({ args: ["--uri", "pkcs11:token=my-token?pin-value=98765"] })
     const log = await server.logged("Server listening")
+    expect(log).not.toContain("refused PINs")
     expect(log).toMatch(/uri: Some\("pkcs11:token=my-token[^"]*"\) }/)
     expect(log).not.toContain("98765")
   })
@@ -85,10 +86,12 @@ describe("tedge-p11-server, when it starts", () => {
     expect(server.log()).toContain("xx.so': there is no such file")
   })
 
-  it("listens without a token, and tells clients so", async () => {
+  it("listens without a token, and tells clients so, and warns that refused PINs would be forgotten", async () => {
     const place = serverPlace()
-    const server = place.start()
+    const file = place.hsm.env.SOFTHSM2_CONF
+    const server = place.start({ env: { TEDGE_RUN_PATH: file } })
     expect(await server.logged("Server listening")).toContain("no token")
+    expect(server.log()).toContain(`refused PINs cannot be noted in '${file}/tedge-pin-latch'`)
     expect(await ask(place.socketPath, signRequest)).toMatchObject({
       message: expect.stringContaining("PKCS #11 service failed: Didn't find a slot to use")
     })
