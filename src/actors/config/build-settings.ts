@@ -48,10 +48,12 @@ export const buildSettings = (sources: Sources, configFile: string): Effect.Effe
         requestedValidityMs: read.durationMs("certificate.validity.requested_duration"),
         minimumValidityMs: read.durationMs("certificate.validity.minimum_duration")
       },
-      run: { path: read.text("run.path"), lockFiles: read.flag("run.lock_files") },
-      logs: { path: read.text("logs.path") },
-      data: { path: read.text("data.path") },
-      tmp: { path: read.text("tmp.path") }
+      run: {
+        path: read.text("run.path"),
+        lockFiles: read.flag("run.lock_files"),
+        logMemoryIntervalMs: read.durationMs("run.log_memory_interval")
+      },
+      logs: { path: read.text("logs.path") }
     }
   })
 
@@ -95,9 +97,7 @@ const cloudSection = (
         enabled: isC8y && read.flag("c8y.mqtt_service.enabled"),
         topics: isC8y ? read.list("c8y.mqtt_service.topics") : []
       },
-      httpProxyBind: isC8y
-        ? { host: read.text("c8y.proxy.bind.address"), port: read.number("c8y.proxy.bind.port") }
-        : undefined
+      httpProxyPort: isC8y ? read.number("c8y.proxy.bind.port") : undefined
     }
   })
 

@@ -114,7 +114,7 @@ const refuseCollisions = (peers: ConnectPeers, { cloud }: Connection): Effect.Ef
     yield* same(({ cloud: { url, device } }) => device.id && `${url} ${device.id}`, ["url", "device.id"])
     yield* same((one) => one.cloud.topicPrefix, ["bridge.topic_prefix"])
     if (cloud.name === "c8y")
-      yield* same((one) => one.cloud.httpProxyBind && `${one.cloud.httpProxyBind.port}`, ["proxy.bind.port"])
+      yield* same(({ cloud: { httpProxyPort } }) => httpProxyPort?.toString(), ["proxy.bind.port"])
   })
 
 const repeated = <A>(

@@ -25,6 +25,7 @@ import { treeText } from "./graph-text.ts"
 import { livePin } from "./live-pin.ts"
 import { type Mapper, type MapperParts, mapperTree, startMapper } from "./mapper-graph.ts"
 import { planMapper } from "./mapper-plan.ts"
+import { logMemoryEvery } from "./memory-log.ts"
 
 /** `untilStopped` answers when the mapper is to finish. */
 export const runMapper =
@@ -65,6 +66,7 @@ const serve = (input: CommandInput, untilStopped: Effect.Effect<void>) =>
     // No part of it can fail to start by itself: that would be a mistake of ours.
     const mapper = yield* Effect.orDie(startMapper(parts))
     yield* logGraphWhenAsked(mapper)
+    yield* logMemoryEvery(settings.run.logMemoryIntervalMs)
     const because = "the PIN in the settings was changed"
     yield* Effect.forkScoped(
       Effect.forever(Effect.andThen(live.corrected, mapper.cloud.offer("RetryNow", { because })))

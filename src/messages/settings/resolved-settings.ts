@@ -20,10 +20,9 @@ export interface Settings {
   readonly proxy: ProxySettings | undefined
   readonly service: { readonly type: string; readonly timestampFormat: "rfc-3339" | "unix" }
   readonly certificate: CertificateSettings
-  readonly run: { readonly path: string; readonly lockFiles: boolean }
+  /** `logMemoryIntervalMs` 0: never. */
+  readonly run: { readonly path: string; readonly lockFiles: boolean; readonly logMemoryIntervalMs: number }
   readonly logs: { readonly path: string }
-  readonly data: { readonly path: string }
-  readonly tmp: { readonly path: string }
 }
 
 /** The settings together with those of one cloud, or of one profile of it. */
@@ -87,8 +86,8 @@ export interface CloudSection {
   readonly smartrest1Templates: ReadonlyArray<string>
   /** The MQTT Service of Cumulocity; c8y only. */
   readonly mqttService: { readonly enabled: boolean; readonly topics: ReadonlyArray<string> }
-  /** Where the local proxy of the Cumulocity HTTP API listens; c8y only. */
-  readonly httpProxyBind: HostPort | undefined
+  /** On which thin-edge's proxy of the Cumulocity HTTP API listens: profiles must not share it. c8y only. */
+  readonly httpProxyPort: number | undefined
 }
 
 export interface HostPort {

@@ -90,7 +90,7 @@ export const systemSettings: ReadonlyArray<Setting> = [
     key: "run.log_memory_interval",
     type: duration,
     default: "0",
-    doc: "Time between two log lines about memory use. 0: none.",
+    doc: "Time between two log lines of the mapper about its memory. 0: none.",
     examples: ["60s"]
   },
   {

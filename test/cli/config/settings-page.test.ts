@@ -13,12 +13,9 @@ it("docs/settings.md says what the settings table says", async () => {
 it("a setting without effect here is one that no program of ours reads", () => {
   const marked = settingsTable.map(({ key }) => key).filter(isThinEdgeOnly)
   const unread = settingsTable.map(({ key }) => key).filter((key) => !isRead(key))
-  expect(marked.filter((key) => !unread.includes(key))).toEqual(readForNothing)
+  expect(marked.filter((key) => !unread.includes(key))).toEqual([])
   expect(unread.filter((key) => !marked.includes(key))).toEqual([])
 })
-
-/** They are in the records of the settings, and nobody uses them there. */
-const readForNothing = ["c8y.proxy.bind.address", "tmp.path", "data.path"]
 
 /** As `"device.type"`, or without its section in a template: `${name}.topics`, `${section}.key_uri`. */
 const isRead = (key: string): boolean => {

@@ -30,7 +30,6 @@ const keys = [
   "c8y.proxy.cert_path",
   "c8y.proxy.key_path",
   "c8y.proxy.ca_path",
-  "run.log_memory_interval",
   "logs.max_per_operation",
   "tmp.path",
   "data.path"
