@@ -31,6 +31,7 @@ import { exitCodes } from "../exit-codes.ts"
 import { logText } from "../log-text.ts"
 import { chosenLogLevel, type LogLevelName, parseLogLevel } from "../logging.ts"
 import { p11ServerProgram } from "../p11-server-spec.ts"
+import { actorsAnswer } from "./actors-answer.ts"
 import { type AdjustableLog, adjustableLog } from "./adjustable-log.ts"
 import { isLatchKept, latchDirectory } from "./latch-place.ts"
 import { writeMetrics } from "./metrics-file.ts"
@@ -117,12 +118,7 @@ const look = (
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { manager } = service
-    // Through the mailboxes of both: it shows that the actors work, whatever the tokens do.
-    const alive = Effect.andThen(
-      cryptoki.ask("Ping", undefined, { within: "10 seconds" }),
-      server.ask("Status", undefined, { within: "10 seconds" })
-    )
-    yield* Effect.forkScoped(manager.watchdog(alive))
+    yield* Effect.forkScoped(manager.watchdog(actorsAnswer(cryptoki, server)))
     const reloading = Effect.gen(function* () {
       yield* signals.reloads
       yield* manager.reloading

@@ -2,7 +2,9 @@
 import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
+import { Effect } from "effect"
 import { describe, expect, it, onTestFinished } from "vitest"
+import { serviceManager } from "../../../src/actors/p11-server/service-manager.ts"
 import { ask } from "../../actors/p11-server/served.ts"
 import { eventually, executable } from "../../support/device.ts"
 import { notifySocket } from "../../support/notify-socket.ts"
@@ -35,9 +37,26 @@ describe("the service manager of tedge-p11-server", () => {
     server.child.kill("SIGHUP")
     await eventually(() => told().length >= before + 2)
     expect(told().slice(before)).toEqual([expect.stringMatching(/^'RELOADING=1\\nMONOTONIC_USEC=\d+'$/), "'READY=1'"])
+    place.configure("[broken")
+    server.child.kill("SIGHUP")
+    await eventually(() => told().length >= before + 4)
+    expect(told().slice(before + 2)).toEqual([expect.stringMatching(/^'RELOADING=1/), "'READY=1'"])
     server.child.kill("SIGTERM")
     expect(await server.ended).toBe(0)
     await eventually(() => told().at(-1) === "'STOPPING=1'")
+  })
+
+  it("is not told that it is ready when it cannot listen", async () => {
+    const { place } = scriptedPlace()
+    const { path, told, until } = await notifySocket()
+    const server = place.start({
+      onlyArgs: ["--config-dir", join(place.dir, "config"), "--socket-path", place.dir],
+      env: { NOTIFY_SOCKET: path }
+    })
+    expect(await server.ended).toBe(1)
+    await Effect.runPromise(serviceManager({ NOTIFY_SOCKET: path }, 0).stopping)
+    await until(1)
+    expect(told()).not.toContain("'READY=1'")
   })
 
   it("hears the watchdog while a token hangs and 100 clients wait for it", async () => {
