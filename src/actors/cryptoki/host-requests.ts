@@ -12,6 +12,7 @@ import type {
   HostRequests,
   HostToken
 } from "./host-protocol.ts"
+import { type SignTimes, sign } from "./host-sign.ts"
 import { type HostSlot, hostSlot } from "./host-slot.ts"
 import {
   CKA_ALWAYS_AUTHENTICATE,
@@ -29,7 +30,6 @@ import {
   CKO_CERTIFICATE,
   CKO_PRIVATE_KEY,
   CKO_PUBLIC_KEY,
-  CKU_CONTEXT_SPECIFIC,
   CKU_SO,
   CKU_USER
 } from "./pkcs11-constants.ts"
@@ -47,8 +47,7 @@ import {
 export interface HostState {
   module: Pkcs11Module | undefined
   readonly slots: Map<string, HostSlot>
-  /** How long the last signature with a key took, in milliseconds. */
-  readonly signTimes: Map<string, number>
+  readonly signTimes: SignTimes
 }
 
 type Asked<Name extends keyof HostRequests> = HostRequests[Name]["asked"]
@@ -91,7 +90,7 @@ const answer = async (state: HostState, request: HostRequest): Promise<unknown> 
     case "material":
       return slot.onKeeper((session) => material(module, session, handleOf(request.asked.handle)))
     case "sign":
-      return slot.onSigner((session) => sign(state, module, session, request.asked))
+      return slot.onSigner((session) => sign(state.signTimes, module, slot, session, request.asked))
     case "generate":
       return slot.onWriter((session) => generate(module, session, request.asked))
     case "destroy":
@@ -210,42 +209,6 @@ const material = (module: Pkcs11Module, session: Handle, object: Handle): HostKe
   modulus: module.attribute(session, object, CKA_MODULUS),
   exponent: module.attribute(session, object, CKA_PUBLIC_EXPONENT)
 })
-
-const sign = async (state: HostState, module: Pkcs11Module, session: Handle, asked: Asked<"sign">) => {
-  const key = handleOf(asked.handle)
-  for (const [rung, mechanism] of asked.mechanisms.entries()) {
-    try {
-      module.signInit(session, mechanism, key)
-    } catch (error) {
-      const last = rung === asked.mechanisms.length - 1
-      if (!last && error instanceof ModuleFault && faultClass(error.code) === "mechanism") continue
-      throw error
-    }
-    if (asked.contextPin !== undefined) module.login(session, CKU_CONTEXT_SPECIFIC, asked.contextPin)
-    return { ...(await timedSign(state, module, session, asked, mechanism.input)), rung }
-  }
-  throw new Error("no mechanism was given")
-}
-
-/** A thread lets other signatures run meanwhile, but the way to it costs more than a quick signature. */
-const timedSign = async (
-  state: HostState,
-  module: Pkcs11Module,
-  session: Handle,
-  { slot, handle }: Asked<"sign">,
-  input: Uint8Array
-): Promise<{ readonly signature: Uint8Array; readonly isQuick: boolean }> => {
-  const key = `${slot} ${handle}`
-  const wasQuick = (state.signTimes.get(key) ?? Number.POSITIVE_INFINITY) < quickMs
-  const before = performance.now()
-  const signature = wasQuick ? module.signAtOnce(session, input) : await module.sign(session, input)
-  const tookMs = performance.now() - before
-  state.signTimes.set(key, tookMs)
-  return { signature, isQuick: tookMs < quickMs }
-}
-
-/** In between: SoftHSM2 takes 0.1 ms for P-256, 1.5 ms for RSA 2048; hardware takes longer. */
-const quickMs = 1
 
 const generate = async (module: Pkcs11Module, session: Handle, asked: Asked<"generate">) => {
   const { publicKey } = await module.generate(session, asked.mechanism, asked)

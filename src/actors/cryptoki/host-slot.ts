@@ -12,6 +12,8 @@ import { type Handle, ModuleFault, type Pkcs11Module } from "./pkcs11-module.ts"
 
 export interface HostSlot {
   readonly handle: Handle
+  /** Whether the module says so of the slot. */
+  readonly isHardware: boolean
   /** Runs on the keeper, opening it if need be. */
   readonly onKeeper: <A>(use: (session: Handle) => A) => Promise<A>
   /** Runs on a read-write session of its own, closed afterwards. */
@@ -94,6 +96,7 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
   }
   return {
     handle,
+    isHardware: module.isHardware(handle),
     onKeeper: async (use) => {
       while (keeperSigns()) await waitForChange()
       return use(keep())

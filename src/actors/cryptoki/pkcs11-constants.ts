@@ -4,6 +4,7 @@
  * Source: OASIS PKCS #11 v2.40, header files. Pure: parent and token host share it without loading a library.
  */
 
+export const CKF_HW_SLOT = 0x4
 export const CKF_SERIAL_SESSION = 0x4
 export const CKF_RW_SESSION = 0x2
 export const CKF_OS_LOCKING_OK = 0x2

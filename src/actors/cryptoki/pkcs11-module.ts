@@ -10,7 +10,7 @@
 import { accessSync, constants, readFileSync, statSync } from "node:fs"
 import type { PKCS11, Template } from "pkcs11js"
 import type { HostAttribute, HostMechanism, HostRefusal, HostToken, LibraryFacts } from "./host-protocol.ts"
-import { CKF_OS_LOCKING_OK, CKF_RW_SESSION, CKF_SERIAL_SESSION, labelLength } from "./pkcs11-constants.ts"
+import { CKF_HW_SLOT, CKF_OS_LOCKING_OK, CKF_RW_SESSION, CKF_SERIAL_SESSION, labelLength } from "./pkcs11-constants.ts"
 
 /** A PKCS#11 function answered something else than CKR_OK. */
 export class ModuleFault extends Error {
@@ -86,6 +86,14 @@ const functionsOf = (native: PKCS11) => ({
       manufacturer: unpadded(token.manufacturerID),
       serial: unpadded(token.serialNumber),
       flags: token.flags
+    }
+  },
+  /** A slot that cannot be asked is taken for software. */
+  isHardware: (slot: Handle): boolean => {
+    try {
+      return (native.C_GetSlotInfo(slot).flags & CKF_HW_SLOT) !== 0
+    } catch {
+      return false
     }
   },
   openSession: (slot: Handle, access: "read" | "write"): Handle =>

@@ -12,12 +12,13 @@ import { ShortLivedSet } from "../../runtime/short-lived.ts"
 import { frameReader, frameWriter } from "./host-frames.ts"
 import type { HostRequest } from "./host-protocol.ts"
 import { type HostState, reply } from "./host-requests.ts"
+import { SignTimes } from "./host-sign.ts"
 
 const main = (): void => {
   leaveNoCore()
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined)
   if (!diesWithParent(Number(process.argv[2]))) return
-  const state: HostState = { module: undefined, slots: new Map(), signTimes: new Map() }
+  const state: HostState = { module: undefined, slots: new Map(), signTimes: new SignTimes() }
   const inFlight = new ShortLivedSet<Promise<void>>()
   const pipe = new Socket({ fd: 3, readable: true, writable: true })
   const read = frameReader()
