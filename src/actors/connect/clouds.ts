@@ -13,6 +13,8 @@ export interface CloudFacts {
   readonly displayName: string
   /** The device is made known with a message, before anything else (Cumulocity only). */
   readonly createsDevice: boolean
+  /** It manages the device's software, for which tedge-agent is. */
+  readonly hasAgent: boolean
   /** Topics are without the bridge's prefix. */
   readonly question: (auth: "certificate" | "basic") => Question
 }
@@ -30,6 +32,7 @@ export const clouds: Readonly<Record<CloudName, CloudFacts>> = {
     name: "c8y",
     displayName: "Cumulocity",
     createsDevice: true,
+    hasAgent: true,
     question: (auth) =>
       auth === "certificate"
         ? { ask: { topic: "s/uat", payload: "", qos: 0 }, listen: "s/dat", isAnswer: startsWith("71,") }
@@ -39,6 +42,7 @@ export const clouds: Readonly<Record<CloudName, CloudFacts>> = {
     name: "az",
     displayName: "Azure",
     createsDevice: false,
+    hasAgent: false,
     question: () => ({
       ask: { topic: "twin/GET/?$rid=1", payload: "", qos: 1 },
       listen: "twin/res/#",
@@ -49,6 +53,7 @@ export const clouds: Readonly<Record<CloudName, CloudFacts>> = {
     name: "aws",
     displayName: "AWS",
     createsDevice: false,
+    hasAgent: false,
     question: () => ({
       ask: { topic: "test-connection", payload: "", qos: 1 },
       listen: "connection-success",

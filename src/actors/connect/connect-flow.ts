@@ -53,7 +53,7 @@ export const verify = (
     if (offline) yield* skipped(peers, "the connection check")
     else yield* Effect.tapError(check(peers, connection), () => sayWhatIsLeft(peers, connection))
     yield* markVerified(connection)
-    yield* enableAgent(peers, connection)
+    if (connection.cloud.hasAgent) yield* enableAgent(peers, connection)
   })
 
 /** What is done with the cloud directly, as the device. */

@@ -162,6 +162,23 @@ describe("connect", () => {
     expect(lines()).toContain("note BrokerNotOurs")
   })
 
+  it("leaves an agent alone that runs", async () => {
+    bench.active.add("tedge-agent")
+    await run(connect)
+    await run(reconnect)
+    expect(bench.commands.filter((line) => line.includes("agent"))).toEqual([
+      "enable tedge-agent",
+      "enable tedge-agent"
+    ])
+  })
+
+  it("does not enable the agent for a cloud that manages no software", async () => {
+    bench.settings('[az]\nurl = "t.example"\n')
+    expect(await run((actor) => actor.ask("Connect", { ...c8y, cloud: "az", offline: true }, within))).toBeUndefined()
+    expect(bench.commands.filter((line) => line.includes("agent"))).toEqual([])
+    expect(lines()).not.toContain("note AgentNotInstalled")
+  })
+
   it("says that there is no agent to enable", async () => {
     bench.world.installed.delete("tedge-agent")
     await run(connect)

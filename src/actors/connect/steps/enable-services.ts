@@ -1,4 +1,4 @@
-/** "Enabling tedge-mapper-c8y" and "Enabling tedge-agent". */
+/** "Enabling tedge-mapper-c8y" and "Enabling tedge-agent". Source: thin-edge, tedge connect: the agent is never restarted. */
 import { Effect } from "effect"
 import type { ConnectRefusal } from "../../../messages/connect.ts"
 import { mapperService, type ValidConnection } from "../connection.ts"
@@ -15,21 +15,25 @@ export const enableMapper = (
   const mapper = mapperService(connection)
   return Effect.andThen(
     onFailure(Effect.andThen(services.stop(mapper), services.disable(mapper))),
-    step(peers.show, `Enabling ${mapper}`, startAndEnable(connection, mapper))
+    step(peers.show, `Enabling ${mapper}`, startAndEnable(connection, mapper, "restart"))
   )
 }
 
-/** Not part of this package: started if it is there. What goes wrong with it does not undo the connection. */
+/** Not part of this package: started if it is there, left alone if it runs. What goes wrong with it does not undo the connection. */
 export const enableAgent = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<void> =>
   peers.findExecutable(agent) === undefined
     ? peers.show({ _tag: "Noted", note: { _tag: "AgentNotInstalled" } })
-    : Effect.ignore(step(peers.show, `Enabling ${agent}`, startAndEnable(connection, agent)))
+    : Effect.ignore(step(peers.show, `Enabling ${agent}`, startAndEnable(connection, agent, "leave")))
 
 const agent = "tedge-agent"
 
-const startAndEnable = ({ services }: ValidConnection, service: string): Effect.Effect<void, ConnectRefusal> =>
+const startAndEnable = (
+  { services }: ValidConnection,
+  service: string,
+  whenActive: "restart" | "leave"
+): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
-    if (yield* services.isActive(service)) yield* services.restart(service)
-    else yield* services.start(service)
+    if (!(yield* services.isActive(service))) yield* services.start(service)
+    else if (whenActive === "restart") yield* services.restart(service)
     yield* services.enable(service)
   })
