@@ -17,23 +17,24 @@ import { createConfigDir, createTokenAndCertificate, deviceEnvironment, executab
 import { freePort } from "../scripts/lib/free-port.mjs"
 import { startMosquitto } from "../scripts/lib/mosquitto.mjs"
 import { mustRun } from "../scripts/lib/run.mjs"
+import { drawLatency, drawMemory } from "./lib/bridge-pictures.mjs"
 import { startDelayProxy } from "./lib/delay-proxy.mjs"
 
 const load = join(dirname(fileURLToPath(import.meta.url)), "lib/mqtt-load.mjs")
 const wide = ["max_queued_messages 0", "max_inflight_messages 100", "set_tcp_nodelay true"]
 
-export const measure = async () => {
+export const measure = async ({ draw }) => {
   const dir = mkdtempSync(join(tmpdir(), "tedge-bench-"))
   const ends = []
   try {
-    return await measureIn(dir, ends)
+    return await measureIn(dir, ends, draw)
   } finally {
     for (const end of ends.reverse()) await end()
     rmSync(dir, { recursive: true, force: true })
   }
 }
 
-const measureIn = async (dir, ends) => {
+const measureIn = async (dir, ends, draw) => {
   const made = await createTokenAndCertificate({ dir, deviceId: "bench-device", pin: "123456" })
   const cloud = await startCloud(dir, made.ca, ends)
   const far = await startDelayProxy(cloud.port, 25)
@@ -50,6 +51,7 @@ const measureIn = async (dir, ends) => {
       for (const size of [100, 1024])
         rows.push(rateRow(`${size} B messages`, await compare(ways, cloud, 6000, size, 0), 0.55))
       const slow = await compare(ways, cloud, 1000, 100, 200)
+      drawLatency(draw, slow)
       rows.push(
         row(
           "latency at 200 messages/s, median",
@@ -66,22 +68,25 @@ const measureIn = async (dir, ends) => {
     await ours.stop()
     await theirs.stop()
   }
-  rows.push(await memoryRow(dir, made, cloud))
+  rows.push(await memoryRow(dir, made, cloud, draw))
   return rows
 }
 
 const queued = 100_000
 const mostMiB = 48
 
-const memoryRow = async (dir, made, cloud) => {
+const memoryRow = async (dir, made, cloud, draw) => {
   const port = await freePort()
   const ours = await startOurs(join(dir, "away"), made, port, { until: "[local] MQTT bridge connected" })
   const before = residentMiB(ours.pid)
+  const memory = watchMemory([ours.pid, ours.brokerPid])
   await mustRun(process.execPath, [load, ...publishing(ours.port, queued, 1024, 0)], { timeoutMs: 300_000 })
   const grown = Math.max(0, residentMiB(ours.pid) - before)
   const receiver = await startReceiver(cloud.socket, queued)
   const road = await startDelayProxy(cloud.port, 0, port)
+  const backAt = memory.seconds()
   const { inOrder } = await receiver.result
+  drawMemory(draw, { messages: queued, backAt, samples: memory.stop() })
   await ours.stop()
   road.close()
   if (!inOrder) throw new Error("messages that were queued have overtaken each other")
@@ -95,6 +100,20 @@ const memoryRow = async (dir, made, cloud) => {
 }
 
 const residentMiB = (pid) => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024
+
+/** Looks at these processes four times a second; `stop` answers what it has seen: seconds, then MiB of each. */
+const watchMemory = (pids) => {
+  const started = performance.now()
+  const seconds = () => (performance.now() - started) / 1000
+  const sample = () => [seconds(), ...pids.map(residentMiB)]
+  const samples = [sample()]
+  const timer = setInterval(() => samples.push(sample()), 250)
+  const stop = () => {
+    clearInterval(timer)
+    return [...samples, sample()]
+  }
+  return { seconds, stop }
+}
 
 const row = (what, value, against, ratio, limit) => ({
   what: `bridge: ${what}`,
@@ -220,7 +239,7 @@ const startOurs = async (dir, made, cloudPort, { until = "[cloud] MQTT bridge co
     await gone
     await broker.stop()
   }
-  return { port, pid: mapper.pid, stop }
+  return { port, pid: mapper.pid, brokerPid: broker.pid, stop }
 }
 
 const startTheirs = async (dir, made, cloudPort) => {

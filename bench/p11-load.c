@@ -4,7 +4,8 @@
  *
  * Without RATE each client sends its next request when it has the answer (closed loop). With RATE requests start
  * at fixed times whatever the answers do (open loop), and latency counts from the time a request was due, so a
- * stall is not hidden. Prints one line of JSON: requests, errors, rate per second, latencies in microseconds.
+ * stall is not hidden. Prints one line of JSON: requests, errors, rate per second, latencies in microseconds;
+ * "curve" has pairs of a percentile and its latency, ten to each further nine, up to where ten requests took longer.
  * An answer counts as an error when it is an Error frame or none. */
 #include <errno.h>
 #include <pthread.h>
@@ -88,6 +89,12 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+static void print_curve(const uint32_t *sorted, size_t total) {
+  double above = 1;
+  for (const char *separator = ""; above * (double)total >= 10; above *= 0.79432823472428150, separator = ",")
+    printf("%s[%.4f,%u]", separator, 100 * (1 - above), sorted[(size_t)((double)total * (1 - above))]);
+}
+
 int main(int argc, char **argv) {
   if (argc < 5) {
     fprintf(stderr, "usage: p11-load SOCKET FRAME_HEX CLIENTS SECONDS [RATE]\n");
@@ -129,8 +136,10 @@ int main(int argc, char **argv) {
     at += all[i].count;
   }
   qsort(merged, total, sizeof(uint32_t), by_value);
-  printf("{\"requests\":%zu,\"errors\":%zu,\"rate\":%.1f,\"p50us\":%u,\"p99us\":%u,\"maxus\":%u}\n", total, errors,
+  printf("{\"requests\":%zu,\"errors\":%zu,\"rate\":%.1f,\"p50us\":%u,\"p99us\":%u,\"maxus\":%u,\"curve\":[", total, errors,
          (double)total / elapsed, total ? merged[total / 2] : 0, total ? merged[total * 99 / 100] : 0,
          total ? merged[total - 1] : 0);
+  print_curve(merged, total);
+  printf("]}\n");
   return errors == 0 ? 0 : 1;
 }

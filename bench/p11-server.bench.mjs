@@ -12,6 +12,7 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { createSoftToken } from "../scripts/lib/soft-token.mjs"
+import { clientCounts, drawSigning } from "./lib/signing-pictures.mjs"
 import { startTpmToken } from "./lib/tpm-token.mjs"
 
 const here = dirname(fileURLToPath(import.meta.url))
@@ -19,12 +20,13 @@ const pin = "123456"
 const seconds = 2
 const rounds = 3
 
-export const measure = async () => {
+export const measure = async ({ draw }) => {
   const dir = mkdtempSync(join(tmpdir(), "tedge-bench-"))
   try {
     const tools = compile(dir)
     const results = []
     for (const objects of [4, 20, 200]) results.push(await measureToken(dir, tools, objects))
+    drawSigning(draw, results[0])
     return [...(await rowsOf(results)), ...(await measureTpm(dir, tools))]
   } finally {
     rmSync(dir, { recursive: true, force: true })
@@ -101,6 +103,7 @@ const measureToken = async (dir, tools, objects) => {
       at64,
       b: loop("original"),
       open: load(64, at16.rate / 2),
+      byClients: objects === 4 ? clientCounts.map((clients) => load(clients)) : [],
       idleKb,
       usedKb: memoryOf(server.pids())
     }

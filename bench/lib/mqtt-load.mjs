@@ -2,7 +2,9 @@
  * One end of a bridge measurement, in a process of its own.
  *
  *   publish URL TOPIC COUNT SIZE WINDOW RATE   QoS 1; RATE 0: as fast as WINDOW allows
- *   receive URL TOPIC COUNT                    prints one line of JSON when all have come; "inOrder": none overtook
+ *   receive URL TOPIC COUNT                    prints one line of JSON when all have come; "inOrder": none overtook;
+ *                                              "curve": percentiles and their latencies in ms, ten to each further nine,
+ *                                              up to where ten messages took longer
  *
  * The first 16 bytes of a payload are its number and the time it was sent (monotonic clock, nanoseconds).
  */
@@ -56,10 +58,21 @@ const receive = () => {
     latencies.sort((a, b) => a - b)
     const seconds = Number(now - first) / 1e9
     const at = (part) => latencies[Math.floor((latencies.length - 1) * part)]
-    console.log(JSON.stringify({ rate: total / seconds, p50: at(0.5), p99: at(0.99), inOrder }))
+    console.log(
+      JSON.stringify({ rate: total / seconds, p50: at(0.5), p99: at(0.99), inOrder, curve: curveOf(latencies) })
+    )
     client.end(true, () => process.exit(0))
   })
   client.subscribe(topic, { qos: 1 }, () => console.log("ready"))
+}
+
+const curveOf = (sorted) => {
+  const points = []
+  for (let tenths = 0; sorted.length * 10 ** (-tenths / 10) >= 10; tenths++) {
+    const below = 1 - 10 ** (-tenths / 10)
+    points.push([100 * below, sorted[Math.floor(sorted.length * below)]])
+  }
+  return points
 }
 
 client.on("error", (error) => {
