@@ -177,6 +177,23 @@ describe("the signing service", () => {
       })
     ))
 
+  it("lists to a client only what its rule has", () =>
+    withServed(asStranger(), (kit) =>
+      Effect.gen(function* () {
+        kit.token.addKey("other", "02")
+        const under = (scope: string) => {
+          const rules = [{ who: { uid: 4242 }, operations: ["list"], scope: uri(scope) }] as const
+          return kit.server.ask("Reload", { ...kit.policy, rules }, { within: "30 seconds" })
+        }
+        yield* under("pkcs11:object=other")
+        const keys = yield* answers(kit, { _tag: "ListKeysRequest", uri: undefined, pin: undefined })
+        expect(keys._tag === "ListKeysResponse" && keys.keys.map((key) => key.label)).toEqual(["other", "other"])
+        yield* under("pkcs11:token=elsewhere")
+        expect(yield* answers(kit, { _tag: "ListTokensRequest" })).toMatchObject({ tokens: [] })
+        expect(yield* answers(kit, { _tag: "GetTokensUrisRequest" })).toMatchObject({ uris: [] })
+      })
+    ))
+
   it("warns about a module or a PIN source a client names, and does not use it", () =>
     withServed({}, (kit) =>
       Effect.gen(function* () {
