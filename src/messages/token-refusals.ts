@@ -11,6 +11,8 @@ export class TokenNotFound extends Data.TaggedError("TokenNotFound")<{
   readonly uri: string | undefined
   /** URIs of the tokens that are there. */
   readonly present: ReadonlyArray<string>
+  /** A key of it was wanted. */
+  readonly forKey?: true
   /** The key that was meant, if a token that is there has it. */
   readonly elsewhere?: KeyElsewhere
 }> {}

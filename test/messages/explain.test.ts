@@ -80,7 +80,7 @@ const samples: Samples = {
   TokenNotFound: [
     new Token.TokenNotFound({ uri, present: [] }),
     new Token.TokenNotFound({ uri: undefined, present: ["pkcs11:token=other"] }),
-    new Token.TokenNotFound({ uri, present: ["pkcs11:token=other"], elsewhere })
+    new Token.TokenNotFound({ uri, present: ["pkcs11:token=other"], elsewhere, forKey: true })
   ],
   TokenAmbiguous: [new Token.TokenAmbiguous({ candidates: ["pkcs11:slot-id=1", "pkcs11:slot-id=2"] })],
   KeyNotFound: [

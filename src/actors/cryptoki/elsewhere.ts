@@ -14,7 +14,7 @@ import type { TokenHost } from "./host-client.ts"
 import type { Router } from "./router.ts"
 import { isInitialized, matchable, shownUri, type Token, tokenName, tokenUri } from "./token-facts.ts"
 
-/** Adds to KeyNotFound and TokenNotFound where the key is. */
+/** Adds to KeyNotFound and TokenNotFound where the key is; to the latter, that a key was wanted. */
 export const sayingWhere =
   (router: Router, uri: Pkcs11Uri) =>
   <A>(asked: Effect.Effect<A, TokenRefusal>): Effect.Effect<A, TokenRefusal> =>
@@ -26,7 +26,12 @@ export const sayingWhere =
       TokenNotFound: (refusal) =>
         Effect.flatMap(find(router, uri), (elsewhere) =>
           Effect.fail(
-            elsewhere ? new TokenNotFound({ uri: refusal.uri, present: refusal.present, elsewhere }) : refusal
+            new TokenNotFound({
+              uri: refusal.uri,
+              present: refusal.present,
+              forKey: true,
+              ...(elsewhere && { elsewhere })
+            })
           )
         )
     })

@@ -15,7 +15,7 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
   switch (failure._tag) {
     case "TokenNotFound":
       return {
-        error: `Didn't find a slot to use. The device may be disconnected.${failure.uri === undefined ? "" : ` No token matches '${failure.uri}'`}${andWhere(failure.elsewhere)}`,
+        error: `${failure.forKey ? "Failed to find a signing key: " : ""}Didn't find a slot to use. The device may be disconnected.${failure.uri === undefined ? "" : ` No token matches '${failure.uri}'`}${andWhere(failure.elsewhere)}`,
         hint: failure.elsewhere
           ? nameItsToken(failure.elsewhere)
           : failure.present.length === 0

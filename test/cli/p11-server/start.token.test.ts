@@ -93,7 +93,9 @@ describe("tedge-p11-server, when it starts", () => {
     expect(await server.logged("Server listening")).toContain("no token")
     expect(server.log()).toContain(`refused PINs cannot be noted in '${file}/tedge-pin-latch'`)
     expect(await ask(place.socketPath, signRequest)).toMatchObject({
-      message: expect.stringContaining("PKCS #11 service failed: Didn't find a slot to use")
+      message: expect.stringContaining(
+        "PKCS #11 service failed: Failed to find a signing key: Didn't find a slot to use"
+      )
     })
   })
 })
