@@ -52,7 +52,7 @@ const wrongPin = "The specified PIN is incorrect"
 const service = "PKCS #11 service failed: "
 
 const oneLine = (text: string): string => {
-  const line = text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").trim()
+  const line = text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu, " ").trim()
   return line.length > longest ? `${line.slice(0, longest)}...` : line
 }
 

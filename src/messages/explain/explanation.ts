@@ -10,15 +10,15 @@ export interface Explanation {
 const longest = 600
 
 /**
- * Text that came from outside (a module, a broker, a loader) as part of one line: control characters out,
- * line ends to `; `, cut at 600 characters.
+ * Text that came from outside (a module, a broker, a client) as part of one line: control characters out, and those
+ * that turn the direction of writing, line ends to `; `, cut at 600 characters.
  */
 export const quoted = (text: string): string => {
   const line = text
     .trim()
     .replace(/\s*[\r\n]+\s*/g, "; ")
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-    .replace(/[\u0000-\u001f\u007f-\u009f]/g, " ")
+    .replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, " ")
   return line.length > longest ? `${line.slice(0, longest)}…` : line
 }
 

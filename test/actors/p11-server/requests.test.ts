@@ -15,6 +15,14 @@ const error = (kit: Served, frame: Frame) =>
   Effect.map(answers(kit, frame), (answer) => (answer._tag === "Error" ? answer.message : `no error: ${answer._tag}`))
 
 describe("the signing service", () => {
+  it("answers an error in one line that reads as it stands, whatever a client wrote", () =>
+    withServed({}, (kit) =>
+      Effect.gen(function* () {
+        const uri = "pkcs11:object=a\u202e\u2066b\u2028c\u2029d\u0085e\u001b[31m"
+        expect(yield* error(kit, { _tag: "GetPublicKeyPemRequest", uri })).toMatch(/^[\x20-\x7e]*$/)
+      })
+    ))
+
   it("answers a ping", () =>
     withServed({}, (kit) =>
       Effect.gen(function* () {

@@ -33,4 +33,9 @@ describe("the log line of a refused request", () => {
       })
     )
   })
+
+  it("reads as it stands: nothing a client wrote turns the direction, or breaks the line where it is shown", () => {
+    const turning = "pkcs11:object=a\u202e\u2066b\u2028c\u2029d\u0085e\u001b[31m"
+    expect(refused(turning, turning)).toMatch(/^[\x20-\x7e]*$/)
+  })
 })
