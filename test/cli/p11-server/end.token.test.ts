@@ -17,7 +17,9 @@ const states: Readonly<Record<string, (path: string) => Promise<unknown>>> = {
   "a client is silent": (path) => connected(path),
   "a client sends a byte now and then": async (path) => {
     const { socket } = await connected(path)
-    const dripping = setInterval(() => socket.write(bytes.subarray(0, 1)), 300)
+    const drip = () => socket.write(bytes.subarray(0, 1))
+    drip()
+    const dripping = setInterval(drip, 50)
     onTestFinished(() => clearInterval(dripping))
   },
   "a client never says that it has finished": async (path) => (await connected(path)).socket.write(bytes),
@@ -59,12 +61,14 @@ const startScripted = async (command: ReadonlyArray<string> = []) => {
 describe("tedge-p11-server, told to end", () => {
   it.each(Object.entries(states))("answers what it owes, removes its socket and ends with 0: %s", async (_, make) => {
     const { place, scripted, server } = await startScripted()
-    scripted.set({ C_Sign: { delayMs: 2000 } })
-    const signed = scripted.calls("C_Sign")
+    const [host = 0] = scripted.processes()
+    process.kill(host, "SIGSTOP")
     const owed = ask(place.socketPath, signRequest)
-    await eventually(() => scripted.calls("C_Sign") > signed)
+    await ask(place.socketPath, { _tag: "Ping" })
     await make(place.socketPath)
     server.child.kill("SIGTERM")
+    await server.logged("stopping")
+    process.kill(host, "SIGCONT")
     expect(await server.ended).toBe(0)
     expect(await owed).toMatchObject({ _tag: "SignResponse" })
     expect(existsSync(place.socketPath)).toBe(false)
