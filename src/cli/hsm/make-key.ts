@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto"
 import { Effect } from "effect"
 import type { KeyParameters } from "../../messages/cryptoki.ts"
-import { unknownWords } from "../../messages/explain/token.ts"
+import { unknownWords } from "../../messages/explain/token-words.ts"
 import { KeyPerhapsMade } from "../../messages/hsm.ts"
 import type { TokenRefusal } from "../../messages/token-refusals.ts"
 import type { AskFailed } from "../../runtime/errors.ts"

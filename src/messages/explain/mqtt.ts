@@ -24,7 +24,7 @@ export const explainMqtt = (failure: MqttRefusal): Explanation => {
       return explainCredential(failure)
     case "KeyMismatch":
       return {
-        error: `the private key '${failure.key}' does not belong to the certificate '${failure.certPath}'`,
+        error: `${failure.key === "pkcs11:" ? "the token's private key" : `the private key '${failure.key}'`} does not belong to the certificate '${failure.certPath}'`,
         hint: "set the pair that belongs together: device.cert_path with device.key_uri (token) or device.key_path (file)"
       }
     case "SigningFailed": {

@@ -5,11 +5,12 @@ import type {
   ModuleNotLoaded,
   OutcomeUnknown,
   PinRejected,
-  SigningServiceUnreachable,
   TokenRefusal
 } from "../token-refusals.ts"
-import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
+import { type Explanation, inBrackets, seconds } from "./explanation.ts"
+import { explainService } from "./signing-service.ts"
 import { explainName } from "./token-name.ts"
+import { differsWords, keptWords, noOtherWords, seenWords, unknownWords, untriedWords } from "./token-words.ts"
 
 export const explainToken = (failure: TokenRefusal): Explanation => {
   switch (failure._tag) {
@@ -104,26 +105,9 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
         hint: `tedge config set ${failure.missing} <value>`
       }
     case "SigningServiceUnreachable":
-      return explainService(failure)
     case "SigningServiceRefused":
-      if (failure.message.includes("Failed to parse the received frame"))
-        return {
-          error: `tedge-p11-server wasn't able to understand the request, perhaps because its version is too old: ${quoted(failure.message)}`,
-          hint: "look which one runs (tedge-p11-server --version), and install that of this tedge"
-        }
-      return {
-        error: `tedge-p11-server: ${quoted(failure.message)}`,
-        hint: isLatched(failure.message)
-          ? "make sure of the PIN the service has, then: tedge hsm clear-pin-latch"
-          : tellsWhere(failure.message)
-            ? "name that token where another one, or none, is named: tedge config get device.key_uri"
-            : "its settings and its PIN count, not this device's: journalctl -u tedge-p11-server"
-      }
     case "SigningServiceGarbled":
-      return {
-        error: `what answers at '${failure.socketPath}' does not speak the protocol of tedge-p11-server: ${quoted(failure.detail)}`,
-        hint: "check: tedge config get device.cryptoki.socket_path"
-      }
+      return explainService(failure)
   }
 }
 
@@ -131,28 +115,8 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
 const andWhere = (elsewhere: KeyElsewhere | undefined): string =>
   elsewhere === undefined ? "" : `; ${seenWords[elsewhere.seen]} is on token '${elsewhere.token}'`
 
-const seenWords: Readonly<Record<KeyElsewhere["seen"], string>> = {
-  privateKey: "a key like that",
-  publicKey: "the public half of such a key",
-  certificate: "the certificate of such a key"
-}
-
 const nameItsToken = ({ uri }: KeyElsewhere): string =>
   `if that is the key, name its token: tedge config set device.key_uri '${uri}'`
-
-const tellsWhere = (message: string): boolean =>
-  Object.values(seenWords).some((words) => message.includes(`; ${words} is on token '`))
-
-/** Only a text comes over the socket; these are the words of our own service. */
-const isLatched = (message: string): boolean =>
-  [untriedWords, noOtherWords, keptWords].some((words) => message.includes(words))
-
-const untriedWords = "was refused before and was not tried again"
-const keptWords = "the one try that is left is kept for the configured PIN"
-const noOtherWords = "two different PINs were refused"
-
-/** How the signing service says it over its socket, where only a text travels. */
-export const unknownWords = "was cut off, and whether it was done is not known"
 
 const hintForUnknown: Readonly<Record<OutcomeUnknown["operation"], string>> = {
   "create-key": "look before you try again: tedge hsm list-keys",
@@ -240,7 +204,7 @@ const explainPin = (failure: PinRejected): Explanation => {
       }
     case "differs":
       return {
-        error: `${token} is open with another PIN than the one given`,
+        error: `${token} ${differsWords}`,
         hint: "use one PIN for one token: check device.cryptoki.pin, device.key_pin and pin-value in the URI"
       }
     case "invalid":
@@ -283,26 +247,5 @@ const explainModule = (failure: ModuleNotLoaded): Explanation => {
       }
     case "other":
       return { error: `${start}${inBrackets(failure.detail)}`, hint: check }
-  }
-}
-
-const explainService = (failure: SigningServiceUnreachable): Explanation => {
-  const start = `Failed to connect to tedge-p11-server UNIX socket at '${failure.socketPath}'`
-  switch (failure.reason) {
-    case "missing":
-      return { error: `${start}: there is no socket`, hint: "start it: systemctl start tedge-p11-server.socket" }
-    case "noPermission":
-      return { error: `${start}: this user may not open it`, hint: `check: ls -l '${failure.socketPath}'` }
-    case "refused":
-      return { error: `${start}: nobody listens there`, hint: "start it: systemctl start tedge-p11-server.socket" }
-    case "silent":
-      return { error: `${start}: it does not answer`, hint: "look at its log: journalctl -u tedge-p11-server" }
-    case "closedEarly":
-      return {
-        error: `${start}: it closed the connection before it answered`,
-        hint: "look at its log: journalctl -u tedge-p11-server"
-      }
-    case "other":
-      return { error: `${start}${inBrackets(failure.detail)}` }
   }
 }

@@ -1,0 +1,15 @@
+/** Words about a token that are known again in what the signing service says over its socket: only a text travels there. */
+import type { KeyElsewhere } from "../token-refusals.ts"
+
+export const untriedWords = "was refused before and was not tried again"
+export const keptWords = "the one try that is left is kept for the configured PIN"
+export const noOtherWords = "two different PINs were refused"
+export const differsWords = "is open with another PIN than the one given"
+export const unknownWords = "was cut off, and whether it was done is not known"
+
+/** Followed by `is on token '…'`. */
+export const seenWords: Readonly<Record<KeyElsewhere["seen"], string>> = {
+  privateKey: "a key like that",
+  publicKey: "the public half of such a key",
+  certificate: "the certificate of such a key"
+}
