@@ -85,13 +85,13 @@ const rawSignature = Effect.fnUntraced(function* (
   const call = tellWhenSlow(lane, seat, seat.host.call("sign", asked, tools.settings.limits.signMs))
   const { signature, rung, isQuick } = yield* pin ? tools.latch.guard(latchedToken(seat.token), pin, call) : call
   if (ladder.length > 1) found.pssRung = start + rung
-  if (isQuick !== seat.isQuick) yield* setPace(seat, isQuick)
+  if (isQuick !== seat.isQuick) setPace(seat, isQuick)
   return signature
 })
 
-const setPace = (seat: Seat, isQuick: boolean): Effect.Effect<void> => {
+const setPace = (seat: Seat, isQuick: boolean): void => {
   seat.isQuick = isQuick
-  return seat.signing.resize(isQuick ? queuedSigns : parallelSigns)
+  seat.signing.resize(isQuick ? queuedSigns : parallelSigns)
 }
 
 /** A token that takes long may wait for a finger: somebody should know. */

@@ -6,6 +6,7 @@ import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import type { TokenRefusal } from "../../messages/token-refusals.ts"
 import { start } from "../../runtime/actor.ts"
+import { Permits } from "../../runtime/permits.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { Hosts } from "./hosts.ts"
 import { type LaneProtocol, laneBehaviour } from "./lane.ts"
@@ -20,7 +21,7 @@ export interface LaneOf {
   readonly ref: ActorRef<LaneProtocol>
   readonly token: Token
   /** For the requests it works on at once; others wait here, and not in its mailbox. */
-  readonly places: Semaphore.Semaphore
+  readonly places: Permits
 }
 
 export interface Lanes {
@@ -128,7 +129,7 @@ const startLane = (spec: LanesSpec, state: State, token: Token) =>
       mailbox: { capacity: 256, overflow: { policy: "refuse" } },
       behaviour: laneBehaviour({ ...spec, token, first })
     })
-    const lane = { ref, token, places: Semaphore.makeUnsafe(requestsAtOnce) }
+    const lane = { ref, token, places: new Permits(requestsAtOnce) }
     state.lanes.set(tokenIdentity(token), lane)
     return lane
   })

@@ -5,6 +5,7 @@
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 import { Redacted, Semaphore } from "effect"
+import { Permits } from "../../runtime/permits.ts"
 import type { TokenHost } from "./host-client.ts"
 import { type HostObject, parallelSigns } from "./host-protocol.ts"
 import type { SigningKey } from "./key-facts.ts"
@@ -28,7 +29,7 @@ export interface Seat {
    * As many as the host works on at once, so that a call's time limit begins when its work does. More while the token
    * is quick: then its limit is nowhere near.
    */
-  readonly signing: Semaphore.Semaphore
+  readonly signing: Permits
   isQuick: boolean
   /** Its host may know an older PIN than the token has: some modules read it only when they are loaded. */
   isOutdated: boolean
@@ -49,7 +50,7 @@ export const makeSeat = (host: TokenHost, token: Token, since: number): Seat => 
   token,
   since,
   preparing: Semaphore.makeUnsafe(1),
-  signing: Semaphore.makeUnsafe(parallelSigns),
+  signing: new Permits(parallelSigns),
   isQuick: false,
   isOutdated: false,
   session: undefined

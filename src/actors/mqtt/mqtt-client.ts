@@ -14,12 +14,12 @@ import type { Duplex } from "node:stream"
 import { Effect, Redacted, type Scope } from "effect"
 import { type IClientOptions, type IConnackPacket, MqttClient, type Packet, Store } from "mqtt"
 import type { MqttMessage, Target } from "../../messages/mqtt.ts"
+import { Permits } from "../../runtime/permits.ts"
 import { ShortLivedSet } from "../../runtime/short-lived.ts"
 import { ConnectionEnded, reasonOf } from "./connection-ended.ts"
 import { Life } from "./life.ts"
 import { encodePuback, encodePublish, type ProtocolVersion, publishSize } from "./publish-packet.ts"
 import { packetTooLarge } from "./reason-codes.ts"
-import { SendQuota } from "./send-quota.ts"
 import { sessionProperties } from "./session-properties.ts"
 import { isFilter, refusingOthers } from "./subscription-filter.ts"
 
@@ -80,7 +80,7 @@ export const openConnection = (
     const { sessionPresent, properties } = yield* connack(client, life)
     const way: Way = {
       life,
-      quota: new SendQuota(properties?.receiveMaximum ?? 65_535),
+      quota: new Permits(properties?.receiveMaximum ?? 65_535),
       // MQTT 5.0, 3.2.2.3.6: without it there is no limit. A broker of MQTT 3.1.1 tells none.
       largestPacket: properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY
     }
@@ -221,7 +221,8 @@ const connack = (client: WithholdingClient, life: Life) =>
 
 interface Way {
   readonly life: Life
-  readonly quota: SendQuota
+  /** How many publishes of QoS 1 the broker takes unacknowledged: its Receive Maximum (MQTT 5.0, 4.9). */
+  readonly quota: Permits
   /** In bytes: the broker hangs up on a larger one, and would be given it again at the next connection. */
   readonly largestPacket: number
 }
