@@ -1,10 +1,11 @@
-/** A token behind CryptokiActor as a TLS signer, for measurements. */
-import { Effect, Exit, Redacted, Scope } from "effect"
+/** A token behind CryptokiActor as a TLS signer, for measurements; with the mapper's scheduler. */
+import { Effect, Exit, Redacted, Scheduler, Scope } from "effect"
 import { cryptokiBehaviour } from "../../src/actors/cryptoki/cryptoki-actor.ts"
 import { defaultLimits } from "../../src/actors/cryptoki/settings.ts"
 import { schemeOf } from "../../src/messages/signature-scheme.ts"
 import type { TlsSigner } from "../../src/platform/tls-client-signature.ts"
 import * as Actor from "../../src/runtime/actor.ts"
+import { turnScheduler } from "../../src/runtime/turn-scheduler.ts"
 
 export { connectTls } from "../../src/platform/tls-signer-stream.ts"
 
@@ -15,8 +16,12 @@ export interface BenchToken {
   readonly environment: NodeJS.ProcessEnv
 }
 
+const scheduler = turnScheduler()
+const run = <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
+  Effect.runPromise(Effect.provideService(effect, Scheduler.Scheduler, scheduler))
+
 export const tokenSigner = async (token: BenchToken) => {
-  const scope = await Effect.runPromise(Scope.make())
+  const scope = await run(Scope.make())
   const behaviour = cryptokiBehaviour(
     {
       modulePath: token.modulePath,
@@ -33,10 +38,10 @@ export const tokenSigner = async (token: BenchToken) => {
   )
   const mailbox = { capacity: 256, overflow: { policy: "refuse" } } as const
   const starting = Actor.start({ name: "cryptoki", mailbox, behaviour })
-  const ref = await Effect.runPromise(Scope.provide(starting, scope))
+  const ref = await run(Scope.provide(starting, scope))
   const offered = ["ecdsa_secp256r1_sha256"] as const
-  const { key } = await Effect.runPromise(ref.ask("ChooseScheme", { offered, key: {} }, { within: "30 seconds" }))
+  const { key } = await run(ref.ask("ChooseScheme", { offered, key: {} }, { within: "30 seconds" }))
   const sign: TlsSigner = (codePoint, message) =>
-    Effect.runPromise(ref.ask("Sign", { key, scheme: schemeOf(codePoint), message }, { within: "30 seconds" }))
-  return { sign, close: () => Effect.runPromise(Scope.close(scope, Exit.void)) }
+    run(ref.ask("Sign", { key, scheme: schemeOf(codePoint), message }, { within: "30 seconds" }))
+  return { sign, close: () => run(Scope.close(scope, Exit.void)) }
 }
