@@ -7,7 +7,7 @@
  * one unknown attribute fails a whole C_GetAttributeValue, so attributes are read one by one; a small output buffer
  * poisons the session; C_InitToken reads 32 bytes of the label whatever its length.
  */
-import { accessSync, constants, readFileSync, statSync } from "node:fs"
+import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs"
 import type { PKCS11, Template } from "pkcs11js"
 import type { HostAttribute, HostMechanism, HostRefusal, HostToken, LibraryFacts } from "./host-protocol.ts"
 import { CKF_HW_SLOT, CKF_OS_LOCKING_OK, CKF_RW_SESSION, CKF_SERIAL_SESSION, labelLength } from "./pkcs11-constants.ts"
@@ -229,10 +229,20 @@ const checkLibrary = (path: string): void => {
 
 /** Class, byte order and machine of an ELF file; undefined when it is none. */
 const elfHeader = (path: string): string | undefined => {
-  const header = readFileSync(path).subarray(0, 20)
+  const header = firstBytes(path, 20) // Node itself has a hundred megabytes
   if (header.length < 20 || header.readUInt32BE(0) !== 0x7f454c46) return undefined
   const machine = header[5] === 2 ? header.readUInt16BE(18) : header.readUInt16LE(18)
   return `class ${header[4]} order ${header[5]} machine ${machine}`
+}
+
+const firstBytes = (path: string, most: number): Buffer => {
+  const bytes = Buffer.alloc(most)
+  const file = openSync(path, "r")
+  try {
+    return bytes.subarray(0, readSync(file, bytes, 0, most, 0))
+  } finally {
+    closeSync(file)
+  }
 }
 
 const missingEntry = (error: unknown): boolean => wordsOf(error).includes("C_GetFunctionList")
