@@ -1,26 +1,19 @@
 /**
- * A TPM with a P-256 key: swtpm behind tpm2-abrmd on a D-Bus of its own, with tpm2-pkcs11 on top.
- *
- * All of it lives in one directory and ends with `stop`. Rejects, naming the program, when one is not installed.
+ * A TPM with a P-256 key. All of it lives in one directory and ends with `stop`.
  */
-import { execFileSync, spawn } from "node:child_process"
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
-import { setTimeout as pause } from "node:timers/promises"
+import { execFileSync } from "node:child_process"
+import { mkdirSync } from "node:fs"
+import { startTpm } from "../../scripts/lib/tpm.mjs"
 
 export const startTpmToken = async ({ dir, label, pin, keyLabel }) => {
-  const running = []
-  const stop = () => Promise.all(running.reverse().map(ended))
+  mkdirSync(dir, { recursive: true })
+  const { modulePath, env, stop } = await startTpm(dir)
+  const tool = (...args) =>
+    execFileSync("pkcs11-tool", ["--module", modulePath, ...args], {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"]
+    })
   try {
-    const modulePath = modulePaths.find(existsSync)
-    if (modulePath === undefined) throw new Error(`tpm2-pkcs11 is not installed: none of ${modulePaths.join(", ")}`)
-    const env = await startTpm(dir, running)
-    const tool = (...args) =>
-      execFileSync("pkcs11-tool", ["--module", modulePath, ...args], {
-        env: { ...process.env, ...env },
-        stdio: ["ignore", "pipe", "pipe"]
-      })
-    await until("tpm2-abrmd", () => succeeds(() => tool("--list-slots").includes("Slot 0")))
     const asSo = ["--so-pin", soPin]
     tool("--slot", "1", "--init-token", "--label", label, ...asSo)
     tool("--token-label", label, "--init-pin", "--login", "--login-type", "so", ...asSo, "--new-pin", pin)
@@ -34,83 +27,3 @@ export const startTpmToken = async ({ dir, label, pin, keyLabel }) => {
 }
 
 const soPin = "12345678"
-const modulePaths = ["x86_64", "aarch64"].map((machine) => `/usr/lib/${machine}-linux-gnu/pkcs11/libtpm2_pkcs11.so`)
-
-const startTpm = async (dir, running) => {
-  const bus = join(dir, "bus")
-  const env = {
-    DBUS_SESSION_BUS_ADDRESS: `unix:path=${bus}`,
-    TPM2_PKCS11_STORE: join(dir, "store"),
-    TPM2_PKCS11_TCTI: "tabrmd:bus_type=session"
-  }
-  const start = (program, ...args) => {
-    const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: "ignore" })
-    child.on("error", () => undefined)
-    running.push(child)
-    return child
-  }
-  for (const folder of ["state", "store"]) mkdirSync(join(dir, folder), { recursive: true })
-  writeFileSync(join(dir, "bus.conf"), busConfiguration(bus))
-  start("dbus-daemon", `--config-file=${join(dir, "bus.conf")}`, "--nofork")
-  await until("dbus-daemon", () => existsSync(bus))
-  const port = await startSwtpm(join(dir, "state"), start)
-  const user = process.getuid() === 0 ? ["--allow-root"] : []
-  start("tpm2-abrmd", ...user, "--session", `--tcti=swtpm:host=127.0.0.1,port=${port}`)
-  return env
-}
-
-/** As the stock session bus: without "eavesdrop" the broker is not heard. */
-const busConfiguration = (path) => `<!DOCTYPE busconfig PUBLIC
-  "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>session</type>
-  <listen>unix:path=${path}</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow send_destination="*" eavesdrop="true"/>
-    <allow eavesdrop="true"/>
-    <allow own="*"/>
-  </policy>
-</busconfig>
-`
-
-/** Commands go to one port, the control channel is the next; when one of them is taken swtpm ends, and gets others. */
-const startSwtpm = async (state, start) => {
-  for (let tries = 0; tries < 10; tries++) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000)
-    if (isListening(port) || isListening(port + 1)) continue
-    const socket = (kind, at) => [`--${kind}`, `type=tcp,port=${at},bindaddr=127.0.0.1`]
-    const where = ["--tpmstate", `dir=${state}`, "--flags", "not-need-init,startup-clear"]
-    const swtpm = start("swtpm", "socket", "--tpm2", ...socket("server", port), ...socket("ctrl", port + 1), ...where)
-    const hasEnded = () => swtpm.exitCode !== null || swtpm.signalCode !== null || swtpm.pid === undefined
-    await until("swtpm", () => hasEnded() || (isListening(port) && isListening(port + 1)))
-    if (!hasEnded()) return port
-  }
-  throw new Error("swtpm ended at once, ten times; is it installed?")
-}
-
-/** Looked up, not tried: swtpm ends with its first connection. */
-const isListening = (port) =>
-  readFileSync("/proc/net/tcp", "utf8").includes(
-    `:${port.toString(16).toUpperCase().padStart(4, "0")} 00000000:0000 0A`
-  )
-
-const until = async (what, isReady) => {
-  for (const startedAt = Date.now(); !isReady(); await pause(20))
-    if (Date.now() - startedAt > 30_000) throw new Error(`${what} did not start within 30 s; are they installed?`)
-}
-
-const succeeds = (work) => {
-  try {
-    return work()
-  } catch {
-    // pkcs11-tool fails until the resource manager has its name on the bus.
-    return false
-  }
-}
-
-const ended = (child) =>
-  new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) resolve()
-    else child.once("exit", resolve).kill("SIGKILL")
-  })

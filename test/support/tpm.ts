@@ -1,13 +1,5 @@
-/**
- * A TPM token: swtpm behind tpm2-abrmd on a D-Bus of its own, with tpm2-pkcs11 on top.
- *
- * The resource manager is there because tpm2-pkcs11 alone leaves objects in the TPM until it is full. Everything lives
- * in one directory, on free ports, and ends with `cleanup`.
- */
-import { type ChildProcess, spawn } from "node:child_process"
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
-import { setTimeout as pause } from "node:timers/promises"
+/** TPM tokens for tests, each in a directory of its own; they end with `cleanup`. See scripts/lib/tpm.mjs. */
+import { startTpm, type Tpm } from "../../scripts/lib/tpm.mjs"
 import { type KeyMaker, keyMaker, pkcs11Tool } from "./pkcs11-tool.ts"
 import { makeTempDir, removeTempDir } from "./temp-dir.ts"
 
@@ -24,33 +16,23 @@ export interface TpmToken extends KeyMaker, EmptyTpm {
 }
 
 /** A TPM that runs and was never initialised: the module shows one empty slot. */
-export interface EmptyTpm {
+export interface EmptyTpm extends Omit<Tpm, "stop"> {
   readonly dir: string
-  readonly modulePath: string
-  /** What a process needs in its environment to see this TPM. */
-  readonly env: Readonly<Record<string, string>>
-  /** The TPM itself dies, as if it had been torn out. */
-  readonly killTpm: () => void
   readonly cleanup: () => Promise<void>
 }
 
 /** A running TPM without a token. Throws, naming the program, when one is not installed. */
 export const emptyTpm = async (): Promise<EmptyTpm> => {
   const dir = makeTempDir()
-  const running: Array<ChildProcess> = []
+  const { stop, ...tpm } = await startTpm(dir).catch((error: unknown) => {
+    removeTempDir(dir)
+    throw error
+  })
   const cleanup = async () => {
-    await Promise.all(running.reverse().map(ended))
+    await stop()
     removeTempDir(dir)
   }
-  try {
-    const modulePath = tpmModulePath()
-    const { env, swtpm } = await startTpm(dir, running)
-    const killTpm = () => void swtpm.kill("SIGKILL")
-    return { dir, modulePath, env, killTpm, cleanup }
-  } catch (error) {
-    await cleanup()
-    throw error
-  }
+  return { dir, ...tpm, cleanup }
 }
 
 /** A running TPM with an initialised token and no keys. Throws, naming the program, when one is not installed. */
@@ -68,99 +50,3 @@ export const tpmToken = async (options: TpmOptions = {}): Promise<TpmToken> => {
     throw error
   }
 }
-
-const tpmModulePath = (): string => {
-  const path = modulePaths.find((candidate) => existsSync(candidate))
-  if (path === undefined) throw new Error(`tpm2-pkcs11 is not installed: none of ${modulePaths.join(", ")} is there`)
-  return path
-}
-
-const modulePaths = ["x86_64", "aarch64"].map((machine) => `/usr/lib/${machine}-linux-gnu/pkcs11/libtpm2_pkcs11.so`)
-
-const startTpm = async (dir: string, running: Array<ChildProcess>) => {
-  const start = (program: string, ...args: ReadonlyArray<string>): ChildProcess => {
-    const child = spawn(program, args, { env: { ...process.env, ...env }, stdio: "ignore" })
-    child.on("error", () => undefined)
-    running.push(child)
-    return child
-  }
-  const bus = join(dir, "bus")
-  const env = {
-    DBUS_SESSION_BUS_ADDRESS: `unix:path=${bus}`,
-    TPM2_PKCS11_STORE: join(dir, "store"),
-    TPM2_PKCS11_TCTI: "tabrmd:bus_type=session"
-  }
-  for (const folder of ["state", "store"]) mkdirSync(join(dir, folder))
-  writeFileSync(join(dir, "bus.conf"), busConfiguration(bus))
-  start("dbus-daemon", `--config-file=${join(dir, "bus.conf")}`, "--nofork")
-  await until("dbus-daemon", () => existsSync(bus))
-  const { swtpm, port } = await startSwtpm(join(dir, "state"), start)
-  const user = process.getuid?.() === 0 ? ["--allow-root"] : []
-  start("tpm2-abrmd", ...user, "--session", `--tcti=swtpm:host=127.0.0.1,port=${port}`)
-  const module = { modulePath: tpmModulePath(), env, where: [] }
-  await until("tpm2-abrmd", () => succeeds(() => pkcs11Tool(module, "--list-slots").includes("Slot 0")))
-  return { env, swtpm }
-}
-
-/** As the stock session bus: without "eavesdrop" the broker is not heard. */
-const busConfiguration = (path: string): string => `<!DOCTYPE busconfig PUBLIC
-  "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>session</type>
-  <listen>unix:path=${path}</listen>
-  <auth>EXTERNAL</auth>
-  <policy context="default">
-    <allow send_destination="*" eavesdrop="true"/>
-    <allow eavesdrop="true"/>
-    <allow own="*"/>
-  </policy>
-</busconfig>
-`
-
-/**
- * swtpm's commands go to one port and its control channel is the next one. A port that looks free may be taken before
- * swtpm binds it, or be kept by a connection that has just ended: swtpm gives up then, and gets another pair.
- */
-const startSwtpm = async (state: string, start: (program: string, ...args: ReadonlyArray<string>) => ChildProcess) => {
-  for (let tries = 0; tries < 10; tries++) {
-    const port = lowestPort + Math.floor(Math.random() * (ephemeralPorts - lowestPort - 1))
-    if (isListening(port) || isListening(port + 1)) continue
-    const socket = (kind: string, at: number) => [`--${kind}`, `type=tcp,port=${at},bindaddr=127.0.0.1`]
-    const where = ["--tpmstate", `dir=${state}`, "--flags", "not-need-init,startup-clear"]
-    const swtpm = start("swtpm", "socket", "--tpm2", ...socket("server", port), ...socket("ctrl", port + 1), ...where)
-    const hasEnded = () => swtpm.exitCode !== null || swtpm.signalCode !== null || swtpm.pid === undefined
-    await until("swtpm", () => hasEnded() || (isListening(port) && isListening(port + 1)))
-    if (!hasEnded()) return { swtpm, port }
-  }
-  throw new Error("swtpm ended at once, ten times; is it installed?")
-}
-
-/** Below the ports that Linux gives to outgoing connections. */
-const ephemeralPorts = 32_768
-const lowestPort = 20_000
-
-/** Looked up, not tried: swtpm ends with its first connection. */
-const isListening = (port: number): boolean =>
-  readFileSync("/proc/net/tcp", "utf8").includes(
-    `:${port.toString(16).toUpperCase().padStart(4, "0")} 00000000:0000 0A`
-  )
-
-const until = async (what: string, isReady: () => boolean): Promise<void> => {
-  for (const startedAt = Date.now(); !isReady(); await pause(20))
-    if (Date.now() - startedAt > 30_000) throw new Error(`${what} did not start within 30 s; are they installed?`)
-}
-
-const succeeds = (work: () => boolean): boolean => {
-  try {
-    return work()
-  } catch {
-    // pkcs11-tool fails until the resource manager has its name on the bus.
-    return false
-  }
-}
-
-const ended = (child: ChildProcess): Promise<void> =>
-  new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) resolve()
-    else child.once("exit", () => resolve()).kill("SIGKILL")
-  })
