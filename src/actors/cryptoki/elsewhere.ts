@@ -44,29 +44,36 @@ const find = (router: Router, uri: Pkcs11Uri): Effect.Effect<KeyElsewhere | unde
     const now = yield* Clock.currentTimeMillis
     const known = router.elsewhere.get(shownUri(uri))
     if (known && now - known.at < searchAgainAfterMs) return known.found
-    const found = yield* search(router, uri)
+    const searched = yield* search(router, uri)
+    if (searched === undefined) return undefined
+    const { found } = searched
     if (router.elsewhere.size >= rememberedUris) router.elsewhere.clear()
     router.elsewhere.set(shownUri(uri), { at: now, found })
     return found
   })
 
-const search = (router: Router, uri: Pkcs11Uri): Effect.Effect<KeyElsewhere | undefined> =>
+/** Undefined: there was no search, as others search already or did so often. */
+const search = (
+  router: Router,
+  uri: Pkcs11Uri
+): Effect.Effect<{ readonly found: KeyElsewhere | undefined } | undefined> =>
   Effect.gen(function* () {
     const tokens = (yield* router.listing.tokens(searchAgainAfterMs)).filter(isInitialized)
     const meant = tokens.find((token) => matchesToken(uri, matchable(token)))
     const others = tokens.filter((token) => token !== meant)
-    if (others.length === 0) return undefined
-    const host = yield* router.hosts.lease(undefined)
+    if (others.length === 0) return { found: undefined }
+    const host = yield* router.hosts.spare
+    if (host === undefined) return undefined
     for (const token of others) {
       const found = yield* searchToken(router, host, token, uri)
-      if (found) return found
+      if (found) return { found }
     }
-    return undefined
+    return { found: undefined }
   }).pipe(
     Effect.scoped,
     Effect.timeout(searchWithin),
     // The refusal is right without it; what hinders this search is another question.
-    Effect.orElseSucceed(() => undefined)
+    Effect.orElseSucceed(() => ({ found: undefined }))
   )
 
 const searchToken = (router: Router, host: TokenHost, token: Token, { id, object }: Pkcs11Uri) =>

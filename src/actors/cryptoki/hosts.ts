@@ -1,7 +1,7 @@
 /**
  * Where token hosts come from: one for each who needs one, or one for all where the module allows no second process.
  */
-import { Effect, Exit, Scope, Semaphore } from "effect"
+import { Clock, Effect, Exit, Scope, Semaphore } from "effect"
 import type { ModuleNotLoaded } from "../../messages/token-refusals.ts"
 import { type HostFault, type HostSettings, startHost, type TokenHost } from "./host-client.ts"
 import { quirksOf } from "./quirks.ts"
@@ -10,6 +10,11 @@ import type { CryptokiSettings } from "./settings.ts"
 export interface Hosts {
   /** A host until the scope closes. `broken`: the one this asker had; nobody gets it again. */
   readonly lease: (broken: TokenHost | undefined) => Effect.Effect<TokenHost, ModuleNotLoaded | HostFault, Scope.Scope>
+  /**
+   * For what can be left out: undefined when somebody has one, or several had one just now. Each is a process, and
+   * clients could have them started without end.
+   */
+  readonly spare: Effect.Effect<TokenHost | undefined, ModuleNotLoaded | HostFault, Scope.Scope>
 }
 
 export type StartHost = (settings: HostSettings) => Effect.Effect<TokenHost, ModuleNotLoaded | HostFault, Scope.Scope>
@@ -48,12 +53,34 @@ export const makeHosts = (
         yield* Effect.addFinalizer((exit) => Scope.close(own, exit))
         return host
       })
-    return {
-      // Until the first host has told what module it is, one starts after the other.
-      lease: (broken) =>
-        Effect.suspend(() => (state.isShared === false ? started : state.changing.withPermit(leaseShared(broken))))
-    }
+    // Until the first host has told what module it is, one starts after the other.
+    const lease = (broken: TokenHost | undefined) =>
+      Effect.suspend(() => (state.isShared === false ? started : state.changing.withPermit(leaseShared(broken))))
+    return { lease, spare: spareHosts(lease(undefined)) }
   })
+
+const spareHosts = (lease: Hosts["spare"]): Hosts["spare"] => {
+  let isTaken = false
+  let leasedAt: ReadonlyArray<number> = []
+  const take = (now: number) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        isTaken = true
+        leasedAt = [...leasedAt, now]
+      }),
+      () =>
+        Effect.sync(() => {
+          isTaken = false
+        })
+    )
+  return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    leasedAt = leasedAt.filter((at) => now - at < spareWindowMs)
+    return isTaken || leasedAt.length >= sparesInWindow ? Effect.succeed(undefined) : Effect.andThen(take(now), lease)
+  })
+}
+
+const sparesInWindow = 5
+const spareWindowMs = 30_000
 
 interface Leased {
   readonly host: TokenHost

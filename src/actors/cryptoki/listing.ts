@@ -31,7 +31,7 @@ export interface ListingHost {
 
 export interface ListingSpec {
   readonly settings: CryptokiSettings
-  readonly hosts: Hosts
+  readonly hosts: Pick<Hosts, "lease">
   /** Runs as long as the actor. */
   readonly task: (effect: Effect.Effect<void>) => Effect.Effect<void>
 }

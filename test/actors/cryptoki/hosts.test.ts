@@ -5,6 +5,7 @@ import type { TokenHost } from "../../../src/actors/cryptoki/host-client.ts"
 import { makeHosts } from "../../../src/actors/cryptoki/hosts.ts"
 import { quirksOf } from "../../../src/actors/cryptoki/quirks.ts"
 import { type CryptokiSettings, defaultLimits } from "../../../src/actors/cryptoki/settings.ts"
+import { passTime, withTestClock } from "../../support/test-clock.ts"
 
 const tpm = { manufacturer: "tpm2-software.github.io", description: "TPM2.0 Cryptoki", version: "0.0" }
 const softHsm = { manufacturer: "SoftHSM", description: "Implementation of PKCS11", version: "2.6" }
@@ -38,10 +39,31 @@ const bench = (library: TokenHost["library"]) =>
         const scope = yield* Scope.make()
         return { host: yield* Scope.provide(hosts.lease(broken), scope), give: Scope.close(scope, Exit.void) }
       })
-    return { living, lease }
+    return { living, lease, hosts }
   })
 
 describe("token hosts", () => {
+  it("are to spare one at a time, and five in half a minute: clients could have them started without end", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { living, hosts } = yield* bench(softHsm)
+        const spare = (count: number) =>
+          Effect.scoped(
+            Effect.all(
+              Array.from({ length: count }, () => hosts.spare),
+              { concurrency: "unbounded" }
+            )
+          )
+        const given = (all: ReadonlyArray<TokenHost | undefined>) => all.filter((one) => one !== undefined).length
+        expect(given(yield* spare(50))).toBe(1)
+        expect(living.size).toBe(0)
+        for (let turn = 0; turn < 4; turn++) expect(given(yield* spare(1))).toBe(1)
+        expect(given(yield* spare(50))).toBe(0)
+        yield* passTime("30 seconds")
+        expect(given(yield* spare(50))).toBe(1)
+      })
+    ))
+
   it("are apart for each token, as a rule", () =>
     Effect.gen(function* () {
       const { living, lease } = yield* bench(softHsm)
