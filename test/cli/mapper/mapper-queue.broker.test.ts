@@ -2,27 +2,26 @@
  * A cloud that is away for long: the local broker keeps the queue, the mapper stays small, and all of it arrives.
  * Needs the bundles of `npm run build`.
  */
-import { type ChildProcess, spawn } from "node:child_process"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { connect, createServer, type Server } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { startBroker, type TestBroker } from "../../support/broker.ts"
+import { configureMapper, type MapperProcess, mapperProcess } from "../../support/mapper-process.ts"
 import { type TestPki, testPki } from "../../support/pki.ts"
 
 let dir: string
 let pki: TestPki
 let local: TestBroker
 let cloud: TestBroker
-let mapper: ChildProcess | undefined
+let mapper: MapperProcess | undefined
 let clients: Array<MqttClient>
 let roads: Array<Server>
 
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), "tedge-queue-"))
-  mkdirSync(join(dir, "run", "lock"), { recursive: true })
   pki = testPki({ deviceId: "dev01" })
   clients = []
   roads = []
@@ -32,7 +31,7 @@ beforeEach(async () => {
   cloud = await startBroker({ tls, requireCertificate: true, lines: ["max_queued_messages 0", quiet] })
 })
 afterEach(async () => {
-  mapper?.kill("SIGKILL")
+  mapper?.child.kill("SIGKILL")
   await Promise.all(clients.map((client) => client.endAsync(true)))
   for (const road of roads) road.close()
   await Promise.all([local.stop(), cloud.stop()])
@@ -41,40 +40,20 @@ afterEach(async () => {
 })
 
 const configure = (cloudPort: number) =>
-  writeFileSync(
-    join(dir, "tedge.toml"),
-    `[config]
-version = "2"
-[run]
-path = "${join(dir, "run")}"
-[device]
-cert_path = "${pki.deviceCertFile}"
-key_path = "${pki.deviceKeyFile}"
-[mqtt]
-client.port = ${local.port}
-bridge.reconnect_policy.initial_interval = "500ms"
-bridge.reconnect_policy.maximum_interval = "500ms"
-[c8y]
-url = "localhost"
-mqtt = "localhost:${cloudPort}"
-root_cert_path = "${pki.caFile}"
-`
-  )
+  configureMapper({
+    dir,
+    pki,
+    localPort: local.port,
+    cloudPort,
+    more: '[mqtt.bridge.reconnect_policy]\ninitial_interval = "500ms"\nmaximum_interval = "500ms"\n'
+  })
 
 /** Answers when the mapper is at the local broker: from then on that one keeps what is for the cloud. */
-const startMapper = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const bin = join(import.meta.dirname, "../../../bin/tedge-mapper")
-    const env = { ...process.env, TEDGE_CONFIG_DIR: dir }
-    const child = spawn(process.execPath, [bin, "c8y"], { stdio: ["ignore", "ignore", "pipe"], env })
-    mapper = child
-    let said = ""
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      said += text
-      if (said.includes("[local] MQTT bridge connected")) resolve(child.pid ?? 0)
-    })
-    child.once("exit", (code) => reject(new Error(`tedge-mapper ended with ${code}: ${said}`)))
-  })
+const startMapper = async (): Promise<number> => {
+  mapper = mapperProcess(dir)
+  await mapper.says(/\[local\] MQTT bridge connected/)
+  return mapper.child.pid ?? 0
+}
 
 const joined = async (options: IClientOptions) => {
   const client = await connectAsync(options)

@@ -1,84 +1,36 @@
 /** The executable: lock, signals, exit codes, log lines. Needs the bundles of `npm run build`. */
-import { type ChildProcess, spawn } from "node:child_process"
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { startBroker, type TestBroker } from "../../support/broker.ts"
+import { configureMapper, type MapperProcess, mapperProcess } from "../../support/mapper-process.ts"
 import { type TestPki, testPki } from "../../support/pki.ts"
 
 let dir: string
 let pki: TestPki
 let local: TestBroker
-let running: Array<ChildProcess>
+let running: Array<MapperProcess>
 
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), "tedge-mapper-"))
-  mkdirSync(join(dir, "run", "lock"), { recursive: true })
   pki = testPki({ deviceId: "dev01" })
   local = await startBroker()
   running = []
 })
 afterEach(async () => {
-  for (const child of running) child.kill("SIGKILL")
+  for (const { child } of running) child.kill("SIGKILL")
   await local.stop()
   pki.remove()
   rmSync(dir, { recursive: true, force: true })
 })
 
-/** Nobody listens at the cloud's port. */
-const configure = (more = "") =>
-  writeFileSync(
-    join(dir, "tedge.toml"),
-    `[config]
-version = "2"
-[run]
-path = "${join(dir, "run")}"
-[device]
-cert_path = "${pki.deviceCertFile}"
-key_path = "${pki.deviceKeyFile}"
-[mqtt.client]
-port = ${local.port}
-[c8y]
-url = "localhost"
-mqtt = "localhost:1"
-root_cert_path = "${pki.caFile}"
-${more}`
-  )
+const configure = (more = "") => configureMapper({ dir, pki, localPort: local.port, more })
 
-interface Run {
-  readonly child: ChildProcess
-  readonly ended: Promise<number | null>
-  readonly stderr: () => string
-  readonly says: (pattern: RegExp) => Promise<void>
-}
-
-const mapper = (args: ReadonlyArray<string> = ["c8y"], environment: NodeJS.ProcessEnv = {}): Run => {
-  const bin = join(import.meta.dirname, "../../../bin/tedge-mapper")
-  const env = { ...process.env, TEDGE_CONFIG_DIR: dir, ...environment }
-  const child = spawn(process.execPath, [bin, ...args], { stdio: ["ignore", "ignore", "pipe"], env })
-  running.push(child)
-  let text = ""
-  const looking = new Set<() => void>()
-  child.stderr?.setEncoding("utf8").on("data", (data: string) => {
-    text += data
-    for (const look of [...looking]) look()
-  })
-  return {
-    child,
-    ended: new Promise((resolve) => child.once("close", (code) => resolve(code))),
-    stderr: () => text,
-    says: (pattern) =>
-      new Promise((resolve) => {
-        const look = () => {
-          if (!pattern.test(text)) return
-          looking.delete(look)
-          resolve()
-        }
-        looking.add(look)
-        look()
-      })
-  }
+const mapper = (args?: ReadonlyArray<string>, environment?: NodeJS.ProcessEnv): MapperProcess => {
+  const started = mapperProcess(dir, args, environment)
+  running.push(started)
+  return started
 }
 
 describe("tedge-mapper", () => {
