@@ -7,7 +7,7 @@ import { type ScriptedModule, scriptedModule } from "../../support/scripted-modu
 import { type SoftHsmDirectory, type SoftHsmToken, softhsmDirectory } from "../../support/softhsm.ts"
 import { type InProcess, tedgeInProcess } from "../../support/tedge-in-process.ts"
 import { tempDir } from "../../support/temp-dir.ts"
-import { expectRefusal } from "./expect-refusal.ts"
+import { expectRefusal, expectUsageError } from "./expect-refusal.ts"
 
 let dir: string
 let hsm: SoftHsmDirectory
@@ -61,9 +61,6 @@ describe("--profile without a cloud", () => {
 
 describe("an empty value", () => {
   it.each([
-    [["cert", "create-key-hsm", "--id", ""], "ID must not be empty"],
-    [["hsm", "list-keys", "--id", ""], "ID must not be empty"],
-    [["hsm", "delete-key", "--id", "", "--label", "k", "--force"], "ID must not be empty"],
     [["cert", "create-key-hsm", "--pin", ""], "the user PIN must not be empty; nothing was changed"],
     [["hsm", "list-keys", "--pin", ""], "the user PIN must not be empty"],
     [["hsm", "delete-key", "--label", "k", "--pin", "", "--force"], "the user PIN must not be empty"],
@@ -74,9 +71,22 @@ describe("an empty value", () => {
     [["hsm", "init", "--label", "x", "--so-pin", "87654321", "--pin", ""], "the user PIN must not be empty"]
   ])("is refused before a PIN is tried or a token changed: %j", async (words, sentence) => {
     expectRefusal(await device.tedge(words), sentence)
+    expectUntouched()
+  })
+
+  it.each([
+    [["cert", "create-key-hsm", "--id", ""]],
+    [["hsm", "list-keys", "--id", ""]],
+    [["hsm", "delete-key", "--id", "", "--label", "k", "--force"]]
+  ])("is an id that means nothing: %j", async (words) => {
+    expectUsageError(await device.tedge(words), "ID must not be empty")
+    expectUntouched()
+  })
+
+  const expectUntouched = () => {
     for (const call of ["C_Login", "C_InitToken", "C_SetPIN", "C_GenerateKeyPair"] as const)
       expect(module.calls(call), call).toBe(0)
-  })
+  }
 
   it("typed at the question is refused as well", async () => {
     expectRefusal(await device.tedge(["hsm", "change-pin"], "\n"), "the user PIN must not be empty")
