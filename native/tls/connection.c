@@ -99,12 +99,7 @@ int connection_take_session(struct connection *connection, uint8_t **der) {
 }
 
 void connection_close(struct connection *connection) {
-  pthread_mutex_lock(&connection->lock);
-  connection->closing = true;
-  pthread_cond_broadcast(&connection->changed);
-  pthread_mutex_unlock(&connection->lock);
-  /* Short: a thread that waited for the signature now fails its step at once. */
-  if (connection->thread_running) handshake_join(connection);
+  if (connection->thread_running) handshake_answer(connection, NULL, 0);
   if (connection->open) atomic_fetch_sub(&open_connections, 1);
   connection->open = false;
   SSL_free(connection->ssl);

@@ -1,7 +1,7 @@
 /*
  * What JavaScript sees: functions over a connection. src/platform/tls-addon.ts has their types.
  *
- * Nothing here calls OpenSSL, and nothing waits, except for a thread that is at its end.
+ * Nothing here calls OpenSSL, and nothing waits for the signer.
  */
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -28,34 +28,25 @@ static napi_value js_advance(napi_env env, napi_callback_info info) {
   return call.connection ? step_name(env, handshake_step(call.connection)) : NULL;
 }
 
-static napi_value js_finish_signing(napi_env env, napi_callback_info info) {
-  struct call call = call_begin(env, info, true);
-  if (!call.connection || !call.connection->thread_running) return NULL;
-  return step_name(env, handshake_join(call.connection));
-}
-
 static napi_value js_signature_request(napi_env env, napi_callback_info info) {
   napi_value request = NULL;
   struct call call = call_begin(env, info, true);
   if (!call.connection) return NULL;
   struct connection *connection = call.connection;
-  pthread_mutex_lock(&connection->lock);
-  if (connection->state == SIGNATURE_WANTED && napi_create_object(env, &request) == napi_ok) {
+  if (connection->thread_running && napi_create_object(env, &request) == napi_ok) {
     value_set(env, request, "scheme", value_int(env, connection->scheme));
     value_set(env, request, "message", value_buffer(env, connection->message, connection->message_length));
   }
-  pthread_mutex_unlock(&connection->lock);
   return request;
 }
 
-/* answerSignature(connection, signature | undefined) */
+/* answerSignature(connection, signature | undefined): the step, or undefined when none was wanted */
 static napi_value js_answer_signature(napi_env env, napi_callback_info info) {
   struct bytes signature = {0};
   struct call call = call_begin(env, info, true);
-  if (!call.connection) return NULL;
+  if (!call.connection || !call.connection->thread_running) return NULL;
   value_bytes(env, call.arguments[1], &signature);
-  handshake_answer(call.connection, signature.data, signature.length);
-  return NULL;
+  return step_name(env, handshake_answer(call.connection, signature.data, signature.length));
 }
 
 /* ---- bytes ---- */
@@ -175,10 +166,8 @@ NAPI_MODULE_INIT() {
       {"open", NULL, js_open, NULL, NULL, NULL, napi_enumerable, NULL},
       {"close", NULL, js_close, NULL, NULL, NULL, napi_enumerable, NULL},
       {"advance", NULL, js_advance, NULL, NULL, NULL, napi_enumerable, NULL},
-      {"signInThread", NULL, js_sign_in_thread, NULL, NULL, NULL, napi_enumerable, NULL},
       {"signatureRequest", NULL, js_signature_request, NULL, NULL, NULL, napi_enumerable, NULL},
       {"answerSignature", NULL, js_answer_signature, NULL, NULL, NULL, napi_enumerable, NULL},
-      {"finishSigning", NULL, js_finish_signing, NULL, NULL, NULL, napi_enumerable, NULL},
       {"feed", NULL, js_feed, NULL, NULL, NULL, napi_enumerable, NULL},
       {"take", NULL, js_take, NULL, NULL, NULL, napi_enumerable, NULL},
       {"read", NULL, js_read, NULL, NULL, NULL, napi_enumerable, NULL},
@@ -193,8 +182,6 @@ NAPI_MODULE_INIT() {
   pthread_once(&once, start_once);
   if (unusable[0])
     napi_throw_error(env, NULL, unusable);
-  else if (!hearing_start(env))
-    napi_throw_error(env, NULL, "no way for the signing threads to be heard");
   else
     napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);
   return exports;

@@ -2,19 +2,19 @@
  * A TLS client whose private key is elsewhere.
  *
  * OpenSSL (the one inside Node) does all of TLS. A small OpenSSL provider stands in for the private key and hands
- * the message to be signed to JavaScript. While the signature is awaited, that one step of the handshake waits in a
- * thread of its own, so the event loop goes on.
+ * the message to be signed to JavaScript. The one step of the handshake that needs the signature is taken on a stack of
+ * its own, a thread's, and stands still until there is one, while the event loop goes on.
  *
  *   keys.c, signatures.c   the two halves of the provider
  *   provider.c             registers it in an OpenSSL library context of our own
  *   settings.c             what connections to one place have in common
  *   connection.c           one TLS connection: verification, life and death
  *   handshake.c            steps of the handshake, and the one that waits for the signature
- *   threads.c              threads for what waits
+ *   threads.c              threads for what stands still
  *   records.c              bytes in and out
  *   failure.c              what OpenSSL says went wrong
  *   symbols.c              checks that this Node has what we call
- *   values.c, opening.c, hearing.c, module.c   JavaScript's view
+ *   values.c, opening.c, module.c   JavaScript's view
  */
 #ifndef TEDGE_TLS_H
 #define TEDGE_TLS_H
@@ -59,10 +59,6 @@ struct failure {
   int alert;             /* AlertDescription received from the server (RFC 8446, 6), or -1 */
 };
 
-enum thread_event { THREAD_WANTS_SIGNATURE, THREAD_OVER };
-/* Called in the thread; THREAD_OVER is the last. */
-typedef void (*notify_function)(void *listener, enum thread_event event);
-
 enum signature_state { SIGNATURE_NOT_WANTED, SIGNATURE_WANTED, SIGNATURE_GIVEN, SIGNATURE_REFUSED };
 
 struct connection {
@@ -72,16 +68,14 @@ struct connection {
   struct failure failure;
   bool open, established, broken;
 
-  /* The signing thread. It is JavaScript that starts and joins it; in between nothing but the thread uses ssl. */
-  bool thread_running, may_block;
-  enum step thread_step;
-  notify_function notify;
-  void *listener;
+  /* Until the thread is over nothing else uses ssl. */
+  bool thread_running, may_stand_still;
 
   /* Shared with the signing thread, under the lock. */
   pthread_mutex_t lock;
   pthread_cond_t changed;
-  bool closing, thread_over;
+  bool thread_over;
+  enum step thread_step;
   enum signature_state state;
   int scheme;
   uint8_t *message, *signature;
@@ -135,13 +129,10 @@ struct negotiated connection_negotiated(const struct connection *connection);
 int connection_take_session(struct connection *connection, uint8_t **der);
 int connection_keep_session(SSL *ssl, SSL_SESSION *session);
 
+/* STEP_SIGN: the step stands still until handshake_answer. */
 enum step handshake_step(struct connection *connection);
-/* Takes the one step that signs in a thread. Returns an errno; `notify` is then never called. */
-int handshake_in_thread(struct connection *connection, notify_function notify, void *listener);
-/* After THREAD_OVER: what the step came to. */
-enum step handshake_join(struct connection *connection);
-/* `signature` of NULL: refused. */
-void handshake_answer(struct connection *connection, const uint8_t *signature, size_t length);
+/* Answers what the step came to. `signature` of NULL: refused. */
+enum step handshake_answer(struct connection *connection, const uint8_t *signature, size_t length);
 /* Writes at most `capacity` bytes. Returns the length of the signature, 0 if there is none. Blocks. */
 size_t handshake_sign(int scheme, const uint8_t *message, size_t length, uint8_t *out, size_t capacity);
 int handshake_before_certificate(SSL *ssl, void *unused);
@@ -173,16 +164,13 @@ const char *symbols_missing(void);
 
 /* ---- JavaScript values ---- */
 
-/* What hears of the signing threads in this environment (main thread or worker); false: it cannot be made. */
-bool hearing_start(napi_env env);
-napi_value js_sign_in_thread(napi_env env, napi_callback_info info);
 /* The arguments of one call. `connection` is NULL when it is not to go on; the exception is then set. */
 struct call {
   napi_value arguments[2];
   struct connection *connection;
 };
 
-/* While the signing thread runs, only `also_while_signing` functions may come near the connection. */
+/* While a signature is wanted, only `also_while_signing` functions may come near the connection. */
 struct call call_begin(napi_env env, napi_callback_info info, bool also_while_signing);
 napi_value js_settings(napi_env env, napi_callback_info info);
 napi_value js_open(napi_env env, napi_callback_info info);

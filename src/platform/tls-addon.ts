@@ -1,8 +1,8 @@
 /**
  * The native TLS client, as it is: dist/tls.node (native/tls). Only the TLS stream uses it.
  *
- * A connection is a state machine without a socket: ciphertext is fed and taken. While a signature is awaited a
- * thread owns it; then only the calls marked "any time" may be made, the others throw.
+ * A connection is a state machine without a socket: ciphertext is fed and taken. While a signature is wanted it stands
+ * still in the middle of a step; then only the calls marked "any time" may be made, the others throw.
  */
 import { loadAddon } from "./addon-file.ts"
 
@@ -16,7 +16,7 @@ export type HandshakeStep =
   /** Feed what the server sends, then advance. */
   | "read"
   | "done"
-  /** The server asks for the certificate: call signInThread. */
+  /** A signature is wanted: see `signatureRequest`, then `answerSignature`. */
   | "sign"
   /** See `failure`. */
   | "failed"
@@ -54,16 +54,15 @@ export interface TlsAddon {
   /** Any time; ends a pending signature. Once. */
   readonly close: (connection: TlsConnection) => void
   readonly advance: (connection: TlsConnection) => HandshakeStep
-  /** Called once with false when the signature is wanted, and with true when the step is over. */
-  readonly signInThread: (connection: TlsConnection, listener: (over: boolean) => void) => void
-  /** Any time. */
+  /** Any time; undefined when none is wanted. */
   readonly signatureRequest: (
     connection: TlsConnection
   ) => { readonly scheme: number; readonly message: Buffer } | undefined
-  /** Any time. Undefined: there is none, the handshake fails. */
-  readonly answerSignature: (connection: TlsConnection, signature: Buffer | undefined) => void
-  /** After the listener heard true: gives the connection back. */
-  readonly finishSigning: (connection: TlsConnection) => Exclude<HandshakeStep, "sign">
+  /** Any time. Without a signature the handshake fails. Answers what the step came to; undefined when none is wanted. */
+  readonly answerSignature: (
+    connection: TlsConnection,
+    signature: Buffer | undefined
+  ) => Exclude<HandshakeStep, "sign"> | undefined
   readonly feed: (connection: TlsConnection, ciphertext: Buffer) => void
   readonly take: (connection: TlsConnection) => Buffer | undefined
   readonly read: (connection: TlsConnection) => Buffer | "wait" | "closed" | "failed"

@@ -1,14 +1,14 @@
 /**
- * The handshake of a connection whose key is elsewhere: step by step, the one that needs the signature in a thread.
+ * The handshake of a connection whose key is elsewhere: step by step, one of which stands still until it is signed.
  *
- * While the thread owns the connection nothing is fed to it; what arrives waits here. A server that hangs up meanwhile
- * may have said why, in a record that only OpenSSL can read: the step is then brought to its end with a byte that is no
- * signature, of which nothing is sent, and the record is read.
+ * Meanwhile nothing is fed to the connection; what arrives waits here. A server that hangs up may have said why, in a
+ * record that only OpenSSL can read: the step is then brought to its end with a byte that is no signature, of which
+ * nothing is sent, and the record is read.
  */
 import type { Duplex } from "node:stream"
 import type { HandshakeStep, TlsAddon, TlsConnection } from "./tls-addon.ts"
 import { clientSignature, type TlsSigner } from "./tls-client-signature.ts"
-import { failedTls, TlsError } from "./tls-error.ts"
+import { failedTls, type TlsError } from "./tls-error.ts"
 import type { ParsedSettings } from "./tls-settings.ts"
 
 export interface OpenTls {
@@ -30,12 +30,12 @@ export class TlsHandshake {
   readonly #sign: TlsSigner
   readonly #listener: HandshakeListener
   #state: "stepping" | "signing" | "over" = "stepping"
-  /** Ciphertext that arrived while the thread owned the connection. */
+  /** Ciphertext that arrived while the step stood still. */
   #arrived: Array<Buffer> = []
   /** While the signer is asked. */
   #abort: AbortController | undefined
   #signError: TlsError | undefined
-  /** The server hung up while the thread owned the connection. */
+  /** The server hung up while the step stood still. */
   #lost: Error | undefined
 
   constructor(open: OpenTls, sign: TlsSigner, listener: HandshakeListener) {
@@ -51,7 +51,7 @@ export class TlsHandshake {
   advance(): void {
     if (this.#state !== "stepping") return
     const step = this.#open.addon.advance(this.#open.connection)
-    if (step === "sign") this.#signInThread()
+    if (step === "sign") this.#askSigner()
     else this.#after(step)
   }
 
@@ -74,7 +74,7 @@ export class TlsHandshake {
     }
     this.#lost = reason
     this.#abort?.abort()
-    this.#open.addon.answerSignature(this.#open.connection, noSignature)
+    this.#signed(noSignature)
   }
 
   /** Whatever is still under way has no consequence. The connection may then be closed. */
@@ -86,43 +86,27 @@ export class TlsHandshake {
 
   // ---- the step that signs ----
 
-  #signInThread(): void {
-    if (!this.#lost) this.#listener.flush()
-    this.#state = "signing"
-    try {
-      this.#open.addon.signInThread(this.#open.connection, (over) => {
-        if (this.#state !== "signing") return
-        if (over) this.#signingOver()
-        else this.#askSigner()
-      })
-    } catch (cause) {
-      this.#listener.failed(new TlsError("ERR_TLS_HANDSHAKE", "no thread for the signature", { cause }))
-    }
-  }
-
   #askSigner(): void {
     const { addon, connection, settings } = this.#open
     const request = addon.signatureRequest(connection)
     if (!request) return
-    if (this.#lost) {
-      addon.answerSignature(connection, noSignature)
-      return
-    }
+    this.#state = "signing"
     const abort = new AbortController()
     this.#abort = abort
-    const answer = (signature: Buffer | undefined) => {
-      this.#abort = undefined
-      if (this.#state === "signing") addon.answerSignature(connection, signature)
-    }
-    clientSignature(request, settings.publicKey, this.#sign, abort.signal).then(answer, (error: TlsError) => {
-      this.#signError = error
-      answer(undefined)
-    })
+    clientSignature(request, settings.publicKey, this.#sign, abort.signal).then(
+      (signature) => this.#signed(signature),
+      (error: TlsError) => {
+        this.#signError = error
+        this.#signed(undefined)
+      }
+    )
   }
 
-  #signingOver(): void {
+  #signed(signature: Buffer | undefined): void {
+    if (this.#state !== "signing") return
     const { addon, connection, socket } = this.#open
-    const step = addon.finishSigning(connection)
+    const step = addon.answerSignature(connection, signature) ?? "failed"
+    this.#abort = undefined
     this.#state = "stepping"
     const arrived = this.#arrived
     this.#arrived = []
@@ -138,9 +122,10 @@ export class TlsHandshake {
 
   #readLastWords(step: Exclude<HandshakeStep, "sign">, reason: Error): void {
     const { addon, connection } = this.#open
-    const next: HandshakeStep = step === "read" ? addon.advance(connection) : step
+    const next = step === "read" ? addon.advance(connection) : step
     if (next === "sign") {
-      this.#signInThread()
+      this.#state = "signing"
+      this.#signed(noSignature)
       return
     }
     if (next === "done") while (addon.read(connection) instanceof Buffer);

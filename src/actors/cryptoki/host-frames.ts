@@ -37,7 +37,7 @@ export const frameWriter = (write: (bytes: Uint8Array) => unknown): ((value: unk
   return (value) => {
     waiting.push(encodeFrame(value))
     if (waiting.length === enough) flush()
-    else if (waiting.length === 1) setImmediate(flush)
+    else if (waiting.length === 1) process.nextTick(flush)
   }
 }
 
