@@ -2,16 +2,16 @@
  * The parent's side of a token host: starts the process, asks it, ends it.
  *
  * A call has a time limit of its own, whoever asked and whether or not they still wait: past it the host is killed,
- * since nothing else ends a native call that hangs. Requests are pipelined; answers come in any order.
+ * since nothing else ends a native call that hangs. A host that was stopped does not get that time. Requests are pipelined; answers come in any order.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { existsSync } from "node:fs"
+import { existsSync, readFileSync } from "node:fs"
 import { Socket } from "node:net"
 import { join } from "node:path"
 import { Data, Deferred, Effect, type Scope } from "effect"
 import { ModuleNotLoaded } from "../../messages/token-refusals.ts"
 import { ShortLivedMap } from "../../runtime/short-lived.ts"
-import { type TimeLimits, timeLimits } from "../../runtime/time-limits.ts"
+import { type RunningLimit, type TimeLimits, timeLimits } from "../../runtime/time-limits.ts"
 import { hostEnvironment } from "./host-environment.ts"
 import { frameReader, frameWriter } from "./host-frames.ts"
 import type { HostRefusal, HostReply, HostRequestName, HostRequests, LibraryFacts } from "./host-protocol.ts"
@@ -86,6 +86,8 @@ interface HostProcess {
   readonly pending: ShortLivedMap<number, Pending>
   readonly exited: Deferred.Deferred<void>
   lastCall: number
+  /** The next look at a host that has something to do. */
+  looking: RunningLimit | undefined
   /** How it ended; undefined while it lives. */
   end: { readonly signal: string | undefined } | undefined
 }
@@ -106,6 +108,7 @@ const spawnHost = ({ environment }: HostSettings): HostProcess => {
     pending: new ShortLivedMap(),
     exited: Deferred.makeUnsafe(),
     lastCall: 0,
+    looking: undefined,
     end: undefined
   }
   child.stdout?.on("data", host.words.add)
@@ -186,6 +189,7 @@ const caller =
         resume(outcome)
       }
       host.pending.set(call, { name, settle })
+      host.looking ??= times.start(lookEveryMs, () => look(host, times, false))
       hideSecrets(host.words, asked)
       host.send({ call, name, asked })
     }).pipe(
@@ -194,6 +198,29 @@ const caller =
       )
       // The host is this program in this version: the answer has the type of its request.
     ) as Effect.Effect<HostRequests[Name]["answer"], HostFault | ModuleNotLoaded>
+
+/** A host that two looks find stopped is killed: it will not answer, and its successor does in a moment. */
+const look = (host: HostProcess, times: TimeLimits, wasStopped: boolean): void => {
+  const isNow = isStopped(host)
+  if (isNow && wasStopped) host.child.kill("SIGKILL")
+  const again = () => look(host, times, isNow)
+  host.looking = host.pending.size === 0 ? undefined : times.start(lookEveryMs, again)
+}
+
+const lookEveryMs = 2000
+
+/**
+ * Stopped by SIGSTOP, which no token does. Job control stops and continues us with it; a debugger's stop ("t") is
+ * none. Source: proc_pid_stat(5), field 3.
+ */
+const isStopped = ({ child }: HostProcess): boolean => {
+  try {
+    return /\) T /.test(readFileSync(`/proc/${child.pid}/stat`, "latin1"))
+  } catch {
+    // No /proc, or no process any more: its end or the limit will tell.
+    return false
+  }
+}
 
 /** Only `load` is refused with it. */
 const neverLoads = <A>(call: Effect.Effect<A, HostFault | ModuleNotLoaded>): Effect.Effect<A, HostFault> =>
@@ -207,6 +234,7 @@ const hideSecrets = (words: ModuleWords, asked: object): void => {
 /** Closing the pipe asks the host to finish and to finalise its module. */
 const endHost = (host: HostProcess): Effect.Effect<void> =>
   Effect.gen(function* () {
+    host.looking?.cancel()
     if (host.end === undefined) host.pipe.end()
     yield* Deferred.await(host.exited).pipe(
       Effect.timeoutOrElse({

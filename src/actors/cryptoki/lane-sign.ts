@@ -82,17 +82,23 @@ const rawSignature = Effect.fnUntraced(function* (
     mechanisms: ladder.slice(start),
     contextPin: pin && Redacted.value(pin)
   }
-  const call = tellWhenSlow(lane, seat, seat.host.call("sign", asked, tools.settings.limits.signMs))
+  const { signMs } = tools.settings.limits
+  const limitMs = lane.wasQuick ? Math.min(signMs, hungAfterMs) : signMs
+  const call = tellWhenSlow(lane, seat, seat.host.call("sign", asked, limitMs))
   const { signature, rung, isQuick } = yield* pin ? tools.latch.guard(latchedToken(seat.token), pin, call) : call
   if (ladder.length > 1) found.pssRung = start + rung
-  if (isQuick !== seat.isQuick) setPace(seat, isQuick)
+  if (isQuick !== seat.isQuick) setPace(lane, seat, isQuick)
   return signature
 })
 
-const setPace = (seat: Seat, isQuick: boolean): void => {
+const setPace = (lane: Lane, seat: Seat, isQuick: boolean): void => {
+  if (isQuick) lane.wasQuick = true
   seat.isQuick = isQuick
   seat.signing.resize(isQuick ? queuedSigns : parallelSigns)
 }
+
+/** For a token that is known to take less than a millisecond. */
+const hungAfterMs = 4000
 
 /** A token that takes long may wait for a finger: somebody should know. */
 const tellWhenSlow = <A, E>({ tools, times }: Lane, seat: Seat, call: Effect.Effect<A, E>): Effect.Effect<A, E> =>

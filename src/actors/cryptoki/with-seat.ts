@@ -8,6 +8,7 @@ import { Effect } from "effect"
 import { OutcomeUnknown, PinRejected, type TokenRefusal } from "../../messages/token-refusals.ts"
 import { codeName, faultClass } from "./fault-class.ts"
 import type { HostFault } from "./host-client.ts"
+import type { HostRequestName } from "./host-protocol.ts"
 import { closeSession, hasReplacedPin, type LaneTools } from "./lane-session.ts"
 import { refusalOf } from "./refusals.ts"
 import type { Seat } from "./seat.ts"
@@ -72,7 +73,7 @@ const tryWithSeat = <A>(
           )
         }
         const again = { ...chances, device: chances.device - 1 }
-        const isHung = refusal._tag === "CallTimedOut"
+        const isHung = refusal._tag === "CallTimedOut" && refusal.afterMs >= leastPatience(tools, refusal.call)
         return Effect.andThen(
           keeper.lose(seat, lossOf(refusal, token)),
           chances.device > 0 && !isHung
@@ -82,6 +83,10 @@ const tryWithSeat = <A>(
       })
     )
   })
+
+/** A call that was given less hung on a token that never takes its time: it costs little to make it again. */
+const leastPatience = ({ settings: { limits } }: LaneTools, call: HostRequestName): number =>
+  call === "sign" ? limits.signMs : 0
 
 /** A host that may know an older PIN is given up before another PIN is tried on it; signatures under way are finished. */
 const replace = (tools: LaneTools, keeper: SeatKeeper, seat: Seat): Effect.Effect<void> =>

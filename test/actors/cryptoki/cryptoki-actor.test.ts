@@ -54,6 +54,36 @@ describe("a signature", () => {
       })
     ))
 
+  it("that hangs on a token that was quick before is made again by another host after four seconds, once", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { ref, module } = yield* startFake({}, { isQuick: true })
+        yield* ref.ask("Sign", order, within)
+        module.isQuick = false
+        module.hangs = 1
+        const again = yield* Effect.forkChild(ref.ask("Sign", order, within))
+        yield* passTime("4 seconds")
+        yield* Fiber.join(again)
+        expect(module.started).toHaveLength(2)
+        module.hangs = 2
+        const refused = yield* Effect.forkChild(Effect.flip(ref.ask("Sign", order, within)))
+        yield* passTime("9 seconds")
+        expect(yield* Fiber.join(refused)).toMatchObject({ _tag: "TokenTimeout", call: "sign", afterMs: 4000 })
+      })
+    ))
+
+  it("has a minute on a token that may wait for a finger, and is not made again", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { ref, module } = yield* startFake()
+        yield* ref.ask("Sign", order, within)
+        module.hangs = 1
+        const refused = yield* Effect.forkChild(Effect.flip(ref.ask("Sign", order, within)))
+        yield* passTime("1 minute")
+        expect(yield* Fiber.join(refused)).toMatchObject({ _tag: "TokenTimeout", call: "sign", afterMs: 60_000 })
+      })
+    ))
+
   it("by a key that always wants its PIN brings the PIN, and a plain key does not", () =>
     withTestClock(
       Effect.gen(function* () {

@@ -2,7 +2,7 @@
 import { createSign, generateKeyPairSync } from "node:crypto"
 import { Clock, Effect, type Scope } from "effect"
 import { cryptokiBehaviour } from "../../../src/actors/cryptoki/cryptoki-actor.ts"
-import { CallRefused, type HostFault, type TokenHost } from "../../../src/actors/cryptoki/host-client.ts"
+import { CallRefused, CallTimedOut, type HostFault, type TokenHost } from "../../../src/actors/cryptoki/host-client.ts"
 import type {
   HostObject,
   HostRequestName,
@@ -22,6 +22,8 @@ export interface FakeModule {
   empty: ReadonlyArray<string>
   /** How long a signature takes. */
   signMs: number
+  /** So many signatures do not return in time. */
+  hangs: number
   /** What the host says of that. */
   isQuick: boolean
   /** What C_Login of a signature says. */
@@ -70,6 +72,7 @@ export const startFake = (
       objects: [someKey],
       empty: [],
       signMs: 0,
+      hangs: 0,
       isQuick: false,
       contextLogin: undefined,
       asked: [],
@@ -110,9 +113,11 @@ const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
 
 const fakeHost = (module: FakeModule): TokenHost => ({
   library: { manufacturer: "F", description: "fake", version: "1.0" },
-  call: (name, asked) =>
+  call: (name, asked, limitMs) =>
     Effect.suspend(() => {
       module.asked.push({ name, asked })
+      if (name === "sign" && module.hangs-- > 0)
+        return Effect.delay(Effect.fail(new CallTimedOut({ call: name, afterMs: limitMs })), limitMs)
       return answer(module, name, "slot" in asked ? asked.slot : "")
       // Each branch answers what its request asks for.
     }) as Effect.Effect<HostRequests[typeof name]["answer"], HostFault>

@@ -1,11 +1,14 @@
-/** The token host as a process: it never outlives its parent, whatever it is blocked in. */
+/** The token host as a process: it never outlives its parent, whatever it is blocked in, and a stopped one is replaced. */
 import { spawn } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { Effect, Fiber } from "effect"
 import { expect, it } from "vitest"
+import { startHost } from "../../../src/actors/cryptoki/host-client.ts"
 import { encodeFrame } from "../../../src/actors/cryptoki/host-frames.ts"
 import { scriptedModule } from "../../support/scripted-module.ts"
 import { softhsmDirectory, softhsmModulePath } from "../../support/softhsm.ts"
+import { passTime, withTestClock } from "../../support/test-clock.ts"
 import { freshHost } from "./fresh-host.ts"
 
 const entry = join(import.meta.dirname, "../../../dist/token-host.cjs")
@@ -46,6 +49,32 @@ it("a host that hangs in its module ends with a parent that is killed", async ()
     await expect.poll(() => isAlive(host), { timeout: 10_000 }).toBe(false)
   } finally {
     parent.kill("SIGKILL")
+    script.cleanup()
+    soft.cleanup()
+  }
+})
+
+it("a host that was stopped is given up after four seconds, one that takes its time when that is up", async () => {
+  await freshHost()
+  const soft = softhsmDirectory()
+  const script = scriptedModule(softhsmModulePath())
+  const settings = { modulePath: script.modulePath, initializeMs: 30_000, environment: { ...process.env, ...soft.env } }
+  const scenario = Effect.gen(function* () {
+    const stopped = yield* startHost(settings)
+    const [pid = 0] = script.processes()
+    process.kill(pid, "SIGSTOP")
+    const lost = yield* Effect.forkChild(Effect.flip(stopped.call("tokens", {}, 60_000)))
+    yield* passTime("4 seconds")
+    expect(yield* Fiber.join(lost)).toMatchObject({ _tag: "HostDied", call: "tokens", signal: "SIGKILL" })
+    const slow = yield* startHost(settings)
+    script.set({ C_GetSlotList: { hang: true } })
+    const late = yield* Effect.forkChild(Effect.flip(slow.call("tokens", {}, 60_000)))
+    yield* passTime("1 minute")
+    expect(yield* Fiber.join(late)).toMatchObject({ _tag: "CallTimedOut", afterMs: 60_000 })
+  })
+  try {
+    await withTestClock(Effect.scoped(scenario))
+  } finally {
     script.cleanup()
     soft.cleanup()
   }
