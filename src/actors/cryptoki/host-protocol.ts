@@ -9,7 +9,7 @@
 export const parallelSigns = 4
 
 /** Signatures that may wait in a host whose token is quick, so that it never waits for the next one. */
-export const queuedSigns = 16
+export const queuedSigns = 64
 
 export interface LibraryFacts {
   readonly manufacturer: string

@@ -5,7 +5,7 @@
  * one thing at a time: threads would only wait for each other in the module, and keep the next C_SignInit waiting.
  */
 import { faultClass } from "./fault-class.ts"
-import type { HostMechanism, HostRequests } from "./host-protocol.ts"
+import { type HostMechanism, type HostRequests, parallelSigns } from "./host-protocol.ts"
 import type { HostSlot } from "./host-slot.ts"
 import { CKU_CONTEXT_SPECIFIC } from "./pkcs11-constants.ts"
 import { type Handle, handleOf, ModuleFault, type Pkcs11Module } from "./pkcs11-module.ts"
@@ -16,6 +16,7 @@ export class SignTimes {
   private readonly last = new Map<string, number>()
   private inThreads = 0
   private turn: Promise<void> = Promise.resolve()
+  private inARow = 0
 
   of({ slot, handle }: Asked): number {
     return this.last.get(`${slot} ${handle}`) ?? Number.POSITIVE_INFINITY
@@ -41,15 +42,22 @@ export class SignTimes {
     }
   }
 
-  /** One after the other; between them the event loop comes round, and the answer of the first leaves. */
+  /** One after the other. The answer of the first leaves before the second begins, and after some new requests are read. */
   inTurn<A>(work: () => A): Promise<A> {
     const done = this.turn.then(work)
-    this.turn = done.then(nextTurn, nextTurn)
+    const rest = () => {
+      this.inARow = (this.inARow + 1) % parallelSigns
+      return this.inARow === 0 ? eventLoopTurn() : answersLeave()
+    }
+    this.turn = done.then(rest, rest)
     return done
   }
 }
 
-const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
+const eventLoopTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+/** Answers are written in a tick of their own, which may have been asked for a moment later than ours. */
+const answersLeave = () => new Promise<void>((resolve) => process.nextTick(() => process.nextTick(resolve)))
 
 type Asked = HostRequests["sign"]["asked"]
 type Answer = HostRequests["sign"]["answer"]

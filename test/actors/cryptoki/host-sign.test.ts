@@ -67,15 +67,21 @@ test("a quick key needs no thread from then on", async () => {
   expect(done).toEqual(["init", "at once", "init", "at once"])
 })
 
-test("hardware of some milliseconds signs one by one; the event loop comes round in between", async () => {
+test("hardware of some milliseconds signs one by one; an answer leaves before the next one begins", async () => {
   const { done, signOnce, first } = token({ ms: 4, isHardware: true })
   await first()
-  const answered: Array<number> = []
-  const signing = [1, 2, 3].map((n) => signOnce().then(() => answered.push(n)))
-  await new Promise((resolve) => setImmediate(resolve))
-  expect(answered).toEqual([1])
-  await Promise.all(signing)
-  expect(done).toEqual(["init", "at once", "init", "at once", "init", "at once"])
+  const leaves = () => void done.push("answer leaves")
+  const signed = () => signOnce().then(() => new Promise<void>((resolve) => process.nextTick(() => resolve(leaves()))))
+  await Promise.all([signed(), signed(), signed()])
+  expect(done).toEqual(Array.from({ length: 3 }, () => ["init", "at once", "answer leaves"]).flat())
+})
+
+test("after four of them the event loop comes round, for what else the host is asked", async () => {
+  const { done, signOnce, first } = token({ ms: 4, isHardware: true })
+  await first()
+  setImmediate(() => done.push("event loop"))
+  await Promise.all(Array.from({ length: 5 }, signOnce))
+  expect(done.filter((what) => what !== "init")).toEqual([...Array(4).fill("at once"), "event loop", "at once"])
 })
 
 test("software of some milliseconds signs in threads, side by side", async () => {
