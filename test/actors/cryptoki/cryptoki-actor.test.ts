@@ -34,22 +34,22 @@ describe("a signature", () => {
       })
     ))
 
-  it("is one of four that a host is given at once, and of sixteen while its token is quick", () =>
+  it("is one of four that a host is given at once, and of sixty-four while its token is quick", () =>
     withTestClock(
       Effect.gen(function* () {
         const { ref, module } = yield* startFake({}, { signMs: 1000 })
-        const signatures = Array.from({ length: 40 }, () => ref.ask("Sign", order, within))
+        const signatures = Array.from({ length: 100 }, () => ref.ask("Sign", order, within))
         const given = () => module.asked.filter(({ name }) => name === "sign").length
         const signing = yield* Effect.forkChild(Effect.all(signatures, { concurrency: "unbounded" }))
         yield* settled
         expect(given()).toBe(4)
         module.isQuick = true
         yield* passTime("1 second")
-        expect(given()).toBe(4 + 16)
+        expect(given()).toBe(4 + 64)
         module.isQuick = false
         yield* passTime("1 second")
-        expect(given()).toBe(4 + 16 + 4)
-        yield* passTime("10 seconds")
+        expect(given()).toBe(4 + 64 + 4)
+        yield* passTime("20 seconds")
         yield* Fiber.join(signing)
       })
     ))
