@@ -2,7 +2,7 @@
  * Messages through the mapper's bridge, over TLS with a token key, against mosquitto's own bridge with a key file.
  *
  * QoS 1 on both sides, the same brokers' settings, the same publisher and subscriber. Mosquitto's bridge has a window of
- * 100 by its settings and ours one of 1,000; mosquitto 2.0.11 exceeds its own (it sends all it has as soon as the first
+ * 100 by its settings and ours one of 2,000; mosquitto 2.0.11 exceeds its own (it sends all it has as soon as the first
  * PUBACKs come), and no setting bounds it, so that a long road costs it nothing.
  *
  * In the end the cloud is away: how much the mapper grows while the local broker keeps 100,000 messages, which must all

@@ -167,7 +167,7 @@ const localWithinMs = 5_000
  * How many messages of QoS 1 are on their way in either direction: what is sent in a round trip is at most this.
  * AWS IoT takes no more than 100 publishes of a client that it has not acknowledged; of Azure nothing is known.
  */
-const windowOf = (cloud: CloudSettings["cloud"]["name"]): number => (cloud === "c8y" ? 1_000 : 100)
+const windowOf = (cloud: CloudSettings["cloud"]["name"]): number => (cloud === "c8y" ? 2_000 : 100)
 
 /** Brokers should send no more messages of QoS 1 than they were asked for; not all keep to it. */
 const bounds: WindowBounds = {
