@@ -41,6 +41,7 @@ export const build = async () => {
     legalComments: "none",
     logLevel: "warning",
     define: { __VERSION__: JSON.stringify(version) },
+    alias: { debug: join(root, "scripts/lib/no-debug.cjs") },
     external: ["pkcs11js", "*.node", "./tedge-main.cjs"]
   }
   await bundle({

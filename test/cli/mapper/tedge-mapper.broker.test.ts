@@ -55,6 +55,13 @@ describe("tedge-mapper", () => {
     expect(stderr()).toMatch(/^ INFO MQTT bridge: /m)
   })
 
+  it("prints no packets, whatever DEBUG asks its libraries for", async () => {
+    configure()
+    const { says, stderr } = mapper(["c8y"], { DEBUG: "*" })
+    await says(/connected to local broker/)
+    expect(stderr()).not.toContain("mqtt-packet")
+  })
+
   it("runs once: a second one is told, and the lock is free when the first has ended", async () => {
     configure()
     const first = mapper()
