@@ -2,7 +2,8 @@
  * The parent's side of a token host: starts the process, asks it, ends it.
  *
  * A call has a time limit of its own, whoever asked and whether or not they still wait: past it the host is killed,
- * since nothing else ends a native call that hangs. A host that was stopped does not get that time. Requests are pipelined; answers come in any order.
+ * since nothing else ends a native call that hangs. A host that was stopped does not get that time. Requests are
+ * pipelined; answers come in any order.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
@@ -179,11 +180,13 @@ const caller =
       if (host.end) return resume(died(host, name))
       host.lastCall += 1
       const call = host.lastCall
-      const limit = times.start(limitMs, () => {
-        host.pending.delete(call)
+      const tooLate = () => {
+        if (!host.pending.delete(call)) return
         resume(Effect.fail(new CallTimedOut({ call: name, afterMs: limitMs })))
         host.child.kill("SIGKILL")
-      })
+      }
+      // When it is we who stood still, the answer is in the pipe, and is read before this.
+      const limit = times.start(limitMs, () => void setImmediate(tooLate))
       const settle = (outcome: Effect.Effect<unknown, HostFault | ModuleNotLoaded>) => {
         limit.cancel()
         resume(outcome)

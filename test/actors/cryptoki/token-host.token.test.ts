@@ -3,7 +3,7 @@ import { spawn } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Fiber } from "effect"
-import { expect, it } from "vitest"
+import { expect, it, vi } from "vitest"
 import { startHost } from "../../../src/actors/cryptoki/host-client.ts"
 import { encodeFrame } from "../../../src/actors/cryptoki/host-frames.ts"
 import { scriptedModule } from "../../support/scripted-module.ts"
@@ -63,6 +63,7 @@ it("a host that was stopped is given up after four seconds, one that takes its t
     const stopped = yield* startHost(settings)
     const [pid = 0] = script.processes()
     process.kill(pid, "SIGSTOP")
+    yield* Effect.promise(() => vi.waitUntil(() => /\) T /.test(readFileSync(`/proc/${pid}/stat`, "latin1")), 30_000))
     const lost = yield* Effect.forkChild(Effect.flip(stopped.call("tokens", {}, 60_000)))
     yield* passTime("4 seconds")
     expect(yield* Fiber.join(lost)).toMatchObject({ _tag: "HostDied", call: "tokens", signal: "SIGKILL" })
@@ -76,6 +77,28 @@ it("a host that was stopped is given up after four seconds, one that takes its t
     await withTestClock(Effect.scoped(scenario))
   } finally {
     script.cleanup()
+    soft.cleanup()
+  }
+})
+
+it("a host that answered in time lives, when it is its parent that stood still", async () => {
+  await freshHost()
+  const soft = softhsmDirectory()
+  const settings = {
+    modulePath: softhsmModulePath(),
+    initializeMs: 30_000,
+    environment: { ...process.env, ...soft.env }
+  }
+  const scenario = Effect.gen(function* () {
+    const host = yield* startHost(settings)
+    const asked = yield* Effect.forkChild(host.call("tokens", {}, 500), { startImmediately: true })
+    yield* Effect.promise(() => new Promise<void>((isSent) => process.nextTick(isSent)))
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000)
+    expect(yield* Fiber.join(asked)).toHaveLength(1)
+  })
+  try {
+    await Effect.runPromise(Effect.scoped(scenario))
+  } finally {
     soft.cleanup()
   }
 })
