@@ -9,6 +9,7 @@ import { ShortLivedSet } from "./short-lived.ts"
 export class Permits {
   private total: number
   private taken = 0
+  private isLettingIn = false
   private readonly line = new ShortLivedSet<() => void>()
 
   constructor(total: number) {
@@ -61,12 +62,16 @@ export class Permits {
   }
 
   private letIn(): void {
-    while (this.taken < this.total && this.line.size > 0) {
+    // Whoever is let in may leave at once; in the loop that goes on, as a long line would be as many calls deep.
+    if (this.isLettingIn) return
+    this.isLettingIn = true
+    while (this.taken < this.total) {
       const [next] = this.line
-      if (next === undefined) return
+      if (next === undefined) break
       this.line.delete(next)
       this.taken += 1
       next()
     }
+    this.isLettingIn = false
   }
 }

@@ -47,6 +47,19 @@ describe("permits", () => {
       })
     ))
 
+  it("hold a line of any length, also when each in it leaves as soon as it is let in", () => {
+    const permits = new Permits(1)
+    let done = 0
+    permits.enter(() => {})
+    for (let n = 0; n < 20_000; n++)
+      permits.enter(() => {
+        done += 1
+        permits.leave()
+      })
+    permits.leave()
+    expect(done).toBe(20_000)
+  })
+
   it("come back from work that fails, is interrupted, or is interrupted in line", async () => {
     const permits = new Permits(1)
     const run = Effect.runFork
