@@ -123,11 +123,6 @@ export class TlsHandshake {
   #readLastWords(step: Exclude<HandshakeStep, "sign">, reason: Error): void {
     const { addon, connection } = this.#open
     const next = step === "read" ? addon.advance(connection) : step
-    if (next === "sign") {
-      this.#state = "signing"
-      this.#signed(noSignature)
-      return
-    }
     if (next === "done") while (addon.read(connection) instanceof Buffer);
     const facts = addon.failure(connection)
     this.#listener.failed(facts.alert < 0 ? reason : failedTls("ERR_TLS_HANDSHAKE", facts))
