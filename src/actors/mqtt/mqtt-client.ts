@@ -250,8 +250,9 @@ const publishAll = (client: WithholdingClient, way: Way, messages: ReadonlyArray
 const refusedWith = (code: number) => new ConnectionEnded({ reason: { kind: "publishRefused", code } })
 
 /**
- * Calls `done` when it is acknowledged, or refused with a code of MQTT 5, by the broker or on its behalf. A callback with another error comes with the
- * end of the connection, which tells the reason. Answers how to give up what has not been sent yet.
+ * Calls `done` when it is acknowledged, or refused with a code of MQTT 5, by the broker or on its behalf. A callback
+ * with another error comes with the end of the connection, which tells the reason. Answers how to give up what has not
+ * been sent yet.
  */
 const publish = (
   client: WithholdingClient,
