@@ -4,13 +4,14 @@
  * A fiber per ask would cost more than the ask. The sleeper is left alone when asks are answered in time, and
  * ends when it wakes and finds nothing to wait for, or when the actor has stopped.
  */
-import { type Clock, type Context, Effect, type Fiber } from "effect"
+import { type Context, Effect, type Fiber } from "effect"
 import { ShortLivedSet } from "./short-lived.ts"
 
 export interface DeadlinesOwner<A> {
-  readonly clock: Clock.Clock
   readonly context: Context.Context<never>
-  /** Milliseconds of the clock; the same whenever it is asked for an item. */
+  /** In milliseconds. */
+  readonly now: () => number
+  /** When `now` will say so; the same whenever it is asked for an item. */
   readonly dueAt: (item: A) => number
   readonly expire: (item: A) => void
 }
@@ -49,7 +50,7 @@ export class Deadlines<A> {
   private sleepUntil(deadline: number): void {
     this.sleeper?.interruptUnsafe()
     this.wakesAt = deadline
-    const pause = Math.min(deadline - this.owner.clock.currentTimeMillisUnsafe(), LONGEST_PAUSE_MS)
+    const pause = Math.min(deadline - this.owner.now(), LONGEST_PAUSE_MS)
     const wakeUp = Effect.sync(() => this.expire())
     this.sleeper = Effect.runForkWith(this.owner.context)(Effect.andThen(Effect.sleep(pause), wakeUp))
   }
@@ -57,7 +58,7 @@ export class Deadlines<A> {
   private expire(): void {
     this.sleeper = undefined
     this.wakesAt = Number.POSITIVE_INFINITY
-    const now = this.owner.clock.currentTimeMillisUnsafe()
+    const now = this.owner.now()
     let earliest = Number.POSITIVE_INFINITY
     for (const item of [...(this.pending ?? [])]) {
       const dueAt = this.owner.dueAt(item)

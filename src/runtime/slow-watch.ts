@@ -3,7 +3,7 @@
  *
  * One sleeper for all messages an actor has in hand, as with the deadlines of asks.
  */
-import type { Clock, Context } from "effect"
+import type { Context } from "effect"
 import type { Cell } from "./cell.ts"
 import { Deadlines, type DeadlinesOwner } from "./deadlines.ts"
 import type { Envelope } from "./envelope.ts"
@@ -14,10 +14,6 @@ export class SlowWatch implements DeadlinesOwner<Envelope> {
 
   constructor(cell: Cell) {
     this.cell = cell
-  }
-
-  get clock(): Clock.Clock {
-    return this.cell.clock
   }
 
   get context(): Context.Context<never> {
@@ -35,6 +31,10 @@ export class SlowWatch implements DeadlinesOwner<Envelope> {
   /** Leaves no timer behind an actor that has ended. */
   rest(): void {
     this.inHand.rest()
+  }
+
+  now(): number {
+    return this.cell.now()
   }
 
   dueAt(envelope: Envelope): number {

@@ -1,7 +1,8 @@
 /**
  * Time limits of many pieces of work that end in time as a rule, watched by one sleeper.
  *
- * For what is no ask: a fiber or a timer for each would cost more than most of that work.
+ * For what is no ask: a fiber or a timer for each would cost more than most of that work. A clock that is put right
+ * meanwhile changes none of them, nor does the time a computer sleeps.
  */
 import { Clock, type Context, Effect, type Scope } from "effect"
 import { Deadlines, type DeadlinesOwner } from "./deadlines.ts"
@@ -23,7 +24,7 @@ export const timeLimits: Effect.Effect<TimeLimits, never, Scope.Scope> = Effect.
 })
 
 export class TimeLimits implements DeadlinesOwner<Limit> {
-  readonly clock: Clock.Clock
+  private readonly clock: Clock.Clock
   readonly context: Context.Context<never>
   private readonly running = new Deadlines<Limit>(this)
 
@@ -44,9 +45,9 @@ export class TimeLimits implements DeadlinesOwner<Limit> {
     Effect.runForkWith(this.context)(effect)
   }
 
-  /** Milliseconds of Effect's clock. */
+  /** In milliseconds, of a clock that is never put right. */
   now(): number {
-    return this.clock.currentTimeMillisUnsafe()
+    return Math.floor(Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6)
   }
 
   /** Ends the sleeper if nothing runs. */

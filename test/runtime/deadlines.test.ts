@@ -12,8 +12,8 @@ const withDeadlines = (test: (deadlines: Deadlines<Due>, expired: ReadonlyArray<
   Effect.withFiber<void>((fiber) => {
     const expired: Array<number> = []
     const deadlines = new Deadlines<Due>({
-      clock: fiber.getRef(Clock.Clock),
       context: fiber.context,
+      now: () => fiber.getRef(Clock.Clock).currentTimeMillisUnsafe(),
       dueAt: (due) => due.deadline,
       expire: (due) => void expired.push(due.deadline)
     })

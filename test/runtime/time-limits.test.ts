@@ -1,5 +1,5 @@
 /** Time limits that share one sleeper. */
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { expect, it } from "vitest"
 import { timeLimits } from "../../src/runtime/time-limits.ts"
 import { passTime, withTestClock } from "../support/test-clock.ts"
@@ -20,5 +20,24 @@ it("a time limit is told when it has passed, each at its time, unless it was can
       times.start(500, () => times.run(Effect.sync(() => void late.push("again"))))
       yield* passTime("1 second")
       expect(late).toEqual(["one", "three", "again"])
+    })
+  ))
+
+it("a time limit does not pass because the clock is put right", () =>
+  withTestClock(
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      let wrongBy = 0
+      const settable = { ...clock, currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + wrongBy }
+      const times = yield* Effect.provideService(timeLimits, Clock.Clock, settable)
+      const late: Array<string> = []
+      times.start(1000, () => late.push("one"))
+      times.start(3000, () => late.push("three"))
+      wrongBy = 3_600_000
+      yield* passTime("1 second")
+      expect(late).toEqual(["one"])
+      wrongBy = -3_600_000
+      yield* passTime("2 seconds")
+      expect(late).toEqual(["one", "three"])
     })
   ))
