@@ -38,9 +38,9 @@ export const fitsTokenKey = (
 ): Effect.Effect<FitsKey, SigningFailed> =>
   Effect.gen(function* () {
     const { key } = cloud.device
-    const chosen = yield* cryptoki.ask("ChooseScheme", { offered: allSchemes, key }, { within: signWithin })
+    const chosen = yield* cryptoki.ask("ChooseScheme", { offered: allSchemes, key }, { within: tokenWithin })
     // Not every token tells the public half.
-    const publicKey = yield* Effect.option(cryptoki.ask("PublicKey", { key: chosen.key }, { within: signWithin }))
+    const publicKey = yield* Effect.option(cryptoki.ask("PublicKey", { key: chosen.key }, { within: tokenWithin }))
     if (publicKey._tag === "None") return fitsAny
     const fits: FitsKey = (certPath) =>
       Effect.suspend(() => {
@@ -71,8 +71,8 @@ const passing = [
 
 const allSchemes = Object.keys(signatureSchemes) as ReadonlyArray<SignatureScheme>
 
-/** A token may wait for a touch: longer than its own limit. */
-const signWithin = "70 seconds"
+/** Longer than the token's own limits: its refusal says more. */
+const tokenWithin = "70 seconds"
 
 /** Undefined: it cannot be read, which is no fault of the certificate. */
 const readKey = (path: string): KeyObject | undefined => {

@@ -12,7 +12,7 @@ import { type Handle, handleOf, ModuleFault, type Pkcs11Module } from "./pkcs11-
 
 /** What a host remembers of its signatures. */
 export class SignTimes {
-  /** By slot and key: how long the last one took that had the token for itself, in milliseconds. */
+  /** By slot and key: how long the last one took that began when no thread was at work, in milliseconds. */
   private readonly last = new Map<string, number>()
   private inThreads = 0
   private turn: Promise<void> = Promise.resolve()
