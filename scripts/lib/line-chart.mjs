@@ -62,7 +62,9 @@ const axis = ({ scale = "linear", ticks }, values) => {
 
 /** From zero to above the highest, in steps of 1, 2 or 5 times a power of ten. */
 const linearTicks = (lowest, highest) => {
-  const span = Math.max(highest, 0) - Math.min(lowest, 0) || 1
+  const wide = Math.max(highest, 0) - Math.min(lowest, 0)
+  // What is next to nothing is drawn as nothing: below it a tenth of a number may be zero.
+  const span = wide > 1e-300 ? wide : 1
   const power = 10 ** Math.floor(Math.log10(span / 6))
   const step = power * [1, 2, 5, 10].find((factor) => span / (factor * power) <= 6)
   const [from, to] = [Math.floor(Math.min(lowest, 0) / step), Math.ceil(Math.max(highest, 0) / step) || 1]
@@ -71,7 +73,8 @@ const linearTicks = (lowest, highest) => {
 
 /** 1, 2 and 5 of each power of ten, or the powers alone where these are many; the ends lie outside of the values. */
 const logTicks = (lowest, highest) => {
-  const powers = [Math.floor(Math.log10(lowest)), Math.ceil(Math.log10(highest))]
+  // A logarithm is rounded: what lies just below a power of ten would pass for it.
+  const powers = [Math.floor(Math.log10(lowest) - 1e-9), Math.ceil(Math.log10(highest) + 1e-9)]
   const factors = powers[1] - powers[0] > 3 ? [1] : [1, 2, 5]
   const all = []
   for (let power = powers[0]; power <= powers[1]; power++) all.push(...factors.map((factor) => factor * 10 ** power))

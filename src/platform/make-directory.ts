@@ -9,7 +9,9 @@ import { dirname } from "node:path"
 /** Throws what mkdir(2) refuses with. What is there already is not looked at. */
 export const makeDirectory = (path: string): void => {
   if (existsSync(path)) return
-  makeDirectory(dirname(path))
+  const parent = dirname(path)
+  // "." is its own parent, and missing where the working directory was deleted.
+  if (parent !== path) makeDirectory(parent)
   try {
     mkdirSync(path)
   } catch (error) {

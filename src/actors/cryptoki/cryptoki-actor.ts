@@ -19,13 +19,13 @@ import {
   makeRouter,
   narrowed,
   noLimit,
+  onlyTokenThere,
   pingLanes,
   type Router,
   toLane,
   toOnlyLane,
   withinScope
 } from "./router.ts"
-import { onlyToken } from "./select-token.ts"
 import type { CryptokiSettings } from "./settings.ts"
 import { describeToken, shownUri } from "./token-facts.ts"
 
@@ -90,7 +90,7 @@ const deleteKey = (router: Router, key: KeySelector) => {
 const clearPinLatch = (router: Router, key: KeySelector) =>
   Effect.gen(function* () {
     const { uri } = narrowed(router, key)
-    const token = yield* onlyToken(uri, yield* router.listing.tokens(0), "initialized")
+    const token = yield* onlyTokenThere(router, uri)
     return yield* liftLatch(router.latches, router.tools.settings.latchDirectory, latchedToken(token))
   })
 

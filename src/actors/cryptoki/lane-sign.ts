@@ -1,5 +1,5 @@
 /**
- * Signs, with exactly one C_Sign for each request that the token serves.
+ * Signs, with one C_Sign for each request that the token serves; with another one where a host ended in the first.
  *
  * `fnUntraced`, as for all that is done thousands of times a second: V8 gives each new generator function a hidden class
  * among its old objects, and keeps what the function had in hand until the next full collection.
@@ -83,21 +83,20 @@ const rawSignature = Effect.fnUntraced(function* (
     contextPin: pin && Redacted.value(pin)
   }
   const { signMs } = tools.settings.limits
-  const limitMs = lane.wasQuick ? Math.min(signMs, hungAfterMs) : signMs
+  const limitMs = seat.isQuick ? Math.min(signMs, hungAfterMs) : signMs
   const call = tellWhenSlow(lane, seat, seat.host.call("sign", asked, limitMs))
   const { signature, rung, isQuick } = yield* pin ? tools.latch.guard(latchedToken(seat.token), pin, call) : call
   if (ladder.length > 1) found.pssRung = start + rung
-  if (isQuick !== seat.isQuick) setPace(lane, seat, isQuick)
+  if (isQuick !== seat.isQuick) setPace(seat, isQuick)
   return signature
 })
 
-const setPace = (lane: Lane, seat: Seat, isQuick: boolean): void => {
-  if (isQuick) lane.wasQuick = true
+const setPace = (seat: Seat, isQuick: boolean): void => {
   seat.isQuick = isQuick
   seat.signing.resize(isQuick ? queuedSigns : parallelSigns)
 }
 
-/** For a token that is known to take less than a millisecond. */
+/** For a token that took less than a millisecond the last time. A new host gets its full time. */
 const hungAfterMs = 4000
 
 /** A token that takes long may wait for a finger: somebody should know. */

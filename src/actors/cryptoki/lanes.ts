@@ -12,7 +12,7 @@ import type { Hosts } from "./hosts.ts"
 import { type LaneProtocol, laneBehaviour } from "./lane.ts"
 import type { LaneTools } from "./lane-session.ts"
 import type { Listing } from "./listing.ts"
-import { quirksOf } from "./quirks.ts"
+import { quirksOf, writtenWithinMs } from "./quirks.ts"
 import { makeSeat } from "./seat.ts"
 import { firstToken } from "./select-token.ts"
 import { matchable, shownTokenPart, shownUri, type Token, tokenIdentity, tokenName, tokenUri } from "./token-facts.ts"
@@ -115,7 +115,7 @@ const lookAgain = (spec: LanesSpec, state: State, listed: ReadonlyArray<Token>, 
     const isFiles = listed.some(({ library }) => quirksOf(library, {}).isFiles)
     if (begun - state.lookedAt < (isFiles ? filesAgainAfterMs : listAgainAfterMs)) return listed
     state.lookedAt = begun
-    if (isFiles) yield* Effect.sleep(writtenAfterMs)
+    if (isFiles) yield* Effect.sleep(writtenWithinMs)
     const now = yield* Clock.currentTimeMillis
     return yield* spec.listing.tokens(isFiles ? 0 : now - begun + 1)
   })
@@ -142,7 +142,5 @@ const requestsAtOnce = 64
 /** A token that was not there is not looked for sooner. */
 const listAgainAfterMs = 30_000
 const filesAgainAfterMs = 1_000
-/** SoftHSM2 empties a token's file before it writes it anew, at each login. */
-const writtenAfterMs = 200
 /** Bounds what clients with many URIs can make us remember. */
 const rememberedUris = 256

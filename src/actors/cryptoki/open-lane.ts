@@ -30,8 +30,6 @@ export interface Lane {
   readonly refreshed: Set<string>
   /** Milliseconds since 1970. */
   mayRefreshAt: number
-  /** The token has signed faster than any that waits for a finger: one that takes seconds hangs. */
-  wasQuick: boolean
 }
 
 /** `task`: runs an effect as long as the lane. */
@@ -63,7 +61,7 @@ export const openLane = (
       keepLookingMs: tools.settings.keepLookingMs,
       idleMs: tools.settings.idleHostEnds ? idleMs : undefined
     })
-    return { tools, keeper, token, times: yield* timeLimits, refreshed: new Set(), mayRefreshAt: 0, wasQuick: false }
+    return { tools, keeper, token, times: yield* timeLimits, refreshed: new Set(), mayRefreshAt: 0 }
   })
 
 const idleMs = 60_000

@@ -10,6 +10,9 @@ export interface Quirks {
   readonly isFiles: boolean
 }
 
+/** SoftHSM2 empties a token's file before it writes it anew, at each login: what is not there may be there by then. */
+export const writtenWithinMs = 200
+
 export const quirksOf = (library: LibraryFacts, environment: NodeJS.ProcessEnv): Quirks => ({
   sharedModule: isTpm(library) && !hasResourceManager(environment),
   isFiles: /softhsm/i.test(library.manufacturer)

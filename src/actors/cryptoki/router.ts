@@ -3,6 +3,7 @@
  */
 import { Duration, Effect, type Scope } from "effect"
 import type { KeySelector } from "../../messages/cryptoki.ts"
+import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
 import { type KeyElsewhere, OutsideScope, type TokenRefusal, TokenUnavailable } from "../../messages/token-refusals.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
@@ -15,9 +16,10 @@ import { type LatchStore, latchStore } from "./latch-store.ts"
 import { type Listing, makeListing } from "./listing.ts"
 import { makeLookout } from "./lookout.ts"
 import { makePinLatch } from "./pin-latch.ts"
+import { quirksOf, writtenWithinMs } from "./quirks.ts"
 import { onlyToken } from "./select-token.ts"
 import type { CryptokiSettings, Publish } from "./settings.ts"
-import { shownUri, tokenName } from "./token-facts.ts"
+import { shownUri, type Token, tokenName } from "./token-facts.ts"
 
 export interface Router {
   readonly tools: LaneTools
@@ -81,10 +83,24 @@ export const toOnlyLane = <A>(
 ): Effect.Effect<A, TokenRefusal> =>
   Effect.gen(function* () {
     const asker = yield* withinScope(router, token)
-    const meant = yield* onlyToken(asker.uri, yield* router.listing.tokens(0), "initialized")
+    const meant = yield* onlyTokenThere(router, asker.uri)
     const lane = yield* router.lanes.of(meant)
     return yield* throughLane(router, lane, ask(lane.ref, asker))
   })
+
+/** Looks twice at tokens in files: another process may be writing one just now. */
+export const onlyTokenThere = (router: Router, uri: Pkcs11Uri): Effect.Effect<Token, TokenRefusal> =>
+  Effect.flatMap(router.listing.tokens(0), (listed) =>
+    onlyToken(uri, listed, "initialized").pipe(
+      Effect.catchTag("TokenNotFound", (refusal) =>
+        listed.some(({ library }) => quirksOf(library, {}).isFiles)
+          ? Effect.flatMap(Effect.delay(router.listing.tokens(0), writtenWithinMs), (again) =>
+              onlyToken(uri, again, "initialized")
+            )
+          : Effect.fail(refusal)
+      )
+    )
+  )
 
 /** Hands a request to the lane of the token it means. */
 export const toLane = <A>(

@@ -16,6 +16,8 @@ import type { ActorRef } from "../../../src/runtime/protocol.ts"
 import { pin } from "./module-kit.ts"
 
 export interface FakeModule {
+  /** Of the library. */
+  readonly manufacturer: string
   tokens: ReadonlyArray<HostToken>
   objects: ReadonlyArray<HostObject>
   /** Slots of tokens without any object. */
@@ -68,6 +70,7 @@ export const startFake = (
 ): Effect.Effect<FakeKit, never, Scope.Scope> =>
   Effect.gen(function* () {
     const module: FakeModule = {
+      manufacturer: "F",
       tokens: [someToken("t")],
       objects: [someKey],
       empty: [],
@@ -112,7 +115,7 @@ export const startFake = (
 const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
 
 const fakeHost = (module: FakeModule): TokenHost => ({
-  library: { manufacturer: "F", description: "fake", version: "1.0" },
+  library: { manufacturer: module.manufacturer, description: "fake", version: "1.0" },
   call: (name, asked, limitMs) =>
     Effect.suspend(() => {
       module.asked.push({ name, asked })
