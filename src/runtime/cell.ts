@@ -9,6 +9,7 @@ import type { Envelope } from "./envelope.ts"
 import { AskTimeout, PeerDown, Undeliverable } from "./errors.ts"
 import type { EventSink, RuntimeEvent } from "./events.ts"
 import { Mailbox, type MailboxOptions, type Overflow } from "./mailbox.ts"
+import { steadyMs } from "./steady-time.ts"
 
 /** `idle`: not started yet. `waiting`: ended, and will be started again. `parked`: given up, see the reason. */
 export type ActorState = "idle" | "starting" | "ready" | "stopping" | "waiting" | "parked" | "stopped"
@@ -85,7 +86,13 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
     this.refuse(envelope, "full")
   }
 
+  /** Milliseconds of a clock that is never put right. */
   now(): number {
+    return steadyMs(this.clock)
+  }
+
+  /** Milliseconds since 1970, for people. */
+  date(): number {
     return this.clock.currentTimeMillisUnsafe()
   }
 
@@ -116,9 +123,8 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
   }
 
   tellSlow(envelope: Envelope, stage: "handling" | "done"): void {
-    const at = this.now()
-    const tookMs = at - envelope.startedAt
-    this.publish({ _tag: "Slow", actor: this.name, at, message: envelope.tag, stage, tookMs })
+    const tookMs = this.now() - envelope.startedAt
+    this.publish({ _tag: "Slow", actor: this.name, at: this.date(), message: envelope.tag, stage, tookMs })
   }
 
   /** The answer or refusal of a handler. */
@@ -207,7 +213,7 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
 
   private deadLetter(envelope: Envelope, why: "answered too late" | "stopped" | "restarted"): void {
     this.deadLetters += 1
-    this.publish({ _tag: "DeadLetter", actor: this.name, at: this.now(), message: envelope.tag, why })
+    this.publish({ _tag: "DeadLetter", actor: this.name, at: this.date(), message: envelope.tag, why })
   }
 
   private settle(envelope: Envelope, outcome: Effect.Effect<unknown, unknown>): boolean {

@@ -7,7 +7,7 @@
 import { Context, type Effect, type Fiber, type Tracer } from "effect"
 import type { Message } from "./mailbox.ts"
 
-/** Until when the message that is being handled matters, in milliseconds of Effect's clock. */
+/** Until when the message that is being handled matters, in milliseconds as `steadyMs` counts them. */
 export const CurrentDeadline = Context.Reference<number>("tedge-actors/CurrentDeadline", {
   defaultValue: () => Number.POSITIVE_INFINITY
 })
@@ -17,14 +17,14 @@ type Resume = (outcome: Effect.Effect<unknown, unknown>) => void
 export class Envelope implements Message {
   readonly tag: string
   readonly payload: unknown
-  /** Milliseconds of Effect's clock. */
+  /** Milliseconds as `steadyMs` counts them; so are the others. */
   readonly sentAt: number
   readonly deadline: number
   readonly span: Tracer.AnySpan | undefined
   /** The fiber that handles it, as long as one does. */
   handler: Fiber.Fiber<unknown, unknown> | undefined
   isHandling = false
-  /** When its handler began, in milliseconds of Effect's clock; 0 as long as it waits. */
+  /** When its handler began; 0 as long as it waits. */
   startedAt = 0
   /** The asker was interrupted: nobody wants the answer, and the handler is to end. */
   isCancelled = false

@@ -229,7 +229,7 @@ class Incarnation<E, R> {
       cell.mailbox.clearSignals()
       cell.state = "waiting"
       if (cause === undefined) this.publish("Stopped")
-      else cell.publish({ _tag: "Failed", actor: cell.name, at: cell.now(), cause })
+      else cell.publish({ _tag: "Failed", actor: cell.name, at: cell.date(), cause })
       cell.announceDown(cause)
       return toEffect(cause)
     })
@@ -281,7 +281,7 @@ class Incarnation<E, R> {
   }
 
   private publish(what: "Started" | "Ready" | "Stopped"): void {
-    this.cell.publish({ _tag: what, actor: this.cell.name, at: this.cell.now() })
+    this.cell.publish({ _tag: what, actor: this.cell.name, at: this.cell.date() })
   }
 }
 

@@ -6,6 +6,7 @@
  */
 import { Clock, type Context, Effect, type Scope } from "effect"
 import { Deadlines, type DeadlinesOwner } from "./deadlines.ts"
+import { steadyMs } from "./steady-time.ts"
 
 interface Limit {
   readonly dueAt: number
@@ -47,7 +48,7 @@ export class TimeLimits implements DeadlinesOwner<Limit> {
 
   /** In milliseconds, of a clock that is never put right. */
   now(): number {
-    return Math.floor(Number(this.clock.monotonicTimeNanosUnsafe()) / 1e6)
+    return steadyMs(this.clock)
   }
 
   /** Ends the sleeper if nothing runs. */

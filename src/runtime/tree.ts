@@ -6,11 +6,13 @@
  *
  * A job is interrupted and swallowed by the next one that concerns any of its members.
  */
+
 import { Cause, type Clock, type Context, Deferred, Effect, Exit, Fiber, Result } from "effect"
 import type { EventSink } from "./events.ts"
 import type { Ended, Member } from "./member.ts"
 import { Intensity, pauseBefore, toMs } from "./restart-policy.ts"
 import type { StopMode } from "./running.ts"
+import { steadyMs } from "./steady-time.ts"
 import { StartFailed, type StopReport, type SupervisorExit, type SupervisorSpec, UnexpectedEnd } from "./supervision.ts"
 
 /** What a tree needs of its surroundings. */
@@ -178,7 +180,7 @@ export class Tree {
 
   private restart(slot: Slot, concerned: ReadonlyArray<Slot>): void {
     const afterMs = this.pause(slot)
-    this.options.around.events.publish({ _tag: "Restarting", actor: slot.member.name, at: this.now(), afterMs })
+    this.options.around.events.publish({ _tag: "Restarting", actor: slot.member.name, at: this.date(), afterMs })
     const again = concerned.filter((other) => other === slot || other.member.restart !== "temporary")
     const work = Effect.gen({ self: this }, function* () {
       yield* this.stopRunning(concerned)
@@ -204,7 +206,7 @@ export class Tree {
   }
 
   private park(slot: Slot, concerned: ReadonlyArray<Slot>, cause: Cause.Cause<unknown>): void {
-    this.options.around.events.publish({ _tag: "GaveUp", actor: slot.member.name, at: this.now(), cause })
+    this.options.around.events.publish({ _tag: "GaveUp", actor: slot.member.name, at: this.date(), cause })
     this.close(slot, "parked", cause)
     const others = concerned.filter((other) => other !== slot)
     const work = Effect.gen({ self: this }, function* () {
@@ -216,7 +218,7 @@ export class Tree {
   }
 
   private giveUp(slot: Slot, cause: Cause.Cause<unknown>): void {
-    this.options.around.events.publish({ _tag: "GaveUp", actor: this.options.spec.name, at: this.now(), cause })
+    this.options.around.events.publish({ _tag: "GaveUp", actor: this.options.spec.name, at: this.date(), cause })
     const stopping = this.stopForGood("current", () => ({ _tag: "GaveUp", child: slot.member.name, cause }))
     this.fork(Effect.uninterruptible(stopping))
   }
@@ -257,6 +259,10 @@ export class Tree {
   }
 
   private now(): number {
+    return steadyMs(this.options.around.clock)
+  }
+
+  private date(): number {
     return this.options.around.clock.currentTimeMillisUnsafe()
   }
 }

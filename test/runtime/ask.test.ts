@@ -1,5 +1,5 @@
 /** What an asker can rely on: one end to every ask, at a time that is known. */
-import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { Clock, Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { start } from "../../src/runtime/actor.ts"
 import type { Overflow } from "../../src/runtime/mailbox.ts"
@@ -38,6 +38,25 @@ const adder = (seen: Array<string> = []) => {
 const within = { within: "1 second" } as const
 
 describe("an ask", () => {
+  it("keeps its time when the clock is put right meanwhile", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const clock = yield* Clock.Clock
+        let wrongBy = 0
+        const settable = { ...clock, currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + wrongBy }
+        const ref = yield* Effect.provideService(adder(), Clock.Clock, settable)
+        const answered = yield* Effect.forkChild(ref.ask("Wait", 900, within))
+        const refused = yield* Effect.forkChild(Effect.flip(ref.ask("Hang", undefined, within)))
+        yield* settled
+        wrongBy = 3_600_000
+        yield* passTime("900 millis")
+        expect(yield* Fiber.join(answered)).toBe("waited")
+        wrongBy = -3_600_000
+        yield* passTime("100 millis")
+        expect(yield* Fiber.join(refused)).toMatchObject({ _tag: "AskTimeout" })
+      })
+    ))
+
   it("is answered, and refused, in the actor's words", () =>
     withTestClock(
       Effect.gen(function* () {

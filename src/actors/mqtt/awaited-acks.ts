@@ -1,6 +1,9 @@
 /** Publishes that wait for their PUBACK. A broker that answers pings but no publish is found by the oldest of them. */
 import { Clock, Effect } from "effect"
 import { ShortLivedSet } from "../../runtime/short-lived.ts"
+import { steadyMs } from "../../runtime/steady-time.ts"
+
+const steadyNow = Effect.map(Clock.Clock, steadyMs)
 
 interface Awaited {
   readonly since: number
@@ -11,7 +14,7 @@ export class AwaitedAcks {
   private readonly awaited = new ShortLivedSet<Awaited>()
 
   during<A, E>(publish: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return Effect.flatMap(Clock.currentTimeMillis, (since) => {
+    return Effect.flatMap(steadyNow, (since) => {
       const entry = { since }
       this.awaited.add(entry)
       return Effect.ensuring(
@@ -23,7 +26,7 @@ export class AwaitedAcks {
 
   /** Answers when one has waited this long, and looks four times in that time. */
   overdue(limitMs: number): Effect.Effect<void> {
-    const look = Effect.map(Clock.currentTimeMillis, (now) => {
+    const look = Effect.map(steadyNow, (now) => {
       const [oldest] = this.awaited
       return oldest !== undefined && now - oldest.since >= limitMs
     })
