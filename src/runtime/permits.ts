@@ -65,13 +65,16 @@ export class Permits {
     // Whoever is let in may leave at once; in the loop that goes on, as a long line would be as many calls deep.
     if (this.isLettingIn) return
     this.isLettingIn = true
-    while (this.taken < this.total) {
-      const [next] = this.line
-      if (next === undefined) break
-      this.line.delete(next)
-      this.taken += 1
-      next()
+    try {
+      while (this.taken < this.total) {
+        const [next] = this.line
+        if (next === undefined) return
+        this.line.delete(next)
+        this.taken += 1
+        next()
+      }
+    } finally {
+      this.isLettingIn = false
     }
-    this.isLettingIn = false
   }
 }

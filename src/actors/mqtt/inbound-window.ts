@@ -1,10 +1,11 @@
 /**
  * The messages of a link between its broker and its receiver: in order, and bounded whatever the broker does.
  *
- * At most `window` messages are with the receiver, and few enough that their bytes stay bounded too. Of those that wait, QoS 0 beyond its bound drops the oldest QoS 0
- * and counts it. QoS 1 beyond its bound is passed over, and so is all QoS 1 after it on the same connection: its
- * PUBACK is withheld, the broker has it still, and sends it again on the next connection. That one is due as soon as
- * everything before it is done. (Mosquitto 2.0.11 sends thousands where it should send 20.)
+ * At most `window` messages are with the receiver, and few enough that their bytes stay bounded too. Of those that wait,
+ * QoS 0 beyond its bound drops the oldest QoS 0 and counts it. QoS 1 beyond its bound is passed over, and so is all
+ * QoS 1 after it on the same connection: its PUBACK is withheld, the broker has it still, and sends it again on the next
+ * connection. That one is due as soon as everything before it is done. (Mosquitto 2.0.11 sends thousands where it should
+ * send 20.)
  */
 import type { Delivery, MqttMessage } from "../../messages/mqtt.ts"
 import { ShortLivedMap } from "../../runtime/short-lived.ts"
