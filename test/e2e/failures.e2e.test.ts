@@ -1,4 +1,5 @@
 /** What a device does when something is missing, dead or wrong: a sentence, nothing half done, and the local side lives. */
+
 import { existsSync, renameSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
@@ -12,6 +13,7 @@ import {
   servicesOf
 } from "../support/device.ts"
 import { createTestCa } from "../support/fake-cloud.ts"
+import { signal } from "../support/signal.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
 
 let dir: string
@@ -105,7 +107,7 @@ describe("a connected device", { timeout: 150_000 }, () => {
   it("gets its mapper back when that is killed", async () => {
     expect((await connect()).code).toBe(0)
     const before = Number((await healthOf(device, "tedge-mapper-c8y"))?.pid)
-    process.kill(before, "SIGKILL")
+    signal(before, "SIGKILL")
     await eventually(async () => {
       const health = await healthOf(device, "tedge-mapper-c8y")
       return health?.status === "up" && health.pid !== before

@@ -35,7 +35,8 @@ export const p11KitServer = async (remoted: RemotedModule): Promise<Remoting> =>
   })
   const cleanup = async () => {
     // The group: a connection that is still open has a child of its own.
-    if (server.pid !== undefined && server.exitCode === null) process.kill(-server.pid, "SIGKILL")
+    if (server.pid !== undefined && server.exitCode === null && server.signalCode === null)
+      process.kill(-server.pid, "SIGKILL")
     await exited
     removeTempDir(dir)
   }

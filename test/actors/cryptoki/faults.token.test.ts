@@ -1,8 +1,10 @@
 /** What a token, its module or its host can do to us, and what becomes of the request. On the scripted module. */
+
 import { readFileSync } from "node:fs"
 import { Effect, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
 import { defaultLimits } from "../../../src/actors/cryptoki/settings.ts"
+import { signal as sendSignal } from "../../support/signal.ts"
 import { by, isSignature, run, startScripted } from "./module-kit.ts"
 
 /** Short enough for a test, long enough for a busy machine. */
@@ -290,7 +292,7 @@ describe("the token host", () => {
           const { sign, script, key } = yield* startScripted()
           yield* sign({})
           const [pid = 0] = script.processes()
-          for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.kill(pid, signal)
+          for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) sendSignal(pid, signal)
           expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
           expect(script.processes()).toEqual([pid])
           return pid

@@ -1,4 +1,5 @@
 /** The token host as a process: it never outlives its parent, whatever it is blocked in, and a stopped one is replaced. */
+
 import { spawn } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -7,6 +8,7 @@ import { expect, it, vi } from "vitest"
 import { startHost } from "../../../src/actors/cryptoki/host-client.ts"
 import { encodeFrame } from "../../../src/actors/cryptoki/host-frames.ts"
 import { scriptedModule } from "../../support/scripted-module.ts"
+import { signal as sendSignal } from "../../support/signal.ts"
 import { softhsmDirectory, softhsmModulePath } from "../../support/softhsm.ts"
 import { passTime, withTestClock } from "../../support/test-clock.ts"
 import { freshHost } from "./fresh-host.ts"
@@ -62,7 +64,7 @@ it("a host that was stopped is given up after four seconds, one that takes its t
   const scenario = Effect.gen(function* () {
     const stopped = yield* startHost(settings)
     const [pid = 0] = script.processes()
-    process.kill(pid, "SIGSTOP")
+    sendSignal(pid, "SIGSTOP")
     yield* Effect.promise(() => vi.waitUntil(() => /\) T /.test(readFileSync(`/proc/${pid}/stat`, "latin1")), 30_000))
     const lost = yield* Effect.forkChild(Effect.flip(stopped.call("tokens", {}, 60_000)))
     yield* passTime("4 seconds")

@@ -1,4 +1,5 @@
 /** SIGTERM and SIGINT, whatever clients and tokens are doing just then. */
+
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it, onTestFinished } from "vitest"
@@ -6,6 +7,7 @@ import { encodeFrame } from "../../../src/messages/wire/frame1.ts"
 import { ask, rawClient } from "../../actors/p11-server/served.ts"
 import { eventually } from "../../support/device.ts"
 import { scriptedModule } from "../../support/scripted-module.ts"
+import { signal as sendSignal } from "../../support/signal.ts"
 import { serverPlace } from "./server-process.ts"
 
 const signRequest = { _tag: "SignRequest", toSign: Uint8Array.of(1), uri: undefined, pin: undefined } as const
@@ -62,13 +64,13 @@ describe("tedge-p11-server, told to end", () => {
   it.each(Object.entries(states))("answers what it owes, removes its socket and ends with 0: %s", async (_, make) => {
     const { place, scripted, server } = await startScripted()
     const [host = 0] = scripted.processes()
-    process.kill(host, "SIGSTOP")
+    sendSignal(host, "SIGSTOP")
     const owed = ask(place.socketPath, signRequest)
     await ask(place.socketPath, { _tag: "Ping" })
     await make(place.socketPath)
     server.child.kill("SIGTERM")
     await server.logged("stopping")
-    process.kill(host, "SIGCONT")
+    sendSignal(host, "SIGCONT")
     expect(await server.ended).toBe(0)
     expect(await owed).toMatchObject({ _tag: "SignResponse" })
     expect(existsSync(place.socketPath)).toBe(false)
@@ -77,7 +79,7 @@ describe("tedge-p11-server, told to end", () => {
   it("answers what it owes while its successor serves on the same path already, and leaves it that socket", async () => {
     const { place, scripted, server } = await startScripted()
     const [host = 0] = scripted.processes()
-    process.kill(host, "SIGSTOP")
+    sendSignal(host, "SIGSTOP")
     const owed = ask(place.socketPath, signRequest)
     await ask(place.socketPath, { _tag: "Ping" })
     server.child.kill("SIGTERM")
@@ -85,7 +87,7 @@ describe("tedge-p11-server, told to end", () => {
     const successor = place.start({ args: ["--pin", "123456"] })
     await successor.logged("Server listening")
     expect(server.child.exitCode).toBeNull()
-    process.kill(host, "SIGCONT")
+    sendSignal(host, "SIGCONT")
     expect(await owed).toMatchObject({ _tag: "SignResponse" })
     expect(await server.ended).toBe(0)
     expect(await ask(place.socketPath, signRequest)).toMatchObject({ _tag: "SignResponse" })

@@ -1,4 +1,5 @@
 /** A PIN is in the memory of whoever uses it, so a crash of theirs must not write that memory to a disk. */
+
 import { spawn } from "node:child_process"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -6,6 +7,7 @@ import { Redacted } from "effect"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { ask } from "../../actors/p11-server/served.ts"
 import { eventually, executable, processesOf } from "../../support/device.ts"
+import { signal as sendSignal } from "../../support/signal.ts"
 import { tempDir } from "../../support/temp-dir.ts"
 import { serverPlace } from "./server-process.ts"
 
@@ -19,7 +21,7 @@ const cores = (dir: string) => readdirSync(dir).filter((name) => /^core(\.\d+)?$
 
 const crash = async (pid: number, signal: NodeJS.Signals, dir: string) => {
   const before = cores("/")
-  process.kill(pid, signal)
+  sendSignal(pid, signal)
   await eventually(() => processesOf(dir).every((one) => one.pid !== pid))
   return [...cores(dir), ...cores("/").filter((name) => !before.includes(name))]
 }

@@ -1,4 +1,5 @@
 /** The built-in service manager with real processes: a small program stands for the mapper. */
+
 import { spawnSync } from "node:child_process"
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -7,6 +8,7 @@ import { build } from "esbuild"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { type BuiltInPlaces, builtInServices } from "../../../../src/actors/connect/services/built-in-services.ts"
 import type { ServiceManager } from "../../../../src/actors/connect/services/service-manager.ts"
+import { signal } from "../../../support/signal.ts"
 import { makeTempDir, removeTempDir } from "../../../support/temp-dir.ts"
 
 let built: string
@@ -57,7 +59,11 @@ afterEach(async () => {
 const run = Effect.runPromise
 const starts = (): ReadonlyArray<number> => lines("starts").map(Number)
 const lines = (name: string): ReadonlyArray<string> =>
-  existsSync(join(dir, name)) ? readFileSync(join(dir, name), "utf8").trim().split("\n") : []
+  existsSync(join(dir, name))
+    ? readFileSync(join(dir, name), "utf8")
+        .split("\n")
+        .filter((line) => line !== "")
+    : []
 
 const isAlive = (pid: number): boolean =>
   existsSync(`/proc/${pid}`) && !readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ")
@@ -103,7 +109,7 @@ describe("the built-in service manager", () => {
 
   it("stops a service whose runner was killed", async () => {
     const pid = await started()
-    process.kill(runnerPid(), "SIGKILL")
+    signal(runnerPid(), "SIGKILL")
     await eventually(() => !existsSync(`/proc/${runnerPid()}`))
     expect(isAlive(pid)).toBe(true)
     await run(services.stop("svc"))
@@ -119,7 +125,7 @@ describe("the built-in service manager", () => {
 
   it("starts a service again that was killed, after a pause", async () => {
     const pid = await started()
-    process.kill(pid, "SIGKILL")
+    signal(pid, "SIGKILL")
     await eventually(() => starts().length === 2)
     const log = readFileSync(join(dir, "log", "svc.log"), "utf8")
     const pause = Number(/svc starts again in (\d+) ms/.exec(log)?.[1])
@@ -136,14 +142,14 @@ describe("the built-in service manager", () => {
     // The shell ends as a closed terminal ends it: SIGHUP to everything in its session.
     spawnSync("setsid", ["sh", "-c", `${process.execPath} ${script}; sleep 0.3; kill -HUP 0`])
     await eventually(() => starts().length === 1)
-    process.kill(runnerPid(), "SIGHUP")
+    signal(runnerPid(), "SIGHUP")
     expect(await run(services.isActive("svc"))).toBe(true)
     expect(isAlive(starts()[0] ?? 0)).toBe(true)
   })
 
   it("ends what a killed runner left behind before it starts the service again", async () => {
     const pid = await started()
-    process.kill(runnerPid(), "SIGKILL")
+    signal(runnerPid(), "SIGKILL")
     for (let tries = 0; tries < 500 && (await run(services.isActive("svc"))); tries++)
       await new Promise((resolve) => setTimeout(resolve, 10))
     expect([await run(services.isActive("svc")), isAlive(pid)]).toEqual([false, true])

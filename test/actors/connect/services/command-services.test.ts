@@ -1,4 +1,5 @@
 /** Service managers of the system: what system.toml may say, and commands that are really run. */
+
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
@@ -7,6 +8,7 @@ import { commandServices } from "../../../../src/actors/connect/services/command
 import type { ServiceManager } from "../../../../src/actors/connect/services/service-manager.ts"
 import { readInitCommands, systemdCommands } from "../../../../src/actors/connect/services/system-toml.ts"
 import { runCommand } from "../../../../src/platform/run-command.ts"
+import { signal as sendSignal } from "../../../support/signal.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
 
 let dir: string
@@ -141,7 +143,7 @@ describe("running a command", () => {
   it("does not wait for what it left running", async () => {
     const path = script("sleep 60 & echo $! > $0.pid; exit 0")
     expect(await Effect.runPromise(runCommand([path], 5000))).toMatchObject({ kind: "exited", code: 0 })
-    process.kill(Number(readFileSync(`${path}.pid`, "utf8")), "SIGKILL")
+    sendSignal(Number(readFileSync(`${path}.pid`, "utf8")), "SIGKILL")
   })
 
   it("keeps the end of what it printed", async () => {
