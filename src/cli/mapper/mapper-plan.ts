@@ -172,7 +172,7 @@ const windowOf = (cloud: CloudSettings["cloud"]["name"]): number => (cloud === "
 /** Brokers should send no more messages of QoS 1 than they were asked for; not all keep to it. */
 const bounds: WindowBounds = {
   window: 100,
-  windowBytes: 16 * 1024 * 1024,
+  windowBytes: 8 * 1024 * 1024,
   waitingQos0: 1_000,
   waitingQos0Bytes: 16 * 1024 * 1024,
   waitingQos1: 10_000,

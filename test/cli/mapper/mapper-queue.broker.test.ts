@@ -119,7 +119,7 @@ const closedRoad = (): Promise<{ readonly port: number; readonly open: () => voi
     })
   })
 
-/** In its hands it has 1,000 messages or 16 MiB at most; the rest is what V8 takes for working on them. */
+/** In its hands it has 2,000 messages or 8 MiB at most; the rest is what V8 takes for working on them. */
 const mostWhileAway = 48
 
 /** Mosquitto 2.0.11 sends more than it was asked to: 48 MiB may be here then, and copies of that on their way out. */
