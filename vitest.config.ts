@@ -14,6 +14,6 @@ export default defineConfig({
     hookTimeout: 120_000,
     pool: "forks",
     // Many tests wait for time limits, with nothing to do meanwhile.
-    maxWorkers: 4
+    maxWorkers: 3
   }
 })
