@@ -59,6 +59,11 @@ export interface ScriptedModule {
   readonly set: (calls: Readonly<Record<FunctionName, ScriptedCall>>) => void
   /** Replaces how a token looks; `*` means every token. */
   readonly setToken: (label: string, token: ScriptedToken) => void
+  /** What all objects of a class say of an attribute: a code, or another value. Replaces what was scripted for it. */
+  readonly setAttribute: (
+    of: { readonly object: "certificate" | "public" | "private"; readonly type: number },
+    says: { readonly code: CkrName } | { readonly value: Uint8Array }
+  ) => void
   /** Pulls the token out: its sessions end and its slot is empty. */
   readonly unplug: (label: string) => void
   /** Puts it back, perhaps in another slot. */
@@ -82,12 +87,13 @@ export const scriptedModule = (real: string): ScriptedModule => {
   copyFileSync(compiledModule(), modulePath)
   writeFileSync(join(dir, "real"), `${real}\n`)
   const callRules = new Map<string, string>()
+  const attributeRules = new Map<string, string>()
   const tokens = new Map<string, ScriptedToken>()
   const epochs = new Map<string, number>()
   let lastId = 0
   const write = () => {
     const tokenRules = [...tokens].map(([label, token]) => tokenRule(label, token, epochs.get(label) ?? 0))
-    const lines = [...callRules.values(), ...tokenRules].map((line) => `${line}\n`)
+    const lines = [...callRules.values(), ...attributeRules.values(), ...tokenRules].map((line) => `${line}\n`)
     writeFileSync(join(dir, "control.new"), lines.join(""))
     renameSync(join(dir, "control.new"), join(dir, "control"))
   }
@@ -111,6 +117,12 @@ export const scriptedModule = (real: string): ScriptedModule => {
       write()
     },
     setToken,
+    setAttribute: ({ object, type }, says) => {
+      const name = `${objectClasses[object]}/${type.toString(16)}`
+      const line = "code" in says ? { code: ckr[says.code] } : { value: Buffer.from(says.value).toString("hex") }
+      attributeRules.set(name, ruleLine("attribute", encodeURIComponent(name), line))
+      write()
+    },
     unplug: (label) => {
       epochs.set(label, (epochs.get(label) ?? 0) + 1)
       setToken(label, { ...tokens.get(label), hidden: true })
@@ -119,6 +131,7 @@ export const scriptedModule = (real: string): ScriptedModule => {
       setToken(label, { ...tokens.get(label), hidden: false, ...(slot === undefined ? {} : { slot }) }),
     reset: () => {
       callRules.clear()
+      attributeRules.clear()
       tokens.clear()
       write()
     },
@@ -127,6 +140,9 @@ export const scriptedModule = (real: string): ScriptedModule => {
     cleanup: () => removeTempDir(dir)
   }
 }
+
+/** CKO_… */
+const objectClasses = { certificate: 1, public: 2, private: 3 }
 
 const callRule = (name: string, id: number, call: ScriptedCall): string => {
   const code = typeof call.code === "string" ? ckr[call.code] : call.code

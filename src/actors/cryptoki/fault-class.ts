@@ -90,6 +90,7 @@ export const returnCodes: { readonly [code: number]: readonly [name: string, of:
 
 export const CKR_GENERAL_ERROR = 5
 export const CKR_DEVICE_ERROR = 48
+export const CKR_DEVICE_REMOVED = 50
 export const CKR_MECHANISM_INVALID = 112
 export const CKR_PIN_INCORRECT = 160
 export const CKR_PIN_INVALID = 161
@@ -102,4 +103,5 @@ export const CKR_TOKEN_NOT_PRESENT = 224
 export const CKR_USER_ALREADY_LOGGED_IN = 256
 export const CKR_USER_NOT_LOGGED_IN = 257
 export const CKR_USER_PIN_NOT_INITIALIZED = 258
+export const CKR_CRYPTOKI_NOT_INITIALIZED = 400
 export const CKR_CRYPTOKI_ALREADY_INITIALIZED = 401

@@ -1,30 +1,38 @@
 /**
- * What a token host gets of our environment: an allow-list, and what the modules themselves read.
+ * The environment of a token host: everything but secrets, what loads foreign code, and what is not the module's.
  *
- * Never a PIN, never what loads foreign code (`LD_PRELOAD`, `NODE_OPTIONS`), never what belongs to our own
- * service manager (`LISTEN_*`, `NOTIFY_SOCKET`).
+ * Vendors configure their modules by environment variables (PKCS11SPY, YUBIHSM_PKCS11_CONF, LD_LIBRARY_PATH and many
+ * more), so it is a deny-list. Documented in docs/tokens.md, "Environment of the module".
  */
 
 export const hostEnvironment = (from: NodeJS.ProcessEnv): Record<string, string> =>
   Object.fromEntries(
-    Object.entries(from).filter((entry): entry is [string, string] => entry[1] !== undefined && allowed(entry[0]))
+    Object.entries(from).filter((entry): entry is [string, string] => entry[1] !== undefined && isPassedOn(entry[0]))
   )
 
-const allowed = (name: string): boolean =>
-  !/PIN$|PASSWORD|SECRET/i.test(name) && (names.includes(name) || prefixes.some((prefix) => name.startsWith(prefix)))
+const isPassedOn = (name: string): boolean => {
+  const upper = name.toUpperCase()
+  if (withheld.has(upper) || withheldPrefixes.some((prefix) => upper.startsWith(prefix))) return false
+  return readByModules.has(upper) || !looksSecret.test(upper)
+}
 
-const names = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "SOFTHSM2_CONF"]
+const withheld: ReadonlySet<string> = new Set([
+  // These load foreign code into every program. LD_LIBRARY_PATH is for a module's own libraries, and is passed on.
+  "LD_PRELOAD",
+  "LD_AUDIT",
+  // For one process, ours (sd_notify(3), sd_watchdog_enabled(3), systemd.exec(5)).
+  "NOTIFY_SOCKET",
+  "CREDENTIALS_DIRECTORY"
+])
 
-/** tpm2-pkcs11 and its TSS, p11-kit, OpenSC, YubiKey; SCRIPTED_ and FAULTY_ steer the modules of the tests. */
-const prefixes = [
-  "LC_",
-  "TPM2_PKCS11_",
-  "TSS2_",
-  "P11_KIT_",
-  "PKCS11_",
-  "OPENSC_",
-  "YKCS11_",
-  "PCSCLITE_",
-  "SCRIPTED_",
-  "FAULTY_"
-]
+/** Of Node, of the service manager, and the settings and secrets of thin-edge, its cloud and its collector. */
+const withheldPrefixes = ["NODE_", "UV_", "LISTEN_", "WATCHDOG_", "TEDGE_", "C8Y_", "OTEL_"]
+
+const looksSecret = /PIN|PASSWORD|PASSPHRASE|SECRET|TOKEN/
+
+/** Names that look like a secret and are settings of a module: wolfPKCS11, nShield (Entrust nCore). */
+const readByModules: ReadonlySet<string> = new Set([
+  "WOLFPKCS11_TOKEN_PATH",
+  "CKNFAST_TOKENS_PERSISTENT",
+  "CKNFAST_SESSION_TO_TOKEN"
+])

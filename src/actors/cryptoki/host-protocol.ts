@@ -51,6 +51,8 @@ export interface HostKeyMaterial {
   readonly point: Uint8Array | undefined
   readonly modulus: Uint8Array | undefined
   readonly exponent: Uint8Array | undefined
+  /** CKA_PUBLIC_KEY_INFO (PKCS#11 2.40): SubjectPublicKeyInfo, DER; unchecked. */
+  readonly publicKeyInfo: Uint8Array | undefined
 }
 
 /** One rung of the mechanism ladder: tried only after the one before was refused by C_SignInit. */
@@ -95,6 +97,11 @@ export type HostRequests = {
   readonly hasCertificate: {
     readonly asked: { readonly slot: string; readonly id: Uint8Array | undefined; readonly label: string | undefined }
     readonly answer: boolean
+  }
+  /** CKA_VALUE of the certificates that have all of what is given: DER, unchecked. */
+  readonly certificates: {
+    readonly asked: { readonly slot: string; readonly id: Uint8Array | undefined; readonly label: string | undefined }
+    readonly answer: ReadonlyArray<Uint8Array>
   }
   /** Whether the session is alive and the handle still means the object with this id. */
   readonly check: {

@@ -1,7 +1,14 @@
 /**
  * Does what a token host is asked. Keeps the loaded module and the sessions of its slots, and decides nothing.
  */
-import { CKR_USER_ALREADY_LOGGED_IN, faultClass } from "./fault-class.ts"
+import {
+  CKR_CRYPTOKI_NOT_INITIALIZED,
+  CKR_DEVICE_ERROR,
+  CKR_DEVICE_REMOVED,
+  CKR_TOKEN_NOT_PRESENT,
+  CKR_USER_ALREADY_LOGGED_IN,
+  faultClass
+} from "./fault-class.ts"
 import type {
   HostAttribute,
   HostKeyMaterial,
@@ -24,8 +31,10 @@ import {
   CKA_LABEL,
   CKA_MODULUS,
   CKA_PUBLIC_EXPONENT,
+  CKA_PUBLIC_KEY_INFO,
   CKA_SIGN,
   CKA_TOKEN,
+  CKA_VALUE,
   CKK_EC,
   CKO_CERTIFICATE,
   CKO_PRIVATE_KEY,
@@ -84,7 +93,9 @@ const answer = async (state: HostState, request: HostRequest): Promise<unknown> 
     case "exists":
       return slot.onKeeper((session) => module.find(session, [{ type: CKA_ID, value: request.asked.id }]).length > 0)
     case "hasCertificate":
-      return slot.onKeeper((session) => hasCertificate(module, session, request.asked))
+      return slot.onKeeper((session) => findCertificates(module, session, request.asked).length > 0)
+    case "certificates":
+      return slot.onKeeper((session) => certificates(module, session, request.asked))
     case "check":
       return slot.onKeeper((session) => check(module, session, request.asked))
     case "material":
@@ -162,19 +173,31 @@ const objects = (module: Pkcs11Module, session: Handle, asked: Asked<"objects">)
   return module.find(session, template).map((handle) => describe(module, session, handle, asked.kind))
 }
 
-const hasCertificate = (module: Pkcs11Module, session: Handle, { id, label }: Asked<"hasCertificate">): boolean => {
+const findCertificates = (
+  module: Pkcs11Module,
+  session: Handle,
+  { id, label }: Pick<Asked<"certificates">, "id" | "label">
+): ReadonlyArray<Handle> => {
   const template: Array<HostAttribute> = [
     { type: CKA_CLASS, value: CKO_CERTIFICATE },
     { type: CKA_TOKEN, value: true }
   ]
   if (id) template.push({ type: CKA_ID, value: id })
   if (label !== undefined) template.push({ type: CKA_LABEL, value: label })
-  return module.find(session, template).length > 0
+  return module.find(session, template)
 }
 
+const certificates = (module: Pkcs11Module, session: Handle, asked: Asked<"certificates">) =>
+  findCertificates(module, session, asked)
+    .slice(0, mostCertificates)
+    .flatMap((handle) => told(module, session, handle, CKA_VALUE) ?? [])
+
+/** Of one id. */
+const mostCertificates = 8
+
 const describe = (module: Pkcs11Module, session: Handle, handle: Handle, kind: HostObject["kind"]): HostObject => {
-  const read = (type: number) => module.attribute(session, handle, type)
-  const keyType = numberOf(read(CKA_KEY_TYPE))
+  const read = (type: number) => told(module, session, handle, type)
+  const keyType = numberOf(module.attribute(session, handle, CKA_KEY_TYPE))
   const mine = kind === "private"
   return {
     handle: handleText(handle),
@@ -188,6 +211,26 @@ const describe = (module: Pkcs11Module, session: Handle, handle: Handle, kind: H
   }
 }
 
+/**
+ * An attribute that an object may lack. Some modules answer a general error for what they do not know: that must not
+ * hide the object. A session or token that is gone is another matter.
+ */
+const told = (module: Pkcs11Module, session: Handle, object: Handle, type: number): Uint8Array | undefined => {
+  try {
+    return module.attribute(session, object, type)
+  } catch (error) {
+    if (error instanceof ModuleFault && faultClass(error.code) !== "session" && !gone.has(error.code)) return undefined
+    throw error
+  }
+}
+
+const gone: ReadonlySet<number> = new Set([
+  CKR_DEVICE_ERROR,
+  CKR_DEVICE_REMOVED,
+  CKR_TOKEN_NOT_PRESENT,
+  CKR_CRYPTOKI_NOT_INITIALIZED
+])
+
 /** CK_ULONG in this machine's byte order (little-endian on all we support). */
 const numberOf = (value: Uint8Array | undefined): number =>
   value === undefined || value.length < 4 ? -1 : Buffer.from(value).readUInt32LE(0)
@@ -195,8 +238,9 @@ const numberOf = (value: Uint8Array | undefined): number =>
 const check = (module: Pkcs11Module, session: Handle, asked: Asked<"check">): boolean => {
   try {
     module.touchSession(session)
-    const id = module.attribute(session, handleOf(asked.handle), CKA_ID)
-    return id !== undefined && Buffer.compare(id, asked.id) === 0
+    // Strict, as every object has it: a handle that means nothing any more is refused here.
+    module.attribute(session, handleOf(asked.handle), CKA_KEY_TYPE)
+    return Buffer.compare(told(module, session, handleOf(asked.handle), CKA_ID) ?? new Uint8Array(), asked.id) === 0
   } catch (error) {
     if (error instanceof ModuleFault && faultClass(error.code) === "session") return false
     throw error
@@ -204,10 +248,11 @@ const check = (module: Pkcs11Module, session: Handle, asked: Asked<"check">): bo
 }
 
 const material = (module: Pkcs11Module, session: Handle, object: Handle): HostKeyMaterial => ({
-  curve: module.attribute(session, object, CKA_EC_PARAMS),
-  point: module.attribute(session, object, CKA_EC_POINT),
-  modulus: module.attribute(session, object, CKA_MODULUS),
-  exponent: module.attribute(session, object, CKA_PUBLIC_EXPONENT)
+  curve: told(module, session, object, CKA_EC_PARAMS),
+  point: told(module, session, object, CKA_EC_POINT),
+  modulus: told(module, session, object, CKA_MODULUS),
+  exponent: told(module, session, object, CKA_PUBLIC_EXPONENT),
+  publicKeyInfo: told(module, session, object, CKA_PUBLIC_KEY_INFO)
 })
 
 const generate = async (module: Pkcs11Module, session: Handle, asked: Asked<"generate">) => {

@@ -1,8 +1,9 @@
 /**
  * What a private key can do, from what the token tells about it.
  */
+import { createPublicKey } from "node:crypto"
 import { type SignatureScheme, signatureSchemes } from "../../messages/signature-scheme.ts"
-import { curveOf, type EcCurve } from "./ec-curve.ts"
+import { curveNamed, curveOf, type EcCurve } from "./ec-curve.ts"
 import type { HostKeyMaterial, HostObject } from "./host-protocol.ts"
 import { CKK_EC, CKK_RSA } from "./pkcs11-constants.ts"
 
@@ -22,6 +23,15 @@ export const signingKey = (object: HostObject, material: HostKeyMaterial): Signi
   const first = modulus.findIndex((byte) => byte !== 0)
   const size = first < 0 ? 0 : modulus.length - first
   return size >= smallestRsa ? { type: "RSA", size } : undefined
+}
+
+/** The same from a SubjectPublicKeyInfo, for a private key that tells too little of itself. */
+export const signingKeyOf = (info: Uint8Array): SigningKey | undefined => {
+  const { asymmetricKeyDetails } = createPublicKey({ key: Buffer.from(info), format: "der", type: "spki" })
+  const curve = curveNamed(asymmetricKeyDetails?.namedCurve)
+  if (curve) return { type: "EC", curve }
+  const size = (asymmetricKeyDetails?.modulusLength ?? 0) / 8
+  return size >= smallestRsa ? { type: "RSA", size: Math.ceil(size) } : undefined
 }
 
 /** For a refusal: `EC P-256`, `RSA 2048`, or the number of a type we do not know. */

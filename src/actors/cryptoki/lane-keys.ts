@@ -6,10 +6,11 @@ import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { namesObject } from "../../messages/pkcs11-uri-match.ts"
 import { KeyNotFound, SchemeNotSupported, type UriNotUsable } from "../../messages/token-refusals.ts"
 import type { HostFault } from "./host-client.ts"
-import type { HostKeyMaterial, HostObject } from "./host-protocol.ts"
-import { keyTypeName, signingKey } from "./key-facts.ts"
+import type { HostObject } from "./host-protocol.ts"
+import { keyTypeName, type SigningKey, signingKey, signingKeyOf } from "./key-facts.ts"
 import type { LaneTools } from "./lane-session.ts"
-import { CKK_RSA } from "./pkcs11-constants.ts"
+import { CKK_EC, CKK_RSA } from "./pkcs11-constants.ts"
+import { listObjects, publicHalf, readMaterial } from "./public-half.ts"
 import type { FoundKey, Seat, SeatSession } from "./seat.ts"
 import { firstKey, keyUri, notForSigning } from "./select-key.ts"
 import { shownUri, tokenName } from "./token-facts.ts"
@@ -51,32 +52,33 @@ const searchKey = (tools: LaneTools, seat: Seat, uri: Pkcs11Uri): Effect.Effect<
     const shown = (one: HostObject) => shownUri(keyUri(seat.token, one))
     if (others.length > 0)
       yield* tools.publish({ _tag: "SeveralKeysMatched", taken: shown(object), others: others.map(shown) })
-    const key = signingKey(object, yield* ownMaterial(tools, seat, object))
+    const key = yield* keyFacts(tools, seat, object)
     if (key === undefined)
       return yield* new SchemeNotSupported({ token, scheme: "any", keyType: keyTypeName(object, key) })
     return { object, key, pssRung: 0 }
   })
 
-export const listObjects = (
-  tools: LaneTools,
-  seat: Seat,
-  kind: HostObject["kind"],
-  id: Uint8Array | undefined
-): Effect.Effect<ReadonlyArray<HostObject>, HostFault> =>
-  seat.host.call("objects", { slot: seat.token.facts.slot, kind, id }, tools.settings.limits.listMs)
+/** The private half tells an EC key's curve already; an RSA key's length is in its modulus. Some hide even that. */
+const keyFacts = (tools: LaneTools, seat: Seat, object: HostObject): Effect.Effect<SigningKey | undefined, HostFault> =>
+  Effect.gen(function* () {
+    const isRsa = object.keyType === CKK_RSA
+    const material =
+      isRsa || object.curve === undefined
+        ? yield* readMaterial(tools, seat, object)
+        : { ...nothing, curve: object.curve }
+    const isTold = (isRsa ? material.modulus : (object.curve ?? material.curve)) !== undefined
+    if (isTold || (object.keyType !== CKK_EC && !isRsa)) return signingKey(object, material)
+    const info = yield* publicHalf(tools, seat, object)
+    return info && signingKeyOf(info)
+  })
 
-export const readMaterial = (
-  tools: LaneTools,
-  seat: Seat,
-  { handle }: HostObject
-): Effect.Effect<HostKeyMaterial, HostFault> =>
-  seat.host.call("material", { slot: seat.token.facts.slot, handle }, tools.settings.limits.listMs)
-
-/** The private object tells an EC key's curve already; an RSA key's length is in its modulus. */
-const ownMaterial = (tools: LaneTools, seat: Seat, object: HostObject): Effect.Effect<HostKeyMaterial, HostFault> =>
-  object.keyType === CKK_RSA
-    ? readMaterial(tools, seat, object)
-    : Effect.succeed({ curve: object.curve, point: undefined, modulus: undefined, exponent: undefined })
+const nothing = {
+  curve: undefined,
+  point: undefined,
+  modulus: undefined,
+  exponent: undefined,
+  publicKeyInfo: undefined
+}
 
 /** Bounds what clients with many URIs can make us remember. */
 const rememberedKeys = 256

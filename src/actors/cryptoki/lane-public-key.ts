@@ -1,5 +1,5 @@
 /**
- * The public half of a key: from its public object, or else from what the private one tells.
+ * The public half of a key: from its public object, what the private one tells, or a certificate beside it.
  *
  * The private key is found first, so that the answer belongs to the key that would sign. Only who has no PIN for a
  * token that wants one is given what its public objects tell.
@@ -10,10 +10,9 @@ import { matchesObject } from "../../messages/pkcs11-uri-match.ts"
 import { KeyNotFound, TokenError, type TokenRefusal } from "../../messages/token-refusals.ts"
 import type { HostFault } from "./host-client.ts"
 import type { HostObject } from "./host-protocol.ts"
-import { listObjects, readMaterial } from "./lane-keys.ts"
 import { type Asker, openSession } from "./lane-session.ts"
 import type { Lane } from "./open-lane.ts"
-import { subjectPublicKeyInfo } from "./public-key.ts"
+import { listObjects, publicHalf, toldBy } from "./public-half.ts"
 import type { Seat } from "./seat.ts"
 import { shownUri } from "./token-facts.ts"
 import { withKey } from "./with-key.ts"
@@ -38,35 +37,20 @@ const publicObject = (lane: Lane, uri: Pkcs11Uri): Effect.Effect<Uint8Array, Tok
       yield* openSession(lane.tools, seat)
       const objects = yield* listObjects(lane.tools, seat, "public", uri.id)
       const object = objects.find((candidate) => matchesObject(uri, candidate))
-      if (object) return yield* infoOf(lane, seat, [object])
+      if (object) return (yield* toldBy(lane.tools, seat, [object])) ?? (yield* untold(lane))
       return yield* new KeyNotFound({ uri: shownUri(uri), token: lane.token, elsewhere: undefined })
     })
   )
 
 const halfOf = (lane: Lane, seat: Seat, object: HostObject): Effect.Effect<Uint8Array, TokenRefusal | HostFault> =>
-  Effect.gen(function* () {
-    const objects = yield* listObjects(lane.tools, seat, "public", object.id)
-    const partner = objects.find(
-      ({ keyType, label }) => keyType === object.keyType && (object.id.length > 0 || label === object.label)
-    )
-    return yield* infoOf(lane, seat, partner ? [partner, object] : [object])
-  })
+  Effect.flatMap(publicHalf(lane.tools, seat, object), (info) => (info ? Effect.succeed(info) : untold(lane)))
 
-/** Of the first object that tells enough. */
-const infoOf = (
-  lane: Lane,
-  seat: Seat,
-  objects: ReadonlyArray<HostObject>
-): Effect.Effect<Uint8Array, TokenError | HostFault> =>
-  Effect.gen(function* () {
-    for (const object of objects) {
-      const info = subjectPublicKeyInfo(yield* readMaterial(lane.tools, seat, object))
-      if (info) return info
-    }
-    return yield* new TokenError({
+const untold = (lane: Lane) =>
+  Effect.fail(
+    new TokenError({
       token: lane.token,
       call: "C_GetAttributeValue",
       code: "CKR_ATTRIBUTE_TYPE_INVALID",
-      detail: "the token does not tell the public key"
+      detail: "the token does not tell the public key, and has no certificate of the key's id"
     })
-  })
+  )

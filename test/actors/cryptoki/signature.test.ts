@@ -1,4 +1,5 @@
 /** From messages to what a token signs, and from what it gives to TLS signatures. Checked by OpenSSL. */
+import { execFileSync } from "node:child_process"
 import { constants, createPublicKey, generateKeyPairSync, privateEncrypt, sign, verify } from "node:crypto"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -68,7 +69,13 @@ describe("an RSA signature", () => {
 })
 
 describe("a public key", () => {
-  const none = { curve: undefined, point: undefined, modulus: undefined, exponent: undefined }
+  const none = {
+    curve: undefined,
+    point: undefined,
+    modulus: undefined,
+    exponent: undefined,
+    publicKeyInfo: undefined
+  }
 
   it.each(["prime256v1", "secp384r1", "secp521r1"] as const)(
     "on %s is put together from a wrapped and from a bare point",
@@ -86,6 +93,37 @@ describe("a public key", () => {
       expect(hex(subjectPublicKeyInfo({ ...none, curve, point: wrapped }))).toBe(expected)
     }
   )
+
+  it.each(["prime256v1", "secp384r1", "secp521r1"] as const)(
+    "on %s is understood with a compressed point and with parameters that are spelled out",
+    (namedCurve) => {
+      const { publicKey } = generateKeyPairSync("ec", { namedCurve })
+      const { x = "", y = "" } = publicKey.export({ format: "jwk" })
+      const odd = (Buffer.from(y, "base64url").at(-1) ?? 0) & 1
+      const compressed = Buffer.concat([Buffer.of(2 + odd), Buffer.from(x, "base64url")])
+      const wrapped = Buffer.concat([Buffer.of(4, compressed.length), compressed])
+      const expected = publicKey.export({ format: "der", type: "spki" }).toString("hex")
+      for (const form of [[], ["-no_seed"], ["-conv_form", "compressed"]]) {
+        const params = ["ecparam", "-name", namedCurve, "-param_enc", "explicit", "-outform", "DER", ...form]
+        const curve = execFileSync("openssl", params, { stdio: ["ignore", "pipe", "ignore"] })
+        expect(hex(subjectPublicKeyInfo({ ...none, curve, point: compressed }))).toBe(expected)
+        expect(hex(subjectPublicKeyInfo({ ...none, curve, point: wrapped }))).toBe(expected)
+      }
+    }
+  )
+
+  it("is taken from CKA_PUBLIC_KEY_INFO where the parts are not told, and only if it is one", () => {
+    const { publicKey } = generateKeyPairSync("ec", { namedCurve: "secp384r1" })
+    const publicKeyInfo = publicKey.export({ format: "der", type: "spki" })
+    expect(hex(subjectPublicKeyInfo({ ...none, publicKeyInfo }))).toBe(publicKeyInfo.toString("hex"))
+    fc.assert(
+      fc.property(fc.nat(publicKeyInfo.length - 1), (length) => {
+        expect(subjectPublicKeyInfo({ ...none, publicKeyInfo: publicKeyInfo.subarray(0, length) })).toBeUndefined()
+      })
+    )
+    const other = generateKeyPairSync("ed25519").publicKey.export({ format: "der", type: "spki" })
+    expect(subjectPublicKeyInfo({ ...none, publicKeyInfo: other })).toBeUndefined()
+  })
 
   it("of RSA is put together from modulus and exponent, with or without leading zeros", () => {
     const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 })
@@ -105,7 +143,8 @@ describe("a public key", () => {
         const made = subjectPublicKeyInfo({ ...none, curve: p256.oid, point })
         const isPoint = point.length === 65 && point[0] === 4
         const isWrapped = point.length === 67 && point[0] === 4 && point[1] === 65 && point[2] === 4
-        expect(made !== undefined).toBe(isPoint || isWrapped)
+        // About half of all x are those of a point: see the test of compressed ones.
+        if (point.length !== 33 && point.length !== 35) expect(made !== undefined).toBe(isPoint || isWrapped)
       })
     )
   })
