@@ -1,6 +1,7 @@
 /** The device's identity: the common name in its certificate. Loaded with node:crypto only when it is asked for. */
 import { closeSync, constants, openSync, readSync } from "node:fs"
 import type { IdProblem } from "../../messages/settings/resolved-settings.ts"
+import { controlCharacterIn } from "../../messages/shown-text.ts"
 import { commonNameOf, deviceCertificate, pemCertificates } from "../../platform/device-certificate.ts"
 
 export const readCommonName = (certPath: string): { readonly name: string } | { readonly problem: IdProblem } => {
@@ -15,7 +16,9 @@ export const readCommonName = (certPath: string): { readonly name: string } | { 
     const device = deviceCertificate(certificates)
     if (device === undefined) return problem("ambiguous", "")
     const name = commonNameOf(device)
-    return name === undefined ? problem("no-common-name", "") : { name }
+    if (name === undefined) return problem("no-common-name", "")
+    const character = controlCharacterIn(name)
+    return character === undefined ? { name } : problem("control-character", character)
   } catch (error) {
     return problem("malformed", error instanceof Error ? error.message : String(error))
   }

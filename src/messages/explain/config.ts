@@ -159,6 +159,8 @@ const problem = (found: ValueProblem): string => {
       return topicPrefix[found.because]
     case "wildcard":
       return `it is a part of topics and cannot contain '${found.character}'`
+    case "control-character":
+      return `it contains the control character ${found.character}`
     case "bad-topic-id":
       return "it must be a topic id such as device/main//"
     case "bad-proxy-url":
@@ -215,6 +217,11 @@ const explainMissing = (failure: SettingMissing | SettingNotSet): Explanation =>
       return {
         error: `${start}, and several may be it: the device's certificate must come first in '${id.certPath}'`,
         hint: leafFirstHint
+      }
+    case "control-character":
+      return {
+        error: `${start}, and the common name (CN) in '${id.certPath}' contains the control character ${id.detail}`,
+        hint: "use a certificate without it; a device id is one line of text"
       }
     case "no-common-name":
       return { error: `${start}, and '${id.certPath}' has no common name (CN)`, hint: set }

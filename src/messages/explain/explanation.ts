@@ -1,3 +1,5 @@
+import { shownText } from "../shown-text.ts"
+
 /** A sentence for people: what happened, and what they can do about it. */
 export interface Explanation {
   /** Lower case, no full stop, the values in quotes; one line. */
@@ -14,11 +16,12 @@ const longest = 600
  * that turn the direction of writing, line ends to `; `, cut at 600 characters.
  */
 export const quoted = (text: string): string => {
-  const line = text
-    .trim()
-    .replace(/\s*[\r\n]+\s*/g, "; ")
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-    .replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, " ")
+  const line = shownText(
+    text
+      .trim()
+      .replace(/\s*[\r\n]+\s*/g, "; ")
+      .replaceAll("\t", " ")
+  )
   return line.length > longest ? `${line.slice(0, longest)}…` : line
 }
 

@@ -16,6 +16,8 @@ export type ValueProblem =
   | { readonly kind: "bad-topic-prefix"; readonly because: "empty" | "hash" | "plus" | "reserved" }
   /** Of topic filters, where the value is to be a part of topics. */
   | { readonly kind: "wildcard"; readonly character: string }
+  /** `character`: its code point, `U+000A`. */
+  | { readonly kind: "control-character"; readonly character: string }
   | { readonly kind: "bad-topic-id" }
   | { readonly kind: "bad-proxy-url"; readonly because: "scheme" | "username" | "password" | "syntax" }
   /** In the file: a number where text belongs, say. */

@@ -81,7 +81,9 @@ const followOne = (key: string, from: NamedSetting, sources: Sources): Resolved 
 const standIn = (setting: Setting, sources: Sources): Resolved | undefined => {
   const variable = setting.fallbackVariable
   const text = variable === undefined ? undefined : sources.variable(variable)
-  if (variable !== undefined && text) return { kind: "value", value: text, source: { kind: "variable", variable } }
+  // Not ours to refuse. In a list, what breaks a line separates.
+  if (variable !== undefined && text)
+    return { kind: "value", value: text.replace(/\p{Cc}+/gu, ","), source: { kind: "variable", variable } }
   if (setting.default === undefined) return undefined
   const given = typeof setting.default === "string" ? setting.default : setting.default.inConfigDir
   const parsed = parseText(setting.type, given, sources.configDir)

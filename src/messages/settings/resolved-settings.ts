@@ -44,8 +44,8 @@ export interface DeviceSettings {
 /** Why the certificate gave no name. */
 export interface IdProblem {
   readonly certPath: string
-  readonly reason: "missing" | "unreadable" | "malformed" | "ambiguous" | "no-common-name"
-  /** `EACCES` and the like, or what the certificate parser said. */
+  readonly reason: "missing" | "unreadable" | "malformed" | "ambiguous" | "no-common-name" | "control-character"
+  /** `EACCES` and the like, what the certificate parser said, or the character (`U+000A`). */
   readonly detail: string
 }
 

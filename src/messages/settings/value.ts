@@ -4,6 +4,7 @@
  * Texts come from the command line and from variables, TOML values from tedge.toml; both end in the same `Value`.
  * Source: thin-edge, tedge config reference (types).
  */
+import { controlCharacterIn } from "../shown-text.ts"
 import { absolutePath } from "./absolute-path.ts"
 import { durationMs } from "./duration.ts"
 import { isHost, isIp, parseHostPort, printHostPort } from "./host-port.ts"
@@ -14,8 +15,14 @@ export type ParsedValue =
   | { readonly ok: true; readonly value: Value }
   | { readonly ok: false; readonly problem: ValueProblem }
 
-/** `directory`: what a relative path is relative to. */
+/**
+ * `directory`: what a relative path is relative to.
+ *
+ * No value has control characters: values become lines of mosquitto's configuration, topics, headers and log lines.
+ */
 export const parseText = (type: SettingType, text: string, directory: string): ParsedValue => {
+  const character = controlCharacterIn(text)
+  if (character !== undefined) return refuse({ kind: "control-character", character })
   switch (type.kind) {
     case "text":
       return type.inTopic ? parsePartOfTopic(text.trim()) : accept(text)
@@ -67,6 +74,8 @@ export const parseToml = (type: SettingType, given: unknown, directory: string):
   if (typeof given === "number" || typeof given === "bigint")
     return numbered.has(type.kind) ? parseText(type, String(given), directory) : mismatch
   if (!Array.isArray(given) || !given.every((member) => typeof member === "string")) return mismatch
+  const character = controlCharacterIn(given.join(""))
+  if (character !== undefined) return refuse({ kind: "control-character", character })
   if (type.kind === "set") return parseSet(type, given)
   return type.kind === "limits" ? parseLimits([...given]) : mismatch
 }

@@ -56,6 +56,8 @@ describe("reading a setting", () => {
     expect(await problem()).toMatchObject({ reason: "malformed" })
     writeFileSync(missing, readFileSync(certificate("/O=nobody")))
     expect(await problem()).toMatchObject({ reason: "no-common-name" })
+    writeFileSync(missing, readFileSync(certificate("/CN=device\ninclude_dir ")))
+    expect(await problem()).toMatchObject({ reason: "control-character", detail: "U+000A" })
     const [one, other] = ["/CN=one", "/CN=other"].map((subject) => readFileSync(certificate(subject), "utf8"))
     writeFileSync(missing, `${one}${other}`)
     expect(await problem()).toMatchObject({ certPath: missing, reason: "ambiguous" })

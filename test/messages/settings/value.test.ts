@@ -13,6 +13,7 @@ import {
   setInTopic,
   textInTopic
 } from "../../../src/messages/settings/setting-types.ts"
+import { settingsTable } from "../../../src/messages/settings/settings-table.ts"
 import { parseText, parseToml, printValue } from "../../../src/messages/settings/value.ts"
 
 const parsedText = (type: SettingType, text: string, directory = "/dir") => {
@@ -123,6 +124,25 @@ describe("a setting whose value becomes a part of topics", () => {
   it.each(["c8y.topics", "c8y.mqtt_service.topics"])("is none that holds filters: %s", (key) => {
     expect(parsedText(settingByKey(key)?.type ?? { kind: "text" }, "a/+/#, b")).toEqual(["a/+/#", "b"])
   })
+})
+
+describe("a value with a control character", () => {
+  const characters = fc.constantFrom("\n", "\r", "\0", "\u001b", "\t", "\u007f", "\u0085")
+  const place = fc.tuple(fc.string(), characters, fc.string())
+
+  it("is refused for every setting there is, as a text and in the file", () =>
+    fc.assert(
+      fc.property(fc.constantFrom(...settingsTable), place, ({ type }, [before, character, after]) => {
+        const codePoint = /^U\+[0-9A-F]{4}$/
+        const problem = { kind: "control-character", character: expect.stringMatching(codePoint) }
+        const text = `${before}${character}${after}`
+        expect(parsedText(type, text)).toEqual(problem)
+        for (const given of type.kind === "set" || type.kind === "limits" ? [text, ["a", text]] : [text]) {
+          const parsed = parseToml(type, given, "/dir")
+          expect(parsed.ok ? parsed.value : parsed.problem).toEqual(problem)
+        }
+      })
+    ))
 })
 
 describe("a printed value", () => {

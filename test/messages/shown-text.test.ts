@@ -1,0 +1,34 @@
+/** Text from outside, as it is shown. */
+import fc from "fast-check"
+import { expect, it } from "vitest"
+import { controlCharacterIn, shownLines, shownText } from "../../src/messages/shown-text.ts"
+
+it.each([
+  ["\u001b[2J\u001b]0;title\u0007label", "[2J]0;titlelabel"],
+  ["a\nerror: forged", "aerror: forged"],
+  ["user\u202egnp.exe\u202c", "usergnp.exe"],
+  ["\u2066a\u2069\u200e\u200f\u061cb", "ab"],
+  ["\u009b31mred\u0085", "31mred"],
+  ["a\u2028b\u2029c\ud800", "abc"],
+  ["Gerät 7 – ключ 鍵 😀", "Gerät 7 – ключ 鍵 😀"]
+])("shows %j as %j", (given, shown) => {
+  expect(shownText(given)).toBe(shown)
+})
+
+it("keeps line ends and tabs of text that is made of lines, and nothing else that steers", () => {
+  expect(shownLines("a\tb\nc\r\n\u001b[1md\u202e")).toBe("a\tb\nc\n[1md")
+})
+
+it("leaves no control character, whatever the text, and changes nothing the second time", () =>
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), (text) => {
+      expect(controlCharacterIn(shownText(text))).toBeUndefined()
+      expect(shownText(shownText(text))).toBe(shownText(text))
+      expect(shownText(shownLines(text))).toBe(shownText(text))
+    })
+  ))
+
+it("names the first control character", () => {
+  expect(controlCharacterIn("a\u001bb\n")).toBe("U+001B")
+  expect(controlCharacterIn("no such thing")).toBeUndefined()
+})
