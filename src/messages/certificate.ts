@@ -9,6 +9,13 @@ export class FileInTheWay extends Data.TaggedError("FileInTheWay")<{
   readonly role: "certificate" | "key"
 }> {}
 
+/** Two settings name the same file, and the command would write one over the other. Nothing was written. */
+export class SameFile extends Data.TaggedError("SameFile")<{
+  readonly path: string
+  /** Of the key first: `device.key_path`. Options too: `--output-path`. */
+  readonly names: readonly [string, string]
+}> {}
+
 /** There is no key a certificate could be for; none is made unasked. */
 export class KeyNeeded extends Data.TaggedError("KeyNeeded")<{
   readonly cause: KeyNotFound | TokenNotFound
@@ -104,6 +111,7 @@ export type CertificateRefusal =
   | AccessTokenMissing
   | DurationInvalid
   | FileInTheWay
+  | SameFile
   | CommonNameInvalid
   | NotSelfSigned
   | CloudWithoutService

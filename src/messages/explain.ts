@@ -115,6 +115,7 @@ export const explain = (failure: Failure): Explanation => {
     case "TokenInitialised":
       return explainHsm(failure)
     case "FileInTheWay":
+    case "SameFile":
     case "DurationInvalid":
     case "CommonNameInvalid":
     case "NotSelfSigned":

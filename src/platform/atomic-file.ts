@@ -19,8 +19,8 @@ export class FileNotReplaced extends Data.TaggedError("FileNotReplaced")<{
 export interface Replacement {
   readonly path: string
   readonly content: string
-  /** An existing file that others can do less with stays as closed as it is. */
-  readonly mode: 0o644 | 0o640 | 0o600
+  /** An existing file that others can do less with stays as closed as it is. `present`: as the file has it, 0600 if new. */
+  readonly mode: 0o644 | 0o640 | 0o600 | "present"
   /** Undefined: as the file has it now. */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined
 }
@@ -73,7 +73,8 @@ const replaced = (wanted: Replacement, calls: FileCalls, progress: Progress): Re
     const owner = wanted.owner ?? present
     const ownerProblem = owner && attempt(() => calls.fchownSync(file, owner.uid, owner.gid))
     const isClosed = present !== undefined && (present.mode & 0o077) === 0
-    calls.fchmodSync(file, isClosed ? 0o600 : wanted.mode)
+    const mode = wanted.mode === "present" ? (present?.mode ?? 0o600) & 0o777 : wanted.mode
+    calls.fchmodSync(file, isClosed ? 0o600 : mode)
     progress.step = "write"
     writeAll(file, Buffer.from(wanted.content), calls)
     progress.step = "sync"

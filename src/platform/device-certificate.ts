@@ -5,10 +5,11 @@
  * here. This file does not load node:crypto: reading settings shall not pay for it.
  */
 import type { X509Certificate } from "node:crypto"
+import { certificateBlocks } from "./pem-blocks.ts"
 
 /** The DER of every certificate in a PEM text; other text and other PEM blocks are skipped. */
 export const pemCertificates = (pem: string): ReadonlyArray<Buffer> =>
-  Array.from(pem.matchAll(certificateBlock), ([, base64 = ""]) => Buffer.from(base64, "base64"))
+  certificateBlocks(pem).map(({ certificate }) => certificate)
 
 /**
  * The only one that issued no other, by the names; of several such the only one that is no CA's.
@@ -30,5 +31,3 @@ export const commonNameOf = (certificate: X509Certificate): string | undefined =
 }
 
 const only = <A>(list: ReadonlyArray<A>): A | undefined => (list.length === 1 ? list[0] : undefined)
-
-const certificateBlock = /-----BEGIN (?:X509 )?CERTIFICATE-----([^-]*)-----END (?:X509 )?CERTIFICATE-----/g

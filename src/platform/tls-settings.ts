@@ -5,7 +5,7 @@
  * changed is another text.
  */
 import type { KeyObject } from "node:crypto"
-import { pemCertificates } from "./device-certificate.ts"
+import { trustedCertificates } from "./pem-blocks.ts"
 import type { TlsAddon, TlsSettings } from "./tls-addon.ts"
 import { clientChain } from "./tls-certificates.ts"
 import { orTlsError } from "./tls-error.ts"
@@ -40,7 +40,7 @@ const parse = (addon: TlsAddon, texts: SettingsTexts): ParsedSettings => {
   const { publicKey, certificates } = clientChain(texts.certificateChain, texts.publicKey)
   const native = orTlsError(() =>
     addon.settings({
-      trusted: [texts.ca].flat().flatMap(pemCertificates),
+      trusted: [texts.ca].flat().flatMap(trustedCertificates),
       chain: certificates,
       minVersion: texts.minVersion === "TLSv1.3" ? 0x0304 : 0x0303
     })

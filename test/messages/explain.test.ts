@@ -248,6 +248,7 @@ const samples: Samples = {
   NobodyToAsk: [new Hsm.NobodyToAsk({ option: "--force" })],
   TokenInitialised: [new Hsm.TokenInitialised({ uri, label: token })],
   DurationInvalid: [new Certificate.DurationInvalid({ option: "--retry-every", text: "x" })],
+  SameFile: [new Certificate.SameFile({ path: "/x", names: ["device.key_path", "device.cert_path"] })],
   FileInTheWay: (["certificate", "key"] as const).map((role) => new Certificate.FileInTheWay({ path: "/x", role })),
   KeyNeeded: [
     new Certificate.KeyNeeded({ cause: new Token.KeyNotFound({ uri, token, elsewhere: undefined }), present: [] }),

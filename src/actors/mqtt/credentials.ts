@@ -10,6 +10,7 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import { CredentialUnusable } from "../../messages/mqtt.ts"
 import { deviceCertificate, pemCertificates } from "../../platform/device-certificate.ts"
+import { trustedCertificates } from "../../platform/pem-blocks.ts"
 
 export interface DeviceCertificates {
   /** The file as it is. */
@@ -53,7 +54,7 @@ export const readTrusted = (path: string): Effect.Effect<ReadonlyArray<string>, 
       : [yield* readText(path, "trusted certificates")]
     const found = new Set<string>()
     for (const text of texts)
-      for (const der of pemCertificates(text)) if (parsed(der)) found.add(der.toString("base64"))
+      for (const der of trustedCertificates(text)) if (parsed(der)) found.add(der.toString("base64"))
     if (found.size === 0)
       return yield* refuse(path, "trusted certificates", "empty", "no certificate could be read from it")
     return [...found].map((base64) => `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`)

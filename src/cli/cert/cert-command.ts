@@ -2,19 +2,19 @@
 import type { X509Certificate } from "node:crypto"
 import { existsSync } from "node:fs"
 import { Effect } from "effect"
-import { CommonNameInvalid } from "../../messages/certificate.ts"
+import { CommonNameInvalid, SameFile } from "../../messages/certificate.ts"
 import { neededId } from "../../messages/config.ts"
 import type { CloudSettings, DeviceSettings, Settings } from "../../messages/settings/resolved-settings.ts"
 import type { Subject } from "../../platform/x509.ts"
 import { askLimits, type CommandContext } from "../hsm/token-command.ts"
-import { writeText } from "./certificate-files.ts"
+import { isSameFile, writeText } from "./certificate-files.ts"
 import { type DeviceKey, fileKey, newFileKey, tokenKey } from "./device-key.ts"
 
 export interface CertSettings {
   readonly settings: Settings
   readonly device: DeviceSettings
-  /** `device.id` or that of the cloud. */
-  readonly idKey: string
+  /** Of the device's settings: `device.` or that of the cloud, `c8y.device.`. */
+  readonly prefix: string
   readonly usesToken: boolean
 }
 
@@ -24,7 +24,7 @@ export const readCertSettings = ({ actors, input }: CommandContext) =>
     const within = { within: askLimits.read }
     if (input.cloud === undefined) {
       const { settings } = yield* actors.config.ask("ReadSettings", undefined, within)
-      return certSettings(settings, settings.device, "device.id")
+      return certSettings(settings, settings.device, "device.")
     }
     const { settings } = yield* actors.config.ask("ReadCloudSettings", input.cloud, within)
     return certSettingsOf(settings)
@@ -32,19 +32,21 @@ export const readCertSettings = ({ actors, input }: CommandContext) =>
 
 /** For commands that are about one cloud anyway. */
 export const certSettingsOf = (settings: CloudSettings): CertSettings =>
-  certSettings(settings, settings.cloud.device, `${settings.cloud.prefix}.device.id`)
+  certSettings(settings, settings.cloud.device, `${settings.cloud.prefix}.device.`)
 
-const certSettings = (settings: Settings, device: DeviceSettings, idKey: string): CertSettings => ({
+const certSettings = (settings: Settings, device: DeviceSettings, prefix: string): CertSettings => ({
   settings,
   device,
-  idKey,
+  prefix,
   usesToken: settings.cryptoki.mode !== "off"
 })
 
 /** The subject: `--device-id`, else the identity of the settings. */
-export const subjectFor = ({ input }: CommandContext, { settings, device, idKey }: CertSettings) =>
+export const subjectFor = ({ input }: CommandContext, { settings, device, prefix }: CertSettings) =>
   Effect.gen(function* () {
-    const commonName = yield* checkedName(input.text("device-id") ?? (yield* neededId(idKey, device)))
+    // An empty one was meant as an id: it must not become the one of the settings.
+    const given = input.text("device-id") ?? (input.given("device-id") ? "" : undefined)
+    const commonName = yield* checkedName(given ?? (yield* neededId(`${prefix}id`, device)))
     return subjectNamed(commonName, settings)
   })
 
@@ -67,11 +69,25 @@ export const checkedName = (name: string): Effect.Effect<string, CommonNameInval
 export const presentKey = ({ actors }: CommandContext, { device, usesToken }: CertSettings) =>
   usesToken ? tokenKey(actors.cryptoki, device.key) : fileKey(device.keyPath)
 
-/** As `presentKey`; a key file that is missing is made. */
-export const keyForRequest = (context: CommandContext, of: CertSettings) =>
+/** As `presentKey`; a key file that is missing is made, but not where the command then writes something else. */
+export const keyForRequest = (context: CommandContext, of: CertSettings, written: Written) =>
   !of.usesToken && !existsSync(of.device.keyPath)
-    ? newFileKey(of.settings.configDir, of.device.keyPath)
+    ? Effect.andThen(refuseSameFile(of, written), newFileKey(of.settings.configDir, of.device.keyPath))
     : presentKey(context, of)
+
+/** A file that a command writes, and what names it: `device.cert_path`, `--output-path`. */
+export interface Written {
+  readonly path: string
+  readonly name: string
+}
+
+/** For a command that makes a key file: the file it writes next must be another. */
+export const refuseSameFile = ({ device, prefix }: CertSettings, written: Written): Effect.Effect<void, SameFile> =>
+  Effect.suspend(() =>
+    isSameFile(device.keyPath, written.path)
+      ? Effect.fail(new SameFile({ path: device.keyPath, names: [`${prefix}key_path`, written.name] }))
+      : Effect.void
+  )
 
 /** Whether the certificate is for the key. */
 export const belongsTo = (certificate: X509Certificate, key: DeviceKey): boolean =>

@@ -7,32 +7,42 @@ import {
   lstatSync,
   mkdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   type Stats,
   statSync,
   writeFileSync
 } from "node:fs"
-import { dirname } from "node:path"
+import { basename, dirname, join, resolve } from "node:path"
 import { Effect } from "effect"
 import { fileOwner } from "../../actors/config/file-owner.ts"
 import { readCertificateChain } from "../../actors/mqtt/credentials.ts"
 import { FileInTheWay } from "../../messages/certificate.ts"
 import { FileNotWritten } from "../../messages/connect.ts"
 import { replaceFile } from "../../platform/atomic-file.ts"
+import { holdsCertificate, holdsPrivateKey } from "../../platform/pem-blocks.ts"
 
-/** The device's certificate in a file, and what to send to those who look at the first one of a text. */
+/**
+ * The device's certificate in a file, and what to send to those who look at the first one of a text: certificates and
+ * nothing else, since the file may hold the private key as well.
+ */
 export const readCertificate = (path: string) =>
-  Effect.map(readCertificateChain(path), ({ pem, certificates, device }) => ({
+  Effect.map(readCertificateChain(path), ({ certificates, device }) => ({
     device,
-    text: device === certificates[0] ? pem : device.toString()
+    text: (device === certificates[0] ? certificates : [device]).map(String).join("")
   }))
 
 /** Where a renewed certificate waits until a connection with it has succeeded. */
 export const pendingPath = (certPath: string): string => `${certPath}.new`
 
 /** As `replaceText`, for the user of system.toml, in a directory that is made if it is missing. */
-export const writeText = (configDir: string, path: string, content: string): Effect.Effect<void, FileNotWritten> =>
-  Effect.suspend(() => {
+export const writeText = (
+  configDir: string,
+  path: string,
+  content: string
+): Effect.Effect<void, FileInTheWay | FileNotWritten> =>
+  Effect.suspend((): Effect.Effect<void, FileInTheWay | FileNotWritten> => {
+    if (holdsPrivateKey(textAt(path))) return Effect.fail(new FileInTheWay({ path, role: "key" }))
     if (isStream(path) || targetAt(path)?.isDirectory()) return replaceText(path, content)
     const owner = fileOwner(configDir)
     return Effect.andThen(
@@ -106,10 +116,8 @@ export const writeNewKey = (
 export const refuseToReplaceIdentity = (path: string): Effect.Effect<void, FileInTheWay> =>
   Effect.suspend(() => {
     const text = textAt(path)
-    if (text.includes("PRIVATE KEY-----")) return Effect.fail(new FileInTheWay({ path, role: "key" }))
-    return text.includes("-----BEGIN CERTIFICATE-----")
-      ? Effect.fail(new FileInTheWay({ path, role: "certificate" }))
-      : Effect.void
+    if (holdsPrivateKey(text)) return Effect.fail(new FileInTheWay({ path, role: "key" }))
+    return holdsCertificate(text) ? Effect.fail(new FileInTheWay({ path, role: "certificate" })) : Effect.void
   })
 
 /** Whether there was a file. */
@@ -123,6 +131,33 @@ export const removeFile = (path: string): Effect.Effect<boolean, FileNotWritten>
       true
     )
   })
+
+/** Whether two paths lead to one file: by links, by hard links, or before it is there by their directories. */
+export const isSameFile = (one: string, other: string): boolean => {
+  const [first, second] = [targetAt(one), targetAt(other)]
+  if (first !== undefined && second !== undefined) return first.dev === second.dev && first.ino === second.ino
+  return placeOf(one, mostLinks) === placeOf(other, mostLinks)
+}
+
+/** Where a file would be written: the links in its path followed, also one that leads nowhere yet. */
+const placeOf = (path: string, links: number): string => {
+  const whole = resolve(path)
+  const target = linkAt(whole)
+  if (target !== undefined && links > 0) return placeOf(resolve(dirname(whole), target), links - 1)
+  const above = dirname(whole)
+  return above === whole ? whole : join(placeOf(above, links), basename(whole))
+}
+
+/** As Linux, which refuses more with ELOOP. */
+const mostLinks = 40
+
+const linkAt = (path: string): string | undefined => {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined // no link, or nothing there
+  }
+}
 
 /** Something is there already. */
 export const isTaken = (path: string): boolean => entryAt(path) !== undefined

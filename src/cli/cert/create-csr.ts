@@ -3,26 +3,35 @@ import { Effect } from "effect"
 import { certificationRequest } from "../../platform/x509.ts"
 import { exitCodes } from "../exit-codes.ts"
 import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
-import { type CertSettings, keyForRequest, readCertSettings, subjectFor, writeCertificate } from "./cert-command.ts"
+import {
+  type CertSettings,
+  keyForRequest,
+  readCertSettings,
+  subjectFor,
+  type Written,
+  writeCertificate
+} from "./cert-command.ts"
 import { refuseToReplaceIdentity } from "./certificate-files.ts"
 
 export const createCsr: TokenCommand = (context) =>
   Effect.gen(function* () {
     const of = yield* readCertSettings(context)
-    const path = context.input.text("output-path") ?? of.device.csrPath
+    const given = context.input.text("output-path")
+    const path = given ?? of.device.csrPath
+    const name = given === undefined ? `${of.prefix}csr_path` : "--output-path"
     yield* refuseToReplaceIdentity(path)
-    const { request } = yield* newRequest(context, of)
+    const { request } = yield* newRequest(context, of, { path, name })
     yield* writeCertificate(of, path, request)
     yield* context.terminal.line("Certificate Signing Request was successfully created.")
     yield* context.terminal.answer(`${path}\n`)
     return exitCodes.ok
   })
 
-/** A PEM request for the device's identity and key. */
-export const newRequest = (context: CommandContext, of: CertSettings) =>
+/** A PEM request for the device's identity and key. `written`: where the command's own result will go. */
+export const newRequest = (context: CommandContext, of: CertSettings, written: Written) =>
   Effect.gen(function* () {
     const subject = yield* subjectFor(context, of)
-    const key = yield* keyForRequest(context, of)
+    const key = yield* keyForRequest(context, of, written)
     const request = yield* key.certify(certificationRequest(subject, key.publicKey, key.scheme))
     return { request, key, subject }
   })

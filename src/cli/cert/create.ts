@@ -6,7 +6,7 @@ import { FileInTheWay } from "../../messages/certificate.ts"
 import { selfSignedCertificate } from "../../platform/x509.ts"
 import { exitCodes } from "../exit-codes.ts"
 import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
-import { type CertSettings, readCertSettings, subjectFor, writeCertificate } from "./cert-command.ts"
+import { type CertSettings, readCertSettings, refuseSameFile, subjectFor, writeCertificate } from "./cert-command.ts"
 import { isTaken } from "./certificate-files.ts"
 import { certificateText } from "./certificate-text.ts"
 import { newFileKey, tokenKey } from "./device-key.ts"
@@ -18,6 +18,7 @@ export const createCertificate: TokenCommand = (context) =>
     const subject = yield* subjectFor(context, of)
     const { certPath, keyPath } = of.device
     if (isTaken(certPath)) return yield* new FileInTheWay({ path: certPath, role: "certificate" })
+    if (!of.usesToken) yield* refuseSameFile(of, { path: certPath, name: `${of.prefix}cert_path` })
     const key = yield* newKey(context, of)
     const now = new Date(yield* Clock.currentTimeMillis)
     const validity = of.settings.certificate.requestedValidityMs

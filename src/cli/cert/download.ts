@@ -45,11 +45,14 @@ export const downloadCertificate: TokenCommand = (context) =>
 const requestFor = (context: CommandContext, of: CertSettings) => {
   const path = context.input.text("csr-path")
   return path === undefined
-    ? Effect.map(newRequest(context, of), ({ request, key, subject }) => ({
-        request,
-        key,
-        deviceId: subject.commonName
-      }))
+    ? Effect.map(
+        newRequest(context, of, { path: of.device.certPath, name: `${of.prefix}cert_path` }),
+        ({ request, key, subject }) => ({
+          request,
+          key,
+          deviceId: subject.commonName
+        })
+      )
     : givenRequest(context, of, path)
 }
 

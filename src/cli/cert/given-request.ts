@@ -17,7 +17,8 @@ export const givenRequest = (context: CommandContext, of: CertSettings, path: st
     if (facts === undefined) return yield* refused(path, /^0[\x81-\x83]/.test(request) ? "der" : "notARequest")
     const key = yield* presentKey(context, of)
     if (Buffer.compare(facts.publicKey, key.publicKey) !== 0) return yield* refused(path, "otherKey")
-    const isNamed = context.input.text("device-id") !== undefined || facts.commonName === undefined
+    const { input } = context
+    const isNamed = input.text("device-id") !== undefined || input.given("device-id") || facts.commonName === undefined
     const deviceId = isNamed ? (yield* subjectFor(context, of)).commonName : (facts.commonName ?? "")
     return { request: facts.pem, key, deviceId }
   })

@@ -25,6 +25,11 @@ export const explainCertificate = (failure: CertificateRefusal): Explanation => 
             error: `A private key already exists and would be overwritten: '${failure.path}'`,
             hint: "a lost key cannot be made again; move the file away if it is no longer needed"
           }
+    case "SameFile":
+      return {
+        error: `${failure.names.join(" and ")} are the same file: '${failure.path}'; the private key would be lost`,
+        hint: `choose another file, e.g.: tedge config set ${failure.names[0]} '${failure.path}.key'`
+      }
     case "KeyNeeded":
       return explainKeyNeeded(failure)
     case "SignatureUnfit":

@@ -1,6 +1,6 @@
 /** The commands of ConnectActor: what is done, in which order, and what a failed step leaves behind. */
 import { X509Certificate } from "node:crypto"
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
@@ -334,6 +334,28 @@ describe("a renewed certificate that waits", () => {
     expect(await connected()).toEqual(Exit.succeed({ newCertificate: "used" }))
     expect(files()).toEqual([true, false])
     expect(lines().slice(0, 2)).toEqual([`Validating new certificate: ${pending} ✓`, "note NewCertificateUsed"])
+  })
+
+  describe("beside a certificate with its private key in one file", () => {
+    beforeEach(() => {
+      writeFileSync(present, `${readFileSync(present)}${pki.deviceKeyPem}`, { mode: 0o640 })
+      chmodSync(present, 0o640)
+      writeFileSync(pending, `${pki.deviceCertPem}${pki.caPem}`)
+    })
+
+    it("replaces the certificate and keeps the key, with the mode the file has", async () => {
+      const renewed = readFileSync(pending, "utf8")
+      expect(await connected()).toEqual(Exit.succeed({ newCertificate: "used" }))
+      expect(readFileSync(present, "utf8")).toBe(`${renewed}${pki.deviceKeyPem}`)
+      expect([statSync(present).mode & 0o777, existsSync(pending)]).toEqual([0o640, false])
+    })
+
+    it("loses neither when the file cannot be written", async () => {
+      const before = [readFileSync(present, "utf8"), readFileSync(pending, "utf8")]
+      mkdirSync(join(bench.dir, ".device.pem.tmp")) // in the way of the new content
+      await run(connect)
+      expect([readFileSync(present, "utf8"), readFileSync(pending, "utf8")]).toEqual(before)
+    })
   })
 
   it("is left waiting when the cloud refuses it, five times; the present one connects", async () => {

@@ -98,7 +98,7 @@ describe("tedge cert create", () => {
   })
 
   it.each([
-    ["", "'device.id' is not configured"],
+    ["", "The empty string cannot be used as a name"],
     ["a".repeat(65), "is more than 64 characters long"],
     ["gerät", "contains characters which cannot be used in a name"],
     ["a/b", "contains characters which cannot be used in a name"]

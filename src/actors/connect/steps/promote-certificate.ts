@@ -3,12 +3,12 @@
  *
  * Source: thin-edge, tedge connect, pending certificate. Unlike there, no cloud gets an untested certificate.
  */
-import { renameSync } from "node:fs"
 import { Clock, Effect, Result, Schedule } from "effect"
-import { type Connected, type ConnectRefusal, FileNotWritten } from "../../../messages/connect.ts"
+import type { Connected, ConnectRefusal } from "../../../messages/connect.ts"
 import type { MqttRefusal, TlsFailed } from "../../../messages/mqtt.ts"
 import { cureOf } from "../../../messages/mqtt-cure.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
+import { replaceCertificate } from "../certificate-in-place.ts"
 import type { ValidConnection } from "../connection.ts"
 import { closeQuietly } from "../conversation.ts"
 import type { ConnectPeers } from "../peers.ts"
@@ -33,7 +33,7 @@ export const promoteCertificate = (
       yield* peers.show({ _tag: "Noted", note: { _tag: "NewCertificateUnused", path } })
       return "unused"
     }
-    yield* replace(path, pending.path)
+    yield* replaceCertificate(peers.show, path, pending.path)
     yield* peers.show({ _tag: "Noted", note: { _tag: "NewCertificateUsed", path } })
     return "used"
   })
@@ -85,10 +85,3 @@ const mayPass = (failure: MqttRefusal | AskFailed): boolean => {
 }
 
 const refusedByCloud: ReadonlyArray<TlsFailed["reason"]> = ["certificateRefused", "handshakeRefused"]
-
-const replace = (path: string, pending: string): Effect.Effect<void, FileNotWritten> =>
-  Effect.try({
-    try: () => renameSync(pending, path),
-    catch: (error) =>
-      new FileNotWritten({ path, code: error instanceof Error && "code" in error ? String(error.code) : String(error) })
-  })

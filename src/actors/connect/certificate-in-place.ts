@@ -1,0 +1,36 @@
+/**
+ * Puts a renewed certificate in the place of the present one.
+ *
+ * A file that also holds the private key (`device.cert_path` = `device.key_path`) keeps it: the new certificates and
+ * everything else of the present file are written as one file, atomically. Only then the renewed file is removed.
+ */
+import { readFileSync, renameSync } from "node:fs"
+import { Effect } from "effect"
+import { FileNotWritten } from "../../messages/connect.ts"
+import { replaceFile } from "../../platform/atomic-file.ts"
+import { holdsPrivateKey, withCertificates } from "../../platform/pem-blocks.ts"
+import { readIfPresent, removeIfPresent } from "./connect-files.ts"
+import type { ConnectPeers } from "./peers.ts"
+
+export const replaceCertificate = (
+  show: ConnectPeers["show"],
+  path: string,
+  renewed: string
+): Effect.Effect<void, FileNotWritten> =>
+  Effect.gen(function* () {
+    const present = yield* readIfPresent(path)
+    if (present === undefined || !holdsPrivateKey(present)) return yield* attempt(path, () => renameSync(renewed, path))
+    const text = yield* attempt(renewed, () => readFileSync(renewed, "utf8"))
+    yield* replaceFile({ path, content: withCertificates(present, text), mode: "present" }).pipe(
+      Effect.mapError(({ code }) => new FileNotWritten({ path, code }))
+    )
+    // Left there, it would be tried again with the next connection, and replace itself.
+    yield* Effect.catch(removeIfPresent(renewed), (failure) => show({ _tag: "Warned", failure }))
+  })
+
+const attempt = <A>(path: string, work: () => A): Effect.Effect<A, FileNotWritten> =>
+  Effect.try({
+    try: work,
+    catch: (error) =>
+      new FileNotWritten({ path, code: error instanceof Error && "code" in error ? String(error.code) : String(error) })
+  })
