@@ -153,6 +153,21 @@ const queryFields = new Map<string, Field>(queryAttributes)
 const types: ReadonlyArray<string> = ["private", "public", "cert", "secret-key", "data"]
 const isType = (text: string): text is NonNullable<Pkcs11Uri["type"]> => types.includes(text)
 
+/**
+ * PKCS#11 keeps these in fields of a fixed length, padded with blanks (some modules pad with zeros, and p11tool prints
+ * them), so a token tells nothing of blanks at the end: they do not count in a URI either (RFC 7512, 2.3).
+ */
+const paddedFields: ReadonlySet<Field> = new Set([
+  "token",
+  "manufacturer",
+  "serial",
+  "model",
+  "slotManufacturer",
+  "slotDescription",
+  "libraryManufacturer",
+  "libraryDescription"
+])
+
 const name = /^[A-Za-z0-9_-]+$/
 /** RFC 7512, 2.3: pk11-pchar and pk11-qchar. */
 const characters = {
@@ -208,7 +223,7 @@ const setField = (uri: Draft, field: Field, bytes: Uint8Array): Problem["reason"
   } else if (field === "pinValue") uri.pinValue = Redacted.make(text)
   else if (field !== "unknown" && field !== "unknownQuery") {
     if (field === "libraryVersion" && !/^[0-9]+(\.[0-9]+)?$/.test(text)) return "bad-number"
-    uri[field] = text
+    uri[field] = paddedFields.has(field) ? text.replace(/[ \0]+$/, "") : text
   }
   return undefined
 }

@@ -19,10 +19,13 @@ export const keyIdProblem = (id: Uint8Array): NameNotUsable | undefined => {
 /** A key may go without a label. */
 export const keyLabelProblem = (label: string): NameNotUsable | undefined => labelProblem(label, longestKeyLabel)
 
-export const tokenLabelProblem = (label: string): NameNotUsable | undefined =>
-  label.trim() === ""
-    ? new NameNotUsable({ what: "label", reason: "empty", longest: longestTokenLabel })
-    : labelProblem(label, longestTokenLabel)
+/** A token pads its label with blanks: it would not tell those at the end apart, and nobody could name it. */
+export const tokenLabelProblem = (label: string): NameNotUsable | undefined => {
+  const refused = (reason: NameNotUsable["reason"]) =>
+    new NameNotUsable({ what: "label", reason, longest: longestTokenLabel })
+  if (label.trim() === "") return refused("empty")
+  return label.trim() === label ? labelProblem(label, longestTokenLabel) : refused("blankAtEnd")
+}
 
 const labelProblem = (label: string, longest: number): NameNotUsable | undefined => {
   if (/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u.test(label))

@@ -50,7 +50,7 @@ export class UriNotUsable extends Data.TaggedError("UriNotUsable")<{ readonly ur
 /** An id or a label that no key or token is given. */
 export class NameNotUsable extends Data.TaggedError("NameNotUsable")<{
   readonly what: "id" | "label"
-  readonly reason: "empty" | "tooLong" | "controlCharacter"
+  readonly reason: "empty" | "tooLong" | "controlCharacter" | "blankAtEnd"
   /** In bytes; labels as UTF-8. */
   readonly longest: number
 }> {}

@@ -89,7 +89,7 @@ const samples: Samples = {
   ],
   KeyExists: [new Token.KeyExists({ token, id: "01" })],
   KeyAmbiguous: [new Token.KeyAmbiguous({ candidates: [uri] })],
-  NameNotUsable: (["empty", "tooLong", "controlCharacter"] as const).flatMap((reason) => [
+  NameNotUsable: (["empty", "tooLong", "controlCharacter", "blankAtEnd"] as const).flatMap((reason) => [
     new Token.NameNotUsable({ what: "id", reason, longest: 255 }),
     new Token.NameNotUsable({ what: "label", reason, longest: 32 })
   ]),

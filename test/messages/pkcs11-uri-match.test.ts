@@ -22,6 +22,11 @@ describe("a URI and a token", () => {
     ["pkcs11:", true],
     ["pkcs11:token=my-token;serial=83f9;model=SoftHSM%20v2;manufacturer=SoftHSM%20project;slot-id=7", true],
     ["pkcs11:object=other;id=%09", true],
+    // p11tool prints the zeros some modules pad with; thin-edge's `hsm init --label "x "` leaves such a name in settings.
+    ["pkcs11:model=SoftHSM%20v2%00%00%00", true],
+    ["pkcs11:token=my-token%20%20;manufacturer=SoftHSM%20project%00;serial=83f9%20", true],
+    ["pkcs11:token=%20my-token", false],
+    ["pkcs11:token=my%00token", false],
     ["pkcs11:token=my-token;serial=83f8", false],
     ["pkcs11:token=MY-TOKEN", false],
     ["pkcs11:token=", false],
@@ -40,6 +45,7 @@ describe("a URI and an object", () => {
     ["pkcs11:id=%01;object=my-key;type=private;token=elsewhere", true],
     ["pkcs11:object=my-key;id=%02", false],
     ["pkcs11:id=%01%00", false],
+    ["pkcs11:object=my-key%20", false],
     ["pkcs11:id=", false],
     ["pkcs11:type=public", false],
     ["pkcs11:vendor-x=1", false]

@@ -9,5 +9,7 @@ export const explainName = ({ what, reason, longest }: NameNotUsable): string =>
       return `${what === "id" ? "an id" : "a label"} has at most ${longest} bytes`
     case "controlCharacter":
       return "a label has no control characters"
+    case "blankAtEnd":
+      return "the label of a token cannot begin or end with a blank"
   }
 }

@@ -261,7 +261,7 @@ describe("initialising", () => {
         expect(yield* Effect.flip(ref.ask("InitToken", { token: named, ...order }, within))).toMatchObject({
           _tag: "UriNotUsable"
         })
-        for (const label of ["ü".repeat(17), "", "  ", "a\0b", "a\nb", "a\x1b[2J"]) {
+        for (const label of ["ü".repeat(17), "", "  ", "a\0b", "a\nb", "a\x1b[2J", "x  ", " x", "x\u00a0"]) {
           const refusal = yield* Effect.flip(ref.ask("InitToken", { ...order, token: {}, label }, within))
           expect(refusal, JSON.stringify(label)).toMatchObject({ _tag: "NameNotUsable", what: "label" })
         }
