@@ -120,9 +120,9 @@ const cleanUp = async (dir, undo) => {
 }
 
 const until = async (done, what) => {
-  const deadline = Date.now() + 10_000
+  const deadline = performance.now() + 10_000
   while (!done()) {
-    if (Date.now() > deadline) throw new DemoFailed(`waited in vain for ${what}`)
+    if (performance.now() > deadline) throw new DemoFailed(`waited in vain for ${what}`)
     await delay(20)
   }
 }

@@ -55,6 +55,31 @@ const importsOf = (file: string): ReadonlyArray<Import> => {
 const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"))
 const imports = files.flatMap(importsOf)
 
+/** What reads or makes dates, and why. A duration is never measured with one: `runtime/monotonic-time.ts` is for that. */
+const mayUseDates: Record<string, string> = {
+  "runtime/wall-time.ts": "the one that reads the wall clock",
+  "runtime/runtime-clock.ts": "begins at the wall time of the start",
+  "cli/logging.ts": "log stamps",
+  "actors/health/payloads.ts": "the date in a health message",
+  "actors/connect/certificate-dates.ts": "validity of certificates",
+  "cli/cert/certificate-text.ts": "validity of certificates",
+  "cli/hsm/doctor-certificate.ts": "validity of certificates",
+  "platform/tls-probe.ts": "validity of certificates",
+  "platform/x509.ts": "validity of certificates"
+}
+const readsWallTime = /\bDate\.now\b|\bcurrentTime(Millis|Nanos)(Unsafe)?\b|\bnew Date\b|(?<!new )\bDate\(|\bDateTime\b/
+
+/** The sources of monotonic time: one module, the clock beneath it, and a time that systemd asks for. */
+const mayReadMonotonic = [
+  "runtime/monotonic-time.ts",
+  "runtime/runtime-clock.ts",
+  "actors/p11-server/service-manager.ts"
+]
+const readsMonotonic = /\bperformance\.(now|timeOrigin)\b|\bhrtime\b|\bmonotonicTimeNanos(Unsafe)?\b|\buptime\(/
+
+/** Without comments: they may name what the code must not. */
+const codeOf = (path: string) => readFileSync(path, "utf8").replaceAll(/\/\*[\s\S]*?\*\/|(?<!:)\/\/.*$/gm, "")
+
 const within = (library: string, target: string) => target === library || target.startsWith(`${library}/`)
 
 describe("the structure of src", () => {
@@ -101,6 +126,28 @@ describe("the structure of src", () => {
 
   it("sentences for people are written in messages/explain only: nobody else writes to the console", () => {
     const wrong = files.filter((file) => /\bconsole\.\w+\(/.test(readFileSync(join(src, file), "utf8")))
+    expect(wrong).toEqual([])
+  })
+
+  it("durations are monotonic: wall time is read for dates only, in files that are named", () => {
+    const users = files.filter((file) => readsWallTime.test(codeOf(join(src, file))))
+    expect(users.filter((file) => mayUseDates[file] === undefined)).toEqual([])
+    expect(Object.keys(mayUseDates).filter((file) => !users.includes(file))).toEqual([])
+  })
+
+  it("monotonic time comes from one module", () => {
+    const users = files.filter((file) => readsMonotonic.test(codeOf(join(src, file))))
+    expect(users.filter((file) => !mayReadMonotonic.includes(file))).toEqual([])
+  })
+
+  it("scripts, benches and helpers of tests measure durations with monotonic time too", () => {
+    const root = join(src, "..")
+    const wrong = ["scripts", "bench", "soak", "bin", "test/support"].flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+        .filter((file) => /\.(ts|m?js)$/.test(file))
+        .map((file) => join(folder, file))
+        .filter((file) => /\bDate\.now\b/.test(codeOf(join(root, file))))
+    )
     expect(wrong).toEqual([])
   })
 })

@@ -102,8 +102,9 @@ const isListening = (port) =>
   )
 
 const until = async (what, isReady) => {
-  for (const startedAt = Date.now(); !isReady(); await pause(20))
-    if (Date.now() - startedAt > 30_000) throw new Error(`${what} did not start within 30 s; are they installed?`)
+  for (const startedAt = performance.now(); !isReady(); await pause(20))
+    if (performance.now() - startedAt > 30_000)
+      throw new Error(`${what} did not start within 30 s; are they installed?`)
 }
 
 const succeeds = (work) => {

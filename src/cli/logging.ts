@@ -4,7 +4,8 @@
  * Under systemd (INVOCATION_ID is set) without the time, which the journal has. Secrets are Redacted values and
  * print as such. Source: thin-edge, conventions common to all commands.
  */
-import { Cause, Layer, Logger, type LogLevel, Redacted, References } from "effect"
+import { Cause, Clock, Layer, Logger, type LogLevel, Redacted, References } from "effect"
+import { wallMs } from "../runtime/wall-time.ts"
 
 export const logLevels = ["error", "warn", "info", "debug", "trace"] as const
 
@@ -39,7 +40,10 @@ export const logLine = (entry: Logger.Options<unknown>, withTime: boolean): stri
   const fields = Object.entries(annotations).map(([name, value]) => `${name}=${shown(value)}`)
   const messages = (Array.isArray(entry.message) ? entry.message : [entry.message]).map(shown)
   const cause = entry.cause.reasons.length === 0 ? [] : [`cause=${shown(Cause.pretty(entry.cause))}`]
-  const head = [...(withTime ? [entry.date.toISOString()] : []), levelLabel(entry.logLevel)]
+  const head = [
+    ...(withTime ? [new Date(wallMs(entry.fiber.getRef(Clock.Clock))).toISOString()] : []),
+    levelLabel(entry.logLevel)
+  ]
   return [...head, `${target === undefined ? "tedge" : String(target)}:`, ...messages, ...fields, ...cause].join(" ")
 }
 

@@ -6,6 +6,7 @@
  */
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { leaveNoCore } from "../platform/no-core.ts"
+import { withRuntimeClock } from "../runtime/runtime-clock.ts"
 import { withActorLog } from "./actor-log.ts"
 import { runCommandLine } from "./command-line.ts"
 import type { CommandHandlers, CommandInput, Program } from "./command-spec.ts"
@@ -46,7 +47,7 @@ export const runProgram = (
     process.exit(exitCodes.failed)
   })
   let interruptedBy: NodeJS.Signals | undefined
-  const fiber = Effect.runFork(runCommandLine(line, argv))
+  const fiber = Effect.runFork(withRuntimeClock(runCommandLine(line, argv)))
   fiber.addObserver((exit) => {
     process.exitCode = codeOf(exit, interruptedBy)
   })

@@ -14,8 +14,10 @@ import { ServiceEnded, ServiceNotStarted, type ServiceProtocol } from "../messag
 import { acquireFileLock } from "../platform/file-lock.ts"
 import * as Actor from "../runtime/actor.ts"
 import { type RuntimeEvent, RuntimeEvents } from "../runtime/events.ts"
+import { withRuntimeClock } from "../runtime/runtime-clock.ts"
 import { StartFailed } from "../runtime/supervision.ts"
 import { Supervisor } from "../runtime/supervisor.ts"
+import { processDate } from "../runtime/wall-time.ts"
 import { exitCodes } from "./exit-codes.ts"
 
 const [name = "", lockPath = "", logPath = "", ...command] = process.argv.slice(2)
@@ -61,7 +63,7 @@ const keepLogSmall = Effect.sync(() => {
 const largestLog = 5 * 1024 * 1024
 
 const logged = (text: string): void =>
-  void process.stderr.write(`${new Date().toISOString()}  INFO service-runner: ${text}\n`)
+  void process.stderr.write(`${processDate().toISOString()}  INFO service-runner: ${text}\n`)
 
 const events = {
   slowAfterMs: Number.POSITIVE_INFINITY,
@@ -83,7 +85,7 @@ const why = (cause: Cause.Cause<unknown>): string => {
 for (const signal of ["SIGHUP", "SIGINT"] as const) process.on(signal, () => undefined)
 
 const program = run.pipe(Effect.scoped, Effect.provideService(RuntimeEvents, events))
-Effect.runFork(program).addObserver((exit) => {
+Effect.runFork(withRuntimeClock(program)).addObserver((exit) => {
   if (exit._tag === "Success") return
   logged(`${name} is not run: ${why(exit.cause)}`)
   process.exitCode = exitCodes.failed

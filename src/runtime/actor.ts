@@ -19,6 +19,7 @@ import type { Overflow } from "./mailbox.ts"
 import type { ActorRef, Handlers, Protocol } from "./protocol.ts"
 import { type AnyRef, makeRef } from "./ref.ts"
 import { launch } from "./running.ts"
+import { withRuntimeClock } from "./runtime-clock.ts"
 
 export interface MailboxSpec {
   /** How many messages may wait. */
@@ -89,17 +90,19 @@ export const address = <P extends Protocol>(spec: {
   readonly name: string
   readonly mailbox: MailboxSpec
 }): Effect.Effect<Address<P>> =>
-  Effect.withFiber((fiber) => {
-    const cell = new Cell({
-      name: spec.name,
-      capacity: spec.mailbox.capacity,
-      overflow: spec.mailbox.overflow,
-      clock: fiber.getRef(Clock.Clock),
-      context: fiber.context,
-      events: fiber.getRef(RuntimeEvents)
+  withRuntimeClock(
+    Effect.withFiber((fiber) => {
+      const cell = new Cell({
+        name: spec.name,
+        capacity: spec.mailbox.capacity,
+        overflow: spec.mailbox.overflow,
+        clock: fiber.getRef(Clock.Clock),
+        context: fiber.context,
+        events: fiber.getRef(RuntimeEvents)
+      })
+      return Effect.succeed({ ref: makeRef<P>(cell), cell })
     })
-    return Effect.succeed({ ref: makeRef<P>(cell), cell })
-  })
+  )
 
 export const child = <P extends Protocol, E, R>(
   place: Address<P>,
@@ -119,20 +122,22 @@ export const start = <P extends Protocol, E, R>(spec: {
   readonly mailbox: MailboxSpec
   readonly behaviour: Behaviour<P, E, R>
 }): Effect.Effect<ActorRef<P>, E, R | Scope.Scope> =>
-  Effect.gen(function* () {
-    const place = yield* address<P>(spec)
-    const ready = yield* Effect.uninterruptible(
-      Effect.gen(function* () {
-        const running = yield* launch(place, erased(spec.behaviour))
-        running.fiber.addObserver(() => void place.cell.close("stopped"))
-        yield* Effect.addFinalizer(() => running.stop("drain", STOP_WITHIN))
-        return running.ready
-      })
-    )
-    // Until it is ready it can have failed with nothing but what `init` fails with.
-    yield* ready as Effect.Effect<void, E>
-    return place.ref
-  })
+  withRuntimeClock(
+    Effect.gen(function* () {
+      const place = yield* address<P>(spec)
+      const ready = yield* Effect.uninterruptible(
+        Effect.gen(function* () {
+          const running = yield* launch(place, erased(spec.behaviour))
+          running.fiber.addObserver(() => void place.cell.close("stopped"))
+          yield* Effect.addFinalizer(() => running.stop("drain", STOP_WITHIN))
+          return running.ready
+        })
+      )
+      // Until it is ready it can have failed with nothing but what `init` fails with.
+      yield* ready as Effect.Effect<void, E>
+      return place.ref
+    })
+  )
 
 /** How long an actor may take to finish its work when it is stopped, unless its specification says otherwise. */
 export const STOP_WITHIN: Duration.Input = "5 seconds"

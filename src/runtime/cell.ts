@@ -9,7 +9,8 @@ import type { Envelope } from "./envelope.ts"
 import { AskTimeout, PeerDown, Undeliverable } from "./errors.ts"
 import type { EventSink, RuntimeEvent } from "./events.ts"
 import { Mailbox, type MailboxOptions, type Overflow } from "./mailbox.ts"
-import { steadyMs } from "./steady-time.ts"
+import { monotonicMs } from "./monotonic-time.ts"
+import { wallMs } from "./wall-time.ts"
 
 /** `idle`: not started yet. `waiting`: ended, and will be started again. `parked`: given up, see the reason. */
 export type ActorState = "idle" | "starting" | "ready" | "stopping" | "waiting" | "parked" | "stopped"
@@ -86,14 +87,14 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
     this.refuse(envelope, "full")
   }
 
-  /** Milliseconds of a clock that is never put right. */
+  /** Milliseconds of the monotonic clock. */
   now(): number {
-    return steadyMs(this.clock)
+    return monotonicMs(this.clock)
   }
 
   /** Milliseconds since 1970, for people. */
   date(): number {
-    return this.clock.currentTimeMillisUnsafe()
+    return wallMs(this.clock)
   }
 
   publish(event: RuntimeEvent): void {

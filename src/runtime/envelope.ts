@@ -7,7 +7,7 @@
 import { Context, type Effect, type Fiber, type Tracer } from "effect"
 import type { Message } from "./mailbox.ts"
 
-/** Until when the message that is being handled matters, in milliseconds as `steadyMs` counts them. */
+/** Until when the message that is being handled matters, in milliseconds as `monotonicMs` counts them. */
 export const CurrentDeadline = Context.Reference<number>("tedge-actors/CurrentDeadline", {
   defaultValue: () => Number.POSITIVE_INFINITY
 })
@@ -17,7 +17,7 @@ type Resume = (outcome: Effect.Effect<unknown, unknown>) => void
 export class Envelope implements Message {
   readonly tag: string
   readonly payload: unknown
-  /** Milliseconds as `steadyMs` counts them; so are the others. */
+  /** Milliseconds as `monotonicMs` counts them; so are the others. */
   readonly sentAt: number
   readonly deadline: number
   readonly span: Tracer.AnySpan | undefined

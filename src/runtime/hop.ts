@@ -7,6 +7,7 @@
 import { Context, Exit, type Fiber, Option, Tracer } from "effect"
 import type { Cell } from "./cell.ts"
 import { CurrentDeadline, type Envelope } from "./envelope.ts"
+import { monotonicNanos } from "./monotonic-time.ts"
 import { withoutValues } from "./reason.ts"
 
 export interface Hop {
@@ -19,12 +20,15 @@ export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envel
   const context = Context.add(actor.context, CurrentDeadline, envelope.deadline)
   if (!actor.cache.tracerEnabled) return { context, end: () => undefined }
   const tracer = actor.cache.tracer ?? Tracer.nativeTracer
+  // A clock step changes the date of a span, never its length.
+  const began = monotonicNanos(cell.clock)
+  const startTime = BigInt(Math.floor(cell.date())) * 1_000_000n
   const span = tracer.span({
     name: "actor.receive",
     parent: Option.fromNullishOr(envelope.span),
     annotations: Context.empty(),
     links: [],
-    startTime: cell.clock.currentTimeNanosUnsafe(),
+    startTime,
     kind: "consumer",
     root: false,
     sampled: envelope.span?.sampled ?? true
@@ -33,7 +37,7 @@ export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envel
   span.attribute("message", envelope.tag)
   return {
     context: Context.add(context, Tracer.ParentSpan, span),
-    end: (exit) => span.end(cell.clock.currentTimeNanosUnsafe(), told(exit))
+    end: (exit) => span.end(startTime + monotonicNanos(cell.clock) - began, told(exit))
   }
 }
 

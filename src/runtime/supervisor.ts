@@ -11,6 +11,7 @@
 import { Clock, Context, Deferred, Effect, Exit, Random, type Scope } from "effect"
 import { RuntimeEvents } from "./events.ts"
 import { ActorMember, type Member, type MemberListener } from "./member.ts"
+import { withRuntimeClock } from "./runtime-clock.ts"
 import type {
   AnyChild,
   ServicesOf,
@@ -24,6 +25,9 @@ import { type Surroundings, Tree } from "./tree.ts"
 import { findFault } from "./wiring.ts"
 
 const startTree = (spec: SupervisorSpec): Effect.Effect<SupervisorHandle, StartFailed | StartRefused, Scope.Scope> =>
+  withRuntimeClock(startChecked(spec))
+
+const startChecked = (spec: SupervisorSpec): Effect.Effect<SupervisorHandle, StartFailed | StartRefused, Scope.Scope> =>
   Effect.gen(function* () {
     const fault = findFault(spec.children)
     if (fault !== undefined) return yield* Effect.fail(fault)

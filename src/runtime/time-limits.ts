@@ -6,7 +6,7 @@
  */
 import { Clock, type Context, Effect, type Scope } from "effect"
 import { Deadlines, type DeadlinesOwner } from "./deadlines.ts"
-import { steadyMs } from "./steady-time.ts"
+import { monotonicMs } from "./monotonic-time.ts"
 
 interface Limit {
   readonly dueAt: number
@@ -46,9 +46,9 @@ export class TimeLimits implements DeadlinesOwner<Limit> {
     Effect.runForkWith(this.context)(effect)
   }
 
-  /** In milliseconds, of a clock that is never put right. */
+  /** In milliseconds, of the monotonic clock. */
   now(): number {
-    return steadyMs(this.clock)
+    return monotonicMs(this.clock)
   }
 
   /** Ends the sleeper if nothing runs. */

@@ -10,10 +10,11 @@
 import { Cause, type Clock, type Context, Deferred, Effect, Exit, Fiber, Result } from "effect"
 import type { EventSink } from "./events.ts"
 import type { Ended, Member } from "./member.ts"
+import { monotonicMs } from "./monotonic-time.ts"
 import { Intensity, pauseBefore, toMs } from "./restart-policy.ts"
 import type { StopMode } from "./running.ts"
-import { steadyMs } from "./steady-time.ts"
 import { StartFailed, type StopReport, type SupervisorExit, type SupervisorSpec, UnexpectedEnd } from "./supervision.ts"
+import { wallMs } from "./wall-time.ts"
 
 /** What a tree needs of its surroundings. */
 export interface Surroundings {
@@ -259,11 +260,11 @@ export class Tree {
   }
 
   private now(): number {
-    return steadyMs(this.options.around.clock)
+    return monotonicMs(this.options.around.clock)
   }
 
   private date(): number {
-    return this.options.around.clock.currentTimeMillisUnsafe()
+    return wallMs(this.options.around.clock)
   }
 }
 

@@ -7,9 +7,10 @@
  * or so much time.
  */
 import { Scheduler } from "effect"
+import { processMonotonicMs } from "./monotonic-time.ts"
 
 /** Provide it as `Scheduler.Scheduler`. `now`: milliseconds. */
-export const turnScheduler = (now: () => number = () => performance.now()): Scheduler.Scheduler => {
+export const turnScheduler = (now: () => number = processMonotonicMs): Scheduler.Scheduler => {
   const turns = new Turns(now)
   return new Scheduler.MixedScheduler("async", (task) => turns.schedule(task))
 }

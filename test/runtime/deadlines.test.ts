@@ -2,6 +2,7 @@
 import { Clock, Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { Deadlines } from "../../src/runtime/deadlines.ts"
+import { monotonicMs } from "../../src/runtime/monotonic-time.ts"
 import { passTime, withTestClock } from "../support/test-clock.ts"
 
 interface Due {
@@ -13,7 +14,7 @@ const withDeadlines = (test: (deadlines: Deadlines<Due>, expired: ReadonlyArray<
     const expired: Array<number> = []
     const deadlines = new Deadlines<Due>({
       context: fiber.context,
-      now: () => fiber.getRef(Clock.Clock).currentTimeMillisUnsafe(),
+      now: () => monotonicMs(fiber.getRef(Clock.Clock)),
       dueAt: (due) => due.deadline,
       expire: (due) => void expired.push(due.deadline)
     })

@@ -35,9 +35,9 @@ export const healthOf = async (device: Device, service: string): Promise<Record<
 
 /** Looks again and again until `done` is true. */
 export const eventually = async (done: () => boolean | Promise<boolean>, limitMs = 20_000): Promise<void> => {
-  const deadline = Date.now() + limitMs
+  const deadline = performance.now() + limitMs
   while (!(await done())) {
-    if (Date.now() > deadline) throw new Error(`not within ${limitMs} ms: ${done}`)
+    if (performance.now() > deadline) throw new Error(`not within ${limitMs} ms: ${done}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }

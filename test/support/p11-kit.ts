@@ -40,8 +40,8 @@ export const p11KitServer = async (remoted: RemotedModule): Promise<Remoting> =>
     await exited
     removeTempDir(dir)
   }
-  for (const startedAt = Date.now(); !existsSync(socket); await pause(20))
-    if (server.exitCode !== null || server.pid === undefined || Date.now() - startedAt > 10_000) {
+  for (const startedAt = performance.now(); !existsSync(socket); await pause(20))
+    if (server.exitCode !== null || server.pid === undefined || performance.now() - startedAt > 10_000) {
       await cleanup()
       throw new Error("p11-kit server did not start within 10 s; is p11-kit installed?")
     }

@@ -49,8 +49,8 @@ export const virtualCard = async (options: PivCardOptions): Promise<VirtualCard>
     for (const server of servers) server.close()
     removeTempDir(dir)
   }
-  for (const startedAt = Date.now(); !existsSync(pcscdSocket) || sockets.size < servers.length; await pause(20))
-    if (Date.now() - startedAt > 30_000) {
+  for (const startedAt = performance.now(); !existsSync(pcscdSocket) || sockets.size < servers.length; await pause(20))
+    if (performance.now() - startedAt > 30_000) {
       await cleanup()
       throw new Error("pcscd did not start within 30 s")
     }

@@ -1,9 +1,10 @@
 /** The bridge between the local broker and the cloud: a relay for either direction, and the health of both links. */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import type { BridgeProtocol, BridgeRule, BridgeStatus, DroppedMessage, HealthProtocol } from "../../messages/bridge.ts"
 import { explainDropped, explainHeldBack } from "../../messages/explain/bridge.ts"
 import type { LinkProtocol, MqttMessage, Received, Side } from "../../messages/mqtt.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
+import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { LoopGuard } from "./loop-guard.ts"
 import { type Carried, Relay } from "./relay.ts"
@@ -94,7 +95,7 @@ const makeBridge = (options: BridgeOptions, peers: BridgePeers): Bridge => {
 const accept = Effect.fnUntraced(function* (bridge: Bridge, { side, deliveries }: Received): Effect.fn.Return<void> {
   const direction = side === "local" ? "outbound" : "inbound"
   const { link, origin } = bridge.sides[side]
-  const now = yield* Clock.currentTimeMillis
+  const now = yield* monotonicNow
   const load: Array<Carried> = []
   const done: Array<number> = []
   for (const { delivery, message } of deliveries) {

@@ -5,11 +5,12 @@
  * QoS 1 is tried again until it is through, or refused for good by the broker it is for; what is refused for now is held
  * back for a while. QoS 0 is carried once.
  */
-import { Clock, Deferred, Effect } from "effect"
+import { Deferred, Effect } from "effect"
 import type { FailedPublish, MqttMessage } from "../../messages/mqtt.ts"
 import { consume, fromEffect, untilComplete } from "../../runtime/channel.ts"
 import { endsWithin } from "../../runtime/ends-within.ts"
 import { Mailbox } from "../../runtime/mailbox.ts"
+import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import type { BridgeSide, Origin } from "./side.ts"
 
 export interface Load {
@@ -152,7 +153,7 @@ export class Relay {
   private depart(left: ReadonlyArray<Carried>, departing: ReadonlyArray<Carried>): Effect.Effect<void> {
     if (left.length === 0 || departing.length === 0) return Effect.void
     const going = new Set(departing)
-    return Effect.map(Clock.currentTimeMillis, (now) => {
+    return Effect.map(monotonicNow, (now) => {
       for (const one of left) if (going.has(one)) this.options.onDeparture(one, now)
     })
   }
@@ -189,7 +190,7 @@ export class Relay {
         const one = carried[index]
         if (one === undefined) continue
         const code = refusal?._tag === "BrokerRefused" ? refusal.code : undefined
-        if (code !== undefined) this.options.onReturn(one, yield* Clock.currentTimeMillis)
+        if (code !== undefined) this.options.onReturn(one, yield* monotonicNow)
         // QoS 0 is refused only here, before it is sent.
         const isForGood = one.message.qos === 0 || (code !== undefined && refusedForGood.has(code))
         if (isForGood) this.dropped += 1

@@ -1,7 +1,8 @@
 /** The steps of `tedge connect`, in the order users see them. Source: hsm-support, transcript of `tedge reconnect c8y`. */
-import { Clock, Effect, Schedule } from "effect"
+import { Effect, Schedule } from "effect"
 import type { Connected, ConnectRefusal } from "../../messages/connect.ts"
 import type { MqttMessage } from "../../messages/mqtt.ts"
+import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import { mapperService, type ValidConnection } from "./connection.ts"
 import type { ConnectPeers } from "./peers.ts"
 import { checkConnection } from "./steps/check-connection.ts"
@@ -70,12 +71,12 @@ const meetCloud = (
       yield* undo(services.start(mapper))
       yield* services.stop(mapper)
     }
-    const startedAt = yield* Clock.currentTimeMillis
+    const startedAt = yield* monotonicNow
     const trialMs = cloud.createsDevice ? cloudWithinMs - creationMs : cloudWithinMs
     const newCertificate = yield* promoteCertificate(peers, connection, trialMs)
     if (!cloud.createsDevice) return newCertificate
     // A clock that is set meanwhile neither takes nor gives time.
-    const spentMs = Math.min(Math.max((yield* Clock.currentTimeMillis) - startedAt, 0), trialMs)
+    const spentMs = Math.min(Math.max((yield* monotonicNow) - startedAt, 0), trialMs)
     const creation = createDevice(peers, connection, cloudWithinMs - spentMs)
     yield* step(peers.show, `Creating device in ${cloud.displayName} cloud`, creation)
     return newCertificate

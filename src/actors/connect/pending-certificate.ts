@@ -4,11 +4,12 @@
  * Found out before anything is changed: what cannot work must not cost the device its connection while it is tried.
  */
 import { existsSync } from "node:fs"
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import { CertificateNotValid, CertificateOfAnother } from "../../messages/connect.ts"
 import type { CredentialUnusable, KeyMismatch } from "../../messages/mqtt.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { commonNameOf } from "../../platform/device-certificate.ts"
+import { wallNow } from "../../runtime/wall-time.ts"
 import { certificateDates } from "./certificate-dates.ts"
 import { certificateIn, type FitsKey } from "./own-key.ts"
 
@@ -35,7 +36,7 @@ export const examinePending = (settings: CloudSettings, fitsKey: FitsKey): Effec
 export const inItsTime = (path: string): Effect.Effect<void, CredentialUnusable | CertificateNotValid> =>
   Effect.gen(function* () {
     const { notBefore, notAfter } = yield* certificateDates(path)
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* wallNow
     if (notAfter.getTime() < now)
       return yield* new CertificateNotValid({ path, reason: "expired", at: notAfter.toISOString() })
     if (notBefore.getTime() > now)

@@ -6,10 +6,11 @@
  * in for it, so it finds what shows without a PIN: as a rule the public half, or the certificate.
  * Source: thin-edge hsm-support, "Key selection".
  */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { matchesObject, matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import { type KeyElsewhere, KeyNotFound, TokenNotFound, type TokenRefusal } from "../../messages/token-refusals.ts"
+import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import type { TokenHost } from "./host-client.ts"
 import type { Router } from "./router.ts"
 import { isInitialized, matchable, shownUri, type Token, tokenName, tokenUri } from "./token-facts.ts"
@@ -41,7 +42,7 @@ const facts = ({ uri, token }: KeyNotFound) => ({ uri, token })
 const find = (router: Router, uri: Pkcs11Uri): Effect.Effect<KeyElsewhere | undefined> =>
   Effect.gen(function* () {
     if (uri.id === undefined && uri.object === undefined) return undefined
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* monotonicNow
     const known = router.elsewhere.get(shownUri(uri))
     if (known && now - known.at < searchAgainAfterMs) return known.found
     const searched = yield* search(router, uri)

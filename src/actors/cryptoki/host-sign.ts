@@ -4,6 +4,8 @@
  * A thread lets other signatures run meanwhile, but the way to it costs more than a quick signature. And hardware does
  * one thing at a time: threads would only wait for each other in the module, and keep the next C_SignInit waiting.
  */
+
+import { processMonotonicMs } from "../../runtime/monotonic-time.ts"
 import { faultClass } from "./fault-class.ts"
 import { type HostMechanism, type HostRequests, parallelSigns } from "./host-protocol.ts"
 import type { HostSlot } from "./host-slot.ts"
@@ -25,9 +27,9 @@ export class SignTimes {
   /** Begins to measure; answers what to call when the signature is made. */
   start({ slot, handle }: Asked): () => number {
     const isAlone = this.inThreads === 0
-    const beganAt = performance.now()
+    const beganAt = processMonotonicMs()
     return () => {
-      const tookMs = performance.now() - beganAt
+      const tookMs = processMonotonicMs() - beganAt
       if (isAlone) this.last.set(`${slot} ${handle}`, tookMs)
       return tookMs
     }

@@ -1,8 +1,9 @@
 /**
  * Where token hosts come from: one for each who needs one, or one for all where the module allows no second process.
  */
-import { Clock, Effect, Exit, Scope, Semaphore } from "effect"
+import { Effect, Exit, Scope, Semaphore } from "effect"
 import type { ModuleNotLoaded } from "../../messages/token-refusals.ts"
+import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import { type HostFault, type HostSettings, startHost, type TokenHost } from "./host-client.ts"
 import { quirksOf } from "./quirks.ts"
 import type { CryptokiSettings } from "./settings.ts"
@@ -73,7 +74,7 @@ const spareHosts = (lease: Hosts["spare"]): Hosts["spare"] => {
           isTaken = false
         })
     )
-  return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+  return Effect.flatMap(monotonicNow, (now) => {
     leasedAt = leasedAt.filter((at) => now - at < spareWindowMs)
     return isTaken || leasedAt.length >= sparesInWindow ? Effect.succeed(undefined) : Effect.andThen(take(now), lease)
   })

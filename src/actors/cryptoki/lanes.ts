@@ -1,11 +1,12 @@
 /**
  * The lanes of a CryptokiActor: found by what a URI says about the token, started when there is none yet.
  */
-import { Clock, Effect, Result, Scope, Semaphore } from "effect"
+import { Effect, Result, Scope, Semaphore } from "effect"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import type { TokenRefusal } from "../../messages/token-refusals.ts"
 import { start } from "../../runtime/actor.ts"
+import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import { Permits } from "../../runtime/permits.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { Hosts } from "./hosts.ts"
@@ -86,7 +87,7 @@ const findAnew = (
   uri: Pkcs11Uri
 ): Effect.Effect<LaneOf, TokenRefusal> =>
   Effect.gen(function* () {
-    const begun = yield* Clock.currentTimeMillis
+    const begun = yield* monotonicNow
     const listed = yield* spec.listing.tokens(listAgainAfterMs)
     let selected = yield* Effect.result(firstToken(uri, listed))
     if (Result.isFailure(selected)) {
@@ -116,7 +117,7 @@ const lookAgain = (spec: LanesSpec, state: State, listed: ReadonlyArray<Token>, 
     if (begun - state.lookedAt < (isFiles ? filesAgainAfterMs : listAgainAfterMs)) return listed
     state.lookedAt = begun
     if (isFiles) yield* Effect.sleep(writtenWithinMs)
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* monotonicNow
     return yield* spec.listing.tokens(isFiles ? 0 : now - begun + 1)
   })
 

@@ -4,10 +4,11 @@
  * Requests that come while a listing runs share it. Readers wedge when a module is loaded over and over, so who
  * looks for a token that was not there a moment ago gets the answer of that moment.
  */
-import { Clock, Deferred, Effect, Exit, Scope } from "effect"
+import { Deferred, Effect, Exit, Scope } from "effect"
 import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
 import type { TokenRefusal } from "../../messages/token-refusals.ts"
+import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import type { TokenHost } from "./host-client.ts"
 import type { Hosts } from "./hosts.ts"
 import { refusalOf } from "./refusals.ts"
@@ -51,7 +52,7 @@ export const makeListing = (spec: ListingSpec): Effect.Effect<Listing, never, Sc
     return {
       tokens: (notOlderMs) =>
         Effect.gen(function* () {
-          const now = yield* Clock.currentTimeMillis
+          const now = yield* monotonicNow
           if (state.last && now - state.last.at < notOlderMs) return state.last.tokens
           const running = state.running ?? Deferred.makeUnsafe<ReadonlyArray<Token>, TokenRefusal>()
           if (state.running === undefined) {
@@ -73,7 +74,7 @@ export const makeListing = (spec: ListingSpec): Effect.Effect<Listing, never, Sc
 
 const list = (spec: ListingSpec, state: State, scope: Scope.Scope, outcome: Outcome): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const since = yield* Clock.currentTimeMillis
+    const since = yield* monotonicNow
     const own = yield* Scope.fork(scope)
     const listed = yield* Effect.exit(Scope.provide(listTokens(spec), own))
     state.running = undefined
@@ -82,7 +83,7 @@ const list = (spec: ListingSpec, state: State, scope: Scope.Scope, outcome: Outc
       return yield* Scope.close(own, listed)
     }
     const { host, tokens } = listed.value
-    state.last = { tokens, at: yield* Clock.currentTimeMillis }
+    state.last = { tokens, at: yield* monotonicNow }
     const spare = { host, scope: own, since }
     const replaced = state.spare
     state.spare = spare

@@ -4,8 +4,9 @@
  * Twice a minute, as readers wedge when a module is loaded more often, and only for some time after the last request.
  * A token that was in use is its lane's affair.
  */
-import { Clock, Effect, Result } from "effect"
+import { Effect, Result } from "effect"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import type { Listing } from "./listing.ts"
 import { firstToken } from "./select-token.ts"
 import type { Publish } from "./settings.ts"
@@ -31,7 +32,7 @@ export const makeLookout = (spec: LookoutSpec): ((uri: Pkcs11Uri) => Effect.Effe
   const look = Effect.gen(function* () {
     while (wanted.size > 0) {
       yield* Effect.sleep(lookEveryMs)
-      const now = yield* Clock.currentTimeMillis
+      const now = yield* monotonicNow
       for (const [text, { until }] of wanted) if (until <= now) wanted.delete(text)
       if (wanted.size > 0) yield* tellFound(spec, wanted)
     }
@@ -41,7 +42,7 @@ export const makeLookout = (spec: LookoutSpec): ((uri: Pkcs11Uri) => Effect.Effe
     Effect.gen(function* () {
       if (spec.keepLookingMs === 0) return
       if (wanted.size >= mostWanted) wanted.clear()
-      wanted.set(shownUri(uri), { uri, until: (yield* Clock.currentTimeMillis) + spec.keepLookingMs })
+      wanted.set(shownUri(uri), { uri, until: (yield* monotonicNow) + spec.keepLookingMs })
       if (isLooking) return
       isLooking = true
       yield* spec.task(look)

@@ -1,7 +1,8 @@
 /**
  * What a lane owns: the keeper of its token, and how the token's host is found and opened.
  */
-import { Clock, Effect, type Scope } from "effect"
+import { Effect, type Scope } from "effect"
+import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import { type TimeLimits, timeLimits } from "../../runtime/time-limits.ts"
 import type { TokenHost } from "./host-client.ts"
 import type { Hosts } from "./hosts.ts"
@@ -42,7 +43,7 @@ export const openLane = (
     const token = tokenName(spec.token)
     let last: TokenHost | undefined = spec.first?.seat.host
     const open = Effect.gen(function* () {
-      const now = yield* Clock.currentTimeMillis
+      const now = yield* monotonicNow
       const host = yield* spec.hosts.lease(last)
       last = host
       const tokens = yield* host.call("tokens", {}, tools.settings.limits.listMs)

@@ -6,8 +6,9 @@
  * A refusal is on the disk before anybody hears of it. The lock spans all of it, so two processes never try together.
  */
 import { randomBytes } from "node:crypto"
-import { Clock, Effect, Redacted, Result } from "effect"
+import { Effect, Redacted, Result } from "effect"
 import { PinRejected, TokenUnavailable } from "../../messages/token-refusals.ts"
+import { wallNow } from "../../runtime/wall-time.ts"
 import {
   CKR_GENERAL_ERROR,
   CKR_PIN_EXPIRED,
@@ -134,7 +135,7 @@ const settle = (store: LatchStore, token: LatchedToken, fault: CallRefused, { be
       yield* before === undefined ? store.remove(token.identity) : save(store, token, before)
       return undefined
     }
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* wallNow
     yield* save(store, token, afterRefusal(tried, attempt, reason, now))
     return fault.code === CKR_GENERAL_ERROR ? undefined : new PinRejected({ token: token.name, reason })
   })

@@ -6,8 +6,9 @@
  * three attempts, or after the next one when the token has been gone for longer: who wants to come back at once
  * listens to TokenPlugged, which comes from the looking that goes on.
  */
-import { Clock, Deferred, Effect, Exit, Result, Scope } from "effect"
+import { Deferred, Effect, Exit, Result, Scope } from "effect"
 import { type TokenRefusal, TokenUnavailable } from "../../messages/token-refusals.ts"
+import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import type { Seat } from "./seat.ts"
 import type { Publish } from "./settings.ts"
 
@@ -82,7 +83,7 @@ export const makeSeatKeeper = (spec: SeatKeeperSpec): Effect.Effect<SeatKeeper, 
       lost: undefined,
       isGone: false,
       wasOut: false,
-      lastTaken: yield* Clock.currentTimeMillis
+      lastTaken: yield* monotonicNow
     }
     const keeper = { spec, state, scope }
     const { first } = spec
@@ -106,7 +107,7 @@ interface Keeper {
 }
 
 const take = (keeper: Keeper): Effect.Effect<Seat, TokenRefusal> =>
-  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+  Effect.flatMap(monotonicNow, (now) => {
     const { state, spec } = keeper
     state.lastTaken = now
     if (state.owned) return Effect.succeed(state.owned.seat)
@@ -141,10 +142,10 @@ const keepTrying = (keeper: Keeper): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { state } = keeper
     while (state.owned === undefined) {
-      const now = yield* Clock.currentTimeMillis
+      const now = yield* monotonicNow
       const wait = state.lastAttempt + delayAfter(state.failures) - now
       if (wait > 0) yield* Effect.sleep(wait)
-      if (state.waiting === 0 && (yield* Clock.currentTimeMillis) >= state.lookUntil) break
+      if (state.waiting === 0 && (yield* monotonicNow) >= state.lookUntil) break
       yield* attempt(keeper)
     }
     state.isTrying = false
@@ -154,7 +155,7 @@ const attempt = (keeper: Keeper): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { state, spec } = keeper
     const outcome = state.attempt
-    state.lastAttempt = yield* Clock.currentTimeMillis
+    state.lastAttempt = yield* monotonicNow
     const scope = yield* Scope.fork(keeper.scope)
     const opened = yield* Effect.result(Scope.provide(spec.open, scope))
     state.attempt = Deferred.makeUnsafe()
@@ -212,7 +213,7 @@ const endWhenIdle = (keeper: Keeper, owned: OwnedSeat, idleMs: number): Effect.E
   Effect.gen(function* () {
     const { state } = keeper
     while (state.owned === owned) {
-      const idle = (yield* Clock.currentTimeMillis) - state.lastTaken
+      const idle = (yield* monotonicNow) - state.lastTaken
       if (idle < idleMs) {
         yield* Effect.sleep(idleMs - idle)
         continue

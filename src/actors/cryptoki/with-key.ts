@@ -1,8 +1,9 @@
 /**
  * Finds the key a request means, on a token that is ready, and does something with it.
  */
-import { Clock, Effect, Result } from "effect"
+import { Effect, Result } from "effect"
 import type { TokenRefusal } from "../../messages/token-refusals.ts"
+import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import { CKR_SESSION_HANDLE_INVALID } from "./fault-class.ts"
 import { CallRefused, type HostFault } from "./host-client.ts"
 import { findKey, type KeyRefusal } from "./lane-keys.ts"
@@ -55,7 +56,7 @@ const makeStale = (lane: Lane, seat: Seat, asker: Asker, refusal: KeyRefusal): E
  * Once for each URI, and not often: a key that is merely missing must not wear out a reader.
  */
 const mayRefresh = (lane: Lane, seat: Seat, asker: Asker): Effect.Effect<boolean> =>
-  Effect.map(Clock.currentTimeMillis, (now) => {
+  Effect.map(monotonicNow, (now) => {
     const uri = shownUri(asker.uri)
     if (lane.refreshed.has(uri) || now < lane.mayRefreshAt || now - seat.since < freshMs) return false
     if (lane.refreshed.size >= rememberedUris) lane.refreshed.clear()

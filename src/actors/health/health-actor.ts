@@ -1,11 +1,12 @@
 /** Says how the mapper and its bridge are: registered, up, answering checks, and why the bridge is down. */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import type { BridgeHealth, HealthProtocol } from "../../messages/bridge.ts"
 import { explain } from "../../messages/explain.ts"
 import type { LinkProtocol, MqttMessage } from "../../messages/mqtt.ts"
 import type { ServiceTopics } from "../../messages/service-topics.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
+import { wallNow } from "../../runtime/wall-time.ts"
 import { bridgeHealth, bridgeReason, registration, type ServiceIdentity, serviceUp } from "./payloads.ts"
 import { sayNewest } from "./say-newest.ts"
 
@@ -29,7 +30,7 @@ export const healthBehaviour = ({ service, bridge }: HealthOptions, peers: Healt
       const sayService = yield* sayNewest(context, peers.serviceLink)
       const sayBridge = yield* sayNewest(context, peers.bridgeLink)
       let told: Told = nothingTold
-      const up = Effect.map(Clock.currentTimeMillis, (now) => serviceUp(service, now))
+      const up = Effect.map(wallNow, (now) => serviceUp(service, now))
       return {
         LinkChanged: ({ status }) =>
           status._tag === "Up"

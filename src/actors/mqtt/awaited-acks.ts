@@ -1,9 +1,7 @@
 /** Publishes that wait for their PUBACK. A broker that answers pings but no publish is found by the oldest of them. */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
+import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import { ShortLivedSet } from "../../runtime/short-lived.ts"
-import { steadyMs } from "../../runtime/steady-time.ts"
-
-const steadyNow = Effect.map(Clock.Clock, steadyMs)
 
 interface Awaited {
   readonly since: number
@@ -14,7 +12,7 @@ export class AwaitedAcks {
   private readonly awaited = new ShortLivedSet<Awaited>()
 
   during<A, E>(publish: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return Effect.flatMap(steadyNow, (since) => {
+    return Effect.flatMap(monotonicNow, (since) => {
       const entry = { since }
       this.awaited.add(entry)
       return Effect.ensuring(
@@ -26,7 +24,7 @@ export class AwaitedAcks {
 
   /** Answers when one has waited this long, and looks four times in that time. */
   overdue(limitMs: number): Effect.Effect<void> {
-    const look = Effect.map(steadyNow, (now) => {
+    const look = Effect.map(monotonicNow, (now) => {
       const [oldest] = this.awaited
       return oldest !== undefined && now - oldest.since >= limitMs
     })

@@ -3,10 +3,11 @@
  *
  * Nothing else is published before every subscription is confirmed, so that no reply comes before its subscription.
  */
-import { Clock, Deferred, Effect, Queue, Random } from "effect"
+import { Deferred, Effect, Queue, Random } from "effect"
 import { BrokerRefused, BrokerSilent, type LinkStatus, type MqttRefusal } from "../../messages/mqtt.ts"
 import { cureOf } from "../../messages/mqtt-cure.ts"
 import { endsWithin } from "../../runtime/ends-within.ts"
+import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import { afterFailure, noFailures } from "./back-off.ts"
 import type { Connection, Receiver } from "./connection.ts"
 import type { Link } from "./link.ts"
@@ -45,7 +46,7 @@ const connectOnce = (link: Link): Effect.Effect<Outcome> =>
       const connection = yield* link.connect(link.options.target, receiverOf(link))
       const trouble = Effect.flatMap(connection.ended, Effect.fail)
       yield* Effect.raceFirst(prepare(link, connection), trouble)
-      openedAt = yield* Clock.currentTimeMillis
+      openedAt = yield* monotonicNow
       yield* openGate(link, connection)
       const fault = Effect.raceFirst(trouble, unansweredPublish(link))
       const held = Effect.raceFirst(fault, Deferred.await(link.again))
@@ -59,7 +60,7 @@ const connectOnce = (link: Link): Effect.Effect<Outcome> =>
       onFailure: (refusal) => refusal
     })
     link.gate.close()
-    const endedAt = yield* Clock.currentTimeMillis
+    const endedAt = yield* monotonicNow
     return { failure, heldMs: openedAt === undefined ? 0 : endedAt - openedAt }
   })
 

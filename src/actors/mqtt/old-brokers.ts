@@ -4,8 +4,9 @@
  * What worked is known for an hour, so that not every connection is made twice. It is not known for ever: the broker
  * may be another by then, or may have hung up for a reason of its own.
  */
-import { Clock, Data, Effect, type Scope } from "effect"
+import { Data, Effect, type Scope } from "effect"
 import type { MqttRefusal, Target } from "../../messages/mqtt.ts"
+import { monotonicNow } from "../../runtime/monotonic-time.ts"
 
 /** An attempt that came to nothing. */
 export class Unopened extends Data.TaggedError("Unopened")<{
@@ -24,7 +25,7 @@ export class OldBrokers {
     return Effect.gen({ self: this }, function* () {
       const broker = `${target.host}:${target.port}`
       const until = target.receiveMaximum === undefined ? undefined : this.known.get(broker)
-      if (until !== undefined && (yield* Clock.currentTimeMillis) < until)
+      if (until !== undefined && (yield* monotonicNow) < until)
         return yield* Effect.tapError(attempt(oldWords(target)), () => Effect.sync(() => this.known.delete(broker)))
       return yield* Effect.catchIf(
         attempt(target),
@@ -35,7 +36,7 @@ export class OldBrokers {
   }
 
   private remember(broker: string): Effect.Effect<void> {
-    return Effect.map(Clock.currentTimeMillis, (now) => void this.known.set(broker, now + knownForMs))
+    return Effect.map(monotonicNow, (now) => void this.known.set(broker, now + knownForMs))
   }
 }
 

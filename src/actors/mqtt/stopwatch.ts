@@ -1,5 +1,6 @@
 /** How long something takes that comes in parts, also while a part goes on. */
 import { Effect } from "effect"
+import { processMonotonicMs } from "../../runtime/monotonic-time.ts"
 
 export interface Stopwatch {
   /** One part; parts do not overlap. */
@@ -14,13 +15,13 @@ export const stopwatch = (): Stopwatch => {
   let startedAt: number | undefined
   let past: number | undefined
   const start = Effect.sync(() => {
-    startedAt = performance.now()
+    startedAt = processMonotonicMs()
   })
   const stop = Effect.sync(() => {
     past = elapsed()
     startedAt = undefined
   })
-  const elapsed = () => (startedAt === undefined ? past : Math.round((past ?? 0) + performance.now() - startedAt))
+  const elapsed = () => (startedAt === undefined ? past : Math.round((past ?? 0) + processMonotonicMs() - startedAt))
   return {
     measure: (effect) => Effect.andThen(start, Effect.ensuring(effect, stop)),
     elapsed,

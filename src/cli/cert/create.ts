@@ -1,9 +1,10 @@
 /** `tedge cert create`: a self-signed certificate, for the key in the token or for a new key file. */
 import { X509Certificate } from "node:crypto"
 import { rmSync } from "node:fs"
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import { FileInTheWay } from "../../messages/certificate.ts"
 import { selfSignedCertificate } from "../../platform/x509.ts"
+import { dateNow } from "../../runtime/wall-time.ts"
 import { exitCodes } from "../exit-codes.ts"
 import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
 import { type CertSettings, readCertSettings, refuseSameFile, subjectFor, writeCertificate } from "./cert-command.ts"
@@ -20,7 +21,7 @@ export const createCertificate: TokenCommand = (context) =>
     if (isTaken(certPath)) return yield* new FileInTheWay({ path: certPath, role: "certificate" })
     if (!of.usesToken) yield* refuseSameFile(of, { path: certPath, name: `${of.prefix}cert_path` })
     const key = yield* newKey(context, of)
-    const now = new Date(yield* Clock.currentTimeMillis)
+    const now = yield* dateNow
     const validity = of.settings.certificate.requestedValidityMs
     const content = yield* key.certify(selfSignedCertificate(subject, key.publicKey, key.scheme, now, validity)).pipe(
       Effect.tap((pem) => writeCertificate(of, certPath, pem)),

@@ -5,9 +5,10 @@
  * certificate is kept: the new one then waits beside it until a connection with it has succeeded.
  */
 import { randomBytes } from "node:crypto"
-import { Clock, Effect, Redacted } from "effect"
+import { Effect, Redacted } from "effect"
 import { DurationInvalid } from "../../messages/certificate.ts"
 import { durationMs } from "../../messages/settings/duration.ts"
+import { dateNow } from "../../runtime/wall-time.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { askLimits, type CommandContext, type TokenCommand } from "../hsm/token-command.ts"
 import { type CertSettings, certSettingsOf, writeCertificate } from "./cert-command.ts"
@@ -37,7 +38,7 @@ export const downloadCertificate: TokenCommand = (context) =>
     yield* terminal.line(`Certificate downloaded successfully: ${path}`)
     if (path !== certPath)
       yield* terminal.line(`    ${certPath} was kept; the new one is used after: tedge reconnect c8y`)
-    const now = new Date(yield* Clock.currentTimeMillis)
+    const now = yield* dateNow
     yield* terminal.answer(certificateText(path, leaf, now, settings.certificate.minimumValidityMs))
     return exitCodes.ok
   })

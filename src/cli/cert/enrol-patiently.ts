@@ -1,5 +1,5 @@
 /** Enrols again and again until the device is registered in the cloud, or it is clear that waiting does not help. */
-import { Clock, Duration, Effect } from "effect"
+import { Duration, Effect } from "effect"
 import {
   type EnrolmentGarbled,
   EnrolmentTimedOut,
@@ -7,6 +7,7 @@ import {
   type HttpUnreachable,
   isDistrust
 } from "../../messages/certificate.ts"
+import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import type { CommandContext } from "../hsm/token-command.ts"
 import { type CloudHttp, enrol, type Login } from "./cumulocity-http.ts"
 
@@ -29,8 +30,8 @@ export const enrolPatiently = (
   { everyMs, limitMs }: Patience
 ): Effect.Effect<ReadonlyArray<string>, Refused> =>
   Effect.gen(function* () {
-    const until = (yield* Clock.currentTimeMillis) + limitMs
-    const enrolInTime = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    const until = (yield* monotonicNow) + limitMs
+    const enrolInTime = Effect.flatMap(monotonicNow, (now) =>
       enrol(http, request, login, Math.max(shortestTryMs, until - now))
     )
     const once: Effect.Effect<ReadonlyArray<string>, Refused> = Effect.catchIf(enrolInTime, heals, (failure) =>
@@ -40,7 +41,7 @@ export const enrolPatiently = (
               `The device '${login.user}' is not registered yet with this one-time password at ${http.origin}`
             )
           : terminal.failure(failure)
-        if ((yield* Clock.currentTimeMillis) + everyMs > until)
+        if ((yield* monotonicNow) + everyMs > until)
           return yield* new EnrolmentTimedOut({ url: http.origin, afterMs: limitMs })
         yield* terminal.line(`Will retry in ${Math.round(everyMs / 1000)} seconds`)
         yield* Effect.sleep(Duration.millis(everyMs))

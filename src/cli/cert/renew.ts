@@ -4,10 +4,11 @@
  * By the device itself when it signed the present one, else by the cloud's CA (EST re-enrolment, RFC 7030, 4.2.2).
  */
 import { X509Certificate } from "node:crypto"
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import { CloudWithoutService, NotSelfSigned } from "../../messages/certificate.ts"
 import { commonNameOf } from "../../platform/device-certificate.ts"
 import { certificationRequest, type Subject, selfSignedCertificate } from "../../platform/x509.ts"
+import { dateNow } from "../../runtime/wall-time.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { askLimits, type CommandContext, type TokenCommand } from "../hsm/token-command.ts"
 import {
@@ -42,7 +43,7 @@ export const renewCertificate: TokenCommand = (context) =>
     yield* terminal.line(`Certificate renewed successfully: ${path}`)
     if (ca === "self-signed") yield* terminal.line("    the cloud does not know it yet: tedge cert upload c8y")
     yield* terminal.line("    the new certificate is used after: tedge reconnect")
-    const now = new Date(yield* Clock.currentTimeMillis)
+    const now = yield* dateNow
     yield* terminal.answer(certificateText(path, renewed.certificate, now, of.settings.certificate.minimumValidityMs))
     return exitCodes.ok
   })
@@ -50,7 +51,7 @@ export const renewCertificate: TokenCommand = (context) =>
 const signAnew = (context: CommandContext, of: CertSettings, subject: Subject) =>
   Effect.gen(function* () {
     const key = yield* presentKey(context, of)
-    const now = new Date(yield* Clock.currentTimeMillis)
+    const now = yield* dateNow
     const validity = of.settings.certificate.requestedValidityMs
     const text = yield* key.certify(selfSignedCertificate(subject, key.publicKey, key.scheme, now, validity))
     return { text, certificate: new X509Certificate(text) }

@@ -1,5 +1,6 @@
 /** `tedge cert show` and `tedge cert needs-renewal`. */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
+import { dateNow } from "../../runtime/wall-time.ts"
 import { exitCodes } from "../exit-codes.ts"
 import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
 import { readCertSettings } from "./cert-command.ts"
@@ -40,4 +41,4 @@ const judged = (context: CommandContext) =>
     }
   })
 
-const now = Effect.map(Clock.currentTimeMillis, (ms) => new Date(ms))
+const now = dateNow

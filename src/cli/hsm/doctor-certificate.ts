@@ -1,9 +1,10 @@
 /** The part of `tedge hsm doctor` about the device certificate: readable, of this key, in its time, complete. */
 import type { KeyObject, X509Certificate } from "node:crypto"
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import { readCertificateChain } from "../../actors/mqtt/credentials.ts"
 import { CertificateNotValid } from "../../messages/connect.ts"
 import { KeyMismatch } from "../../messages/mqtt.ts"
+import { dateNow } from "../../runtime/wall-time.ts"
 import type { Examination } from "./doctor.ts"
 
 export const certificateChecks = (
@@ -21,7 +22,7 @@ export const certificateChecks = (
     const { device: leaf, certificates } = found
     if (key !== undefined)
       yield* examination.check("certificate is for the key", ofKey(leaf, key, certPath), () => "yes")
-    const now = new Date(yield* Clock.currentTimeMillis)
+    const now = yield* dateNow
     yield* examination.check("certificate is valid", inItsTime(leaf, certPath, now), () => `until ${leaf.validTo}`)
     yield* chain(examination, leaf, certificates)
   })

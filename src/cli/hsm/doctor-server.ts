@@ -1,10 +1,11 @@
 /** The part of `tedge hsm doctor` about the cloud: known, reachable, trusted, and the clock that judges it. */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import { readTrusted } from "../../actors/mqtt/credentials.ts"
 import { neededSetting } from "../../messages/config.ts"
 import { DialFailed, TlsFailed } from "../../messages/mqtt.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { probeTls, type TlsProbe } from "../../platform/tls-probe.ts"
+import { dateNow } from "../../runtime/wall-time.ts"
 import type { Examination } from "./doctor.ts"
 
 export const serverChecks = (examination: Examination, { cloud, proxy }: CloudSettings): Effect.Effect<void> =>
@@ -47,7 +48,7 @@ const reasons: Readonly<Record<string, TlsFailed["reason"]>> = {
 /** The device has no other clock to compare with; a time outside of the server's certificate is wrong for sure. */
 const clock = (examination: Examination, probe: Extract<TlsProbe, { readonly kind: "trusted" }>) =>
   Effect.gen(function* () {
-    const now = new Date(yield* Clock.currentTimeMillis)
+    const now = yield* dateNow
     yield* now >= probe.validFrom && now <= probe.validTo
       ? examination.pass("clock", `${now.toISOString()}, within the validity of the cloud's certificate`)
       : examination.fail("clock", {

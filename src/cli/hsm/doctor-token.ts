@@ -1,12 +1,13 @@
 /** The part of `tedge hsm doctor` about the token: the way to it, the PIN, the key, and signatures that verify. */
 import { constants, createPublicKey, type KeyObject, randomBytes, verify } from "node:crypto"
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import type { ChosenKey, TokenDescription } from "../../messages/cryptoki.ts"
 import { explain } from "../../messages/explain.ts"
 import { matchesObject, matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import type { DeviceSettings, Settings } from "../../messages/settings/resolved-settings.ts"
 import { type SignatureScheme, signatureSchemes } from "../../messages/signature-scheme.ts"
 import { CryptokiOff, KeyAmbiguous, PinRejected } from "../../messages/token-refusals.ts"
+import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import type { Examination } from "./doctor.ts"
 import { askLimits, type CommandContext, shownUri } from "./token-command.ts"
 
@@ -124,14 +125,14 @@ const signatures = (context: Context, examination: Examination, chosen: ChosenKe
     (scheme) =>
       Effect.gen(function* () {
         const message = randomBytes(64)
-        const from = yield* Clock.currentTimeMillis
+        const from = yield* monotonicNow
         const asked = context.actors.cryptoki.ask(
           "Sign",
           { key: chosen.key, scheme, message },
           { within: askLimits.list }
         )
         const signature = yield* examination.check(`signs ${scheme}`, asked, (bytes) => `${bytes.length} bytes`)
-        const tookMs = (yield* Clock.currentTimeMillis) - from
+        const tookMs = (yield* monotonicNow) - from
         if (signature === undefined) return
         yield* verifies(scheme, message, publicKey, signature)
           ? examination.pass("signature verifies", `with the public key, after ${tookMs} ms`)

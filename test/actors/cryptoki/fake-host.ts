@@ -1,6 +1,6 @@
 /** A token host without a process: tests say what the module would, on a clock that stands still. */
 import { createSign, generateKeyPairSync } from "node:crypto"
-import { Clock, Effect, type Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import { cryptokiBehaviour } from "../../../src/actors/cryptoki/cryptoki-actor.ts"
 import { CallRefused, CallTimedOut, type HostFault, type TokenHost } from "../../../src/actors/cryptoki/host-client.ts"
 import type {
@@ -12,6 +12,7 @@ import type {
 import { type CryptokiSettings, defaultLimits } from "../../../src/actors/cryptoki/settings.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../../src/messages/cryptoki.ts"
 import { start } from "../../../src/runtime/actor.ts"
+import { monotonicNow } from "../../../src/runtime/monotonic-time.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
 import { pin } from "./module-kit.ts"
 
@@ -102,7 +103,7 @@ export const startFake = (
         {
           publish: (event) => Effect.sync(() => void events.push(event)),
           startHost: () =>
-            Effect.map(Clock.currentTimeMillis, (now) => {
+            Effect.map(monotonicNow, (now) => {
               module.started.push(now / 1000)
               return fakeHost(module)
             })

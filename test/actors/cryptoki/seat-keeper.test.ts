@@ -1,10 +1,11 @@
 /** When a token's host is started, replaced and ended; on a clock that the test moves. */
-import { Clock, Effect, Exit, Fiber, type Scope } from "effect"
+import { Effect, Exit, Fiber, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import type { TokenHost } from "../../../src/actors/cryptoki/host-client.ts"
 import { makeSeat, type Seat } from "../../../src/actors/cryptoki/seat.ts"
 import { type Loss, makeSeatKeeper, type SeatKeeper } from "../../../src/actors/cryptoki/seat-keeper.ts"
 import { TokenUnavailable } from "../../../src/messages/token-refusals.ts"
+import { monotonicNow } from "../../../src/runtime/monotonic-time.ts"
 import { passTime, settled, withTestClock } from "../../support/test-clock.ts"
 
 const refusal = new TokenUnavailable({ token: "t", call: "C_Sign", code: "CKR_DEVICE_ERROR", detail: "" })
@@ -47,7 +48,7 @@ const bench = (
     let ended = 0
     const state = { finds: "token" as Bench["finds"], reinserted: 0 }
     const open: Effect.Effect<Seat | undefined, TokenUnavailable, Scope.Scope> = Effect.gen(function* () {
-      const now = yield* Clock.currentTimeMillis
+      const now = yield* monotonicNow
       started.push(now / 1000)
       yield* Effect.addFinalizer(() =>
         Effect.sync(() => {

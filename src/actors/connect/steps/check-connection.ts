@@ -4,9 +4,10 @@
  * What is missing is told apart: the local broker, the bridge (with its own reason), or only the answer.
  * Source: thin-edge, tedge connect, "Connection check".
  */
-import { Clock, Effect, Option } from "effect"
+import { Effect, Option } from "effect"
 import { ConnectionCheckFailed, type ConnectRefusal } from "../../../messages/connect.ts"
 import type { MqttMessage } from "../../../messages/mqtt.ts"
+import { wallNow } from "../../../runtime/wall-time.ts"
 import { bridgeTopics, mapperService, type ValidConnection } from "../connection.ts"
 import { closeQuietly, message, nextMessage, payloadText, publish, subscribe } from "../conversation.ts"
 import type { ConnectPeers } from "../peers.ts"
@@ -48,7 +49,7 @@ const patience = "10 seconds"
 
 const openLocal = (peers: ConnectPeers, { cloud, settings }: ValidConnection): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
-    const clientId = `check_connection_${cloud.name}_${process.pid}_${yield* Clock.currentTimeMillis}`
+    const clientId = `check_connection_${cloud.name}_${process.pid}_${yield* wallNow}`
     const target = yield* localTarget(settings, { clientId, connectWithinMs: 5000 })
     yield* peers.session
       .ask("Open", { target }, { within: "6 seconds" })

@@ -3,11 +3,12 @@
  *
  * Source: thin-edge, tedge connect, pending certificate. Unlike there, no cloud gets an untested certificate.
  */
-import { Clock, Effect, Result, Schedule } from "effect"
+import { Effect, Result, Schedule } from "effect"
 import type { Connected, ConnectRefusal } from "../../../messages/connect.ts"
 import type { MqttRefusal, TlsFailed } from "../../../messages/mqtt.ts"
 import { cureOf } from "../../../messages/mqtt-cure.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
+import { monotonicNow } from "../../../runtime/monotonic-time.ts"
 import { replaceCertificate } from "../certificate-in-place.ts"
 import type { ValidConnection } from "../connection.ts"
 import { closeQuietly } from "../conversation.ts"
@@ -49,9 +50,9 @@ const tryCertificate = (
   const identity = tls?.identity
   if (tls === undefined || identity === undefined || identity.kind === "none") return Effect.void
   const withPending = { ...target, tls: { ...tls, identity: { ...identity, certPath: pending } } }
-  return Effect.flatMap(Clock.currentTimeMillis, (startedAt) => {
+  return Effect.flatMap(monotonicNow, (startedAt) => {
     // A clock that is set back meanwhile gives no more time than there was.
-    const leftMs = Effect.map(Clock.currentTimeMillis, (now) => Math.min(withinMs, withinMs - (now - startedAt)))
+    const leftMs = Effect.map(monotonicNow, (now) => Math.min(withinMs, withinMs - (now - startedAt)))
     return Effect.flatMap(leftMs, (connectWithinMs) =>
       peers.session.ask("Open", { target: { ...withPending, connectWithinMs } }, { within: "70 seconds" })
     ).pipe(

@@ -1,7 +1,8 @@
 /** "Restarting mosquitto" and "Waiting for mosquitto to be listening for connections". */
-import { Clock, Effect, Schedule } from "effect"
+import { Effect, Schedule } from "effect"
 import { BrokerNotListening, type ConnectRefusal } from "../../../messages/connect.ts"
 import type { MqttRefusal } from "../../../messages/mqtt.ts"
+import { monotonicNow } from "../../../runtime/monotonic-time.ts"
 import type { ValidConnection } from "../connection.ts"
 import { closeQuietly } from "../conversation.ts"
 import type { ConnectPeers } from "../peers.ts"
@@ -41,7 +42,7 @@ export const broker = "mosquitto"
 const waitUntilListening = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
     const { clientHost: host, clientPort: port } = connection.settings.mqtt
-    const started = yield* Clock.currentTimeMillis
+    const started = yield* monotonicNow
     const last: { cause: MqttRefusal | undefined } = { cause: undefined }
     yield* tryOnce(peers, connection, 5000).pipe(
       Effect.tapError((failure) =>
@@ -54,7 +55,7 @@ const waitUntilListening = (peers: ConnectPeers, connection: ValidConnection): E
       Effect.catch((failure) =>
         Effect.gen(function* () {
           if (failure !== undefined && !isMqttRefusal(failure)) return yield* Effect.fail(failure)
-          const afterMs = (yield* Clock.currentTimeMillis) - started
+          const afterMs = (yield* monotonicNow) - started
           return yield* new BrokerNotListening({ host, port, afterMs, cause: failure ?? last.cause })
         })
       )

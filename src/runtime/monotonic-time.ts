@@ -1,0 +1,18 @@
+/**
+ * Monotonic time, for every duration: limits, pauses, ages, measurements. A clock step (NTP, RTC) does not move it.
+ *
+ * Only differences between two readings of the same process mean anything. For dates: `wall-time.ts`; for pauses
+ * that outlive the process: `platform/boot-time.ts`. Source: clock_gettime(2), CLOCK_MONOTONIC.
+ */
+import { Clock, Effect } from "effect"
+
+/** Milliseconds. The time the system is suspended does not count. */
+export const monotonicMs = (clock: Clock.Clock): number => Math.floor(Number(monotonicNanos(clock)) / 1e6)
+
+export const monotonicNanos = (clock: Clock.Clock): bigint => clock.monotonicTimeNanosUnsafe()
+
+/** In milliseconds, of the clock the fiber runs with. */
+export const monotonicNow: Effect.Effect<number> = Effect.map(Clock.Clock, monotonicMs)
+
+/** Milliseconds with fractions, where no fiber runs. */
+export const processMonotonicMs = (): number => performance.now()

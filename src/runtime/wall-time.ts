@@ -1,0 +1,18 @@
+/**
+ * Wall time, for dates only: certificates, log stamps, files, events. A clock step moves it in either direction,
+ * so it never measures a duration.
+ */
+import { Clock, Effect } from "effect"
+import { RuntimeClock } from "./runtime-clock.ts"
+
+/** Milliseconds since 1970. */
+export const wallMs = (clock: Clock.Clock): number =>
+  clock instanceof RuntimeClock ? clock.wallMs() : clock.currentTimeMillisUnsafe()
+
+/** The same, of the clock the fiber runs with. */
+export const wallNow: Effect.Effect<number> = Effect.map(Clock.Clock, wallMs)
+
+export const dateNow: Effect.Effect<Date> = Effect.map(wallNow, (ms) => new Date(ms))
+
+/** Where no fiber runs. */
+export const processDate = (): Date => new Date()
