@@ -8,6 +8,7 @@ import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
 import { type KeyElsewhere, OutsideScope, type TokenRefusal, TokenUnavailable } from "../../messages/token-refusals.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
+import { startHost } from "./host-client.ts"
 import { type Hosts, makeHosts, type StartHost } from "./hosts.ts"
 import type { LaneProtocol } from "./lane.ts"
 import type { Asker, LaneTools } from "./lane-session.ts"
@@ -15,6 +16,7 @@ import { type LaneOf, type Lanes, makeLanes } from "./lanes.ts"
 import { type LatchStore, latchStore } from "./latch-store.ts"
 import { type Listing, makeListing } from "./listing.ts"
 import { makeLookout } from "./lookout.ts"
+import { patient } from "./patient-host.ts"
 import { makePinLatch } from "./pin-latch.ts"
 import { quirksOf, writtenWithinMs } from "./quirks.ts"
 import { onlyToken } from "./select-token.ts"
@@ -52,7 +54,7 @@ export const makeRouter = (
         publish({ _tag: "PinLatched", token: name, ...(reason === "locked" && { isLocked: true as const }) })
     )
     const tools = { settings, latch, publish }
-    const hosts = yield* makeHosts(settings, deps.startHost)
+    const hosts = yield* makeHosts(settings, patient(deps.startHost ?? startHost))
     const listing = yield* makeListing({ settings, hosts, task })
     const missed = makeLookout({ listing, publish, keepLookingMs: settings.keepLookingMs, task })
     const lanes = yield* makeLanes({ tools, hosts, listing, missed })

@@ -47,6 +47,21 @@ describe("a fault of the session", () => {
     ))
 })
 
+describe("a token that is slow", () => {
+  it("is given more time at each try, and works in the end", () =>
+    run(
+      Effect.gen(function* () {
+        const limits = { ...defaultLimits, listMs: 1000 }
+        const { sign, script, key } = yield* startScripted({ limits })
+        // Twice for a search: 1, 2 and 4 seconds are tried.
+        script.set({ C_FindObjects: { delayMs: 1300 } })
+        for (let refused = 0; refused < 2; refused++)
+          expect(yield* Effect.flip(sign({}))).toMatchObject({ _tag: "TokenTimeout", call: "objects" })
+        expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
+      })
+    ))
+})
+
 describe("a fault of the device or its module", () => {
   it.each([
     "CKR_GENERAL_ERROR",
