@@ -1,6 +1,6 @@
 /** A token host whose looks at a token are given the time that this token was seen to need. */
 import { Effect } from "effect"
-import { steadyMs } from "../../runtime/steady-time.ts"
+import { monotonicMs } from "../../runtime/monotonic-time.ts"
 import { type CallPatience, callPatience } from "./call-patience.ts"
 import type { TokenHost } from "./host-client.ts"
 import type { HostRequestName } from "./host-protocol.ts"
@@ -28,9 +28,9 @@ const patientHosts = (): ((host: TokenHost) => TokenHost) => {
       const patience = patienceOf(name, "slot" in asked ? asked.slot : "", leastMs)
       return Effect.clockWith((clock) => {
         const limitMs = patience.limitMs()
-        const startedMs = steadyMs(clock)
+        const startedMs = monotonicMs(clock)
         return host.call(name, asked, limitMs).pipe(
-          Effect.tap(() => Effect.sync(() => patience.answered(steadyMs(clock) - startedMs))),
+          Effect.tap(() => Effect.sync(() => patience.answered(monotonicMs(clock) - startedMs))),
           Effect.tapError(({ _tag }) =>
             Effect.sync(() => {
               if (_tag === "CallTimedOut") patience.ranOut(limitMs)
