@@ -3,10 +3,12 @@
 import { join } from "node:path"
 import { Effect, type Redacted, type Scope } from "effect"
 import { fileOwner } from "../actors/config/file-owner.ts"
+import { type ServiceAccount, serviceUser } from "../actors/config/service-user.ts"
 import { cryptokiBehaviour } from "../actors/cryptoki/cryptoki-actor.ts"
 import { type CryptokiSettings, defaultLimits } from "../actors/cryptoki/settings.ts"
 import { socketCryptokiBehaviour } from "../actors/cryptoki/socket-cryptoki-actor.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../messages/cryptoki.ts"
+import type { ServiceUserUnknown, SystemFileInvalid } from "../messages/platform.ts"
 import type { Settings } from "../messages/settings/resolved-settings.ts"
 import { CryptokiOff } from "../messages/token-refusals.ts"
 import * as Actor from "../runtime/actor.ts"
@@ -32,10 +34,12 @@ export const startCryptokiActor = (
 export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<CryptokiProtocol> => {
   const { settings, environment, publish, lifetime } = composition
   const { cryptoki } = settings
-  if (cryptoki.mode === "off") return refusing("device.cryptoki.mode")
+  if (cryptoki.mode === "off") return refusing(new CryptokiOff({ missing: "device.cryptoki.mode" }))
   const latches = { directory: join(settings.run.path, "tedge-pin-latch"), group: serviceGroup(settings.configDir) }
   if (cryptoki.mode === "socket") return socketCryptokiBehaviour({ socketPath: cryptoki.socketPath, latches })
-  if (cryptoki.modulePath === undefined) return refusing("device.cryptoki.module_path")
+  if (cryptoki.modulePath === undefined) return refusing(new CryptokiOff({ missing: "device.cryptoki.module_path" }))
+  const user = hostUser(settings.configDir)
+  if ("failure" in user) return refusing(user.failure)
   const module: CryptokiSettings = {
     modulePath: cryptoki.modulePath,
     get defaultPin() {
@@ -49,7 +53,8 @@ export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<
     limits: defaultLimits,
     idleHostEnds: lifetime === "mapper",
     keepLookingMs: keepLookingMs[lifetime],
-    environment
+    environment,
+    hostUser: user.account
   }
   return cryptokiBehaviour(module, { publish })
 }
@@ -69,9 +74,21 @@ const pinProgram = (configDir: string, { environment, pin }: CryptokiComposition
   return `tedge ${configDir} ${place}`
 }
 
-/** Every request is refused with the setting that is missing. */
-const refusing = (missing: string): Actor.Behaviour<CryptokiProtocol> => {
-  const refuse = () => Effect.fail(new CryptokiOff({ missing }))
+/**
+ * Whom token hosts that root starts become: the module comes from a file of that user. And what that user may not do
+ * shows when the command runs, not when the service does. Undefined: the caller.
+ */
+export const hostUser = (
+  configDir: string
+): { readonly account: ServiceAccount | undefined } | { readonly failure: ServiceUserUnknown | SystemFileInvalid } => {
+  const user = serviceUser(configDir)
+  if (user.kind === "unusable") return { failure: user.failure }
+  return { account: user.kind === "user" && user.uid !== 0 ? user : undefined }
+}
+
+/** Every request is refused with why there is no way to a token. */
+const refusing = (failure: CryptokiOff | ServiceUserUnknown | SystemFileInvalid): Actor.Behaviour<CryptokiProtocol> => {
+  const refuse = () => Effect.fail(failure)
   return {
     init: () =>
       Effect.succeed({

@@ -8,7 +8,7 @@ import type { AskFailed } from "../runtime/errors.ts"
 import type { Ask } from "../runtime/protocol.ts"
 import type { ConfigRefusal } from "./config.ts"
 import type { MqttRefusal } from "./mqtt.ts"
-import type { LockUnavailable } from "./platform.ts"
+import type { LockUnavailable, SystemFileInvalid } from "./platform.ts"
 import type { SettingWarning } from "./settings/refused-value.ts"
 import type { TokenRefusal } from "./token-refusals.ts"
 
@@ -28,12 +28,6 @@ export class ServiceCommandFailed extends Data.TaggedError("ServiceCommandFailed
   readonly status: string
   /** What the command printed on stderr, at most some lines. */
   readonly output: string
-}> {}
-
-/** system.toml cannot be used. */
-export class SystemFileInvalid extends Data.TaggedError("SystemFileInvalid")<{
-  readonly path: string
-  readonly detail: string
 }> {}
 
 export class ServiceManagerUnavailable extends Data.TaggedError("ServiceManagerUnavailable")<{

@@ -75,7 +75,6 @@ export const explain = (failure: Failure): Explanation => {
     case "MosquittoBridgeRequested":
     case "ProfilesCollide":
     case "ServiceCommandFailed":
-    case "SystemFileInvalid":
     case "ServiceManagerUnavailable":
     case "BrokerNotListening":
     case "DeviceNotCreated":
@@ -136,6 +135,8 @@ export const explain = (failure: Failure): Explanation => {
     case "Undeliverable":
       return explainAsk(failure)
     case "AddonNotLoaded":
+    case "SystemFileInvalid":
+    case "ServiceUserUnknown":
     case "LockHeld":
     case "LockUnavailable":
       return explainPlatform(failure)

@@ -25,6 +25,22 @@ export class LockUnavailable extends Data.TaggedError("LockUnavailable")<{
   readonly detail: string
 }> {}
 
+/** system.toml cannot be used. */
+export class SystemFileInvalid extends Data.TaggedError("SystemFileInvalid")<{
+  readonly path: string
+  /** `untrusted`: others than root can write it; `detail` says who. */
+  readonly problem?: "syntax" | "untrusted"
+  readonly detail: string
+}> {}
+
+/** A user or group that system.toml names, which this system does not have. */
+export class ServiceUserUnknown extends Data.TaggedError("ServiceUserUnknown")<{
+  readonly what: "user" | "group"
+  readonly name: string
+  /** Of system.toml. */
+  readonly path: string
+}> {}
+
 /** An HTTP proxy gave no way to a host. Told in the words of whoever wanted the way. */
 export class TunnelRefused extends Data.TaggedError("TunnelRefused")<{
   /** The status of the proxy's answer (`407`), or the code of what kept it from answering (`ECONNREFUSED`). */
@@ -32,4 +48,4 @@ export class TunnelRefused extends Data.TaggedError("TunnelRefused")<{
   readonly detail: string
 }> {}
 
-export type PlatformRefusal = AddonNotLoaded | LockHeld | LockUnavailable
+export type PlatformRefusal = AddonNotLoaded | LockHeld | LockUnavailable | SystemFileInvalid | ServiceUserUnknown

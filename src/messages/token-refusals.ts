@@ -4,6 +4,7 @@
  * `token` is always a name for people: the label, or the slot when there is none. URIs are printed without PINs.
  */
 import { Data } from "effect"
+import type { ServiceUserUnknown, SystemFileInvalid } from "./platform.ts"
 
 /** No token answers to the URI, or there is no token at all. */
 export class TokenNotFound extends Data.TaggedError("TokenNotFound")<{
@@ -95,9 +96,19 @@ export class LatchNotCleared extends Data.TaggedError("LatchNotCleared")<{
 /** The PKCS#11 library cannot be used. */
 export class ModuleNotLoaded extends Data.TaggedError("ModuleNotLoaded")<{
   readonly path: string
-  readonly reason: "missing" | "noPermission" | "notAModule" | "wrongArchitecture" | "pkcs11jsMissing" | "other"
+  readonly reason:
+    | "missing"
+    | "noPermission"
+    | "notAModule"
+    | "wrongArchitecture"
+    | "pkcs11jsMissing"
+    /** The host could not become the services' user. */
+    | "notItsUser"
+    | "other"
   /** The loader's or the module's own words, at most some lines. */
   readonly detail: string
+  /** The services' user, who was to load it in place of root; undefined: the caller itself was. */
+  readonly user?: string | undefined
 }> {}
 
 /** A call took longer than it may; the token host was replaced. */
@@ -189,6 +200,8 @@ export type TokenRefusal =
   | OutcomeUnknown
   | TokenError
   | CryptokiOff
+  | ServiceUserUnknown
+  | SystemFileInvalid
   | SigningServiceUnreachable
   | SigningServiceRefused
   | SigningServiceGarbled

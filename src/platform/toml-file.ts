@@ -16,7 +16,15 @@ export interface TomlTree {
 }
 
 export type TomlRead =
-  | { readonly kind: "read"; readonly text: string; readonly tree: TomlTree; readonly mode: number }
+  | {
+      readonly kind: "read"
+      readonly text: string
+      readonly tree: TomlTree
+      readonly mode: number
+      /** User and group it belongs to. */
+      readonly uid: number
+      readonly gid: number
+    }
   | { readonly kind: "absent" }
   | { readonly kind: "unreadable"; readonly code: string }
   /** From 1; 0 when the whole file is meant. */
@@ -38,7 +46,9 @@ export const readTomlFile = (path: string): TomlRead => {
   const text = decode(file.bytes)
   if (text === undefined) return { kind: "malformed", line: 0, column: 0, reason: "the file is not UTF-8" }
   const parsed = parseToml(text)
-  return parsed.kind === "malformed" ? parsed : { kind: "read", text, tree: parsed.tree, mode: file.mode }
+  if (parsed.kind === "malformed") return parsed
+  const { mode, uid, gid } = file
+  return { kind: "read", text, tree: parsed.tree, mode, uid, gid }
 }
 
 export const parseToml = (
@@ -114,7 +124,10 @@ const isTree = (value: unknown): value is TomlTree =>
 const readBounded = (
   path: string
 ):
-  | { readonly kind: "bytes"; readonly bytes: Buffer; readonly mode: number }
+  | (Pick<Extract<TomlRead, { readonly kind: "read" }>, "mode" | "uid" | "gid"> & {
+      readonly kind: "bytes"
+      readonly bytes: Buffer
+    })
   | Exclude<TomlRead, { readonly kind: "read" }> => {
   let file: number | undefined
   try {
@@ -127,7 +140,8 @@ const readBounded = (
     for (let read = -1; read !== 0 && length < bytes.length; length += read)
       read = readSync(file, bytes, length, bytes.length - length, null)
     if (length > maxBytes) return { kind: "malformed", line: 0, column: 0, reason: `larger than ${maxBytes} bytes` }
-    return { kind: "bytes", bytes: bytes.subarray(0, length), mode: status.mode & 0o777 }
+    const { mode, uid, gid } = status
+    return { kind: "bytes", bytes: bytes.subarray(0, length), mode: mode & 0o777, uid, gid }
   } catch (error) {
     const code = errorCode(error)
     return code === "ENOENT" ? { kind: "absent" } : { kind: "unreadable", code }

@@ -165,7 +165,13 @@ const samples: Samples = {
         output: ""
       })
   ),
-  SystemFileInvalid: [new Connect.SystemFileInvalid({ path: "/etc/tedge/system.toml", detail: "no {}" })],
+  ServiceUserUnknown: (["user", "group"] as const).map(
+    (what) => new Platform.ServiceUserUnknown({ what, name: "edge", path: "/etc/tedge/system.toml" })
+  ),
+  SystemFileInvalid: [
+    new Platform.SystemFileInvalid({ path: "/etc/tedge/system.toml", problem: "untrusted", detail: "user 'tedge'" }),
+    new Platform.SystemFileInvalid({ path: "/etc/tedge/system.toml", detail: "no {}" })
+  ],
   ServiceManagerUnavailable: [new Connect.ServiceManagerUnavailable({ name: "openrc", command: ["/sbin/rc"] })],
   BrokerNotListening: [
     new Connect.BrokerNotListening({ ...at, afterMs: 20_000, cause: undefined }),

@@ -1,7 +1,6 @@
-/** Whom tedge.toml belongs to: user and group of system.toml. Source: thin-edge, system.toml reference. */
-import { join } from "node:path"
-import { groupId, userId } from "../../platform/accounts.ts"
-import { readTomlFile } from "../../platform/toml-file.ts"
+/** Whom the files of the services belong to: user and group of system.toml. Source: thin-edge, system.toml reference. */
+import { readSystemFile } from "../../platform/system-file.ts"
+import { serviceUser } from "./service-user.ts"
 
 export type FileOwner =
   | { readonly kind: "owner"; readonly uid: number; readonly gid: number; readonly name: string }
@@ -10,16 +9,14 @@ export type FileOwner =
   | { readonly kind: "unknown"; readonly name: string }
 
 export const fileOwner = (configDir: string, isRoot = process.getuid?.() === 0): FileOwner => {
-  if (!isRoot) return { kind: "unchanged" }
-  const read = readTomlFile(join(configDir, "system.toml"))
-  const { user: givenUser, group: givenGroup } = read.kind === "read" ? read.tree : {}
-  const user = typeof givenUser === "string" ? givenUser : "tedge"
-  const group = typeof givenGroup === "string" ? givenGroup : "tedge"
-  if (user === "" || group === "") return { kind: "unchanged" }
-  const uid = userId(user)
-  const gid = groupId(group)
-  const name = `${user}:${group}`
-  if (uid !== undefined && gid !== undefined) return { kind: "owner", uid, gid, name }
-  // Nobody named them, and this device has no such user: the file stays root's.
-  return givenUser === undefined && givenGroup === undefined ? { kind: "unchanged" } : { kind: "unknown", name }
+  const user = serviceUser(configDir, isRoot)
+  if (user.kind === "unusable") return { kind: "unknown", name: user.name }
+  if (user.kind === "caller" || leavesGroup(configDir)) return { kind: "unchanged" }
+  return { kind: "owner", uid: user.uid, gid: user.gid, name: user.name }
+}
+
+/** `group = ''`: the owner of files is not touched either. */
+const leavesGroup = (configDir: string): boolean => {
+  const read = readSystemFile(configDir)
+  return read.kind === "read" && read.tree.group === ""
 }

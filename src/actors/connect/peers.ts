@@ -1,9 +1,10 @@
 /** Whom ConnectActor speaks to, and what of the system it needs. */
 import type { Effect } from "effect"
 import type { ConfigProtocol, ConfigRefusal } from "../../messages/config.ts"
-import type { StepEvent, SystemFileInvalid } from "../../messages/connect.ts"
+import type { StepEvent } from "../../messages/connect.ts"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import type { MqttSessionProtocol } from "../../messages/mqtt.ts"
+import type { SystemFileInvalid } from "../../messages/platform.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { ServiceManager } from "./services/service-manager.ts"

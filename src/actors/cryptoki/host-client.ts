@@ -11,9 +11,10 @@ import { Socket } from "node:net"
 import { join } from "node:path"
 import { Data, Deferred, Effect, type Scope } from "effect"
 import { ModuleNotLoaded } from "../../messages/token-refusals.ts"
+import { userArguments } from "../../platform/become-user.ts"
 import { ShortLivedMap } from "../../runtime/short-lived.ts"
 import { type RunningLimit, type TimeLimits, timeLimits } from "../../runtime/time-limits.ts"
-import { hostEnvironment } from "./host-environment.ts"
+import { type HostUser, hostEnvironment } from "./host-environment.ts"
 import { frameReader, frameWriter } from "./host-frames.ts"
 import type { HostRefusal, HostReply, HostRequestName, HostRequests, LibraryFacts } from "./host-protocol.ts"
 import { type ModuleWords, moduleWords } from "./module-words.ts"
@@ -57,6 +58,8 @@ export interface HostSettings {
   readonly initializeMs: number
   /** The host gets what is allowed of it. */
   readonly environment: NodeJS.ProcessEnv
+  /** Undefined: the host is the same user as we. */
+  readonly user?: HostUser | undefined
 }
 
 /** Starts a host with the module loaded. It ends, politely if it can, when the scope closes. */
@@ -93,10 +96,10 @@ interface HostProcess {
   end: { readonly signal: string | undefined } | undefined
 }
 
-const spawnHost = ({ environment }: HostSettings): HostProcess => {
-  const child = spawn(process.execPath, [hostEntry(), String(process.pid)], {
+const spawnHost = ({ environment, user }: HostSettings): HostProcess => {
+  const child = spawn(process.execPath, [hostEntry(), String(process.pid), ...userArguments(user)], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
-    env: hostEnvironment(environment),
+    env: hostEnvironment(environment, user),
     cwd: "/"
   })
   const pipe = child.stdio[3]
@@ -197,7 +200,7 @@ const caller =
       host.send({ call, name, asked })
     }).pipe(
       Effect.catchTag("ModuleNotLoaded", ({ reason, detail }) =>
-        Effect.fail(new ModuleNotLoaded({ path: settings.modulePath, reason, detail }))
+        Effect.fail(new ModuleNotLoaded({ path: settings.modulePath, reason, detail, user: settings.user?.name }))
       )
       // The host is this program in this version: the answer has the type of its request.
     ) as Effect.Effect<HostRequests[Name]["answer"], HostFault | ModuleNotLoaded>

@@ -4,10 +4,19 @@
  * Vendors configure their modules by environment variables (PKCS11SPY, YUBIHSM_PKCS11_CONF, LD_LIBRARY_PATH and many
  * more), so it is a deny-list. Documented in docs/tokens.md, "Environment of the module".
  */
+import { environmentOf, type UserIds } from "../../platform/become-user.ts"
 
-export const hostEnvironment = (from: NodeJS.ProcessEnv): Record<string, string> =>
+/** Whom a host of root's becomes. */
+export interface HostUser extends UserIds {
+  /** Modules look for settings and tokens there. */
+  readonly home: string
+}
+
+export const hostEnvironment = (from: NodeJS.ProcessEnv, user?: HostUser): Record<string, string> =>
   Object.fromEntries(
-    Object.entries(from).filter((entry): entry is [string, string] => entry[1] !== undefined && isPassedOn(entry[0]))
+    Object.entries(user === undefined ? from : environmentOf(from, user)).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && isPassedOn(entry[0])
+    )
   )
 
 const isPassedOn = (name: string): boolean => {

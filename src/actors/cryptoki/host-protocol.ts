@@ -167,7 +167,14 @@ export type HostRefusal =
   | { readonly kind: "code"; readonly call: string; readonly code: number }
   | {
       readonly kind: "load"
-      readonly reason: "missing" | "noPermission" | "notAModule" | "wrongArchitecture" | "pkcs11jsMissing" | "other"
+      readonly reason:
+        | "missing"
+        | "noPermission"
+        | "notAModule"
+        | "wrongArchitecture"
+        | "pkcs11jsMissing"
+        | "notItsUser"
+        | "other"
       readonly detail: string
     }
   /** A defect of the host. */

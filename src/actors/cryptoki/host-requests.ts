@@ -54,6 +54,8 @@ import {
 
 /** The state of one host process. */
 export interface HostState {
+  /** It was to be another user, and is not: no module is loaded as root. */
+  readonly userProblem: string | undefined
   module: Pkcs11Module | undefined
   readonly slots: Map<string, HostSlot>
   readonly signTimes: SignTimes
@@ -72,6 +74,7 @@ export const reply = async (state: HostState, request: HostRequest): Promise<Hos
 
 const answer = async (state: HostState, request: HostRequest): Promise<unknown> => {
   if (request.name === "load") {
+    if (state.userProblem !== undefined) throw new LoadFault("notItsUser", state.userProblem)
     state.module = await openModule(request.asked.path)
     return state.module.library()
   }

@@ -30,7 +30,8 @@ export const makeHosts = (
     const spec = {
       modulePath: settings.modulePath,
       initializeMs: settings.limits.initializeMs,
-      environment: settings.environment
+      environment: settings.environment,
+      user: settings.hostUser
     }
     const state: State = { isShared: undefined, current: undefined, changing: Semaphore.makeUnsafe(1) }
     const started = Effect.tap(start(spec), ({ library }) =>

@@ -2,6 +2,7 @@
 import type { Effect, Redacted } from "effect"
 import type { CryptokiEvent } from "../../messages/cryptoki.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import type { HostUser } from "./host-environment.ts"
 
 export interface CryptokiSettings {
   readonly modulePath: string
@@ -22,6 +23,8 @@ export interface CryptokiSettings {
   readonly keepLookingMs: number
   /** The environment hosts get their part of. */
   readonly environment: NodeJS.ProcessEnv
+  /** Whom hosts started by root become: the services' user. Undefined: they stay the caller. */
+  readonly hostUser?: HostUser | undefined
 }
 
 /** How long a call may take before its host is killed, in milliseconds. */

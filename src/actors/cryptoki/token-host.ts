@@ -6,6 +6,7 @@
  * then the module is finalised (a TPM without resource manager would stay blocked otherwise).
  */
 import { Socket } from "node:net"
+import { becomeUser, givenUser, type UserIds } from "../../platform/become-user.ts"
 import { leaveNoCore } from "../../platform/no-core.ts"
 import { endWithParent } from "../../platform/unix-addon.ts"
 import { ShortLivedSet } from "../../runtime/short-lived.ts"
@@ -15,10 +16,13 @@ import { type HostState, reply } from "./host-requests.ts"
 import { SignTimes } from "./host-sign.ts"
 
 const main = (): void => {
+  const [parent = "", ...user] = process.argv.slice(2)
   leaveNoCore()
+  const userProblem = become(givenUser(user))
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined)
-  if (!diesWithParent(Number(process.argv[2]))) return
-  const state: HostState = { module: undefined, slots: new Map(), signTimes: new SignTimes() }
+  // After the change of user, which takes the signal back (prctl(2)).
+  if (!diesWithParent(Number(parent))) return
+  const state: HostState = { userProblem, module: undefined, slots: new Map(), signTimes: new SignTimes() }
   const inFlight = new ShortLivedSet<Promise<void>>()
   const pipe = new Socket({ fd: 3, readable: true, writable: true })
   const read = frameReader()
@@ -44,6 +48,16 @@ const main = (): void => {
   })
   pipe.on("end", end)
   pipe.on("error", end)
+}
+
+/** Why it is still the caller; undefined: it is the user it was started for. */
+const become = (user: UserIds | undefined): string | undefined => {
+  try {
+    if (user !== undefined) becomeUser(user)
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
 }
 
 const finalize = (state: HostState): void => {

@@ -6,7 +6,7 @@ import { builtInServices } from "../../actors/connect/services/built-in-services
 import { commandServices } from "../../actors/connect/services/command-services.ts"
 import type { ServiceManager } from "../../actors/connect/services/service-manager.ts"
 import { readInitCommands, systemdCommands } from "../../actors/connect/services/system-toml.ts"
-import type { SystemFileInvalid } from "../../messages/connect.ts"
+import type { SystemFileInvalid } from "../../messages/platform.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
 import { bundlePath, executablePath, findExecutable } from "../installation.ts"
 

@@ -6,6 +6,7 @@
  */
 import { getSystemErrorMap } from "node:util"
 import { Effect, Redacted } from "effect"
+import type { ServiceAccount } from "../../actors/config/service-user.ts"
 import {
   type ConfigFileMalformed,
   ConfigFileUnreadable,
@@ -21,6 +22,7 @@ import {
   type PinFileUnusable,
   type RuleInvalid
 } from "../../messages/p11-server.ts"
+import type { ServiceUserUnknown, SystemFileInvalid } from "../../messages/platform.ts"
 import { isTable } from "../../messages/settings/file-layer.ts"
 import type { SettingWarning } from "../../messages/settings/refused-value.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
@@ -31,6 +33,7 @@ import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef, AnswerOf } from "../../runtime/protocol.ts"
 import type { CommandInput } from "../command-spec.ts"
 import { startConfigActor } from "../compose-config.ts"
+import { hostUser } from "../compose-cryptoki.ts"
 import type { LogLevelName } from "../logging.ts"
 import { accessRules, type OwnTable } from "./access-rules.ts"
 import { pinCredential, readPinFile } from "./pin-file.ts"
@@ -38,6 +41,8 @@ import { type ServerValues, serverOptions, serverValues } from "./server-values.
 
 export interface ServerSettings {
   readonly configDir: string
+  /** Whom token hosts become; undefined: they are the user of the service. */
+  readonly hostUser: ServiceAccount | undefined
   /** tedge.toml was there, and these settings hold what it says. */
   readonly isFileThere: boolean
   readonly modulePath: string
@@ -56,6 +61,8 @@ export type SettingsRefusal =
   | ReadRefusal
   | AskFailed
   | CryptokiOff
+  | ServiceUserUnknown
+  | SystemFileInvalid
   | RuleInvalid
   | GroupUnknown
   | PinFileUnusable
@@ -76,9 +83,12 @@ export const readServerSettings = (
     for (const warning of warnings) yield* warn(warning)
     const { modulePath, uri } = settings.cryptoki
     if (modulePath === undefined) return yield* new CryptokiOff({ missing: "device.cryptoki.module_path" })
+    const user = hostUser(settings.configDir)
+    if ("failure" in user) return yield* Effect.fail(user.failure)
     const pin = yield* servicePin(input, settings, values)
     return {
       configDir: settings.configDir,
+      hostUser: user.account,
       isFileThere: own.isThere,
       modulePath,
       socketPath: settings.cryptoki.socketPath,

@@ -160,7 +160,8 @@ const cryptokiSettings = (service: Service) => ({
   limits: defaultLimits,
   idleHostEnds: false,
   keepLookingMs: Duration.toMillis("1 minute"),
-  environment: process.env
+  environment: process.env,
+  hostUser: service.settings.hostUser
 })
 
 const listen = (service: Service, cryptoki: ActorRef<CryptokiProtocol>) =>

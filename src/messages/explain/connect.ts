@@ -16,7 +16,6 @@ import type {
   ProfilesCollide,
   ServiceCommandFailed,
   ServiceManagerUnavailable,
-  SystemFileInvalid,
   TenantMismatch
 } from "../connect.ts"
 import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
@@ -31,7 +30,6 @@ export type StepRefusal =
   | MosquittoBridgeRequested
   | ProfilesCollide
   | ServiceCommandFailed
-  | SystemFileInvalid
   | ServiceManagerUnavailable
   | BrokerNotListening
   | DeviceNotCreated
@@ -82,11 +80,6 @@ export const explainConnect = (failure: StepRefusal): Explanation => {
       }
     case "ServiceCommandFailed":
       return explainCommand(failure)
-    case "SystemFileInvalid":
-      return {
-        error: `Syntax error in the system config file: ${quoted(failure.detail)}`,
-        hint: `Check '${failure.path}' file`
-      }
     case "ServiceManagerUnavailable":
       return {
         error: `the service manager '${failure.name}' is not available: '${failure.command.join(" ")}' failed`,

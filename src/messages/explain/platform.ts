@@ -1,6 +1,6 @@
 /** Sentences for what the machine lacks, or somebody else holds. */
 import type { PlatformRefusal } from "../platform.ts"
-import { type Explanation, inBrackets } from "./explanation.ts"
+import { type Explanation, inBrackets, quoted } from "./explanation.ts"
 
 const addonPurpose = {
   tls: "TLS with a key in a token",
@@ -13,6 +13,21 @@ export const explainPlatform = (failure: PlatformRefusal): Explanation => {
       return {
         error: `the native add-on for ${addonPurpose[failure.addon]} is missing${inBrackets(failure.reason)}`,
         hint: "install a C compiler and Node's headers, then: npm run build"
+      }
+    case "SystemFileInvalid":
+      if (failure.problem === "untrusted")
+        return {
+          error: `root does not use '${failure.path}': ${quoted(failure.detail)} can write it, and it decides what root runs`,
+          hint: `sudo chown root:root '${failure.path}' && sudo chmod 644 '${failure.path}'`
+        }
+      return {
+        error: `Syntax error in the system config file: ${quoted(failure.detail)}`,
+        hint: `Check '${failure.path}' file`
+      }
+    case "ServiceUserUnknown":
+      return {
+        error: `the ${failure.what} '${failure.name}' named in '${failure.path}' does not exist`,
+        hint: `${failure.what === "user" ? "sudo useradd --system --no-create-home --shell /usr/sbin/nologin" : "sudo groupadd --system"} ${failure.name}`
       }
     case "LockHeld":
       return {

@@ -8,6 +8,7 @@ import type {
   TokenRefusal
 } from "../token-refusals.ts"
 import { type Explanation, inBrackets, seconds } from "./explanation.ts"
+import { explainPlatform } from "./platform.ts"
 import { explainService } from "./signing-service.ts"
 import { explainName } from "./token-name.ts"
 import { differsWords, keptWords, noOtherWords, seenWords, unknownWords, untriedWords } from "./token-words.ts"
@@ -104,6 +105,9 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
         error: `the settings do not say how to reach the token: '${failure.missing}' is missing`,
         hint: `tedge config set ${failure.missing} <value>`
       }
+    case "ServiceUserUnknown":
+    case "SystemFileInvalid":
+      return explainPlatform(failure)
     case "SigningServiceUnreachable":
     case "SigningServiceRefused":
     case "SigningServiceGarbled":
@@ -232,7 +236,10 @@ const explainModule = (failure: ModuleNotLoaded): Explanation => {
     case "missing":
       return { error: `${start}: there is no such file`, hint: check }
     case "noPermission":
-      return { error: `${start}: this user may not read it`, hint: `check: ls -l '${failure.path}'` }
+      return {
+        error: `${start}: ${failure.user === undefined ? "this user" : `the services' user '${failure.user}'`} may not read it`,
+        hint: `check: ls -l '${failure.path}'`
+      }
     case "notAModule":
       return { error: `${start}: it is not a PKCS#11 module${inBrackets(failure.detail)}`, hint: check }
     case "wrongArchitecture":
@@ -240,7 +247,17 @@ const explainModule = (failure: ModuleNotLoaded): Explanation => {
         error: `${start}: it was built for another kind of machine${inBrackets(failure.detail)}`,
         hint: "install the module's package for this machine"
       }
+    case "notItsUser":
+      return {
+        error: `${start}: root cannot run it as the services' user '${failure.user ?? ""}'${inBrackets(failure.detail)}`,
+        hint: "run the command with CAP_SETUID and CAP_SETGID, or as that user itself"
+      }
     case "pkcs11jsMissing":
+      if (failure.user !== undefined)
+        return {
+          error: `the services' user '${failure.user}' cannot load the npm package pkcs11js${inBrackets(failure.detail)}`,
+          hint: "if it is installed, check that this user may read its directory and those above; else: npm rebuild pkcs11js"
+        }
       return {
         error: `the npm package pkcs11js is not installed or could not be built${inBrackets(failure.detail)}`,
         hint: "install python3, make and g++, then: npm rebuild pkcs11js; or use tedge-p11-server: tedge config set device.cryptoki.mode socket"

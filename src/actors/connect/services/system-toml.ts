@@ -3,10 +3,9 @@
  *
  * Source: thin-edge, system.toml reference: which keys there are, `{}`, and what is an error.
  */
-import { join } from "node:path"
 import { Effect } from "effect"
-import { SystemFileInvalid } from "../../../messages/connect.ts"
-import { readTomlFile } from "../../../platform/toml-file.ts"
+import { SystemFileInvalid } from "../../../messages/platform.ts"
+import { readSystemFile, systemFilePath } from "../../../platform/system-file.ts"
 
 export type ServiceAction = "restart" | "stop" | "start" | "enable" | "disable" | "is_active"
 
@@ -36,9 +35,11 @@ export const systemdCommands: InitCommands = {
 /** Undefined: there is no `[init]`. */
 export const readInitCommands = (configDir: string): Effect.Effect<InitCommands | undefined, SystemFileInvalid> =>
   Effect.suspend(() => {
-    const path = join(configDir, "system.toml")
-    const read = readTomlFile(path)
+    const path = systemFilePath(configDir)
+    const read = readSystemFile(configDir)
     switch (read.kind) {
+      case "untrusted":
+        return Effect.fail(new SystemFileInvalid({ path, problem: "untrusted", detail: read.writer }))
       case "absent":
         return Effect.succeed(undefined)
       case "unreadable":

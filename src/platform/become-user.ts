@@ -1,0 +1,54 @@
+/**
+ * Gives up root for good: from here on the process is another user, in all of that user's groups.
+ *
+ * In this order: as soon as the user is set, groups cannot be. Node's own `uid` option of a child drops the
+ * supplementary groups, without which a service's user reaches neither a TPM nor SoftHSM's tokens.
+ * Source: setgroups(2), credentials(7).
+ */
+
+export interface UserIds {
+  /** Of passwd(5), or a number without an entry there. */
+  readonly name: string
+  readonly uid: number
+  readonly gid: number
+}
+
+/** Throws what the kernel refuses with; the process must not go on then. */
+export const becomeUser = ({ name, uid, gid }: UserIds): void => {
+  if (/^\d+$/.test(name)) process.setgroups?.([gid])
+  else initGroups(name, gid)
+  process.setgid?.(gid)
+  process.setuid?.(uid)
+  if (process.getuid?.() !== uid || process.geteuid?.() !== uid || process.getegid?.() !== gid)
+    throw new Error(`still user ${process.geteuid?.()}`)
+}
+
+/** Of the process module's documentation; the types lack it. */
+const initGroups = (name: string, gid: number): void =>
+  (process as unknown as { readonly initgroups: (user: string, group: number) => void }).initgroups(name, gid)
+
+/** As arguments of a child of ours, which begins with `givenUser`. */
+export const userArguments = (user: UserIds | undefined): ReadonlyArray<string> =>
+  user === undefined ? [] : [user.name, String(user.uid), String(user.gid)]
+
+/** Undefined: none was given. */
+export const givenUser = ([name, uid, gid]: ReadonlyArray<string>): UserIds | undefined =>
+  name === undefined ? undefined : { name, uid: Number(uid), gid: Number(gid) }
+
+/** What of the caller's own environment means its home or its session. */
+export const environmentOf = (
+  environment: Readonly<Record<string, string | undefined>>,
+  user: UserIds & { readonly home: string }
+): Record<string, string | undefined> => {
+  const {
+    TMPDIR: _tmp,
+    XDG_RUNTIME_DIR: _runtime,
+    XDG_CONFIG_HOME: _config,
+    XDG_CACHE_HOME: _cache,
+    DBUS_SESSION_BUS_ADDRESS: _bus,
+    SUDO_USER: _sudo,
+    MAIL: _mail,
+    ...rest
+  } = environment
+  return { ...rest, HOME: user.home, USER: user.name, LOGNAME: user.name }
+}
