@@ -41,7 +41,9 @@ export const tokenSigner = async (token: BenchToken) => {
   const ref = await run(Scope.provide(starting, scope))
   const offered = ["ecdsa_secp256r1_sha256"] as const
   const { key } = await run(ref.ask("ChooseScheme", { offered, key: {} }, { within: "30 seconds" }))
-  const sign: TlsSigner = (codePoint, message) =>
-    run(ref.ask("Sign", { key, scheme: schemeOf(codePoint), message }, { within: "30 seconds" }))
+  const sign: TlsSigner = async (codePoint, message) => {
+    const asked = ref.ask("Sign", { key, scheme: schemeOf(codePoint), message }, { within: "30 seconds" })
+    return (await run(asked)).signature
+  }
   return { sign, close: () => run(Scope.close(scope, Exit.void)) }
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -13,11 +14,36 @@
 
 #include "unix.h"
 
+/* Linux 4.13. Headers of an older C library do not name it. */
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
+
+/* NGROUPS_MAX */
+enum { MOST_GROUPS = 65536 };
+
 int unix_peer_credentials(int socket, struct ucred *out) {
   socklen_t length = sizeof *out;
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, out, &length) != 0) return errno;
   /* The kernel fills in nobody for a socket without a peer. */
   return length == sizeof *out && out->pid > 0 ? 0 : ENOTCONN;
+}
+
+int unix_peer_groups(int socket, gid_t **out, size_t *count) {
+  /* Enough for nearly everybody; the kernel says how much it would have been. */
+  socklen_t length = 32 * sizeof(gid_t);
+  for (;;) {
+    gid_t *groups = malloc(length ? length : sizeof(gid_t));
+    if (!groups) return ENOMEM;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups, &length) == 0) {
+      *out = groups;
+      *count = length / sizeof(gid_t);
+      return 0;
+    }
+    int error = errno;
+    free(groups);
+    if (error != ERANGE || length > MOST_GROUPS * sizeof(gid_t)) return error;
+  }
 }
 
 int unix_lock(int file) { return flock(file, LOCK_EX | LOCK_NB) == 0 ? 0 : errno; }

@@ -49,7 +49,10 @@ static napi_value js_adopt_listener(napi_env env, napi_callback_info info) {
   return number(env, unix_adopt_listener(number_argument(env, info)));
 }
 
-/* accept(listener): [descriptor, pid, uid, gid], pid 0 when the kernel would not say; or a negative errno */
+/*
+ * accept(listener): [descriptor, pid, uid, gid, groups], or a negative errno. pid is 0 and groups is missing when the
+ * kernel would not say.
+ */
 static napi_value js_accept(napi_env env, napi_callback_info info) {
   struct ucred peer;
   napi_value list = NULL;
@@ -58,6 +61,14 @@ static napi_value js_accept(napi_env env, napi_callback_info info) {
   int64_t facts[] = {file, peer.pid, peer.uid, peer.gid};
   napi_create_array_with_length(env, 4, &list);
   for (uint32_t i = 0; i < 4; i++) napi_set_element(env, list, i, number(env, facts[i]));
+  gid_t *groups = NULL;
+  size_t count = 0;
+  if (unix_peer_groups(file, &groups, &count) != 0) return list;
+  napi_value ids = NULL;
+  napi_create_array_with_length(env, count, &ids);
+  for (uint32_t i = 0; i < count; i++) napi_set_element(env, ids, i, number(env, groups[i]));
+  free(groups);
+  napi_set_element(env, list, 4, ids);
   return list;
 }
 

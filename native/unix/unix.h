@@ -17,6 +17,9 @@
 /* SO_PEERCRED: as of connect(2) or listen(2). */
 int unix_peer_credentials(int socket, struct ucred *out);
 
+/* SO_PEERGROUPS: the supplementary groups, as of connect(2). The caller frees them. */
+int unix_peer_groups(int socket, gid_t **out, size_t *count);
+
 /* A listening socket at a path, which must be free. */
 int unix_listen(const char *path);
 

@@ -59,6 +59,13 @@ export interface ChosenKey {
   readonly scheme: SignatureScheme | undefined
 }
 
+export interface Signed {
+  /** ECDSA: DER Ecdsa-Sig-Value (RFC 3279, 2.2.3). RSA: raw, as long as the modulus. */
+  readonly signature: Uint8Array
+  /** The key that signed; undefined in socket mode, as the protocol does not tell. */
+  readonly key: Pkcs11Uri | undefined
+}
+
 export type CryptokiProtocol = {
   /** Answers while tokens hang: it shows that the actors live, one for each token, not that the tokens do. */
   readonly Ping: Ask<void, void>
@@ -75,8 +82,7 @@ export type CryptokiProtocol = {
       /** The message itself, not its hash. */
       readonly message: Uint8Array
     },
-    /** ECDSA: DER Ecdsa-Sig-Value (RFC 3279, 2.2.3). RSA: raw, as long as the modulus. */
-    Uint8Array,
+    Signed,
     TokenRefusal
   >
   /** Answers the SubjectPublicKeyInfo (RFC 5280, 4.1.2.7), DER. */

@@ -11,10 +11,11 @@ import type { Pkcs11Uri } from "./pkcs11-uri.ts"
 export type ServerOperation = "list" | "sign" | "public-key" | "create-key" | "init" | "change-pin" | "delete-key"
 
 /** What everybody may do who may open the socket. */
-export const everybodysOperations: ReadonlyArray<ServerOperation> = ["list", "sign", "public-key", "create-key"]
+export const everybodysOperations: ReadonlyArray<ServerOperation> = ["list", "sign", "public-key"]
 
 export const allOperations: ReadonlyArray<ServerOperation> = [
   ...everybodysOperations,
+  "create-key",
   "init",
   "change-pin",
   "delete-key"
@@ -22,6 +23,9 @@ export const allOperations: ReadonlyArray<ServerOperation> = [
 
 /** These change a token. */
 export const changingOperations: ReadonlyArray<ServerOperation> = ["create-key", "init", "change-pin", "delete-key"]
+
+/** How a rule begins in tedge.toml. */
+export const accessRuleHeader = "[[p11_server.rules]]"
 
 /** Opens or narrows the service for one user or group. The first rule that names the client counts. */
 export interface AccessRule {
@@ -44,7 +48,7 @@ export interface P11ServerPolicy {
 export interface P11ServerLimits {
   /** Connections served at once; more are told that the service is busy. */
   readonly connections: number
-  /** Of these, for one user. */
+  /** Of these, for one user other than root and the service's own. */
   readonly connectionsPerUser: number
   /** How long a client may take to send its request, and then to take its answer, in milliseconds. */
   readonly readMs: number
@@ -53,7 +57,7 @@ export interface P11ServerLimits {
 
 export const defaultServerLimits: P11ServerLimits = {
   connections: 512,
-  connectionsPerUser: 256,
+  connectionsPerUser: 128,
   readMs: 5_000,
   writeMs: 5_000
 }
@@ -79,6 +83,8 @@ export type P11ServerProtocol = {
 export interface Client {
   readonly uid: number | undefined
   readonly gid: number | undefined
+  /** Supplementary groups; undefined where the kernel would not say. */
+  readonly groups?: ReadonlyArray<number> | undefined
   readonly pid: number | undefined
 }
 
@@ -101,6 +107,8 @@ export type P11ServerEvent =
       readonly tookMs: number
       /** As it was told to the client. */
       readonly reason: string
+      /** It was about a right, a PIN or a change: each has its line in the log, however many there are. */
+      readonly isAudited: boolean
     }
   /** The request could not be read, or the answer not be delivered. */
   | {
@@ -110,6 +118,8 @@ export type P11ServerEvent =
     }
   /** The client named a module or a source of a PIN; the service never takes those from a client. */
   | { readonly _tag: "ClientAttributeIgnored"; readonly client: Client; readonly attribute: string }
+  /** Lines of one kind that were not written, as there were too many in this time. */
+  | { readonly _tag: "LinesLeftOut"; readonly kind: string; readonly count: number; readonly inMs: number }
   | { readonly _tag: "AcceptFailed"; readonly code: string }
   | { readonly _tag: "StaleSocketRemoved"; readonly path: string }
 

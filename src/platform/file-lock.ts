@@ -27,7 +27,8 @@ const lockFile = (path: string, mode: number): Effect.Effect<number, LockHeld | 
     descriptor = openSync(path, openFlags, mode)
     if (tryLock(descriptor)) {
       ftruncateSync(descriptor)
-      writeSync(descriptor, `${process.pid}\n`, 0)
+      // Without a line end, as the programs of thin-edge write it.
+      writeSync(descriptor, `${process.pid}`, 0)
       return Effect.succeed(descriptor)
     }
     const pid = writtenPid(descriptor)

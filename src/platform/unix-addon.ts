@@ -12,6 +12,8 @@ export interface PeerCredentials {
   readonly pid: number
   readonly uid: number
   readonly gid: number
+  /** Supplementary groups (SO_PEERGROUPS); undefined when the kernel would not say (before Linux 4.13). */
+  readonly groups: ReadonlyArray<number> | undefined
 }
 
 /** A listening UNIX socket at a path that is free. The descriptor is the caller's to close. */
@@ -33,8 +35,8 @@ export const acceptUnix = (listener: number): Accepted | undefined => {
     if (isForLater(answer)) return undefined
     throw systemError("accept", -answer)
   }
-  const [descriptor, pid, uid, gid] = answer
-  return { descriptor, peer: pid > 0 ? { pid, uid, gid } : undefined }
+  const [descriptor, pid, uid, gid, groups] = answer
+  return { descriptor, peer: pid > 0 ? { pid, uid, gid, groups } : undefined }
 }
 
 /** How many bytes came, 0 at the end; undefined when there are none now. */
@@ -109,7 +111,9 @@ export const blankArguments = (values: ReadonlyArray<string>): number =>
 interface UnixAddon {
   /** Below 0: a negative errno. */
   readonly listen: (path: string) => number
-  readonly accept: (listener: number) => readonly [descriptor: number, pid: number, uid: number, gid: number] | number
+  readonly accept: (
+    listener: number
+  ) => readonly [descriptor: number, pid: number, uid: number, gid: number, groups?: ReadonlyArray<number>] | number
   readonly receive: (descriptor: number, into: Uint8Array) => number
   readonly send: (descriptor: number, bytes: Uint8Array) => number
   /** Numbers alone are errnos, 0 is success. */

@@ -1,5 +1,5 @@
 /** Served UNIX sockets without Node's own: real clients, whole messages, descriptors of many kinds. */
-import { closeSync, openSync, rmSync } from "node:fs"
+import { closeSync, openSync, readFileSync, rmSync } from "node:fs"
 import { connect, createServer, type Socket } from "node:net"
 import { join } from "node:path"
 import { Worker } from "node:worker_threads"
@@ -69,12 +69,23 @@ const readAll = (stream: UnixStream, limit = 1000) =>
 const writeAll = (stream: UnixStream, bytes: Uint8Array) =>
   new Promise<string>((resolve) => stream.finish(bytes, resolve))
 
+/** As the kernel has them; process.getgroups() adds the effective one. */
+const supplementaryGroups = (): ReadonlyArray<number> =>
+  (/^Groups:(.*)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "")
+    .trim()
+    .split(/\s+/)
+    .filter(Boolean)
+    .map(Number)
+    .toSorted()
+
 describe("a served UNIX socket", () => {
   it("names the process at its other end", async () => {
     const kit = listening()
     client(kit.path)
     const { accepted } = await kit.next()
-    expect(accepted.peer).toEqual({ pid: process.pid, uid: process.getuid?.(), gid: process.getgid?.() })
+    const { groups = [], ...peer } = accepted.peer ?? {}
+    expect(peer).toEqual({ pid: process.pid, uid: process.getuid?.(), gid: process.getgid?.() })
+    expect(groups.toSorted()).toEqual(supplementaryGroups())
   })
 
   it("reads a message that comes whole, and answers it", async () => {

@@ -81,7 +81,10 @@ const signing = (card: FakeTokenCard): Some<"ChooseScheme" | "Sign" | "PublicKey
       if (scheme !== onlyScheme)
         return Effect.fail(new refusals.SchemeNotSupported({ token: card.label, scheme, keyType: "P-256" }))
       card.signatures++
-      return Effect.sync(() => Uint8Array.from(createSign("sha256").update(message).sign(found.privateKey)))
+      return Effect.sync(() => ({
+        signature: Uint8Array.from(createSign("sha256").update(message).sign(found.privateKey)),
+        key: card.keyUri(found)
+      }))
     }),
   // Its public objects are for everybody.
   PublicKey: ({ key }) =>

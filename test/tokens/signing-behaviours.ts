@@ -24,7 +24,7 @@ export const signs = async (
     Effect.gen(function* () {
       const chosen = yield* cryptoki.ask("ChooseScheme", { offered: [scheme], key }, within)
       expect(chosen.scheme).toBe(scheme)
-      const signature = yield* cryptoki.ask("Sign", { key: chosen.key, scheme, message }, within)
+      const { signature } = yield* cryptoki.ask("Sign", { key: chosen.key, scheme, message }, within)
       const spki = yield* cryptoki.ask("PublicKey", { key: chosen.key }, within)
       return verifies(scheme, spki, signature) ? [scheme] : []
     })

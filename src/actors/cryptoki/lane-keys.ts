@@ -55,7 +55,7 @@ const searchKey = (tools: LaneTools, seat: Seat, uri: Pkcs11Uri): Effect.Effect<
     const key = yield* keyFacts(tools, seat, object)
     if (key === undefined)
       return yield* new SchemeNotSupported({ token, scheme: "any", keyType: keyTypeName(object, key) })
-    return { object, key, pssRung: 0 }
+    return { object, uri: keyUri(seat.token, object), key, pssRung: 0 }
   })
 
 /** The private half tells an EC key's curve already; an RSA key's length is in its modulus. Some hide even that. */

@@ -5,7 +5,7 @@
  * among its old objects, and keeps what the function had in hand until the next full collection.
  */
 import { Effect, Redacted } from "effect"
-import type { ChosenKey } from "../../messages/cryptoki.ts"
+import type { ChosenKey, Signed } from "../../messages/cryptoki.ts"
 import type { SignatureScheme } from "../../messages/signature-scheme.ts"
 import { PinMissing, SchemeNotSupported, TokenError } from "../../messages/token-refusals.ts"
 import { parallelSigns, queuedSigns } from "./host-protocol.ts"
@@ -13,20 +13,14 @@ import { keyTypeName, schemesOf } from "./key-facts.ts"
 import { type Asker, type LoginRefusal, latchedToken, pinOf } from "./lane-session.ts"
 import type { Lane } from "./open-lane.ts"
 import type { FoundKey, Seat } from "./seat.ts"
-import { keyUri } from "./select-key.ts"
 import { mechanismLadder, tlsSignature } from "./signature.ts"
 import { tokenName } from "./token-facts.ts"
 
 /** Key and scheme for a handshake, bound to each other: the selector names serial and id. */
-export const chosenKey = (
-  seat: Seat,
-  found: FoundKey,
-  asker: Asker,
-  offered: ReadonlyArray<SignatureScheme>
-): ChosenKey => {
+export const chosenKey = (found: FoundKey, asker: Asker, offered: ReadonlyArray<SignatureScheme>): ChosenKey => {
   const pin = asker.uri.pinValue ?? asker.pin
   return {
-    key: { uri: { ...keyUri(seat.token, found.object), type: "private" }, ...(pin ? { pin } : {}) },
+    key: { uri: { ...found.uri, type: "private" }, ...(pin ? { pin } : {}) },
     algorithm: found.key.type === "EC" ? "ECDSA" : "RSA",
     scheme: schemesOf(found.key).find((scheme) => offered.includes(scheme))
   }
@@ -44,7 +38,7 @@ export const signWith = Effect.fnUntraced(function* (
   lane: Lane,
   seat: Seat,
   order: SignOrder
-): Effect.fn.Return<Uint8Array, SchemeNotSupported | TokenError | LoginRefusal> {
+): Effect.fn.Return<Signed, SchemeNotSupported | TokenError | LoginRefusal> {
   const { found } = order
   const scheme = schemesOf(found.key).find((one) => order.scheme === undefined || one === order.scheme)
   if (scheme === undefined)
@@ -55,7 +49,7 @@ export const signWith = Effect.fnUntraced(function* (
     })
   const raw = yield* seat.signing.withPermit(rawSignature(lane, seat, order, scheme))
   const signature = tlsSignature(found.key, raw)
-  if (signature) return signature
+  if (signature) return { signature, key: found.uri }
   return yield* new TokenError({
     token: tokenName(seat.token),
     call: "C_Sign",

@@ -4,7 +4,7 @@
  * Requests run side by side; what they share (session, login, keys) is prepared by one of them at a time.
  */
 import { Effect } from "effect"
-import type { ChosenKey, CryptokiProtocol, KeyDescription, TokenDescription } from "../../messages/cryptoki.ts"
+import type { ChosenKey, CryptokiProtocol, KeyDescription, Signed, TokenDescription } from "../../messages/cryptoki.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import type { SignatureScheme } from "../../messages/signature-scheme.ts"
 import type { TokenRefusal } from "../../messages/token-refusals.ts"
@@ -29,7 +29,7 @@ export type LaneProtocol = {
   >
   readonly Sign: Ask<
     { readonly asker: Asker; readonly scheme: SignatureScheme | undefined; readonly message: Uint8Array },
-    Uint8Array,
+    Signed,
     TokenRefusal
   >
   readonly PublicKey: Ask<{ readonly asker: Asker }, Uint8Array, TokenRefusal>
@@ -79,5 +79,5 @@ export const laneBehaviour = (spec: LaneSpec): Behaviour<LaneProtocol> => ({
 
 const choose = (lane: Lane, asker: Asker, offered: ReadonlyArray<SignatureScheme>) =>
   withKey(lane, asker, (seat, found) =>
-    Effect.map(stillThere(lane, seat, found), () => chosenKey(seat, found, asker, offered))
+    Effect.map(stillThere(lane, seat, found), () => chosenKey(found, asker, offered))
   )

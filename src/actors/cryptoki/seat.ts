@@ -5,6 +5,7 @@
  */
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 import { Redacted, Semaphore } from "effect"
+import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { Permits } from "../../runtime/permits.ts"
 import type { TokenHost } from "./host-client.ts"
 import { type HostObject, parallelSigns } from "./host-protocol.ts"
@@ -13,6 +14,8 @@ import type { Token } from "./token-facts.ts"
 
 export interface FoundKey {
   readonly object: HostObject
+  /** Token, id and label of the object. */
+  readonly uri: Pkcs11Uri
   readonly key: SigningKey
   /** The rung of the PSS ladder this token took. */
   pssRung: number

@@ -1,6 +1,6 @@
 /** Choosing a scheme, signing and reading a public key through tedge-p11-server. */
 import { Effect } from "effect"
-import type { ChosenKey, CryptokiProtocol } from "../../messages/cryptoki.ts"
+import type { ChosenKey, CryptokiProtocol, Signed } from "../../messages/cryptoki.ts"
 import { type KeyAlgorithm, schemeOf, signatureSchemes } from "../../messages/signature-scheme.ts"
 import { SchemeNotSupported, SigningServiceGarbled, type TokenRefusal } from "../../messages/token-refusals.ts"
 import { isWireScheme } from "../../messages/wire/frame1.ts"
@@ -33,11 +33,14 @@ const algorithms: Readonly<Record<number, KeyAlgorithm>> = { 1: "RSA", 3: "ECDSA
 export const sign = (
   { client, limits }: SigningService,
   { key, scheme, message }: PayloadOf<CryptokiProtocol, "Sign">
-): Answered<Uint8Array> => {
+): Answered<Signed> => {
   if (scheme !== undefined && !isWireScheme(scheme))
     return Effect.fail(new SchemeNotSupported({ token: "tedge-p11-server", scheme, keyType: "any" }))
   const request = { toSign: message, ...wireSelector(key) }
-  const signature = (frame: { readonly signature: Uint8Array }) => frame.signature
+  const signature = (frame: { readonly signature: Uint8Array }): Signed => ({
+    signature: frame.signature,
+    key: undefined
+  })
   return Effect.map(
     client.request({ _tag: "SignRequestWithSigScheme", scheme, ...request }, "SignResponse", limits.signMs),
     signature

@@ -69,7 +69,7 @@ const signWith = (
   const scheme = schemeOf(codePoint)
   return scheme === undefined
     ? Effect.fail(new SchemeNotSupported({ token: nameOf(key), scheme: `0x${codePoint.toString(16)}`, keyType: "" }))
-    : cryptoki.ask("Sign", { key, scheme, message }, { within: withinMs })
+    : Effect.map(cryptoki.ask("Sign", { key, scheme, message }, { within: withinMs }), ({ signature }) => signature)
 }
 
 const signingFailed = (host: string, cause: TokenRefusal | AskFailed, withinMs: number): SigningFailed =>

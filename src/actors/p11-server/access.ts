@@ -1,8 +1,8 @@
 /**
  * Who may do what, by the user and group the kernel names for a connection.
  *
- * Whoever may open the socket may list, sign, read public keys and create keys. Changing or erasing a token needs
- * root, the service's own user, or a rule. A process id decides nothing: it may be another process by now.
+ * Whoever may open the socket may list, sign and read public keys. Creating keys, and changing or erasing a token,
+ * needs root, the service's own user, or a rule. A process id decides nothing: it may be another process by now.
  */
 import {
   type AccessRule,
@@ -26,9 +26,20 @@ export interface Access {
 export const accessOf = (client: Client, rules: ReadonlyArray<AccessRule>, ownUid: number): Access => {
   if (client.uid !== undefined && (client.uid === 0 || client.uid === ownUid))
     return { uid: client.uid, rule: undefined, operations: allOperations, scope: undefined }
-  const index = rules.findIndex(({ who }) => ("uid" in who ? who.uid === client.uid : who.gid === client.gid))
+  const index = rules.findIndex((rule) => mayMean(rule, client))
   const rule = rules[index]
-  return rule === undefined
-    ? { uid: client.uid, rule: undefined, operations: everybodysOperations, scope: undefined }
-    : { uid: client.uid, rule: index + 1, operations: rule.operations, scope: rule.scope }
+  if (rule === undefined)
+    return { uid: client.uid, rule: undefined, operations: everybodysOperations, scope: undefined }
+  // A client that perhaps belongs to a rule is restricted by it, and allowed no more than anybody.
+  const operations = means(rule, client)
+    ? rule.operations
+    : rule.operations.filter((one) => everybodysOperations.includes(one))
+  return { uid: client.uid, rule: index + 1, operations, scope: rule.scope }
 }
+
+const means = ({ who }: AccessRule, { uid, gid, groups = [] }: Client): boolean =>
+  "uid" in who ? who.uid === uid : who.gid === gid || groups.includes(who.gid)
+
+/** As `means`, or the kernel does not tell the client's groups and it may be one of these. */
+const mayMean = (rule: AccessRule, client: Client): boolean =>
+  means(rule, client) || (client.groups === undefined && "gid" in rule.who)

@@ -10,21 +10,29 @@ import type { Frame, FrameTag } from "../../messages/wire/frame1.ts"
 import { wirePem } from "../../messages/wire/wire-pem.ts"
 import { changePin, createKey, deleteKey, initToken } from "./answer-change.ts"
 import { listKeys, listTokens, listTokenUris } from "./answer-list.ts"
-import { type Answer, type Fields, type RequestContext, selected, within } from "./request-context.ts"
+import type { RequestFailure } from "./frame-errors.ts"
+import { type Answer, type Answered, type Fields, type RequestContext, selected, within } from "./request-context.ts"
 
-export const answerRequest = (context: RequestContext, request: Frame): Answer => {
+export const answerRequest = (context: RequestContext, request: Frame): Effect.Effect<Answered, RequestFailure> => {
   const operation = operationOf(request._tag)
   if (operation !== undefined && !context.access.operations.includes(operation))
     return Effect.fail(new OperationNotAllowed({ operation, uid: context.access.uid, rule: context.access.rule }))
   switch (request._tag) {
-    case "Ping":
-      return Effect.succeed({ _tag: "Pong" })
     case "ChooseSchemeRequest":
       return chooseScheme(context, request)
     case "SignRequest":
       return sign(context, { ...request, scheme: undefined })
     case "SignRequestWithSigScheme":
       return sign(context, request)
+    default:
+      return Effect.map(answerWithoutKey(context, request), (frame) => ({ frame }))
+  }
+}
+
+const answerWithoutKey = (context: RequestContext, request: Frame): Answer => {
+  switch (request._tag) {
+    case "Ping":
+      return Effect.succeed({ _tag: "Pong" })
     case "GetPublicKeyPemRequest":
       return publicKey(context, request)
     case "GetTokensUrisRequest":
@@ -63,22 +71,25 @@ const operations: { readonly [Tag in FrameTag]?: ServerOperation } = {
   DeleteKeyRequest: "delete-key"
 }
 
-const chooseScheme = (context: RequestContext, request: Fields<"ChooseSchemeRequest">): Answer =>
+type WithKey = Effect.Effect<Answered, RequestFailure>
+
+const chooseScheme = (context: RequestContext, request: Fields<"ChooseSchemeRequest">): WithKey =>
   Effect.gen(function* () {
     const key = yield* selected(context, request, "reads")
     const offered = request.offered.flatMap((code) => schemeOf(code) ?? [])
     const chosen = yield* context.cryptoki.ask("ChooseScheme", { offered, key }, { within: within.sign })
     const scheme = chosen.scheme && signatureSchemes[chosen.scheme]
-    return { _tag: "ChooseSchemeResponse", scheme, algorithm: chosen.algorithm === "RSA" ? 1 : 3 }
+    const algorithm = chosen.algorithm === "RSA" ? 1 : 3
+    return { frame: { _tag: "ChooseSchemeResponse", scheme, algorithm }, key: chosen.key.uri }
   })
 
-const sign = (context: RequestContext, request: Fields<"SignRequestWithSigScheme">): Answer =>
+const sign = (context: RequestContext, request: Fields<"SignRequestWithSigScheme">): WithKey =>
   selected(context, request, "reads").pipe(
     Effect.flatMap((key) => {
       const payload = { key, scheme: request.scheme, message: request.toSign }
       return context.cryptoki.ask("Sign", payload, { within: within.sign })
     }),
-    Effect.map((signature) => ({ _tag: "SignResponse", signature }))
+    Effect.map(({ signature, key }) => ({ frame: { _tag: "SignResponse", signature }, key }))
   )
 
 const publicKey = (context: RequestContext, request: Fields<"GetPublicKeyPemRequest">): Answer =>

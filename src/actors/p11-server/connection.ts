@@ -5,20 +5,26 @@
  * has not asked yet costs a descriptor and a place among the deadlines; a request is a fiber.
  */
 import { Effect, Result } from "effect"
-import type { Client, P11ServerEvent, P11ServerLimits } from "../../messages/p11-server.ts"
-import { withoutPin } from "../../messages/pkcs11-uri.ts"
+import {
+  type Client,
+  changingOperations,
+  type P11ServerEvent,
+  type P11ServerLimits
+} from "../../messages/p11-server.ts"
+import { type Pkcs11Uri, printPkcs11Uri, withoutPin } from "../../messages/pkcs11-uri.ts"
 import { decodeFrame, encodeFrame, type Frame, FrameNotDecoded } from "../../messages/wire/frame1.ts"
 import type { UnixStream } from "../../platform/unix-stream.ts"
 import type { RunningLimit, TimeLimits } from "../../runtime/time-limits.ts"
 import { operationOf } from "./answer-request.ts"
-import { errorText, type RequestFailure } from "./frame-errors.ts"
+import { errorText, isAboutRights, type RequestFailure } from "./frame-errors.ts"
+import type { Answered } from "./request-context.ts"
 
 export interface ConnectionSpec {
   readonly stream: UnixStream
   readonly client: Client
   readonly limits: P11ServerLimits
   readonly times: TimeLimits
-  readonly answer: (request: Frame) => Effect.Effect<Frame, RequestFailure>
+  readonly answer: (request: Frame) => Effect.Effect<Answered, RequestFailure>
   readonly publish: (event: P11ServerEvent) => Effect.Effect<void>
 }
 
@@ -52,13 +58,19 @@ const serveRequest = (spec: ConnectionSpec, bytes: Uint8Array): Effect.Effect<Ou
     const startedAt = spec.times.now()
     const request = Result.match(decodeFrame(bytes), { onSuccess: (frame) => frame, onFailure: (failure) => failure })
     const answering = request instanceof FrameNotDecoded ? Effect.fail(request) : spec.answer(request)
+    const refuse = (failure: RequestFailure) =>
+      reply(spec, encodeFrame(errorFrame(failure)), () => refused(spec, request, failure, startedAt))
     return Effect.matchEffect(answering, {
-      onSuccess: (answer) => reply(spec, answer, () => served(spec, request, answer, startedAt)),
-      onFailure: (failure) => reply(spec, errorFrame(failure), () => refused(spec, request, failure, startedAt))
+      onSuccess: (answer) => {
+        const encoded = encodeFrame(answer.frame)
+        if (encoded.length > answerLimit) return refuse({ _tag: "AnswerTooLong", bytes: encoded.length })
+        return reply(spec, encoded, () => served(spec, request, answer, startedAt))
+      },
+      onFailure: refuse
     })
   })
 
-const reply = (spec: ConnectionSpec, answer: Frame, done: () => Effect.Effect<Outcome>): Effect.Effect<Outcome> =>
+const reply = (spec: ConnectionSpec, answer: Uint8Array, done: () => Effect.Effect<Outcome>): Effect.Effect<Outcome> =>
   Effect.matchEffect(deliver(spec, answer, spec.limits.writeMs), {
     onSuccess: done,
     onFailure: (reason) => cut(spec, reason)
@@ -67,13 +79,14 @@ const reply = (spec: ConnectionSpec, answer: Frame, done: () => Effect.Effect<Ou
 const served = (
   { client, publish, times }: ConnectionSpec,
   request: Frame | FrameNotDecoded,
-  answer: Frame,
+  { frame, key }: Answered,
   startedAt: number
 ): Effect.Effect<Outcome> => {
   const operation = operationIn(request)
   // A Ping is no operation.
   if (operation === undefined) return Effect.succeed("served")
-  const uri = uriOf(answer) ?? uriOf(request)
+  // Which key it was, and not which one was asked for: several URIs mean one key, and one URI may mean several.
+  const uri = key === undefined ? (uriOf(frame) ?? uriOf(request)) : shownKey(key)
   return Effect.as(
     publish({ _tag: "RequestServed", client, operation, uri, tookMs: times.now() - startedAt }),
     "served"
@@ -86,14 +99,16 @@ const refused = (
   failure: RequestFailure,
   startedAt: number
 ): Effect.Effect<Outcome> => {
-  const what = { client, operation: operationIn(request), uri: uriOf(request), tookMs: times.now() - startedAt }
-  return Effect.as(publish({ _tag: "RequestRefused", ...what, reason: errorText(failure) }), "refused")
+  const operation = operationIn(request)
+  const what = { client, operation, uri: uriOf(request), tookMs: times.now() - startedAt }
+  const isAudited = isAboutRights(failure) || (operation !== undefined && changingOperations.includes(operation))
+  return Effect.as(publish({ _tag: "RequestRefused", ...what, reason: errorText(failure), isAudited }), "refused")
 }
 
 /** The client is told, if it listens, and nothing more is done for it. */
 export const turnAway = (spec: Farewell): Effect.Effect<void> =>
   untilAsked(spec).pipe(
-    Effect.andThen(Effect.ignore(deliver(spec, errorFrame({ _tag: "Busy" }), farewellMs))),
+    Effect.andThen(Effect.ignore(deliver(spec, encodeFrame(errorFrame({ _tag: "Busy" })), farewellMs))),
     Effect.andThen(spec.publish({ _tag: "ClientCut", client: spec.client, reason: "tooMany" }))
   )
 
@@ -114,6 +129,8 @@ type Farewell = Pick<ConnectionSpec, "stream" | "client" | "times" | "publish">
 const requestLimit = 64 * 1024
 /** Nor is more of one read that is not served. */
 const discardLimit = 1024 * 1024
+/** The protocol's limit of an answer: clients read no further. */
+const answerLimit = 1024 * 1024
 const farewellMs = 500
 
 type CutReason = Extract<P11ServerEvent, { readonly _tag: "ClientCut" }>["reason"]
@@ -124,7 +141,7 @@ const cut = (spec: ConnectionSpec, reason: CutReason): Effect.Effect<Outcome> =>
     if (reason === "tooLong") yield* untilAsked(spec)
     if (reason === "tooLong" || reason === "silent") {
       const failure = new FrameNotDecoded({ reason: reason === "silent" ? "ends-early" : "too-long", frame: undefined })
-      yield* Effect.ignore(deliver(spec, errorFrame(failure), farewellMs))
+      yield* Effect.ignore(deliver(spec, encodeFrame(errorFrame(failure)), farewellMs))
     }
     return "cut" as const
   })
@@ -132,12 +149,12 @@ const cut = (spec: ConnectionSpec, reason: CutReason): Effect.Effect<Outcome> =>
 /** Done when the kernel has taken all of it. */
 const deliver = (
   { stream, times }: Pick<ConnectionSpec, "stream" | "times">,
-  answer: Frame,
+  answer: Uint8Array,
   ms: number
 ): Effect.Effect<void, CutReason> =>
   Effect.callback((resume) => {
     const late = times.start(ms, () => resume(Effect.fail("notReading")))
-    stream.finish(encodeFrame(answer), (outcome) => {
+    stream.finish(answer, (outcome) => {
       late.cancel()
       resume(outcome === "written" ? Effect.void : Effect.fail("gone"))
     })
@@ -148,6 +165,17 @@ const errorFrame = (failure: RequestFailure): Frame => ({ _tag: "Error", message
 
 const operationIn = (request: Frame | FrameNotDecoded) =>
   request instanceof FrameNotDecoded ? undefined : operationOf(request._tag)
+
+/** Printed once for each key found, and not for each signature. */
+const shownKey = (key: Pkcs11Uri): string => {
+  const known = shownKeys.get(key)
+  if (known !== undefined) return known
+  const shown = printPkcs11Uri(key, { pin: "redacted" })
+  shownKeys.set(key, shown)
+  return shown
+}
+
+const shownKeys = new WeakMap<Pkcs11Uri, string>()
 
 const uriOf = (request: Frame | FrameNotDecoded): string | undefined =>
   "uri" in request && request.uri !== undefined ? withoutPin(request.uri) : undefined

@@ -1,6 +1,9 @@
 /**
  * The connections being served: counted in all and for each user, and brought to an end when the service stops.
  *
+ * An eighth of the places is kept for root and the service's own user, half of these for root alone: whatever others
+ * do, and should the service's own user run wild, somebody can still look and mend.
+ *
  * Who has not sent a whole request when the service stops is cut; who has gets the answer, within `drainMs`.
  */
 import { Effect, Fiber } from "effect"
@@ -30,10 +33,14 @@ export class Connections {
   private readonly farewells = new ShortLivedSet<Fiber.Fiber<unknown, unknown>>()
   private readonly counts: Record<Outcome, number> = { served: 0, refused: 0, cut: 0 }
 
-  admission({ uid }: Client, limits: P11ServerLimits): Admission {
-    if (this.open.size < limits.connections && (this.perUser.get(uid) ?? 0) < limits.connectionsPerUser)
-      return "admitted"
+  /** `ownUid`: the user the service runs as. */
+  admission({ uid }: Client, limits: P11ServerLimits, ownUid: number): Admission {
+    if (this.open.size < placesFor(uid, limits, ownUid) && this.isWithinOwn(uid, limits, ownUid)) return "admitted"
     return this.farewells.size < limits.connections ? "busy" : "full"
+  }
+
+  private isWithinOwn(uid: number | undefined, limits: P11ServerLimits, ownUid: number): boolean {
+    return uid === 0 || uid === ownUid || (this.perUser.get(uid) ?? 0) < limits.connectionsPerUser
   }
 
   add(stream: Connection["stream"], client: Client): Connection {
@@ -84,4 +91,12 @@ export class Connections {
       yield* Effect.timeoutOption(Fiber.awaitAll(fibers(() => true)), drainMs)
       yield* Fiber.interruptAll([...fibers(() => true), ...this.farewells])
     })
+}
+
+/** Up to how many connections in all this user is let in. */
+const placesFor = (uid: number | undefined, { connections }: P11ServerLimits, ownUid: number): number => {
+  const kept = Math.ceil(connections / 8)
+  if (uid === 0) return connections
+  // With one connection in all nothing can be kept.
+  return Math.max(1, connections - (uid === ownUid ? Math.floor(kept / 2) : kept))
 }

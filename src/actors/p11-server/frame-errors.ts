@@ -1,8 +1,8 @@
 /**
  * The text of an Error frame, for every way a request can fail.
  *
- * Deployed scripts look for fragments of it; the rest is ours. One line without control characters, never a PIN:
- * the text ends up in other programs' logs.
+ * Deployed scripts look for fragments of it; the rest is ours. Without control characters, never a PIN: the text ends
+ * up in other programs' logs.
  * Source: the signing service's protocol, version 1, "Meaning".
  */
 import { explainNotAllowed, explainNotUsable } from "../../messages/explain/p11-server.ts"
@@ -10,7 +10,14 @@ import { explain, type Failure } from "../../messages/explain.ts"
 import type { OperationNotAllowed, RequestNotUsable } from "../../messages/p11-server.ts"
 import type { FrameNotDecoded } from "../../messages/wire/frame1.ts"
 
-export type RequestFailure = Failure | FrameNotDecoded | OperationNotAllowed | RequestNotUsable | NoRequest | Busy
+export type RequestFailure =
+  | Failure
+  | FrameNotDecoded
+  | OperationNotAllowed
+  | RequestNotUsable
+  | NoRequest
+  | Busy
+  | AnswerTooLong
 
 /** A frame that is an answer, sent as a request. */
 export interface NoRequest {
@@ -22,7 +29,19 @@ export interface Busy {
   readonly _tag: "Busy"
 }
 
-export const errorText = (failure: RequestFailure): string => oneLine(sentence(failure))
+/** The answer is longer than the protocol allows. */
+export interface AnswerTooLong {
+  readonly _tag: "AnswerTooLong"
+  readonly bytes: number
+}
+
+/** A rule to paste has lines of its own: it is made of nothing that a client wrote. */
+export const errorText = (failure: RequestFailure): string =>
+  failure._tag === "OperationNotAllowed" ? sentence(failure) : oneLine(sentence(failure))
+
+/** Whether a refusal is about a right or a PIN, and so has its line in the log whatever is limited there. */
+export const isAboutRights = ({ _tag }: RequestFailure): boolean =>
+  _tag === "OperationNotAllowed" || _tag === "OutsideScope" || _tag.startsWith("Pin")
 
 const sentence = (failure: RequestFailure): string => {
   switch (failure._tag) {
@@ -32,6 +51,8 @@ const sentence = (failure: RequestFailure): string => {
       return "invalid request"
     case "Busy":
       return "too many connections; try again"
+    case "AnswerTooLong":
+      return `${service}the answer has ${failure.bytes} bytes, and the protocol allows 1 MiB; name a token, and a key by its id or label`
     case "OperationNotAllowed":
       return service + explainNotAllowed(failure)
     case "RequestNotUsable":

@@ -35,7 +35,7 @@ export interface P11ServerSpec {
   readonly ownUid: number
   /** Tells an event to whoever listens; never waits for them. */
   readonly publish: (event: P11ServerEvent) => Effect.Effect<void>
-  /** Who connected. Default: what the kernel says (SO_PEERCRED). */
+  /** Who connected. Default: what the kernel says (SO_PEERCRED, SO_PEERGROUPS). */
   readonly clientOf?: () => Client
   /** How long answers that are owed may take when it stops, in milliseconds. Default 20 s. */
   readonly drainMs?: number
@@ -111,7 +111,7 @@ const admit = (floor: Floor, { descriptor, peer }: Accepted): void => {
   // Without credentials the client is nobody in particular: it may do what everybody may.
   const client = spec.clientOf?.() ?? peer ?? nobody
   const stream = new UnixStream(floor.watcher, descriptor)
-  switch (connections.admission(client, policy.limits)) {
+  switch (connections.admission(client, policy.limits, spec.ownUid)) {
     case "full":
       stream.close()
       break

@@ -22,6 +22,12 @@ export interface RequestContext {
 
 export type Answer = Effect.Effect<Frame, RequestFailure>
 
+/** An answer, and the key that was used for it where that is known. */
+export interface Answered {
+  readonly frame: Frame
+  readonly key?: Pkcs11Uri | undefined
+}
+
 /** The fields of a frame. */
 export type Fields<Tag extends FrameTag> = Omit<Extract<Frame, { readonly _tag: Tag }>, "_tag">
 

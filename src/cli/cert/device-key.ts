@@ -52,7 +52,7 @@ export const tokenKey = (
       certify: (unsigned) =>
         Effect.gen(function* () {
           const message = unsigned.toBeSigned
-          const signature = yield* cryptoki.ask("Sign", { key, scheme, message }, { within: signWithin })
+          const { signature } = yield* cryptoki.ask("Sign", { key, scheme, message }, { within: signWithin })
           // A CA would refuse it much later, and a self-signed certificate nobody would.
           const fits = verifySignature(hashOf(scheme), message, keyObject, signature)
           return fits ? signed(unsigned, signature) : yield* new SignatureUnfit({ scheme })

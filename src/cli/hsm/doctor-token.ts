@@ -131,10 +131,14 @@ const signatures = (context: Context, examination: Examination, chosen: ChosenKe
           { key: chosen.key, scheme, message },
           { within: askLimits.list }
         )
-        const signature = yield* examination.check(`signs ${scheme}`, asked, (bytes) => `${bytes.length} bytes`)
+        const signed = yield* examination.check(
+          `signs ${scheme}`,
+          asked,
+          (signed) => `${signed.signature.length} bytes`
+        )
         const tookMs = (yield* monotonicNow) - from
-        if (signature === undefined) return
-        yield* verifies(scheme, message, publicKey, signature)
+        if (signed === undefined) return
+        yield* verifies(scheme, message, publicKey, signed.signature)
           ? examination.pass("signature verifies", `with the public key, after ${tookMs} ms`)
           : examination.fail("signature verifies", {
               error: `the signature for ${scheme} does not fit the public key on the token`,

@@ -6,6 +6,7 @@
  */
 import { Duration, Effect, Fiber, Option, type Scope } from "effect"
 import { defaultLimits } from "../../actors/cryptoki/settings.ts"
+import { LogLimit } from "../../actors/p11-server/log-limit.ts"
 import { Metrics } from "../../actors/p11-server/metrics.ts"
 import { type ServiceManager, serviceManager } from "../../actors/p11-server/service-manager.ts"
 import { activatedDescriptors, listenOnDescriptor } from "../../actors/p11-server/socket-activation.ts"
@@ -34,6 +35,7 @@ import { p11ServerProgram } from "../p11-server-spec.ts"
 import { actorsAnswer } from "./actors-answer.ts"
 import { type AdjustableLog, adjustableLog } from "./adjustable-log.ts"
 import { isLatchKept, latchDirectory } from "./latch-place.ts"
+import { limitedKind, limitedTokenKind, tellLeftOut } from "./limited-lines.ts"
 import { writeMetrics } from "./metrics-file.ts"
 import { readServerSettings, type ServerSettings, type SettingsRefusal } from "./read-settings.ts"
 import { type Listener, startListener, startTokens } from "./server-graph.ts"
@@ -71,6 +73,8 @@ interface Service {
   readonly manager: ServiceManager
   readonly metrics: Metrics
   readonly status: TokenStatus
+  /** What clients can make it log, but for the audit. */
+  readonly lines: LogLimit
   /** As they were read last. */
   settings: ServerSettings
 }
@@ -86,7 +90,9 @@ const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog) 
     const latches = latchDirectory(settings.runPath)
     if (!isLatchKept(latches)) yield* Effect.logWarning(explainLatchForgotten(latches))
     const manager = serviceManager(process.env, process.pid)
-    const service: Service = { input, log, manager, metrics: new Metrics(), status: tokenStatus(), settings }
+    const lines = new LogLimit()
+    const service: Service = { input, log, manager, metrics: new Metrics(), status: tokenStatus(), lines, settings }
+    yield* tellLeftOut(lines)
     const cryptoki = yield* startTokens(cryptokiSettings(service), (event) => onCryptokiEvent(service, event))
     const looking = yield* Effect.forkScoped(Effect.result(lookAtModule(service, cryptoki)))
     // A module that takes its time keeps nobody waiting at a closed door; what comes out of it is told later.
@@ -178,17 +184,20 @@ const listen = (service: Service, cryptoki: ActorRef<CryptokiProtocol>) =>
     return listener
   })
 
-const onCryptokiEvent = ({ metrics, status, manager }: Service, event: CryptokiEvent): Effect.Effect<void> =>
+const onCryptokiEvent = ({ metrics, status, manager, lines }: Service, event: CryptokiEvent): Effect.Effect<void> =>
   Effect.gen(function* () {
     metrics.recordToken(event)
     if (status.note(event)) yield* manager.status(status.line())
-    yield* logText(explainCryptokiEvent(event))
+    const kind = limitedTokenKind(event)
+    if (kind === undefined || lines.admits(kind)) yield* logText(explainCryptokiEvent(event))
   })
 
-const onServerEvent = ({ metrics, log }: Service, event: P11ServerEvent): Effect.Effect<void> => {
+const onServerEvent = ({ metrics, log, lines }: Service, event: P11ServerEvent): Effect.Effect<void> => {
   metrics.record(event)
   const isQuiet = event._tag === "RequestServed" && !changingOperations.includes(event.operation)
-  return isQuiet && !log.writes("debug") ? Effect.void : logText(explainServerEvent(event))
+  if (isQuiet && !log.writes("debug")) return Effect.void
+  const kind = limitedKind(event)
+  return kind === undefined || lines.admits(kind) ? logText(explainServerEvent(event)) : Effect.void
 }
 
 /** Nothing is changed unless all of it can be read. */

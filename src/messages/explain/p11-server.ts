@@ -1,5 +1,6 @@
 /** Sentences and log lines of the signing service. */
 import {
+  accessRuleHeader,
   allOperations,
   type Client,
   changingOperations,
@@ -83,15 +84,15 @@ const pinFileProblems = {
 } as const
 
 /**
- * Names the rule that would allow it, and nothing beyond. A second rule for a client would never count, so the one
- * that does is the one to change.
+ * Names the rule that would allow it, ready to paste, and nothing beyond. A second rule for a client would never count,
+ * so the one that does is the one to change.
  */
 export const explainNotAllowed = ({ operation, uid, rule }: OperationNotAllowed): string => {
   const refused = `user ${uid ?? "unknown"} may not do this (${operation});`
   if (rule !== undefined)
     return `${refused} add "${operation}" to the operations of its rule in tedge.toml (rule ${rule} of p11_server.rules)`
   const allowed = [...everybodysOperations.filter((one) => one !== operation), operation].map((one) => `"${one}"`)
-  return `${refused} a rule in tedge.toml can allow it: [[p11_server.rules]] uid = ${uid ?? "..."}, operations = [${allowed.join(", ")}]`
+  return `${refused} a rule in tedge.toml can allow it:\n${accessRuleHeader}\nuid = ${uid ?? "..."}\noperations = [${allowed.join(", ")}]`
 }
 
 export const explainNotUsable = ({ what, value }: RequestNotUsable): string =>
@@ -126,6 +127,11 @@ export const explainServerEvent = (event: P11ServerEvent): LogText => {
       }
     case "ClientAttributeIgnored":
       return { level: "warn", text: `'${event.attribute}' in a client's URI is ignored ${who(event.client)}` }
+    case "LinesLeftOut":
+      return {
+        level: "warn",
+        text: `${event.count} more line(s) like those before were left out in the last ${seconds(event.inMs)}: ${event.kind}`
+      }
     case "AcceptFailed":
       return { level: "warn", text: `a client could not be accepted: ${event.code}` }
     case "StaleSocketRemoved":

@@ -51,9 +51,10 @@ export const p11ServerOptions = [
     key: "p11_server.max_user_connections",
     word: "N",
     type: clients,
-    default: "256",
+    default: "128",
     doc: "How many clients of one user are served at once.",
-    examples: ["256"]
+    note: "Root and the service's own user are not limited by it, and an eighth of p11_server.max_connections is kept for them.",
+    examples: ["128"]
   },
   {
     key: "p11_server.request_timeout",

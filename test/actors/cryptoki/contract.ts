@@ -74,7 +74,7 @@ const ask = <Tag extends AskTag<CryptokiProtocol>>(
   within = 10_000
 ) => kit.cryptoki.ask(tag, payload, { within })
 const sign = (kit: ContractKit, selector: KeySelector, within?: number) =>
-  ask(kit, "Sign", { key: selector, scheme: undefined, message }, within)
+  Effect.map(ask(kit, "Sign", { key: selector, scheme: undefined, message }, within), ({ signature }) => signature)
 const verifies = (publicKeyPem: string, signature: Uint8Array) =>
   createVerify("sha256").update(message).verify(publicKeyPem, signature)
 
@@ -84,7 +84,7 @@ const signingCases = (scenario: Scenario): void => {
       const offered = ["rsa_pss_rsae_sha256", "ecdsa_secp256r1_sha256"] as const
       const chosen = yield* ask(kit, "ChooseScheme", { offered, key: myKey })
       expect(chosen).toMatchObject({ algorithm: "ECDSA", scheme: "ecdsa_secp256r1_sha256" })
-      const signature = yield* ask(kit, "Sign", { key: chosen.key, scheme: chosen.scheme, message })
+      const { signature } = yield* ask(kit, "Sign", { key: chosen.key, scheme: chosen.scheme, message })
       expect(verifies(kit.publicKeyPem, signature)).toBe(true)
     })
   )

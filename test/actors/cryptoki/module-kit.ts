@@ -71,7 +71,8 @@ export const startModule = (
     return {
       ref,
       events,
-      sign: (key, scheme, withinMs = 15_000) => ref.ask("Sign", { key, scheme, message }, { within: withinMs })
+      sign: (key, scheme, withinMs = 15_000) =>
+        Effect.map(ref.ask("Sign", { key, scheme, message }, { within: withinMs }), ({ signature }) => signature)
     }
   })
 

@@ -12,9 +12,9 @@ const client = (uid: number | undefined, gid = 100) => ({ uid, gid, pid: 1 })
 const ownUid = 900
 
 describe("access to the signing service", () => {
-  it("lets everybody who reaches the socket list, sign, read and create", () => {
+  it("lets everybody who reaches the socket list, sign and read, and make no key", () => {
     for (const someone of [client(1000), client(undefined)])
-      expect(accessOf(someone, [], ownUid).operations).toEqual(["list", "sign", "public-key", "create-key"])
+      expect(accessOf(someone, [], ownUid).operations).toEqual(["list", "sign", "public-key"])
   })
 
   it("lets root and the service's own user do everything", () => {
@@ -28,7 +28,19 @@ describe("access to the signing service", () => {
     ] as const
     expect(accessOf(client(1000), rules, ownUid)).toMatchObject({ operations: ["delete-key"], scope: { token: "a" } })
     expect(accessOf(client(1001), rules, ownUid).operations).toEqual([])
-    expect(accessOf(client(1001, 7), rules, ownUid).operations).toContain("sign")
+    expect(accessOf({ ...client(1001, 7), groups: [] }, rules, ownUid).operations).toContain("sign")
+  })
+
+  it("goes by every group of the client, not by its primary one alone", () => {
+    const rules = [{ who: { gid: 100 }, operations: ["list"], scope: uri("pkcs11:token=a") }] as const
+    const member = { ...client(1001, 7), groups: [5, 100] }
+    expect(accessOf(member, rules, ownUid)).toMatchObject({ operations: ["list"], scope: { token: "a" }, rule: 1 })
+  })
+
+  it("restricts who perhaps is in a group, and allows no more than anybody may", () => {
+    const rules = [{ who: { gid: 100 }, operations: ["list", "delete-key"], scope: uri("pkcs11:token=a") }] as const
+    const untold = { ...client(1001, 7), groups: undefined }
+    expect(accessOf(untold, rules, ownUid)).toMatchObject({ operations: ["list"], scope: { token: "a" } })
   })
 })
 
@@ -91,7 +103,13 @@ describe("the signing service", () => {
       soPin: undefined,
       reset: false
     },
-    { _tag: "DeleteKeyRequest", uri: "pkcs11:object=my-key", pin: undefined }
+    { _tag: "DeleteKeyRequest", uri: "pkcs11:object=my-key", pin: undefined },
+    {
+      _tag: "CreateKeyRequest",
+      uri: "pkcs11:",
+      params: { key: { type: "ec", curve: 256 }, label: "my-key", id: undefined },
+      pin: undefined
+    }
   ]
   /** The tests run as one user, so the rule names that one; as root nothing is refused, so the service is asked as nobody. */
   const asStranger = (options: ServedOptions["policy"] = {}): ServedOptions => ({
@@ -106,7 +124,7 @@ describe("the signing service", () => {
           expect(yield* answers(kit, change)).toMatchObject({
             _tag: "Error",
             message: expect.stringMatching(
-              /user 4242 may not .*: \[\[p11_server.rules\]\] uid = 4242, operations = \["list", "sign", "public-key", "create-key", "(init|change-pin|delete-key)"\]$/
+              /user 4242 may not .*:\n\[\[p11_server.rules\]\]\nuid = 4242\noperations = \["list", "sign", "public-key", "(create-key|init|change-pin|delete-key)"\]$/
             )
           })
         }
@@ -225,7 +243,7 @@ describe("the signing service", () => {
           pin: undefined
         })
         expect(kit.events).toMatchObject([
-          { _tag: "RequestServed", operation: "sign", uri: "pkcs11:object=my-key?pin-value=[REDACTED]" }
+          { _tag: "RequestServed", operation: "sign", uri: expect.stringContaining("id=%01;object=my-key") }
         ])
         expect(JSON.stringify(kit.events)).not.toMatch(/TOP SECRET|123456|"84,79/)
       })

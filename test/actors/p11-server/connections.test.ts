@@ -22,12 +22,34 @@ it("a user whose connections have ended may have as many as before", () => {
   const limits = { ...defaultServerLimits, connections: 10, connectionsPerUser: 2 }
   for (let round = 0; round < 5; round++) {
     const both = [0, 1].map(() => {
-      expect(connections.admission(client, limits)).toBe("admitted")
+      expect(connections.admission(client, limits, 900)).toBe("admitted")
       return connections.add({ close: () => undefined }, client)
     })
-    expect(connections.admission(client, limits)).toBe("busy")
+    expect(connections.admission(client, limits, 900)).toBe("busy")
     for (const one of both) connections.end(one)
     // A second end of the same one counts for nothing.
     for (const one of both) connections.end(one)
   }
+})
+
+it("keeps places for root and the service's own user, however many others come", () => {
+  const connections = new Connections()
+  const ownUid = 900
+  const limits = { ...defaultServerLimits, connections: 16, connectionsPerUser: 5 }
+  const fill = (uid: number, tries = 40) => {
+    let admitted = 0
+    while (admitted < tries && connections.admission({ uid, gid: uid, pid: 1 }, limits, ownUid) === "admitted") {
+      connections.add({ close: () => undefined }, { uid, gid: uid, pid: 1 })
+      admitted += 1
+    }
+    return admitted
+  }
+  expect([1, 2, 3, 4].map((uid) => fill(uid))).toEqual([5, 5, 4, 0])
+  // The service's own user, should it run wild, leaves root a place.
+  expect(fill(ownUid)).toBe(1)
+  expect(fill(0)).toBe(1)
+})
+
+it("two users with all they may have take less than half of the places", () => {
+  expect(2 * defaultServerLimits.connectionsPerUser).toBeLessThanOrEqual(defaultServerLimits.connections / 2)
 })

@@ -25,7 +25,8 @@ describe("the metrics", () => {
   it("count requests by operation and token, in buckets that add up", () => {
     const metrics = new Metrics()
     for (const ms of [0, 3, 30, 100_000]) metrics.record(served("pkcs11:token=a", ms))
-    metrics.record({ _tag: "RequestRefused", client, operation: "init", uri: undefined, tookMs: 1, reason: "no" })
+    const refused = { client, operation: "init", uri: undefined, tookMs: 1, reason: "no", isAudited: true } as const
+    metrics.record({ _tag: "RequestRefused", ...refused })
     const text = metrics.text(now)
     const name = "tedge_p11_server_request_duration_seconds"
     const labels = 'operation="sign",token="a"'

@@ -211,6 +211,33 @@ describe("an Error frame", () => {
       })
     ))
 
+  it("says so instead of an answer that is longer than the protocol allows", () =>
+    withServed({}, (kit) =>
+      Effect.gen(function* () {
+        for (let key = 0; key < 40; key++) kit.token.addKey("x".repeat(12_000), key.toString(16).padStart(4, "0"))
+        const tooLong = yield* error(kit, { _tag: "ListKeysRequest", uri: undefined, pin: undefined })
+        expect(tooLong).toMatch(/^PKCS #11 service failed: the answer has \d{7} bytes.*1 MiB.*id or label$/)
+        expect(kit.events.at(-1)).toMatchObject({ _tag: "RequestRefused", operation: "list" })
+        const one = yield* answers(kit, { _tag: "ListKeysRequest", uri: "pkcs11:id=%00%01", pin: undefined })
+        expect(one).toMatchObject({ _tag: "ListKeysResponse", keys: [{ id: "0001" }, { id: "0001" }] })
+      })
+    ))
+
+  it("names in the audit the key that was used, and not the one asked for", () =>
+    withServed({}, (kit) =>
+      Effect.gen(function* () {
+        for (const uri of [undefined, "pkcs11:", "pkcs11:object=my-key?pin-value=123456"]) {
+          yield* answers(kit, { _tag: "SignRequest", toSign: message, uri, pin: undefined })
+          expect(kit.events.at(-1)).toMatchObject({
+            _tag: "RequestServed",
+            uri: expect.stringMatching(/^pkcs11:.*serial=.*id=%01;object=my-key$/)
+          })
+          yield* answers(kit, { _tag: "ChooseSchemeRequest", offered: [0x0403], uri, pin: undefined })
+          expect(kit.events.at(-1)).toMatchObject({ uri: expect.stringContaining("id=%01") })
+        }
+      })
+    ))
+
   it("answers an older client's shorter frame and a newer one's longer frame", () =>
     withServed({}, (kit) =>
       Effect.gen(function* () {

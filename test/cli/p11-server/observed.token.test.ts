@@ -24,7 +24,7 @@ describe("tedge-p11-server at work", () => {
     server.child.kill("SIGTERM")
     await server.ended
     expect(readFileSync(file, "utf8")).toContain(
-      'tedge_p11_server_request_duration_seconds_count{operation="sign",token=""} 1\n'
+      'tedge_p11_server_request_duration_seconds_count{operation="sign",token="my-token"} 1\n'
     )
     expect(statSync(file).mode & 0o777).toBe(0o644)
     expect(readdirSync(place.dir).filter((name) => name.includes("prom"))).toEqual(["p11.prom"])

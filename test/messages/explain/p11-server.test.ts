@@ -10,7 +10,8 @@ const refused = (reason: string, uri: string | undefined): string =>
     operation: "sign",
     uri,
     tookMs: 1,
-    reason
+    reason,
+    isAudited: false
   }).text
 
 const line =

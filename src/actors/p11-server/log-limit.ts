@@ -1,0 +1,50 @@
+/**
+ * Bounds the lines that clients can make the service write: some of a kind in each period, the others counted.
+ *
+ * What is audited never comes here. A kind is a short text, such as the user and the reason, never a client's words.
+ */
+
+export class LogLimit {
+  private readonly kinds = new Map<string, Kind>()
+
+  /** Whether a line of this kind is to be written now; one that is not is counted. */
+  admits(kind: string): boolean {
+    const known = this.kinds.get(kind) ?? this.added(kind)
+    if (known.written < linesOfAKind) {
+      known.written += 1
+      return true
+    }
+    known.leftOut += 1
+    return false
+  }
+
+  /** Ends the period: how many lines of which kinds were left out. */
+  endPeriod(): ReadonlyArray<LeftOut> {
+    const leftOut = [...this.kinds].flatMap(([kind, { leftOut: count }]) => (count > 0 ? [{ kind, count }] : []))
+    this.kinds.clear()
+    return leftOut
+  }
+
+  private added(kind: string): Kind {
+    // Many users, each with all kinds: they share one from here on.
+    const name = this.kinds.size < mostKinds ? kind : otherKinds
+    const made = this.kinds.get(name) ?? { written: 0, leftOut: 0 }
+    this.kinds.set(name, made)
+    return made
+  }
+}
+
+interface Kind {
+  written: number
+  leftOut: number
+}
+
+export interface LeftOut {
+  readonly kind: string
+  readonly count: number
+}
+
+/** In each period. */
+export const linesOfAKind = 5
+const mostKinds = 256
+const otherKinds = "other clients"
