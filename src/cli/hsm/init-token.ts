@@ -8,6 +8,7 @@ import type { TokenDescription } from "../../messages/cryptoki.ts"
 import { TokenInitialised, TokenWithoutPin } from "../../messages/hsm.ts"
 import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import { TokenAmbiguous, TokenNotFound } from "../../messages/token-refusals.ts"
+import { shownText } from "../../messages/shown-text.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { newPinFrom } from "./ask-pin.ts"
 import {
@@ -27,6 +28,12 @@ export const initToken: TokenCommand = (context) =>
     const label = input.text("label") ?? "tedge"
     const target = yield* slotToInitialise(context, label)
     if (target.initialized) {
+      yield* terminal.line(`The token '${shownText(target.label)}' is initialised already; nothing was changed.`)
+      const given = ["so-pin", "pin"].filter((option) => input.given(option)).map((option) => `--${option}`)
+      if (given.length > 0)
+        yield* terminal.warning(
+          `the token keeps its PINs: ${given.join(" and ")} had no effect (change the user PIN with: tedge hsm change-pin)`
+        )
       yield* terminal.answer(`${shownUri(target.uri)}\n`)
       return exitCodes.ok
     }
