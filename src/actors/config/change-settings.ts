@@ -7,7 +7,7 @@ import { resolveSetting } from "../../messages/settings/resolve.ts"
 import type { SettingType, Value } from "../../messages/settings/setting.ts"
 import type { SettingName } from "../../messages/settings/setting-name.ts"
 import { parseText } from "../../messages/settings/value.ts"
-import { type ConfigWriting, editFile } from "./edit-file.ts"
+import { type ConfigWriting, editFile, rewriteFile } from "./edit-file.ts"
 import { findSetting, type OpenConfig } from "./open-config.ts"
 import type { ConfigPlace } from "./read-sources.ts"
 
@@ -21,6 +21,17 @@ export const setSetting = (place: ConfigPlace, writing: ConfigWriting, change: C
 
 export const unsetSetting = (place: ConfigPlace, writing: ConfigWriting, selector: SettingSelector) =>
   changeSetting(place, writing, selector, () => Effect.succeed(undefined))
+
+/** Writes the file as it is: what keeps a change from being written keeps this from it as well. */
+export const checkWritable = (
+  place: ConfigPlace,
+  writing: ConfigWriting,
+  selector: SettingSelector
+): Effect.Effect<Warned, WriteRefusal> =>
+  Effect.gen(function* () {
+    const { warnings } = yield* findSetting(place, selector)
+    return { warnings: [...warnings, ...(yield* rewriteFile(place, writing))] }
+  })
 
 export const addToSetting = (place: ConfigPlace, writing: ConfigWriting, change: Change) =>
   changeSetting(place, writing, change, (name, open) =>
