@@ -1,5 +1,6 @@
 /** Places in the file system that root alone can make: full, read-only, mounted over. Undone when the test ends. */
 import { execFileSync } from "node:child_process"
+import { randomUUID } from "node:crypto"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { onTestFinished } from "vitest"
@@ -34,7 +35,7 @@ export const makeReadOnly = (path: string): void => void execFileSync("mount", [
 
 /** The file is another one, mounted over it, as containers do with single files. */
 export const bindFile = (path: string, content: string): void => {
-  const source = join(dirname(path), `..bound-${Date.now()}`)
+  const source = join(dirname(path), `..bound-${randomUUID()}`)
   writeFileSync(source, content)
   execFileSync("mount", ["--bind", source, path])
   onTestFinished(() => void execFileSync("umount", ["-l", path]))
