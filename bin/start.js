@@ -1,4 +1,6 @@
 "use strict"
+// Before all else: with no listener for it, Node opens a debugger for every local user.
+process.on("SIGUSR1", () => {})
 /** Starts a bundle of dist/, or says how to make it. Node has followed symlinks by now: paths are those of the checkout. */
 const { existsSync } = require("node:fs")
 const { dirname, join } = require("node:path")

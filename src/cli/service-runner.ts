@@ -5,6 +5,7 @@
  * It holds the lock while it lives, starts the command again with back-off when it ends, and keeps the log small.
  * SIGTERM: the command finishes first. Its own words go to the same log.
  */
+import "../platform/no-debugger.ts"
 import { copyFileSync, statSync, truncateSync } from "node:fs"
 import { Cause, Deferred, Effect, Schedule } from "effect"
 import { serviceBehaviour, serviceMailbox } from "../actors/service/service-actor.ts"

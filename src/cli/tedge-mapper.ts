@@ -4,6 +4,7 @@
  * SIGTERM, SIGINT and SIGQUIT let it finish what is under way, and it exits with 0; a second one, or 75 s, ends it at
  * once. SIGHUP is ignored, SIGUSR1 logs the actors (mapper/graph-log.ts). Source: thin-edge, mapper process.
  */
+import "../platform/no-debugger.ts"
 import { Deferred, Effect } from "effect"
 import type { CommandHandler } from "./command-spec.ts"
 import { exitCodes } from "./exit-codes.ts"
@@ -20,8 +21,7 @@ const start = (): void => {
     setTimeout(() => process.exit(exitCodes.terminated), longestDrainMs).unref()
   }
   for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) process.on(signal, stop)
-  // SIGUSR1 also until the actors run: without a listener Node would open its debugger.
-  for (const signal of ["SIGHUP", "SIGUSR1"] as const) process.on(signal, () => {})
+  process.on("SIGHUP", () => {})
   const handler = async (): Promise<CommandHandler> => {
     const { runMapper } = await import("./mapper/run-mapper.ts")
     return runMapper(Deferred.await(stopped))

@@ -3,6 +3,7 @@
  *
  * SIGTERM and SIGINT let it answer what it has taken on, and it exits with 0; a second one ends it at once.
  */
+import "../platform/no-debugger.ts"
 import { Deferred, Effect, Queue } from "effect"
 import { answerAtOnce } from "./answer-at-once.ts"
 import type { CommandHandler } from "./command-spec.ts"

@@ -5,6 +5,7 @@
  * Effect alone costs a third of Node's own start. Everything else is in tedge-main.cjs beside this bundle.
  */
 
+import "../platform/no-debugger.ts"
 import { writeNow } from "../platform/write-now.ts"
 import { answerAtOnce } from "./answer-at-once.ts"
 import { readArguments } from "./argv.ts"

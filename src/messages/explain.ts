@@ -48,6 +48,7 @@ export const explain = (failure: Failure): Explanation => {
     case "PinRejected":
     case "LatchNotCleared":
     case "ModuleNotLoaded":
+    case "HostNotStarted":
     case "TokenTimeout":
     case "TokenHostDied":
     case "TokenUnavailable":

@@ -32,6 +32,8 @@ export const cureOf = (failure: MqttRefusal): Cure => {
 
 const cureOfToken = (cause: SigningFailed["cause"]): Cure => {
   switch (cause._tag) {
+    case "HostNotStarted":
+      return "time"
     case "TokenNotFound":
     case "TokenUnavailable":
     case "TokenHostDied":

@@ -111,6 +111,14 @@ export class ModuleNotLoaded extends Data.TaggedError("ModuleNotLoaded")<{
   readonly user?: string | undefined
 }> {}
 
+/** The operating system did not start the process that loads the module. */
+export class HostNotStarted extends Data.TaggedError("HostNotStarted")<{
+  /** `EMFILE`, `ENOMEM`, `EAGAIN`, `ENOENT` and the like. */
+  readonly reason: string
+  /** The file of Node. */
+  readonly program: string
+}> {}
+
 /** A call took longer than it may; the token host was replaced. */
 export class TokenTimeout extends Data.TaggedError("TokenTimeout")<{
   readonly token: string
@@ -193,6 +201,7 @@ export type TokenRefusal =
   | PinRejected
   | LatchNotCleared
   | ModuleNotLoaded
+  | HostNotStarted
   | TokenTimeout
   | TokenHostDied
   | TokenUnavailable

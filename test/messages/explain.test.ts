@@ -103,6 +103,9 @@ const samples: Samples = {
   ModuleNotLoaded: moduleReasons.map(
     (reason) => new Token.ModuleNotLoaded({ path: "/lib/p11.so", reason, detail: "x" })
   ),
+  HostNotStarted: ["EMFILE", "ENFILE", "EAGAIN", "ENOMEM", "ENOENT", "EACCES"].map(
+    (reason) => new Token.HostNotStarted({ reason, program: "/usr/bin/node" })
+  ),
   TokenTimeout: [new Token.TokenTimeout({ token, call: "C_Sign", afterMs: 60_000 })],
   TokenHostDied: [new Token.TokenHostDied({ token, call: "C_Sign", signal: "SIGSEGV", detail: "" })],
   TokenUnavailable: [

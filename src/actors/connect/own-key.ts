@@ -63,6 +63,7 @@ const passing = [
   "TokenUnavailable",
   "TokenTimeout",
   "TokenHostDied",
+  "HostNotStarted",
   "TokenError",
   "AskTimeout",
   "PeerDown",

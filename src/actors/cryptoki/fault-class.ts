@@ -97,6 +97,7 @@ export const CKR_PIN_INVALID = 161
 export const CKR_PIN_LEN_RANGE = 162
 export const CKR_PIN_EXPIRED = 163
 export const CKR_PIN_LOCKED = 164
+export const CKR_SESSION_CLOSED = 176
 export const CKR_SESSION_COUNT = 177
 export const CKR_SESSION_HANDLE_INVALID = 179
 export const CKR_TOKEN_NOT_PRESENT = 224

@@ -10,12 +10,14 @@ import { existsSync, readFileSync } from "node:fs"
 import { Socket } from "node:net"
 import { join } from "node:path"
 import { Data, Deferred, Effect, type Scope } from "effect"
-import { ModuleNotLoaded } from "../../messages/token-refusals.ts"
+import { HostNotStarted, ModuleNotLoaded } from "../../messages/token-refusals.ts"
 import { userArguments } from "../../platform/become-user.ts"
+import { nodeOptions } from "../../platform/node-options.ts"
 import { ShortLivedMap } from "../../runtime/short-lived.ts"
-import { type RunningLimit, type TimeLimits, timeLimits } from "../../runtime/time-limits.ts"
+import { type TimeLimits, timeLimits } from "../../runtime/time-limits.ts"
 import { type HostUser, hostEnvironment } from "./host-environment.ts"
 import { frameReader, frameWriter } from "./host-frames.ts"
+import { endHost, type HostCall, type HostProcess, killHost, tellIdle } from "./host-process.ts"
 import type { HostRefusal, HostReply, HostRequestName, HostRequests, LibraryFacts } from "./host-protocol.ts"
 import { type ModuleWords, moduleWords } from "./module-words.ts"
 
@@ -39,9 +41,23 @@ export class HostDied extends Data.TaggedError("HostDied")<{
   readonly call: HostRequestName
   readonly signal: string | undefined
   readonly detail: string
+  /** It was killed because another call hung; this one may have been fine. */
+  readonly forAnother?: boolean
 }> {}
 
-export type HostFault = CallRefused | CallTimedOut | HostDied
+/** The service had ended the host before the call was made: nothing was done. */
+export class HostEnded extends Data.TaggedError("HostEnded")<{ readonly call: HostRequestName }> {}
+
+export type HostFault = CallRefused | CallTimedOut | HostDied | HostEnded
+
+/** Why there is no host. */
+export type StartFault = ModuleNotLoaded | HostNotStarted | HostFault
+
+export const isHostFault = (failure: { readonly _tag: string }): failure is HostFault =>
+  failure._tag === "CallRefused" ||
+  failure._tag === "CallTimedOut" ||
+  failure._tag === "HostDied" ||
+  failure._tag === "HostEnded"
 
 export interface TokenHost {
   readonly library: LibraryFacts
@@ -62,75 +78,83 @@ export interface HostSettings {
   readonly user?: HostUser | undefined
 }
 
-/** Starts a host with the module loaded. It ends, politely if it can, when the scope closes. */
-export const startHost = (settings: HostSettings): Effect.Effect<TokenHost, ModuleNotLoaded | HostFault, Scope.Scope> =>
+/** Starts a host with the module loaded. When the scope closes, it finishes the calls that are waited for, and ends. */
+export const startHost = (settings: HostSettings): Effect.Effect<TokenHost, StartFault, Scope.Scope> =>
   Effect.gen(function* () {
     // Before the host, as its calls end with it.
     const times = yield* timeLimits
-    const host = yield* Effect.acquireRelease(
-      Effect.sync(() => spawnHost(settings)),
-      endHost
-    )
+    const host = yield* Effect.acquireRelease(spawnHost(settings), endHost)
     const call = caller(host, settings, times)
     const library = yield* call("load", { path: settings.modulePath }, settings.initializeMs)
     return { library, call: (name, asked, limitMs) => neverLoads(call(name, asked, limitMs)) }
   })
 
-interface Pending {
+interface Pending extends HostCall {
   readonly name: HostRequestName
   /** Only the first outcome counts. */
-  readonly settle: (outcome: Effect.Effect<unknown, HostFault | ModuleNotLoaded>) => void
+  readonly settle: (outcome: Effect.Effect<unknown, StartFault>) => void
 }
 
-interface HostProcess {
-  readonly child: ChildProcess
-  readonly pipe: Socket
-  readonly send: (request: unknown) => void
-  readonly words: ModuleWords
-  readonly pending: ShortLivedMap<number, Pending>
-  readonly exited: Deferred.Deferred<void>
-  lastCall: number
-  /** The next look at a host that has something to do. */
-  looking: RunningLimit | undefined
-  /** How it ended; undefined while it lives. */
-  end: { readonly signal: string | undefined } | undefined
-}
+type Process = HostProcess<Pending>
 
-const spawnHost = ({ environment, user }: HostSettings): HostProcess => {
-  const child = spawn(process.execPath, [hostEntry(), String(process.pid), ...userArguments(user)], {
+const spawnHost = (settings: HostSettings): Effect.Effect<Process, HostNotStarted> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(watched(spawnProcess(settings)))
+    } catch (error) {
+      return Effect.fail(notStarted(spawnErrorOf(error)))
+    }
+  })
+
+/** Throws what `spawn` throws: ENOMEM. EMFILE comes as an event, and the process then has no pipes. */
+const spawnProcess = ({ environment, user }: HostSettings): ChildProcess =>
+  spawn(process.execPath, [...nodeOptions(), hostEntry(), String(process.pid), ...userArguments(user)], {
     stdio: ["ignore", "pipe", "pipe", "pipe"],
     env: hostEnvironment(environment, user),
     cwd: "/"
   })
-  const pipe = child.stdio[3]
-  if (!(pipe instanceof Socket)) throw new Error("the token host has no pipe")
-  const host: HostProcess = {
+
+const watched = (child: ChildProcess): Process => {
+  // Stays without a listener otherwise, which ends this process.
+  child.on("error", (error) => ended(undefined, spawnErrorOf(error)))
+  const pipe = child.stdio?.[3]
+  const host: Process = {
     child,
-    pipe,
-    send: frameWriter((bytes) => pipe.write(bytes)),
+    pipe: pipe instanceof Socket ? pipe : new Socket(),
+    send: frameWriter((bytes) => host.pipe.write(bytes)),
     words: moduleWords(),
     pending: new ShortLivedMap(),
     exited: Deferred.makeUnsafe(),
+    bury: () => buryHost(host),
     lastCall: 0,
     looking: undefined,
+    isEnding: false,
+    killedFor: undefined,
+    onIdle: undefined,
     end: undefined
+  }
+  const ended = (signal: string | undefined, spawnError: string | undefined) => {
+    host.end ??= { signal, spawnError }
+    // What a crashing module printed is still in the pipe: let it be read first.
+    setImmediate(host.bury)
   }
   child.stdout?.on("data", host.words.add)
   child.stderr?.on("data", host.words.add)
-  const ended = (signal: string | undefined) => {
-    host.end ??= { signal }
-    // What a crashing module printed is still in the pipe: let it be read first.
-    setImmediate(() => buryHost(host))
-  }
-  child.on("exit", (_code, signal) => ended(signal ?? undefined))
-  child.on("error", () => ended(undefined))
+  child.on("exit", (_code, signal) => ended(signal ?? undefined, undefined))
   listen(host)
   return host
 }
 
-const listen = (host: HostProcess): void => {
+const notStarted = (reason: string) => new HostNotStarted({ reason, program: process.execPath })
+
+const spawnErrorOf = (error: unknown): string =>
+  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : String(error)
+
+const listen = (host: Process): void => {
   const read = frameReader()
-  const lost = () => host.child.kill("SIGKILL")
+  const lost = () => {
+    if (!host.isEnding) killHost(host, "host")
+  }
   host.pipe.on("data", (chunk) => {
     try {
       for (const value of read(chunk)) settle(host, value as HostReply)
@@ -144,11 +168,12 @@ const listen = (host: HostProcess): void => {
   host.pipe.on("error", lost)
 }
 
-const settle = (host: HostProcess, reply: HostReply): void => {
+const settle = (host: Process, reply: HostReply): void => {
   const pending = host.pending.get(reply.call)
   if (pending === undefined) return
   host.pending.delete(reply.call)
   pending.settle("answer" in reply ? Effect.succeed(reply.answer) : refused(reply.refusal, host.words))
+  tellIdle(host)
 }
 
 const refused = (refusal: HostRefusal, words: ModuleWords): Effect.Effect<never, CallRefused | ModuleNotLoaded> => {
@@ -163,52 +188,67 @@ const refused = (refusal: HostRefusal, words: ModuleWords): Effect.Effect<never,
 }
 
 /** The process is gone: everyone who waits is told. */
-const buryHost = (host: HostProcess): void => {
+const buryHost = (host: Process): void => {
   for (const { name, settle } of host.pending.values()) settle(died(host, name))
   host.pending.clear()
+  tellIdle(host)
   Deferred.doneUnsafe(host.exited, Effect.void)
 }
 
-const died = (host: HostProcess, call: HostRequestName) =>
-  Effect.fail(new HostDied({ call, signal: host.end?.signal, detail: host.words.last() }))
+const died = (host: Process, call: HostRequestName): Effect.Effect<never, HostDied | HostNotStarted> => {
+  const { signal, spawnError } = host.end ?? {}
+  return spawnError === undefined
+    ? Effect.fail(new HostDied({ call, signal, detail: host.words.last(), forAnother: host.killedFor === "call" }))
+    : Effect.fail(notStarted(spawnError))
+}
 
 const caller =
-  (host: HostProcess, settings: HostSettings, times: TimeLimits) =>
+  (host: Process, settings: HostSettings, times: TimeLimits) =>
   <Name extends HostRequestName>(
     name: Name,
     asked: HostRequests[Name]["asked"],
     limitMs: number
-  ): Effect.Effect<HostRequests[Name]["answer"], HostFault | ModuleNotLoaded> =>
-    Effect.callback<unknown, HostFault | ModuleNotLoaded>((resume) => {
+  ): Effect.Effect<HostRequests[Name]["answer"], StartFault> =>
+    Effect.callback<unknown, StartFault>((resume) => {
+      if (host.isEnding) return resume(Effect.fail(new HostEnded({ call: name })))
       if (host.end) return resume(died(host, name))
       host.lastCall += 1
       const call = host.lastCall
       const tooLate = () => {
         if (!host.pending.delete(call)) return
         resume(Effect.fail(new CallTimedOut({ call: name, afterMs: limitMs })))
-        host.child.kill("SIGKILL")
+        killHost(host, "call")
+        tellIdle(host)
       }
       // When it is we who stood still, the answer is in the pipe, and is read before this.
       const limit = times.start(limitMs, () => void setImmediate(tooLate))
-      const settle = (outcome: Effect.Effect<unknown, HostFault | ModuleNotLoaded>) => {
-        limit.cancel()
-        resume(outcome)
+      const pending: Pending = {
+        name,
+        isAwaited: true,
+        settle: (outcome) => {
+          limit.cancel()
+          resume(outcome)
+        }
       }
-      host.pending.set(call, { name, settle })
+      host.pending.set(call, pending)
       host.looking ??= times.start(lookEveryMs, () => look(host, times, false))
       hideSecrets(host.words, asked)
       host.send({ call, name, asked })
+      return Effect.sync(() => {
+        pending.isAwaited = false
+        tellIdle(host)
+      })
     }).pipe(
       Effect.catchTag("ModuleNotLoaded", ({ reason, detail }) =>
         Effect.fail(new ModuleNotLoaded({ path: settings.modulePath, reason, detail, user: settings.user?.name }))
       )
       // The host is this program in this version: the answer has the type of its request.
-    ) as Effect.Effect<HostRequests[Name]["answer"], HostFault | ModuleNotLoaded>
+    ) as Effect.Effect<HostRequests[Name]["answer"], StartFault>
 
 /** A host that two looks find stopped is killed: it will not answer, and its successor does in a moment. */
-const look = (host: HostProcess, times: TimeLimits, wasStopped: boolean): void => {
+const look = (host: Process, times: TimeLimits, wasStopped: boolean): void => {
   const isNow = isStopped(host)
-  if (isNow && wasStopped) host.child.kill("SIGKILL")
+  if (isNow && wasStopped) killHost(host, "host")
   const again = () => look(host, times, isNow)
   host.looking = host.pending.size === 0 ? undefined : times.start(lookEveryMs, again)
 }
@@ -219,7 +259,7 @@ const lookEveryMs = 2000
  * Stopped by SIGSTOP, which no token does. Job control stops and continues us with it; a debugger's stop ("t") is
  * none. Source: proc_pid_stat(5), field 3.
  */
-const isStopped = ({ child }: HostProcess): boolean => {
+const isStopped = ({ child }: Process): boolean => {
   try {
     return /\) T /.test(readFileSync(`/proc/${child.pid}/stat`, "latin1"))
   } catch {
@@ -228,33 +268,14 @@ const isStopped = ({ child }: HostProcess): boolean => {
   }
 }
 
-/** Only `load` is refused with it. */
-const neverLoads = <A>(call: Effect.Effect<A, HostFault | ModuleNotLoaded>): Effect.Effect<A, HostFault> =>
-  Effect.catchTag(call, "ModuleNotLoaded", Effect.die)
+/** Only `load` is refused with these. */
+const neverLoads = <A>(call: Effect.Effect<A, StartFault>): Effect.Effect<A, HostFault> =>
+  Effect.catchTags(call, { ModuleNotLoaded: Effect.die, HostNotStarted: Effect.die })
 
 const hideSecrets = (words: ModuleWords, asked: object): void => {
   for (const [field, value] of Object.entries(asked))
     if (/pin$/i.test(field) && typeof value === "string") words.hide(value)
 }
-
-/** Closing the pipe asks the host to finish and to finalise its module. */
-const endHost = (host: HostProcess): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    host.looking?.cancel()
-    if (host.end === undefined) host.pipe.end()
-    yield* Deferred.await(host.exited).pipe(
-      Effect.timeoutOrElse({
-        duration: politeEndMs,
-        orElse: () => {
-          host.child.kill("SIGKILL")
-          return Deferred.await(host.exited)
-        }
-      })
-    )
-  })
-
-/** How long a module may take to finalise. */
-const politeEndMs = 1000
 
 /** Beside the bundle we run from; in a checkout, where the build puts it. */
 const hostEntry = (): string => {

@@ -22,6 +22,8 @@ export interface HostSlot {
   readonly onSigner: <A>(use: (session: Handle) => Promise<A>) => Promise<A>
   /** Closes every session, after the signatures under way. */
   readonly closeAll: () => Promise<void>
+  /** Ends the login, if there is one. Only when nothing is in flight. */
+  readonly logOut: () => void
 }
 
 interface Signer {
@@ -133,6 +135,14 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
       open = 0
       wakeAll()
       module.closeAllSessions(handle)
+    },
+    logOut: () => {
+      if (keeper === undefined) return
+      try {
+        module.logout(keeper)
+      } catch {
+        // Not logged in, or a session that is dead: there is no login to end.
+      }
     }
   }
 }

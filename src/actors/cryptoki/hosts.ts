@@ -1,24 +1,24 @@
 /**
  * Where token hosts come from: one for each who needs one, or one for all where the module allows no second process.
  */
-import { Effect, Exit, Scope, Semaphore } from "effect"
-import type { ModuleNotLoaded } from "../../messages/token-refusals.ts"
+import { Deferred, Effect, Exit, Scope, Semaphore } from "effect"
+import type { HostNotStarted } from "../../messages/token-refusals.ts"
 import { monotonicNow } from "../../runtime/monotonic-time.ts"
-import { type HostFault, type HostSettings, startHost, type TokenHost } from "./host-client.ts"
+import { type HostSettings, type StartFault, startHost, type TokenHost } from "./host-client.ts"
 import { quirksOf } from "./quirks.ts"
 import type { CryptokiSettings } from "./settings.ts"
 
 export interface Hosts {
   /** A host until the scope closes. `broken`: the one this asker had; nobody gets it again. */
-  readonly lease: (broken: TokenHost | undefined) => Effect.Effect<TokenHost, ModuleNotLoaded | HostFault, Scope.Scope>
+  readonly lease: (broken: TokenHost | undefined) => Effect.Effect<TokenHost, StartFault, Scope.Scope>
   /**
    * For what can be left out: undefined when somebody has one, or several had one just now. Each is a process, and
    * clients could have them started without end.
    */
-  readonly spare: Effect.Effect<TokenHost | undefined, ModuleNotLoaded | HostFault, Scope.Scope>
+  readonly spare: Effect.Effect<TokenHost | undefined, StartFault, Scope.Scope>
 }
 
-export type StartHost = (settings: HostSettings) => Effect.Effect<TokenHost, ModuleNotLoaded | HostFault, Scope.Scope>
+export type StartHost = (settings: HostSettings) => Effect.Effect<TokenHost, StartFault, Scope.Scope>
 
 /** `scope`: a shared host ends with it at the latest. */
 export const makeHosts = (
@@ -33,8 +33,13 @@ export const makeHosts = (
       environment: settings.environment,
       user: settings.hostUser
     }
-    const state: State = { isShared: undefined, current: undefined, changing: Semaphore.makeUnsafe(1) }
-    const started = Effect.tap(start(spec), ({ library }) =>
+    const state: State = {
+      isShared: undefined,
+      current: undefined,
+      ending: undefined,
+      changing: Semaphore.makeUnsafe(1)
+    }
+    const started = Effect.tap(withPauses(start(spec)), ({ library }) =>
       Effect.sync(() => {
         state.isShared = quirksOf(library, settings.environment).sharedModule
       })
@@ -43,6 +48,7 @@ export const makeHosts = (
       Effect.gen(function* () {
         if (broken && state.current?.host === broken) yield* endShared(state)
         if (state.current) return yield* use(state, state.current)
+        if (state.ending) yield* Deferred.await(state.ending)
         if (state.isShared === false) return yield* started
         const own = yield* Scope.fork(scope)
         const host = yield* Effect.onError(Scope.provide(started, own), (cause) =>
@@ -60,6 +66,24 @@ export const makeHosts = (
       Effect.suspend(() => (state.isShared === false ? started : state.changing.withPermit(leaseShared(broken))))
     return { lease, spare: spareHosts(lease(undefined)) }
   })
+
+/** While processes cannot be started, requests do not try it one after the other: pauses of 0.5 s, doubled up to 4 s. */
+const withPauses = (start: ReturnType<StartHost>): ReturnType<StartHost> => {
+  let failures = 0
+  let pause: { readonly untilMs: number; readonly because: HostNotStarted } | undefined
+  return Effect.gen(function* () {
+    if (pause && (yield* monotonicNow) < pause.untilMs) return yield* Effect.fail(pause.because)
+    const host = yield* Effect.tapError(start, (fault) =>
+      Effect.map(monotonicNow, (now) => {
+        if (fault._tag !== "HostNotStarted") return
+        pause = { untilMs: now + Math.min(4000, 500 * 2 ** failures), because: fault }
+        failures += 1
+      })
+    )
+    failures = 0
+    return host
+  })
+}
 
 const spareHosts = (lease: Hosts["spare"]): Hosts["spare"] => {
   let isTaken = false
@@ -94,6 +118,8 @@ interface State {
   /** Undefined: no host has told yet. */
   isShared: boolean | undefined
   current: Leased | undefined
+  /** The last shared host is ending; the module allows no second process before that. */
+  ending: Deferred.Deferred<void> | undefined
   readonly changing: Semaphore.Semaphore
 }
 
@@ -113,5 +139,8 @@ const endShared = (state: State): Effect.Effect<void> =>
   Effect.suspend(() => {
     const leased = state.current
     state.current = undefined
-    return leased ? Scope.close(leased.scope, Exit.void) : Effect.void
+    if (leased === undefined) return Effect.void
+    const ended = Deferred.makeUnsafe<void>()
+    state.ending = ended
+    return Effect.ensuring(Scope.close(leased.scope, Exit.void), Deferred.succeed(ended, undefined))
   })

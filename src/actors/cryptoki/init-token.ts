@@ -60,10 +60,10 @@ const initialise = (
     yield* host.call("initToken", asked, tools.settings.limits.initTokenMs)
   }).pipe(
     Effect.mapError((fault) => {
-      if (fault._tag === "ModuleNotLoaded") return fault
-      return fault._tag === "CallRefused"
-        ? refusalOf(fault, tokenName(token))
-        : new OutcomeUnknown({ token: tokenName(token), operation: "init" })
+      const isUnknown = fault._tag === "CallTimedOut" || fault._tag === "HostDied"
+      return isUnknown
+        ? new OutcomeUnknown({ token: tokenName(token), operation: "init" })
+        : refusalOf(fault, tokenName(token))
     })
   )
 

@@ -7,7 +7,7 @@ import { Effect, Redacted, Result } from "effect"
 import type { CryptokiProtocol, TokenDescription } from "../../messages/cryptoki.ts"
 import { PinMissing, PinRejected, type TokenRefusal } from "../../messages/token-refusals.ts"
 import type { PayloadOf } from "../../runtime/protocol.ts"
-import type { HostFault } from "./host-client.ts"
+import { type HostFault, isHostFault } from "./host-client.ts"
 import { type Asker, latchedSo, latchedToken, openSession, pinOf, refuseEndangered, tokenNow } from "./lane-session.ts"
 import type { Lane } from "./open-lane.ts"
 import { isAboutNewPin } from "./pin-latch.ts"
@@ -78,6 +78,3 @@ const bySoPin = (
     yield* tools.latch.guard(latchedSo(seat.token), soPin, call)
     yield* tools.latch.clear(latchedToken(seat.token))
   })
-
-const isHostFault = (failure: TokenRefusal | HostFault): failure is HostFault =>
-  failure._tag === "CallRefused" || failure._tag === "CallTimedOut" || failure._tag === "HostDied"

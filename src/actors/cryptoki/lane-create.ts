@@ -62,7 +62,7 @@ const generate = (
   seat: Seat,
   order: KeyOrder,
   id: Uint8Array
-): Effect.Effect<HostKeyMaterial, TokenRefusal> =>
+): Effect.Effect<HostKeyMaterial, TokenRefusal | HostFault> =>
   Effect.gen(function* () {
     const call = (kind: "usual" | "alternative"): Effect.Effect<HostKeyMaterial, HostFault> =>
       seat.host.call(

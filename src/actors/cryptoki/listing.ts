@@ -104,9 +104,7 @@ const listTokens = ({ settings, hosts }: ListingSpec) =>
       .map((one) => ({ facts: one, library: host.library }))
       .filter((token) => isAllowed(settings, token))
     return { host, tokens }
-  }).pipe(
-    Effect.mapError((fault) => (fault._tag === "ModuleNotLoaded" ? fault : refusalOf(fault, settings.modulePath)))
-  )
+  }).pipe(Effect.mapError((fault) => refusalOf(fault, settings.modulePath)))
 
 const isAllowed = ({ scope }: CryptokiSettings, token: Token): boolean =>
   matchesToken(mergeScope(scope, {}).uri, matchable(token))

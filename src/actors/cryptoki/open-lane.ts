@@ -51,7 +51,7 @@ export const openLane = (
         (one) => tokenIdentity({ facts: one, library: host.library }) === tokenIdentity(spec.token)
       )
       return facts && makeSeat(host, { facts, library: host.library }, now)
-    }).pipe(Effect.mapError((fault) => (fault._tag === "ModuleNotLoaded" ? fault : refusalOf(fault, token))))
+    }).pipe(Effect.mapError((fault) => refusalOf(fault, token)))
     const keeper = yield* makeSeatKeeper({
       token,
       open,

@@ -7,11 +7,16 @@ import {
   TokenUnavailable
 } from "../../messages/token-refusals.ts"
 import { codeName, faultClass } from "./fault-class.ts"
-import type { HostFault } from "./host-client.ts"
+import type { StartFault } from "./host-client.ts"
 
 /** `token`: its name for people. */
-export const refusalOf = (fault: HostFault, token: string): TokenRefusal => {
+export const refusalOf = (fault: StartFault, token: string): TokenRefusal => {
   switch (fault._tag) {
+    case "ModuleNotLoaded":
+    case "HostNotStarted":
+      return fault
+    case "HostEnded":
+      return new TokenUnavailable({ token, call: undefined, code: undefined, detail: "" })
     case "CallTimedOut":
       return new TokenTimeout({ token, call: fault.call, afterMs: fault.afterMs })
     case "HostDied":

@@ -63,6 +63,10 @@ interface State {
   lookUntil: number
   /** Why the last seat was lost, until there is a new one. */
   lost: Loss | undefined
+  /** When seats were lost that were not merely stale, in the last `troubledMs`. */
+  losses: ReadonlyArray<number>
+  /** The last seat's host is ending. */
+  closing: Deferred.Deferred<void> | undefined
   /** Whether TokenGone was told, and the token was seen to be out. */
   isGone: boolean
   wasOut: boolean
@@ -81,6 +85,8 @@ export const makeSeatKeeper = (spec: SeatKeeperSpec): Effect.Effect<SeatKeeper, 
       waiting: 0,
       lookUntil: 0,
       lost: undefined,
+      losses: [],
+      closing: undefined,
       isGone: false,
       wasOut: false,
       lastTaken: yield* monotonicNow
@@ -94,8 +100,8 @@ export const makeSeatKeeper = (spec: SeatKeeperSpec): Effect.Effect<SeatKeeper, 
     return {
       take: take(keeper),
       lose: (seat, why) => lose(keeper, seat, why),
-      proven: Effect.sync(() => {
-        state.failures = 0
+      proven: Effect.map(monotonicNow, (now) => {
+        if (state.failures > 0) state.failures = failuresLeft(state, now)
       })
     }
   })
@@ -155,6 +161,8 @@ const attempt = (keeper: Keeper): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { state, spec } = keeper
     const outcome = state.attempt
+    // The next host may need what the last one holds: a reader, a TPM.
+    if (state.closing) yield* Effect.timeoutOption(Deferred.await(state.closing), releaseMs)
     state.lastAttempt = yield* monotonicNow
     const scope = yield* Scope.fork(keeper.scope)
     const opened = yield* Effect.result(Scope.provide(spec.open, scope))
@@ -187,21 +195,41 @@ const settle = (keeper: Keeper, owned: OwnedSeat): Effect.Effect<void> =>
 
 const lose = (keeper: Keeper, seat: Seat, why: Loss): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const { state } = keeper
+    const { state, spec } = keeper
     const owned = state.owned
     if (owned?.seat !== seat) return
     state.owned = undefined
     state.lost = why
     // A stale host is no failure: its successor may come at once, and the next as well.
-    if (why.kind === "stale") state.lastAttempt = Number.NEGATIVE_INFINITY
-    else state.failures += 1
+    if (why.kind !== "stale") {
+      const now = yield* monotonicNow
+      state.losses = [...recent(state.losses, now), now]
+      state.failures += 1
+    }
     if (why.kind === "removed") {
       state.wasOut = true
       yield* tellGone(keeper, why.refusal)
     }
-    // The next host may need what this one holds: a reader, a TPM.
-    yield* Scope.close(owned.scope, Exit.void)
+    // Not here: it finishes the calls that other requests wait for.
+    yield* spec.task(closeSeat(keeper, owned))
   }).pipe(Effect.uninterruptible)
+
+/** From this call on, not from its run, the next attempt waits for it. */
+const closeSeat = ({ state }: Keeper, { scope }: OwnedSeat): Effect.Effect<void> => {
+  const closing = Deferred.makeUnsafe<void>()
+  state.closing = closing
+  return Effect.uninterruptible(
+    Effect.andThen(Scope.close(scope, Exit.void), Effect.asVoid(Deferred.succeed(closing, undefined)))
+  )
+}
+
+const recent = (losses: ReadonlyArray<number>, now: number) => losses.filter((at) => now - at < troubledMs)
+
+/** A token that works and breaks in turn waits longer each time, too: two hosts in a minute are free. */
+const failuresLeft = (state: State, now: number): number => {
+  state.losses = recent(state.losses, now)
+  return Math.max(0, state.losses.length - 2)
+}
 
 const tellGone = ({ state, spec }: Keeper, refusal: TokenRefusal): Effect.Effect<void> => {
   if (state.isGone) return Effect.void
@@ -219,11 +247,15 @@ const endWhenIdle = (keeper: Keeper, owned: OwnedSeat, idleMs: number): Effect.E
         continue
       }
       state.owned = undefined
-      yield* Scope.close(owned.scope, Exit.void)
+      yield* closeSeat(keeper, owned)
     }
   })
 
 const notThere = (token: string) => new TokenUnavailable({ token, call: "C_GetSlotList", code: undefined, detail: "" })
+
+const troubledMs = 60_000
+/** How long a new host waits for the end of the last one; a signature that waits for a touch may take longer. */
+const releaseMs = 2000
 
 /** Before the attempt that follows so many failures, in milliseconds. */
 const delayAfter = (failures: number): number => [0, 0, 1000, 2000][failures] ?? 4000

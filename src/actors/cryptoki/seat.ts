@@ -37,6 +37,10 @@ export interface Seat {
   /** Its host may know an older PIN than the token has: some modules read it only when they are loaded. */
   isOutdated: boolean
   session: SeatSession | undefined
+  /** How often the session was given up for another. */
+  reopened: number
+  /** Nothing has succeeded since the session was given up. */
+  isDoubted: boolean
 }
 
 export interface SeatSession {
@@ -56,7 +60,9 @@ export const makeSeat = (host: TokenHost, token: Token, since: number): Seat => 
   signing: new Permits(parallelSigns),
   isQuick: false,
   isOutdated: false,
-  session: undefined
+  session: undefined,
+  reopened: 0,
+  isDoubted: false
 })
 
 /** Tells whether another PIN is the same, without keeping the PIN. */

@@ -3,8 +3,9 @@
  *
  * Frames go over descriptor 3; standard output and error belong to the module. It ignores the signals a terminal or
  * a service manager sends to the whole group and ends when descriptor 3 closes: what is in flight is waited for,
- * then the module is finalised (a TPM without resource manager would stay blocked otherwise).
+ * then its logins end and the module is finalised (a TPM without resource manager would stay blocked otherwise).
  */
+import "../../platform/no-debugger.ts"
 import { Socket } from "node:net"
 import { becomeUser, givenUser, type UserIds } from "../../platform/become-user.ts"
 import { leaveNoCore } from "../../platform/no-core.ts"
@@ -24,7 +25,8 @@ const main = (): void => {
   if (!diesWithParent(Number(parent))) return
   const state: HostState = { userProblem, module: undefined, slots: new Map(), signTimes: new SignTimes() }
   const inFlight = new ShortLivedSet<Promise<void>>()
-  const pipe = new Socket({ fd: 3, readable: true, writable: true })
+  // Node would otherwise close its side with the parent's, which takes that for a lost host and kills it.
+  const pipe = new Socket({ fd: 3, readable: true, writable: true, allowHalfOpen: true })
   const read = frameReader()
   const send = frameWriter((bytes) => pipe.write(bytes))
   const end = () => {
@@ -61,6 +63,7 @@ const become = (user: UserIds | undefined): string | undefined => {
 }
 
 const finalize = (state: HostState): void => {
+  for (const slot of state.slots.values()) slot.logOut()
   try {
     state.module?.finalize()
   } catch {

@@ -8,6 +8,7 @@ import type { ServiceManager } from "../../actors/connect/services/service-manag
 import { readInitCommands, systemdCommands } from "../../actors/connect/services/system-toml.ts"
 import type { SystemFileInvalid } from "../../messages/platform.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
+import { nodeOptions } from "../../platform/node-options.ts"
 import { bundlePath, executablePath, findExecutable } from "../installation.ts"
 
 export const openServices = (settings: Settings): Effect.Effect<ServiceManager, SystemFileInvalid> =>
@@ -23,7 +24,7 @@ const ownServices = (settings: Settings): ServiceManager =>
     logDir: settings.logs.path,
     expected: [join(settings.run.path, "lock")],
     enabledDir: join(settings.configDir, "tedge-services"),
-    runner: [process.execPath, bundlePath("service-runner.cjs")],
+    runner: [process.execPath, ...nodeOptions(), bundlePath("service-runner.cjs")],
     commandOf: (service) => commandOf(settings, service),
     environment: process.env
   })
@@ -41,6 +42,7 @@ export const commandOf = (settings: Settings, service: string): ReadonlyArray<st
 
 const mapperCommand = (settings: Settings, cloud: string, profile: string | undefined): ReadonlyArray<string> => [
   process.execPath,
+  ...nodeOptions(),
   executablePath("tedge-mapper"),
   "--config-dir",
   settings.configDir,

@@ -1,5 +1,6 @@
 /** Sentences for what a token, its module, or the way to it refused. */
 import type {
+  HostNotStarted,
   KeyElsewhere,
   LatchNotCleared,
   ModuleNotLoaded,
@@ -66,6 +67,8 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       return explainLatch(failure)
     case "ModuleNotLoaded":
       return explainModule(failure)
+    case "HostNotStarted":
+      return explainNotStarted(failure)
     case "TokenTimeout":
       return {
         error: `token '${failure.token}': ${failure.call} did not return within ${seconds(failure.afterMs)}; its module was restarted`,
@@ -235,6 +238,36 @@ const explainLatch = ({ token, uri, directory, reason }: LatchNotCleared): Expla
         error: `token '${token}': refused PINs are not remembered in '${directory}' of this machine`,
         hint: `run it as root where tedge-p11-server runs, with the run.path of its settings: ${command}; a service that remembers none in files forgets them when it is restarted`
       }
+}
+
+const explainNotStarted = ({ reason, program }: HostNotStarted): Explanation => {
+  const start = "the process that loads the PKCS#11 module could not be started"
+  switch (reason) {
+    case "EMFILE":
+      return {
+        error: `${start}: this process has too many open files (EMFILE)`,
+        hint: "raise LimitNOFILE= of the service, or ulimit -n; it is tried again by itself"
+      }
+    case "ENFILE":
+      return {
+        error: `${start}: the system has too many open files (ENFILE)`,
+        hint: "check: sysctl fs.file-nr; it is tried again by itself"
+      }
+    case "EAGAIN":
+      return {
+        error: `${start}: the limit of processes or threads is reached (EAGAIN)`,
+        hint: "raise TasksMax= of the service, or ulimit -u; it is tried again by itself"
+      }
+    case "ENOMEM":
+      return { error: `${start}: out of memory (ENOMEM)`, hint: "check: free -m; it is tried again by itself" }
+    case "ENOENT":
+      return {
+        error: `${start}: '${program}' does not exist any more (ENOENT)`,
+        hint: "if Node was updated or removed: install it, then restart the service"
+      }
+    default:
+      return { error: `${start}: ${reason}`, hint: "it is tried again by itself" }
+  }
 }
 
 const explainModule = (failure: ModuleNotLoaded): Explanation => {

@@ -5,7 +5,7 @@ import { Effect, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
 import { defaultLimits } from "../../../src/actors/cryptoki/settings.ts"
 import { signal as sendSignal } from "../../support/signal.ts"
-import { by, isSignature, run, startScripted } from "./module-kit.ts"
+import { by, isSignature, pin, run, startScripted } from "./module-kit.ts"
 
 /** Short enough for a test, long enough for a busy machine. */
 const short = { ...defaultLimits, listMs: 1500, loginMs: 1500, signMs: 1500 }
@@ -32,6 +32,61 @@ describe("a fault of the session", () => {
     )
   )
 
+  it("that comes back after a new session is healed by a new host", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script, key, events } = yield* startScripted()
+        script.set({ C_SignInit: { code: "CKR_SESSION_CLOSED", times: 2 } })
+        expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
+        expect(script.processes()).toHaveLength(2)
+        expect(events).toContainEqual({
+          _tag: "HostReplaced",
+          token: "my-token",
+          reason: "C_SignInit: CKR_SESSION_CLOSED"
+        })
+      })
+    ))
+
+  it("that stays costs a host every four seconds at most, for all requests together", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script } = yield* startScripted()
+        script.set({ C_SignInit: { code: "CKR_SESSION_CLOSED" } })
+        const until = Date.now() + 6000
+        const client = Effect.whileLoop({
+          while: () => Date.now() < until,
+          body: () => Effect.exit(sign({})),
+          step: () => undefined
+        })
+        yield* Effect.all([client, client, client], { concurrency: "unbounded" })
+        expect(script.processes().length).toBeLessThanOrEqual(7)
+        expect(script.calls("C_Login")).toBeLessThanOrEqual(14)
+      })
+    ))
+
+  it.each([
+    ["create-key", "C_GenerateKeyPair"],
+    ["delete-key", "C_DestroyObject"],
+    ["change-pin", "C_SetPIN"]
+  ] as const)("renews a login that was lost in %s", (operation, call) =>
+    run(
+      Effect.gen(function* () {
+        const { ref, script } = yield* startScripted({}, "own")
+        const within = { within: 20_000 }
+        yield* ref.ask("ListKeys", { token: {} }, within)
+        script.set({ [call]: { code: "CKR_USER_NOT_LOGGED_IN", times: 1 } })
+        const parameters = { type: "ecdsa", curve: "p256" } as const
+        if (operation === "create-key")
+          yield* ref.ask("CreateKey", { token: {}, label: "new", id: undefined, parameters }, within)
+        if (operation === "delete-key") yield* ref.ask("DeleteKey", { key: by("pkcs11:id=%01") }, within)
+        if (operation === "change-pin") {
+          yield* ref.ask("ChangePin", { token: {}, by: { kind: "change" }, newPin: pin("654321") }, within)
+        }
+        expect(script.calls(call)).toBeGreaterThanOrEqual(2)
+      })
+    )
+  )
+
   it("that comes back is refused with its call and code", () =>
     run(
       Effect.gen(function* () {
@@ -42,7 +97,8 @@ describe("a fault of the session", () => {
           call: "C_SignInit",
           code: "CKR_SESSION_HANDLE_INVALID"
         })
-        expect(script.calls("C_SignInit")).toBe(2)
+        // With the first session, with another one, and with another host.
+        expect(script.calls("C_SignInit")).toBe(3)
       })
     ))
 })

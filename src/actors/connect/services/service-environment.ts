@@ -2,7 +2,7 @@
  * The environment of a service, out of that of the command that starts it.
  *
  * Everybody who may look at the service sees its environment for as long as it runs: a PIN or a password that was
- * given to one command stays out of it.
+ * given to one command stays out of it. So do NODE_OPTIONS and its like: they load code into every Node program.
  */
 import { parseSettingName } from "../../../messages/settings/setting-name.ts"
 
@@ -10,7 +10,9 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 export const serviceEnvironment = (environment: Environment): Record<string, string | undefined> =>
   Object.fromEntries(
-    Object.entries(environment).filter(([name, value]) => !ofTheCommand.has(name) && !isSecret(name, value ?? ""))
+    Object.entries(environment).filter(
+      ([name, value]) => !ofTheCommand.has(name) && !name.startsWith("NODE_") && !isSecret(name, value ?? "")
+    )
   )
 
 /** The settings that a service does not get this way, since they hold a secret. */
