@@ -49,13 +49,13 @@ export type DroppedMessage = {
   | { readonly reason: "refused"; readonly code: number }
 )
 
-/** A message that the broker it is for refuses for now. */
+/** A message that the broker it is for refuses for now, or ends the connection at. */
 export interface HeldBackMessage {
   readonly direction: BridgeRule["direction"]
   /** As it was to be published. */
   readonly topic: string
-  /** MQTT 5.0, 3.4.2.1. */
-  readonly code: number
+  /** MQTT 5.0, 3.4.2.1. Undefined: the broker ended connection after connection at it. */
+  readonly code: number | undefined
 }
 
 export type BridgeProtocol = LinkUserProtocol & {

@@ -66,6 +66,9 @@ export const explain = (failure: Failure): Explanation => {
     case "KeyMismatch":
     case "SigningFailed":
     case "BrokerRefused":
+    case "SubscriptionRefused":
+    case "BrokerDisconnected":
+    case "ClientIdContested":
     case "ConnectionLost":
     case "BrokerSilent":
       return explainMqtt(failure)
@@ -113,12 +116,6 @@ export const explain = (failure: Failure): Explanation => {
     case "PinsDiffer":
     case "NobodyToAsk":
     case "TokenInitialised":
-    case "NewKeyOutsideScope":
-    case "SettingShadowed":
-    case "KeyNotSelected":
-    case "OtherKeyChosen":
-    case "PinNotStored":
-    case "PinPerhapsChanged":
       return explainHsm(failure)
     case "FileInTheWay":
     case "SameFile":

@@ -19,8 +19,13 @@ export const cureOf = (failure: MqttRefusal): Cure => {
     case "TlsFailed":
       return failure.reason === "other" || failure.reason === "notTls" ? "time" : "person"
     case "BrokerRefused":
-      // 3 is "server unavailable" (MQTT 3.1.1, table 3.1): it passes.
-      return failure.code === 3 ? "time" : "person"
+      return passing.has(failure.code) ? "time" : "person"
+    case "SubscriptionRefused":
+      return "person"
+    case "BrokerDisconnected":
+      return "time"
+    case "ClientIdContested":
+      return "time"
     case "SigningFailed":
       return cureOfToken(failure.cause)
     case "DialFailed":
@@ -49,3 +54,9 @@ const cureOfToken = (cause: SigningFailed["cause"]): Cure => {
       return "person"
   }
 }
+
+/**
+ * "Server unavailable" (MQTT 3.1.1, table 3.1), and of MQTT 5 (table 2-6) what has to do with the moment: unspecified and
+ * implementation specific errors, busy, shutting down, rates and quotas.
+ */
+const passing: ReadonlySet<number> = new Set([3, 0x80, 0x83, 0x88, 0x89, 0x8b, 0x93, 0x96, 0x97, 0x9f])

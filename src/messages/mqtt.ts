@@ -35,6 +35,8 @@ export interface Target {
    * broker that speaks only MQTT 3.1.1 keeps to a limit of its own. Undefined: MQTT 3.1.1.
    */
   readonly receiveMaximum?: number
+  /** A PUBLISH of more bytes is discarded on arrival. Undefined: a little more than 1 MiB. */
+  readonly maximumPacketSize?: number
   readonly username?: string
   readonly password?: Redacted.Redacted<string>
   readonly will?: MqttMessage
@@ -114,9 +116,41 @@ export class SigningCutOff extends Data.TaggedError("SigningCutOff")<{
 export class BrokerRefused extends Data.TaggedError("BrokerRefused")<{
   readonly host: string
   readonly port: number
-  /** 1 to 5; 128 for a refused subscription; what MQTT 5 says in PUBACK for a refused publish, 128 or more. */
+  /** 1 to 5; what MQTT 5 says in CONNACK, or in PUBACK for a refused publish: 128 or more. */
   readonly code: number
   readonly detail: string
+}> {}
+
+/** One topic filter that was not granted as it was asked for. */
+export interface SubscriptionFault {
+  readonly filter: string
+  /** SUBACK (MQTT 5.0, 3.9.3): 128 and above are refusals, 0 is QoS 0 where QoS 1 was asked for. */
+  readonly code: number
+}
+
+/** The broker refused subscriptions. */
+export class SubscriptionRefused extends Data.TaggedError("SubscriptionRefused")<{
+  readonly host: string
+  readonly port: number
+  readonly filters: ReadonlyArray<SubscriptionFault>
+}> {}
+
+/** The broker sent DISCONNECT (MQTT 5.0, 3.14). */
+export class BrokerDisconnected extends Data.TaggedError("BrokerDisconnected")<{
+  readonly host: string
+  readonly port: number
+  readonly code: number
+  /** The broker's own words. */
+  readonly detail: string
+}> {}
+
+/** Established connections ended within seconds, several times: as when two clients use one client id. */
+export class ClientIdContested extends Data.TaggedError("ClientIdContested")<{
+  readonly host: string
+  readonly port: number
+  readonly clientId: string
+  /** How many connections in a row. */
+  readonly times: number
 }> {}
 
 /** The connection ended: before CONNACK, or later. */
@@ -145,6 +179,9 @@ export type MqttRefusal =
   | KeyMismatch
   | SigningFailed
   | BrokerRefused
+  | SubscriptionRefused
+  | BrokerDisconnected
+  | ClientIdContested
   | ConnectionLost
   | BrokerSilent
 
@@ -163,8 +200,15 @@ export type MqttSessionProtocol = {
 
 export type LinkStatus =
   | { readonly _tag: "Connecting"; readonly attempt: number }
-  /** CONNACK and every SUBACK were received: the gate is open. */
-  | { readonly _tag: "Up"; readonly sessionPresent: boolean }
+  /** CONNACK and every SUBACK were received: messages flow. */
+  | {
+      readonly _tag: "Up"
+      readonly sessionPresent: boolean
+      /** Counted from 1; never used twice by one link, not even after a restart. */
+      readonly connection: number
+      /** Subscriptions that the link can do without, and those of a lower QoS. */
+      readonly faults: ReadonlyArray<SubscriptionFault>
+    }
   | { readonly _tag: "Down"; readonly failure: MqttRefusal; readonly retryInMs: number; readonly attempt: number }
   | { readonly _tag: "Stopped" }
 
@@ -175,10 +219,13 @@ export type LinkProtocol = {
    * cut off by the link going down, it is refused and may have been delivered.
    */
   readonly Publish: Ask<{ readonly message: MqttMessage }, void, MqttRefusal>
-  /** As Publish, for several in their order; answers when it is clear of each what became of it. */
+  /**
+   * As Publish, for several in their order, on this connection only; answers when it is clear of each what became of
+   * it. `sent` is false when the connection is no more: then nothing was sent.
+   */
   readonly PublishAll: Ask<
-    { readonly messages: ReadonlyArray<MqttMessage> },
-    { readonly failed: ReadonlyArray<FailedPublish> }
+    { readonly messages: ReadonlyArray<MqttMessage>; readonly connection: number },
+    { readonly sent: boolean; readonly failed: ReadonlyArray<FailedPublish> }
   >
   /**
    * The receiver is done with these messages: there is room for others, and with QoS 1 only now does the broker

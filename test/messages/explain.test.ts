@@ -143,6 +143,19 @@ const samples: Samples = {
     )
   ],
   BrokerRefused: [1, 2, 3, 4, 5, 128, 77].map((code) => new Mqtt.BrokerRefused({ ...at, code, detail: "" })),
+  SubscriptionRefused: [
+    new Mqtt.SubscriptionRefused({
+      ...at,
+      filters: [
+        { filter: "c8y/s/us/#", code: 135 },
+        { filter: "c8y/s/uat", code: 0xf0 }
+      ]
+    })
+  ],
+  BrokerDisconnected: [0x8e, 0x8b, 0xf0].map(
+    (code) => new Mqtt.BrokerDisconnected({ ...at, code, detail: "back in an hour" })
+  ),
+  ClientIdContested: [new Mqtt.ClientIdContested({ ...at, clientId: "dev01", times: 3 })],
   ConnectionLost: (["connecting", "connected"] as const).map(
     (stage) => new Mqtt.ConnectionLost({ ...at, stage, detail: "ECONNRESET" })
   ),
@@ -255,26 +268,6 @@ const samples: Samples = {
     })
   ],
   NobodyToAsk: [new Hsm.NobodyToAsk({ option: "--force" })],
-  NewKeyOutsideScope: (["command", "service"] as const).flatMap((of) => [
-    new Hsm.NewKeyOutsideScope({ scope: uri, tokenOnly: "pkcs11:token=my-token", of }),
-    new Hsm.NewKeyOutsideScope({ scope: undefined, tokenOnly: undefined, of })
-  ]),
-  SettingShadowed: [new Hsm.SettingShadowed({ key: "device.key_uri", variable: "TEDGE_DEVICE_KEY_URI" })],
-  KeyNotSelected: [
-    new Hsm.KeyNotSelected({
-      uri,
-      setting: "device.key_uri",
-      cause: new Config.ConfigFileNotWritten({ path: "/x", step: "rename", code: "EBUSY" })
-    })
-  ],
-  OtherKeyChosen: [new Hsm.OtherKeyChosen({ uri })],
-  PinNotStored: [
-    new Hsm.PinNotStored({
-      keys: ["device.cryptoki.pin"],
-      cause: new Config.ConfigFileNotWritten({ path: "/x", step: "write", code: "ENOSPC" })
-    })
-  ],
-  PinPerhapsChanged: [new Hsm.PinPerhapsChanged({ uri, keys: ["device.cryptoki.pin"], cause: undefined })],
   TokenInitialised: [new Hsm.TokenInitialised({ uri, label: token })],
   DurationInvalid: [new Certificate.DurationInvalid({ option: "--retry-every", text: "x" })],
   SameFile: [new Certificate.SameFile({ path: "/x", names: ["device.key_path", "device.cert_path"] })],

@@ -16,3 +16,9 @@ export const rulesForAws = (topicPrefix: string, deviceId: string): ReadonlyArra
     inbound({ local: `${topicPrefix}/connection-success`, remote: check }, "")
   ]
 }
+
+/** Filters on either side without which the connection is of no use. */
+export const neededForAws = (topicPrefix: string, deviceId: string): ReadonlyArray<string> => [
+  `${topicPrefix}/td/#`,
+  `thinedge/${deviceId}/cmd/#`
+]

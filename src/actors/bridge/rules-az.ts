@@ -15,3 +15,9 @@ export const rulesForAzure = (topicPrefix: string, deviceId: string): ReadonlyAr
     inbound(hub, "twin/res/#")
   ]
 }
+
+/** Filters on either side without which the connection is of no use. */
+export const neededForAzure = (topicPrefix: string, deviceId: string): ReadonlyArray<string> => [
+  `${topicPrefix}/messages/events/#`,
+  `devices/${deviceId}/messages/devicebound/#`
+]

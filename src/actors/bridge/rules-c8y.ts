@@ -35,6 +35,15 @@ export const rulesForCumulocity = (settings: CumulocityRules): ReadonlyArray<Bri
   ]
 }
 
+/** Filters on either side without which the connection is of no use: what the device says, tokens, operations. */
+export const neededForCumulocity = (topicPrefix: string): ReadonlyArray<string> => [
+  `${topicPrefix}/s/us/#`,
+  `${topicPrefix}/s/uat`,
+  "s/dat",
+  "s/ds",
+  "devicecontrol/notifications"
+]
+
 /** SmartREST: persistent, transient, quiescent, CEP. */
 const modes = ["s", "t", "q", "c"]
 

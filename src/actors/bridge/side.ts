@@ -40,17 +40,24 @@ export class BridgeSide {
       Latch.closeUnsafe(this.up)
       return
     }
-    this.connection += 1
+    this.connection = status.connection
     if (!status.sessionPresent) this.session += 1
     Latch.openUnsafe(this.up)
     Deferred.doneUnsafe(this.nextUp, Effect.void)
     this.nextUp = Deferred.makeUnsafe<void>()
   }
 
-  readonly untilUp: Effect.Effect<void> = Effect.suspend(() => this.up.await)
-
   /** Its next connection. */
   readonly upAgain: Effect.Effect<void> = Effect.suspend(() => Deferred.await(this.nextUp))
+
+  /** The number of its connection, when it has one after `last`. */
+  upAfter(last: number): Effect.Effect<number> {
+    return Effect.suspend(() => {
+      if (this.isUp && this.connection > last) return Effect.succeed(this.connection)
+      const waited = this.isUp ? this.upAgain : this.up.await
+      return Effect.andThen(waited, this.upAfter(last))
+    })
+  }
 
   comesAgain({ connection, session }: Origin): boolean {
     return this.isUp && connection < this.connection && session === this.session

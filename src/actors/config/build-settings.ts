@@ -35,7 +35,8 @@ export const buildSettings = (sources: Sources, configFile: string): Effect.Effe
         builtIn: read.flag("mqtt.bridge.built_in"),
         initialIntervalMs: read.durationMs("mqtt.bridge.reconnect_policy.initial_interval"),
         maximumIntervalMs: read.durationMs("mqtt.bridge.reconnect_policy.maximum_interval"),
-        resetWindowMs: read.durationMs("mqtt.bridge.reconnect_policy.reset_window")
+        resetWindowMs: read.durationMs("mqtt.bridge.reconnect_policy.reset_window"),
+        localKeepaliveSeconds: Math.ceil(read.durationMs("mqtt.bridge.keepalive_interval") / 1000)
       },
       proxy: proxy(read),
       service: {
@@ -97,6 +98,7 @@ const cloudSection = (
         enabled: isC8y && read.flag("c8y.mqtt_service.enabled"),
         topics: isC8y ? read.list("c8y.mqtt_service.topics") : []
       },
+      asksForOperations: isC8y && read.flag("c8y.bridge.ask_for_operations"),
       httpProxyPort: isC8y ? read.number("c8y.proxy.bind.port") : undefined
     }
   })

@@ -32,6 +32,9 @@ export const bridgeHealth = ({ health }: ServiceTopics, status: "up" | "down"): 
 /** Empty when there is nothing to say: that deletes what was retained. */
 export const bridgeReason = ({ reason }: ServiceTopics, text: string): MqttMessage => retained(reason, text)
 
+/** `2026-11-29T20:15:03Z`, from milliseconds since 1970. */
+export const dateText = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+/, "")
+
 export interface CloudService {
   readonly name: string
   readonly type: string

@@ -17,21 +17,28 @@ import {
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { ConnectionEnded } from "./connection-ended.ts"
 import { dial } from "./dial.ts"
-import { type MqttConnection, openConnection, type Receiver } from "./mqtt-client.ts"
+import { type MqttConnection, openConnection, type Receiver, type RetainHandling } from "./mqtt-client.ts"
 import { OldBrokers, Unopened } from "./old-brokers.ts"
 import { speaksNoMqtt5 } from "./reason-codes.ts"
 import { refusalOf } from "./refusal.ts"
 import { type Stopwatch, stopwatch } from "./stopwatch.ts"
 
-export type { Inbound, Receiver } from "./mqtt-client.ts"
+export type { Inbound, Receiver, RetainHandling } from "./mqtt-client.ts"
 
 export interface Connection {
   readonly sessionPresent: boolean
   readonly publish: (message: MqttMessage) => Effect.Effect<void, MqttRefusal>
   /** In their order; answers which of them failed. */
-  readonly publishAll: (messages: ReadonlyArray<MqttMessage>) => Effect.Effect<ReadonlyArray<FailedPublish>>
-  /** One return code per filter; 128 is a refusal. */
-  readonly subscribe: (filters: ReadonlyArray<string>, qos: 0 | 1) => Effect.Effect<ReadonlyArray<number>, MqttRefusal>
+  readonly publishAll: (
+    messages: ReadonlyArray<MqttMessage>,
+    onAcknowledged?: () => void
+  ) => Effect.Effect<ReadonlyArray<FailedPublish>>
+  /** One reason code per filter; 128 and above are refusals. */
+  readonly subscribe: (
+    filters: ReadonlyArray<string>,
+    qos: 0 | 1,
+    retained?: RetainHandling
+  ) => Effect.Effect<ReadonlyArray<number>, MqttRefusal>
   readonly acknowledge: (packetIds: ReadonlyArray<number>) => Effect.Effect<void>
   readonly ended: Effect.Effect<MqttRefusal>
   readonly disconnect: Effect.Effect<void>
@@ -85,11 +92,11 @@ const asConnection = (opened: MqttConnection, target: Target): Connection => {
   return {
     sessionPresent: opened.sessionPresent,
     publish: (message) => Effect.mapError(opened.publish(message), toRefusal),
-    publishAll: (messages) =>
-      Effect.map(opened.publishAll(messages), (failed) =>
+    publishAll: (messages, onAcknowledged) =>
+      Effect.map(opened.publishAll(messages, onAcknowledged), (failed) =>
         failed.map(({ index, because }) => ({ index, refusal: toRefusal(because) }))
       ),
-    subscribe: (filters, qos) => Effect.mapError(opened.subscribe(filters, qos), toRefusal),
+    subscribe: (filters, qos, retained) => Effect.mapError(opened.subscribe(filters, qos, retained), toRefusal),
     acknowledge: opened.acknowledge,
     ended: Effect.map(opened.ended, toRefusal),
     disconnect: opened.disconnect

@@ -15,7 +15,7 @@ import type {
 } from "../../messages/mqtt.ts"
 import type { ActorContext, Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import type { Connect } from "./connection.ts"
-import { type Link, type LinkOptions, makeLink } from "./link.ts"
+import { type Link, type LinkOptions, type LinkPast, makeLink } from "./link.ts"
 import { keepUp } from "./link-upkeep.ts"
 
 /**
@@ -29,22 +29,22 @@ export const linkBehaviour = (
   connect: Connect,
   receiver: LinkUserRef
 ): Behaviour<LinkProtocol> => {
-  // Outlives a restart: a delivery of the last incarnation must not be taken for one of the next.
-  const deliveries = { last: 0 }
+  // A delivery, or a connection, of the last incarnation must not be taken for one of the next.
+  const past: LinkPast = { deliveries: 0, connections: 0 }
   return {
     // More than a receiver may have in its hands: a publish that waits never stands before an Acknowledge.
     concurrent: { tags: ["Publish", "PublishAll"], inFlight: 4096 },
     init: (context) =>
       Effect.gen(function* () {
-        const link = yield* makeLink(options, connect, receiver, () => ++deliveries.last)
+        const link = yield* makeLink(options, connect, receiver, past)
         yield* giveAgainAfterRestart(link, context)
         yield* context.task("deliver", deliverAll(link))
         yield* context.task("keep up", keepUp(link))
         return {
           Publish: ({ message }) => publish(link, message),
-          PublishAll: ({ messages }) => publishAll(link, messages),
+          PublishAll: (asked) => publishAll(link, asked),
           Acknowledge: ({ deliveries }) => acknowledge(link, deliveries),
-          RetryNow: () => Effect.asVoid(Queue.offer(link.retry, undefined)),
+          RetryNow: ({ because }) => Effect.asVoid(Queue.offer(link.retry, because)),
           Status: () => Effect.sync(() => link.status)
         }
       })
@@ -53,34 +53,48 @@ export const linkBehaviour = (
 
 const publish = ({ gate, acks }: Link, message: MqttMessage): Effect.Effect<void, MqttRefusal> =>
   Effect.flatMap(gate.pass, (connection) =>
-    message.qos === 0 ? connection.publish(message) : acks.during(connection.publish(message))
+    message.qos === 0
+      ? connection.publish(message)
+      : acks.during(message.payload.length, () => connection.publish(message))
   )
 
 const publishAll = (
-  { gate, acks }: Link,
-  messages: ReadonlyArray<MqttMessage>
-): Effect.Effect<{ readonly failed: ReadonlyArray<FailedPublish> }> =>
-  Effect.flatMap(gate.pass, (connection) => {
-    const published = Effect.map(connection.publishAll(messages), (failed) => ({ failed }))
-    return messages.every(({ qos }) => qos === 0) ? published : acks.during(published)
+  link: Link,
+  { messages, connection: wanted }: { readonly messages: ReadonlyArray<MqttMessage>; readonly connection: number }
+): Effect.Effect<{ readonly sent: boolean; readonly failed: ReadonlyArray<FailedPublish> }> =>
+  Effect.suspend(() => {
+    const { gate, acks, past, status } = link
+    const notSent = Effect.succeed({ sent: false, failed: [] })
+    if (past.connections !== wanted) return notSent
+    const { connection } = gate
+    // Told that it is up, and about to open; or closed already, and then the next to open is another one.
+    if (connection === undefined)
+      return status._tag === "Up"
+        ? Effect.andThen(gate.pass, publishAll(link, { messages, connection: wanted }))
+        : notSent
+    const published = (onAcknowledged?: () => void) =>
+      Effect.map(connection.publishAll(messages, onAcknowledged), (failed) => ({ sent: true, failed }))
+    const awaited = messages.filter(({ qos }) => qos === 1)
+    if (awaited.length === 0) return published()
+    return acks.during(Math.max(...awaited.map(({ payload }) => payload.length)), published)
   })
 
 const acknowledge = (link: Link, deliveries: ReadonlyArray<number>): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const { window, bell, gate, connections } = link
+    const { window, bell, gate, past } = link
     const due: Array<number> = []
     for (const delivery of deliveries) {
       const settled = window.settle(delivery)
       // Of an earlier connection: the broker sends it again, under another id.
-      if (settled?.connection === connections) due.push(settled.packetId)
+      if (settled?.connection === past.connections) due.push(settled.packetId)
     }
     Queue.offerUnsafe(bell, undefined)
     const told = gate.connection === undefined ? Effect.void : gate.connection.acknowledge(due)
     return Effect.andThen(told, connectAgainIfDue(link))
   })
 
-const connectAgainIfDue = ({ window, connections, again }: Link): Effect.Effect<void> =>
-  window.needsAnother(connections) ? Effect.asVoid(Deferred.succeed(again, undefined)) : Effect.void
+const connectAgainIfDue = ({ window, past, again }: Link): Effect.Effect<void> =>
+  window.needsAnother(past.connections) ? Effect.asVoid(Deferred.succeed(again, undefined)) : Effect.void
 
 const deliverAll = (link: Link): Effect.Effect<never> =>
   Effect.forever(Effect.andThen(Queue.take(link.bell), deliverWaiting(link)))

@@ -1,44 +1,97 @@
 /** What a link says in the log, in the words of thin-edge's mapper. */
 import { Effect } from "effect"
+import { quoted } from "../../messages/explain/explanation.ts"
+import { refusedFilter } from "../../messages/explain/mqtt.ts"
 import { explain } from "../../messages/explain.ts"
-import type { LinkStatus, Side } from "../../messages/mqtt.ts"
+import type { LinkStatus, MqttRefusal, Side } from "../../messages/mqtt.ts"
+import type { OversizedPublish } from "./packet-reader.ts"
 
-/**
- * `target` names the speaker; the bridge's links are told apart by their side. `before`: the failure that was told
- * last; the same one again, after a short wait, is worth a line for debugging only.
- */
-export const logStatus = (
-  target: string | undefined,
-  side: Side,
-  status: LinkStatus,
-  before: LinkStatus | undefined
-): Effect.Effect<void> =>
-  target === undefined ? Effect.void : Effect.annotateLogs(sayStatus(side, status, before), { target })
+/** Who speaks. The bridge's links are told apart by their side. */
+export interface LinkVoice {
+  readonly target: string
+  /** `MQTT bridge`, or what else has the connection. */
+  readonly name: string
+  /** Another link says the same of the same broker: its ups and downs are for debugging, except when they are many. */
+  readonly isSecond: boolean
+}
 
-const sayStatus = (side: Side, status: LinkStatus, before: LinkStatus | undefined): Effect.Effect<void> => {
+interface Speaker {
+  readonly log: LinkVoice
+  readonly side: Side
+}
+
+/** `before`: the failure that was told last; the same one again, after a short wait, is worth a line for debugging only. */
+export const logStatus = (speaker: Speaker, status: LinkStatus, before: LinkStatus | undefined): Effect.Effect<void> =>
+  said(speaker, sayStatus(speaker, status, before))
+
+const said = ({ log }: Speaker, line: Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.annotateLogs(line, { target: log.target })
+
+const opening = ({ log, side }: Speaker): string => `[${side}] ${log.name}`
+
+const sayStatus = (speaker: Speaker, status: LinkStatus, before: LinkStatus | undefined): Effect.Effect<void> => {
+  const start = opening(speaker)
+  const { side, log } = speaker
+  const info = log.isSecond ? Effect.logDebug : Effect.logInfo
   switch (status._tag) {
     case "Connecting":
-      return Effect.logDebug(`[${side}] MQTT bridge connecting to ${side} broker`)
-    case "Up":
-      return Effect.logInfo(`[${side}] MQTT bridge connected to ${side} broker`)
+      return Effect.logDebug(`${start} connecting to ${side} broker`)
+    case "Up": {
+      const up = info(`${start} connected to ${side} broker`)
+      const faults = Effect.forEach(
+        status.faults,
+        (fault) =>
+          Effect.logWarning(`${start}: ${side} broker does not grant the subscription to ${refusedFilter(fault)}`),
+        { discard: true }
+      )
+      return Effect.andThen(up, faults)
+    }
     case "Down": {
       const { error, hint } = explain(status.failure)
-      const said = `[${side}] MQTT bridge failed to connect to ${side} broker: ${error}`
+      const text = `${start} failed to connect to ${side} broker: ${error}`
       const retry = `next attempt in ${Math.round(status.retryInMs / 1000)} s`
-      const line = hint === undefined ? `${said} (${retry})` : `${said} (${retry}); ${hint}`
+      const line = hint === undefined ? `${text} (${retry})` : `${text} (${retry}); ${hint}`
       const isKnown = before?._tag === "Down" && explain(before.failure).error === error
-      return isKnown && status.retryInMs < worthALineMs ? Effect.logDebug(line) : Effect.logError(line)
+      return log.isSecond || (isKnown && status.retryInMs < worthALineMs)
+        ? Effect.logDebug(line)
+        : Effect.logError(line)
     }
     case "Stopped":
-      return Effect.logInfo(`[${side}] MQTT bridge disconnected from ${side} broker`)
+      return info(`${start} disconnected from ${side} broker`)
   }
 }
 
 /** `isKept`: the broker keeps the session, and with it what did not fit. */
-export const logPassedOver = (target: string | undefined, side: Side, isKept: boolean): Effect.Effect<void> => {
-  const said = `[${side}] MQTT bridge: more messages came from ${side} broker than fit`
-  const line = isKept ? Effect.logInfo(`${said}; fetching the rest`) : Effect.logError(`${said}; the rest is lost`)
-  return target === undefined ? Effect.void : Effect.annotateLogs(line, { target })
+export const logPassedOver = (speaker: Speaker, isKept: boolean): Effect.Effect<void> => {
+  const text = `${opening(speaker)}: more messages came from ${speaker.side} broker than fit`
+  return said(
+    speaker,
+    isKept ? Effect.logInfo(`${text}; fetching the rest`) : Effect.logError(`${text}; the rest is lost`)
+  )
 }
+
+export const logOversized = (speaker: Speaker, { topic, size }: OversizedPublish): Effect.Effect<void> =>
+  said(
+    speaker,
+    Effect.logWarning(
+      `${opening(speaker)}: discarded a message of ${size} bytes from ${speaker.side} broker on topic ${quoted(topic)}: too large to forward`
+    )
+  )
+
+/** Whichever link it is: each loss alone may be worth no line. */
+export const logLostOften = (
+  speaker: Speaker,
+  { times, withinMinutes }: { readonly times: number; readonly withinMinutes: number },
+  last: MqttRefusal
+): Effect.Effect<void> =>
+  said(
+    speaker,
+    Effect.logWarning(
+      `${opening(speaker)} lost the connection to ${speaker.side} broker ${times} times within ${withinMinutes} minutes; last: ${explain(last).error}`
+    )
+  )
+
+export const logRetry = (speaker: Speaker, because: string): Effect.Effect<void> =>
+  said(speaker, Effect.logInfo(`${opening(speaker)} reconnecting to ${speaker.side} broker now: ${because}`))
 
 const worthALineMs = 60_000

@@ -3,56 +3,85 @@
  *
  * Nothing else is published before every subscription is confirmed, so that no reply comes before its subscription.
  */
-import { Deferred, Effect, Queue, Random } from "effect"
-import { BrokerRefused, BrokerSilent, type LinkStatus, type MqttRefusal } from "../../messages/mqtt.ts"
+import { Clock, Deferred, Effect, Queue, Random } from "effect"
+import {
+  BrokerSilent,
+  type LinkStatus,
+  type MqttRefusal,
+  type SubscriptionFault,
+  SubscriptionRefused
+} from "../../messages/mqtt.ts"
 import { cureOf } from "../../messages/mqtt-cure.ts"
 import { endsWithin } from "../../runtime/ends-within.ts"
-import { monotonicNow } from "../../runtime/monotonic-time.ts"
+import { monotonicMs } from "../../runtime/monotonic-time.ts"
 import { afterFailure, noFailures } from "./back-off.ts"
 import type { Connection, Receiver } from "./connection.ts"
 import type { Link } from "./link.ts"
-import { logPassedOver, logStatus } from "./link-log.ts"
+import { logLostOften, logOversized, logPassedOver, logRetry, logStatus } from "./link-log.ts"
+import { Losses } from "./losses.ts"
+import { isRefused, subscriptionFaults } from "./subscription-filter.ts"
 
 /** Never ends by itself; interrupted, it says good-bye to the broker. */
 export const keepUp = (link: Link): Effect.Effect<never> =>
   Effect.gen(function* () {
+    const { target, backOff: settings } = link.options
+    const losses = new Losses(target)
     let backOff = noFailures
     for (let attempt = 1; ; attempt++) {
       yield* changeStatus(link, { _tag: "Connecting", attempt })
       // What made somebody say "now" before this attempt is taken into account by it.
       yield* Queue.clear(link.retry)
-      const { failure, heldMs } = yield* connectOnce(link)
-      if (failure === undefined) continue
-      backOff = afterFailure(link.options.backOff, backOff, { heldMs, cure: cureOf(failure) }, yield* Random.next)
+      const { failure: ended, heldMs, hadUnacknowledged } = yield* connectOnce(link)
+      if (ended === undefined) continue
+      const wasUp = heldMs > 0
+      if (wasUp) yield* sayLostOften(link, losses, ended)
+      else losses.notEstablished()
+      const failure = wasUp ? losses.judge({ failure: ended, heldMs, hadUnacknowledged }) : ended
+      backOff = afterFailure(settings, backOff, { heldMs, cure: cureOf(failure) }, yield* Random.next)
       yield* changeStatus(link, { _tag: "Down", failure, retryInMs: backOff.waitMs, attempt })
-      yield* Effect.raceFirst(Effect.sleep(backOff.waitMs), Queue.take(link.retry))
+      yield* Effect.raceFirst(Effect.sleep(backOff.waitMs), wokenUp(link))
     }
+  })
+
+const wokenUp = (link: Link): Effect.Effect<void> =>
+  Effect.flatMap(Queue.take(link.retry), (because) => logRetry(link.options, because))
+
+const sayLostOften = (link: Link, losses: Losses, failure: MqttRefusal): Effect.Effect<void> =>
+  Effect.flatMap(Clock.Clock, (clock) => {
+    const often = losses.often(monotonicMs(clock))
+    return often === undefined ? Effect.void : logLostOften(link.options, often, failure)
   })
 
 interface Outcome {
   /** Undefined: nothing is wrong, but another connection is due. */
   readonly failure: MqttRefusal | undefined
-  /** How long the gate was open. */
+  /** How long the gate was open, in milliseconds from 1 on; 0: it never was. */
   readonly heldMs: number
+  readonly hadUnacknowledged: boolean
 }
 
 /** One connection, from dialling to its end. */
 const connectOnce = (link: Link): Effect.Effect<Outcome> =>
   Effect.gen(function* () {
     let openedAt: number | undefined
+    let hadUnacknowledged = false
+    const clock = yield* Clock.Clock
     const connected = Effect.gen(function* () {
-      link.connections += 1
+      link.past.connections += 1
       link.again = Deferred.makeUnsafe<void>()
       const connection = yield* link.connect(link.options.target, receiverOf(link))
-      const trouble = Effect.flatMap(connection.ended, Effect.fail)
-      yield* Effect.raceFirst(prepare(link, connection), trouble)
-      openedAt = yield* monotonicNow
-      yield* openGate(link, connection)
+      const trouble = Effect.flatMap(connection.ended, (refusal) => {
+        hadUnacknowledged = link.acks.isWaiting
+        return Effect.fail(refusal)
+      })
+      const faults = yield* Effect.raceFirst(prepare(link, connection), trouble)
+      openedAt = monotonicMs(clock)
+      yield* openGate(link, connection, faults)
+      yield* Effect.forkScoped(Effect.forever(logNextOversized(link)))
       const fault = Effect.raceFirst(trouble, unansweredPublish(link))
       const held = Effect.raceFirst(fault, Deferred.await(link.again))
       yield* Effect.onInterrupt(held, () => sayGoodbye(link, connection))
-      const { logTarget, side, target } = link.options
-      yield* logPassedOver(logTarget, side, !target.cleanSession)
+      yield* logPassedOver(link.options, !link.options.target.cleanSession)
       yield* connection.disconnect
     })
     const failure = yield* Effect.match(Effect.scoped(connected), {
@@ -60,53 +89,62 @@ const connectOnce = (link: Link): Effect.Effect<Outcome> =>
       onFailure: (refusal) => refusal
     })
     link.gate.close()
-    const endedAt = yield* monotonicNow
-    return { failure, heldMs: openedAt === undefined ? 0 : endedAt - openedAt }
+    const heldMs = openedAt === undefined ? 0 : Math.max(1, monotonicMs(clock) - openedAt)
+    return { failure, heldMs, hadUnacknowledged }
   })
 
 const receiverOf = (link: Link): Receiver => {
-  const connection = link.connections
+  const connection = link.past.connections
   return {
     acknowledged: "later",
     onMessage: (inbound) => {
       link.window.arrive(connection, inbound)
       Queue.offerUnsafe(link.bell, undefined)
-    }
+    },
+    onOversized: (publish) => void Queue.offerUnsafe(link.oversized, publish)
   }
 }
 
-/** Subscriptions and greeting, each confirmed. */
-const prepare = (link: Link, connection: Connection): Effect.Effect<void, MqttRefusal> =>
+const logNextOversized = (link: Link): Effect.Effect<void> =>
+  Effect.flatMap(Queue.take(link.oversized), (publish) => logOversized(link.options, publish))
+
+/** Subscriptions and greeting, each confirmed. Answers what was not granted. */
+const prepare = (link: Link, connection: Connection): Effect.Effect<ReadonlyArray<SubscriptionFault>, MqttRefusal> =>
   Effect.gen(function* () {
-    if (connection.sessionPresent) link.window.sessionResumed(link.connections)
-    const { filters, greeting } = link.options
+    if (connection.sessionPresent) link.window.sessionResumed(link.past.connections)
+    const { filters, neededFilters, greeting, target } = link.options
+    const faults: Array<SubscriptionFault> = []
     for (let start = 0; start < filters.length; start += filtersAtOnce)
-      yield* subscribe(link, connection, filters.slice(start, start + filtersAtOnce))
+      faults.push(...(yield* subscribe(link, connection, filters.slice(start, start + filtersAtOnce))))
+    const refused = faults.filter(isRefused)
+    const isUseless = refused.some(({ filter }) => neededFilters.includes(filter))
+    if (isUseless || (refused.length > 0 && refused.length === filters.length))
+      return yield* new SubscriptionRefused({ host: target.host, port: target.port, filters: refused })
     for (const message of greeting) yield* inTime(link, "PUBACK", connection.publish(message))
+    return faults
   })
 
+/** Retained messages are wanted once: the broker has given them to the session already when it was kept. */
 const subscribe = (link: Link, connection: Connection, filters: ReadonlyArray<string>) =>
-  Effect.gen(function* () {
-    const codes = yield* inTime(link, "SUBACK", connection.subscribe(filters, 1))
-    const refused = filters.filter((_, index) => codes[index] === 128)
-    const { host, port } = link.options.target
-    if (refused.length > 0)
-      return yield* Effect.fail(new BrokerRefused({ host, port, code: 128, detail: refused.join(", ") }))
-  })
+  Effect.map(inTime(link, "SUBACK", connection.subscribe(filters, 1, "ifNew")), (codes) =>
+    subscriptionFaults(filters, codes, 1)
+  )
 
-const openGate = (link: Link, connection: Connection): Effect.Effect<void> =>
+const openGate = (link: Link, connection: Connection, faults: ReadonlyArray<SubscriptionFault>): Effect.Effect<void> =>
   Effect.gen(function* () {
+    const { past, gate, bell } = link
     // Told before the first message that goes either way.
-    yield* changeStatus(link, { _tag: "Up", sessionPresent: connection.sessionPresent })
-    link.gate.open(connection)
-    yield* Queue.offer(link.bell, undefined)
+    const { sessionPresent } = connection
+    yield* changeStatus(link, { _tag: "Up", sessionPresent, connection: past.connections, faults })
+    gate.open(connection)
+    yield* Queue.offer(bell, undefined)
   })
 
 const changeStatus = (link: Link, status: LinkStatus): Effect.Effect<void> =>
   Effect.gen(function* () {
     link.status = status
-    const { side, logTarget } = link.options
-    yield* logStatus(logTarget, side, status, link.lastTold)
+    const { side } = link.options
+    yield* logStatus(link.options, status, link.lastTold)
     if (status._tag !== "Connecting") link.lastTold = status
     // A receiver that has stopped for good needs no news; one that is restarted asks for it.
     yield* Effect.ignore(link.receiver.tell("LinkChanged", { side, status }))
@@ -119,7 +157,7 @@ const sayGoodbye = (link: Link, connection: Connection): Effect.Effect<void> =>
     const goodbye = Effect.andThen(Effect.ignore(farewell), connection.disconnect)
     const fiber = yield* Effect.forkDetach(goodbye)
     if (!(yield* endsWithin(fiber, "3 seconds"))) fiber.interruptUnsafe()
-    yield* logStatus(link.options.logTarget, link.options.side, { _tag: "Stopped" }, undefined)
+    yield* logStatus(link.options, { _tag: "Stopped" }, undefined)
   })
 
 const unansweredPublish = (link: Link): Effect.Effect<never, MqttRefusal> =>

@@ -6,19 +6,22 @@ import type { BackOffSettings } from "./back-off.ts"
 import type { Connect } from "./connection.ts"
 import { Gate } from "./gate.ts"
 import { InboundWindow, type WindowBounds } from "./inbound-window.ts"
+import type { LinkVoice } from "./link-log.ts"
+import type { OversizedPublish } from "./packet-reader.ts"
 
 export interface LinkOptions {
   readonly side: Side
   readonly target: Target
   /** Subscribed with QoS 1 at every connection, before anything is published. */
   readonly filters: ReadonlyArray<string>
+  /** Those of them without which the link is of no use: refused, the link is down. */
+  readonly neededFilters: ReadonlyArray<string>
   readonly backOff: BackOffSettings
   /** Published at every connection, before anything else. */
   readonly greeting: ReadonlyArray<MqttMessage>
   /** Published before DISCONNECT when the link is stopped. */
   readonly farewell: ReadonlyArray<MqttMessage>
-  /** Who speaks in the log; undefined: nobody. */
-  readonly logTarget: string | undefined
+  readonly log: LinkVoice
   readonly bounds: WindowBounds
 }
 
@@ -32,13 +35,20 @@ export interface Link {
   /** Rings when a message may be waiting for the receiver. */
   readonly bell: Queue.Queue<void>
   /** Somebody says that trying again may help now. */
-  readonly retry: Queue.Queue<void>
+  readonly retry: Queue.Queue<string>
+  /** Messages that were too large, for the log. */
+  readonly oversized: Queue.Queue<OversizedPublish>
   status: LinkStatus
   /** The last status that was the end of an attempt. */
   lastTold: LinkStatus | undefined
   /** Fulfilled when another connection is due; of the connection that is. */
   again: Deferred.Deferred<void>
-  /** Connections so far. */
+  readonly past: LinkPast
+}
+
+/** What outlives a restart of the actor: neither number is used twice. */
+export interface LinkPast {
+  deliveries: number
   connections: number
 }
 
@@ -46,21 +56,22 @@ export const makeLink = (
   options: LinkOptions,
   connect: Connect,
   receiver: LinkUserRef,
-  nextDelivery: () => number
+  past: LinkPast
 ): Effect.Effect<Link> =>
   Effect.gen(function* () {
     return {
+      past,
       options,
       connect,
       receiver,
       gate: new Gate(),
-      window: new InboundWindow(options.bounds, nextDelivery),
+      window: new InboundWindow(options.bounds, () => ++past.deliveries),
       acks: new AwaitedAcks(),
       bell: yield* Queue.sliding<void>(1),
-      retry: yield* Queue.sliding<void>(1),
+      retry: yield* Queue.sliding<string>(1),
+      oversized: yield* Queue.sliding<OversizedPublish>(16),
       status: { _tag: "Connecting", attempt: 1 },
       lastTold: undefined,
-      again: Deferred.makeUnsafe<void>(),
-      connections: 0
+      again: Deferred.makeUnsafe<void>()
     }
   })

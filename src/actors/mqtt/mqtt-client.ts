@@ -14,13 +14,14 @@ import type { Duplex } from "node:stream"
 import { Effect, Redacted, type Scope } from "effect"
 import { type IClientOptions, type IConnackPacket, MqttClient, type Packet, Store } from "mqtt"
 import type { MqttMessage, Target } from "../../messages/mqtt.ts"
-import { Permits } from "../../runtime/permits.ts"
 import { ShortLivedSet } from "../../runtime/short-lived.ts"
-import { ConnectionEnded, reasonOf } from "./connection-ended.ts"
+import { type ConnectionEnded, reasonOf } from "./connection-ended.ts"
 import { Life } from "./life.ts"
-import { encodePuback, encodePublish, type ProtocolVersion, publishSize } from "./publish-packet.ts"
-import { packetTooLarge } from "./reason-codes.ts"
-import { sessionProperties } from "./session-properties.ts"
+import { type OversizedPublish, PacketReader } from "./packet-reader.ts"
+import { PacketStream } from "./packet-stream.ts"
+import { PublishFlow, type Unpublished } from "./publish-flow.ts"
+import { encodePuback, encodePublish, type ProtocolVersion } from "./publish-packet.ts"
+import { largestPacket, largestPublishOf, sessionProperties } from "./session-properties.ts"
 import { isFilter, refusingOthers } from "./subscription-filter.ts"
 
 /** A message as it came in. */
@@ -34,12 +35,19 @@ export interface MqttConnection {
   readonly sessionPresent: boolean
   /** QoS 1: ends with PUBACK. QoS 0: when the bytes are on their way. */
   readonly publish: (message: MqttMessage) => Effect.Effect<void, ConnectionEnded>
-  /** In their order; ends when it is clear of each what became of it, and answers which were not acknowledged. */
-  readonly publishAll: (messages: ReadonlyArray<MqttMessage>) => Effect.Effect<ReadonlyArray<Unpublished>>
-  /** Ends with SUBACK: one return code per filter, in order; 128 is a refusal. */
+  /**
+   * In their order; ends when it is clear of each what became of it, and answers which were not acknowledged.
+   * `onAcknowledged` is called for each that the broker has answered.
+   */
+  readonly publishAll: (
+    messages: ReadonlyArray<MqttMessage>,
+    onAcknowledged?: () => void
+  ) => Effect.Effect<ReadonlyArray<Unpublished>>
+  /** Ends with SUBACK: one reason code per filter, in order; 128 and above are refusals. */
   readonly subscribe: (
     filters: ReadonlyArray<string>,
-    qos: 0 | 1
+    qos: 0 | 1,
+    retained?: RetainHandling
   ) => Effect.Effect<ReadonlyArray<number>, ConnectionEnded>
   /** Sends the PUBACKs that were withheld. An id that is not withheld is ignored. */
   readonly acknowledge: (packetIds: ReadonlyArray<number>) => Effect.Effect<void>
@@ -51,11 +59,8 @@ export interface MqttConnection {
   readonly disconnect: Effect.Effect<void>
 }
 
-export interface Unpublished {
-  /** Its place among those that were published together. */
-  readonly index: number
-  readonly because: ConnectionEnded
-}
+/** Retained messages are wanted at every SUBSCRIBE, or only at a new subscription (MQTT 5.0, 3.8.3.1). */
+export type RetainHandling = "always" | "ifNew"
 
 /** What becomes of the messages that come in. */
 export interface Receiver {
@@ -63,6 +68,8 @@ export interface Receiver {
   readonly onMessage: (inbound: Inbound) => void
   /** `later`: PUBACK is withheld until `acknowledge`. */
   readonly acknowledged: "atOnce" | "later"
+  /** A message was larger than the target's limit; the broker considers it delivered. */
+  readonly onOversized?: (publish: OversizedPublish) => void
 }
 
 /** Sends CONNECT and waits for CONNACK. The connection is cut when the scope closes. Nothing stream or broker do throws. */
@@ -78,20 +85,15 @@ export const openConnection = (
       () => Effect.sync(() => void stream.destroy())
     )
     const { sessionPresent, properties } = yield* connack(client, life)
-    const way: Way = {
-      life,
-      quota: new Permits(properties?.receiveMaximum ?? 65_535),
-      // MQTT 5.0, 3.2.2.3.6: without it there is no limit. A broker of MQTT 3.1.1 tells none.
-      largestPacket: properties?.maximumPacketSize ?? Number.POSITIVE_INFINITY
-    }
+    const flow = new PublishFlow(life, client.version, properties ?? {}, (message, done) => client.send(message, done))
     return {
       sessionPresent,
       publish: (message) =>
-        Effect.flatMap(publishAll(client, way, [message]), ([failed]) =>
+        Effect.flatMap(flow.publishAll([message]), ([failed]) =>
           failed === undefined ? Effect.void : Effect.fail(failed.because)
         ),
-      publishAll: (messages) => publishAll(client, way, messages),
-      subscribe: (filters, qos) => subscribe(client, life, filters, qos),
+      publishAll: (messages, onAcknowledged) => flow.publishAll(messages, onAcknowledged),
+      subscribe: (filters, qos, retained) => subscribe(client, life, filters, qos, retained),
       acknowledge: (packetIds) => Effect.sync(() => client.acknowledge(packetIds)),
       withheld: Effect.sync(() => client.withheld.size),
       ended: Effect.flip(life.within<never>(() => {})),
@@ -110,9 +112,12 @@ const OpenClient = MqttClient as unknown as new (builder: StreamBuilder, options
 
 class WithholdingClient extends OpenClient {
   withholds = false
+  reader: PacketReader | undefined
   readonly withheld = new ShortLivedSet<number>()
   /** What leaves at the end of this turn. */
   private leaving: Array<Buffer> = []
+  /** Called when it has. */
+  private written: Array<() => void> = []
 
   get version(): ProtocolVersion {
     return this.options.protocolVersion === 5 ? 5 : 4
@@ -125,6 +130,24 @@ class WithholdingClient extends OpenClient {
       this.flush()
       super._sendPacket(packet, done, ...rest)
     }
+  }
+
+  /** A callback with an error that is no code of MQTT 5 comes with the end of the connection, which tells the reason. */
+  send({ topic, payload, qos, retain }: MqttMessage, done: (code: number | undefined) => void): void {
+    const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
+    this.publish(topic, bytes, { qos, retain }, (error, packet) => {
+      const code = error && "code" in error ? error.code : undefined
+      if (!error) done(undefined)
+      else if (typeof code === "number") done(this.codesOf(packet)?.[0] ?? code)
+    })
+  }
+
+  codesOf(packet: { readonly messageId?: number } | undefined): ReadonlyArray<number> | undefined {
+    return packet?.messageId === undefined ? undefined : this.reader?.codesOf(packet.messageId)
+  }
+
+  acknowledgeNow(packetId: number): void {
+    this.leave(encodePuback(packetId))
   }
 
   acknowledge(packetIds: ReadonlyArray<number>): void {
@@ -142,8 +165,11 @@ class WithholdingClient extends OpenClient {
   private sendPublish(packet: Packet & { cmd: "publish" }, done: (() => void) | undefined): void {
     const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload
     const { topic, retain, messageId = 0 } = packet
-    this.leave(encodePublish({ topic, payload, qos: packet.qos === 0 ? 0 : 1, retain, messageId }, this.version))
-    done?.()
+    const isForget = packet.qos === 0
+    this.leave(encodePublish({ topic, payload, qos: isForget ? 0 : 1, retain, messageId }, this.version))
+    // QoS 0 is done when it is written: a slow road holds back those that come after it.
+    if (isForget && done !== undefined) this.written.push(done)
+    else done?.()
   }
 
   private leave(bytes: Buffer): void {
@@ -151,10 +177,14 @@ class WithholdingClient extends OpenClient {
   }
 
   private flush(): void {
-    const { leaving, stream } = this
+    const { leaving, written, stream } = this
     if (leaving.length === 0) return
     this.leaving = []
-    if (stream.writable) stream.write(leaving.length === 1 ? leaving[0] : Buffer.concat(leaving))
+    this.written = []
+    if (!stream.writable) return
+    stream.write(leaving.length === 1 ? leaving[0] : Buffer.concat(leaving), () => {
+      for (const done of written) done()
+    })
   }
 }
 
@@ -172,7 +202,26 @@ class NothingKept extends Store {
 }
 
 const startClient = (stream: Duplex, target: Target, receiver: Receiver, life: Life): WithholdingClient => {
-  const client = new WithholdingClient(() => stream, clientOptions(target))
+  const options = clientOptions(target)
+  const reader = new PacketReader({
+    version: options.protocolVersion === 5 ? 5 : 4,
+    largestPublish: largestPublishOf(target),
+    largestPacket,
+    onOversized: (publish) => {
+      if (publish.qos === 1 && publish.packetId !== undefined) client.acknowledgeNow(publish.packetId)
+      receiver.onOversized?.(publish)
+    },
+    onDisconnect: (disconnected) => {
+      life.end({ kind: "disconnected", ...disconnected })
+      stream.destroy()
+    },
+    onTooLarge: (detail) => {
+      life.end({ kind: "protocol", detail })
+      stream.destroy()
+    }
+  })
+  const client = new WithholdingClient(() => new PacketStream(stream, reader), options)
+  client.reader = reader
   client.withholds = receiver.acknowledged === "later"
   client.on("message", (topic, payload, { qos, retain, messageId }) =>
     receiver.onMessage({
@@ -219,72 +268,20 @@ const clientOptions = (target: Target): IClientOptions => ({
 const connack = (client: WithholdingClient, life: Life) =>
   life.within<IConnackPacket>((answer) => client.once("connect", answer))
 
-interface Way {
-  readonly life: Life
-  /** How many publishes of QoS 1 the broker takes unacknowledged: its Receive Maximum (MQTT 5.0, 4.9). */
-  readonly quota: Permits
-  /** In bytes: the broker hangs up on a larger one, and would be given it again at the next connection. */
-  readonly largestPacket: number
-}
-
-const publishAll = (client: WithholdingClient, way: Way, messages: ReadonlyArray<MqttMessage>) =>
-  Effect.suspend(() => {
-    const open = new Set(messages.keys())
-    const failed: Array<Unpublished> = []
-    const all = way.life.within<void>((answer) => {
-      const places = messages.map((message, index) =>
-        publish(client, way, message, (code) => {
-          open.delete(index)
-          if (code !== undefined) failed.push({ index, because: refusedWith(code) })
-          if (open.size === 0) answer()
-        })
-      )
-      return () => {
-        for (const leavePlace of places) leavePlace()
-      }
-    })
-    const cutOff = (because: ConnectionEnded) => [...failed, ...[...open].map((index) => ({ index, because }))]
-    return Effect.match(all, { onSuccess: (): ReadonlyArray<Unpublished> => failed, onFailure: cutOff })
-  })
-
-const refusedWith = (code: number) => new ConnectionEnded({ reason: { kind: "publishRefused", code } })
-
-/**
- * Calls `done` when it is acknowledged, or refused with a code of MQTT 5, by the broker or on its behalf. A callback
- * with another error comes with the end of the connection, which tells the reason. Answers how to give up what has not
- * been sent yet.
- */
-const publish = (
-  client: WithholdingClient,
-  { quota, largestPacket }: Way,
-  message: MqttMessage,
-  done: (code?: number) => void
-): (() => void) => {
-  if (publishSize(message, client.version) > largestPacket) {
-    done(packetTooLarge)
-    return () => {}
-  }
-  const { topic, payload, qos, retain } = message
-  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
-  const send = () =>
-    client.publish(topic, bytes, { qos, retain }, (error) => {
-      if (qos === 1) quota.leave()
-      const code = error && "code" in error ? error.code : undefined
-      if (!error) done()
-      else if (typeof code === "number") done(code)
-    })
-  if (qos === 1) return quota.enter(send)
-  send()
-  return () => {}
-}
-
 /** The library would refuse all of them for one that is no filter; here that one is refused, as a broker does it. */
-const subscribe = (client: WithholdingClient, life: Life, filters: ReadonlyArray<string>, qos: 0 | 1) => {
+const subscribe = (
+  client: WithholdingClient,
+  life: Life,
+  filters: ReadonlyArray<string>,
+  qos: 0 | 1,
+  retained: RetainHandling = "always"
+) => {
   const valid = filters.filter(isFilter)
   if (valid.length === 0) return Effect.succeed(refusingOthers(filters, []))
+  const options = client.version === 5 ? ({ qos, rh: retained === "always" ? 0 : 1 } as const) : { qos }
   return life.within<ReadonlyArray<number>>((answer) => {
-    client.subscribe(valid, { qos }, (_error, _subscriptions, suback) => {
-      if (suback !== undefined) answer(refusingOthers(filters, suback.granted.map(Number)))
+    client.subscribe(valid, options, (_error, _subscriptions, suback) => {
+      if (suback !== undefined) answer(refusingOthers(filters, client.codesOf(suback) ?? suback.granted.map(Number)))
     })
   })
 }

@@ -1,5 +1,6 @@
 /** From what a stream or a connection died of to the refusal its user hears. */
 import {
+  BrokerDisconnected,
   BrokerRefused,
   ConnectionLost,
   type MqttRefusal,
@@ -22,6 +23,8 @@ export const refusalOf = ({ reason }: ConnectionEnded, target: Target, stage: St
     case "refused":
     case "publishRefused":
       return new BrokerRefused({ host, port, code: reason.code, detail: "" })
+    case "disconnected":
+      return new BrokerDisconnected({ host, port, code: reason.code, detail: reason.reason })
     case "stream":
       return refusalOfStream(reason.error, target, stage)
     case "protocol":

@@ -1,16 +1,17 @@
 /** One MQTT session for a step of a command: opened, used and closed by one asker. */
 import { Effect, Exit, Queue, Scope } from "effect"
 import {
-  BrokerRefused,
   BrokerSilent,
   ConnectionLost,
   type MqttMessage,
   type MqttRefusal,
   type MqttSessionProtocol,
+  SubscriptionRefused,
   type Target
 } from "../../messages/mqtt.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import type { Connect, Connection } from "./connection.ts"
+import { isRefused, subscriptionFaults } from "./subscription-filter.ts"
 
 export const sessionMailbox: MailboxSpec = { capacity: 64, overflow: { policy: "refuse" } }
 
@@ -73,11 +74,9 @@ const publish = ({ connection, target }: OpenSession, message: MqttMessage) =>
 
 const subscribe = ({ connection, target }: OpenSession, filters: ReadonlyArray<string>, qos: 0 | 1) =>
   Effect.flatMap(answered(connection.subscribe(filters, qos), target, "SUBACK"), (codes) => {
-    const refused = filters.filter((_, n) => codes[n] === 128)
+    const refused = subscriptionFaults(filters, codes, 0).filter(isRefused)
     const { host, port } = target
-    return refused.length === 0
-      ? Effect.void
-      : Effect.fail(new BrokerRefused({ host, port, code: 128, detail: refused.join(", ") }))
+    return refused.length === 0 ? Effect.void : Effect.fail(new SubscriptionRefused({ host, port, filters: refused }))
   })
 
 const answered = <A>(

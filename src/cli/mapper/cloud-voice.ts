@@ -34,7 +34,7 @@ const silent: CloudVoice = { will: undefined, greeting: [], login: {} }
 
 /** Mapper and bridge are services of the device; the will marks both as down. */
 const cumulocityVoice = (
-  { service }: CloudSettings,
+  { cloud, service }: CloudSettings,
   deviceId: string,
   mapper: Service,
   bridge: Service
@@ -43,7 +43,17 @@ const cumulocityVoice = (
     cloudStatus({ name, type: service.type, externalId: externalId(deviceId, topics) }, status)
   return {
     will: toCumulocity([line(bridge, "down"), line(mapper, "down")]),
-    greeting: [toCumulocity([line(mapper, "up")]), toCumulocity([line(bridge, "up")])],
+    greeting: [
+      toCumulocity([line(mapper, "up")]),
+      toCumulocity([line(bridge, "up")]),
+      ...(cloud.asksForOperations ? [toCumulocity([pendingOperations])] : [])
+    ],
     login: {}
   }
 }
+
+/**
+ * SmartREST 2.0, template 500: Cumulocity hands out what waits for the device. Sent when all subscriptions are
+ * confirmed, so that nothing is handed out that nobody hears.
+ */
+const pendingOperations = "500"

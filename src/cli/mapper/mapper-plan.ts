@@ -6,9 +6,9 @@
 import { Effect } from "effect"
 import type { BridgeOptions } from "../../actors/bridge/bridge-actor.ts"
 import { filtersOf } from "../../actors/bridge/route.ts"
-import { rulesForAws } from "../../actors/bridge/rules-aws.ts"
-import { rulesForAzure } from "../../actors/bridge/rules-az.ts"
-import { rulesForCumulocity } from "../../actors/bridge/rules-c8y.ts"
+import { neededForAws, rulesForAws } from "../../actors/bridge/rules-aws.ts"
+import { neededForAzure, rulesForAzure } from "../../actors/bridge/rules-az.ts"
+import { neededForCumulocity, rulesForCumulocity } from "../../actors/bridge/rules-c8y.ts"
 import type { Auth } from "../../actors/connect/connection.ts"
 import { cloudTarget, localTarget } from "../../actors/connect/targets.ts"
 import { chooseAuth, mqttServicePort } from "../../actors/connect/validate.ts"
@@ -45,7 +45,7 @@ export const planMapper = (settings: CloudSettings): Effect.Effect<MapperPlan, C
     const rules = rulesOf(settings, auth, deviceId)
     const voice = cloudVoice(settings, deviceId, identity, { name: bridgeName(settings), topics: bridgeTopics })
     return {
-      localLink: yield* planLocalLink(settings, rules, bridgeHealth(bridgeTopics, "down")),
+      localLink: yield* planLocalLink(settings, deviceId, rules, bridgeHealth(bridgeTopics, "down")),
       cloudLink: yield* planCloudLink(settings, auth, deviceId, rules, voice),
       serviceLink: yield* planServiceLink(settings, identity),
       bridge: {
@@ -85,22 +85,42 @@ const rulesOf = ({ cloud }: CloudSettings, auth: Auth, deviceId: string): Readon
   }
 }
 
+const neededFilters = ({ cloud }: CloudSettings, deviceId: string): ReadonlyArray<string> => {
+  switch (cloud.name) {
+    case "c8y":
+      return neededForCumulocity(cloud.topicPrefix)
+    case "aws":
+      return neededForAws(cloud.topicPrefix, deviceId)
+    case "az":
+      return neededForAzure(cloud.topicPrefix, deviceId)
+  }
+}
+
 type Will = NonNullable<LinkOptions["target"]["will"]>
 
 const planLocalLink = (
   settings: CloudSettings,
+  deviceId: string,
   rules: ReadonlyArray<BridgeRule>,
   down: Will
 ): Effect.Effect<LinkOptions, CredentialUnusable> =>
   Effect.map(localTarget(settings, { clientId: bridgeName(settings), connectWithinMs: localWithinMs }), (target) => ({
     side: "local",
     // The broker keeps what comes while the bridge is away, and gives as much at once as may be on the way to the cloud.
-    target: { ...target, cleanSession: false, will: down, receiveMaximum: windowOf(settings.cloud.name) },
+    target: {
+      ...target,
+      keepalive: localKeepalive(settings),
+      cleanSession: false,
+      will: down,
+      receiveMaximum: windowOf(settings.cloud.name),
+      maximumPacketSize: largestPacketOf(settings.cloud)
+    },
     filters: filtersOf(rules, "outbound"),
+    neededFilters: neededFilters(settings, deviceId),
     backOff: localBackOff(settings),
     greeting: [],
     farewell: [down],
-    logTarget: "MQTT bridge",
+    log: bridgeVoice,
     bounds: { ...bounds, window: windowOf(settings.cloud.name) }
   }))
 
@@ -110,13 +130,19 @@ const planServiceLink = (
 ): Effect.Effect<LinkOptions, CredentialUnusable> =>
   Effect.map(localTarget(settings, { clientId: identity.name, connectWithinMs: localWithinMs }), (target) => ({
     side: "local",
-    target: { ...target, will: serviceDown(identity) },
+    // In MQTT 5 the broker keeps messages to itself that are too large.
+    target: {
+      ...target,
+      keepalive: localKeepalive(settings),
+      will: serviceDown(identity),
+      receiveMaximum: bounds.window
+    },
     filters: identity.topics.healthChecks,
+    neededFilters: [],
     backOff: localBackOff(settings),
     greeting: [],
     farewell: [serviceDown(identity)],
-    // The bridge's link says the same of the same broker.
-    logTarget: undefined,
+    log: { target: "tedge-mapper", name: "service health", isSecond: true },
     bounds
   }))
 
@@ -141,10 +167,11 @@ const planCloudLink = (
         ...(voice.will === undefined ? {} : { will: voice.will })
       },
       filters: filtersOf(rules, "inbound"),
+      neededFilters: neededFilters(settings, deviceId),
       backOff: backOff(settings),
       greeting: voice.greeting,
       farewell: voice.will === undefined ? [] : [voice.will],
-      logTarget: "MQTT bridge",
+      log: bridgeVoice,
       bounds: { ...bounds, window: windowOf(cloud.name) }
     }
   })
@@ -158,8 +185,20 @@ const backOff = ({ bridge }: CloudSettings): BackOffSettings => ({
 /** The local broker is restarted with every `tedge connect`; finding it again costs nobody anything. */
 const localBackOff = (settings: CloudSettings): BackOffSettings => {
   const { initialMs, maximumMs, resetAfterMs } = backOff(settings)
-  return { initialMs: Math.min(initialMs, 1_000), maximumMs: Math.min(maximumMs, 15_000), resetAfterMs }
+  return { initialMs: Math.min(initialMs, 1_000), maximumMs: Math.min(maximumMs, 5_000), resetAfterMs }
 }
+
+const localKeepalive = ({ bridge, cloud }: CloudSettings): number =>
+  Math.min(bridge.localKeepaliveSeconds, cloud.keepaliveSeconds)
+
+const bridgeVoice = { target: "MQTT bridge", name: "MQTT bridge", isSecond: false } as const
+
+/** What the local broker may send: more than the cloud takes, so that the bridge can tell which message is too large. */
+const largestPacketOf = ({ maxPayloadSize }: CloudSettings["cloud"]): number =>
+  Math.max(maxPayloadSize, oneMebibyte) + topicAndHeader
+
+const oneMebibyte = 1024 * 1024
+const topicAndHeader = 128 * 1024
 
 const localWithinMs = 5_000
 

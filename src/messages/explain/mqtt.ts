@@ -6,10 +6,12 @@ import type {
   DialFailed,
   MqttRefusal,
   SigningCutOff,
+  SubscriptionFault,
   TlsFailed
 } from "../mqtt.ts"
-import { type Explanation, inBrackets, seconds } from "./explanation.ts"
+import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
 import { explainPlatform } from "./platform.ts"
+import { reasonCodeText } from "./reason-code.ts"
 import { explainToken } from "./token.ts"
 
 export const explainMqtt = (failure: MqttRefusal): Explanation => {
@@ -33,6 +35,21 @@ export const explainMqtt = (failure: MqttRefusal): Explanation => {
     }
     case "BrokerRefused":
       return explainBroker(failure)
+    case "SubscriptionRefused":
+      return {
+        error: `the broker at ${at(failure)} refused the subscription to ${failure.filters.map(refusedFilter).join(", ")}`,
+        hint: "check in the broker's access rules, or in the cloud, what this client may subscribe to"
+      }
+    case "BrokerDisconnected":
+      return {
+        error: `the broker at ${at(failure)} ended the connection: ${reasonCodeText(failure.code)}${inBrackets(failure.detail)}`,
+        ...(failure.code === sessionTakenOver && { hint: "check whether the same mapper runs twice" })
+      }
+    case "ClientIdContested":
+      return {
+        error: `${failure.times} connections to ${at(failure)} in a row ended within seconds: another client seems to use the id '${quoted(failure.clientId)}'`,
+        hint: "check that no other device, mapper or bridge connects with this id; a broker that drops its clients looks the same"
+      }
     case "ConnectionLost":
       return failure.stage === "connecting"
         ? {
@@ -203,8 +220,7 @@ const connack: Record<number, string> = {
   2: "it does not accept the client id",
   3: "the service is not available",
   4: "user name or password is wrong",
-  5: "this client is not authorised",
-  128: "it refused the subscription"
+  5: "this client is not authorised"
 }
 
 const connackHint: Record<number, string> = {
@@ -215,10 +231,16 @@ const connackHint: Record<number, string> = {
 }
 
 const explainBroker = (failure: BrokerRefused): Explanation => {
-  const error = `the broker at ${at(failure)} refused: ${connack[failure.code] ?? `code ${failure.code}`}${inBrackets(failure.detail)}`
+  const error = `the broker at ${at(failure)} refused: ${connack[failure.code] ?? reasonCodeText(failure.code)}${inBrackets(failure.detail)}`
   const hint = connackHint[failure.code]
   return hint === undefined ? { error } : { error, hint }
 }
+
+/** `'c8y/s/us/#': not authorised (0x87)`. */
+export const refusedFilter = ({ filter, code }: SubscriptionFault): string =>
+  `'${quoted(filter)}': ${code < 0x80 ? `granted with QoS ${code} only` : reasonCodeText(code)}`
+
+const sessionTakenOver = 0x8e
 
 const explainSilence = (failure: BrokerSilent): Explanation => {
   const { afterMs, signingMs } = failure

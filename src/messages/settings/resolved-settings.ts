@@ -86,6 +86,8 @@ export interface CloudSection {
   readonly smartrest1Templates: ReadonlyArray<string>
   /** The MQTT Service of Cumulocity; c8y only. */
   readonly mqttService: { readonly enabled: boolean; readonly topics: ReadonlyArray<string> }
+  /** Whether the mapper asks for pending operations after each connection; c8y only. */
+  readonly asksForOperations: boolean
   /** On which thin-edge's proxy of the Cumulocity HTTP API listens: profiles must not share it. c8y only. */
   readonly httpProxyPort: number | undefined
 }
@@ -127,6 +129,8 @@ export interface BridgeSettings {
   readonly initialIntervalMs: number
   readonly maximumIntervalMs: number
   readonly resetWindowMs: number
+  /** Of connections to the local broker. */
+  readonly localKeepaliveSeconds: number
 }
 
 export interface ProxySettings {

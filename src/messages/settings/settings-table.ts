@@ -4,6 +4,7 @@
  * Source of the keys, types and defaults: thin-edge's tedge config reference. Two names of it,
  * c8y.entity_store.auto_register and .clean_start, are deprecated names of agent.entity_store.*. Ours come last.
  */
+import { bridgeSettings } from "./bridge-settings.ts"
 import { cumulocitySettings } from "./cumulocity-settings.ts"
 import { deviceSettings } from "./device-settings.ts"
 import { localSettings } from "./local-settings.ts"
@@ -21,4 +22,4 @@ export const thinEdgeSettings: ReadonlyArray<Setting> = [
   ...systemSettings
 ]
 
-export const settingsTable: ReadonlyArray<Setting> = [...thinEdgeSettings, ...p11ServerSettings]
+export const settingsTable: ReadonlyArray<Setting> = [...thinEdgeSettings, ...bridgeSettings, ...p11ServerSettings]

@@ -77,6 +77,8 @@ describe("BridgeActor", () => {
         }))
         yield* Effect.ignore(bridge.tell("Received", { side: "local", deliveries }))
         yield* settled
+        yield* change("cloud", down)
+        yield* change("cloud", up(false))
         expect(cloud.published).toEqual(["through", "last", "cut"].map((name) => `thinedge/dev01/td/${name}`))
         expect(local.acknowledged).toEqual([1, 2, 3, 4])
         const { counters } = yield* bridge.ask("Status", undefined, { within: "1 second" })

@@ -35,6 +35,7 @@ export class ScriptedLink {
   publishAll(messages: ReadonlyArray<MqttMessage>) {
     const each = Effect.forEach(messages, (message) => Effect.result(this.publish(message)), { concurrency: 1_000 })
     return Effect.map(each, (results) => ({
+      sent: true,
       failed: results.flatMap((one, index) => (Result.isFailure(one) ? [{ index, refusal: one.failure }] : []))
     }))
   }
@@ -140,7 +141,16 @@ export const startBridge: Effect.Effect<
 
 export const place = { host: "h", port: 1 }
 
-export const up = (sessionPresent: boolean): LinkStatus => ({ _tag: "Up", sessionPresent })
+/** Each is another connection. */
+export const up = (sessionPresent: boolean): LinkStatus => ({
+  _tag: "Up",
+  sessionPresent,
+  connection: ++connections.last,
+  faults: []
+})
+
+const connections = { last: 0 }
+
 export const down: LinkStatus = {
   _tag: "Down",
   failure: new ConnectionLost({ host: "h", port: 1, stage: "connected", detail: "" }),

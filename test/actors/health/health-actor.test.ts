@@ -45,7 +45,7 @@ const startFakeLink = (name: string): Effect.Effect<FakeLink, never, Scope.Scope
                 published.push([message.topic, Buffer.from(message.payload).toString()])
                 return Effect.void
               }),
-            PublishAll: () => Effect.succeed({ failed: [] }),
+            PublishAll: () => Effect.succeed({ sent: true, failed: [] }),
             Acknowledge: ({ deliveries }) => Effect.sync(() => void acknowledged.push(...deliveries)),
             RetryNow: () => Effect.void,
             Status: () => Effect.succeed({ _tag: "Stopped" as const })
@@ -66,7 +66,7 @@ const startHealth = Effect.gen(function* () {
   return { health, serviceLink, bridgeLink }
 })
 
-const up: LinkStatus = { _tag: "Up", sessionPresent: false }
+const up: LinkStatus = { _tag: "Up", sessionPresent: false, connection: 1, faults: [] }
 const down: LinkStatus = {
   _tag: "Down",
   failure: new DialFailed({ host: "cloud.example", port: 8883, code: "ECONNREFUSED", detail: "" }),

@@ -213,7 +213,11 @@ describe("a connection with a Receive Maximum", () => {
     run(
       Effect.gen(function* () {
         const { port } = yield* scripted((_level, socket) => void socket.end(connack5(0x95)))
-        expect(yield* Effect.flip(connect(target(port)))).toMatchObject({ _tag: "ConnectionLost", stage: "connecting" })
+        expect(yield* Effect.flip(connect(target(port)))).toMatchObject({
+          _tag: "ConnectionLost",
+          stage: "connecting",
+          detail: expect.stringContaining("0x95")
+        })
       })
     ))
 

@@ -1,0 +1,108 @@
+/**
+ * Finds the message at which a broker hangs up.
+ *
+ * MQTT 3.1.1 has no refusal of a publish: a broker that does not take one closes the connection, and would be given the
+ * same message first on the next. Two connections in a row that end with the same oldest message make a suspect of all
+ * that were in flight: they are sent one at a time. The one that ends a third connection, alone, is held back.
+ *
+ * What is held back is known by topic and content: it comes again under another number when its own broker reconnects.
+ */
+import { createHash } from "node:crypto"
+import type { MqttMessage } from "../../messages/mqtt.ts"
+
+export interface Flown {
+  /** In order of arrival. */
+  readonly delivery: number
+  readonly message: MqttMessage
+}
+
+export interface Held {
+  /** When it may be tried again, alone. Milliseconds of the same clock as `now`. */
+  readonly until: number
+  readonly pauseMs: number
+}
+
+export class HangUps {
+  private suspects = new Set<number>()
+  private oldest: number | undefined
+  private cuts = 0
+  private readonly held = new Map<string, Held>()
+  /** Messages held back by topic, of topics of which none has passed since. */
+  private readonly topics = new Map<string, number>()
+
+  /** While some are suspects, messages are sent one at a time. */
+  get isCautious(): boolean {
+    return this.suspects.size > 0
+  }
+
+  /** Undefined: it is not held back. */
+  heldBack(message: MqttMessage): Held | undefined {
+    if (this.held.size === 0) return undefined
+    const key = keyOf(message)
+    const held = this.held.get(key)
+    if (held !== undefined || (this.topics.get(message.topic) ?? 0) < provenTopic) return held
+    // Each message of a topic that is never taken would cost three connections.
+    this.hold(key, { until: Number.NEGATIVE_INFINITY, pauseMs: firstPauseMs })
+    return this.held.get(key)
+  }
+
+  /** A connection ended with these of QoS 1 unacknowledged. Answers the one that is held back from now on. */
+  cut(inFlight: ReadonlyArray<Flown>, now: number): Flown | undefined {
+    const inOrder = [...inFlight].sort((one, other) => one.delivery - other.delivery)
+    const [first] = inOrder
+    if (first === undefined) return undefined
+    if (inOrder.length === 1 && this.held.has(keyOf(first.message))) {
+      this.postpone(first.message, now)
+      return undefined
+    }
+    this.cuts = first.delivery === this.oldest ? this.cuts + 1 : 1
+    this.oldest = first.delivery
+    if (this.cuts === 2) this.suspects = new Set(inOrder.map(({ delivery }) => delivery))
+    if (this.cuts < 3 || inOrder.length > 1) return undefined
+    this.forget(first.delivery)
+    this.hold(keyOf(first.message), { until: now + firstPauseMs, pauseMs: firstPauseMs })
+    this.topics.set(first.message.topic, (this.topics.get(first.message.topic) ?? 0) + 1)
+    return first
+  }
+
+  /** The broker took it, or it is no longer ours to send. */
+  settled({ delivery, message }: Flown, wasTaken: boolean): void {
+    this.forget(delivery)
+    if (!wasTaken || this.held.size === 0) return
+    this.held.delete(keyOf(message))
+    this.topics.delete(message.topic)
+  }
+
+  private forget(delivery: number): void {
+    this.suspects.delete(delivery)
+    if (this.oldest !== delivery) return
+    this.oldest = undefined
+    this.cuts = 0
+  }
+
+  private hold(key: string, held: Held): void {
+    if (this.held.size >= mostHeld) {
+      const [oldest = key] = this.held.keys()
+      this.held.delete(oldest)
+    }
+    this.held.set(key, held)
+  }
+
+  private postpone(message: MqttMessage, now: number): void {
+    const key = keyOf(message)
+    const pauseMs = Math.min(2 * (this.held.get(key)?.pauseMs ?? firstPauseMs), longestPauseMs)
+    this.held.set(key, { until: now + pauseMs, pauseMs })
+  }
+}
+
+const keyOf = ({ topic, payload }: MqttMessage): string =>
+  `${createHash("sha256").update(payload).digest("base64")} ${topic}`
+
+/** Each attempt costs a connection. */
+const firstPauseMs = 5 * 60_000
+const longestPauseMs = 60 * 60_000
+
+/** So many different messages of a topic, and none that passed: it is the topic. */
+const provenTopic = 2
+
+const mostHeld = 1_000
