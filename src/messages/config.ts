@@ -181,6 +181,11 @@ export type ConfigProtocol = {
     { readonly settings: ReadonlyArray<ShownSetting> } & Warned,
     ReadRefusal
   >
+  /**
+   * Whether the setting can be written: the file is written as it is. Asked before something that cannot be undone, a
+   * key or a PIN of a token.
+   */
+  readonly CheckWritable: Ask<SettingSelector, Warned, WriteRefusal>
   /** An empty value unsets. */
   readonly Set: Ask<SettingSelector & { readonly value: Redacted.Redacted<string> }, Warned, WriteRefusal>
   readonly Unset: Ask<SettingSelector, Warned, WriteRefusal>

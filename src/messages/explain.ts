@@ -116,6 +116,12 @@ export const explain = (failure: Failure): Explanation => {
     case "PinsDiffer":
     case "NobodyToAsk":
     case "TokenInitialised":
+    case "NewKeyOutsideScope":
+    case "SettingShadowed":
+    case "KeyNotSelected":
+    case "OtherKeyChosen":
+    case "PinNotStored":
+    case "PinPerhapsChanged":
       return explainHsm(failure)
     case "FileInTheWay":
     case "SameFile":

@@ -1,6 +1,7 @@
 /** What `tedge hsm` and `tedge cert create-key-hsm` refuse by themselves, before or after they ask the token. */
 import { Data } from "effect"
 import type { AskFailed } from "../runtime/errors.ts"
+import type { ReadRefusal, WriteRefusal } from "./config.ts"
 import type { TokenRefusal } from "./token-refusals.ts"
 
 /** The text is no CKA_ID: hex digits in pairs, spaces or colons between the bytes. */
@@ -57,6 +58,48 @@ export class KeyPerhapsMade extends Data.TaggedError("KeyPerhapsMade")<{
   readonly cause: TokenRefusal | AskFailed | undefined
 }> {}
 
+/** `device.cryptoki.uri` names another key: a new one would be on the token and never be chosen. No key was made. */
+export class NewKeyOutsideScope extends Data.TaggedError("NewKeyOutsideScope")<{
+  /** Undefined: it is tedge-p11-server's, which does not tell it. */
+  readonly scope: string | undefined
+  /** What remains of it without the key; undefined: nothing, or it has a PIN in it. */
+  readonly tokenOnly: string | undefined
+  /** Whose setting it is. */
+  readonly of: "command" | "service"
+}> {}
+
+/** A variable of the environment goes before the setting a command would write. Nothing was changed. */
+export class SettingShadowed extends Data.TaggedError("SettingShadowed")<{
+  readonly key: string
+  readonly variable: string
+}> {}
+
+/** The key is on the token and the setting that selects it could not be written. */
+export class KeyNotSelected extends Data.TaggedError("KeyNotSelected")<{
+  readonly uri: string
+  /** Words that write it: `device.key_uri`, `c8y.device.key_uri --profile prod`. */
+  readonly setting: string
+  readonly cause: WriteRefusal | AskFailed
+}> {}
+
+/** The key was made, and its URI selects another one. It was not written to the settings. */
+export class OtherKeyChosen extends Data.TaggedError("OtherKeyChosen")<{ readonly uri: string }> {}
+
+/** The token has the new PIN and a setting still has the old one. */
+export class PinNotStored extends Data.TaggedError("PinNotStored")<{
+  readonly keys: ReadonlyArray<string>
+  readonly cause: WriteRefusal | ReadRefusal | AskFailed
+}> {}
+
+/** Nobody saw how a change of the PIN ended: the token may have the old one or the new one. */
+export class PinPerhapsChanged extends Data.TaggedError("PinPerhapsChanged")<{
+  readonly uri: string
+  /** The settings that have the old PIN. */
+  readonly keys: ReadonlyArray<string>
+  /** Undefined: the command was interrupted. */
+  readonly cause: TokenRefusal | AskFailed | undefined
+}> {}
+
 /** Something must be asked and nobody is there to answer (standard input is at its end). */
 export class NobodyToAsk extends Data.TaggedError("NobodyToAsk")<{ readonly option: string }> {}
 
@@ -80,3 +123,9 @@ export type HsmRefusal =
   | PinsDiffer
   | NobodyToAsk
   | TokenInitialised
+  | NewKeyOutsideScope
+  | SettingShadowed
+  | KeyNotSelected
+  | OtherKeyChosen
+  | PinNotStored
+  | PinPerhapsChanged

@@ -268,6 +268,26 @@ const samples: Samples = {
     })
   ],
   NobodyToAsk: [new Hsm.NobodyToAsk({ option: "--force" })],
+  NewKeyOutsideScope: (["command", "service"] as const).flatMap((of) => [
+    new Hsm.NewKeyOutsideScope({ scope: uri, tokenOnly: "pkcs11:token=my-token", of }),
+    new Hsm.NewKeyOutsideScope({ scope: undefined, tokenOnly: undefined, of })
+  ]),
+  SettingShadowed: [new Hsm.SettingShadowed({ key: "device.key_uri", variable: "TEDGE_DEVICE_KEY_URI" })],
+  KeyNotSelected: [
+    new Hsm.KeyNotSelected({
+      uri,
+      setting: "device.key_uri",
+      cause: new Config.ConfigFileNotWritten({ path: "/x", step: "rename", code: "EBUSY" })
+    })
+  ],
+  OtherKeyChosen: [new Hsm.OtherKeyChosen({ uri })],
+  PinNotStored: [
+    new Hsm.PinNotStored({
+      keys: ["device.cryptoki.pin"],
+      cause: new Config.ConfigFileNotWritten({ path: "/x", step: "write", code: "ENOSPC" })
+    })
+  ],
+  PinPerhapsChanged: [new Hsm.PinPerhapsChanged({ uri, keys: ["device.cryptoki.pin"], cause: undefined })],
   TokenInitialised: [new Hsm.TokenInitialised({ uri, label: token })],
   DurationInvalid: [new Certificate.DurationInvalid({ option: "--retry-every", text: "x" })],
   SameFile: [new Certificate.SameFile({ path: "/x", names: ["device.key_path", "device.cert_path"] })],

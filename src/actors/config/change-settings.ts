@@ -1,11 +1,13 @@
 /** `config set | unset | add | remove`: what a change means for the file. Writing it is edit-file.ts. */
-import { Effect, Redacted } from "effect"
+import { Effect, Redacted, Result } from "effect"
 import { InvalidSetting, type SettingSelector, type Warned, type WriteRefusal } from "../../messages/config.ts"
+import { parsePkcs11Uri, withoutPin } from "../../messages/pkcs11-uri.ts"
+import type { ValueProblem } from "../../messages/settings/refused-value.ts"
 import { resolveSetting } from "../../messages/settings/resolve.ts"
-import type { Value } from "../../messages/settings/setting.ts"
+import type { SettingType, Value } from "../../messages/settings/setting.ts"
 import type { SettingName } from "../../messages/settings/setting-name.ts"
 import { parseText } from "../../messages/settings/value.ts"
-import { type ConfigWriting, editFile } from "./edit-file.ts"
+import { type ConfigWriting, editFile, rewriteFile } from "./edit-file.ts"
 import { findSetting, type OpenConfig } from "./open-config.ts"
 import type { ConfigPlace } from "./read-sources.ts"
 
@@ -19,6 +21,17 @@ export const setSetting = (place: ConfigPlace, writing: ConfigWriting, change: C
 
 export const unsetSetting = (place: ConfigPlace, writing: ConfigWriting, selector: SettingSelector) =>
   changeSetting(place, writing, selector, () => Effect.succeed(undefined))
+
+/** Writes the file as it is: what keeps a change from being written keeps this from it as well. */
+export const checkWritable = (
+  place: ConfigPlace,
+  writing: ConfigWriting,
+  selector: SettingSelector
+): Effect.Effect<Warned, WriteRefusal> =>
+  Effect.gen(function* () {
+    const { warnings } = yield* findSetting(place, selector)
+    return { warnings: [...warnings, ...(yield* rewriteFile(place, writing))] }
+  })
 
 export const addToSetting = (place: ConfigPlace, writing: ConfigWriting, change: Change) =>
   changeSetting(place, writing, change, (name, open) =>
@@ -74,7 +87,19 @@ const parseArgument = (
 ): Effect.Effect<Value, InvalidSetting> => {
   const meant = (spelling === "deprecated" ? setting.deprecatedWords?.[text] : undefined) ?? text
   const parsed = parseText(setting.type, meant, place.workingDir)
-  if (parsed.ok) return Effect.succeed(parsed.value)
-  const value = setting.secret ? undefined : text
-  return Effect.fail(new InvalidSetting({ key, value, source: { kind: "argument" }, problem: parsed.problem }))
+  const refused = (problem: ValueProblem) => {
+    const value = setting.secret ? undefined : withoutPin(text)
+    return Effect.fail(new InvalidSetting({ key, value, source: { kind: "argument" }, problem }))
+  }
+  if (!parsed.ok) return refused(parsed.problem)
+  const problem = uriProblem(setting.type, text)
+  return problem === undefined ? Effect.succeed(parsed.value) : refused(problem)
+}
+
+const uriProblem = (type: SettingType, text: string): ValueProblem | undefined => {
+  if (type.kind !== "text" || type.pkcs11Uri === undefined) return undefined
+  return Result.match(parsePkcs11Uri(text), {
+    onFailure: ({ reason }): ValueProblem => ({ kind: "bad-pkcs11-uri", reason }),
+    onSuccess: () => undefined
+  })
 }

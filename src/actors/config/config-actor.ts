@@ -9,7 +9,7 @@ import { knownProfiles, resolveSetting } from "../../messages/settings/resolve.t
 import { cloudOf } from "../../messages/settings/setting-name.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import { buildCloudSettings, buildSettings } from "./build-settings.ts"
-import { addToSetting, removeFromSetting, setSetting, unsetSetting } from "./change-settings.ts"
+import { addToSetting, checkWritable, removeFromSetting, setSetting, unsetSetting } from "./change-settings.ts"
 import type { ConfigWriting } from "./edit-file.ts"
 import { findSetting, openForReading, refuseNewer, refuseUnknownProfile, usableProfile } from "./open-config.ts"
 import { type ConfigPlace, configFile } from "./read-sources.ts"
@@ -26,6 +26,7 @@ export const configBehaviour = (place: ConfigPlace, writing: ConfigWriting): Beh
       ReadProfiles: ({ cloud }) => readProfiles(place, cloud),
       Get: (selector) => getSetting(place, selector),
       List: ({ filter }) => listSettings(place, filter),
+      CheckWritable: (selector) => checkWritable(place, writing, selector),
       Set: (change) => setSetting(place, writing, change),
       Unset: (selector) => unsetSetting(place, writing, selector),
       Add: (change) => addToSetting(place, writing, change),

@@ -53,6 +53,20 @@ export const editFile = (
     return warnings
   })
 
+/** Replaces the file by itself. One that is not there becomes what the first setting makes of it, without the setting. */
+export const rewriteFile = (
+  place: ConfigPlace,
+  writing: ConfigWriting
+): Effect.Effect<ReadonlyArray<SettingWarning>, WriteRefusal> =>
+  Effect.gen(function* () {
+    const path = configFile(place)
+    yield* makeDirectory(place.configDir, path)
+    const work = Effect.flatMap(openForWriting(place), ({ file }) =>
+      write(place, path, file.text ?? '[config]\nversion = "2"\n')
+    )
+    return yield* writing.locked(`${path}.lock`, Effect.uninterruptible(work))
+  })
+
 /** The first setting on a fresh device makes the directory. */
 const makeDirectory = (directory: string, path: string): Effect.Effect<void, ConfigFileNotWritten> =>
   Effect.try({

@@ -5,18 +5,19 @@
  * the token. Anything else would lock another token.
  */
 import { Effect, Redacted } from "effect"
-import type { TokenDescription } from "../../messages/cryptoki.ts"
-import { OptionNeeds, OptionsExclude } from "../../messages/hsm.ts"
+import { OptionNeeds, OptionsExclude, PinNotStored, PinPerhapsChanged } from "../../messages/hsm.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
 import { cloudWords } from "../command-spec.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { newPinFrom, presentPin } from "./ask-pin.ts"
+import { isUncertain } from "./make-key.ts"
 import {
   askLimits,
   type CommandContext,
   chosenToken,
+  comparable,
   initialisedTokens,
   readTokenSettings,
   selectorFor,
@@ -37,14 +38,26 @@ export const changePin: TokenCommand = (context) =>
     const soPin = reset ? yield* presentPin(context, "so-pin", "SO PIN", "SO PIN: ") : undefined
     const newPin = yield* newPinFrom(context, "new-pin", "user PIN")
     const by = soPin === undefined ? ({ kind: "change" } as const) : ({ kind: "reset", soPin } as const)
-    const token = yield* actors.cryptoki.ask(
-      "ChangePin",
-      { token: selectorFor(uri, old), newPin, by },
-      { within: askLimits.init }
-    )
-    yield* terminal.line(`The user PIN of token '${shownUri(token.uri)}' was ${reset ? "reset" : "changed"}.`)
+    const stored = yield* storedPins(context, uri, old)
+    const [first] = stored
+    if (first !== undefined) yield* actors.config.ask("CheckWritable", { key: first }, within)
+    const perhaps = (cause: PinPerhapsChanged["cause"]) =>
+      new PinPerhapsChanged({ uri: shownUri(uri), keys: stored, cause })
+    const changed = actors.cryptoki
+      .ask("ChangePin", { token: selectorFor(uri, old), newPin, by }, { within: askLimits.init })
+      .pipe(
+        Effect.mapError((failure) => (isUncertain(failure) ? perhaps(failure) : failure)),
+        Effect.onInterrupt(() => terminal.failure(perhaps(undefined)))
+      )
     // Half of it would leave a PIN in the settings that the token refuses.
-    yield* Effect.uninterruptible(updateStoredPins(context, token, old, newPin))
+    yield* Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(restore(changed), (token) =>
+        Effect.andThen(
+          terminal.line(`The user PIN of token '${shownUri(token.uri)}' was ${reset ? "reset" : "changed"}.`),
+          updateStoredPins(context, stored, newPin)
+        )
+      )
+    )
     return exitCodes.ok
   })
 
@@ -74,31 +87,46 @@ const pinSettings = ({ actors }: CommandContext, { cryptoki, device }: Settings)
     return [...own, ...clouds.flat()]
   })
 
+/** The settings in the file that hold the PIN which is to change: of this token, and not another PIN. */
+const storedPins = (context: CommandContext, target: Pkcs11Uri, old: Redacted.Redacted<string> | undefined) =>
+  Effect.gen(function* () {
+    const { actors, terminal } = context
+    const tokens = yield* initialisedTokens(context)
+    const [token, ...others] = tokens.filter((one) => matchesToken(comparable(target), one))
+    // Which one is meant, or that none is, is told by the request itself.
+    if (token === undefined || others.length > 0) return []
+    const { settings } = yield* actors.config.ask("ReadSettings", undefined, within)
+    const found: Array<string> = []
+    for (const { key, uri } of yield* pinSettings(context, settings)) {
+      const shown = yield* actors.config.ask("Get", { key }, within)
+      const isOther =
+        old !== undefined && shown.value !== undefined && Redacted.value(shown.value) !== Redacted.value(old)
+      if (shown.value === undefined || isOther) continue
+      if (uri === undefined ? tokens.length > 1 : !matchesToken(uri, token)) continue
+      if (shown.source?.kind === "file") found.push(key)
+      if (shown.source?.kind === "variable" && old !== undefined)
+        yield* terminal.warning(
+          `the environment variable ${shown.source.variable} has the present PIN and is not changed`
+        )
+    }
+    return found
+  })
+
 const updateStoredPins = (
-  context: CommandContext,
-  token: TokenDescription,
-  old: Redacted.Redacted<string> | undefined,
+  { actors, terminal }: CommandContext,
+  stored: ReadonlyArray<string>,
   newPin: Redacted.Redacted<string>
 ) =>
   Effect.gen(function* () {
-    const { actors, terminal } = context
-    const isOnlyToken = (yield* initialisedTokens(context)).length === 1
-    const { settings } = yield* actors.config.ask("ReadSettings", undefined, within)
-    for (const { key, uri } of yield* pinSettings(context, settings)) {
-      const stored = yield* storedPin(context, key)
-      if (stored === undefined || (old !== undefined && Redacted.value(stored) !== Redacted.value(old))) continue
-      if (uri === undefined ? !isOnlyToken : !matchesToken(uri, token)) continue
-      yield* actors.config.ask("Set", { key, value: newPin }, within)
+    for (const [at, key] of stored.entries()) {
+      yield* actors.config
+        .ask("Set", { key, value: newPin }, within)
+        .pipe(Effect.mapError((cause) => new PinNotStored({ keys: stored.slice(at), cause })))
       yield* terminal.line(`The setting ${key} was updated.`)
     }
+    const { settings } = yield* actors.config.ask("ReadSettings", undefined, within)
     if (settings.cryptoki.mode === "socket")
       yield* terminal.info("tedge-p11-server takes the new PIN with: systemctl reload tedge-p11-server")
   })
 
 const within = { within: askLimits.read }
-
-/** The PIN if it stands in the file under this very key: what comes from elsewhere is not ours to change. */
-const storedPin = ({ actors }: CommandContext, key: string) =>
-  Effect.map(actors.config.ask("Get", { key }, within), (shown) =>
-    shown.source?.kind === "file" ? shown.value : undefined
-  )

@@ -3,10 +3,12 @@
  *
  * Prints the URI of the token, also when it has been initialised under this label before.
  */
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
 import type { TokenDescription } from "../../messages/cryptoki.ts"
 import { TokenInitialised, TokenWithoutPin } from "../../messages/hsm.ts"
 import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
+import type { Settings } from "../../messages/settings/resolved-settings.ts"
+import { shownText } from "../../messages/shown-text.ts"
 import { TokenAmbiguous, TokenNotFound } from "../../messages/token-refusals.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { newPinFrom } from "./ask-pin.ts"
@@ -23,23 +25,45 @@ import {
 export const initToken: TokenCommand = (context) =>
   Effect.gen(function* () {
     const { actors, input, terminal } = context
-    yield* readTokenSettings(context)
+    const { settings } = yield* readTokenSettings(context)
     const label = input.text("label") ?? "tedge"
     const target = yield* slotToInitialise(context, label)
     if (target.initialized) {
+      yield* terminal.line(`The token '${shownText(target.label)}' is initialised already; nothing was changed.`)
+      const given = ["so-pin", "pin"].filter((option) => input.given(option)).map((option) => `--${option}`)
+      if (given.length > 0)
+        yield* terminal.warning(
+          `the token keeps its PINs: ${given.join(" and ")} had no effect (change the user PIN with: tedge hsm change-pin)`
+        )
       yield* terminal.answer(`${shownUri(target.uri)}\n`)
       return exitCodes.ok
     }
     yield* terminal.line(`Initializing the token in slot ${target.slot} with the label '${label}'`)
     const soPin = yield* newPinFrom(context, "so-pin", "SO PIN")
     const pin = yield* newPinFrom(context, "pin", "user PIN")
+    const mustBeStored = yield* wantsStoredPin(context, settings, pin)
+    // A PIN that then cannot be stored would make a token nobody can use unattended.
+    if (mustBeStored) yield* actors.config.ask("CheckWritable", { key: pinSetting }, { within: askLimits.read })
     const before = yield* initialisedTokens(context)
     const made = yield* actors.cryptoki
       .ask("InitToken", { token: { uri: target.uri }, label, soPin, pin }, { within: askLimits.init })
       .pipe(Effect.catch((cause) => refuseHalfMade(context, before, label, cause)))
     yield* terminal.answer(`${shownUri(made.uri)}\n`)
+    if (mustBeStored) yield* terminal.info(`the PIN is not in the settings yet: tedge config set ${pinSetting} <PIN>`)
     return exitCodes.ok
   })
+
+const pinSetting = "device.cryptoki.pin"
+
+/** Behind a socket the PIN is the service's business; else it must stand in the settings, unless the environment has it. */
+const wantsStoredPin = ({ actors }: CommandContext, { cryptoki }: Settings, pin: Redacted.Redacted<string>) =>
+  cryptoki.mode === "socket"
+    ? Effect.succeed(false)
+    : Effect.map(
+        actors.config.ask("Get", { key: pinSetting }, { within: askLimits.read }),
+        ({ value, source }) =>
+          source?.kind !== "variable" && (value === undefined || Redacted.value(value) !== Redacted.value(pin))
+      )
 
 /** Label and SO PIN come before the user PIN: the token may have the one without the other now. */
 const refuseHalfMade = (

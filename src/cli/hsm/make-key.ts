@@ -15,26 +15,24 @@ export interface KeyOrder {
   readonly token: ReturnType<typeof selectorFor>
   readonly parameters: KeyParameters
   readonly label: string
-  /** Undefined: a random one. */
-  readonly id: Uint8Array | undefined
+  readonly id: Uint8Array
 }
 
+/** PKCS#11 sets no length; as long as a SHA-1 key identifier (RFC 5280, 4.2.1.2), and as thin-edge's. */
+export const randomKeyId = (): Uint8Array => new Uint8Array(randomBytes(20))
+
 export const makeKey = ({ actors, terminal }: CommandContext, { token, parameters, label, id }: KeyOrder) => {
-  const ownId = id ?? new Uint8Array(randomBytes(randomIdLength))
   const { pinValue: _pin, type: _type, ...place } = token.uri ?? {}
   const perhaps = (cause: KeyPerhapsMade["cause"]) =>
-    new KeyPerhapsMade({ uri: shownUri({ ...place, id: ownId, object: label }), cause })
-  return actors.cryptoki.ask("CreateKey", { token, parameters, label, id: ownId }, { within: askLimits.generate }).pipe(
+    new KeyPerhapsMade({ uri: shownUri({ ...place, id, object: label }), cause })
+  return actors.cryptoki.ask("CreateKey", { token, parameters, label, id }, { within: askLimits.generate }).pipe(
     Effect.mapError((failure) => (isUncertain(failure) ? perhaps(failure) : failure)),
     Effect.onInterrupt(() => terminal.failure(perhaps(undefined)))
   )
 }
 
-/** PKCS#11 sets no length; as long as a SHA-1 key identifier (RFC 5280, 4.2.1.2), and as thin-edge's. */
-const randomIdLength = 20
-
 /** The request was on its way, and nobody said how it ended. */
-const isUncertain = (failure: TokenRefusal | AskFailed): boolean => {
+export const isUncertain = (failure: TokenRefusal | AskFailed): boolean => {
   switch (failure._tag) {
     case "OutcomeUnknown":
     case "AskTimeout":

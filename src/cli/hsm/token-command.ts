@@ -117,7 +117,7 @@ export const resolvedToken = (context: CommandContext, { cryptoki }: Settings, u
   })
 
 /** Without what a description of a token does not have. */
-const comparable = ({
+export const comparable = ({
   slotDescription: _slotDescription,
   slotManufacturer: _slotManufacturer,
   libraryDescription: _libraryDescription,

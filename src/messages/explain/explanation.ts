@@ -29,3 +29,6 @@ export const quoted = (text: string): string => {
 export const inBrackets = (text: string): string => (text.trim() === "" ? "" : ` (${quoted(text)})`)
 
 export const seconds = (ms: number): string => `${Math.round(ms / 100) / 10} s`
+
+/** As one word of a POSIX shell: a URI has semicolons in it, and may have blanks and quotes. */
+export const shellQuoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`

@@ -1,7 +1,15 @@
 /** Sentences for what `tedge hsm` and `tedge cert create-key-hsm` refuse by themselves. */
-import type { HsmRefusal, KeyIdInvalid, TokenWithoutPin } from "../hsm.ts"
+import type {
+  HsmRefusal,
+  KeyIdInvalid,
+  NewKeyOutsideScope,
+  PinNotStored,
+  PinPerhapsChanged,
+  TokenWithoutPin
+} from "../hsm.ts"
+import { explainConfig } from "./config.ts"
 import { explainAsk } from "./connect.ts"
-import { type Explanation, quoted } from "./explanation.ts"
+import { type Explanation, quoted, shellQuoted } from "./explanation.ts"
 import { explainToken } from "./token.ts"
 
 export const explainHsm = (failure: HsmRefusal): Explanation => {
@@ -41,12 +49,12 @@ export const explainHsm = (failure: HsmRefusal): Explanation => {
     case "TokenWithoutPin":
       return {
         error: `the token was initialised, but has no user PIN yet: ${sentenceOf(failure.cause)}`,
-        hint: `give it one: tedge hsm change-pin --reset '${failure.uri}'`
+        hint: `give it one: tedge hsm change-pin --reset ${shellQuoted(failure.uri)}`
       }
     case "KeyPerhapsMade":
       return {
         error: `${failure.cause === undefined ? "interrupted while a key was being made" : sentenceOf(failure.cause)}; the key '${failure.uri}' may be on the token`,
-        hint: `look before you try again: tedge hsm list-keys '${failure.uri}'`
+        hint: `look before you try again: tedge hsm list-keys ${shellQuoted(failure.uri)}`
       }
     case "NobodyToAsk":
       return { error: "nobody is there to answer: standard input is at its end", hint: `use ${failure.option}` }
@@ -55,6 +63,62 @@ export const explainHsm = (failure: HsmRefusal): Explanation => {
         error: `Refusing to reinitialize: token '${failure.label}' is initialised already ('${failure.uri}')`,
         hint: "its keys would be lost; to wipe it use the tool of the token's maker"
       }
+    case "NewKeyOutsideScope":
+      return explainNewKeyOutside(failure)
+    case "SettingShadowed":
+      return {
+        error: `the environment variable ${failure.variable} goes before the setting ${failure.key}; nothing was changed`,
+        hint: `take it out of the environment: unset ${failure.variable}`
+      }
+    case "KeyNotSelected":
+      return {
+        error: `the key was made and is not selected: ${writeSentence(failure.cause)}`,
+        hint: `tedge config set ${failure.setting} ${shellQuoted(failure.uri)}`
+      }
+    case "OtherKeyChosen":
+      return {
+        error: `the key was made, but another key is chosen for its URI '${failure.uri}'; the settings were not changed`,
+        hint: "tedge-p11-server narrows URIs by its own device.cryptoki.uri: take object and id out of that, and reload it"
+      }
+    case "PinNotStored":
+      return {
+        error: `the token has the new user PIN, and ${failure.keys.join(" and ")} the old one: ${writeSentence(failure.cause)}`,
+        hint: failure.keys.map((key) => `tedge config set ${key} <the new PIN>`).join("; ")
+      }
+    case "PinPerhapsChanged":
+      return explainPerhapsChanged(failure)
+  }
+}
+
+const explainNewKeyOutside = ({ scope, tokenOnly, of }: NewKeyOutsideScope): Explanation => {
+  const reload = of === "service" ? ", then: sudo systemctl reload tedge-p11-server" : ""
+  return {
+    error: `device.cryptoki.uri${of === "service" ? " of tedge-p11-server" : ""} selects another key${
+      scope === undefined ? "" : `: '${scope}'`
+    }; a new one would never be used, and none was made`,
+    hint:
+      tokenOnly === undefined
+        ? `take object and id out of device.cryptoki.uri${of === "service" ? " of the service" : ""}, or: tedge config unset device.cryptoki.uri${reload}`
+        : `tedge config set device.cryptoki.uri ${shellQuoted(tokenOnly)}${reload}`
+  }
+}
+
+const explainPerhapsChanged = ({ uri, keys, cause }: PinPerhapsChanged): Explanation => ({
+  error: `${cause === undefined ? "interrupted while the PIN was being changed" : sentenceOf(cause)}; token '${uri}' may have the new user PIN already`,
+  hint: [
+    `see which one it takes (a wrong one costs a try): tedge hsm list-keys ${shellQuoted(uri)} --pin <the new PIN>`,
+    ...keys.map((key) => `then, if it is the new one: tedge config set ${key} <the new PIN>`)
+  ].join("; ")
+})
+
+const writeSentence = (cause: PinNotStored["cause"]): string => {
+  switch (cause._tag) {
+    case "AskTimeout":
+    case "PeerDown":
+    case "Undeliverable":
+      return explainAsk(cause).error
+    default:
+      return explainConfig(cause).error
   }
 }
 

@@ -1,7 +1,7 @@
 /** Sentences for what tedge-p11-server refused, and for a way to it that is barred. */
 import type { SigningServiceGarbled, SigningServiceRefused, SigningServiceUnreachable } from "../token-refusals.ts"
 import { type Explanation, inBrackets, quoted } from "./explanation.ts"
-import { differsWords, keptWords, noOtherWords, seenWords, untriedWords } from "./token-words.ts"
+import { differsWords, keptWords, noOtherWords, outsideScopeWords, seenWords, untriedWords } from "./token-words.ts"
 
 export const explainService = (
   failure: SigningServiceUnreachable | SigningServiceRefused | SigningServiceGarbled
@@ -33,6 +33,8 @@ const hintForRefused = (message: string): string => {
     return "make sure of the PIN the service has, then: tedge hsm clear-pin-latch"
   if (Object.values(seenWords).some((words) => message.includes(`; ${words} is on token '`)))
     return "name that token where another one, or none, is named: tedge config get device.key_uri"
+  if (message.includes(outsideScopeWords))
+    return "change device.cryptoki.uri of tedge-p11-server, not of this device, then: sudo systemctl reload tedge-p11-server"
   if (message.includes(differsWords))
     return "leave the PIN to the service (tedge config unset device.key_pin; no pin-value in device.key_uri), or set its PIN"
   return "its settings and its PIN count, not this device's: journalctl -u tedge-p11-server"

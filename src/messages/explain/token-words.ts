@@ -5,6 +5,7 @@ export const untriedWords = "was refused before and was not tried again"
 export const keptWords = "the one try that is left is kept for the configured PIN"
 export const noOtherWords = "two different PINs were refused"
 export const differsWords = "is open with another PIN than the one given"
+export const outsideScopeWords = "lies outside of what device.cryptoki.uri allows"
 export const unknownWords = "was cut off, and whether it was done is not known"
 
 /** Followed by `is on token '…'`. */

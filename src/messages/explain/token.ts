@@ -12,7 +12,15 @@ import { type Explanation, inBrackets, seconds } from "./explanation.ts"
 import { explainPlatform } from "./platform.ts"
 import { explainService } from "./signing-service.ts"
 import { explainName } from "./token-name.ts"
-import { differsWords, keptWords, noOtherWords, seenWords, unknownWords, untriedWords } from "./token-words.ts"
+import {
+  differsWords,
+  keptWords,
+  noOtherWords,
+  outsideScopeWords,
+  seenWords,
+  unknownWords,
+  untriedWords
+} from "./token-words.ts"
 
 export const explainToken = (failure: TokenRefusal): Explanation => {
   switch (failure._tag) {
@@ -45,7 +53,7 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       return { error: explainName(failure) }
     case "OutsideScope":
       return {
-        error: `'${failure.uri}' lies outside of what device.cryptoki.uri allows: '${failure.scope}'`,
+        error: `'${failure.uri}' ${outsideScopeWords}: '${failure.scope}'`,
         hint: "check: tedge config get device.cryptoki.uri"
       }
     case "PinMissing":

@@ -1,6 +1,6 @@
 /** Settings of the device that each cloud can have for itself. The texts on key_uri and key_pin are those of hsm-support, to the letter. */
 import type { CloudName, Setting } from "./setting.ts"
-import { path, text } from "./setting-types.ts"
+import { path, pkcs11Uri, text } from "./setting-types.ts"
 
 export const keyUriDoc = "A PKCS#11 URI of the private key.  See RFC #7512."
 
@@ -39,7 +39,7 @@ export const cloudDevice = (cloud: CloudName, uriExample: string): ReadonlyArray
   },
   {
     key: `${cloud}.device.key_uri`,
-    type: text,
+    type: pkcs11Uri,
     fallbackWhenUsed: "device.key_uri",
     doc: keyUriDoc,
     examples: [uriExample]

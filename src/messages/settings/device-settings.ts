@@ -1,7 +1,7 @@
 /** Settings of the device itself, its key and its certificate. The texts on keys and tokens are those of hsm-support, to the letter. */
 import { keyPinDoc, keyUriDoc } from "./cloud-device.ts"
 import type { Setting } from "./setting.ts"
-import { duration, path, text } from "./setting-types.ts"
+import { duration, path, pkcs11Uri, text } from "./setting-types.ts"
 
 export const deviceSettings: ReadonlyArray<Setting> = [
   {
@@ -32,7 +32,7 @@ export const deviceSettings: ReadonlyArray<Setting> = [
     doc: "File to which a certificate signing request is written.",
     examples: ["/etc/tedge/device-certs/tedge.csr"]
   },
-  { key: "device.key_uri", type: text, doc: keyUriDoc, examples: ["pkcs11:token=my-pkcs11-token;object=my-key"] },
+  { key: "device.key_uri", type: pkcs11Uri, doc: keyUriDoc, examples: ["pkcs11:token=my-pkcs11-token;object=my-key"] },
   { key: "device.key_pin", type: text, secret: true, doc: keyPinDoc, examples: ["123456", "my-pin"] },
   {
     key: "device.type",
@@ -65,7 +65,7 @@ export const deviceSettings: ReadonlyArray<Setting> = [
   },
   {
     key: "device.cryptoki.uri",
-    type: text,
+    type: pkcs11Uri,
     doc: "A URI of the token/object to be used by tedge-p11-server.  If set, tedge-p11-server will by default use this URI to select a key for signing if a client does not provide its URI in the request. If the client provides the URI, then the attributes of this server URI will be used as a base onto which client-provided URI attributes will be appended, potentially limiting the scope of keys or tokens that can be used by the clients.  For example, if `cryptoki.uri=pkcs11:token=token1` and `device.key_uri=pkcs11:token2;object=key1`, `tedge-p11-server` will use URI `pkcs11:token1;object=key1`.  For more information about PKCS11 URIs, see RFC7512. ",
     examples: ["pkcs11:token=my-pkcs11-token;object=my-key"]
   },

@@ -5,7 +5,7 @@
  */
 
 import type { SettingWarning, ValueProblem, ValueSource } from "./refused-value.ts"
-import type { Value } from "./setting.ts"
+import type { SettingType, Value } from "./setting.ts"
 import { fullKey, parseProfile, parseSettingName, type SettingName } from "./setting-name.ts"
 import { type ParsedValue, parseText, parseToml } from "./value.ts"
 
@@ -42,7 +42,10 @@ export interface Found {
 
 export const emptyLayer: Layer = { entries: new Map(), wrong: [], warnings: [] }
 
-/** `variables`: TEDGE_*, others are left alone. `parseTomlValue` answers undefined for what is no TOML value. */
+/**
+ * `variables`: TEDGE_*, others are left alone. A value is taken as it stands: a PIN may have quotes or brackets in it.
+ * Only settings that are lists are read as TOML; `parseTomlValue` answers undefined for what is no TOML value.
+ */
 export const environmentLayer = (
   variables: { readonly [name: string]: string | undefined },
   directory: string,
@@ -56,12 +59,16 @@ export const environmentLayer = (
     const name = parseSettingName(given)
     const source = { kind: "variable", variable } as const
     if (name === undefined) unknown.push({ kind: "unknown-key", key: given, source })
-    else
-      found.push({ given, name, value: /^["[]/.test(text) ? (parseTomlValue(text) ?? text) : text, source, directory })
+    else {
+      const isToml = isList(name.setting.type) && /^["[]/.test(text)
+      found.push({ given, name, value: isToml ? (parseTomlValue(text) ?? text) : text, source, directory })
+    }
   }
   const layer = layerOf(found)
   return { ...layer, warnings: [...unknown, ...layer.warnings] }
 }
+
+const isList = ({ kind }: SettingType): boolean => kind === "set" || kind === "limits"
 
 /** Values given on the command line, by key (`device.cryptoki.socket_path`). An empty one counts as not given. */
 export const argumentLayer = (options: { readonly [key: string]: string | undefined }, directory: string): Layer =>

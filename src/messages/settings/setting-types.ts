@@ -2,6 +2,7 @@
 import type { SettingType } from "./setting.ts"
 
 export const text: SettingType = { kind: "text" }
+export const pkcs11Uri: SettingType = { kind: "text", pkcs11Uri: true }
 export const path: SettingType = { kind: "path" }
 export const boolean: SettingType = { kind: "boolean" }
 export const host: SettingType = { kind: "host" }

@@ -11,7 +11,8 @@ export const cloudNames: ReadonlyArray<CloudName> = ["c8y", "az", "aws"]
 
 export type SettingType =
   /** `inTopic`: it becomes a part of topics, where wildcards would be out of place. Of a set, that goes for each entry. */
-  | { readonly kind: "text"; readonly inTopic?: true }
+  /** `pkcs11Uri` (RFC 7512): a value that is none is refused when it is set; in a file, where it is used. */
+  | { readonly kind: "text"; readonly inTopic?: true; readonly pkcs11Uri?: true }
   /** Absolute once it is read: a relative one is joined to the working directory (argument, variable) or to the file's. */
   | { readonly kind: "path" }
   | { readonly kind: "boolean" }

@@ -18,6 +18,19 @@ describe("config set", () => {
     expect(bench.locks).toEqual([`${file()}.lock`])
   })
 
+  it.each(["device.key_uri", "device.cryptoki.uri", "c8y.device.key_uri", "c8y.profiles.p.device.key_uri"])(
+    "refuses for %s what is no PKCS#11 URI, without its PIN, and writes nothing",
+    async (key) => {
+      for (const value of ["my-key", "pkcs11:token", "pkcs11:token=a;token=b", "pkcs11:object=%zz?pin-value=4711"]) {
+        const refused = await refusal(set(key, value))
+        expect(refused).toMatchObject({ _tag: "InvalidSetting", key, problem: { kind: "bad-pkcs11-uri" } })
+        expect(JSON.stringify(refused)).not.toContain("4711")
+      }
+      expect(written).toThrow("ENOENT")
+      await answer(set(key, "pkcs11:token=a;object=b"))
+    }
+  )
+
   it("makes the directory on a fresh device", async () => {
     rmSync(bench.dir, { recursive: true })
     await answer(set("device.type", "x"))

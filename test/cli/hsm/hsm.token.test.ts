@@ -36,7 +36,9 @@ describe("tedge hsm init", () => {
       /^pkcs11:model=SoftHSM%20v2;manufacturer=SoftHSM%20project;serial=\w+;token=t%C3%B6k%3B1%25\n$/
     )
     const second = await device.tedge(["hsm", "init", "--label", "tök;1%", "--so-pin", "1111", "--pin", "2222"])
-    expect(second.stdout).toBe(first.stdout)
+    expect([second.code, second.stdout]).toEqual([0, first.stdout])
+    expect(second.stderr).toContain("The token 'tök;1%' is initialised already; nothing was changed.")
+    expect(second.stderr).toContain("the token keeps its PINs: --so-pin and --pin had no effect")
     const keys = await device.tedge(["hsm", "list-keys", "--pin", "123456"])
     expect(keys.code).toBe(0)
   })

@@ -17,7 +17,13 @@ const layerFrom = (tree: TomlTable) => {
 }
 
 const environment = (variables: Record<string, string>) =>
-  environmentLayer(variables, "/cwd", (text) => (text.startsWith("[") ? JSON.parse(text) : undefined))
+  environmentLayer(variables, "/cwd", (text) => {
+    try {
+      return JSON.parse(text)
+    } catch {
+      return undefined
+    }
+  })
 
 const sourcesOf = (parts: {
   readonly tree?: TomlTable
@@ -136,6 +142,26 @@ describe("the environment", () => {
     expect(environment({ TEDGE_C8Y_UNKNOWN: "1" }).warnings).toEqual([
       { kind: "unknown-key", key: "c8y_unknown", source: { kind: "variable", variable: "TEDGE_C8Y_UNKNOWN" } }
     ])
+  })
+
+  it.each(['"quoted"', '["a"]', "'a'", "12 34", "[", '"', '"a" # b', "true", "0123"])(
+    "takes the text %s as it stands, PINs first",
+    (text) => {
+      const { entries, wrong } = environment({
+        TEDGE_DEVICE_CRYPTOKI_PIN: text,
+        TEDGE_C8Y_PROFILES_PROD_DEVICE_KEY_PIN: text,
+        TEDGE_DEVICE_TYPE: text
+      })
+      expect(wrong).toEqual([])
+      for (const key of ["device.cryptoki.pin", "c8y.profiles.prod.device.key_pin", "device.type"])
+        expect(entries.get(key)?.value).toBe(text)
+    }
+  )
+
+  it("refuses a number or a mode in quotes: they are not TOML either", () => {
+    expect(environment({ TEDGE_MQTT_BIND_PORT: '"1883"', TEDGE_DEVICE_CRYPTOKI_MODE: '"module"' }).wrong).toHaveLength(
+      2
+    )
   })
 
   it("takes lists as TOML has them, else between commas", () => {
