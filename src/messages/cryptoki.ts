@@ -44,7 +44,12 @@ export interface KeyDescription {
   /** CKA_ID, raw bytes; may be empty. */
   readonly id: Uint8Array
   readonly uri: Pkcs11Uri
+  /** Of a private key. Undefined: the signing service's protocol does not tell. */
+  readonly otherUses?: ReadonlyArray<OtherKeyUse> | undefined
 }
+
+/** What a private key may do besides signing: CKA_DECRYPT, CKA_UNWRAP, CKA_SIGN_RECOVER, CKA_DERIVE. */
+export type OtherKeyUse = "decrypt" | "unwrap" | "sign-recover" | "derive"
 
 export type KeyParameters =
   | { readonly type: "ecdsa"; readonly curve: "p256" | "p384" }

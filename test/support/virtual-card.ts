@@ -4,7 +4,7 @@
  * The reader dials us (its configuration names our port), so nothing listens on the network. pcscd has one socket for
  * the whole machine, so it needs root and must not be running.
  */
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { createServer, type Server, type Socket } from "node:net"
 import { join } from "node:path"
@@ -97,8 +97,11 @@ const startPcscd = (dir: string, port: number): ChildProcess => {
   rmSync(pcscdSocket, { force: true })
   writeFileSync(join(readers, "vpcd"), `${lines.join("\n")}\n`)
   writeFileSync(join(dir, "opensc.conf"), "app default { card_drivers = PIV-II; }\n")
-  // It aborts when it may open more files than a descriptor set holds.
-  const command = `ulimit -n 1024; exec /usr/sbin/pcscd --foreground --config ${readers}`
+  // It aborts when it may open more files than a descriptor set holds. Where it asks polkit it refuses everybody, root
+  // too, on a machine without a system D-Bus.
+  const help = spawnSync("/usr/sbin/pcscd", ["--help"], { encoding: "utf8" })
+  const polkit = `${help.stdout}${help.stderr}`.includes("--disable-polkit") ? "--disable-polkit" : ""
+  const command = `ulimit -n 1024; exec /usr/sbin/pcscd --foreground ${polkit} --config ${readers}`
   return spawn("sh", ["-c", command], { stdio: "ignore" })
 }
 

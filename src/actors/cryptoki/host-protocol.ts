@@ -4,6 +4,7 @@
  * A host knows slots, sessions and handles, and decides nothing: which token, which key, whether to log in and
  * what a fault means is the parent's. Slot ids and object handles are decimal text, as 64 bits do not fit a number.
  */
+import type { OtherKeyUse } from "../../messages/cryptoki.ts"
 
 /** Signatures a host works on at once, per slot. Beyond four SoftHSM2 gains nothing, and hardware works one at a time. */
 export const parallelSigns = 4
@@ -43,6 +44,8 @@ export interface HostObject {
   readonly alwaysAuthenticate: boolean
   /** CKA_SIGN; a token that does not tell is believed. */
   readonly maySign: boolean
+  /** What a private key may do besides; undefined when it was not asked for. */
+  readonly otherUses?: ReadonlyArray<OtherKeyUse> | undefined
 }
 
 /** The public half as far as an object tells it. */
@@ -85,6 +88,8 @@ export type HostRequests = {
       readonly slot: string
       readonly kind: HostObject["kind"]
       readonly id: Uint8Array | undefined
+      /** Read `otherUses` too: four more attributes of each private key. */
+      readonly uses?: boolean
     }
     readonly answer: ReadonlyArray<HostObject>
   }

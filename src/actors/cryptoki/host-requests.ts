@@ -1,6 +1,7 @@
 /**
  * Does what a token host is asked. Keeps the loaded module and the sessions of its slots, and decides nothing.
  */
+import type { OtherKeyUse } from "../../messages/cryptoki.ts"
 import {
   CKR_CRYPTOKI_NOT_INITIALIZED,
   CKR_DEVICE_ERROR,
@@ -24,6 +25,8 @@ import { type HostSlot, hostSlot } from "./host-slot.ts"
 import {
   CKA_ALWAYS_AUTHENTICATE,
   CKA_CLASS,
+  CKA_DECRYPT,
+  CKA_DERIVE,
   CKA_EC_PARAMS,
   CKA_EC_POINT,
   CKA_ID,
@@ -33,7 +36,9 @@ import {
   CKA_PUBLIC_EXPONENT,
   CKA_PUBLIC_KEY_INFO,
   CKA_SIGN,
+  CKA_SIGN_RECOVER,
   CKA_TOKEN,
+  CKA_UNWRAP,
   CKA_VALUE,
   CKK_EC,
   CKO_CERTIFICATE,
@@ -173,8 +178,24 @@ const objects = (module: Pkcs11Module, session: Handle, asked: Asked<"objects">)
     { type: CKA_TOKEN, value: true }
   ]
   if (asked.id) template.push({ type: CKA_ID, value: asked.id })
-  return module.find(session, template).map((handle) => describe(module, session, handle, asked.kind))
+  return module.find(session, template).map((handle) => {
+    const described = describe(module, session, handle, asked.kind)
+    return asked.uses && asked.kind === "private"
+      ? { ...described, otherUses: otherUses(module, session, handle) }
+      : described
+  })
 }
+
+/** An attribute the token does not tell is one it does not have. */
+const otherUses = (module: Pkcs11Module, session: Handle, handle: Handle): ReadonlyArray<OtherKeyUse> =>
+  usesByAttribute.flatMap(([type, use]) => (module.attribute(session, handle, type)?.[0] === 1 ? [use] : []))
+
+const usesByAttribute: ReadonlyArray<readonly [number, OtherKeyUse]> = [
+  [CKA_DECRYPT, "decrypt"],
+  [CKA_UNWRAP, "unwrap"],
+  [CKA_SIGN_RECOVER, "sign-recover"],
+  [CKA_DERIVE, "derive"]
+]
 
 const findCertificates = (
   module: Pkcs11Module,

@@ -2,13 +2,17 @@
  * What a token is asked for when it makes a key pair: never extractable, for signing only.
  *
  * Tokens disagree on templates. SoftHSM2 and TPMs refuse curve parameters in the private one, some secure elements
- * (Microchip) want them there.
+ * (Microchip) want them there. A token that knows no attribute for a use it does not have may refuse the template that
+ * says false; `hsm list-keys` shows where a key may do more than sign.
  */
 import type { KeyParameters } from "../../messages/cryptoki.ts"
 import { p256, p384 } from "./ec-curve.ts"
 import type { HostAttribute } from "./host-protocol.ts"
 import {
+  CKA_DECRYPT,
+  CKA_DERIVE,
   CKA_EC_PARAMS,
+  CKA_ENCRYPT,
   CKA_EXTRACTABLE,
   CKA_ID,
   CKA_LABEL,
@@ -17,8 +21,12 @@ import {
   CKA_PUBLIC_EXPONENT,
   CKA_SENSITIVE,
   CKA_SIGN,
+  CKA_SIGN_RECOVER,
   CKA_TOKEN,
+  CKA_UNWRAP,
   CKA_VERIFY,
+  CKA_VERIFY_RECOVER,
+  CKA_WRAP,
   CKM_EC_KEY_PAIR_GEN,
   CKM_RSA_PKCS_KEY_PAIR_GEN
 } from "./pkcs11-constants.ts"
@@ -29,9 +37,25 @@ export interface KeyTemplates {
   readonly privateTemplate: ReadonlyArray<HostAttribute>
 }
 
+/** What to ask for, in this order: the next one after the token has refused one for its attributes. */
 export const keyTemplates = (
   parameters: KeyParameters,
+  names: { readonly id: Uint8Array; readonly label: string }
+): ReadonlyArray<KeyTemplates> =>
+  restrictions.flatMap((restriction) => [
+    templatesOf(parameters, names, restriction, "usual"),
+    templatesOf(parameters, names, restriction, "alternative")
+  ])
+
+interface Restriction {
+  readonly publicHalf: ReadonlyArray<HostAttribute>
+  readonly privateHalf: ReadonlyArray<HostAttribute>
+}
+
+const templatesOf = (
+  parameters: KeyParameters,
   names: { readonly id: Uint8Array; readonly label: string },
+  restriction: Restriction,
   kind: "usual" | "alternative"
 ): KeyTemplates => {
   const common: ReadonlyArray<HostAttribute> = [
@@ -39,13 +63,14 @@ export const keyTemplates = (
     { type: CKA_LABEL, value: names.label },
     { type: CKA_ID, value: names.id }
   ]
-  const publicTemplate = [...common, { type: CKA_VERIFY, value: true }]
+  const publicTemplate = [...common, { type: CKA_VERIFY, value: true }, ...restriction.publicHalf]
   const privateTemplate = [
     ...common,
     { type: CKA_PRIVATE, value: true },
     { type: CKA_SENSITIVE, value: true },
     { type: CKA_EXTRACTABLE, value: false },
-    { type: CKA_SIGN, value: true }
+    { type: CKA_SIGN, value: true },
+    ...restriction.privateHalf
   ]
   if (parameters.type === "ecdsa") {
     const curve = { type: CKA_EC_PARAMS, value: (parameters.curve === "p256" ? p256 : p384).oid }
@@ -63,3 +88,17 @@ export const keyTemplates = (
     privateTemplate
   }
 }
+
+const denied = (...types: ReadonlyArray<number>): ReadonlyArray<HostAttribute> =>
+  types.map((type) => ({ type, value: false }))
+
+/** PKCS #11 v2.40, 4.8 and 4.9: the default of each is the token's choice, and SoftHSM2 chooses true. */
+const privateHalf = denied(CKA_DECRYPT, CKA_UNWRAP, CKA_SIGN_RECOVER, CKA_DERIVE)
+const publicHalf = denied(CKA_ENCRYPT, CKA_WRAP, CKA_VERIFY_RECOVER, CKA_DERIVE)
+
+/** The private half matters more: whoever has the public one can do all that it can without the token. */
+const restrictions: ReadonlyArray<Restriction> = [
+  { publicHalf, privateHalf },
+  { publicHalf: [], privateHalf },
+  { publicHalf: [], privateHalf: [] }
+]

@@ -13,7 +13,7 @@ import type { AnswerOf, PayloadOf } from "../../runtime/protocol.ts"
 import { faultClass } from "./fault-class.ts"
 import type { HostFault } from "./host-client.ts"
 import type { HostKeyMaterial } from "./host-protocol.ts"
-import { keyTemplates } from "./key-templates.ts"
+import { type KeyTemplates, keyTemplates } from "./key-templates.ts"
 import { publicKey } from "./lane-public-key.ts"
 import { type Asker, loggedIn } from "./lane-session.ts"
 import type { Lane } from "./open-lane.ts"
@@ -56,7 +56,7 @@ const refuseTakenId = (lane: Lane, seat: Seat, asker: Asker, id: Uint8Array) =>
       return yield* new KeyExists({ token: lane.token, id: Buffer.from(id).toString("hex") })
   })
 
-/** The second kind of template is for tokens that say that the first does not suit them, and for no other fault. */
+/** The next template is for tokens that say that this one does not suit them, and for no other fault. */
 const generate = (
   lane: Lane,
   seat: Seat,
@@ -64,20 +64,16 @@ const generate = (
   id: Uint8Array
 ): Effect.Effect<HostKeyMaterial, TokenRefusal | HostFault> =>
   Effect.gen(function* () {
-    const call = (kind: "usual" | "alternative"): Effect.Effect<HostKeyMaterial, HostFault> =>
-      seat.host.call(
-        "generate",
-        { slot: seat.token.facts.slot, ...keyTemplates(order.parameters, { id, label: order.label }, kind) },
-        lane.tools.settings.limits.generateMs
-      )
-    return yield* call("usual").pipe(
-      Effect.catchIf(
-        (fault) => fault._tag === "CallRefused" && faultClass(fault.code) === "template",
-        () => call("alternative")
-      ),
-      Effect.catch((fault) => endSeat(lane, seat, fault, "create-key"))
-    )
+    const call = (templates: KeyTemplates): Effect.Effect<HostKeyMaterial, HostFault> =>
+      seat.host.call("generate", { slot: seat.token.facts.slot, ...templates }, lane.tools.settings.limits.generateMs)
+    return yield* keyTemplates(order.parameters, { id, label: order.label })
+      .map(call)
+      .reduce((tried, next) => Effect.catchIf(tried, isTemplateFault, () => next))
+      .pipe(Effect.catch((fault) => endSeat(lane, seat, fault, "create-key")))
   })
+
+const isTemplateFault = (fault: HostFault): boolean =>
+  fault._tag === "CallRefused" && faultClass(fault.code) === "template"
 
 /** Finds the key a host may have made before it ended. */
 const lookFor = (

@@ -17,7 +17,7 @@ import { endSeat, withSeat } from "./with-seat.ts"
 /** The keys the asker's URI allows, private ones first. */
 export const listKeys = (lane: Lane, asker: Asker): Effect.Effect<ReadonlyArray<KeyDescription>, TokenRefusal> =>
   withSeat(lane.tools, lane.keeper, (seat) =>
-    Effect.map(matchingObjects(lane, seat, asker), (objects) =>
+    Effect.map(matchingObjects(lane, seat, asker, true), (objects) =>
       objects.flatMap((object) => describeKey(seat.token, object) ?? [])
     )
   )
@@ -41,12 +41,13 @@ export const deleteKey = (lane: Lane, asker: Asker): Effect.Effect<ReadonlyArray
 const matchingObjects = (
   lane: Lane,
   seat: Seat,
-  asker: Asker
+  asker: Asker,
+  uses = false
 ): Effect.Effect<ReadonlyArray<HostObject>, TokenRefusal | HostFault> =>
   Effect.gen(function* () {
     yield* loggedIn(lane.tools, seat, asker)
     const { uri } = asker
-    const privates = yield* listObjects(lane.tools, seat, "private", uri.id)
+    const privates = yield* listObjects(lane.tools, seat, "private", uri.id, uses)
     const publics = yield* listObjects(lane.tools, seat, "public", uri.id)
     return [...privates, ...publics].filter((object) => matchesObject(uri, object))
   })

@@ -58,9 +58,10 @@ export const listObjects = (
   tools: LaneTools,
   seat: Seat,
   kind: HostObject["kind"],
-  id: Uint8Array | undefined
+  id: Uint8Array | undefined,
+  uses = false
 ): Effect.Effect<ReadonlyArray<HostObject>, HostFault> =>
-  seat.host.call("objects", { slot: seat.token.facts.slot, kind, id }, tools.settings.limits.listMs)
+  seat.host.call("objects", { slot: seat.token.facts.slot, kind, id, uses }, tools.settings.limits.listMs)
 
 export const readMaterial = (
   tools: LaneTools,

@@ -42,5 +42,7 @@ export const keyUri = (token: Token, { id, label }: Pick<HostObject, "id" | "lab
 /** Undefined for an object that is neither RSA nor EC. */
 export const describeKey = (token: Token, object: HostObject): KeyDescription | undefined => {
   const keyType = object.keyType === CKK_RSA ? "RSA" : object.keyType === CKK_EC ? "EC" : undefined
-  return keyType && { kind: object.kind, keyType, label: object.label, id: object.id, uri: keyUri(token, object) }
+  if (keyType === undefined) return undefined
+  const { kind, label, id, otherUses } = object
+  return { kind, keyType, label, id, uri: keyUri(token, object), ...(otherUses === undefined ? {} : { otherUses }) }
 }

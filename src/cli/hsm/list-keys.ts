@@ -33,7 +33,8 @@ const asJson = (key: KeyDescription) => ({
   type: key.keyType,
   label: key.label,
   id: printKeyId(key.id),
-  uri: shownUri(key.uri)
+  uri: shownUri(key.uri),
+  ...(key.otherUses === undefined ? {} : { other_uses: key.otherUses })
 })
 
 const block = (key: KeyDescription): string =>
@@ -43,5 +44,7 @@ const block = (key: KeyDescription): string =>
     `  Id:    ${printKeyId(key.id)}`,
     `  Type:  ${key.keyType}`,
     `  URI:   ${shownUri(key.uri)}`,
+    // A device's key should do nothing but sign: whoever has the PIN could do this with it too.
+    ...(key.otherUses === undefined || key.otherUses.length === 0 ? [] : [`  Also:  ${key.otherUses.join(", ")}`]),
     ""
   ].join("\n")

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest"
 import { defaultLimits } from "../../../src/actors/cryptoki/settings.ts"
 import type { KeyParameters } from "../../../src/messages/cryptoki.ts"
 import { printPkcs11Uri } from "../../../src/messages/pkcs11-uri.ts"
+import { keyBooleans } from "../../support/key-attributes.ts"
 import { by, isSignature, message, pin, run, startScripted, startSoftHsm, uri } from "./module-kit.ts"
 
 const within = { within: 60_000 }
@@ -13,6 +14,20 @@ const pemOf = (der: Uint8Array): string =>
   createPublicKey({ key: Buffer.from(der), format: "der", type: "spki" })
     .export({ type: "spki", format: "pem" })
     .toString()
+const privateUses = {
+  CKA_SIGN: 0x108,
+  CKA_DECRYPT: 0x105,
+  CKA_UNWRAP: 0x107,
+  CKA_SIGN_RECOVER: 0x109,
+  CKA_DERIVE: 0x10c
+}
+const publicUses = {
+  CKA_VERIFY: 0x10a,
+  CKA_ENCRYPT: 0x104,
+  CKA_WRAP: 0x106,
+  CKA_VERIFY_RECOVER: 0x10b,
+  CKA_DERIVE: 0x10c
+}
 const p256: KeyParameters = { type: "ecdsa", curve: "p256" }
 
 describe("a new key", () => {
@@ -102,7 +117,69 @@ describe("a new key", () => {
       })
     ))
 
-  it("is asked for with another template once, after a fault of the template only", () =>
+  it.each([
+    ["ecdsa", p256],
+    ["rsa", { type: "rsa", bits: 2048 }]
+  ] as const)("of type %s may do nothing but sign, and its public half nothing but verify", (_type, parameters) =>
+    run(
+      Effect.gen(function* () {
+        const { ref, directory, token } = yield* startSoftHsm()
+        const order = { token: {}, parameters, label: "new", id: Uint8Array.of(9) }
+        yield* ref.ask("CreateKey", order, within)
+        expect(keyBooleans({ ...directory, ...token }, "private", "09", privateUses)).toEqual({
+          CKA_SIGN: true,
+          CKA_DECRYPT: false,
+          CKA_UNWRAP: false,
+          CKA_SIGN_RECOVER: false,
+          CKA_DERIVE: false
+        })
+        expect(keyBooleans({ ...directory, ...token }, "public", "09", publicUses)).toEqual({
+          CKA_VERIFY: true,
+          CKA_ENCRYPT: false,
+          CKA_WRAP: false,
+          CKA_VERIFY_RECOVER: false,
+          CKA_DERIVE: false
+        })
+        const keys = yield* ref.ask("ListKeys", { token: by("pkcs11:id=%09") }, within)
+        expect(keys.map(({ kind, otherUses }) => [kind, otherUses])).toEqual([
+          ["private", []],
+          ["public", undefined]
+        ])
+      })
+    )
+  )
+
+  it.each([
+    [1, [], []],
+    [2, [], ["CKA_ENCRYPT", "CKA_WRAP", "CKA_VERIFY_RECOVER"]],
+    [4, ["CKA_DECRYPT", "CKA_UNWRAP", "CKA_SIGN_RECOVER"], ["CKA_ENCRYPT", "CKA_WRAP", "CKA_VERIFY_RECOVER"]]
+  ] as const)(
+    "for which the token refused %i templates may do no more than it must, and the list shows what that is",
+    (times, inPrivate, inPublic) =>
+      run(
+        Effect.gen(function* () {
+          const { ref, script, directory, token } = yield* startScripted({}, "own")
+          const parameters = { type: "rsa", bits: 2048 } as const
+          script.set({ C_GenerateKeyPair: { code: "CKR_ATTRIBUTE_TYPE_INVALID", times } })
+          const { uri } = yield* ref.ask(
+            "CreateKey",
+            { token: {}, parameters, label: "n", id: Uint8Array.of(9) },
+            within
+          )
+          const may = (kind: "private" | "public", names: Readonly<Record<string, number>>) =>
+            Object.entries(keyBooleans({ ...directory, ...token }, kind, "09", names)).flatMap(([name, value]) =>
+              value ? [name] : []
+            )
+          expect(may("private", privateUses)).toEqual(["CKA_SIGN", ...inPrivate])
+          expect(may("public", publicUses)).toEqual(["CKA_VERIFY", ...inPublic])
+          const keys = yield* ref.ask("ListKeys", { token: { uri } }, within)
+          const words = inPrivate.map((name) => name.slice("CKA_".length).toLowerCase().replace("_", "-"))
+          expect(keys.find(({ kind }) => kind === "private")?.otherUses).toEqual(words)
+        })
+      )
+  )
+
+  it("is asked for with other templates after a fault of the template only", () =>
     run(
       Effect.gen(function* () {
         const { ref, script, token } = yield* startScripted()
@@ -112,10 +189,10 @@ describe("a new key", () => {
           _tag: "TokenError",
           code: "CKR_ATTRIBUTE_VALUE_INVALID"
         })
-        expect(script.calls("C_GenerateKeyPair")).toBe(2)
+        expect(script.calls("C_GenerateKeyPair")).toBe(6)
         script.set({ C_GenerateKeyPair: { code: "CKR_ARGUMENTS_BAD" } })
         yield* Effect.flip(ref.ask("CreateKey", order, within))
-        expect(script.calls("C_GenerateKeyPair")).toBe(3)
+        expect(script.calls("C_GenerateKeyPair")).toBe(7)
         script.reset()
         const created = yield* ref.ask("CreateKey", order, within)
         expect(created.uri.serial).toBe(token.serial)

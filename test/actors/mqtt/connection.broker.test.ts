@@ -97,8 +97,14 @@ describe("a connection with a Receive Maximum", () => {
         // What comes after these on the same connection would come before this answer.
         yield* receiver.subscribe(["other"], 1)
         expect(received).toHaveLength(50)
-        yield* receiver.acknowledge([...received])
-        yield* until(() => received.length === 120)
+        // Mosquitto 2.0.11 then sends all the rest at once, 2.0.21 no more than are acknowledged.
+        for (let acknowledged = 0; acknowledged < 120; ) {
+          yield* until(() => received.length > acknowledged)
+          const unacknowledged = received.slice(acknowledged)
+          yield* receiver.acknowledge(unacknowledged)
+          acknowledged += unacknowledged.length
+        }
+        expect(received).toHaveLength(120)
       })
     ))
 

@@ -13,6 +13,7 @@ import type { ActorRef } from "../../../src/runtime/protocol.ts"
 import { startBroker, type TestBroker } from "../../support/broker.ts"
 import { type FakeToken, fakeToken } from "../../support/fake-token.ts"
 import { makeCa, makeDeviceCertificate, type TestPki, testPki } from "../../support/pki.ts"
+import { tempDir } from "../../support/temp-dir.ts"
 
 let pki: TestPki
 let plain: TestBroker
@@ -386,7 +387,10 @@ describe("what a session needs before it dials", () => {
   })
 
   it("keeps the password out of what a refusal shows", async () => {
-    const broker = await startBroker({ lines: ["password_file /dev/null", "allow_anonymous false"] })
+    // Not /dev/null: mosquitto 2.0.21 wants a regular file.
+    const nobody = join(tempDir(), "passwords")
+    writeFileSync(nobody, "")
+    const broker = await startBroker({ lines: [`password_file ${nobody}`, "allow_anonymous false"] })
     const password = Redacted.make("s3cret")
     const refusal = await refusalOf(plainTarget({ port: broker.port, username: "u", password }))
     expect(refusal).toMatchObject({ _tag: "BrokerRefused", code: 5 })
