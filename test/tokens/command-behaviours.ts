@@ -71,9 +71,13 @@ const listKeys: Behaviour = {
   name: "tedge hsm list-keys",
   does: (bench) => tedge(bench, "hsm", "list-keys", bench.tokenUri, "--json"),
   proves: (bench, { answer }) => {
-    const found: ReadonlyArray<{ readonly class: string; readonly label: string }> = JSON.parse(answer)
-    const labels = found.filter((key) => key.class === "private").map((key) => key.label)
-    expect(labels.sort()).toEqual(madeOn(bench).map((kind) => `key-${kind}`))
+    const found: ReadonlyArray<{ readonly class: string; readonly label: string; readonly other_uses: unknown }> =
+      JSON.parse(answer)
+    const privates = found.filter((key) => key.class === "private")
+    expect(privates.map((key) => key.label).sort()).toEqual(madeOn(bench).map((kind) => `key-${kind}`))
+    // tpm2-pkcs11 lets every key decrypt and takes no template that says otherwise.
+    const others = bench.place.modulePath.includes("tpm2_pkcs11") ? madeOn(bench).map(() => "decrypt") : []
+    expect(privates.flatMap((key) => key.other_uses)).toEqual(others)
   }
 }
 

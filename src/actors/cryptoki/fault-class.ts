@@ -89,6 +89,7 @@ export const returnCodes: { readonly [code: number]: readonly [name: string, of:
 }
 
 export const CKR_GENERAL_ERROR = 5
+export const CKR_FUNCTION_FAILED = 6
 export const CKR_DEVICE_ERROR = 48
 export const CKR_DEVICE_REMOVED = 50
 export const CKR_MECHANISM_INVALID = 112

@@ -38,14 +38,25 @@ export interface KeyTemplates {
 }
 
 /** What to ask for, in this order: the next one after the token has refused one for its attributes. */
-export const keyTemplates = (
-  parameters: KeyParameters,
-  names: { readonly id: Uint8Array; readonly label: string }
-): ReadonlyArray<KeyTemplates> =>
-  restrictions.flatMap((restriction) => [
-    templatesOf(parameters, names, restriction, "usual"),
-    templatesOf(parameters, names, restriction, "alternative")
-  ])
+export const restrictedTemplates = (parameters: KeyParameters, names: KeyNames): ReadonlyArray<KeyTemplates> => [
+  ...bothKinds(parameters, names, { publicHalf, privateHalf }),
+  // The private half matters more: what the public one can do needs no token.
+  ...bothKinds(parameters, names, { publicHalf: [], privateHalf })
+]
+
+/** For a token that takes none of those: what else the key may do is the token's choice. */
+export const openTemplates = (parameters: KeyParameters, names: KeyNames): ReadonlyArray<KeyTemplates> =>
+  bothKinds(parameters, names, { publicHalf: [], privateHalf: [] })
+
+interface KeyNames {
+  readonly id: Uint8Array
+  readonly label: string
+}
+
+const bothKinds = (parameters: KeyParameters, names: KeyNames, restriction: Restriction) => [
+  templatesOf(parameters, names, restriction, "usual"),
+  templatesOf(parameters, names, restriction, "alternative")
+]
 
 interface Restriction {
   readonly publicHalf: ReadonlyArray<HostAttribute>
@@ -54,7 +65,7 @@ interface Restriction {
 
 const templatesOf = (
   parameters: KeyParameters,
-  names: { readonly id: Uint8Array; readonly label: string },
+  names: KeyNames,
   restriction: Restriction,
   kind: "usual" | "alternative"
 ): KeyTemplates => {
@@ -95,10 +106,3 @@ const denied = (...types: ReadonlyArray<number>): ReadonlyArray<HostAttribute> =
 /** PKCS #11 v2.40, 4.8 and 4.9: the default of each is the token's choice, and SoftHSM2 chooses true. */
 const privateHalf = denied(CKA_DECRYPT, CKA_UNWRAP, CKA_SIGN_RECOVER, CKA_DERIVE)
 const publicHalf = denied(CKA_ENCRYPT, CKA_WRAP, CKA_VERIFY_RECOVER, CKA_DERIVE)
-
-/** The private half matters more: whoever has the public one can do all that it can without the token. */
-const restrictions: ReadonlyArray<Restriction> = [
-  { publicHalf, privateHalf },
-  { publicHalf: [], privateHalf },
-  { publicHalf: [], privateHalf: [] }
-]

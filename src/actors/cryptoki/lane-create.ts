@@ -10,14 +10,15 @@ import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import { keyIdProblem, keyLabelProblem } from "../../messages/token-names.ts"
 import { KeyExists, type OutcomeUnknown, type TokenRefusal } from "../../messages/token-refusals.ts"
 import type { AnswerOf, PayloadOf } from "../../runtime/protocol.ts"
-import { faultClass } from "./fault-class.ts"
+import { CKR_FUNCTION_FAILED, CKR_GENERAL_ERROR, faultClass } from "./fault-class.ts"
 import type { HostFault } from "./host-client.ts"
 import type { HostKeyMaterial } from "./host-protocol.ts"
-import { type KeyTemplates, keyTemplates } from "./key-templates.ts"
+import { type KeyTemplates, openTemplates, restrictedTemplates } from "./key-templates.ts"
 import { publicKey } from "./lane-public-key.ts"
 import { type Asker, loggedIn } from "./lane-session.ts"
 import type { Lane } from "./open-lane.ts"
 import { subjectPublicKeyInfo } from "./public-key.ts"
+import { quirksOf } from "./quirks.ts"
 import type { Seat } from "./seat.ts"
 import { keyUri } from "./select-key.ts"
 import { endSeat, withSeat } from "./with-seat.ts"
@@ -56,24 +57,39 @@ const refuseTakenId = (lane: Lane, seat: Seat, asker: Asker, id: Uint8Array) =>
       return yield* new KeyExists({ token: lane.token, id: Buffer.from(id).toString("hex") })
   })
 
-/** The next template is for tokens that say that this one does not suit them, and for no other fault. */
+/**
+ * The next template is for tokens that say that this one does not suit them, and for no other fault. Some say so with a
+ * code that may mean anything: for those the templates without restrictions are next, unless the key is there by then.
+ */
 const generate = (
   lane: Lane,
   seat: Seat,
   order: KeyOrder,
   id: Uint8Array
-): Effect.Effect<HostKeyMaterial, TokenRefusal | HostFault> =>
-  Effect.gen(function* () {
-    const call = (templates: KeyTemplates): Effect.Effect<HostKeyMaterial, HostFault> =>
-      seat.host.call("generate", { slot: seat.token.facts.slot, ...templates }, lane.tools.settings.limits.generateMs)
-    return yield* keyTemplates(order.parameters, { id, label: order.label })
-      .map(call)
+): Effect.Effect<HostKeyMaterial, TokenRefusal | HostFault> => {
+  const { slot } = seat.token.facts
+  const { generateMs, listMs } = lane.tools.settings.limits
+  const names = { id, label: order.label }
+  const inTurn = (templates: ReadonlyArray<KeyTemplates>): Effect.Effect<HostKeyMaterial, HostFault> =>
+    templates
+      .map((one) => seat.host.call("generate", { slot, ...one }, generateMs))
       .reduce((tried, next) => Effect.catchIf(tried, isTemplateFault, () => next))
-      .pipe(Effect.catch((fault) => endSeat(lane, seat, fault, "create-key")))
-  })
+  const open = inTurn(openTemplates(order.parameters, names))
+  const restricted = Effect.catchIf(
+    inTurn(restrictedTemplates(order.parameters, names)),
+    (fault) => isTemplateFault(fault) || isUnspecific(fault),
+    (fault) =>
+      Effect.flatMap(seat.host.call("exists", { slot, id }, listMs), (isMade) => (isMade ? Effect.fail(fault) : open))
+  )
+  const { choosesKeyUses } = quirksOf(seat.token.library, lane.tools.settings.environment)
+  return (choosesKeyUses ? open : restricted).pipe(Effect.catch((fault) => endSeat(lane, seat, fault, "create-key")))
+}
 
 const isTemplateFault = (fault: HostFault): boolean =>
   fault._tag === "CallRefused" && faultClass(fault.code) === "template"
+
+const isUnspecific = (fault: HostFault): boolean =>
+  fault._tag === "CallRefused" && [CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED].includes(fault.code)
 
 /** Finds the key a host may have made before it ended. */
 const lookFor = (

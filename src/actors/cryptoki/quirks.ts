@@ -8,6 +8,11 @@ export interface Quirks {
   readonly sharedModule: boolean
   /** A token is a few files, which another process may be writing while they are read; no reader wedges. */
   readonly isFiles: boolean
+  /**
+   * It decides itself what a new key may do, and a template that denies what it gives costs a key in the TPM and ends in
+   * CKR_GENERAL_ERROR. tpm2-pkcs11 gives signing and decryption.
+   */
+  readonly choosesKeyUses: boolean
 }
 
 /** SoftHSM2 empties a token's file before it writes it anew, at each login: what is not there may be there by then. */
@@ -15,7 +20,8 @@ export const writtenWithinMs = 200
 
 export const quirksOf = (library: LibraryFacts, environment: NodeJS.ProcessEnv): Quirks => ({
   sharedModule: isTpm(library) && !hasResourceManager(environment),
-  isFiles: /softhsm/i.test(library.manufacturer)
+  isFiles: /softhsm/i.test(library.manufacturer),
+  choosesKeyUses: isTpm(library)
 })
 
 const isTpm = ({ manufacturer, description }: LibraryFacts): boolean =>

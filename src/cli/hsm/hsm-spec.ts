@@ -123,7 +123,10 @@ export const hsmSpec: CommandSpec = {
     {
       name: "list-keys",
       summary: "List the keys on a token.",
-      details: ["Logs in when the token wants it: private keys are not shown to everybody."],
+      details: [
+        "Logs in when the token wants it: private keys are not shown to everybody.",
+        "What a private key may do besides signing is listed after `Also:` (decrypt, unwrap, sign-recover, derive). Over tedge-p11-server it is not known."
+      ],
       options: [
         { name: "label", value: "LABEL", summary: "Only keys with this label (CKA_LABEL)" },
         idOption,

@@ -179,6 +179,20 @@ describe("a new key", () => {
       )
   )
 
+  it.each(["CKR_GENERAL_ERROR", "CKR_FUNCTION_FAILED"] as const)(
+    "is made without restrictions on a token that answers them with %s",
+    (code) =>
+      run(
+        Effect.gen(function* () {
+          const { ref, script } = yield* startScripted({}, "own")
+          const order = { token: {}, parameters: p256, label: "new", id: Uint8Array.of(9) }
+          script.set({ C_GenerateKeyPair: { code, times: 1 } })
+          expect((yield* ref.ask("CreateKey", order, within)).publicKey.length).toBeGreaterThan(0)
+          expect(script.calls("C_GenerateKeyPair")).toBe(2)
+        })
+      )
+  )
+
   it("is asked for with other templates after a fault of the template only", () =>
     run(
       Effect.gen(function* () {
