@@ -53,6 +53,7 @@ export const explain = (failure: Failure): Explanation => {
     case "TokenHostDied":
     case "TokenUnavailable":
     case "SchemeNotSupported":
+    case "KeysNotMadeHere":
     case "OutcomeUnknown":
     case "TokenError":
     case "CryptokiOff":

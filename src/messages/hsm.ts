@@ -2,6 +2,7 @@
 import { Data } from "effect"
 import type { AskFailed } from "../runtime/errors.ts"
 import type { ReadRefusal, WriteRefusal } from "./config.ts"
+import type { TokenFamily } from "./token-family.ts"
 import type { TokenRefusal } from "./token-refusals.ts"
 
 /** The text is no CKA_ID: hex digits in pairs, spaces or colons between the bytes. */
@@ -103,10 +104,9 @@ export class PinPerhapsChanged extends Data.TaggedError("PinPerhapsChanged")<{
 /** Something must be asked and nobody is there to answer (standard input is at its end). */
 export class NobodyToAsk extends Data.TaggedError("NobodyToAsk")<{ readonly option: string }> {}
 
-/** The token has it already. */
+/** There is no empty token among those that are meant: these are initialised already. */
 export class TokenInitialised extends Data.TaggedError("TokenInitialised")<{
-  readonly uri: string
-  readonly label: string
+  readonly tokens: ReadonlyArray<{ readonly uri: string; readonly label: string; readonly family: TokenFamily }>
 }> {}
 
 export type HsmRefusal =

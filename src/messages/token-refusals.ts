@@ -5,6 +5,7 @@
  */
 import { Data } from "effect"
 import type { ServiceUserUnknown, SystemFileInvalid } from "./platform.ts"
+import type { TokenFamily } from "./token-family.ts"
 
 /** No token answers to the URI, or there is no token at all. */
 export class TokenNotFound extends Data.TaggedError("TokenNotFound")<{
@@ -37,6 +38,8 @@ export class KeyNotFound extends Data.TaggedError("KeyNotFound")<{
   readonly uri: string | undefined
   readonly token: string
   readonly elsewhere: KeyElsewhere | undefined
+  /** URI of a key that matches and may not sign (CKA_SIGN is false). */
+  readonly mayNotSign?: string
 }> {}
 
 /** A key with this id is already there. */
@@ -150,6 +153,14 @@ export class SchemeNotSupported extends Data.TaggedError("SchemeNotSupported")<{
   readonly keyType: string
 }> {}
 
+/** The token makes no keys over PKCS#11, of whatever type. */
+export class KeysNotMadeHere extends Data.TaggedError("KeysNotMadeHere")<{
+  readonly token: string
+  readonly family: TokenFamily
+  /** What C_GenerateKeyPair answered. */
+  readonly code: string
+}> {}
+
 /** Generating, initialising or changing a PIN was cut off; whether it was done is not known. */
 export class OutcomeUnknown extends Data.TaggedError("OutcomeUnknown")<{
   readonly token: string
@@ -206,6 +217,7 @@ export type TokenRefusal =
   | TokenHostDied
   | TokenUnavailable
   | SchemeNotSupported
+  | KeysNotMadeHere
   | OutcomeUnknown
   | TokenError
   | CryptokiOff

@@ -74,6 +74,8 @@ const fileReasons = [
   "tooLarge"
 ] as const
 
+const families = ["smartCardHsm", "piv", "opTee", "other"] as const
+
 const elsewhere: Token.KeyElsewhere = { token: "other", uri: "pkcs11:token=other;object=my-key", seen: "publicKey" }
 
 const samples: Samples = {
@@ -85,7 +87,8 @@ const samples: Samples = {
   TokenAmbiguous: [new Token.TokenAmbiguous({ candidates: ["pkcs11:slot-id=1", "pkcs11:slot-id=2"] })],
   KeyNotFound: [
     new Token.KeyNotFound({ uri, token, elsewhere: undefined }),
-    new Token.KeyNotFound({ uri, token, elsewhere })
+    new Token.KeyNotFound({ uri, token, elsewhere }),
+    new Token.KeyNotFound({ uri, token, elsewhere: undefined, mayNotSign: uri })
   ],
   KeyExists: [new Token.KeyExists({ token, id: "01" })],
   KeyAmbiguous: [new Token.KeyAmbiguous({ candidates: [uri] })],
@@ -113,6 +116,9 @@ const samples: Samples = {
     new Token.TokenUnavailable({ token, call: undefined, code: undefined, detail: "" })
   ],
   SchemeNotSupported: [new Token.SchemeNotSupported({ token, scheme: "rsa_pss_rsae_sha256", keyType: "EC" })],
+  KeysNotMadeHere: families.map(
+    (family) => new Token.KeysNotMadeHere({ token, family, code: "CKR_MECHANISM_INVALID" })
+  ),
   OutcomeUnknown: [new Token.OutcomeUnknown({ token, operation: "create-key" })],
   TokenError: [new Token.TokenError({ token, call: "C_Sign", code: "CKR_GENERAL_ERROR", detail: "a\nb" })],
   CryptokiOff: ["device.cryptoki.mode", "device.cryptoki.module_path"].map(
@@ -288,7 +294,7 @@ const samples: Samples = {
     })
   ],
   PinPerhapsChanged: [new Hsm.PinPerhapsChanged({ uri, keys: ["device.cryptoki.pin"], cause: undefined })],
-  TokenInitialised: [new Hsm.TokenInitialised({ uri, label: token })],
+  TokenInitialised: families.map((family) => new Hsm.TokenInitialised({ tokens: [{ uri, label: token, family }] })),
   DurationInvalid: [new Certificate.DurationInvalid({ option: "--retry-every", text: "x" })],
   SameFile: [new Certificate.SameFile({ path: "/x", names: ["device.key_path", "device.cert_path"] })],
   FileInTheWay: (["certificate", "key"] as const).map((role) => new Certificate.FileInTheWay({ path: "/x", role })),

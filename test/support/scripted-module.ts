@@ -50,6 +50,9 @@ export interface ScriptedToken {
   readonly serial?: string
   /** Of another make: what is done for SoftHSM alone is not done for it. */
   readonly manufacturer?: string
+  readonly model?: string
+  /** Lists no mechanism for key pairs. */
+  readonly makesNoKeys?: boolean
 }
 
 export interface ScriptedModule {
@@ -172,7 +175,9 @@ const tokenRule = (label: string, token: ScriptedToken, epoch: number): string =
     "set-flags": token.setFlags,
     "clear-flags": token.clearFlags,
     serial: token.serial,
-    manufacturer: token.manufacturer
+    manufacturer: token.manufacturer,
+    model: token.model,
+    "no-keygen": token.makesNoKeys === true ? 1 : undefined
   })
 
 const ruleLine = (kind: string, name: string, values: Readonly<Record<string, string | number | undefined>>): string =>
@@ -229,6 +234,7 @@ export const ckr = {
   CKR_SESSION_COUNT: 0xb1,
   CKR_SESSION_HANDLE_INVALID: 0xb3,
   CKR_SESSION_READ_ONLY: 0xb5,
+  CKR_TEMPLATE_INCONSISTENT: 0xd1,
   CKR_TOKEN_NOT_PRESENT: 0xe0,
   CKR_TOKEN_NOT_RECOGNIZED: 0xe1,
   CKR_TOKEN_WRITE_PROTECTED: 0xe2,

@@ -21,9 +21,11 @@ export const sayingWhere =
   <A>(asked: Effect.Effect<A, TokenRefusal>): Effect.Effect<A, TokenRefusal> =>
     Effect.catchTags(asked, {
       KeyNotFound: (refusal) =>
-        Effect.flatMap(find(router, uri), (elsewhere) =>
-          Effect.fail(elsewhere ? new KeyNotFound({ ...facts(refusal), elsewhere }) : refusal)
-        ),
+        refusal.mayNotSign !== undefined
+          ? Effect.fail(refusal)
+          : Effect.flatMap(find(router, uri), (elsewhere) =>
+              Effect.fail(elsewhere ? new KeyNotFound({ ...facts(refusal), elsewhere }) : refusal)
+            ),
       TokenNotFound: (refusal) =>
         Effect.flatMap(find(router, uri), (elsewhere) =>
           Effect.fail(

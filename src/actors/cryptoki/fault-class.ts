@@ -92,6 +92,7 @@ export const CKR_GENERAL_ERROR = 5
 export const CKR_FUNCTION_FAILED = 6
 export const CKR_DEVICE_ERROR = 48
 export const CKR_DEVICE_REMOVED = 50
+export const CKR_FUNCTION_NOT_SUPPORTED = 84
 export const CKR_MECHANISM_INVALID = 112
 export const CKR_PIN_INCORRECT = 160
 export const CKR_PIN_INVALID = 161

@@ -128,6 +128,8 @@ export type HostRequests = {
     /** `rung`: which mechanism the token took. `isQuick`: no thread was worth it, and none will be for the next. */
     readonly answer: { readonly signature: Uint8Array; readonly rung: number; readonly isQuick: boolean }
   }
+  /** What C_GetMechanismList tells; it cannot be trusted for more than a sentence. */
+  readonly mechanisms: { readonly asked: { readonly slot: string }; readonly answer: ReadonlyArray<number> }
   readonly generate: {
     readonly asked: {
       readonly slot: string

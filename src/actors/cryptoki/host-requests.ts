@@ -110,6 +110,8 @@ const answer = async (state: HostState, request: HostRequest): Promise<unknown> 
       return slot.onKeeper((session) => material(module, session, handleOf(request.asked.handle)))
     case "sign":
       return slot.onSigner((session) => sign(state.signTimes, module, slot, session, request.asked))
+    case "mechanisms":
+      return module.mechanisms(slot.handle)
     case "generate":
       return slot.onWriter((session) => generate(module, session, request.asked))
     case "destroy":

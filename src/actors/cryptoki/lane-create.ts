@@ -7,16 +7,24 @@
 import { randomBytes } from "node:crypto"
 import { Effect, Result } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
+import { tokenFamily } from "../../messages/token-family.ts"
 import { keyIdProblem, keyLabelProblem } from "../../messages/token-names.ts"
-import { KeyExists, type OutcomeUnknown, type TokenRefusal } from "../../messages/token-refusals.ts"
+import { KeyExists, KeysNotMadeHere, type OutcomeUnknown, type TokenRefusal } from "../../messages/token-refusals.ts"
 import type { AnswerOf, PayloadOf } from "../../runtime/protocol.ts"
-import { CKR_FUNCTION_FAILED, CKR_GENERAL_ERROR, faultClass } from "./fault-class.ts"
+import {
+  CKR_FUNCTION_FAILED,
+  CKR_FUNCTION_NOT_SUPPORTED,
+  CKR_GENERAL_ERROR,
+  codeName,
+  faultClass
+} from "./fault-class.ts"
 import type { HostFault } from "./host-client.ts"
 import type { HostKeyMaterial } from "./host-protocol.ts"
 import { type KeyTemplates, openTemplates, restrictedTemplates } from "./key-templates.ts"
 import { publicKey } from "./lane-public-key.ts"
 import { type Asker, loggedIn } from "./lane-session.ts"
 import type { Lane } from "./open-lane.ts"
+import { CKM_EC_KEY_PAIR_GEN, CKM_RSA_PKCS_KEY_PAIR_GEN } from "./pkcs11-constants.ts"
 import { subjectPublicKeyInfo } from "./public-key.ts"
 import { quirksOf } from "./quirks.ts"
 import type { Seat } from "./seat.ts"
@@ -82,7 +90,13 @@ const generate = (
       Effect.flatMap(seat.host.call("exists", { slot, id }, listMs), (isMade) => (isMade ? Effect.fail(fault) : open))
   )
   const { choosesKeyUses } = quirksOf(seat.token.library, lane.tools.settings.environment)
-  return (choosesKeyUses ? open : restricted).pipe(Effect.catch((fault) => endSeat(lane, seat, fault, "create-key")))
+  return (choosesKeyUses ? open : restricted).pipe(
+    Effect.catch((fault) =>
+      Effect.flatMap(makesNoKeys(lane, seat, fault), (refusal) =>
+        refusal ? Effect.fail(refusal) : endSeat(lane, seat, fault, "create-key")
+      )
+    )
+  )
 }
 
 const isTemplateFault = (fault: HostFault): boolean =>
@@ -90,6 +104,30 @@ const isTemplateFault = (fault: HostFault): boolean =>
 
 const isUnspecific = (fault: HostFault): boolean =>
   fault._tag === "CallRefused" && [CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED].includes(fault.code)
+
+/**
+ * Undefined: it is the type or the size of the key, or something else is wrong. PIV cards make keys for their
+ * management key only, whatever their module lists.
+ */
+const makesNoKeys = (lane: Lane, seat: Seat, fault: HostFault): Effect.Effect<KeysNotMadeHere | undefined> =>
+  Effect.gen(function* () {
+    if (fault._tag !== "CallRefused" || fault.call !== "C_GenerateKeyPair") return undefined
+    const kind = faultClass(fault.code)
+    const family = tokenFamily(seat.token.facts)
+    const refusal = new KeysNotMadeHere({ token: lane.token, family, code: codeName(fault.code) })
+    if (family === "piv" && kind !== "device") return refusal
+    if (kind !== "mechanism" && kind !== "template" && kind !== "request") return undefined
+    const listed = yield* seat.host.call(
+      "mechanisms",
+      { slot: seat.token.facts.slot },
+      lane.tools.settings.limits.listMs
+    )
+    const isTold = listed.length > 0 || fault.code === CKR_FUNCTION_NOT_SUPPORTED
+    return isTold && !listed.some((one) => keyPairMechanisms.has(one)) ? refusal : undefined
+    // Only the sentence depends on it.
+  }).pipe(Effect.catch(() => Effect.succeed(undefined)))
+
+const keyPairMechanisms: ReadonlySet<number> = new Set([CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_EC_KEY_PAIR_GEN])
 
 /** Finds the key a host may have made before it ended. */
 const lookFor = (

@@ -12,7 +12,7 @@ import type { LaneTools } from "./lane-session.ts"
 import { CKK_EC, CKK_RSA } from "./pkcs11-constants.ts"
 import { listObjects, publicHalf, readMaterial } from "./public-half.ts"
 import type { FoundKey, Seat, SeatSession } from "./seat.ts"
-import { firstKey, keyUri, notForSigning } from "./select-key.ts"
+import { firstKey, keyThatMayNotSign, keyUri, notForSigning } from "./select-key.ts"
 import { shownUri, tokenName } from "./token-facts.ts"
 
 /** Why no key was found, or none that can sign. */
@@ -41,15 +41,19 @@ const searchKey = (tools: LaneTools, seat: Seat, uri: Pkcs11Uri): Effect.Effect<
     const unusable = notForSigning(uri)
     if (unusable) return yield* unusable
     const token = tokenName(seat.token)
-    const selected = firstKey(uri, yield* listObjects(tools, seat, "private", uri.id))
-    if (selected === undefined)
+    const objects = yield* listObjects(tools, seat, "private", uri.id)
+    const selected = firstKey(uri, objects)
+    const shown = (one: HostObject) => shownUri(keyUri(seat.token, one))
+    if (selected === undefined) {
+      const other = keyThatMayNotSign(uri, objects)
       return yield* new KeyNotFound({
         uri: namesObject(uri) ? shownUri(uri) : undefined,
         token,
-        elsewhere: undefined
+        elsewhere: undefined,
+        ...(other && { mayNotSign: shown(other) })
       })
+    }
     const { object, others } = selected
-    const shown = (one: HostObject) => shownUri(keyUri(seat.token, one))
     if (others.length > 0)
       yield* tools.publish({ _tag: "SeveralKeysMatched", taken: shown(object), others: others.map(shown) })
     const key = yield* keyFacts(tools, seat, object)

@@ -88,6 +88,8 @@ const functionsOf = (native: PKCS11) => ({
       flags: token.flags
     }
   },
+  mechanisms: (slot: Handle): ReadonlyArray<number> =>
+    calling("C_GetMechanismList", () => native.C_GetMechanismList(slot)),
   /** A slot that cannot be asked is taken for software. */
   isHardware: (slot: Handle): boolean => {
     try {

@@ -26,6 +26,10 @@ export const firstKey = (uri: Pkcs11Uri, objects: ReadonlyArray<HostObject>): Se
   return object && { object, others }
 }
 
+/** A private key that matches, and may not sign. */
+export const keyThatMayNotSign = (uri: Pkcs11Uri, objects: ReadonlyArray<HostObject>): HostObject | undefined =>
+  objects.find((one) => one.kind === "private" && !one.maySign && matchesObject(uri, one))
+
 /** Why the URI cannot name a key that signs; undefined when it can. */
 export const notForSigning = (uri: Pkcs11Uri): UriNotUsable | undefined =>
   uri.type === undefined || uri.type === "private"

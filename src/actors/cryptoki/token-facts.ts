@@ -27,8 +27,9 @@ export const tokenIdentity = ({ facts }: Token): string => identityOf(facts)
 export const identityOf = (token: Pick<TokenDescription, "manufacturer" | "model" | "serial" | "label">): string =>
   JSON.stringify([token.manufacturer, token.model, token.serial, token.label])
 
-/** The label, or the slot when there is none. */
-export const tokenName = ({ facts }: Token): string => (facts.label === "" ? `slot ${facts.slot}` : facts.label)
+/** The label, or the slot when there is none. What stands there before a token is initialised is none. */
+export const tokenName = (token: Token): string =>
+  token.facts.label === "" || !isInitialized(token) ? `slot ${token.facts.slot}` : token.facts.label
 
 export const isInitialized = ({ facts }: Token): boolean => (facts.flags & CKF_TOKEN_INITIALIZED) !== 0
 

@@ -63,6 +63,7 @@ export const tokenKey = (
 /** Says which keys there are: perhaps the settings only name the wrong one. */
 const keyNeeded = (cryptoki: ActorRef<CryptokiProtocol>, wanted: KeySelector) => (cause: KeyNotFound) =>
   Effect.gen(function* () {
+    if (cause.mayNotSign !== undefined) return yield* cause
     const { object: _object, id: _id, type: _type, ...token } = wanted.uri ?? {}
     const keys = yield* cryptoki.ask("ListKeys", { token: { ...wanted, uri: token } }, { within: askLimits.list }).pipe(
       Effect.catch(() => Effect.succeed([])) // the missing key is what is told

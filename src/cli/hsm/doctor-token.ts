@@ -32,7 +32,7 @@ export const tokenChecks = (
     const tokens = yield* examination.check(
       "tokens",
       cryptoki.ask("ListTokens", undefined, { within: askLimits.list }),
-      (all) => `${all.length} found: ${all.map((token) => token.label || `slot ${token.slot}`).join(", ")}`
+      (all) => `${all.length} found: ${all.map(shownToken).join(", ")}`
     )
     if (tokens === undefined) return undefined
     yield* pinState(examination, tokens, device)
@@ -47,6 +47,10 @@ export const tokenChecks = (
     if (publicKey !== undefined) yield* signatures(context, examination, chosen, publicKey)
     return publicKey
   })
+
+/** What a token has for a label before it is initialised (32 stars on OP-TEE) is none. */
+const shownToken = ({ initialized, label, slot }: TokenDescription): string =>
+  initialized ? label || `slot ${slot}` : `slot ${slot} (not initialised)`
 
 /** As the token tells it by itself: no PIN is tried for it. tedge-p11-server does not tell it. */
 const pinState = (

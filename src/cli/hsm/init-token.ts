@@ -9,6 +9,7 @@ import { TokenInitialised, TokenWithoutPin } from "../../messages/hsm.ts"
 import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
 import { shownText } from "../../messages/shown-text.ts"
+import { tokenFamily } from "../../messages/token-family.ts"
 import { TokenAmbiguous, TokenNotFound } from "../../messages/token-refusals.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { newPinFrom } from "./ask-pin.ts"
@@ -93,9 +94,10 @@ const slotToInitialise = (context: CommandContext, label: string) =>
     const [first] = empty
     if (first !== undefined && empty.length === 1) return first
     if (empty.length > 1) return yield* new TokenAmbiguous({ candidates: empty.map(uriOf) })
-    const [taken] = candidates
-    if (given !== undefined && taken !== undefined)
-      return yield* new TokenInitialised({ uri: uriOf(taken), label: taken.label })
+    if (candidates.length > 0)
+      return yield* new TokenInitialised({
+        tokens: candidates.map((token) => ({ uri: uriOf(token), label: token.label, family: tokenFamily(token) }))
+      })
     return yield* new TokenNotFound({ uri: given && shownUri(given), present: all.map(uriOf) })
   })
 

@@ -1,6 +1,6 @@
 /** `tedge hsm list-tokens`. */
 import { Effect } from "effect"
-import type { TokenDescription } from "../../messages/cryptoki.ts"
+import type { TokenDescription, UserPinState } from "../../messages/cryptoki.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { askLimits, readTokenSettings, shownUri, type TokenCommand } from "./token-command.ts"
 
@@ -20,11 +20,27 @@ export const listTokens: TokenCommand = (context) =>
 
 const asJson = (token: TokenDescription) => ({ ...token, uri: shownUri(token.uri) })
 
+/** Only where something is to be done: thin-edge's own block, which scripts read, has no such line. */
+const pinLine = ({ userPin = "ready" }: TokenDescription): ReadonlyArray<string> => {
+  const words = pinWords[userPin]
+  return words === undefined ? [] : [`  User PIN:     ${words}`]
+}
+
+const pinWords: Readonly<Record<UserPinState, string | undefined>> = {
+  notNeeded: undefined,
+  ready: undefined,
+  notSet: "not set",
+  countLow: "a wrong one was given since the last login",
+  finalTry: "one try left",
+  locked: "locked"
+}
+
 const block = (token: TokenDescription): string =>
   [
     `Slot ${token.slot}`,
     `  Label:        ${token.initialized ? token.label : "<uninitialized>"}`,
     `  Initialized:  ${token.initialized ? "yes" : "no"}`,
+    ...pinLine(token),
     `  Model:        ${token.model}`,
     `  Manufacturer: ${token.manufacturer}`,
     `  Serial:       ${token.serial}`,

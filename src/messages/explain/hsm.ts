@@ -5,8 +5,10 @@ import type {
   NewKeyOutsideScope,
   PinNotStored,
   PinPerhapsChanged,
+  TokenInitialised,
   TokenWithoutPin
 } from "../hsm.ts"
+import type { TokenFamily } from "../token-family.ts"
 import { explainConfig } from "./config.ts"
 import { explainAsk } from "./connect.ts"
 import { type Explanation, quoted, shellQuoted } from "./explanation.ts"
@@ -59,10 +61,7 @@ export const explainHsm = (failure: HsmRefusal): Explanation => {
     case "NobodyToAsk":
       return { error: "nobody is there to answer: standard input is at its end", hint: `use ${failure.option}` }
     case "TokenInitialised":
-      return {
-        error: `Refusing to reinitialize: token '${failure.label}' is initialised already ('${failure.uri}')`,
-        hint: "its keys would be lost; to wipe it use the tool of the token's maker"
-      }
+      return explainInitialised(failure)
     case "NewKeyOutsideScope":
       return explainNewKeyOutside(failure)
     case "SettingShadowed":
@@ -120,6 +119,24 @@ const writeSentence = (cause: PinNotStored["cause"]): string => {
     default:
       return explainConfig(cause).error
   }
+}
+
+const explainInitialised = ({ tokens }: TokenInitialised): Explanation => {
+  const [first] = tokens
+  const names = tokens.map(({ label, uri }) => `'${label}' ('${uri}')`).join(", ")
+  return {
+    error: `Refusing to reinitialize: ${tokens.length > 1 ? "tokens" : "token"} ${names} ${tokens.length > 1 ? "are" : "is"} initialised already`,
+    hint: wipeWith[first?.family ?? "other"]
+  }
+}
+
+/** Some cards come from the factory in a state their module calls initialised. */
+const wipeWith: Readonly<Record<TokenFamily, string>> = {
+  smartCardHsm:
+    "a new card counts as initialised, too: it gets its PINs, and loses its keys, with sc-hsm-tool --initialize",
+  piv: "a PIV card is not initialised by this command: change its PIN with ykman piv access change-pin, make keys with ykman piv keys generate",
+  opTee: "its keys would be lost; to wipe it: pkcs11-tool --init-token",
+  other: "its keys would be lost; to wipe it use the tool of the token's maker"
 }
 
 const sentenceOf = (cause: TokenWithoutPin["cause"]): string => {

@@ -1,4 +1,5 @@
 /** Sentences for what a token, its module, or the way to it refused. */
+import type { TokenFamily } from "../token-family.ts"
 import type {
   HostNotStarted,
   KeyElsewhere,
@@ -36,6 +37,11 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
     case "TokenAmbiguous":
       return { error: "several tokens match", hint: `name one of them: ${failure.candidates.toSorted().join(", ")}` }
     case "KeyNotFound":
+      if (failure.mayNotSign !== undefined)
+        return {
+          error: `Failed to find a signing key: the key '${failure.mayNotSign}' on token '${failure.token}' cannot sign: the token does not allow it (CKA_SIGN is false)`,
+          hint: "use a key that was made for signing: tedge hsm list-keys"
+        }
       return {
         error: `Failed to find a signing key: Failed to find a key on token '${failure.token}'${failure.uri === undefined ? "" : ` that matches '${failure.uri}'`}${andWhere(failure.elsewhere)}`,
         hint: failure.elsewhere ? nameItsToken(failure.elsewhere) : "list the keys with: tedge hsm list-keys"
@@ -91,6 +97,11 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
         error: `the ${failure.keyType} key on token '${failure.token}' cannot sign with ${failure.scheme}`,
         hint: "use a key of another type: tedge cert create-key-hsm --type ecdsa --curve p256"
       }
+    case "KeysNotMadeHere":
+      return {
+        error: `token '${failure.token}' does not make keys over PKCS#11: C_GenerateKeyPair returned ${failure.code}`,
+        hint: `${makeKeyWith[failure.family]}; then look for it: tedge hsm list-keys`
+      }
     case "OutcomeUnknown":
       return {
         error: `token '${failure.token}': ${failure.operation} ${unknownWords}`,
@@ -103,7 +114,7 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
           ? hintForInit(failure.code)
           : failure.call === "C_GenerateKeyPair"
             ? hintForGenerate(failure.code)
-            : hintForCode(failure.code)
+            : (hintForUse(failure.code) ?? hintForCode(failure.code))
       return hint === undefined ? { error } : { error, hint }
     }
     case "CryptokiOff":
@@ -155,13 +166,31 @@ const hintForCode = (code: string | undefined): string | undefined => {
       return "the token has no user PIN yet: tedge hsm change-pin --reset"
     case "CKR_PIN_LEN_RANGE":
       return "choose a longer or a shorter PIN"
-    case "CKR_MECHANISM_INVALID":
-    case "CKR_CURVE_NOT_SUPPORTED":
-    case "CKR_KEY_SIZE_RANGE":
-      return "the token cannot do this: try another --type, --curve or --bits"
     default:
       return undefined
   }
+}
+
+const cannotDo: ReadonlySet<string> = new Set([
+  "CKR_MECHANISM_INVALID",
+  "CKR_MECHANISM_PARAM_INVALID",
+  "CKR_CURVE_NOT_SUPPORTED",
+  "CKR_KEY_SIZE_RANGE",
+  "CKR_FUNCTION_NOT_SUPPORTED"
+])
+
+/** Of a key that is there already. */
+const hintForUse = (code: string): string | undefined =>
+  cannotDo.has(code)
+    ? "the token cannot do this with the key: use one of another type; those that are there: tedge hsm list-keys"
+    : undefined
+
+/** How a key comes into a token that does not make one for us. */
+const makeKeyWith: Readonly<Record<TokenFamily, string>> = {
+  piv: "make it with the card maker's tool: ykman piv keys generate, or yubico-piv-tool -a generate",
+  smartCardHsm: "make it with: pkcs11-tool --keypairgen",
+  opTee: "make it with: pkcs11-tool --keypairgen",
+  other: "make it with the tool of the token's maker, or use another token"
 }
 
 /** What SoftHSM2 says when its directory is full or read-only, and others when they are broken. */
@@ -172,7 +201,9 @@ const inFiles = (code: string | undefined): string =>
 
 /** Both kinds of template were refused: it is the type or the size of the key. */
 const hintForGenerate = (code: string): string | undefined =>
-  hintForCode(/^CKR_(ATTRIBUTE_|TEMPLATE_|FUNCTION_NOT_SUPPORTED)/.test(code) ? "CKR_MECHANISM_INVALID" : code)
+  cannotDo.has(code) || /^CKR_(ATTRIBUTE|TEMPLATE)_/.test(code)
+    ? "the token cannot do this: try another --type, --curve or --bits"
+    : hintForCode(code)
 
 /** A fresh token may have the SO PIN of its maker already, and then wants that one. */
 const hintForInit = (code: string): string | undefined =>

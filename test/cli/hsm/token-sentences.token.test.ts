@@ -1,0 +1,97 @@
+/** Each token's own case has its own sentence: what happened, and a next step that works on this token. */
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { freshHost } from "../../actors/cryptoki/fresh-host.ts"
+import { type ScriptedModule, scriptedModule } from "../../support/scripted-module.ts"
+import { type SoftHsmDirectory, softhsmDirectory } from "../../support/softhsm.ts"
+import { type InProcess, tedgeInProcess } from "../../support/tedge-in-process.ts"
+import { tempDir } from "../../support/temp-dir.ts"
+import { expectRefusal } from "./expect-refusal.ts"
+
+let hsm: SoftHsmDirectory
+let module: ScriptedModule
+let device: InProcess
+
+beforeAll(freshHost)
+
+beforeEach(() => {
+  hsm = softhsmDirectory()
+  module = scriptedModule(hsm.modulePath)
+  device = tedgeInProcess(tempDir(), { environment: hsm.env })
+  device.settings(`[device.cryptoki]\nmode = "module"\nmodule_path = "${module.modulePath}"\npin = "123456"\n`)
+})
+
+afterEach(() => {
+  module.cleanup()
+  hsm.cleanup()
+})
+
+const piv = { manufacturer: "piv_II", model: "PKCS#15 emulated" }
+const smartCardHsm = { manufacturer: "www.CardContact.de", model: "PKCS#15 emulated" }
+const createKey = (...words: ReadonlyArray<string>) =>
+  device.tedge(["hsm", "create-key", "--pin", "123456", ...words, "pkcs11:token=my-token"])
+
+describe("a token that makes no keys", () => {
+  it("is told from a type of key it does not make, and no other type is advised", async () => {
+    hsm.addToken()
+    module.set({ C_GenerateKeyPair: { code: "CKR_MECHANISM_INVALID" } })
+    expectRefusal(await createKey(), "returned CKR_MECHANISM_INVALID", "try another --type")
+    module.setToken("my-token", { makesNoKeys: true })
+    const refused = await createKey()
+    expectRefusal(refused, "does not make keys over PKCS#11", "with the tool of the token's maker")
+    expect(refused.stderr).not.toContain("--type")
+  })
+
+  it.each(["CKR_USER_NOT_LOGGED_IN", "CKR_FUNCTION_NOT_SUPPORTED", "CKR_TEMPLATE_INCONSISTENT"] as const)(
+    "as a PIV card, which answers %s, has the tool that does",
+    async (code) => {
+      hsm.addToken()
+      module.setToken("my-token", piv)
+      module.set({ C_GenerateKeyPair: { code } })
+      expectRefusal(await createKey(), "does not make keys over PKCS#11", "yubico-piv-tool -a generate")
+    }
+  )
+})
+
+describe("a key that may not sign", () => {
+  it("is named as that, not as missing", async () => {
+    const token = hsm.addToken()
+    token.importKey({ label: "wraps" })
+    module.setAttribute({ object: "private", type: 0x108 }, { value: Uint8Array.of(0) })
+    device.settings(
+      `[device]\nid = "d"\nkey_uri = "pkcs11:token=my-token;object=wraps"\n[device.cryptoki]\nmode = "module"\nmodule_path = "${module.modulePath}"\npin = "123456"\n`
+    )
+    const refused = await device.tedge(["cert", "create-csr"])
+    expectRefusal(refused, "cannot sign: the token does not allow it", "made for signing")
+    expect(refused.stderr).toContain("object=wraps")
+  })
+})
+
+describe("`hsm init` where every token is initialised", () => {
+  it("says so, whether one was named or not, and what a new card of the kind needs", async () => {
+    hsm.addToken({ label: "one" })
+    module.setToken("*", smartCardHsm)
+    const refused = await device.tedge(["hsm", "init", "--label", "new", "--so-pin", "1", "pkcs11:token=one"])
+    expectRefusal(refused, "token 'one'", "sc-hsm-tool --initialize")
+  })
+})
+
+describe("the state of a PIN", () => {
+  it.each([
+    [0x40000, "User PIN:     locked"],
+    [0x20000, "User PIN:     one try left"],
+    [0x10000, "User PIN:     a wrong one was given"]
+  ])("with the flags %d is in `hsm list-tokens`", async (setFlags, line) => {
+    hsm.addToken()
+    expect((await device.tedge(["hsm", "list-tokens"])).stdout).not.toContain("User PIN")
+    module.setToken("my-token", { setFlags })
+    expect((await device.tedge(["hsm", "list-tokens"])).stdout).toContain(line)
+  })
+})
+
+describe("a token without a label of its own", () => {
+  it("is called by its slot in `hsm doctor`", async () => {
+    hsm.addToken()
+    const doctor = await device.tedge(["hsm", "doctor"])
+    expect(doctor.stdout).toMatch(/2 found: my-token, slot \d+ \(not initialised\)/)
+  })
+})
