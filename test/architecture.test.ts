@@ -14,6 +14,8 @@ const fences: Record<string, string> = {
   "@decimalturn/toml-patch": "platform/toml-file.ts",
   "effect/cli": "cli/command-line.ts",
   asn1js: "platform/x509.ts",
+  "node:tls": "platform/node-tls.ts",
+  "node:https": "platform/https-client.ts",
   "tls.node": "platform/tls-addon.ts",
   "unix.node": "platform/unix-addon.ts"
 }

@@ -14,13 +14,6 @@ static atomic_int open_connections;
 
 int connection_count(void) { return atomic_load(&open_connections); }
 
-int connection_keep_session(SSL *ssl, SSL_SESSION *session) {
-  struct connection *connection = SSL_get_app_data(ssl);
-  SSL_SESSION_free(connection->session);
-  connection->session = session;
-  return 1; /* the reference is ours now */
-}
-
 /* Who the server must be. There is no way to leave this out. */
 static bool expect_server(SSL *ssl, const struct connection_options *options) {
   X509_VERIFY_PARAM *rules = SSL_get0_param(ssl);
@@ -28,15 +21,6 @@ static bool expect_server(SSL *ssl, const struct connection_options *options) {
   if (!options->host || options->host_length == 0) return false;
   return X509_VERIFY_PARAM_set1_host(rules, options->host, options->host_length) == 1 &&
          SSL_set_tlsext_host_name(ssl, options->host) == 1;
-}
-
-/* A session that cannot be parsed or has run out costs a full handshake, nothing else. */
-static void offer_session(SSL *ssl, struct bytes der) {
-  const unsigned char *next = der.data;
-  SSL_SESSION *session = der.data ? d2i_SSL_SESSION(NULL, &next, (long)der.length) : NULL;
-  if (session) SSL_set_session(ssl, session);
-  SSL_SESSION_free(session);
-  ERR_clear_error();
 }
 
 static bool make_ssl(struct connection *connection, const struct connection_options *options) {
@@ -55,7 +39,7 @@ static bool make_ssl(struct connection *connection, const struct connection_opti
   SSL_set_bio(ssl, connection->from_network, connection->to_network);
   SSL_set_connect_state(ssl);
   SSL_set_app_data(ssl, connection);
-  offer_session(ssl, options->session);
+  if (!sessions_offer(ssl, options->session, options->binding, options->session_age)) return false;
   if (options->alpn.data && SSL_set_alpn_protos(ssl, options->alpn.data, (unsigned)options->alpn.length) != 0)
     return false;
   return expect_server(ssl, options);
@@ -91,21 +75,13 @@ struct negotiated connection_negotiated(const struct connection *connection) {
   return negotiated;
 }
 
-int connection_take_session(struct connection *connection, uint8_t **der) {
-  int length = connection->session ? i2d_SSL_SESSION(connection->session, der) : 0;
-  SSL_SESSION_free(connection->session);
-  connection->session = NULL;
-  return length;
-}
-
 void connection_close(struct connection *connection) {
   if (connection->thread_running) handshake_answer(connection, NULL, 0);
   if (connection->open) atomic_fetch_sub(&open_connections, 1);
   connection->open = false;
   SSL_free(connection->ssl);
-  SSL_SESSION_free(connection->session);
+  sessions_drop(connection);
   connection->ssl = NULL;
-  connection->session = NULL;
 }
 
 void connection_free(struct connection *connection) {

@@ -124,14 +124,19 @@ static napi_value js_negotiated(napi_env env, napi_callback_info info) {
   return facts;
 }
 
-/* takeSession(connection): DER, each session once */
+/* takeSession(connection): { der, lifetime }, each session once */
 static napi_value js_take_session(napi_env env, napi_callback_info info) {
   uint8_t *der = NULL;
+  uint32_t lifetime = 0;
+  napi_value session = NULL;
   struct call call = call_begin(env, info, false);
-  int length = call.connection ? connection_take_session(call.connection, &der) : 0;
-  napi_value buffer = length > 0 ? value_buffer(env, der, (size_t)length) : NULL;
+  int length = call.connection ? sessions_take(call.connection, &der, &lifetime) : 0;
+  if (length > 0 && napi_create_object(env, &session) == napi_ok) {
+    value_set(env, session, "der", value_buffer(env, der, (size_t)length));
+    value_set(env, session, "lifetime", value_int(env, lifetime > INT32_MAX ? INT32_MAX : (int)lifetime));
+  }
   OPENSSL_clear_free(der, length > 0 ? (size_t)length : 0);
-  return buffer;
+  return session;
 }
 
 static napi_value js_connections(napi_env env, napi_callback_info info) {

@@ -62,7 +62,7 @@ napi_value js_settings(napi_env env, napi_callback_info info) {
   return handle;
 }
 
-/* open(settings, { host | ip, alpn, session }) */
+/* open(settings, { host | ip, alpn, binding, session, sessionAge }) */
 napi_value js_open(napi_env env, napi_callback_info info) {
   napi_value arguments[2], handle = NULL;
   size_t count = 2;
@@ -76,7 +76,9 @@ napi_value js_open(napi_env env, napi_callback_info info) {
   options.host = host;
   options.ip = ip;
   value_property_bytes(env, arguments[1], "alpn", &options.alpn);
+  value_property_bytes(env, arguments[1], "binding", &options.binding);
   value_property_bytes(env, arguments[1], "session", &options.session);
+  options.session_age = value_property_int(env, arguments[1], "sessionAge", 0);
   struct connection *connection = connection_open(&options, &failure);
   handle = connection ? wrap(env, connection) : NULL;
   free(host);

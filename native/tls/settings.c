@@ -4,7 +4,6 @@
  */
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <stdatomic.h>
 
 #include "tls.h"
@@ -63,21 +62,17 @@ static bool use_chain(SSL_CTX *settings, const struct bytes *chain, size_t count
 }
 
 static bool apply(SSL_CTX *settings, const struct settings_options *options) {
-  SSL_CTX_set_verify(settings, SSL_VERIFY_PEER, NULL);
   SSL_CTX_set_options(settings, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_mode(settings, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_session_cache_mode(settings, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-  SSL_CTX_sess_set_new_cb(settings, connection_keep_session);
+  SSL_CTX_sess_set_new_cb(settings, sessions_keep);
   SSL_CTX_set_cert_cb(settings, handshake_before_certificate, NULL);
   /* For TLS 1.2: forward secrecy and AEAD only, as thin-edge's rustls offers. */
   if (!SSL_CTX_set_cipher_list(settings, "ECDHE+AESGCM:ECDHE+CHACHA20")) return false;
   if (!SSL_CTX_set_min_proto_version(settings, options->min_version)) return false;
   if (!SSL_CTX_set_max_proto_version(settings, TLS1_3_VERSION)) return false;
-  X509_VERIFY_PARAM *rules = SSL_CTX_get0_param(settings);
-  /* Whatever the user lists is trusted, also an intermediate CA whose root is not listed (as rustls does). */
-  X509_VERIFY_PARAM_set_flags(rules, X509_V_FLAG_PARTIAL_CHAIN);
-  X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  verify_strictly(settings);
   return trust(SSL_CTX_get_cert_store(settings), options->trusted, options->trusted_count) &&
          use_chain(settings, options->chain, options->chain_count);
 }

@@ -8,7 +8,9 @@
  *   keys.c, signatures.c   the two halves of the provider
  *   provider.c             registers it in an OpenSSL library context of our own
  *   settings.c             what connections to one place have in common
- *   connection.c           one TLS connection: verification, life and death
+ *   verify.c               what is demanded of the server's certificates
+ *   connection.c           one TLS connection: its server's name, life and death
+ *   sessions.c             TLS 1.3 sessions, kept and offered
  *   handshake.c            steps of the handshake, and the one that waits for the signature
  *   threads.c              threads for what stands still
  *   records.c              bytes in and out
@@ -50,6 +52,9 @@ EVP_PKEY *provider_key(X509 *certificate);
 
 /* ---- connection ---- */
 
+/* Servers send one to four, commonly two. */
+#define MOST_SESSIONS 4
+
 enum step { STEP_READ, STEP_DONE, STEP_SIGN, STEP_FAILED };
 
 struct failure {
@@ -64,7 +69,8 @@ enum signature_state { SIGNATURE_NOT_WANTED, SIGNATURE_WANTED, SIGNATURE_GIVEN, 
 struct connection {
   SSL *ssl;
   BIO *from_network, *to_network; /* owned by ssl */
-  SSL_SESSION *session;           /* for a later resumption */
+  SSL_SESSION *sessions[MOST_SESSIONS]; /* for later resumptions, oldest first */
+  size_t session_count;
   struct failure failure;
   bool open, established, broken;
 
@@ -108,7 +114,9 @@ struct connection_options {
   const char *ip;   /* checked against the certificate */
   size_t host_length;
   struct bytes alpn; /* as on the wire (RFC 7301, 3.1) */
-  struct bytes session;
+  struct bytes binding; /* what sessions are bound to, at most 32 bytes; without it none is offered */
+  struct bytes session; /* DER; ignored when it cannot be used, or has another binding */
+  int session_age;      /* in seconds */
 };
 
 /* NULL: `failure` tells why. */
@@ -125,9 +133,16 @@ struct negotiated {
   bool resumed;
 };
 struct negotiated connection_negotiated(const struct connection *connection);
-/* The newest session as DER, once; the caller frees it with OPENSSL_clear_free. 0: there is none. */
-int connection_take_session(struct connection *connection, uint8_t **der);
-int connection_keep_session(SSL *ssl, SSL_SESSION *session);
+
+/* ---- verification and sessions ---- */
+
+void verify_strictly(SSL_CTX *settings);
+int sessions_keep(SSL *ssl, SSL_SESSION *session);
+/* False: the binding cannot be set. */
+bool sessions_offer(SSL *ssl, struct bytes der, struct bytes binding, int age_seconds);
+/* The oldest as DER, each once; the caller frees it with OPENSSL_clear_free. 0: there is none. `lifetime`: seconds. */
+int sessions_take(struct connection *connection, uint8_t **der, uint32_t *lifetime);
+void sessions_drop(struct connection *connection);
 
 /* STEP_SIGN: the step stands still until handshake_answer. */
 enum step handshake_step(struct connection *connection);

@@ -100,10 +100,18 @@ const withLogging = (
   const level = chosenLogLevel({ option, debug, environment: process.env, fallback: ofSystem ?? fallback })
   const withTime = process.env.INVOCATION_ID === undefined
   return Effect.provide(
-    withActorLog(run),
+    Effect.andThen(withoutIgnoredVariable, withActorLog(run)),
     loggingLayer({ level, withTime, write: (text) => process.stderr.write(text) })
   )
 }
+
+/** Node itself would say that nothing is verified. */
+const withoutIgnoredVariable = Effect.suspend(() => {
+  const name = "NODE_TLS_REJECT_UNAUTHORIZED"
+  if (process.env[name] !== "0") return Effect.void
+  delete process.env[name]
+  return Effect.logWarning(`${name}=0 has no effect: server certificates are always verified`)
+})
 
 /** `tedge config list | head -1` is no error. */
 const endOnClosedPipe = (error: NodeJS.ErrnoException): void => {

@@ -83,7 +83,8 @@ export class HttpUnreachable extends Data.TaggedError("HttpUnreachable")<{
 }> {}
 
 /** OpenSSL's and Node's codes for a server certificate that was judged and found wanting. */
-export const isDistrust = ({ code }: HttpUnreachable): boolean => /CERT|SELF_SIGNED|ISSUER|VERIFY|INVALID_/.test(code)
+export const isDistrust = ({ code }: HttpUnreachable): boolean =>
+  /CERT|SELF_SIGNED|ISSUER|VERIFY|INVALID_|TOO_SMALL|TOO_WEAK/.test(code)
 
 /** The server's answer is no certificate. */
 export class EnrolmentGarbled extends Data.TaggedError("EnrolmentGarbled")<{

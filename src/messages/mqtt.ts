@@ -73,6 +73,8 @@ export class TlsFailed extends Data.TaggedError("TlsFailed")<{
     | "hostMismatch"
     | "serverCertificateExpired"
     | "serverCertificateNotYetValid"
+    /** Verified, but weaker than is accepted, or a CA certificate. */
+    | "serverCertificateUnfit"
     | "certificateRefused"
     | "certificateExpired"
     | "certificateRequired"

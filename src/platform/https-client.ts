@@ -1,17 +1,16 @@
 /**
  * One HTTPS request and its answer, both bounded. For enrolment and the cloud's REST interface.
  *
- * TLS is verified against the given certificates and those Node trusts; a key never goes along here. Through a proxy
+ * TLS is verified against the given certificates alone; a key never goes along here. Through a proxy
  * only if one is given: the variables other programs take theirs from do not count.
  */
 import type { ClientRequest, IncomingMessage } from "node:http"
 import { type RequestOptions, request } from "node:https"
-import { isIP } from "node:net"
 import type { Duplex } from "node:stream"
-import { connect, rootCertificates } from "node:tls"
 import { Effect, Redacted, type Scope } from "effect"
 import { HttpUnreachable } from "../messages/certificate.ts"
 import { goesDirectly } from "./no-proxy.ts"
+import { connectNodeTls, verifying } from "./node-tls.ts"
 import { type HttpProxy, openTunnel } from "./proxy-tunnel.ts"
 
 export interface HttpsRequest {
@@ -21,7 +20,7 @@ export interface HttpsRequest {
   readonly headers: Readonly<Record<string, string>>
   readonly basicAuth?: { readonly user: string; readonly password: Redacted.Redacted<string> } | undefined
   readonly body?: string | undefined
-  /** PEM certificates that are trusted besides Node's own. */
+  /** PEM certificates, the only ones that are trusted. */
   readonly trusted: ReadonlyArray<string>
   readonly proxy?: RequestProxy | undefined
   readonly withinMs: number
@@ -55,7 +54,7 @@ const wayTo = (wanted: HttpsRequest): Effect.Effect<Duplex | undefined, HttpUnre
   const { hostname, port } = new URL(wanted.url)
   if (proxy === undefined || goesDirectly(proxy.noProxy, hostname)) return Effect.succeed(undefined)
   const end = { host: bare(hostname), port: port === "" ? 443 : Number(port) }
-  return openTunnel(end, proxy, authorities(trusted)).pipe(
+  return openTunnel(end, proxy, trusted).pipe(
     Effect.mapError(({ code, detail }) => unreachable(wanted, code, detail, proxy.url))
   )
 }
@@ -98,13 +97,10 @@ const begin = (
 /** TLS goes through the tunnel: the proxy sees neither the request nor its login. */
 const throughTunnel = (wanted: HttpsRequest, socket: Duplex): RequestOptions => {
   const host = bare(new URL(wanted.url).hostname)
-  const servername = isIP(host) === 0 ? host : ""
-  return { createConnection: () => connect({ socket, host, servername, ca: authorities(wanted.trusted) }) }
+  return { createConnection: () => connectNodeTls({ socket, host, trusted: wanted.trusted }) }
 }
 
 const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, "")
-
-const authorities = (trusted: ReadonlyArray<string>): Array<string> => [...rootCertificates, ...trusted]
 
 const unreachable = ({ url }: HttpsRequest, code: string, detail: string, proxy?: string): HttpUnreachable =>
   new HttpUnreachable({ url: shownUrl(url), code, detail, ...(proxy !== undefined && { proxy }) })
@@ -116,13 +112,15 @@ export const shownUrl = (text: string): string => {
 }
 
 const options = (wanted: HttpsRequest): RequestOptions => ({
+  ...verifying({ host: bare(new URL(wanted.url).hostname), trusted: wanted.trusted }),
+  // No connection and no TLS session of an earlier request, which might have trusted others.
+  agent: false,
   method: wanted.method,
   headers: {
     "user-agent": `thin-edge.io tedge-actors/${__VERSION__}`,
     ...wanted.headers,
     ...(wanted.body !== undefined && { "content-length": String(Buffer.byteLength(wanted.body)) })
   },
-  ca: authorities(wanted.trusted),
   ...(wanted.basicAuth !== undefined && {
     auth: `${wanted.basicAuth.user}:${Redacted.value(wanted.basicAuth.password)}`
   })

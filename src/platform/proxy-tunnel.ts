@@ -3,11 +3,11 @@
  *
  * The proxy's own name goes into no error here: whoever asked knows it.
  */
-import { connect as connectSocket, isIP } from "node:net"
+import { connect as connectSocket } from "node:net"
 import type { Duplex } from "node:stream"
-import { connect as connectTls } from "node:tls"
 import { Effect, Redacted, type Scope } from "effect"
 import { TunnelRefused } from "../messages/platform.ts"
+import { connectNodeTls } from "./node-tls.ts"
 
 export interface HttpProxy {
   /** `http://proxy.example:3128`; without user and password. */
@@ -36,8 +36,7 @@ export const openTunnel = (
     const host = hostname.replace(/^\[|\]$/g, "")
     const place = { host, port: Number(port) || (isHttps ? 443 : 80), noDelay: true, keepAlive: true }
     const tcp = yield* opened(() => connectSocket(place), "connect")
-    const servername = isIP(host) === 0 ? host : ""
-    const secured = () => connectTls({ ca: [...trusted], socket: tcp, host, servername })
+    const secured = () => connectNodeTls({ host, trusted, socket: tcp })
     const stream = isHttps ? yield* opened(secured, "secureConnect") : tcp
     yield* askedFor(stream, end, proxy)
     return stream

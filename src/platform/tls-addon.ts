@@ -48,7 +48,12 @@ export interface TlsAddon {
       readonly ip: string | undefined
       /** As on the wire (RFC 7301, 3.1). */
       readonly alpn: Buffer | undefined
+      /** What sessions are bound to, at most 32 bytes. */
+      readonly binding: Buffer | undefined
+      /** DER. Ignored when it cannot be used or has another binding. */
       readonly session: Buffer | undefined
+      /** Of the session, in seconds. */
+      readonly sessionAge: number
     }
   ) => TlsConnection
   /** Any time; ends a pending signature. Once. */
@@ -77,8 +82,8 @@ export interface TlsAddon {
     readonly alpn: Buffer
     readonly resumed: boolean
   }
-  /** DER, each session once. It holds secrets. */
-  readonly takeSession: (connection: TlsConnection) => Buffer | undefined
+  /** TLS 1.3 sessions in DER, each once, the oldest first; `lifetime` in seconds. They hold secrets. */
+  readonly takeSession: (connection: TlsConnection) => { readonly der: Buffer; readonly lifetime: number } | undefined
   /** How many are open in this process, in all its threads. */
   readonly connections: () => number
   /** How many settings are held, likewise. */

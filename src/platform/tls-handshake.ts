@@ -16,6 +16,8 @@ export interface OpenTls {
   readonly connection: TlsConnection
   readonly settings: ParsedSettings
   readonly socket: Duplex
+  /** What its sessions are bound to. */
+  readonly binding: Buffer
 }
 
 export interface HandshakeListener {

@@ -3,10 +3,10 @@
  *
  * A server that wants a client certificate ends the connection later; what we came for is known by then.
  */
-import { isIP } from "node:net"
 import type { Duplex } from "node:stream"
-import { connect, type PeerCertificate, rootCertificates } from "node:tls"
+import type { PeerCertificate } from "node:tls"
 import { Effect } from "effect"
+import { askForCertificate } from "./node-tls.ts"
 import { type HttpProxy, openTunnel } from "./proxy-tunnel.ts"
 
 export type TlsProbe =
@@ -26,7 +26,7 @@ export interface ProbeTarget {
 
 export const probeTls = (target: ProbeTarget): Effect.Effect<TlsProbe> => {
   const { proxy, trusted, withinMs } = target
-  const way = proxy === undefined ? Effect.succeed(undefined) : openTunnel(target, proxy, authorities(trusted))
+  const way = proxy === undefined ? Effect.succeed(undefined) : openTunnel(target, proxy, trusted)
   return Effect.flatMap(way, (tunnel) => handshake(target, tunnel)).pipe(
     Effect.catch(({ detail }) =>
       Effect.succeed({ kind: "notReached" as const, code: "proxy", detail: `${proxy?.url}: ${detail}` })
@@ -39,15 +39,11 @@ export const probeTls = (target: ProbeTarget): Effect.Effect<TlsProbe> => {
   )
 }
 
-const authorities = (trusted: ReadonlyArray<string>): Array<string> =>
-  trusted.length === 0 ? [...rootCertificates] : [...trusted]
-
 /** `tunnel`: a stream to the server that is open already. */
 const handshake = ({ host, port, trusted }: ProbeTarget, tunnel: Duplex | undefined): Effect.Effect<TlsProbe> =>
   Effect.callback<TlsProbe>((resume) => {
-    const name = isIP(host) === 0 ? { servername: host } : {}
-    const place = tunnel === undefined ? { host, port } : { host, socket: tunnel }
-    const socket = connect({ ...place, ca: authorities(trusted), rejectUnauthorized: false, ...name })
+    const place = tunnel === undefined ? { host, port } : { socket: tunnel }
+    const socket = askForCertificate({ host, trusted }, place)
     const end = (probe: TlsProbe): void => {
       socket.destroy()
       resume(Effect.succeed(probe))

@@ -4,7 +4,7 @@
  * Parsing costs more than all the rest of a handshake here. Nothing but the texts decides: a certificate that was
  * changed is another text.
  */
-import type { KeyObject } from "node:crypto"
+import { createHash, type KeyObject } from "node:crypto"
 import { trustedCertificates } from "./pem-blocks.ts"
 import type { TlsAddon, TlsSettings } from "./tls-addon.ts"
 import { clientChain } from "./tls-certificates.ts"
@@ -25,6 +25,8 @@ export interface ParsedSettings {
   readonly native: TlsSettings
   /** Of the client's certificate. */
   readonly publicKey: KeyObject
+  /** Of everything in the settings: others have another. */
+  readonly fingerprint: string
 }
 
 /** Throws TlsError ERR_TLS_SETTINGS. */
@@ -38,14 +40,20 @@ export const parsedSettings = (addon: TlsAddon, texts: SettingsTexts): ParsedSet
 
 const parse = (addon: TlsAddon, texts: SettingsTexts): ParsedSettings => {
   const { publicKey, certificates } = clientChain(texts.certificateChain, texts.publicKey)
-  const native = orTlsError(() =>
-    addon.settings({
-      trusted: [texts.ca].flat().flatMap(trustedCertificates),
-      chain: certificates,
-      minVersion: texts.minVersion === "TLSv1.3" ? 0x0304 : 0x0303
-    })
-  )
-  return { native, publicKey }
+  const trusted = [texts.ca].flat().flatMap(trustedCertificates)
+  const minVersion = texts.minVersion === "TLSv1.3" ? 0x0304 : 0x0303
+  const native = orTlsError(() => addon.settings({ trusted, chain: certificates, minVersion }))
+  return { native, publicKey, fingerprint: fingerprintOf([[Buffer.from([minVersion & 0xff])], trusted, certificates]) }
+}
+
+/** The order of trusted certificates counts too: a change of it costs a signature, nothing else. */
+const fingerprintOf = (lists: ReadonlyArray<ReadonlyArray<Buffer>>): string => {
+  const hash = createHash("sha256")
+  for (const list of lists) {
+    hash.update(`${list.length}:`)
+    for (const bytes of list) hash.update(`${bytes.length}:`).update(bytes)
+  }
+  return hash.digest("hex")
 }
 
 const sameTexts = (one: SettingsTexts, other: SettingsTexts): boolean =>

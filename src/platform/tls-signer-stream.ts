@@ -3,8 +3,8 @@
  *
  * "secureConnect" tells that the server is who it should be. In TLS 1.3 it does not tell that the server took our
  * certificate: that refusal comes later, as an error of the stream (RFC 8446, 4.4.4 and appendix D.5).
- * "session" (Buffer) offers what resumes this connection without another signature; it holds secrets and is only
- * good for the same target.
+ * "session" (TlsSession) offers what resumes a TLS 1.3 connection to the same target without another signature; it
+ * holds secrets.
  */
 import { connect as dial } from "node:net"
 import { Duplex } from "node:stream"
@@ -12,6 +12,7 @@ import { tlsAddon } from "./tls-addon.ts"
 import type { TlsSigner } from "./tls-client-signature.ts"
 import { failedTls, TlsError } from "./tls-error.ts"
 import { type OpenTls, TlsHandshake } from "./tls-handshake.ts"
+import { sessionBinding, type TlsSession } from "./tls-session.ts"
 import { parsedSettings } from "./tls-settings.ts"
 import { openConnection, type TlsTarget } from "./tls-target.ts"
 
@@ -45,9 +46,10 @@ export class TlsSignerStream extends Duplex {
     try {
       const addon = tlsAddon()
       const settings = parsedSettings(addon, target)
-      const connection = openConnection(addon, settings, target)
+      const binding = sessionBinding(addon, target)
+      const connection = openConnection(addon, settings, binding, target)
       const socket = target.socket ?? dialled(target, () => addon.close(connection))
-      this.#open = { addon, connection, settings, socket }
+      this.#open = { addon, connection, settings, socket, binding }
       this.#listen(socket)
     } catch (error) {
       this.destroy(error instanceof Error ? error : new Error(String(error)))
@@ -146,9 +148,14 @@ export class TlsSignerStream extends Duplex {
   }
 
   #offerSession(): void {
-    if (this.listenerCount("session") === 0) return // whoever listens later gets the newest
-    const session = this.#open?.addon.takeSession(this.#open.connection)
-    if (session) this.emit("session", session)
+    const open = this.#open
+    // Without a listener they wait, the newest of them.
+    if (!open || this.listenerCount("session") === 0) return
+    for (let next = open.addon.takeSession(open.connection); next; next = open.addon.takeSession(open.connection)) {
+      const session: TlsSession = { der: next.der, binding: open.binding, lifetimeMs: next.lifetime * 1000 }
+      this.emit("session", session)
+      if (this.#phase !== "secure") return
+    }
   }
 
   #socketOver(): void {

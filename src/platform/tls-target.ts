@@ -5,6 +5,7 @@ import { isIP } from "node:net"
 import type { Duplex } from "node:stream"
 import type { TlsAddon, TlsConnection } from "./tls-addon.ts"
 import { orTlsError } from "./tls-error.ts"
+import type { TlsSession } from "./tls-session.ts"
 import type { ParsedSettings, SettingsTexts } from "./tls-settings.ts"
 
 export interface TlsTarget extends SettingsTexts {
@@ -17,20 +18,31 @@ export interface TlsTarget extends SettingsTexts {
   readonly timeoutMs: number
   /** A connected stream, through a proxy for instance, instead of dialling. Ours from then on. */
   readonly socket?: Duplex
-  /** From a "session" event of an earlier connection to the same target. */
-  readonly session?: Buffer
+  /** Which key signs, beside the certificate: a session is bound to it. */
+  readonly keyName?: string
+  /** From a "session" event of an earlier connection to the same target; to another it is not offered. */
+  readonly session?: TlsSession
+  /** How old that session is. */
+  readonly sessionAgeMs?: number
 }
 
 /** Throws TlsError ERR_TLS_SETTINGS. */
-export const openConnection = (addon: TlsAddon, settings: ParsedSettings, target: TlsTarget): TlsConnection => {
+export const openConnection = (
+  addon: TlsAddon,
+  { native }: ParsedSettings,
+  binding: Buffer,
+  target: TlsTarget
+): TlsConnection => {
   const name = target.serverName.replace(/\.$/, "") // RFC 6066, 3: the SNI has no trailing dot
   const isAddress = isIP(name) !== 0
   return orTlsError(() =>
-    addon.open(settings.native, {
+    addon.open(native, {
       host: isAddress ? undefined : name,
       ip: isAddress ? name : undefined,
       alpn: target.alpn?.length ? encodeAlpn(target.alpn) : undefined,
-      session: target.session
+      binding,
+      session: target.session?.der,
+      sessionAge: Math.floor((target.sessionAgeMs ?? 0) / 1000)
     })
   )
 }

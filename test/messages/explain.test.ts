@@ -54,6 +54,7 @@ const tlsReasons = [
   "hostMismatch",
   "serverCertificateExpired",
   "serverCertificateNotYetValid",
+  "serverCertificateUnfit",
   "certificateRefused",
   "certificateExpired",
   "certificateRequired",

@@ -89,7 +89,15 @@ describe("the bare add-on", () => {
       ...changes
     })
   const open = (changes: Partial<Parameters<TlsAddon["open"]>[1]> = {}, shared = settings()) =>
-    tlsAddon().open(shared, { host: "localhost", ip: undefined, alpn: undefined, session: undefined, ...changes })
+    tlsAddon().open(shared, {
+      host: "localhost",
+      ip: undefined,
+      alpn: undefined,
+      session: undefined,
+      binding: undefined,
+      sessionAge: 0,
+      ...changes
+    })
 
   it("refuses what is not a connection", () => {
     for (const what of [undefined, null, 7, "x", {}, [], Buffer.alloc(8)])

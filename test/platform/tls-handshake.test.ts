@@ -4,7 +4,9 @@ import { connect as dial } from "node:net"
 import { networkInterfaces } from "node:os"
 import { rootCertificates } from "node:tls"
 import { afterAll, describe, expect, it } from "vitest"
+import type { TlsSession } from "../../src/platform/tls-session.ts"
 import { connectTls } from "../../src/platform/tls-signer-stream.ts"
+import type { TlsTarget } from "../../src/platform/tls-target.ts"
 import { listenTo, startOpensslServer } from "../support/openssl-server.ts"
 import {
   issueFor,
@@ -184,26 +186,92 @@ describe("a connection", () => {
     await server.close()
   })
 
-  it.each(versions)("is resumed over %s without a signature", async (version) => {
-    const server = await startTlsServer(pki, { minVersion: version, maxVersion: version })
-    const first = connectTls(targetOf(pki, server.port), sign)
-    const session = once(first, "session") as Promise<[Buffer]>
-    first.write("hello")
-    first.resume()
-    const [der] = await session
-    first.destroy()
+  /** The sessions a server gives in a connection with a signature. */
+  const sessionsOf = async (target: TlsTarget): Promise<ReadonlyArray<TlsSession>> => {
+    const sessions: Array<TlsSession> = []
+    const stream = connectTls(target, sign).on("session", (session: TlsSession) => void sessions.push(session))
+    await exchange(stream)
+    return sessions
+  }
+
+  /** A connection that offers the session. */
+  const resuming = async (target: TlsTarget) => {
     const schemes: Array<number> = []
-    const target = targetOf(pki, server.port, { session: der })
-    const second = connectTls(target, recording(pki.deviceKeyPem, schemes))
-    expect(await exchange(second)).toBe("hello")
-    expect({ resumed: second.negotiated?.resumed, schemes }).toEqual({ resumed: true, schemes: [] })
+    const stream = connectTls(target, recording(pki.deviceKeyPem, schemes))
+    expect(await exchange(stream)).toBe("hello")
+    return { resumed: stream.negotiated?.resumed, signatures: schemes.length }
+  }
+  const isResumed = { resumed: true, signatures: 0 }
+  const isSigned = { resumed: false, signatures: 1 }
+
+  it("is resumed over TLSv1.3 without a signature, once for each session the server gave", async () => {
+    const server = await startTlsServer(pki)
+    const sessions = await sessionsOf(targetOf(pki, server.port))
+    expect(sessions.length).toBeGreaterThanOrEqual(2)
+    for (const session of sessions) {
+      expect(session.lifetimeMs).toBeGreaterThan(0)
+      expect(await resuming(targetOf(pki, server.port, { session }))).toEqual(isResumed)
+    }
+    await server.close()
+  })
+
+  it("gives no session over TLSv1.2", async () => {
+    const server = await startTlsServer(pki, { maxVersion: "TLSv1.2" })
+    expect(await sessionsOf(targetOf(pki, server.port))).toEqual([])
+    await server.close()
+  })
+
+  it("signs on the same connection when the server does not know the session any more", async () => {
+    const server = await startTlsServer(pki, { ticketKeys: Buffer.alloc(48, 1) })
+    const [session] = await sessionsOf(targetOf(pki, server.port))
+    const other = await startTlsServer(pki, { ticketKeys: Buffer.alloc(48, 2) })
+    const moved = dial(other.port, "127.0.0.1")
+    const target = targetOf(pki, server.port, { ...(session && { session }), socket: moved })
+    expect(await resuming(target)).toEqual(isSigned)
+    expect(other.accepted.length).toBe(1)
+    await Promise.all([server.close(), other.close()])
+  })
+
+  it("offers no session that was made for another name, trust store, chain, key, port, ALPN or version", async () => {
+    const server = await startTlsServer(pki, { ALPNProtocols: ["mqtt", "x-amzn-mqtt-ca"] })
+    const [session] = await sessionsOf(targetOf(pki, server.port))
+    if (session === undefined) throw new Error("the server gave no session")
+    const otherCa = makeCa(pki.dir, "Other CA").certPem
+    const others: ReadonlyArray<Partial<TlsTarget>> = [
+      { serverName: "127.0.0.1" },
+      { host: "localhost" },
+      { ca: [pki.caPem, otherCa] },
+      { certificateChain: `${pki.deviceCertPem}${pki.caPem}` },
+      { keyName: "pkcs11:object=other" },
+      { alpn: ["mqtt"] },
+      { minVersion: "TLSv1.3" }
+    ]
+    for (const other of others)
+      expect([other, await resuming(targetOf(pki, server.port, { ...other, session }))]).toEqual([other, isSigned])
+    const moved = dial(server.port, "127.0.0.1")
+    expect(await resuming(targetOf(pki, 1, { socket: moved, session }))).toEqual(isSigned)
+    const unchanged = { ca: [pki.caPem], session }
+    expect(await resuming(targetOf(pki, server.port, unchanged))).toEqual(isResumed)
+    await server.close()
+  })
+
+  it("signs when the session is older than its lifetime, whatever the system's clock says", async () => {
+    const server = await startTlsServer(pki)
+    const [old, young] = await sessionsOf(targetOf(pki, server.port))
+    if (old === undefined || young === undefined) throw new Error("the server gave no sessions")
+    const at = (session: TlsSession, sessionAgeMs: number) => targetOf(pki, server.port, { session, sessionAgeMs })
+    expect(await resuming(at(old, old.lifetimeMs + 2000))).toEqual(isSigned)
+    expect(await resuming(at(young, 1000))).toEqual(isResumed)
     await server.close()
   })
 
   it("ignores a session it cannot read", async () => {
     const server = await startTlsServer(pki)
-    const stream = connectTls(targetOf(pki, server.port, { session: Buffer.from("no session") }), sign)
-    expect(await exchange(stream)).toBe("hello")
+    const [session] = await sessionsOf(targetOf(pki, server.port))
+    if (session === undefined) throw new Error("the server gave no session")
+    const cut = { ...session, der: session.der.subarray(0, session.der.length / 2) }
+    for (const broken of [cut, { ...session, der: Buffer.from("no session") }, { ...session, der: Buffer.alloc(0) }])
+      expect(await resuming(targetOf(pki, server.port, { session: broken }))).toEqual(isSigned)
     await server.close()
   })
 

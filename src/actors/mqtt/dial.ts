@@ -5,12 +5,12 @@
  * A stream that comes out of here never crashes the process: errors that come before somebody listens are kept in it
  * (`errored`). In TLS 1.3 the server judges our certificate after this has answered.
  */
-import { connect as connectSocket, isIP, type Socket } from "node:net"
+import { connect as connectSocket, type Socket } from "node:net"
 import type { Duplex } from "node:stream"
-import { connect as connectNodeTls } from "node:tls"
 import { Effect, type Scope } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import { CredentialUnusable, DialFailed, KeyMismatch, type MqttRefusal, type Target } from "../../messages/mqtt.ts"
+import { connectNodeTls } from "../../platform/node-tls.ts"
 import { openTunnel } from "../../platform/proxy-tunnel.ts"
 import { connectTls } from "../../platform/tls-signer-stream.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
@@ -97,13 +97,9 @@ const leafFirst = ({ certificates, device }: DeviceCertificates): string =>
 const dialNodeTls = (target: Target, caPath: string, identity: { readonly key?: string; readonly cert?: string }) =>
   Effect.gen(function* () {
     const { host } = target
-    const ca = [...(yield* readTrusted(caPath))]
+    const trusted = yield* readTrusted(caPath)
     const socket = yield* openSocket(target)
-    const servername = isIP(host) === 0 ? host : ""
-    const stream = yield* secured(
-      () => connectNodeTls({ ...identity, ca, socket, host, servername, minVersion: "TLSv1.2" }),
-      target
-    )
+    const stream = yield* secured(() => connectNodeTls({ host, trusted, socket, identity }), target)
     if (stream.getProtocol() === "TLSv1.3") yield* judged(stream, target)
     return stream
   })

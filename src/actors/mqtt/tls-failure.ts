@@ -72,6 +72,11 @@ const byAlert = ({ alert }: Facts): Reason | undefined => (alert === undefined ?
 const verifyCodes: Readonly<Record<number, Reason>> = {
   9: "serverCertificateNotYetValid",
   10: "serverCertificateExpired",
+  26: "serverCertificateUnfit",
+  28: "serverCertificateUnfit",
+  66: "serverCertificateUnfit",
+  67: "serverCertificateUnfit",
+  68: "serverCertificateUnfit",
   62: "hostMismatch",
   63: "hostMismatch",
   64: "hostMismatch"
@@ -91,14 +96,14 @@ const verifyWords: Readonly<Record<string, Reason>> = {
   CERT_SIGNATURE_FAILURE: "serverNotTrusted",
   CERT_CHAIN_TOO_LONG: "serverNotTrusted",
   CERT_REVOKED: "serverNotTrusted",
-  CERT_REJECTED: "serverNotTrusted",
+  CERT_REJECTED: "serverCertificateUnfit",
   CERT_UNTRUSTED: "serverNotTrusted",
   INVALID_CA: "serverNotTrusted",
-  INVALID_PURPOSE: "serverNotTrusted",
+  INVALID_PURPOSE: "serverCertificateUnfit",
   PATH_LENGTH_EXCEEDED: "serverNotTrusted",
-  CA_MD_TOO_WEAK: "serverNotTrusted",
-  EE_KEY_TOO_SMALL: "serverNotTrusted",
-  CA_KEY_TOO_SMALL: "serverNotTrusted"
+  CA_MD_TOO_WEAK: "serverCertificateUnfit",
+  EE_KEY_TOO_SMALL: "serverCertificateUnfit",
+  CA_KEY_TOO_SMALL: "serverCertificateUnfit"
 }
 
 const byVerification = ({ code, verifyCode }: Facts): Reason | undefined =>

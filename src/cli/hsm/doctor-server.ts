@@ -1,6 +1,7 @@
 /** The part of `tedge hsm doctor` about the cloud: known, reachable, trusted, and the clock that judges it. */
 import { Effect } from "effect"
 import { readTrusted } from "../../actors/mqtt/credentials.ts"
+import { tlsFailure } from "../../actors/mqtt/tls-failure.ts"
 import { neededSetting } from "../../messages/config.ts"
 import { DialFailed, TlsFailed } from "../../messages/mqtt.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
@@ -34,15 +35,10 @@ const judged = (probe: TlsProbe, server: { readonly host: string; readonly port:
       return Effect.fail(new DialFailed({ ...server, code: probe.code, detail: probe.detail }))
     case "notTrusted":
       return Effect.fail(
-        new TlsFailed({ ...server, reason: reasons[probe.code] ?? "serverNotTrusted", detail: probe.code })
+        tlsFailure(Object.assign(new Error(probe.detail), { code: probe.code }), server) ??
+          new TlsFailed({ ...server, reason: "serverNotTrusted", detail: probe.code })
       )
   }
-}
-
-const reasons: Readonly<Record<string, TlsFailed["reason"]>> = {
-  CERT_HAS_EXPIRED: "serverCertificateExpired",
-  CERT_NOT_YET_VALID: "serverCertificateNotYetValid",
-  ERR_TLS_CERT_ALTNAME_INVALID: "hostMismatch"
 }
 
 /** The device has no other clock to compare with; a time outside of the server's certificate is wrong for sure. */

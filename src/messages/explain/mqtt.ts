@@ -108,6 +108,11 @@ const explainTls = (failure: TlsFailed): Explanation => {
       return { error: `the certificate presented by ${host} has expired`, hint: "check the device's clock: date" }
     case "serverCertificateNotYetValid":
       return { error: `the certificate presented by ${host} is not valid yet`, hint: "check the device's clock: date" }
+    case "serverCertificateUnfit":
+      return {
+        error: `the certificate presented by ${host} is not accepted${inBrackets(failure.detail)}`,
+        hint: "server and CAs need RSA keys from 2048 bits, P-256, P-384, P-521 or Ed25519, no SHA-1, and a server certificate that is no CA's"
+      }
     case "certificateRefused":
       return {
         error: `${host} did not recognise the device certificate${inBrackets(failure.detail)}`,

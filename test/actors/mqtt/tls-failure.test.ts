@@ -23,6 +23,11 @@ describe("a failed TLS handshake", () => {
     [addon("certificate verify failed: certificate has expired", { verifyCode: 10 }), "serverCertificateExpired"],
     [addon("certificate verify failed: hostname mismatch", { verifyCode: 62 }), "hostMismatch"],
     [addon("certificate verify failed: IP address mismatch", { verifyCode: 64 }), "hostMismatch"],
+    [node("EE_KEY_TOO_SMALL", "EE certificate key too weak"), "serverCertificateUnfit"],
+    [node("CA_MD_TOO_WEAK", "CA signature digest algorithm too weak"), "serverCertificateUnfit"],
+    [node("INVALID_PURPOSE", "a CA certificate is not a server certificate"), "serverCertificateUnfit"],
+    [addon("certificate verify failed: EE certificate key too weak", { verifyCode: 66 }), "serverCertificateUnfit"],
+    [addon("certificate verify failed: certificate rejected", { verifyCode: 28 }), "serverCertificateUnfit"],
     [
       node(
         "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",

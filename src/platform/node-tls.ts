@@ -1,0 +1,141 @@
+/**
+ * TLS by Node, as a client: the one place that opens it, with the same rules as the add-on (native/tls).
+ *
+ * They are those of rustls, which thin-edge uses: names from subjectAltName only, keys and signatures of today's
+ * strength, TLS 1.2 only with forward secrecy and AEAD, a CA certificate is no server certificate. The given
+ * certificates alone are trusted; no variable of the environment changes any of this.
+ * Sources: RFC 9525; rustls 0.23 and webpki 0.102, features and limitations; RFC 9325, section 4.2.
+ */
+import { constants, type KeyObject, X509Certificate } from "node:crypto"
+import { isIP } from "node:net"
+import type { Duplex } from "node:stream"
+import { type ConnectionOptions, connect, type DetailedPeerCertificate, type TLSSocket } from "node:tls"
+import { pemCertificates } from "./device-certificate.ts"
+
+export interface ServerIdentity {
+  /** DNS name or IP address that the certificate must be for. */
+  readonly host: string
+  /** PEM. These and no others. */
+  readonly trusted: ReadonlyArray<string>
+}
+
+export interface NodeTlsTarget extends ServerIdentity {
+  /** A connected stream. */
+  readonly socket: Duplex
+  readonly identity?: { readonly key?: string; readonly cert?: string }
+}
+
+/** Throws when OpenSSL cannot use key or certificates. */
+export const connectNodeTls = ({ socket, identity, ...server }: NodeTlsTarget): TLSSocket =>
+  connect({ ...identity, ...verifying(server), socket })
+
+/** Goes on when the certificate is not trusted; `authorizationError` tells why. Nothing may be sent over it. */
+export const askForCertificate = (
+  server: ServerIdentity,
+  place: { readonly socket: Duplex } | { readonly host: string; readonly port: number }
+): TLSSocket => connect({ ...verifying(server), ...place, rejectUnauthorized: false })
+
+/** For `connect` of node:tls and requests of node:https. */
+export const verifying = ({ host, trusted }: ServerIdentity): ConnectionOptions => {
+  const name = host.replace(/^\[|\]$|\.$/g, "")
+  return {
+    host: name,
+    // RFC 6066, 3: an address is no SNI.
+    servername: isIP(name) === 0 ? name : "",
+    ca: [...trusted],
+    minVersion: "TLSv1.2",
+    ciphers,
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    // Explicit, so that NODE_TLS_REJECT_UNAUTHORIZED does not count.
+    rejectUnauthorized: true,
+    checkServerIdentity: (_, certificate) => complaint(name, pathOf(certificate as DetailedPeerCertificate), trusted),
+    ...partialChain
+  }
+}
+
+/**
+ * Security level 2 refuses RSA below 2048 bits and SHA-1 signatures, in the whole path. OpenSSL's own TLS 1.3 suites
+ * must be named, or TLS 1.3 is off.
+ */
+const ciphers = [
+  "TLS_AES_256_GCM_SHA384",
+  "TLS_CHACHA20_POLY1305_SHA256",
+  "TLS_AES_128_GCM_SHA256",
+  "ECDHE+AESGCM",
+  "ECDHE+CHACHA20",
+  "@SECLEVEL=2"
+].join(":")
+
+/** An intermediate CA may be trusted whose root is not. Not in the types of Node 20. */
+const partialChain = { allowPartialTrustChain: true } as ConnectionOptions
+
+/** Leaf first, each followed by its issuer as far as it is known. */
+const pathOf = (leaf: DetailedPeerCertificate): ReadonlyArray<X509Certificate> => {
+  const path: Array<X509Certificate> = []
+  const seen = new Set<string>()
+  for (let one: DetailedPeerCertificate | undefined = leaf; one?.raw && !seen.has(one.fingerprint512); ) {
+    seen.add(one.fingerprint512)
+    path.push(new X509Certificate(one.raw))
+    one = one.issuerCertificate
+  }
+  return path
+}
+
+const complaint = (
+  name: string,
+  path: ReadonlyArray<X509Certificate>,
+  trusted: ReadonlyArray<string>
+): Error | undefined => {
+  const [leaf, ...issuers] = path
+  if (leaf === undefined) return refused("CERT_REJECTED", "no certificate")
+  if (!isFor(leaf, name)) return refused("ERR_TLS_CERT_ALTNAME_INVALID", namesOf(leaf))
+  if (leaf.ca) return refused("INVALID_PURPOSE", "a CA certificate is not a server certificate")
+  const unfit = path.map(unfitKey).find((why) => why !== undefined)
+  if (unfit !== undefined) return refused("CERT_REJECTED", unfit)
+  return isSelfIssued(leaf) || !isAmong(leaf, trusted) || issuers.some((one) => isAmong(one, trusted))
+    ? undefined
+    : refused("UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "the certificate itself is trusted, but not its issuer")
+}
+
+const isFor = (leaf: X509Certificate, name: string): boolean =>
+  isIP(name) === 0
+    ? leaf.checkHost(name, { subject: "never", partialWildcards: false }) !== undefined
+    : leaf.checkIP(name) !== undefined
+
+const namesOf = ({ subjectAltName }: X509Certificate): string =>
+  subjectAltName === undefined ? "it has no subjectAltName" : `it is for ${subjectAltName}`
+
+/** The kinds of keys that rustls verifies with. */
+const unfitKey = (certificate: X509Certificate): string | undefined => {
+  const key = publicKeyOf(certificate)
+  if (key === undefined) return "its key cannot be read"
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = key
+  const bits = details?.modulusLength ?? 0
+  switch (type) {
+    case "rsa":
+      return bits >= 2048 && bits <= 8192 ? undefined : `RSA key of ${bits} bits`
+    case "ec":
+      return curves.includes(details?.namedCurve ?? "") ? undefined : `EC key on curve ${details?.namedCurve}`
+    case "ed25519":
+      return undefined
+    default:
+      return `key of type ${type}`
+  }
+}
+
+const publicKeyOf = (certificate: X509Certificate): KeyObject | undefined => {
+  try {
+    return certificate.publicKey
+  } catch {
+    return undefined // told by the caller
+  }
+}
+
+const curves = ["prime256v1", "secp384r1", "secp521r1"]
+
+const isSelfIssued = ({ subject, issuer }: X509Certificate): boolean => subject === issuer
+
+const isAmong = (one: X509Certificate, trusted: ReadonlyArray<string>): boolean =>
+  trusted.some((pem) => pemCertificates(pem).some((der) => der.equals(one.raw)))
+
+const refused = (code: string, detail: string): Error => Object.assign(new Error(detail), { code, reason: detail })
