@@ -97,7 +97,8 @@ const begin = (
 /** TLS goes through the tunnel: the proxy sees neither the request nor its login. */
 const throughTunnel = (wanted: HttpsRequest, socket: Duplex): RequestOptions => {
   const host = bare(new URL(wanted.url).hostname)
-  return { createConnection: () => connectNodeTls({ socket, host, trusted: wanted.trusted }) }
+  // With an agent of any kind Node would not ask for the tunnel.
+  return { agent: undefined, createConnection: () => connectNodeTls({ socket, host, trusted: wanted.trusted }) }
 }
 
 const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, "")

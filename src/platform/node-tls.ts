@@ -9,8 +9,16 @@
 import { constants, type KeyObject, X509Certificate } from "node:crypto"
 import { isIP } from "node:net"
 import type { Duplex } from "node:stream"
-import { type ConnectionOptions, connect, type DetailedPeerCertificate, type TLSSocket } from "node:tls"
+import {
+  type ConnectionOptions,
+  connect,
+  type DetailedPeerCertificate,
+  type PeerCertificate,
+  type TLSSocket
+} from "node:tls"
 import { pemCertificates } from "./device-certificate.ts"
+
+export type { PeerCertificate }
 
 export interface ServerIdentity {
   /** DNS name or IP address that the certificate must be for. */

@@ -4,9 +4,8 @@
  * A server that wants a client certificate ends the connection later; what we came for is known by then.
  */
 import type { Duplex } from "node:stream"
-import type { PeerCertificate } from "node:tls"
 import { Effect } from "effect"
-import { askForCertificate } from "./node-tls.ts"
+import { askForCertificate, type PeerCertificate } from "./node-tls.ts"
 import { type HttpProxy, openTunnel } from "./proxy-tunnel.ts"
 
 export type TlsProbe =

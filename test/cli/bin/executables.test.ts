@@ -63,6 +63,14 @@ describe("tedge", () => {
     expect(tedge("config", "get", "device.nope")).toMatchObject({ status: 2, stdout: "" })
   })
 
+  it("warns that NODE_TLS_REJECT_UNAUTHORIZED has no effect", () => {
+    const show = (value: string) =>
+      run(join(home, "bin", "tedge"), ["cert", "show"], { env: { NODE_TLS_REJECT_UNAUTHORIZED: value } }).stderr
+    expect(show("0")).toContain("NODE_TLS_REJECT_UNAUTHORIZED=0 has no effect")
+    expect(show("0")).not.toContain("insecure")
+    expect(show("1")).not.toContain("NODE_TLS")
+  })
+
   it.each([
     [["config", "set", "device.cryptoki.pin", "777777"]],
     [["config", "set", "c8y.profiles.prod.device.key_pin", "777777"]],
