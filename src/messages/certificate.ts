@@ -1,7 +1,7 @@
 /** What the `tedge cert` commands refuse by themselves. */
 import { Data } from "effect"
 import type { MqttRefusal } from "./mqtt.ts"
-import type { KeyNotFound, TokenNotFound } from "./token-refusals.ts"
+import type { KeyNotFound, SigningServiceRefused, TokenNotFound } from "./token-refusals.ts"
 
 /** A file that must not be lost is in the way. Nothing was written. */
 export class FileInTheWay extends Data.TaggedError("FileInTheWay")<{
@@ -18,8 +18,8 @@ export class SameFile extends Data.TaggedError("SameFile")<{
 
 /** There is no key a certificate could be for; none is made unasked. */
 export class KeyNeeded extends Data.TaggedError("KeyNeeded")<{
-  readonly cause: KeyNotFound | TokenNotFound
-  /** URIs of the private keys the token has; the settings select none of them. */
+  readonly cause: KeyNotFound | TokenNotFound | SigningServiceRefused
+  /** URIs of the private keys the token has, or of the tokens there are; the settings select none of them. */
   readonly present: ReadonlyArray<string>
 }> {}
 

@@ -15,6 +15,8 @@ export interface KeySelector {
   readonly uri?: Pkcs11Uri
   /** User PIN. A `pin-value` in the URI goes before it; the configured default comes after it. */
   readonly pin?: Redacted.Redacted<string>
+  /** Where `pin` came from, for refusals: `--pin`, `device.key_pin`. */
+  readonly pinFrom?: string | undefined
 }
 
 /** Which token, and with which PIN. */
@@ -75,7 +77,15 @@ export type CryptokiProtocol = {
   /** Answers while tokens hang: it shows that the actors live, one for each token, not that the tokens do. */
   readonly Ping: Ask<void, void>
   readonly ChooseScheme: Ask<
-    { readonly offered: ReadonlyArray<SignatureScheme>; readonly key: KeySelector },
+    {
+      readonly offered: ReadonlyArray<SignatureScheme>
+      readonly key: KeySelector
+      /**
+       * Of the certificate the key is for: SubjectPublicKeyInfo, DER. Of several keys that match, the first is taken
+       * unless it is not that one and another is.
+       */
+      readonly publicKey?: Uint8Array | undefined
+    },
     ChosenKey,
     TokenRefusal
   >

@@ -191,6 +191,8 @@ export class SigningServiceUnreachable extends Data.TaggedError("SigningServiceU
 /** tedge-p11-server answered with an Error frame; its words. */
 export class SigningServiceRefused extends Data.TaggedError("SigningServiceRefused")<{
   readonly message: string
+  /** Where the PIN of the request came from, `device.key_pin`; undefined: it brought none. */
+  readonly ownPin?: string | undefined
 }> {}
 
 /** tedge-p11-server answered with something that is no answer to the request. */

@@ -6,6 +6,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { Effect } from "effect"
+import type { KeySelector } from "../../messages/cryptoki.ts"
 import { KeyMismatch, SigningFailed } from "../../messages/mqtt.ts"
 import { printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
@@ -40,13 +41,23 @@ export const fitsTokenKey = (
     const { key } = cloud.device
     const chosen = yield* cryptoki.ask("ChooseScheme", { offered: allSchemes, key }, { within: tokenWithin })
     // Not every token tells the public half.
-    const publicKey = yield* Effect.option(cryptoki.ask("PublicKey", { key: chosen.key }, { within: tokenWithin }))
-    if (publicKey._tag === "None") return fitsAny
+    const publicHalf = (of: KeySelector) =>
+      Effect.option(cryptoki.ask("PublicKey", { key: of }, { within: tokenWithin }))
+    const first = yield* publicHalf(chosen.key)
+    if (first._tag === "None") return fitsAny
+    // Several keys may match: the handshake takes that of the certificate.
+    const isThere = (spki: Uint8Array) =>
+      cryptoki.ask("ChooseScheme", { offered: allSchemes, key, publicKey: spki }, { within: tokenWithin }).pipe(
+        Effect.flatMap((other) => publicHalf(other.key)),
+        Effect.map((half) => half._tag === "None" || Buffer.compare(half.value, spki) === 0),
+        Effect.orElseSucceed(() => false)
+      )
     const fits: FitsKey = (certPath) =>
-      Effect.suspend(() => {
+      Effect.gen(function* () {
         const there = certificateIn(certPath)?.publicKey.export({ format: "der", type: "spki" })
-        if (there === undefined || there.equals(publicKey.value)) return Effect.void
-        return Effect.fail(new KeyMismatch({ certPath, key: printPkcs11Uri(key.uri ?? {}, { pin: "redacted" }) }))
+        if (there === undefined || there.equals(first.value)) return
+        if (yield* isThere(new Uint8Array(there))) return
+        return yield* new KeyMismatch({ certPath, key: printPkcs11Uri(key.uri ?? {}, { pin: "redacted" }) })
       })
     return fits
   }).pipe(Effect.catch((cause) => (mayPass(cause) ? Effect.succeed(fitsAny) : failed(host, cause))))

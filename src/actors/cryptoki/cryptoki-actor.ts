@@ -36,8 +36,10 @@ export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps
       const router = yield* makeRouter(settings, deps, (effect) => context.task("cryptoki", effect))
       return {
         Ping: () => Effect.flatMap(router.lanes.all, pingLanes),
-        ChooseScheme: ({ key, offered }) =>
-          withKeyOf(router, key, (lane, asker) => lane.ask("Choose", { asker, offered }, noLimit)),
+        ChooseScheme: ({ key, offered, publicKey }) =>
+          withKeyOf(router, key, (lane, asker) =>
+            lane.ask("Choose", { asker: { ...asker, publicKey }, offered }, noLimit)
+          ),
         Sign: ({ key, scheme, message }) =>
           withKeyOf(router, key, (lane, asker) => lane.ask("Sign", { asker, scheme, message }, noLimit)),
         PublicKey: ({ key }) => withKeyOf(router, key, (lane, asker) => lane.ask("PublicKey", { asker }, noLimit)),

@@ -8,11 +8,11 @@ import { KeyNotFound, SchemeNotSupported, type UriNotUsable } from "../../messag
 import type { HostFault } from "./host-client.ts"
 import type { HostObject } from "./host-protocol.ts"
 import { keyTypeName, type SigningKey, signingKey, signingKeyOf } from "./key-facts.ts"
-import type { LaneTools } from "./lane-session.ts"
+import type { Asker, LaneTools } from "./lane-session.ts"
 import { CKK_EC, CKK_RSA } from "./pkcs11-constants.ts"
 import { listObjects, publicHalf, readMaterial } from "./public-half.ts"
 import type { FoundKey, Seat, SeatSession } from "./seat.ts"
-import { firstKey, keyThatMayNotSign, keyUri, notForSigning } from "./select-key.ts"
+import { firstKey, keyThatMayNotSign, keyUri, notForSigning, type SelectedKey } from "./select-key.ts"
 import { shownUri, tokenName } from "./token-facts.ts"
 
 /** Why no key was found, or none that can sign. */
@@ -22,13 +22,13 @@ export const findKey = (
   tools: LaneTools,
   seat: Seat,
   session: SeatSession,
-  uri: Pkcs11Uri
+  { uri, publicKey }: Pick<Asker, "uri" | "publicKey">
 ): Effect.Effect<FoundKey, KeyRefusal> =>
   Effect.suspend(() => {
-    const wanted = shownUri(uri)
+    const wanted = publicKey ? `${shownUri(uri)} ${Buffer.from(publicKey).toString("base64")}` : shownUri(uri)
     const known = session.keys.get(wanted)
     if (known) return Effect.succeed(known)
-    return Effect.tap(searchKey(tools, seat, uri), (found) =>
+    return Effect.tap(searchKey(tools, seat, uri, publicKey), (found) =>
       Effect.sync(() => {
         if (session.keys.size >= rememberedKeys) session.keys.clear()
         session.keys.set(wanted, found)
@@ -36,7 +36,12 @@ export const findKey = (
     )
   })
 
-const searchKey = (tools: LaneTools, seat: Seat, uri: Pkcs11Uri): Effect.Effect<FoundKey, KeyRefusal> =>
+const searchKey = (
+  tools: LaneTools,
+  seat: Seat,
+  uri: Pkcs11Uri,
+  publicKey: Uint8Array | undefined
+): Effect.Effect<FoundKey, KeyRefusal> =>
   Effect.gen(function* () {
     const unusable = notForSigning(uri)
     if (unusable) return yield* unusable
@@ -53,13 +58,31 @@ const searchKey = (tools: LaneTools, seat: Seat, uri: Pkcs11Uri): Effect.Effect<
         ...(other && { mayNotSign: shown(other) })
       })
     }
-    const { object, others } = selected
+    const { object, others } = publicKey ? yield* fitting(tools, seat, selected, publicKey) : selected
     if (others.length > 0)
       yield* tools.publish({ _tag: "SeveralKeysMatched", taken: shown(object), others: others.map(shown) })
     const key = yield* keyFacts(tools, seat, object)
     if (key === undefined)
       return yield* new SchemeNotSupported({ token, scheme: "any", keyType: keyTypeName(object, key) })
     return { object, uri: keyUri(seat.token, object), key, pssRung: 0 }
+  })
+
+/** The one of those that match whose public half it is, taken as the first; as they were when none is. */
+const fitting = (
+  tools: LaneTools,
+  seat: Seat,
+  selected: SelectedKey,
+  publicKey: Uint8Array
+): Effect.Effect<SelectedKey, HostFault> =>
+  Effect.gen(function* () {
+    if (selected.others.length === 0) return selected
+    const all = [selected.object, ...selected.others]
+    for (const object of all) {
+      const half = yield* publicHalf(tools, seat, object)
+      if (half && Buffer.compare(half, publicKey) === 0)
+        return { object, others: all.filter((other) => other !== object) }
+    }
+    return selected
   })
 
 /** The private half tells an EC key's curve already; an RSA key's length is in its modulus. Some hide even that. */

@@ -28,6 +28,8 @@ export interface LaneTools {
 export interface Asker {
   readonly uri: Pkcs11Uri
   readonly pin: Redacted.Redacted<string> | undefined
+  /** Of several keys that match, the one with this public half (SubjectPublicKeyInfo, DER) is meant. */
+  readonly publicKey?: Uint8Array | undefined
 }
 
 export type LoginRefusal = PinMissing | PinRejected | TokenUnavailable | HostFault

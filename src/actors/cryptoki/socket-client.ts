@@ -30,18 +30,20 @@ export interface SocketClient {
   readonly request: <Tag extends FrameTag>(
     request: Frame,
     expected: Tag,
-    withinMs: number
+    withinMs: number,
+    /** Where the PIN in the request came from. */
+    ownPin?: string | undefined
   ) => Effect.Effect<Extract<Frame, { readonly _tag: Tag }>, TokenRefusal>
 }
 
 export const socketClient = (socketPath: string, limits: SocketLimits): SocketClient => ({
-  request: (request, expected, withinMs) =>
+  request: (request, expected, withinMs, ownPin) =>
     Effect.gen(function* () {
       // With socket activation the first connection starts the service. Its failure will show in the request.
       yield* Effect.ignore(exchangeFrame(socketPath, { _tag: "Ping" }, limits.pingMs))
       const answer = yield* exchangeFrame(socketPath, request, withinMs)
       if (answer._tag === "Error")
-        return yield* Effect.fail(new SigningServiceRefused({ message: printable(answer.message) }))
+        return yield* Effect.fail(new SigningServiceRefused({ message: printable(answer.message), ownPin }))
       if (!isNamed(answer, expected))
         return yield* Effect.fail(
           new SigningServiceGarbled({ socketPath, detail: `${answer._tag} for ${request._tag}` })

@@ -9,9 +9,10 @@ import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import type { Behaviour } from "../../runtime/actor.ts"
 import type { LatchPlace } from "./latch-store.ts"
 import { defaultSocketLimits, type SocketLimits, socketClient } from "./socket-client.ts"
+import { publicKey } from "./socket-key.ts"
 import { clearLatch } from "./socket-latch.ts"
 import { changePin, createKey, deleteKey, initToken, listKeys, listTokens } from "./socket-management.ts"
-import { chooseScheme, publicKey, sign } from "./socket-signing.ts"
+import { chooseScheme, sign } from "./socket-signing.ts"
 
 export interface SocketCryptokiSettings {
   readonly socketPath: string

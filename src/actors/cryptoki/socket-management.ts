@@ -1,12 +1,12 @@
 /** Listing and changing tokens and keys through tedge-p11-server. */
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import type { CryptokiProtocol, KeyDescription, KeySelector, TokenDescription } from "../../messages/cryptoki.ts"
-import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, parsePkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { SigningServiceGarbled, type TokenRefusal } from "../../messages/token-refusals.ts"
 import type { WireKey, WireKeyParameters, WireToken } from "../../messages/wire/frame1.ts"
 import { publicKeyOfWirePem } from "../../messages/wire/wire-pem.ts"
 import type { PayloadOf } from "../../runtime/protocol.ts"
-import { type SigningService, uriFromService, wireSelector, wireSelectorWithUri } from "./socket-service.ts"
+import { pinPlace, type SigningService, uriFromService, wireSelector, wireSelectorWithUri } from "./socket-service.ts"
 
 type Answered<A> = Effect.Effect<A, TokenRefusal>
 
@@ -20,8 +20,8 @@ export const listTokens = (service: SigningService): Answered<ReadonlyArray<Toke
 export const listKeys = (service: SigningService, token: KeySelector): Answered<ReadonlyArray<KeyDescription>> =>
   Effect.gen(function* () {
     const request = { _tag: "ListKeysRequest", ...wireSelector(token) } as const
-    const { keys } = yield* service.client.request(request, "ListKeysResponse", service.limits.listMs)
-    return yield* Effect.forEach(keys, (key) => keyDescription(service, key))
+    const { keys } = yield* service.client.request(request, "ListKeysResponse", service.limits.listMs, pinPlace(token))
+    return keys.flatMap((key) => keyDescription(key) ?? [])
   })
 
 export const createKey = (
@@ -34,7 +34,12 @@ export const createKey = (
         ? { type: "rsa", bits: parameters.bits }
         : { type: "ec", curve: parameters.curve === "p256" ? 256 : 384 }
     const request = { _tag: "CreateKeyRequest", params: { key, label, id }, ...wireSelectorWithUri(token) } as const
-    const created = yield* service.client.request(request, "CreateKeyResponse", service.limits.generateMs)
+    const created = yield* service.client.request(
+      request,
+      "CreateKeyResponse",
+      service.limits.generateMs,
+      pinPlace(token)
+    )
     const publicKey = publicKeyOfWirePem(created.pem)
     if (publicKey === undefined) return yield* garbled(service, "no public key in the PEM")
     return { publicKey, uri: yield* uriFromService(service, created.uri) }
@@ -58,14 +63,24 @@ export const changePin = (
     const { uri, pin: oldPin } = wireSelector(token)
     const soPin = by.kind === "reset" ? by.soPin : undefined
     const request = { _tag: "ChangePinRequest", uri, newPin, oldPin, soPin, reset: by.kind === "reset" } as const
-    const changed = yield* service.client.request(request, "ChangePinResponse", service.limits.changeMs)
+    const changed = yield* service.client.request(
+      request,
+      "ChangePinResponse",
+      service.limits.changeMs,
+      pinPlace(token)
+    )
     return yield* tokenNamed(service, changed.uri)
   })
 
 export const deleteKey = (service: SigningService, key: KeySelector): Answered<ReadonlyArray<Pkcs11Uri>> =>
   Effect.gen(function* () {
     const request = { _tag: "DeleteKeyRequest", ...wireSelectorWithUri(key) } as const
-    const { deleted } = yield* service.client.request(request, "DeleteKeyResponse", service.limits.changeMs)
+    const { deleted } = yield* service.client.request(
+      request,
+      "DeleteKeyResponse",
+      service.limits.changeMs,
+      pinPlace(key)
+    )
     return yield* Effect.forEach(deleted, (uri) => uriFromService(service, uri))
   })
 
@@ -84,16 +99,15 @@ const tokenNamed = (service: SigningService, text: string): Answered<TokenDescri
 const tokenDescription = (service: SigningService, { slot, uri, ...facts }: WireToken): Answered<TokenDescription> =>
   Effect.map(uriFromService(service, uri), (parsed) => ({ ...facts, slot: Number(slot), uri: parsed }))
 
-const keyDescription = (service: SigningService, key: WireKey): Answered<KeyDescription> =>
-  Effect.gen(function* () {
-    const { class: kind, keyType, label } = key
-    const isKind = kind === "private" || kind === "public"
-    const isType = keyType === "RSA" || keyType === "EC"
-    if (!isKind || !isType || !/^([0-9a-fA-F]{2})*$/.test(key.id))
-      return yield* garbled(service, "an unknown kind of key")
-    const id = Uint8Array.from(Buffer.from(key.id, "hex"))
-    return { kind, keyType, label, id, uri: yield* uriFromService(service, key.uri) }
-  })
+/** Undefined for what no command of ours can use: thin-edge's service lists keys of every type, and some without URI. */
+const keyDescription = (key: WireKey): KeyDescription | undefined => {
+  const { class: kind, keyType, label } = key
+  const uri = parsePkcs11Uri(key.uri)
+  const isKind = kind === "private" || kind === "public"
+  const isType = keyType === "RSA" || keyType === "EC"
+  if (!isKind || !isType || !/^([0-9a-fA-F]{2})*$/.test(key.id) || Result.isFailure(uri)) return undefined
+  return { kind, keyType, label, id: Uint8Array.from(Buffer.from(key.id, "hex")), uri: uri.success }
+}
 
 const garbled = ({ socketPath }: SigningService, detail: string) =>
   Effect.fail(new SigningServiceGarbled({ socketPath, detail }))

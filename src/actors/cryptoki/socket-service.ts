@@ -17,7 +17,7 @@ export interface WireSelector {
 }
 
 /** A PIN of the URI goes where the PIN goes: services before ours write the URI into their log. */
-export const wireSelector = ({ uri, pin }: KeySelector): WireSelector => ({
+export const wireSelector = ({ uri, pin }: Pick<KeySelector, "uri" | "pin">): WireSelector => ({
   uri: uri && printPkcs11Uri(uri, { pin: "redacted" }),
   pin: uri?.pinValue ?? pin
 })
@@ -37,4 +37,10 @@ export const uriFromService = (
   return Result.isSuccess(uri)
     ? Effect.succeed(uri.success)
     : Effect.fail(new SigningServiceGarbled({ socketPath, detail: `URI: ${uri.failure.reason}` }))
+}
+
+/** Where the PIN of a request came from; undefined: it has none. */
+export const pinPlace = ({ uri, pin, pinFrom }: KeySelector): string | undefined => {
+  if (uri?.pinValue !== undefined) return "pin-value in the key's URI"
+  return pin === undefined ? undefined : (pinFrom ?? "the settings of this side")
 }

@@ -35,7 +35,7 @@ export const withKey = <A>(
 ): Effect.Effect<A, TokenRefusal> =>
   withSeat(lane.tools, lane.keeper, (seat) =>
     loggedIn(lane.tools, seat, asker).pipe(
-      Effect.flatMap((session) => Effect.result(findKey(lane.tools, seat, session, asker.uri))),
+      Effect.flatMap((session) => Effect.result(findKey(lane.tools, seat, session, asker))),
       Effect.flatMap((found) => {
         if (Result.isFailure(found)) return Effect.as(makeStale(lane, seat, asker, found.failure), undefined)
         lane.refreshed.delete(shownUri(asker.uri))

@@ -38,14 +38,15 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
     const { measure } = options.stopwatch
     const within = { within: withinMs }
     const refused = (cause: TokenRefusal | AskFailed) => signingFailed(options.host, cause, withinMs)
+    const certified = new Uint8Array(spkiOf(options.certificate))
     const chosen = yield* Effect.mapError(
-      measure(cryptoki.ask("ChooseScheme", { offered: allSchemes, key }, within)),
+      measure(cryptoki.ask("ChooseScheme", { offered: allSchemes, key, publicKey: certified }, within)),
       refused
     )
     // Not every token shows the public half; the signature itself is checked against the certificate later.
     const publicKey = yield* Effect.option(measure(cryptoki.ask("PublicKey", { key: chosen.key }, within)))
     const spki = publicKey._tag === "Some" ? publicKey.value : undefined
-    if (spki !== undefined && !spkiOf(options.certificate).equals(spki))
+    if (spki !== undefined && Buffer.compare(spki, certified) !== 0)
       return yield* Effect.fail(new KeyMismatch({ certPath: options.certPath, key: nameOf(key) }))
     const context = yield* Effect.context<never>()
     const sign: TlsSigner = async (codePoint, message, abort) => {

@@ -18,18 +18,6 @@ export const createKey = (context: RequestContext, request: Fields<"CreateKeyReq
     return { _tag: "CreateKeyResponse", pem: wirePem(created.publicKey) ?? "", uri: shown(created.uri) }
   })
 
-/** Without a PIN: the service's own. Without an SO PIN: the same as the PIN. */
-export const initToken = (context: RequestContext, request: Fields<"InitTokenRequest">): Answer =>
-  Effect.gen(function* () {
-    const token = yield* selected(context, { uri: request.uri }, "changes")
-    yield* refuseOutside(context, { token: request.label })
-    const pin = request.pin ?? context.policy.defaultPin
-    if (pin === undefined) return yield* notUsable("PIN missing", undefined)
-    const payload = { token, label: request.label, pin, soPin: request.soPin ?? pin }
-    const initialised = yield* context.cryptoki.ask("InitToken", payload, { within: within.change })
-    return { _tag: "InitTokenResponse", uri: shown(initialised.uri) }
-  })
-
 export const changePin = (context: RequestContext, request: Fields<"ChangePinRequest">): Answer =>
   Effect.gen(function* () {
     const { newPin, oldPin, soPin, reset } = request
@@ -43,7 +31,10 @@ export const changePin = (context: RequestContext, request: Fields<"ChangePinReq
 export const deleteKey = (context: RequestContext, request: Fields<"DeleteKeyRequest">): Answer =>
   Effect.gen(function* () {
     const key = yield* selected(context, request, "changes")
-    const deleted = yield* context.cryptoki.ask("DeleteKey", { key }, { within: within.change })
+    // To be repeated by scripts: what is not there need not be deleted.
+    const deleted = yield* context.cryptoki
+      .ask("DeleteKey", { key }, { within: within.change })
+      .pipe(Effect.catchTag("KeyNotFound", () => Effect.succeed([])))
     return { _tag: "DeleteKeyResponse", deleted: deleted.map(shown) }
   })
 

@@ -37,7 +37,7 @@ export const listKeys = (context: RequestContext, request: Fields<"ListKeysReque
     }
   })
 
-const tokensInScope = ({ cryptoki, policy, access }: RequestContext) =>
+export const tokensInScope = ({ cryptoki, policy, access }: RequestContext) =>
   Effect.map(cryptoki.ask("ListTokens", undefined, { within: within.list }), (tokens) =>
     tokens.filter((token) => reaches(policy.scope, token) && reaches(access.scope, token))
   )

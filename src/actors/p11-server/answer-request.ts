@@ -8,7 +8,8 @@ import { OperationNotAllowed, type ServerOperation } from "../../messages/p11-se
 import { schemeOf, signatureSchemes } from "../../messages/signature-scheme.ts"
 import type { Frame, FrameTag } from "../../messages/wire/frame1.ts"
 import { wirePem } from "../../messages/wire/wire-pem.ts"
-import { changePin, createKey, deleteKey, initToken } from "./answer-change.ts"
+import { changePin, createKey, deleteKey } from "./answer-change.ts"
+import { initToken } from "./answer-init.ts"
 import { listKeys, listTokens, listTokenUris } from "./answer-list.ts"
 import type { RequestFailure } from "./frame-errors.ts"
 import { type Answer, type Answered, type Fields, type RequestContext, selected, within } from "./request-context.ts"
@@ -44,7 +45,7 @@ const answerWithoutKey = (context: RequestContext, request: Frame): Answer => {
     case "CreateKeyRequest":
       return createKey(context, request)
     case "InitTokenRequest":
-      return initToken(context, request)
+      return initToken(context, request, context.initialising)
     case "ChangePinRequest":
       return changePin(context, request)
     case "DeleteKeyRequest":
@@ -75,7 +76,7 @@ type WithKey = Effect.Effect<Answered, RequestFailure>
 
 const chooseScheme = (context: RequestContext, request: Fields<"ChooseSchemeRequest">): WithKey =>
   Effect.gen(function* () {
-    const key = yield* selected(context, request, "reads")
+    const key = yield* selected(context, request, "signs")
     const offered = request.offered.flatMap((code) => schemeOf(code) ?? [])
     const chosen = yield* context.cryptoki.ask("ChooseScheme", { offered, key }, { within: within.sign })
     const scheme = chosen.scheme && signatureSchemes[chosen.scheme]
@@ -84,7 +85,7 @@ const chooseScheme = (context: RequestContext, request: Fields<"ChooseSchemeRequ
   })
 
 const sign = (context: RequestContext, request: Fields<"SignRequestWithSigScheme">): WithKey =>
-  selected(context, request, "reads").pipe(
+  selected(context, request, "signs").pipe(
     Effect.flatMap((key) => {
       const payload = { key, scheme: request.scheme, message: request.toSign }
       return context.cryptoki.ask("Sign", payload, { within: within.sign })

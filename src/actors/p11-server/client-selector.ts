@@ -16,8 +16,12 @@ export interface ClientSelector {
   readonly ignored: ReadonlyArray<string>
 }
 
-/** `reads`: the scope wins silently, as documented. `changes`: a URI that disagrees with it is refused. */
-export type Purpose = "reads" | "changes"
+/**
+ * `reads`: the scope wins silently, as documented. `signs`: the same, and a `type` does not count, as only a private key
+ * can be meant: tools print `type=public` of keys they saw without a login. `changes`: a URI that disagrees with the
+ * scope is refused.
+ */
+export type Purpose = "reads" | "signs" | "changes"
 
 /** `rule` narrows further for one client; where it and the service's scope disagree, nothing is left to reach. */
 export interface Scopes {
@@ -41,26 +45,28 @@ export const clientSelector = (
  * One with a PIN in it is not remembered, and neither is a refusal. A policy that is replaced brings scopes of its own.
  */
 export class KnownSelectors {
-  private readonly known = new Map<string | undefined, { readonly scopes: Scopes; readonly meant: ClientSelector }>()
+  private readonly known = new Map<string, { readonly scopes: Scopes; readonly meant: ClientSelector }>()
 
   select(
     text: string | undefined,
     pin: Redacted.Redacted<string> | undefined,
-    scopes: Scopes
+    scopes: Scopes,
+    purpose: "reads" | "signs" = "reads"
   ): Effect.Effect<ClientSelector, SelectorRefusal> {
-    const before = this.known.get(text)
+    const asked = `${purpose} ${text ?? ""}`
+    const before = this.known.get(asked)
     if (before && before.scopes.service === scopes.service && before.scopes.rule === scopes.rule)
       return Effect.succeed(withPin(before.meant, pin))
-    return Effect.map(clientSelector(text, undefined, scopes, "reads"), (meant) => {
-      this.remember(text, scopes, meant)
+    return Effect.map(clientSelector(text, undefined, scopes, purpose), (meant) => {
+      this.remember(asked, scopes, meant)
       return withPin(meant, pin)
     })
   }
 
-  private remember(text: string | undefined, scopes: Scopes, meant: ClientSelector): void {
+  private remember(asked: string, scopes: Scopes, meant: ClientSelector): void {
     if (meant.selector.uri.pinValue !== undefined) return
     if (this.known.size >= mostKnown) this.known.clear()
-    this.known.set(text, { scopes, meant })
+    this.known.set(asked, { scopes, meant })
   }
 }
 
@@ -74,15 +80,24 @@ const meantBy = (
 ): Result.Result<ClientSelector, SelectorRefusal> => {
   const parsed = parsePkcs11Uri(text ?? "pkcs11:")
   if (Result.isFailure(parsed)) return Result.fail(parsed.failure)
-  const { moduleName, modulePath, pinSource, ...client } = parsed.success
+  const { moduleName, modulePath, pinSource, ...named } = parsed.success
+  const isStrange = purpose === "signs" && named.type !== undefined && named.type !== "private"
+  const client = purpose === "signs" ? withoutType(named) : named
   const scope = mergeScope(scopes.service, scopes.rule ?? {})
-  const { uri, conflicts } = mergeScope(scope.uri, client)
+  const { uri, conflicts } = mergeScope(purpose === "signs" ? withoutType(scope.uri) : scope.uri, client)
   if (scope.conflicts.length > 0 || (purpose === "changes" && conflicts.length > 0))
     return Result.fail(new OutsideScope({ uri: shown(client), scope: shown(scope.uri) }))
-  const unused = { "module-name": moduleName, "module-path": modulePath, "pin-source": pinSource }
+  const unused = {
+    "module-name": moduleName,
+    "module-path": modulePath,
+    "pin-source": pinSource,
+    type: isStrange ? named.type : undefined
+  }
   const ignored = Object.entries(unused).flatMap(([name, value]) => (value === undefined ? [] : [name]))
   return Result.succeed({ selector: { uri }, ignored })
 }
+
+const withoutType = ({ type: _type, ...uri }: Pkcs11Uri): Pkcs11Uri => uri
 
 const withPin = (meant: ClientSelector, pin: Redacted.Redacted<string> | undefined): ClientSelector =>
   pin === undefined ? meant : { ...meant, selector: { ...meant.selector, pin } }

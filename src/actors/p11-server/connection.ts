@@ -24,6 +24,8 @@ export interface ConnectionSpec {
   readonly client: Client
   readonly limits: P11ServerLimits
   readonly times: TimeLimits
+  /** What the client is narrowed to. */
+  readonly scope: Pkcs11Uri | undefined
   readonly answer: (request: Frame) => Effect.Effect<Answered, RequestFailure>
   readonly publish: (event: P11ServerEvent) => Effect.Effect<void>
 }
@@ -58,8 +60,11 @@ const serveRequest = (spec: ConnectionSpec, bytes: Uint8Array): Effect.Effect<Ou
     const startedAt = spec.times.now()
     const request = Result.match(decodeFrame(bytes), { onSuccess: (frame) => frame, onFailure: (failure) => failure })
     const answering = request instanceof FrameNotDecoded ? Effect.fail(request) : spec.answer(request)
-    const refuse = (failure: RequestFailure) =>
-      reply(spec, encodeFrame(errorFrame(failure)), () => refused(spec, request, failure, startedAt))
+    const refuse = (failure: RequestFailure) => {
+      const reason = errorText(failure, { scope: spec.scope, forSigning: operationIn(request) === "sign" })
+      const answer = encodeFrame({ _tag: "Error", message: reason })
+      return reply(spec, answer, () => refused(spec, request, { failure, reason }, startedAt))
+    }
     return Effect.matchEffect(answering, {
       onSuccess: (answer) => {
         const encoded = encodeFrame(answer.frame)
@@ -96,13 +101,13 @@ const served = (
 const refused = (
   { client, publish, times }: ConnectionSpec,
   request: Frame | FrameNotDecoded,
-  failure: RequestFailure,
+  { failure, reason }: { readonly failure: RequestFailure; readonly reason: string },
   startedAt: number
 ): Effect.Effect<Outcome> => {
   const operation = operationIn(request)
   const what = { client, operation, uri: uriOf(request), tookMs: times.now() - startedAt }
   const isAudited = isAboutRights(failure) || (operation !== undefined && changingOperations.includes(operation))
-  return Effect.as(publish({ _tag: "RequestRefused", ...what, reason: errorText(failure), isAudited }), "refused")
+  return Effect.as(publish({ _tag: "RequestRefused", ...what, reason, isAudited }), "refused")
 }
 
 /** The client is told, if it listens, and nothing more is done for it. */

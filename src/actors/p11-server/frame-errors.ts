@@ -8,6 +8,9 @@
 import { explainNotAllowed, explainNotUsable } from "../../messages/explain/p11-server.ts"
 import { explain, type Failure } from "../../messages/explain.ts"
 import type { OperationNotAllowed, RequestNotUsable } from "../../messages/p11-server.ts"
+import { type Pkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { namesObject } from "../../messages/pkcs11-uri-match.ts"
+import { scopeOfService } from "../../messages/service-words.ts"
 import type { FrameNotDecoded } from "../../messages/wire/frame1.ts"
 
 export type RequestFailure =
@@ -35,9 +38,46 @@ export interface AnswerTooLong {
   readonly bytes: number
 }
 
+export interface ErrorContext {
+  /** A signing key was wanted. */
+  readonly forSigning: boolean
+  /** What the client is narrowed to, by the service and by its rule. */
+  readonly scope: Pkcs11Uri | undefined
+}
+
+const noContext: ErrorContext = { forSigning: true, scope: undefined }
+
 /** A rule to paste has lines of its own: it is made of nothing that a client wrote. */
-export const errorText = (failure: RequestFailure): string =>
-  failure._tag === "OperationNotAllowed" ? sentence(failure) : oneLine(sentence(failure))
+export const errorText = (failure: RequestFailure, context: ErrorContext = noContext): string => {
+  if (failure._tag === "OperationNotAllowed") return sentence(failure)
+  const text = `${sentence(failure)}${secondHalf(failure, context)}`
+  // thin-edge's service says so for signing keys alone.
+  return oneLine(context.forSigning ? text : text.replace(`${service}${noSigningKey}`, service))
+}
+
+const noSigningKey = "Failed to find a signing key: "
+
+/** What can be chosen, and what is missing: clients of thin-edge show this text and nothing else. */
+const secondHalf = (failure: RequestFailure, { scope }: ErrorContext): string => {
+  switch (failure._tag) {
+    case "TokenAmbiguous":
+    case "KeyAmbiguous":
+      return `. Please select one by passing its URI: ${failure.candidates.toSorted().join(", ")}`
+    case "TokenNotFound": {
+      const narrowed = scope === undefined ? "" : `; ${scopeOfService} allows '${shown(scope)}' only`
+      if (failure.elsewhere !== undefined) return narrowed
+      const present =
+        failure.present.length === 0 ? "no token is there" : `tokens that are there: ${failure.present.join(", ")}`
+      return `${narrowed}; ${scope !== undefined && failure.present.length === 0 ? "no token is there that it allows" : present}`
+    }
+    case "KeyNotFound":
+      return scope !== undefined && namesObject(scope) ? `; ${scopeOfService} allows '${shown(scope)}' only` : ""
+    default:
+      return ""
+  }
+}
+
+const shown = (uri: Pkcs11Uri): string => printPkcs11Uri(uri, { pin: "redacted" })
 
 /** Whether a refusal is about a right or a PIN, and so has its line in the log whatever is limited there. */
 export const isAboutRights = ({ _tag }: RequestFailure): boolean =>
@@ -57,6 +97,10 @@ const sentence = (failure: RequestFailure): string => {
       return service + explainNotAllowed(failure)
     case "RequestNotUsable":
       return service + explainNotUsable(failure)
+    case "OutsideScope":
+      return `${service}'${failure.uri}' lies outside of what device.cryptoki.uri allows: '${failure.scope}' (${scopeOfService}, or the uri of a rule there)`
+    case "PinMissing":
+      return `${service}token '${failure.token}' wants a PIN: the request brings none, and tedge-p11-server has none (device.cryptoki.pin)`
     case "PinRejected": {
       const { error } = explain(failure)
       return failure.reason === "differs" ? `${service}${wrongPin}: ${error}` : service + error

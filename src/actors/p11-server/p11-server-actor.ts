@@ -4,7 +4,7 @@
  * Connections are served beside its messages, each request by a fiber of its own. Stopping it stops listening first,
  * then drains. What it serves with may be replaced while it runs.
  */
-import { Effect, type Fiber, type Scope } from "effect"
+import { Effect, type Fiber, type Scope, Semaphore } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import type {
   Client,
@@ -13,6 +13,8 @@ import type {
   P11ServerPolicy,
   P11ServerProtocol
 } from "../../messages/p11-server.ts"
+import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
 import type { Frame } from "../../messages/wire/frame1.ts"
 import type { Accepted } from "../../platform/unix-addon.ts"
 import { UnixListener, UnixStream, Watcher } from "../../platform/unix-stream.ts"
@@ -25,6 +27,7 @@ import { KnownSelectors } from "./client-selector.ts"
 import { readRequest, turnAway } from "./connection.ts"
 import { type Connection, Connections } from "./connections.ts"
 import { type Listen, listenFailed } from "./listening.ts"
+import { insideScope } from "./scoped-failure.ts"
 
 export interface P11ServerSpec {
   /** `listenOnPath` or `listenOnDescriptor`. */
@@ -45,6 +48,7 @@ export const p11ServerBehaviour = (spec: P11ServerSpec): Behaviour<P11ServerProt
   init: () =>
     Effect.gen(function* () {
       const server: ServerState = {
+        initialising: Semaphore.makeUnsafe(1),
         spec,
         policy: spec.policy,
         selectors: new KnownSelectors(),
@@ -66,6 +70,7 @@ interface ServerState {
   /** For requests that come from now on. */
   policy: P11ServerPolicy
   readonly selectors: KnownSelectors
+  readonly initialising: Semaphore.Semaphore
   readonly connections: Connections
 }
 
@@ -132,16 +137,20 @@ const turningAway = ({ server, times }: Floor, stream: UnixStream, client: Clien
 const serve = ({ server, times, run }: Floor, stream: UnixStream, connection: Connection): void => {
   const { connections, selectors, spec, policy } = server
   const { client } = connection
+  const access = accessOf(client, policy.rules, spec.ownUid)
+  const scope = narrowedTo(policy.scope, access.scope)
   const request = {
     cryptoki: spec.cryptoki,
     policy,
     selectors,
-    access: accessOf(client, policy.rules, spec.ownUid),
+    access,
+    initialising: server.initialising,
     onIgnored: (attribute: string) => spec.publish({ _tag: "ClientAttributeIgnored", client, attribute })
   }
-  const answer = (frame: Frame) => answerRequest(request, frame)
+  const answer = (frame: Frame) =>
+    Effect.mapError(answerRequest(request, frame), (failure) => insideScope(scope, failure))
   connection.asking = readRequest(
-    { stream, client, limits: policy.limits, times, answer, publish: spec.publish },
+    { stream, client, limits: policy.limits, times, scope, answer, publish: spec.publish },
     (next, serving) => {
       if (next === "answer") connection.phase = "answering"
       connection.fiber = run(
@@ -155,5 +164,9 @@ const serve = ({ server, times, run }: Floor, stream: UnixStream, connection: Co
     }
   )
 }
+
+/** What the client can reach; undefined: all there is. */
+const narrowedTo = (service: Pkcs11Uri | undefined, rule: Pkcs11Uri | undefined): Pkcs11Uri | undefined =>
+  service === undefined || rule === undefined ? (service ?? rule) : mergeScope(service, rule).uri
 
 const nobody: Client = { uid: undefined, gid: undefined, pid: undefined }

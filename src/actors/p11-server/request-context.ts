@@ -1,5 +1,5 @@
 /** What every answer needs: whom to ask, what this client may reach, and for how long to wait. */
-import { Effect, type Redacted } from "effect"
+import { Effect, type Redacted, type Semaphore } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import type { P11ServerPolicy } from "../../messages/p11-server.ts"
 import { type Pkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
@@ -18,6 +18,8 @@ export interface RequestContext {
   readonly access: Access
   readonly selectors: KnownSelectors
   readonly onIgnored: (attribute: string) => Effect.Effect<void>
+  /** One token is initialised at a time. */
+  readonly initialising: Semaphore.Semaphore
 }
 
 export type Answer = Effect.Effect<Frame, RequestFailure>
@@ -38,7 +40,8 @@ export const selected = (
   purpose: Purpose
 ): Effect.Effect<ClientSelector["selector"], RequestFailure> => {
   const scopes = { service: policy.scope, rule: access.scope }
-  const found = purpose === "reads" ? selectors.select(uri, pin, scopes) : clientSelector(uri, pin, scopes, purpose)
+  const found =
+    purpose === "changes" ? clientSelector(uri, pin, scopes, purpose) : selectors.select(uri, pin, scopes, purpose)
   return Effect.flatMap(found, ({ selector, ignored }) =>
     ignored.length === 0 ? Effect.succeed(selector) : Effect.as(Effect.forEach(ignored, onIgnored), selector)
   )

@@ -1,5 +1,5 @@
 /** What the certificate commands share: settings, the key, the subject. */
-import type { X509Certificate } from "node:crypto"
+import type { KeyObject, X509Certificate } from "node:crypto"
 import { existsSync } from "node:fs"
 import { Effect } from "effect"
 import { CommonNameInvalid, SameFile } from "../../messages/certificate.ts"
@@ -7,7 +7,7 @@ import { neededId } from "../../messages/config.ts"
 import type { CloudSettings, DeviceSettings, Settings } from "../../messages/settings/resolved-settings.ts"
 import type { Subject } from "../../platform/x509.ts"
 import { askLimits, type CommandContext } from "../hsm/token-command.ts"
-import { isSameFile, writeText } from "./certificate-files.ts"
+import { isSameFile, readCertificate, writeText } from "./certificate-files.ts"
 import { type DeviceKey, fileKey, newFileKey, tokenKey } from "./device-key.ts"
 
 export interface CertSettings {
@@ -67,7 +67,16 @@ export const checkedName = (name: string): Effect.Effect<string, CommonNameInval
 
 /** The key in the token, or the key file. */
 export const presentKey = ({ actors }: CommandContext, { device, usesToken }: CertSettings) =>
-  usesToken ? tokenKey(actors.cryptoki, device.key) : fileKey(device.keyPath)
+  usesToken
+    ? Effect.flatMap(certifiedKey(device), (certified) => tokenKey(actors.cryptoki, device.key, certified))
+    : fileKey(device.keyPath)
+
+/** The public key of the present certificate; undefined when there is none that can be read. */
+const certifiedKey = ({ certPath }: DeviceSettings): Effect.Effect<KeyObject | undefined> =>
+  readCertificate(certPath).pipe(
+    Effect.map(({ device }) => device.publicKey),
+    Effect.orElseSucceed(() => undefined)
+  )
 
 /** As `presentKey`; a key file that is missing is made, but not where the command then writes something else. */
 export const keyForRequest = (context: CommandContext, of: CertSettings, written: Written) =>

@@ -16,7 +16,8 @@ import { type FileInTheWay, KeyCannotCertify, KeyNeeded, SignatureUnfit } from "
 import type { FileNotWritten } from "../../messages/connect.ts"
 import type { CryptokiProtocol, KeySelector } from "../../messages/cryptoki.ts"
 import type { CredentialUnusable } from "../../messages/mqtt.ts"
-import type { KeyNotFound, TokenNotFound, TokenRefusal } from "../../messages/token-refusals.ts"
+import { isTooOld, lacksKey, lacksToken } from "../../messages/service-words.ts"
+import type { SigningServiceRefused, TokenRefusal } from "../../messages/token-refusals.ts"
 import { type CertificateScheme, signed, type Unsigned } from "../../platform/x509.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
@@ -34,16 +35,37 @@ export interface DeviceKey {
 /** Signing may wait for a touch: longer than the token's own limit. */
 const signWithin = "70 seconds"
 
+/**
+ * `certified`: the key of the present certificate. It is meant when several match, and it is taken for the public half
+ * when the service is too old to tell it; a signature that does not fit it is refused.
+ */
 export const tokenKey = (
   cryptoki: ActorRef<CryptokiProtocol>,
-  wanted: KeySelector
+  wanted: KeySelector,
+  certified?: KeyObject
 ): Effect.Effect<DeviceKey, TokenRefusal | AskFailed | KeyCannotCertify | KeyNeeded> =>
   Effect.gen(function* () {
+    const spki = certified && infoOf(certified)
     // The chosen key names serial and id: public half and signature cannot come from two keys.
     const { key } = yield* cryptoki
-      .ask("ChooseScheme", { offered: [], key: wanted }, { within: signWithin })
-      .pipe(Effect.catchTags({ KeyNotFound: keyNeeded(cryptoki, wanted), TokenNotFound: tokenNeeded }))
-    const publicKey = yield* cryptoki.ask("PublicKey", { key }, { within: signWithin })
+      .ask("ChooseScheme", { offered: [], key: wanted, publicKey: spki }, { within: signWithin })
+      .pipe(
+        Effect.catchTags({
+          KeyNotFound: keyNeeded(cryptoki, wanted),
+          TokenNotFound: (cause) => Effect.fail(new KeyNeeded({ cause, present: [] })),
+          SigningServiceRefused: (cause) => {
+            if (lacksKey(cause)) return keyNeeded(cryptoki, wanted)(cause)
+            return lacksToken(cause) ? tokenNeeded(cryptoki)(cause) : Effect.fail(cause)
+          }
+        })
+      )
+    const publicKey = yield* cryptoki
+      .ask("PublicKey", { key }, { within: signWithin })
+      .pipe(
+        Effect.catchTag("SigningServiceRefused", (refusal) =>
+          spki !== undefined && isTooOld(refusal) ? Effect.succeed(spki) : Effect.fail(refusal)
+        )
+      )
     const keyObject = createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" })
     const scheme = yield* schemeFor(keyObject)
     return {
@@ -61,9 +83,9 @@ export const tokenKey = (
   })
 
 /** Says which keys there are: perhaps the settings only name the wrong one. */
-const keyNeeded = (cryptoki: ActorRef<CryptokiProtocol>, wanted: KeySelector) => (cause: KeyNotFound) =>
+const keyNeeded = (cryptoki: ActorRef<CryptokiProtocol>, wanted: KeySelector) => (cause: KeyNeeded["cause"]) =>
   Effect.gen(function* () {
-    if (cause.mayNotSign !== undefined) return yield* cause
+    if (cause._tag === "KeyNotFound" && cause.mayNotSign !== undefined) return yield* cause
     const { object: _object, id: _id, type: _type, ...token } = wanted.uri ?? {}
     const keys = yield* cryptoki.ask("ListKeys", { token: { ...wanted, uri: token } }, { within: askLimits.list }).pipe(
       Effect.catch(() => Effect.succeed([])) // the missing key is what is told
@@ -72,7 +94,15 @@ const keyNeeded = (cryptoki: ActorRef<CryptokiProtocol>, wanted: KeySelector) =>
     return yield* new KeyNeeded({ cause, present })
   })
 
-const tokenNeeded = (cause: TokenNotFound) => Effect.fail(new KeyNeeded({ cause, present: [] }))
+/** The service names none that is there. */
+const tokenNeeded = (cryptoki: ActorRef<CryptokiProtocol>) => (cause: SigningServiceRefused) =>
+  Effect.gen(function* () {
+    const tokens = yield* cryptoki.ask("ListTokens", undefined, { within: askLimits.list }).pipe(
+      Effect.catch(() => Effect.succeed([])) // the missing token is what is told
+    )
+    const present = tokens.filter(({ initialized }) => initialized).map(({ uri }) => shownUri(uri))
+    return yield* new KeyNeeded({ cause, present })
+  })
 
 /** The key in a PEM file: PKCS#8, SEC1 or PKCS#1. */
 export const fileKey = (path: string): Effect.Effect<DeviceKey, CredentialUnusable | KeyCannotCertify> =>
@@ -96,6 +126,8 @@ const fromPrivateKey = (privateKey: KeyObject): Effect.Effect<DeviceKey, KeyCann
     certify: (unsigned) =>
       Effect.sync(() => signed(unsigned, signWithKey(hashOf(scheme), unsigned.toBeSigned, privateKey)))
   }))
+
+const infoOf = (key: KeyObject): Uint8Array => new Uint8Array(key.export({ type: "spki", format: "der" }))
 
 /** The schemes are named after their hash. */
 const hashOf = (scheme: CertificateScheme): string => `sha${scheme.slice(-3)}`

@@ -9,6 +9,7 @@ import {
   type KeyNeeded,
   type RequestUnusable
 } from "../certificate.ts"
+import { isAboutScope, lacksToken } from "../service-words.ts"
 import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
 import { explainMqtt } from "./mqtt.ts"
 import { explainToken } from "./token.ts"
@@ -83,10 +84,13 @@ export const explainCertificate = (failure: CertificateRefusal): Explanation => 
 }
 
 const explainKeyNeeded = ({ cause, present }: KeyNeeded): Explanation => {
-  const { error, hint } = explainToken(cause)
-  if (cause.elsewhere !== undefined) return explainToken(cause)
-  if (cause._tag === "TokenNotFound")
+  const explained = explainToken(cause)
+  const { error } = explained
+  if (cause._tag === "SigningServiceRefused" ? isAboutScope(cause) : cause.elsewhere !== undefined) return explained
+  if (cause._tag === "SigningServiceRefused" ? lacksToken(cause) : cause._tag === "TokenNotFound") {
+    const hint = present.length === 0 ? explained.hint : `tokens that are there: ${present.join(", ")}`
     return { error, hint: `${hint}; then make a key on it: tedge cert create-key-hsm` }
+  }
   return present.length === 0
     ? { error, hint: "make a key, which is never done unasked: tedge cert create-key-hsm" }
     : {

@@ -95,8 +95,16 @@ export const explainNotAllowed = ({ operation, uid, rule }: OperationNotAllowed)
   return `${refused} a rule in tedge.toml can allow it:\n${accessRuleHeader}\nuid = ${uid ?? "..."}\noperations = [${allowed.join(", ")}]`
 }
 
-export const explainNotUsable = ({ what, value }: RequestNotUsable): string =>
-  `${what}${value === undefined ? "" : ` '${quoted(value)}'`} cannot be used`
+export const explainNotUsable = ({ what, value }: RequestNotUsable): string => {
+  switch (what) {
+    case "SO PIN missing":
+      return "A Security Officer PIN is required to reset the user PIN (pass --so-pin)"
+    case "PIN missing":
+      return "a user PIN is required to initialise a token: the request brings none (pass --pin), and tedge-p11-server has none (device.cryptoki.pin)"
+    default:
+      return `${what}${value === undefined ? "" : ` '${quoted(value)}'`} cannot be used`
+  }
+}
 
 /** tedge.toml was left out, and what that means. `path`: as the user gave it. */
 export const explainFileLeftOut = (problem: "malformed" | { readonly unreadable: string }, path: string): string =>

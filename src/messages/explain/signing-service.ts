@@ -1,4 +1,6 @@
 /** Sentences for what tedge-p11-server refused, and for a way to it that is barred. */
+
+import { isAboutScope, isTooOld, lacksKey, lacksToken, refusesPin, ruleIn } from "../service-words.ts"
 import type { SigningServiceGarbled, SigningServiceRefused, SigningServiceUnreachable } from "../token-refusals.ts"
 import { type Explanation, inBrackets, quoted } from "./explanation.ts"
 import { differsWords, keptWords, noOtherWords, outsideScopeWords, seenWords, untriedWords } from "./token-words.ts"
@@ -10,7 +12,7 @@ export const explainService = (
     case "SigningServiceUnreachable":
       return explainUnreachable(failure)
     case "SigningServiceRefused":
-      return explainRefused(failure.message)
+      return explainRefused(failure)
     case "SigningServiceGarbled":
       return {
         error: `what answers at '${failure.socketPath}' does not speak the protocol of tedge-p11-server: ${quoted(failure.detail)}`,
@@ -19,24 +21,46 @@ export const explainService = (
   }
 }
 
-const explainRefused = (message: string): Explanation =>
-  message.includes("Failed to parse the received frame")
-    ? {
-        error: `tedge-p11-server wasn't able to understand the request, perhaps because its version is too old: ${quoted(message)}`,
-        hint: "look which one runs (tedge-p11-server --version), and install that of this tedge"
-      }
-    : { error: `tedge-p11-server: ${quoted(message)}`, hint: hintForRefused(message) }
+const explainRefused = (refusal: SigningServiceRefused): Explanation => {
+  const { message, ownPin } = refusal
+  if (isTooOld(refusal))
+    return {
+      error: `tedge-p11-server wasn't able to understand the request, perhaps because its version is too old: ${quoted(message)}`,
+      hint: "look which one runs (tedge-p11-server --version), and install that of this tedge"
+    }
+  if (ownPin !== undefined && refusesPin(refusal) && !isLatched(message))
+    return {
+      error: `tedge-p11-server refused the PIN it was given (${ownPin}): ${quoted(message)}`,
+      hint: `put the PIN right where it came from (${ownPin}), or leave it out there: the service then uses its own`
+    }
+  const rule = ruleIn(refusal)
+  if (rule !== undefined)
+    return {
+      error: `tedge-p11-server: ${quoted(message)}`,
+      hint: `run it as root or as the user of the service; or add the rule to tedge.toml where the service runs, and restart it (systemctl restart tedge-p11-server):\n${rule.join("\n")}`
+    }
+  return { error: `tedge-p11-server: ${quoted(message)}`, hint: hintForRefused(refusal) }
+}
 
-/** By the words of our own service. */
-const hintForRefused = (message: string): string => {
-  if ([untriedWords, noOtherWords, keptWords].some((words) => message.includes(words)))
-    return "make sure of the PIN the service has, then: tedge hsm clear-pin-latch"
+/** The PIN is not to blame alone: the latch has to be lifted, too. */
+const isLatched = (message: string): boolean =>
+  [untriedWords, noOtherWords, keptWords].some((words) => message.includes(words))
+
+/** By the words of our own service, and of thin-edge's. Only commands that either has. */
+const hintForRefused = (refusal: SigningServiceRefused): string => {
+  const { message } = refusal
+  if (isLatched(message)) return "make sure of the PIN the service has, then: tedge hsm clear-pin-latch"
   if (Object.values(seenWords).some((words) => message.includes(`; ${words} is on token '`)))
     return "name that token where another one, or none, is named: tedge config get device.key_uri"
   if (message.includes(outsideScopeWords))
     return "change device.cryptoki.uri of tedge-p11-server, not of this device, then: sudo systemctl reload tedge-p11-server"
   if (message.includes(differsWords))
     return "leave the PIN to the service (tedge config unset device.key_pin; no pin-value in device.key_uri), or set its PIN"
+  if (isAboutScope(refusal))
+    return "its setting device.cryptoki.uri counts, where the service runs: put it right there, then: systemctl restart tedge-p11-server"
+  if (lacksKey(refusal)) return "list the keys with: tedge hsm list-keys"
+  if (lacksToken(refusal))
+    return "look which tokens the service has: tedge hsm list-tokens; plug it in, or initialise one; tedge goes on by itself when it is back"
   return "its settings and its PIN count, not this device's: journalctl -u tedge-p11-server"
 }
 

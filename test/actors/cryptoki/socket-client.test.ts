@@ -77,7 +77,10 @@ const pin = Redacted.make("123456")
 const key = { uri: { token: "t", pinValue: Redacted.make("9876") }, pin }
 const signature = Uint8Array.of(1, 2, 3)
 const sign = ({ cryptoki }: Kit, scheme?: "ecdsa_secp256r1_sha256" | "rsa_pss_rsae_sha512") =>
-  cryptoki.ask("Sign", { key, scheme, message: Uint8Array.of(7) }, { within: "30 seconds" })
+  Effect.map(
+    cryptoki.ask("Sign", { key, scheme, message: Uint8Array.of(7) }, { within: "30 seconds" }),
+    (signed) => signed.signature
+  )
 const refusalOf = (kit: Kit) => Effect.flip(sign(kit))
 
 describe("socket mode", () => {

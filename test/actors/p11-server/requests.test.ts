@@ -1,14 +1,16 @@
 /** What the signing service answers to each request, as deployed clients send it. */
 import { createVerify } from "node:crypto"
-import { Effect, Redacted } from "effect"
+import { Effect, Redacted, Result } from "effect"
 import { describe, expect, it } from "vitest"
-import { PinRejected } from "../../../src/messages/token-refusals.ts"
+import { parsePkcs11Uri } from "../../../src/messages/pkcs11-uri.ts"
+import { PinRejected, TokenAmbiguous, TokenNotFound } from "../../../src/messages/token-refusals.ts"
 import { encodeFrame, type Frame } from "../../../src/messages/wire/frame1.ts"
 import { publicKeyOfWirePem } from "../../../src/messages/wire/wire-pem.ts"
 import { fakeToken } from "../../support/fake-token.ts"
 import { ask, exchange, type Served, withServed } from "./served.ts"
 
 const message = Uint8Array.from(Buffer.from("to be signed"))
+const uriOf = (text: string) => Result.getOrThrow(parsePkcs11Uri(text))
 const none = { uri: undefined, pin: undefined }
 const answers = (kit: Served, frame: Frame) => Effect.promise(() => ask(kit.socketPath, frame))
 const error = (kit: Served, frame: Frame) =>
@@ -116,10 +118,13 @@ describe("the signing service", () => {
           pin: newPin,
           uri: undefined
         } as const
+        // No slot is free, and the only token there is can be used: it is left as it is, as thin-edge's service does.
         expect(yield* answers(kit, init)).toMatchObject({
           _tag: "InitTokenResponse",
-          uri: expect.stringContaining("token=fresh")
+          uri: expect.stringContaining("token=my-token")
         })
+        const missing = { _tag: "DeleteKeyRequest", uri: "pkcs11:object=none", pin: newPin } as const
+        expect(yield* answers(kit, missing)).toEqual({ _tag: "DeleteKeyResponse", deleted: [] })
       })
     ))
 
@@ -220,6 +225,66 @@ describe("an Error frame", () => {
         expect(kit.events.at(-1)).toMatchObject({ _tag: "RequestRefused", operation: "list" })
         const one = yield* answers(kit, { _tag: "ListKeysRequest", uri: "pkcs11:id=%00%01", pin: undefined })
         expect(one).toMatchObject({ _tag: "ListKeysResponse", keys: [{ id: "0001" }, { id: "0001" }] })
+      })
+    ))
+
+  it("signs with the key of a URI that calls it public, and says that the type does not count", () =>
+    withServed({}, (kit) =>
+      Effect.gen(function* () {
+        const uri = "pkcs11:object=my-key;type=public"
+        expect(yield* answers(kit, { _tag: "SignRequest", toSign: message, uri, pin: undefined })).toMatchObject({
+          _tag: "SignResponse"
+        })
+        expect(kit.events).toContainEqual(
+          expect.objectContaining({ _tag: "ClientAttributeIgnored", attribute: "type" })
+        )
+      })
+    ))
+
+  it("tells what can be chosen and what is missing, as its clients show nothing else", () =>
+    withServed({}, (kit) =>
+      Effect.gen(function* () {
+        const missing = yield* error(kit, { _tag: "GetPublicKeyPemRequest", uri: "pkcs11:object=none" })
+        expect(missing).toMatch(/^PKCS #11 service failed: Failed to find a key/)
+        kit.token.state.failNext = new TokenNotFound({
+          uri: "pkcs11:token=x",
+          present: ["pkcs11:token=a"],
+          forKey: true
+        })
+        expect(yield* error(kit, { _tag: "SignRequest", toSign: message, ...none })).toMatch(
+          /Failed to find a signing key: Didn't find a slot to use.*tokens that are there: pkcs11:token=a$/
+        )
+        kit.token.state.failNext = new TokenAmbiguous({ candidates: ["pkcs11:token=b", "pkcs11:token=a"] })
+        const several = { _tag: "DeleteKeyRequest", uri: "pkcs11:object=my-key", pin: undefined } as const
+        expect(yield* error(kit, several)).toMatch(
+          /several tokens match. Please select one by passing its URI: pkcs11:token=a, pkcs11:token=b$/
+        )
+        const reset = {
+          uri: undefined,
+          newPin: Redacted.make("1234"),
+          oldPin: undefined,
+          soPin: undefined,
+          reset: true
+        }
+        expect(yield* error(kit, { _tag: "ChangePinRequest", ...reset })).toContain(
+          "A Security Officer PIN is required"
+        )
+      })
+    ))
+
+  it("names its own setting when its scope is wrong, and nothing outside of it", () =>
+    withServed({ policy: { scope: uriOf("pkcs11:token=wrong") } }, (kit) =>
+      Effect.gen(function* () {
+        const elsewhere = {
+          token: "secret-token",
+          uri: "pkcs11:token=secret-token;object=k",
+          seen: "publicKey"
+        } as const
+        const present = ["pkcs11:token=secret-token"]
+        kit.token.state.failNext = new TokenNotFound({ uri: "pkcs11:token=wrong", present, forKey: true, elsewhere })
+        const text = yield* error(kit, { _tag: "SignRequest", toSign: message, ...none })
+        expect(text).toContain("device.cryptoki.uri of tedge-p11-server allows 'pkcs11:token=wrong' only")
+        expect(text).not.toContain("secret-token")
       })
     ))
 

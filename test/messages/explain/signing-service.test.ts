@@ -1,6 +1,8 @@
 /** The next step for what tedge-p11-server refused: known again by the words our own service says. */
 import { expect, it } from "vitest"
+import { explainNotAllowed } from "../../../src/messages/explain/p11-server.ts"
 import { explain, type Failure } from "../../../src/messages/explain.ts"
+import { OperationNotAllowed } from "../../../src/messages/p11-server.ts"
 import { KeyNotFound, PinRejected, SigningServiceRefused, TokenNotFound } from "../../../src/messages/token-refusals.ts"
 
 const elsewhere = { token: "other", uri: "pkcs11:token=other;object=k", seen: "certificate" } as const
@@ -17,8 +19,25 @@ it.each<[Failure, RegExp]>([
   [pin("incorrect"), lookAtLog],
   [new KeyNotFound({ uri: "pkcs11:token=t;object=k", token: "t", elsewhere }), nameToken],
   [new TokenNotFound({ uri: "pkcs11:token=t;object=k", present: [], forKey: true, elsewhere }), nameToken],
-  [new KeyNotFound({ uri: undefined, token: "t", elsewhere: undefined }), lookAtLog]
+  [new KeyNotFound({ uri: undefined, token: "t", elsewhere: undefined }), /^list the keys with: tedge hsm list-keys$/],
+  [new TokenNotFound({ uri: undefined, present: [] }), /^look which tokens the service has: tedge hsm list-tokens/]
 ])("%j over the socket has its own next step", (failure, hint) => {
   const message = `PKCS #11 service failed: ${explain(failure).error}`
   expect(explain(new SigningServiceRefused({ message })).hint).toMatch(hint)
+})
+
+it("a PIN that the client brought is told as its own, with the place it came from", () => {
+  const message = "PKCS #11 service failed: The specified PIN is incorrect: CKR_PIN_INCORRECT"
+  const { error, hint } = explain(new SigningServiceRefused({ message, ownPin: "device.key_pin" }))
+  expect(error).toContain("the PIN it was given (device.key_pin)")
+  expect(hint).toContain("device.key_pin")
+  expect(explain(new SigningServiceRefused({ message })).hint).toMatch(lookAtLog)
+})
+
+it("a rule that would allow it is shown ready to paste", () => {
+  const message = explainNotAllowed(new OperationNotAllowed({ operation: "create-key", uid: 1000, rule: undefined }))
+  const oneLine = `PKCS #11 service failed: ${message}`.replaceAll("\n", " ")
+  expect(explain(new SigningServiceRefused({ message: oneLine })).hint).toMatch(
+    /\n\[\[p11_server\.rules\]\]\nuid = 1000\noperations = \["list", "sign", "public-key", "create-key"\]$/
+  )
 })

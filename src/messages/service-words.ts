@@ -1,0 +1,33 @@
+/**
+ * What a signing service's refusal is about, by the fragments of its words that are part of the protocol (version 1,
+ * "Meaning"), and by those of our own service.
+ */
+
+interface Refused {
+  readonly message: string
+}
+
+/** The service does not know the request: it is older than that part of the protocol. */
+export const isTooOld = ({ message }: Refused): boolean => message.includes("Failed to parse the received frame")
+
+export const lacksKey = ({ message }: Refused): boolean => message.includes("Failed to find a key")
+
+export const lacksToken = ({ message }: Refused): boolean => message.includes("Didn't find a slot to use")
+
+export const refusesPin = ({ message }: Refused): boolean => message.includes("The specified PIN is incorrect")
+
+/** No scheme that was offered is one of the key. */
+export const lacksScheme = ({ message }: Refused): boolean => message.includes("failed to choose scheme")
+
+/** In the errors of our service that its scope explains. */
+export const scopeOfService = "device.cryptoki.uri of tedge-p11-server"
+
+export const isAboutScope = ({ message }: Refused): boolean => message.includes(scopeOfService)
+
+/** The rule that would allow what was refused, as our service prints it; undefined: there is none in it. */
+export const ruleIn = ({ message }: Refused): ReadonlyArray<string> | undefined =>
+  /(\[\[p11_server\.rules\]\])\s+(uid = \d+)\s+(operations = \[[a-z", -]*\])/.exec(message)?.slice(1)
+
+/** The client has no right to the operation. */
+export const forbids = ({ message }: Refused, operation: string): boolean =>
+  message.includes(`may not do this (${operation})`)
