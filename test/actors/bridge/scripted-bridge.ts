@@ -26,6 +26,10 @@ export class ScriptedLink {
   readonly failures = new Map<string, MqttRefusal>()
   /** Publishes on such a topic are refused with this code. */
   readonly refusing = new Map<string, number>()
+  /** The connection ends at the first message that fits, as a cloud does that does not take it. */
+  hangsUpAt: (message: MqttMessage) => boolean = () => false
+  /** Connections that ended so. */
+  hangUps = 0
   /** Topics, as often as somebody tried. */
   readonly attempts: Array<string> = []
   waiting = 0
@@ -33,6 +37,14 @@ export class ScriptedLink {
   ref: ActorRef<LinkProtocol> | undefined
 
   publishAll(messages: ReadonlyArray<MqttMessage>) {
+    const at = messages.findIndex((message) => this.hangsUpAt(message))
+    if (at >= 0) {
+      this.hangUps += 1
+      this.attempts.push(...messages.map(({ topic }) => topic))
+      this.published.push(...messages.slice(0, at).map(({ topic }) => topic))
+      const refusal = new ConnectionLost({ host: "h", port: 1, stage: "connected", detail: "" })
+      return Effect.succeed({ sent: true, failed: messages.slice(at).map((_, n) => ({ index: at + n, refusal })) })
+    }
     const each = Effect.forEach(messages, (message) => Effect.result(this.publish(message)), { concurrency: 1_000 })
     return Effect.map(each, (results) => ({
       sent: true,
