@@ -1,5 +1,5 @@
 /** Which actors a command of `tedge` needs: started for it, stopped when its scope closes. */
-import { chownSync } from "node:fs"
+import { chownSync, existsSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import { fileOwner } from "../actors/config/file-owner.ts"
 import { connectBehaviour, connectMailbox } from "../actors/connect/connect-actor.ts"
@@ -9,11 +9,13 @@ import type { ConnectProtocol, ConnectRefusal, StepEvent } from "../messages/con
 import type { CryptokiEvent, CryptokiProtocol } from "../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../messages/explain/cryptoki-event.ts"
 import type { Failure } from "../messages/explain.ts"
+import { makeDirectory } from "../platform/make-directory.ts"
 import * as Actor from "../runtime/actor.ts"
 import type { ActorRef } from "../runtime/protocol.ts"
 import type { CommandInput } from "./command-spec.ts"
 import { startConfigActor } from "./compose-config.ts"
 import { startCryptokiActor } from "./compose-cryptoki.ts"
+import { checkCloud } from "./connect/ask-mapper.ts"
 import { openServices } from "./connect/open-services.ts"
 import type { TokenActors } from "./hsm/token-command.ts"
 import { findExecutable } from "./installation.ts"
@@ -52,8 +54,32 @@ export const startConnectActor = (
     })
     const session = yield* startSession(cryptoki)
     const giveToService = (path: string) => giveTo(settings.configDir, path)
-    const peers = { config, session, cryptoki, services: openServices, show, giveToService, findExecutable }
+    const makeForService = (path: string) =>
+      Effect.flatMap(makeMissing(path), (isNew) => (isNew ? giveToService(path) : Effect.void))
+    const peers = {
+      config,
+      session,
+      cryptoki,
+      services: openServices,
+      checkCloud,
+      makeForService,
+      show,
+      giveToService,
+      findExecutable
+    }
     return yield* Actor.start({ name: "connect", mailbox: connectMailbox, behaviour: connectBehaviour(peers) })
+  })
+
+/** Whether it was made. Where it cannot be, the service that needs it tells. */
+const makeMissing = (path: string): Effect.Effect<boolean> =>
+  Effect.sync(() => {
+    if (existsSync(path)) return false
+    try {
+      makeDirectory(path)
+      return true
+    } catch {
+      return false // told by the service
+    }
   })
 
 /** Services run as the user of system.toml. Without root, or without such a user, files stay whose they are. */

@@ -4,8 +4,9 @@
  * BridgeActor relays between the link to the local broker and the link to the cloud: a message is acknowledged
  * where it came from only after it was acknowledged where it went.
  */
+import { Data } from "effect"
 import type { Ask, Tell } from "../runtime/protocol.ts"
-import type { LinkStatus, LinkUserProtocol } from "./mqtt.ts"
+import type { LinkStatus, LinkUserProtocol, MqttMessage } from "./mqtt.ts"
 
 /** A topic rule: messages matching `filter` on one side go on, `strip` cut off and `add` put in front. */
 export interface BridgeRule {
@@ -58,8 +59,21 @@ export interface HeldBackMessage {
   readonly code: number | undefined
 }
 
+/** The cloud gave no answer in time. */
+export class CloudNotAnswering extends Data.TaggedError("CloudNotAnswering")<{
+  /** `up`: both connections are, and the cloud says nothing. */
+  readonly health: "up" | "down"
+  /** Why the bridge is down, in words. */
+  readonly reason: string
+}> {}
+
 export type BridgeProtocol = LinkUserProtocol & {
   readonly Status: Ask<void, BridgeStatus>
+  /**
+   * Asks the cloud a question over the connection that is, or comes within the time, and answers with what it said: as it
+   * is passed on to the local broker. What is retained, or came before the question, is no answer.
+   */
+  readonly CheckCloud: Ask<{ readonly withinMs: number }, { readonly answer: MqttMessage }, CloudNotAnswering>
 }
 
 /**

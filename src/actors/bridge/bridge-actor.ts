@@ -6,6 +6,7 @@ import type { LinkProtocol, MqttMessage, Received, Side } from "../../messages/m
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
+import { CloudCheck, type CloudQuestion } from "./cloud-check.ts"
 import { LoopGuard } from "./loop-guard.ts"
 import { type Carried, Relay } from "./relay.ts"
 import { type Direction, type Way, Ways } from "./route.ts"
@@ -19,6 +20,7 @@ export interface BridgeOptions {
   readonly maxPayloadSetting: string
   /** How many messages of a direction are under way at once: the window of the links. */
   readonly window: number
+  readonly check: CloudQuestion
 }
 
 export interface BridgePeers {
@@ -32,6 +34,8 @@ export const bridgeMailbox: MailboxSpec = { capacity: 256, overflow: { policy: "
 
 /** Start it with `onRestart: "deadLetter"`: after a restart the links give everything again. */
 export const bridgeBehaviour = (options: BridgeOptions, peers: BridgePeers): Behaviour<BridgeProtocol> => ({
+  // It waits for the cloud while messages go on.
+  concurrent: { tags: ["CheckCloud"], inFlight: 16 },
   init: (context) =>
     Effect.gen(function* () {
       const bridge = makeBridge(options, peers)
@@ -47,7 +51,8 @@ export const bridgeBehaviour = (options: BridgeOptions, peers: BridgePeers): Beh
             bridge.sides[side].change(status)
             return tellHealth(bridge)
           }),
-        Status: () => Effect.sync(() => statusOf(bridge))
+        Status: () => Effect.sync(() => statusOf(bridge)),
+        CheckCloud: ({ withinMs }) => bridge.check.ask(withinMs)
       }
     })
 })
@@ -59,6 +64,7 @@ interface Bridge {
   readonly relays: Readonly<Record<Direction, Relay>>
   readonly ways: Readonly<Record<Direction, Ways>>
   readonly guard: LoopGuard
+  readonly check: CloudCheck
   /** Messages the other side would not take. */
   refused: number
 }
@@ -88,6 +94,7 @@ const makeBridge = (options: BridgeOptions, peers: BridgePeers): Bridge => {
     relays: { outbound: relay("outbound", "local", "cloud"), inbound: relay("inbound", "cloud", "local") },
     ways: { outbound: new Ways(options.rules, "outbound"), inbound: new Ways(options.rules, "inbound") },
     guard,
+    check: new CloudCheck(options.check, sides),
     refused: 0
   }
 }
@@ -101,6 +108,7 @@ const accept = Effect.fnUntraced(function* (bridge: Bridge, { side, deliveries }
   for (const { delivery, message } of deliveries) {
     const way = bridge.ways[direction].of(message.topic)
     const dropped = way && unfit(bridge.options, direction, message, way)
+    if (side === "cloud" && way !== undefined) bridge.check.heard({ ...message, topic: way.topic }, origin.connection)
     if (way === undefined || bridge.guard.isEcho({ side, ...message }, now)) done.push(delivery)
     else if (dropped === undefined)
       load.push({ delivery, message: { ...message, topic: way.topic }, comesBack: way.comesBack })

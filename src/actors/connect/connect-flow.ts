@@ -1,7 +1,9 @@
 /** The steps of `tedge connect`, in the order users see them. Source: hsm-support, transcript of `tedge reconnect c8y`. */
+import { join } from "node:path"
 import { Effect, Schedule } from "effect"
 import type { Connected, ConnectRefusal } from "../../messages/connect.ts"
 import type { MqttMessage } from "../../messages/mqtt.ts"
+import { serviceSocketDir } from "../../messages/service-socket.ts"
 import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import { mapperService, type ValidConnection } from "./connection.ts"
 import type { ConnectPeers } from "./peers.ts"
@@ -37,6 +39,7 @@ export const setUp = (
     const newCertificate = offline ? yield* skipCloud(peers, connection) : yield* meetCloud(peers, connection, undo)
     yield* startBroker(peers, connection, undo)
     yield* giveToService(peers, connection)
+    yield* makeRunDirectories(peers, connection)
     yield* enableMapper(peers, connection, undo)
     return { newCertificate }
   })
@@ -93,6 +96,12 @@ const skipCloud = (peers: ConnectPeers, connection: ValidConnection): Effect.Eff
     if (cloud.createsDevice) yield* skipped(peers, `device creation in ${cloud.displayName} cloud`)
     return "none" as const
   })
+
+/** For its lock and its socket: its user may not be allowed to make them. */
+const makeRunDirectories = (peers: ConnectPeers, { settings }: ValidConnection): Effect.Effect<void> => {
+  const { path } = settings.run
+  return Effect.andThen(peers.makeForService(join(path, "lock")), peers.makeForService(serviceSocketDir(path)))
+}
 
 /** The mapper runs as another user; it must be able to read what the device shows. */
 const giveToService = (peers: ConnectPeers, { auth, settings }: ValidConnection): Effect.Effect<void> => {

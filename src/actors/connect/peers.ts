@@ -5,6 +5,7 @@ import type { StepEvent } from "../../messages/connect.ts"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import type { MqttSessionProtocol } from "../../messages/mqtt.ts"
 import type { SystemFileInvalid } from "../../messages/platform.ts"
+import type { CheckAnswer } from "../../messages/service-socket.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { ServiceManager } from "./services/service-manager.ts"
@@ -17,6 +18,10 @@ export interface ConnectPeers {
   readonly cryptoki: ActorRef<CryptokiProtocol>
   /** The service manager of this device. */
   readonly services: (settings: Settings) => Effect.Effect<ServiceManager, SystemFileInvalid | ConfigRefusal>
+  /** Asks the mapper that listens at this path whether the cloud answers; undefined: nobody of ours answered in time. */
+  readonly checkCloud: (path: string, withinMs: number) => Effect.Effect<CheckAnswer | undefined>
+  /** Makes a directory of the services below the run path, where it is missing. */
+  readonly makeForService: (path: string) => Effect.Effect<void>
   /** Shows a line of the transcript. */
   readonly show: (event: StepEvent) => Effect.Effect<void>
   /** Makes a file that of the user the services run as; what goes wrong is only worth a warning. */

@@ -1,9 +1,8 @@
 /** Says how the mapper and its bridge are: registered, up, answering checks, and why the bridge is down. */
 import { Effect } from "effect"
 import type { BridgeHealth, HealthProtocol } from "../../messages/bridge.ts"
-import { refusedFilter } from "../../messages/explain/mqtt.ts"
-import { explain } from "../../messages/explain.ts"
-import type { LinkProtocol, LinkStatus, MqttMessage, Side } from "../../messages/mqtt.ts"
+import { explainBridgeState } from "../../messages/explain/bridge-state.ts"
+import type { LinkProtocol, MqttMessage } from "../../messages/mqtt.ts"
 import type { ServiceTopics } from "../../messages/service-topics.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
@@ -71,20 +70,5 @@ const newsOf = (bridge: ServiceTopics, before: Told, { health, local, reason }: 
 }
 
 /** Undefined while a new attempt is under way: what was wrong before still is. `now`: milliseconds since 1970. */
-const reasonOf = ({ health, local, cloud }: BridgeHealth, now: number): string | undefined => {
-  const sides = [["local", local] as const, ["cloud", cloud] as const]
-  if (health === "up") return sides.flatMap(([side, status]) => faultsOf(side, status)).join("; ")
-  for (const [side, status] of sides) {
-    if (status._tag !== "Down") continue
-    const { error, hint } = explain(status.failure)
-    const next = `next attempt at ${dateText(now + status.retryInMs)}`
-    return hint === undefined ? `${side}: ${error} (${next})` : `${side}: ${error} (${next}); ${hint}`
-  }
-  return undefined
-}
-
-/** The bridge works, except for these. */
-const faultsOf = (side: Side, status: LinkStatus): ReadonlyArray<string> =>
-  status._tag !== "Up" || status.faults.length === 0
-    ? []
-    : [`${side}: the broker does not grant the subscription to ${status.faults.map(refusedFilter).join(", ")}`]
+const reasonOf = (state: BridgeHealth, now: number): string | undefined =>
+  explainBridgeState(state, (retryInMs) => `at ${dateText(now + retryInMs)}`)

@@ -5,10 +5,12 @@
  */
 import { Effect } from "effect"
 import type { BridgeOptions } from "../../actors/bridge/bridge-actor.ts"
-import { filtersOf } from "../../actors/bridge/route.ts"
+import { filtersOf, route } from "../../actors/bridge/route.ts"
 import { neededForAws, rulesForAws } from "../../actors/bridge/rules-aws.ts"
 import { neededForAzure, rulesForAzure } from "../../actors/bridge/rules-az.ts"
 import { neededForCumulocity, rulesForCumulocity } from "../../actors/bridge/rules-c8y.ts"
+import { matchesFilter } from "../../actors/bridge/topic-filter.ts"
+import { clouds } from "../../actors/connect/clouds.ts"
 import type { Auth } from "../../actors/connect/connection.ts"
 import { cloudTarget, localTarget } from "../../actors/connect/targets.ts"
 import { chooseAuth, mqttServicePort } from "../../actors/connect/validate.ts"
@@ -52,7 +54,8 @@ export const planMapper = (settings: CloudSettings): Effect.Effect<MapperPlan, C
         rules,
         maxPayloadSize: cloud.maxPayloadSize,
         maxPayloadSetting: `${cloud.prefix}.mapper.mqtt.max_payload_size`,
-        window: windowOf(cloud.name)
+        window: windowOf(cloud.name),
+        check: cloudQuestion(settings, auth, rules)
       },
       health: { service: identity, bridge: bridgeTopics }
     }
@@ -93,6 +96,26 @@ const neededFilters = ({ cloud }: CloudSettings, deviceId: string): ReadonlyArra
       return neededForAws(cloud.topicPrefix, deviceId)
     case "az":
       return neededForAzure(cloud.topicPrefix, deviceId)
+  }
+}
+
+/** The question of the connection check, as the bridge's rules turn its topics. */
+const cloudQuestion = (
+  { cloud }: CloudSettings,
+  auth: Auth,
+  rules: ReadonlyArray<BridgeRule>
+): BridgeOptions["check"] => {
+  const { ask, listen, isAnswer } = clouds[cloud.name].question(auth.kind)
+  const local = `${cloud.topicPrefix}/${ask.topic}`
+  const answers = `${cloud.topicPrefix}/${listen}`
+  return {
+    question: {
+      topic: route(rules, "outbound", local) ?? ask.topic,
+      payload: Buffer.from(ask.payload),
+      qos: ask.qos,
+      retain: false
+    },
+    isAnswer: (message) => matchesFilter(answers, message.topic) && isAnswer(message)
   }
 }
 

@@ -11,6 +11,7 @@ import { explainCryptokiEvent } from "../../messages/explain/cryptoki-event.ts"
 import { explain, type Failure } from "../../messages/explain.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { acquireFileLock } from "../../platform/file-lock.ts"
+import { makeDirectory } from "../../platform/make-directory.ts"
 import { Channel } from "../../runtime/channel.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { StopReport } from "../../runtime/supervision.ts"
@@ -26,6 +27,7 @@ import { livePin } from "./live-pin.ts"
 import { type Mapper, type MapperParts, mapperTree, startMapper } from "./mapper-graph.ts"
 import { planMapper } from "./mapper-plan.ts"
 import { logMemoryEvery } from "./memory-log.ts"
+import { serveMapperSocket } from "./service-socket.ts"
 
 /** `untilStopped` answers when the mapper is to finish. */
 export const runMapper =
@@ -65,6 +67,7 @@ const serve = (input: CommandInput, untilStopped: Effect.Effect<void>) =>
     if (showsOnly) return yield* show(parts)
     // No part of it can fail to start by itself: that would be a mistake of ours.
     const mapper = yield* Effect.orDie(startMapper(parts))
+    yield* serveMapperSocket(mapper, serviceOf(settings), settings.run.path)
     yield* logGraphWhenAsked(mapper)
     yield* logMemoryEvery(settings.run.logMemoryIntervalMs)
     const because = "the PIN in the settings was changed"
@@ -98,17 +101,27 @@ const settingsReader = (
     return Effect.map(config.ask("ReadCloudSettings", asked, { within: "30 seconds" }), ({ settings }) => settings)
   })
 
-/** False: another mapper has it. */
-const takeLock = ({ cloud, run }: CloudSettings): Effect.Effect<boolean, never, Scope.Scope> => {
+const serviceOf = ({ cloud }: CloudSettings): string =>
+  `tedge-mapper-${cloud.profile === undefined ? cloud.name : `${cloud.name}@${cloud.profile}`}`
+
+/** False: another mapper has it, or it cannot be known. Two mappers would take the cloud's connection from each other. */
+const takeLock = (settings: CloudSettings): Effect.Effect<boolean, never, Scope.Scope> => {
+  const { run } = settings
   if (!run.lockFiles) return Effect.succeed(true)
-  const service = `tedge-mapper-${cloud.profile === undefined ? cloud.name : `${cloud.name}@${cloud.profile}`}`
-  return acquireFileLock(join(run.path, "lock", `${service}.lock`)).pipe(
+  const service = serviceOf(settings)
+  const dir = join(run.path, "lock")
+  const made = Effect.ignore(Effect.try({ try: () => makeDirectory(dir), catch: () => "told when the lock is taken" }))
+  return Effect.andThen(made, acquireFileLock(join(dir, `${service}.lock`))).pipe(
     Effect.as(true),
     Effect.catch((refusal) =>
-      refusal._tag === "LockHeld"
-        ? Effect.as(Effect.logError(`Another instance of ${service} is running.`), false)
-        : // Two mappers are worse than one without a lock; none at all is worse still.
-          Effect.as(Effect.logWarning(explain(refusal).error), true)
+      Effect.as(
+        Effect.logError(
+          refusal._tag === "LockHeld"
+            ? `Another instance of ${service} is running.`
+            : `${explain(refusal).error}; without a lock ${service} does not start: check that its user may write in ${dir}, or tedge config set run.lock_files false`
+        ),
+        false
+      )
     )
   )
 }

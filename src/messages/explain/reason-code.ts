@@ -2,10 +2,14 @@
 
 /** `not authorised (0x87)`; a code that no standard names is shown as its number. */
 export const reasonCodeText = (code: number): string => {
-  const number = `0x${code.toString(16).padStart(2, "0")}`
   const name = names[code]
-  return name === undefined ? `reason code ${number}` : `${name} (${number})`
+  return name === undefined ? reasonCodeName(code) : `${name} (${inHex(code)})`
 }
+
+/** The same without the number where there is a name. */
+export const reasonCodeName = (code: number): string => names[code] ?? `reason code ${inHex(code)}`
+
+const inHex = (code: number): string => `0x${code.toString(16).padStart(2, "0")}`
 
 /** MQTT 5.0, table 2-6. */
 const names: Readonly<Record<number, string>> = {

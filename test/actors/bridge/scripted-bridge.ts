@@ -134,7 +134,11 @@ export const startBridge: Effect.Effect<
         rules: rulesForAws("aws", "dev01"),
         maxPayloadSize: 100,
         maxPayloadSetting: "aws.mapper.mqtt.max_payload_size",
-        window: 3
+        window: 3,
+        check: {
+          question: { topic: question, payload: Buffer.alloc(0), qos: 1, retain: false },
+          isAnswer: ({ topic }) => topic === "aws/connection-success"
+        }
       },
       { local: local.ref, cloud: cloud.ref, health }
     )
@@ -150,6 +154,9 @@ export const startBridge: Effect.Effect<
     Effect.andThen(Effect.ignore(bridge.tell("LinkChanged", { side, status })), settled)
   return { bridge, local, cloud, health: told, receive, change }
 })
+
+/** The device hears itself. */
+export const question = "thinedge/devices/dev01/test-connection"
 
 export const place = { host: "h", port: 1 }
 

@@ -146,6 +146,8 @@ export const makeBench = (dir: string, certFile: string): Bench => {
               session,
               cryptoki,
               services: () => Effect.succeed(services),
+              checkCloud: fakeMapper(world, traffic),
+              makeForService: () => Effect.void,
               show: (event) => Effect.sync(() => void events.push(event)),
               giveToService: (path) => Effect.sync(() => void given.push(path)),
               findExecutable: (name) => (world.installed.has(name) ? executable(dir, name) : undefined)
@@ -231,6 +233,22 @@ const message = (topic: string, payload: string): MqttMessage => ({
   retain: false
 })
 
+/** What the mapper answers on its socket. */
+const fakeMapper = (world: World, traffic: Array<string>) => (path: string, withinMs: number) =>
+  Effect.gen(function* () {
+    traffic.push(`mapper ${path.split("/").at(-1)}`)
+    const version = 1 as const
+    const isUp = world.bridgeHealth === '{"status":"up"}'
+    if (isUp && world.token !== undefined) {
+      const payload = Buffer.from(world.token).toString("base64")
+      return { version, answer: "check", ok: true, topic: "c8y/s/dat", payload } as const
+    }
+    yield* Effect.sleep(withinMs)
+    if (world.bridgeHealth === undefined) return undefined
+    const health = isUp ? "up" : "down"
+    return { version, answer: "check", ok: false, health, reason: world.bridgeReason ?? "" } as const
+  })
+
 const fakeSession = (world: World, traffic: Array<string>): Behaviour<MqttSessionProtocol> => ({
   concurrent: { tags: ["Next", "Publish"], inFlight: 8 },
   init: () =>
@@ -262,15 +280,8 @@ const fakeSession = (world: World, traffic: Array<string>): Behaviour<MqttSessio
             if (side === "cloud" && topic === "s/us" && world.creationError !== undefined)
               hear("s/e", world.creationError)
             if (topic === "s/uat" && world.token !== undefined) hear("s/dat", world.token)
-            if (topic === "c8y/s/uat" && world.token !== undefined) hear("c8y/s/dat", world.token)
           }),
-        Subscribe: ({ filters }) =>
-          Effect.sync(() => {
-            const health = filters.find((filter) => filter.endsWith("/status/health"))
-            if (health !== undefined && world.bridgeHealth !== undefined) hear(health, world.bridgeHealth)
-            const reason = filters.find((filter) => filter.endsWith("/status/reason"))
-            if (reason !== undefined && world.bridgeReason !== undefined) hear(reason, world.bridgeReason)
-          }),
+        Subscribe: () => Effect.void,
         Next: () => Queue.take(inbox),
         Close: () => Effect.sync(() => void traffic.push(`${side} close`))
       }

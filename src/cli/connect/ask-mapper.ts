@@ -1,0 +1,24 @@
+/** Asks a mapper on its socket. It may have been started a moment ago: until it listens, it is looked for. */
+import { Effect, Schedule } from "effect"
+import { type CheckAnswer, parseCheckAnswer, printQuestion } from "../../messages/service-socket.ts"
+import { askJsonLine } from "../../platform/json-lines-socket.ts"
+import { monotonicNow } from "../../runtime/monotonic-time.ts"
+
+/** Undefined: nothing of ours listened there, or answered in time. */
+export const checkCloud = (path: string, withinMs: number): Effect.Effect<CheckAnswer | undefined> =>
+  Effect.gen(function* () {
+    const startedAt = yield* monotonicNow
+    const ask = Effect.gen(function* () {
+      const leftMs = withinMs - ((yield* monotonicNow) - startedAt)
+      const question = printQuestion({ ask: "check", withinMs: Math.max(leftMs, 1) })
+      return parseCheckAnswer(yield* askJsonLine(path, question))
+    })
+    const patiently = Effect.retry(ask, { schedule: Schedule.spaced("200 millis") })
+    // The service tells at the end of its time why there is no answer.
+    return yield* Effect.timeoutOrElse(patiently, {
+      duration: withinMs + graceMs,
+      orElse: () => Effect.succeed(undefined)
+    })
+  }).pipe(Effect.catch(() => Effect.succeed(undefined)))
+
+const graceMs = 2_000

@@ -1,0 +1,34 @@
+/** Why a bridge is down, or what of it does not work, in one line. */
+import type { LinkStatus, Side } from "../mqtt.ts"
+import { explainMqtt, refusedFilter } from "./mqtt.ts"
+
+export interface BridgeState {
+  readonly health: "up" | "down"
+  readonly local: LinkStatus
+  readonly cloud: LinkStatus
+}
+
+/**
+ * Empty: nothing is wrong. Undefined: a new attempt is under way, and what was wrong before may still be. `next`: when the
+ * next attempt is made, in words.
+ */
+export const explainBridgeState = (
+  { health, local, cloud }: BridgeState,
+  next: (retryInMs: number) => string
+): string | undefined => {
+  const sides = [["local", local] as const, ["cloud", cloud] as const]
+  if (health === "up") return sides.flatMap(([side, status]) => faultsOf(side, status)).join("; ")
+  for (const [side, status] of sides) {
+    if (status._tag !== "Down") continue
+    const { error, hint } = explainMqtt(status.failure)
+    const line = `${side}: ${error} (next attempt ${next(status.retryInMs)})`
+    return hint === undefined ? line : `${line}; ${hint}`
+  }
+  return undefined
+}
+
+/** The bridge works, except for these. */
+const faultsOf = (side: Side, status: LinkStatus): ReadonlyArray<string> =>
+  status._tag !== "Up" || status.faults.length === 0
+    ? []
+    : [`${side}: the broker does not grant the subscription to ${status.faults.map(refusedFilter).join(", ")}`]

@@ -1,0 +1,116 @@
+/**
+ * What a running service answers on its UNIX socket: JSON lines, one question and one answer at a time.
+ *
+ * `{"version":1,"ask":"status"}`                      -> `{"version":1,"answer":"status", ...}`
+ * `{"version":1,"ask":"check","within_ms":10000}`     -> `{"version":1,"answer":"check","ok":true, ...}`
+ * anything else                                       -> `{"version":1,"error":"..."}`
+ *
+ * A reader ignores fields it does not know; a new question is a new word in `ask`. docs/service-socket.md
+ */
+
+import { join } from "node:path"
+import { Data } from "effect"
+
+/** `<run.path>/tedge-actors/<service>.sock`. */
+export const serviceSocketPath = (runPath: string, service: string): string =>
+  join(serviceSocketDir(runPath), `${service}.sock`)
+
+export const serviceSocketDir = (runPath: string): string => join(runPath, "tedge-actors")
+
+export const socketVersion = 1
+
+export type ServiceQuestion =
+  | { readonly ask: "status" }
+  /** The cloud is asked a question over the connection that is. */
+  | { readonly ask: "check"; readonly withinMs: number }
+
+export interface LinkAnswer {
+  readonly state: "connecting" | "up" | "down" | "stopped"
+  /** Why it is down. */
+  readonly error?: string
+  readonly hint?: string
+  /** Of the refusal. */
+  readonly error_tag?: string
+  readonly retry_in_ms?: number
+  readonly attempt?: number
+  /** Subscriptions that were not granted as asked for. */
+  readonly faults?: ReadonlyArray<{ readonly filter: string; readonly code: number }>
+}
+
+export interface StatusAnswer {
+  readonly version: number
+  readonly answer: "status"
+  readonly service: string
+  readonly pid: number
+  readonly bridge: {
+    readonly health: "up" | "down"
+    readonly local: LinkAnswer
+    readonly cloud: LinkAnswer
+    readonly counters: {
+      readonly outbound: number
+      readonly inbound: number
+      readonly dropped: number
+      readonly waiting: number
+    }
+  }
+}
+
+export type CheckAnswer = { readonly version: number; readonly answer: "check" } & (
+  | {
+      readonly ok: true
+      /** Where the answer is found on the local broker. */
+      readonly topic: string
+      /** Base64. It may be a secret: a token of Cumulocity. */
+      readonly payload: string
+    }
+  | { readonly ok: false; readonly health: "up" | "down"; readonly reason: string }
+)
+
+/** The service could not be asked, or gave no answer that makes sense. */
+export class ServiceSilent extends Data.TaggedError("ServiceSilent")<{
+  readonly path: string
+  /** `ENOENT`, `ECONNREFUSED`: it does not run, or has not begun to listen. */
+  readonly code: string
+}> {}
+
+/** A line of a client; undefined: no question of this version. */
+export const parseQuestion = (line: string): ServiceQuestion | undefined => {
+  const asked = parseObject(line)
+  if (asked?.version !== socketVersion) return undefined
+  if (asked.ask === "status") return { ask: "status" }
+  if (asked.ask !== "check") return undefined
+  const withinMs = asked.within_ms ?? defaultCheckMs
+  return typeof withinMs === "number" && withinMs > 0
+    ? { ask: "check", withinMs: Math.min(withinMs, longestCheckMs) }
+    : undefined
+}
+
+export const printQuestion = (question: ServiceQuestion): string =>
+  JSON.stringify({
+    version: socketVersion,
+    ask: question.ask,
+    ...(question.ask === "check" && { within_ms: question.withinMs })
+  })
+
+/** Undefined: something else was answered. */
+export const parseCheckAnswer = (line: string): CheckAnswer | undefined => {
+  const said = parseObject(line)
+  if (said?.answer !== "check") return undefined
+  const isWhole =
+    said.ok === true
+      ? typeof said.topic === "string" && typeof said.payload === "string"
+      : (said.health === "up" || said.health === "down") && typeof said.reason === "string"
+  return isWhole ? (said as unknown as CheckAnswer) : undefined
+}
+
+const parseObject = (line: string): Readonly<Record<string, unknown>> | undefined => {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : undefined
+  } catch {
+    return undefined // not JSON
+  }
+}
+
+const defaultCheckMs = 10_000
+const longestCheckMs = 60_000
