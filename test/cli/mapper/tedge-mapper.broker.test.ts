@@ -77,7 +77,7 @@ describe("tedge-mapper", () => {
     await third.says(/connected to local broker/)
   })
 
-  it("has a lock of its own for every profile, and for one only a warning when there is no place for it", async () => {
+  it("has a lock of its own for every profile, makes the place for it, and does not start where it cannot", async () => {
     configure(`[c8y.profiles.prod]
 url = "localhost"
 mqtt = "localhost:1"
@@ -96,8 +96,15 @@ topic_prefix = "c8y-prod"
     await one.ended
     rmSync(join(dir, "run", "lock"), { recursive: true })
     const without = mapper()
-    await without.says(/WARN .*cannot be locked/)
     await without.says(/connected to local broker/)
+    expect(await mapper().ended).toBe(1)
+    without.child.kill("SIGTERM")
+    await without.ended
+    rmSync(join(dir, "run", "lock"), { recursive: true })
+    writeFileSync(join(dir, "run", "lock"), "")
+    const nowhere = mapper()
+    await nowhere.says(/ERROR .*without a lock tedge-mapper-c8y does not start/)
+    expect(await nowhere.ended).toBe(1)
   })
 
   it("does not mind SIGHUP", async () => {
