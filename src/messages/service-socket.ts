@@ -8,14 +8,13 @@
  * A reader ignores fields it does not know; a new question is a new word in `ask`. docs/service-socket.md
  */
 
-import { join } from "node:path"
 import { Data } from "effect"
 
 /** `<run.path>/tedge-actors/<service>.sock`. */
 export const serviceSocketPath = (runPath: string, service: string): string =>
-  join(serviceSocketDir(runPath), `${service}.sock`)
+  `${serviceSocketDir(runPath)}/${service}.sock`
 
-export const serviceSocketDir = (runPath: string): string => join(runPath, "tedge-actors")
+export const serviceSocketDir = (runPath: string): string => `${runPath}/tedge-actors`
 
 export const socketVersion = 1
 
