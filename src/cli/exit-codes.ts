@@ -9,7 +9,9 @@ export const exitCodes = {
   usage: 2,
   /** Connected, but the pending new certificate was not used. */
   connectedWithOldCertificate: 3,
-  /** Ended by SIGINT, as a shell reports it. */
+  /** Ended by SIGHUP, as a shell reports it. */
+  hungUp: 129,
+  /** Ended by SIGINT. */
   interrupted: 130,
   /** Ended by SIGTERM. */
   terminated: 143

@@ -1,8 +1,8 @@
 /**
  * Runs an executable of ours: command line in, exit code out.
  *
- * SIGINT and SIGTERM interrupt the command, which then undoes or finishes what it has begun; a second signal
- * ends the process at once.
+ * SIGINT, SIGTERM and SIGHUP interrupt the command, which then undoes or finishes what it has begun; a second SIGINT
+ * or SIGTERM ends the process at once. One that changes the connection goes on after SIGHUP (terminal-loss.ts).
  */
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { leaveNoCore } from "../platform/no-core.ts"
@@ -15,6 +15,7 @@ import { chosenLogLevel, type LogLevelName, loggingLayer, parseLogLevel } from "
 import { hideSecretArguments } from "./secret-arguments.ts"
 import { systemLogLevel } from "./system-log-level.ts"
 import { processTerminal } from "./terminal.ts"
+import { CurrentTerminalLoss, type WatchedTerminal, watchTerminal } from "./terminal-loss.ts"
 import { invalidValue, usageErrorText } from "./usage-error.ts"
 
 export interface ProgramOptions {
@@ -33,8 +34,9 @@ export const runProgram = (
   hideSecretArguments(program, argv)
   if (options.handlesSignals) leaveNoCore()
   const terminal = processTerminal()
-  process.stdout.on("error", endOnClosedPipe)
-  process.stderr.on("error", endOnClosedPipe)
+  const watched = watchTerminal()
+  process.stdout.on("error", endOnClosedPipe(watched))
+  process.stderr.on("error", endOnClosedPipe(watched))
   const line = {
     program,
     handlers,
@@ -47,7 +49,8 @@ export const runProgram = (
     process.exit(exitCodes.failed)
   })
   let interruptedBy: NodeJS.Signals | undefined
-  const fiber = Effect.runFork(withRuntimeClock(runCommandLine(line, argv)))
+  const command = Effect.provideService(runCommandLine(line, argv), CurrentTerminalLoss, watched)
+  const fiber = Effect.runFork(withRuntimeClock(command))
   fiber.addObserver((exit) => {
     process.exitCode = codeOf(exit, interruptedBy)
   })
@@ -58,13 +61,23 @@ export const runProgram = (
       interruptedBy = signal
       Effect.runFork(Fiber.interrupt(fiber))
     })
+  process.on("SIGHUP", () => {
+    if (watched.lost("SIGHUP") || interruptedBy !== undefined) return
+    interruptedBy = "SIGHUP"
+    Effect.runFork(Fiber.interrupt(fiber))
+  })
 }
 
-const signalCodes = { SIGINT: exitCodes.interrupted, SIGTERM: exitCodes.terminated } as const
+const signalCodes = {
+  SIGINT: exitCodes.interrupted,
+  SIGTERM: exitCodes.terminated,
+  SIGHUP: exitCodes.hungUp
+} as const
 
 const codeOf = (exit: Exit.Exit<number>, signal: NodeJS.Signals | undefined): number => {
   if (Exit.isSuccess(exit)) return exit.value
-  if (Cause.hasInterruptsOnly(exit.cause)) return signal === "SIGTERM" ? exitCodes.terminated : exitCodes.interrupted
+  if (Cause.hasInterruptsOnly(exit.cause))
+    return signal === "SIGTERM" || signal === "SIGHUP" ? signalCodes[signal] : exitCodes.interrupted
   sayInternal(exit.cause)
   return exitCodes.failed
 }
@@ -113,7 +126,9 @@ const withoutIgnoredVariable = Effect.suspend(() => {
   return Effect.logWarning(`${name}=0 has no effect: server certificates are always verified`)
 })
 
-/** `tedge config list | head -1` is no error. */
-const endOnClosedPipe = (error: NodeJS.ErrnoException): void => {
-  if (error.code === "EPIPE") process.exit(exitCodes.ok)
-}
+/** `tedge config list | head -1` is no error. A terminal that was hung up answers EIO; SIGHUP comes with it. */
+const endOnClosedPipe =
+  (watched: WatchedTerminal) =>
+  (error: NodeJS.ErrnoException): void => {
+    if (!watched.lost(error.code ?? error.message) && error.code === "EPIPE") process.exit(exitCodes.ok)
+  }

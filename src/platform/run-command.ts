@@ -14,7 +14,8 @@ export type CommandEnd =
 export const runCommand = (argv: ReadonlyArray<string>, limitMs: number): Effect.Effect<CommandEnd> =>
   Effect.callback<CommandEnd>((resume) => {
     const [file = "", ...args] = argv
-    const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"] })
+    // In a session of its own: Ctrl-C and the end of the terminal are for us, who end the command or let it finish.
+    const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], detached: true })
     const said = { stdout: "", stderr: "" }
     let late = false
     const kill = (): void => {

@@ -92,7 +92,7 @@ describe("equal paths", () => {
       both = join(dir, "etc/certs/device.pem")
       useFiles(both, join(dir, "etc/other/device.pem"))
     },
-    "a path with dots in it": () => useFiles(both, join(dir, "etc") + "/./x/../device.pem")
+    "a path with dots in it": () => useFiles(both, `${join(dir, "etc")}/./x/../device.pem`)
   }
   it.each(Object.keys(linked) as Array<keyof typeof linked>)("are refused by `cert create`: %s", async (how) => {
     linked[how]()

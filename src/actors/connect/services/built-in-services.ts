@@ -35,9 +35,19 @@ export interface BuiltInPlaces {
 export const builtInServices = (places: BuiltInPlaces): ServiceManager => {
   const isActive = (service: string) =>
     Effect.map(holder(service, lockPath(places, service)), (pid) => pid !== undefined)
+  /** Asked to end and not seen to be gone: they still hold their locks, for a while. */
+  const ending = new Set<string>()
+  const stop = (service: string) =>
+    Effect.suspend(() => {
+      ending.add(service)
+      return Effect.tap(stopRunner(places, service), () => Effect.sync(() => ending.delete(service)))
+    })
   const start = (service: string) =>
-    Effect.flatMap(isActive(service), (active) => (active ? Effect.void : startRunner(places, service)))
-  const stop = (service: string) => stopRunner(places, service)
+    Effect.gen(function* () {
+      // A stop that was interrupted, and is now undone.
+      if (ending.has(service)) yield* stop(service)
+      if (!(yield* isActive(service))) yield* startRunner(places, service)
+    })
   const enabled = (service: string): string => join(places.enabledDir, service)
   return {
     name: "built-in",
