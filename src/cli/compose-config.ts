@@ -39,7 +39,7 @@ const writing: ConfigWriting = {
           new ConfigFileNotWritten({
             path: lockFile.replace(/\.lock$/, ""),
             step: "lock",
-            code: refusal._tag === "LockHeld" ? "EAGAIN" : refusal.code
+            ...(refusal._tag === "LockHeld" ? { code: "EAGAIN" } : { code: refusal.code, detail: refusal.detail })
           })
       )
     )

@@ -12,6 +12,7 @@ import { runCommandLine } from "./command-line.ts"
 import type { CommandHandlers, CommandInput, Program } from "./command-spec.ts"
 import { exitCodes } from "./exit-codes.ts"
 import { chosenLogLevel, type LogLevelName, loggingLayer, parseLogLevel } from "./logging.ts"
+import { adjustableLog } from "./p11-server/adjustable-log.ts"
 import { hideSecretArguments } from "./secret-arguments.ts"
 import { systemLogLevel } from "./system-log-level.ts"
 import { processTerminal } from "./terminal.ts"
@@ -23,6 +24,8 @@ export interface ProgramOptions {
   readonly logLevel: LogLevelName
   /** A service that finishes its work when it is told to end, and exits with 0 then. */
   readonly handlesSignals?: true
+  /** At SIGHUP the log level is read again. */
+  readonly rereadsLogLevel?: true
 }
 
 export const runProgram = (
@@ -42,7 +45,7 @@ export const runProgram = (
     handlers,
     environment: process.env,
     output: { out: terminal.answer, err: terminal.text },
-    around: (input: CommandInput, run: Effect.Effect<number>) => withLogging(program, input, run, options.logLevel)
+    around: (input: CommandInput, run: Effect.Effect<number>) => withLogging(program, input, run, options)
   }
   process.on("uncaughtException", (error) => {
     sayInternal(Cause.die(error))
@@ -92,7 +95,7 @@ const withLogging = (
   program: Program,
   input: CommandInput,
   run: Effect.Effect<number>,
-  fallback: LogLevelName
+  { logLevel: fallback, rereadsLogLevel }: ProgramOptions
 ): Effect.Effect<number> => {
   const asked = input.text("log-level")
   const option = asked === undefined ? undefined : parseLogLevel(asked)
@@ -109,13 +112,29 @@ const withLogging = (
   }
   const debug = program.globals.some((global) => global.name === "debug") && input.on("debug")
   const { name } = program.root
-  const ofSystem = systemLogLevel(input.text("config-dir") ?? "/etc/tedge", [`${name}-${input.command}`, name])
-  const level = chosenLogLevel({ option, debug, environment: process.env, fallback: ofSystem ?? fallback })
+  const level = (): LogLevelName => {
+    const ofSystem = systemLogLevel(input.text("config-dir") ?? "/etc/tedge", [`${name}-${input.command}`, name])
+    return chosenLogLevel({ option, debug, environment: process.env, fallback: ofSystem ?? fallback })
+  }
   const withTime = process.env.INVOCATION_ID === undefined
-  return Effect.provide(
-    Effect.andThen(withoutIgnoredVariable, withActorLog(run)),
-    loggingLayer({ level, withTime, write: (text) => process.stderr.write(text) })
+  const command = Effect.andThen(withoutIgnoredVariable, withActorLog(run))
+  const logging = { level: level(), withTime, write: (text: string) => process.stderr.write(text) }
+  if (rereadsLogLevel === undefined) return Effect.provide(command, loggingLayer(logging))
+  const log = adjustableLog(logging)
+  const reread = Effect.sync(() =>
+    process.on("SIGHUP", () => {
+      const next = level()
+      if (next === logging.level) return
+      // Said whatever the level is: who sent the signal looks for it.
+      log.setLevel("info")
+      Effect.runSync(
+        Effect.logInfo(`log level: ${next}`).pipe(Effect.annotateLogs({ target: name }), Effect.provide(log.layer))
+      )
+      logging.level = next
+      log.setLevel(next)
+    })
   )
+  return Effect.provide(Effect.andThen(reread, command), log.layer)
 }
 
 /** Node itself would say that nothing is verified. */

@@ -2,7 +2,7 @@
  * `tedge-mapper`: command line in, exit code out.
  *
  * SIGTERM, SIGINT and SIGQUIT let it finish what is under way, and it exits with 0; a second one, or 75 s, ends it at
- * once. SIGHUP is ignored, SIGUSR1 logs the actors (mapper/graph-log.ts). Source: thin-edge, mapper process.
+ * once. SIGHUP has the log level read again (run-program.ts), SIGUSR1 logs the actors (mapper/graph-log.ts). Source: thin-edge, mapper process.
  */
 import "../platform/no-debugger.ts"
 import { Deferred, Effect } from "effect"
@@ -26,7 +26,8 @@ const start = (): void => {
     const { runMapper } = await import("./mapper/run-mapper.ts")
     return runMapper(Deferred.await(stopped))
   }
-  runProgram(mapperProgram, { c8y: handler, az: handler, aws: handler }, { logLevel: "info", handlesSignals: true })
+  const handlers = { c8y: handler, az: handler, aws: handler }
+  runProgram(mapperProgram, handlers, { logLevel: "info", handlesSignals: true, rereadsLogLevel: true })
 }
 
 const longestDrainMs = 75_000

@@ -87,8 +87,10 @@ export class ConfigFileUnreadable extends Data.TaggedError("ConfigFileUnreadable
 export class ConfigFileNotWritten extends Data.TaggedError("ConfigFileNotWritten")<{
   readonly path: string
   readonly step: "lock" | "create" | "write" | "sync" | "rename"
-  /** `EACCES`, `ENOSPC` and the like. */
+  /** `EACCES`, `ENOSPC` and the like; `addon` when the add-on that locks is missing. */
   readonly code: string
+  /** Why the add-on is missing. */
+  readonly detail?: string
 }> {}
 
 /** The change cannot be made without touching something else in the file; it is as it was. */

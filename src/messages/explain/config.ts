@@ -8,9 +8,11 @@ import type {
   SettingNotSet,
   UnknownProfile
 } from "../config.ts"
+import { AddonNotLoaded } from "../platform.ts"
 import type { SettingWarning, ValueProblem, ValueSource } from "../settings/refused-value.ts"
 import { type Explanation, inBrackets, quoted } from "./explanation.ts"
 import { leafFirstHint } from "./mqtt.ts"
+import { explainPlatform } from "./platform.ts"
 
 export const explainConfig = (failure: ConfigRefusal): Explanation => {
   switch (failure._tag) {
@@ -231,6 +233,10 @@ const explainMissing = (failure: SettingMissing | SettingNotSet): Explanation =>
 const explainNotWritten = (failure: ConfigFileNotWritten): Explanation => {
   const error = `'${failure.path}' could not be written: ${failure.code}; it is as it was`
   switch (failure.code) {
+    case "addon": {
+      const missing = explainPlatform(new AddonNotLoaded({ addon: "unix", reason: failure.detail ?? "" }))
+      return { ...missing, error: `'${failure.path}' could not be written: ${missing.error}; it is as it was` }
+    }
     case "EACCES":
     case "EPERM":
       return { error, hint: "run the command as root (sudo), or choose another place with --config-dir" }
@@ -240,7 +246,7 @@ const explainNotWritten = (failure: ConfigFileNotWritten): Explanation => {
     case "EROFS":
       return { error, hint: "the file system is read-only: choose another place with --config-dir" }
     default:
-      return failure.step === "lock"
+      return failure.step === "lock" && failure.code === "EAGAIN"
         ? { error, hint: "another tedge is writing the settings: run the command again" }
         : { error }
   }

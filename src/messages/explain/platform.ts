@@ -1,5 +1,5 @@
 /** Sentences for what the machine lacks, or somebody else holds. */
-import type { PlatformRefusal } from "../platform.ts"
+import { AddonNotLoaded, type PlatformRefusal } from "../platform.ts"
 import { type Explanation, inBrackets, quoted } from "./explanation.ts"
 
 const addonPurpose = {
@@ -35,6 +35,8 @@ export const explainPlatform = (failure: PlatformRefusal): Explanation => {
         hint: failure.pid === undefined ? "end it first" : `end it first: kill ${failure.pid}`
       }
     case "LockUnavailable":
+      if (failure.code === "addon")
+        return explainPlatform(new AddonNotLoaded({ addon: "unix", reason: failure.detail }))
       return {
         error: `'${failure.path}' cannot be locked: ${failure.code}${inBrackets(failure.detail)}`,
         hint: "check that its directory exists and that this user may write there"

@@ -125,4 +125,5 @@ const parseFound = ({ name, value, directory }: Found): ParsedValue => {
 const shownWrong = ({ name, value }: Found): string | undefined =>
   name.setting.secret || name.setting.key.endsWith("uri") ? undefined : String(value)
 
-const isNoSetting = (variable: string): boolean => variable === "TEDGE_CONFIG_DIR" || variable === "TEDGE_CLOUD_PROFILE"
+const isNoSetting = (variable: string): boolean =>
+  ["TEDGE_CONFIG_DIR", "TEDGE_CLOUD_PROFILE", "TEDGE_ADDON_DIR"].includes(variable)

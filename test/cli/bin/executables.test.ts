@@ -138,6 +138,26 @@ describe("tedge", () => {
   })
 })
 
+describe("tedge without its add-on, as after `npm ci` without a compiler", () => {
+  const without = (...words: ReadonlyArray<string>) => {
+    const env = { ...process.env, TEDGE_ADDON_DIR: join(dir, "none"), TEDGE_CONFIG_DIR: join(dir, "config") }
+    return spawnSync(join(home, "bin", "tedge"), words, { env, encoding: "utf8" })
+  }
+
+  it("says of `config set` that the add-on is missing and how to get it, not that another tedge is writing", () => {
+    const { status, stderr } = without("config", "set", "device.type", "x")
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/error: .*the native add-on for locks.* is missing/)])
+    expect(stderr).toContain("hint: install a C compiler")
+    expect(stderr).not.toContain("another tedge")
+  })
+
+  it("does what needs none", () => {
+    expect(without("config", "get", "device.type").status).toBe(0)
+    const created = without("cert", "create", "--device-id", "d")
+    expect([created.status, without("cert", "show").status], created.stderr).toEqual([0, 0])
+  })
+})
+
 describe("tedge-p11-server", () => {
   it("prints the help of its documentation", () => {
     const golden = readFileSync(new URL("../golden/tedge-p11-server-help.txt", import.meta.url), "utf8")

@@ -43,7 +43,7 @@ PINs and passwords given as arguments are taken off the command line that \`ps\`
 | 1 | the command was understood and did not come to its end; \`config get\`: not set |
 | 2 | the command line was not understood: unknown word, option, key or value; \`cert needs-renewal\`: it cannot be told |
 | 3 | \`connect\`, \`reconnect\`: connected, but not with the new certificate |
-| 130, 143 | ended by SIGINT, SIGTERM; what was begun is undone |
+| 129, 130, 143 | ended by SIGHUP, SIGINT, SIGTERM; what was begun is undone. A command that has begun to change a connection goes on after SIGHUP or when its output is closed: what it says then is in syslog, else in \`tedge.log\` in \`logs.path\` |
 
 ## The steps of connect
 

@@ -107,6 +107,24 @@ topic_prefix = "c8y-prod"
     expect(await nowhere.ended).toBe(1)
   })
 
+  it("reads its log level again at SIGHUP: the most particular line of system.toml, each time", async () => {
+    configure()
+    const system = (text: string) => writeFileSync(join(dir, "system.toml"), `[log]\n${text}`)
+    const { child, says, stderr } = mapper()
+    await says(/connected to local broker/)
+    system('tedge-mapper = "error"\ntedge_mapper_c8y = "debug"\n')
+    child.kill("SIGHUP")
+    await says(/INFO tedge-mapper: log level: debug/)
+    system('tedge-mapper = "error"\n')
+    child.kill("SIGHUP")
+    await says(/tedge-mapper: log level: error/)
+    child.kill("SIGUSR1") // it would log its actors at INFO
+    system("not toml")
+    child.kill("SIGHUP")
+    await says(/tedge-mapper: log level: info/)
+    expect(stderr()).not.toMatch(/INFO .*mapper\/bridge: ready/)
+  })
+
   it("does not mind SIGHUP", async () => {
     configure()
     const { child, ended, says } = mapper()
