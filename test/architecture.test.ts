@@ -62,6 +62,7 @@ const mayUseDates: Record<string, string> = {
   "runtime/wall-time.ts": "the one that reads the wall clock",
   "runtime/runtime-clock.ts": "begins at the wall time of the start",
   "cli/logging.ts": "log stamps",
+  "cli/command-log.ts": "log stamps",
   "actors/health/payloads.ts": "the date in a health message",
   "actors/connect/certificate-dates.ts": "validity of certificates",
   "cli/cert/certificate-text.ts": "validity of certificates",
