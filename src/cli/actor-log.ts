@@ -44,7 +44,7 @@ const logEvent = (event: RuntimeEvent): Effect.Effect<void> => {
     case "Restarting":
       return Effect.logWarning(`${event.actor} is started again in ${Math.round(event.afterMs)} ms`)
     case "GaveUp":
-      return Effect.logError(`${event.actor} is not started again: ${reasonOf(event.cause)}`)
+      return Effect.logError(`${event.actor}: restart limit reached, ${nextTry(event)}: ${reasonOf(event.cause)}`)
     case "Slow":
       return Effect.logWarning(slowText(event))
     case "DeadLetter":
@@ -55,6 +55,9 @@ const logEvent = (event: RuntimeEvent): Effect.Effect<void> => {
       return Effect.logDebug(`${event.actor}: ${event._tag.toLowerCase()}`)
   }
 }
+
+const nextTry = ({ againAfterMs }: Extract<RuntimeEvent, { _tag: "GaveUp" }>): string =>
+  againAfterMs === undefined ? "giving up" : `next try in ${Math.round(againAfterMs / 1000)} s`
 
 const slowText = ({ actor, message, stage, tookMs }: Extract<RuntimeEvent, { _tag: "Slow" }>): string =>
   stage === "done"

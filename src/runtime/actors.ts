@@ -23,7 +23,6 @@ export {
   type ChannelCounters,
   consume,
   fromEffect,
-  onlookerFailures,
   type SubscribeOptions,
   SubscriberTooSlow,
   untilComplete
@@ -49,6 +48,8 @@ export { reasonOf, traceOf } from "./reason.ts"
 export {
   type AnyChild,
   type Backoff,
+  type DynamicSupervisorHandle,
+  type DynamicSupervisorSpec,
   type GraphNode,
   StartFailed,
   StartRefused,

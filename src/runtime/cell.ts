@@ -66,6 +66,8 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
   handlingMs = 0
   longestHandlingMs = 0
   private watchers: Set<Watcher> | undefined
+  /** The incarnation that lives here. */
+  private occupant: object | undefined
 
   constructor(options: CellOptions) {
     this.name = options.name
@@ -103,6 +105,23 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
 
   dueAt(envelope: Envelope): number {
     return envelope.deadline
+  }
+
+  /** An incarnation begins. One that was given up and still runs has ended for everybody else. */
+  occupy(incarnation: object): void {
+    if (this.occupant !== undefined) this.announceDown(undefined)
+    this.occupant = incarnation
+    this.state = "starting"
+  }
+
+  /** False: another incarnation lives here by now. */
+  vacate(incarnation: object): boolean {
+    if (this.occupant !== incarnation) return false
+    this.occupant = undefined
+    this.handling = undefined
+    this.mailbox.clearSignals()
+    this.state = "waiting"
+    return true
   }
 
   /** A handler is about to begin. */

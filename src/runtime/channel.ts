@@ -5,7 +5,8 @@
  * queue here stands before rxjs, is bounded, and has a rule for the slow receiver; rxjs gets one item per credit.
  */
 import { Cause, Context, Data, Effect, Exit, type Fiber, type Scope } from "effect"
-import { config, defer, Observable, Subject, type Subscriber, type Subscription } from "rxjs"
+import { defer, Observable, Subject, type Subscriber, type Subscription } from "rxjs"
+import { GuardedObservable } from "./guarded-observable.ts"
 import { Mailbox } from "./mailbox.ts"
 
 export interface SubscribeOptions {
@@ -27,7 +28,7 @@ export interface Channel<A> {
   readonly publish: (event: A) => Effect.Effect<void>
   /** Tells everybody without waiting: a full subscriber with the rule `wait` misses the event, counted. */
   readonly offer: (event: A) => void
-  /** For operators. Its subscribers are called in the publisher's step and cannot slow it. */
+  /** For operators. Its subscribers are called in the publisher's step and cannot slow it; what they throw is counted. */
   readonly observable: Observable<A>
   /** Handles events in a fiber that lives as long as the scope. A defect of the handler is counted, and it goes on. */
   readonly subscribe: <R>(
@@ -41,7 +42,7 @@ export interface ChannelCounters {
   readonly published: number
   /** Events that some subscriber missed. */
   readonly dropped: number
-  /** Handlers that ended with a defect. */
+  /** Handlers that ended with a defect, and what subscribers to the observable threw. */
   readonly failures: number
   readonly subscribers: number
 }
@@ -61,7 +62,9 @@ class EventChannel<A> implements Channel<A> {
 
   constructor(name: string) {
     this.name = name
-    this.observable = this.subject.asObservable()
+    this.observable = new GuardedObservable(this.subject, () => {
+      this.failures += 1
+    })
   }
 
   get counters(): ChannelCounters {
@@ -285,11 +288,3 @@ export const untilComplete = (stream: Observable<unknown>): Effect.Effect<void, 
     })
     return Effect.sync(() => subscription.unsubscribe())
   })
-
-/** What subscribers to plain observables threw. rxjs would end the process with it, for a mere onlooker. */
-export const onlookerFailures: { count: number; last: unknown } = { count: 0, last: undefined }
-
-config.onUnhandledError = (error) => {
-  onlookerFailures.count += 1
-  onlookerFailures.last = error
-}

@@ -11,7 +11,14 @@ export type RuntimeEvent =
   | { readonly _tag: "Ready"; readonly actor: string; readonly at: number }
   | { readonly _tag: "Failed"; readonly actor: string; readonly at: number; readonly cause: Cause.Cause<unknown> }
   | { readonly _tag: "Restarting"; readonly actor: string; readonly at: number; readonly afterMs: number }
-  | { readonly _tag: "GaveUp"; readonly actor: string; readonly at: number; readonly cause: Cause.Cause<unknown> }
+  | {
+      readonly _tag: "GaveUp"
+      readonly actor: string
+      readonly at: number
+      readonly cause: Cause.Cause<unknown>
+      /** When it is tried again; undefined: never. */
+      readonly againAfterMs: number | undefined
+    }
   | { readonly _tag: "Stopped"; readonly actor: string; readonly at: number }
   | {
       readonly _tag: "DeadLetter"

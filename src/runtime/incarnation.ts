@@ -66,7 +66,7 @@ class Incarnation<E, R> {
   live(
     restore: <A, E2, R2>(effect: Effect.Effect<A, E2, R2>) => Effect.Effect<A, E2, R2>
   ): Effect.Effect<void, unknown, R> {
-    this.cell.state = "starting"
+    this.cell.occupy(this)
     this.publish("Started")
     return Effect.matchCauseEffect(restore(this.initAndServe()), {
       onFailure: (cause) => this.end(Exit.failCause(cause)),
@@ -225,9 +225,8 @@ class Incarnation<E, R> {
     return Effect.flatMap(Effect.exit(this.close(exit)), (released) => {
       const cause = this.failure ?? causeOf(exit) ?? causeOf(released)
       this.slow?.rest()
-      cell.handling = undefined
-      cell.mailbox.clearSignals()
-      cell.state = "waiting"
+      // Given up, and ended after its successor had begun: the cell is the successor's.
+      if (!cell.vacate(this)) return toEffect(cause)
       if (cause === undefined) this.publish("Stopped")
       else cell.publish({ _tag: "Failed", actor: cell.name, at: cell.date(), cause })
       cell.announceDown(cause)

@@ -67,8 +67,9 @@ export class ActorMember implements Member {
             Effect.onError(restore(this.untilReady(running)), () => this.stop("now")),
             () => {
               listener.onReady()
+              // By identity: one that was given up may end while its successor lives.
               running.fiber.addObserver((exit) => {
-                if (!this.isStopping) listener.onEnded(exit)
+                if (this.running === running && !this.isStopping) listener.onEnded(exit)
               })
             }
           )

@@ -29,8 +29,10 @@ export interface SupervisorSpec<Children extends ReadonlyArray<AnyChild> = Reado
   /** One more restart than `max` in any period of `within` is too many. Counted per child when parking, else for all. */
   readonly intensity: { readonly max: number; readonly within: Duration.Input }
   readonly backoff: Backoff
-  /** `escalate`: stop everything and end. `park`: leave the child down, with the reason; the others go on. */
+  /** `escalate`: stop everything and end. `park`: leave the child down for a while, with the reason; the others go on. */
   readonly onExhausted: "escalate" | "park"
+  /** How long a child stays parked before it is tried again. Default 5 minutes: no device waits for a person. */
+  readonly retryParked?: Duration.Input
   readonly children: Children
 }
 
@@ -44,6 +46,16 @@ export type ServicesOf<Child> = Child extends { readonly behaviour: AnyBehaviour
     ? ServicesOf<Below>
     : never
 
+/** A supervisor whose children are added and removed while it runs. The terms are those of `SupervisorSpec`. */
+export type DynamicSupervisorSpec = Omit<SupervisorSpec, "strategy" | "children">
+
+export interface DynamicSupervisorHandle extends SupervisorHandle {
+  /** Starts a child, which brings its services with it. Interrupted or failed, nothing is left of it. Its name must be new. */
+  readonly add: <E>(child: ChildSpec<E, never>) => Effect.Effect<void, StartFailed | StartRefused>
+  /** Stops a child, and forgets it. */
+  readonly remove: (name: string, mode?: "drain" | "now") => Effect.Effect<StopReport>
+}
+
 /** A child did not become ready. Those started before it were stopped again. */
 export class StartFailed extends Data.TaggedError("StartFailed")<{
   readonly child: string
@@ -53,7 +65,7 @@ export class StartFailed extends Data.TaggedError("StartFailed")<{
 /** The tree cannot work as it is connected. Nothing was started. */
 export class StartRefused extends Data.TaggedError("StartRefused")<{
   /** `circle`: every one of them may wait for room at the next. `unconnected`: nobody lives at the last of the path. */
-  readonly reason: "circle" | "unconnected" | "occupied"
+  readonly reason: "circle" | "unconnected" | "occupied" | "stopped"
   readonly path: ReadonlyArray<string>
 }> {}
 

@@ -3,27 +3,17 @@
  *
  *   member ended -> what does its restart type say, what does `decide` say, is it one too many?
  *                -> job: stop the others concerned, pause, start them again in order
- *
- * A job is interrupted and swallowed by the next one that concerns any of its members.
  */
 
-import { Cause, type Clock, type Context, Deferred, Effect, Exit, Fiber, Result } from "effect"
-import type { EventSink } from "./events.ts"
+import { Cause, Deferred, Effect, Exit, Result } from "effect"
+import { Jobs } from "./jobs.ts"
 import type { Ended, Member } from "./member.ts"
 import { monotonicMs } from "./monotonic-time.ts"
 import { Intensity, pauseBefore, toMs } from "./restart-policy.ts"
 import type { StopMode } from "./running.ts"
 import { StartFailed, type StopReport, type SupervisorExit, type SupervisorSpec, UnexpectedEnd } from "./supervision.ts"
+import type { Surroundings } from "./surroundings.ts"
 import { wallMs } from "./wall-time.ts"
-
-/** What a tree needs of its surroundings. */
-export interface Surroundings {
-  readonly context: Context.Context<never>
-  readonly clock: Clock.Clock
-  readonly events: EventSink
-  /** Between 0 and 1, for jitter. */
-  readonly chance: () => number
-}
 
 interface Slot {
   readonly index: number
@@ -34,11 +24,6 @@ interface Slot {
   readyAt: number
 }
 
-interface Job {
-  readonly slots: ReadonlySet<Slot>
-  fiber: Fiber.Fiber<void> | undefined
-}
-
 export interface TreeOptions {
   readonly spec: SupervisorSpec
   readonly members: ReadonlyArray<Member>
@@ -46,18 +31,26 @@ export interface TreeOptions {
   /** Addresses are closed as soon as their actors have stopped: nobody above will start them again. */
   readonly isRoot: boolean
   readonly onExit: (exit: SupervisorExit) => void
+  /** Restarts are counted here, with those of other trees. */
+  readonly intensity?: Intensity
+  /** Each time a member is done for good, and the others go on. */
+  readonly onDone?: () => void
 }
 
 export class Tree {
   private readonly options: TreeOptions
   private readonly slots: ReadonlyArray<Slot>
-  private readonly jobs = new Set<Job>()
+  private readonly jobs: Jobs<Slot>
+  /** Failures during the first start, which come first: in OTP, too, a supervisor hears of them after its init. */
+  private early: Array<FailedStart> | undefined = []
+  private gaveUp: StartFailed | undefined
   private stopping: Deferred.Deferred<StopReport> | undefined
 
   constructor(options: TreeOptions) {
     this.options = options
     const { intensity, onExhausted } = options.spec
-    const shared = new Intensity(intensity)
+    const shared = options.intensity ?? new Intensity(intensity)
+    this.jobs = new Jobs(options.around.context)
     this.slots = options.members.map((member, index) => ({
       index,
       member,
@@ -72,10 +65,24 @@ export class Tree {
   startAll(): Effect.Effect<void, StartFailed> {
     return Effect.uninterruptibleMask((restore) =>
       Effect.onError(
-        Effect.forEach(this.slots, (slot) => restore(this.startSlot(slot)), { discard: true }),
+        Effect.forEach([...this.slots, undefined], (slot) => restore(this.startNext(slot)), { discard: true }),
         () => this.stop("current")
       )
     )
+  }
+
+  /** Undefined: all have been started. */
+  private startNext(slot: Slot | undefined): Effect.Effect<void, StartFailed> {
+    return Effect.suspend(() => {
+      if (this.gaveUp !== undefined) return Effect.fail(this.gaveUp)
+      if (slot !== undefined) return this.startSlot(slot)
+      const early = this.early ?? []
+      this.early = undefined
+      // The restart of an earlier one may concern the later ones, too; then they have been seen to.
+      for (const { slot, cause } of early)
+        if (this.jobs.about(new Set([slot])).length === 0) this.failed(slot, cause, [])
+      return Effect.void
+    })
   }
 
   stop(mode: StopMode): Effect.Effect<StopReport> {
@@ -112,7 +119,7 @@ export class Tree {
 
   private stopInReverse(mode: StopMode): Effect.Effect<StopReport> {
     return Effect.gen({ self: this }, function* () {
-      yield* this.interrupt([...this.jobs])
+      yield* this.jobs.interruptAll()
       let report: StopReport = { clean: [], forced: [], unhandled: 0 }
       for (const slot of this.slots.toReversed()) {
         const { clean, forced } = yield* this.stopSlot(slot, mode)
@@ -150,18 +157,27 @@ export class Tree {
     if (this.stopping !== undefined) return
     const { restart, name } = slot.member
     const isFinal = restart === "temporary" || (restart === "transient" && Exit.isSuccess(exit))
-    if (isFinal) this.close(slot, "stopped")
-    else this.failed(slot, Exit.isFailure(exit) ? exit.cause : Cause.fail(new UnexpectedEnd({ actor: name })), [])
+    if (isFinal) {
+      this.close(slot, "stopped")
+      this.options.onDone?.()
+      return
+    }
+    const cause = Exit.isFailure(exit) ? exit.cause : Cause.fail(new UnexpectedEnd({ actor: name }))
+    // A restart that concerns siblings waits until they have been started once.
+    if (this.early !== undefined && this.options.spec.strategy !== "one_for_one")
+      this.early.push({ slot, cause, pending: [] })
+    else this.failed(slot, cause, [])
   }
 
   /** `pending`: others that were to be started after this one. */
   private failed(slot: Slot, cause: Cause.Cause<unknown>, pending: ReadonlyArray<Slot>): void {
     const concerned = this.concerned(slot, pending)
     const decision = slot.member.decide(cause)
+    const { onExhausted, retryParked = RETRY_PARKED } = this.options.spec
     if (decision === "escalate") this.giveUp(slot, cause)
-    else if (decision === "stop") this.park(slot, concerned, cause)
+    else if (decision === "stop") this.park(slot, concerned, cause, undefined)
     else if (slot.intensity.allows(this.now())) this.restart(slot, concerned)
-    else if (this.options.spec.onExhausted === "park") this.park(slot, concerned, cause)
+    else if (onExhausted === "park") this.park(slot, concerned, cause, toMs(retryParked))
     else this.giveUp(slot, cause)
   }
 
@@ -171,10 +187,8 @@ export class Tree {
     const first = strategy === "one_for_all" ? 0 : slot.index
     const last = strategy === "one_for_one" ? slot.index : this.slots.length - 1
     const left = new Set([...this.slots.slice(first, last + 1), ...pending])
-    for (const job of this.jobs) {
-      if ([...job.slots].some((other) => left.has(other))) {
-        for (const other of job.slots) if (other.state === "down") left.add(other)
-      }
+    for (const job of this.jobs.about(left)) {
+      for (const other of job.slots) if (other.state === "down") left.add(other)
     }
     return this.slots.filter((other) => left.has(other) && other.state !== "closed")
   }
@@ -187,15 +201,21 @@ export class Tree {
       yield* this.stopRunning(concerned)
       for (const other of concerned) if (!again.includes(other)) this.close(other, "stopped")
       yield* Effect.interruptible(Effect.sleep(afterMs))
-      for (const [position, other] of again.entries()) {
-        other.member.countRestart()
-        const started = yield* Effect.result(Effect.interruptible(this.startSlot(other)))
+      return yield* this.startAgain(again)
+    })
+    this.run(concerned, work)
+  }
+
+  private startAgain(slots: ReadonlyArray<Slot>): Effect.Effect<FailedStart | undefined> {
+    return Effect.gen({ self: this }, function* () {
+      for (const [position, slot] of slots.entries()) {
+        slot.member.countRestart()
+        const started = yield* Effect.result(Effect.interruptible(this.startSlot(slot)))
         if (Result.isSuccess(started)) continue
-        return { slot: other, cause: started.failure.cause, pending: again.slice(position) }
+        return { slot, cause: started.failure.cause, pending: slots.slice(position) }
       }
       return undefined
     })
-    this.run(concerned, work)
   }
 
   private pause(slot: Slot): number {
@@ -206,57 +226,57 @@ export class Tree {
     return pauseBefore(slot.attempts - 1, backoff, this.options.around.chance())
   }
 
-  private park(slot: Slot, concerned: ReadonlyArray<Slot>, cause: Cause.Cause<unknown>): void {
-    this.options.around.events.publish({ _tag: "GaveUp", actor: slot.member.name, at: this.date(), cause })
+  /** `againAfterMs`: undefined: for good. */
+  private park(
+    slot: Slot,
+    concerned: ReadonlyArray<Slot>,
+    cause: Cause.Cause<unknown>,
+    againAfterMs: number | undefined
+  ): void {
+    const { name } = slot.member
+    this.options.around.events.publish({ _tag: "GaveUp", actor: name, at: this.date(), cause, againAfterMs })
     this.close(slot, "parked", cause)
     const others = concerned.filter((other) => other !== slot)
     const work = Effect.gen({ self: this }, function* () {
       yield* this.stopRunning(others)
       for (const other of others) this.close(other, "parked", cause)
-      return undefined
+      if (againAfterMs === undefined) return undefined
+      yield* Effect.interruptible(Effect.sleep(againAfterMs))
+      const again = concerned.filter((other) => other === slot || other.member.restart !== "temporary")
+      for (const other of again) {
+        other.state = "down"
+        other.attempts = 0
+      }
+      return yield* this.startAgain(again)
     })
     this.run(concerned, work)
   }
 
   private giveUp(slot: Slot, cause: Cause.Cause<unknown>): void {
-    this.options.around.events.publish({ _tag: "GaveUp", actor: this.options.spec.name, at: this.date(), cause })
-    const stopping = this.stopForGood("current", () => ({ _tag: "GaveUp", child: slot.member.name, cause }))
-    this.fork(Effect.uninterruptible(stopping))
+    const { name } = this.options.spec
+    this.options.around.events.publish({ _tag: "GaveUp", actor: name, at: this.date(), cause, againAfterMs: undefined })
+    const child = slot.member.name
+    // Whoever starts it stops what was started.
+    if (this.early !== undefined) this.gaveUp = new StartFailed({ child, cause })
+    else this.jobs.fork(Effect.uninterruptible(this.stopForGood("current", () => ({ _tag: "GaveUp", child, cause }))))
   }
 
   private stopRunning(slots: ReadonlyArray<Slot>): Effect.Effect<void> {
     return Effect.forEach(slots.toReversed(), (slot) => this.stopSlot(slot, "current"), { discard: true })
   }
 
-  /** Runs a job after the ones it overtakes; a start that fails in it is a failure like any other. */
+  /** A start that fails in a job is a failure like any other. */
   private run(concerned: ReadonlyArray<Slot>, work: Effect.Effect<FailedStart | undefined>): void {
-    const overtaken = [...this.jobs].filter((job) => concerned.some((slot) => job.slots.has(slot)))
-    for (const job of overtaken) this.jobs.delete(job)
-    const job: Job = { slots: new Set(concerned), fiber: undefined }
-    this.jobs.add(job)
-    const whole = Effect.gen({ self: this }, function* () {
-      yield* Effect.yieldNow
-      yield* this.interrupt(overtaken)
-      const failure = yield* work
-      const isOvertaken = !this.jobs.delete(job)
-      if (failure === undefined || isOvertaken || this.stopping !== undefined) return
+    this.jobs.start(concerned, work, (failure) => {
+      if (failure === undefined || this.stopping !== undefined) return
       this.failed(failure.slot, failure.cause, failure.pending)
     })
-    job.fiber = this.fork(Effect.uninterruptible(whole))
-  }
-
-  private interrupt(jobs: ReadonlyArray<Job>): Effect.Effect<void> {
-    return Fiber.interruptAll(jobs.flatMap((job) => job.fiber ?? []))
   }
 
   private close(slot: Slot, state: "stopped" | "parked", cause?: Cause.Cause<unknown>): number {
     if (slot.state === "closed") return 0
     slot.state = "closed"
     return slot.member.close(state, cause)
-  }
-
-  private fork<A>(effect: Effect.Effect<A>): Fiber.Fiber<A> {
-    return Effect.runForkWith(this.options.around.context)(effect)
   }
 
   private now(): number {
@@ -274,3 +294,5 @@ interface FailedStart {
   /** Those that were to be started with it and after it. */
   readonly pending: ReadonlyArray<Slot>
 }
+
+const RETRY_PARKED = "5 minutes"

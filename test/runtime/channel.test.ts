@@ -1,10 +1,10 @@
 /** Events told to many, and mailboxes read as streams: nothing is lost without being counted. */
 import { Effect, Exit, Fiber, Scope } from "effect"
 import fc from "fast-check"
-import { type Observable, of, throwError } from "rxjs"
+import { config, type Observable, of, throwError } from "rxjs"
 import { concatMap, delay, map, take } from "rxjs/operators"
 import { describe, expect, it } from "vitest"
-import { Channel, consume, fromEffect, onlookerFailures, untilComplete } from "../../src/runtime/channel.ts"
+import { Channel, consume, fromEffect, untilComplete } from "../../src/runtime/channel.ts"
 import { Mailbox } from "../../src/runtime/mailbox.ts"
 import { passTime, settled, withTestClock } from "../support/test-clock.ts"
 
@@ -93,14 +93,25 @@ describe("a channel", () => {
 
   it("keeps what a mere onlooker throws from ending the process", async () => {
     const channel = Channel.make<number>("numbers")
-    const before = onlookerFailures.count
-    channel.observable.pipe(map((n) => n)).subscribe(() => {
+    const seen: Array<number> = []
+    const boom = (): never => {
       throw new Error("boom")
-    })
-    await withTestClock(channel.publish(1))
-    // rxjs reports it from a timer of its own.
+    }
+    channel.observable.subscribe(boom)
+    channel.observable.pipe(map((n) => n)).subscribe({ next: boom })
+    channel.observable.pipe(map(boom), map(String)).subscribe()
+    channel.observable.pipe(map(boom)).subscribe({ error: boom })
+    channel.observable.pipe(map((n) => n)).subscribe((n) => seen.push(n))
+    await withTestClock(Effect.andThen(channel.publish(1), channel.publish(2)))
+    // rxjs would report it from a timer of its own.
     await new Promise((resolve) => setTimeout(resolve, 0))
-    expect(onlookerFailures).toMatchObject({ count: before + 1, last: { message: "boom" } })
+    // A subscriber that throws goes on; a stream with an error has ended.
+    expect(channel.counters.failures).toBe(6)
+    expect(seen).toEqual([1, 2])
+  })
+
+  it("leaves rxjs in the process of others as it is", () => {
+    expect(config.onUnhandledError).toBeNull()
   })
 
   it("lets go of its publishers when a slow subscriber leaves", () =>

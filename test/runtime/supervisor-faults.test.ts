@@ -1,10 +1,10 @@
 /** What a supervisor does when others than a lone child under one_for_one are concerned, and what chance has to say. */
-import { Cause, Effect, Random } from "effect"
+import { Cause, Effect, Fiber, Random } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { child } from "../../src/runtime/actor.ts"
+import { address, child } from "../../src/runtime/actor.ts"
 import { type RuntimeEvent, RuntimeEvents } from "../../src/runtime/events.ts"
-import type { ActorRef } from "../../src/runtime/protocol.ts"
+import type { ActorRef, Tell } from "../../src/runtime/protocol.ts"
 import { pauseBefore } from "../../src/runtime/restart-policy.ts"
 import type { SupervisorSpec } from "../../src/runtime/supervision.ts"
 import { passTime, withTestClock } from "../support/test-clock.ts"
@@ -197,6 +197,114 @@ describe("a cause for which a child says `escalate`", () => {
     ))
 })
 
+describe("a crash during the first start", () => {
+  it.each(["one_for_all", "rest_for_one"] as const)("under %s starts none of those after it twice", (strategy) =>
+    withTestClock(
+      Effect.gen(function* () {
+        const log: Array<string> = []
+        const [a, b, c] = [yield* place("a"), yield* place("b"), yield* place("c")]
+        const starting = supervise(
+          [
+            child(a, worker(log, "a"), permanent),
+            child(b, worker(log, "b", { init: (life) => Effect.sleep(life === 1 ? 3000 : 0) }), permanent),
+            child(c, worker(log, "c"), permanent)
+          ],
+          { strategy }
+        )
+        const started = yield* Effect.forkChild(starting, { startImmediately: true })
+        yield* passTime("1 second")
+        yield* Effect.exit(a.ref.ask("Crash", undefined, within))
+        yield* passTime("10 seconds")
+        const handle = yield* Fiber.join(started)
+        expect(log).toEqual(["a up", "a down", "b up", "c up", "c down", "b down", "a up", "b up", "c up"])
+        expect(yield* Effect.all([a, b, c].map(({ ref }) => ref.ask("Ping", undefined, within)))).toEqual([2, 2, 2])
+        yield* handle.stop("drain")
+        expect(log.filter((line) => line.endsWith("down"))).toHaveLength(6)
+      })
+    )
+  )
+
+  it("too many fail the start, and nothing is left", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const log: Array<string> = []
+        const [a, b] = [yield* place("a"), yield* place("b")]
+        const starting = supervise(
+          [
+            child(a, worker(log, "a"), permanent),
+            child(b, worker(log, "b", { init: () => Effect.sleep(9000) }), permanent)
+          ],
+          { intensity: { max: 1, within: "1 minute" } }
+        )
+        const started = yield* Effect.forkChild(Effect.flip(starting), { startImmediately: true })
+        for (let n = 0; n < 2; n++) {
+          yield* Effect.exit(a.ref.ask("Crash", undefined, within))
+          yield* passTime("3 seconds")
+        }
+        yield* passTime("10 seconds")
+        expect(yield* Fiber.join(started)).toMatchObject({ _tag: "StartFailed", child: "a" })
+        yield* passTime("1 hour")
+        expect(log).toEqual(["a up", "a down", "a up", "a down", "b up", "b down"])
+      })
+    ))
+})
+
+describe("an incarnation that was given up", () => {
+  it("and ends later is not taken for its successor, of which there is one", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const log: Array<string> = []
+        const [a, b] = [yield* place("a"), yield* place("b")]
+        let releases = 0
+        const release = Effect.suspend(() => {
+          releases += 1
+          return releases === 1 ? Effect.andThen(Effect.sleep("20 seconds"), Effect.die("late")) : Effect.void
+        })
+        const downs: Array<string> = []
+        const watcher = yield* address<{ readonly Go: Tell<void> }>({
+          name: "w",
+          mailbox: { capacity: 1, overflow: { policy: "refuse" } }
+        })
+        const handle = yield* supervise(
+          [
+            child(a, worker(log, "a", { release }), { ...permanent, stopWithin: "1 second" }),
+            child(b, worker(log, "b"), permanent)
+          ],
+          { strategy: "one_for_all" }
+        )
+        yield* supervise([
+          child(
+            watcher,
+            {
+              init: ({ watch }) =>
+                Effect.as(
+                  watch(a.ref, {
+                    down: ({ cause }) => Effect.sync(() => void downs.push(cause ? "failed" : "stopped"))
+                  }),
+                  {
+                    Go: () => Effect.void
+                  }
+                )
+            },
+            permanent
+          )
+        ])
+        yield* Effect.exit(b.ref.ask("Crash", undefined, within))
+        yield* passTime("5 seconds")
+        expect(yield* a.ref.ask("Ping", undefined, within)).toBe(2)
+        yield* passTime("10 minutes")
+        expect(yield* a.ref.ask("Ping", undefined, within)).toBe(2)
+        expect((yield* handle.graph).map(({ state, restarts }) => [state, restarts])).toEqual([
+          ["ready", 1],
+          ["ready", 1]
+        ])
+        expect(downs).toEqual(["stopped"])
+        yield* handle.stop("drain")
+        expect(log.filter((line) => line === "a down")).toHaveLength(2)
+      })
+    ))
+})
+
 describe("parking", () => {
   it.each([
     ["rest_for_one", ["ready", "parked", "parked"]],
@@ -215,11 +323,17 @@ describe("parking", () => {
           expect(Cause.squash(node.parkedFor ?? Cause.empty)).toMatchObject({ message: "boom" })
           expect(yield* Effect.flip(ref(node.name).ask("Ping", undefined, within))).toMatchObject({ reason: "stopped" })
         }
-        const ups = log.filter((line) => line.endsWith("up")).length
-        yield* passTime("10 minutes")
-        expect(log.filter((line) => line.endsWith("up")).length).toBe(ups)
+        const ups = () => log.filter((line) => line.endsWith("up")).length
+        const before = ups()
+        yield* passTime("4 minutes")
+        expect(ups()).toBe(before)
+        // Parked for five minutes, and then tried again together.
+        yield* passTime("2 minutes")
+        expect(ups()).toBe(before + states.filter((state) => state === "parked").length)
+        expect((yield* handle.graph).map((node) => node.state)).toEqual(["ready", "ready", "ready"])
+        for (const name of ["a", "b", "c"]) yield* ref(name).ask("Ping", undefined, within)
         expect((yield* handle.stop("drain")).forced).toEqual([])
-        expect(log.filter((line) => line.endsWith("down")).length).toBe(ups)
+        expect(log.filter((line) => line.endsWith("down")).length).toBe(ups())
       })
     )
   )

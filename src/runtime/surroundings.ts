@@ -1,0 +1,21 @@
+/** What supervisors take from where they are started: services, clock, listener, chance. */
+import { Clock, Context, Random } from "effect"
+import { type EventSink, RuntimeEvents } from "./events.ts"
+
+export interface Surroundings {
+  readonly context: Context.Context<never>
+  readonly clock: Clock.Clock
+  readonly events: EventSink
+  /** Between 0 and 1, for jitter. */
+  readonly chance: () => number
+}
+
+export const surroundings = (context: Context.Context<never>): Surroundings => {
+  const random = Context.get(context, Random.Random)
+  return {
+    context,
+    clock: Context.get(context, Clock.Clock),
+    events: Context.get(context, RuntimeEvents),
+    chance: () => random.nextDoubleUnsafe()
+  }
+}
