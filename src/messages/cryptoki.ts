@@ -153,6 +153,8 @@ export type CryptokiEvent =
   | { readonly _tag: "DefaultPinTried"; readonly token: string }
   /** The signature takes long: the token may wait for a touch. */
   | { readonly _tag: "TokenWaits"; readonly token: string; readonly forMs: number }
+  /** So many key pairs are on it, and it is known to hold few more. */
+  | { readonly _tag: "TokenNearlyFull"; readonly token: string; readonly keys: number }
   | { readonly _tag: "HostReplaced"; readonly token: string; readonly reason: string }
   /** The PIN was refused. `isLocked`: and the token takes no other either. */
   | { readonly _tag: "PinLatched"; readonly token: string; readonly isLocked?: true }

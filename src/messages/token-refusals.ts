@@ -127,6 +127,8 @@ export class TokenTimeout extends Data.TaggedError("TokenTimeout")<{
   readonly token: string
   readonly call: string
   readonly afterMs: number
+  /** What the module printed meanwhile. */
+  readonly detail: string
 }> {}
 
 /** The token host ended in the middle of the request (the module crashed, or was killed). */
@@ -144,6 +146,7 @@ export class TokenUnavailable extends Data.TaggedError("TokenUnavailable")<{
   readonly call: string | undefined
   readonly code: string | undefined
   readonly detail: string
+  readonly family?: TokenFamily
 }> {}
 
 /** The key cannot sign with the scheme. */

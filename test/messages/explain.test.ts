@@ -110,11 +110,24 @@ const samples: Samples = {
   HostNotStarted: ["EMFILE", "ENFILE", "EAGAIN", "ENOMEM", "ENOENT", "EACCES"].map(
     (reason) => new Token.HostNotStarted({ reason, program: "/usr/bin/node" })
   ),
-  TokenTimeout: [new Token.TokenTimeout({ token, call: "C_Sign", afterMs: 60_000 })],
+  TokenTimeout: ["sign", "tokens"].map((call) => new Token.TokenTimeout({ token, call, afterMs: 60_000, detail: "" })),
   TokenHostDied: [new Token.TokenHostDied({ token, call: "C_Sign", signal: "SIGSEGV", detail: "" })],
   TokenUnavailable: [
     new Token.TokenUnavailable({ token, call: "C_Sign", code: "CKR_DEVICE_REMOVED", detail: "" }),
-    new Token.TokenUnavailable({ token, call: undefined, code: undefined, detail: "" })
+    new Token.TokenUnavailable({ token, call: undefined, code: undefined, detail: "" }),
+    new Token.TokenUnavailable({
+      token,
+      call: "C_Initialize",
+      code: "CKR_DEVICE_ERROR",
+      detail: "ERR [7] CT: TEEC init context failed"
+    }),
+    new Token.TokenUnavailable({
+      token,
+      call: "C_FindObjects",
+      code: "CKR_GENERAL_ERROR",
+      detail: "",
+      family: "opTee"
+    })
   ],
   SchemeNotSupported: [new Token.SchemeNotSupported({ token, scheme: "rsa_pss_rsae_sha256", keyType: "EC" })],
   KeysNotMadeHere: families.map(

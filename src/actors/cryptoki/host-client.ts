@@ -34,6 +34,8 @@ export class CallRefused extends Data.TaggedError("CallRefused")<{
 export class CallTimedOut extends Data.TaggedError("CallTimedOut")<{
   readonly call: HostRequestName
   readonly afterMs: number
+  /** What the module printed. */
+  readonly detail: string
 }> {}
 
 /** The host ended before it answered. */
@@ -216,7 +218,7 @@ const caller =
       const call = host.lastCall
       const tooLate = () => {
         if (!host.pending.delete(call)) return
-        resume(Effect.fail(new CallTimedOut({ call: name, afterMs: limitMs })))
+        resume(Effect.fail(new CallTimedOut({ call: name, afterMs: limitMs, detail: host.words.last() })))
         killHost(host, "call")
         tellIdle(host)
       }

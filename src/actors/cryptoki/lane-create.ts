@@ -25,10 +25,12 @@ import { publicKey } from "./lane-public-key.ts"
 import { type Asker, loggedIn } from "./lane-session.ts"
 import type { Lane } from "./open-lane.ts"
 import { CKM_EC_KEY_PAIR_GEN, CKM_RSA_PKCS_KEY_PAIR_GEN } from "./pkcs11-constants.ts"
+import { listObjects } from "./public-half.ts"
 import { subjectPublicKeyInfo } from "./public-key.ts"
 import { quirksOf } from "./quirks.ts"
 import type { Seat } from "./seat.ts"
 import { keyUri } from "./select-key.ts"
+import { tokenName } from "./token-facts.ts"
 import { endSeat, withSeat } from "./with-seat.ts"
 
 type KeyOrder = Omit<PayloadOf<CryptokiProtocol, "CreateKey">, "token">
@@ -44,6 +46,7 @@ export const createKey = (lane: Lane, asker: Asker, order: KeyOrder): Effect.Eff
         Effect.gen(function* () {
           yield* refuseTakenId(lane, seat, asker, id)
           const material = yield* generate(lane, seat, order, id)
+          yield* warnWhenNearlyFull(lane, seat)
           return { uri: keyUri(seat.token, { id, label: order.label }), material }
         })
       )
@@ -55,6 +58,25 @@ export const createKey = (lane: Lane, asker: Asker, order: KeyOrder): Effect.Eff
     const { uri, material } = made.success
     return { uri, publicKey: subjectPublicKeyInfo(material) ?? (yield* publicKey(lane, { ...asker, uri })) }
   })
+
+/**
+ * OP-TEE's trusted application keeps all objects in 32 KiB of memory; when that is full, every search fails, and keys
+ * can no longer be deleted either.
+ */
+const warnWhenNearlyFull = (lane: Lane, seat: Seat): Effect.Effect<void> =>
+  tokenFamily(seat.token.facts) !== "opTee"
+    ? Effect.void
+    : listObjects(lane.tools, seat, "private", undefined).pipe(
+        Effect.flatMap(({ length: keys }) =>
+          keys < manyKeys
+            ? Effect.void
+            : lane.tools.publish({ _tag: "TokenNearlyFull", token: tokenName(seat.token), keys })
+        ),
+        // The key is made: a warning is not worth a refusal.
+        Effect.ignore
+      )
+
+const manyKeys = 15
 
 const refuseTakenId = (lane: Lane, seat: Seat, asker: Asker, id: Uint8Array) =>
   Effect.gen(function* () {

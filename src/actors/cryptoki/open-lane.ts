@@ -7,7 +7,7 @@ import { type TimeLimits, timeLimits } from "../../runtime/time-limits.ts"
 import type { TokenHost } from "./host-client.ts"
 import type { Hosts } from "./hosts.ts"
 import { type LaneTools, latchedToken } from "./lane-session.ts"
-import { refusalOf } from "./refusals.ts"
+import { refusalOn } from "./refusals.ts"
 import { makeSeat } from "./seat.ts"
 import { makeSeatKeeper, type OwnedSeat, type SeatKeeper } from "./seat-keeper.ts"
 import { type Token, tokenIdentity, tokenName } from "./token-facts.ts"
@@ -51,7 +51,7 @@ export const openLane = (
         (one) => tokenIdentity({ facts: one, library: host.library }) === tokenIdentity(spec.token)
       )
       return facts && makeSeat(host, { facts, library: host.library }, now)
-    }).pipe(Effect.mapError((fault) => refusalOf(fault, token)))
+    }).pipe(Effect.mapError((fault) => refusalOn(fault, spec.token)))
     const keeper = yield* makeSeatKeeper({
       token,
       open,

@@ -268,7 +268,16 @@ const callingAsync = async <A>(call: string, run: () => Promise<A>): Promise<A> 
   }
 }
 
-const faultOf = (call: string, error: unknown): unknown =>
-  error instanceof Error && error.name === "Pkcs11Error" && "code" in error && typeof error.code === "number"
-    ? new ModuleFault(call, error.code)
-    : error
+/** pkcs11js makes a Pkcs11Error of the native part's `CKR_GENERAL_ERROR:5`, except of those of C_FindObjects. */
+const faultOf = (call: string, error: unknown): unknown => {
+  const code = error instanceof Error ? (wrappedCode(error) ?? nativeCode(error)) : undefined
+  return code === undefined ? error : new ModuleFault(call, code)
+}
+
+const wrappedCode = (error: Error): number | undefined =>
+  error.name === "Pkcs11Error" && "code" in error && typeof error.code === "number" ? error.code : undefined
+
+const nativeCode = ({ message }: Error): number | undefined => {
+  const code = /^CKR_\w+:(\d+)$/.exec(message)?.[1]
+  return code === undefined ? undefined : Number(code)
+}

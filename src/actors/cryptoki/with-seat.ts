@@ -11,10 +11,10 @@ import { CKR_SESSION_CLOSED, codeName, faultClass } from "./fault-class.ts"
 import { type HostFault, isHostFault } from "./host-client.ts"
 import type { HostRequestName } from "./host-protocol.ts"
 import { closeSession, hasReplacedPin, type LaneTools } from "./lane-session.ts"
-import { refusalOf } from "./refusals.ts"
+import { refusalOn } from "./refusals.ts"
 import type { Seat } from "./seat.ts"
 import type { Loss, SeatKeeper } from "./seat-keeper.ts"
-import { tokenName } from "./token-facts.ts"
+import { type Token, tokenName } from "./token-facts.ts"
 
 /** `use` may run again from its beginning, so it must be a thing that can be done twice. */
 export const withSeat = <A>(
@@ -49,9 +49,9 @@ export const endSeat = (
     const wasBegun = fault._tag === "CallRefused" && fault.code === CKR_SESSION_CLOSED
     if (remedy === "session" && !wasBegun) return yield* Effect.fail(fault)
     if (remedy === "session") yield* reopen(lane.tools, lane.keeper, seat)
-    if (remedy === "host") yield* lane.keeper.lose(seat, lossOf(fault, token))
+    if (remedy === "host") yield* lane.keeper.lose(seat, lossOf(fault, seat.token))
     return yield* fault._tag === "CallRefused"
-      ? Effect.fail(refusalOf(fault, token))
+      ? Effect.fail(refusalOn(fault, seat.token))
       : new OutcomeUnknown({ token, operation })
   })
 
@@ -73,7 +73,7 @@ const tryWithSeat = <A>(
       Effect.catch((refusal) => {
         if (!isHostFault(refusal)) return Effect.fail(refusal)
         const { repair, left } = remedied(tools, keeper, { seat, reopened, fault: refusal, chances })
-        const refused = Effect.fail(refusalOf(refusal, tokenName(seat.token)))
+        const refused = Effect.fail(refusalOn(refusal, seat.token))
         return Effect.andThen(repair, left ? tryWithSeat(tools, keeper, use, left) : refused)
       })
     )
@@ -93,7 +93,7 @@ const remedied = (
   keeper: SeatKeeper,
   { seat, reopened, fault, chances }: Faulted
 ): { readonly repair: Effect.Effect<void>; readonly left: Chances | undefined } => {
-  const lose = keeper.lose(seat, lossOf(fault, tokenName(seat.token)))
+  const lose = keeper.lose(seat, lossOf(fault, seat.token))
   const isOurs = fault._tag === "HostEnded" || (fault._tag === "HostDied" && fault.forAnother === true)
   if (isOurs && chances.replaced > 0) return { repair: lose, left: { ...chances, replaced: chances.replaced - 1 } }
   const remedy = remedyFor(fault)
@@ -133,12 +133,12 @@ const reopen = (tools: LaneTools, keeper: SeatKeeper, seat: Seat): Effect.Effect
   Effect.suspend(() => {
     seat.reopened += 1
     seat.isDoubted = true
-    return Effect.catch(closeSession(tools, seat), (fault) => keeper.lose(seat, lossOf(fault, tokenName(seat.token))))
+    return Effect.catch(closeSession(tools, seat), (fault) => keeper.lose(seat, lossOf(fault, seat.token)))
   })
 
-const lossOf = (fault: HostFault, token: string): Loss => ({
+const lossOf = (fault: HostFault, token: Token): Loss => ({
   kind: lossKind(fault),
-  refusal: refusalOf(fault, token),
+  refusal: refusalOn(fault, token),
   reason: fault._tag === "CallRefused" ? `${fault.call}: ${codeName(fault.code)}` : `${fault._tag} in ${fault.call}`
 })
 

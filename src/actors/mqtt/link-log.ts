@@ -51,10 +51,9 @@ const sayStatus = (speaker: Speaker, status: LinkStatus, before: LinkStatus | un
       const text = `${start} failed to connect to ${side} broker: ${error}`
       const retry = `next attempt in ${Math.round(status.retryInMs / 1000)} s`
       const line = hint === undefined ? `${text} (${retry})` : `${text} (${retry}); ${hint}`
-      const isKnown = before?._tag === "Down" && explain(before.failure).error === error
-      return log.isSecond || (isKnown && status.retryInMs < worthALineMs)
-        ? Effect.logDebug(line)
-        : Effect.logError(line)
+      const isKnown = before?._tag === "Down" && sameButNumbers(explain(before.failure).error, error)
+      const isDue = status.retryInMs >= worthALineMs || status.attempt % namedEvery === 0
+      return log.isSecond || (isKnown && !isDue) ? Effect.logDebug(line) : Effect.logError(line)
     }
     case "Stopped":
       return info(`${start} disconnected from ${side} broker`)
@@ -94,4 +93,9 @@ export const logLostOften = (
 export const logRetry = (speaker: Speaker, because: string): Effect.Effect<void> =>
   said(speaker, Effect.logInfo(`${opening(speaker)} reconnecting to ${speaker.side} broker now: ${because}`))
 
+/** A module's own words may hold a process id or a time, another one at each attempt. */
+const sameButNumbers = (one: string, other: string): boolean => one.replace(/\d+/g, "0") === other.replace(/\d+/g, "0")
+
 const worthALineMs = 60_000
+/** Attempts with short pauses: a failure that goes on is in the last minutes of the log, too. */
+const namedEvery = 20

@@ -34,6 +34,11 @@ export const explainCryptokiEvent = (event: CryptokiEvent): LogText => {
       return { level: "info", text: `token '${event.token}' is there` }
     case "TokenWaits":
       return { level: "info", text: `token '${event.token}' has been signing for ${seconds(event.forMs)}` }
+    case "TokenNearlyFull":
+      return {
+        level: "warn",
+        text: `token '${event.token}' holds ${event.keys} key pairs, and OP-TEE's trusted application has memory for about 20: delete those that are no longer needed (tedge hsm list-keys, tedge hsm delete-key)`
+      }
     case "HostReplaced":
       return { level: "debug", text: `the token host of '${event.token}' was replaced: ${quoted(event.reason)}` }
   }

@@ -13,6 +13,7 @@ import { type Explanation, inBrackets, seconds } from "./explanation.ts"
 import { explainPlatform } from "./platform.ts"
 import { explainService } from "./signing-service.ts"
 import { explainName } from "./token-name.ts"
+import { hintForTimeout, hintForUnavailable } from "./token-out-of-order.ts"
 import {
   differsWords,
   keptWords,
@@ -77,8 +78,8 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       return explainNotStarted(failure)
     case "TokenTimeout":
       return {
-        error: `token '${failure.token}': ${failure.call} did not return within ${seconds(failure.afterMs)}; its module was restarted`,
-        hint: "if the token waits for a touch, touch it; otherwise check its cable and reader"
+        error: `token '${failure.token}': ${failure.call} did not return within ${seconds(failure.afterMs)}; its module was restarted${inBrackets(failure.detail)}`,
+        hint: hintForTimeout(failure)
       }
     case "TokenHostDied":
       return {
@@ -89,6 +90,7 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       return {
         error: `token '${failure.token}' is gone or out of order${failure.code === undefined ? "" : `: ${failure.call} returned ${failure.code}`}${inBrackets(failure.detail)}`,
         hint:
+          hintForUnavailable(failure) ??
           hintForCode(failure.code) ??
           `plug it in again; tedge goes on by itself when it is back${inFiles(failure.code)}`
       }

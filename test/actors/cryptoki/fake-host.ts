@@ -121,7 +121,7 @@ const fakeHost = (module: FakeModule): TokenHost => ({
     Effect.suspend(() => {
       module.asked.push({ name, asked })
       if (name === "sign" && module.hangs-- > 0)
-        return Effect.delay(Effect.fail(new CallTimedOut({ call: name, afterMs: limitMs })), limitMs)
+        return Effect.delay(Effect.fail(new CallTimedOut({ call: name, afterMs: limitMs, detail: "" })), limitMs)
       return answer(module, name, "slot" in asked ? asked.slot : "")
       // Each branch answers what its request asks for.
     }) as Effect.Effect<HostRequests[typeof name]["answer"], HostFault>

@@ -103,6 +103,38 @@ describe("a fault of the session", () => {
     ))
 })
 
+describe("a search that fails", () => {
+  it.each([
+    ["CKR_SESSION_HANDLE_INVALID", 1],
+    ["CKR_GENERAL_ERROR", 2],
+    ["CKR_DEVICE_REMOVED", 2]
+  ] as const)("once with %s is made again", (code, processes) =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script, key } = yield* startScripted()
+        script.set({ C_FindObjects: { code, times: 1 } })
+        expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
+        expect(script.processes()).toHaveLength(processes)
+      })
+    )
+  )
+
+  it.each(["CKR_GENERAL_ERROR", "CKR_FUNCTION_REJECTED", 0x80000123] as const)(
+    "always with %s is refused with its call and code, and the token is as before when it ends",
+    (code) =>
+      run(
+        Effect.gen(function* () {
+          const { sign, script, key } = yield* startScripted()
+          script.set({ C_FindObjects: { code } })
+          const name = typeof code === "number" ? "0x80000123" : code
+          expect(yield* Effect.flip(sign({}))).toMatchObject({ call: "C_FindObjects", code: name })
+          script.reset()
+          expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
+        })
+      )
+  )
+})
+
 describe("a token that is slow", () => {
   it("is given more time at each try, and works in the end", () =>
     run(

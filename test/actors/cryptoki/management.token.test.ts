@@ -328,6 +328,23 @@ describe("deleting", () => {
     ))
 })
 
+describe("a token that holds few keys", () => {
+  it("is said to be nearly full before it is: OP-TEE, which cannot delete any more when it is full", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, script, token, events } = yield* startScripted({}, "own")
+        script.setToken("my-token", { manufacturer: "Linaro", model: "OP-TEE TA" })
+        const create = ref.ask("CreateKey", { token: {}, parameters: p256, label: "k", id: undefined }, within)
+        for (let key = 2; key < 14; key++) token.importKey({ label: `k${key}`, id: `f${key.toString(16)}` })
+        const nearlyFull = () => events.filter(({ _tag }) => _tag === "TokenNearlyFull")
+        yield* create
+        expect(nearlyFull()).toEqual([])
+        yield* create
+        expect(nearlyFull()).toEqual([{ _tag: "TokenNearlyFull", token: "my-token", keys: 15 }])
+      })
+    ))
+})
+
 describe("initialising", () => {
   it("makes a token that can be used at once, by its new slot and serial", () =>
     run(

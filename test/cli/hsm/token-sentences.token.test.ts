@@ -95,3 +95,33 @@ describe("a token without a label of its own", () => {
     expect(doctor.stdout).toMatch(/2 found: my-token, slot \d+ \(not initialised\)/)
   })
 })
+
+describe("OP-TEE", () => {
+  const opTee = { manufacturer: "Linaro", model: "OP-TEE TA" }
+
+  it("whose device cannot be opened is not told to be plugged in", async () => {
+    module.set({
+      C_Initialize: {
+        code: "CKR_DEVICE_ERROR",
+        stdout: "ERR [7] CKTEEC:ckteec_invoke_init:298: TEEC init context failed\n"
+      }
+    })
+    const refused = await device.tedge(["hsm", "list-keys"])
+    expectRefusal(refused, "TEEC init context failed", "/dev/tee0")
+    expect(refused.stderr).not.toContain("plug it in")
+  })
+
+  it("without its trusted application names it, and tee-supplicant", async () => {
+    module.set({ C_Initialize: { code: "CKR_DEVICE_ERROR", stdout: "TEEC open session failed ffff0008 from 3\n" } })
+    expectRefusal(await device.tedge(["hsm", "list-keys"]), "TEEC open session failed", "tee-supplicant")
+  })
+
+  it("whose memory is full says so", async () => {
+    hsm.addToken()
+    module.setToken("my-token", opTee)
+    module.set({ C_FindObjects: { code: "CKR_GENERAL_ERROR" } })
+    const refused = await device.tedge(["hsm", "list-keys"])
+    expectRefusal(refused, "returned CKR_GENERAL_ERROR", "CFG_PKCS11_TA_HEAP_SIZE")
+    expect(refused.stderr).not.toContain("plug it in")
+  })
+})

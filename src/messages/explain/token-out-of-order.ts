@@ -1,0 +1,28 @@
+/**
+ * Next steps for a token that does not answer, or not as it should.
+ *
+ * The code says what is done about it; only the hint may also go by the words the module printed (OP-TEE's client
+ * library: "TEEC init context failed" and the like).
+ */
+import type { TokenTimeout, TokenUnavailable } from "../token-refusals.ts"
+
+/** Only a signature waits for a finger; what else does not return waits for another program. */
+export const hintForTimeout = ({ call, token, detail }: TokenTimeout): string => {
+  if (call === "sign") return "if the token waits for a touch, touch it; otherwise check its cable and reader"
+  return /ckteec/i.test(`${token} ${detail}`)
+    ? teeSupplicant
+    : "the module waits for another program: one that holds the token, or a service that does not run (pcscd for cards; tee-supplicant for OP-TEE)"
+}
+
+/** Undefined: nothing particular is known. */
+export const hintForUnavailable = ({ detail, family, code }: TokenUnavailable): string | undefined => {
+  if (/TEEC init context failed/i.test(detail))
+    return "OP-TEE's device cannot be opened: the user of the services must be in its group (ls -l /dev/tee0), and the kernel's driver loaded"
+  if (/TEEC open session failed/i.test(detail))
+    return `OP-TEE cannot load its PKCS#11 trusted application (fd02c9da-306c-48c7-a49c-bbd827ae86ee.ta): install it; ${teeSupplicant}`
+  if (family === "opTee" && (code === "CKR_GENERAL_ERROR" || code === "CKR_DEVICE_MEMORY"))
+    return "the memory of OP-TEE's trusted application is full, as a rule after about 20 key pairs: delete keys that are not needed (tedge hsm delete-key); where that fails too, initialise the token anew, or build the application with a larger CFG_PKCS11_TA_HEAP_SIZE"
+  return undefined
+}
+
+const teeSupplicant = "check that tee-supplicant runs (systemctl status tee-supplicant)"
