@@ -129,6 +129,31 @@ describe("the structure of src", () => {
     expect(wrong).toEqual([])
   })
 
+  it("owner, mode and content of files are changed by the modules that do it by descriptor, and nowhere by path", () => {
+    const modules = ["atomic-file", "file-calls", "file-in-place", "given-files"].map((name) => `platform/${name}.ts`)
+    const byPath =
+      /\b(l?chown|l?chmod|writeFile|appendFile|copyFile|truncate|createWriteStream|symlink|link|lutimes|utimes|cp)(Sync)?\(/
+    const forWriting = /\bopen(Sync)?\([^)]*("[rwa]x?s?\+?"|O_(WRONLY|RDWR|CREAT|TRUNC|APPEND))/
+    const isReading = /\bopen(Sync)?\([^)]*"r"/
+    const wrong = files
+      .filter((file) => !modules.includes(file))
+      .flatMap((file) =>
+        readFileSync(join(src, file), "utf8")
+          .split("\n")
+          .map((line) => ({ file, line: line.trim() }))
+      )
+      .filter(({ line }) => !/^(\*|\/\/|\/\*)/.test(line))
+      .filter(({ line }) => byPath.test(line) || (forWriting.test(line) && !isReading.test(line)))
+    expect(wrong).toEqual([])
+  })
+
+  it("which characters steer a terminal is known in one file", () => {
+    const wrong = files
+      .filter((file) => file !== "messages/shown-text.ts")
+      .filter((file) => /\\u202|\\u206|\\x1b\[|\\u009f|Bidi_Control/i.test(readFileSync(join(src, file), "utf8")))
+    expect(wrong).toEqual([])
+  })
+
   it("sentences for people are written in messages/explain only: nobody else writes to the console", () => {
     const wrong = files.filter((file) => /\bconsole\.\w+\(/.test(readFileSync(join(src, file), "utf8")))
     expect(wrong).toEqual([])

@@ -71,6 +71,12 @@ int unix_end_with_parent(pid_t parent) {
   return getppid() == parent ? 0 : ESRCH;
 }
 
+ssize_t unix_read_link(int link, char *target, size_t room) {
+  ssize_t length = readlinkat(link, "", target, room);
+  if (length < 0) return -errno;
+  return (size_t)length < room ? length : -ENAMETOOLONG;
+}
+
 int unix_keep_no_core(void) {
   const struct rlimit none = {0, 0};
   return setrlimit(RLIMIT_CORE, &none) == 0 ? 0 : errno;

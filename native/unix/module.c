@@ -116,6 +116,16 @@ static napi_value js_keep_no_core(napi_env env, napi_callback_info info) {
   return number(env, unix_keep_no_core());
 }
 
+/* readLink(descriptor): bytes, or a negative errno */
+static napi_value js_read_link(napi_env env, napi_callback_info info) {
+  char target[4096 + 1]; /* PATH_MAX, and a byte that shows a longer one */
+  napi_value bytes = NULL;
+  ssize_t length = unix_read_link(number_argument(env, info), target, sizeof target);
+  if (length < 0) return number(env, length);
+  napi_create_buffer_copy(env, (size_t)length, target, NULL, &bytes);
+  return bytes;
+}
+
 /* notify(address, message) */
 static napi_value js_notify(napi_env env, napi_callback_info info) {
   napi_value arguments[2], result = NULL;
@@ -154,6 +164,7 @@ NAPI_MODULE_INIT() {
       {"unlock", NULL, js_unlock, NULL, NULL, NULL, napi_enumerable, NULL},
       {"notify", NULL, js_notify, NULL, NULL, NULL, napi_enumerable, NULL},
       {"endWithParent", NULL, js_end_with_parent, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"readLink", NULL, js_read_link, NULL, NULL, NULL, napi_enumerable, NULL},
       {"keepNoCore", NULL, js_keep_no_core, NULL, NULL, NULL, napi_enumerable, NULL},
       {"blankArgument", NULL, js_blank_argument, NULL, NULL, NULL, napi_enumerable, NULL},
   };

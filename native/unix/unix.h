@@ -48,6 +48,12 @@ int unix_notify(const char *address, const char *message, size_t length);
 /* SIGKILL when the parent ends. ESRCH: `parent` is not our parent any more. */
 int unix_end_with_parent(pid_t parent);
 
+/*
+ * Where a symbolic link leads that was opened with O_PATH | O_NOFOLLOW: of that very link, whatever its name leads to
+ * by now. The length, without an end byte; ENAMETOOLONG when it does not fit.
+ */
+ssize_t unix_read_link(int link, char *target, size_t room);
+
 /* RLIMIT_CORE 0, for this process and all it starts from now on; nobody but root can raise it again. */
 int unix_keep_no_core(void);
 

@@ -1,10 +1,12 @@
 /** ConfigActor as every program of ours starts it. */
+import { dirname } from "node:path"
 import { Effect, Schedule, type Scope } from "effect"
 import { configBehaviour, configMailbox } from "../actors/config/config-actor.ts"
 import type { ConfigWriting } from "../actors/config/edit-file.ts"
 import { configPlace } from "../actors/config/read-sources.ts"
 import { ConfigFileNotWritten, type ConfigProtocol } from "../messages/config.ts"
 import { acquireFileLock } from "../platform/file-lock.ts"
+import { lockOwnerIn } from "../platform/file-owner.ts"
 import * as Actor from "../runtime/actor.ts"
 import type { ActorRef } from "../runtime/protocol.ts"
 import type { CommandInput } from "./command-spec.ts"
@@ -28,7 +30,7 @@ export const startConfigActor = (
 /** Two commands that write at once wait for each other. */
 const writing: ConfigWriting = {
   locked: (lockFile, work) => {
-    const lock = acquireFileLock(lockFile, 0o644).pipe(
+    const lock = acquireFileLock(lockFile, { owner: lockOwnerIn(dirname(lockFile)) }).pipe(
       Effect.retry({
         while: (refusal) => refusal._tag === "LockHeld",
         schedule: Schedule.spaced("20 millis"),

@@ -2,8 +2,6 @@
 
 import { join } from "node:path"
 import { Effect, type Redacted, type Scope } from "effect"
-import { fileOwner } from "../actors/config/file-owner.ts"
-import { type ServiceAccount, serviceUser } from "../actors/config/service-user.ts"
 import { cryptokiBehaviour } from "../actors/cryptoki/cryptoki-actor.ts"
 import { type CryptokiSettings, defaultLimits } from "../actors/cryptoki/settings.ts"
 import { socketCryptokiBehaviour } from "../actors/cryptoki/socket-cryptoki-actor.ts"
@@ -11,6 +9,8 @@ import type { CryptokiEvent, CryptokiProtocol } from "../messages/cryptoki.ts"
 import type { ServiceUserUnknown, SystemFileInvalid } from "../messages/platform.ts"
 import type { Settings } from "../messages/settings/resolved-settings.ts"
 import { CryptokiOff } from "../messages/token-refusals.ts"
+import { fileOwner } from "../platform/file-owner.ts"
+import { type ServiceAccount, serviceUser } from "../platform/service-user.ts"
 import * as Actor from "../runtime/actor.ts"
 import type { ActorRef } from "../runtime/protocol.ts"
 

@@ -1,7 +1,5 @@
 /** Which actors a command of `tedge` needs: started for it, stopped when its scope closes. */
-import { chownSync, existsSync } from "node:fs"
 import { Effect, type Scope } from "effect"
-import { fileOwner } from "../actors/config/file-owner.ts"
 import { connectBehaviour, connectMailbox } from "../actors/connect/connect-actor.ts"
 import { connectWith } from "../actors/mqtt/connection.ts"
 import { sessionBehaviour, sessionMailbox } from "../actors/mqtt/session-actor.ts"
@@ -9,7 +7,11 @@ import type { ConnectProtocol, ConnectRefusal, StepEvent } from "../messages/con
 import type { CryptokiEvent, CryptokiProtocol } from "../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../messages/explain/cryptoki-event.ts"
 import type { Failure } from "../messages/explain.ts"
-import { makeDirectory } from "../platform/make-directory.ts"
+import { tellNotes } from "../platform/atomic-file.ts"
+import { codeOf } from "../platform/file-calls.ts"
+import { fileOwner, ownerIn } from "../platform/file-owner.ts"
+import { giveFile, makeDirectories } from "../platform/given-files.ts"
+import { holdsCertificate, holdsPrivateKey } from "../platform/pem-blocks.ts"
 import * as Actor from "../runtime/actor.ts"
 import type { ActorRef } from "../runtime/protocol.ts"
 import type { CommandInput } from "./command-spec.ts"
@@ -54,8 +56,7 @@ export const startConnectActor = (
     })
     const session = yield* startSession(cryptoki)
     const giveToService = (path: string) => giveTo(settings.configDir, path)
-    const makeForService = (path: string) =>
-      Effect.flatMap(makeMissing(path), (isNew) => (isNew ? giveToService(path) : Effect.void))
+    const makeForService = (path: string) => makeMissing(settings.configDir, path)
     const peers = {
       config,
       session,
@@ -70,24 +71,18 @@ export const startConnectActor = (
     return yield* Actor.start({ name: "connect", mailbox: connectMailbox, behaviour: connectBehaviour(peers) })
   })
 
-/** Whether it was made. Where it cannot be, the service that needs it tells. */
-const makeMissing = (path: string): Effect.Effect<boolean> =>
-  Effect.sync(() => {
-    if (existsSync(path)) return false
-    try {
-      makeDirectory(path)
-      return true
-    } catch {
-      return false // told by the service
-    }
-  })
+/** Where it cannot be made, the service that needs it tells. */
+const makeMissing = (configDir: string, path: string): Effect.Effect<void> =>
+  Effect.ignore(Effect.try({ try: () => makeDirectories(path, { owner: ownerIn(configDir) }), catch: codeOf }))
 
 /** Services run as the user of system.toml. Without root, or without such a user, files stay whose they are. */
 const giveTo = (configDir: string, path: string): Effect.Effect<void> =>
-  Effect.try({
-    try: () => {
-      const owner = fileOwner(configDir)
-      if (owner.kind === "owner") chownSync(path, owner.uid, owner.gid)
-    },
-    catch: (error) => (error instanceof Error ? error.message : String(error))
-  }).pipe(Effect.catch((detail) => Effect.logWarning(`Failed to change ownership: ${detail}`)))
+  Effect.gen(function* () {
+    const owner = fileOwner(configDir)
+    if (owner.kind !== "owner") return
+    const gift = { owner, trusted: configDir, holds: (text: string) => holdsCertificate(text) || holdsPrivateKey(text) }
+    const given = yield* Effect.result(Effect.try({ try: () => giveFile(path, gift), catch: codeOf }))
+    yield* given._tag === "Success"
+      ? tellNotes(path, given.success)
+      : Effect.logWarning(`Failed to change ownership of '${path}' to ${owner.name}: ${given.failure}`)
+  })

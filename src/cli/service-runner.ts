@@ -1,18 +1,19 @@
 /**
- * Runs one service where no init system does: `service-runner NAME LOCK LOG COMMAND...`, started by the built-in
+ * Runs one service where no init system does: `service-runner NAME LOCK LOG [--user=NAME:UID:GID] COMMAND...`, started by the built-in
  * service manager, detached.
  *
  * It holds the lock while it lives, starts the command again with back-off when it ends, and keeps the log small.
  * SIGTERM: the command finishes first. Its own words go to the same log.
  */
 import "../platform/no-debugger.ts"
-import { copyFileSync, statSync, truncateSync } from "node:fs"
 import { Cause, Deferred, Effect, Schedule } from "effect"
 import { serviceBehaviour, serviceMailbox } from "../actors/service/service-actor.ts"
 import { explain } from "../messages/explain.ts"
 import { LockHeld, LockUnavailable } from "../messages/platform.ts"
 import { ServiceEnded, ServiceNotStarted, type ServiceProtocol } from "../messages/service.ts"
+import { becomeUser, givenUser } from "../platform/become-user.ts"
 import { acquireFileLock } from "../platform/file-lock.ts"
+import { rotateLog } from "../platform/given-files.ts"
 import * as Actor from "../runtime/actor.ts"
 import { type RuntimeEvent, RuntimeEvents } from "../runtime/events.ts"
 import { withRuntimeClock } from "../runtime/runtime-clock.ts"
@@ -21,14 +22,20 @@ import { Supervisor } from "../runtime/supervisor.ts"
 import { processDate } from "../runtime/wall-time.ts"
 import { exitCodes } from "./exit-codes.ts"
 
-const [name = "", lockPath = "", logPath = "", ...command] = process.argv.slice(2)
+const [name = "", lockPath = "", logPath = "", ...rest] = process.argv.slice(2)
+
+/** Before anything else: a service is not root. */
+const user = rest[0]?.startsWith("--user=") ? givenUser(rest[0].slice("--user=".length)) : undefined
+if (user !== undefined) becomeUser(user)
+
+const command = user === undefined ? rest : rest.slice(1)
 
 /** Heard from the first moment: whoever ends us wants the command to finish, also when it has just been started. */
 const terminated = Deferred.makeUnsafe<void>()
 process.once("SIGTERM", () => Deferred.doneUnsafe(terminated, Effect.void))
 
 const run = Effect.gen(function* () {
-  yield* acquireFileLock(lockPath, 0o644).pipe(
+  yield* acquireFileLock(lockPath).pipe(
     // Somebody may be looking at the lock just now.
     Effect.retry({ while: ({ _tag }) => _tag === "LockHeld", schedule: Schedule.spaced("20 millis"), times: 100 })
   )
@@ -55,11 +62,7 @@ const run = Effect.gen(function* () {
 })
 
 /** The command writes to the file itself, at its end: it goes on in the emptied file. */
-const keepLogSmall = Effect.sync(() => {
-  if (statSync(logPath, { throwIfNoEntry: false }) === undefined || statSync(logPath).size < largestLog) return
-  copyFileSync(logPath, `${logPath}.1`)
-  truncateSync(logPath)
-})
+const keepLogSmall = Effect.ignore(Effect.try({ try: () => rotateLog(logPath, largestLog), catch: String }))
 
 const largestLog = 5 * 1024 * 1024
 

@@ -6,7 +6,8 @@ import type { KeyNotFound, SigningServiceRefused, TokenNotFound } from "./token-
 /** A file that must not be lost is in the way. Nothing was written. */
 export class FileInTheWay extends Data.TaggedError("FileInTheWay")<{
   readonly path: string
-  readonly role: "certificate" | "key"
+  /** `other`: something that is no certificate, request or key. */
+  readonly role: "certificate" | "key" | "other"
 }> {}
 
 /** Two settings name the same file, and the command would write one over the other. Nothing was written. */

@@ -8,7 +8,7 @@ import type { AskFailed } from "../runtime/errors.ts"
 import type { Ask } from "../runtime/protocol.ts"
 import type { ConfigRefusal } from "./config.ts"
 import type { MqttRefusal } from "./mqtt.ts"
-import type { LockUnavailable, SystemFileInvalid } from "./platform.ts"
+import type { LockUnavailable, ServiceUserUnknown, SystemFileInvalid } from "./platform.ts"
 import type { SettingWarning } from "./settings/refused-value.ts"
 import type { TokenRefusal } from "./token-refusals.ts"
 
@@ -120,6 +120,7 @@ export type ConnectRefusal =
   | ProfilesCollide
   | ServiceCommandFailed
   | SystemFileInvalid
+  | ServiceUserUnknown
   | ServiceManagerUnavailable
   | BrokerNotListening
   | DeviceNotCreated

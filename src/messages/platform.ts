@@ -20,7 +20,10 @@ export class LockHeld extends Data.TaggedError("LockHeld")<{
 /** The lock file cannot be opened or locked at all. */
 export class LockUnavailable extends Data.TaggedError("LockUnavailable")<{
   readonly path: string
-  /** `EACCES`, `ENOENT`, `ENOLCK` and the like; `addon` when the add-on is missing. */
+  /**
+   * `EACCES`, `ENOENT`, `ENOLCK` and the like; `addon` when the add-on is missing; `owner` when another user made the
+   * file beforehand in a directory of everybody's, `detail` names that user then.
+   */
   readonly code: string
   readonly detail: string
 }> {}
@@ -40,6 +43,21 @@ export class ServiceUserUnknown extends Data.TaggedError("ServiceUserUnknown")<{
   /** Of system.toml. */
   readonly path: string
 }> {}
+
+/** What is worth telling of a file that was written. */
+export type FileNote =
+  /** A link lay there that another user had made; its target is as it was. */
+  | { readonly kind: "linkReplaced"; readonly uid: number; readonly target: string }
+  /** It is a mount point of its own and could not be renamed over. */
+  | { readonly kind: "writtenInPlace" }
+  /** A secret is in it, and the file system keeps no modes: others can read it. */
+  | { readonly kind: "modeNotKept"; readonly mode: number }
+  /** It stays its owner's: it lies in a directory that is not the services'. */
+  | {
+      readonly kind: "notGiven"
+      readonly owner: string
+      readonly reason: "directory" | "otherNames" | "noFile" | "content"
+    }
 
 /** An HTTP proxy gave no way to a host. Told in the words of whoever wanted the way. */
 export class TunnelRefused extends Data.TaggedError("TunnelRefused")<{

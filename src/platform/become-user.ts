@@ -27,13 +27,14 @@ export const becomeUser = ({ name, uid, gid }: UserIds): void => {
 const initGroups = (name: string, gid: number): void =>
   (process as unknown as { readonly initgroups: (user: string, group: number) => void }).initgroups(name, gid)
 
-/** As arguments of a child of ours, which begins with `givenUser`. */
-export const userArguments = (user: UserIds | undefined): ReadonlyArray<string> =>
-  user === undefined ? [] : [user.name, String(user.uid), String(user.gid)]
+/** As an argument of a child of ours. No name has a colon (passwd(5)). */
+export const printUser = ({ name, uid, gid }: UserIds): string => `${name}:${uid}:${gid}`
 
 /** Undefined: none was given. */
-export const givenUser = ([name, uid, gid]: ReadonlyArray<string>): UserIds | undefined =>
-  name === undefined ? undefined : { name, uid: Number(uid), gid: Number(gid) }
+export const givenUser = (text: string): UserIds | undefined => {
+  const [name, uid, gid] = text.split(":")
+  return name === undefined || name === "" ? undefined : { name, uid: Number(uid), gid: Number(gid) }
+}
 
 /** What of the caller's own environment means its home or its session. */
 export const environmentOf = (

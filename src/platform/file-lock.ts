@@ -1,30 +1,45 @@
 /**
  * A lock file as thin-edge has them: held by flock(2), with the holder's process id inside.
  *
- * The file stays when the lock is given back: deleting it would let two processes lock two files of one name.
+ * Whoever may open the file can hold the lock, so others than its owner may not: services would not start. The file
+ * stays when the lock is given back: deleting it would let two processes lock two files of one name.
  */
-import { closeSync, constants, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs"
+import { closeSync, ftruncateSync, readFileSync, writeSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import { AddonNotLoaded, LockHeld, LockUnavailable } from "../messages/platform.ts"
+import { userName } from "./accounts.ts"
+import type { Owner } from "./file-calls.ts"
+import { openLock, StrangeOwner } from "./given-files.ts"
 import { tryLock } from "./unix-addon.ts"
 
-/** Holds the lock until the scope closes. `mode` is for a file that is not there yet; the umask applies. */
+export interface LockFile {
+  /** 0600: its owner's alone. 0660: two users take turns, whose common group it has. */
+  readonly mode?: 0o600 | 0o660
+  /** The services' user, who reads the holder's process id in it; undefined: the caller. */
+  readonly owner?: Owner | undefined
+}
+
+/** Holds the lock until the scope closes. A file that is there gets mode and owner too. */
 export const acquireFileLock = (
   path: string,
-  mode = 0o666
+  file: LockFile = {}
 ): Effect.Effect<void, LockHeld | LockUnavailable, Scope.Scope> =>
   Effect.asVoid(
     Effect.acquireRelease(
-      Effect.suspend(() => lockFile(path, mode)),
+      Effect.suspend(() => lockFile(path, file)),
       (descriptor) => Effect.sync(() => closeSync(descriptor))
     )
   )
 
 /** Answers the descriptor that holds the lock. */
-const lockFile = (path: string, mode: number): Effect.Effect<number, LockHeld | LockUnavailable> => {
+const lockFile = (
+  path: string,
+  { mode = 0o600, owner }: LockFile
+): Effect.Effect<number, LockHeld | LockUnavailable> => {
   let descriptor: number | undefined
   try {
-    descriptor = openSync(path, openFlags, mode)
+    // Not truncated before it is locked: that would wipe out the holder's id.
+    descriptor = openLock(path, { mode, owner })
     if (tryLock(descriptor)) {
       ftruncateSync(descriptor)
       // Without a line end, as the programs of thin-edge write it.
@@ -47,9 +62,7 @@ const writtenPid = (descriptor: number): number | undefined => {
 
 const unavailable = (path: string, error: unknown): LockUnavailable => {
   if (error instanceof AddonNotLoaded) return new LockUnavailable({ path, code: "addon", detail: error.reason })
+  if (error instanceof StrangeOwner) return new LockUnavailable({ path, code: "owner", detail: userName(error.uid) })
   const known = error instanceof Error ? error : new Error(String(error))
   return new LockUnavailable({ path, code: "code" in known ? String(known.code) : "", detail: known.message })
 }
-
-/** Not truncated before it is locked: that would wipe out the holder's id. No link is followed: /run/lock is anybody's. */
-const openFlags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW

@@ -3,10 +3,11 @@
  *
  * A process id alone may have gone to another program since; together with its start time it is the same one.
  */
-import { readFileSync, writeFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
+import { replaceFileNow } from "./atomic-file.ts"
 
 export const recordProcess = (path: string, pid: number | undefined): void =>
-  writeFileSync(path, `${pid} ${startTime(pid)}\n`)
+  void replaceFileNow({ path, content: `${pid} ${startTime(pid)}\n`, mode: 0o644 })
 
 /** The process of the file; undefined: there is none, or it has ended. */
 export const recordedProcess = (path: string): number | undefined => {
@@ -18,6 +19,12 @@ export const recordedProcess = (path: string): number | undefined => {
 export const parentOf = (pid: number): number | undefined => {
   const parent = Number(statFields(pid)[1])
   return Number.isInteger(parent) ? parent : undefined
+}
+
+/** Its real user id. Not the owner in /proc: that is root for a process that gave up root. */
+export const userOf = (pid: number): number | undefined => {
+  const [, uid] = /^Uid:\s*(\d+)/m.exec(readText(`/proc/${pid}/status`)) ?? []
+  return uid === undefined ? undefined : Number(uid)
 }
 
 /** Clock ticks since boot, field 22 of proc_pid_stat(5); 0 when there is no such process. */

@@ -5,7 +5,8 @@
  * comments and order too but costs ten times the start, so it is loaded then only. No edit is believed: the result is
  * read again and must differ from before in exactly what was asked.
  */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs"
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from "node:fs"
+import { dirname } from "node:path"
 import { isDeepStrictEqual } from "node:util"
 import { parse, TomlError } from "smol-toml"
 import { rewrittenLines } from "./toml-lines.ts"
@@ -144,9 +145,19 @@ const readBounded = (
     return { kind: "bytes", bytes: bytes.subarray(0, length), mode: mode & 0o777, uid, gid }
   } catch (error) {
     const code = errorCode(error)
-    return code === "ENOENT" ? { kind: "absent" } : { kind: "unreadable", code }
+    if (code !== "ENOENT") return { kind: "unreadable", code }
+    // A file system that is not mounted (a data partition): the settings are not empty.
+    return [path, dirname(path)].some(isLink) ? { kind: "unreadable", code: "dangling link" } : { kind: "absent" }
   } finally {
     if (file !== undefined) closeSync(file)
+  }
+}
+
+const isLink = (path: string): boolean => {
+  try {
+    return lstatSync(path).isSymbolicLink() && statSync(path, { throwIfNoEntry: false }) === undefined
+  } catch {
+    return false
   }
 }
 

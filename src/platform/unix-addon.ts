@@ -97,6 +97,16 @@ export const endWithParent = (parent: number): boolean => {
   return error === 0
 }
 
+/**
+ * Where a symbolic link leads: of the link that was opened (O_PATH | O_NOFOLLOW), not of its name, under which another
+ * may lie by now. Node has readlink(2) by name only.
+ */
+export const readOpenLink = (descriptor: number): string => {
+  const answer = unixAddon().readLink(descriptor)
+  if (typeof answer === "number") throw systemError("readlink", -answer)
+  return answer.toString("utf8")
+}
+
 /** No core file of this process, nor of those it starts from now on: a crash would write its memory to a disk. */
 export const keepNoCore = (): void => succeed("setrlimit", unixAddon().keepNoCore())
 
@@ -125,6 +135,7 @@ interface UnixAddon {
   readonly unlock: (descriptor: number) => number
   readonly notify: (address: string, message: string) => number
   readonly endWithParent: (parent: number) => number
+  readonly readLink: (descriptor: number) => Buffer | number
   readonly keepNoCore: () => number
   readonly blankArgument: (value: string) => number
 }

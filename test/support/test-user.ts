@@ -1,5 +1,5 @@
 /** A user of this machine for one test, with groups of its own: only root can make one. */
-import { execFileSync, spawnSync } from "node:child_process"
+import { execFileSync, spawn, spawnSync } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { readFileSync } from "node:fs"
 
@@ -13,6 +13,8 @@ export interface TestUser {
   readonly extraGroup: { readonly name: string; readonly gid: number }
   /** Runs a program as this user, in all its groups. */
   readonly run: (command: string, args: ReadonlyArray<string>) => { readonly status: number; readonly output: string }
+  /** As `run`, and goes on. */
+  readonly start: (command: string, args: ReadonlyArray<string>) => { readonly kill: () => void }
   readonly remove: () => void
 }
 
@@ -32,6 +34,15 @@ export const testUser = (): TestUser => {
         cwd: "/"
       })
       return { status: status ?? -1, output: `${stdout}${stderr}` }
+    },
+    start: (command, args) => {
+      // A group of its own, so that the shell's children end too.
+      const child = spawn("runuser", ["-u", name, "--", command, ...args], {
+        stdio: "ignore",
+        cwd: "/",
+        detached: true
+      })
+      return { kill: () => void (child.pid !== undefined && process.kill(-child.pid, "SIGKILL")) }
     },
     remove: () => {
       changed("userdel", [name])

@@ -3,7 +3,6 @@
  *
  * A version 1 file gets its newer names on this occasion. Environment and options are never written.
  */
-import { lchownSync, mkdirSync } from "node:fs"
 import { Effect } from "effect"
 import {
   type ConfigEvent,
@@ -17,8 +16,9 @@ import type { SettingWarning } from "../../messages/settings/refused-value.ts"
 import type { Value } from "../../messages/settings/setting.ts"
 import { fullKey, type SettingName } from "../../messages/settings/setting-name.ts"
 import { replaceFile } from "../../platform/atomic-file.ts"
+import { fileOwner } from "../../platform/file-owner.ts"
+import { makeDirectories } from "../../platform/given-files.ts"
 import { editToml, parseToml, type TomlEdit } from "../../platform/toml-file.ts"
-import { fileOwner } from "./file-owner.ts"
 import { type OpenConfig, openForWriting } from "./open-config.ts"
 import { type ConfigPlace, configFile, holdsSecret, type ReadFile } from "./read-sources.ts"
 
@@ -70,7 +70,7 @@ export const rewriteFile = (
 /** The first setting on a fresh device makes the directory. */
 const makeDirectory = (directory: string, path: string): Effect.Effect<void, ConfigFileNotWritten> =>
   Effect.try({
-    try: () => void mkdirSync(directory, { recursive: true, mode: 0o755 }),
+    try: () => makeDirectories(directory),
     catch: (error) =>
       new ConfigFileNotWritten({
         path,
@@ -138,10 +138,9 @@ const write = (
 ): Effect.Effect<ReadonlyArray<SettingWarning>, ConfigFileNotWritten> =>
   Effect.gen(function* () {
     const owner = fileOwner(place.configDir)
-    if (owner.kind === "owner") shareLock(`${path}.lock`, owner)
     const wanted = owner.kind === "owner" ? { uid: owner.uid, gid: owner.gid } : undefined
     const mode = hasSecret(text, path) ? 0o640 : 0o644
-    const replaced = yield* replaceFile({ path, content: text, mode, owner: wanted }).pipe(
+    const replaced = yield* replaceFile({ path, content: text, mode, owner: wanted, inPlace: true }).pipe(
       Effect.mapError(({ step, code }) => new ConfigFileNotWritten({ path, step, code }))
     )
     if (owner.kind === "unknown") return [{ kind: "owner-not-set", path, owner: owner.name, code: "ENOENT" }]
@@ -149,15 +148,6 @@ const write = (
     const name = owner.kind === "owner" ? owner.name : "its former owner"
     return [{ kind: "owner-not-set", path, owner: name, code: replaced.ownerProblem }]
   })
-
-/** A lock file root made must not keep the device's own user from locking. */
-const shareLock = (lockFile: string, { uid, gid }: { readonly uid: number; readonly gid: number }): void => {
-  try {
-    lchownSync(lockFile, uid, gid)
-  } catch {
-    // the lock is somewhere else, or its file system has no owners: then it keeps nobody away either
-  }
-}
 
 const hasSecret = (text: string, path: string): boolean => {
   const parsed = parseToml(text)

@@ -1,10 +1,10 @@
 /**
- * Puts a renewed certificate in the place of the present one.
+ * Puts a renewed certificate in the place of the present one. A link stays a link; what it leads to is renewed.
  *
  * A file that also holds the private key (`device.cert_path` = `device.key_path`) keeps it: the new certificates and
  * everything else of the present file are written as one file, atomically. Only then the renewed file is removed.
  */
-import { readFileSync, renameSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { Effect } from "effect"
 import { FileNotWritten } from "../../messages/connect.ts"
 import { replaceFile } from "../../platform/atomic-file.ts"
@@ -19,9 +19,10 @@ export const replaceCertificate = (
 ): Effect.Effect<void, FileNotWritten> =>
   Effect.gen(function* () {
     const present = yield* readIfPresent(path)
-    if (present === undefined || !holdsPrivateKey(present)) return yield* attempt(path, () => renameSync(renewed, path))
     const text = yield* attempt(renewed, () => readFileSync(renewed, "utf8"))
-    yield* replaceFile({ path, content: withCertificates(present, text), mode: "present" }).pipe(
+    const whole = present !== undefined && holdsPrivateKey(present) ? withCertificates(present, text) : text
+    const mode = present === undefined ? 0o644 : "present"
+    yield* replaceFile({ path, content: whole, mode }).pipe(
       Effect.mapError(({ code }) => new FileNotWritten({ path, code }))
     )
     // Left there, it would be tried again with the next connection, and replace itself.

@@ -3,11 +3,13 @@
  *
  * Where no lock can be had the command runs all the same, as the mapper does.
  */
-import { mkdirSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { Effect, type Scope } from "effect"
 import { CommandRunning } from "../../messages/connect.ts"
+import type { Owner } from "../../platform/file-calls.ts"
 import { acquireFileLock } from "../../platform/file-lock.ts"
+import { lockOwnerIn } from "../../platform/file-owner.ts"
+import { makeDirectories } from "../../platform/given-files.ts"
 import { type Connection, instanceName } from "./connection.ts"
 import type { ConnectPeers } from "./peers.ts"
 
@@ -24,7 +26,8 @@ const takeLock = (
   connection: Connection
 ): Effect.Effect<void, CommandRunning, Scope.Scope> => {
   const path = commandLockPath(connection)
-  return Effect.andThen(makeDirectory(dirname(path)), acquireFileLock(path, 0o644)).pipe(
+  const owner = lockOwnerIn(connection.settings.configDir)
+  return Effect.andThen(makeDirectory(dirname(path), owner), acquireFileLock(path, { owner })).pipe(
     Effect.catchTags({
       LockHeld: ({ pid }) =>
         Effect.fail(new CommandRunning({ cloud: connection.cloud.name, profile: connection.profile, pid })),
@@ -37,10 +40,10 @@ const commandLockPath = (connection: Connection): string =>
   join(connection.settings.run.path, "lock", `tedge-connect-${instanceName(connection)}.lock`)
 
 /** What is wrong with the directory is told by the lock that cannot be taken in it. */
-const makeDirectory = (path: string): Effect.Effect<void> =>
+const makeDirectory = (path: string, owner: Owner | undefined): Effect.Effect<void> =>
   Effect.sync(() => {
     try {
-      mkdirSync(path, { recursive: true })
+      makeDirectories(path, { owner })
     } catch {
       // the lock's refusal says it
     }

@@ -1,9 +1,10 @@
 /** The files a connection is made of: read, written and put back, each failure a refusal that names the file. */
-import { mkdirSync, readFileSync, rmSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { dirname } from "node:path"
 import { Effect } from "effect"
 import { FileNotWritten } from "../../messages/connect.ts"
 import { replaceFile } from "../../platform/atomic-file.ts"
+import { makeDirectories, removeFile } from "../../platform/given-files.ts"
 
 /** Undefined: the file is not there. */
 export const readIfPresent = (path: string): Effect.Effect<string | undefined, FileNotWritten> =>
@@ -18,15 +19,15 @@ export const readIfPresent = (path: string): Effect.Effect<string | undefined, F
 /** Makes the directory if need be. The file is replaced as a whole, readable by everybody (mosquitto is another user). */
 export const writeWhole = (path: string, content: string): Effect.Effect<void, FileNotWritten> =>
   Effect.andThen(
-    attempt(path, () => void mkdirSync(dirname(path), { recursive: true })),
-    replaceFile({ path, content, mode: 0o644 }).pipe(
+    attempt(path, () => makeDirectories(dirname(path))),
+    replaceFile({ path, content, mode: 0o644, inPlace: true }).pipe(
       Effect.mapError(({ code }) => new FileNotWritten({ path, code })),
       Effect.asVoid
     )
   )
 
 export const removeIfPresent = (path: string): Effect.Effect<void, FileNotWritten> =>
-  attempt(path, () => rmSync(path, { force: true }))
+  attempt(path, () => removeFile(path))
 
 /** Puts back what `readIfPresent` found. */
 export const putBack = (path: string, content: string | undefined): Effect.Effect<void, FileNotWritten> =>

@@ -4,7 +4,7 @@ import type { ConfigProtocol, ConfigRefusal } from "../../messages/config.ts"
 import type { StepEvent } from "../../messages/connect.ts"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import type { MqttSessionProtocol } from "../../messages/mqtt.ts"
-import type { SystemFileInvalid } from "../../messages/platform.ts"
+import type { ServiceUserUnknown, SystemFileInvalid } from "../../messages/platform.ts"
 import type { CheckAnswer } from "../../messages/service-socket.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
@@ -17,7 +17,9 @@ export interface ConnectPeers {
   /** Asked for the device's key before anything is changed. */
   readonly cryptoki: ActorRef<CryptokiProtocol>
   /** The service manager of this device. */
-  readonly services: (settings: Settings) => Effect.Effect<ServiceManager, SystemFileInvalid | ConfigRefusal>
+  readonly services: (
+    settings: Settings
+  ) => Effect.Effect<ServiceManager, SystemFileInvalid | ServiceUserUnknown | ConfigRefusal>
   /** Asks the mapper that listens at this path whether the cloud answers; undefined: nobody of ours answered in time. */
   readonly checkCloud: (path: string, withinMs: number) => Effect.Effect<CheckAnswer | undefined>
   /** Makes a directory of the services below the run path, where it is missing. */

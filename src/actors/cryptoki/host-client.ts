@@ -11,7 +11,7 @@ import { Socket } from "node:net"
 import { join } from "node:path"
 import { Data, Deferred, Effect, type Scope } from "effect"
 import { HostNotStarted, ModuleNotLoaded } from "../../messages/token-refusals.ts"
-import { userArguments } from "../../platform/become-user.ts"
+import { printUser } from "../../platform/become-user.ts"
 import { nodeOptions } from "../../platform/node-options.ts"
 import { ShortLivedMap } from "../../runtime/short-lived.ts"
 import { type TimeLimits, timeLimits } from "../../runtime/time-limits.ts"
@@ -110,11 +110,15 @@ const spawnHost = (settings: HostSettings): Effect.Effect<Process, HostNotStarte
 
 /** Throws what `spawn` throws: ENOMEM. EMFILE comes as an event, and the process then has no pipes. */
 const spawnProcess = ({ environment, user }: HostSettings): ChildProcess =>
-  spawn(process.execPath, [...nodeOptions(), hostEntry(), String(process.pid), ...userArguments(user)], {
-    stdio: ["ignore", "pipe", "pipe", "pipe"],
-    env: hostEnvironment(environment, user),
-    cwd: "/"
-  })
+  spawn(
+    process.execPath,
+    [...nodeOptions(), hostEntry(), String(process.pid), ...(user === undefined ? [] : [printUser(user)])],
+    {
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
+      env: hostEnvironment(environment, user),
+      cwd: "/"
+    }
+  )
 
 const watched = (child: ChildProcess): Process => {
   // Stays without a listener otherwise, which ends this process.

@@ -5,12 +5,13 @@
  * the services see the same. Where the directory cannot be used, the latches last as long as the process.
  */
 import { createHash } from "node:crypto"
-import { accessSync, chmodSync, chownSync, constants, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
+import { accessSync, constants, existsSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { Effect, Schedule, type Scope, Semaphore } from "effect"
 import type { LockHeld } from "../../messages/platform.ts"
 import { replaceFile } from "../../platform/atomic-file.ts"
 import { acquireFileLock } from "../../platform/file-lock.ts"
+import { makeDirectories, removeFile } from "../../platform/given-files.ts"
 
 export interface LatchStore {
   /** The token's record as text; undefined when there is none. */
@@ -74,9 +75,8 @@ export const memoryStore = (): LatchStore => {
 
 /** Without a directory there is nobody to lock out: the records are this process's own. */
 const lockFile = (path: string): Effect.Effect<void, LockHeld, Scope.Scope> =>
-  acquireFileLock(path, 0o660).pipe(
-    // The service and root take turns with it, whatever the umask of the first.
-    Effect.tap(() => Effect.sync(() => void attempted(() => chmodSync(path, 0o660)))),
+  // The service and root take turns with it; the directory gives it their group.
+  acquireFileLock(path, { mode: 0o660 }).pipe(
     Effect.retry({
       while: (failure) => failure._tag === "LockHeld",
       schedule: Schedule.spaced(lockPollMs),
@@ -100,20 +100,15 @@ const readIfThere = (path: string): string | undefined => {
 }
 
 /** What cannot be removed still forbids: the next reader finds it. */
-const removeIfPossible = (path: string): void => void attempted(() => rmSync(path, { force: true }))
+const removeIfPossible = (path: string): void => void attempted(() => removeFile(path))
 
-/** If it cannot be made, writing tells. */
+/**
+ * Set-group-id: what root and the service write in it belongs to both. If it cannot be made, writing tells.
+ */
 const makeDirectory = ({ directory, group }: LatchPlace): void => {
   if (existsSync(directory)) return
-  attempted(() => {
-    // Not `recursive`: Node then never returns from a file system like /proc, where nothing can be made.
-    if (!existsSync(dirname(directory))) mkdirSync(dirname(directory))
-    mkdirSync(directory, { mode: 0o750 })
-    if (group === undefined) return
-    chownSync(directory, process.getuid?.() ?? 0, group)
-    // Set-group-id: what root and the service write in it belongs to both.
-    chmodSync(directory, 0o2770)
-  })
+  const owner = group === undefined ? undefined : { uid: process.getuid?.() ?? 0, gid: group }
+  attempted(() => makeDirectories(directory, { owner, mode: group === undefined ? 0o750 : 0o2770 }))
 }
 
 const attempted = (step: () => void): boolean => {

@@ -17,7 +17,7 @@ import { type HostState, reply } from "./host-requests.ts"
 import { SignTimes } from "./host-sign.ts"
 
 const main = (): void => {
-  const [parent = "", ...user] = process.argv.slice(2)
+  const [parent = "", user = ""] = process.argv.slice(2)
   leaveNoCore()
   const userProblem = become(givenUser(user))
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined)

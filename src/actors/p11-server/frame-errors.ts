@@ -11,6 +11,7 @@ import type { OperationNotAllowed, RequestNotUsable } from "../../messages/p11-s
 import { type Pkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { namesObject } from "../../messages/pkcs11-uri-match.ts"
 import { scopeOfService } from "../../messages/service-words.ts"
+import { shownText } from "../../messages/shown-text.ts"
 import type { FrameNotDecoded } from "../../messages/wire/frame1.ts"
 
 export type RequestFailure =
@@ -117,7 +118,7 @@ const wrongPin = "The specified PIN is incorrect"
 const service = "PKCS #11 service failed: "
 
 const oneLine = (text: string): string => {
-  const line = text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+/gu, " ").trim()
+  const line = shownText(text.replace(/[\s\p{Cc}]+/gu, " ")).trim()
   return line.length > longest ? `${line.slice(0, longest)}...` : line
 }
 

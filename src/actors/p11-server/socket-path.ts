@@ -4,12 +4,14 @@
  * The socket is bound under a name of its own and then renamed to its path. So a stale socket is replaced in one step,
  * and one that is there under its path has its mode and group already.
  */
-import { lchownSync, lstatSync, renameSync, type Stats, statSync, unlinkSync } from "node:fs"
+import { lstatSync, renameSync, type Stats, statSync, unlinkSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { Effect, type Scope } from "effect"
 import { ListenFailed, type P11ServerEvent } from "../../messages/p11-server.ts"
+import type { Owner } from "../../platform/file-calls.ts"
 import { acquireFileLock } from "../../platform/file-lock.ts"
 import { isServed } from "../../platform/frame-exchange.ts"
+import { giveSocket } from "../../platform/given-files.ts"
 import { makeDirectory } from "../../platform/make-directory.ts"
 import { listenUnix } from "../../platform/unix-addon.ts"
 import { type Listen, listenFailed, listening, reasonOf } from "./listening.ts"
@@ -20,16 +22,18 @@ export interface SocketPathSpec {
   readonly mode?: number
   /** Group of the socket; undefined: that of the process. */
   readonly group?: number | undefined
+  /** Of the lock file; undefined: the process. */
+  readonly lockOwner?: Owner | undefined
   readonly publish: (event: P11ServerEvent) => Effect.Effect<void>
 }
 
-export const listenOnPath = ({ path, mode, group, publish }: SocketPathSpec): Listen =>
+export const listenOnPath = ({ path, mode, group, lockOwner, publish }: SocketPathSpec): Listen =>
   Effect.gen(function* () {
     const bindPath = join(dirname(path), `.p11-${process.pid}`)
     if (Math.max(Buffer.byteLength(path), Buffer.byteLength(bindPath)) > longestPath)
       return yield* refuse(path, "tooLong", `${Buffer.byteLength(path)}`)
     yield* attempt(path, () => makeDirectory(dirname(path)))
-    yield* lock(path)
+    yield* lock(path, lockOwner)
     if (yield* makeWay(path)) yield* publish({ _tag: "StaleSocketRemoved", path })
     return yield* listenAndRename({ path, bindPath, mode, group })
   })
@@ -37,8 +41,8 @@ export const listenOnPath = ({ path, mode, group, publish }: SocketPathSpec): Li
 /** sockaddr_un has 108 bytes, one of them for the end. */
 const longestPath = 107
 
-const lock = (path: string): Effect.Effect<void, ListenFailed, Scope.Scope> =>
-  acquireFileLock(`${path}.lock`).pipe(
+const lock = (path: string, owner: Owner | undefined): Effect.Effect<void, ListenFailed, Scope.Scope> =>
+  acquireFileLock(`${path}.lock`, { owner }).pipe(
     Effect.catchTags({
       LockHeld: ({ pid }) => refuse(path, "inUse", pid === undefined ? "" : `${pid}`),
       LockUnavailable: ({ code, detail }) => refuse(path, reasonOf(code) ?? "lock", detail)
@@ -72,7 +76,7 @@ const listenAndRename = ({ path, bindPath, mode, group }: Place): Listen =>
     const descriptor = yield* listening(path, () => withMode(mode, () => listenUnix(bindPath)))
     const named = Effect.onError(
       attempt(path, () => {
-        if (group !== undefined) lchownSync(bindPath, -1, group)
+        if (group !== undefined) giveSocket(bindPath, group)
         renameSync(bindPath, path)
         return statSync(path).ino
       }),

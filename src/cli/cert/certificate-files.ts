@@ -1,25 +1,14 @@
 /** The files of the certificate commands: replaced as a whole, owned by the user of system.toml, never lost. */
-import {
-  accessSync,
-  chmodSync,
-  chownSync,
-  constants,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  type Stats,
-  statSync,
-  writeFileSync
-} from "node:fs"
+import { accessSync, constants, lstatSync, readFileSync, readlinkSync, type Stats, statSync } from "node:fs"
 import { basename, dirname, join, resolve } from "node:path"
 import { Effect } from "effect"
-import { fileOwner } from "../../actors/config/file-owner.ts"
 import { readCertificateChain } from "../../actors/mqtt/credentials.ts"
 import { FileInTheWay } from "../../messages/certificate.ts"
 import { FileNotWritten } from "../../messages/connect.ts"
-import { replaceFile } from "../../platform/atomic-file.ts"
+import { replaceFile, tellNotes } from "../../platform/atomic-file.ts"
+import type { Owner } from "../../platform/file-calls.ts"
+import { ownerIn } from "../../platform/file-owner.ts"
+import { createFile, makeDirectories, removeFile as removeEntry, writeToStream } from "../../platform/given-files.ts"
 import { holdsCertificate, holdsPrivateKey } from "../../platform/pem-blocks.ts"
 
 /**
@@ -44,23 +33,27 @@ export const writeText = (
   Effect.suspend((): Effect.Effect<void, FileInTheWay | FileNotWritten> => {
     if (holdsPrivateKey(textAt(path))) return Effect.fail(new FileInTheWay({ path, role: "key" }))
     if (isStream(path) || targetAt(path)?.isDirectory()) return replaceText(path, content)
-    const owner = fileOwner(configDir)
-    return Effect.andThen(
-      makeDirectory(configDir, path),
-      replaceText(path, content, owner.kind === "owner" ? owner : undefined)
-    )
+    const owner = ownerIn(configDir)
+    if (holdsAnother(path, owner)) return Effect.fail(new FileInTheWay({ path, role: "other" }))
+    return Effect.andThen(makeDirectory(configDir, path), replaceText(path, content, { owner, givenWithin: configDir }))
   })
+
+/** The path may come from the settings, which the services' user writes: it must not cost root a file. */
+const holdsAnother = (path: string, owner: Owner | undefined): boolean => {
+  const text = textAt(path)
+  return owner !== undefined && targetAt(path)?.uid !== owner.uid && text !== "" && !text.includes("-----BEGIN ")
+}
 
 /** Replaces the file; everybody may read it. What is no regular file (`/dev/stdout`, a pipe) is written to instead. */
 export const replaceText = (
   path: string,
   content: string,
-  owner?: { readonly uid: number; readonly gid: number }
+  given: { readonly owner?: Owner | undefined; readonly givenWithin?: string } = {}
 ): Effect.Effect<void, FileNotWritten> =>
   Effect.suspend(() => {
     if (targetAt(path)?.isDirectory()) return Effect.fail(new FileNotWritten({ path, code: "EISDIR" }))
-    if (isStream(path)) return attempt(path, () => writeFileSync(path, content, { flag: "a" }))
-    return replaceFile({ path, content, mode: 0o644, owner }).pipe(
+    if (isStream(path)) return attempt(path, () => writeToStream(path, content))
+    return replaceFile({ path, content, mode: 0o644, ...given }).pipe(
       Effect.mapError(({ code }) => new FileNotWritten({ path, code }))
     )
   })
@@ -92,25 +85,15 @@ export const writeNewKey = (
   path: string,
   pem: string
 ): Effect.Effect<void, FileInTheWay | FileNotWritten> =>
-  Effect.andThen(
-    makeDirectory(configDir, path),
-    Effect.suspend(() => {
-      const made = attempt(path, () => writeFileSync(path, "", { flag: "wx", mode: 0o600 })).pipe(
-        Effect.mapError((failure) => (failure.code === "EEXIST" ? new FileInTheWay({ path, role: "key" }) : failure))
-      )
-      const owner = fileOwner(configDir)
-      const filled = attempt(path, () => {
-        writeFileSync(path, pem, { flag: "r+", flush: true })
-        if (owner.kind === "owner") chownSync(path, owner.uid, owner.gid)
-        chmodSync(path, 0o400)
-      })
-      // Half a key would be in the way of the next try.
-      return Effect.andThen(
-        made,
-        Effect.onError(filled, () => Effect.sync(() => rmSync(path, { force: true })))
-      )
-    })
-  )
+  Effect.gen(function* () {
+    yield* makeDirectory(configDir, path)
+    const key = { content: pem, mode: 0o400, owner: ownerIn(configDir), givenWithin: configDir }
+    const notes = yield* Effect.mapError(
+      attempt(path, () => createFile(path, key)),
+      (failure) => (failure.code === "EEXIST" ? new FileInTheWay({ path, role: "key" }) : failure)
+    )
+    yield* tellNotes(path, notes)
+  })
 
 /** Refuses a path at which a certificate or key would be lost. */
 export const refuseToReplaceIdentity = (path: string): Effect.Effect<void, FileInTheWay> =>
@@ -127,7 +110,7 @@ export const removeFile = (path: string): Effect.Effect<boolean, FileNotWritten>
     if (present === undefined) return Effect.succeed(false)
     if (present.isDirectory()) return Effect.fail(new FileNotWritten({ path, code: "EISDIR" }))
     return Effect.as(
-      attempt(path, () => rmSync(path)),
+      attempt(path, () => removeEntry(path)),
       true
     )
   })
@@ -190,13 +173,9 @@ const textAt = (path: string): string => {
 }
 
 const makeDirectory = (configDir: string, path: string) =>
-  attempt(path, () => {
-    const first = mkdirSync(dirname(path), { recursive: true })
-    const owner = fileOwner(configDir)
-    if (first !== undefined && owner.kind === "owner") chownSync(dirname(path), owner.uid, owner.gid)
-  })
+  attempt(path, () => makeDirectories(dirname(path), { owner: ownerIn(configDir), givenWithin: configDir }))
 
-const attempt = (path: string, write: () => void): Effect.Effect<void, FileNotWritten> =>
+const attempt = <A>(path: string, write: () => A): Effect.Effect<A, FileNotWritten> =>
   Effect.try({ try: write, catch: (cause) => new FileNotWritten({ path, code: codeOf(cause) }) })
 
 const codeOf = (cause: unknown): string => (cause as NodeJS.ErrnoException).code ?? "unknown"

@@ -6,19 +6,26 @@ import { builtInServices } from "../../actors/connect/services/built-in-services
 import { commandServices } from "../../actors/connect/services/command-services.ts"
 import type { ServiceManager } from "../../actors/connect/services/service-manager.ts"
 import { readInitCommands, systemdCommands } from "../../actors/connect/services/system-toml.ts"
-import type { SystemFileInvalid } from "../../messages/platform.ts"
+import type { ServiceUserUnknown, SystemFileInvalid } from "../../messages/platform.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
 import { nodeOptions } from "../../platform/node-options.ts"
+import { type ServiceAccount, serviceUser } from "../../platform/service-user.ts"
 import { bundlePath, executablePath, findExecutable } from "../installation.ts"
 
-export const openServices = (settings: Settings): Effect.Effect<ServiceManager, SystemFileInvalid> =>
-  Effect.map(readInitCommands(settings.configDir), (init) => {
+export const openServices = (
+  settings: Settings
+): Effect.Effect<ServiceManager, SystemFileInvalid | ServiceUserUnknown> =>
+  Effect.gen(function* () {
+    const init = yield* readInitCommands(settings.configDir)
     if (init !== undefined) return commandServices(init)
     // `systemctl --version` succeeds in containers that no systemd runs in. Source: sd_booted(3).
-    return existsSync("/run/systemd/system") ? commandServices(systemdCommands) : ownServices(settings)
+    if (existsSync("/run/systemd/system")) return commandServices(systemdCommands)
+    const user = serviceUser(settings.configDir)
+    if (user.kind === "unusable") return yield* Effect.fail(user.failure)
+    return ownServices(settings, user.kind === "user" && user.uid !== 0 ? user : undefined)
   })
 
-const ownServices = (settings: Settings): ServiceManager =>
+const ownServices = (settings: Settings, user: ServiceAccount | undefined): ServiceManager =>
   builtInServices({
     runDir: join(settings.run.path, "tedge-services"),
     logDir: settings.logs.path,
@@ -26,7 +33,8 @@ const ownServices = (settings: Settings): ServiceManager =>
     enabledDir: join(settings.configDir, "tedge-services"),
     runner: [process.execPath, ...nodeOptions(), bundlePath("service-runner.cjs")],
     commandOf: (service) => commandOf(settings, service),
-    environment: process.env
+    environment: process.env,
+    user
   })
 
 /** Undefined: not installed. */

@@ -11,7 +11,8 @@ import { explainCryptokiEvent } from "../../messages/explain/cryptoki-event.ts"
 import { explain, type Failure } from "../../messages/explain.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { acquireFileLock } from "../../platform/file-lock.ts"
-import { makeDirectory } from "../../platform/make-directory.ts"
+import { lockOwnerIn } from "../../platform/file-owner.ts"
+import { makeDirectories } from "../../platform/given-files.ts"
 import { Channel } from "../../runtime/channel.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { StopReport } from "../../runtime/supervision.ts"
@@ -106,12 +107,14 @@ const serviceOf = ({ cloud }: CloudSettings): string =>
 
 /** False: another mapper has it, or it cannot be known. Two mappers would take the cloud's connection from each other. */
 const takeLock = (settings: CloudSettings): Effect.Effect<boolean, never, Scope.Scope> => {
-  const { run } = settings
+  const { run, configDir } = settings
   if (!run.lockFiles) return Effect.succeed(true)
   const service = serviceOf(settings)
   const dir = join(run.path, "lock")
-  const made = Effect.ignore(Effect.try({ try: () => makeDirectory(dir), catch: () => "told when the lock is taken" }))
-  return Effect.andThen(made, acquireFileLock(join(dir, `${service}.lock`))).pipe(
+  const owner = lockOwnerIn(configDir)
+  const make = () => makeDirectories(dir, { owner })
+  const made = Effect.ignore(Effect.try({ try: make, catch: () => "told when the lock is taken" }))
+  return Effect.andThen(made, acquireFileLock(join(dir, `${service}.lock`), { owner })).pipe(
     Effect.as(true),
     Effect.catch((refusal) =>
       Effect.as(

@@ -6,7 +6,6 @@
  */
 import { getSystemErrorMap } from "node:util"
 import { Effect, Redacted } from "effect"
-import type { ServiceAccount } from "../../actors/config/service-user.ts"
 import {
   type ConfigFileMalformed,
   ConfigFileUnreadable,
@@ -28,6 +27,7 @@ import type { SettingWarning } from "../../messages/settings/refused-value.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
 import { CryptokiOff } from "../../messages/token-refusals.ts"
 import { groupId } from "../../platform/accounts.ts"
+import type { ServiceAccount } from "../../platform/service-user.ts"
 import { readTomlFile } from "../../platform/toml-file.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef, AnswerOf } from "../../runtime/protocol.ts"

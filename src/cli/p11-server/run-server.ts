@@ -23,6 +23,7 @@ import {
 } from "../../messages/p11-server.ts"
 import { printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import type { ModuleNotLoaded, TokenRefusal } from "../../messages/token-refusals.ts"
+import { lockOwnerIn } from "../../platform/file-owner.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { withActorLog } from "../actor-log.ts"
@@ -173,11 +174,12 @@ const cryptokiSettings = (service: Service) => ({
 const listen = (service: Service, cryptoki: ActorRef<CryptokiProtocol>) =>
   Effect.gen(function* () {
     const { socketPath: path, socketMode: mode, socketGroup: group, policy } = service.settings
+    const lockOwner = lockOwnerIn(service.settings.configDir)
     const publish = (event: P11ServerEvent) => onServerEvent(service, event)
     const [descriptor, ...others] = activatedDescriptors(process.env, process.pid)
     if (others.length > 0) yield* Effect.logWarning("systemd handed over several sockets: the first is used")
     const isOwnSocket = descriptor === undefined
-    const where = isOwnSocket ? listenOnPath({ path, mode, group, publish }) : listenOnDescriptor(descriptor)
+    const where = isOwnSocket ? listenOnPath({ path, mode, group, lockOwner, publish }) : listenOnDescriptor(descriptor)
     const spec = { listen: where, cryptoki, policy, ownUid: process.getuid?.() ?? 0, publish }
     const listener = yield* startListener(spec, { isOwnSocket })
     yield* Effect.logInfo(`Server listening listener=Some("${isOwnSocket ? path : `descriptor ${descriptor}`}")`)

@@ -17,6 +17,11 @@ import { explainToken } from "./token.ts"
 export const explainCertificate = (failure: CertificateRefusal): Explanation => {
   switch (failure._tag) {
     case "FileInTheWay":
+      if (failure.role === "other")
+        return {
+          error: `'${failure.path}' holds something else than a certificate, and would be overwritten`,
+          hint: "check the path in the settings: tedge config list device"
+        }
       return failure.role === "certificate"
         ? {
             error: `A certificate already exists and would be overwritten: '${failure.path}'`,

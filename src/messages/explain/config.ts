@@ -10,7 +10,7 @@ import type {
 } from "../config.ts"
 import { AddonNotLoaded } from "../platform.ts"
 import type { SettingWarning, ValueProblem, ValueSource } from "../settings/refused-value.ts"
-import { type Explanation, inBrackets, quoted } from "./explanation.ts"
+import { danglingHint, type Explanation, foreignLinkHint, inBrackets, quoted } from "./explanation.ts"
 import { leafFirstHint } from "./mqtt.ts"
 import { explainPlatform } from "./platform.ts"
 
@@ -50,7 +50,9 @@ export const explainConfig = (failure: ConfigRefusal): Explanation => {
         hint:
           failure.code === "EACCES"
             ? "run the command as root (sudo) or as the user the file belongs to"
-            : `check: ls -l '${failure.path}'`
+            : failure.code === "dangling link"
+              ? danglingHint
+              : `check: ls -l '${failure.path}'`
       }
     case "ConfigFileNotWritten":
       return explainNotWritten(failure)
@@ -245,6 +247,15 @@ const explainNotWritten = (failure: ConfigFileNotWritten): Explanation => {
       return { error, hint: "the disk is full: make room, then run the command again" }
     case "EROFS":
       return { error, hint: "the file system is read-only: choose another place with --config-dir" }
+    case "dangling link":
+      return { error, hint: danglingHint }
+    case "link of another user":
+      return { error, hint: foreignLinkHint }
+    case "owner":
+      return {
+        error: `'${failure.path}.lock' belongs to another user, who could hold it for ever`,
+        hint: `sudo rm '${failure.path}.lock'`
+      }
     default:
       return failure.step === "lock" && failure.code === "EAGAIN"
         ? { error, hint: "another tedge is writing the settings: run the command again" }

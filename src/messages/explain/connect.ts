@@ -18,7 +18,7 @@ import type {
   ServiceManagerUnavailable,
   TenantMismatch
 } from "../connect.ts"
-import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
+import { danglingHint, type Explanation, foreignLinkHint, inBrackets, quoted, seconds } from "./explanation.ts"
 import { explainMqtt } from "./mqtt.ts"
 
 /** The refusals that are ConnectActor's own. */
@@ -179,6 +179,15 @@ const explainFile = (failure: FileNotWritten): Explanation => {
       return { error, hint: "the disk is full; the old file is unchanged" }
     case "EISDIR":
       return { error: `${error} (a directory of this name is there)`, hint: "choose another path, or remove it" }
+    case "EBUSY":
+      return {
+        error: `${error} (it is a mount point)`,
+        hint: "mount its directory in place of the file, then renew it"
+      }
+    case "dangling link":
+      return { error, hint: danglingHint }
+    case "link of another user":
+      return { error, hint: foreignLinkHint }
     case "ENOTDIR":
     case "EEXIST":
       return { error, hint: "a file stands where a directory should be" }

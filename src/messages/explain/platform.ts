@@ -1,5 +1,5 @@
 /** Sentences for what the machine lacks, or somebody else holds. */
-import { AddonNotLoaded, type PlatformRefusal } from "../platform.ts"
+import { AddonNotLoaded, type FileNote, type PlatformRefusal } from "../platform.ts"
 import { type Explanation, inBrackets, quoted } from "./explanation.ts"
 
 const addonPurpose = {
@@ -37,9 +37,34 @@ export const explainPlatform = (failure: PlatformRefusal): Explanation => {
     case "LockUnavailable":
       if (failure.code === "addon")
         return explainPlatform(new AddonNotLoaded({ addon: "unix", reason: failure.detail }))
+      if (failure.code === "owner")
+        return {
+          error: `'${failure.path}' cannot be used as a lock: user '${failure.detail}' made it beforehand, and could hold it`,
+          hint: `remove it: sudo rm '${failure.path}'; where only the services' user can write, nobody can make it: tedge config set run.path /run/tedge`
+        }
       return {
         error: `'${failure.path}' cannot be locked: ${failure.code}${inBrackets(failure.detail)}`,
         hint: "check that its directory exists and that this user may write there"
       }
   }
 }
+
+export const explainFileNote = (path: string, note: FileNote): string => {
+  switch (note.kind) {
+    case "linkReplaced":
+      return `'${quoted(path)}' was a link to '${quoted(note.target)}' made by user ${note.uid}, whose file that is not: the link was replaced, its target is as it was`
+    case "writtenInPlace":
+      return `'${quoted(path)}' is a mount point and cannot be replaced as a whole: it is written in place, and a power failure meanwhile may damage it`
+    case "modeNotKept":
+      return `'${quoted(path)}' holds a secret, and its file system keeps no permissions: others can read it (mode ${note.mode.toString(8)}); mount it with umask=0077`
+    case "notGiven":
+      return `'${quoted(path)}' is not given to the services' user: ${notGivenWords[note.reason]}; if it is to be: sudo chown ${note.owner} '${quoted(path)}'`
+  }
+}
+
+const notGivenWords = {
+  directory: "it lies in a directory that is neither that user's nor the configuration's",
+  otherNames: "it has other names (hard links), which may be anywhere",
+  noFile: "it is no regular file",
+  content: "it holds neither a certificate nor a private key"
+} as const

@@ -94,7 +94,7 @@ describe.runIf(isRoot)("a token host started by root", () => {
       console.log(host.pid)
       setInterval(() => {}, 1000)
     `
-    const args = ["-e", code, entry, frame, user.name, String(user.uid), String(user.gid)]
+    const args = ["-e", code, entry, frame, `${user.name}:${user.uid}:${user.gid}`]
     const parent = spawn(process.execPath, args, { env: { ...process.env, ...hsm.env } })
     try {
       const host = Number(await new Promise((resolve) => parent.stdout.once("data", (text) => resolve(String(text)))))

@@ -5,13 +5,16 @@
  * its service again when that ends. The log of a service is `<logs>/<service>.log`.
  */
 import { spawn } from "node:child_process"
-import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs"
+import { closeSync, constants, existsSync, lstatSync, openSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Exit, Schedule } from "effect"
 import { ServiceCommandFailed } from "../../../messages/connect.ts"
 import { explainKeptOut } from "../../../messages/explain/connect.ts"
 import { AddonNotLoaded } from "../../../messages/platform.ts"
-import { parentOf, recordedProcess } from "../../../platform/recorded-process.ts"
+import { environmentOf, printUser } from "../../../platform/become-user.ts"
+import { giveDirectory, makeDirectories, olderLog, openLog } from "../../../platform/given-files.ts"
+import { parentOf, recordedProcess, userOf } from "../../../platform/recorded-process.ts"
+import type { ServiceAccount } from "../../../platform/service-user.ts"
 import { tryLock } from "../../../platform/unix-addon.ts"
 import { removeIfPresent, writeWhole } from "../connect-files.ts"
 import { keptOut, serviceEnvironment } from "./service-environment.ts"
@@ -30,6 +33,8 @@ export interface BuiltInPlaces {
   /** Undefined: the service is not installed. */
   readonly commandOf: (service: string) => ReadonlyArray<string> | undefined
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** Whom root runs the services as; undefined: the caller. */
+  readonly user?: ServiceAccount | undefined
 }
 
 export const builtInServices = (places: BuiltInPlaces): ServiceManager => {
@@ -103,7 +108,7 @@ const pidPath = (lock: string): string => lock.replace(/\.lock$/, ".pid")
 
 const openIfPresent = (path: string): number | undefined => {
   try {
-    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined
     throw error
@@ -115,7 +120,8 @@ const startRunner = (places: BuiltInPlaces, service: string): Effect.Effect<void
     const command = places.commandOf(service)
     if (command === undefined) return yield* notInstalled(service)
     const path = lockPath(places, service)
-    const argv = [...places.runner, service, path, logPath(places, service), ...command]
+    const user = places.user === undefined ? [] : [`--user=${printUser(places.user)}`]
+    const argv = [...places.runner, service, path, logPath(places, service), ...user, ...command]
     const secrets = keptOut(places.environment)
     if (secrets.length > 0) yield* Effect.logWarning(explainKeptOut(service, secrets))
     const launch = attempt(service, command, () => detached(places, service, argv))
@@ -159,14 +165,19 @@ interface Runner {
 
 /** In a session of its own, so that the end of the terminal does not reach it. */
 const detached = (places: BuiltInPlaces, service: string, argv: ReadonlyArray<string>): Runner => {
-  for (const directory of [places.runDir, places.logDir, ...places.expected]) mkdirSync(directory, { recursive: true })
-  const log = openSync(logPath(places, service), "a", 0o640)
+  const { user: owner, environment } = places
+  for (const directory of [places.runDir, ...places.expected]) makeDirectories(directory, { owner })
+  if (owner !== undefined) giveDirectory(places.runDir, owner)
+  // The log is theirs, its directory is not: a setting names it.
+  makeDirectories(places.logDir)
+  const log = openLog(logPath(places, service), { mode: 0o640, owner })
+  closeSync(openLog(olderLog(logPath(places, service)), { mode: 0o640, owner }))
   const [file = "", ...args] = argv
   const child = spawn(file, args, {
     detached: true,
     stdio: ["ignore", log, log],
     cwd: "/",
-    env: serviceEnvironment(places.environment)
+    env: serviceEnvironment(owner === undefined ? environment : environmentOf(environment, owner))
   })
   closeSync(log)
   const runner: Runner = { pid: child.pid, ended: undefined }
@@ -189,13 +200,13 @@ const stopRunner = (places: BuiltInPlaces, service: string): Effect.Effect<void,
   let asked: number | undefined
   /** Whoever is left: the runner, and after it what it could not end itself. Each is asked once. */
   const askToEnd = attempt(service, ["kill", "-TERM"], () => {
-    const pid = holderOf(path) ?? recordedProcess(pidPath(path))
+    const [pid] = processesOf(path)
     if (pid !== undefined && pid !== asked) kill(pid, "SIGTERM")
     asked = pid
     return pid === undefined
   })
   const force = attempt(service, ["kill", "-KILL"], () => {
-    for (const pid of [holderOf(path), recordedProcess(pidPath(path))]) if (pid !== undefined) kill(pid, "SIGKILL")
+    for (const pid of processesOf(path)) kill(pid, "SIGKILL")
     return false
   })
   const until = (look: Effect.Effect<boolean, ServiceFailure>, tries: number) =>
@@ -212,6 +223,18 @@ const stopRunner = (places: BuiltInPlaces, service: string): Effect.Effect<void,
       () => Effect.fail(failed(service, ["kill"], "it does not end"))
     )
   )
+}
+
+/** The runner, and its program. */
+const processesOf = (lock: string): ReadonlyArray<number> => [
+  ...ofItsWriter(lock, holderOf(lock)),
+  ...ofItsWriter(pidPath(lock), recordedProcess(pidPath(lock)))
+]
+
+/** The files are the services' user's: a process id in them is believed for processes of that user only. */
+const ofItsWriter = (path: string, pid: number | undefined): ReadonlyArray<number> => {
+  const writer = lstatSync(path, { throwIfNoEntry: false })?.uid
+  return pid !== undefined && (writer === 0 || writer === userOf(pid)) ? [pid] : []
 }
 
 const attempt = <A>(service: string, command: ReadonlyArray<string>, work: () => A): Effect.Effect<A, ServiceFailure> =>

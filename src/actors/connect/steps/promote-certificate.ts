@@ -34,7 +34,13 @@ export const promoteCertificate = (
       yield* peers.show({ _tag: "Noted", note: { _tag: "NewCertificateUnused", path } })
       return "unused"
     }
-    yield* replaceCertificate(peers.show, path, pending.path)
+    const replaced = yield* Effect.result(replaceCertificate(peers.show, path, pending.path))
+    if (Result.isFailure(replaced)) {
+      // The present one is as it was, and a device that can connect does.
+      yield* peers.show({ _tag: "Warned", failure: replaced.failure })
+      yield* peers.show({ _tag: "Noted", note: { _tag: "NewCertificateUnused", path } })
+      return "unused"
+    }
     yield* peers.show({ _tag: "Noted", note: { _tag: "NewCertificateUsed", path } })
     return "used"
   })

@@ -1,7 +1,16 @@
 /** The built-in service manager with real processes: a small program stands for the mapper. */
 
-import { spawnSync } from "node:child_process"
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs"
+import { spawn, spawnSync } from "node:child_process"
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  readFileSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
 import { join } from "node:path"
 import { Effect, Logger } from "effect"
 import { build } from "esbuild"
@@ -10,6 +19,7 @@ import { type BuiltInPlaces, builtInServices } from "../../../../src/actors/conn
 import type { ServiceManager } from "../../../../src/actors/connect/services/service-manager.ts"
 import { signal } from "../../../support/signal.ts"
 import { makeTempDir, removeTempDir } from "../../../support/temp-dir.ts"
+import { isRoot, type TestUser, testUser } from "../../../support/test-user.ts"
 
 let built: string
 let dir: string
@@ -130,6 +140,73 @@ describe("the built-in service manager", () => {
     const log = readFileSync(join(dir, "log", "svc.log"), "utf8")
     const pause = Number(/svc starts again in (\d+) ms/.exec(log)?.[1])
     expect([pause >= 800, pause <= 1200], log).toEqual([true, true])
+  })
+
+  describe.runIf(isRoot)("started by root for the services' user", () => {
+    let user: TestUser
+    beforeAll(() => {
+      user = testUser()
+    })
+    afterAll(() => user.remove())
+
+    const asUser = () => {
+      chmodSync(dir, 0o755)
+      chmodSync(built, 0o755)
+      const program = join(dir, "ids.sh")
+      writeFileSync(
+        program,
+        `trap 'exit 0' TERM\nid -u; id -G; echo "home $HOME"; touch '${dir}/run/started'\nwhile :; do sleep 0.02; done\n`
+      )
+      const account = { name: user.name, uid: user.uid, gid: user.gid, home: "/nonexistent" }
+      return builtInServices({ ...places, user: account, commandOf: () => ["/bin/sh", program] })
+    }
+
+    it("runs as that user, in all its groups; the runner too", async () => {
+      const theirs = asUser()
+      await run(theirs.start("svc"))
+      await eventually(() => existsSync(join(dir, "run", "started")))
+      const log = readFileSync(join(dir, "log", "svc.log"), "utf8").split("\n")
+      expect(log[0]).toBe(String(user.uid))
+      expect(log[1]?.split(" ").map(Number).toSorted()).toEqual([user.gid, user.extraGroup.gid].toSorted())
+      expect(log[2]).toBe("home /nonexistent")
+      const uids = /^Uid:\s+(.*)$/m.exec(readFileSync(`/proc/${runnerPid()}/status`, "utf8"))?.[1]
+      expect(uids?.split("\t").map(Number)).toEqual(Array(4).fill(user.uid))
+      expect(statSync(join(dir, "run", "svc.lock"))).toMatchObject({ uid: user.uid })
+      expect(statSync(join(dir, "run", "svc.lock")).mode & 0o777).toBe(0o600)
+      expect(statSync(join(dir, "log")).uid).toBe(0)
+      await run(theirs.stop("svc"))
+      expect(await run(theirs.isActive("svc"))).toBe(false)
+    })
+
+    it("ends no process of another user whose id stands in the user's files", async () => {
+      const theirs = asUser()
+      await run(theirs.start("svc"))
+      const victim = spawn("sleep", ["60"])
+      const started = readFileSync(`/proc/${victim.pid}/stat`, "utf8").split(") ").at(-1)?.split(" ")[19]
+      for (const [file, text] of [
+        ["svc.lock", `${victim.pid}`],
+        ["svc.pid", `${victim.pid} ${started}`]
+      ] as const)
+        expect(user.run("sh", ["-c", `printf '${text}' > '${join(dir, "run", file)}'`]).status).toBe(0)
+      await run(theirs.stop("svc"))
+      expect(isAlive(victim.pid ?? 0)).toBe(true)
+      victim.kill()
+      spawnSync("sh", ["-c", `kill $(pgrep -u ${user.uid}) 2>/dev/null; true`])
+    })
+
+    it("writes no log through a link of that user", async () => {
+      const theirs = asUser()
+      const secret = join(dir, "secret")
+      writeFileSync(secret, "", { mode: 0o600 })
+      spawnSync("mkdir", ["-p", join(dir, "log")])
+      chownSync(join(dir, "log"), user.uid, user.gid)
+      expect(user.run("ln", ["-s", secret, join(dir, "log", "svc.log")]).status).toBe(0)
+      await run(theirs.start("svc"))
+      await eventually(() => existsSync(join(dir, "run", "started")))
+      expect(readFileSync(secret, "utf8")).toBe("")
+      expect(lstatSync(join(dir, "log", "svc.log")).isFile()).toBe(true)
+      await run(theirs.stop("svc"))
+    })
   })
 
   it("survives the shell that started it", async () => {

@@ -4,9 +4,9 @@
  * What root does for the services it does as that user: token hosts, services without systemd. Source: thin-edge,
  * system.toml reference.
  */
-import { ServiceUserUnknown, SystemFileInvalid } from "../../messages/platform.ts"
-import { account, groupId } from "../../platform/accounts.ts"
-import { readSystemFile, systemFilePath } from "../../platform/system-file.ts"
+import { ServiceUserUnknown, SystemFileInvalid } from "../messages/platform.ts"
+import { account, groupId } from "./accounts.ts"
+import { readSystemFile, systemFilePath } from "./system-file.ts"
 
 export interface ServiceAccount {
   readonly name: string
