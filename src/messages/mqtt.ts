@@ -45,6 +45,11 @@ export interface Target {
     readonly identity: TlsIdentity
     /** Files or directories with PEM certificates that are trusted. */
     readonly caPath: string
+    /**
+     * TLS 1.3 sessions of earlier connections are resumed, so that no signature is needed. Only for reconnections of the
+     * mapper: a command shows that the key works.
+     */
+    readonly resumesSessions?: true
   }
   readonly proxy?: {
     readonly url: string

@@ -6,7 +6,7 @@
  * certificates alone are trusted; no variable of the environment changes any of this.
  * Sources: RFC 9525; rustls 0.23 and webpki 0.102, features and limitations; RFC 9325, section 4.2.
  */
-import { constants, type KeyObject, X509Certificate } from "node:crypto"
+import { constants, createHash, type KeyObject, X509Certificate } from "node:crypto"
 import { isIP } from "node:net"
 import type { Duplex } from "node:stream"
 import {
@@ -30,12 +30,30 @@ export interface ServerIdentity {
 export interface NodeTlsTarget extends ServerIdentity {
   /** A connected stream. */
   readonly socket: Duplex
-  readonly identity?: { readonly key?: string; readonly cert?: string }
+  readonly identity?: NodeTlsIdentity
+  /** From a "session" event of an earlier connection with the same binding. Node would take any. */
+  readonly session?: Buffer
+}
+
+/** PEM. */
+export interface NodeTlsIdentity {
+  readonly key?: string
+  readonly cert?: string
+}
+
+/** What a session is bound to: it is resumed without a look at the certificates. */
+export const nodeSessionBinding = (
+  settings: ServerIdentity & { readonly port: number; readonly identity: NodeTlsIdentity }
+): Buffer => {
+  const { host, port, trusted, identity } = settings
+  return createHash("sha256")
+    .update(JSON.stringify([host, port, trusted, identity.cert, identity.key]))
+    .digest()
 }
 
 /** Throws when OpenSSL cannot use key or certificates. */
-export const connectNodeTls = ({ socket, identity, ...server }: NodeTlsTarget): TLSSocket =>
-  connect({ ...identity, ...verifying(server), socket })
+export const connectNodeTls = ({ socket, identity, session, ...server }: NodeTlsTarget): TLSSocket =>
+  connect({ ...identity, ...verifying(server), socket, ...(session && { session }) })
 
 /** Goes on when the certificate is not trusted; `authorizationError` tells why. Nothing may be sent over it. */
 export const askForCertificate = (

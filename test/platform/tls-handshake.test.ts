@@ -194,6 +194,14 @@ describe("a connection", () => {
     return sessions
   }
 
+  /** The first session of a server that does not echo. */
+  const sessionsOfSilent = async (target: TlsTarget): Promise<[TlsSession]> => {
+    const stream = connectTls(target, sign)
+    const session = (await once(stream, "session")) as [TlsSession]
+    stream.destroy()
+    return session
+  }
+
   /** A connection that offers the session. */
   const resuming = async (target: TlsTarget) => {
     const schemes: Array<number> = []
@@ -211,6 +219,21 @@ describe("a connection", () => {
     for (const session of sessions) {
       expect(session.lifetimeMs).toBeGreaterThan(0)
       expect(await resuming(targetOf(pki, server.port, { session }))).toEqual(isResumed)
+    }
+    await server.close()
+  })
+
+  it("is resumed again and again where each resumption brings a new session", async () => {
+    const server = await startOpensslServer(pki, [])
+    let [session] = await sessionsOfSilent(targetOf(pki, server.port))
+    for (let times = 0; times < 5; times++) {
+      if (session === undefined) throw new Error("the server gave no session")
+      const target = targetOf(pki, server.port, { session })
+      const resumed = connectTls(target, () => Promise.reject(new Error("asked to sign")))
+      const [next] = (await once(resumed, "session")) as [TlsSession]
+      expect(resumed.negotiated?.resumed).toBe(true)
+      session = next
+      resumed.destroy()
     }
     await server.close()
   })

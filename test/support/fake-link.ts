@@ -128,6 +128,7 @@ export class FakeBroker {
       Effect.raceFirst(effect, Effect.flatMap(Deferred.await(ended), Effect.fail))
     return {
       sessionPresent,
+      handshake: undefined,
       publish: (message) => orEnded(this.publishFrom(session.clientId, message)),
       publishAll: (messages) =>
         Effect.map(

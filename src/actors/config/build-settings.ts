@@ -36,7 +36,8 @@ export const buildSettings = (sources: Sources, configFile: string): Effect.Effe
         initialIntervalMs: read.durationMs("mqtt.bridge.reconnect_policy.initial_interval"),
         maximumIntervalMs: read.durationMs("mqtt.bridge.reconnect_policy.maximum_interval"),
         resetWindowMs: read.durationMs("mqtt.bridge.reconnect_policy.reset_window"),
-        localKeepaliveSeconds: Math.ceil(read.durationMs("mqtt.bridge.keepalive_interval") / 1000)
+        localKeepaliveSeconds: Math.ceil(read.durationMs("mqtt.bridge.keepalive_interval") / 1000),
+        tlsResumption: read.flag("mqtt.bridge.tls_resumption")
       },
       proxy: proxy(read),
       service: {

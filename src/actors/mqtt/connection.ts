@@ -21,12 +21,16 @@ import { type MqttConnection, openConnection, type Receiver, type RetainHandling
 import { OldBrokers, Unopened } from "./old-brokers.ts"
 import { speaksNoMqtt5 } from "./reason-codes.ts"
 import { refusalOf } from "./refusal.ts"
+import type { Handshake } from "./resumption.ts"
 import { type Stopwatch, stopwatch } from "./stopwatch.ts"
+import { TlsTickets } from "./tls-tickets.ts"
 
 export type { Inbound, Receiver, RetainHandling } from "./mqtt-client.ts"
 
 export interface Connection {
   readonly sessionPresent: boolean
+  /** Undefined: without TLS, or without a key. */
+  readonly handshake: Handshake | undefined
   readonly publish: (message: MqttMessage) => Effect.Effect<void, MqttRefusal>
   /** In their order; answers which of them failed. */
   readonly publishAll: (
@@ -46,19 +50,25 @@ export interface Connection {
 
 export type Connect = (target: Target, receiver: Receiver) => Effect.Effect<Connection, MqttRefusal, Scope.Scope>
 
-/** Links that share it share what it learns: which brokers speak MQTT 3.1.1 only. */
+/** Links that share it share what it learns: which brokers speak MQTT 3.1.1 only, and TLS sessions. */
 export const connectWith = (cryptoki: ActorRef<CryptokiProtocol>): Connect => {
   const oldBrokers = new OldBrokers()
+  const tickets = new TlsTickets()
   return (target, receiver) => {
     const watch = stopwatch()
     let waitingFor: BrokerSilent["waitingFor"] = "connection"
     const attempt = (now: Target) =>
       Effect.gen(function* () {
         waitingFor = "connection"
-        const stream = yield* dial(now, { cryptoki, stopwatch: watch })
+        const { stream, handshake } = yield* Effect.tapError(
+          dial(now, { cryptoki, stopwatch: watch, tickets }),
+          (refusal) => Effect.sync(() => forgetSessions(tickets, now, refusal))
+        )
         waitingFor = "CONNACK"
-        return yield* Effect.mapError(openConnection(stream, now, receiver), (ended) => {
+        const opening = Effect.map(openConnection(stream, now, receiver), (opened) => ({ ...opened, handshake }))
+        return yield* Effect.mapError(opening, (ended) => {
           const refusal = refusalOf(ended, now, "connecting")
+          forgetSessions(tickets, now, refusal)
           return new Unopened({
             refusal,
             isOfOldBroker: target.receiveMaximum !== undefined && saysOld(ended, refusal)
@@ -80,6 +90,11 @@ export const connectWith = (cryptoki: ActorRef<CryptokiProtocol>): Connect => {
   }
 }
 
+/** Who was refused shows the key anew; a connection that was merely lost may go on with the next session. */
+const forgetSessions = (tickets: TlsTickets, { host, port }: Target, refusal: MqttRefusal): void => {
+  if (refusal._tag === "BrokerRefused" || refusal._tag === "TlsFailed") tickets.forget(`${host}:${port}`)
+}
+
 const unopened = (refusal: MqttRefusal) => new Unopened({ refusal, isOfOldBroker: false })
 
 /** A broker that was asked in MQTT 5 and speaks MQTT 3.1.1 only says so, or hangs up (3.1.1, 3.1.2.2 and 4.8). */
@@ -87,10 +102,15 @@ const saysOld = ({ reason }: ConnectionEnded, refusal: MqttRefusal): boolean =>
   (refusal._tag === "BrokerRefused" && refusal.code === speaksNoMqtt5) ||
   (refusal._tag === "ConnectionLost" && reason.kind !== "protocol")
 
-const asConnection = (opened: MqttConnection, target: Target): Connection => {
+interface Opened extends MqttConnection {
+  readonly handshake: Handshake | undefined
+}
+
+const asConnection = (opened: Opened, target: Target): Connection => {
   const toRefusal = (ended: ConnectionEnded) => refusalOf(ended, target, "connected")
   return {
     sessionPresent: opened.sessionPresent,
+    handshake: opened.handshake,
     publish: (message) => Effect.mapError(opened.publish(message), toRefusal),
     publishAll: (messages, onAcknowledged) =>
       Effect.map(opened.publishAll(messages, onAcknowledged), (failed) =>

@@ -10,33 +10,47 @@ import type { Duplex } from "node:stream"
 import { Effect, type Scope } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import { CredentialUnusable, DialFailed, KeyMismatch, type MqttRefusal, type Target } from "../../messages/mqtt.ts"
-import { connectNodeTls } from "../../platform/node-tls.ts"
+import { connectNodeTls, nodeSessionBinding } from "../../platform/node-tls.ts"
 import { openTunnel } from "../../platform/proxy-tunnel.ts"
-import { connectTls } from "../../platform/tls-signer-stream.ts"
+import { tlsAddon } from "../../platform/tls-addon.ts"
+import { sessionBinding, type TlsSession } from "../../platform/tls-session.ts"
+import { connectTls, type TlsSignerStream } from "../../platform/tls-signer-stream.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { type DeviceCertificates, readCertificateChain, readPrivateKey, readTrusted } from "./credentials.ts"
-import { prepareSigner, spkiOf } from "./key-signer.ts"
+import { nameOf, prepareSigner, prepareSignerLater, spkiOf } from "./key-signer.ts"
 import { refusalOfStream } from "./refusal.ts"
+import { type Handshake, resumptionOf } from "./resumption.ts"
 import type { Stopwatch } from "./stopwatch.ts"
+import type { TlsTickets } from "./tls-tickets.ts"
 
-/** What dialling with a token needs beside the target. */
-export interface SigningMeans {
+/** What dialling over TLS needs beside the target. */
+export interface TlsMeans {
   readonly cryptoki: ActorRef<CryptokiProtocol>
   /** Runs while the token is asked. */
   readonly stopwatch: Stopwatch
+  readonly tickets: TlsTickets
+}
+
+export interface Dialled {
+  readonly stream: Duplex
+  /** Undefined: no TLS, or no key. */
+  readonly handshake: Handshake | undefined
 }
 
 /** The stream is destroyed when the scope closes. */
-export const dial = (target: Target, means: SigningMeans): Effect.Effect<Duplex, MqttRefusal, Scope.Scope> => {
+export const dial = (target: Target, means: TlsMeans): Effect.Effect<Dialled, MqttRefusal, Scope.Scope> => {
   const { tls } = target
-  if (tls === undefined) return openSocket(target)
+  if (tls === undefined) return Effect.map(openSocket(target), (stream) => ({ stream, handshake: undefined }))
   switch (tls.identity.kind) {
     case "token":
       return dialWithToken(target, tls.caPath, tls.identity, means)
     case "keyFile":
-      return dialWithKeyFile(target, tls.caPath, tls.identity)
+      return dialWithKeyFile(target, tls.caPath, tls.identity, means)
     case "none":
-      return dialNodeTls(target, tls.caPath, {})
+      return Effect.map(dialNodeTls(target, tls.caPath, {}, undefined), ({ stream }) => ({
+        stream,
+        handshake: undefined
+      }))
   }
 }
 
@@ -46,62 +60,86 @@ const dialWithToken = (
   target: Target,
   caPath: string,
   { certPath, key }: Identity<"token">,
-  means: SigningMeans
-): Effect.Effect<Duplex, MqttRefusal, Scope.Scope> =>
+  means: TlsMeans
+): Effect.Effect<Dialled, MqttRefusal, Scope.Scope> =>
   Effect.gen(function* () {
     const { host, port, connectWithinMs } = target
     const { pem, device } = yield* readCertificateChain(certPath)
     const ca = yield* readTrusted(caPath)
-    const signer = yield* prepareSigner({
-      ...means,
+    const settings = {
       host,
-      key,
-      withinMs: connectWithinMs,
-      certPath,
-      certificate: device
-    })
+      port,
+      serverName: host,
+      ca,
+      certificateChain: pem,
+      publicKey: spkiOf(device),
+      keyName: nameOf(key),
+      // The whole connection has a limit; this one must not come before it.
+      timeoutMs: connectWithinMs + 1_000
+    }
+    const bindingOf = () => sessionBinding(tlsAddon(), settings)
+    const resumption = yield* resumptionOf(target, means.tickets, bindingOf)
+    const signer = { ...means, host, key, withinMs: connectWithinMs, certPath, certificate: device }
+    // A session needs no token: one that is away is asked only if the server refuses the session.
+    const { sign } = yield* resumption?.isLikely ? prepareSignerLater(signer) : prepareSigner(signer)
     const socket = yield* openSocket(target)
-    const connecting = () =>
-      connectTls(
-        {
-          host,
-          port,
-          serverName: host,
-          ca,
-          certificateChain: pem,
-          publicKey: spkiOf(device),
-          // The whole connection has a limit; this one must not come before it.
-          timeoutMs: connectWithinMs + 1_000,
-          socket
-        },
-        signer.sign
-      )
-    const stream = yield* secured(connecting, target)
-    if (stream.negotiated?.protocol === "TLSv1.3") yield* judged(stream, target)
-    return stream
+    const stream = yield* secured(() => {
+      const opened: TlsSignerStream = connectTls({ ...settings, ...resumption?.take(), socket }, sign)
+      return opened.on("session", (session: TlsSession) => resumption?.keep(session, handshakeOf(opened)))
+    }, target)
+    const handshake = handshakeOf(stream)
+    if (handshake === "signed" && stream.negotiated?.protocol === "TLSv1.3") yield* judged(stream, target)
+    return { stream, handshake }
   })
 
-const dialWithKeyFile = (target: Target, caPath: string, { certPath, keyPath }: Identity<"keyFile">) =>
+const handshakeOf = ({ negotiated }: TlsSignerStream): Handshake => (negotiated?.resumed ? "resumed" : "signed")
+
+const dialWithKeyFile = (
+  target: Target,
+  caPath: string,
+  { certPath, keyPath }: Identity<"keyFile">,
+  { tickets }: TlsMeans
+): Effect.Effect<Dialled, MqttRefusal, Scope.Scope> =>
   Effect.gen(function* () {
     const chain = yield* readCertificateChain(certPath)
     const { pem: key, key: privateKey } = yield* readPrivateKey(keyPath)
     if (!chain.device.checkPrivateKey(privateKey))
       return yield* Effect.fail(new KeyMismatch({ certPath, key: keyPath }))
-    return yield* dialNodeTls(target, caPath, { key, cert: leafFirst(chain) })
+    return yield* dialNodeTls(target, caPath, { key, cert: leafFirst(chain) }, tickets)
   })
 
 /** Node takes the first certificate for the key's. */
 const leafFirst = ({ certificates, device }: DeviceCertificates): string =>
   [device, ...certificates.filter((one) => one !== device)].map(String).join("")
 
-const dialNodeTls = (target: Target, caPath: string, identity: { readonly key?: string; readonly cert?: string }) =>
+const dialNodeTls = (
+  target: Target,
+  caPath: string,
+  identity: { readonly key?: string; readonly cert?: string },
+  tickets: TlsTickets | undefined
+): Effect.Effect<Dialled, MqttRefusal, Scope.Scope> =>
   Effect.gen(function* () {
-    const { host } = target
+    const { host, port } = target
     const trusted = yield* readTrusted(caPath)
+    const binding = nodeSessionBinding({ host, port, trusted, identity })
+    const resumption = tickets && (yield* resumptionOf(target, tickets, () => binding))
     const socket = yield* openSocket(target)
-    const stream = yield* secured(() => connectNodeTls({ host, trusted, socket, identity }), target)
-    if (stream.getProtocol() === "TLSv1.3") yield* judged(stream, target)
-    return stream
+    const stream = yield* secured(() => {
+      const session = resumption?.take()?.session.der
+      const opened = connectNodeTls({ host, trusted, socket, identity, ...(session && { session }) })
+      const keep = (der: Buffer) => {
+        if (opened.getProtocol() !== "TLSv1.3") return
+        // Node does not tell the lifetime; OpenSSL offers no session that is older than that.
+        resumption?.keep(
+          { der, binding, lifetimeMs: Number.POSITIVE_INFINITY },
+          opened.isSessionReused() ? "resumed" : "signed"
+        )
+      }
+      return opened.on("session", keep)
+    }, target)
+    const handshake = stream.isSessionReused() ? "resumed" : "signed"
+    if (handshake === "signed" && stream.getProtocol() === "TLSv1.3") yield* judged(stream, target)
+    return { stream, handshake }
   })
 
 /** Waits for the end of the handshake. */

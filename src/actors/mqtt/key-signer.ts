@@ -58,6 +58,16 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
     return { sign }
   })
 
+/** The same, once a signature is wanted. */
+export const prepareSignerLater = (options: SignerOptions): Effect.Effect<KeySigner> =>
+  Effect.map(Effect.context<never>(), (context) => ({
+    sign: async (codePoint, message, abort) => {
+      const prepared = await Effect.runPromiseExitWith(context)(prepareSigner(options), { signal: abort })
+      if (Exit.isSuccess(prepared)) return prepared.value.sign(codePoint, message, abort)
+      throw Cause.squash(prepared.cause)
+    }
+  }))
+
 const allSchemes = Object.keys(signatureSchemes) as ReadonlyArray<SignatureScheme>
 
 const signWith = (
@@ -93,5 +103,5 @@ const cutOff = (cause: TokenRefusal | AskFailed, withinMs: number): SigningCutOf
 export const spkiOf = (certificate: X509Certificate): Buffer =>
   certificate.publicKey.export({ format: "der", type: "spki" })
 
-const nameOf = (key: KeySelector): string =>
+export const nameOf = (key: KeySelector): string =>
   key.uri === undefined ? "pkcs11:" : printPkcs11Uri(key.uri, { pin: "redacted" })

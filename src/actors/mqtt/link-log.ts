@@ -5,6 +5,7 @@ import { refusedFilter } from "../../messages/explain/mqtt.ts"
 import { explain } from "../../messages/explain.ts"
 import type { LinkStatus, MqttRefusal, Side } from "../../messages/mqtt.ts"
 import type { OversizedPublish } from "./packet-reader.ts"
+import type { Handshake } from "./resumption.ts"
 
 /** Who speaks. The bridge's links are told apart by their side. */
 export interface LinkVoice {
@@ -59,6 +60,17 @@ const sayStatus = (speaker: Speaker, status: LinkStatus, before: LinkStatus | un
       return info(`${start} disconnected from ${side} broker`)
   }
 }
+
+/** Whether the key was used for this connection. */
+export const logHandshake = (speaker: Speaker, handshake: Handshake | undefined): Effect.Effect<void> =>
+  handshake === undefined
+    ? Effect.void
+    : said(
+        speaker,
+        Effect.logInfo(
+          `${opening(speaker)} TLS handshake with ${speaker.side} broker: ${handshake === "resumed" ? "session resumed, no signature" : "signed with the device's key"}`
+        )
+      )
 
 /** `isKept`: the broker keeps the session, and with it what did not fit. */
 export const logPassedOver = (speaker: Speaker, isKept: boolean): Effect.Effect<void> => {

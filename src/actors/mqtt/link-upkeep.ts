@@ -17,7 +17,7 @@ import { monotonicMs } from "../../runtime/monotonic-time.ts"
 import { afterFailure, noFailures } from "./back-off.ts"
 import type { Connection, Receiver } from "./connection.ts"
 import type { Link } from "./link.ts"
-import { logLostOften, logOversized, logPassedOver, logRetry, logStatus } from "./link-log.ts"
+import { logHandshake, logLostOften, logOversized, logPassedOver, logRetry, logStatus } from "./link-log.ts"
 import { Losses } from "./losses.ts"
 import { isRefused, subscriptionFaults } from "./subscription-filter.ts"
 
@@ -70,6 +70,7 @@ const connectOnce = (link: Link): Effect.Effect<Outcome> =>
       link.past.connections += 1
       link.again = Deferred.makeUnsafe<void>()
       const connection = yield* link.connect(link.options.target, receiverOf(link))
+      yield* logHandshake(link.options, connection.handshake)
       const trouble = Effect.flatMap(connection.ended, (refusal) => {
         hadUnacknowledged = link.acks.isWaiting
         return Effect.fail(refusal)

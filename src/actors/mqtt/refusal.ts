@@ -3,6 +3,7 @@ import {
   BrokerDisconnected,
   BrokerRefused,
   ConnectionLost,
+  KeyMismatch,
   type MqttRefusal,
   SigningFailed,
   type Target,
@@ -41,7 +42,7 @@ export const refusalOfStream = (error: Error, { host, port }: Target, stage: Sta
 /** The add-on's stream carries what the signer said as its cause. */
 const signing = (error: Error, host: string, port: number): MqttRefusal | undefined => {
   if (codeOf(error) !== "ERR_TLS_SIGN") return undefined
-  if (error.cause instanceof SigningFailed) return error.cause
+  if (error.cause instanceof SigningFailed || error.cause instanceof KeyMismatch) return error.cause
   return new TlsFailed({ host, port, reason: "signatureMismatch", detail: error.message })
 }
 

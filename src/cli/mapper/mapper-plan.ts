@@ -186,6 +186,7 @@ const planCloudLink = (
         ...target,
         keepalive: cloud.keepaliveSeconds,
         cleanSession: cloud.name === "c8y",
+        ...(target.tls && settings.bridge.tlsResumption && { tls: { ...target.tls, resumesSessions: true } }),
         ...voice.login,
         ...(voice.will === undefined ? {} : { will: voice.will })
       },

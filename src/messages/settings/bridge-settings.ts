@@ -11,6 +11,13 @@ export const bridgeSettings: ReadonlyArray<Setting> = [
     examples: ["30s"]
   },
   {
+    key: "mqtt.bridge.tls_resumption",
+    type: boolean,
+    default: "true",
+    doc: "Let the mapper resume its TLS 1.3 session with the cloud when it reconnects, without a signature of the key. The key was then used at most 24 hours before. Commands never resume.",
+    examples: ["false"]
+  },
+  {
     key: "c8y.bridge.ask_for_operations",
     type: boolean,
     default: "true",

@@ -131,6 +131,8 @@ export interface BridgeSettings {
   readonly resetWindowMs: number
   /** Of connections to the local broker. */
   readonly localKeepaliveSeconds: number
+  /** Of the TLS session with the cloud, by the mapper's own reconnections. */
+  readonly tlsResumption: boolean
 }
 
 export interface ProxySettings {

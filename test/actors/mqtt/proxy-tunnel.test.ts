@@ -4,6 +4,7 @@ import { Effect, Redacted, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { dial } from "../../../src/actors/mqtt/dial.ts"
 import { stopwatch } from "../../../src/actors/mqtt/stopwatch.ts"
+import { TlsTickets } from "../../../src/actors/mqtt/tls-tickets.ts"
 import type { CryptokiProtocol } from "../../../src/messages/cryptoki.ts"
 import type { Target } from "../../../src/messages/mqtt.ts"
 import { start } from "../../../src/runtime/actor.ts"
@@ -48,7 +49,8 @@ const dialThrough = (port: number, overrides: Partial<Target> = {}) =>
       proxy: { url: `http://127.0.0.1:${port}`, username: "user", password: Redacted.make("pass:word") },
       ...overrides
     }
-    return yield* dial(target, { cryptoki, stopwatch: stopwatch() })
+    const { stream } = yield* dial(target, { cryptoki, stopwatch: stopwatch(), tickets: new TlsTickets() })
+    return stream
   })
 
 const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> => Effect.runPromise(Effect.scoped(effect))
