@@ -45,6 +45,11 @@ static napi_value js_listen(napi_env env, napi_callback_info info) {
   return number(env, result);
 }
 
+static napi_value js_open_netlink(napi_env env, napi_callback_info info) {
+  (void)info;
+  return number(env, unix_open_netlink());
+}
+
 static napi_value js_adopt_listener(napi_env env, napi_callback_info info) {
   return number(env, unix_adopt_listener(number_argument(env, info)));
 }
@@ -153,6 +158,7 @@ static napi_value js_blank_argument(napi_env env, napi_callback_info info) {
 NAPI_MODULE_INIT() {
   static const napi_property_descriptor functions[] = {
       {"listen", NULL, js_listen, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"openNetlink", NULL, js_open_netlink, NULL, NULL, NULL, napi_enumerable, NULL},
       {"adoptListener", NULL, js_adopt_listener, NULL, NULL, NULL, napi_enumerable, NULL},
       {"accept", NULL, js_accept, NULL, NULL, NULL, napi_enumerable, NULL},
       {"receive", NULL, js_receive, NULL, NULL, NULL, napi_enumerable, NULL},

@@ -8,6 +8,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+
 #include "unix.h"
 
 /* More than this many clients wait for accept only when we are stopped; the kernel has a limit of its own. */
@@ -63,4 +66,16 @@ ssize_t unix_receive(int file, void *into, size_t room) {
 ssize_t unix_send(int file, const void *bytes, size_t length) {
   ssize_t sent = send(file, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
   return sent < 0 ? -errno : sent;
+}
+
+int unix_open_netlink(void) {
+  struct sockaddr_nl address = {
+      .nl_family = AF_NETLINK,
+      .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
+  int file = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
+  if (file < 0) return -errno;
+  if (bind(file, (struct sockaddr *)&address, sizeof address) == 0) return file;
+  int error = errno;
+  close(file);
+  return -error;
 }

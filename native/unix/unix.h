@@ -29,6 +29,9 @@ int unix_adopt_listener(int file);
 /* The next client, and who it is; a pid of 0 when the kernel would not say. EAGAIN: nobody waits. */
 int unix_accept(int listener, struct ucred *peer);
 
+/* A socket on which the kernel tells of addresses and routes that come and go (rtnetlink(7)), or a negative errno. */
+int unix_open_netlink(void);
+
 /* EAGAIN: nothing there, no room. 0 bytes received: the peer has finished. */
 ssize_t unix_receive(int file, void *into, size_t room);
 ssize_t unix_send(int file, const void *bytes, size_t length);

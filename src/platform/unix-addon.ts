@@ -22,6 +22,9 @@ export const listenUnix = (path: string): number => succeeded("listen", unixAddo
 /** Makes a listening UNIX socket that somebody handed over ready for `acceptUnix`. Refuses any other descriptor. */
 export const adoptListener = (descriptor: number): void => succeed("listen", unixAddon().adoptListener(descriptor))
 
+/** A socket on which the kernel tells of addresses and routes that come and go (rtnetlink(7)). The caller closes it. */
+export const openNetlink = (): number => succeeded("socket", unixAddon().openNetlink())
+
 export interface Accepted {
   readonly descriptor: number
   /** As of the moment it connected; undefined when the kernel would not say. */
@@ -126,6 +129,7 @@ interface UnixAddon {
   ) => readonly [descriptor: number, pid: number, uid: number, gid: number, groups?: ReadonlyArray<number>] | number
   readonly receive: (descriptor: number, into: Uint8Array) => number
   readonly send: (descriptor: number, bytes: Uint8Array) => number
+  readonly openNetlink: () => number
   /** Numbers alone are errnos, 0 is success. */
   readonly adoptListener: (descriptor: number) => number
   readonly openReadiness: (onReady: (descriptors: ReadonlyArray<number>) => void) => object | number

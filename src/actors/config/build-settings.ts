@@ -55,7 +55,8 @@ export const buildSettings = (sources: Sources, configFile: string): Effect.Effe
         lockFiles: read.flag("run.lock_files"),
         logMemoryIntervalMs: read.durationMs("run.log_memory_interval")
       },
-      logs: { path: read.text("logs.path") }
+      logs: { path: read.text("logs.path") },
+      dataPath: read.text("data.path")
     }
   })
 

@@ -21,11 +21,12 @@ const markerLine = "# This file is left empty as the built-in bridge is enabled"
 
 const unverifiedLine = "# not verified: no connection check has succeeded since it was made"
 
+/** Larger messages than any cloud takes, and none that fill a small device's memory: 16 MiB. */
 const general = [
   "per_listener_settings true",
   "connection_messages true",
   ...["error", "warning", "notice", "information", "subscribe", "unsubscribe"].map((type) => `log_type ${type}`),
-  "message_size_limit 268435455"
+  "message_size_limit 16777216"
 ]
 
 /**

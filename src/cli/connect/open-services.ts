@@ -11,6 +11,7 @@ import type { Settings } from "../../messages/settings/resolved-settings.ts"
 import { nodeOptions } from "../../platform/node-options.ts"
 import { type ServiceAccount, serviceUser } from "../../platform/service-user.ts"
 import { bundlePath, executablePath, findExecutable } from "../installation.ts"
+import { ownMosquittoConf } from "./own-mosquitto.ts"
 
 export const openServices = (
   settings: Settings
@@ -44,7 +45,7 @@ export const commandOf = (settings: Settings, service: string): ReadonlyArray<st
   const found = findExecutable(service)
   if (found === undefined) return undefined
   return service === "mosquitto"
-    ? [found, "-c", join(settings.configDir, "mosquitto-conf", "tedge-mosquitto.conf")]
+    ? [found, "-c", ownMosquittoConf(settings)]
     : [found, "--config-dir", settings.configDir]
 }
 

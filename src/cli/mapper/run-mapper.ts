@@ -28,6 +28,7 @@ import { livePin } from "./live-pin.ts"
 import { type Mapper, type MapperParts, mapperTree, startMapper } from "./mapper-graph.ts"
 import { planMapper } from "./mapper-plan.ts"
 import { logMemoryEvery } from "./memory-log.ts"
+import { retryWithNetwork } from "./network-watch.ts"
 import { serveMapperSocket } from "./service-socket.ts"
 
 /** `untilStopped` answers when the mapper is to finish. */
@@ -68,6 +69,7 @@ const serve = (input: CommandInput, untilStopped: Effect.Effect<void>) =>
     if (showsOnly) return yield* show(parts)
     // No part of it can fail to start by itself: that would be a mistake of ours.
     const mapper = yield* Effect.orDie(startMapper(parts))
+    yield* retryWithNetwork(mapper.cloud)
     yield* serveMapperSocket(mapper, serviceOf(settings), settings.run.path)
     yield* logGraphWhenAsked(mapper)
     yield* logMemoryEvery(settings.run.logMemoryIntervalMs)

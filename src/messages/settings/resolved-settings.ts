@@ -23,6 +23,8 @@ export interface Settings {
   /** `logMemoryIntervalMs` 0: never. */
   readonly run: { readonly path: string; readonly lockFiles: boolean; readonly logMemoryIntervalMs: number }
   readonly logs: { readonly path: string }
+  /** `data.path`. */
+  readonly dataPath: string
 }
 
 /** The settings together with those of one cloud, or of one profile of it. */

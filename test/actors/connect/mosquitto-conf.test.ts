@@ -38,7 +38,7 @@ describe("tedge-mosquitto.conf", () => {
       "log_type information",
       "log_type subscribe",
       "log_type unsubscribe",
-      "message_size_limit 268435455",
+      "message_size_limit 16777216",
       "listener 1884 127.0.0.1",
       "allow_anonymous true",
       "require_certificate false",

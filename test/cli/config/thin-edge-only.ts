@@ -31,6 +31,5 @@ const keys = [
   "c8y.proxy.key_path",
   "c8y.proxy.ca_path",
   "logs.max_per_operation",
-  "tmp.path",
-  "data.path"
+  "tmp.path"
 ]
