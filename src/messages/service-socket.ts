@@ -102,6 +102,15 @@ export const parseCheckAnswer = (line: string): CheckAnswer | undefined => {
   return isWhole ? (said as unknown as CheckAnswer) : undefined
 }
 
+/** Undefined: something else was answered. */
+export const parseStatusAnswer = (line: string): StatusAnswer | undefined => {
+  const said = parseObject(line)
+  if (said?.answer !== "status" || typeof said.pid !== "number") return undefined
+  const bridge = said.bridge as StatusAnswer["bridge"] | undefined
+  const isWhole = [bridge?.cloud, bridge?.local].every((link) => typeof link?.state === "string")
+  return isWhole ? (said as unknown as StatusAnswer) : undefined
+}
+
 const parseObject = (line: string): Readonly<Record<string, unknown>> | undefined => {
   try {
     const value: unknown = JSON.parse(line)

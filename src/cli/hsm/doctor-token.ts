@@ -4,12 +4,13 @@ import { Effect } from "effect"
 import type { ChosenKey, TokenDescription } from "../../messages/cryptoki.ts"
 import { explain } from "../../messages/explain.ts"
 import { matchesObject, matchesToken } from "../../messages/pkcs11-uri-match.ts"
+import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
 import type { DeviceSettings, Settings } from "../../messages/settings/resolved-settings.ts"
 import { type SignatureScheme, signatureSchemes } from "../../messages/signature-scheme.ts"
-import { CryptokiOff, KeyAmbiguous, PinRejected } from "../../messages/token-refusals.ts"
+import { CryptokiOff, KeyAmbiguous, PinRejected, TokenAmbiguous } from "../../messages/token-refusals.ts"
 import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import type { Examination } from "./doctor.ts"
-import { askLimits, type CommandContext, shownUri } from "./token-command.ts"
+import { askLimits, type CommandContext, comparable, shownUri } from "./token-command.ts"
 
 /** A connection gives the token this long to sign. */
 const connectionLimitMs = 60_000
@@ -36,6 +37,7 @@ export const tokenChecks = (
     )
     if (tokens === undefined) return undefined
     yield* pinState(examination, tokens, device)
+    yield* uniqueToken(examination, tokens, settings, device)
     const chosen = yield* examination.check(
       "login and key",
       cryptoki.ask("ChooseScheme", { offered: schemes, key: device.key }, { within: askLimits.list }),
@@ -95,6 +97,24 @@ const wayToToken = ({ cryptoki }: Pick<Settings, "cryptoki">): Effect.Effect<str
       return Effect.succeed(`mode socket, ${cryptoki.socketPath}`)
   }
 }
+
+/** Without a URI that tells tokens apart the first the module lists is taken: after a start, perhaps another. */
+const uniqueToken = (
+  { pass, fail }: Examination,
+  tokens: ReadonlyArray<TokenDescription>,
+  { cryptoki }: Pick<Settings, "cryptoki">,
+  { key }: Device
+): Effect.Effect<void> => {
+  const scope = cryptoki.mode === "module" ? cryptoki.uri : undefined
+  const meant = comparable(mergeScope(scope, key.uri ?? {}).uri)
+  const [first, ...others] = tokens.filter((token) => token.initialized && matchesToken(meant, token))
+  if (first === undefined) return Effect.void
+  return others.length === 0
+    ? pass("token is unambiguous", shownUri(first.uri))
+    : fail("token is unambiguous", explain(new TokenAmbiguous({ candidates: [first, ...others].map(uriOf) })))
+}
+
+const uriOf = ({ uri }: TokenDescription): string => shownUri(uri)
 
 /** Several keys that match are taken in the token's order: today this one, tomorrow perhaps another. */
 const uniqueKey = ({ actors }: Context, examination: Examination, { key }: Device) => {

@@ -8,6 +8,7 @@ import { Effect } from "effect"
 import { type Explanation, explain, type Failure } from "../../messages/explain.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { certificateChecks } from "./doctor-certificate.ts"
+import { connectionChecks } from "./doctor-connection.ts"
 import { serverChecks } from "./doctor-server.ts"
 import { tokenChecks } from "./doctor-token.ts"
 import { askLimits, type CommandContext, type TokenCommand } from "./token-command.ts"
@@ -45,6 +46,7 @@ export const doctor: TokenCommand = (context) =>
     const key = yield* tokenChecks(context, examination, settings, device)
     yield* certificateChecks(examination, device.certPath, key)
     yield* serverChecks(examination, settings)
+    yield* connectionChecks(context, examination, settings)
     if (asJson) yield* terminal.answer(`${JSON.stringify(checks, null, 2)}\n`)
     return checks.every((check) => check.ok) ? exitCodes.ok : exitCodes.failed
   })

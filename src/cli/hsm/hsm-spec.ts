@@ -187,7 +187,7 @@ export const hsmSpec: CommandSpec = {
       name: "doctor",
       summary: "Find out what keeps the device from connecting with its key.",
       details: [
-        "Checks settings, module, tokens, login, key, signatures, certificate, cloud and clock. At most one PIN is tried, and none that was refused before. Exit code 1 when something is wrong."
+        "Checks settings, module, tokens, login, key, signatures, certificate, cloud, clock, local broker, mapper and connection. At most one PIN is tried, and none that was refused before. Exit code 1 when something is wrong."
       ],
       options: [jsonOption],
       cloudWord: true,

@@ -250,7 +250,7 @@ describe("tedge hsm doctor", () => {
     await device.tedge(["cert", "create", "--device-id", "dev"])
     const done = await device.tedge(["hsm", "doctor", "--json"])
     const checks: ReadonlyArray<{ name: string; ok: boolean }> = JSON.parse(done.stdout)
-    expect(checks.filter((check) => !check.ok).map((check) => check.name)).toEqual(["cloud"])
+    expect(checks.filter((check) => !check.ok).map((check) => check.name)).toEqual(["cloud", "local broker", "mapper"])
     expect(checks.map((check) => check.name)).toContain("signature verifies")
     expect(done.code).toBe(1)
   })
