@@ -28,7 +28,6 @@ export const tokenSigner = async (token: BenchToken) => {
       defaultPin: Redacted.make(token.pin),
       scope: undefined,
       latchDirectory: token.latchDirectory,
-      latchGroup: undefined,
       limits: defaultLimits,
       idleHostEnds: false,
       keepLookingMs: 0,

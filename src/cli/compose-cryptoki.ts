@@ -3,6 +3,7 @@
 import { join } from "node:path"
 import { Effect, type Redacted, type Scope } from "effect"
 import { cryptokiBehaviour } from "../actors/cryptoki/cryptoki-actor.ts"
+import type { LatchPlace } from "../actors/cryptoki/latch-files.ts"
 import { type CryptokiSettings, defaultLimits } from "../actors/cryptoki/settings.ts"
 import { socketCryptokiBehaviour } from "../actors/cryptoki/socket-cryptoki-actor.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../messages/cryptoki.ts"
@@ -35,7 +36,7 @@ export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<
   const { settings, environment, publish, lifetime } = composition
   const { cryptoki } = settings
   if (cryptoki.mode === "off") return refusing(new CryptokiOff({ missing: "device.cryptoki.mode" }))
-  const latches = { directory: join(settings.run.path, "tedge-pin-latch"), group: serviceGroup(settings.configDir) }
+  const latches = { directory: join(settings.run.path, "tedge-pin-latch"), owner: serviceOwner(settings.configDir) }
   if (cryptoki.mode === "socket") return socketCryptokiBehaviour({ socketPath: cryptoki.socketPath, latches })
   if (cryptoki.modulePath === undefined) return refusing(new CryptokiOff({ missing: "device.cryptoki.module_path" }))
   const user = hostUser(settings.configDir)
@@ -49,7 +50,7 @@ export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<
     // The server narrows each request itself, so that a reload and rules for users count.
     scope: lifetime === "server" ? undefined : cryptoki.uri,
     latchDirectory: latches.directory,
-    latchGroup: latches.group,
+    latchOwner: latches.owner,
     limits: defaultLimits,
     idleHostEnds: lifetime === "mapper",
     keepLookingMs: keepLookingMs[lifetime],
@@ -63,9 +64,9 @@ export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<
 const keepLookingMs = { command: 0, mapper: 600_000, server: 60_000 } as const
 
 /** Commands run by root and the services share what they know of refused PINs. */
-export const serviceGroup = (configDir: string): number | undefined => {
+export const serviceOwner = (configDir: string): LatchPlace["owner"] => {
   const owner = fileOwner(configDir)
-  return owner.kind === "owner" ? owner.gid : undefined
+  return owner.kind === "owner" ? owner : undefined
 }
 
 /** Commands and mappers have the same settings, unless the environment of one says otherwise. */

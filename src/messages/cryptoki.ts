@@ -17,7 +17,15 @@ export interface KeySelector {
   readonly pin?: Redacted.Redacted<string>
   /** Where `pin` came from, for refusals: `--pin`, `device.key_pin`. */
   readonly pinFrom?: string | undefined
+  /**
+   * The unprivileged client of the signing service who gave the PIN, by user id: wrong ones are counted against it.
+   * Absent: this process, root, or the service's own user.
+   */
+  readonly client?: ClientId
 }
+
+/** A user id; `unknown`: the kernel did not tell it. */
+export type ClientId = number | "unknown"
 
 /** Which token, and with which PIN. */
 export type TokenSelector = KeySelector
@@ -158,3 +166,14 @@ export type CryptokiEvent =
   | { readonly _tag: "HostReplaced"; readonly token: string; readonly reason: string }
   /** The PIN was refused. `isLocked`: and the token takes no other either. */
   | { readonly _tag: "PinLatched"; readonly token: string; readonly isLocked?: true }
+  /** The token said nothing about the PIN: `detail` tells how the login ended. `retryInMs` undefined: no other is made. */
+  | {
+      readonly _tag: "LoginUnanswered"
+      readonly token: string
+      readonly detail: string
+      readonly retryInMs: number | undefined
+    }
+  /** A client of the signing service gave too many wrong PINs. */
+  | { readonly _tag: "ClientPinsPaused"; readonly token: string; readonly client: ClientId; readonly forMs: number }
+  /** Refused PINs cannot be noted on disk: each process knows only its own. Told once. */
+  | { readonly _tag: "LatchNotKept"; readonly directory: string; readonly code: string }

@@ -51,6 +51,7 @@ export const explain = (failure: Failure): Explanation => {
     case "HostNotStarted":
     case "TokenTimeout":
     case "TokenHostDied":
+    case "LoginDelayed":
     case "TokenUnavailable":
     case "SchemeNotSupported":
     case "KeysNotMadeHere":

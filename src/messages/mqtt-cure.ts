@@ -41,6 +41,7 @@ const cureOfToken = (cause: SigningFailed["cause"]): Cure => {
       return "time"
     case "TokenNotFound":
     case "TokenUnavailable":
+    case "LoginDelayed":
     case "TokenHostDied":
     case "TokenTimeout":
     case "SigningServiceUnreachable":

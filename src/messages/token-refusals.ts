@@ -74,8 +74,20 @@ export class PinRejected extends Data.TaggedError("PinRejected")<{
     | "latched"
     /** Two different PINs were refused; none is tried until a person clears the latch. */
     | "latchedAll"
-    /** One PIN was refused; the other try is kept for the configured PIN. */
+    /** One PIN was refused; the other try is kept for the PIN that succeeded last, or for the configured one. */
     | "reserved"
+    /** A PIN of this client was refused; the tries that are left are for others. */
+    | "clientTried"
+    /** This client gave too many wrong PINs: its PINs are not looked at until `until`. */
+    | "paused"
+    /** Two logins ended without an answer, and no PIN has succeeded: `detail` tells how. */
+    | "unanswered"
+    /** A login ended without an answer, and the token counts a wrong PIN (CKF_USER_PIN_COUNT_LOW). */
+    | "countLow"
+    /** The record of refused PINs cannot be read (`detail`: its path). */
+    | "recordUnreadable"
+    /** The record of refused PINs was written by a newer version (`detail`: its path). */
+    | "recordNewer"
     | "locked"
     | "expired"
     /** The token has one try left; we leave it to a person. */
@@ -84,6 +96,26 @@ export class PinRejected extends Data.TaggedError("PinRejected")<{
     | "differs"
     /** Length or characters the token does not take. */
     | "invalid"
+  /** Which PIN; absent: the user PIN that settings or the request name. `current`: the old one of a change. */
+  readonly pin?: "so" | "current"
+  readonly detail?: string
+  /** The moment in ISO 8601, and how long that is from now in milliseconds. */
+  readonly until?: string
+  readonly forMs?: number
+}> {}
+
+/** No login was made just now, for a reason that passes by itself. */
+export class LoginDelayed extends Data.TaggedError("LoginDelayed")<{
+  readonly token: string
+  readonly reason: /** The last login ended without an answer: `detail` tells how. */
+    | "unanswered"
+    /** Another process has held the token's login lock all the time: `detail` is its process id, if known. */
+    | "otherProcess"
+    /** As many logins as a minute may have. */
+    | "tooOften"
+  readonly detail: string
+  /** Until the next login may be made, in milliseconds; undefined: not known. */
+  readonly retryInMs: number | undefined
 }> {}
 
 /** What is remembered of the token's refused PINs could not be forgotten; they stay untried. */
@@ -215,6 +247,7 @@ export type TokenRefusal =
   | OutsideScope
   | PinMissing
   | PinRejected
+  | LoginDelayed
   | LatchNotCleared
   | ModuleNotLoaded
   | HostNotStarted

@@ -78,6 +78,15 @@ export const giveDirectory = (path: string, owner: Owner): void =>
     })
   )
 
+/** Takes the right to write from group and others, where the caller may. */
+export const closeDirectory = (path: string): void =>
+  inPlace(path, (place) =>
+    withOpen(openSync(place.at(place.name), directoryFlags), (directory) => {
+      const { mode } = fstatSync(directory)
+      if ((mode & 0o022) !== 0) attempt(() => fchmodSync(directory, mode & 0o755))
+    })
+  )
+
 export interface NewFile {
   readonly content: string
   readonly mode: number

@@ -27,7 +27,13 @@ const pinReasons = [
   "expired",
   "finalTry",
   "differs",
-  "invalid"
+  "invalid",
+  "clientTried",
+  "paused",
+  "unanswered",
+  "countLow",
+  "recordUnreadable",
+  "recordNewer"
 ] as const
 const moduleReasons = [
   "missing",
@@ -100,7 +106,23 @@ const samples: Samples = {
   UriNotUsable: [new Token.UriNotUsable({ uri, reason: "type=public" })],
   OutsideScope: [new Token.OutsideScope({ uri, scope: "pkcs11:token=other" })],
   PinMissing: [new Token.PinMissing({ token })],
-  PinRejected: pinReasons.map((reason) => new Token.PinRejected({ token, reason })),
+  PinRejected: pinReasons.flatMap((reason) =>
+    ([{}, { pin: "so" }, { pin: "current" }] as const).map(
+      (of) =>
+        new Token.PinRejected({
+          token,
+          reason,
+          ...of,
+          detail: "C_Login returned 0x05",
+          until: "2026-11-29T20:41:07.000Z",
+          forMs: 60_000
+        })
+    )
+  ),
+  LoginDelayed: (["unanswered", "otherProcess", "tooOften"] as const).flatMap((reason) => [
+    new Token.LoginDelayed({ token, reason, detail: "C_Login returned CKR_GENERAL_ERROR", retryInMs: 4000 }),
+    new Token.LoginDelayed({ token, reason, detail: "", retryInMs: undefined })
+  ]),
   LatchNotCleared: (["noPermission", "noDirectory"] as const).map(
     (reason) => new Token.LatchNotCleared({ token, uri, directory: "/run/tedge-pin-latch", reason })
   ),

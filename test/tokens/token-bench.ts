@@ -72,7 +72,6 @@ const cryptokiOnDemand = (place: TokenPlace, latchDirectory: string) => {
     defaultPin: Redacted.make(pin),
     scope: undefined,
     latchDirectory,
-    latchGroup: undefined,
     limits: defaultLimits,
     idleHostEnds: false,
     keepLookingMs: 0,

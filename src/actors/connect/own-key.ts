@@ -72,6 +72,7 @@ const mayPass = (cause: TokenRefusal | AskFailed): cause is MayPass => passing.s
 
 const passing = [
   "TokenUnavailable",
+  "LoginDelayed",
   "TokenTimeout",
   "TokenHostDied",
   "HostNotStarted",

@@ -8,10 +8,10 @@ import type { CryptokiProtocol, TokenDescription } from "../../messages/cryptoki
 import { PinMissing, PinRejected, type TokenRefusal } from "../../messages/token-refusals.ts"
 import type { PayloadOf } from "../../runtime/protocol.ts"
 import { type HostFault, isHostFault } from "./host-client.ts"
-import { type Asker, latchedSo, latchedToken, openSession, pinOf, refuseEndangered, tokenNow } from "./lane-session.ts"
+import { type Asker, latchedSo, latchedToken, openSession, pinOf, tokenNow, userPinFlags } from "./lane-session.ts"
+import { isAboutNewPin } from "./login-outcome.ts"
 import type { Lane } from "./open-lane.ts"
-import { isAboutNewPin } from "./pin-latch.ts"
-import { CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED } from "./pkcs11-constants.ts"
+import { CKF_SO_PIN_COUNT_LOW, CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED } from "./pkcs11-constants.ts"
 import { pinMark, type Seat } from "./seat.ts"
 import { describeToken } from "./token-facts.ts"
 import { endSeat, withSeat } from "./with-seat.ts"
@@ -26,7 +26,7 @@ export const changePin = (lane: Lane, asker: Asker, order: PinOrder): Effect.Eff
         seat.preparing.withPermit(
           order.by.kind === "change"
             ? byOldPin(lane, seat, asker, order.newPin)
-            : bySoPin(lane, seat, order.by.soPin, order.newPin)
+            : bySoPin(lane, seat, asker, { soPin: order.by.soPin, newPin: order.newPin })
         )
       )
       if (Result.isSuccess(changed)) return describeToken(seat.token)
@@ -44,15 +44,27 @@ const byOldPin = (lane: Lane, seat: Seat, asker: Asker, newPin: Redacted.Redacte
     const oldPin = pinOf(tools, seat.token, asker)
     if (oldPin === undefined) return yield* new PinMissing({ token })
     const { session } = seat
-    if (session?.login && !session.login(oldPin)) return yield* new PinRejected({ token, reason: "differs" })
-    yield* refuseEndangered(tools, seat)
+    const login = session?.login
+    const { client } = asker
+    if (login && client !== undefined)
+      yield* tools.latch.clients.compare(latchedToken(seat.token), client, () => login(oldPin))
+    if (login && !login(oldPin)) return yield* new PinRejected({ token, reason: "differs", pin: "current" })
     const asked = {
       slot: seat.token.facts.slot,
       oldPin: Redacted.value(oldPin),
       newPin: Redacted.value(newPin)
     }
     const call = seat.host.call("setPin", asked, tools.settings.limits.loginMs)
-    yield* tools.latch.guard(latchedToken(seat.token), oldPin, call)
+    if (client !== undefined) yield* tools.latch.clients.admit(latchedToken(seat.token), client)
+    const isCountLow = userPinFlags(tools, seat)
+    yield* isCountLow
+    yield* tools.latch.guard(latchedToken(seat.token), oldPin, {
+      login: call,
+      client,
+      isTyped: true,
+      newPin,
+      isCountLow
+    })
     if (session?.login) {
       session.login = pinMark(newPin)
       session.isOwnLogin = false
@@ -62,19 +74,26 @@ const byOldPin = (lane: Lane, seat: Seat, asker: Asker, newPin: Redacted.Redacte
 const bySoPin = (
   lane: Lane,
   seat: Seat,
-  soPin: Redacted.Redacted<string>,
-  newPin: Redacted.Redacted<string>
+  { client }: Asker,
+  { soPin, newPin }: { readonly soPin: Redacted.Redacted<string>; readonly newPin: Redacted.Redacted<string> }
 ): Effect.Effect<void, TokenRefusal | HostFault> =>
   Effect.gen(function* () {
     const { token, tools } = lane
     const { slot } = seat.token.facts
-    const { flags } = yield* tokenNow(tools, seat)
-    if ((flags & CKF_SO_PIN_LOCKED) !== 0) return yield* new PinRejected({ token, reason: "locked" })
-    if ((flags & CKF_SO_PIN_FINAL_TRY) !== 0) return yield* new PinRejected({ token, reason: "finalTry" })
-    // The host closes every session for it, and with them the login.
-    seat.session = undefined
+    const isCountLow = Effect.gen(function* () {
+      const { flags } = yield* tokenNow(tools, seat)
+      if ((flags & CKF_SO_PIN_LOCKED) !== 0) return yield* new PinRejected({ token, reason: "locked", pin: "so" })
+      if ((flags & CKF_SO_PIN_FINAL_TRY) !== 0) return yield* new PinRejected({ token, reason: "finalTry", pin: "so" })
+      return (flags & CKF_SO_PIN_COUNT_LOW) !== 0
+    })
+    if (client !== undefined) yield* tools.latch.clients.admit(latchedSo(seat.token), client)
+    yield* isCountLow
     const asked = { slot, soPin: Redacted.value(soPin), newPin: Redacted.value(newPin) }
-    const call = seat.host.call("resetPin", asked, tools.settings.limits.loginMs)
-    yield* tools.latch.guard(latchedSo(seat.token), soPin, call)
-    yield* tools.latch.clear(latchedToken(seat.token))
+    const login = Effect.suspend(() => {
+      // The host closes every session for it, and with them the login.
+      seat.session = undefined
+      return seat.host.call("resetPin", asked, tools.settings.limits.loginMs)
+    })
+    yield* tools.latch.guard(latchedSo(seat.token), soPin, { login, client, isCountLow })
+    yield* tools.latch.clear(latchedToken(seat.token), newPin)
   })

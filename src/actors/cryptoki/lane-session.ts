@@ -6,13 +6,16 @@
  * Source: PKCS #11 v2.40, 5.6 (a login holds for all sessions of the process).
  */
 import { Effect, Redacted } from "effect"
+import type { ClientId } from "../../messages/cryptoki.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
-import { PinMissing, PinRejected, type TokenUnavailable } from "../../messages/token-refusals.ts"
+import { type LoginDelayed, PinMissing, PinRejected } from "../../messages/token-refusals.ts"
 import { CKR_TOKEN_NOT_PRESENT } from "./fault-class.ts"
 import { CallRefused, type HostFault } from "./host-client.ts"
 import type { HostToken } from "./host-protocol.ts"
-import { type LatchedToken, ofSecurityOfficer, type PinLatch } from "./pin-latch.ts"
-import { CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED } from "./pkcs11-constants.ts"
+import { type LatchedToken, ofSecurityOfficer } from "./latched-token.ts"
+import type { PinLatch } from "./pin-latch.ts"
+import { CKF_USER_PIN_COUNT_LOW, CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED } from "./pkcs11-constants.ts"
+import { showsPinFlags } from "./quirks.ts"
 import { pinMark, type Seat, type SeatSession } from "./seat.ts"
 import type { CryptokiSettings, Publish } from "./settings.ts"
 import { shownUri, type Token, tokenIdentity, tokenName, tokenUri, wantsLogin } from "./token-facts.ts"
@@ -30,9 +33,11 @@ export interface Asker {
   readonly pin: Redacted.Redacted<string> | undefined
   /** Of several keys that match, the one with this public half (SubjectPublicKeyInfo, DER) is meant. */
   readonly publicKey?: Uint8Array | undefined
+  /** The unprivileged client that gave the PIN. */
+  readonly client?: ClientId | undefined
 }
 
-export type LoginRefusal = PinMissing | PinRejected | TokenUnavailable | HostFault
+export type LoginRefusal = PinMissing | PinRejected | LoginDelayed | HostFault
 
 /** An open session, logged in with the asker's PIN if the token wants that. */
 export const loggedIn = (tools: LaneTools, seat: Seat, asker: Asker): Effect.Effect<SeatSession, LoginRefusal> =>
@@ -49,7 +54,13 @@ const alreadyIn = (tools: LaneTools, seat: Seat, asker: Asker) => {
   if (!wantsLogin(token)) return Effect.succeed(session)
   const chosen = pinOf(tools, token, asker)
   if (session.login === undefined || chosen === undefined) return undefined
-  if (session.login(chosen)) return Effect.succeed(session)
+  const { login } = session
+  if (asker.client !== undefined)
+    return Effect.as(
+      tools.latch.clients.compare(latchedToken(token), asker.client, () => login(chosen)),
+      session
+    )
+  if (login(chosen)) return Effect.succeed(session)
   return Effect.fail(new PinRejected({ token: tokenName(token), reason: "differs" }))
 }
 
@@ -99,9 +110,17 @@ const logIn = (tools: LaneTools, seat: Seat, asker: Asker): Effect.Effect<SeatSe
         if (ready) return yield* ready
         const pin = pinOf(tools, token, asker)
         if (pin === undefined) return yield* new PinMissing({ token: tokenName(token) })
-        yield* refuseEndangered(tools, seat)
+        if (asker.client !== undefined) yield* tools.latch.clients.admit(latchedToken(token), asker.client)
+        // Before the latch is asked: a token that was pulled out and comes back may be given its PIN once more.
+        yield* userPinFlags(tools, seat)
         if (pin === guidesPin) yield* tools.publish({ _tag: "DefaultPinTried", token: tokenName(token) })
-        yield* tools.latch.guard(latchedToken(token), pin, tryLogin(tools, seat, pin))
+        yield* tools.latch.guard(latchedToken(token), pin, {
+          login: tryLogin(tools, seat, pin),
+          client: asker.client,
+          isCountLow: userPinFlags(tools, seat),
+          // Where somebody was logged in already, the host has logged out and in once more.
+          logins: (isNew) => (isNew ? 1 : 2)
+        })
         session.login = pinMark(pin)
         session.isOwnLogin = pin === tools.settings.defaultPin
         return session
@@ -109,7 +128,7 @@ const logIn = (tools: LaneTools, seat: Seat, asker: Asker): Effect.Effect<SeatSe
     )
     .pipe(Effect.flatMap((session) => (session ? Effect.succeed(session) : loggedIn(tools, seat, asker))))
 
-const tryLogin = (tools: LaneTools, seat: Seat, pin: Redacted.Redacted<string>): Effect.Effect<unknown, HostFault> => {
+const tryLogin = (tools: LaneTools, seat: Seat, pin: Redacted.Redacted<string>): Effect.Effect<boolean, HostFault> => {
   const asked = { slot: seat.token.facts.slot, pin: Redacted.value(pin) }
   return Effect.tapError(seat.host.call("login", asked, tools.settings.limits.loginMs), () =>
     Effect.sync(() => {
@@ -118,13 +137,17 @@ const tryLogin = (tools: LaneTools, seat: Seat, pin: Redacted.Redacted<string>):
   )
 }
 
-/** A token that is locked, or would be by one more wrong PIN, is left to a person. */
-export const refuseEndangered = (tools: LaneTools, seat: Seat): Effect.Effect<void, PinRejected | HostFault> =>
+/**
+ * A token that is locked, or would be by one more wrong PIN, is left to a person. Answers whether a wrong one was
+ * counted since the last login.
+ */
+export const userPinFlags = (tools: LaneTools, seat: Seat): Effect.Effect<boolean, PinRejected | HostFault> =>
   Effect.gen(function* () {
     const { flags } = yield* tokenNow(tools, seat)
     const token = tokenName(seat.token)
     if ((flags & CKF_USER_PIN_LOCKED) !== 0) return yield* new PinRejected({ token, reason: "locked" })
     if ((flags & CKF_USER_PIN_FINAL_TRY) !== 0) return yield* new PinRejected({ token, reason: "finalTry" })
+    return (flags & CKF_USER_PIN_COUNT_LOW) !== 0
   })
 
 /** The PIN that counts for this request; undefined: there is none. */
@@ -140,7 +163,8 @@ export const latchedToken = (token: Token): LatchedToken => ({
   identity: tokenIdentity(token),
   name: tokenName(token),
   uri: shownUri(tokenUri(token)),
-  isFiles: token.facts.manufacturer === softHsm
+  neverLocks: token.facts.manufacturer === softHsm,
+  showsFlags: showsPinFlags(token)
 })
 
 export const latchedSo = (token: Token): LatchedToken => ofSecurityOfficer(latchedToken(token))

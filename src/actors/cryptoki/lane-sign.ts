@@ -12,6 +12,7 @@ import { parallelSigns, queuedSigns } from "./host-protocol.ts"
 import { keyTypeName, schemesOf } from "./key-facts.ts"
 import { type Asker, type LoginRefusal, latchedToken, pinOf } from "./lane-session.ts"
 import type { Lane } from "./open-lane.ts"
+import { countsNot } from "./pin-latch.ts"
 import type { FoundKey, Seat } from "./seat.ts"
 import { mechanismLadder, tlsSignature } from "./signature.ts"
 import { tokenName } from "./token-facts.ts"
@@ -79,7 +80,9 @@ const rawSignature = Effect.fnUntraced(function* (
   const { signMs } = tools.settings.limits
   const limitMs = seat.isQuick ? Math.min(signMs, hungAfterMs) : signMs
   const call = tellWhenSlow(lane, seat, seat.host.call("sign", asked, limitMs))
-  const { signature, rung, isQuick } = yield* pin ? tools.latch.guard(latchedToken(seat.token), pin, call) : call
+  const { signature, rung, isQuick } = yield* pin
+    ? tools.latch.guard(latchedToken(seat.token), pin, { login: call, client: asker.client, logins: countsNot })
+    : call
   if (ladder.length > 1) found.pssRung = start + rung
   if (isQuick !== seat.isQuick) setPace(seat, isQuick)
   return signature

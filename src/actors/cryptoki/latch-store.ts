@@ -1,82 +1,87 @@
 /**
- * Where PIN latches lie: one file per token in `<run.path>/tedge-pin-latch/`, which all our processes share.
+ * Where PIN latches lie: some files per token in `<run.path>/tedge-pin-latch/`, which all our processes share.
  *
- * Files are 0640 and replaced as a whole; the directory belongs to the service's group, so that root's commands and
- * the services see the same. Where the directory cannot be used, the latches last as long as the process.
+ * Where the directory cannot be used, the latches last as long as the process.
  */
-import { createHash } from "node:crypto"
-import { accessSync, constants, existsSync, readFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { createHash, randomBytes } from "node:crypto"
+import { join } from "node:path"
 import { Effect, Schedule, type Scope, Semaphore } from "effect"
 import type { LockHeld } from "../../messages/platform.ts"
-import { replaceFile } from "../../platform/atomic-file.ts"
 import { acquireFileLock } from "../../platform/file-lock.ts"
-import { makeDirectories, removeFile } from "../../platform/given-files.ts"
+import { removeFile } from "../../platform/given-files.ts"
+import { type LatchPlace, openLatchDirectory, readLatchFile, readLatchKey, writeLatchFile } from "./latch-files.ts"
+
+/** `record`: what was refused. `proof`: the PIN that succeeded last. `clients`: who gave wrong PINs. */
+export type LatchPart = "record" | "proof" | "clients"
 
 export interface LatchStore {
-  /** The token's record as text; undefined when there is none. */
-  readonly read: (identity: string) => Effect.Effect<string | undefined>
-  readonly write: (identity: string, text: string) => Effect.Effect<void>
-  readonly remove: (identity: string) => Effect.Effect<void>
+  readonly directory: string
+  /** Undefined when there is none; empty when there is one that cannot be read. */
+  readonly read: (identity: string, part: LatchPart) => Effect.Effect<string | undefined>
+  /** Answers why it is kept for this process only; undefined: it is on the disk. */
+  readonly write: (identity: string, part: LatchPart, text: string) => Effect.Effect<string | undefined>
+  /** False: the file stays, and other processes read it. */
+  readonly remove: (identity: string, part: LatchPart) => Effect.Effect<boolean>
   /** Held until the scope closes; waits for other processes, but not for ever. */
   readonly lock: (identity: string) => Effect.Effect<void, LockHeld, Scope.Scope>
-}
-
-export interface LatchPlace {
-  readonly directory: string
-  /** Undefined: the group of the process. */
-  readonly group: number | undefined
+  /** The key of the marks, 32 bytes. */
+  readonly key: Effect.Effect<Uint8Array>
+  readonly path: (identity: string, part: LatchPart) => string
 }
 
 export const latchStore = (place: LatchPlace): LatchStore => {
-  const kept = memoryStore()
-  const file = (identity: string) =>
-    join(place.directory, `${createHash("sha256").update(identity).digest("hex").slice(0, 32)}.json`)
+  const ownKey = randomBytes(32)
+  /** What could not be written or removed, as it should be; undefined: nothing. */
+  const kept = new Map<string, string | undefined>()
+  const locks = new Map<string, Semaphore.Semaphore>()
+  const path = (identity: string, part: LatchPart) =>
+    join(place.directory, `${createHash("sha256").update(identity).digest("hex").slice(0, 32)}${endings[part]}`)
+  const ownLock = (identity: string) => {
+    const lock = locks.get(identity) ?? Semaphore.makeUnsafe(1)
+    locks.set(identity, lock)
+    return Semaphore.takeScoped(lock, 1)
+  }
   return {
-    read: (identity) =>
-      Effect.flatMap(kept.read(identity), (text) =>
-        text === undefined ? Effect.sync(() => readIfThere(file(identity))) : Effect.succeed(text)
-      ),
-    write: (identity, text) =>
-      Effect.gen(function* () {
-        makeDirectory(place)
-        const owner = place.group === undefined ? undefined : { uid: process.getuid?.() ?? 0, gid: place.group }
-        yield* replaceFile({ path: file(identity), content: text, mode: 0o640, owner })
-        yield* kept.remove(identity)
-      }).pipe(Effect.catchTag("FileNotReplaced", () => kept.write(identity, text))),
-    remove: (identity) =>
-      Effect.andThen(
-        kept.remove(identity),
-        Effect.sync(() => removeIfPossible(file(identity)))
-      ),
+    directory: place.directory,
+    path,
+    read: (identity, part) =>
+      Effect.sync(() => {
+        const file = path(identity, part)
+        return kept.has(file) ? kept.get(file) : readLatchFile(file)
+      }),
+    write: (identity, part, text) =>
+      Effect.sync(() => {
+        const file = path(identity, part)
+        const problem = writeLatchFile(place, file, text)
+        if (problem === undefined) kept.delete(file)
+        else kept.set(file, text)
+        return problem
+      }),
+    remove: (identity, part) =>
+      Effect.sync(() => {
+        const file = path(identity, part)
+        kept.delete(file)
+        attempt(() => removeFile(file))
+        const isGone = readLatchFile(file) === undefined
+        if (!isGone) kept.set(file, undefined)
+        return isGone
+      }),
     lock: (identity) =>
       Effect.suspend(() => {
-        makeDirectory(place)
-        return Effect.andThen(kept.lock(identity), lockFile(`${file(identity)}.lock`))
-      })
+        const file = `${path(identity, "record")}.lock`
+        // Where it cannot be made, locking says so.
+        attempt(() => openLatchDirectory(place))
+        return Effect.andThen(ownLock(identity), lockFile(file, place.owner))
+      }),
+    key: Effect.sync(() => readLatchKey(place) ?? ownKey)
   }
 }
 
-/** For one process only. */
-export const memoryStore = (): LatchStore => {
-  const records = new Map<string, string>()
-  const locks = new Map<string, Semaphore.Semaphore>()
-  return {
-    read: (identity) => Effect.sync(() => records.get(identity)),
-    write: (identity, text) => Effect.sync(() => void records.set(identity, text)),
-    remove: (identity) => Effect.sync(() => void records.delete(identity)),
-    lock: (identity) => {
-      const lock = locks.get(identity) ?? Semaphore.makeUnsafe(1)
-      locks.set(identity, lock)
-      return Semaphore.takeScoped(lock, 1)
-    }
-  }
-}
+const endings = { record: ".json", proof: ".proven", clients: ".clients" } as const
 
 /** Without a directory there is nobody to lock out: the records are this process's own. */
-const lockFile = (path: string): Effect.Effect<void, LockHeld, Scope.Scope> =>
-  // The service and root take turns with it; the directory gives it their group.
-  acquireFileLock(path, { mode: 0o660 }).pipe(
+const lockFile = (path: string, owner: LatchPlace["owner"]): Effect.Effect<void, LockHeld, Scope.Scope> =>
+  acquireFileLock(path, { mode: 0o600, owner }).pipe(
     Effect.retry({
       while: (failure) => failure._tag === "LockHeld",
       schedule: Schedule.spaced(lockPollMs),
@@ -86,38 +91,12 @@ const lockFile = (path: string): Effect.Effect<void, LockHeld, Scope.Scope> =>
   )
 
 const lockPollMs = 100
-/** Longer than a login may take in the process that holds the lock. */
-const longestWaitMs = 40_000
+/** Longer than a signature with a PIN of its own may take in the process that holds the lock. */
+const longestWaitMs = 65_000
 
-/** The text of a latch that is there but must not be read is empty, which forbids every try. */
-const readIfThere = (path: string): string | undefined => {
-  try {
-    return readFileSync(path, "utf8")
-  } catch (error) {
-    const mayLook = attempted(() => accessSync(dirname(path), constants.X_OK))
-    return codeOf(error) === "ENOENT" || !mayLook ? undefined : ""
-  }
-}
-
-/** What cannot be removed still forbids: the next reader finds it. */
-const removeIfPossible = (path: string): void => void attempted(() => removeFile(path))
-
-/**
- * Set-group-id: what root and the service write in it belongs to both. If it cannot be made, writing tells.
- */
-const makeDirectory = ({ directory, group }: LatchPlace): void => {
-  if (existsSync(directory)) return
-  const owner = group === undefined ? undefined : { uid: process.getuid?.() ?? 0, gid: group }
-  attempted(() => makeDirectories(directory, { owner, mode: group === undefined ? 0o750 : 0o2770 }))
-}
-
-const attempted = (step: () => void): boolean => {
+/** What fails shows where the file is read or locked next. */
+const attempt = (step: () => void): void => {
   try {
     step()
-    return true
-  } catch {
-    return false
-  }
+  } catch {}
 }
-
-const codeOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : undefined)

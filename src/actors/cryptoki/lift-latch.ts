@@ -6,16 +6,17 @@
  */
 import { accessSync, constants, existsSync } from "node:fs"
 import { Effect } from "effect"
-import { LatchNotCleared, type TokenUnavailable } from "../../messages/token-refusals.ts"
+import { LatchNotCleared, type LoginDelayed } from "../../messages/token-refusals.ts"
 import type { LatchStore } from "./latch-store.ts"
-import { type LatchedToken, ofSecurityOfficer, underLock } from "./pin-latch.ts"
+import { type LatchedToken, ofSecurityOfficer } from "./latched-token.ts"
+import { underLock } from "./pin-latch.ts"
 
 /** Answers whether there was anything to forget, for the user PIN or the SO PIN. */
 export const liftLatch = (
   store: LatchStore,
   directory: string,
   token: LatchedToken
-): Effect.Effect<boolean, TokenUnavailable | LatchNotCleared> =>
+): Effect.Effect<boolean, LoginDelayed | LatchNotCleared> =>
   Effect.gen(function* () {
     if (isClosed(directory)) return yield* notCleared(token, directory, "noPermission")
     const found = yield* Effect.forEach([token, ofSecurityOfficer(token)], (one) => forget(store, directory, one))
@@ -33,12 +34,13 @@ const forget = (store: LatchStore, directory: string, token: LatchedToken) =>
     store,
     token,
     Effect.gen(function* () {
-      const before = yield* store.read(token.identity)
-      if (before === undefined) return false
-      yield* store.remove(token.identity)
-      return (yield* store.read(token.identity)) === undefined
-        ? true
-        : yield* notCleared(token, directory, "noPermission")
+      let found = false
+      for (const part of ["record", "clients"] as const) {
+        if ((yield* store.read(token.identity, part)) === undefined) continue
+        found = true
+        if (!(yield* store.remove(token.identity, part))) return yield* notCleared(token, directory, "noPermission")
+      }
+      return found
     })
   )
 

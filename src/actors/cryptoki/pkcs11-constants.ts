@@ -16,6 +16,7 @@ export const CKF_USER_PIN_INITIALIZED = 0x8
 export const CKF_USER_PIN_COUNT_LOW = 0x10000
 export const CKF_USER_PIN_FINAL_TRY = 0x20000
 export const CKF_USER_PIN_LOCKED = 0x40000
+export const CKF_SO_PIN_COUNT_LOW = 0x100000
 export const CKF_SO_PIN_FINAL_TRY = 0x200000
 export const CKF_SO_PIN_LOCKED = 0x400000
 

@@ -1,7 +1,9 @@
 /**
  * What is known of single modules that changes how we use them. Recognised by what the library says of itself.
  */
+import { tokenFamily } from "../../messages/token-family.ts"
 import type { LibraryFacts } from "./host-protocol.ts"
+import type { Token } from "./token-facts.ts"
 
 export interface Quirks {
   /** Two processes cannot use the module at once, so all its tokens share one host. */
@@ -23,6 +25,13 @@ export const quirksOf = (library: LibraryFacts, environment: NodeJS.ProcessEnv):
   isFiles: /softhsm/i.test(library.manufacturer),
   choosesKeyUses: isTpm(library)
 })
+
+/**
+ * Whether tokens of the module set CKF_USER_PIN_COUNT_LOW for each wrong PIN they count. tpm2-pkcs11 does not.
+ * Source: OpenSC (framework-pkcs15.c), OP-TEE (pkcs11_token.c), opencryptoki (login functions).
+ */
+export const showsPinFlags = ({ facts, library }: Token): boolean =>
+  tokenFamily(facts) === "opTee" || /opensc|opencryptoki/i.test(`${library.manufacturer} ${library.description}`)
 
 const isTpm = ({ manufacturer, description }: LibraryFacts): boolean =>
   /tpm2-pkcs11|tpm2-software|tpm2\.0/i.test(`${manufacturer} ${description}`)

@@ -46,13 +46,9 @@ export const makeRouter = (
 ): Effect.Effect<Router, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { publish } = deps
-    const store = latchStore({ directory: settings.latchDirectory, group: settings.latchGroup })
-    const latch = makePinLatch(
-      store,
-      () => ({ pin: settings.defaultPin, program: settings.program ?? "" }),
-      ({ name }, reason) =>
-        publish({ _tag: "PinLatched", token: name, ...(reason === "locked" && { isLocked: true as const }) })
-    )
+    const store = latchStore({ directory: settings.latchDirectory, owner: settings.latchOwner })
+    const configured = () => ({ pin: settings.defaultPin, program: settings.program ?? "" })
+    const latch = makePinLatch(store, configured, publish)
     const tools = { settings, latch, publish }
     const hosts = yield* makeHosts(settings, patient(deps.startHost ?? startHost))
     const listing = yield* makeListing({ settings, hosts, task })
@@ -62,19 +58,23 @@ export const makeRouter = (
   })
 
 /** The URI as the scope narrows it; the scope's attributes win. */
-export const narrowed = (router: Router, { uri, pin }: KeySelector): Asker => ({
+export const narrowed = (router: Router, { uri, pin, client }: KeySelector): Asker => ({
   uri: mergeScope(router.tools.settings.scope, uri ?? {}).uri,
-  pin
+  pin,
+  client
 })
 
 /** As `narrowed`, for commands that change a token: what the scope does not allow is refused, never bent. */
-export const withinScope = (router: Router, { uri = {}, pin }: KeySelector): Effect.Effect<Asker, OutsideScope> =>
+export const withinScope = (
+  router: Router,
+  { uri = {}, pin, client }: KeySelector
+): Effect.Effect<Asker, OutsideScope> =>
   Effect.suspend(() => {
     const { scope } = router.tools.settings
     const merged = mergeScope(scope, uri)
     return merged.conflicts.length > 0 && scope
       ? Effect.fail(new OutsideScope({ uri: shownUri(uri), scope: shownUri(scope) }))
-      : Effect.succeed({ uri: merged.uri, pin })
+      : Effect.succeed({ uri: merged.uri, pin, client })
   })
 
 /** Hands a request to the lane of the only token it can mean. */

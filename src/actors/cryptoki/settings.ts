@@ -14,8 +14,8 @@ export interface CryptokiSettings {
   readonly scope: Pkcs11Uri | undefined
   /** `<run.path>/tedge-pin-latch`. */
   readonly latchDirectory: string
-  /** Group that shares the latches; undefined: that of the process. */
-  readonly latchGroup: number | undefined
+  /** The service's user, who owns the latches whoever makes them; undefined: the process's own. */
+  readonly latchOwner?: { readonly uid: number; readonly gid: number } | undefined
   readonly limits: CallLimits
   /** End a host that nobody used for a minute: memory, exclusive readers. For the mapper; the server keeps them. */
   readonly idleHostEnds: boolean

@@ -7,7 +7,7 @@
 import { Effect } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import type { Behaviour } from "../../runtime/actor.ts"
-import type { LatchPlace } from "./latch-store.ts"
+import type { LatchPlace } from "./latch-files.ts"
 import { defaultSocketLimits, type SocketLimits, socketClient } from "./socket-client.ts"
 import { publicKey } from "./socket-key.ts"
 import { clearLatch } from "./socket-latch.ts"

@@ -4,6 +4,7 @@
  * Whoever may open the socket may list, sign and read public keys. Creating keys, and changing or erasing a token,
  * needs root, the service's own user, or a rule. A process id decides nothing: it may be another process by now.
  */
+import type { ClientId } from "../../messages/cryptoki.ts"
 import {
   type AccessRule,
   allOperations,
@@ -15,6 +16,8 @@ import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 
 export interface Access {
   readonly uid: number | undefined
+  /** Neither root nor the service's own user: the wrong PINs it gives are counted. */
+  readonly countedAs?: ClientId
   /** The number of the rule that counts, from 1. */
   readonly rule: number | undefined
   readonly operations: ReadonlyArray<ServerOperation>
@@ -24,6 +27,12 @@ export interface Access {
 
 /** `ownUid`: the user the service runs as. */
 export const accessOf = (client: Client, rules: ReadonlyArray<AccessRule>, ownUid: number): Access => {
+  const access = accessByRules(client, rules, ownUid)
+  const isExempt = client.uid === 0 || client.uid === ownUid
+  return isExempt ? access : { ...access, countedAs: client.uid ?? "unknown" }
+}
+
+const accessByRules = (client: Client, rules: ReadonlyArray<AccessRule>, ownUid: number): Access => {
   if (client.uid !== undefined && (client.uid === 0 || client.uid === ownUid))
     return { uid: client.uid, rule: undefined, operations: allOperations, scope: undefined }
   const index = rules.findIndex((rule) => mayMean(rule, client))

@@ -23,8 +23,11 @@ export const changePin = (context: RequestContext, request: Fields<"ChangePinReq
     const { newPin, oldPin, soPin, reset } = request
     const token = yield* selected(context, { uri: request.uri, pin: oldPin }, "changes")
     if (reset && soPin === undefined) return yield* notUsable("SO PIN missing", undefined)
+    const { countedAs } = context.access
+    // The SO PIN too is the client's word.
+    const meant = reset && countedAs !== undefined ? { ...token, client: countedAs } : token
     const by = reset && soPin !== undefined ? ({ kind: "reset", soPin } as const) : ({ kind: "change" } as const)
-    const changed = yield* context.cryptoki.ask("ChangePin", { token, newPin, by }, { within: within.change })
+    const changed = yield* context.cryptoki.ask("ChangePin", { token: meant, newPin, by }, { within: within.change })
     return { _tag: "ChangePinResponse", uri: shown(changed.uri) }
   })
 

@@ -67,9 +67,9 @@ const pinState = (
     case "notNeeded":
       return pass(pinStateCheck, "the token wants none")
     case "ready":
-      return pass(pinStateCheck, "set, and no wrong one was given since the last login")
+      return pass(pinStateCheck, "set; the token's flags show no wrong one and no lock")
     case "countLow":
-      return pass(pinStateCheck, "set; a wrong one was given since the last login")
+      return pass(pinStateCheck, "set; the token counts a wrong one since the last login")
     case "notSet":
       return fail(pinStateCheck, {
         error: `token '${label}' has no user PIN yet`,

@@ -28,7 +28,7 @@ import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { withActorLog } from "../actor-log.ts"
 import type { CommandHandler, CommandInput } from "../command-spec.ts"
-import { serviceGroup } from "../compose-cryptoki.ts"
+import { serviceOwner } from "../compose-cryptoki.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { logText } from "../log-text.ts"
 import { chosenLogLevel, type LogLevelName, parseLogLevel } from "../logging.ts"
@@ -76,6 +76,8 @@ interface Service {
   readonly status: TokenStatus
   /** What clients can make it log, but for the audit. */
   readonly lines: LogLimit
+  /** Otherwise that was told at the start. */
+  readonly latchIsKept: boolean
   /** As they were read last. */
   settings: ServerSettings
 }
@@ -89,10 +91,20 @@ const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog) 
     if (activatedDescriptors(process.env, process.pid).length === 0)
       yield* Effect.logInfo(`Using socket path socket_path="${settings.socketPath}"`)
     const latches = latchDirectory(settings.runPath)
-    if (!isLatchKept(latches)) yield* Effect.logWarning(explainLatchForgotten(latches))
+    const latchIsKept = isLatchKept(latches)
+    if (!latchIsKept) yield* Effect.logWarning(explainLatchForgotten(latches))
     const manager = serviceManager(process.env, process.pid)
     const lines = new LogLimit()
-    const service: Service = { input, log, manager, metrics: new Metrics(), status: tokenStatus(), lines, settings }
+    const service: Service = {
+      input,
+      log,
+      manager,
+      metrics: new Metrics(),
+      status: tokenStatus(),
+      lines,
+      latchIsKept,
+      settings
+    }
     yield* tellLeftOut(lines)
     const cryptoki = yield* startTokens(cryptokiSettings(service), (event) => onCryptokiEvent(service, event))
     const looking = yield* Effect.forkScoped(Effect.result(lookAtModule(service, cryptoki)))
@@ -163,7 +175,7 @@ const cryptokiSettings = (service: Service) => ({
   program: `tedge-p11-server ${service.settings.configDir}`,
   scope: undefined,
   latchDirectory: latchDirectory(service.settings.runPath),
-  latchGroup: serviceGroup(service.settings.configDir),
+  latchOwner: serviceOwner(service.settings.configDir),
   limits: defaultLimits,
   idleHostEnds: false,
   keepLookingMs: Duration.toMillis("1 minute"),
@@ -186,8 +198,10 @@ const listen = (service: Service, cryptoki: ActorRef<CryptokiProtocol>) =>
     return listener
   })
 
-const onCryptokiEvent = ({ metrics, status, manager, lines }: Service, event: CryptokiEvent): Effect.Effect<void> =>
+const onCryptokiEvent = (service: Service, event: CryptokiEvent): Effect.Effect<void> =>
   Effect.gen(function* () {
+    const { metrics, status, manager, lines } = service
+    if (event._tag === "LatchNotKept" && !service.latchIsKept) return
     metrics.recordToken(event)
     if (status.note(event)) yield* manager.status(status.line())
     const kind = limitedTokenKind(event)

@@ -28,6 +28,21 @@ export const explainCryptokiEvent = (event: CryptokiEvent): LogText => {
       return event.isLocked
         ? { level: "warn", text: `the user PIN of token '${event.token}' is locked` }
         : { level: "warn", text: `token '${event.token}' refused its PIN: the PIN is not tried again` }
+    case "LoginUnanswered":
+      return {
+        level: "warn",
+        text: `token '${event.token}': a login ended without an answer: ${quoted(event.detail)}; ${event.retryInMs === undefined ? "no other is made until its PIN is set anew, or: tedge hsm clear-pin-latch" : `the next is made in ${seconds(event.retryInMs)}`}`
+      }
+    case "ClientPinsPaused":
+      return {
+        level: "warn",
+        text: `user ${event.client} gave too many wrong PINs for token '${event.token}': its PINs are not looked at for ${seconds(event.forMs)}; root ends this with: tedge hsm clear-pin-latch`
+      }
+    case "LatchNotKept":
+      return {
+        level: "warn",
+        text: `refused PINs cannot be noted in '${event.directory}' (${event.code}): each process that starts tries a wrong PIN once, which may lock the token; make that directory writable for this user, or set run.path`
+      }
     case "TokenGone":
       return { level: "warn", text: `token '${event.token}' is gone; tedge goes on by itself when it is back` }
     case "TokenPlugged":

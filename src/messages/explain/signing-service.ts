@@ -3,7 +3,19 @@
 import { isAboutScope, isTooOld, lacksKey, lacksToken, refusesPin, ruleIn } from "../service-words.ts"
 import type { SigningServiceGarbled, SigningServiceRefused, SigningServiceUnreachable } from "../token-refusals.ts"
 import { type Explanation, inBrackets, quoted } from "./explanation.ts"
-import { differsWords, keptWords, noOtherWords, outsideScopeWords, seenWords, untriedWords } from "./token-words.ts"
+import {
+  clientTriedWords,
+  differsWords,
+  keptWords,
+  noOtherWords,
+  outsideScopeWords,
+  pausedWords,
+  presentWords,
+  seenWords,
+  soWords,
+  unansweredWords,
+  untriedWords
+} from "./token-words.ts"
 
 export const explainService = (
   failure: SigningServiceUnreachable | SigningServiceRefused | SigningServiceGarbled
@@ -42,14 +54,27 @@ const explainRefused = (refusal: SigningServiceRefused): Explanation => {
   return { error: `tedge-p11-server: ${quoted(message)}`, hint: hintForRefused(refusal) }
 }
 
-/** The PIN is not to blame alone: the latch has to be lifted, too. */
-const isLatched = (message: string): boolean =>
-  [untriedWords, noOtherWords, keptWords].some((words) => message.includes(words))
+/** The PIN is not to blame alone: the latch has to be lifted, too, or another PIN is meant. */
+const isLatched = (message: string): boolean => pinHint(message) !== undefined
+
+const pinHint = (message: string): string | undefined => {
+  const says = (...words: ReadonlyArray<string>) => words.some((one) => message.includes(one))
+  if (says(soWords))
+    return "use the SO PIN that the token was initialised with; if this is it: tedge hsm clear-pin-latch"
+  if (says(presentWords))
+    return "give the PIN the token has now: --current-pin; if this is it: tedge hsm clear-pin-latch"
+  if (says(pausedWords, clientTriedWords))
+    return "leave the PIN to the service, or as root where it runs: tedge hsm clear-pin-latch"
+  if (says(untriedWords, noOtherWords, keptWords))
+    return "make sure of the PIN the service has, then: tedge hsm clear-pin-latch"
+  return says(unansweredWords) ? "look what its token does: journalctl -u tedge-p11-server" : undefined
+}
 
 /** By the words of our own service, and of thin-edge's. Only commands that either has. */
 const hintForRefused = (refusal: SigningServiceRefused): string => {
   const { message } = refusal
-  if (isLatched(message)) return "make sure of the PIN the service has, then: tedge hsm clear-pin-latch"
+  const ofPin = pinHint(message)
+  if (ofPin !== undefined) return ofPin
   if (Object.values(seenWords).some((words) => message.includes(`; ${words} is on token '`)))
     return "name that token where another one, or none, is named: tedge config get device.key_uri"
   if (message.includes(outsideScopeWords))

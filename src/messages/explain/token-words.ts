@@ -2,7 +2,13 @@
 import type { KeyElsewhere } from "../token-refusals.ts"
 
 export const untriedWords = "was refused before and was not tried again"
-export const keptWords = "the one try that is left is kept for the configured PIN"
+export const keptWords = "the one try that is left is kept for the PIN that succeeded last, or the configured one"
+export const clientTriedWords = "a PIN that this user gave was refused, and the tries that are left are for others"
+/** Followed by a moment. */
+export const pausedWords = "this user gave too many wrong PINs; its PINs are not looked at until"
+export const unansweredWords = "ended without an answer"
+export const presentWords = "is not the present user PIN"
+export const soWords = "SO PIN"
 export const noOtherWords = "two different PINs were refused"
 export const differsWords = "is open with another PIN than the one given"
 export const outsideScopeWords = "lies outside of what device.cryptoki.uri allows"

@@ -6,23 +6,15 @@ import type {
   LatchNotCleared,
   ModuleNotLoaded,
   OutcomeUnknown,
-  PinRejected,
   TokenRefusal
 } from "../token-refusals.ts"
 import { type Explanation, inBrackets, seconds } from "./explanation.ts"
+import { explainDelay, explainPin } from "./pin.ts"
 import { explainPlatform } from "./platform.ts"
 import { explainService } from "./signing-service.ts"
 import { explainName } from "./token-name.ts"
 import { hintForTimeout, hintForUnavailable } from "./token-out-of-order.ts"
-import {
-  differsWords,
-  keptWords,
-  noOtherWords,
-  outsideScopeWords,
-  seenWords,
-  unknownWords,
-  untriedWords
-} from "./token-words.ts"
+import { outsideScopeWords, seenWords, unknownWords } from "./token-words.ts"
 
 export const explainToken = (failure: TokenRefusal): Explanation => {
   switch (failure._tag) {
@@ -70,6 +62,8 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       }
     case "PinRejected":
       return explainPin(failure)
+    case "LoginDelayed":
+      return explainDelay(failure)
     case "LatchNotCleared":
       return explainLatch(failure)
     case "ModuleNotLoaded":
@@ -212,53 +206,6 @@ const hintForInit = (code: string): string | undefined =>
   code === "CKR_PIN_INCORRECT" || code === "CKR_PIN_LEN_RANGE" || code === "CKR_PIN_INVALID"
     ? "the token did not take this SO PIN: it may be too short, or the token came with one of its maker"
     : hintForCode(code)
-
-const clearLatch = "set the right PIN (tedge config set device.cryptoki.pin <PIN>), or: tedge hsm clear-pin-latch"
-
-const explainPin = (failure: PinRejected): Explanation => {
-  const token = `token '${failure.token}'`
-  switch (failure.reason) {
-    case "incorrect":
-      return {
-        error: `${token}: The specified PIN is incorrect`,
-        hint: "it will not be tried again; set the right one: tedge config set device.cryptoki.pin <PIN> (device.key_pin and pin-value in device.key_uri come before it)"
-      }
-    case "latched":
-      return {
-        error: `${token}: The specified PIN is incorrect; it ${untriedWords}, to keep the token from locking`,
-        hint: clearLatch
-      }
-    case "latchedAll":
-      return {
-        error: `${token}: ${noOtherWords}; no other is tried, to keep the token from locking`,
-        hint: "make sure of the PIN, then: tedge hsm clear-pin-latch"
-      }
-    case "reserved":
-      return {
-        error: `${token}: a PIN was refused, and ${keptWords}`,
-        hint: "make sure of the PIN, then: tedge hsm clear-pin-latch"
-      }
-    case "locked":
-      return {
-        error: `the user PIN of ${token} is locked`,
-        hint: "reset it with the SO PIN: tedge hsm change-pin --reset"
-      }
-    case "expired":
-      return { error: `the user PIN of ${token} has expired`, hint: "change it: tedge hsm change-pin" }
-    case "finalTry":
-      return {
-        error: `${token} has one PIN try left, so no PIN was tried`,
-        hint: "log in once by hand with the right PIN, e.g.: pkcs11-tool --login --list-objects"
-      }
-    case "differs":
-      return {
-        error: `${token} ${differsWords}`,
-        hint: "use one PIN for one token: check device.cryptoki.pin, device.key_pin and pin-value in the URI"
-      }
-    case "invalid":
-      return { error: `${token} does not take a PIN of this length or with these characters` }
-  }
-}
 
 const explainLatch = ({ token, uri, directory, reason }: LatchNotCleared): Explanation => {
   const command = `tedge hsm clear-pin-latch '${uri}'`

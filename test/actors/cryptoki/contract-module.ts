@@ -22,7 +22,6 @@ export const moduleMode = (token: ModuleToken, signMs = defaultLimits.signMs) =>
       defaultPin: undefined,
       scope: undefined,
       latchDirectory: join(token.dir, "latch"),
-      latchGroup: undefined,
       limits: { ...defaultLimits, signMs },
       idleHostEnds: false,
       keepLookingMs: 0,

@@ -16,7 +16,7 @@ describeCryptoki({
     const cryptoki = yield* start({
       name: "cryptoki",
       mailbox: { capacity: 64, overflow: { policy: "refuse" } },
-      behaviour: socketCryptokiBehaviour({ socketPath, latches: { directory: "/nowhere", group: undefined } })
+      behaviour: socketCryptokiBehaviour({ socketPath, latches: { directory: "/nowhere", owner: undefined } })
     })
     return {
       cryptoki,

@@ -93,7 +93,6 @@ export const startFake = (
           defaultPin: pin("1234"),
           scope: undefined,
           latchDirectory: "/proc/nowhere",
-          latchGroup: undefined,
           limits: defaultLimits,
           idleHostEnds: false,
           keepLookingMs: 0,

@@ -15,7 +15,6 @@ const settings: CryptokiSettings = {
   defaultPin: undefined,
   scope: undefined,
   latchDirectory: "/nowhere",
-  latchGroup: undefined,
   limits: defaultLimits,
   idleHostEnds: false,
   keepLookingMs: 0,

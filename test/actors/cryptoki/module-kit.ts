@@ -58,7 +58,6 @@ export const startModule = (
           defaultPin: pin("123456"),
           scope: undefined,
           latchDirectory: join(place.dir, "latch"),
-          latchGroup: undefined,
           limits: defaultLimits,
           idleHostEnds: false,
           keepLookingMs: 0,

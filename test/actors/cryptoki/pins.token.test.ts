@@ -5,6 +5,7 @@ import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import {
   CKF_LOGIN_REQUIRED,
+  CKF_USER_PIN_COUNT_LOW,
   CKF_USER_PIN_FINAL_TRY,
   CKF_USER_PIN_LOCKED
 } from "../../../src/actors/cryptoki/pkcs11-constants.ts"
@@ -44,7 +45,7 @@ describe("a wrong PIN", () => {
       })
     ))
 
-  it("is on the disk before anybody hears of it, salted and hashed, readable by the group only", () =>
+  it("is on the disk before it is reported, as a mark, readable by the group only", () =>
     run(
       Effect.gen(function* () {
         const { sign, script, events } = yield* startScripted()
@@ -169,15 +170,79 @@ describe("what a token says to a PIN", () => {
     )
   )
 
-  it("CKR_GENERAL_ERROR counts as a refusal: some modules say it to a wrong PIN", () =>
+  it("CKR_GENERAL_ERROR is no refusal: a PIN that worked a minute ago works again, also after a restart", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script, directory, key, events } = yield* startScripted()
+        script.setToken("*", { manufacturer: "Maker" })
+        yield* sign({})
+        // The session ends, and the login of the next one fails for a moment.
+        script.set({
+          C_SignInit: { code: "CKR_SESSION_CLOSED", times: 1 },
+          C_Login: { code: "CKR_GENERAL_ERROR", times: 2 }
+        })
+        expect(yield* Effect.flip(sign({}))).toMatchObject({ code: "CKR_GENERAL_ERROR" })
+        expect(events.filter(({ _tag }) => _tag === "PinLatched")).toEqual([])
+        const again = yield* startModule({ ...directory, dir: script.dir, modulePath: script.modulePath })
+        expect(isSignature(yield* again.sign({}), key.publicKeyPem)).toBe(true)
+      })
+    ))
+
+  it("a proven PIN is tried on and on, with growing pauses, each told with its code", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script, key, events } = yield* startScripted()
+        script.setToken("*", { manufacturer: "Maker" })
+        yield* sign({})
+        script.set({
+          C_SignInit: { code: "CKR_SESSION_CLOSED", times: 1 },
+          C_Login: { code: "CKR_GENERAL_ERROR", times: 3 }
+        })
+        yield* Effect.flip(sign({}))
+        const delayed = yield* Effect.flip(sign({}))
+        expect(delayed).toMatchObject({ _tag: "LoginDelayed", detail: "C_Login returned CKR_GENERAL_ERROR" })
+        const pauses = events.flatMap((event) => (event._tag === "LoginUnanswered" ? [event.retryInMs] : []))
+        expect(pauses).toEqual([1000, 2000, 4000])
+        yield* Effect.sleep(4000)
+        expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
+      })
+    ))
+
+  it("a module that says CKR_GENERAL_ERROR to wrong PINs sees two of them at most, whoever gives them", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script, directory } = yield* startScripted({ defaultPin: pin("999999") })
+        script.setToken("*", { manufacturer: "Maker" })
+        script.set({ C_Login: { code: "CKR_GENERAL_ERROR" } })
+        for (let n = 0; n < 3; n++) yield* Effect.flip(sign({}))
+        const place = { ...directory, dir: script.dir, modulePath: script.modulePath }
+        const again = yield* startModule(place, { defaultPin: pin("999999") })
+        for (const wrong of ["888888", "777777", "999999"])
+          expect(yield* Effect.flip(again.sign(withPin(wrong)))).toMatchObject({ reason: "unanswered" })
+        expect(script.calls("C_Login")).toBe(2)
+        // The person who corrects the setting is believed.
+        script.reset()
+        script.setToken("*", { manufacturer: "Maker" })
+        const corrected = yield* startModule(place, { defaultPin: pin("123456") })
+        yield* corrected.sign({})
+      })
+    ))
+
+  it("no login is made while the token shows that it counted a wrong PIN, until that is over", () =>
     run(
       Effect.gen(function* () {
         const { sign, script } = yield* startScripted()
         script.setToken("*", { manufacturer: "Maker" })
-        script.set({ C_Login: { code: "CKR_GENERAL_ERROR" } })
-        yield* Effect.flip(sign({}))
-        yield* Effect.flip(sign({}))
-        expect(script.calls("C_Login")).toBe(1)
+        yield* sign({})
+        script.set({
+          C_SignInit: { code: "CKR_SESSION_CLOSED", times: 1 },
+          C_Login: { code: "CKR_GENERAL_ERROR", times: 1 }
+        })
+        script.setToken("*", { manufacturer: "Maker", setFlags: CKF_USER_PIN_COUNT_LOW })
+        expect(yield* Effect.flip(sign({}))).toMatchObject({ _tag: "PinRejected", reason: "countLow" })
+        expect(script.calls("C_Login")).toBe(2)
+        script.setToken("*", { manufacturer: "Maker" })
+        yield* sign({})
       })
     ))
 
@@ -223,14 +288,55 @@ describe("what a token says to a PIN", () => {
       })
     ))
 
-  it("a host that dies twice in the login is not given a third chance", () =>
+  it("a host that dies twice in the login is not given a third chance, on a token that may lock", () =>
     run(
       Effect.gen(function* () {
         const { sign, script } = yield* startScripted()
+        script.setToken("*", { manufacturer: "Maker" })
         script.set({ C_Login: { crash: "segv" } })
         yield* Effect.flip(sign({}))
-        expect(yield* Effect.flip(sign({}))).toMatchObject({ _tag: "PinRejected", reason: "latchedAll" })
+        expect(yield* Effect.flip(sign({}))).toMatchObject({ _tag: "PinRejected", reason: "unanswered" })
         expect(script.calls("C_Login")).toBe(2)
+      })
+    ))
+
+  it("a SoftHSM2 token, which never locks, is tried again after any number of crashes", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script, key } = yield* startScripted()
+        script.set({ C_Login: { crash: "segv", times: 2 } })
+        expect(yield* Effect.flip(sign({}))).toMatchObject({ _tag: "TokenHostDied" })
+        expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
+      })
+    ))
+
+  it.each(["CKR_ARGUMENTS_BAD", "CKR_SESSION_CLOSED"] as const)(
+    "%s that stays: ten logins in a minute at most",
+    (code) =>
+      run(
+        Effect.gen(function* () {
+          const { sign, script } = yield* startScripted()
+          script.set({ C_Login: { code } })
+          const refusals = yield* Effect.all(
+            Array.from({ length: 100 }, () => Effect.flip(sign({}))),
+            { concurrency: 20 }
+          )
+          expect(script.calls("C_Login")).toBeLessThanOrEqual(10)
+          expect(refusals.some((refusal) => refusal._tag === "LoginDelayed")).toBe(true)
+        })
+      )
+  )
+
+  it("CKR_SESSION_CLOSED that stays in each signature makes ten logins in a minute at most", () =>
+    run(
+      Effect.gen(function* () {
+        const { sign, script } = yield* startScripted()
+        script.set({ C_SignInit: { code: "CKR_SESSION_CLOSED" } })
+        yield* Effect.all(
+          Array.from({ length: 60 }, () => Effect.flip(sign({}))),
+          { concurrency: 4 }
+        )
+        expect(script.calls("C_Login")).toBeLessThanOrEqual(10)
       })
     ))
 

@@ -63,7 +63,7 @@ const against = (
       })
     )
     const limits = { ...defaultSocketLimits, pingMs: 100, signMs }
-    const latches = { directory: "/nowhere", group: undefined }
+    const latches = { directory: "/nowhere", owner: undefined }
     const behaviour = socketCryptokiBehaviour({ socketPath, limits, latches })
     const cryptoki = yield* start({
       name: "cryptoki",

@@ -33,7 +33,6 @@ const kit: Effect.Effect<Kit, unknown, Scope.Scope> = Effect.gen(function* () {
     defaultPin: Redacted.make("123456"),
     scope: undefined,
     latchDirectory: join(directory.dir, "latch"),
-    latchGroup: undefined,
     limits: { ...defaultLimits, signMs: 1500 },
     idleHostEnds: false,
     keepLookingMs: 0,

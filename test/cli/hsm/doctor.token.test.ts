@@ -45,8 +45,8 @@ const userPinInitialized = 0x8
 
 describe("the PIN state", () => {
   it.each([
-    [{}, "✓ PIN state: set, and no wrong one was given since the last login", 1],
-    [{ setFlags: countLow }, "✓ PIN state: set; a wrong one was given since the last login", 1],
+    [{}, "✓ PIN state: set; the token's flags show no wrong one and no lock", 1],
+    [{ setFlags: countLow }, "✓ PIN state: set; the token counts a wrong one since the last login", 1],
     [{ setFlags: countLow | finalTry }, "✗ PIN state: token 'my-token' has one PIN try left, so no PIN was tried", 0],
     [{ setFlags: locked }, "✗ PIN state: the user PIN of token 'my-token' is locked hint: reset it with the SO PIN", 0],
     [{ clearFlags: userPinInitialized }, "✗ PIN state: token 'my-token' has no user PIN yet hint: set one", undefined]

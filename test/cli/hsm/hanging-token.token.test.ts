@@ -49,7 +49,6 @@ const impatientDevice = (): InProcess => {
       defaultPin: undefined,
       scope: undefined,
       latchDirectory: join(dir, "latch"),
-      latchGroup: undefined,
       limits: { ...defaultLimits, generateMs: 500 },
       idleHostEnds: false,
       keepLookingMs: 0,

@@ -1,0 +1,184 @@
+/** Sentences for PINs: which one was refused, and what was not tried for the token's sake. */
+import type { LoginDelayed, PinRejected } from "../token-refusals.ts"
+import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
+import {
+  clientTriedWords,
+  differsWords,
+  keptWords,
+  noOtherWords,
+  pausedWords,
+  presentWords,
+  soWords,
+  unansweredWords,
+  untriedWords
+} from "./token-words.ts"
+
+export const explainPin = (failure: PinRejected): Explanation => {
+  if (failure.pin === "so") return explainSoPin(failure) ?? explainAnyPin(failure)
+  if (failure.pin === "current") return explainPresentPin(failure) ?? explainAnyPin(failure)
+  return explainAnyPin(failure)
+}
+
+const explainAnyPin = (failure: PinRejected): Explanation => {
+  const token = `token '${failure.token}'`
+  const detail = quoted(failure.detail ?? "")
+  switch (failure.reason) {
+    case "incorrect":
+      return {
+        error: `${token}: The specified PIN is incorrect`,
+        hint: "it will not be tried again; set the right one: tedge config set device.cryptoki.pin <PIN> (device.key_pin and pin-value in device.key_uri come before it)"
+      }
+    case "latched":
+      return {
+        error: `${token}: The specified PIN is incorrect; it ${untriedWords}, ${toKeep}`,
+        hint: `set the right PIN (tedge config set device.cryptoki.pin <PIN>), or: ${clear}`
+      }
+    case "latchedAll":
+      return { error: `${token}: ${noOtherWords}; no other is tried, ${toKeep}`, hint: makeSure }
+    case "reserved":
+      return { error: `${token}: a PIN was refused, and ${keptWords}`, hint: makeSure }
+    case "clientTried":
+      return { error: `${token}: ${clientTriedWords}`, hint: `make sure of the PIN, then as root: ${clear}` }
+    case "paused":
+      return {
+        error: `${token}: ${pausedWords} ${failure.until ?? "later"} (${seconds(failure.forMs ?? 0)})`,
+        hint: `leave the PIN to the service, or as root: ${clear}`
+      }
+    case "unanswered":
+      return {
+        error: `${token}: two logins ${unansweredWords}${inBrackets(detail)}, and no PIN has succeeded yet; no other is tried, ${toKeep}`,
+        hint: `look why the token fails: tedge hsm doctor; make sure of the PIN, then: ${clear}`
+      }
+    case "countLow":
+      return {
+        error: `${token} has counted a wrong PIN (CKF_USER_PIN_COUNT_LOW) and the last login ${unansweredWords}${inBrackets(detail)}, so no PIN was tried`,
+        hint: byHand
+      }
+    case "recordUnreadable":
+      return {
+        error: `${token}: the record of refused PINs '${detail}' cannot be read, so no PIN is tried`,
+        hint: makeSure
+      }
+    case "recordNewer":
+      return {
+        error: `${token}: the record of refused PINs '${detail}' was written by a newer version: it is kept, and no PIN is tried`,
+        hint: `update this program, or make sure of the PIN, then: ${clear}`
+      }
+    case "locked":
+      return {
+        error: `the user PIN of ${token} is locked`,
+        hint: "reset it with the SO PIN: tedge hsm change-pin --reset"
+      }
+    case "expired":
+      return { error: `the user PIN of ${token} has expired`, hint: "change it: tedge hsm change-pin" }
+    case "finalTry":
+      return { error: `${token} has one PIN try left, so no PIN was tried`, hint: byHand }
+    case "differs":
+      return {
+        error: `${token} ${differsWords}`,
+        hint: "use one PIN for one token: check device.cryptoki.pin, device.key_pin and pin-value in the URI"
+      }
+    case "invalid":
+      return { error: `${token} does not take a PIN of this length or with these characters` }
+  }
+}
+
+/** Undefined: as of any PIN. */
+const explainSoPin = ({ token: name, reason, detail = "" }: PinRejected): Explanation | undefined => {
+  const token = `token '${name}'`
+  switch (reason) {
+    case "incorrect":
+      return {
+        error: `${token}: The specified PIN is incorrect: the token refused this ${soWords}`,
+        hint: `it will not be tried again; ${rightSoPin}`
+      }
+    case "latched":
+      return {
+        error: `${token}: The specified PIN is incorrect: this ${soWords} ${untriedWords}, ${toKeep}`,
+        hint: `${rightSoPin}; if this is it: ${clear}`
+      }
+    case "latchedAll":
+      return {
+        error: `${token}: two different ${soWords}s were refused; no other is tried, ${toKeep}`,
+        hint: makeSureOfSo
+      }
+    case "unanswered":
+      return {
+        error: `${token}: two logins with the ${soWords} ${unansweredWords}${inBrackets(detail)}; no other is tried, ${toKeep}`,
+        hint: makeSureOfSo
+      }
+    case "countLow":
+      return {
+        error: `${token} has counted a wrong ${soWords} and the last login with it ${unansweredWords}${inBrackets(detail)}, so none was tried`,
+        hint: bySoHand
+      }
+    case "locked":
+      return {
+        error: `the ${soWords} of ${token} is locked`,
+        hint: "only the tool of the token's maker can help, as a rule by erasing the token"
+      }
+    case "expired":
+      return { error: `the ${soWords} of ${token} has expired`, hint: "change it with the tool of the token's maker" }
+    case "finalTry":
+      return { error: `${token} has one ${soWords} try left, so none was tried`, hint: bySoHand }
+    case "invalid":
+      return { error: `${token} does not take an ${soWords} of this length or with these characters` }
+    default:
+      return undefined
+  }
+}
+
+/** The old PIN of a change. */
+const explainPresentPin = ({ token: name, reason }: PinRejected): Explanation | undefined => {
+  const token = `token '${name}'`
+  switch (reason) {
+    case "incorrect":
+    case "differs":
+      return {
+        error: `${token}: The specified PIN is incorrect: it ${presentWords}`,
+        hint: `give the PIN the token has now: --current-pin; who has lost it: tedge hsm change-pin --reset`
+      }
+    case "latched":
+      return {
+        error: `${token}: The specified PIN is incorrect: it ${presentWords}; it ${untriedWords}, ${toKeep}`,
+        hint: `give the PIN the token has now: --current-pin; if this is it: ${clear}`
+      }
+    case "expired":
+      return {
+        error: `the user PIN of ${token} has expired, and the token does not let it be changed`,
+        hint: "reset it with the SO PIN: tedge hsm change-pin --reset"
+      }
+    default:
+      return undefined
+  }
+}
+
+export const explainDelay = ({ token, reason, detail, retryInMs }: LoginDelayed): Explanation => {
+  const next =
+    retryInMs === undefined ? "" : `; the next is made in ${seconds(Math.max(retryInMs, 100))} at the earliest`
+  switch (reason) {
+    case "unanswered":
+      return {
+        error: `token '${token}': the last login ${unansweredWords}${inBrackets(detail)}${next}`,
+        hint: "it is tried again by itself; if this lasts: tedge hsm doctor"
+      }
+    case "otherProcess":
+      return {
+        error: `token '${token}': another process has been logging in for more than a minute${inBrackets(detail)}`,
+        hint: detail === "" ? "look which other program uses the token" : `look what it does: ps -p ${detail}`
+      }
+    case "tooOften":
+      return {
+        error: `token '${token}': as many logins were made as a minute may have${next}`,
+        hint: "the token fails after each login: look at the messages before this one"
+      }
+  }
+}
+
+const clear = "tedge hsm clear-pin-latch"
+const makeSure = `make sure of the PIN, then: ${clear}`
+const makeSureOfSo = `make sure of the ${soWords}, then: ${clear}`
+const toKeep = "to keep the token from locking"
+const rightSoPin = `use the ${soWords} that the token was initialised with (--so-pin)`
+const byHand = "log in once by hand with the right PIN, e.g.: pkcs11-tool --login --list-objects"
+const bySoHand = `log in once by hand with the right ${soWords}, e.g.: pkcs11-tool --login --login-type so`
