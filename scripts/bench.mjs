@@ -5,6 +5,7 @@
  * exports `measure`, which answers rows and may draw pictures on the way, into docs/pictures. With names as arguments only
  * those run: `npm run bench -- start-time`.
  */
+import "./lib/node-version.mjs"
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"

@@ -5,8 +5,9 @@
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { nodeHeaders } from "./lib/node-headers.mjs"
 
 const flags = [
   "-std=c11",
@@ -29,13 +30,6 @@ const flags = [
   "-DOPENSSL_NO_DEPRECATED"
 ]
 
-/** Where this Node's headers are, or undefined. */
-const headers = () =>
-  [process.env.npm_config_nodedir, dirname(dirname(process.execPath)), "/usr", "/usr/local"]
-    .filter((dir) => dir)
-    .map((dir) => join(dir, "include", "node"))
-    .find((dir) => existsSync(join(dir, "node_api.h")))
-
 const newest = (files) => Math.max(...files.map((file) => statSync(file).mtimeMs))
 
 /**
@@ -43,7 +37,8 @@ const newest = (files) => Math.max(...files.map((file) => statSync(file).mtimeMs
  * also in <out>/addons.txt.
  */
 export const buildAddons = (root, { out = join(root, "dist"), extraFlags = [] } = {}) => {
-  const include = headers()
+  const headers = nodeHeaders()
+  const include = headers && join(headers, "include", "node")
   mkdirSync(out, { recursive: true })
   const problems = ["tls", "unix"].flatMap((name) => {
     const problem = buildAddon(join(root, "native", name), join(out, `${name}.node`), include, extraFlags)
@@ -59,7 +54,7 @@ const buildAddon = (folder, target, include, extraFlags) => {
   const files = readdirSync(folder).map((file) => join(folder, file))
   const newestInput = newest([...files, fileURLToPath(import.meta.url)])
   if (existsSync(target) && statSync(target).mtimeMs > newestInput) return undefined
-  if (!include) return "Node's headers (node_api.h) are not installed beside Node"
+  if (!include) return "Node's headers (node_api.h) are missing; on Debian: apt-get install libnode-dev"
   const sources = files.filter((file) => file.endsWith(".c"))
   // A running process may have the old file mapped: it is replaced, never written into.
   const fresh = `${target}.${process.pid}`
@@ -67,9 +62,18 @@ const buildAddon = (folder, target, include, extraFlags) => {
   const done = spawnSync(process.env.CC ?? "cc", args, { encoding: "utf8" })
   if (done.status !== 0) {
     rmSync(fresh, { force: true })
-    return (done.error?.message ?? done.stderr).trim()
+    return compilerProblem(done)
   }
   if (done.stderr) process.stderr.write(done.stderr)
   renameSync(fresh, target)
   return undefined
+}
+
+/** The compiler's words, and the Debian package that brings what it misses. */
+const compilerProblem = ({ error, stderr }) => {
+  if (error?.code === "ENOENT") return "there is no C compiler (cc); on Debian: apt-get install gcc libc6-dev"
+  const said = (error?.message ?? stderr).trim()
+  const missing = /fatal error: (\S+): No such file/.exec(said)?.[1]
+  if (missing === undefined) return said
+  return `${said}\non Debian: apt-get install ${missing.startsWith("openssl/") ? "libssl-dev" : "libc6-dev"}`
 }

@@ -5,6 +5,7 @@
  * Runs as npm's `prepare`, so `npm ci` leaves a working checkout. A missing compiler is told, never fatal:
  * what needs an add-on says so in one sentence when it is first used.
  */
+import "./lib/node-version.mjs"
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -25,7 +26,7 @@ const bundles = {
 }
 
 export const build = async () => {
-  const { build: bundle } = await import("esbuild")
+  const { build: bundle } = await import("esbuild").catch(withoutEsbuild)
   const out = join(root, "dist")
   mkdirSync(out, { recursive: true })
   const present = Object.entries(bundles).filter(([, entry]) => existsSync(join(root, entry)))
@@ -60,6 +61,20 @@ export const build = async () => {
       outExtension: { ".js": ".mjs" },
       external: ["effect", "effect/*", "rxjs"]
     })
+}
+
+/** `npm ci --omit=dev` ends here in a checkout, which has no bundles yet. */
+const withoutEsbuild = (error) => {
+  if (error.code !== "ERR_MODULE_NOT_FOUND") throw error
+  if (existsSync(join(root, "dist/addons.txt"))) {
+    process.stderr.write("build: esbuild is not installed (--omit=dev); the bundles in dist stay as they are\n")
+    process.exit(0)
+  }
+  process.stderr.write(
+    "error: esbuild, which makes the bundles, is a development dependency and not installed\n" +
+      "hint: run this instead of npm ci --omit=dev:  npm ci && npm prune --omit=dev\n"
+  )
+  process.exit(1)
 }
 
 /** The runtime is a library of its own: its types go with it. */

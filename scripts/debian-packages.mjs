@@ -5,7 +5,8 @@
  * Names are those of Debian 12; Debian 13 serves them all, some through `Provides`.
  */
 import { existsSync, readdirSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
+import { nodeHeaders } from "./lib/node-headers.mjs"
 import { find } from "./lib/run.mjs"
 
 const command = (name) => () => find(name) !== undefined
@@ -23,12 +24,6 @@ const subfolders = (folder) =>
         .map((name) => join(folder, name))
     : []
 
-/** The folder whose `include/node` holds the headers of this Node, or undefined. */
-export const nodeHeaders = () =>
-  [dirname(dirname(process.execPath)), "/usr", "/usr/local"].find((folder) =>
-    existsSync(join(folder, "include", "node", "node_api.h"))
-  )
-
 /** `demo`: what both commands need. `tests`: what the tests need besides. */
 const packages = [
   { name: "softhsm2", for: "demo", present: command("softhsm2-util") },
@@ -41,11 +36,7 @@ const packages = [
   { name: "libc6-dev", for: "demo", present: () => existsSync("/usr/include/stdlib.h") },
   { name: "make", for: "demo", present: command("make") },
   { name: "python3", for: "demo", present: command("python3") },
-  {
-    name: "libnode-dev",
-    for: "demo",
-    present: () => process.execPath !== "/usr/bin/node" || nodeHeaders() !== undefined
-  },
+  { name: "libnode-dev", for: "demo", present: () => nodeHeaders() !== undefined },
   { name: "systemd", for: "tests", present: command("systemd-socket-activate") },
   { name: "opensc", for: "tests", present: command("pkcs11-tool") },
   { name: "swtpm", for: "tests", present: command("swtpm") },

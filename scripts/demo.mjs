@@ -4,6 +4,7 @@
  * Everything lives in one temporary directory and is gone at the end, also after Ctrl-C or a failure.
  * Exit codes: 0 all was seen to work; 1 not; 130 interrupted.
  */
+import "./lib/node-version.mjs"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"

@@ -3,11 +3,13 @@
  *
  * Does only what is missing. Plain Node, because it runs before any package is there.
  */
+import "./lib/node-version.mjs"
 import { spawn } from "node:child_process"
 import { existsSync, readdirSync, statSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { missingPackages, nodeHeaders } from "./debian-packages.mjs"
+import { missingPackages } from "./debian-packages.mjs"
+import { nodeHeaders } from "./lib/node-headers.mjs"
 import { find, run } from "./lib/run.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
@@ -66,6 +68,7 @@ const installNpmPackages = async () => {
   const token = join(root, "node_modules/pkcs11js/build/Release/pkcs11.node")
   // npm drops an optional package that could not be built; a compiler may have come since.
   if (installed >= modifiedAt(join(root, "package-lock.json")) && existsSync(token)) return
+  if (find("npm") === undefined) throw new SetupFailed("npm is not installed; on Debian: apt-get install npm")
   say("installing npm packages (npm ci)")
   const headers = nodeHeaders()
   const env = { ...process.env }

@@ -4,6 +4,7 @@
  * Each file of soak/ that ends in .soak.mjs exports `soak(log)`, which throws when a promise is broken. With names as
  * arguments only those run: `npm run soak -- tls`. The tests run smaller versions of the same.
  */
+import "./lib/node-version.mjs"
 import { existsSync, readdirSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"

@@ -9,10 +9,13 @@ import { replaceFileNow } from "./atomic-file.ts"
 export const recordProcess = (path: string, pid: number | undefined): void =>
   void replaceFileNow({ path, content: `${pid} ${startTime(pid)}\n`, mode: 0o644 })
 
-/** The process of the file; undefined: there is none, or it has ended. */
+/**
+ * The process of the file; undefined: there is none, or it has ended. A zombie has: where no init runs (a container),
+ * nothing reaps a process whose parent has ended.
+ */
 export const recordedProcess = (path: string): number | undefined => {
   const [pid, started] = readText(path).trim().split(" ").map(Number)
-  return pid !== undefined && pid > 1 && started === startTime(pid) ? pid : undefined
+  return pid !== undefined && pid > 1 && started === startTime(pid) && !isZombie(pid) ? pid : undefined
 }
 
 /** Who started it; undefined: there is no such process. Field 4 of proc_pid_stat(5). */
@@ -26,6 +29,9 @@ export const userOf = (pid: number): number | undefined => {
   const [, uid] = /^Uid:\s*(\d+)/m.exec(readText(`/proc/${pid}/status`)) ?? []
   return uid === undefined ? undefined : Number(uid)
 }
+
+/** Field 3 of proc_pid_stat(5). */
+const isZombie = (pid: number): boolean => ["Z", "X"].includes(statFields(pid)[0] ?? "")
 
 /** Clock ticks since boot, field 22 of proc_pid_stat(5); 0 when there is no such process. */
 const startTime = (pid: number | undefined): number => Number(statFields(pid)[19] ?? 0)

@@ -20,6 +20,7 @@ import type { Auth, Connection, ValidConnection } from "./connection.ts"
 import { type FitsKey, fitsAny, fitsFileKey, fitsTokenKey } from "./own-key.ts"
 import type { ConnectPeers } from "./peers.ts"
 import { examinePending, inItsTime, type PendingCertificate } from "./pending-certificate.ts"
+import { checkBrokerInstalled } from "./steps/start-broker.ts"
 
 export const validate = (
   peers: ConnectPeers,
@@ -37,6 +38,7 @@ export const validate = (
     const pending = auth.kind === "certificate" ? yield* checkIdentity(settings, askToken) : none
     yield* refuseCollisions(peers, connection)
     yield* connection.services.checkAvailable
+    yield* checkBrokerInstalled(peers, connection)
     const mosquittoVersion = yield* findMosquittoVersion(peers)
     return { ...connection, host: mqttServicePort(settings, host), deviceId, auth, pending, mosquittoVersion }
   })

@@ -83,7 +83,10 @@ export const explainConnect = (failure: StepRefusal): Explanation => {
     case "ServiceManagerUnavailable":
       return {
         error: `the service manager '${failure.name}' is not available: '${failure.command.join(" ")}' failed`,
-        hint: "check [init] in system.toml; without it tedge manages its services itself"
+        hint:
+          failure.name === "systemd"
+            ? "systemd runs here, so it must answer: systemctl status"
+            : "check [init] in system.toml; without it tedge manages its services itself"
       }
     case "BrokerNotListening":
       return explainBroker(failure)
@@ -121,12 +124,23 @@ export const explainConnect = (failure: StepRefusal): Explanation => {
 
 const byHand = "run it by hand, or look at the log of the service, to see why"
 
+/** Our own service manager, which knows no command but the program itself. */
+const explainNotInstalled = (service: string): Explanation => ({
+  error: `${service} is not installed`,
+  hint: service === "mosquitto" ? "on Debian: apt-get install mosquitto" : "install it, or put it in the PATH"
+})
+
+const explainNoCommand = ({ command: [program] }: ServiceCommandFailed, command: string): Explanation => ({
+  error: `${command} not found`,
+  hint: program === "systemctl" ? "install systemd's systemctl, or put it in the PATH" : "check [init] in system.toml"
+})
+
 const explainCommand = (failure: ServiceCommandFailed): Explanation => {
   const command = `Service command <"${failure.command.join(" ")}">`
   const output = inBrackets(failure.output)
   switch (failure.reason) {
     case "notFound":
-      return { error: `${command} not found`, hint: "check [init] in system.toml" }
+      return failure.command.length === 1 ? explainNotInstalled(failure.service) : explainNoCommand(failure, command)
     case "exit":
       return { error: `${command} failed with code: ${failure.status}${output}`, hint: byHand }
     case "signal":

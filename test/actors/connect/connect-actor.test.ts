@@ -5,6 +5,7 @@ import { dirname, join } from "node:path"
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import type { ConnectProtocol, ConnectRefusal } from "../../../src/messages/connect.ts"
+import { explain } from "../../../src/messages/explain.ts"
 import { BrokerRefused, DialFailed, KeyMismatch, TlsFailed } from "../../../src/messages/mqtt.ts"
 import { KeyNotFound, PinRejected, TokenNotFound, TokenUnavailable } from "../../../src/messages/token-refusals.ts"
 import { acquireFileLock } from "../../../src/platform/file-lock.ts"
@@ -46,6 +47,7 @@ const runPatiently = (command: Command): Promise<ConnectRefusal | undefined> =>
   withTestClock(
     Effect.gen(function* () {
       bench.world.installed.delete("mosquitto") // its version is asked of a real process
+      bench.world.serviceManager = "my-init" // may have a mosquitto we do not see
       yield* passTime(Date.now())
       const fiber = yield* Effect.forkChild(bench.run(command), { startImmediately: true })
       while (fiber.pollUnsafe() === undefined) yield* passTime("500 millis")
@@ -155,11 +157,30 @@ describe("connect", () => {
     ])
   })
 
+  it("names mosquitto where there is none, before anything is changed here or in the cloud", async () => {
+    bench.world.installed.delete("mosquitto")
+    bench.world.brokerRefuses = portClosed
+    const failure = await run(connect)
+    expect(failure).toMatchObject({ _tag: "ServiceCommandFailed", service: "mosquitto", reason: "notFound" })
+    expect(failure && explain(failure)).toEqual({
+      error: "mosquitto is not installed",
+      hint: "on Debian: apt-get install mosquitto"
+    })
+    expect([bench.commands, bench.traffic.filter((line) => line.startsWith("cloud")), lines()]).toEqual([[], [], []])
+  })
+
+  it("asks for no mosquitto where another broker answers", async () => {
+    bench.world.installed.delete("mosquitto")
+    bench.world.ownsBroker = false
+    expect(await run(connect)).toBeUndefined()
+  })
+
   it("leaves a broker of somebody else alone", async () => {
     bench.world.ownsBroker = false
     await run(connect)
     expect(bench.commands.some((line) => line.includes("mosquitto"))).toBe(false)
     expect(lines()).toContain("note BrokerNotOurs")
+    expect(lines().filter((line) => line.startsWith("Restarting"))).toEqual([])
   })
 
   it("leaves an agent alone that runs", async () => {

@@ -53,6 +53,8 @@ export interface World {
   /** Is the broker the service manager's to restart? */
   ownsBroker: boolean
   installed: Set<string>
+  /** The service manager's name: `systemd`, or one of system.toml. */
+  serviceManager: string
 }
 
 export interface Bench {
@@ -98,7 +100,8 @@ export const makeBench = (dir: string, certFile: string): Bench => {
     whenCommanded: Effect.void,
     serviceManagerMissing: false,
     ownsBroker: true,
-    installed: new Set(["mosquitto", "tedge-agent"])
+    installed: new Set(["mosquitto", "tedge-agent"]),
+    serviceManager: "systemd"
   }
   const commands: Array<string> = []
   const active = new Set(["mosquitto"])
@@ -188,7 +191,9 @@ const fakeServices = ({
       return Effect.void
     })
   return {
-    name: "systemd",
+    get name() {
+      return world.serviceManager
+    },
     checkAvailable: Effect.suspend(() =>
       world.serviceManagerMissing
         ? Effect.fail(new ServiceManagerUnavailable({ name: "systemd", command: ["/bin/systemctl", "--version"] }))

@@ -7,6 +7,7 @@ import { Effect, Fiber } from "effect"
 import { expect, it, vi } from "vitest"
 import { startHost } from "../../../src/actors/cryptoki/host-client.ts"
 import { encodeFrame } from "../../../src/actors/cryptoki/host-frames.ts"
+import { isAlive } from "../../support/is-alive.ts"
 import { scriptedModule } from "../../support/scripted-module.ts"
 import { signal as sendSignal } from "../../support/signal.ts"
 import { softhsmDirectory, softhsmModulePath } from "../../support/softhsm.ts"
@@ -24,15 +25,6 @@ const parentCode = `
   console.log(host.pid)
   setInterval(() => {}, 1000)
 `
-
-const isAlive = (pid: number): boolean => {
-  try {
-    // A zombie that nobody has waited for yet is dead.
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"))
-  } catch {
-    return false
-  }
-}
 
 it("a host that hangs in its module ends with a parent that is killed", async () => {
   await freshHost()

@@ -7,7 +7,7 @@ import { mustRun, run } from "../../support/run-command.ts"
 export const checkedRequest = async (path: string): Promise<string> => {
   const problem = requestProblem(path)
   if (problem !== undefined) throw new Error(problem)
-  return (await mustRun("openssl", ["req", "-in", path, "-noout", "-text"])).stdout
+  return (await mustRun("openssl", ["req", "-in", path, "-noout", "-text", "-nameopt", "oneline"])).stdout
 }
 
 /** Fails unless the certificate verifies against itself; answers what certtool prints. */

@@ -9,6 +9,7 @@ import { cryptokiBehaviour } from "../../../src/actors/cryptoki/cryptoki-actor.t
 import { defaultLimits } from "../../../src/actors/cryptoki/settings.ts"
 import { freshHost } from "../../actors/cryptoki/fresh-host.ts"
 import { eventually, executable } from "../../support/device.ts"
+import { isAlive } from "../../support/is-alive.ts"
 import { type ScriptedModule, scriptedModule } from "../../support/scripted-module.ts"
 import { type SoftHsmDirectory, softhsmDirectory } from "../../support/softhsm.ts"
 import { type InProcess, tedgeInProcess } from "../../support/tedge-in-process.ts"
@@ -62,14 +63,6 @@ const impatientDevice = (): InProcess => {
 }
 
 const settingsOf = ({ configDir }: InProcess) => readFileSync(join(configDir, "tedge.toml"), "utf8")
-
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
 
 const noHostIsLeft = () => eventually(() => !module.processes().some(isAlive))
 

@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from "vitest"
 import { encodeFrame } from "../../../src/messages/wire/frame1.ts"
 import { ask, rawClient } from "../../actors/p11-server/served.ts"
 import { eventually } from "../../support/device.ts"
+import { isAlive } from "../../support/is-alive.ts"
 import { scriptedModule } from "../../support/scripted-module.ts"
 import { signal as sendSignal } from "../../support/signal.ts"
 import { serverPlace } from "./server-process.ts"
@@ -118,14 +119,6 @@ describe("tedge-p11-server, told to end", () => {
     server.child.kill("SIGTERM")
     expect(await server.ended).toBe(0)
     await hung
-    const isAlive = (pid: number) => {
-      try {
-        process.kill(pid, 0)
-        return true
-      } catch {
-        return false
-      }
-    }
     await eventually(() => !scripted.processes().some(isAlive))
   })
 

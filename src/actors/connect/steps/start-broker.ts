@@ -1,9 +1,9 @@
-/** "Restarting mosquitto" and "Waiting for mosquitto to be listening for connections". */
+/** "Restarting mosquitto", if it is ours to restart, and "Waiting for mosquitto to be listening for connections". */
 import { Effect, Schedule } from "effect"
-import { BrokerNotListening, type ConnectRefusal } from "../../../messages/connect.ts"
+import { BrokerNotListening, type ConnectRefusal, ServiceCommandFailed } from "../../../messages/connect.ts"
 import type { MqttRefusal } from "../../../messages/mqtt.ts"
 import { monotonicNow } from "../../../runtime/monotonic-time.ts"
-import type { ValidConnection } from "../connection.ts"
+import type { Connection, ValidConnection } from "../connection.ts"
 import { closeQuietly } from "../conversation.ts"
 import type { ConnectPeers } from "../peers.ts"
 import { localTarget } from "../targets.ts"
@@ -26,8 +26,8 @@ export const startBroker = (
     )
     yield* writeMosquittoFiles(connection, onFailure)
     restarted = owned
-    yield* step(peers.show, "Restarting mosquitto", owned ? services.restart(broker) : Effect.void)
-    if (!owned) yield* peers.show({ _tag: "Noted", note: { _tag: "BrokerNotOurs", port: settings.mqtt.clientPort } })
+    if (owned) yield* step(peers.show, "Restarting mosquitto", services.restart(broker))
+    else yield* peers.show({ _tag: "Noted", note: { _tag: "BrokerNotOurs", port: settings.mqtt.clientPort } })
     yield* step(
       peers.show,
       "Waiting for mosquitto to be listening for connections",
@@ -62,10 +62,25 @@ const waitUntilListening = (peers: ConnectPeers, connection: ValidConnection): E
     )
   })
 
-const isAnswering = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<boolean> =>
+/**
+ * Before anything is changed, in the cloud above all. A broker that answers may be installed anywhere; what system.toml
+ * starts is not known.
+ */
+export const checkBrokerInstalled = (
+  peers: ConnectPeers,
+  connection: Connection
+): Effect.Effect<void, ServiceCommandFailed> =>
+  Effect.gen(function* () {
+    const isKnown = ["built-in", "systemd"].includes(connection.services.name)
+    if (!isKnown || peers.findExecutable(broker) !== undefined || (yield* isAnswering(peers, connection))) return
+    const missing = { service: broker, command: [broker], reason: "notFound", status: "ENOENT", output: "" } as const
+    return yield* new ServiceCommandFailed(missing)
+  })
+
+const isAnswering = (peers: ConnectPeers, connection: Connection): Effect.Effect<boolean> =>
   Effect.match(tryOnce(peers, connection, 2000), { onFailure: () => false, onSuccess: () => true })
 
-const tryOnce = (peers: ConnectPeers, connection: ValidConnection, connectWithinMs: number) =>
+const tryOnce = (peers: ConnectPeers, connection: Connection, connectWithinMs: number) =>
   Effect.gen(function* () {
     const clientId = `tedge_connect_${process.pid}`
     const target = yield* localTarget(connection.settings, { clientId, connectWithinMs })

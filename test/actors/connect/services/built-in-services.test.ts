@@ -17,6 +17,7 @@ import { build } from "esbuild"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { type BuiltInPlaces, builtInServices } from "../../../../src/actors/connect/services/built-in-services.ts"
 import type { ServiceManager } from "../../../../src/actors/connect/services/service-manager.ts"
+import { isAlive } from "../../../support/is-alive.ts"
 import { signal } from "../../../support/signal.ts"
 import { makeTempDir, removeTempDir } from "../../../support/temp-dir.ts"
 import { isRoot, type TestUser, testUser } from "../../../support/test-user.ts"
@@ -74,9 +75,6 @@ const lines = (name: string): ReadonlyArray<string> =>
         .split("\n")
         .filter((line) => line !== "")
     : []
-
-const isAlive = (pid: number): boolean =>
-  existsSync(`/proc/${pid}`) && !readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ")
 
 const eventually = async (done: () => boolean): Promise<void> => {
   for (let tries = 0; tries < 1000 && !done(); tries++) await new Promise((resolve) => setTimeout(resolve, 10))
