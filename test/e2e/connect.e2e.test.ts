@@ -34,7 +34,6 @@ const steps = (transcript: string): ReadonlyArray<string> =>
 
 const connectSteps = [
   "Creating device in Cumulocity cloud... ✓",
-  "Restarting mosquitto... ✓",
   "Waiting for mosquitto to be listening for connections... ✓",
   "Enabling tedge-mapper-c8y... ✓",
   "Verifying device is connected to cloud... ✓",

@@ -11,7 +11,6 @@ let device: CloudDevice
 
 /** What every cloud but Cumulocity shows. */
 const steps = (mapper: string) => [
-  "Restarting mosquitto... ✓",
   "Waiting for mosquitto to be listening for connections... ✓",
   `Enabling ${mapper}... ✓`,
   "Verifying device is connected to cloud... ✓"
