@@ -49,6 +49,7 @@ export const explain = (failure: Failure): Explanation => {
     case "LatchNotCleared":
     case "ModuleNotLoaded":
     case "HostNotStarted":
+    case "TokenActorFailed":
     case "TokenTimeout":
     case "TokenHostDied":
     case "LoginDelayed":

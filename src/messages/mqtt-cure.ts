@@ -38,6 +38,7 @@ export const cureOf = (failure: MqttRefusal): Cure => {
 const cureOfToken = (cause: SigningFailed["cause"]): Cure => {
   switch (cause._tag) {
     case "HostNotStarted":
+    case "TokenActorFailed":
       return "time"
     case "TokenNotFound":
     case "TokenUnavailable":

@@ -154,6 +154,13 @@ export class HostNotStarted extends Data.TaggedError("HostNotStarted")<{
   readonly program: string
 }> {}
 
+/** A request ended with a defect of ours. */
+export class TokenActorFailed extends Data.TaggedError("TokenActorFailed")<{
+  readonly token: string
+  /** `parked`: it happened too often, and no request is taken for some minutes. */
+  readonly state: "restarted" | "parked"
+}> {}
+
 /** A call took longer than it may; the token host was replaced. */
 export class TokenTimeout extends Data.TaggedError("TokenTimeout")<{
   readonly token: string
@@ -251,6 +258,7 @@ export type TokenRefusal =
   | LatchNotCleared
   | ModuleNotLoaded
   | HostNotStarted
+  | TokenActorFailed
   | TokenTimeout
   | TokenHostDied
   | TokenUnavailable

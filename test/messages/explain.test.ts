@@ -133,6 +133,8 @@ const samples: Samples = {
     (reason) => new Token.HostNotStarted({ reason, program: "/usr/bin/node" })
   ),
   TokenTimeout: ["sign", "tokens"].map((call) => new Token.TokenTimeout({ token, call, afterMs: 60_000, detail: "" })),
+  TokenActorFailed: (["restarted", "parked"] as const).map((state) => new Token.TokenActorFailed({ token, state })),
+  TokenTimeout: [new Token.TokenTimeout({ token, call: "C_Sign", afterMs: 60_000 })],
   TokenHostDied: [new Token.TokenHostDied({ token, call: "C_Sign", signal: "SIGSEGV", detail: "" })],
   TokenUnavailable: [
     new Token.TokenUnavailable({ token, call: "C_Sign", code: "CKR_DEVICE_REMOVED", detail: "" }),

@@ -76,6 +76,7 @@ const passing = [
   "TokenTimeout",
   "TokenHostDied",
   "HostNotStarted",
+  "TokenActorFailed",
   "TokenError",
   "AskTimeout",
   "PeerDown",

@@ -1,14 +1,16 @@
 /**
  * The lanes of a CryptokiActor: found by what a URI says about the token, started when there is none yet.
  */
-import { Effect, Result, Scope, Semaphore } from "effect"
+import { Effect, Exit, Result, Scope, Semaphore } from "effect"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
-import type { TokenRefusal } from "../../messages/token-refusals.ts"
-import { start } from "../../runtime/actor.ts"
+import { TokenActorFailed, type TokenRefusal } from "../../messages/token-refusals.ts"
+import { address, child } from "../../runtime/actor.ts"
 import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import { Permits } from "../../runtime/permits.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
+import type { DynamicSupervisorHandle } from "../../runtime/supervision.ts"
+import { Supervisor } from "../../runtime/supervisor.ts"
 import type { Hosts } from "./hosts.ts"
 import { type LaneProtocol, laneBehaviour } from "./lane.ts"
 import type { LaneTools } from "./lane-session.ts"
@@ -29,7 +31,7 @@ export interface Lanes {
   /** The lane of the token that a URI means. */
   readonly find: (uri: Pkcs11Uri) => Effect.Effect<LaneOf, TokenRefusal>
   /** The lane of a token that was listed. */
-  readonly of: (token: Token) => Effect.Effect<LaneOf>
+  readonly of: (token: Token) => Effect.Effect<LaneOf, TokenActorFailed>
   /** The next request that named this lane's token asks the module again which token is meant. */
   readonly doubt: (lane: LaneOf) => Effect.Effect<void>
   readonly all: Effect.Effect<ReadonlyArray<LaneOf>>
@@ -53,16 +55,20 @@ interface State {
 
 export const makeLanes = (spec: LanesSpec): Effect.Effect<Lanes, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const scope = yield* Effect.scope
     const state: State = { lanes: new Map(), meant: new Map(), lookedAt: Number.NEGATIVE_INFINITY }
     const starting = Semaphore.makeUnsafe(1)
+    const supervisor = yield* Supervisor.dynamic({
+      name: "cryptoki/tokens",
+      // A request that ends in a defect may come from any client: it takes many to keep the others out.
+      intensity: { max: 10, within: "1 minute" },
+      backoff: { initial: "100 millis", maximum: "5 seconds", factor: 2, jitter: 0.2, resetAfter: "1 minute" },
+      onExhausted: "park"
+    })
     const of = (token: Token) =>
       starting.withPermit(
         Effect.suspend(() => {
           const known = state.lanes.get(tokenIdentity(token))
-          return known
-            ? Effect.succeed(known)
-            : Effect.provideService(startLane(spec, state, token), Scope.Scope, scope)
+          return known ? Effect.succeed(known) : startLane(spec, state, supervisor, token)
         })
       )
     return {
@@ -121,19 +127,40 @@ const lookAgain = (spec: LanesSpec, state: State, listed: ReadonlyArray<Token>, 
     return yield* spec.listing.tokens(isFiles ? 0 : now - begun + 1)
   })
 
-const startLane = (spec: LanesSpec, state: State, token: Token) =>
+/** Whole or not at all, whatever becomes of the request that wants it. */
+const startLane = (
+  spec: LanesSpec,
+  state: State,
+  supervisor: DynamicSupervisorHandle,
+  token: Token
+): Effect.Effect<LaneOf, TokenActorFailed> =>
   Effect.gen(function* () {
     const spare = yield* spec.listing.takeHost
-    const first = spare && { seat: makeSeat(spare.host, token, spare.since), scope: spare.scope }
-    const ref = yield* start<LaneProtocol, never, never>({
-      name: `cryptoki/${tokenName(token)}`,
-      mailbox: { capacity: 256, overflow: { policy: "refuse" } },
-      behaviour: laneBehaviour({ ...spec, token, first })
+    let first = spare && { seat: makeSeat(spare.host, token, spare.since), scope: spare.scope }
+    // For its first life; the next ones start a host of their own.
+    const takeFirst = () => {
+      const taken = first
+      first = undefined
+      return taken
+    }
+    const place = yield* address<LaneProtocol>({
+      name: freeName(state, `cryptoki/${tokenName(token)}`),
+      mailbox: { capacity: 256, overflow: { policy: "refuse" } }
     })
-    const lane = { ref, token, places: new Permits(requestsAtOnce) }
+    yield* supervisor.add(child(place, laneBehaviour({ ...spec, token, takeFirst }), { restart: "permanent" })).pipe(
+      Effect.tapError(() => (spare ? Scope.close(spare.scope, Exit.void) : Effect.void)),
+      Effect.mapError(() => new TokenActorFailed({ token: tokenName(token), state: "parked" }))
+    )
+    const lane = { ref: place.ref, token, places: new Permits(requestsAtOnce) }
     state.lanes.set(tokenIdentity(token), lane)
     return lane
-  })
+  }).pipe(Effect.uninterruptible)
+
+/** Two tokens may have the same label. */
+const freeName = ({ lanes }: State, name: string): string => {
+  const taken = [...lanes.values()].filter(({ ref }) => ref.name === name || ref.name.startsWith(`${name} #`)).length
+  return taken === 0 ? name : `${name} #${taken + 1}`
+}
 
 const forget = (meant: Map<string, LaneOf>, lane: LaneOf): void => {
   for (const [uri, one] of meant) if (one === lane) meant.delete(uri)

@@ -16,8 +16,8 @@ export interface LaneSpec {
   readonly tools: LaneTools
   readonly hosts: Hosts
   readonly token: Token
-  /** The host that listed the token, if it may be kept. */
-  readonly first: OwnedSeat | undefined
+  /** The host that listed the token, if it may be kept; once. */
+  readonly takeFirst: () => OwnedSeat | undefined
 }
 
 /** What the work on one token shares. */
@@ -41,7 +41,8 @@ export const openLane = (
   Effect.gen(function* () {
     const { tools } = spec
     const token = tokenName(spec.token)
-    let last: TokenHost | undefined = spec.first?.seat.host
+    const first = spec.takeFirst()
+    let last: TokenHost | undefined = first?.seat.host
     const open = Effect.gen(function* () {
       const now = yield* monotonicNow
       const host = yield* spec.hosts.lease(last)
@@ -55,7 +56,7 @@ export const openLane = (
     const keeper = yield* makeSeatKeeper({
       token,
       open,
-      first: spec.first,
+      first,
       task,
       reinserted: (seat) => tools.latch.reinserted(latchedToken(seat.token)),
       publish: tools.publish,

@@ -5,7 +5,13 @@ import { Duration, Effect, type Scope } from "effect"
 import type { KeySelector } from "../../messages/cryptoki.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
-import { type KeyElsewhere, OutsideScope, type TokenRefusal, TokenUnavailable } from "../../messages/token-refusals.ts"
+import {
+  type KeyElsewhere,
+  OutsideScope,
+  TokenActorFailed,
+  type TokenRefusal,
+  TokenUnavailable
+} from "../../messages/token-refusals.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { startHost } from "./host-client.ts"
@@ -115,7 +121,7 @@ export const toLane = <A>(
     return Effect.flatMap(router.lanes.find(asker.uri), (lane) => throughLane(router, lane, ask(lane.ref, asker)))
   })
 
-/** A lane that cannot take the request, or ended over it, is a token that cannot be used just now. */
+/** A lane that has no room for the request is a token that cannot be used just now. */
 export const throughLane = <A>(
   router: Router,
   lane: LaneOf,
@@ -123,20 +129,31 @@ export const throughLane = <A>(
 ): Effect.Effect<A, TokenRefusal> =>
   lane.places.withPermit(asked).pipe(
     Effect.catchTags({
-      Undeliverable: ({ _tag }) => unusable(lane, _tag),
-      PeerDown: ({ _tag }) => unusable(lane, _tag)
+      Undeliverable: ({ _tag, reason }) => (reason === "full" ? unusable(lane, _tag) : failed(lane, "parked")),
+      PeerDown: () => failed(lane, "restarted")
     }),
     Effect.tapErrorTag("TokenUnavailable", () => router.lanes.doubt(lane)),
     // A lane adds no limit, so it is the asker's own that has passed: a moment later, for the asker to hear just that.
     Effect.catchTag("AskTimeout", ({ _tag }) => Effect.andThen(Effect.sleep("20 millis"), unusable(lane, _tag)))
   )
 
-/** Answers when every lane has, from its mailbox; one that is stuck, or is no more, keeps it from answering. */
+/**
+ * Answers when every lane has, from its mailbox; one that is stuck keeps it from answering. One that failed is its
+ * supervisor's affair.
+ */
 export const pingLanes = (lanes: ReadonlyArray<Pick<LaneOf, "ref">>): Effect.Effect<void> =>
-  Effect.forEach(lanes, ({ ref }) => ref.ask("Ping", undefined, noLimit), {
-    concurrency: "unbounded",
-    discard: true
-  }).pipe(Effect.catch(() => Effect.never))
+  Effect.forEach(
+    lanes,
+    ({ ref }) =>
+      Effect.catch(ref.ask("Ping", undefined, noLimit), (failure) => {
+        const isFailed = failure._tag === "PeerDown" || (failure._tag === "Undeliverable" && failure.reason !== "full")
+        return isFailed ? Effect.void : Effect.never
+      }),
+    { concurrency: "unbounded", discard: true }
+  )
+
+const failed = ({ token }: LaneOf, state: TokenActorFailed["state"]) =>
+  Effect.fail(new TokenActorFailed({ token: tokenName(token), state }))
 
 const unusable = (lane: LaneOf, why: string) =>
   Effect.fail(new TokenUnavailable({ token: tokenName(lane.token), call: undefined, code: undefined, detail: why }))

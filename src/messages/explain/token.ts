@@ -70,6 +70,16 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       return explainModule(failure)
     case "HostNotStarted":
       return explainNotStarted(failure)
+    case "TokenActorFailed":
+      return failure.state === "restarted"
+        ? {
+            error: `token '${failure.token}': internal error in a request on this token`,
+            hint: "try again; if it repeats, report it with the log"
+          }
+        : {
+            error: `token '${failure.token}': too many internal errors, requests on this token are refused for up to 5 minutes`,
+            hint: "it is tried again by itself; report it with the log"
+          }
     case "TokenTimeout":
       return {
         error: `token '${failure.token}': ${failure.call} did not return within ${seconds(failure.afterMs)}; its module was restarted${inBrackets(failure.detail)}`,

@@ -25,6 +25,8 @@ export interface FakeModule {
   empty: ReadonlyArray<string>
   /** How long a signature takes. */
   signMs: number
+  /** So many signatures end with a defect of ours. */
+  defects: number
   /** So many signatures do not return in time. */
   hangs: number
   /** What the host says of that. */
@@ -76,6 +78,7 @@ export const startFake = (
       objects: [someKey],
       empty: [],
       signMs: 0,
+      defects: 0,
       hangs: 0,
       isQuick: false,
       contextLogin: undefined,
@@ -119,6 +122,7 @@ const fakeHost = (module: FakeModule): TokenHost => ({
   call: (name, asked, limitMs) =>
     Effect.suspend(() => {
       module.asked.push({ name, asked })
+      if (name === "sign" && module.defects-- > 0) return Effect.die(new Error("a mistake"))
       if (name === "sign" && module.hangs-- > 0)
         return Effect.delay(Effect.fail(new CallTimedOut({ call: name, afterMs: limitMs, detail: "" })), limitMs)
       return answer(module, name, "slot" in asked ? asked.slot : "")
