@@ -134,7 +134,6 @@ const samples: Samples = {
   ),
   TokenTimeout: ["sign", "tokens"].map((call) => new Token.TokenTimeout({ token, call, afterMs: 60_000, detail: "" })),
   TokenActorFailed: (["restarted", "parked"] as const).map((state) => new Token.TokenActorFailed({ token, state })),
-  TokenTimeout: [new Token.TokenTimeout({ token, call: "C_Sign", afterMs: 60_000 })],
   TokenHostDied: [new Token.TokenHostDied({ token, call: "C_Sign", signal: "SIGSEGV", detail: "" })],
   TokenUnavailable: [
     new Token.TokenUnavailable({ token, call: "C_Sign", code: "CKR_DEVICE_REMOVED", detail: "" }),
