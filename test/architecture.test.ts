@@ -147,6 +147,17 @@ describe("the structure of src", () => {
     expect(wrong).toEqual([])
   })
 
+  it("what reaches a terminal or a log goes through the one function that takes out what steers a terminal", () => {
+    const writes = (file: string) => /\bstd(out|err)\.write\(/.test(readFileSync(join(src, file), "utf8"))
+    const shows = (file: string) => /\bshown(Text|Lines)\(/.test(readFileSync(join(src, file), "utf8"))
+    // The log of the service goes through cli/logging.ts.
+    const writers = ["cli/run-program.ts", "cli/service-runner.ts", "cli/terminal.ts", "cli/p11-server/run-server.ts"]
+    expect(files.filter(writes).toSorted()).toEqual(writers.toSorted())
+    expect(
+      [...writers.slice(0, 3), "cli/logging.ts", "messages/explain/explanation.ts"].filter((file) => !shows(file))
+    ).toEqual([])
+  })
+
   it("which characters steer a terminal is known in one file", () => {
     const wrong = files
       .filter((file) => file !== "messages/shown-text.ts")

@@ -5,6 +5,7 @@
  * print as such. Source: thin-edge, conventions common to all commands.
  */
 import { Cause, Clock, Layer, Logger, type LogLevel, Redacted, References } from "effect"
+import { shownText } from "../messages/shown-text.ts"
 import { wallMs } from "../runtime/wall-time.ts"
 
 export const logLevels = ["error", "warn", "info", "debug", "trace"] as const
@@ -49,7 +50,11 @@ export const logLine = (entry: Logger.Options<unknown>, withTime: boolean): stri
 
 const shown = (value: unknown): string => {
   const text = Redacted.isRedacted(value) ? "[REDACTED]" : typeof value === "string" ? value : JSON.stringify(value)
-  return String(text).replaceAll(/\s*\n\s*/g, "; ")
+  return shownText(
+    String(text)
+      .replaceAll(/\s*\n\s*/g, "; ")
+      .replaceAll("\t", " ")
+  )
 }
 
 const levelLabel = (level: LogLevel.LogLevel): string => level.toUpperCase().padStart(5)

@@ -5,6 +5,7 @@
  * or SIGTERM ends the process at once. One that changes the connection goes on after SIGHUP (terminal-loss.ts).
  */
 import { Cause, Effect, Exit, Fiber } from "effect"
+import { shownLines } from "../messages/shown-text.ts"
 import { leaveNoCore } from "../platform/no-core.ts"
 import { withRuntimeClock } from "../runtime/runtime-clock.ts"
 import { withActorLog } from "./actor-log.ts"
@@ -88,7 +89,7 @@ const codeOf = (exit: Exit.Exit<number>, signal: NodeJS.Signals | undefined): nu
 /** A defect of ours: nobody has a sentence for it. */
 const sayInternal = (cause: Cause.Cause<unknown>): void => {
   const shown = process.argv.includes("--debug") ? Cause.pretty(cause) : String(Cause.squash(cause))
-  process.stderr.write(`error: internal error: ${shown}\n`)
+  process.stderr.write(`error: internal error: ${shownLines(shown)}\n`)
 }
 
 const withLogging = (
@@ -106,7 +107,7 @@ const withLogging = (
       reason: "error/warn/info/debug/trace"
     })
     return Effect.sync(() => {
-      process.stderr.write(usageErrorText(error, program, [program.root]))
+      process.stderr.write(shownLines(usageErrorText(error, program, [program.root])))
       return exitCodes.usage
     })
   }

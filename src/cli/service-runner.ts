@@ -11,6 +11,7 @@ import { serviceBehaviour, serviceMailbox } from "../actors/service/service-acto
 import { explain } from "../messages/explain.ts"
 import { LockHeld, LockUnavailable } from "../messages/platform.ts"
 import { ServiceEnded, ServiceNotStarted, type ServiceProtocol } from "../messages/service.ts"
+import { shownText } from "../messages/shown-text.ts"
 import { becomeUser, givenUser } from "../platform/become-user.ts"
 import { acquireFileLock } from "../platform/file-lock.ts"
 import { rotateLog } from "../platform/given-files.ts"
@@ -67,7 +68,7 @@ const keepLogSmall = Effect.ignore(Effect.try({ try: () => rotateLog(logPath, la
 const largestLog = 5 * 1024 * 1024
 
 const logged = (text: string): void =>
-  void process.stderr.write(`${processDate().toISOString()}  INFO service-runner: ${text}\n`)
+  void process.stderr.write(`${processDate().toISOString()}  INFO service-runner: ${shownText(text)}\n`)
 
 const events = {
   slowAfterMs: Number.POSITIVE_INFINITY,

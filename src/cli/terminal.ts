@@ -6,6 +6,7 @@
  */
 import { Effect, Fiber } from "effect"
 import { type Explanation, explain, type Failure } from "../messages/explain.ts"
+import { shownLines, shownText } from "../messages/shown-text.ts"
 
 /** A stream of the process, or what a test puts in its place. */
 export interface TextStream {
@@ -42,22 +43,22 @@ export const makeTerminal = ({ stdout, stderr, environment }: TerminalSettings):
   const paint: Paint = (style, text) => (colour ? `\u001b[${styles[style]}m${text}\u001b[0m` : text)
   const steps = stderr.isTTY === true ? turningSteps(stderr, paint) : plainSteps(stderr)
   const { err } = steps
-  const prefixed = (style: Style, prefix: string, text: string) => err(`${paint(style, prefix)} ${text}\n`)
+  const prefixed = (style: Style, prefix: string, text: string) => err(`${paint(style, prefix)} ${shownLines(text)}\n`)
   const explained = ({ error, hint }: Explanation): Effect.Effect<void> =>
     Effect.andThen(
       prefixed("error", "error:", error),
       hint === undefined ? Effect.void : prefixed("hint", "hint:", hint)
     )
   return {
-    answer: (text) => Effect.sync(() => void stdout.write(text)),
-    line: (text) => err(`${text}\n`),
-    text: err,
+    answer: (text) => Effect.sync(() => void stdout.write(shownLines(text))),
+    line: (text) => err(`${shownLines(text)}\n`),
+    text: (text) => err(shownLines(text)),
     warning: (text) => prefixed("warning", "warning:", text),
     info: (text) => prefixed("info", "info:", text),
     explained,
     failure: (failure) => explained(explain(failure)),
-    entry: (label, value) => err(`        ${paint("label", `${label}:`)} ${paint("value", value)}\n`),
-    step: steps.step
+    entry: (label, value) => err(`        ${paint("label", `${label}:`)} ${paint("value", shownText(value))}\n`),
+    step: (title) => steps.step(shownText(title))
   }
 }
 

@@ -43,7 +43,19 @@ export interface P11ServerPolicy {
   readonly defaultPin: Redacted.Redacted<string> | undefined
   readonly rules: ReadonlyArray<AccessRule>
   readonly limits: P11ServerLimits
+  /** tedge.toml is there and cannot be used. Scope and rules may be in it: nothing but Ping is answered. */
+  readonly unread?: SettingsUnread
 }
+
+export interface SettingsUnread {
+  /** As it was given. */
+  readonly path: string
+  /** The system's words for why it cannot be read; undefined: it is no TOML. */
+  readonly unreadable: string | undefined
+}
+
+/** The settings could not be read when the service started; root is refused too. */
+export class SettingsNotRead extends Data.TaggedError("SettingsNotRead")<SettingsUnread> {}
 
 export interface P11ServerLimits {
   /** Connections served at once; more are told that the service is busy. */

@@ -4,6 +4,7 @@
 import type { TokenDescription, UserPinState } from "../../messages/cryptoki.ts"
 import { type Pkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import type { TokenFacts } from "../../messages/pkcs11-uri-match.ts"
+import { shownText } from "../../messages/shown-text.ts"
 import type { HostToken, LibraryFacts } from "./host-protocol.ts"
 import {
   CKF_LOGIN_REQUIRED,
@@ -29,7 +30,7 @@ export const identityOf = (token: Pick<TokenDescription, "manufacturer" | "model
 
 /** The label, or the slot when there is none. What stands there before a token is initialised is none. */
 export const tokenName = (token: Token): string =>
-  token.facts.label === "" || !isInitialized(token) ? `slot ${token.facts.slot}` : token.facts.label
+  token.facts.label === "" || !isInitialized(token) ? `slot ${token.facts.slot}` : shownText(token.facts.label)
 
 export const isInitialized = ({ facts }: Token): boolean => (facts.flags & CKF_TOKEN_INITIALIZED) !== 0
 

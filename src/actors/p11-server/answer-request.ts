@@ -4,7 +4,7 @@
  * Source: the signing service's protocol, version 1, "Meaning".
  */
 import { Effect } from "effect"
-import { OperationNotAllowed, type ServerOperation } from "../../messages/p11-server.ts"
+import { OperationNotAllowed, type ServerOperation, SettingsNotRead } from "../../messages/p11-server.ts"
 import { schemeOf, signatureSchemes } from "../../messages/signature-scheme.ts"
 import type { Frame, FrameTag } from "../../messages/wire/frame1.ts"
 import { wirePem } from "../../messages/wire/wire-pem.ts"
@@ -15,6 +15,8 @@ import type { RequestFailure } from "./frame-errors.ts"
 import { type Answer, type Answered, type Fields, type RequestContext, selected, within } from "./request-context.ts"
 
 export const answerRequest = (context: RequestContext, request: Frame): Effect.Effect<Answered, RequestFailure> => {
+  const { unread } = context.policy
+  if (unread !== undefined && request._tag !== "Ping") return Effect.fail(new SettingsNotRead(unread))
   const operation = operationOf(request._tag)
   if (operation !== undefined && !context.access.operations.includes(operation))
     return Effect.fail(new OperationNotAllowed({ operation, uid: context.access.uid, rule: context.access.rule }))

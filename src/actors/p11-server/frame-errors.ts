@@ -5,9 +5,9 @@
  * up in other programs' logs.
  * Source: the signing service's protocol, version 1, "Meaning".
  */
-import { explainNotAllowed, explainNotUsable } from "../../messages/explain/p11-server.ts"
+import { explainNotAllowed, explainNotUsable, explainSettingsNotRead } from "../../messages/explain/p11-server.ts"
 import { explain, type Failure } from "../../messages/explain.ts"
-import type { OperationNotAllowed, RequestNotUsable } from "../../messages/p11-server.ts"
+import type { OperationNotAllowed, RequestNotUsable, SettingsNotRead } from "../../messages/p11-server.ts"
 import { type Pkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { namesObject } from "../../messages/pkcs11-uri-match.ts"
 import { scopeOfService } from "../../messages/service-words.ts"
@@ -19,6 +19,7 @@ export type RequestFailure =
   | FrameNotDecoded
   | OperationNotAllowed
   | RequestNotUsable
+  | SettingsNotRead
   | NoRequest
   | Busy
   | AnswerTooLong
@@ -82,7 +83,7 @@ const shown = (uri: Pkcs11Uri): string => printPkcs11Uri(uri, { pin: "redacted" 
 
 /** Whether a refusal is about a right or a PIN, and so has its line in the log whatever is limited there. */
 export const isAboutRights = ({ _tag }: RequestFailure): boolean =>
-  _tag === "OperationNotAllowed" || _tag === "OutsideScope" || _tag.startsWith("Pin")
+  _tag === "SettingsNotRead" || _tag === "OperationNotAllowed" || _tag === "OutsideScope" || _tag.startsWith("Pin")
 
 const sentence = (failure: RequestFailure): string => {
   switch (failure._tag) {
@@ -94,6 +95,8 @@ const sentence = (failure: RequestFailure): string => {
       return "too many connections; try again"
     case "AnswerTooLong":
       return `${service}the answer has ${failure.bytes} bytes, and the protocol allows 1 MiB; name a token, and a key by its id or label`
+    case "SettingsNotRead":
+      return service + explainSettingsNotRead(failure)
     case "OperationNotAllowed":
       return service + explainNotAllowed(failure)
     case "RequestNotUsable":

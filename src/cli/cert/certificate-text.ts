@@ -1,5 +1,6 @@
 /** A certificate for people, as `tedge cert show` prints it. Source: thin-edge CLI reference, cert show. */
 import { createHash, type X509Certificate } from "node:crypto"
+import { shownText } from "../../messages/shown-text.ts"
 
 export type Validity = "valid" | "expiresSoon" | "expired" | "notYetValid"
 
@@ -23,7 +24,7 @@ export const certificateText = (path: string, certificate: X509Certificate, now:
     ["Serial number", `${serial} (0x${serial.toString(16)})`],
     ["Thumbprint", createHash("sha1").update(certificate.raw).digest("hex").toUpperCase()]
   ] as const
-  return rows.map(([label, value]) => `${`${label}:`.padEnd(15)}${value}\n`).join("")
+  return rows.map(([label, value]) => `${`${label}:`.padEnd(15)}${shownText(value)}\n`).join("")
 }
 
 export const statusText = (certificate: X509Certificate, now: Date, minimumMs: number): string => {

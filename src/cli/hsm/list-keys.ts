@@ -1,6 +1,7 @@
 /** `tedge hsm list-keys`. */
 import { Effect } from "effect"
 import type { KeyDescription } from "../../messages/cryptoki.ts"
+import { shownText } from "../../messages/shown-text.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { givenPin } from "./ask-pin.ts"
 import { findKeys, keyFilter } from "./find-keys.ts"
@@ -47,4 +48,6 @@ const block = (key: KeyDescription): string =>
     // A device's key should do nothing but sign: whoever has the PIN could do this with it too.
     ...(key.otherUses === undefined || key.otherUses.length === 0 ? [] : [`  Also:  ${key.otherUses.join(", ")}`]),
     ""
-  ].join("\n")
+  ]
+    .map(shownText)
+    .join("\n")

@@ -1,6 +1,7 @@
 /** `tedge hsm list-tokens`. */
 import { Effect } from "effect"
 import type { TokenDescription, UserPinState } from "../../messages/cryptoki.ts"
+import { shownText } from "../../messages/shown-text.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { askLimits, readTokenSettings, shownUri, type TokenCommand } from "./token-command.ts"
 
@@ -46,4 +47,6 @@ const block = (token: TokenDescription): string =>
     `  Serial:       ${token.serial}`,
     `  URI:          ${shownUri(token.uri)}`,
     ""
-  ].join("\n")
+  ]
+    .map(shownText)
+    .join("\n")

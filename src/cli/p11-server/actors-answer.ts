@@ -7,9 +7,13 @@ import type { ActorRef } from "../../runtime/protocol.ts"
 
 /** Fails when one of them does not answer in time. CryptokiActor answers for its lanes, too. */
 export const actorsAnswer = (
-  cryptoki: ActorRef<CryptokiProtocol>,
+  /** Undefined: it is not started, as there are no settings for it. */
+  cryptoki: ActorRef<CryptokiProtocol> | undefined,
   server: ActorRef<P11ServerProtocol>
 ): Effect.Effect<void, AskFailed> =>
-  Effect.andThen(cryptoki.ask("Ping", undefined, patience), Effect.asVoid(server.ask("Status", undefined, patience)))
+  Effect.andThen(
+    cryptoki?.ask("Ping", undefined, patience) ?? Effect.void,
+    Effect.asVoid(server.ask("Status", undefined, patience))
+  )
 
 const patience = { within: "10 seconds" } as const

@@ -1,8 +1,8 @@
 /**
  * Everything tedge-p11-server is started with, and reads again on SIGHUP.
  *
- * Option, environment, tedge.toml, default: in this order, and empty is unset. A tedge.toml that cannot be read keeps
- * nobody from starting the service by hand; a running service keeps what it has.
+ * Option, environment, tedge.toml, default: in this order, and empty is unset. With a tedge.toml that cannot be read the
+ * service starts and refuses everything, as scope and rules may be in it; a running service keeps what it has.
  */
 import { getSystemErrorMap } from "node:util"
 import { Effect, Redacted } from "effect"
@@ -19,7 +19,8 @@ import {
   GroupUnknown,
   type P11ServerPolicy,
   type PinFileUnusable,
-  type RuleInvalid
+  type RuleInvalid,
+  type SettingsUnread
 } from "../../messages/p11-server.ts"
 import type { ServiceUserUnknown, SystemFileInvalid } from "../../messages/platform.ts"
 import { isTable } from "../../messages/settings/file-layer.ts"
@@ -75,62 +76,73 @@ export const readServerSettings = (
   { mustBeThere }: { readonly mustBeThere: boolean } = { mustBeThere: false }
 ): Effect.Effect<ServerSettings, SettingsRefusal> =>
   Effect.gen(function* () {
-    const { settings, warnings, values, isFileLeftOut } = yield* readFromConfig(input, occasion)
+    const { settings, warnings, values, unread } = yield* readFromConfig(input, occasion)
     const path = settings.configFile
-    const own = isFileLeftOut ? { path, table: {}, isThere: false } : yield* ownTable(path)
+    // One that cannot be read is there: once it is gone it is not read either.
+    const own = unread === undefined ? yield* ownTable(path) : { path, table: {}, isThere: true }
     // Before anything else: without the file the module may be missing too, and that would be the wrong reason.
     if (mustBeThere && !own.isThere) return yield* new ConfigFileGone({ path })
     for (const warning of warnings) yield* warn(warning)
     const { modulePath, uri } = settings.cryptoki
-    if (modulePath === undefined) return yield* new CryptokiOff({ missing: "device.cryptoki.module_path" })
+    if (modulePath === undefined && unread === undefined)
+      return yield* new CryptokiOff({ missing: "device.cryptoki.module_path" })
     const user = hostUser(settings.configDir)
     if ("failure" in user) return yield* Effect.fail(user.failure)
-    const pin = yield* servicePin(input, settings, values)
+    const pin = unread === undefined ? yield* servicePin(input, settings, values) : undefined
     return {
       configDir: settings.configDir,
       hostUser: user.account,
       isFileThere: own.isThere,
-      modulePath,
+      modulePath: modulePath ?? "",
       socketPath: settings.cryptoki.socketPath,
       socketMode: values.socketMode,
       socketGroup: yield* groupOf(values.socketGroup),
       runPath: settings.run.path,
       metricsFile: values.metricsFile,
       logLevel: values.logLevel,
-      policy: { scope: uri, defaultPin: pin ?? uri?.pinValue, rules: yield* accessRules(own), limits: values.limits }
+      policy: {
+        scope: uri,
+        defaultPin: pin ?? uri?.pinValue,
+        rules: yield* accessRules(own),
+        limits: values.limits,
+        ...(unread === undefined ? {} : { unread })
+      }
     }
   })
 
 type FromConfig = AnswerOf<ConfigProtocol, "ReadSettings"> & {
   readonly values: ServerValues
-  readonly isFileLeftOut: boolean
+  readonly unread: SettingsUnread | undefined
 }
 
 const readFromConfig = (
   input: CommandInput,
   occasion: "start" | "reload"
 ): Effect.Effect<FromConfig, ReadRefusal | AskFailed> => {
-  const read = (withoutFile: boolean) =>
+  const read = (unread: SettingsUnread | undefined) =>
     Effect.scoped(
       Effect.gen(function* () {
-        const config: ActorRef<ConfigProtocol> = yield* startConfigActor(input, optionsOf(input), { withoutFile })
+        const config: ActorRef<ConfigProtocol> = yield* startConfigActor(input, optionsOf(input), {
+          withoutFile: unread !== undefined
+        })
         const answer = yield* config.ask("ReadSettings", undefined, { within: "30 seconds" })
         const { settings: own } = yield* config.ask("List", { filter: "p11_server." }, { within: "30 seconds" })
-        return { ...answer, values: serverValues(own), isFileLeftOut: withoutFile }
+        return { ...answer, values: serverValues(own), unread }
       })
     )
-  const withoutFile = (problem: ConfigFileMalformed | ConfigFileUnreadable) =>
-    Effect.andThen(Effect.logWarning(fileLeftOut(input, problem)), read(true))
-  if (occasion === "reload") return read(false)
-  return read(false).pipe(Effect.catchTags({ ConfigFileMalformed: withoutFile, ConfigFileUnreadable: withoutFile }))
+  const withoutFile = (problem: ConfigFileMalformed | ConfigFileUnreadable) => {
+    const unread = unreadFile(input, problem)
+    return Effect.andThen(Effect.logWarning(explainFileLeftOut(unread)), read(unread))
+  }
+  if (occasion === "reload") return read(undefined)
+  return read(undefined).pipe(Effect.catchTags({ ConfigFileMalformed: withoutFile, ConfigFileUnreadable: withoutFile }))
 }
 
-/** The path as it was given, in the words of the original. */
-const fileLeftOut = (input: CommandInput, problem: ConfigFileMalformed | ConfigFileUnreadable): string => {
+const unreadFile = (input: CommandInput, problem: ConfigFileMalformed | ConfigFileUnreadable): SettingsUnread => {
   const path = `${(input.text("config-dir") || "/etc/tedge").replace(/\/+$/, "")}/tedge.toml`
-  if (problem._tag === "ConfigFileMalformed") return explainFileLeftOut("malformed", path)
+  if (problem._tag === "ConfigFileMalformed") return { path, unreadable: undefined }
   const words = [...getSystemErrorMap().values()].find(([name]) => name === problem.code)?.[1] ?? problem.code
-  return explainFileLeftOut({ unreadable: words.charAt(0).toUpperCase() + words.slice(1) }, path)
+  return { path, unreadable: words.charAt(0).toUpperCase() + words.slice(1) }
 }
 
 /** The options, as the settings they stand for. */

@@ -4,7 +4,7 @@
  * It ends with 1 when settings or socket cannot be used and when the module file cannot be loaded. A module that fails
  * or a token that is missing keeps it from nothing: clients are told the reason, and it heals.
  */
-import { Duration, Effect, Fiber, Option, type Scope } from "effect"
+import { Duration, Effect, Fiber, Option, Scope } from "effect"
 import { defaultLimits } from "../../actors/cryptoki/settings.ts"
 import { LogLimit } from "../../actors/p11-server/log-limit.ts"
 import { Metrics } from "../../actors/p11-server/metrics.ts"
@@ -39,7 +39,7 @@ import { isLatchKept, latchDirectory } from "./latch-place.ts"
 import { limitedKind, limitedTokenKind, tellLeftOut } from "./limited-lines.ts"
 import { writeMetrics } from "./metrics-file.ts"
 import { readServerSettings, type ServerSettings, type SettingsRefusal } from "./read-settings.ts"
-import { type Listener, startListener, startTokens } from "./server-graph.ts"
+import { type Listener, startListener, startTokens, tokensPlace } from "./server-graph.ts"
 import { type TokenStatus, tokenStatus } from "./token-status.ts"
 
 /** `untilStopped` answers when the service is to end, `reloads` each time its settings are to be read again. */
@@ -106,15 +106,25 @@ const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog) 
       settings
     }
     yield* tellLeftOut(lines)
-    const cryptoki = yield* startTokens(cryptokiSettings(service), (event) => onCryptokiEvent(service, event))
-    const looking = yield* Effect.forkScoped(Effect.result(lookAtModule(service, cryptoki)))
+    const place = yield* tokensPlace
+    // Ends after the listener, also when the tokens are started later than that.
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    const start = Scope.provide(
+      Effect.suspend(() => startTokens(place, cryptokiSettings(service), (event) => onCryptokiEvent(service, event))),
+      scope
+    )
+    const tokens: Tokens = { ref: place.ref, start, scope }
+    const isOpen = settings.policy.unread === undefined
+    if (isOpen) yield* start
+    const looking = yield* Effect.forkScoped(isOpen ? Effect.result(lookAtModule(service, place.ref)) : Effect.never)
     // A module that takes its time keeps nobody waiting at a closed door; what comes out of it is told later.
-    const looked = Option.getOrUndefined(yield* Effect.timeoutOption(Fiber.join(looking), modulePatience))
+    const patience = isOpen ? modulePatience : "0 seconds"
+    const looked = Option.getOrUndefined(yield* Effect.timeoutOption(Fiber.join(looking), patience))
     if (looked?._tag === "Failure") return yield* Effect.fail(looked.failure)
-    const listener = yield* listen(service, cryptoki)
+    const listener = yield* listen(service, place.ref)
     yield* manager.ready
     yield* manager.status(service.status.line())
-    yield* look(service, signals, cryptoki, listener)
+    yield* look(service, signals, tokens, listener)
     const late = Effect.flatMap(Fiber.join(looking), (result) =>
       result._tag === "Failure" ? Effect.fail(result.failure) : Effect.never
     )
@@ -126,22 +136,35 @@ const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog) 
     return code
   })
 
+interface Tokens {
+  readonly ref: ActorRef<CryptokiProtocol>
+  /** With the settings as they were read last. */
+  readonly start: Effect.Effect<void>
+  readonly scope: Scope.Scope
+}
+
 const modulePatience = "5 seconds"
 
 /** What goes on beside the serving. */
 const look = (
   service: Service,
   signals: ServerSignals,
-  cryptoki: ActorRef<CryptokiProtocol>,
+  tokens: Tokens,
   { server }: Listener
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { manager } = service
-    yield* Effect.forkScoped(manager.watchdog(actorsAnswer(cryptoki, server)))
+    yield* Effect.forkScoped(
+      manager.watchdog(
+        Effect.suspend(() =>
+          actorsAnswer(service.settings.policy.unread === undefined ? tokens.ref : undefined, server)
+        )
+      )
+    )
     const reloading = Effect.gen(function* () {
       yield* signals.reloads
       yield* manager.reloading
-      yield* Effect.catch(reload(service, server), logFailure)
+      yield* Effect.catch(reload(service, tokens, server), logFailure)
       yield* manager.ready
     })
     yield* Effect.forkScoped(Effect.forever(reloading))
@@ -217,11 +240,22 @@ const onServerEvent = ({ metrics, log, lines }: Service, event: P11ServerEvent):
 }
 
 /** Nothing is changed unless all of it can be read. */
-const reload = (service: Service, server: ActorRef<P11ServerProtocol>): Effect.Effect<void, ServerFailure> =>
+const reload = (
+  service: Service,
+  tokens: Tokens,
+  server: ActorRef<P11ServerProtocol>
+): Effect.Effect<void, ServerFailure> =>
   Effect.gen(function* () {
     const settings = yield* readServerSettings(service.input, "reload", { mustBeThere: service.settings.isFileThere })
-    yield* server.ask("Reload", settings.policy, { within: "10 seconds" })
+    const wasClosed = service.settings.policy.unread !== undefined
+    if (!wasClosed) yield* server.ask("Reload", settings.policy, { within: "10 seconds" })
     service.settings = settings
+    if (wasClosed) {
+      yield* tokens.start
+      // A module that cannot be loaded is told to whoever asks.
+      yield* Effect.forkIn(Effect.catch(lookAtModule(service, tokens.ref), logFailure), tokens.scope)
+      yield* server.ask("Reload", settings.policy, { within: "10 seconds" })
+    }
     service.log.setLevel(logLevel(service.input, settings.logLevel))
     yield* Effect.logInfo("settings read again")
   })

@@ -12,18 +12,21 @@ import type { CryptokiSettings } from "../../actors/cryptoki/settings.ts"
 import { type P11ServerSpec, p11ServerBehaviour } from "../../actors/p11-server/p11-server-actor.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../messages/cryptoki.ts"
 import type { ListenFailed, P11ServerProtocol } from "../../messages/p11-server.ts"
-import { address, child } from "../../runtime/actor.ts"
+import { type Address, address, child } from "../../runtime/actor.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { StartFailed, type SupervisorExit } from "../../runtime/supervision.ts"
 import { Supervisor } from "../../runtime/supervisor.ts"
 import { refusalsToldByStarter } from "../actor-log.ts"
 
+/** Where the tokens' actor will be: the listener knows it before it runs. */
+export const tokensPlace = Effect.suspend(() => address<CryptokiProtocol>({ name: "p11-server/cryptoki", mailbox }))
+
 export const startTokens = (
+  place: Address<CryptokiProtocol>,
   settings: CryptokiSettings,
   publish: (event: CryptokiEvent) => Effect.Effect<void>
-): Effect.Effect<ActorRef<CryptokiProtocol>, never, Scope.Scope> =>
+): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const place = yield* address<CryptokiProtocol>({ name: "p11-server/cryptoki", mailbox })
     const starting = Supervisor.start({
       name: "tokens",
       strategy: "one_for_one",
@@ -34,7 +37,6 @@ export const startTokens = (
     })
     // It owns nothing yet that could fail: that would be a mistake of ours.
     yield* Effect.orDie(starting)
-    return place.ref
   })
 
 export interface Listener {
@@ -61,7 +63,8 @@ export const startListener = (
           restart: "permanent",
           stopWithin: "25 seconds",
           decide: () => (isOwnSocket ? "restart" : "escalate"),
-          peers: [spec.cryptoki]
+          // Without settings the tokens' actor is started later; until then nothing is asked of it.
+          peers: spec.policy.unread === undefined ? [spec.cryptoki] : []
         })
       ]
     }).pipe(

@@ -8,6 +8,7 @@ import type {
   TokenInitialised,
   TokenWithoutPin
 } from "../hsm.ts"
+import { shownText } from "../shown-text.ts"
 import type { TokenFamily } from "../token-family.ts"
 import { explainConfig } from "./config.ts"
 import { explainAsk } from "./connect.ts"
@@ -123,7 +124,7 @@ const writeSentence = (cause: PinNotStored["cause"]): string => {
 
 const explainInitialised = ({ tokens }: TokenInitialised): Explanation => {
   const [first] = tokens
-  const names = tokens.map(({ label, uri }) => `'${label}' ('${uri}')`).join(", ")
+  const names = tokens.map(({ label, uri }) => `'${shownText(label)}' ('${uri}')`).join(", ")
   return {
     error: `Refusing to reinitialize: ${tokens.length > 1 ? "tokens" : "token"} ${names} ${tokens.length > 1 ? "are" : "is"} initialised already`,
     hint: wipeWith[first?.family ?? "other"]

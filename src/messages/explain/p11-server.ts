@@ -9,7 +9,8 @@ import {
   type OperationNotAllowed,
   type P11ServerEvent,
   type RequestNotUsable,
-  type ServerStartRefusal
+  type ServerStartRefusal,
+  type SettingsUnread
 } from "../p11-server.ts"
 import type { LogText } from "./cryptoki-event.ts"
 import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
@@ -106,9 +107,16 @@ export const explainNotUsable = ({ what, value }: RequestNotUsable): string => {
   }
 }
 
-/** tedge.toml was left out, and what that means. `path`: as the user gave it. */
-export const explainFileLeftOut = (problem: "malformed" | { readonly unreadable: string }, path: string): string =>
-  `${problem === "malformed" ? `Failed to parse ${path}: invalid TOML` : `Failed to read ${path}: ${problem.unreadable}`}. None of its settings counts: no scope, no rules`
+/** For the log, in the words of the original, and then what follows from it. */
+export const explainFileLeftOut = (unread: SettingsUnread): string =>
+  `${unreadWords(unread)}. Every request but Ping is refused until it can be read, as scope and rules may be in it: put it right, then reload the service (SIGHUP) or restart it`
+
+/** For every client, root too. */
+export const explainSettingsNotRead = (unread: SettingsUnread): string =>
+  `the signing service refuses every request: ${unreadWords(unread)}, and scope and rules may be in it; put it right, then reload or restart the service`
+
+const unreadWords = ({ path, unreadable }: SettingsUnread): string =>
+  unreadable === undefined ? `Failed to parse ${path}: invalid TOML` : `Failed to read ${path}: ${unreadable}`
 
 /** Refused PINs are remembered as long as the service runs, not longer. */
 export const explainLatchForgotten = (directory: string): string =>

@@ -1,5 +1,5 @@
 /** SIGHUP: what is read again, and what a wrong file does. PINs from files, and where they must not be seen. */
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { ask } from "../../actors/p11-server/served.ts"
@@ -37,6 +37,42 @@ describe("tedge-p11-server, told to read its settings again", () => {
     expect(await uris()).toEqual(["second"])
     expect(await ask(place.socketPath, signRequest)).toMatchObject({ _tag: "SignResponse" })
     expect(server.log()).toContain("DEBUG tedge_p11_server: Incoming request successful uid=")
+  })
+
+  it.each([
+    ["a file that is no TOML", "[broken\n", "invalid TOML", false],
+    ["a file that is no TOML, without a module in options", "[broken\n", "invalid TOML", true],
+    ["a link to a file that is not there", undefined, "Dangling link", false]
+  ])("refuses everything but Ping, root's too, after a start with %s, until it can be read", async (...row) => {
+    const [_what, text, reason, onlyArgs] = row
+    const place = serverPlace()
+    place.hsm.addToken().importKey()
+    const file = join(place.dir, "config", "tedge.toml")
+    mkdirSync(join(place.dir, "config"), { recursive: true })
+    if (text === undefined) symlinkSync(join(place.dir, "not-mounted"), file)
+    else place.configure(text)
+    const server = place.start(
+      onlyArgs ? { onlyArgs: ["--config-dir", "./config", "--socket-path", place.socketPath] } : {}
+    )
+    await server.logged("Server listening")
+    const refused = {
+      _tag: "Error",
+      message: expect.stringContaining("PKCS #11 service failed: the signing service refuses")
+    }
+    expect(await ask(place.socketPath, { _tag: "Ping" })).toMatchObject({ _tag: "Pong" })
+    for (const request of [signRequest, { _tag: "GetTokensUrisRequest" }, { _tag: "ListTokensRequest" }] as const) {
+      const answer = await ask(place.socketPath, request)
+      expect(answer).toMatchObject(refused)
+      expect(JSON.stringify(answer)).toContain(reason)
+    }
+    await hangUp(server, "ERROR tedge_p11_server")
+    expect(await ask(place.socketPath, signRequest)).toMatchObject(refused)
+    if (text === undefined) rmSync(file)
+    place.configure(`[device.cryptoki]\npin = "123456"\nmodule_path = "${place.hsm.modulePath}"\n`)
+    await hangUp(server)
+    expect(await ask(place.socketPath, signRequest)).toMatchObject({ _tag: "SignResponse" })
+    server.child.kill("SIGTERM")
+    expect(await server.ended).toBe(0)
   })
 
   it("logs in anew when the PIN of the token was changed and its own with it", async () => {
