@@ -153,9 +153,15 @@ export const noBroker: Behaviour<MqttSessionProtocol> = {
 }
 
 /** A broker with a bridge behind it that sends these on `s/dat` when a token is asked for on `s/uat`. */
-export const brokerThatSends = (payloads: ReadonlyArray<string>, asked: Array<MqttMessage> = []) => ({
+export const brokerThatSends = (
+  payloads: ReadonlyArray<string>,
+  asked: Array<MqttMessage> = [],
+  /** There before anybody asks: retained, or for another client. */
+  before: ReadonlyArray<Pick<MqttMessage, "retain"> & { readonly text: string }> = []
+) => ({
   init: () =>
     Effect.sync(() => {
+      const early = [...before]
       const waiting: Array<string> = []
       return {
         Open: () => Effect.succeed({ sessionPresent: false }),
@@ -167,6 +173,9 @@ export const brokerThatSends = (payloads: ReadonlyArray<string>, asked: Array<Mq
           }),
         Next: () =>
           Effect.suspend(() => {
+            const first = early.shift()
+            if (first !== undefined)
+              return Effect.succeed({ ...messageOf("c8y/s/dat", first.text), retain: first.retain })
             const text = waiting.shift()
             return text === undefined ? Effect.never : Effect.succeed(messageOf("c8y/s/dat", text))
           }),

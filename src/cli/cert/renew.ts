@@ -22,7 +22,7 @@ import {
 import { pendingPath, readCertificate } from "./certificate-files.ts"
 import { certificateText } from "./certificate-text.ts"
 import { cloudHttp, reenrol } from "./cumulocity-http.ts"
-import { deviceToken } from "./device-token.ts"
+import { withDeviceToken } from "./device-token.ts"
 import { leafFor } from "./issued.ts"
 
 export const renewCertificate: TokenCommand = (context) =>
@@ -64,9 +64,10 @@ const enrolAnew = (context: CommandContext, of: CertSettings, subject: Subject) 
     const { settings } = yield* context.actors.config.ask("ReadCloudSettings", selector, { within: askLimits.read })
     const http = yield* cloudHttp(settings, undefined)
     const key = yield* presentKey(context, of)
-    // Before the signature: a token may want a touch for each.
-    const token = yield* deviceToken(context, settings)
-    const request = yield* key.certify(certificationRequest(subject, key.publicKey, key.scheme))
-    const found = yield* reenrol(http, request, token)
+    // After the first access token: a key's token may want a touch for each signature.
+    const certified = yield* Effect.cached(key.certify(certificationRequest(subject, key.publicKey, key.scheme)))
+    const found = yield* withDeviceToken(context, settings, (token) =>
+      Effect.flatMap(certified, (request) => reenrol(http, request, token))
+    )
     return { text: found.join(""), certificate: yield* leafFor(found, key, http) }
   })

@@ -4,6 +4,14 @@ import { type CheckAnswer, parseCheckAnswer, printQuestion } from "../../message
 import { askJsonLine } from "../../platform/json-lines-socket.ts"
 import { monotonicNow } from "../../runtime/monotonic-time.ts"
 
+/** As checkCloud, of a mapper that listens now. */
+export const checkCloudOnce = (path: string, withinMs: number): Effect.Effect<CheckAnswer | undefined> =>
+  askJsonLine(path, printQuestion({ ask: "check", withinMs })).pipe(
+    Effect.map(parseCheckAnswer),
+    Effect.timeoutOrElse({ duration: withinMs + graceMs, orElse: () => Effect.succeed(undefined) }),
+    Effect.catch(() => Effect.succeed(undefined))
+  )
+
 /** Undefined: nothing of ours listened there, or answered in time. */
 export const checkCloud = (path: string, withinMs: number): Effect.Effect<CheckAnswer | undefined> =>
   Effect.gen(function* () {

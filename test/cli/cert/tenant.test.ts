@@ -220,6 +220,19 @@ describe("tedge cert renew --ca c8y", () => {
     expect(await checkedRequest(csr)).toMatch(/CN ?= ?dev/)
   })
 
+  it("does not send the token of a local client that is retained or was there before, and takes the next after a 401", async () => {
+    tenant.state.tokens.add("aa.bb.cc")
+    const before = [
+      { text: "71,evil.retained.x", retain: true },
+      { text: "71,evil.early.x", retain: false }
+    ]
+    await enrolled({ localBroker: brokerThatSends(["71,evil.late.x", "71,aa.bb.cc"], [], before) })
+    const done = await device.tedge(["cert", "renew"])
+    expect(done.code, done.stderr).toBe(0)
+    // One was refused: that which came after the question.
+    expect(tenant.requests.filter((request) => request.endsWith("simplereenroll")).length).toBe(2)
+  })
+
   it("says that the local broker is down, and how to get the connection", async () => {
     await enrolled({})
     const done = await device.tedge(["cert", "renew"])
