@@ -56,6 +56,7 @@ export const explain = (failure: Failure): Explanation => {
     case "TokenUnavailable":
     case "SchemeNotSupported":
     case "KeysNotMadeHere":
+    case "PublicKeyNotTold":
     case "OutcomeUnknown":
     case "TokenError":
     case "CryptokiOff":

@@ -10,6 +10,8 @@ interface Refused {
 /** The service does not know the request: it is older than that part of the protocol. */
 export const isTooOld = ({ message }: Refused): boolean => message.includes("Failed to parse the received frame")
 
+export const tellsNoPublicKey = ({ message }: Refused): boolean => message.includes("does not tell the public key")
+
 export const lacksKey = ({ message }: Refused): boolean => message.includes("Failed to find a key")
 
 export const lacksToken = ({ message }: Refused): boolean => message.includes("Didn't find a slot to use")

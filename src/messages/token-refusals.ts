@@ -98,6 +98,8 @@ export class PinRejected extends Data.TaggedError("PinRejected")<{
     | "invalid"
   /** Which PIN; absent: the user PIN that settings or the request name. `current`: the old one of a change. */
   readonly pin?: "so" | "current"
+  /** Where it is known and the next step depends on it. */
+  readonly family?: TokenFamily
   readonly detail?: string
   /** The moment in ISO 8601, and how long that is from now in milliseconds. */
   readonly until?: string
@@ -188,6 +190,9 @@ export class TokenUnavailable extends Data.TaggedError("TokenUnavailable")<{
   readonly family?: TokenFamily
 }> {}
 
+/** No object of the token tells the public half of the key, nor does a certificate beside it. */
+export class PublicKeyNotTold extends Data.TaggedError("PublicKeyNotTold")<{ readonly token: string }> {}
+
 /** The key cannot sign with the scheme. */
 export class SchemeNotSupported extends Data.TaggedError("SchemeNotSupported")<{
   readonly token: string
@@ -262,6 +267,7 @@ export type TokenRefusal =
   | TokenTimeout
   | TokenHostDied
   | TokenUnavailable
+  | PublicKeyNotTold
   | SchemeNotSupported
   | KeysNotMadeHere
   | OutcomeUnknown

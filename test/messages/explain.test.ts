@@ -153,6 +153,7 @@ const samples: Samples = {
     })
   ],
   SchemeNotSupported: [new Token.SchemeNotSupported({ token, scheme: "rsa_pss_rsae_sha256", keyType: "EC" })],
+  PublicKeyNotTold: [new Token.PublicKeyNotTold({ token })],
   KeysNotMadeHere: families.map(
     (family) => new Token.KeysNotMadeHere({ token, family, code: "CKR_MECHANISM_INVALID" })
   ),

@@ -61,7 +61,7 @@ const searchKey = (
     const { object, others } = publicKey ? yield* fitting(tools, seat, selected, publicKey) : selected
     if (others.length > 0)
       yield* tools.publish({ _tag: "SeveralKeysMatched", taken: shown(object), others: others.map(shown) })
-    const key = yield* keyFacts(tools, seat, object)
+    const key = yield* keyFacts(tools, seat, object, publicKey)
     if (key === undefined)
       return yield* new SchemeNotSupported({ token, scheme: "any", keyType: keyTypeName(object, key) })
     return { object, uri: keyUri(seat.token, object), key, pssRung: 0 }
@@ -85,8 +85,16 @@ const fitting = (
     return selected
   })
 
-/** The private half tells an EC key's curve already; an RSA key's length is in its modulus. Some hide even that. */
-const keyFacts = (tools: LaneTools, seat: Seat, object: HostObject): Effect.Effect<SigningKey | undefined, HostFault> =>
+/**
+ * The private half tells an EC key's curve already; an RSA key's length is in its modulus. Some hide even that, and the
+ * token may tell it nowhere: then the asker's public key is taken for its own, which the first signature shows.
+ */
+const keyFacts = (
+  tools: LaneTools,
+  seat: Seat,
+  object: HostObject,
+  publicKey: Uint8Array | undefined
+): Effect.Effect<SigningKey | undefined, HostFault> =>
   Effect.gen(function* () {
     const isRsa = object.keyType === CKK_RSA
     const material =
@@ -95,7 +103,7 @@ const keyFacts = (tools: LaneTools, seat: Seat, object: HostObject): Effect.Effe
         : { ...nothing, curve: object.curve }
     const isTold = (isRsa ? material.modulus : (object.curve ?? material.curve)) !== undefined
     if (isTold || (object.keyType !== CKK_EC && !isRsa)) return signingKey(object, material)
-    const info = yield* publicHalf(tools, seat, object)
+    const info = (yield* publicHalf(tools, seat, object)) ?? publicKey
     return info && signingKeyOf(info)
   })
 

@@ -7,7 +7,7 @@
 import { Effect } from "effect"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { matchesObject } from "../../messages/pkcs11-uri-match.ts"
-import { KeyNotFound, TokenError, type TokenRefusal } from "../../messages/token-refusals.ts"
+import { KeyNotFound, PublicKeyNotTold, type TokenRefusal } from "../../messages/token-refusals.ts"
 import type { HostFault } from "./host-client.ts"
 import type { HostObject } from "./host-protocol.ts"
 import { type Asker, openSession } from "./lane-session.ts"
@@ -45,12 +45,4 @@ const publicObject = (lane: Lane, uri: Pkcs11Uri): Effect.Effect<Uint8Array, Tok
 const halfOf = (lane: Lane, seat: Seat, object: HostObject): Effect.Effect<Uint8Array, TokenRefusal | HostFault> =>
   Effect.flatMap(publicHalf(lane.tools, seat, object), (info) => (info ? Effect.succeed(info) : untold(lane)))
 
-const untold = (lane: Lane) =>
-  Effect.fail(
-    new TokenError({
-      token: lane.token,
-      call: "C_GetAttributeValue",
-      code: "CKR_ATTRIBUTE_TYPE_INVALID",
-      detail: "the token does not tell the public key, and has no certificate of the key's id"
-    })
-  )
+const untold = ({ token }: Lane) => Effect.fail(new PublicKeyNotTold({ token }))

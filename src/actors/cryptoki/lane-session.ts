@@ -8,11 +8,12 @@
 import { Effect, Redacted } from "effect"
 import type { ClientId } from "../../messages/cryptoki.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { tokenFamily } from "../../messages/token-family.ts"
 import { type LoginDelayed, PinMissing, PinRejected } from "../../messages/token-refusals.ts"
 import { CKR_TOKEN_NOT_PRESENT } from "./fault-class.ts"
 import { CallRefused, type HostFault } from "./host-client.ts"
 import type { HostToken } from "./host-protocol.ts"
-import { type LatchedToken, ofSecurityOfficer } from "./latched-token.ts"
+import { type LatchedToken, ofSecurityOfficer, rejected } from "./latched-token.ts"
 import type { PinLatch } from "./pin-latch.ts"
 import { CKF_USER_PIN_COUNT_LOW, CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED } from "./pkcs11-constants.ts"
 import { showsPinFlags } from "./quirks.ts"
@@ -145,7 +146,7 @@ export const userPinFlags = (tools: LaneTools, seat: Seat): Effect.Effect<boolea
   Effect.gen(function* () {
     const { flags } = yield* tokenNow(tools, seat)
     const token = tokenName(seat.token)
-    if ((flags & CKF_USER_PIN_LOCKED) !== 0) return yield* new PinRejected({ token, reason: "locked" })
+    if ((flags & CKF_USER_PIN_LOCKED) !== 0) return yield* rejected(latchedToken(seat.token), "locked")
     if ((flags & CKF_USER_PIN_FINAL_TRY) !== 0) return yield* new PinRejected({ token, reason: "finalTry" })
     return (flags & CKF_USER_PIN_COUNT_LOW) !== 0
   })
@@ -163,6 +164,7 @@ export const latchedToken = (token: Token): LatchedToken => ({
   identity: tokenIdentity(token),
   name: tokenName(token),
   uri: shownUri(tokenUri(token)),
+  family: tokenFamily(token.facts),
   neverLocks: token.facts.manufacturer === softHsm,
   showsFlags: showsPinFlags(token)
 })

@@ -1,4 +1,5 @@
 /** The token a PIN latch is for. */
+import type { TokenFamily } from "../../messages/token-family.ts"
 import { PinRejected } from "../../messages/token-refusals.ts"
 
 /** `identity` names the files, `name` and `uri` are for people. */
@@ -6,6 +7,7 @@ export interface LatchedToken {
   readonly identity: string
   readonly name: string
   readonly uri: string
+  readonly family?: TokenFamily
   /** SoftHSM2. */
   readonly neverLocks?: boolean
   /** It sets CKF_USER_PIN_COUNT_LOW when it has counted a wrong PIN. */
@@ -23,13 +25,14 @@ export const ofSecurityOfficer = (token: LatchedToken): LatchedToken => ({
 
 /** `isTyped`: the PIN is the old one of a change. */
 export const rejected = (
-  { name, isSo }: LatchedToken,
+  { name, isSo, family }: LatchedToken,
   reason: PinRejected["reason"],
   more: { readonly isTyped?: boolean | undefined; readonly detail?: string | undefined } = {}
 ): PinRejected =>
   new PinRejected({
     token: name,
     reason,
+    ...(family !== undefined && family !== "other" && { family }),
     ...(more.detail !== undefined && { detail: more.detail }),
     ...(isSo ? { pin: "so" as const } : more.isTyped ? { pin: "current" as const } : {})
   })

@@ -16,7 +16,7 @@ import { type FileInTheWay, KeyCannotCertify, KeyNeeded, SignatureUnfit } from "
 import type { FileNotWritten } from "../../messages/connect.ts"
 import type { CryptokiProtocol, KeySelector } from "../../messages/cryptoki.ts"
 import type { CredentialUnusable } from "../../messages/mqtt.ts"
-import { isTooOld, lacksKey, lacksToken } from "../../messages/service-words.ts"
+import { isTooOld, lacksKey, lacksToken, tellsNoPublicKey } from "../../messages/service-words.ts"
 import type { SigningServiceRefused, TokenRefusal } from "../../messages/token-refusals.ts"
 import { type CertificateScheme, signed, type Unsigned } from "../../platform/x509.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
@@ -59,13 +59,15 @@ export const tokenKey = (
           }
         })
       )
-    const publicKey = yield* cryptoki
-      .ask("PublicKey", { key }, { within: signWithin })
-      .pipe(
-        Effect.catchTag("SigningServiceRefused", (refusal) =>
-          spki !== undefined && isTooOld(refusal) ? Effect.succeed(spki) : Effect.fail(refusal)
-        )
-      )
+    const publicKey = yield* cryptoki.ask("PublicKey", { key }, { within: signWithin }).pipe(
+      Effect.catchTags({
+        SigningServiceRefused: (refusal) =>
+          spki !== undefined && (isTooOld(refusal) || tellsNoPublicKey(refusal))
+            ? Effect.succeed(spki)
+            : Effect.fail(refusal),
+        PublicKeyNotTold: (refusal) => (spki === undefined ? Effect.fail(refusal) : Effect.succeed(spki))
+      })
+    )
     const keyObject = createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" })
     const scheme = yield* schemeFor(keyObject)
     return {

@@ -67,7 +67,10 @@ const explainAnyPin = (failure: PinRejected): Explanation => {
     case "locked":
       return {
         error: `the user PIN of ${token} is locked`,
-        hint: "reset it with the SO PIN: tedge hsm change-pin --reset"
+        hint:
+          failure.family === "piv"
+            ? "unblock it with the card's PUK: yubico-piv-tool -a unblock-pin, or ykman piv access unblock-pin"
+            : "reset it with the SO PIN: tedge hsm change-pin --reset"
       }
     case "expired":
       return { error: `the user PIN of ${token} has expired`, hint: "change it: tedge hsm change-pin" }

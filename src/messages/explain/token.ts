@@ -103,6 +103,11 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
         error: `the ${failure.keyType} key on token '${failure.token}' cannot sign with ${failure.scheme}`,
         hint: "use a key of another type: tedge cert create-key-hsm --type ecdsa --curve p256"
       }
+    case "PublicKeyNotTold":
+      return {
+        error: `token '${failure.token}' does not tell the public key, and has no certificate of the key's id`,
+        hint: "put the present certificate where device.cert_path says, or on the token with the key's id"
+      }
     case "KeysNotMadeHere":
       return {
         error: `token '${failure.token}' does not make keys over PKCS#11: C_GenerateKeyPair returned ${failure.code}`,

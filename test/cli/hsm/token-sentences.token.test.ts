@@ -96,6 +96,48 @@ describe("a token without a label of its own", () => {
   })
 })
 
+describe("a locked PIN", () => {
+  it("of a PIV card is unblocked by its PUK, of another token reset by the SO PIN", async () => {
+    hsm.addToken()
+    module.setToken("my-token", { setFlags: 0x40000 })
+    const listKeys = () => device.tedge(["hsm", "list-keys", "pkcs11:token=my-token"])
+    expectRefusal(await listKeys(), "is locked", "tedge hsm change-pin --reset")
+    module.setToken("my-token", { ...piv, setFlags: 0x40000 })
+    const card = await listKeys()
+    expectRefusal(card, "is locked", "yubico-piv-tool -a unblock-pin")
+    expect(card.stderr).not.toContain("--reset")
+  })
+})
+
+describe("a key whose public half the token does not tell", () => {
+  it("is certified anew with the present certificate's key, once a signature has shown that it is the same", async () => {
+    const token = hsm.addToken()
+    token.importKey({ publicObject: true })
+    const uri = "pkcs11:token=my-token;object=my-key"
+    device.settings(
+      `[device]\nid = "d"\nkey_uri = "${uri}"\n[device.cryptoki]\nmode = "module"\nmodule_path = "${module.modulePath}"\npin = "123456"\n`
+    )
+    const created = await device.tedge(["cert", "create", "--device-id", "d"])
+    expect([created.code, created.stderr]).toEqual([0, expect.anything()])
+    // EC_POINT of the public object, CKA_PUBLIC_KEY_INFO of both: not told.
+    for (const object of ["public", "private"] as const)
+      for (const type of [0x181, 0x129]) module.setAttribute({ object, type }, { code: "CKR_ATTRIBUTE_TYPE_INVALID" })
+    const csr = await device.tedge(["cert", "create-csr"])
+    expect([csr.code, csr.stderr]).toEqual([0, expect.anything()])
+    const renewed = await device.tedge(["cert", "renew"])
+    expect([renewed.code, renewed.stderr]).toEqual([0, expect.anything()])
+  })
+
+  it("and has no certificate yet has a sentence of its own", async () => {
+    hsm.addToken().importKey({ publicObject: false })
+    device.settings(
+      `[device]\nid = "d"\nkey_uri = "pkcs11:token=my-token"\n[device.cryptoki]\nmode = "module"\nmodule_path = "${module.modulePath}"\npin = "123456"\n`
+    )
+    module.setAttribute({ object: "private", type: 0x129 }, { code: "CKR_ATTRIBUTE_TYPE_INVALID" })
+    expectRefusal(await device.tedge(["cert", "create-csr"]), "does not tell the public key", "device.cert_path")
+  })
+})
+
 describe("OP-TEE", () => {
   const opTee = { manufacturer: "Linaro", model: "OP-TEE TA" }
 
