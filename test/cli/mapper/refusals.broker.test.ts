@@ -180,3 +180,35 @@ describe("a message from the cloud that is too large for the local broker", () =
       })
     ))
 })
+
+describe("a message at which the cloud hangs up (max_packet_size, MQTT 3.1.1)", () => {
+  it("is held back and named; those before and behind it arrive, and the bridge stays up", { timeout: 30_000 }, () =>
+    run((said) =>
+      Effect.gen(function* () {
+        yield* Effect.promise(() => cloud.stop())
+        const tls = { certFile: pki.serverCertFile, keyFile: pki.serverKeyFile, caFile: pki.caFile }
+        cloud = yield* Effect.promise(() =>
+          startBroker({ requireCertificate: true, tls, lines: ["max_packet_size 3000"] })
+        )
+        const local = yield* Effect.promise(() => startBroker())
+        const here = yield* atLocal(local, `${bridgeTopic}/#`)
+        const there = yield* atCloud("s/us")
+        const mapper = yield* mapperAt(local)
+        yield* Effect.promise(() => here.hear(({ payload }) => payload === '{"status":"up"}'))
+        for (const payload of ["before", "x".repeat(5_000), "behind"])
+          yield* Effect.promise(() => here.publish("c8y/s/us", payload))
+        yield* Effect.promise(() => there.hear(({ payload }) => payload === "before"))
+        yield* Effect.promise(() => there.hear(({ payload }) => payload === "behind"))
+        expect(said()).toMatch(/Holding back cloud-bound message on topic s\/us: the broker ended three connections/)
+        const connections = () => cloud.log().filter((text) => /^New client connected .* as /.test(text)).length
+        const before = connections()
+        yield* Effect.promise(() => here.publish("c8y/s/us", "later"))
+        yield* Effect.promise(() => there.hear(({ payload }) => payload === "later"))
+        expect(connections()).toBe(before)
+        const { health, counters } = yield* mapper.bridge.ask("Status", undefined, { within: "5 seconds" })
+        expect([health, counters.waiting]).toEqual(["up", 1])
+        yield* Effect.promise(() => local.stop())
+      })
+    )
+  )
+})
