@@ -12,6 +12,8 @@ import { codeOf } from "../platform/file-calls.ts"
 import { fileOwner, ownerIn } from "../platform/file-owner.ts"
 import { giveFile, makeDirectories } from "../platform/given-files.ts"
 import { holdsCertificate, holdsPrivateKey } from "../platform/pem-blocks.ts"
+import { serviceUser } from "../platform/service-user.ts"
+import { closedTo } from "../platform/user-access.ts"
 import * as Actor from "../runtime/actor.ts"
 import type { ActorRef } from "../runtime/protocol.ts"
 import type { CommandInput } from "./command-spec.ts"
@@ -55,6 +57,7 @@ export const startConnectActor = (
           : logText(explainCryptokiEvent(event))
     })
     const session = yield* startSession(cryptoki)
+    yield* tellClosed(settings.configDir, settings.configFile)
     const giveToService = (path: string) => giveTo(settings.configDir, path)
     const makeForService = (path: string) => makeMissing(settings.configDir, path)
     const peers = {
@@ -85,4 +88,15 @@ const giveTo = (configDir: string, path: string): Effect.Effect<void> =>
     yield* given._tag === "Success"
       ? tellNotes(path, given.success)
       : Effect.logWarning(`Failed to change ownership of '${path}' to ${owner.name}: ${given.failure}`)
+    yield* tellClosed(configDir, path)
+  })
+
+/** What root can read and the services cannot shows here, not in a service's log. */
+const tellClosed = (configDir: string, path: string): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const user = serviceUser(configDir)
+    const closed = user.kind === "user" ? closedTo(user, path) : undefined
+    return user.kind !== "user" || closed === undefined
+      ? Effect.void
+      : tellNotes(path, [{ kind: "closedToServices", user: user.name, closed: closed.path, needs: closed.needs }])
   })

@@ -52,6 +52,8 @@ export type FileNote =
   | { readonly kind: "writtenInPlace" }
   /** A secret is in it, and the file system keeps no modes: others can read it. */
   | { readonly kind: "modeNotKept"; readonly mode: number }
+  /** The services' user may not read it: `closed` is on the way, or the file itself. */
+  | { readonly kind: "closedToServices"; readonly user: string; readonly closed: string; readonly needs: "r" | "x" }
   /** It stays its owner's: it lies in a directory that is not the services'. */
   | {
       readonly kind: "notGiven"

@@ -57,6 +57,10 @@ export const explainFileNote = (path: string, note: FileNote): string => {
       return `'${quoted(path)}' is a mount point and cannot be replaced as a whole: it is written in place, and a power failure meanwhile may damage it`
     case "modeNotKept":
       return `'${quoted(path)}' holds a secret, and its file system keeps no permissions: others can read it (mode ${note.mode.toString(8)}); mount it with umask=0077`
+    case "closedToServices":
+      return note.needs === "x"
+        ? `the services' user '${note.user}' may not read '${quoted(path)}': '${quoted(note.closed)}' is closed to it; sudo chmod o+x '${quoted(note.closed)}'`
+        : `the services' user '${note.user}' may not read '${quoted(path)}'; sudo chown ${note.user} '${quoted(note.closed)}'`
     case "notGiven":
       return `'${quoted(path)}' is not given to the services' user: ${notGivenWords[note.reason]}; if it is to be: sudo chown ${note.owner} '${quoted(path)}'`
   }
