@@ -5,6 +5,7 @@ import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { Deferred, Effect, Fiber, Queue } from "effect"
 import { address, child, Supervisor, start } from "../dist/runtime.mjs"
+import { medianOf, sampled } from "../scripts/lib/judge.mjs"
 
 setFlagsFromString("--expose-gc")
 const gc = runInNewContext("gc")
@@ -77,36 +78,39 @@ const supervised = Effect.gen(function* () {
   return children
 })
 
-const memoryRow = (what, bytes) => ({
-  what: `${what}, of ${actors}`,
-  value: `${(bytes / 1024).toFixed(1)} KiB of heap`,
-  against: "8 KiB",
-  ratio: bytes / 8192,
-  limit: 1
-})
-
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
+const memoryRow = async (what, startAll) => {
+  const samples = await sampled(async () => (await Effect.runPromise(idleBytes(startAll))) / 8192)
+  return {
+    what: `${what}, of ${actors}`,
+    value: `${(medianOf(samples) * 8).toFixed(1)} KiB of heap`,
+    against: "8 KiB",
+    samples,
+    limit: 1
+  }
+}
 
 /** Pairs, so that a busy moment of the machine meets both. */
 export const measure = async () => {
   await Effect.runPromise(bare)
   await Effect.runPromise(asking)
   const pairs = []
-  for (let round = 0; round < 7; round++) {
+  const samples = await sampled(async () => {
     const base = await Effect.runPromise(bare)
-    pairs.push({ base, ours: await Effect.runPromise(asking) })
-  }
-  const base = median(pairs.map((pair) => pair.base))
-  const ours = median(pairs.map((pair) => pair.ours))
+    const ours = await Effect.runPromise(asking)
+    pairs.push({ base, ours })
+    return ours / base
+  })
+  const base = medianOf(pairs.map((pair) => pair.base))
+  const ours = medianOf(pairs.map((pair) => pair.ours))
   return [
     {
       what: "ask with deadline and span",
       value: `${((ours * 1000) / asks).toFixed(1)} µs`,
       against: `bare Effect Queue and Deferred, ${((base * 1000) / asks).toFixed(1)} µs`,
-      ratio: median(pairs.map((pair) => pair.ours / pair.base)),
+      samples,
       limit: 4
     },
-    memoryRow("idle actor alone", await Effect.runPromise(idleBytes(alone))),
-    memoryRow("idle actor under a supervisor", await Effect.runPromise(idleBytes(supervised)))
+    await memoryRow("idle actor alone", alone),
+    await memoryRow("idle actor under a supervisor", supervised)
   ]
 }

@@ -16,6 +16,7 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { createConfigDir, createTokenAndCertificate, deviceEnvironment, executable } from "../scripts/lib/device.mjs"
 import { freePort } from "../scripts/lib/free-port.mjs"
+import { medianOf, sampled } from "../scripts/lib/judge.mjs"
 import { startMosquitto } from "../scripts/lib/mosquitto.mjs"
 import { mustRun, run } from "../scripts/lib/run.mjs"
 import { drawLatency, drawMemory } from "./lib/bridge-pictures.mjs"
@@ -52,27 +53,30 @@ const measureIn = async (dir, ends, draw) => {
       for (const size of [100, 1024])
         rows.push(rateRow(`${size} B messages`, await compare(ways, cloud, 6000, size, 0), 0.55))
       const slow = await compare(ways, cloud, 1000, 100, 200)
-      drawLatency(draw, slow)
+      drawLatency(draw, { ours: middle(slow.ours), theirs: middle(slow.theirs) })
+      const [oursMs, theirsMs] = [slow.ours, slow.theirs].map((runs) => medianOf(runs.map(({ p50 }) => p50)))
       rows.push(
         row(
           "latency at 200 messages/s, median",
-          `${slow.ours.p50.toFixed(2)} ms`,
-          `${slow.theirs.p50.toFixed(2)} ms`,
-          slow.ours.p50 / slow.theirs.p50,
+          `${oursMs.toFixed(2)} ms`,
+          `${theirsMs.toFixed(2)} ms`,
+          slow.ours.map(({ p50 }, n) => p50 / slow.theirs[n].p50),
           2
         )
       )
     } else {
       const rates = await compare(ways, cloud, 20_000, 100, 0)
       // A window of 100 carries 2,000 messages/s over a round trip of 50 ms.
-      const does = rates.theirs.rate > 2_500 ? "exceeds" : "keeps"
+      const does = middle(rates.theirs).rate > 2_500 ? "exceeds" : "keeps"
       const what = `100 B messages${distance} (mosquitto ${await mosquittoVersion()} ${does} its window of 100)`
       rows.push(rateRow(what, rates, 0.9))
     }
     await ours.stop()
     await theirs.stop()
   }
-  rows.push(await memoryRow(dir, made, cloud, draw))
+  const grown = []
+  for (let round = 0; round < memoryRounds; round++) grown.push(await growth(dir, round, made, cloud, draw))
+  rows.push(memoryRow(grown))
   return rows
 }
 
@@ -83,9 +87,20 @@ const mosquittoVersion = async () =>
 const queued = 100_000
 const mostMiB = 48
 
-const memoryRow = async (dir, made, cloud, draw) => {
+/** Each takes a minute. With so few the limit is broken only when all of them break it. */
+const memoryRounds = 3
+
+const memoryRow = (grown) => ({
+  what: `growth of the mapper with ${queued} messages of 1 KiB waiting for a dead cloud`,
+  value: `${medianOf(grown).toFixed(0)} MiB`,
+  against: `a bound of ${mostMiB} MiB`,
+  samples: grown.map((mib) => mib / mostMiB),
+  limit: 1
+})
+
+const growth = async (dir, round, made, cloud, draw) => {
   const port = await freePort()
-  const ours = await startOurs(join(dir, "away"), made, port, { until: "[local] MQTT bridge connected" })
+  const ours = await startOurs(join(dir, `away${round}`), made, port, { until: "[local] MQTT bridge connected" })
   const before = residentMiB(ours.pid)
   const memory = watchMemory([ours.pid, ours.brokerPid])
   await mustRun(process.execPath, [load, ...publishing(ours.port, queued, 1024, 0)], { timeoutMs: 300_000 })
@@ -98,13 +113,7 @@ const memoryRow = async (dir, made, cloud, draw) => {
   await ours.stop()
   road.close()
   if (!inOrder) throw new Error("messages that were queued have overtaken each other")
-  return {
-    what: `bridge: growth of the mapper with ${queued} messages of 1 KiB waiting for a dead cloud`,
-    value: `${grown.toFixed(0)} MiB`,
-    against: `a bound of ${mostMiB} MiB`,
-    ratio: grown / mostMiB,
-    limit: 1
-  }
+  return grown
 }
 
 const residentMiB = (pid) => Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024
@@ -123,33 +132,40 @@ const watchMemory = (pids) => {
   return { seconds, stop }
 }
 
-const row = (what, value, against, ratio, limit) => ({
-  what: `bridge: ${what}`,
+const row = (what, value, against, samples, limit) => ({
+  what,
   value,
   against: `mosquitto's own bridge, ${against}`,
-  ratio,
+  samples,
   limit
 })
 
 const rateRow = (what, { ours, theirs }, least) =>
   row(
     what,
-    `${ours.rate.toFixed(0)} messages/s`,
-    `${theirs.rate.toFixed(0)} messages/s`,
-    theirs.rate / ours.rate,
+    `${middle(ours).rate.toFixed(0)} messages/s`,
+    `${middle(theirs).rate.toFixed(0)} messages/s`,
+    ours.map(({ rate }, n) => theirs[n].rate / rate),
     1 / least
   )
 
-/** Each way once to get warm, then three times, in turns; the run with the median rate counts, and the median latency. */
+/** Each way once to get warm, then in turns: the runs of each, in pairs. */
 const compare = async (ways, cloud, count, size, rate) => {
   for (const way of Object.values(ways)) await transfer(way.port, cloud.socket, count / 2, size, rate)
   const runs = Object.fromEntries(Object.keys(ways).map((name) => [name, []]))
-  for (let round = 0; round < 3; round++)
-    for (const [name, way] of Object.entries(ways))
-      runs[name].push(await transfer(way.port, cloud.socket, count, size, rate))
-  return Object.fromEntries(Object.entries(runs).map(([name, all]) => [name, middle(all)]))
+  const key = rate === 0 ? "rate" : "p50"
+  await sampled(
+    async () => {
+      for (const [name, way] of Object.entries(ways))
+        runs[name].push(await transfer(way.port, cloud.socket, count, size, rate))
+      return runs.ours.at(-1)[key] / runs.theirs.at(-1)[key]
+    },
+    { least: 7, most: 21 }
+  )
+  return runs
 }
 
+/** The run with the median rate, with the median latency. */
 const middle = (runs) => {
   const by = (key) => runs.toSorted((x, y) => x[key] - y[key])[Math.floor(runs.length / 2)]
   return { ...by("rate"), p50: by("p50").p50 }

@@ -5,12 +5,35 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { createDevice } from "../scripts/lib/device.mjs"
+import { medianOf } from "../scripts/lib/judge.mjs"
 import { processesOf } from "../scripts/lib/processes.mjs"
 
 /** After it the start's garbage is gone, as far as Node gives it back. */
 const settleMs = 10_000
 
+/** Each of a device of its own. */
+const rounds = 6
+
 export const measure = async () => {
+  const taken = []
+  for (let round = 0; round < rounds; round++) taken.push(await measureOnce())
+  return Object.entries(names).map(([what, name]) => {
+    const of = (key) => taken.map((one) => one[key])
+    return {
+      what,
+      value: mebibytes(medianOf(of(name))),
+      against: `node that waits, ${mebibytes(medianOf(of("bare")))}`,
+      samples: taken.map((one) => one[name] / one.bare)
+    }
+  })
+}
+
+const names = {
+  "tedge-mapper c8y, connected and idle, memory": "bin/tedge-mapper",
+  "its token host": "token-host.cjs"
+}
+
+const measureOnce = async () => {
   const dir = mkdtempSync(join(tmpdir(), "tedge-bench-"))
   const waiting = spawn(process.execPath, ["-e", "setInterval(() => {}, 1e9)"], { stdio: "ignore" })
   try {
@@ -27,19 +50,15 @@ const withDevice = async (dir, waiting) => {
     const { code, stderr } = await device.tedge(["connect", "c8y"])
     if (code !== 0) throw new Error(stderr)
     await pause(settleMs)
-    const bare = residentKiB(waiting)
-    const row = (what, name) => {
+    const used = (name) => {
       const pid = processesOf(dir).find(
         ({ command }) => command.includes(name) && !command.includes("service-runner")
       )?.pid
       if (pid === undefined) throw new Error(`${name} does not run`)
-      const used = residentKiB(pid)
-      return { what, value: mebibytes(used), against: `node that waits, ${mebibytes(bare)}`, ratio: used / bare }
+      return residentKiB(pid)
     }
-    return [
-      row("tedge-mapper c8y, connected and idle, memory", "bin/tedge-mapper"),
-      row("its token host", "token-host.cjs")
-    ]
+    const found = Object.fromEntries(Object.values(names).map((name) => [name, used(name)]))
+    return { bare: residentKiB(waiting), ...found }
   } finally {
     await device.close()
   }

@@ -2,8 +2,8 @@
  * tedge-p11-server under load, against the module itself in the same run.
  *
  * (a) is the module's own C_Sign loop: one session, one thread, the key's handle kept. (b) is the call sequence of the
- * original for each signature. Clients are a C program with a connection per request, as every client does it. Rates
- * are medians of rounds in which the two take turns, since the machine has other things to do as well. The processor
+ * original for each signature. Clients are a C program with a connection per request, as every client does it. All
+ * take turns, each round is a sample of every row, since the machine has other things to do as well. The processor
  * time of a signature, from /proc, is what other load changes least.
  */
 import { execFileSync, spawn } from "node:child_process"
@@ -18,14 +18,13 @@ import { startTpmToken } from "./lib/tpm-token.mjs"
 const here = dirname(fileURLToPath(import.meta.url))
 const pin = "123456"
 const seconds = 2
-const rounds = 3
+const rounds = 7
 
 export const measure = async ({ draw }) => {
   const dir = mkdtempSync(join(tmpdir(), "tedge-bench-"))
   try {
     const tools = compile(dir)
-    const results = []
-    for (const objects of [4, 20, 200]) results.push(await measureToken(dir, tools, objects))
+    const results = await measureTokens(dir, tools, [4, 20, 200])
     drawSigning(draw, results[0])
     return [...(await rowsOf(results)), ...(await measureTpm(dir, tools))]
   } finally {
@@ -79,37 +78,41 @@ const processorUs = (pid) => {
   return (Number(user) + Number(system)) * 10_000
 }
 
-/** One token of its own with so many objects, a server over it, and all that is measured on it. */
-const measureToken = async (dir, tools, objects) => {
+/** Tokens of their own with so many objects, a server over each, and all that is measured on them, in turns. */
+const measureTokens = async (dir, tools, counts) => {
+  const opened = []
+  try {
+    for (const objects of counts) opened.push(await openToken(dir, tools, objects))
+    for (let round = 0; round < rounds; round++) for (const { taken, runs } of opened) takeOne(taken, runs)
+    return opened.map(resultOf)
+  } finally {
+    for (const { server } of opened) await server.stop()
+  }
+}
+
+const openToken = async (dir, tools, objects) => {
   const token = await createSoftToken({ dir: join(dir, `token-${objects}`), label: "bench", pin })
   await token.generateKey("bench", "01")
   for (let n = 2; n <= objects / 2; n++) await token.generateKey(`other-${n}`, n.toString(16).padStart(2, "0"))
   const server = await startServer(join(dir, `run-${objects}`), token)
-  try {
-    const idleKb = memoryOf(server.pids())
-    const { loop, load } = runsOn(tools, token, server)
-    load(16)
-    const taken = { a: [], at16: [], at64: [] }
-    for (let round = 0; round < rounds; round++) {
-      taken.a.push(loop("cached"))
-      taken.at16.push(load(16))
-      taken.at64.push(load(64))
-    }
-    const [a, at16, at64] = [taken.a, taken.at16, taken.at64].map(medianRun)
-    return {
-      objects,
-      a,
-      at16,
-      at64,
-      b: loop("original"),
-      open: load(64, at16.rate / 2),
-      byClients: objects === 4 ? clientCounts.map((clients) => load(clients)) : [],
-      idleKb,
-      usedKb: memoryOf(server.pids())
-    }
-  } finally {
-    await server.stop()
-  }
+  const idleKb = memoryOf(server.pids())
+  const runs = runsOn(tools, token, server)
+  runs.load(16)
+  return { objects, server, idleKb, runs, taken: { a: [], at16: [], at64: [], b: [], open: [] } }
+}
+
+const takeOne = (taken, { loop, load }) => {
+  taken.a.push(loop("cached"))
+  taken.at16.push(load(16))
+  taken.at64.push(load(64))
+  taken.b.push(loop("original"))
+  taken.open.push(load(64, taken.at16.at(-1).rate / 2))
+}
+
+const resultOf = ({ objects, server, idleKb, runs, taken }) => {
+  const middle = Object.fromEntries(Object.entries(taken).map(([name, all]) => [name, medianRun(all)]))
+  const byClients = objects === 4 ? clientCounts.map((clients) => runs.load(clients)) : []
+  return { objects, ...middle, taken, byClients, idleKb, usedKb: memoryOf(server.pids()) }
 }
 
 /** A TPM takes its time, whoever asks: the service must not add to it. */
@@ -128,7 +131,8 @@ const measureTpm = async (dir, tools) => {
       }
       const [a, at4] = [taken.a, taken.at4].map(medianRun)
       const against = `the module's own loop, ${perSecond(a)}`
-      return [{ what: "4 clients, a TPM", value: perSecond(at4), against, ratio: a.rate / at4.rate, limit: 1 / 0.9 }]
+      const samples = taken.at4.map(({ rate }, n) => taken.a[n].rate / rate)
+      return [{ what: "4 clients, a TPM", value: perSecond(at4), against, samples, limit: 1 / 0.9 }]
     } finally {
       await server.stop()
     }
@@ -205,13 +209,22 @@ const rowsOf = async (results) => {
   const node = await bareNodeKb()
   return [
     ...rows,
-    memoryRow("idle memory of server and token host", first.idleKb, node),
-    memoryRow("the same after the load", first.usedKb, node)
+    memoryRow(
+      "idle memory of server and token host",
+      results.map(({ idleKb }) => idleKb),
+      node
+    ),
+    memoryRow(
+      "the same after the load",
+      results.map(({ usedKb }) => usedKb),
+      node
+    )
   ]
 }
 
 /** `limit` is what the ratio may be at most; where more is better, the ratio is turned over. */
-const rowsOfToken = ({ objects, a, at16, at64, b, open }, first) => {
+const rowsOfToken = ({ objects, a, at16, at64, b, open, taken }, first) => {
+  const each = (ratio) => taken.a.map((_, n) => ratio(n))
   const on = `, ${objects} objects on the token`
   const p99Limit = (3 * 64) / at64.rate
   return [
@@ -219,40 +232,40 @@ const rowsOfToken = ({ objects, a, at16, at64, b, open }, first) => {
       what: `16 clients${on}`,
       value: perSecond(at16),
       against: `(a) the module's own loop, ${perSecond(a)}`,
-      ratio: a.rate / at16.rate,
+      samples: each((n) => taken.a[n].rate / taken.at16[n].rate),
       limit: 1 / 0.4
     },
     {
-      what: `16 clients${on}`,
+      what: `16 clients and the calls of the original${on}`,
       value: perSecond(at16),
       against: `(b) the original's calls, ${perSecond(b)}`,
-      ratio: b.rate / at16.rate
+      samples: each((n) => taken.b[n].rate / taken.at16[n].rate)
     },
     {
       what: `processor time of a signature${on}`,
       value: `server ${at16.serverUs.toFixed(0)} µs, token host ${at16.hostUs.toFixed(0)} µs`,
       against: `(a) the module's own loop, ${a.processorUs.toFixed(0)} µs`,
-      ratio: (at16.serverUs + at16.hostUs) / a.processorUs
+      samples: each((n) => (taken.at16[n].serverUs + taken.at16[n].hostUs) / taken.a[n].processorUs)
     },
     {
       what: `64 clients${on}`,
       value: perSecond(at64),
       against: `16 clients`,
-      ratio: at16.rate / at64.rate,
+      samples: each((n) => taken.at16[n].rate / taken.at64[n].rate),
       limit: 1 / 0.95
     },
     {
       what: `99th percentile at 64 clients${on}`,
       value: ms(at64.p99us),
       against: `3 x 64 / rate, ${ms(p99Limit * 1e6)}`,
-      ratio: at64.p99us / 1e6 / p99Limit,
+      samples: each((n) => taken.at64[n].p99us / 1e6 / ((3 * 64) / taken.at64[n].rate)),
       limit: 1
     },
     {
       what: `99th percentile at half the rate, open loop${on}`,
       value: ms(open.p99us),
       against: "10 ms",
-      ratio: open.p99us / 10_000,
+      samples: each((n) => taken.open[n].p99us / 10_000),
       limit: 1
     },
     ...(objects === 200
@@ -261,7 +274,7 @@ const rowsOfToken = ({ objects, a, at16, at64, b, open }, first) => {
             what: "rate at 200 objects",
             value: perSecond(at16),
             against: `at 4, ${perSecond(first.at16)}`,
-            ratio: first.at16.rate / at16.rate,
+            samples: each((n) => first.taken.at16[n].rate / taken.at16[n].rate),
             limit: 1 / 0.9
           }
         ]
@@ -269,7 +282,13 @@ const rowsOfToken = ({ objects, a, at16, at64, b, open }, first) => {
   ]
 }
 
-const memoryRow = (what, kb, node) => ({ what, value: mib(kb), against: `bare Node, ${mib(node)}`, ratio: kb / node })
+/** One sample for each token. */
+const memoryRow = (what, all, node) => ({
+  what,
+  value: mib(all[0]),
+  against: `bare Node, ${mib(node)}`,
+  samples: all.map((kb) => kb / node)
+})
 
 const perSecond = ({ rate }) => `${rate.toFixed(0)} signatures/s`
 

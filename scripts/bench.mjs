@@ -4,16 +4,22 @@
  * Ratios within one run say something on any machine; seconds do not. Each file of bench/ that ends in .bench.mjs
  * exports `measure`, which answers rows and may draw pictures on the way, into docs/pictures. With names as arguments only
  * those run: `npm run bench -- start-time`.
+ *
+ * A row has samples, each the ratio of one pair measured in turn. It fails when the whole interval of its median is
+ * beyond the limit, or beyond what is usual on this machine (bench/history.jsonl); see lib/judge.mjs. Exit code 1 then.
  */
 import "./lib/node-version.mjs"
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { earlierMedians, remember, thisMachine } from "./lib/bench-history.mjs"
+import { intervalOf, lossSince, verdictOf } from "./lib/judge.mjs"
 import { lineChart } from "./lib/line-chart.mjs"
 import { SetupFailed, setup } from "./setup.mjs"
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), "../bench")
 const pictures = join(folder, "../docs/pictures")
+const historyFile = join(folder, "history.jsonl")
 const suffix = ".bench.mjs"
 
 /** A file of that name in docs/pictures. The chart is one of lib/line-chart.mjs. */
@@ -22,23 +28,38 @@ const draw = (name, chart) => {
   writeFileSync(join(pictures, `${name}.svg`), lineChart(chart))
 }
 
-const main = async (names) => {
+const head = ["measured", "value", "against", "ratio", "95 % interval", "samples", "at most", "usual", "verdict"]
+
+const main = async (words) => {
+  const accepts = words.includes("--accept")
+  const names = words.filter((word) => word !== "--accept")
   const known = readdirSync(folder).flatMap((file) => (file.endsWith(suffix) ? [file.slice(0, -suffix.length)] : []))
   const unknown = names.filter((name) => !known.includes(name))
   if (unknown.length > 0)
     throw new SetupFailed(`no such measurement: ${unknown.join(", ")}; there are: ${known.join(", ")}`)
   await setup("demo")
-  console.log("| measured | value | against | ratio | at most |\n| --- | --- | --- | --- | --- |")
+  printLine(head)
+  printLine(head.map(() => "---"))
   for (const name of names.length > 0 ? names : known) {
     const { measure } = await import(join(folder, name + suffix))
-    for (const row of await measure({ draw })) {
-      console.log(
-        `| ${[row.what, row.value, row.against, row.ratio.toFixed(2), row.limit?.toFixed(2) ?? ""].join(" | ")} |`
-      )
-      if (row.limit !== undefined && row.ratio > row.limit) process.exitCode = 1
-    }
+    for (const row of await measure({ draw })) judge({ ...row, what: `${name}: ${row.what}` }, accepts)
   }
 }
+
+const judge = ({ what, value, against, samples, limit }, accepts) => {
+  const machine = thisMachine()
+  const interval = intervalOf(samples)
+  const { median, low, high, n } = interval
+  const history = lossSince(interval, earlierMedians(historyFile, { machine, what }))
+  const isLoss = history?.isLoss === true && !accepts
+  const verdict = limit === undefined ? "" : verdictOf(interval, limit)
+  if (!isLoss) remember(historyFile, { machine, what, at: new Date().toISOString(), median, low, high, n })
+  if (isLoss || verdict === "over") process.exitCode = 1
+  const numbers = [median.toFixed(2), `${low.toFixed(2)} to ${high.toFixed(2)}`, n, limit?.toFixed(2) ?? ""]
+  printLine([what, value, against, ...numbers, history?.usual.toFixed(2) ?? "", isLoss ? `${verdict} LOSS` : verdict])
+}
+
+const printLine = (cells) => console.log(`| ${cells.join(" | ")} |`)
 
 try {
   await main(process.argv.slice(2))
