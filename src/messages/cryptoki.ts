@@ -120,6 +120,8 @@ export type CryptokiProtocol = {
       readonly label: string
       /** CKA_ID; undefined: 20 random bytes. */
       readonly id: Uint8Array | undefined
+      /** A label that a key on the token has already is refused. */
+      readonly onlyNewLabel?: boolean
     },
     { readonly publicKey: Uint8Array; readonly uri: Pkcs11Uri },
     TokenRefusal

@@ -40,6 +40,7 @@ export const explain = (failure: Failure): Explanation => {
     case "TokenAmbiguous":
     case "KeyNotFound":
     case "KeyExists":
+    case "LabelTaken":
     case "KeyAmbiguous":
     case "UriNotUsable":
     case "NameNotUsable":
@@ -111,6 +112,9 @@ export const explain = (failure: Failure): Explanation => {
     case "OptionsExclude":
     case "OptionNeeds":
     case "KeyInUse":
+    case "OtherKeyMeant":
+    case "KeyNotDeleted":
+    case "OtherKeyDeleted":
     case "KeySelectorMissing":
     case "SelectorGivenTwice":
     case "TokenNotNamed":

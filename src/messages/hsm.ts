@@ -30,6 +30,18 @@ export class KeyInUse extends Data.TaggedError("KeyInUse")<{
   readonly settings: ReadonlyArray<string>
 }> {}
 
+/** The signing service's own scope decides which key is meant, and there are several. Nothing was deleted. */
+export class OtherKeyMeant extends Data.TaggedError("OtherKeyMeant")<{ readonly uri: string }> {}
+
+/** The token, or the service, found no such key to delete. */
+export class KeyNotDeleted extends Data.TaggedError("KeyNotDeleted")<{ readonly uri: string }> {}
+
+/** What the service says it deleted is not what was shown. */
+export class OtherKeyDeleted extends Data.TaggedError("OtherKeyDeleted")<{
+  readonly uri: string
+  readonly deleted: ReadonlyArray<string>
+}> {}
+
 /** Deleting needs to be told which key: an id or a label. */
 export class KeySelectorMissing extends Data.TaggedError("KeySelectorMissing")<{ readonly command: string }> {}
 
@@ -117,6 +129,9 @@ export type HsmRefusal =
   | OptionsExclude
   | OptionNeeds
   | KeyInUse
+  | OtherKeyMeant
+  | KeyNotDeleted
+  | OtherKeyDeleted
   | KeySelectorMissing
   | SelectorGivenTwice
   | TokenNotNamed

@@ -45,6 +45,14 @@ export class KeyNotFound extends Data.TaggedError("KeyNotFound")<{
 /** A key with this id is already there. */
 export class KeyExists extends Data.TaggedError("KeyExists")<{ readonly token: string; readonly id: string }> {}
 
+/** A key has this label already, and the client has no rule for a second one. */
+export class LabelTaken extends Data.TaggedError("LabelTaken")<{
+  readonly token: string
+  readonly label: string
+  /** The key that has it. */
+  readonly uri: string
+}> {}
+
 /** Several keys match where only one may be meant (delete). */
 export class KeyAmbiguous extends Data.TaggedError("KeyAmbiguous")<{ readonly candidates: ReadonlyArray<string> }> {}
 
@@ -253,6 +261,7 @@ export type TokenRefusal =
   | TokenAmbiguous
   | KeyNotFound
   | KeyExists
+  | LabelTaken
   | KeyAmbiguous
   | UriNotUsable
   | NameNotUsable

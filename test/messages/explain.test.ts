@@ -98,6 +98,7 @@ const samples: Samples = {
     new Token.KeyNotFound({ uri, token, elsewhere: undefined, mayNotSign: uri })
   ],
   KeyExists: [new Token.KeyExists({ token, id: "01" })],
+  LabelTaken: [new Token.LabelTaken({ token, label: "k", uri })],
   KeyAmbiguous: [new Token.KeyAmbiguous({ candidates: [uri] })],
   NameNotUsable: (["empty", "tooLong", "controlCharacter", "blankAtEnd"] as const).flatMap((reason) => [
     new Token.NameNotUsable({ what: "id", reason, longest: 255 }),
@@ -295,6 +296,9 @@ const samples: Samples = {
   ),
   OptionNeeds: [new Hsm.OptionNeeds({ option: "--so-pin", other: "--reset" })],
   OptionsExclude: [new Hsm.OptionsExclude({ option: "--bits", other: "--type ecdsa" })],
+  OtherKeyMeant: [new Hsm.OtherKeyMeant({ uri })],
+  KeyNotDeleted: [new Hsm.KeyNotDeleted({ uri })],
+  OtherKeyDeleted: [new Hsm.OtherKeyDeleted({ uri, deleted: [uri] })],
   KeyInUse: [new Hsm.KeyInUse({ uri, settings: ["device.key_uri"] })],
   KeySelectorMissing: [new Hsm.KeySelectorMissing({ command: "tedge hsm delete-key" })],
   SelectorGivenTwice: [new Hsm.SelectorGivenTwice({ what: "id" })],

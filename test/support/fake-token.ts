@@ -9,7 +9,7 @@ import { Effect, Redacted } from "effect"
 import type { CryptokiProtocol, KeyDescription, KeySelector } from "../../src/messages/cryptoki.ts"
 import * as refusals from "../../src/messages/token-refusals.ts"
 import type { Behaviour } from "../../src/runtime/actor.ts"
-import type { Handlers } from "../../src/runtime/protocol.ts"
+import type { AnswerOf, Handlers } from "../../src/runtime/protocol.ts"
 import {
   type FakeKey,
   FakeTokenCard,
@@ -109,8 +109,10 @@ const signing = (card: FakeTokenCard): Some<"ChooseScheme" | "Sign" | "PublicKey
 const management = (
   card: FakeTokenCard
 ): Some<"CreateKey" | "InitToken" | "ChangePin" | "DeleteKey" | "ClearPinLatch"> => ({
-  CreateKey: ({ token, label, id = Uint8Array.from(randomBytes(20)) }) =>
-    Effect.flatMap(opened(card, token), () => {
+  CreateKey: ({ token, label, id = Uint8Array.from(randomBytes(20)), onlyNewLabel = false }) =>
+    Effect.flatMap(opened(card, token), (): Refused<AnswerOf<CryptokiProtocol, "CreateKey">> => {
+      const same = onlyNewLabel ? card.keys.find((key) => key.label === label) : undefined
+      if (same) return Effect.fail(new refusals.LabelTaken({ token: card.label, label, uri: shown(card.keyUri(same)) }))
       const exists = card.keys.some((key) => Buffer.compare(key.id, id) === 0)
       if (exists) return Effect.fail(new refusals.KeyExists({ token: card.label, id: Buffer.from(id).toString("hex") }))
       const key = card.newKey(label, id)

@@ -46,9 +46,12 @@ export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps
         ListTokens: () => Effect.map(router.listing.tokens(0), (tokens) => tokens.map(describeToken)),
         ListKeys: ({ token }) => toLane(router, token, (lane, asker) => lane.ask("ListKeys", { asker }, noLimit)),
         CreateKey: ({ token, ...order }) =>
-          toOnlyLane(router, token, (lane, asker) => lane.ask("CreateKey", { asker, order }, noLimit)).pipe(
-            Effect.tap(() => tellOutdated(router))
-          ),
+          toOnlyLane(
+            router,
+            token,
+            (lane, asker) => lane.ask("CreateKey", { asker, order }, noLimit),
+            ({ creating }, asked) => creating.withPermit(asked)
+          ).pipe(Effect.tap(() => tellOutdated(router))),
         InitToken: ({ token, ...order }) =>
           Effect.flatMap(withinScope(router, token), ({ uri }) => initToken(router, uri, order)).pipe(
             Effect.tap(() => tellOutdated(router))

@@ -9,7 +9,13 @@ import { Effect, Result } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import { tokenFamily } from "../../messages/token-family.ts"
 import { keyIdProblem, keyLabelProblem } from "../../messages/token-names.ts"
-import { KeyExists, KeysNotMadeHere, type OutcomeUnknown, type TokenRefusal } from "../../messages/token-refusals.ts"
+import {
+  KeyExists,
+  KeysNotMadeHere,
+  LabelTaken,
+  type OutcomeUnknown,
+  type TokenRefusal
+} from "../../messages/token-refusals.ts"
 import type { AnswerOf, PayloadOf } from "../../runtime/protocol.ts"
 import {
   CKR_FUNCTION_FAILED,
@@ -30,7 +36,7 @@ import { subjectPublicKeyInfo } from "./public-key.ts"
 import { quirksOf } from "./quirks.ts"
 import type { Seat } from "./seat.ts"
 import { keyUri } from "./select-key.ts"
-import { tokenName } from "./token-facts.ts"
+import { shownUri, tokenName } from "./token-facts.ts"
 import { endSeat, withSeat } from "./with-seat.ts"
 
 type KeyOrder = Omit<PayloadOf<CryptokiProtocol, "CreateKey">, "token">
@@ -45,6 +51,9 @@ export const createKey = (lane: Lane, asker: Asker, order: KeyOrder): Effect.Eff
       withSeat(lane.tools, lane.keeper, (seat) =>
         Effect.gen(function* () {
           yield* refuseTakenId(lane, seat, asker, id)
+          if (order.onlyNewLabel) yield* refuseTakenLabel(lane, seat, order.label)
+          // A module does one thing at a time: signatures that were asked for before this are on their way first.
+          yield* seat.signing.withPermit(Effect.void)
           const material = yield* generate(lane, seat, order, id)
           yield* warnWhenNearlyFull(lane, seat)
           return { uri: keyUri(seat.token, { id, label: order.label }), material }
@@ -85,6 +94,17 @@ const refuseTakenId = (lane: Lane, seat: Seat, asker: Asker, id: Uint8Array) =>
     const asked = { slot: seat.token.facts.slot, id }
     if (yield* seat.host.call("exists", asked, lane.tools.settings.limits.listMs))
       return yield* new KeyExists({ token: lane.token, id: Buffer.from(id).toString("hex") })
+  })
+
+/** Modules and tools leave out blanks at the end of a label, so they make no other label. */
+const refuseTakenLabel = (lane: Lane, seat: Seat, label: string) =>
+  Effect.gen(function* () {
+    for (const kind of ["private", "public"] as const) {
+      const objects = yield* listObjects(lane.tools, seat, kind, undefined)
+      const same = objects.find((object) => object.label.trimEnd() === label.trimEnd())
+      if (same !== undefined)
+        return yield* new LabelTaken({ token: lane.token, label, uri: shownUri(keyUri(seat.token, same)) })
+    }
   })
 
 /**

@@ -25,6 +25,8 @@ export interface LaneOf {
   readonly token: Token
   /** For the requests it works on at once; others wait here, and not in its mailbox. */
   readonly places: Permits
+  /** One key is made at a time; others wait here, and take no place from signatures. */
+  readonly creating: Permits
 }
 
 export interface Lanes {
@@ -151,7 +153,7 @@ const startLane = (
       Effect.tapError(() => (spare ? Scope.close(spare.scope, Exit.void) : Effect.void)),
       Effect.mapError(() => new TokenActorFailed({ token: tokenName(token), state: "parked" }))
     )
-    const lane = { ref: place.ref, token, places: new Permits(requestsAtOnce) }
+    const lane = { ref: place.ref, token, places: new Permits(requestsAtOnce), creating: new Permits(1) }
     state.lanes.set(tokenIdentity(token), lane)
     return lane
   }).pipe(Effect.uninterruptible)

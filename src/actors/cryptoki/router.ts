@@ -83,17 +83,19 @@ export const withinScope = (
       : Effect.succeed({ uri: merged.uri, pin, client })
   })
 
-/** Hands a request to the lane of the only token it can mean. */
+/** Hands a request to the lane of the only token it can mean. `inTurn`: when it may go there. */
 export const toOnlyLane = <A>(
   router: Router,
   token: KeySelector,
-  ask: (lane: ActorRef<LaneProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>
+  ask: (lane: ActorRef<LaneProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>,
+  inTurn: (lane: LaneOf, asked: Effect.Effect<A, TokenRefusal>) => Effect.Effect<A, TokenRefusal> = (_lane, asked) =>
+    asked
 ): Effect.Effect<A, TokenRefusal> =>
   Effect.gen(function* () {
     const asker = yield* withinScope(router, token)
     const meant = yield* onlyTokenThere(router, asker.uri)
     const lane = yield* router.lanes.of(meant)
-    return yield* throughLane(router, lane, ask(lane.ref, asker))
+    return yield* inTurn(lane, throughLane(router, lane, ask(lane.ref, asker)))
   })
 
 /** Looks twice at tokens in files: another process may be writing one just now. */

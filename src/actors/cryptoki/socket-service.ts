@@ -39,8 +39,8 @@ export const uriFromService = (
     : Effect.fail(new SigningServiceGarbled({ socketPath, detail: `URI: ${uri.failure.reason}` }))
 }
 
-/** Where the PIN of a request came from; undefined: it has none. */
+/** Where the PIN of a request came from; undefined: it has none. The settings have one place for it. */
 export const pinPlace = ({ uri, pin, pinFrom }: KeySelector): string | undefined => {
   if (uri?.pinValue !== undefined) return "pin-value in the key's URI"
-  return pin === undefined ? undefined : (pinFrom ?? "the settings of this side")
+  return pin === undefined ? undefined : (pinFrom ?? "device.key_pin")
 }

@@ -21,6 +21,8 @@ export interface Access {
   /** The number of the rule that counts, from 1. */
   readonly rule: number | undefined
   readonly operations: ReadonlyArray<ServerOperation>
+  /** Root or the service's own user: no rule counts for it. */
+  readonly isUnlimited: boolean
   /** What the rule narrows the client to. */
   readonly scope: Pkcs11Uri | undefined
 }
@@ -34,16 +36,16 @@ export const accessOf = (client: Client, rules: ReadonlyArray<AccessRule>, ownUi
 
 const accessByRules = (client: Client, rules: ReadonlyArray<AccessRule>, ownUid: number): Access => {
   if (client.uid !== undefined && (client.uid === 0 || client.uid === ownUid))
-    return { uid: client.uid, rule: undefined, operations: allOperations, scope: undefined }
+    return { uid: client.uid, rule: undefined, isUnlimited: true, operations: allOperations, scope: undefined }
   const index = rules.findIndex((rule) => mayMean(rule, client))
   const rule = rules[index]
   if (rule === undefined)
-    return { uid: client.uid, rule: undefined, operations: everybodysOperations, scope: undefined }
+    return { uid: client.uid, rule: undefined, isUnlimited: false, operations: everybodysOperations, scope: undefined }
   // A client that perhaps belongs to a rule is restricted by it, and allowed no more than anybody.
   const operations = means(rule, client)
     ? rule.operations
     : rule.operations.filter((one) => everybodysOperations.includes(one))
-  return { uid: client.uid, rule: index + 1, operations, scope: rule.scope }
+  return { uid: client.uid, rule: index + 1, isUnlimited: false, operations, scope: rule.scope }
 }
 
 const means = ({ who }: AccessRule, { uid, gid, groups = [] }: Client): boolean =>

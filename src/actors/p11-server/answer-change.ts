@@ -13,7 +13,7 @@ export const createKey = (context: RequestContext, request: Fields<"CreateKeyReq
     const { key, label, id = token.uri.id } = request.params
     yield* refuseOutside(context, { object: label, ...(id === undefined ? {} : { id }) })
     const parameters = yield* keyParameters(key)
-    const payload = { token, parameters, label, id }
+    const payload = { token, parameters, label, id, onlyNewLabel: !mayRepeat(context, label) }
     const created = yield* context.cryptoki.ask("CreateKey", payload, { within: within.generate })
     return { _tag: "CreateKeyResponse", pem: wirePem(created.publicKey) ?? "", uri: shown(created.uri) }
   })
@@ -40,6 +40,13 @@ export const deleteKey = (context: RequestContext, request: Fields<"DeleteKeyReq
       .pipe(Effect.catchTag("KeyNotFound", () => Effect.succeed([])))
     return { _tag: "DeleteKeyResponse", deleted: deleted.map(shown) }
   })
+
+/**
+ * Root and the service's own user, and who has a rule for just this label: a second key with the label of the device's
+ * would be taken for it.
+ */
+const mayRepeat = ({ access }: RequestContext, label: string): boolean =>
+  access.isUnlimited || access.scope?.object === label
 
 const keyParameters = (key: WireKeyParameters["key"]): Effect.Effect<KeyParameters, RequestNotUsable> => {
   if (key.type === "ec") {

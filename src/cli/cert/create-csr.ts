@@ -1,5 +1,6 @@
 /** `tedge cert create-csr`: a request to a CA, signed once with the device's key. */
 import { Effect } from "effect"
+import { explain } from "../../messages/explain.ts"
 import { certificationRequest } from "../../platform/x509.ts"
 import { exitCodes } from "../exit-codes.ts"
 import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
@@ -26,6 +27,17 @@ export const createCsr: TokenCommand = (context) =>
     yield* context.terminal.answer(`${path}\n`)
     return exitCodes.ok
   })
+
+/**
+ * Leaves the request that is about to be sent at `device.csr_path`. A certificate is worth more than its request: where
+ * that cannot be written, a warning says so.
+ */
+export const keepRequest = (context: CommandContext, of: CertSettings, request: string) => {
+  const path = of.device.csrPath
+  return Effect.andThen(refuseToReplaceIdentity(path), writeCertificate(of, path, request)).pipe(
+    Effect.catch((failure) => context.terminal.warning(`the request was not kept: ${explain(failure).error}`))
+  )
+}
 
 /** A PEM request for the device's identity and key. `written`: where the command's own result will go. */
 export const newRequest = (context: CommandContext, of: CertSettings, written: Written) =>

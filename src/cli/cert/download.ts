@@ -14,7 +14,7 @@ import { askLimits, type CommandContext, type TokenCommand } from "../hsm/token-
 import { type CertSettings, certSettingsOf, writeCertificate } from "./cert-command.ts"
 import { isTaken, pendingPath } from "./certificate-files.ts"
 import { certificateText } from "./certificate-text.ts"
-import { newRequest } from "./create-csr.ts"
+import { keepRequest, newRequest } from "./create-csr.ts"
 import { type CloudHttp, cloudHttp, type Login } from "./cumulocity-http.ts"
 import { enrolPatiently, type Patience } from "./enrol-patiently.ts"
 import { givenRequest } from "./given-request.ts"
@@ -46,13 +46,9 @@ export const downloadCertificate: TokenCommand = (context) =>
 const requestFor = (context: CommandContext, of: CertSettings) => {
   const path = context.input.text("csr-path")
   return path === undefined
-    ? Effect.map(
-        newRequest(context, of, { path: of.device.certPath, name: `${of.prefix}cert_path` }),
-        ({ request, key, subject }) => ({
-          request,
-          key,
-          deviceId: subject.commonName
-        })
+    ? newRequest(context, of, { path: of.device.certPath, name: `${of.prefix}cert_path` }).pipe(
+        Effect.tap(({ request }) => keepRequest(context, of, request)),
+        Effect.map(({ request, key, subject }) => ({ request, key, deviceId: subject.commonName }))
       )
     : givenRequest(context, of, path)
 }

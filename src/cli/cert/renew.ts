@@ -21,6 +21,7 @@ import {
 } from "./cert-command.ts"
 import { pendingPath, readCertificate } from "./certificate-files.ts"
 import { certificateText } from "./certificate-text.ts"
+import { keepRequest } from "./create-csr.ts"
 import { cloudHttp, reenrol } from "./cumulocity-http.ts"
 import { withDeviceToken } from "./device-token.ts"
 import { leafFor } from "./issued.ts"
@@ -65,7 +66,11 @@ const enrolAnew = (context: CommandContext, of: CertSettings, subject: Subject) 
     const http = yield* cloudHttp(settings, undefined)
     const key = yield* presentKey(context, of)
     // After the first access token: a key's token may want a touch for each signature.
-    const certified = yield* Effect.cached(key.certify(certificationRequest(subject, key.publicKey, key.scheme)))
+    const certified = yield* Effect.cached(
+      Effect.tap(key.certify(certificationRequest(subject, key.publicKey, key.scheme)), (request) =>
+        keepRequest(context, of, request)
+      )
+    )
     const found = yield* withDeviceToken(context, settings, (token) =>
       Effect.flatMap(certified, (request) => reenrol(http, request, token))
     )

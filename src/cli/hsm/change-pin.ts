@@ -44,7 +44,11 @@ export const changePin: TokenCommand = (context) =>
     const perhaps = (cause: PinPerhapsChanged["cause"]) =>
       new PinPerhapsChanged({ uri: shownUri(uri), keys: stored, cause })
     const changed = actors.cryptoki
-      .ask("ChangePin", { token: selectorFor(uri, old), newPin, by }, { within: askLimits.init })
+      .ask(
+        "ChangePin",
+        { token: selectorFor(uri, old, "--current-pin, or as it was typed"), newPin, by },
+        { within: askLimits.init }
+      )
       .pipe(
         Effect.mapError((failure) => (isUncertain(failure) ? perhaps(failure) : failure)),
         Effect.onInterrupt(() => terminal.failure(perhaps(undefined)))
@@ -126,7 +130,7 @@ const updateStoredPins = (
     }
     const { settings } = yield* actors.config.ask("ReadSettings", undefined, within)
     if (settings.cryptoki.mode === "socket")
-      yield* terminal.info("tedge-p11-server takes the new PIN with: systemctl reload tedge-p11-server")
+      yield* terminal.info("tedge-p11-server takes the new PIN with: systemctl restart tedge-p11-server")
   })
 
 const within = { within: askLimits.read }

@@ -23,6 +23,7 @@ import {
   askLimits,
   type CommandContext,
   chosenToken,
+  pinOrigin,
   readTokenSettings,
   selectorFor,
   shownUri,
@@ -41,7 +42,7 @@ export const createKey: TokenCommand = (context) =>
     const setting = keySetting(input)
     yield* refuseShadowed(context, setting)
     const token = yield* chosenToken(context)
-    const selector = selectorFor(token, pin ?? device.key.pin)
+    const selector = selectorFor(token, pin ?? device.key.pin, pinOrigin(context))
     if (id !== undefined) yield* refuseExisting(context, selector, id)
     const order = {
       token: selector,

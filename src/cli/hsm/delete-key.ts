@@ -11,6 +11,7 @@ import { matchesObject, sameAttribute, sameTarget } from "../../messages/pkcs11-
 import { KeyAmbiguous } from "../../messages/token-refusals.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { givenPin } from "./ask-pin.ts"
+import { deleteShown, refuseOtherKey } from "./checked-delete.ts"
 import { findKeys, keyFilter } from "./find-keys.ts"
 import {
   askLimits,
@@ -18,14 +19,13 @@ import {
   chosenToken,
   readTokenSettings,
   resolvedToken,
-  selectorFor,
   shownUri,
   type TokenCommand
 } from "./token-command.ts"
 
 export const deleteKey: TokenCommand = (context) =>
   Effect.gen(function* () {
-    const { actors, input, terminal } = context
+    const { input, terminal } = context
     const given = yield* givenPin(input, "pin", "user PIN")
     const { settings, device } = yield* readTokenSettings(context)
     const filter = yield* keyFilter(input, yield* chosenToken(context))
@@ -39,16 +39,13 @@ export const deleteKey: TokenCommand = (context) =>
       return exitCodes.ok
     }
     yield* refuseKeyInUse(context, key)
+    if (settings.cryptoki.mode === "socket") yield* refuseOtherKey(context, key, pin)
     yield* terminal.line(`This key will be deleted from the token, for good:\n  ${shownUri(key.uri)}`)
     if (!input.on("force") && !(yield* confirmed(context))) {
       yield* terminal.line("Aborted; no keys were deleted.")
       return exitCodes.ok
     }
-    const deleted = yield* actors.cryptoki.ask(
-      "DeleteKey",
-      { key: selectorFor(key.uri, pin) },
-      { within: askLimits.list }
-    )
+    const deleted = yield* deleteShown(context, key, pin)
     yield* terminal.line(`Deleted ${deleted.length} object(s):`)
     yield* terminal.answer(deleted.map((uri) => `${shownUri(uri)}\n`).join(""))
     return exitCodes.ok

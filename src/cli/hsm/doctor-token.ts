@@ -8,7 +8,9 @@ import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
 import type { DeviceSettings, Settings } from "../../messages/settings/resolved-settings.ts"
 import { type SignatureScheme, signatureSchemes } from "../../messages/signature-scheme.ts"
 import { CryptokiOff, KeyAmbiguous, PinRejected, TokenAmbiguous } from "../../messages/token-refusals.ts"
+import { certificationRequest } from "../../platform/x509.ts"
 import { monotonicNow } from "../../runtime/monotonic-time.ts"
+import { tokenKey } from "../cert/device-key.ts"
 import type { Examination } from "./doctor.ts"
 import { askLimits, type CommandContext, comparable, shownUri } from "./token-command.ts"
 
@@ -47,6 +49,7 @@ export const tokenChecks = (
     yield* uniqueKey(context, examination, device)
     const publicKey = yield* examination.check("public key", readPublicKey(context, chosen), describeKey)
     if (publicKey !== undefined) yield* signatures(context, examination, chosen, publicKey)
+    yield* examination.check("certificate commands", requestSigned(context, device), () => "a request was signed")
     return publicKey
   })
 
@@ -131,6 +134,12 @@ const uniqueKey = ({ actors }: Context, examination: Examination, { key }: Devic
 const readPublicKey = ({ actors }: Context, { key }: ChosenKey) =>
   Effect.map(actors.cryptoki.ask("PublicKey", { key }, { within: askLimits.list }), (der) =>
     createPublicKey({ key: Buffer.from(der), format: "der", type: "spki" })
+  )
+
+/** As `tedge cert create-csr` does it, from the choice of the key on. */
+const requestSigned = ({ actors }: Context, { key: wanted }: Device) =>
+  Effect.flatMap(tokenKey(actors.cryptoki, wanted), ({ certify, publicKey, scheme }) =>
+    certify(certificationRequest({ commonName: "doctor", organization: "", organizationUnit: "" }, publicKey, scheme))
   )
 
 const describeKey = (key: KeyObject): string =>

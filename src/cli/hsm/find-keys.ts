@@ -6,7 +6,7 @@ import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { matchesObject } from "../../messages/pkcs11-uri-match.ts"
 import type { CommandInput } from "../command-spec.ts"
 import { idOption } from "./key-id.ts"
-import { askLimits, type CommandContext, selectorFor } from "./token-command.ts"
+import { askLimits, type CommandContext, pinOrigin, selectorFor } from "./token-command.ts"
 
 /** The URI with the label and id of the options added; what is given twice is refused. */
 export const keyFilter = (input: CommandInput, token: Pkcs11Uri) =>
@@ -24,9 +24,14 @@ export const keyFilter = (input: CommandInput, token: Pkcs11Uri) =>
 
 /** All keys on the token that the filter allows, in the token's order. */
 export const findKeys = (context: CommandContext, filter: Pkcs11Uri, pin: KeySelector["pin"]) => {
-  const { object: _object, id: _id, type: _type, ...token } = filter
+  // The label and the id are sent, too: of a token with many keys the signing service cannot list all.
+  const { type: _type, ...wanted } = filter
   return Effect.map(
-    context.actors.cryptoki.ask("ListKeys", { token: selectorFor(token, pin) }, { within: askLimits.list }),
+    context.actors.cryptoki.ask(
+      "ListKeys",
+      { token: selectorFor(wanted, pin, pinOrigin(context)) },
+      { within: askLimits.list }
+    ),
     (keys): ReadonlyArray<KeyDescription> => keys.filter((key) => matchesObject(filter, key))
   )
 }

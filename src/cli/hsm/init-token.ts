@@ -5,7 +5,7 @@
  */
 import { Effect, Redacted } from "effect"
 import type { TokenDescription } from "../../messages/cryptoki.ts"
-import { TokenInitialised, TokenWithoutPin } from "../../messages/hsm.ts"
+import { PinsDiffer, TokenInitialised, TokenWithoutPin } from "../../messages/hsm.ts"
 import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
 import { shownText } from "../../messages/shown-text.ts"
@@ -40,8 +40,7 @@ export const initToken: TokenCommand = (context) =>
       return exitCodes.ok
     }
     yield* terminal.line(`Initializing the token in slot ${target.slot} with the label '${label}'`)
-    const soPin = yield* newPinFrom(context, "so-pin", "SO PIN")
-    const pin = yield* newPinFrom(context, "pin", "user PIN")
+    const { soPin, pin } = yield* newPins(context, settings)
     const mustBeStored = yield* wantsStoredPin(context, settings, pin)
     // A PIN that then cannot be stored would make a token nobody can use unattended.
     if (mustBeStored) yield* actors.config.ask("CheckWritable", { key: pinSetting }, { within: askLimits.read })
@@ -66,6 +65,25 @@ const wantsStoredPin = ({ actors }: CommandContext, { cryptoki }: Settings, pin:
           source?.kind !== "variable" && (value === undefined || Redacted.value(value) !== Redacted.value(pin))
       )
 
+/** A user PIN of the settings is taken; where nobody is there to be asked, it is the SO PIN, too, as with thin-edge. */
+const newPins = (context: CommandContext, { cryptoki }: Settings) =>
+  Effect.gen(function* () {
+    const { input, prompts, terminal } = context
+    const configured = input.given("pin") ? undefined : cryptoki.pin
+    if (configured === undefined) {
+      const soPin = yield* newPinFrom(context, "so-pin", "SO PIN")
+      return { soPin, pin: yield* newPinFrom(context, "pin", "user PIN") }
+    }
+    yield* terminal.line("The user PIN is the one of device.cryptoki.pin.")
+    if (input.given("so-pin")) return { soPin: yield* newPinFrom(context, "so-pin", "SO PIN"), pin: configured }
+    const typed = yield* prompts.secret("New SO PIN (empty: the user PIN): ")
+    if (typed === undefined || Redacted.value(typed) === "") return { soPin: configured, pin: configured }
+    const again = yield* prompts.secret("New SO PIN again: ")
+    if (again === undefined || Redacted.value(again) !== Redacted.value(typed))
+      return yield* new PinsDiffer({ what: "SO PIN" })
+    return { soPin: typed, pin: configured }
+  })
+
 /** Label and SO PIN come before the user PIN: the token may have the one without the other now. */
 const refuseHalfMade = (
   context: CommandContext,
@@ -88,7 +106,12 @@ const slotToInitialise = (context: CommandContext, label: string) =>
     const given = yield* tokenArgument(context.input)
     const all = yield* context.actors.cryptoki.ask("ListTokens", undefined, { within: askLimits.list })
     const candidates = given === undefined ? all : all.filter((token) => matchesToken(given, token))
-    const same = candidates.find((token) => token.initialized && token.label === label)
+    const named = given === undefined ? [] : candidates.filter(({ initialized }) => initialized)
+    const isFree = candidates.some(({ initialized }) => !initialized)
+    // A second token with this label could not be told from the first, whatever slot was named.
+    const same = (isFree || given === undefined ? all : named).find(
+      (token) => token.initialized && token.label === label
+    )
     if (same !== undefined) return same
     const empty = candidates.filter((token) => !token.initialized)
     const [first] = empty

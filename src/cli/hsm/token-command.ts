@@ -129,7 +129,15 @@ export const comparable = ({
 const uriOf = (token: TokenDescription): string => shownUri(token.uri)
 
 /** The token together with the PIN to use: the option's, else that of the key settings, else the provider's. */
-export const selectorFor = (uri: Pkcs11Uri | undefined, pin: Redacted.Redacted<string> | undefined): TokenSelector => ({
+export const selectorFor = (
+  uri: Pkcs11Uri | undefined,
+  pin: Redacted.Redacted<string> | undefined,
+  pinFrom?: string
+): TokenSelector => ({
   ...(uri !== undefined && { uri }),
-  ...(pin !== undefined && { pin })
+  ...(pin !== undefined && { pin }),
+  ...(pinFrom !== undefined && { pinFrom })
 })
+
+/** For refusals: the option, where it was given. */
+export const pinOrigin = ({ input }: CommandContext): string | undefined => (input.given("pin") ? "--pin" : undefined)

@@ -28,6 +28,21 @@ export const explainHsm = (failure: HsmRefusal): Explanation => {
         error: `Refusing to delete: '${failure.uri}' is the key of ${failure.settings.join(", ")}`,
         hint: `if it is no longer needed: tedge config unset ${failure.settings[0] ?? "device.key_uri"}`
       }
+    case "OtherKeyMeant":
+      return {
+        error: `tedge-p11-server decides by its own device.cryptoki.uri which key is meant, and may delete another one than '${failure.uri}': nothing was deleted`,
+        hint: "leave id and object out of device.cryptoki.uri where the service runs, then: systemctl restart tedge-p11-server"
+      }
+    case "KeyNotDeleted":
+      return {
+        error: `nothing was deleted: no key matched '${failure.uri}' by then`,
+        hint: "look which keys are there: tedge hsm list-keys"
+      }
+    case "OtherKeyDeleted":
+      return {
+        error: `another key was deleted than '${failure.uri}', which was shown: ${failure.deleted.join(", ")}`,
+        hint: "device.cryptoki.uri of tedge-p11-server decided which one; look which keys are left: tedge hsm list-keys"
+      }
     case "KeySelectorMissing":
       return {
         error: `which key? '${failure.command}' needs --id, --label, or a URI with id or object`,
@@ -78,7 +93,7 @@ export const explainHsm = (failure: HsmRefusal): Explanation => {
     case "OtherKeyChosen":
       return {
         error: `the key was made, but another key is chosen for its URI '${failure.uri}'; the settings were not changed`,
-        hint: "tedge-p11-server narrows URIs by its own device.cryptoki.uri: take object and id out of that, and reload it"
+        hint: "tedge-p11-server narrows URIs by its own device.cryptoki.uri: take object and id out of that, and restart it"
       }
     case "PinNotStored":
       return {
@@ -91,7 +106,7 @@ export const explainHsm = (failure: HsmRefusal): Explanation => {
 }
 
 const explainNewKeyOutside = ({ scope, tokenOnly, of }: NewKeyOutsideScope): Explanation => {
-  const reload = of === "service" ? ", then: sudo systemctl reload tedge-p11-server" : ""
+  const reload = of === "service" ? ", then: sudo systemctl restart tedge-p11-server" : ""
   return {
     error: `device.cryptoki.uri${of === "service" ? " of tedge-p11-server" : ""} selects another key${
       scope === undefined ? "" : `: '${scope}'`

@@ -78,7 +78,7 @@ const hintForRefused = (refusal: SigningServiceRefused): string => {
   if (Object.values(seenWords).some((words) => message.includes(`; ${words} is on token '`)))
     return "name that token where another one, or none, is named: tedge config get device.key_uri"
   if (message.includes(outsideScopeWords))
-    return "change device.cryptoki.uri of tedge-p11-server, not of this device, then: sudo systemctl reload tedge-p11-server"
+    return "change device.cryptoki.uri of tedge-p11-server, not of this device, then: sudo systemctl restart tedge-p11-server"
   if (message.includes(differsWords))
     return "leave the PIN to the service (tedge config unset device.key_pin; no pin-value in device.key_uri), or set its PIN"
   if (isAboutScope(refusal))

@@ -15,12 +15,13 @@ import { explainService } from "./signing-service.ts"
 import { explainName } from "./token-name.ts"
 import { hintForTimeout, hintForUnavailable } from "./token-out-of-order.ts"
 import { outsideScopeWords, seenWords, unknownWords } from "./token-words.ts"
+import { whyNoMatch } from "./uri-without-match.ts"
 
 export const explainToken = (failure: TokenRefusal): Explanation => {
   switch (failure._tag) {
     case "TokenNotFound":
       return {
-        error: `${failure.forKey ? "Failed to find a signing key: " : ""}Didn't find a slot to use. The device may be disconnected.${failure.uri === undefined ? "" : ` No token matches '${failure.uri}'`}${andWhere(failure.elsewhere)}`,
+        error: `${failure.forKey ? "Failed to find a signing key: " : ""}Didn't find a slot to use. The device may be disconnected.${failure.uri === undefined ? "" : ` No token matches '${failure.uri}'${whyNoMatch(failure.uri)}`}${andWhere(failure.elsewhere)}`,
         hint: failure.elsewhere
           ? nameItsToken(failure.elsewhere)
           : failure.present.length === 0
@@ -43,6 +44,11 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       return {
         error: `Object with this id already exists on the token: token '${failure.token}', id '${failure.id}'`,
         hint: "choose another --id, or leave it out for a random one"
+      }
+    case "LabelTaken":
+      return {
+        error: `a key labelled '${failure.label}' is on token '${failure.token}' already ('${failure.uri}'), and two with one label are told apart by nobody`,
+        hint: "choose another --label; or run it as root or as the user of the service, or with a rule whose uri names this label"
       }
     case "KeyAmbiguous":
       return { error: "several keys match", hint: `name one of them: ${failure.candidates.toSorted().join(", ")}` }

@@ -1,7 +1,7 @@
 /** Listing, creating and deleting keys, initialising tokens and changing PINs, on SoftHSM2. */
 import { execFileSync } from "node:child_process"
 import { createPublicKey } from "node:crypto"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
 import { defaultLimits } from "../../../src/actors/cryptoki/settings.ts"
 import type { KeyParameters } from "../../../src/messages/cryptoki.ts"
@@ -451,6 +451,74 @@ describe("what another process made", () => {
         expect(isSignature(yield* sign(by("pkcs11:id=%42")), made.publicKeyPem)).toBe(true)
         for (const missing of ["%43", "%44", "%43"]) yield* Effect.flip(sign(by(`pkcs11:id=${missing}`)))
         expect(events.filter(({ _tag }) => _tag === "HostReplaced").length).toBeLessThanOrEqual(1)
+      })
+    ))
+})
+
+describe("many new keys at once", () => {
+  it("are made one after the other, and a signature waits for the one that is being made, at most", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, sign, script } = yield* startScripted({}, "own")
+        yield* sign(by("pkcs11:object=my-key"))
+        script.set({ C_GenerateKeyPair: { delayMs: 300 } })
+        const order = (label: string) => ({ token: {}, parameters: p256, label, id: undefined })
+        // More than a token's requests at once, so that they would fill its places.
+        const orders = Array.from({ length: 80 }, (_, index) => ref.ask("CreateKey", order(`new ${index}`), within))
+        const making = yield* Effect.forkChild(Effect.all(orders, { concurrency: "unbounded" }))
+        while (script.calls("C_GenerateKeyPair") < 1) yield* Effect.sleep("10 millis")
+        for (let turn = 0; turn < 3; turn++) {
+          const before = script.calls("C_GenerateKeyPair")
+          yield* sign(by("pkcs11:object=my-key"))
+          // The one that ran when it was asked for; the next may have begun by the time the answer is here.
+          expect(script.calls("C_GenerateKeyPair") - before).toBeLessThanOrEqual(1)
+        }
+        yield* Fiber.interrupt(making)
+      })
+    ))
+
+  it("of one label are refused but for the first, where only a new label will do", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref } = yield* startSoftHsm()
+        const order = { token: {}, parameters: p256, label: "same", id: undefined, onlyNewLabel: true }
+        const made = yield* Effect.all(
+          Array.from({ length: 4 }, () => Effect.result(ref.ask("CreateKey", order, within))),
+          { concurrency: "unbounded" }
+        )
+        expect(made.filter((one) => one._tag === "Success")).toHaveLength(1)
+        for (const one of made)
+          if (one._tag === "Failure") expect(one.failure).toMatchObject({ _tag: "LabelTaken", label: "same" })
+        const trailing = yield* Effect.flip(ref.ask("CreateKey", { ...order, label: "my-key " }, within))
+        expect(["LabelTaken", "NameNotUsable"]).toContain(trailing._tag)
+      })
+    ))
+})
+
+describe("several keys that match", () => {
+  it("the one of the certificate is chosen, the first where none is", () =>
+    run(
+      Effect.gen(function* () {
+        const { ref, events } = yield* startSoftHsm()
+        const order = { token: {}, parameters: p256, label: "my-key", id: undefined }
+        const made = [yield* ref.ask("CreateKey", order, within), yield* ref.ask("CreateKey", order, within)]
+        const choose = (publicKey?: Uint8Array) =>
+          ref.ask(
+            "ChooseScheme",
+            { offered: ["ecdsa_secp256r1_sha256"], key: by("pkcs11:object=my-key"), publicKey },
+            within
+          )
+        const first = yield* choose()
+        for (const { publicKey, uri: wanted } of made) {
+          const chosen = yield* choose(publicKey)
+          expect(chosen.key.uri).toMatchObject({ id: wanted.id })
+          const shown = printPkcs11Uri(wanted, { pin: "shown" })
+          expect(events.at(-1)).toMatchObject({ _tag: "SeveralKeysMatched", taken: shown })
+          const signed = yield* ref.ask("Sign", { key: chosen.key, scheme: undefined, message }, within)
+          expect(isSignature(signed.signature, pemOf(publicKey), "sha256")).toBe(true)
+          expect(signed.key).toMatchObject({ id: wanted.id })
+        }
+        expect((yield* choose(Uint8Array.of(0x30, 0))).key).toEqual(first.key)
       })
     ))
 })

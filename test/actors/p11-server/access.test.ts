@@ -151,6 +151,27 @@ describe("the signing service", () => {
       })
     ))
 
+  it("makes a second key of a label for root, and for who has a rule for that label, and for nobody else", () => {
+    const create = (label: string) => {
+      const params = { key: { type: "ec", curve: 256 }, label, id: undefined } as const
+      return { _tag: "CreateKeyRequest", uri: "pkcs11:", params, pin: undefined } as const
+    }
+    const rules = [
+      { who: { uid: 4242 }, operations: ["create-key"] },
+      { who: { uid: 4243 }, operations: ["create-key"], scope: uri("pkcs11:object=my-key") }
+    ] as const
+    let uid = 4242
+    return withServed({ policy: { rules }, spec: { clientOf: () => client(uid) } }, (kit) =>
+      Effect.gen(function* () {
+        const taken = yield* answers(kit, create("my-key"))
+        expect(taken).toMatchObject({ _tag: "Error", message: expect.stringContaining("'my-key' is on token") })
+        expect(yield* answers(kit, create("another"))).toMatchObject({ _tag: "CreateKeyResponse" })
+        for (uid of [4243, 0])
+          expect(yield* answers(kit, create("my-key"))).toMatchObject({ _tag: "CreateKeyResponse" })
+      })
+    )
+  })
+
   it("makes nothing outside its scope", () =>
     withServed({ policy: { scope: uri("pkcs11:token=my-token;object=allowed") } }, (kit) =>
       Effect.gen(function* () {

@@ -77,7 +77,7 @@ describe("device.cryptoki.uri of tedge-p11-server", () => {
     await server.stop()
     expect([refused.code, refused.stdout]).toEqual([1, ""])
     expect(refused.stderr).toContain("device.cryptoki.uri")
-    expect(refused.stderr).toContain("systemctl reload tedge-p11-server")
+    expect(refused.stderr).toContain("systemctl restart tedge-p11-server")
     useModule("")
     expect((await keys()).map(({ label }) => label)).not.toContain("new")
   })
