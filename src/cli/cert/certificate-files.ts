@@ -8,6 +8,7 @@ import { FileNotWritten } from "../../messages/connect.ts"
 import { replaceFile, tellNotes } from "../../platform/atomic-file.ts"
 import type { Owner } from "../../platform/file-calls.ts"
 import { ownerIn } from "../../platform/file-owner.ts"
+import { inPlace } from "../../platform/file-place.ts"
 import { createFile, makeDirectories, removeFile as removeEntry, writeToStream } from "../../platform/given-files.ts"
 import { holdsCertificate, holdsPrivateKey } from "../../platform/pem-blocks.ts"
 
@@ -154,19 +155,19 @@ const entryAt = (path: string): Stats | undefined => {
   }
 }
 
-/** As `entryAt`, of what a link leads to. */
+/** What would be written to: behind a link that is followed. One that is not is replaced, as if nothing were there. */
 const targetAt = (path: string): Stats | undefined => {
   try {
-    return statSync(path)
+    return inPlace(path, ({ present }) => present)
   } catch {
     return undefined
   }
 }
 
-/** What is no regular file holds nothing that could be lost. */
+/** Of the same. What is no regular file holds nothing that could be lost. */
 const textAt = (path: string): string => {
   try {
-    return statSync(path).isFile() ? readFileSync(path, "latin1") : ""
+    return inPlace(path, (place) => (place.present?.isFile() ? readFileSync(place.at(place.name), "latin1") : ""))
   } catch {
     return "" // not there, or not readable: writing will tell
   }

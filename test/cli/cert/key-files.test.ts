@@ -1,12 +1,22 @@
 /** The certificate commands with key files, when no token is configured. */
 import { execFileSync } from "node:child_process"
-import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  existsSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { userInfo } from "node:os"
 import { dirname, join } from "node:path"
 import { beforeEach, describe, expect, it } from "vitest"
 import { type KeyKind, makeKey, testPki } from "../../support/pki.ts"
 import { type InProcess, tedgeInProcess } from "../../support/tedge-in-process.ts"
 import { tempDir } from "../../support/temp-dir.ts"
+import { isRoot, testUser } from "../../support/test-user.ts"
 import { checkedRequest, checkedSelfSigned, publicKeyOf } from "./openssl.ts"
 
 let dir: string
@@ -44,7 +54,6 @@ describe("tedge cert create", () => {
 
   it("belongs to the user of system.toml, whose services read it", async () => {
     // Only root can give a file away.
-    const isRoot = process.getuid?.() === 0
     const [user, group] = isRoot ? ["daemon", "daemon"] : [userInfo().username, idOf("-gn")]
     writeFileSync(join(device.configDir, "system.toml"), `user = "${user}"\ngroup = "${group}"\n`)
     const created = await create()
@@ -54,6 +63,38 @@ describe("tedge cert create", () => {
     expect([uid === 0, gid === 0]).toEqual([false, false])
     for (const path of [device.certPath, device.csrPath, dirname(device.certPath)])
       expect(statSync(path)).toMatchObject({ uid, gid })
+  })
+
+  it.runIf(isRoot).each([
+    ["a secret", "root's secret"],
+    ["a private key", "-----BEGIN PRIVATE KEY-----\n"]
+  ])("replaces a link of the services' user to %s of root's, whose file stays as it is", async (_what, content) => {
+    const user = testUser()
+    try {
+      writeFileSync(join(device.configDir, "system.toml"), `user = "${user.name}"\n`)
+      await create()
+      const secret = join(device.configDir, "..", "secret")
+      writeFileSync(secret, content, { mode: 0o600 })
+      symlinkSync(secret, device.csrPath)
+      lchownSync(device.csrPath, user.uid, user.gid)
+      expect(await device.tedge(["cert", "create-csr"])).toMatchObject({ code: 0 })
+      expect(read(secret)).toBe(content)
+      expect(statSync(secret)).toMatchObject({ uid: 0, gid: 0 })
+      expect(lstatSync(device.csrPath).isFile()).toBe(true)
+      expect(read(device.csrPath)).toContain("BEGIN CERTIFICATE REQUEST")
+    } finally {
+      user.remove()
+    }
+  })
+
+  it.runIf(isRoot)("overwrites no file of root's that the settings name", async () => {
+    const secret = join(device.configDir, "..", "passwd")
+    writeFileSync(join(device.configDir, "system.toml"), 'user = "daemon"\n')
+    writeFileSync(secret, "root:x:0:0\n")
+    await create()
+    await device.set("device.csr_path", secret)
+    expect((await device.tedge(["cert", "create-csr"])).code).not.toBe(0)
+    expect(read(secret)).toBe("root:x:0:0\n")
   })
 
   it("refuses a certificate or a key that is there, and changes neither", async () => {
