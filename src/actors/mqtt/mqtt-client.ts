@@ -203,6 +203,16 @@ class NothingKept extends Store {
 
 const startClient = (stream: Duplex, target: Target, receiver: Receiver, life: Life): WithholdingClient => {
   const options = clientOptions(target)
+  /** What DISCONNECT, or a packet that cannot be read, has told already; what came before it is still handled. */
+  let told: ConnectionEnded["reason"] | undefined
+  const end = (reason: ConnectionEnded["reason"]) => life.end(told ?? reason)
+  const endSoon = (reason: ConnectionEnded["reason"]) => {
+    told ??= reason
+    setImmediate(() => {
+      end(reason)
+      stream.destroy()
+    })
+  }
   const reader = new PacketReader({
     version: options.protocolVersion === 5 ? 5 : 4,
     largestPublish: largestPublishOf(target),
@@ -211,14 +221,8 @@ const startClient = (stream: Duplex, target: Target, receiver: Receiver, life: L
       if (publish.qos === 1 && publish.packetId !== undefined) client.acknowledgeNow(publish.packetId)
       receiver.onOversized?.(publish)
     },
-    onDisconnect: (disconnected) => {
-      life.end({ kind: "disconnected", ...disconnected })
-      stream.destroy()
-    },
-    onTooLarge: (detail) => {
-      life.end({ kind: "protocol", detail })
-      stream.destroy()
-    }
+    onDisconnect: (disconnected) => endSoon({ kind: "disconnected", ...disconnected }),
+    onTooLarge: (detail) => endSoon({ kind: "protocol", detail })
   })
   const client = new WithholdingClient(() => new PacketStream(stream, reader), options)
   client.reader = reader
@@ -230,16 +234,16 @@ const startClient = (stream: Duplex, target: Target, receiver: Receiver, life: L
     })
   )
   // The stream's own error comes before the library's event of it, and says more.
-  stream.on("error", (error) => life.end({ kind: "stream", error }))
-  if (stream.errored) life.end({ kind: "stream", error: stream.errored })
-  else if (stream.destroyed) life.end({ kind: "closed" })
+  stream.on("error", (error) => end({ kind: "stream", error }))
+  if (stream.errored) end({ kind: "stream", error: stream.errored })
+  else if (stream.destroyed) end({ kind: "closed" })
   client.on("error", (error) => {
-    life.end(reasonOf(error))
+    end(reasonOf(error))
     stream.destroy()
   })
   client.on("close", () => {
     client.withheld.clear()
-    life.end({ kind: "closed" })
+    end({ kind: "closed" })
   })
   client.connect()
   return client

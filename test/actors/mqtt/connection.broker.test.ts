@@ -215,6 +215,19 @@ describe("a connection with a Receive Maximum", () => {
     )
   )
 
+  it("tells why the broker ended it, whatever the code is: DISCONNECT with a reason", () =>
+    run(
+      Effect.gen(function* () {
+        for (const code of [0x8e, 0x8b, 0xf0]) {
+          const { port } = yield* scripted(
+            (_level, socket) => void socket.end(Buffer.concat([connack5(0), Buffer.from([0xe0, 2, code, 0])]))
+          )
+          const connection = yield* connect(target(port))
+          expect(yield* connection.ended).toMatchObject({ _tag: "BrokerDisconnected", code })
+        }
+      })
+    ))
+
   it("ends with the reason's number where MQTT 3.1.1 has no word for it", () =>
     run(
       Effect.gen(function* () {

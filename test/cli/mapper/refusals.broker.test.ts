@@ -212,3 +212,29 @@ describe("a message at which the cloud hangs up (max_packet_size, MQTT 3.1.1)", 
     )
   )
 })
+
+describe("a message that is retained on the local broker", () => {
+  it("is sent to the cloud once, not at each start of the mapper", () =>
+    run(() =>
+      Effect.gen(function* () {
+        const local = yield* Effect.promise(() => startBroker())
+        const here = yield* atLocal(local, `${bridgeTopic}/#`)
+        const there = yield* atCloud("s/us")
+        yield* Effect.promise(() => here.publish("c8y/s/us", "retained", { retain: true }))
+        for (const turn of ["first", "second", "third"])
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const mapper = yield* mapperAt(local)
+              yield* Effect.repeat(mapper.bridge.ask("Status", undefined, { within: "5 seconds" }), {
+                until: ({ health }) => health === "up"
+              })
+              yield* Effect.promise(() => here.publish("c8y/s/us", turn))
+              yield* Effect.promise(() => there.hear(({ payload }) => payload === turn))
+              yield* mapper.stop("drain")
+            })
+          )
+        expect(there.heard.filter(({ payload }) => payload === "retained").length).toBe(1)
+        yield* Effect.promise(() => local.stop())
+      })
+    ))
+})
