@@ -1,4 +1,6 @@
 /** The commands of ConnectActor: what is done, in which order, and what a failed step leaves behind. */
+
+import { spawnSync } from "node:child_process"
 import { X509Certificate } from "node:crypto"
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -378,6 +380,23 @@ describe("a renewed certificate that waits", () => {
       expect([readFileSync(present, "utf8"), readFileSync(pending, "utf8")]).toEqual(before)
     })
   })
+
+  it.runIf(spawnSync("unshare", ["-m", "true"]).status === 0)(
+    "is left waiting where the present one is a mount point: it connects, and both are as they were",
+    async () => {
+      const path = pending.replace(/\.new$/, "")
+      const before = [readFileSync(path, "utf8"), readFileSync(pending, "utf8")]
+      expect(spawnSync("mount", ["--bind", path, path]).status).toBe(0)
+      try {
+        const done = await Effect.runPromise(bench.run((actor) => actor.ask("Connect", c8y, within)))
+        expect(done).toEqual(Exit.succeed({ newCertificate: "unused" }))
+      } finally {
+        spawnSync("umount", ["-l", path])
+      }
+      expect([readFileSync(path, "utf8"), readFileSync(pending, "utf8")]).toEqual(before)
+      expect(lines()).toContain("note NewCertificateUnused")
+    }
+  )
 
   it("is left waiting when the cloud refuses it, five times; the present one connects", async () => {
     bench.world.newCertificateRefused = portClosed
