@@ -123,14 +123,15 @@ describe("the signing service", () => {
     ))
 
   it("leaves room for others when one user takes all it may", () => {
-    let uid = 1000
+    // Neither root nor the service's own user, who is often 1000: those two always have room.
+    let uid = (process.getuid?.() ?? 0) + 1000
     const clientOf = () => ({ uid, gid: uid, pid: 1 })
     return withServed({ limits: { connectionsPerUser: 2, readMs: 10_000 }, spec: { clientOf } }, (kit) =>
       Effect.gen(function* () {
         const greedy = [rawClient(kit.socketPath), rawClient(kit.socketPath)]
         yield* untilStatus(kit, ({ connections }) => connections === 2)
         expect(yield* signs(kit)).toMatchObject({ _tag: "Error", message: "too many connections; try again" })
-        uid = 1001
+        uid += 1
         expect(yield* signs(kit)).toMatchObject({ _tag: "SignResponse" })
         for (const { socket } of greedy) socket.destroy()
       })
