@@ -23,6 +23,8 @@ export interface CryptokiComposition {
   readonly publish: (event: CryptokiEvent) => Effect.Effect<void>
   /** Short-lived commands do not wait for tokens to come back. The server keeps its token hosts. */
   readonly lifetime: "command" | "mapper" | "server"
+  /** Told of each call of the module. */
+  readonly onCall?: CryptokiSettings["onCall"]
 }
 
 export const cryptokiMailbox: Actor.MailboxSpec = { capacity: 256, overflow: { policy: "refuse" } }
@@ -55,7 +57,8 @@ export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<
     idleHostEnds: lifetime === "mapper",
     keepLookingMs: keepLookingMs[lifetime],
     environment,
-    hostUser: user.account
+    hostUser: user.account,
+    onCall: composition.onCall
   }
   return cryptokiBehaviour(module, { publish })
 }

@@ -23,6 +23,7 @@ import { checkCloud } from "./connect/ask-mapper.ts"
 import { openServices } from "./connect/open-services.ts"
 import type { TokenActors } from "./hsm/token-command.ts"
 import { findExecutable } from "./installation.ts"
+import { callLog } from "./log-calls.ts"
 import { logText } from "./log-text.ts"
 
 /** For the commands about tokens and certificates. The way to the token is in the settings, read once. */
@@ -31,7 +32,14 @@ export const startTokenActors = (input: CommandInput): Effect.Effect<TokenActors
     const config = yield* startConfigActor(input)
     const { settings } = yield* config.ask("ReadSettings", undefined, { within: "30 seconds" })
     const publish = (event: CryptokiEvent) => logText(explainCryptokiEvent(event))
-    const cryptoki = yield* startCryptokiActor({ settings, environment: process.env, lifetime: "command", publish })
+    const onCall = yield* callLog
+    const cryptoki = yield* startCryptokiActor({
+      settings,
+      environment: process.env,
+      lifetime: "command",
+      publish,
+      onCall
+    })
     const localBroker = yield* startSession(cryptoki)
     return { config, cryptoki, localBroker }
   })
@@ -51,6 +59,7 @@ export const startConnectActor = (
       settings,
       environment: process.env,
       lifetime: "command",
+      onCall: yield* callLog,
       publish: (event) =>
         event._tag === "TokenWaits"
           ? show({ _tag: "Noted", note: { _tag: "TokenWaits", token: event.token } })

@@ -7,6 +7,7 @@
 import { Effect, Fiber } from "effect"
 import { type Explanation, explain, type Failure } from "../messages/explain.ts"
 import { shownLines, shownText } from "../messages/shown-text.ts"
+import { runsSystemd, withoutSystemd } from "./without-systemd.ts"
 
 /** A stream of the process, or what a test puts in its place. */
 export interface TextStream {
@@ -36,14 +37,17 @@ export interface TerminalSettings {
   readonly stdout: TextStream
   readonly stderr: TextStream
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** The last touch to sentences and hints. Undefined: none. */
+  readonly inWords?: ((text: string) => string) | undefined
 }
 
-export const makeTerminal = ({ stdout, stderr, environment }: TerminalSettings): Terminal => {
+export const makeTerminal = ({ stdout, stderr, environment, inWords = same }: TerminalSettings): Terminal => {
   const colour = stderr.isTTY === true && !environment.NO_COLOR && environment.TERM !== "dumb"
   const paint: Paint = (style, text) => (colour ? `\u001b[${styles[style]}m${text}\u001b[0m` : text)
   const steps = stderr.isTTY === true ? turningSteps(stderr, paint) : plainSteps(stderr)
   const { err } = steps
-  const prefixed = (style: Style, prefix: string, text: string) => err(`${paint(style, prefix)} ${shownLines(text)}\n`)
+  const prefixed = (style: Style, prefix: string, text: string) =>
+    err(`${paint(style, prefix)} ${inWords(shownLines(text))}\n`)
   const explained = ({ error, hint }: Explanation): Effect.Effect<void> =>
     Effect.andThen(
       prefixed("error", "error:", error),
@@ -99,9 +103,16 @@ const turningSteps = (stderr: TextStream, paint: Paint): Steps => {
   return { step, err: (text) => Effect.suspend(() => raw(turning ? `\r${eraseLine}${text}` : text)) }
 }
 
+const same = (text: string): string => text
+
 /** The terminal of this process. */
 export const processTerminal = (): Terminal =>
-  makeTerminal({ stdout: process.stdout, stderr: process.stderr, environment: process.env })
+  makeTerminal({
+    stdout: process.stdout,
+    stderr: process.stderr,
+    environment: process.env,
+    inWords: runsSystemd() ? undefined : withoutSystemd
+  })
 
 const marks = { done: "✓", failed: "✗" } as const
 

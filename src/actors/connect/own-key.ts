@@ -46,8 +46,11 @@ export const fitsTokenKey = (
     const first = yield* publicHalf(chosen.key)
     if (first._tag === "None") return fitsAny
     // Several keys may match: the handshake takes that of the certificate.
+    // While the key is changed the settings name the new one: the present certificate's is on the same token.
     const isThere = (spki: Uint8Array) =>
-      cryptoki.ask("ChooseScheme", { offered: allSchemes, key, publicKey: spki }, { within: tokenWithin }).pipe(
+      Effect.flatMap(isAmong(key, spki), (found) => (found ? Effect.succeed(true) : isAmong(withoutName(key), spki)))
+    const isAmong = (of: KeySelector, spki: Uint8Array) =>
+      cryptoki.ask("ChooseScheme", { offered: allSchemes, key: of, publicKey: spki }, { within: tokenWithin }).pipe(
         Effect.flatMap((other) => publicHalf(other.key)),
         Effect.map((half) => half._tag === "None" || Buffer.compare(half.value, spki) === 0),
         Effect.orElseSucceed(() => false)
@@ -61,6 +64,11 @@ export const fitsTokenKey = (
       })
     return fits
   }).pipe(Effect.catch((cause) => (mayPass(cause) ? Effect.succeed(fitsAny) : failed(host, cause))))
+
+const withoutName = ({ uri = {}, ...selector }: KeySelector): KeySelector => {
+  const { object: _object, id: _id, ...token } = uri
+  return { ...selector, uri: token }
+}
 
 const failed = (host: string, cause: Exclude<TokenRefusal | AskFailed, MayPass>) =>
   Effect.fail(new SigningFailed({ host, cause }))

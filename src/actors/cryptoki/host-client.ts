@@ -18,7 +18,14 @@ import { type TimeLimits, timeLimits } from "../../runtime/time-limits.ts"
 import { type HostUser, hostEnvironment } from "./host-environment.ts"
 import { frameReader, frameWriter } from "./host-frames.ts"
 import { endHost, type HostCall, type HostProcess, killHost, tellIdle } from "./host-process.ts"
-import type { HostRefusal, HostReply, HostRequestName, HostRequests, LibraryFacts } from "./host-protocol.ts"
+import type {
+  HostRefusal,
+  HostReply,
+  HostRequestName,
+  HostRequests,
+  LibraryFacts,
+  TracedCall
+} from "./host-protocol.ts"
 import { type ModuleWords, moduleWords } from "./module-words.ts"
 
 /** A PKCS#11 function answered with a code. */
@@ -78,6 +85,8 @@ export interface HostSettings {
   readonly environment: NodeJS.ProcessEnv
   /** Undefined: the host is the same user as we. */
   readonly user?: HostUser | undefined
+  /** Told of each call of the module. */
+  readonly onCall?: ((call: TracedCall) => void) | undefined
 }
 
 /** Starts a host with the module loaded. When the scope closes, it finishes the calls that are waited for, and ends. */
@@ -102,17 +111,23 @@ type Process = HostProcess<Pending>
 const spawnHost = (settings: HostSettings): Effect.Effect<Process, HostNotStarted> =>
   Effect.suspend(() => {
     try {
-      return Effect.succeed(watched(spawnProcess(settings)))
+      return Effect.succeed(watched(spawnProcess(settings), settings.onCall))
     } catch (error) {
       return Effect.fail(notStarted(spawnErrorOf(error)))
     }
   })
 
 /** Throws what `spawn` throws: ENOMEM. EMFILE comes as an event, and the process then has no pipes. */
-const spawnProcess = ({ environment, user }: HostSettings): ChildProcess =>
+const spawnProcess = ({ environment, user, onCall }: HostSettings): ChildProcess =>
   spawn(
     process.execPath,
-    [...nodeOptions(), hostEntry(), String(process.pid), ...(user === undefined ? [] : [printUser(user)])],
+    [
+      ...nodeOptions(),
+      hostEntry(),
+      String(process.pid),
+      user === undefined ? "" : printUser(user),
+      ...(onCall === undefined ? [] : ["trace"])
+    ],
     {
       stdio: ["ignore", "pipe", "pipe", "pipe"],
       env: hostEnvironment(environment, user),
@@ -120,7 +135,7 @@ const spawnProcess = ({ environment, user }: HostSettings): ChildProcess =>
     }
   )
 
-const watched = (child: ChildProcess): Process => {
+const watched = (child: ChildProcess, onCall: HostSettings["onCall"]): Process => {
   // Stays without a listener otherwise, which ends this process.
   child.on("error", (error) => ended(undefined, spawnErrorOf(error)))
   const pipe = child.stdio?.[3]
@@ -147,7 +162,7 @@ const watched = (child: ChildProcess): Process => {
   child.stdout?.on("data", host.words.add)
   child.stderr?.on("data", host.words.add)
   child.on("exit", (_code, signal) => ended(signal ?? undefined, undefined))
-  listen(host)
+  listen(host, onCall)
   return host
 }
 
@@ -156,14 +171,20 @@ const notStarted = (reason: string) => new HostNotStarted({ reason, program: pro
 const spawnErrorOf = (error: unknown): string =>
   error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : String(error)
 
-const listen = (host: Process): void => {
+interface Traced {
+  readonly traced: TracedCall
+}
+
+const listen = (host: Process, onCall: HostSettings["onCall"]): void => {
   const read = frameReader()
   const lost = () => {
     if (!host.isEnding) killHost(host, "host")
   }
   host.pipe.on("data", (chunk) => {
     try {
-      for (const value of read(chunk)) settle(host, value as HostReply)
+      for (const value of read(chunk) as ReadonlyArray<HostReply | Traced>)
+        if ("traced" in value) onCall?.(value.traced)
+        else settle(host, value)
     } catch {
       // A host that frames nonsense is no host any more; those who wait learn it from its end.
       lost()

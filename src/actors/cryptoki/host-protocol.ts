@@ -187,6 +187,14 @@ export type HostRefusal =
   /** A defect of the host. */
   | { readonly kind: "defect"; readonly detail: string }
 
+/** A call of the module, for who debugs: no data. `code` undefined: it ended otherwise than with a CK_RV. */
+export interface TracedCall {
+  /** `C_Login`. */
+  readonly name: string
+  readonly tookMs: number
+  readonly code: number | undefined
+}
+
 export type HostReply =
   | { readonly call: number; readonly answer: unknown }
   | { readonly call: number; readonly refusal: HostRefusal }

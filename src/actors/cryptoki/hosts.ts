@@ -31,7 +31,8 @@ export const makeHosts = (
       modulePath: settings.modulePath,
       initializeMs: settings.limits.initializeMs,
       environment: settings.environment,
-      user: settings.hostUser
+      user: settings.hostUser,
+      onCall: settings.onCall
     }
     const state: State = {
       isShared: undefined,

@@ -9,7 +9,8 @@
  */
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs"
 import type { PKCS11, Template } from "pkcs11js"
-import type { HostAttribute, HostMechanism, HostRefusal, HostToken, LibraryFacts } from "./host-protocol.ts"
+import { processMonotonicMs } from "../../runtime/monotonic-time.ts"
+import type { HostAttribute, HostMechanism, HostRefusal, HostToken, LibraryFacts, TracedCall } from "./host-protocol.ts"
 import { CKF_HW_SLOT, CKF_OS_LOCKING_OK, CKF_RW_SESSION, CKF_SERIAL_SESSION, labelLength } from "./pkcs11-constants.ts"
 
 /** A PKCS#11 function answered something else than CKR_OK. */
@@ -253,19 +254,44 @@ const wordsOf = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split("\n", 1)[0] ?? ""
 
 const calling = <A>(call: string, run: () => A): A => {
+  const tell = traced(call)
   try {
-    return run()
+    const answer = run()
+    tell?.(0)
+    return answer
   } catch (error) {
-    throw faultOf(call, error)
+    throw told(tell, faultOf(call, error))
   }
 }
 
 const callingAsync = async <A>(call: string, run: () => Promise<A>): Promise<A> => {
+  const tell = traced(call)
   try {
-    return await run()
+    const answer = await run()
+    tell?.(0)
+    return answer
   } catch (error) {
-    throw faultOf(call, error)
+    throw told(tell, faultOf(call, error))
   }
+}
+
+/** Has each call of the module told when it returns: its name, its time, its code. Never what goes in or comes out. */
+export const traceCalls = (tell: (call: TracedCall) => void): void => {
+  trace.tell = tell
+}
+
+const trace: { tell: ((call: TracedCall) => void) | undefined } = { tell: undefined }
+
+const traced = (call: string): ((code: number | undefined) => void) | undefined => {
+  const { tell } = trace
+  if (tell === undefined) return undefined
+  const from = processMonotonicMs()
+  return (code) => tell({ name: call, tookMs: processMonotonicMs() - from, code })
+}
+
+const told = (tell: ReturnType<typeof traced>, fault: unknown): unknown => {
+  tell?.(fault instanceof ModuleFault ? fault.code : undefined)
+  return fault
 }
 
 /** pkcs11js makes a Pkcs11Error of the native part's `CKR_GENERAL_ERROR:5`, except of those of C_FindObjects. */

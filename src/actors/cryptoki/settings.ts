@@ -3,6 +3,7 @@ import type { Effect, Redacted } from "effect"
 import type { CryptokiEvent } from "../../messages/cryptoki.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import type { HostUser } from "./host-environment.ts"
+import type { TracedCall } from "./host-protocol.ts"
 
 export interface CryptokiSettings {
   readonly modulePath: string
@@ -23,6 +24,8 @@ export interface CryptokiSettings {
   readonly keepLookingMs: number
   /** The environment hosts get their part of. */
   readonly environment: NodeJS.ProcessEnv
+  /** Told of each call of the module. Undefined: nobody debugs. */
+  readonly onCall?: ((call: TracedCall) => void) | undefined
   /** Whom hosts started by root become: the services' user. Undefined: they stay the caller. */
   readonly hostUser?: HostUser | undefined
 }

@@ -15,9 +15,10 @@ import { frameReader, frameWriter } from "./host-frames.ts"
 import type { HostRequest } from "./host-protocol.ts"
 import { type HostState, reply } from "./host-requests.ts"
 import { SignTimes } from "./host-sign.ts"
+import { traceCalls } from "./pkcs11-module.ts"
 
 const main = (): void => {
-  const [parent = "", user = ""] = process.argv.slice(2)
+  const [parent = "", user = "", tracing = ""] = process.argv.slice(2)
   leaveNoCore()
   const userProblem = become(givenUser(user))
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined)
@@ -29,6 +30,7 @@ const main = (): void => {
   const pipe = new Socket({ fd: 3, readable: true, writable: true, allowHalfOpen: true })
   const read = frameReader()
   const send = frameWriter((bytes) => pipe.write(bytes))
+  if (tracing !== "") traceCalls((traced) => send({ traced }))
   const end = () => {
     void Promise.allSettled(inFlight).then(() =>
       // Behind the answers that are on their way out.

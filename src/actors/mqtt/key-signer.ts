@@ -46,17 +46,42 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
     // Not every token shows the public half; the signature itself is checked against the certificate later.
     const publicKey = yield* Effect.option(measure(cryptoki.ask("PublicKey", { key: chosen.key }, within)))
     const spki = publicKey._tag === "Some" ? publicKey.value : undefined
-    if (spki !== undefined && Buffer.compare(spki, certified) !== 0)
-      return yield* Effect.fail(new KeyMismatch({ certPath: options.certPath, key: nameOf(key) }))
+    const isOther = spki !== undefined && Buffer.compare(spki, certified) !== 0
+    const used = isOther ? yield* measure(keyOfCertificate(cryptoki, key, certified, withinMs)) : chosen.key
+    if (used === undefined) return yield* Effect.fail(new KeyMismatch({ certPath: options.certPath, key: nameOf(key) }))
+    if (isOther)
+      yield* Effect.logWarning(
+        `'${nameOf(key)}' is not the key of the certificate '${options.certPath}'; signing with that key: '${nameOf(used)}'`
+      )
     const context = yield* Effect.context<never>()
     const sign: TlsSigner = async (codePoint, message, abort) => {
-      const asked = Effect.mapError(signWith(cryptoki, chosen.key, codePoint, message, withinMs), refused)
+      const asked = Effect.mapError(signWith(cryptoki, used, codePoint, message, withinMs), refused)
       const exit = await Effect.runPromiseExitWith(context)(measure(asked), { signal: abort })
       if (Exit.isSuccess(exit)) return exit.value
       throw Cause.squash(exit.cause)
     }
     return { sign }
   })
+
+/**
+ * The key of the certificate on the token of `key`, under another name: while the key is changed the settings name the
+ * new one, and the present certificate is for the old one. Undefined: there is none.
+ */
+export const keyOfCertificate = (
+  cryptoki: ActorRef<CryptokiProtocol>,
+  { uri = {}, pin }: KeySelector,
+  publicKey: Uint8Array,
+  withinMs: number
+): Effect.Effect<KeySelector | undefined> =>
+  Effect.gen(function* () {
+    const { object, id, ...token } = uri
+    if (object === undefined && id === undefined) return undefined
+    const within = { within: withinMs }
+    const key = { uri: token, ...(pin !== undefined && { pin }) }
+    const chosen = yield* cryptoki.ask("ChooseScheme", { offered: allSchemes, key, publicKey }, within)
+    const half = yield* cryptoki.ask("PublicKey", { key: chosen.key }, within)
+    return Buffer.compare(half, publicKey) === 0 ? chosen.key : undefined
+  }).pipe(Effect.catch(() => Effect.succeed(undefined))) // that the named key is another one is what is told
 
 /** The same, once a signature is wanted. */
 export const prepareSignerLater = (options: SignerOptions): Effect.Effect<KeySigner> =>

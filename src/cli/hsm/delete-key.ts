@@ -3,12 +3,14 @@
  *
  * A key that any cloud or profile uses is refused: the comparison is between what the URIs mean, not their text.
  */
-import { Effect } from "effect"
-import type { KeyDescription } from "../../messages/cryptoki.ts"
+import { Effect, Option } from "effect"
+import { readCertificateChain } from "../../actors/mqtt/credentials.ts"
+import type { KeyDescription, KeySelector } from "../../messages/cryptoki.ts"
 import { KeyInUse, KeySelectorMissing, NobodyToAsk } from "../../messages/hsm.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { matchesObject, sameAttribute, sameTarget } from "../../messages/pkcs11-uri-match.ts"
 import { KeyAmbiguous } from "../../messages/token-refusals.ts"
+import { cloudWords } from "../command-spec.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { givenPin } from "./ask-pin.ts"
 import { deleteShown, refuseOtherKey } from "./checked-delete.ts"
@@ -40,6 +42,7 @@ export const deleteKey: TokenCommand = (context) =>
     }
     yield* refuseKeyInUse(context, key)
     if (settings.cryptoki.mode === "socket") yield* refuseOtherKey(context, key, pin)
+    yield* warnOfCertificate(context, key, pin)
     yield* terminal.line(`This key will be deleted from the token, for good:\n  ${shownUri(key.uri)}`)
     if (!input.on("force") && !(yield* confirmed(context))) {
       yield* terminal.line("Aborted; no keys were deleted.")
@@ -49,6 +52,32 @@ export const deleteKey: TokenCommand = (context) =>
     yield* terminal.line(`Deleted ${deleted.length} object(s):`)
     yield* terminal.answer(deleted.map((uri) => `${shownUri(uri)}\n`).join(""))
     return exitCodes.ok
+  })
+
+/** No setting need name the key that connects: while the key is changed they name the new one already. */
+const warnOfCertificate = (context: CommandContext, key: KeyDescription, pin: KeySelector["pin"]) =>
+  Effect.gen(function* () {
+    const { actors, terminal } = context
+    const { type: _type, ...uri } = key.uri
+    const asked = actors.cryptoki.ask("PublicKey", { key: selectorFor(uri, pin) }, { within: askLimits.list })
+    const half = yield* Effect.option(asked) // a token that does not show it: then nothing is known
+    if (Option.isNone(half)) return
+    for (const path of yield* certificatePaths(context)) {
+      const read = yield* Effect.option(readCertificateChain(path))
+      const own = Option.isSome(read) ? read.value.device.publicKey.export({ type: "spki", format: "der" }) : undefined
+      if (own?.equals(half.value) === true)
+        yield* terminal.warning(`it is the key of the certificate '${path}', which cannot connect without it`)
+    }
+  })
+
+const certificatePaths = ({ actors }: CommandContext) =>
+  Effect.gen(function* () {
+    const within = { within: askLimits.read }
+    const paths = new Set([(yield* actors.config.ask("ReadSettings", undefined, within)).settings.device.certPath])
+    for (const cloud of cloudWords)
+      for (const profile of (yield* actors.config.ask("ReadProfiles", { cloud }, within)).profiles)
+        paths.add(profile.cloud.device.certPath)
+    return paths
   })
 
 /** A keypair is one key: its halves have the same id. */
@@ -67,7 +96,7 @@ const confirmed = ({ prompts }: CommandContext) =>
 
 const refuseKeyInUse = (context: CommandContext, key: KeyDescription) =>
   Effect.gen(function* () {
-    const users = (yield* namedKeys(context)).filter(({ uri }) => means(uri, key))
+    const users = (yield* namedKeys(context)).filter(({ uri }) => meansKey(uri, key))
     if (users.length > 0)
       return yield* new KeyInUse({ uri: shownUri(key.uri), settings: users.map(({ setting }) => setting) })
   })
@@ -96,7 +125,7 @@ const onlyIfObject = (uri: Pkcs11Uri | undefined) =>
   uri?.object === undefined && uri?.id === undefined ? undefined : uri
 
 /** Whether the setting's URI selects this key; attributes of the token that either leaves out do not tell them apart. */
-const means = (uri: Pkcs11Uri, key: KeyDescription): boolean =>
+export const meansKey = (uri: Pkcs11Uri, key: KeyDescription): boolean =>
   matchesObject({ ...uri, type: "private" }, { ...key, kind: "private" }) &&
   (["token", "serial", "model", "manufacturer"] as const).every(
     (field) => uri[field] === undefined || key.uri[field] === undefined || sameAttribute(uri[field], key.uri[field])

@@ -88,14 +88,22 @@ export const initialisedTokens = ({ actors }: CommandContext) =>
     tokens.filter((token) => token.initialized)
   )
 
-/** The token that was named, or the only one there is, which is then said. */
+/** The token that was named, or the only one there is, or of several the one of the key settings; which is then said. */
 export const chosenToken = (context: CommandContext) =>
   Effect.gen(function* () {
     const given = yield* tokenArgument(context.input)
     if (given !== undefined) return given
     const tokens = yield* initialisedTokens(context)
     const [only] = tokens
-    if (only === undefined || tokens.length > 1) return yield* new TokenNotNamed({ candidates: tokens.map(uriOf) })
+    if (tokens.length > 1) {
+      const { device } = yield* readTokenSettings(context)
+      const own = device.key.uri
+      const [ofKey, ...others] = own === undefined ? [] : tokens.filter((one) => matchesToken(comparable(own), one))
+      if (ofKey === undefined || others.length > 0) return yield* new TokenNotNamed({ candidates: tokens.map(uriOf) })
+      yield* context.terminal.line(`Using the token of the device's key: ${uriOf(ofKey)}`)
+      return ofKey.uri
+    }
+    if (only === undefined) return yield* new TokenNotNamed({ candidates: [] })
     yield* context.terminal.line(`Using the only available token: ${uriOf(only)}`)
     return only.uri
   })

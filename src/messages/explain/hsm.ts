@@ -58,7 +58,7 @@ export const explainHsm = (failure: HsmRefusal): Explanation => {
           }
         : {
             error: "No token URL was provided for this operation; the available tokens are:",
-            hint: `give one of them as TOKEN:\n${failure.candidates.map((uri) => `  ${uri}`).join("\n")}`
+            hint: `give one of them as TOKEN:\n${failure.candidates.map((uri) => `  ${shellQuoted(uri)}`).join("\n")}`
           }
     case "PinsDiffer":
       return { error: `the ${failure.what} was not typed the same twice; nothing was changed` }

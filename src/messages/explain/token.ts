@@ -8,7 +8,7 @@ import type {
   OutcomeUnknown,
   TokenRefusal
 } from "../token-refusals.ts"
-import { type Explanation, inBrackets, seconds } from "./explanation.ts"
+import { type Explanation, inBrackets, seconds, shellQuoted } from "./explanation.ts"
 import { explainDelay, explainPin } from "./pin.ts"
 import { explainPlatform } from "./platform.ts"
 import { explainService } from "./signing-service.ts"
@@ -29,7 +29,10 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
             : `tokens that are there: ${failure.present.join(", ")}`
       }
     case "TokenAmbiguous":
-      return { error: "several tokens match", hint: `name one of them: ${failure.candidates.toSorted().join(", ")}` }
+      return {
+        error: "several tokens match",
+        hint: `name one of them: ${failure.candidates.toSorted().map(shellQuoted).join(", ")}`
+      }
     case "KeyNotFound":
       if (failure.mayNotSign !== undefined)
         return {
@@ -51,7 +54,10 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
         hint: "choose another --label; or run it as root or as the user of the service, or with a rule whose uri names this label"
       }
     case "KeyAmbiguous":
-      return { error: "several keys match", hint: `name one of them: ${failure.candidates.toSorted().join(", ")}` }
+      return {
+        error: "several keys match",
+        hint: `name one of them: ${failure.candidates.toSorted().map(shellQuoted).join(", ")}`
+      }
     case "UriNotUsable":
       return { error: `the URI '${failure.uri}' cannot be used here: ${failure.reason}` }
     case "NameNotUsable":

@@ -32,7 +32,7 @@ export const hsmRows: ReadonlyArray<Row> = [
     how: "create-key-hsm with the label of two tokens",
     cause: twoTokens(["cert", "create-key-hsm", here]),
     says: "several tokens match",
-    next: /^name one of them: pkcs11:.*, pkcs11:/
+    next: /^name one of them: 'pkcs11:.*', 'pkcs11:/
   },
   {
     tag: "TokenNotNamed",
@@ -55,7 +55,7 @@ export const hsmRows: ReadonlyArray<Row> = [
       return place({ "device.key_uri": undefined }).tedge(words, { env: hsm.env }).finally(hsm.cleanup)
     },
     says: "several keys match",
-    next: /^name one of them: pkcs11:/
+    next: /^name one of them: 'pkcs11:/
   },
   {
     tag: "KeyInUse",

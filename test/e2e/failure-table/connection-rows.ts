@@ -368,7 +368,7 @@ export const serviceRows: ReadonlyArray<Row> = [
     how: "mode socket, and nothing at socket_path",
     cause: connecting({ "device.cryptoki.mode": "socket", "device.cryptoki.socket_path": "/nowhere/p11.sock" }),
     says: "Failed to connect to tedge-p11-server UNIX socket at '/nowhere/p11.sock': there is no socket",
-    next: "systemctl start tedge-p11-server.socket"
+    next: "tedge-p11-server"
   },
   {
     tag: "SigningServiceUnreachable",
@@ -380,7 +380,7 @@ export const serviceRows: ReadonlyArray<Row> = [
       return place({ "device.cryptoki.mode": "socket", "device.cryptoki.socket_path": path }).tedge(connect)
     },
     says: "nobody listens there",
-    next: "systemctl start tedge-p11-server.socket"
+    next: "tedge-p11-server"
   },
   {
     tag: "SigningServiceUnreachable",
@@ -388,7 +388,7 @@ export const serviceRows: ReadonlyArray<Row> = [
     how: "a service that closes without an answer",
     cause: withService((socket) => void socket.once("data", () => socket.destroy())),
     says: "it closed the connection before it answered",
-    next: "journalctl -u tedge-p11-server"
+    next: "tedge-p11-server"
   },
   {
     tag: "SigningServiceGarbled",
@@ -409,7 +409,7 @@ export const serviceRows: ReadonlyArray<Row> = [
         "device.key_uri": "pkcs11:token=my-token;object=lost"
       }).tedge(connect),
     says: /PKCS #11 service failed: .*Failed to find a (signing )?key/,
-    next: "journalctl -u tedge-p11-server"
+    next: "tedge-p11-server"
   },
   {
     tag: "SigningServiceRefused",

@@ -1,0 +1,19 @@
+/**
+ * Sentences and hints name systemctl and journalctl. Where no systemd runs those commands fail, and what they stand for
+ * is said instead.
+ */
+import { existsSync } from "node:fs"
+
+/** Source: sd_booted(3). */
+export const runsSystemd = (): boolean => existsSync("/run/systemd/system")
+
+export const withoutSystemd = (text: string): string =>
+  replacements.reduce((sofar, [pattern, words]) => sofar.replaceAll(pattern, words), text)
+
+const replacements: ReadonlyArray<readonly [RegExp, string]> = [
+  [/(?:sudo )?systemctl start tedge-p11-server(?:\.socket)?/g, "tedge-p11-server"],
+  [/(?:sudo )?systemctl (?:re)?start ([\w.@-]+?)(?:\.service|\.socket)?(?=[\s,;)]|$)/g, "start $1 anew"],
+  [/(?:sudo )?systemctl reload ([\w.@-]+)/g, "pkill -HUP -f $1"],
+  [/journalctl -u ([\w.@-]+)/g, "the log of $1"],
+  [/timedatectl set-ntp true/g, "date -s <time>, or start an NTP client"]
+]
