@@ -48,7 +48,9 @@ export const fitsTokenKey = (
     // Several keys may match: the handshake takes that of the certificate.
     // While the key is changed the settings name the new one: the present certificate's is on the same token.
     const isThere = (spki: Uint8Array) =>
-      Effect.flatMap(isAmong(key, spki), (found) => (found ? Effect.succeed(true) : isAmong(withoutName(key), spki)))
+      Effect.flatMap(isAmong(key, spki), (found) =>
+        found || !namesKey(key) ? Effect.succeed(found) : isAmong(withoutName(key), spki)
+      )
     const isAmong = (of: KeySelector, spki: Uint8Array) =>
       cryptoki.ask("ChooseScheme", { offered: allSchemes, key: of, publicKey: spki }, { within: tokenWithin }).pipe(
         Effect.flatMap((other) => publicHalf(other.key)),
@@ -64,6 +66,8 @@ export const fitsTokenKey = (
       })
     return fits
   }).pipe(Effect.catch((cause) => (mayPass(cause) ? Effect.succeed(fitsAny) : failed(host, cause))))
+
+const namesKey = ({ uri }: KeySelector): boolean => uri?.object !== undefined || uri?.id !== undefined
 
 const withoutName = ({ uri = {}, ...selector }: KeySelector): KeySelector => {
   const { object: _object, id: _id, ...token } = uri

@@ -428,8 +428,8 @@ describe("a renewed certificate that waits", () => {
     const other = testPki({ deviceId: "dev01" })
     await run(connectOffline)
     bench.world.whenCommanded = Effect.sync(() => {
-      // Once for the key that is chosen first, and once for the key of this certificate.
-      expect(bench.world.tokenAsked).toEqual(["ChooseScheme", "PublicKey", "ChooseScheme", "PublicKey"])
+      // The key that is named, then any other on the token.
+      expect(bench.world.tokenAsked.slice(0, 2)).toEqual(["ChooseScheme", "PublicKey"])
     })
     writeFileSync(pending, readFileSync(other.deviceCertFile))
     const done = await Effect.runPromise(bench.run((actor) => actor.ask("Reconnect", c8y, within)))
