@@ -21,6 +21,7 @@ import {
   chosenToken,
   readTokenSettings,
   resolvedToken,
+  selectorFor,
   shownUri,
   type TokenCommand
 } from "./token-command.ts"
