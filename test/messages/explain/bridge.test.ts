@@ -29,7 +29,7 @@ describe("the log line of a dropped message", () => {
       explainDropped({ direction: "inbound", topic: "c8y/s/ds", reason: "refused", code })
     expect(refused(135)).toBe("Dropping local-bound message on topic c8y/s/ds: the broker refused it (not authorised)")
     expect(refused(149)).toContain("(packet too large: max_packet_size of the broker)")
-    expect(refused(200)).toContain("(reason code 200)")
+    expect(refused(200)).toContain("(reason code 0xc8)")
   })
 })
 
