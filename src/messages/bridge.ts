@@ -63,8 +63,10 @@ export interface HeldBackMessage {
 export class CloudNotAnswering extends Data.TaggedError("CloudNotAnswering")<{
   /** `up`: both connections are, and the cloud says nothing. */
   readonly health: "up" | "down"
-  /** Why the bridge is down, in words. */
+  /** Why the bridge is down, or what the cloud refused, in words. */
   readonly reason: string
+  /** The status with which the cloud refused. */
+  readonly status?: number
 }> {}
 
 export type BridgeProtocol = LinkUserProtocol & {

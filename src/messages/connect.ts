@@ -76,7 +76,8 @@ export class DeviceNotCreated extends Data.TaggedError("DeviceNotCreated")<{
 /** The bridge is not up, or nothing came back through it. */
 export class ConnectionCheckFailed extends Data.TaggedError("ConnectionCheckFailed")<{
   readonly cloud: CloudName
-  readonly reason: "localBroker" | "bridgeDown" | "noAnswer"
+  readonly profile?: string | undefined
+  readonly reason: "localBroker" | "bridgeDown" | "noAnswer" | "refused"
   /** What the bridge says of itself, if it does. */
   readonly detail: string
   readonly cause: MqttRefusal | undefined
@@ -85,6 +86,7 @@ export class ConnectionCheckFailed extends Data.TaggedError("ConnectionCheckFail
 /** The cloud that answered is another one than the settings name. */
 export class TenantMismatch extends Data.TaggedError("TenantMismatch")<{
   readonly issuer: string
+  readonly profile?: string | undefined
   readonly mqttHost: string
   readonly httpHost: string
 }> {}
@@ -95,6 +97,8 @@ export class CertificateNotValid extends Data.TaggedError("CertificateNotValid")
   readonly reason: "expired" | "notYetValid"
   /** The end or the beginning of its validity, ISO 8601. */
   readonly at: string
+  /** Which cloud it is for, where that is known. */
+  readonly cloud?: CloudSelector | undefined
 }> {}
 
 /** The renewed certificate that waits would make this another device. */

@@ -23,7 +23,15 @@ export type TlsIdentity =
   | { readonly kind: "keyFile"; readonly certPath: string; readonly keyPath: string }
   | { readonly kind: "none" }
 
+/** The cloud a target is, and the profile its settings are in: for hints. */
+export interface TargetCloud {
+  readonly name: "c8y" | "az" | "aws"
+  readonly profile: string | undefined
+}
+
 export interface Target {
+  /** Undefined: the local broker. */
+  readonly cloud?: TargetCloud
   readonly host: string
   readonly port: number
   readonly clientId: string
@@ -90,6 +98,7 @@ export class TlsFailed extends Data.TaggedError("TlsFailed")<{
     | "other"
   /** OpenSSL's own words, or the alert's name. */
   readonly detail: string
+  readonly cloud?: TargetCloud | undefined
 }> {}
 
 /** A file the connection needs cannot be used. */
@@ -126,6 +135,7 @@ export class BrokerRefused extends Data.TaggedError("BrokerRefused")<{
   /** 1 to 5; what MQTT 5 says in CONNACK, or in PUBACK for a refused publish: 128 or more. */
   readonly code: number
   readonly detail: string
+  readonly cloud?: TargetCloud | undefined
 }> {}
 
 /** One topic filter that was not granted as it was asked for. */
@@ -166,6 +176,7 @@ export class ConnectionLost extends Data.TaggedError("ConnectionLost")<{
   readonly port: number
   readonly stage: "connecting" | "connected"
   readonly detail: string
+  readonly cloud?: TargetCloud | undefined
 }> {}
 
 /** No CONNACK, SUBACK or PUBACK in time. */

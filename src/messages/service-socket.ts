@@ -62,7 +62,7 @@ export type CheckAnswer = { readonly version: number; readonly answer: "check" }
       /** Base64. It may be a secret: a token of Cumulocity. */
       readonly payload: string
     }
-  | { readonly ok: false; readonly health: "up" | "down"; readonly reason: string }
+  | { readonly ok: false; readonly health: "up" | "down"; readonly reason: string; readonly status?: number }
 )
 
 /** The service could not be asked, or gave no answer that makes sense. */

@@ -41,8 +41,10 @@ const expectDisconnected = async (words: ReadonlyArray<string>, mapper: string) 
 describe("Azure", { timeout: 120_000 }, () => {
   const twin = "$iothub/twin"
   beforeAll(async () => {
-    const answer = (topic: string) =>
-      topic === `${twin}/GET/?$rid=1` ? ([`${twin}/res/200/?$rid=1`, "{}"] as const) : undefined
+    const answer = (topic: string) => {
+      const id = /^\$iothub\/twin\/GET\/\?\$rid=(.+)$/.exec(topic)?.[1]
+      return id === undefined ? undefined : ([`${twin}/res/200/?$rid=${id}`, "{}"] as const)
+    }
     const topics = [`${twin}/GET/#`, "devices/#"]
     device = await cloudDevice({ access: byCertificate, topics, answer }, ({ host, pki }) =>
       [`az.url = "${host}"`, `az.root_cert_path = "${pki.caFile}"`].join("\n")

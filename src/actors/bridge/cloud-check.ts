@@ -5,26 +5,29 @@
  */
 import { Deferred, Effect } from "effect"
 import { CloudNotAnswering } from "../../messages/bridge.ts"
+import { explainRequestRefused } from "../../messages/explain/bridge.ts"
 import { explainBridgeState } from "../../messages/explain/bridge-state.ts"
 import type { MqttMessage, Side } from "../../messages/mqtt.ts"
 import type { BridgeSide } from "./side.ts"
 
 export interface CloudQuestion {
-  /** As it is published to the cloud. */
-  readonly question: MqttMessage
-  /** Of a message as it is passed on to the local broker. */
-  readonly isAnswer: (message: MqttMessage) => boolean
+  /** As it is published to the cloud. No two have the same id. */
+  readonly question: (id: string) => MqttMessage
+  /** Of a message as it is passed on to the local broker. A number: the status with which the cloud refused. */
+  readonly judge: (message: MqttMessage, id: string) => "answer" | "other" | number
 }
 
 interface Waiting {
   readonly connection: number
-  readonly answer: Deferred.Deferred<MqttMessage>
+  readonly id: string
+  readonly answer: Deferred.Deferred<MqttMessage, CloudNotAnswering>
 }
 
 export class CloudCheck {
   private readonly asked: CloudQuestion
   private readonly sides: Readonly<Record<Side, BridgeSide>>
   private readonly waiting = new Set<Waiting>()
+  private asks = 0
 
   constructor(asked: CloudQuestion, sides: Readonly<Record<Side, BridgeSide>>) {
     this.asked = asked
@@ -33,9 +36,13 @@ export class CloudCheck {
 
   /** A message came from the cloud by this connection. */
   heard(message: MqttMessage, connection: number): void {
-    if (this.waiting.size === 0 || message.retain || !this.asked.isAnswer(message)) return
-    for (const { connection: wanted, answer } of this.waiting)
-      if (wanted === connection) Deferred.doneUnsafe(answer, Effect.succeed(message))
+    if (message.retain) return
+    for (const { connection: wanted, id, answer } of this.waiting) {
+      if (wanted !== connection) continue
+      const said = this.asked.judge(message, id)
+      if (said === "answer") Deferred.doneUnsafe(answer, Effect.succeed(message))
+      else if (said !== "other") Deferred.doneUnsafe(answer, Effect.fail(refusal(said)))
+    }
   }
 
   ask(withinMs: number): Effect.Effect<{ readonly answer: MqttMessage }, CloudNotAnswering> {
@@ -47,17 +54,20 @@ export class CloudCheck {
   }
 
   /** Asks on the first connection after `last`, and again on each that follows: a question may be lost with one. */
-  private askFrom(last: number): Effect.Effect<MqttMessage> {
+  private askFrom(last: number): Effect.Effect<MqttMessage, CloudNotAnswering> {
     const { cloud } = this.sides
     return Effect.flatMap(cloud.upAfter(last), (connection) => {
       const answered = Effect.scoped(
         Effect.gen({ self: this }, function* () {
-          const waiting = { connection, answer: Deferred.makeUnsafe<MqttMessage>() }
+          this.asks += 1
+          // Told apart from requests of the device's own programs.
+          const id = `tedge-${this.asks}`
+          const waiting = { connection, id, answer: Deferred.makeUnsafe<MqttMessage, CloudNotAnswering>() }
           yield* Effect.acquireRelease(
             Effect.sync(() => void this.waiting.add(waiting)),
             () => Effect.sync(() => void this.waiting.delete(waiting))
           )
-          const { question: message } = this.asked
+          const message = this.asked.question(id)
           // Refused, or cut off: the answer does not come, or comes on the next connection.
           yield* Effect.forkScoped(Effect.ignore(cloud.link.ask("Publish", { message }, { within: "1 minute" })))
           return yield* Deferred.await(waiting.answer)
@@ -76,3 +86,6 @@ export class CloudCheck {
     return new CloudNotAnswering({ health, reason: reason ?? "" })
   }
 }
+
+const refusal = (status: number) =>
+  new CloudNotAnswering({ health: "up", reason: explainRequestRefused(status), status })

@@ -1,6 +1,7 @@
 /** From single settings to the records the actors use. */
 import { Effect } from "effect"
 import { type InvalidSetting, SettingsIncomplete } from "../../messages/config.ts"
+import { keepAliveWithin } from "../../messages/settings/refused-by-cloud.ts"
 import type { Sources } from "../../messages/settings/resolve.ts"
 import type {
   CloudSection,
@@ -11,6 +12,7 @@ import type {
   Settings
 } from "../../messages/settings/resolved-settings.ts"
 import type { CloudName } from "../../messages/settings/setting.ts"
+import { settingByKey } from "../../messages/settings/setting-name.ts"
 import { type SettingReader, settingReader } from "./setting-reader.ts"
 
 type Refusal = InvalidSetting | SettingsIncomplete
@@ -92,8 +94,9 @@ const cloudSection = (
       device: yield* device(read, `${name}.device`),
       topics: read.list(`${name}.topics`),
       topicPrefix: read.text(`${name}.bridge.topic_prefix`),
-      keepaliveSeconds: Math.ceil(read.durationMs(`${name}.bridge.keepalive_interval`) / 1000),
+      keepaliveSeconds: keepAlive(read, name),
       maxPayloadSize: read.number(`${name}.mapper.mqtt.max_payload_size`),
+      publishRate: isC8y ? 0 : read.number(`${name}.bridge.publish_rate`),
       smartrestTemplates: isC8y ? read.list("c8y.smartrest.templates") : [],
       smartrest1Templates: isC8y ? read.list("c8y.smartrest1.templates") : [],
       mqttService: {
@@ -104,6 +107,14 @@ const cloudSection = (
       httpProxyPort: isC8y ? read.number("c8y.proxy.bind.port") : undefined
     }
   })
+
+/** A file may hold what the cloud does not take: then the next that it takes. */
+const keepAlive = (read: SettingReader, name: CloudName): number => {
+  const key = `${name}.bridge.keepalive_interval`
+  const seconds = Math.ceil(read.durationMs(key) / 1000)
+  const type = settingByKey(key)?.type
+  return type?.kind === "keep-alive" && type.cloud !== undefined ? keepAliveWithin(type.cloud, seconds) : seconds
+}
 
 /** `section`: `device`, or that of a cloud. */
 const device = (read: SettingReader, section: string): Effect.Effect<DeviceSettings, InvalidSetting> =>

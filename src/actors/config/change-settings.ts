@@ -2,10 +2,11 @@
 import { Effect, Redacted, Result } from "effect"
 import { InvalidSetting, type SettingSelector, type Warned, type WriteRefusal } from "../../messages/config.ts"
 import { parsePkcs11Uri, withoutPin } from "../../messages/pkcs11-uri.ts"
+import { hasNoEffect, refusedByCloud } from "../../messages/settings/refused-by-cloud.ts"
 import type { ValueProblem } from "../../messages/settings/refused-value.ts"
 import { resolveSetting } from "../../messages/settings/resolve.ts"
 import type { SettingType, Value } from "../../messages/settings/setting.ts"
-import type { SettingName } from "../../messages/settings/setting-name.ts"
+import { fullKey, type SettingName } from "../../messages/settings/setting-name.ts"
 import { parseText } from "../../messages/settings/value.ts"
 import { type ConfigWriting, editFile, rewriteFile } from "./edit-file.ts"
 import { findSetting, type OpenConfig } from "./open-config.ts"
@@ -14,9 +15,25 @@ import type { ConfigPlace } from "./read-sources.ts"
 type Change = SettingSelector & { readonly value: Redacted.Redacted<string> }
 
 export const setSetting = (place: ConfigPlace, writing: ConfigWriting, change: Change) =>
-  changeSetting(place, writing, change, (name) => {
-    const text = Redacted.value(change.value)
-    return text === "" ? Effect.succeed(undefined) : parseArgument(place, name, change.key, text)
+  tellingNoEffect(
+    place,
+    change,
+    changeSetting(place, writing, change, (name) => {
+      const text = Redacted.value(change.value)
+      return text === "" ? Effect.succeed(undefined) : parseArgument(place, name, change.key, text)
+    })
+  )
+
+const tellingNoEffect = (
+  place: ConfigPlace,
+  { key, profile, value }: Change,
+  change: Effect.Effect<Warned, WriteRefusal>
+): Effect.Effect<Warned, WriteRefusal> =>
+  Effect.gen(function* () {
+    const done = yield* change
+    const { name } = yield* findSetting(place, { key, profile })
+    if (Redacted.value(value) === "" || !hasNoEffect(name.setting.key)) return done
+    return { warnings: [...done.warnings, { kind: "no-effect", key: fullKey(name) }] }
   })
 
 export const unsetSetting = (place: ConfigPlace, writing: ConfigWriting, selector: SettingSelector) =>
@@ -34,12 +51,16 @@ export const checkWritable = (
   })
 
 export const addToSetting = (place: ConfigPlace, writing: ConfigWriting, change: Change) =>
-  changeSetting(place, writing, change, (name, open) =>
-    Effect.gen(function* () {
-      const given = yield* parseArgument(place, name, change.key, Redacted.value(change.value))
-      if (typeof given !== "object") return given
-      return [...new Set([...members(name, open), ...given])].sort()
-    })
+  tellingNoEffect(
+    place,
+    change,
+    changeSetting(place, writing, change, (name, open) =>
+      Effect.gen(function* () {
+        const given = yield* parseArgument(place, name, change.key, Redacted.value(change.value))
+        if (typeof given !== "object") return given
+        return [...new Set([...members(name, open), ...given])].sort()
+      })
+    )
   )
 
 export const removeFromSetting = (place: ConfigPlace, writing: ConfigWriting, change: Change) =>
@@ -92,7 +113,7 @@ const parseArgument = (
     return Effect.fail(new InvalidSetting({ key, value, source: { kind: "argument" }, problem }))
   }
   if (!parsed.ok) return refused(parsed.problem)
-  const problem = uriProblem(setting.type, text)
+  const problem = uriProblem(setting.type, text) ?? refusedByCloud(setting.type, text)
   return problem === undefined ? Effect.succeed(parsed.value) : refused(problem)
 }
 

@@ -20,12 +20,26 @@ export interface CloudFacts {
 }
 
 export interface Question {
-  readonly ask: { readonly topic: string; readonly payload: string; readonly qos: 0 | 1 }
+  readonly ask: (id: string) => { readonly topic: string; readonly payload: string; readonly qos: 0 | 1 }
   readonly listen: string
-  readonly isAnswer: (message: MqttMessage) => boolean
+  /** What a message on these topics says to the question with this id. */
+  readonly judge: (message: MqttMessage, id: string) => Judgement
 }
 
-const startsWith = (text: string) => (message: MqttMessage) => payloadText(message).startsWith(text)
+/** A number: the status with which the cloud refused. */
+export type Judgement = "answer" | "other" | number
+
+const startsWith =
+  (text: string) =>
+  (message: MqttMessage): Judgement =>
+    payloadText(message).startsWith(text) ? "answer" : "other"
+
+/** `…/twin/res/{status}/?$rid={id}`. Source: Azure IoT Hub, retrieving a device twin's properties. */
+const judgeTwin = ({ topic }: MqttMessage, id: string): Judgement => {
+  const [, status = "", properties = ""] = /\/res\/(\d{3})\/\?(.*)$/.exec(topic) ?? []
+  if (!properties.split("&").includes(`$rid=${id}`)) return "other"
+  return status === "200" ? "answer" : Number(status)
+}
 
 export const clouds: Readonly<Record<CloudName, CloudFacts>> = {
   c8y: {
@@ -35,8 +49,8 @@ export const clouds: Readonly<Record<CloudName, CloudFacts>> = {
     hasAgent: true,
     question: (auth) =>
       auth === "certificate"
-        ? { ask: { topic: "s/uat", payload: "", qos: 0 }, listen: "s/dat", isAnswer: startsWith("71,") }
-        : { ask: { topic: "s/us", payload: "123", qos: 0 }, listen: "s/ds", isAnswer: startsWith("124,") }
+        ? { ask: () => ({ topic: "s/uat", payload: "", qos: 0 }), listen: "s/dat", judge: startsWith("71,") }
+        : { ask: () => ({ topic: "s/us", payload: "123", qos: 0 }), listen: "s/ds", judge: startsWith("124,") }
   },
   az: {
     name: "az",
@@ -44,9 +58,9 @@ export const clouds: Readonly<Record<CloudName, CloudFacts>> = {
     createsDevice: false,
     hasAgent: false,
     question: () => ({
-      ask: { topic: "twin/GET/?$rid=1", payload: "", qos: 1 },
+      ask: (id) => ({ topic: `twin/GET/?$rid=${id}`, payload: "", qos: 1 }),
       listen: "twin/res/#",
-      isAnswer: (message) => message.topic.includes("/res/200/")
+      judge: judgeTwin
     })
   },
   aws: {
@@ -55,9 +69,9 @@ export const clouds: Readonly<Record<CloudName, CloudFacts>> = {
     createsDevice: false,
     hasAgent: false,
     question: () => ({
-      ask: { topic: "test-connection", payload: "", qos: 1 },
+      ask: () => ({ topic: "test-connection", payload: "", qos: 1 }),
       listen: "connection-success",
-      isAnswer: () => true
+      judge: () => "answer"
     })
   }
 }

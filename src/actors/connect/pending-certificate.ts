@@ -5,7 +5,7 @@
  */
 import { existsSync } from "node:fs"
 import { Effect } from "effect"
-import { CertificateNotValid, CertificateOfAnother } from "../../messages/connect.ts"
+import { CertificateNotValid, CertificateOfAnother, type CloudSelector } from "../../messages/connect.ts"
 import type { CredentialUnusable, KeyMismatch } from "../../messages/mqtt.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { commonNameOf } from "../../platform/device-certificate.ts"
@@ -26,22 +26,28 @@ export const pendingPath = (certPath: string): string => `${certPath}.new`
 export const examinePending = (settings: CloudSettings, fitsKey: FitsKey): Effect.Effect<PendingCertificate> => {
   const path = pendingPath(settings.cloud.device.certPath)
   if (!existsSync(path)) return Effect.succeed({ kind: "none" })
-  return Effect.match(Effect.all([inItsTime(path), ofThisDevice(path, settings), fitsKey(path)]), {
+  return Effect.match(Effect.all([inItsTime(path, ofCloud(settings)), ofThisDevice(path, settings), fitsKey(path)]), {
     onFailure: (failure) => ({ kind: "unusable" as const, path, failure }),
     onSuccess: () => ({ kind: "usable" as const, path })
   })
 }
 
 /** Also for the present certificate. Fails when the file holds no certificate. */
-export const inItsTime = (path: string): Effect.Effect<void, CredentialUnusable | CertificateNotValid> =>
+export const inItsTime = (
+  path: string,
+  cloud?: CloudSelector
+): Effect.Effect<void, CredentialUnusable | CertificateNotValid> =>
   Effect.gen(function* () {
     const { notBefore, notAfter } = yield* certificateDates(path)
     const now = yield* wallNow
     if (notAfter.getTime() < now)
-      return yield* new CertificateNotValid({ path, reason: "expired", at: notAfter.toISOString() })
+      return yield* new CertificateNotValid({ path, reason: "expired", at: notAfter.toISOString(), cloud })
     if (notBefore.getTime() > now)
-      return yield* new CertificateNotValid({ path, reason: "notYetValid", at: notBefore.toISOString() })
+      return yield* new CertificateNotValid({ path, reason: "notYetValid", at: notBefore.toISOString(), cloud })
   })
+
+/** As hints name it. */
+export const ofCloud = ({ cloud }: CloudSettings): CloudSelector => ({ cloud: cloud.name, profile: cloud.profile })
 
 /** The cloud would take it for another device, which it would create. Without an id there is none to compare with. */
 const ofThisDevice = (path: string, { cloud }: CloudSettings): Effect.Effect<void, CertificateOfAnother> =>

@@ -23,6 +23,7 @@ export const cloudTarget = (reached: Reached): Target => {
         : { kind: "token", certPath, key }
   return {
     ...host,
+    cloud: { name: cloud.name, profile: cloud.profile },
     clientId: deviceId,
     keepalive: 60,
     cleanSession: true,

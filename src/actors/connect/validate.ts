@@ -4,7 +4,7 @@
  * Who has a connection to lose has the token asked as well. For others the handshake does that, before it sends anything.
  */
 import { Effect, type Redacted } from "effect"
-import { neededId, neededSetting } from "../../messages/config.ts"
+import { neededSetting } from "../../messages/config.ts"
 import {
   type ConnectRefusal,
   HsmNeedsBuiltInBridge,
@@ -17,9 +17,10 @@ import { runCommand } from "../../platform/run-command.ts"
 import { readCredentials } from "./basic-credentials.ts"
 import { certificateDates } from "./certificate-dates.ts"
 import type { Auth, Connection, ValidConnection } from "./connection.ts"
+import { cloudDeviceId } from "./device-id.ts"
 import { type FitsKey, fitsAny, fitsFileKey, fitsTokenKey } from "./own-key.ts"
 import type { ConnectPeers } from "./peers.ts"
-import { examinePending, inItsTime, type PendingCertificate } from "./pending-certificate.ts"
+import { examinePending, inItsTime, ofCloud, type PendingCertificate } from "./pending-certificate.ts"
 import { checkBrokerInstalled } from "./steps/start-broker.ts"
 
 export const validate = (
@@ -32,7 +33,7 @@ export const validate = (
     const { prefix } = settings.cloud
     const host = yield* neededSetting(`${prefix}.url`, settings.cloud.mqtt)
     const auth = yield* chooseAuth(settings)
-    const deviceId = yield* neededId(auth.kind === "basic" ? "device.id" : `${prefix}.device.id`, settings.cloud.device)
+    const deviceId = yield* cloudDeviceId(settings, auth.kind === "basic" ? "device.id" : `${prefix}.device.id`)
     yield* refuseMosquittoBridge(connection, auth)
     const askToken = token === "asked" ? fitsTokenKey(peers, settings, host.host) : Effect.succeed(fitsAny)
     const pending = auth.kind === "certificate" ? yield* checkIdentity(settings, askToken) : none
@@ -95,7 +96,7 @@ const checkIdentity = (
     const fitsKey = cryptoki.mode === "off" ? fitsFileKey(cloud.device.keyPath) : yield* askToken
     const pending = yield* examinePending(settings, fitsKey)
     // A renewed certificate is tried first: the old one may have ended, or be for the key before.
-    if (pending.kind !== "usable") yield* Effect.andThen(inItsTime(path), fitsKey(path))
+    if (pending.kind !== "usable") yield* Effect.andThen(inItsTime(path, ofCloud(settings)), fitsKey(path))
     return pending
   })
 

@@ -218,7 +218,9 @@ const startClient = (stream: Duplex, target: Target, receiver: Receiver, life: L
     largestPublish: largestPublishOf(target),
     largestPacket,
     onOversized: (publish) => {
-      if (publish.qos === 1 && publish.packetId !== undefined) client.acknowledgeNow(publish.packetId)
+      // A session that is only looked at keeps what is too large here, too.
+      const isTaken = receiver.acknowledged === "atOnce" || receiver.onOversized !== undefined
+      if (isTaken && publish.qos === 1 && publish.packetId !== undefined) client.acknowledgeNow(publish.packetId)
       receiver.onOversized?.(publish)
     },
     onDisconnect: (disconnected) => endSoon({ kind: "disconnected", ...disconnected }),

@@ -17,27 +17,27 @@ import { tlsFailure } from "./tls-failure.ts"
 export type Stage = ConnectionLost["stage"]
 
 export const refusalOf = ({ reason }: ConnectionEnded, target: Target, stage: Stage): MqttRefusal => {
-  const { host, port } = target
+  const { host, port, cloud } = target
   switch (reason.kind) {
     case "closed":
-      return new ConnectionLost({ host, port, stage, detail: "" })
+      return new ConnectionLost({ host, port, stage, detail: "", cloud })
     case "refused":
     case "publishRefused":
-      return new BrokerRefused({ host, port, code: reason.code, detail: "" })
+      return new BrokerRefused({ host, port, code: reason.code, detail: "", cloud })
     case "disconnected":
       return new BrokerDisconnected({ host, port, code: reason.code, detail: reason.reason })
     case "stream":
       return refusalOfStream(reason.error, target, stage)
     case "protocol":
-      return new ConnectionLost({ host, port, stage, detail: reason.detail })
+      return new ConnectionLost({ host, port, stage, detail: reason.detail, cloud })
   }
 }
 
-export const refusalOfStream = (error: Error, { host, port }: Target, stage: Stage): MqttRefusal =>
+export const refusalOfStream = (error: Error, { host, port, cloud }: Target, stage: Stage): MqttRefusal =>
   signing(error, host, port) ??
   (error instanceof AddonNotLoaded ? error : undefined) ??
-  tlsFailure(error, { host, port }) ??
-  new ConnectionLost({ host, port, stage, detail: codeOf(error) ?? error.message })
+  tlsFailure(error, { host, port, cloud }) ??
+  new ConnectionLost({ host, port, stage, detail: codeOf(error) ?? error.message, cloud })
 
 /** The add-on's stream carries what the signer said as its cause. */
 const signing = (error: Error, host: string, port: number): MqttRefusal | undefined => {

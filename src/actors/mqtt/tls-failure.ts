@@ -7,13 +7,13 @@
 import { type DialFailed, TlsFailed } from "../../messages/mqtt.ts"
 
 type Reason = TlsFailed["reason"]
-type Place = Pick<DialFailed, "host" | "port">
+type Place = Pick<DialFailed, "host" | "port"> & Pick<TlsFailed, "cloud">
 
 /** Undefined when it was the network that failed, not TLS. */
-export const tlsFailure = (error: Error, { host, port }: Place): TlsFailed | undefined => {
+export const tlsFailure = (error: Error, { host, port, cloud }: Place): TlsFailed | undefined => {
   const facts = factsOf(error)
   const reason = byAlert(facts) ?? byVerification(facts) ?? byWords(facts)
-  return reason === undefined ? undefined : new TlsFailed({ host, port, reason, detail: facts.words })
+  return reason === undefined ? undefined : new TlsFailed({ host, port, reason, detail: facts.words, cloud })
 }
 
 interface Facts {

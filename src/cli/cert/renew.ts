@@ -6,6 +6,8 @@
 import { X509Certificate } from "node:crypto"
 import { Effect } from "effect"
 import { CloudWithoutService, NotSelfSigned } from "../../messages/certificate.ts"
+import { cloudWords, trustHint } from "../../messages/explain/cloud-hints.ts"
+import type { TargetCloud } from "../../messages/mqtt.ts"
 import { commonNameOf } from "../../platform/device-certificate.ts"
 import { certificationRequest, type Subject, selfSignedCertificate } from "../../platform/x509.ts"
 import { dateNow } from "../../runtime/wall-time.ts"
@@ -26,6 +28,12 @@ import { cloudHttp, reenrol } from "./cumulocity-http.ts"
 import { withDeviceToken } from "./device-token.ts"
 import { leafFor } from "./issued.ts"
 
+/** Of no cloud in particular: that which has a command for it. */
+const unknownHint = (cloud: TargetCloud | undefined): string =>
+  cloud === undefined || cloud.name === "c8y"
+    ? `tedge cert upload ${cloudWords(cloud ?? { name: "c8y", profile: undefined })}`
+    : trustHint(cloud)
+
 export const renewCertificate: TokenCommand = (context) =>
   Effect.gen(function* () {
     const { terminal, input } = context
@@ -42,8 +50,10 @@ export const renewCertificate: TokenCommand = (context) =>
     const path = pendingPath(certPath)
     yield* writeCertificate(of, path, renewed.text)
     yield* terminal.line(`Certificate renewed successfully: ${path}`)
-    if (ca === "self-signed") yield* terminal.line("    the cloud does not know it yet: tedge cert upload c8y")
-    yield* terminal.line("    the new certificate is used after: tedge reconnect")
+    const cloud = input.cloud && { name: input.cloud.cloud, profile: input.cloud.profile ?? undefined }
+    if (ca === "self-signed") yield* terminal.line(`    the cloud does not know it yet: ${unknownHint(cloud)}`)
+    const words = cloud === undefined ? "" : ` ${cloudWords(cloud)}`
+    yield* terminal.line(`    the new certificate is used after: tedge reconnect${words}`)
     const now = yield* dateNow
     yield* terminal.answer(certificateText(path, renewed.certificate, now, of.settings.certificate.minimumValidityMs))
     return exitCodes.ok

@@ -10,9 +10,10 @@ import { join } from "node:path"
 import { Effect, Option } from "effect"
 import { clouds } from "../../actors/connect/clouds.ts"
 import { mapperService } from "../../actors/connect/connection.ts"
+import { cloudDeviceId } from "../../actors/connect/device-id.ts"
 import { cloudTarget, localTarget } from "../../actors/connect/targets.ts"
 import { chooseAuth, mqttServicePort } from "../../actors/connect/validate.ts"
-import { neededId, neededSetting } from "../../messages/config.ts"
+import { neededSetting } from "../../messages/config.ts"
 import {
   type LinkAnswer,
   parseCheckAnswer,
@@ -157,7 +158,7 @@ const ownConnection = ({ actors }: Context, { check }: Examination, settings: Cl
     const { cloud } = settings
     const host = mqttServicePort(settings, yield* neededSetting(`${cloud.prefix}.url`, cloud.mqtt))
     const auth = yield* chooseAuth(settings)
-    const deviceId = yield* neededId(`${cloud.prefix}.device.id`, cloud.device)
+    const deviceId = yield* cloudDeviceId(settings)
     const target = { ...cloudTarget({ settings, deviceId, host, auth }), cleanSession: false }
     yield* actors.localBroker.ask("Open", { target }, { within: "70 seconds" })
     return deviceId

@@ -12,6 +12,7 @@ import { neededForCumulocity, rulesForCumulocity } from "../../actors/bridge/rul
 import { matchesFilter } from "../../actors/bridge/topic-filter.ts"
 import { clouds } from "../../actors/connect/clouds.ts"
 import type { Auth } from "../../actors/connect/connection.ts"
+import { cloudDeviceId } from "../../actors/connect/device-id.ts"
 import { cloudTarget, localTarget } from "../../actors/connect/targets.ts"
 import { chooseAuth, mqttServicePort } from "../../actors/connect/validate.ts"
 import type { HealthOptions } from "../../actors/health/health-actor.ts"
@@ -20,7 +21,7 @@ import type { BackOffSettings } from "../../actors/mqtt/back-off.ts"
 import type { WindowBounds } from "../../actors/mqtt/inbound-window.ts"
 import type { LinkOptions } from "../../actors/mqtt/link.ts"
 import type { BridgeRule } from "../../messages/bridge.ts"
-import { neededId, neededSetting, type SettingMissing } from "../../messages/config.ts"
+import { neededSetting, type SettingMissing } from "../../messages/config.ts"
 import { type ConnectRefusal, MosquittoBridgeRequested } from "../../messages/connect.ts"
 import type { CredentialUnusable } from "../../messages/mqtt.ts"
 import { serviceTopics } from "../../messages/service-topics.ts"
@@ -41,7 +42,7 @@ export const planMapper = (settings: CloudSettings): Effect.Effect<MapperPlan, C
     if (!settings.bridge.builtIn)
       return yield* new MosquittoBridgeRequested({ cloud: cloud.name, profile: cloud.profile })
     const auth = yield* chooseAuth(settings)
-    const deviceId = yield* neededId(`${cloud.prefix}.device.id`, cloud.device)
+    const deviceId = yield* cloudDeviceId(settings)
     const identity = serviceIdentity(settings)
     const bridgeTopics = serviceTopics(settings.mqtt, bridgeName(settings))
     const rules = rulesOf(settings, auth, deviceId)
@@ -105,17 +106,15 @@ const cloudQuestion = (
   auth: Auth,
   rules: ReadonlyArray<BridgeRule>
 ): BridgeOptions["check"] => {
-  const { ask, listen, isAnswer } = clouds[cloud.name].question(auth.kind)
-  const local = `${cloud.topicPrefix}/${ask.topic}`
+  const { ask, listen, judge } = clouds[cloud.name].question(auth.kind)
   const answers = `${cloud.topicPrefix}/${listen}`
   return {
-    question: {
-      topic: route(rules, "outbound", local) ?? ask.topic,
-      payload: Buffer.from(ask.payload),
-      qos: ask.qos,
-      retain: false
+    question: (id) => {
+      const { topic, payload, qos } = ask(id)
+      const remote = route(rules, "outbound", `${cloud.topicPrefix}/${topic}`) ?? topic
+      return { topic: remote, payload: Buffer.from(payload), qos, retain: false }
     },
-    isAnswer: (message) => matchesFilter(answers, message.topic) && isAnswer(message)
+    judge: (message, id) => (matchesFilter(answers, message.topic) ? judge(message, id) : "other")
   }
 }
 

@@ -59,7 +59,8 @@ const answer = (
                   answer: "check",
                   ok: false,
                   health: failure.health,
-                  reason: failure.reason
+                  reason: failure.reason,
+                  ...(failure.status !== undefined && { status: failure.status })
                 } satisfies CheckAnswer)
               : trouble("the bridge does not answer")
           )

@@ -22,3 +22,19 @@ export const explainHeldBack = (message: HeldBackMessage): string =>
 
 const namely = ({ direction, topic }: Pick<HeldBackMessage, "direction" | "topic">): string =>
   `${direction === "outbound" ? "cloud" : "local"}-bound message on topic ${quoted(topic)}`
+
+/** Azure answers requests with the statuses of HTTP. */
+export const explainRequestRefused = (status: number): string => {
+  const known = requestStatus[status]
+  return `the cloud answers the request for the device twin with ${status}${known === undefined ? "" : `: ${known}`}`
+}
+
+const requestStatus: Readonly<Record<number, string>> = {
+  400: "it finds the request malformed",
+  401: "this device is not authorised for it; check in the IoT hub that it is enabled and its credentials are these",
+  403: "the device is not allowed to, or a quota of the IoT hub is used up",
+  404: "there is no device twin; check that the device is registered, and that the tier of the IoT hub has twins (basic tiers have none)",
+  429: "too many requests for the tier of the IoT hub; try again later, or see az.bridge.publish_rate",
+  500: "an error of the IoT hub's own; try again later",
+  503: "the IoT hub is busy; try again later"
+}

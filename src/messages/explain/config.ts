@@ -112,7 +112,7 @@ const explainValue = (failure: InvalidSetting): Explanation => {
   const value = failure.value === undefined ? "the given value" : `'${quoted(failure.value)}'`
   const where = place(failure.source)
   return {
-    error: `${value} is not a value of ${failure.key}${where === "" ? "" : ` (${where})`}: ${problem(failure.problem)}`,
+    error: `${value} is not a value of ${failure.key}${where === "" ? "" : ` (${where})`}: ${problem(failure.problem, failure.key)}`,
     hint: `what it may be: tedge config list --doc ${failure.key}`
   }
 }
@@ -135,7 +135,12 @@ const place = (source: ValueSource): string => {
   }
 }
 
-const problem = (found: ValueProblem): string => {
+const exampleHost = (key: string): string => {
+  if (/^az(ure)?[._]/.test(key)) return "myhub.azure-devices.net"
+  return /^aws[._]/.test(key) ? "abc123-ats.iot.eu-central-1.amazonaws.com" : "subdomain.cumulocity.com"
+}
+
+const problem = (found: ValueProblem, key: string): string => {
   switch (found.kind) {
     case "not-boolean":
       return "Supported values are: true, false"
@@ -146,7 +151,7 @@ const problem = (found: ValueProblem): string => {
     case "not-a-choice":
       return `Supported values are: ${found.choices.join(", ")}`
     case "not-a-host":
-      return "Provided URL should contain only domain, eg: 'subdomain.cumulocity.com'"
+      return `Provided URL should contain only domain, eg: '${exampleHost(key)}'`
     case "not-a-host-port":
       return found.part === "host" ? "Could not parse hostname" : "Could not parse port"
     case "not-an-ip":
@@ -155,6 +160,12 @@ const problem = (found: ValueProblem): string => {
       return "it must be a duration such as 60s, 10m, 1h 30m or 365d"
     case "not-a-keep-alive":
       return "it must be between 1s and 65535s, or 0 for none"
+    case "cloud-keep-alive":
+      return `this cloud takes a keep-alive from ${found.minSeconds}s to ${found.maxSeconds}s only`
+    case "device-id-character":
+      return `this cloud takes no '${quoted(found.character)}' in a device id`
+    case "device-id-too-long":
+      return `a device id may have at most ${found.max} bytes`
     case "not-a-file-mode":
       return "it must be permissions in octal, such as 660"
     case "not-limits":
@@ -268,6 +279,10 @@ export const explainSettingWarning = (warning: SettingWarning): Explanation => {
   switch (warning.kind) {
     case "deprecated-key":
       return { error: `The key '${warning.given}' is deprecated. Use '${warning.key}' instead` }
+    case "no-effect":
+      return {
+        error: `'${warning.key}' has no effect with the built-in bridge: only thin-edge's own mapper and mosquitto bridge use it`
+      }
     case "unknown-key":
       return { error: `Unknown configuration field "${quoted(warning.key)}" ${origin(warning.source)}` }
     case "ignored-key":

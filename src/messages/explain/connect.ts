@@ -18,6 +18,7 @@ import type {
   ServiceManagerUnavailable,
   TenantMismatch
 } from "../connect.ts"
+import { renewHint } from "./cloud-hints.ts"
 import { danglingHint, type Explanation, foreignLinkHint, inBrackets, quoted, seconds } from "./explanation.ts"
 import { explainMqtt } from "./mqtt.ts"
 
@@ -100,13 +101,13 @@ export const explainConnect = (failure: StepRefusal): Explanation => {
     case "TenantMismatch":
       return {
         error: `The device is connected to ${failure.issuer}, but the configured URL is (mqtt=${failure.mqttHost}, http=${failure.httpHost})`,
-        hint: `remove the device certificate from ${failure.issuer}, then: tedge reconnect c8y`
+        hint: `remove the device certificate from ${failure.issuer}, then: tedge reconnect ${words({ cloud: "c8y", profile: failure.profile })}`
       }
     case "CertificateNotValid":
       return failure.reason === "expired"
         ? {
             error: `the device certificate '${failure.path}' expired at ${failure.at}`,
-            hint: "renew it: tedge cert renew; or check the device's clock: date"
+            hint: `${renewHint(failure.cloud && { name: failure.cloud.cloud, profile: failure.cloud.profile })}; or check the device's clock: date`
           }
         : {
             error: `the device certificate '${failure.path}' is not valid before ${failure.at}`,
@@ -158,6 +159,9 @@ const explainBroker = (failure: BrokerNotListening): Explanation => {
   }
 }
 
+const mapperOf = ({ cloud, profile }: ConnectionCheckFailed): string =>
+  `tedge-mapper-${profile === undefined ? cloud : `${cloud}@${profile}`}`
+
 const explainCheck = (failure: ConnectionCheckFailed): Explanation => {
   const start = `Failed to verify device is connected to ${displayName[failure.cloud]}`
   const cause = failure.cause === undefined ? undefined : explainMqtt(failure.cause)
@@ -170,8 +174,10 @@ const explainCheck = (failure: ConnectionCheckFailed): Explanation => {
     case "bridgeDown":
       return {
         error: `${start}: the bridge is down${inBrackets(cause?.error ?? failure.detail)}`,
-        hint: cause?.hint ?? `look at the log of tedge-mapper-${failure.cloud}`
+        hint: cause?.hint ?? `look at the log of ${mapperOf(failure)}`
       }
+    case "refused":
+      return { error: `${start}: ${quoted(failure.detail)}` }
     case "noAnswer":
       return {
         error: `${start}: the bridge is up, but nothing came back${inBrackets(failure.detail)}`,

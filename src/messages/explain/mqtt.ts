@@ -9,6 +9,7 @@ import type {
   SubscriptionFault,
   TlsFailed
 } from "../mqtt.ts"
+import { closedHint, connackHintOf, renewHint, trustHint } from "./cloud-hints.ts"
 import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
 import { explainPlatform } from "./platform.ts"
 import { reasonCodeText } from "./reason-code.ts"
@@ -54,7 +55,7 @@ export const explainMqtt = (failure: MqttRefusal): Explanation => {
       return failure.stage === "connecting"
         ? {
             error: `${at(failure)} closed the connection before it was established${inBrackets(failure.detail)}`,
-            hint: "its own log tells why; check that the port is one for MQTT, and that this device is not blocked there"
+            hint: closedHint(failure)
           }
         : { error: `the connection to ${at(failure)} was lost${inBrackets(failure.detail)}` }
     case "BrokerSilent":
@@ -116,10 +117,10 @@ const explainTls = (failure: TlsFailed): Explanation => {
     case "certificateRefused":
       return {
         error: `${host} did not recognise the device certificate${inBrackets(failure.detail)}`,
-        hint: "make the cloud trust it: tedge cert upload c8y"
+        hint: trustHint(failure.cloud)
       }
     case "certificateExpired":
-      return { error: `${host} says that the device certificate has expired`, hint: "renew it: tedge cert renew" }
+      return { error: `${host} says that the device certificate has expired`, hint: renewHint(failure.cloud) }
     case "certificateRequired":
       return {
         error: `${host} wants a device certificate and got none`,
@@ -237,7 +238,7 @@ const connackHint: Record<number, string> = {
 
 const explainBroker = (failure: BrokerRefused): Explanation => {
   const error = `the broker at ${at(failure)} refused: ${connack[failure.code] ?? reasonCodeText(failure.code)}${inBrackets(failure.detail)}`
-  const hint = connackHint[failure.code]
+  const hint = connackHintOf(failure.cloud, failure.code) ?? connackHint[failure.code]
   return hint === undefined ? { error } : { error, hint }
 }
 

@@ -1,6 +1,6 @@
 /** Settings of the built-in bridge that thin-edge does not have. */
 import type { Setting } from "./setting.ts"
-import { boolean, keepAlive } from "./setting-types.ts"
+import { boolean, keepAlive, publishRate } from "./setting-types.ts"
 
 export const bridgeSettings: ReadonlyArray<Setting> = [
   {
@@ -23,5 +23,19 @@ export const bridgeSettings: ReadonlyArray<Setting> = [
     default: "true",
     doc: "Ask Cumulocity for pending operations (500 on s/us) after each connection.",
     examples: ["false"]
+  },
+  {
+    key: "aws.bridge.publish_rate",
+    type: publishRate,
+    default: "100",
+    doc: "Most messages a second that the bridge sends to AWS IoT; 0 is no limit. AWS IoT takes 100 a second on a connection unless the quota of the account was raised, and discards the rest without a word.",
+    examples: ["100"]
+  },
+  {
+    key: "az.bridge.publish_rate",
+    type: publishRate,
+    default: "100",
+    doc: "Most messages a second that the bridge sends to Azure IoT; 0 is no limit. What an IoT hub takes depends on its tier and is shared by all its devices: 100 a second in F1, B1 and S1 (12 for each unit, where that is more), 120 for each unit in B2 and S2, 6,000 for each unit in B3 and S3.",
+    examples: ["500"]
   }
 ]

@@ -1,6 +1,6 @@
 /** Settings of the device that each cloud can have for itself. The texts on key_uri and key_pin are those of hsm-support, to the letter. */
 import type { CloudName, Setting } from "./setting.ts"
-import { path, pkcs11Uri, text } from "./setting-types.ts"
+import { deviceId, path, pkcs11Uri, text } from "./setting-types.ts"
 
 export const keyUriDoc = "A PKCS#11 URI of the private key.  See RFC #7512."
 
@@ -10,7 +10,7 @@ export const keyPinDoc =
 export const cloudDevice = (cloud: CloudName, uriExample: string): ReadonlyArray<Setting> => [
   {
     key: `${cloud}.device.id`,
-    type: text,
+    type: deviceId(cloud),
     fallback: ["device.id"],
     certificateName: `${cloud}.device.cert_path`,
     doc: `Identity of the device towards ${cloudTitles[cloud]}: the common name of the certificate at ${cloud}.device.cert_path, else the value set here.`,

@@ -1,12 +1,12 @@
 /** Settings of the device itself, its key and its certificate. The texts on keys and tokens are those of hsm-support, to the letter. */
 import { keyPinDoc, keyUriDoc } from "./cloud-device.ts"
 import type { Setting } from "./setting.ts"
-import { duration, path, pkcs11Uri, text } from "./setting-types.ts"
+import { deviceId, duration, path, pkcs11Uri, text } from "./setting-types.ts"
 
 export const deviceSettings: ReadonlyArray<Setting> = [
   {
     key: "device.id",
-    type: text,
+    type: deviceId("any"),
     certificateName: "device.cert_path",
     doc: "Identity of this device. It is the common name of the certificate at device.cert_path; the value set here counts only while there is no such certificate.",
     examples: ["Raspberrypi-4d18303a-6d3a-11eb-b1a6-175f6bb72665"]

@@ -1,7 +1,17 @@
 /** Settings of the connections to Azure IoT and AWS IoT. */
 import { cloudDevice } from "./cloud-device.ts"
 import type { Setting } from "./setting.ts"
-import { boolean, choice, host, keepAlive, path, payloadSize, set, topicPrefix } from "./setting-types.ts"
+import {
+  boolean,
+  choice,
+  host,
+  keepAliveOfAws,
+  keepAliveOfAzure,
+  path,
+  payloadSize,
+  set,
+  topicPrefix
+} from "./setting-types.ts"
 
 export const azureSettings: ReadonlyArray<Setting> = [
   { key: "az.url", type: host, doc: "Endpoint of Azure IoT.", examples: ["myazure.azure-devices.net"] },
@@ -38,7 +48,7 @@ export const azureSettings: ReadonlyArray<Setting> = [
     key: "az.mapper.mqtt.max_payload_size",
     type: payloadSize,
     default: "262144",
-    doc: "Largest payload, in bytes, that is sent to Azure IoT. The built-in bridge drops what is larger.",
+    doc: "Largest message, in bytes, that is sent to Azure IoT: the whole packet, with its topic. The built-in bridge drops what is larger.",
     examples: ["262144"]
   },
   {
@@ -50,9 +60,9 @@ export const azureSettings: ReadonlyArray<Setting> = [
   },
   {
     key: "az.bridge.keepalive_interval",
-    type: keepAlive,
+    type: keepAliveOfAzure,
     default: "60s",
-    doc: "After this long without a message the bridge asks Azure IoT for a sign of life.",
+    doc: "After this long without a message the bridge asks Azure IoT for a sign of life: 1 to 1767 seconds.",
     examples: ["60s"]
   }
 ]
@@ -104,9 +114,9 @@ export const awsSettings: ReadonlyArray<Setting> = [
   },
   {
     key: "aws.bridge.keepalive_interval",
-    type: keepAlive,
+    type: keepAliveOfAws,
     default: "60s",
-    doc: "After this long without a message the bridge asks AWS IoT for a sign of life.",
+    doc: "After this long without a message the bridge asks AWS IoT for a sign of life: 30 to 1200 seconds.",
     examples: ["60s"]
   }
 ]

@@ -11,6 +11,10 @@ export type ValueProblem =
   | { readonly kind: "not-an-ip" }
   | { readonly kind: "not-a-duration" }
   | { readonly kind: "not-a-keep-alive" }
+  /** MQTT could tell it, and this cloud does not take it. */
+  | { readonly kind: "cloud-keep-alive"; readonly minSeconds: number; readonly maxSeconds: number }
+  | { readonly kind: "device-id-character"; readonly character: string }
+  | { readonly kind: "device-id-too-long"; readonly max: number }
   | { readonly kind: "not-a-file-mode" }
   | { readonly kind: "not-limits" }
   | { readonly kind: "bad-topic-prefix"; readonly because: "empty" | "hash" | "plus" | "reserved" }
@@ -43,6 +47,8 @@ export type SettingWarning =
       readonly key: string
       readonly source: ValueSource
     }
+  /** It was set, and nothing here uses it. */
+  | { readonly kind: "no-effect"; readonly key: string }
   | { readonly kind: "unknown-key"; readonly key: string; readonly source: ValueSource }
   /** Both the setting and an older name of it are there; the older one is ignored. */
   | { readonly kind: "ignored-key"; readonly given: string; readonly key: string; readonly source: ValueSource }

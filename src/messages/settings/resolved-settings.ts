@@ -83,6 +83,8 @@ export interface CloudSection {
   readonly keepaliveSeconds: number
   /** Bytes. */
   readonly maxPayloadSize: number
+  /** Messages a second that are sent to the cloud at most; 0: as many as come. */
+  readonly publishRate: number
   /** SmartREST 2.0 and 1.0 template ids; c8y only, else empty. */
   readonly smartrestTemplates: ReadonlyArray<string>
   readonly smartrest1Templates: ReadonlyArray<string>

@@ -1,5 +1,5 @@
 /** The types settings have, under short names for the table. */
-import type { SettingType } from "./setting.ts"
+import type { DeviceIdRule, SettingType } from "./setting.ts"
 
 export const text: SettingType = { kind: "text" }
 export const pkcs11Uri: SettingType = { kind: "text", pkcs11Uri: true }
@@ -10,6 +10,11 @@ export const hostPort = (defaultPort: number): SettingType => ({ kind: "host-por
 export const ip: SettingType = { kind: "ip" }
 export const duration: SettingType = { kind: "duration" }
 export const keepAlive: SettingType = { kind: "keep-alive" }
+/** AWS IoT Core, message broker quotas. */
+export const keepAliveOfAws: SettingType = { kind: "keep-alive", cloud: { minSeconds: 30, maxSeconds: 1200 } }
+/** Azure IoT Hub, MQTT: "The maximum client keep-alive value you can set is 1767 seconds". */
+export const keepAliveOfAzure: SettingType = { kind: "keep-alive", cloud: { minSeconds: 1, maxSeconds: 1767 } }
+export const deviceId = (rule: DeviceIdRule): SettingType => ({ kind: "text", deviceId: rule })
 export const set: SettingType = { kind: "set" }
 export const textInTopic: SettingType = { kind: "text", inTopic: true }
 export const setInTopic: SettingType = { kind: "set", inTopic: true }
@@ -22,6 +27,8 @@ export const portNotZero: SettingType = { kind: "integer", min: 1, max: 65535 }
 export const unsigned: SettingType = { kind: "integer", min: 0, max: 4294967295 }
 /** MQTT 3.1.1, 2.2.3: a packet has at most 268,435,455 bytes after its fixed header. */
 export const payloadSize: SettingType = { kind: "integer", min: 1, max: 268435455 }
+/** Messages a second; 0: no limit. */
+export const publishRate: SettingType = { kind: "integer", min: 0, max: 1_000_000 }
 /** Octal, as chmod takes it. */
 export const fileMode: SettingType = { kind: "file-mode" }
 export const choice = (...choices: ReadonlyArray<string>): SettingType => ({ kind: "choice", choices })

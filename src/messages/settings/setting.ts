@@ -9,10 +9,18 @@ export type CloudName = "c8y" | "az" | "aws"
 
 export const cloudNames: ReadonlyArray<CloudName> = ["c8y", "az", "aws"]
 
+/** Whose devices it names: each cloud takes other characters. `any`: one of them. */
+export type DeviceIdRule = CloudName | "any"
+
+export interface CloudKeepAlive {
+  readonly minSeconds: number
+  readonly maxSeconds: number
+}
+
 export type SettingType =
   /** `inTopic`: it becomes a part of topics, where wildcards would be out of place. Of a set, that goes for each entry. */
-  /** `pkcs11Uri` (RFC 7512): a value that is none is refused when it is set; in a file, where it is used. */
-  | { readonly kind: "text"; readonly inTopic?: true; readonly pkcs11Uri?: true }
+  /** `pkcs11Uri` (RFC 7512), `deviceId`: a value that is none is refused when it is set; in a file, where it is used. */
+  | { readonly kind: "text"; readonly inTopic?: true; readonly pkcs11Uri?: true; readonly deviceId?: DeviceIdRule }
   /** Absolute once it is read: a relative one is joined to the working directory (argument, variable) or to the file's. */
   | { readonly kind: "path" }
   | { readonly kind: "boolean" }
@@ -25,8 +33,8 @@ export type SettingType =
   | { readonly kind: "file-mode" }
   /** Kept as typed: `60s`, `1h 30m`, or whole seconds. */
   | { readonly kind: "duration" }
-  /** A duration that MQTT can tell a broker. */
-  | { readonly kind: "keep-alive" }
+  /** A duration that MQTT can tell a broker. `cloud`: what this cloud takes, in seconds; 0 is not among it. */
+  | { readonly kind: "keep-alive"; readonly cloud?: CloudKeepAlive }
   /** Entries are trimmed, empty ones dropped. */
   | { readonly kind: "set"; readonly inTopic?: true }
   /** `name:count` pairs. */

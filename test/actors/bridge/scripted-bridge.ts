@@ -136,8 +136,8 @@ export const startBridge: Effect.Effect<
         maxPayloadSetting: "aws.mapper.mqtt.max_payload_size",
         window: 3,
         check: {
-          question: { topic: question, payload: Buffer.alloc(0), qos: 1, retain: false },
-          isAnswer: ({ topic }) => topic === "aws/connection-success"
+          question: () => ({ topic: question, payload: Buffer.alloc(0), qos: 1, retain: false }),
+          judge: ({ topic }) => (topic === "aws/connection-success" ? "answer" : "other")
         }
       },
       { local: local.ref, cloud: cloud.ref, health }

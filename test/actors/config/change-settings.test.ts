@@ -31,6 +31,35 @@ describe("config set", () => {
     }
   )
 
+  it.each([
+    ["aws.bridge.keepalive_interval", ["29s", "1201s", "0", "20m 1s"], ["30s", "20m", "1200"]],
+    ["az.bridge.keepalive_interval", ["1768s", "0s", "30m"], ["1767s", "29m", "5s"]],
+    ["az.profiles.p.bridge.keepalive_interval", ["1768s"], ["60s"]],
+    ["c8y.bridge.keepalive_interval", [], ["0", "65535s"]],
+    ["device.id", ["a#b", "a+b"], ["a/b"]],
+    ["c8y.device.id", ["a#b", "+"], ["a/b"]],
+    ["az.device.id", ["a#", "a+b", "a/b", "a b", "ä", "x".repeat(129)], ["a.b:c-d_e@f", "x".repeat(128)]],
+    ["aws.profiles.p.device.id", ["#", "+", "a/b", "x".repeat(129)], ["a:b-c_d"]]
+  ])("refuses for %s what the cloud refuses: %s", async (key, wrong, right) => {
+    for (const value of wrong) expect(await refusal(set(key, value))).toMatchObject({ _tag: "InvalidSetting", key })
+    expect(written).toThrow("ENOENT")
+    for (const value of right) await answer(set(key, value))
+  })
+
+  it.each([
+    "c8y.topics",
+    "az.topics",
+    "aws.profiles.p.topics",
+    "c8y.bridge.include.local_cleansession",
+    "az.mapper.timestamp"
+  ])("says of %s that it has no effect", async (key) => {
+    const value = key.endsWith("cleansession") || key.endsWith("timestamp") ? "false" : "te/+/+/+/+/m/+"
+    expect((await answer(set(key, value))).warnings).toContainEqual({ kind: "no-effect", key })
+    if (key.endsWith("topics"))
+      expect((await answer(change("Add", key, "te/x"))).warnings).toContainEqual({ kind: "no-effect", key })
+    expect((await answer(set(key, ""))).warnings).toEqual([])
+  })
+
   it("makes the directory on a fresh device", async () => {
     rmSync(bench.dir, { recursive: true })
     await answer(set("device.type", "x"))

@@ -246,6 +246,7 @@ address = "https://proxy.example"
         topicPrefix: "c8y",
         keepaliveSeconds: 60,
         maxPayloadSize: 16184,
+        publishRate: 0,
         device: { key: { uri: { token: "t", object: "k" } } }
       }
     })

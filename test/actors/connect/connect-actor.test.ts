@@ -353,6 +353,16 @@ describe("a renewed certificate that waits", () => {
   const connected = async () => Effect.runPromise(bench.run((actor) => actor.ask("Connect", c8y, within)))
   const files = () => [readFileSync(present, "utf8").includes("# renewed"), existsSync(pending)]
 
+  it.each(["c8y", "az", "aws"] as const)(
+    "is tried without ending the session the device has with %s",
+    async (cloud) => {
+      const file = join(bench.dir, "tedge.toml")
+      writeFileSync(file, readFileSync(file, "utf8").replace("[c8y]", `[${cloud}]`))
+      await run((actor) => actor.ask("Connect", { ...c8y, cloud }, within))
+      expect(bench.world.trialKeepsSession).toEqual([true])
+    }
+  )
+
   it("is used after a connection with it has succeeded", async () => {
     expect(await connected()).toEqual(Exit.succeed({ newCertificate: "used" }))
     expect(files()).toEqual([true, false])

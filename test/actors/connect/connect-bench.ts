@@ -32,6 +32,8 @@ export interface World {
   newCertificateWithinMs: Array<number>
   /** How long the connection for the device's creation was allowed to take. */
   creationWithinMs: number | undefined
+  /** Connections with the renewed certificate: whether each asked the cloud to keep the device's session. */
+  readonly trialKeepsSession: Array<boolean>
   /** PEM that holds the public half of the token's key. */
   tokenKeyFile: string
   tokenRefuses: TokenRefusal | undefined
@@ -89,6 +91,7 @@ export const makeBench = (dir: string, certFile: string): Bench => {
     newCertificateTakesMs: 0,
     newCertificateWithinMs: [],
     creationWithinMs: undefined,
+    trialKeepsSession: [],
     tokenKeyFile: certFile,
     tokenRefuses: undefined,
     tokenAsked: [],
@@ -267,6 +270,7 @@ const fakeSession = (world: World, traffic: Array<string>): Behaviour<MqttSessio
             side = target.tls === undefined ? "local" : "cloud"
             inbox = yield* Queue.unbounded<MqttMessage, MqttRefusal>()
             const certificate = target.tls?.identity.kind === "none" ? "" : (target.tls?.identity.certPath ?? "")
+            if (certificate.endsWith(".new")) world.trialKeepsSession.push(!target.cleanSession)
             if (certificate.endsWith(".new") && world.newCertificateRefused !== undefined) {
               traffic.push("refused .new")
               world.newCertificateWithinMs.push(target.connectWithinMs)

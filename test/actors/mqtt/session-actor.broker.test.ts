@@ -114,6 +114,29 @@ describe("a session", () => {
       })
     ))
 
+  it("that keeps the session leaves in it what waits there for its owner", () =>
+    run(
+      Effect.gen(function* () {
+        const asOwner = plainTarget({ clientId: "owner", cleanSession: false })
+        const owner = yield* startSession()
+        yield* owner.ask("Open", { target: asOwner }, within)
+        yield* owner.ask("Subscribe", { filters: ["cmd/#"], qos: 1 }, within)
+        yield* owner.ask("Close", undefined, within)
+        const sender = yield* startSession()
+        yield* sender.ask("Open", { target: plainTarget({ clientId: "sender" }) }, within)
+        const sent = Array.from({ length: 30 }, (_, n) => `${n}`)
+        for (const one of sent) yield* sender.ask("Publish", { message: text("cmd/x", one) }, within)
+        for (let trials = 0; trials < 3; trials++) {
+          expect(yield* owner.ask("Open", { target: asOwner }, within)).toEqual({ sessionPresent: true })
+          yield* owner.ask("Next", undefined, within)
+          yield* owner.ask("Close", undefined, within)
+        }
+        yield* owner.ask("Open", { target: asOwner }, within)
+        const heard = yield* Effect.replicateEffect(owner.ask("Next", undefined, within), 20)
+        expect(heard.map(({ payload }) => String(payload))).toEqual(sent.slice(0, 20))
+      })
+    ))
+
   it("ends with DISCONNECT when its actor stops", async () => {
     await run(
       Effect.gen(function* () {

@@ -105,9 +105,21 @@ describe("tedge config set", () => {
   it("is silent", async () => {
     const done = await run(configSet, { words: { KEY: "c8y.url", VALUE: "t.example" } })
     expect(done).toEqual({ code: 0, stdout: "", stderr: "" })
-    expect(await run(configAdd, { words: { KEY: "c8y.topics", VALUE: "x" } })).toMatchObject({ code: 0, stderr: "" })
-    expect(await run(configUnset, { words: { KEY: "c8y.topics" } })).toMatchObject({ code: 0, stderr: "" })
-    expect(written()).toBe(version2('\n[c8y]\nurl = "t.example"\n'))
+    expect(await run(configAdd, { words: { KEY: "c8y.smartrest.templates", VALUE: "x" } })).toMatchObject({
+      code: 0,
+      stderr: ""
+    })
+    expect(await run(configUnset, { words: { KEY: "c8y.smartrest.templates" } })).toMatchObject({ code: 0, stderr: "" })
+    expect(written()).toContain('\n[c8y]\nurl = "t.example"\n')
+  })
+
+  it("says what the cloud takes, in its own words", async () => {
+    const set = async (KEY: string, VALUE: string) => (await run(configSet, { words: { KEY, VALUE } })).stderr
+    expect(await set("aws.bridge.keepalive_interval", "10s")).toContain("from 30s to 1200s only")
+    expect(await set("az.url", "https://myhub.azure-devices.net")).toContain("eg: 'myhub.azure-devices.net'")
+    expect(await set("aws.profiles.p.url", "a b")).toContain("amazonaws.com")
+    expect(await set("az.device.id", "a/b")).toContain("this cloud takes no '/' in a device id")
+    expect(await set("az.topics", "te/#")).toContain("'az.topics' has no effect with the built-in bridge")
   })
 
   it("ends with 1 for a wrong value, and shows no wrong secret", async () => {
@@ -123,7 +135,7 @@ describe("tedge config set", () => {
       expect(code).toBe(1)
       expect(stderr).toContain("it must be between 1s and 65535s, or 0 for none")
     }
-    expect(await run(configSet, { words: { KEY: key, VALUE: "0" } })).toMatchObject({ code: 0 })
+    expect(await run(configSet, { words: { KEY: key, VALUE: "0" } })).toMatchObject({ code: cloud === "c8y" ? 0 : 1 })
     toml(version2(`[${cloud}.bridge]\nkeepalive_interval = "2d"\n`))
     expect(await get(key)).toMatchObject({ code: 1, stderr: expect.stringContaining("between 1s and 65535s") })
   })

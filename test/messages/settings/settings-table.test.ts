@@ -27,7 +27,7 @@ describe("the settings table", () => {
   it("has its own keys behind them, all of the bridge or under p11_server", () => {
     const ours = keys.slice(thinEdgeSettings.length)
     expect(ours).toContain("p11_server.socket_mode")
-    expect(ours.filter((key) => !/^(p11_server|mqtt\.bridge|c8y\.bridge)\./.test(key))).toEqual([])
+    expect(ours.filter((key) => !/^(p11_server|mqtt\.bridge|(c8y|az|aws)\.bridge)\./.test(key))).toEqual([])
   })
 
   it("has no two names that are one when dots and underscores are the same", () => {

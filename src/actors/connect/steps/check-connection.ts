@@ -33,19 +33,26 @@ export const checkConnection = (
 const patienceMs = 10_000
 
 /** The mapper needs it as much as this command. */
-const openLocal = (peers: ConnectPeers, { cloud, settings }: ValidConnection): Effect.Effect<void, ConnectRefusal> =>
+const openLocal = (
+  peers: ConnectPeers,
+  { cloud, profile, settings }: ValidConnection
+): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
     const clientId = `check_connection_${cloud.name}_${process.pid}_${yield* wallNow}`
     const target = yield* localTarget(settings, { clientId, connectWithinMs: 5000 })
-    yield* peers.session
-      .ask("Open", { target }, { within: "6 seconds" })
-      .pipe(
-        Effect.mapError((failure) =>
-          failure._tag === "AskTimeout" || failure._tag === "PeerDown" || failure._tag === "Undeliverable"
-            ? failure
-            : new ConnectionCheckFailed({ cloud: cloud.name, reason: "localBroker", detail: "", cause: failure })
-        )
+    yield* peers.session.ask("Open", { target }, { within: "6 seconds" }).pipe(
+      Effect.mapError((failure) =>
+        failure._tag === "AskTimeout" || failure._tag === "PeerDown" || failure._tag === "Undeliverable"
+          ? failure
+          : new ConnectionCheckFailed({
+              cloud: cloud.name,
+              profile,
+              reason: "localBroker",
+              detail: "",
+              cause: failure
+            })
       )
+    )
   })
 
 const noAnswer = (
@@ -53,11 +60,14 @@ const noAnswer = (
   answer: (CheckAnswer & { readonly ok: false }) | undefined
 ): Effect.Effect<never, ConnectRefusal> =>
   Effect.gen(function* () {
-    const { cloud, services } = connection
+    const { cloud, profile, services } = connection
     const mapper = mapperService(connection)
     const look = `see: ${services.whereToLook(mapper)}`
+    const of = { cloud: cloud.name, profile, cause: undefined }
     if (answer?.health === "up")
-      return yield* new ConnectionCheckFailed({ cloud: cloud.name, reason: "noAnswer", detail: "", cause: undefined })
+      return yield* answer.status === undefined
+        ? new ConnectionCheckFailed({ ...of, reason: "noAnswer", detail: "" })
+        : new ConnectionCheckFailed({ ...of, reason: "refused", detail: answer.reason })
     const runs = yield* services.isActive(mapper)
     const detail = !runs
       ? `${mapper} is not running; ${look}`
@@ -66,5 +76,5 @@ const noAnswer = (
         : answer.reason === ""
           ? look
           : answer.reason
-    return yield* new ConnectionCheckFailed({ cloud: cloud.name, reason: "bridgeDown", detail, cause: undefined })
+    return yield* new ConnectionCheckFailed({ ...of, reason: "bridgeDown", detail })
   })

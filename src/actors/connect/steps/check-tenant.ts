@@ -19,7 +19,14 @@ export const checkTenant = (
   const issuer = issuerOf(payloadText(answer))
   if (issuer !== undefined && [mqttHost, httpHost].some((name) => name.toLowerCase() === issuer.toLowerCase()))
     return Effect.void
-  return Effect.fail(new TenantMismatch({ issuer: issuer ?? "a tenant that does not name itself", mqttHost, httpHost }))
+  return Effect.fail(
+    new TenantMismatch({
+      issuer: issuer ?? "a tenant that does not name itself",
+      mqttHost,
+      httpHost,
+      profile: settings.cloud.profile
+    })
+  )
 }
 
 /** `71,<header>.<claims>.<signature>`; the host in `iss`, without scheme, port and path. */

@@ -55,7 +55,12 @@ const tryCertificate = (
   const { tls, ...target } = cloudTarget(connection)
   const identity = tls?.identity
   if (tls === undefined || identity === undefined || identity.kind === "none") return Effect.void
-  const withPending = { ...target, tls: { ...tls, identity: { ...identity, certPath: pending } } }
+  // The cloud keeps the device's session, and with it what waits there for the mapper: nothing of it is acknowledged here.
+  const withPending = {
+    ...target,
+    cleanSession: false,
+    tls: { ...tls, identity: { ...identity, certPath: pending } }
+  }
   return Effect.flatMap(monotonicNow, (startedAt) => {
     // A clock that is set back meanwhile gives no more time than there was.
     const leftMs = Effect.map(monotonicNow, (now) => Math.min(withinMs, withinMs - (now - startedAt)))

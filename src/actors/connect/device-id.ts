@@ -1,0 +1,21 @@
+/** The device's id towards a cloud, which not every cloud takes as it is. */
+import { Effect } from "effect"
+import { InvalidSetting, neededId, type SettingMissing } from "../../messages/config.ts"
+import { deviceIdProblem } from "../../messages/settings/refused-by-cloud.ts"
+import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
+
+/** `key`: what sets it, for a refusal. */
+export const cloudDeviceId = (
+  { cloud }: CloudSettings,
+  key = `${cloud.prefix}.device.id`
+): Effect.Effect<string, SettingMissing | InvalidSetting> =>
+  Effect.flatMap(neededId(key, cloud.device), (id) => {
+    // Topics of Cumulocity are without it.
+    const problem = cloud.name === "c8y" ? undefined : deviceIdProblem(cloud.name, id)
+    if (problem === undefined) return Effect.succeed(id)
+    const { certPath, idProblem } = cloud.device
+    const source = idProblem === undefined ? ({ kind: "certificate", path: certPath } as const) : unknownSource
+    return Effect.fail(new InvalidSetting({ key, value: id, source, problem }))
+  })
+
+const unknownSource = { kind: "argument" } as const

@@ -1,0 +1,43 @@
+/**
+ * Values that are well formed and that a cloud refuses, or that have no effect: known when they are set.
+ *
+ * Sources: AWS IoT Core endpoints and quotas (client id, keep-alive); AWS IoT, thing names; Azure IoT Hub, device
+ * identity properties (deviceId) and MQTT (keep-alive).
+ */
+import { durationMs } from "./duration.ts"
+import type { ValueProblem } from "./refused-value.ts"
+import type { CloudKeepAlive, DeviceIdRule, SettingType } from "./setting.ts"
+
+export const refusedByCloud = (type: SettingType, text: string): ValueProblem | undefined => {
+  if (type.kind === "text" && type.deviceId !== undefined) return deviceIdProblem(type.deviceId, text)
+  if (type.kind !== "keep-alive" || type.cloud === undefined) return undefined
+  const { minSeconds, maxSeconds } = type.cloud
+  const seconds = Math.ceil((durationMs(text) ?? 0) / 1000)
+  return seconds >= minSeconds && seconds <= maxSeconds
+    ? undefined
+    : { kind: "cloud-keep-alive", minSeconds, maxSeconds }
+}
+
+/** The device id is a level of topics: wildcards there are refused everywhere, the rest by the cloud it is for. */
+export const deviceIdProblem = (rule: DeviceIdRule, id: string): ValueProblem | undefined => {
+  const wildcard = /[#+]/.exec(id)?.[0]
+  if (wildcard !== undefined) return { kind: "wildcard", character: wildcard }
+  if (rule !== "az" && rule !== "aws") return undefined
+  const character = otherCharacter[rule].exec(id)?.[0]
+  if (character !== undefined) return { kind: "device-id-character", character }
+  return Buffer.byteLength(id) > longestId ? { kind: "device-id-too-long", max: longestId } : undefined
+}
+
+/** What a cloud does not take in a keep-alive that a file holds, brought to the next that it takes. */
+export const keepAliveWithin = ({ minSeconds, maxSeconds }: CloudKeepAlive, seconds: number): number =>
+  seconds === 0 ? maxSeconds : Math.min(Math.max(seconds, minSeconds), maxSeconds)
+
+const otherCharacter = { az: /[^A-Za-z0-9\-.%_*?!(),:=@$']/u, aws: /[/\s]/u }
+
+const longestId = 128
+
+/** Well formed, and used by nothing that this tedge runs: its bridge has fixed topics, and it maps no messages. */
+export const hasNoEffect = (key: string): boolean =>
+  key.startsWith("c8y.bridge.include.") ||
+  /^(c8y|az|aws)\.topics$/.test(key) ||
+  /^(az|aws)\.mapper\.timestamp/.test(key)
