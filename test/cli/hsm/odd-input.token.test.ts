@@ -119,13 +119,15 @@ describe("ids", () => {
 })
 
 describe("PINs", () => {
+  // A PIN in the settings would be the new token's, without a question.
+  beforeEach(() => withPin(undefined))
+
   const odd = ["1234", "p;i%n ?&=", "pïn-пин-🔑", "'\"\\$(x)`", "x".repeat(255)]
 
   it.each(odd)("%s opens the token it was given to, from a setting too", async (pin) => {
     const made = await device.tedge(["hsm", "init", "--so-pin", "12345678"], `${pin}\n${pin}\n`)
     expect(made.code, made.stderr).toBe(0)
     expect(`${made.stdout}${made.stderr}`).not.toContain(pin)
-    withPin(undefined)
     expect((await createKey("--pin", pin)).code).toBe(0)
     writeFileSync(
       join(device.configDir, "tedge.toml"),
