@@ -70,6 +70,8 @@ export const isHostFault = (failure: { readonly _tag: string }): failure is Host
 
 export interface TokenHost {
   readonly library: LibraryFacts
+  /** Takes calls, and has none under way. */
+  readonly isIdle: () => boolean
   readonly call: <Name extends HostRequestName>(
     name: Name,
     asked: HostRequests[Name]["asked"],
@@ -97,8 +99,15 @@ export const startHost = (settings: HostSettings): Effect.Effect<TokenHost, Star
     const host = yield* Effect.acquireRelease(spawnHost(settings), endHost)
     const call = caller(host, settings, times)
     const library = yield* call("load", { path: settings.modulePath }, settings.initializeMs)
-    return { library, call: (name, asked, limitMs) => neverLoads(call(name, asked, limitMs)) }
+    return {
+      library,
+      isIdle: () => isIdle(host),
+      call: (name, asked, limitMs) => neverLoads(call(name, asked, limitMs))
+    }
   })
+
+const isIdle = (host: Process): boolean =>
+  host.pending.size === 0 && !host.isEnding && host.killedFor === undefined && host.end === undefined
 
 interface Pending extends HostCall {
   readonly name: HostRequestName

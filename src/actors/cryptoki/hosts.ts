@@ -16,6 +16,11 @@ export interface Hosts {
    * clients could have them started without end.
    */
   readonly spare: Effect.Effect<TokenHost | undefined, StartFault, Scope.Scope>
+  /**
+   * One that somebody has and that has nothing to do, so that it need not be loaded anew for a question. A host with a
+   * call under way is left alone: the module may make the question wait for a touch, whose limit would end both.
+   */
+  readonly idle: () => TokenHost | undefined
 }
 
 export type StartHost = (settings: HostSettings) => Effect.Effect<TokenHost, StartFault, Scope.Scope>
@@ -40,11 +45,14 @@ export const makeHosts = (
       ending: undefined,
       changing: Semaphore.makeUnsafe(1)
     }
-    const started = Effect.tap(withPauses(start(spec)), ({ library }) =>
-      Effect.sync(() => {
-        state.isShared = quirksOf(library, settings.environment).sharedModule
-      })
-    )
+    const loaded = new Set<TokenHost>()
+    const started = Effect.tap(withPauses(start(spec)), (host) => {
+      state.isShared = quirksOf(host.library, settings.environment).sharedModule
+      return Effect.acquireRelease(
+        Effect.sync(() => loaded.add(host)),
+        () => Effect.sync(() => loaded.delete(host))
+      )
+    })
     const leaseShared = (broken: TokenHost | undefined) =>
       Effect.gen(function* () {
         if (broken && state.current?.host === broken) yield* endShared(state)
@@ -65,7 +73,11 @@ export const makeHosts = (
     // Until the first host has told what module it is, one starts after the other.
     const lease = (broken: TokenHost | undefined) =>
       Effect.suspend(() => (state.isShared === false ? started : state.changing.withPermit(leaseShared(broken))))
-    return { lease, spare: spareHosts(lease(undefined)) }
+    return {
+      lease,
+      spare: spareHosts(lease(undefined)),
+      idle: () => [...loaded].findLast((host) => host.isIdle())
+    }
   })
 
 /** While processes cannot be started, requests do not try it one after the other: pauses of 0.5 s, doubled up to 4 s. */

@@ -1,7 +1,7 @@
 /**
  * Initialises a token that is not initialised yet, in a host of its own. One that is initialised is never touched.
  */
-import { Effect, Redacted, Result, type Scope } from "effect"
+import { Effect, Option, Redacted, Result, Scope } from "effect"
 import type { CryptokiProtocol, TokenDescription } from "../../messages/cryptoki.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { namesToken } from "../../messages/pkcs11-uri-match.ts"
@@ -9,6 +9,8 @@ import { tokenLabelProblem } from "../../messages/token-names.ts"
 import { OutcomeUnknown, type TokenRefusal, UriNotUsable } from "../../messages/token-refusals.ts"
 import type { PayloadOf } from "../../runtime/protocol.ts"
 import { latchedToken } from "./lane-session.ts"
+import { tokensOf } from "./listing.ts"
+import { readsTokensOnce } from "./quirks.ts"
 import { refusalOf } from "./refusals.ts"
 import type { Router } from "./router.ts"
 import { matching, onlyToken } from "./select-token.ts"
@@ -31,7 +33,8 @@ export const initToken = (
     const refusal = Result.isFailure(done) ? done.failure : undefined
     if (refusal && refusal._tag !== "OutcomeUnknown") return yield* Effect.fail(refusal)
     // The slot may have another number now, and after a broken end this is the only way to know.
-    const after = yield* router.listing.tokens(0)
+    const listed = Result.isSuccess(done) ? done.success : undefined
+    const after = listed ?? (yield* router.listing.tokens(0, "newHost"))
     const there = after.find((one) => isInitialized(one) && one.facts.label === order.label && isNew(one, before))
     if (there === undefined) return yield* refusal ?? new OutcomeUnknown({ token: tokenName(token), operation: "init" })
     yield* router.tools.latch.clear(latchedToken(there))
@@ -49,22 +52,28 @@ const uninitialized = (uri: Pkcs11Uri, tokens: ReadonlyArray<Token>): Effect.Eff
     )
   )
 
+/** The tokens there are then; undefined: only a new host can tell. */
 const initialise = (
-  { hosts, tools }: Router,
+  { hosts, listing, tools }: Router,
   token: Token,
   { label, soPin, pin }: InitOrder
-): Effect.Effect<void, TokenRefusal, Scope.Scope> =>
+): Effect.Effect<ReadonlyArray<Token> | undefined, TokenRefusal, Scope.Scope> =>
   Effect.gen(function* () {
-    const host = yield* hosts.lease(undefined)
+    // The host that has just listed them: a card is loaded once.
+    const spare = yield* listing.takeHost
+    if (spare) yield* Effect.addFinalizer((exit) => Scope.close(spare.scope, exit))
+    const host = spare?.host ?? (yield* hosts.lease(undefined))
     const asked = { slot: token.facts.slot, label, soPin: Redacted.value(soPin), pin: Redacted.value(pin) }
     yield* host.call("initToken", asked, tools.settings.limits.initTokenMs)
+    return readsTokensOnce(token) ? undefined : yield* Effect.option(tokensOf(host, tools.settings))
   }).pipe(
     Effect.mapError((fault) => {
       const isUnknown = fault._tag === "CallTimedOut" || fault._tag === "HostDied"
       return isUnknown
         ? new OutcomeUnknown({ token: tokenName(token), operation: "init" })
         : refusalOf(fault, tokenName(token))
-    })
+    }),
+    Effect.map((listed) => listed && Option.getOrUndefined(listed))
   )
 
 /** Two tokens may have one label. */

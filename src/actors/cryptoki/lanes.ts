@@ -126,7 +126,7 @@ const lookAgain = (spec: LanesSpec, state: State, listed: ReadonlyArray<Token>, 
     state.lookedAt = begun
     if (isFiles) yield* Effect.sleep(writtenWithinMs)
     const now = yield* monotonicNow
-    return yield* spec.listing.tokens(isFiles ? 0 : now - begun + 1)
+    return yield* spec.listing.tokens(isFiles ? 0 : now - begun + 1, "newHost")
   })
 
 /** Whole or not at all, whatever becomes of the request that wants it. */

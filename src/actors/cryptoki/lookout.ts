@@ -53,7 +53,7 @@ const tellFound = ({ listing, publish }: LookoutSpec, wanted: Map<string, Wanted
   Effect.gen(function* () {
     for (const [text, { uri }] of wanted) {
       const found = yield* Effect.result(
-        Effect.flatMap(listing.tokens(lookEveryMs), (tokens) => firstToken(uri, tokens))
+        Effect.flatMap(listing.tokens(lookEveryMs, "newHost"), (tokens) => firstToken(uri, tokens))
       )
       if (Result.isFailure(found)) continue
       wanted.delete(text)

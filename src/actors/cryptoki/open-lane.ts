@@ -44,9 +44,9 @@ export const openLane = (
     const first = spec.takeFirst()
     let last: TokenHost | undefined = first?.seat.host
     const open = Effect.gen(function* () {
-      const now = yield* monotonicNow
       const host = yield* spec.hosts.lease(last)
       last = host
+      const now = yield* monotonicNow
       const tokens = yield* host.call("tokens", {}, tools.settings.limits.listMs)
       const facts = tokens.find(
         (one) => tokenIdentity({ facts: one, library: host.library }) === tokenIdentity(spec.token)

@@ -23,6 +23,7 @@ const patientHosts = (): ((host: TokenHost) => TokenHost) => {
   }
   return (host) => ({
     library: host.library,
+    isIdle: host.isIdle,
     call: (name, asked, leastMs) => {
       if (!looks.has(name)) return host.call(name, asked, leastMs)
       const patience = patienceOf(name, "slot" in asked ? asked.slot : "", leastMs)

@@ -33,6 +33,13 @@ export const quirksOf = (library: LibraryFacts, environment: NodeJS.ProcessEnv):
 export const showsPinFlags = ({ facts, library }: Token): boolean =>
   tokenFamily(facts) === "opTee" || /opensc|opencryptoki/i.test(`${library.manufacturer} ${library.description}`)
 
+/**
+ * Its module shows the tokens that it found when it was loaded: what another process made since is seen by a new host
+ * alone. Source: SlotManager.cpp of SoftHSM2, db.c of tpm2-pkcs11 (both read in C_Initialize), Kryoptic's storage.
+ */
+export const readsTokensOnce = ({ facts, library }: Token): boolean =>
+  isTpm(library) || /softhsm|kryoptic/i.test(facts.manufacturer)
+
 const isTpm = ({ manufacturer, description }: LibraryFacts): boolean =>
   /tpm2-pkcs11|tpm2-software|tpm2\.0/i.test(`${manufacturer} ${description}`)
 

@@ -1,7 +1,7 @@
 /**
  * What the messages of CryptokiActor share: which token is meant, and the way to its lane.
  */
-import { Duration, Effect, type Scope } from "effect"
+import { Duration, Effect, Result, type Scope } from "effect"
 import type { KeySelector } from "../../messages/cryptoki.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
@@ -13,6 +13,7 @@ import {
   TokenUnavailable
 } from "../../messages/token-refusals.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
+import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { startHost } from "./host-client.ts"
 import { type Hosts, makeHosts, type StartHost } from "./hosts.ts"
@@ -98,19 +99,22 @@ export const toOnlyLane = <A>(
     return yield* inTurn(lane, throughLane(router, lane, ask(lane.ref, asker)))
   })
 
-/** Looks twice at tokens in files: another process may be writing one just now. */
+/** A token that is missed is looked for by a new host; in files a moment later, as another process may be writing it. */
 export const onlyTokenThere = (router: Router, uri: Pkcs11Uri): Effect.Effect<Token, TokenRefusal> =>
-  Effect.flatMap(router.listing.tokens(0), (listed) =>
-    onlyToken(uri, listed, "initialized").pipe(
-      Effect.catchTag("TokenNotFound", (refusal) =>
-        listed.some(({ library }) => quirksOf(library, {}).isFiles)
-          ? Effect.flatMap(Effect.delay(router.listing.tokens(0), writtenWithinMs), (again) =>
-              onlyToken(uri, again, "initialized")
-            )
-          : Effect.fail(refusal)
-      )
-    )
-  )
+  Effect.gen(function* () {
+    const begun = yield* monotonicNow
+    const listed = yield* router.listing.tokens(justListedMs)
+    const found = yield* Effect.result(onlyToken(uri, listed, "initialized"))
+    if (Result.isSuccess(found)) return found.success
+    if (found.failure._tag !== "TokenNotFound") return yield* Effect.fail(found.failure)
+    const isFiles = listed.some(({ library }) => quirksOf(library, {}).isFiles)
+    if (isFiles) yield* Effect.sleep(writtenWithinMs)
+    const sinceBegun = (yield* monotonicNow) - begun + 1
+    return yield* onlyToken(uri, yield* router.listing.tokens(isFiles ? 0 : sinceBegun, "newHost"), "initialized")
+  })
+
+/** A command lists tokens, asks for a PIN or not, and names one of them: not another look, where that costs a load. */
+const justListedMs = 5000
 
 /** Hands a request to the lane of the token it means. */
 export const toLane = <A>(

@@ -24,7 +24,7 @@ export interface FoundKey {
 export interface Seat {
   readonly host: TokenHost
   readonly token: Token
-  /** When the host was started, milliseconds since 1970. */
+  /** When its host had loaded the module, on the monotonic clock. */
   readonly since: number
   /** One request prepares session, login or keys at a time. */
   readonly preparing: Semaphore.Semaphore

@@ -119,6 +119,7 @@ const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
 
 const fakeHost = (module: FakeModule): TokenHost => ({
   library: { manufacturer: module.manufacturer, description: "fake", version: "1.0" },
+  isIdle: () => true,
   call: (name, asked, limitMs) =>
     Effect.suspend(() => {
       module.asked.push({ name, asked })

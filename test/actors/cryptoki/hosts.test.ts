@@ -26,7 +26,7 @@ const bench = (library: TokenHost["library"]) =>
     const living = new Set<TokenHost>()
     const start = Effect.acquireRelease(
       Effect.sync((): TokenHost => {
-        const host: TokenHost = { library, call: () => Effect.die(new Error("not asked")) }
+        const host: TokenHost = { library, isIdle: () => true, call: () => Effect.die(new Error("not asked")) }
         living.add(host)
         return host
       }),

@@ -14,6 +14,7 @@ const removed: Loss = { ...broken, kind: "removed" }
 
 const host: TokenHost = {
   library: { manufacturer: "", description: "", version: "1.0" },
+  isIdle: () => true,
   call: () => Effect.die(new Error("nothing is asked of this host"))
 }
 const facts = {
