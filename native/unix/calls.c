@@ -22,6 +22,8 @@
 /* NGROUPS_MAX */
 enum { MOST_GROUPS = 65536 };
 
+enum { PARENT_GRACE_SECONDS = 2 };
+
 int unix_peer_credentials(int socket, struct ucred *out) {
   socklen_t length = sizeof *out;
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, out, &length) != 0) return errno;
@@ -65,8 +67,26 @@ int unix_notify(const char *address, const char *message, size_t length) {
   return error;
 }
 
+/* SIGALRM ends the process, in whatever call it is blocked, unless a library has taken the signal: given back here. */
+static void on_parent_end(int number) {
+  (void)number;
+  int error = errno;
+  signal(SIGALRM, SIG_DFL);
+  alarm(PARENT_GRACE_SECONDS);
+  errno = error;
+}
+
+/* The signal that starts the time; SIGKILL where it cannot be handled. */
+static int parent_signal(void) {
+  struct sigaction action = {.sa_handler = on_parent_end, .sa_flags = SA_RESTART};
+  sigemptyset(&action.sa_mask);
+  /* One that neither Node nor the C library uses. */
+  int number = SIGRTMIN + 4;
+  return sigaction(number, &action, NULL) == 0 ? number : SIGKILL;
+}
+
 int unix_end_with_parent(pid_t parent) {
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return errno;
+  if (prctl(PR_SET_PDEATHSIG, parent_signal()) != 0) return errno;
   /* It may have ended before the call; then no signal comes. */
   return getppid() == parent ? 0 : ESRCH;
 }

@@ -48,7 +48,7 @@ int unix_unlock(int file);
 /* One datagram to a socket's path, or to an abstract one written with a leading '@'. Never waits. */
 int unix_notify(const char *address, const char *message, size_t length);
 
-/* SIGKILL when the parent ends. ESRCH: `parent` is not our parent any more. */
+/* SIGALRM, which ends the process, two seconds after the parent ends. ESRCH: `parent` is not our parent any more. */
 int unix_end_with_parent(pid_t parent);
 
 /*

@@ -90,7 +90,8 @@ export const notifyManager = (address: string, state: string): void =>
   succeed("sendto", unixAddon().notify(address, state))
 
 /**
- * SIGKILL for this process as soon as its parent ends, however it ends and whatever we are blocked in.
+ * SIGALRM ends this process two seconds after its parent ends, however that ends and whatever we are blocked in: time for
+ * an end of our own, which the end of a pipe from the parent asks for.
  * `parent` is the process id we were started by. False: it is gone already.
  * Linux means the parent's thread: a parent must spawn from a thread that lives as long as it does.
  */

@@ -161,4 +161,4 @@ const isAllowed = ({ scope }: CryptokiSettings, token: Token): boolean =>
 /** How long a host that has listed waits for a lane to take it over, in milliseconds. */
 const spareMs = 10_000
 /** Where it may know less than a new one by then. */
-const agingSpareMs = 500
+const agingSpareMs = 2000

@@ -73,7 +73,7 @@ const finalize = (state: HostState): void => {
   }
 }
 
-/** Without the add-on a host still ends with its pipe; only a blocked one could outlive a killed parent. */
+/** A blocked host ends two seconds after a parent that was killed; without the add-on, when it is blocked no more. */
 const diesWithParent = (parent: number): boolean => {
   try {
     return endWithParent(parent)

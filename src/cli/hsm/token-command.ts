@@ -88,12 +88,16 @@ export const initialisedTokens = ({ actors }: CommandContext) =>
     tokens.filter((token) => token.initialized)
   )
 
+/** What a command chose its token from: each list may load the module anew. */
+const chosenAmong = new WeakMap<CommandContext, ReadonlyArray<TokenDescription>>()
+
 /** The token that was named, or the only one there is, or of several the one of the key settings; which is then said. */
 export const chosenToken = (context: CommandContext) =>
   Effect.gen(function* () {
     const given = yield* tokenArgument(context.input)
     if (given !== undefined) return given
     const tokens = yield* initialisedTokens(context)
+    chosenAmong.set(context, tokens)
     const [only] = tokens
     if (tokens.length > 1) {
       const { device } = yield* readTokenSettings(context)
@@ -117,7 +121,7 @@ export const resolvedToken = (context: CommandContext, { cryptoki }: Settings, u
     const scope = cryptoki.mode === "module" ? cryptoki.uri : undefined
     if (scope !== undefined && mergeScope(scope, uri).conflicts.length > 0)
       return yield* new OutsideScope({ uri: shownUri(uri), scope: shownUri(scope) })
-    const tokens = yield* initialisedTokens(context)
+    const tokens = chosenAmong.get(context) ?? (yield* initialisedTokens(context))
     const [token, ...others] = tokens.filter((one) => matchesToken(comparable(uri), one))
     if (token === undefined) return yield* new TokenNotFound({ uri: shownUri(uri), present: tokens.map(uriOf) })
     if (others.length > 0) return yield* new TokenAmbiguous({ candidates: [token, ...others].map(uriOf) })

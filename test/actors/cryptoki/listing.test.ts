@@ -62,7 +62,7 @@ describe("listing tokens in files", () => {
           yield* passTime("100 millis")
         }
         expect(counted).toEqual({ most: 2, started: 60 })
-        yield* passTime("1 second")
+        yield* passTime("2 seconds")
         expect(living.size).toBe(0)
       })
     ))
@@ -74,7 +74,7 @@ describe("listing tokens in files", () => {
         yield* listing.tokens(0)
         const taken = yield* listing.takeHost
         yield* listing.tokens(0)
-        yield* passTime("1 second")
+        yield* passTime("2 seconds")
         expect([...living]).toEqual([taken?.host])
       })
     ))
