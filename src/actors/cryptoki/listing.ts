@@ -150,7 +150,10 @@ const askIdleHost = (
     return seen.every((token) => there.has(tokenIdentity(token))) ? listed : undefined
   }).pipe(Effect.orElseSucceed(() => undefined))
 
-export const tokensOf = (host: TokenHost, { limits }: CryptokiSettings): Effect.Effect<ReadonlyArray<Token>, HostFault> =>
+export const tokensOf = (
+  host: TokenHost,
+  { limits }: CryptokiSettings
+): Effect.Effect<ReadonlyArray<Token>, HostFault> =>
   Effect.map(host.call("tokens", {}, limits.listMs), (listed) =>
     listed.map((facts) => ({ facts, library: host.library }))
   )
