@@ -6,7 +6,9 @@ import { sessionBehaviour, sessionMailbox } from "../actors/mqtt/session-actor.t
 import type { ConnectProtocol, ConnectRefusal, StepEvent } from "../messages/connect.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../messages/explain/cryptoki-event.ts"
+import { explainClosed } from "../messages/explain/platform.ts"
 import type { Failure } from "../messages/explain.ts"
+import type { Settings } from "../messages/settings/resolved-settings.ts"
 import { tellNotes } from "../platform/atomic-file.ts"
 import { codeOf } from "../platform/file-calls.ts"
 import { fileOwner, ownerIn } from "../platform/file-owner.ts"
@@ -21,6 +23,7 @@ import { startConfigActor } from "./compose-config.ts"
 import { startCryptokiActor } from "./compose-cryptoki.ts"
 import { checkCloud } from "./connect/ask-mapper.ts"
 import { openServices } from "./connect/open-services.ts"
+import { tokenAccess } from "./hsm/token-access.ts"
 import type { TokenActors } from "./hsm/token-command.ts"
 import { findExecutable } from "./installation.ts"
 import { callLog } from "./log-calls.ts"
@@ -67,6 +70,7 @@ export const startConnectActor = (
     })
     const session = yield* startSession(cryptoki)
     yield* tellClosed(settings.configDir, settings.configFile)
+    yield* tellTokenClosed(settings)
     const giveToService = (path: string) => giveTo(settings.configDir, path)
     const makeForService = (path: string) => makeMissing(settings.configDir, path)
     const peers = {
@@ -100,6 +104,14 @@ const giveTo = (configDir: string, path: string): Effect.Effect<void> =>
     yield* tellClosed(configDir, path)
   })
 
+/** Of several tokens some may be other users': which one is meant shows when it is used. */
+const tellTokenClosed = (settings: Settings): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { closed, hasOpenToken } = tokenAccess(settings, process.env)
+    const told = closed.filter(({ isToken }) => !(isToken && hasOpenToken)).map(explainClosed)
+    return Effect.forEach(told, ({ error, hint }) => Effect.logWarning(`${error}; ${hint}`), { discard: true })
+  })
+
 /** What root can read and the services cannot shows here, not in a service's log. */
 const tellClosed = (configDir: string, path: string): Effect.Effect<void> =>
   Effect.suspend(() => {
@@ -107,5 +119,7 @@ const tellClosed = (configDir: string, path: string): Effect.Effect<void> =>
     const closed = user.kind === "user" ? closedTo(user, path) : undefined
     return user.kind !== "user" || closed === undefined
       ? Effect.void
-      : tellNotes(path, [{ kind: "closedToServices", user: user.name, closed: closed.path, needs: closed.needs }])
+      : tellNotes(path, [
+          { kind: "closedToServices", user: user.name, closed: closed.path, needs: closed.needs === "x" ? "x" : "r" }
+        ])
   })

@@ -1,5 +1,6 @@
 /** The commands of `tedge hsm` and `tedge cert` by their words, and how one is run whatever it talks to. */
 import { Effect, type Scope } from "effect"
+import { explainClosed } from "../messages/explain/platform.ts"
 import type { Failure } from "../messages/explain.ts"
 import { createCertificate } from "./cert/create.ts"
 import { createCsr } from "./cert/create-csr.ts"
@@ -17,7 +18,8 @@ import { doctor } from "./hsm/doctor.ts"
 import { initToken } from "./hsm/init-token.ts"
 import { listKeys } from "./hsm/list-keys.ts"
 import { listTokens } from "./hsm/list-tokens.ts"
-import type { CommandContext, TokenActors, TokenCommand } from "./hsm/token-command.ts"
+import { tokenAccess } from "./hsm/token-access.ts"
+import { askLimits, type CommandContext, type TokenActors, type TokenCommand } from "./hsm/token-command.ts"
 
 export const tokenCommands = {
   "hsm init": initToken,
@@ -47,7 +49,11 @@ export const runTokenCommand = (
   start: Effect.Effect<TokenActors, Failure, Scope.Scope>,
   context: Omit<CommandContext, "actors">
 ): Effect.Effect<number> =>
-  Effect.scoped(Effect.flatMap(start, (actors) => tokenCommands[words]({ ...context, actors }))).pipe(
+  Effect.scoped(
+    Effect.flatMap(start, (actors) =>
+      Effect.tapError(tokenCommands[words]({ ...context, actors }), (failure) => tellClosed(failure, context, actors))
+    )
+  ).pipe(
     // "No renewal needed" is 1: a failure must not look like it.
     Effect.catch((failure) =>
       Effect.as(
@@ -56,3 +62,28 @@ export const runTokenCommand = (
       )
     )
   )
+
+/** A module tells files that are closed to its user as a token that is not there, or as a general error. */
+const tellClosed = (
+  failure: Failure,
+  { terminal }: Pick<CommandContext, "terminal">,
+  { config }: TokenActors
+): Effect.Effect<void> =>
+  mayBeClosed.has(failure._tag)
+    ? Effect.gen(function* () {
+        const { settings } = yield* config.ask("ReadSettings", undefined, { within: askLimits.read })
+        for (const file of tokenAccess(settings, process.env).closed) {
+          const { error, hint } = explainClosed(file)
+          yield* terminal.warning(`${error}; ${hint}`)
+        }
+      }).pipe(Effect.catch(() => Effect.void)) // the failure itself is told in any case
+    : Effect.void
+
+const mayBeClosed: ReadonlySet<Failure["_tag"]> = new Set<Failure["_tag"]>([
+  "ModuleNotLoaded",
+  "TokenNotFound",
+  "TokenNotNamed",
+  "TokenUnavailable",
+  "TokenError",
+  "SigningServiceUnreachable"
+])

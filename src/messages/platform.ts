@@ -61,6 +61,22 @@ export type FileNote =
       readonly reason: "directory" | "otherNames" | "noFile" | "content"
     }
 
+/** A file or device node that the user who loads the PKCS#11 module, or who asks the signing service, may not use. */
+export interface ClosedToUser {
+  readonly user: string
+  /** `caller`: whoever runs the command. `services`: the user of system.toml, whom token hosts started by root become. */
+  readonly who: "caller" | "services"
+  readonly path: string
+  /** On the way to it, or the path itself. */
+  readonly closed: string
+  readonly needs: "r" | "rw" | "x" | "rwx"
+  /** Its members may; undefined: there is no such group, or it is root's. */
+  readonly group: string | undefined
+  /** The user is in that group by now; the session began before. */
+  readonly isMember: boolean
+  readonly isToken: boolean
+}
+
 /** An HTTP proxy gave no way to a host. Told in the words of whoever wanted the way. */
 export class TunnelRefused extends Data.TaggedError("TunnelRefused")<{
   /** The status of the proxy's answer (`407`), or the code of what kept it from answering (`ECONNREFUSED`). */

@@ -1,5 +1,5 @@
 /**
- * Whether another user may read a file, as the kernel would decide by owner, group and mode of each directory on the way.
+ * Whether another user may use a file, as the kernel would decide by owner, group and mode of each directory on the way.
  *
  * Root reads everything, so a command of root's would not notice what its services cannot. Access control lists are
  * not looked at: where they decide, this says nothing.
@@ -8,25 +8,45 @@ import { readFileSync, realpathSync, statSync } from "node:fs"
 import { dirname } from "node:path"
 import type { UserIds } from "./become-user.ts"
 
-/** The directory or file that is closed to this user; undefined: nothing on the way is, or that cannot be known. */
-export const closedTo = (
-  user: UserIds,
-  path: string
-): { readonly path: string; readonly needs: "r" | "x" } | undefined => {
+/** `r`: it is read. `rw`: also written. `x`: a directory on the way, which is passed. `rwx`: a directory that is changed. */
+export type Access = "r" | "rw" | "x" | "rwx"
+
+/** The directory or file that is closed to a user. */
+export interface Closed {
+  readonly path: string
+  readonly needs: Access
+  /** The group whose members may; undefined: there is none, or it is root's. */
+  readonly group: string | undefined
+}
+
+/** A user, with all its groups; those of group(5) where they are not given. */
+export interface AccessUser extends UserIds {
+  readonly groups?: ReadonlyArray<number>
+}
+
+/** Undefined: nothing on the way is closed to this user, or that cannot be known. */
+export const closedTo = (user: AccessUser, path: string, needs: Access = "r"): Closed | undefined => {
   if (user.uid === 0) return undefined
   try {
-    const real = realpathSync(path)
+    const real = resolved(path)
     const groups = groupsOf(user)
-    const closed = above(real).find((directory) => !may(user, groups, directory, execute))
-    if (closed !== undefined) return { path: closed, needs: "x" }
-    return may(user, groups, real, read) ? undefined : { path: real, needs: "r" }
+    const directory = above(real).find((one) => !may(user, groups, one, "x"))
+    if (directory !== undefined) return { path: directory, needs: "x", group: groupThatMay(directory, "x") }
+    return may(user, groups, real, needs) ? undefined : { path: real, needs, group: groupThatMay(real, needs) }
   } catch {
     return undefined // not there, or not to be looked at: told where it is used
   }
 }
 
-const read = 4
-const execute = 1
+/** A link in a directory that is closed to the caller is not followed: the directory is what counts then. */
+const resolved = (path: string): string => {
+  try {
+    return realpathSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EACCES") return path
+    throw error
+  }
+}
 
 /** From the root directory on. */
 const above = (path: string): ReadonlyArray<string> => {
@@ -34,18 +54,36 @@ const above = (path: string): ReadonlyArray<string> => {
   return parent === path ? [] : [...above(parent), parent]
 }
 
-const may = ({ uid }: UserIds, groups: ReadonlySet<number>, path: string, bit: number): boolean => {
+const bits = { r: 4, rw: 6, x: 1, rwx: 7 } as const
+
+const may = ({ uid }: UserIds, groups: ReadonlySet<number>, path: string, needs: Access): boolean => {
   const { mode, uid: owner, gid } = statSync(path)
   const shift = owner === uid ? 6 : groups.has(gid) ? 3 : 0
-  return ((mode >> shift) & bit) !== 0
+  return allows(mode >> shift, needs)
+}
+
+const allows = (mode: number, needs: Access): boolean => (mode & bits[needs]) === bits[needs]
+
+const groupThatMay = (path: string, needs: Access): string | undefined => {
+  const { mode, gid } = statSync(path)
+  return gid !== 0 && allows(mode >> 3, needs) ? groupLines().find(([, , id]) => id === String(gid))?.[0] : undefined
 }
 
 /** Of group(5); a member is listed by name. */
-const groupsOf = ({ name, gid }: UserIds): ReadonlySet<number> => {
-  const supplementary = readFileSync("/etc/group", "utf8")
+const groupsOf = ({ name, gid, groups }: AccessUser): ReadonlySet<number> =>
+  new Set([
+    gid,
+    ...(groups ??
+      groupLines()
+        .filter(([, , , members = ""]) => members.split(",").includes(name))
+        .map(([, , id]) => Number(id)))
+  ])
+
+const groupLines = (): ReadonlyArray<ReadonlyArray<string>> =>
+  readFileSync("/etc/group", "utf8")
     .split("\n")
     .map((line) => line.split(":"))
-    .filter(([, , , members = ""]) => members.split(",").includes(name))
-    .map(([, , id]) => Number(id))
-  return new Set([gid, ...supplementary])
-}
+
+/** By group(5), whatever groups a session of that user has. */
+export const isMember = (user: string, group: string): boolean =>
+  groupLines().some(([name, , , members = ""]) => name === group && members.split(",").includes(user))

@@ -2,6 +2,7 @@
 import { constants, createPublicKey, type KeyObject, randomBytes, verify } from "node:crypto"
 import { Effect } from "effect"
 import type { ChosenKey, TokenDescription } from "../../messages/cryptoki.ts"
+import { explainClosed } from "../../messages/explain/platform.ts"
 import { explain } from "../../messages/explain.ts"
 import { matchesObject, matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
@@ -12,6 +13,7 @@ import { certificationRequest } from "../../platform/x509.ts"
 import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import { tokenKey } from "../cert/device-key.ts"
 import type { Examination } from "./doctor.ts"
+import { tokenAccess } from "./token-access.ts"
 import { askLimits, type CommandContext, comparable, shownUri } from "./token-command.ts"
 
 /** A connection gives the token this long to sign. */
@@ -25,7 +27,7 @@ type Device = Pick<DeviceSettings, "key">
 export const tokenChecks = (
   context: Context,
   examination: Examination,
-  settings: Pick<Settings, "cryptoki">,
+  settings: Pick<Settings, "cryptoki" | "configDir">,
   device: Device
 ): Effect.Effect<KeyObject | undefined> =>
   Effect.gen(function* () {
@@ -37,6 +39,7 @@ export const tokenChecks = (
       cryptoki.ask("ListTokens", undefined, { within: askLimits.list }),
       (all) => `${all.length} found: ${all.map(shownToken).join(", ")}`
     )
+    yield* accessCheck(examination, settings, device, tokens ?? [])
     if (tokens === undefined) return undefined
     yield* pinState(examination, tokens, device)
     yield* uniqueToken(examination, tokens, settings, device)
@@ -52,6 +55,23 @@ export const tokenChecks = (
     yield* examination.check("certificate commands", requestSigned(context, device), () => "a request was signed")
     return publicKey
   })
+
+/** Other users' tokens beside the device's own are none of its concern. */
+const accessCheck = (
+  { pass, fail }: Examination,
+  settings: Pick<Settings, "cryptoki" | "configDir">,
+  { key }: Device,
+  tokens: ReadonlyArray<TokenDescription>
+): Effect.Effect<void> => {
+  const { user, closed } = tokenAccess(settings, process.env)
+  if (user === undefined) return Effect.void
+  const meant = comparable(key.uri ?? {})
+  const isThere = tokens.some((token) => token.initialized && matchesToken(meant, token))
+  const wanting = closed.filter(({ isToken }) => !(isToken && isThere))
+  return wanting.length === 0
+    ? pass("permissions", `'${user}' may use the files of the token`)
+    : Effect.forEach(wanting, (one) => fail("permissions", explainClosed(one)), { discard: true })
+}
 
 /** What a token has for a label before it is initialised (32 stars on OP-TEE) is none. */
 const shownToken = ({ initialized, label, slot }: TokenDescription): string =>

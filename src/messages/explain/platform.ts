@@ -1,6 +1,6 @@
 /** Sentences for what the machine lacks, or somebody else holds. */
-import { AddonNotLoaded, type FileNote, type PlatformRefusal } from "../platform.ts"
-import { type Explanation, inBrackets, quoted } from "./explanation.ts"
+import { AddonNotLoaded, type ClosedToUser, type FileNote, type PlatformRefusal } from "../platform.ts"
+import { type Explanation, inBrackets, quoted, shellQuoted } from "./explanation.ts"
 
 const addonPurpose = {
   tls: "TLS with a key in a token",
@@ -64,6 +64,31 @@ export const explainFileNote = (path: string, note: FileNote): string => {
     case "notGiven":
       return `'${quoted(path)}' is not given to the services' user: ${notGivenWords[note.reason]}; if it is to be: sudo chown ${note.owner} '${quoted(path)}'`
   }
+}
+
+export const explainClosed = (file: ClosedToUser): Explanation => {
+  const { user, who, path, closed, needs, group, isMember } = file
+  const verb = { r: "read", x: "pass", rw: "read and write", rwx: "read and change" }[needs]
+  const subject = who === "services" ? `the services' user '${user}'` : `this user, '${quoted(user)}',`
+  const start = `${subject} may not ${closed === path ? verb : "reach"} '${quoted(path)}'`
+  const where = closed === path ? "" : `: '${quoted(closed)}' is closed to it`
+  if (group === undefined) return { error: `${start}${where}`, hint: openedBy(file) }
+  if (isMember)
+    return { error: `${start}: it is in the group '${group}' by now, this session is not`, hint: "log in again" }
+  return {
+    error: `${start}${where}: it is not in the group '${group}'`,
+    hint: `sudo usermod -aG ${group} ${shellQuoted(user)}, then ${who === "services" ? "restart the services" : "log in again"}`
+  }
+}
+
+const openedBy = ({ user, closed, needs, isToken }: ClosedToUser): string => {
+  if (closed.startsWith("/dev/"))
+    return `udev gives device nodes their group: install its rule (of a TPM on Debian: the package tpm-udev); this once: sudo chown ${shellQuoted(user)} ${shellQuoted(closed)}`
+  if (isToken) return `sudo chown -R ${shellQuoted(user)}: ${shellQuoted(closed)}`
+  if (needs === "x") return `sudo chmod o+x ${shellQuoted(closed)}`
+  return needs === "r"
+    ? `sudo chmod o+r ${shellQuoted(closed)}`
+    : `sudo chown ${shellQuoted(user)} ${shellQuoted(closed)}`
 }
 
 const notGivenWords = {

@@ -21,7 +21,10 @@ const examined = (token: FakeToken) =>
     })
     const checks: Array<Check> = []
     const noted = examine(checks, () => Effect.void)
-    const settings = { cryptoki: { ...unset, mode: "socket", socketPath: "/nowhere.sock" } } as const
+    const settings = {
+      configDir: "/nowhere",
+      cryptoki: { ...unset, mode: "socket", socketPath: "/nowhere.sock" }
+    } as const
     const examining = yield* Effect.forkChild(tokenChecks({ actors: { cryptoki } }, noted, settings, device))
     while (examining.pollUnsafe() === undefined) yield* passTime("1 second")
     yield* Fiber.join(examining)
