@@ -98,6 +98,8 @@ export interface Client {
   /** Supplementary groups; undefined where the kernel would not say. */
   readonly groups?: ReadonlyArray<number> | undefined
   readonly pid: number | undefined
+  /** Whose subordinate id (subuid(5)) the uid is: its wrong PINs, connections and restrictions are that user's. */
+  readonly ownerUid?: number | undefined
 }
 
 /** Facts for the log. They never hold a PIN, nor what was signed. */

@@ -105,8 +105,20 @@ export const withoutPin = (text: string): string => {
 /** With all attributes of a key at their usual lengths, escaped, an id at the end is still there. */
 const longestShown = 600
 
-/** Also what people write when they mean it: `pin=`, `pin_value=`, `so-pin=`. A `pin-source` is no secret. */
-const pinStart = /pin(?:[-_ ]|%2d|%5f|%20)?(?:value)?(?: |%20){0,3}(?:=|%3d)/i
+/** Each letter as it is, or escaped. */
+const letters = (word: string): string =>
+  [...word].map((letter) => `(?:${letter}|%${hexOf(letter)}|%${hexOf(letter.toUpperCase())})`).join("")
+
+const hexOf = (letter: string): string => letter.charCodeAt(0).toString(16)
+
+/**
+ * Also what people write when they mean it: `pin=`, `pin_value=`, `pin-value:`, `so-pin=`, and any of it escaped.
+ * A `pin-source` is no secret.
+ */
+const pinStart = new RegExp(
+  `${letters("pin")}(?:(?:[-_ ]|%2d|%5f|%20)?${letters("value")}(?: |%20){0,3}(?:[=:]|%3d|%3a)|(?:[-_ ]|%2d|%5f|%20)?(?: |%20){0,3}(?:=|%3d))`,
+  "i"
+)
 
 type Draft = { -readonly [Field in keyof Pkcs11Uri]: Pkcs11Uri[Field] }
 type Field = keyof Pkcs11Uri

@@ -109,17 +109,25 @@ describe("a PKCS#11 URI", () => {
     expect(JSON.stringify(uri)).not.toContain("34")
   })
 
-  it.each(["pin=", "PIN=", "pin_value=", "pinvalue=", "pin-value =", "pin%5Fvalue%20=", "so-pin="])(
-    "takes what is meant as a PIN, %s, for one",
-    (name) => {
-      expect(withoutPin(`pkcs11:token=a?${name}4711&x=1`)).toMatch(/^pkcs11:token=a\?(so-)?pin-value=\[REDACTED\]$/)
-      for (const separator of ["?", ";"]) {
-        const read = parsePkcs11Uri(`pkcs11:token=a${separator}${name}4711`)
-        expect(JSON.stringify(Result.isFailure(read) ? read.failure : "")).not.toContain("4711")
-        if (Result.isSuccess(read)) expect(printPkcs11Uri(read.success, { pin: "redacted" })).toBe("pkcs11:token=a")
-      }
+  it.each([
+    "pin=",
+    "PIN=",
+    "pin_value=",
+    "pinvalue=",
+    "pin-value =",
+    "pin%5Fvalue%20=",
+    "so-pin=",
+    "pin-%76alue=",
+    "%50IN=",
+    "p%69n-value%3A"
+  ])("takes what is meant as a PIN, %s, for one", (name) => {
+    expect(withoutPin(`pkcs11:token=a?${name}4711&x=1`)).toMatch(/^pkcs11:token=a\?(so-)?pin-value=\[REDACTED\]$/)
+    for (const separator of ["?", ";"]) {
+      const read = parsePkcs11Uri(`pkcs11:token=a${separator}${name}4711`)
+      expect(JSON.stringify(Result.isFailure(read) ? read.failure : "")).not.toContain("4711")
+      if (Result.isSuccess(read)) expect(printPkcs11Uri(read.success, { pin: "redacted" })).toBe("pkcs11:token=a")
     }
-  )
+  })
 
   it("does not take the place of a PIN for one", () => {
     const uri = "pkcs11:token=a;object=pin?pin-source=file%3Apin"

@@ -31,7 +31,7 @@ export interface Access {
 export const accessOf = (client: Client, rules: ReadonlyArray<AccessRule>, ownUid: number): Access => {
   const access = accessByRules(client, rules, ownUid)
   const isExempt = client.uid === 0 || client.uid === ownUid
-  return isExempt ? access : { ...access, countedAs: client.uid ?? "unknown" }
+  return isExempt ? access : { ...access, countedAs: client.ownerUid ?? client.uid ?? "unknown" }
 }
 
 const accessByRules = (client: Client, rules: ReadonlyArray<AccessRule>, ownUid: number): Access => {
@@ -51,6 +51,6 @@ const accessByRules = (client: Client, rules: ReadonlyArray<AccessRule>, ownUid:
 const means = ({ who }: AccessRule, { uid, gid, groups = [] }: Client): boolean =>
   "uid" in who ? who.uid === uid : who.gid === gid || groups.includes(who.gid)
 
-/** As `means`, or the kernel does not tell the client's groups and it may be one of these. */
+/** As `means`, or it runs under a subordinate id of the user, or the kernel does not tell its groups. */
 const mayMean = (rule: AccessRule, client: Client): boolean =>
-  means(rule, client) || (client.groups === undefined && "gid" in rule.who)
+  means(rule, client) || ("uid" in rule.who ? rule.who.uid === client.ownerUid : client.groups === undefined)

@@ -34,31 +34,34 @@ export class Connections {
   private readonly counts: Record<Outcome, number> = { served: 0, refused: 0, cut: 0 }
 
   /** `ownUid`: the user the service runs as. */
-  admission({ uid }: Client, limits: P11ServerLimits, ownUid: number): Admission {
-    if (this.open.size < placesFor(uid, limits, ownUid) && this.isWithinOwn(uid, limits, ownUid)) return "admitted"
+  admission(client: Client, limits: P11ServerLimits, ownUid: number): Admission {
+    if (this.open.size < placesFor(client.uid, limits, ownUid) && this.isWithinOwn(client, limits, ownUid))
+      return "admitted"
     return this.farewells.size < limits.connections ? "busy" : "full"
   }
 
-  private isWithinOwn(uid: number | undefined, limits: P11ServerLimits, ownUid: number): boolean {
-    return uid === 0 || uid === ownUid || (this.perUser.get(uid) ?? 0) < limits.connectionsPerUser
+  private isWithinOwn(client: Client, limits: P11ServerLimits, ownUid: number): boolean {
+    const { uid } = client
+    return uid === 0 || uid === ownUid || (this.perUser.get(userOf(client)) ?? 0) < limits.connectionsPerUser
   }
 
   add(stream: Connection["stream"], client: Client): Connection {
     const connection: Connection = { stream, client, phase: "reading", asking: undefined, fiber: undefined }
     this.open.add(connection)
-    this.perUser.set(client.uid, (this.perUser.get(client.uid) ?? 0) + 1)
+    const user = userOf(client)
+    this.perUser.set(user, (this.perUser.get(user) ?? 0) + 1)
     return connection
   }
 
   /** Closes it and forgets it. */
   end(connection: Connection): void {
-    const { uid } = connection.client
+    const user = userOf(connection.client)
     connection.asking?.cancel()
     connection.stream.close()
     if (!this.open.delete(connection)) return
-    const left = (this.perUser.get(uid) ?? 1) - 1
-    if (left > 0) this.perUser.set(uid, left)
-    else this.perUser.delete(uid)
+    const left = (this.perUser.get(user) ?? 1) - 1
+    if (left > 0) this.perUser.set(user, left)
+    else this.perUser.delete(user)
   }
 
   /** Around the farewell of a client that is not served. */
@@ -92,6 +95,8 @@ export class Connections {
       yield* Fiber.interruptAll([...fibers(() => true), ...this.farewells])
     })
 }
+
+const userOf = ({ uid, ownerUid }: Client): number | undefined => ownerUid ?? uid
 
 /** Up to how many connections in all this user is let in. */
 const placesFor = (uid: number | undefined, { connections }: P11ServerLimits, ownUid: number): number => {

@@ -16,6 +16,7 @@ import type {
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
 import type { Frame } from "../../messages/wire/frame1.ts"
+import { type OwnerOfUid, subordinateOwners } from "../../platform/subordinate-ids.ts"
 import type { Accepted } from "../../platform/unix-addon.ts"
 import { UnixListener, UnixStream, Watcher } from "../../platform/unix-stream.ts"
 import type { Behaviour } from "../../runtime/actor.ts"
@@ -40,6 +41,8 @@ export interface P11ServerSpec {
   readonly publish: (event: P11ServerEvent) => Effect.Effect<void>
   /** Who connected. Default: what the kernel says (SO_PEERCRED, SO_PEERGROUPS). */
   readonly clientOf?: () => Client
+  /** Whose subordinate id a user id is. Default: what /etc/subuid says. */
+  readonly ownerOfUid?: OwnerOfUid
   /** How long answers that are owed may take when it stops, in milliseconds. Default 20 s. */
   readonly drainMs?: number
 }
@@ -52,7 +55,8 @@ export const p11ServerBehaviour = (spec: P11ServerSpec): Behaviour<P11ServerProt
         spec,
         policy: spec.policy,
         selectors: new KnownSelectors(),
-        connections: new Connections()
+        connections: new Connections(),
+        ownerOfUid: spec.ownerOfUid ?? subordinateOwners()
       }
       yield* acceptConnections(server)
       return {
@@ -72,6 +76,7 @@ interface ServerState {
   readonly selectors: KnownSelectors
   readonly initialising: Semaphore.Semaphore
   readonly connections: Connections
+  readonly ownerOfUid: OwnerOfUid
 }
 
 /** Serves until the scope closes: then nobody listens any more, and after that the answers that are owed go out. */
@@ -114,7 +119,7 @@ interface Floor {
 const admit = (floor: Floor, { descriptor, peer }: Accepted): void => {
   const { connections, spec, policy } = floor.server
   // Without credentials the client is nobody in particular: it may do what everybody may.
-  const client = spec.clientOf?.() ?? peer ?? nobody
+  const client = withOwner(spec.clientOf?.() ?? peer ?? nobody, floor.server.ownerOfUid)
   const stream = new UnixStream(floor.watcher, descriptor)
   switch (connections.admission(client, policy.limits, spec.ownUid)) {
     case "full":
@@ -126,6 +131,11 @@ const admit = (floor: Floor, { descriptor, peer }: Accepted): void => {
     case "admitted":
       serve(floor, stream, connections.add(stream, client))
   }
+}
+
+const withOwner = (client: Client, ownerOfUid: OwnerOfUid): Client => {
+  const ownerUid = client.uid === undefined ? undefined : ownerOfUid(client.uid)
+  return ownerUid === undefined ? client : { ...client, ownerUid }
 }
 
 const turningAway = ({ server, times }: Floor, stream: UnixStream, client: Client): Effect.Effect<void> =>

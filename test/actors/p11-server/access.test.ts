@@ -37,6 +37,18 @@ describe("access to the signing service", () => {
     expect(accessOf(member, rules, ownUid)).toMatchObject({ operations: ["list"], scope: { token: "a" }, rule: 1 })
   })
 
+  it("restricts a user's subordinate ids as the user, counts their PINs with the user's, and grants them nothing", () => {
+    const rules = [{ who: { uid: 1001 }, operations: ["list", "delete-key"], scope: uri("pkcs11:token=a") }] as const
+    const mapped = { ...client(100_005), ownerUid: 1001 }
+    expect(accessOf(mapped, rules, ownUid)).toMatchObject({ operations: ["list"], scope: { token: "a" } })
+    expect(accessOf(mapped, rules, ownUid).countedAs).toBe(1001)
+    // Of the service's own user, or a container's root: no more than anybody.
+    expect(accessOf({ ...mapped, ownerUid: ownUid }, [], ownUid)).toMatchObject({
+      isUnlimited: false,
+      countedAs: ownUid
+    })
+  })
+
   it("restricts who perhaps is in a group, and allows no more than anybody may", () => {
     const rules = [{ who: { gid: 100 }, operations: ["list", "delete-key"], scope: uri("pkcs11:token=a") }] as const
     const untold = { ...client(1001, 7), groups: undefined }

@@ -32,6 +32,18 @@ it("a user whose connections have ended may have as many as before", () => {
   }
 })
 
+it("counts connections under subordinate ids with those of the user they belong to", () => {
+  const connections = new Connections()
+  const limits = { ...defaultServerLimits, connections: 16, connectionsPerUser: 2 }
+  const mapped = (uid: number) => ({ uid, gid: uid, pid: 1, ownerUid: 1001 })
+  const open = [mapped(100_001), mapped(100_002)].map((client) => connections.add({ close: () => undefined }, client))
+  expect(connections.admission(mapped(100_003), limits, 900)).toBe("busy")
+  expect(connections.admission({ uid: 1001, gid: 1001, pid: 1 }, limits, 900)).toBe("busy")
+  expect(connections.admission({ uid: 1002, gid: 1002, pid: 1 }, limits, 900)).toBe("admitted")
+  for (const one of open) connections.end(one)
+  expect(connections.admission(mapped(100_003), limits, 900)).toBe("admitted")
+})
+
 it("keeps places for root and the service's own user, however many others come", () => {
   const connections = new Connections()
   const ownUid = 900
