@@ -15,6 +15,6 @@ export const tokenFamily = ({
   readonly model: string
 }): TokenFamily => {
   if (/CardContact/i.test(manufacturer)) return "smartCardHsm"
-  if (/^piv_II\b|^Yubico\b/i.test(manufacturer)) return "piv"
+  if (/^piv_II\b|^Yubico\b/i.test(manufacturer) && !/YubiHSM/i.test(model)) return "piv"
   return model === "OP-TEE TA" ? "opTee" : "other"
 }

@@ -178,6 +178,7 @@ export class TokenTimeout extends Data.TaggedError("TokenTimeout")<{
   readonly afterMs: number
   /** What the module printed meanwhile. */
   readonly detail: string
+  readonly family?: TokenFamily
 }> {}
 
 /** The token host ended in the middle of the request (the module crashed, or was killed). */

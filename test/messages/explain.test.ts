@@ -133,7 +133,11 @@ const samples: Samples = {
   HostNotStarted: ["EMFILE", "ENFILE", "EAGAIN", "ENOMEM", "ENOENT", "EACCES"].map(
     (reason) => new Token.HostNotStarted({ reason, program: "/usr/bin/node" })
   ),
-  TokenTimeout: ["sign", "tokens"].map((call) => new Token.TokenTimeout({ token, call, afterMs: 60_000, detail: "" })),
+  TokenTimeout: ["sign", "tokens"].flatMap((call) =>
+    (["piv", "smartCardHsm", "opTee", "other"] as const).map(
+      (family) => new Token.TokenTimeout({ token, call, afterMs: 60_000, detail: "", family })
+    )
+  ),
   TokenActorFailed: (["restarted", "parked"] as const).map((state) => new Token.TokenActorFailed({ token, state })),
   TokenHostDied: [new Token.TokenHostDied({ token, call: "C_Sign", signal: "SIGSEGV", detail: "" })],
   TokenUnavailable: [
@@ -439,5 +443,24 @@ describe("a mode that is off", () => {
   it("is not called missing", () => {
     const { error } = explain(new Token.CryptokiOff({ missing: "device.cryptoki.mode" }))
     expect(error).toBe("'device.cryptoki.mode' is off: the key is a file, and no token is used")
+  })
+})
+
+describe("a call that does not return", () => {
+  const says = (call: string, family: "piv" | "other") =>
+    explain(new Token.TokenTimeout({ token: "t", call, afterMs: 45_000, detail: "", family }))
+
+  it("is a card that another program holds, and no touch is asked for", () => {
+    const { error, hint } = says("check", "piv")
+    expect(error).toBe(
+      "card 't': another program holds it, or its reader hangs: check did not return within 45 s; its module was restarted"
+    )
+    expect(hint).toMatch(/^it goes on when the card is free: end the program that holds it/)
+    expect(hint).not.toContain("touch")
+  })
+
+  it("is a touch that is waited for in a signature alone", () => {
+    expect(says("sign", "piv").hint).toContain("touch it")
+    expect(says("objects", "other").hint).not.toContain("touch")
   })
 })

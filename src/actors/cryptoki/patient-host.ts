@@ -3,8 +3,9 @@ import { Effect } from "effect"
 import { monotonicMs } from "../../runtime/monotonic-time.ts"
 import { type CallPatience, callPatience } from "./call-patience.ts"
 import type { TokenHost } from "./host-client.ts"
-import type { HostRequestName } from "./host-protocol.ts"
+import type { HostRequestName, HostRequests, LibraryFacts } from "./host-protocol.ts"
 import type { StartHost } from "./hosts.ts"
+import { isCard } from "./quirks.ts"
 
 /** What is known is kept across the hosts of one module. */
 export const patient = (start: StartHost): StartHost => {
@@ -14,6 +15,7 @@ export const patient = (start: StartHost): StartHost => {
 
 const patientHosts = (): ((host: TokenHost) => TokenHost) => {
   const known = new Map<string, CallPatience>()
+  const cards = new Set<string>()
   const patienceOf = (name: HostRequestName, slot: string, leastMs: number): CallPatience => {
     const place = `${name} ${slot}`
     const patience = known.get(place) ?? callPatience(leastMs)
@@ -21,17 +23,28 @@ const patientHosts = (): ((host: TokenHost) => TokenHost) => {
     known.set(place, patience)
     return patience
   }
+  const noteCards = (tokens: HostRequests["tokens"]["answer"], library: LibraryFacts) => {
+    cards.clear()
+    for (const token of tokens) if (isCard(library, token)) cards.add(token.slot)
+  }
   return (host) => ({
     library: host.library,
     isIdle: host.isIdle,
     call: (name, asked, leastMs) => {
       if (!looks.has(name)) return host.call(name, asked, leastMs)
-      const patience = patienceOf(name, "slot" in asked ? asked.slot : "", leastMs)
+      const slot = "slot" in asked ? asked.slot : ""
+      const mayBeHeld = cards.has(slot) || isCard(host.library)
+      const patience = patienceOf(name, slot, mayBeHeld ? Math.max(leastMs, heldCardMs) : leastMs)
       return Effect.clockWith((clock) => {
         const limitMs = patience.limitMs()
         const startedMs = monotonicMs(clock)
         return host.call(name, asked, limitMs).pipe(
-          Effect.tap(() => Effect.sync(() => patience.answered(monotonicMs(clock) - startedMs))),
+          Effect.tap((answer) =>
+            Effect.sync(() => {
+              patience.answered(monotonicMs(clock) - startedMs)
+              if (name === "tokens") noteCards(answer as HostRequests["tokens"]["answer"], host.library)
+            })
+          ),
           Effect.tapError(({ _tag }) =>
             Effect.sync(() => {
               if (_tag === "CallTimedOut") patience.ranOut(limitMs)
@@ -56,5 +69,10 @@ const looks: ReadonlySet<HostRequestName> = new Set([
   "material"
 ])
 
+/**
+ * A card that another program works on is waited for: a host that is killed takes seconds to load again. Less than who
+ * asks the signing service waits.
+ */
+const heldCardMs = 45_000
 /** Slots come and go with readers. */
 const mostKnown = 512

@@ -2,7 +2,7 @@
  * What is known of single modules that changes how we use them. Recognised by what the library says of itself.
  */
 import { tokenFamily } from "../../messages/token-family.ts"
-import type { LibraryFacts } from "./host-protocol.ts"
+import type { HostToken, LibraryFacts } from "./host-protocol.ts"
 import type { Token } from "./token-facts.ts"
 
 export interface Quirks {
@@ -39,6 +39,15 @@ export const showsPinFlags = ({ facts, library }: Token): boolean =>
  */
 export const readsTokensOnce = ({ facts, library }: Token): boolean =>
   isTpm(library) || /softhsm|kryoptic/i.test(facts.manufacturer)
+
+/**
+ * Whether its tokens are cards or sticks behind PC/SC: one program at a time works on one, and the others wait in
+ * their calls. What a library says of itself: OpenSC, YKCS11, sc-hsm-embedded.
+ */
+export const isCard = (library: LibraryFacts, token?: Pick<HostToken, "manufacturer">): boolean =>
+  /opensc|yubico|cardcontact|smart ?card|\bpiv/i.test(
+    `${library.manufacturer} ${library.description} ${token?.manufacturer ?? ""}`
+  )
 
 const isTpm = ({ manufacturer, description }: LibraryFacts): boolean =>
   /tpm2-pkcs11|tpm2-software|tpm2\.0/i.test(`${manufacturer} ${description}`)

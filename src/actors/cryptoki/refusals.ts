@@ -23,7 +23,13 @@ export const refusalOf = (fault: StartFault, token: string, family?: TokenFamily
     case "HostEnded":
       return new TokenUnavailable({ token, call: undefined, code: undefined, detail: "" })
     case "CallTimedOut":
-      return new TokenTimeout({ token, call: fault.call, afterMs: fault.afterMs, detail: fault.detail })
+      return new TokenTimeout({
+        token,
+        call: fault.call,
+        afterMs: fault.afterMs,
+        detail: fault.detail,
+        ...(family && { family })
+      })
     case "HostDied":
       return new TokenHostDied({ token, call: fault.call, signal: fault.signal, detail: fault.detail })
     case "CallRefused": {

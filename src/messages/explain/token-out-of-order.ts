@@ -4,10 +4,22 @@
  * The code says what is done about it; only the hint may also go by the words the module printed (OP-TEE's client
  * library: "TEEC init context failed" and the like).
  */
+import type { TokenFamily } from "../token-family.ts"
 import type { TokenTimeout, TokenUnavailable } from "../token-refusals.ts"
 
+/**
+ * A card does what one program asks at a time (PC/SC transactions), and the others wait in their calls. A signature may
+ * wait for a finger as well.
+ */
+export const isHeldCard = ({ call, token, family }: TokenTimeout): boolean =>
+  call !== "sign" && (isCardFamily(family) || /opensc|ykcs11|sc-hsm/i.test(token))
+
+const isCardFamily = (family: TokenFamily | undefined) => family === "piv" || family === "smartCardHsm"
+
 /** Only a signature waits for a finger; what else does not return waits for another program. */
-export const hintForTimeout = ({ call, token, detail }: TokenTimeout): string => {
+export const hintForTimeout = (failure: TokenTimeout): string => {
+  const { call, token, detail } = failure
+  if (isHeldCard(failure)) return holdersOfCards
   if (call === "sign") return "if the token waits for a touch, touch it; otherwise check its cable and reader"
   return /ckteec/i.test(`${token} ${detail}`)
     ? teeSupplicant
@@ -25,4 +37,6 @@ export const hintForUnavailable = ({ detail, family, code }: TokenUnavailable): 
   return undefined
 }
 
+const holdersOfCards =
+  "it goes on when the card is free: end the program that holds it, such as GnuPG's scdaemon (gpgconf --kill scdaemon) or a card tool that was left open; if there is none, restart pcscd"
 const teeSupplicant = "check that tee-supplicant runs (systemctl status tee-supplicant)"

@@ -13,7 +13,7 @@ import { explainDelay, explainPin } from "./pin.ts"
 import { explainPlatform } from "./platform.ts"
 import { explainService } from "./signing-service.ts"
 import { explainName } from "./token-name.ts"
-import { hintForTimeout, hintForUnavailable } from "./token-out-of-order.ts"
+import { hintForTimeout, hintForUnavailable, isHeldCard } from "./token-out-of-order.ts"
 import { outsideScopeWords, seenWords, unknownWords } from "./token-words.ts"
 import { whyNoMatch } from "./uri-without-match.ts"
 
@@ -94,7 +94,7 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
           }
     case "TokenTimeout":
       return {
-        error: `token '${failure.token}': ${failure.call} did not return within ${seconds(failure.afterMs)}; its module was restarted${inBrackets(failure.detail)}`,
+        error: `${isHeldCard(failure) ? `card '${failure.token}': another program holds it, or its reader hangs` : `token '${failure.token}'`}: ${failure.call} did not return within ${seconds(failure.afterMs)}; its module was restarted${inBrackets(failure.detail)}`,
         hint: hintForTimeout(failure)
       }
     case "TokenHostDied":

@@ -1,6 +1,7 @@
 /** How often a module is loaded: some take seconds for it, and a second process at a card ends the login of the first. */
 import { Effect } from "effect"
 import { expect, it } from "vitest"
+import { defaultLimits } from "../../../src/actors/cryptoki/settings.ts"
 import { pin, run, type ScriptedKit, startScripted, uri } from "./module-kit.ts"
 
 const within = { within: 30_000 } as const
@@ -53,6 +54,19 @@ it("what a command does with a token, one after the other, takes one host", () =
       yield* kit.ref.ask("DeleteKey", { key: { uri: uri("pkcs11:object=other") } }, within)
       const newPin = pin("654321")
       yield* kit.ref.ask("ChangePin", { token: { pin: pin("123456") }, newPin, by: { kind: "change" } }, within)
+      expect(loads(kit)).toBe(1)
+    })
+  ))
+
+it("a card that another program holds is waited for, by the host that has it loaded", () =>
+  run(
+    Effect.gen(function* () {
+      const kit = yield* startScripted({ limits: { ...defaultLimits, listMs: 2000 } })
+      kit.script.setToken("*", { manufacturer: "Yubico (www.yubico.com)" })
+      yield* kit.sign({})
+      // Of the look at the key before each handshake.
+      kit.script.set({ C_GetSessionInfo: { delayMs: 4000, times: 1 } })
+      yield* kit.ref.ask("ChooseScheme", { key: {}, offered: ["ecdsa_secp256r1_sha256"] }, within)
       expect(loads(kit)).toBe(1)
     })
   ))

@@ -213,7 +213,7 @@ export const tokenRows: ReadonlyArray<Row> = [
     how: "C_FindObjectsInit never returns; hsm list-keys",
     cause: scripted({ calls: { C_FindObjectsInit: { hang: true } } }, ["hsm", "list-keys"]),
     says: /token 'my-token': \S+ did not return within 10 s; its module was restarted/,
-    next: "if the token waits for a touch, touch it",
+    next: "the module waits for another program",
     slow: true
   },
   {
