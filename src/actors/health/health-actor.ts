@@ -8,11 +8,14 @@ import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { wallNow } from "../../runtime/wall-time.ts"
 import { bridgeHealth, bridgeReason, dateText, registration, type ServiceIdentity, serviceUp } from "./payloads.ts"
+import { askForOperations, type PendingOperations } from "./pending-operations.ts"
 import { sayNewest } from "./say-newest.ts"
 
 export interface HealthOptions {
   readonly service: ServiceIdentity
   readonly bridge: ServiceTopics
+  /** Undefined: nothing is asked for. */
+  readonly pendingOperations: PendingOperations | undefined
 }
 
 export interface HealthPeers {
@@ -20,34 +23,48 @@ export interface HealthPeers {
   readonly serviceLink: ActorRef<LinkProtocol>
   /** The bridge's local connection, whose will tells the bridge's end. */
   readonly bridgeLink: ActorRef<LinkProtocol>
+  readonly cloudLink: ActorRef<LinkProtocol>
 }
 
 export const healthMailbox: MailboxSpec = { capacity: 64, overflow: { policy: "block" } }
 
-export const healthBehaviour = ({ service, bridge }: HealthOptions, peers: HealthPeers): Behaviour<HealthProtocol> => ({
+export const healthBehaviour = (
+  { service, bridge, pendingOperations }: HealthOptions,
+  peers: HealthPeers
+): Behaviour<HealthProtocol> => ({
   init: (context) =>
     Effect.gen(function* () {
       const sayService = yield* sayNewest(context, peers.serviceLink)
       const sayBridge = yield* sayNewest(context, peers.bridgeLink)
       let told: Told = nothingTold
-      const up = Effect.map(wallNow, (now) => serviceUp(service, now))
+      const asker =
+        pendingOperations &&
+        (yield* askForOperations(context, pendingOperations, { cloud: peers.cloudLink, say: sayService }))
+      const up = Effect.map(wallNow, (now) => {
+        const health = serviceUp(service, now)
+        asker?.saidOfUs(health)
+        return health
+      })
       return {
         LinkChanged: ({ status }) =>
-          status._tag === "Up"
-            ? Effect.flatMap(up, (health) => sayService([registration(service), health]))
-            : Effect.void,
+          Effect.gen(function* () {
+            if (status._tag === "Up") yield* sayService([registration(service), yield* up])
+            if (asker) yield* asker.serviceChanged(status)
+          }),
         Received: ({ deliveries }) =>
           Effect.gen(function* () {
             const isAsked = deliveries.some(({ message }) => service.topics.healthChecks.includes(message.topic))
             if (isAsked) yield* sayService([yield* up])
+            if (asker) for (const { message } of deliveries) yield* asker.heard(message)
             const done = deliveries.map(({ delivery }) => delivery)
             yield* Effect.ignore(peers.serviceLink.tell("Acknowledge", { deliveries: done }))
           }),
         BridgeHealth: (now) =>
-          Effect.flatMap(wallNow, (time) => {
+          Effect.gen(function* () {
             const before = told
-            told = { ...now, reason: reasonOf(now, time) ?? before.reason }
-            return sayBridge(newsOf(bridge, before, told))
+            told = { ...now, reason: reasonOf(now, yield* wallNow) ?? before.reason }
+            yield* sayBridge(newsOf(bridge, before, told))
+            if (asker) yield* asker.bridgeChanged(now)
           })
       }
     })

@@ -9,6 +9,8 @@ export interface CloudVoice {
   readonly will: MqttMessage | undefined
   /** At every connection. */
   readonly greeting: ReadonlyArray<MqttMessage>
+  /** After each connection, where no other mapper does it. */
+  readonly pendingOperations: MqttMessage | undefined
   readonly login: Pick<Target, "username" | "password">
 }
 
@@ -30,7 +32,7 @@ export const cloudVoice = (settings: CloudSettings, deviceId: string, mapper: Se
   }
 }
 
-const silent: CloudVoice = { will: undefined, greeting: [], login: {} }
+const silent: CloudVoice = { will: undefined, greeting: [], pendingOperations: undefined, login: {} }
 
 /** Mapper and bridge are services of the device; the will marks both as down. */
 const cumulocityVoice = (
@@ -43,17 +45,11 @@ const cumulocityVoice = (
     cloudStatus({ name, type: service.type, externalId: externalId(deviceId, topics) }, status)
   return {
     will: toCumulocity([line(bridge, "down"), line(mapper, "down")]),
-    greeting: [
-      toCumulocity([line(mapper, "up")]),
-      toCumulocity([line(bridge, "up")]),
-      ...(cloud.asksForOperations ? [toCumulocity([pendingOperations])] : [])
-    ],
+    greeting: [toCumulocity([line(mapper, "up")]), toCumulocity([line(bridge, "up")])],
+    pendingOperations: cloud.asksForOperations ? toCumulocity([pendingOperations]) : undefined,
     login: {}
   }
 }
 
-/**
- * SmartREST 2.0, template 500: Cumulocity hands out what waits for the device. Sent when all subscriptions are
- * confirmed, so that nothing is handed out that nobody hears.
- */
+/** SmartREST 2.0, template 500: Cumulocity hands out what waits for the device. */
 const pendingOperations = "500"

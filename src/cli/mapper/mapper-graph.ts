@@ -94,11 +94,12 @@ const treeOf = (parts: MapperParts, places: Places) =>
     ]
   }) as const
 
-const healthOf = ({ plan }: MapperParts, { health, service, local }: Places) =>
-  child(health, healthBehaviour(plan.health, { serviceLink: service.ref, bridgeLink: local.ref }), {
-    restart: "permanent",
-    peers: [service.ref, local.ref]
-  })
+const healthOf = ({ plan }: MapperParts, { health, service, local, cloud }: Places) =>
+  child(
+    health,
+    healthBehaviour(plan.health, { serviceLink: service.ref, bridgeLink: local.ref, cloudLink: cloud.ref }),
+    { restart: "permanent", peers: [service.ref, local.ref, cloud.ref] }
+  )
 
 const bridgeOf = ({ plan }: MapperParts, { bridge, local, cloud, health }: Places) =>
   child(bridge, bridgeBehaviour(plan.bridge, { local: local.ref, cloud: cloud.ref, health: health.ref }), {

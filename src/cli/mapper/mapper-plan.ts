@@ -17,6 +17,7 @@ import { cloudTarget, localTarget } from "../../actors/connect/targets.ts"
 import { chooseAuth, mqttServicePort } from "../../actors/connect/validate.ts"
 import type { HealthOptions } from "../../actors/health/health-actor.ts"
 import { bridgeHealth, type ServiceIdentity, serviceDown } from "../../actors/health/payloads.ts"
+import type { PendingOperations } from "../../actors/health/pending-operations.ts"
 import type { BackOffSettings } from "../../actors/mqtt/back-off.ts"
 import type { WindowBounds } from "../../actors/mqtt/inbound-window.ts"
 import type { LinkOptions } from "../../actors/mqtt/link.ts"
@@ -47,10 +48,11 @@ export const planMapper = (settings: CloudSettings): Effect.Effect<MapperPlan, C
     const bridgeTopics = serviceTopics(settings.mqtt, bridgeName(settings))
     const rules = rulesOf(settings, auth, deviceId)
     const voice = cloudVoice(settings, deviceId, identity, { name: bridgeName(settings), topics: bridgeTopics })
+    const pendingOperations = planPendingOperations(settings, voice)
     return {
       localLink: yield* planLocalLink(settings, deviceId, rules, bridgeHealth(bridgeTopics, "down")),
       cloudLink: yield* planCloudLink(settings, auth, deviceId, rules, voice),
-      serviceLink: yield* planServiceLink(settings, identity),
+      serviceLink: yield* planServiceLink(settings, identity, pendingOperations),
       bridge: {
         rules,
         maxPayloadSize: cloud.maxPayloadSize,
@@ -58,7 +60,7 @@ export const planMapper = (settings: CloudSettings): Effect.Effect<MapperPlan, C
         window: windowOf(cloud.name),
         check: cloudQuestion(settings, auth, rules)
       },
-      health: { service: identity, bridge: bridgeTopics }
+      health: { service: identity, bridge: bridgeTopics, pendingOperations }
     }
   })
 
@@ -118,6 +120,22 @@ const cloudQuestion = (
   }
 }
 
+/** thin-edge's own services for this cloud, beside which nothing is asked for. */
+const planPendingOperations = (
+  { cloud, mqtt }: CloudSettings,
+  { pendingOperations: request }: CloudVoice
+): PendingOperations | undefined => {
+  if (request === undefined) return undefined
+  const unit = cloud.profile === undefined ? cloud.name : `${cloud.name}@${cloud.profile}`
+  const mappers = [...new Set([cloud.topicPrefix, unit])].map((name) => serviceTopics(mqtt, `tedge-mapper-${name}`))
+  return {
+    request,
+    checks: mappers.flatMap(({ healthChecks }) => healthChecks.slice(0, 1)),
+    mapperHealth: mappers.map(({ health }) => health),
+    mosquittoHealth: serviceTopics(mqtt, `mosquitto-${cloud.topicPrefix}-bridge`).health
+  }
+}
+
 type Will = NonNullable<LinkOptions["target"]["will"]>
 
 const planLocalLink = (
@@ -148,7 +166,8 @@ const planLocalLink = (
 
 const planServiceLink = (
   settings: CloudSettings,
-  identity: ServiceIdentity
+  identity: ServiceIdentity,
+  pendingOperations: PendingOperations | undefined
 ): Effect.Effect<LinkOptions, CredentialUnusable> =>
   Effect.map(localTarget(settings, { clientId: identity.name, connectWithinMs: localWithinMs }), (target) => ({
     side: "local",
@@ -159,7 +178,10 @@ const planServiceLink = (
       will: serviceDown(identity),
       receiveMaximum: bounds.window
     },
-    filters: identity.topics.healthChecks,
+    filters: [
+      ...identity.topics.healthChecks,
+      ...(pendingOperations ? [...pendingOperations.mapperHealth, pendingOperations.mosquittoHealth] : [])
+    ],
     neededFilters: [],
     backOff: localBackOff(settings),
     greeting: [],

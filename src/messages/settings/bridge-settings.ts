@@ -21,7 +21,7 @@ export const bridgeSettings: ReadonlyArray<Setting> = [
     key: "c8y.bridge.ask_for_operations",
     type: boolean,
     default: "true",
-    doc: "Ask Cumulocity for pending operations (500 on s/us) after each connection.",
+    doc: "Ask Cumulocity for pending operations (500 on s/us) after each connection, unless thin-edge's own mapper runs beside this one.",
     examples: ["false"]
   },
   {

@@ -90,7 +90,7 @@ export interface CloudSection {
   readonly smartrest1Templates: ReadonlyArray<string>
   /** The MQTT Service of Cumulocity; c8y only. */
   readonly mqttService: { readonly enabled: boolean; readonly topics: ReadonlyArray<string> }
-  /** Whether the mapper asks for pending operations after each connection; c8y only. */
+  /** Whether the mapper asks for pending operations after each connection, where no other mapper does it; c8y only. */
   readonly asksForOperations: boolean
   /** On which thin-edge's proxy of the Cumulocity HTTP API listens: profiles must not share it. c8y only. */
   readonly httpProxyPort: number | undefined

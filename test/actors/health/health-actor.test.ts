@@ -61,7 +61,10 @@ const startHealth = Effect.gen(function* () {
   const health = yield* start<HealthProtocol, never, never>({
     name: "health",
     mailbox: healthMailbox,
-    behaviour: healthBehaviour({ service, bridge }, { serviceLink: serviceLink.ref, bridgeLink: bridgeLink.ref })
+    behaviour: healthBehaviour(
+      { service, bridge, pendingOperations: undefined },
+      { serviceLink: serviceLink.ref, bridgeLink: bridgeLink.ref, cloudLink: bridgeLink.ref }
+    )
   })
   return { health, serviceLink, bridgeLink }
 })

@@ -41,7 +41,7 @@ it("prints the tree with rules, mailboxes and edges", async () => {
     |  |- mapper/local: permanent, mailbox 4096 refuse -> mapper/bridge
     |  |- mapper/service: permanent, mailbox 4096 refuse -> mapper/health
     |  '- mapper/cloud: permanent, mailbox 4096 refuse -> mapper/bridge, mapper/cryptoki
-    |- mapper/health: permanent, mailbox 64 block -> mapper/service, mapper/local
+    |- mapper/health: permanent, mailbox 64 block -> mapper/service, mapper/local, mapper/cloud
     '- mapper/bridge: permanent, mailbox 256 block -> mapper/local, mapper/cloud, mapper/health
     "
   `)

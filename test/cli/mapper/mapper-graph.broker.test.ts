@@ -273,7 +273,6 @@ describe("what a mapper says of itself", () => {
     expect(there.heard.map(({ payload }) => payload)).toEqual([
       up(mapperName),
       up(bridgeName),
-      "500",
       `${down(bridgeName)}\n${down(mapperName)}`
     ])
     for (const client of ["tedge-mapper-bridge-c8y", "tedge-mapper-c8y"])

@@ -1,0 +1,97 @@
+/**
+ * Whether somebody else does a mapper's work for the same cloud on this local broker: thin-edge's own mapper, or a bridge
+ * of mosquitto's. It shows in what it publishes, and in connections that it takes over, as it has our client ids.
+ *
+ * Sources: thin-edge, "Health monitoring"; mosquitto.conf(5), notification_topic; MQTT 5.0, 3.14.2.1.
+ */
+import type { LinkStatus, MqttMessage } from "../../messages/mqtt.ts"
+
+export interface OtherMapperTopics {
+  /** Where a mapper of the same cloud says how it is: among them our own topic. */
+  readonly mapperHealth: ReadonlyArray<string>
+  /** Where mosquitto says how its bridge to the same cloud is. */
+  readonly mosquittoHealth: string
+}
+
+export type OtherMapperSign =
+  | { readonly _tag: "Answers"; readonly topic: string; readonly pid: number | undefined }
+  | { readonly _tag: "MosquittoBridge"; readonly topic: string }
+  | { readonly _tag: "TakesOver" }
+
+export class OtherMapper {
+  private readonly topics: OtherMapperTopics
+  private readonly own: Array<string> = []
+  private answer: { readonly sign: OtherMapperSign; readonly at: number } | undefined
+  private mosquittoIsUp = false
+  private takenOverAt = Number.NEGATIVE_INFINITY
+
+  constructor(topics: OtherMapperTopics) {
+    this.topics = topics
+  }
+
+  /** We publish this about ourselves, and may hear it. */
+  saidOfUs({ payload }: MqttMessage): void {
+    this.own.push(textOf(payload))
+    if (this.own.length > ownRemembered) this.own.shift()
+  }
+
+  heard({ topic, payload, retain }: MqttMessage, now: number): void {
+    const text = textOf(payload)
+    if (topic === this.topics.mosquittoHealth) this.mosquittoIsUp = text.trim() === "1" || statusOf(text)?.isUp === true
+    if (!this.topics.mapperHealth.includes(topic)) return
+    // Retained: of a mapper that was, perhaps an earlier run of ours that lost its power. One that is answers the check.
+    if (retain || this.own.includes(text)) return
+    const status = statusOf(text)
+    if (status?.isUp) this.answer = { sign: { _tag: "Answers", topic, pid: status.pid }, at: now }
+  }
+
+  linkChanged(status: LinkStatus, now: number): void {
+    if (isTakenOver(status)) this.takenOverAt = now
+  }
+
+  /** Of a check that was asked at `since`. */
+  signSince(since: number, now: number): OtherMapperSign | undefined {
+    if (this.answer !== undefined && this.answer.at >= since) return this.answer.sign
+    if (this.mosquittoIsUp) return { _tag: "MosquittoBridge", topic: this.topics.mosquittoHealth }
+    return now - this.takenOverAt < takeoverCountsMs ? { _tag: "TakesOver" } : undefined
+  }
+}
+
+export const explainOtherMapper = (sign: OtherMapperSign): string => {
+  switch (sign._tag) {
+    case "Answers":
+      return `another mapper${sign.pid === undefined ? "" : ` (process ${sign.pid})`} answers on ${sign.topic}`
+    case "MosquittoBridge":
+      return `a bridge of mosquitto is up according to ${sign.topic}`
+    case "TakesOver":
+      return "somebody else connects with a client id of this mapper"
+  }
+}
+
+const isTakenOver = (status: LinkStatus): boolean => {
+  if (status._tag !== "Down") return false
+  const { failure } = status
+  return (
+    failure._tag === "ClientIdContested" || (failure._tag === "BrokerDisconnected" && failure.code === sessionTakenOver)
+  )
+}
+
+const statusOf = (text: string): { readonly isUp: boolean; readonly pid: number | undefined } | undefined => {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value !== "object" || value === null || !("status" in value)) return undefined
+    const pid = "pid" in value && typeof value.pid === "number" ? value.pid : undefined
+    return { isUp: value.status === "up", pid }
+  } catch {
+    return undefined
+  }
+}
+
+const textOf = (payload: Uint8Array): string => Buffer.from(payload).toString()
+
+const sessionTakenOver = 0x8e
+
+/** Two that take an id from each other come back after minutes at the latest. */
+const takeoverCountsMs = 10 * 60_000
+
+const ownRemembered = 16

@@ -1,0 +1,102 @@
+/**
+ * Asks the cloud, once in each of its connections, for the operations that wait there; not where another mapper does.
+ *
+ * That one is looked for at each connection anew: a health check on the local broker, which a running mapper answers at
+ * once. Operations are asked for only while both sides are up, so that nothing is handed out that nobody hears.
+ */
+import { Clock, Effect, Queue } from "effect"
+import type { BridgeHealth, HealthProtocol } from "../../messages/bridge.ts"
+import type { LinkProtocol, LinkStatus, MqttMessage } from "../../messages/mqtt.ts"
+import type { ActorContext } from "../../runtime/actor.ts"
+import { monotonicMs } from "../../runtime/monotonic-time.ts"
+import type { ActorRef } from "../../runtime/protocol.ts"
+import { explainOtherMapper, OtherMapper, type OtherMapperTopics } from "./other-mapper.ts"
+import type { Say } from "./say-newest.ts"
+
+export interface PendingOperations extends OtherMapperTopics {
+  /** What is published to the cloud. */
+  readonly request: MqttMessage
+  /** Where mappers of the same cloud are asked how they are. */
+  readonly checks: ReadonlyArray<string>
+}
+
+export interface OperationsAsker {
+  readonly saidOfUs: (message: MqttMessage) => void
+  readonly heard: (message: MqttMessage) => Effect.Effect<void>
+  readonly serviceChanged: (status: LinkStatus) => Effect.Effect<void>
+  readonly bridgeChanged: (health: BridgeHealth) => Effect.Effect<void>
+}
+
+export const askForOperations = (
+  context: ActorContext<HealthProtocol>,
+  options: PendingOperations,
+  { cloud, say }: { readonly cloud: ActorRef<LinkProtocol>; readonly say: Say }
+): Effect.Effect<OperationsAsker> =>
+  Effect.gen(function* () {
+    const clock = yield* Clock.Clock
+    const now = () => monotonicMs(clock)
+    const other = new OtherMapper(options)
+    const bell = yield* Queue.sliding<void>(1)
+    const state: State = { service: undefined, bridge: undefined, settled: 0 }
+    const due = () => dueConnection(state)
+
+    const look = Effect.asVoid(Queue.offer(bell, undefined))
+    const askNext = Effect.gen(function* () {
+      yield* Queue.take(bell)
+      const connection = due()
+      if (connection === undefined) return
+      const since = now()
+      yield* say(options.checks.map(healthCheck))
+      yield* Effect.sleep(answersWithinMs)
+      // Something went down meanwhile: it is looked at again when all is up.
+      if (due() !== connection) return yield* look
+      const sign = other.signSince(since, now())
+      if (sign === undefined) {
+        const sent = yield* Effect.result(
+          cloud.ask("PublishAll", { messages: [options.request], connection }, { within: "2 minutes" })
+        )
+        if (sent._tag === "Failure") return yield* look
+      } else
+        yield* Effect.annotateLogs(
+          Effect.logInfo(`operations that wait in the cloud are not asked for: ${explainOtherMapper(sign)}`),
+          { target: "tedge-mapper" }
+        )
+      state.settled = connection
+    })
+    yield* context.task("ask for operations", Effect.forever(askNext))
+    return {
+      saidOfUs: (message) => other.saidOfUs(message),
+      heard: (message) => Effect.sync(() => other.heard(message, now())),
+      serviceChanged: (status) =>
+        Effect.suspend(() => {
+          state.service = status
+          other.linkChanged(status, now())
+          return look
+        }),
+      bridgeChanged: (bridge) =>
+        Effect.suspend(() => {
+          state.bridge = bridge
+          other.linkChanged(bridge.local, now())
+          other.linkChanged(bridge.cloud, now())
+          return look
+        })
+    }
+  })
+
+interface State {
+  service: LinkStatus | undefined
+  bridge: BridgeHealth | undefined
+  /** The last connection with the cloud for which it is decided. */
+  settled: number
+}
+
+const dueConnection = ({ service, bridge, settled }: State): number | undefined => {
+  if (service?._tag !== "Up" || bridge?.health !== "up" || bridge.cloud._tag !== "Up") return undefined
+  const { connection } = bridge.cloud
+  return connection > settled ? connection : undefined
+}
+
+const healthCheck = (topic: string): MqttMessage => ({ topic, payload: Buffer.from("{}"), qos: 1, retain: false })
+
+/** A mapper that took our client id, or whose id we took, is back in the meantime. */
+const answersWithinMs = 5_000
