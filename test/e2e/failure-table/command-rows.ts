@@ -40,7 +40,7 @@ export const hsmRows: ReadonlyArray<Row> = [
     how: "create-key-hsm without TOKEN, two tokens",
     cause: twoTokens(["cert", "create-key-hsm"]),
     says: "No token URL was provided for this operation; the available tokens are:",
-    next: /^give one of them as TOKEN:\n {2}pkcs11:/
+    next: /^give one of them as TOKEN:\n {2}'pkcs11:/
   },
   {
     tag: "KeyAmbiguous",
@@ -56,6 +56,18 @@ export const hsmRows: ReadonlyArray<Row> = [
     },
     says: "several keys match",
     next: /^name one of them: 'pkcs11:/
+  },
+  {
+    tag: "SameFile",
+    failure: "certificate and key in one file",
+    how: "device.cert_path and device.key_path are the same; cert create",
+    cause: ({ place, file }) => {
+      const both = `${file("beside", "")}.pem`
+      const settings = { "device.cryptoki.mode": "off", "device.cert_path": both, "device.key_path": both }
+      return place(settings).tedge(["cert", "create", "--device-id", "dev01"])
+    },
+    says: /device\.(cert|key)_path/,
+    next: /device\.(cert|key)_path/
   },
   {
     tag: "KeyInUse",
@@ -112,7 +124,7 @@ export const hsmRows: ReadonlyArray<Row> = [
     failure: "token initialised already",
     how: "hsm init with the URI of a token that has keys",
     cause: tedge(["hsm", "init", "--so-pin", "12345678", "--pin", "123456", here]),
-    says: "Refusing to reinitialize: token 'my-token' is initialised already",
+    says: /^Refusing to reinitialize: token 'my-token' \('pkcs11:.*'\) is initialised already$/,
     next: "its keys would be lost"
   },
   {

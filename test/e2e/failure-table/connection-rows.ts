@@ -409,7 +409,7 @@ export const serviceRows: ReadonlyArray<Row> = [
         "device.key_uri": "pkcs11:token=my-token;object=lost"
       }).tedge(connect),
     says: /PKCS #11 service failed: .*Failed to find a (signing )?key/,
-    next: "tedge-p11-server"
+    next: "list the keys with: tedge hsm list-keys"
   },
   {
     tag: "SigningServiceRefused",

@@ -226,13 +226,85 @@ export const tokenRows: ReadonlyArray<Row> = [
   },
   {
     tag: "OutcomeUnknown",
+    failure: "crash while a key is deleted",
+    how: "C_DestroyObject ends in SIGSEGV",
+    cause: ({ place, atEnd }) => {
+      const hsm = softhsmDirectory()
+      atEnd(hsm.cleanup)
+      hsm.addToken().importKey({ label: "old" })
+      const module = scriptedModule(hsm.modulePath)
+      atEnd(module.cleanup)
+      module.set({ C_DestroyObject: { crash: "segv" } })
+      const words = ["hsm", "delete-key", "--label", "old", "--force"]
+      const settings = { "device.cryptoki.module_path": module.modulePath, "device.key_uri": undefined }
+      return place(settings).tedge(words, { env: hsm.env })
+    },
+    says: "delete-key was cut off, and whether it was done is not known",
+    next: "look before you try again: tedge hsm list-keys"
+  },
+  {
+    tag: "KeysNotMadeHere",
+    failure: "token that makes no keys",
+    how: "C_GenerateKeyPair answers CKR_FUNCTION_NOT_SUPPORTED, and no mechanism for it is listed",
+    cause: scripted(
+      { calls: { C_GenerateKeyPair: { code: "CKR_FUNCTION_NOT_SUPPORTED" } }, token: { makesNoKeys: true } },
+      createKey("pkcs11:token=my-token")
+    ),
+    says: "does not make keys over PKCS#11: C_GenerateKeyPair returned CKR_FUNCTION_NOT_SUPPORTED",
+    next: "make it with the tool of the token's maker"
+  },
+  {
+    tag: "PublicKeyNotTold",
+    failure: "public key not told",
+    how: "a private key alone on the token; create-csr without a certificate",
+    cause: ({ place, atEnd, file }) => {
+      const hsm = softhsmDirectory()
+      atEnd(hsm.cleanup)
+      hsm.addToken().importKey({ publicObject: false })
+      const module = scriptedModule(hsm.modulePath)
+      atEnd(module.cleanup)
+      module.setAttribute({ object: "private", type: 0x129 }, { code: "CKR_ATTRIBUTE_TYPE_INVALID" })
+      const settings = {
+        "device.cryptoki.module_path": module.modulePath,
+        "device.id": "dev01",
+        "device.cert_path": `${file("here", "")}.pem`
+      }
+      return place(settings).tedge(["cert", "create-csr"], { env: hsm.env })
+    },
+    says: "does not tell the public key",
+    next: "device.cert_path"
+  },
+  {
+    tag: "NewKeyOutsideScope",
+    failure: "a new key that would not be used",
+    how: "device.cryptoki.uri names another key; create-key-hsm",
+    cause: ({ place }) =>
+      place({ "device.cryptoki.uri": "pkcs11:token=my-token;object=my-key" }).tedge(
+        createKey("pkcs11:token=my-token", "--label", "new")
+      ),
+    says: "a new one would never be used, and none was made",
+    next: "tedge config set device.cryptoki.uri"
+  },
+  {
+    tag: "SettingShadowed",
+    failure: "a setting that the environment replaces",
+    how: "TEDGE_DEVICE_KEY_URI in the environment; create-key-hsm",
+    cause: ({ place }) =>
+      place().tedge(createKey("pkcs11:token=my-token", "--label", "new"), {
+        env: { TEDGE_DEVICE_KEY_URI: "pkcs11:object=my-key" }
+      }),
+    says: "the environment variable TEDGE_DEVICE_KEY_URI goes before the setting device.key_uri",
+    next: "unset TEDGE_DEVICE_KEY_URI"
+  },
+  {
+    tag: "PinPerhapsChanged",
     failure: "crash while a PIN is changed",
     how: "C_SetPIN ends in SIGSEGV; hsm change-pin",
     cause: scripted({ calls: { C_SetPIN: { crash: "segv" } } }, [
       ...["hsm", "change-pin", "--current-pin", "123456", "--new-pin", "654321", "pkcs11:token=my-token"]
     ]),
     says: "change-pin was cut off, and whether it was done is not known",
-    next: "try the new one: tedge hsm list-keys --pin <PIN>"
+    next: "see which one it takes (a wrong one costs a try): tedge hsm list-keys"
   },
   {
     tag: "KeyPerhapsMade",
