@@ -17,6 +17,21 @@ export const withActorLog = <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effec
     return Effect.provideService(run, RuntimeEvents, sink)
   })
 
+/** Tells what becomes of the actors that `run` starts, besides the log. */
+export const tellingActors = <A, E, R>(
+  run: Effect.Effect<A, E, R>,
+  tell: (event: RuntimeEvent) => Effect.Effect<void>
+): Effect.Effect<A, E, R> =>
+  Effect.contextWith((context) => {
+    const sink = Context.get(context, RuntimeEvents)
+    const fork = Effect.runForkWith(context)
+    const publish = (event: RuntimeEvent) => {
+      sink.publish(event)
+      fork(tell(event))
+    }
+    return Effect.provideService(run, RuntimeEvents, { ...sink, publish })
+  })
+
 /** What `start` refuses with is told by whoever starts, once; what fails later, and bugs, are told as always. */
 export const refusalsToldByStarter = <A, E, R>(start: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.contextWith((context) => {

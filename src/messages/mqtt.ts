@@ -126,6 +126,8 @@ export class SigningFailed extends Data.TaggedError("SigningFailed")<{
 export class SigningCutOff extends Data.TaggedError("SigningCutOff")<{
   readonly reason: "timeout" | "down" | "full" | "stopped"
   readonly afterMs: number
+  /** Of `stopped`: it was given up for a while, and is started again then. */
+  readonly retryInMs?: number
 }> {}
 
 /** The broker answered CONNECT with a refusal (MQTT 3.1.1, 3.2.2.3). */

@@ -169,6 +169,8 @@ export class TokenActorFailed extends Data.TaggedError("TokenActorFailed")<{
   readonly token: string
   /** `parked`: it happened too often, and no request is taken for some minutes. */
   readonly state: "restarted" | "parked"
+  /** Of `parked`: when requests are taken again. */
+  readonly retryInMs?: number
 }> {}
 
 /** A call took longer than it may; the token host was replaced. */

@@ -8,7 +8,7 @@ import { Deadlines, type DeadlinesOwner } from "./deadlines.ts"
 import type { Envelope } from "./envelope.ts"
 import { AskTimeout, PeerDown, Undeliverable } from "./errors.ts"
 import type { EventSink, RuntimeEvent } from "./events.ts"
-import { Mailbox, type MailboxOptions, type Overflow } from "./mailbox.ts"
+import { Mailbox, type MailboxOptions, type Overflow, stopped } from "./mailbox.ts"
 import { monotonicMs } from "./monotonic-time.ts"
 import { wallMs } from "./wall-time.ts"
 
@@ -55,6 +55,8 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
   state: ActorState = "idle"
   /** Why it is parked. */
   parkedFor: Cause.Cause<unknown> | undefined
+  /** Until when, on the monotonic clock; undefined: for good, or not at all. */
+  parkedUntil: number | undefined
   /** What the present incarnation has in hand. */
   handling: Iterable<Envelope> | undefined
   handled = 0
@@ -161,7 +163,14 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
   }
 
   refuse(envelope: Envelope, reason: "full" | "stopped"): void {
-    this.settle(envelope, Effect.fail(new Undeliverable({ actor: this.name, reason })))
+    const actor = this.name
+    const failure = reason === "full" ? new Undeliverable({ actor, reason }) : stopped(actor, this.reopensInMs())
+    this.settle(envelope, Effect.fail(failure))
+  }
+
+  /** While it is parked: when it is started again. */
+  reopensInMs(): number | undefined {
+    return this.parkedUntil === undefined ? undefined : Math.max(0, this.parkedUntil - this.now())
   }
 
   /** The deadline passed. What waits is taken out; what runs goes on, and its answer will be late. */
@@ -199,6 +208,7 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
 
   reopen(): void {
     this.parkedFor = undefined
+    this.parkedUntil = undefined
     this.mailbox.reopen()
   }
 

@@ -5,6 +5,8 @@ import { Data } from "effect"
 export class Undeliverable extends Data.TaggedError("Undeliverable")<{
   readonly actor: string
   readonly reason: "full" | "stopped"
+  /** It was given up for a while, and is started again in so many milliseconds. */
+  readonly retryInMs?: number
 }> {}
 
 /** The deadline passed. `queued`: it was never handled. `handling`: the actor had begun. */

@@ -34,6 +34,8 @@ export interface MailboxOptions<A> {
   readonly name: string
   readonly capacity: number
   readonly overflow: Overflow<A>
+  /** Of one that is closed for a while: when it is opened again, in milliseconds from now. */
+  readonly reopensInMs?: () => number | undefined
   /** Messages that `coalesce` must leave alone: somebody waits for each of them. */
   readonly neverCoalesced?: (item: A) => boolean
   /** A message that was accepted and then pushed out by `drop: oldest`. */
@@ -210,8 +212,9 @@ export class Mailbox<A, Signal = never> {
     if (placed === "queued" || placed === "waiting") return Effect.void
     // A tap loses messages by contract; its senders are not told, the counter is.
     if (placed === "full" && this.options.overflow.policy === "drop") return Effect.void
-    const reason = placed === "closed" ? "stopped" : "full"
-    return Effect.fail(new Undeliverable({ actor: this.options.name, reason }))
+    const actor = this.options.name
+    if (placed !== "closed") return Effect.fail(new Undeliverable({ actor, reason: "full" }))
+    return Effect.suspend(() => Effect.fail(stopped(actor, this.options.reopensInMs?.())))
   }
 
   private hasRoom(): boolean {
@@ -258,3 +261,6 @@ export class Mailbox<A, Signal = never> {
     }
   }
 }
+
+export const stopped = (actor: string, retryInMs: number | undefined): Undeliverable =>
+  new Undeliverable({ actor, reason: "stopped", ...(retryInMs !== undefined && { retryInMs }) })

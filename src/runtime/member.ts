@@ -24,10 +24,16 @@ export interface Member {
   /** Stops it with its addresses open, so that it can be started again. */
   readonly stop: (mode: StopMode) => Effect.Effect<Pick<StopReport, "clean" | "forced">>
   /** It will not be started again, or not soon. Returns how many messages were left. */
-  readonly close: (state: "stopped" | "parked", cause?: Cause.Cause<unknown>) => number
+  readonly close: (state: "stopped" | "parked", parked?: Parked) => number
   readonly countRestart: () => void
   readonly crash: (name: string) => void
   readonly nodes: (supervisor: string) => ReadonlyArray<GraphNode>
+}
+
+/** Why something is parked, and for how long; undefined: for good. */
+export interface Parked {
+  readonly cause: Cause.Cause<unknown>
+  readonly againAfterMs: number | undefined
 }
 
 /** One actor and the life it has at the moment. */
@@ -90,9 +96,11 @@ export class ActorMember implements Member {
     })
   }
 
-  close(state: "stopped" | "parked", cause?: Cause.Cause<unknown>): number {
+  close(state: "stopped" | "parked", parked?: Parked): number {
     const { cell } = this.spec.address
-    cell.parkedFor = state === "parked" ? cause : undefined
+    const { cause, againAfterMs } = state === "parked" ? (parked ?? {}) : {}
+    cell.parkedFor = cause
+    cell.parkedUntil = againAfterMs === undefined ? undefined : cell.now() + againAfterMs
     return cell.close(state)
   }
 
@@ -146,6 +154,7 @@ const nodeOf = (spec: ChildSpec<any, any>, supervisor: string): GraphNode => {
     supervisor,
     state: cell.state,
     parkedFor: cell.parkedFor,
+    retryInMs: cell.reopensInMs(),
     peers: (spec.peers ?? []).map((ref) => cellOf(ref)?.name ?? ref.name),
     overflow: cell.overflow.policy,
     capacity: cell.capacity,

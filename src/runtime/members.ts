@@ -40,8 +40,8 @@ const treeMember = (spec: SupervisorSpec, around: Surroundings): Member => {
         isStopping = true
         return tree?.stop(mode) ?? Effect.succeed({ clean: [], forced: [] })
       }),
-    close: (state, cause) =>
-      tree?.closeAll(state, cause) ?? members.reduce((left, member) => left + member.close(state, cause), 0),
+    close: (state, parked) =>
+      tree?.closeAll(state, parked) ?? members.reduce((left, member) => left + member.close(state, parked), 0),
     countRestart: () => {
       for (const member of members) member.countRestart()
     },

@@ -97,6 +97,8 @@ export interface GraphNode {
   readonly state: ActorState
   /** Why it was given up. */
   readonly parkedFor: Cause.Cause<unknown> | undefined
+  /** When it is started again, if it was given up for a while. */
+  readonly retryInMs: number | undefined
   /** Names of those it sends to, as declared. */
   readonly peers: ReadonlyArray<string>
   readonly overflow: Overflow["policy"]

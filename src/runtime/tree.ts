@@ -7,7 +7,7 @@
 
 import { Cause, Deferred, Effect, Exit, Result } from "effect"
 import { Jobs } from "./jobs.ts"
-import type { Ended, Member } from "./member.ts"
+import type { Ended, Member, Parked } from "./member.ts"
 import { monotonicMs } from "./monotonic-time.ts"
 import { Intensity, pauseBefore, toMs } from "./restart-policy.ts"
 import type { StopMode } from "./running.ts"
@@ -95,8 +95,8 @@ export class Tree {
   }
 
   /** Whether an actor waits, runs or was given up is the actor's own to know. */
-  closeAll(state: "stopped" | "parked", cause?: Cause.Cause<unknown>): number {
-    return this.slots.reduce((unhandled, slot) => unhandled + this.close(slot, state, cause), 0)
+  closeAll(state: "stopped" | "parked", parked?: Parked): number {
+    return this.slots.reduce((unhandled, slot) => unhandled + this.close(slot, state, parked), 0)
   }
 
   private stopForGood(mode: StopMode, toExit: (report: StopReport) => SupervisorExit): Effect.Effect<StopReport> {
@@ -235,11 +235,12 @@ export class Tree {
   ): void {
     const { name } = slot.member
     this.options.around.events.publish({ _tag: "GaveUp", actor: name, at: this.date(), cause, againAfterMs })
-    this.close(slot, "parked", cause)
+    const parked = { cause, againAfterMs }
+    this.close(slot, "parked", parked)
     const others = concerned.filter((other) => other !== slot)
     const work = Effect.gen({ self: this }, function* () {
       yield* this.stopRunning(others)
-      for (const other of others) this.close(other, "parked", cause)
+      for (const other of others) this.close(other, "parked", parked)
       if (againAfterMs === undefined) return undefined
       yield* Effect.interruptible(Effect.sleep(againAfterMs))
       const again = concerned.filter((other) => other === slot || other.member.restart !== "temporary")
@@ -273,10 +274,10 @@ export class Tree {
     })
   }
 
-  private close(slot: Slot, state: "stopped" | "parked", cause?: Cause.Cause<unknown>): number {
+  private close(slot: Slot, state: "stopped" | "parked", parked?: Parked): number {
     if (slot.state === "closed") return 0
     slot.state = "closed"
-    return slot.member.close(state, cause)
+    return slot.member.close(state, parked)
   }
 
   private now(): number {

@@ -135,7 +135,8 @@ export const throughLane = <A>(
 ): Effect.Effect<A, TokenRefusal> =>
   lane.places.withPermit(asked).pipe(
     Effect.catchTags({
-      Undeliverable: ({ _tag, reason }) => (reason === "full" ? unusable(lane, _tag) : failed(lane, "parked")),
+      Undeliverable: ({ _tag, reason, retryInMs }) =>
+        reason === "full" ? unusable(lane, _tag) : failed(lane, "parked", retryInMs),
       PeerDown: () => failed(lane, "restarted")
     }),
     Effect.tapErrorTag("TokenUnavailable", () => router.lanes.doubt(lane)),
@@ -158,8 +159,8 @@ export const pingLanes = (lanes: ReadonlyArray<Pick<LaneOf, "ref">>): Effect.Eff
     { concurrency: "unbounded", discard: true }
   )
 
-const failed = ({ token }: LaneOf, state: TokenActorFailed["state"]) =>
-  Effect.fail(new TokenActorFailed({ token: tokenName(token), state }))
+const failed = ({ token }: LaneOf, state: TokenActorFailed["state"], retryInMs?: number) =>
+  Effect.fail(new TokenActorFailed({ token: tokenName(token), state, ...(retryInMs !== undefined && { retryInMs }) }))
 
 const unusable = (lane: LaneOf, why: string) =>
   Effect.fail(new TokenUnavailable({ token: tokenName(lane.token), call: undefined, code: undefined, detail: why }))

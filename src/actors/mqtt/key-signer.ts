@@ -118,7 +118,11 @@ const cutOff = (cause: TokenRefusal | AskFailed, withinMs: number): SigningCutOf
     case "PeerDown":
       return new SigningCutOff({ reason: "down", afterMs: withinMs })
     case "Undeliverable":
-      return new SigningCutOff({ reason: cause.reason, afterMs: 0 })
+      return new SigningCutOff({
+        reason: cause.reason,
+        afterMs: 0,
+        ...(cause.retryInMs !== undefined && { retryInMs: cause.retryInMs })
+      })
     default:
       return undefined
   }

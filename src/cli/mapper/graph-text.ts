@@ -45,6 +45,7 @@ export const nodeText = (node: GraphNode): string => {
     handled === 0 ? "" : `wait=${mean(node.waitMs, handled)}ms handling=${mean(node.handlingMs, handled)}ms`,
     ...node.handling.map(({ message, forMs }) => `busy=${message}(${Math.round(forMs)}ms)`),
     ...counters.map((counter) => (node[counter] === 0 ? "" : `${counter}=${node[counter]}`)),
+    node.retryInMs === undefined ? "" : `retry=${Math.round(node.retryInMs / 1000)}s`,
     node.parkedFor === undefined ? "" : `reason="${reasonOf(node.parkedFor)}"`
   ]
   return parts.filter((part) => part !== "").join(" ")

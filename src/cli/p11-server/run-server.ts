@@ -26,7 +26,7 @@ import type { ModuleNotLoaded, TokenRefusal } from "../../messages/token-refusal
 import { lockOwnerIn } from "../../platform/file-owner.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
-import { withActorLog } from "../actor-log.ts"
+import { tellingActors, withActorLog } from "../actor-log.ts"
 import type { CommandHandler, CommandInput } from "../command-spec.ts"
 import { serviceOwner } from "../compose-cryptoki.ts"
 import { exitCodes } from "../exit-codes.ts"
@@ -110,7 +110,10 @@ const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog) 
     // Ends after the listener, also when the tokens are started later than that.
     const scope = yield* Scope.fork(yield* Effect.scope)
     const start = Scope.provide(
-      Effect.suspend(() => startTokens(place, cryptokiSettings(service), (event) => onCryptokiEvent(service, event))),
+      tellingActors(
+        Effect.suspend(() => startTokens(place, cryptokiSettings(service), (event) => onCryptokiEvent(service, event))),
+        (event) => (service.status.noteActor(event) ? manager.status(service.status.line()) : Effect.void)
+      ),
       scope
     )
     const tokens: Tokens = { ref: place.ref, start, scope }

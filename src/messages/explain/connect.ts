@@ -235,6 +235,11 @@ export const explainAsk = (failure: AskFailed): Explanation => {
     case "Undeliverable":
       return failure.reason === "full"
         ? { error: `${failure.actor} has more to do than it takes`, hint: "try again in a moment" }
-        : { error: `${failure.actor} has stopped` }
+        : failure.retryInMs === undefined
+          ? { error: `${failure.actor} has stopped` }
+          : {
+              error: `${failure.actor} is parked after repeated failures and is started again in ${seconds(failure.retryInMs)}`,
+              hint: "it is tried again by itself; the log says why it failed"
+            }
   }
 }

@@ -217,7 +217,12 @@ const explainCutOff = (failure: SigningCutOff): Explanation => {
     case "full":
       return { error: "too many signatures are waiting for the token" }
     case "stopped":
-      return { error: "the signing actor has stopped" }
+      return failure.retryInMs === undefined
+        ? { error: "the signing actor has stopped" }
+        : {
+            error: `the signing actor is parked after repeated failures and is started again in ${seconds(failure.retryInMs)}`,
+            hint: "it is tried again by itself; the log says why it failed"
+          }
   }
 }
 

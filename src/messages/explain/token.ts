@@ -89,7 +89,7 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
             hint: "try again; if it repeats, report it with the log"
           }
         : {
-            error: `token '${failure.token}': too many internal errors, requests on this token are refused for up to 5 minutes`,
+            error: `token '${failure.token}': parked after too many internal errors; requests on it are taken again in ${failure.retryInMs === undefined ? "up to 5 minutes" : seconds(failure.retryInMs)}`,
             hint: "it is tried again by itself; report it with the log"
           }
     case "TokenTimeout":

@@ -36,7 +36,8 @@ it("a token whose requests keep ending with defects is refused for five minutes,
       }
       expect(yield* Effect.flip(ref.ask("Sign", order, within))).toMatchObject({
         _tag: "TokenActorFailed",
-        state: "parked"
+        state: "parked",
+        retryInMs: expect.toSatisfy((ms: number) => ms > 240_000 && ms <= 300_000)
       })
       yield* passTime("5 minutes")
       expect(yield* ref.ask("Sign", order, within)).toHaveProperty("signature")

@@ -51,6 +51,7 @@ const quiet: GraphNode = {
   name: "mapper/bridge",
   supervisor: "mapper",
   state: "ready",
+  retryInMs: undefined,
   parkedFor: undefined,
   peers: [],
   overflow: "block",
