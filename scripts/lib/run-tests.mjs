@@ -4,6 +4,7 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { stripVTControlCharacters } from "node:util"
 import { inOwnDirectory } from "./own-directory.mjs"
+import { readableCheckout } from "./readable-checkout.mjs"
 import { run } from "./run.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..")
@@ -15,15 +16,15 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "../..")
 export const runTests = (args = []) =>
   inOwnDirectory(async ({ env, dir }) => {
     const file = join(dir, "report.json")
-    const { code, signal } = await vitest(args, { ...env, TEDGE_TEST_REPORT: file })
+    const { code, signal } = await vitest(readableCheckout(root, dir), args, { ...env, TEDGE_TEST_REPORT: file })
     return outcome(existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined, signal ?? `exit code ${code}`)
   })
 
-const vitest = (args, env) => {
-  const reporters = ["--reporter=default", `--reporter=${join(root, "scripts/lib/test-report.mjs")}`]
-  const words = [join(root, "node_modules/vitest/vitest.mjs"), "run", ...reporters, ...args]
+const vitest = (checkout, args, env) => {
+  const reporters = ["--reporter=default", `--reporter=${join(checkout, "scripts/lib/test-report.mjs")}`]
+  const words = [join(checkout, "node_modules/vitest/vitest.mjs"), "run", ...reporters, ...args]
   // Vitest itself writes no snapshot when CI is set.
-  return run(process.execPath, words, { cwd: root, show: true, env: { ...env, CI: "true" } })
+  return run(process.execPath, words, { cwd: checkout, show: true, env: { ...env, CI: "true" } })
 }
 
 const outcome = (report, end) => {
