@@ -31,6 +31,13 @@ export interface BridgeStatus {
   }
 }
 
+/** What is known of a cloud beforehand: it ends the connection at a publish on such a topic. */
+export type CloudRule =
+  | { readonly kind: "levels"; readonly levels: number; readonly limit: number }
+  | { readonly kind: "topicBytes"; readonly bytes: number; readonly limit: number }
+  /** `allowed`: what may be published there, for people. */
+  | { readonly kind: "reserved"; readonly target: string; readonly allowed: string }
+
 /** A message that is not passed on, and why. */
 export type DroppedMessage = {
   readonly direction: BridgeRule["direction"]
@@ -46,6 +53,8 @@ export type DroppedMessage = {
       readonly setting: string
     }
   | { readonly reason: "invalidTopic"; readonly target: string }
+  /** The cloud ends the connection at such a topic. */
+  | { readonly reason: "againstRule"; readonly rule: CloudRule }
   /** For good, by the broker it was for, with a reason code of MQTT 5. */
   | { readonly reason: "refused"; readonly code: number }
 )

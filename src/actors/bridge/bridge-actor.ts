@@ -7,6 +7,7 @@ import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import { monotonicNow } from "../../runtime/monotonic-time.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { CloudCheck, type CloudQuestion } from "./cloud-check.ts"
+import { type CloudLimits, noLimits, packetSize } from "./cloud-limits.ts"
 import { LoopGuard } from "./loop-guard.ts"
 import { type Carried, Relay } from "./relay.ts"
 import { type Direction, type Way, Ways } from "./route.ts"
@@ -21,6 +22,8 @@ export interface BridgeOptions {
   /** How many messages of a direction are under way at once: the window of the links. */
   readonly window: number
   readonly check: CloudQuestion
+  /** What the cloud hangs up at; undefined: nothing is known. */
+  readonly limits?: CloudLimits
 }
 
 export interface BridgePeers {
@@ -124,16 +127,18 @@ const accept = Effect.fnUntraced(function* (bridge: Bridge, { side, deliveries }
 
 /** A broker hangs up on what it does not take, and would be sent it again for ever. */
 const unfit = (
-  { maxPayloadSize: limit, maxPayloadSetting: setting }: BridgeOptions,
+  { maxPayloadSize: limit, maxPayloadSetting: setting, limits = noLimits }: BridgeOptions,
   direction: Direction,
-  { topic, payload }: MqttMessage,
+  message: MqttMessage,
   way: Way
 ): DroppedMessage | undefined => {
+  const { topic, payload } = message
   if (!way.isTopic) return { direction, topic, reason: "invalidTopic", target: way.topic }
-  const size = payload.length
-  return direction === "outbound" && size > limit
-    ? { direction, topic, reason: "tooLarge", size, limit, setting }
-    : undefined
+  if (direction === "inbound") return undefined
+  const rule = limits.against(way.topic)
+  if (rule !== undefined) return { direction, topic, reason: "againstRule", rule }
+  const size = limits.countsPacket ? packetSize({ ...message, topic: way.topic }) : payload.length
+  return size > limit ? { direction, topic, reason: "tooLarge", size, limit, setting } : undefined
 }
 
 const sayDropped = (dropped: DroppedMessage): Effect.Effect<void> => warn(explainDropped(dropped))

@@ -5,6 +5,7 @@
  */
 import { Effect } from "effect"
 import type { BridgeOptions } from "../../actors/bridge/bridge-actor.ts"
+import { limitsOf } from "../../actors/bridge/cloud-limits.ts"
 import { filtersOf, route } from "../../actors/bridge/route.ts"
 import { neededForAws, rulesForAws } from "../../actors/bridge/rules-aws.ts"
 import { neededForAzure, rulesForAzure } from "../../actors/bridge/rules-az.ts"
@@ -58,7 +59,8 @@ export const planMapper = (settings: CloudSettings): Effect.Effect<MapperPlan, C
         maxPayloadSize: cloud.maxPayloadSize,
         maxPayloadSetting: `${cloud.prefix}.mapper.mqtt.max_payload_size`,
         window: windowOf(cloud.name),
-        check: cloudQuestion(settings, auth, rules)
+        check: cloudQuestion(settings, auth, rules),
+        limits: limitsOf(cloud.name)
       },
       health: { service: identity, bridge: bridgeTopics, pendingOperations }
     }

@@ -1,5 +1,5 @@
 /** Log lines of the bridge. Source: thin-edge, built-in bridge (the first words of the line). */
-import type { DroppedMessage, HeldBackMessage } from "../bridge.ts"
+import type { CloudRule, DroppedMessage, HeldBackMessage } from "../bridge.ts"
 import { quoted } from "./explanation.ts"
 import { reasonCodeName } from "./reason-code.ts"
 
@@ -10,8 +10,21 @@ export const explainDropped = (dropped: DroppedMessage): string => {
       return `${start}: its ${dropped.size} bytes are more than the ${dropped.limit} the cloud takes (${dropped.setting})`
     case "invalidTopic":
       return `${start}: '${quoted(dropped.target)}' is no topic to publish on`
+    case "againstRule":
+      return `${start}: ${againstRule(dropped.rule)}`
     case "refused":
       return `${start}: the broker refused it (${reasonCodeName(dropped.code)})`
+  }
+}
+
+const againstRule = (rule: CloudRule): string => {
+  switch (rule.kind) {
+    case "levels":
+      return `in the cloud its topic has ${rule.levels} levels, and the cloud takes ${rule.limit}`
+    case "topicBytes":
+      return `in the cloud its topic has ${rule.bytes} bytes, and the cloud takes ${rule.limit}`
+    case "reserved":
+      return `'${quoted(rule.target)}' is reserved, and the cloud takes there only ${rule.allowed}`
   }
 }
 

@@ -1,6 +1,7 @@
 /** BridgeActor between two scripted links, on the test clock. */
 import { Effect, Result, type Scope } from "effect"
 import { bridgeBehaviour, bridgeMailbox } from "../../../src/actors/bridge/bridge-actor.ts"
+import { limitsOf } from "../../../src/actors/bridge/cloud-limits.ts"
 import { rulesForAws } from "../../../src/actors/bridge/rules-aws.ts"
 import type { BridgeHealth, BridgeProtocol, HealthProtocol } from "../../../src/messages/bridge.ts"
 import {
@@ -135,6 +136,7 @@ export const startBridge: Effect.Effect<
         maxPayloadSize: 100,
         maxPayloadSetting: "aws.mapper.mqtt.max_payload_size",
         window: 3,
+        limits: limitsOf("aws"),
         check: {
           question: () => ({ topic: question, payload: Buffer.alloc(0), qos: 1, retain: false }),
           judge: ({ topic }) => (topic === "aws/connection-success" ? "answer" : "other")

@@ -1,0 +1,63 @@
+/**
+ * What a cloud is known to end the connection at, as far as its documentation says: told by name, and not sent.
+ *
+ * Sources: AWS IoT Core endpoints and quotas, "Message broker" (topic size, slashes) and "Reserved topics" (shadow);
+ * Azure IoT Hub, "Communicate with an IoT hub using MQTT" (twin, direct methods) and "Quotas" (message size).
+ */
+import type { CloudRule } from "../../messages/bridge.ts"
+import type { MqttMessage } from "../../messages/mqtt.ts"
+
+export interface CloudLimits {
+  /** Of a topic as it is to be published in the cloud. Undefined: nothing is known against it. */
+  readonly against: (topic: string) => CloudRule | undefined
+  /** The limit of a message's size counts the PUBLISH packet, not only its payload. */
+  readonly countsPacket: boolean
+}
+
+export const noLimits: CloudLimits = { against: () => undefined, countsPacket: false }
+
+export const limitsOf = (cloud: "c8y" | "az" | "aws"): CloudLimits => {
+  switch (cloud) {
+    case "c8y":
+      return noLimits
+    case "az":
+      return { against: againstAzure, countsPacket: true }
+    case "aws":
+      return { against: againstAws, countsPacket: false }
+  }
+}
+
+/** The first three levels of Basic Ingest (`$aws/rules/{rule}/`) count neither for the levels nor for the bytes. */
+const againstAws = (topic: string): CloudRule | undefined => {
+  const counted = topic.replace(/^\$aws\/rules\/[^/]+\//i, "")
+  const bytes = Buffer.byteLength(counted)
+  if (bytes > awsTopicBytes) return { kind: "topicBytes", bytes, limit: awsTopicBytes }
+  const levels = counted.split("/").length
+  if (levels > awsLevels) return { kind: "levels", levels, limit: awsLevels }
+  if (!topic.startsWith("$") || counted !== topic || awsShadow.test(topic)) return undefined
+  return { kind: "reserved", target: topic, allowed: "shadow/get, update or delete, also below shadow/name/<name>/" }
+}
+
+const awsTopicBytes = 256
+const awsLevels = 8
+
+const awsShadow = /^\$aws\/things\/[^/]+\/shadow\/(name\/[A-Za-z0-9:_-]{1,64}\/)?(get|update|delete)$/
+
+const againstAzure = (topic: string): CloudRule | undefined => {
+  if (!topic.startsWith("$") || azureRequests.some((request) => request.test(topic))) return undefined
+  const allowed = "twin/GET/?$rid=<id>, twin/PATCH/properties/reported/?$rid=<id> or methods/res/<status>/?$rid=<id>"
+  return { kind: "reserved", target: topic, allowed }
+}
+
+const azureRequests = [
+  /^\$iothub\/twin\/GET\/\?(?:[^/]*&)?\$rid=[^/&]+/,
+  /^\$iothub\/twin\/PATCH\/properties\/reported\/\?(?:[^/]*&)?\$rid=[^/&]+/,
+  /^\$iothub\/methods\/res\/-?\d+\/\?(?:[^/]*&)?\$rid=[^/&]+/
+]
+
+/** Of a message of QoS 1 as a packet (MQTT 3.1.1, 3.3). */
+export const packetSize = ({ topic, payload, qos }: MqttMessage): number => {
+  const rest = 2 + Buffer.byteLength(topic) + (qos === 0 ? 0 : 2) + payload.length
+  const lengthBytes = rest < 128 ? 1 : rest < 16_384 ? 2 : rest < 2_097_152 ? 3 : 4
+  return 1 + lengthBytes + rest
+}
