@@ -43,6 +43,8 @@ export class CommandRunning extends Data.TaggedError("CommandRunning")<
   CloudSelector & {
     /** Undefined: the other one has not written it yet. */
     readonly pid: number | undefined
+    /** It may be for another cloud, and does not let go of the local broker. */
+    readonly shares?: "broker"
   }
 > {}
 
@@ -162,6 +164,7 @@ export type Note =
   /** A failed reconnect was undone: the mapper that ran before runs again. */
   | { readonly _tag: "OldConnectionBack"; readonly cloud: CloudName }
   | { readonly _tag: "CheckAttemptFailed"; readonly attempt: number; readonly of: number }
+  | { readonly _tag: "BrokerAsItIs" }
   | { readonly _tag: "BrokerNotOurs"; readonly port: number }
   | { readonly _tag: "TokenWaits"; readonly token: string }
   | { readonly _tag: "NewCertificateUsed"; readonly path: string }

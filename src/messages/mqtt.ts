@@ -59,6 +59,8 @@ export interface Target {
      */
     readonly resumesSessions?: true
   }
+  /** Publishes a second at most; undefined or 0: as many as come. */
+  readonly publishRate?: number
   readonly proxy?: {
     readonly url: string
     readonly username?: string

@@ -1,10 +1,11 @@
 /**
- * One command at a time changes the connection to a cloud: what one sets up, the undo of another would take away.
+ * One command at a time changes the connection to a cloud: what one sets up, the undo of another would take away. Those
+ * for several clouds run side by side, and take turns at what they share.
  *
  * Where no lock can be had the command runs all the same, as the mapper does.
  */
 import { dirname, join } from "node:path"
-import { Effect, type Scope } from "effect"
+import { Effect, Schedule, type Scope } from "effect"
 import { CommandRunning } from "../../messages/connect.ts"
 import type { Owner } from "../../platform/file-calls.ts"
 import { acquireFileLock } from "../../platform/file-lock.ts"
@@ -21,11 +22,36 @@ export const alone = <A, E>(
 ): Effect.Effect<A, E | CommandRunning> =>
   connection.settings.run.lockFiles ? Effect.scoped(Effect.andThen(takeLock(peers, connection), work)) : work
 
-const takeLock = (
+/**
+ * What commands for several clouds share: tedge-mosquitto.conf, the broker, its restart. Waits for its turn, as the other
+ * is done within seconds.
+ */
+export const withBroker = <A, E>(
+  peers: Pick<ConnectPeers, "show">,
+  connection: Connection,
+  work: Effect.Effect<A, E>
+): Effect.Effect<A, E | CommandRunning> =>
+  connection.settings.run.lockFiles
+    ? Effect.scoped(Effect.andThen(waitForTurn(lockTaken(peers, connection, "tedge-connect-broker.lock")), work))
+    : work
+
+const waitForTurn = <R>(taken: Effect.Effect<void, CommandRunning, R>): Effect.Effect<void, CommandRunning, R> =>
+  Effect.retry(taken, { schedule: Schedule.spaced("100 millis"), times: longestTurnMs / 100 }).pipe(
+    Effect.mapError(({ cloud, profile, pid }) => new CommandRunning({ cloud, profile, pid, shares: "broker" }))
+  )
+
+/** A restart of mosquitto, and waiting until it listens, may take that long. */
+const longestTurnMs = 150_000
+
+const takeLock = (peers: Pick<ConnectPeers, "show">, connection: Connection) =>
+  lockTaken(peers, connection, `tedge-connect-${instanceName(connection)}.lock`)
+
+const lockTaken = (
   { show }: Pick<ConnectPeers, "show">,
-  connection: Connection
+  connection: Connection,
+  name: string
 ): Effect.Effect<void, CommandRunning, Scope.Scope> => {
-  const path = commandLockPath(connection)
+  const path = join(connection.settings.run.path, "lock", name)
   const owner = lockOwnerIn(connection.settings.configDir)
   return Effect.andThen(makeDirectory(dirname(path), owner), acquireFileLock(path, { owner })).pipe(
     Effect.catchTags({
@@ -35,9 +61,6 @@ const takeLock = (
     })
   )
 }
-
-const commandLockPath = (connection: Connection): string =>
-  join(connection.settings.run.path, "lock", `tedge-connect-${instanceName(connection)}.lock`)
 
 /** What is wrong with the directory is told by the lock that cannot be taken in it. */
 const makeDirectory = (path: string, owner: Owner | undefined): Effect.Effect<void> =>

@@ -1,11 +1,12 @@
 /** The steps of `tedge disconnect`: the mapper is stopped and disabled whether the marker was there or not. */
 import { Effect } from "effect"
 import type { ConnectRefusal } from "../../messages/connect.ts"
+import { withBroker } from "./command-lock.ts"
 import { putBack, readIfPresent, removeIfPresent } from "./connect-files.ts"
 import { type Connection, mapperService, markerPath } from "./connection.ts"
 import { isOnlyMarker } from "./mosquitto-conf.ts"
 import type { ConnectPeers } from "./peers.ts"
-import { broker } from "./steps/start-broker.ts"
+import { broker, restartBroker } from "./steps/start-broker.ts"
 import { type OnFailure, step } from "./transaction.ts"
 
 export const disconnectFlow = (
@@ -23,7 +24,8 @@ export const disconnectFlow = (
     yield* step(peers.show, "Removing bridge config file", removeIfPresent(path))
     if (before === undefined)
       yield* peers.show({ _tag: "Noted", note: { _tag: "BridgeAlreadyRemoved", cloud: cloud.name } })
-    else if (!isOnlyMarker(before) && (yield* services.isActive(broker))) yield* services.restart(broker)
+    else if (!isOnlyMarker(before) && (yield* services.isActive(broker)))
+      yield* withBroker(peers, connection, restartBroker(connection))
     yield* disableMapper(peers, connection, { wasConnected: before !== undefined, onFailure })
   })
 

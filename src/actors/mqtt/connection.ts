@@ -37,6 +37,8 @@ export interface Connection {
     messages: ReadonlyArray<MqttMessage>,
     onAcknowledged?: () => void
   ) => Effect.Effect<ReadonlyArray<FailedPublish>>
+  /** How many publishes, sent longer ago than that, got no PUBACK while later ones did. */
+  readonly overtaken?: (longerThanMs: number) => number
   /** One reason code per filter; 128 and above are refusals. */
   readonly subscribe: (
     filters: ReadonlyArray<string>,
@@ -117,6 +119,7 @@ const asConnection = (opened: Opened, target: Target): Connection => {
         failed.map(({ index, because }) => ({ index, refusal: toRefusal(because) }))
       ),
     subscribe: (filters, qos, retained) => Effect.mapError(opened.subscribe(filters, qos, retained), toRefusal),
+    overtaken: opened.overtaken,
     acknowledge: opened.acknowledge,
     ended: Effect.map(opened.ended, toRefusal),
     disconnect: opened.disconnect

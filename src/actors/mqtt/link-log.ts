@@ -89,6 +89,15 @@ export const logOversized = (speaker: Speaker, { topic, size }: OversizedPublish
     )
   )
 
+/** Later ones got theirs. */
+export const logMissingAcks = (speaker: Speaker, missing: number): Effect.Effect<void> =>
+  said(
+    speaker,
+    Effect.logWarning(
+      `${opening(speaker)}: ${speaker.side} broker acknowledges later messages, but not ${missing} it was sent before: it may discard what is above its rate (publish_rate). They are sent again on the next connection, in two minutes at the latest`
+    )
+  )
+
 /** Whichever link it is: each loss alone may be worth no line. */
 export const logLostOften = (
   speaker: Speaker,

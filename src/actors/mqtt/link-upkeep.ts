@@ -17,7 +17,15 @@ import { monotonicMs } from "../../runtime/monotonic-time.ts"
 import { afterFailure, noFailures } from "./back-off.ts"
 import type { Connection, Receiver } from "./connection.ts"
 import type { Link } from "./link.ts"
-import { logHandshake, logLostOften, logOversized, logPassedOver, logRetry, logStatus } from "./link-log.ts"
+import {
+  logHandshake,
+  logLostOften,
+  logMissingAcks,
+  logOversized,
+  logPassedOver,
+  logRetry,
+  logStatus
+} from "./link-log.ts"
 import { Losses } from "./losses.ts"
 import { isRefused, subscriptionFaults } from "./subscription-filter.ts"
 
@@ -79,7 +87,8 @@ const connectOnce = (link: Link): Effect.Effect<Outcome> =>
       openedAt = monotonicMs(clock)
       yield* openGate(link, connection, faults)
       yield* Effect.forkScoped(Effect.forever(logNextOversized(link)))
-      const fault = Effect.raceFirst(trouble, unansweredPublish(link))
+      const silence = Effect.raceFirst(unansweredPublish(link), missingAcks(link, connection))
+      const fault = Effect.raceFirst(trouble, silence)
       const held = Effect.raceFirst(fault, Deferred.await(link.again))
       yield* Effect.onInterrupt(held, () => sayGoodbye(link, connection))
       yield* logPassedOver(link.options, !link.options.target.cleanSession)
@@ -166,6 +175,22 @@ const unansweredPublish = (link: Link): Effect.Effect<never, MqttRefusal> =>
     link.acks.overdue(pubackWithinMs),
     Effect.suspend(() => Effect.fail(silent(link, "PUBACK", pubackWithinMs)))
   )
+
+/** Told once a connection; what the broker has discarded is sent again on another, after as long as for any silence. */
+const missingAcks = (link: Link, { overtaken }: Connection): Effect.Effect<never, MqttRefusal> =>
+  Effect.gen(function* () {
+    if (overtaken === undefined) return yield* Effect.never
+    for (let isTold = false; ; ) {
+      yield* Effect.sleep(missingLookMs)
+      if (overtaken(pubackWithinMs) > 0) return yield* Effect.fail(silent(link, "PUBACK", pubackWithinMs))
+      const missing = overtaken(missingTellMs)
+      if (missing > 0 && !isTold) yield* logMissingAcks(link.options, missing)
+      isTold ||= missing > 0
+    }
+  })
+
+const missingLookMs = 5_000
+const missingTellMs = 20_000
 
 const inTime = <A>(link: Link, waitingFor: "SUBACK" | "PUBACK", effect: Effect.Effect<A, MqttRefusal>) =>
   Effect.timeoutOrElse(effect, {

@@ -44,6 +44,8 @@ export interface MqttConnection {
     onAcknowledged?: () => void
   ) => Effect.Effect<ReadonlyArray<Unpublished>>
   /** Ends with SUBACK: one reason code per filter, in order; 128 and above are refusals. */
+  /** How many publishes, sent longer ago than that, got no PUBACK while later ones did. */
+  readonly overtaken: (longerThanMs: number) => number
   readonly subscribe: (
     filters: ReadonlyArray<string>,
     qos: 0 | 1,
@@ -85,7 +87,13 @@ export const openConnection = (
       () => Effect.sync(() => void stream.destroy())
     )
     const { sessionPresent, properties } = yield* connack(client, life)
-    const flow = new PublishFlow(life, client.version, properties ?? {}, (message, done) => client.send(message, done))
+    const flow = new PublishFlow(
+      life,
+      client.version,
+      properties ?? {},
+      (message, done) => client.send(message, done),
+      target.publishRate
+    )
     return {
       sessionPresent,
       publish: (message) =>
@@ -93,6 +101,7 @@ export const openConnection = (
           failed === undefined ? Effect.void : Effect.fail(failed.because)
         ),
       publishAll: (messages, onAcknowledged) => flow.publishAll(messages, onAcknowledged),
+      overtaken: (longerThanMs) => flow.overtaken(longerThanMs),
       subscribe: (filters, qos, retained) => subscribe(client, life, filters, qos, retained),
       acknowledge: (packetIds) => Effect.sync(() => client.acknowledge(packetIds)),
       withheld: Effect.sync(() => client.withheld.size),

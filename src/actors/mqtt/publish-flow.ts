@@ -8,8 +8,10 @@ import { Permits } from "../../runtime/permits.ts"
 import { ConnectionEnded } from "./connection-ended.ts"
 import { InFlightWindow, inFlightSettings } from "./in-flight-window.ts"
 import type { Life } from "./life.ts"
+import { PublishPace, processPaceClock } from "./publish-pace.ts"
 import { type ProtocolVersion, publishSize } from "./publish-packet.ts"
 import { packetTooLarge } from "./reason-codes.ts"
+import { Unanswered } from "./unanswered.ts"
 
 export interface Unpublished {
   /** Its place among those that were published together. */
@@ -35,8 +37,12 @@ export class PublishFlow {
   private readonly quota: Permits
   private readonly largestPacket: number
   private readonly window = new InFlightWindow(inFlightSettings, processMonotonicMs)
+  private readonly pace: PublishPace
+  private readonly unanswered = new Unanswered()
 
-  constructor(life: Life, version: ProtocolVersion, limits: BrokerLimits, send: Send) {
+  /** `perSecond`: how many publishes at most, 0: as many as come. */
+  constructor(life: Life, version: ProtocolVersion, limits: BrokerLimits, send: Send, perSecond = 0) {
+    this.pace = new PublishPace(perSecond, processPaceClock(processMonotonicMs))
     this.life = life
     this.version = version
     this.send = send
@@ -53,6 +59,7 @@ export class PublishFlow {
     return Effect.suspend(() => {
       const open = new Set(messages.keys())
       const failed: Array<Unpublished> = []
+      let leaveAll = () => {}
       const all = this.life.within<void>((answer) => {
         const places = messages.map((message, index) =>
           this.publish(message, (code) => {
@@ -62,13 +69,22 @@ export class PublishFlow {
             if (open.size === 0) answer()
           })
         )
-        return () => {
+        leaveAll = () => {
           for (const leavePlace of places) leavePlace()
         }
+        return leaveAll
       })
-      const cutOff = (because: ConnectionEnded) => [...failed, ...[...open].map((index) => ({ index, because }))]
+      const cutOff = (because: ConnectionEnded) => {
+        leaveAll()
+        return [...failed, ...[...open].map((index) => ({ index, because }))]
+      }
       return Effect.match(all, { onSuccess: (): ReadonlyArray<Unpublished> => failed, onFailure: cutOff })
     })
+  }
+
+  /** How many publishes, sent longer ago than that, got no PUBACK while later ones did. */
+  overtaken(longerThanMs: number): number {
+    return this.unanswered.overtaken(processMonotonicMs() - longerThanMs)
   }
 
   /** Answers how to give up what has not been sent yet. */
@@ -96,15 +112,28 @@ export class PublishFlow {
     done: (code?: number) => void,
     after: () => void
   ): () => void {
-    return this.window.enter(size, () => {
-      const sentAt = processMonotonicMs()
-      this.send(message, (code) => {
-        if (message.qos === 0) this.window.leave(size)
-        else this.window.acknowledged(size, sentAt)
-        after()
-        done(code)
+    const giveBack = () => {
+      this.window.leave(size)
+      after()
+    }
+    let leavePace: () => boolean = () => false
+    const leaveWindow = this.window.enter(size, () => {
+      leavePace = this.pace.enter(() => {
+        const sentAt = processMonotonicMs()
+        const answered = message.qos === 0 ? () => {} : this.unanswered.sent(sentAt)
+        this.send(message, (code) => {
+          answered()
+          if (message.qos === 0) this.window.leave(size)
+          else this.window.acknowledged(size, sentAt)
+          after()
+          done(code)
+        })
       })
     })
+    return () => {
+      leaveWindow()
+      if (leavePace()) giveBack()
+    }
   }
 }
 

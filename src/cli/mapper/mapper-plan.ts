@@ -208,6 +208,7 @@ const planCloudLink = (
       target: {
         ...target,
         keepalive: cloud.keepaliveSeconds,
+        publishRate: cloud.publishRate,
         cleanSession: cloud.name === "c8y",
         ...(target.tls && settings.bridge.tlsResumption && { tls: { ...target.tls, resumesSessions: true } }),
         ...voice.login,

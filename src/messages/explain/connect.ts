@@ -60,7 +60,7 @@ export const explainConnect = (failure: StepRefusal): Explanation => {
       }
     case "CommandRunning":
       return {
-        error: `another tedge connect, reconnect or disconnect of ${words(failure)} is running${inBrackets(failure.pid === undefined ? "" : `process ${failure.pid}`)}`,
+        error: `another tedge connect, reconnect or disconnect${failure.shares === undefined ? ` of ${words(failure)} is running` : " has been changing the local broker for minutes"}${inBrackets(failure.pid === undefined ? "" : `process ${failure.pid}`)}`,
         hint: "wait for it, then try again"
       }
     case "HsmNeedsBuiltInBridge":

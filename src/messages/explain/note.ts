@@ -23,6 +23,8 @@ export const explainNote = (note: Note): NoteText => {
       )
     case "CheckAttemptFailed":
       return plain(`Connection test failed, attempt ${note.attempt} of ${note.of}`)
+    case "BrokerAsItIs":
+      return info("mosquitto is not restarted: nothing in its files has changed")
     case "BrokerNotOurs":
       return info(`the broker that listens on port ${note.port} was not started by tedge: it is left as it is`)
     case "TokenWaits":

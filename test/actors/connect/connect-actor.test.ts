@@ -679,6 +679,85 @@ describe("another command that changes the connection", () => {
   })
 })
 
+describe("commands for several clouds", () => {
+  const toBroker = { ...c8y, cloud: "aws" } as const
+  const connectAws: Command = (actor) => actor.ask("Connect", { ...toBroker, offline: true }, within)
+  const listeners = () => join(bench.dir, "mosquitto-conf", "tedge-mosquitto.conf")
+  const restarts = () => bench.commands.filter((line) => line === "restart mosquitto").length
+  beforeEach(() => bench.settings('[c8y]\nurl = "t.example"\n[aws]\nurl = "a.example"\n'))
+
+  it("restart the broker once, however many clouds there are", async () => {
+    expect(await run(connectOffline)).toBeUndefined()
+    expect(await run(connectAws)).toBeUndefined()
+    expect(await run(reconnect)).toBeUndefined()
+    expect(await run(disconnect)).toBeUndefined()
+    expect(restarts()).toBe(1)
+  })
+
+  it.each([
+    [
+      "a file of the user's",
+      () => writeFileSync(join(bench.dir, "mosquitto-conf", "mine.conf"), "max_connections 9\n")
+    ],
+    ["a setting of tedge's", () => bench.settings('[aws]\nurl = "a.example"\n[mqtt.external.bind]\nport = 8883\n')],
+    ["a broker that does not run", () => void bench.active.delete("mosquitto")]
+  ])("restart it for %s", async (_name, change) => {
+    await run(connectOffline)
+    change()
+    expect(await run(connectAws)).toBeUndefined()
+    expect(restarts()).toBe(2)
+  })
+
+  it("restart it again when the last restart failed", async () => {
+    await run(connectOffline)
+    writeFileSync(join(bench.dir, "mosquitto-conf", "mine.conf"), "x\n")
+    bench.world.failing.add("restart mosquitto")
+    expect(await run(connectAws)).toMatchObject({ _tag: "ServiceCommandFailed" })
+    bench.world.failing.clear()
+    expect(await run(connectAws)).toBeUndefined()
+    expect(restarts()).toBeGreaterThanOrEqual(3)
+  })
+
+  it("take turns at the broker", async () => {
+    const path = join(bench.dir, "run", "lock", "tedge-connect-broker.lock")
+    mkdirSync(dirname(path), { recursive: true })
+    const before = await Effect.runPromise(
+      Effect.scoped(
+        Effect.gen(function* () {
+          yield* acquireFileLock(path)
+          const fiber = yield* Effect.forkDetach(bench.run(connectOffline))
+          yield* Effect.sleep("400 millis")
+          expect(existsSync(listeners())).toBe(false)
+          return { fiber, restarts: restarts() }
+        })
+      )
+    )
+    expect(before.restarts).toBe(0)
+    expect(Exit.isSuccess(await Effect.runPromise(Fiber.join(before.fiber)))).toBe(true)
+    expect(restarts()).toBe(1)
+  })
+
+  it("hold the broker's lock for its restart, and for the undo of it", async () => {
+    const path = join(bench.dir, "run", "lock", "tedge-connect-broker.lock")
+    const held: Array<boolean> = []
+    bench.world.failing.add("start tedge-mapper-c8y")
+    bench.world.whenCommanded = Effect.sync(() => {
+      held.push(existsSync(path) && Exit.isFailure(Effect.runSyncExit(Effect.scoped(acquireFileLock(path)))))
+    })
+    await run(connectOffline)
+    const ofBroker = bench.commands.flatMap((line, n) => (line === "restart mosquitto" ? [held[n]] : []))
+    expect(ofBroker).toEqual([true, true])
+  })
+
+  it("leave the listeners to the other cloud when one is undone", async () => {
+    await run(connectAws)
+    writeFileSync(listeners(), "# older\n")
+    bench.world.failing.add("start tedge-mapper-c8y")
+    await run(connectOffline)
+    expect(readFileSync(listeners(), "utf8")).toContain("listener 1883")
+  })
+})
+
 describe("disconnect", () => {
   it("removes the marker and stops the mapper", async () => {
     await run(connect)
@@ -724,7 +803,12 @@ describe("reconnect", () => {
     await run(connect)
     bench.events.length = 0
     expect(await run(reconnect)).toBeUndefined()
-    expect(lines()).toEqual(["Removing bridge config file ✓", "Disabling tedge-mapper-c8y ✓", ...connectLines])
+    expect(lines()).toEqual([
+      "Removing bridge config file ✓",
+      "Disabling tedge-mapper-c8y ✓",
+      // Nothing in its files is new: other connections to it go on.
+      ...connectLines.map((line) => (line === "Restarting mosquitto ✓" ? "note BrokerAsItIs" : line))
+    ])
   })
 
   it("validates before it disconnects", async () => {

@@ -3,6 +3,8 @@ import { Effect, Schedule } from "effect"
 import { BrokerNotListening, type ConnectRefusal, ServiceCommandFailed } from "../../../messages/connect.ts"
 import type { MqttRefusal } from "../../../messages/mqtt.ts"
 import { monotonicNow } from "../../../runtime/monotonic-time.ts"
+import { forgetRestart, isAsRestarted, rememberRestart } from "../broker-files.ts"
+import { withBroker } from "../command-lock.ts"
 import type { Connection, ValidConnection } from "../connection.ts"
 import { closeQuietly } from "../conversation.ts"
 import type { ConnectPeers } from "../peers.ts"
@@ -15,18 +17,31 @@ export const startBroker = (
   connection: ValidConnection,
   onFailure: OnFailure
 ): Effect.Effect<void, ConnectRefusal> =>
+  withBroker(
+    peers,
+    connection,
+    prepareBroker(peers, connection, (undo) => onFailure(withBroker(peers, connection, undo)))
+  )
+
+const prepareBroker = (
+  peers: ConnectPeers,
+  connection: ValidConnection,
+  onFailure: OnFailure
+): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
     const { services, settings } = connection
-    const owned = yield* services.ownsBroker(yield* isAnswering(peers, connection))
+    const answers = yield* isAnswering(peers, connection)
+    const owned = yield* services.ownsBroker(answers)
     const wasActive = owned && (yield* services.isActive(broker))
     let restarted = false
     // Undone in reverse: the files are as they were when this takes them into use.
     yield* onFailure(
-      Effect.suspend(() => (restarted ? (wasActive ? services.restart(broker) : services.stop(broker)) : Effect.void))
+      Effect.suspend(() => (restarted ? (wasActive ? restartBroker(connection) : services.stop(broker)) : Effect.void))
     )
     yield* writeMosquittoFiles(connection, onFailure)
-    restarted = owned
-    if (owned) yield* step(peers.show, "Restarting mosquitto", services.restart(broker))
+    restarted = owned && !(answers && wasActive && (yield* isAsRestarted(connection)))
+    if (restarted) yield* step(peers.show, "Restarting mosquitto", restartBroker(connection))
+    else if (owned) yield* peers.show({ _tag: "Noted", note: { _tag: "BrokerAsItIs" } })
     else yield* peers.show({ _tag: "Noted", note: { _tag: "BrokerNotOurs", port: settings.mqtt.clientPort } })
     yield* step(
       peers.show,
@@ -37,6 +52,13 @@ export const startBroker = (
   })
 
 export const broker = "mosquitto"
+
+/** Every connection to it ends: only where it has something else to read than at the last time. */
+export const restartBroker = (connection: Connection): Effect.Effect<void, ConnectRefusal> =>
+  forgetRestart(connection).pipe(
+    Effect.andThen(connection.services.restart(broker)),
+    Effect.andThen(rememberRestart(connection))
+  )
 
 /** A broker that accepts connections, not only a port that is open. */
 const waitUntilListening = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<void, ConnectRefusal> =>
