@@ -48,8 +48,8 @@ export class PlaceNotFound extends Error {
 /** A link that leads to nothing: what is there may be on a file system that is not mounted. */
 export const danglingLink = "dangling link"
 
-/** A directory on the way is a link of another user's that may not be followed. */
-const foreignLink = "link of another user"
+/** A directory is a link of another user's that may not be followed. */
+export const foreignLink = "link of another user"
 
 /** Throws PlaceNotFound, or what open(2) refuses with. `lastLink: "kept"`: a link in the last place is not followed. */
 export const openPlace = (path: string, lastLink: "followed" | "kept" = "followed"): Place => {

@@ -27,7 +27,7 @@ import {
 import { dirname } from "node:path"
 import type { FileNote } from "../messages/platform.ts"
 import { attempt, codeOf, give, type Owner, writeAll } from "./file-calls.ts"
-import { inPlace, mayBeGiven, O_PATH, ownerFor, type Place, PlaceNotFound } from "./file-place.ts"
+import { foreignLink, inPlace, mayBeGiven, O_PATH, ownerFor, type Place, PlaceNotFound } from "./file-place.ts"
 
 export interface Directories {
   /** Of the directory that is made, not of parents that are made for it; undefined: the caller. */
@@ -46,8 +46,10 @@ export const makeDirectories = (path: string, { owner, givenWithin, mode = 0o755
     try {
       mkdirSync(at, mode)
     } catch (error) {
-      if (codeOf(error) !== "EEXIST" || !isDirectory(path)) throw error
-      return // another process was faster
+      if (codeOf(error) !== "EEXIST") throw error
+      if (isDirectory(path)) return // another process was faster
+      // The error of mkdir(2) names the descriptor, which is of no use to people.
+      throw new PlaceNotFound(place.present?.isSymbolicLink() ? foreignLink : "EEXIST", path)
     }
     withOpen(openSync(at, directoryFlags), (made) => {
       // Nothing but our own, empty directory is given away.

@@ -119,6 +119,8 @@ describe.runIf(isRoot)("root, writing for another user", () => {
     expect(() => createFile(join(link, "key"), { content: "k", mode: 0o400, owner: owner() })).toThrow()
     expect(() => openLog(join(link, "present"), { mode: 0o640, owner: owner() })).toThrow()
     expect(() => makeDirectories(join(link, "made"), { owner: owner() })).toThrow()
+    // The path as the settings have it, and what it is; nothing of descriptors.
+    expect(() => makeDirectories(link, { owner: owner() })).toThrow(`link of another user: ${link}`)
     expect(() => removeFile(join(link, "present"))).toThrow()
     expect(() => giveFile(join(link, "present"), { owner: owner(), trusted: dir, holds: () => true })).toThrow()
     expect(existsSync(join(roots, "new"))).toBe(false)

@@ -199,6 +199,8 @@ const explainFile = (failure: FileNotWritten): Explanation => {
       return { error, hint: "the disk is full; the old file is unchanged" }
     case "EISDIR":
       return { error: `${error} (a directory of this name is there)`, hint: "choose another path, or remove it" }
+    case "ENXIO":
+      return { error: `${error} (a FIFO or a socket of this name is there)`, hint: "choose another path, or remove it" }
     case "EBUSY":
       return {
         error: `${error} (it is a mount point)`,

@@ -208,6 +208,10 @@ describe("tedge cert create-csr", () => {
     expect([full.code, full.stderr]).toEqual([1, expect.stringContaining("the disk is full")])
     const folder = await device.tedge(["cert", "create-csr", "--output-path", dir])
     expect([folder.code, folder.stderr]).toEqual([1, expect.stringContaining("a directory of this name is there")])
+    const fifo = join(dir, "fifo.csr")
+    execFileSync("mkfifo", [fifo])
+    const piped = await device.tedge(["cert", "create-csr", "--output-path", fifo])
+    expect([piped.code, piped.stderr]).toEqual([1, expect.stringContaining("a FIFO or a socket of this name is there")])
     // Beside the file stands what the new content would be written to.
     const path = join(dir, "kept.csr")
     writeFileSync(path, "old")
