@@ -49,7 +49,7 @@ export const makeDirectories = (path: string, { owner, givenWithin, mode = 0o755
       if (codeOf(error) !== "EEXIST") throw error
       if (isDirectory(path)) return // another process was faster
       // The error of mkdir(2) names the descriptor, which is of no use to people.
-      throw new PlaceNotFound(place.present?.isSymbolicLink() ? foreignLink : "EEXIST", path)
+      throw new PlaceNotFound(place.strangeLink !== undefined ? foreignLink : "EEXIST", path)
     }
     withOpen(openSync(at, directoryFlags), (made) => {
       // Nothing but our own, empty directory is given away.

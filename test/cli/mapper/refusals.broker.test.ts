@@ -179,6 +179,22 @@ describe("a message from the cloud that is too large for the local broker", () =
         yield* Effect.promise(() => local.stop())
       })
     ))
+
+  it("from a local client as well: the broker does not drop it where nobody sees it", () =>
+    run((said) =>
+      Effect.gen(function* () {
+        const local = yield* Effect.promise(() => startBroker())
+        const here = yield* atLocal(local, `${bridgeTopic}/#`)
+        const there = yield* atCloud("s/us")
+        yield* mapperAt(local)
+        yield* Effect.promise(() => here.hear(({ payload }) => payload === '{"status":"up"}'))
+        yield* Effect.promise(() => here.publish("c8y/s/us", "4".repeat(4_000_000)))
+        yield* Effect.promise(() => here.publish("c8y/s/us", "400,f,text"))
+        yield* Effect.promise(() => there.hear(({ payload }) => payload === "400,f,text"))
+        expect(said()).toMatch(/discarded a message of 40000\d\d bytes from local broker on topic c8y\/s\/us/)
+        yield* Effect.promise(() => local.stop())
+      })
+    ))
 })
 
 describe("a message at which the cloud hangs up (max_packet_size, MQTT 3.1.1)", () => {
