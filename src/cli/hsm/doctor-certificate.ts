@@ -2,6 +2,7 @@
 import type { KeyObject, X509Certificate } from "node:crypto"
 import { Effect } from "effect"
 import { readCertificateChain } from "../../actors/mqtt/credentials.ts"
+import { spkiOf } from "../../actors/mqtt/key-signer.ts"
 import { CertificateNotValid } from "../../messages/connect.ts"
 import { KeyMismatch } from "../../messages/mqtt.ts"
 import { dateNow } from "../../runtime/wall-time.ts"
@@ -10,7 +11,7 @@ import type { Examination } from "./doctor.ts"
 export const certificateChecks = (
   examination: Examination,
   certPath: string,
-  key: KeyObject | undefined
+  key: TokenKey | undefined
 ): Effect.Effect<void> =>
   Effect.gen(function* () {
     const found = yield* examination.check(
@@ -21,14 +22,28 @@ export const certificateChecks = (
     if (found === undefined) return
     const { device: leaf, certificates } = found
     if (key !== undefined)
-      yield* examination.check("certificate is for the key", ofKey(leaf, key, certPath), () => "yes")
+      yield* examination.check("certificate is for the key", ofKey(leaf, key, certPath), (words) => words)
     const now = yield* dateNow
     yield* examination.check("certificate is valid", inItsTime(leaf, certPath, now), () => `until ${leaf.validTo}`)
     yield* chain(examination, leaf, certificates)
   })
 
-const ofKey = (leaf: X509Certificate, key: KeyObject, certPath: string): Effect.Effect<void, KeyMismatch> =>
-  leaf.publicKey.equals(key) ? Effect.void : Effect.fail(new KeyMismatch({ certPath, key: "of the token" }))
+/** The named key, and where it is not that of the certificate, the one a connection would take instead. */
+export interface TokenKey {
+  readonly publicKey: KeyObject
+  readonly named: { readonly uri: string; readonly setting: string }
+  /** Undefined: it is not on the token. */
+  readonly findCertified: (publicKey: Uint8Array) => Effect.Effect<string | undefined>
+}
+
+/** While the key is changed the settings name the new key, and the device connects with the certificate's. */
+const ofKey = (leaf: X509Certificate, key: TokenKey, certPath: string): Effect.Effect<string, KeyMismatch> =>
+  Effect.gen(function* () {
+    if (leaf.publicKey.equals(key.publicKey)) return "yes"
+    const used = yield* key.findCertified(new Uint8Array(spkiOf(leaf)))
+    if (used === undefined) return yield* new KeyMismatch({ certPath, key: "of the token" })
+    return `yes, '${used}', which connections use; ${key.named.setting} names another key, '${key.named.uri}', whose certificate is not in use yet`
+  })
 
 const inItsTime = (leaf: X509Certificate, path: string, now: Date): Effect.Effect<void, CertificateNotValid> => {
   const from = new Date(leaf.validFrom)

@@ -4,14 +4,18 @@
  * Each check says ✓ or ✗, what it saw, and a next step. At most one PIN is tried, and only one that was not
  * refused before. Exit code 1 when a check failed.
  */
+import type { KeyObject } from "node:crypto"
 import { Effect } from "effect"
+import { keyOfCertificate } from "../../actors/mqtt/key-signer.ts"
 import { type Explanation, explain, type Failure } from "../../messages/explain.ts"
+import { sameTarget } from "../../messages/pkcs11-uri-match.ts"
+import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { exitCodes } from "../exit-codes.ts"
-import { certificateChecks } from "./doctor-certificate.ts"
+import { certificateChecks, type TokenKey } from "./doctor-certificate.ts"
 import { connectionChecks } from "./doctor-connection.ts"
 import { serverChecks } from "./doctor-server.ts"
 import { tokenChecks } from "./doctor-token.ts"
-import { askLimits, type CommandContext, type TokenCommand } from "./token-command.ts"
+import { askLimits, type CommandContext, shownUri, type TokenCommand } from "./token-command.ts"
 
 export interface Check {
   readonly name: string
@@ -43,13 +47,31 @@ export const doctor: TokenCommand = (context) =>
     const settings = yield* readEverything(context)
     const { device } = settings.cloud
     if (!asJson) yield* terminal.line("At most one PIN is tried, and none that was refused before.")
-    const key = yield* tokenChecks(context, examination, settings, device)
+    const publicKey = yield* tokenChecks(context, examination, settings, device)
+    const key = publicKey === undefined ? undefined : keyOf(context, settings, publicKey)
     yield* certificateChecks(examination, device.certPath, key)
     yield* serverChecks(examination, settings)
     yield* connectionChecks(context, examination, settings)
     if (asJson) yield* terminal.answer(`${JSON.stringify(checks, null, 2)}\n`)
     return checks.every((check) => check.ok) ? exitCodes.ok : exitCodes.failed
   })
+
+const keyOf = ({ actors }: CommandContext, settings: CloudSettings, publicKey: KeyObject): TokenKey => {
+  const { key } = settings.cloud.device
+  const own = settings.device.key.uri
+  const isShared = own !== undefined && key.uri !== undefined && sameTarget(own, key.uri)
+  return {
+    publicKey,
+    named: {
+      uri: shownUri(key.uri ?? {}),
+      setting: isShared ? "device.key_uri" : `${settings.cloud.prefix}.device.key_uri`
+    },
+    findCertified: (spki) =>
+      Effect.map(keyOfCertificate(actors.cryptoki, key, spki, 90_000), (found) =>
+        found === undefined ? undefined : shownUri(found.uri ?? {})
+      )
+  }
+}
 
 const readEverything = ({ actors, input }: CommandContext) =>
   Effect.gen(function* () {

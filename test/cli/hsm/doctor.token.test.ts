@@ -4,11 +4,12 @@ import { freshHost } from "../../actors/cryptoki/fresh-host.ts"
 import { startEstServer } from "../../support/est-server.ts"
 import { makeServerCertificate, testPki } from "../../support/pki.ts"
 import { type ScriptedModule, scriptedModule } from "../../support/scripted-module.ts"
-import { type SoftHsmDirectory, softhsmDirectory } from "../../support/softhsm.ts"
+import { type SoftHsmDirectory, type SoftHsmToken, softhsmDirectory } from "../../support/softhsm.ts"
 import { type InProcess, tedgeInProcess } from "../../support/tedge-in-process.ts"
 import { tempDir } from "../../support/temp-dir.ts"
 
 let hsm: SoftHsmDirectory
+let token: SoftHsmToken
 let module: ScriptedModule
 let device: InProcess
 
@@ -16,7 +17,8 @@ beforeAll(freshHost)
 
 beforeEach(() => {
   hsm = softhsmDirectory()
-  hsm.addToken({ label: "my-token" }).importKey({ label: "my-key", id: "01" })
+  token = hsm.addToken({ label: "my-token" })
+  token.importKey({ label: "my-key", id: "01" })
   module = scriptedModule(hsm.modulePath)
   device = tedgeInProcess(tempDir(), { environment: hsm.env })
   use("123456")
@@ -107,5 +109,74 @@ describe("the cloud", () => {
       await examinedAt({ names: "DNS:localhost" }, true)
     ])
       expect(lines).toContainEqual(expect.stringMatching(/^✗ cloud is reachable and trusted: .* hint: /))
+  })
+})
+
+describe("the certificate's key", () => {
+  const others = `c8y.url = "localhost"`
+  const key = (label: string) =>
+    `device.key_uri = "pkcs11:token=my-token;object=${label}"\n${others}\n[device.cryptoki]\nmode = "module"\nmodule_path = "${module.modulePath}"\npin = "123456"\n`
+
+  it("is what counts while the key is changed, and the setting that names another is said", async () => {
+    device.settings(`device.id = "dev"\n${key("my-key")}`)
+    expect((await device.tedge(["cert", "create"])).code).toBe(0)
+    expect(await examined()).toContain("✓ certificate is for the key: yes")
+    expect((await device.tedge(["hsm", "create-key", "--label", "second"])).code).toBe(0)
+    const line = (await examined()).find((one) => one.includes("certificate is for the key"))
+    expect(line).toMatch(
+      /^✓ certificate is for the key: yes, 'pkcs11:\S*object=my-key\S*', which connections use; device\.key_uri names another key, 'pkcs11:\S*object=second\S*', whose certificate is not in use yet$/
+    )
+    expect(line).not.toContain("123456")
+    const deleted = await device.tedge(["hsm", "delete-key", "--label", "my-key"], "n\n")
+    expect(deleted.stderr).toContain(
+      `warning: it is the key of the certificate '${device.certPath}', which cannot connect without it`
+    )
+    expect(deleted.stderr).toContain("Aborted; no keys were deleted.")
+    expect((await device.tedge(["hsm", "delete-key", "--label", "my-key", "--force"])).code).toBe(0)
+    expect((await examined()).find((one) => one.includes("certificate is for the key"))).toMatch(/^✗ /)
+  })
+
+  it("of a cloud of its own is named by that cloud's setting", async () => {
+    device.settings(`device.id = "dev"\n${key("my-key")}`)
+    await device.tedge(["cert", "create"])
+    expect((await device.tedge(["hsm", "create-key", "--label", "second"])).code).toBe(0)
+    device.settings(`device.id = "dev"\nc8y.device.key_uri = "pkcs11:token=my-token;object=second"\n${key("my-key")}`)
+    expect((await examined()).find((one) => one.includes("certificate is for the key"))).toContain(
+      "; c8y.device.key_uri names another key"
+    )
+  })
+
+  it("is listed with its size and the clouds that use it", async () => {
+    const more = `c8y.profiles.p.url = "x.example"\nc8y.profiles.p.device.key_uri = "pkcs11:token=my-token;object=big"\naz.url = "y.example"\n`
+    device.settings(`${more}${key("my-key")}`)
+    token.importKey({ label: "big", id: "02", kind: "rsa2048" })
+    const text = await device.tedge(["hsm", "list-keys"])
+    expect(text.stdout).toMatch(
+      /Private key\n {2}Label: my-key\n.*\n.*\n {2}Size: {2}P-256\n.*\n {2}Used: {2}c8y, az\n/
+    )
+    expect(text.stdout).toMatch(
+      /Private key\n {2}Label: big\n.*\n.*\n {2}Size: {2}2048 bits\n.*\n {2}Used: {2}c8y --profile p\n/
+    )
+    expect(text.stdout).not.toMatch(/Public key\n[^P]*Used:/)
+    const listed = JSON.parse((await device.tedge(["hsm", "list-keys", "--json"])).stdout)
+    expect(listed).toContainEqual(
+      expect.objectContaining({ class: "private", label: "my-key", curve: "P-256", used_by: ["c8y", "az"] })
+    )
+    expect(listed).toContainEqual(
+      expect.objectContaining({ class: "private", label: "big", bits: 2048, used_by: ["c8y --profile p"] })
+    )
+  })
+})
+
+describe("several tokens that match", () => {
+  it("are named, with URIs a shell takes as they stand", async () => {
+    hsm.addToken({ label: "other" }).importKey({ label: "my-key", id: "01" })
+    device.settings(
+      `device.key_uri = "pkcs11:object=my-key"\n[device.cryptoki]\nmode = "module"\nmodule_path = "${module.modulePath}"\npin = "123456"\n`
+    )
+    const line = (await examined()).find((one) => one.includes("token is unambiguous"))
+    expect(line).toMatch(
+      /^✗ token is unambiguous: several tokens match hint: name one of them: 'pkcs11:\S*token=(?:my-token|other)', 'pkcs11:\S*token=(?:my-token|other)'$/
+    )
   })
 })
