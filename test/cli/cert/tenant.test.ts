@@ -42,6 +42,7 @@ const read = (path: string) => readFileSync(path, "utf8")
 const download = (...words: ReadonlyArray<string>) =>
   device.tedge(["cert", "download", "c8y", "--device-id", "dev", "-p", "secret-otp", ...words])
 const atOnce = ["--retry-every", "10ms", "--max-timeout", "5s"]
+const base64Of = (pem: string) => pem.replace(/-----[^-]*-----|\s/g, "")
 const errors = (stderr: string) => stderr.split("\n").filter((line) => line.startsWith("error: "))
 const pendingOf = ({ certPath }: InProcess) => `${certPath}.new`
 
@@ -58,6 +59,16 @@ describe("tedge cert download c8y", () => {
     expect(publicKeyOf(saved)).toBe(publicKeyOf(read(device.keyPath)))
     await mustRun("openssl", ["verify", "-CAfile", pki.caFile, "-untrusted", device.certPath, device.certPath])
     expect(`${done.stdout}${done.stderr}`).not.toContain("secret-otp")
+    expect(base64Of(read(device.csrPath))).toBe(base64Of(tenant.certified.at(-1) ?? ""))
+  })
+
+  it("goes on where the request cannot be kept, and says so", async () => {
+    tenant.state.registered.set("dev", "secret-otp")
+    mkdirSync(device.csrPath, { recursive: true })
+    const done = await download(...atOnce)
+    expect(done.code, done.stderr).toBe(0)
+    expect(done.stderr).toMatch(/^warning: the request was not kept: .*tedge\.csr/m)
+    expect(read(device.certPath)).toContain("BEGIN CERTIFICATE")
   })
 
   it("shows the password and the address of the registration only when it made the password", async () => {
@@ -218,6 +229,8 @@ describe("tedge cert renew --ca c8y", () => {
     const csr = join(dir, "sent.csr")
     writeFileSync(csr, tenant.certified.at(-1) ?? "")
     expect(await checkedRequest(csr)).toMatch(/CN ?= ?dev/)
+    // What was sent stays at device.csr_path, as with thin-edge.
+    expect(base64Of(read(device.csrPath))).toBe(base64Of(read(csr)))
   })
 
   it("does not send the token of a local client that is retained or was there before, and takes the next after a 401", async () => {

@@ -3,7 +3,8 @@ import { readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { freshHost } from "../../actors/cryptoki/fresh-host.ts"
-import { mustRun } from "../../support/run-command.ts"
+import { executable } from "../../support/device.ts"
+import { mustRun, run } from "../../support/run-command.ts"
 import { type TedgeDevice, tedgeDevice } from "../../support/tedge-device.ts"
 import { makeTempDir, removeTempDir } from "../../support/temp-dir.ts"
 
@@ -68,6 +69,62 @@ describe("tedge hsm init", () => {
     const same = await device.tedge(["hsm", "init"], "87654321\n87654321\n1234\n1234\n")
     expect(same.code).toBe(0)
     expect(same.stdout).toContain("token=tedge")
+  })
+})
+
+describe("tedge hsm init with a PIN in the settings", () => {
+  const opens = async (pin: string) => (await device.tedge(["hsm", "list-keys", "--pin", pin])).code
+  const reset = async (soPin: string) =>
+    (await device.tedge(["hsm", "change-pin", "--reset", "--so-pin", soPin, "--new-pin", "999999"])).code
+
+  it("takes it for the token, and for the SO PIN where nobody is there to be asked", async () => {
+    await device.set({ "device.cryptoki.pin": "246810" })
+    const done = await device.tedge(["hsm", "init"])
+    expect(done.code, done.stderr).toBe(0)
+    expect(done.stderr).toContain("The user PIN is the one of device.cryptoki.pin.")
+    expect(`${done.stdout}${done.stderr}`).not.toContain("246810")
+    expect([await opens("246810"), await reset("246810")]).toEqual([0, 0])
+  })
+
+  it("takes an SO PIN that is typed or given beside it", async () => {
+    await device.set({ "device.cryptoki.pin": "246810" })
+    expect((await device.tedge(["hsm", "init"], "87654321\n87654321\n")).code).toBe(0)
+    expect([await opens("246810"), await reset("87654321")]).toEqual([0, 0])
+  })
+
+  it("an option goes before it", async () => {
+    await device.set({ "device.cryptoki.pin": "246810" })
+    const done = await device.tedge(["hsm", "init", "--so-pin", "87654321", "--pin", "135791"])
+    expect(done.code, done.stderr).toBe(0)
+    expect(done.stderr).toContain("the PIN is not in the settings yet")
+    expect(await opens("135791")).toBe(0)
+  })
+})
+
+describe("tedge --debug", () => {
+  it("shows each call of the module: function, code and time, never data or a PIN", async () => {
+    const token = await oneToken()
+    token.importKey({ label: "secretive-label", id: "0102" })
+    const words = ["--config-dir", device.dir, "--debug", "hsm", "list-keys", "--json"]
+    const env = { ...process.env, ...device.hsm.env }
+    const { code, stdout, stderr } = await run(executable("tedge"), words, { env })
+    expect(code, stderr).toBe(0)
+    expect(JSON.parse(stdout)).toHaveLength(2)
+    const calls = stderr.split("\n").filter((line) => line.includes("C_"))
+    for (const call of calls) expect(call).toMatch(/C_\w+ CKR_\w+ \d+\.\d ms$/)
+    for (const name of ["C_Initialize", "C_OpenSession", "C_Login", "C_FindObjects"])
+      expect(calls.filter((line) => line.includes(`${name} CKR_OK `))).not.toEqual([])
+    for (const secret of ["123456", "secretive-label", "0102", Buffer.from("123456").toString("hex")])
+      expect(calls.filter((line) => line.replace(/^\S+|[\d.]+ ms$/g, "").includes(secret))).toEqual([])
+    const wrong = await run(executable("tedge"), [...words, "--pin", "wrong-pin"], { env })
+    expect(wrong.stderr).toMatch(/C_Login CKR_PIN_INCORRECT \d+\.\d ms$/m)
+    expect(`${wrong.stdout}${wrong.stderr}`).not.toContain("wrong-pin")
+    const quiet = await run(
+      executable("tedge"),
+      words.filter((word) => word !== "--debug"),
+      { env }
+    )
+    expect(quiet.stderr).not.toContain("C_")
   })
 })
 
@@ -255,11 +312,12 @@ describe("tedge hsm doctor", () => {
     expect(done.code).toBe(1)
   })
 
-  it("tells a certificate that belongs to another key", async () => {
+  it("tells a certificate whose key is not on the token", async () => {
     await oneToken()
-    await device.tedge(["cert", "create-key-hsm"])
+    await device.tedge(["cert", "create-key-hsm", "--label", "first"])
     await device.tedge(["cert", "create", "--device-id", "dev"])
     await device.tedge(["cert", "create-key-hsm", "--label", "newer"])
+    expect((await device.tedge(["hsm", "delete-key", "--label", "first", "--force"])).code).toBe(0)
     const done = await device.tedge(["hsm", "doctor"])
     expect(done.stdout).toContain("✗ certificate is for the key")
   })

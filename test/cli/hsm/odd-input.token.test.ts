@@ -165,7 +165,36 @@ describe("PINs", () => {
   it("says that the SO PIN of a reset is wrong, and that the user PIN is as it was", async () => {
     hsm.addToken()
     const done = await device.tedge(["hsm", "change-pin", "--reset", "--so-pin", "00000000", "--new-pin", "9999"])
-    expectRefusal(done, "PIN")
+    expect([done.code, done.stderr.split("\n").slice(-3)]).toEqual([
+      1,
+      [
+        "error: token 'my-token': The specified PIN is incorrect: the token refused this SO PIN",
+        "hint: it will not be tried again; use the SO PIN that the token was initialised with (--so-pin)",
+        ""
+      ]
+    ])
+    expect(await keysOn()).toEqual([])
+  })
+
+  it("says that the present PIN of a change is wrong, and that the user PIN is as it was", async () => {
+    hsm.addToken()
+    const change = ["hsm", "change-pin", "--current-pin", "000000", "--new-pin", "9999"]
+    const mend = "give the PIN the token has now: --current-pin; "
+    const wrong = "error: token 'my-token': The specified PIN is incorrect: it is not the present user PIN"
+    const first = await device.tedge(change)
+    expect([first.code, first.stderr.split("\n").slice(-3)]).toEqual([
+      1,
+      [wrong, `hint: ${mend}who has lost it: tedge hsm change-pin --reset`, ""]
+    ])
+    const again = await device.tedge(change)
+    expect([again.code, again.stderr.split("\n").slice(-3)]).toEqual([
+      1,
+      [
+        `${wrong}; it was refused before and was not tried again, to keep the token from locking`,
+        `hint: ${mend}if this is it: tedge hsm clear-pin-latch`,
+        ""
+      ]
+    ])
     expect(await keysOn()).toEqual([])
   })
 })

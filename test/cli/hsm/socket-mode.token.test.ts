@@ -1,8 +1,11 @@
 /** The commands of keys and certificates through tedge-p11-server: the same words, the same outcome. */
 import { existsSync, mkdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { Redacted } from "effect"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import type { Frame } from "../../../src/messages/wire/frame1.ts"
 import { freshHost } from "../../actors/cryptoki/fresh-host.ts"
+import { ask } from "../../actors/p11-server/served.ts"
 import { type SoftHsmDirectory, type SoftHsmToken, softhsmDirectory } from "../../support/softhsm.ts"
 import { type InProcess, tedgeInProcess } from "../../support/tedge-in-process.ts"
 import { makeTempDir, removeTempDir } from "../../support/temp-dir.ts"
@@ -125,6 +128,37 @@ describe("tokens through the signing service", () => {
     expect((await device.tedge(["hsm", "list-keys", uri, "--pin", "0815"])).code).toBe(0)
     const reset = ["hsm", "change-pin", uri, "--reset", "--so-pin", "87654321", "--new-pin", "123456"]
     expect(await device.tedge(reset)).toMatchObject({ code: 0, stderr: expect.stringContaining("was reset") })
+  })
+
+  it("a request to initialise that comes again is answered with the same token, whose PINs are kept", async () => {
+    const request = (uri: string | undefined, pin: string): Frame => ({
+      _tag: "InitTokenRequest",
+      label: "asked twice",
+      uri,
+      pin: Redacted.make(pin),
+      soPin: Redacted.make("87654321")
+    })
+    const first = await ask(socketPath(), request(undefined, "4711"))
+    expect(first).toMatchObject({ _tag: "InitTokenResponse", uri: expect.stringContaining("token=asked%20twice") })
+    const uri = first._tag === "InitTokenResponse" ? first.uri : ""
+    expect(await ask(socketPath(), request(undefined, "9999"))).toEqual(first)
+    expect(await ask(socketPath(), request(uri, "9999"))).toEqual(first)
+    expect((await device.tedge(["hsm", "list-keys", uri, "--pin", "4711"])).code).toBe(0)
+    const { stdout } = await device.tedge(["hsm", "list-tokens"])
+    expect(stdout.match(/asked twice/g)).toHaveLength(1)
+  })
+
+  it("a URI with an attribute that PKCS#11 does not have, or the slot of another day, says why nothing matches", async () => {
+    useSocket(socketPath(), 'device.key_uri = "pkcs11:tokn=my-token;object=doctored"\ndevice.id = "dev"')
+    expectRefusal(
+      await device.tedge(["cert", "create"]),
+      "(no token or key has the attribute 'tokn', which PKCS#11 URIs do not have)"
+    )
+    useSocket(socketPath(), 'device.key_uri = "pkcs11:slot-id=4711;object=doctored"\ndevice.id = "dev"')
+    expectRefusal(
+      await device.tedge(["cert", "create"]),
+      "(slots are numbered anew when tokens come and go: name the token by token or serial instead of slot-id)"
+    )
   })
 
   it("a wrong PIN is told and not tried again", async () => {
