@@ -7,11 +7,14 @@
  * Source: PKCS #11 v2.40, 5.1.6 and the return values of C_Login (5.6) and C_SetPIN (5.5).
  */
 import {
+  CKR_FUNCTION_NOT_SUPPORTED,
   CKR_PIN_EXPIRED,
   CKR_PIN_INCORRECT,
   CKR_PIN_INVALID,
   CKR_PIN_LEN_RANGE,
   CKR_PIN_LOCKED,
+  CKR_SESSION_READ_ONLY,
+  CKR_TOKEN_WRITE_PROTECTED,
   CKR_USER_PIN_NOT_INITIALIZED,
   codeName
 } from "./fault-class.ts"
@@ -43,6 +46,7 @@ const ofCode = (call: string, code: number): LoginOutcome => {
   // Without a PIN on the token there is none to be wrong.
   const bringsPin = call === "C_Login" || call === "C_SetPIN"
   if (!bringsPin || isAboutNewPin(call, code) || code === CKR_USER_PIN_NOT_INITIALIZED) return { kind: "notAsked" }
+  if (call === "C_SetPIN" && changesNoPin.has(code)) return { kind: "notAsked" }
   const reason = refusals[code]
   return reason === undefined
     ? { kind: "unknown", detail: `${call} returned ${codeName(code)}` }
@@ -57,6 +61,13 @@ const refusals: { readonly [code: number]: RefusedPin["reason"] } = {
   [CKR_PIN_EXPIRED]: "expired",
   [CKR_PIN_LOCKED]: "locked"
 }
+
+/** Said of any PIN: it cannot be changed here. */
+const changesNoPin: ReadonlySet<number> = new Set([
+  CKR_SESSION_READ_ONLY,
+  CKR_TOKEN_WRITE_PROTECTED,
+  CKR_FUNCTION_NOT_SUPPORTED
+])
 
 /** C_SetPIN and C_InitPIN say these of the PIN that was to be set. */
 export const isAboutNewPin = (call: string, code: number): boolean =>
