@@ -145,4 +145,28 @@ describe("tedge hsm clear-pin-latch through tedge-p11-server", () => {
     )
     expect(records()).toHaveLength(1)
   })
+
+  // The service's own user is not counted.
+  it.runIf(process.getuid?.() === 0)("ends the pause of a user who gave too many wrong PINs", async () => {
+    expect((await listKeys()).code).toBe(0) // the service has logged in: it knows wrong PINs by itself
+    for (const dir of [place, server.runPath]) chmodSync(dir, 0o755)
+    const configDir = join(place, "their-config")
+    mkdirSync(configDir)
+    const toml = `run.path = "${server.runPath}"\n[config]\nversion = "2"\n[device.cryptoki]\nmode = "socket"\nsocket_path = "${server.socketPath}"\n`
+    writeFileSync(join(configDir, "tedge.toml"), toml)
+    const program = join(programsForEverybody(place), "tedge")
+    const tedge = (words: ReadonlyArray<string>, user: { readonly uid?: number; readonly gid?: number } = {}) =>
+      spawnSync(program, [...words, "--config-dir", configDir], { ...user, encoding: "utf8" })
+    const asTheirs = (pin: string) => tedge(["hsm", "list-keys", "--pin", pin], someoneWithoutPermission())
+    for (const pin of ["1111", "2222", "3333"]) expect(asTheirs(pin).status).toBe(1)
+    const paused = asTheirs("123456")
+    expect([paused.status, paused.stdout]).toEqual([1, ""])
+    expect(paused.stderr).toContain("this user gave too many wrong PINs; its PINs are not looked at until")
+    expect(paused.stderr).toContain("tedge hsm clear-pin-latch")
+    const logins = module.calls("C_Login")
+    const done = tedge(["hsm", "clear-pin-latch"])
+    expect([done.status, done.stderr.includes("may be tried again")], done.stderr).toEqual([0, true])
+    const right = asTheirs("123456")
+    expect([right.status, module.calls("C_Login")], right.stderr).toEqual([0, logins])
+  })
 })
