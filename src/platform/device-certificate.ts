@@ -23,11 +23,18 @@ export const deviceCertificate = (certificates: ReadonlyArray<X509Certificate>):
   return only(leaves) ?? only((leaves.length === 0 ? distinct : leaves).filter(({ ca }) => !ca))
 }
 
-/** Of several common names the last is the most specific (RFC 4514, 2.1). */
-export const commonNameOf = (certificate: X509Certificate): string | undefined => {
-  const { CN } = certificate.toLegacyObject().subject
-  const name: unknown = Array.isArray(CN) ? CN.at(-1) : CN
-  return typeof name === "string" && name !== "" ? name : undefined
+/**
+ * Of several common names the last is the most specific (RFC 4514, 2.1).
+ *
+ * Read from Node's text, one RDN a line with the escapes of RFC 2253: Node 24 crashes while it makes an object of a
+ * certificate whose key is on a curve that NIST did not name.
+ */
+export const commonNameOf = ({ subject }: X509Certificate): string | undefined => {
+  const [, name] = [...(subject ?? "").matchAll(/(?:^|\n| \+ )CN=((?:\\.|(?! \+ )[^\\\n])*)/g)].at(-1) ?? []
+  return name === undefined || name === "" ? undefined : name.replace(/\\(?:([0-9A-F]{2})|(.))/g, unescaped)
 }
+
+const unescaped = (_: string, hex: string | undefined, character: string): string =>
+  hex === undefined ? character : String.fromCharCode(Number.parseInt(hex, 16))
 
 const only = <A>(list: ReadonlyArray<A>): A | undefined => (list.length === 1 ? list[0] : undefined)

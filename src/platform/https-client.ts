@@ -10,7 +10,7 @@ import type { Duplex } from "node:stream"
 import { Effect, Redacted, type Scope } from "effect"
 import { HttpUnreachable } from "../messages/certificate.ts"
 import { goesDirectly } from "./no-proxy.ts"
-import { connectNodeTls, verifying } from "./node-tls.ts"
+import { connectNodeTls, connectNodeTlsTo } from "./node-tls.ts"
 import { type HttpProxy, openTunnel } from "./proxy-tunnel.ts"
 
 export interface HttpsRequest {
@@ -88,17 +88,20 @@ const begin = (
   onAnswer: (answer: IncomingMessage) => void
 ): ClientRequest | Error => {
   try {
-    return request(wanted.url, { ...options(wanted), ...(way !== undefined && throughTunnel(wanted, way)) }, onAnswer)
+    return request(wanted.url, { ...options(wanted), createConnection: connection(wanted, way) }, onAnswer)
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error))
   }
 }
 
-/** TLS goes through the tunnel: the proxy sees neither the request nor its login. */
-const throughTunnel = (wanted: HttpsRequest, socket: Duplex): RequestOptions => {
-  const host = bare(new URL(wanted.url).hostname)
-  // With an agent of any kind Node would not ask for the tunnel.
-  return { agent: undefined, createConnection: () => connectNodeTls({ socket, host, trusted: wanted.trusted }) }
+/** TLS goes through the tunnel, if there is one: the proxy sees neither the request nor its login. */
+const connection = ({ url, trusted }: HttpsRequest, tunnel: Duplex | undefined) => {
+  const { hostname, port } = new URL(url)
+  const host = bare(hostname)
+  return () =>
+    tunnel === undefined
+      ? connectNodeTlsTo({ host, port: port === "" ? 443 : Number(port), trusted })
+      : connectNodeTls({ socket: tunnel, host, trusted })
 }
 
 const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, "")
@@ -113,9 +116,9 @@ export const shownUrl = (text: string): string => {
 }
 
 const options = (wanted: HttpsRequest): RequestOptions => ({
-  ...verifying({ host: bare(new URL(wanted.url).hostname), trusted: wanted.trusted }),
-  // No connection and no TLS session of an earlier request, which might have trusted others.
-  agent: false,
+  // No connection and no TLS session of an earlier request, which might have trusted others; and with an agent of any
+  // kind Node would not ask for the connection that is made here.
+  agent: undefined,
   method: wanted.method,
   headers: {
     "user-agent": `thin-edge.io tedge-actors/${__VERSION__}`,

@@ -9,16 +9,8 @@
 import { constants, createHash, type KeyObject, X509Certificate } from "node:crypto"
 import { isIP } from "node:net"
 import type { Duplex } from "node:stream"
-import {
-  type ConnectionOptions,
-  connect,
-  type DetailedPeerCertificate,
-  type PeerCertificate,
-  type TLSSocket
-} from "node:tls"
+import { type ConnectionOptions, connect, type PeerCertificate, type TLSSocket } from "node:tls"
 import { pemCertificates } from "./device-certificate.ts"
-
-export type { PeerCertificate }
 
 export interface ServerIdentity {
   /** DNS name or IP address that the certificate must be for. */
@@ -53,18 +45,21 @@ export const nodeSessionBinding = (
 
 /** Throws when OpenSSL cannot use key or certificates. */
 export const connectNodeTls = ({ socket, identity, session, ...server }: NodeTlsTarget): TLSSocket =>
-  connect({ ...identity, ...verifying(server), socket, ...(session && { session }) })
+  open(server, { ...identity, socket, ...(session && { session }) })
+
+/** For requests of node:https without an agent. */
+export const connectNodeTlsTo = (server: ServerIdentity & { readonly port: number }): TLSSocket =>
+  open(server, { port: server.port })
 
 /** Goes on when the certificate is not trusted; `authorizationError` tells why. Nothing may be sent over it. */
 export const askForCertificate = (
   server: ServerIdentity,
   place: { readonly socket: Duplex } | { readonly host: string; readonly port: number }
-): TLSSocket => connect({ ...verifying(server), ...place, rejectUnauthorized: false })
+): TLSSocket => open(server, { ...place, rejectUnauthorized: false })
 
-/** For `connect` of node:tls and requests of node:https. */
-export const verifying = ({ host, trusted }: ServerIdentity): ConnectionOptions => {
+const open = ({ host, trusted }: ServerIdentity, more: ConnectionOptions): TLSSocket => {
   const name = host.replace(/^\[|\]$|\.$/g, "")
-  return {
+  const socket: TLSSocket = connect({
     host: name,
     // RFC 6066, 3: an address is no SNI.
     servername: isIP(name) === 0 ? name : "",
@@ -74,9 +69,25 @@ export const verifying = ({ host, trusted }: ServerIdentity): ConnectionOptions 
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     // Explicit, so that NODE_TLS_REJECT_UNAUTHORIZED does not count.
     rejectUnauthorized: true,
-    checkServerIdentity: (_, certificate) => complaint(name, pathOf(certificate as DetailedPeerCertificate), trusted),
-    ...partialChain
-  }
+    checkServerIdentity: () => complaint(name, pathOf(socket.getPeerX509Certificate(), trusted), trusted),
+    ...partialChain,
+    ...more
+  })
+  return withoutLegacyCertificates(socket)
+}
+
+/**
+ * Node asks for the peer's certificate as a plain object before it calls `checkServerIdentity`, and Node 24 crashes while
+ * it makes one of a key on a curve that NIST did not name (seen with 24.21). Nothing here needs that object.
+ */
+const withoutLegacyCertificates = (socket: TLSSocket): TLSSocket => {
+  const read = socket.getPeerX509Certificate.bind(socket)
+  let certificate: X509Certificate | undefined
+  return Object.assign(socket, {
+    getPeerCertificate: () => ({}) as PeerCertificate,
+    // Node takes the certificates from OpenSSL's list while it reads them: they are there once.
+    getPeerX509Certificate: () => (certificate ??= read())
+  })
 }
 
 /**
@@ -95,17 +106,31 @@ const ciphers = [
 /** An intermediate CA may be trusted whose root is not. Not in the types of Node 20. */
 const partialChain = { allowPartialTrustChain: true } as ConnectionOptions
 
-/** Leaf first, each followed by its issuer as far as it is known. */
-const pathOf = (leaf: DetailedPeerCertificate): ReadonlyArray<X509Certificate> => {
+/** Leaf first, each followed by its issuer as far as one was sent or is trusted. */
+const pathOf = (leaf: X509Certificate | undefined, trusted: ReadonlyArray<string>): ReadonlyArray<X509Certificate> => {
+  const sent: Array<X509Certificate> = []
+  for (let one = leaf; one !== undefined; one = one.issuerCertificate) sent.push(one)
+  const issuerOf = (one: X509Certificate) =>
+    isSelfIssued(one)
+      ? undefined
+      : (sent.find((other) => one.checkIssued(other)) ?? anchors(trusted).find((other) => one.checkIssued(other)))
   const path: Array<X509Certificate> = []
   const seen = new Set<string>()
-  for (let one: DetailedPeerCertificate | undefined = leaf; one?.raw && !seen.has(one.fingerprint512); ) {
+  for (let one = leaf; one !== undefined && !seen.has(one.fingerprint512); one = issuerOf(one)) {
     seen.add(one.fingerprint512)
-    path.push(new X509Certificate(one.raw))
-    one = one.issuerCertificate
+    path.push(one)
   }
   return path
 }
+
+const anchors = (trusted: ReadonlyArray<string>): ReadonlyArray<X509Certificate> =>
+  trusted.flatMap(pemCertificates).flatMap((der) => {
+    try {
+      return [new X509Certificate(der)]
+    } catch {
+      return [] // OpenSSL does not trust it either.
+    }
+  })
 
 const complaint = (
   name: string,

@@ -3,9 +3,10 @@
  *
  * A server that wants a client certificate ends the connection later; what we came for is known by then.
  */
+import type { X509Certificate } from "node:crypto"
 import type { Duplex } from "node:stream"
 import { Effect } from "effect"
-import { askForCertificate, type PeerCertificate } from "./node-tls.ts"
+import { askForCertificate } from "./node-tls.ts"
 import { type HttpProxy, openTunnel } from "./proxy-tunnel.ts"
 
 export type TlsProbe =
@@ -49,7 +50,8 @@ const handshake = ({ host, port, trusted }: ProbeTarget, tunnel: Duplex | undefi
     }
     socket.on("secureConnect", () => {
       const error: unknown = socket.authorizationError
-      if (socket.authorized) end(trustedBy(socket.getProtocol(), socket.getPeerCertificate()))
+      const certificate = socket.getPeerX509Certificate()
+      if (socket.authorized && certificate !== undefined) end(trustedBy(socket.getProtocol(), certificate))
       else end({ kind: "notTrusted", code: codeOf(error), detail: error instanceof Error ? error.message : "" })
     })
     socket.on("error", (error: NodeJS.ErrnoException) =>
@@ -58,11 +60,11 @@ const handshake = ({ host, port, trusted }: ProbeTarget, tunnel: Duplex | undefi
     return Effect.sync(() => void socket.destroy())
   })
 
-const trustedBy = (protocol: string | null, certificate: PeerCertificate): TlsProbe => ({
+const trustedBy = (protocol: string | null, certificate: X509Certificate): TlsProbe => ({
   kind: "trusted",
   protocol: protocol ?? "TLS",
-  validFrom: new Date(certificate.valid_from),
-  validTo: new Date(certificate.valid_to)
+  validFrom: new Date(certificate.validFrom),
+  validTo: new Date(certificate.validTo)
 })
 
 /** Node gives the reason as an error or as its bare code. */

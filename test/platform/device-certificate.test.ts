@@ -1,8 +1,11 @@
 /** Which certificate of a file is the device's. */
+import { execFileSync } from "node:child_process"
 import { X509Certificate } from "node:crypto"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import fc from "fast-check"
 import { afterAll, describe, expect, it } from "vitest"
-import { deviceCertificate } from "../../src/platform/device-certificate.ts"
+import { commonNameOf, deviceCertificate } from "../../src/platform/device-certificate.ts"
 import { makeCa, makeDeviceCertificate, makeIntermediateCa, testPki } from "../support/pki.ts"
 
 const pki = testPki({ deviceId: "dev01" })
@@ -40,5 +43,36 @@ describe("the device's certificate of a file", () => {
         expect(deviceCertificate(certificates)).toBe(below)
       })
     )
+  })
+})
+
+describe("the common name", () => {
+  const key = join(pki.dir, "common-name.key")
+  const madeFor = (subject: string, curve: string): X509Certificate => {
+    const file = join(pki.dir, "common-name.pem")
+    execFileSync("openssl", ["ecparam", "-name", curve, "-genkey", "-noout", "-out", key])
+    const request = ["req", "-x509", "-new", "-utf8", "-multivalue-rdn", "-key", key, "-subj", subject, "-out", file]
+    execFileSync("openssl", request, { stdio: "pipe" })
+    return parsed(readFileSync(file, "utf8"))
+  }
+
+  it.each([
+    ["/CN=dev01", "dev01"],
+    ["/CN=a/O=x/CN=b", "b"],
+    ["/O=x/CN=a+O=y", "a"],
+    ["/CN=a\\+CN=b", "a+CN=b"],
+    ['/CN="a\\\\b", <c>;=', '"a\\b", <c>;='],
+    ["/CN= a ", " a "],
+    ["/CN=#a", "#a"],
+    ["/CN=a\tb\nCN=c", "a\tb\nCN=c"],
+    ["/CN=schlüssel-鍵", "schlüssel-鍵"],
+    ["/O=a CN=b", undefined]
+  ])("of %j", (subject, name) => {
+    expect(commonNameOf(madeFor(subject, "prime256v1"))).toBe(name)
+  })
+
+  it("of a key on whatever curve", () => {
+    for (const curve of ["secp256k1", "brainpoolP256r1"])
+      expect(commonNameOf(madeFor("/CN=dev01", curve))).toBe("dev01")
   })
 })

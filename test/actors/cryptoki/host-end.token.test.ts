@@ -5,7 +5,7 @@ import { EventEmitter } from "node:events"
 import { closeSync, openSync } from "node:fs"
 import { Socket } from "node:net"
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
-import { expect, it, vi } from "vitest"
+import { afterAll, expect, it, vi } from "vitest"
 import { type HostSettings, startHost } from "../../../src/actors/cryptoki/host-client.ts"
 import { endHost, type HostProcess } from "../../../src/actors/cryptoki/host-process.ts"
 import { moduleWords } from "../../../src/actors/cryptoki/module-words.ts"
@@ -134,7 +134,14 @@ it("a process that SIGKILL does not end is given up, and nothing waits for it", 
 
 const failedStart = (settings: HostSettings) => Effect.flip(Effect.scoped(startHost(settings)))
 
-const anySettings = { modulePath: softhsmModulePath(), initializeMs: 30_000, environment: process.env }
+const soft = softhsmDirectory()
+afterAll(soft.cleanup)
+// Its own tokens: those of the machine may be closed to the user who runs the tests.
+const anySettings = {
+  modulePath: soft.modulePath,
+  initializeMs: 30_000,
+  environment: { ...process.env, ...soft.env }
+}
 
 it("no file descriptors left is a refusal of its own, and passes", async () => {
   await freshHost()
