@@ -3,7 +3,7 @@
  * src/actors/mqtt/mqtt-client.ts again before anything is relayed with it.
  */
 import { connect, createServer, type Server, type Socket } from "node:net"
-import { Effect, Exit, type Scope } from "effect"
+import { Effect, Exit, Fiber, type Scope } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import {
   type Inbound,
@@ -87,6 +87,43 @@ const acknowledgeAll = (connection: MqttConnection, received: ReadonlyArray<Inbo
 const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Promise<A> => Effect.runPromise(Effect.scoped(effect))
 
 const acksFrom = (client: string) => broker.log().filter((line) => line.startsWith(`Received PUBACK from ${client} `))
+
+describe("a connection with a publish rate", () => {
+  it("sends no more than that in a second, in order, and loses none", () =>
+    run(
+      Effect.gen(function* () {
+        const receiver = yield* open({ clientId: "paced-receiver", cleanSession: true })
+        yield* receiver.subscribe(["paced/#"], 1)
+        const sender = yield* open({ clientId: "paced", cleanSession: true, publishRate: 50 })
+        const began = performance.now()
+        const acknowledged: Array<number> = []
+        const messages = Array.from({ length: 100 }, (_, n) => message(`paced/${n}`))
+        const failed = yield* sender.publishAll(messages, () => void acknowledged.push(performance.now() - began))
+        expect(failed).toEqual([])
+        // 5 at once, then 45 a second.
+        expect(acknowledged.filter((at) => at < 900).length).toBeLessThanOrEqual(50)
+        expect(acknowledged.at(-1)).toBeGreaterThan(2_000)
+        expect(sender.overtaken(0)).toBe(0)
+      })
+    ))
+
+  it("that ends gives back what has not been sent", () =>
+    run(
+      Effect.gen(function* () {
+        const sender = yield* open({ clientId: "paced-cut", cleanSession: true, publishRate: 10 })
+        const messages = Array.from({ length: 30 }, (_, n) => message(`cut/${n}`))
+        const publishing = yield* Effect.forkChild(sender.publishAll(messages))
+        yield* Effect.sleep("300 millis")
+        yield* sender.disconnect
+        const failed = yield* Fiber.join(publishing)
+        expect(failed.length).toBeGreaterThan(20)
+        yield* Effect.sleep("300 millis")
+        expect(broker.log().filter((line) => line.startsWith("Received PUBLISH from paced-cut ")).length).toBeLessThan(
+          10
+        )
+      })
+    ))
+})
 
 describe("a connection that withholds PUBACK", () => {
   it("lets the broker send its window and no more, and stays alive over several keep-alives", () =>
