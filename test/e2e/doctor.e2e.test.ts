@@ -66,6 +66,21 @@ describe("the doctor", { timeout: 120_000 }, () => {
     expect(await healthOf(device, "tedge-mapper-bridge-c8y")).toMatchObject({ status: "up" })
   })
 
+  it("tells of a PIN that was refused at reconnect, and does not try it again", async () => {
+    await device.tedge(["config", "set", "device.cryptoki.pin", "999999"])
+    await device.tedge(["reconnect", "c8y"], { timeoutMs: 60_000 })
+    const { code, failed } = await doctor()
+    expect(code).toBe(1)
+    expect(failed.find(({ name }) => name === "login and key")).toMatchObject({
+      detail: expect.stringContaining("was not tried again"),
+      hint: expect.stringContaining("tedge hsm clear-pin-latch")
+    })
+    await device.tedge(["config", "set", "device.cryptoki.pin", "123456"])
+    const again = await device.tedge(["reconnect", "c8y"])
+    expect(again.code, again.stderr).toBe(0)
+    expect((await doctor()).failed).toEqual([])
+  })
+
   it("names a mapper that is connected to nothing: the cloud is away", async () => {
     await device.tedge(["config", "set", "c8y.mqtt", "localhost:1"])
     await device.tedge(["reconnect", "c8y"], { timeoutMs: 200_000 })
