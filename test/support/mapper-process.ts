@@ -50,10 +50,13 @@ export interface MapperProcess {
 export const mapperProcess = (
   dir: string,
   args: ReadonlyArray<string> = ["c8y"],
-  environment: NodeJS.ProcessEnv = {}
+  environment: NodeJS.ProcessEnv = {},
+  /** A command that runs a command. */
+  through: ReadonlyArray<string> = []
 ): MapperProcess => {
   const env = { ...process.env, TEDGE_CONFIG_DIR: dir, ...environment }
-  const child = spawn(process.execPath, [mapperBin, ...args], { stdio: ["ignore", "ignore", "pipe"], env })
+  const [program = process.execPath, ...words] = [...through, process.execPath, mapperBin, ...args]
+  const child = spawn(program, words, { stdio: ["ignore", "ignore", "pipe"], env })
   let text = ""
   const looking = new Set<() => void>()
   child.stderr.setEncoding("utf8").on("data", (data: string) => {
