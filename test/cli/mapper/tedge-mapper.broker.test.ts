@@ -48,6 +48,22 @@ describe("tedge-mapper", () => {
     await local.waitForLog(/^Received DISCONNECT from tedge-mapper-bridge-c8y$/)
   })
 
+  it("finds the local broker again within five seconds, however long that was away", async () => {
+    configure()
+    const { says, stderr } = mapper()
+    const connected = (count: number) => says(new RegExp(`(\\[local\\] MQTT bridge connected[^]*){${count}}`))
+    await connected(1)
+    await local.halt()
+    const haltedAt = performance.now()
+    // Pauses have grown to their longest.
+    await expect.poll(() => performance.now() - haltedAt, { timeout: 40_000, interval: 500 }).toBeGreaterThan(20_000)
+    expect(stderr()).toMatch(/\[local\] MQTT bridge failed to connect/)
+    await local.restart()
+    const back = performance.now()
+    await connected(2)
+    expect(performance.now() - back).toBeLessThan(6_000)
+  })
+
   it("leaves the time to the journal under systemd", async () => {
     configure()
     const { says, stderr } = mapper(["c8y"], { INVOCATION_ID: "0123" })
