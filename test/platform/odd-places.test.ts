@@ -132,28 +132,31 @@ describe("a link to settings that are not there", () => {
   })
 })
 
-/** vfat needs a loop device, which not every machine that runs tests has. */
-const fat = (where: string): boolean => {
+const mountFat = (where: string): void => {
   const image = join(dir, "fat.img")
   execFileSync("truncate", ["-s", "2M", image])
-  if (spawnSync("mkfs.vfat", [image]).status !== 0) return false
-  if (spawnSync("mount", ["-o", "loop,umask=0022", image, where]).status !== 0) return false
+  execFileSync("mkfs.vfat", [image])
+  execFileSync("mount", ["-o", "loop,umask=0022", image, where])
   mounted.push(where)
-  return true
 }
 
+/** Not every kernel that runs tests knows vfat: what it does is tested with a chmod that is refused, too (below). */
+const knowsFat = mayMount && /\tvfat$/m.test(readFileSync("/proc/filesystems", "utf8"))
+if (mayMount && !knowsFat) process.stderr.write("not run: this kernel has no vfat (test/platform/odd-places.test.ts)\n")
+
 describe.runIf(mayMount)("a file system that keeps no permissions", () => {
-  it("is written to; where a secret is inside, that others can read it is said", (context) => {
-    const where = join(dir, "fat")
-    mkdirSync(where)
-    if (!fat(where)) return context.skip("no loop device or no mkfs.vfat")
-    const path = join(where, "tedge.toml")
-    const { result, log } = replaced(path, { owner: { uid: 1, gid: 1 } })
-    expect(Result.isSuccess(result)).toBe(true)
-    expect(readFileSync(path, "utf8")).toBe("new content")
-    expect(log).toContain("holds a secret")
-    expect(replaced(path, { mode: 0o644 }).log).toBe("")
-  })
+  if (knowsFat)
+    it("is written to; where a secret is inside, that others can read it is said", () => {
+      const where = join(dir, "fat")
+      mkdirSync(where)
+      mountFat(where)
+      const path = join(where, "tedge.toml")
+      const { result, log } = replaced(path, { owner: { uid: 1, gid: 1 } })
+      expect(Result.isSuccess(result)).toBe(true)
+      expect(readFileSync(path, "utf8")).toBe("new content")
+      expect(log).toContain("holds a secret")
+      expect(replaced(path, { mode: 0o644 }).log).toBe("")
+    })
 
   it("may refuse every change of mode: nothing but a secret is worth a word", () => {
     const refusing = (code: string) => ({
