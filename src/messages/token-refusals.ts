@@ -242,7 +242,8 @@ export class CryptokiOff extends Data.TaggedError("CryptokiOff")<{ readonly miss
 /** tedge-p11-server does not answer on its socket. */
 export class SigningServiceUnreachable extends Data.TaggedError("SigningServiceUnreachable")<{
   readonly socketPath: string
-  readonly reason: "missing" | "noPermission" | "refused" | "silent" | "closedEarly" | "other"
+  readonly reason: "missing" | "noPermission" | "refused" | "silent" | "closedEarly" | "foreign" | "other"
+  /** `foreign`: the user id of the socket's owner. */
   readonly detail: string
 }> {}
 

@@ -43,7 +43,7 @@ const moduleReasons = [
   "pkcs11jsMissing",
   "other"
 ] as const
-const serviceReasons = ["missing", "noPermission", "refused", "silent", "closedEarly", "other"] as const
+const serviceReasons = ["missing", "noPermission", "refused", "silent", "closedEarly", "foreign", "other"] as const
 const uriReasons = [
   "missing-scheme",
   "duplicate-attribute",

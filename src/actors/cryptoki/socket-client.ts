@@ -4,8 +4,14 @@
  * Source: the signing service's protocol, version 1, "Connection".
  */
 import { Effect } from "effect"
-import { SigningServiceGarbled, SigningServiceRefused, type TokenRefusal } from "../../messages/token-refusals.ts"
+import {
+  SigningServiceGarbled,
+  SigningServiceRefused,
+  SigningServiceUnreachable,
+  type TokenRefusal
+} from "../../messages/token-refusals.ts"
 import type { Frame, FrameTag } from "../../messages/wire/frame1.ts"
+import { foreignOwner } from "../../platform/foreign-socket.ts"
 import { exchangeFrame } from "../../platform/frame-exchange.ts"
 
 /** How long the service may take, in milliseconds. Longer than its own limits, so that its reason arrives. */
@@ -36,9 +42,13 @@ export interface SocketClient {
   ) => Effect.Effect<Extract<Frame, { readonly _tag: Tag }>, TokenRefusal>
 }
 
-export const socketClient = (socketPath: string, limits: SocketLimits): SocketClient => ({
+/** `owners`: users whose socket is taken for the service's where every user could have made it. */
+export const socketClient = (socketPath: string, limits: SocketLimits, owners: ReadonlySet<number>): SocketClient => ({
   request: (request, expected, withinMs, ownPin) =>
     Effect.gen(function* () {
+      const foreign = foreignOwner(socketPath, owners)
+      if (foreign !== undefined)
+        return yield* new SigningServiceUnreachable({ socketPath, reason: "foreign", detail: String(foreign) })
       // With socket activation the first connection starts the service. Its failure will show in the request.
       yield* Effect.ignore(exchangeFrame(socketPath, { _tag: "Ping" }, limits.pingMs))
       const answer = yield* exchangeFrame(socketPath, request, withinMs)

@@ -26,7 +26,8 @@ export const socketCryptokiBehaviour = ({
   limits = defaultSocketLimits,
   latches
 }: SocketCryptokiSettings): Behaviour<CryptokiProtocol> => {
-  const service = { socketPath, limits, client: socketClient(socketPath, limits) }
+  const owners = new Set([0, process.getuid?.(), latches.owner?.uid].filter((uid) => uid !== undefined))
+  const service = { socketPath, limits, client: socketClient(socketPath, limits, owners) }
   return {
     init: () =>
       Effect.succeed({

@@ -105,6 +105,11 @@ const explainUnreachable = (failure: SigningServiceUnreachable): Explanation => 
         error: `${start}: it closed the connection before it answered`,
         hint: "look at its log: journalctl -u tedge-p11-server"
       }
+    case "foreign":
+      return {
+        error: `${start}: it belongs to user ${failure.detail}, in a directory where every user can make files; nothing was sent to it`,
+        hint: "let the service listen in a directory of its own: tedge config set device.cryptoki.socket_path /run/tedge-p11-server/tedge-p11-server.sock"
+      }
     case "other":
       return { error: `${start}${inBrackets(failure.detail)}` }
   }
