@@ -255,7 +255,7 @@ const sessionTakenOver = 0x8e
 
 const explainSilence = (failure: BrokerSilent): Explanation => {
   const { afterMs, signingMs } = failure
-  const signed = signingMs === undefined ? "" : `; the token took ${seconds(signingMs)} of it to sign`
+  const signed = signingMs === undefined ? "" : `; the token took ${seconds(signingMs)} of it`
   return {
     error: `${at(failure)} did not answer within ${seconds(afterMs)} (waiting for ${failure.waitingFor}${signed})`,
     hint: (signingMs ?? 0) > afterMs / 2 ? "the token is slow: tedge hsm doctor" : silenceHint[failure.waitingFor]

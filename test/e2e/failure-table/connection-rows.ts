@@ -344,7 +344,7 @@ export const networkRows: ReadonlyArray<Row> = [
       module.set({ C_Sign: { delayMs: 700 } })
       return withTls(nothing, undefined, { "device.cryptoki.module_path": module.modulePath })(world)
     },
-    says: /^127\.0\.0\.1:\d+ did not answer within 60 s \(waiting for CONNACK; the token took (0\.[7-9]|[1-9]\S*) s of it to sign\)$/,
+    says: /^127\.0\.0\.1:\d+ did not answer within 60 s \(waiting for CONNACK; the token took (0\.[7-9]|[1-9]\S*) s of it\)$/,
     next: "check that the port is one for MQTT",
     slow: true
   }
