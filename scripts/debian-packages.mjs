@@ -51,6 +51,9 @@ const packages = [
   { name: "pcscd", for: "tests", present: command("pcscd") },
   { name: "vsmartcard-vpcd", for: "tests", present: () => existsSync("/usr/lib/pcsc/drivers/serial/libifdvpcd.so") },
   { name: "opensc-pkcs11", for: "tests", present: library("opensc-pkcs11.so") },
+  { name: "iproute2", for: "tests", present: command("ip") },
+  { name: "e2fsprogs", for: "tests", present: command("chattr") },
+  { name: "mount", for: "tests", present: command("mount") },
   { name: "zsh", for: "tests", present: command("zsh") },
   { name: "fish", for: "tests", present: command("fish") }
 ]
