@@ -224,10 +224,19 @@ const checkLibrary = (path: string): void => {
     if (code === "EACCES" || code === "EPERM") throw new LoadFault("noPermission", "permission denied")
     throw new LoadFault("other", wordsOf(error))
   }
-  const own = elfHeader(process.execPath)
+  const own = ownElfHeader()
   const its = elfHeader(path)
   if (its === undefined) throw new LoadFault("notAModule", "it is no shared library")
   if (own !== undefined && own !== its) throw new LoadFault("wrongArchitecture", `ELF ${its}, this program is ${own}`)
+}
+
+/** Undefined where this user may not read the program it runs (a Node in a folder of root's): nothing is compared then. */
+const ownElfHeader = (): string | undefined => {
+  try {
+    return elfHeader(process.execPath)
+  } catch {
+    return undefined
+  }
 }
 
 /** Class, byte order and machine of an ELF file; undefined when it is none. */
