@@ -222,12 +222,7 @@ const startCloud = async (dir, ca, ends) => {
   return { port, socket }
 }
 
-const localConfig = (port) => [
-  ...wide,
-  "per_listener_settings true",
-  `listener ${port} 127.0.0.1`,
-  "allow_anonymous true"
-]
+const localConfig = (port) => [...wide, `listener ${port} 127.0.0.1`, "allow_anonymous true"]
 
 /** The mapper itself, as a service would run it. */
 const startOurs = async (dir, made, cloudPort, { until = "[cloud] MQTT bridge connected" } = {}) => {

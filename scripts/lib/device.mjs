@@ -30,7 +30,7 @@ export const createTokenAndCertificate = async ({ dir, deviceId, pin, trace }) =
 /** A broker for the device itself: no TLS, this machine only. */
 export const startLocalBroker = async ({ dir, trace }) => {
   const { port, started } = await startOnFreePort((port) => {
-    const config = ["per_listener_settings true", `listener ${port} 127.0.0.1`, "allow_anonymous true"]
+    const config = [`listener ${port} 127.0.0.1`, "allow_anonymous true"]
     return startMosquitto({ dir: join(dir, "local-broker"), config, readyWhen: port, trace })
   })
   return { port, ...started }

@@ -165,6 +165,8 @@ export type Note =
   | { readonly _tag: "OldConnectionBack"; readonly cloud: CloudName }
   | { readonly _tag: "CheckAttemptFailed"; readonly attempt: number; readonly of: number }
   | { readonly _tag: "BrokerAsItIs" }
+  /** This mosquitto keeps no messages for a mapper that is away; `because`: the file or setting that has access rules of its own. */
+  | { readonly _tag: "BrokerForgets"; readonly because: string }
   | { readonly _tag: "BrokerNotOurs"; readonly port: number }
   | { readonly _tag: "TokenWaits"; readonly token: string }
   | { readonly _tag: "NewCertificateUsed"; readonly path: string }

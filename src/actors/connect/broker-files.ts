@@ -6,11 +6,12 @@
  * directory, size, time and place count.
  */
 import { createHash, type Hash } from "node:crypto"
-import { readdirSync, readFileSync, statSync } from "node:fs"
+import { statSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { readIfPresent, removeIfPresent, writeWhole } from "./connect-files.ts"
-import { type Connection, mosquittoDir } from "./connection.ts"
+import type { Connection } from "./connection.ts"
+import { namesIn, optionIn, readMosquittoConf } from "./read-mosquitto-conf.ts"
 
 /** Whether mosquitto was last restarted with these files, by one of these commands. */
 export const isAsRestarted = (connection: Connection): Effect.Effect<boolean> =>
@@ -32,30 +33,16 @@ const stampPath = ({ settings }: Connection): string => join(settings.run.path, 
 
 const fingerprint = (connection: Connection): string => {
   const hash = createHash("sha256")
-  addDirectory(hash, mosquittoDir(connection), new Set())
-  addConfiguration(hash, "/etc/mosquitto/mosquitto.conf", new Set())
+  for (const { path, lines } of readMosquittoConf(connection)) {
+    // A file of comments alone is none to mosquitto.
+    if (lines.length > 0) hash.update(`${path}\n${lines.join("\n")}\n`)
+    for (const line of lines) {
+      const { option, value } = optionIn(line)
+      if (namesFile.has(option)) addFacts(hash, value)
+    }
+  }
   const { clientHost, clientPort } = connection.settings.mqtt
   return `${hash.update(`${clientHost}:${clientPort}`).digest("hex")}\n`
-}
-
-const addDirectory = (hash: Hash, directory: string, seen: Set<string>): void => {
-  for (const name of namesIn(directory)) if (name.endsWith(".conf")) addConfiguration(hash, join(directory, name), seen)
-}
-
-const addConfiguration = (hash: Hash, path: string, seen: Set<string>): void => {
-  if (seen.has(path)) return
-  seen.add(path)
-  const lines = textOf(path)
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.startsWith("#"))
-  // A file of comments alone is none to mosquitto.
-  if (lines.length > 0) hash.update(`${path}\n${lines.join("\n")}\n`)
-  for (const line of lines) {
-    const [, word = "", named = ""] = /^(\S+)\s+(.+)$/.exec(line) ?? []
-    if (word === "include_dir") addDirectory(hash, named, seen)
-    else if (namesFile.has(word)) addFacts(hash, named)
-  }
 }
 
 /** Of those that mosquitto writes itself (persistence, logs, dynamic security) none. */
@@ -68,21 +55,5 @@ const addFacts = (hash: Hash, path: string): void => {
   for (const name of ["", ...namesIn(path)]) {
     const facts = statSync(join(path, name), { throwIfNoEntry: false })
     hash.update(`${path}/${name} ${facts?.size} ${facts?.mtimeMs} ${facts?.ino}\n`)
-  }
-}
-
-const namesIn = (directory: string): ReadonlyArray<string> => {
-  try {
-    return readdirSync(directory).sort()
-  } catch {
-    return [] // not there, a file, or not ours to read
-  }
-}
-
-const textOf = (path: string): string => {
-  try {
-    return readFileSync(path, "utf8")
-  } catch {
-    return "" // as above
   }
 }

@@ -5,8 +5,25 @@
  */
 import type { LocalBrokerSettings } from "../../messages/settings/resolved-settings.ts"
 
-export const tedgeMosquittoConf = (settings: LocalBrokerSettings): string =>
-  `${[...general, ...localListener(settings), ...externalListener(settings), ...outage].join("\n")}\n`
+/** `access`: whether who may connect is said for each listener, or once for the whole broker. */
+export const tedgeMosquittoConf = (settings: LocalBrokerSettings, access: "per listener" | "per broker"): string => {
+  const scope = access === "per listener" ? ["per_listener_settings true"] : []
+  return `${[...scope, ...general, ...localListener(settings), ...externalListener(settings), ...outage].join("\n")}\n`
+}
+
+/** Certificates are asked for at the listener for other hosts, and not at the local one. */
+export const hasTwoKindsOfListeners = ({ external }: LocalBrokerSettings): boolean =>
+  external.bindPort !== undefined && external.caPath !== undefined
+
+/**
+ * mosquitto 2.0.12 to 2.0.22 keep nothing for a client that is away while `per_listener_settings` is true.
+ *
+ * Source: eclipse-mosquitto, issue 2618 and pull request 3366.
+ */
+export const forgetsPerListener = (version: string | undefined): boolean => {
+  const patch = /^2\.0\.(\d+)/.exec(version ?? "")?.[1]
+  return patch !== undefined && Number(patch) >= 12 && Number(patch) <= 22
+}
 
 /** A bridge file without a bridge. The second line is there until a check has shown that the connection works. */
 export const markerText = (state: "verified" | "unverified"): string =>
@@ -23,7 +40,6 @@ const unverifiedLine = "# not verified: no connection check has succeeded since 
 
 /** Larger messages than any cloud takes, and none that fill a small device's memory: 16 MiB. */
 const general = [
-  "per_listener_settings true",
   "connection_messages true",
   ...["error", "warning", "notice", "information", "subscribe", "unsubscribe"].map((type) => `log_type ${type}`),
   "message_size_limit 16777216"

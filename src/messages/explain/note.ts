@@ -25,6 +25,10 @@ export const explainNote = (note: Note): NoteText => {
       return plain(`Connection test failed, attempt ${note.attempt} of ${note.of}`)
     case "BrokerAsItIs":
       return info("mosquitto is not restarted: nothing in its files has changed")
+    case "BrokerForgets":
+      return info(
+        `this mosquitto loses what is published while the mapper is stopped: 2.0.12 to 2.0.22 do so while ${note.because} gives listeners access rules of their own; use another version (eclipse-mosquitto issue 2618)`
+      )
     case "BrokerNotOurs":
       return info(`the broker that listens on port ${note.port} was not started by tedge: it is left as it is`)
     case "TokenWaits":

@@ -1,12 +1,18 @@
 /** The files mosquitto reads, and the marker other programs look for. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import {
+  forgetsPerListener,
+  hasTwoKindsOfListeners,
   isOnlyMarker,
   isUnverified,
   markerText,
   tedgeMosquittoConf
 } from "../../../src/actors/connect/mosquitto-conf.ts"
-import type { LocalBrokerSettings } from "../../../src/messages/settings/resolved-settings.ts"
+import { fileWithAccessRules, readMosquittoConf } from "../../../src/actors/connect/read-mosquitto-conf.ts"
+import type { CloudSettings, LocalBrokerSettings } from "../../../src/messages/settings/resolved-settings.ts"
 
 type External = LocalBrokerSettings["external"]
 
@@ -24,7 +30,7 @@ const outage = ["max_queued_messages 100000", "max_queued_bytes 67108864"]
 
 const conf = (external: Partial<External> = {}): ReadonlyArray<string> => {
   const settings = { bindPort: 1884, bindAddress: "127.0.0.1", external: { ...none, ...external } }
-  return tedgeMosquittoConf(settings as LocalBrokerSettings).split("\n")
+  return tedgeMosquittoConf(settings as LocalBrokerSettings, "per listener").split("\n")
 }
 
 describe("tedge-mosquitto.conf", () => {
@@ -45,6 +51,33 @@ describe("tedge-mosquitto.conf", () => {
       ...outage,
       ""
     ])
+  })
+
+  it("leaves per_listener_settings out where one rule holds for the whole broker", () => {
+    const settings = { bindPort: 1884, bindAddress: "127.0.0.1", external: none } as LocalBrokerSettings
+    const [first, ...rest] = conf()
+    expect(first).toBe("per_listener_settings true")
+    expect(tedgeMosquittoConf(settings, "per broker").split("\n")).toEqual(rest)
+  })
+
+  it("needs rules for each listener where one of the two asks for certificates", () => {
+    const kinds = (external: Partial<External>) =>
+      hasTwoKindsOfListeners({ external: { ...none, ...external } } as LocalBrokerSettings)
+    expect([kinds({}), kinds({ bindPort: 8883 }), kinds({ caPath: "/ca" })]).toEqual([false, false, false])
+    expect(kinds({ bindPort: 8883, caPath: "/ca" })).toBe(true)
+  })
+
+  it.each([
+    [undefined, false],
+    ["2.0.11", false],
+    ["2.0.12", true],
+    ["2.0.21", true],
+    ["2.0.22", true],
+    ["2.0.23", false],
+    ["2.1.0", false],
+    ["1.6.12", false]
+  ])("knows whether mosquitto %s keeps nothing with per_listener_settings: %s", (version, forgets) => {
+    expect(forgetsPerListener(version)).toBe(forgets)
   })
 
   it("opens a second listener for other hosts when its port is set", () => {
@@ -78,6 +111,51 @@ describe("tedge-mosquitto.conf", () => {
       ""
     ])
   })
+})
+
+describe("access rules of other files", () => {
+  const inFiles = (files: Readonly<Record<string, string>>, check: (dir: string) => void): void => {
+    const dir = mkdtempSync(join(tmpdir(), "tedge-mosquitto-conf-"))
+    try {
+      for (const sub of ["conf.d", "tedge/mosquitto-conf"]) mkdirSync(join(dir, sub), { recursive: true })
+      for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
+      check(dir)
+    } finally {
+      rmSync(dir, { recursive: true, force: true })
+    }
+  }
+  const found = (dir: string): string | undefined =>
+    fileWithAccessRules(
+      readMosquittoConf({ settings: { configDir: join(dir, "tedge") } as CloudSettings }, join(dir, "mosquitto.conf"))
+    )
+
+  const debian = (dir: string): string =>
+    `# allow_anonymous false\npersistence true\nlog_dest syslog\ninclude_dir ${dir}/conf.d\ninclude_dir ${dir}/tedge/mosquitto-conf\n`
+
+  it("are none in Debian's own file and in ours", () =>
+    inFiles({ "tedge/mosquitto-conf/tedge-mosquitto.conf": "listener 1883\nallow_anonymous true\n" }, (dir) => {
+      writeFileSync(join(dir, "mosquitto.conf"), debian(dir))
+      expect(found(dir)).toBeUndefined()
+    }))
+
+  it.each([
+    "listener 8883 0.0.0.0",
+    "allow_anonymous false",
+    "password_file /etc/mosquitto/passwd",
+    "acl_file /etc/mosquitto/acl",
+    "per_listener_settings true",
+    "plugin /usr/lib/mosquitto_dynamic_security.so"
+  ])("are found in an included file: %s", (line) =>
+    inFiles({ "conf.d/site.conf": `  ${line}\n` }, (dir) => {
+      writeFileSync(join(dir, "mosquitto.conf"), debian(dir))
+      expect(found(dir)).toBe(join(dir, "conf.d/site.conf"))
+    })
+  )
+
+  it("are found beside our file, also where no mosquitto.conf can be read", () =>
+    inFiles({ "tedge/mosquitto-conf/zz-site.conf": "acl_file /acl\n" }, (dir) =>
+      expect(found(dir)).toBe(join(dir, "tedge/mosquitto-conf/zz-site.conf"))
+    ))
 })
 
 describe("the marker of a connection", () => {

@@ -5,8 +5,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { connect } from "mqtt"
 import { afterEach, expect, it } from "vitest"
+import { tedgeMosquittoConf } from "../../../src/actors/connect/mosquitto-conf.ts"
 import { ownMosquittoConf } from "../../../src/cli/connect/own-mosquitto.ts"
-import type { Settings } from "../../../src/messages/settings/resolved-settings.ts"
+import type { LocalBrokerSettings, Settings } from "../../../src/messages/settings/resolved-settings.ts"
 import { freePort } from "../../support/free-port.ts"
 import { joinBroker } from "../../support/mqtt-peer.ts"
 
@@ -43,10 +44,11 @@ it("keeps 500 messages over its restart, in a directory that is nobody else's", 
     dataPath: join(dir, "data"),
     run: { path: join(dir, "run") }
   } as unknown as Settings
+  const listeners = { bindPort: port, bindAddress: "127.0.0.1", external: {} } as LocalBrokerSettings
   mkdirSync(join(dir, "etc", "mosquitto-conf"), { recursive: true })
   writeFileSync(
     join(dir, "etc", "mosquitto-conf", "tedge-mosquitto.conf"),
-    `per_listener_settings true\nlog_dest stderr\nlistener ${port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 1000\n`
+    `log_dest stderr\n${tedgeMosquittoConf(listeners, "per broker")}`
   )
   // Mosquitto may run as another user than the test.
   chmodSync(dir, 0o755)

@@ -38,7 +38,7 @@ const prepareBroker = (
     yield* onFailure(
       Effect.suspend(() => (restarted ? (wasActive ? restartBroker(connection) : services.stop(broker)) : Effect.void))
     )
-    yield* writeMosquittoFiles(connection, onFailure)
+    yield* writeMosquittoFiles(peers, connection, onFailure)
     restarted = owned && !(answers && wasActive && (yield* isAsRestarted(connection)))
     if (restarted) yield* step(peers.show, "Restarting mosquitto", restartBroker(connection))
     else if (owned) yield* peers.show({ _tag: "Noted", note: { _tag: "BrokerAsItIs" } })

@@ -5,10 +5,13 @@ import { Effect } from "effect"
 import type { ConnectRefusal } from "../../../messages/connect.ts"
 import { putBack, readIfPresent, writeWhole } from "../connect-files.ts"
 import { markerPath, mosquittoDir, type ValidConnection } from "../connection.ts"
-import { markerText, tedgeMosquittoConf } from "../mosquitto-conf.ts"
+import { forgetsPerListener, hasTwoKindsOfListeners, markerText, tedgeMosquittoConf } from "../mosquitto-conf.ts"
+import type { ConnectPeers } from "../peers.ts"
+import { fileWithAccessRules, readMosquittoConf } from "../read-mosquitto-conf.ts"
 import type { OnFailure } from "../transaction.ts"
 
 export const writeMosquittoFiles = (
+  peers: ConnectPeers,
   connection: ValidConnection,
   onFailure: OnFailure
 ): Effect.Effect<void, ConnectRefusal> => {
@@ -19,12 +22,24 @@ export const writeMosquittoFiles = (
       yield* writeWhole(path, content)
     })
   const { mqtt } = connection.settings
-  const listeners = join(mosquittoDir(connection), "tedge-mosquitto.conf")
+  const writeListeners = Effect.gen(function* () {
+    const because = perListenerBecause(connection)
+    if (because !== undefined && forgetsPerListener(connection.mosquittoVersion))
+      yield* peers.show({ _tag: "Noted", note: { _tag: "BrokerForgets", because } })
+    const conf = tedgeMosquittoConf(mqtt, because === undefined ? "per broker" : "per listener")
+    yield* write(join(mosquittoDir(connection), "tedge-mosquitto.conf"), conf, unlessShared(connection))
+  })
   return Effect.andThen(
-    mqtt.bindEnabled ? write(listeners, tedgeMosquittoConf(mqtt), unlessShared(connection)) : Effect.void,
+    mqtt.bindEnabled ? writeListeners : Effect.void,
     write(markerPath(connection), markerText("unverified"))
   )
 }
+
+/** What has access rules of its own, so that each listener must keep its own; undefined: one rule holds for all. */
+const perListenerBecause = (connection: ValidConnection): string | undefined =>
+  hasTwoKindsOfListeners(connection.settings.mqtt)
+    ? "mqtt.external.ca_path"
+    : fileWithAccessRules(readMosquittoConf(connection))
 
 /** A check has shown that the connection works, or the user wanted none. */
 export const markVerified = (connection: ValidConnection): Effect.Effect<void, ConnectRefusal> =>

@@ -1,0 +1,76 @@
+/** The configuration that mosquitto reads on this machine: Debian's mosquitto.conf, what it includes, and thin-edge's directory. */
+import { readdirSync, readFileSync } from "node:fs"
+import { basename, join } from "node:path"
+import { type Connection, mosquittoDir } from "./connection.ts"
+
+export interface ConfigurationFile {
+  readonly path: string
+  /** Without comments, blank lines, and blanks at their ends. */
+  readonly lines: ReadonlyArray<string>
+}
+
+/** Each file once, in the order of reading. A file that cannot be read has no lines. */
+export const readMosquittoConf = (
+  connection: Pick<Connection, "settings">,
+  main = "/etc/mosquitto/mosquitto.conf"
+): ReadonlyArray<ConfigurationFile> => {
+  const files = new Map<string, ConfigurationFile>()
+  const addDirectory = (directory: string): void => {
+    for (const name of namesIn(directory)) if (name.endsWith(".conf")) addFile(join(directory, name))
+  }
+  const addFile = (path: string): void => {
+    if (files.has(path)) return
+    const lines = textOf(path)
+      .split("\n")
+      .map((line) => line.trim())
+      .filter((line) => line !== "" && !line.startsWith("#"))
+    files.set(path, { path, lines })
+    for (const line of lines) {
+      const { option, value } = optionIn(line)
+      if (option === "include_dir") addDirectory(value)
+    }
+  }
+  addDirectory(mosquittoDir(connection))
+  addFile(main)
+  return [...files.values()]
+}
+
+/** `listener 1883 127.0.0.1`: option `listener`, value `1883 127.0.0.1`. */
+export const optionIn = (line: string): { readonly option: string; readonly value: string } => {
+  const [, option = line, value = ""] = /^(\S+)\s+(.+)$/.exec(line) ?? []
+  return { option, value }
+}
+
+/**
+ * A file other than ours that opens a listener or says who may use one. With `per_listener_settings false` our
+ * `allow_anonymous true` would hold for that listener too.
+ */
+export const fileWithAccessRules = (files: ReadonlyArray<ConfigurationFile>): string | undefined =>
+  files.find(
+    ({ path, lines }) =>
+      basename(path) !== "tedge-mosquitto.conf" && lines.some((line) => accessOptions.has(optionIn(line).option))
+  )?.path
+
+/** Source: mosquitto.conf(5), per_listener_settings, and what opens a listener. */
+const accessOptions = new Set([
+  ...["per_listener_settings", "listener", "port", "bind_address"],
+  ...["allow_anonymous", "allow_zero_length_clientid", "auto_id_prefix", "password_file", "acl_file", "psk_file"],
+  ...["plugin", "auth_plugin", "auth_plugin_deny_special_chars"]
+])
+
+/** The names in a directory, sorted; none where it is not there or cannot be read. */
+export const namesIn = (directory: string): ReadonlyArray<string> => {
+  try {
+    return readdirSync(directory).sort()
+  } catch {
+    return []
+  }
+}
+
+const textOf = (path: string): string => {
+  try {
+    return readFileSync(path, "utf8")
+  } catch {
+    return ""
+  }
+}
