@@ -1,8 +1,12 @@
-/** `npm run unit`: the tests, or those of the files named. Arguments are vitest's. */
+/**
+ * `npm run unit`: the tests that start no process and need no token and no broker (test/projects.ts).
+ * With arguments, which are vitest's: the tests of the files named, whichever they are.
+ */
 import "./lib/node-version.mjs"
 import { countLine, leftOutLines, runTests } from "./lib/run-tests.mjs"
 
-const tests = await runTests(process.argv.slice(2))
+const given = process.argv.slice(2)
+const tests = await runTests(given.length > 0 ? given : ["--project=unit"])
 console.log(
   ["", ...leftOutLines(tests.leftOut), ...tests.failures, ...(tests.problem ? [tests.problem] : [])].join("\n")
 )

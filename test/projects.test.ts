@@ -1,0 +1,23 @@
+/** Which tests `npm run unit` runs. */
+import { existsSync } from "node:fs"
+import { expect, it } from "vitest"
+import { unitTests } from "./projects.ts"
+
+const files = unitTests()
+
+it.each(["test/runtime/mailbox.test.ts", "test/projects.test.ts"])("takes a test of code alone: %s", (file) => {
+  expect(files).toContain(file)
+})
+
+it("leaves out what needs a token or a broker", () => {
+  expect(files.filter((file) => /\.(token|tpm|broker|e2e)\./.test(file))).toEqual([])
+})
+
+it.each([
+  ["by itself", "test/support/scripted-module.test.ts"],
+  ["by a helper", "test/support/softhsm.test.ts"],
+  ["by a script that a helper passes on", "test/support/fake-cloud.test.ts"]
+])("leaves out what starts a process %s", (_, file) => {
+  expect(existsSync(file)).toBe(true)
+  expect(files).not.toContain(file)
+})
