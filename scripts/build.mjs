@@ -22,7 +22,7 @@ const bundles = {
   "tedge-mapper": "src/cli/tedge-mapper.ts",
   "tedge-p11-server": "src/cli/tedge-p11-server.ts",
   "service-runner": "src/cli/service-runner.ts",
-  "token-host": "src/actors/cryptoki/token-host.ts"
+  "token-host": "src/actors/cryptoki/host/process/token-host.ts"
 }
 
 export const build = async () => {

@@ -1,6 +1,6 @@
 /** `--debug`: a line for each call of the PKCS#11 module, with its time and its code, never with data. */
 import { Effect, References } from "effect"
-import { codeName } from "../actors/cryptoki/fault-class.ts"
+import { codeName } from "../actors/cryptoki/pkcs11/return-codes.ts"
 import type { CryptokiSettings } from "../actors/cryptoki/settings.ts"
 
 /** Undefined: nobody would read the lines. */

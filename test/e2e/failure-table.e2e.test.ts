@@ -42,18 +42,18 @@ const onlyFromValues: Partial<Readonly<Record<Failure["_tag"], string>>> = {
 const causedElsewhere: Partial<Readonly<Record<Failure["_tag"], string>>> = {
   BrokerDisconnected: "test/actors/mqtt/connection.broker.test.ts",
   ClientIdContested: "test/actors/mqtt/losses.test.ts",
-  HostNotStarted: "test/actors/cryptoki/host-end.token.test.ts",
+  HostNotStarted: "test/actors/cryptoki/host/host-end.token.test.ts",
   KeyNotSelected: "test/cli/hsm/settings-first.token.test.ts",
   KeyNotDeleted: "test/cli/hsm/original-service.test.ts",
-  LabelTaken: "test/actors/cryptoki/management.token.test.ts",
-  LoginDelayed: "test/actors/cryptoki/pins.token.test.ts",
+  LabelTaken: "test/actors/cryptoki/token/management.token.test.ts",
+  LoginDelayed: "test/actors/cryptoki/pin/pins.token.test.ts",
   OtherKeyChosen: "test/cli/hsm/new-key-used.token.test.ts",
   OtherKeyDeleted: "test/cli/hsm/original-service.test.ts",
   OtherKeyMeant: "test/cli/hsm/original-service.test.ts",
   PinNotStored: "test/cli/hsm/settings-first.token.test.ts",
-  ServiceUserUnknown: "test/actors/cryptoki/host-user.token.test.ts",
+  ServiceUserUnknown: "test/actors/cryptoki/host/host-user.token.test.ts",
   SubscriptionRefused: "test/cli/mapper/refusals.broker.test.ts",
-  TokenActorFailed: "test/actors/cryptoki/lanes.test.ts"
+  TokenActorFailed: "test/actors/cryptoki/token-actors.test.ts"
 }
 
 let world: World

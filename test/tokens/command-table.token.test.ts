@@ -1,6 +1,6 @@
 /** Every command and every signature on every token; the table of what was seen is printed at the end. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { freshHost } from "../actors/cryptoki/fresh-host.ts"
+import { freshHost } from "../actors/cryptoki/host/fresh-host.ts"
 import type { Behaviour } from "./behaviour.ts"
 import { behaviours, type Cell, printTable } from "./table.ts"
 import type { TokenBench } from "./token-bench.ts"

@@ -9,11 +9,10 @@ import { type TokenRefusal, UriNotUsable } from "../../messages/token-refusals.t
 import type { Behaviour } from "../../runtime/actor.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
-import { sayingWhere } from "./elsewhere.ts"
+import { sayingWhere } from "./discovery/key-on-other-token.ts"
 import { initToken } from "./init-token.ts"
-import type { LaneProtocol } from "./lane.ts"
-import { type Asker, latchedToken } from "./lane-session.ts"
-import { liftLatch } from "./lift-latch.ts"
+import { liftLatch } from "./pin/clear-latch.ts"
+import { describeToken, shownUri } from "./pkcs11/token-facts.ts"
 import {
   type CryptokiDeps,
   makeRouter,
@@ -27,7 +26,8 @@ import {
   withinScope
 } from "./router.ts"
 import type { CryptokiSettings } from "./settings.ts"
-import { describeToken, shownUri } from "./token-facts.ts"
+import { type Asker, latchedToken } from "./token/session.ts"
+import type { LaneProtocol } from "./token/token-actor.ts"
 
 export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps): Behaviour<CryptokiProtocol> => ({
   concurrent: { tags: everyMessage, inFlight: 16_384 },

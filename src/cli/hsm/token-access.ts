@@ -2,7 +2,7 @@
  * What is closed to the user that loads the module: a token that this user may not read looks like one that is not there.
  */
 import { dirname } from "node:path"
-import { type ModuleFile, moduleFiles } from "../../actors/cryptoki/module-files.ts"
+import { type ModuleFile, moduleFiles } from "../../actors/cryptoki/host/module-files.ts"
 import type { ClosedToUser } from "../../messages/platform.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
 import { userName } from "../../platform/accounts.ts"

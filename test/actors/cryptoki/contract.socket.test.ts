@@ -1,6 +1,6 @@
 /** Socket mode keeps the promises of CryptokiActor: a socket client, the signing service, and a fake token behind it. */
 import { Effect } from "effect"
-import { socketCryptokiBehaviour } from "../../../src/actors/cryptoki/socket-cryptoki-actor.ts"
+import { socketCryptokiBehaviour } from "../../../src/actors/cryptoki/remote/socket-cryptoki-actor.ts"
 import { start } from "../../../src/runtime/actor.ts"
 import { fakeToken } from "../../support/fake-token.ts"
 import { served } from "../p11-server/served.ts"

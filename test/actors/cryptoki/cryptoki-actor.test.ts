@@ -1,9 +1,9 @@
 /** What CryptokiActor does with time, and with keys that no test token has; on a clock that the test moves. */
 import { Effect, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
-import type { HostToken } from "../../../src/actors/cryptoki/host-protocol.ts"
+import type { HostToken } from "../../../src/actors/cryptoki/host/protocol.ts"
 import { passTime, settled, withTestClock } from "../../support/test-clock.ts"
-import { type FakeModule, someKey, someToken, startFake } from "./fake-host.ts"
+import { type FakeModule, someKey, someToken, startFake } from "./host/fake-host.ts"
 import { by, message } from "./module-kit.ts"
 
 const within = { within: "1 hour" } as const

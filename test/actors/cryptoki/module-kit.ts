@@ -21,7 +21,7 @@ import {
   softhsmModulePath,
   type TokenKey
 } from "../../support/softhsm.ts"
-import { freshHost } from "./fresh-host.ts"
+import { freshHost } from "./host/fresh-host.ts"
 
 export interface ModuleKit {
   readonly ref: ActorRef<CryptokiProtocol>

@@ -1,12 +1,12 @@
 /** What the watchdog asks: the mailboxes of CryptokiActor and its lanes, never a token. */
 import { Effect, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
-import type { LaneProtocol } from "../../../src/actors/cryptoki/lane.ts"
 import { pingLanes } from "../../../src/actors/cryptoki/router.ts"
+import type { LaneProtocol } from "../../../src/actors/cryptoki/token/token-actor.ts"
 import { start } from "../../../src/runtime/actor.ts"
 import type { Handlers } from "../../../src/runtime/protocol.ts"
 import { passTime, withTestClock } from "../../support/test-clock.ts"
-import { startFake } from "./fake-host.ts"
+import { startFake } from "./host/fake-host.ts"
 
 const order = { key: {}, scheme: undefined, message: Uint8Array.of(1) }
 

@@ -19,7 +19,7 @@ beforeAll(async () => {
       tedge: "src/cli/tedge.ts",
       "tedge-main": "src/cli/tedge-main.ts",
       "tedge-p11-server": "src/cli/tedge-p11-server.ts",
-      "token-host": "src/actors/cryptoki/token-host.ts"
+      "token-host": "src/actors/cryptoki/host/process/token-host.ts"
     },
     outdir: join(home, "dist"),
     bundle: true,

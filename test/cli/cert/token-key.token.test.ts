@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
-import { freshHost } from "../../actors/cryptoki/fresh-host.ts"
+import { freshHost } from "../../actors/cryptoki/host/fresh-host.ts"
 import { type EstServer, startEstServer } from "../../support/est-server.ts"
 import { type TestPki, testPki } from "../../support/pki.ts"
 import { type ScriptedModule, scriptedModule } from "../../support/scripted-module.ts"

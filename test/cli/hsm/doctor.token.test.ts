@@ -1,6 +1,6 @@
 /** `tedge hsm doctor` and a token, a PIN, a signature or a server that is not as it should be. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
-import { freshHost } from "../../actors/cryptoki/fresh-host.ts"
+import { freshHost } from "../../actors/cryptoki/host/fresh-host.ts"
 import { startEstServer } from "../../support/est-server.ts"
 import { makeServerCertificate, testPki } from "../../support/pki.ts"
 import { type ScriptedModule, scriptedModule } from "../../support/scripted-module.ts"

@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
-import { freshHost } from "../../actors/cryptoki/fresh-host.ts"
+import { freshHost } from "../../actors/cryptoki/host/fresh-host.ts"
 import { executable } from "../../support/device.ts"
 import { mustRun, run } from "../../support/run-command.ts"
 import { type TedgeDevice, tedgeDevice } from "../../support/tedge-device.ts"

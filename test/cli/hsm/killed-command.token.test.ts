@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { afterEach, beforeAll, beforeEach, expect, it } from "vitest"
-import { freshHost } from "../../actors/cryptoki/fresh-host.ts"
+import { freshHost } from "../../actors/cryptoki/host/fresh-host.ts"
 import { eventually, executable } from "../../support/device.ts"
 import { isAlive } from "../../support/is-alive.ts"
 import { type FunctionName, type ScriptedModule, scriptedModule } from "../../support/scripted-module.ts"

@@ -2,7 +2,7 @@
 import { join } from "node:path"
 import { Effect } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { socketCryptokiBehaviour } from "../../../src/actors/cryptoki/socket-cryptoki-actor.ts"
+import { socketCryptokiBehaviour } from "../../../src/actors/cryptoki/remote/socket-cryptoki-actor.ts"
 import type { CryptokiProtocol } from "../../../src/messages/cryptoki.ts"
 import { start } from "../../../src/runtime/actor.ts"
 import { type OriginalService, originalService } from "../../support/original-service.ts"

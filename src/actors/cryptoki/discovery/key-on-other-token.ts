@@ -1,0 +1,104 @@
+/**
+ * Looks for a key on the other tokens, when the one that was meant is not there or has no such key: for the
+ * refusal's sake only.
+ *
+ * A URI that names no token means the first one, whatever else is plugged; and labels are mistaken. Nothing is logged
+ * in for it, so it finds what shows without a PIN: as a rule the public half, or the certificate.
+ * Source: thin-edge hsm-support, "Key selection".
+ */
+import { Effect } from "effect"
+import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { matchesObject, matchesToken } from "../../../messages/pkcs11-uri-match.ts"
+import { type KeyElsewhere, KeyNotFound, TokenNotFound, type TokenRefusal } from "../../../messages/token-refusals.ts"
+import { monotonicNow } from "../../../runtime/monotonic-time.ts"
+import type { TokenHost } from "../host/host-client.ts"
+import { isInitialized, matchable, shownUri, type Token, tokenName, tokenUri } from "../pkcs11/token-facts.ts"
+import type { Router } from "../router.ts"
+
+/** Adds to KeyNotFound and TokenNotFound where the key is; to the latter, that a key was wanted. */
+export const sayingWhere =
+  (router: Router, uri: Pkcs11Uri) =>
+  <A>(asked: Effect.Effect<A, TokenRefusal>): Effect.Effect<A, TokenRefusal> =>
+    Effect.catchTags(asked, {
+      KeyNotFound: (refusal) =>
+        refusal.mayNotSign !== undefined
+          ? Effect.fail(refusal)
+          : Effect.flatMap(find(router, uri), (elsewhere) =>
+              Effect.fail(elsewhere ? new KeyNotFound({ ...facts(refusal), elsewhere }) : refusal)
+            ),
+      TokenNotFound: (refusal) =>
+        Effect.flatMap(find(router, uri), (elsewhere) =>
+          Effect.fail(
+            new TokenNotFound({
+              uri: refusal.uri,
+              present: refusal.present,
+              forKey: true,
+              ...(elsewhere && { elsewhere })
+            })
+          )
+        )
+    })
+
+const facts = ({ uri, token }: KeyNotFound) => ({ uri, token })
+
+const find = (router: Router, uri: Pkcs11Uri): Effect.Effect<KeyElsewhere | undefined> =>
+  Effect.gen(function* () {
+    if (uri.id === undefined && uri.object === undefined) return undefined
+    const now = yield* monotonicNow
+    const known = router.elsewhere.get(shownUri(uri))
+    if (known && now - known.at < searchAgainAfterMs) return known.found
+    const searched = yield* search(router, uri)
+    if (searched === undefined) return undefined
+    const { found } = searched
+    if (router.elsewhere.size >= rememberedUris) router.elsewhere.clear()
+    router.elsewhere.set(shownUri(uri), { at: now, found })
+    return found
+  })
+
+/** Undefined: there was no search, as others search already or did so often. */
+const search = (
+  router: Router,
+  uri: Pkcs11Uri
+): Effect.Effect<{ readonly found: KeyElsewhere | undefined } | undefined> =>
+  Effect.gen(function* () {
+    const tokens = (yield* router.listing.tokens(searchAgainAfterMs)).filter(isInitialized)
+    const meant = tokens.find((token) => matchesToken(uri, matchable(token)))
+    const others = tokens.filter((token) => token !== meant)
+    if (others.length === 0) return { found: undefined }
+    const host = yield* router.hosts.spare
+    if (host === undefined) return undefined
+    for (const token of others) {
+      const found = yield* searchToken(router, host, token, uri)
+      if (found) return { found }
+    }
+    return { found: undefined }
+  }).pipe(
+    Effect.scoped,
+    Effect.timeout(searchWithin),
+    // The refusal is right without it; what hinders this search is another question.
+    Effect.orElseSucceed(() => ({ found: undefined }))
+  )
+
+const searchToken = (router: Router, host: TokenHost, token: Token, { id, object }: Pkcs11Uri) =>
+  Effect.gen(function* () {
+    const { listMs } = router.tools.settings.limits
+    const { slot } = token.facts
+    // What was asked for, on this token: the private key may not share more than that with what shows of it.
+    const asked = { ...(id && { id }), ...(object !== undefined && { object }) }
+    const uri = shownUri({ ...tokenUri(token), ...asked })
+    const there = { token: tokenName(token), uri }
+    yield* host.call("open", { slot }, listMs)
+    for (const kind of ["private", "public"] as const) {
+      const objects = yield* host.call("objects", { slot, kind, id }, listMs)
+      if (objects.some((one) => matchesObject(asked, one))) return { ...there, seen: seen[kind] }
+    }
+    const hasCertificate = yield* host.call("hasCertificate", { slot, id, label: object }, listMs)
+    return hasCertificate ? { ...there, seen: "certificate" as const } : undefined
+  })
+
+const seen = { private: "privateKey", public: "publicKey" } as const
+
+const searchAgainAfterMs = 30_000
+const rememberedUris = 256
+/** Another token that hangs must not keep the refusal from who waits for it. */
+const searchWithin = "10 seconds"

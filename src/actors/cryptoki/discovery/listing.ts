@@ -1,0 +1,167 @@
+/**
+ * Which tokens there are: asked of a host that has the module loaded, or of a new one, which the first lane may take
+ * over.
+ *
+ * Loading takes seconds with some cards, and a second process at the card ends the login of the first. So a new host
+ * is for modules that show what they found when they were loaded, and for tokens that are missed. Requests that come
+ * while a listing runs share it. Readers wedge when a module is loaded over and over, so who looks for a token that was
+ * not there a moment ago gets the answer of that moment.
+ */
+import { Deferred, Effect, Exit, Scope } from "effect"
+import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
+import { mergeScope } from "../../../messages/pkcs11-uri-scope.ts"
+import type { TokenRefusal } from "../../../messages/token-refusals.ts"
+import { monotonicNow } from "../../../runtime/monotonic-time.ts"
+import type { HostFault, TokenHost } from "../host/host-client.ts"
+import type { Hosts } from "../host/hosts.ts"
+import { refusalOf } from "../host/refusals.ts"
+import { readsTokensOnce } from "../pkcs11/quirks.ts"
+import { matchable, type Token, tokenIdentity } from "../pkcs11/token-facts.ts"
+import type { CryptokiSettings } from "../settings.ts"
+
+export interface Listing {
+  /**
+   * The tokens the scope allows, in the module's order; not older than `notOlderMs`. `newHost`: a token is missed, and
+   * a module that is loaded already may not see it.
+   */
+  readonly tokens: (notOlderMs: number, by?: ListedBy) => Effect.Effect<ReadonlyArray<Token>, TokenRefusal>
+  /** The host that listed last, if it is still there; it then belongs to whoever took it. */
+  readonly takeHost: Effect.Effect<ListingHost | undefined>
+  /** What was listed is no longer true. */
+  readonly forget: Effect.Effect<void>
+}
+
+export type ListedBy = "anyHost" | "newHost"
+
+export interface ListingHost {
+  readonly host: TokenHost
+  readonly scope: Scope.Closeable
+  readonly since: number
+}
+
+export interface ListingSpec {
+  readonly settings: CryptokiSettings
+  readonly hosts: Pick<Hosts, "lease" | "idle">
+  /** Runs as long as the actor. */
+  readonly task: (effect: Effect.Effect<void>) => Effect.Effect<void>
+}
+
+interface Running {
+  readonly by: ListedBy
+  readonly outcome: Deferred.Deferred<ReadonlyArray<Token>, TokenRefusal>
+}
+
+interface State {
+  running: Running | undefined
+  last: { readonly tokens: ReadonlyArray<Token>; readonly at: number; readonly by: ListedBy } | undefined
+  /** All tokens of the last listing, those outside of the scope too. */
+  seen: ReadonlyArray<Token>
+  spare: ListingHost | undefined
+}
+
+export const makeListing = (spec: ListingSpec): Effect.Effect<Listing, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Effect.scope
+    const state: State = { running: undefined, last: undefined, seen: [], spare: undefined }
+    const tokens = (notOlderMs: number, by: ListedBy): Effect.Effect<ReadonlyArray<Token>, TokenRefusal> =>
+      Effect.gen(function* () {
+        const now = yield* monotonicNow
+        const { last, running } = state
+        if (last && now - last.at < notOlderMs && (by === "anyHost" || last.by === "newHost")) return last.tokens
+        if (running) {
+          const listed = Deferred.await(running.outcome)
+          if (by === "anyHost" || running.by === "newHost") return yield* listed
+          yield* Effect.exit(listed)
+          return yield* tokens(0, by)
+        }
+        const own: Running = { by, outcome: Deferred.makeUnsafe() }
+        state.running = own
+        yield* spec.task(list(spec, state, scope, own))
+        return yield* Deferred.await(own.outcome)
+      })
+    return {
+      tokens: (notOlderMs, by = "anyHost") => tokens(notOlderMs, by),
+      takeHost: Effect.sync(() => {
+        const { spare } = state
+        state.spare = undefined
+        return spare
+      }),
+      forget: Effect.sync(() => {
+        state.last = undefined
+      })
+    }
+  })
+
+const list = (spec: ListingSpec, state: State, scope: Scope.Scope, { by, outcome }: Running): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const told = by === "anyHost" ? yield* askIdleHost(spec, state) : undefined
+    if (told) return yield* answer(spec, state, outcome, { by, tokens: told })
+    const own = yield* Scope.fork(scope)
+    const listed = yield* Effect.exit(Scope.provide(askNewHost(spec), own))
+    if (Exit.isFailure(listed)) {
+      state.running = undefined
+      yield* Deferred.failCause(outcome, listed.cause)
+      return yield* Scope.close(own, listed)
+    }
+    const { host, tokens, since } = listed.value
+    const spare = { host, scope: own, since }
+    const replaced = state.spare
+    state.spare = spare
+    yield* answer(spec, state, outcome, { by: "newHost", tokens })
+    // Who listed before finds another spare than its own, and takes that for a host that was taken over.
+    if (replaced) yield* Scope.close(replaced.scope, Exit.void)
+    yield* Effect.sleep(tokens.some(readsTokensOnce) ? agingSpareMs : spareMs)
+    if (state.spare !== spare) return
+    state.spare = undefined
+    yield* Scope.close(own, Exit.void)
+  })
+
+const answer = (
+  { settings }: ListingSpec,
+  state: State,
+  outcome: Running["outcome"],
+  listed: { readonly by: ListedBy; readonly tokens: ReadonlyArray<Token> }
+): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const tokens = listed.tokens.filter((token) => isAllowed(settings, token))
+    state.running = undefined
+    state.seen = listed.tokens
+    state.last = { tokens, at: yield* monotonicNow, by: listed.by }
+    yield* Deferred.succeed(outcome, tokens)
+  })
+
+const askNewHost = ({ settings, hosts }: ListingSpec) =>
+  Effect.gen(function* () {
+    const host = yield* hosts.lease(undefined)
+    const since = yield* monotonicNow
+    return { host, since, tokens: yield* tokensOf(host, settings) }
+  }).pipe(Effect.mapError((fault) => refusalOf(fault, settings.modulePath)))
+
+/** Undefined: only a new host can tell. So it is where a token is gone, too: the reader's service may have restarted. */
+const askIdleHost = (
+  { settings, hosts }: ListingSpec,
+  { seen }: State
+): Effect.Effect<ReadonlyArray<Token> | undefined> =>
+  Effect.gen(function* () {
+    const host = seen.length === 0 || seen.some(readsTokensOnce) ? undefined : hosts.idle()
+    if (host === undefined) return undefined
+    const listed = yield* tokensOf(host, settings)
+    const there = new Set(listed.map(tokenIdentity))
+    return seen.every((token) => there.has(tokenIdentity(token))) ? listed : undefined
+  }).pipe(Effect.orElseSucceed(() => undefined))
+
+export const tokensOf = (
+  host: TokenHost,
+  { limits }: CryptokiSettings
+): Effect.Effect<ReadonlyArray<Token>, HostFault> =>
+  Effect.map(host.call("tokens", {}, limits.listMs), (listed) =>
+    listed.map((facts) => ({ facts, library: host.library }))
+  )
+
+const isAllowed = ({ scope }: CryptokiSettings, token: Token): boolean =>
+  matchesToken(mergeScope(scope, {}).uri, matchable(token))
+
+/** How long a host that has listed waits for a lane to take it over, in milliseconds. */
+const spareMs = 10_000
+/** Where it may know less than a new one by then. */
+const agingSpareMs = 2000

@@ -1,0 +1,66 @@
+/**
+ * Looks for tokens that were asked for and never seen, so that TokenPlugged can be told for them, too.
+ *
+ * Twice a minute, as readers wedge when a module is loaded more often, and only for some time after the last request.
+ * A token that was in use is its lane's affair.
+ */
+import { Effect, Result } from "effect"
+import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { monotonicNow } from "../../../runtime/monotonic-time.ts"
+import { shownUri, tokenName } from "../pkcs11/token-facts.ts"
+import type { Publish } from "../settings.ts"
+import type { Listing } from "./listing.ts"
+import { firstToken } from "./select-token.ts"
+
+export interface LookoutSpec {
+  readonly listing: Listing
+  readonly publish: Publish
+  readonly keepLookingMs: number
+  /** Runs as long as the actor. */
+  readonly task: (effect: Effect.Effect<void>) => Effect.Effect<void>
+}
+
+interface Wanted {
+  readonly uri: Pkcs11Uri
+  readonly until: number
+}
+
+/** Gives the function to call each time a token was asked for and is not there. */
+export const makeLookout = (spec: LookoutSpec): ((uri: Pkcs11Uri) => Effect.Effect<void>) => {
+  const wanted = new Map<string, Wanted>()
+  let isLooking = false
+  const look = Effect.gen(function* () {
+    while (wanted.size > 0) {
+      yield* Effect.sleep(lookEveryMs)
+      const now = yield* monotonicNow
+      for (const [text, { until }] of wanted) if (until <= now) wanted.delete(text)
+      if (wanted.size > 0) yield* tellFound(spec, wanted)
+    }
+    isLooking = false
+  })
+  return (uri) =>
+    Effect.gen(function* () {
+      if (spec.keepLookingMs === 0) return
+      if (wanted.size >= mostWanted) wanted.clear()
+      wanted.set(shownUri(uri), { uri, until: (yield* monotonicNow) + spec.keepLookingMs })
+      if (isLooking) return
+      isLooking = true
+      yield* spec.task(look)
+    })
+}
+
+const tellFound = ({ listing, publish }: LookoutSpec, wanted: Map<string, Wanted>): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    for (const [text, { uri }] of wanted) {
+      const found = yield* Effect.result(
+        Effect.flatMap(listing.tokens(lookEveryMs, "newHost"), (tokens) => firstToken(uri, tokens))
+      )
+      if (Result.isFailure(found)) continue
+      wanted.delete(text)
+      yield* publish({ _tag: "TokenPlugged", token: tokenName(found.success.token) })
+    }
+  })
+
+const lookEveryMs = 30_000
+/** Bounds what clients with many URIs can make us look for. */
+const mostWanted = 64

@@ -1,0 +1,52 @@
+/**
+ * Chooses the token a URI means, among those that are there.
+ *
+ * For signing the first the module lists is taken, with a warning; a command that changes a token does not guess.
+ * A URI that names only a key says nothing about the token, so it means the first one, even if the key is on another.
+ * Source: thin-edge hsm-support, "Key selection"; RFC 7512, 2.4.
+ */
+import { Effect } from "effect"
+import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
+import { TokenAmbiguous, TokenNotFound } from "../../../messages/token-refusals.ts"
+import { isInitialized, matchable, shownUri, type Token, tokenUri } from "../pkcs11/token-facts.ts"
+
+export interface SelectedToken {
+  readonly token: Token
+  /** Others that match as well. */
+  readonly others: ReadonlyArray<Token>
+}
+
+/** The first initialised token that matches. */
+export const firstToken = (
+  uri: Pkcs11Uri,
+  tokens: ReadonlyArray<Token>
+): Effect.Effect<SelectedToken, TokenNotFound> => {
+  const [token, ...others] = matching(uri, tokens).filter(isInitialized)
+  return token === undefined ? Effect.fail(notFound(uri, tokens)) : Effect.succeed({ token, others })
+}
+
+/** The only token that matches. `kind`: what the command needs. */
+export const onlyToken = (
+  uri: Pkcs11Uri,
+  tokens: ReadonlyArray<Token>,
+  kind: "initialized" | "any" | "uninitialized"
+): Effect.Effect<Token, TokenNotFound | TokenAmbiguous> => {
+  const fits = (token: Token) => kind === "any" || isInitialized(token) === (kind === "initialized")
+  const [token, ...others] = matching(uri, tokens).filter(fits)
+  if (token === undefined) return Effect.fail(notFound(uri, tokens))
+  return others.length === 0
+    ? Effect.succeed(token)
+    : Effect.fail(new TokenAmbiguous({ candidates: [token, ...others].map((one) => shownUri(tokenUri(one))) }))
+}
+
+export const matching = (uri: Pkcs11Uri, tokens: ReadonlyArray<Token>): ReadonlyArray<Token> =>
+  tokens.filter((token) => matchesToken(uri, matchable(token)))
+
+const notFound = (uri: Pkcs11Uri, tokens: ReadonlyArray<Token>): TokenNotFound => {
+  const shown = shownUri(uri)
+  return new TokenNotFound({
+    uri: shown === "pkcs11:" ? undefined : shown,
+    present: tokens.filter(isInitialized).map((token) => shownUri(tokenUri(token)))
+  })
+}

@@ -1,0 +1,78 @@
+/** A token host whose looks at a token are given the time that this token was seen to need. */
+import { Effect } from "effect"
+import { monotonicMs } from "../../../runtime/monotonic-time.ts"
+import { isCard } from "../pkcs11/quirks.ts"
+import { type CallPatience, callPatience } from "./adaptive-timeout.ts"
+import type { TokenHost } from "./host-client.ts"
+import type { StartHost } from "./hosts.ts"
+import type { HostRequestName, HostRequests, LibraryFacts } from "./protocol.ts"
+
+/** What is known is kept across the hosts of one module. */
+export const patient = (start: StartHost): StartHost => {
+  const wrapped = patientHosts()
+  return (settings) => Effect.map(start(settings), wrapped)
+}
+
+const patientHosts = (): ((host: TokenHost) => TokenHost) => {
+  const known = new Map<string, CallPatience>()
+  const cards = new Set<string>()
+  const patienceOf = (name: HostRequestName, slot: string, leastMs: number): CallPatience => {
+    const place = `${name} ${slot}`
+    const patience = known.get(place) ?? callPatience(leastMs)
+    if (known.size >= mostKnown) known.clear()
+    known.set(place, patience)
+    return patience
+  }
+  const noteCards = (tokens: HostRequests["tokens"]["answer"], library: LibraryFacts) => {
+    cards.clear()
+    for (const token of tokens) if (isCard(library, token)) cards.add(token.slot)
+  }
+  return (host) => ({
+    library: host.library,
+    isIdle: host.isIdle,
+    call: (name, asked, leastMs) => {
+      if (!looks.has(name)) return host.call(name, asked, leastMs)
+      const slot = "slot" in asked ? asked.slot : ""
+      const mayBeHeld = cards.has(slot) || isCard(host.library)
+      const patience = patienceOf(name, slot, mayBeHeld ? Math.max(leastMs, heldCardMs) : leastMs)
+      return Effect.clockWith((clock) => {
+        const limitMs = patience.limitMs()
+        const startedMs = monotonicMs(clock)
+        return host.call(name, asked, limitMs).pipe(
+          Effect.tap((answer) =>
+            Effect.sync(() => {
+              patience.answered(monotonicMs(clock) - startedMs)
+              if (name === "tokens") noteCards(answer as HostRequests["tokens"]["answer"], host.library)
+            })
+          ),
+          Effect.tapError(({ _tag }) =>
+            Effect.sync(() => {
+              if (_tag === "CallTimedOut") patience.ranOut(limitMs)
+            })
+          )
+        )
+      })
+    }
+  })
+}
+
+/** Calls that change nothing and wait for nobody: only the token's own pace decides how long they take. */
+const looks: ReadonlySet<HostRequestName> = new Set([
+  "tokens",
+  "open",
+  "close",
+  "objects",
+  "exists",
+  "hasCertificate",
+  "certificates",
+  "check",
+  "material"
+])
+
+/**
+ * A card that another program works on is waited for: a host that is killed takes seconds to load again. Less than who
+ * asks the signing service waits.
+ */
+const heldCardMs = 45_000
+/** Slots come and go with readers. */
+const mostKnown = 512

@@ -1,0 +1,95 @@
+/**
+ * A token host as a process, and its end: asked for, waited for, forced.
+ *
+ * A module that is not finalised leaves its reader to be reset in the middle of the next program's work, and a session
+ * behind on a TPM without resource manager. SIGKILL does not end a process in uninterruptible sleep (state D, a driver
+ * that hangs), so that wait is bounded as well.
+ */
+import type { ChildProcess } from "node:child_process"
+import type { Socket } from "node:net"
+import { Deferred, Effect } from "effect"
+import type { ShortLivedMap } from "../../../runtime/short-lived.ts"
+import type { RunningLimit } from "../../../runtime/time-limits.ts"
+import type { ModuleWords } from "./module-output.ts"
+
+export interface HostProcess<Call extends HostCall = HostCall> {
+  readonly child: ChildProcess
+  readonly pipe: Socket
+  readonly send: (request: unknown) => void
+  readonly words: ModuleWords
+  /** Calls without an outcome. */
+  readonly pending: ShortLivedMap<number, Call>
+  readonly exited: Deferred.Deferred<void>
+  /** Gives every pending call its outcome: the process is gone, or was given up. */
+  readonly bury: () => void
+  lastCall: number
+  /** The next look at a host that has something to do. */
+  looking: RunningLimit | undefined
+  /** Takes no more calls. */
+  isEnding: boolean
+  /** `call`: one call hung, the others that were pending did not. */
+  killedFor: "call" | "host" | undefined
+  /** Called when no caller waits for a pending call any more. */
+  onIdle: (() => void) | undefined
+  /** How it ended; undefined while it lives. */
+  end: { readonly signal: string | undefined; readonly spawnError: string | undefined } | undefined
+}
+
+export interface HostCall {
+  /** False: its caller was interrupted. */
+  isAwaited: boolean
+}
+
+/** Ends the host once the pending calls that are waited for are done. Each of them has its own limit. */
+export const endHost = (host: HostProcess): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    host.isEnding = true
+    yield* untilIdle(host)
+    host.looking?.cancel()
+    // The end of the pipe asks the host to log out and to finalise its module.
+    if (host.end === undefined) host.pipe.end()
+    yield* Deferred.await(host.exited).pipe(
+      Effect.timeoutOrElse({
+        duration: finalizeMs,
+        orElse: () => {
+          killHost(host, "host")
+          return Deferred.await(host.exited)
+        }
+      })
+    )
+  })
+
+const untilIdle = (host: HostProcess): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    host.onIdle = () => resume(Effect.void)
+    tellIdle(host)
+  })
+
+/** After each call that ended or was given up. */
+export const tellIdle = (host: HostProcess): void => {
+  if (host.onIdle === undefined) return
+  for (const { isAwaited } of host.pending.values()) if (isAwaited) return
+  host.onIdle()
+}
+
+export const killHost = (host: HostProcess, because: "call" | "host"): void => {
+  // Without a process id it was never started: its event tells why in a moment.
+  if (host.end !== undefined || host.killedFor !== undefined || host.child.pid === undefined) return
+  host.killedFor = because
+  host.child.kill("SIGKILL")
+  const giveUp = setTimeout(() => abandon(host), killedMs)
+  host.child.once("exit", () => clearTimeout(giveUp))
+}
+
+/** Nothing of ours waits for it any more, the end of this process included. */
+const abandon = (host: HostProcess): void => {
+  host.end ??= { signal: "SIGKILL", spawnError: undefined }
+  for (const stream of [host.pipe, host.child.stdout, host.child.stderr]) stream?.destroy()
+  host.child.unref()
+  host.bury()
+}
+
+/** How long a module may take to log out and to finalise. */
+const finalizeMs = 2000
+/** SIGKILL takes milliseconds, unless the process hangs in a driver. */
+const killedMs = 2000

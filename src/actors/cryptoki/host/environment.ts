@@ -1,0 +1,47 @@
+/**
+ * The environment of a token host: everything but secrets, what loads foreign code, and what is not the module's.
+ *
+ * Vendors configure their modules by environment variables (PKCS11SPY, YUBIHSM_PKCS11_CONF, LD_LIBRARY_PATH and many
+ * more), so it is a deny-list. Documented in docs/tokens.md, "Environment of the module".
+ */
+import { environmentOf, type UserIds } from "../../../platform/become-user.ts"
+
+/** Whom a host of root's becomes. */
+export interface HostUser extends UserIds {
+  /** Modules look for settings and tokens there. */
+  readonly home: string
+}
+
+export const hostEnvironment = (from: NodeJS.ProcessEnv, user?: HostUser): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(user === undefined ? from : environmentOf(from, user)).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && isPassedOn(entry[0])
+    )
+  )
+
+const isPassedOn = (name: string): boolean => {
+  const upper = name.toUpperCase()
+  if (withheld.has(upper) || withheldPrefixes.some((prefix) => upper.startsWith(prefix))) return false
+  return readByModules.has(upper) || !looksSecret.test(upper)
+}
+
+const withheld: ReadonlySet<string> = new Set([
+  // These load foreign code into every program. LD_LIBRARY_PATH is for a module's own libraries, and is passed on.
+  "LD_PRELOAD",
+  "LD_AUDIT",
+  // For one process, ours (sd_notify(3), sd_watchdog_enabled(3), systemd.exec(5)).
+  "NOTIFY_SOCKET",
+  "CREDENTIALS_DIRECTORY"
+])
+
+/** Of Node, of the service manager, and the settings and secrets of thin-edge, its cloud and its collector. */
+const withheldPrefixes = ["NODE_", "UV_", "LISTEN_", "WATCHDOG_", "TEDGE_", "C8Y_", "OTEL_"]
+
+const looksSecret = /PIN|PASSWORD|PASSPHRASE|SECRET|TOKEN/
+
+/** Names that look like a secret and are settings of a module: wolfPKCS11, nShield (Entrust nCore). */
+const readByModules: ReadonlySet<string> = new Set([
+  "WOLFPKCS11_TOKEN_PATH",
+  "CKNFAST_TOKENS_PERSISTENT",
+  "CKNFAST_SESSION_TO_TOKEN"
+])

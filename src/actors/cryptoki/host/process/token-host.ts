@@ -1,0 +1,85 @@
+/**
+ * The token host: a child process that holds one PKCS#11 module, so that a call that hangs or crashes costs only it.
+ *
+ * Frames go over descriptor 3; standard output and error belong to the module. It ignores the signals a terminal or
+ * a service manager sends to the whole group and ends when descriptor 3 closes: what is in flight is waited for,
+ * then its logins end and the module is finalised (a TPM without resource manager would stay blocked otherwise).
+ */
+import "../../../../platform/no-debugger.ts"
+import { Socket } from "node:net"
+import { becomeUser, givenUser, type UserIds } from "../../../../platform/become-user.ts"
+import { leaveNoCore } from "../../../../platform/no-core.ts"
+import { endWithParent } from "../../../../platform/unix-addon.ts"
+import { ShortLivedSet } from "../../../../runtime/short-lived.ts"
+import { traceCalls } from "../../pkcs11/pkcs11-module.ts"
+import { frameReader, frameWriter } from "../frames.ts"
+import type { HostRequest } from "../protocol.ts"
+import { type HostState, reply } from "./requests.ts"
+import { SignTimes } from "./sign.ts"
+
+const main = (): void => {
+  const [parent = "", user = "", tracing = ""] = process.argv.slice(2)
+  leaveNoCore()
+  const userProblem = become(givenUser(user))
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined)
+  // After the change of user, which takes the signal back (prctl(2)).
+  if (!diesWithParent(Number(parent))) return
+  const state: HostState = { userProblem, module: undefined, slots: new Map(), signTimes: new SignTimes() }
+  const inFlight = new ShortLivedSet<Promise<void>>()
+  // Node would otherwise close its side with the parent's, which takes that for a lost host and kills it.
+  const pipe = new Socket({ fd: 3, readable: true, writable: true, allowHalfOpen: true })
+  const read = frameReader()
+  const send = frameWriter((bytes) => pipe.write(bytes))
+  if (tracing !== "") traceCalls((traced) => send({ traced }))
+  const end = () => {
+    void Promise.allSettled(inFlight).then(() =>
+      // Behind the answers that are on their way out.
+      setImmediate(() => {
+        finalize(state)
+        process.exit(0)
+      })
+    )
+  }
+  pipe.on("data", (chunk) => {
+    for (const value of read(chunk)) {
+      // The parent is the same program: what it frames is a request.
+      const done = reply(state, value as HostRequest).then((answer) => {
+        inFlight.delete(done)
+        send(answer)
+      })
+      inFlight.add(done)
+    }
+  })
+  pipe.on("end", end)
+  pipe.on("error", end)
+}
+
+/** Why it is still the caller; undefined: it is the user it was started for. */
+const become = (user: UserIds | undefined): string | undefined => {
+  try {
+    if (user !== undefined) becomeUser(user)
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+const finalize = (state: HostState): void => {
+  for (const slot of state.slots.values()) slot.logOut()
+  try {
+    state.module?.finalize()
+  } catch {
+    // The process ends now; there is nobody left to tell.
+  }
+}
+
+/** A blocked host ends two seconds after a parent that was killed; without the add-on, when it is blocked no more. */
+const diesWithParent = (parent: number): boolean => {
+  try {
+    return endWithParent(parent)
+  } catch {
+    return true
+  }
+}
+
+main()

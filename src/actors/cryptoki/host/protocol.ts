@@ -1,0 +1,200 @@
+/**
+ * What a token host is asked, and what it answers: the frames' content. Parent and host are one program of one version.
+ *
+ * A host knows slots, sessions and handles, and decides nothing: which token, which key, whether to log in and
+ * what a fault means is the parent's. Slot ids and object handles are decimal text, as 64 bits do not fit a number.
+ */
+import type { OtherKeyUse } from "../../../messages/cryptoki.ts"
+
+/** Signatures a host works on at once, per slot. Beyond four SoftHSM2 gains nothing, and hardware works one at a time. */
+export const parallelSigns = 4
+
+/** Signatures that may wait in a host whose token is quick, so that it never waits for the next one. */
+export const queuedSigns = 64
+
+export interface LibraryFacts {
+  readonly manufacturer: string
+  readonly description: string
+  readonly version: string
+}
+
+/** CK_SLOT_INFO and CK_TOKEN_INFO without their padding. */
+export interface HostToken {
+  readonly slot: string
+  readonly slotDescription: string
+  readonly slotManufacturer: string
+  readonly label: string
+  readonly model: string
+  readonly manufacturer: string
+  readonly serial: string
+  /** CK_TOKEN_INFO.flags. */
+  readonly flags: number
+}
+
+export interface HostObject {
+  readonly handle: string
+  readonly kind: "private" | "public"
+  /** CKA_KEY_TYPE. */
+  readonly keyType: number
+  readonly label: string
+  readonly id: Uint8Array
+  /** CKA_EC_PARAMS of an EC key, DER. */
+  readonly curve: Uint8Array | undefined
+  /** CKA_ALWAYS_AUTHENTICATE. */
+  readonly alwaysAuthenticate: boolean
+  /** CKA_SIGN; a token that does not tell is believed. */
+  readonly maySign: boolean
+  /** What a private key may do besides; undefined when it was not asked for. */
+  readonly otherUses?: ReadonlyArray<OtherKeyUse> | undefined
+}
+
+/** The public half as far as an object tells it. */
+export interface HostKeyMaterial {
+  readonly curve: Uint8Array | undefined
+  readonly point: Uint8Array | undefined
+  readonly modulus: Uint8Array | undefined
+  readonly exponent: Uint8Array | undefined
+  /** CKA_PUBLIC_KEY_INFO (PKCS#11 2.40): SubjectPublicKeyInfo, DER; unchecked. */
+  readonly publicKeyInfo: Uint8Array | undefined
+}
+
+/** One rung of the mechanism ladder: tried only after the one before was refused by C_SignInit. */
+export interface HostMechanism {
+  readonly mechanism: number
+  readonly pss: { readonly hash: number; readonly mgf: number; readonly saltLength: number } | undefined
+  /** Message or digest, as the mechanism wants it. */
+  readonly input: Uint8Array
+}
+
+export type HostAttribute = { readonly type: number; readonly value: Uint8Array | number | boolean | string }
+
+/** Request name -> what is asked, what is answered. */
+export type HostRequests = {
+  /** Loads and initialises the module. The first request of every host. */
+  readonly load: { readonly asked: { readonly path: string }; readonly answer: LibraryFacts }
+  /** Every slot with a token, in the module's order. */
+  readonly tokens: { readonly asked: Record<never, never>; readonly answer: ReadonlyArray<HostToken> }
+  /** Opens the session that keeps the login; answers the token as it is now. */
+  readonly open: { readonly asked: { readonly slot: string }; readonly answer: HostToken }
+  readonly login: {
+    readonly asked: { readonly slot: string; readonly pin: string }
+    /** False: somebody was logged in already. */
+    readonly answer: boolean
+  }
+  /** Closes every session of the slot. */
+  readonly close: { readonly asked: { readonly slot: string }; readonly answer: null }
+  readonly objects: {
+    readonly asked: {
+      readonly slot: string
+      readonly kind: HostObject["kind"]
+      readonly id: Uint8Array | undefined
+      /** Read `otherUses` too: four more attributes of each private key. */
+      readonly uses?: boolean
+    }
+    readonly answer: ReadonlyArray<HostObject>
+  }
+  /** Whether any object of the token has this id. */
+  readonly exists: {
+    readonly asked: { readonly slot: string; readonly id: Uint8Array }
+    readonly answer: boolean
+  }
+  /** Whether a certificate shows that has all of what is given. */
+  readonly hasCertificate: {
+    readonly asked: { readonly slot: string; readonly id: Uint8Array | undefined; readonly label: string | undefined }
+    readonly answer: boolean
+  }
+  /** CKA_VALUE of the certificates that have all of what is given: DER, unchecked. */
+  readonly certificates: {
+    readonly asked: { readonly slot: string; readonly id: Uint8Array | undefined; readonly label: string | undefined }
+    readonly answer: ReadonlyArray<Uint8Array>
+  }
+  /** Whether the session is alive and the handle still means the object with this id. */
+  readonly check: {
+    readonly asked: { readonly slot: string; readonly handle: string; readonly id: Uint8Array }
+    readonly answer: boolean
+  }
+  readonly material: {
+    readonly asked: { readonly slot: string; readonly handle: string }
+    readonly answer: HostKeyMaterial
+  }
+  readonly sign: {
+    readonly asked: {
+      readonly slot: string
+      readonly handle: string
+      readonly mechanisms: ReadonlyArray<HostMechanism>
+      /** For CKA_ALWAYS_AUTHENTICATE. */
+      readonly contextPin: string | undefined
+    }
+    /** `rung`: which mechanism the token took. `isQuick`: no thread was worth it, and none will be for the next. */
+    readonly answer: { readonly signature: Uint8Array; readonly rung: number; readonly isQuick: boolean }
+  }
+  /** What C_GetMechanismList tells; it cannot be trusted for more than a sentence. */
+  readonly mechanisms: { readonly asked: { readonly slot: string }; readonly answer: ReadonlyArray<number> }
+  readonly generate: {
+    readonly asked: {
+      readonly slot: string
+      readonly mechanism: number
+      readonly publicTemplate: ReadonlyArray<HostAttribute>
+      readonly privateTemplate: ReadonlyArray<HostAttribute>
+    }
+    readonly answer: HostKeyMaterial
+  }
+  readonly destroy: {
+    readonly asked: { readonly slot: string; readonly handles: ReadonlyArray<string> }
+    readonly answer: null
+  }
+  /** C_InitToken, then the user PIN by the SO. The module's view of the slot may be stale afterwards. */
+  readonly initToken: {
+    readonly asked: { readonly slot: string; readonly label: string; readonly soPin: string; readonly pin: string }
+    readonly answer: HostToken
+  }
+  readonly setPin: {
+    readonly asked: { readonly slot: string; readonly oldPin: string; readonly newPin: string }
+    readonly answer: null
+  }
+  /** A new user PIN by the SO; closes the slot's sessions, as the standard wants. */
+  readonly resetPin: {
+    readonly asked: { readonly slot: string; readonly soPin: string; readonly newPin: string }
+    readonly answer: null
+  }
+}
+
+export type HostRequestName = keyof HostRequests
+
+export type HostRequest = {
+  readonly [Name in HostRequestName]: {
+    readonly call: number
+    readonly name: Name
+    readonly asked: HostRequests[Name]["asked"]
+  }
+}[HostRequestName]
+
+/** Why a request was not done. */
+export type HostRefusal =
+  | { readonly kind: "code"; readonly call: string; readonly code: number }
+  | {
+      readonly kind: "load"
+      readonly reason:
+        | "missing"
+        | "noPermission"
+        | "notAModule"
+        | "wrongArchitecture"
+        | "pkcs11jsMissing"
+        | "notItsUser"
+        | "other"
+      readonly detail: string
+    }
+  /** A defect of the host. */
+  | { readonly kind: "defect"; readonly detail: string }
+
+/** A call of the module, for who debugs: no data. `code` undefined: it ended otherwise than with a CK_RV. */
+export interface TracedCall {
+  /** `C_Login`. */
+  readonly name: string
+  readonly tookMs: number
+  readonly code: number | undefined
+}
+
+export type HostReply =
+  | { readonly call: number; readonly answer: unknown }
+  | { readonly call: number; readonly refusal: HostRefusal }

@@ -1,0 +1,85 @@
+/**
+ * The files of PIN latches, in a directory that only root and the service's user write.
+ *
+ * Records are 0640; the key of their marks, and locks, are 0600. All belong to the service's user whoever makes them, so
+ * that root's commands and the services see the same.
+ */
+import { randomBytes } from "node:crypto"
+import { accessSync, closeSync, constants, openSync, readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { FileNotReplaced, replaceFileNow } from "../../../platform/atomic-file.ts"
+import type { Owner } from "../../../platform/file-calls.ts"
+import { closeDirectory, giveDirectory, makeDirectories } from "../../../platform/given-files.ts"
+
+export interface LatchPlace {
+  readonly directory: string
+  /** The service's user, who owns what root makes; undefined: as the process makes it. */
+  readonly owner: Owner | undefined
+}
+
+/** Throws what the system refuses with. */
+export const openLatchDirectory = ({ directory, owner }: LatchPlace): void => {
+  makeDirectories(directory, { owner, mode: 0o750 })
+  if (process.getuid?.() === 0 && owner) giveDirectory(directory, owner)
+  // A client of the signing service may be of the service's group; it must not take records away.
+  closeDirectory(directory)
+}
+
+/** Replaces the file as a whole. Answers why not; then the file is as it was. */
+export const writeLatchFile = (
+  place: LatchPlace,
+  path: string,
+  content: string,
+  mode: 0o640 | 0o600 = 0o640
+): string | undefined => {
+  try {
+    openLatchDirectory(place)
+    replaceFileNow({ path, content, mode, owner: place.owner })
+    return undefined
+  } catch (error) {
+    return error instanceof FileNotReplaced ? error.code : codeOf(error)
+  }
+}
+
+/** Undefined: there is none. Empty: there is one that cannot be read. No link is followed: its maker is not root. */
+export const readLatchFile = (path: string): string | undefined => {
+  try {
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    try {
+      return readFileSync(descriptor, "utf8")
+    } finally {
+      closeSync(descriptor)
+    }
+  } catch (error) {
+    // Nobody sees into the directory, or it is none: the records of this process are its own.
+    return ["ENOENT", "ENOTDIR"].includes(codeOf(error)) || !isSeen(dirname(path)) ? undefined : ""
+  }
+}
+
+/** 32 random bytes that only the service's user reads; undefined where they cannot be read or made. */
+export const readLatchKey = (place: LatchPlace): Buffer | undefined => {
+  const path = join(place.directory, "key")
+  const found = readLatchFile(path)
+  if (found !== undefined && isKey(found)) return Buffer.from(found, "hex")
+  // One that may not be read is another user's, and stays. Cut short by a full disk it proves nothing any more.
+  if (found === "") return undefined
+  writeLatchFile(place, path, randomBytes(keyBytes).toString("hex"), 0o600)
+  // Another process may have made one at the same time: the last counts.
+  const made = readLatchFile(path)
+  return made !== undefined && isKey(made) ? Buffer.from(made, "hex") : undefined
+}
+
+const isKey = (text: string): boolean => new RegExp(`^[0-9a-f]{${keyBytes * 2}}$`).test(text)
+
+const keyBytes = 32
+
+const isSeen = (directory: string): boolean => {
+  try {
+    accessSync(directory, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const codeOf = (error: unknown): string => (error instanceof Error && "code" in error ? String(error.code) : "UNKNOWN")

@@ -1,0 +1,219 @@
+/**
+ * The PIN latch of a token: which PINs it refused, which logins ended without an answer, and what follows. Pure.
+ *
+ * Refused is only what PKCS #11 calls a refusal of the PIN; any other end of a login is an unknown outcome.
+ * - A refused PIN is not tried again. This device's own programs try two PINs at most without a success in between;
+ *   clients of the signing service one each, and two PINs reach the token in all. The last try is kept for the PIN that
+ *   succeeded last.
+ * - After an unknown outcome the next login waits, 1 s doubling to 5 min. It goes on for a PIN that has succeeded, on a
+ *   token that never locks, and on one that shows by its flags that it counted no wrong PIN; otherwise two are the end.
+ *
+ * PINs appear as marks: HMAC-SHA-256 with a key that only the service's user reads (`latch-key.ts`).
+ * Source: PKCS #11 v2.40, 5.1.6 (return values about PINs), 3.2.6 (CKF_USER_PIN_COUNT_LOW).
+ */
+import type { BootMoment } from "../../../platform/boot-time.ts"
+import { isComparable } from "./latch-moment.ts"
+
+export interface LatchRecord {
+  readonly version: typeof recordVersion
+  /** The token's URI, for people. */
+  readonly token: string
+  /** Names the key of the marks. */
+  readonly keyId: string
+  readonly refused: ReadonlyArray<RefusedPin>
+  /** Wrong PINs since the last success. `clients`: by user id. */
+  readonly tries: { readonly own: number; readonly clients: Readonly<Record<string, number>> }
+  readonly unknown: Readonly<Partial<Record<Track, UnknownOutcomes>>>
+  /** The mark of each program's configured PIN at its last try; `""`: it had none. */
+  readonly settings: Readonly<Record<string, string>>
+  /** Re-insertion lifts the latch of a refused PIN once. */
+  readonly isReinserted: boolean
+}
+
+export const recordVersion = 2
+
+export interface RefusedPin {
+  readonly mark: string
+  readonly reason: "incorrect" | "locked" | "expired" | "invalid"
+  /** Wall time, milliseconds since 1970; for people. */
+  readonly at: number
+}
+
+/** Logins in a row that ended without an answer: of the PIN that succeeded last, of other PINs, of clients' PINs. */
+export type Track = "proven" | "own" | "client"
+
+export interface UnknownOutcomes {
+  readonly count: number
+  /** How the last one ended. */
+  readonly detail: string
+  readonly since: BootMoment
+}
+
+/** A PIN that is to be tried, by its mark. */
+export interface PinTry {
+  readonly mark: string
+  /** The PIN of this program's settings; `""`: none. */
+  readonly configured: string
+  readonly program: string
+  /** The PIN that succeeded last on this token, while the settings were as they are. */
+  readonly proven: string | undefined
+  /** The client of the signing service who gave it, by user id; undefined: ours, root's or the own user's. */
+  readonly client: string | undefined
+  /** A person typed it: it does not wait for the configured PIN to be tried first. */
+  readonly isTyped: boolean
+  readonly mayLock: boolean
+  /** A token of this kind shows by its flags that it counted a wrong PIN. */
+  readonly showsFlags: boolean
+  /** CKF_USER_PIN_COUNT_LOW, read just now. */
+  readonly isCountLow: boolean
+}
+
+export type Verdict =
+  | { readonly kind: "try" }
+  | { readonly kind: "wait"; readonly ms: number; readonly detail: string }
+  | { readonly kind: "refuse"; readonly reason: LatchReason; readonly detail?: string }
+
+export type LatchReason =
+  | "latched"
+  | "latchedAll"
+  | "reserved"
+  | "clientTried"
+  | "unanswered"
+  | "countLow"
+  | "locked"
+  | "expired"
+
+const maximalTries = 2
+
+export const emptyRecord = (token: string, keyId: string): LatchRecord => ({
+  version: recordVersion,
+  token,
+  keyId,
+  refused: [],
+  tries: { own: 0, clients: {} },
+  unknown: {},
+  settings: {},
+  isReinserted: false
+})
+
+export const judge = (before: LatchRecord | undefined, attempt: PinTry, now: BootMoment): Verdict => {
+  if (before === undefined) return { kind: "try" }
+  const refused = before.refused.find(({ mark }) => mark === attempt.mark)
+  if (refused) {
+    const { reason } = refused
+    return { kind: "refuse", reason: reason === "locked" || reason === "expired" ? reason : "latched" }
+  }
+  const record = withPresentSetting(before, attempt)
+  return judgeTries(record, attempt) ?? judgeUnknown(record, attempt, now)
+}
+
+const judgeTries = (record: LatchRecord, attempt: PinTry): Verdict | undefined => {
+  const { own, clients } = record.tries
+  const kept = keptFor(record, attempt)
+  if (kept === attempt.mark && attempt.mark === attempt.proven) return undefined
+  const refuse = (reason: LatchReason): Verdict => ({ kind: "refuse", reason })
+  if (attempt.client === undefined) {
+    if (own >= maximalTries) return refuse("latchedAll")
+    return own >= maximalTries - 1 && kept !== undefined && kept !== attempt.mark ? refuse("reserved") : undefined
+  }
+  const all = triesOfAll(record)
+  if ((clients[attempt.client] ?? 0) > 0) return refuse("clientTried")
+  if (all >= maximalTries) return refuse("latchedAll")
+  return all >= maximalTries - 1 && kept !== undefined ? refuse("reserved") : undefined
+}
+
+const judgeUnknown = (record: LatchRecord, attempt: PinTry, now: BootMoment): Verdict => {
+  const track = trackOf(attempt)
+  const unknown = record.unknown[track]
+  if (unknown === undefined) return { kind: "try" }
+  const { detail } = unknown
+  if (attempt.mayLock && attempt.isCountLow) return { kind: "refuse", reason: "countLow", detail }
+  const bad = unknown.count + (track === "own" ? record.tries.own : 0)
+  if (track !== "proven" && attempt.mayLock && !attempt.showsFlags && bad >= maximalTries)
+    return { kind: "refuse", reason: "unanswered", detail }
+  const ms = pauseAfter(unknown.count) - (now.bootMs - unknown.since.bootMs)
+  return ms > 0 ? { kind: "wait", ms, detail } : { kind: "try" }
+}
+
+/** The PIN whose try no other may take: the one that succeeded last, else the configured one, if not refused since. */
+const keptFor = (record: LatchRecord, { proven, configured, client, isTyped }: PinTry): string | undefined => {
+  const isOpen = (mark: string) => record.refused.every((refused) => refused.mark !== mark)
+  if (proven !== undefined && isOpen(proven)) return proven
+  // The configured one has a try of its own beside those of clients.
+  return client === undefined && !isTyped && configured !== "" && isOpen(configured) ? configured : undefined
+}
+
+const triesOfAll = ({ tries }: LatchRecord): number =>
+  Object.values(tries.clients).reduce((sum, one) => sum + one, tries.own)
+
+const trackOf = ({ mark, proven, client }: PinTry): Track =>
+  mark === proven ? "proven" : client === undefined ? "own" : "client"
+
+/** 1 s, 2 s, 4 s … 5 min. */
+export const pauseAfter = (count: number): number => Math.min(1000 * 2 ** Math.max(0, count - 1), longestPauseMs)
+
+const longestPauseMs = 300_000
+
+/** Moments of another boot, or ahead of now, cannot be compared: those pauses start anew. */
+export const withPausesAnew = (record: LatchRecord, now: BootMoment): LatchRecord => {
+  const isOdd = ({ since }: UnknownOutcomes) => !isComparable(since, now)
+  if (!Object.values(record.unknown).some(isOdd)) return record
+  const unknown = Object.fromEntries(
+    Object.entries(record.unknown).map(([track, one]) => [track, isOdd(one) ? { ...one, since: now } : one])
+  )
+  return { ...record, unknown }
+}
+
+/** The record while the PIN is being tried: should the process end in it, that is an unknown outcome. */
+export const duringTry = (before: LatchRecord, attempt: PinTry, now: BootMoment): LatchRecord =>
+  afterUnknown(before, attempt, "the process ended in C_Login", now)
+
+/** The login ended without a word about the PIN. A client's may have been a wrong one all the same. */
+export const afterUnknown = (before: LatchRecord, attempt: PinTry, detail: string, now: BootMoment): LatchRecord => {
+  const record = withPresentSetting(before, attempt)
+  const track = trackOf(attempt)
+  const count = (record.unknown[track]?.count ?? 0) + 1
+  const counted = track === "client" && attempt.mayLock ? withTry(record, attempt) : record
+  return { ...counted, unknown: { ...record.unknown, [track]: { count, detail, since: now } } }
+}
+
+export const afterRefusal = (
+  before: LatchRecord,
+  attempt: PinTry,
+  reason: RefusedPin["reason"],
+  at: number
+): LatchRecord => {
+  const record = withTry(withPresentSetting(before, attempt), attempt)
+  return { ...record, refused: [...record.refused, { mark: attempt.mark, reason, at }].slice(-rememberedPins) }
+}
+
+/** Some tokens refuse the right PIN after they were plugged in again: one more try each, the counts stay. */
+export const afterReinsertion = ({ unknown: { proven: _proven, ...unknown }, ...record }: LatchRecord): LatchRecord =>
+  record.isReinserted ? { ...record, unknown } : { ...record, unknown, refused: [], isReinserted: true }
+
+/** With another key the marks mean nothing: no PIN is known for refused, but the counts stand. */
+export const withKey = (record: LatchRecord, keyId: string): LatchRecord =>
+  record.keyId === keyId ? record : { ...record, keyId, refused: [], settings: {} }
+
+const withTry = (record: LatchRecord, { client }: PinTry): LatchRecord => {
+  const { own, clients } = record.tries
+  const tries =
+    client === undefined
+      ? { own: own + 1, clients }
+      : { own, clients: { ...clients, [client]: (clients[client] ?? 0) + 1 } }
+  return { ...record, tries }
+}
+
+/** A person has changed the setting, and this is the new PIN: our own tries start anew. */
+const withPresentSetting = (record: LatchRecord, attempt: PinTry): LatchRecord => {
+  const { program, configured, mark, client } = attempt
+  const before = record.settings[program]
+  const settings = { ...record.settings, [program]: configured }
+  const isNew = client === undefined && mark === configured && before !== undefined && before !== configured
+  if (!isNew) return { ...record, settings }
+  const { own: _own, ...unknown } = record.unknown
+  return { ...record, settings, unknown, tries: { ...record.tries, own: 0 } }
+}
+
+/** More different PINs than anybody tries; bounds the file. */
+const rememberedPins = 64

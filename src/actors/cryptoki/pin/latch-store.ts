@@ -1,0 +1,102 @@
+/**
+ * Where PIN latches lie: some files per token in `<run.path>/tedge-pin-latch/`, which all our processes share.
+ *
+ * Where the directory cannot be used, the latches last as long as the process.
+ */
+import { createHash, randomBytes } from "node:crypto"
+import { join } from "node:path"
+import { Effect, Schedule, type Scope, Semaphore } from "effect"
+import type { LockHeld } from "../../../messages/platform.ts"
+import { acquireFileLock } from "../../../platform/file-lock.ts"
+import { removeFile } from "../../../platform/given-files.ts"
+import { type LatchPlace, openLatchDirectory, readLatchFile, readLatchKey, writeLatchFile } from "./latch-files.ts"
+
+/** `record`: what was refused. `proof`: the PIN that succeeded last. `clients`: who gave wrong PINs. */
+export type LatchPart = "record" | "proof" | "clients"
+
+export interface LatchStore {
+  readonly directory: string
+  /** Undefined when there is none; empty when there is one that cannot be read. */
+  readonly read: (identity: string, part: LatchPart) => Effect.Effect<string | undefined>
+  /** Answers why it is kept for this process only; undefined: it is on the disk. */
+  readonly write: (identity: string, part: LatchPart, text: string) => Effect.Effect<string | undefined>
+  /** False: the file stays, and other processes read it. */
+  readonly remove: (identity: string, part: LatchPart) => Effect.Effect<boolean>
+  /** Held until the scope closes; waits for other processes, but not for ever. */
+  readonly lock: (identity: string) => Effect.Effect<void, LockHeld, Scope.Scope>
+  /** The key of the marks, 32 bytes. */
+  readonly key: Effect.Effect<Uint8Array>
+  readonly path: (identity: string, part: LatchPart) => string
+}
+
+export const latchStore = (place: LatchPlace): LatchStore => {
+  const ownKey = randomBytes(32)
+  /** What could not be written or removed, as it should be; undefined: nothing. */
+  const kept = new Map<string, string | undefined>()
+  const locks = new Map<string, Semaphore.Semaphore>()
+  const path = (identity: string, part: LatchPart) =>
+    join(place.directory, `${createHash("sha256").update(identity).digest("hex").slice(0, 32)}${endings[part]}`)
+  const ownLock = (identity: string) => {
+    const lock = locks.get(identity) ?? Semaphore.makeUnsafe(1)
+    locks.set(identity, lock)
+    return Semaphore.takeScoped(lock, 1)
+  }
+  return {
+    directory: place.directory,
+    path,
+    read: (identity, part) =>
+      Effect.sync(() => {
+        const file = path(identity, part)
+        return kept.has(file) ? kept.get(file) : readLatchFile(file)
+      }),
+    write: (identity, part, text) =>
+      Effect.sync(() => {
+        const file = path(identity, part)
+        const problem = writeLatchFile(place, file, text)
+        if (problem === undefined) kept.delete(file)
+        else kept.set(file, text)
+        return problem
+      }),
+    remove: (identity, part) =>
+      Effect.sync(() => {
+        const file = path(identity, part)
+        kept.delete(file)
+        attempt(() => removeFile(file))
+        const isGone = readLatchFile(file) === undefined
+        if (!isGone) kept.set(file, undefined)
+        return isGone
+      }),
+    lock: (identity) =>
+      Effect.suspend(() => {
+        const file = `${path(identity, "record")}.lock`
+        // Where it cannot be made, locking says so.
+        attempt(() => openLatchDirectory(place))
+        return Effect.andThen(ownLock(identity), lockFile(file, place.owner))
+      }),
+    key: Effect.sync(() => readLatchKey(place) ?? ownKey)
+  }
+}
+
+const endings = { record: ".json", proof: ".proven", clients: ".clients" } as const
+
+/** Without a directory there is nobody to lock out: the records are this process's own. */
+const lockFile = (path: string, owner: LatchPlace["owner"]): Effect.Effect<void, LockHeld, Scope.Scope> =>
+  acquireFileLock(path, { mode: 0o600, owner }).pipe(
+    Effect.retry({
+      while: (failure) => failure._tag === "LockHeld",
+      schedule: Schedule.spaced(lockPollMs),
+      times: longestWaitMs / lockPollMs
+    }),
+    Effect.catchTag("LockUnavailable", () => Effect.void)
+  )
+
+const lockPollMs = 100
+/** Longer than a signature with a PIN of its own may take in the process that holds the lock. */
+const longestWaitMs = 65_000
+
+/** What fails shows where the file is read or locked next. */
+const attempt = (step: () => void): void => {
+  try {
+    step()
+  } catch {}
+}

@@ -1,0 +1,325 @@
+/**
+ * The one file that touches pkcs11js. Runs in a token host only.
+ *
+ * What is known to bite, and is seen to here: after a failed load the next call crashes, so the object is dropped;
+ * without CKF_OS_LOCKING_OK parallel signatures crash SoftHSM; a collected object unloads the module, so it is kept
+ * for the life of the process and never closed; input buffers are not held by the native job, so we hold them;
+ * one unknown attribute fails a whole C_GetAttributeValue, so attributes are read one by one; a small output buffer
+ * poisons the session; C_InitToken reads 32 bytes of the label whatever its length.
+ */
+import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs"
+import type { PKCS11, Template } from "pkcs11js"
+import { processMonotonicMs } from "../../../runtime/monotonic-time.ts"
+import type {
+  HostAttribute,
+  HostMechanism,
+  HostRefusal,
+  HostToken,
+  LibraryFacts,
+  TracedCall
+} from "../host/protocol.ts"
+import { CKF_HW_SLOT, CKF_OS_LOCKING_OK, CKF_RW_SESSION, CKF_SERIAL_SESSION, labelLength } from "./pkcs11-constants.ts"
+
+/** A PKCS#11 function answered something else than CKR_OK. */
+export class ModuleFault extends Error {
+  override readonly name = "ModuleFault"
+  readonly call: string
+  readonly code: number
+  constructor(call: string, code: number) {
+    super(`${call}: ${code}`)
+    this.call = call
+    this.code = code
+  }
+}
+
+/** The library could not be loaded. */
+export class LoadFault extends Error {
+  override readonly name = "LoadFault"
+  readonly reason: LoadReason
+  constructor(reason: LoadReason, detail: string) {
+    super(detail)
+    this.reason = reason
+  }
+}
+
+export type LoadReason = Extract<HostRefusal, { kind: "load" }>["reason"]
+/** CK_SLOT_ID, CK_SESSION_HANDLE, CK_OBJECT_HANDLE as the native side wants them. */
+export type Handle = Buffer
+
+export type Pkcs11Module = ReturnType<typeof functionsOf>
+
+/** A slot list, an object list or an attribute beyond these is cut off or left out. */
+const limits = { slots: 256, objects: 2000, attribute: 8192 }
+/** CK_PARAMS_RSA_PSS of pkcs11js: the kind of a mechanism's parameters. */
+const pssParameters = 5
+/** Larger than any signature; a smaller one may leave the session unusable. */
+const signatureRoom = 2048
+/** Of signatures that are made while nothing else runs. */
+const quickOutput = Buffer.alloc(signatureRoom)
+
+/** Loads and initialises a module. Throws LoadFault, or ModuleFault from C_Initialize. */
+export const openModule = async (path: string): Promise<Pkcs11Module> => {
+  checkLibrary(path)
+  const library = await loadPkcs11js()
+  const native = new library.PKCS11()
+  try {
+    native.load(path)
+  } catch (error) {
+    // `native` must not be used again: its next call would crash.
+    throw new LoadFault(missingEntry(error) ? "notAModule" : "other", wordsOf(error))
+  }
+  calling("C_Initialize", () => native.C_Initialize({ flags: CKF_OS_LOCKING_OK }))
+  return functionsOf(native)
+}
+
+const functionsOf = (native: PKCS11) => ({
+  library: (): LibraryFacts => {
+    const info = calling("C_GetInfo", () => native.C_GetInfo())
+    return {
+      manufacturer: unpadded(info.manufacturerID),
+      description: unpadded(info.libraryDescription),
+      version: `${info.libraryVersion.major}.${info.libraryVersion.minor}`
+    }
+  },
+  slots: (): ReadonlyArray<Handle> => calling("C_GetSlotList", () => native.C_GetSlotList(true)).slice(0, limits.slots),
+  token: (slot: Handle): HostToken => {
+    const at = calling("C_GetSlotInfo", () => native.C_GetSlotInfo(slot))
+    const token = calling("C_GetTokenInfo", () => native.C_GetTokenInfo(slot))
+    return {
+      slot: handleText(slot),
+      slotDescription: unpadded(at.slotDescription),
+      slotManufacturer: unpadded(at.manufacturerID),
+      label: unpadded(token.label),
+      model: unpadded(token.model),
+      manufacturer: unpadded(token.manufacturerID),
+      serial: unpadded(token.serialNumber),
+      flags: token.flags
+    }
+  },
+  mechanisms: (slot: Handle): ReadonlyArray<number> =>
+    calling("C_GetMechanismList", () => native.C_GetMechanismList(slot)),
+  /** A slot that cannot be asked is taken for software. */
+  isHardware: (slot: Handle): boolean => {
+    try {
+      return (native.C_GetSlotInfo(slot).flags & CKF_HW_SLOT) !== 0
+    } catch {
+      return false
+    }
+  },
+  openSession: (slot: Handle, access: "read" | "write"): Handle =>
+    calling("C_OpenSession", () =>
+      native.C_OpenSession(slot, CKF_SERIAL_SESSION | (access === "write" ? CKF_RW_SESSION : 0))
+    ),
+  closeSession: (session: Handle): void => calling("C_CloseSession", () => native.C_CloseSession(session)),
+  closeAllSessions: (slot: Handle): void => calling("C_CloseAllSessions", () => native.C_CloseAllSessions(slot)),
+  touchSession: (session: Handle): void => {
+    calling("C_GetSessionInfo", () => native.C_GetSessionInfo(session))
+  },
+  login: (session: Handle, user: number, pin: string): void =>
+    calling("C_Login", () => native.C_Login(session, user, pin)),
+  logout: (session: Handle): void => calling("C_Logout", () => native.C_Logout(session)),
+  find: (session: Handle, template: ReadonlyArray<HostAttribute>) => find(native, session, template),
+  /** Undefined: the object does not have it, does not show it, or it is unreasonably long. */
+  attribute: (session: Handle, object: Handle, type: number) => attribute(native, session, object, type),
+  signInit: (session: Handle, { mechanism, pss }: HostMechanism, key: Handle): void => {
+    const parameter = pss && { type: pssParameters, hashAlg: pss.hash, mgf: pss.mgf, saltLen: pss.saltLength }
+    calling("C_SignInit", () => native.C_SignInit(session, parameter ? { mechanism, parameter } : { mechanism }, key))
+  },
+  /** In a thread of its own. */
+  sign: async (session: Handle, input: Uint8Array): Promise<Uint8Array> => {
+    const held = Buffer.from(input)
+    const output = Buffer.alloc(signatureRoom)
+    const signature = await callingAsync("C_Sign", () => native.C_SignAsync(session, held, output))
+    // Reading both keeps them alive until the native job is done.
+    return held.length === input.length && output.length === signatureRoom ? new Uint8Array(signature) : signature
+  },
+  /** Here and now: for what takes less time than the way to a thread and back. */
+  signAtOnce: (session: Handle, input: Uint8Array): Uint8Array => {
+    const view = Buffer.from(input.buffer, input.byteOffset, input.byteLength)
+    return new Uint8Array(calling("C_Sign", () => native.C_Sign(session, view, quickOutput)))
+  },
+  generate: async (session: Handle, mechanism: number, of: KeyTemplates) => {
+    const templates = [nativeTemplate(of.publicTemplate), nativeTemplate(of.privateTemplate)] as const
+    const pair = await callingAsync("C_GenerateKeyPair", () =>
+      native.C_GenerateKeyPairAsync(session, { mechanism }, ...templates)
+    )
+    return { ...pair, held: templates.length }
+  },
+  destroy: (session: Handle, object: Handle): void =>
+    calling("C_DestroyObject", () => native.C_DestroyObject(session, object)),
+  initToken: (slot: Handle, soPin: string, label: string): void => {
+    const padding = " ".repeat(Math.max(0, labelLength - Buffer.byteLength(label, "utf8")))
+    calling("C_InitToken", () => native.C_InitToken(slot, soPin, label + padding))
+  },
+  initPin: (session: Handle, pin: string): void => calling("C_InitPIN", () => native.C_InitPIN(session, pin)),
+  setPin: (session: Handle, oldPin: string, newPin: string): void =>
+    calling("C_SetPIN", () => native.C_SetPIN(session, oldPin, newPin)),
+  /** Only when nothing is in flight: it crashes otherwise. */
+  finalize: (): void => calling("C_Finalize", () => native.C_Finalize())
+})
+
+interface KeyTemplates {
+  readonly publicTemplate: ReadonlyArray<HostAttribute>
+  readonly privateTemplate: ReadonlyArray<HostAttribute>
+}
+
+const find = (native: PKCS11, session: Handle, template: ReadonlyArray<HostAttribute>): ReadonlyArray<Handle> => {
+  calling("C_FindObjectsInit", () => native.C_FindObjectsInit(session, nativeTemplate(template)))
+  try {
+    const found: Array<Handle> = []
+    while (found.length < limits.objects) {
+      const next = calling("C_FindObjects", () => native.C_FindObjects(session, 64))
+      if (next.length === 0) break
+      found.push(...next)
+    }
+    return found.slice(0, limits.objects)
+  } finally {
+    calling("C_FindObjectsFinal", () => native.C_FindObjectsFinal(session))
+  }
+}
+
+const attribute = (native: PKCS11, session: Handle, object: Handle, type: number): Uint8Array | undefined => {
+  const value = unlessAbsent(() =>
+    calling("C_GetAttributeValue", () => native.C_GetAttributeValue(session, object, [{ type }]))
+  )?.[0]?.value
+  return Buffer.isBuffer(value) && value.length <= limits.attribute ? new Uint8Array(value) : undefined
+}
+
+/** CKR_ATTRIBUTE_SENSITIVE, CKR_ATTRIBUTE_TYPE_INVALID, CKR_ATTRIBUTE_VALUE_INVALID: the object does not tell. */
+const unlessAbsent = <A>(read: () => A): A | undefined => {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof ModuleFault && [17, 18, 19].includes(error.code)) return undefined
+    throw error
+  }
+}
+
+const nativeTemplate = (attributes: ReadonlyArray<HostAttribute>): Template =>
+  attributes.map(({ type, value }) => ({ type, value: value instanceof Uint8Array ? Buffer.from(value) : value }))
+
+export const handleText = (handle: Handle): string =>
+  (handle.length === 4 ? BigInt(handle.readUInt32LE()) : handle.readBigUInt64LE()).toString()
+
+export const handleOf = (text: string, size = 8): Handle => {
+  const handle = Buffer.alloc(size)
+  handle.writeBigUInt64LE(BigInt(text))
+  return handle
+}
+
+/** CK_TOKEN_INFO's texts are padded with spaces; some modules pad with zeros. */
+const unpadded = (text: string): string => text.replace(/[ \0]+$/, "")
+
+const loadPkcs11js = async () => {
+  try {
+    const { PKCS11 } = (await import("pkcs11js")).default
+    return { PKCS11 }
+  } catch (error) {
+    throw new LoadFault("pkcs11jsMissing", wordsOf(error))
+  }
+}
+
+/** pkcs11js must not be given what is no library: it crashes on the way. */
+const checkLibrary = (path: string): void => {
+  try {
+    if (!statSync(path).isFile()) throw new LoadFault("notAModule", "it is no file")
+    accessSync(path, constants.R_OK)
+  } catch (error) {
+    if (error instanceof LoadFault) throw error
+    const code = error instanceof Error && "code" in error ? error.code : undefined
+    if (code === "ENOENT" || code === "ENOTDIR") throw new LoadFault("missing", "no such file")
+    if (code === "EACCES" || code === "EPERM") throw new LoadFault("noPermission", "permission denied")
+    throw new LoadFault("other", wordsOf(error))
+  }
+  const own = ownElfHeader()
+  const its = elfHeader(path)
+  if (its === undefined) throw new LoadFault("notAModule", "it is no shared library")
+  if (own !== undefined && own !== its) throw new LoadFault("wrongArchitecture", `ELF ${its}, this program is ${own}`)
+}
+
+/** Undefined where this user may not read the program it runs (a Node in a folder of root's): nothing is compared then. */
+const ownElfHeader = (): string | undefined => {
+  try {
+    return elfHeader(process.execPath)
+  } catch {
+    return undefined
+  }
+}
+
+/** Class, byte order and machine of an ELF file; undefined when it is none. */
+const elfHeader = (path: string): string | undefined => {
+  const header = firstBytes(path, 20) // Node itself has a hundred megabytes
+  if (header.length < 20 || header.readUInt32BE(0) !== 0x7f454c46) return undefined
+  const machine = header[5] === 2 ? header.readUInt16BE(18) : header.readUInt16LE(18)
+  return `class ${header[4]} order ${header[5]} machine ${machine}`
+}
+
+const firstBytes = (path: string, most: number): Buffer => {
+  const bytes = Buffer.alloc(most)
+  const file = openSync(path, "r")
+  try {
+    return bytes.subarray(0, readSync(file, bytes, 0, most, 0))
+  } finally {
+    closeSync(file)
+  }
+}
+
+const missingEntry = (error: unknown): boolean => wordsOf(error).includes("C_GetFunctionList")
+
+const wordsOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split("\n", 1)[0] ?? ""
+
+const calling = <A>(call: string, run: () => A): A => {
+  const tell = traced(call)
+  try {
+    const answer = run()
+    tell?.(0)
+    return answer
+  } catch (error) {
+    throw told(tell, faultOf(call, error))
+  }
+}
+
+const callingAsync = async <A>(call: string, run: () => Promise<A>): Promise<A> => {
+  const tell = traced(call)
+  try {
+    const answer = await run()
+    tell?.(0)
+    return answer
+  } catch (error) {
+    throw told(tell, faultOf(call, error))
+  }
+}
+
+/** Has each call of the module told when it returns: its name, its time, its code. Never what goes in or comes out. */
+export const traceCalls = (tell: (call: TracedCall) => void): void => {
+  trace.tell = tell
+}
+
+const trace: { tell: ((call: TracedCall) => void) | undefined } = { tell: undefined }
+
+const traced = (call: string): ((code: number | undefined) => void) | undefined => {
+  const { tell } = trace
+  if (tell === undefined) return undefined
+  const from = processMonotonicMs()
+  return (code) => tell({ name: call, tookMs: processMonotonicMs() - from, code })
+}
+
+const told = (tell: ReturnType<typeof traced>, fault: unknown): unknown => {
+  tell?.(fault instanceof ModuleFault ? fault.code : undefined)
+  return fault
+}
+
+/** pkcs11js makes a Pkcs11Error of the native part's `CKR_GENERAL_ERROR:5`, except of those of C_FindObjects. */
+const faultOf = (call: string, error: unknown): unknown => {
+  const code = error instanceof Error ? (wrappedCode(error) ?? nativeCode(error)) : undefined
+  return code === undefined ? error : new ModuleFault(call, code)
+}
+
+const wrappedCode = (error: Error): number | undefined =>
+  error.name === "Pkcs11Error" && "code" in error && typeof error.code === "number" ? error.code : undefined
+
+const nativeCode = ({ message }: Error): number | undefined => {
+  const code = /^CKR_\w+:(\d+)$/.exec(message)?.[1]
+  return code === undefined ? undefined : Number(code)
+}

@@ -1,0 +1,89 @@
+/**
+ * A token as the rest of the program sees it: its identity, its name for people, its description.
+ */
+import type { TokenDescription, UserPinState } from "../../../messages/cryptoki.ts"
+import { type Pkcs11Uri, printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import type { TokenFacts } from "../../../messages/pkcs11-uri-match.ts"
+import { shownText } from "../../../messages/shown-text.ts"
+import type { HostToken, LibraryFacts } from "../host/protocol.ts"
+import {
+  CKF_LOGIN_REQUIRED,
+  CKF_TOKEN_INITIALIZED,
+  CKF_USER_PIN_COUNT_LOW,
+  CKF_USER_PIN_FINAL_TRY,
+  CKF_USER_PIN_INITIALIZED,
+  CKF_USER_PIN_LOCKED
+} from "./pkcs11-constants.ts"
+
+/** One token of a module, as it was listed. */
+export interface Token {
+  readonly facts: HostToken
+  readonly library: LibraryFacts
+}
+
+/** The same token in whatever slot it is next time. A label alone does not make it the same. */
+export const tokenIdentity = ({ facts }: Token): string => identityOf(facts)
+
+/** As `tokenIdentity`, for a token that another process describes. */
+export const identityOf = (token: Pick<TokenDescription, "manufacturer" | "model" | "serial" | "label">): string =>
+  JSON.stringify([token.manufacturer, token.model, token.serial, token.label])
+
+/** The label, or the slot when there is none. What stands there before a token is initialised is none. */
+export const tokenName = (token: Token): string =>
+  token.facts.label === "" || !isInitialized(token) ? `slot ${token.facts.slot}` : shownText(token.facts.label)
+
+export const isInitialized = ({ facts }: Token): boolean => (facts.flags & CKF_TOKEN_INITIALIZED) !== 0
+
+export const wantsLogin = ({ facts }: Token): boolean => (facts.flags & CKF_LOGIN_REQUIRED) !== 0
+
+/** For `matchesToken`. */
+export const matchable = ({ facts, library }: Token): TokenFacts => ({
+  ...facts,
+  slot: Number(facts.slot),
+  libraryManufacturer: library.manufacturer,
+  libraryDescription: library.description,
+  libraryVersion: library.version
+})
+
+/** Names the token wherever it is plugged; one that is not initialised has no name but its slot. */
+export const tokenUri = (token: Token): Pkcs11Uri => {
+  const { model, manufacturer, serial, label, slot } = token.facts
+  return isInitialized(token) ? { model, manufacturer, serial, token: label } : { model, slotId: Number(slot) }
+}
+
+/** Remembers the text of each value: the same few URIs are asked for again and again. */
+const printedOnce = (print: (uri: Pkcs11Uri) => string): ((uri: Pkcs11Uri) => string) => {
+  const printed = new WeakMap<Pkcs11Uri, string>()
+  return (uri) => {
+    const known = printed.get(uri)
+    if (known !== undefined) return known
+    const text = print(uri)
+    printed.set(uri, text)
+    return text
+  }
+}
+
+export const shownUri = printedOnce((uri) => printPkcs11Uri(uri, { pin: "redacted" }))
+
+/** What it says of the token, without the attributes of an object. */
+export const shownTokenPart = printedOnce(({ object: _object, id: _id, type: _type, ...token }) => shownUri(token))
+
+export const describeToken = (token: Token): TokenDescription => ({
+  slot: Number(token.facts.slot),
+  label: token.facts.label,
+  model: token.facts.model,
+  manufacturer: token.facts.manufacturer,
+  serial: token.facts.serial,
+  initialized: isInitialized(token),
+  ...(isInitialized(token) && { userPin: userPinState(token) }),
+  uri: tokenUri(token)
+})
+
+const userPinState = (token: Token): UserPinState => {
+  const { flags } = token.facts
+  if (!wantsLogin(token)) return "notNeeded"
+  if ((flags & CKF_USER_PIN_INITIALIZED) === 0) return "notSet"
+  if ((flags & CKF_USER_PIN_LOCKED) !== 0) return "locked"
+  if ((flags & CKF_USER_PIN_FINAL_TRY) !== 0) return "finalTry"
+  return (flags & CKF_USER_PIN_COUNT_LOW) !== 0 ? "countLow" : "ready"
+}

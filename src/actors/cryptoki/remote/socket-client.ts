@@ -1,0 +1,72 @@
+/**
+ * Asks tedge-p11-server for one thing: wakes it up, sends the request, and takes only the answer that fits.
+ *
+ * Source: the signing service's protocol, version 1, "Connection".
+ */
+import { Effect } from "effect"
+import {
+  SigningServiceGarbled,
+  SigningServiceRefused,
+  SigningServiceUnreachable,
+  type TokenRefusal
+} from "../../../messages/token-refusals.ts"
+import type { Frame, FrameTag } from "../../../messages/wire/frame1.ts"
+import { foreignOwner } from "../../../platform/foreign-socket.ts"
+import { exchangeFrame } from "../../../platform/frame-exchange.ts"
+
+/** How long the service may take, in milliseconds. Longer than its own limits, so that its reason arrives. */
+export interface SocketLimits {
+  readonly pingMs: number
+  readonly signMs: number
+  readonly listMs: number
+  readonly generateMs: number
+  readonly changeMs: number
+}
+
+export const defaultSocketLimits: SocketLimits = {
+  pingMs: 5_000,
+  signMs: 100_000,
+  listMs: 60_000,
+  generateMs: 660_000,
+  changeMs: 180_000
+}
+
+export interface SocketClient {
+  /** The answer named `expected`; an Error frame, or any other, is a refusal. */
+  readonly request: <Tag extends FrameTag>(
+    request: Frame,
+    expected: Tag,
+    withinMs: number,
+    /** Where the PIN in the request came from. */
+    ownPin?: string | undefined
+  ) => Effect.Effect<Extract<Frame, { readonly _tag: Tag }>, TokenRefusal>
+}
+
+/** `owners`: users whose socket is taken for the service's where every user could have made it. */
+export const socketClient = (socketPath: string, limits: SocketLimits, owners: ReadonlySet<number>): SocketClient => ({
+  request: (request, expected, withinMs, ownPin) =>
+    Effect.gen(function* () {
+      const foreign = foreignOwner(socketPath, owners)
+      if (foreign !== undefined)
+        return yield* new SigningServiceUnreachable({ socketPath, reason: "foreign", detail: String(foreign) })
+      // With socket activation the first connection starts the service. Its failure will show in the request.
+      yield* Effect.ignore(exchangeFrame(socketPath, { _tag: "Ping" }, limits.pingMs))
+      const answer = yield* exchangeFrame(socketPath, request, withinMs)
+      if (answer._tag === "Error")
+        return yield* Effect.fail(new SigningServiceRefused({ message: printable(answer.message), ownPin }))
+      if (!isNamed(answer, expected))
+        return yield* Effect.fail(
+          new SigningServiceGarbled({ socketPath, detail: `${answer._tag} for ${request._tag}` })
+        )
+      return answer
+    })
+})
+
+const isNamed = <Tag extends FrameTag>(frame: Frame, tag: Tag): frame is Extract<Frame, { readonly _tag: Tag }> =>
+  frame._tag === tag
+
+/** What another process wrote, made fit for a log: one line, no control characters, not endless. */
+const printable = (text: string): string => {
+  const oneLine = text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").trim()
+  return oneLine.length > 1000 ? `${oneLine.slice(0, 1000)}...` : oneLine
+}

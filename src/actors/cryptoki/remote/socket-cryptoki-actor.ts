@@ -1,0 +1,62 @@
+/**
+ * CryptokiActor in socket mode: the same messages, answered by tedge-p11-server.
+ *
+ * One connection per request, many at once; nothing is kept between them. The service has its own PIN and scope,
+ * so only what the caller names is sent. It stays blind to which key was chosen: a chosen key is named as it was asked.
+ */
+import { Effect } from "effect"
+import type { CryptokiProtocol } from "../../../messages/cryptoki.ts"
+import type { Behaviour } from "../../../runtime/actor.ts"
+import type { LatchPlace } from "../pin/latch-files.ts"
+import { defaultSocketLimits, type SocketLimits, socketClient } from "./socket-client.ts"
+import { publicKey } from "./socket-key.ts"
+import { clearLatch } from "./socket-latch.ts"
+import { changePin, createKey, deleteKey, initToken, listKeys, listTokens } from "./socket-management.ts"
+import { chooseScheme, sign } from "./socket-signing.ts"
+
+export interface SocketCryptokiSettings {
+  readonly socketPath: string
+  readonly limits?: SocketLimits
+  /** Where a service on this machine remembers refused PINs. */
+  readonly latches: LatchPlace
+}
+
+export const socketCryptokiBehaviour = ({
+  socketPath,
+  limits = defaultSocketLimits,
+  latches
+}: SocketCryptokiSettings): Behaviour<CryptokiProtocol> => {
+  const owners = new Set([0, process.getuid?.(), latches.owner?.uid].filter((uid) => uid !== undefined))
+  const service = { socketPath, limits, client: socketClient(socketPath, limits, owners) }
+  return {
+    init: () =>
+      Effect.succeed({
+        Ping: () => Effect.void,
+        ChooseScheme: (request) => chooseScheme(service, request),
+        Sign: (request) => sign(service, request),
+        PublicKey: (request) => publicKey(service, request),
+        ListTokens: () => listTokens(service),
+        ListKeys: ({ token }) => listKeys(service, token),
+        CreateKey: (request) => createKey(service, request),
+        InitToken: (request) => initToken(service, request),
+        ChangePin: (request) => changePin(service, request),
+        DeleteKey: ({ key }) => deleteKey(service, key),
+        ClearPinLatch: ({ token }) => clearLatch(service, latches, token)
+      }),
+    concurrent: { tags: serviceTags, inFlight: 64 }
+  }
+}
+
+/** All but Ping: that one is answered while the service keeps these waiting. */
+const serviceTags = [
+  "ChooseScheme",
+  "Sign",
+  "PublicKey",
+  "ListTokens",
+  "ListKeys",
+  "CreateKey",
+  "InitToken",
+  "ChangePin",
+  "DeleteKey",
+  "ClearPinLatch"
+] as const

@@ -1,0 +1,73 @@
+/**
+ * Public keys through tedge-p11-server, and which key is the certificate's when several match.
+ *
+ * A service that takes the first key that matches may take another one after its next start. The client sees them all
+ * in a list, asks for the public half of each, and names the right one by its id from then on.
+ */
+import { Effect, Result } from "effect"
+import type { CryptokiProtocol, KeyDescription, KeySelector } from "../../../messages/cryptoki.ts"
+import { matchesObject } from "../../../messages/pkcs11-uri-match.ts"
+import { forbids, isTooOld } from "../../../messages/service-words.ts"
+import { SigningServiceGarbled, type TokenRefusal } from "../../../messages/token-refusals.ts"
+import { publicKeyOfWirePem } from "../../../messages/wire/wire-pem.ts"
+import type { PayloadOf } from "../../../runtime/protocol.ts"
+import { listKeys } from "./socket-management.ts"
+import { type SigningService, wireSelector } from "./socket-service.ts"
+
+export const publicKey = (
+  service: SigningService,
+  { key }: PayloadOf<CryptokiProtocol, "PublicKey">
+): Effect.Effect<Uint8Array, TokenRefusal> =>
+  Effect.gen(function* () {
+    const request = { _tag: "GetPublicKeyPemRequest", uri: wireSelector(key).uri } as const
+    const { pem } = yield* service.client.request(request, "GetPublicKeyPemResponse", service.limits.signMs)
+    const { socketPath } = service
+    return (
+      publicKeyOfWirePem(pem) ?? (yield* new SigningServiceGarbled({ socketPath, detail: "no public key in the PEM" }))
+    )
+  })
+
+/**
+ * The key that was asked for, narrowed by id when several match and one has this public half. As it was asked for when
+ * that cannot be found out: the service then takes the first, as documented.
+ */
+export const keyOfCertificate = (
+  service: SigningService,
+  asked: KeySelector,
+  spki: Uint8Array
+): Effect.Effect<KeySelector> =>
+  Effect.gen(function* () {
+    if (withoutLists.has(service)) return asked
+    const listed = yield* Effect.result(listKeys(service, asked))
+    if (Result.isFailure(listed)) {
+      if (isForGood(listed.failure)) withoutLists.add(service)
+      return asked
+    }
+    const { type: _type, ...wanted } = asked.uri ?? {}
+    const candidates = listed.success.filter((key) => key.kind === "private" && matchesObject(wanted, key))
+    if (candidates.length < 2) return asked
+    for (const one of candidates) {
+      const named = narrowed(asked, one)
+      const half = yield* Effect.result(publicKey(service, { key: named }))
+      if (Result.isSuccess(half) && Buffer.compare(half.success, spki) === 0) return named
+    }
+    return asked
+  })
+
+/** Too old, or its rules say no: it is not asked again at each connection, which would fill its log. */
+const isForGood = (failure: TokenRefusal): boolean =>
+  failure._tag === "SigningServiceRefused" && (isTooOld(failure) || forbids(failure, "list"))
+
+const withoutLists = new WeakSet<SigningService>()
+
+/** Everything the service said of it names the key; a key without an id has its label alone. */
+const narrowed = (asked: KeySelector, { id, uri }: KeyDescription): KeySelector => ({
+  ...asked,
+  uri: {
+    ...asked.uri,
+    ...(uri.token !== undefined && { token: uri.token }),
+    ...(uri.serial !== undefined && { serial: uri.serial }),
+    ...(uri.object !== undefined && { object: uri.object }),
+    ...(id.length > 0 && { id })
+  }
+})

@@ -1,0 +1,113 @@
+/** Listing and changing tokens and keys through tedge-p11-server. */
+import { Effect, Result } from "effect"
+import type { CryptokiProtocol, KeyDescription, KeySelector, TokenDescription } from "../../../messages/cryptoki.ts"
+import { type Pkcs11Uri, parsePkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { SigningServiceGarbled, type TokenRefusal } from "../../../messages/token-refusals.ts"
+import type { WireKey, WireKeyParameters, WireToken } from "../../../messages/wire/frame1.ts"
+import { publicKeyOfWirePem } from "../../../messages/wire/wire-pem.ts"
+import type { PayloadOf } from "../../../runtime/protocol.ts"
+import { pinPlace, type SigningService, uriFromService, wireSelector, wireSelectorWithUri } from "./socket-service.ts"
+
+type Answered<A> = Effect.Effect<A, TokenRefusal>
+
+export const listTokens = (service: SigningService): Answered<ReadonlyArray<TokenDescription>> =>
+  Effect.gen(function* () {
+    const { client, limits } = service
+    const { tokens } = yield* client.request({ _tag: "ListTokensRequest" }, "ListTokensResponse", limits.listMs)
+    return yield* Effect.forEach(tokens, (token) => tokenDescription(service, token))
+  })
+
+export const listKeys = (service: SigningService, token: KeySelector): Answered<ReadonlyArray<KeyDescription>> =>
+  Effect.gen(function* () {
+    const request = { _tag: "ListKeysRequest", ...wireSelector(token) } as const
+    const { keys } = yield* service.client.request(request, "ListKeysResponse", service.limits.listMs, pinPlace(token))
+    return keys.flatMap((key) => keyDescription(key) ?? [])
+  })
+
+export const createKey = (
+  service: SigningService,
+  { token, parameters, label, id }: PayloadOf<CryptokiProtocol, "CreateKey">
+): Answered<{ readonly publicKey: Uint8Array; readonly uri: Pkcs11Uri }> =>
+  Effect.gen(function* () {
+    const key: WireKeyParameters["key"] =
+      parameters.type === "rsa"
+        ? { type: "rsa", bits: parameters.bits }
+        : { type: "ec", curve: parameters.curve === "p256" ? 256 : 384 }
+    const request = { _tag: "CreateKeyRequest", params: { key, label, id }, ...wireSelectorWithUri(token) } as const
+    const created = yield* service.client.request(
+      request,
+      "CreateKeyResponse",
+      service.limits.generateMs,
+      pinPlace(token)
+    )
+    const publicKey = publicKeyOfWirePem(created.pem)
+    if (publicKey === undefined) return yield* garbled(service, "no public key in the PEM")
+    return { publicKey, uri: yield* uriFromService(service, created.uri) }
+  })
+
+export const initToken = (
+  service: SigningService,
+  { token, label, soPin, pin }: PayloadOf<CryptokiProtocol, "InitToken">
+): Answered<TokenDescription> =>
+  Effect.gen(function* () {
+    const request = { _tag: "InitTokenRequest", label, soPin, pin, uri: wireSelector(token).uri } as const
+    const { uri } = yield* service.client.request(request, "InitTokenResponse", service.limits.changeMs)
+    return yield* tokenNamed(service, uri)
+  })
+
+export const changePin = (
+  service: SigningService,
+  { token, newPin, by }: PayloadOf<CryptokiProtocol, "ChangePin">
+): Answered<TokenDescription> =>
+  Effect.gen(function* () {
+    const { uri, pin: oldPin } = wireSelector(token)
+    const soPin = by.kind === "reset" ? by.soPin : undefined
+    const request = { _tag: "ChangePinRequest", uri, newPin, oldPin, soPin, reset: by.kind === "reset" } as const
+    const changed = yield* service.client.request(
+      request,
+      "ChangePinResponse",
+      service.limits.changeMs,
+      pinPlace(token)
+    )
+    return yield* tokenNamed(service, changed.uri)
+  })
+
+export const deleteKey = (service: SigningService, key: KeySelector): Answered<ReadonlyArray<Pkcs11Uri>> =>
+  Effect.gen(function* () {
+    const request = { _tag: "DeleteKeyRequest", ...wireSelectorWithUri(key) } as const
+    const { deleted } = yield* service.client.request(
+      request,
+      "DeleteKeyResponse",
+      service.limits.changeMs,
+      pinPlace(key)
+    )
+    return yield* Effect.forEach(deleted, (uri) => uriFromService(service, uri))
+  })
+
+/** The answer to a change is only a URI; its attributes say the rest, but for the slot. */
+const tokenNamed = (service: SigningService, text: string): Answered<TokenDescription> =>
+  Effect.map(uriFromService(service, text), (uri) => ({
+    slot: uri.slotId ?? 0,
+    label: uri.token ?? "",
+    model: uri.model ?? "",
+    manufacturer: uri.manufacturer ?? "",
+    serial: uri.serial ?? "",
+    initialized: true,
+    uri
+  }))
+
+const tokenDescription = (service: SigningService, { slot, uri, ...facts }: WireToken): Answered<TokenDescription> =>
+  Effect.map(uriFromService(service, uri), (parsed) => ({ ...facts, slot: Number(slot), uri: parsed }))
+
+/** Undefined for what no command of ours can use: thin-edge's service lists keys of every type, and some without URI. */
+const keyDescription = (key: WireKey): KeyDescription | undefined => {
+  const { class: kind, keyType, label } = key
+  const uri = parsePkcs11Uri(key.uri)
+  const isKind = kind === "private" || kind === "public"
+  const isType = keyType === "RSA" || keyType === "EC"
+  if (!isKind || !isType || !/^([0-9a-fA-F]{2})*$/.test(key.id) || Result.isFailure(uri)) return undefined
+  return { kind, keyType, label, id: Uint8Array.from(Buffer.from(key.id, "hex")), uri: uri.success }
+}
+
+const garbled = ({ socketPath }: SigningService, detail: string) =>
+  Effect.fail(new SigningServiceGarbled({ socketPath, detail }))

@@ -1,0 +1,191 @@
+/**
+ * Makes a key pair on a token.
+ *
+ * The key never leaves the token. An id that is there already is refused before anything is made. Should the host end
+ * in the middle, the key is looked for by its id once the token is back, and only then the outcome is called unknown.
+ */
+import { randomBytes } from "node:crypto"
+import { Effect, Result } from "effect"
+import type { CryptokiProtocol } from "../../../messages/cryptoki.ts"
+import { tokenFamily } from "../../../messages/token-family.ts"
+import { keyIdProblem, keyLabelProblem } from "../../../messages/token-names.ts"
+import {
+  KeyExists,
+  KeysNotMadeHere,
+  LabelTaken,
+  type OutcomeUnknown,
+  type TokenRefusal
+} from "../../../messages/token-refusals.ts"
+import type { AnswerOf, PayloadOf } from "../../../runtime/protocol.ts"
+import type { HostFault } from "../host/host-client.ts"
+import type { HostKeyMaterial } from "../host/protocol.ts"
+import { type KeyTemplates, openTemplates, restrictedTemplates } from "../pkcs11/key-templates.ts"
+import { CKM_EC_KEY_PAIR_GEN, CKM_RSA_PKCS_KEY_PAIR_GEN } from "../pkcs11/pkcs11-constants.ts"
+import { subjectPublicKeyInfo } from "../pkcs11/public-key.ts"
+import { quirksOf } from "../pkcs11/quirks.ts"
+import {
+  CKR_FUNCTION_FAILED,
+  CKR_FUNCTION_NOT_SUPPORTED,
+  CKR_GENERAL_ERROR,
+  codeName,
+  faultClass
+} from "../pkcs11/return-codes.ts"
+import { shownUri, tokenName } from "../pkcs11/token-facts.ts"
+import { listObjects } from "./public-half.ts"
+import { publicKey } from "./read-public-key.ts"
+import { keyUri } from "./select-key.ts"
+import { type Asker, loggedIn } from "./session.ts"
+import type { Seat } from "./token-connection.ts"
+import type { Lane } from "./token-context.ts"
+import { endSeat, withSeat } from "./with-connection.ts"
+
+type KeyOrder = Omit<PayloadOf<CryptokiProtocol, "CreateKey">, "token">
+type CreatedKey = AnswerOf<CryptokiProtocol, "CreateKey">
+
+export const createKey = (lane: Lane, asker: Asker, order: KeyOrder): Effect.Effect<CreatedKey, TokenRefusal> =>
+  Effect.gen(function* () {
+    const problem = keyLabelProblem(order.label) ?? (order.id && keyIdProblem(order.id))
+    if (problem) return yield* problem
+    const id = order.id ?? new Uint8Array(randomBytes(randomIdLength))
+    const made = yield* Effect.result(
+      withSeat(lane.tools, lane.keeper, (seat) =>
+        Effect.gen(function* () {
+          yield* refuseTakenId(lane, seat, asker, id)
+          if (order.onlyNewLabel) yield* refuseTakenLabel(lane, seat, order.label)
+          // A module does one thing at a time: signatures that were asked for before this are on their way first.
+          yield* seat.signing.withPermit(Effect.void)
+          const material = yield* generate(lane, seat, order, id)
+          yield* warnWhenNearlyFull(lane, seat)
+          return { uri: keyUri(seat.token, { id, label: order.label }), material }
+        })
+      )
+    )
+    if (Result.isFailure(made))
+      return made.failure._tag === "OutcomeUnknown"
+        ? yield* lookFor(lane, asker, order, id, made.failure)
+        : yield* Effect.fail(made.failure)
+    const { uri, material } = made.success
+    return { uri, publicKey: subjectPublicKeyInfo(material) ?? (yield* publicKey(lane, { ...asker, uri })) }
+  })
+
+/**
+ * OP-TEE's trusted application keeps all objects in 32 KiB of memory; when that is full, every search fails, and keys
+ * can no longer be deleted either.
+ */
+const warnWhenNearlyFull = (lane: Lane, seat: Seat): Effect.Effect<void> =>
+  tokenFamily(seat.token.facts) !== "opTee"
+    ? Effect.void
+    : listObjects(lane.tools, seat, "private", undefined).pipe(
+        Effect.flatMap(({ length: keys }) =>
+          keys < manyKeys
+            ? Effect.void
+            : lane.tools.publish({ _tag: "TokenNearlyFull", token: tokenName(seat.token), keys })
+        ),
+        // The key is made: a warning is not worth a refusal.
+        Effect.ignore
+      )
+
+const manyKeys = 15
+
+const refuseTakenId = (lane: Lane, seat: Seat, asker: Asker, id: Uint8Array) =>
+  Effect.gen(function* () {
+    // Private objects do not show before the login.
+    yield* loggedIn(lane.tools, seat, asker)
+    const asked = { slot: seat.token.facts.slot, id }
+    if (yield* seat.host.call("exists", asked, lane.tools.settings.limits.listMs))
+      return yield* new KeyExists({ token: lane.token, id: Buffer.from(id).toString("hex") })
+  })
+
+/** Modules and tools leave out blanks at the end of a label, so they make no other label. */
+const refuseTakenLabel = (lane: Lane, seat: Seat, label: string) =>
+  Effect.gen(function* () {
+    for (const kind of ["private", "public"] as const) {
+      const objects = yield* listObjects(lane.tools, seat, kind, undefined)
+      const same = objects.find((object) => object.label.trimEnd() === label.trimEnd())
+      if (same !== undefined)
+        return yield* new LabelTaken({ token: lane.token, label, uri: shownUri(keyUri(seat.token, same)) })
+    }
+  })
+
+/**
+ * The next template is for tokens that say that this one does not suit them, and for no other fault. Some say so with a
+ * code that may mean anything: for those the templates without restrictions are next, unless the key is there by then.
+ */
+const generate = (
+  lane: Lane,
+  seat: Seat,
+  order: KeyOrder,
+  id: Uint8Array
+): Effect.Effect<HostKeyMaterial, TokenRefusal | HostFault> => {
+  const { slot } = seat.token.facts
+  const { generateMs, listMs } = lane.tools.settings.limits
+  const names = { id, label: order.label }
+  const inTurn = (templates: ReadonlyArray<KeyTemplates>): Effect.Effect<HostKeyMaterial, HostFault> =>
+    templates
+      .map((one) => seat.host.call("generate", { slot, ...one }, generateMs))
+      .reduce((tried, next) => Effect.catchIf(tried, isTemplateFault, () => next))
+  const open = inTurn(openTemplates(order.parameters, names))
+  const restricted = Effect.catchIf(
+    inTurn(restrictedTemplates(order.parameters, names)),
+    (fault) => isTemplateFault(fault) || isUnspecific(fault),
+    (fault) =>
+      Effect.flatMap(seat.host.call("exists", { slot, id }, listMs), (isMade) => (isMade ? Effect.fail(fault) : open))
+  )
+  const { choosesKeyUses } = quirksOf(seat.token.library, lane.tools.settings.environment)
+  return (choosesKeyUses ? open : restricted).pipe(
+    Effect.catch((fault) =>
+      Effect.flatMap(makesNoKeys(lane, seat, fault), (refusal) =>
+        refusal ? Effect.fail(refusal) : endSeat(lane, seat, fault, "create-key")
+      )
+    )
+  )
+}
+
+const isTemplateFault = (fault: HostFault): boolean =>
+  fault._tag === "CallRefused" && faultClass(fault.code) === "template"
+
+const isUnspecific = (fault: HostFault): boolean =>
+  fault._tag === "CallRefused" && [CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED].includes(fault.code)
+
+/**
+ * Undefined: it is the type or the size of the key, or something else is wrong. PIV cards make keys for their
+ * management key only, whatever their module lists.
+ */
+const makesNoKeys = (lane: Lane, seat: Seat, fault: HostFault): Effect.Effect<KeysNotMadeHere | undefined> =>
+  Effect.gen(function* () {
+    if (fault._tag !== "CallRefused" || fault.call !== "C_GenerateKeyPair") return undefined
+    const kind = faultClass(fault.code)
+    const family = tokenFamily(seat.token.facts)
+    const refusal = new KeysNotMadeHere({ token: lane.token, family, code: codeName(fault.code) })
+    if (family === "piv" && kind !== "device") return refusal
+    if (kind !== "mechanism" && kind !== "template" && kind !== "request") return undefined
+    const listed = yield* seat.host.call(
+      "mechanisms",
+      { slot: seat.token.facts.slot },
+      lane.tools.settings.limits.listMs
+    )
+    const isTold = listed.length > 0 || fault.code === CKR_FUNCTION_NOT_SUPPORTED
+    return isTold && !listed.some((one) => keyPairMechanisms.has(one)) ? refusal : undefined
+    // Only the sentence depends on it.
+  }).pipe(Effect.catch(() => Effect.succeed(undefined)))
+
+const keyPairMechanisms: ReadonlySet<number> = new Set([CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_EC_KEY_PAIR_GEN])
+
+/** Finds the key a host may have made before it ended. */
+const lookFor = (
+  lane: Lane,
+  asker: Asker,
+  order: KeyOrder,
+  id: Uint8Array,
+  unknown: OutcomeUnknown
+): Effect.Effect<CreatedKey, TokenRefusal> =>
+  Effect.gen(function* () {
+    const found = yield* publicKey(lane, { ...asker, uri: { ...asker.uri, id, object: order.label } })
+    const uri = yield* withSeat(lane.tools, lane.keeper, (seat) =>
+      Effect.succeed(keyUri(seat.token, { id, label: order.label }))
+    )
+    return { uri, publicKey: found }
+    // Whatever hinders the search, all that is known is that the outcome is not.
+  }).pipe(Effect.catch(() => Effect.fail(unknown)))
+
+const randomIdLength = 20

@@ -1,0 +1,119 @@
+/**
+ * Finds the private key a request means, once per session: later requests with the same URI get the same key.
+ */
+import { Effect } from "effect"
+import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { namesObject } from "../../../messages/pkcs11-uri-match.ts"
+import { KeyNotFound, SchemeNotSupported, type UriNotUsable } from "../../../messages/token-refusals.ts"
+import type { HostFault } from "../host/host-client.ts"
+import type { HostObject } from "../host/protocol.ts"
+import { keyTypeName, type SigningKey, signingKey, signingKeyOf } from "../pkcs11/key-facts.ts"
+import { CKK_EC, CKK_RSA } from "../pkcs11/pkcs11-constants.ts"
+import { shownUri, tokenName } from "../pkcs11/token-facts.ts"
+import { listObjects, publicHalf, readMaterial } from "./public-half.ts"
+import { firstKey, keyThatMayNotSign, keyUri, notForSigning, type SelectedKey } from "./select-key.ts"
+import type { Asker, LaneTools } from "./session.ts"
+import type { FoundKey, Seat, SeatSession } from "./token-connection.ts"
+
+/** Why no key was found, or none that can sign. */
+export type KeyRefusal = KeyNotFound | UriNotUsable | SchemeNotSupported | HostFault
+
+export const findKey = (
+  tools: LaneTools,
+  seat: Seat,
+  session: SeatSession,
+  { uri, publicKey }: Pick<Asker, "uri" | "publicKey">
+): Effect.Effect<FoundKey, KeyRefusal> =>
+  Effect.suspend(() => {
+    const wanted = publicKey ? `${shownUri(uri)} ${Buffer.from(publicKey).toString("base64")}` : shownUri(uri)
+    const known = session.keys.get(wanted)
+    if (known) return Effect.succeed(known)
+    return Effect.tap(searchKey(tools, seat, uri, publicKey), (found) =>
+      Effect.sync(() => {
+        if (session.keys.size >= rememberedKeys) session.keys.clear()
+        session.keys.set(wanted, found)
+      })
+    )
+  })
+
+const searchKey = (
+  tools: LaneTools,
+  seat: Seat,
+  uri: Pkcs11Uri,
+  publicKey: Uint8Array | undefined
+): Effect.Effect<FoundKey, KeyRefusal> =>
+  Effect.gen(function* () {
+    const unusable = notForSigning(uri)
+    if (unusable) return yield* unusable
+    const token = tokenName(seat.token)
+    const objects = yield* listObjects(tools, seat, "private", uri.id)
+    const selected = firstKey(uri, objects)
+    const shown = (one: HostObject) => shownUri(keyUri(seat.token, one))
+    if (selected === undefined) {
+      const other = keyThatMayNotSign(uri, objects)
+      return yield* new KeyNotFound({
+        uri: namesObject(uri) ? shownUri(uri) : undefined,
+        token,
+        elsewhere: undefined,
+        ...(other && { mayNotSign: shown(other) })
+      })
+    }
+    const { object, others } = publicKey ? yield* fitting(tools, seat, selected, publicKey) : selected
+    if (others.length > 0)
+      yield* tools.publish({ _tag: "SeveralKeysMatched", taken: shown(object), others: others.map(shown) })
+    const key = yield* keyFacts(tools, seat, object, publicKey)
+    if (key === undefined)
+      return yield* new SchemeNotSupported({ token, scheme: "any", keyType: keyTypeName(object, key) })
+    return { object, uri: keyUri(seat.token, object), key, pssRung: 0 }
+  })
+
+/** The one of those that match whose public half it is, taken as the first; as they were when none is. */
+const fitting = (
+  tools: LaneTools,
+  seat: Seat,
+  selected: SelectedKey,
+  publicKey: Uint8Array
+): Effect.Effect<SelectedKey, HostFault> =>
+  Effect.gen(function* () {
+    if (selected.others.length === 0) return selected
+    const all = [selected.object, ...selected.others]
+    for (const object of all) {
+      const half = yield* publicHalf(tools, seat, object)
+      if (half && Buffer.compare(half, publicKey) === 0)
+        return { object, others: all.filter((other) => other !== object) }
+    }
+    return selected
+  })
+
+/**
+ * The private half tells an EC key's curve already; an RSA key's length is in its modulus. Some hide even that, and the
+ * token may tell it nowhere: then the asker's public key is taken for its own, which the first signature shows.
+ */
+const keyFacts = (
+  tools: LaneTools,
+  seat: Seat,
+  object: HostObject,
+  publicKey: Uint8Array | undefined
+): Effect.Effect<SigningKey | undefined, HostFault> =>
+  Effect.gen(function* () {
+    const isRsa = object.keyType === CKK_RSA
+    const material =
+      isRsa || object.curve === undefined
+        ? yield* readMaterial(tools, seat, object)
+        : { ...nothing, curve: object.curve }
+    const isTold = (isRsa ? material.modulus : (object.curve ?? material.curve)) !== undefined
+    if (isTold || (object.keyType !== CKK_EC && !isRsa)) return signingKey(object, material)
+    const info = (yield* publicHalf(tools, seat, object)) ?? publicKey
+    return info && signingKeyOf(info)
+  })
+
+const nothing = {
+  curve: undefined,
+  point: undefined,
+  modulus: undefined,
+  exponent: undefined,
+  publicKeyInfo: undefined
+}
+
+/** Bounds what clients with many URIs can make us remember. */
+const rememberedKeys = 256

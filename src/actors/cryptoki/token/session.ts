@@ -1,0 +1,175 @@
+/**
+ * What every request on a token begins with: a session, and the login if the token wants one.
+ *
+ * Nobody works on another's login: a request whose PIN is not the one the login was made with is refused without
+ * asking the token. A token that wants no login never gets a PIN.
+ * Source: PKCS #11 v2.40, 5.6 (a login holds for all sessions of the process).
+ */
+import { Effect, Redacted } from "effect"
+import type { ClientId } from "../../../messages/cryptoki.ts"
+import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { tokenFamily } from "../../../messages/token-family.ts"
+import { type LoginDelayed, PinMissing, PinRejected } from "../../../messages/token-refusals.ts"
+import { CallRefused, type HostFault } from "../host/host-client.ts"
+import type { HostToken } from "../host/protocol.ts"
+import { type LatchedToken, ofSecurityOfficer, rejected } from "../pin/latched-token.ts"
+import type { PinLatch } from "../pin/pin-latch.ts"
+import { CKF_USER_PIN_COUNT_LOW, CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED } from "../pkcs11/pkcs11-constants.ts"
+import { showsPinFlags } from "../pkcs11/quirks.ts"
+import { CKR_TOKEN_NOT_PRESENT } from "../pkcs11/return-codes.ts"
+import { shownUri, type Token, tokenIdentity, tokenName, tokenUri, wantsLogin } from "../pkcs11/token-facts.ts"
+import type { CryptokiSettings, Publish } from "../settings.ts"
+import { pinMark, type Seat, type SeatSession } from "./token-connection.ts"
+
+/** What the lanes of one CryptokiActor share. */
+export interface LaneTools {
+  readonly settings: CryptokiSettings
+  readonly latch: PinLatch
+  readonly publish: Publish
+}
+
+/** Who asks: the PIN they bring, if any. A `pin-value` in the URI goes before it. */
+export interface Asker {
+  readonly uri: Pkcs11Uri
+  readonly pin: Redacted.Redacted<string> | undefined
+  /** Of several keys that match, the one with this public half (SubjectPublicKeyInfo, DER) is meant. */
+  readonly publicKey?: Uint8Array | undefined
+  /** The unprivileged client that gave the PIN. */
+  readonly client?: ClientId | undefined
+}
+
+export type LoginRefusal = PinMissing | PinRejected | LoginDelayed | HostFault
+
+/** An open session, logged in with the asker's PIN if the token wants that. */
+export const loggedIn = (tools: LaneTools, seat: Seat, asker: Asker): Effect.Effect<SeatSession, LoginRefusal> =>
+  Effect.suspend(() => {
+    const ready = alreadyIn(tools, seat, asker)
+    if (ready) return ready
+    return Effect.andThen(openSession(tools, seat), logIn(tools, seat, asker))
+  })
+
+/** Undefined when there is something to do first. */
+const alreadyIn = (tools: LaneTools, seat: Seat, asker: Asker) => {
+  const { session, token } = seat
+  if (session === undefined) return undefined
+  if (!wantsLogin(token)) return Effect.succeed(session)
+  const chosen = pinOf(tools, token, asker)
+  if (session.login === undefined || chosen === undefined) return undefined
+  const { login } = session
+  if (asker.client !== undefined)
+    return Effect.as(
+      tools.latch.clients.compare(latchedToken(token), asker.client, () => login(chosen)),
+      session
+    )
+  if (login(chosen)) return Effect.succeed(session)
+  return Effect.fail(new PinRejected({ token: tokenName(token), reason: "differs" }))
+}
+
+/** The login was made with a PIN of the settings that has been replaced there since. */
+export const hasReplacedPin = ({ settings: { defaultPin } }: LaneTools, { session }: Seat): boolean =>
+  session?.login !== undefined && session.isOwnLogin && defaultPin !== undefined && !session.login(defaultPin)
+
+/** An open session, with or without a login. */
+export const openSession = (tools: LaneTools, seat: Seat): Effect.Effect<SeatSession, HostFault> =>
+  seat.preparing.withPermit(
+    Effect.suspend(() =>
+      seat.session
+        ? Effect.succeed(seat.session)
+        : Effect.map(tokenNow(tools, seat), () => {
+            seat.session = { login: undefined, isOwnLogin: false, keys: new Map() }
+            return seat.session
+          })
+    )
+  )
+
+/** Opens the session that keeps the login; another token in the slot by now is a token that is gone. */
+export const tokenNow = (tools: LaneTools, seat: Seat): Effect.Effect<HostToken, HostFault> =>
+  Effect.gen(function* () {
+    const { slot } = seat.token.facts
+    const facts = yield* seat.host.call("open", { slot }, tools.settings.limits.listMs)
+    if (tokenIdentity({ ...seat.token, facts }) === tokenIdentity(seat.token)) return facts
+    return yield* new CallRefused({ call: "C_GetTokenInfo", code: CKR_TOKEN_NOT_PRESENT, detail: "" })
+  })
+
+/** Gives the session up; the next request opens another. */
+export const closeSession = (tools: LaneTools, seat: Seat): Effect.Effect<void, HostFault> =>
+  seat.preparing.withPermit(
+    Effect.suspend(() => {
+      seat.session = undefined
+      return Effect.asVoid(seat.host.call("close", { slot: seat.token.facts.slot }, tools.settings.limits.listMs))
+    })
+  )
+
+const logIn = (tools: LaneTools, seat: Seat, asker: Asker): Effect.Effect<SeatSession, LoginRefusal> =>
+  seat.preparing
+    .withPermit(
+      Effect.gen(function* () {
+        const { session, token } = seat
+        // Given up by another request since it was opened: ours is to open it again.
+        if (session === undefined) return undefined
+        const ready = alreadyIn(tools, seat, asker)
+        if (ready) return yield* ready
+        const pin = pinOf(tools, token, asker)
+        if (pin === undefined) return yield* new PinMissing({ token: tokenName(token) })
+        if (asker.client !== undefined) yield* tools.latch.clients.admit(latchedToken(token), asker.client)
+        // Before the latch is asked: a token that was pulled out and comes back may be given its PIN once more.
+        yield* userPinFlags(tools, seat)
+        if (pin === guidesPin) yield* tools.publish({ _tag: "DefaultPinTried", token: tokenName(token) })
+        yield* tools.latch.guard(latchedToken(token), pin, {
+          login: tryLogin(tools, seat, pin),
+          client: asker.client,
+          isCountLow: userPinFlags(tools, seat),
+          // Where somebody was logged in already, the host has logged out and in once more.
+          logins: (isNew) => (isNew ? 1 : 2)
+        })
+        session.login = pinMark(pin)
+        session.isOwnLogin = pin === tools.settings.defaultPin
+        return session
+      })
+    )
+    .pipe(Effect.flatMap((session) => (session ? Effect.succeed(session) : loggedIn(tools, seat, asker))))
+
+const tryLogin = (tools: LaneTools, seat: Seat, pin: Redacted.Redacted<string>): Effect.Effect<boolean, HostFault> => {
+  const asked = { slot: seat.token.facts.slot, pin: Redacted.value(pin) }
+  return Effect.tapError(seat.host.call("login", asked, tools.settings.limits.loginMs), () =>
+    Effect.sync(() => {
+      seat.isOutdated = true
+    })
+  )
+}
+
+/**
+ * A token that is locked, or would be by one more wrong PIN, is left to a person. Answers whether a wrong one was
+ * counted since the last login.
+ */
+export const userPinFlags = (tools: LaneTools, seat: Seat): Effect.Effect<boolean, PinRejected | HostFault> =>
+  Effect.gen(function* () {
+    const { flags } = yield* tokenNow(tools, seat)
+    const token = tokenName(seat.token)
+    if ((flags & CKF_USER_PIN_LOCKED) !== 0) return yield* rejected(latchedToken(seat.token), "locked")
+    if ((flags & CKF_USER_PIN_FINAL_TRY) !== 0) return yield* new PinRejected({ token, reason: "finalTry" })
+    return (flags & CKF_USER_PIN_COUNT_LOW) !== 0
+  })
+
+/** The PIN that counts for this request; undefined: there is none. */
+export const pinOf = (tools: LaneTools, token: Token, asker: Asker): Redacted.Redacted<string> | undefined =>
+  asker.uri.pinValue ??
+  asker.pin ??
+  tools.settings.defaultPin ??
+  tools.settings.scope?.pinValue ??
+  // thin-edge's guide sets no PIN, and its token is SoftHSM2, which never locks.
+  (token.facts.manufacturer === softHsm ? guidesPin : undefined)
+
+export const latchedToken = (token: Token): LatchedToken => ({
+  identity: tokenIdentity(token),
+  name: tokenName(token),
+  uri: shownUri(tokenUri(token)),
+  family: tokenFamily(token.facts),
+  neverLocks: token.facts.manufacturer === softHsm,
+  showsFlags: showsPinFlags(token)
+})
+
+export const latchedSo = (token: Token): LatchedToken => ofSecurityOfficer(latchedToken(token))
+
+const softHsm = "SoftHSM project"
+const guidesPin = Redacted.make("123456")

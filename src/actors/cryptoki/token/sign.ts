@@ -1,0 +1,107 @@
+/**
+ * Signs, with one C_Sign for each request that the token serves; with another one where a host ended in the first.
+ *
+ * `fnUntraced`, as for all that is done thousands of times a second: V8 gives each new generator function a hidden class
+ * among its old objects, and keeps what the function had in hand until the next full collection.
+ */
+import { Effect, Redacted } from "effect"
+import type { ChosenKey, Signed } from "../../../messages/cryptoki.ts"
+import type { SignatureScheme } from "../../../messages/signature-scheme.ts"
+import { PinMissing, SchemeNotSupported, TokenError } from "../../../messages/token-refusals.ts"
+import { parallelSigns, queuedSigns } from "../host/protocol.ts"
+import { countsNot } from "../pin/pin-latch.ts"
+import { keyTypeName, schemesOf } from "../pkcs11/key-facts.ts"
+import { mechanismLadder, tlsSignature } from "../pkcs11/signature.ts"
+import { tokenName } from "../pkcs11/token-facts.ts"
+import { type Asker, type LoginRefusal, latchedToken, pinOf } from "./session.ts"
+import type { FoundKey, Seat } from "./token-connection.ts"
+import type { Lane } from "./token-context.ts"
+
+/** Key and scheme for a handshake, bound to each other: the selector names serial and id. */
+export const chosenKey = (found: FoundKey, asker: Asker, offered: ReadonlyArray<SignatureScheme>): ChosenKey => {
+  const pin = asker.uri.pinValue ?? asker.pin
+  return {
+    key: { uri: { ...found.uri, type: "private" }, ...(pin ? { pin } : {}) },
+    algorithm: found.key.type === "EC" ? "ECDSA" : "RSA",
+    scheme: schemesOf(found.key).find((scheme) => offered.includes(scheme))
+  }
+}
+
+export interface SignOrder {
+  readonly found: FoundKey
+  /** Undefined: the key's preferred one. */
+  readonly scheme: SignatureScheme | undefined
+  readonly message: Uint8Array
+  readonly asker: Asker
+}
+
+export const signWith = Effect.fnUntraced(function* (
+  lane: Lane,
+  seat: Seat,
+  order: SignOrder
+): Effect.fn.Return<Signed, SchemeNotSupported | TokenError | LoginRefusal> {
+  const { found } = order
+  const scheme = schemesOf(found.key).find((one) => order.scheme === undefined || one === order.scheme)
+  if (scheme === undefined)
+    return yield* new SchemeNotSupported({
+      token: tokenName(seat.token),
+      scheme: order.scheme ?? "any",
+      keyType: keyTypeName(found.object, found.key)
+    })
+  const raw = yield* seat.signing.withPermit(rawSignature(lane, seat, order, scheme))
+  const signature = tlsSignature(found.key, raw)
+  if (signature) return { signature, key: found.uri }
+  return yield* new TokenError({
+    token: tokenName(seat.token),
+    call: "C_Sign",
+    code: "CKR_OK",
+    detail: `a signature of ${raw.length} bytes`
+  })
+})
+
+const rawSignature = Effect.fnUntraced(function* (
+  lane: Lane,
+  seat: Seat,
+  { found, asker, message }: SignOrder,
+  scheme: SignatureScheme
+) {
+  const { tools } = lane
+  const ladder = mechanismLadder(scheme, message)
+  const start = Math.min(found.pssRung, ladder.length - 1)
+  const pin = found.object.alwaysAuthenticate ? pinOf(tools, seat.token, asker) : undefined
+  if (found.object.alwaysAuthenticate && pin === undefined)
+    return yield* new PinMissing({ token: tokenName(seat.token) })
+  const asked = {
+    slot: seat.token.facts.slot,
+    handle: found.object.handle,
+    mechanisms: ladder.slice(start),
+    contextPin: pin && Redacted.value(pin)
+  }
+  const { signMs } = tools.settings.limits
+  const limitMs = seat.isQuick ? Math.min(signMs, hungAfterMs) : signMs
+  const call = tellWhenSlow(lane, seat, seat.host.call("sign", asked, limitMs))
+  const { signature, rung, isQuick } = yield* pin
+    ? tools.latch.guard(latchedToken(seat.token), pin, { login: call, client: asker.client, logins: countsNot })
+    : call
+  if (ladder.length > 1) found.pssRung = start + rung
+  if (isQuick !== seat.isQuick) setPace(seat, isQuick)
+  return signature
+})
+
+const setPace = (seat: Seat, isQuick: boolean): void => {
+  seat.isQuick = isQuick
+  seat.signing.resize(isQuick ? queuedSigns : parallelSigns)
+}
+
+/** For a token that took less than a millisecond the last time. A new host gets its full time. */
+const hungAfterMs = 4000
+
+/** A token that takes long may wait for a finger: somebody should know. */
+const tellWhenSlow = <A, E>({ tools, times }: Lane, seat: Seat, call: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.suspend(() => {
+    const telling = tools.publish({ _tag: "TokenWaits", token: tokenName(seat.token), forMs: slowAfterMs })
+    const slow = times.start(slowAfterMs, () => times.run(telling))
+    return Effect.ensuring(call, Effect.sync(slow.cancel))
+  })
+
+const slowAfterMs = 2000

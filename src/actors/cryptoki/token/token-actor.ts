@@ -1,0 +1,89 @@
+/**
+ * One token in use: a child actor of CryptokiActor, with a token host of its own.
+ *
+ * Requests run side by side; what they share (session, login, keys) is prepared by one of them at a time.
+ */
+import { Effect } from "effect"
+import type {
+  ChosenKey,
+  CryptokiProtocol,
+  KeyDescription,
+  Signed,
+  TokenDescription
+} from "../../../messages/cryptoki.ts"
+import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import type { SignatureScheme } from "../../../messages/signature-scheme.ts"
+import type { TokenRefusal } from "../../../messages/token-refusals.ts"
+import type { Behaviour } from "../../../runtime/actor.ts"
+import type { AnswerOf, Ask, PayloadOf, Tell } from "../../../runtime/protocol.ts"
+import { changePin } from "./change-pin.ts"
+import { createKey } from "./create-key.ts"
+import { deleteKey, listKeys } from "./objects.ts"
+import { publicKey } from "./read-public-key.ts"
+import type { Asker } from "./session.ts"
+import { chosenKey, signWith } from "./sign.ts"
+import { type Lane, type LaneSpec, openLane } from "./token-context.ts"
+import { stillThere, withKey } from "./with-key.ts"
+
+export type LaneProtocol = {
+  /** Answered from the mailbox, without a look at the token. */
+  readonly Ping: Ask<void, void>
+  readonly Choose: Ask<
+    { readonly asker: Asker; readonly offered: ReadonlyArray<SignatureScheme> },
+    ChosenKey,
+    TokenRefusal
+  >
+  readonly Sign: Ask<
+    { readonly asker: Asker; readonly scheme: SignatureScheme | undefined; readonly message: Uint8Array },
+    Signed,
+    TokenRefusal
+  >
+  readonly PublicKey: Ask<{ readonly asker: Asker }, Uint8Array, TokenRefusal>
+  readonly ListKeys: Ask<{ readonly asker: Asker }, ReadonlyArray<KeyDescription>, TokenRefusal>
+  readonly CreateKey: Ask<
+    { readonly asker: Asker; readonly order: Omit<PayloadOf<CryptokiProtocol, "CreateKey">, "token"> },
+    AnswerOf<CryptokiProtocol, "CreateKey">,
+    TokenRefusal
+  >
+  readonly ChangePin: Ask<
+    { readonly asker: Asker; readonly order: Omit<PayloadOf<CryptokiProtocol, "ChangePin">, "token"> },
+    TokenDescription,
+    TokenRefusal
+  >
+  readonly DeleteKey: Ask<{ readonly asker: Asker }, ReadonlyArray<Pkcs11Uri>, TokenRefusal>
+  /** Something was created by another process or host: what is not found may be there by now. */
+  readonly Outdated: Tell<void>
+}
+
+export const laneBehaviour = (spec: LaneSpec): Behaviour<LaneProtocol> => ({
+  concurrent: {
+    tags: ["Choose", "Sign", "PublicKey", "ListKeys", "CreateKey", "ChangePin", "DeleteKey"],
+    // More than the router lets through, so that nothing waits in the mailbox for the token.
+    inFlight: 1024
+  },
+  init: (context) =>
+    Effect.gen(function* () {
+      const lane = yield* openLane(spec, (effect) => context.task("looking after the token", effect))
+      return {
+        Ping: () => Effect.void,
+        Choose: ({ asker, offered }) => choose(lane, asker, offered),
+        Sign: ({ asker, scheme, message }) =>
+          withKey(lane, asker, (seat, found) => signWith(lane, seat, { found, scheme, message, asker })),
+        PublicKey: ({ asker }) => publicKey(lane, asker),
+        ListKeys: ({ asker }) => listKeys(lane, asker),
+        CreateKey: ({ asker, order }) => createKey(lane, asker, order),
+        ChangePin: ({ asker, order }) => changePin(lane, asker, order),
+        DeleteKey: ({ asker }) => deleteKey(lane, asker),
+        Outdated: () =>
+          Effect.sync(() => {
+            lane.refreshed.clear()
+            lane.mayRefreshAt = 0
+          })
+      }
+    })
+})
+
+const choose = (lane: Lane, asker: Asker, offered: ReadonlyArray<SignatureScheme>) =>
+  withKey(lane, asker, (seat, found) =>
+    Effect.map(stillThere(lane, seat, found), () => chosenKey(found, asker, offered))
+  )

@@ -1,0 +1,69 @@
+/**
+ * What a lane owns: the keeper of its token, and how the token's host is found and opened.
+ */
+import { Effect, type Scope } from "effect"
+import { monotonicNow } from "../../../runtime/monotonic-time.ts"
+import { type TimeLimits, timeLimits } from "../../../runtime/time-limits.ts"
+import type { TokenHost } from "../host/host-client.ts"
+import type { Hosts } from "../host/hosts.ts"
+import { refusalOn } from "../host/refusals.ts"
+import { type Token, tokenIdentity, tokenName } from "../pkcs11/token-facts.ts"
+import { makeSeatKeeper, type OwnedSeat, type SeatKeeper } from "./reconnector.ts"
+import { type LaneTools, latchedToken } from "./session.ts"
+import { makeSeat } from "./token-connection.ts"
+
+export interface LaneSpec {
+  readonly tools: LaneTools
+  readonly hosts: Hosts
+  readonly token: Token
+  /** The host that listed the token, if it may be kept; once. */
+  readonly takeFirst: () => OwnedSeat | undefined
+}
+
+/** What the work on one token shares. */
+export interface Lane {
+  readonly tools: LaneTools
+  readonly keeper: SeatKeeper
+  readonly token: string
+  /** Of the calls under way. */
+  readonly times: TimeLimits
+  /** URIs whose key was not found, and for which the host was replaced once already. */
+  readonly refreshed: Set<string>
+  /** Milliseconds since 1970. */
+  mayRefreshAt: number
+}
+
+/** `task`: runs an effect as long as the lane. */
+export const openLane = (
+  spec: LaneSpec,
+  task: (effect: Effect.Effect<void>) => Effect.Effect<void>
+): Effect.Effect<Lane, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { tools } = spec
+    const token = tokenName(spec.token)
+    const first = spec.takeFirst()
+    let last: TokenHost | undefined = first?.seat.host
+    const open = Effect.gen(function* () {
+      const host = yield* spec.hosts.lease(last)
+      last = host
+      const now = yield* monotonicNow
+      const tokens = yield* host.call("tokens", {}, tools.settings.limits.listMs)
+      const facts = tokens.find(
+        (one) => tokenIdentity({ facts: one, library: host.library }) === tokenIdentity(spec.token)
+      )
+      return facts && makeSeat(host, { facts, library: host.library }, now)
+    }).pipe(Effect.mapError((fault) => refusalOn(fault, spec.token)))
+    const keeper = yield* makeSeatKeeper({
+      token,
+      open,
+      first,
+      task,
+      reinserted: (seat) => tools.latch.reinserted(latchedToken(seat.token)),
+      publish: tools.publish,
+      keepLookingMs: tools.settings.keepLookingMs,
+      idleMs: tools.settings.idleHostEnds ? idleMs : undefined
+    })
+    return { tools, keeper, token, times: yield* timeLimits, refreshed: new Set(), mayRefreshAt: 0 }
+  })
+
+const idleMs = 60_000
