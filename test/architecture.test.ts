@@ -8,7 +8,7 @@ const src = join(import.meta.dirname, "../src")
 /** Library -> the one file that may import it; of the library's class, the file that extends it. */
 const fences: Record<string, string | ReadonlyArray<string>> = {
   pkcs11js: "actors/cryptoki/pkcs11/pkcs11-module.ts",
-  mqtt: "actors/mqtt/mqtt-client.ts",
+  mqtt: "actors/mqtt/client/mqtt-client.ts",
   rxjs: ["runtime/channel.ts", "runtime/guarded-observable.ts"],
   "smol-toml": "platform/toml-file.ts",
   "@decimalturn/toml-patch": "platform/toml-file.ts",

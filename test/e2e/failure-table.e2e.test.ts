@@ -41,7 +41,7 @@ const onlyFromValues: Partial<Readonly<Record<Failure["_tag"], string>>> = {
 /** Caused on real parts, or on a scripted peer, by the test that stands here: each takes more than one command. */
 const causedElsewhere: Partial<Readonly<Record<Failure["_tag"], string>>> = {
   BrokerDisconnected: "test/actors/mqtt/connection.broker.test.ts",
-  ClientIdContested: "test/actors/mqtt/losses.test.ts",
+  ClientIdContested: "test/actors/mqtt/link/losses.test.ts",
   HostNotStarted: "test/actors/cryptoki/host/host-end.token.test.ts",
   KeyNotSelected: "test/cli/hsm/settings-first.token.test.ts",
   KeyNotDeleted: "test/cli/hsm/original-service.test.ts",

@@ -15,17 +15,17 @@ import {
   type Target
 } from "../../messages/mqtt.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
-import type { ConnectionEnded } from "./connection-ended.ts"
-import { dial } from "./dial.ts"
-import { type MqttConnection, openConnection, type Receiver, type RetainHandling } from "./mqtt-client.ts"
+import type { ConnectionEnded } from "./client/connection-ended.ts"
+import { type MqttConnection, openConnection, type Receiver, type RetainHandling } from "./client/mqtt-client.ts"
+import { speaksNoMqtt5 } from "./client/reason-codes.ts"
+import { dial } from "./dial/dial.ts"
+import { refusalOf } from "./dial/refusal.ts"
+import type { Handshake } from "./dial/resumption.ts"
+import { type Stopwatch, stopwatch } from "./dial/stopwatch.ts"
+import { TlsTickets } from "./dial/tls-tickets.ts"
 import { OldBrokers, Unopened } from "./old-brokers.ts"
-import { speaksNoMqtt5 } from "./reason-codes.ts"
-import { refusalOf } from "./refusal.ts"
-import type { Handshake } from "./resumption.ts"
-import { type Stopwatch, stopwatch } from "./stopwatch.ts"
-import { TlsTickets } from "./tls-tickets.ts"
 
-export type { Inbound, Receiver, RetainHandling } from "./mqtt-client.ts"
+export type { Inbound, Receiver, RetainHandling } from "./client/mqtt-client.ts"
 
 export interface Connection {
   readonly sessionPresent: boolean

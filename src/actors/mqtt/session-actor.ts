@@ -10,8 +10,8 @@ import {
   type Target
 } from "../../messages/mqtt.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
+import { isRefused, subscriptionFaults } from "./client/subscription-filter.ts"
 import type { Connect, Connection } from "./connection.ts"
-import { isRefused, subscriptionFaults } from "./subscription-filter.ts"
 
 export const sessionMailbox: MailboxSpec = { capacity: 64, overflow: { policy: "refuse" } }
 

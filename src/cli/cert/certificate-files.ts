@@ -2,7 +2,7 @@
 import { accessSync, constants, lstatSync, readFileSync, readlinkSync, type Stats, statSync } from "node:fs"
 import { basename, dirname, join, resolve } from "node:path"
 import { Effect } from "effect"
-import { readCertificateChain } from "../../actors/mqtt/credentials.ts"
+import { readCertificateChain } from "../../actors/mqtt/dial/credentials.ts"
 import { FileInTheWay } from "../../messages/certificate.ts"
 import { FileNotWritten } from "../../messages/connect.ts"
 import { replaceFile, tellNotes } from "../../platform/atomic-file.ts"

@@ -4,7 +4,7 @@
  * Source: RFC 7030, 4.2 (simple enrolment: base64 PKCS#10 in, base64 PKCS#7 out); Cumulocity, Trusted certificates.
  */
 import { Effect, Redacted } from "effect"
-import { readTrusted } from "../../actors/mqtt/credentials.ts"
+import { readTrusted } from "../../actors/mqtt/dial/credentials.ts"
 import { EnrolmentGarbled, HostInvalid, HttpRefused } from "../../messages/certificate.ts"
 import { neededSetting } from "../../messages/config.ts"
 import { parseHostPort, printHostPort } from "../../messages/settings/host-port.ts"

@@ -11,7 +11,7 @@ import {
   verify as verifySignature
 } from "node:crypto"
 import { Effect } from "effect"
-import { readPrivateKey } from "../../actors/mqtt/credentials.ts"
+import { readPrivateKey } from "../../actors/mqtt/dial/credentials.ts"
 import { type FileInTheWay, KeyCannotCertify, KeyNeeded, SignatureUnfit } from "../../messages/certificate.ts"
 import type { FileNotWritten } from "../../messages/connect.ts"
 import type { CryptokiProtocol, KeySelector } from "../../messages/cryptoki.ts"

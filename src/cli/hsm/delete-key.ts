@@ -4,7 +4,7 @@
  * A key that any cloud or profile uses is refused: the comparison is between what the URIs mean, not their text.
  */
 import { Effect, Option } from "effect"
-import { readCertificateChain } from "../../actors/mqtt/credentials.ts"
+import { readCertificateChain } from "../../actors/mqtt/dial/credentials.ts"
 import type { KeyDescription, KeySelector } from "../../messages/cryptoki.ts"
 import { KeyInUse, KeySelectorMissing, NobodyToAsk } from "../../messages/hsm.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"

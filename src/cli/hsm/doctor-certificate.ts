@@ -1,8 +1,8 @@
 /** The part of `tedge hsm doctor` about the device certificate: readable, of this key, in its time, complete. */
 import type { KeyObject, X509Certificate } from "node:crypto"
 import { Effect } from "effect"
-import { readCertificateChain } from "../../actors/mqtt/credentials.ts"
-import { spkiOf } from "../../actors/mqtt/key-signer.ts"
+import { readCertificateChain } from "../../actors/mqtt/dial/credentials.ts"
+import { spkiOf } from "../../actors/mqtt/dial/key-signer.ts"
 import { CertificateNotValid } from "../../messages/connect.ts"
 import { KeyMismatch } from "../../messages/mqtt.ts"
 import { dateNow } from "../../runtime/wall-time.ts"

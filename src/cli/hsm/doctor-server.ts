@@ -1,7 +1,7 @@
 /** The part of `tedge hsm doctor` about the cloud: known, reachable, trusted, and the clock that judges it. */
 import { Effect } from "effect"
-import { readTrusted } from "../../actors/mqtt/credentials.ts"
-import { tlsFailure } from "../../actors/mqtt/tls-failure.ts"
+import { readTrusted } from "../../actors/mqtt/dial/credentials.ts"
+import { tlsFailure } from "../../actors/mqtt/dial/tls-failure.ts"
 import { neededSetting } from "../../messages/config.ts"
 import { DialFailed, TlsFailed } from "../../messages/mqtt.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"

@@ -6,7 +6,7 @@
  */
 import type { KeyObject } from "node:crypto"
 import { Effect } from "effect"
-import { keyOfCertificate } from "../../actors/mqtt/key-signer.ts"
+import { keyOfCertificate } from "../../actors/mqtt/dial/key-signer.ts"
 import { type Explanation, explain, type Failure } from "../../messages/explain.ts"
 import { sameTarget } from "../../messages/pkcs11-uri-match.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"

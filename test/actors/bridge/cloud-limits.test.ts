@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { limitsOf, packetSize } from "../../../src/actors/bridge/cloud-limits.ts"
-import { encodePublish } from "../../../src/actors/mqtt/publish-packet.ts"
+import { encodePublish } from "../../../src/actors/mqtt/client/publish-packet.ts"
 import { explainDropped } from "../../../src/messages/explain/bridge.ts"
 import { run, startBridge, up } from "./scripted-bridge.ts"
 

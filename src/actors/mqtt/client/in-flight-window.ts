@@ -1,0 +1,101 @@
+/**
+ * How many bytes may be in flight to a broker: sent, and not acknowledged yet.
+ *
+ * The window follows the road. It grows by what is acknowledged quickly, and shrinks when acknowledgements take so long
+ * that a queue must have formed on the way: a modem of 100 kbit/s gets some seconds of messages, not the minutes that a
+ * fixed window would put before every ping. What is in flight when a connection breaks is sent again.
+ */
+import { ShortLivedSet } from "../../../runtime/short-lived.ts"
+
+export interface WindowSettings {
+  readonly initialBytes: number
+  readonly smallestBytes: number
+  readonly largestBytes: number
+  /** Acknowledgements that take longer show a queue, unless the broker itself has always been that slow. */
+  readonly patienceMs: number
+}
+
+export const inFlightSettings: WindowSettings = {
+  initialBytes: 64 * 1024,
+  smallestBytes: 4 * 1024,
+  largestBytes: 8 * 1024 * 1024,
+  patienceMs: 4_000
+}
+
+interface Waiting {
+  readonly bytes: number
+  readonly go: () => void
+}
+
+export class InFlightWindow {
+  private readonly settings: WindowSettings
+  private readonly now: () => number
+  private readonly line = new ShortLivedSet<Waiting>()
+  private window: number
+  private taken = 0
+  private isLettingIn = false
+  /** The quickest acknowledgement so far. */
+  private quickestMs = Number.POSITIVE_INFINITY
+  private shrunkAt = Number.NEGATIVE_INFINITY
+
+  constructor(settings: WindowSettings, now: () => number) {
+    this.settings = settings
+    this.now = now
+    this.window = settings.initialBytes
+  }
+
+  get bytes(): number {
+    return this.window
+  }
+
+  get inFlight(): number {
+    return this.taken
+  }
+
+  /** Calls `go` when there is room, in order; a message larger than the window goes alone. Answers how to give up. */
+  enter(bytes: number, go: () => void): () => void {
+    const waiting = { bytes, go }
+    this.line.add(waiting)
+    this.letIn()
+    return () => {
+      if (this.line.delete(waiting)) this.letIn()
+    }
+  }
+
+  /** It left without an acknowledgement that tells about the road. */
+  leave(bytes: number): void {
+    this.taken -= bytes
+    this.letIn()
+  }
+
+  /** The broker acknowledged what was sent at `sentAt`. */
+  acknowledged(bytes: number, sentAt: number): void {
+    const age = Math.max(this.now() - sentAt, 0)
+    this.quickestMs = Math.min(this.quickestMs, age)
+    const { smallestBytes, largestBytes, patienceMs } = this.settings
+    const longest = Math.max(patienceMs, 3 * this.quickestMs)
+    if (age > longest && sentAt >= this.shrunkAt) {
+      // Of one round trip the first late acknowledgement decides: the others were sent into the same queue.
+      this.window = Math.max(smallestBytes, Math.floor((Math.min(this.window, this.taken) * longest) / age / 1.5))
+      this.shrunkAt = this.now()
+    } else if (age < longest / 2 && this.line.size > 0) this.window = Math.min(largestBytes, this.window + bytes)
+    this.leave(bytes)
+  }
+
+  private letIn(): void {
+    // `go` may leave at once; the loop goes on then, instead of a call within a call.
+    if (this.isLettingIn) return
+    this.isLettingIn = true
+    try {
+      for (;;) {
+        const [next] = this.line
+        if (next === undefined || (this.taken > 0 && this.taken + next.bytes > this.window)) return
+        this.line.delete(next)
+        this.taken += next.bytes
+        next.go()
+      }
+    } finally {
+      this.isLettingIn = false
+    }
+  }
+}

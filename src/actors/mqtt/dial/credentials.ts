@@ -1,0 +1,141 @@
+/**
+ * Reads what a TLS connection shows and trusts: certificate chain, private key file, trusted certificates.
+ *
+ * The trusted certificates are a file or a directory; a directory is read with everything below it, and what is no
+ * certificate in it is passed over, as thin-edge does. Not one certificate in all of it is a refusal.
+ */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto"
+import { open, readdir, stat } from "node:fs/promises"
+import { join } from "node:path"
+import { Effect } from "effect"
+import { CredentialUnusable } from "../../../messages/mqtt.ts"
+import { deviceCertificate, pemCertificates } from "../../../platform/device-certificate.ts"
+import { trustedCertificates } from "../../../platform/pem-blocks.ts"
+
+export interface DeviceCertificates {
+  /** The file as it is. */
+  readonly pem: string
+  readonly certificates: ReadonlyArray<X509Certificate>
+  /** Which of them is the device's own. */
+  readonly device: X509Certificate
+}
+
+export const readCertificateChain = (path: string): Effect.Effect<DeviceCertificates, CredentialUnusable> =>
+  Effect.flatMap(readText(path, "certificate"), (pem) => {
+    const certificates = pemCertificates(pem).map(parsed)
+    const known = certificates.filter((one) => one !== undefined)
+    // 30 82: a DER sequence longer than 127 bytes, as it looks when read as text.
+    if (certificates.length === 0 && pem.startsWith("0\ufffd")) return refuse(path, "certificate", "der", "")
+    if (certificates.length === 0) return refuse(path, "certificate", "malformed", "no certificate in it")
+    if (known.length < certificates.length) return refuse(path, "certificate", "malformed", "not X.509")
+    const device = deviceCertificate(known)
+    return device === undefined
+      ? refuse(path, "certificate", "ambiguous", "")
+      : Effect.succeed({ pem, certificates: known, device })
+  })
+
+export const readPrivateKey = (
+  path: string
+): Effect.Effect<{ readonly pem: string; readonly key: KeyObject }, CredentialUnusable> =>
+  Effect.flatMap(readText(path, "key"), (pem) =>
+    Effect.try({
+      try: () => ({ pem, key: createPrivateKey(pem) }),
+      // The library's words may quote the file; a private key is not for error messages.
+      catch: () => unusable(path, "key", "malformed", "no private key, or one with a passphrase")
+    })
+  )
+
+/** PEM certificates, each once. */
+export const readTrusted = (path: string): Effect.Effect<ReadonlyArray<string>, CredentialUnusable> =>
+  Effect.gen(function* () {
+    const isDirectory = yield* attempt(path, "trusted certificates", async () => (await stat(path)).isDirectory())
+    const texts = isDirectory
+      ? yield* Effect.promise(() => textsBelow(path, deepest))
+      : [yield* readText(path, "trusted certificates")]
+    const found = new Set<string>()
+    for (const text of texts)
+      for (const der of trustedCertificates(text)) if (parsed(der)) found.add(der.toString("base64"))
+    if (found.size === 0)
+      return yield* refuse(path, "trusted certificates", "empty", "no certificate could be read from it")
+    return [...found].map((base64) => `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`)
+  })
+
+type Role = CredentialUnusable["role"]
+type Why = CredentialUnusable["reason"]
+
+const unusable = (path: string, role: Role, reason: Why, detail: string) =>
+  new CredentialUnusable({ path, role, reason, detail })
+
+const refuse = (path: string, role: Role, reason: Why, detail: string) =>
+  Effect.fail(unusable(path, role, reason, detail))
+
+const readText = (path: string, role: Role): Effect.Effect<string, CredentialUnusable> =>
+  Effect.flatMap(
+    attempt(path, role, () => readBounded(path)),
+    (text) =>
+      text === undefined
+        ? refuse(path, role, "tooLarge", `more than ${largestFile / 1024} KiB`)
+        : text.trim() === ""
+          ? refuse(path, role, "empty", "")
+          : Effect.succeed(text)
+  )
+
+/** Undefined when it is larger than any such file. */
+const readBounded = async (path: string): Promise<string | undefined> => {
+  const file = await open(path)
+  try {
+    const found = await file.stat()
+    if (found.size > largestFile) return undefined
+    // A pipe tells no size.
+    const bytes = Buffer.alloc((found.isFile() ? found.size : largestFile) + 1)
+    let length = 0
+    for (let read = -1; read !== 0 && length < bytes.length; length += read)
+      read = (await file.read(bytes, length, bytes.length - length, null)).bytesRead
+    return length > largestFile ? undefined : bytes.toString("utf8", 0, length)
+  } finally {
+    await file.close()
+  }
+}
+
+const attempt = <A>(path: string, role: Role, read: () => Promise<A>): Effect.Effect<A, CredentialUnusable> =>
+  Effect.tryPromise({
+    try: read,
+    catch: (error) => {
+      const code = error instanceof Error && "code" in error ? String(error.code) : String(error)
+      return unusable(path, role, reasons[code] ?? "malformed", code)
+    }
+  })
+
+const reasons: Readonly<Record<string, Why>> = {
+  ENOENT: "missing",
+  ENOTDIR: "missing",
+  EACCES: "noPermission",
+  EPERM: "noPermission",
+  EISDIR: "isDirectory"
+}
+
+/** Whatever cannot be read, or is too large, is no trusted certificate. */
+const textsBelow = async (directory: string, levels: number): Promise<ReadonlyArray<string>> => {
+  const names = await readdir(directory).catch(() => [])
+  const texts: Array<string> = []
+  for (const name of names.sort()) {
+    const path = join(directory, name)
+    const found = await stat(path).catch(() => undefined)
+    if (found?.isDirectory() && levels > 1) texts.push(...(await textsBelow(path, levels - 1)))
+    if (found?.isFile()) texts.push((await readBounded(path).catch(() => undefined)) ?? "")
+  }
+  return texts
+}
+
+const parsed = (der: Buffer): X509Certificate | undefined => {
+  try {
+    return new X509Certificate(der)
+  } catch {
+    return undefined // told by the caller, who knows whether that matters
+  }
+}
+
+const largestFile = 4 * 1024 * 1024
+
+/** Directories in directories; a link to its own parent must not go on for ever. */
+const deepest = 8

@@ -1,0 +1,215 @@
+/**
+ * From a Target to a stream that MQTT can be spoken on: TCP, through a proxy if one is set, TLS by Node with a key
+ * file or by our add-on with a token.
+ *
+ * A stream that comes out of here never crashes the process: errors that come before somebody listens are kept in it
+ * (`errored`). In TLS 1.3 the server judges our certificate after this has answered.
+ */
+import { connect as connectSocket, type Socket } from "node:net"
+import type { Duplex } from "node:stream"
+import { Effect, type Scope } from "effect"
+import type { CryptokiProtocol } from "../../../messages/cryptoki.ts"
+import { CredentialUnusable, DialFailed, KeyMismatch, type MqttRefusal, type Target } from "../../../messages/mqtt.ts"
+import { connectNodeTls, nodeSessionBinding } from "../../../platform/node-tls.ts"
+import { openTunnel } from "../../../platform/proxy-tunnel.ts"
+import { tlsAddon } from "../../../platform/tls-addon.ts"
+import { sessionBinding, type TlsSession } from "../../../platform/tls-session.ts"
+import { connectTls, type TlsSignerStream } from "../../../platform/tls-signer-stream.ts"
+import type { ActorRef } from "../../../runtime/protocol.ts"
+import { type DeviceCertificates, readCertificateChain, readPrivateKey, readTrusted } from "./credentials.ts"
+import { nameOf, prepareSigner, prepareSignerLater, spkiOf } from "./key-signer.ts"
+import { refusalOfStream } from "./refusal.ts"
+import { type Handshake, resumptionOf } from "./resumption.ts"
+import type { Stopwatch } from "./stopwatch.ts"
+import type { TlsTickets } from "./tls-tickets.ts"
+
+/** What dialling over TLS needs beside the target. */
+export interface TlsMeans {
+  readonly cryptoki: ActorRef<CryptokiProtocol>
+  /** Runs while the token is asked. */
+  readonly stopwatch: Stopwatch
+  readonly tickets: TlsTickets
+}
+
+export interface Dialled {
+  readonly stream: Duplex
+  /** Undefined: no TLS, or no key. */
+  readonly handshake: Handshake | undefined
+}
+
+/** The stream is destroyed when the scope closes. */
+export const dial = (target: Target, means: TlsMeans): Effect.Effect<Dialled, MqttRefusal, Scope.Scope> => {
+  const { tls } = target
+  if (tls === undefined) return Effect.map(openSocket(target), (stream) => ({ stream, handshake: undefined }))
+  switch (tls.identity.kind) {
+    case "token":
+      return dialWithToken(target, tls.caPath, tls.identity, means)
+    case "keyFile":
+      return dialWithKeyFile(target, tls.caPath, tls.identity, means)
+    case "none":
+      return Effect.map(dialNodeTls(target, tls.caPath, {}, undefined), ({ stream }) => ({
+        stream,
+        handshake: undefined
+      }))
+  }
+}
+
+type Identity<Kind> = Extract<NonNullable<Target["tls"]>["identity"], { readonly kind: Kind }>
+
+const dialWithToken = (
+  target: Target,
+  caPath: string,
+  { certPath, key }: Identity<"token">,
+  means: TlsMeans
+): Effect.Effect<Dialled, MqttRefusal, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { host, port, connectWithinMs } = target
+    const { pem, device } = yield* readCertificateChain(certPath)
+    const ca = yield* readTrusted(caPath)
+    const settings = {
+      host,
+      port,
+      serverName: host,
+      ca,
+      certificateChain: pem,
+      publicKey: spkiOf(device),
+      keyName: nameOf(key),
+      // The whole connection has a limit; this one must not come before it.
+      timeoutMs: connectWithinMs + 1_000
+    }
+    const bindingOf = () => sessionBinding(tlsAddon(), settings)
+    const resumption = yield* resumptionOf(target, means.tickets, bindingOf)
+    const signer = { ...means, host, key, withinMs: connectWithinMs, certPath, certificate: device }
+    // A session needs no token: one that is away is asked only if the server refuses the session.
+    const { sign } = yield* resumption?.isLikely ? prepareSignerLater(signer) : prepareSigner(signer)
+    const socket = yield* openSocket(target)
+    const stream = yield* secured(() => {
+      const opened: TlsSignerStream = connectTls({ ...settings, ...resumption?.take(), socket }, sign)
+      return opened.on("session", (session: TlsSession) => resumption?.keep(session, handshakeOf(opened)))
+    }, target)
+    const handshake = handshakeOf(stream)
+    if (handshake === "signed" && stream.negotiated?.protocol === "TLSv1.3") yield* judged(stream, target)
+    return { stream, handshake }
+  })
+
+const handshakeOf = ({ negotiated }: TlsSignerStream): Handshake => (negotiated?.resumed ? "resumed" : "signed")
+
+const dialWithKeyFile = (
+  target: Target,
+  caPath: string,
+  { certPath, keyPath }: Identity<"keyFile">,
+  { tickets }: TlsMeans
+): Effect.Effect<Dialled, MqttRefusal, Scope.Scope> =>
+  Effect.gen(function* () {
+    const chain = yield* readCertificateChain(certPath)
+    const { pem: key, key: privateKey } = yield* readPrivateKey(keyPath)
+    if (!chain.device.checkPrivateKey(privateKey))
+      return yield* Effect.fail(new KeyMismatch({ certPath, key: keyPath }))
+    return yield* dialNodeTls(target, caPath, { key, cert: leafFirst(chain) }, tickets)
+  })
+
+/** Node takes the first certificate for the key's. */
+const leafFirst = ({ certificates, device }: DeviceCertificates): string =>
+  [device, ...certificates.filter((one) => one !== device)].map(String).join("")
+
+const dialNodeTls = (
+  target: Target,
+  caPath: string,
+  identity: { readonly key?: string; readonly cert?: string },
+  tickets: TlsTickets | undefined
+): Effect.Effect<Dialled, MqttRefusal, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { host, port } = target
+    const trusted = yield* readTrusted(caPath)
+    const binding = nodeSessionBinding({ host, port, trusted, identity })
+    const resumption = tickets && (yield* resumptionOf(target, tickets, () => binding))
+    const socket = yield* openSocket(target)
+    const stream = yield* secured(() => {
+      const session = resumption?.take()?.session.der
+      const opened = connectNodeTls({ host, trusted, socket, identity, ...(session && { session }) })
+      const keep = (der: Buffer) => {
+        if (opened.getProtocol() !== "TLSv1.3") return
+        // Node does not tell the lifetime; OpenSSL offers no session that is older than that.
+        resumption?.keep(
+          { der, binding, lifetimeMs: Number.POSITIVE_INFINITY },
+          opened.isSessionReused() ? "resumed" : "signed"
+        )
+      }
+      return opened.on("session", keep)
+    }, target)
+    const handshake = stream.isSessionReused() ? "resumed" : "signed"
+    if (handshake === "signed" && stream.getProtocol() === "TLSv1.3") yield* judged(stream, target)
+    return { stream, handshake }
+  })
+
+/** Waits for the end of the handshake. */
+const secured = <Stream extends Duplex>(
+  connecting: () => Stream,
+  target: Target
+): Effect.Effect<Stream, MqttRefusal, Scope.Scope> =>
+  Effect.gen(function* () {
+    const stream = yield* Effect.acquireRelease(
+      Effect.try({
+        try: () => connecting().on("error", keepSilent),
+        // Only settings that OpenSSL refuses throw here: a key it does not take.
+        catch: (error) =>
+          new CredentialUnusable({ path: target.host, role: "key", reason: "malformed", detail: String(error) })
+      }),
+      (opened) => Effect.sync(() => void opened.destroy())
+    )
+    yield* opened(stream, "secureConnect", (error) => refusalOfStream(error, target, "connecting"))
+    return stream
+  })
+
+/**
+ * In TLS 1.3 the server judges our certificate after we are done. Bytes that we sent meanwhile would make its TCP drop
+ * the alert that tells why: nothing is sent until its session tickets show that it is content, or for half a second.
+ */
+const judged = (stream: Duplex, target: Target): Effect.Effect<void, MqttRefusal> => {
+  const content = opened(stream, "session", (error) => refusalOfStream(error, target, "connecting"))
+  // Node's tls hangs when it is written to from within this event.
+  const outsideTheEvent = Effect.callback<void>((resume) => void setImmediate(() => resume(Effect.void)))
+  return Effect.andThen(Effect.raceFirst(content, Effect.sleep(judgementMs)), outsideTheEvent)
+}
+
+const judgementMs = 500
+
+/** TCP to the target, or a tunnel to it through the proxy. */
+const openSocket = (target: Target): Effect.Effect<Duplex, MqttRefusal, Scope.Scope> => {
+  const { host, port, proxy } = target
+  if (proxy === undefined) return openTcp(target)
+  return Effect.gen(function* () {
+    const isSecured = target.tls !== undefined && proxy.url.startsWith("https:")
+    const trusted = isSecured ? yield* readTrusted(target.tls.caPath) : []
+    return yield* openTunnel(target, proxy, trusted).pipe(
+      Effect.mapError(({ detail }) => new DialFailed({ host, port, code: "proxy", detail: `${proxy.url}: ${detail}` }))
+    )
+  })
+}
+
+const openTcp = (target: Target): Effect.Effect<Socket, DialFailed, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { host, port } = target
+    const socket = yield* Effect.acquireRelease(
+      Effect.sync(() => connectSocket({ host, port, noDelay: true, keepAlive: true }).on("error", keepSilent)),
+      (opened) => Effect.sync(() => void opened.destroy())
+    )
+    yield* opened(socket, "connect", (error) => dialFailed(error, target))
+    return socket
+  })
+
+const opened = <E>(stream: Duplex, event: string, refusal: (error: Error) => E): Effect.Effect<void, E> =>
+  Effect.callback<void, E>((resume) => {
+    const onOpen = () => resume(Effect.void)
+    const onError = (error: Error) => resume(Effect.fail(refusal(error)))
+    const onClose = () => resume(Effect.fail(refusal(new Error("the connection was closed"))))
+    stream.once(event, onOpen).once("error", onError).once("close", onClose)
+    if (stream.destroyed) onError(stream.errored ?? new Error("the connection was closed"))
+    return Effect.sync(() => void stream.off(event, onOpen).off("error", onError).off("close", onClose))
+  })
+
+const dialFailed = (error: Error, { host, port }: Target): DialFailed =>
+  new DialFailed({ host, port, code: "code" in error ? String(error.code) : "unknown", detail: "" })
+
+/** Whoever uses the stream learns of its end through its own listener, or from `errored`. */
+const keepSilent = () => {}

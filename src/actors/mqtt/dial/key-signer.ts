@@ -1,0 +1,136 @@
+/**
+ * Prepares the signature of one handshake: the key is found once and bound, and compared with the certificate
+ * before anything is sent.
+ */
+import type { X509Certificate } from "node:crypto"
+import { Cause, Effect, Exit } from "effect"
+import type { CryptokiProtocol, KeySelector } from "../../../messages/cryptoki.ts"
+import { KeyMismatch, SigningCutOff, SigningFailed } from "../../../messages/mqtt.ts"
+import { printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { type SignatureScheme, schemeOf, signatureSchemes } from "../../../messages/signature-scheme.ts"
+import { SchemeNotSupported, type TokenRefusal } from "../../../messages/token-refusals.ts"
+import type { TlsSigner } from "../../../platform/tls-client-signature.ts"
+import type { AskFailed } from "../../../runtime/errors.ts"
+import type { ActorRef } from "../../../runtime/protocol.ts"
+import type { Stopwatch } from "./stopwatch.ts"
+
+export interface KeySigner {
+  readonly sign: TlsSigner
+}
+
+export interface SignerOptions {
+  readonly cryptoki: ActorRef<CryptokiProtocol>
+  /** Whom the connection is for, for the refusals. */
+  readonly host: string
+  readonly key: KeySelector
+  readonly withinMs: number
+  /** Runs while the token is asked. */
+  readonly stopwatch: Stopwatch
+  readonly certPath: string
+  /** The device's own. */
+  readonly certificate: X509Certificate
+}
+
+/** The signer's promise rejects with SigningFailed; its abort signal interrupts the ask. */
+export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, SigningFailed | KeyMismatch> =>
+  Effect.gen(function* () {
+    const { cryptoki, key, withinMs } = options
+    const { measure } = options.stopwatch
+    const within = { within: withinMs }
+    const refused = (cause: TokenRefusal | AskFailed) => signingFailed(options.host, cause, withinMs)
+    const certified = new Uint8Array(spkiOf(options.certificate))
+    const chosen = yield* Effect.mapError(
+      measure(cryptoki.ask("ChooseScheme", { offered: allSchemes, key, publicKey: certified }, within)),
+      refused
+    )
+    // Not every token shows the public half; the signature itself is checked against the certificate later.
+    const publicKey = yield* Effect.option(measure(cryptoki.ask("PublicKey", { key: chosen.key }, within)))
+    const spki = publicKey._tag === "Some" ? publicKey.value : undefined
+    const isOther = spki !== undefined && Buffer.compare(spki, certified) !== 0
+    const used = isOther ? yield* measure(keyOfCertificate(cryptoki, key, certified, withinMs)) : chosen.key
+    if (used === undefined) return yield* Effect.fail(new KeyMismatch({ certPath: options.certPath, key: nameOf(key) }))
+    if (isOther)
+      yield* Effect.logWarning(
+        `'${nameOf(key)}' is not the key of the certificate '${options.certPath}'; signing with that key: '${nameOf(used)}'`
+      )
+    const context = yield* Effect.context<never>()
+    const sign: TlsSigner = async (codePoint, message, abort) => {
+      const asked = Effect.mapError(signWith(cryptoki, used, codePoint, message, withinMs), refused)
+      const exit = await Effect.runPromiseExitWith(context)(measure(asked), { signal: abort })
+      if (Exit.isSuccess(exit)) return exit.value
+      throw Cause.squash(exit.cause)
+    }
+    return { sign }
+  })
+
+/**
+ * The key of the certificate on the token of `key`, under another name: while the key is changed the settings name the
+ * new one, and the present certificate is for the old one. Undefined: there is none.
+ */
+export const keyOfCertificate = (
+  cryptoki: ActorRef<CryptokiProtocol>,
+  { uri = {}, pin }: KeySelector,
+  publicKey: Uint8Array,
+  withinMs: number
+): Effect.Effect<KeySelector | undefined> =>
+  Effect.gen(function* () {
+    const { object, id, ...token } = uri
+    if (object === undefined && id === undefined) return undefined
+    const within = { within: withinMs }
+    const key = { uri: token, ...(pin !== undefined && { pin }) }
+    const chosen = yield* cryptoki.ask("ChooseScheme", { offered: allSchemes, key, publicKey }, within)
+    const half = yield* cryptoki.ask("PublicKey", { key: chosen.key }, within)
+    return Buffer.compare(half, publicKey) === 0 ? chosen.key : undefined
+  }).pipe(Effect.catch(() => Effect.succeed(undefined))) // that the named key is another one is what is told
+
+/** The same, once a signature is wanted. */
+export const prepareSignerLater = (options: SignerOptions): Effect.Effect<KeySigner> =>
+  Effect.map(Effect.context<never>(), (context) => ({
+    sign: async (codePoint, message, abort) => {
+      const prepared = await Effect.runPromiseExitWith(context)(prepareSigner(options), { signal: abort })
+      if (Exit.isSuccess(prepared)) return prepared.value.sign(codePoint, message, abort)
+      throw Cause.squash(prepared.cause)
+    }
+  }))
+
+const allSchemes = Object.keys(signatureSchemes) as ReadonlyArray<SignatureScheme>
+
+const signWith = (
+  cryptoki: ActorRef<CryptokiProtocol>,
+  key: KeySelector,
+  codePoint: number,
+  message: Uint8Array,
+  withinMs: number
+) => {
+  const scheme = schemeOf(codePoint)
+  return scheme === undefined
+    ? Effect.fail(new SchemeNotSupported({ token: nameOf(key), scheme: `0x${codePoint.toString(16)}`, keyType: "" }))
+    : Effect.map(cryptoki.ask("Sign", { key, scheme, message }, { within: withinMs }), ({ signature }) => signature)
+}
+
+const signingFailed = (host: string, cause: TokenRefusal | AskFailed, withinMs: number): SigningFailed =>
+  new SigningFailed({ host, cause: cutOff(cause, withinMs) ?? (cause as TokenRefusal) })
+
+const cutOff = (cause: TokenRefusal | AskFailed, withinMs: number): SigningCutOff | undefined => {
+  switch (cause._tag) {
+    case "AskTimeout":
+      return new SigningCutOff({ reason: "timeout", afterMs: cause.withinMs })
+    case "PeerDown":
+      return new SigningCutOff({ reason: "down", afterMs: withinMs })
+    case "Undeliverable":
+      return new SigningCutOff({
+        reason: cause.reason,
+        afterMs: 0,
+        ...(cause.retryInMs !== undefined && { retryInMs: cause.retryInMs })
+      })
+    default:
+      return undefined
+  }
+}
+
+/** SubjectPublicKeyInfo, DER. */
+export const spkiOf = (certificate: X509Certificate): Buffer =>
+  certificate.publicKey.export({ format: "der", type: "spki" })
+
+export const nameOf = (key: KeySelector): string =>
+  key.uri === undefined ? "pkcs11:" : printPkcs11Uri(key.uri, { pin: "redacted" })

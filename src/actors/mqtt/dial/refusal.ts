@@ -1,0 +1,50 @@
+/** From what a stream or a connection died of to the refusal its user hears. */
+import {
+  BrokerDisconnected,
+  BrokerRefused,
+  ConnectionLost,
+  KeyMismatch,
+  type MqttRefusal,
+  SigningFailed,
+  type Target,
+  TlsFailed
+} from "../../../messages/mqtt.ts"
+import { AddonNotLoaded } from "../../../messages/platform.ts"
+import type { ConnectionEnded } from "../client/connection-ended.ts"
+import { tlsFailure } from "./tls-failure.ts"
+
+/** `connecting`: CONNACK has not come yet. */
+export type Stage = ConnectionLost["stage"]
+
+export const refusalOf = ({ reason }: ConnectionEnded, target: Target, stage: Stage): MqttRefusal => {
+  const { host, port, cloud } = target
+  switch (reason.kind) {
+    case "closed":
+      return new ConnectionLost({ host, port, stage, detail: "", cloud })
+    case "refused":
+    case "publishRefused":
+      return new BrokerRefused({ host, port, code: reason.code, detail: "", cloud })
+    case "disconnected":
+      return new BrokerDisconnected({ host, port, code: reason.code, detail: reason.reason })
+    case "stream":
+      return refusalOfStream(reason.error, target, stage)
+    case "protocol":
+      return new ConnectionLost({ host, port, stage, detail: reason.detail, cloud })
+  }
+}
+
+export const refusalOfStream = (error: Error, { host, port, cloud }: Target, stage: Stage): MqttRefusal =>
+  signing(error, host, port) ??
+  (error instanceof AddonNotLoaded ? error : undefined) ??
+  tlsFailure(error, { host, port, cloud }) ??
+  new ConnectionLost({ host, port, stage, detail: codeOf(error) ?? error.message, cloud })
+
+/** The add-on's stream carries what the signer said as its cause. */
+const signing = (error: Error, host: string, port: number): MqttRefusal | undefined => {
+  if (codeOf(error) !== "ERR_TLS_SIGN") return undefined
+  if (error.cause instanceof SigningFailed || error.cause instanceof KeyMismatch) return error.cause
+  return new TlsFailed({ host, port, reason: "signatureMismatch", detail: error.message })
+}
+
+const codeOf = (error: Error): string | undefined =>
+  "code" in error && typeof error.code === "string" ? error.code : undefined

@@ -1,0 +1,135 @@
+/**
+ * One broker, kept connected.
+ *
+ * Messages that come in go to the receiver in order, those that came together in one piece; PUBACK leaves when the
+ * receiver is done with them. What the receiver had in its hands when it was restarted, it is given again.
+ */
+import { Deferred, Effect, Queue, type Scope } from "effect"
+import type {
+  Delivery,
+  FailedPublish,
+  LinkProtocol,
+  LinkUserRef,
+  MqttMessage,
+  MqttRefusal
+} from "../../../messages/mqtt.ts"
+import type { ActorContext, Behaviour, MailboxSpec } from "../../../runtime/actor.ts"
+import type { Connect } from "../connection.ts"
+import { type Link, type LinkOptions, type LinkPast, makeLink } from "./link.ts"
+import { keepUp } from "./link-upkeep.ts"
+
+/**
+ * `refuse`, not `block`: links and their receiver send to each other, and one of them must not wait. The receiver
+ * has at most `bounds.window` messages in its hands, so a link's mailbox does not fill.
+ */
+export const linkMailbox: MailboxSpec = { capacity: 4096, overflow: { policy: "refuse" } }
+
+export const linkBehaviour = (
+  options: LinkOptions,
+  connect: Connect,
+  receiver: LinkUserRef
+): Behaviour<LinkProtocol> => {
+  // A delivery, or a connection, of the last incarnation must not be taken for one of the next.
+  const past: LinkPast = { deliveries: 0, connections: 0 }
+  return {
+    // More than a receiver may have in its hands: a publish that waits never stands before an Acknowledge.
+    concurrent: { tags: ["Publish", "PublishAll"], inFlight: 4096 },
+    init: (context) =>
+      Effect.gen(function* () {
+        const link = yield* makeLink(options, connect, receiver, past)
+        yield* giveAgainAfterRestart(link, context)
+        yield* context.task("deliver", deliverAll(link))
+        yield* context.task("keep up", keepUp(link))
+        return {
+          Publish: ({ message }) => publish(link, message),
+          PublishAll: (asked) => publishAll(link, asked),
+          Acknowledge: ({ deliveries }) => acknowledge(link, deliveries),
+          RetryNow: ({ because }) => Effect.asVoid(Queue.offer(link.retry, because)),
+          Status: () => Effect.sync(() => link.status)
+        }
+      })
+  }
+}
+
+const publish = ({ gate, acks }: Link, message: MqttMessage): Effect.Effect<void, MqttRefusal> =>
+  Effect.flatMap(gate.pass, (connection) =>
+    message.qos === 0
+      ? connection.publish(message)
+      : acks.during(message.payload.length, () => connection.publish(message))
+  )
+
+const publishAll = (
+  link: Link,
+  { messages, connection: wanted }: { readonly messages: ReadonlyArray<MqttMessage>; readonly connection: number }
+): Effect.Effect<{ readonly sent: boolean; readonly failed: ReadonlyArray<FailedPublish> }> =>
+  Effect.suspend(() => {
+    const { gate, acks, past, status } = link
+    const notSent = Effect.succeed({ sent: false, failed: [] })
+    if (past.connections !== wanted) return notSent
+    const { connection } = gate
+    // Told that it is up, and about to open; or closed already, and then the next to open is another one.
+    if (connection === undefined)
+      return status._tag === "Up"
+        ? Effect.andThen(gate.pass, publishAll(link, { messages, connection: wanted }))
+        : notSent
+    const published = (onAcknowledged?: () => void) =>
+      Effect.map(connection.publishAll(messages, onAcknowledged), (failed) => ({ sent: true, failed }))
+    const awaited = messages.filter(({ qos }) => qos === 1)
+    if (awaited.length === 0) return published()
+    return acks.during(Math.max(...awaited.map(({ payload }) => payload.length)), published)
+  })
+
+const acknowledge = (link: Link, deliveries: ReadonlyArray<number>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { window, bell, gate, past } = link
+    const due: Array<number> = []
+    for (const delivery of deliveries) {
+      const settled = window.settle(delivery)
+      // Of an earlier connection: the broker sends it again, under another id.
+      if (settled?.connection === past.connections) due.push(settled.packetId)
+    }
+    Queue.offerUnsafe(bell, undefined)
+    const told = gate.connection === undefined ? Effect.void : gate.connection.acknowledge(due)
+    return Effect.andThen(told, connectAgainIfDue(link))
+  })
+
+const connectAgainIfDue = ({ window, past, again }: Link): Effect.Effect<void> =>
+  window.needsAnother(past.connections) ? Effect.asVoid(Deferred.succeed(again, undefined)) : Effect.void
+
+const deliverAll = (link: Link): Effect.Effect<never> =>
+  Effect.forever(Effect.andThen(Queue.take(link.bell), deliverWaiting(link)))
+
+const deliverWaiting = (link: Link): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    // Before the gate opens it is not settled which of the waiting messages come again.
+    const next = link.gate.connection === undefined ? [] : link.window.takeSome(mostAtOnce)
+    return next.length === 0 ? Effect.void : Effect.andThen(give(link, next), deliverWaiting(link))
+  })
+
+const give = ({ receiver, options }: Link, deliveries: ReadonlyArray<Delivery>): Effect.Effect<void> =>
+  // A receiver that has stopped for good gets nothing more; one that is restarted gets it again.
+  Effect.ignore(receiver.tell("Received", { side: options.side, deliveries }))
+
+/** Few enough that what is acknowledged together does not wait long for its last. */
+const mostAtOnce = 50
+
+const giveAgainAfterRestart = (
+  link: Link,
+  context: ActorContext<LinkProtocol>
+): Effect.Effect<void, never, Scope.Scope> => {
+  let wasDown = false
+  const down = () =>
+    Effect.sync(() => {
+      wasDown = true
+    })
+  const up = () =>
+    Effect.suspend(() => {
+      if (!wasDown) return Effect.void
+      wasDown = false
+      const { receiver, options, status } = link
+      const again = link.window.withReceiverInOrder()
+      const given = again.length === 0 ? Effect.void : give(link, again)
+      return Effect.andThen(Effect.ignore(receiver.tell("LinkChanged", { side: options.side, status })), given)
+    })
+  return context.watch(link.receiver, { down, up })
+}

@@ -1,0 +1,122 @@
+/** What a link says in the log, in the words of thin-edge's mapper. */
+import { Effect } from "effect"
+import { quoted } from "../../../messages/explain/explanation.ts"
+import { refusedFilter } from "../../../messages/explain/mqtt.ts"
+import { explain } from "../../../messages/explain.ts"
+import type { LinkStatus, MqttRefusal, Side } from "../../../messages/mqtt.ts"
+import type { OversizedPublish } from "../client/packet-reader.ts"
+import type { Handshake } from "../dial/resumption.ts"
+
+/** Who speaks. The bridge's links are told apart by their side. */
+export interface LinkVoice {
+  readonly target: string
+  /** `MQTT bridge`, or what else has the connection. */
+  readonly name: string
+  /** Another link says the same of the same broker: its ups and downs are for debugging, except when they are many. */
+  readonly isSecond: boolean
+}
+
+interface Speaker {
+  readonly log: LinkVoice
+  readonly side: Side
+}
+
+/** `before`: the failure that was told last; the same one again, after a short wait, is worth a line for debugging only. */
+export const logStatus = (speaker: Speaker, status: LinkStatus, before: LinkStatus | undefined): Effect.Effect<void> =>
+  said(speaker, sayStatus(speaker, status, before))
+
+const said = ({ log }: Speaker, line: Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.annotateLogs(line, { target: log.target })
+
+const opening = ({ log, side }: Speaker): string => `[${side}] ${log.name}`
+
+const sayStatus = (speaker: Speaker, status: LinkStatus, before: LinkStatus | undefined): Effect.Effect<void> => {
+  const start = opening(speaker)
+  const { side, log } = speaker
+  const info = log.isSecond ? Effect.logDebug : Effect.logInfo
+  switch (status._tag) {
+    case "Connecting":
+      return Effect.logDebug(`${start} connecting to ${side} broker`)
+    case "Up": {
+      const up = info(`${start} connected to ${side} broker`)
+      const faults = Effect.forEach(
+        status.faults,
+        (fault) =>
+          Effect.logWarning(`${start}: ${side} broker does not grant the subscription to ${refusedFilter(fault)}`),
+        { discard: true }
+      )
+      return Effect.andThen(up, faults)
+    }
+    case "Down": {
+      const { error, hint } = explain(status.failure)
+      const text = `${start} failed to connect to ${side} broker: ${error}`
+      const retry = `next attempt in ${Math.round(status.retryInMs / 1000)} s`
+      const line = hint === undefined ? `${text} (${retry})` : `${text} (${retry}); ${hint}`
+      const isKnown = before?._tag === "Down" && sameButNumbers(explain(before.failure).error, error)
+      const isDue = status.retryInMs >= worthALineMs || status.attempt % namedEvery === 0
+      return log.isSecond || (isKnown && !isDue) ? Effect.logDebug(line) : Effect.logError(line)
+    }
+    case "Stopped":
+      return info(`${start} disconnected from ${side} broker`)
+  }
+}
+
+/** Whether the key was used for this connection. */
+export const logHandshake = (speaker: Speaker, handshake: Handshake | undefined): Effect.Effect<void> =>
+  handshake === undefined
+    ? Effect.void
+    : said(
+        speaker,
+        Effect.logInfo(
+          `${opening(speaker)} TLS handshake with ${speaker.side} broker: ${handshake === "resumed" ? "session resumed, no signature" : "signed with the device's key"}`
+        )
+      )
+
+/** `isKept`: the broker keeps the session, and with it what did not fit. */
+export const logPassedOver = (speaker: Speaker, isKept: boolean): Effect.Effect<void> => {
+  const text = `${opening(speaker)}: more messages came from ${speaker.side} broker than fit`
+  return said(
+    speaker,
+    isKept ? Effect.logInfo(`${text}; fetching the rest`) : Effect.logError(`${text}; the rest is lost`)
+  )
+}
+
+export const logOversized = (speaker: Speaker, { topic, size }: OversizedPublish): Effect.Effect<void> =>
+  said(
+    speaker,
+    Effect.logWarning(
+      `${opening(speaker)}: discarded a message of ${size} bytes from ${speaker.side} broker on topic ${quoted(topic)}: too large to forward`
+    )
+  )
+
+/** Later ones got theirs. */
+export const logMissingAcks = (speaker: Speaker, missing: number): Effect.Effect<void> =>
+  said(
+    speaker,
+    Effect.logWarning(
+      `${opening(speaker)}: ${speaker.side} broker acknowledges later messages, but not ${missing} it was sent before: it may discard what is above its rate (publish_rate). They are sent again on the next connection, in two minutes at the latest`
+    )
+  )
+
+/** Whichever link it is: each loss alone may be worth no line. */
+export const logLostOften = (
+  speaker: Speaker,
+  { times, withinMinutes }: { readonly times: number; readonly withinMinutes: number },
+  last: MqttRefusal
+): Effect.Effect<void> =>
+  said(
+    speaker,
+    Effect.logWarning(
+      `${opening(speaker)} lost the connection to ${speaker.side} broker ${times} times within ${withinMinutes} minutes; last: ${explain(last).error}`
+    )
+  )
+
+export const logRetry = (speaker: Speaker, because: string): Effect.Effect<void> =>
+  said(speaker, Effect.logInfo(`${opening(speaker)} reconnecting to ${speaker.side} broker now: ${because}`))
+
+/** A module's own words may hold a process id or a time, another one at each attempt. */
+const sameButNumbers = (one: string, other: string): boolean => one.replace(/\d+/g, "0") === other.replace(/\d+/g, "0")
+
+const worthALineMs = 60_000
+/** Attempts with short pauses: a failure that goes on is in the last minutes of the log, too. */
+const namedEvery = 20

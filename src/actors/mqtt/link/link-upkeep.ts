@@ -1,0 +1,210 @@
+/**
+ * The life of a link: dial, subscribe, greet, open the gate, and again when the connection is lost.
+ *
+ * Nothing else is published before every subscription is confirmed, so that no reply comes before its subscription.
+ */
+import { Clock, Deferred, Effect, Queue, Random } from "effect"
+import {
+  BrokerSilent,
+  type LinkStatus,
+  type MqttRefusal,
+  type SubscriptionFault,
+  SubscriptionRefused
+} from "../../../messages/mqtt.ts"
+import { cureOf } from "../../../messages/mqtt-cure.ts"
+import { endsWithin } from "../../../runtime/ends-within.ts"
+import { monotonicMs } from "../../../runtime/monotonic-time.ts"
+import { isRefused, subscriptionFaults } from "../client/subscription-filter.ts"
+import type { Connection, Receiver } from "../connection.ts"
+import { afterFailure, noFailures } from "./back-off.ts"
+import type { Link } from "./link.ts"
+import {
+  logHandshake,
+  logLostOften,
+  logMissingAcks,
+  logOversized,
+  logPassedOver,
+  logRetry,
+  logStatus
+} from "./link-log.ts"
+import { Losses } from "./losses.ts"
+
+/** Never ends by itself; interrupted, it says good-bye to the broker. */
+export const keepUp = (link: Link): Effect.Effect<never> =>
+  Effect.gen(function* () {
+    const { target, backOff: settings } = link.options
+    const losses = new Losses(target)
+    let backOff = noFailures
+    for (let attempt = 1; ; attempt++) {
+      yield* changeStatus(link, { _tag: "Connecting", attempt })
+      // What made somebody say "now" before this attempt is taken into account by it.
+      yield* Queue.clear(link.retry)
+      const { failure: ended, heldMs, hadUnacknowledged } = yield* connectOnce(link)
+      if (ended === undefined) continue
+      const wasUp = heldMs > 0
+      if (wasUp) yield* sayLostOften(link, losses, ended)
+      else losses.notEstablished()
+      const failure = wasUp ? losses.judge({ failure: ended, heldMs, hadUnacknowledged }) : ended
+      backOff = afterFailure(settings, backOff, { heldMs, cure: cureOf(failure) }, yield* Random.next)
+      yield* changeStatus(link, { _tag: "Down", failure, retryInMs: backOff.waitMs, attempt })
+      yield* Effect.raceFirst(Effect.sleep(backOff.waitMs), wokenUp(link))
+    }
+  })
+
+const wokenUp = (link: Link): Effect.Effect<void> =>
+  Effect.flatMap(Queue.take(link.retry), (because) => logRetry(link.options, because))
+
+const sayLostOften = (link: Link, losses: Losses, failure: MqttRefusal): Effect.Effect<void> =>
+  Effect.flatMap(Clock.Clock, (clock) => {
+    const often = losses.often(monotonicMs(clock))
+    return often === undefined ? Effect.void : logLostOften(link.options, often, failure)
+  })
+
+interface Outcome {
+  /** Undefined: nothing is wrong, but another connection is due. */
+  readonly failure: MqttRefusal | undefined
+  /** How long the gate was open, in milliseconds from 1 on; 0: it never was. */
+  readonly heldMs: number
+  readonly hadUnacknowledged: boolean
+}
+
+/** One connection, from dialling to its end. */
+const connectOnce = (link: Link): Effect.Effect<Outcome> =>
+  Effect.gen(function* () {
+    let openedAt: number | undefined
+    let hadUnacknowledged = false
+    const clock = yield* Clock.Clock
+    const connected = Effect.gen(function* () {
+      link.past.connections += 1
+      link.again = Deferred.makeUnsafe<void>()
+      const connection = yield* link.connect(link.options.target, receiverOf(link))
+      yield* logHandshake(link.options, connection.handshake)
+      const trouble = Effect.flatMap(connection.ended, (refusal) => {
+        hadUnacknowledged = link.acks.isWaiting
+        return Effect.fail(refusal)
+      })
+      const faults = yield* Effect.raceFirst(prepare(link, connection), trouble)
+      openedAt = monotonicMs(clock)
+      yield* openGate(link, connection, faults)
+      yield* Effect.forkScoped(Effect.forever(logNextOversized(link)))
+      const silence = Effect.raceFirst(unansweredPublish(link), missingAcks(link, connection))
+      const fault = Effect.raceFirst(trouble, silence)
+      const held = Effect.raceFirst(fault, Deferred.await(link.again))
+      yield* Effect.onInterrupt(held, () => sayGoodbye(link, connection))
+      yield* logPassedOver(link.options, !link.options.target.cleanSession)
+      yield* connection.disconnect
+    })
+    const failure = yield* Effect.match(Effect.scoped(connected), {
+      onSuccess: () => undefined,
+      onFailure: (refusal) => refusal
+    })
+    link.gate.close()
+    const heldMs = openedAt === undefined ? 0 : Math.max(1, monotonicMs(clock) - openedAt)
+    return { failure, heldMs, hadUnacknowledged }
+  })
+
+const receiverOf = (link: Link): Receiver => {
+  const connection = link.past.connections
+  return {
+    acknowledged: "later",
+    onMessage: (inbound) => {
+      link.window.arrive(connection, inbound)
+      Queue.offerUnsafe(link.bell, undefined)
+    },
+    onOversized: (publish) => void Queue.offerUnsafe(link.oversized, publish)
+  }
+}
+
+const logNextOversized = (link: Link): Effect.Effect<void> =>
+  Effect.flatMap(Queue.take(link.oversized), (publish) => logOversized(link.options, publish))
+
+/** Subscriptions and greeting, each confirmed. Answers what was not granted. */
+const prepare = (link: Link, connection: Connection): Effect.Effect<ReadonlyArray<SubscriptionFault>, MqttRefusal> =>
+  Effect.gen(function* () {
+    if (connection.sessionPresent) link.window.sessionResumed(link.past.connections)
+    const { filters, neededFilters, greeting, target } = link.options
+    const faults: Array<SubscriptionFault> = []
+    for (let start = 0; start < filters.length; start += filtersAtOnce)
+      faults.push(...(yield* subscribe(link, connection, filters.slice(start, start + filtersAtOnce))))
+    const refused = faults.filter(isRefused)
+    const isUseless = refused.some(({ filter }) => neededFilters.includes(filter))
+    if (isUseless || (refused.length > 0 && refused.length === filters.length))
+      return yield* new SubscriptionRefused({ host: target.host, port: target.port, filters: refused })
+    for (const message of greeting) yield* inTime(link, "PUBACK", connection.publish(message))
+    return faults
+  })
+
+/** Retained messages are wanted once: the broker has given them to the session already when it was kept. */
+const subscribe = (link: Link, connection: Connection, filters: ReadonlyArray<string>) =>
+  Effect.map(inTime(link, "SUBACK", connection.subscribe(filters, 1, "ifNew")), (codes) =>
+    subscriptionFaults(filters, codes, 1)
+  )
+
+const openGate = (link: Link, connection: Connection, faults: ReadonlyArray<SubscriptionFault>): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const { past, gate, bell } = link
+    // Told before the first message that goes either way.
+    const { sessionPresent } = connection
+    yield* changeStatus(link, { _tag: "Up", sessionPresent, connection: past.connections, faults })
+    gate.open(connection)
+    yield* Queue.offer(bell, undefined)
+  })
+
+const changeStatus = (link: Link, status: LinkStatus): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    link.status = status
+    const { side } = link.options
+    yield* logStatus(link.options, status, link.lastTold)
+    if (status._tag !== "Connecting") link.lastTold = status
+    // A receiver that has stopped for good needs no news; one that is restarted asks for it.
+    yield* Effect.ignore(link.receiver.tell("LinkChanged", { side, status }))
+  })
+
+/** Runs also while everything around it is being interrupted, but not for long. */
+const sayGoodbye = (link: Link, connection: Connection): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const farewell = Effect.forEach(link.options.farewell, connection.publish, { discard: true })
+    const goodbye = Effect.andThen(Effect.ignore(farewell), connection.disconnect)
+    const fiber = yield* Effect.forkDetach(goodbye)
+    if (!(yield* endsWithin(fiber, "3 seconds"))) fiber.interruptUnsafe()
+    yield* logStatus(link.options, { _tag: "Stopped" }, undefined)
+  })
+
+const unansweredPublish = (link: Link): Effect.Effect<never, MqttRefusal> =>
+  Effect.andThen(
+    link.acks.overdue(pubackWithinMs),
+    Effect.suspend(() => Effect.fail(silent(link, "PUBACK", pubackWithinMs)))
+  )
+
+/** Told once a connection; what the broker has discarded is sent again on another, after as long as for any silence. */
+const missingAcks = (link: Link, { overtaken }: Connection): Effect.Effect<never, MqttRefusal> =>
+  Effect.gen(function* () {
+    if (overtaken === undefined) return yield* Effect.never
+    for (let isTold = false; ; ) {
+      yield* Effect.sleep(missingLookMs)
+      if (overtaken(pubackWithinMs) > 0) return yield* Effect.fail(silent(link, "PUBACK", pubackWithinMs))
+      const missing = overtaken(missingTellMs)
+      if (missing > 0 && !isTold) yield* logMissingAcks(link.options, missing)
+      isTold ||= missing > 0
+    }
+  })
+
+const missingLookMs = 5_000
+const missingTellMs = 20_000
+
+const inTime = <A>(link: Link, waitingFor: "SUBACK" | "PUBACK", effect: Effect.Effect<A, MqttRefusal>) =>
+  Effect.timeoutOrElse(effect, {
+    duration: confirmedWithinMs,
+    orElse: () => Effect.fail<MqttRefusal>(silent(link, waitingFor, confirmedWithinMs))
+  })
+
+const silent = ({ options }: Link, waitingFor: "SUBACK" | "PUBACK", afterMs: number) =>
+  new BrokerSilent({ host: options.target.host, port: options.target.port, waitingFor, afterMs, signingMs: undefined })
+
+/** AWS IoT takes no more in one SUBSCRIBE. */
+const filtersAtOnce = 8
+
+const confirmedWithinMs = 20_000
+
+/** A broker may be slow to store a message, but not that slow. */
+const pubackWithinMs = 120_000

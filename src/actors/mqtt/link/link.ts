@@ -1,0 +1,77 @@
+/** What the parts of a link share. */
+import { Deferred, Effect, Queue } from "effect"
+import type { LinkStatus, LinkUserRef, MqttMessage, Side, Target } from "../../../messages/mqtt.ts"
+import type { OversizedPublish } from "../client/packet-reader.ts"
+import { AwaitedAcks } from "../client/puback-watchdog.ts"
+import type { Connect } from "../connection.ts"
+import type { BackOffSettings } from "./back-off.ts"
+import { Gate } from "./gate.ts"
+import { InboundWindow, type WindowBounds } from "./inbound-window.ts"
+import type { LinkVoice } from "./link-log.ts"
+
+export interface LinkOptions {
+  readonly side: Side
+  readonly target: Target
+  /** Subscribed with QoS 1 at every connection, before anything is published. */
+  readonly filters: ReadonlyArray<string>
+  /** Those of them without which the link is of no use: refused, the link is down. */
+  readonly neededFilters: ReadonlyArray<string>
+  readonly backOff: BackOffSettings
+  /** Published at every connection, before anything else. */
+  readonly greeting: ReadonlyArray<MqttMessage>
+  /** Published before DISCONNECT when the link is stopped. */
+  readonly farewell: ReadonlyArray<MqttMessage>
+  readonly log: LinkVoice
+  readonly bounds: WindowBounds
+}
+
+export interface Link {
+  readonly options: LinkOptions
+  readonly connect: Connect
+  readonly receiver: LinkUserRef
+  readonly gate: Gate
+  readonly window: InboundWindow
+  readonly acks: AwaitedAcks
+  /** Rings when a message may be waiting for the receiver. */
+  readonly bell: Queue.Queue<void>
+  /** Somebody says that trying again may help now. */
+  readonly retry: Queue.Queue<string>
+  /** Messages that were too large, for the log. */
+  readonly oversized: Queue.Queue<OversizedPublish>
+  status: LinkStatus
+  /** The last status that was the end of an attempt. */
+  lastTold: LinkStatus | undefined
+  /** Fulfilled when another connection is due; of the connection that is. */
+  again: Deferred.Deferred<void>
+  readonly past: LinkPast
+}
+
+/** What outlives a restart of the actor: neither number is used twice. */
+export interface LinkPast {
+  deliveries: number
+  connections: number
+}
+
+export const makeLink = (
+  options: LinkOptions,
+  connect: Connect,
+  receiver: LinkUserRef,
+  past: LinkPast
+): Effect.Effect<Link> =>
+  Effect.gen(function* () {
+    return {
+      past,
+      options,
+      connect,
+      receiver,
+      gate: new Gate(),
+      window: new InboundWindow(options.bounds, () => ++past.deliveries),
+      acks: new AwaitedAcks(),
+      bell: yield* Queue.sliding<void>(1),
+      retry: yield* Queue.sliding<string>(1),
+      oversized: yield* Queue.sliding<OversizedPublish>(16),
+      status: { _tag: "Connecting", attempt: 1 },
+      lastTold: undefined,
+      again: Deferred.makeUnsafe<void>()
+    }
+  })
