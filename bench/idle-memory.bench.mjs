@@ -30,7 +30,7 @@ export const measure = async () => {
 
 const names = {
   "tedge-mapper c8y, connected and idle, memory": "bin/tedge-mapper",
-  "its token host": "token-host.cjs"
+  "its token host": "tedge-token-host"
 }
 
 const measureOnce = async () => {

@@ -12,7 +12,7 @@ import { withActorLog } from "./actor-log.ts"
 import { runCommandLine } from "./command-line.ts"
 import type { CommandHandlers, CommandInput, Program } from "./command-spec.ts"
 import { exitCodes } from "./exit-codes.ts"
-import { chosenLogLevel, type LogLevelName, loggingLayer, parseLogLevel } from "./logging.ts"
+import { chosenLogLevel, type LogLevelName, loggingLayer, logStyle, parseLogLevel } from "./logging.ts"
 import { adjustableLog } from "./p11-server/adjustable-log.ts"
 import { hideSecretArguments } from "./secret-arguments.ts"
 import { systemLogLevel } from "./system-log-level.ts"
@@ -117,9 +117,8 @@ const withLogging = (
     const ofSystem = systemLogLevel(input.text("config-dir") ?? "/etc/tedge", [`${name}-${input.command}`, name])
     return chosenLogLevel({ option, debug, environment: process.env, fallback: ofSystem ?? fallback })
   }
-  const withTime = process.env.INVOCATION_ID === undefined
   const command = Effect.andThen(withoutIgnoredVariable, withActorLog(run))
-  const logging = { level: level(), withTime, write: (text: string) => process.stderr.write(text) }
+  const logging = { level: level(), style: logStyle(process.env), write: (text: string) => process.stderr.write(text) }
   if (rereadsLogLevel === undefined) return Effect.provide(command, loggingLayer(logging))
   const log = adjustableLog(logging)
   const reread = Effect.sync(() =>

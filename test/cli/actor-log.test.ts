@@ -20,7 +20,11 @@ it("tells which actor failed and why, at the level everybody sees", async () => 
       while (lines.length === 0) yield* Effect.yieldNow
     })
   )
-  const log = loggingLayer({ level: "warn", withTime: false, write: (line) => lines.push(line) })
+  const log = loggingLayer({
+    level: "warn",
+    style: { withTime: false, withPriority: false },
+    write: (line) => lines.push(line)
+  })
   await Effect.runPromise(Effect.provide(withActorLog(program), log))
   expect(lines.join("")).toContain("ERROR tedge: clock failed: Error: the spring is gone")
 })
@@ -41,7 +45,11 @@ it("leaves what keeps an actor from starting to whoever starts it, but no bug an
       while (!lines.join("").includes("clock")) yield* Effect.yieldNow
     })
   )
-  const log = loggingLayer({ level: "warn", withTime: false, write: (line) => lines.push(line) })
+  const log = loggingLayer({
+    level: "warn",
+    style: { withTime: false, withPriority: false },
+    write: (line) => lines.push(line)
+  })
   await Effect.runPromise(Effect.provide(withActorLog(program), log))
   expect(lines.join("")).not.toContain("refused")
   expect(lines.join("")).toContain("buggy failed: Error: the spring is gone")

@@ -1,15 +1,17 @@
 /** Log lines and who decides how much is logged. */
-import { writeFileSync } from "node:fs"
+import { fstatSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Redacted } from "effect"
 import { describe, expect, it } from "vitest"
-import { chosenLogLevel, loggingLayer, parseLogLevel } from "../../src/cli/logging.ts"
+import { chosenLogLevel, loggingLayer, logStyle, parseLogLevel } from "../../src/cli/logging.ts"
 import { systemLogLevel } from "../../src/cli/system-log-level.ts"
 import { tempDir } from "../support/temp-dir.ts"
 
-const logged = async (work: Effect.Effect<unknown>, level: "warn" | "debug" = "debug", withTime = false) => {
+const plain = { withTime: false, withPriority: false }
+
+const logged = async (work: Effect.Effect<unknown>, level: "warn" | "debug" = "debug", style = plain) => {
   const lines: Array<string> = []
-  await Effect.runPromise(Effect.provide(work, loggingLayer({ level, withTime, write: (line) => lines.push(line) })))
+  await Effect.runPromise(Effect.provide(work, loggingLayer({ level, style, write: (line) => lines.push(line) })))
   return lines
 }
 
@@ -20,7 +22,7 @@ describe("a log line", () => {
   })
 
   it("begins with the time in UTC where no journal adds one", async () => {
-    expect((await logged(Effect.logWarning("x"), "debug", true))[0]).toMatch(
+    expect((await logged(Effect.logWarning("x"), "debug", { ...plain, withTime: true }))[0]).toMatch(
       /^\d{4}-\d\d-\d\dT[\d:.]+Z {2}WARN tedge: x\n$/
     )
   })
@@ -28,6 +30,31 @@ describe("a log line", () => {
   it("is one line, whatever is in it, and holds no secret", async () => {
     const [line] = await logged(Effect.logError("a\nb", { pin: 1 }, Redacted.make("123456")))
     expect(line).toBe('ERROR tedge: a; b {"pin":1} [REDACTED]\n')
+  })
+
+  it("begins with its priority in the journal", async () => {
+    const all = Effect.all([
+      Effect.logFatal("x"),
+      Effect.logError("x"),
+      Effect.logWarning("x"),
+      Effect.logInfo("x"),
+      Effect.logDebug("x")
+    ])
+    const lines = await logged(all, "debug", { ...plain, withPriority: true })
+    expect(lines.map((line) => line.slice(0, 9))).toEqual([
+      "<3>FATAL ",
+      "<3>ERROR ",
+      "<4> WARN ",
+      "<6> INFO ",
+      "<7>DEBUG "
+    ])
+  })
+
+  it("has no priority where standard error is not the journal that the environment names", () => {
+    const { dev, ino } = fstatSync(2, { bigint: true })
+    expect(logStyle({ JOURNAL_STREAM: `${dev}:${ino}` }).withPriority).toBe(true)
+    expect(logStyle({ JOURNAL_STREAM: `${dev}:${ino + 1n}` }).withPriority).toBe(false)
+    expect(logStyle({}).withPriority).toBe(false)
   })
 
   it("is not written below the level", async () => {

@@ -1,6 +1,6 @@
 /** Logging whose level can be changed while the service runs. */
 import { Layer, Logger, type LogLevel, References } from "effect"
-import { type LogLevelName, logLine } from "../logging.ts"
+import { type LogLevelName, type LogStyle, logLine } from "../logging.ts"
 
 export interface AdjustableLog {
   readonly layer: Layer.Layer<never>
@@ -11,7 +11,7 @@ export interface AdjustableLog {
 
 export const adjustableLog = (options: {
   readonly level: LogLevelName
-  readonly withTime: boolean
+  readonly style: LogStyle
   readonly write: (line: string) => unknown
 }): AdjustableLog => {
   let { level } = options
@@ -19,7 +19,7 @@ export const adjustableLog = (options: {
   const logger = Logger.make((entry) => {
     const name = nameOf(entry.logLevel)
     if (name === undefined || !writes(name)) return
-    options.write(`${logLine(entry, options.withTime)}\n`)
+    options.write(`${logLine(entry, options.style)}\n`)
   })
   return {
     layer: Layer.merge(Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel, "Trace")),

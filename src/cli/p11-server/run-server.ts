@@ -31,7 +31,7 @@ import type { CommandHandler, CommandInput } from "../command-spec.ts"
 import { serviceOwner } from "../compose-cryptoki.ts"
 import { exitCodes } from "../exit-codes.ts"
 import { logText } from "../log-text.ts"
-import { chosenLogLevel, type LogLevelName, parseLogLevel } from "../logging.ts"
+import { chosenLogLevel, type LogLevelName, logStyle, parseLogLevel } from "../logging.ts"
 import { p11ServerProgram } from "../p11-server-spec.ts"
 import { actorsAnswer } from "./actors-answer.ts"
 import { type AdjustableLog, adjustableLog } from "./adjustable-log.ts"
@@ -51,10 +51,9 @@ export interface ServerSignals {
 export const runServer =
   (signals: ServerSignals): CommandHandler =>
   (input) => {
-    const withTime = process.env.INVOCATION_ID === undefined
     const log = adjustableLog({
       level: logLevel(input, undefined),
-      withTime,
+      style: logStyle(process.env),
       write: (text) => process.stderr.write(text)
     })
     return Effect.scoped(serve(input, signals, log)).pipe(

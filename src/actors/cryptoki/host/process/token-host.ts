@@ -19,6 +19,8 @@ import { SignTimes } from "./sign.ts"
 
 const main = (): void => {
   const [parent = "", user = "", tracing = ""] = process.argv.slice(2)
+  // In ps, and in what the kernel and systemd-coredump log of a module that crashes; otherwise it would be "node".
+  process.title = "tedge-token-host"
   leaveNoCore()
   const userProblem = become(givenUser(user))
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined)

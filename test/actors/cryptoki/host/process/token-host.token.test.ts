@@ -48,6 +48,25 @@ it("a host that hangs in its module ends with a parent that is killed", async ()
   }
 })
 
+it("a host has a name of its own in ps and in the kernel's log", async () => {
+  await freshHost()
+  const soft = softhsmDirectory()
+  const script = scriptedModule(softhsmModulePath())
+  const settings = { modulePath: script.modulePath, initializeMs: 30_000, environment: { ...process.env, ...soft.env } }
+  const names = Effect.map(startHost(settings), () =>
+    script.processes().map((pid) => ["comm", "cmdline"].map((file) => readFileSync(`/proc/${pid}/${file}`, "utf8")))
+  )
+  try {
+    // The kernel keeps 15 bytes of the first.
+    expect(await Effect.runPromise(Effect.scoped(names))).toEqual([
+      ["tedge-token-hos\n", expect.stringMatching(/^tedge-token-host\0/)]
+    ])
+  } finally {
+    script.cleanup()
+    soft.cleanup()
+  }
+})
+
 it("a host that was stopped is given up after four seconds, one that takes its time when that is up", async () => {
   await freshHost()
   const soft = softhsmDirectory()
