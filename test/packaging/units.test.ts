@@ -1,4 +1,4 @@
-/** The systemd units, judged by systemd-analyze. They were not run under a systemd that is PID 1. */
+/** The systemd units and what lies beside them, judged by systemd-analyze. test/install runs them under a systemd that is PID 1. */
 import { spawnSync } from "node:child_process"
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
@@ -6,7 +6,10 @@ import { describe, expect, it } from "vitest"
 import { tempDir } from "../support/temp-dir.ts"
 
 const folder = join(import.meta.dirname, "../../packaging/systemd")
+const dropIns = join(folder, "drop-ins")
 const units = readdirSync(folder).filter((file) => /\.(service|socket)$/.test(file))
+const services = units.filter((file) => file.endsWith(".service"))
+const tmpfiles = readFileSync(join(folder, "../tmpfiles.d/tedge-actors.conf"), "utf8")
 
 /** A copy of all units whose executables exist on every machine: what is not installed is no fault of the unit. */
 const copied = (): string => {
@@ -31,16 +34,38 @@ describe("the systemd units", () => {
     expect(complaints).toEqual([])
   })
 
-  it("keep the signing service in a sandbox that systemd rates below 2 of 10", () => {
+  it("keep every service in a sandbox that systemd rates below 2 of 10", () => {
     const dir = copied()
-    const done = analyze(["security", "--offline=true", "--threshold=20", join(dir, "tedge-p11-server.service")])
-    expect(done.status).toBe(0)
+    for (const unit of services.map((file) => file.replace("@.", "@prod."))) {
+      const done = analyze(["security", "--offline=true", "--threshold=20", join(dir, unit)])
+      expect(done.status, unit).toBe(0)
+    }
   })
 
-  it("do not run the signing service as root, and leave memory executable, which V8 needs", () => {
-    const text = readFileSync(join(folder, "tedge-p11-server.service"), "utf8")
-    expect(text).toMatch(/^User=tedge$/m)
-    expect(text).not.toMatch(/^MemoryDenyWriteExecute=/m)
+  it("run no service as root, and leave memory executable, which V8 needs", () => {
+    for (const unit of services) {
+      const text = readFileSync(join(folder, unit), "utf8")
+      expect(text, unit).toMatch(/^User=tedge$/m)
+      expect(text, unit).not.toMatch(/^MemoryDenyWriteExecute=/m)
+    }
+  })
+
+  it("of mappers differ in the cloud and the profile only", () => {
+    const names = /Cumulocity|Azure IoT|AWS IoT|(?<=tedge-mapper )(?:c8y|az|aws)| \(profile %i\)| --profile %i/g
+    const texts = services
+      .filter((file) => file.startsWith("tedge-mapper-"))
+      .map((file) => readFileSync(join(folder, file), "utf8").replaceAll(names, ""))
+    expect(texts).toHaveLength(6)
+    expect(new Set(texts).size).toBe(1)
+  })
+
+  it("wait for no network, and start what is missing not over and over", () => {
+    for (const unit of services) {
+      const text = readFileSync(join(folder, unit), "utf8")
+      expect(text, unit).not.toContain("network-online")
+      // EXEC, USER, GROUP of systemd.exec(5); 126 and 127 of env(1).
+      expect(text, unit).toMatch(/^RestartPreventExitStatus=126 127 203 216 217\b/m)
+    }
   })
 
   it("are told that the service is ready, and how to make it read its settings again", () => {
@@ -52,28 +77,49 @@ describe("the systemd units", () => {
     expect(Number(/^TimeoutStopSec=(\d+)$/m.exec(text)?.[1])).toBeGreaterThanOrEqual(30)
   })
 
-  it("let all services share what is known of refused PINs", () => {
-    for (const unit of units.filter((file) => file.endsWith(".service")))
-      expect(readFileSync(join(folder, unit), "utf8"), unit).toMatch(/^RuntimeDirectory=.*\btedge-pin-latch$/m)
+  it("let all services share what is known of refused PINs, in a directory that they do not change", () => {
+    for (const unit of services) {
+      const text = readFileSync(join(folder, unit), "utf8")
+      expect(text, unit).toMatch(/^ReadWritePaths=.* -\/run\/tedge-pin-latch\b/m)
+      expect(text, unit).not.toMatch(/^RuntimeDirectory=.*tedge-pin-latch/m)
+    }
+    // For the group to write: a member could take records away, and try PINs again.
+    expect(tmpfiles).toMatch(/^d \/run\/tedge-pin-latch 0750 tedge tedge -$/m)
+  })
+
+  it("make the directory of the services' sockets as tmpfiles does", () => {
+    expect(tmpfiles).toMatch(/^d \/run\/tedge-actors 0755 tedge tedge -$/m)
+    for (const unit of services.filter((file) => file.startsWith("tedge-mapper-"))) {
+      const text = readFileSync(join(folder, unit), "utf8")
+      expect(text, unit).toMatch(/^RuntimeDirectory=tedge-actors$/m)
+      expect(text, unit).not.toMatch(/^RuntimeDirectoryMode=/m)
+    }
+  })
+
+  it("remove the socket when it is stopped", () => {
+    expect(readFileSync(join(folder, "tedge-p11-server.socket"), "utf8")).toMatch(/^RemoveOnStop=yes$/m)
   })
 
   it("leave no core file of a service that has a PIN, from its first moment", () => {
-    for (const unit of units.filter((file) => file.endsWith(".service")))
-      expect(readFileSync(join(folder, unit), "utf8"), unit).toMatch(/^LimitCORE=0$/m)
+    for (const unit of services) expect(readFileSync(join(folder, unit), "utf8"), unit).toMatch(/^LimitCORE=0$/m)
   })
 
-  it("can be extended by each of the drop-ins", () => {
-    const dropIns = join(folder, "tedge-p11-server.service.d")
-    for (const file of readdirSync(dropIns)) {
+  it.each(["tedge-p11-server.service", "tedge-mapper-c8y.service"])("can be extended by the drop-ins: %s", (unit) => {
+    for (const file of readdirSync(dropIns).filter((name) => name.endsWith(".conf.example"))) {
       const dir = copied()
-      const place = join(dir, "tedge-p11-server.service.d")
+      const place = join(dir, `${unit}.d`)
       mkdirSync(place)
       copyFileSync(join(dropIns, file), join(place, file.replace(".example", "")))
-      const done = analyze(["verify", join(dir, "tedge-p11-server.service")])
+      const done = analyze(["verify", "--man=no", join(dir, unit)])
       expect(
         done.stderr.split("\n").filter((line) => line.includes(file.replace(".example", ""))),
         file
       ).toEqual([])
     }
+  })
+
+  it("demand a PIN credential that is configured", () => {
+    const text = readFileSync(join(dropIns, "pin-credential.conf.example"), "utf8")
+    expect(text).toMatch(/^Environment=TEDGE_P11_SERVER_PIN_FILE=%d\/tedge-pin$/m)
   })
 })
