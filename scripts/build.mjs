@@ -17,11 +17,11 @@ const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
 /** Bundle name -> entry file. Each executable starts from one of them. */
 const bundles = {
-  tedge: "src/cli/tedge.ts",
-  "tedge-main": "src/cli/tedge-main.ts",
-  "tedge-mapper": "src/cli/tedge-mapper.ts",
-  "tedge-p11-server": "src/cli/tedge-p11-server.ts",
-  "service-runner": "src/cli/service-runner.ts",
+  tedge: "src/cli/bin/tedge.ts",
+  "tedge-main": "src/cli/bin/tedge-main.ts",
+  "tedge-mapper": "src/cli/bin/tedge-mapper.ts",
+  "tedge-p11-server": "src/cli/bin/tedge-p11-server.ts",
+  "service-runner": "src/cli/bin/service-runner.ts",
   "token-host": "src/actors/cryptoki/host/process/token-host.ts"
 }
 

@@ -12,7 +12,7 @@ const fences: Record<string, string | ReadonlyArray<string>> = {
   rxjs: ["runtime/channel.ts", "runtime/guarded-observable.ts"],
   "smol-toml": "platform/toml-file.ts",
   "@decimalturn/toml-patch": "platform/toml-file.ts",
-  "effect/cli": "cli/command-line.ts",
+  "effect/cli": "cli/command-line/command-line.ts",
   asn1js: "platform/x509.ts",
   "node:tls": "platform/node-tls.ts",
   "node:https": "platform/https-client.ts",
@@ -61,12 +61,12 @@ const imports = files.flatMap(importsOf)
 const mayUseDates: Record<string, string> = {
   "runtime/wall-time.ts": "the one that reads the wall clock",
   "runtime/runtime-clock.ts": "begins at the wall time of the start",
-  "cli/logging.ts": "log stamps",
-  "cli/command-log.ts": "log stamps",
+  "cli/terminal/logging.ts": "log stamps",
+  "cli/terminal/command-log.ts": "log stamps",
   "actors/health/payloads.ts": "the date in a health message",
   "actors/connect/certificate-dates.ts": "validity of certificates",
-  "cli/cert/certificate-text.ts": "validity of certificates",
-  "cli/hsm/doctor-certificate.ts": "validity of certificates",
+  "cli/commands/cert/certificate-text.ts": "validity of certificates",
+  "cli/commands/hsm/doctor/certificate.ts": "validity of certificates",
   "platform/tls-probe.ts": "validity of certificates",
   "platform/x509.ts": "validity of certificates"
 }
@@ -150,11 +150,18 @@ describe("the structure of src", () => {
   it("what reaches a terminal or a log goes through the one function that takes out what steers a terminal", () => {
     const writes = (file: string) => /\bstd(out|err)\.write\(/.test(readFileSync(join(src, file), "utf8"))
     const shows = (file: string) => /\bshown(Text|Lines)\(/.test(readFileSync(join(src, file), "utf8"))
-    // The log of the service goes through cli/logging.ts.
-    const writers = ["cli/run-program.ts", "cli/service-runner.ts", "cli/terminal.ts", "cli/p11-server/run-server.ts"]
+    // The log of the service goes through cli/terminal/logging.ts.
+    const writers = [
+      "cli/bin/run-program.ts",
+      "cli/bin/service-runner.ts",
+      "cli/terminal/terminal.ts",
+      "cli/services/p11-server/run-server.ts"
+    ]
     expect(files.filter(writes).toSorted()).toEqual(writers.toSorted())
     expect(
-      [...writers.slice(0, 3), "cli/logging.ts", "messages/explain/explanation.ts"].filter((file) => !shows(file))
+      [...writers.slice(0, 3), "cli/terminal/logging.ts", "messages/explain/explanation.ts"].filter(
+        (file) => !shows(file)
+      )
     ).toEqual([])
   })
 

@@ -43,16 +43,16 @@ const causedElsewhere: Partial<Readonly<Record<Failure["_tag"], string>>> = {
   BrokerDisconnected: "test/actors/mqtt/connection.broker.test.ts",
   ClientIdContested: "test/actors/mqtt/link/losses.test.ts",
   HostNotStarted: "test/actors/cryptoki/host/host-end.token.test.ts",
-  KeyNotSelected: "test/cli/hsm/settings-first.token.test.ts",
-  KeyNotDeleted: "test/cli/hsm/original-service.test.ts",
+  KeyNotSelected: "test/cli/commands/hsm/settings-first.token.test.ts",
+  KeyNotDeleted: "test/cli/commands/hsm/original-service.test.ts",
   LabelTaken: "test/actors/cryptoki/token/management.token.test.ts",
   LoginDelayed: "test/actors/cryptoki/pin/pins.token.test.ts",
-  OtherKeyChosen: "test/cli/hsm/new-key-used.token.test.ts",
-  OtherKeyDeleted: "test/cli/hsm/original-service.test.ts",
-  OtherKeyMeant: "test/cli/hsm/original-service.test.ts",
-  PinNotStored: "test/cli/hsm/settings-first.token.test.ts",
+  OtherKeyChosen: "test/cli/commands/hsm/new-key-used.token.test.ts",
+  OtherKeyDeleted: "test/cli/commands/hsm/original-service.test.ts",
+  OtherKeyMeant: "test/cli/commands/hsm/original-service.test.ts",
+  PinNotStored: "test/cli/commands/hsm/settings-first.token.test.ts",
   ServiceUserUnknown: "test/actors/cryptoki/host/host-user.token.test.ts",
-  SubscriptionRefused: "test/cli/mapper/refusals.broker.test.ts",
+  SubscriptionRefused: "test/cli/services/mapper/refusals.broker.test.ts",
   TokenActorFailed: "test/actors/cryptoki/token-actors.test.ts"
 }
 

@@ -2,7 +2,7 @@
 import { createPublicKey, X509Certificate } from "node:crypto"
 import { existsSync, readFileSync, rmSync } from "node:fs"
 import { expect } from "vitest"
-import { checkedRequest } from "../cli/cert/openssl.ts"
+import { checkedRequest } from "../cli/commands/cert/openssl.ts"
 import { type Behaviour, type Exception, type Outcome, tedge } from "./behaviour.ts"
 import { noRsa4096 } from "./signing-behaviours.ts"
 import { label, pin, select, soPin, type TokenBench } from "./token-bench.ts"

@@ -2,7 +2,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { LogLimit, linesOfAKind } from "../../../src/actors/p11-server/log-limit.ts"
-import { limitedKind } from "../../../src/cli/p11-server/limited-lines.ts"
+import { limitedKind } from "../../../src/cli/services/p11-server/limited-lines.ts"
 import type { P11ServerEvent } from "../../../src/messages/p11-server.ts"
 
 const client = { uid: 1000, gid: 1000, pid: 1 }

@@ -16,9 +16,9 @@ beforeAll(async () => {
   cpSync("bin", join(home, "bin"), { recursive: true })
   await build({
     entryPoints: {
-      tedge: "src/cli/tedge.ts",
-      "tedge-main": "src/cli/tedge-main.ts",
-      "tedge-p11-server": "src/cli/tedge-p11-server.ts",
+      tedge: "src/cli/bin/tedge.ts",
+      "tedge-main": "src/cli/bin/tedge-main.ts",
+      "tedge-p11-server": "src/cli/bin/tedge-p11-server.ts",
       "token-host": "src/actors/cryptoki/host/process/token-host.ts"
     },
     outdir: join(home, "dist"),

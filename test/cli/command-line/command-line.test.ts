@@ -1,10 +1,10 @@
 import { Effect, Redacted } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { runCommandLine } from "../../../src/cli/command-line.ts"
-import type { CommandInput, CommandSpec, Program } from "../../../src/cli/command-spec.ts"
-import { profileOption } from "../../../src/cli/command-spec.ts"
-import { globalOptions } from "../../../src/cli/tedge-spec.ts"
+import { runCommandLine } from "../../../src/cli/command-line/command-line.ts"
+import type { CommandInput, CommandSpec, Program } from "../../../src/cli/command-line/command-spec.ts"
+import { profileOption } from "../../../src/cli/command-line/command-spec.ts"
+import { globalOptions } from "../../../src/cli/commands/tedge-spec.ts"
 
 const label = { name: "label", short: "l", value: "LABEL", summary: "", defaultValue: "tedge" } as const
 const set: CommandSpec = {

@@ -1,10 +1,10 @@
 /** The text of docs/commands.md: what is the same for all commands, then the help of each. */
-import { commandsAt } from "../../../src/cli/argv.ts"
-import type { CommandSpec, Program } from "../../../src/cli/command-spec.ts"
-import { helpText } from "../../../src/cli/help-text.ts"
-import { mapperProgram } from "../../../src/cli/mapper/mapper-spec.ts"
-import { p11ServerProgram } from "../../../src/cli/p11-server-spec.ts"
-import { tedgeProgram } from "../../../src/cli/tedge-spec.ts"
+import { commandsAt } from "../../../src/cli/command-line/argv.ts"
+import type { CommandSpec, Program } from "../../../src/cli/command-line/command-spec.ts"
+import { helpText } from "../../../src/cli/command-line/help-text.ts"
+import { tedgeProgram } from "../../../src/cli/commands/tedge-spec.ts"
+import { mapperProgram } from "../../../src/cli/services/mapper/mapper-spec.ts"
+import { p11ServerProgram } from "../../../src/cli/services/p11-server/p11-server-spec.ts"
 
 export const commandsPage = (): string =>
   [introduction, ...[tedgeProgram, mapperProgram, p11ServerProgram].map((program) => pagesOf(program))].join("\n")

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
-import { answerAtOnce } from "../../../src/cli/answer-at-once.ts"
-import type { CommandSpec, Program } from "../../../src/cli/command-spec.ts"
-import { p11ServerProgram } from "../../../src/cli/p11-server-spec.ts"
-import { globalOptions, tedgeProgram } from "../../../src/cli/tedge-spec.ts"
+import { answerAtOnce } from "../../../src/cli/command-line/answer-at-once.ts"
+import type { CommandSpec, Program } from "../../../src/cli/command-line/command-spec.ts"
+import { globalOptions, tedgeProgram } from "../../../src/cli/commands/tedge-spec.ts"
+import { p11ServerProgram } from "../../../src/cli/services/p11-server/p11-server-spec.ts"
 
 const golden = (name: string): string => readFileSync(new URL(`../golden/${name}`, import.meta.url), "utf8")
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
-import { secretArguments } from "../../../src/cli/secret-arguments.ts"
-import { tedgeProgram } from "../../../src/cli/tedge-spec.ts"
+import { secretArguments } from "../../../src/cli/command-line/secret-arguments.ts"
+import { tedgeProgram } from "../../../src/cli/commands/tedge-spec.ts"
 
 describe("the secrets of a command line", () => {
   it.each([

@@ -30,7 +30,7 @@ let services: ServiceManager
 beforeAll(async () => {
   built = makeTempDir()
   await build({
-    entryPoints: ["src/cli/service-runner.ts"],
+    entryPoints: ["src/cli/bin/service-runner.ts"],
     outfile: join(built, "dist", "service-runner.cjs"),
     bundle: true,
     platform: "node",

@@ -1,0 +1,153 @@
+/**
+ * Runs an executable of ours: command line in, exit code out.
+ *
+ * SIGINT, SIGTERM and SIGHUP interrupt the command, which then undoes or finishes what it has begun; a second SIGINT
+ * or SIGTERM ends the process at once. One that changes the connection goes on after SIGHUP (terminal-loss.ts).
+ */
+import { Cause, Effect, Exit, Fiber } from "effect"
+import { shownLines } from "../../messages/shown-text.ts"
+import { leaveNoCore } from "../../platform/no-core.ts"
+import { withRuntimeClock } from "../../runtime/runtime-clock.ts"
+import { runCommandLine } from "../command-line/command-line.ts"
+import type { CommandHandlers, CommandInput, Program } from "../command-line/command-spec.ts"
+import { exitCodes } from "../command-line/exit-codes.ts"
+import { hideSecretArguments } from "../command-line/secret-arguments.ts"
+import { invalidValue, usageErrorText } from "../command-line/usage-error.ts"
+import { withActorLog } from "../terminal/actor-log.ts"
+import { adjustableLog } from "../terminal/adjustable-log.ts"
+import { chosenLogLevel, type LogLevelName, loggingLayer, logStyle, parseLogLevel } from "../terminal/logging.ts"
+import { systemLogLevel } from "../terminal/system-log-level.ts"
+import { processTerminal } from "../terminal/terminal.ts"
+import { CurrentTerminalLoss, type WatchedTerminal, watchTerminal } from "../terminal/terminal-loss.ts"
+
+export interface ProgramOptions {
+  /** When neither options nor environment say another. */
+  readonly logLevel: LogLevelName
+  /** A service that finishes its work when it is told to end, and exits with 0 then. */
+  readonly handlesSignals?: true
+  /** At SIGHUP the log level is read again. */
+  readonly rereadsLogLevel?: true
+}
+
+export const runProgram = (
+  program: Program,
+  handlers: CommandHandlers,
+  options: ProgramOptions = { logLevel: "warn" }
+): void => {
+  const argv = process.argv.slice(2)
+  hideSecretArguments(program, argv)
+  if (options.handlesSignals) leaveNoCore()
+  const terminal = processTerminal()
+  const watched = watchTerminal()
+  process.stdout.on("error", endOnClosedPipe(watched))
+  process.stderr.on("error", endOnClosedPipe(watched))
+  const line = {
+    program,
+    handlers,
+    environment: process.env,
+    output: { out: terminal.answer, err: terminal.text },
+    around: (input: CommandInput, run: Effect.Effect<number>) => withLogging(program, input, run, options)
+  }
+  process.on("uncaughtException", (error) => {
+    sayInternal(Cause.die(error))
+    process.exit(exitCodes.failed)
+  })
+  let interruptedBy: NodeJS.Signals | undefined
+  const command = Effect.provideService(runCommandLine(line, argv), CurrentTerminalLoss, watched)
+  const fiber = Effect.runFork(withRuntimeClock(command))
+  fiber.addObserver((exit) => {
+    process.exitCode = codeOf(exit, interruptedBy)
+  })
+  if (options.handlesSignals) return
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.on(signal, () => {
+      if (interruptedBy !== undefined) process.exit(signalCodes[signal])
+      interruptedBy = signal
+      Effect.runFork(Fiber.interrupt(fiber))
+    })
+  process.on("SIGHUP", () => {
+    if (watched.lost("SIGHUP") || interruptedBy !== undefined) return
+    interruptedBy = "SIGHUP"
+    Effect.runFork(Fiber.interrupt(fiber))
+  })
+}
+
+const signalCodes = {
+  SIGINT: exitCodes.interrupted,
+  SIGTERM: exitCodes.terminated,
+  SIGHUP: exitCodes.hungUp
+} as const
+
+const codeOf = (exit: Exit.Exit<number>, signal: NodeJS.Signals | undefined): number => {
+  if (Exit.isSuccess(exit)) return exit.value
+  if (Cause.hasInterruptsOnly(exit.cause))
+    return signal === "SIGTERM" || signal === "SIGHUP" ? signalCodes[signal] : exitCodes.interrupted
+  sayInternal(exit.cause)
+  return exitCodes.failed
+}
+
+/** A defect of ours: nobody has a sentence for it. */
+const sayInternal = (cause: Cause.Cause<unknown>): void => {
+  const shown = process.argv.includes("--debug") ? Cause.pretty(cause) : String(Cause.squash(cause))
+  process.stderr.write(`error: internal error: ${shownLines(shown)}\n`)
+}
+
+const withLogging = (
+  program: Program,
+  input: CommandInput,
+  run: Effect.Effect<number>,
+  { logLevel: fallback, rereadsLogLevel }: ProgramOptions
+): Effect.Effect<number> => {
+  const asked = input.text("log-level")
+  const option = asked === undefined ? undefined : parseLogLevel(asked)
+  if (asked !== undefined && option === undefined) {
+    const error = invalidValue({
+      label: "--log-level <LOG_LEVEL>",
+      value: asked,
+      reason: "error/warn/info/debug/trace"
+    })
+    return Effect.sync(() => {
+      process.stderr.write(shownLines(usageErrorText(error, program, [program.root])))
+      return exitCodes.usage
+    })
+  }
+  const debug = program.globals.some((global) => global.name === "debug") && input.on("debug")
+  const { name } = program.root
+  const level = (): LogLevelName => {
+    const ofSystem = systemLogLevel(input.text("config-dir") ?? "/etc/tedge", [`${name}-${input.command}`, name])
+    return chosenLogLevel({ option, debug, environment: process.env, fallback: ofSystem ?? fallback })
+  }
+  const command = Effect.andThen(withoutIgnoredVariable, withActorLog(run))
+  const logging = { level: level(), style: logStyle(process.env), write: (text: string) => process.stderr.write(text) }
+  if (rereadsLogLevel === undefined) return Effect.provide(command, loggingLayer(logging))
+  const log = adjustableLog(logging)
+  const reread = Effect.sync(() =>
+    process.on("SIGHUP", () => {
+      const next = level()
+      if (next === logging.level) return
+      // Said whatever the level is: who sent the signal looks for it.
+      log.setLevel("info")
+      Effect.runSync(
+        Effect.logInfo(`log level: ${next}`).pipe(Effect.annotateLogs({ target: name }), Effect.provide(log.layer))
+      )
+      logging.level = next
+      log.setLevel(next)
+    })
+  )
+  return Effect.provide(Effect.andThen(reread, command), log.layer)
+}
+
+/** Node itself would say that nothing is verified. */
+const withoutIgnoredVariable = Effect.suspend(() => {
+  const name = "NODE_TLS_REJECT_UNAUTHORIZED"
+  if (process.env[name] !== "0") return Effect.void
+  delete process.env[name]
+  return Effect.logWarning(`${name}=0 has no effect: server certificates are always verified`)
+})
+
+/** `tedge config list | head -1` is no error. A terminal that was hung up answers EIO; SIGHUP comes with it. */
+const endOnClosedPipe =
+  (watched: WatchedTerminal) =>
+  (error: NodeJS.ErrnoException): void => {
+    if (!watched.lost(error.code ?? error.message) && error.code === "EPIPE") process.exit(exitCodes.ok)
+  }

@@ -1,0 +1,35 @@
+/**
+ * `tedge-mapper`: command line in, exit code out.
+ *
+ * SIGTERM, SIGINT and SIGQUIT let it finish what is under way, and it exits with 0; a second one, or 75 s, ends it at
+ * once. SIGHUP has the log level read again (run-program.ts), SIGUSR1 logs the actors (mapper/graph-log.ts). Source: thin-edge, mapper process.
+ */
+import "../../platform/no-debugger.ts"
+import { Deferred, Effect } from "effect"
+import type { CommandHandler } from "../command-line/command-spec.ts"
+import { exitCodes } from "../command-line/exit-codes.ts"
+import { mapperProgram } from "../services/mapper/mapper-spec.ts"
+import { runProgram } from "./run-program.ts"
+
+const start = (): void => {
+  const stopped = Deferred.makeUnsafe<void>()
+  let isStopping = false
+  const stop = () => {
+    if (isStopping) process.exit(exitCodes.terminated)
+    isStopping = true
+    Deferred.doneUnsafe(stopped, Effect.void)
+    setTimeout(() => process.exit(exitCodes.terminated), longestDrainMs).unref()
+  }
+  for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) process.on(signal, stop)
+  process.on("SIGHUP", () => {})
+  const handler = async (): Promise<CommandHandler> => {
+    const { runMapper } = await import("../services/mapper/run-mapper.ts")
+    return runMapper(Deferred.await(stopped))
+  }
+  const handlers = { c8y: handler, az: handler, aws: handler }
+  runProgram(mapperProgram, handlers, { logLevel: "info", handlesSignals: true, rereadsLogLevel: true })
+}
+
+const longestDrainMs = 75_000
+
+start()

@@ -1,0 +1,37 @@
+/**
+ * `tedge-p11-server`: command line in, exit code out. Help and version are answered without starting anything.
+ *
+ * SIGTERM and SIGINT let it answer what it has taken on, and it exits with 0; a second one ends it at once.
+ */
+import "../../platform/no-debugger.ts"
+import { Deferred, Effect, Queue } from "effect"
+import { answerAtOnce } from "../command-line/answer-at-once.ts"
+import type { CommandHandler } from "../command-line/command-spec.ts"
+import { exitCodes } from "../command-line/exit-codes.ts"
+import { p11ServerProgram } from "../services/p11-server/p11-server-spec.ts"
+import { runProgram } from "./run-program.ts"
+
+const start = (): void => {
+  const stopped = Deferred.makeUnsafe<void>()
+  const hangups = Effect.runSync(Queue.sliding<void>(1))
+  let isStopping = false
+  for (const signal of ["SIGTERM", "SIGINT"] as const)
+    process.on(signal, () => {
+      if (isStopping) process.exit(exitCodes.terminated)
+      isStopping = true
+      Deferred.doneUnsafe(stopped, Effect.void)
+    })
+  process.on("SIGHUP", () => void Queue.offerUnsafe(hangups, undefined))
+  const handler = async (): Promise<CommandHandler> => {
+    const { runServer } = await import("../services/p11-server/run-server.ts")
+    return runServer({ untilStopped: Deferred.await(stopped), reloads: Queue.take(hangups) })
+  }
+  runProgram(p11ServerProgram, { "": handler }, { logLevel: "info", handlesSignals: true })
+}
+
+const atOnce = answerAtOnce(p11ServerProgram, process.argv.slice(2))
+if (atOnce === undefined) start()
+else {
+  process[atOnce.stream].write(atOnce.text)
+  process.exitCode = atOnce.code
+}

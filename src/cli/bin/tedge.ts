@@ -1,0 +1,37 @@
+/**
+ * `tedge`, the part that is loaded at every start: help, the version, `config get` and
+ * the words a shell may offer, answered without Effect.
+ *
+ * Effect alone costs a third of Node's own start. Everything else is in tedge-main.cjs beside this bundle.
+ */
+
+import "../../platform/no-debugger.ts"
+import { writeNow } from "../../platform/write-now.ts"
+import { answerAtOnce } from "../command-line/answer-at-once.ts"
+import { readArguments } from "../command-line/argv.ts"
+import { answerShell } from "../commands/completions/answer-shell.ts"
+import { fastGet } from "../commands/config/get-fast.ts"
+import { tedgeProgram } from "../commands/tedge-spec.ts"
+
+const start = (): void => {
+  const argv = process.argv.slice(2)
+  const atOnce = answerAtOnce(tedgeProgram, argv)
+  if (atOnce !== undefined) {
+    writeNow(atOnce.stream, atOnce.text)
+    process.exitCode = atOnce.code
+    return
+  }
+  const question = { environment: process.env, workingDir: process.cwd() }
+  const value = answerShell(tedgeProgram, argv, question) ?? configGet(argv)
+  if (value === undefined) require("./tedge-main.cjs")
+  else writeNow("stdout", value)
+}
+
+/** The printed value; undefined: it is another command, or a case for the whole program. */
+const configGet = (argv: ReadonlyArray<string>): string | undefined => {
+  const read = readArguments(tedgeProgram, argv)
+  if (read._tag !== "Run" || read.path.map((command) => command.name).join(" ") !== "tedge config get") return undefined
+  return fastGet({ words: read.words, environment: process.env, workingDir: process.cwd() })
+}
+
+start()

@@ -1,0 +1,106 @@
+/** What the certificate commands share: settings, the key, the subject. */
+import type { KeyObject, X509Certificate } from "node:crypto"
+import { existsSync } from "node:fs"
+import { Effect } from "effect"
+import { CommonNameInvalid, SameFile } from "../../../messages/certificate.ts"
+import { neededId } from "../../../messages/config.ts"
+import type { CloudSettings, DeviceSettings, Settings } from "../../../messages/settings/resolved-settings.ts"
+import type { Subject } from "../../../platform/x509.ts"
+import { askLimits, type CommandContext } from "../hsm/token-command.ts"
+import { isSameFile, readCertificate, writeText } from "./certificate-files.ts"
+import { type DeviceKey, fileKey, newFileKey, tokenKey } from "./device-key.ts"
+
+export interface CertSettings {
+  readonly settings: Settings
+  readonly device: DeviceSettings
+  /** Of the device's settings: `device.` or that of the cloud, `c8y.device.`. */
+  readonly prefix: string
+  readonly usesToken: boolean
+}
+
+/** The settings of the cloud that was named, or those of no cloud. */
+export const readCertSettings = ({ actors, input }: CommandContext) =>
+  Effect.gen(function* () {
+    const within = { within: askLimits.read }
+    if (input.cloud === undefined) {
+      const { settings } = yield* actors.config.ask("ReadSettings", undefined, within)
+      return certSettings(settings, settings.device, "device.")
+    }
+    const { settings } = yield* actors.config.ask("ReadCloudSettings", input.cloud, within)
+    return certSettingsOf(settings)
+  })
+
+/** For commands that are about one cloud anyway. */
+export const certSettingsOf = (settings: CloudSettings): CertSettings =>
+  certSettings(settings, settings.cloud.device, `${settings.cloud.prefix}.device.`)
+
+const certSettings = (settings: Settings, device: DeviceSettings, prefix: string): CertSettings => ({
+  settings,
+  device,
+  prefix,
+  usesToken: settings.cryptoki.mode !== "off"
+})
+
+/** The subject: `--device-id`, else the identity of the settings. */
+export const subjectFor = ({ input }: CommandContext, { settings, device, prefix }: CertSettings) =>
+  Effect.gen(function* () {
+    // An empty one was meant as an id: it must not become the one of the settings.
+    const given = input.text("device-id") ?? (input.given("device-id") ? "" : undefined)
+    const commonName = yield* checkedName(given ?? (yield* neededId(`${prefix}id`, device)))
+    return subjectNamed(commonName, settings)
+  })
+
+export const subjectNamed = (commonName: string, { certificate }: Settings): Subject => ({
+  commonName,
+  organization: certificate.organization,
+  organizationUnit: certificate.organizationUnit
+})
+
+/** The characters Cumulocity accepts in a device's name; at most 64 bytes (RFC 5280, ub-common-name). */
+export const checkedName = (name: string): Effect.Effect<string, CommonNameInvalid> => {
+  if (name === "") return Effect.fail(new CommonNameInvalid({ name, reason: "empty" }))
+  if (Buffer.byteLength(name) > 64) return Effect.fail(new CommonNameInvalid({ name, reason: "tooLong" }))
+  return /^[A-Za-z0-9'=(),\-.?%*_!@ ]+$/.test(name)
+    ? Effect.succeed(name)
+    : Effect.fail(new CommonNameInvalid({ name, reason: "characters" }))
+}
+
+/** The key in the token, or the key file. */
+export const presentKey = ({ actors }: CommandContext, { device, usesToken }: CertSettings) =>
+  usesToken
+    ? Effect.flatMap(certifiedKey(device), (certified) => tokenKey(actors.cryptoki, device.key, certified))
+    : fileKey(device.keyPath)
+
+/** The public key of the present certificate; undefined when there is none that can be read. */
+const certifiedKey = ({ certPath }: DeviceSettings): Effect.Effect<KeyObject | undefined> =>
+  readCertificate(certPath).pipe(
+    Effect.map(({ device }) => device.publicKey),
+    Effect.orElseSucceed(() => undefined)
+  )
+
+/** As `presentKey`; a key file that is missing is made, but not where the command then writes something else. */
+export const keyForRequest = (context: CommandContext, of: CertSettings, written: Written) =>
+  !of.usesToken && !existsSync(of.device.keyPath)
+    ? Effect.andThen(refuseSameFile(of, written), newFileKey(of.settings.configDir, of.device.keyPath))
+    : presentKey(context, of)
+
+/** A file that a command writes, and what names it: `device.cert_path`, `--output-path`. */
+export interface Written {
+  readonly path: string
+  readonly name: string
+}
+
+/** For a command that makes a key file: the file it writes next must be another. */
+export const refuseSameFile = ({ device, prefix }: CertSettings, written: Written): Effect.Effect<void, SameFile> =>
+  Effect.suspend(() =>
+    isSameFile(device.keyPath, written.path)
+      ? Effect.fail(new SameFile({ path: device.keyPath, names: [`${prefix}key_path`, written.name] }))
+      : Effect.void
+  )
+
+/** Whether the certificate is for the key. */
+export const belongsTo = (certificate: X509Certificate, key: DeviceKey): boolean =>
+  Buffer.compare(certificate.publicKey.export({ type: "spki", format: "der" }), Buffer.from(key.publicKey)) === 0
+
+export const writeCertificate = ({ settings }: CertSettings, path: string, content: string) =>
+  writeText(settings.configDir, path, content)

@@ -1,0 +1,182 @@
+/** The files of the certificate commands: replaced as a whole, owned by the user of system.toml, never lost. */
+import { accessSync, constants, lstatSync, readFileSync, readlinkSync, type Stats, statSync } from "node:fs"
+import { basename, dirname, join, resolve } from "node:path"
+import { Effect } from "effect"
+import { readCertificateChain } from "../../../actors/mqtt/dial/credentials.ts"
+import { FileInTheWay } from "../../../messages/certificate.ts"
+import { FileNotWritten } from "../../../messages/connect.ts"
+import { replaceFile, tellNotes } from "../../../platform/atomic-file.ts"
+import type { Owner } from "../../../platform/file-calls.ts"
+import { ownerIn } from "../../../platform/file-owner.ts"
+import { inPlace } from "../../../platform/file-place.ts"
+import { createFile, makeDirectories, removeFile as removeEntry, writeToStream } from "../../../platform/given-files.ts"
+import { holdsCertificate, holdsPrivateKey } from "../../../platform/pem-blocks.ts"
+
+/**
+ * The device's certificate in a file, and what to send to those who look at the first one of a text: certificates and
+ * nothing else, since the file may hold the private key as well.
+ */
+export const readCertificate = (path: string) =>
+  Effect.map(readCertificateChain(path), ({ certificates, device }) => ({
+    device,
+    text: (device === certificates[0] ? certificates : [device]).map(String).join("")
+  }))
+
+/** Where a renewed certificate waits until a connection with it has succeeded. */
+export const pendingPath = (certPath: string): string => `${certPath}.new`
+
+/** As `replaceText`, for the user of system.toml, in a directory that is made if it is missing. */
+export const writeText = (
+  configDir: string,
+  path: string,
+  content: string
+): Effect.Effect<void, FileInTheWay | FileNotWritten> =>
+  Effect.suspend((): Effect.Effect<void, FileInTheWay | FileNotWritten> => {
+    if (holdsPrivateKey(textAt(path))) return Effect.fail(new FileInTheWay({ path, role: "key" }))
+    if (isStream(path) || targetAt(path)?.isDirectory()) return replaceText(path, content)
+    const owner = ownerIn(configDir)
+    if (holdsAnother(path, owner)) return Effect.fail(new FileInTheWay({ path, role: "other" }))
+    return Effect.andThen(makeDirectory(configDir, path), replaceText(path, content, { owner, givenWithin: configDir }))
+  })
+
+/** The path may come from the settings, which the services' user writes: it must not cost root a file. */
+const holdsAnother = (path: string, owner: Owner | undefined): boolean => {
+  const text = textAt(path)
+  return owner !== undefined && targetAt(path)?.uid !== owner.uid && text !== "" && !text.includes("-----BEGIN ")
+}
+
+/** Replaces the file; everybody may read it. What is no regular file (`/dev/stdout`, a pipe) is written to instead. */
+export const replaceText = (
+  path: string,
+  content: string,
+  given: { readonly owner?: Owner | undefined; readonly givenWithin?: string } = {}
+): Effect.Effect<void, FileNotWritten> =>
+  Effect.suspend(() => {
+    if (targetAt(path)?.isDirectory()) return Effect.fail(new FileNotWritten({ path, code: "EISDIR" }))
+    if (isStream(path)) return attempt(path, () => writeToStream(path, content))
+    return replaceFile({ path, content, mode: 0o644, ...given }).pipe(
+      Effect.mapError(({ code }) => new FileNotWritten({ path, code }))
+    )
+  })
+
+/** What can be known before anything is made: that a file cannot be written there, or that one would be lost. */
+export const refuseUnwritable = (path: string): Effect.Effect<void, FileNotWritten | FileInTheWay> =>
+  Effect.andThen(
+    refuseToReplaceIdentity(path),
+    attempt(path, () => {
+      const present = targetAt(path)
+      if (present?.isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" })
+      if (present !== undefined) accessSync(path, constants.W_OK)
+      if (isStream(path)) return
+      if (!statSync(dirname(path)).isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" })
+      accessSync(dirname(path), constants.W_OK)
+    })
+  )
+
+/** Our own output may be a file; it is written to where it is, not replaced. */
+const isStream = (path: string): boolean => {
+  if (/^\/(dev\/(stdout|stderr|fd\/\d+)|proc\/self\/fd\/\d+)$/.test(path)) return true
+  const present = targetAt(path)
+  return present !== undefined && !present.isFile() && !present.isDirectory()
+}
+
+/** Writes a new private key that only its owner can read. A file that is there already is left alone. */
+export const writeNewKey = (
+  configDir: string,
+  path: string,
+  pem: string
+): Effect.Effect<void, FileInTheWay | FileNotWritten> =>
+  Effect.gen(function* () {
+    yield* makeDirectory(configDir, path)
+    const key = { content: pem, mode: 0o400, owner: ownerIn(configDir), givenWithin: configDir }
+    const notes = yield* Effect.mapError(
+      attempt(path, () => createFile(path, key)),
+      (failure) => (failure.code === "EEXIST" ? new FileInTheWay({ path, role: "key" }) : failure)
+    )
+    yield* tellNotes(path, notes)
+  })
+
+/** Refuses a path at which a certificate or key would be lost. */
+export const refuseToReplaceIdentity = (path: string): Effect.Effect<void, FileInTheWay> =>
+  Effect.suspend(() => {
+    const text = textAt(path)
+    if (holdsPrivateKey(text)) return Effect.fail(new FileInTheWay({ path, role: "key" }))
+    return holdsCertificate(text) ? Effect.fail(new FileInTheWay({ path, role: "certificate" })) : Effect.void
+  })
+
+/** Whether there was a file. */
+export const removeFile = (path: string): Effect.Effect<boolean, FileNotWritten> =>
+  Effect.suspend(() => {
+    const present = entryAt(path)
+    if (present === undefined) return Effect.succeed(false)
+    if (present.isDirectory()) return Effect.fail(new FileNotWritten({ path, code: "EISDIR" }))
+    return Effect.as(
+      attempt(path, () => removeEntry(path)),
+      true
+    )
+  })
+
+/** Whether two paths lead to one file: by links, by hard links, or before it is there by their directories. */
+export const isSameFile = (one: string, other: string): boolean => {
+  const [first, second] = [targetAt(one), targetAt(other)]
+  if (first !== undefined && second !== undefined) return first.dev === second.dev && first.ino === second.ino
+  return placeOf(one, mostLinks) === placeOf(other, mostLinks)
+}
+
+/** Where a file would be written: the links in its path followed, also one that leads nowhere yet. */
+const placeOf = (path: string, links: number): string => {
+  const whole = resolve(path)
+  const target = linkAt(whole)
+  if (target !== undefined && links > 0) return placeOf(resolve(dirname(whole), target), links - 1)
+  const above = dirname(whole)
+  return above === whole ? whole : join(placeOf(above, links), basename(whole))
+}
+
+/** As Linux, which refuses more with ELOOP. */
+const mostLinks = 40
+
+const linkAt = (path: string): string | undefined => {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined // no link, or nothing there
+  }
+}
+
+/** Something is there already. */
+export const isTaken = (path: string): boolean => entryAt(path) !== undefined
+
+/** Undefined: nothing is there, or what is in the way will be told when it is written. */
+const entryAt = (path: string): Stats | undefined => {
+  try {
+    return lstatSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+/** What would be written to: behind a link that is followed. One that is not is replaced, as if nothing were there. */
+const targetAt = (path: string): Stats | undefined => {
+  try {
+    return inPlace(path, ({ present }) => present)
+  } catch {
+    return undefined
+  }
+}
+
+/** Of the same. What is no regular file holds nothing that could be lost. */
+const textAt = (path: string): string => {
+  try {
+    return inPlace(path, (place) => (place.present?.isFile() ? readFileSync(place.at(place.name), "latin1") : ""))
+  } catch {
+    return "" // not there, or not readable: writing will tell
+  }
+}
+
+const makeDirectory = (configDir: string, path: string) =>
+  attempt(path, () => makeDirectories(dirname(path), { owner: ownerIn(configDir), givenWithin: configDir }))
+
+const attempt = <A>(path: string, write: () => A): Effect.Effect<A, FileNotWritten> =>
+  Effect.try({ try: write, catch: (cause) => new FileNotWritten({ path, code: codeOf(cause) }) })
+
+const codeOf = (cause: unknown): string => (cause as NodeJS.ErrnoException).code ?? "unknown"

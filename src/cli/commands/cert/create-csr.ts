@@ -1,0 +1,49 @@
+/** `tedge cert create-csr`: a request to a CA, signed once with the device's key. */
+import { Effect } from "effect"
+import { explain } from "../../../messages/explain.ts"
+import { certificationRequest } from "../../../platform/x509.ts"
+import { exitCodes } from "../../command-line/exit-codes.ts"
+import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
+import {
+  type CertSettings,
+  keyForRequest,
+  readCertSettings,
+  subjectFor,
+  type Written,
+  writeCertificate
+} from "./cert-command.ts"
+import { refuseToReplaceIdentity } from "./certificate-files.ts"
+
+export const createCsr: TokenCommand = (context) =>
+  Effect.gen(function* () {
+    const of = yield* readCertSettings(context)
+    const given = context.input.text("output-path")
+    const path = given ?? of.device.csrPath
+    const name = given === undefined ? `${of.prefix}csr_path` : "--output-path"
+    yield* refuseToReplaceIdentity(path)
+    const { request } = yield* newRequest(context, of, { path, name })
+    yield* writeCertificate(of, path, request)
+    yield* context.terminal.line("Certificate Signing Request was successfully created.")
+    yield* context.terminal.answer(`${path}\n`)
+    return exitCodes.ok
+  })
+
+/**
+ * Leaves the request that is about to be sent at `device.csr_path`. A certificate is worth more than its request: where
+ * that cannot be written, a warning says so.
+ */
+export const keepRequest = (context: CommandContext, of: CertSettings, request: string) => {
+  const path = of.device.csrPath
+  return Effect.andThen(refuseToReplaceIdentity(path), writeCertificate(of, path, request)).pipe(
+    Effect.catch((failure) => context.terminal.warning(`the request was not kept: ${explain(failure).error}`))
+  )
+}
+
+/** A PEM request for the device's identity and key. `written`: where the command's own result will go. */
+export const newRequest = (context: CommandContext, of: CertSettings, written: Written) =>
+  Effect.gen(function* () {
+    const subject = yield* subjectFor(context, of)
+    const key = yield* keyForRequest(context, of, written)
+    const request = yield* key.certify(certificationRequest(subject, key.publicKey, key.scheme))
+    return { request, key, subject }
+  })

@@ -1,0 +1,41 @@
+/** `tedge cert create`: a self-signed certificate, for the key in the token or for a new key file. */
+import { X509Certificate } from "node:crypto"
+import { rmSync } from "node:fs"
+import { Effect } from "effect"
+import { FileInTheWay } from "../../../messages/certificate.ts"
+import { selfSignedCertificate } from "../../../platform/x509.ts"
+import { dateNow } from "../../../runtime/wall-time.ts"
+import { exitCodes } from "../../command-line/exit-codes.ts"
+import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
+import { type CertSettings, readCertSettings, refuseSameFile, subjectFor, writeCertificate } from "./cert-command.ts"
+import { isTaken } from "./certificate-files.ts"
+import { certificateText } from "./certificate-text.ts"
+import { newFileKey, tokenKey } from "./device-key.ts"
+
+export const createCertificate: TokenCommand = (context) =>
+  Effect.gen(function* () {
+    const { terminal } = context
+    const of = yield* readCertSettings(context)
+    const subject = yield* subjectFor(context, of)
+    const { certPath, keyPath } = of.device
+    if (isTaken(certPath)) return yield* new FileInTheWay({ path: certPath, role: "certificate" })
+    if (!of.usesToken) yield* refuseSameFile(of, { path: certPath, name: `${of.prefix}cert_path` })
+    const key = yield* newKey(context, of)
+    const now = yield* dateNow
+    const validity = of.settings.certificate.requestedValidityMs
+    const content = yield* key.certify(selfSignedCertificate(subject, key.publicKey, key.scheme, now, validity)).pipe(
+      Effect.tap((pem) => writeCertificate(of, certPath, pem)),
+      // A key file nobody has a certificate for would be in the way of the next try.
+      Effect.onError(() => Effect.sync(() => void (of.usesToken || rmSync(keyPath, { force: true }))))
+    )
+    yield* terminal.line("Certificate created successfully")
+    yield* terminal.line(`    certificate: ${certPath}`)
+    yield* terminal.line(`    key: ${of.usesToken ? "in the token" : keyPath}`)
+    yield* terminal.answer(
+      certificateText(certPath, new X509Certificate(content), now, of.settings.certificate.minimumValidityMs)
+    )
+    return exitCodes.ok
+  })
+
+const newKey = ({ actors }: CommandContext, { settings, device, usesToken }: CertSettings) =>
+  usesToken ? tokenKey(actors.cryptoki, device.key) : newFileKey(settings.configDir, device.keyPath)

@@ -1,0 +1,135 @@
+/**
+ * The services of Cumulocity that certificates need: EST enrolment, and the tenant's trusted certificates.
+ *
+ * Source: RFC 7030, 4.2 (simple enrolment: base64 PKCS#10 in, base64 PKCS#7 out); Cumulocity, Trusted certificates.
+ */
+import { Effect, Redacted } from "effect"
+import { readTrusted } from "../../../actors/mqtt/dial/credentials.ts"
+import { EnrolmentGarbled, HostInvalid, HttpRefused } from "../../../messages/certificate.ts"
+import { neededSetting } from "../../../messages/config.ts"
+import { parseHostPort, printHostPort } from "../../../messages/settings/host-port.ts"
+import type { CloudSettings, HostPort } from "../../../messages/settings/resolved-settings.ts"
+import {
+  type HttpsAnswer,
+  type HttpsRequest,
+  httpsRequest,
+  type RequestProxy,
+  shownUrl
+} from "../../../platform/https-client.ts"
+import { certificatesOf } from "../../../platform/x509.ts"
+
+export interface CloudHttp {
+  /** `https://host:port`. */
+  readonly origin: string
+  readonly trusted: ReadonlyArray<string>
+  readonly proxy: RequestProxy | undefined
+}
+
+export interface Login {
+  readonly user: string
+  readonly password: Redacted.Redacted<string>
+}
+
+/** Where the tenant's HTTPS interface is. `host`: `--url`, instead of the settings. */
+export const cloudHttp = (settings: CloudSettings, host: string | undefined) =>
+  Effect.gen(function* () {
+    const trusted = yield* readTrusted(settings.cloud.rootCertPath)
+    const http =
+      host === undefined
+        ? yield* neededSetting(`${settings.cloud.prefix}.url`, settings.cloud.http)
+        : yield* hostOption("--url", host)
+    return { origin: `https://${printHostPort(http)}`, trusted, proxy: settings.proxy } satisfies CloudHttp
+  })
+
+const hostOption = (option: string, text: string): Effect.Effect<HostPort, HostInvalid> => {
+  const parsed = parseHostPort(text, 443)
+  return typeof parsed === "string" ? Effect.fail(new HostInvalid({ option, text })) : Effect.succeed(parsed)
+}
+
+/** `withinMs`: when it is shorter than the usual limit. */
+export const enrol = (http: CloudHttp, request: string, login: Login, withinMs: number) =>
+  certificates(http, "/.well-known/est/simpleenroll", request, {
+    basicAuth: login,
+    withinMs: Math.min(withinMs, longestMs)
+  })
+
+export const reenrol = (http: CloudHttp, request: string, deviceToken: Redacted.Redacted<string>) =>
+  certificates(http, "/.well-known/est/simplereenroll", request, {
+    withinMs: longestMs,
+    headers: { authorization: `Bearer ${Redacted.value(deviceToken)}` }
+  })
+
+/** The name of the tenant the user belongs to. */
+export const currentTenant = (http: CloudHttp, login: Login) =>
+  Effect.gen(function* () {
+    const url = `${http.origin}/tenant/currentTenant`
+    const answer = yield* send(http, { method: "GET", url, headers: { accept: "application/json" }, basicAuth: login })
+    const tenant = property(answer.body, "name")
+    return tenant ?? (yield* new EnrolmentGarbled({ url: shownUrl(url), reason: "notJson" }))
+  })
+
+/** Whether the certificate is new there. */
+export const trustCertificate = (http: CloudHttp, tenant: string, deviceId: string, pem: string, login: Login) => {
+  const url = `${http.origin}/tenant/tenants/${encodeURIComponent(tenant)}/trusted-certificates`
+  const body = JSON.stringify({
+    name: deviceId,
+    certInPemFormat: pem,
+    autoRegistrationEnabled: true,
+    status: "ENABLED"
+  })
+  const headers = { "content-type": "application/json", accept: "application/json" }
+  return send(http, { method: "POST", url, headers, basicAuth: login, body }).pipe(
+    Effect.as<"added" | "present">("added"),
+    Effect.catchIf(
+      (failure) => failure._tag === "HttpRefused" && failure.status === 409,
+      () => Effect.succeed<"added" | "present">("present")
+    )
+  )
+}
+
+const certificates = (
+  http: CloudHttp,
+  path: string,
+  request: string,
+  by: {
+    readonly basicAuth?: Login
+    readonly headers?: Readonly<Record<string, string>>
+    readonly withinMs: number
+  }
+) =>
+  Effect.gen(function* () {
+    const url = `${http.origin}${path}`
+    const headers = { "content-type": "application/pkcs10", ...by.headers }
+    const body = request.replace(/-----[^-]+-----/g, "").trim()
+    const wanted = { method: "POST", url, headers, basicAuth: by.basicAuth, body } as const
+    const answer = yield* send(http, wanted, by.withinMs)
+    const found = certificatesOf(Buffer.from(answer.body.toString("latin1"), "base64"))
+    return found ?? (yield* new EnrolmentGarbled({ url: shownUrl(url), reason: "notPkcs7" }))
+  })
+
+const longestMs = 30_000
+
+const send = (http: CloudHttp, wanted: Omit<HttpsRequest, "trusted" | "proxy" | "withinMs">, withinMs = longestMs) =>
+  Effect.flatMap(httpsRequest({ ...wanted, trusted: http.trusted, proxy: http.proxy, withinMs }), (answer) =>
+    answer.status >= 200 && answer.status < 300 ? Effect.succeed(answer) : Effect.fail(refused(wanted, answer))
+  )
+
+const refused = (wanted: { readonly method: string; readonly url: string }, answer: HttpsAnswer): HttpRefused =>
+  new HttpRefused({
+    method: wanted.method,
+    url: shownUrl(wanted.url),
+    status: answer.status,
+    detail: (property(answer.body, "message") ?? "").slice(0, 300)
+  })
+
+/** A text property of a JSON object; undefined when it is anything else. */
+const property = (body: Buffer, name: string): string | undefined => {
+  try {
+    const value: unknown = JSON.parse(body.toString("utf8"))
+    if (typeof value !== "object" || value === null) return undefined
+    const found: unknown = Reflect.get(value, name)
+    return typeof found === "string" ? found : undefined
+  } catch {
+    return undefined // not JSON: the server is no Cumulocity, or a proxy answered
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * The device's key as certificates need it: its public half, and something that signs.
+ *
+ * In the token it is found once and signs once; in a file it is read here and stays in this process.
+ */
+import {
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign as signWithKey,
+  verify as verifySignature
+} from "node:crypto"
+import { Effect } from "effect"
+import { readPrivateKey } from "../../../actors/mqtt/dial/credentials.ts"
+import { type FileInTheWay, KeyCannotCertify, KeyNeeded, SignatureUnfit } from "../../../messages/certificate.ts"
+import type { FileNotWritten } from "../../../messages/connect.ts"
+import type { CryptokiProtocol, KeySelector } from "../../../messages/cryptoki.ts"
+import type { CredentialUnusable } from "../../../messages/mqtt.ts"
+import { isTooOld, lacksKey, lacksToken, tellsNoPublicKey } from "../../../messages/service-words.ts"
+import type { SigningServiceRefused, TokenRefusal } from "../../../messages/token-refusals.ts"
+import { type CertificateScheme, signed, type Unsigned } from "../../../platform/x509.ts"
+import type { AskFailed } from "../../../runtime/errors.ts"
+import type { ActorRef } from "../../../runtime/protocol.ts"
+import { askLimits, shownUri } from "../hsm/token-command.ts"
+import { writeNewKey } from "./certificate-files.ts"
+
+export interface DeviceKey {
+  /** SubjectPublicKeyInfo, DER. */
+  readonly publicKey: Uint8Array
+  readonly scheme: CertificateScheme
+  /** The finished PEM. One signature. */
+  readonly certify: (unsigned: Unsigned) => Effect.Effect<string, TokenRefusal | AskFailed | SignatureUnfit>
+}
+
+/** Signing may wait for a touch: longer than the token's own limit. */
+const signWithin = "70 seconds"
+
+/**
+ * `certified`: the key of the present certificate. It is meant when several match, and it is taken for the public half
+ * when the service is too old to tell it; a signature that does not fit it is refused.
+ */
+export const tokenKey = (
+  cryptoki: ActorRef<CryptokiProtocol>,
+  wanted: KeySelector,
+  certified?: KeyObject
+): Effect.Effect<DeviceKey, TokenRefusal | AskFailed | KeyCannotCertify | KeyNeeded> =>
+  Effect.gen(function* () {
+    const spki = certified && infoOf(certified)
+    // The chosen key names serial and id: public half and signature cannot come from two keys.
+    const { key } = yield* cryptoki
+      .ask("ChooseScheme", { offered: [], key: wanted, publicKey: spki }, { within: signWithin })
+      .pipe(
+        Effect.catchTags({
+          KeyNotFound: keyNeeded(cryptoki, wanted),
+          TokenNotFound: (cause) => Effect.fail(new KeyNeeded({ cause, present: [] })),
+          SigningServiceRefused: (cause) => {
+            if (lacksKey(cause)) return keyNeeded(cryptoki, wanted)(cause)
+            return lacksToken(cause) ? tokenNeeded(cryptoki)(cause) : Effect.fail(cause)
+          }
+        })
+      )
+    const publicKey = yield* cryptoki.ask("PublicKey", { key }, { within: signWithin }).pipe(
+      Effect.catchTags({
+        SigningServiceRefused: (refusal) =>
+          spki !== undefined && (isTooOld(refusal) || tellsNoPublicKey(refusal))
+            ? Effect.succeed(spki)
+            : Effect.fail(refusal),
+        PublicKeyNotTold: (refusal) => (spki === undefined ? Effect.fail(refusal) : Effect.succeed(spki))
+      })
+    )
+    const keyObject = createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" })
+    const scheme = yield* schemeFor(keyObject)
+    return {
+      publicKey,
+      scheme,
+      certify: (unsigned) =>
+        Effect.gen(function* () {
+          const message = unsigned.toBeSigned
+          const { signature } = yield* cryptoki.ask("Sign", { key, scheme, message }, { within: signWithin })
+          // A CA would refuse it much later, and a self-signed certificate nobody would.
+          const fits = verifySignature(hashOf(scheme), message, keyObject, signature)
+          return fits ? signed(unsigned, signature) : yield* new SignatureUnfit({ scheme })
+        })
+    }
+  })
+
+/** Says which keys there are: perhaps the settings only name the wrong one. */
+const keyNeeded = (cryptoki: ActorRef<CryptokiProtocol>, wanted: KeySelector) => (cause: KeyNeeded["cause"]) =>
+  Effect.gen(function* () {
+    if (cause._tag === "KeyNotFound" && cause.mayNotSign !== undefined) return yield* cause
+    const { object: _object, id: _id, type: _type, ...token } = wanted.uri ?? {}
+    const keys = yield* cryptoki.ask("ListKeys", { token: { ...wanted, uri: token } }, { within: askLimits.list }).pipe(
+      Effect.catch(() => Effect.succeed([])) // the missing key is what is told
+    )
+    const present = keys.filter(({ kind }) => kind === "private").map(({ uri }) => shownUri(uri))
+    return yield* new KeyNeeded({ cause, present })
+  })
+
+/** The service names none that is there. */
+const tokenNeeded = (cryptoki: ActorRef<CryptokiProtocol>) => (cause: SigningServiceRefused) =>
+  Effect.gen(function* () {
+    const tokens = yield* cryptoki.ask("ListTokens", undefined, { within: askLimits.list }).pipe(
+      Effect.catch(() => Effect.succeed([])) // the missing token is what is told
+    )
+    const present = tokens.filter(({ initialized }) => initialized).map(({ uri }) => shownUri(uri))
+    return yield* new KeyNeeded({ cause, present })
+  })
+
+/** The key in a PEM file: PKCS#8, SEC1 or PKCS#1. */
+export const fileKey = (path: string): Effect.Effect<DeviceKey, CredentialUnusable | KeyCannotCertify> =>
+  Effect.flatMap(readPrivateKey(path), ({ key }) => fromPrivateKey(key))
+
+/** Makes a P-256 key file that only its owner can read. An existing file is left alone. */
+export const newFileKey = (
+  configDir: string,
+  path: string
+): Effect.Effect<DeviceKey, FileInTheWay | FileNotWritten | KeyCannotCertify> =>
+  Effect.suspend(() => {
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
+    const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString()
+    return Effect.andThen(writeNewKey(configDir, path, pem), fromPrivateKey(privateKey))
+  })
+
+const fromPrivateKey = (privateKey: KeyObject): Effect.Effect<DeviceKey, KeyCannotCertify> =>
+  Effect.map(schemeFor(privateKey), (scheme) => ({
+    publicKey: new Uint8Array(createPublicKey(privateKey).export({ type: "spki", format: "der" })),
+    scheme,
+    certify: (unsigned) =>
+      Effect.sync(() => signed(unsigned, signWithKey(hashOf(scheme), unsigned.toBeSigned, privateKey)))
+  }))
+
+const infoOf = (key: KeyObject): Uint8Array => new Uint8Array(key.export({ type: "spki", format: "der" }))
+
+/** The schemes are named after their hash. */
+const hashOf = (scheme: CertificateScheme): string => `sha${scheme.slice(-3)}`
+
+const curves: Readonly<Record<string, CertificateScheme>> = {
+  prime256v1: "ecdsa_secp256r1_sha256",
+  secp384r1: "ecdsa_secp384r1_sha384",
+  secp521r1: "ecdsa_secp521r1_sha512"
+}
+
+const schemeFor = (key: KeyObject): Effect.Effect<CertificateScheme, KeyCannotCertify> => {
+  const curve = key.asymmetricKeyDetails?.namedCurve
+  const scheme = key.asymmetricKeyType === "rsa" ? "rsa_pkcs1_sha256" : curve === undefined ? undefined : curves[curve]
+  return scheme === undefined
+    ? Effect.fail(new KeyCannotCertify({ keyType: curve ?? key.asymmetricKeyType ?? "unknown" }))
+    : Effect.succeed(scheme)
+}

@@ -1,0 +1,123 @@
+/**
+ * A device access token of Cumulocity (JWT): from our mapper, which heard it from the cloud itself, or else asked for over
+ * the bridge as every local client does: `s/uat`, `s/dat`.
+ *
+ * On the local broker anybody may publish what looks like a token: what is retained, or came before the question, does not
+ * count, and one that the cloud refuses is followed by the next. A token is a secret: it goes into one header.
+ */
+import { randomBytes } from "node:crypto"
+import { Effect, Option, Redacted } from "effect"
+import { localTarget } from "../../../actors/connect/targets.ts"
+import { AccessTokenMissing, type HttpRefused } from "../../../messages/certificate.ts"
+import type { CredentialUnusable, MqttMessage, MqttRefusal, MqttSessionProtocol } from "../../../messages/mqtt.ts"
+import { serviceSocketPath } from "../../../messages/service-socket.ts"
+import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
+import type { AskFailed } from "../../../runtime/errors.ts"
+import type { ActorRef } from "../../../runtime/protocol.ts"
+import { checkCloudOnce } from "../connect/ask-mapper.ts"
+import type { CommandContext } from "../hsm/token-command.ts"
+
+const answerWithinMs = 20_000
+
+/** How long the next token is waited for after one that was refused. */
+const nextWithin = "3 seconds"
+
+type Token = Redacted.Redacted<string>
+
+/** Calls `use` with a token, and with the next one while the cloud says that it is not authorised. */
+export const withDeviceToken = <A, E extends { readonly _tag: string }>(
+  { actors, input }: CommandContext,
+  settings: CloudSettings,
+  use: (token: Token) => Effect.Effect<A, E | HttpRefused>
+): Effect.Effect<A, E | HttpRefused | AccessTokenMissing | CredentialUnusable | AskFailed> => {
+  const profile = input.cloud?.profile
+  const missing = (cause: MqttRefusal | undefined) =>
+    new AccessTokenMissing({ words: profile === undefined ? "c8y" : `c8y --profile ${profile}`, cause })
+  return Effect.gen(function* () {
+    const heard = yield* tokenOfMapper(settings)
+    if (heard !== undefined) return yield* use(heard)
+    const { next, close } = tokensOfBroker(actors.localBroker, settings, missing)
+    return yield* Effect.ensuring(
+      Effect.gen(function* () {
+        for (let token = yield* next; ; ) {
+          const used = yield* Effect.result(use(token))
+          if (used._tag === "Success") return used.success
+          if (!isUnauthorised(used.failure)) return yield* Effect.fail(used.failure)
+          const another = yield* Effect.timeoutOption(next, nextWithin)
+          if (Option.isNone(another)) return yield* Effect.fail(used.failure)
+          token = another.value
+        }
+      }),
+      close
+    )
+  })
+}
+
+const isUnauthorised = (failure: { readonly _tag: string }): boolean =>
+  failure._tag === "HttpRefused" && "status" in failure && failure.status === 401
+
+/** Undefined: no mapper of ours runs, or the cloud says nothing. */
+const tokenOfMapper = ({ cloud, run }: CloudSettings): Effect.Effect<Token | undefined> => {
+  const service = cloud.profile === undefined ? cloud.name : `${cloud.name}@${cloud.profile}`
+  const asked = checkCloudOnce(serviceSocketPath(run.path, `tedge-mapper-${service}`), answerWithinMs)
+  return Effect.map(asked, (answer) =>
+    answer?.ok === true ? tokenIn(Buffer.from(answer.payload, "base64")) : undefined
+  )
+}
+
+/** `next` asks when it is first used; each use waits for another token. */
+const tokensOfBroker = (
+  localBroker: ActorRef<MqttSessionProtocol>,
+  settings: CloudSettings,
+  missing: (cause: MqttRefusal | undefined) => AccessTokenMissing
+) => {
+  const prefix = settings.cloud.topicPrefix
+  const message = { topic: `${prefix}/s/uat`, payload: new Uint8Array(), qos: 1, retain: false } as const
+  const within = { within: answerWithinMs } as const
+  const hear = localBroker.ask("Next", undefined, within)
+  let isAsked = false
+  const ask = Effect.gen(function* () {
+    const clientId = `tedge-cert-${randomBytes(6).toString("hex")}`
+    const target = yield* localTarget(settings, { clientId, connectWithinMs: 5_000 })
+    yield* localBroker.ask("Open", { target }, within)
+    yield* localBroker.ask("Subscribe", { filters: [`${prefix}/s/dat`], qos: 1 }, within)
+    // What came before the question answers another one.
+    for (let n = 0; n < mostEarly; n++) if (Option.isNone(yield* Effect.timeoutOption(hear, "100 millis"))) break
+    yield* localBroker.ask("Publish", { message }, within)
+    isAsked = true
+  })
+  const next = Effect.gen(function* () {
+    if (!isAsked) yield* ask
+    for (;;) {
+      const token = freshToken(yield* hear)
+      if (token !== undefined) return token
+    }
+  }).pipe(
+    Effect.timeoutOrElse({ duration: answerWithinMs, orElse: () => Effect.fail(missing(undefined)) }),
+    Effect.mapError((failure) => {
+      switch (failure._tag) {
+        case "AccessTokenMissing":
+        case "CredentialUnusable":
+        case "PeerDown":
+        case "Undeliverable":
+          return failure
+        case "AskTimeout":
+          return missing(undefined)
+        default:
+          return missing(failure)
+      }
+    })
+  )
+  const close = Effect.ignore(localBroker.ask("Close", undefined, within)) // closed or gone: nothing stays open
+  return { next, close }
+}
+
+const mostEarly = 20
+
+const freshToken = ({ retain, payload }: MqttMessage): Token | undefined => (retain ? undefined : tokenIn(payload))
+
+/** SmartREST 71. Any local client may publish there: what cannot be a token (RFC 7519) is passed over. */
+const tokenIn = (payload: Uint8Array): Token | undefined => {
+  const token = /^71,([\w.-]+)\s*$/.exec(Buffer.from(payload).toString("latin1"))?.[1]
+  return token === undefined ? undefined : Redacted.make(token)
+}

@@ -1,0 +1,78 @@
+/**
+ * `tedge cert download c8y`: enrols the device with the CA of the tenant (EST, RFC 7030).
+ *
+ * Waits until somebody has registered the device there; what cannot heal by waiting ends at once. A present
+ * certificate is kept: the new one then waits beside it until a connection with it has succeeded.
+ */
+import { randomBytes } from "node:crypto"
+import { Effect, Redacted } from "effect"
+import { DurationInvalid } from "../../../messages/certificate.ts"
+import { durationMs } from "../../../messages/settings/duration.ts"
+import { dateNow } from "../../../runtime/wall-time.ts"
+import { exitCodes } from "../../command-line/exit-codes.ts"
+import { askLimits, type CommandContext, type TokenCommand } from "../hsm/token-command.ts"
+import { type CertSettings, certSettingsOf, writeCertificate } from "./cert-command.ts"
+import { isTaken, pendingPath } from "./certificate-files.ts"
+import { certificateText } from "./certificate-text.ts"
+import { keepRequest, newRequest } from "./create-csr.ts"
+import { type CloudHttp, cloudHttp, type Login } from "./cumulocity-http.ts"
+import { enrolPatiently, type Patience } from "./enrol-patiently.ts"
+import { givenRequest } from "./given-request.ts"
+import { leafFor } from "./issued.ts"
+
+export const downloadCertificate: TokenCommand = (context) =>
+  Effect.gen(function* () {
+    const { actors, input, terminal } = context
+    const selector = { cloud: "c8y" as const, profile: input.text("profile") }
+    const { settings } = yield* actors.config.ask("ReadCloudSettings", selector, { within: askLimits.read })
+    const of = certSettingsOf(settings)
+    const { certPath } = of.device
+    const patient = yield* patience(context)
+    const http = yield* cloudHttp(settings, input.text("url"))
+    const { request, key, deviceId } = yield* requestFor(context, of)
+    const login = yield* oneTimeLogin(context, http, deviceId)
+    const found = yield* enrolPatiently(context, { http, request, login }, patient)
+    const leaf = yield* leafFor(found, key, http)
+    const path = isTaken(certPath) ? pendingPath(certPath) : certPath
+    yield* writeCertificate(of, path, found.join(""))
+    yield* terminal.line(`Certificate downloaded successfully: ${path}`)
+    if (path !== certPath)
+      yield* terminal.line(`    ${certPath} was kept; the new one is used after: tedge reconnect c8y`)
+    const now = yield* dateNow
+    yield* terminal.answer(certificateText(path, leaf, now, settings.certificate.minimumValidityMs))
+    return exitCodes.ok
+  })
+
+const requestFor = (context: CommandContext, of: CertSettings) => {
+  const path = context.input.text("csr-path")
+  return path === undefined
+    ? newRequest(context, of, { path: of.device.certPath, name: `${of.prefix}cert_path` }).pipe(
+        Effect.tap(({ request }) => keepRequest(context, of, request)),
+        Effect.map(({ request, key, subject }) => ({ request, key, deviceId: subject.commonName }))
+      )
+    : givenRequest(context, of, path)
+}
+
+/** The password the device is registered with; one that we make is shown, since a person must type it there. */
+const oneTimeLogin = ({ input, terminal }: CommandContext, http: CloudHttp, deviceId: string) =>
+  Effect.gen(function* () {
+    const given = input.secret("one-time-password")
+    if (given !== undefined) return { user: deviceId, password: given } satisfies Login
+    const made = randomBytes(24).toString("base64url")
+    const query = new URLSearchParams({ externalId: deviceId, "one-time-password": made })
+    yield* terminal.line("Register the device in the cloud with:")
+    yield* terminal.line(`    device id: ${deviceId}`)
+    yield* terminal.line(`    one-time password: ${made}`)
+    yield* terminal.line(`    or open: ${http.origin}/apps/devicemanagement/index.html#/deviceregistration?${query}`)
+    return { user: deviceId, password: Redacted.make(made) } satisfies Login
+  })
+
+/** Checked before anything is made or sent. */
+const patience = (context: CommandContext): Effect.Effect<Patience, DurationInvalid> =>
+  Effect.all({ everyMs: milliseconds(context, "retry-every"), limitMs: milliseconds(context, "max-timeout") })
+
+const milliseconds = ({ input }: CommandContext, option: string): Effect.Effect<number, DurationInvalid> => {
+  const text = input.text(option) ?? ""
+  const ms = durationMs(text)
+  return ms === undefined ? Effect.fail(new DurationInvalid({ option: `--${option}`, text })) : Effect.succeed(ms)
+}

@@ -1,0 +1,73 @@
+/** Enrols again and again until the device is registered in the cloud, or it is clear that waiting does not help. */
+import { Duration, Effect } from "effect"
+import {
+  type EnrolmentGarbled,
+  EnrolmentTimedOut,
+  type HttpRefused,
+  type HttpUnreachable,
+  isDistrust
+} from "../../../messages/certificate.ts"
+import { monotonicNow } from "../../../runtime/monotonic-time.ts"
+import type { CommandContext } from "../hsm/token-command.ts"
+import { type CloudHttp, enrol, type Login } from "./cumulocity-http.ts"
+
+export interface Patience {
+  readonly everyMs: number
+  readonly limitMs: number
+}
+
+interface Enrolment {
+  readonly http: CloudHttp
+  readonly request: string
+  readonly login: Login
+}
+
+type Refused = HttpRefused | HttpUnreachable | EnrolmentGarbled | EnrolmentTimedOut
+
+export const enrolPatiently = (
+  { terminal }: CommandContext,
+  { http, request, login }: Enrolment,
+  { everyMs, limitMs }: Patience
+): Effect.Effect<ReadonlyArray<string>, Refused> =>
+  Effect.gen(function* () {
+    const until = (yield* monotonicNow) + limitMs
+    const enrolInTime = Effect.flatMap(monotonicNow, (now) =>
+      enrol(http, request, login, Math.max(shortestTryMs, until - now))
+    )
+    const once: Effect.Effect<ReadonlyArray<string>, Refused> = Effect.catchIf(enrolInTime, heals, (failure) =>
+      Effect.gen(function* () {
+        yield* isNotRegistered(failure)
+          ? terminal.line(
+              `The device '${login.user}' is not registered yet with this one-time password at ${http.origin}`
+            )
+          : terminal.failure(failure)
+        if ((yield* monotonicNow) + everyMs > until)
+          return yield* new EnrolmentTimedOut({ url: http.origin, afterMs: limitMs })
+        yield* terminal.line(`Will retry in ${Math.round(everyMs / 1000)} seconds`)
+        yield* Effect.sleep(Duration.millis(everyMs))
+        return yield* once
+      })
+    )
+    return yield* once
+  })
+
+/** Even with no time at all, one try is made. */
+const shortestTryMs = 1000
+
+const isNotRegistered = (failure: HttpRefused | HttpUnreachable): boolean =>
+  failure._tag === "HttpRefused" && [401, 403, 404].includes(failure.status)
+
+/** Not registered yet, too busy, or out of reach: waiting may help. Anything else stays as it is. */
+const heals = (failure: Refused): failure is HttpRefused | HttpUnreachable => {
+  switch (failure._tag) {
+    case "HttpUnreachable":
+      // A proxy that wants another login, or allows no way there, will not change its mind.
+      if (failure.proxy !== undefined) return !isDistrust(failure) && !failure.code.startsWith("4")
+      // Clocks are set late on devices; a CA that is not trusted stays so.
+      return failure.code === "CERT_NOT_YET_VALID" || !isDistrust(failure)
+    case "HttpRefused":
+      return isNotRegistered(failure) || failure.status === 408 || failure.status === 429 || failure.status >= 500
+    default:
+      return false
+  }
+}

@@ -1,0 +1,27 @@
+/** `--csr-path`: a request that was made before, perhaps with a subject of its own. It must be for the device's key. */
+import { readFileSync } from "node:fs"
+import { Effect } from "effect"
+import { RequestUnusable } from "../../../messages/certificate.ts"
+import { requestFacts } from "../../../platform/x509.ts"
+import type { CommandContext } from "../hsm/token-command.ts"
+import { type CertSettings, presentKey, subjectFor } from "./cert-command.ts"
+
+export const givenRequest = (context: CommandContext, of: CertSettings, path: string) =>
+  Effect.gen(function* () {
+    const request = yield* Effect.try({
+      try: () => readFileSync(path, "latin1"),
+      catch: (cause) => refused(path, "unreadable", (cause as NodeJS.ErrnoException).code ?? "")
+    })
+    const facts = requestFacts(request)
+    // A DER request is a SEQUENCE longer than 127 bytes.
+    if (facts === undefined) return yield* refused(path, /^0[\x81-\x83]/.test(request) ? "der" : "notARequest")
+    const key = yield* presentKey(context, of)
+    if (Buffer.compare(facts.publicKey, key.publicKey) !== 0) return yield* refused(path, "otherKey")
+    const { input } = context
+    const isNamed = input.text("device-id") !== undefined || input.given("device-id") || facts.commonName === undefined
+    const deviceId = isNamed ? (yield* subjectFor(context, of)).commonName : (facts.commonName ?? "")
+    return { request: facts.pem, key, deviceId }
+  })
+
+const refused = (path: string, reason: RequestUnusable["reason"], detail = "") =>
+  new RequestUnusable({ path, reason, detail })

@@ -1,0 +1,30 @@
+/** What a CA sent back, judged before it is saved. */
+import { X509Certificate } from "node:crypto"
+import { Effect } from "effect"
+import { EnrolmentGarbled } from "../../../messages/certificate.ts"
+import { deviceCertificate } from "../../../platform/device-certificate.ts"
+import { belongsTo } from "./cert-command.ts"
+import type { CloudHttp } from "./cumulocity-http.ts"
+import type { DeviceKey } from "./device-key.ts"
+
+/** The device's own certificate, which must be for the key. */
+export const leafFor = (
+  found: ReadonlyArray<string>,
+  key: DeviceKey,
+  { origin }: CloudHttp
+): Effect.Effect<X509Certificate, EnrolmentGarbled> => {
+  if (!found.every(isX509)) return Effect.fail(new EnrolmentGarbled({ url: origin, reason: "notPkcs7" }))
+  const leaf = deviceCertificate(found.map((pem) => new X509Certificate(pem)))
+  if (leaf === undefined) return Effect.fail(new EnrolmentGarbled({ url: origin, reason: "noCertificate" }))
+  return belongsTo(leaf, key)
+    ? Effect.succeed(leaf)
+    : Effect.fail(new EnrolmentGarbled({ url: origin, reason: "otherKey" }))
+}
+
+const isX509 = (pem: string): boolean => {
+  try {
+    return new X509Certificate(pem).raw.length > 0
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * `tedge cert renew`: the new certificate waits beside the present one until a connection with it has succeeded.
+ *
+ * By the device itself when it signed the present one, else by the cloud's CA (EST re-enrolment, RFC 7030, 4.2.2).
+ */
+import { X509Certificate } from "node:crypto"
+import { Effect } from "effect"
+import { CloudWithoutService, NotSelfSigned } from "../../../messages/certificate.ts"
+import { cloudWords, trustHint } from "../../../messages/explain/cloud-hints.ts"
+import type { TargetCloud } from "../../../messages/mqtt.ts"
+import { commonNameOf } from "../../../platform/device-certificate.ts"
+import { certificationRequest, type Subject, selfSignedCertificate } from "../../../platform/x509.ts"
+import { dateNow } from "../../../runtime/wall-time.ts"
+import { exitCodes } from "../../command-line/exit-codes.ts"
+import { askLimits, type CommandContext, type TokenCommand } from "../hsm/token-command.ts"
+import {
+  type CertSettings,
+  checkedName,
+  presentKey,
+  readCertSettings,
+  subjectNamed,
+  writeCertificate
+} from "./cert-command.ts"
+import { pendingPath, readCertificate } from "./certificate-files.ts"
+import { certificateText } from "./certificate-text.ts"
+import { keepRequest } from "./create-csr.ts"
+import { cloudHttp, reenrol } from "./cumulocity-http.ts"
+import { withDeviceToken } from "./device-token.ts"
+import { leafFor } from "./issued.ts"
+
+/** Of no cloud in particular: that which has a command for it. */
+const unknownHint = (cloud: TargetCloud | undefined): string =>
+  cloud === undefined || cloud.name === "c8y"
+    ? `tedge cert upload ${cloudWords(cloud ?? { name: "c8y", profile: undefined })}`
+    : trustHint(cloud)
+
+export const renewCertificate: TokenCommand = (context) =>
+  Effect.gen(function* () {
+    const { terminal, input } = context
+    const of = yield* readCertSettings(context)
+    const { certPath } = of.device
+    const { device: present } = yield* readCertificate(certPath)
+    const isSelfSigned = present.issuer === present.subject
+    const ca = input.text("ca") ?? (isSelfSigned ? "self-signed" : "c8y")
+    if (ca === "self-signed" && !isSelfSigned) return yield* new NotSelfSigned({ path: certPath })
+    // The same identity as before: it is what the cloud knows the device by.
+    const subject = subjectNamed(yield* checkedName(commonNameOf(present) ?? ""), of.settings)
+    const renewed =
+      ca === "self-signed" ? yield* signAnew(context, of, subject) : yield* enrolAnew(context, of, subject)
+    const path = pendingPath(certPath)
+    yield* writeCertificate(of, path, renewed.text)
+    yield* terminal.line(`Certificate renewed successfully: ${path}`)
+    const cloud = input.cloud && { name: input.cloud.cloud, profile: input.cloud.profile ?? undefined }
+    if (ca === "self-signed") yield* terminal.line(`    the cloud does not know it yet: ${unknownHint(cloud)}`)
+    const words = cloud === undefined ? "" : ` ${cloudWords(cloud)}`
+    yield* terminal.line(`    the new certificate is used after: tedge reconnect${words}`)
+    const now = yield* dateNow
+    yield* terminal.answer(certificateText(path, renewed.certificate, now, of.settings.certificate.minimumValidityMs))
+    return exitCodes.ok
+  })
+
+const signAnew = (context: CommandContext, of: CertSettings, subject: Subject) =>
+  Effect.gen(function* () {
+    const key = yield* presentKey(context, of)
+    const now = yield* dateNow
+    const validity = of.settings.certificate.requestedValidityMs
+    const text = yield* key.certify(selfSignedCertificate(subject, key.publicKey, key.scheme, now, validity))
+    return { text, certificate: new X509Certificate(text) }
+  })
+
+const enrolAnew = (context: CommandContext, of: CertSettings, subject: Subject) =>
+  Effect.gen(function* () {
+    const selector = context.input.cloud ?? { cloud: "c8y" as const, profile: undefined }
+    if (selector.cloud !== "c8y") return yield* new CloudWithoutService({ cloud: selector.cloud, service: "renewal" })
+    const { settings } = yield* context.actors.config.ask("ReadCloudSettings", selector, { within: askLimits.read })
+    const http = yield* cloudHttp(settings, undefined)
+    const key = yield* presentKey(context, of)
+    // After the first access token: a key's token may want a touch for each signature.
+    const certified = yield* Effect.cached(
+      Effect.tap(key.certify(certificationRequest(subject, key.publicKey, key.scheme)), (request) =>
+        keepRequest(context, of, request)
+      )
+    )
+    const found = yield* withDeviceToken(context, settings, (token) =>
+      Effect.flatMap(certified, (request) => reenrol(http, request, token))
+    )
+    return { text: found.join(""), certificate: yield* leafFor(found, key, http) }
+  })

@@ -1,0 +1,44 @@
+/** `tedge cert show` and `tedge cert needs-renewal`. */
+import { Effect } from "effect"
+import { dateNow } from "../../../runtime/wall-time.ts"
+import { exitCodes } from "../../command-line/exit-codes.ts"
+import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
+import { readCertSettings } from "./cert-command.ts"
+import { pendingPath, readCertificate } from "./certificate-files.ts"
+import { certificateText, statusText, validityOf } from "./certificate-text.ts"
+
+export const showCertificate: TokenCommand = (context) =>
+  Effect.gen(function* () {
+    const { settings, device } = yield* readCertSettings(context)
+    const wanted = context.input.text("cert-path") ?? device.certPath
+    const path = context.input.on("new") ? pendingPath(wanted) : wanted
+    const { device: certificate } = yield* readCertificate(path)
+    yield* context.terminal.answer(
+      certificateText(path, certificate, yield* now, settings.certificate.minimumValidityMs)
+    )
+    return exitCodes.ok
+  })
+
+/** Exit code 0: renew. 1: no need. 2: it cannot be told; never taken for "no need". */
+export const needsRenewal: TokenCommand = (context) =>
+  judged(context).pipe(Effect.catch((failure) => Effect.as(context.terminal.failure(failure), exitCodes.usage)))
+
+const judged = (context: CommandContext) =>
+  Effect.gen(function* () {
+    const { settings, device } = yield* readCertSettings(context)
+    const { device: certificate } = yield* readCertificate(context.input.text("cert-path") ?? device.certPath)
+    const minimum = settings.certificate.minimumValidityMs
+    const at = yield* now
+    yield* context.terminal.line(`Status: ${statusText(certificate, at, minimum)}`)
+    switch (validityOf(certificate, at, minimum)) {
+      case "expired":
+      case "expiresSoon":
+        return 0
+      case "valid":
+        return 1
+      case "notYetValid":
+        return 2
+    }
+  })
+
+const now = dateNow

@@ -1,0 +1,39 @@
+/** `tedge cert upload c8y`: makes the tenant trust the device certificate. */
+import { existsSync } from "node:fs"
+import { Effect } from "effect"
+import { neededId } from "../../../messages/config.ts"
+import { NobodyToAsk } from "../../../messages/hsm.ts"
+import { exitCodes } from "../../command-line/exit-codes.ts"
+import { pinFrom } from "../hsm/ask-pin.ts"
+import { askLimits, type CommandContext, type TokenCommand } from "../hsm/token-command.ts"
+import { pendingPath, readCertificate } from "./certificate-files.ts"
+import { cloudHttp, currentTenant, trustCertificate } from "./cumulocity-http.ts"
+
+export const uploadCertificate: TokenCommand = (context) =>
+  Effect.gen(function* () {
+    const { actors, input, terminal } = context
+    const { settings } = yield* actors.config.ask(
+      "ReadCloudSettings",
+      { cloud: "c8y", profile: input.text("profile") },
+      { within: askLimits.read }
+    )
+    const { device } = settings.cloud
+    const id = yield* neededId(`${settings.cloud.prefix}.device.id`, device)
+    const isNew = existsSync(pendingPath(device.certPath))
+    const { text } = yield* readCertificate(isNew ? pendingPath(device.certPath) : device.certPath)
+    const http = yield* cloudHttp(settings, undefined)
+    const login = { user: yield* userName(context), password: yield* pinFrom(context, "password", "Enter password: ") }
+    const tenant = yield* currentTenant(http, login)
+    const outcome = yield* trustCertificate(http, tenant, id, text, login)
+    const which = isNew ? "New device certificate" : "Device certificate"
+    yield* terminal.line(
+      outcome === "added" ? `${which} uploaded successfully.` : `${which} already exists in the cloud.`
+    )
+    return exitCodes.ok
+  })
+
+const userName = ({ input, prompts }: CommandContext) =>
+  Effect.gen(function* () {
+    const name = input.text("user") ?? (yield* prompts.text("Enter username: "))
+    return name ?? (yield* new NobodyToAsk({ option: "--user" }))
+  })

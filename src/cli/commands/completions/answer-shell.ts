@@ -1,0 +1,70 @@
+/**
+ * `tedge __complete -- WORD…`, which the shells ask: the words that fit, from the commands, the settings and the
+ * profiles of this device.
+ *
+ * Answered without Effect: somebody waits with a finger on the Tab key.
+ */
+import { configPlace, readSources } from "../../../actors/config/read-sources.ts"
+import { knownProfiles, type Sources } from "../../../messages/settings/resolve.ts"
+import { type CloudName, cloudNames } from "../../../messages/settings/setting.ts"
+import { parseSettingName } from "../../../messages/settings/setting-name.ts"
+import { settingsTable } from "../../../messages/settings/settings-table.ts"
+import type { Program } from "../../command-line/command-spec.ts"
+import { type Candidate, completeWords, type Known, readLine } from "./complete-words.ts"
+
+export interface ShellQuestion {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly workingDir: string
+}
+
+/** What goes to stdout; undefined: it is no question of a shell. */
+export const answerShell = (
+  program: Program,
+  argv: ReadonlyArray<string>,
+  { environment, workingDir }: ShellQuestion
+): string | undefined => {
+  if (argv[0] !== "__complete") return undefined
+  const words = argv.slice(argv[1] === "--" ? 2 : 1)
+  const configDir = readLine(program, words.slice(0, -1)).options.get("config-dir")
+  const read = readSources(configPlace({ configDir, workingDir, environment }))
+  const { candidates, files } = completeWords(
+    program,
+    words,
+    knownOf(read.kind === "sources" ? read.sources : undefined)
+  )
+  const lines = candidates.map(({ word, says }) => `${word}\t${says}`)
+  return [...lines, ...(files ? [":files"] : []), ""].join("\n")
+}
+
+/** Undefined: the settings cannot be read, which is no reason to be silent about commands. */
+const knownOf = (sources: Sources | undefined): Known => {
+  const profilesOf = (cloud: CloudName) => (sources === undefined ? [] : knownProfiles(sources, cloud))
+  return {
+    settings: (typed) => settingsTable.flatMap(({ key, doc }) => named(key, doc, typed, profilesOf)),
+    valuesOf: (key) => {
+      const type = parseSettingName(key)?.setting.type
+      if (type?.kind === "boolean") return ["true", "false"]
+      return type?.kind === "choice" ? type.choices : []
+    },
+    profiles: (cloud) => {
+      const clouds = cloudNames.filter((name) => cloud === undefined || name === cloud)
+      return [...new Set(clouds.flatMap(profilesOf))]
+    }
+  }
+}
+
+/** A setting of a cloud has a name in each of its profiles too; those are offered when somebody begins with one. */
+const named = (
+  key: string,
+  doc: string,
+  typed: string,
+  profilesOf: (cloud: CloudName) => ReadonlyArray<string>
+): ReadonlyArray<Candidate> => {
+  const says = /^.*?\.(?=\s|$)/s.exec(doc)?.[0] ?? doc
+  const cloud = cloudNames.find((name) => key.startsWith(`${name}.`))
+  if (cloud === undefined || !typed.startsWith(`${cloud}.profiles`)) return [{ word: key, says }]
+  return profilesOf(cloud).map((profile) => ({
+    word: `${cloud}.profiles.${profile}${key.slice(cloud.length)}`,
+    says
+  }))
+}

@@ -1,0 +1,26 @@
+/** `tedge config set | unset | add | remove`: silent when it is done. */
+import { Effect, Redacted } from "effect"
+import { exitCodes } from "../../command-line/exit-codes.ts"
+import { askLimit, configCommand, selectorOf, showWarnings } from "./config-command.ts"
+
+const changing = (message: "Set" | "Add" | "Remove") =>
+  configCommand((context) =>
+    Effect.gen(function* () {
+      const value = Redacted.make(context.input.argument("VALUE") ?? "")
+      const done = yield* context.config.ask(message, { ...selectorOf(context), value }, askLimit)
+      yield* showWarnings(context.terminal, done)
+      return exitCodes.ok
+    })
+  )
+
+export const configSet = changing("Set")
+export const configAdd = changing("Add")
+export const configRemove = changing("Remove")
+
+export const configUnset = configCommand((context) =>
+  Effect.gen(function* () {
+    const done = yield* context.config.ask("Unset", selectorOf(context), askLimit)
+    yield* showWarnings(context.terminal, done)
+    return exitCodes.ok
+  })
+)

@@ -1,0 +1,43 @@
+/** What the commands of `tedge config` share: their actor, how warnings are shown, with which code they end. */
+import { Effect } from "effect"
+import type { ConfigProtocol, SettingSelector, Warned } from "../../../messages/config.ts"
+import { explainSettingWarning } from "../../../messages/explain/config.ts"
+import type { Failure } from "../../../messages/explain.ts"
+import type { ActorRef } from "../../../runtime/protocol.ts"
+import type { CommandInput } from "../../command-line/command-spec.ts"
+import { codeOfFailure } from "../../command-line/exit-codes.ts"
+import type { Terminal } from "../../terminal/terminal.ts"
+
+export interface ConfigCommandContext {
+  readonly config: ActorRef<ConfigProtocol>
+  readonly input: CommandInput
+  readonly terminal: Terminal
+  readonly stdoutIsTerminal: boolean
+}
+
+/** Answers the exit code. It has told the user everything, failures too. */
+export type ConfigCommand = (context: ConfigCommandContext) => Effect.Effect<number>
+
+/** Waiting for another writer included. */
+export const askLimit = { within: "60 seconds" } as const
+
+/** Failures end with their sentence; an unknown key is a mistake on the command line. */
+export const configCommand =
+  (work: (context: ConfigCommandContext) => Effect.Effect<number, Failure>): ConfigCommand =>
+  (context) =>
+    Effect.catch(work(context), (failure) => Effect.as(context.terminal.failure(failure), codeOfFailure(failure)))
+
+/** KEY and `--profile`. The variable for profiles is left to ConfigActor: it counts for cloud settings only. */
+export const selectorOf = ({ input }: ConfigCommandContext): SettingSelector => ({
+  key: input.argument("KEY") ?? "",
+  profile: input.given("profile") ? input.text("profile") : undefined
+})
+
+/** Each warning once. */
+export const showWarnings = (terminal: Terminal, { warnings }: Warned): Effect.Effect<void> => {
+  const lines = warnings.map((warning) => {
+    const { error, hint } = explainSettingWarning(warning)
+    return hint === undefined ? error : `${error} (${hint})`
+  })
+  return Effect.forEach([...new Set(lines)], (line) => terminal.warning(line), { discard: true })
+}

@@ -1,0 +1,32 @@
+/** The commands of `tedge config` as the command line calls them. */
+import { Effect } from "effect"
+import type { CommandHandler } from "../../command-line/command-spec.ts"
+import { startConfigActor } from "../../compose/compose-config.ts"
+import { processTerminal } from "../../terminal/terminal.ts"
+import { configAdd, configRemove, configSet, configUnset } from "./change.ts"
+import type { ConfigCommand } from "./config-command.ts"
+import { configGet } from "./get.ts"
+import { configList } from "./list.ts"
+
+const handler =
+  (command: ConfigCommand): CommandHandler =>
+  (input) =>
+    Effect.scoped(
+      Effect.flatMap(startConfigActor(input), (config) =>
+        command({
+          config,
+          input,
+          terminal: processTerminal(),
+          stdoutIsTerminal: process.stdout.isTTY === true
+        })
+      )
+    )
+
+export const configHandlers = {
+  get: handler(configGet),
+  set: handler(configSet),
+  unset: handler(configUnset),
+  add: handler(configAdd),
+  remove: handler(configRemove),
+  list: handler(configList)
+}

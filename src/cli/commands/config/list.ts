@@ -1,0 +1,41 @@
+/** `tedge config list [FILTER] [--all] [--doc]`: PINs and passwords masked. A filter that no key contains is refused. */
+import { Effect, Redacted } from "effect"
+import { type ShownSetting, UnknownSetting } from "../../../messages/config.ts"
+import { similarKeys } from "../../../messages/settings/similar-keys.ts"
+import { exitCodes } from "../../command-line/exit-codes.ts"
+import { askLimit, configCommand, showWarnings } from "./config-command.ts"
+import { docText } from "./doc-text.ts"
+
+export const configList = configCommand(({ config, input, terminal, stdoutIsTerminal }) =>
+  Effect.gen(function* () {
+    const filter = input.argument("FILTER") ?? ""
+    if (input.on("doc")) {
+      const text = docText(filter, stdoutIsTerminal)
+      if (text === "") return yield* nothingMatches(filter)
+      yield* terminal.answer(text)
+      return exitCodes.ok
+    }
+    const listed = yield* config.ask("List", { filter }, askLimit)
+    if (listed.settings.length === 0) return yield* nothingMatches(filter)
+    yield* showWarnings(terminal, listed)
+    yield* terminal.answer(listText(listed.settings, input.on("all")))
+    return exitCodes.ok
+  })
+)
+
+const nothingMatches = (filter: string) => new UnknownSetting({ key: filter, similar: similarKeys(filter), part: true })
+
+/** `key=value` lines; with `all`, an empty line and the keys without value. */
+export const listText = (settings: ReadonlyArray<ShownSetting>, all: boolean): string => {
+  const lines = settings.flatMap(({ key, value, secret }) =>
+    value === undefined ? [] : [`${key}=${secret ? masked(Redacted.value(value)) : Redacted.value(value)}`]
+  )
+  const unset = settings.filter(({ value }) => value === undefined).map(({ key }) => `${key}=`)
+  return [...lines, ...(all && unset.length > 0 ? ["", ...unset] : [])].map((line) => `${line}\n`).join("")
+}
+
+/** Of a URI only the PIN is secret. */
+const masked = (value: string): string =>
+  value.startsWith("pkcs11:") ? value.replace(/(pin-value=)[^&]*/g, `$1${mask}`) : mask
+
+const mask = "******"

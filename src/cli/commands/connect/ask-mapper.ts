@@ -1,0 +1,46 @@
+/** Asks a mapper on its socket. It may have been started a moment ago: until it listens, it is looked for. */
+import { Effect, Schedule } from "effect"
+import { type CheckAnswer, parseCheckAnswer, printQuestion, socketVersion } from "../../../messages/service-socket.ts"
+import { askJsonLine } from "../../../platform/json-lines-socket.ts"
+import { monotonicNow } from "../../../runtime/monotonic-time.ts"
+
+/** As checkCloud, of a mapper that listens now. */
+export const checkCloudOnce = (path: string, withinMs: number): Effect.Effect<CheckAnswer | undefined> =>
+  askJsonLine(path, printQuestion({ ask: "check", withinMs })).pipe(
+    Effect.map(parseCheckAnswer),
+    Effect.timeoutOrElse({ duration: withinMs + graceMs, orElse: () => Effect.succeed(undefined) }),
+    Effect.catch(() => Effect.succeed(undefined))
+  )
+
+/** Undefined: nothing of ours listened there, or answered in time. */
+export const checkCloud = (path: string, withinMs: number): Effect.Effect<CheckAnswer | undefined> =>
+  Effect.gen(function* () {
+    const startedAt = yield* monotonicNow
+    const ask = Effect.gen(function* () {
+      const leftMs = withinMs - ((yield* monotonicNow) - startedAt)
+      const question = printQuestion({ ask: "check", withinMs: Math.max(leftMs, 1) })
+      return parseCheckAnswer(yield* askJsonLine(path, question))
+    }).pipe(
+      Effect.catchIf(
+        (code) => code === "EACCES",
+        () => Effect.succeed(forbidden(path))
+      )
+    )
+    const patiently = Effect.retry(ask, { schedule: Schedule.spaced("200 millis") })
+    // The service tells at the end of its time why there is no answer.
+    return yield* Effect.timeoutOrElse(patiently, {
+      duration: withinMs + graceMs,
+      orElse: () => Effect.succeed(undefined)
+    })
+  }).pipe(Effect.catch(() => Effect.succeed(undefined)))
+
+/** It will not change while this command waits. */
+const forbidden = (path: string): CheckAnswer => ({
+  version: socketVersion,
+  answer: "check",
+  ok: false,
+  health: "down",
+  reason: `the mapper cannot be asked: ${path} is for root, and for the user and group of the service`
+})
+
+const graceMs = 2_000

@@ -1,0 +1,60 @@
+/** Which service manager this device has: that of system.toml, systemd where it runs, else our own. */
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { Effect } from "effect"
+import { builtInServices } from "../../../actors/connect/services/built-in-services.ts"
+import { commandServices } from "../../../actors/connect/services/command-services.ts"
+import type { ServiceManager } from "../../../actors/connect/services/service-manager.ts"
+import { readInitCommands, systemdCommands } from "../../../actors/connect/services/system-toml.ts"
+import type { ServiceUserUnknown, SystemFileInvalid } from "../../../messages/platform.ts"
+import type { Settings } from "../../../messages/settings/resolved-settings.ts"
+import { nodeOptions } from "../../../platform/node-options.ts"
+import { type ServiceAccount, serviceUser } from "../../../platform/service-user.ts"
+import { bundlePath, executablePath, findExecutable } from "../../compose/installation.ts"
+import { ownMosquittoConf } from "./own-mosquitto.ts"
+
+export const openServices = (
+  settings: Settings
+): Effect.Effect<ServiceManager, SystemFileInvalid | ServiceUserUnknown> =>
+  Effect.gen(function* () {
+    const init = yield* readInitCommands(settings.configDir)
+    if (init !== undefined) return commandServices(init)
+    // `systemctl --version` succeeds in containers that no systemd runs in. Source: sd_booted(3).
+    if (existsSync("/run/systemd/system")) return commandServices(systemdCommands)
+    const user = serviceUser(settings.configDir)
+    if (user.kind === "unusable") return yield* Effect.fail(user.failure)
+    return ownServices(settings, user.kind === "user" && user.uid !== 0 ? user : undefined)
+  })
+
+const ownServices = (settings: Settings, user: ServiceAccount | undefined): ServiceManager =>
+  builtInServices({
+    runDir: join(settings.run.path, "tedge-services"),
+    logDir: settings.logs.path,
+    expected: [join(settings.run.path, "lock")],
+    enabledDir: join(settings.configDir, "tedge-services"),
+    runner: [process.execPath, ...nodeOptions(), bundlePath("service-runner.cjs")],
+    commandOf: (service) => commandOf(settings, service),
+    environment: process.env,
+    user
+  })
+
+/** Undefined: not installed. */
+export const commandOf = (settings: Settings, service: string): ReadonlyArray<string> | undefined => {
+  const mapper = /^tedge-mapper-([^@]+)(?:@(.+))?$/.exec(service)
+  if (mapper !== null) return mapperCommand(settings, mapper[1] ?? "", mapper[2])
+  const found = findExecutable(service)
+  if (found === undefined) return undefined
+  return service === "mosquitto"
+    ? [found, "-c", ownMosquittoConf(settings)]
+    : [found, "--config-dir", settings.configDir]
+}
+
+const mapperCommand = (settings: Settings, cloud: string, profile: string | undefined): ReadonlyArray<string> => [
+  process.execPath,
+  ...nodeOptions(),
+  executablePath("tedge-mapper"),
+  "--config-dir",
+  settings.configDir,
+  cloud,
+  ...(profile === undefined ? [] : ["--profile", profile])
+]

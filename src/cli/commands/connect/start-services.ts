@@ -1,0 +1,45 @@
+/** `tedge start-services`: what an init system does at its start, for the built-in service manager. */
+import { Effect } from "effect"
+import type { ServiceFailure, ServiceManager } from "../../../actors/connect/services/service-manager.ts"
+import { explainEnabledElsewhere } from "../../../messages/explain/note.ts"
+import type { CommandHandler, CommandInput } from "../../command-line/command-spec.ts"
+import { exitCodes } from "../../command-line/exit-codes.ts"
+import { startConfigActor } from "../../compose/compose-config.ts"
+import { processTerminal, type Terminal } from "../../terminal/terminal.ts"
+import { openServices } from "./open-services.ts"
+
+export const startServices: CommandHandler = (input) => {
+  const terminal = processTerminal()
+  return Effect.scoped(Effect.flatMap(readServices(input), (services) => startEnabled(services, terminal))).pipe(
+    Effect.catch((failure) => Effect.as(terminal.failure(failure), exitCodes.failed))
+  )
+}
+
+const readServices = (input: CommandInput) =>
+  Effect.gen(function* () {
+    const config = yield* startConfigActor(input)
+    const { settings } = yield* config.ask("ReadSettings", undefined, { within: "30 seconds" })
+    return yield* openServices(settings)
+  })
+
+/** One that does not start does not keep the others from it. */
+const startEnabled = (services: ServiceManager, terminal: Terminal): Effect.Effect<number> =>
+  Effect.gen(function* () {
+    if (services.enabled === undefined) {
+      yield* terminal.info(explainEnabledElsewhere(services.name))
+      return exitCodes.ok
+    }
+    const failures: Array<ServiceFailure> = []
+    for (const service of yield* services.enabled) {
+      const finish = yield* terminal.step(`Starting ${service}`)
+      const failure = yield* Effect.match(services.start(service), {
+        onFailure: (refusal) => refusal,
+        onSuccess: () => undefined
+      })
+      yield* finish(failure === undefined ? "done" : "failed")
+      if (failure === undefined) continue
+      failures.push(failure)
+      yield* terminal.failure(failure)
+    }
+    return failures.length === 0 ? exitCodes.ok : exitCodes.failed
+  })

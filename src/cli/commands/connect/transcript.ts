@@ -1,0 +1,78 @@
+/** Prints what ConnectActor tells, as the guide shows it. Source: hsm-support, `tedge reconnect c8y`. */
+import { Effect } from "effect"
+import type { ConnectRefusal, StepEvent } from "../../../messages/connect.ts"
+import { explainSettingWarning } from "../../../messages/explain/config.ts"
+import { explainNote } from "../../../messages/explain/note.ts"
+import { type Explanation, explain } from "../../../messages/explain.ts"
+import type { Terminal } from "../../terminal/terminal.ts"
+
+export interface Transcript {
+  readonly show: (event: StepEvent) => Effect.Effect<void>
+  /** The failure a command ends with; not printed again when its step has done so. */
+  readonly end: (failure: ConnectRefusal) => Effect.Effect<void>
+  /** The user does not want to wait for the running step any longer. */
+  readonly interrupted: Effect.Effect<void>
+}
+
+export const makeTranscript = (terminal: Terminal): Transcript => {
+  const told = new Set<ConnectRefusal>()
+  const steps = makeSteps(terminal)
+  return {
+    show: (event) =>
+      Effect.suspend(() => {
+        if (event._tag === "StepFailed") told.add(event.failure)
+        return print(terminal, steps, event)
+      }),
+    interrupted: Effect.suspend(() => steps.finish("failed")),
+    end: (failure) => Effect.suspend(() => (told.has(failure) ? Effect.void : terminal.failure(failure)))
+  }
+}
+
+interface Steps {
+  readonly begin: (title: string) => Effect.Effect<void>
+  readonly finish: (mark: "done" | "failed") => Effect.Effect<void>
+}
+
+/** At most one step is open. */
+const makeSteps = (terminal: Terminal): Steps => {
+  let open: Steps["finish"] | undefined
+  return {
+    begin: (title) =>
+      Effect.map(terminal.step(title), (ending) => {
+        open = ending
+      }),
+    finish: (mark) => {
+      const ending = open?.(mark) ?? Effect.void
+      open = undefined
+      return ending
+    }
+  }
+}
+
+const print = (terminal: Terminal, steps: Steps, event: StepEvent): Effect.Effect<void> => {
+  switch (event._tag) {
+    case "TitleShown":
+      return terminal.line(event.text)
+    case "SummaryShown":
+      return Effect.forEach(event.lines, ([label, value]) => terminal.entry(label, value), { discard: true })
+    case "StepStarted":
+      return steps.begin(event.title)
+    case "StepDone":
+      return steps.finish("done")
+    case "StepFailed":
+      return Effect.andThen(steps.finish("failed"), terminal.failure(event.failure))
+    case "StepDoubtful":
+      return Effect.andThen(steps.finish("failed"), warn(terminal, explain(event.failure)))
+    case "Warned":
+      return warn(terminal, explain(event.failure))
+    case "SettingWarned":
+      return warn(terminal, explainSettingWarning(event.warning))
+    case "Noted": {
+      const { style, text } = explainNote(event.note)
+      return style === "info" ? terminal.info(text) : terminal.line(text)
+    }
+  }
+}
+
+const warn = (terminal: Terminal, { error, hint }: Explanation): Effect.Effect<void> =>
+  terminal.warning(hint === undefined ? error : `${error} (${hint})`)

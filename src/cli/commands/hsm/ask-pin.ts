@@ -1,0 +1,40 @@
+/** PINs from an option, or typed unseen by a person. */
+import { Effect, Redacted } from "effect"
+import { NobodyToAsk, PinEmpty, PinsDiffer } from "../../../messages/hsm.ts"
+import type { CommandInput } from "../../command-line/command-spec.ts"
+import type { CommandContext } from "./token-command.ts"
+
+/** A PIN given as an option; an empty one is nobody's, and would cost a try. */
+export const givenPin = (input: CommandInput, option: string, what: PinEmpty["what"]) =>
+  Effect.suspend(() => {
+    const given = input.secret(option)
+    return given !== undefined && Redacted.value(given) === ""
+      ? Effect.fail(new PinEmpty({ what }))
+      : Effect.succeed(given)
+  })
+
+/** As `givenPin`, else typed. */
+export const presentPin = (context: CommandContext, option: string, what: PinEmpty["what"], question: string) =>
+  Effect.gen(function* () {
+    yield* givenPin(context.input, option, what)
+    const pin = yield* pinFrom(context, option, question)
+    return Redacted.value(pin) === "" ? yield* new PinEmpty({ what }) : pin
+  })
+
+export const pinFrom = ({ input, prompts }: CommandContext, option: string, question: string) =>
+  Effect.gen(function* () {
+    const pin = input.secret(option) ?? (yield* prompts.secret(question))
+    return pin ?? (yield* new NobodyToAsk({ option: `--${option}` }))
+  })
+
+/** A new PIN is typed twice: a slip would lock the person out. */
+export const newPinFrom = (context: CommandContext, option: string, what: "user PIN" | "SO PIN") =>
+  Effect.gen(function* () {
+    const given = yield* givenPin(context.input, option, what)
+    if (given !== undefined) return given
+    const first = yield* pinFrom(context, option, `New ${what}: `)
+    const second = yield* pinFrom(context, option, `New ${what} again: `)
+    if (Redacted.value(first) === "") return yield* new PinEmpty({ what })
+    if (Redacted.value(first) !== Redacted.value(second)) return yield* new PinsDiffer({ what })
+    return first
+  })

@@ -1,0 +1,65 @@
+/**
+ * Has a key deleted, and makes sure that it is the one that was shown.
+ *
+ * A signing service lets the attributes of its own device.cryptoki.uri win over those of a request: thin-edge's does so
+ * for deleting, too. So a service that finds a key nobody can have named is not trusted with another one; and what it
+ * says it deleted is compared with what was shown.
+ */
+import { randomBytes } from "node:crypto"
+import { Effect, Result } from "effect"
+import type { KeyDescription, KeySelector } from "../../../messages/cryptoki.ts"
+import { KeyNotDeleted, OtherKeyDeleted, OtherKeyMeant } from "../../../messages/hsm.ts"
+import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { findKeys } from "./find-keys.ts"
+import { askLimits, type CommandContext, selectorFor, shownUri } from "./token-command.ts"
+
+/** Before anything is shown or deleted: fails when the service means another key than this one, or may do so. */
+export const refuseOtherKey = (context: CommandContext, key: KeyDescription, pin: KeySelector["pin"]) =>
+  Effect.gen(function* () {
+    const { object, id, type: _type, ...token } = key.uri
+    const found = (named: Pkcs11Uri) => finds(context, selectorFor({ ...token, ...named }, pin))
+    const isLabelBent = object !== undefined && (yield* found({ object: strange.object() }))
+    const isIdBent = id !== undefined && (yield* found({ id: strange.id() }))
+    if (!isLabelBent && !isIdBent) return
+    // Under the label of the service, the id still tells this key from others.
+    if (!isIdBent && id !== undefined && (yield* found({ id }))) return
+    // Where there is one key, it is the one.
+    const all = yield* findKeys(context, token, pin)
+    if (all.some((other) => !isSameKey(other, key))) return yield* new OtherKeyMeant({ uri: shownUri(key.uri) })
+  })
+
+/** Answers what was deleted. */
+export const deleteShown = ({ actors }: CommandContext, key: KeyDescription, pin: KeySelector["pin"]) =>
+  Effect.gen(function* () {
+    const asked = { key: selectorFor(key.uri, pin) }
+    const deleted = yield* actors.cryptoki.ask("DeleteKey", asked, { within: askLimits.list })
+    const uri = shownUri(key.uri)
+    if (deleted.length === 0) return yield* new KeyNotDeleted({ uri })
+    const others = deleted.filter((one) => !isOf(one, key))
+    if (others.length > 0) return yield* new OtherKeyDeleted({ uri, deleted: others.map(shownUri) })
+    return deleted
+  })
+
+/** What no key is named. */
+const strange = {
+  id: () => new Uint8Array(randomBytes(20)),
+  object: () => `no such key ${randomBytes(10).toString("hex")}`
+}
+
+/** By its private half, or else by its public one. */
+const finds = ({ actors: { cryptoki } }: CommandContext, key: KeySelector) =>
+  Effect.gen(function* () {
+    const within = { within: askLimits.list }
+    const chosen = yield* Effect.result(cryptoki.ask("ChooseScheme", { offered: [], key }, within))
+    if (Result.isSuccess(chosen)) return true
+    return Result.isSuccess(yield* Effect.result(cryptoki.ask("PublicKey", { key }, within)))
+  })
+
+const isSameKey = (one: KeyDescription, other: KeyDescription): boolean =>
+  Buffer.compare(one.id, other.id) === 0 && (one.id.length > 0 || one.label === other.label)
+
+const isOf = ({ id, object, serial, token }: Pkcs11Uri, key: KeyDescription): boolean =>
+  (id === undefined || Buffer.compare(id, key.id) === 0) &&
+  (object === undefined || object === key.label) &&
+  (serial === undefined || key.uri.serial === undefined || serial === key.uri.serial) &&
+  (token === undefined || key.uri.token === undefined || token === key.uri.token)

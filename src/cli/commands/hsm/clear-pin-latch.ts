@@ -1,0 +1,25 @@
+/** `tedge hsm clear-pin-latch`: a person says that the configured PIN is right. */
+import { Effect } from "effect"
+import { exitCodes } from "../../command-line/exit-codes.ts"
+import { askLimits, chosenToken, readTokenSettings, selectorFor, shownUri, type TokenCommand } from "./token-command.ts"
+
+export const clearPinLatch: TokenCommand = (context) =>
+  Effect.gen(function* () {
+    const { settings } = yield* readTokenSettings(context)
+    const uri = yield* chosenToken(context)
+    const wasLatched = yield* context.actors.cryptoki.ask(
+      "ClearPinLatch",
+      { token: selectorFor(uri, undefined) },
+      { within: askLimits.list }
+    )
+    yield* context.terminal.line(
+      wasLatched
+        ? `PINs of token '${shownUri(uri)}' may be tried again.`
+        : `No refused PIN of token '${shownUri(uri)}' is remembered here; nothing was changed.`
+    )
+    if (!wasLatched && settings.cryptoki.mode === "socket")
+      yield* context.terminal.line(
+        "    if tedge-p11-server runs in another container or with another run.path: run the command there"
+      )
+    return exitCodes.ok
+  })

@@ -1,0 +1,146 @@
+/**
+ * `tedge cert create-key-hsm` and `tedge hsm create-key`: a keypair made on the token, and selected.
+ *
+ * What can be refused is refused before the key is made; what fails after is reported together with the key.
+ * Source: thin-edge hsm-support, "Key generation".
+ */
+import { Effect, Option, Redacted } from "effect"
+import type { CryptokiProtocol, KeyParameters, KeySelector } from "../../../messages/cryptoki.ts"
+import { KeyNotSelected, OptionsExclude, OtherKeyChosen } from "../../../messages/hsm.ts"
+import { type Pkcs11Uri, printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { sameTarget } from "../../../messages/pkcs11-uri-match.ts"
+import { KeyExists } from "../../../messages/token-refusals.ts"
+import { pem } from "../../../platform/x509.ts"
+import type { AnswerOf } from "../../../runtime/protocol.ts"
+import { type CommandInput, cloudWords } from "../../command-line/command-spec.ts"
+import { exitCodes } from "../../command-line/exit-codes.ts"
+import { refuseUnwritable, replaceText } from "../cert/certificate-files.ts"
+import { givenPin } from "./ask-pin.ts"
+import { idOption, printKeyId } from "./key-id.ts"
+import { makeKey, randomKeyId } from "./make-key.ts"
+import { refuseShadowed, refuseUnusedKey } from "./refuse-unused-key.ts"
+import {
+  askLimits,
+  type CommandContext,
+  chosenToken,
+  pinOrigin,
+  readTokenSettings,
+  selectorFor,
+  shownUri,
+  type TokenCommand
+} from "./token-command.ts"
+
+export const createKey: TokenCommand = (context) =>
+  Effect.gen(function* () {
+    const { actors, input } = context
+    const parameters = yield* keyParameters(input)
+    const id = yield* idOption(input)
+    const pin = yield* givenPin(input, "pin", "user PIN")
+    const outfile = input.text("outfile-pubkey")
+    if (outfile !== undefined) yield* refuseUnwritable(outfile)
+    const { settings, device } = yield* readTokenSettings(context)
+    const setting = keySetting(input)
+    yield* refuseShadowed(context, setting)
+    const token = yield* chosenToken(context)
+    const selector = selectorFor(token, pin ?? device.key.pin, pinOrigin(context))
+    if (id !== undefined) yield* refuseExisting(context, selector, id)
+    const order = {
+      token: selector,
+      parameters,
+      label: input.text("label") ?? "tedge",
+      id: id ?? randomKeyId()
+    }
+    yield* refuseUnusedKey(context, settings, order)
+    yield* actors.config.ask("CheckWritable", setting, { within: askLimits.read })
+    yield* Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(restore(makeKey(context, order)), (key) => reportKey(context, { key, selector, setting, outfile }))
+    )
+    return exitCodes.ok
+  })
+
+interface Made {
+  readonly key: AnswerOf<CryptokiProtocol, "CreateKey">
+  readonly selector: KeySelector
+  readonly setting: KeySetting
+  readonly outfile: string | undefined
+}
+
+/** Whatever happens to the file: a key that is there is shown and selected. */
+const reportKey = (context: CommandContext, { key, selector, setting, outfile }: Made) =>
+  Effect.gen(function* () {
+    const { input, terminal } = context
+    const uri = printPkcs11Uri(key.uri, { pin: "redacted" })
+    const publicKey = pem("PUBLIC KEY", key.publicKey)
+    yield* terminal.answer(`New keypair was successfully created.\nKey URI: ${uri}\nPublic key:\n${publicKey}\n\n`)
+    const saved = outfile === undefined ? Effect.void : replaceText(outfile, publicKey)
+    yield* refuseOtherKey(context, key, selector)
+    yield* selectKey(context, setting, uri)
+    yield* sayWhoUsesAnother(context, key.uri)
+    yield* Effect.tapError(saved, () => terminal.warning("the key was made and selected; its public half is above"))
+    if (input.secret("pin") !== undefined) yield* terminal.info(pinNotWritten)
+  })
+
+/** A service that narrows URIs without a word may choose another key. One that does not show public keys is believed. */
+const refuseOtherKey = ({ actors }: CommandContext, { uri, publicKey }: Made["key"], { pin }: KeySelector) =>
+  Effect.flatMap(
+    Effect.option(actors.cryptoki.ask("PublicKey", { key: selectorFor(uri, pin) }, { within: askLimits.list })),
+    (chosen) =>
+      Option.isSome(chosen) && Buffer.compare(chosen.value, publicKey) !== 0
+        ? Effect.fail(new OtherKeyChosen({ uri: shownUri(uri) }))
+        : Effect.void
+  )
+
+const pinNotWritten =
+  "the PIN was not written to the settings; unless tedge-p11-server knows it: tedge config set device.cryptoki.pin <PIN>"
+
+/** The options were checked against their choices; only their combination is left. */
+const keyParameters = (input: CommandInput): Effect.Effect<KeyParameters, OptionsExclude> => {
+  const type = input.text("type")
+  if (type === "rsa" && input.given("curve"))
+    return Effect.fail(new OptionsExclude({ option: "--curve", other: "--type rsa" }))
+  if (type !== "rsa" && input.given("bits"))
+    return Effect.fail(new OptionsExclude({ option: "--bits", other: "--type ecdsa" }))
+  if (type !== "rsa") return Effect.succeed({ type: "ecdsa", curve: input.text("curve") === "p384" ? "p384" : "p256" })
+  const bits = Number(input.text("bits"))
+  return Effect.succeed({ type: "rsa", bits: bits === 4096 ? 4096 : bits === 3072 ? 3072 : 2048 })
+}
+
+/** The token may take a second object with the same id; nobody could tell the two apart. */
+const refuseExisting = (context: CommandContext, token: ReturnType<typeof selectorFor>, id: Uint8Array) =>
+  Effect.gen(function* () {
+    const keys = yield* context.actors.cryptoki.ask("ListKeys", { token }, { within: askLimits.list })
+    const same = keys.find((key) => Buffer.compare(key.id, id) === 0)
+    if (same !== undefined) return yield* new KeyExists({ token: same.uri.token ?? "", id: printKeyId(id) })
+  })
+
+interface KeySetting {
+  readonly key: string
+  readonly profile?: string | undefined
+}
+
+const keySetting = ({ cloud }: CommandInput): KeySetting =>
+  cloud === undefined ? { key: "device.key_uri" } : { key: `${cloud.cloud}.device.key_uri`, profile: cloud.profile }
+
+const selectKey = ({ actors, terminal }: CommandContext, { key, profile }: KeySetting, uri: string) =>
+  Effect.gen(function* () {
+    const setting = profile === undefined ? key : `${key} --profile ${profile}`
+    yield* actors.config
+      .ask("Set", { key, profile, value: Redacted.make(uri) }, { within: askLimits.read })
+      .pipe(Effect.mapError((cause) => new KeyNotSelected({ uri, setting, cause })))
+    const shown = profile === undefined ? key : key.replace(".", `.profiles.${profile}.`)
+    yield* terminal.answer(`Value of \`${shown}\` was updated to point to the new key\n`)
+  })
+
+/** A cloud with a key of its own does not follow `device.key_uri`. */
+const sayWhoUsesAnother = ({ actors, input, terminal }: CommandContext, uri: Pkcs11Uri) =>
+  Effect.gen(function* () {
+    if (input.cloud !== undefined) return
+    for (const cloud of cloudWords) {
+      const read = yield* Effect.option(actors.config.ask("ReadProfiles", { cloud }, { within: askLimits.read }))
+      for (const { cloud: section } of Option.isSome(read) ? read.value.profiles : []) {
+        const own = section.device.key.uri
+        if (own !== undefined && !sameTarget(own, uri))
+          yield* terminal.warning(`${section.prefix}.device.key_uri names another key; that one stays in use there`)
+      }
+    }
+  })

@@ -1,0 +1,105 @@
+/**
+ * `tedge hsm doctor`: looks at everything between the settings and the cloud, from the outside in.
+ *
+ * Each check says ✓ or ✗, what it saw, and a next step. At most one PIN is tried, and only one that was not
+ * refused before. Exit code 1 when a check failed.
+ */
+import type { KeyObject } from "node:crypto"
+import { Effect } from "effect"
+import { keyOfCertificate } from "../../../../actors/mqtt/dial/key-signer.ts"
+import { type Explanation, explain, type Failure } from "../../../../messages/explain.ts"
+import { sameTarget } from "../../../../messages/pkcs11-uri-match.ts"
+import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
+import { exitCodes } from "../../../command-line/exit-codes.ts"
+import { askLimits, type CommandContext, shownUri, type TokenCommand } from "../token-command.ts"
+import { certificateChecks, type TokenKey } from "./certificate.ts"
+import { connectionChecks } from "./connection.ts"
+import { serverChecks } from "./server.ts"
+import { tokenChecks } from "./token.ts"
+
+export interface Check {
+  readonly name: string
+  readonly ok: boolean
+  /** What was seen, or the sentence of the failure. */
+  readonly detail: string
+  /** The next step; undefined when there is none to take. */
+  readonly hint?: string | undefined
+}
+
+/** Notes a check; the answer is what a later check needs, undefined when this one failed. */
+export interface Examination {
+  readonly pass: (name: string, detail: string) => Effect.Effect<void>
+  readonly fail: (name: string, explanation: Explanation) => Effect.Effect<void>
+  /** Passes with `detail` of the answer, or fails with the failure's sentence. */
+  readonly check: <A>(
+    name: string,
+    effect: Effect.Effect<A, Failure>,
+    detail: (answer: A) => string
+  ) => Effect.Effect<A | undefined>
+}
+
+export const doctor: TokenCommand = (context) =>
+  Effect.gen(function* () {
+    const { terminal, input } = context
+    const checks: Array<Check> = []
+    const asJson = input.on("json")
+    const examination = examine(checks, (check) => (asJson ? Effect.void : terminal.answer(lineOf(check))))
+    const settings = yield* readEverything(context)
+    const { device } = settings.cloud
+    if (!asJson) yield* terminal.line("At most one PIN is tried, and none that was refused before.")
+    const publicKey = yield* tokenChecks(context, examination, settings, device)
+    const key = publicKey === undefined ? undefined : keyOf(context, settings, publicKey)
+    yield* certificateChecks(examination, device.certPath, key)
+    yield* serverChecks(examination, settings)
+    yield* connectionChecks(context, examination, settings)
+    if (asJson) yield* terminal.answer(`${JSON.stringify(checks, null, 2)}\n`)
+    return checks.every((check) => check.ok) ? exitCodes.ok : exitCodes.failed
+  })
+
+const keyOf = ({ actors }: CommandContext, settings: CloudSettings, publicKey: KeyObject): TokenKey => {
+  const { key } = settings.cloud.device
+  const own = settings.device.key.uri
+  const isShared = own !== undefined && key.uri !== undefined && sameTarget(own, key.uri)
+  return {
+    publicKey,
+    named: {
+      uri: shownUri(key.uri ?? {}),
+      setting: isShared ? "device.key_uri" : `${settings.cloud.prefix}.device.key_uri`
+    },
+    findCertified: (spki) =>
+      Effect.map(keyOfCertificate(actors.cryptoki, key, spki, 90_000), (found) =>
+        found === undefined ? undefined : shownUri(found.uri ?? {})
+      )
+  }
+}
+
+const readEverything = ({ actors, input }: CommandContext) =>
+  Effect.gen(function* () {
+    const within = { within: askLimits.read }
+    const selector = input.cloud ?? { cloud: "c8y" as const, profile: undefined }
+    const { settings } = yield* actors.config.ask("ReadCloudSettings", selector, within)
+    return settings
+  })
+
+/** Notes checks and shows each when it is done. */
+export const examine = (checks: Array<Check>, show: (check: Check) => Effect.Effect<void>): Examination => {
+  const note = (check: Check) =>
+    Effect.suspend(() => {
+      checks.push(check)
+      return show(check)
+    })
+  const pass: Examination["pass"] = (name, detail) => note({ name, ok: true, detail })
+  const fail: Examination["fail"] = (name, { error, hint }) => note({ name, ok: false, detail: error, hint })
+  return {
+    pass,
+    fail,
+    check: (name, effect, detail) =>
+      Effect.matchEffect(effect, {
+        onFailure: (failure) => Effect.as(fail(name, explain(failure)), undefined),
+        onSuccess: (answer) => Effect.as(pass(name, detail(answer)), answer)
+      })
+  }
+}
+
+const lineOf = ({ name, ok, detail, hint }: Check): string =>
+  `${ok ? "✓" : "✗"} ${name}: ${detail}\n${hint === undefined ? "" : `    hint: ${hint}\n`}`

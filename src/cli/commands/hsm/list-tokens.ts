@@ -1,0 +1,52 @@
+/** `tedge hsm list-tokens`. */
+import { Effect } from "effect"
+import type { TokenDescription, UserPinState } from "../../../messages/cryptoki.ts"
+import { shownText } from "../../../messages/shown-text.ts"
+import { exitCodes } from "../../command-line/exit-codes.ts"
+import { askLimits, readTokenSettings, shownUri, type TokenCommand } from "./token-command.ts"
+
+export const listTokens: TokenCommand = (context) =>
+  Effect.gen(function* () {
+    const { actors, input, terminal } = context
+    yield* readTokenSettings(context)
+    const tokens = yield* actors.cryptoki.ask("ListTokens", undefined, { within: askLimits.list })
+    if (input.on("json")) {
+      yield* terminal.answer(`${JSON.stringify(tokens.map(asJson), null, 2)}\n`)
+      return exitCodes.ok
+    }
+    if (tokens.length === 0) yield* terminal.line("No PKCS #11 tokens were found. Ensure the HSM is connected.")
+    else yield* terminal.answer(tokens.map(block).join("\n"))
+    return exitCodes.ok
+  })
+
+const asJson = (token: TokenDescription) => ({ ...token, uri: shownUri(token.uri) })
+
+/** Only where something is to be done: thin-edge's own block, which scripts read, has no such line. */
+const pinLine = ({ userPin = "ready" }: TokenDescription): ReadonlyArray<string> => {
+  const words = pinWords[userPin]
+  return words === undefined ? [] : [`  User PIN:     ${words}`]
+}
+
+const pinWords: Readonly<Record<UserPinState, string | undefined>> = {
+  notNeeded: undefined,
+  ready: undefined,
+  notSet: "not set",
+  countLow: "a wrong one was given since the last login",
+  finalTry: "one try left",
+  locked: "locked"
+}
+
+const block = (token: TokenDescription): string =>
+  [
+    `Slot ${token.slot}`,
+    `  Label:        ${token.initialized ? token.label : "<uninitialized>"}`,
+    `  Initialized:  ${token.initialized ? "yes" : "no"}`,
+    ...pinLine(token),
+    `  Model:        ${token.model}`,
+    `  Manufacturer: ${token.manufacturer}`,
+    `  Serial:       ${token.serial}`,
+    `  URI:          ${shownUri(token.uri)}`,
+    ""
+  ]
+    .map(shownText)
+    .join("\n")

@@ -1,0 +1,49 @@
+/**
+ * Has the token make a keypair, under an id that is known before: whatever ends the command meanwhile, the key that
+ * may be on the token by then is named.
+ */
+import { randomBytes } from "node:crypto"
+import { Effect } from "effect"
+import type { KeyParameters } from "../../../messages/cryptoki.ts"
+import { unknownWords } from "../../../messages/explain/token-words.ts"
+import { KeyPerhapsMade } from "../../../messages/hsm.ts"
+import type { TokenRefusal } from "../../../messages/token-refusals.ts"
+import type { AskFailed } from "../../../runtime/errors.ts"
+import { askLimits, type CommandContext, type selectorFor, shownUri } from "./token-command.ts"
+
+export interface KeyOrder {
+  readonly token: ReturnType<typeof selectorFor>
+  readonly parameters: KeyParameters
+  readonly label: string
+  readonly id: Uint8Array
+}
+
+/** PKCS#11 sets no length; as long as a SHA-1 key identifier (RFC 5280, 4.2.1.2), and as thin-edge's. */
+export const randomKeyId = (): Uint8Array => new Uint8Array(randomBytes(20))
+
+export const makeKey = ({ actors, terminal }: CommandContext, { token, parameters, label, id }: KeyOrder) => {
+  const { pinValue: _pin, type: _type, ...place } = token.uri ?? {}
+  const perhaps = (cause: KeyPerhapsMade["cause"]) =>
+    new KeyPerhapsMade({ uri: shownUri({ ...place, id, object: label }), cause })
+  return actors.cryptoki.ask("CreateKey", { token, parameters, label, id }, { within: askLimits.generate }).pipe(
+    Effect.mapError((failure) => (isUncertain(failure) ? perhaps(failure) : failure)),
+    Effect.onInterrupt(() => terminal.failure(perhaps(undefined)))
+  )
+}
+
+/** The request was on its way, and nobody said how it ended. */
+export const isUncertain = (failure: TokenRefusal | AskFailed): boolean => {
+  switch (failure._tag) {
+    case "OutcomeUnknown":
+    case "AskTimeout":
+    case "PeerDown":
+    case "SigningServiceGarbled":
+      return true
+    case "SigningServiceRefused":
+      return failure.message.includes(unknownWords)
+    case "SigningServiceUnreachable":
+      return failure.reason === "silent" || failure.reason === "closedEarly"
+    default:
+      return false
+  }
+}

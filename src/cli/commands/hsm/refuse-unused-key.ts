@@ -1,0 +1,62 @@
+/**
+ * Finds out, before a key is made, that it would not be the one that is used: `device.cryptoki.uri` selects another,
+ * or the setting that is to name it does not count.
+ */
+import { Effect, Option } from "effect"
+import type { KeySelector } from "../../../messages/cryptoki.ts"
+import { NewKeyOutsideScope, SettingShadowed } from "../../../messages/hsm.ts"
+import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { mergeScope } from "../../../messages/pkcs11-uri-scope.ts"
+import type { Settings } from "../../../messages/settings/resolved-settings.ts"
+import { askLimits, type CommandContext, shownUri } from "./token-command.ts"
+
+export interface NewKey {
+  readonly token: KeySelector
+  readonly id: Uint8Array
+  readonly label: string
+}
+
+export const refuseUnusedKey = (context: CommandContext, { cryptoki }: Settings, made: NewKey) => {
+  const named = { object: made.label, id: made.id }
+  if (cryptoki.mode !== "socket")
+    return hidesKey(cryptoki.uri, named) ? Effect.fail(outside(cryptoki.uri, "command")) : Effect.void
+  // The service's scope is not told. An id nobody has used yet selects no key, unless the scope bends it to one.
+  const { pinValue: _pin, type: _type, ...place } = made.token.uri ?? {}
+  // Without the PIN: public halves seldom want one, and the request that makes the key shall be the one that tries it.
+  const key = { uri: { ...place, ...named } }
+  return Effect.flatMap(
+    Effect.option(context.actors.cryptoki.ask("PublicKey", { key }, { within: askLimits.list })),
+    (found) => {
+      if (Option.isNone(found)) return Effect.void
+      // Often the service reads the same file.
+      return Effect.fail(outside(hidesKey(cryptoki.uri, named) ? cryptoki.uri : undefined, "service"))
+    }
+  )
+}
+
+/** A variable of the environment would go on selecting the key before. */
+export const refuseShadowed = ({ actors }: CommandContext, selector: SettingChoice) =>
+  Effect.flatMap(actors.config.ask("Get", selector, { within: askLimits.read }), ({ key, source }) =>
+    source?.kind === "variable" ? Effect.fail(new SettingShadowed({ key, variable: source.variable })) : Effect.void
+  ).pipe(
+    // The first setting of a profile makes it.
+    Effect.catchTag("UnknownProfile", () => Effect.void)
+  )
+
+interface SettingChoice {
+  readonly key: string
+  readonly profile?: string | undefined
+}
+
+const hidesKey = (scope: Pkcs11Uri | undefined, named: Pkcs11Uri): boolean =>
+  mergeScope(scope, named).conflicts.length > 0
+
+const outside = (scope: Pkcs11Uri | undefined, of: NewKeyOutsideScope["of"]): NewKeyOutsideScope => {
+  const { object: _object, id: _id, type: _type, ...rest } = scope ?? {}
+  const canBeShown = Object.keys(rest).length > 0 && rest.pinValue === undefined
+  return new NewKeyOutsideScope({
+    scope: scope && shownUri(scope),
+    tokenOnly: canBeShown ? shownUri(rest) : undefined,
+    of
+  })
+}

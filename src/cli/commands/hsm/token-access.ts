@@ -1,0 +1,75 @@
+/**
+ * What is closed to the user that loads the module: a token that this user may not read looks like one that is not there.
+ */
+import { dirname } from "node:path"
+import { type ModuleFile, moduleFiles } from "../../../actors/cryptoki/host/module-files.ts"
+import type { ClosedToUser } from "../../../messages/platform.ts"
+import type { Settings } from "../../../messages/settings/resolved-settings.ts"
+import { userName } from "../../../platform/accounts.ts"
+import { serviceUser } from "../../../platform/service-user.ts"
+import { type AccessUser, closedTo, isMember } from "../../../platform/user-access.ts"
+
+export interface TokenAccess {
+  /** Undefined: root uses it, who may everything; or system.toml is not usable, which is told elsewhere. */
+  readonly user: string | undefined
+  readonly closed: ReadonlyArray<ClosedToUser>
+  /** One at least of the tokens that are files is not closed. */
+  readonly hasOpenToken: boolean
+}
+
+/** The environment is that of the module. */
+export const tokenAccess = (
+  { cryptoki, configDir }: Pick<Settings, "cryptoki" | "configDir">,
+  environment: NodeJS.ProcessEnv
+): TokenAccess => {
+  const user = whoLoads(configDir)
+  if (user === undefined) return { user: undefined, closed: [], hasOpenToken: false }
+  const files: ReadonlyArray<ModuleFile> =
+    cryptoki.mode === "socket"
+      ? [{ path: cryptoki.socketPath, needs: "rw", isToken: false }]
+      : cryptoki.mode === "module" && cryptoki.modulePath !== undefined
+        ? moduleFiles(cryptoki.modulePath, environment, user.home)
+        : []
+  const closed = files.flatMap((file): ReadonlyArray<ClosedToUser> => {
+    const found = closedTo(user, file.path, file.needs)
+    if (found === undefined) return []
+    const { path: where, needs, group } = found
+    // A token is a directory with its files: all of it is given.
+    const whole = file.isToken && where === file.path && file.path.endsWith(".object") ? dirname(where) : where
+    return [
+      {
+        user: user.name,
+        who: user.who,
+        path: file.isToken ? whole : file.path,
+        closed: whole,
+        needs,
+        group,
+        isMember: group !== undefined && isMember(user.name, group),
+        isToken: file.isToken
+      }
+    ]
+  })
+  const shut = new Set(closed.map(({ closed }) => closed))
+  return {
+    user: user.name,
+    closed: closed.filter((one, at) => closed.findIndex((other) => sameCure(one, other)) === at),
+    hasOpenToken: files.some(({ isToken, path }) => isToken && ![...shut].some((one) => path.startsWith(one)))
+  }
+}
+
+const sameCure = (one: ClosedToUser, other: ClosedToUser): boolean =>
+  one.group === undefined ? one.closed === other.closed : one.group === other.group
+
+interface Loader extends AccessUser {
+  readonly home: string
+  readonly who: ClosedToUser["who"]
+}
+
+const whoLoads = (configDir: string): Loader | undefined => {
+  const user = serviceUser(configDir)
+  if (user.kind === "user") return { ...user, who: "services" }
+  const [uid = 0, gid = 0] = [process.getuid?.(), process.getgid?.()]
+  if (user.kind === "unusable" || uid === 0) return undefined
+  const groups = process.getgroups?.() ?? []
+  return { name: userName(uid), uid, gid, groups, home: process.env.HOME ?? "/", who: "caller" }
+}

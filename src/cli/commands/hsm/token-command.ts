@@ -1,0 +1,155 @@
+/** What the commands about tokens share: their actors, how long they wait, which token is meant. */
+import { Effect, type Redacted, Result } from "effect"
+import type { ConfigProtocol } from "../../../messages/config.ts"
+import type { CryptokiProtocol, TokenDescription, TokenSelector } from "../../../messages/cryptoki.ts"
+import type { Failure } from "../../../messages/explain.ts"
+import { TokenNotNamed } from "../../../messages/hsm.ts"
+import type { MqttSessionProtocol } from "../../../messages/mqtt.ts"
+import { type InvalidPkcs11Uri, type Pkcs11Uri, parsePkcs11Uri, printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
+import { mergeScope } from "../../../messages/pkcs11-uri-scope.ts"
+import type { DeviceSettings, Settings } from "../../../messages/settings/resolved-settings.ts"
+import { CryptokiOff, OutsideScope, TokenAmbiguous, TokenNotFound } from "../../../messages/token-refusals.ts"
+import type { ActorRef } from "../../../runtime/protocol.ts"
+import type { CommandInput } from "../../command-line/command-spec.ts"
+import type { Terminal } from "../../terminal/terminal.ts"
+
+export interface TokenActors {
+  readonly config: ActorRef<ConfigProtocol>
+  readonly cryptoki: ActorRef<CryptokiProtocol>
+  /** A session with the local broker; not open. */
+  readonly localBroker: ActorRef<MqttSessionProtocol>
+}
+
+/** Where a command gets its answers from: the person at the terminal, or a test. */
+export interface Prompts {
+  /** Shows the question, reads a line that is not shown. Undefined: nobody is there. */
+  readonly secret: (question: string) => Effect.Effect<Redacted.Redacted<string> | undefined>
+  /** A line that is shown. Undefined: nobody is there. */
+  readonly text: (question: string) => Effect.Effect<string | undefined>
+  /** Undefined: nobody is there. */
+  readonly yes: (question: string) => Effect.Effect<boolean | undefined>
+}
+
+export interface CommandContext {
+  readonly actors: TokenActors
+  readonly input: CommandInput
+  readonly terminal: Terminal
+  readonly prompts: Prompts
+}
+
+/** Answers the exit code. */
+export type TokenCommand = (context: CommandContext) => Effect.Effect<number, Failure>
+
+/** Longer than the token's own time limits, so that the token's sentence comes before ours. */
+export const askLimits = {
+  read: "30 seconds",
+  list: "90 seconds",
+  init: "3 minutes",
+  generate: "11 minutes"
+} as const
+
+export const parsedUri = (text: string): Effect.Effect<Pkcs11Uri, InvalidPkcs11Uri> =>
+  Result.match(parsePkcs11Uri(text), { onFailure: Effect.fail, onSuccess: Effect.succeed })
+
+export const shownUri = (uri: Pkcs11Uri): string => printPkcs11Uri(uri, { pin: "redacted" })
+
+/** TOKEN as it was given; undefined: not given. */
+export const tokenArgument = (input: CommandInput): Effect.Effect<Pkcs11Uri | undefined, InvalidPkcs11Uri> => {
+  const text = input.argument("TOKEN")
+  return text === undefined ? Effect.succeed(undefined) : parsedUri(text)
+}
+
+/** The settings of the cloud that was named, or those of no cloud; refused when there is no way to a token. */
+export const readTokenSettings = ({ actors, input }: CommandContext) =>
+  Effect.gen(function* () {
+    const within = { within: askLimits.read }
+    const of =
+      input.cloud === undefined
+        ? yield* Effect.map(
+            actors.config.ask("ReadSettings", undefined, within),
+            ({ settings }): WithDevice => ({ settings, device: settings.device })
+          )
+        : yield* Effect.map(
+            actors.config.ask("ReadCloudSettings", input.cloud, within),
+            ({ settings }): WithDevice => ({ settings, device: settings.cloud.device })
+          )
+    if (of.settings.cryptoki.mode === "off") return yield* new CryptokiOff({ missing: "device.cryptoki.mode" })
+    return of
+  })
+
+interface WithDevice {
+  readonly settings: Settings
+  readonly device: DeviceSettings
+}
+
+export const initialisedTokens = ({ actors }: CommandContext) =>
+  Effect.map(actors.cryptoki.ask("ListTokens", undefined, { within: askLimits.list }), (tokens) =>
+    tokens.filter((token) => token.initialized)
+  )
+
+/** What a command chose its token from: each list may load the module anew. */
+const chosenAmong = new WeakMap<CommandContext, ReadonlyArray<TokenDescription>>()
+
+/** The token that was named, or the only one there is, or of several the one of the key settings; which is then said. */
+export const chosenToken = (context: CommandContext) =>
+  Effect.gen(function* () {
+    const given = yield* tokenArgument(context.input)
+    if (given !== undefined) return given
+    const tokens = yield* initialisedTokens(context)
+    chosenAmong.set(context, tokens)
+    const [only] = tokens
+    if (tokens.length > 1) {
+      const { device } = yield* readTokenSettings(context)
+      const own = device.key.uri
+      const [ofKey, ...others] = own === undefined ? [] : tokens.filter((one) => matchesToken(comparable(own), one))
+      if (ofKey === undefined || others.length > 0) return yield* new TokenNotNamed({ candidates: tokens.map(uriOf) })
+      yield* context.terminal.line(`Using the token of the device's key: ${uriOf(ofKey)}`)
+      return ofKey.uri
+    }
+    if (only === undefined) return yield* new TokenNotNamed({ candidates: [] })
+    yield* context.terminal.line(`Using the only available token: ${uriOf(only)}`)
+    return only.uri
+  })
+
+/**
+ * The URI with all that names the token it means. Of several tokens none is guessed, and what the scope forbids is
+ * told: bent to the scope, the URI would mean a token the person did not name.
+ */
+export const resolvedToken = (context: CommandContext, { cryptoki }: Settings, uri: Pkcs11Uri) =>
+  Effect.gen(function* () {
+    const scope = cryptoki.mode === "module" ? cryptoki.uri : undefined
+    if (scope !== undefined && mergeScope(scope, uri).conflicts.length > 0)
+      return yield* new OutsideScope({ uri: shownUri(uri), scope: shownUri(scope) })
+    const tokens = chosenAmong.get(context) ?? (yield* initialisedTokens(context))
+    const [token, ...others] = tokens.filter((one) => matchesToken(comparable(uri), one))
+    if (token === undefined) return yield* new TokenNotFound({ uri: shownUri(uri), present: tokens.map(uriOf) })
+    if (others.length > 0) return yield* new TokenAmbiguous({ candidates: [token, ...others].map(uriOf) })
+    return { ...uri, ...token.uri }
+  })
+
+/** Without what a description of a token does not have. */
+export const comparable = ({
+  slotDescription: _slotDescription,
+  slotManufacturer: _slotManufacturer,
+  libraryDescription: _libraryDescription,
+  libraryManufacturer: _libraryManufacturer,
+  libraryVersion: _libraryVersion,
+  ...uri
+}: Pkcs11Uri): Pkcs11Uri => uri
+
+const uriOf = (token: TokenDescription): string => shownUri(token.uri)
+
+/** The token together with the PIN to use: the option's, else that of the key settings, else the provider's. */
+export const selectorFor = (
+  uri: Pkcs11Uri | undefined,
+  pin: Redacted.Redacted<string> | undefined,
+  pinFrom?: string
+): TokenSelector => ({
+  ...(uri !== undefined && { uri }),
+  ...(pin !== undefined && { pin }),
+  ...(pinFrom !== undefined && { pinFrom })
+})
+
+/** For refusals: the option, where it was given. */
+export const pinOrigin = ({ input }: CommandContext): string | undefined => (input.given("pin") ? "--pin" : undefined)

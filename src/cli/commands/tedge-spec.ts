@@ -1,0 +1,123 @@
+/** The commands of `tedge` and the options they all take: words and texts only (the work is in tedge-handlers.ts). */
+
+import { type CommandSpec, type OptionSpec, type Program, profileOption } from "../command-line/command-spec.ts"
+import { certSpec } from "./cert/cert-spec.ts"
+import { configSpec } from "./config/config-spec.ts"
+import { hsmSpec } from "./hsm/hsm-spec.ts"
+
+const cloudArgument = {
+  name: "CLOUD",
+  summary: "The cloud: c8y (Cumulocity), az (Azure IoT) or aws (AWS IoT)",
+  choices: ["c8y", "az", "aws"]
+} as const
+
+const offlineOption: OptionSpec = {
+  name: "offline",
+  summary: "Ignore connection issues.",
+  details: ["Sets everything up without talking to the cloud: the device is not created there and nothing is checked."]
+}
+
+const connectSpec: CommandSpec = {
+  name: "connect",
+  summary: "Connect to cloud provider.",
+  details: [
+    "Creates the device in the cloud, starts the local broker and the mapper, and checks that messages reach the cloud and come back. A step that fails undoes what it did."
+  ],
+  options: [
+    {
+      name: "test",
+      summary: "Test an existing connection.",
+      details: ["Asks the bridge for its state and sends a question to the cloud and back. Nothing is changed."]
+    },
+    offlineOption,
+    profileOption
+  ],
+  arguments: [cloudArgument],
+  examples: [
+    { says: "connect to Cumulocity", command: "tedge connect c8y" },
+    { says: "check the connection", command: "tedge connect c8y --test" }
+  ]
+}
+
+const reconnectSpec: CommandSpec = {
+  name: "reconnect",
+  summary: "Reconnect command, calls disconnect followed by connect.",
+  details: ["The settings are validated first: with settings that cannot work, the connection stays as it is."],
+  options: [offlineOption, profileOption],
+  arguments: [cloudArgument],
+  examples: [{ says: "take changed settings into use", command: "tedge reconnect c8y" }]
+}
+
+const disconnectSpec: CommandSpec = {
+  name: "disconnect",
+  summary: "Remove bridge connection for a provider",
+  options: [profileOption],
+  arguments: [cloudArgument],
+  examples: [{ says: "end the connection to Cumulocity", command: "tedge disconnect c8y" }]
+}
+
+const startServicesSpec: CommandSpec = {
+  name: "start-services",
+  summary: "Start the services of the connections, where no init system does.",
+  details: [
+    "For the entry point of a container: starts what `tedge connect` has enabled. Where a service manager of the system does that, there is nothing to do."
+  ],
+  examples: [{ says: "after the system has started", command: "tedge start-services" }]
+}
+
+const completionsSpec: CommandSpec = {
+  name: "completions",
+  summary: "Generate shell completion scripts",
+  arguments: [{ name: "SHELL", summary: "The shell the script is for", choices: ["bash", "zsh", "fish"] }],
+  examples: [
+    { says: "for the running bash", command: "source <(tedge completions bash)" },
+    { says: "for zsh, after compinit in ~/.zshrc", command: "source <(tedge completions zsh)" },
+    { says: "for fish, for good", command: "tedge completions fish > ~/.config/fish/completions/tedge.fish" }
+  ]
+}
+
+export const globalOptions: ReadonlyArray<OptionSpec> = [
+  {
+    name: "config-dir",
+    value: "CONFIG_DIR",
+    summary: "[env: TEDGE_CONFIG_DIR, default: /etc/tedge]",
+    defaultValue: "/etc/tedge",
+    env: "TEDGE_CONFIG_DIR",
+    tellsItself: true
+  },
+  {
+    name: "debug",
+    summary: "Turn-on the DEBUG log level.",
+    details: ["If off only reports ERROR, WARN, and INFO, if on also reports DEBUG"]
+  },
+  {
+    name: "log-level",
+    value: "LOG_LEVEL",
+    summary: "Configures the logging level.",
+    details: [
+      "One of error/warn/info/debug/trace. Logs with verbosity lower or equal to the selected level will be printed, i.e. warn prints ERROR and WARN logs and trace prints logs of all levels.",
+      "Overrides `--debug`"
+    ]
+  }
+]
+
+export const tedgeProgram: Program = {
+  version: __VERSION__,
+  globals: globalOptions,
+  root: {
+    name: "tedge",
+    summary: "tedge is the cli tool for thin-edge.io",
+    commands: [
+      configSpec,
+      certSpec,
+      hsmSpec,
+      connectSpec,
+      reconnectSpec,
+      disconnectSpec,
+      startServicesSpec,
+      completionsSpec
+    ]
+  }
+}
+
+declare const __VERSION__: string

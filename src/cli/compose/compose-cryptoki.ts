@@ -1,0 +1,112 @@
+/** Which CryptokiActor the settings ask for: over a local module, over the signing service's socket, or none. */
+
+import { join } from "node:path"
+import { Effect, type Redacted, type Scope } from "effect"
+import { cryptokiBehaviour } from "../../actors/cryptoki/cryptoki-actor.ts"
+import type { LatchPlace } from "../../actors/cryptoki/pin/latch-files.ts"
+import { socketCryptokiBehaviour } from "../../actors/cryptoki/remote/socket-cryptoki-actor.ts"
+import { type CryptokiSettings, defaultLimits } from "../../actors/cryptoki/settings.ts"
+import type { CryptokiEvent, CryptokiProtocol } from "../../messages/cryptoki.ts"
+import type { ServiceUserUnknown, SystemFileInvalid } from "../../messages/platform.ts"
+import type { Settings } from "../../messages/settings/resolved-settings.ts"
+import { CryptokiOff } from "../../messages/token-refusals.ts"
+import { fileOwner } from "../../platform/file-owner.ts"
+import { type ServiceAccount, serviceUser } from "../../platform/service-user.ts"
+import * as Actor from "../../runtime/actor.ts"
+import type { ActorRef } from "../../runtime/protocol.ts"
+
+export interface CryptokiComposition {
+  readonly settings: Settings
+  /** Goes before `device.cryptoki.pin`, for requests without a PIN: `key_pin` of the one connection the process is for. Read for each. */
+  readonly pin?: Redacted.Redacted<string> | undefined
+  readonly environment: NodeJS.ProcessEnv
+  readonly publish: (event: CryptokiEvent) => Effect.Effect<void>
+  /** Short-lived commands do not wait for tokens to come back. The server keeps its token hosts. */
+  readonly lifetime: "command" | "mapper" | "server"
+  /** Told of each call of the module. */
+  readonly onCall?: CryptokiSettings["onCall"]
+}
+
+export const cryptokiMailbox: Actor.MailboxSpec = { capacity: 256, overflow: { policy: "refuse" } }
+
+export const startCryptokiActor = (
+  composition: CryptokiComposition
+): Effect.Effect<ActorRef<CryptokiProtocol>, never, Scope.Scope> =>
+  Actor.start({ name: "cryptoki", mailbox: cryptokiMailbox, behaviour: behaviourFor(composition) })
+
+export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<CryptokiProtocol> => {
+  const { settings, environment, publish, lifetime } = composition
+  const { cryptoki } = settings
+  if (cryptoki.mode === "off") return refusing(new CryptokiOff({ missing: "device.cryptoki.mode" }))
+  const latches = { directory: join(settings.run.path, "tedge-pin-latch"), owner: serviceOwner(settings.configDir) }
+  if (cryptoki.mode === "socket") return socketCryptokiBehaviour({ socketPath: cryptoki.socketPath, latches })
+  if (cryptoki.modulePath === undefined) return refusing(new CryptokiOff({ missing: "device.cryptoki.module_path" }))
+  const user = hostUser(settings.configDir)
+  if ("failure" in user) return refusing(user.failure)
+  const module: CryptokiSettings = {
+    modulePath: cryptoki.modulePath,
+    get defaultPin() {
+      return composition.pin ?? cryptoki.pin
+    },
+    program: pinProgram(settings.configDir, composition),
+    // The server narrows each request itself, so that a reload and rules for users count.
+    scope: lifetime === "server" ? undefined : cryptoki.uri,
+    latchDirectory: latches.directory,
+    latchOwner: latches.owner,
+    limits: defaultLimits,
+    idleHostEnds: lifetime === "mapper",
+    keepLookingMs: keepLookingMs[lifetime],
+    environment,
+    hostUser: user.account,
+    onCall: composition.onCall
+  }
+  return cryptokiBehaviour(module, { publish })
+}
+
+/** How long after the last request a missing token is looked for: the bridge may wait as long for its next try. */
+const keepLookingMs = { command: 0, mapper: 600_000, server: 60_000 } as const
+
+/** Commands run by root and the services share what they know of refused PINs. */
+export const serviceOwner = (configDir: string): LatchPlace["owner"] => {
+  const owner = fileOwner(configDir)
+  return owner.kind === "owner" ? owner : undefined
+}
+
+/** Commands and mappers have the same settings, unless the environment of one says otherwise. */
+const pinProgram = (configDir: string, { environment, pin }: CryptokiComposition): string => {
+  const place = pin ? "key_pin" : environment.TEDGE_DEVICE_CRYPTOKI_PIN ? "environment" : "device.cryptoki.pin"
+  return `tedge ${configDir} ${place}`
+}
+
+/**
+ * Whom token hosts that root starts become: the module comes from a file of that user. And what that user may not do
+ * shows when the command runs, not when the service does. Undefined: the caller.
+ */
+export const hostUser = (
+  configDir: string
+): { readonly account: ServiceAccount | undefined } | { readonly failure: ServiceUserUnknown | SystemFileInvalid } => {
+  const user = serviceUser(configDir)
+  if (user.kind === "unusable") return { failure: user.failure }
+  return { account: user.kind === "user" && user.uid !== 0 ? user : undefined }
+}
+
+/** Every request is refused with why there is no way to a token. */
+const refusing = (failure: CryptokiOff | ServiceUserUnknown | SystemFileInvalid): Actor.Behaviour<CryptokiProtocol> => {
+  const refuse = () => Effect.fail(failure)
+  return {
+    init: () =>
+      Effect.succeed({
+        Ping: () => Effect.void,
+        ChooseScheme: refuse,
+        Sign: refuse,
+        PublicKey: refuse,
+        ListTokens: refuse,
+        ListKeys: refuse,
+        CreateKey: refuse,
+        InitToken: refuse,
+        ChangePin: refuse,
+        DeleteKey: refuse,
+        ClearPinLatch: refuse
+      })
+  }
+}

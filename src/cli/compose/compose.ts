@@ -1,0 +1,125 @@
+/** Which actors a command of `tedge` needs: started for it, stopped when its scope closes. */
+import { Effect, type Scope } from "effect"
+import { connectBehaviour, connectMailbox } from "../../actors/connect/connect-actor.ts"
+import { connectWith } from "../../actors/mqtt/connection.ts"
+import { sessionBehaviour, sessionMailbox } from "../../actors/mqtt/session-actor.ts"
+import type { ConnectProtocol, ConnectRefusal, StepEvent } from "../../messages/connect.ts"
+import type { CryptokiEvent, CryptokiProtocol } from "../../messages/cryptoki.ts"
+import { explainCryptokiEvent } from "../../messages/explain/cryptoki-event.ts"
+import { explainClosed } from "../../messages/explain/platform.ts"
+import type { Failure } from "../../messages/explain.ts"
+import type { Settings } from "../../messages/settings/resolved-settings.ts"
+import { tellNotes } from "../../platform/atomic-file.ts"
+import { codeOf } from "../../platform/file-calls.ts"
+import { fileOwner, ownerIn } from "../../platform/file-owner.ts"
+import { giveFile, makeDirectories } from "../../platform/given-files.ts"
+import { holdsCertificate, holdsPrivateKey } from "../../platform/pem-blocks.ts"
+import { serviceUser } from "../../platform/service-user.ts"
+import { closedTo } from "../../platform/user-access.ts"
+import * as Actor from "../../runtime/actor.ts"
+import type { ActorRef } from "../../runtime/protocol.ts"
+import type { CommandInput } from "../command-line/command-spec.ts"
+import { checkCloud } from "../commands/connect/ask-mapper.ts"
+import { openServices } from "../commands/connect/open-services.ts"
+import { tokenAccess } from "../commands/hsm/token-access.ts"
+import type { TokenActors } from "../commands/hsm/token-command.ts"
+import { callLog } from "../terminal/log-calls.ts"
+import { logText } from "../terminal/log-text.ts"
+import { startConfigActor } from "./compose-config.ts"
+import { startCryptokiActor } from "./compose-cryptoki.ts"
+import { findExecutable } from "./installation.ts"
+
+/** For the commands about tokens and certificates. The way to the token is in the settings, read once. */
+export const startTokenActors = (input: CommandInput): Effect.Effect<TokenActors, Failure, Scope.Scope> =>
+  Effect.gen(function* () {
+    const config = yield* startConfigActor(input)
+    const { settings } = yield* config.ask("ReadSettings", undefined, { within: "30 seconds" })
+    const publish = (event: CryptokiEvent) => logText(explainCryptokiEvent(event))
+    const onCall = yield* callLog
+    const cryptoki = yield* startCryptokiActor({
+      settings,
+      environment: process.env,
+      lifetime: "command",
+      publish,
+      onCall
+    })
+    const localBroker = yield* startSession(cryptoki)
+    return { config, cryptoki, localBroker }
+  })
+
+const startSession = (cryptoki: ActorRef<CryptokiProtocol>) =>
+  Actor.start({ name: "session", mailbox: sessionMailbox, behaviour: sessionBehaviour(connectWith(cryptoki)) })
+
+/** Settings are read once, for the way to the token; the steps read what they need themselves. */
+export const startConnectActor = (
+  input: CommandInput,
+  show: (event: StepEvent) => Effect.Effect<void>
+): Effect.Effect<ActorRef<ConnectProtocol>, ConnectRefusal, Scope.Scope> =>
+  Effect.gen(function* () {
+    const config = yield* startConfigActor(input)
+    const { settings } = yield* config.ask("ReadSettings", undefined, { within: "30 seconds" })
+    const cryptoki = yield* startCryptokiActor({
+      settings,
+      environment: process.env,
+      lifetime: "command",
+      onCall: yield* callLog,
+      publish: (event) =>
+        event._tag === "TokenWaits"
+          ? show({ _tag: "Noted", note: { _tag: "TokenWaits", token: event.token } })
+          : logText(explainCryptokiEvent(event))
+    })
+    const session = yield* startSession(cryptoki)
+    yield* tellClosed(settings.configDir, settings.configFile)
+    yield* tellTokenClosed(settings)
+    const giveToService = (path: string) => giveTo(settings.configDir, path)
+    const makeForService = (path: string) => makeMissing(settings.configDir, path)
+    const peers = {
+      config,
+      session,
+      cryptoki,
+      services: openServices,
+      checkCloud,
+      makeForService,
+      show,
+      giveToService,
+      findExecutable
+    }
+    return yield* Actor.start({ name: "connect", mailbox: connectMailbox, behaviour: connectBehaviour(peers) })
+  })
+
+/** Where it cannot be made, the service that needs it tells. */
+const makeMissing = (configDir: string, path: string): Effect.Effect<void> =>
+  Effect.ignore(Effect.try({ try: () => makeDirectories(path, { owner: ownerIn(configDir) }), catch: codeOf }))
+
+/** Services run as the user of system.toml. Without root, or without such a user, files stay whose they are. */
+const giveTo = (configDir: string, path: string): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const owner = fileOwner(configDir)
+    if (owner.kind !== "owner") return
+    const gift = { owner, trusted: configDir, holds: (text: string) => holdsCertificate(text) || holdsPrivateKey(text) }
+    const given = yield* Effect.result(Effect.try({ try: () => giveFile(path, gift), catch: codeOf }))
+    yield* given._tag === "Success"
+      ? tellNotes(path, given.success)
+      : Effect.logWarning(`Failed to change ownership of '${path}' to ${owner.name}: ${given.failure}`)
+    yield* tellClosed(configDir, path)
+  })
+
+/** Of several tokens some may be other users': which one is meant shows when it is used. */
+const tellTokenClosed = (settings: Settings): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { closed, hasOpenToken } = tokenAccess(settings, process.env)
+    const told = closed.filter(({ isToken }) => !(isToken && hasOpenToken)).map(explainClosed)
+    return Effect.forEach(told, ({ error, hint }) => Effect.logWarning(`${error}; ${hint}`), { discard: true })
+  })
+
+/** What root can read and the services cannot shows here, not in a service's log. */
+const tellClosed = (configDir: string, path: string): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const user = serviceUser(configDir)
+    const closed = user.kind === "user" ? closedTo(user, path) : undefined
+    return user.kind !== "user" || closed === undefined
+      ? Effect.void
+      : tellNotes(path, [
+          { kind: "closedToServices", user: user.name, closed: closed.path, needs: closed.needs === "x" ? "x" : "r" }
+        ])
+  })

@@ -1,0 +1,149 @@
+/**
+ * The actors of a mapper, how they are connected, and what happens when one of them fails.
+ *
+ *   mapper (one for one)
+ *   |- token       cryptoki: parked when it keeps failing, so that the rest goes on
+ *   |- links       local, service, cloud (one for one)
+ *   |- health
+ *   '- bridge
+ *
+ * Started in this order and stopped in the reverse: the bridge finishes what is under way, then the links say
+ * farewell. A missing token or a dead cloud leaves everything but the cloud link as it is.
+ */
+import { Effect, type Scope } from "effect"
+import { bridgeBehaviour, bridgeMailbox } from "../../../actors/bridge/bridge-actor.ts"
+import { healthBehaviour, healthMailbox } from "../../../actors/health/health-actor.ts"
+import type { Connect } from "../../../actors/mqtt/connection.ts"
+import { linkBehaviour, linkMailbox } from "../../../actors/mqtt/link/link-actor.ts"
+import type { BridgeProtocol, HealthProtocol } from "../../../messages/bridge.ts"
+import type { CryptokiEvent, CryptokiProtocol } from "../../../messages/cryptoki.ts"
+import type { LinkProtocol } from "../../../messages/mqtt.ts"
+import { type Address, address, type Behaviour, child, type MailboxSpec } from "../../../runtime/actor.ts"
+import type { Channel } from "../../../runtime/channel.ts"
+import type { ActorRef } from "../../../runtime/protocol.ts"
+import type { StartFailed, StartRefused, SupervisorHandle, SupervisorSpec } from "../../../runtime/supervision.ts"
+import { Supervisor } from "../../../runtime/supervisor.ts"
+import type { MapperPlan } from "./mapper-plan.ts"
+
+export interface MapperParts {
+  readonly plan: MapperPlan
+  readonly cryptoki: Behaviour<CryptokiProtocol>
+  readonly cryptokiMailbox: MailboxSpec
+  /** What `cryptoki` tells; the cloud link tries again when the token is back. */
+  readonly cryptokiEvents: Channel<CryptokiEvent>
+  /** How links reach their brokers; tests put a scripted broker here. */
+  readonly connect: (cryptoki: ActorRef<CryptokiProtocol>) => Connect
+}
+
+export interface Mapper extends SupervisorHandle {
+  readonly bridge: ActorRef<BridgeProtocol>
+  readonly cloud: ActorRef<LinkProtocol>
+}
+
+export const startMapper = (parts: MapperParts): Effect.Effect<Mapper, StartFailed | StartRefused, Scope.Scope> =>
+  Effect.gen(function* () {
+    const places = yield* makePlaces(parts)
+    const { cloud, bridge } = places
+    yield* retryWithToken(parts.cryptokiEvents, cloud.ref)
+    const handle = yield* Supervisor.start(treeOf(parts, places))
+    return { ...handle, bridge: bridge.ref, cloud: cloud.ref }
+  })
+
+/** What would be started, for whoever wants to look at it. */
+export const mapperTree = (parts: MapperParts): Effect.Effect<SupervisorSpec> =>
+  Effect.map(makePlaces(parts), (places) => treeOf(parts, places))
+
+interface Places {
+  readonly cryptoki: Address<CryptokiProtocol>
+  readonly local: Address<LinkProtocol>
+  readonly service: Address<LinkProtocol>
+  readonly cloud: Address<LinkProtocol>
+  readonly bridge: Address<BridgeProtocol>
+  readonly health: Address<HealthProtocol>
+}
+
+const makePlaces = ({ cryptokiMailbox }: MapperParts): Effect.Effect<Places> =>
+  Effect.all({
+    cryptoki: address<CryptokiProtocol>({ name: "mapper/cryptoki", mailbox: cryptokiMailbox }),
+    local: address<LinkProtocol>({ name: "mapper/local", mailbox: linkMailbox }),
+    service: address<LinkProtocol>({ name: "mapper/service", mailbox: linkMailbox }),
+    cloud: address<LinkProtocol>({ name: "mapper/cloud", mailbox: linkMailbox }),
+    bridge: address<BridgeProtocol>({ name: "mapper/bridge", mailbox: bridgeMailbox }),
+    health: address<HealthProtocol>({ name: "mapper/health", mailbox: healthMailbox })
+  })
+
+const treeOf = (parts: MapperParts, places: Places) =>
+  ({
+    name: "mapper",
+    strategy: "one_for_one",
+    intensity: { max: 3, within: "1 minute" },
+    backoff: quickly,
+    onExhausted: "escalate",
+    children: [
+      {
+        name: "token",
+        strategy: "one_for_one",
+        intensity: { max: 5, within: "1 minute" },
+        backoff: { initial: "1 second", maximum: "1 minute", factor: 2, jitter: 0.2, resetAfter: "5 minutes" },
+        onExhausted: "park",
+        children: [child(places.cryptoki, parts.cryptoki, { restart: "permanent" })]
+      },
+      linksOf(parts, places),
+      healthOf(parts, places),
+      bridgeOf(parts, places)
+    ]
+  }) as const
+
+const healthOf = ({ plan }: MapperParts, { health, service, local, cloud }: Places) =>
+  child(
+    health,
+    healthBehaviour(plan.health, { serviceLink: service.ref, bridgeLink: local.ref, cloudLink: cloud.ref }),
+    { restart: "permanent", peers: [service.ref, local.ref, cloud.ref] }
+  )
+
+const bridgeOf = ({ plan }: MapperParts, { bridge, local, cloud, health }: Places) =>
+  child(bridge, bridgeBehaviour(plan.bridge, { local: local.ref, cloud: cloud.ref, health: health.ref }), {
+    restart: "permanent",
+    // The links give it again whatever it had.
+    onRestart: "deadLetter",
+    stopWithin: "30 seconds",
+    peers: [local.ref, cloud.ref, health.ref]
+  })
+
+const linksOf = ({ plan, connect }: MapperParts, { cryptoki, local, service, cloud, bridge, health }: Places) => {
+  const reach = connect(cryptoki.ref)
+  const options = { restart: "permanent", stopWithin: "10 seconds" } as const
+  return {
+    name: "links",
+    strategy: "one_for_one",
+    intensity: { max: 5, within: "1 minute" },
+    backoff: quickly,
+    onExhausted: "escalate",
+    children: [
+      child(local, linkBehaviour(plan.localLink, reach, bridge.ref), { ...options, peers: [bridge.ref] }),
+      child(service, linkBehaviour(plan.serviceLink, reach, health.ref), { ...options, peers: [health.ref] }),
+      child(cloud, linkBehaviour(plan.cloudLink, reach, bridge.ref), { ...options, peers: [bridge.ref, cryptoki.ref] })
+    ]
+  } as const
+}
+
+/** A crash is a mistake of ours, and the next message may be another one. */
+const quickly = {
+  initial: "200 millis",
+  maximum: "10 seconds",
+  factor: 4,
+  jitter: 0.2,
+  resetAfter: "1 minute"
+} as const
+
+const retryWithToken = (
+  events: Channel<CryptokiEvent>,
+  cloud: ActorRef<LinkProtocol>
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.asVoid(
+    events.subscribe({ capacity: 16, overflow: "dropOldest" }, (event) =>
+      event._tag === "TokenPlugged"
+        ? cloud.offer("RetryNow", { because: `token '${event.token}' is back` })
+        : Effect.void
+    )
+  )

@@ -1,0 +1,267 @@
+/**
+ * What a mapper consists of, from its settings: two links of the bridge, a link of the service, rules, health.
+ *
+ * Source: thin-edge, built-in bridge ("Connections") and mapper process (names, wills, topics).
+ */
+import { Effect } from "effect"
+import type { BridgeOptions } from "../../../actors/bridge/bridge-actor.ts"
+import { limitsOf } from "../../../actors/bridge/cloud-limits.ts"
+import { filtersOf, route } from "../../../actors/bridge/route.ts"
+import { neededForAws, rulesForAws } from "../../../actors/bridge/rules-aws.ts"
+import { neededForAzure, rulesForAzure } from "../../../actors/bridge/rules-az.ts"
+import { neededForCumulocity, rulesForCumulocity } from "../../../actors/bridge/rules-c8y.ts"
+import { matchesFilter } from "../../../actors/bridge/topic-filter.ts"
+import { clouds } from "../../../actors/connect/clouds.ts"
+import type { Auth } from "../../../actors/connect/connection.ts"
+import { cloudDeviceId } from "../../../actors/connect/device-id.ts"
+import { cloudTarget, localTarget } from "../../../actors/connect/targets.ts"
+import { chooseAuth, mqttServicePort } from "../../../actors/connect/validate.ts"
+import type { HealthOptions } from "../../../actors/health/health-actor.ts"
+import { bridgeHealth, type ServiceIdentity, serviceDown } from "../../../actors/health/payloads.ts"
+import type { PendingOperations } from "../../../actors/health/pending-operations.ts"
+import type { BackOffSettings } from "../../../actors/mqtt/link/back-off.ts"
+import type { WindowBounds } from "../../../actors/mqtt/link/inbound-window.ts"
+import type { LinkOptions } from "../../../actors/mqtt/link/link.ts"
+import type { BridgeRule } from "../../../messages/bridge.ts"
+import { neededSetting, type SettingMissing } from "../../../messages/config.ts"
+import { type ConnectRefusal, MosquittoBridgeRequested } from "../../../messages/connect.ts"
+import type { CredentialUnusable } from "../../../messages/mqtt.ts"
+import { serviceTopics } from "../../../messages/service-topics.ts"
+import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
+import { type CloudVoice, cloudVoice } from "./cloud-voice.ts"
+
+export interface MapperPlan {
+  readonly localLink: LinkOptions
+  readonly cloudLink: LinkOptions
+  readonly serviceLink: LinkOptions
+  readonly bridge: BridgeOptions
+  readonly health: HealthOptions
+}
+
+export const planMapper = (settings: CloudSettings): Effect.Effect<MapperPlan, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const { cloud } = settings
+    if (!settings.bridge.builtIn)
+      return yield* new MosquittoBridgeRequested({ cloud: cloud.name, profile: cloud.profile })
+    const auth = yield* chooseAuth(settings)
+    const deviceId = yield* cloudDeviceId(settings)
+    const identity = serviceIdentity(settings)
+    const bridgeTopics = serviceTopics(settings.mqtt, bridgeName(settings))
+    const rules = rulesOf(settings, auth, deviceId)
+    const voice = cloudVoice(settings, deviceId, identity, { name: bridgeName(settings), topics: bridgeTopics })
+    const pendingOperations = planPendingOperations(settings, voice)
+    return {
+      localLink: yield* planLocalLink(settings, deviceId, rules, bridgeHealth(bridgeTopics, "down")),
+      cloudLink: yield* planCloudLink(settings, auth, deviceId, rules, voice),
+      serviceLink: yield* planServiceLink(settings, identity, pendingOperations),
+      bridge: {
+        rules,
+        maxPayloadSize: cloud.maxPayloadSize,
+        maxPayloadSetting: `${cloud.prefix}.mapper.mqtt.max_payload_size`,
+        window: windowOf(cloud.name),
+        check: cloudQuestion(settings, auth, rules),
+        limits: limitsOf(cloud.name)
+      },
+      health: { service: identity, bridge: bridgeTopics, pendingOperations }
+    }
+  })
+
+const serviceName = ({ cloud }: CloudSettings): string => `tedge-mapper-${cloud.topicPrefix}`
+
+const bridgeName = ({ cloud }: CloudSettings): string => `tedge-mapper-bridge-${cloud.topicPrefix}`
+
+const serviceIdentity = (settings: CloudSettings): ServiceIdentity => {
+  const name = serviceName(settings)
+  return {
+    name,
+    topics: serviceTopics(settings.mqtt, name),
+    deviceTopicId: settings.mqtt.deviceTopicId,
+    type: settings.service.type,
+    pid: process.pid,
+    timestampFormat: settings.service.timestampFormat
+  }
+}
+
+const rulesOf = ({ cloud }: CloudSettings, auth: Auth, deviceId: string): ReadonlyArray<BridgeRule> => {
+  switch (cloud.name) {
+    case "c8y":
+      return rulesForCumulocity({ ...cloud, authenticatesBy: auth.kind === "basic" ? "password" : "certificate" })
+    case "aws":
+      return rulesForAws(cloud.topicPrefix, deviceId)
+    case "az":
+      return rulesForAzure(cloud.topicPrefix, deviceId)
+  }
+}
+
+const neededFilters = ({ cloud }: CloudSettings, deviceId: string): ReadonlyArray<string> => {
+  switch (cloud.name) {
+    case "c8y":
+      return neededForCumulocity(cloud.topicPrefix)
+    case "aws":
+      return neededForAws(cloud.topicPrefix, deviceId)
+    case "az":
+      return neededForAzure(cloud.topicPrefix, deviceId)
+  }
+}
+
+/** The question of the connection check, as the bridge's rules turn its topics. */
+const cloudQuestion = (
+  { cloud }: CloudSettings,
+  auth: Auth,
+  rules: ReadonlyArray<BridgeRule>
+): BridgeOptions["check"] => {
+  const { ask, listen, judge } = clouds[cloud.name].question(auth.kind)
+  const answers = `${cloud.topicPrefix}/${listen}`
+  return {
+    question: (id) => {
+      const { topic, payload, qos } = ask(id)
+      const remote = route(rules, "outbound", `${cloud.topicPrefix}/${topic}`) ?? topic
+      return { topic: remote, payload: Buffer.from(payload), qos, retain: false }
+    },
+    judge: (message, id) => (matchesFilter(answers, message.topic) ? judge(message, id) : "other")
+  }
+}
+
+/** thin-edge's own services for this cloud, beside which nothing is asked for. */
+const planPendingOperations = (
+  { cloud, mqtt }: CloudSettings,
+  { pendingOperations: request }: CloudVoice
+): PendingOperations | undefined => {
+  if (request === undefined) return undefined
+  const unit = cloud.profile === undefined ? cloud.name : `${cloud.name}@${cloud.profile}`
+  const mappers = [...new Set([cloud.topicPrefix, unit])].map((name) => serviceTopics(mqtt, `tedge-mapper-${name}`))
+  return {
+    request,
+    checks: mappers.flatMap(({ healthChecks }) => healthChecks.slice(0, 1)),
+    mapperHealth: mappers.map(({ health }) => health),
+    mosquittoHealth: serviceTopics(mqtt, `mosquitto-${cloud.topicPrefix}-bridge`).health
+  }
+}
+
+type Will = NonNullable<LinkOptions["target"]["will"]>
+
+const planLocalLink = (
+  settings: CloudSettings,
+  deviceId: string,
+  rules: ReadonlyArray<BridgeRule>,
+  down: Will
+): Effect.Effect<LinkOptions, CredentialUnusable> =>
+  Effect.map(localTarget(settings, { clientId: bridgeName(settings), connectWithinMs: localWithinMs }), (target) => ({
+    side: "local",
+    // The broker keeps what comes while the bridge is away, and gives as much at once as may be on the way to the cloud.
+    target: {
+      ...target,
+      keepalive: localKeepalive(settings),
+      cleanSession: false,
+      will: down,
+      receiveMaximum: windowOf(settings.cloud.name),
+      maximumPacketSize: largestPacketOf(settings.cloud)
+    },
+    filters: filtersOf(rules, "outbound"),
+    neededFilters: neededFilters(settings, deviceId),
+    backOff: localBackOff(settings),
+    greeting: [],
+    farewell: [down],
+    log: bridgeVoice,
+    bounds: { ...bounds, window: windowOf(settings.cloud.name) }
+  }))
+
+const planServiceLink = (
+  settings: CloudSettings,
+  identity: ServiceIdentity,
+  pendingOperations: PendingOperations | undefined
+): Effect.Effect<LinkOptions, CredentialUnusable> =>
+  Effect.map(localTarget(settings, { clientId: identity.name, connectWithinMs: localWithinMs }), (target) => ({
+    side: "local",
+    // In MQTT 5 the broker keeps messages to itself that are too large.
+    target: {
+      ...target,
+      keepalive: localKeepalive(settings),
+      will: serviceDown(identity),
+      receiveMaximum: bounds.window
+    },
+    filters: [
+      ...identity.topics.healthChecks,
+      ...(pendingOperations ? [...pendingOperations.mapperHealth, pendingOperations.mosquittoHealth] : [])
+    ],
+    neededFilters: [],
+    backOff: localBackOff(settings),
+    greeting: [],
+    farewell: [serviceDown(identity)],
+    log: { target: "tedge-mapper", name: "service health", isSecond: true },
+    bounds
+  }))
+
+const planCloudLink = (
+  settings: CloudSettings,
+  auth: Auth,
+  deviceId: string,
+  rules: ReadonlyArray<BridgeRule>,
+  voice: CloudVoice
+): Effect.Effect<LinkOptions, SettingMissing> =>
+  Effect.gen(function* () {
+    const { cloud } = settings
+    const configured = yield* neededSetting(`${cloud.prefix}.url`, cloud.mqtt)
+    const target = cloudTarget({ settings, deviceId, host: mqttServicePort(settings, configured), auth })
+    return {
+      side: "cloud",
+      target: {
+        ...target,
+        keepalive: cloud.keepaliveSeconds,
+        publishRate: cloud.publishRate,
+        cleanSession: cloud.name === "c8y",
+        ...(target.tls && settings.bridge.tlsResumption && { tls: { ...target.tls, resumesSessions: true } }),
+        ...voice.login,
+        ...(voice.will === undefined ? {} : { will: voice.will })
+      },
+      filters: filtersOf(rules, "inbound"),
+      neededFilters: neededFilters(settings, deviceId),
+      backOff: backOff(settings),
+      greeting: voice.greeting,
+      farewell: voice.will === undefined ? [] : [voice.will],
+      log: bridgeVoice,
+      bounds: { ...bounds, window: windowOf(cloud.name) }
+    }
+  })
+
+const backOff = ({ bridge }: CloudSettings): BackOffSettings => ({
+  initialMs: bridge.initialIntervalMs,
+  maximumMs: bridge.maximumIntervalMs,
+  resetAfterMs: bridge.resetWindowMs
+})
+
+/** The local broker is restarted with every `tedge connect`; finding it again costs nobody anything. */
+const localBackOff = (settings: CloudSettings): BackOffSettings => {
+  const { initialMs, maximumMs, resetAfterMs } = backOff(settings)
+  return { initialMs: Math.min(initialMs, 1_000), maximumMs: Math.min(maximumMs, 5_000), resetAfterMs }
+}
+
+const localKeepalive = ({ bridge, cloud }: CloudSettings): number =>
+  Math.min(bridge.localKeepaliveSeconds, cloud.keepaliveSeconds)
+
+const bridgeVoice = { target: "MQTT bridge", name: "MQTT bridge", isSecond: false } as const
+
+/** What the local broker may send: more than the cloud takes, so that the bridge can tell which message is too large. */
+const largestPacketOf = ({ maxPayloadSize }: CloudSettings["cloud"]): number =>
+  Math.max(maxPayloadSize, oneMebibyte) + topicAndHeader
+
+const oneMebibyte = 1024 * 1024
+const topicAndHeader = 128 * 1024
+
+const localWithinMs = 5_000
+
+/**
+ * How many messages of QoS 1 are on their way in either direction: what is sent in a round trip is at most this.
+ * AWS IoT takes no more than 100 publishes of a client that it has not acknowledged; of Azure nothing is known.
+ */
+const windowOf = (cloud: CloudSettings["cloud"]["name"]): number => (cloud === "c8y" ? 2_000 : 100)
+
+/** Brokers should send no more messages of QoS 1 than they were asked for; not all keep to it. */
+const bounds: WindowBounds = {
+  window: 100,
+  windowBytes: 8 * 1024 * 1024,
+  waitingQos0: 1_000,
+  waitingQos0Bytes: 16 * 1024 * 1024,
+  waitingQos1: 10_000,
+  waitingQos1Bytes: 32 * 1024 * 1024
+}

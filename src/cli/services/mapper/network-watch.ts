@@ -1,0 +1,40 @@
+/** When the network comes back, the cloud's link does not sit out its pause. */
+import { Duration, Effect, Queue, Random, type Scope } from "effect"
+import type { LinkProtocol } from "../../../messages/mqtt.ts"
+import { watchNetwork } from "../../../platform/network-changes.ts"
+import type { ActorRef } from "../../../runtime/protocol.ts"
+
+/** Within seconds, each device at another moment: thousands may have lost the same network. */
+export const retryWithNetwork = (cloud: ActorRef<LinkProtocol>): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const news = yield* Queue.sliding<void>(1)
+    const watching = watchNetwork(() => void Queue.offerUnsafe(news, undefined))
+    const isWatched = yield* Effect.match(watching, {
+      onSuccess: () => true,
+      onFailure: () => false
+    })
+    if (!isWatched)
+      return yield* Effect.logDebug(
+        "the network cannot be watched (AF_NETLINK): pauses between attempts are not cut short"
+      )
+    yield* Effect.forkScoped(
+      Effect.forever(
+        Effect.gen(function* () {
+          yield* Queue.take(news)
+          const waitMs = earliestMs + (yield* Random.next) * spreadMs
+          yield* Effect.sleep(Duration.millis(waitMs))
+          // An address and its route come one after the other; one attempt is for both.
+          yield* Queue.clear(news)
+          yield* cloud.offer("RetryNow", { because: "the network has changed" })
+          yield* Effect.sleep(restMs)
+        })
+      )
+    )
+  })
+
+/** DNS and routes settle meanwhile. */
+const earliestMs = 500
+const spreadMs = 4_500
+
+/** An interface that flaps does not make an attempt each time. */
+const restMs = 10_000

@@ -1,0 +1,142 @@
+/**
+ * One run of a mapper: settings, lock, actors, until a signal or a failure ends it.
+ *
+ * What cannot work at all (settings, lock) ends it with 1 at once; a missing token or a dead cloud does not.
+ */
+import { join } from "node:path"
+import { Effect, Scheduler, type Scope } from "effect"
+import { connectWith } from "../../../actors/mqtt/connection.ts"
+import type { CryptokiEvent, CryptokiProtocol } from "../../../messages/cryptoki.ts"
+import { explainCryptokiEvent } from "../../../messages/explain/cryptoki-event.ts"
+import { explain, type Failure } from "../../../messages/explain.ts"
+import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
+import { acquireFileLock } from "../../../platform/file-lock.ts"
+import { lockOwnerIn } from "../../../platform/file-owner.ts"
+import { makeDirectories } from "../../../platform/given-files.ts"
+import { Channel } from "../../../runtime/channel.ts"
+import type { ActorRef } from "../../../runtime/protocol.ts"
+import type { StopReport } from "../../../runtime/supervision.ts"
+import { turnScheduler } from "../../../runtime/turn-scheduler.ts"
+import type { CommandHandler, CommandInput } from "../../command-line/command-spec.ts"
+import { exitCodes } from "../../command-line/exit-codes.ts"
+import { startConfigActor } from "../../compose/compose-config.ts"
+import { behaviourFor, cryptokiMailbox } from "../../compose/compose-cryptoki.ts"
+import { processTerminal } from "../../terminal/terminal.ts"
+import { logGraphWhenAsked } from "./graph-log.ts"
+import { treeText } from "./graph-text.ts"
+import { livePin } from "./live-pin.ts"
+import { type Mapper, type MapperParts, mapperTree, startMapper } from "./mapper-graph.ts"
+import { planMapper } from "./mapper-plan.ts"
+import { logMemoryEvery } from "./memory-log.ts"
+import { retryWithNetwork } from "./network-watch.ts"
+import { serveMapperSocket } from "./service-socket.ts"
+
+/** `untilStopped` answers when the mapper is to finish. */
+export const runMapper =
+  (untilStopped: Effect.Effect<void>): CommandHandler =>
+  (input) =>
+    Effect.scoped(serve(input, untilStopped)).pipe(
+      Effect.catch((failure) => Effect.as(logFailure(failure), exitCodes.failed)),
+      Effect.annotateLogs({ target: "tedge-mapper" }),
+      Effect.provideService(Scheduler.Scheduler, turnScheduler())
+    )
+
+const serve = (input: CommandInput, untilStopped: Effect.Effect<void>) =>
+  Effect.gen(function* () {
+    const reading = yield* settingsReader(input)
+    const settings = yield* reading
+    const showsOnly = input.on("graph")
+    if (!showsOnly && !(yield* takeLock(settings))) return exitCodes.failed
+    const plan = yield* planMapper(settings)
+    const live = livePin(settings, reading)
+    const cryptokiEvents = Channel.make<CryptokiEvent>("cryptoki")
+    const publish = (event: CryptokiEvent) => Effect.andThen(logCryptokiEvent(event), cryptokiEvents.publish(event))
+    const parts = {
+      plan,
+      cryptoki: behaviourFor({
+        settings,
+        get pin() {
+          return live.pin()
+        },
+        environment: process.env,
+        lifetime: "mapper",
+        publish
+      }),
+      cryptokiMailbox,
+      cryptokiEvents,
+      connect: (cryptoki: ActorRef<CryptokiProtocol>) => live.dialling(connectWith(cryptoki))
+    }
+    if (showsOnly) return yield* show(parts)
+    // No part of it can fail to start by itself: that would be a mistake of ours.
+    const mapper = yield* Effect.orDie(startMapper(parts))
+    yield* retryWithNetwork(mapper.cloud)
+    yield* serveMapperSocket(mapper, serviceOf(settings), settings.run.path)
+    yield* logGraphWhenAsked(mapper)
+    yield* logMemoryEvery(settings.run.logMemoryIntervalMs)
+    const because = "the PIN in the settings was changed"
+    yield* Effect.forkScoped(
+      Effect.forever(Effect.andThen(live.corrected, mapper.cloud.offer("RetryNow", { because })))
+    )
+    const ended = Effect.as(mapper.awaitExit, "gaveUp" as const)
+    const how = yield* Effect.raceFirst(Effect.as(untilStopped, "stopped" as const), ended)
+    return how === "stopped" ? yield* finish(mapper) : exitCodes.failed
+  })
+
+const show = (parts: MapperParts): Effect.Effect<number> =>
+  Effect.flatMap(mapperTree(parts), (tree) => Effect.as(processTerminal().answer(treeText(tree)), exitCodes.ok))
+
+const finish = (mapper: Mapper) =>
+  Effect.gen(function* () {
+    yield* Effect.logInfo("stopping: what is under way is finished first")
+    const report: StopReport = yield* mapper.stop("drain")
+    if (report.forced.length === 0) return exitCodes.ok
+    yield* Effect.logError(`had to be cut off: ${report.forced.join(", ")}`)
+    return exitCodes.failed
+  })
+
+type Cloud = CloudSettings["cloud"]["name"]
+
+const settingsReader = (
+  input: CommandInput
+): Effect.Effect<Effect.Effect<CloudSettings, Failure>, never, Scope.Scope> =>
+  Effect.map(startConfigActor(input), (config) => {
+    const asked = { cloud: input.command as Cloud, profile: input.text("profile") }
+    return Effect.map(config.ask("ReadCloudSettings", asked, { within: "30 seconds" }), ({ settings }) => settings)
+  })
+
+const serviceOf = ({ cloud }: CloudSettings): string =>
+  `tedge-mapper-${cloud.profile === undefined ? cloud.name : `${cloud.name}@${cloud.profile}`}`
+
+/** False: another mapper has it, or it cannot be known. Two mappers would take the cloud's connection from each other. */
+const takeLock = (settings: CloudSettings): Effect.Effect<boolean, never, Scope.Scope> => {
+  const { run, configDir } = settings
+  if (!run.lockFiles) return Effect.succeed(true)
+  const service = serviceOf(settings)
+  const dir = join(run.path, "lock")
+  const owner = lockOwnerIn(configDir)
+  const make = () => makeDirectories(dir, { owner })
+  const made = Effect.ignore(Effect.try({ try: make, catch: () => "told when the lock is taken" }))
+  return Effect.andThen(made, acquireFileLock(join(dir, `${service}.lock`), { owner })).pipe(
+    Effect.as(true),
+    Effect.catch((refusal) =>
+      Effect.as(
+        Effect.logError(
+          refusal._tag === "LockHeld"
+            ? `Another instance of ${service} is running.`
+            : `${explain(refusal).error}; without a lock ${service} does not start: check that its user may write in ${dir}, or tedge config set run.lock_files false`
+        ),
+        false
+      )
+    )
+  )
+}
+
+const logFailure = (failure: Failure): Effect.Effect<void> => {
+  const { error, hint } = explain(failure)
+  return Effect.logError(hint === undefined ? error : `${error}; ${hint}`)
+}
+
+const logCryptokiEvent = (event: CryptokiEvent): Effect.Effect<void> => {
+  const { level, text } = explainCryptokiEvent(event)
+  return { warn: Effect.logWarning, info: Effect.logInfo, debug: Effect.logDebug }[level](text)
+}

@@ -1,0 +1,19 @@
+/** What the watchdog is told for: both actors answer from their mailboxes, whatever the tokens do. */
+import { Effect } from "effect"
+import type { CryptokiProtocol } from "../../../messages/cryptoki.ts"
+import type { P11ServerProtocol } from "../../../messages/p11-server.ts"
+import type { AskFailed } from "../../../runtime/errors.ts"
+import type { ActorRef } from "../../../runtime/protocol.ts"
+
+/** Fails when one of them does not answer in time. CryptokiActor answers for its lanes, too. */
+export const actorsAnswer = (
+  /** Undefined: it is not started, as there are no settings for it. */
+  cryptoki: ActorRef<CryptokiProtocol> | undefined,
+  server: ActorRef<P11ServerProtocol>
+): Effect.Effect<void, AskFailed> =>
+  Effect.andThen(
+    cryptoki?.ask("Ping", undefined, patience) ?? Effect.void,
+    Effect.asVoid(server.ask("Status", undefined, patience))
+  )
+
+const patience = { within: "10 seconds" } as const

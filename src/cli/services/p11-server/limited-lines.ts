@@ -1,0 +1,57 @@
+/** Which lines of the log clients can cause as often as they like, and what is told of those that were left out. */
+import { Duration, Effect, type Scope } from "effect"
+import type { LogLimit } from "../../../actors/p11-server/log-limit.ts"
+import type { CryptokiEvent } from "../../../messages/cryptoki.ts"
+import { explainServerEvent } from "../../../messages/explain/p11-server.ts"
+import type { Client, P11ServerEvent } from "../../../messages/p11-server.ts"
+import { logText } from "../../terminal/log-text.ts"
+
+/** Lines of one kind are counted together. Undefined: each has its line. */
+export const limitedKind = (event: P11ServerEvent): string | undefined => {
+  switch (event._tag) {
+    case "RequestServed":
+      return undefined
+    case "RequestRefused":
+      return event.isAudited ? undefined : `refused ${event.operation ?? "requests"} ${userOf(event.client)}`
+    case "ClientCut":
+      return `clients cut off (${event.reason}) ${userOf(event.client)}`
+    case "ClientAttributeIgnored":
+      return `ignored attributes of URIs ${userOf(event.client)}`
+    case "AcceptFailed":
+      return "clients not accepted"
+    case "LinesLeftOut":
+    case "StaleSocketRemoved":
+      return undefined
+  }
+}
+
+/** Told again for each URI that a client makes up. */
+export const limitedTokenKind = (event: CryptokiEvent): string | undefined => {
+  switch (event._tag) {
+    case "SeveralTokensMatched":
+      return "several tokens match a URI"
+    case "SeveralKeysMatched":
+      return "several keys match a URI"
+    default:
+      return undefined
+  }
+}
+
+/** Tells at the end of each period, and of the service, what was left out. */
+export const tellLeftOut = (lines: LogLimit): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const inMs = Duration.toMillis(period)
+    const tell = Effect.suspend(() =>
+      Effect.forEach(
+        lines.endPeriod(),
+        (leftOut) => logText(explainServerEvent({ _tag: "LinesLeftOut", ...leftOut, inMs })),
+        { discard: true }
+      )
+    )
+    yield* Effect.addFinalizer(() => tell)
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(period), tell)))
+  })
+
+const userOf = ({ uid }: Client): string => `uid=${uid ?? "unknown"}`
+
+const period = Duration.minutes(1)

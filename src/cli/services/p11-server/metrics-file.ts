@@ -1,0 +1,26 @@
+/** Writes the metrics every 15 seconds, and once more at the end; a reader always finds a whole file. */
+import { Effect, type Scope } from "effect"
+import type { Metrics } from "../../../actors/p11-server/metrics.ts"
+import type { P11ServerProtocol } from "../../../messages/p11-server.ts"
+import { replaceFile } from "../../../platform/atomic-file.ts"
+import type { ActorRef } from "../../../runtime/protocol.ts"
+
+export const writeMetrics = (
+  path: string,
+  metrics: Metrics,
+  server: ActorRef<P11ServerProtocol>
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const write = (now: { readonly connections: number; readonly answering: number }) =>
+      replaceFile({ path, content: metrics.text(now), mode: 0o644 }).pipe(
+        Effect.catch(({ code }) => Effect.logWarning(`metrics cannot be written to '${path}': ${code}`))
+      )
+    const writing = server
+      .ask("Status", undefined, { within: "5 seconds" })
+      .pipe(Effect.flatMap(write), Effect.ignore, Effect.andThen(Effect.sleep(every)))
+    yield* Effect.addFinalizer(() => write({ connections: 0, answering: 0 }))
+    yield* Effect.forkScoped(Effect.forever(writing))
+  })
+
+/** As often as Prometheus asks, by default. */
+const every = "15 seconds"

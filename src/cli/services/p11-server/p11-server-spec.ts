@@ -1,0 +1,73 @@
+/** The options of `tedge-p11-server`: first those of its documentation, to the letter, then ours. */
+import { optionOf, p11ServerOptions, variableOf } from "../../../messages/settings/p11-server-settings.ts"
+import type { Setting } from "../../../messages/settings/setting.ts"
+import type { OptionSpec, Program } from "../../command-line/command-spec.ts"
+
+/** The default is told, not set: between the variable and it comes tedge.toml. */
+const ourOptions = p11ServerOptions.map((setting): OptionSpec => {
+  const { key, doc, default: fallback }: Setting & typeof setting = setting
+  const inFile = `In tedge.toml: ${key}${fallback === undefined ? "" : `. Without it: ${String(fallback)}`}`
+  return {
+    name: optionOf(key),
+    value: setting.word,
+    summary: doc.replace(/\.$/, ""),
+    details: [inFile],
+    env: variableOf(key)
+  }
+})
+
+export const p11ServerProgram: Program = {
+  version: __VERSION__,
+  globals: [],
+  root: {
+    name: "tedge-p11-server",
+    summary: "thin-edge.io service for passing PKCS#11 cryptographic tokens",
+    options: [
+      {
+        name: "socket-path",
+        value: "SOCKET_PATH",
+        summary: "A path where the UNIX socket listener will be created",
+        env: "TEDGE_DEVICE_CRYPTOKI_SOCKET_PATH"
+      },
+      {
+        name: "module-path",
+        value: "MODULE_PATH",
+        summary: "The path to the PKCS#11 module",
+        env: "TEDGE_DEVICE_CRYPTOKI_MODULE_PATH"
+      },
+      {
+        name: "pin",
+        value: "PIN",
+        summary: "The PIN for the PKCS#11 token",
+        env: "TEDGE_DEVICE_CRYPTOKI_PIN",
+        secret: true
+      },
+      {
+        name: "uri",
+        value: "URI",
+        summary: "A URI of the token/object to use.",
+        details: ["See RFC #7512."],
+        env: "TEDGE_DEVICE_CRYPTOKI_URI"
+      },
+      {
+        name: "log-level",
+        value: "LOG_LEVEL",
+        summary: "Configures the logging level.",
+        details: [
+          "One of error/warn/info/debug/trace. Logs with verbosity lower or equal to the selected level will be printed, i.e. warn prints ERROR and WARN logs and trace prints logs of all levels."
+        ]
+      },
+      {
+        name: "config-dir",
+        value: "CONFIG_DIR",
+        summary: "[env: TEDGE_CONFIG_DIR, default: /etc/tedge]",
+        defaultValue: "/etc/tedge",
+        env: "TEDGE_CONFIG_DIR",
+        tellsItself: true
+      },
+      ...ourOptions
+    ]
+  }
+}
+
+declare const __VERSION__: string

@@ -1,0 +1,70 @@
+/**
+ * The PIN from a file: one line of text, its line end cut off.
+ *
+ * A systemd credential named `tedge-pin` is such a file. Source: systemd.exec(5), "Credentials".
+ */
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from "node:fs"
+import { join } from "node:path"
+import { Effect, Redacted } from "effect"
+import { PinFileUnusable } from "../../../messages/p11-server.ts"
+
+export interface FilePin {
+  readonly pin: Redacted.Redacted<string>
+  /** Others than its user and group can read it: `644`. */
+  readonly exposedMode: string | undefined
+}
+
+export const readPinFile = (path: string): Effect.Effect<FilePin, PinFileUnusable> =>
+  Effect.try({
+    try: () => readBounded(path),
+    catch: (error) =>
+      new PinFileUnusable({
+        path,
+        reason: "unreadable",
+        code: error instanceof Error && "code" in error ? String(error.code) : ""
+      })
+  }).pipe(
+    Effect.flatMap(({ bytes, mode }) => {
+      const refuse = (reason: PinFileUnusable["reason"]) => Effect.fail(new PinFileUnusable({ path, reason, code: "" }))
+      if (bytes.length > longestPin + 2) return refuse("tooLong")
+      const text = lineOf(bytes)
+      if (text === undefined) return refuse("notText")
+      if (text === "") return refuse("empty")
+      const exposedMode = (mode & 0o004) === 0 ? undefined : mode.toString(8)
+      return Effect.succeed({ pin: Redacted.make(text), exposedMode })
+    })
+  )
+
+/** The credential of the service, if systemd gave one. */
+export const pinCredential = (environment: Readonly<NodeJS.ProcessEnv>): string | undefined => {
+  const directory = environment.CREDENTIALS_DIRECTORY
+  const path = directory === undefined || directory === "" ? undefined : join(directory, credentialName)
+  return path !== undefined && existsSync(path) ? path : undefined
+}
+
+const credentialName = "tedge-pin"
+
+/** PKCS#11 leaves the length to the token; no token takes more. */
+const longestPin = 255
+
+/** A pipe nobody writes to must not hold us up. */
+const readBounded = (path: string): { readonly bytes: Buffer; readonly mode: number } => {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    const status = fstatSync(file)
+    if (!status.isFile()) throw Object.assign(new Error("no file"), { code: "no regular file" })
+    const bytes = Buffer.alloc(longestPin + 3)
+    return { bytes: bytes.subarray(0, readSync(file, bytes, 0, bytes.length, 0)), mode: status.mode & 0o777 }
+  } finally {
+    closeSync(file)
+  }
+}
+
+const lineOf = (bytes: Uint8Array): string | undefined => {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes).replace(/\r?\n$/, "")
+    return /[\r\n\0]/.test(text) ? undefined : text
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * Everything tedge-p11-server is started with, and reads again on SIGHUP.
+ *
+ * Option, environment, tedge.toml, default: in this order, and empty is unset. With a tedge.toml that cannot be read the
+ * service starts and refuses everything, as scope and rules may be in it; a running service keeps what it has.
+ */
+import { getSystemErrorMap } from "node:util"
+import { Effect, Redacted } from "effect"
+import {
+  type ConfigFileMalformed,
+  ConfigFileUnreadable,
+  type ConfigProtocol,
+  type ReadRefusal
+} from "../../../messages/config.ts"
+import { explainSettingWarning } from "../../../messages/explain/config.ts"
+import { explainFileLeftOut } from "../../../messages/explain/p11-server.ts"
+import {
+  ConfigFileGone,
+  GroupUnknown,
+  type P11ServerPolicy,
+  type PinFileUnusable,
+  type RuleInvalid,
+  type SettingsUnread
+} from "../../../messages/p11-server.ts"
+import type { ServiceUserUnknown, SystemFileInvalid } from "../../../messages/platform.ts"
+import { isTable } from "../../../messages/settings/file-layer.ts"
+import type { SettingWarning } from "../../../messages/settings/refused-value.ts"
+import type { Settings } from "../../../messages/settings/resolved-settings.ts"
+import { CryptokiOff } from "../../../messages/token-refusals.ts"
+import { groupId } from "../../../platform/accounts.ts"
+import type { ServiceAccount } from "../../../platform/service-user.ts"
+import { readTomlFile } from "../../../platform/toml-file.ts"
+import type { AskFailed } from "../../../runtime/errors.ts"
+import type { ActorRef, AnswerOf } from "../../../runtime/protocol.ts"
+import type { CommandInput } from "../../command-line/command-spec.ts"
+import { startConfigActor } from "../../compose/compose-config.ts"
+import { hostUser } from "../../compose/compose-cryptoki.ts"
+import type { LogLevelName } from "../../terminal/logging.ts"
+import { accessRules, type OwnTable } from "./access-rules.ts"
+import { pinCredential, readPinFile } from "./pin-file.ts"
+import { type ServerValues, serverOptions, serverValues } from "./server-values.ts"
+
+export interface ServerSettings {
+  readonly configDir: string
+  /** Whom token hosts become; undefined: they are the user of the service. */
+  readonly hostUser: ServiceAccount | undefined
+  /** tedge.toml was there, and these settings hold what it says. */
+  readonly isFileThere: boolean
+  readonly modulePath: string
+  readonly socketPath: string
+  readonly socketMode: number
+  /** Undefined: that of the process. */
+  readonly socketGroup: number | undefined
+  readonly runPath: string
+  readonly metricsFile: string | undefined
+  /** What tedge.toml says. */
+  readonly logLevel: LogLevelName | undefined
+  readonly policy: P11ServerPolicy
+}
+
+export type SettingsRefusal =
+  | ReadRefusal
+  | AskFailed
+  | CryptokiOff
+  | ServiceUserUnknown
+  | SystemFileInvalid
+  | RuleInvalid
+  | GroupUnknown
+  | PinFileUnusable
+  | ConfigFileGone
+
+/** `start`: a file that cannot be read is left out, with a warning. `mustBeThere`: one that is gone is refused. */
+export const readServerSettings = (
+  input: CommandInput,
+  occasion: "start" | "reload",
+  { mustBeThere }: { readonly mustBeThere: boolean } = { mustBeThere: false }
+): Effect.Effect<ServerSettings, SettingsRefusal> =>
+  Effect.gen(function* () {
+    const { settings, warnings, values, unread } = yield* readFromConfig(input, occasion)
+    const path = settings.configFile
+    // One that cannot be read is there: once it is gone it is not read either.
+    const own = unread === undefined ? yield* ownTable(path) : { path, table: {}, isThere: true }
+    // Before anything else: without the file the module may be missing too, and that would be the wrong reason.
+    if (mustBeThere && !own.isThere) return yield* new ConfigFileGone({ path })
+    for (const warning of warnings) yield* warn(warning)
+    const { modulePath, uri } = settings.cryptoki
+    if (modulePath === undefined && unread === undefined)
+      return yield* new CryptokiOff({ missing: "device.cryptoki.module_path" })
+    const user = hostUser(settings.configDir)
+    if ("failure" in user) return yield* Effect.fail(user.failure)
+    const pin = unread === undefined ? yield* servicePin(input, settings, values) : undefined
+    return {
+      configDir: settings.configDir,
+      hostUser: user.account,
+      isFileThere: own.isThere,
+      modulePath: modulePath ?? "",
+      socketPath: settings.cryptoki.socketPath,
+      socketMode: values.socketMode,
+      socketGroup: yield* groupOf(values.socketGroup),
+      runPath: settings.run.path,
+      metricsFile: values.metricsFile,
+      logLevel: values.logLevel,
+      policy: {
+        scope: uri,
+        defaultPin: pin ?? uri?.pinValue,
+        rules: yield* accessRules(own),
+        limits: values.limits,
+        ...(unread === undefined ? {} : { unread })
+      }
+    }
+  })
+
+type FromConfig = AnswerOf<ConfigProtocol, "ReadSettings"> & {
+  readonly values: ServerValues
+  readonly unread: SettingsUnread | undefined
+}
+
+const readFromConfig = (
+  input: CommandInput,
+  occasion: "start" | "reload"
+): Effect.Effect<FromConfig, ReadRefusal | AskFailed> => {
+  const read = (unread: SettingsUnread | undefined) =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const config: ActorRef<ConfigProtocol> = yield* startConfigActor(input, optionsOf(input), {
+          withoutFile: unread !== undefined
+        })
+        const answer = yield* config.ask("ReadSettings", undefined, { within: "30 seconds" })
+        const { settings: own } = yield* config.ask("List", { filter: "p11_server." }, { within: "30 seconds" })
+        return { ...answer, values: serverValues(own), unread }
+      })
+    )
+  const withoutFile = (problem: ConfigFileMalformed | ConfigFileUnreadable) => {
+    const unread = unreadFile(input, problem)
+    return Effect.andThen(Effect.logWarning(explainFileLeftOut(unread)), read(unread))
+  }
+  if (occasion === "reload") return read(undefined)
+  return read(undefined).pipe(Effect.catchTags({ ConfigFileMalformed: withoutFile, ConfigFileUnreadable: withoutFile }))
+}
+
+const unreadFile = (input: CommandInput, problem: ConfigFileMalformed | ConfigFileUnreadable): SettingsUnread => {
+  const path = `${(input.text("config-dir") || "/etc/tedge").replace(/\/+$/, "")}/tedge.toml`
+  if (problem._tag === "ConfigFileMalformed") return { path, unreadable: undefined }
+  const words = [...getSystemErrorMap().values()].find(([name]) => name === problem.code)?.[1] ?? problem.code
+  return { path, unreadable: words.charAt(0).toUpperCase() + words.slice(1) }
+}
+
+/** The options, as the settings they stand for. */
+const optionsOf = (input: CommandInput): Readonly<Record<string, string | undefined>> => {
+  const pin = input.given("pin") ? input.secret("pin") : undefined
+  const given = (option: string): string | undefined => (input.given(option) ? input.text(option) : undefined)
+  return {
+    "device.cryptoki.socket_path": given("socket-path"),
+    "device.cryptoki.module_path": given("module-path"),
+    "device.cryptoki.uri": given("uri"),
+    "device.cryptoki.pin": pin && Redacted.value(pin),
+    ...serverOptions(input)
+  }
+}
+
+const warn = (warning: SettingWarning): Effect.Effect<void> => {
+  const { error, hint } = explainSettingWarning(warning)
+  return Effect.logWarning(hint === undefined ? error : `${error}; ${hint}`)
+}
+
+/** ConfigActor could read the file just before; should it be unreadable by now, its rules are not to be forgotten. */
+const ownTable = (path: string): Effect.Effect<OwnTable & { readonly isThere: boolean }, ConfigFileUnreadable> => {
+  const read = readTomlFile(path)
+  if (read.kind === "unreadable" || read.kind === "malformed")
+    return Effect.fail(new ConfigFileUnreadable({ path, code: read.kind === "unreadable" ? read.code : "EAGAIN" }))
+  const table = read.kind === "read" ? read.tree.p11_server : undefined
+  return Effect.succeed({ path, table: isTable(table) ? table : {}, isThere: read.kind === "read" })
+}
+
+const groupOf = (name: string | undefined): Effect.Effect<number | undefined, GroupUnknown> => {
+  const id = name === undefined ? undefined : groupId(name)
+  return name !== undefined && id === undefined ? Effect.fail(new GroupUnknown({ name })) : Effect.succeed(id)
+}
+
+/** Option, variable, systemd credential, tedge.toml; at each place the PIN itself goes before a file with it. */
+const servicePin = (input: CommandInput, { cryptoki }: Settings, { pinFile, pinFileSource }: ServerValues) => {
+  const isTyped = input.given("pin") && cryptoki.pin !== undefined
+  const isVariable = (process.env.TEDGE_DEVICE_CRYPTOKI_PIN ?? "") !== ""
+  if (isTyped) return Effect.succeed(cryptoki.pin)
+  if (pinFileSource === "argument") return fromFile(pinFile)
+  if (isVariable) return Effect.succeed(cryptoki.pin)
+  if (pinFileSource === "variable") return fromFile(pinFile)
+  const credential = pinCredential(process.env)
+  if (credential !== undefined) return fromFile(credential)
+  return cryptoki.pin === undefined ? fromFile(pinFile) : Effect.succeed(cryptoki.pin)
+}
+
+const fromFile = (path: string | undefined): Effect.Effect<Redacted.Redacted<string> | undefined, PinFileUnusable> =>
+  path === undefined
+    ? Effect.succeed(undefined)
+    : Effect.gen(function* () {
+        const { pin, exposedMode } = yield* readPinFile(path)
+        if (exposedMode !== undefined) yield* warn({ kind: "secret-exposed", path, mode: exposedMode })
+        return pin
+      })

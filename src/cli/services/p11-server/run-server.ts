@@ -1,0 +1,286 @@
+/**
+ * One run of tedge-p11-server: settings, module, socket, until SIGTERM or SIGINT.
+ *
+ * It ends with 1 when settings or socket cannot be used and when the module file cannot be loaded. A module that fails
+ * or a token that is missing keeps it from nothing: clients are told the reason, and it heals.
+ */
+import { Duration, Effect, Fiber, Option, Scope } from "effect"
+import { defaultLimits } from "../../../actors/cryptoki/settings.ts"
+import { LogLimit } from "../../../actors/p11-server/log-limit.ts"
+import { Metrics } from "../../../actors/p11-server/metrics.ts"
+import { type ServiceManager, serviceManager } from "../../../actors/p11-server/service-manager.ts"
+import { activatedDescriptors, listenOnDescriptor } from "../../../actors/p11-server/socket-activation.ts"
+import { listenOnPath } from "../../../actors/p11-server/socket-path.ts"
+import type { CryptokiEvent, CryptokiProtocol } from "../../../messages/cryptoki.ts"
+import { explainCryptokiEvent } from "../../../messages/explain/cryptoki-event.ts"
+import { explainLatchForgotten, explainServerEvent, explainServerStart } from "../../../messages/explain/p11-server.ts"
+import { explain } from "../../../messages/explain.ts"
+import {
+  changingOperations,
+  type P11ServerEvent,
+  type P11ServerProtocol,
+  type ServerStartRefusal
+} from "../../../messages/p11-server.ts"
+import { printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import type { ModuleNotLoaded, TokenRefusal } from "../../../messages/token-refusals.ts"
+import { lockOwnerIn } from "../../../platform/file-owner.ts"
+import type { AskFailed } from "../../../runtime/errors.ts"
+import type { ActorRef } from "../../../runtime/protocol.ts"
+import type { CommandHandler, CommandInput } from "../../command-line/command-spec.ts"
+import { exitCodes } from "../../command-line/exit-codes.ts"
+import { serviceOwner } from "../../compose/compose-cryptoki.ts"
+import { tellingActors, withActorLog } from "../../terminal/actor-log.ts"
+import { type AdjustableLog, adjustableLog } from "../../terminal/adjustable-log.ts"
+import { logText } from "../../terminal/log-text.ts"
+import { chosenLogLevel, type LogLevelName, logStyle, parseLogLevel } from "../../terminal/logging.ts"
+import { actorsAnswer } from "./actors-answer.ts"
+import { isLatchKept, latchDirectory } from "./latch-place.ts"
+import { limitedKind, limitedTokenKind, tellLeftOut } from "./limited-lines.ts"
+import { writeMetrics } from "./metrics-file.ts"
+import { p11ServerProgram } from "./p11-server-spec.ts"
+import { readServerSettings, type ServerSettings, type SettingsRefusal } from "./read-settings.ts"
+import { type Listener, startListener, startTokens, tokensPlace } from "./server-graph.ts"
+import { type TokenStatus, tokenStatus } from "./token-status.ts"
+
+/** `untilStopped` answers when the service is to end, `reloads` each time its settings are to be read again. */
+export interface ServerSignals {
+  readonly untilStopped: Effect.Effect<void>
+  readonly reloads: Effect.Effect<void>
+}
+
+export const runServer =
+  (signals: ServerSignals): CommandHandler =>
+  (input) => {
+    const log = adjustableLog({
+      level: logLevel(input, undefined),
+      style: logStyle(process.env),
+      write: (text) => process.stderr.write(text)
+    })
+    return Effect.scoped(serve(input, signals, log)).pipe(
+      Effect.catch((failure) => Effect.as(logFailure(failure), exitCodes.failed)),
+      Effect.annotateLogs({ target: "tedge_p11_server" }),
+      withActorLog,
+      Effect.provide(log.layer)
+    )
+  }
+
+type ServerFailure = SettingsRefusal | AskFailed | TokenRefusal | ServerStartRefusal
+
+/** What one run holds. */
+interface Service {
+  readonly input: CommandInput
+  readonly log: AdjustableLog
+  readonly manager: ServiceManager
+  readonly metrics: Metrics
+  readonly status: TokenStatus
+  /** What clients can make it log, but for the audit. */
+  readonly lines: LogLimit
+  /** Otherwise that was told at the start. */
+  readonly latchIsKept: boolean
+  /** As they were read last. */
+  settings: ServerSettings
+}
+
+const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog) =>
+  Effect.gen(function* () {
+    yield* Effect.logInfo(`Starting tedge-p11-server ${p11ServerProgram.version}`)
+    const settings = yield* readServerSettings(input, "start")
+    log.setLevel(logLevel(input, settings.logLevel))
+    yield* Effect.logInfo(`Using cryptoki configuration cryptoki_config=${configurationText(settings)}`)
+    if (activatedDescriptors(process.env, process.pid).length === 0)
+      yield* Effect.logInfo(`Using socket path socket_path="${settings.socketPath}"`)
+    const latches = latchDirectory(settings.runPath)
+    const latchIsKept = isLatchKept(latches)
+    if (!latchIsKept) yield* Effect.logWarning(explainLatchForgotten(latches))
+    const manager = serviceManager(process.env, process.pid)
+    const lines = new LogLimit()
+    const service: Service = {
+      input,
+      log,
+      manager,
+      metrics: new Metrics(),
+      status: tokenStatus(),
+      lines,
+      latchIsKept,
+      settings
+    }
+    yield* tellLeftOut(lines)
+    const place = yield* tokensPlace
+    // Ends after the listener, also when the tokens are started later than that.
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    const start = Scope.provide(
+      tellingActors(
+        Effect.suspend(() => startTokens(place, cryptokiSettings(service), (event) => onCryptokiEvent(service, event))),
+        (event) => (service.status.noteActor(event) ? manager.status(service.status.line()) : Effect.void)
+      ),
+      scope
+    )
+    const tokens: Tokens = { ref: place.ref, start, scope }
+    const isOpen = settings.policy.unread === undefined
+    if (isOpen) yield* start
+    const looking = yield* Effect.forkScoped(isOpen ? Effect.result(lookAtModule(service, place.ref)) : Effect.never)
+    // A module that takes its time keeps nobody waiting at a closed door; what comes out of it is told later.
+    const patience = isOpen ? modulePatience : "0 seconds"
+    const looked = Option.getOrUndefined(yield* Effect.timeoutOption(Fiber.join(looking), patience))
+    if (looked?._tag === "Failure") return yield* Effect.fail(looked.failure)
+    const listener = yield* listen(service, place.ref)
+    yield* manager.ready
+    yield* manager.status(service.status.line())
+    yield* look(service, signals, tokens, listener)
+    const late = Effect.flatMap(Fiber.join(looking), (result) =>
+      result._tag === "Failure" ? Effect.fail(result.failure) : Effect.never
+    )
+    const stopped = Effect.as(signals.untilStopped, exitCodes.ok as number)
+    const gaveUp = Effect.as(listener.gaveUp, exitCodes.failed as number)
+    const code = yield* Effect.raceFirst(Effect.raceFirst(stopped, gaveUp), late)
+    yield* Effect.logInfo("stopping: requests that were taken on are answered first")
+    yield* manager.stopping
+    return code
+  })
+
+interface Tokens {
+  readonly ref: ActorRef<CryptokiProtocol>
+  /** With the settings as they were read last. */
+  readonly start: Effect.Effect<void>
+  readonly scope: Scope.Scope
+}
+
+const modulePatience = "5 seconds"
+
+/** What goes on beside the serving. */
+const look = (
+  service: Service,
+  signals: ServerSignals,
+  tokens: Tokens,
+  { server }: Listener
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { manager } = service
+    yield* Effect.forkScoped(
+      manager.watchdog(
+        Effect.suspend(() =>
+          actorsAnswer(service.settings.policy.unread === undefined ? tokens.ref : undefined, server)
+        )
+      )
+    )
+    const reloading = Effect.gen(function* () {
+      yield* signals.reloads
+      yield* manager.reloading
+      yield* Effect.catch(reload(service, tokens, server), logFailure)
+      yield* manager.ready
+    })
+    yield* Effect.forkScoped(Effect.forever(reloading))
+    const { metricsFile } = service.settings
+    if (metricsFile !== undefined) yield* writeMetrics(metricsFile, service.metrics, server)
+  })
+
+/** Fails when the module cannot be loaded at all. */
+const lookAtModule = (
+  { settings, manager, status }: Service,
+  cryptoki: ActorRef<CryptokiProtocol>
+): Effect.Effect<void, ModuleNotLoaded> =>
+  Effect.gen(function* () {
+    const listed = yield* Effect.result(cryptoki.ask("ListTokens", undefined, { within: "2 minutes" }))
+    if (listed._tag === "Success") {
+      const labels = listed.success.filter(({ initialized }) => initialized).map(({ label }) => label)
+      status.seen(labels)
+      yield* manager.status(status.line())
+      return yield* Effect.logInfo(`PKCS #11 module loaded module_path="${settings.modulePath}" ${status.line()}`)
+    }
+    if (listed.failure._tag === "ModuleNotLoaded") return yield* Effect.fail(listed.failure)
+    yield* logFailure(listed.failure)
+  })
+
+/** Scope and PIN are the server's to say, with each request and after each reload. */
+const cryptokiSettings = (service: Service) => ({
+  modulePath: service.settings.modulePath,
+  get defaultPin() {
+    return service.settings.policy.defaultPin
+  },
+  program: `tedge-p11-server ${service.settings.configDir}`,
+  scope: undefined,
+  latchDirectory: latchDirectory(service.settings.runPath),
+  latchOwner: serviceOwner(service.settings.configDir),
+  limits: defaultLimits,
+  idleHostEnds: false,
+  keepLookingMs: Duration.toMillis("1 minute"),
+  environment: process.env,
+  hostUser: service.settings.hostUser
+})
+
+const listen = (service: Service, cryptoki: ActorRef<CryptokiProtocol>) =>
+  Effect.gen(function* () {
+    const { socketPath: path, socketMode: mode, socketGroup: group, policy } = service.settings
+    const lockOwner = lockOwnerIn(service.settings.configDir)
+    const publish = (event: P11ServerEvent) => onServerEvent(service, event)
+    const [descriptor, ...others] = activatedDescriptors(process.env, process.pid)
+    if (others.length > 0) yield* Effect.logWarning("systemd handed over several sockets: the first is used")
+    const isOwnSocket = descriptor === undefined
+    const where = isOwnSocket ? listenOnPath({ path, mode, group, lockOwner, publish }) : listenOnDescriptor(descriptor)
+    const spec = { listen: where, cryptoki, policy, ownUid: process.getuid?.() ?? 0, publish }
+    const listener = yield* startListener(spec, { isOwnSocket })
+    yield* Effect.logInfo(`Server listening listener=Some("${isOwnSocket ? path : `descriptor ${descriptor}`}")`)
+    return listener
+  })
+
+const onCryptokiEvent = (service: Service, event: CryptokiEvent): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const { metrics, status, manager, lines } = service
+    if (event._tag === "LatchNotKept" && !service.latchIsKept) return
+    metrics.recordToken(event)
+    if (status.note(event)) yield* manager.status(status.line())
+    const kind = limitedTokenKind(event)
+    if (kind === undefined || lines.admits(kind)) yield* logText(explainCryptokiEvent(event))
+  })
+
+const onServerEvent = ({ metrics, log, lines }: Service, event: P11ServerEvent): Effect.Effect<void> => {
+  metrics.record(event)
+  const isQuiet = event._tag === "RequestServed" && !changingOperations.includes(event.operation)
+  if (isQuiet && !log.writes("debug")) return Effect.void
+  const kind = limitedKind(event)
+  return kind === undefined || lines.admits(kind) ? logText(explainServerEvent(event)) : Effect.void
+}
+
+/** Nothing is changed unless all of it can be read. */
+const reload = (
+  service: Service,
+  tokens: Tokens,
+  server: ActorRef<P11ServerProtocol>
+): Effect.Effect<void, ServerFailure> =>
+  Effect.gen(function* () {
+    const settings = yield* readServerSettings(service.input, "reload", { mustBeThere: service.settings.isFileThere })
+    const wasClosed = service.settings.policy.unread !== undefined
+    if (!wasClosed) yield* server.ask("Reload", settings.policy, { within: "10 seconds" })
+    service.settings = settings
+    if (wasClosed) {
+      yield* tokens.start
+      // A module that cannot be loaded is told to whoever asks.
+      yield* Effect.forkIn(Effect.catch(lookAtModule(service, tokens.ref), logFailure), tokens.scope)
+      yield* server.ask("Reload", settings.policy, { within: "10 seconds" })
+    }
+    service.log.setLevel(logLevel(service.input, settings.logLevel))
+    yield* Effect.logInfo("settings read again")
+  })
+
+/** `inFile`: tedge.toml comes after option and variable. */
+const logLevel = (input: CommandInput, inFile: LogLevelName | undefined): LogLevelName =>
+  chosenLogLevel({
+    option: parseLogLevel(input.text("log-level") ?? ""),
+    debug: false,
+    environment: process.env,
+    fallback: inFile ?? "info"
+  })
+
+/** In the words of the original's log. */
+const configurationText = ({ modulePath, policy: { scope } }: ServerSettings): string => {
+  const uri = scope === undefined ? "None" : `Some("${printPkcs11Uri(scope, { pin: "redacted" })}")`
+  return `CryptokiConfigDirect { module_path: "${modulePath}", pin: "[REDACTED]", uri: ${uri} }`
+}
+
+const logFailure = (failure: ServerFailure): Effect.Effect<void> => {
+  const { error, hint } = isServerRefusal(failure) ? explainServerStart(failure) : explain(failure)
+  return Effect.logError(hint === undefined ? error : `${error}; ${hint}`)
+}
+
+const isServerRefusal = (failure: ServerFailure): failure is ServerStartRefusal =>
+  ["ListenFailed", "RuleInvalid", "GroupUnknown", "PinFileUnusable", "ConfigFileGone"].includes(failure._tag)

@@ -1,0 +1,83 @@
+/**
+ * The actors of tedge-p11-server, and what happens when one of them fails.
+ *
+ *   tokens     cryptoki: parked when it keeps failing; clients are told why meanwhile
+ *   listener   the server: given up when it keeps failing, so that the service manager starts us anew
+ *
+ * The listener is started when the module was looked at, and stopped first: it answers what it has taken on.
+ */
+import { Cause, Effect, type Scope } from "effect"
+import { cryptokiBehaviour } from "../../../actors/cryptoki/cryptoki-actor.ts"
+import type { CryptokiSettings } from "../../../actors/cryptoki/settings.ts"
+import { type P11ServerSpec, p11ServerBehaviour } from "../../../actors/p11-server/p11-server-actor.ts"
+import type { CryptokiEvent, CryptokiProtocol } from "../../../messages/cryptoki.ts"
+import type { ListenFailed, P11ServerProtocol } from "../../../messages/p11-server.ts"
+import { type Address, address, child } from "../../../runtime/actor.ts"
+import type { ActorRef } from "../../../runtime/protocol.ts"
+import { StartFailed, type SupervisorExit } from "../../../runtime/supervision.ts"
+import { Supervisor } from "../../../runtime/supervisor.ts"
+import { refusalsToldByStarter } from "../../terminal/actor-log.ts"
+
+/** Where the tokens' actor will be: the listener knows it before it runs. */
+export const tokensPlace = Effect.suspend(() => address<CryptokiProtocol>({ name: "p11-server/cryptoki", mailbox }))
+
+export const startTokens = (
+  place: Address<CryptokiProtocol>,
+  settings: CryptokiSettings,
+  publish: (event: CryptokiEvent) => Effect.Effect<void>
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const starting = Supervisor.start({
+      name: "tokens",
+      strategy: "one_for_one",
+      intensity: { max: 5, within: "1 minute" },
+      backoff: { initial: "200 millis", maximum: "1 minute", factor: 4, jitter: 0.2, resetAfter: "5 minutes" },
+      onExhausted: "park",
+      children: [child(place, cryptokiBehaviour(settings, { publish }), { restart: "permanent" })]
+    })
+    // It owns nothing yet that could fail: that would be a mistake of ours.
+    yield* Effect.orDie(starting)
+  })
+
+export interface Listener {
+  readonly server: ActorRef<P11ServerProtocol>
+  /** It failed too often. */
+  readonly gaveUp: Effect.Effect<SupervisorExit>
+}
+
+/** `isOwnSocket`: false when a service manager opened it; then it can be listened on only once. */
+export const startListener = (
+  spec: P11ServerSpec,
+  { isOwnSocket }: { readonly isOwnSocket: boolean }
+): Effect.Effect<Listener, ListenFailed, Scope.Scope> =>
+  Effect.gen(function* () {
+    const place = yield* address<P11ServerProtocol>({ name: "p11-server/listener", mailbox })
+    const handle = yield* Supervisor.start({
+      name: "listener",
+      strategy: "one_for_one",
+      intensity: { max: 5, within: "1 minute" },
+      backoff: { initial: "200 millis", maximum: "5 seconds", factor: 4, jitter: 0.2, resetAfter: "1 minute" },
+      onExhausted: "escalate",
+      children: [
+        child(place, p11ServerBehaviour(spec), {
+          restart: "permanent",
+          stopWithin: "25 seconds",
+          decide: () => (isOwnSocket ? "restart" : "escalate"),
+          // Without settings the tokens' actor is started later; until then nothing is asked of it.
+          peers: spec.policy.unread === undefined ? [spec.cryptoki] : []
+        })
+      ]
+    }).pipe(
+      Effect.catch((failure) => {
+        const reason = failure instanceof StartFailed ? Cause.squash(failure.cause) : failure
+        return isListenFailed(reason) ? Effect.fail(reason) : Effect.die(reason)
+      })
+    )
+    return { server: place.ref, gaveUp: handle.awaitExit }
+  }).pipe(refusalsToldByStarter)
+
+const isListenFailed = (reason: unknown): reason is ListenFailed =>
+  typeof reason === "object" && reason !== null && "_tag" in reason && reason._tag === "ListenFailed"
+
+/** More than the connections that may be open. */
+const mailbox = { capacity: 10_000, overflow: { policy: "refuse" } } as const

@@ -1,0 +1,57 @@
+/** The line that `systemctl status` shows: every token that was seen, and how it is. */
+import { dateText } from "../../../actors/health/payloads.ts"
+import type { CryptokiEvent } from "../../../messages/cryptoki.ts"
+import type { RuntimeEvent } from "../../../runtime/events.ts"
+
+export interface TokenStatus {
+  readonly seen: (tokens: ReadonlyArray<string>) => void
+  /** True when the line changed. */
+  readonly note: (event: CryptokiEvent) => boolean
+  /** As `note`, of what became of the actors; `at`: milliseconds since 1970. */
+  readonly noteActor: (event: RuntimeEvent) => boolean
+  readonly line: () => string
+}
+
+export const tokenStatus = (): TokenStatus => {
+  const states = new Map<string, string>()
+  /** By the actor's name. */
+  const parked = new Map<string, string>()
+  return {
+    noteActor: (event) => {
+      if (event._tag === "Ready") return parked.delete(event.actor)
+      if (event._tag !== "GaveUp") return false
+      const { actor, at, againAfterMs } = event
+      const next = againAfterMs === undefined ? "" : `, next try at ${dateText(at + againAfterMs)}`
+      parked.set(actor, `${actor} is parked after repeated failures${next}`)
+      return true
+    },
+    seen: (tokens) => {
+      for (const token of tokens) if (!states.has(token)) states.set(token, "there")
+    },
+    note: (event) => {
+      const state = stateAfter(event)
+      if (state === undefined || !("token" in event) || states.get(event.token) === state) return false
+      states.set(event.token, state)
+      return true
+    },
+    line: () => {
+      const tokens = [...states].map(([token, state]) => `token '${token}': ${state}`)
+      return [...parked.values(), ...(tokens.length === 0 ? ["no token"] : tokens)].join("; ")
+    }
+  }
+}
+
+const stateAfter = (event: CryptokiEvent): string | undefined => {
+  switch (event._tag) {
+    case "TokenPlugged":
+      return "there"
+    case "TokenGone":
+      return "gone"
+    case "PinLatched":
+      return "PIN refused"
+    case "TokenWaits":
+      return "signing, or waiting for a touch"
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * Log lines for what the supervisors do: an actor that failed, is started again, or was given up.
+ *
+ * Who runs the device reads here why something of ours broke; the trace of the bug is there at debug level.
+ */
+import { Cause, Context, Effect } from "effect"
+import { type RuntimeEvent, RuntimeEvents } from "../../runtime/events.ts"
+import { reasonOf, traceOf } from "../../runtime/reason.ts"
+
+export const withActorLog = <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.contextWith((context) => {
+    const fork = Effect.runForkWith(context)
+    const sink = {
+      publish: (event: RuntimeEvent) => void fork(logEvent(event)),
+      slowAfterMs: 30_000
+    }
+    return Effect.provideService(run, RuntimeEvents, sink)
+  })
+
+/** Tells what becomes of the actors that `run` starts, besides the log. */
+export const tellingActors = <A, E, R>(
+  run: Effect.Effect<A, E, R>,
+  tell: (event: RuntimeEvent) => Effect.Effect<void>
+): Effect.Effect<A, E, R> =>
+  Effect.contextWith((context) => {
+    const sink = Context.get(context, RuntimeEvents)
+    const fork = Effect.runForkWith(context)
+    const publish = (event: RuntimeEvent) => {
+      sink.publish(event)
+      fork(tell(event))
+    }
+    return Effect.provideService(run, RuntimeEvents, { ...sink, publish })
+  })
+
+/** What `start` refuses with is told by whoever starts, once; what fails later, and bugs, are told as always. */
+export const refusalsToldByStarter = <A, E, R>(start: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.contextWith((context) => {
+    const sink = Context.get(context, RuntimeEvents)
+    let isStarted = false
+    const publish = (event: RuntimeEvent) => {
+      const isTold = !isStarted && event._tag === "Failed" && !Cause.hasDies(event.cause)
+      if (!isTold) sink.publish(event)
+    }
+    const started = Effect.tap(start, () =>
+      Effect.sync(() => {
+        isStarted = true
+      })
+    )
+    return Effect.provideService(started, RuntimeEvents, { ...sink, publish })
+  })
+
+const logEvent = (event: RuntimeEvent): Effect.Effect<void> => {
+  switch (event._tag) {
+    case "Failed":
+      return Effect.andThen(
+        Effect.logError(`${event.actor} failed: ${reasonOf(event.cause)}`),
+        Effect.logDebug(`${event.actor}: ${traceOf(event.cause)}`)
+      )
+    case "Restarting":
+      return Effect.logWarning(`${event.actor} is started again in ${Math.round(event.afterMs)} ms`)
+    case "GaveUp":
+      return Effect.logError(`${event.actor}: restart limit reached, ${nextTry(event)}: ${reasonOf(event.cause)}`)
+    case "Slow":
+      return Effect.logWarning(slowText(event))
+    case "DeadLetter":
+      return Effect.logDebug(`${event.actor}: ${event.message} was lost: ${event.why}`)
+    case "Started":
+    case "Ready":
+    case "Stopped":
+      return Effect.logDebug(`${event.actor}: ${event._tag.toLowerCase()}`)
+  }
+}
+
+const nextTry = ({ againAfterMs }: Extract<RuntimeEvent, { _tag: "GaveUp" }>): string =>
+  againAfterMs === undefined ? "giving up" : `next try in ${Math.round(againAfterMs / 1000)} s`
+
+const slowText = ({ actor, message, stage, tookMs }: Extract<RuntimeEvent, { _tag: "Slow" }>): string =>
+  stage === "done"
+    ? `${actor} took ${Math.round(tookMs)} ms for ${message}`
+    : `${actor} has been at ${message} for ${Math.round(tookMs)} ms`

@@ -1,0 +1,106 @@
+/**
+ * Log lines as thin-edge writes them: `2025-05-06T11:13:40.171Z  INFO target: message key=value`.
+ *
+ * Under systemd (INVOCATION_ID is set) without the time, which the journal has; in the journal itself with the
+ * priority in front (`<3>`), so that `journalctl -p err` shows the errors. Secrets are Redacted values and print as
+ * such. Source: thin-edge, conventions common to all commands; sd-daemon(3); systemd.exec(5), JOURNAL_STREAM.
+ */
+import { fstatSync } from "node:fs"
+import { Cause, Clock, Layer, Logger, type LogLevel, Redacted, References } from "effect"
+import { shownText } from "../../messages/shown-text.ts"
+import { wallMs } from "../../runtime/wall-time.ts"
+
+export const logLevels = ["error", "warn", "info", "debug", "trace"] as const
+
+export type LogLevelName = (typeof logLevels)[number]
+
+/** Undefined: not a level. */
+export const parseLogLevel = (text: string): LogLevelName | undefined =>
+  logLevels.find((name) => name === text.toLowerCase())
+
+/** Flags go before RUST_LOG, that before the default. A RUST_LOG with more in it than a level is not ours to read. */
+export const chosenLogLevel = (options: {
+  readonly option: LogLevelName | undefined
+  readonly debug: boolean
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly fallback: LogLevelName
+}): LogLevelName =>
+  options.option ?? (options.debug ? "debug" : (parseLogLevel(options.environment.RUST_LOG ?? "") ?? options.fallback))
+
+/** What a line begins with, before its level. */
+export interface LogStyle {
+  readonly withTime: boolean
+  readonly withPriority: boolean
+}
+
+/** For lines on standard error. */
+export const logStyle = (environment: Readonly<Record<string, string | undefined>>): LogStyle => ({
+  withTime: environment.INVOCATION_ID === undefined,
+  withPriority: isJournal(environment.JOURNAL_STREAM)
+})
+
+/** The variable is inherited also where standard error leads elsewhere by now: it names the journal's own socket. */
+const isJournal = (stream: string | undefined): boolean => {
+  if (stream === undefined) return false
+  try {
+    const { dev, ino } = fstatSync(2, { bigint: true })
+    return stream === `${dev}:${ino}`
+  } catch {
+    return false // standard error is closed
+  }
+}
+
+export const loggingLayer = (options: {
+  readonly level: LogLevelName
+  readonly style: LogStyle
+  readonly write: (line: string) => unknown
+}): Layer.Layer<never> =>
+  Layer.merge(
+    Logger.layer([Logger.make((entry) => void options.write(`${logLine(entry, options.style)}\n`))]),
+    Layer.succeed(References.MinimumLogLevel, effectLevels[options.level])
+  )
+
+/** One line, whatever the message holds. The annotation `target` says who speaks. */
+export const logLine = (entry: Logger.Options<unknown>, { withTime, withPriority }: LogStyle): string => {
+  const { target, ...annotations } = entry.fiber.getRef(References.CurrentLogAnnotations)
+  const fields = Object.entries(annotations).map(([name, value]) => `${name}=${shown(value)}`)
+  const messages = (Array.isArray(entry.message) ? entry.message : [entry.message]).map(shown)
+  const cause = entry.cause.reasons.length === 0 ? [] : [`cause=${shown(Cause.pretty(entry.cause))}`]
+  const head = [
+    ...(withTime ? [new Date(wallMs(entry.fiber.getRef(Clock.Clock))).toISOString()] : []),
+    levelLabel(entry.logLevel)
+  ]
+  const line = [...head, `${target === undefined ? "tedge" : String(target)}:`, ...messages, ...fields, ...cause].join(
+    " "
+  )
+  return withPriority ? `<${priorityOf(entry.logLevel)}>${line}` : line
+}
+
+const shown = (value: unknown): string => {
+  const text = Redacted.isRedacted(value) ? "[REDACTED]" : typeof value === "string" ? value : JSON.stringify(value)
+  return shownText(
+    String(text)
+      .replaceAll(/\s*\n\s*/g, "; ")
+      .replaceAll("\t", " ")
+  )
+}
+
+/** Source: syslog(3). */
+const priorityOf = (level: LogLevel.LogLevel): number => {
+  switch (level) {
+    case "Fatal":
+    case "Error":
+      return 3
+    case "Warn":
+      return 4
+    case "Debug":
+    case "Trace":
+      return 7
+    default:
+      return 6
+  }
+}
+
+const levelLabel = (level: LogLevel.LogLevel): string => level.toUpperCase().padStart(5)
+
+const effectLevels = { error: "Error", warn: "Warn", info: "Info", debug: "Debug", trace: "Trace" } as const

@@ -1,0 +1,18 @@
+/** The log level that system.toml gives a service: `[log]`, the service's name, then that of its program. */
+import { join } from "node:path"
+import { readTomlFile } from "../../platform/toml-file.ts"
+import { type LogLevelName, parseLogLevel } from "./logging.ts"
+
+/**
+ * `names`: the most particular first (`tedge-mapper-c8y`, `tedge-mapper`); `-` and `_` are the same.
+ * A file that cannot be read says nothing here: whoever needs more of it refuses it with a sentence.
+ */
+export const systemLogLevel = (configDir: string, names: ReadonlyArray<string>): LogLevelName | undefined => {
+  const read = readTomlFile(join(configDir, "system.toml"))
+  const table = read.kind === "read" ? read.tree.log : undefined
+  if (typeof table !== "object" || table === null) return undefined
+  const levels = new Map(Object.entries(table).map(([name, level]) => [plain(name), parseLogLevel(String(level))]))
+  return names.map((name) => levels.get(plain(name))).find((level) => level !== undefined)
+}
+
+const plain = (name: string): string => name.replaceAll("_", "-")

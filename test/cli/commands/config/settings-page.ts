@@ -1,0 +1,102 @@
+/** The text of docs/settings.md, made from the settings table. */
+import type { Setting, SettingType } from "../../../../src/messages/settings/setting.ts"
+import { settingsTable } from "../../../../src/messages/settings/settings-table.ts"
+import { isThinEdgeOnly } from "./thin-edge-only.ts"
+
+export const settingsPage = (): string =>
+  `${introduction}\n${sections()
+    .map(([title, settings]) => `\n## ${title}\n\n${settings.map(entry).join("\n")}`)
+    .join("")}`
+
+const sections = (): ReadonlyArray<readonly [title: string, settings: ReadonlyArray<Setting>]> => {
+  const names = [...new Set(settingsTable.map(({ key }) => sectionOf(key)))]
+  return names.map((name) => [name, settingsTable.filter(({ key }) => sectionOf(key) === name)])
+}
+
+const sectionOf = (key: string): string => key.split(".")[0] ?? ""
+
+const entry = (setting: Setting): string => {
+  const { key, doc, note, examples = [], deprecated = [] } = setting
+  const facts = [
+    `Type: ${typeText(setting.type)}`,
+    ...defaultText(setting),
+    ...(setting.secret ? ["Secret: masked in `tedge config list`"] : []),
+    ...(examples.length > 0
+      ? [`${examples.length === 1 ? "Example" : "Examples"}: ${examples.map(code).join(", ")}`]
+      : []),
+    ...(deprecated.length > 0 ? [`Older names: ${deprecated.map(code).join(", ")}`] : []),
+    ...(note === undefined ? [] : [note]),
+    ...(isThinEdgeOnly(key) ? ["Without effect here: kept for thin-edge's own mapper and agent"] : [])
+  ]
+  return [`### ${code(key)}`, "", doc.trim(), "", ...facts.map((fact) => `- ${fact}`), ""].join("\n")
+}
+
+const defaultText = (setting: Setting): ReadonlyArray<string> => {
+  const { fallback = [], fallbackWhenUsed, fallbackVariable, certificateName } = setting
+  const given = typeof setting.default === "object" ? `{config-dir}/${setting.default.inConfigDir}` : setting.default
+  return [
+    ...(certificateName === undefined ? [] : [`Read from: the certificate at ${code(certificateName)}`]),
+    ...(given === undefined ? [] : [`Default: ${given === "" ? "empty" : code(given)}`]),
+    ...(fallback.length === 0 ? [] : [`Follows: ${fallback.map(code).join(", then ")}`]),
+    ...(fallbackWhenUsed === undefined ? [] : [`Where it is not set, ${code(fallbackWhenUsed)} is used`]),
+    ...(fallbackVariable === undefined ? [] : [`Follows: the environment variable ${code(fallbackVariable)}`])
+  ]
+}
+
+const typeText = (type: SettingType): string => {
+  switch (type.kind) {
+    case "choice":
+      return [...type.choices, ...Object.keys(type.synonyms ?? {})].map(code).join(", ")
+    case "integer":
+      return `whole number from ${type.min} to ${type.max}`
+    case "host-port":
+      return `host, or host:port; port ${type.defaultPort} if none is given`
+    default:
+      return typeTexts[type.kind]
+  }
+}
+
+const typeTexts = {
+  text: "text",
+  path: "absolute path",
+  boolean: "`true`, `false`",
+  host: "host name or IP address, without scheme and port",
+  ip: "IP address",
+  "file-mode": "permissions in octal",
+  duration: "duration such as `60s`, `10m`, `1h 30m`, `365d`; a bare number is seconds",
+  "keep-alive": "duration from `1s` to `65535s`, or `0` for none; a bare number is seconds",
+  set: "list; on the command line between commas",
+  limits: "list of `name:count`",
+  "topic-prefix": "topic without `#` and `+`",
+  "topic-id": "topic identifier of four levels",
+  "proxy-url": "`[http://|https://]host[:port]`"
+} as const
+
+const code = (text: string): string => `\`${text}\``
+
+const introduction = `# Settings
+
+This page is made from the settings table by \`test/cli/commands/config/settings-page.test.ts\`; change the table, not the page.
+
+A value comes from the first of these that has one:
+
+1. an option of the command (\`--socket-path\` of tedge-p11-server),
+2. the environment: \`TEDGE_\` and the key in capitals, dots as underscores (\`TEDGE_DEVICE_CRYPTOKI_MODE\`); empty counts as not set,
+3. \`tedge.toml\` in the configuration directory,
+4. the setting it follows, if it follows one,
+5. the default.
+
+Services that \`tedge\` itself starts, where no init system runs, have the variables of the command that started them, but none with a
+PIN or a password: those belong in \`tedge.toml\`.
+
+Identities (\`device.id\`) are different: the common name of the certificate comes before all of them.
+
+The cloud sections (\`c8y\`, \`az\`, \`aws\`) may have profiles: \`c8y.profiles.prod.url\`, or \`--profile prod\`, or \`TEDGE_CLOUD_PROFILE=prod\`
+for every command. A profile never takes a value from the section without profile; it follows \`device.*\`.
+
+In names typed on the command line dots and underscores are the same. Older names work, with a warning.
+A relative path begins at the working directory of the command, in \`tedge.toml\` at the directory of the file.
+
+\`tedge config set\` changes the line of the setting and leaves the rest of the file as it is, comments too. The file is replaced as a
+whole, under a lock (\`tedge.toml.lock\`). It gets mode 0644, or 0640 while a PIN or a password is in it, and belongs to user and group of
+\`system.toml\`. A file of version 1 is understood; its names are changed when it is written, never by reading.`

@@ -1,0 +1,178 @@
+/** The commands beside thin-edge's own tedge-p11-server, played. */
+import { join } from "node:path"
+import { Effect } from "effect"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { socketCryptokiBehaviour } from "../../../../src/actors/cryptoki/remote/socket-cryptoki-actor.ts"
+import type { CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
+import { start } from "../../../../src/runtime/actor.ts"
+import { type OriginalService, originalService } from "../../../support/original-service.ts"
+import { type InProcess, tedgeInProcess } from "../../../support/tedge-in-process.ts"
+import { tempDir } from "../../../support/temp-dir.ts"
+import { checkedRequest, checkedSelfSigned } from "../cert/openssl.ts"
+import { expectRefusal } from "./expect-refusal.ts"
+
+let dir: string
+let service: OriginalService
+let device: InProcess
+const socketPath = () => join(dir, "p11.sock")
+
+beforeEach(() => {
+  dir = tempDir()
+  device = tedgeInProcess(dir)
+  use("")
+})
+afterEach(() => void service.server.close())
+
+const use = (more: string) =>
+  device.settings(`device.id = "dev"\n${more}\n[device.cryptoki]\nmode = "socket"\nsocket_path = "${socketPath()}"\n`)
+const serve = async (options: { readonly scope?: string; readonly isOld?: boolean } = {}) => {
+  service = await originalService({ socketPath: socketPath(), ...options })
+}
+
+describe("certificates on thin-edge's signing service", () => {
+  it.each(["ec", "rsa"] as const)("are made, requested and renewed with a key of type %s", async (type) => {
+    await serve()
+    service.addKey("my-key", type)
+    const made = await device.tedge(["cert", "create"])
+    expect(made.code, made.stderr).toBe(0)
+    await checkedSelfSigned(device.certPath)
+    expect((await device.tedge(["cert", "create-csr"])).code).toBe(0)
+    await checkedRequest(device.csrPath)
+    const renewed = await device.tedge(["cert", "renew"])
+    expect(renewed.code, renewed.stderr).toBe(0)
+    await checkedSelfSigned(`${device.certPath}.new`)
+  })
+
+  it("are renewed by the present certificate's key where the service is too old to tell it", async () => {
+    await serve()
+    const { keys } = service
+    service.addKey("my-key")
+    await device.tedge(["cert", "create"])
+    service.server.close()
+    await serve({ isOld: true })
+    service.keys.push(...keys)
+    const renewed = await device.tedge(["cert", "renew"])
+    expect(renewed.code, renewed.stderr).toBe(0)
+    await checkedSelfSigned(`${device.certPath}.new`)
+    // Another key by now: the signature tells, and nothing is written.
+    service.keys.length = 0
+    service.addKey("another")
+    expectRefusal(await device.tedge(["cert", "create-csr"]), "does not fit the public key")
+  })
+
+  it("say which keys and tokens there are when theirs is missing", async () => {
+    await serve()
+    service.addKey("my-key")
+    use('device.key_uri = "pkcs11:object=none"')
+    expectRefusal(await device.tedge(["cert", "create"]), "Failed to find a key", "object=my-key")
+    use('device.key_uri = "pkcs11:token=none;object=my-key"')
+    expectRefusal(await device.tedge(["cert", "create"]), "Didn't find a slot to use", "tokens that are there: pkcs11:")
+  })
+
+  it("tell a PIN of the settings as theirs, with its place", async () => {
+    await serve()
+    service.addKey("my-key")
+    use('device.key_pin = "9999"')
+    expectRefusal(await device.tedge(["cert", "create"]), "device.key_pin", "device.key_pin")
+    expectRefusal(await device.tedge(["hsm", "list-keys", "--pin", "8888"]), "--pin", "--pin")
+  })
+})
+
+describe("keys on thin-edge's signing service", () => {
+  it("are listed, but for those that no command can use", async () => {
+    await serve()
+    service.addKey("my-key")
+    const listed = await device.tedge(["hsm", "list-keys", "--json"])
+    expect(listed.code, listed.stderr).toBe(0)
+    expect(JSON.parse(listed.stdout).map((key: { label: string }) => key.label)).toEqual(["my-key", "my-key"])
+  })
+
+  it("are deleted as they are shown", async () => {
+    await serve()
+    service.addKey("a")
+    service.addKey("b")
+    const done = await device.tedge(["hsm", "delete-key", "--label", "b", "--force"])
+    expect(done.code, done.stderr).toBe(0)
+    expect(done.stderr).toContain("Deleted 2 object(s)")
+    expect(service.keys.map(({ label }) => label)).toEqual(["a"])
+  })
+
+  it.each(["pkcs11:object=a", "pkcs11:token=tedge;object=a"])(
+    "are left alone when the service's own %s decides which one goes",
+    async (scope) => {
+      await serve({ scope })
+      service.addKey("a")
+      service.addKey("b")
+      const done = await device.tedge(["hsm", "delete-key", "--label", "b", "--force"])
+      expectRefusal(done, "nothing was deleted", "device.cryptoki.uri")
+      expect(done.stderr).not.toContain("for good")
+      expect(service.keys).toHaveLength(2)
+    }
+  )
+
+  it("are left alone when the service's own id decides which one goes", async () => {
+    await serve({ scope: "pkcs11:id=%01" })
+    service.addKey("b")
+    service.keys.push({ ...service.addKey("a"), id: Buffer.of(1) })
+    const done = await device.tedge(["hsm", "delete-key", "--label", "b", "--force"])
+    expectRefusal(done, "nothing was deleted", "device.cryptoki.uri")
+    expect(service.keys).toHaveLength(3)
+  })
+
+  it("are deleted where the service's own label is that of the key", async () => {
+    await serve({ scope: "pkcs11:object=a" })
+    service.addKey("a")
+    service.addKey("b")
+    const done = await device.tedge(["hsm", "delete-key", "--label", "a", "--force"])
+    expect(done.code, done.stderr).toBe(0)
+    expect(service.keys.map(({ label }) => label)).toEqual(["b"])
+  })
+
+  it("that are gone by the time are no success", async () => {
+    await serve()
+    const key = service.addKey("a")
+    service.server.on("connection", () => {
+      if (service.asked.some((frame) => frame._tag === "ListKeysRequest")) service.keys.length = 0
+    })
+    expectRefusal(await device.tedge(["hsm", "delete-key", "--label", key.label, "--force"]), "nothing was deleted")
+  })
+
+  it("doctor tries what the certificate commands do", async () => {
+    await serve()
+    service.addKey("my-key")
+    await device.tedge(["cert", "create"])
+    const healthy = await device.tedge(["hsm", "doctor"])
+    expect(healthy.stdout).toMatch(/✓ certificate commands: /)
+    service.server.close()
+    await serve({ isOld: true })
+    service.addKey("my-key")
+    expect((await device.tedge(["hsm", "doctor"])).stdout).toMatch(/✗ /)
+  })
+})
+
+it("of several keys with one label the certificate's is named by its id", async () => {
+  await serve()
+  const all = ["same", "same", "same"].map((label) => service.addKey(label))
+  await Effect.runPromise(
+    Effect.scoped(
+      Effect.gen(function* () {
+        const latches = { directory: dir, owner: undefined }
+        const cryptoki = yield* start<CryptokiProtocol, never, never>({
+          name: "cryptoki",
+          mailbox: { capacity: 10, overflow: { policy: "refuse" } },
+          behaviour: socketCryptokiBehaviour({ socketPath: socketPath(), latches })
+        })
+        for (const { publicKey, id } of all) {
+          const spki = new Uint8Array(publicKey.export({ type: "spki", format: "der" }))
+          const asked = {
+            offered: ["ecdsa_secp256r1_sha256"],
+            key: { uri: { object: "same" } },
+            publicKey: spki
+          } as const
+          const chosen = yield* cryptoki.ask("ChooseScheme", asked, { within: "30 seconds" })
+          expect(Buffer.compare(chosen.key.uri?.id ?? Buffer.of(), id)).toBe(0)
+        }
+      })
+    )
+  )
+})

@@ -1,0 +1,62 @@
+/** A client of another user, as in a container: what the real service lets it do, by its uid and its groups. */
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { describe, expect, it, onTestFinished } from "vitest"
+import { executable } from "../../../support/device.ts"
+import { isRoot, testUser } from "../../../support/test-user.ts"
+import { serverPlace } from "./server-process.ts"
+
+const setUp = async (rules: string) => {
+  const user = testUser()
+  onTestFinished(user.remove)
+  const place = serverPlace()
+  place.hsm.addToken({ label: "my-token" }).importKey({ label: "my-key" })
+  place.configure(
+    `p11_server.socket_mode = "666"\n${rules.replaceAll("UID", `${user.uid}`).replaceAll("GID", `${user.extraGroup.gid}`)}`
+  )
+  const server = place.start()
+  await server.logged("Server listening")
+  chmodSync(place.dir, 0o755)
+  const config = join(place.dir, "client")
+  mkdirSync(config, { mode: 0o777 })
+  writeFileSync(
+    join(config, "tedge.toml"),
+    `run.path = "${config}"\n[device.cryptoki]\nmode = "socket"\nsocket_path = "${place.socketPath}"\n[config]\nversion = "2"\n`
+  )
+  chmodSync(config, 0o777)
+  chmodSync(join(config, "tedge.toml"), 0o666)
+  const tedge = (...words: ReadonlyArray<string>) => user.run(executable("tedge"), ["--config-dir", config, ...words])
+  return { user, server, tedge }
+}
+
+describe.runIf(isRoot)("a client of another user", () => {
+  it("lists and makes no key; the refusal has the rule ready to paste, and the audit its line", async () => {
+    const { user, server, tedge } = await setUp("")
+    expect(tedge("hsm", "list-keys").output).toContain("my-key")
+    const refused = tedge("hsm", "create-key", "--label", "my-key")
+    expect(refused.status).toBe(1)
+    expect(refused.output).toContain(
+      `\n[[p11_server.rules]]\nuid = ${user.uid}\noperations = ["list", "sign", "public-key", "create-key"]\n`
+    )
+    expect(await server.logged("operation=create-key")).toContain(`uid=${user.uid}`)
+  })
+
+  it("makes keys by a rule, but none with a label that is taken", async () => {
+    const { tedge } = await setUp(
+      '[[p11_server.rules]]\nuid = UID\noperations = ["list", "sign", "public-key", "create-key"]\n'
+    )
+    const taken = tedge("hsm", "create-key", "--label", "my-key")
+    expect([taken.status, taken.output]).toEqual([
+      1,
+      expect.stringContaining("'my-key' is on token 'my-token' already")
+    ])
+    const made = tedge("hsm", "create-key", "--label", "new-key")
+    expect([made.status, made.output]).toEqual([0, expect.stringContaining("New keypair was successfully created")])
+  })
+
+  it("is restricted by a rule for a group that is not its primary one", async () => {
+    const { tedge } = await setUp('[[p11_server.rules]]\ngid = GID\noperations = ["sign"]\n')
+    const refused = tedge("hsm", "list-keys", "pkcs11:token=my-token")
+    expect([refused.status, refused.output]).toEqual([1, expect.stringContaining("may not do this (list)")])
+  })
+})
