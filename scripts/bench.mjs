@@ -3,22 +3,25 @@
  *
  * Ratios within one run say something on any machine; seconds do not. Each file of bench/ that ends in .bench.mjs
  * exports `measure`, which answers rows and may draw pictures on the way, into docs/pictures. With names as arguments only
- * those run: `npm run bench -- start-time`.
+ * those run: `npm run bench -- start-time`. With `--write` the table of docs/performance.md is written anew; that needs all.
  *
  * A row has samples, each the ratio of one pair measured in turn. It fails when the whole interval of its median is
  * beyond the limit, or beyond what is usual on this machine (bench/history.jsonl); see lib/judge.mjs. Exit code 1 then.
  */
 import "./lib/node-version.mjs"
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { availableParallelism } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { earlierMedians, remember, thisMachine } from "./lib/bench-history.mjs"
 import { intervalOf, lossSince, verdictOf } from "./lib/judge.mjs"
 import { lineChart } from "./lib/line-chart.mjs"
+import { withMeasurements } from "./lib/performance-page.mjs"
 import { SetupFailed, setup } from "./setup.mjs"
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), "../bench")
 const pictures = join(folder, "../docs/pictures")
+const performancePage = join(folder, "../docs/performance.md")
 const historyFile = join(folder, "history.jsonl")
 const suffix = ".bench.mjs"
 
@@ -32,18 +35,31 @@ const head = ["measured", "value", "against", "ratio", "95 % interval", "samples
 
 const main = async (words) => {
   const accepts = words.includes("--accept")
-  const names = words.filter((word) => word !== "--accept")
+  const writes = words.includes("--write")
+  const names = words.filter((word) => word !== "--accept" && word !== "--write")
   const known = readdirSync(folder).flatMap((file) => (file.endsWith(suffix) ? [file.slice(0, -suffix.length)] : []))
   const unknown = names.filter((name) => !known.includes(name))
   if (unknown.length > 0)
     throw new SetupFailed(`no such measurement: ${unknown.join(", ")}; there are: ${known.join(", ")}`)
+  if (writes && names.length > 0) throw new SetupFailed("--write needs all measurements: it takes no names")
   await setup("demo")
+  const rows = []
   printLine(head)
   printLine(head.map(() => "---"))
   for (const name of names.length > 0 ? names : known) {
     const { measure } = await import(join(folder, name + suffix))
-    for (const row of await measure({ draw })) judge({ ...row, what: `${name}: ${row.what}` }, accepts)
+    for (const row of await measure({ draw })) {
+      judge({ ...row, what: `${name}: ${row.what}` }, accepts)
+      rows.push({ ...row, median: intervalOf(row.samples).median })
+    }
   }
+  if (writes) writeFileSync(performancePage, withMeasurements(readFileSync(performancePage, "utf8"), about(), rows))
+}
+
+const about = () => {
+  const { version } = JSON.parse(readFileSync(join(folder, "../package.json"), "utf8"))
+  const day = new Date().toISOString().slice(0, 10)
+  return `Measured with version ${version} on ${day}, on a machine with ${availableParallelism()} processors, Node ${process.version}.`
 }
 
 const judge = ({ what, value, against, samples, limit }, accepts) => {
