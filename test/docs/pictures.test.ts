@@ -1,4 +1,4 @@
-/** The maker of the benches' pictures, and the pictures the README shows. */
+/** The maker of the benches' pictures, and the pictures docs/performance.md shows. */
 import { readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -57,14 +57,14 @@ describe("lineChart", () => {
   })
 })
 
-describe("the README's pictures", () => {
-  const readme = readFileSync(join(root, "README.md"), "utf8")
-  const shown = [...readme.matchAll(/!\[[^\]]+\]\((docs\/pictures\/[^)]+)\)/g)].map(([, path = ""]) => path)
+describe("the pictures of docs/performance.md", () => {
+  const page = readFileSync(join(root, "docs/performance.md"), "utf8")
+  const shown = [...page.matchAll(/!\[[^\]]+\]\((pictures\/[^)]+)\)/g)].map(([, path = ""]) => path)
 
   it("are there", () => expect(shown.length).toBeGreaterThan(0))
 
   it.each(shown)("%s is a picture", (path) => {
-    const svg = readFileSync(join(root, path), "utf8")
+    const svg = readFileSync(join(root, "docs", path), "utf8")
     expect(problemsOf(svg)).toEqual([])
     expect(pointsOf(svg).length).toBeGreaterThan(5)
   })

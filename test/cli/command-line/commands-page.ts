@@ -37,11 +37,13 @@ colour off. The options shown with \`tedge\` itself belong to every command and 
 
 PINs and passwords given as arguments are taken off the command line that \`ps\` shows as soon as they have been read.
 
+## Exit codes
+
 | exit code | means |
 |---|---|
 | 0 | done |
-| 1 | the command was understood and did not come to its end; \`config get\`: not set |
-| 2 | the command line was not understood: unknown word, option, key or value; \`cert needs-renewal\`: it cannot be told |
+| 1 | the command failed; the reason is on stderr, with the next step where there is one; \`config get\`: not set |
+| 2 | the command line is not valid: unknown word, option, key or value; \`cert needs-renewal\`: unknown |
 | 3 | \`connect\`, \`reconnect\`: connected, but not with the new certificate |
 | 129, 130, 143 | ended by SIGHUP, SIGINT, SIGTERM; what was begun is undone. A command that has begun to change a connection goes on after SIGHUP or when its output is closed: what it says then is in syslog, else in \`tedge.log\` in \`logs.path\` |
 
