@@ -9,7 +9,7 @@ const src = join(import.meta.dirname, "../src")
 const fences: Record<string, string | ReadonlyArray<string>> = {
   pkcs11js: "actors/cryptoki/pkcs11/pkcs11-module.ts",
   mqtt: "actors/mqtt/client/mqtt-client.ts",
-  rxjs: ["runtime/channel.ts", "runtime/guarded-observable.ts"],
+  rxjs: ["runtime/channel.ts", "runtime/internal/guarded-observable.ts"],
   "smol-toml": "platform/toml-file.ts",
   "@decimalturn/toml-patch": "platform/toml-file.ts",
   "effect/cli": "cli/command-line/command-line.ts",
@@ -36,7 +36,7 @@ const mayImport = (from: string, to: string) => {
   const rank = (file: string) => layers.indexOf(file.split("/")[0] ?? "")
   return (
     layer(from) === layer(to) ||
-    (rank(to) > rank(from) && !(from.startsWith("platform/") && to.startsWith("runtime/actor")))
+    (rank(to) > rank(from) && !(from.startsWith("platform/") && /^runtime.(?!primitives)/.test(to)))
   )
 }
 
@@ -57,10 +57,10 @@ const importsOf = (file: string): ReadonlyArray<Import> => {
 const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"))
 const imports = files.flatMap(importsOf)
 
-/** What reads or makes dates, and why. A duration is never measured with one: `runtime/monotonic-time.ts` is for that. */
+/** What reads or makes dates, and why. A duration is never measured with one: `runtime/primitives/monotonic-time.ts` is for that. */
 const mayUseDates: Record<string, string> = {
-  "runtime/wall-time.ts": "the one that reads the wall clock",
-  "runtime/runtime-clock.ts": "begins at the wall time of the start",
+  "runtime/primitives/wall-time.ts": "the one that reads the wall clock",
+  "runtime/primitives/runtime-clock.ts": "begins at the wall time of the start",
   "cli/terminal/logging.ts": "log stamps",
   "cli/terminal/command-log.ts": "log stamps",
   "actors/health/payloads.ts": "the date in a health message",
@@ -74,8 +74,8 @@ const readsWallTime = /\bDate\.now\b|\bcurrentTime(Millis|Nanos)(Unsafe)?\b|\bne
 
 /** The sources of monotonic time: one module, the clock beneath it, and a time that systemd asks for. */
 const mayReadMonotonic = [
-  "runtime/monotonic-time.ts",
-  "runtime/runtime-clock.ts",
+  "runtime/primitives/monotonic-time.ts",
+  "runtime/primitives/runtime-clock.ts",
   "actors/p11-server/service-manager.ts"
 ]
 const readsMonotonic = /\bperformance\.(now|timeOrigin)\b|\bhrtime\b|\bmonotonicTimeNanos(Unsafe)?\b|\buptime\(/

@@ -5,7 +5,7 @@ import { defaultLimits } from "../../src/actors/cryptoki/settings.ts"
 import { schemeOf } from "../../src/messages/signature-scheme.ts"
 import type { TlsSigner } from "../../src/platform/tls-client-signature.ts"
 import * as Actor from "../../src/runtime/actor.ts"
-import { turnScheduler } from "../../src/runtime/turn-scheduler.ts"
+import { turnScheduler } from "../../src/runtime/primitives/turn-scheduler.ts"
 
 export { connectTls } from "../../src/platform/tls-signer-stream.ts"
 

@@ -7,7 +7,7 @@
  */
 import { readFileSync } from "node:fs"
 import { Clock, Effect } from "effect"
-import { bootMs } from "../runtime/runtime-clock.ts"
+import { bootMs } from "../runtime/primitives/runtime-clock.ts"
 
 export interface BootMoment {
   /** Of the kernel; empty where it is not told: then no two moments can be compared. */

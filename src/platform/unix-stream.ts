@@ -5,7 +5,7 @@
  * come whole by the time its client is accepted. What has not is waited for.
  */
 import { closeSync } from "node:fs"
-import { ShortLivedMap } from "../runtime/short-lived.ts"
+import { ShortLivedMap } from "../runtime/primitives/short-lived.ts"
 import { type Accepted, acceptUnix, openReadiness, type Readiness, receive, send } from "./unix-addon.ts"
 
 /** Watches any number of descriptors. Close it when all that use it are closed. */

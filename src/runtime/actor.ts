@@ -12,14 +12,14 @@
  */
 import type { Cause, Duration } from "effect"
 import { Clock, Effect, type Scope } from "effect"
-import { type ActorDown, Cell } from "./cell.ts"
 import { RuntimeEvents } from "./events.ts"
-import type { AnyBehaviour } from "./incarnation.ts"
+import { type ActorDown, Cell } from "./internal/cell.ts"
+import type { AnyBehaviour } from "./internal/incarnation.ts"
+import { launch } from "./internal/running.ts"
 import type { Overflow } from "./mailbox.ts"
+import { withRuntimeClock } from "./primitives/runtime-clock.ts"
 import type { ActorRef, Handlers, Protocol } from "./protocol.ts"
 import { type AnyRef, makeRef } from "./ref.ts"
-import { launch } from "./running.ts"
-import { withRuntimeClock } from "./runtime-clock.ts"
 
 export interface MailboxSpec {
   /** How many messages may wait. */

@@ -16,7 +16,6 @@ export {
   type MailboxSpec,
   start
 } from "./actor.ts"
-export type { ActorDown, ActorState } from "./cell.ts"
 export {
   AlreadyConsumed,
   Channel,
@@ -29,6 +28,7 @@ export {
 } from "./channel.ts"
 export { type AskFailed, AskTimeout, PeerDown, Undeliverable } from "./errors.ts"
 export { type EventSink, type RuntimeEvent, RuntimeEvents } from "./events.ts"
+export type { ActorDown, ActorState } from "./internal/cell.ts"
 export { Mailbox, type MailboxOptions, type Message, type Overflow } from "./mailbox.ts"
 export { type Observed, observe } from "./observe.ts"
 export type {

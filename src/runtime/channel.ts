@@ -6,7 +6,7 @@
  */
 import { Cause, Context, Data, Effect, Exit, type Fiber, type Scope } from "effect"
 import { defer, Observable, Subject, type Subscriber, type Subscription } from "rxjs"
-import { GuardedObservable } from "./guarded-observable.ts"
+import { GuardedObservable } from "./internal/guarded-observable.ts"
 import { Mailbox } from "./mailbox.ts"
 
 export interface SubscribeOptions {

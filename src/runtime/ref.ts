@@ -5,8 +5,8 @@
  * and neither watched nor checked.
  */
 import { Duration, Effect, type Fiber } from "effect"
-import type { Cell } from "./cell.ts"
-import { CurrentDeadline, Envelope } from "./envelope.ts"
+import type { Cell } from "./internal/cell.ts"
+import { CurrentDeadline, Envelope } from "./internal/envelope.ts"
 import type { Accepted, ActorRef, Protocol } from "./protocol.ts"
 
 /** A ref of any protocol. */

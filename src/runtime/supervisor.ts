@@ -9,9 +9,12 @@
  * The tree stops, drained, with the scope it was started in.
  */
 import { Deferred, Effect, type Scope } from "effect"
-import { startDynamic } from "./dynamic-supervisor.ts"
-import { memberOf } from "./members.ts"
-import { withRuntimeClock } from "./runtime-clock.ts"
+import { startDynamic } from "./internal/dynamic-supervisor.ts"
+import { memberOf } from "./internal/members.ts"
+import { surroundings } from "./internal/surroundings.ts"
+import { Tree } from "./internal/tree.ts"
+import { findFault } from "./internal/wiring.ts"
+import { withRuntimeClock } from "./primitives/runtime-clock.ts"
 import type {
   AnyChild,
   ServicesOf,
@@ -21,9 +24,6 @@ import type {
   SupervisorHandle,
   SupervisorSpec
 } from "./supervision.ts"
-import { surroundings } from "./surroundings.ts"
-import { Tree } from "./tree.ts"
-import { findFault } from "./wiring.ts"
 
 const startTree = (spec: SupervisorSpec): Effect.Effect<SupervisorHandle, StartFailed | StartRefused, Scope.Scope> =>
   withRuntimeClock(startChecked(spec))

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { bootMomentNow, leftOfPause } from "../../src/platform/boot-time.ts"
-import { withRuntimeClock } from "../../src/runtime/runtime-clock.ts"
+import { withRuntimeClock } from "../../src/runtime/primitives/runtime-clock.ts"
 
 const at = (bootMs: number, bootId = "a") => ({ bootId, bootMs })
 

@@ -4,7 +4,7 @@ import type { BridgeProtocol, BridgeRule, BridgeStatus, DroppedMessage, HealthPr
 import { explainDropped, explainHeldBack } from "../../messages/explain/bridge.ts"
 import type { LinkProtocol, MqttMessage, Received, Side } from "../../messages/mqtt.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
-import { monotonicNow } from "../../runtime/monotonic-time.ts"
+import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { CloudCheck, type CloudQuestion } from "./cloud-check.ts"
 import { type CloudLimits, noLimits, packetSize } from "./cloud-limits.ts"

@@ -5,7 +5,7 @@
  * swallowed, wherever it stands among others. QoS and retain are not compared: a broker changes both.
  */
 import { createHash } from "node:crypto"
-import { ShortLivedMap } from "../../runtime/short-lived.ts"
+import { ShortLivedMap } from "../../runtime/primitives/short-lived.ts"
 
 export interface Passing {
   /** The side it goes to, or comes from. */

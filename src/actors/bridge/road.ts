@@ -1,6 +1,6 @@
 /** Many may use the road together, or one alone; first come, first served. */
 import { Effect } from "effect"
-import { ShortLivedSet } from "../../runtime/short-lived.ts"
+import { ShortLivedSet } from "../../runtime/primitives/short-lived.ts"
 
 interface Waiting {
   readonly isAlone: boolean

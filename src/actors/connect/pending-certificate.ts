@@ -9,7 +9,7 @@ import { CertificateNotValid, CertificateOfAnother, type CloudSelector } from ".
 import type { CredentialUnusable, KeyMismatch } from "../../messages/mqtt.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { commonNameOf } from "../../platform/device-certificate.ts"
-import { wallNow } from "../../runtime/wall-time.ts"
+import { wallNow } from "../../runtime/primitives/wall-time.ts"
 import { certificateDates } from "./certificate-dates.ts"
 import { certificateIn, type FitsKey } from "./own-key.ts"
 

@@ -13,7 +13,7 @@ import {
   TokenUnavailable
 } from "../../messages/token-refusals.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
-import { monotonicNow } from "../../runtime/monotonic-time.ts"
+import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { type Listing, makeListing } from "./discovery/listing.ts"
 import { makeLookout } from "./discovery/missing-token-poller.ts"

@@ -6,7 +6,7 @@
  */
 import { Data, Effect, type Scope } from "effect"
 import type { MqttRefusal, Target } from "../../messages/mqtt.ts"
-import { monotonicNow } from "../../runtime/monotonic-time.ts"
+import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
 
 /** An attempt that came to nothing. */
 export class Unopened extends Data.TaggedError("Unopened")<{

@@ -17,10 +17,10 @@ import { acquireFileLock } from "../../platform/file-lock.ts"
 import { rotateLog } from "../../platform/given-files.ts"
 import * as Actor from "../../runtime/actor.ts"
 import { type RuntimeEvent, RuntimeEvents } from "../../runtime/events.ts"
-import { withRuntimeClock } from "../../runtime/runtime-clock.ts"
+import { withRuntimeClock } from "../../runtime/primitives/runtime-clock.ts"
+import { processDate } from "../../runtime/primitives/wall-time.ts"
 import { StartFailed } from "../../runtime/supervision.ts"
 import { Supervisor } from "../../runtime/supervisor.ts"
-import { processDate } from "../../runtime/wall-time.ts"
 import { exitCodes } from "../command-line/exit-codes.ts"
 
 const [name = "", lockPath = "", logPath = "", ...rest] = process.argv.slice(2)

@@ -8,7 +8,7 @@
 import { fstatSync } from "node:fs"
 import { Cause, Clock, Layer, Logger, type LogLevel, Redacted, References } from "effect"
 import { shownText } from "../../messages/shown-text.ts"
-import { wallMs } from "../../runtime/wall-time.ts"
+import { wallMs } from "../../runtime/primitives/wall-time.ts"
 
 export const logLevels = ["error", "warn", "info", "debug", "trace"] as const
 

@@ -2,7 +2,7 @@
 import { Effect, Schedule } from "effect"
 import { BrokerNotListening, type ConnectRefusal, ServiceCommandFailed } from "../../../messages/connect.ts"
 import type { MqttRefusal } from "../../../messages/mqtt.ts"
-import { monotonicNow } from "../../../runtime/monotonic-time.ts"
+import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { forgetRestart, isAsRestarted, rememberRestart } from "../broker-files.ts"
 import { withBroker } from "../command-lock.ts"
 import type { Connection, ValidConnection } from "../connection.ts"

@@ -6,7 +6,7 @@
  */
 import { Effect, Result } from "effect"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
-import { monotonicNow } from "../../../runtime/monotonic-time.ts"
+import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { shownUri, tokenName } from "../pkcs11/token-facts.ts"
 import type { Publish } from "../settings.ts"
 import type { Listing } from "./listing.ts"

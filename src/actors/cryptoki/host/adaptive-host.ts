@@ -1,6 +1,6 @@
 /** A token host whose looks at a token are given the time that this token was seen to need. */
 import { Effect } from "effect"
-import { monotonicMs } from "../../../runtime/monotonic-time.ts"
+import { monotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
 import { isCard } from "../pkcs11/quirks.ts"
 import { type CallPatience, callPatience } from "./adaptive-timeout.ts"
 import type { TokenHost } from "./host-client.ts"

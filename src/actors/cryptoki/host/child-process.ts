@@ -8,8 +8,8 @@
 import type { ChildProcess } from "node:child_process"
 import type { Socket } from "node:net"
 import { Deferred, Effect } from "effect"
-import type { ShortLivedMap } from "../../../runtime/short-lived.ts"
-import type { RunningLimit } from "../../../runtime/time-limits.ts"
+import type { ShortLivedMap } from "../../../runtime/primitives/short-lived.ts"
+import type { RunningLimit } from "../../../runtime/primitives/time-limits.ts"
 import type { ModuleWords } from "./module-output.ts"
 
 export interface HostProcess<Call extends HostCall = HostCall> {

@@ -3,7 +3,7 @@
  */
 import { Deferred, Effect, Exit, Scope, Semaphore } from "effect"
 import type { HostNotStarted } from "../../../messages/token-refusals.ts"
-import { monotonicNow } from "../../../runtime/monotonic-time.ts"
+import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { quirksOf } from "../pkcs11/quirks.ts"
 import type { CryptokiSettings } from "../settings.ts"
 import { type HostSettings, type StartFault, startHost, type TokenHost } from "./host-client.ts"

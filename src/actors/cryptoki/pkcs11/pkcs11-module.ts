@@ -9,7 +9,7 @@
  */
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs"
 import type { PKCS11, Template } from "pkcs11js"
-import { processMonotonicMs } from "../../../runtime/monotonic-time.ts"
+import { processMonotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
 import type {
   HostAttribute,
   HostMechanism,

@@ -8,7 +8,7 @@
  */
 import { Deferred, Effect, Exit, Result, Scope } from "effect"
 import { type TokenRefusal, TokenUnavailable } from "../../../messages/token-refusals.ts"
-import { monotonicNow } from "../../../runtime/monotonic-time.ts"
+import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import type { Publish } from "../settings.ts"
 import type { Seat } from "./token-connection.ts"
 

@@ -6,7 +6,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 import { Redacted, Semaphore } from "effect"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
-import { Permits } from "../../../runtime/permits.ts"
+import { Permits } from "../../../runtime/primitives/permits.ts"
 import type { TokenHost } from "../host/host-client.ts"
 import { type HostObject, parallelSigns } from "../host/protocol.ts"
 import type { SigningKey } from "../pkcs11/key-facts.ts"

@@ -2,8 +2,8 @@
  * What a lane owns: the keeper of its token, and how the token's host is found and opened.
  */
 import { Effect, type Scope } from "effect"
-import { monotonicNow } from "../../../runtime/monotonic-time.ts"
-import { type TimeLimits, timeLimits } from "../../../runtime/time-limits.ts"
+import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
+import { type TimeLimits, timeLimits } from "../../../runtime/primitives/time-limits.ts"
 import type { TokenHost } from "../host/host-client.ts"
 import type { Hosts } from "../host/hosts.ts"
 import { refusalOn } from "../host/refusals.ts"

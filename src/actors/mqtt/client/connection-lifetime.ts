@@ -1,6 +1,6 @@
 /** Whether a connection still is, for those who wait for something to happen on it. */
 import { Effect } from "effect"
-import { ShortLivedSet } from "../../../runtime/short-lived.ts"
+import { ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
 import { ConnectionEnded } from "./connection-ended.ts"
 
 /** What `start` returns is called when nobody waits any more. */

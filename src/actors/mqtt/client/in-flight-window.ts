@@ -5,7 +5,7 @@
  * that a queue must have formed on the way: a modem of 100 kbit/s gets some seconds of messages, not the minutes that a
  * fixed window would put before every ping. What is in flight when a connection breaks is sent again.
  */
-import { ShortLivedSet } from "../../../runtime/short-lived.ts"
+import { ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
 
 export interface WindowSettings {
   readonly initialBytes: number

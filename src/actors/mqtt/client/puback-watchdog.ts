@@ -3,8 +3,8 @@
  * wait, not one acknowledgement has come for the limit. A road that is slow, and still brings some, is not overdue.
  */
 import { Clock, Effect } from "effect"
-import { monotonicMs } from "../../../runtime/monotonic-time.ts"
-import { ShortLivedSet } from "../../../runtime/short-lived.ts"
+import { monotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
+import { ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
 
 interface Awaited {
   readonly since: number

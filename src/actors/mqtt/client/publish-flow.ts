@@ -3,8 +3,8 @@
  */
 import { Effect } from "effect"
 import type { MqttMessage } from "../../../messages/mqtt.ts"
-import { processMonotonicMs } from "../../../runtime/monotonic-time.ts"
-import { Permits } from "../../../runtime/permits.ts"
+import { processMonotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
+import { Permits } from "../../../runtime/primitives/permits.ts"
 import { ConnectionEnded } from "./connection-ended.ts"
 import type { Life } from "./connection-lifetime.ts"
 import { InFlightWindow, inFlightSettings } from "./in-flight-window.ts"

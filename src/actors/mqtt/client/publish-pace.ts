@@ -4,7 +4,7 @@
  * A tenth of a second's messages may leave at once; after that each waits its turn. Brokers that count in windows of a
  * second, and connections that deliver a little early or late, stay below the rate so.
  */
-import { ShortLivedSet } from "../../../runtime/short-lived.ts"
+import { ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
 
 interface Waiting {
   readonly go: () => void

@@ -2,7 +2,7 @@
  * Publishes whose PUBACK is missing although later ones got theirs: PUBACKs come in the order of the publishes (MQTT 3.1.1,
  * 4.6), so the broker has discarded them, as AWS IoT does above its rate. They are sent again on the next connection.
  */
-import { ShortLivedSet } from "../../../runtime/short-lived.ts"
+import { ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
 
 interface Sent {
   readonly at: number

@@ -2,7 +2,7 @@
 import { Clock, Effect } from "effect"
 import type { Target } from "../../../messages/mqtt.ts"
 import type { TlsSession } from "../../../platform/tls-session.ts"
-import { bootMs } from "../../../runtime/runtime-clock.ts"
+import { bootMs } from "../../../runtime/primitives/runtime-clock.ts"
 import type { Ticket, TlsTickets } from "./tls-tickets.ts"
 
 /** How the server was shown that the key is ours: by a session of a connection before, or by a signature now. */

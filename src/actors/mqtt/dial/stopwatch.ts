@@ -1,6 +1,6 @@
 /** How long something takes that comes in parts, also while a part goes on. */
 import { Effect } from "effect"
-import { processMonotonicMs } from "../../../runtime/monotonic-time.ts"
+import { processMonotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
 
 export interface Stopwatch {
   /** One part; parts do not overlap. */

@@ -8,7 +8,7 @@
  * send 20; 2.0.21 keeps to its number.)
  */
 import type { Delivery, MqttMessage } from "../../../messages/mqtt.ts"
-import { ShortLivedMap } from "../../../runtime/short-lived.ts"
+import { ShortLivedMap } from "../../../runtime/primitives/short-lived.ts"
 import type { Inbound } from "../connection.ts"
 
 export interface WindowBounds {

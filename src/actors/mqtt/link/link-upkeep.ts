@@ -12,8 +12,8 @@ import {
   SubscriptionRefused
 } from "../../../messages/mqtt.ts"
 import { cureOf } from "../../../messages/mqtt-cure.ts"
-import { endsWithin } from "../../../runtime/ends-within.ts"
-import { monotonicMs } from "../../../runtime/monotonic-time.ts"
+import { endsWithin } from "../../../runtime/primitives/ends-within.ts"
+import { monotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
 import { isRefused, subscriptionFaults } from "../client/subscription-filter.ts"
 import type { Connection, Receiver } from "../connection.ts"
 import { afterFailure, noFailures } from "./back-off.ts"

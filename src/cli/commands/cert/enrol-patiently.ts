@@ -7,7 +7,7 @@ import {
   type HttpUnreachable,
   isDistrust
 } from "../../../messages/certificate.ts"
-import { monotonicNow } from "../../../runtime/monotonic-time.ts"
+import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import type { CommandContext } from "../hsm/token-command.ts"
 import { type CloudHttp, enrol, type Login } from "./cumulocity-http.ts"
 

@@ -10,7 +10,7 @@ import { cloudWords, trustHint } from "../../../messages/explain/cloud-hints.ts"
 import type { TargetCloud } from "../../../messages/mqtt.ts"
 import { commonNameOf } from "../../../platform/device-certificate.ts"
 import { certificationRequest, type Subject, selfSignedCertificate } from "../../../platform/x509.ts"
-import { dateNow } from "../../../runtime/wall-time.ts"
+import { dateNow } from "../../../runtime/primitives/wall-time.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { askLimits, type CommandContext, type TokenCommand } from "../hsm/token-command.ts"
 import {

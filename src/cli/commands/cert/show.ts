@@ -1,6 +1,6 @@
 /** `tedge cert show` and `tedge cert needs-renewal`. */
 import { Effect } from "effect"
-import { dateNow } from "../../../runtime/wall-time.ts"
+import { dateNow } from "../../../runtime/primitives/wall-time.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
 import { readCertSettings } from "./cert-command.ts"

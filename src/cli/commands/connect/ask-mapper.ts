@@ -2,7 +2,7 @@
 import { Effect, Schedule } from "effect"
 import { type CheckAnswer, parseCheckAnswer, printQuestion, socketVersion } from "../../../messages/service-socket.ts"
 import { askJsonLine } from "../../../platform/json-lines-socket.ts"
-import { monotonicNow } from "../../../runtime/monotonic-time.ts"
+import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 
 /** As checkCloud, of a mapper that listens now. */
 export const checkCloudOnce = (path: string, withinMs: number): Effect.Effect<CheckAnswer | undefined> =>

@@ -17,7 +17,7 @@ import type {
 import { type CryptokiSettings, defaultLimits } from "../../../../src/actors/cryptoki/settings.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
 import { start } from "../../../../src/runtime/actor.ts"
-import { monotonicNow } from "../../../../src/runtime/monotonic-time.ts"
+import { monotonicNow } from "../../../../src/runtime/primitives/monotonic-time.ts"
 import type { ActorRef } from "../../../../src/runtime/protocol.ts"
 import { pin } from "../module-kit.ts"
 

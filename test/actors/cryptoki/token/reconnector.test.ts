@@ -5,7 +5,7 @@ import type { TokenHost } from "../../../../src/actors/cryptoki/host/host-client
 import { type Loss, makeSeatKeeper, type SeatKeeper } from "../../../../src/actors/cryptoki/token/reconnector.ts"
 import { makeSeat, type Seat } from "../../../../src/actors/cryptoki/token/token-connection.ts"
 import { TokenUnavailable } from "../../../../src/messages/token-refusals.ts"
-import { monotonicNow } from "../../../../src/runtime/monotonic-time.ts"
+import { monotonicNow } from "../../../../src/runtime/primitives/monotonic-time.ts"
 import { passTime, settled, withTestClock } from "../../../support/test-clock.ts"
 
 const refusal = new TokenUnavailable({ token: "t", call: "C_Sign", code: "CKR_DEVICE_ERROR", detail: "" })

@@ -5,7 +5,7 @@ import { readCertificateChain } from "../../../../actors/mqtt/dial/credentials.t
 import { spkiOf } from "../../../../actors/mqtt/dial/key-signer.ts"
 import { CertificateNotValid } from "../../../../messages/connect.ts"
 import { KeyMismatch } from "../../../../messages/mqtt.ts"
-import { dateNow } from "../../../../runtime/wall-time.ts"
+import { dateNow } from "../../../../runtime/primitives/wall-time.ts"
 import type { Examination } from "./doctor.ts"
 
 export const certificateChecks = (

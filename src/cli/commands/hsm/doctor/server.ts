@@ -6,7 +6,7 @@ import { neededSetting } from "../../../../messages/config.ts"
 import { DialFailed, TlsFailed } from "../../../../messages/mqtt.ts"
 import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
 import { probeTls, type TlsProbe } from "../../../../platform/tls-probe.ts"
-import { dateNow } from "../../../../runtime/wall-time.ts"
+import { dateNow } from "../../../../runtime/primitives/wall-time.ts"
 import type { Examination } from "./doctor.ts"
 
 export const serverChecks = (examination: Examination, { cloud, proxy }: CloudSettings): Effect.Effect<void> =>

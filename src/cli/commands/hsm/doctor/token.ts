@@ -10,7 +10,7 @@ import type { DeviceSettings, Settings } from "../../../../messages/settings/res
 import { type SignatureScheme, signatureSchemes } from "../../../../messages/signature-scheme.ts"
 import { CryptokiOff, KeyAmbiguous, PinRejected, TokenAmbiguous } from "../../../../messages/token-refusals.ts"
 import { certificationRequest } from "../../../../platform/x509.ts"
-import { monotonicNow } from "../../../../runtime/monotonic-time.ts"
+import { monotonicNow } from "../../../../runtime/primitives/monotonic-time.ts"
 import { tokenKey } from "../../cert/device-key.ts"
 import { tokenAccess } from "../token-access.ts"
 import { askLimits, type CommandContext, comparable, shownUri } from "../token-command.ts"

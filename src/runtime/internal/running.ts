@@ -4,9 +4,9 @@
  * Used by whoever owns the actor: its supervisor, or the scope of one that stands alone.
  */
 import { Deferred, type Duration, Effect, Exit, type Fiber } from "effect"
-import type { Address } from "./actor.ts"
+import type { Address } from "../actor.ts"
+import { endsWithin } from "../primitives/ends-within.ts"
 import type { Cell } from "./cell.ts"
-import { endsWithin } from "./ends-within.ts"
 import { CurrentDeadline } from "./envelope.ts"
 import { type AnyBehaviour, live } from "./incarnation.ts"
 

@@ -5,9 +5,10 @@
  * Only what children declare as peers is seen. Asks have deadlines, so a circle of mailboxes that refuse, drop
  * or coalesce ends by itself and is allowed.
  */
+
+import { cellOf } from "../ref.ts"
+import { type AnyChild, StartRefused } from "../supervision.ts"
 import type { Cell } from "./cell.ts"
-import { cellOf } from "./ref.ts"
-import { type AnyChild, StartRefused } from "./supervision.ts"
 
 export const findFault = (children: ReadonlyArray<AnyChild>): StartRefused | undefined => {
   const actors = actorsIn(children)

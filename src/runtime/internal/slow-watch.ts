@@ -4,8 +4,8 @@
  * One sleeper for all messages an actor has in hand, as with the deadlines of asks.
  */
 import type { Context } from "effect"
+import { Deadlines, type DeadlinesOwner } from "../primitives/deadlines.ts"
 import type { Cell } from "./cell.ts"
-import { Deadlines, type DeadlinesOwner } from "./deadlines.ts"
 import type { Envelope } from "./envelope.ts"
 
 export class SlowWatch implements DeadlinesOwner<Envelope> {

@@ -9,10 +9,6 @@
  * All stop at the same time, with the scope at the latest.
  */
 import { Deferred, Effect, Exit, Fiber, type Scope } from "effect"
-import type { Member } from "./member.ts"
-import { memberOf } from "./members.ts"
-import { Intensity } from "./restart-policy.ts"
-import type { StopMode } from "./running.ts"
 import {
   type AnyChild,
   type DynamicSupervisorHandle,
@@ -21,7 +17,11 @@ import {
   StartRefused,
   type StopReport,
   type SupervisorExit
-} from "./supervision.ts"
+} from "../supervision.ts"
+import type { Member } from "./member.ts"
+import { memberOf } from "./members.ts"
+import { Intensity } from "./restart-policy.ts"
+import type { StopMode } from "./running.ts"
 import { type Surroundings, surroundings } from "./surroundings.ts"
 import { Tree } from "./tree.ts"
 import { findFault } from "./wiring.ts"

@@ -7,13 +7,13 @@
  * cancel it; the next turn begins when that fiber has ended, except for the tags declared as concurrent.
  */
 import { Cause, Effect, Exit, Fiber, Scope } from "effect"
-import type { ActorContext } from "./actor.ts"
+import type { ActorContext } from "../actor.ts"
+import { endsWithin } from "../primitives/ends-within.ts"
+import { ShortLivedSet } from "../primitives/short-lived.ts"
+import { type AnyRef, cellOf } from "../ref.ts"
 import type { Cell, Signal } from "./cell.ts"
-import { endsWithin } from "./ends-within.ts"
 import { CurrentDeadline, type Envelope } from "./envelope.ts"
 import { beginHop } from "./hop.ts"
-import { type AnyRef, cellOf } from "./ref.ts"
-import { ShortLivedSet } from "./short-lived.ts"
 import { SlowWatch } from "./slow-watch.ts"
 
 /** Handlers by tag; that they fit the protocol was checked where they were written. */

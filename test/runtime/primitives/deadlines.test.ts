@@ -1,9 +1,9 @@
 /** One sleeper for many deadlines: each is met, and no timer stays behind. */
 import { Clock, Effect } from "effect"
 import { describe, expect, it } from "vitest"
-import { Deadlines } from "../../src/runtime/deadlines.ts"
-import { monotonicMs } from "../../src/runtime/monotonic-time.ts"
-import { passTime, withTestClock } from "../support/test-clock.ts"
+import { Deadlines } from "../../../src/runtime/primitives/deadlines.ts"
+import { monotonicMs } from "../../../src/runtime/primitives/monotonic-time.ts"
+import { passTime, withTestClock } from "../../support/test-clock.ts"
 
 interface Due {
   readonly deadline: number

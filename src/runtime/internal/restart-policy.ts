@@ -1,6 +1,6 @@
 /** When a failed child is started again, and when no more: pure arithmetic on milliseconds. */
 import { Duration } from "effect"
-import type { Backoff } from "./supervision.ts"
+import type { Backoff } from "../supervision.ts"
 
 /** Counts restarts in a window that slides with the clock. */
 export class Intensity {

@@ -2,7 +2,7 @@
 import { Effect, Fiber } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { Permits } from "../../src/runtime/permits.ts"
+import { Permits } from "../../../src/runtime/primitives/permits.ts"
 
 const step = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom("enter" as const, "leave" as const, "giveUp" as const) },

@@ -1,7 +1,7 @@
 /** The members of a supervisor from its specification: actors, and supervisors below it. */
 import { Effect, Exit } from "effect"
+import type { AnyChild, SupervisorExit, SupervisorSpec } from "../supervision.ts"
 import { ActorMember, type Member, type MemberListener } from "./member.ts"
-import type { AnyChild, SupervisorExit, SupervisorSpec } from "./supervision.ts"
 import type { Surroundings } from "./surroundings.ts"
 import { Tree } from "./tree.ts"
 

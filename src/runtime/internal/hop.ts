@@ -5,10 +5,10 @@
  * cost of an ask would otherwise go into changing that context step by step.
  */
 import { Context, Exit, type Fiber, Option, Tracer } from "effect"
+import { monotonicNanos } from "../primitives/monotonic-time.ts"
+import { withoutValues } from "../reason.ts"
 import type { Cell } from "./cell.ts"
 import { CurrentDeadline, type Envelope } from "./envelope.ts"
-import { monotonicNanos } from "./monotonic-time.ts"
-import { withoutValues } from "./reason.ts"
 
 export interface Hop {
   readonly context: Context.Context<never>

@@ -6,14 +6,20 @@
  */
 
 import { Cause, Deferred, Effect, Exit, Result } from "effect"
+import { monotonicMs } from "../primitives/monotonic-time.ts"
+import { wallMs } from "../primitives/wall-time.ts"
+import {
+  StartFailed,
+  type StopReport,
+  type SupervisorExit,
+  type SupervisorSpec,
+  UnexpectedEnd
+} from "../supervision.ts"
 import { Jobs } from "./jobs.ts"
 import type { Ended, Member, Parked } from "./member.ts"
-import { monotonicMs } from "./monotonic-time.ts"
 import { Intensity, pauseBefore, toMs } from "./restart-policy.ts"
 import type { StopMode } from "./running.ts"
-import { StartFailed, type StopReport, type SupervisorExit, type SupervisorSpec, UnexpectedEnd } from "./supervision.ts"
 import type { Surroundings } from "./surroundings.ts"
-import { wallMs } from "./wall-time.ts"
 
 interface Slot {
   readonly index: number

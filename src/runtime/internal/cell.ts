@@ -4,13 +4,13 @@
  * Here every ask is brought to its one end, whoever causes it: the handler, the deadline, the asker, or the stop.
  */
 import { type Cause, type Clock, type Context, Effect } from "effect"
-import { Deadlines, type DeadlinesOwner } from "./deadlines.ts"
+import { AskTimeout, PeerDown, Undeliverable } from "../errors.ts"
+import type { EventSink, RuntimeEvent } from "../events.ts"
+import { Mailbox, type MailboxOptions, type Overflow, stopped } from "../mailbox.ts"
+import { Deadlines, type DeadlinesOwner } from "../primitives/deadlines.ts"
+import { monotonicMs } from "../primitives/monotonic-time.ts"
+import { wallMs } from "../primitives/wall-time.ts"
 import type { Envelope } from "./envelope.ts"
-import { AskTimeout, PeerDown, Undeliverable } from "./errors.ts"
-import type { EventSink, RuntimeEvent } from "./events.ts"
-import { Mailbox, type MailboxOptions, type Overflow, stopped } from "./mailbox.ts"
-import { monotonicMs } from "./monotonic-time.ts"
-import { wallMs } from "./wall-time.ts"
 
 /** `idle`: not started yet. `waiting`: ended, and will be started again. `parked`: given up, see the reason. */
 export type ActorState = "idle" | "starting" | "ready" | "stopping" | "waiting" | "parked" | "stopped"

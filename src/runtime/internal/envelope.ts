@@ -5,7 +5,7 @@
  * asker who gave up. Whatever comes after that is a late answer, and is counted.
  */
 import { Context, type Effect, type Fiber, type Tracer } from "effect"
-import type { Message } from "./mailbox.ts"
+import type { Message } from "../mailbox.ts"
 
 /** Until when the message that is being handled matters, in milliseconds as `monotonicMs` counts them. */
 export const CurrentDeadline = Context.Reference<number>("tedge-actors/CurrentDeadline", {

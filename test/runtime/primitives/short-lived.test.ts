@@ -3,7 +3,7 @@ import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { ShortLivedMap, ShortLivedSet } from "../../src/runtime/short-lived.ts"
+import { ShortLivedMap, ShortLivedSet } from "../../../src/runtime/primitives/short-lived.ts"
 
 const keys = fc.nat({ max: 9 })
 const change = fc.oneof(

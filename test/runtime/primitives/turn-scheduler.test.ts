@@ -1,6 +1,6 @@
 import { Effect, Queue, Scheduler } from "effect"
 import { describe, expect, it } from "vitest"
-import { turnScheduler } from "../../src/runtime/turn-scheduler.ts"
+import { turnScheduler } from "../../../src/runtime/primitives/turn-scheduler.ts"
 
 /** On a clock that stands still: what counts is hops. */
 const run = <A>(effect: Effect.Effect<A>, now = () => 0): Promise<A> =>

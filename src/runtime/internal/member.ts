@@ -2,10 +2,10 @@
  * What a supervisor keeps, seen the same way whether it is an actor or another supervisor.
  */
 import { type Cause, type Context, Effect, type Exit } from "effect"
-import { type ChildSpec, type Decision, STOP_WITHIN } from "./actor.ts"
-import { cellOf } from "./ref.ts"
+import { type ChildSpec, type Decision, STOP_WITHIN } from "../actor.ts"
+import { cellOf } from "../ref.ts"
+import { type GraphNode, StartTimeout, type StopReport } from "../supervision.ts"
 import { launch, type RunningActor, type StopMode } from "./running.ts"
-import { type GraphNode, StartTimeout, type StopReport } from "./supervision.ts"
 
 export type Ended = Exit.Exit<void, unknown>
 

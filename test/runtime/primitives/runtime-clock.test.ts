@@ -1,12 +1,12 @@
 /** Time of the runtime: clock steps move dates only, and a sleep does not outlast a suspend. */
 import { Cause, Clock, Duration, Effect, Exit, Fiber, Schedule } from "effect"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
-import { address, child, start } from "../../src/runtime/actor.ts"
-import { monotonicNow } from "../../src/runtime/monotonic-time.ts"
-import type { Ask } from "../../src/runtime/protocol.ts"
-import { bootMs, RuntimeClock } from "../../src/runtime/runtime-clock.ts"
-import { Supervisor } from "../../src/runtime/supervisor.ts"
-import { dateNow, wallNow } from "../../src/runtime/wall-time.ts"
+import { address, child, start } from "../../../src/runtime/actor.ts"
+import { monotonicNow } from "../../../src/runtime/primitives/monotonic-time.ts"
+import { bootMs, RuntimeClock } from "../../../src/runtime/primitives/runtime-clock.ts"
+import { dateNow, wallNow } from "../../../src/runtime/primitives/wall-time.ts"
+import type { Ask } from "../../../src/runtime/protocol.ts"
+import { Supervisor } from "../../../src/runtime/supervisor.ts"
 
 const hour = 3_600_000
 

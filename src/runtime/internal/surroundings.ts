@@ -1,6 +1,6 @@
 /** What supervisors take from where they are started: services, clock, listener, chance. */
 import { Clock, Context, Random } from "effect"
-import { type EventSink, RuntimeEvents } from "./events.ts"
+import { type EventSink, RuntimeEvents } from "../events.ts"
 
 export interface Surroundings {
   readonly context: Context.Context<never>
