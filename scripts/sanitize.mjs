@@ -22,7 +22,7 @@ const sanitizers = {
       UBSAN_OPTIONS: `print_stacktrace=1:log_path=${log}`
     }),
     launcher: [],
-    tests: ["test/platform/tls", "test/platform/unix"]
+    tests: ["test/platform/tls", "test/platform/native", "test/platform/sockets"]
   },
   thread: {
     flags: ["-fsanitize=thread"],

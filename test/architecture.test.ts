@@ -10,14 +10,14 @@ const fences: Record<string, string | ReadonlyArray<string>> = {
   pkcs11js: "actors/cryptoki/pkcs11/pkcs11-module.ts",
   mqtt: "actors/mqtt/client/mqtt-client.ts",
   rxjs: ["runtime/channel.ts", "runtime/internal/guarded-observable.ts"],
-  "smol-toml": "platform/toml-file.ts",
-  "@decimalturn/toml-patch": "platform/toml-file.ts",
+  "smol-toml": "platform/toml/toml-file.ts",
+  "@decimalturn/toml-patch": "platform/toml/toml-file.ts",
   "effect/cli": "cli/command-line/command-line.ts",
-  asn1js: "platform/x509.ts",
-  "node:tls": "platform/node-tls.ts",
-  "node:https": "platform/https-client.ts",
-  "tls.node": "platform/tls-addon.ts",
-  "unix.node": "platform/unix-addon.ts"
+  asn1js: "platform/tls/x509.ts",
+  "node:tls": "platform/tls/node-tls.ts",
+  "node:https": "platform/network/https-client.ts",
+  "tls.node": "platform/tls/tls-addon.ts",
+  "unix.node": "platform/native/unix-addon.ts"
 }
 
 /** Modules of Effect that are tagged unstable and have no fence: nobody may import them. */
@@ -67,8 +67,8 @@ const mayUseDates: Record<string, string> = {
   "actors/connect/certificate-dates.ts": "validity of certificates",
   "cli/commands/cert/certificate-text.ts": "validity of certificates",
   "cli/commands/hsm/doctor/certificate.ts": "validity of certificates",
-  "platform/tls-probe.ts": "validity of certificates",
-  "platform/x509.ts": "validity of certificates"
+  "platform/tls/tls-probe.ts": "validity of certificates",
+  "platform/tls/x509.ts": "validity of certificates"
 }
 const readsWallTime = /\bDate\.now\b|\bcurrentTime(Millis|Nanos)(Unsafe)?\b|\bnew Date\b|(?<!new )\bDate\(|\bDateTime\b/
 
@@ -130,7 +130,9 @@ describe("the structure of src", () => {
   })
 
   it("owner, mode and content of files are changed by the modules that do it by descriptor, and nowhere by path", () => {
-    const modules = ["atomic-file", "file-calls", "file-in-place", "given-files"].map((name) => `platform/${name}.ts`)
+    const modules = ["atomic-file", "file-calls", "file-in-place", "given-files"].map(
+      (name) => `platform/files/${name}.ts`
+    )
     const byPath =
       /\b(l?chown|l?chmod|writeFile|appendFile|copyFile|truncate|createWriteStream|symlink|link|lutimes|utimes|cp)(Sync)?\(/
     const forWriting = /\bopen(Sync)?\([^)]*("[rwa]x?s?\+?"|O_(WRONLY|RDWR|CREAT|TRUNC|APPEND))/

@@ -3,11 +3,11 @@ import { Effect, Exit, Redacted, Scheduler, Scope } from "effect"
 import { cryptokiBehaviour } from "../../src/actors/cryptoki/cryptoki-actor.ts"
 import { defaultLimits } from "../../src/actors/cryptoki/settings.ts"
 import { schemeOf } from "../../src/messages/signature-scheme.ts"
-import type { TlsSigner } from "../../src/platform/tls-client-signature.ts"
+import type { TlsSigner } from "../../src/platform/tls/tls-client-signature.ts"
 import * as Actor from "../../src/runtime/actor.ts"
 import { turnScheduler } from "../../src/runtime/primitives/turn-scheduler.ts"
 
-export { connectTls } from "../../src/platform/tls-signer-stream.ts"
+export { connectTls } from "../../src/platform/tls/tls-signer-stream.ts"
 
 export interface BenchToken {
   readonly modulePath: string

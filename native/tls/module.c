@@ -1,5 +1,5 @@
 /*
- * What JavaScript sees: functions over a connection. src/platform/tls-addon.ts has their types.
+ * What JavaScript sees: functions over a connection. src/platform/tls/tls-addon.ts has their types.
  *
  * Nothing here calls OpenSSL, and nothing waits for the signer.
  */

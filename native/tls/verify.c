@@ -1,5 +1,5 @@
 /*
- * What is demanded of a server's certificates beyond what OpenSSL checks: the same rules as in src/platform/node-tls.ts.
+ * What is demanded of a server's certificates beyond what OpenSSL checks: the same rules as in src/platform/tls/node-tls.ts.
  *
  * They are those of rustls and webpki: names from subjectAltName only, keys and signatures of today's strength, a CA
  * certificate is no server certificate, and a certificate is never trusted because it is itself in the list, unless it

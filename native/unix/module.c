@@ -1,5 +1,5 @@
 /*
- * What JavaScript sees. src/platform/unix-addon.ts has the types.
+ * What JavaScript sees. src/platform/native/unix-addon.ts has the types.
  *
  * A system call that fails answers its errno; Node has the names.
  */

@@ -7,9 +7,9 @@
 import { createPrivateKey, sign as signWith } from "node:crypto"
 import { createSecureContext, connect as nodeConnect } from "node:tls"
 import { getHeapStatistics } from "node:v8"
-import { tlsAddon } from "../../src/platform/tls-addon.ts"
-import type { TlsSigner } from "../../src/platform/tls-client-signature.ts"
-import { connectTls, type TlsSignerStream } from "../../src/platform/tls-signer-stream.ts"
+import { tlsAddon } from "../../src/platform/tls/tls-addon.ts"
+import type { TlsSigner } from "../../src/platform/tls/tls-client-signature.ts"
+import { connectTls, type TlsSignerStream } from "../../src/platform/tls/tls-signer-stream.ts"
 
 interface Task {
   readonly kind: "node" | "ours" | "broken"

@@ -4,9 +4,9 @@
 import { constants, createPrivateKey, sign as nodeSign } from "node:crypto"
 import type { AddressInfo } from "node:net"
 import { createServer, type TLSSocket, type TlsOptions } from "node:tls"
-import type { TlsSigner } from "../../src/platform/tls-client-signature.ts"
-import type { TlsSignerStream } from "../../src/platform/tls-signer-stream.ts"
-import type { TlsTarget } from "../../src/platform/tls-target.ts"
+import type { TlsSigner } from "../../src/platform/tls/tls-client-signature.ts"
+import type { TlsSignerStream } from "../../src/platform/tls/tls-signer-stream.ts"
+import type { TlsTarget } from "../../src/platform/tls/tls-target.ts"
 import type { TestPki } from "./pki.ts"
 
 export interface TestTlsServer {

@@ -2,7 +2,7 @@
 import { closeSync, constants, openSync, readSync } from "node:fs"
 import type { IdProblem } from "../../messages/settings/resolved-settings.ts"
 import { controlCharacterIn } from "../../messages/shown-text.ts"
-import { commonNameOf, deviceCertificate, pemCertificates } from "../../platform/device-certificate.ts"
+import { commonNameOf, deviceCertificate, pemCertificates } from "../../platform/tls/device-certificate.ts"
 
 export const readCommonName = (certPath: string): { readonly name: string } | { readonly problem: IdProblem } => {
   const problem = (reason: IdProblem["reason"], detail: string) => ({ problem: { certPath, reason, detail } })

@@ -11,7 +11,7 @@ import type { SettingWarning } from "../../messages/settings/refused-value.ts"
 import type { Sources } from "../../messages/settings/resolve.ts"
 import type { CloudName } from "../../messages/settings/setting.ts"
 import { settingByKey } from "../../messages/settings/setting-name.ts"
-import { parseTomlValue, readTomlFile, type TomlRead } from "../../platform/toml-file.ts"
+import { parseTomlValue, readTomlFile, type TomlRead } from "../../platform/toml/toml-file.ts"
 import { readCommonName } from "./common-name.ts"
 
 /** Where this process reads its settings. */

@@ -1,7 +1,7 @@
 /** User and password for basic authentication: `[c8y] username`, `password` in credentials.toml. */
 import { Effect, Redacted } from "effect"
 import { CredentialUnusable } from "../../messages/mqtt.ts"
-import { readTomlFile } from "../../platform/toml-file.ts"
+import { readTomlFile } from "../../platform/toml/toml-file.ts"
 
 export type Credentials =
   | { readonly kind: "read"; readonly username: string; readonly password: Redacted.Redacted<string> }

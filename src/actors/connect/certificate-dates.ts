@@ -3,7 +3,7 @@ import { X509Certificate } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { Effect } from "effect"
 import { CredentialUnusable } from "../../messages/mqtt.ts"
-import { deviceCertificate, pemCertificates } from "../../platform/device-certificate.ts"
+import { deviceCertificate, pemCertificates } from "../../platform/tls/device-certificate.ts"
 
 export const certificateDates = (
   path: string

@@ -7,8 +7,8 @@
 import { readFileSync } from "node:fs"
 import { Effect } from "effect"
 import { FileNotWritten } from "../../messages/connect.ts"
-import { replaceFile } from "../../platform/atomic-file.ts"
-import { holdsPrivateKey, withCertificates } from "../../platform/pem-blocks.ts"
+import { replaceFile } from "../../platform/files/atomic-file.ts"
+import { holdsPrivateKey, withCertificates } from "../../platform/tls/pem-blocks.ts"
 import { readIfPresent, removeIfPresent } from "./connect-files.ts"
 import type { ConnectPeers } from "./peers.ts"
 

@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs"
 import { dirname } from "node:path"
 import { Effect } from "effect"
 import { FileNotWritten } from "../../messages/connect.ts"
-import { replaceFile } from "../../platform/atomic-file.ts"
-import { makeDirectories, removeFile } from "../../platform/given-files.ts"
+import { replaceFile } from "../../platform/files/atomic-file.ts"
+import { makeDirectories, removeFile } from "../../platform/files/given-files.ts"
 
 /** Undefined: the file is not there. */
 export const readIfPresent = (path: string): Effect.Effect<string | undefined, FileNotWritten> =>

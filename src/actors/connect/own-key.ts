@@ -12,7 +12,7 @@ import { printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { type SignatureScheme, signatureSchemes } from "../../messages/signature-scheme.ts"
 import type { TokenRefusal } from "../../messages/token-refusals.ts"
-import { deviceCertificate, pemCertificates } from "../../platform/device-certificate.ts"
+import { deviceCertificate, pemCertificates } from "../../platform/tls/device-certificate.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ConnectPeers } from "./peers.ts"
 

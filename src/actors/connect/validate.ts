@@ -13,7 +13,7 @@ import {
 } from "../../messages/connect.ts"
 import type { CloudSettings, HostPort } from "../../messages/settings/resolved-settings.ts"
 import { CryptokiOff } from "../../messages/token-refusals.ts"
-import { runCommand } from "../../platform/run-command.ts"
+import { runCommand } from "../../platform/process/run-command.ts"
 import { readCredentials } from "./basic-credentials.ts"
 import { certificateDates } from "./certificate-dates.ts"
 import type { Auth, Connection, ValidConnection } from "./connection.ts"

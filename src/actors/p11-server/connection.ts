@@ -13,7 +13,7 @@ import {
 } from "../../messages/p11-server.ts"
 import { type Pkcs11Uri, printPkcs11Uri, withoutPin } from "../../messages/pkcs11-uri.ts"
 import { decodeFrame, encodeFrame, type Frame, FrameNotDecoded } from "../../messages/wire/frame1.ts"
-import type { UnixStream } from "../../platform/unix-stream.ts"
+import type { UnixStream } from "../../platform/sockets/unix-stream.ts"
 import type { RunningLimit, TimeLimits } from "../../runtime/primitives/time-limits.ts"
 import { operationOf } from "./answer-request.ts"
 import { errorText, isAboutRights, type RequestFailure } from "./frame-errors.ts"

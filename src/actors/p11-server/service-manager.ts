@@ -5,7 +5,7 @@
  * Source: sd_notify(3), systemd.service(5) `Type=notify-reload`.
  */
 import { Duration, Effect } from "effect"
-import { notifyManager } from "../../platform/unix-addon.ts"
+import { notifyManager } from "../../platform/native/unix-addon.ts"
 
 export interface ServiceManager {
   readonly ready: Effect.Effect<void>

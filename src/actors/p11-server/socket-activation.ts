@@ -5,7 +5,7 @@
  */
 import { Effect } from "effect"
 import { ListenFailed } from "../../messages/p11-server.ts"
-import { adoptListener } from "../../platform/unix-addon.ts"
+import { adoptListener } from "../../platform/native/unix-addon.ts"
 import { type Listen, listening } from "./listening.ts"
 
 /** Descriptors handed to this process; empty when there are none. The variables must not reach our children. */

@@ -8,12 +8,12 @@ import { lstatSync, renameSync, type Stats, statSync, unlinkSync } from "node:fs
 import { dirname, join } from "node:path"
 import { Effect, type Scope } from "effect"
 import { ListenFailed, type P11ServerEvent } from "../../messages/p11-server.ts"
-import type { Owner } from "../../platform/file-calls.ts"
-import { acquireFileLock } from "../../platform/file-lock.ts"
-import { isServed } from "../../platform/frame-exchange.ts"
-import { giveSocket } from "../../platform/given-files.ts"
-import { makeDirectory } from "../../platform/make-directory.ts"
-import { listenUnix } from "../../platform/unix-addon.ts"
+import type { Owner } from "../../platform/files/file-calls.ts"
+import { acquireFileLock } from "../../platform/files/file-lock.ts"
+import { giveSocket } from "../../platform/files/given-files.ts"
+import { makeDirectory } from "../../platform/files/make-directory.ts"
+import { listenUnix } from "../../platform/native/unix-addon.ts"
+import { isServed } from "../../platform/sockets/frame-exchange.ts"
 import { type Listen, listenFailed, listening, reasonOf } from "./listening.ts"
 
 export interface SocketPathSpec {

@@ -8,7 +8,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { rmSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import { ServiceEnded, ServiceNotStarted, type ServiceProtocol } from "../../messages/service.ts"
-import { recordedProcess, recordProcess } from "../../platform/recorded-process.ts"
+import { recordedProcess, recordProcess } from "../../platform/process/recorded-process.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 
 export interface ServiceProgram {

@@ -6,7 +6,7 @@
  */
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { shownLines } from "../../messages/shown-text.ts"
-import { leaveNoCore } from "../../platform/no-core.ts"
+import { leaveNoCore } from "../../platform/process/no-core.ts"
 import { withRuntimeClock } from "../../runtime/primitives/runtime-clock.ts"
 import { runCommandLine } from "../command-line/command-line.ts"
 import type { CommandHandlers, CommandInput, Program } from "../command-line/command-spec.ts"

@@ -5,16 +5,16 @@
  * It holds the lock while it lives, starts the command again with back-off when it ends, and keeps the log small.
  * SIGTERM: the command finishes first. Its own words go to the same log.
  */
-import "../../platform/no-debugger.ts"
+import "../../platform/process/no-debugger.ts"
 import { Cause, Deferred, Effect, Schedule } from "effect"
 import { serviceBehaviour, serviceMailbox } from "../../actors/service/service-actor.ts"
 import { explain } from "../../messages/explain.ts"
 import { LockHeld, LockUnavailable } from "../../messages/platform.ts"
 import { ServiceEnded, ServiceNotStarted, type ServiceProtocol } from "../../messages/service.ts"
 import { shownText } from "../../messages/shown-text.ts"
-import { becomeUser, givenUser } from "../../platform/become-user.ts"
-import { acquireFileLock } from "../../platform/file-lock.ts"
-import { rotateLog } from "../../platform/given-files.ts"
+import { acquireFileLock } from "../../platform/files/file-lock.ts"
+import { rotateLog } from "../../platform/files/given-files.ts"
+import { becomeUser, givenUser } from "../../platform/users/become-user.ts"
 import * as Actor from "../../runtime/actor.ts"
 import { type RuntimeEvent, RuntimeEvents } from "../../runtime/events.ts"
 import { withRuntimeClock } from "../../runtime/primitives/runtime-clock.ts"

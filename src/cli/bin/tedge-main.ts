@@ -1,5 +1,5 @@
 /** `tedge`, all of it: parses the command line, runs the command, ends with its exit code. */
-import "../../platform/no-debugger.ts"
+import "../../platform/process/no-debugger.ts"
 import { tedgeHandlers } from "../commands/tedge-handlers.ts"
 import { tedgeProgram } from "../commands/tedge-spec.ts"
 import { runProgram } from "./run-program.ts"

@@ -4,7 +4,7 @@
  * SIGTERM, SIGINT and SIGQUIT let it finish what is under way, and it exits with 0; a second one, or 75 s, ends it at
  * once. SIGHUP has the log level read again (run-program.ts), SIGUSR1 logs the actors (mapper/graph-log.ts). Source: thin-edge, mapper process.
  */
-import "../../platform/no-debugger.ts"
+import "../../platform/process/no-debugger.ts"
 import { Deferred, Effect } from "effect"
 import type { CommandHandler } from "../command-line/command-spec.ts"
 import { exitCodes } from "../command-line/exit-codes.ts"

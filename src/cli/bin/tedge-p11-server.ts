@@ -3,7 +3,7 @@
  *
  * SIGTERM and SIGINT let it answer what it has taken on, and it exits with 0; a second one ends it at once.
  */
-import "../../platform/no-debugger.ts"
+import "../../platform/process/no-debugger.ts"
 import { Deferred, Effect, Queue } from "effect"
 import { answerAtOnce } from "../command-line/answer-at-once.ts"
 import type { CommandHandler } from "../command-line/command-spec.ts"

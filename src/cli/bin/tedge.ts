@@ -5,8 +5,8 @@
  * Effect alone costs a third of Node's own start. Everything else is in tedge-main.cjs beside this bundle.
  */
 
-import "../../platform/no-debugger.ts"
-import { writeNow } from "../../platform/write-now.ts"
+import "../../platform/process/no-debugger.ts"
+import { writeNow } from "../../platform/files/write-now.ts"
 import { answerAtOnce } from "../command-line/answer-at-once.ts"
 import { readArguments } from "../command-line/argv.ts"
 import { answerShell } from "../commands/completions/answer-shell.ts"

@@ -4,7 +4,7 @@
  * For the moment before that, nothing can be done: a PIN in a file or at the prompt is never seen.
  */
 import { parseSettingName } from "../../messages/settings/setting-name.ts"
-import { blankArguments } from "../../platform/unix-addon.ts"
+import { blankArguments } from "../../platform/native/unix-addon.ts"
 import { optionsAt, readArguments } from "./argv.ts"
 import type { Program } from "./command-spec.ts"
 

@@ -1,5 +1,5 @@
 /** The commands of `tedge hsm` and `tedge cert` as the command line calls them. */
-import { leaveNoCore } from "../../platform/no-core.ts"
+import { leaveNoCore } from "../../platform/process/no-core.ts"
 import type { CommandHandler } from "../command-line/command-spec.ts"
 import { startTokenActors } from "../compose/compose.ts"
 import { makePrompts } from "../terminal/prompts.ts"

@@ -10,8 +10,8 @@ import type { CryptokiEvent, CryptokiProtocol } from "../../messages/cryptoki.ts
 import type { ServiceUserUnknown, SystemFileInvalid } from "../../messages/platform.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
 import { CryptokiOff } from "../../messages/token-refusals.ts"
-import { fileOwner } from "../../platform/file-owner.ts"
-import { type ServiceAccount, serviceUser } from "../../platform/service-user.ts"
+import { fileOwner } from "../../platform/users/file-owner.ts"
+import { type ServiceAccount, serviceUser } from "../../platform/users/service-user.ts"
 import * as Actor from "../../runtime/actor.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 

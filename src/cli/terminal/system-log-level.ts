@@ -1,6 +1,6 @@
 /** The log level that system.toml gives a service: `[log]`, the service's name, then that of its program. */
 import { join } from "node:path"
-import { readTomlFile } from "../../platform/toml-file.ts"
+import { readTomlFile } from "../../platform/toml/toml-file.ts"
 import { type LogLevelName, parseLogLevel } from "./logging.ts"
 
 /**

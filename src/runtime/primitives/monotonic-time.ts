@@ -2,7 +2,7 @@
  * Monotonic time, for every duration: limits, pauses, ages, measurements. A clock step (NTP, RTC) does not move it.
  *
  * Only differences between two readings of the same process mean anything. For dates: `wall-time.ts`; for pauses
- * that outlive the process: `platform/boot-time.ts`. Source: clock_gettime(2), CLOCK_MONOTONIC.
+ * that outlive the process: `platform/process/boot-time.ts`. Source: clock_gettime(2), CLOCK_MONOTONIC.
  */
 import { Clock, Effect } from "effect"
 

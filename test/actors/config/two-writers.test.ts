@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { promisify } from "node:util"
 import { build } from "esbuild"
 import { afterAll, beforeAll, expect, it } from "vitest"
-import { parseToml } from "../../../src/platform/toml-file.ts"
+import { parseToml } from "../../../src/platform/toml/toml-file.ts"
 
 const dir = mkdtempSync(join(tmpdir(), "two-writers-"))
 const writer = join(dir, "writer.cjs")

@@ -10,7 +10,7 @@ import type { ConnectProtocol, ConnectRefusal } from "../../../src/messages/conn
 import { explain } from "../../../src/messages/explain.ts"
 import { BrokerRefused, DialFailed, KeyMismatch, TlsFailed } from "../../../src/messages/mqtt.ts"
 import { KeyNotFound, PinRejected, TokenNotFound, TokenUnavailable } from "../../../src/messages/token-refusals.ts"
-import { acquireFileLock } from "../../../src/platform/file-lock.ts"
+import { acquireFileLock } from "../../../src/platform/files/file-lock.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
 import { type TestPki, testPki } from "../../support/pki.ts"
 import { tempDir } from "../../support/temp-dir.ts"

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { expect, it } from "vitest"
 import { Connections } from "../../../src/actors/p11-server/connections.ts"
 import { defaultServerLimits } from "../../../src/messages/p11-server.ts"
-import type { UnixStream } from "../../../src/platform/unix-stream.ts"
+import type { UnixStream } from "../../../src/platform/sockets/unix-stream.ts"
 
 it("a client that has not asked when the service stops is closed, and its time to ask with it", async () => {
   const done: Array<string> = []

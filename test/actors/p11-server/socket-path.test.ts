@@ -18,8 +18,8 @@ import { describe, expect, it, onTestFinished } from "vitest"
 import { listenOnPath } from "../../../src/actors/p11-server/socket-path.ts"
 import type { P11ServerEvent } from "../../../src/messages/p11-server.ts"
 import { encodeFrame } from "../../../src/messages/wire/frame1.ts"
-import type { Accepted } from "../../../src/platform/unix-addon.ts"
-import { UnixListener, UnixStream, Watcher } from "../../../src/platform/unix-stream.ts"
+import type { Accepted } from "../../../src/platform/native/unix-addon.ts"
+import { UnixListener, UnixStream, Watcher } from "../../../src/platform/sockets/unix-stream.ts"
 import { tempDir } from "../../support/temp-dir.ts"
 
 const events: Array<P11ServerEvent> = []

@@ -1,7 +1,7 @@
 /** Services that a service manager of the system looks after: each action is one of its commands. */
 import { Effect } from "effect"
 import { ServiceCommandFailed, ServiceManagerUnavailable } from "../../../messages/connect.ts"
-import { type CommandEnd, runCommand } from "../../../platform/run-command.ts"
+import { type CommandEnd, runCommand } from "../../../platform/process/run-command.ts"
 import type { ServiceManager } from "./service-manager.ts"
 import type { InitCommands, ServiceAction } from "./system-toml.ts"
 

@@ -5,7 +5,7 @@
  */
 import { Effect } from "effect"
 import { SystemFileInvalid } from "../../../messages/platform.ts"
-import { readSystemFile, systemFilePath } from "../../../platform/system-file.ts"
+import { readSystemFile, systemFilePath } from "../../../platform/users/system-file.ts"
 
 export type ServiceAction = "restart" | "stop" | "start" | "enable" | "disable" | "is_active"
 

@@ -4,7 +4,7 @@
  * Vendors configure their modules by environment variables (PKCS11SPY, YUBIHSM_PKCS11_CONF, LD_LIBRARY_PATH and many
  * more), so it is a deny-list. Documented in docs/tokens.md, "Environment of the module".
  */
-import { environmentOf, type UserIds } from "../../../platform/become-user.ts"
+import { environmentOf, type UserIds } from "../../../platform/users/become-user.ts"
 
 /** Whom a host of root's becomes. */
 export interface HostUser extends UserIds {

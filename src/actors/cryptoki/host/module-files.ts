@@ -7,7 +7,7 @@
  */
 import { readdirSync, readFileSync } from "node:fs"
 import { basename, join } from "node:path"
-import type { Access } from "../../../platform/user-access.ts"
+import type { Access } from "../../../platform/users/user-access.ts"
 
 export interface ModuleFile {
   readonly path: string

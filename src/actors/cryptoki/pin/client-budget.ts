@@ -5,7 +5,7 @@
 import { Effect, Semaphore } from "effect"
 import type { ClientId, CryptokiEvent } from "../../../messages/cryptoki.ts"
 import { PinRejected } from "../../../messages/token-refusals.ts"
-import { type BootMoment, bootMomentNow } from "../../../platform/boot-time.ts"
+import { type BootMoment, bootMomentNow } from "../../../platform/process/boot-time.ts"
 import { dateIn } from "../../../runtime/primitives/wall-time.ts"
 import {
   afterRight,

@@ -5,7 +5,7 @@
  * without a look at them, 1 min, and after each further wrong one 2, 4 … 60 min. A right one starts the count again, and
  * so does the removal of the file (`tedge hsm clear-pin-latch`). Requests without a PIN are not concerned.
  */
-import type { BootMoment } from "../../../platform/boot-time.ts"
+import type { BootMoment } from "../../../platform/process/boot-time.ts"
 import { isComparable } from "./latch-moment.ts"
 
 export interface ClientCount {

@@ -7,9 +7,9 @@
 import { randomBytes } from "node:crypto"
 import { accessSync, closeSync, constants, openSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { FileNotReplaced, replaceFileNow } from "../../../platform/atomic-file.ts"
-import type { Owner } from "../../../platform/file-calls.ts"
-import { closeDirectory, giveDirectory, makeDirectories } from "../../../platform/given-files.ts"
+import { FileNotReplaced, replaceFileNow } from "../../../platform/files/atomic-file.ts"
+import type { Owner } from "../../../platform/files/file-calls.ts"
+import { closeDirectory, giveDirectory, makeDirectories } from "../../../platform/files/given-files.ts"
 
 export interface LatchPlace {
   readonly directory: string

@@ -11,7 +11,7 @@
  * PINs appear as marks: HMAC-SHA-256 with a key that only the service's user reads (`latch-key.ts`).
  * Source: PKCS #11 v2.40, 5.1.6 (return values about PINs), 3.2.6 (CKF_USER_PIN_COUNT_LOW).
  */
-import type { BootMoment } from "../../../platform/boot-time.ts"
+import type { BootMoment } from "../../../platform/process/boot-time.ts"
 import { isComparable } from "./latch-moment.ts"
 
 export interface LatchRecord {

@@ -7,8 +7,8 @@ import { createHash, randomBytes } from "node:crypto"
 import { join } from "node:path"
 import { Effect, Schedule, type Scope, Semaphore } from "effect"
 import type { LockHeld } from "../../../messages/platform.ts"
-import { acquireFileLock } from "../../../platform/file-lock.ts"
-import { removeFile } from "../../../platform/given-files.ts"
+import { acquireFileLock } from "../../../platform/files/file-lock.ts"
+import { removeFile } from "../../../platform/files/given-files.ts"
 import { type LatchPlace, openLatchDirectory, readLatchFile, readLatchKey, writeLatchFile } from "./latch-files.ts"
 
 /** `record`: what was refused. `proof`: the PIN that succeeded last. `clients`: who gave wrong PINs. */

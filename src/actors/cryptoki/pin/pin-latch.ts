@@ -8,7 +8,7 @@
 import { Effect, type Redacted, Result } from "effect"
 import type { ClientId, CryptokiEvent } from "../../../messages/cryptoki.ts"
 import { LoginDelayed, type PinRejected } from "../../../messages/token-refusals.ts"
-import { bootMomentNow } from "../../../platform/boot-time.ts"
+import { bootMomentNow } from "../../../platform/process/boot-time.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { wallNow } from "../../../runtime/primitives/wall-time.ts"
 import type { HostFault } from "../host/host-client.ts"

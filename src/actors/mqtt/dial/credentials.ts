@@ -9,8 +9,8 @@ import { open, readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { CredentialUnusable } from "../../../messages/mqtt.ts"
-import { deviceCertificate, pemCertificates } from "../../../platform/device-certificate.ts"
-import { trustedCertificates } from "../../../platform/pem-blocks.ts"
+import { deviceCertificate, pemCertificates } from "../../../platform/tls/device-certificate.ts"
+import { trustedCertificates } from "../../../platform/tls/pem-blocks.ts"
 
 export interface DeviceCertificates {
   /** The file as it is. */

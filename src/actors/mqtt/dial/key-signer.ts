@@ -9,7 +9,7 @@ import { KeyMismatch, SigningCutOff, SigningFailed } from "../../../messages/mqt
 import { printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import { type SignatureScheme, schemeOf, signatureSchemes } from "../../../messages/signature-scheme.ts"
 import { SchemeNotSupported, type TokenRefusal } from "../../../messages/token-refusals.ts"
-import type { TlsSigner } from "../../../platform/tls-client-signature.ts"
+import type { TlsSigner } from "../../../platform/tls/tls-client-signature.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import type { Stopwatch } from "./stopwatch.ts"

@@ -5,12 +5,17 @@ import { Effect } from "effect"
 import { readCertificateChain } from "../../../actors/mqtt/dial/credentials.ts"
 import { FileInTheWay } from "../../../messages/certificate.ts"
 import { FileNotWritten } from "../../../messages/connect.ts"
-import { replaceFile, tellNotes } from "../../../platform/atomic-file.ts"
-import type { Owner } from "../../../platform/file-calls.ts"
-import { ownerIn } from "../../../platform/file-owner.ts"
-import { inPlace } from "../../../platform/file-place.ts"
-import { createFile, makeDirectories, removeFile as removeEntry, writeToStream } from "../../../platform/given-files.ts"
-import { holdsCertificate, holdsPrivateKey } from "../../../platform/pem-blocks.ts"
+import { replaceFile, tellNotes } from "../../../platform/files/atomic-file.ts"
+import type { Owner } from "../../../platform/files/file-calls.ts"
+import { inPlace } from "../../../platform/files/file-place.ts"
+import {
+  createFile,
+  makeDirectories,
+  removeFile as removeEntry,
+  writeToStream
+} from "../../../platform/files/given-files.ts"
+import { holdsCertificate, holdsPrivateKey } from "../../../platform/tls/pem-blocks.ts"
+import { ownerIn } from "../../../platform/users/file-owner.ts"
 
 /**
  * The device's certificate in a file, and what to send to those who look at the first one of a text: certificates and

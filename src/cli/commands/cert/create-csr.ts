@@ -1,7 +1,7 @@
 /** `tedge cert create-csr`: a request to a CA, signed once with the device's key. */
 import { Effect } from "effect"
 import { explain } from "../../../messages/explain.ts"
-import { certificationRequest } from "../../../platform/x509.ts"
+import { certificationRequest } from "../../../platform/tls/x509.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
 import {

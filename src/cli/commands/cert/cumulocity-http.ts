@@ -15,8 +15,8 @@ import {
   httpsRequest,
   type RequestProxy,
   shownUrl
-} from "../../../platform/https-client.ts"
-import { certificatesOf } from "../../../platform/x509.ts"
+} from "../../../platform/network/https-client.ts"
+import { certificatesOf } from "../../../platform/tls/x509.ts"
 
 export interface CloudHttp {
   /** `https://host:port`. */

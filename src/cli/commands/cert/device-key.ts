@@ -18,7 +18,7 @@ import type { CryptokiProtocol, KeySelector } from "../../../messages/cryptoki.t
 import type { CredentialUnusable } from "../../../messages/mqtt.ts"
 import { isTooOld, lacksKey, lacksToken, tellsNoPublicKey } from "../../../messages/service-words.ts"
 import type { SigningServiceRefused, TokenRefusal } from "../../../messages/token-refusals.ts"
-import { type CertificateScheme, signed, type Unsigned } from "../../../platform/x509.ts"
+import { type CertificateScheme, signed, type Unsigned } from "../../../platform/tls/x509.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import { askLimits, shownUri } from "../hsm/token-command.ts"

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs"
 import { Effect } from "effect"
 import { RequestUnusable } from "../../../messages/certificate.ts"
-import { requestFacts } from "../../../platform/x509.ts"
+import { requestFacts } from "../../../platform/tls/x509.ts"
 import type { CommandContext } from "../hsm/token-command.ts"
 import { type CertSettings, presentKey, subjectFor } from "./cert-command.ts"
 

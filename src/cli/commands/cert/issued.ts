@@ -2,7 +2,7 @@
 import { X509Certificate } from "node:crypto"
 import { Effect } from "effect"
 import { EnrolmentGarbled } from "../../../messages/certificate.ts"
-import { deviceCertificate } from "../../../platform/device-certificate.ts"
+import { deviceCertificate } from "../../../platform/tls/device-certificate.ts"
 import { belongsTo } from "./cert-command.ts"
 import type { CloudHttp } from "./cumulocity-http.ts"
 import type { DeviceKey } from "./device-key.ts"

@@ -1,7 +1,7 @@
 /** Asks a mapper on its socket. It may have been started a moment ago: until it listens, it is looked for. */
 import { Effect, Schedule } from "effect"
 import { type CheckAnswer, parseCheckAnswer, printQuestion, socketVersion } from "../../../messages/service-socket.ts"
-import { askJsonLine } from "../../../platform/json-lines-socket.ts"
+import { askJsonLine } from "../../../platform/sockets/json-lines-socket.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 
 /** As checkCloud, of a mapper that listens now. */

@@ -8,8 +8,8 @@ import type { ServiceManager } from "../../../actors/connect/services/service-ma
 import { readInitCommands, systemdCommands } from "../../../actors/connect/services/system-toml.ts"
 import type { ServiceUserUnknown, SystemFileInvalid } from "../../../messages/platform.ts"
 import type { Settings } from "../../../messages/settings/resolved-settings.ts"
-import { nodeOptions } from "../../../platform/node-options.ts"
-import { type ServiceAccount, serviceUser } from "../../../platform/service-user.ts"
+import { nodeOptions } from "../../../platform/process/node-options.ts"
+import { type ServiceAccount, serviceUser } from "../../../platform/users/service-user.ts"
 import { bundlePath, executablePath, findExecutable } from "../../compose/installation.ts"
 import { ownMosquittoConf } from "./own-mosquitto.ts"
 

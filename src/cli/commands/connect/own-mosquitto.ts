@@ -6,11 +6,11 @@
  */
 import { join } from "node:path"
 import type { Settings } from "../../../messages/settings/resolved-settings.ts"
-import { account } from "../../../platform/accounts.ts"
-import { replaceFileNow } from "../../../platform/atomic-file.ts"
-import type { Owner } from "../../../platform/file-calls.ts"
-import { ownerIn } from "../../../platform/file-owner.ts"
-import { makeDirectories } from "../../../platform/given-files.ts"
+import { replaceFileNow } from "../../../platform/files/atomic-file.ts"
+import type { Owner } from "../../../platform/files/file-calls.ts"
+import { makeDirectories } from "../../../platform/files/given-files.ts"
+import { account } from "../../../platform/users/accounts.ts"
+import { ownerIn } from "../../../platform/users/file-owner.ts"
 
 /** The path of the file mosquitto is started with. Without a place for its messages: the listeners alone. */
 export const ownMosquittoConf = (settings: Settings): string => {

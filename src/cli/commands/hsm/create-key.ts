@@ -10,7 +10,7 @@ import { KeyNotSelected, OptionsExclude, OtherKeyChosen } from "../../../message
 import { type Pkcs11Uri, printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import { sameTarget } from "../../../messages/pkcs11-uri-match.ts"
 import { KeyExists } from "../../../messages/token-refusals.ts"
-import { pem } from "../../../platform/x509.ts"
+import { pem } from "../../../platform/tls/x509.ts"
 import type { AnswerOf } from "../../../runtime/protocol.ts"
 import { type CommandInput, cloudWords } from "../../command-line/command-spec.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"

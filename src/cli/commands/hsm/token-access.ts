@@ -5,9 +5,9 @@ import { dirname } from "node:path"
 import { type ModuleFile, moduleFiles } from "../../../actors/cryptoki/host/module-files.ts"
 import type { ClosedToUser } from "../../../messages/platform.ts"
 import type { Settings } from "../../../messages/settings/resolved-settings.ts"
-import { userName } from "../../../platform/accounts.ts"
-import { serviceUser } from "../../../platform/service-user.ts"
-import { type AccessUser, closedTo, isMember } from "../../../platform/user-access.ts"
+import { userName } from "../../../platform/users/accounts.ts"
+import { serviceUser } from "../../../platform/users/service-user.ts"
+import { type AccessUser, closedTo, isMember } from "../../../platform/users/user-access.ts"
 
 export interface TokenAccess {
   /** Undefined: root uses it, who may everything; or system.toml is not usable, which is told elsewhere. */

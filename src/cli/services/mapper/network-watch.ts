@@ -1,7 +1,7 @@
 /** When the network comes back, the cloud's link does not sit out its pause. */
 import { Duration, Effect, Queue, Random, type Scope } from "effect"
 import type { LinkProtocol } from "../../../messages/mqtt.ts"
-import { watchNetwork } from "../../../platform/network-changes.ts"
+import { watchNetwork } from "../../../platform/network/network-changes.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 
 /** Within seconds, each device at another moment: thousands may have lost the same network. */

@@ -12,7 +12,7 @@ import {
   serviceSocketPath,
   socketVersion
 } from "../../../messages/service-socket.ts"
-import { serveJsonLines } from "../../../platform/json-lines-socket.ts"
+import { serveJsonLines } from "../../../platform/sockets/json-lines-socket.ts"
 import type { Mapper } from "./mapper-graph.ts"
 
 /** Without it the mapper works, and cannot be asked. */

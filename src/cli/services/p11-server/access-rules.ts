@@ -13,7 +13,7 @@ import {
 } from "../../../messages/p11-server.ts"
 import { type Pkcs11Uri, parsePkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import { isTable, type TomlTable } from "../../../messages/settings/file-layer.ts"
-import { groupId, userId } from "../../../platform/accounts.ts"
+import { groupId, userId } from "../../../platform/users/accounts.ts"
 
 /** `[p11_server]` of the file at `path`. */
 export interface OwnTable {

@@ -2,7 +2,7 @@
 import { Effect, type Scope } from "effect"
 import type { Metrics } from "../../../actors/p11-server/metrics.ts"
 import type { P11ServerProtocol } from "../../../messages/p11-server.ts"
-import { replaceFile } from "../../../platform/atomic-file.ts"
+import { replaceFile } from "../../../platform/files/atomic-file.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 
 export const writeMetrics = (

@@ -23,7 +23,7 @@ import {
 } from "../../../messages/p11-server.ts"
 import { printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import type { ModuleNotLoaded, TokenRefusal } from "../../../messages/token-refusals.ts"
-import { lockOwnerIn } from "../../../platform/file-owner.ts"
+import { lockOwnerIn } from "../../../platform/users/file-owner.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import type { CommandHandler, CommandInput } from "../../command-line/command-spec.ts"

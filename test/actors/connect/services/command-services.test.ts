@@ -7,7 +7,7 @@ import { beforeEach, describe, expect, it } from "vitest"
 import { commandServices } from "../../../../src/actors/connect/services/command-services.ts"
 import type { ServiceManager } from "../../../../src/actors/connect/services/service-manager.ts"
 import { readInitCommands, systemdCommands } from "../../../../src/actors/connect/services/system-toml.ts"
-import { runCommand } from "../../../../src/platform/run-command.ts"
+import { runCommand } from "../../../../src/platform/process/run-command.ts"
 import { signal as sendSignal } from "../../../support/signal.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
 

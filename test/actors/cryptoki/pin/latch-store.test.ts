@@ -7,7 +7,7 @@ import { CallRefused, HostDied, type HostFault } from "../../../../src/actors/cr
 import { latchStore } from "../../../../src/actors/cryptoki/pin/latch-store.ts"
 import { makePinLatch } from "../../../../src/actors/cryptoki/pin/pin-latch.ts"
 import type { CryptokiEvent } from "../../../../src/messages/cryptoki.ts"
-import { acquireFileLock } from "../../../../src/platform/file-lock.ts"
+import { acquireFileLock } from "../../../../src/platform/files/file-lock.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
 
 const token = { identity: "t", name: "t", uri: "pkcs11:token=t" }

@@ -12,7 +12,7 @@ import {
   p11ServerSettings
 } from "../../../../src/messages/settings/p11-server-settings.ts"
 import { settingsTable } from "../../../../src/messages/settings/settings-table.ts"
-import { parseToml } from "../../../../src/platform/toml-file.ts"
+import { parseToml } from "../../../../src/platform/toml/toml-file.ts"
 
 const page = readFileSync(new URL("../../../../docs/p11-server.md", import.meta.url), "utf8")
 

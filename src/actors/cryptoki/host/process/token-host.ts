@@ -5,11 +5,11 @@
  * a service manager sends to the whole group and ends when descriptor 3 closes: what is in flight is waited for,
  * then its logins end and the module is finalised (a TPM without resource manager would stay blocked otherwise).
  */
-import "../../../../platform/no-debugger.ts"
+import "../../../../platform/process/no-debugger.ts"
 import { Socket } from "node:net"
-import { becomeUser, givenUser, type UserIds } from "../../../../platform/become-user.ts"
-import { leaveNoCore } from "../../../../platform/no-core.ts"
-import { endWithParent } from "../../../../platform/unix-addon.ts"
+import { endWithParent } from "../../../../platform/native/unix-addon.ts"
+import { leaveNoCore } from "../../../../platform/process/no-core.ts"
+import { becomeUser, givenUser, type UserIds } from "../../../../platform/users/become-user.ts"
 import { ShortLivedSet } from "../../../../runtime/primitives/short-lived.ts"
 import { traceCalls } from "../../pkcs11/pkcs11-module.ts"
 import { frameReader, frameWriter } from "../frames.ts"

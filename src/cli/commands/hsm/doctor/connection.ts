@@ -25,8 +25,8 @@ import {
 import { serviceTopics } from "../../../../messages/service-topics.ts"
 import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
 import { shownText } from "../../../../messages/shown-text.ts"
-import { askJsonLine } from "../../../../platform/json-lines-socket.ts"
-import { tryLock } from "../../../../platform/unix-addon.ts"
+import { tryLock } from "../../../../platform/native/unix-addon.ts"
+import { askJsonLine } from "../../../../platform/sockets/json-lines-socket.ts"
 import type { CommandContext } from "../token-command.ts"
 import type { Examination } from "./doctor.ts"
 

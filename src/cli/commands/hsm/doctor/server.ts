@@ -5,7 +5,7 @@ import { tlsFailure } from "../../../../actors/mqtt/dial/tls-failure.ts"
 import { neededSetting } from "../../../../messages/config.ts"
 import { DialFailed, TlsFailed } from "../../../../messages/mqtt.ts"
 import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
-import { probeTls, type TlsProbe } from "../../../../platform/tls-probe.ts"
+import { probeTls, type TlsProbe } from "../../../../platform/tls/tls-probe.ts"
 import { dateNow } from "../../../../runtime/primitives/wall-time.ts"
 import type { Examination } from "./doctor.ts"
 

@@ -1,0 +1,157 @@
+/**
+ * Replaces a file as a whole: whoever reads it sees the old content or the new, also after a crash at any point.
+ *
+ * The new content is written beside the file, brought to the disk, and renamed over it. Writers of the same file
+ * must hold a lock: the name beside it is always the same, so that what a crash left is taken away by the next.
+ *
+ * All of it is done in the directory that file-place.ts opens, owner and mode are set by descriptor. A link that may
+ * not be followed is replaced, its target untouched.
+ */
+import * as nodeFiles from "node:fs"
+import { Data, Effect } from "effect"
+import { explainFileNote } from "../../messages/explain/platform.ts"
+import type { FileNote } from "../../messages/platform.ts"
+import { attempt, codeOf, type FileCalls, give, type Owner, writeAll } from "./file-calls.ts"
+import { isMountPoint, writeInPlace } from "./file-in-place.ts"
+import { openPlace, ownerFor, type Place } from "./file-place.ts"
+
+/** The file is as it was. */
+export class FileNotReplaced extends Data.TaggedError("FileNotReplaced")<{
+  readonly path: string
+  readonly step: "create" | "write" | "sync" | "rename"
+  /** `EACCES`, `ENOSPC` and the like. */
+  readonly code: string
+}> {}
+
+export interface Replacement {
+  readonly path: string
+  readonly content: string
+  /** An existing file that others can do less with stays as closed as it is. `present`: as the file has it, 0600 if new. */
+  readonly mode: 0o644 | 0o640 | 0o600 | "present"
+  /** Undefined: as the file has it now. */
+  readonly owner?: Owner | undefined
+  /** The configuration directory, for a path out of the settings: only where it may, the file gets its owner. */
+  readonly givenWithin?: string | undefined
+  /** A file that is a mount point of its own (a container's tedge.toml) cannot be renamed over: it is written where it is. */
+  readonly inPlace?: boolean
+}
+
+/** `ownerProblem`: the content is in place, but `chown` failed with this code. */
+export interface Replaced {
+  readonly ownerProblem: string | undefined
+}
+
+/** What is worth telling is logged: a link that was replaced, a file that was written in place, a mode that is not kept. */
+export const replaceFile = (
+  replacement: Replacement,
+  calls: FileCalls = nodeFiles
+): Effect.Effect<Replaced, FileNotReplaced> =>
+  Effect.gen(function* () {
+    const { ownerProblem, notes } = yield* Effect.try({
+      try: () => replaceFileNow(replacement, calls),
+      catch: (error) => error as FileNotReplaced
+    })
+    yield* tellNotes(replacement.path, notes)
+    return { ownerProblem }
+  })
+
+export const tellNotes = (path: string, notes: ReadonlyArray<FileNote>): Effect.Effect<void> =>
+  Effect.forEach(notes, (note) => Effect.logWarning(explainFileNote(path, note)), { discard: true })
+
+/** As `replaceFile`. Throws FileNotReplaced. */
+export const replaceFileNow = (
+  replacement: Replacement,
+  calls: FileCalls = nodeFiles
+): Replaced & { readonly notes: ReadonlyArray<FileNote> } => {
+  const progress: Progress = { step: "create" }
+  let place: Place | undefined
+  try {
+    place = openPlace(replacement.path)
+    return replaced(replacement, place, calls, progress)
+  } catch (error) {
+    throw new FileNotReplaced({ path: replacement.path, step: progress.step, code: codeOf(error) })
+  } finally {
+    place?.close()
+  }
+}
+
+interface Progress {
+  step: FileNotReplaced["step"]
+}
+
+const replaced = (wanted: Replacement, place: Place, calls: FileCalls, progress: Progress) => {
+  const { present } = place
+  const content = Buffer.from(wanted.content)
+  const isClosed = present !== undefined && (present.mode & 0o077) === 0
+  const mode = isClosed ? 0o600 : wanted.mode === "present" ? (present?.mode ?? 0o600) & 0o777 : wanted.mode
+  const facts = { content, mode, owner: ownerFor(place, wanted) ?? present }
+  const inPlace = () => {
+    progress.step = "write"
+    return { ...writeInPlace(place, facts, calls), link: undefined }
+  }
+  if (wanted.inPlace && isMountPoint(place)) return noted(wanted.path, inPlace())
+  try {
+    return noted(wanted.path, { ...renamedOver(place, facts, calls, progress), link: place.strangeLink })
+  } catch (error) {
+    if (wanted.inPlace && progress.step === "rename" && codeOf(error) === "EBUSY") return noted(wanted.path, inPlace())
+    throw error
+  }
+}
+
+interface Facts {
+  readonly content: Buffer
+  readonly mode: number
+  readonly owner: Owner | undefined
+}
+
+const renamedOver = (place: Place, { content, mode, owner }: Facts, calls: FileCalls, progress: Progress) => {
+  const beside = place.at(`.${place.name}.tmp`)
+  calls.rmSync(beside, { force: true })
+  // 0600 until it has its owner: a secret in it must not be readable meanwhile. "wx" follows no link (O_EXCL).
+  const file = calls.openSync(beside, "wx", 0o600)
+  try {
+    const given = give(file, owner, mode, calls)
+    progress.step = "write"
+    writeAll(file, content, calls)
+    progress.step = "sync"
+    calls.fsyncSync(file)
+    progress.step = "rename"
+    calls.renameSync(beside, place.at(place.name))
+    attempt(() => syncDirectory(place.at("."), calls)) // the rename is done; some file systems cannot sync a directory
+    return { ...given, isInPlace: false }
+  } catch (error) {
+    attempt(() => calls.rmSync(beside, { force: true })) // the next writer takes it away if we cannot
+    throw error
+  } finally {
+    calls.closeSync(file)
+  }
+}
+
+interface Done {
+  readonly ownerProblem: string | undefined
+  /** Others can read what was to be closed to them: the mode. */
+  readonly exposedMode: number | undefined
+  readonly isInPlace: boolean
+  readonly link: Place["strangeLink"]
+}
+
+const noted = (path: string, { ownerProblem, exposedMode, isInPlace, link }: Done) => {
+  const notes: Array<FileNote> = []
+  if (link !== undefined) notes.push({ kind: "linkReplaced", ...link })
+  if (exposedMode !== undefined) notes.push({ kind: "modeNotKept", mode: exposedMode })
+  if (isInPlace && !toldInPlace.has(path)) notes.push({ kind: "writtenInPlace" })
+  if (isInPlace) toldInPlace.add(path)
+  return { ownerProblem, notes }
+}
+
+/** The paths of which this process has said that they are written in place. */
+const toldInPlace = new Set<string>()
+
+const syncDirectory = (path: string, calls: FileCalls): void => {
+  const directory = calls.openSync(path, "r")
+  try {
+    calls.fsyncSync(directory)
+  } finally {
+    calls.closeSync(directory)
+  }
+}

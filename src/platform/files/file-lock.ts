@@ -1,0 +1,68 @@
+/**
+ * A lock file as thin-edge has them: held by flock(2), with the holder's process id inside.
+ *
+ * Whoever may open the file can hold the lock, so others than its owner may not: services would not start. The file
+ * stays when the lock is given back: deleting it would let two processes lock two files of one name.
+ */
+import { closeSync, ftruncateSync, readFileSync, writeSync } from "node:fs"
+import { Effect, type Scope } from "effect"
+import { AddonNotLoaded, LockHeld, LockUnavailable } from "../../messages/platform.ts"
+import { tryLock } from "../native/unix-addon.ts"
+import { userName } from "../users/accounts.ts"
+import type { Owner } from "./file-calls.ts"
+import { openLock, StrangeOwner } from "./given-files.ts"
+
+export interface LockFile {
+  /** 0600: its owner's alone. 0660: two users take turns, whose common group it has. */
+  readonly mode?: 0o600 | 0o660
+  /** The services' user, who reads the holder's process id in it; undefined: the caller. */
+  readonly owner?: Owner | undefined
+}
+
+/** Holds the lock until the scope closes. A file that is there gets mode and owner too. */
+export const acquireFileLock = (
+  path: string,
+  file: LockFile = {}
+): Effect.Effect<void, LockHeld | LockUnavailable, Scope.Scope> =>
+  Effect.asVoid(
+    Effect.acquireRelease(
+      Effect.suspend(() => lockFile(path, file)),
+      (descriptor) => Effect.sync(() => closeSync(descriptor))
+    )
+  )
+
+/** Answers the descriptor that holds the lock. */
+const lockFile = (
+  path: string,
+  { mode = 0o600, owner }: LockFile
+): Effect.Effect<number, LockHeld | LockUnavailable> => {
+  let descriptor: number | undefined
+  try {
+    // Not truncated before it is locked: that would wipe out the holder's id.
+    descriptor = openLock(path, { mode, owner })
+    if (tryLock(descriptor)) {
+      ftruncateSync(descriptor)
+      // Without a line end, as the programs of thin-edge write it.
+      writeSync(descriptor, `${process.pid}`, 0)
+      return Effect.succeed(descriptor)
+    }
+    const pid = writtenPid(descriptor)
+    closeSync(descriptor)
+    return Effect.fail(new LockHeld({ path, pid }))
+  } catch (error) {
+    if (descriptor !== undefined) closeSync(descriptor)
+    return Effect.fail(unavailable(path, error))
+  }
+}
+
+const writtenPid = (descriptor: number): number | undefined => {
+  const pid = Number(readFileSync(descriptor, "utf8").trim())
+  return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined
+}
+
+const unavailable = (path: string, error: unknown): LockUnavailable => {
+  if (error instanceof AddonNotLoaded) return new LockUnavailable({ path, code: "addon", detail: error.reason })
+  if (error instanceof StrangeOwner) return new LockUnavailable({ path, code: "owner", detail: userName(error.uid) })
+  const known = error instanceof Error ? error : new Error(String(error))
+  return new LockUnavailable({ path, code: "code" in known ? String(known.code) : "", detail: known.message })
+}

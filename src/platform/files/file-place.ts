@@ -1,0 +1,253 @@
+/**
+ * The place of a file: an open directory and a name in it, found step by step from the root directory.
+ *
+ * A path is not safe where others may write on the way: what it leads to can change between two calls, and a link of
+ * theirs leads root to root's own files. So each step opens the next directory by descriptor, without following a
+ * link, and looks at each link itself. A link is followed when root or the caller made it, or when what it leads to
+ * belongs to its maker: a certificate on a data partition stays a link. Any other is never followed.
+ *
+ * `openat` and its kin are Node's calls on /proc/self/fd/N/name, which lead to the open directory, not to its path.
+ */
+import { closeSync, constants, existsSync, fstatSync, openSync, readlinkSync, realpathSync, type Stats } from "node:fs"
+import { resolve } from "node:path"
+import { AddonNotLoaded } from "../../messages/platform.ts"
+import { readOpenLink } from "../native/unix-addon.ts"
+import type { Owner } from "./file-calls.ts"
+
+export interface Place {
+  /** A path for the file system's calls. It never leads through a link, except that the last name may be one. */
+  readonly at: (name: string) => string
+  readonly name: string
+  /** What lies there: never a link that may be followed. */
+  readonly present: Stats | undefined
+  /** The directory. */
+  readonly directory: Stats
+  /** Where the directory is by now; empty where that cannot be known. */
+  readonly realDirectory: () => string
+  /** A link lies there that may not be followed. It can be replaced. */
+  readonly strangeLink: StrangeLink | undefined
+  readonly close: () => void
+}
+
+export interface StrangeLink {
+  /** Who made it. */
+  readonly uid: number
+  readonly target: string
+}
+
+/** `code` as the kernel's (ENOENT, ELOOP and the like), or which link is to blame. */
+export class PlaceNotFound extends Error {
+  override readonly name = "PlaceNotFound"
+  readonly code: string
+  constructor(code: string, path: string) {
+    super(`${code}: ${path}`)
+    this.code = code
+  }
+}
+
+/** A link that leads to nothing: what is there may be on a file system that is not mounted. */
+export const danglingLink = "dangling link"
+
+/** A directory is a link of another user's that may not be followed. */
+export const foreignLink = "link of another user"
+
+/** Throws PlaceNotFound, or what open(2) refuses with. `lastLink: "kept"`: a link in the last place is not followed. */
+export const openPlace = (path: string, lastLink: "followed" | "kept" = "followed"): Place => {
+  const open = new Descriptors()
+  try {
+    const found = new Walk(path, open, lastLink).to(open.directory("/", "/"), partsOf(path), 0)
+    if (found.name === undefined) throw new PlaceNotFound("EISDIR", path)
+    const { directory, name, present, strangeLink } = found
+    return {
+      at: (other) => directory.at(other),
+      name,
+      present,
+      directory: directory.stats,
+      realDirectory: directory.realPath,
+      strangeLink,
+      close: () => open.close()
+    }
+  } catch (error) {
+    open.close()
+    throw error
+  }
+}
+
+/** As `openPlace`, closed when `use` returns. */
+export const inPlace = <A>(path: string, use: (place: Place) => A, lastLink: "followed" | "kept" = "followed"): A => {
+  const place = openPlace(path, lastLink)
+  try {
+    return use(place)
+  } finally {
+    place.close()
+  }
+}
+
+/**
+ * The settings' owner decides in which directory a file lies that a setting names. Root's own files are not given away
+ * by that: only what lies in a directory of that user, or in the configuration directory or below it.
+ */
+export const mayBeGiven = (place: Place, owner: Owner, trusted: string): boolean => {
+  if (place.directory.uid === owner.uid || place.present?.uid === owner.uid) return true
+  const real = place.realDirectory()
+  const base = realpathSync(trusted)
+  return real === base || real.startsWith(`${base}/`)
+}
+
+/** `owner`, where the place may be given to that user. `givenWithin` undefined: the place is the caller's own choice. */
+export const ownerFor = (
+  place: Place,
+  { owner, givenWithin }: { readonly owner?: Owner | undefined; readonly givenWithin?: string | undefined }
+): Owner | undefined =>
+  owner === undefined || givenWithin === undefined || mayBeGiven(place, owner, givenWithin) ? owner : undefined
+
+/** A path relative to the working directory is one from it. `..` is the kernel's to resolve, behind links too. */
+const partsOf = (path: string): ReadonlyArray<string> =>
+  `${path.startsWith("/") ? "" : `${process.cwd()}/`}${path}`.split("/").filter((part) => part !== "" && part !== ".")
+
+interface Directory {
+  readonly at: (name: string) => string
+  readonly stats: Stats
+  readonly realPath: () => string
+}
+
+interface Found {
+  readonly directory: Directory
+  /** Undefined: the directory itself, as for `/` and `..`. */
+  readonly name: string | undefined
+  readonly present: Stats | undefined
+  readonly strangeLink: StrangeLink | undefined
+}
+
+class Walk {
+  readonly #path: string
+  readonly #open: Descriptors
+  readonly #lastLink: "followed" | "kept"
+  #links = 0
+
+  constructor(path: string, open: Descriptors, lastLink: "followed" | "kept") {
+    this.#path = path
+    this.#open = open
+    this.#lastLink = lastLink
+  }
+
+  /** `depth`: how many links we are behind. */
+  to(from: Directory, parts: ReadonlyArray<string>, depth: number): Found {
+    let directory = from
+    for (const [index, part] of parts.entries()) {
+      const isLast = index === parts.length - 1
+      if (part === "..") {
+        directory = this.#open.directory(directory.at(".."), part)
+        continue
+      }
+      const entry = this.#open.entry(directory.at(part))
+      if (isLast && (entry === undefined || !this.#isFollowed(entry, depth)))
+        return { directory, name: part, present: entry?.stats, strangeLink: undefined }
+      if (entry === undefined) throw new PlaceNotFound(depth > 0 ? danglingLink : "ENOENT", this.#path)
+      if (!entry.stats.isSymbolicLink()) {
+        directory = this.#open.directory(directory.at(part), this.#path)
+        continue
+      }
+      const behind = this.#behind(directory, part, entry, depth)
+      if (isLast) return behind
+      if (behind.strangeLink !== undefined || behind.present?.isDirectory() !== true)
+        throw new PlaceNotFound(behind.strangeLink === undefined ? "ENOTDIR" : foreignLink, this.#path)
+      directory =
+        behind.name === undefined
+          ? behind.directory
+          : this.#open.directory(behind.directory.at(behind.name), this.#path)
+    }
+    return { directory, name: undefined, present: directory.stats, strangeLink: undefined }
+  }
+
+  #isFollowed({ stats }: Entry, depth: number): boolean {
+    return stats.isSymbolicLink() && (depth > 0 || this.#lastLink === "followed")
+  }
+
+  /** What a link leads to; itself, as a strange one, when it may not be followed. */
+  #behind(directory: Directory, name: string, link: Entry, depth: number): Found {
+    this.#links += 1
+    if (this.#links > mostLinks) throw new PlaceNotFound("ELOOP", this.#path)
+    const { target, maker } = linkFacts(directory, name, link)
+    const itself = { directory, name, present: undefined, strangeLink: { uid: maker, target } }
+    const start = target.startsWith("/") ? this.#open.directory("/", "/") : directory
+    const parts = target.split("/").filter((part) => part !== "" && part !== ".")
+    const found = this.to(start, parts, depth + 1)
+    if (found.strangeLink !== undefined) return itself
+    if (found.present === undefined) throw new PlaceNotFound(danglingLink, this.#path)
+    return isTrusted(maker) || maker === found.present.uid ? found : itself
+  }
+}
+
+/** Linux has the same limit. */
+const mostLinks = 40
+
+const isTrusted = (uid: number): boolean => uid === 0 || uid === process.geteuid?.()
+
+/**
+ * Without the add-on a link can only be read by its name, under which the directory's owner may have put another one
+ * since: then all there is theirs.
+ */
+const linkFacts = (directory: Directory, name: string, { descriptor, stats }: Entry) => {
+  try {
+    return { target: readOpenLink(descriptor), maker: stats.uid }
+  } catch (error) {
+    if (!(error instanceof AddonNotLoaded)) throw error
+    const { uid, mode } = directory.stats
+    const isOurs = isTrusted(uid) && (mode & 0o022) === 0
+    return { target: readlinkSync(directory.at(name)), maker: isOurs ? stats.uid : isTrusted(uid) ? -1 : uid }
+  }
+}
+
+interface Entry {
+  readonly descriptor: number
+  readonly stats: Stats
+}
+
+/** What was opened on the way. */
+class Descriptors {
+  readonly #open: Array<number> = []
+
+  directory(at: string, path: string): Directory {
+    const descriptor = this.#keep(openSync(at, O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW))
+    // Without /proc there are paths only.
+    const base = hasProc() ? `/proc/self/fd/${descriptor}` : resolve(at)
+    const stats = fstatSync(descriptor)
+    if (!stats.isDirectory()) throw new PlaceNotFound("ENOTDIR", path)
+    // Not path.join: it would take `fd/7/..` for `fd`.
+    return { at: (name) => `${base}/${name}`, stats, realPath: () => realPath(base) }
+  }
+
+  /** Undefined: nothing of that name. */
+  entry(at: string): Entry | undefined {
+    try {
+      const descriptor = this.#keep(openSync(at, O_PATH | constants.O_NOFOLLOW))
+      return { descriptor, stats: fstatSync(descriptor) }
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined
+      throw error
+    }
+  }
+
+  close(): void {
+    for (const descriptor of this.#open.splice(0)) closeSync(descriptor)
+  }
+
+  #keep(descriptor: number): number {
+    this.#open.push(descriptor)
+    return descriptor
+  }
+}
+
+const realPath = (path: string): string => {
+  try {
+    return path.startsWith("/proc/self/fd/") ? readlinkSync(path) : realpathSync(path)
+  } catch {
+    return ""
+  }
+}
+
+const hasProc = (): boolean => existsSync("/proc/self/fd")
+
+/** <bits/fcntl-linux.h>; Node does not name it. */
+export const O_PATH = 0o10000000

@@ -1,0 +1,133 @@
+/**
+ * One HTTPS request and its answer, both bounded. For enrolment and the cloud's REST interface.
+ *
+ * TLS is verified against the given certificates alone; a key never goes along here. Through a proxy
+ * only if one is given: the variables other programs take theirs from do not count.
+ */
+import type { ClientRequest, IncomingMessage } from "node:http"
+import { type RequestOptions, request } from "node:https"
+import type { Duplex } from "node:stream"
+import { Effect, Redacted, type Scope } from "effect"
+import { HttpUnreachable } from "../../messages/certificate.ts"
+import { connectNodeTls, connectNodeTlsTo } from "../tls/node-tls.ts"
+import { goesDirectly } from "./no-proxy.ts"
+import { type HttpProxy, openTunnel } from "./proxy-tunnel.ts"
+
+export interface HttpsRequest {
+  readonly method: "GET" | "POST"
+  /** `https://host:port/path`. */
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly basicAuth?: { readonly user: string; readonly password: Redacted.Redacted<string> } | undefined
+  readonly body?: string | undefined
+  /** PEM certificates, the only ones that are trusted. */
+  readonly trusted: ReadonlyArray<string>
+  readonly proxy?: RequestProxy | undefined
+  readonly withinMs: number
+}
+
+export interface RequestProxy extends HttpProxy {
+  /** Hosts that are reached without it. */
+  readonly noProxy?: string | undefined
+}
+
+export interface HttpsAnswer {
+  readonly status: number
+  readonly body: Buffer
+}
+
+/** An answer longer than this is cut off and refused. */
+const largestAnswer = 1024 * 1024
+
+/** Interrupting ends the request. Any status is an answer. */
+export const httpsRequest = (wanted: HttpsRequest): Effect.Effect<HttpsAnswer, HttpUnreachable> => {
+  const limit = Effect.timeoutOrElse({
+    duration: wanted.withinMs,
+    orElse: () => Effect.fail(unreachable(wanted, "ETIMEDOUT", ""))
+  })
+  return Effect.scoped(Effect.flatMap(wayTo(wanted), (way) => exchange(wanted, way))).pipe(limit)
+}
+
+/** A tunnel through the proxy; undefined: there is none, or the host is reached without it. */
+const wayTo = (wanted: HttpsRequest): Effect.Effect<Duplex | undefined, HttpUnreachable, Scope.Scope> => {
+  const { proxy, trusted } = wanted
+  const { hostname, port } = new URL(wanted.url)
+  if (proxy === undefined || goesDirectly(proxy.noProxy, hostname)) return Effect.succeed(undefined)
+  const end = { host: bare(hostname), port: port === "" ? 443 : Number(port) }
+  return openTunnel(end, proxy, trusted).pipe(
+    Effect.mapError(({ code, detail }) => unreachable(wanted, code, detail, proxy.url))
+  )
+}
+
+const exchange = (wanted: HttpsRequest, way: Duplex | undefined): Effect.Effect<HttpsAnswer, HttpUnreachable> =>
+  Effect.callback<HttpsAnswer, HttpUnreachable>((resume) => {
+    const fail = (code: string, detail: string): void => resume(Effect.fail(unreachable(wanted, code, detail)))
+    const outgoing = begin(wanted, way, (answer) => {
+      const chunks: Array<Buffer> = []
+      let length = 0
+      answer.on("data", (chunk: Buffer) => {
+        length += chunk.length
+        if (length > largestAnswer) {
+          answer.destroy()
+          fail("ETOOLARGE", "the answer is longer than 1 MiB")
+        } else chunks.push(chunk)
+      })
+      answer.on("end", () => resume(Effect.succeed({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks) })))
+      answer.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? "EIO", error.message))
+    })
+    if (outgoing instanceof Error) return fail("EINVAL", outgoing.message)
+    outgoing.on("error", (error: NodeJS.ErrnoException) => fail(error.code ?? "EIO", error.message))
+    outgoing.end(wanted.body)
+    return Effect.sync(() => void outgoing.destroy())
+  })
+
+/** Node throws for what cannot be a request, such as a line end in a header. */
+const begin = (
+  wanted: HttpsRequest,
+  way: Duplex | undefined,
+  onAnswer: (answer: IncomingMessage) => void
+): ClientRequest | Error => {
+  try {
+    return request(wanted.url, { ...options(wanted), createConnection: connection(wanted, way) }, onAnswer)
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  }
+}
+
+/** TLS goes through the tunnel, if there is one: the proxy sees neither the request nor its login. */
+const connection = ({ url, trusted }: HttpsRequest, tunnel: Duplex | undefined) => {
+  const { hostname, port } = new URL(url)
+  const host = bare(hostname)
+  return () =>
+    tunnel === undefined
+      ? connectNodeTlsTo({ host, port: port === "" ? 443 : Number(port), trusted })
+      : connectNodeTls({ socket: tunnel, host, trusted })
+}
+
+const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, "")
+
+const unreachable = ({ url }: HttpsRequest, code: string, detail: string, proxy?: string): HttpUnreachable =>
+  new HttpUnreachable({ url: shownUrl(url), code, detail, ...(proxy !== undefined && { proxy }) })
+
+/** Without user name, password and query: it goes into sentences. */
+export const shownUrl = (text: string): string => {
+  const url = new URL(text)
+  return `${url.origin}${url.pathname}`
+}
+
+const options = (wanted: HttpsRequest): RequestOptions => ({
+  // No connection and no TLS session of an earlier request, which might have trusted others; and with an agent of any
+  // kind Node would not ask for the connection that is made here.
+  agent: undefined,
+  method: wanted.method,
+  headers: {
+    "user-agent": `thin-edge.io tedge-actors/${__VERSION__}`,
+    ...wanted.headers,
+    ...(wanted.body !== undefined && { "content-length": String(Buffer.byteLength(wanted.body)) })
+  },
+  ...(wanted.basicAuth !== undefined && {
+    auth: `${wanted.basicAuth.user}:${Redacted.value(wanted.basicAuth.password)}`
+  })
+})
+
+declare const __VERSION__: string

@@ -1,0 +1,58 @@
+/**
+ * Tells when the network may have come back: an address or a default route that was not there before (rtnetlink(7)).
+ *
+ * What is only renewed (lifetimes of IPv6 router advertisements) is no news.
+ */
+import { closeSync } from "node:fs"
+import { Effect, type Scope } from "effect"
+import { openNetlink, openReadiness, receive } from "../native/unix-addon.ts"
+import { appearedIn } from "./netlink-message.ts"
+
+/** Fails with a sentence where the kernel or a sandbox does not allow it. */
+export const watchNetwork = (onAppeared: () => void): Effect.Effect<void, string, Scope.Scope> =>
+  Effect.asVoid(
+    Effect.acquireRelease(
+      Effect.try({
+        try: () => open(onAppeared),
+        catch: (error) => (error instanceof Error ? error.message : String(error))
+      }),
+      (close) => Effect.sync(close)
+    )
+  )
+
+const open = (onAppeared: () => void): (() => void) => {
+  const descriptor = openNetlink()
+  const known = new Set<string>()
+  const buffer = Buffer.alloc(65_536)
+  const readiness = openReadiness(() => {
+    let isNews = false
+    for (;;) {
+      const got = receiveSome(descriptor, buffer)
+      // More came than the socket holds: something has changed.
+      if (got === "lost") isNews = true
+      else if (got === undefined || got === 0) break
+      else isNews = appearedIn(buffer.subarray(0, got), known) || isNews
+    }
+    if (isNews) onAppeared()
+  })
+  try {
+    readiness.watch(descriptor, "reading")
+  } catch (error) {
+    readiness.close()
+    closeSync(descriptor)
+    throw error
+  }
+  return () => {
+    readiness.close()
+    closeSync(descriptor)
+  }
+}
+
+const receiveSome = (descriptor: number, into: Uint8Array): number | "lost" | undefined => {
+  try {
+    return receive(descriptor, into)
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOBUFS") return "lost"
+    return undefined // nothing can be heard any more; pauses end by themselves
+  }
+}

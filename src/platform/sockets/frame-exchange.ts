@@ -1,0 +1,76 @@
+/**
+ * One request to tedge-p11-server and its answer: a connection of its own, one frame each way.
+ *
+ * Source: the signing service's protocol, version 1: the client writes its frame and shuts down writing.
+ */
+import { type Duration, Effect, Result } from "effect"
+import { SigningServiceGarbled, SigningServiceUnreachable } from "../../messages/token-refusals.ts"
+import { decodeFrame, encodeFrame, type Frame } from "../../messages/wire/frame1.ts"
+import { connectUnix, readToEnd, type SocketFailed, writeAndFinish } from "./socket-io.ts"
+
+export type ExchangeFailed = SigningServiceUnreachable | SigningServiceGarbled
+
+/** Sends one frame and reads the answer. Interrupting it closes the connection. */
+export const exchangeFrame = (
+  socketPath: string,
+  request: Frame,
+  within: Duration.Input
+): Effect.Effect<Frame, ExchangeFailed> =>
+  Effect.gen(function* () {
+    const socket = yield* connectUnix(socketPath)
+    // A server that answers early (too many connections) may have closed its reading half: its answer still counts.
+    yield* Effect.ignore(writeAndFinish(socket, encodeFrame(request)))
+    return yield* readToEnd(socket, responseLimit)
+  }).pipe(
+    Effect.mapError((failed) => notCarried(socketPath, failed)),
+    Effect.scoped,
+    Effect.timeoutOrElse({
+      duration: within,
+      orElse: () => Effect.fail(unreachable(socketPath, "silent", ""))
+    }),
+    Effect.flatMap((bytes) => answerOf(socketPath, bytes))
+  )
+
+/** Whether anybody listens there. Who is slow, stopped, or of another kind listens too: only a refusal says nobody. */
+export const isServed = (socketPath: string): Effect.Effect<boolean> =>
+  exchangeFrame(socketPath, { _tag: "Ping" }, "2 seconds").pipe(
+    Effect.as(true),
+    Effect.catch((failed) => Effect.succeed(!(failed._tag === "SigningServiceUnreachable" && isNobody(failed.reason))))
+  )
+
+const isNobody = (reason: SigningServiceUnreachable["reason"]): boolean => reason === "refused" || reason === "missing"
+
+/** No answer is longer: a list of some thousand keys. */
+const responseLimit = 1024 * 1024
+
+const answerOf = (socketPath: string, bytes: Uint8Array): Effect.Effect<Frame, ExchangeFailed> => {
+  if (bytes.length === 0) return Effect.fail(unreachable(socketPath, "closedEarly", ""))
+  const frame = decodeFrame(bytes)
+  return Result.isSuccess(frame)
+    ? Effect.succeed(frame.success)
+    : Effect.fail(new SigningServiceGarbled({ socketPath, detail: frame.failure.reason }))
+}
+
+const notCarried = (socketPath: string, failed: SocketFailed): ExchangeFailed => {
+  switch (failed.reason) {
+    case "tooLong":
+      return new SigningServiceGarbled({ socketPath, detail: "longer than 1 MiB" })
+    case "closed":
+      return unreachable(socketPath, "closedEarly", failed.code)
+    case "connect":
+      return unreachable(socketPath, connectReasons[failed.code] ?? "other", failed.code)
+  }
+}
+
+const connectReasons: Readonly<Record<string, SigningServiceUnreachable["reason"]>> = {
+  ENOENT: "missing",
+  EACCES: "noPermission",
+  EPERM: "noPermission",
+  ECONNREFUSED: "refused",
+  ENOTSOCK: "refused",
+  ECONNRESET: "closedEarly",
+  EPIPE: "closedEarly"
+}
+
+const unreachable = (socketPath: string, reason: SigningServiceUnreachable["reason"], detail: string) =>
+  new SigningServiceUnreachable({ socketPath, reason, detail })

@@ -1,0 +1,124 @@
+/**
+ * JSON lines over a UNIX stream socket: a server with few clients, and a client with one question.
+ *
+ * The server's socket is 0660, of the user and group the process runs as. A stale socket is replaced; one that answers
+ * is not. What a client sends without asking, or does not read, never grows in memory.
+ */
+import { rmSync } from "node:fs"
+import { createConnection, createServer, type Server, type Socket } from "node:net"
+import { dirname } from "node:path"
+import { Effect, type Scope } from "effect"
+import { makeDirectory } from "../files/make-directory.ts"
+
+/** The answer to a line, without the line's end. */
+export type AnswerLine = (line: string) => Effect.Effect<string>
+
+/** Fails with Node's error when the socket cannot be made. It is gone when the scope closes. */
+export const serveJsonLines = (path: string, answer: AnswerLine): Effect.Effect<void, Error, Scope.Scope> =>
+  Effect.gen(function* () {
+    const fork = Effect.runForkWith(yield* Effect.context<never>())
+    const clients = new Set<Socket>()
+    const onClient = (socket: Socket) => {
+      // A client that leaves while it is answered is no trouble of ours.
+      socket.on("error", () => {})
+      if (clients.size >= mostClients) return void socket.destroy()
+      clients.add(socket)
+      const answering = new Set<() => void>()
+      socket.on("close", () => {
+        clients.delete(socket)
+        for (const giveUp of answering) giveUp()
+      })
+      socket.setTimeout(silentMs, () => socket.destroy())
+      readLines(socket, longestQuestion, (line, next) => {
+        const fiber = fork(answer(line))
+        const giveUp = () => fiber.interruptUnsafe()
+        answering.add(giveUp)
+        fiber.addObserver((exit) => {
+          answering.delete(giveUp)
+          if (exit._tag === "Success" && socket.writable) socket.write(`${exit.value}\n`, next)
+          else socket.destroy()
+        })
+      })
+    }
+    yield* Effect.acquireRelease(listen(path, onClient), (server) =>
+      Effect.sync(() => {
+        for (const client of clients) client.destroy()
+        server.close()
+      })
+    )
+  })
+
+const listen = (path: string, onClient: (socket: Socket) => void): Effect.Effect<Server, Error> =>
+  Effect.gen(function* () {
+    yield* attempt(() => makeDirectory(dirname(path)))
+    if (yield* isAnswering(path)) return yield* Effect.fail(new Error(`another process listens at ${path}`))
+    yield* attempt(() => rmSync(path, { force: true }))
+    return yield* Effect.callback<Server, Error>((resume) => {
+      const server = createServer(onClient)
+      server.once("error", (error) => resume(Effect.fail(error)))
+      const mask = process.umask(0o117)
+      // The socket is made within this call.
+      server.listen(path, () => resume(Effect.succeed(server)))
+      process.umask(mask)
+    })
+  })
+
+const attempt = <A>(work: () => A): Effect.Effect<A, Error> =>
+  Effect.try({ try: work, catch: (error) => (error instanceof Error ? error : new Error(String(error))) })
+
+const isAnswering = (path: string): Effect.Effect<boolean> =>
+  Effect.callback<boolean>((resume) => {
+    const socket = createConnection(path)
+    socket.once("connect", () => {
+      socket.destroy()
+      resume(Effect.succeed(true))
+    })
+    socket.once("error", () => resume(Effect.succeed(false)))
+  })
+
+/** Sends one line and answers the first that comes back. Fails with Node's code, or `closed`, `tooLong`. */
+export const askJsonLine = (path: string, line: string): Effect.Effect<string, string> =>
+  Effect.callback<string, string>((resume) => {
+    const socket = createConnection(path)
+    const codeOf = (error: Error) => ("code" in error ? String(error.code) : error.message)
+    socket.once("connect", () => socket.write(`${line}\n`))
+    socket.once("error", (error) => resume(Effect.fail(codeOf(error))))
+    socket.once("close", () => resume(Effect.fail("closed")))
+    readLines(socket, longestAnswer, (answer) => {
+      resume(Effect.succeed(answer))
+      socket.destroy()
+    })
+    return Effect.sync(() => void socket.destroy())
+  })
+
+/** One line at a time: nothing more is read until `next` is called. */
+const readLines = (socket: Socket, longest: number, onLine: (line: string, next: () => void) => void): void => {
+  let rest = ""
+  let isBusy = false
+  const look = () => {
+    const end = rest.indexOf("\n")
+    if (isBusy) return
+    if (end < 0) {
+      if (rest.length > longest) socket.destroy()
+      else socket.resume()
+      return
+    }
+    const line = rest.slice(0, end)
+    rest = rest.slice(end + 1)
+    isBusy = true
+    socket.pause()
+    onLine(line, () => {
+      isBusy = false
+      look()
+    })
+  }
+  socket.setEncoding("utf8").on("data", (text: string) => {
+    rest += text
+    look()
+  })
+}
+
+const mostClients = 16
+const longestQuestion = 4_096
+const longestAnswer = 1_048_576
+const silentMs = 120_000

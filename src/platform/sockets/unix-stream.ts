@@ -1,0 +1,212 @@
+/**
+ * Served UNIX sockets: one watcher for all of them, and for each no more than its descriptor.
+ *
+ * Node's own sockets cost several times what it takes to sign; a request is one short message, and most often it has
+ * come whole by the time its client is accepted. What has not is waited for.
+ */
+import { closeSync } from "node:fs"
+import { ShortLivedMap } from "../../runtime/primitives/short-lived.ts"
+import { type Accepted, acceptUnix, openReadiness, type Readiness, receive, send } from "../native/unix-addon.ts"
+
+/** Watches any number of descriptors. Close it when all that use it are closed. */
+export class Watcher {
+  private readonly readiness: Readiness
+  private readonly waiting = new ShortLivedMap<number, () => void>()
+  /** Where bytes arrive, before they are known to be worth keeping. */
+  readonly landing = new Uint8Array(64 * 1024)
+
+  constructor() {
+    this.readiness = openReadiness((descriptors) => {
+      // One that was closed meanwhile is not waited for; a number that was given out again finds nothing to read.
+      for (const descriptor of descriptors) this.waiting.get(descriptor)?.()
+    })
+  }
+
+  wait(descriptor: number, purpose: "reading" | "writing", onReady: () => void): void {
+    this.waiting.set(descriptor, onReady)
+    this.readiness.watch(descriptor, purpose)
+  }
+
+  forget(descriptor: number): void {
+    this.waiting.delete(descriptor)
+  }
+
+  close(): void {
+    this.readiness.close()
+  }
+}
+
+/** `closed`: it went away before it had finished. */
+export type ReadOutcome = Uint8Array | "tooLong" | "closed"
+export type WriteOutcome = "written" | "closed"
+
+/** A connected socket. What is asked of it calls back once, perhaps at once, and not after `close`. */
+export class UnixStream {
+  private readonly watcher: Watcher
+  private readonly descriptor: number
+  private isClosed = false
+
+  constructor(watcher: Watcher, descriptor: number) {
+    this.watcher = watcher
+    this.descriptor = descriptor
+  }
+
+  /** Everything until the peer has finished writing, at most `limit` bytes. */
+  readToEnd(limit: number, done: (outcome: ReadOutcome) => void): void {
+    const parts: Array<Uint8Array> = []
+    let length = 0
+    const read = (): ReadOutcome | undefined => {
+      for (;;) {
+        const got = receive(this.descriptor, this.watcher.landing)
+        if (got === undefined) return undefined
+        if (got === 0) return parts.length === 1 && parts[0] ? parts[0] : Uint8Array.from(Buffer.concat(parts))
+        length += got
+        if (length > limit) return "tooLong"
+        parts.push(this.watcher.landing.slice(0, got))
+      }
+    }
+    this.until("reading", read, done)
+  }
+
+  /** Reads on until the peer has finished writing, at most `limit` bytes, and keeps nothing. */
+  discard(limit: number, done: () => void): void {
+    let left = limit
+    const read = () => {
+      while (left > 0) {
+        const got = receive(this.descriptor, this.watcher.landing)
+        if (got === undefined) return undefined
+        if (got === 0) return "end"
+        left -= got
+      }
+      return "enough"
+    }
+    this.until("reading", read, done)
+  }
+
+  /**
+   * Writes all of it and closes; done when the kernel has taken it. At once, since a client that has read its answer
+   * and waits for the end would be woken a second time.
+   */
+  finish(bytes: Uint8Array, done: (outcome: WriteOutcome) => void): void {
+    let left = bytes
+    const write = (): WriteOutcome | undefined => {
+      while (left.length > 0) {
+        const sent = send(this.descriptor, left)
+        if (sent === undefined) return undefined
+        left = left.subarray(sent)
+      }
+      this.close()
+      return "written"
+    }
+    this.until("writing", write, done)
+  }
+
+  /** The peer gets what was written, then the end. */
+  close(): void {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.watcher.forget(this.descriptor)
+    closeSync(this.descriptor)
+  }
+
+  /** Tries now, and again whenever something has changed, until there is an outcome. */
+  private until<A>(
+    purpose: "reading" | "writing",
+    attempt: () => A | "closed" | undefined,
+    done: (outcome: A | "closed") => void
+  ): void {
+    let isDone = false
+    const go = () => {
+      if (isDone || this.isClosed) return
+      const outcome = unlessBroken(attempt)
+      if (outcome === undefined) return
+      isDone = true
+      done(outcome)
+    }
+    go()
+    if (isDone || this.isClosed) return
+    if (unlessBroken(() => this.watcher.wait(this.descriptor, purpose, go)) === "closed") done("closed")
+  }
+}
+
+/** Accepts whoever comes, until it is stopped. The descriptor stays its owner's. */
+export class UnixListener {
+  private readonly watcher: Watcher
+  private readonly descriptor: number
+  private readonly told: ListenerTold
+  private isStopped = false
+  private isScheduled = false
+  /** Until nobody waits any more. */
+  private isRefused = false
+
+  constructor(watcher: Watcher, descriptor: number, told: ListenerTold) {
+    this.watcher = watcher
+    this.descriptor = descriptor
+    this.told = told
+    watcher.wait(descriptor, "reading", () => this.accept())
+  }
+
+  stop(): void {
+    this.isStopped = true
+    this.watcher.forget(this.descriptor)
+  }
+
+  private accept(): void {
+    if (this.isStopped || this.isScheduled) return
+    const { clients, more } = this.waitingClients()
+    if (more === "no") this.isRefused = false
+    else this.acceptAgain(more)
+    // Last, as their requests have then had the time to arrive.
+    for (const client of clients) this.told.onClient(client)
+  }
+
+  /** One after the other, however many come meanwhile: what is scheduled finds them all. */
+  private acceptAgain(when: "now" | "later"): void {
+    this.isScheduled = true
+    const again = () => {
+      this.isScheduled = false
+      this.accept()
+    }
+    if (when === "now") setImmediate(again)
+    else setTimeout(again, tryAgainMs)
+  }
+
+  /** Not all at once: those that are being served are to go on meanwhile. */
+  private waitingClients(): { readonly clients: ReadonlyArray<Accepted>; readonly more: "now" | "later" | "no" } {
+    const clients: Array<Accepted> = []
+    try {
+      while (clients.length < mostAtOnce) {
+        const client = acceptUnix(this.descriptor)
+        if (client === undefined) return { clients, more: "no" }
+        clients.push(client)
+      }
+      return { clients, more: "now" }
+    } catch (error) {
+      if (!this.isRefused) this.told.onRefused(codeOf(error))
+      this.isRefused = true
+      return { clients, more: "later" }
+    }
+  }
+}
+
+export interface ListenerTold {
+  readonly onClient: (client: Accepted) => void
+  /** Why nobody can be accepted just now, once until it is over; those who come meanwhile wait in the kernel. */
+  readonly onRefused: (code: string) => void
+}
+
+const mostAtOnce = 32
+/** Descriptors may be free by then. */
+const tryAgainMs = 100
+
+/** A connection that broke is closed, whatever the system calls it. */
+const unlessBroken = <A>(attempt: () => A): A | "closed" => {
+  try {
+    return attempt()
+  } catch {
+    return "closed"
+  }
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : ""

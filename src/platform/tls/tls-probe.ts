@@ -1,0 +1,72 @@
+/**
+ * Asks a TLS server for its certificate, without showing one of ours: is it there, is it trusted, is it the right one?
+ *
+ * A server that wants a client certificate ends the connection later; what we came for is known by then.
+ */
+import type { X509Certificate } from "node:crypto"
+import type { Duplex } from "node:stream"
+import { Effect } from "effect"
+import { type HttpProxy, openTunnel } from "../network/proxy-tunnel.ts"
+import { askForCertificate } from "./node-tls.ts"
+
+export type TlsProbe =
+  | { readonly kind: "trusted"; readonly protocol: string; readonly validFrom: Date; readonly validTo: Date }
+  | { readonly kind: "notTrusted"; readonly code: string; readonly detail: string }
+  | { readonly kind: "notReached"; readonly code: string; readonly detail: string }
+
+export interface ProbeTarget {
+  readonly host: string
+  readonly port: number
+  /** PEM. */
+  readonly trusted: ReadonlyArray<string>
+  /** The server is asked through it. */
+  readonly proxy?: HttpProxy | undefined
+  readonly withinMs: number
+}
+
+export const probeTls = (target: ProbeTarget): Effect.Effect<TlsProbe> => {
+  const { proxy, trusted, withinMs } = target
+  const way = proxy === undefined ? Effect.succeed(undefined) : openTunnel(target, proxy, trusted)
+  return Effect.flatMap(way, (tunnel) => handshake(target, tunnel)).pipe(
+    Effect.catch(({ detail }) =>
+      Effect.succeed({ kind: "notReached" as const, code: "proxy", detail: `${proxy?.url}: ${detail}` })
+    ),
+    Effect.timeoutOrElse({
+      duration: withinMs,
+      orElse: () => Effect.succeed({ kind: "notReached" as const, code: "ETIMEDOUT", detail: "" })
+    }),
+    Effect.scoped
+  )
+}
+
+/** `tunnel`: a stream to the server that is open already. */
+const handshake = ({ host, port, trusted }: ProbeTarget, tunnel: Duplex | undefined): Effect.Effect<TlsProbe> =>
+  Effect.callback<TlsProbe>((resume) => {
+    const place = tunnel === undefined ? { host, port } : { socket: tunnel }
+    const socket = askForCertificate({ host, trusted }, place)
+    const end = (probe: TlsProbe): void => {
+      socket.destroy()
+      resume(Effect.succeed(probe))
+    }
+    socket.on("secureConnect", () => {
+      const error: unknown = socket.authorizationError
+      const certificate = socket.getPeerX509Certificate()
+      if (socket.authorized && certificate !== undefined) end(trustedBy(socket.getProtocol(), certificate))
+      else end({ kind: "notTrusted", code: codeOf(error), detail: error instanceof Error ? error.message : "" })
+    })
+    socket.on("error", (error: NodeJS.ErrnoException) =>
+      end({ kind: "notReached", code: error.code ?? "EIO", detail: error.message })
+    )
+    return Effect.sync(() => void socket.destroy())
+  })
+
+const trustedBy = (protocol: string | null, certificate: X509Certificate): TlsProbe => ({
+  kind: "trusted",
+  protocol: protocol ?? "TLS",
+  validFrom: new Date(certificate.validFrom),
+  validTo: new Date(certificate.validTo)
+})
+
+/** Node gives the reason as an error or as its bare code. */
+const codeOf = (error: unknown): string =>
+  error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : String(error)

@@ -1,0 +1,35 @@
+/** Whom the files of the services belong to: user and group of system.toml. Source: thin-edge, system.toml reference. */
+import type { Owner } from "../files/file-calls.ts"
+import { serviceUser } from "./service-user.ts"
+import { readSystemFile } from "./system-file.ts"
+
+export type FileOwner =
+  | { readonly kind: "owner"; readonly uid: number; readonly gid: number; readonly name: string }
+  /** Ownership is left as it is: only root can change it, or system.toml says so (`user = ''`). */
+  | { readonly kind: "unchanged" }
+  | { readonly kind: "unknown"; readonly name: string }
+
+export const fileOwner = (configDir: string, isRoot = process.getuid?.() === 0): FileOwner => {
+  const user = serviceUser(configDir, isRoot)
+  if (user.kind === "unusable") return { kind: "unknown", name: user.name }
+  if (user.kind === "caller" || leavesGroup(configDir)) return { kind: "unchanged" }
+  return { kind: "owner", uid: user.uid, gid: user.gid, name: user.name }
+}
+
+/** `group = ''`: the owner of files is not touched either. */
+const leavesGroup = (configDir: string): boolean => {
+  const read = readSystemFile(configDir)
+  return read.kind === "read" && read.tree.group === ""
+}
+
+/** As it is for the calls that make files; undefined: the caller. */
+export const ownerIn = (configDir: string): Owner | undefined => {
+  const owner = fileOwner(configDir)
+  return owner.kind === "owner" ? { uid: owner.uid, gid: owner.gid } : undefined
+}
+
+/** Of lock files, also where the owner of files is not touched: the services' user must be able to take them. */
+export const lockOwnerIn = (configDir: string): Owner | undefined => {
+  const user = serviceUser(configDir)
+  return user.kind === "user" ? { uid: user.uid, gid: user.gid } : undefined
+}

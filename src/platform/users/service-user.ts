@@ -1,0 +1,72 @@
+/**
+ * The user the services run as: `user` and `group` of system.toml, `tedge` where it names none.
+ *
+ * What root does for the services it does as that user: token hosts, services without systemd. Source: thin-edge,
+ * system.toml reference.
+ */
+import { ServiceUserUnknown, SystemFileInvalid } from "../../messages/platform.ts"
+import { account, groupId } from "./accounts.ts"
+import { readSystemFile, systemFilePath } from "./system-file.ts"
+
+export interface ServiceAccount {
+  readonly name: string
+  readonly uid: number
+  readonly gid: number
+  readonly home: string
+}
+
+export type ServiceUser =
+  | ({ readonly kind: "user" } & ServiceAccount)
+  /** As the caller: it is not root, system.toml says so (`user = ''`), or there is no user `tedge` and none is named. */
+  | { readonly kind: "caller" }
+  | { readonly kind: "unusable"; readonly failure: ServiceUserUnknown | SystemFileInvalid; readonly name: string }
+
+export const serviceUser = (configDir: string, isRoot = process.getuid?.() === 0): ServiceUser => {
+  if (!isRoot) return { kind: "caller" }
+  const path = systemFilePath(configDir)
+  const read = readSystemFile(configDir)
+  switch (read.kind) {
+    case "absent":
+      return namedUser(path, {})
+    case "read":
+      return namedUser(path, read.tree)
+    case "unreadable":
+      return invalid(path, { problem: "syntax", detail: `the file cannot be read: ${read.code}` })
+    case "malformed":
+      return invalid(path, { problem: "syntax", detail: `line ${read.line}, column ${read.column}: ${read.reason}` })
+    case "untrusted":
+      return invalid(path, { problem: "untrusted", detail: read.writer })
+  }
+}
+
+const namedUser = (
+  path: string,
+  { user, group }: { readonly user?: unknown; readonly group?: unknown }
+): ServiceUser => {
+  for (const [key, value] of Object.entries({ user, group }))
+    if (value !== undefined && typeof value !== "string")
+      return invalid(path, { problem: "syntax", detail: `'${key}' must be a string` })
+  if (user === "") return { kind: "caller" }
+  const userText = typeof user === "string" ? user : defaultName
+  const found = account(userText) ?? numbered(userText)
+  if (found === undefined)
+    return user === undefined
+      ? { kind: "caller" }
+      : unknown(path, "user", userText, `${userText}:${typeof group === "string" ? group : defaultName}`)
+  if (group === "") return { kind: "user", ...found }
+  const gid = groupId(typeof group === "string" ? group : defaultName)
+  if (gid === undefined && group !== undefined) return unknown(path, "group", String(group), `${userText}:${group}`)
+  return { kind: "user", ...found, gid: gid ?? found.gid }
+}
+
+/** A number needs no entry in passwd(5); its group does then. */
+const numbered = (user: string): ServiceAccount | undefined =>
+  /^\d+$/.test(user) ? { name: user, uid: Number(user), gid: Number(user), home: "/" } : undefined
+
+const defaultName = "tedge"
+
+const invalid = (path: string, facts: { readonly problem: "syntax" | "untrusted"; readonly detail: string }) =>
+  ({ kind: "unusable", failure: new SystemFileInvalid({ path, ...facts }), name: path }) as const
+
+const unknown = (path: string, what: "user" | "group", name: string, both: string) =>
+  ({ kind: "unusable", failure: new ServiceUserUnknown({ what, name, path }), name: both }) as const

@@ -1,0 +1,29 @@
+/** Names of users and groups to their numbers. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, describe, expect, it } from "vitest"
+import { groupId, userId } from "../../../src/platform/users/accounts.ts"
+
+const dir = mkdtempSync(join(tmpdir(), "accounts-"))
+const file = join(dir, "passwd")
+writeFileSync(file, "root:x:0:0::/:/bin/sh\ntedgeX:x:1:1::/:/bin/sh\ntedge:x:997:996::/:/bin/sh\nbroken:x\n")
+afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+describe("an account", () => {
+  it.each([
+    ["tedge", 997],
+    ["root", 0],
+    ["1234", 1234],
+    ["absent", undefined],
+    ["broken", undefined],
+    ["", undefined]
+  ])("'%s' has the number %s", (name, id) => {
+    expect(userId(name, file)).toBe(id)
+    expect(groupId(name, file)).toBe(id)
+  })
+
+  it("has none without the file", () => {
+    expect(userId("root", join(dir, "absent"))).toBeUndefined()
+  })
+})
