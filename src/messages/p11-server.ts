@@ -196,7 +196,8 @@ export class GroupUnknown extends Data.TaggedError("GroupUnknown")<{ readonly na
 /** The file that should hold the PIN does not. */
 export class PinFileUnusable extends Data.TaggedError("PinFileUnusable")<{
   readonly path: string
-  readonly reason: "unreadable" | "empty" | "tooLong" | "notText"
+  /** `noCredential`: the unit has credentials, and not this one. */
+  readonly reason: "unreadable" | "empty" | "tooLong" | "notText" | "noCredential"
   /** `EACCES` and the like. */
   readonly code: string
 }> {}

@@ -58,7 +58,10 @@ export const explainServerStart = (failure: ServerStartRefusal): Explanation => 
     case "PinFileUnusable":
       return {
         error: `the PIN cannot be read from '${failure.path}': ${pinFileProblems[failure.reason]}${inBrackets(failure.code)}`,
-        hint: "check: p11_server.pin_file"
+        hint:
+          failure.reason === "noCredential"
+            ? "check LoadCredential or LoadCredentialEncrypted of the unit, and the file it names; then: systemctl restart tedge-p11-server"
+            : "check: p11_server.pin_file"
       }
     case "ConfigFileGone":
       return {
@@ -81,7 +84,8 @@ const pinFileProblems = {
   unreadable: "this user cannot read it",
   empty: "it is empty",
   tooLong: "it is longer than a PIN",
-  notText: "it is no UTF-8 text of one line"
+  notText: "it is no UTF-8 text of one line",
+  noCredential: "the unit has no such credential"
 } as const
 
 /**

@@ -35,11 +35,14 @@ export const readPinFile = (path: string): Effect.Effect<FilePin, PinFileUnusabl
     })
   )
 
-/** The credential of the service, if systemd gave one. */
-export const pinCredential = (environment: Readonly<NodeJS.ProcessEnv>): string | undefined => {
+/** Where the credential of the service lies, if systemd gave it any; `isThere` is false where it is not among them. */
+export const pinCredential = (
+  environment: Readonly<NodeJS.ProcessEnv>
+): { readonly path: string; readonly isThere: boolean } | undefined => {
   const directory = environment.CREDENTIALS_DIRECTORY
-  const path = directory === undefined || directory === "" ? undefined : join(directory, credentialName)
-  return path !== undefined && existsSync(path) ? path : undefined
+  if (directory === undefined || directory === "") return undefined
+  const path = join(directory, credentialName)
+  return { path, isThere: existsSync(path) }
 }
 
 const credentialName = "tedge-pin"

@@ -18,7 +18,7 @@ import {
   ConfigFileGone,
   GroupUnknown,
   type P11ServerPolicy,
-  type PinFileUnusable,
+  PinFileUnusable,
   type RuleInvalid,
   type SettingsUnread
 } from "../../../messages/p11-server.ts"
@@ -177,18 +177,28 @@ const groupOf = (name: string | undefined): Effect.Effect<number | undefined, Gr
   return name !== undefined && id === undefined ? Effect.fail(new GroupUnknown({ name })) : Effect.succeed(id)
 }
 
-/** Option, variable, systemd credential, tedge.toml; at each place the PIN itself goes before a file with it. */
-const servicePin = (input: CommandInput, { cryptoki }: Settings, { pinFile, pinFileSource }: ServerValues) => {
-  const isTyped = input.given("pin") && cryptoki.pin !== undefined
-  const isVariable = (process.env.TEDGE_DEVICE_CRYPTOKI_PIN ?? "") !== ""
-  if (isTyped) return Effect.succeed(cryptoki.pin)
-  if (pinFileSource === "argument") return fromFile(pinFile)
-  if (isVariable) return Effect.succeed(cryptoki.pin)
-  if (pinFileSource === "variable") return fromFile(pinFile)
-  const credential = pinCredential(process.env)
-  if (credential !== undefined) return fromFile(credential)
-  return cryptoki.pin === undefined ? fromFile(pinFile) : Effect.succeed(cryptoki.pin)
-}
+/**
+ * Option, variable, systemd credential, tedge.toml; at each place the PIN itself goes before a file with it.
+ *
+ * A credential that is missing is refused, unless a PIN is configured elsewhere: the guide's default is for a device that
+ * was never given one.
+ */
+const servicePin = (input: CommandInput, { cryptoki }: Settings, { pinFile, pinFileSource }: ServerValues) =>
+  Effect.gen(function* () {
+    const isTyped = input.given("pin") && cryptoki.pin !== undefined
+    const isVariable = (process.env.TEDGE_DEVICE_CRYPTOKI_PIN ?? "") !== ""
+    const credential = pinCredential(process.env)
+    if (isTyped) return cryptoki.pin
+    if (pinFileSource === "argument") return yield* fromFile(pinFile)
+    if (isVariable) return cryptoki.pin
+    if (pinFileSource === "variable" && pinFile !== credential?.path) return yield* fromFile(pinFile)
+    const isAsked = pinFileSource === "variable"
+    if (credential?.isThere) return yield* fromFile(credential.path)
+    const configured = isAsked ? undefined : (cryptoki.pin ?? (yield* fromFile(pinFile)))
+    if (credential !== undefined && configured === undefined && (isAsked || cryptoki.uri?.pinValue === undefined))
+      return yield* new PinFileUnusable({ path: credential.path, reason: "noCredential", code: "" })
+    return configured
+  })
 
 const fromFile = (path: string | undefined): Effect.Effect<Redacted.Redacted<string> | undefined, PinFileUnusable> =>
   path === undefined

@@ -189,6 +189,27 @@ describe("the PIN of tedge-p11-server", () => {
     }
   )
 
+  it.each([
+    ["and no PIN is configured: the guide's default is not tried", "", {}],
+    [
+      "and the unit asks for it by name: nor is another one",
+      'device.cryptoki.pin = "123456"\n',
+      { TEDGE_P11_SERVER_PIN_FILE: "tedge-pin" }
+    ]
+  ])("is refused when a credential is missing, %s", async (_how, toml, variables) => {
+    const place = serverPlace()
+    place.hsm.addToken({ pin: "123456" }).importKey()
+    const credentials = join(place.dir, "credentials")
+    mkdirSync(credentials)
+    place.configure(toml)
+    const file = join(credentials, "tedge-pin")
+    const named = Object.fromEntries(Object.keys(variables).map((name) => [name, file]))
+    const server = place.start({ env: { CREDENTIALS_DIRECTORY: credentials, ...named } })
+    expect(await server.ended).toBe(1)
+    expect(server.log()).toContain(`the PIN cannot be read from '${file}': the unit has no such credential`)
+    expect(server.log()).toContain("LoadCredential")
+  })
+
   it("in a file that everybody can read is warned about", async () => {
     const { place, file } = placeWithPin()
     chmodSync(file, 0o644)
