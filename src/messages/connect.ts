@@ -79,8 +79,9 @@ export class DeviceNotCreated extends Data.TaggedError("DeviceNotCreated")<{
 export class ConnectionCheckFailed extends Data.TaggedError("ConnectionCheckFailed")<{
   readonly cloud: CloudName
   readonly profile?: string | undefined
-  readonly reason: "localBroker" | "bridgeDown" | "noAnswer" | "refused"
-  /** What the bridge says of itself, if it does. */
+  /** `serviceEnds`: the mapper does not keep running. `underWay`: it is still starting or connecting. */
+  readonly reason: "localBroker" | "serviceEnds" | "underWay" | "bridgeDown" | "noAnswer" | "refused"
+  /** What the bridge says of itself, if it does; the last error of a mapper that ends. */
   readonly detail: string
   readonly cause: MqttRefusal | undefined
 }> {}
@@ -164,6 +165,8 @@ export type Note =
   /** A failed reconnect was undone: the mapper that ran before runs again. */
   | { readonly _tag: "OldConnectionBack"; readonly cloud: CloudName }
   | { readonly _tag: "CheckAttemptFailed"; readonly attempt: number; readonly of: number }
+  /** What is waited for goes on: no attempt is counted. */
+  | { readonly _tag: "CheckUnderWay"; readonly detail: string }
   | { readonly _tag: "BrokerAsItIs" }
   /** This mosquitto keeps no messages for a mapper that is away; `because`: the file or setting that has access rules of its own. */
   | { readonly _tag: "BrokerForgets"; readonly because: string }

@@ -1,6 +1,6 @@
 /** The steps of `tedge connect`, in the order users see them. Source: hsm-support, transcript of `tedge reconnect c8y`. */
 import { join } from "node:path"
-import { Effect, Schedule } from "effect"
+import { Effect } from "effect"
 import type { Connected, ConnectRefusal } from "../../messages/connect.ts"
 import type { MqttMessage } from "../../messages/mqtt.ts"
 import { serviceSocketDir } from "../../messages/service-socket.ts"
@@ -114,27 +114,45 @@ const giveToService = (peers: ConnectPeers, { auth, settings }: ValidConnection)
 
 const check = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
-    const answer = yield* step(peers.show, verifyTitle, checkUpTo5Times(peers, connection))
+    const answer = yield* step(peers.show, verifyTitle, checkUntilItFails(peers, connection))
     if (asksTenant(connection)) yield* warnOfOtherTenant(peers, connection, answer)
   })
 
-const attempts = 5
-
-const checkUpTo5Times = (
+/**
+ * Five attempts that came to an end without success, with pauses of 2, 4, 8 and 16 s. A mapper that is still starting or
+ * connecting costs none: on a slow machine that takes minutes.
+ */
+const checkUntilItFails = (
   peers: ConnectPeers,
   connection: ValidConnection
 ): Effect.Effect<MqttMessage, ConnectRefusal> =>
-  Effect.suspend(() => {
-    let attempt = 0
-    const once = Effect.tapError(checkConnection(peers, connection), () => {
-      attempt += 1
-      return attempt < attempts
-        ? peers.show({ _tag: "Noted", note: { _tag: "CheckAttemptFailed", attempt, of: attempts } })
-        : Effect.void
-    })
-    // Pauses of 2, 4, 8 and 16 s.
-    return Effect.retry(once, { times: attempts - 1, schedule: Schedule.exponential("2 seconds") })
+  Effect.gen(function* () {
+    const startedAt = yield* monotonicNow
+    for (let failed = 0; ; ) {
+      const result = yield* Effect.result(checkConnection(peers, connection))
+      if (result._tag === "Success") return result.success
+      const { failure } = result
+      const reason = failure._tag === "ConnectionCheckFailed" ? failure.reason : undefined
+      const isUnderWay = reason === "underWay" && (yield* monotonicNow) - startedAt < longestUnderWayMs
+      if (!isUnderWay) failed += 1
+      if (reason === "serviceEnds" || (reason === "underWay" && !isUnderWay) || failed === attempts)
+        return yield* Effect.fail(failure)
+      yield* peers.show({
+        _tag: "Noted",
+        note:
+          isUnderWay && failure._tag === "ConnectionCheckFailed"
+            ? { _tag: "CheckUnderWay", detail: failure.detail }
+            : { _tag: "CheckAttemptFailed", attempt: failed, of: attempts }
+      })
+      yield* Effect.sleep(isUnderWay ? 0 : firstPauseMs * 2 ** (failed - 1))
+    }
   })
+
+const attempts = 5
+const firstPauseMs = 2_000
+
+/** Longer than a start and a first connection take on the slowest machine that was seen. */
+const longestUnderWayMs = 180_000
 
 /** Connected it is, if not where the settings say. */
 const warnOfOtherTenant = (

@@ -171,6 +171,12 @@ const explainCheck = (failure: ConnectionCheckFailed): Explanation => {
         error: `${start}: ${cause?.error ?? quoted(failure.detail)}`,
         hint: "the local broker is the trouble, not the cloud: check mqtt.client.host and mqtt.client.port"
       }
+    case "serviceEnds":
+      return {
+        error: `${start}: ${mapperOf(failure)} does not keep running: ${quoted(failure.detail)}`,
+        hint: `see all it says: journalctl -u ${mapperOf(failure)}`
+      }
+    case "underWay":
     case "bridgeDown":
       return {
         error: `${start}: the bridge is down${inBrackets(cause?.error ?? failure.detail)}`,

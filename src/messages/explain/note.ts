@@ -23,6 +23,8 @@ export const explainNote = (note: Note): NoteText => {
       )
     case "CheckAttemptFailed":
       return plain(`Connection test failed, attempt ${note.attempt} of ${note.of}`)
+    case "CheckUnderWay":
+      return plain(`Waiting: ${note.detail}`)
     case "BrokerAsItIs":
       return info("mosquitto is not restarted: nothing in its files has changed")
     case "BrokerForgets":

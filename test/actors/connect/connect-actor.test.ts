@@ -45,16 +45,22 @@ const run = async (command: Command): Promise<ConnectRefusal | undefined> => {
 }
 
 /** The same on a clock that is moved on and on: for what waits. */
-const runPatiently = (command: Command): Promise<ConnectRefusal | undefined> =>
+const runPatiently = async (command: Command): Promise<ConnectRefusal | undefined> => (await runTimed(command)).refusal
+
+const runTimed = (command: Command) =>
   withTestClock(
     Effect.gen(function* () {
       bench.world.installed.delete("mosquitto") // its version is asked of a real process
       bench.world.serviceManager = "my-init" // may have a mosquitto we do not see
       yield* passTime(Date.now())
       const fiber = yield* Effect.forkChild(bench.run(command), { startImmediately: true })
-      while (fiber.pollUnsafe() === undefined) yield* passTime("500 millis")
+      let tookMs = 0
+      while (fiber.pollUnsafe() === undefined) {
+        yield* passTime("500 millis")
+        tookMs += 500
+      }
       const exit = yield* Fiber.join(fiber)
-      return Exit.isSuccess(exit) ? undefined : (Cause.squash(exit.cause) as ConnectRefusal)
+      return { refusal: Exit.isSuccess(exit) ? undefined : (Cause.squash(exit.cause) as ConnectRefusal), tookMs }
     })
   )
 
@@ -309,7 +315,7 @@ describe("connect, when a step fails", () => {
 describe("connect, when the check fails", () => {
   it.each([
     ["the bridge is down, with its reason", '{"status":"down"}', "bridgeDown", "no token"],
-    ["the bridge has said nothing", undefined, "bridgeDown", "tedge-mapper-c8y has not said anything yet"],
+    ["the bridge has said nothing", undefined, "underWay", "tedge-mapper-c8y has not said anything yet"],
     ["nothing comes back", '{"status":"up"}', "noAnswer", ""]
   ])("tells apart: %s", async (_what, health, reason, detail) => {
     bench.world.bridgeHealth = health
@@ -324,13 +330,43 @@ describe("connect, when the check fails", () => {
 
   it("tries five times", async () => {
     bench.world.bridgeHealth = '{"status":"down"}'
+    bench.world.bridgeReason = "no token"
     await runPatiently(connect)
     expect(lines().filter((line) => line === "note CheckAttemptFailed")).toHaveLength(4)
     expect(bench.traffic.filter((line) => line === "local open").length).toBeGreaterThanOrEqual(5)
   })
 
+  it.each([
+    ["is starting", undefined, "tedge-mapper-c8y has not said anything yet"],
+    ["is connecting", '{"status":"down"}', "tedge-mapper-c8y is connecting"]
+  ])("counts no attempt while the mapper %s", async (_what, health, detail) => {
+    bench.world.bridgeHealth = health
+    const waits = () => bench.events.filter((event) => event._tag === "Noted" && event.note._tag === "CheckUnderWay")
+    bench.world.whenAsked = () => {
+      if (waits().length === 8) bench.world.bridgeHealth = '{"status":"up"}'
+    }
+    expect(await runPatiently(connect)).toBeUndefined()
+    expect(lines()).not.toContain("note CheckAttemptFailed")
+    expect(waits()[0]).toMatchObject({ note: { detail: expect.stringContaining(detail) } })
+  })
+
+  it("says within seconds that the mapper does not keep running, with its own last error, and tries no more", async () => {
+    bench.world.bridgeHealth = undefined
+    bench.world.mapperEnds = "Failed to execute /usr/bin/tedge-mapper: No such file or directory"
+    const { refusal, tookMs } = await runTimed(connect)
+    expect(refusal).toMatchObject({ reason: "serviceEnds", detail: bench.world.mapperEnds })
+    expect(tookMs).toBeLessThanOrEqual(3000)
+    expect(lines()).not.toContain("note CheckAttemptFailed")
+    expect(explain(refusal as ConnectRefusal)).toEqual({
+      error:
+        "Failed to verify device is connected to Cumulocity: tedge-mapper-c8y does not keep running: Failed to execute /usr/bin/tedge-mapper: No such file or directory",
+      hint: "see all it says: journalctl -u tedge-mapper-c8y"
+    })
+  })
+
   it("leaves the mapper trying, says so, and can be repeated", async () => {
     bench.world.bridgeHealth = '{"status":"down"}'
+    bench.world.bridgeReason = "no token"
     await runPatiently(connect)
     expect(lines()).toContain("note LeftRunning")
     expect([bench.active.has("tedge-mapper-c8y"), bench.enabled.has("tedge-mapper-c8y")]).toEqual([true, true])

@@ -43,6 +43,10 @@ export interface World {
   creationError: string | undefined
   /** Retained health of the bridge; undefined: it has said nothing. */
   bridgeHealth: string | undefined
+  /** The last error of a mapper that does not keep running; undefined: it runs. */
+  mapperEnds: string | undefined
+  /** Runs when the mapper is asked. */
+  whenAsked: () => void
   /** Retained beside the health: why it is down. */
   bridgeReason: string | undefined
   /** What comes back on `s/dat`; undefined: nothing. */
@@ -97,6 +101,8 @@ export const makeBench = (dir: string, certFile: string): Bench => {
     tokenAsked: [],
     creationError: undefined,
     bridgeHealth: '{"status":"up"}',
+    mapperEnds: undefined,
+    whenAsked: () => {},
     bridgeReason: undefined,
     token: `71,${jwt({ iss: "t.example" })}`,
     failing: new Set(),
@@ -209,6 +215,7 @@ const fakeServices = ({
     enable: command("enable", (service) => enabled.add(service)),
     disable: command("disable", (service) => enabled.delete(service)),
     enabled: undefined,
+    whyItEnds: () => Effect.sync(() => world.mapperEnds),
     whereToLook: (service) => `journalctl -u ${service}`,
     ownsBroker: () => Effect.sync(() => world.ownsBroker)
   }
@@ -245,6 +252,7 @@ const message = (topic: string, payload: string): MqttMessage => ({
 const fakeMapper = (world: World, traffic: Array<string>) => (path: string, withinMs: number) =>
   Effect.gen(function* () {
     traffic.push(`mapper ${path.split("/").at(-1)}`)
+    world.whenAsked()
     const version = 1 as const
     const isUp = world.bridgeHealth === '{"status":"up"}'
     if (isUp && world.token !== undefined) {

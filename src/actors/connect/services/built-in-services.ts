@@ -12,6 +12,7 @@ import { ServiceCommandFailed } from "../../../messages/connect.ts"
 import { explainKeptOut } from "../../../messages/explain/connect.ts"
 import { AddonNotLoaded } from "../../../messages/platform.ts"
 import { giveDirectory, makeDirectories, olderLog, openLog } from "../../../platform/files/given-files.ts"
+import { lastErrorIn } from "../../../platform/files/log-tail.ts"
 import { tryLock } from "../../../platform/native/unix-addon.ts"
 import { parentOf, recordedProcess, userOf } from "../../../platform/process/recorded-process.ts"
 import { environmentOf, printUser } from "../../../platform/users/become-user.ts"
@@ -66,9 +67,22 @@ export const builtInServices = (places: BuiltInPlaces): ServiceManager => {
     disable: (service) =>
       Effect.mapError(removeIfPresent(enabled(service)), ({ path, code }) => failed(service, ["disable", path], code)),
     enabled: Effect.sync(() => brokerFirst(namesIn(places.enabledDir))),
+    whyItEnds: (service) => Effect.sync(() => whyItEnds(places, service)),
     whereToLook: (service) => logPath(places, service),
     ownsBroker: (answering) =>
       answering ? Effect.orElseSucceed(isActive("mosquitto"), () => false) : Effect.succeed(true)
+  }
+}
+
+/** Its runner waits before it starts it again: the last error in its log. */
+const whyItEnds = (places: BuiltInPlaces, service: string): string | undefined => {
+  try {
+    const path = lockPath(places, service)
+    const runner = holderOf(path)
+    if (runner === undefined || isRunning(path, runner)) return undefined
+    return lastErrorIn(logPath(places, service))
+  } catch {
+    return undefined // what cannot be looked at is no sign of an end
   }
 }
 

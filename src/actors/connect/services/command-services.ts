@@ -4,14 +4,26 @@ import { ServiceCommandFailed, ServiceManagerUnavailable } from "../../../messag
 import { type CommandEnd, runCommand } from "../../../platform/process/run-command.ts"
 import type { ServiceManager } from "./service-manager.ts"
 import type { InitCommands, ServiceAction } from "./system-toml.ts"
+import { lastError, whyUnitEnds } from "./systemd-unit.ts"
 
 export const commandServices = (init: InitCommands): ServiceManager => {
+  const isSystemd = init.name === "systemd"
   const run = (action: ServiceAction) => (service: string) => {
     const command = init.commands[action].map((word) => word.replaceAll("{}", service))
     return Effect.flatMap(runCommand(command, commandLimitMs), (end) =>
       end.kind === "exited" && end.code === 0 ? Effect.void : Effect.fail(commandFailed(service, command, end))
     )
   }
+  /** systemctl says only that it failed; the unit says why. */
+  const starting = (action: "start" | "restart") => (service: string) =>
+    Effect.catchIf(
+      run(action)(service),
+      (failure) => isSystemd && failure.reason === "exit",
+      (failure) =>
+        Effect.flatMap(lastError(service), (words) =>
+          Effect.fail(words === undefined ? failure : new ServiceCommandFailed({ ...failure, output: words }))
+        )
+    )
   const isActive = run("is_active")
   return {
     name: init.name,
@@ -26,13 +38,14 @@ export const commandServices = (init: InitCommands): ServiceManager => {
         Effect.as(true),
         Effect.catch((failure) => (failure.reason === "exit" ? Effect.succeed(false) : Effect.fail(failure)))
       ),
-    start: run("start"),
+    start: starting("start"),
     stop: run("stop"),
-    restart: run("restart"),
+    restart: starting("restart"),
     enable: run("enable"),
     disable: run("disable"),
     enabled: undefined,
-    whereToLook: (service) => (init.name === "systemd" ? `journalctl -u ${service}` : `the log of ${service}`),
+    whyItEnds: (service) => (isSystemd ? whyUnitEnds(service) : Effect.succeed(undefined)),
+    whereToLook: (service) => (isSystemd ? `journalctl -u ${service}` : `the log of ${service}`),
     ownsBroker: () => Effect.succeed(true)
   }
 }

@@ -18,6 +18,8 @@ export interface ServiceManager {
   readonly disable: (service: string) => Effect.Effect<void, ServiceFailure>
   /** What would be started with the system; undefined: the manager does that itself. */
   readonly enabled: Effect.Effect<ReadonlyArray<string>> | undefined
+  /** Why it ended, in its own last words, while it is down or waits to be started again; undefined: it runs, or that cannot be known. */
+  readonly whyItEnds: (service: string) => Effect.Effect<string | undefined>
   /** Where a person finds out why a service does not do its work. */
   readonly whereToLook: (service: string) => string
   /** Does this manager make the local broker run? The built-in one leaves a broker alone that somebody else started. */

@@ -2,7 +2,8 @@
  * "Verifying device is connected to cloud": the mapper asks the cloud a question over its own connection, and tells.
  *
  * It is asked over its UNIX socket. Topics of the local broker prove nothing: anybody may publish there. What is missing is
- * told apart: the local broker, the mapper, the bridge (with its own reason), or only the answer.
+ * told apart: the local broker, the mapper, the bridge (with its own reason), or only the answer. A mapper that does not keep
+ * running is seen by its service manager, long before its socket would answer.
  * Source: thin-edge, tedge connect, "Connection check".
  */
 import { Effect } from "effect"
@@ -24,13 +25,31 @@ export const checkConnection = (
     const { settings } = connection
     yield* Effect.ensuring(openLocal(peers, connection), closeQuietly(peers))
     const path = serviceSocketPath(settings.run.path, mapperService(connection))
-    const answer = yield* peers.checkCloud(path, patienceMs)
+    const answer = yield* Effect.raceFirst(peers.checkCloud(path, patienceMs), whenItEnds(connection))
     if (answer?.ok === true)
       return { topic: answer.topic, payload: Buffer.from(answer.payload, "base64"), qos: 1, retain: false }
     return yield* noAnswer(connection, answer)
   })
 
 const patienceMs = 10_000
+
+/** Fails once two looks in a row find the mapper down: one may fall into a restart that was asked for. */
+const whenItEnds = (connection: ValidConnection): Effect.Effect<never, ConnectionCheckFailed> => {
+  const { cloud, profile, services } = connection
+  const look = Effect.andThen(Effect.sleep(lookEvery), services.whyItEnds(mapperService(connection)))
+  const ended: Effect.Effect<string> = Effect.flatMap(look, (first) =>
+    first === undefined
+      ? ended
+      : Effect.flatMap(look, (second) => (second === undefined ? ended : Effect.succeed(second)))
+  )
+  return Effect.flatMap(ended, (detail) =>
+    Effect.fail(
+      new ConnectionCheckFailed({ cloud: cloud.name, profile, reason: "serviceEnds", detail, cause: undefined })
+    )
+  )
+}
+
+const lookEvery = "1 second"
 
 /** The mapper needs it as much as this command. */
 const openLocal = (
@@ -69,12 +88,20 @@ const noAnswer = (
         ? new ConnectionCheckFailed({ ...of, reason: "noAnswer", detail: "" })
         : new ConnectionCheckFailed({ ...of, reason: "refused", detail: answer.reason })
     const runs = yield* services.isActive(mapper)
-    const detail = !runs
-      ? `${mapper} is not running; ${look}`
-      : answer === undefined
-        ? `${mapper} has not said anything yet; ${look}`
-        : answer.reason === ""
-          ? look
-          : answer.reason
-    return yield* new ConnectionCheckFailed({ ...of, reason: "bridgeDown", detail })
+    if (!runs)
+      return yield* new ConnectionCheckFailed({
+        ...of,
+        reason: "bridgeDown",
+        detail: `${mapper} is not running; ${look}`
+      })
+    if (answer === undefined)
+      return yield* new ConnectionCheckFailed({
+        ...of,
+        reason: "underWay",
+        detail: `${mapper} has not said anything yet; ${look}`
+      })
+    // Down without a reason: an attempt of its own is under way.
+    return yield* answer.reason === ""
+      ? new ConnectionCheckFailed({ ...of, reason: "underWay", detail: `${mapper} is connecting; ${look}` })
+      : new ConnectionCheckFailed({ ...of, reason: "bridgeDown", detail: answer.reason })
   })
