@@ -24,7 +24,7 @@ const subfolders = (folder) =>
         .map((name) => join(folder, name))
     : []
 
-/** `demo`: what both commands need. `tests`: what the tests need besides. */
+/** `demo`: what both commands need. `tests`: what the tests need besides. `docs`: what `npm run test:docs` needs, and nothing else. */
 const packages = [
   { name: "softhsm2", for: "demo", present: command("softhsm2-util") },
   { name: "gnutls-bin", for: "demo", present: command("p11tool") },
@@ -55,9 +55,12 @@ const packages = [
   { name: "e2fsprogs", for: "tests", present: command("chattr") },
   { name: "mount", for: "tests", present: command("mount") },
   { name: "zsh", for: "tests", present: command("zsh") },
-  { name: "fish", for: "tests", present: command("fish") }
+  { name: "fish", for: "tests", present: command("fish") },
+  { name: "chromium", for: "docs", present: command("chromium") }
 ]
 
-/** Names of the packages that are missing for `demo` or for `tests`. */
+const uses = { demo: ["demo"], tests: ["demo", "tests"], docs: ["docs"] }
+
+/** Names of the packages that are missing for `demo`, `tests` or `docs`. */
 export const missingPackages = (purpose) =>
-  packages.filter((entry) => (purpose === "tests" || entry.for === "demo") && !entry.present()).map(({ name }) => name)
+  packages.filter((entry) => uses[purpose].includes(entry.for) && !entry.present()).map(({ name }) => name)

@@ -17,11 +17,11 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..")
 /** A part of the set-up did not work. The message is for the person at the terminal. */
 export class SetupFailed extends Error {}
 
-/** `purpose` is "demo" or "tests"; the tests need more Debian packages. */
+/** `purpose` is "demo", "tests" or "docs", which differ in the Debian packages they need; the documents need no build. */
 export const setup = async (purpose) => {
   await installDebianPackages(purpose)
   await installNpmPackages()
-  await buildWhatIsStale()
+  if (purpose !== "docs") await buildWhatIsStale()
 }
 
 const say = (text) => process.stdout.write(`setup: ${text}\n`)
