@@ -57,6 +57,66 @@ const importsOf = (file: string): ReadonlyArray<Import> => {
 const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"))
 const imports = files.flatMap(importsOf)
 
+/** Imports between files of ours, both as paths below src. */
+const ownImports = imports
+  .filter(({ target }) => target.startsWith("."))
+  .map(({ file, target }) => ({ file, to: relative(src, join(src, dirname(file), target)) }))
+  .filter(({ to }) => to.endsWith(".ts"))
+
+/** Folder -> what of src its files may import besides each other: folders, or files. */
+const folderRules: Record<string, ReadonlyArray<string>> = {
+  "actors/cryptoki/pkcs11": ["messages"],
+  // What runs in the child process: of the actor it knows the frames only.
+  "actors/cryptoki/host/process": [
+    "actors/cryptoki/host/protocol.ts",
+    "actors/cryptoki/host/frames.ts",
+    "actors/cryptoki/pkcs11",
+    "messages",
+    "platform",
+    "runtime/primitives"
+  ],
+  "actors/mqtt/client": ["messages", "platform", "runtime"],
+  "actors/mqtt/dial": ["actors/mqtt/client", "messages", "platform", "runtime"],
+  "runtime/primitives": []
+}
+
+/** Folders that must not import a folder, whatever else they may. */
+const forbiddenFolders: Record<string, ReadonlyArray<string>> = {
+  "actors/cryptoki/host": ["actors/cryptoki/token", "actors/cryptoki/discovery", "actors/cryptoki/pin"],
+  "actors/cryptoki/pin": ["actors/cryptoki/token", "actors/cryptoki/discovery"],
+  "actors/cryptoki/token": ["actors/cryptoki/discovery", "actors/cryptoki/remote"],
+  "actors/cryptoki/discovery": ["actors/cryptoki/token", "actors/cryptoki/remote"],
+  "cli/command-line": ["cli/bin", "cli/compose", "cli/services"],
+  "cli/commands": ["cli/bin", "cli/services"],
+  "cli/services": ["cli/bin"]
+}
+
+/** The groups of files that import each other in a circle (Tarjan). */
+const circles = (graph: ReadonlyMap<string, ReadonlyArray<string>>): ReadonlyArray<ReadonlyArray<string>> => {
+  const order = new Map<string, number>()
+  const lowest = new Map<string, number>()
+  const path: Array<string> = []
+  const found: Array<ReadonlyArray<string>> = []
+  const visit = (file: string): number => {
+    const number = order.size
+    order.set(file, number)
+    lowest.set(file, number)
+    path.push(file)
+    for (const next of graph.get(file) ?? []) {
+      const reached = order.has(next) ? (path.includes(next) ? (order.get(next) ?? 0) : number) : visit(next)
+      lowest.set(file, Math.min(lowest.get(file) ?? number, reached))
+    }
+    const low = lowest.get(file) ?? number
+    if (low === number) {
+      const group = path.splice(path.indexOf(file))
+      if (group.length > 1) found.push(group.toSorted())
+    }
+    return low
+  }
+  for (const file of graph.keys()) if (!order.has(file)) visit(file)
+  return found
+}
+
 /** What reads or makes dates, and why. A duration is never measured with one: `runtime/primitives/monotonic-time.ts` is for that. */
 const mayUseDates: Record<string, string> = {
   "runtime/primitives/wall-time.ts": "the one that reads the wall clock",
@@ -92,12 +152,45 @@ describe("the structure of src", () => {
   })
 
   it("imports go down: cli -> actors -> platform, messages -> runtime, never between actors", () => {
-    const wrong = imports
-      .filter(({ target }) => target.startsWith("."))
-      .map(({ file, target }) => ({ file, to: relative(src, join(src, dirname(file), target)) }))
-      .filter(({ to }) => to.endsWith(".ts"))
-      .filter(({ file, to }) => !mayImport(file, to))
+    expect(ownImports.filter(({ file, to }) => !mayImport(file, to))).toEqual([])
+  })
+
+  it("inside a folder the imports go down as well", () => {
+    const below = (folder: string, file: string) => file === folder || file.startsWith(`${folder}/`)
+    for (const folder of [...Object.keys(folderRules), ...Object.keys(forbiddenFolders)])
+      expect(existsSync(join(src, folder)), folder).toBe(true)
+    const wrong = ownImports.filter(
+      ({ file, to }) =>
+        Object.entries(folderRules).some(
+          ([folder, allowed]) => below(folder, file) && ![folder, ...allowed].some((one) => below(one, to))
+        ) ||
+        Object.entries(forbiddenFolders).some(
+          ([folder, unwanted]) => below(folder, file) && unwanted.some((one) => below(one, to))
+        )
+    )
     expect(wrong).toEqual([])
+  })
+
+  it("runtime/internal is private to the runtime", () => {
+    const wrong = ownImports.filter(
+      ({ file, to }) => to.startsWith("runtime/internal/") && !file.startsWith("runtime/")
+    )
+    expect(wrong).toEqual([])
+  })
+
+  it("no files import each other in a circle", () => {
+    const graph = new Map(
+      files.map((file) => [file, ownImports.filter((one) => one.file === file).map(({ to }) => to)])
+    )
+    expect(circles(graph)).toEqual([])
+  })
+
+  it("a folder has at most 24 files, and from eleven on a README that says what is inside", () => {
+    const folders = [...new Set(files.map((file) => dirname(file)))]
+    const size = (folder: string) => files.filter((file) => dirname(file) === folder).length
+    expect(folders.filter((folder) => size(folder) > 24)).toEqual([])
+    const unexplained = folders.filter((folder) => size(folder) > 10 && !existsSync(join(src, folder, "README.md")))
+    expect(unexplained).toEqual([])
   })
 
   it("a fenced library is imported by its one file only", () => {

@@ -12,52 +12,21 @@
  */
 import type { Cause, Duration } from "effect"
 import { Clock, Effect, type Scope } from "effect"
+import type { Address, AnyBehaviour, Behaviour } from "./behaviour.ts"
 import { RuntimeEvents } from "./events.ts"
-import { type ActorDown, Cell } from "./internal/cell.ts"
-import type { AnyBehaviour } from "./internal/incarnation.ts"
+import { Cell } from "./internal/cell.ts"
 import { launch } from "./internal/running.ts"
 import type { Overflow } from "./mailbox.ts"
 import { withRuntimeClock } from "./primitives/runtime-clock.ts"
-import type { ActorRef, Handlers, Protocol } from "./protocol.ts"
+import type { ActorRef, Protocol } from "./protocol.ts"
 import { type AnyRef, makeRef } from "./ref.ts"
+
+export type { ActorContext, Address, Behaviour } from "./behaviour.ts"
 
 export interface MailboxSpec {
   /** How many messages may wait. */
   readonly capacity: number
   readonly overflow: Overflow
-}
-
-/** A place in the tree that messages can be sent to before, while and after an actor lives there. Its ref survives restarts. */
-export interface Address<P extends Protocol> {
-  readonly ref: ActorRef<P>
-  /** The runtime's own side of the place. */
-  readonly cell: Cell
-}
-
-export interface ActorContext<P extends Protocol> {
-  readonly self: ActorRef<P>
-  /** A fiber that lives as long as this incarnation; its failure or defect ends the actor, its success does not. */
-  readonly task: <A, E, R>(name: string, effect: Effect.Effect<A, E, R>) => Effect.Effect<void, never, R>
-  /**
-   * Runs `down`, in the actor's own turn and before waiting messages, each time the watched actor ends, and
-   * `up` each time it is ready again. Of an actor that has stopped for good it tells at once.
-   */
-  readonly watch: (
-    ref: AnyRef,
-    on: {
-      readonly down: (down: ActorDown) => Effect.Effect<void>
-      readonly up?: () => Effect.Effect<void>
-    }
-  ) => Effect.Effect<void>
-  /** Ends this actor from within: it accepts nothing more, handles what waits, and is done. */
-  readonly stop: Effect.Effect<void>
-}
-
-export interface Behaviour<P extends Protocol, E = never, R = never> {
-  /** Acquires what the actor owns (Scope) and returns its handlers. Done = ready. */
-  readonly init: (context: ActorContext<P>) => Effect.Effect<Handlers<P>, E, R | Scope.Scope>
-  /** A router: these messages run each in a fiber of its own, at most `inFlight` at once; beyond, the mailbox fills. */
-  readonly concurrent?: { readonly tags: ReadonlyArray<keyof P & string>; readonly inFlight: number }
 }
 
 /** `stop`: it stays down, and its address says so. `escalate`: the supervisor gives up. */

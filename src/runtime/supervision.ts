@@ -7,8 +7,8 @@
 import type { Cause, Duration } from "effect"
 import { Data, type Effect } from "effect"
 import type { ChildSpec } from "./actor.ts"
+import type { AnyBehaviour } from "./behaviour.ts"
 import type { ActorState } from "./internal/cell.ts"
-import type { AnyBehaviour } from "./internal/incarnation.ts"
 import type { Overflow } from "./mailbox.ts"
 
 export interface Backoff {

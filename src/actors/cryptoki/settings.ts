@@ -3,7 +3,7 @@ import type { Effect, Redacted } from "effect"
 import type { CryptokiEvent } from "../../messages/cryptoki.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import type { HostUser } from "./host/environment.ts"
-import type { TracedCall } from "./host/protocol.ts"
+import type { TracedCall } from "./pkcs11/values.ts"
 
 export interface CryptokiSettings {
   readonly modulePath: string

@@ -9,14 +9,6 @@ import type { TlsAddon } from "./tls-addon.ts"
 import { parsedSettings } from "./tls-settings.ts"
 import type { TlsTarget } from "./tls-target.ts"
 
-/** It holds secrets: memory only. */
-export interface TlsSession {
-  readonly der: Buffer
-  readonly binding: Buffer
-  /** As the server says, in milliseconds. */
-  readonly lifetimeMs: number
-}
-
 /** Throws TlsError ERR_TLS_SETTINGS. */
 export const sessionBinding = (addon: TlsAddon, target: TlsTarget): Buffer => {
   const { fingerprint } = parsedSettings(addon, target)

@@ -12,8 +12,9 @@ import { tlsAddon } from "./tls-addon.ts"
 import type { TlsSigner } from "./tls-client-signature.ts"
 import { failedTls, TlsError } from "./tls-error.ts"
 import { type OpenTls, TlsHandshake } from "./tls-handshake.ts"
-import { sessionBinding, type TlsSession } from "./tls-session.ts"
+import { sessionBinding } from "./tls-session.ts"
 import { parsedSettings } from "./tls-settings.ts"
+import type { TlsSession } from "./tls-target.ts"
 import { openConnection, type TlsTarget } from "./tls-target.ts"
 
 export interface TlsNegotiated {

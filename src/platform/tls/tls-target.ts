@@ -5,8 +5,15 @@ import { isIP } from "node:net"
 import type { Duplex } from "node:stream"
 import type { TlsAddon, TlsConnection } from "./tls-addon.ts"
 import { orTlsError } from "./tls-error.ts"
-import type { TlsSession } from "./tls-session.ts"
 import type { ParsedSettings, SettingsTexts } from "./tls-settings.ts"
+
+/** Resumes a TLS 1.3 connection (tls-session.ts says which). It holds secrets: memory only. */
+export interface TlsSession {
+  readonly der: Buffer
+  readonly binding: Buffer
+  /** As the server says, in milliseconds. */
+  readonly lifetimeMs: number
+}
 
 export interface TlsTarget extends SettingsTexts {
   readonly host: string

@@ -9,7 +9,7 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSyn
 import { dirname } from "node:path"
 import { isDeepStrictEqual } from "node:util"
 import { parse, TomlError } from "smol-toml"
-import { rewrittenLines } from "./toml-lines.ts"
+import { rewrittenLines, type TomlEdit } from "./toml-lines.ts"
 import { tomlComments } from "./toml-statements.ts"
 
 export interface TomlTree {
@@ -30,12 +30,6 @@ export type TomlRead =
   | { readonly kind: "unreadable"; readonly code: string }
   /** From 1; 0 when the whole file is meant. */
   | { readonly kind: "malformed"; readonly line: number; readonly column: number; readonly reason: string }
-
-/** Sets what is at a path, or removes it (`value` undefined). Tables on the way are made. */
-export interface TomlEdit {
-  readonly at: ReadonlyArray<string>
-  readonly value: string | number | boolean | ReadonlyArray<string> | undefined
-}
 
 export type TomlEdited =
   | { readonly kind: "edited"; readonly text: string; readonly tree: TomlTree }

@@ -4,8 +4,13 @@
  * Knows tables, dotted keys and values of any kind; what stands inside an inline table is not reached. Its results
  * are checked by toml-file.ts.
  */
-import type { TomlEdit } from "./toml-file.ts"
 import { isPrefix, type TomlStatement, tomlStatements } from "./toml-statements.ts"
+
+/** Sets what is at a path, or removes it (`value` undefined). Tables on the way are made. */
+export interface TomlEdit {
+  readonly at: ReadonlyArray<string>
+  readonly value: string | number | boolean | ReadonlyArray<string> | undefined
+}
 
 /** Undefined: an edit meets something that lines cannot reach. */
 export const rewrittenLines = (text: string, edits: ReadonlyArray<TomlEdit>): string | undefined =>

@@ -7,7 +7,7 @@
  * cancel it; the next turn begins when that fiber has ended, except for the tags declared as concurrent.
  */
 import { Cause, Effect, Exit, Fiber, Scope } from "effect"
-import type { ActorContext } from "../actor.ts"
+import type { ActorContext, AnyBehaviour, AnyHandlers } from "../behaviour.ts"
 import { endsWithin } from "../primitives/ends-within.ts"
 import { ShortLivedSet } from "../primitives/short-lived.ts"
 import { type AnyRef, cellOf } from "../ref.ts"
@@ -15,15 +15,6 @@ import type { Cell, Signal } from "./cell.ts"
 import { CurrentDeadline, type Envelope } from "./envelope.ts"
 import { beginHop } from "./hop.ts"
 import { SlowWatch } from "./slow-watch.ts"
-
-/** Handlers by tag; that they fit the protocol was checked where they were written. */
-export type AnyHandlers = Readonly<Record<string, (payload: unknown) => Effect.Effect<unknown, unknown>>>
-
-export interface AnyBehaviour<E, R> {
-  // biome-ignore lint/suspicious/noExplicitAny: the protocol is erased here; `actor.ts` holds it
-  readonly init: (context: ActorContext<any>) => Effect.Effect<AnyHandlers, E, R | Scope.Scope>
-  readonly concurrent?: { readonly tags: ReadonlyArray<string>; readonly inFlight: number }
-}
 
 export interface LifeOptions<E, R> {
   readonly cell: Cell

@@ -4,11 +4,11 @@
  * Used by whoever owns the actor: its supervisor, or the scope of one that stands alone.
  */
 import { Deferred, type Duration, Effect, Exit, type Fiber } from "effect"
-import type { Address } from "../actor.ts"
+import type { Address, AnyBehaviour } from "../behaviour.ts"
 import { endsWithin } from "../primitives/ends-within.ts"
 import type { Cell } from "./cell.ts"
 import { CurrentDeadline } from "./envelope.ts"
-import { type AnyBehaviour, live } from "./incarnation.ts"
+import { live } from "./incarnation.ts"
 
 /** `drain`: handle what waits. `current`: only what is being handled. `now`: nothing more. */
 export type StopMode = "drain" | "current" | "now"

@@ -1,7 +1,7 @@
 /** What CryptokiActor does with time, and with keys that no test token has; on a clock that the test moves. */
 import { Effect, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
-import type { HostToken } from "../../../src/actors/cryptoki/host/protocol.ts"
+import type { HostToken } from "../../../src/actors/cryptoki/pkcs11/values.ts"
 import { passTime, settled, withTestClock } from "../../support/test-clock.ts"
 import { type FakeModule, someKey, someToken, startFake } from "./host/fake-host.ts"
 import { by, message } from "./module-kit.ts"

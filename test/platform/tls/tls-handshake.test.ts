@@ -4,9 +4,8 @@ import { connect as dial } from "node:net"
 import { networkInterfaces } from "node:os"
 import { rootCertificates } from "node:tls"
 import { afterAll, describe, expect, it } from "vitest"
-import type { TlsSession } from "../../../src/platform/tls/tls-session.ts"
 import { connectTls } from "../../../src/platform/tls/tls-signer-stream.ts"
-import type { TlsTarget } from "../../../src/platform/tls/tls-target.ts"
+import type { TlsSession, TlsTarget } from "../../../src/platform/tls/tls-target.ts"
 import { listenTo, startOpensslServer } from "../../support/openssl-server.ts"
 import {
   issueFor,

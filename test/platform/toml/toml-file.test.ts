@@ -6,13 +6,8 @@ import { join } from "node:path"
 import { build } from "esbuild"
 import fc from "fast-check"
 import { afterAll, describe, expect, it } from "vitest"
-import {
-  editToml,
-  parseToml,
-  parseTomlValue,
-  readTomlFile,
-  type TomlEdit
-} from "../../../src/platform/toml/toml-file.ts"
+import { editToml, parseToml, parseTomlValue, readTomlFile } from "../../../src/platform/toml/toml-file.ts"
+import type { TomlEdit } from "../../../src/platform/toml/toml-lines.ts"
 import { rewrittenLines } from "../../../src/platform/toml/toml-lines.ts"
 import { tomlComments } from "../../../src/platform/toml/toml-statements.ts"
 import { linesOfLongestValue, tomlDocument } from "./toml-arbitrary.ts"

@@ -2,10 +2,11 @@
 import { Effect } from "effect"
 import { monotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
 import { isCard } from "../pkcs11/quirks.ts"
+import type { LibraryFacts } from "../pkcs11/values.ts"
 import { type CallPatience, callPatience } from "./adaptive-timeout.ts"
 import type { TokenHost } from "./host-client.ts"
 import type { StartHost } from "./hosts.ts"
-import type { HostRequestName, HostRequests, LibraryFacts } from "./protocol.ts"
+import type { HostRequestName, HostRequests } from "./protocol.ts"
 
 /** What is known is kept across the hosts of one module. */
 export const patient = (start: StartHost): StartHost => {

@@ -1,15 +1,21 @@
 /**
- * A token host as a process, and its end: asked for, waited for, forced.
+ * A token host as a process: its start, and its end: asked for, waited for, forced.
  *
  * A module that is not finalised leaves its reader to be reset in the middle of the next program's work, and a session
  * behind on a TPM without resource manager. SIGKILL does not end a process in uninterruptible sleep (state D, a driver
  * that hangs), so that wait is bounded as well.
  */
-import type { ChildProcess } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
+import { existsSync, readFileSync } from "node:fs"
 import type { Socket } from "node:net"
+import { join } from "node:path"
 import { Deferred, Effect } from "effect"
+import { nodeOptions } from "../../../platform/process/node-options.ts"
+import { printUser } from "../../../platform/users/become-user.ts"
 import type { ShortLivedMap } from "../../../runtime/primitives/short-lived.ts"
 import type { RunningLimit } from "../../../runtime/primitives/time-limits.ts"
+import type { TracedCall } from "../pkcs11/values.ts"
+import { type HostUser, hostEnvironment } from "./environment.ts"
 import type { ModuleWords } from "./module-output.ts"
 
 export interface HostProcess<Call extends HostCall = HostCall> {
@@ -38,6 +44,58 @@ export interface HostProcess<Call extends HostCall = HostCall> {
 export interface HostCall {
   /** False: its caller was interrupted. */
   isAwaited: boolean
+}
+
+export interface HostSettings {
+  readonly modulePath: string
+  /** For C_Initialize with all the module does to be loaded. */
+  readonly initializeMs: number
+  /** The host gets what is allowed of it. */
+  readonly environment: NodeJS.ProcessEnv
+  /** Undefined: the host is the same user as we. */
+  readonly user?: HostUser | undefined
+  /** Told of each call of the module. */
+  readonly onCall?: ((call: TracedCall) => void) | undefined
+}
+
+/** Throws what `spawn` throws: ENOMEM. EMFILE comes as an event, and the process then has no pipes. */
+export const spawnProcess = ({ environment, user, onCall }: HostSettings): ChildProcess =>
+  spawn(
+    process.execPath,
+    [
+      ...nodeOptions(),
+      hostEntry(),
+      String(process.pid),
+      user === undefined ? "" : printUser(user),
+      ...(onCall === undefined ? [] : ["trace"])
+    ],
+    {
+      stdio: ["ignore", "pipe", "pipe", "pipe"],
+      env: hostEnvironment(environment, user),
+      cwd: "/"
+    }
+  )
+
+export const spawnErrorOf = (error: unknown): string =>
+  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : String(error)
+
+/** Beside the bundle we run from; in a checkout, where the build puts it. */
+const hostEntry = (): string => {
+  const beside = join(__dirname, "token-host.cjs")
+  return existsSync(beside) ? beside : join(__dirname, "../../../../dist/token-host.cjs")
+}
+
+/**
+ * Stopped by SIGSTOP, which no token does. Job control stops and continues us with it; a debugger's stop ("t") is
+ * none. Source: proc_pid_stat(5), field 3.
+ */
+export const isStopped = ({ child }: HostProcess): boolean => {
+  try {
+    return /\) T /.test(readFileSync(`/proc/${child.pid}/stat`, "latin1"))
+  } catch {
+    // No /proc, or no process any more: its end or the limit will tell.
+    return false
+  }
 }
 
 /** Ends the host once the pending calls that are waited for are done. Each of them has its own limit. */

@@ -1,65 +1,32 @@
 /**
- * The parent's side of a token host: starts the process, asks it, ends it.
+ * The parent's side of a token host: its calls. Start and end of the process are in child-process.ts.
  *
  * A call has a time limit of its own, whoever asked and whether or not they still wait: past it the host is killed,
  * since nothing else ends a native call that hangs. A host that was stopped does not get that time. Requests are
  * pipelined; answers come in any order.
  */
-import { type ChildProcess, spawn } from "node:child_process"
-import { existsSync, readFileSync } from "node:fs"
+import type { ChildProcess } from "node:child_process"
 import { Socket } from "node:net"
-import { join } from "node:path"
-import { Data, Deferred, Effect, type Scope } from "effect"
+import { Deferred, Effect, type Scope } from "effect"
 import { HostNotStarted, ModuleNotLoaded } from "../../../messages/token-refusals.ts"
-import { nodeOptions } from "../../../platform/process/node-options.ts"
-import { printUser } from "../../../platform/users/become-user.ts"
 import { ShortLivedMap } from "../../../runtime/primitives/short-lived.ts"
 import { type TimeLimits, timeLimits } from "../../../runtime/primitives/time-limits.ts"
-import { endHost, type HostCall, type HostProcess, killHost, tellIdle } from "./child-process.ts"
-import { type HostUser, hostEnvironment } from "./environment.ts"
+import type { LibraryFacts, TracedCall } from "../pkcs11/values.ts"
+import {
+  endHost,
+  type HostCall,
+  type HostProcess,
+  type HostSettings,
+  isStopped,
+  killHost,
+  spawnErrorOf,
+  spawnProcess,
+  tellIdle
+} from "./child-process.ts"
+import { CallRefused, CallTimedOut, HostDied, HostEnded, type HostFault, type StartFault } from "./faults.ts"
 import { frameReader, frameWriter } from "./frames.ts"
 import { type ModuleWords, moduleWords } from "./module-output.ts"
-import type { HostRefusal, HostReply, HostRequestName, HostRequests, LibraryFacts, TracedCall } from "./protocol.ts"
-
-/** A PKCS#11 function answered with a code. */
-export class CallRefused extends Data.TaggedError("CallRefused")<{
-  /** `C_Sign` and the like. */
-  readonly call: string
-  readonly code: number
-  /** What the module printed. */
-  readonly detail: string
-}> {}
-
-/** The call took longer than it may; the host was killed. */
-export class CallTimedOut extends Data.TaggedError("CallTimedOut")<{
-  readonly call: HostRequestName
-  readonly afterMs: number
-  /** What the module printed. */
-  readonly detail: string
-}> {}
-
-/** The host ended before it answered. */
-export class HostDied extends Data.TaggedError("HostDied")<{
-  readonly call: HostRequestName
-  readonly signal: string | undefined
-  readonly detail: string
-  /** It was killed because another call hung; this one may have been fine. */
-  readonly forAnother?: boolean
-}> {}
-
-/** The service had ended the host before the call was made: nothing was done. */
-export class HostEnded extends Data.TaggedError("HostEnded")<{ readonly call: HostRequestName }> {}
-
-export type HostFault = CallRefused | CallTimedOut | HostDied | HostEnded
-
-/** Why there is no host. */
-export type StartFault = ModuleNotLoaded | HostNotStarted | HostFault
-
-export const isHostFault = (failure: { readonly _tag: string }): failure is HostFault =>
-  failure._tag === "CallRefused" ||
-  failure._tag === "CallTimedOut" ||
-  failure._tag === "HostDied" ||
-  failure._tag === "HostEnded"
+import type { HostRefusal, HostReply, HostRequestName, HostRequests } from "./protocol.ts"
 
 export interface TokenHost {
   readonly library: LibraryFacts
@@ -70,18 +37,6 @@ export interface TokenHost {
     asked: HostRequests[Name]["asked"],
     limitMs: number
   ) => Effect.Effect<HostRequests[Name]["answer"], HostFault>
-}
-
-export interface HostSettings {
-  readonly modulePath: string
-  /** For C_Initialize with all the module does to be loaded. */
-  readonly initializeMs: number
-  /** The host gets what is allowed of it. */
-  readonly environment: NodeJS.ProcessEnv
-  /** Undefined: the host is the same user as we. */
-  readonly user?: HostUser | undefined
-  /** Told of each call of the module. */
-  readonly onCall?: ((call: TracedCall) => void) | undefined
 }
 
 /** Starts a host with the module loaded. When the scope closes, it finishes the calls that are waited for, and ends. */
@@ -119,24 +74,6 @@ const spawnHost = (settings: HostSettings): Effect.Effect<Process, HostNotStarte
     }
   })
 
-/** Throws what `spawn` throws: ENOMEM. EMFILE comes as an event, and the process then has no pipes. */
-const spawnProcess = ({ environment, user, onCall }: HostSettings): ChildProcess =>
-  spawn(
-    process.execPath,
-    [
-      ...nodeOptions(),
-      hostEntry(),
-      String(process.pid),
-      user === undefined ? "" : printUser(user),
-      ...(onCall === undefined ? [] : ["trace"])
-    ],
-    {
-      stdio: ["ignore", "pipe", "pipe", "pipe"],
-      env: hostEnvironment(environment, user),
-      cwd: "/"
-    }
-  )
-
 const watched = (child: ChildProcess, onCall: HostSettings["onCall"]): Process => {
   // Stays without a listener otherwise, which ends this process.
   child.on("error", (error) => ended(undefined, spawnErrorOf(error)))
@@ -169,9 +106,6 @@ const watched = (child: ChildProcess, onCall: HostSettings["onCall"]): Process =
 }
 
 const notStarted = (reason: string) => new HostNotStarted({ reason, program: process.execPath })
-
-const spawnErrorOf = (error: unknown): string =>
-  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : String(error)
 
 interface Traced {
   readonly traced: TracedCall
@@ -284,19 +218,6 @@ const look = (host: Process, times: TimeLimits, wasStopped: boolean): void => {
 
 const lookEveryMs = 2000
 
-/**
- * Stopped by SIGSTOP, which no token does. Job control stops and continues us with it; a debugger's stop ("t") is
- * none. Source: proc_pid_stat(5), field 3.
- */
-const isStopped = ({ child }: Process): boolean => {
-  try {
-    return /\) T /.test(readFileSync(`/proc/${child.pid}/stat`, "latin1"))
-  } catch {
-    // No /proc, or no process any more: its end or the limit will tell.
-    return false
-  }
-}
-
 /** Only `load` is refused with these. */
 const neverLoads = <A>(call: Effect.Effect<A, StartFault>): Effect.Effect<A, HostFault> =>
   Effect.catchTags(call, { ModuleNotLoaded: Effect.die, HostNotStarted: Effect.die })
@@ -304,10 +225,4 @@ const neverLoads = <A>(call: Effect.Effect<A, StartFault>): Effect.Effect<A, Hos
 const hideSecrets = (words: ModuleWords, asked: object): void => {
   for (const [field, value] of Object.entries(asked))
     if (/pin$/i.test(field) && typeof value === "string") words.hide(value)
-}
-
-/** Beside the bundle we run from; in a checkout, where the build puts it. */
-const hostEntry = (): string => {
-  const beside = join(__dirname, "token-host.cjs")
-  return existsSync(beside) ? beside : join(__dirname, "../../../../dist/token-host.cjs")
 }

@@ -6,7 +6,9 @@ import type { HostNotStarted } from "../../../messages/token-refusals.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { quirksOf } from "../pkcs11/quirks.ts"
 import type { CryptokiSettings } from "../settings.ts"
-import { type HostSettings, type StartFault, startHost, type TokenHost } from "./host-client.ts"
+import type { HostSettings } from "./child-process.ts"
+import type { StartFault } from "./faults.ts"
+import { startHost, type TokenHost } from "./host-client.ts"
 
 export interface Hosts {
   /** A host until the scope closes. `broken`: the one this asker had; nobody gets it again. */

@@ -9,7 +9,7 @@ import {
 } from "../../../messages/token-refusals.ts"
 import { codeName, faultClass } from "../pkcs11/return-codes.ts"
 import { type Token, tokenName } from "../pkcs11/token-facts.ts"
-import type { StartFault } from "./host-client.ts"
+import type { StartFault } from "./faults.ts"
 
 export const refusalOn = (fault: StartFault, token: Token): TokenRefusal =>
   refusalOf(fault, tokenName(token), tokenFamily(token.facts))

@@ -7,7 +7,7 @@
  * Source: PKCS #11 v2.40, 5.1.6 and the return values of C_Login (5.6) and C_SetPIN (5.5).
  */
 
-import type { HostFault } from "../host/host-client.ts"
+import type { HostFault } from "../host/faults.ts"
 import {
   CKR_FUNCTION_NOT_SUPPORTED,
   CKR_PIN_EXPIRED,

@@ -11,7 +11,7 @@ import { LoginDelayed, type PinRejected } from "../../../messages/token-refusals
 import { bootMomentNow } from "../../../platform/process/boot-time.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { wallNow } from "../../../runtime/primitives/wall-time.ts"
-import type { HostFault } from "../host/host-client.ts"
+import type { HostFault } from "../host/faults.ts"
 import { faultClass } from "../pkcs11/return-codes.ts"
 import { type ClientPins, makeClientPins } from "./client-budget.ts"
 import { type LatchNotes, latchNotes } from "./latch-notes.ts"

@@ -3,9 +3,9 @@
  */
 import { createPublicKey } from "node:crypto"
 import { type SignatureScheme, signatureSchemes } from "../../../messages/signature-scheme.ts"
-import type { HostKeyMaterial, HostObject } from "../host/protocol.ts"
 import { curveNamed, curveOf, type EcCurve } from "./ec-curve.ts"
 import { CKK_EC, CKK_RSA } from "./pkcs11-constants.ts"
+import type { HostKeyMaterial, HostObject } from "./values.ts"
 
 export type SigningKey =
   | { readonly type: "EC"; readonly curve: EcCurve }

@@ -6,7 +6,6 @@
  * says false; `hsm list-keys` shows where a key may do more than sign.
  */
 import type { KeyParameters } from "../../../messages/cryptoki.ts"
-import type { HostAttribute } from "../host/protocol.ts"
 import { p256, p384 } from "./ec-curve.ts"
 import {
   CKA_DECRYPT,
@@ -30,6 +29,7 @@ import {
   CKM_EC_KEY_PAIR_GEN,
   CKM_RSA_PKCS_KEY_PAIR_GEN
 } from "./pkcs11-constants.ts"
+import type { HostAttribute } from "./values.ts"
 
 export interface KeyTemplates {
   readonly mechanism: number

@@ -7,18 +7,10 @@
  * one unknown attribute fails a whole C_GetAttributeValue, so attributes are read one by one; a small output buffer
  * poisons the session; C_InitToken reads 32 bytes of the label whatever its length.
  */
-import { accessSync, closeSync, constants, openSync, readSync, statSync } from "node:fs"
 import type { PKCS11, Template } from "pkcs11js"
-import { processMonotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
-import type {
-  HostAttribute,
-  HostMechanism,
-  HostRefusal,
-  HostToken,
-  LibraryFacts,
-  TracedCall
-} from "../host/protocol.ts"
+import { checkLibrary, LoadFault } from "./library-file.ts"
 import { CKF_HW_SLOT, CKF_OS_LOCKING_OK, CKF_RW_SESSION, CKF_SERIAL_SESSION, labelLength } from "./pkcs11-constants.ts"
+import type { HostAttribute, HostMechanism, HostToken, LibraryFacts, TracedCall } from "./values.ts"
 
 /** A PKCS#11 function answered something else than CKR_OK. */
 export class ModuleFault extends Error {
@@ -32,17 +24,6 @@ export class ModuleFault extends Error {
   }
 }
 
-/** The library could not be loaded. */
-export class LoadFault extends Error {
-  override readonly name = "LoadFault"
-  readonly reason: LoadReason
-  constructor(reason: LoadReason, detail: string) {
-    super(detail)
-    this.reason = reason
-  }
-}
-
-export type LoadReason = Extract<HostRefusal, { kind: "load" }>["reason"]
 /** CK_SLOT_ID, CK_SESSION_HANDLE, CK_OBJECT_HANDLE as the native side wants them. */
 export type Handle = Buffer
 
@@ -219,51 +200,6 @@ const loadPkcs11js = async () => {
   }
 }
 
-/** pkcs11js must not be given what is no library: it crashes on the way. */
-const checkLibrary = (path: string): void => {
-  try {
-    if (!statSync(path).isFile()) throw new LoadFault("notAModule", "it is no file")
-    accessSync(path, constants.R_OK)
-  } catch (error) {
-    if (error instanceof LoadFault) throw error
-    const code = error instanceof Error && "code" in error ? error.code : undefined
-    if (code === "ENOENT" || code === "ENOTDIR") throw new LoadFault("missing", "no such file")
-    if (code === "EACCES" || code === "EPERM") throw new LoadFault("noPermission", "permission denied")
-    throw new LoadFault("other", wordsOf(error))
-  }
-  const own = ownElfHeader()
-  const its = elfHeader(path)
-  if (its === undefined) throw new LoadFault("notAModule", "it is no shared library")
-  if (own !== undefined && own !== its) throw new LoadFault("wrongArchitecture", `ELF ${its}, this program is ${own}`)
-}
-
-/** Undefined where this user may not read the program it runs (a Node in a folder of root's): nothing is compared then. */
-const ownElfHeader = (): string | undefined => {
-  try {
-    return elfHeader(process.execPath)
-  } catch {
-    return undefined
-  }
-}
-
-/** Class, byte order and machine of an ELF file; undefined when it is none. */
-const elfHeader = (path: string): string | undefined => {
-  const header = firstBytes(path, 20) // Node itself has a hundred megabytes
-  if (header.length < 20 || header.readUInt32BE(0) !== 0x7f454c46) return undefined
-  const machine = header[5] === 2 ? header.readUInt16BE(18) : header.readUInt16LE(18)
-  return `class ${header[4]} order ${header[5]} machine ${machine}`
-}
-
-const firstBytes = (path: string, most: number): Buffer => {
-  const bytes = Buffer.alloc(most)
-  const file = openSync(path, "r")
-  try {
-    return bytes.subarray(0, readSync(file, bytes, 0, most, 0))
-  } finally {
-    closeSync(file)
-  }
-}
-
 const missingEntry = (error: unknown): boolean => wordsOf(error).includes("C_GetFunctionList")
 
 const wordsOf = (error: unknown): string =>
@@ -291,18 +227,20 @@ const callingAsync = async <A>(call: string, run: () => Promise<A>): Promise<A> 
   }
 }
 
-/** Has each call of the module told when it returns: its name, its time, its code. Never what goes in or comes out. */
-export const traceCalls = (tell: (call: TracedCall) => void): void => {
-  trace.tell = tell
+/** Reports each call of the module when it returns: its name, its time, its code. Never what goes in or comes out. */
+export const traceCalls = (tell: (call: TracedCall) => void, nowMs: () => number): void => {
+  trace.to = { tell, nowMs }
 }
 
-const trace: { tell: ((call: TracedCall) => void) | undefined } = { tell: undefined }
+const trace: { to: { readonly tell: (call: TracedCall) => void; readonly nowMs: () => number } | undefined } = {
+  to: undefined
+}
 
 const traced = (call: string): ((code: number | undefined) => void) | undefined => {
-  const { tell } = trace
-  if (tell === undefined) return undefined
-  const from = processMonotonicMs()
-  return (code) => tell({ name: call, tookMs: processMonotonicMs() - from, code })
+  if (trace.to === undefined) return undefined
+  const { tell, nowMs } = trace.to
+  const from = nowMs()
+  return (code) => tell({ name: call, tookMs: nowMs() - from, code })
 }
 
 const told = (tell: ReturnType<typeof traced>, fault: unknown): unknown => {

@@ -4,9 +4,9 @@
  * Source: RFC 5480, 2 (EC); RFC 8017, A.1.1 and RFC 3279, 2.3.1 (RSA); PKCS #11 v2.40, 4.4 (CKA_PUBLIC_KEY_INFO).
  */
 import { createPublicKey, X509Certificate } from "node:crypto"
-import type { HostKeyMaterial } from "../host/protocol.ts"
 import { bitString, sequence, unsignedInteger } from "./der.ts"
 import { curveOf, idEcPublicKey, pointOf } from "./ec-curve.ts"
+import type { HostKeyMaterial } from "./values.ts"
 
 /** DER; undefined when the object does not tell enough. */
 export const subjectPublicKeyInfo = (material: HostKeyMaterial): Uint8Array | undefined =>

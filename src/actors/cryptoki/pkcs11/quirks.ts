@@ -2,8 +2,8 @@
  * What is known of single modules that changes how we use them. Recognised by what the library says of itself.
  */
 import { tokenFamily } from "../../../messages/token-family.ts"
-import type { HostToken, LibraryFacts } from "../host/protocol.ts"
 import type { Token } from "./token-facts.ts"
+import type { HostToken, LibraryFacts } from "./values.ts"
 
 export interface Quirks {
   /** Two processes cannot use the module at once, so all its tokens share one host. */

@@ -7,7 +7,6 @@
  */
 import { hash as digestOf } from "node:crypto"
 import type { SignatureScheme } from "../../../messages/signature-scheme.ts"
-import type { HostMechanism } from "../host/protocol.ts"
 import { sequence, unsignedInteger } from "./der.ts"
 import type { SigningKey } from "./key-facts.ts"
 import {
@@ -24,6 +23,7 @@ import {
   CKM_SHA512,
   CKM_SHA512_RSA_PKCS_PSS
 } from "./pkcs11-constants.ts"
+import type { HostMechanism } from "./values.ts"
 
 /** The mechanisms that make a signature of this scheme, in the order to try them. */
 export const mechanismLadder = (scheme: SignatureScheme, message: Uint8Array): ReadonlyArray<HostMechanism> => {

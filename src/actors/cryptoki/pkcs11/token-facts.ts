@@ -5,7 +5,6 @@ import type { TokenDescription, UserPinState } from "../../../messages/cryptoki.
 import { type Pkcs11Uri, printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import type { TokenFacts } from "../../../messages/pkcs11-uri-match.ts"
 import { shownText } from "../../../messages/shown-text.ts"
-import type { HostToken, LibraryFacts } from "../host/protocol.ts"
 import {
   CKF_LOGIN_REQUIRED,
   CKF_TOKEN_INITIALIZED,
@@ -14,6 +13,7 @@ import {
   CKF_USER_PIN_INITIALIZED,
   CKF_USER_PIN_LOCKED
 } from "./pkcs11-constants.ts"
+import type { HostToken, LibraryFacts } from "./values.ts"
 
 /** One token of a module, as it was listed. */
 export interface Token {

@@ -17,8 +17,7 @@ import {
   type TokenRefusal
 } from "../../../messages/token-refusals.ts"
 import type { AnswerOf, PayloadOf } from "../../../runtime/protocol.ts"
-import type { HostFault } from "../host/host-client.ts"
-import type { HostKeyMaterial } from "../host/protocol.ts"
+import type { HostFault } from "../host/faults.ts"
 import { type KeyTemplates, openTemplates, restrictedTemplates } from "../pkcs11/key-templates.ts"
 import { CKM_EC_KEY_PAIR_GEN, CKM_RSA_PKCS_KEY_PAIR_GEN } from "../pkcs11/pkcs11-constants.ts"
 import { subjectPublicKeyInfo } from "../pkcs11/public-key.ts"
@@ -31,6 +30,7 @@ import {
   faultClass
 } from "../pkcs11/return-codes.ts"
 import { shownUri, tokenName } from "../pkcs11/token-facts.ts"
+import type { HostKeyMaterial } from "../pkcs11/values.ts"
 import { listObjects } from "./public-half.ts"
 import { publicKey } from "./read-public-key.ts"
 import { keyUri } from "./select-key.ts"

@@ -5,9 +5,9 @@
  * certificate with the same id: vendors' tools often leave only that beside the key.
  */
 import { Effect } from "effect"
-import type { HostFault } from "../host/host-client.ts"
-import type { HostKeyMaterial, HostObject } from "../host/protocol.ts"
+import type { HostFault } from "../host/faults.ts"
 import { certificateKeyInfo, subjectPublicKeyInfo } from "../pkcs11/public-key.ts"
+import type { HostKeyMaterial, HostObject } from "../pkcs11/values.ts"
 import type { LaneTools } from "./session.ts"
 import type { Seat } from "./token-connection.ts"
 

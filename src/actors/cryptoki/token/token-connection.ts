@@ -8,9 +8,10 @@ import { Redacted, Semaphore } from "effect"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import { Permits } from "../../../runtime/primitives/permits.ts"
 import type { TokenHost } from "../host/host-client.ts"
-import { type HostObject, parallelSigns } from "../host/protocol.ts"
+import { parallelSigns } from "../host/protocol.ts"
 import type { SigningKey } from "../pkcs11/key-facts.ts"
 import type { Token } from "../pkcs11/token-facts.ts"
+import type { HostObject } from "../pkcs11/values.ts"
 
 export interface FoundKey {
   readonly object: HostObject

@@ -7,7 +7,7 @@
  */
 import { Effect } from "effect"
 import { OutcomeUnknown, PinRejected, type TokenRefusal } from "../../../messages/token-refusals.ts"
-import { type HostFault, isHostFault } from "../host/host-client.ts"
+import { type HostFault, isHostFault } from "../host/faults.ts"
 import type { HostRequestName } from "../host/protocol.ts"
 import { refusalOn } from "../host/refusals.ts"
 import { CKR_SESSION_CLOSED, codeName, faultClass } from "../pkcs11/return-codes.ts"

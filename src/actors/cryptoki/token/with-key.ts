@@ -4,7 +4,7 @@
 import { Effect, Result } from "effect"
 import type { TokenRefusal } from "../../../messages/token-refusals.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
-import { CallRefused, type HostFault } from "../host/host-client.ts"
+import { CallRefused, type HostFault } from "../host/faults.ts"
 import { CKR_SESSION_HANDLE_INVALID } from "../pkcs11/return-codes.ts"
 import { shownUri } from "../pkcs11/token-facts.ts"
 import { findKey, type KeyRefusal } from "./resolve-key.ts"

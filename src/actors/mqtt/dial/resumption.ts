@@ -1,7 +1,7 @@
 /** The TLS session that a connection resumes, and those it brings for the next one. */
 import { Clock, Effect } from "effect"
 import type { Target } from "../../../messages/mqtt.ts"
-import type { TlsSession } from "../../../platform/tls/tls-session.ts"
+import type { TlsSession } from "../../../platform/tls/tls-target.ts"
 import { bootMs } from "../../../runtime/primitives/runtime-clock.ts"
 import type { Ticket, TlsTickets } from "./tls-tickets.ts"
 

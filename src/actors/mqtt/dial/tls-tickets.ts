@@ -5,7 +5,7 @@
  * over several resumptions in a row. Sessions of one place are bound to trust store, certificates, key and settings;
  * when one of these changes, all are forgotten. Source: RFC 8446, 4.6.1 and appendix C.4.
  */
-import type { TlsSession } from "../../../platform/tls/tls-session.ts"
+import type { TlsSession } from "../../../platform/tls/tls-target.ts"
 
 export interface Ticket {
   readonly session: TlsSession

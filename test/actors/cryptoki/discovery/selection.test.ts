@@ -3,13 +3,13 @@ import { Effect, Exit, Result } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { firstToken, onlyToken } from "../../../../src/actors/cryptoki/discovery/select-token.ts"
-import type { HostObject } from "../../../../src/actors/cryptoki/host/protocol.ts"
 import {
   describeToken,
   type Token,
   tokenIdentity,
   tokenUri
 } from "../../../../src/actors/cryptoki/pkcs11/token-facts.ts"
+import type { HostObject } from "../../../../src/actors/cryptoki/pkcs11/values.ts"
 import { firstKey } from "../../../../src/actors/cryptoki/token/select-key.ts"
 import { parsePkcs11Uri, printPkcs11Uri } from "../../../../src/messages/pkcs11-uri.ts"
 

@@ -2,18 +2,10 @@
 import { createSign, generateKeyPairSync } from "node:crypto"
 import { Effect, type Scope } from "effect"
 import { cryptokiBehaviour } from "../../../../src/actors/cryptoki/cryptoki-actor.ts"
-import {
-  CallRefused,
-  CallTimedOut,
-  type HostFault,
-  type TokenHost
-} from "../../../../src/actors/cryptoki/host/host-client.ts"
-import type {
-  HostObject,
-  HostRequestName,
-  HostRequests,
-  HostToken
-} from "../../../../src/actors/cryptoki/host/protocol.ts"
+import { CallRefused, CallTimedOut, type HostFault } from "../../../../src/actors/cryptoki/host/faults.ts"
+import type { TokenHost } from "../../../../src/actors/cryptoki/host/host-client.ts"
+import type { HostRequestName, HostRequests } from "../../../../src/actors/cryptoki/host/protocol.ts"
+import type { HostObject, HostToken } from "../../../../src/actors/cryptoki/pkcs11/values.ts"
 import { type CryptokiSettings, defaultLimits } from "../../../../src/actors/cryptoki/settings.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
 import { start } from "../../../../src/runtime/actor.ts"

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, syml
 import { join } from "node:path"
 import { Effect, Redacted } from "effect"
 import { describe, expect, it } from "vitest"
-import { CallRefused, HostDied, type HostFault } from "../../../../src/actors/cryptoki/host/host-client.ts"
+import { CallRefused, HostDied, type HostFault } from "../../../../src/actors/cryptoki/host/faults.ts"
 import { latchStore } from "../../../../src/actors/cryptoki/pin/latch-store.ts"
 import { makePinLatch } from "../../../../src/actors/cryptoki/pin/pin-latch.ts"
 import type { CryptokiEvent } from "../../../../src/messages/cryptoki.ts"

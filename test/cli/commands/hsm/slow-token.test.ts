@@ -1,7 +1,7 @@
 /** What `tedge hsm doctor` says of a token that signs, but slowly: on a clock that the test moves. */
 import { Effect, Fiber, Redacted } from "effect"
 import { describe, expect, it } from "vitest"
-import { type Check, examine } from "../../../../src/cli/commands/hsm/doctor/doctor.ts"
+import { type Check, examine } from "../../../../src/cli/commands/hsm/doctor/examination.ts"
 import { tokenChecks } from "../../../../src/cli/commands/hsm/doctor/token.ts"
 import type { CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
 import { start } from "../../../../src/runtime/actor.ts"

@@ -2,6 +2,7 @@
  * Does what a token host is asked. Keeps the loaded module and the sessions of its slots, and decides nothing.
  */
 import type { OtherKeyUse } from "../../../../messages/cryptoki.ts"
+import { LoadFault } from "../../pkcs11/library-file.ts"
 import {
   CKA_ALWAYS_AUTHENTICATE,
   CKA_CLASS,
@@ -31,7 +32,6 @@ import {
   type Handle,
   handleOf,
   handleText,
-  LoadFault,
   ModuleFault,
   openModule,
   type Pkcs11Module
@@ -44,16 +44,8 @@ import {
   CKR_USER_ALREADY_LOGGED_IN,
   faultClass
 } from "../../pkcs11/return-codes.ts"
-import type {
-  HostAttribute,
-  HostKeyMaterial,
-  HostObject,
-  HostRefusal,
-  HostReply,
-  HostRequest,
-  HostRequests,
-  HostToken
-} from "../protocol.ts"
+import type { HostAttribute, HostKeyMaterial, HostObject, HostToken } from "../../pkcs11/values.ts"
+import type { HostRefusal, HostReply, HostRequest, HostRequests } from "../protocol.ts"
 import { type SignTimes, sign } from "./sign.ts"
 import { type HostSlot, hostSlot } from "./slot.ts"
 

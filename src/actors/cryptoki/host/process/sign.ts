@@ -9,7 +9,8 @@ import { processMonotonicMs } from "../../../../runtime/primitives/monotonic-tim
 import { CKU_CONTEXT_SPECIFIC } from "../../pkcs11/pkcs11-constants.ts"
 import { type Handle, handleOf, ModuleFault, type Pkcs11Module } from "../../pkcs11/pkcs11-module.ts"
 import { faultClass } from "../../pkcs11/return-codes.ts"
-import { type HostMechanism, type HostRequests, parallelSigns } from "../protocol.ts"
+import type { HostMechanism } from "../../pkcs11/values.ts"
+import { type HostRequests, parallelSigns } from "../protocol.ts"
 import type { HostSlot } from "./slot.ts"
 
 /** What a host remembers of its signatures. */

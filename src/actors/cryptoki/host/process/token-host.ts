@@ -10,6 +10,7 @@ import { Socket } from "node:net"
 import { endWithParent } from "../../../../platform/native/unix-addon.ts"
 import { leaveNoCore } from "../../../../platform/process/no-core.ts"
 import { becomeUser, givenUser, type UserIds } from "../../../../platform/users/become-user.ts"
+import { processMonotonicMs } from "../../../../runtime/primitives/monotonic-time.ts"
 import { ShortLivedSet } from "../../../../runtime/primitives/short-lived.ts"
 import { traceCalls } from "../../pkcs11/pkcs11-module.ts"
 import { frameReader, frameWriter } from "../frames.ts"
@@ -32,7 +33,7 @@ const main = (): void => {
   const pipe = new Socket({ fd: 3, readable: true, writable: true, allowHalfOpen: true })
   const read = frameReader()
   const send = frameWriter((bytes) => pipe.write(bytes))
-  if (tracing !== "") traceCalls((traced) => send({ traced }))
+  if (tracing !== "") traceCalls((traced) => send({ traced }), processMonotonicMs)
   const end = () => {
     void Promise.allSettled(inFlight).then(() =>
       // Behind the answers that are on their way out.

@@ -6,7 +6,7 @@ import { spkiOf } from "../../../../actors/mqtt/dial/key-signer.ts"
 import { CertificateNotValid } from "../../../../messages/connect.ts"
 import { KeyMismatch } from "../../../../messages/mqtt.ts"
 import { dateNow } from "../../../../runtime/primitives/wall-time.ts"
-import type { Examination } from "./doctor.ts"
+import type { Examination } from "./examination.ts"
 
 export const certificateChecks = (
   examination: Examination,

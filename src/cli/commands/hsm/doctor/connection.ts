@@ -28,7 +28,7 @@ import { shownText } from "../../../../messages/shown-text.ts"
 import { tryLock } from "../../../../platform/native/unix-addon.ts"
 import { askJsonLine } from "../../../../platform/sockets/json-lines-socket.ts"
 import type { CommandContext } from "../token-command.ts"
-import type { Examination } from "./doctor.ts"
+import type { Examination } from "./examination.ts"
 
 type Context = { readonly actors: Pick<CommandContext["actors"], "localBroker"> }
 

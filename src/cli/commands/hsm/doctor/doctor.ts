@@ -7,36 +7,15 @@
 import type { KeyObject } from "node:crypto"
 import { Effect } from "effect"
 import { keyOfCertificate } from "../../../../actors/mqtt/dial/key-signer.ts"
-import { type Explanation, explain, type Failure } from "../../../../messages/explain.ts"
 import { sameTarget } from "../../../../messages/pkcs11-uri-match.ts"
 import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
 import { exitCodes } from "../../../command-line/exit-codes.ts"
 import { askLimits, type CommandContext, shownUri, type TokenCommand } from "../token-command.ts"
 import { certificateChecks, type TokenKey } from "./certificate.ts"
 import { connectionChecks } from "./connection.ts"
+import { type Check, examine } from "./examination.ts"
 import { serverChecks } from "./server.ts"
 import { tokenChecks } from "./token.ts"
-
-export interface Check {
-  readonly name: string
-  readonly ok: boolean
-  /** What was seen, or the sentence of the failure. */
-  readonly detail: string
-  /** The next step; undefined when there is none to take. */
-  readonly hint?: string | undefined
-}
-
-/** Notes a check; the answer is what a later check needs, undefined when this one failed. */
-export interface Examination {
-  readonly pass: (name: string, detail: string) => Effect.Effect<void>
-  readonly fail: (name: string, explanation: Explanation) => Effect.Effect<void>
-  /** Passes with `detail` of the answer, or fails with the failure's sentence. */
-  readonly check: <A>(
-    name: string,
-    effect: Effect.Effect<A, Failure>,
-    detail: (answer: A) => string
-  ) => Effect.Effect<A | undefined>
-}
 
 export const doctor: TokenCommand = (context) =>
   Effect.gen(function* () {
@@ -80,26 +59,6 @@ const readEverything = ({ actors, input }: CommandContext) =>
     const { settings } = yield* actors.config.ask("ReadCloudSettings", selector, within)
     return settings
   })
-
-/** Notes checks and shows each when it is done. */
-export const examine = (checks: Array<Check>, show: (check: Check) => Effect.Effect<void>): Examination => {
-  const note = (check: Check) =>
-    Effect.suspend(() => {
-      checks.push(check)
-      return show(check)
-    })
-  const pass: Examination["pass"] = (name, detail) => note({ name, ok: true, detail })
-  const fail: Examination["fail"] = (name, { error, hint }) => note({ name, ok: false, detail: error, hint })
-  return {
-    pass,
-    fail,
-    check: (name, effect, detail) =>
-      Effect.matchEffect(effect, {
-        onFailure: (failure) => Effect.as(fail(name, explain(failure)), undefined),
-        onSuccess: (answer) => Effect.as(pass(name, detail(answer)), answer)
-      })
-  }
-}
 
 const lineOf = ({ name, ok, detail, hint }: Check): string =>
   `${ok ? "✓" : "✗"} ${name}: ${detail}\n${hint === undefined ? "" : `    hint: ${hint}\n`}`

@@ -7,7 +7,7 @@ import { DialFailed, TlsFailed } from "../../../../messages/mqtt.ts"
 import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
 import { probeTls, type TlsProbe } from "../../../../platform/tls/tls-probe.ts"
 import { dateNow } from "../../../../runtime/primitives/wall-time.ts"
-import type { Examination } from "./doctor.ts"
+import type { Examination } from "./examination.ts"
 
 export const serverChecks = (examination: Examination, { cloud, proxy }: CloudSettings): Effect.Effect<void> =>
   Effect.gen(function* () {

@@ -14,7 +14,7 @@ import { monotonicNow } from "../../../../runtime/primitives/monotonic-time.ts"
 import { tokenKey } from "../../cert/device-key.ts"
 import { tokenAccess } from "../token-access.ts"
 import { askLimits, type CommandContext, comparable, shownUri } from "../token-command.ts"
-import type { Examination } from "./doctor.ts"
+import type { Examination } from "./examination.ts"
 
 /** A connection gives the token this long to sign. */
 const connectionLimitMs = 60_000
