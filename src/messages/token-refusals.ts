@@ -16,11 +16,11 @@ export class TokenNotFound extends Data.TaggedError("TokenNotFound")<{
   /** A key of it was wanted. */
   readonly forKey?: true
   /** The key that was meant, if a token that is there has it. */
-  readonly elsewhere?: KeyElsewhere
+  readonly onOtherToken?: KeyOnOtherToken
 }> {}
 
 /** Where a key shows that was not found where it was looked for. */
-export interface KeyElsewhere {
+export interface KeyOnOtherToken {
   readonly token: string
   /** With which it is found there. */
   readonly uri: string
@@ -37,7 +37,7 @@ export class TokenAmbiguous extends Data.TaggedError("TokenAmbiguous")<{
 export class KeyNotFound extends Data.TaggedError("KeyNotFound")<{
   readonly uri: string | undefined
   readonly token: string
-  readonly elsewhere: KeyElsewhere | undefined
+  readonly onOtherToken: KeyOnOtherToken | undefined
   /** URI of a key that matches and may not sign (CKA_SIGN is false). */
   readonly mayNotSign?: string
 }> {}

@@ -83,19 +83,23 @@ const fileReasons = [
 
 const families = ["smartCardHsm", "piv", "opTee", "other"] as const
 
-const elsewhere: Token.KeyElsewhere = { token: "other", uri: "pkcs11:token=other;object=my-key", seen: "publicKey" }
+const onOtherToken: Token.KeyOnOtherToken = {
+  token: "other",
+  uri: "pkcs11:token=other;object=my-key",
+  seen: "publicKey"
+}
 
 const samples: Samples = {
   TokenNotFound: [
     new Token.TokenNotFound({ uri, present: [] }),
     new Token.TokenNotFound({ uri: undefined, present: ["pkcs11:token=other"] }),
-    new Token.TokenNotFound({ uri, present: ["pkcs11:token=other"], elsewhere, forKey: true })
+    new Token.TokenNotFound({ uri, present: ["pkcs11:token=other"], onOtherToken, forKey: true })
   ],
   TokenAmbiguous: [new Token.TokenAmbiguous({ candidates: ["pkcs11:slot-id=1", "pkcs11:slot-id=2"] })],
   KeyNotFound: [
-    new Token.KeyNotFound({ uri, token, elsewhere: undefined }),
-    new Token.KeyNotFound({ uri, token, elsewhere }),
-    new Token.KeyNotFound({ uri, token, elsewhere: undefined, mayNotSign: uri })
+    new Token.KeyNotFound({ uri, token, onOtherToken: undefined }),
+    new Token.KeyNotFound({ uri, token, onOtherToken }),
+    new Token.KeyNotFound({ uri, token, onOtherToken: undefined, mayNotSign: uri })
   ],
   KeyExists: [new Token.KeyExists({ token, id: "01" })],
   LabelTaken: [new Token.LabelTaken({ token, label: "k", uri })],
@@ -345,9 +349,12 @@ const samples: Samples = {
   SameFile: [new Certificate.SameFile({ path: "/x", names: ["device.key_path", "device.cert_path"] })],
   FileInTheWay: (["certificate", "key"] as const).map((role) => new Certificate.FileInTheWay({ path: "/x", role })),
   KeyNeeded: [
-    new Certificate.KeyNeeded({ cause: new Token.KeyNotFound({ uri, token, elsewhere: undefined }), present: [] }),
-    new Certificate.KeyNeeded({ cause: new Token.KeyNotFound({ uri, token, elsewhere: undefined }), present: [uri] }),
-    new Certificate.KeyNeeded({ cause: new Token.KeyNotFound({ uri, token, elsewhere }), present: [] }),
+    new Certificate.KeyNeeded({ cause: new Token.KeyNotFound({ uri, token, onOtherToken: undefined }), present: [] }),
+    new Certificate.KeyNeeded({
+      cause: new Token.KeyNotFound({ uri, token, onOtherToken: undefined }),
+      present: [uri]
+    }),
+    new Certificate.KeyNeeded({ cause: new Token.KeyNotFound({ uri, token, onOtherToken }), present: [] }),
     new Certificate.KeyNeeded({ cause: new Token.TokenNotFound({ uri, present: [] }), present: [] })
   ],
   SignatureUnfit: [new Certificate.SignatureUnfit({ scheme: "ecdsa_secp256r1_sha256" })],

@@ -1,4 +1,4 @@
-/** Signals and messages meet in every order; neither lane may lose anything, and signals go first. */
+/** Signals and messages meet in every order; neither queue may lose anything, and signals go first. */
 import { Effect } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"

@@ -147,7 +147,7 @@ export class FakeTokenCard {
       const [key, ...others] = this.matching(uri)
       if (key === undefined)
         return Effect.fail(
-          new refusals.KeyNotFound({ uri: uri && shown(uri), token: this.label, elsewhere: undefined })
+          new refusals.KeyNotFound({ uri: uri && shown(uri), token: this.label, onOtherToken: undefined })
         )
       const names = others.map((other) => shown(this.keyUri(other)))
       if (names.length > 0) this.publish({ _tag: "SeveralKeysMatched", taken: shown(this.keyUri(key)), others: names })

@@ -1,5 +1,5 @@
 /**
- * CryptokiActor for a local PKCS#11 module: a router over lanes, one for each token in use.
+ * CryptokiActor for a local PKCS#11 module: a router over token actors, one for each token in use.
  *
  * It decides which token is meant and hands the request on; whatever one token does, the others and Ping are served.
  */
@@ -9,7 +9,7 @@ import { type TokenRefusal, UriNotUsable } from "../../messages/token-refusals.t
 import type { Behaviour } from "../../runtime/actor.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
-import { sayingWhere } from "./discovery/key-on-other-token.ts"
+import { tellingOtherToken } from "./discovery/key-on-other-token.ts"
 import { initToken } from "./init-token.ts"
 import { liftLatch } from "./pin/clear-latch.ts"
 import { describeToken, shownUri } from "./pkcs11/token-facts.ts"
@@ -19,15 +19,15 @@ import {
   narrowed,
   noLimit,
   onlyTokenThere,
-  pingLanes,
+  pingTokenActors,
   type Router,
-  toLane,
-  toOnlyLane,
+  toOnlyTokenActor,
+  toTokenActor,
   withinScope
 } from "./router.ts"
 import type { CryptokiSettings } from "./settings.ts"
 import { type Asker, latchedToken } from "./token/session.ts"
-import type { LaneProtocol } from "./token/token-actor.ts"
+import type { TokenProtocol } from "./token/token-actor.ts"
 
 export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps): Behaviour<CryptokiProtocol> => ({
   concurrent: { tags: everyMessage, inFlight: 16_384 },
@@ -35,21 +35,23 @@ export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps
     Effect.gen(function* () {
       const router = yield* makeRouter(settings, deps, (effect) => context.task("cryptoki", effect))
       return {
-        Ping: () => Effect.flatMap(router.lanes.all, pingLanes),
+        Ping: () => Effect.flatMap(router.tokenActors.all, pingTokenActors),
         ChooseScheme: ({ key, offered, publicKey }) =>
-          withKeyOf(router, key, (lane, asker) =>
-            lane.ask("Choose", { asker: { ...asker, publicKey }, offered }, noLimit)
+          withKeyOf(router, key, (tokenActor, asker) =>
+            tokenActor.ask("Choose", { asker: { ...asker, publicKey }, offered }, noLimit)
           ),
         Sign: ({ key, scheme, message }) =>
-          withKeyOf(router, key, (lane, asker) => lane.ask("Sign", { asker, scheme, message }, noLimit)),
-        PublicKey: ({ key }) => withKeyOf(router, key, (lane, asker) => lane.ask("PublicKey", { asker }, noLimit)),
+          withKeyOf(router, key, (tokenActor, asker) => tokenActor.ask("Sign", { asker, scheme, message }, noLimit)),
+        PublicKey: ({ key }) =>
+          withKeyOf(router, key, (tokenActor, asker) => tokenActor.ask("PublicKey", { asker }, noLimit)),
         ListTokens: () => Effect.map(router.listing.tokens(0), (tokens) => tokens.map(describeToken)),
-        ListKeys: ({ token }) => toLane(router, token, (lane, asker) => lane.ask("ListKeys", { asker }, noLimit)),
+        ListKeys: ({ token }) =>
+          toTokenActor(router, token, (tokenActor, asker) => tokenActor.ask("ListKeys", { asker }, noLimit)),
         CreateKey: ({ token, ...order }) =>
-          toOnlyLane(
+          toOnlyTokenActor(
             router,
             token,
-            (lane, asker) => lane.ask("CreateKey", { asker, order }, noLimit),
+            (tokenActor, asker) => tokenActor.ask("CreateKey", { asker, order }, noLimit),
             ({ creating }, asked) => creating.withPermit(asked)
           ).pipe(Effect.tap(() => tellOutdated(router))),
         InitToken: ({ token, ...order }) =>
@@ -57,7 +59,9 @@ export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps
             Effect.tap(() => tellOutdated(router))
           ),
         ChangePin: ({ token, ...order }) =>
-          toOnlyLane(router, token, (lane, asker) => lane.ask("ChangePin", { asker, order }, noLimit)),
+          toOnlyTokenActor(router, token, (tokenActor, asker) =>
+            tokenActor.ask("ChangePin", { asker, order }, noLimit)
+          ),
         DeleteKey: ({ key }) => deleteKey(router, key),
         ClearPinLatch: ({ token }) => clearPinLatch(router, token)
       }
@@ -81,15 +85,16 @@ const everyMessage = [
 const withKeyOf = <A>(
   router: Router,
   key: KeySelector,
-  ask: (lane: ActorRef<LaneProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>
-): Effect.Effect<A, TokenRefusal> => toLane(router, key, ask).pipe(sayingWhere(router, narrowed(router, key).uri))
+  ask: (tokenActor: ActorRef<TokenProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>
+): Effect.Effect<A, TokenRefusal> =>
+  toTokenActor(router, key, ask).pipe(tellingOtherToken(router, narrowed(router, key).uri))
 
 /** Never all keys of a token: the URI must name one. */
 const deleteKey = (router: Router, key: KeySelector) => {
   const uri = key.uri ?? {}
   return uri.id === undefined && uri.object === undefined
     ? Effect.fail(new UriNotUsable({ uri: shownUri(uri), reason: "it must name the key by id or object" }))
-    : toOnlyLane(router, key, (lane, asker) => lane.ask("DeleteKey", { asker }, noLimit))
+    : toOnlyTokenActor(router, key, (tokenActor, asker) => tokenActor.ask("DeleteKey", { asker }, noLimit))
 }
 
 const clearPinLatch = (router: Router, key: KeySelector) =>
@@ -99,10 +104,10 @@ const clearPinLatch = (router: Router, key: KeySelector) =>
     return yield* liftLatch(router.latches, router.tools.settings.latchDirectory, latchedToken(token))
   })
 
-/** Other lanes' hosts may have read their tokens before this. */
+/** Other token actors' hosts may have read their tokens before this. */
 const tellOutdated = (router: Router): Effect.Effect<void> =>
   Effect.gen(function* () {
     yield* router.listing.forget
-    // A lane that takes no messages has nothing to forget.
-    for (const { ref } of yield* router.lanes.all) yield* ref.offer("Outdated", undefined)
+    // A token actor that takes no messages has nothing to forget.
+    for (const { ref } of yield* router.tokenActors.all) yield* ref.offer("Outdated", undefined)
   })

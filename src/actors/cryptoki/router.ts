@@ -1,12 +1,12 @@
 /**
- * What the messages of CryptokiActor share: which token is meant, and the way to its lane.
+ * What the messages of CryptokiActor share: which token is meant, and the way to its token actor.
  */
 import { Duration, Effect, Result, type Scope } from "effect"
 import type { KeySelector } from "../../messages/cryptoki.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
 import {
-  type KeyElsewhere,
+  type KeyOnOtherToken,
   OutsideScope,
   TokenActorFailed,
   type TokenRefusal,
@@ -16,7 +16,7 @@ import type { AskFailed } from "../../runtime/errors.ts"
 import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { type Listing, makeListing } from "./discovery/listing.ts"
-import { makeLookout } from "./discovery/missing-token-poller.ts"
+import { makeMissingTokenPoller } from "./discovery/missing-token-poller.ts"
 import { onlyToken } from "./discovery/select-token.ts"
 import { patient } from "./host/adaptive-host.ts"
 import { startHost } from "./host/host-client.ts"
@@ -26,18 +26,18 @@ import { makePinLatch } from "./pin/pin-latch.ts"
 import { quirksOf, writtenWithinMs } from "./pkcs11/quirks.ts"
 import { shownUri, type Token, tokenName } from "./pkcs11/token-facts.ts"
 import type { CryptokiSettings, Publish } from "./settings.ts"
-import type { Asker, LaneTools } from "./token/session.ts"
-import type { LaneProtocol } from "./token/token-actor.ts"
-import { type LaneOf, type Lanes, makeLanes } from "./token-actors.ts"
+import type { Asker, TokenTools } from "./token/session.ts"
+import type { TokenProtocol } from "./token/token-actor.ts"
+import { makeTokenActors, type TokenActorEntry, type TokenActors } from "./token-actors.ts"
 
 export interface Router {
-  readonly tools: LaneTools
+  readonly tools: TokenTools
   readonly hosts: Hosts
   readonly latches: LatchStore
   readonly listing: Listing
-  readonly lanes: Lanes
+  readonly tokenActors: TokenActors
   /** Where keys were found that a token did not have, by URI. */
-  readonly elsewhere: Map<string, { readonly at: number; readonly found: KeyElsewhere | undefined }>
+  readonly onOtherToken: Map<string, { readonly at: number; readonly found: KeyOnOtherToken | undefined }>
 }
 
 export interface CryptokiDeps {
@@ -59,9 +59,9 @@ export const makeRouter = (
     const tools = { settings, latch, publish }
     const hosts = yield* makeHosts(settings, patient(deps.startHost ?? startHost))
     const listing = yield* makeListing({ settings, hosts, task })
-    const missed = makeLookout({ listing, publish, keepLookingMs: settings.keepLookingMs, task })
-    const lanes = yield* makeLanes({ tools, hosts, listing, missed })
-    return { tools, hosts, latches: store, listing, lanes, elsewhere: new Map() }
+    const missed = makeMissingTokenPoller({ listing, publish, keepLookingMs: settings.keepLookingMs, task })
+    const tokenActors = yield* makeTokenActors({ tools, hosts, listing, missed })
+    return { tools, hosts, latches: store, listing, tokenActors, onOtherToken: new Map() }
   })
 
 /** The URI as the scope narrows it; the scope's attributes win. */
@@ -84,19 +84,21 @@ export const withinScope = (
       : Effect.succeed({ uri: merged.uri, pin, client })
   })
 
-/** Hands a request to the lane of the only token it can mean. `inTurn`: when it may go there. */
-export const toOnlyLane = <A>(
+/** Hands a request to the token actor of the only token it can mean. `inTurn`: when it may go there. */
+export const toOnlyTokenActor = <A>(
   router: Router,
   token: KeySelector,
-  ask: (lane: ActorRef<LaneProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>,
-  inTurn: (lane: LaneOf, asked: Effect.Effect<A, TokenRefusal>) => Effect.Effect<A, TokenRefusal> = (_lane, asked) =>
+  ask: (tokenActor: ActorRef<TokenProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>,
+  inTurn: (tokenActor: TokenActorEntry, asked: Effect.Effect<A, TokenRefusal>) => Effect.Effect<A, TokenRefusal> = (
+    _tokenActor,
     asked
+  ) => asked
 ): Effect.Effect<A, TokenRefusal> =>
   Effect.gen(function* () {
     const asker = yield* withinScope(router, token)
     const meant = yield* onlyTokenThere(router, asker.uri)
-    const lane = yield* router.lanes.of(meant)
-    return yield* inTurn(lane, throughLane(router, lane, ask(lane.ref, asker)))
+    const tokenActor = yield* router.tokenActors.of(meant)
+    return yield* inTurn(tokenActor, throughTokenActor(router, tokenActor, ask(tokenActor.ref, asker)))
   })
 
 /** A token that is missed is looked for by a new host; in files a moment later, as another process may be writing it. */
@@ -116,41 +118,43 @@ export const onlyTokenThere = (router: Router, uri: Pkcs11Uri): Effect.Effect<To
 /** A command lists tokens, asks for a PIN or not, and names one of them: not another look, where that costs a load. */
 const justListedMs = 5000
 
-/** Hands a request to the lane of the token it means. */
-export const toLane = <A>(
+/** Hands a request to the token actor of the token it means. */
+export const toTokenActor = <A>(
   router: Router,
   key: KeySelector,
-  ask: (lane: ActorRef<LaneProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>
+  ask: (tokenActor: ActorRef<TokenProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>
 ): Effect.Effect<A, TokenRefusal> =>
   Effect.suspend(() => {
     const asker = narrowed(router, key)
-    return Effect.flatMap(router.lanes.find(asker.uri), (lane) => throughLane(router, lane, ask(lane.ref, asker)))
+    return Effect.flatMap(router.tokenActors.find(asker.uri), (tokenActor) =>
+      throughTokenActor(router, tokenActor, ask(tokenActor.ref, asker))
+    )
   })
 
-/** A lane that has no room for the request is a token that cannot be used just now. */
-export const throughLane = <A>(
+/** A token actor that has no room for the request is a token that cannot be used just now. */
+export const throughTokenActor = <A>(
   router: Router,
-  lane: LaneOf,
+  tokenActor: TokenActorEntry,
   asked: Effect.Effect<A, TokenRefusal | AskFailed>
 ): Effect.Effect<A, TokenRefusal> =>
-  lane.places.withPermit(asked).pipe(
+  tokenActor.places.withPermit(asked).pipe(
     Effect.catchTags({
       Undeliverable: ({ _tag, reason, retryInMs }) =>
-        reason === "full" ? unusable(lane, _tag) : failed(lane, "parked", retryInMs),
-      PeerDown: () => failed(lane, "restarted")
+        reason === "full" ? unusable(tokenActor, _tag) : failed(tokenActor, "parked", retryInMs),
+      PeerDown: () => failed(tokenActor, "restarted")
     }),
-    Effect.tapErrorTag("TokenUnavailable", () => router.lanes.doubt(lane)),
-    // A lane adds no limit, so it is the asker's own that has passed: a moment later, for the asker to hear just that.
-    Effect.catchTag("AskTimeout", ({ _tag }) => Effect.andThen(Effect.sleep("20 millis"), unusable(lane, _tag)))
+    Effect.tapErrorTag("TokenUnavailable", () => router.tokenActors.doubt(tokenActor)),
+    // A token actor adds no limit, so it is the asker's own that has passed: a moment later, for the asker to hear just that.
+    Effect.catchTag("AskTimeout", ({ _tag }) => Effect.andThen(Effect.sleep("20 millis"), unusable(tokenActor, _tag)))
   )
 
 /**
- * Answers when every lane has, from its mailbox; one that is stuck keeps it from answering. One that failed is its
+ * Answers when every token actor has, from its mailbox; one that is stuck keeps it from answering. One that failed is its
  * supervisor's affair.
  */
-export const pingLanes = (lanes: ReadonlyArray<Pick<LaneOf, "ref">>): Effect.Effect<void> =>
+export const pingTokenActors = (tokenActors: ReadonlyArray<Pick<TokenActorEntry, "ref">>): Effect.Effect<void> =>
   Effect.forEach(
-    lanes,
+    tokenActors,
     ({ ref }) =>
       Effect.catch(ref.ask("Ping", undefined, noLimit), (failure) => {
         const isFailed = failure._tag === "PeerDown" || (failure._tag === "Undeliverable" && failure.reason !== "full")
@@ -159,11 +163,13 @@ export const pingLanes = (lanes: ReadonlyArray<Pick<LaneOf, "ref">>): Effect.Eff
     { concurrency: "unbounded", discard: true }
   )
 
-const failed = ({ token }: LaneOf, state: TokenActorFailed["state"], retryInMs?: number) =>
+const failed = ({ token }: TokenActorEntry, state: TokenActorFailed["state"], retryInMs?: number) =>
   Effect.fail(new TokenActorFailed({ token: tokenName(token), state, ...(retryInMs !== undefined && { retryInMs }) }))
 
-const unusable = (lane: LaneOf, why: string) =>
-  Effect.fail(new TokenUnavailable({ token: tokenName(lane.token), call: undefined, code: undefined, detail: why }))
+const unusable = (tokenActor: TokenActorEntry, why: string) =>
+  Effect.fail(
+    new TokenUnavailable({ token: tokenName(tokenActor.token), call: undefined, code: undefined, detail: why })
+  )
 
-/** The asker's own deadline holds; a lane adds none. */
+/** The asker's own deadline holds; a token actor adds none. */
 export const noLimit = { within: Duration.infinity }

@@ -1,5 +1,5 @@
 /**
- * The lanes of a CryptokiActor: found by what a URI says about the token, started when there is none yet.
+ * The token actors of a CryptokiActor: found by what a URI says about the token, started when there is none yet.
  */
 import { Effect, Exit, Result, Scope, Semaphore } from "effect"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
@@ -24,12 +24,12 @@ import {
   tokenName,
   tokenUri
 } from "./pkcs11/token-facts.ts"
-import type { LaneTools } from "./token/session.ts"
-import { type LaneProtocol, laneBehaviour } from "./token/token-actor.ts"
-import { makeSeat } from "./token/token-connection.ts"
+import type { TokenTools } from "./token/session.ts"
+import { type TokenProtocol, tokenActorBehaviour } from "./token/token-actor.ts"
+import { makeTokenConnection } from "./token/token-connection.ts"
 
-export interface LaneOf {
-  readonly ref: ActorRef<LaneProtocol>
+export interface TokenActorEntry {
+  readonly ref: ActorRef<TokenProtocol>
   readonly token: Token
   /** For the requests it works on at once; others wait here, and not in its mailbox. */
   readonly places: Permits
@@ -37,18 +37,18 @@ export interface LaneOf {
   readonly creating: Permits
 }
 
-export interface Lanes {
-  /** The lane of the token that a URI means. */
-  readonly find: (uri: Pkcs11Uri) => Effect.Effect<LaneOf, TokenRefusal>
-  /** The lane of a token that was listed. */
-  readonly of: (token: Token) => Effect.Effect<LaneOf, TokenActorFailed>
-  /** The next request that named this lane's token asks the module again which token is meant. */
-  readonly doubt: (lane: LaneOf) => Effect.Effect<void>
-  readonly all: Effect.Effect<ReadonlyArray<LaneOf>>
+export interface TokenActors {
+  /** The token actor of the token that a URI means. */
+  readonly find: (uri: Pkcs11Uri) => Effect.Effect<TokenActorEntry, TokenRefusal>
+  /** The token actor of a token that was listed. */
+  readonly of: (token: Token) => Effect.Effect<TokenActorEntry, TokenActorFailed>
+  /** The next request that named this token actor's token asks the module again which token is meant. */
+  readonly doubt: (tokenActor: TokenActorEntry) => Effect.Effect<void>
+  readonly all: Effect.Effect<ReadonlyArray<TokenActorEntry>>
 }
 
-export interface LanesSpec {
-  readonly tools: LaneTools
+export interface TokenActorsSpec {
+  readonly tools: TokenTools
   readonly hosts: Hosts
   readonly listing: Listing
   /** A token was asked for that is not there, and never was. */
@@ -56,16 +56,16 @@ export interface LanesSpec {
 }
 
 interface State {
-  readonly lanes: Map<string, LaneOf>
+  readonly tokenActors: Map<string, TokenActorEntry>
   /** By the printed token part of the URI. */
-  readonly meant: Map<string, LaneOf>
+  readonly meant: Map<string, TokenActorEntry>
   /** When the tokens were last listed because one was missing; milliseconds since 1970. */
   lookedAt: number
 }
 
-export const makeLanes = (spec: LanesSpec): Effect.Effect<Lanes, never, Scope.Scope> =>
+export const makeTokenActors = (spec: TokenActorsSpec): Effect.Effect<TokenActors, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const state: State = { lanes: new Map(), meant: new Map(), lookedAt: Number.NEGATIVE_INFINITY }
+    const state: State = { tokenActors: new Map(), meant: new Map(), lookedAt: Number.NEGATIVE_INFINITY }
     const starting = Semaphore.makeUnsafe(1)
     const supervisor = yield* Supervisor.dynamic({
       name: "cryptoki/tokens",
@@ -77,19 +77,24 @@ export const makeLanes = (spec: LanesSpec): Effect.Effect<Lanes, never, Scope.Sc
     const of = (token: Token) =>
       starting.withPermit(
         Effect.suspend(() => {
-          const known = state.lanes.get(tokenIdentity(token))
-          return known ? Effect.succeed(known) : startLane(spec, state, supervisor, token)
+          const known = state.tokenActors.get(tokenIdentity(token))
+          return known ? Effect.succeed(known) : startTokenActor(spec, state, supervisor, token)
         })
       )
     return {
       of,
       find: (uri) => find(spec, state, of, uri),
-      doubt: (lane) => Effect.sync(() => forget(state.meant, lane)),
-      all: Effect.sync(() => [...state.lanes.values()])
+      doubt: (tokenActor) => Effect.sync(() => forget(state.meant, tokenActor)),
+      all: Effect.sync(() => [...state.tokenActors.values()])
     }
   })
 
-const find = (spec: LanesSpec, state: State, of: Lanes["of"], uri: Pkcs11Uri): Effect.Effect<LaneOf, TokenRefusal> =>
+const find = (
+  spec: TokenActorsSpec,
+  state: State,
+  of: TokenActors["of"],
+  uri: Pkcs11Uri
+): Effect.Effect<TokenActorEntry, TokenRefusal> =>
   Effect.suspend(() => {
     const wanted = shownTokenPart(uri)
     const meant = state.meant.get(wanted)
@@ -97,18 +102,18 @@ const find = (spec: LanesSpec, state: State, of: Lanes["of"], uri: Pkcs11Uri): E
   })
 
 const findAnew = (
-  spec: LanesSpec,
+  spec: TokenActorsSpec,
   state: State,
-  of: Lanes["of"],
+  of: TokenActors["of"],
   uri: Pkcs11Uri
-): Effect.Effect<LaneOf, TokenRefusal> =>
+): Effect.Effect<TokenActorEntry, TokenRefusal> =>
   Effect.gen(function* () {
     const begun = yield* monotonicNow
     const listed = yield* spec.listing.tokens(listAgainAfterMs)
     let selected = yield* Effect.result(firstToken(uri, listed))
     if (Result.isFailure(selected)) {
-      // A token that is out for the moment has a lane that looks for it.
-      const known = [...state.lanes.values()].find(({ token }) => matchesToken(uri, matchable(token)))
+      // A token that is out for the moment has a token actor that looks for it.
+      const known = [...state.tokenActors.values()].find(({ token }) => matchesToken(uri, matchable(token)))
       if (known) return known
       selected = yield* Effect.result(firstToken(uri, yield* lookAgain(spec, state, listed, begun)))
     }
@@ -120,14 +125,14 @@ const findAnew = (
     const shown = (one: Token) => shownUri(tokenUri(one))
     if (others.length > 0)
       yield* spec.tools.publish({ _tag: "SeveralTokensMatched", taken: shown(token), others: others.map(shown) })
-    const lane = yield* of(token)
+    const tokenActor = yield* of(token)
     if (state.meant.size >= rememberedUris) state.meant.clear()
-    state.meant.set(shownTokenPart(uri), lane)
-    return lane
+    state.meant.set(shownTokenPart(uri), tokenActor)
+    return tokenActor
   })
 
 /** What was listed for another reason may be older than the token that is missing; but readers bear no haste. */
-const lookAgain = (spec: LanesSpec, state: State, listed: ReadonlyArray<Token>, begun: number) =>
+const lookAgain = (spec: TokenActorsSpec, state: State, listed: ReadonlyArray<Token>, begun: number) =>
   Effect.gen(function* () {
     const isFiles = listed.some(({ library }) => quirksOf(library, {}).isFiles)
     if (begun - state.lookedAt < (isFiles ? filesAgainAfterMs : listAgainAfterMs)) return listed
@@ -138,42 +143,46 @@ const lookAgain = (spec: LanesSpec, state: State, listed: ReadonlyArray<Token>, 
   })
 
 /** Whole or not at all, whatever becomes of the request that wants it. */
-const startLane = (
-  spec: LanesSpec,
+const startTokenActor = (
+  spec: TokenActorsSpec,
   state: State,
   supervisor: DynamicSupervisorHandle,
   token: Token
-): Effect.Effect<LaneOf, TokenActorFailed> =>
+): Effect.Effect<TokenActorEntry, TokenActorFailed> =>
   Effect.gen(function* () {
     const spare = yield* spec.listing.takeHost
-    let first = spare && { seat: makeSeat(spare.host, token, spare.since), scope: spare.scope }
+    let first = spare && { connection: makeTokenConnection(spare.host, token, spare.since), scope: spare.scope }
     // For its first life; the next ones start a host of their own.
     const takeFirst = () => {
       const taken = first
       first = undefined
       return taken
     }
-    const place = yield* address<LaneProtocol>({
+    const place = yield* address<TokenProtocol>({
       name: freeName(state, `cryptoki/${tokenName(token)}`),
       mailbox: { capacity: 256, overflow: { policy: "refuse" } }
     })
-    yield* supervisor.add(child(place, laneBehaviour({ ...spec, token, takeFirst }), { restart: "permanent" })).pipe(
-      Effect.tapError(() => (spare ? Scope.close(spare.scope, Exit.void) : Effect.void)),
-      Effect.mapError(() => new TokenActorFailed({ token: tokenName(token), state: "parked" }))
-    )
-    const lane = { ref: place.ref, token, places: new Permits(requestsAtOnce), creating: new Permits(1) }
-    state.lanes.set(tokenIdentity(token), lane)
-    return lane
+    yield* supervisor
+      .add(child(place, tokenActorBehaviour({ ...spec, token, takeFirst }), { restart: "permanent" }))
+      .pipe(
+        Effect.tapError(() => (spare ? Scope.close(spare.scope, Exit.void) : Effect.void)),
+        Effect.mapError(() => new TokenActorFailed({ token: tokenName(token), state: "parked" }))
+      )
+    const tokenActor = { ref: place.ref, token, places: new Permits(requestsAtOnce), creating: new Permits(1) }
+    state.tokenActors.set(tokenIdentity(token), tokenActor)
+    return tokenActor
   }).pipe(Effect.uninterruptible)
 
 /** Two tokens may have the same label. */
-const freeName = ({ lanes }: State, name: string): string => {
-  const taken = [...lanes.values()].filter(({ ref }) => ref.name === name || ref.name.startsWith(`${name} #`)).length
+const freeName = ({ tokenActors }: State, name: string): string => {
+  const taken = [...tokenActors.values()].filter(
+    ({ ref }) => ref.name === name || ref.name.startsWith(`${name} #`)
+  ).length
   return taken === 0 ? name : `${name} #${taken + 1}`
 }
 
-const forget = (meant: Map<string, LaneOf>, lane: LaneOf): void => {
-  for (const [uri, one] of meant) if (one === lane) meant.delete(uri)
+const forget = (meant: Map<string, TokenActorEntry>, tokenActor: TokenActorEntry): void => {
+  for (const [uri, one] of meant) if (one === tokenActor) meant.delete(uri)
 }
 
 const requestsAtOnce = 64

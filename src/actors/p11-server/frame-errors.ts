@@ -67,7 +67,7 @@ const secondHalf = (failure: RequestFailure, { scope }: ErrorContext): string =>
       return `. Please select one by passing its URI: ${failure.candidates.toSorted().join(", ")}`
     case "TokenNotFound": {
       const narrowed = scope === undefined ? "" : `; ${scopeOfService} allows '${shown(scope)}' only`
-      if (failure.elsewhere !== undefined) return narrowed
+      if (failure.onOtherToken !== undefined) return narrowed
       const present =
         failure.present.length === 0 ? "no token is there" : `tokens that are there: ${failure.present.join(", ")}`
       return `${narrowed}; ${scope !== undefined && failure.present.length === 0 ? "no token is there that it allows" : present}`

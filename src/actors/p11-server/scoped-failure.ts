@@ -12,16 +12,16 @@ import type { RequestFailure } from "./frame-errors.ts"
 export const insideScope = (scope: Pkcs11Uri | undefined, failure: RequestFailure): RequestFailure => {
   if (scope === undefined) return failure
   if (failure._tag === "TokenNotFound") {
-    const { uri, forKey, elsewhere } = failure
+    const { uri, forKey, onOtherToken } = failure
     return new TokenNotFound({
       uri,
       present: failure.present.filter((one) => lies(scope, one, tokenFields)),
       ...(forKey && { forKey }),
-      ...(elsewhere && lies(scope, elsewhere.uri, pathFields) && { elsewhere })
+      ...(onOtherToken && lies(scope, onOtherToken.uri, pathFields) && { onOtherToken })
     })
   }
-  if (failure._tag === "KeyNotFound" && failure.elsewhere && !lies(scope, failure.elsewhere.uri, pathFields))
-    return new KeyNotFound({ uri: failure.uri, token: failure.token, elsewhere: undefined })
+  if (failure._tag === "KeyNotFound" && failure.onOtherToken && !lies(scope, failure.onOtherToken.uri, pathFields))
+    return new KeyNotFound({ uri: failure.uri, token: failure.token, onOtherToken: undefined })
   return failure
 }
 

@@ -91,7 +91,7 @@ export const explainCertificate = (failure: CertificateRefusal): Explanation => 
 const explainKeyNeeded = ({ cause, present }: KeyNeeded): Explanation => {
   const explained = explainToken(cause)
   const { error } = explained
-  if (cause._tag === "SigningServiceRefused" ? isAboutScope(cause) : cause.elsewhere !== undefined) return explained
+  if (cause._tag === "SigningServiceRefused" ? isAboutScope(cause) : cause.onOtherToken !== undefined) return explained
   if (cause._tag === "SigningServiceRefused" ? lacksToken(cause) : cause._tag === "TokenNotFound") {
     const hint = present.length === 0 ? explained.hint : `tokens that are there: ${present.join(", ")}`
     return { error, hint: `${hint}; then make a key on it: tedge cert create-key-hsm` }

@@ -1,5 +1,5 @@
 /** Words about a token that are known again in what the signing service says over its socket: only a text travels there. */
-import type { KeyElsewhere } from "../token-refusals.ts"
+import type { KeyOnOtherToken } from "../token-refusals.ts"
 
 export const untriedWords = "was refused before and was not tried again"
 export const keptWords = "the one try that is left is kept for the PIN that succeeded last, or the configured one"
@@ -15,7 +15,7 @@ export const outsideScopeWords = "lies outside of what device.cryptoki.uri allow
 export const unknownWords = "was cut off, and whether it was done is not known"
 
 /** Followed by `is on token '…'`. */
-export const seenWords: Readonly<Record<KeyElsewhere["seen"], string>> = {
+export const seenWords: Readonly<Record<KeyOnOtherToken["seen"], string>> = {
   privateKey: "a key like that",
   publicKey: "the public half of such a key",
   certificate: "the certificate of such a key"

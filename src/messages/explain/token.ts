@@ -2,7 +2,7 @@
 import type { TokenFamily } from "../token-family.ts"
 import type {
   HostNotStarted,
-  KeyElsewhere,
+  KeyOnOtherToken,
   LatchNotCleared,
   ModuleNotLoaded,
   OutcomeUnknown,
@@ -21,9 +21,9 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
   switch (failure._tag) {
     case "TokenNotFound":
       return {
-        error: `${failure.forKey ? "Failed to find a signing key: " : ""}Didn't find a slot to use. The device may be disconnected.${failure.uri === undefined ? "" : ` No token matches '${failure.uri}'${whyNoMatch(failure.uri)}`}${andWhere(failure.elsewhere)}`,
-        hint: failure.elsewhere
-          ? nameItsToken(failure.elsewhere)
+        error: `${failure.forKey ? "Failed to find a signing key: " : ""}Didn't find a slot to use. The device may be disconnected.${failure.uri === undefined ? "" : ` No token matches '${failure.uri}'${whyNoMatch(failure.uri)}`}${andWhere(failure.onOtherToken)}`,
+        hint: failure.onOtherToken
+          ? nameItsToken(failure.onOtherToken)
           : failure.present.length === 0
             ? "no token is there at all: plug it in, or initialise one; tedge goes on by itself when it is back"
             : `tokens that are there: ${failure.present.join(", ")}`
@@ -40,8 +40,8 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
           hint: "use a key that was made for signing: tedge hsm list-keys"
         }
       return {
-        error: `Failed to find a signing key: Failed to find a key on token '${failure.token}'${failure.uri === undefined ? "" : ` that matches '${failure.uri}'`}${andWhere(failure.elsewhere)}`,
-        hint: failure.elsewhere ? nameItsToken(failure.elsewhere) : "list the keys with: tedge hsm list-keys"
+        error: `Failed to find a signing key: Failed to find a key on token '${failure.token}'${failure.uri === undefined ? "" : ` that matches '${failure.uri}'`}${andWhere(failure.onOtherToken)}`,
+        hint: failure.onOtherToken ? nameItsToken(failure.onOtherToken) : "list the keys with: tedge hsm list-keys"
       }
     case "KeyExists":
       return {
@@ -161,10 +161,10 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
 }
 
 /** In the error, as the signing service's clients are sent no hints. */
-const andWhere = (elsewhere: KeyElsewhere | undefined): string =>
-  elsewhere === undefined ? "" : `; ${seenWords[elsewhere.seen]} is on token '${elsewhere.token}'`
+const andWhere = (onOtherToken: KeyOnOtherToken | undefined): string =>
+  onOtherToken === undefined ? "" : `; ${seenWords[onOtherToken.seen]} is on token '${onOtherToken.token}'`
 
-const nameItsToken = ({ uri }: KeyElsewhere): string =>
+const nameItsToken = ({ uri }: KeyOnOtherToken): string =>
   `if that is the key, name its token: tedge config set device.key_uri '${uri}'`
 
 const hintForUnknown: Readonly<Record<OutcomeUnknown["operation"], string>> = {

@@ -857,7 +857,7 @@ describe("reconnect", () => {
   })
 
   const refusedPin = new PinRejected({ token: "t", reason: "incorrect" })
-  const lostKey = new KeyNotFound({ uri: "pkcs11:object=k", token: "t", elsewhere: undefined })
+  const lostKey = new KeyNotFound({ uri: "pkcs11:object=k", token: "t", onOtherToken: undefined })
   const lostToken = new TokenNotFound({ uri: "pkcs11:token=t", present: [] })
 
   it.each([refusedPin, lostKey, lostToken])("asks the token before it disconnects: $_tag", async (cause) => {

@@ -1,7 +1,7 @@
 /** What CryptokiActor does with time, and with keys that no test token has; on a clock that the test moves. */
 import { Effect, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
-import type { HostToken } from "../../../src/actors/cryptoki/pkcs11/values.ts"
+import type { TokenInfo } from "../../../src/actors/cryptoki/pkcs11/values.ts"
 import { passTime, settled, withTestClock } from "../../support/test-clock.ts"
 import { type FakeModule, someKey, someToken, startFake } from "./host/fake-host.ts"
 import { by, message } from "./module-kit.ts"
@@ -175,7 +175,7 @@ describe("a token that was never seen", () => {
 
 describe("a key that is on another token than the one that is named", () => {
   const two = { tokens: [someToken("t"), { ...someToken("other"), slot: "1" }], empty: ["0"] }
-  const elsewhere = { token: "other", uri: expect.stringMatching(/token=other;object=k$/), seen: "privateKey" }
+  const onOtherToken = { token: "other", uri: expect.stringMatching(/token=other;object=k$/), seen: "privateKey" }
 
   it("is found there without a login, and looked for once in 30 seconds", () =>
     withTestClock(
@@ -183,9 +183,9 @@ describe("a key that is on another token than the one that is named", () => {
         const { ref, module } = yield* startFake({}, two)
         const ask = Effect.flip(ref.ask("Sign", { ...order, key: by("pkcs11:token=t;object=k") }, within))
         const searched = () => module.asked.filter(({ asked }) => "slot" in asked && asked.slot === "1").length
-        expect(yield* ask).toMatchObject({ _tag: "KeyNotFound", token: "t", elsewhere })
+        expect(yield* ask).toMatchObject({ _tag: "KeyNotFound", token: "t", onOtherToken })
         const once = searched()
-        expect(yield* ask).toMatchObject({ _tag: "KeyNotFound", token: "t", elsewhere })
+        expect(yield* ask).toMatchObject({ _tag: "KeyNotFound", token: "t", onOtherToken })
         expect(searched()).toBe(once)
         const logins = module.asked.filter(({ name }) => name === "login")
         expect(logins.map(({ asked }) => asked)).toEqual([expect.objectContaining({ slot: "0" })])
@@ -198,7 +198,7 @@ describe("a key that is on another token than the one that is named", () => {
         const { ref, module } = yield* startFake({}, two)
         const key = by("pkcs11:token=lost;object=k")
         const refusal = yield* Effect.flip(ref.ask("Sign", { ...order, key }, within))
-        expect(refusal).toMatchObject({ _tag: "TokenNotFound", elsewhere })
+        expect(refusal).toMatchObject({ _tag: "TokenNotFound", onOtherToken })
         expect(module.asked.map(({ name }) => name)).not.toContain("login")
       })
     ))
@@ -208,13 +208,13 @@ describe("a key that is on another token than the one that is named", () => {
       Effect.gen(function* () {
         const { ref } = yield* startFake({}, two)
         const refusal = yield* Effect.flip(ref.ask("Sign", { ...order, key: by("pkcs11:token=t") }, within))
-        expect(refusal).toMatchObject({ _tag: "KeyNotFound", elsewhere: undefined })
+        expect(refusal).toMatchObject({ _tag: "KeyNotFound", onOtherToken: undefined })
       })
     ))
 })
 
 describe("a listing", () => {
-  it("is shared by those who ask at once, and its host is taken over by the token's lane", () =>
+  it("is shared by those who ask at once, and its host is taken over by its token actor", () =>
     withTestClock(
       Effect.gen(function* () {
         const { ref, module } = yield* startFake()
@@ -228,7 +228,7 @@ describe("a listing", () => {
 })
 
 describe("a command for one token", () => {
-  const uninitialised: HostToken = { ...someToken(""), slot: "9", flags: 0 }
+  const uninitialised: TokenInfo = { ...someToken(""), slot: "9", flags: 0 }
   const listed = (module: FakeModule) => module.asked.filter(({ name }) => name === "tokens").length
 
   it("looks a second time for one in files, which another process may be writing", () =>

@@ -1,8 +1,8 @@
-/** What the watchdog asks: the mailboxes of CryptokiActor and its lanes, never a token. */
+/** What the watchdog asks: the mailboxes of CryptokiActor and its token actors, never a token. */
 import { Effect, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
-import { pingLanes } from "../../../src/actors/cryptoki/router.ts"
-import type { LaneProtocol } from "../../../src/actors/cryptoki/token/token-actor.ts"
+import { pingTokenActors } from "../../../src/actors/cryptoki/router.ts"
+import type { TokenProtocol } from "../../../src/actors/cryptoki/token/token-actor.ts"
 import { start } from "../../../src/runtime/actor.ts"
 import type { Handlers } from "../../../src/runtime/protocol.ts"
 import { passTime, withTestClock } from "../../support/test-clock.ts"
@@ -10,14 +10,14 @@ import { startFake } from "./host/fake-host.ts"
 
 const order = { key: {}, scheme: undefined, message: Uint8Array.of(1) }
 
-/** An actor with a lane's mailbox and nothing behind it. */
-const lane = (ping: Effect.Effect<void>) =>
+/** An actor with a token actor's mailbox and nothing behind it. */
+const tokenActor = (ping: Effect.Effect<void>) =>
   Effect.map(
-    start<LaneProtocol, never, never>({
-      name: "lane",
+    start<TokenProtocol, never, never>({
+      name: "token actor",
       mailbox: { capacity: 4, overflow: { policy: "refuse" } },
       // Nothing but Ping is sent.
-      behaviour: { init: () => Effect.succeed({ Ping: () => ping } as unknown as Handlers<LaneProtocol>) }
+      behaviour: { init: () => Effect.succeed({ Ping: () => ping } as unknown as Handlers<TokenProtocol>) }
     }),
     (ref) => ({ ref })
   )
@@ -32,29 +32,32 @@ const answersWithin = (asked: Effect.Effect<void>, time: "1 minute") =>
   })
 
 describe("a ping", () => {
-  it("is answered when every lane has answered from its mailbox", () =>
+  it("is answered when every token actor has answered from its mailbox", () =>
     withTestClock(
       Effect.gen(function* () {
-        expect(yield* answersWithin(pingLanes([yield* lane(Effect.void), yield* lane(Effect.void)]), "1 minute")).toBe(
-          true
-        )
+        expect(
+          yield* answersWithin(
+            pingTokenActors([yield* tokenActor(Effect.void), yield* tokenActor(Effect.void)]),
+            "1 minute"
+          )
+        ).toBe(true)
       })
     ))
 
-  it("is not answered while the mailbox of a lane is stuck", () =>
+  it("is not answered while the mailbox of a token actor is stuck", () =>
     withTestClock(
       Effect.gen(function* () {
-        const stuck = yield* lane(Effect.never)
-        expect(yield* answersWithin(pingLanes([yield* lane(Effect.void), stuck]), "1 minute")).toBe(false)
+        const stuck = yield* tokenActor(Effect.never)
+        expect(yield* answersWithin(pingTokenActors([yield* tokenActor(Effect.void), stuck]), "1 minute")).toBe(false)
       })
     ))
 
-  it("is answered when a lane has ended over a mistake of ours: its supervisor sees to it", () =>
+  it("is answered when a token actor has ended over a mistake of ours: its supervisor sees to it", () =>
     withTestClock(
       Effect.gen(function* () {
-        const broken = yield* lane(Effect.die("a mistake"))
-        expect(yield* answersWithin(pingLanes([broken]), "1 minute")).toBe(true)
-        expect(yield* answersWithin(pingLanes([broken]), "1 minute")).toBe(true)
+        const broken = yield* tokenActor(Effect.die("a mistake"))
+        expect(yield* answersWithin(pingTokenActors([broken]), "1 minute")).toBe(true)
+        expect(yield* answersWithin(pingTokenActors([broken]), "1 minute")).toBe(true)
       })
     ))
 

@@ -275,13 +275,13 @@ describe("an Error frame", () => {
   it("names its own setting when its scope is wrong, and nothing outside of it", () =>
     withServed({ policy: { scope: uriOf("pkcs11:token=wrong") } }, (kit) =>
       Effect.gen(function* () {
-        const elsewhere = {
+        const onOtherToken = {
           token: "secret-token",
           uri: "pkcs11:token=secret-token;object=k",
           seen: "publicKey"
         } as const
         const present = ["pkcs11:token=secret-token"]
-        kit.token.state.failNext = new TokenNotFound({ uri: "pkcs11:token=wrong", present, forKey: true, elsewhere })
+        kit.token.state.failNext = new TokenNotFound({ uri: "pkcs11:token=wrong", present, forKey: true, onOtherToken })
         const text = yield* error(kit, { _tag: "SignRequest", toSign: message, ...none })
         expect(text).toContain("device.cryptoki.uri of tedge-p11-server allows 'pkcs11:token=wrong' only")
         expect(text).not.toContain("secret-token")

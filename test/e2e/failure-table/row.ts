@@ -34,10 +34,10 @@ export const causeAll = async (
   }
   const slow = rows.filter((row) => row.slow).map(cause)
   const waiting = rows.filter((row) => !row.slow)
-  const lane = async (): Promise<void> => {
+  const worker = async (): Promise<void> => {
     for (let row = waiting.shift(); row !== undefined; row = waiting.shift()) await cause(row)
   }
-  await Promise.all([lane(), lane(), lane(), ...slow])
+  await Promise.all([worker(), worker(), worker(), ...slow])
   return outcomes
 }
 

@@ -5,7 +5,7 @@ import { explain, type Failure } from "../../../src/messages/explain.ts"
 import { OperationNotAllowed } from "../../../src/messages/p11-server.ts"
 import { KeyNotFound, PinRejected, SigningServiceRefused, TokenNotFound } from "../../../src/messages/token-refusals.ts"
 
-const elsewhere = { token: "other", uri: "pkcs11:token=other;object=k", seen: "certificate" } as const
+const onOtherToken = { token: "other", uri: "pkcs11:token=other;object=k", seen: "certificate" } as const
 const pin = (reason: PinRejected["reason"]) => new PinRejected({ token: "t", reason })
 const clear = /tedge hsm clear-pin-latch$/
 const nameToken = /^name that token .*tedge config get device.key_uri$/
@@ -17,9 +17,12 @@ it.each<[Failure, RegExp]>([
   [pin("reserved"), clear],
   [pin("differs"), /^leave the PIN to the service \(tedge config unset device.key_pin/],
   [pin("incorrect"), lookAtLog],
-  [new KeyNotFound({ uri: "pkcs11:token=t;object=k", token: "t", elsewhere }), nameToken],
-  [new TokenNotFound({ uri: "pkcs11:token=t;object=k", present: [], forKey: true, elsewhere }), nameToken],
-  [new KeyNotFound({ uri: undefined, token: "t", elsewhere: undefined }), /^list the keys with: tedge hsm list-keys$/],
+  [new KeyNotFound({ uri: "pkcs11:token=t;object=k", token: "t", onOtherToken }), nameToken],
+  [new TokenNotFound({ uri: "pkcs11:token=t;object=k", present: [], forKey: true, onOtherToken }), nameToken],
+  [
+    new KeyNotFound({ uri: undefined, token: "t", onOtherToken: undefined }),
+    /^list the keys with: tedge hsm list-keys$/
+  ],
   [new TokenNotFound({ uri: undefined, present: [] }), /^look which tokens the service has: tedge hsm list-tokens/]
 ])("%j over the socket has its own next step", (failure, hint) => {
   const message = `PKCS #11 service failed: ${explain(failure).error}`

@@ -9,31 +9,36 @@
 import { Effect } from "effect"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import { matchesObject, matchesToken } from "../../../messages/pkcs11-uri-match.ts"
-import { type KeyElsewhere, KeyNotFound, TokenNotFound, type TokenRefusal } from "../../../messages/token-refusals.ts"
+import {
+  KeyNotFound,
+  type KeyOnOtherToken,
+  TokenNotFound,
+  type TokenRefusal
+} from "../../../messages/token-refusals.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import type { TokenHost } from "../host/host-client.ts"
 import { isInitialized, matchable, shownUri, type Token, tokenName, tokenUri } from "../pkcs11/token-facts.ts"
 import type { Router } from "../router.ts"
 
 /** Adds to KeyNotFound and TokenNotFound where the key is; to the latter, that a key was wanted. */
-export const sayingWhere =
+export const tellingOtherToken =
   (router: Router, uri: Pkcs11Uri) =>
   <A>(asked: Effect.Effect<A, TokenRefusal>): Effect.Effect<A, TokenRefusal> =>
     Effect.catchTags(asked, {
       KeyNotFound: (refusal) =>
         refusal.mayNotSign !== undefined
           ? Effect.fail(refusal)
-          : Effect.flatMap(find(router, uri), (elsewhere) =>
-              Effect.fail(elsewhere ? new KeyNotFound({ ...facts(refusal), elsewhere }) : refusal)
+          : Effect.flatMap(find(router, uri), (onOtherToken) =>
+              Effect.fail(onOtherToken ? new KeyNotFound({ ...facts(refusal), onOtherToken }) : refusal)
             ),
       TokenNotFound: (refusal) =>
-        Effect.flatMap(find(router, uri), (elsewhere) =>
+        Effect.flatMap(find(router, uri), (onOtherToken) =>
           Effect.fail(
             new TokenNotFound({
               uri: refusal.uri,
               present: refusal.present,
               forKey: true,
-              ...(elsewhere && { elsewhere })
+              ...(onOtherToken && { onOtherToken })
             })
           )
         )
@@ -41,17 +46,17 @@ export const sayingWhere =
 
 const facts = ({ uri, token }: KeyNotFound) => ({ uri, token })
 
-const find = (router: Router, uri: Pkcs11Uri): Effect.Effect<KeyElsewhere | undefined> =>
+const find = (router: Router, uri: Pkcs11Uri): Effect.Effect<KeyOnOtherToken | undefined> =>
   Effect.gen(function* () {
     if (uri.id === undefined && uri.object === undefined) return undefined
     const now = yield* monotonicNow
-    const known = router.elsewhere.get(shownUri(uri))
+    const known = router.onOtherToken.get(shownUri(uri))
     if (known && now - known.at < searchAgainAfterMs) return known.found
     const searched = yield* search(router, uri)
     if (searched === undefined) return undefined
     const { found } = searched
-    if (router.elsewhere.size >= rememberedUris) router.elsewhere.clear()
-    router.elsewhere.set(shownUri(uri), { at: now, found })
+    if (router.onOtherToken.size >= rememberedUris) router.onOtherToken.clear()
+    router.onOtherToken.set(shownUri(uri), { at: now, found })
     return found
   })
 
@@ -59,7 +64,7 @@ const find = (router: Router, uri: Pkcs11Uri): Effect.Effect<KeyElsewhere | unde
 const search = (
   router: Router,
   uri: Pkcs11Uri
-): Effect.Effect<{ readonly found: KeyElsewhere | undefined } | undefined> =>
+): Effect.Effect<{ readonly found: KeyOnOtherToken | undefined } | undefined> =>
   Effect.gen(function* () {
     const tokens = (yield* router.listing.tokens(searchAgainAfterMs)).filter(isInitialized)
     const meant = tokens.find((token) => matchesToken(uri, matchable(token)))

@@ -1,6 +1,6 @@
 /**
- * Which tokens there are: asked of a host that has the module loaded, or of a new one, which the first lane may take
- * over.
+ * Which tokens there are: asked of a host that has the module loaded, or of a new one, which the first token actor may
+ * take over.
  *
  * Loading takes seconds with some cards, and a second process at the card ends the login of the first. So a new host
  * is for modules that show what they found when they were loaded, and for tokens that are missed. Requests that come
@@ -162,7 +162,7 @@ export const tokensOf = (
 const isAllowed = ({ scope }: CryptokiSettings, token: Token): boolean =>
   matchesToken(mergeScope(scope, {}).uri, matchable(token))
 
-/** How long a host that has listed waits for a lane to take it over, in milliseconds. */
+/** How long a host that has listed waits for a token actor to take it over, in milliseconds. */
 const spareMs = 10_000
 /** Where it may know less than a new one by then. */
 const agingSpareMs = 2000

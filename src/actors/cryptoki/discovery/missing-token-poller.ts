@@ -2,7 +2,7 @@
  * Looks for tokens that were asked for and never seen, so that TokenPlugged can be told for them, too.
  *
  * Twice a minute, as readers wedge when a module is loaded more often, and only for some time after the last request.
- * A token that was in use is its lane's affair.
+ * A token that was in use is handled by its token actor.
  */
 import { Effect, Result } from "effect"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
@@ -12,7 +12,7 @@ import type { Publish } from "../settings.ts"
 import type { Listing } from "./listing.ts"
 import { firstToken } from "./select-token.ts"
 
-export interface LookoutSpec {
+export interface MissingTokenPollerSpec {
   readonly listing: Listing
   readonly publish: Publish
   readonly keepLookingMs: number
@@ -26,7 +26,7 @@ interface Wanted {
 }
 
 /** Gives the function to call each time a token was asked for and is not there. */
-export const makeLookout = (spec: LookoutSpec): ((uri: Pkcs11Uri) => Effect.Effect<void>) => {
+export const makeMissingTokenPoller = (spec: MissingTokenPollerSpec): ((uri: Pkcs11Uri) => Effect.Effect<void>) => {
   const wanted = new Map<string, Wanted>()
   let isLooking = false
   const look = Effect.gen(function* () {
@@ -49,7 +49,7 @@ export const makeLookout = (spec: LookoutSpec): ((uri: Pkcs11Uri) => Effect.Effe
     })
 }
 
-const tellFound = ({ listing, publish }: LookoutSpec, wanted: Map<string, Wanted>): Effect.Effect<void> =>
+const tellFound = ({ listing, publish }: MissingTokenPollerSpec, wanted: Map<string, Wanted>): Effect.Effect<void> =>
   Effect.gen(function* () {
     for (const [text, { uri }] of wanted) {
       const found = yield* Effect.result(

@@ -2,7 +2,7 @@
  * The two frames of which there is one for each signature, in a shorter form than JSON.
  *
  *   sign:       1, call (32 bits), mechanism (32 bits), slot, handle (a length byte each), and the input up to the end
- *   signature:  2, call (32 bits), rung (8 bits), quick (8 bits), and the signature up to the end
+ *   signature:  2, call (32 bits), mechanism index (8 bits), quick (8 bits), and the signature up to the end
  *
  * What does not fit (several mechanisms, parameters, a PIN, a refusal) goes as JSON, whose first byte is another.
  */
@@ -23,7 +23,10 @@ export const fromCompactBody = (body: Buffer): HostRequest | HostReply | undefin
   if (body[0] === signTag) return requestOf(body)
   if (body[0] !== signatureTag || body.length < replyHeader) return undefined
   const signature = new Uint8Array(body.subarray(replyHeader))
-  return { call: body.readUInt32BE(1), answer: { signature, rung: body.readUInt8(5), isQuick: body[6] === 1 } }
+  return {
+    call: body.readUInt32BE(1),
+    answer: { signature, mechanismIndex: body.readUInt8(5), isQuick: body[6] === 1 }
+  }
 }
 
 const compactRequest = ({ call, asked }: SignRequest): Uint8Array | undefined => {
@@ -62,11 +65,11 @@ const requestOf = (body: Buffer): SignRequest | undefined => {
 }
 
 const compactReply = (call: number, answer: unknown): Uint8Array | undefined => {
-  if (!isSignature(answer) || answer.rung > 0xff) return undefined
+  if (!isSignature(answer) || answer.mechanismIndex > 0xff) return undefined
   const body = Buffer.allocUnsafe(replyHeader + answer.signature.length)
   body.writeUInt8(signatureTag, 0)
   body.writeUInt32BE(call, 1)
-  body.writeUInt8(answer.rung, 5)
+  body.writeUInt8(answer.mechanismIndex, 5)
   body.writeUInt8(answer.isQuick ? 1 : 0, 6)
   body.set(answer.signature, replyHeader)
   return body
@@ -77,8 +80,8 @@ const isSignature = (answer: unknown): answer is HostRequests["sign"]["answer"] 
   answer !== null &&
   "signature" in answer &&
   answer.signature instanceof Uint8Array &&
-  "rung" in answer &&
-  typeof answer.rung === "number"
+  "mechanismIndex" in answer &&
+  typeof answer.mechanismIndex === "number"
 
 const signTag = 1
 const signatureTag = 2

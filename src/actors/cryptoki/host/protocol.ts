@@ -6,12 +6,12 @@
  */
 import type { LoadReason } from "../pkcs11/library-file.ts"
 import type {
-  HostAttribute,
-  HostKeyMaterial,
-  HostMechanism,
-  HostObject,
-  HostToken,
-  LibraryFacts
+  Attribute,
+  LibraryFacts,
+  MechanismCandidate,
+  PublicKeyMaterial,
+  TokenInfo,
+  TokenObject
 } from "../pkcs11/values.ts"
 
 /** Signatures a host works on at once, per slot. Beyond four SoftHSM2 gains nothing, and hardware works one at a time. */
@@ -25,9 +25,9 @@ export type HostRequests = {
   /** Loads and initialises the module. The first request of every host. */
   readonly load: { readonly asked: { readonly path: string }; readonly answer: LibraryFacts }
   /** Every slot with a token, in the module's order. */
-  readonly tokens: { readonly asked: Record<never, never>; readonly answer: ReadonlyArray<HostToken> }
+  readonly tokens: { readonly asked: Record<never, never>; readonly answer: ReadonlyArray<TokenInfo> }
   /** Opens the session that keeps the login; answers the token as it is now. */
-  readonly open: { readonly asked: { readonly slot: string }; readonly answer: HostToken }
+  readonly open: { readonly asked: { readonly slot: string }; readonly answer: TokenInfo }
   readonly login: {
     readonly asked: { readonly slot: string; readonly pin: string }
     /** False: somebody was logged in already. */
@@ -38,12 +38,12 @@ export type HostRequests = {
   readonly objects: {
     readonly asked: {
       readonly slot: string
-      readonly kind: HostObject["kind"]
+      readonly kind: TokenObject["kind"]
       readonly id: Uint8Array | undefined
       /** Read `otherUses` too: four more attributes of each private key. */
       readonly uses?: boolean
     }
-    readonly answer: ReadonlyArray<HostObject>
+    readonly answer: ReadonlyArray<TokenObject>
   }
   /** Whether any object of the token has this id. */
   readonly exists: {
@@ -67,18 +67,18 @@ export type HostRequests = {
   }
   readonly material: {
     readonly asked: { readonly slot: string; readonly handle: string }
-    readonly answer: HostKeyMaterial
+    readonly answer: PublicKeyMaterial
   }
   readonly sign: {
     readonly asked: {
       readonly slot: string
       readonly handle: string
-      readonly mechanisms: ReadonlyArray<HostMechanism>
+      readonly mechanisms: ReadonlyArray<MechanismCandidate>
       /** For CKA_ALWAYS_AUTHENTICATE. */
       readonly contextPin: string | undefined
     }
-    /** `rung`: which mechanism the token took. `isQuick`: no thread was worth it, and none will be for the next. */
-    readonly answer: { readonly signature: Uint8Array; readonly rung: number; readonly isQuick: boolean }
+    /** `mechanismIndex`: which candidate the token took. `isQuick`: no thread was worth it, and none will be for the next. */
+    readonly answer: { readonly signature: Uint8Array; readonly mechanismIndex: number; readonly isQuick: boolean }
   }
   /** What C_GetMechanismList tells; it cannot be trusted for more than a sentence. */
   readonly mechanisms: { readonly asked: { readonly slot: string }; readonly answer: ReadonlyArray<number> }
@@ -86,10 +86,10 @@ export type HostRequests = {
     readonly asked: {
       readonly slot: string
       readonly mechanism: number
-      readonly publicTemplate: ReadonlyArray<HostAttribute>
-      readonly privateTemplate: ReadonlyArray<HostAttribute>
+      readonly publicTemplate: ReadonlyArray<Attribute>
+      readonly privateTemplate: ReadonlyArray<Attribute>
     }
-    readonly answer: HostKeyMaterial
+    readonly answer: PublicKeyMaterial
   }
   readonly destroy: {
     readonly asked: { readonly slot: string; readonly handles: ReadonlyArray<string> }
@@ -98,7 +98,7 @@ export type HostRequests = {
   /** C_InitToken, then the user PIN by the SO. The module's view of the slot may be stale afterwards. */
   readonly initToken: {
     readonly asked: { readonly slot: string; readonly label: string; readonly soPin: string; readonly pin: string }
-    readonly answer: HostToken
+    readonly answer: TokenInfo
   }
   readonly setPin: {
     readonly asked: { readonly slot: string; readonly oldPin: string; readonly newPin: string }

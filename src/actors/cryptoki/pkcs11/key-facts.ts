@@ -5,7 +5,7 @@ import { createPublicKey } from "node:crypto"
 import { type SignatureScheme, signatureSchemes } from "../../../messages/signature-scheme.ts"
 import { curveNamed, curveOf, type EcCurve } from "./ec-curve.ts"
 import { CKK_EC, CKK_RSA } from "./pkcs11-constants.ts"
-import type { HostKeyMaterial, HostObject } from "./values.ts"
+import type { PublicKeyMaterial, TokenObject } from "./values.ts"
 
 export type SigningKey =
   | { readonly type: "EC"; readonly curve: EcCurve }
@@ -13,7 +13,7 @@ export type SigningKey =
   | { readonly type: "RSA"; readonly size: number }
 
 /** Undefined for a key nobody can use for TLS: another type, an unknown curve, RSA below 2048 bits. */
-export const signingKey = (object: HostObject, material: HostKeyMaterial): SigningKey | undefined => {
+export const signingKey = (object: TokenObject, material: PublicKeyMaterial): SigningKey | undefined => {
   if (object.keyType === CKK_EC) {
     const curve = curveOf(object.curve ?? material.curve)
     return curve && { type: "EC", curve }
@@ -35,7 +35,7 @@ export const signingKeyOf = (info: Uint8Array): SigningKey | undefined => {
 }
 
 /** For a refusal: `EC P-256`, `RSA 2048`, or the number of a type we do not know. */
-export const keyTypeName = (object: HostObject, key: SigningKey | undefined): string => {
+export const keyTypeName = (object: TokenObject, key: SigningKey | undefined): string => {
   if (key?.type === "EC") return `EC ${key.curve.name}`
   if (key?.type === "RSA") return `RSA ${key.size * 8}`
   if (object.keyType === CKK_EC) return "EC of an unknown curve"

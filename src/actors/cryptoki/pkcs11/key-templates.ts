@@ -29,12 +29,12 @@ import {
   CKM_EC_KEY_PAIR_GEN,
   CKM_RSA_PKCS_KEY_PAIR_GEN
 } from "./pkcs11-constants.ts"
-import type { HostAttribute } from "./values.ts"
+import type { Attribute } from "./values.ts"
 
 export interface KeyTemplates {
   readonly mechanism: number
-  readonly publicTemplate: ReadonlyArray<HostAttribute>
-  readonly privateTemplate: ReadonlyArray<HostAttribute>
+  readonly publicTemplate: ReadonlyArray<Attribute>
+  readonly privateTemplate: ReadonlyArray<Attribute>
 }
 
 /** What to ask for, in this order: the next one after the token has refused one for its attributes. */
@@ -59,8 +59,8 @@ const bothKinds = (parameters: KeyParameters, names: KeyNames, restriction: Rest
 ]
 
 interface Restriction {
-  readonly publicHalf: ReadonlyArray<HostAttribute>
-  readonly privateHalf: ReadonlyArray<HostAttribute>
+  readonly publicHalf: ReadonlyArray<Attribute>
+  readonly privateHalf: ReadonlyArray<Attribute>
 }
 
 const templatesOf = (
@@ -69,7 +69,7 @@ const templatesOf = (
   restriction: Restriction,
   kind: "usual" | "alternative"
 ): KeyTemplates => {
-  const common: ReadonlyArray<HostAttribute> = [
+  const common: ReadonlyArray<Attribute> = [
     { type: CKA_TOKEN, value: true },
     { type: CKA_LABEL, value: names.label },
     { type: CKA_ID, value: names.id }
@@ -100,7 +100,7 @@ const templatesOf = (
   }
 }
 
-const denied = (...types: ReadonlyArray<number>): ReadonlyArray<HostAttribute> =>
+const denied = (...types: ReadonlyArray<number>): ReadonlyArray<Attribute> =>
   types.map((type) => ({ type, value: false }))
 
 /** PKCS #11 v2.40, 4.8 and 4.9: the default of each is the token's choice, and SoftHSM2 chooses true. */

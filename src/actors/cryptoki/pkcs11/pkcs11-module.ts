@@ -10,7 +10,7 @@
 import type { PKCS11, Template } from "pkcs11js"
 import { checkLibrary, LoadFault } from "./library-file.ts"
 import { CKF_HW_SLOT, CKF_OS_LOCKING_OK, CKF_RW_SESSION, CKF_SERIAL_SESSION, labelLength } from "./pkcs11-constants.ts"
-import type { HostAttribute, HostMechanism, HostToken, LibraryFacts, TracedCall } from "./values.ts"
+import type { Attribute, LibraryFacts, MechanismCandidate, TokenInfo, TracedCall } from "./values.ts"
 
 /** A PKCS#11 function answered something else than CKR_OK. */
 export class ModuleFault extends Error {
@@ -63,7 +63,7 @@ const functionsOf = (native: PKCS11) => ({
     }
   },
   slots: (): ReadonlyArray<Handle> => calling("C_GetSlotList", () => native.C_GetSlotList(true)).slice(0, limits.slots),
-  token: (slot: Handle): HostToken => {
+  token: (slot: Handle): TokenInfo => {
     const at = calling("C_GetSlotInfo", () => native.C_GetSlotInfo(slot))
     const token = calling("C_GetTokenInfo", () => native.C_GetTokenInfo(slot))
     return {
@@ -99,10 +99,10 @@ const functionsOf = (native: PKCS11) => ({
   login: (session: Handle, user: number, pin: string): void =>
     calling("C_Login", () => native.C_Login(session, user, pin)),
   logout: (session: Handle): void => calling("C_Logout", () => native.C_Logout(session)),
-  find: (session: Handle, template: ReadonlyArray<HostAttribute>) => find(native, session, template),
+  find: (session: Handle, template: ReadonlyArray<Attribute>) => find(native, session, template),
   /** Undefined: the object does not have it, does not show it, or it is unreasonably long. */
   attribute: (session: Handle, object: Handle, type: number) => attribute(native, session, object, type),
-  signInit: (session: Handle, { mechanism, pss }: HostMechanism, key: Handle): void => {
+  signInit: (session: Handle, { mechanism, pss }: MechanismCandidate, key: Handle): void => {
     const parameter = pss && { type: pssParameters, hashAlg: pss.hash, mgf: pss.mgf, saltLen: pss.saltLength }
     calling("C_SignInit", () => native.C_SignInit(session, parameter ? { mechanism, parameter } : { mechanism }, key))
   },
@@ -140,11 +140,11 @@ const functionsOf = (native: PKCS11) => ({
 })
 
 interface KeyTemplates {
-  readonly publicTemplate: ReadonlyArray<HostAttribute>
-  readonly privateTemplate: ReadonlyArray<HostAttribute>
+  readonly publicTemplate: ReadonlyArray<Attribute>
+  readonly privateTemplate: ReadonlyArray<Attribute>
 }
 
-const find = (native: PKCS11, session: Handle, template: ReadonlyArray<HostAttribute>): ReadonlyArray<Handle> => {
+const find = (native: PKCS11, session: Handle, template: ReadonlyArray<Attribute>): ReadonlyArray<Handle> => {
   calling("C_FindObjectsInit", () => native.C_FindObjectsInit(session, nativeTemplate(template)))
   try {
     const found: Array<Handle> = []
@@ -176,7 +176,7 @@ const unlessAbsent = <A>(read: () => A): A | undefined => {
   }
 }
 
-const nativeTemplate = (attributes: ReadonlyArray<HostAttribute>): Template =>
+const nativeTemplate = (attributes: ReadonlyArray<Attribute>): Template =>
   attributes.map(({ type, value }) => ({ type, value: value instanceof Uint8Array ? Buffer.from(value) : value }))
 
 export const handleText = (handle: Handle): string =>

@@ -6,10 +6,10 @@
 import { createPublicKey, X509Certificate } from "node:crypto"
 import { bitString, sequence, unsignedInteger } from "./der.ts"
 import { curveOf, idEcPublicKey, pointOf } from "./ec-curve.ts"
-import type { HostKeyMaterial } from "./values.ts"
+import type { PublicKeyMaterial } from "./values.ts"
 
 /** DER; undefined when the object does not tell enough. */
-export const subjectPublicKeyInfo = (material: HostKeyMaterial): Uint8Array | undefined =>
+export const subjectPublicKeyInfo = (material: PublicKeyMaterial): Uint8Array | undefined =>
   rsaKeyInfo(material) ?? ecKeyInfo(material) ?? checkedInfo(material.publicKeyInfo)
 
 /** Of a DER certificate; undefined when it is none, or its key is neither RSA nor EC. */
@@ -22,12 +22,12 @@ export const certificateKeyInfo = (certificate: Uint8Array): Uint8Array | undefi
   }
 }
 
-const rsaKeyInfo = ({ modulus, exponent }: HostKeyMaterial): Uint8Array | undefined =>
+const rsaKeyInfo = ({ modulus, exponent }: PublicKeyMaterial): Uint8Array | undefined =>
   modulus === undefined || exponent === undefined || modulus.length === 0 || exponent.length === 0
     ? undefined
     : sequence(rsaEncryption, bitString(sequence(unsignedInteger(modulus), unsignedInteger(exponent))))
 
-const ecKeyInfo = ({ curve: params, point }: HostKeyMaterial): Uint8Array | undefined => {
+const ecKeyInfo = ({ curve: params, point }: PublicKeyMaterial): Uint8Array | undefined => {
   const curve = curveOf(params)
   const uncompressed = curve && point && pointOf(point, curve)
   return curve && uncompressed && sequence(sequence(idEcPublicKey, curve.oid), bitString(uncompressed))

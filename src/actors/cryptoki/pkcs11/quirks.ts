@@ -3,7 +3,7 @@
  */
 import { tokenFamily } from "../../../messages/token-family.ts"
 import type { Token } from "./token-facts.ts"
-import type { HostToken, LibraryFacts } from "./values.ts"
+import type { LibraryFacts, TokenInfo } from "./values.ts"
 
 export interface Quirks {
   /** Two processes cannot use the module at once, so all its tokens share one host. */
@@ -44,7 +44,7 @@ export const readsTokensOnce = ({ facts, library }: Token): boolean =>
  * Whether its tokens are cards or sticks behind PC/SC: one program at a time works on one, and the others wait in
  * their calls. What a library says of itself: OpenSC, YKCS11, sc-hsm-embedded.
  */
-export const isCard = (library: LibraryFacts, token?: Pick<HostToken, "manufacturer">): boolean =>
+export const isCard = (library: LibraryFacts, token?: Pick<TokenInfo, "manufacturer">): boolean =>
   /opensc|yubico|cardcontact|smart ?card|\bpiv/i.test(
     `${library.manufacturer} ${library.description} ${token?.manufacturer ?? ""}`
   )

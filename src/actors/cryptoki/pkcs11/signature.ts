@@ -2,7 +2,7 @@
  * From a message to what the token signs, and from what the token gives to a TLS signature.
  *
  * Messages are hashed here, not on the token: not every token can. No RSA mechanism is there on every token and
- * mechanism lists lie, so the ladder is tried from the top; each rung gives the same kind of signature.
+ * mechanism lists lie, so the candidates are tried in order; each gives the same kind of signature.
  * Source: RFC 8446, 4.2.3; RFC 8017, 9.2 (DigestInfo); RFC 3279, 2.2.3 (Ecdsa-Sig-Value).
  */
 import { hash as digestOf } from "node:crypto"
@@ -23,10 +23,13 @@ import {
   CKM_SHA512,
   CKM_SHA512_RSA_PKCS_PSS
 } from "./pkcs11-constants.ts"
-import type { HostMechanism } from "./values.ts"
+import type { MechanismCandidate } from "./values.ts"
 
 /** The mechanisms that make a signature of this scheme, in the order to try them. */
-export const mechanismLadder = (scheme: SignatureScheme, message: Uint8Array): ReadonlyArray<HostMechanism> => {
+export const mechanismCandidates = (
+  scheme: SignatureScheme,
+  message: Uint8Array
+): ReadonlyArray<MechanismCandidate> => {
   const { kind, hash } = makings[scheme]
   const { pss, digestInfo, ...numbers } = hashes[hash]
   const digest = digestOf(hash, message, "buffer")

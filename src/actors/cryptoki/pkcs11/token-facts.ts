@@ -13,11 +13,11 @@ import {
   CKF_USER_PIN_INITIALIZED,
   CKF_USER_PIN_LOCKED
 } from "./pkcs11-constants.ts"
-import type { HostToken, LibraryFacts } from "./values.ts"
+import type { LibraryFacts, TokenInfo } from "./values.ts"
 
 /** One token of a module, as it was listed. */
 export interface Token {
-  readonly facts: HostToken
+  readonly facts: TokenInfo
   readonly library: LibraryFacts
 }
 

@@ -12,7 +12,7 @@ export interface LibraryFacts {
 }
 
 /** CK_SLOT_INFO and CK_TOKEN_INFO without their padding. */
-export interface HostToken {
+export interface TokenInfo {
   readonly slot: string
   readonly slotDescription: string
   readonly slotManufacturer: string
@@ -24,7 +24,7 @@ export interface HostToken {
   readonly flags: number
 }
 
-export interface HostObject {
+export interface TokenObject {
   readonly handle: string
   readonly kind: "private" | "public"
   /** CKA_KEY_TYPE. */
@@ -42,7 +42,7 @@ export interface HostObject {
 }
 
 /** The public half as far as an object tells it. */
-export interface HostKeyMaterial {
+export interface PublicKeyMaterial {
   readonly curve: Uint8Array | undefined
   readonly point: Uint8Array | undefined
   readonly modulus: Uint8Array | undefined
@@ -51,15 +51,15 @@ export interface HostKeyMaterial {
   readonly publicKeyInfo: Uint8Array | undefined
 }
 
-/** One rung of the mechanism ladder: tried only after the one before was refused by C_SignInit. */
-export interface HostMechanism {
+/** One mechanism of several that give the same signature: tried only after the one before was refused by C_SignInit. */
+export interface MechanismCandidate {
   readonly mechanism: number
   readonly pss: { readonly hash: number; readonly mgf: number; readonly saltLength: number } | undefined
   /** Message or digest, as the mechanism wants it. */
   readonly input: Uint8Array
 }
 
-export type HostAttribute = { readonly type: number; readonly value: Uint8Array | number | boolean | string }
+export type Attribute = { readonly type: number; readonly value: Uint8Array | number | boolean | string }
 
 /** A call of the module, for who debugs: no data. `code` undefined: it ended otherwise than with a CK_RV. */
 export interface TracedCall {

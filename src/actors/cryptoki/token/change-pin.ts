@@ -12,53 +12,62 @@ import { isAboutNewPin } from "../pin/login-outcome.ts"
 import { CKF_SO_PIN_COUNT_LOW, CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED } from "../pkcs11/pkcs11-constants.ts"
 import { describeToken } from "../pkcs11/token-facts.ts"
 import { type Asker, latchedSo, latchedToken, openSession, pinOf, tokenNow, userPinFlags } from "./session.ts"
-import { pinMark, type Seat } from "./token-connection.ts"
-import type { Lane } from "./token-context.ts"
-import { endSeat, withSeat } from "./with-connection.ts"
+import { pinMark, type TokenConnection } from "./token-connection.ts"
+import type { TokenContext } from "./token-context.ts"
+import { repairAfter, withConnection } from "./with-connection.ts"
 
 type PinOrder = Omit<PayloadOf<CryptokiProtocol, "ChangePin">, "token">
 
-export const changePin = (lane: Lane, asker: Asker, order: PinOrder): Effect.Effect<TokenDescription, TokenRefusal> =>
-  withSeat(lane.tools, lane.keeper, (seat) =>
+export const changePin = (
+  context: TokenContext,
+  asker: Asker,
+  order: PinOrder
+): Effect.Effect<TokenDescription, TokenRefusal> =>
+  withConnection(context.tools, context.reconnector, (connection) =>
     Effect.gen(function* () {
-      yield* openSession(lane.tools, seat)
+      yield* openSession(context.tools, connection)
       const changed = yield* Effect.result(
-        seat.preparing.withPermit(
+        connection.preparing.withPermit(
           order.by.kind === "change"
-            ? byOldPin(lane, seat, asker, order.newPin)
-            : bySoPin(lane, seat, asker, { soPin: order.by.soPin, newPin: order.newPin })
+            ? byOldPin(context, connection, asker, order.newPin)
+            : bySoPin(context, connection, asker, { soPin: order.by.soPin, newPin: order.newPin })
         )
       )
-      if (Result.isSuccess(changed)) return describeToken(seat.token)
+      if (Result.isSuccess(changed)) return describeToken(connection.token)
       const failure = changed.failure
       if (!isHostFault(failure)) return yield* Effect.fail(failure)
       if (failure._tag === "CallRefused" && isAboutNewPin(failure.call, failure.code))
-        return yield* new PinRejected({ token: lane.token, reason: "invalid" })
-      return yield* endSeat(lane, seat, failure, "change-pin")
+        return yield* new PinRejected({ token: context.token, reason: "invalid" })
+      return yield* repairAfter(context, connection, failure, "change-pin")
     })
   )
 
-const byOldPin = (lane: Lane, seat: Seat, asker: Asker, newPin: Redacted.Redacted<string>) =>
+const byOldPin = (
+  context: TokenContext,
+  connection: TokenConnection,
+  asker: Asker,
+  newPin: Redacted.Redacted<string>
+) =>
   Effect.gen(function* () {
-    const { token, tools } = lane
-    const oldPin = pinOf(tools, seat.token, asker)
+    const { token, tools } = context
+    const oldPin = pinOf(tools, connection.token, asker)
     if (oldPin === undefined) return yield* new PinMissing({ token })
-    const { session } = seat
+    const { session } = connection
     const login = session?.login
     const { client } = asker
     if (login && client !== undefined)
-      yield* tools.latch.clients.compare(latchedToken(seat.token), client, () => login(oldPin))
+      yield* tools.latch.clients.compare(latchedToken(connection.token), client, () => login(oldPin))
     if (login && !login(oldPin)) return yield* new PinRejected({ token, reason: "differs", pin: "current" })
     const asked = {
-      slot: seat.token.facts.slot,
+      slot: connection.token.facts.slot,
       oldPin: Redacted.value(oldPin),
       newPin: Redacted.value(newPin)
     }
-    const call = seat.host.call("setPin", asked, tools.settings.limits.loginMs)
-    if (client !== undefined) yield* tools.latch.clients.admit(latchedToken(seat.token), client)
-    const isCountLow = userPinFlags(tools, seat)
+    const call = connection.host.call("setPin", asked, tools.settings.limits.loginMs)
+    if (client !== undefined) yield* tools.latch.clients.admit(latchedToken(connection.token), client)
+    const isCountLow = userPinFlags(tools, connection)
     yield* isCountLow
-    yield* tools.latch.guard(latchedToken(seat.token), oldPin, {
+    yield* tools.latch.guard(latchedToken(connection.token), oldPin, {
       login: call,
       client,
       isTyped: true,
@@ -72,28 +81,28 @@ const byOldPin = (lane: Lane, seat: Seat, asker: Asker, newPin: Redacted.Redacte
   })
 
 const bySoPin = (
-  lane: Lane,
-  seat: Seat,
+  context: TokenContext,
+  connection: TokenConnection,
   { client }: Asker,
   { soPin, newPin }: { readonly soPin: Redacted.Redacted<string>; readonly newPin: Redacted.Redacted<string> }
 ): Effect.Effect<void, TokenRefusal | HostFault> =>
   Effect.gen(function* () {
-    const { token, tools } = lane
-    const { slot } = seat.token.facts
+    const { token, tools } = context
+    const { slot } = connection.token.facts
     const isCountLow = Effect.gen(function* () {
-      const { flags } = yield* tokenNow(tools, seat)
+      const { flags } = yield* tokenNow(tools, connection)
       if ((flags & CKF_SO_PIN_LOCKED) !== 0) return yield* new PinRejected({ token, reason: "locked", pin: "so" })
       if ((flags & CKF_SO_PIN_FINAL_TRY) !== 0) return yield* new PinRejected({ token, reason: "finalTry", pin: "so" })
       return (flags & CKF_SO_PIN_COUNT_LOW) !== 0
     })
-    if (client !== undefined) yield* tools.latch.clients.admit(latchedSo(seat.token), client)
+    if (client !== undefined) yield* tools.latch.clients.admit(latchedSo(connection.token), client)
     yield* isCountLow
     const asked = { slot, soPin: Redacted.value(soPin), newPin: Redacted.value(newPin) }
     const login = Effect.suspend(() => {
       // The host closes every session for it, and with them the login.
-      seat.session = undefined
-      return seat.host.call("resetPin", asked, tools.settings.limits.loginMs)
+      connection.session = undefined
+      return connection.host.call("resetPin", asked, tools.settings.limits.loginMs)
     })
-    yield* tools.latch.guard(latchedSo(seat.token), soPin, { login, client, isCountLow })
-    yield* tools.latch.clear(latchedToken(seat.token), newPin)
+    yield* tools.latch.guard(latchedSo(connection.token), soPin, { login, client, isCountLow })
+    yield* tools.latch.clear(latchedToken(connection.token), newPin)
   })

@@ -30,56 +30,60 @@ import {
   faultClass
 } from "../pkcs11/return-codes.ts"
 import { shownUri, tokenName } from "../pkcs11/token-facts.ts"
-import type { HostKeyMaterial } from "../pkcs11/values.ts"
+import type { PublicKeyMaterial } from "../pkcs11/values.ts"
 import { listObjects } from "./public-half.ts"
 import { publicKey } from "./read-public-key.ts"
 import { keyUri } from "./select-key.ts"
 import { type Asker, loggedIn } from "./session.ts"
-import type { Seat } from "./token-connection.ts"
-import type { Lane } from "./token-context.ts"
-import { endSeat, withSeat } from "./with-connection.ts"
+import type { TokenConnection } from "./token-connection.ts"
+import type { TokenContext } from "./token-context.ts"
+import { repairAfter, withConnection } from "./with-connection.ts"
 
 type KeyOrder = Omit<PayloadOf<CryptokiProtocol, "CreateKey">, "token">
 type CreatedKey = AnswerOf<CryptokiProtocol, "CreateKey">
 
-export const createKey = (lane: Lane, asker: Asker, order: KeyOrder): Effect.Effect<CreatedKey, TokenRefusal> =>
+export const createKey = (
+  context: TokenContext,
+  asker: Asker,
+  order: KeyOrder
+): Effect.Effect<CreatedKey, TokenRefusal> =>
   Effect.gen(function* () {
     const problem = keyLabelProblem(order.label) ?? (order.id && keyIdProblem(order.id))
     if (problem) return yield* problem
     const id = order.id ?? new Uint8Array(randomBytes(randomIdLength))
     const made = yield* Effect.result(
-      withSeat(lane.tools, lane.keeper, (seat) =>
+      withConnection(context.tools, context.reconnector, (connection) =>
         Effect.gen(function* () {
-          yield* refuseTakenId(lane, seat, asker, id)
-          if (order.onlyNewLabel) yield* refuseTakenLabel(lane, seat, order.label)
+          yield* refuseTakenId(context, connection, asker, id)
+          if (order.onlyNewLabel) yield* refuseTakenLabel(context, connection, order.label)
           // A module does one thing at a time: signatures that were asked for before this are on their way first.
-          yield* seat.signing.withPermit(Effect.void)
-          const material = yield* generate(lane, seat, order, id)
-          yield* warnWhenNearlyFull(lane, seat)
-          return { uri: keyUri(seat.token, { id, label: order.label }), material }
+          yield* connection.signing.withPermit(Effect.void)
+          const material = yield* generate(context, connection, order, id)
+          yield* warnWhenNearlyFull(context, connection)
+          return { uri: keyUri(connection.token, { id, label: order.label }), material }
         })
       )
     )
     if (Result.isFailure(made))
       return made.failure._tag === "OutcomeUnknown"
-        ? yield* lookFor(lane, asker, order, id, made.failure)
+        ? yield* lookFor(context, asker, order, id, made.failure)
         : yield* Effect.fail(made.failure)
     const { uri, material } = made.success
-    return { uri, publicKey: subjectPublicKeyInfo(material) ?? (yield* publicKey(lane, { ...asker, uri })) }
+    return { uri, publicKey: subjectPublicKeyInfo(material) ?? (yield* publicKey(context, { ...asker, uri })) }
   })
 
 /**
  * OP-TEE's trusted application keeps all objects in 32 KiB of memory; when that is full, every search fails, and keys
  * can no longer be deleted either.
  */
-const warnWhenNearlyFull = (lane: Lane, seat: Seat): Effect.Effect<void> =>
-  tokenFamily(seat.token.facts) !== "opTee"
+const warnWhenNearlyFull = (context: TokenContext, connection: TokenConnection): Effect.Effect<void> =>
+  tokenFamily(connection.token.facts) !== "opTee"
     ? Effect.void
-    : listObjects(lane.tools, seat, "private", undefined).pipe(
+    : listObjects(context.tools, connection, "private", undefined).pipe(
         Effect.flatMap(({ length: keys }) =>
           keys < manyKeys
             ? Effect.void
-            : lane.tools.publish({ _tag: "TokenNearlyFull", token: tokenName(seat.token), keys })
+            : context.tools.publish({ _tag: "TokenNearlyFull", token: tokenName(connection.token), keys })
         ),
         // The key is made: a warning is not worth a refusal.
         Effect.ignore
@@ -87,23 +91,23 @@ const warnWhenNearlyFull = (lane: Lane, seat: Seat): Effect.Effect<void> =>
 
 const manyKeys = 15
 
-const refuseTakenId = (lane: Lane, seat: Seat, asker: Asker, id: Uint8Array) =>
+const refuseTakenId = (context: TokenContext, connection: TokenConnection, asker: Asker, id: Uint8Array) =>
   Effect.gen(function* () {
     // Private objects do not show before the login.
-    yield* loggedIn(lane.tools, seat, asker)
-    const asked = { slot: seat.token.facts.slot, id }
-    if (yield* seat.host.call("exists", asked, lane.tools.settings.limits.listMs))
-      return yield* new KeyExists({ token: lane.token, id: Buffer.from(id).toString("hex") })
+    yield* loggedIn(context.tools, connection, asker)
+    const asked = { slot: connection.token.facts.slot, id }
+    if (yield* connection.host.call("exists", asked, context.tools.settings.limits.listMs))
+      return yield* new KeyExists({ token: context.token, id: Buffer.from(id).toString("hex") })
   })
 
 /** Modules and tools leave out blanks at the end of a label, so they make no other label. */
-const refuseTakenLabel = (lane: Lane, seat: Seat, label: string) =>
+const refuseTakenLabel = (context: TokenContext, connection: TokenConnection, label: string) =>
   Effect.gen(function* () {
     for (const kind of ["private", "public"] as const) {
-      const objects = yield* listObjects(lane.tools, seat, kind, undefined)
+      const objects = yield* listObjects(context.tools, connection, kind, undefined)
       const same = objects.find((object) => object.label.trimEnd() === label.trimEnd())
       if (same !== undefined)
-        return yield* new LabelTaken({ token: lane.token, label, uri: shownUri(keyUri(seat.token, same)) })
+        return yield* new LabelTaken({ token: context.token, label, uri: shownUri(keyUri(connection.token, same)) })
     }
   })
 
@@ -112,30 +116,32 @@ const refuseTakenLabel = (lane: Lane, seat: Seat, label: string) =>
  * code that may mean anything: for those the templates without restrictions are next, unless the key is there by then.
  */
 const generate = (
-  lane: Lane,
-  seat: Seat,
+  context: TokenContext,
+  connection: TokenConnection,
   order: KeyOrder,
   id: Uint8Array
-): Effect.Effect<HostKeyMaterial, TokenRefusal | HostFault> => {
-  const { slot } = seat.token.facts
-  const { generateMs, listMs } = lane.tools.settings.limits
+): Effect.Effect<PublicKeyMaterial, TokenRefusal | HostFault> => {
+  const { slot } = connection.token.facts
+  const { generateMs, listMs } = context.tools.settings.limits
   const names = { id, label: order.label }
-  const inTurn = (templates: ReadonlyArray<KeyTemplates>): Effect.Effect<HostKeyMaterial, HostFault> =>
+  const inTurn = (templates: ReadonlyArray<KeyTemplates>): Effect.Effect<PublicKeyMaterial, HostFault> =>
     templates
-      .map((one) => seat.host.call("generate", { slot, ...one }, generateMs))
+      .map((one) => connection.host.call("generate", { slot, ...one }, generateMs))
       .reduce((tried, next) => Effect.catchIf(tried, isTemplateFault, () => next))
   const open = inTurn(openTemplates(order.parameters, names))
   const restricted = Effect.catchIf(
     inTurn(restrictedTemplates(order.parameters, names)),
     (fault) => isTemplateFault(fault) || isUnspecific(fault),
     (fault) =>
-      Effect.flatMap(seat.host.call("exists", { slot, id }, listMs), (isMade) => (isMade ? Effect.fail(fault) : open))
+      Effect.flatMap(connection.host.call("exists", { slot, id }, listMs), (isMade) =>
+        isMade ? Effect.fail(fault) : open
+      )
   )
-  const { choosesKeyUses } = quirksOf(seat.token.library, lane.tools.settings.environment)
+  const { choosesKeyUses } = quirksOf(connection.token.library, context.tools.settings.environment)
   return (choosesKeyUses ? open : restricted).pipe(
     Effect.catch((fault) =>
-      Effect.flatMap(makesNoKeys(lane, seat, fault), (refusal) =>
-        refusal ? Effect.fail(refusal) : endSeat(lane, seat, fault, "create-key")
+      Effect.flatMap(makesNoKeys(context, connection, fault), (refusal) =>
+        refusal ? Effect.fail(refusal) : repairAfter(context, connection, fault, "create-key")
       )
     )
   )
@@ -151,18 +157,22 @@ const isUnspecific = (fault: HostFault): boolean =>
  * Undefined: it is the type or the size of the key, or something else is wrong. PIV cards make keys for their
  * management key only, whatever their module lists.
  */
-const makesNoKeys = (lane: Lane, seat: Seat, fault: HostFault): Effect.Effect<KeysNotMadeHere | undefined> =>
+const makesNoKeys = (
+  context: TokenContext,
+  connection: TokenConnection,
+  fault: HostFault
+): Effect.Effect<KeysNotMadeHere | undefined> =>
   Effect.gen(function* () {
     if (fault._tag !== "CallRefused" || fault.call !== "C_GenerateKeyPair") return undefined
     const kind = faultClass(fault.code)
-    const family = tokenFamily(seat.token.facts)
-    const refusal = new KeysNotMadeHere({ token: lane.token, family, code: codeName(fault.code) })
+    const family = tokenFamily(connection.token.facts)
+    const refusal = new KeysNotMadeHere({ token: context.token, family, code: codeName(fault.code) })
     if (family === "piv" && kind !== "device") return refusal
     if (kind !== "mechanism" && kind !== "template" && kind !== "request") return undefined
-    const listed = yield* seat.host.call(
+    const listed = yield* connection.host.call(
       "mechanisms",
-      { slot: seat.token.facts.slot },
-      lane.tools.settings.limits.listMs
+      { slot: connection.token.facts.slot },
+      context.tools.settings.limits.listMs
     )
     const isTold = listed.length > 0 || fault.code === CKR_FUNCTION_NOT_SUPPORTED
     return isTold && !listed.some((one) => keyPairMechanisms.has(one)) ? refusal : undefined
@@ -173,16 +183,16 @@ const keyPairMechanisms: ReadonlySet<number> = new Set([CKM_RSA_PKCS_KEY_PAIR_GE
 
 /** Finds the key a host may have made before it ended. */
 const lookFor = (
-  lane: Lane,
+  context: TokenContext,
   asker: Asker,
   order: KeyOrder,
   id: Uint8Array,
   unknown: OutcomeUnknown
 ): Effect.Effect<CreatedKey, TokenRefusal> =>
   Effect.gen(function* () {
-    const found = yield* publicKey(lane, { ...asker, uri: { ...asker.uri, id, object: order.label } })
-    const uri = yield* withSeat(lane.tools, lane.keeper, (seat) =>
-      Effect.succeed(keyUri(seat.token, { id, label: order.label }))
+    const found = yield* publicKey(context, { ...asker, uri: { ...asker.uri, id, object: order.label } })
+    const uri = yield* withConnection(context.tools, context.reconnector, (connection) =>
+      Effect.succeed(keyUri(connection.token, { id, label: order.label }))
     )
     return { uri, publicKey: found }
     // Whatever hinders the search, all that is known is that the outcome is not.

@@ -6,63 +6,66 @@ import { matchesObject } from "../../../messages/pkcs11-uri-match.ts"
 import { KeyAmbiguous, KeyNotFound, type TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { HostFault } from "../host/faults.ts"
 import { shownUri } from "../pkcs11/token-facts.ts"
-import type { HostObject } from "../pkcs11/values.ts"
+import type { TokenObject } from "../pkcs11/values.ts"
 import { listObjects } from "./public-half.ts"
 import { describeKey, keyUri } from "./select-key.ts"
 import { type Asker, loggedIn } from "./session.ts"
-import type { Seat } from "./token-connection.ts"
-import type { Lane } from "./token-context.ts"
-import { endSeat, withSeat } from "./with-connection.ts"
+import type { TokenConnection } from "./token-connection.ts"
+import type { TokenContext } from "./token-context.ts"
+import { repairAfter, withConnection } from "./with-connection.ts"
 
 /** The keys the asker's URI allows, private ones first. */
-export const listKeys = (lane: Lane, asker: Asker): Effect.Effect<ReadonlyArray<KeyDescription>, TokenRefusal> =>
-  withSeat(lane.tools, lane.keeper, (seat) =>
-    Effect.map(matchingObjects(lane, seat, asker, true), (objects) =>
-      objects.flatMap((object) => describeKey(seat.token, object) ?? [])
+export const listKeys = (
+  context: TokenContext,
+  asker: Asker
+): Effect.Effect<ReadonlyArray<KeyDescription>, TokenRefusal> =>
+  withConnection(context.tools, context.reconnector, (connection) =>
+    Effect.map(matchingObjects(context, connection, asker, true), (objects) =>
+      objects.flatMap((object) => describeKey(connection.token, object) ?? [])
     )
   )
 
 /** Destroys the objects of the one key the asker's URI means, and answers their URIs. Not done twice. */
-export const deleteKey = (lane: Lane, asker: Asker): Effect.Effect<ReadonlyArray<Pkcs11Uri>, TokenRefusal> =>
-  withSeat(lane.tools, lane.keeper, (seat) =>
+export const deleteKey = (context: TokenContext, asker: Asker): Effect.Effect<ReadonlyArray<Pkcs11Uri>, TokenRefusal> =>
+  withConnection(context.tools, context.reconnector, (connection) =>
     Effect.gen(function* () {
-      const objects = yield* oneKey(lane, seat, asker)
+      const objects = yield* oneKey(context, connection, asker)
       const handles = objects.map(({ handle }) => handle)
-      const { listMs } = lane.tools.settings.limits
+      const { listMs } = context.tools.settings.limits
       const destroyed = yield* Effect.result(
-        seat.host.call("destroy", { slot: seat.token.facts.slot, handles }, listMs)
+        connection.host.call("destroy", { slot: connection.token.facts.slot, handles }, listMs)
       )
-      seat.session?.keys.clear()
-      if (Result.isSuccess(destroyed)) return objects.map((object) => keyUri(seat.token, object))
-      return yield* endSeat(lane, seat, destroyed.failure, "delete-key")
+      connection.session?.keys.clear()
+      if (Result.isSuccess(destroyed)) return objects.map((object) => keyUri(connection.token, object))
+      return yield* repairAfter(context, connection, destroyed.failure, "delete-key")
     })
   )
 
 const matchingObjects = (
-  lane: Lane,
-  seat: Seat,
+  context: TokenContext,
+  connection: TokenConnection,
   asker: Asker,
   uses = false
-): Effect.Effect<ReadonlyArray<HostObject>, TokenRefusal | HostFault> =>
+): Effect.Effect<ReadonlyArray<TokenObject>, TokenRefusal | HostFault> =>
   Effect.gen(function* () {
-    yield* loggedIn(lane.tools, seat, asker)
+    yield* loggedIn(context.tools, connection, asker)
     const { uri } = asker
-    const privates = yield* listObjects(lane.tools, seat, "private", uri.id, uses)
-    const publics = yield* listObjects(lane.tools, seat, "public", uri.id)
+    const privates = yield* listObjects(context.tools, connection, "private", uri.id, uses)
+    const publics = yield* listObjects(context.tools, connection, "public", uri.id)
     return [...privates, ...publics].filter((object) => matchesObject(uri, object))
   })
 
 /** Refuses when the URI means objects of several keys. */
 const oneKey = (
-  lane: Lane,
-  seat: Seat,
+  context: TokenContext,
+  connection: TokenConnection,
   asker: Asker
-): Effect.Effect<ReadonlyArray<HostObject>, TokenRefusal | HostFault> =>
+): Effect.Effect<ReadonlyArray<TokenObject>, TokenRefusal | HostFault> =>
   Effect.gen(function* () {
-    const objects = yield* matchingObjects(lane, seat, asker)
+    const objects = yield* matchingObjects(context, connection, asker)
     if (objects.length === 0)
-      return yield* new KeyNotFound({ uri: shownUri(asker.uri), token: lane.token, elsewhere: undefined })
-    const shown = objects.map((object) => shownUri(keyUri(seat.token, object)))
+      return yield* new KeyNotFound({ uri: shownUri(asker.uri), token: context.token, onOtherToken: undefined })
+    const shown = objects.map((object) => shownUri(keyUri(connection.token, object)))
     const kinds = new Set(objects.map(({ kind }) => kind))
     const ids = new Set(objects.map(({ id, label }) => (id.length > 0 ? Buffer.from(id).toString("hex") : label)))
     if (ids.size > 1 || kinds.size < objects.length)

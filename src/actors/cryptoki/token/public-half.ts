@@ -7,65 +7,66 @@
 import { Effect } from "effect"
 import type { HostFault } from "../host/faults.ts"
 import { certificateKeyInfo, subjectPublicKeyInfo } from "../pkcs11/public-key.ts"
-import type { HostKeyMaterial, HostObject } from "../pkcs11/values.ts"
-import type { LaneTools } from "./session.ts"
-import type { Seat } from "./token-connection.ts"
+import type { PublicKeyMaterial, TokenObject } from "../pkcs11/values.ts"
+import type { TokenTools } from "./session.ts"
+import type { TokenConnection } from "./token-connection.ts"
 
 /** SubjectPublicKeyInfo, DER; undefined when no object of the token tells it. */
 export const publicHalf = (
-  tools: LaneTools,
-  seat: Seat,
-  object: HostObject
+  tools: TokenTools,
+  connection: TokenConnection,
+  object: TokenObject
 ): Effect.Effect<Uint8Array | undefined, HostFault> =>
   Effect.gen(function* () {
-    const objects = yield* listObjects(tools, seat, "public", object.id)
+    const objects = yield* listObjects(tools, connection, "public", object.id)
     const partner = objects.find(
       ({ keyType, label }) => keyType === object.keyType && (object.id.length > 0 || label === object.label)
     )
     return (
-      (yield* toldBy(tools, seat, partner ? [partner, object] : [object])) ?? (yield* certified(tools, seat, object))
+      (yield* toldBy(tools, connection, partner ? [partner, object] : [object])) ??
+      (yield* certified(tools, connection, object))
     )
   })
 
 /** Of the first object that tells enough. */
 export const toldBy = (
-  tools: LaneTools,
-  seat: Seat,
-  objects: ReadonlyArray<HostObject>
+  tools: TokenTools,
+  connection: TokenConnection,
+  objects: ReadonlyArray<TokenObject>
 ): Effect.Effect<Uint8Array | undefined, HostFault> =>
   Effect.gen(function* () {
     for (const object of objects) {
-      const info = subjectPublicKeyInfo(yield* readMaterial(tools, seat, object))
+      const info = subjectPublicKeyInfo(yield* readMaterial(tools, connection, object))
       if (info) return info
     }
     return undefined
   })
 
 const certified = (
-  tools: LaneTools,
-  seat: Seat,
-  { id, label }: HostObject
+  tools: TokenTools,
+  connection: TokenConnection,
+  { id, label }: TokenObject
 ): Effect.Effect<Uint8Array | undefined, HostFault> => {
   if (id.length === 0 && label === "") return Effect.succeed(undefined)
   const asked = id.length > 0 ? { id, label: undefined } : { id: undefined, label }
   return Effect.map(
-    seat.host.call("certificates", { slot: seat.token.facts.slot, ...asked }, tools.settings.limits.listMs),
+    connection.host.call("certificates", { slot: connection.token.facts.slot, ...asked }, tools.settings.limits.listMs),
     (certificates) => certificates.map(certificateKeyInfo).find((info) => info !== undefined)
   )
 }
 
 export const listObjects = (
-  tools: LaneTools,
-  seat: Seat,
-  kind: HostObject["kind"],
+  tools: TokenTools,
+  connection: TokenConnection,
+  kind: TokenObject["kind"],
   id: Uint8Array | undefined,
   uses = false
-): Effect.Effect<ReadonlyArray<HostObject>, HostFault> =>
-  seat.host.call("objects", { slot: seat.token.facts.slot, kind, id, uses }, tools.settings.limits.listMs)
+): Effect.Effect<ReadonlyArray<TokenObject>, HostFault> =>
+  connection.host.call("objects", { slot: connection.token.facts.slot, kind, id, uses }, tools.settings.limits.listMs)
 
 export const readMaterial = (
-  tools: LaneTools,
-  seat: Seat,
-  { handle }: HostObject
-): Effect.Effect<HostKeyMaterial, HostFault> =>
-  seat.host.call("material", { slot: seat.token.facts.slot, handle }, tools.settings.limits.listMs)
+  tools: TokenTools,
+  connection: TokenConnection,
+  { handle }: TokenObject
+): Effect.Effect<PublicKeyMaterial, HostFault> =>
+  connection.host.call("material", { slot: connection.token.facts.slot, handle }, tools.settings.limits.listMs)

@@ -10,39 +10,45 @@ import { matchesObject } from "../../../messages/pkcs11-uri-match.ts"
 import { KeyNotFound, PublicKeyNotTold, type TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { HostFault } from "../host/faults.ts"
 import { shownUri } from "../pkcs11/token-facts.ts"
-import type { HostObject } from "../pkcs11/values.ts"
+import type { TokenObject } from "../pkcs11/values.ts"
 import { listObjects, publicHalf, toldBy } from "./public-half.ts"
 import { type Asker, openSession } from "./session.ts"
-import type { Seat } from "./token-connection.ts"
-import type { Lane } from "./token-context.ts"
-import { withSeat } from "./with-connection.ts"
+import type { TokenConnection } from "./token-connection.ts"
+import type { TokenContext } from "./token-context.ts"
+import { withConnection } from "./with-connection.ts"
 import { withKey } from "./with-key.ts"
 
 /** SubjectPublicKeyInfo, DER. */
-export const publicKey = (lane: Lane, asker: Asker): Effect.Effect<Uint8Array, TokenRefusal> =>
+export const publicKey = (context: TokenContext, asker: Asker): Effect.Effect<Uint8Array, TokenRefusal> =>
   asker.uri.type === "public"
-    ? publicObject(lane, asker.uri)
-    : withKey(lane, asker, (seat, { object }) => halfOf(lane, seat, object)).pipe(
+    ? publicObject(context, asker.uri)
+    : withKey(context, asker, (connection, { object }) => halfOf(context, connection, object)).pipe(
         Effect.catchTag("PinMissing", (refusal) =>
-          Effect.catchTag(publicObject(lane, { ...asker.uri, type: "public" }), "KeyNotFound", () =>
+          Effect.catchTag(publicObject(context, { ...asker.uri, type: "public" }), "KeyNotFound", () =>
             Effect.fail(refusal)
           )
         )
       )
 
 /** Without a login: public objects are for everybody. */
-const publicObject = (lane: Lane, uri: Pkcs11Uri): Effect.Effect<Uint8Array, TokenRefusal> =>
-  withSeat(lane.tools, lane.keeper, (seat) =>
+const publicObject = (context: TokenContext, uri: Pkcs11Uri): Effect.Effect<Uint8Array, TokenRefusal> =>
+  withConnection(context.tools, context.reconnector, (connection) =>
     Effect.gen(function* () {
-      yield* openSession(lane.tools, seat)
-      const objects = yield* listObjects(lane.tools, seat, "public", uri.id)
+      yield* openSession(context.tools, connection)
+      const objects = yield* listObjects(context.tools, connection, "public", uri.id)
       const object = objects.find((candidate) => matchesObject(uri, candidate))
-      if (object) return (yield* toldBy(lane.tools, seat, [object])) ?? (yield* untold(lane))
-      return yield* new KeyNotFound({ uri: shownUri(uri), token: lane.token, elsewhere: undefined })
+      if (object) return (yield* toldBy(context.tools, connection, [object])) ?? (yield* untold(context))
+      return yield* new KeyNotFound({ uri: shownUri(uri), token: context.token, onOtherToken: undefined })
     })
   )
 
-const halfOf = (lane: Lane, seat: Seat, object: HostObject): Effect.Effect<Uint8Array, TokenRefusal | HostFault> =>
-  Effect.flatMap(publicHalf(lane.tools, seat, object), (info) => (info ? Effect.succeed(info) : untold(lane)))
+const halfOf = (
+  context: TokenContext,
+  connection: TokenConnection,
+  object: TokenObject
+): Effect.Effect<Uint8Array, TokenRefusal | HostFault> =>
+  Effect.flatMap(publicHalf(context.tools, connection, object), (info) =>
+    info ? Effect.succeed(info) : untold(context)
+  )
 
-const untold = ({ token }: Lane) => Effect.fail(new PublicKeyNotTold({ token }))
+const untold = ({ token }: TokenContext) => Effect.fail(new PublicKeyNotTold({ token }))

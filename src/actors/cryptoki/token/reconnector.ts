@@ -10,15 +10,15 @@ import { Deferred, Effect, Exit, Result, Scope } from "effect"
 import { type TokenRefusal, TokenUnavailable } from "../../../messages/token-refusals.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import type { Publish } from "../settings.ts"
-import type { Seat } from "./token-connection.ts"
+import type { TokenConnection } from "./token-connection.ts"
 
-export interface SeatKeeper {
-  /** The seat, waiting for it as said above. */
-  readonly take: Effect.Effect<Seat, TokenRefusal>
-  /** The seat is no good any more. Calls about a seat that was given up before change nothing. */
-  readonly lose: (seat: Seat, why: Loss) => Effect.Effect<void>
+export interface Reconnector {
+  /** The connection, waiting for it as said above. */
+  readonly acquire: Effect.Effect<TokenConnection, TokenRefusal>
+  /** The connection is no good any more. Calls about a connection that was given up before change nothing. */
+  readonly invalidate: (connection: TokenConnection, why: Loss) => Effect.Effect<void>
   /** The token did its work. */
-  readonly proven: Effect.Effect<void>
+  readonly markHealthy: Effect.Effect<void>
 }
 
 /** `removed`: the module said that the token is not there. `stale`: nothing broke, a new host may see more. */
@@ -28,44 +28,44 @@ export interface Loss {
   readonly reason: string
 }
 
-export interface SeatKeeperSpec {
+export interface ReconnectorSpec {
   /** The token's name for people. */
   readonly token: string
   /** A host with the token in it; undefined: the host works, the token is not there. The scope ends it. */
-  readonly open: Effect.Effect<Seat | undefined, TokenRefusal, Scope.Scope>
-  /** A seat that is there already, with the scope that ends it. */
-  readonly first: OwnedSeat | undefined
-  /** Runs as long as the lane. */
+  readonly open: Effect.Effect<TokenConnection | undefined, TokenRefusal, Scope.Scope>
+  /** A connection that is there already, with the scope that ends it. */
+  readonly first: OwnedConnection | undefined
+  /** Runs as long as the token actor. */
   readonly task: (effect: Effect.Effect<void>) => Effect.Effect<void>
   /** Before the first use after the token was out. */
-  readonly reinserted: (seat: Seat) => Effect.Effect<void>
+  readonly reinserted: (connection: TokenConnection) => Effect.Effect<void>
   readonly publish: Publish
   readonly keepLookingMs: number
-  /** End the host when nobody took the seat for so long; undefined: never. */
+  /** End the host when the connection was not used for so long; undefined: never. */
   readonly idleMs: number | undefined
 }
 
-export interface OwnedSeat {
-  readonly seat: Seat
+export interface OwnedConnection {
+  readonly connection: TokenConnection
   readonly scope: Scope.Closeable
 }
 
-/** What a keeper remembers. */
+/** The state of a reconnector. */
 interface State {
-  owned: OwnedSeat | undefined
+  owned: OwnedConnection | undefined
   /** Completed by the attempt that is under way, or by the next one. */
-  attempt: Deferred.Deferred<Seat, TokenRefusal>
+  attempt: Deferred.Deferred<TokenConnection, TokenRefusal>
   isTrying: boolean
   /** Losses and failed attempts since the token last did its work. */
   failures: number
   lastAttempt: number
   waiting: number
   lookUntil: number
-  /** Why the last seat was lost, until there is a new one. */
+  /** Why the last connection was lost, until there is a new one. */
   lost: Loss | undefined
-  /** When seats were lost that were not merely stale, in the last `troubledMs`. */
+  /** When connections were lost that were not merely stale, in the last `troubledMs`. */
   losses: ReadonlyArray<number>
-  /** The last seat's host is ending. */
+  /** The last connection's host is ending. */
   closing: Deferred.Deferred<void> | undefined
   /** Whether TokenGone was told, and the token was seen to be out. */
   isGone: boolean
@@ -73,7 +73,7 @@ interface State {
   lastTaken: number
 }
 
-export const makeSeatKeeper = (spec: SeatKeeperSpec): Effect.Effect<SeatKeeper, never, Scope.Scope> =>
+export const makeReconnector = (spec: ReconnectorSpec): Effect.Effect<Reconnector, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
     const state: State = {
@@ -91,113 +91,113 @@ export const makeSeatKeeper = (spec: SeatKeeperSpec): Effect.Effect<SeatKeeper, 
       wasOut: false,
       lastTaken: yield* monotonicNow
     }
-    const keeper = { spec, state, scope }
+    const self = { spec, state, scope }
     const { first } = spec
     if (first) {
       yield* Effect.addFinalizer((exit) => Scope.close(first.scope, exit))
-      yield* settle(keeper, first)
+      yield* settle(self, first)
     }
     return {
-      take: take(keeper),
-      lose: (seat, why) => lose(keeper, seat, why),
-      proven: Effect.map(monotonicNow, (now) => {
+      acquire: acquire(self),
+      invalidate: (connection, why) => invalidate(self, connection, why),
+      markHealthy: Effect.map(monotonicNow, (now) => {
         if (state.failures > 0) state.failures = failuresLeft(state, now)
       })
     }
   })
 
-interface Keeper {
-  readonly spec: SeatKeeperSpec
+interface Internals {
+  readonly spec: ReconnectorSpec
   readonly state: State
   readonly scope: Scope.Scope
 }
 
-const take = (keeper: Keeper): Effect.Effect<Seat, TokenRefusal> =>
+const acquire = (self: Internals): Effect.Effect<TokenConnection, TokenRefusal> =>
   Effect.flatMap(monotonicNow, (now) => {
-    const { state, spec } = keeper
+    const { state, spec } = self
     state.lastTaken = now
-    if (state.owned) return Effect.succeed(state.owned.seat)
+    if (state.owned) return Effect.succeed(state.owned.connection)
     state.lookUntil = now + spec.keepLookingMs
-    return awaitSeat(keeper, state.failures <= 1 ? 3 : 1)
+    return awaitConnection(self, state.failures <= 1 ? 3 : 1)
   })
 
 /** Waits for the outcome of at most so many attempts. */
-const awaitSeat = (keeper: Keeper, attempts: number): Effect.Effect<Seat, TokenRefusal> =>
+const awaitConnection = (self: Internals, attempts: number): Effect.Effect<TokenConnection, TokenRefusal> =>
   Effect.suspend(() => {
-    const { state } = keeper
+    const { state } = self
     const outcome = Deferred.await(state.attempt)
     state.waiting += 1
     const left = Effect.sync(() => {
       state.waiting -= 1
     })
-    return Effect.andThen(startTrying(keeper), outcome).pipe(
+    return Effect.andThen(startTrying(self), outcome).pipe(
       Effect.ensuring(left),
-      Effect.catch((refusal) => (attempts > 1 ? awaitSeat(keeper, attempts - 1) : Effect.fail(refusal)))
+      Effect.catch((refusal) => (attempts > 1 ? awaitConnection(self, attempts - 1) : Effect.fail(refusal)))
     )
   })
 
-const startTrying = (keeper: Keeper): Effect.Effect<void> =>
+const startTrying = (self: Internals): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const { state, spec } = keeper
+    const { state, spec } = self
     if (state.isTrying) return Effect.void
     state.isTrying = true
-    return spec.task(keepTrying(keeper))
+    return spec.task(keepTrying(self))
   })
 
-const keepTrying = (keeper: Keeper): Effect.Effect<void> =>
+const keepTrying = (self: Internals): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const { state } = keeper
+    const { state } = self
     while (state.owned === undefined) {
       const now = yield* monotonicNow
       const wait = state.lastAttempt + delayAfter(state.failures) - now
       if (wait > 0) yield* Effect.sleep(wait)
       if (state.waiting === 0 && (yield* monotonicNow) >= state.lookUntil) break
-      yield* attempt(keeper)
+      yield* attempt(self)
     }
     state.isTrying = false
   })
 
-const attempt = (keeper: Keeper): Effect.Effect<void> =>
+const attempt = (self: Internals): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const { state, spec } = keeper
+    const { state, spec } = self
     const outcome = state.attempt
     // The next host may need what the last one holds: a reader, a TPM.
     if (state.closing) yield* Effect.timeoutOption(Deferred.await(state.closing), releaseMs)
     state.lastAttempt = yield* monotonicNow
-    const scope = yield* Scope.fork(keeper.scope)
+    const scope = yield* Scope.fork(self.scope)
     const opened = yield* Effect.result(Scope.provide(spec.open, scope))
     state.attempt = Deferred.makeUnsafe()
     if (Result.isSuccess(opened) && opened.success !== undefined) {
-      yield* settle(keeper, { seat: opened.success, scope })
+      yield* settle(self, { connection: opened.success, scope })
       return void (yield* Deferred.succeed(outcome, opened.success))
     }
     yield* Scope.close(scope, Exit.void)
     state.failures += 1
     const refusal = Result.isFailure(opened) ? opened.failure : notThere(spec.token)
     if (Result.isSuccess(opened)) state.wasOut = true
-    yield* tellGone(keeper, refusal)
+    yield* tellGone(self, refusal)
     yield* Deferred.fail(outcome, refusal)
   })
 
-/** From now on this seat is given out. */
-const settle = (keeper: Keeper, owned: OwnedSeat): Effect.Effect<void> =>
+/** From now on this connection is given out. */
+const settle = (self: Internals, owned: OwnedConnection): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const { state, spec } = keeper
-    if (state.wasOut) yield* spec.reinserted(owned.seat)
+    const { state, spec } = self
+    if (state.wasOut) yield* spec.reinserted(owned.connection)
     if (state.lost) yield* spec.publish({ _tag: "HostReplaced", token: spec.token, reason: state.lost.reason })
     if (state.isGone) yield* spec.publish({ _tag: "TokenPlugged", token: spec.token })
     state.wasOut = false
     state.isGone = false
     state.lost = undefined
     state.owned = owned
-    if (spec.idleMs !== undefined) yield* spec.task(endWhenIdle(keeper, owned, spec.idleMs))
+    if (spec.idleMs !== undefined) yield* spec.task(endWhenIdle(self, owned, spec.idleMs))
   })
 
-const lose = (keeper: Keeper, seat: Seat, why: Loss): Effect.Effect<void> =>
+const invalidate = (self: Internals, connection: TokenConnection, why: Loss): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const { state, spec } = keeper
+    const { state, spec } = self
     const owned = state.owned
-    if (owned?.seat !== seat) return
+    if (owned?.connection !== connection) return
     state.owned = undefined
     state.lost = why
     // A stale host is no failure: its successor may come at once, and the next as well.
@@ -208,14 +208,14 @@ const lose = (keeper: Keeper, seat: Seat, why: Loss): Effect.Effect<void> =>
     }
     if (why.kind === "removed") {
       state.wasOut = true
-      yield* tellGone(keeper, why.refusal)
+      yield* tellGone(self, why.refusal)
     }
     // Not here: it finishes the calls that other requests wait for.
-    yield* spec.task(closeSeat(keeper, owned))
+    yield* spec.task(closeConnection(self, owned))
   }).pipe(Effect.uninterruptible)
 
 /** From this call on, not from its run, the next attempt waits for it. */
-const closeSeat = ({ state }: Keeper, { scope }: OwnedSeat): Effect.Effect<void> => {
+const closeConnection = ({ state }: Internals, { scope }: OwnedConnection): Effect.Effect<void> => {
   const closing = Deferred.makeUnsafe<void>()
   state.closing = closing
   return Effect.uninterruptible(
@@ -231,15 +231,15 @@ const failuresLeft = (state: State, now: number): number => {
   return Math.max(0, state.losses.length - 2)
 }
 
-const tellGone = ({ state, spec }: Keeper, refusal: TokenRefusal): Effect.Effect<void> => {
+const tellGone = ({ state, spec }: Internals, refusal: TokenRefusal): Effect.Effect<void> => {
   if (state.isGone) return Effect.void
   state.isGone = true
   return spec.publish({ _tag: "TokenGone", token: spec.token, reason: refusal._tag })
 }
 
-const endWhenIdle = (keeper: Keeper, owned: OwnedSeat, idleMs: number): Effect.Effect<void> =>
+const endWhenIdle = (self: Internals, owned: OwnedConnection, idleMs: number): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const { state } = keeper
+    const { state } = self
     while (state.owned === owned) {
       const idle = (yield* monotonicNow) - state.lastTaken
       if (idle < idleMs) {
@@ -247,7 +247,7 @@ const endWhenIdle = (keeper: Keeper, owned: OwnedSeat, idleMs: number): Effect.E
         continue
       }
       state.owned = undefined
-      yield* closeSeat(keeper, owned)
+      yield* closeConnection(self, owned)
     }
   })
 

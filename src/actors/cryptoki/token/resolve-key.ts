@@ -9,26 +9,26 @@ import type { HostFault } from "../host/faults.ts"
 import { keyTypeName, type SigningKey, signingKey, signingKeyOf } from "../pkcs11/key-facts.ts"
 import { CKK_EC, CKK_RSA } from "../pkcs11/pkcs11-constants.ts"
 import { shownUri, tokenName } from "../pkcs11/token-facts.ts"
-import type { HostObject } from "../pkcs11/values.ts"
+import type { TokenObject } from "../pkcs11/values.ts"
 import { listObjects, publicHalf, readMaterial } from "./public-half.ts"
 import { firstKey, keyThatMayNotSign, keyUri, notForSigning, type SelectedKey } from "./select-key.ts"
-import type { Asker, LaneTools } from "./session.ts"
-import type { FoundKey, Seat, SeatSession } from "./token-connection.ts"
+import type { Asker, TokenTools } from "./session.ts"
+import type { FoundKey, TokenConnection, TokenSession } from "./token-connection.ts"
 
 /** Why no key was found, or none that can sign. */
 export type KeyRefusal = KeyNotFound | UriNotUsable | SchemeNotSupported | HostFault
 
 export const findKey = (
-  tools: LaneTools,
-  seat: Seat,
-  session: SeatSession,
+  tools: TokenTools,
+  connection: TokenConnection,
+  session: TokenSession,
   { uri, publicKey }: Pick<Asker, "uri" | "publicKey">
 ): Effect.Effect<FoundKey, KeyRefusal> =>
   Effect.suspend(() => {
     const wanted = publicKey ? `${shownUri(uri)} ${Buffer.from(publicKey).toString("base64")}` : shownUri(uri)
     const known = session.keys.get(wanted)
     if (known) return Effect.succeed(known)
-    return Effect.tap(searchKey(tools, seat, uri, publicKey), (found) =>
+    return Effect.tap(searchKey(tools, connection, uri, publicKey), (found) =>
       Effect.sync(() => {
         if (session.keys.size >= rememberedKeys) session.keys.clear()
         session.keys.set(wanted, found)
@@ -37,40 +37,40 @@ export const findKey = (
   })
 
 const searchKey = (
-  tools: LaneTools,
-  seat: Seat,
+  tools: TokenTools,
+  connection: TokenConnection,
   uri: Pkcs11Uri,
   publicKey: Uint8Array | undefined
 ): Effect.Effect<FoundKey, KeyRefusal> =>
   Effect.gen(function* () {
     const unusable = notForSigning(uri)
     if (unusable) return yield* unusable
-    const token = tokenName(seat.token)
-    const objects = yield* listObjects(tools, seat, "private", uri.id)
+    const token = tokenName(connection.token)
+    const objects = yield* listObjects(tools, connection, "private", uri.id)
     const selected = firstKey(uri, objects)
-    const shown = (one: HostObject) => shownUri(keyUri(seat.token, one))
+    const shown = (one: TokenObject) => shownUri(keyUri(connection.token, one))
     if (selected === undefined) {
       const other = keyThatMayNotSign(uri, objects)
       return yield* new KeyNotFound({
         uri: namesObject(uri) ? shownUri(uri) : undefined,
         token,
-        elsewhere: undefined,
+        onOtherToken: undefined,
         ...(other && { mayNotSign: shown(other) })
       })
     }
-    const { object, others } = publicKey ? yield* fitting(tools, seat, selected, publicKey) : selected
+    const { object, others } = publicKey ? yield* fitting(tools, connection, selected, publicKey) : selected
     if (others.length > 0)
       yield* tools.publish({ _tag: "SeveralKeysMatched", taken: shown(object), others: others.map(shown) })
-    const key = yield* keyFacts(tools, seat, object, publicKey)
+    const key = yield* keyFacts(tools, connection, object, publicKey)
     if (key === undefined)
       return yield* new SchemeNotSupported({ token, scheme: "any", keyType: keyTypeName(object, key) })
-    return { object, uri: keyUri(seat.token, object), key, pssRung: 0 }
+    return { object, uri: keyUri(connection.token, object), key, pssIndex: 0 }
   })
 
 /** The one of those that match whose public half it is, taken as the first; as they were when none is. */
 const fitting = (
-  tools: LaneTools,
-  seat: Seat,
+  tools: TokenTools,
+  connection: TokenConnection,
   selected: SelectedKey,
   publicKey: Uint8Array
 ): Effect.Effect<SelectedKey, HostFault> =>
@@ -78,7 +78,7 @@ const fitting = (
     if (selected.others.length === 0) return selected
     const all = [selected.object, ...selected.others]
     for (const object of all) {
-      const half = yield* publicHalf(tools, seat, object)
+      const half = yield* publicHalf(tools, connection, object)
       if (half && Buffer.compare(half, publicKey) === 0)
         return { object, others: all.filter((other) => other !== object) }
     }
@@ -90,20 +90,20 @@ const fitting = (
  * token may tell it nowhere: then the asker's public key is taken for its own, which the first signature shows.
  */
 const keyFacts = (
-  tools: LaneTools,
-  seat: Seat,
-  object: HostObject,
+  tools: TokenTools,
+  connection: TokenConnection,
+  object: TokenObject,
   publicKey: Uint8Array | undefined
 ): Effect.Effect<SigningKey | undefined, HostFault> =>
   Effect.gen(function* () {
     const isRsa = object.keyType === CKK_RSA
     const material =
       isRsa || object.curve === undefined
-        ? yield* readMaterial(tools, seat, object)
+        ? yield* readMaterial(tools, connection, object)
         : { ...nothing, curve: object.curve }
     const isTold = (isRsa ? material.modulus : (object.curve ?? material.curve)) !== undefined
     if (isTold || (object.keyType !== CKK_EC && !isRsa)) return signingKey(object, material)
-    const info = (yield* publicHalf(tools, seat, object)) ?? publicKey
+    const info = (yield* publicHalf(tools, connection, object)) ?? publicKey
     return info && signingKeyOf(info)
   })
 

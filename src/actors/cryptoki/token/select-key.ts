@@ -11,15 +11,15 @@ import { matchesObject } from "../../../messages/pkcs11-uri-match.ts"
 import { UriNotUsable } from "../../../messages/token-refusals.ts"
 import { CKK_EC, CKK_RSA } from "../pkcs11/pkcs11-constants.ts"
 import { shownUri, type Token, tokenUri } from "../pkcs11/token-facts.ts"
-import type { HostObject } from "../pkcs11/values.ts"
+import type { TokenObject } from "../pkcs11/values.ts"
 
 export interface SelectedKey {
-  readonly object: HostObject
-  readonly others: ReadonlyArray<HostObject>
+  readonly object: TokenObject
+  readonly others: ReadonlyArray<TokenObject>
 }
 
 /** The first private key that may sign and matches; undefined when there is none. */
-export const firstKey = (uri: Pkcs11Uri, objects: ReadonlyArray<HostObject>): SelectedKey | undefined => {
+export const firstKey = (uri: Pkcs11Uri, objects: ReadonlyArray<TokenObject>): SelectedKey | undefined => {
   const [object, ...others] = objects.filter(
     (candidate) => candidate.kind === "private" && candidate.maySign && matchesObject(uri, candidate)
   )
@@ -27,7 +27,7 @@ export const firstKey = (uri: Pkcs11Uri, objects: ReadonlyArray<HostObject>): Se
 }
 
 /** A private key that matches, and may not sign. */
-export const keyThatMayNotSign = (uri: Pkcs11Uri, objects: ReadonlyArray<HostObject>): HostObject | undefined =>
+export const keyThatMayNotSign = (uri: Pkcs11Uri, objects: ReadonlyArray<TokenObject>): TokenObject | undefined =>
   objects.find((one) => one.kind === "private" && !one.maySign && matchesObject(uri, one))
 
 /** Why the URI cannot name a key that signs; undefined when it can. */
@@ -37,14 +37,14 @@ export const notForSigning = (uri: Pkcs11Uri): UriNotUsable | undefined =>
     : new UriNotUsable({ uri: shownUri(uri), reason: `a signing key has type=private, not type=${uri.type}` })
 
 /** Token and key, in the order and with the attributes thin-edge writes. */
-export const keyUri = (token: Token, { id, label }: Pick<HostObject, "id" | "label">): Pkcs11Uri => ({
+export const keyUri = (token: Token, { id, label }: Pick<TokenObject, "id" | "label">): Pkcs11Uri => ({
   ...tokenUri(token),
   ...(id.length > 0 ? { id } : {}),
   ...(label === "" ? {} : { object: label })
 })
 
 /** Undefined for an object that is neither RSA nor EC. */
-export const describeKey = (token: Token, object: HostObject): KeyDescription | undefined => {
+export const describeKey = (token: Token, object: TokenObject): KeyDescription | undefined => {
   const keyType = object.keyType === CKK_RSA ? "RSA" : object.keyType === CKK_EC ? "EC" : undefined
   if (keyType === undefined) return undefined
   const { kind, label, id, otherUses } = object

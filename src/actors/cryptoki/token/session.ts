@@ -17,12 +17,12 @@ import { CKF_USER_PIN_COUNT_LOW, CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED } f
 import { showsPinFlags } from "../pkcs11/quirks.ts"
 import { CKR_TOKEN_NOT_PRESENT } from "../pkcs11/return-codes.ts"
 import { shownUri, type Token, tokenIdentity, tokenName, tokenUri, wantsLogin } from "../pkcs11/token-facts.ts"
-import type { HostToken } from "../pkcs11/values.ts"
+import type { TokenInfo } from "../pkcs11/values.ts"
 import type { CryptokiSettings, Publish } from "../settings.ts"
-import { pinMark, type Seat, type SeatSession } from "./token-connection.ts"
+import { pinMark, type TokenConnection, type TokenSession } from "./token-connection.ts"
 
-/** What the lanes of one CryptokiActor share. */
-export interface LaneTools {
+/** What the token actors of one CryptokiActor share. */
+export interface TokenTools {
   readonly settings: CryptokiSettings
   readonly latch: PinLatch
   readonly publish: Publish
@@ -41,16 +41,20 @@ export interface Asker {
 export type LoginRefusal = PinMissing | PinRejected | LoginDelayed | HostFault
 
 /** An open session, logged in with the asker's PIN if the token wants that. */
-export const loggedIn = (tools: LaneTools, seat: Seat, asker: Asker): Effect.Effect<SeatSession, LoginRefusal> =>
+export const loggedIn = (
+  tools: TokenTools,
+  connection: TokenConnection,
+  asker: Asker
+): Effect.Effect<TokenSession, LoginRefusal> =>
   Effect.suspend(() => {
-    const ready = alreadyIn(tools, seat, asker)
+    const ready = alreadyIn(tools, connection, asker)
     if (ready) return ready
-    return Effect.andThen(openSession(tools, seat), logIn(tools, seat, asker))
+    return Effect.andThen(openSession(tools, connection), logIn(tools, connection, asker))
   })
 
 /** Undefined when there is something to do first. */
-const alreadyIn = (tools: LaneTools, seat: Seat, asker: Asker) => {
-  const { session, token } = seat
+const alreadyIn = (tools: TokenTools, connection: TokenConnection, asker: Asker) => {
+  const { session, token } = connection
   if (session === undefined) return undefined
   if (!wantsLogin(token)) return Effect.succeed(session)
   const chosen = pinOf(tools, token, asker)
@@ -66,59 +70,65 @@ const alreadyIn = (tools: LaneTools, seat: Seat, asker: Asker) => {
 }
 
 /** The login was made with a PIN of the settings that has been replaced there since. */
-export const hasReplacedPin = ({ settings: { defaultPin } }: LaneTools, { session }: Seat): boolean =>
+export const hasReplacedPin = ({ settings: { defaultPin } }: TokenTools, { session }: TokenConnection): boolean =>
   session?.login !== undefined && session.isOwnLogin && defaultPin !== undefined && !session.login(defaultPin)
 
 /** An open session, with or without a login. */
-export const openSession = (tools: LaneTools, seat: Seat): Effect.Effect<SeatSession, HostFault> =>
-  seat.preparing.withPermit(
+export const openSession = (tools: TokenTools, connection: TokenConnection): Effect.Effect<TokenSession, HostFault> =>
+  connection.preparing.withPermit(
     Effect.suspend(() =>
-      seat.session
-        ? Effect.succeed(seat.session)
-        : Effect.map(tokenNow(tools, seat), () => {
-            seat.session = { login: undefined, isOwnLogin: false, keys: new Map() }
-            return seat.session
+      connection.session
+        ? Effect.succeed(connection.session)
+        : Effect.map(tokenNow(tools, connection), () => {
+            connection.session = { login: undefined, isOwnLogin: false, keys: new Map() }
+            return connection.session
           })
     )
   )
 
 /** Opens the session that keeps the login; another token in the slot by now is a token that is gone. */
-export const tokenNow = (tools: LaneTools, seat: Seat): Effect.Effect<HostToken, HostFault> =>
+export const tokenNow = (tools: TokenTools, connection: TokenConnection): Effect.Effect<TokenInfo, HostFault> =>
   Effect.gen(function* () {
-    const { slot } = seat.token.facts
-    const facts = yield* seat.host.call("open", { slot }, tools.settings.limits.listMs)
-    if (tokenIdentity({ ...seat.token, facts }) === tokenIdentity(seat.token)) return facts
+    const { slot } = connection.token.facts
+    const facts = yield* connection.host.call("open", { slot }, tools.settings.limits.listMs)
+    if (tokenIdentity({ ...connection.token, facts }) === tokenIdentity(connection.token)) return facts
     return yield* new CallRefused({ call: "C_GetTokenInfo", code: CKR_TOKEN_NOT_PRESENT, detail: "" })
   })
 
 /** Gives the session up; the next request opens another. */
-export const closeSession = (tools: LaneTools, seat: Seat): Effect.Effect<void, HostFault> =>
-  seat.preparing.withPermit(
+export const closeSession = (tools: TokenTools, connection: TokenConnection): Effect.Effect<void, HostFault> =>
+  connection.preparing.withPermit(
     Effect.suspend(() => {
-      seat.session = undefined
-      return Effect.asVoid(seat.host.call("close", { slot: seat.token.facts.slot }, tools.settings.limits.listMs))
+      connection.session = undefined
+      return Effect.asVoid(
+        connection.host.call("close", { slot: connection.token.facts.slot }, tools.settings.limits.listMs)
+      )
     })
   )
 
-const logIn = (tools: LaneTools, seat: Seat, asker: Asker): Effect.Effect<SeatSession, LoginRefusal> =>
-  seat.preparing
+const logIn = (
+  tools: TokenTools,
+  connection: TokenConnection,
+  asker: Asker
+): Effect.Effect<TokenSession, LoginRefusal> =>
+  connection.preparing
     .withPermit(
       Effect.gen(function* () {
-        const { session, token } = seat
+        const { session, token } = connection
         // Given up by another request since it was opened: ours is to open it again.
         if (session === undefined) return undefined
-        const ready = alreadyIn(tools, seat, asker)
+        const ready = alreadyIn(tools, connection, asker)
         if (ready) return yield* ready
         const pin = pinOf(tools, token, asker)
         if (pin === undefined) return yield* new PinMissing({ token: tokenName(token) })
         if (asker.client !== undefined) yield* tools.latch.clients.admit(latchedToken(token), asker.client)
         // Before the latch is asked: a token that was pulled out and comes back may be given its PIN once more.
-        yield* userPinFlags(tools, seat)
+        yield* userPinFlags(tools, connection)
         if (pin === guidesPin) yield* tools.publish({ _tag: "DefaultPinTried", token: tokenName(token) })
         yield* tools.latch.guard(latchedToken(token), pin, {
-          login: tryLogin(tools, seat, pin),
+          login: tryLogin(tools, connection, pin),
           client: asker.client,
-          isCountLow: userPinFlags(tools, seat),
+          isCountLow: userPinFlags(tools, connection),
           // Where somebody was logged in already, the host has logged out and in once more.
           logins: (isNew) => (isNew ? 1 : 2)
         })
@@ -127,13 +137,17 @@ const logIn = (tools: LaneTools, seat: Seat, asker: Asker): Effect.Effect<SeatSe
         return session
       })
     )
-    .pipe(Effect.flatMap((session) => (session ? Effect.succeed(session) : loggedIn(tools, seat, asker))))
+    .pipe(Effect.flatMap((session) => (session ? Effect.succeed(session) : loggedIn(tools, connection, asker))))
 
-const tryLogin = (tools: LaneTools, seat: Seat, pin: Redacted.Redacted<string>): Effect.Effect<boolean, HostFault> => {
-  const asked = { slot: seat.token.facts.slot, pin: Redacted.value(pin) }
-  return Effect.tapError(seat.host.call("login", asked, tools.settings.limits.loginMs), () =>
+const tryLogin = (
+  tools: TokenTools,
+  connection: TokenConnection,
+  pin: Redacted.Redacted<string>
+): Effect.Effect<boolean, HostFault> => {
+  const asked = { slot: connection.token.facts.slot, pin: Redacted.value(pin) }
+  return Effect.tapError(connection.host.call("login", asked, tools.settings.limits.loginMs), () =>
     Effect.sync(() => {
-      seat.isOutdated = true
+      connection.isOutdated = true
     })
   )
 }
@@ -142,17 +156,20 @@ const tryLogin = (tools: LaneTools, seat: Seat, pin: Redacted.Redacted<string>):
  * A token that is locked, or would be by one more wrong PIN, is left to a person. Answers whether a wrong one was
  * counted since the last login.
  */
-export const userPinFlags = (tools: LaneTools, seat: Seat): Effect.Effect<boolean, PinRejected | HostFault> =>
+export const userPinFlags = (
+  tools: TokenTools,
+  connection: TokenConnection
+): Effect.Effect<boolean, PinRejected | HostFault> =>
   Effect.gen(function* () {
-    const { flags } = yield* tokenNow(tools, seat)
-    const token = tokenName(seat.token)
-    if ((flags & CKF_USER_PIN_LOCKED) !== 0) return yield* rejected(latchedToken(seat.token), "locked")
+    const { flags } = yield* tokenNow(tools, connection)
+    const token = tokenName(connection.token)
+    if ((flags & CKF_USER_PIN_LOCKED) !== 0) return yield* rejected(latchedToken(connection.token), "locked")
     if ((flags & CKF_USER_PIN_FINAL_TRY) !== 0) return yield* new PinRejected({ token, reason: "finalTry" })
     return (flags & CKF_USER_PIN_COUNT_LOW) !== 0
   })
 
 /** The PIN that counts for this request; undefined: there is none. */
-export const pinOf = (tools: LaneTools, token: Token, asker: Asker): Redacted.Redacted<string> | undefined =>
+export const pinOf = (tools: TokenTools, token: Token, asker: Asker): Redacted.Redacted<string> | undefined =>
   asker.uri.pinValue ??
   asker.pin ??
   tools.settings.defaultPin ??

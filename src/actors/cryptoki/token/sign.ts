@@ -11,11 +11,11 @@ import { PinMissing, SchemeNotSupported, TokenError } from "../../../messages/to
 import { parallelSigns, queuedSigns } from "../host/protocol.ts"
 import { countsNot } from "../pin/pin-latch.ts"
 import { keyTypeName, schemesOf } from "../pkcs11/key-facts.ts"
-import { mechanismLadder, tlsSignature } from "../pkcs11/signature.ts"
+import { mechanismCandidates, tlsSignature } from "../pkcs11/signature.ts"
 import { tokenName } from "../pkcs11/token-facts.ts"
 import { type Asker, type LoginRefusal, latchedToken, pinOf } from "./session.ts"
-import type { FoundKey, Seat } from "./token-connection.ts"
-import type { Lane } from "./token-context.ts"
+import type { FoundKey, TokenConnection } from "./token-connection.ts"
+import type { TokenContext } from "./token-context.ts"
 
 /** Key and scheme for a handshake, bound to each other: the selector names serial and id. */
 export const chosenKey = (found: FoundKey, asker: Asker, offered: ReadonlyArray<SignatureScheme>): ChosenKey => {
@@ -36,23 +36,23 @@ export interface SignOrder {
 }
 
 export const signWith = Effect.fnUntraced(function* (
-  lane: Lane,
-  seat: Seat,
+  context: TokenContext,
+  connection: TokenConnection,
   order: SignOrder
 ): Effect.fn.Return<Signed, SchemeNotSupported | TokenError | LoginRefusal> {
   const { found } = order
   const scheme = schemesOf(found.key).find((one) => order.scheme === undefined || one === order.scheme)
   if (scheme === undefined)
     return yield* new SchemeNotSupported({
-      token: tokenName(seat.token),
+      token: tokenName(connection.token),
       scheme: order.scheme ?? "any",
       keyType: keyTypeName(found.object, found.key)
     })
-  const raw = yield* seat.signing.withPermit(rawSignature(lane, seat, order, scheme))
+  const raw = yield* connection.signing.withPermit(rawSignature(context, connection, order, scheme))
   const signature = tlsSignature(found.key, raw)
   if (signature) return { signature, key: found.uri }
   return yield* new TokenError({
-    token: tokenName(seat.token),
+    token: tokenName(connection.token),
     call: "C_Sign",
     code: "CKR_OK",
     detail: `a signature of ${raw.length} bytes`
@@ -60,46 +60,50 @@ export const signWith = Effect.fnUntraced(function* (
 })
 
 const rawSignature = Effect.fnUntraced(function* (
-  lane: Lane,
-  seat: Seat,
+  context: TokenContext,
+  connection: TokenConnection,
   { found, asker, message }: SignOrder,
   scheme: SignatureScheme
 ) {
-  const { tools } = lane
-  const ladder = mechanismLadder(scheme, message)
-  const start = Math.min(found.pssRung, ladder.length - 1)
-  const pin = found.object.alwaysAuthenticate ? pinOf(tools, seat.token, asker) : undefined
+  const { tools } = context
+  const candidates = mechanismCandidates(scheme, message)
+  const start = Math.min(found.pssIndex, candidates.length - 1)
+  const pin = found.object.alwaysAuthenticate ? pinOf(tools, connection.token, asker) : undefined
   if (found.object.alwaysAuthenticate && pin === undefined)
-    return yield* new PinMissing({ token: tokenName(seat.token) })
+    return yield* new PinMissing({ token: tokenName(connection.token) })
   const asked = {
-    slot: seat.token.facts.slot,
+    slot: connection.token.facts.slot,
     handle: found.object.handle,
-    mechanisms: ladder.slice(start),
+    mechanisms: candidates.slice(start),
     contextPin: pin && Redacted.value(pin)
   }
   const { signMs } = tools.settings.limits
-  const limitMs = seat.isQuick ? Math.min(signMs, hungAfterMs) : signMs
-  const call = tellWhenSlow(lane, seat, seat.host.call("sign", asked, limitMs))
-  const { signature, rung, isQuick } = yield* pin
-    ? tools.latch.guard(latchedToken(seat.token), pin, { login: call, client: asker.client, logins: countsNot })
+  const limitMs = connection.isQuick ? Math.min(signMs, hungAfterMs) : signMs
+  const call = tellWhenSlow(context, connection, connection.host.call("sign", asked, limitMs))
+  const { signature, mechanismIndex, isQuick } = yield* pin
+    ? tools.latch.guard(latchedToken(connection.token), pin, { login: call, client: asker.client, logins: countsNot })
     : call
-  if (ladder.length > 1) found.pssRung = start + rung
-  if (isQuick !== seat.isQuick) setPace(seat, isQuick)
+  if (candidates.length > 1) found.pssIndex = start + mechanismIndex
+  if (isQuick !== connection.isQuick) setPace(connection, isQuick)
   return signature
 })
 
-const setPace = (seat: Seat, isQuick: boolean): void => {
-  seat.isQuick = isQuick
-  seat.signing.resize(isQuick ? queuedSigns : parallelSigns)
+const setPace = (connection: TokenConnection, isQuick: boolean): void => {
+  connection.isQuick = isQuick
+  connection.signing.resize(isQuick ? queuedSigns : parallelSigns)
 }
 
 /** For a token that took less than a millisecond the last time. A new host gets its full time. */
 const hungAfterMs = 4000
 
 /** A token that takes long may wait for a finger: somebody should know. */
-const tellWhenSlow = <A, E>({ tools, times }: Lane, seat: Seat, call: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+const tellWhenSlow = <A, E>(
+  { tools, times }: TokenContext,
+  connection: TokenConnection,
+  call: Effect.Effect<A, E>
+): Effect.Effect<A, E> =>
   Effect.suspend(() => {
-    const telling = tools.publish({ _tag: "TokenWaits", token: tokenName(seat.token), forMs: slowAfterMs })
+    const telling = tools.publish({ _tag: "TokenWaits", token: tokenName(connection.token), forMs: slowAfterMs })
     const slow = times.start(slowAfterMs, () => times.run(telling))
     return Effect.ensuring(call, Effect.sync(slow.cancel))
   })

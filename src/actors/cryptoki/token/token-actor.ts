@@ -22,10 +22,10 @@ import { deleteKey, listKeys } from "./objects.ts"
 import { publicKey } from "./read-public-key.ts"
 import type { Asker } from "./session.ts"
 import { chosenKey, signWith } from "./sign.ts"
-import { type Lane, type LaneSpec, openLane } from "./token-context.ts"
+import { openTokenContext, type TokenActorSpec, type TokenContext } from "./token-context.ts"
 import { stillThere, withKey } from "./with-key.ts"
 
-export type LaneProtocol = {
+export type TokenProtocol = {
   /** Answered from the mailbox, without a look at the token. */
   readonly Ping: Ask<void, void>
   readonly Choose: Ask<
@@ -55,35 +55,37 @@ export type LaneProtocol = {
   readonly Outdated: Tell<void>
 }
 
-export const laneBehaviour = (spec: LaneSpec): Behaviour<LaneProtocol> => ({
+export const tokenActorBehaviour = (spec: TokenActorSpec): Behaviour<TokenProtocol> => ({
   concurrent: {
     tags: ["Choose", "Sign", "PublicKey", "ListKeys", "CreateKey", "ChangePin", "DeleteKey"],
     // More than the router lets through, so that nothing waits in the mailbox for the token.
     inFlight: 1024
   },
-  init: (context) =>
+  init: (actor) =>
     Effect.gen(function* () {
-      const lane = yield* openLane(spec, (effect) => context.task("looking after the token", effect))
+      const context = yield* openTokenContext(spec, (effect) => actor.task("looking after the token", effect))
       return {
         Ping: () => Effect.void,
-        Choose: ({ asker, offered }) => choose(lane, asker, offered),
+        Choose: ({ asker, offered }) => choose(context, asker, offered),
         Sign: ({ asker, scheme, message }) =>
-          withKey(lane, asker, (seat, found) => signWith(lane, seat, { found, scheme, message, asker })),
-        PublicKey: ({ asker }) => publicKey(lane, asker),
-        ListKeys: ({ asker }) => listKeys(lane, asker),
-        CreateKey: ({ asker, order }) => createKey(lane, asker, order),
-        ChangePin: ({ asker, order }) => changePin(lane, asker, order),
-        DeleteKey: ({ asker }) => deleteKey(lane, asker),
+          withKey(context, asker, (connection, found) =>
+            signWith(context, connection, { found, scheme, message, asker })
+          ),
+        PublicKey: ({ asker }) => publicKey(context, asker),
+        ListKeys: ({ asker }) => listKeys(context, asker),
+        CreateKey: ({ asker, order }) => createKey(context, asker, order),
+        ChangePin: ({ asker, order }) => changePin(context, asker, order),
+        DeleteKey: ({ asker }) => deleteKey(context, asker),
         Outdated: () =>
           Effect.sync(() => {
-            lane.refreshed.clear()
-            lane.mayRefreshAt = 0
+            context.refreshed.clear()
+            context.mayRefreshAt = 0
           })
       }
     })
 })
 
-const choose = (lane: Lane, asker: Asker, offered: ReadonlyArray<SignatureScheme>) =>
-  withKey(lane, asker, (seat, found) =>
-    Effect.map(stillThere(lane, seat, found), () => chosenKey(found, asker, offered))
+const choose = (context: TokenContext, asker: Asker, offered: ReadonlyArray<SignatureScheme>) =>
+  withKey(context, asker, (connection, found) =>
+    Effect.map(stillThere(context, connection, found), () => chosenKey(found, asker, offered))
   )

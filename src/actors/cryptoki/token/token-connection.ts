@@ -11,18 +11,18 @@ import type { TokenHost } from "../host/host-client.ts"
 import { parallelSigns } from "../host/protocol.ts"
 import type { SigningKey } from "../pkcs11/key-facts.ts"
 import type { Token } from "../pkcs11/token-facts.ts"
-import type { HostObject } from "../pkcs11/values.ts"
+import type { TokenObject } from "../pkcs11/values.ts"
 
 export interface FoundKey {
-  readonly object: HostObject
+  readonly object: TokenObject
   /** Token, id and label of the object. */
   readonly uri: Pkcs11Uri
   readonly key: SigningKey
-  /** The rung of the PSS ladder this token took. */
-  pssRung: number
+  /** Index of the PSS mechanism candidate that this token took. */
+  pssIndex: number
 }
 
-export interface Seat {
+export interface TokenConnection {
   readonly host: TokenHost
   readonly token: Token
   /** When its host had loaded the module, on the monotonic clock. */
@@ -37,14 +37,14 @@ export interface Seat {
   isQuick: boolean
   /** Its host may know an older PIN than the token has: some modules read it only when they are loaded. */
   isOutdated: boolean
-  session: SeatSession | undefined
+  session: TokenSession | undefined
   /** How often the session was given up for another. */
   reopened: number
   /** Nothing has succeeded since the session was given up. */
   isDoubted: boolean
 }
 
-export interface SeatSession {
+export interface TokenSession {
   /** The PIN the login was made with; undefined: not logged in. */
   login: PinMark | undefined
   /** The login was made with the PIN of the settings: when that changes, it is made anew. */
@@ -53,7 +53,7 @@ export interface SeatSession {
   readonly keys: Map<string, FoundKey>
 }
 
-export const makeSeat = (host: TokenHost, token: Token, since: number): Seat => ({
+export const makeTokenConnection = (host: TokenHost, token: Token, since: number): TokenConnection => ({
   host,
   token,
   since,

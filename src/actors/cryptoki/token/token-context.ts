@@ -1,5 +1,5 @@
 /**
- * What a lane owns: the keeper of its token, and how the token's host is found and opened.
+ * What a TokenActor owns: the reconnector of its token, and how the token's host is found and opened.
  */
 import { Effect, type Scope } from "effect"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
@@ -8,22 +8,22 @@ import type { TokenHost } from "../host/host-client.ts"
 import type { Hosts } from "../host/hosts.ts"
 import { refusalOn } from "../host/refusals.ts"
 import { type Token, tokenIdentity, tokenName } from "../pkcs11/token-facts.ts"
-import { makeSeatKeeper, type OwnedSeat, type SeatKeeper } from "./reconnector.ts"
-import { type LaneTools, latchedToken } from "./session.ts"
-import { makeSeat } from "./token-connection.ts"
+import { makeReconnector, type OwnedConnection, type Reconnector } from "./reconnector.ts"
+import { latchedToken, type TokenTools } from "./session.ts"
+import { makeTokenConnection } from "./token-connection.ts"
 
-export interface LaneSpec {
-  readonly tools: LaneTools
+export interface TokenActorSpec {
+  readonly tools: TokenTools
   readonly hosts: Hosts
   readonly token: Token
   /** The host that listed the token, if it may be kept; once. */
-  readonly takeFirst: () => OwnedSeat | undefined
+  readonly takeFirst: () => OwnedConnection | undefined
 }
 
 /** What the work on one token shares. */
-export interface Lane {
-  readonly tools: LaneTools
-  readonly keeper: SeatKeeper
+export interface TokenContext {
+  readonly tools: TokenTools
+  readonly reconnector: Reconnector
   readonly token: string
   /** Of the calls under way. */
   readonly times: TimeLimits
@@ -33,16 +33,16 @@ export interface Lane {
   mayRefreshAt: number
 }
 
-/** `task`: runs an effect as long as the lane. */
-export const openLane = (
-  spec: LaneSpec,
+/** `task`: runs an effect as long as the token actor. */
+export const openTokenContext = (
+  spec: TokenActorSpec,
   task: (effect: Effect.Effect<void>) => Effect.Effect<void>
-): Effect.Effect<Lane, never, Scope.Scope> =>
+): Effect.Effect<TokenContext, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { tools } = spec
     const token = tokenName(spec.token)
     const first = spec.takeFirst()
-    let last: TokenHost | undefined = first?.seat.host
+    let last: TokenHost | undefined = first?.connection.host
     const open = Effect.gen(function* () {
       const host = yield* spec.hosts.lease(last)
       last = host
@@ -51,19 +51,19 @@ export const openLane = (
       const facts = tokens.find(
         (one) => tokenIdentity({ facts: one, library: host.library }) === tokenIdentity(spec.token)
       )
-      return facts && makeSeat(host, { facts, library: host.library }, now)
+      return facts && makeTokenConnection(host, { facts, library: host.library }, now)
     }).pipe(Effect.mapError((fault) => refusalOn(fault, spec.token)))
-    const keeper = yield* makeSeatKeeper({
+    const reconnector = yield* makeReconnector({
       token,
       open,
       first,
       task,
-      reinserted: (seat) => tools.latch.reinserted(latchedToken(seat.token)),
+      reinserted: (connection) => tools.latch.reinserted(latchedToken(connection.token)),
       publish: tools.publish,
       keepLookingMs: tools.settings.keepLookingMs,
       idleMs: tools.settings.idleHostEnds ? idleMs : undefined
     })
-    return { tools, keeper, token, times: yield* timeLimits, refreshed: new Set(), mayRefreshAt: 0 }
+    return { tools, reconnector, token, times: yield* timeLimits, refreshed: new Set(), mayRefreshAt: 0 }
   })
 
 const idleMs = 60_000

@@ -9,16 +9,20 @@ import { CKR_SESSION_HANDLE_INVALID } from "../pkcs11/return-codes.ts"
 import { shownUri } from "../pkcs11/token-facts.ts"
 import { findKey, type KeyRefusal } from "./resolve-key.ts"
 import { type Asker, loggedIn } from "./session.ts"
-import type { FoundKey, Seat } from "./token-connection.ts"
-import type { Lane } from "./token-context.ts"
-import { withSeat } from "./with-connection.ts"
+import type { FoundKey, TokenConnection } from "./token-connection.ts"
+import type { TokenContext } from "./token-context.ts"
+import { withConnection } from "./with-connection.ts"
 
 /** A kept handle may have died, or mean another object by now. Asked once for each handshake. */
-export const stillThere = ({ tools }: Lane, seat: Seat, { object }: FoundKey): Effect.Effect<void, HostFault> =>
+export const stillThere = (
+  { tools }: TokenContext,
+  connection: TokenConnection,
+  { object }: FoundKey
+): Effect.Effect<void, HostFault> =>
   Effect.flatMap(
-    seat.host.call(
+    connection.host.call(
       "check",
-      { slot: seat.token.facts.slot, handle: object.handle, id: object.id },
+      { slot: connection.token.facts.slot, handle: object.handle, id: object.id },
       tools.settings.limits.listMs
     ),
     (isThere) =>
@@ -29,39 +33,49 @@ export const stillThere = ({ tools }: Lane, seat: Seat, { object }: FoundKey): E
 
 /** Logged in, with the key the asker means. */
 export const withKey = <A>(
-  lane: Lane,
+  context: TokenContext,
   asker: Asker,
-  use: (seat: Seat, found: FoundKey) => Effect.Effect<A, TokenRefusal | HostFault>
+  use: (connection: TokenConnection, found: FoundKey) => Effect.Effect<A, TokenRefusal | HostFault>
 ): Effect.Effect<A, TokenRefusal> =>
-  withSeat(lane.tools, lane.keeper, (seat) =>
-    loggedIn(lane.tools, seat, asker).pipe(
-      Effect.flatMap((session) => Effect.result(findKey(lane.tools, seat, session, asker))),
+  withConnection(context.tools, context.reconnector, (connection) =>
+    loggedIn(context.tools, connection, asker).pipe(
+      Effect.flatMap((session) => Effect.result(findKey(context.tools, connection, session, asker))),
       Effect.flatMap((found) => {
-        if (Result.isFailure(found)) return Effect.as(makeStale(lane, seat, asker, found.failure), undefined)
-        lane.refreshed.delete(shownUri(asker.uri))
-        return Effect.map(use(seat, found.success), (done) => ({ done }))
+        if (Result.isFailure(found)) return Effect.as(makeStale(context, connection, asker, found.failure), undefined)
+        context.refreshed.delete(shownUri(asker.uri))
+        return Effect.map(use(connection, found.success), (done) => ({ done }))
       })
     )
-  ).pipe(Effect.flatMap((result) => (result ? Effect.succeed(result.done) : withKey(lane, asker, use))))
+  ).pipe(Effect.flatMap((result) => (result ? Effect.succeed(result.done) : withKey(context, asker, use))))
 
 /** A host that may not know of the key is given up; otherwise the refusal stands. */
-const makeStale = (lane: Lane, seat: Seat, asker: Asker, refusal: KeyRefusal): Effect.Effect<void, KeyRefusal> =>
+const makeStale = (
+  context: TokenContext,
+  connection: TokenConnection,
+  asker: Asker,
+  refusal: KeyRefusal
+): Effect.Effect<void, KeyRefusal> =>
   Effect.gen(function* () {
-    if (refusal._tag !== "KeyNotFound" || !(yield* mayRefresh(lane, seat, asker))) return yield* Effect.fail(refusal)
-    yield* lane.keeper.lose(seat, { kind: "stale", refusal, reason: "a key may have been created elsewhere" })
+    if (refusal._tag !== "KeyNotFound" || !(yield* mayRefresh(context, connection, asker)))
+      return yield* Effect.fail(refusal)
+    yield* context.reconnector.invalidate(connection, {
+      kind: "stale",
+      refusal,
+      reason: "a key may have been created elsewhere"
+    })
   })
 
 /**
  * Modules read some tokens only when they are loaded, so a key that another process created is seen by a new host.
  * Once for each URI, and not often: a key that is merely missing must not wear out a reader.
  */
-const mayRefresh = (lane: Lane, seat: Seat, asker: Asker): Effect.Effect<boolean> =>
+const mayRefresh = (context: TokenContext, connection: TokenConnection, asker: Asker): Effect.Effect<boolean> =>
   Effect.map(monotonicNow, (now) => {
     const uri = shownUri(asker.uri)
-    if (lane.refreshed.has(uri) || now < lane.mayRefreshAt || now - seat.since < freshMs) return false
-    if (lane.refreshed.size >= rememberedUris) lane.refreshed.clear()
-    lane.refreshed.add(uri)
-    lane.mayRefreshAt = now + refreshPauseMs
+    if (context.refreshed.has(uri) || now < context.mayRefreshAt || now - connection.since < freshMs) return false
+    if (context.refreshed.size >= rememberedUris) context.refreshed.clear()
+    context.refreshed.add(uri)
+    context.mayRefreshAt = now + refreshPauseMs
     return true
   })
 

@@ -63,7 +63,7 @@ const mostDoublings = 40
 
 const personFactor = 12
 
-/** A token's lane stops looking for it a minute after the last request. */
+/** A token actor stops looking for it a minute after the last request. */
 const longestForTokenMs = 30_000
 
 /** The network was there, and so was the cloud: what flapped is well again soon, or is not. */

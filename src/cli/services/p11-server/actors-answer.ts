@@ -5,7 +5,7 @@ import type { P11ServerProtocol } from "../../../messages/p11-server.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 
-/** Fails when one of them does not answer in time. CryptokiActor answers for its lanes, too. */
+/** Fails when one of them does not answer in time. CryptokiActor answers for its token actors, too. */
 export const actorsAnswer = (
   /** Undefined: it is not started, as there are no settings for it. */
   cryptoki: ActorRef<CryptokiProtocol> | undefined,

@@ -1,4 +1,4 @@
-/** The hosts that list tokens: each ends, however soon the next one lists, but for one that a lane took over. */
+/** The hosts that list tokens: each ends, however soon the next one lists, but for one that a token actor took over. */
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { makeListing } from "../../../../src/actors/cryptoki/discovery/listing.ts"

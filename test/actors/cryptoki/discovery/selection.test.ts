@@ -9,7 +9,7 @@ import {
   tokenIdentity,
   tokenUri
 } from "../../../../src/actors/cryptoki/pkcs11/token-facts.ts"
-import type { HostObject } from "../../../../src/actors/cryptoki/pkcs11/values.ts"
+import type { TokenObject } from "../../../../src/actors/cryptoki/pkcs11/values.ts"
 import { firstKey } from "../../../../src/actors/cryptoki/token/select-key.ts"
 import { parsePkcs11Uri, printPkcs11Uri } from "../../../../src/messages/pkcs11-uri.ts"
 
@@ -30,7 +30,7 @@ const token: fc.Arbitrary<Token> = fc
       flags: initialised ? 0x404 : 0x4
     }
   }))
-const object: fc.Arbitrary<HostObject> = fc.record({
+const object: fc.Arbitrary<TokenObject> = fc.record({
   handle: fc.constant("1"),
   kind: fc.constantFrom("private", "public"),
   keyType: fc.constantFrom(0, 3),

@@ -5,7 +5,7 @@ import { cryptokiBehaviour } from "../../../../src/actors/cryptoki/cryptoki-acto
 import { CallRefused, CallTimedOut, type HostFault } from "../../../../src/actors/cryptoki/host/faults.ts"
 import type { TokenHost } from "../../../../src/actors/cryptoki/host/host-client.ts"
 import type { HostRequestName, HostRequests } from "../../../../src/actors/cryptoki/host/protocol.ts"
-import type { HostObject, HostToken } from "../../../../src/actors/cryptoki/pkcs11/values.ts"
+import type { TokenInfo, TokenObject } from "../../../../src/actors/cryptoki/pkcs11/values.ts"
 import { type CryptokiSettings, defaultLimits } from "../../../../src/actors/cryptoki/settings.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
 import { start } from "../../../../src/runtime/actor.ts"
@@ -16,8 +16,8 @@ import { pin } from "../module-kit.ts"
 export interface FakeModule {
   /** Of the library. */
   readonly manufacturer: string
-  tokens: ReadonlyArray<HostToken>
-  objects: ReadonlyArray<HostObject>
+  tokens: ReadonlyArray<TokenInfo>
+  objects: ReadonlyArray<TokenObject>
   /** Slots of tokens without any object. */
   empty: ReadonlyArray<string>
   /** How long a signature takes. */
@@ -36,7 +36,7 @@ export interface FakeModule {
   readonly started: Array<number>
 }
 
-export const someToken = (label: string): HostToken => ({
+export const someToken = (label: string): TokenInfo => ({
   slot: "0",
   slotDescription: "",
   slotManufacturer: "",
@@ -47,7 +47,7 @@ export const someToken = (label: string): HostToken => ({
   flags: 0x404
 })
 
-export const someKey: HostObject = {
+export const someKey: TokenObject = {
   handle: "7",
   kind: "private",
   keyType: 3,
@@ -155,6 +155,6 @@ const answer = (module: FakeModule, name: HostRequestName, slot: string): Effect
 
 const signature = ({ isQuick }: FakeModule) => ({
   signature: createSign("sha256").update("").sign({ key: privateKey, dsaEncoding: "ieee-p1363" }),
-  rung: 0,
+  mechanismIndex: 0,
   isQuick
 })

@@ -72,7 +72,7 @@ describe("frames of a token host", () => {
   const signRequest = fc.record({ call, name: fc.constant("sign"), asked })
   const signature = fc.record({
     call,
-    answer: fc.record({ signature: bytes, rung: fc.nat({ max: 300 }), isQuick: fc.boolean() })
+    answer: fc.record({ signature: bytes, mechanismIndex: fc.nat({ max: 300 }), isQuick: fc.boolean() })
   })
 
   it("carry what is signed and signatures of every shape", () => {
@@ -84,14 +84,17 @@ describe("frames of a token host", () => {
   })
 
   it("carry a signature in little more than its own length", () => {
-    const message = { call: 1, answer: { signature: new Uint8Array(64), rung: 0, isQuick: true } }
+    const message = { call: 1, answer: { signature: new Uint8Array(64), mechanismIndex: 0, isQuick: true } }
     expect(encodeFrame(message).length).toBeLessThan(80)
   })
 
   it("of the short form that end too early are refused", () => {
     const mechanisms = [{ mechanism: 1, pss: undefined, input: new Uint8Array() }]
     const request = { call: 1, name: "sign", asked: { slot: "1", handle: "22", mechanisms, contextPin: undefined } }
-    for (const message of [request, { call: 1, answer: { signature: new Uint8Array(), rung: 0, isQuick: true } }]) {
+    for (const message of [
+      request,
+      { call: 1, answer: { signature: new Uint8Array(), mechanismIndex: 0, isQuick: true } }
+    ]) {
       const body = encodeFrame(message).subarray(4)
       for (let length = 0; length < body.length; length++) {
         const cut = Buffer.concat([Buffer.from([0, 0, 0, length]), body.subarray(0, length)])

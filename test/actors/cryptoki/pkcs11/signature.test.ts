@@ -5,7 +5,7 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { p256, p384, p521 } from "../../../../src/actors/cryptoki/pkcs11/ec-curve.ts"
 import { subjectPublicKeyInfo } from "../../../../src/actors/cryptoki/pkcs11/public-key.ts"
-import { mechanismLadder, tlsSignature } from "../../../../src/actors/cryptoki/pkcs11/signature.ts"
+import { mechanismCandidates, tlsSignature } from "../../../../src/actors/cryptoki/pkcs11/signature.ts"
 
 const message = Buffer.from("CertificateVerify")
 const hex = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString("hex")
@@ -54,14 +54,14 @@ describe("an RSA signature", () => {
 
   it.each(["sha256", "sha384", "sha512"] as const)("by PKCS#1 with %s pads the DigestInfo OpenSSL expects", (hash) => {
     const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 })
-    const [rung] = mechanismLadder(`rsa_pkcs1_${hash}`, message)
-    const signature = privateEncrypt({ key: privateKey, padding: constants.RSA_PKCS1_PADDING }, rung?.input ?? message)
+    const [first] = mechanismCandidates(`rsa_pkcs1_${hash}`, message)
+    const signature = privateEncrypt({ key: privateKey, padding: constants.RSA_PKCS1_PADDING }, first?.input ?? message)
     expect(verify(hash, message, publicKey, signature)).toBe(true)
   })
 
   it("by PSS is tried with the hash in the token first, then with our own, and a salt as long as the hash", () => {
-    const ladder = mechanismLadder("rsa_pss_rsae_sha384", message)
-    expect(ladder.map(({ mechanism, pss, input }) => [mechanism, pss, input.length])).toEqual([
+    const candidates = mechanismCandidates("rsa_pss_rsae_sha384", message)
+    expect(candidates.map(({ mechanism, pss, input }) => [mechanism, pss, input.length])).toEqual([
       [0x44, { hash: 0x260, mgf: 3, saltLength: 48 }, message.length],
       [0x0d, { hash: 0x260, mgf: 3, saltLength: 48 }, 48]
     ])

@@ -2,8 +2,8 @@
 import { Effect, Exit, Fiber, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import type { TokenHost } from "../../../../src/actors/cryptoki/host/host-client.ts"
-import { type Loss, makeSeatKeeper, type SeatKeeper } from "../../../../src/actors/cryptoki/token/reconnector.ts"
-import { makeSeat, type Seat } from "../../../../src/actors/cryptoki/token/token-connection.ts"
+import { type Loss, makeReconnector, type Reconnector } from "../../../../src/actors/cryptoki/token/reconnector.ts"
+import { makeTokenConnection, type TokenConnection } from "../../../../src/actors/cryptoki/token/token-connection.ts"
 import { TokenUnavailable } from "../../../../src/messages/token-refusals.ts"
 import { monotonicNow } from "../../../../src/runtime/primitives/monotonic-time.ts"
 import { passTime, settled, withTestClock } from "../../../support/test-clock.ts"
@@ -29,7 +29,7 @@ const facts = {
 }
 
 interface Bench {
-  readonly keeper: SeatKeeper
+  readonly reconnector: Reconnector
   /** Seconds at which a host was started. */
   readonly started: ReadonlyArray<number>
   readonly ended: () => number
@@ -48,7 +48,7 @@ const bench = (
     const told: Array<string> = []
     let ended = 0
     const state = { finds: "token" as Bench["finds"], reinserted: 0 }
-    const open: Effect.Effect<Seat | undefined, TokenUnavailable, Scope.Scope> = Effect.gen(function* () {
+    const open: Effect.Effect<TokenConnection | undefined, TokenUnavailable, Scope.Scope> = Effect.gen(function* () {
       const now = yield* monotonicNow
       started.push(now / 1000)
       yield* Effect.addFinalizer(() =>
@@ -57,9 +57,9 @@ const bench = (
         })
       )
       if (state.finds === "fault") return yield* refusal
-      return state.finds === "token" ? makeSeat(host, { facts, library: host.library }, now) : undefined
+      return state.finds === "token" ? makeTokenConnection(host, { facts, library: host.library }, now) : undefined
     })
-    const keeper = yield* makeSeatKeeper({
+    const reconnector = yield* makeReconnector({
       token: "t",
       open,
       first: undefined,
@@ -72,21 +72,21 @@ const bench = (
       keepLookingMs: options.keepLookingMs ?? 0,
       idleMs: options.idleMs
     })
-    return Object.assign(state, { keeper, started, told, ended: () => ended })
+    return Object.assign(state, { reconnector, started, told, ended: () => ended })
   })
 
-describe("the keeper of a token", () => {
+describe("the reconnector of a token", () => {
   it("starts no host before somebody asks, and one for all who ask at once", () =>
     withTestClock(
       Effect.gen(function* () {
-        const { keeper, started } = yield* bench()
+        const { reconnector, started } = yield* bench()
         yield* passTime("1 hour")
         expect(started).toEqual([])
-        const seats = yield* Effect.all(
-          Array.from({ length: 10 }, () => keeper.take),
+        const connections = yield* Effect.all(
+          Array.from({ length: 10 }, () => reconnector.acquire),
           { concurrency: "unbounded" }
         )
-        expect(new Set(seats).size).toBe(1)
+        expect(new Set(connections).size).toBe(1)
         expect(started).toEqual([3600])
       })
     ))
@@ -95,10 +95,10 @@ describe("the keeper of a token", () => {
     withTestClock(
       Effect.gen(function* () {
         const b = yield* bench()
-        const seat = yield* b.keeper.take
+        const connection = yield* b.reconnector.acquire
         b.finds = "fault"
-        yield* b.keeper.lose(seat, broken)
-        const askers = Effect.forever(Effect.exit(b.keeper.take))
+        yield* b.reconnector.invalidate(connection, broken)
+        const askers = Effect.forever(Effect.exit(b.reconnector.acquire))
         const asking = yield* Effect.forkChild(askers)
         yield* settled
         for (let second = 0; second < 20; second++) yield* passTime("1 second")
@@ -112,7 +112,7 @@ describe("the keeper of a token", () => {
       Effect.gen(function* () {
         const b = yield* bench()
         b.finds = "fault"
-        const asked = yield* Effect.forkChild(Effect.exit(b.keeper.take))
+        const asked = yield* Effect.forkChild(Effect.exit(b.reconnector.acquire))
         yield* settled
         expect(asked.pollUnsafe()).toBeUndefined()
         yield* passTime("10 seconds")
@@ -125,10 +125,10 @@ describe("the keeper of a token", () => {
     withTestClock(
       Effect.gen(function* () {
         const b = yield* bench()
-        const seat = yield* b.keeper.take
+        const connection = yield* b.reconnector.acquire
         b.finds = "nothing"
-        yield* b.keeper.lose(seat, removed)
-        const asked = yield* Effect.forkChild(Effect.exit(b.keeper.take))
+        yield* b.reconnector.invalidate(connection, removed)
+        const asked = yield* Effect.forkChild(Effect.exit(b.reconnector.acquire))
         yield* passTime("10 seconds")
         yield* Fiber.join(asked)
         const attempts = b.started.length
@@ -141,10 +141,10 @@ describe("the keeper of a token", () => {
     withTestClock(
       Effect.gen(function* () {
         const b = yield* bench({ keepLookingMs: 600_000 })
-        const seat = yield* b.keeper.take
+        const connection = yield* b.reconnector.acquire
         b.finds = "nothing"
-        yield* b.keeper.lose(seat, removed)
-        const asked = yield* Effect.forkChild(Effect.exit(b.keeper.take))
+        yield* b.reconnector.invalidate(connection, removed)
+        const asked = yield* Effect.forkChild(Effect.exit(b.reconnector.acquire))
         yield* passTime("5 minutes")
         yield* Fiber.join(asked)
         expect(b.told).toEqual(["TokenGone"])
@@ -160,7 +160,7 @@ describe("the keeper of a token", () => {
       Effect.gen(function* () {
         const b = yield* bench({ keepLookingMs: 60_000 })
         b.finds = "nothing"
-        const asked = yield* Effect.forkChild(Effect.exit(b.keeper.take))
+        const asked = yield* Effect.forkChild(Effect.exit(b.reconnector.acquire))
         yield* passTime("2 minutes")
         yield* Fiber.join(asked)
         const attempts = b.started.length
@@ -174,19 +174,19 @@ describe("the keeper of a token", () => {
       Effect.gen(function* () {
         const b = yield* bench()
         for (let round = 0; round < 4; round++) {
-          const taking = yield* Effect.forkChild(b.keeper.take)
+          const taking = yield* Effect.forkChild(b.reconnector.acquire)
           yield* passTime("4 seconds")
-          yield* b.keeper.lose(yield* Fiber.join(taking), broken)
+          yield* b.reconnector.invalidate(yield* Fiber.join(taking), broken)
         }
         const gaps = b.started.slice(1).map((at, index) => at - (b.started[index] ?? 0))
         expect(gaps).toEqual([4, 4, 4])
-        const last = yield* Effect.forkChild(b.keeper.take)
+        const last = yield* Effect.forkChild(b.reconnector.acquire)
         yield* passTime("4 seconds")
-        const seat = yield* Fiber.join(last)
-        yield* b.keeper.proven
-        yield* b.keeper.lose(seat, broken)
+        const connection = yield* Fiber.join(last)
+        yield* b.reconnector.markHealthy
+        yield* b.reconnector.invalidate(connection, broken)
         const before = b.started.length
-        yield* b.keeper.take
+        yield* b.reconnector.acquire
         expect(b.started).toHaveLength(before + 1)
       })
     ))
@@ -195,23 +195,23 @@ describe("the keeper of a token", () => {
     withTestClock(
       Effect.gen(function* () {
         const b = yield* bench()
-        const seat = yield* b.keeper.take
-        yield* b.keeper.lose(seat, broken)
-        yield* b.keeper.take
+        const connection = yield* b.reconnector.acquire
+        yield* b.reconnector.invalidate(connection, broken)
+        yield* b.reconnector.acquire
         expect(b.ended()).toBe(1)
         expect(b.started).toHaveLength(2)
       })
     ))
 
-  it("takes no notice of a fault on a seat that was given up before", () =>
+  it("takes no notice of a fault on a connection that was given up before", () =>
     withTestClock(
       Effect.gen(function* () {
         const b = yield* bench()
-        const first = yield* b.keeper.take
-        yield* b.keeper.lose(first, broken)
-        const second = yield* b.keeper.take
-        yield* b.keeper.lose(first, broken)
-        expect(yield* b.keeper.take).toBe(second)
+        const first = yield* b.reconnector.acquire
+        yield* b.reconnector.invalidate(first, broken)
+        const second = yield* b.reconnector.acquire
+        yield* b.reconnector.invalidate(first, broken)
+        expect(yield* b.reconnector.acquire).toBe(second)
       })
     ))
 
@@ -219,14 +219,14 @@ describe("the keeper of a token", () => {
     withTestClock(
       Effect.gen(function* () {
         const b = yield* bench({ idleMs: 60_000 })
-        yield* b.keeper.take
+        yield* b.reconnector.acquire
         yield* passTime("40 seconds")
-        yield* b.keeper.take
+        yield* b.reconnector.acquire
         yield* passTime("40 seconds")
         expect(b.ended()).toBe(0)
         yield* passTime("20 seconds")
         expect(b.ended()).toBe(1)
-        yield* b.keeper.take
+        yield* b.reconnector.acquire
         expect(b.started).toEqual([0, 100])
         expect(b.told).toEqual([])
       })
@@ -238,7 +238,7 @@ describe("the keeper of a token", () => {
         withTestClock(
           Effect.gen(function* () {
             const b = yield* bench()
-            yield* b.keeper.take
+            yield* b.reconnector.acquire
             return b.ended
           })
         )

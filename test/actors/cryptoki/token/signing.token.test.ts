@@ -111,7 +111,11 @@ describe("a key in SoftHSM2", () => {
         expect(yield* Effect.flip(sign(by("pkcs11:id=%77")))).toMatchObject({
           _tag: "KeyNotFound",
           token: first,
-          elsewhere: { token: last, uri: expect.stringMatching(new RegExp(`token=${last};id=%77$`)), seen: "publicKey" }
+          onOtherToken: {
+            token: last,
+            uri: expect.stringMatching(new RegExp(`token=${last};id=%77$`)),
+            seen: "publicKey"
+          }
         })
         expect(events.map(({ _tag }) => _tag)).toContain("SeveralTokensMatched")
       })
@@ -129,7 +133,7 @@ describe("a key in SoftHSM2", () => {
         ])
           expect(yield* Effect.flip(sign(by(`pkcs11:token=${token};id=%77;object=lonely`)))).toMatchObject({
             _tag: tag,
-            elsewhere: {
+            onOtherToken: {
               token: "second",
               uri: expect.stringMatching(/token=second;id=%77;object=lonely$/),
               seen: "certificate"

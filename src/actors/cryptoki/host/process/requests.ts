@@ -44,7 +44,7 @@ import {
   CKR_USER_ALREADY_LOGGED_IN,
   faultClass
 } from "../../pkcs11/return-codes.ts"
-import type { HostAttribute, HostKeyMaterial, HostObject, HostToken } from "../../pkcs11/values.ts"
+import type { Attribute, PublicKeyMaterial, TokenInfo, TokenObject } from "../../pkcs11/values.ts"
 import type { HostRefusal, HostReply, HostRequest, HostRequests } from "../protocol.ts"
 import { type SignTimes, sign } from "./sign.ts"
 import { type HostSlot, hostSlot } from "./slot.ts"
@@ -81,25 +81,27 @@ const answer = async (state: HostState, request: HostRequest): Promise<unknown> 
   const slot = slotOf(state, module, request.asked.slot)
   switch (request.name) {
     case "open":
-      await slot.onKeeper(() => undefined)
+      await slot.onLoginSession(() => undefined)
       return module.token(slot.handle)
     case "login":
-      return slot.onKeeper((session) => login(module, session, request.asked.pin))
+      return slot.onLoginSession((session) => login(module, session, request.asked.pin))
     case "close":
       await slot.closeAll()
       return null
     case "objects":
-      return slot.onKeeper((session) => objects(module, session, request.asked))
+      return slot.onLoginSession((session) => objects(module, session, request.asked))
     case "exists":
-      return slot.onKeeper((session) => module.find(session, [{ type: CKA_ID, value: request.asked.id }]).length > 0)
+      return slot.onLoginSession(
+        (session) => module.find(session, [{ type: CKA_ID, value: request.asked.id }]).length > 0
+      )
     case "hasCertificate":
-      return slot.onKeeper((session) => findCertificates(module, session, request.asked).length > 0)
+      return slot.onLoginSession((session) => findCertificates(module, session, request.asked).length > 0)
     case "certificates":
-      return slot.onKeeper((session) => certificates(module, session, request.asked))
+      return slot.onLoginSession((session) => certificates(module, session, request.asked))
     case "check":
-      return slot.onKeeper((session) => check(module, session, request.asked))
+      return slot.onLoginSession((session) => check(module, session, request.asked))
     case "material":
-      return slot.onKeeper((session) => material(module, session, handleOf(request.asked.handle)))
+      return slot.onLoginSession((session) => material(module, session, handleOf(request.asked.handle)))
     case "sign":
       return slot.onSigner((session) => sign(state.signTimes, module, slot, session, request.asked))
     case "mechanisms":
@@ -133,7 +135,7 @@ const slotOf = (state: HostState, module: Pkcs11Module, id: string): HostSlot =>
 }
 
 /** One slot whose token cannot be read must not hide the others. */
-const presentToken = (module: Pkcs11Module, slot: Handle): ReadonlyArray<HostToken> => {
+const presentToken = (module: Pkcs11Module, slot: Handle): ReadonlyArray<TokenInfo> => {
   try {
     return [module.token(slot)]
   } catch (error) {
@@ -166,8 +168,8 @@ const login = (module: Pkcs11Module, session: Handle, pin: string): boolean => {
   return isLoggedIn()
 }
 
-const objects = (module: Pkcs11Module, session: Handle, asked: Asked<"objects">): ReadonlyArray<HostObject> => {
-  const template: Array<HostAttribute> = [
+const objects = (module: Pkcs11Module, session: Handle, asked: Asked<"objects">): ReadonlyArray<TokenObject> => {
+  const template: Array<Attribute> = [
     { type: CKA_CLASS, value: asked.kind === "private" ? CKO_PRIVATE_KEY : CKO_PUBLIC_KEY },
     { type: CKA_TOKEN, value: true }
   ]
@@ -196,7 +198,7 @@ const findCertificates = (
   session: Handle,
   { id, label }: Pick<Asked<"certificates">, "id" | "label">
 ): ReadonlyArray<Handle> => {
-  const template: Array<HostAttribute> = [
+  const template: Array<Attribute> = [
     { type: CKA_CLASS, value: CKO_CERTIFICATE },
     { type: CKA_TOKEN, value: true }
   ]
@@ -213,7 +215,7 @@ const certificates = (module: Pkcs11Module, session: Handle, asked: Asked<"certi
 /** Of one id. */
 const mostCertificates = 8
 
-const describe = (module: Pkcs11Module, session: Handle, handle: Handle, kind: HostObject["kind"]): HostObject => {
+const describe = (module: Pkcs11Module, session: Handle, handle: Handle, kind: TokenObject["kind"]): TokenObject => {
   const read = (type: number) => told(module, session, handle, type)
   const keyType = numberOf(module.attribute(session, handle, CKA_KEY_TYPE))
   const mine = kind === "private"
@@ -265,7 +267,7 @@ const check = (module: Pkcs11Module, session: Handle, asked: Asked<"check">): bo
   }
 }
 
-const material = (module: Pkcs11Module, session: Handle, object: Handle): HostKeyMaterial => ({
+const material = (module: Pkcs11Module, session: Handle, object: Handle): PublicKeyMaterial => ({
   curve: told(module, session, object, CKA_EC_PARAMS),
   point: told(module, session, object, CKA_EC_POINT),
   modulus: told(module, session, object, CKA_MODULUS),
@@ -278,7 +280,7 @@ const generate = async (module: Pkcs11Module, session: Handle, asked: Asked<"gen
   return material(module, session, publicKey)
 }
 
-const initToken = async (module: Pkcs11Module, slot: HostSlot, asked: Asked<"initToken">): Promise<HostToken> => {
+const initToken = async (module: Pkcs11Module, slot: HostSlot, asked: Asked<"initToken">): Promise<TokenInfo> => {
   module.initToken(slot.handle, asked.soPin, asked.label)
   await slot.onWriter((session) => setPinBySo(module, session, asked.soPin, asked.pin))
   return module.token(slot.handle)

@@ -9,7 +9,7 @@ import { processMonotonicMs } from "../../../../runtime/primitives/monotonic-tim
 import { CKU_CONTEXT_SPECIFIC } from "../../pkcs11/pkcs11-constants.ts"
 import { type Handle, handleOf, ModuleFault, type Pkcs11Module } from "../../pkcs11/pkcs11-module.ts"
 import { faultClass } from "../../pkcs11/return-codes.ts"
-import type { HostMechanism } from "../../pkcs11/values.ts"
+import type { MechanismCandidate } from "../../pkcs11/values.ts"
 import { type HostRequests, parallelSigns } from "../protocol.ts"
 import type { HostSlot } from "./slot.ts"
 
@@ -73,38 +73,44 @@ export const sign = async (
   asked: Asked
 ): Promise<Answer> => {
   const atOnce = (): Answer => {
-    const { rung, input } = begin(module, session, asked)
+    const { mechanismIndex, input } = begin(module, session, asked)
     const made = times.start(asked)
     const signature = module.signAtOnce(session, input)
-    return { signature, rung, isQuick: made() < quickMs }
+    return { signature, mechanismIndex, isQuick: made() < quickMs }
   }
   const lastMs = times.of(asked)
   if (lastMs < quickMs) return atOnce()
   if (lastMs < briefMs && slot.isHardware) return times.inTurn(atOnce)
-  const { rung, input } = begin(module, session, asked)
+  const { mechanismIndex, input } = begin(module, session, asked)
   const made = times.start(asked)
   const signature = await times.inThread(() => module.sign(session, input))
-  return { signature, rung, isQuick: made() < quickMs }
+  return { signature, mechanismIndex, isQuick: made() < quickMs }
 }
 
 interface Begun {
-  readonly rung: number
+  readonly mechanismIndex: number
   readonly input: Uint8Array
 }
 
 /** C_SignInit with the first mechanism that the token takes. */
 const begin = (module: Pkcs11Module, session: Handle, asked: Asked): Begun => {
   const key = handleOf(asked.handle)
-  for (const [rung, mechanism] of asked.mechanisms.entries()) {
-    const isLast = rung === asked.mechanisms.length - 1
+  for (const [mechanismIndex, mechanism] of asked.mechanisms.entries()) {
+    const isLast = mechanismIndex === asked.mechanisms.length - 1
     if (!isTaken(module, session, mechanism, key, isLast)) continue
     if (asked.contextPin !== undefined) module.login(session, CKU_CONTEXT_SPECIFIC, asked.contextPin)
-    return { rung, input: mechanism.input }
+    return { mechanismIndex, input: mechanism.input }
   }
   throw new Error("no mechanism was given")
 }
 
-const isTaken = (module: Pkcs11Module, session: Handle, mechanism: HostMechanism, key: Handle, isLast: boolean) => {
+const isTaken = (
+  module: Pkcs11Module,
+  session: Handle,
+  mechanism: MechanismCandidate,
+  key: Handle,
+  isLast: boolean
+) => {
   try {
     module.signInit(session, mechanism, key)
     return true

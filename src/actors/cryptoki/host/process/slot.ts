@@ -1,9 +1,9 @@
 /**
  * The sessions of one slot inside a token host.
  *
- * One session, the keeper, holds the login and does what is not a signature. Signatures take sessions of their own,
+ * One session, the login session, holds the login and does what is not a signature. Signatures take sessions of their own,
  * at most `parallelSigns`, reused when idle; one on which a call failed is closed, since an operation may still be
- * open on it. A token that allows a single session signs on the keeper, and everything else waits meanwhile.
+ * open on it. A token that allows a single session signs on the login session, and everything else waits meanwhile.
  * Source: PKCS #11 v2.40, 5.6 (the login ends with the last session; a session does one thing at a time).
  */
 
@@ -15,8 +15,8 @@ export interface HostSlot {
   readonly handle: Handle
   /** Whether the module says so of the slot. */
   readonly isHardware: boolean
-  /** Runs on the keeper, opening it if need be. */
-  readonly onKeeper: <A>(use: (session: Handle) => A) => Promise<A>
+  /** Runs on the login session, opening it if need be. */
+  readonly onLoginSession: <A>(use: (session: Handle) => A) => Promise<A>
   /** Runs on a read-write session of its own, closed afterwards. */
   readonly onWriter: <A>(use: (session: Handle) => Promise<A> | A) => Promise<A>
   /** Runs on one of the sessions for signatures; waits for one if all are busy. */
@@ -34,7 +34,7 @@ interface Signer {
 }
 
 export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
-  let keeper: Handle | undefined
+  let loginSession: Handle | undefined
   let idle: Array<Signer> = []
   let open = 0
   /** Native calls under way in other threads. */
@@ -44,17 +44,17 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
   const waiting: Array<() => void> = []
 
   const keep = (): Handle => {
-    keeper ??= module.openSession(handle, "read")
-    return keeper
+    loginSession ??= module.openSession(handle, "read")
+    return loginSession
   }
-  const isKeeper = ({ session }: Signer) => session === keeper
+  const isLoginSession = ({ session }: Signer) => session === loginSession
   const waitForChange = () => new Promise<void>((resolve) => waiting.push(resolve))
   const wakeAll = () => {
     for (const wake of waiting.splice(0)) wake()
   }
-  /** The keeper counts as a signer while it signs; it is among the idle ones otherwise. */
-  const keeperSigns = () => open === 1 && idle.length === 0 && keeperLent
-  let keeperLent = false
+  /** The login session counts as a signer while it signs; it is among the idle ones otherwise. */
+  const loginSessionSigns = () => open === 1 && idle.length === 0 && loginSessionLent
+  let loginSessionLent = false
 
   const openSigner = (): Signer | undefined => {
     try {
@@ -65,7 +65,7 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
       if (!(error instanceof ModuleFault && error.code === CKR_SESSION_COUNT)) throw error
       if (open > 0) return undefined
       open += 1
-      keeperLent = true
+      loginSessionLent = true
       return { session: keep(), age }
     }
   }
@@ -81,10 +81,10 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
       if (sound) idle.push(signer)
       else {
         open -= 1
-        if (isKeeper(signer)) keeper = undefined
+        if (isLoginSession(signer)) loginSession = undefined
         closeQuietly(module, signer.session)
       }
-      if (open === 0) keeperLent = false
+      if (open === 0) loginSessionLent = false
     }
     wakeAll()
   }
@@ -100,8 +100,8 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
   return {
     handle,
     isHardware: module.isHardware(handle),
-    onKeeper: async (use) => {
-      while (keeperSigns()) await waitForChange()
+    onLoginSession: async (use) => {
+      while (loginSessionSigns()) await waitForChange()
       return use(keep())
     },
     onWriter: (use) =>
@@ -130,17 +130,17 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
       while (busy > 0) await waitForChange()
       isClosing = false
       age += 1
-      keeper = undefined
-      keeperLent = false
+      loginSession = undefined
+      loginSessionLent = false
       idle = []
       open = 0
       wakeAll()
       module.closeAllSessions(handle)
     },
     logOut: () => {
-      if (keeper === undefined) return
+      if (loginSession === undefined) return
       try {
-        module.logout(keeper)
+        module.logout(loginSession)
       } catch {
         // Not logged in, or a session that is dead: there is no login to end.
       }
