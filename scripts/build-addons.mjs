@@ -70,9 +70,9 @@ const buildAddon = (folder, target, include, extraFlags) => {
 }
 
 /** The compiler's words, and the Debian package that brings what it misses. */
-const compilerProblem = ({ error, stderr }) => {
+const compilerProblem = ({ error, stderr, status, signal }) => {
   if (error?.code === "ENOENT") return "there is no C compiler (cc); on Debian: apt-get install gcc libc6-dev"
-  const said = (error?.message ?? stderr).trim()
+  const said = (error?.message ?? stderr).trim() || `the C compiler ended with ${signal ?? `exit code ${status}`}`
   const missing = /fatal error: (\S+): No such file/.exec(said)?.[1]
   if (missing === undefined) return said
   return `${said}\non Debian: apt-get install ${missing.startsWith("openssl/") ? "libssl-dev" : "libc6-dev"}`

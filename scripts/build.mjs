@@ -80,10 +80,11 @@ const withoutEsbuild = (error) => {
 /** The runtime is a library of its own: its types go with it. */
 const buildTypes = () => {
   const compiler = join(root, "node_modules/typescript/bin/tsc")
-  const { status, stdout } = spawnSync(process.execPath, [compiler, "-p", join(root, "tsconfig.types.json")], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [compiler, "-p", join(root, "tsconfig.types.json")], {
     encoding: "utf8"
   })
-  if (status !== 0) process.stderr.write(`warning: the types of the runtime were not written: ${stdout}`)
+  if (status !== 0)
+    process.stderr.write(`warning: the types of the runtime were not written: ${(stdout + stderr).trim()}\n`)
 }
 
 await build()

@@ -9,6 +9,12 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..")
 const compiler = join(root, "node_modules/typescript/bin/tsc")
 
 if (!existsSync(compiler)) fail("typescript is not installed", "npm ci")
+// npm's --omit=optional leaves out the compiler's program for this machine, and pkcs11js.
+if (!existsSync(join(root, "node_modules/@typescript")))
+  fail(
+    "typescript's own program is not installed: npm was told to leave optional packages out",
+    "npm ci --include=optional"
+  )
 const { status } = spawnSync(process.execPath, [compiler, "--noEmit"], { cwd: root, stdio: "inherit" })
 if (status !== 0 && !existsSync(join(root, "node_modules/pkcs11js/package.json")))
   fail(

@@ -12,7 +12,7 @@ export const explainPlatform = (failure: PlatformRefusal): Explanation => {
     case "AddonNotLoaded":
       return {
         error: `the native add-on for ${addonPurpose[failure.addon]} is missing${inBrackets(failure.reason)}`,
-        hint: "install a C compiler and Node's headers, then: npm run build"
+        hint: "install a C compiler and Node's headers (on Debian: apt-get install gcc libc6-dev libnode-dev), then: npm run build"
       }
     case "SystemFileInvalid":
       if (failure.problem === "untrusted")
