@@ -24,6 +24,7 @@ export class UnknownProfile extends Data.TaggedError("UnknownProfile")<{
   readonly known: ReadonlyArray<string>
 }> {}
 
+/** The name of the profile is not valid, or the setting has no profiles. */
 export class ProfileNotUsable extends Data.TaggedError("ProfileNotUsable")<{
   readonly profile: string
   /** The setting that was asked for; empty if none was. */

@@ -30,12 +30,16 @@ export class ServiceCommandFailed extends Data.TaggedError("ServiceCommandFailed
   readonly output: string
 }> {}
 
+/** The service manager that system.toml names cannot be run. */
 export class ServiceManagerUnavailable extends Data.TaggedError("ServiceManagerUnavailable")<{
   readonly name: string
   readonly command: ReadonlyArray<string>
 }> {}
 
+/** The connection exists: a bridge configuration of this cloud and profile is there. */
 export class AlreadyConnected extends Data.TaggedError("AlreadyConnected")<CloudSelector> {}
+
+/** There is no connection of this cloud and profile. */
 export class NotConnected extends Data.TaggedError("NotConnected")<CloudSelector> {}
 
 /** Two commands that change one connection at a time would undo each other's work. */
@@ -60,6 +64,7 @@ export class ProfilesCollide extends Data.TaggedError("ProfilesCollide")<{
   readonly value: string
 }> {}
 
+/** The local broker does not accept connections in time. */
 export class BrokerNotListening extends Data.TaggedError("BrokerNotListening")<{
   readonly host: string
   readonly port: number
@@ -112,6 +117,7 @@ export class CertificateOfAnother extends Data.TaggedError("CertificateOfAnother
   readonly deviceId: string
 }> {}
 
+/** A file that the command needs could not be written. */
 export class FileNotWritten extends Data.TaggedError("FileNotWritten")<{
   readonly path: string
   /** `EACCES`, `ENOSPC` and the like. */

@@ -35,6 +35,7 @@ export interface Pkcs11Uri {
   readonly unknownQuery?: ReadonlyArray<readonly [name: string, value: string]>
 }
 
+/** The text is not a PKCS#11 URI (RFC 7512). */
 export class InvalidPkcs11Uri extends Data.TaggedError("InvalidPkcs11Uri")<{
   /** The text with any PIN redacted. */
   readonly uri: string
