@@ -94,6 +94,15 @@ export type BridgeProtocol = LinkUserProtocol & {
  */
 export type HealthProtocol = LinkUserProtocol & {
   readonly BridgeHealth: Tell<BridgeHealth>
+  /** All that are parked now; those of before that are not among them work again. */
+  readonly ActorsParked: Tell<{ readonly parked: ReadonlyArray<ParkedActor> }>
+}
+
+/** An actor that failed too often and is not running. */
+export interface ParkedActor {
+  readonly actor: string
+  /** Milliseconds since 1970; undefined: it is not started again. */
+  readonly nextTryAt: number | undefined
 }
 
 export interface BridgeHealth {

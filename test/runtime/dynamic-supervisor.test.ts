@@ -2,6 +2,7 @@
 import { Effect, Exit, Fiber, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { type ChildOptions, child } from "../../src/runtime/actor.ts"
+import { type RuntimeEvent, RuntimeEvents } from "../../src/runtime/events.ts"
 import type { DynamicSupervisorSpec } from "../../src/runtime/supervision.ts"
 import { Supervisor } from "../../src/runtime/supervisor.ts"
 import { passTime, withTestClock } from "../support/test-clock.ts"
@@ -144,6 +145,28 @@ describe("a dynamic supervisor", () => {
         yield* passTime("5 minutes")
         expect(yield* a.ref.ask("Ping", undefined, within)).toBe(4)
         expect(yield* b.ref.ask("Ping", undefined, within)).toBe(1)
+      })
+    ))
+
+  it("tells that a parked child stops with it, as those that ran do", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const events: Array<string> = []
+        const publish = ({ _tag, actor }: RuntimeEvent) => void events.push(`${actor}: ${_tag}`)
+        const sink = { publish, slowAfterMs: Number.POSITIVE_INFINITY }
+        const around = Effect.provideService(RuntimeEvents, sink)
+        const handle = yield* around(dynamic())
+        const a = yield* around(one("a", []))
+        const b = yield* around(one("b", []))
+        yield* handle.add(a.spec)
+        yield* handle.add(b.spec)
+        for (let n = 0; n < 3; n++) {
+          yield* Effect.exit(a.ref.ask("Crash", undefined, within))
+          yield* passTime("8 seconds")
+        }
+        expect(events.at(-1)).toBe("a: GaveUp")
+        yield* handle.stop("drain")
+        expect(events.slice(-2).toSorted()).toEqual(["a: Stopped", "b: Stopped"])
       })
     ))
 

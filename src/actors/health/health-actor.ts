@@ -1,7 +1,7 @@
 /** Says how the mapper and its bridge are: registered, up, answering checks, and why the bridge is down. */
 import { Effect } from "effect"
-import type { BridgeHealth, HealthProtocol } from "../../messages/bridge.ts"
-import { explainBridgeState } from "../../messages/explain/bridge-state.ts"
+import type { BridgeHealth, HealthProtocol, ParkedActor } from "../../messages/bridge.ts"
+import { explainBridgeState, explainParked } from "../../messages/explain/bridge-state.ts"
 import type { LinkProtocol, MqttMessage } from "../../messages/mqtt.ts"
 import type { ServiceTopics } from "../../messages/service-topics.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
@@ -62,30 +62,43 @@ export const healthBehaviour = (
         BridgeHealth: (now) =>
           Effect.gen(function* () {
             const before = told
-            told = { ...now, reason: reasonOf(now, yield* wallNow) ?? before.reason }
+            const links = linksReasonOf(now, yield* wallNow) ?? before.links
+            told = { ...before, ...now, links }
             yield* sayBridge(newsOf(bridge, before, told))
             if (asker) yield* asker.bridgeChanged(now)
+          }),
+        ActorsParked: ({ parked }) =>
+          Effect.suspend(() => {
+            const before = told
+            told = { ...before, parked }
+            return sayBridge(newsOf(bridge, before, told))
           })
       }
     })
 })
 
 type Told = Partial<BridgeHealth> & {
-  /** One line for people; empty: nothing is wrong. */
-  readonly reason: string
+  /** What is wrong with the links, in one line; empty: nothing is. */
+  readonly links: string
+  readonly parked: ReadonlyArray<ParkedActor>
 }
 
-const nothingTold: Told = { reason: "" }
+const nothingTold: Told = { links: "", parked: [] }
 
-const newsOf = (bridge: ServiceTopics, before: Told, { health, local, reason }: Told): ReadonlyArray<MqttMessage> => {
+const newsOf = (bridge: ServiceTopics, before: Told, now: Told): ReadonlyArray<MqttMessage> => {
+  const { health, local } = now
+  const reason = reasonOf(now)
   // While the local broker was away, it published our will.
   const isBack = local?._tag === "Up" && before.local?._tag !== "Up"
   return [
     ...(health !== undefined && (health !== before.health || isBack) ? [bridgeHealth(bridge, health)] : []),
-    ...(reason !== before.reason || isBack ? [bridgeReason(bridge, reason)] : [])
+    ...(reason !== reasonOf(before) || isBack ? [bridgeReason(bridge, reason)] : [])
   ]
 }
 
+const reasonOf = ({ links, parked }: Told): string =>
+  [links, ...parked.map((one) => explainParked(one, dateText))].filter((text) => text !== "").join("; ")
+
 /** Undefined while a new attempt is under way: what was wrong before still is. `now`: milliseconds since 1970. */
-const reasonOf = (state: BridgeHealth, now: number): string | undefined =>
+const linksReasonOf = (state: BridgeHealth, now: number): string | undefined =>
   explainBridgeState(state, (retryInMs) => `at ${dateText(now + retryInMs)}`)

@@ -1,4 +1,5 @@
 /** Why a bridge is down, or what of it does not work, in one line. */
+import type { ParkedActor } from "../bridge.ts"
 import type { LinkStatus, Side } from "../mqtt.ts"
 import { explainMqtt, refusedFilter } from "./mqtt.ts"
 
@@ -26,6 +27,10 @@ export const explainBridgeState = (
   }
   return undefined
 }
+
+/** `at`: a time in words, from milliseconds since 1970. */
+export const explainParked = ({ actor, nextTryAt }: ParkedActor, at: (ms: number) => string): string =>
+  `${actor} is parked after repeated failures${nextTryAt === undefined ? "" : `, next try at ${at(nextTryAt)}`}`
 
 /** The bridge works, except for these. */
 const faultsOf = (side: Side, status: LinkStatus): ReadonlyArray<string> =>

@@ -6,6 +6,7 @@
  */
 
 import { Cause, Deferred, Effect, Exit, Result } from "effect"
+import type { RuntimeEvent } from "../events.ts"
 import { monotonicMs } from "../primitives/monotonic-time.ts"
 import { wallMs } from "../primitives/wall-time.ts"
 import {
@@ -19,16 +20,8 @@ import { Jobs } from "./jobs.ts"
 import type { Ended, Member, Parked } from "./member.ts"
 import { Intensity, pauseBefore, toMs } from "./restart-policy.ts"
 import type { StopMode } from "./running.ts"
+import { type FailedStart, makeSlot, type Slot } from "./slot.ts"
 import type { Surroundings } from "./surroundings.ts"
-
-interface Slot {
-  readonly index: number
-  readonly member: Member
-  readonly intensity: Intensity
-  state: "down" | "running" | "closed"
-  attempts: number
-  readyAt: number
-}
 
 export interface TreeOptions {
   readonly spec: SupervisorSpec
@@ -57,14 +50,9 @@ export class Tree {
     const { intensity, onExhausted } = options.spec
     const shared = options.intensity ?? new Intensity(intensity)
     this.jobs = new Jobs(options.around.context)
-    this.slots = options.members.map((member, index) => ({
-      index,
-      member,
-      intensity: onExhausted === "park" ? new Intensity(intensity) : shared,
-      state: "down",
-      attempts: 0,
-      readyAt: Number.POSITIVE_INFINITY
-    }))
+    this.slots = options.members.map((member, index) =>
+      makeSlot(index, member, onExhausted === "park" ? new Intensity(intensity) : shared)
+    )
   }
 
   /** All or none: when one does not get ready, or the starter is interrupted, those before it are stopped. */
@@ -129,6 +117,7 @@ export class Tree {
       let report: StopReport = { clean: [], forced: [], unhandled: 0 }
       for (const slot of this.slots.toReversed()) {
         const { clean, forced } = yield* this.stopSlot(slot, mode)
+        if (slot.isParked) this.publish({ _tag: "Stopped", actor: slot.member.name, at: this.date() })
         const unhandled = this.options.isRoot ? this.close(slot, "stopped") : 0
         report = {
           clean: [...report.clean, ...clean],
@@ -151,6 +140,7 @@ export class Tree {
   private startSlot(slot: Slot): Effect.Effect<void, StartFailed> {
     const onReady = () => {
       slot.state = "running"
+      slot.isParked = false
       slot.readyAt = this.now()
     }
     return Effect.catchCause(slot.member.start({ onReady, onEnded: (exit) => this.ended(slot, exit) }), (cause) =>
@@ -201,7 +191,7 @@ export class Tree {
 
   private restart(slot: Slot, concerned: ReadonlyArray<Slot>): void {
     const afterMs = this.pause(slot)
-    this.options.around.events.publish({ _tag: "Restarting", actor: slot.member.name, at: this.date(), afterMs })
+    this.publish({ _tag: "Restarting", actor: slot.member.name, at: this.date(), afterMs })
     const again = concerned.filter((other) => other === slot || other.member.restart !== "temporary")
     const work = Effect.gen({ self: this }, function* () {
       yield* this.stopRunning(concerned)
@@ -240,8 +230,9 @@ export class Tree {
     againAfterMs: number | undefined
   ): void {
     const { name } = slot.member
-    this.options.around.events.publish({ _tag: "GaveUp", actor: name, at: this.date(), cause, againAfterMs })
+    this.publish({ _tag: "GaveUp", actor: name, at: this.date(), cause, againAfterMs })
     const parked = { cause, againAfterMs }
+    slot.isParked = true
     this.close(slot, "parked", parked)
     const others = concerned.filter((other) => other !== slot)
     const work = Effect.gen({ self: this }, function* () {
@@ -261,7 +252,7 @@ export class Tree {
 
   private giveUp(slot: Slot, cause: Cause.Cause<unknown>): void {
     const { name } = this.options.spec
-    this.options.around.events.publish({ _tag: "GaveUp", actor: name, at: this.date(), cause, againAfterMs: undefined })
+    this.publish({ _tag: "GaveUp", actor: name, at: this.date(), cause, againAfterMs: undefined })
     const child = slot.member.name
     // Whoever starts it stops what was started.
     if (this.early !== undefined) this.gaveUp = new StartFailed({ child, cause })
@@ -286,6 +277,10 @@ export class Tree {
     return slot.member.close(state, parked)
   }
 
+  private publish(event: RuntimeEvent): void {
+    this.options.around.events.publish(event)
+  }
+
   private now(): number {
     return monotonicMs(this.options.around.clock)
   }
@@ -293,13 +288,6 @@ export class Tree {
   private date(): number {
     return wallMs(this.options.around.clock)
   }
-}
-
-interface FailedStart {
-  readonly slot: Slot
-  readonly cause: Cause.Cause<unknown>
-  /** Those that were to be started with it and after it. */
-  readonly pending: ReadonlyArray<Slot>
 }
 
 const RETRY_PARKED = "5 minutes"

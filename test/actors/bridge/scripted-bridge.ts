@@ -123,7 +123,8 @@ export const startBridge: Effect.Effect<
         Effect.succeed({
           LinkChanged: () => Effect.void,
           Received: () => Effect.void,
-          BridgeHealth: (now) => Effect.sync(() => void told.push(now.health))
+          BridgeHealth: (now) => Effect.sync(() => void told.push(now.health)),
+          ActorsParked: () => Effect.void
         })
     }
   })

@@ -110,6 +110,28 @@ describe("HealthActor", () => {
       })
     ))
 
+  it("says which actors are parked while the bridge is up, beside what else is wrong, and takes it back", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { health, bridgeLink } = yield* startHealth
+        const reason = () => bridgeLink.published.findLast(([topic]) => topic === bridge.reason)?.[1]
+        const parked = [{ actor: "cryptoki/my-token", nextTryAt: Date.UTC(2026, 0, 1, 12) }]
+        const isParked = "cryptoki/my-token is parked after repeated failures, next try at 2026-01-01T12:00:00Z"
+        yield* health.tell("BridgeHealth", { health: "up", local: up, cloud: up })
+        yield* health.tell("ActorsParked", { parked })
+        yield* settled
+        expect(reason()).toBe(isParked)
+        yield* health.tell("BridgeHealth", { health: "down", local: up, cloud: down })
+        yield* health.tell("BridgeHealth", { health: "down", local: up, cloud: connecting })
+        yield* settled
+        expect(reason()).toMatch(new RegExp(`^cloud: nobody listens .*; ${isParked}$`))
+        yield* health.tell("ActorsParked", { parked: [] })
+        yield* settled
+        expect(reason()).toMatch(/^cloud: nobody listens at cloud\.example:8883/)
+        expect(reason()).not.toContain("parked")
+      })
+    ))
+
   it("says only the newest when the local broker was away, and does not give up", () =>
     withTestClock(
       Effect.gen(function* () {

@@ -20,9 +20,12 @@ import type { CryptokiEvent, CryptokiProtocol } from "../../../messages/cryptoki
 import type { LinkProtocol } from "../../../messages/mqtt.ts"
 import { type Address, address, type Behaviour, child, type MailboxSpec } from "../../../runtime/actor.ts"
 import type { Channel } from "../../../runtime/channel.ts"
+import type { RuntimeEvent } from "../../../runtime/events.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import type { StartFailed, StartRefused, SupervisorHandle, SupervisorSpec } from "../../../runtime/supervision.ts"
 import { Supervisor } from "../../../runtime/supervisor.ts"
+import { tellingActors } from "../../terminal/actor-log.ts"
+import { ParkedActors } from "../parked-actors.ts"
 import type { MapperPlan } from "./mapper-plan.ts"
 
 export interface MapperParts {
@@ -41,13 +44,16 @@ export interface Mapper extends SupervisorHandle {
 }
 
 export const startMapper = (parts: MapperParts): Effect.Effect<Mapper, StartFailed | StartRefused, Scope.Scope> =>
-  Effect.gen(function* () {
-    const places = yield* makePlaces(parts)
-    const { cloud, bridge } = places
-    yield* retryWithToken(parts.cryptokiEvents, cloud.ref)
-    const handle = yield* Supervisor.start(treeOf(parts, places))
-    return { ...handle, bridge: bridge.ref, cloud: cloud.ref }
-  })
+  tellingParked((tellTo) =>
+    Effect.gen(function* () {
+      const places = yield* makePlaces(parts)
+      const { cloud, bridge, health } = places
+      tellTo(health.ref)
+      yield* retryWithToken(parts.cryptokiEvents, cloud.ref)
+      const handle = yield* Supervisor.start(treeOf(parts, places))
+      return { ...handle, bridge: bridge.ref, cloud: cloud.ref }
+    })
+  )
 
 /** What would be started, for whoever wants to look at it. */
 export const mapperTree = (parts: MapperParts): Effect.Effect<SupervisorSpec> =>
@@ -135,6 +141,28 @@ const quickly = {
   jitter: 0.2,
   resetAfter: "1 minute"
 } as const
+
+/** Tells `HealthActor` which actors are parked; one that was started again has forgotten it. */
+const tellingParked = <A, E, R>(
+  start: (tellTo: (health: ActorRef<HealthProtocol>) => void) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> => {
+  const parked = new ParkedActors()
+  let health: ActorRef<HealthProtocol> | undefined
+  const tell = (event: RuntimeEvent) => {
+    const isChanged = parked.note(event)
+    const hasForgotten = event._tag === "Ready" && event.actor === health?.name && parked.list.length > 0
+    if (health === undefined || !(isChanged || hasForgotten)) return Effect.void
+    return Effect.ignore(health.tell("ActorsParked", { parked: parked.list }))
+  }
+  const tellTo = (ref: ActorRef<HealthProtocol>) => {
+    health = ref
+  }
+  // Addresses remember where their events go: they are made in here.
+  return tellingActors(
+    Effect.suspend(() => start(tellTo)),
+    tell
+  )
+}
 
 const retryWithToken = (
   events: Channel<CryptokiEvent>,

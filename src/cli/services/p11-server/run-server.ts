@@ -25,6 +25,7 @@ import { printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import type { ModuleNotLoaded, TokenRefusal } from "../../../messages/token-refusals.ts"
 import { lockOwnerIn } from "../../../platform/users/file-owner.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
+import type { RuntimeEvent } from "../../../runtime/events.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import type { CommandHandler, CommandInput } from "../../command-line/command-spec.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
@@ -105,13 +106,16 @@ const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog) 
       settings
     }
     yield* tellLeftOut(lines)
-    const place = yield* tokensPlace
+    const told = (event: RuntimeEvent) =>
+      service.status.noteActor(event) ? manager.status(service.status.line()) : Effect.void
+    // The address, too: it tells when its actor is ready again.
+    const place = yield* tellingActors(tokensPlace, told)
     // Ends after the listener, also when the tokens are started later than that.
     const scope = yield* Scope.fork(yield* Effect.scope)
     const start = Scope.provide(
       tellingActors(
         Effect.suspend(() => startTokens(place, cryptokiSettings(service), (event) => onCryptokiEvent(service, event))),
-        (event) => (service.status.noteActor(event) ? manager.status(service.status.line()) : Effect.void)
+        told
       ),
       scope
     )

@@ -1,7 +1,9 @@
 /** The line that `systemctl status` shows: every token that was seen, and how it is. */
 import { dateText } from "../../../actors/health/payloads.ts"
 import type { CryptokiEvent } from "../../../messages/cryptoki.ts"
+import { explainParked } from "../../../messages/explain/bridge-state.ts"
 import type { RuntimeEvent } from "../../../runtime/events.ts"
+import { ParkedActors } from "../parked-actors.ts"
 
 export interface TokenStatus {
   readonly seen: (tokens: ReadonlyArray<string>) => void
@@ -14,17 +16,9 @@ export interface TokenStatus {
 
 export const tokenStatus = (): TokenStatus => {
   const states = new Map<string, string>()
-  /** By the actor's name. */
-  const parked = new Map<string, string>()
+  const parked = new ParkedActors()
   return {
-    noteActor: (event) => {
-      if (event._tag === "Ready") return parked.delete(event.actor)
-      if (event._tag !== "GaveUp") return false
-      const { actor, at, againAfterMs } = event
-      const next = againAfterMs === undefined ? "" : `, next try at ${dateText(at + againAfterMs)}`
-      parked.set(actor, `${actor} is parked after repeated failures${next}`)
-      return true
-    },
+    noteActor: (event) => parked.note(event),
     seen: (tokens) => {
       for (const token of tokens) if (!states.has(token)) states.set(token, "there")
     },
@@ -36,7 +30,8 @@ export const tokenStatus = (): TokenStatus => {
     },
     line: () => {
       const tokens = [...states].map(([token, state]) => `token '${token}': ${state}`)
-      return [...parked.values(), ...(tokens.length === 0 ? ["no token"] : tokens)].join("; ")
+      const parts = parked.list.map((one) => explainParked(one, dateText))
+      return [...parts, ...(tokens.length === 0 ? ["no token"] : tokens)].join("; ")
     }
   }
 }

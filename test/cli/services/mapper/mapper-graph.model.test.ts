@@ -42,6 +42,7 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
 const bridgeClient = "tedge-mapper-bridge-c8y"
 const deviceClient = "dev01"
+const reasonTopic = `te/device/main/service/${bridgeClient}/status/reason`
 const healthTopic = `te/device/main/service/${bridgeClient}/status/health`
 
 type Command =
@@ -230,6 +231,31 @@ const live = (commands: ReadonlyArray<Command>) =>
   )
 
 describe("the actors of a mapper", () => {
+  it("name a parked token in the reason, while the cloud is connected, until it works again", () =>
+    withTestClock(
+      quietly(
+        Effect.gen(function* () {
+          const world = new World()
+          const mapper = yield* startWorld(world)
+          yield* settled
+          // Longer than its supervisor's pauses, six within a minute.
+          for (const seconds of [2, 3, 6, 11, 21, 1]) {
+            yield* mapper.crash("mapper/cryptoki")
+            yield* passTime(seconds * 1000)
+          }
+          expect(world.local.retained.get(healthTopic)).toBe(`{"status":"up"}`)
+          const parked = /^mapper\/cryptoki is parked after repeated failures, next try at \d{4}-\S+Z$/
+          expect(world.local.retained.get(reasonTopic)).toMatch(parked)
+          yield* mapper.crash("mapper/health")
+          world.local.retained.set(reasonTopic, "")
+          yield* passTime("5 seconds")
+          expect(world.local.retained.get(reasonTopic)).toMatch(parked)
+          yield* passTime("5 minutes")
+          expect(world.local.retained.get(reasonTopic) ?? "").toBe("")
+        })
+      )
+    ))
+
   it("acknowledge nothing early, lose nothing, keep their bounds, try no PIN twice and tell the truth", () =>
     fc.assert(
       fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 40 }), (commands) => live(commands)),

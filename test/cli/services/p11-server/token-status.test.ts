@@ -15,4 +15,8 @@ it("tells that a part is parked, and when it is tried next, until it is ready ag
   expect(status.noteActor({ _tag: "Ready", actor: "cryptoki/other", at })).toBe(false)
   expect(status.noteActor({ _tag: "Ready", actor: "cryptoki/my-token", at })).toBe(true)
   expect(status.line()).toBe("token 'my-token': there")
+  expect(status.noteActor({ _tag: "GaveUp", actor: "cryptoki", at, cause, againAfterMs: undefined })).toBe(true)
+  expect(status.line()).toContain("cryptoki is parked after repeated failures; ")
+  expect(status.noteActor({ _tag: "Stopped", actor: "cryptoki", at })).toBe(true)
+  expect(status.line()).toBe("token 'my-token': there")
 })
