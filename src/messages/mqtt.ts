@@ -179,6 +179,8 @@ export class ConnectionLost extends Data.TaggedError("ConnectionLost")<{
   readonly host: string
   readonly port: number
   readonly stage: "connecting" | "connected"
+  /** Undefined: the broker, as far as can be seen. `us`: for what it sent. `network`: also a ping without an answer. */
+  readonly endedBy?: "network" | "us" | undefined
   readonly detail: string
   readonly cloud?: TargetCloud | undefined
 }> {}

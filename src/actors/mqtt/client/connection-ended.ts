@@ -14,8 +14,10 @@ export class ConnectionEnded extends Data.TaggedError("ConnectionEnded")<{
     | { readonly kind: "disconnected"; readonly code: number; readonly reason: string }
     /** TCP or TLS failed. */
     | { readonly kind: "stream"; readonly error: Error }
-    /** The broker did not keep to MQTT, or did not answer a ping. */
+    /** The broker did not keep to MQTT. */
     | { readonly kind: "protocol"; readonly detail: string }
+    /** No answer to a ping. */
+    | { readonly kind: "silent"; readonly detail: string }
 }> {}
 
 /** From an error of the library, or of the stream below it. */
@@ -30,5 +32,5 @@ export const reasonOf = (error: Error): ConnectionEnded["reason"] => {
       : { kind: "protocol", detail: `CONNACK with ${reasonCodeText(code)}` }
   }
   if (typeof code === "string") return { kind: "stream", error }
-  return { kind: "protocol", detail: error.message }
+  return { kind: error.message === "Keepalive timeout" ? "silent" : "protocol", detail: error.message }
 }

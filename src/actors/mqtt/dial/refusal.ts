@@ -29,7 +29,9 @@ export const refusalOf = ({ reason }: ConnectionEnded, target: Target, stage: St
     case "stream":
       return refusalOfStream(reason.error, target, stage)
     case "protocol":
-      return new ConnectionLost({ host, port, stage, detail: reason.detail, cloud })
+      return new ConnectionLost({ host, port, stage, endedBy: "us", detail: reason.detail, cloud })
+    case "silent":
+      return new ConnectionLost({ host, port, stage, endedBy: "network", detail: reason.detail, cloud })
   }
 }
 
@@ -37,7 +39,20 @@ export const refusalOfStream = (error: Error, { host, port, cloud }: Target, sta
   signing(error, host, port) ??
   (error instanceof AddonNotLoaded ? error : undefined) ??
   tlsFailure(error, { host, port, cloud }) ??
-  new ConnectionLost({ host, port, stage, detail: codeOf(error) ?? error.message, cloud })
+  new ConnectionLost({ host, port, stage, endedBy: enderOf(error), detail: codeOf(error) ?? error.message, cloud })
+
+const enderOf = (error: Error): ConnectionLost["endedBy"] =>
+  ofNetwork.has(codeOf(error) ?? "") ? "network" : undefined
+
+/** The kernel found no way to the broker; ECONNRESET and EPIPE are the broker's own doing. */
+const ofNetwork: ReadonlySet<string> = new Set([
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "EHOSTDOWN",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "ENETRESET"
+])
 
 /** The add-on's stream carries what the signer said as its cause. */
 const signing = (error: Error, host: string, port: number): MqttRefusal | undefined => {

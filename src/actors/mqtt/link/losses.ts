@@ -29,7 +29,8 @@ export class Losses {
 
   /** What is to be told of this end. */
   judge({ failure, heldMs, hadUnacknowledged }: Loss): MqttRefusal {
-    const isByPeer = failure._tag === "ConnectionLost" || failure._tag === "BrokerDisconnected"
+    const isByPeer =
+      failure._tag === "BrokerDisconnected" || (failure._tag === "ConnectionLost" && failure.endedBy === undefined)
     if (heldMs >= shortMs || !isByPeer) this.short = 0
     else if (!hadUnacknowledged) this.short += 1
     if (this.short < shortInARow || failure._tag === "BrokerDisconnected") return failure

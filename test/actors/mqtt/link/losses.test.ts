@@ -43,6 +43,12 @@ describe("connections that end within seconds", () => {
     expect(new Set(tags)).toEqual(new Set(["ConnectionLost"]))
   })
 
+  it.each(["us", "network"] as const)("are not, when %s ended them", (endedBy) => {
+    const losses = new Losses(target)
+    const ended = new ConnectionLost({ ...at, stage: "connected", endedBy, detail: "" })
+    expect([1, 2, 3, 4].map(() => losses.judge({ ...short, failure: ended }))).toEqual([ended, ended, ended, ended])
+  })
+
   it("keep the reason that a broker gave itself", () => {
     const losses = new Losses(target)
     const taken = new BrokerDisconnected({ ...at, code: 0x8e, detail: "" })

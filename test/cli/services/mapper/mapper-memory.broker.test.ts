@@ -126,6 +126,7 @@ describe("the memory of a mapper", () => {
       await mapper?.says(ends)
       await expect.poll(() => connections, { timeout: 60_000 }).toBeGreaterThanOrEqual(rounds)
       await isBounded(memory)
+      expect(mapper?.stderr()).not.toContain("another client")
       if (rounds === 1) expect([connections, acknowledged]).toEqual([1, 1])
     },
     40_000
