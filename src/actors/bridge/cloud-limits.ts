@@ -1,8 +1,10 @@
 /**
  * What a cloud is known to end the connection at, as far as its documentation says: told by name, and not sent.
  *
- * Sources: AWS IoT Core endpoints and quotas, "Message broker" (topic size, slashes) and "Reserved topics" (shadow);
- * Azure IoT Hub, "Communicate with an IoT hub using MQTT" (twin, direct methods) and "Quotas" (message size).
+ * Sources: docs.aws.amazon.com/general/latest/gr/iot-core.html, message broker (256 bytes of topic, seven slashes, both
+ * without Basic Ingest's prefix); "Device Shadow MQTT topics" and API reference, GetThingShadow (names of shadows);
+ * learn.microsoft.com, "Communicate with an IoT hub using the MQTT protocol" (twin, direct methods) and "IoT Hub quotas
+ * and throttling" (message size).
  */
 import type { CloudRule } from "../../messages/bridge.ts"
 import type { MqttMessage } from "../../messages/mqtt.ts"
@@ -41,7 +43,7 @@ const againstAws = (topic: string): CloudRule | undefined => {
 const awsTopicBytes = 256
 const awsLevels = 8
 
-const awsShadow = /^\$aws\/things\/[^/]+\/shadow\/(name\/[A-Za-z0-9:_-]{1,64}\/)?(get|update|delete)$/
+const awsShadow = /^\$aws\/things\/[^/]+\/shadow\/(name\/[$A-Za-z0-9:_-]{1,64}\/)?(get|update|delete)$/
 
 const againstAzure = (topic: string): CloudRule | undefined => {
   if (!topic.startsWith("$") || azureRequests.some((request) => request.test(topic))) return undefined

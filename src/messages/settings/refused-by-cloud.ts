@@ -1,8 +1,9 @@
 /**
  * Values that are well formed and that a cloud refuses, or that have no effect: known when they are set.
  *
- * Sources: AWS IoT Core endpoints and quotas (client id, keep-alive); AWS IoT, thing names; Azure IoT Hub, device
- * identity properties (deviceId) and MQTT (keep-alive).
+ * Sources: docs.aws.amazon.com/general/latest/gr/iot-core.html (client id of 128 bytes, keep-alive); learn.microsoft.com,
+ * "Understand the identity registry in your IoT hub" and Event Grid, DeviceLifeCycleEvent (deviceId: their lists of
+ * characters differ, each is taken), "Communicate with an IoT hub using the MQTT protocol" (keep-alive).
  */
 import { durationMs } from "./duration.ts"
 import type { ValueProblem } from "./refused-value.ts"
@@ -28,11 +29,13 @@ export const deviceIdProblem = (rule: DeviceIdRule, id: string): ValueProblem | 
   return Buffer.byteLength(id) > longestId ? { kind: "device-id-too-long", max: longestId } : undefined
 }
 
-/** What a cloud does not take in a keep-alive that a file holds, brought to the next that it takes. */
-export const keepAliveWithin = ({ minSeconds, maxSeconds }: CloudKeepAlive, seconds: number): number =>
-  seconds === 0 ? maxSeconds : Math.min(Math.max(seconds, minSeconds), maxSeconds)
+/** What is announced to the cloud: a value that it does not take, from a file, is brought to the next that it takes. */
+export const keepAliveWithin = (cloud: CloudKeepAlive, seconds: number): number => {
+  const longest = cloud.announcedSeconds ?? cloud.maxSeconds
+  return seconds === 0 ? longest : Math.min(Math.max(seconds, cloud.minSeconds), longest)
+}
 
-const otherCharacter = { az: /[^A-Za-z0-9\-.%_*?!(),:=@$']/u, aws: /[/\s]/u }
+const otherCharacter = { az: /[^A-Za-z0-9\-.%_*?!(),:;=@$']/u, aws: /[/\s]/u }
 
 const longestId = 128
 

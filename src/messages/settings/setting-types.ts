@@ -10,10 +10,16 @@ export const hostPort = (defaultPort: number): SettingType => ({ kind: "host-por
 export const ip: SettingType = { kind: "ip" }
 export const duration: SettingType = { kind: "duration" }
 export const keepAlive: SettingType = { kind: "keep-alive" }
-/** AWS IoT Core, message broker quotas. */
+/** docs.aws.amazon.com/general/latest/gr/iot-core.html, MQTT keep-alive: 30 to 1,200 seconds. */
 export const keepAliveOfAws: SettingType = { kind: "keep-alive", cloud: { minSeconds: 30, maxSeconds: 1200 } }
-/** Azure IoT Hub, MQTT: "The maximum client keep-alive value you can set is 1767 seconds". */
-export const keepAliveOfAzure: SettingType = { kind: "keep-alive", cloud: { minSeconds: 1, maxSeconds: 1767 } }
+/**
+ * The hub waits 1.5 times the keep-alive, and never longer than 1,767 seconds: a client is to announce 1,177 at most.
+ * Source: learn.microsoft.com, "Communicate with an IoT hub using the MQTT protocol", default keep-alive timeout.
+ */
+export const keepAliveOfAzure: SettingType = {
+  kind: "keep-alive",
+  cloud: { minSeconds: 1, maxSeconds: 1767, announcedSeconds: 1177 }
+}
 export const deviceId = (rule: DeviceIdRule): SettingType => ({ kind: "text", deviceId: rule })
 export const set: SettingType = { kind: "set" }
 export const textInTopic: SettingType = { kind: "text", inTopic: true }

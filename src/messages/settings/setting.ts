@@ -15,6 +15,8 @@ export type DeviceIdRule = CloudName | "any"
 export interface CloudKeepAlive {
   readonly minSeconds: number
   readonly maxSeconds: number
+  /** What is announced at most; undefined: the maximum. */
+  readonly announcedSeconds?: number
 }
 
 export type SettingType =

@@ -20,7 +20,7 @@ describe("AWS IoT", () => {
     expect(aws(start + "ä".repeat(120))).toMatchObject({ kind: "topicBytes" })
   })
 
-  it.each(["get", "update", "delete", "name/s-1/get", "name/s:1/update", "name/s_1/delete"])(
+  it.each(["get", "update", "delete", "name/s-1/get", "name/s:1/update", "name/s_1/delete", "name/$package/update"])(
     "takes shadow/%s",
     (what) => {
       expect(aws(`$aws/things/dev01/shadow/${what}`)).toBeUndefined()

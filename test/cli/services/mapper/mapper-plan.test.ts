@@ -72,6 +72,8 @@ reset_window = "10m"
     expect(await keepalive("1100ms")).toBe(2)
     expect(await keepalive("0")).toBe(0)
     await expect(keepalive("2d")).rejects.toMatchObject({ _tag: "InvalidSetting" })
+    const azure = `[az]\nurl = "a.example"\n[az.bridge]\nkeepalive_interval = "1767s"\n`
+    expect((await plan(azure, "az")).cloudLink.target.keepalive).toBe(1177)
   })
 
   it("has the token sign when a token is configured", async () => {
