@@ -26,7 +26,8 @@ export const explainNote = (note: Note): NoteText => {
     case "CheckUnderWay":
       return plain(`Waiting: ${note.detail}`)
     case "BrokerAsItIs":
-      return info("mosquitto is not restarted: nothing in its files has changed")
+      // Where a restart would have its line, for whoever looks for it.
+      return plain("Restarting mosquitto... not needed: its files are the same, and another cloud is connected over it")
     case "BrokerForgets":
       return info(
         `this mosquitto loses what is published while the mapper is stopped: 2.0.12 to 2.0.22 do so while ${note.because} gives listeners access rules of their own; use another version (eclipse-mosquitto issue 2618)`

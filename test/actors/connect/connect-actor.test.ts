@@ -839,12 +839,17 @@ describe("reconnect", () => {
     await run(connect)
     bench.events.length = 0
     expect(await run(reconnect)).toBeUndefined()
-    expect(lines()).toEqual([
-      "Removing bridge config file ✓",
-      "Disabling tedge-mapper-c8y ✓",
-      // Nothing in its files is new: other connections to it go on.
-      ...connectLines.map((line) => (line === "Restarting mosquitto ✓" ? "note BrokerAsItIs" : line))
-    ])
+    const restarts = () => bench.commands.filter((line) => line === "restart mosquitto").length
+    const disconnectLines = ["Removing bridge config file ✓", "Disabling tedge-mapper-c8y ✓"]
+    expect(lines()).toEqual([...disconnectLines, ...connectLines])
+    expect(restarts()).toBe(2)
+    // The connection of another cloud is not cut for nothing, and no restart is shown that was none.
+    writeFileSync(join(dirname(bench.markerPath), "aws-bridge.conf"), "# empty\n")
+    bench.events.length = 0
+    expect(await run(reconnect)).toBeUndefined()
+    const unrestarted = connectLines.map((line) => (line === "Restarting mosquitto ✓" ? "note BrokerAsItIs" : line))
+    expect(lines()).toEqual([...disconnectLines, ...unrestarted])
+    expect(restarts()).toBe(2)
   })
 
   it("validates before it disconnects", async () => {

@@ -82,6 +82,9 @@ its sentence, and what the steps before it did is undone; \`reconnect\` brings t
 one that cannot work, or that the cloud does not take within 40 seconds, goes on waiting, and the present one connects (exit code 3).
 One connect, reconnect or disconnect runs at a time for a cloud and profile: a second one is refused and touches nothing.
 
+\`Restarting mosquitto... not needed\` (no ✓) stands there where mosquitto's files are the same and another cloud, or another profile, is
+connected over it.
+
 Services are started by the commands in \`[init]\` of system.toml, else by systemd where it runs, else by \`tedge\` itself (service manager
 \`built-in\`: logs in \`logs.path\`, at the start of the system \`tedge start-services\`).
 `

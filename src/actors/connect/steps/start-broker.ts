@@ -10,7 +10,7 @@ import { closeQuietly } from "../conversation.ts"
 import type { ConnectPeers } from "../peers.ts"
 import { localTarget } from "../targets.ts"
 import { type OnFailure, step } from "../transaction.ts"
-import { writeMosquittoFiles } from "./write-mosquitto-files.ts"
+import { othersConnected, writeMosquittoFiles } from "./write-mosquitto-files.ts"
 
 export const startBroker = (
   peers: ConnectPeers,
@@ -39,7 +39,9 @@ const prepareBroker = (
       Effect.suspend(() => (restarted ? (wasActive ? restartBroker(connection) : services.stop(broker)) : Effect.void))
     )
     yield* writeMosquittoFiles(peers, connection, onFailure)
-    restarted = owned && !(answers && wasActive && (yield* isAsRestarted(connection)))
+    const isNeeded = !answers || !wasActive || !(yield* isAsRestarted(connection))
+    // Alone it has the broker start anew, as the guide's transcript says; others' connections are not cut for nothing.
+    restarted = owned && (isNeeded || !othersConnected(connection))
     if (restarted) yield* step(peers.show, "Restarting mosquitto", restartBroker(connection))
     else if (owned) yield* peers.show({ _tag: "Noted", note: { _tag: "BrokerAsItIs" } })
     else yield* peers.show({ _tag: "Noted", note: { _tag: "BrokerNotOurs", port: settings.mqtt.clientPort } })

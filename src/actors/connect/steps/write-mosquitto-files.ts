@@ -55,7 +55,8 @@ const unlessShared =
   (undo: Undo): Undo =>
     Effect.suspend(() => (othersConnected(connection) ? Effect.void : undo))
 
-const othersConnected = (connection: ValidConnection): boolean => {
+/** Whether another cloud, or another profile of this one, is connected over the same local broker. */
+export const othersConnected = (connection: ValidConnection): boolean => {
   try {
     const ours = basename(markerPath(connection))
     return readdirSync(mosquittoDir(connection)).some((name) => name.endsWith("-bridge.conf") && name !== ours)
