@@ -12,8 +12,9 @@ export const shownText = (text: string): string => text.replace(unshown, "")
 /** As `shownText`, for text that is made of lines. A tab is kept too: it aligns columns and moves nothing back. */
 export const shownLines = (text: string): string => text.replace(unshownInLines, "")
 
+/** The first character that is never shown, where a name or a value has one: `U+202E`. */
 export const controlCharacterIn = (text: string): string | undefined => {
-  const character = /\p{Cc}/u.exec(text)?.[0]
+  const [character] = text.match(unshown) ?? []
   return character === undefined
     ? undefined
     : `U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`

@@ -30,5 +30,6 @@ it("leaves no control character, whatever the text, and changes nothing the seco
 
 it("names the first control character", () => {
   expect(controlCharacterIn("a\u001bb\n")).toBe("U+001B")
+  expect(controlCharacterIn("exe.\u202egnp")).toBe("U+202E")
   expect(controlCharacterIn("no such thing")).toBeUndefined()
 })

@@ -259,10 +259,29 @@ const createFlags = constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBL
 
 const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
 
-/** To what is no regular file: a terminal, a pipe. Never waits for a reader, and never writes to a disk. */
-export const writeToStream = (path: string, content: string): void =>
-  withOpen(openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK), (file) => {
-    const status = fstatSync(file)
-    if (status.isBlockDevice()) throw new PlaceNotFound("EINVAL", path)
-    writeAll(file, Buffer.from(content), nodeFiles)
-  })
+/** What this process was given to write to. */
+export const isOwnOutput = (path: string): boolean =>
+  /^\/(dev\/(stdout|stderr|fd\/\d+)|proc\/self\/fd\/\d+)$/.test(path)
+
+/**
+ * To what is no regular file: a terminal, a pipe. Never waits for a reader, and never writes to a disk. EINVAL for a
+ * named pipe that neither root nor the caller made: another user reads there.
+ */
+export const writeToStream = (path: string, content: string): void => {
+  const write = (at: string, flags: number, mayBe: (status: Stats) => boolean) =>
+    withOpen(openSync(at, flags | streamFlags), (file) => {
+      if (!mayBe(fstatSync(file))) throw new PlaceNotFound("EINVAL", path)
+      writeAll(file, Buffer.from(content), nodeFiles)
+    })
+  const isNoDisk = (status: Stats) => !status.isBlockDevice()
+  const mayBe = (status: Stats) =>
+    status.isCharacterDevice() || (status.isFIFO() && [0, process.geteuid?.()].includes(status.uid))
+  if (isOwnOutput(path)) write(path, 0, isNoDisk)
+  else
+    inPlace(path, ({ at, name, present }) => {
+      if (present === undefined || !mayBe(present)) throw new PlaceNotFound("EINVAL", path)
+      write(at(name), constants.O_NOFOLLOW, mayBe)
+    })
+}
+
+const streamFlags = constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK

@@ -127,7 +127,19 @@ describe("a setting whose value becomes a part of topics", () => {
 })
 
 describe("a value with a control character", () => {
-  const characters = fc.constantFrom("\n", "\r", "\0", "\u001b", "\t", "\u007f", "\u0085")
+  const characters = fc.constantFrom(
+    "\n",
+    "\r",
+    "\0",
+    "\u001b",
+    "\t",
+    "\u007f",
+    "\u0085",
+    "\u202e",
+    "\u2066",
+    "\u200f",
+    "\u2028"
+  )
   const place = fc.tuple(fc.string(), characters, fc.string())
 
   it("is refused for every setting there is, as a text and in the file", () =>

@@ -1,14 +1,18 @@
 /** Root writes for a user who puts links, other files and directories in the way: the exploits, and what is legitimate. */
+import { spawnSync } from "node:child_process"
 import {
   chmodSync,
   chownSync,
   closeSync,
+  constants,
   existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readFileSync,
   readlinkSync,
+  readSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -25,10 +29,20 @@ import {
   makeDirectories,
   openLog,
   removeFile,
-  rotateLog
+  rotateLog,
+  writeToStream
 } from "../../../src/platform/files/given-files.ts"
 import { makeTempDir, removeTempDir } from "../../support/temp-dir.ts"
 import { isRoot, type TestUser, testUser } from "../../support/test-user.ts"
+
+const codeFrom = (act: () => void): string | undefined => {
+  try {
+    act()
+    return undefined
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code
+  }
+}
 
 describe.runIf(isRoot)("root, writing for another user", () => {
   let user: TestUser
@@ -74,6 +88,26 @@ describe.runIf(isRoot)("root, writing for another user", () => {
     untouched()
     expect(lstatSync(path).isFile()).toBe(true)
     expect(statSync(path).uid).toBe(user.uid)
+  })
+
+  it("writes to a named pipe of its own, and to none that they put or linked there, whoever reads", () => {
+    const read = (path: string) => {
+      const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+      const [wrote, got] = [codeFrom(() => writeToStream(path, "a request")), Buffer.alloc(100)]
+      const length = readSync(reader, got)
+      closeSync(reader)
+      return [wrote, got.toString("utf8", 0, length)]
+    }
+    const [mine, inTheirs, linked] = [join(dir, "mine"), join(theirs, "tedge.csr"), join(theirs, "linked")]
+    spawnSync("mkfifo", [mine])
+    expect(read(mine)).toEqual([undefined, "a request"])
+    expect(user.run("mkfifo", ["-m", "666", inTheirs])).toMatchObject({ status: 0 })
+    expect(read(inTheirs)).toEqual(["EINVAL", ""])
+    linkBy(user, mine, linked)
+    expect(read(linked)).toEqual(["EINVAL", ""])
+    linkBy(user, "/dev/null", linked)
+    expect(codeFrom(() => writeToStream(linked, "x"))).toBe("EINVAL")
+    expect(codeFrom(() => writeToStream("/dev/null", "x"))).toBeUndefined()
   })
 
   it("replaces a link to another user's file, and a link of theirs to a link of root's", () => {

@@ -10,6 +10,7 @@ import type { Owner } from "../../../platform/files/file-calls.ts"
 import { inPlace } from "../../../platform/files/file-place.ts"
 import {
   createFile,
+  isOwnOutput,
   makeDirectories,
   removeFile as removeEntry,
   writeToStream
@@ -80,7 +81,7 @@ export const refuseUnwritable = (path: string): Effect.Effect<void, FileNotWritt
 
 /** Our own output may be a file; it is written to where it is, not replaced. */
 const isStream = (path: string): boolean => {
-  if (/^\/(dev\/(stdout|stderr|fd\/\d+)|proc\/self\/fd\/\d+)$/.test(path)) return true
+  if (isOwnOutput(path)) return true
   const present = targetAt(path)
   return present !== undefined && !present.isFile() && !present.isDirectory()
 }
