@@ -14,7 +14,7 @@ module.exports = (name) => {
     fail(`${name} needs Node 20.19 or newer, this is ${process.versions.node}`, "install Node 22 or 24")
   else if (existsSync(bundle)) {
     blank(secretsIn(process.argv.slice(2)))
-    require(bundle)
+    require("./load-bundle.js").load(bundle)
   } else fail(`${name} is not built yet`, `run this first: npm ci (in ${dirname(__dirname)})`)
 }
 

@@ -25,6 +25,28 @@ const bundles = {
   "token-host": "src/actors/cryptoki/host/process/token-host.ts"
 }
 
+const lib = (name) => join(root, "scripts/lib", name)
+
+/** What a library loads and we never use costs memory and start time. */
+const inPlaceOf = {
+  debug: lib("no-debug.cjs"),
+  ws: lib("absent.cjs"),
+  socks: lib("absent.cjs"),
+  "worker-timers": lib("absent.cjs"),
+  "readable-stream": "node:stream",
+  // Its ES modules: of the CommonJS ones nothing can be left out.
+  rxjs: join(root, "node_modules/rxjs/dist/esm/index.js")
+}
+
+/** Only needed where a change of settings is too much for our own lines: a bundle of its own, loaded then. */
+const tomlPatch = { package: "@decimalturn/toml-patch", bundle: "toml-patch" }
+
+const apart = {
+  name: "apart",
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^@decimalturn\/toml-patch$/ }, () => ({ path: `./${tomlPatch.bundle}.cjs`, external: true }))
+}
+
 export const build = async () => {
   const { build: bundle } = await import("esbuild").catch(withoutEsbuild)
   const out = join(root, "dist")
@@ -42,15 +64,12 @@ export const build = async () => {
     legalComments: "none",
     logLevel: "warning",
     define: { __VERSION__: JSON.stringify(version) },
-    alias: { debug: join(root, "scripts/lib/no-debug.cjs") },
+    alias: inPlaceOf,
     external: ["pkcs11js", "*.node", "./tedge-main.cjs"]
   }
-  await bundle({
-    ...shared,
-    entryPoints: Object.fromEntries(present.map(([name, entry]) => [name, entry])),
-    format: "cjs",
-    outExtension: { ".js": ".cjs" }
-  })
+  const commonJs = { ...shared, format: "cjs", outExtension: { ".js": ".cjs" } }
+  await bundle({ ...commonJs, entryPoints: Object.fromEntries(present), plugins: [apart] })
+  await bundle({ ...commonJs, entryPoints: { [tomlPatch.bundle]: tomlPatch.package } })
   if (existsSync(join(root, "src/runtime/actors.ts")))
     await bundle({
       ...shared,
@@ -58,6 +77,7 @@ export const build = async () => {
       // Read by people.
       minifyWhitespace: false,
       format: "esm",
+      alias: {},
       outExtension: { ".js": ".mjs" },
       external: ["effect", "effect/*", "rxjs"]
     })
@@ -87,6 +107,11 @@ const buildTypes = () => {
     process.stderr.write(`warning: the types of the runtime were not written: ${(stdout + stderr).trim()}\n`)
 }
 
+/** For this Node. Without it the executables start all the same. */
+const writeCodeCache = () =>
+  spawnSync(process.execPath, [join(root, "bin/write-code-cache.js")], { stdio: ["ignore", "ignore", "inherit"] })
+
 await build()
 buildTypes()
 buildAddons(root)
+writeCodeCache()

@@ -144,6 +144,21 @@ static napi_value js_notify(napi_env env, napi_callback_info info) {
   return result;
 }
 
+/* collectAll(): whether it could */
+static napi_value js_collect_all(napi_env env, napi_callback_info info) {
+  (void)info;
+  napi_value result = NULL;
+  napi_get_boolean(env, unix_collect_all(), &result);
+  return result;
+}
+
+static napi_value js_trim_malloc(napi_env env, napi_callback_info info) {
+  (void)env;
+  (void)info;
+  unix_trim_malloc();
+  return NULL;
+}
+
 /* blankArgument(value): how often it was found */
 static napi_value js_blank_argument(napi_env env, napi_callback_info info) {
   napi_value argument;
@@ -172,6 +187,8 @@ NAPI_MODULE_INIT() {
       {"endWithParent", NULL, js_end_with_parent, NULL, NULL, NULL, napi_enumerable, NULL},
       {"readLink", NULL, js_read_link, NULL, NULL, NULL, napi_enumerable, NULL},
       {"keepNoCore", NULL, js_keep_no_core, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"collectAll", NULL, js_collect_all, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"trimMalloc", NULL, js_trim_malloc, NULL, NULL, NULL, napi_enumerable, NULL},
       {"blankArgument", NULL, js_blank_argument, NULL, NULL, NULL, napi_enumerable, NULL},
   };
   napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);

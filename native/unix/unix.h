@@ -60,6 +60,12 @@ ssize_t unix_read_link(int link, char *target, size_t room);
 /* RLIMIT_CORE 0, for this process and all it starts from now on; nobody but root can raise it again. */
 int unix_keep_no_core(void);
 
+/* A full garbage collection. False: this Node's V8 does not offer it. */
+bool unix_collect_all(void);
+
+/* What malloc holds and nothing uses goes back to the kernel. */
+void unix_trim_malloc(void);
+
 /*
  * Overwrites a value in this process's own command line: where it is a whole argument, or follows an '=' and ends
  * there. Returns how often.

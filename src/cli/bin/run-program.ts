@@ -6,6 +6,7 @@
  */
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { shownLines } from "../../messages/shown-text.ts"
+import { giveMemoryBackWhenIdle } from "../../platform/process/idle-memory.ts"
 import { leaveNoCore } from "../../platform/process/no-core.ts"
 import { withRuntimeClock } from "../../runtime/primitives/runtime-clock.ts"
 import { runCommandLine } from "../command-line/command-line.ts"
@@ -36,7 +37,10 @@ export const runProgram = (
 ): void => {
   const argv = process.argv.slice(2)
   hideSecretArguments(program, argv)
-  if (options.handlesSignals) leaveNoCore()
+  if (options.handlesSignals) {
+    leaveNoCore()
+    giveMemoryBackWhenIdle()
+  }
   const terminal = processTerminal()
   const watched = watchTerminal()
   process.stdout.on("error", endOnClosedPipe(watched))

@@ -9,6 +9,7 @@ import { Deferred, Effect } from "effect"
 import type { CommandHandler } from "../command-line/command-spec.ts"
 import { exitCodes } from "../command-line/exit-codes.ts"
 import { mapperProgram } from "../services/mapper/mapper-spec.ts"
+import { runMapper } from "../services/mapper/run-mapper.ts"
 import { runProgram } from "./run-program.ts"
 
 const start = (): void => {
@@ -22,10 +23,7 @@ const start = (): void => {
   }
   for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) process.on(signal, stop)
   process.on("SIGHUP", () => {})
-  const handler = async (): Promise<CommandHandler> => {
-    const { runMapper } = await import("../services/mapper/run-mapper.ts")
-    return runMapper(Deferred.await(stopped))
-  }
+  const handler = async (): Promise<CommandHandler> => runMapper(Deferred.await(stopped))
   const handlers = { c8y: handler, az: handler, aws: handler }
   runProgram(mapperProgram, handlers, { logLevel: "info", handlesSignals: true, rereadsLogLevel: true })
 }

@@ -114,6 +114,12 @@ export const readOpenLink = (descriptor: number): string => {
 /** No core file of this process, nor of those it starts from now on: a crash would write its memory to a disk. */
 export const keepNoCore = (): void => succeed("setrlimit", unixAddon().keepNoCore())
 
+/** A full garbage collection, tens of milliseconds long. False: this Node does not offer it to add-ons. */
+export const collectAll = (): boolean => unixAddon().collectAll()
+
+/** Gives back to the kernel what malloc holds and nothing uses (malloc_trim(3)). */
+export const trimMalloc = (): void => unixAddon().trimMalloc()
+
 /**
  * Takes secrets off the command line that `ps` shows. A value is found as an argument of its own (`--pin VALUE`) and
  * after an '=' (`--pin=VALUE`, `?pin-value=VALUE`); give it as it was typed, percent-encoding included.
@@ -142,6 +148,8 @@ interface UnixAddon {
   readonly endWithParent: (parent: number) => number
   readonly readLink: (descriptor: number) => Buffer | number
   readonly keepNoCore: () => number
+  readonly collectAll: () => boolean
+  readonly trimMalloc: () => void
   readonly blankArgument: (value: string) => number
 }
 

@@ -1,6 +1,6 @@
 /** The executables as a user starts them: from anywhere, by any path, with and without the built bundles. */
 import { type SpawnSyncReturns, spawnSync } from "node:child_process"
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { build } from "esbuild"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
@@ -184,5 +184,63 @@ describe("tedge-p11-server, when it cannot serve", () => {
   it("does not pretend to run with a module that cannot be loaded", () => {
     const { status, stderr } = server("--module-path", join(dir, "none.so"), "--socket-path", join(dir, "p11.sock"))
     expect([status, stderr]).toEqual([1, expect.stringContaining("none.so")])
+  })
+})
+
+describe("the code cache", () => {
+  const installed = () => {
+    const place = makeTempDir()
+    for (const part of ["bin", "dist"]) cpSync(join(home, part), join(place, part), { recursive: true })
+    const write = () => run(process.execPath, [join(place, "bin", "write-code-cache.js")])
+    const caches = () => readdirSync(join(place, "dist")).filter((name) => name.endsWith(".cache"))
+    const get = () => run(join(place, "bin", "tedge"), ["config", "get", "c8y.url"])
+    const accepted = (bundle: string) => {
+      const path = JSON.stringify(join(place, "dist", bundle))
+      const code = `const script = require(${JSON.stringify(join(place, "bin", "load-bundle.js"))}).load(${path});
+        process.once("exit", () => process.stderr.write("\\nrejected: " + script.cachedDataRejected))`
+      return run(process.execPath, ["-e", code, "--", "config", "get", "c8y.url"]).stderr.split("\n").at(-1)
+    }
+    return { place, write, caches, get, accepted }
+  }
+
+  it("is made for the executables that are there, and used", () => {
+    const { place, write, caches, get, accepted } = installed()
+    expect(accepted("tedge.cjs")).toBe("rejected: undefined")
+    expect(write()).toMatchObject({ status: 0, stderr: "" })
+    expect(caches().map((name) => name.split(".")[0])).toEqual(["tedge-main", "tedge-p11-server", "tedge"])
+    expect(accepted("tedge.cjs")).toBe("rejected: false")
+    expect(get()).toMatchObject({ status: 0, stdout: "t.example\n", stderr: "" })
+    removeTempDir(place)
+  })
+
+  it("of other bytes, of another bundle or of another Node changes nothing", () => {
+    const { place, write, caches, get, accepted } = installed()
+    write()
+    const [cache = ""] = caches().filter((name) => name.startsWith("tedge.cjs"))
+    const path = join(place, "dist", cache)
+    const good = readFileSync(path)
+    for (const bytes of [
+      Buffer.alloc(0),
+      good.subarray(0, 200),
+      Buffer.concat([good.subarray(0, 300), good.subarray(400)])
+    ]) {
+      writeFileSync(path, bytes)
+      expect(get()).toMatchObject({ status: 0, stdout: "t.example\n", stderr: "" })
+    }
+    writeFileSync(path, good.toString("latin1").replace(process.version, "v19.0.0"), "latin1")
+    expect(accepted("tedge.cjs")).toBe("rejected: undefined")
+    writeFileSync(path, good)
+    // As long as before: V8 itself would take the cache for it.
+    const bundle = join(place, "dist", "tedge.cjs")
+    writeFileSync(bundle, readFileSync(bundle, "utf8").replace('"9.8.7"', '"9.8.6"'))
+    expect(run(join(place, "bin", "tedge"), ["--version"]).stdout).toBe("tedge 9.8.6\n")
+    removeTempDir(place)
+  })
+
+  it("says where it could not be written", () => {
+    const { place, write } = installed()
+    rmSync(join(place, "dist"), { recursive: true })
+    expect(write()).toMatchObject({ status: 1, stderr: expect.stringContaining(`'${join(place, "dist")}'`) })
+    removeTempDir(place)
   })
 })

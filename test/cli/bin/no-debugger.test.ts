@@ -17,7 +17,7 @@ it("the first import of every program takes the signal", () => {
   expect(programs.length).toBeGreaterThanOrEqual(6)
   for (const program of programs)
     expect(readFileSync(join(root, program), "utf8").match(/^import .*/m)?.[0], program).toMatch(
-      /^import ".*platform\/no-debugger\.ts"$/
+      /^import ".*platform\/process\/no-debugger\.ts"$/
     )
 })
 

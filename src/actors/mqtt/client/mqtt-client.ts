@@ -270,6 +270,8 @@ const clientOptions = (target: Target): IClientOptions => ({
   reconnectPeriod: 0,
   resubscribe: false,
   manualConnect: true,
+  // A table of all 65,536 numbers, 17 MiB with what it leads to; publishes are encoded by us anyway.
+  writeCache: false,
   // Our own clock ends what takes too long; the library's would do it behind our back.
   connectTimeout: longestTimerMs,
   ...(target.username === undefined ? {} : { username: target.username }),

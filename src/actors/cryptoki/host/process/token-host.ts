@@ -8,6 +8,7 @@
 import "../../../../platform/process/no-debugger.ts"
 import { Socket } from "node:net"
 import { endWithParent } from "../../../../platform/native/unix-addon.ts"
+import { giveMemoryBackWhenIdle } from "../../../../platform/process/idle-memory.ts"
 import { leaveNoCore } from "../../../../platform/process/no-core.ts"
 import { becomeUser, givenUser, type UserIds } from "../../../../platform/users/become-user.ts"
 import { processMonotonicMs } from "../../../../runtime/primitives/monotonic-time.ts"
@@ -53,6 +54,7 @@ const main = (): void => {
       inFlight.add(done)
     }
   })
+  giveMemoryBackWhenIdle({ isBusy: () => inFlight.size > 0 })
   pipe.on("end", end)
   pipe.on("error", end)
 }

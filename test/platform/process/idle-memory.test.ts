@@ -1,0 +1,85 @@
+/** Memory goes back to the kernel while a process is idle, and never while it works. */
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import { collectAll } from "../../../src/platform/native/unix-addon.ts"
+import { giveMemoryBackWhenIdle, type IdleProcess, idleCheck } from "../../../src/platform/process/idle-memory.ts"
+
+const mebibyte = 1024 * 1024
+
+/** A process whose events and memory a test sets. */
+const played = (own = 20 * mebibyte, floor = 10 * mebibyte) => {
+  const state = { events: 0, own: own as number | undefined, given: 0 }
+  const process: IdleProcess = {
+    events: () => state.events,
+    ownBytes: () => state.own,
+    giveBack: () => {
+      state.given += 1
+      state.own = floor
+    }
+  }
+  return { state, process }
+}
+
+describe("memory of an idle process", () => {
+  it("is given back once, and again when it has grown", () => {
+    const { state, process } = played()
+    const check = idleCheck(process, () => false)
+    expect([check(), check(), check()]).toEqual([true, false, false])
+    state.own = 14 * mebibyte
+    expect([check(), check()]).toEqual([true, false])
+    expect(state.given).toBe(2)
+  })
+
+  it("stays while events come in, until a whole interval was quiet", () => {
+    const { state, process } = played()
+    const check = idleCheck(process, () => false)
+    state.events += 1000
+    expect(check()).toBe(false)
+    state.events += 5
+    expect(check()).toBe(true)
+  })
+
+  it("stays while somebody waits for an answer, whatever the loop does", () => {
+    const { process } = played()
+    let waits = true
+    const check = idleCheck(process, () => waits)
+    expect(check()).toBe(false)
+    waits = false
+    expect(check()).toBe(true)
+  })
+
+  it("stays where the kernel does not say how much it is", () => {
+    const { state, process } = played()
+    state.own = undefined
+    expect(idleCheck(process, () => false)()).toBe(false)
+  })
+
+  it("is never taken from one that works, in any order of events", () =>
+    fc.assert(
+      fc.property(fc.array(fc.record({ events: fc.nat(100), grown: fc.nat(8), waits: fc.boolean() })), (steps) => {
+        const { state, process } = played()
+        let waits = false
+        const check = idleCheck(process, () => waits)
+        for (const step of steps) {
+          state.events += step.events
+          state.own = (state.own ?? 0) + step.grown * mebibyte
+          waits = step.waits
+          const before = state.own
+          const given = check()
+          if (given) expect([step.events <= 20, step.waits, before > (state.own ?? 0)]).toEqual([true, false, true])
+        }
+      })
+    ))
+
+  it("can be collected by this Node without a flag", () => {
+    expect(collectAll()).toBe(true)
+  })
+
+  it("does not keep a process alive", () => {
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
+    const before = timers()
+    const end = giveMemoryBackWhenIdle()
+    expect(timers()).toBe(before)
+    end()
+  })
+})
