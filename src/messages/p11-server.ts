@@ -80,8 +80,8 @@ export interface P11ServerStatus {
   readonly answering: number
   readonly served: number
   readonly refused: number
-  /** Clients cut off: silent, too slow, too long. */
-  readonly cut: number
+  /** Clients that were aborted: silent, too slow, too long. */
+  readonly aborted: number
 }
 
 /** What P11ServerActor understands. Sent by the program it runs in. */
@@ -126,7 +126,7 @@ export type P11ServerEvent =
     }
   /** The request could not be read, or the answer not be delivered. */
   | {
-      readonly _tag: "ClientCut"
+      readonly _tag: "ClientAborted"
       readonly client: Client
       readonly reason: "silent" | "tooLong" | "gone" | "notReading" | "tooMany"
     }

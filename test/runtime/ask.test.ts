@@ -38,7 +38,7 @@ const adder = (seen: Array<string> = []) => {
 const within = { within: "1 second" } as const
 
 describe("an ask", () => {
-  it("keeps its time when the clock is put right meanwhile", () =>
+  it("keeps its time when the clock steps meanwhile", () =>
     withTestClock(
       Effect.gen(function* () {
         const clock = yield* Clock.Clock

@@ -24,18 +24,18 @@ export const backoff = {
   resetAfter: "1 minute"
 } as const
 
-/** An actor that writes down what happens to it. `life` counts its incarnations. */
+/** An actor that writes down what happens to it. `incarnation` counts its incarnations. */
 export const worker = (
   log: Array<string>,
   name: string,
-  extra: Partial<{ init: (life: number) => Effect.Effect<void, string>; release: Effect.Effect<void> }> = {}
+  extra: Partial<{ init: (incarnation: number) => Effect.Effect<void, string>; release: Effect.Effect<void> }> = {}
 ): Behaviour<Worker, string> => {
-  let life = 0
+  let incarnation = 0
   return {
     init: (context) =>
       Effect.gen(function* () {
-        life += 1
-        const mine = life
+        incarnation += 1
+        const mine = incarnation
         yield* extra.init?.(mine) ?? Effect.void
         log.push(`${name} up`)
         yield* Effect.addFinalizer(() =>

@@ -1,4 +1,4 @@
-/** Any order of crashes, asks and stops, with starts and stops that hang: one ask ends once, one life at a time. */
+/** Any order of crashes, asks and stops, with starts and stops that hang: one ask ends once, one incarnation at a time. */
 import { Effect, Exit, Fiber } from "effect"
 import fc from "fast-check"
 import { expect, it } from "vitest"
@@ -10,10 +10,10 @@ import { passTime, withTestClock } from "../support/test-clock.ts"
 
 type Work = { readonly Do: Ask<{ readonly ms: number; readonly crash: boolean }, number> }
 
-/** How each life of an actor starts and ends, in turn. `hang`: for longer than anybody waits, whatever is done to it. */
+/** How each incarnation of an actor starts and ends, in turn. `hang`: for longer than anybody waits, whatever is done to it. */
 type Manner = "quick" | "slow" | "fail" | "hang"
 
-interface Life {
+interface Incarnation {
   readonly number: number
   state: "starting" | "up" | "releasing" | "gone"
 }
@@ -25,37 +25,40 @@ const take = (manner: Manner): Effect.Effect<void, string> => {
 }
 
 const behaviour = (
-  lives: Array<Life>,
+  incarnations: Array<Incarnation>,
   manners: ReadonlyArray<Manner>,
   faults: Array<string>
 ): Behaviour<Work, string> => ({
   init: () =>
     Effect.gen(function* () {
-      const life: Life = { number: lives.length + 1, state: "starting" }
+      const incarnation: Incarnation = { number: incarnations.length + 1, state: "starting" }
       // A successor may begin while one that was given up still lets go, but never beside one that works.
-      if (lives.some(({ state }) => state === "up")) faults.push(`life ${life.number} began while another worked`)
-      lives.push(life)
-      const manner = (n: number) => manners[(life.number * 2 + n) % manners.length] ?? "quick"
+      if (incarnations.some(({ state }) => state === "up"))
+        faults.push(`incarnation ${incarnation.number} began while another worked`)
+      incarnations.push(incarnation)
+      const manner = (n: number) => manners[(incarnation.number * 2 + n) % manners.length] ?? "quick"
       yield* Effect.addFinalizer(() =>
         Effect.suspend(() => {
-          life.state = "releasing"
+          incarnation.state = "releasing"
           return Effect.ensuring(
             Effect.orDie(take(manner(1))),
             Effect.sync(() => {
-              life.state = "gone"
+              incarnation.state = "gone"
             })
           )
         })
       )
       // The first start of a tree is to succeed, or there is nothing to try.
-      if (life.number > 1) yield* take(manner(0))
-      life.state = "up"
+      if (incarnation.number > 1) yield* take(manner(0))
+      incarnation.state = "up"
       return {
         Do: ({ ms, crash }) =>
           Effect.suspend(() => {
-            if (life.state !== "up") faults.push(`life ${life.number} took a message while it was ${life.state}`)
-            if (lives.length > life.number) faults.push(`life ${life.number} took a message of life ${lives.length}`)
-            return crash ? Effect.die(new Error("boom")) : Effect.as(Effect.sleep(ms), life.number)
+            if (incarnation.state !== "up")
+              faults.push(`incarnation ${incarnation.number} took a message while it was ${incarnation.state}`)
+            if (incarnations.length > incarnation.number)
+              faults.push(`incarnation ${incarnation.number} took a message of incarnation ${incarnations.length}`)
+            return crash ? Effect.die(new Error("boom")) : Effect.as(Effect.sleep(ms), incarnation.number)
           })
       }
     })
@@ -82,19 +85,19 @@ const limits = {
 } as const
 
 it.each(["one_for_one", "rest_for_one", "one_for_all", "dynamic"] as const)(
-  "under %s each ask ends once, no life works beside another, and none is left in the end",
+  "under %s each ask ends once, no incarnation works beside another, and none is left in the end",
   (strategy) =>
     fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 25 }), fc.tuple(manners, manners, manners), async (steps, all) => {
         await withTestClock(
           Effect.gen(function* () {
             const faults: Array<string> = []
-            const lives: ReadonlyArray<Array<Life>> = [[], [], []]
+            const incarnations: ReadonlyArray<Array<Incarnation>> = [[], [], []]
             const places = yield* Effect.forEach(["a", "b", "c"], (name) =>
               address<Work>({ name, mailbox: { capacity: 64, overflow: { policy: "refuse" } } })
             )
             const children = places.map((place, index) =>
-              child(place, behaviour(lives[index] ?? [], all[index] ?? [], faults), {
+              child(place, behaviour(incarnations[index] ?? [], all[index] ?? [], faults), {
                 restart: "permanent",
                 startWithin: 50,
                 stopWithin: 50
@@ -129,7 +132,7 @@ it.each(["one_for_one", "rest_for_one", "one_for_all", "dynamic"] as const)(
             for (const fiber of asking) yield* Fiber.join(fiber)
             expect(ends.every((times) => times === 1)).toBe(true)
             expect(faults).toEqual([])
-            expect(lives.flat().filter(({ state }) => state !== "gone")).toEqual([])
+            expect(incarnations.flat().filter(({ state }) => state !== "gone")).toEqual([])
           })
         )
       }),

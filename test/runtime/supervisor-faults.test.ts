@@ -206,7 +206,11 @@ describe("a crash during the first start", () => {
         const starting = supervise(
           [
             child(a, worker(log, "a"), permanent),
-            child(b, worker(log, "b", { init: (life) => Effect.sleep(life === 1 ? 3000 : 0) }), permanent),
+            child(
+              b,
+              worker(log, "b", { init: (incarnation) => Effect.sleep(incarnation === 1 ? 3000 : 0) }),
+              permanent
+            ),
             child(c, worker(log, "c"), permanent)
           ],
           { strategy }

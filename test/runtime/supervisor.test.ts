@@ -65,10 +65,10 @@ describe("a child that dies in init", () => {
         const log: Array<string> = []
         const a = yield* place("a")
         const flaky = worker(log, "a", {
-          init: (life) =>
-            life === 2 || life === 3
+          init: (incarnation) =>
+            incarnation === 2 || incarnation === 3
               ? Effect.andThen(
-                  Effect.sync(() => log.push(`try ${life}`)),
+                  Effect.sync(() => log.push(`try ${incarnation}`)),
                   Effect.fail("no")
                 )
               : Effect.void

@@ -24,7 +24,7 @@ describe("an actor that another takes along", () => {
       })
     ))
 
-  it("finishes what it has in flight, and leaves what waits to its next life", () =>
+  it("finishes what it has in flight, and leaves what waits to its next incarnation", () =>
     withTestClock(
       Effect.gen(function* () {
         const log: Array<string> = []
@@ -39,7 +39,11 @@ describe("an actor that another takes along", () => {
         yield* Effect.exit(first.ref.ask("Crash", undefined, within))
         yield* passTime("1 minute")
         const served = log.filter((line) => line.includes("served"))
-        expect(served).toEqual(["served one in life 1", "served two in life 1", "served three in life 2"])
+        expect(served).toEqual([
+          "served one in incarnation 1",
+          "served two in incarnation 1",
+          "served three in incarnation 2"
+        ])
       })
     ))
 })
@@ -50,14 +54,14 @@ const refuse = { capacity: 8, overflow: { policy: "refuse" } } as const
 
 /** Two at once, a second each. */
 const routing = (log: Array<string>): Behaviour<Router> => {
-  let lives = 0
+  let incarnations = 0
   return {
     concurrent: { tags: ["Serve"], inFlight: 2 },
     init: () =>
       Effect.sync(() => {
-        lives += 1
-        const life = lives
-        const note = (name: string) => Effect.sync(() => void log.push(`served ${name} in life ${life}`))
+        incarnations += 1
+        const incarnation = incarnations
+        const note = (name: string) => Effect.sync(() => void log.push(`served ${name} in incarnation ${incarnation}`))
         return { Serve: (name) => Effect.andThen(Effect.sleep("1 second"), note(name)) }
       })
   }

@@ -70,7 +70,7 @@ describe("a tree is started", () => {
       })
     ))
 
-  it("with a peer that lives in another tree", () =>
+  it("with a peer that is in another tree", () =>
     withTestClock(
       Effect.gen(function* () {
         const [a, b] = [yield* place("a", "refuse"), yield* place("b", "refuse")]

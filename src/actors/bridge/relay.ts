@@ -123,7 +123,7 @@ export class Relay {
       let last = 0
       for (let pauseMs = shortestPauseMs; left.length > 0; ) {
         const connection = yield* target.upAfter(last)
-        if (source.comesAgain(origin)) left = left.filter(({ message }) => message.qos === 0)
+        if (source.willBeRedelivered(origin)) left = left.filter(({ message }) => message.qos === 0)
         if (left.length === 0) return left
         const now = yield* monotonicNow
         const going = this.choose(left, now)

@@ -59,7 +59,7 @@ export class BridgeSide {
     })
   }
 
-  comesAgain({ connection, session }: Origin): boolean {
+  willBeRedelivered({ connection, session }: Origin): boolean {
     return this.isUp && connection < this.connection && session === this.session
   }
 }

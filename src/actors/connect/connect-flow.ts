@@ -78,7 +78,7 @@ const meetCloud = (
     const trialMs = cloud.createsDevice ? cloudWithinMs - creationMs : cloudWithinMs
     const newCertificate = yield* promoteCertificate(peers, connection, trialMs)
     if (!cloud.createsDevice) return newCertificate
-    // A clock that is set meanwhile neither takes nor gives time.
+    // Monotonic: a clock step meanwhile neither takes nor gives time.
     const spentMs = Math.min(Math.max((yield* monotonicNow) - startedAt, 0), trialMs)
     const creation = createDevice(peers, connection, cloudWithinMs - spentMs)
     yield* step(peers.show, `Creating device in ${cloud.displayName} cloud`, creation)

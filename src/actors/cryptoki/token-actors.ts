@@ -6,8 +6,8 @@ import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import { TokenActorFailed, type TokenRefusal } from "../../messages/token-refusals.ts"
 import { address, child } from "../../runtime/actor.ts"
+import { FifoSemaphore } from "../../runtime/primitives/fifo-semaphore.ts"
 import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
-import { Permits } from "../../runtime/primitives/permits.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { DynamicSupervisorHandle } from "../../runtime/supervision.ts"
 import { Supervisor } from "../../runtime/supervisor.ts"
@@ -32,9 +32,9 @@ export interface TokenActorEntry {
   readonly ref: ActorRef<TokenProtocol>
   readonly token: Token
   /** For the requests it works on at once; others wait here, and not in its mailbox. */
-  readonly places: Permits
+  readonly places: FifoSemaphore
   /** One key is made at a time; others wait here, and take no place from signatures. */
-  readonly creating: Permits
+  readonly creating: FifoSemaphore
 }
 
 export interface TokenActors {
@@ -152,7 +152,7 @@ const startTokenActor = (
   Effect.gen(function* () {
     const spare = yield* spec.listing.takeHost
     let first = spare && { connection: makeTokenConnection(spare.host, token, spare.since), scope: spare.scope }
-    // For its first life; the next ones start a host of their own.
+    // For its first incarnation; the next ones start a host of their own.
     const takeFirst = () => {
       const taken = first
       first = undefined
@@ -168,7 +168,12 @@ const startTokenActor = (
         Effect.tapError(() => (spare ? Scope.close(spare.scope, Exit.void) : Effect.void)),
         Effect.mapError(() => new TokenActorFailed({ token: tokenName(token), state: "parked" }))
       )
-    const tokenActor = { ref: place.ref, token, places: new Permits(requestsAtOnce), creating: new Permits(1) }
+    const tokenActor = {
+      ref: place.ref,
+      token,
+      places: new FifoSemaphore(requestsAtOnce),
+      creating: new FifoSemaphore(1)
+    }
     state.tokenActors.set(tokenIdentity(token), tokenActor)
     return tokenActor
   }).pipe(Effect.uninterruptible)

@@ -36,13 +36,13 @@ export const askForOperations = (
     const clock = yield* Clock.Clock
     const now = () => monotonicMs(clock)
     const other = new OtherMapper(options)
-    const bell = yield* Queue.sliding<void>(1)
+    const wakeUp = yield* Queue.sliding<void>(1)
     const state: State = { service: undefined, bridge: undefined, settled: 0 }
     const due = () => dueConnection(state)
 
-    const look = Effect.asVoid(Queue.offer(bell, undefined))
+    const look = Effect.asVoid(Queue.offer(wakeUp, undefined))
     const askNext = Effect.gen(function* () {
-      yield* Queue.take(bell)
+      yield* Queue.take(wakeUp)
       const connection = due()
       if (connection === undefined) return
       const since = now()

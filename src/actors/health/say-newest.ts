@@ -15,10 +15,10 @@ export const sayNewest = <P extends Protocol>(
 ): Effect.Effect<Say> =>
   Effect.gen(function* () {
     const pending = new Map<string, MqttMessage>()
-    const bell = yield* Queue.sliding<void>(1)
+    const wakeUp = yield* Queue.sliding<void>(1)
     const sayNext = Effect.suspend(() => {
       const [message] = pending.values()
-      return message === undefined ? Queue.take(bell) : publish(link, pending, message)
+      return message === undefined ? Queue.take(wakeUp) : publish(link, pending, message)
     })
     yield* context.task("say", Effect.forever(sayNext))
     return (messages) =>
@@ -27,7 +27,7 @@ export const sayNewest = <P extends Protocol>(
           pending.delete(message.topic)
           pending.set(message.topic, message)
         }
-        return Effect.asVoid(Queue.offer(bell, undefined))
+        return Effect.asVoid(Queue.offer(wakeUp, undefined))
       })
   })
 

@@ -30,26 +30,26 @@ export interface ConnectionSpec {
   readonly publish: (event: P11ServerEvent) => Effect.Effect<void>
 }
 
-export type Outcome = "served" | "refused" | "cut"
+export type Outcome = "served" | "refused" | "aborted"
 
 /**
- * Calls back, perhaps at once, with what is to be done for this client: its request, or the cutting of it. Cancel what
+ * Calls back, perhaps at once, with what is to be done for this client: its request, or its abort. Cancel what
  * it answers when the client is given up before.
  */
 export const readRequest = (
   spec: ConnectionSpec,
-  then: (next: "answer" | "cut", serving: Effect.Effect<Outcome>) => void
+  then: (next: "answer" | "aborted", serving: Effect.Effect<Outcome>) => void
 ): RunningLimit => {
   let isLate = false
   const late = spec.times.start(spec.limits.readMs, () => {
     isLate = true
-    then("cut", cut(spec, "silent"))
+    then("aborted", abort(spec, "silent"))
   })
   spec.stream.readToEnd(requestLimit, (read) => {
     if (isLate) return
     late.cancel()
-    if (read === "tooLong") then("cut", cut(spec, "tooLong"))
-    else if (read === "closed") then("cut", cut(spec, "gone"))
+    if (read === "tooLong") then("aborted", abort(spec, "tooLong"))
+    else if (read === "closed") then("aborted", abort(spec, "gone"))
     else then("answer", serveRequest(spec, read))
   })
   return late
@@ -78,7 +78,7 @@ const serveRequest = (spec: ConnectionSpec, bytes: Uint8Array): Effect.Effect<Ou
 const reply = (spec: ConnectionSpec, answer: Uint8Array, done: () => Effect.Effect<Outcome>): Effect.Effect<Outcome> =>
   Effect.matchEffect(deliver(spec, answer, spec.limits.writeMs), {
     onSuccess: done,
-    onFailure: (reason) => cut(spec, reason)
+    onFailure: (reason) => abort(spec, reason)
   })
 
 const served = (
@@ -111,16 +111,16 @@ const refused = (
 }
 
 /** The client is told, if it listens, and nothing more is done for it. */
-export const turnAway = (spec: Farewell): Effect.Effect<void> =>
+export const rejectBusy = (spec: Rejection): Effect.Effect<void> =>
   untilAsked(spec).pipe(
-    Effect.andThen(Effect.ignore(deliver(spec, encodeFrame(errorFrame({ _tag: "Busy" })), farewellMs))),
-    Effect.andThen(spec.publish({ _tag: "ClientCut", client: spec.client, reason: "tooMany" }))
+    Effect.andThen(Effect.ignore(deliver(spec, encodeFrame(errorFrame({ _tag: "Busy" })), rejectMs))),
+    Effect.andThen(spec.publish({ _tag: "ClientAborted", client: spec.client, reason: "tooMany" }))
   )
 
 /** A client whose request is not read to its end would meet a closed socket, and never read why. */
 const untilAsked = ({ stream, times }: Pick<ConnectionSpec, "stream" | "times">): Effect.Effect<void> =>
   Effect.callback((resume) => {
-    const late = times.start(farewellMs, () => resume(Effect.void))
+    const late = times.start(rejectMs, () => resume(Effect.void))
     stream.discard(discardLimit, () => {
       late.cancel()
       resume(Effect.void)
@@ -128,7 +128,7 @@ const untilAsked = ({ stream, times }: Pick<ConnectionSpec, "stream" | "times">)
     return Effect.sync(late.cancel)
   })
 
-type Farewell = Pick<ConnectionSpec, "stream" | "client" | "times" | "publish">
+type Rejection = Pick<ConnectionSpec, "stream" | "client" | "times" | "publish">
 
 /** No request is longer; CertificateVerify is below 200 bytes. */
 const requestLimit = 64 * 1024
@@ -136,19 +136,19 @@ const requestLimit = 64 * 1024
 const discardLimit = 1024 * 1024
 /** The protocol's limit of an answer: clients read no further. */
 const answerLimit = 1024 * 1024
-const farewellMs = 500
+const rejectMs = 500
 
-type CutReason = Extract<P11ServerEvent, { readonly _tag: "ClientCut" }>["reason"]
+type AbortReason = Extract<P11ServerEvent, { readonly _tag: "ClientAborted" }>["reason"]
 
-const cut = (spec: ConnectionSpec, reason: CutReason): Effect.Effect<Outcome> =>
+const abort = (spec: ConnectionSpec, reason: AbortReason): Effect.Effect<Outcome> =>
   Effect.gen(function* () {
-    yield* spec.publish({ _tag: "ClientCut", client: spec.client, reason })
+    yield* spec.publish({ _tag: "ClientAborted", client: spec.client, reason })
     if (reason === "tooLong") yield* untilAsked(spec)
     if (reason === "tooLong" || reason === "silent") {
       const failure = new FrameNotDecoded({ reason: reason === "silent" ? "ends-early" : "too-long", frame: undefined })
-      yield* Effect.ignore(deliver(spec, encodeFrame(errorFrame(failure)), farewellMs))
+      yield* Effect.ignore(deliver(spec, encodeFrame(errorFrame(failure)), rejectMs))
     }
-    return "cut" as const
+    return "aborted" as const
   })
 
 /** Done when the kernel has taken all of it. */
@@ -156,7 +156,7 @@ const deliver = (
   { stream, times }: Pick<ConnectionSpec, "stream" | "times">,
   answer: Uint8Array,
   ms: number
-): Effect.Effect<void, CutReason> =>
+): Effect.Effect<void, AbortReason> =>
   Effect.callback((resume) => {
     const late = times.start(ms, () => resume(Effect.fail("notReading")))
     stream.finish(answer, (outcome) => {

@@ -4,7 +4,7 @@
  * An eighth of the places is kept for root and the service's own user, half of these for root alone: whatever others
  * do, and should the service's own user run wild, somebody can still look and mend.
  *
- * Who has not sent a whole request when the service stops is cut; who has gets the answer, within `drainMs`.
+ * Who has not sent a whole request when the service stops is aborted; who has gets the answer, within `drainMs`.
  */
 import { Effect, Fiber } from "effect"
 import type { Client, P11ServerLimits, P11ServerStatus } from "../../messages/p11-server.ts"
@@ -19,7 +19,7 @@ export interface Connection {
   phase: "reading" | "answering"
   /** Its time to ask; undefined before it is served. */
   asking: RunningLimit | undefined
-  /** What serves it from the moment its request has come, or it is cut. */
+  /** What serves it from the moment its request has come, or it is aborted. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined
 }
 
@@ -29,15 +29,15 @@ export type Admission = "admitted" | "busy" | "full"
 export class Connections {
   private readonly open = new ShortLivedSet<Connection>()
   private readonly perUser = new ShortLivedMap<number | undefined, number>()
-  /** What bids farewell to those that are not served. */
-  private readonly farewells = new ShortLivedSet<Fiber.Fiber<unknown, unknown>>()
-  private readonly counts: Record<Outcome, number> = { served: 0, refused: 0, cut: 0 }
+  /** What answers connections that are not served. */
+  private readonly rejections = new ShortLivedSet<Fiber.Fiber<unknown, unknown>>()
+  private readonly counts: Record<Outcome, number> = { served: 0, refused: 0, aborted: 0 }
 
   /** `ownUid`: the user the service runs as. */
   admission(client: Client, limits: P11ServerLimits, ownUid: number): Admission {
     if (this.open.size < placesFor(client.uid, limits, ownUid) && this.isWithinOwn(client, limits, ownUid))
       return "admitted"
-    return this.farewells.size < limits.connections ? "busy" : "full"
+    return this.rejections.size < limits.connections ? "busy" : "full"
   }
 
   private isWithinOwn(client: Client, limits: P11ServerLimits, ownUid: number): boolean {
@@ -64,15 +64,15 @@ export class Connections {
     else this.perUser.delete(user)
   }
 
-  /** Around the farewell of a client that is not served. */
-  readonly whileTurningAway = (farewell: Effect.Effect<void>): Effect.Effect<void> =>
+  /** Around the answer to a client that is not served. */
+  readonly whileRejecting = (rejection: Effect.Effect<void>): Effect.Effect<void> =>
     Effect.withFiber((fiber) => {
-      this.farewells.add(fiber)
+      this.rejections.add(fiber)
       const done = () => {
-        this.farewells.delete(fiber)
-        this.counts.cut++
+        this.rejections.delete(fiber)
+        this.counts.aborted++
       }
-      return Effect.ensuring(farewell, Effect.sync(done))
+      return Effect.ensuring(rejection, Effect.sync(done))
     })
 
   count(outcome: Outcome): void {
@@ -84,7 +84,7 @@ export class Connections {
     return { connections: this.open.size, answering, ...this.counts }
   }
 
-  /** Cuts who has not asked yet, waits for the answers that are owed, and cuts the rest. */
+  /** Aborts connections without a request, waits for the answers that are owed, and aborts the rest. */
   readonly drain = (drainMs: number): Effect.Effect<void> =>
     Effect.gen({ self: this }, function* () {
       const fibers = (wanted: (one: Connection) => boolean) =>
@@ -92,7 +92,7 @@ export class Connections {
       yield* Fiber.interruptAll(fibers((one) => one.phase === "reading"))
       for (const one of this.open) if (one.phase === "reading") this.end(one)
       yield* Effect.timeoutOption(Fiber.awaitAll(fibers(() => true)), drainMs)
-      yield* Fiber.interruptAll([...fibers(() => true), ...this.farewells])
+      yield* Fiber.interruptAll([...fibers(() => true), ...this.rejections])
     })
 }
 

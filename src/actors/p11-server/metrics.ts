@@ -26,7 +26,7 @@ export class Metrics {
       this.histogram(labels).add(event.tookMs)
     }
     if (event._tag === "RequestRefused") count(this.refused, `operation="${event.operation ?? "unknown"}"`)
-    if (event._tag === "ClientCut") count(this.clientsCut, `reason="${event.reason}"`)
+    if (event._tag === "ClientAborted") count(this.clientsCut, `reason="${event.reason}"`)
   }
 
   recordToken(event: CryptokiEvent): void {

@@ -25,7 +25,7 @@ import type { ActorRef } from "../../runtime/protocol.ts"
 import { accessOf } from "./access.ts"
 import { answerRequest } from "./answer-request.ts"
 import { KnownSelectors } from "./client-selector.ts"
-import { readRequest, turnAway } from "./connection.ts"
+import { readRequest, rejectBusy } from "./connection.ts"
 import { type Connection, Connections } from "./connections.ts"
 import { type Listen, listenFailed } from "./listening.ts"
 import { insideScope } from "./scoped-failure.ts"
@@ -83,7 +83,7 @@ interface ServerState {
 const acceptConnections = (server: ServerState): Effect.Effect<void, ListenFailed, Scope.Scope> =>
   Effect.gen(function* () {
     const { spec } = server
-    const floor: Floor = {
+    const context: AcceptContext = {
       server,
       watcher: yield* openWatcher,
       times: yield* timeLimits,
@@ -94,9 +94,9 @@ const acceptConnections = (server: ServerState): Effect.Effect<void, ListenFaile
     yield* Effect.acquireRelease(
       Effect.sync(
         () =>
-          new UnixListener(floor.watcher, descriptor, {
-            onClient: (client) => admit(floor, client),
-            onRefused: (code) => void floor.run(spec.publish({ _tag: "AcceptFailed", code }))
+          new UnixListener(context.watcher, descriptor, {
+            onClient: (client) => admit(context, client),
+            onRefused: (code) => void context.run(spec.publish({ _tag: "AcceptFailed", code }))
           })
       ),
       (listener) => Effect.sync(() => listener.stop())
@@ -108,28 +108,28 @@ const openWatcher: Effect.Effect<Watcher, ListenFailed, Scope.Scope> = Effect.ac
   (watcher) => Effect.sync(() => watcher.close())
 )
 
-/** What serving takes. */
-interface Floor {
+/** What accepting a connection needs. */
+interface AcceptContext {
   readonly server: ServerState
   readonly watcher: Watcher
   readonly times: TimeLimits
   readonly run: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
 }
 
-const admit = (floor: Floor, { descriptor, peer }: Accepted): void => {
-  const { connections, spec, policy } = floor.server
+const admit = (context: AcceptContext, { descriptor, peer }: Accepted): void => {
+  const { connections, spec, policy } = context.server
   // Without credentials the client is nobody in particular: it may do what everybody may.
-  const client = withOwner(spec.clientOf?.() ?? peer ?? nobody, floor.server.ownerOfUid)
-  const stream = new UnixStream(floor.watcher, descriptor)
+  const client = withOwner(spec.clientOf?.() ?? peer ?? nobody, context.server.ownerOfUid)
+  const stream = new UnixStream(context.watcher, descriptor)
   switch (connections.admission(client, policy.limits, spec.ownUid)) {
     case "full":
       stream.close()
       break
     case "busy":
-      floor.run(connections.whileTurningAway(turningAway(floor, stream, client)))
+      context.run(connections.whileRejecting(rejecting(context, stream, client)))
       break
     case "admitted":
-      serve(floor, stream, connections.add(stream, client))
+      serve(context, stream, connections.add(stream, client))
   }
 }
 
@@ -138,13 +138,13 @@ const withOwner = (client: Client, ownerOfUid: OwnerOfUid): Client => {
   return ownerUid === undefined ? client : { ...client, ownerUid }
 }
 
-const turningAway = ({ server, times }: Floor, stream: UnixStream, client: Client): Effect.Effect<void> =>
+const rejecting = ({ server, times }: AcceptContext, stream: UnixStream, client: Client): Effect.Effect<void> =>
   Effect.ensuring(
-    turnAway({ stream, client, times, publish: server.spec.publish }),
+    rejectBusy({ stream, client, times, publish: server.spec.publish }),
     Effect.sync(() => stream.close())
   )
 
-const serve = ({ server, times, run }: Floor, stream: UnixStream, connection: Connection): void => {
+const serve = ({ server, times, run }: AcceptContext, stream: UnixStream, connection: Connection): void => {
   const { connections, selectors, spec, policy } = server
   const { client } = connection
   const access = accessOf(client, policy.rules, spec.ownUid)

@@ -34,7 +34,7 @@ export const listenOnPath = ({ path, mode, group, lockOwner, publish }: SocketPa
       return yield* refuse(path, "tooLong", `${Buffer.byteLength(path)}`)
     yield* attempt(path, () => makeDirectory(dirname(path)))
     yield* lock(path, lockOwner)
-    if (yield* makeWay(path)) yield* publish({ _tag: "StaleSocketRemoved", path })
+    if (yield* hasStaleSocket(path)) yield* publish({ _tag: "StaleSocketRemoved", path })
     return yield* listenAndRename({ path, bindPath, mode, group })
   })
 
@@ -50,7 +50,7 @@ const lock = (path: string, owner: Owner | undefined): Effect.Effect<void, Liste
   )
 
 /** True when a stale socket lies there; it will be replaced. Refuses when anything else does. */
-const makeWay = (path: string): Effect.Effect<boolean, ListenFailed> =>
+const hasStaleSocket = (path: string): Effect.Effect<boolean, ListenFailed> =>
   Effect.gen(function* () {
     const there = yield* attempt(path, () => lstatSync(path, { throwIfNoEntry: false }))
     if (there === undefined) return false

@@ -139,11 +139,11 @@ export const explainServerEvent = (event: P11ServerEvent): LogText => {
         level: "warn",
         text: `Incoming request failed: ${audit(event)} result=refused reason="${inQuotes(event.reason)}"`
       }
-    case "ClientCut":
+    case "ClientAborted":
       // Anybody may connect and leave as often as they like; the metrics count it.
       return {
         level: event.reason === "gone" ? "debug" : "warn",
-        text: `a client was cut off: ${cutReasons[event.reason]} ${who(event.client)}`
+        text: `a client was cut off: ${abortReasons[event.reason]} ${who(event.client)}`
       }
     case "ClientAttributeIgnored":
       return { level: "warn", text: `'${event.attribute}' in a client's URI is ignored ${who(event.client)}` }
@@ -170,7 +170,7 @@ const inQuotes = (text: string): string => quoted(text).replace(/["\\]/g, (chara
 const who = ({ uid, gid, pid }: Client): string =>
   `uid=${uid ?? "unknown"} gid=${gid ?? "unknown"} pid=${pid ?? "unknown"}`
 
-const cutReasons = {
+const abortReasons = {
   silent: "it sent no request in time",
   tooLong: "its request is too long",
   gone: "it went away",

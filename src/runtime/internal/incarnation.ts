@@ -1,5 +1,5 @@
 /**
- * One life of an actor, from `init` to the release of what it owns.
+ * One incarnation of an actor, from `init` to the release of what it owns.
  *
  *   init -> ready -> turn, turn, turn ... -> end -> interrupt what still runs -> release
  *
@@ -16,7 +16,7 @@ import { CurrentDeadline, type Envelope } from "./envelope.ts"
 import { beginHop } from "./hop.ts"
 import { SlowWatch } from "./slow-watch.ts"
 
-export interface LifeOptions<E, R> {
+export interface IncarnationOptions<E, R> {
   readonly cell: Cell
   readonly self: AnyRef
   readonly behaviour: AnyBehaviour<E, R>
@@ -26,12 +26,14 @@ export interface LifeOptions<E, R> {
 type Resume = (outcome: Effect.Effect<void, unknown>) => void
 
 /** Runs until the actor ends. Succeeds when it was asked to end, fails with the cause otherwise. */
-export const live = <E, R>(options: LifeOptions<E, R>): Effect.Effect<void, unknown, R> =>
-  Effect.uninterruptibleMask((restore) => Effect.withFiber((fiber) => new Incarnation(options, fiber).live(restore)))
+export const runIncarnation = <E, R>(options: IncarnationOptions<E, R>): Effect.Effect<void, unknown, R> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.withFiber((fiber) => new Incarnation(options, fiber).runIncarnation(restore))
+  )
 
 class Incarnation<E, R> {
   private readonly cell: Cell
-  private readonly options: LifeOptions<E, R>
+  private readonly options: IncarnationOptions<E, R>
   /** Runs init and the turns. Interrupting it kills the actor. */
   private readonly fiber: Fiber.Fiber<unknown, unknown>
   private readonly scope = Scope.makeUnsafe()
@@ -48,13 +50,13 @@ class Incarnation<E, R> {
   private isDone = false
   private isEnding = false
 
-  constructor(options: LifeOptions<E, R>, fiber: Fiber.Fiber<unknown, unknown>) {
+  constructor(options: IncarnationOptions<E, R>, fiber: Fiber.Fiber<unknown, unknown>) {
     this.cell = options.cell
     this.options = options
     this.fiber = fiber
   }
 
-  live(
+  runIncarnation(
     restore: <A, E2, R2>(effect: Effect.Effect<A, E2, R2>) => Effect.Effect<A, E2, R2>
   ): Effect.Effect<void, unknown, R> {
     this.cell.occupy(this)

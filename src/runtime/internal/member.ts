@@ -36,7 +36,7 @@ export interface Parked {
   readonly againAfterMs: number | undefined
 }
 
-/** One actor and the life it has at the moment. */
+/** One actor and its present incarnation. */
 export class ActorMember implements Member {
   // biome-ignore lint/suspicious/noExplicitAny: see AnyChild
   private readonly spec: ChildSpec<any, any>

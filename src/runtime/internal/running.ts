@@ -8,12 +8,12 @@ import type { Address, AnyBehaviour } from "../behaviour.ts"
 import { endsWithin } from "../primitives/ends-within.ts"
 import type { Cell } from "./cell.ts"
 import { CurrentDeadline } from "./envelope.ts"
-import { live } from "./incarnation.ts"
+import { runIncarnation } from "./incarnation.ts"
 
 /** `drain`: handle what waits. `current`: only what is being handled. `now`: nothing more. */
 export type StopMode = "drain" | "current" | "now"
 
-/** Made once per life, so it holds no more than it needs: an idle actor keeps it. */
+/** Made once per incarnation, so it holds no more than it needs: an idle actor keeps it. */
 export class RunningActor {
   readonly fiber: Fiber.Fiber<void, unknown>
   private readonly cell: Cell
@@ -63,17 +63,17 @@ export const launch = <E, R>(
 ): Effect.Effect<RunningActor, never, R> => {
   const readiness = Deferred.makeUnsafe<void, unknown>()
   const onReady = () => void Deferred.doneUnsafe(readiness, Effect.void)
-  const life = unlimited(live({ cell: place.cell, self: place.ref, behaviour, onReady }))
-  return Effect.map(Effect.forkDetach(life), (fiber) => {
+  const incarnation = unlimited(runIncarnation({ cell: place.cell, self: place.ref, behaviour, onReady }))
+  return Effect.map(Effect.forkDetach(incarnation), (fiber) => {
     fiber.addObserver((exit) => void Deferred.doneUnsafe(readiness, Exit.isFailure(exit) ? exit : Effect.interrupt))
     return new RunningActor(place.cell, fiber, readiness)
   })
 }
 
 /** An actor may be started for a message, and outlives it. */
-const unlimited = <A, E, R>(life: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+const unlimited = <A, E, R>(incarnation: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) =>
-    fiber.getRef(CurrentDeadline) === NEVER ? life : Effect.provideService(life, CurrentDeadline, NEVER)
+    fiber.getRef(CurrentDeadline) === NEVER ? incarnation : Effect.provideService(incarnation, CurrentDeadline, NEVER)
   )
 
 const NEVER = Number.POSITIVE_INFINITY

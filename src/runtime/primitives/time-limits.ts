@@ -1,8 +1,8 @@
 /**
  * Time limits of many pieces of work that end in time as a rule, watched by one sleeper.
  *
- * For what is no ask: a fiber or a timer for each would cost more than most of that work. A clock that is put right
- * meanwhile changes none of them, nor does the time a computer sleeps.
+ * For what is no ask: a fiber or a timer for each would cost more than most of that work. A clock step changes
+ * none of them, nor does the time a computer sleeps.
  */
 import { Clock, type Context, Effect, type Scope } from "effect"
 import { Deadlines, type DeadlinesOwner } from "./deadlines.ts"

@@ -11,7 +11,7 @@ const signs = (kit: Served) => Effect.promise(() => ask(kit.socketPath, signRequ
 const untilStatus = (kit: Served, wanted: (status: P11ServerStatus) => boolean) =>
   Effect.repeat(kit.server.ask("Status", undefined, { within: "30 seconds" }), { until: wanted })
 /** Why clients were cut so far. */
-const cuts = (kit: Served) => kit.events.flatMap((event) => (event._tag === "ClientCut" ? [event.reason] : []))
+const cuts = (kit: Served) => kit.events.flatMap((event) => (event._tag === "ClientAborted" ? [event.reason] : []))
 /** Resolves when so many were cut. */
 const untilCut = (kit: Served, count: number) =>
   Effect.promise(async () => {

@@ -44,6 +44,6 @@ describe("the limit of log lines", () => {
     ]
     for (const event of audited) expect(limitedKind(event)).toBeUndefined()
     expect(limitedKind({ ...refused, operation: undefined, isAudited: false })).toContain("uid=1000")
-    expect(limitedKind({ _tag: "ClientCut", client, reason: "silent" })).toContain("uid=1000")
+    expect(limitedKind({ _tag: "ClientAborted", client, reason: "silent" })).toContain("uid=1000")
   })
 })

@@ -23,7 +23,7 @@ it("a time limit is told when it has passed, each at its time, unless it was can
     })
   ))
 
-it("a time limit does not pass because the clock is put right", () =>
+it("a clock step does not make a time limit pass", () =>
   withTestClock(
     Effect.gen(function* () {
       const clock = yield* Clock.Clock

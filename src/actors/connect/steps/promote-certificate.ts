@@ -62,7 +62,7 @@ const tryCertificate = (
     tls: { ...tls, identity: { ...identity, certPath: pending } }
   }
   return Effect.flatMap(monotonicNow, (startedAt) => {
-    // A clock that is set back meanwhile gives no more time than there was.
+    // Monotonic: a clock step back gives no more time than there was.
     const leftMs = Effect.map(monotonicNow, (now) => Math.min(withinMs, withinMs - (now - startedAt)))
     return Effect.flatMap(leftMs, (connectWithinMs) =>
       peers.session.ask("Open", { target: { ...withPending, connectWithinMs } }, { within: "70 seconds" })

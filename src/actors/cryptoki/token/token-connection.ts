@@ -6,7 +6,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 import { Redacted, Semaphore } from "effect"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
-import { Permits } from "../../../runtime/primitives/permits.ts"
+import { FifoSemaphore } from "../../../runtime/primitives/fifo-semaphore.ts"
 import type { TokenHost } from "../host/host-client.ts"
 import { parallelSigns } from "../host/protocol.ts"
 import type { SigningKey } from "../pkcs11/key-facts.ts"
@@ -33,7 +33,7 @@ export interface TokenConnection {
    * As many as the host works on at once, so that a call's time limit begins when its work does. More while the token
    * is quick: then its limit is nowhere near.
    */
-  readonly signing: Permits
+  readonly signing: FifoSemaphore
   isQuick: boolean
   /** Its host may know an older PIN than the token has: some modules read it only when they are loaded. */
   isOutdated: boolean
@@ -58,7 +58,7 @@ export const makeTokenConnection = (host: TokenHost, token: Token, since: number
   token,
   since,
   preparing: Semaphore.makeUnsafe(1),
-  signing: new Permits(parallelSigns),
+  signing: new FifoSemaphore(parallelSigns),
   isQuick: false,
   isOutdated: false,
   session: undefined,

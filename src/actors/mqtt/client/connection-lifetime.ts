@@ -6,7 +6,7 @@ import { ConnectionEnded } from "./connection-ended.ts"
 /** What `start` returns is called when nobody waits any more. */
 type Start<A> = (answer: (value: A) => void) => unknown
 
-export class Life {
+export class ConnectionLifetime {
   private over: ConnectionEnded | undefined
   private readonly waiting = new ShortLivedSet<(over: ConnectionEnded) => void>()
 

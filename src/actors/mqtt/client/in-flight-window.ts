@@ -1,7 +1,7 @@
 /**
  * How many bytes may be in flight to a broker: sent, and not acknowledged yet.
  *
- * The window follows the road. It grows by what is acknowledged quickly, and shrinks when acknowledgements take so long
+ * The window follows the network path. It grows by what is acknowledged quickly, and shrinks when acknowledgements take so long
  * that a queue must have formed on the way: a modem of 100 kbit/s gets some seconds of messages, not the minutes that a
  * fixed window would put before every ping. What is in flight when a connection breaks is sent again.
  */
@@ -30,10 +30,10 @@ interface Waiting {
 export class InFlightWindow {
   private readonly settings: WindowSettings
   private readonly now: () => number
-  private readonly line = new ShortLivedSet<Waiting>()
+  private readonly waiters = new ShortLivedSet<Waiting>()
   private window: number
   private taken = 0
-  private isLettingIn = false
+  private isAdmitting = false
   /** The quickest acknowledgement so far. */
   private quickestMs = Number.POSITIVE_INFINITY
   private shrunkAt = Number.NEGATIVE_INFINITY
@@ -53,19 +53,19 @@ export class InFlightWindow {
   }
 
   /** Calls `go` when there is room, in order; a message larger than the window goes alone. Answers how to give up. */
-  enter(bytes: number, go: () => void): () => void {
+  acquire(bytes: number, go: () => void): () => void {
     const waiting = { bytes, go }
-    this.line.add(waiting)
-    this.letIn()
+    this.waiters.add(waiting)
+    this.admitNext()
     return () => {
-      if (this.line.delete(waiting)) this.letIn()
+      if (this.waiters.delete(waiting)) this.admitNext()
     }
   }
 
-  /** It left without an acknowledgement that tells about the road. */
-  leave(bytes: number): void {
+  /** Released without an acknowledgement that says something about the network path. */
+  release(bytes: number): void {
     this.taken -= bytes
-    this.letIn()
+    this.admitNext()
   }
 
   /** The broker acknowledged what was sent at `sentAt`. */
@@ -78,24 +78,24 @@ export class InFlightWindow {
       // Of one round trip the first late acknowledgement decides: the others were sent into the same queue.
       this.window = Math.max(smallestBytes, Math.floor((Math.min(this.window, this.taken) * longest) / age / 1.5))
       this.shrunkAt = this.now()
-    } else if (age < longest / 2 && this.line.size > 0) this.window = Math.min(largestBytes, this.window + bytes)
-    this.leave(bytes)
+    } else if (age < longest / 2 && this.waiters.size > 0) this.window = Math.min(largestBytes, this.window + bytes)
+    this.release(bytes)
   }
 
-  private letIn(): void {
-    // `go` may leave at once; the loop goes on then, instead of a call within a call.
-    if (this.isLettingIn) return
-    this.isLettingIn = true
+  private admitNext(): void {
+    // `go` may release synchronously; loop instead of recursing.
+    if (this.isAdmitting) return
+    this.isAdmitting = true
     try {
       for (;;) {
-        const [next] = this.line
+        const [next] = this.waiters
         if (next === undefined || (this.taken > 0 && this.taken + next.bytes > this.window)) return
-        this.line.delete(next)
+        this.waiters.delete(next)
         this.taken += next.bytes
         next.go()
       }
     } finally {
-      this.isLettingIn = false
+      this.isAdmitting = false
     }
   }
 }

@@ -16,7 +16,7 @@ import { type IClientOptions, type IConnackPacket, MqttClient, type Packet, Stor
 import type { MqttMessage, Target } from "../../../messages/mqtt.ts"
 import { ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
 import { type ConnectionEnded, reasonOf } from "./connection-ended.ts"
-import { Life } from "./connection-lifetime.ts"
+import { ConnectionLifetime } from "./connection-lifetime.ts"
 import { type OversizedPublish, PacketReader } from "./packet-reader.ts"
 import { PacketStream } from "./packet-stream.ts"
 import { PublishFlow, type Unpublished } from "./publish-flow.ts"
@@ -81,14 +81,14 @@ export const openConnection = (
   receiver: Receiver
 ): Effect.Effect<MqttConnection, ConnectionEnded, Scope.Scope> =>
   Effect.gen(function* () {
-    const life = new Life()
+    const lifetime = new ConnectionLifetime()
     const client = yield* Effect.acquireRelease(
-      Effect.sync(() => startClient(stream, target, receiver, life)),
+      Effect.sync(() => startClient(stream, target, receiver, lifetime)),
       () => Effect.sync(() => void stream.destroy())
     )
-    const { sessionPresent, properties } = yield* connack(client, life)
+    const { sessionPresent, properties } = yield* connack(client, lifetime)
     const flow = new PublishFlow(
-      life,
+      lifetime,
       client.version,
       properties ?? {},
       (message, done) => client.send(message, done),
@@ -102,10 +102,10 @@ export const openConnection = (
         ),
       publishAll: (messages, onAcknowledged) => flow.publishAll(messages, onAcknowledged),
       overtaken: (longerThanMs) => flow.overtaken(longerThanMs),
-      subscribe: (filters, qos, retained) => subscribe(client, life, filters, qos, retained),
+      subscribe: (filters, qos, retained) => subscribe(client, lifetime, filters, qos, retained),
       acknowledge: (packetIds) => Effect.sync(() => client.acknowledge(packetIds)),
       withheld: Effect.sync(() => client.withheld.size),
-      ended: Effect.flip(life.within<never>(() => {})),
+      ended: Effect.flip(lifetime.within<never>(() => {})),
       disconnect: disconnect(client, stream)
     }
   })
@@ -176,7 +176,7 @@ class WithholdingClient extends OpenClient {
     const { topic, retain, messageId = 0 } = packet
     const isForget = packet.qos === 0
     this.leave(encodePublish({ topic, payload, qos: isForget ? 0 : 1, retain, messageId }, this.version))
-    // QoS 0 is done when it is written: a slow road holds back those that come after it.
+    // QoS 0 is done when it is written: a slow network path holds back those that come after it.
     if (isForget && done !== undefined) this.written.push(done)
     else done?.()
   }
@@ -210,11 +210,16 @@ class NothingKept extends Store {
   }
 }
 
-const startClient = (stream: Duplex, target: Target, receiver: Receiver, life: Life): WithholdingClient => {
+const startClient = (
+  stream: Duplex,
+  target: Target,
+  receiver: Receiver,
+  lifetime: ConnectionLifetime
+): WithholdingClient => {
   const options = clientOptions(target)
   /** What DISCONNECT, or a packet that cannot be read, has told already; what came before it is still handled. */
   let told: ConnectionEnded["reason"] | undefined
-  const end = (reason: ConnectionEnded["reason"]) => life.end(told ?? reason)
+  const end = (reason: ConnectionEnded["reason"]) => lifetime.end(told ?? reason)
   const endSoon = (reason: ConnectionEnded["reason"]) => {
     told ??= reason
     setImmediate(() => {
@@ -282,13 +287,13 @@ const clientOptions = (target: Target): IClientOptions => ({
   log: () => {}
 })
 
-const connack = (client: WithholdingClient, life: Life) =>
-  life.within<IConnackPacket>((answer) => client.once("connect", answer))
+const connack = (client: WithholdingClient, lifetime: ConnectionLifetime) =>
+  lifetime.within<IConnackPacket>((answer) => client.once("connect", answer))
 
 /** The library would refuse all of them for one that is no filter; here that one is refused, as a broker does it. */
 const subscribe = (
   client: WithholdingClient,
-  life: Life,
+  lifetime: ConnectionLifetime,
   filters: ReadonlyArray<string>,
   qos: 0 | 1,
   retained: RetainHandling = "always"
@@ -296,7 +301,7 @@ const subscribe = (
   const valid = filters.filter(isFilter)
   if (valid.length === 0) return Effect.succeed(refusingOthers(filters, []))
   const options = client.version === 5 ? ({ qos, rh: retained === "always" ? 0 : 1 } as const) : { qos }
-  return life.within<ReadonlyArray<number>>((answer) => {
+  return lifetime.within<ReadonlyArray<number>>((answer) => {
     client.subscribe(valid, options, (_error, _subscriptions, suback) => {
       if (suback !== undefined) answer(refusingOthers(filters, client.codesOf(suback) ?? suback.granted.map(Number)))
     })

@@ -1,6 +1,6 @@
 /**
- * Publishes that wait for their PUBACK. A broker that answers pings but no publish is found by this: while publishes
- * wait, not one acknowledgement has come for the limit. A road that is slow, and still brings some, is not overdue.
+ * Finds a broker that answers pings and acknowledges no publish: while publishes
+ * wait, not one PUBACK has come for the limit. A slow network path that still brings some is not the cause.
  */
 import { Clock, Effect } from "effect"
 import { monotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
@@ -11,7 +11,7 @@ interface Awaited {
   readonly largestBytes: number
 }
 
-export class AwaitedAcks {
+export class PubackWatchdog {
   /** In order of sending. */
   private readonly awaited = new ShortLivedSet<Awaited>()
   private progressAt = 0
@@ -42,7 +42,7 @@ export class AwaitedAcks {
   }
 
   /** Answers when none has come for this long, and looks four times in that time. */
-  overdue(limitMs: number): Effect.Effect<void> {
+  expired(limitMs: number): Effect.Effect<void> {
     const look = Effect.map(Clock.Clock, (clock) => {
       const [oldest] = this.awaited
       if (oldest === undefined) return false
@@ -50,9 +50,9 @@ export class AwaitedAcks {
       return monotonicMs(clock) - Math.max(oldest.since, this.progressAt) >= allowedMs
     })
     const pause = Effect.sleep(limitMs / 4)
-    return Effect.asVoid(Effect.repeat(Effect.andThen(pause, look), { until: (isOverdue) => isOverdue }))
+    return Effect.asVoid(Effect.repeat(Effect.andThen(pause, look), { until: (isExpired) => isExpired }))
   }
 }
 
-/** 16 kbit/s: one large message alone may take minutes on such a road. */
+/** 16 kbit/s: one large message alone may take minutes on such a path. */
 const slowestBytesPerMs = 2

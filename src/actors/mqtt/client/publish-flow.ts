@@ -1,12 +1,12 @@
 /**
- * Publishing on one connection: within the broker's Receive Maximum, its Maximum Packet Size, and what the road takes.
+ * Publishing on one connection: within the broker's Receive Maximum, its Maximum Packet Size, and what the network path takes.
  */
 import { Effect } from "effect"
 import type { MqttMessage } from "../../../messages/mqtt.ts"
+import { FifoSemaphore } from "../../../runtime/primitives/fifo-semaphore.ts"
 import { processMonotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
-import { Permits } from "../../../runtime/primitives/permits.ts"
 import { ConnectionEnded } from "./connection-ended.ts"
-import type { Life } from "./connection-lifetime.ts"
+import type { ConnectionLifetime } from "./connection-lifetime.ts"
 import { InFlightWindow, inFlightSettings } from "./in-flight-window.ts"
 import { PublishPace, processPaceClock } from "./publish-pace.ts"
 import { type ProtocolVersion, publishSize } from "./publish-packet.ts"
@@ -31,22 +31,22 @@ export interface BrokerLimits {
 export type Send = (message: MqttMessage, done: (code: number | undefined) => void) => void
 
 export class PublishFlow {
-  private readonly life: Life
+  private readonly lifetime: ConnectionLifetime
   private readonly version: ProtocolVersion
   private readonly send: Send
-  private readonly quota: Permits
+  private readonly quota: FifoSemaphore
   private readonly largestPacket: number
   private readonly window = new InFlightWindow(inFlightSettings, processMonotonicMs)
   private readonly pace: PublishPace
   private readonly unanswered = new Unanswered()
 
   /** `perSecond`: how many publishes at most, 0: as many as come. */
-  constructor(life: Life, version: ProtocolVersion, limits: BrokerLimits, send: Send, perSecond = 0) {
+  constructor(lifetime: ConnectionLifetime, version: ProtocolVersion, limits: BrokerLimits, send: Send, perSecond = 0) {
     this.pace = new PublishPace(perSecond, processPaceClock(processMonotonicMs))
-    this.life = life
+    this.lifetime = lifetime
     this.version = version
     this.send = send
-    this.quota = new Permits(limits.receiveMaximum ?? 65_535)
+    this.quota = new FifoSemaphore(limits.receiveMaximum ?? 65_535)
     // MQTT 5.0, 3.2.2.3.6: without it there is no limit. A broker of MQTT 3.1.1 tells none.
     this.largestPacket = limits.maximumPacketSize ?? Number.POSITIVE_INFINITY
   }
@@ -59,9 +59,9 @@ export class PublishFlow {
     return Effect.suspend(() => {
       const open = new Set(messages.keys())
       const failed: Array<Unpublished> = []
-      let leaveAll = () => {}
-      const all = this.life.within<void>((answer) => {
-        const places = messages.map((message, index) =>
+      let cancelAll = () => {}
+      const all = this.lifetime.within<void>((answer) => {
+        const cancellations = messages.map((message, index) =>
           this.publish(message, (code) => {
             open.delete(index)
             if (code !== undefined) failed.push({ index, because: refusedWith(code) })
@@ -69,13 +69,13 @@ export class PublishFlow {
             if (open.size === 0) answer()
           })
         )
-        leaveAll = () => {
-          for (const leavePlace of places) leavePlace()
+        cancelAll = () => {
+          for (const cancelSend of cancellations) cancelSend()
         }
-        return leaveAll
+        return cancelAll
       })
       const cutOff = (because: ConnectionEnded) => {
-        leaveAll()
+        cancelAll()
         return [...failed, ...[...open].map((index) => ({ index, because }))]
       }
       return Effect.match(all, { onSuccess: (): ReadonlyArray<Unpublished> => failed, onFailure: cutOff })
@@ -94,36 +94,36 @@ export class PublishFlow {
       done(packetTooLarge)
       return () => {}
     }
-    if (message.qos === 0) return this.enterWindow(message, size, done, () => {})
-    let leavePlace = () => {}
-    const leaveLine = this.quota.enter(() => {
-      const leaveWindow = this.enterWindow(message, size, done, () => this.quota.leave())
-      leavePlace = () => leaveWindow()
+    if (message.qos === 0) return this.sendInWindow(message, size, done, () => {})
+    let cancelSend = () => {}
+    const cancelQuota = this.quota.acquire(() => {
+      const cancelWindow = this.sendInWindow(message, size, done, () => this.quota.release())
+      cancelSend = () => cancelWindow()
     })
     return () => {
-      leaveLine()
-      leavePlace()
+      cancelQuota()
+      cancelSend()
     }
   }
 
-  private enterWindow(
+  private sendInWindow(
     message: MqttMessage,
     size: number,
     done: (code?: number) => void,
     after: () => void
   ): () => void {
     const giveBack = () => {
-      this.window.leave(size)
+      this.window.release(size)
       after()
     }
-    let leavePace: () => boolean = () => false
-    const leaveWindow = this.window.enter(size, () => {
-      leavePace = this.pace.enter(() => {
+    let cancelPace: () => boolean = () => false
+    const cancelWindow = this.window.acquire(size, () => {
+      cancelPace = this.pace.schedule(() => {
         const sentAt = processMonotonicMs()
         const answered = message.qos === 0 ? () => {} : this.unanswered.sent(sentAt)
         this.send(message, (code) => {
           answered()
-          if (message.qos === 0) this.window.leave(size)
+          if (message.qos === 0) this.window.release(size)
           else this.window.acknowledged(size, sentAt)
           after()
           done(code)
@@ -131,8 +131,8 @@ export class PublishFlow {
       })
     })
     return () => {
-      leaveWindow()
-      if (leavePace()) giveBack()
+      cancelWindow()
+      if (cancelPace()) giveBack()
     }
   }
 }

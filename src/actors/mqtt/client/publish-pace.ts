@@ -20,7 +20,7 @@ export class PublishPace {
   private readonly clock: PaceClock
   private readonly intervalMs: number
   private readonly burstMs: number
-  private readonly line = new ShortLivedSet<Waiting>()
+  private readonly waiters = new ShortLivedSet<Waiting>()
   /** When the next would be due if all were evenly spread. */
   private dueAt = Number.NEGATIVE_INFINITY
   private isPending = false
@@ -32,22 +32,22 @@ export class PublishPace {
     this.burstMs = this.intervalMs * (Math.max(1, Math.floor(perSecond / 10)) - 1)
   }
 
-  /** Calls `go` in its turn; answers how to leave the line: true if it had not been called. */
-  enter(go: () => void): () => boolean {
+  /** Calls `go` in its turn; returns the cancellation: true if it had not been called. */
+  schedule(go: () => void): () => boolean {
     if (this.intervalMs === 0) {
       go()
       return () => false
     }
     const waiting = { go }
-    this.line.add(waiting)
-    this.letGo()
-    return () => this.line.delete(waiting)
+    this.waiters.add(waiting)
+    this.sendDue()
+    return () => this.waiters.delete(waiting)
   }
 
-  private letGo(): void {
+  private sendDue(): void {
     if (this.isPending) return
     for (;;) {
-      const [next] = this.line
+      const [next] = this.waiters
       if (next === undefined) return
       const now = this.clock.now()
       const waitMs = this.dueAt - this.burstMs - now
@@ -56,11 +56,11 @@ export class PublishPace {
         this.isPending = true
         this.clock.after(Math.ceil(waitMs), () => {
           this.isPending = false
-          this.letGo()
+          this.sendDue()
         })
         return
       }
-      this.line.delete(next)
+      this.waiters.delete(next)
       this.dueAt = Math.max(this.dueAt, now) + this.intervalMs
       next.go()
     }

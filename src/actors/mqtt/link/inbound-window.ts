@@ -2,7 +2,7 @@
  * The messages of a link between its broker and its receiver: in order, and bounded whatever the broker does.
  *
  * At most `window` messages are with the receiver, and few enough that their bytes stay bounded too. Of those that wait,
- * QoS 0 beyond its bound drops the oldest QoS 0 and counts it. QoS 1 beyond its bound is passed over, and so is all
+ * QoS 0 beyond its bound drops the oldest QoS 0 and counts it. QoS 1 beyond its bound is overflow, and so is all
  * QoS 1 after it on the same connection: its PUBACK is withheld, the broker has it still, and sends it again on the next
  * connection. That one is due as soon as everything before it is done. (Mosquitto 2.0.11 sends thousands where it should
  * send 20; 2.0.21 keeps to its number.)
@@ -39,8 +39,8 @@ export class InboundWindow {
   private qos0 = 0
   private qos0Bytes = 0
   private qos1Bytes = 0
-  /** The connection on which QoS 1 is passed over. */
-  private passingOver = 0
+  /** The connection on which QoS 1 overflowed. */
+  private overflowed = 0
 
   constructor(bounds: WindowBounds, nextDelivery: () => number) {
     this.bounds = bounds
@@ -55,10 +55,10 @@ export class InboundWindow {
     return this.outstanding.size
   }
 
-  arrive(connection: number, { message, packetId }: Inbound): "accepted" | "passedOver" {
+  arrive(connection: number, { message, packetId }: Inbound): "accepted" | "overflow" {
     if (packetId !== undefined && !this.hasRoom(connection)) {
-      this.passingOver = connection
-      return "passedOver"
+      this.overflowed = connection
+      return "overflow"
     }
     this.waiting.push({ delivery: this.nextDelivery(), connection, packetId, message })
     this.count(message, packetId, 1)
@@ -67,9 +67,9 @@ export class InboundWindow {
     return "accepted"
   }
 
-  /** Whether another connection is due: messages were passed over on this one, and all before them are done. */
+  /** Whether another connection is due: messages overflowed on this one, and all before them are done. */
   needsAnother(connection: number): boolean {
-    if (this.passingOver !== connection || this.waiting.length > this.qos0) return false
+    if (this.overflowed !== connection || this.waiting.length > this.qos0) return false
     return [...this.outstanding.values()].every((entry) => entry.packetId === undefined)
   }
 
@@ -107,9 +107,9 @@ export class InboundWindow {
 
   /** The broker has kept the session: what waits from before with QoS 1 comes again by this connection. */
   sessionResumed(connection: number): void {
-    const comesAgain = (entry: Entry) => entry.packetId !== undefined && entry.connection < connection
-    for (const entry of this.waiting) if (comesAgain(entry)) this.count(entry.message, entry.packetId, -1)
-    this.waiting = this.waiting.filter((entry) => !comesAgain(entry))
+    const willBeRedelivered = (entry: Entry) => entry.packetId !== undefined && entry.connection < connection
+    for (const entry of this.waiting) if (willBeRedelivered(entry)) this.count(entry.message, entry.packetId, -1)
+    this.waiting = this.waiting.filter((entry) => !willBeRedelivered(entry))
   }
 
   /** What is with the receiver, in the order it was given: for a receiver that has lost it. */
@@ -119,7 +119,7 @@ export class InboundWindow {
 
   private hasRoom(connection: number): boolean {
     const { waitingQos1, waitingQos1Bytes } = this.bounds
-    if (this.passingOver === connection) return false
+    if (this.overflowed === connection) return false
     const waiting = this.waiting.length - this.qos0
     return waiting === 0 || (waiting < waitingQos1 && this.qos1Bytes < waitingQos1Bytes)
   }

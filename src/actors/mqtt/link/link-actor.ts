@@ -51,11 +51,11 @@ export const linkBehaviour = (
   }
 }
 
-const publish = ({ gate, acks }: Link, message: MqttMessage): Effect.Effect<void, MqttRefusal> =>
+const publish = ({ gate, pubackWatchdog }: Link, message: MqttMessage): Effect.Effect<void, MqttRefusal> =>
   Effect.flatMap(gate.pass, (connection) =>
     message.qos === 0
       ? connection.publish(message)
-      : acks.during(message.payload.length, () => connection.publish(message))
+      : pubackWatchdog.during(message.payload.length, () => connection.publish(message))
   )
 
 const publishAll = (
@@ -63,7 +63,7 @@ const publishAll = (
   { messages, connection: wanted }: { readonly messages: ReadonlyArray<MqttMessage>; readonly connection: number }
 ): Effect.Effect<{ readonly sent: boolean; readonly failed: ReadonlyArray<FailedPublish> }> =>
   Effect.suspend(() => {
-    const { gate, acks, past, status } = link
+    const { gate, pubackWatchdog, past, status } = link
     const notSent = Effect.succeed({ sent: false, failed: [] })
     if (past.connections !== wanted) return notSent
     const { connection } = gate
@@ -76,28 +76,28 @@ const publishAll = (
       Effect.map(connection.publishAll(messages, onAcknowledged), (failed) => ({ sent: true, failed }))
     const awaited = messages.filter(({ qos }) => qos === 1)
     if (awaited.length === 0) return published()
-    return acks.during(Math.max(...awaited.map(({ payload }) => payload.length)), published)
+    return pubackWatchdog.during(Math.max(...awaited.map(({ payload }) => payload.length)), published)
   })
 
 const acknowledge = (link: Link, deliveries: ReadonlyArray<number>): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const { window, bell, gate, past } = link
+    const { window, wakeUp, gate, past } = link
     const due: Array<number> = []
     for (const delivery of deliveries) {
       const settled = window.settle(delivery)
       // Of an earlier connection: the broker sends it again, under another id.
       if (settled?.connection === past.connections) due.push(settled.packetId)
     }
-    Queue.offerUnsafe(bell, undefined)
+    Queue.offerUnsafe(wakeUp, undefined)
     const told = gate.connection === undefined ? Effect.void : gate.connection.acknowledge(due)
-    return Effect.andThen(told, connectAgainIfDue(link))
+    return Effect.andThen(told, reconnectIfDue(link))
   })
 
-const connectAgainIfDue = ({ window, past, again }: Link): Effect.Effect<void> =>
-  window.needsAnother(past.connections) ? Effect.asVoid(Deferred.succeed(again, undefined)) : Effect.void
+const reconnectIfDue = ({ window, past, reconnect }: Link): Effect.Effect<void> =>
+  window.needsAnother(past.connections) ? Effect.asVoid(Deferred.succeed(reconnect, undefined)) : Effect.void
 
 const deliverAll = (link: Link): Effect.Effect<never> =>
-  Effect.forever(Effect.andThen(Queue.take(link.bell), deliverWaiting(link)))
+  Effect.forever(Effect.andThen(Queue.take(link.wakeUp), deliverWaiting(link)))
 
 const deliverWaiting = (link: Link): Effect.Effect<void> =>
   Effect.suspend(() => {

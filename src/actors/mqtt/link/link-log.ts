@@ -73,7 +73,7 @@ export const logHandshake = (speaker: Speaker, handshake: Handshake | undefined)
       )
 
 /** `isKept`: the broker keeps the session, and with it what did not fit. */
-export const logPassedOver = (speaker: Speaker, isKept: boolean): Effect.Effect<void> => {
+export const logOverflow = (speaker: Speaker, isKept: boolean): Effect.Effect<void> => {
   const text = `${opening(speaker)}: more messages came from ${speaker.side} broker than fit`
   return said(
     speaker,

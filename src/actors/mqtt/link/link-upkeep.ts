@@ -1,5 +1,5 @@
 /**
- * The life of a link: dial, subscribe, greet, open the gate, and again when the connection is lost.
+ * Keeps a link connected: dial, subscribe, publish `onConnect`, open the gate; reconnect when the connection is lost.
  *
  * Nothing else is published before every subscription is confirmed, so that no reply comes before its subscription.
  */
@@ -22,14 +22,14 @@ import {
   logHandshake,
   logLostOften,
   logMissingAcks,
+  logOverflow,
   logOversized,
-  logPassedOver,
   logRetry,
   logStatus
 } from "./link-log.ts"
 import { Losses } from "./losses.ts"
 
-/** Never ends by itself; interrupted, it says good-bye to the broker. */
+/** Never ends by itself; interrupted, it publishes `onDisconnect` and sends DISCONNECT. */
 export const keepUp = (link: Link): Effect.Effect<never> =>
   Effect.gen(function* () {
     const { target, backOff: settings } = link.options
@@ -76,11 +76,11 @@ const connectOnce = (link: Link): Effect.Effect<Outcome> =>
     const clock = yield* Clock.Clock
     const connected = Effect.gen(function* () {
       link.past.connections += 1
-      link.again = Deferred.makeUnsafe<void>()
+      link.reconnect = Deferred.makeUnsafe<void>()
       const connection = yield* link.connect(link.options.target, receiverOf(link))
       yield* logHandshake(link.options, connection.handshake)
       const trouble = Effect.flatMap(connection.ended, (refusal) => {
-        hadUnacknowledged = link.acks.isWaiting
+        hadUnacknowledged = link.pubackWatchdog.isWaiting
         return Effect.fail(refusal)
       })
       const faults = yield* Effect.raceFirst(prepare(link, connection), trouble)
@@ -89,9 +89,9 @@ const connectOnce = (link: Link): Effect.Effect<Outcome> =>
       yield* Effect.forkScoped(Effect.forever(logNextOversized(link)))
       const silence = Effect.raceFirst(unansweredPublish(link), missingAcks(link, connection))
       const fault = Effect.raceFirst(trouble, silence)
-      const held = Effect.raceFirst(fault, Deferred.await(link.again))
-      yield* Effect.onInterrupt(held, () => sayGoodbye(link, connection))
-      yield* logPassedOver(link.options, !link.options.target.cleanSession)
+      const held = Effect.raceFirst(fault, Deferred.await(link.reconnect))
+      yield* Effect.onInterrupt(held, () => disconnectCleanly(link, connection))
+      yield* logOverflow(link.options, !link.options.target.cleanSession)
       yield* connection.disconnect
     })
     const failure = yield* Effect.match(Effect.scoped(connected), {
@@ -109,7 +109,7 @@ const receiverOf = (link: Link): Receiver => {
     acknowledged: "later",
     onMessage: (inbound) => {
       link.window.arrive(connection, inbound)
-      Queue.offerUnsafe(link.bell, undefined)
+      Queue.offerUnsafe(link.wakeUp, undefined)
     },
     onOversized: (publish) => void Queue.offerUnsafe(link.oversized, publish)
   }
@@ -118,11 +118,11 @@ const receiverOf = (link: Link): Receiver => {
 const logNextOversized = (link: Link): Effect.Effect<void> =>
   Effect.flatMap(Queue.take(link.oversized), (publish) => logOversized(link.options, publish))
 
-/** Subscriptions and greeting, each confirmed. Answers what was not granted. */
+/** Subscriptions and the onConnect messages, each confirmed. Answers what was not granted. */
 const prepare = (link: Link, connection: Connection): Effect.Effect<ReadonlyArray<SubscriptionFault>, MqttRefusal> =>
   Effect.gen(function* () {
     if (connection.sessionPresent) link.window.sessionResumed(link.past.connections)
-    const { filters, neededFilters, greeting, target } = link.options
+    const { filters, neededFilters, onConnect, target } = link.options
     const faults: Array<SubscriptionFault> = []
     for (let start = 0; start < filters.length; start += filtersAtOnce)
       faults.push(...(yield* subscribe(link, connection, filters.slice(start, start + filtersAtOnce))))
@@ -130,7 +130,7 @@ const prepare = (link: Link, connection: Connection): Effect.Effect<ReadonlyArra
     const isUseless = refused.some(({ filter }) => neededFilters.includes(filter))
     if (isUseless || (refused.length > 0 && refused.length === filters.length))
       return yield* new SubscriptionRefused({ host: target.host, port: target.port, filters: refused })
-    for (const message of greeting) yield* inTime(link, "PUBACK", connection.publish(message))
+    for (const message of onConnect) yield* inTime(link, "PUBACK", connection.publish(message))
     return faults
   })
 
@@ -142,12 +142,12 @@ const subscribe = (link: Link, connection: Connection, filters: ReadonlyArray<st
 
 const openGate = (link: Link, connection: Connection, faults: ReadonlyArray<SubscriptionFault>): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const { past, gate, bell } = link
+    const { past, gate, wakeUp } = link
     // Told before the first message that goes either way.
     const { sessionPresent } = connection
     yield* changeStatus(link, { _tag: "Up", sessionPresent, connection: past.connections, faults })
     gate.open(connection)
-    yield* Queue.offer(bell, undefined)
+    yield* Queue.offer(wakeUp, undefined)
   })
 
 const changeStatus = (link: Link, status: LinkStatus): Effect.Effect<void> =>
@@ -161,18 +161,18 @@ const changeStatus = (link: Link, status: LinkStatus): Effect.Effect<void> =>
   })
 
 /** Runs also while everything around it is being interrupted, but not for long. */
-const sayGoodbye = (link: Link, connection: Connection): Effect.Effect<void> =>
+const disconnectCleanly = (link: Link, connection: Connection): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const farewell = Effect.forEach(link.options.farewell, connection.publish, { discard: true })
-    const goodbye = Effect.andThen(Effect.ignore(farewell), connection.disconnect)
-    const fiber = yield* Effect.forkDetach(goodbye)
+    const published = Effect.forEach(link.options.onDisconnect, connection.publish, { discard: true })
+    const closing = Effect.andThen(Effect.ignore(published), connection.disconnect)
+    const fiber = yield* Effect.forkDetach(closing)
     if (!(yield* endsWithin(fiber, "3 seconds"))) fiber.interruptUnsafe()
     yield* logStatus(link.options, { _tag: "Stopped" }, undefined)
   })
 
 const unansweredPublish = (link: Link): Effect.Effect<never, MqttRefusal> =>
   Effect.andThen(
-    link.acks.overdue(pubackWithinMs),
+    link.pubackWatchdog.expired(pubackWithinMs),
     Effect.suspend(() => Effect.fail(silent(link, "PUBACK", pubackWithinMs)))
   )
 

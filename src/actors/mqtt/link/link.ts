@@ -2,7 +2,7 @@
 import { Deferred, Effect, Queue } from "effect"
 import type { LinkStatus, LinkUserRef, MqttMessage, Side, Target } from "../../../messages/mqtt.ts"
 import type { OversizedPublish } from "../client/packet-reader.ts"
-import { AwaitedAcks } from "../client/puback-watchdog.ts"
+import { PubackWatchdog } from "../client/puback-watchdog.ts"
 import type { Connect } from "../connection.ts"
 import type { BackOffSettings } from "./back-off.ts"
 import { Gate } from "./gate.ts"
@@ -18,9 +18,9 @@ export interface LinkOptions {
   readonly neededFilters: ReadonlyArray<string>
   readonly backOff: BackOffSettings
   /** Published at every connection, before anything else. */
-  readonly greeting: ReadonlyArray<MqttMessage>
+  readonly onConnect: ReadonlyArray<MqttMessage>
   /** Published before DISCONNECT when the link is stopped. */
-  readonly farewell: ReadonlyArray<MqttMessage>
+  readonly onDisconnect: ReadonlyArray<MqttMessage>
   readonly log: LinkVoice
   readonly bounds: WindowBounds
 }
@@ -31,9 +31,9 @@ export interface Link {
   readonly receiver: LinkUserRef
   readonly gate: Gate
   readonly window: InboundWindow
-  readonly acks: AwaitedAcks
-  /** Rings when a message may be waiting for the receiver. */
-  readonly bell: Queue.Queue<void>
+  readonly pubackWatchdog: PubackWatchdog
+  /** Signals that a message may be waiting for the receiver. */
+  readonly wakeUp: Queue.Queue<void>
   /** Somebody says that trying again may help now. */
   readonly retry: Queue.Queue<string>
   /** Messages that were too large, for the log. */
@@ -42,7 +42,7 @@ export interface Link {
   /** The last status that was the end of an attempt. */
   lastTold: LinkStatus | undefined
   /** Fulfilled when another connection is due; of the connection that is. */
-  again: Deferred.Deferred<void>
+  reconnect: Deferred.Deferred<void>
   readonly past: LinkPast
 }
 
@@ -66,12 +66,12 @@ export const makeLink = (
       receiver,
       gate: new Gate(),
       window: new InboundWindow(options.bounds, () => ++past.deliveries),
-      acks: new AwaitedAcks(),
-      bell: yield* Queue.sliding<void>(1),
+      pubackWatchdog: new PubackWatchdog(),
+      wakeUp: yield* Queue.sliding<void>(1),
       retry: yield* Queue.sliding<string>(1),
       oversized: yield* Queue.sliding<OversizedPublish>(16),
       status: { _tag: "Connecting", attempt: 1 },
       lastTold: undefined,
-      again: Deferred.makeUnsafe<void>()
+      reconnect: Deferred.makeUnsafe<void>()
     }
   })

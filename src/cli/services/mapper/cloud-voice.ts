@@ -8,7 +8,7 @@ import type { CloudSettings } from "../../../messages/settings/resolved-settings
 export interface CloudVoice {
   readonly will: MqttMessage | undefined
   /** At every connection. */
-  readonly greeting: ReadonlyArray<MqttMessage>
+  readonly onConnect: ReadonlyArray<MqttMessage>
   /** After each connection, where no other mapper does it. */
   readonly pendingOperations: MqttMessage | undefined
   readonly login: Pick<Target, "username" | "password">
@@ -32,7 +32,7 @@ export const cloudVoice = (settings: CloudSettings, deviceId: string, mapper: Se
   }
 }
 
-const silent: CloudVoice = { will: undefined, greeting: [], pendingOperations: undefined, login: {} }
+const silent: CloudVoice = { will: undefined, onConnect: [], pendingOperations: undefined, login: {} }
 
 /** Mapper and bridge are services of the device; the will marks both as down. */
 const cumulocityVoice = (
@@ -45,7 +45,7 @@ const cumulocityVoice = (
     cloudStatus({ name, type: service.type, externalId: externalId(deviceId, topics) }, status)
   return {
     will: toCumulocity([line(bridge, "down"), line(mapper, "down")]),
-    greeting: [toCumulocity([line(mapper, "up")]), toCumulocity([line(bridge, "up")])],
+    onConnect: [toCumulocity([line(mapper, "up")]), toCumulocity([line(bridge, "up")])],
     pendingOperations: cloud.asksForOperations ? toCumulocity([pendingOperations]) : undefined,
     login: {}
   }

@@ -8,7 +8,7 @@
  *   '- bridge
  *
  * Started in this order and stopped in the reverse: the bridge finishes what is under way, then the links say
- * farewell. A missing token or a dead cloud leaves everything but the cloud link as it is.
+ * onDisconnect messages. A missing token or a dead cloud leaves everything but the cloud link as it is.
  */
 import { Effect, type Scope } from "effect"
 import { bridgeBehaviour, bridgeMailbox } from "../../../actors/bridge/bridge-actor.ts"

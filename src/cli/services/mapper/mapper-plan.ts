@@ -160,8 +160,8 @@ const planLocalLink = (
     filters: filtersOf(rules, "outbound"),
     neededFilters: neededFilters(settings, deviceId),
     backOff: localBackOff(settings),
-    greeting: [],
-    farewell: [down],
+    onConnect: [],
+    onDisconnect: [down],
     log: bridgeVoice,
     bounds: { ...bounds, window: windowOf(settings.cloud.name) }
   }))
@@ -186,8 +186,8 @@ const planServiceLink = (
     ],
     neededFilters: [],
     backOff: localBackOff(settings),
-    greeting: [],
-    farewell: [serviceDown(identity)],
+    onConnect: [],
+    onDisconnect: [serviceDown(identity)],
     log: { target: "tedge-mapper", name: "service health", isSecond: true },
     bounds
   }))
@@ -217,8 +217,8 @@ const planCloudLink = (
       filters: filtersOf(rules, "inbound"),
       neededFilters: neededFilters(settings, deviceId),
       backOff: backOff(settings),
-      greeting: voice.greeting,
-      farewell: voice.will === undefined ? [] : [voice.will],
+      onConnect: voice.onConnect,
+      onDisconnect: voice.will === undefined ? [] : [voice.will],
       log: bridgeVoice,
       bounds: { ...bounds, window: windowOf(cloud.name) }
     }

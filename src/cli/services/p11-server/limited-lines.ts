@@ -13,7 +13,7 @@ export const limitedKind = (event: P11ServerEvent): string | undefined => {
       return undefined
     case "RequestRefused":
       return event.isAudited ? undefined : `refused ${event.operation ?? "requests"} ${userOf(event.client)}`
-    case "ClientCut":
+    case "ClientAborted":
       return `clients cut off (${event.reason}) ${userOf(event.client)}`
     case "ClientAttributeIgnored":
       return `ignored attributes of URIs ${userOf(event.client)}`

@@ -1,15 +1,15 @@
-/** The window on a simulated road: a bottleneck of so many bytes a second, and the time there and back. */
+/** The window on a simulated network path: a bottleneck of so many bytes a second, and the time there and back. */
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { InFlightWindow, inFlightSettings } from "../../../../src/actors/mqtt/client/in-flight-window.ts"
 
-interface Road {
+interface Path {
   readonly bytesPerMs: number
   readonly roundTripMs: number
 }
 
 /** Sends messages of this size as the window lets them; answers how it went. */
-const drive = ({ bytesPerMs, roundTripMs }: Road, messages: number, size: number) => {
+const drive = ({ bytesPerMs, roundTripMs }: Path, messages: number, size: number) => {
   let now = 0
   let freeAt = 0
   const window = new InFlightWindow(inFlightSettings, () => now)
@@ -17,7 +17,7 @@ const drive = ({ bytesPerMs, roundTripMs }: Road, messages: number, size: number
   const ages: Array<number> = []
   const order: Array<number> = []
   for (let n = 0; n < messages; n++)
-    window.enter(size, () => {
+    window.acquire(size, () => {
       order.push(n)
       freeAt = Math.max(freeAt, now) + size / bytesPerMs
       arrivals.push({ at: freeAt + roundTripMs, sentAt: now })
@@ -38,13 +38,13 @@ describe("the window of bytes in flight", () => {
     expect(efficiency).toBeGreaterThan(0.9)
   })
 
-  it("opens to what a fast road with a long way needs", () => {
+  it("opens to what a fast path with a long round trip needs", () => {
     const { efficiency, window } = drive({ bytesPerMs: 1_250, roundTripMs: 600 }, 10_000, 4_000)
     expect(window.bytes).toBeGreaterThan(500_000)
     expect(efficiency).toBeGreaterThan(0.8)
   })
 
-  it("does not take a broker that always answers late for a slow road", () => {
+  it("does not take a broker that always answers late for a slow path", () => {
     const { window } = drive({ bytesPerMs: 10_000, roundTripMs: 9_000 }, 5_000, 1_000)
     expect(window.bytes).toBeGreaterThanOrEqual(inFlightSettings.initialBytes)
   })
@@ -54,7 +54,7 @@ describe("the window of bytes in flight", () => {
     expect(order).toEqual([0, 1, 2, 3, 4])
   })
 
-  it("is empty when all is acknowledged, keeps the order, and never ends a road's last message", () =>
+  it("is empty when all is acknowledged, keeps the order, and never holds the last message for ever", () =>
     fc.assert(
       fc.property(
         fc.record({
@@ -63,8 +63,8 @@ describe("the window of bytes in flight", () => {
         }),
         fc.integer({ min: 1, max: 300 }),
         fc.integer({ min: 1, max: 50_000 }),
-        (road, messages, size) => {
-          const { order, window } = drive(road, messages, size)
+        (path, messages, size) => {
+          const { order, window } = drive(path, messages, size)
           expect(order).toEqual(Array.from({ length: messages }, (_, n) => n))
           expect(window.inFlight).toBe(0)
         }

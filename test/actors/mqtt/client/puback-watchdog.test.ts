@@ -1,7 +1,7 @@
 /** On the test clock: a broker is silent when it acknowledges nothing, not when one message is old. */
 import { Deferred, Effect } from "effect"
 import { describe, expect, it } from "vitest"
-import { AwaitedAcks } from "../../../../src/actors/mqtt/client/puback-watchdog.ts"
+import { PubackWatchdog } from "../../../../src/actors/mqtt/client/puback-watchdog.ts"
 import { passTime, withTestClock } from "../../../support/test-clock.ts"
 
 const limitMs = 120_000
@@ -10,15 +10,15 @@ const limitMs = 120_000
 const watched = (largestBytes: number, everyS: number | undefined, forS: number) =>
   withTestClock(
     Effect.gen(function* () {
-      const acks = new AwaitedAcks()
+      const watchdog = new PubackWatchdog()
       let acknowledge = () => {}
       const found = yield* Deferred.make<void>()
-      const publish = acks.during(largestBytes, (onAcknowledged) => {
+      const publish = watchdog.during(largestBytes, (onAcknowledged) => {
         acknowledge = onAcknowledged
         return Effect.never
       })
       yield* Effect.forkScoped(publish)
-      yield* Effect.forkScoped(Effect.andThen(acks.overdue(limitMs), Deferred.succeed(found, undefined)))
+      yield* Effect.forkScoped(Effect.andThen(watchdog.expired(limitMs), Deferred.succeed(found, undefined)))
       for (let s = 0; s < forS; s += 10) {
         yield* passTime("10 seconds")
         if (everyS !== undefined && s % everyS === 0) acknowledge()
@@ -33,7 +33,7 @@ describe("publishes that wait for their PUBACK", () => {
     expect(await watched(100, undefined, 110)).toBe(false)
   })
 
-  it("show a slow road, and no silent broker, while one comes now and then", async () => {
+  it("show a slow path, and no silent broker, while one comes now and then", async () => {
     expect(await watched(100, 100, 3_600)).toBe(false)
   })
 

@@ -31,7 +31,7 @@ const sendAll = (rate: number, arrivals: ReadonlyArray<number>, untilMs: number)
   const sent: Array<number> = []
   for (const at of [...arrivals].sort((one, other) => one - other)) {
     clock.to(at)
-    pace.enter(() => void sent.push(clock.now()))
+    pace.schedule(() => void sent.push(clock.now()))
   }
   clock.to(untilMs)
   return sent
@@ -68,12 +68,12 @@ describe("the pace of publishes", () => {
     const clock = handClock()
     const pace = new PublishPace(1, clock)
     const sent: Array<string> = []
-    pace.enter(() => void sent.push("a"))
-    const leave = pace.enter(() => void sent.push("b"))
-    pace.enter(() => void sent.push("c"))
-    expect(leave()).toBe(true)
+    pace.schedule(() => void sent.push("a"))
+    const cancel = pace.schedule(() => void sent.push("b"))
+    pace.schedule(() => void sent.push("c"))
+    expect(cancel()).toBe(true)
     clock.to(5_000)
-    expect([sent, leave()]).toEqual([["a", "c"], false])
+    expect([sent, cancel()]).toEqual([["a", "c"], false])
   })
 })
 
@@ -87,7 +87,7 @@ describe("missing PUBACKs", () => {
     expect([open.overtaken(1_000), open.overtaken(10), open.overtaken(0)]).toEqual([2, 1, 0])
     first?.()
     second?.()
-    // Nothing was acknowledged after the last: the road may be slow.
+    // Nothing was acknowledged after the last: the path may be slow.
     expect(open.overtaken(1_000)).toBe(0)
   })
 })

@@ -108,15 +108,15 @@ describe("the messages between a broker and the receiver", () => {
     ])
   })
 
-  it("ask for another connection when some were passed over and all before those are done", () => {
+  it("ask for another connection when some overflowed and all before those are done", () => {
     const window = makeWindow()
     for (let n = 1; n <= 6; n++) window.arrive(1, { packetId: n, message: message(1, 0, `${n}`) })
     window.arrive(1, { packetId: undefined, message: message(0, 0, "volatile") })
     for (let n = 1; n <= 5; n++) {
       expect(window.needsAnother(1)).toBe(false)
       const next = window.take()
-      // Nothing is let in behind what was passed over.
-      expect(window.arrive(1, { packetId: 9, message: message(1, 0, "late") })).toBe("passedOver")
+      // Nothing is accepted behind what overflowed.
+      expect(window.arrive(1, { packetId: 9, message: message(1, 0, "late") })).toBe("overflow")
       window.settle(next?.delivery ?? 0)
     }
     expect(window.needsAnother(1)).toBe(true)

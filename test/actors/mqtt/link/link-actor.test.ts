@@ -27,8 +27,8 @@ const options = (overrides: Partial<LinkOptions> = {}): LinkOptions => ({
   target: { host: "fake", port: 1, clientId, keepalive: 60, cleanSession: false, connectWithinMs: 5_000 },
   filters: ["c8y/s/us/#", "c8y/s/uat"],
   backOff: { initialMs: 1_000, maximumMs: 8_000, resetAfterMs: 60_000 },
-  greeting: [],
-  farewell: [],
+  onConnect: [],
+  onDisconnect: [],
   neededFilters: ["c8y/s/us/#", "c8y/s/uat"],
   log: { target: "MQTT bridge", name: "MQTT bridge", isSecond: false },
   bounds: {
@@ -95,7 +95,7 @@ describe("a link", () => {
           release = () => resume(Effect.void)
         })
         const receiver = yield* startReceiver
-        const link = yield* startLink(broker, receiver, { greeting: [message("hello")] })
+        const link = yield* startLink(broker, receiver, { onConnect: [message("hello")] })
         yield* forkPublish(link, "early")
         yield* passTime("10 seconds")
         expect(broker.published).toEqual([])
@@ -338,14 +338,14 @@ describe("a link", () => {
       })
     ))
 
-  it("says farewell and DISCONNECT when it is stopped", () =>
+  it("publishes onDisconnect and sends DISCONNECT when it is stopped", () =>
     withTestClock(
       Effect.gen(function* () {
         const broker = new FakeBroker()
         const receiver = yield* startReceiver
         yield* Effect.scoped(
           Effect.gen(function* () {
-            yield* startLink(broker, receiver, { farewell: [message("bye")] })
+            yield* startLink(broker, receiver, { onDisconnect: [message("bye")] })
             yield* settled
           })
         )

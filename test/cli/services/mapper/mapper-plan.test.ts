@@ -131,7 +131,7 @@ describe("the plan of a mapper for another cloud", () => {
   it("says nothing of its own to AWS", async () => {
     const { cloudLink } = await plan('[aws]\nurl = "x-ats.iot.eu.amazonaws.com"\n', "aws")
     expect(cloudLink.target.will).toBeUndefined()
-    expect(cloudLink.greeting).toEqual([])
+    expect(cloudLink.onConnect).toEqual([])
     expect(cloudLink.target.cleanSession).toBe(false)
     expect(cloudLink.filters).toContain("$aws/things/dev01/shadow/#")
   })

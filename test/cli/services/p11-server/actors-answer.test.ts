@@ -9,7 +9,7 @@ import { fakeToken } from "../../../support/fake-token.ts"
 import { passTime, withTestClock } from "../../../support/test-clock.ts"
 
 const mailbox = { capacity: 10, overflow: { policy: "refuse" } } as const
-const status = { connections: 0, answering: 0, served: 0, refused: 0, cut: 0 }
+const status = { connections: 0, answering: 0, served: 0, refused: 0, aborted: 0 }
 
 /** Whether the watchdog would be told, within a minute. */
 const isTold = (stuck: "cryptoki" | "server" | "a token" | undefined) =>

@@ -2,66 +2,66 @@
 import { Effect, Fiber } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { Permits } from "../../../src/runtime/primitives/permits.ts"
+import { FifoSemaphore } from "../../../src/runtime/primitives/fifo-semaphore.ts"
 
 const step = fc.oneof(
-  { weight: 4, arbitrary: fc.constantFrom("enter" as const, "leave" as const, "giveUp" as const) },
+  { weight: 4, arbitrary: fc.constantFrom("acquire" as const, "release" as const, "giveUp" as const) },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 4 }) }
 )
 
-describe("permits", () => {
-  it("are never exceeded, and everybody is let in, in the order of asking, but for those who gave up", () =>
+describe("the permits of a FifoSemaphore", () => {
+  it("are never exceeded, and are granted in the order of asking, but for those who gave up", () =>
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 80 }), (maximum, steps) => {
-        const permits = new Permits(maximum)
-        const letIn: Array<number> = []
+        const permits = new FifoSemaphore(maximum)
+        const acquired: Array<number> = []
         const expected: Array<number> = []
-        const line: Array<{ readonly n: number; readonly giveUp: () => void }> = []
+        const waiters: Array<{ readonly n: number; readonly giveUp: () => void }> = []
         let total = maximum
-        let inside = 0
-        const moveUp = () => {
-          while (inside < total) {
-            const next = line.shift()
+        let taken = 0
+        const grant = () => {
+          while (taken < total) {
+            const next = waiters.shift()
             if (next === undefined) return
-            inside += 1
+            taken += 1
             expected.push(next.n)
           }
         }
         for (const [n, what] of steps.entries()) {
-          if (what === "enter") {
-            // Whoever comes is last in line.
-            line.push({ n, giveUp: permits.enter(() => letIn.push(n)) })
-            moveUp()
-          } else if (what === "leave" && inside > 0) {
-            inside -= 1
-            moveUp()
-            permits.leave()
-          } else if (what === "giveUp") line.shift()?.giveUp()
+          if (what === "acquire") {
+            // A new waiter is the last.
+            waiters.push({ n, giveUp: permits.acquire(() => acquired.push(n)) })
+            grant()
+          } else if (what === "release" && taken > 0) {
+            taken -= 1
+            grant()
+            permits.release()
+          } else if (what === "giveUp") waiters.shift()?.giveUp()
           else if (typeof what === "number") {
             total = what
-            moveUp()
+            grant()
             permits.resize(what)
           }
-          expect(letIn).toEqual(expected)
+          expect(acquired).toEqual(expected)
         }
       })
     ))
 
-  it("hold a line of any length, also when each in it leaves as soon as it is let in", () => {
-    const permits = new Permits(1)
+  it("are granted to any number of waiters, also when each releases synchronously", () => {
+    const permits = new FifoSemaphore(1)
     let done = 0
-    permits.enter(() => {})
+    permits.acquire(() => {})
     for (let n = 0; n < 20_000; n++)
-      permits.enter(() => {
+      permits.acquire(() => {
         done += 1
-        permits.leave()
+        permits.release()
       })
-    permits.leave()
+    permits.release()
     expect(done).toBe(20_000)
   })
 
-  it("come back from work that fails, is interrupted, or is interrupted in line", async () => {
-    const permits = new Permits(1)
+  it("come back from work that fails, is interrupted, or is interrupted while it waits", async () => {
+    const permits = new FifoSemaphore(1)
     const run = Effect.runFork
     const failed = run(Effect.exit(permits.withPermit(Effect.fail("no"))))
     const working = run(permits.withPermit(Effect.never))
@@ -75,7 +75,7 @@ describe("permits", () => {
   })
 
   it("one that is let in and interrupted before it begins gives its permit on", async () => {
-    const permits = new Permits(1)
+    const permits = new FifoSemaphore(1)
     const working = Effect.runFork(permits.withPermit(Effect.never))
     const next = Effect.runFork(permits.withPermit(Effect.never))
     const last = Effect.runFork(permits.withPermit(Effect.succeed("in")))
@@ -85,16 +85,16 @@ describe("permits", () => {
     expect(await Effect.runPromise(Fiber.join(last))).toBe("in")
   })
 
-  it("hold a line of any length, also when everybody in it is done at once", async () => {
-    const permits = new Permits(1)
+  it("hold any number of waiters, also when everybody in it is done at once", async () => {
+    const permits = new FifoSemaphore(1)
     let done = 0
     const first = Effect.runFork(permits.withPermit(Effect.never))
     const count = Effect.sync(() => {
       done += 1
     })
-    const line = Array.from({ length: 20_000 }, () => Effect.runFork(permits.withPermit(count)))
+    const waiters = Array.from({ length: 20_000 }, () => Effect.runFork(permits.withPermit(count)))
     first.interruptUnsafe()
-    await Effect.runPromise(Fiber.awaitAll(line))
+    await Effect.runPromise(Fiber.awaitAll(waiters))
     expect(done).toBe(20_000)
   })
 })
