@@ -2,6 +2,7 @@
  * One system call each, more or less.
  */
 #include <errno.h>
+#include <grp.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -65,6 +66,12 @@ int unix_notify(const char *address, const char *message, size_t length) {
   int error = sent < 0 ? errno : 0;
   close(file);
   return error;
+}
+
+int unix_become_user(const char *name, uid_t uid, gid_t gid) {
+  if ((name ? initgroups(name, gid) : setgroups(1, &gid)) != 0) return errno;
+  if (setresgid(gid, gid, gid) != 0) return errno;
+  return setresuid(uid, uid, uid) == 0 ? 0 : errno;
 }
 
 /* SIGALRM ends the process, in whatever call it is blocked, unless a library has taken the signal: given back here. */

@@ -116,6 +116,22 @@ static napi_value js_end_with_parent(napi_env env, napi_callback_info info) {
   return number(env, unix_end_with_parent(number_argument(env, info)));
 }
 
+/* becomeUser(name, uid, gid); an empty name is none */
+static napi_value js_become_user(napi_env env, napi_callback_info info) {
+  napi_value arguments[3];
+  size_t count = 3, length = 0;
+  uint32_t uid = (uint32_t)-1, gid = (uint32_t)-1; /* -1 would leave them as they are */
+  napi_get_cb_info(env, info, &count, arguments, NULL, NULL);
+  napi_get_value_uint32(env, arguments[1], &uid);
+  napi_get_value_uint32(env, arguments[2], &gid);
+  char *name = text_of(env, arguments[0], &length);
+  int error = !name || uid == (uint32_t)-1 || gid == (uint32_t)-1
+                  ? EINVAL
+                  : unix_become_user(length > 0 ? name : NULL, uid, gid);
+  free(name);
+  return number(env, error);
+}
+
 static napi_value js_keep_no_core(napi_env env, napi_callback_info info) {
   (void)info;
   return number(env, unix_keep_no_core());
@@ -186,6 +202,7 @@ NAPI_MODULE_INIT() {
       {"notify", NULL, js_notify, NULL, NULL, NULL, napi_enumerable, NULL},
       {"endWithParent", NULL, js_end_with_parent, NULL, NULL, NULL, napi_enumerable, NULL},
       {"readLink", NULL, js_read_link, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"becomeUser", NULL, js_become_user, NULL, NULL, NULL, napi_enumerable, NULL},
       {"keepNoCore", NULL, js_keep_no_core, NULL, NULL, NULL, napi_enumerable, NULL},
       {"collectAll", NULL, js_collect_all, NULL, NULL, NULL, napi_enumerable, NULL},
       {"trimMalloc", NULL, js_trim_malloc, NULL, NULL, NULL, napi_enumerable, NULL},

@@ -57,6 +57,12 @@ int unix_end_with_parent(pid_t parent);
  */
 ssize_t unix_read_link(int link, char *target, size_t room);
 
+/*
+ * Another user for good, in all groups of that name; without a name, in `gid` alone. Node refuses its own calls where its
+ * libuv is the system's (Debian 13): rings of io_uring that it had made by then would keep the rights of before.
+ */
+int unix_become_user(const char *name, uid_t uid, gid_t gid);
+
 /* RLIMIT_CORE 0, for this process and all it starts from now on; nobody but root can raise it again. */
 int unix_keep_no_core(void);
 

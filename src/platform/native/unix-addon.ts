@@ -111,6 +111,13 @@ export const readOpenLink = (descriptor: number): string => {
   return answer.toString("utf8")
 }
 
+/**
+ * Another user for good, in all the groups of that name; an empty name: in `gid` alone. Node's own calls are refused by a
+ * Node that uses the system's libuv (Debian 13's).
+ */
+export const becomeUserNow = (name: string, uid: number, gid: number): void =>
+  succeed("setuid", unixAddon().becomeUser(name, uid, gid))
+
 /** No core file of this process, nor of those it starts from now on: a crash would write its memory to a disk. */
 export const keepNoCore = (): void => succeed("setrlimit", unixAddon().keepNoCore())
 
@@ -147,6 +154,7 @@ interface UnixAddon {
   readonly notify: (address: string, message: string) => number
   readonly endWithParent: (parent: number) => number
   readonly readLink: (descriptor: number) => Buffer | number
+  readonly becomeUser: (name: string, uid: number, gid: number) => number
   readonly keepNoCore: () => number
   readonly collectAll: () => boolean
   readonly trimMalloc: () => void

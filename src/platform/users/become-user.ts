@@ -1,10 +1,10 @@
 /**
  * Gives up root for good: from here on the process is another user, in all of that user's groups.
  *
- * In this order: as soon as the user is set, groups cannot be. Node's own `uid` option of a child drops the
- * supplementary groups, without which a service's user reaches neither a TPM nor SoftHSM's tokens.
- * Source: setgroups(2), credentials(7).
+ * Node's own `uid` option of a child drops the supplementary groups, without which a service's user reaches neither a
+ * TPM nor SoftHSM's tokens. Source: setgroups(2), credentials(7).
  */
+import { becomeUserNow } from "../native/unix-addon.ts"
 
 export interface UserIds {
   /** Of passwd(5), or a number without an entry there. */
@@ -13,19 +13,12 @@ export interface UserIds {
   readonly gid: number
 }
 
-/** Throws what the kernel refuses with; the process must not go on then. */
+/** Throws what the kernel refuses with, or that the add-on is missing; the process must not go on then. */
 export const becomeUser = ({ name, uid, gid }: UserIds): void => {
-  if (/^\d+$/.test(name)) process.setgroups?.([gid])
-  else initGroups(name, gid)
-  process.setgid?.(gid)
-  process.setuid?.(uid)
+  becomeUserNow(/^\d+$/.test(name) ? "" : name, uid, gid)
   if (process.getuid?.() !== uid || process.geteuid?.() !== uid || process.getegid?.() !== gid)
     throw new Error(`still user ${process.geteuid?.()}`)
 }
-
-/** Of the process module's documentation; the types lack it. */
-const initGroups = (name: string, gid: number): void =>
-  (process as unknown as { readonly initgroups: (user: string, group: number) => void }).initgroups(name, gid)
 
 /** As an argument of a child of ours. No name has a colon (passwd(5)). */
 export const printUser = ({ name, uid, gid }: UserIds): string => `${name}:${uid}:${gid}`
@@ -51,5 +44,6 @@ export const environmentOf = (
     MAIL: _mail,
     ...rest
   } = environment
-  return { ...rest, HOME: user.home, USER: user.name, LOGNAME: user.name }
+  // A ring that libuv makes before the change of user would keep root's rights (CVE-2024-22017).
+  return { ...rest, HOME: user.home, USER: user.name, LOGNAME: user.name, UV_USE_IO_URING: "0" }
 }

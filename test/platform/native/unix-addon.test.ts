@@ -126,3 +126,18 @@ describe("blankArguments", () => {
     expect(shownBy(args, "1234", "")).toEqual(args)
   })
 })
+
+describe.runIf(process.getuid?.() === 0)("becoming another user", () => {
+  it("changes user and groups for good, whatever Node's own calls are allowed", () => {
+    const script = `
+      const ids = () => [process.getuid(), process.geteuid(), process.getgid(), process.getegid(), process.getgroups()]
+      const wrong = unix.becomeUser("nobody", -1, 65534)
+      const done = unix.becomeUser("nobody", 65534, 65534)
+      console.log(JSON.stringify([wrong !== 0, done, ids(), unix.becomeUser("root", 0, 0) !== 0, ids()]))
+    `
+    const { stdout, stderr } = spawnSync(process.execPath, nodeWithAddon(script), { encoding: "utf8" })
+    expect(stderr).toBe("")
+    const nobody = [65534, 65534, 65534, 65534, [65534]]
+    expect(JSON.parse(stdout)).toEqual([true, 0, nobody, true, nobody])
+  })
+})
