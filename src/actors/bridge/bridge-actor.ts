@@ -9,8 +9,8 @@ import type { ActorRef } from "../../runtime/protocol.ts"
 import { CloudCheck, type CloudQuestion } from "./cloud-check.ts"
 import { type CloudLimits, noLimits, packetSize } from "./cloud-limits.ts"
 import { LoopGuard } from "./loop-guard.ts"
-import { type Carried, Relay } from "./relay.ts"
-import { type Direction, type Way, Ways } from "./route.ts"
+import { type InFlightMessage, Relay } from "./relay.ts"
+import { type Direction, type Route, RouteCache } from "./route.ts"
 import { BridgeSide } from "./side.ts"
 
 export interface BridgeOptions {
@@ -19,7 +19,7 @@ export interface BridgeOptions {
   readonly maxPayloadSize: number
   /** The key of the setting it is from. */
   readonly maxPayloadSetting: string
-  /** How many messages of a direction are under way at once: the window of the links. */
+  /** How many messages of a direction are in flight at once: the window of the links. */
   readonly window: number
   readonly check: CloudQuestion
   /** What the cloud hangs up at; undefined: nothing is known. */
@@ -65,7 +65,7 @@ interface Bridge {
   readonly health: ActorRef<HealthProtocol>
   readonly sides: Readonly<Record<Side, BridgeSide>>
   readonly relays: Readonly<Record<Direction, Relay>>
-  readonly ways: Readonly<Record<Direction, Ways>>
+  readonly routes: Readonly<Record<Direction, RouteCache>>
   readonly guard: LoopGuard
   readonly check: CloudCheck
   /** Messages the other side would not take. */
@@ -81,10 +81,10 @@ const makeBridge = (options: BridgeOptions, peers: BridgePeers): Bridge => {
       source: sides[from],
       target: sides[to],
       window: options.window,
-      onDeparture: ({ message: { topic, payload }, comesBack }, now) => {
+      beforePublish: ({ message: { topic, payload }, comesBack }, now) => {
         if (comesBack) guard.expect({ side: to, topic, payload }, now)
       },
-      onReturn: ({ message: { topic, payload }, comesBack }, now) => {
+      afterRefusal: ({ message: { topic, payload }, comesBack }, now) => {
         if (comesBack) guard.forget({ side: to, topic, payload }, now)
       },
       onRefused: ({ topic }, code) => sayDropped({ direction, topic, reason: "refused", code }),
@@ -95,7 +95,7 @@ const makeBridge = (options: BridgeOptions, peers: BridgePeers): Bridge => {
     health: peers.health,
     sides,
     relays: { outbound: relay("outbound", "local", "cloud"), inbound: relay("inbound", "cloud", "local") },
-    ways: { outbound: new Ways(options.rules, "outbound"), inbound: new Ways(options.rules, "inbound") },
+    routes: { outbound: new RouteCache(options.rules, "outbound"), inbound: new RouteCache(options.rules, "inbound") },
     guard,
     check: new CloudCheck(options.check, sides),
     refused: 0
@@ -106,15 +106,16 @@ const accept = Effect.fnUntraced(function* (bridge: Bridge, { side, deliveries }
   const direction = side === "local" ? "outbound" : "inbound"
   const { link, origin } = bridge.sides[side]
   const now = yield* monotonicNow
-  const load: Array<Carried> = []
+  const batch: Array<InFlightMessage> = []
   const done: Array<number> = []
   for (const { delivery, message } of deliveries) {
-    const way = bridge.ways[direction].of(message.topic)
-    const dropped = way && unfit(bridge.options, direction, message, way)
-    if (side === "cloud" && way !== undefined) bridge.check.heard({ ...message, topic: way.topic }, origin.connection)
-    if (way === undefined || bridge.guard.isEcho({ side, ...message }, now)) done.push(delivery)
+    const route = bridge.routes[direction].of(message.topic)
+    const dropped = route && unfit(bridge.options, direction, message, route)
+    if (side === "cloud" && route !== undefined)
+      bridge.check.heard({ ...message, topic: route.topic }, origin.connection)
+    if (route === undefined || bridge.guard.isEcho({ side, ...message }, now)) done.push(delivery)
     else if (dropped === undefined)
-      load.push({ delivery, message: { ...message, topic: way.topic }, comesBack: way.comesBack })
+      batch.push({ delivery, message: { ...message, topic: route.topic }, comesBack: route.comesBack })
     else {
       bridge.refused += 1
       yield* sayDropped(dropped)
@@ -122,22 +123,22 @@ const accept = Effect.fnUntraced(function* (bridge: Bridge, { side, deliveries }
     }
   }
   if (done.length > 0) yield* Effect.ignore(link.tell("Acknowledge", { deliveries: done }))
-  if (load.length > 0) yield* bridge.relays[direction].add({ origin, carried: load })
+  if (batch.length > 0) yield* bridge.relays[direction].add({ origin, messages: batch })
 })
 
-/** A broker hangs up on what it does not take, and would be sent it again for ever. */
+/** A broker disconnects at what it does not take, and would be sent it again for ever. */
 const unfit = (
   { maxPayloadSize: limit, maxPayloadSetting: setting, limits = noLimits }: BridgeOptions,
   direction: Direction,
   message: MqttMessage,
-  way: Way
+  route: Route
 ): DroppedMessage | undefined => {
   const { topic, payload } = message
-  if (!way.isTopic) return { direction, topic, reason: "invalidTopic", target: way.topic }
+  if (!route.isTopic) return { direction, topic, reason: "invalidTopic", target: route.topic }
   if (direction === "inbound") return undefined
-  const rule = limits.against(way.topic)
+  const rule = limits.against(route.topic)
   if (rule !== undefined) return { direction, topic, reason: "againstRule", rule }
-  const size = limits.countsPacket ? packetSize({ ...message, topic: way.topic }) : payload.length
+  const size = limits.countsPacket ? packetSize({ ...message, topic: route.topic }) : payload.length
   return size > limit ? { direction, topic, reason: "tooLarge", size, limit, setting } : undefined
 }
 
@@ -162,8 +163,8 @@ const statusOf = ({ sides, relays, refused }: Bridge): BridgeStatus => ({
   cloud: sides.cloud.status,
   health: healthOf(sides),
   counters: {
-    outbound: relays.outbound.carried,
-    inbound: relays.inbound.carried,
+    outbound: relays.outbound.forwarded,
+    inbound: relays.inbound.forwarded,
     dropped: refused + relays.outbound.dropped + relays.inbound.dropped,
     waiting: relays.outbound.waiting + relays.inbound.waiting
   }

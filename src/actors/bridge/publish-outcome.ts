@@ -2,7 +2,7 @@
 import type { MqttRefusal } from "../../messages/mqtt.ts"
 
 /** The broker closed the connection; not the network, and not we for its silence. */
-export const isHangUp = (refusal: MqttRefusal): boolean =>
+export const isDisconnect = (refusal: MqttRefusal): boolean =>
   refusal._tag === "BrokerDisconnected" ||
   (refusal._tag === "ConnectionLost" && refusal.stage === "connected" && refusal.endedBy !== "network")
 

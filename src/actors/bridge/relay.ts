@@ -1,9 +1,9 @@
 /**
- * Carries the messages of one direction: in order, several loads at a time, each message acknowledged where it came from
- * only after it was acknowledged where it went. A load is what came together; it is published and acknowledged together.
+ * Forwards the messages of one direction: in order, several batches at a time, each message acknowledged to its source only
+ * after the target acknowledged it. A batch is what came together; it is published and acknowledged together.
  *
  * QoS 1 is tried again until it is through, or refused for good by the broker it is for; what is refused for now, and
- * what a broker hangs up on each time, is held back for a while. QoS 0 is carried once.
+ * what a broker disconnects at each time, is held back for a while. QoS 0 is sent once.
  */
 import { Deferred, Effect } from "effect"
 import type { FailedPublish, MqttMessage } from "../../messages/mqtt.ts"
@@ -11,18 +11,18 @@ import { consume, fromEffect, untilComplete } from "../../runtime/channel.ts"
 import { Mailbox } from "../../runtime/mailbox.ts"
 import { endsWithin } from "../../runtime/primitives/ends-within.ts"
 import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
-import { Flights } from "./flights.ts"
-import { HangUps } from "./hang-ups.ts"
-import { isHangUp, refusedForGood } from "./publish-outcome.ts"
-import { Road } from "./road.ts"
+import { ConnectionBatches } from "./connection-batches.ts"
+import { PoisonMessages } from "./poison-messages.ts"
+import { isDisconnect, refusedForGood } from "./publish-outcome.ts"
+import { SharedLock } from "./shared-lock.ts"
 import type { BridgeSide, Origin } from "./side.ts"
 
-export interface Load {
+export interface Batch {
   readonly origin: Origin
-  readonly carried: ReadonlyArray<Carried>
+  readonly messages: ReadonlyArray<InFlightMessage>
 }
 
-export interface Carried {
+export interface InFlightMessage {
   /** Names the message at the link it came by. */
   readonly delivery: number
   /** As it is published on the other side. */
@@ -35,12 +35,12 @@ export interface RelayOptions {
   readonly name: string
   readonly source: BridgeSide
   readonly target: BridgeSide
-  /** How many loads are under way at once. How many messages, is for the links to bound. */
+  /** How many batches are in flight at once. The links bound the messages. */
   readonly window: number
-  /** Called once before a message is published, and again after `onReturn`. */
-  readonly onDeparture: (carried: Carried, now: number) => void
+  /** Called once before a message is published, and again after `afterRefusal`. */
+  readonly beforePublish: (inFlight: InFlightMessage, now: number) => void
   /** The target has refused it. */
-  readonly onReturn: (carried: Carried, now: number) => void
+  readonly afterRefusal: (inFlight: InFlightMessage, now: number) => void
   /** The target will not take the message, whenever it comes. */
   readonly onRefused: (message: MqttMessage, code: number) => Effect.Effect<void>
   /** The first of a topic that is refused for now. Undefined: the target ended every connection at it. */
@@ -48,19 +48,19 @@ export interface RelayOptions {
 }
 
 export class Relay {
-  carried = 0
-  /** QoS 0 that was cut off, and what the target refused. */
+  forwarded = 0
+  /** QoS 0 that a lost connection took, and what the target refused. */
   dropped = 0
   private readonly options: RelayOptions
-  private readonly mailbox: Mailbox<Load>
+  private readonly mailbox: Mailbox<Batch>
   private readonly done = Deferred.makeUnsafe<void>()
   private readonly stopping = Deferred.makeUnsafe<void>()
   private held = 0
   /** Topics of what is held back, and was told. */
   private readonly told = new Set<string>()
-  private readonly hangUps = new HangUps()
-  private readonly flights = new Flights<Carried>()
-  private readonly road = new Road()
+  private readonly poison = new PoisonMessages()
+  private readonly batches = new ConnectionBatches<InFlightMessage>()
+  private readonly sending = new SharedLock()
 
   constructor(options: RelayOptions) {
     this.options = options
@@ -73,11 +73,11 @@ export class Relay {
     return this.held
   }
 
-  /** A load that finds no room is a mistake of ours: the bridge is restarted and given everything again. */
-  add(load: Load): Effect.Effect<void> {
+  /** A batch that finds no room is a defect: the bridge is restarted and given everything again. */
+  add(batch: Batch): Effect.Effect<void> {
     return Effect.suspend(() => {
-      this.held += load.carried.length
-      if (this.mailbox.place(load) === "queued") return Effect.void
+      this.held += batch.messages.length
+      if (this.mailbox.place(batch) === "queued") return Effect.void
       return Effect.die(new Error(`${this.options.name} is full`))
     })
   }
@@ -85,8 +85,8 @@ export class Relay {
   /** Never ends before `drain`. */
   readonly run: Effect.Effect<void, unknown> = Effect.gen({ self: this }, function* () {
     const context = yield* Effect.context<never>()
-    const stream = consume(this.mailbox, { concurrency: this.options.window }, (load) =>
-      fromEffect(this.carry(load), context)
+    const stream = consume(this.mailbox, { concurrency: this.options.window }, (batch) =>
+      fromEffect(this.forward(batch), context)
     )
     yield* Effect.ensuring(untilComplete(stream), Deferred.succeed(this.done, undefined))
   })
@@ -102,46 +102,50 @@ export class Relay {
     if (!(yield* endsWithin(finished, "20 seconds"))) finished.interruptUnsafe()
   })
 
-  private carry(load: Load): Effect.Effect<void> {
-    const open = new Set(load.carried)
+  private forward(batch: Batch): Effect.Effect<void> {
+    const open = new Set(batch.messages)
     const end = Effect.sync(() => {
       this.held -= open.size
-      for (const one of load.carried) this.hangUps.settled(one, false)
-      if (this.told.size > 0) for (const { message } of load.carried) this.told.delete(message.topic)
+      for (const one of batch.messages) this.poison.settled(one, false)
+      if (this.told.size > 0) for (const { message } of batch.messages) this.told.delete(message.topic)
     })
-    const through = Effect.flatMap(this.passOn(load, open), (left) => this.settle(open, left))
+    const through = Effect.flatMap(this.publishAll(batch, open), (left) => this.settle(open, left))
     return Effect.ensuring(through, end)
   }
 
   /** Answers what is left to its broker. */
-  private readonly passOn = Effect.fnUntraced(
+  private readonly publishAll = Effect.fnUntraced(
     { self: this },
-    function* (this: Relay, { origin, carried }: Load, open: Set<Carried>): Effect.fn.Return<ReadonlyArray<Carried>> {
+    function* (
+      this: Relay,
+      { origin, messages }: Batch,
+      open: Set<InFlightMessage>
+    ): Effect.fn.Return<ReadonlyArray<InFlightMessage>> {
       const { source, target } = this.options
-      const departed = new Set<Carried>()
-      let left = carried
+      const announced = new Set<InFlightMessage>()
+      let left = messages
       let last = 0
       for (let pauseMs = shortestPauseMs; left.length > 0; ) {
         const connection = yield* target.upAfter(last)
         if (source.willBeRedelivered(origin)) left = left.filter(({ message }) => message.qos === 0)
         if (left.length === 0) return left
         const now = yield* monotonicNow
-        const going = this.choose(left, now)
-        if (going.messages.length === 0) {
+        const selection = this.choose(left, now)
+        if (selection.messages.length === 0) {
           yield* this.settle(open, left)
           if (yield* Deferred.isDone(this.stopping)) return left
           yield* this.pauseUntilTried(left, now)
           continue
         }
-        this.depart(going.messages, departed, now)
-        const flown = yield* this.fly(going, connection)
-        if (flown === "again") continue
-        if (flown === "gone" || flown.wasCut) last = connection
-        if (flown === "gone") continue
-        const { again, refused } = flown
-        for (const one of refused) departed.delete(one)
-        left = left.filter((one) => !going.messages.includes(one) || again.includes(one))
-        // Those that were cut off, or have not been sent yet, are not held up by those that were refused.
+        this.announce(selection.messages, announced, now)
+        const sent = yield* this.send(selection, connection)
+        if (sent === "reselect") continue
+        if (sent === "disconnected" || sent.wasDisconnected) last = connection
+        if (sent === "disconnected") continue
+        const { retry, refused } = sent
+        for (const one of refused) announced.delete(one)
+        left = left.filter((one) => !selection.messages.includes(one) || retry.includes(one))
+        // Those that a lost connection left, or that have not been sent yet, are not held up by those that were refused.
         if (refused.length === 0 || left.length > refused.length) continue
         yield* this.settle(open, left)
         if (yield* Deferred.isDone(this.stopping)) return left
@@ -152,28 +156,31 @@ export class Relay {
     }
   )
 
-  /** What is sent next of a load, in order; nothing while all of it is held back. */
-  private choose(left: ReadonlyArray<Carried>, now: number): Going {
-    const { isCautious } = this.hangUps
-    const free = left.filter(({ message }) => message.qos === 0 || this.hangUps.heldBack(message) === undefined)
-    if (free.length > 0) return { messages: isCautious ? free.slice(0, 1) : free, isAlone: isCautious }
-    const ripe = left.find(({ message }) => (this.hangUps.heldBack(message)?.until ?? 0) <= now)
-    return { messages: ripe === undefined ? [] : [ripe], isAlone: true }
+  /** What is sent next of a batch, in order; nothing while all of it is held back. */
+  private choose(left: ReadonlyArray<InFlightMessage>, now: number): Selection {
+    const { isCautious } = this.poison
+    const free = left.filter(({ message }) => message.qos === 0 || this.poison.heldBack(message) === undefined)
+    if (free.length > 0) return { messages: isCautious ? free.slice(0, 1) : free, isExclusive: isCautious }
+    const due = left.find(({ message }) => (this.poison.heldBack(message)?.until ?? 0) <= now)
+    return { messages: due === undefined ? [] : [due], isExclusive: true }
   }
 
-  /** `again`: choose again, as a message became suspect meanwhile. `gone`: not sent, the connection is no more. */
-  private fly({ messages, isAlone }: Going, connection: number): Effect.Effect<Unfinished | "again" | "gone"> {
-    const work = Effect.suspend((): Effect.Effect<Unfinished | "again" | "gone"> => {
-      const isSuspect = messages.some(({ message }) => this.hangUps.heldBack(message) !== undefined)
-      return !isAlone && (this.hangUps.isCautious || isSuspect)
-        ? Effect.succeed("again")
+  /** `reselect`: a message became suspect meanwhile. `disconnected`: not sent, the connection is no more. */
+  private send(
+    { messages, isExclusive }: Selection,
+    connection: number
+  ): Effect.Effect<Unfinished | "reselect" | "disconnected"> {
+    const work = Effect.suspend((): Effect.Effect<Unfinished | "reselect" | "disconnected"> => {
+      const isSuspect = messages.some(({ message }) => this.poison.heldBack(message) !== undefined)
+      return !isExclusive && (this.poison.isCautious || isSuspect)
+        ? Effect.succeed("reselect")
         : this.publish(messages, connection)
     })
-    return this.road.use(isAlone, work)
+    return this.sending.use(isExclusive, work)
   }
 
-  private pauseUntilTried(left: ReadonlyArray<Carried>, now: number): Effect.Effect<void> {
-    const until = Math.min(...left.map(({ message }) => this.hangUps.heldBack(message)?.until ?? now))
+  private pauseUntilTried(left: ReadonlyArray<InFlightMessage>, now: number): Effect.Effect<void> {
+    const until = Math.min(...left.map(({ message }) => this.poison.heldBack(message)?.until ?? now))
     const ended = [this.options.source.upAgain, Deferred.await(this.stopping)]
     return Effect.raceAllFirst([Effect.sleep(Math.max(until - now, shortestPauseMs)), ...ended])
   }
@@ -185,7 +192,7 @@ export class Relay {
   }
 
   /** Acknowledges what is not left. */
-  private settle(open: Set<Carried>, left: ReadonlyArray<Carried>): Effect.Effect<void> {
+  private settle(open: Set<InFlightMessage>, left: ReadonlyArray<InFlightMessage>): Effect.Effect<void> {
     return Effect.suspend(() => {
       const kept = new Set(left)
       const done = [...open].filter((one) => !kept.has(one))
@@ -198,72 +205,75 @@ export class Relay {
   }
 
   /** Once for each, and again after a refusal. */
-  private depart(going: ReadonlyArray<Carried>, departed: Set<Carried>, now: number): void {
-    for (const one of going) {
-      if (departed.has(one)) continue
-      departed.add(one)
-      this.options.onDeparture(one, now)
+  private announce(selection: ReadonlyArray<InFlightMessage>, announced: Set<InFlightMessage>, now: number): void {
+    for (const one of selection) {
+      if (announced.has(one)) continue
+      announced.add(one)
+      this.options.beforePublish(one, now)
     }
   }
 
-  private publish(carried: ReadonlyArray<Carried>, connection: number): Effect.Effect<Unfinished | "gone"> {
-    const messages = carried.map(({ message }) => message)
-    this.flights.depart(connection)
+  private publish(
+    batch: ReadonlyArray<InFlightMessage>,
+    connection: number
+  ): Effect.Effect<Unfinished | "disconnected"> {
+    const messages = batch.map(({ message }) => message)
+    this.batches.begin(connection)
     // The link has its own limits; a limit here would let it publish what we have given up.
     const published = this.options.target.link.ask("PublishAll", { messages, connection }, { within: "Infinity" })
     return Effect.matchEffect(published, {
-      onSuccess: ({ sent, failed }): Effect.Effect<Unfinished | "gone"> =>
-        sent ? this.judge(carried, failed, connection) : Effect.as(this.land(connection, []), "gone"),
+      onSuccess: ({ sent, failed }): Effect.Effect<Unfinished | "disconnected"> =>
+        sent ? this.judge(batch, failed, connection) : Effect.as(this.settleBatch(connection, []), "disconnected"),
       // The link itself was in trouble, not its connection: a connection that is lost is awaited.
-      onFailure: () => Effect.delay(this.judge(carried, [...carried.keys()].map(noReason), connection), "100 millis")
-    }).pipe(Effect.onInterrupt(() => Effect.sync(() => void this.flights.land(connection, []))))
+      onFailure: () => Effect.delay(this.judge(batch, [...batch.keys()].map(noReason), connection), "100 millis")
+    }).pipe(Effect.onInterrupt(() => Effect.sync(() => void this.batches.settle(connection, []))))
   }
 
   private readonly judge = Effect.fnUntraced(
     { self: this },
     function* (
       this: Relay,
-      carried: ReadonlyArray<Carried>,
+      batch: ReadonlyArray<InFlightMessage>,
       failed: ReadonlyArray<Failed>,
       connection: number
     ): Effect.fn.Return<Unfinished> {
-      this.carried += carried.length - failed.length
-      const again: Array<Carried> = []
-      const refused: Array<Carried> = []
-      const cut: Array<Carried> = []
-      let wasCut = false
+      this.forwarded += batch.length - failed.length
+      const retry: Array<InFlightMessage> = []
+      const refused: Array<InFlightMessage> = []
+      const unacknowledged: Array<InFlightMessage> = []
+      let wasDisconnected = false
       const unanswered = new Set(failed.map(({ index }) => index))
-      for (const [index, one] of carried.entries()) if (!unanswered.has(index)) this.hangUps.settled(one, true)
+      for (const [index, one] of batch.entries()) if (!unanswered.has(index)) this.poison.settled(one, true)
       for (const { index, refusal } of failed) {
-        const one = carried[index]
+        const one = batch[index]
         if (one === undefined) continue
         const code = refusal?._tag === "BrokerRefused" ? refusal.code : undefined
-        if (code !== undefined) this.options.onReturn(one, yield* monotonicNow)
+        if (code !== undefined) this.options.afterRefusal(one, yield* monotonicNow)
         // QoS 0 is refused only here, before it is sent.
         const isForGood = one.message.qos === 0 || (code !== undefined && refusedForGood.has(code))
         if (isForGood) this.dropped += 1
-        else again.push(one)
+        else retry.push(one)
         if (code === undefined) {
-          wasCut ||= refusal !== undefined
-          if (refusal !== undefined && isHangUp(refusal) && !isForGood) cut.push(one)
+          wasDisconnected ||= refusal !== undefined
+          if (refusal !== undefined && isDisconnect(refusal) && !isForGood) unacknowledged.push(one)
           continue
         }
-        this.hangUps.settled(one, false)
+        this.poison.settled(one, false)
         if (isForGood) yield* this.options.onRefused(one.message, code)
         else {
           refused.push(one)
           yield* this.holdBack(one.message, code)
         }
       }
-      yield* this.land(connection, cut)
-      return { again, refused, wasCut }
+      yield* this.settleBatch(connection, unacknowledged)
+      return { retry, refused, wasDisconnected }
     }
   )
 
-  private land(connection: number, cut: ReadonlyArray<Carried>): Effect.Effect<void> {
+  private settleBatch(connection: number, unacknowledged: ReadonlyArray<InFlightMessage>): Effect.Effect<void> {
     return Effect.flatMap(monotonicNow, (now) => {
-      const inFlight = this.flights.land(connection, cut)
-      const culprit = this.hangUps.cut(inFlight, now)
+      const inFlight = this.batches.settle(connection, unacknowledged)
+      const culprit = this.poison.disconnected(inFlight, now)
       return culprit === undefined ? Effect.void : this.options.onHeldBack(culprit.message, undefined)
     })
   }
@@ -275,19 +285,19 @@ export class Relay {
   }
 }
 
-interface Going {
-  readonly messages: ReadonlyArray<Carried>
+interface Selection {
+  readonly messages: ReadonlyArray<InFlightMessage>
   /** Nothing else may be in flight then. */
-  readonly isAlone: boolean
+  readonly isExclusive: boolean
 }
 
 interface Unfinished {
   /** To be tried again. */
-  readonly again: ReadonlyArray<Carried>
+  readonly retry: ReadonlyArray<InFlightMessage>
   /** Those of them that were refused for now. */
-  readonly refused: ReadonlyArray<Carried>
+  readonly refused: ReadonlyArray<InFlightMessage>
   /** The connection ended before all was answered. */
-  readonly wasCut: boolean
+  readonly wasDisconnected: boolean
 }
 
 const shortestPauseMs = 1_000

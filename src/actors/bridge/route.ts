@@ -7,14 +7,18 @@ export type Direction = BridgeRule["direction"]
 export const opposite = (direction: Direction): Direction => (direction === "outbound" ? "inbound" : "outbound")
 
 /** The topic on the other side; undefined: no rule, or the topic has no part below the prefix. */
-export const route = (rules: ReadonlyArray<BridgeRule>, direction: Direction, topic: string): string | undefined => {
+export const targetTopic = (
+  rules: ReadonlyArray<BridgeRule>,
+  direction: Direction,
+  topic: string
+): string | undefined => {
   const rule = rules.find((one) => one.direction === direction && matchesFilter(one.filter, topic))
   if (rule === undefined || !topic.startsWith(rule.strip)) return undefined
   const target = rule.add + topic.slice(rule.strip.length)
   return target === "" ? undefined : target
 }
 
-export interface Way {
+export interface Route {
   readonly topic: string
   /** False: nobody can publish on it. */
   readonly isTopic: boolean
@@ -22,31 +26,31 @@ export interface Way {
   readonly comesBack: boolean
 }
 
-/** The ways of one direction. Devices use the same few topics again and again: those are remembered. */
-export class Ways {
+/** The routes of one direction. Devices use the same few topics again and again: those are remembered. */
+export class RouteCache {
   private readonly rules: ReadonlyArray<BridgeRule>
   private readonly direction: Direction
-  private readonly known = new Map<string, Way | undefined>()
+  private readonly known = new Map<string, Route | undefined>()
 
   constructor(rules: ReadonlyArray<BridgeRule>, direction: Direction) {
     this.rules = rules
     this.direction = direction
   }
 
-  of(from: string): Way | undefined {
+  of(from: string): Route | undefined {
     if (this.known.has(from)) return this.known.get(from)
-    const way = this.find(from)
+    const route = this.find(from)
     if (this.known.size >= mostKnown) this.known.clear()
-    this.known.set(from, way)
-    return way
+    this.known.set(from, route)
+    return route
   }
 
-  private find(from: string): Way | undefined {
+  private find(from: string): Route | undefined {
     const { rules, direction } = this
-    const topic = route(rules, direction, from)
+    const topic = targetTopic(rules, direction, from)
     if (topic === undefined) return undefined
-    const back = route(rules, opposite(direction), topic)
-    const comesBack = back !== undefined && route(rules, direction, back) === topic
+    const back = targetTopic(rules, opposite(direction), topic)
+    const comesBack = back !== undefined && targetTopic(rules, direction, back) === topic
     return { topic, isTopic: isTopic(topic), comesBack }
   }
 }

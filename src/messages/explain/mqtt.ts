@@ -1,4 +1,4 @@
-/** Sentences for what a broker, or the road to it, refused. */
+/** Sentences for what a broker, or the network path to it, refused. */
 import type {
   BrokerRefused,
   BrokerSilent,

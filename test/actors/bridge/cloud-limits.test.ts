@@ -81,7 +81,7 @@ describe("the bridge", () => {
         const topics = ["td/a", "td/1/2/3/4/5/6", "shadow/update/delta", "td/b", `td/${"x".repeat(250)}`, "td/c"]
         for (const [n, topic] of topics.entries()) yield* receive("local", n + 1, `aws/${topic}`)
         expect(cloud.attempts).toEqual(["a", "b", "c"].map((name) => `thinedge/dev01/td/${name}`))
-        expect(cloud.hangUps).toBe(0)
+        expect(cloud.disconnects).toBe(0)
         expect([...local.acknowledged].sort()).toEqual([1, 2, 3, 4, 5, 6])
         const { counters } = yield* bridge.ask("Status", undefined, { within: "1 second" })
         expect(counters).toMatchObject({ outbound: 3, dropped: 3 })

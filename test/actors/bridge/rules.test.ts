@@ -1,7 +1,7 @@
 /** The tables of topic rules, as thin-edge has them. */
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { filtersOf, route } from "../../../src/actors/bridge/route.ts"
+import { filtersOf, targetTopic } from "../../../src/actors/bridge/route.ts"
 import { rulesForAws } from "../../../src/actors/bridge/rules-aws.ts"
 import { rulesForAzure } from "../../../src/actors/bridge/rules-az.ts"
 import { type CumulocityRules, rulesForCumulocity } from "../../../src/actors/bridge/rules-c8y.ts"
@@ -54,20 +54,20 @@ describe("the rules for Cumulocity", () => {
     ["inbound", "s/dc/tmpl", undefined],
     ["inbound", "devicecontrol/notifications", "c8y/devicecontrol/notifications"]
   ] as const)("%s %s -> %s", (direction, topic, target) => {
-    expect(route(cumulocity(), direction, topic)).toBe(target)
+    expect(targetTopic(cumulocity(), direction, topic)).toBe(target)
   })
 
   it("use the topic prefix of the settings", () => {
-    expect(route(cumulocity({ topicPrefix: "c8y-prod" }), "outbound", "c8y-prod/s/us")).toBe("s/us")
-    expect(route(cumulocity({ topicPrefix: "c8y-prod" }), "inbound", "s/ds")).toBe("c8y-prod/s/ds")
-    expect(route(cumulocity({ topicPrefix: "c8y-prod" }), "outbound", "c8y/s/us")).toBeUndefined()
+    expect(targetTopic(cumulocity({ topicPrefix: "c8y-prod" }), "outbound", "c8y-prod/s/us")).toBe("s/us")
+    expect(targetTopic(cumulocity({ topicPrefix: "c8y-prod" }), "inbound", "s/ds")).toBe("c8y-prod/s/ds")
+    expect(targetTopic(cumulocity({ topicPrefix: "c8y-prod" }), "outbound", "c8y/s/us")).toBeUndefined()
   })
 
   it("have no token topics for a password, and the topics of SmartREST 1 logins instead", () => {
     const rules = cumulocity({ authenticatesBy: "password" })
-    expect(route(rules, "outbound", "c8y/s/uat")).toBeUndefined()
-    expect(route(rules, "inbound", "s/dat")).toBeUndefined()
-    expect(route(rules, "outbound", "c8y/q/ul/x")).toBe("q/ul/x")
+    expect(targetTopic(rules, "outbound", "c8y/s/uat")).toBeUndefined()
+    expect(targetTopic(rules, "inbound", "s/dat")).toBeUndefined()
+    expect(targetTopic(rules, "outbound", "c8y/q/ul/x")).toBe("q/ul/x")
   })
 
   it("subscribe to the templates of the settings", () => {
@@ -77,10 +77,10 @@ describe("the rules for Cumulocity", () => {
 
   it("bridge the MQTT Service when it is enabled", () => {
     const rules = cumulocity({ mqttService: { enabled: true, topics: ["plant/alarms"] } })
-    expect(route(rules, "outbound", "c8y/mqtt/out/a/b")).toBe("a/b")
-    expect(route(rules, "outbound", "c8y/mqtt/out")).toBeUndefined()
-    expect(route(rules, "outbound", "c8y/mqtt/out/")).toBeUndefined()
-    expect(route(rules, "inbound", "plant/alarms")).toBe("c8y/mqtt/in/plant/alarms")
+    expect(targetTopic(rules, "outbound", "c8y/mqtt/out/a/b")).toBe("a/b")
+    expect(targetTopic(rules, "outbound", "c8y/mqtt/out")).toBeUndefined()
+    expect(targetTopic(rules, "outbound", "c8y/mqtt/out/")).toBeUndefined()
+    expect(targetTopic(rules, "inbound", "plant/alarms")).toBe("c8y/mqtt/in/plant/alarms")
   })
 
   it("never fail on a topic, whatever it is", () =>
@@ -90,7 +90,7 @@ describe("the rules for Cumulocity", () => {
         fc.constantFrom("outbound" as const, "inbound" as const),
         (topic, to) => {
           const rules = cumulocity({ mqttService: { enabled: true, topics: ["#"] } })
-          const target = route(rules, to, topic)
+          const target = targetTopic(rules, to, topic)
           if (to === "inbound" && !topic.startsWith("$")) expect(target).toContain(topic)
         }
       )
@@ -108,7 +108,7 @@ describe("the rules for AWS", () => {
     ["inbound", "thinedge/devices/dev01/test-connection", "aws/connection-success"],
     ["inbound", "$aws/things/other/shadow/update", undefined]
   ] as const)("%s %s -> %s", (direction, topic, target) => {
-    expect(route(rules, direction, topic)).toBe(target)
+    expect(targetTopic(rules, direction, topic)).toBe(target)
   })
 })
 
@@ -123,6 +123,6 @@ describe("the rules for Azure", () => {
     ["outbound", "az/twin/PATCH/properties/reported/?$rid=1", "$iothub/twin/PATCH/properties/reported/?$rid=1"],
     ["inbound", "$iothub/twin/res/200/?$rid=1", "az/twin/res/200/?$rid=1"]
   ] as const)("%s %s -> %s", (direction, topic, target) => {
-    expect(route(rules, direction, topic)).toBe(target)
+    expect(targetTopic(rules, direction, topic)).toBe(target)
   })
 })

@@ -30,7 +30,7 @@ export class ScriptedLink {
   /** The connection ends at the first message that fits, as a cloud does that does not take it. */
   hangsUpAt: (message: MqttMessage) => boolean = () => false
   /** Connections that ended so. */
-  hangUps = 0
+  disconnects = 0
   /** Topics, as often as somebody tried. */
   readonly attempts: Array<string> = []
   waiting = 0
@@ -40,7 +40,7 @@ export class ScriptedLink {
   publishAll(messages: ReadonlyArray<MqttMessage>) {
     const at = messages.findIndex((message) => this.hangsUpAt(message))
     if (at >= 0) {
-      this.hangUps += 1
+      this.disconnects += 1
       this.attempts.push(...messages.map(({ topic }) => topic))
       this.published.push(...messages.slice(0, at).map(({ topic }) => topic))
       const refusal = new ConnectionLost({ host: "h", port: 1, stage: "connected", detail: "" })

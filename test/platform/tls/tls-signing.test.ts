@@ -114,19 +114,19 @@ describe("a signature that is awaited", () => {
 
   it("is called off when the server hangs up", async () => {
     const { signer, wanted } = stuckSigner()
-    const road = createServer((near) => {
+    const relay = createServer((near) => {
       const far = connect(server.port, "127.0.0.1")
       for (const end of [near, far]) end.on("error", () => undefined)
       near.pipe(far).pipe(near)
       near.on("close", () => far.destroy())
       void wanted.then(() => near.end())
     })
-    await new Promise<void>((resolve) => road.listen(0, "127.0.0.1", resolve))
-    const { port } = road.address() as AddressInfo
+    await new Promise<void>((resolve) => relay.listen(0, "127.0.0.1", resolve))
+    const { port } = relay.address() as AddressInfo
     const failed = failureOf(connectTls(targetOf(pki, port), signer))
     expect(await failed).toMatchObject({ code: "ECONNRESET", reason: "signing" })
     expect((await wanted).aborted).toBe(true)
-    road.close()
+    relay.close()
   })
 
   it("may come late without harm", async () => {
@@ -165,7 +165,7 @@ describe.each(["TLSv1.3", "TLSv1.2"] as const)(
       const judge = await startOpensslServer(pki, [version === "TLSv1.3" ? "-tls1_3" : "-tls1_2"])
       const alerted = later<void>()
       const heardAfterwards: Array<Buffer> = []
-      const road = createServer((near) => {
+      const relay = createServer((near) => {
         const far = connect(judge.port, "127.0.0.1")
         for (const end of [near, far]) end.on("error", () => undefined)
         near.pipe(far)
@@ -181,12 +181,12 @@ describe.each(["TLSv1.3", "TLSv1.2"] as const)(
         })
         near.on("close", () => far.destroy())
       })
-      await new Promise<void>((resolve) => road.listen(0, "127.0.0.1", resolve))
+      await new Promise<void>((resolve) => relay.listen(0, "127.0.0.1", resolve))
       const close = async () => {
-        road.close()
+        relay.close()
         await judge.close()
       }
-      return { port: (road.address() as AddressInfo).port, alerted: alerted.promise, heardAfterwards, close }
+      return { port: (relay.address() as AddressInfo).port, alerted: alerted.promise, heardAfterwards, close }
     }
     const alert = expect.toSatisfy((number) => number === 10 || number === 20, "unexpected_message or bad_record_mac")
 

@@ -6,7 +6,7 @@
 import { Effect } from "effect"
 import type { BridgeOptions } from "../../../actors/bridge/bridge-actor.ts"
 import { limitsOf } from "../../../actors/bridge/cloud-limits.ts"
-import { filtersOf, route } from "../../../actors/bridge/route.ts"
+import { filtersOf, targetTopic } from "../../../actors/bridge/route.ts"
 import { neededForAws, rulesForAws } from "../../../actors/bridge/rules-aws.ts"
 import { neededForAzure, rulesForAzure } from "../../../actors/bridge/rules-az.ts"
 import { neededForCumulocity, rulesForCumulocity } from "../../../actors/bridge/rules-c8y.ts"
@@ -115,7 +115,7 @@ const cloudQuestion = (
   return {
     question: (id) => {
       const { topic, payload, qos } = ask(id)
-      const remote = route(rules, "outbound", `${cloud.topicPrefix}/${topic}`) ?? topic
+      const remote = targetTopic(rules, "outbound", `${cloud.topicPrefix}/${topic}`) ?? topic
       return { topic: remote, payload: Buffer.from(payload), qos, retain: false }
     },
     judge: (message, id) => (matchesFilter(answers, message.topic) ? judge(message, id) : "other")

@@ -19,13 +19,13 @@ let local: TestBroker
 let cloud: TestBroker
 let mapper: MapperProcess | undefined
 let clients: Array<MqttClient>
-let roads: Array<Server>
+let proxies: Array<Server>
 
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), "tedge-queue-"))
   pki = testPki({ deviceId: "dev01" })
   clients = []
-  roads = []
+  proxies = []
   const quiet = "log_type error"
   local = await startBroker({ lines: ["max_queued_messages 0", quiet] })
   const tls = { certFile: pki.serverCertFile, keyFile: pki.serverKeyFile, caFile: pki.caFile }
@@ -34,7 +34,7 @@ beforeEach(async () => {
 afterEach(async () => {
   mapper?.child.kill("SIGKILL")
   await Promise.all(clients.map((client) => client.endAsync(true)))
-  for (const road of roads) road.close()
+  for (const proxy of proxies) proxy.close()
   await Promise.all([local.stop(), cloud.stop()])
   pki.remove()
   rmSync(dir, { recursive: true, force: true })
@@ -96,8 +96,8 @@ const observeCloud = async (count: number): Promise<{ readonly all: Promise<Read
   return { all }
 }
 
-/** A road to the cloud's broker on which nobody gets anywhere before it is opened. */
-const closedRoad = (): Promise<{ readonly port: number; readonly open: () => void }> =>
+/** A TCP proxy to the cloud's broker that passes nothing on before it is opened. */
+const closedProxy = (): Promise<{ readonly port: number; readonly open: () => void }> =>
   new Promise((resolve) => {
     let isOpen = false
     const server = createServer((near) => {
@@ -107,7 +107,7 @@ const closedRoad = (): Promise<{ readonly port: number; readonly open: () => voi
       near.pipe(far).pipe(near)
       return near.on("close", () => far.destroy())
     })
-    roads.push(server)
+    proxies.push(server)
     server.listen(0, "localhost", () => {
       const address = server.address()
       const port = typeof address === "object" && address !== null ? address.port : 0
@@ -133,14 +133,14 @@ describe("a mapper whose cloud is away", () => {
   it("stays small while the local broker keeps the queue, and brings all of it, in order, when the cloud is back", async () => {
     // 120 MB of payload. `npm run bench -- bridge` does it with 100,000 messages.
     const count = 10_000
-    const road = await closedRoad()
-    configure(road.port)
+    const proxy = await closedProxy()
+    configure(proxy.port)
     const pid = await startMapper()
     const before = residentMiB(pid)
     await publishAll(count)
     expect(await surelyGrownMeanwhile(() => residentMiB(pid) - before)).toBeLessThan(mostWhileAway)
     const observer = await observeCloud(count)
-    road.open()
+    proxy.open()
     expect(await observer.all).toEqual(Array.from({ length: count }, (_, n) => n))
     expect(await surelyGrownMeanwhile(() => residentMiB(pid) - before)).toBeLessThan(mostEver)
   }, 180_000)

@@ -1,5 +1,5 @@
 /**
- * Finds the message at which a broker hangs up.
+ * Finds the poison message: the one at which a broker disconnects.
  *
  * MQTT 3.1.1 has no refusal of a publish: a broker that does not take one closes the connection, and would be given the
  * same message first on the next. Two connections in a row that end with the same oldest message make a suspect of all
@@ -10,7 +10,7 @@
 import { createHash } from "node:crypto"
 import type { MqttMessage } from "../../messages/mqtt.ts"
 
-export interface Flown {
+export interface SentMessage {
   /** In order of arrival. */
   readonly delivery: number
   readonly message: MqttMessage
@@ -22,10 +22,10 @@ export interface Held {
   readonly pauseMs: number
 }
 
-export class HangUps {
+export class PoisonMessages {
   private suspects = new Set<number>()
   private oldest: number | undefined
-  private cuts = 0
+  private disconnects = 0
   private readonly held = new Map<string, Held>()
   /** Messages held back by topic, of topics of which none has passed since. */
   private readonly topics = new Map<string, number>()
@@ -47,7 +47,7 @@ export class HangUps {
   }
 
   /** A connection ended with these of QoS 1 unacknowledged. Answers the one that is held back from now on. */
-  cut(inFlight: ReadonlyArray<Flown>, now: number): Flown | undefined {
+  disconnected(inFlight: ReadonlyArray<SentMessage>, now: number): SentMessage | undefined {
     const inOrder = [...inFlight].sort((one, other) => one.delivery - other.delivery)
     const [first] = inOrder
     if (first === undefined) return undefined
@@ -55,10 +55,10 @@ export class HangUps {
       this.postpone(first.message, now)
       return undefined
     }
-    this.cuts = first.delivery === this.oldest ? this.cuts + 1 : 1
+    this.disconnects = first.delivery === this.oldest ? this.disconnects + 1 : 1
     this.oldest = first.delivery
-    if (this.cuts === 2) this.suspects = new Set(inOrder.map(({ delivery }) => delivery))
-    if (this.cuts < 3 || inOrder.length > 1) return undefined
+    if (this.disconnects === 2) this.suspects = new Set(inOrder.map(({ delivery }) => delivery))
+    if (this.disconnects < 3 || inOrder.length > 1) return undefined
     this.forget(first.delivery)
     this.hold(keyOf(first.message), { until: now + firstPauseMs, pauseMs: firstPauseMs })
     this.topics.set(first.message.topic, (this.topics.get(first.message.topic) ?? 0) + 1)
@@ -66,7 +66,7 @@ export class HangUps {
   }
 
   /** The broker took it, or it is no longer ours to send. */
-  settled({ delivery, message }: Flown, wasTaken: boolean): void {
+  settled({ delivery, message }: SentMessage, wasTaken: boolean): void {
     this.forget(delivery)
     if (!wasTaken || this.held.size === 0) return
     this.held.delete(keyOf(message))
@@ -77,7 +77,7 @@ export class HangUps {
     this.suspects.delete(delivery)
     if (this.oldest !== delivery) return
     this.oldest = undefined
-    this.cuts = 0
+    this.disconnects = 0
   }
 
   private hold(key: string, held: Held): void {

@@ -3,7 +3,7 @@
 import { Effect } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { HangUps } from "../../../src/actors/bridge/hang-ups.ts"
+import { PoisonMessages } from "../../../src/actors/bridge/poison-messages.ts"
 import { passTime, settled } from "../../support/test-clock.ts"
 import { down, run, startBridge, up } from "./scripted-bridge.ts"
 
@@ -34,7 +34,7 @@ describe("a message at which the cloud hangs up", () => {
         yield* reconnect
         yield* reconnect
         yield* reconnect
-        expect(cloud.hangUps).toBe(3)
+        expect(cloud.disconnects).toBe(3)
         expect(cloud.published).toEqual(["before", "after"].map((name) => `thinedge/dev01/td/${name}`))
         yield* passTime("1 second")
         expect([...local.acknowledged].sort()).toEqual([1, 3])
@@ -48,16 +48,16 @@ describe("a message at which the cloud hangs up", () => {
       Effect.gen(function* () {
         const { cloud, reconnect, receive } = yield* poisoned
         for (let n = 0; n < 6; n++) yield* reconnect
-        expect(cloud.hangUps).toBe(3)
+        expect(cloud.disconnects).toBe(3)
         yield* receive("local", 9, "aws/td/later")
         expect(cloud.published).toContain("thinedge/dev01/td/later")
         yield* passTime("6 minutes")
-        expect(cloud.hangUps).toBe(4)
+        expect(cloud.disconnects).toBe(4)
         yield* reconnect
         yield* passTime("8 minutes")
-        expect(cloud.hangUps).toBe(4)
+        expect(cloud.disconnects).toBe(4)
         yield* passTime("2 minutes")
-        expect(cloud.hangUps).toBe(5)
+        expect(cloud.disconnects).toBe(5)
       })
     ))
 
@@ -82,14 +82,14 @@ describe("a message at which the cloud hangs up", () => {
         yield* change("local", up(true))
         yield* receive("local", 12, "aws/td/poison")
         for (let n = 0; n < 4; n++) yield* reconnect
-        expect(cloud.hangUps).toBe(3)
+        expect(cloud.disconnects).toBe(3)
         expect(local.acknowledged).not.toContain(12)
       })
     ))
 })
 
-describe("HangUps", () => {
-  const flown = (delivery: number) => ({
+describe("PoisonMessages", () => {
+  const sent = (delivery: number) => ({
     delivery,
     message: { topic: `t/${delivery}`, payload: Buffer.from(String(delivery)), qos: 1 as const, retain: false }
   })
@@ -97,20 +97,20 @@ describe("HangUps", () => {
   it("finds whichever message it is, however many are in flight, and holds back no other", () =>
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 60 }), fc.nat(), fc.boolean(), (count, seed, losesAcks) => {
-        const hangUps = new HangUps()
+        const poison = new PoisonMessages()
         const culprit = (seed % count) + 1
-        let left = Array.from({ length: count }, (_, n) => flown(n + 1))
+        let left = Array.from({ length: count }, (_, n) => sent(n + 1))
         const held: Array<number> = []
         for (let connection = 0; left.length > 0 && connection < 200; connection++) {
           for (let isOpen = true; isOpen && left.length > 0; ) {
-            const batch = hangUps.isCautious ? left.slice(0, 1) : left
+            const batch = poison.isCautious ? left.slice(0, 1) : left
             const at = batch.findIndex(({ delivery }) => delivery === culprit)
             const through = at < 0 ? batch : losesAcks && batch.length > 1 ? [] : batch.slice(0, at)
-            for (const one of through) hangUps.settled(one, true)
+            for (const one of through) poison.settled(one, true)
             left = left.filter((one) => !through.includes(one))
             if (at < 0) continue
             isOpen = false
-            const found = hangUps.cut(
+            const found = poison.disconnected(
               batch.filter((one) => !through.includes(one)),
               0
             )
@@ -121,16 +121,16 @@ describe("HangUps", () => {
         }
         expect(held).toEqual([culprit])
         expect(left).toEqual([])
-        expect(hangUps.isCautious).toBe(false)
+        expect(poison.isCautious).toBe(false)
       })
     ))
 
   it("accuses nobody while connections end with another message each time", () => {
-    const hangUps = new HangUps()
+    const poison = new PoisonMessages()
     for (let n = 1; n < 50; n++) {
-      expect(hangUps.cut([flown(n), flown(n + 1)], 0)).toBeUndefined()
-      hangUps.settled(flown(n), true)
-      expect(hangUps.isCautious).toBe(false)
+      expect(poison.disconnected([sent(n), sent(n + 1)], 0)).toBeUndefined()
+      poison.settled(sent(n), true)
+      expect(poison.isCautious).toBe(false)
     }
   })
 })
