@@ -141,14 +141,17 @@ describe("the signing service", () => {
   it("serves many at once, while the token is slow", () =>
     withServed({}, (kit) =>
       Effect.gen(function* () {
-        kit.token.state.latencyMs = 100
-        const startedAt = performance.now()
-        const answers = yield* Effect.all(
-          Array.from({ length: 50 }, () => signs(kit)),
-          { concurrency: "unbounded" }
+        kit.token.state.hang = true
+        const asked = yield* Effect.forkChild(
+          Effect.all(
+            Array.from({ length: 50 }, () => signs(kit)),
+            { concurrency: "unbounded" }
+          )
         )
+        yield* untilStatus(kit, ({ answering }) => answering === 50)
+        kit.token.state.hang = false
+        const answers = yield* Fiber.join(asked)
         expect(answers.every((answer) => answer._tag === "SignResponse")).toBe(true)
-        expect(performance.now() - startedAt).toBeLessThan(2000)
       })
     ))
 
@@ -181,17 +184,18 @@ describe("the signing service when it stops", () => {
   })
 
   it("does not wait for a token that hangs longer than it may drain", async () => {
-    const startedAt = performance.now()
+    let client = rawClient("/nonexistent")
     await withServed({ spec: { drainMs: 100 } }, (kit) =>
       Effect.gen(function* () {
         kit.token.state.hang = true
-        rawClient(kit.socketPath).socket.end(encodeFrame(signRequest))
+        client = rawClient(kit.socketPath)
+        client.socket.end(encodeFrame(signRequest))
         yield* untilStatus(kit, ({ answering }) => answering === 1)
         setTimeout(() => {
           kit.token.state.hang = false
-        }, 400)
+        }, 1000)
       })
     )
-    expect(performance.now() - startedAt).toBeLessThan(3000)
+    expect((await client.received).length).toBe(0)
   })
 })

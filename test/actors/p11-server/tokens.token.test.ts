@@ -5,7 +5,9 @@ import { Effect, Redacted, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { cryptokiBehaviour } from "../../../src/actors/cryptoki/cryptoki-actor.ts"
 import { defaultLimits } from "../../../src/actors/cryptoki/settings.ts"
+import { isAlive } from "../../support/is-alive.ts"
 import { type ScriptedModule, scriptedModule } from "../../support/scripted-module.ts"
+import { signal } from "../../support/signal.ts"
 import { type SoftHsmDirectory, softhsmDirectory } from "../../support/softhsm.ts"
 import { ask, serving } from "./served.ts"
 
@@ -33,7 +35,7 @@ const kit: Effect.Effect<Kit, unknown, Scope.Scope> = Effect.gen(function* () {
     defaultPin: Redacted.make("123456"),
     scope: undefined,
     latchDirectory: join(directory.dir, "latch"),
-    limits: { ...defaultLimits, signMs: 1500 },
+    limits: { ...defaultLimits, signMs: 10_000 },
     idleHostEnds: false,
     keepLookingMs: 0,
     environment: { ...process.env, ...directory.env }
@@ -86,11 +88,14 @@ describe("the signing service over tokens", () => {
     scenario(async ({ sign, scripted, socketPath }) => {
       expect([await sign("one"), await sign("two")]).toEqual(["one", "another key"])
       scripted.set({ C_Sign: { hang: true, times: 1 } })
-      const hung = sign("two")
+      let hasEnded = false
+      const hung = sign("two").finally(() => {
+        hasEnded = true
+      })
       while (scripted.calls("C_Sign") < 3) await ask(socketPath, { _tag: "Ping" })
-      const startedAt = performance.now()
       expect(await together(20, () => sign("one"))).toEqual(Array(20).fill("one"))
-      expect(performance.now() - startedAt).toBeLessThan(1400)
+      expect(hasEnded).toBe(false)
+      for (const host of scripted.processes().filter(isAlive)) signal(host, "SIGKILL")
       await hung
     }))
 
@@ -111,6 +116,5 @@ describe("the signing service over tokens", () => {
       scripted.plug("one", 4711)
       const backAt = performance.now()
       while ((await sign("one")) !== "one") expect(performance.now() - backAt).toBeLessThan(5000)
-      expect(performance.now() - backAt).toBeLessThan(5000)
     }))
 })

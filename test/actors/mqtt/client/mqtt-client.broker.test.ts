@@ -112,15 +112,16 @@ describe("a connection with a publish rate", () => {
       Effect.gen(function* () {
         const sender = yield* open({ clientId: "paced-cut", cleanSession: true, publishRate: 10 })
         const messages = Array.from({ length: 30 }, (_, n) => message(`cut/${n}`))
+        const published = /^Received PUBLISH from paced-cut /
         const publishing = yield* Effect.forkChild(sender.publishAll(messages))
-        yield* Effect.sleep("300 millis")
+        yield* Effect.promise(() => broker.waitForLog(published))
         yield* sender.disconnect
         const failed = yield* Fiber.join(publishing)
-        expect(failed.length).toBeGreaterThan(20)
-        yield* Effect.sleep("300 millis")
-        expect(broker.log().filter((line) => line.startsWith("Received PUBLISH from paced-cut ")).length).toBeLessThan(
-          10
-        )
+        yield* Effect.promise(() => broker.waitForLog(/^Received DISCONNECT from paced-cut$/))
+        // Those on their way at the end are given back too.
+        const received = broker.log().filter((line) => published.test(line)).length
+        expect(received).toBeLessThan(messages.length)
+        expect(failed.length).toBeGreaterThanOrEqual(messages.length - received)
       })
     ))
 })

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process"
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterEach, describe, expect, it } from "vitest"
+import { afterEach, describe, it } from "vitest"
 import { configureMapper, mapperProcess } from "../../../support/mapper-process.ts"
 import { mayUnshareNetwork, type NetworkNamespace, networkNamespace } from "../../../support/network-namespace.ts"
 import { testPki } from "../../../support/pki.ts"
@@ -63,11 +63,9 @@ require_certificate true
       const mapper = mapperProcess(dir, ["c8y"], { TEDGE_C8Y_MQTT: `${address}:8883` }, device.enter)
       leave.push(() => mapper.child.kill("SIGKILL"))
       await mapper.says(/\[cloud\] MQTT bridge failed to connect .*next attempt in \d{3} s/)
-      const before = performance.now()
       change.forEach(apply)
       await mapper.says(/\[cloud\] MQTT bridge reconnecting to cloud broker now: the network has changed/)
       await mapper.says(/\[cloud\] MQTT bridge connected to cloud broker/)
-      expect(performance.now() - before).toBeLessThan(30_000)
     },
     60_000
   )

@@ -36,7 +36,7 @@ describe("tedge-p11-server, told to read its settings again", () => {
     await hangUp(server)
     expect(await uris()).toEqual(["second"])
     expect(await ask(place.socketPath, signRequest)).toMatchObject({ _tag: "SignResponse" })
-    expect(server.log()).toContain("DEBUG tedge_p11_server: Incoming request successful uid=")
+    await server.logged("DEBUG tedge_p11_server: Incoming request successful uid=")
   })
 
   it.each([
