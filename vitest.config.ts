@@ -1,7 +1,16 @@
 import { defineConfig } from "vitest/config"
+import { BaseSequencer, type TestSpecification } from "vitest/node"
 import { unitTests } from "./test/projects.ts"
 
 const unit = unitTests()
+
+/** Those that run many programs first: none of them is left at the end while the other workers have nothing to do. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
+    const isLong = ({ moduleId }: TestSpecification) => /\/test\/(e2e|guide|docs|tokens)\//.test(moduleId)
+    return (await super.sort(files)).toSorted((a, b) => Number(isLong(b)) - Number(isLong(a)))
+  }
+}
 
 export default defineConfig({
   define: { __VERSION__: JSON.stringify("0.0.0-test") },
@@ -9,6 +18,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: "forks",
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,
@@ -22,7 +32,7 @@ export default defineConfig({
           name: "system",
           include: ["test/**/*.test.ts"],
           exclude: [...unit],
-          maxWorkers: 3,
+          maxWorkers: 5,
           sequence: { groupOrder: 2 }
         }
       }
