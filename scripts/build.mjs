@@ -1,5 +1,5 @@
 /**
- * Makes dist/: the CommonJS bundles of the executables, the runtime as a library, and the native add-ons.
+ * Makes dist/: the CommonJS bundles of the executables, the library, and the native add-ons.
  *
  * CommonJS because it starts faster than ESM, bundled because an unbundled start costs 15 times `node -e 0`.
  * Runs as npm's `prepare`, so `npm ci` leaves a working checkout. A missing compiler is told, never fatal:
@@ -11,6 +11,7 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { buildAddons } from "./build-addons.mjs"
+import { buildLibrary } from "./lib/library-outputs.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
@@ -22,7 +23,9 @@ const bundles = {
   "tedge-mapper": "src/cli/bin/tedge-mapper.ts",
   "tedge-p11-server": "src/cli/bin/tedge-p11-server.ts",
   "service-runner": "src/cli/bin/service-runner.ts",
-  "token-host": "src/actors/cryptoki/host/process/token-host.ts"
+  "token-host": "src/actors/cryptoki/host/process/token-host.ts",
+  // The library for other programs. Its ES module is a list of names over this one, so that a program has it once.
+  tls: "src/tls/tls.ts"
 }
 
 const lib = (name) => join(root, "scripts/lib", name)
@@ -70,17 +73,7 @@ export const build = async () => {
   const commonJs = { ...shared, format: "cjs", outExtension: { ".js": ".cjs" } }
   await bundle({ ...commonJs, entryPoints: Object.fromEntries(present), plugins: [apart] })
   await bundle({ ...commonJs, entryPoints: { [tomlPatch.bundle]: tomlPatch.package } })
-  if (existsSync(join(root, "src/runtime/actors.ts")))
-    await bundle({
-      ...shared,
-      entryPoints: { runtime: "src/runtime/actors.ts" },
-      // Read by people.
-      minifyWhitespace: false,
-      format: "esm",
-      alias: {},
-      outExtension: { ".js": ".mjs" },
-      external: ["effect", "effect/*", "rxjs"]
-    })
+  await buildLibrary(root, bundle, { ...shared, alias: {} })
 }
 
 /** `npm ci --omit=dev` ends here in a checkout, which has no bundles yet. */
@@ -97,21 +90,10 @@ const withoutEsbuild = (error) => {
   process.exit(1)
 }
 
-/** The runtime is a library of its own: its types go with it. */
-const buildTypes = () => {
-  const compiler = join(root, "node_modules/typescript/bin/tsc")
-  const { status, stdout, stderr } = spawnSync(process.execPath, [compiler, "-p", join(root, "tsconfig.types.json")], {
-    encoding: "utf8"
-  })
-  if (status !== 0)
-    process.stderr.write(`warning: the types of the runtime were not written: ${(stdout + stderr).trim()}\n`)
-}
-
 /** For this Node. Without it the executables start all the same. */
 const writeCodeCache = () =>
   spawnSync(process.execPath, [join(root, "bin/write-code-cache.js")], { stdio: ["ignore", "ignore", "inherit"] })
 
 await build()
-buildTypes()
 buildAddons(root)
 writeCodeCache()

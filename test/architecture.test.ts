@@ -13,17 +13,21 @@ const fences: Record<string, string | ReadonlyArray<string>> = {
   "smol-toml": "platform/toml/toml-file.ts",
   "@decimalturn/toml-patch": "platform/toml/toml-file.ts",
   "effect/cli": "cli/command-line/command-line.ts",
+  "effect/testing": "testing/test-clock.ts",
   asn1js: "platform/tls/x509.ts",
   "node:tls": "platform/tls/node-tls.ts",
-  "node:https": "platform/network/https-client.ts",
+  "node:https": ["platform/network/https-client.ts", "tls/https-agent.ts"],
   "tls.node": "platform/tls/tls-addon.ts",
   "unix.node": "platform/native/unix-addon.ts"
 }
 
 /** Modules of Effect that are tagged unstable and have no fence: nobody may import them. */
-const forbidden = [/^effect\/(testing|cluster|rpc|http|process|socket|unstable)(\/|$)/, /^@effect\//]
+const forbidden = [/^effect\/(cluster|rpc|http|process|socket|unstable)(\/|$)/, /^@effect\//]
 
-const layers = ["cli", "actors", "platform", "messages", "runtime"]
+/** `cli`, `tls` and `testing` stand above the actors, and none of them knows another. */
+const layers = ["cli", "tls", "testing", "actors", "platform", "messages", "runtime"]
+
+const above = ["cli", "tls", "testing"]
 
 /** An actor folder is a layer of its own: actors know each other as refs only. */
 const layer = (file: string) =>
@@ -36,7 +40,9 @@ const mayImport = (from: string, to: string) => {
   const rank = (file: string) => layers.indexOf(file.split("/")[0] ?? "")
   return (
     layer(from) === layer(to) ||
-    (rank(to) > rank(from) && !(from.startsWith("platform/") && /^runtime.(?!primitives)/.test(to)))
+    (rank(to) > rank(from) &&
+      !above.includes(layer(to)) &&
+      !(from.startsWith("platform/") && /^runtime.(?!primitives)/.test(to)))
   )
 }
 
@@ -120,6 +126,8 @@ const circles = (graph: ReadonlyMap<string, ReadonlyArray<string>>): ReadonlyArr
 /** What reads or makes dates, and why. A duration is never measured with one: `runtime/primitives/monotonic-time.ts` is for that. */
 const mayUseDates: Record<string, string> = {
   "runtime/primitives/wall-time.ts": "the one that reads the wall clock",
+  "testing/seeded-scheduler.ts": "a clock for tests",
+  "testing/test-clock.ts": "a clock for tests",
   "runtime/primitives/runtime-clock.ts": "begins at the wall time of the start",
   "cli/terminal/logging.ts": "log stamps",
   "cli/terminal/command-log.ts": "log stamps",
@@ -136,7 +144,8 @@ const readsWallTime = /\bDate\.now\b|\bcurrentTime(Millis|Nanos)(Unsafe)?\b|\bne
 const mayReadMonotonic = [
   "runtime/primitives/monotonic-time.ts",
   "runtime/primitives/runtime-clock.ts",
-  "actors/p11-server/service-manager.ts"
+  "actors/p11-server/service-manager.ts",
+  "testing/seeded-scheduler.ts"
 ]
 const readsMonotonic = /\bperformance\.(now|timeOrigin)\b|\bhrtime\b|\bmonotonicTimeNanos(Unsafe)?\b|\buptime\(/
 
@@ -151,7 +160,7 @@ describe("the structure of src", () => {
     for (const name of layers) expect(existsSync(join(src, name))).toBe(true)
   })
 
-  it("imports go down: cli -> actors -> platform, messages -> runtime, never between actors", () => {
+  it("imports go down: cli, tls -> actors -> platform, messages -> runtime, never between actors", () => {
     expect(ownImports.filter(({ file, to }) => !mayImport(file, to))).toEqual([])
   })
 
@@ -208,6 +217,11 @@ describe("the structure of src", () => {
     for (const [library, owner] of libraries)
       for (const file of [owner].flat())
         expect(imports.filter((one) => one.file === file && within(library, one.target))).not.toEqual([])
+  })
+
+  it("Effect shows in one file of the library for programs, and in none of its types", () => {
+    const users = imports.filter(({ file, target }) => file.startsWith("tls/") && within("effect", target))
+    expect(users.map(({ file }) => file)).toEqual(["tls/token-port.ts"])
   })
 
   it("nobody imports a module of Effect that is tagged unstable and not fenced", () => {

@@ -75,6 +75,14 @@ struct negotiated connection_negotiated(const struct connection *connection) {
   return negotiated;
 }
 
+int connection_peer_certificate(const struct connection *connection, int index, uint8_t **der) {
+  STACK_OF(X509) *sent = connection->established ? SSL_get_peer_cert_chain(connection->ssl) : NULL;
+  *der = NULL;
+  if (!sent || index >= sk_X509_num(sent)) return 0;
+  int length = i2d_X509(sk_X509_value(sent, index), der);
+  return length > 0 ? length : 0;
+}
+
 void connection_close(struct connection *connection) {
   if (connection->thread_running) handshake_answer(connection, NULL, 0);
   if (connection->open) atomic_fetch_sub(&open_connections, 1);

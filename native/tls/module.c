@@ -124,6 +124,21 @@ static napi_value js_negotiated(napi_env env, napi_callback_info info) {
   return facts;
 }
 
+/* peerCertificates(connection): DER, the server's own first; empty before the handshake is over */
+static napi_value js_peer_certificates(napi_env env, napi_callback_info info) {
+  napi_value list = NULL;
+  struct call call = call_begin(env, info, false);
+  if (!call.connection || napi_create_array(env, &list) != napi_ok) return NULL;
+  for (int index = 0;; index++) {
+    uint8_t *der = NULL;
+    int length = connection_peer_certificate(call.connection, index, &der);
+    if (length == 0) return list;
+    napi_value buffer = value_buffer(env, der, (size_t)length);
+    OPENSSL_free(der);
+    if (!buffer || napi_set_element(env, list, (uint32_t)index, buffer) != napi_ok) return NULL;
+  }
+}
+
 /* takeSession(connection): { der, lifetime }, each session once */
 static napi_value js_take_session(napi_env env, napi_callback_info info) {
   uint8_t *der = NULL;
@@ -180,6 +195,7 @@ NAPI_MODULE_INIT() {
       {"closeNotify", NULL, js_close_notify, NULL, NULL, NULL, napi_enumerable, NULL},
       {"failure", NULL, js_failure, NULL, NULL, NULL, napi_enumerable, NULL},
       {"negotiated", NULL, js_negotiated, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"peerCertificates", NULL, js_peer_certificates, NULL, NULL, NULL, napi_enumerable, NULL},
       {"takeSession", NULL, js_take_session, NULL, NULL, NULL, napi_enumerable, NULL},
       {"connections", NULL, js_connections, NULL, NULL, NULL, napi_enumerable, NULL},
       {"settingsKept", NULL, js_settings_kept, NULL, NULL, NULL, napi_enumerable, NULL},

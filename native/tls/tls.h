@@ -133,6 +133,8 @@ struct negotiated {
   bool resumed;
 };
 struct negotiated connection_negotiated(const struct connection *connection);
+/* DER of the server's certificate number `index`, its own first; the caller frees *der with OPENSSL_free. 0: there is none. */
+int connection_peer_certificate(const struct connection *connection, int index, uint8_t **der);
 
 /* ---- verification and sessions ---- */
 

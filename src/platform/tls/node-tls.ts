@@ -7,8 +7,10 @@
  * Sources: RFC 9525; rustls 0.23 and webpki 0.102, features and limitations; RFC 9325, section 4.2.
  */
 import { constants, createHash, type KeyObject, X509Certificate } from "node:crypto"
+import { readFileSync } from "node:fs"
 import { isIP } from "node:net"
 import type { Duplex } from "node:stream"
+import * as tls from "node:tls"
 import { type ConnectionOptions, connect, type PeerCertificate, type TLSSocket } from "node:tls"
 import { pemCertificates } from "./device-certificate.ts"
 
@@ -46,6 +48,26 @@ export const nodeSessionBinding = (
 /** Throws when OpenSSL cannot use key or certificates. */
 export const connectNodeTls = ({ socket, identity, session, ...server }: NodeTlsTarget): TLSSocket =>
   open(server, { ...identity, socket, ...(session && { session }) })
+
+/** PEM: what this Node trusts where a program names nothing, `NODE_EXTRA_CA_CERTS` included. */
+export const nodeTrusted = (): ReadonlyArray<string> => {
+  defaults.trusted ??= getCACertificates === undefined ? bundledAndExtra() : getCACertificates("default")
+  return defaults.trusted
+}
+
+const defaults: { trusted?: ReadonlyArray<string> } = {}
+
+/** Since Node 22.15. Not in the types of Node 20. */
+const getCACertificates = (tls as { getCACertificates?: (kind: "default") => ReadonlyArray<string> }).getCACertificates
+
+const bundledAndExtra = (): ReadonlyArray<string> => {
+  const extra = process.env.NODE_EXTRA_CA_CERTS
+  try {
+    return extra ? [...tls.rootCertificates, readFileSync(extra, "utf8")] : tls.rootCertificates
+  } catch {
+    return tls.rootCertificates // As Node does, which warns of it at its start.
+  }
+}
 
 /** For requests of node:https without an agent. */
 export const connectNodeTlsTo = (server: ServerIdentity & { readonly port: number }): TLSSocket =>

@@ -82,6 +82,8 @@ export interface TlsAddon {
     readonly alpn: Buffer
     readonly resumed: boolean
   }
+  /** What the server sent, DER, its own first. Empty before the handshake is over; of a resumed one there is none. */
+  readonly peerCertificates: (connection: TlsConnection) => ReadonlyArray<Buffer>
   /** TLS 1.3 sessions in DER, each once, the oldest first; `lifetime` in seconds. They hold secrets. */
   readonly takeSession: (connection: TlsConnection) => { readonly der: Buffer; readonly lifetime: number } | undefined
   /** How many are open in this process, in all its threads. */

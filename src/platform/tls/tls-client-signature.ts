@@ -20,13 +20,22 @@ export const clientSignature = async (
   sign: TlsSigner,
   abort: AbortSignal
 ): Promise<Buffer> => {
-  const check = checks.get(request.scheme)
-  if (check === undefined) throw failure("schemeUnknown")
+  if (!checks.has(request.scheme)) throw failure("schemeUnknown")
   const signature = await askSigner(request, sign, abort)
   if (!(signature instanceof Uint8Array) || signature.length === 0 || signature.length > longestSignature)
     throw failure("notASignature")
-  if (!confirms(check, request.message, certificateKey, signature)) throw failure("signatureMismatch")
+  if (!isSignatureOf(request, certificateKey, signature)) throw failure("signatureMismatch")
   return Buffer.from(signature)
+}
+
+/** Whether it is this key's signature of the message. False for a scheme that is not known. */
+export const isSignatureOf = (
+  { scheme, message }: { readonly scheme: number; readonly message: Uint8Array },
+  key: KeyObject,
+  signature: Uint8Array
+): boolean => {
+  const check = checks.get(scheme)
+  return check !== undefined && confirms(check, message, key, signature)
 }
 
 const askSigner = async (

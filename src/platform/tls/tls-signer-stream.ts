@@ -6,7 +6,7 @@
  * "session" (TlsSession) offers what resumes a TLS 1.3 connection to the same target without another signature; it
  * holds secrets.
  */
-import { connect as dial } from "node:net"
+import { connect as dial, Socket } from "node:net"
 import { Duplex } from "node:stream"
 import { tlsAddon } from "./tls-addon.ts"
 import type { TlsSigner } from "./tls-client-signature.ts"
@@ -58,7 +58,31 @@ export class TlsSignerStream extends Duplex {
     }
     this.#timer = setTimeout(() => this.destroy(new TlsError("ERR_TLS_TIMEOUT", this.#where())), target.timeoutMs)
     if (target.socket?.destroyed) this.destroy(new TlsError("ECONNRESET", "dialling"))
-    else this.#startHandshake(this.#open, sign, target.socket !== undefined)
+    else this.#startHandshake(this.#open, sign, target.socket !== undefined && !isConnecting(target.socket))
+  }
+
+  /** The connection below. Undefined when the target could not be used. */
+  get transport(): Duplex | undefined {
+    return this.#open?.socket
+  }
+
+  /** What the server sent, DER, its own first. Empty before "secureConnect" and after the end. */
+  peerCertificates(): ReadonlyArray<Buffer> {
+    const open = this.#open
+    return open && this.#phase === "secure" ? open.addon.peerCertificates(open.connection) : []
+  }
+
+  /** As of a socket: whether it keeps the process running. */
+  ref(): this {
+    this.#timer?.ref()
+    if (this.transport instanceof Socket) this.transport.ref()
+    return this
+  }
+
+  unref(): this {
+    this.#timer?.unref()
+    if (this.transport instanceof Socket) this.transport.unref()
+    return this
   }
 
   #listen(socket: Duplex): void {
@@ -246,6 +270,8 @@ export class TlsSignerStream extends Duplex {
     done(error)
   }
 }
+
+const isConnecting = (socket: Duplex): boolean => socket instanceof Socket && socket.connecting
 
 /** Throws at a port that is none. */
 const dialled = ({ host, port }: TlsTarget, atThrow: () => void): Duplex => {

@@ -23,7 +23,7 @@ export interface TlsTarget extends SettingsTexts {
   readonly alpn?: ReadonlyArray<string>
   /** From dialling to the end of the handshake, the signature included. */
   readonly timeoutMs: number
-  /** A connected stream, through a proxy for instance, instead of dialling. Ours from then on. */
+  /** A stream instead of dialling, through a proxy for instance; a socket may still be connecting. Ours from then on. */
   readonly socket?: Duplex
   /** Which key signs, beside the certificate: a session is bound to it. */
   readonly keyName?: string

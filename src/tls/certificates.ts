@@ -1,0 +1,22 @@
+/** Certificates as programs give them: PEM as text, bytes, or a list of either. */
+import { nodeTrusted } from "../platform/tls/node-tls.ts"
+import { invalidOption } from "./token-error.ts"
+
+export type PemInput = string | Uint8Array | ReadonlyArray<string | Uint8Array>
+
+/** Throws a TokenError. */
+export const certificateText = (cert: PemInput | undefined): string => {
+  if (cert === undefined) throw invalidOption("the cert option is missing: the certificate of the key, in PEM")
+  return texts(cert, "cert").join("\n")
+}
+
+/** Without `ca`: those that Node trusts, `NODE_EXTRA_CA_CERTS` included. */
+export const trustedTexts = (ca: PemInput | undefined): ReadonlyArray<string> =>
+  ca === undefined ? nodeTrusted() : texts(ca, "ca")
+
+const texts = (input: PemInput, option: string): ReadonlyArray<string> =>
+  (Array.isArray(input) ? input : [input]).map((one: unknown) => {
+    const text = typeof one === "string" ? one : one instanceof Uint8Array ? Buffer.from(one).toString("latin1") : ""
+    if (text.includes("-----BEGIN")) return text
+    throw invalidOption(`the option ${option} must hold certificates in PEM`, "the content of the file, not its path")
+  })

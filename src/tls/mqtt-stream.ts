@@ -1,0 +1,28 @@
+/** Connections for mqtt.js: `new MqttClient(mqttStream({ … }), options)`. */
+import type { EventEmitter } from "node:events"
+import type { ConnectOptions } from "./connect-options.ts"
+import { identityOf, open } from "./open-connection.ts"
+import type { TlsStream } from "./tls-stream.ts"
+
+/** What mqtt.js calls for its first connection, and for each after a loss. */
+// biome-ignore lint/suspicious/noExplicitAny: the client's type is mqtt's, and not ours to import
+export type MqttStreamBuilder = (client: any) => TlsStream
+
+/**
+ * Answers a stream builder. `timeout` should be below mqtt.js's `connectTimeout`, for the reason to arrive.
+ * Throws a TokenError `ERR_INVALID_OPTION`.
+ */
+export const mqttStream = (options: ConnectOptions): MqttStreamBuilder => {
+  const identity = identityOf(options)
+  const { key: _key, cert: _cert, ca: _ca, ...place } = options
+  const settings = { port: 8883, ...place }
+  return (client: EventEmitter) => {
+    const stream = open(identity, settings)
+    // mqtt.js hands on these errors of a stream itself, and keeps others to itself.
+    return stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (!handedOn.includes(error.code ?? "") && client.listenerCount("error") > 0) client.emit("error", error)
+    })
+  }
+}
+
+const handedOn = ["ECONNREFUSED", "ECONNRESET", "EADDRINUSE", "ENOTFOUND", "EPROTO"]

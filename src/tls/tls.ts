@@ -1,0 +1,19 @@
+/**
+ * tedge-actors/tls: TLS for every Node program with a private key that never leaves its token.
+ *
+ * The entry of the library, and the one file of it that hands on names of others.
+ */
+
+export type { PemInput } from "./certificates.ts"
+export { connect } from "./connect.ts"
+export type { ConnectOptions, IdentityOptions, SecureOptions } from "./connect-options.ts"
+export { type CsrOptions, createCsr, type SubjectField } from "./csr.ts"
+export { type AgentOptions, createAgent } from "./https-agent.ts"
+export { type JwtAlgorithm, type JwtOptions, signJwt } from "./jwt.ts"
+export type { SignatureScheme, SigningKey, SignOptions, TokenKey } from "./key.ts"
+export { type MqttStreamBuilder, mqttStream } from "./mqtt-stream.ts"
+export type { TlsCipher, TlsPeerCertificate } from "./tls-facts.ts"
+export type { TlsStream } from "./tls-stream.ts"
+export { type KeyOptions, openToken, type Token, type TokenEvents, type TokenOptions } from "./token.ts"
+export { TokenError, type TokenErrorCode, type TokenErrorFacts } from "./token-error.ts"
+export { type UndiciCallback, type UndiciConnector, type UndiciTarget, undiciConnector } from "./undici-connector.ts"
