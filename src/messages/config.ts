@@ -114,19 +114,12 @@ export class ConfigMigrationConflict extends Data.TaggedError("ConfigMigrationCo
   readonly to: string
 }> {}
 
-/** A newer thin-edge keeps the settings of this cloud in a file of its own, which we do not read. */
-export class NewerConfigurationFound extends Data.TaggedError("NewerConfigurationFound")<{
-  readonly cloud: CloudName
-  readonly path: string
-}> {}
-
 /** The files do not give settings. */
 export type ConfigFileRefusal =
   | ConfigFileMalformed
   | ConfigFileUnreadable
   | ConfigVersionUnknown
   | ConfigMigrationConflict
-  | NewerConfigurationFound
 
 export type KeyRefusal = UnknownSetting | UnknownProfile | ProfileNotUsable
 
@@ -164,16 +157,19 @@ export interface Warned {
 export type ConfigProtocol = {
   /** What no cloud is needed for. */
   readonly ReadSettings: Ask<void, { readonly settings: Settings } & Warned, ReadRefusal>
-  /** Without `profile`, TEDGE_CLOUD_PROFILE counts; `null` is the section without profile, whatever it says. */
+  /**
+   * Without `profile`, TEDGE_CLOUD_PROFILE counts; `null` is the section without profile, whatever it says. `bare`: the
+   * section's own settings count as not set, in whatever state they are.
+   */
   readonly ReadCloudSettings: Ask<
-    { readonly cloud: CloudName; readonly profile?: string | null | undefined },
+    { readonly cloud: CloudName; readonly profile?: string | null | undefined; readonly bare?: true },
     { readonly settings: CloudSettings } & Warned,
     ReadRefusal
   >
-  /** The section without profile first, then every profile, by name. */
+  /** The section without profile first, then every profile, by name. `leftOut`: why others cannot be read. */
   readonly ReadProfiles: Ask<
     { readonly cloud: CloudName },
-    { readonly profiles: ReadonlyArray<CloudSettings> } & Warned,
+    { readonly profiles: ReadonlyArray<CloudSettings>; readonly leftOut: ReadonlyArray<ReadRefusal> } & Warned,
     ReadRefusal
   >
   /** A setting without value is an answer too; for identities with the reason. */

@@ -106,7 +106,6 @@ export const explain = (failure: Failure): Explanation => {
     case "ConfigFileNotEditable":
     case "ConfigVersionUnknown":
     case "ConfigMigrationConflict":
-    case "NewerConfigurationFound":
       return explainConfig(failure)
     case "KeyIdInvalid":
     case "OptionsExclude":

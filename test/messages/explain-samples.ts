@@ -297,7 +297,6 @@ export const samples: Samples = {
   ConfigFileNotEditable: [new Config.ConfigFileNotEditable({ path: "/t.toml", key: "c8y.url", detail: "" })],
   ConfigVersionUnknown: [new Config.ConfigVersionUnknown({ path: "/t.toml", version: "9" })],
   ConfigMigrationConflict: [new Config.ConfigMigrationConflict({ path: "/t.toml", from: "a", to: "b" })],
-  NewerConfigurationFound: [new Config.NewerConfigurationFound({ cloud: "c8y", path: "/m.toml" })],
   KeyIdInvalid: (["empty", "notHex", "halfByte", "tooLong"] as const).map(
     (reason) => new Hsm.KeyIdInvalid({ text: "0g", reason })
   ),

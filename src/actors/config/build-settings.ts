@@ -1,6 +1,7 @@
 /** From single settings to the records the actors use. */
 import { Effect } from "effect"
 import { type InvalidSetting, SettingsIncomplete } from "../../messages/config.ts"
+import type { CloudProfile } from "../../messages/settings/file-layer.ts"
 import { keepAliveWithin } from "../../messages/settings/refused-by-cloud.ts"
 import type { Sources } from "../../messages/settings/resolve.ts"
 import type {
@@ -13,6 +14,9 @@ import type {
 } from "../../messages/settings/resolved-settings.ts"
 import type { CloudName } from "../../messages/settings/setting.ts"
 import { settingByKey } from "../../messages/settings/setting-name.ts"
+import { mapperFile } from "./cloud-files.ts"
+import type { OpenConfig } from "./open-config.ts"
+import { type ConfigPlace, configFile } from "./read-sources.ts"
 import { type SettingReader, settingReader } from "./setting-reader.ts"
 
 type Refusal = InvalidSetting | SettingsIncomplete
@@ -63,20 +67,21 @@ export const buildSettings = (sources: Sources, configFile: string): Effect.Effe
   })
 
 export const buildCloudSettings = (
-  sources: Sources,
-  configFile: string,
-  cloud: CloudName,
-  profile: string | undefined
+  { sources, clouds }: Pick<OpenConfig, "sources" | "clouds">,
+  place: ConfigPlace,
+  section: CloudProfile
 ): Effect.Effect<CloudSettings, Refusal> =>
   Effect.gen(function* () {
-    const settings = yield* buildSettings(sources, configFile)
-    return { ...settings, cloud: yield* cloudSection(settingReader(sources, profile), cloud, profile) }
+    const settings = yield* buildSettings(sources, configFile(place))
+    const file =
+      clouds[section.cloud].layout === "tedge.toml" ? settings.configFile : mapperFile(settings.configDir, section)
+    return { ...settings, cloud: yield* cloudSection(settingReader(sources, section.profile), section, file) }
   })
 
 const cloudSection = (
   read: SettingReader,
-  name: CloudName,
-  profile: string | undefined
+  { cloud: name, profile }: CloudProfile,
+  file: string
 ): Effect.Effect<CloudSection, Refusal> =>
   Effect.gen(function* () {
     const isC8y = name === "c8y"
@@ -85,6 +90,7 @@ const cloudSection = (
       name,
       profile,
       prefix: profile === undefined ? name : `${name}.profiles.${profile}`,
+      file,
       url,
       mqtt: isC8y ? read.hostPort("c8y.mqtt") : url === undefined ? undefined : { host: bare(url), port: 8883 },
       http: isC8y ? read.hostPort("c8y.http") : undefined,

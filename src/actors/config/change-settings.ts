@@ -46,8 +46,8 @@ export const checkWritable = (
   selector: SettingSelector
 ): Effect.Effect<Warned, WriteRefusal> =>
   Effect.gen(function* () {
-    const { warnings } = yield* findSetting(place, selector)
-    return { warnings: [...warnings, ...(yield* rewriteFile(place, writing))] }
+    const { name, warnings } = yield* findSetting(place, selector)
+    return { warnings: [...warnings, ...(yield* rewriteFile(place, writing, name))] }
   })
 
 export const addToSetting = (place: ConfigPlace, writing: ConfigWriting, change: Change) =>

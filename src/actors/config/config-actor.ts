@@ -4,14 +4,22 @@
  * It keeps nothing between messages: each reads the file again, so an edit by hand counts at once.
  */
 import { Effect } from "effect"
-import type { ConfigProtocol } from "../../messages/config.ts"
+import type { ConfigProtocol, ReadRefusal } from "../../messages/config.ts"
 import { knownProfiles, resolveSetting } from "../../messages/settings/resolve.ts"
+import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { cloudOf } from "../../messages/settings/setting-name.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import { buildCloudSettings, buildSettings } from "./build-settings.ts"
 import { addToSetting, checkWritable, removeFromSetting, setSetting, unsetSetting } from "./change-settings.ts"
 import type { ConfigWriting } from "./edit-file.ts"
-import { findSetting, openForReading, refuseNewer, refuseUnknownProfile, usableProfile } from "./open-config.ts"
+import {
+  findSetting,
+  openForReading,
+  refuseUnknownProfile,
+  refuseUnusable,
+  usableProfile,
+  withoutSection
+} from "./open-config.ts"
 import { type ConfigPlace, configFile } from "./read-sources.ts"
 import { profileFrom } from "./select-setting.ts"
 import { listedSettings, showSetting } from "./show-settings.ts"
@@ -42,7 +50,7 @@ type Reads<Tag extends keyof ConfigProtocol> = Effect.Effect<
 
 const readSettings = (place: ConfigPlace): Reads<"ReadSettings"> =>
   Effect.gen(function* () {
-    const { sources, warnings } = yield* openForReading(place)
+    const { sources, warnings } = yield* openForReading(place, undefined)
     return { settings: yield* buildSettings(sources, configFile(place)), warnings }
   })
 
@@ -51,27 +59,38 @@ const readCloudSettings = (place: ConfigPlace, wanted: Payload<"ReadCloudSetting
     const { cloud } = wanted
     const given = wanted.profile === null ? undefined : (wanted.profile ?? profileFrom(place.environment))
     const profile = given === undefined ? undefined : yield* usableProfile(given)
-    yield* refuseNewer(place, cloud)
-    const { sources, warnings } = yield* openForReading(place)
-    yield* refuseUnknownProfile(sources, cloud, profile)
-    return { settings: yield* buildCloudSettings(sources, configFile(place), cloud, profile), warnings }
+    const section = { cloud, profile }
+    if (wanted.bare === true) {
+      const open = withoutSection(yield* openForReading(place, undefined), section)
+      return { settings: yield* buildCloudSettings(open, place, section), warnings: open.warnings }
+    }
+    const open = yield* openForReading(place, section)
+    yield* refuseUnknownProfile(open.sources, cloud, profile)
+    return { settings: yield* buildCloudSettings(open, place, section), warnings: open.warnings }
   })
 
 const readProfiles = (place: ConfigPlace, cloud: Payload<"ReadProfiles">["cloud"]): Reads<"ReadProfiles"> =>
   Effect.gen(function* () {
-    yield* refuseNewer(place, cloud)
-    const { sources, warnings } = yield* openForReading(place)
-    const profiles = yield* Effect.forEach([undefined, ...knownProfiles(sources, cloud)], (profile) =>
-      buildCloudSettings(sources, configFile(place), cloud, profile)
-    )
-    return { profiles, warnings }
+    const open = yield* openForReading(place, undefined)
+    const profiles: Array<CloudSettings> = []
+    const leftOut: Array<ReadRefusal> = []
+    for (const profile of [undefined, ...knownProfiles(open.sources, cloud)]) {
+      const section = { cloud, profile }
+      const built = yield* Effect.result(
+        Effect.andThen(refuseUnusable(open, section), buildCloudSettings(open, place, section))
+      )
+      if (built._tag === "Success") profiles.push(built.success)
+      else leftOut.push(built.failure)
+    }
+    return { profiles, leftOut, warnings: open.warnings }
   })
 
 const getSetting = (place: ConfigPlace, selector: Payload<"Get">): Reads<"Get"> =>
   Effect.gen(function* () {
     const { name, warnings } = yield* findSetting(place, selector)
-    const open = yield* openForReading(place)
-    yield* refuseUnknownProfile(open.sources, cloudOf(name.setting), name.profile)
+    const cloud = cloudOf(name.setting)
+    const open = yield* openForReading(place, cloud && { cloud, profile: name.profile })
+    yield* refuseUnknownProfile(open.sources, cloud, name.profile)
     const shown = showSetting(name.setting, name.profile, open.sources)
     const resolved = resolveSetting(name, open.sources)
     const idProblem = resolved.kind === "unset" ? resolved.idProblem : undefined
@@ -80,8 +99,9 @@ const getSetting = (place: ConfigPlace, selector: Payload<"Get">): Reads<"Get"> 
 
 const listSettings = (place: ConfigPlace, filter: string): Reads<"List"> =>
   Effect.gen(function* () {
-    const { sources, warnings } = yield* openForReading(place)
+    const open = yield* openForReading(place, undefined)
+    const { sources, warnings } = open
     const listed = listedSettings(sources, filter)
-    for (const cloud of new Set(listed.flatMap((one) => one.cloud ?? []))) yield* refuseNewer(place, cloud)
+    for (const { cloud, profile } of listed) if (cloud !== undefined) yield* refuseUnusable(open, { cloud, profile })
     return { settings: listed.map(({ setting, profile }) => showSetting(setting, profile, sources)), warnings }
   })

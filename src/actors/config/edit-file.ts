@@ -1,27 +1,30 @@
 /**
- * Writes one setting to tedge.toml: locked, read again, edited, checked, replaced as a whole.
+ * Writes one setting to the file it belongs to: locked, read again, edited, checked, replaced as a whole.
  *
- * A version 1 file gets its newer names on this occasion. Environment and options are never written.
+ * A version 1 tedge.toml gets its newer names on this occasion. Environment and options are never written.
  */
 import { Effect } from "effect"
 import {
   type ConfigEvent,
   ConfigFileNotEditable,
   ConfigFileNotWritten,
+  type ConfigFileRefusal,
   type InvalidSetting,
   type WriteRefusal
 } from "../../messages/config.ts"
-import { fileLayer, isTable, type TomlPath, type TomlTable } from "../../messages/settings/file-layer.ts"
+import { type CloudProfile, cloudTypeKey, fileLayer } from "../../messages/settings/file-layer.ts"
 import type { SettingWarning } from "../../messages/settings/refused-value.ts"
 import type { Value } from "../../messages/settings/setting.ts"
-import { fullKey, type SettingName } from "../../messages/settings/setting-name.ts"
-import { replaceFile } from "../../platform/files/atomic-file.ts"
+import { fullKey, type SettingName, sectionOf } from "../../messages/settings/setting-name.ts"
+import { codeOf } from "../../platform/files/file-calls.ts"
 import { makeDirectories } from "../../platform/files/given-files.ts"
 import { editToml, parseToml } from "../../platform/toml/toml-file.ts"
 import type { TomlEdit } from "../../platform/toml/toml-lines.ts"
-import { fileOwner } from "../../platform/users/file-owner.ts"
-import { type OpenConfig, openForWriting } from "./open-config.ts"
+import { editedMapper, mapperText, secretIn } from "./edit-mapper-file.ts"
+import { type OpenConfig, openForWriting, refuseFault } from "./open-config.ts"
+import { pruned } from "./prune-tables.ts"
 import { type ConfigPlace, configFile, holdsSecret, type ReadFile } from "./read-sources.ts"
+import { type FileChange, writeFiles } from "./write-files.ts"
 
 /** What writing needs from outside. */
 export interface ConfigWriting {
@@ -38,47 +41,108 @@ export const editFile = (
   decide: (open: OpenConfig) => Effect.Effect<{ readonly value: Value | undefined } | undefined, InvalidSetting>
 ): Effect.Effect<ReadonlyArray<SettingWarning>, WriteRefusal> =>
   Effect.gen(function* () {
-    const path = configFile(place)
-    yield* openForWriting(place) // a file that is refused anyway needs no lock
+    const key = fullKey(name)
+    const read = openForChange(place, name)
+    yield* read // a file that is refused anyway needs no lock
     const work = Effect.gen(function* () {
-      const open = yield* openForWriting(place)
+      const open = yield* read
       const decided = yield* decide(open)
       if (decided === undefined) return undefined
-      const text = yield* edited(open.file, name, decided.value)
-      return text === open.file.text ? undefined : yield* write(place, path, text)
+      const changes = (yield* changesFor(place, open, name, decided.value)).filter(
+        ({ before, after }) => before !== after
+      )
+      const [first] = changes
+      return first && { path: first.path, warnings: yield* writeFiles(place, changes) }
     })
-    yield* makeDirectory(place.configDir, path)
-    const warnings = yield* writing.locked(`${path}.lock`, Effect.uninterruptible(work))
-    if (warnings === undefined) return []
-    yield* writing.changed({ _tag: "SettingChanged", key: fullKey(name), path })
-    return warnings
+    const written = yield* locked(place, writing, work)
+    if (written === undefined) return []
+    yield* writing.changed({ _tag: "SettingChanged", key, path: written.path })
+    return written.warnings
   })
 
-/** Replaces the file by itself. One that is not there becomes what the first setting makes of it, without the setting. */
+/**
+ * Replaces the file that the setting would be written to by itself. One that is not there becomes what the first setting
+ * makes of it, without the setting; a mapper.toml is then removed again, as nothing is in it.
+ */
 export const rewriteFile = (
   place: ConfigPlace,
-  writing: ConfigWriting
-): Effect.Effect<ReadonlyArray<SettingWarning>, WriteRefusal> =>
-  Effect.gen(function* () {
-    const path = configFile(place)
-    yield* makeDirectory(place.configDir, path)
-    const work = Effect.flatMap(openForWriting(place), ({ file }) =>
-      write(place, path, file.text ?? '[config]\nversion = "2"\n')
-    )
-    return yield* writing.locked(`${path}.lock`, Effect.uninterruptible(work))
+  writing: ConfigWriting,
+  name: SettingName
+): Effect.Effect<ReadonlyArray<SettingWarning>, WriteRefusal> => {
+  const work = Effect.gen(function* () {
+    const open = yield* openForChange(place, name)
+    const section = mapperSection(open, name)
+    if (section === undefined) {
+      const { text } = open.file
+      return yield* writeFiles(place, [tedgeChange(open, text ?? emptyTedge)])
+    }
+    const { path, text } = mapperText(place, open, section)
+    const change = {
+      path,
+      before: text,
+      after: text ?? `${cloudTypeKey} = "${section.cloud}"\n`,
+      holdsSecret: secretIn(section)
+    }
+    const warnings = yield* writeFiles(place, [change])
+    if (text === undefined) yield* writeFiles(place, [{ ...change, after: undefined }])
+    return warnings
   })
+  return locked(place, writing, work)
+}
+
+/** One lock for all files of the settings: in which a value belongs depends on all of them. */
+const locked = <A, E>(place: ConfigPlace, writing: ConfigWriting, work: Effect.Effect<A, E>) => {
+  const path = configFile(place)
+  return Effect.andThen(
+    makeDirectory(place.configDir, path),
+    writing.locked(`${path}.lock`, Effect.uninterruptible(work))
+  )
+}
+
+/** The files as they are; refused when the one that the setting is in cannot be used. */
+const openForChange = (place: ConfigPlace, name: SettingName): Effect.Effect<OpenConfig, ConfigFileRefusal> =>
+  Effect.tap(openForWriting(place), (open) => {
+    const section = sectionOf(fullKey(name))
+    return section === undefined ? Effect.void : refuseFault(open, section)
+  })
+
+/** The section of the cloud, if its settings are in a mapper.toml. */
+const mapperSection = ({ clouds }: OpenConfig, name: SettingName): CloudProfile | undefined => {
+  const section = sectionOf(fullKey(name))
+  return section !== undefined && clouds[section.cloud].layout === "mapper.toml" ? section : undefined
+}
+
+const changesFor = (
+  place: ConfigPlace,
+  open: OpenConfig,
+  name: SettingName,
+  value: Value | undefined
+): Effect.Effect<ReadonlyArray<FileChange>, ConfigFileNotEditable> => {
+  const section = mapperSection(open, name)
+  return section === undefined
+    ? Effect.map(edited(open.file, name, value), (text) => [tedgeChange(open, text)])
+    : Effect.map(editedMapper(place, open, { name, section, value }), (change) => [change])
+}
+
+const tedgeChange = ({ file: { path, text } }: OpenConfig, after: string): FileChange => ({
+  path,
+  before: text,
+  after: after === "" && text === undefined ? undefined : after,
+  holdsSecret: (content) => {
+    const parsed = parseToml(content)
+    const layer = parsed.kind === "tree" ? fileLayer(parsed.tree, path, "/") : undefined
+    return layer?.kind === "layer" && holdsSecret(layer.layer)
+  }
+})
 
 /** The first setting on a fresh device makes the directory. */
 const makeDirectory = (directory: string, path: string): Effect.Effect<void, ConfigFileNotWritten> =>
   Effect.try({
     try: () => makeDirectories(directory),
-    catch: (error) =>
-      new ConfigFileNotWritten({
-        path,
-        step: "create",
-        code: error instanceof Error && "code" in error ? String(error.code) : "UNKNOWN"
-      })
+    catch: (error) => new ConfigFileNotWritten({ path, step: "create", code: codeOf(error) })
   })
+
+const emptyTedge = '[config]\nversion = "2"\n'
 
 const edited = (
   file: ReadFile,
@@ -97,10 +161,8 @@ const edited = (
     const edits = [...migration, ...older.map((place) => ({ at: place, value: undefined })), { at, value }]
     const result = yield* Effect.promise(() => editToml(file.text ?? "", edits))
     if (result.kind === "refused") return yield* refused(result.detail)
-    const emptied = value === undefined && name.profile !== undefined ? emptyTable(result.tree, at) : undefined
-    if (emptied === undefined) return result.text
-    const pruned = yield* Effect.promise(() => editToml(result.text, [{ at: emptied, value: undefined }]))
-    return pruned.kind === "edited" ? pruned.text : result.text
+    // A profile that has nothing left goes.
+    return value === undefined && name.profile !== undefined ? (yield* pruned(result, at)).text : result.text
   })
 
 /** Undefined: something in the file has a type no setting has. */
@@ -120,38 +182,3 @@ const migrationEdits = ({ text, layer }: ReadFile): ReadonlyArray<TomlEdit> | un
 const isWritable = (value: unknown): value is Value =>
   ["string", "boolean", "number"].includes(typeof value) ||
   (Array.isArray(value) && value.every((member) => typeof member === "string"))
-
-/** A profile that has nothing left goes: the highest table that is empty now. */
-const emptyTable = (tree: TomlTable, at: TomlPath): TomlPath | undefined => {
-  for (let length = 1; length < at.length; length++) {
-    const table = at.slice(0, length).reduce<unknown>((value, key) => (isTable(value) ? value[key] : undefined), tree)
-    if (isTable(table) && isEmpty(table)) return at.slice(0, length)
-  }
-  return undefined
-}
-
-const isEmpty = (table: TomlTable): boolean => Object.values(table).every((value) => isTable(value) && isEmpty(value))
-
-const write = (
-  place: ConfigPlace,
-  path: string,
-  text: string
-): Effect.Effect<ReadonlyArray<SettingWarning>, ConfigFileNotWritten> =>
-  Effect.gen(function* () {
-    const owner = fileOwner(place.configDir)
-    const wanted = owner.kind === "owner" ? { uid: owner.uid, gid: owner.gid } : undefined
-    const mode = hasSecret(text, path) ? 0o640 : 0o644
-    const replaced = yield* replaceFile({ path, content: text, mode, owner: wanted, inPlace: true }).pipe(
-      Effect.mapError(({ step, code }) => new ConfigFileNotWritten({ path, step, code }))
-    )
-    if (owner.kind === "unknown") return [{ kind: "owner-not-set", path, owner: owner.name, code: "ENOENT" }]
-    if (replaced.ownerProblem === undefined) return []
-    const name = owner.kind === "owner" ? owner.name : "its former owner"
-    return [{ kind: "owner-not-set", path, owner: name, code: replaced.ownerProblem }]
-  })
-
-const hasSecret = (text: string, path: string): boolean => {
-  const parsed = parseToml(text)
-  const layer = parsed.kind === "tree" ? fileLayer(parsed.tree, path, "/") : undefined
-  return layer?.kind === "layer" && holdsSecret(layer.layer)
-}

@@ -8,19 +8,20 @@ import {
   ConfigVersionUnknown,
   InvalidSetting,
   type KeyRefusal,
-  NewerConfigurationFound,
   ProfileNotUsable,
   type SettingSelector,
   UnknownProfile,
   UnknownSetting
 } from "../../messages/config.ts"
-import type { WrongEntry } from "../../messages/settings/layer.ts"
+import type { CloudProfile } from "../../messages/settings/file-layer.ts"
+import { type Layer, layerWithout, type WrongEntry } from "../../messages/settings/layer.ts"
 import type { SettingWarning } from "../../messages/settings/refused-value.ts"
 import { knownProfiles, type Sources } from "../../messages/settings/resolve.ts"
 import type { CloudName } from "../../messages/settings/setting.ts"
-import { fullKey, parseProfile, type SettingName } from "../../messages/settings/setting-name.ts"
+import { fullKey, parseProfile, type SettingName, sectionOf } from "../../messages/settings/setting-name.ts"
 import { similarKeys } from "../../messages/settings/similar-keys.ts"
-import { type ConfigPlace, type FileProblem, newerCloudFile, type ReadSources, readSources } from "./read-sources.ts"
+import { faultOf } from "./cloud-files.ts"
+import { type ConfigPlace, type FileProblem, type ReadSources, readSources } from "./read-sources.ts"
 import { selectSetting } from "./select-setting.ts"
 
 export type OpenConfig = Extract<ReadSources, { readonly kind: "sources" }>
@@ -32,14 +33,63 @@ export const openForWriting = (place: ConfigPlace): Effect.Effect<OpenConfig, Co
     return read.kind === "sources" ? Effect.succeed(read) : Effect.fail(fileRefusal(read.path, read.problem))
   })
 
-/** For reading: one wrong value, in the environment or in the file, and nothing is read. */
-export const openForReading = (place: ConfigPlace): Effect.Effect<OpenConfig, ConfigFileRefusal | InvalidSetting> =>
+/**
+ * For reading: one wrong value, in the environment or in a file, and nothing is read. Of clouds only the section that is
+ * asked for counts.
+ */
+export const openForReading = (
+  place: ConfigPlace,
+  section: CloudProfile | undefined
+): Effect.Effect<OpenConfig, ConfigFileRefusal | InvalidSetting> =>
   Effect.gen(function* () {
     const open = yield* openForWriting(place)
-    const { options, environment, file } = open.sources
-    const wrong = [options, environment, file].flatMap((layer) => layer.wrong)[0]
-    return wrong === undefined ? open : yield* refuseWrong(wrong)
+    yield* refuseWrong(open, ({ key }) => sectionOf(key) === undefined)
+    if (section !== undefined) yield* refuseUnusable(open, section)
+    return open
   })
+
+/** A section whose file cannot be used, or holds a wrong value. */
+export const refuseUnusable = (
+  open: OpenConfig,
+  section: CloudProfile
+): Effect.Effect<void, ConfigFileRefusal | InvalidSetting> =>
+  Effect.andThen(
+    refuseFault(open, section),
+    refuseWrong(open, ({ key }) => isIn(section, key))
+  )
+
+export const refuseFault = (
+  { clouds }: OpenConfig,
+  { cloud, profile }: CloudProfile
+): Effect.Effect<void, ConfigFileRefusal> => {
+  const fault = faultOf(clouds[cloud], profile)
+  return fault === undefined ? Effect.void : Effect.fail(fileRefusal(fault.path, fault.problem))
+}
+
+/** As if nothing were set in the section, by a file, a variable or an option. */
+export const withoutSection = (open: OpenConfig, section: CloudProfile): OpenConfig => {
+  const { options, environment, file } = open.sources
+  const left = (layer: Layer) => layerWithout(layer, (key) => isIn(section, key))
+  return {
+    ...open,
+    sources: { ...open.sources, options: left(options), environment: left(environment), file: left(file) }
+  }
+}
+
+const isIn = (section: CloudProfile, key: string): boolean => {
+  const found = sectionOf(key)
+  return found?.cloud === section.cloud && found.profile === section.profile
+}
+
+const refuseWrong = (
+  { sources: { options, environment, file } }: OpenConfig,
+  counts: (entry: WrongEntry) => boolean
+): Effect.Effect<void, InvalidSetting> => {
+  const wrong = [options, environment, file].flatMap((layer) => layer.wrong).find(counts)
+  if (wrong === undefined) return Effect.void
+  const { key, value, source, problem } = wrong
+  return Effect.fail(new InvalidSetting({ key, value, source, problem }))
+}
 
 /** The setting a selector names; a warning if it is not its own name. */
 export const findSetting = (
@@ -47,7 +97,7 @@ export const findSetting = (
   selector: SettingSelector
 ): Effect.Effect<
   { readonly name: SettingName; readonly key: string; readonly warnings: ReadonlyArray<SettingWarning> },
-  UnknownSetting | ProfileNotUsable | NewerConfigurationFound
+  UnknownSetting | ProfileNotUsable
 > =>
   Effect.gen(function* () {
     const { key: given } = selector
@@ -58,8 +108,7 @@ export const findSetting = (
       return yield* Effect.fail(
         new ProfileNotUsable({ profile: selected.profile, key: given, reason: selected.reason })
       )
-    const { name, cloud } = selected
-    if (cloud !== undefined) yield* refuseNewer(place, cloud)
+    const { name } = selected
     const key = fullKey(name)
     const source = { kind: "argument" } as const
     return {
@@ -67,12 +116,6 @@ export const findSetting = (
       key,
       warnings: name.spelling === "canonical" ? [] : [{ kind: "deprecated-key", given, key, source }]
     }
-  })
-
-export const refuseNewer = (place: ConfigPlace, cloud: CloudName): Effect.Effect<void, NewerConfigurationFound> =>
-  Effect.suspend(() => {
-    const path = newerCloudFile(place, cloud)
-    return path === undefined ? Effect.void : Effect.fail(new NewerConfigurationFound({ cloud, path }))
   })
 
 /** Reading from a profile nobody ever set anything in is a mistake. */
@@ -92,9 +135,6 @@ export const usableProfile = (profile: string): Effect.Effect<string, KeyRefusal
     ? Effect.succeed(parsed.name)
     : Effect.fail(new ProfileNotUsable({ profile, key: "", reason: parsed.problem }))
 }
-
-const refuseWrong = ({ key, value, source, problem }: WrongEntry) =>
-  Effect.fail(new InvalidSetting({ key, value, source, problem }))
 
 const fileRefusal = (path: string, problem: FileProblem): ConfigFileRefusal => {
   switch (problem.kind) {

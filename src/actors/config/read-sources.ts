@@ -3,15 +3,22 @@
  *
  * Free of Effect, so that the fast front end of `tedge config get` gives the same answers as ConfigActor.
  */
-import { readdirSync } from "node:fs"
 import { join, resolve } from "node:path"
-import { type FileLayer, fileLayer } from "../../messages/settings/file-layer.ts"
-import { argumentLayer, emptyLayer, environmentLayer, type Layer } from "../../messages/settings/layer.ts"
+import { type FileLayer, fileLayer, type PlacedLayer, type TomlTable } from "../../messages/settings/file-layer.ts"
+import {
+  argumentLayer,
+  emptyLayer,
+  environmentLayer,
+  joinedLayers,
+  type Layer,
+  layerWithout
+} from "../../messages/settings/layer.ts"
 import type { SettingWarning } from "../../messages/settings/refused-value.ts"
 import type { Sources } from "../../messages/settings/resolve.ts"
-import type { CloudName } from "../../messages/settings/setting.ts"
+import { cloudNames } from "../../messages/settings/setting.ts"
 import { settingByKey } from "../../messages/settings/setting-name.ts"
 import { parseTomlValue, readTomlFile, type TomlRead } from "../../platform/toml/toml-file.ts"
+import { type AllCloudFiles, fileProfiles, mapperFile, readCloudFiles } from "./cloud-files.ts"
 import { readCommonName } from "./common-name.ts"
 
 /** Where this process reads its settings. */
@@ -23,7 +30,7 @@ export interface ConfigPlace {
   readonly environment: { readonly [name: string]: string | undefined }
   /** Settings given as options of the command, by key; they win over everything. */
   readonly options?: { readonly [key: string]: string | undefined } | undefined
-  /** tedge.toml counts as absent: for a service that has to start without it. */
+  /** The files count as absent: for a service that has to start without them. */
   readonly withoutFile?: boolean | undefined
 }
 
@@ -44,7 +51,9 @@ export type ReadSources =
       readonly kind: "sources"
       readonly sources: Sources
       readonly warnings: ReadonlyArray<SettingWarning>
+      /** tedge.toml. */
       readonly file: ReadFile
+      readonly clouds: AllCloudFiles
     }
   | { readonly kind: "refused"; readonly path: string; readonly problem: FileProblem }
 
@@ -53,6 +62,7 @@ export interface ReadFile {
   readonly path: string
   /** Undefined: there is none. */
   readonly text: string | undefined
+  readonly tree: TomlTable
   readonly layer: Extract<FileLayer, { kind: "layer" }>
 }
 
@@ -66,34 +76,53 @@ export const readSources = (place: ConfigPlace): ReadSources => {
   const path = configFile(place)
   const read: TomlRead = place.withoutFile === true ? { kind: "absent" } : readTomlFile(path)
   if (read.kind === "unreadable" || read.kind === "malformed") return { kind: "refused", path, problem: read }
-  const layer = fileLayer(read.kind === "read" ? read.tree : currentVersion, path, place.configDir)
+  const tree = read.kind === "read" ? read.tree : currentVersion
+  const layer = fileLayer(tree, path, place.configDir)
   if (layer.kind !== "layer") return { kind: "refused", path, problem: layer }
+  const clouds = readCloudFiles(place.withoutFile === true ? undefined : place.configDir, tree)
+  const file = filesLayer(layer, clouds)
   const environment = environmentLayer(place.environment, place.workingDir, parseTomlValue)
   const options = place.options === undefined ? emptyLayer : argumentLayer(place.options, place.workingDir)
   const sources: Sources = {
     configDir: place.configDir,
     options,
     environment,
-    file: layer.layer,
+    file,
+    profiles: fileProfiles(clouds),
     variable: (name) => place.environment[name],
     commonName: readCommonName
   }
-  const exposed = read.kind === "read" ? exposure(path, read.mode, layer.layer) : []
+  const exposed = [
+    ...(read.kind === "read" ? exposure(path, read.mode, layer.layer) : []),
+    ...mapperFiles(clouds).flatMap((one) => exposure(one.path, one.mode, one.layer))
+  ]
   return {
     kind: "sources",
     sources,
-    warnings: [...layer.layer.warnings, ...environment.warnings, ...exposed],
-    file: { path, text: read.kind === "read" ? read.text : undefined, layer }
+    warnings: [...file.warnings, ...ignoredTables(place, path, clouds), ...environment.warnings, ...exposed],
+    file: { path, text: read.kind === "read" ? read.text : undefined, tree, layer },
+    clouds
   }
 }
 
-/** A file in which a newer thin-edge keeps the settings of the cloud, if there is one. */
-export const newerCloudFile = (place: ConfigPlace, cloud: CloudName): string | undefined => {
-  const mappers = join(place.configDir, "mappers")
-  const candidates = namesIn(mappers).filter((name) => name === cloud || name.startsWith(`${cloud}.`))
-  const found = candidates.find((name) => namesIn(join(mappers, name)).includes("mapper.toml"))
-  return found === undefined ? undefined : join(mappers, found, "mapper.toml")
+/** tedge.toml, without the tables of clouds whose settings are elsewhere, and the files of those clouds. */
+const filesLayer = ({ layer }: PlacedLayer, clouds: AllCloudFiles): Layer => {
+  const isElsewhere = (key: string): boolean =>
+    cloudNames.some((cloud) => clouds[cloud].layout === "mapper.toml" && key.startsWith(`${cloud}.`))
+  return joinedLayers([layerWithout(layer, isElsewhere), ...mapperFiles(clouds).map((one) => one.layer)])
 }
+
+const mapperFiles = (clouds: AllCloudFiles) => cloudNames.flatMap((cloud) => clouds[cloud].files)
+
+const ignoredTables = (place: ConfigPlace, path: string, clouds: AllCloudFiles): ReadonlyArray<SettingWarning> =>
+  cloudNames
+    .filter((cloud) => clouds[cloud].ignoredTable)
+    .map((table) => {
+      const { files, faults } = clouds[table]
+      const instead =
+        [...files, ...faults][0]?.path ?? mapperFile(place.configDir, { cloud: table, profile: undefined })
+      return { kind: "ignored-table", table, path, instead }
+    })
 
 /** Does the layer hold a PIN or a password? */
 export const holdsSecret = (layer: Layer): boolean =>
@@ -107,13 +136,5 @@ export const hasPin = (value: string): boolean => value.startsWith("pkcs11:") &&
 
 const exposure = (path: string, mode: number, layer: Layer): ReadonlyArray<SettingWarning> =>
   (mode & 0o004) !== 0 && holdsSecret(layer) ? [{ kind: "secret-exposed", path, mode: mode.toString(8) }] : []
-
-const namesIn = (directory: string): ReadonlyArray<string> => {
-  try {
-    return readdirSync(directory)
-  } catch {
-    return [] // absent, or closed to us: then nothing in it could be read by a newer thin-edge either
-  }
-}
 
 const currentVersion = { config: { version: "2" } }

@@ -38,7 +38,10 @@ export const connectBehaviour = (peers: ConnectPeers): Behaviour<ConnectProtocol
     Effect.succeed({
       Connect: (wanted) => opened(peers, wanted, (connection) => connect(peers, connection, wanted.offline)),
       Reconnect: (wanted) => opened(peers, wanted, (connection) => reconnect(peers, connection, wanted.offline)),
-      Disconnect: (wanted) => opened(peers, wanted, (connection) => disconnect(peers, connection)),
+      Disconnect: (wanted) =>
+        Effect.flatMap(openToLeave(peers, wanted), (connection) =>
+          alone(peers, connection, disconnect(peers, connection))
+        ),
       Test: (wanted) => test(peers, wanted)
     })
 })
@@ -116,9 +119,33 @@ const refuseIfConnected = (connection: Connection): Steps =>
       return yield* new AlreadyConnected(selectorOf(connection))
   })
 
-const open = (peers: ConnectPeers, { cloud, profile }: CloudSelector): Effect.Effect<Connection, ConnectRefusal> =>
+/** To disconnect, no setting of the cloud is needed: a file of them that cannot be used keeps no device online. */
+const openToLeave = (peers: ConnectPeers, wanted: CloudSelector): Effect.Effect<Connection, ConnectRefusal> =>
+  Effect.catch(open(peers, wanted), (failure) =>
+    Effect.gen(function* () {
+      const refuse = () => Effect.fail(failure)
+      const connection = yield* Effect.catch(open(peers, wanted, "bare"), refuse)
+      // A profile that is not in the settings any more may still be connected.
+      if (failure._tag === "UnknownProfile" && !(yield* isThere(connection))) return yield* Effect.fail(failure)
+      yield* peers.show({ _tag: "Warned", failure })
+      return connection
+    })
+  )
+
+const isThere = (connection: Connection): Effect.Effect<boolean, ConnectRefusal> =>
   Effect.gen(function* () {
-    const read = yield* peers.config.ask("ReadCloudSettings", { cloud, profile }, { within: "30 seconds" })
+    const marker = yield* readIfPresent(markerPath(connection))
+    return marker !== undefined || (yield* connection.services.isActive(mapperService(connection)))
+  })
+
+const open = (
+  peers: ConnectPeers,
+  { cloud, profile }: CloudSelector,
+  how: "whole" | "bare" = "whole"
+): Effect.Effect<Connection, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const asked = { cloud, profile, ...(how === "bare" && { bare: true as const }) }
+    const read = yield* peers.config.ask("ReadCloudSettings", asked, { within: "30 seconds" })
     for (const warning of read.warnings) yield* peers.show({ _tag: "SettingWarned", warning })
     const services = yield* peers.services(read.settings)
     return { cloud: clouds[cloud], profile: read.settings.cloud.profile, settings: read.settings, services }

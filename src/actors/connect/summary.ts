@@ -14,6 +14,7 @@ export const summary = (connection: ValidConnection): ReadonlyArray<readonly [la
     ["service manager", services.name],
     ...(mosquittoVersion === undefined ? [] : [["mosquitto version", mosquittoVersion] as const]),
     ["proxy", proxyText(settings.proxy)],
+    ["mapper configuration file", settings.cloud.file],
     ...(connection.auth.kind === "certificate" ? tokenEntries(settings) : [])
   ]
 }

@@ -103,7 +103,12 @@ const checkIdentity = (
 /** Two profiles of a cloud must not be the same device there, nor share topics or ports here. */
 const refuseCollisions = (peers: ConnectPeers, { cloud }: Connection): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
-    const { profiles } = yield* peers.config.ask("ReadProfiles", { cloud: cloud.name }, { within: "10 seconds" })
+    const { profiles, leftOut } = yield* peers.config.ask(
+      "ReadProfiles",
+      { cloud: cloud.name },
+      { within: "10 seconds" }
+    )
+    for (const failure of leftOut) yield* peers.show({ _tag: "Warned", failure })
     const configured = profiles.filter((one) => one.cloud.url !== undefined)
     const same = (what: (one: CloudSettings) => string | undefined, keys: ReadonlyArray<string>) =>
       Effect.forEach(repeated(configured, what), ({ value, sharing }) =>

@@ -71,11 +71,6 @@ export const explainConfig = (failure: ConfigRefusal): Explanation => {
         error: `Cannot migrate '${failure.from}' to '${failure.to}': target key already exists`,
         hint: `remove one of them from '${failure.path}'`
       }
-    case "NewerConfigurationFound":
-      return {
-        error: `the settings of ${failure.cloud} are in '${failure.path}', in the form of a newer thin-edge that this tedge does not read`,
-        hint: `move them to tedge.toml under [${failure.cloud}], then remove '${failure.path}'`
-      }
   }
 }
 
@@ -293,6 +288,10 @@ export const explainSettingWarning = (warning: SettingWarning): Explanation => {
       return {
         error: `'${warning.path}' holds a PIN or a password and may be read by others (mode ${warning.mode})`,
         hint: `chmod 640 '${warning.path}'`
+      }
+    case "ignored-table":
+      return {
+        error: `[${warning.table}] in '${warning.path}' is ignored: the settings of ${warning.table} are in '${warning.instead}'`
       }
     case "owner-not-set":
       return { error: `Failed to change ownership of '${warning.path}' to ${warning.owner}: ${warning.code}` }

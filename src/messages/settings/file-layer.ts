@@ -1,13 +1,13 @@
 /**
- * tedge.toml as a layer, and as the places its settings stand at.
+ * tedge.toml and mapper.toml as layers, and as the places their settings stand at.
  *
- * A file without `[config] version = "2"` is of version 1 and has older names; they are understood here and only
+ * A tedge.toml without `[config] version = "2"` is of version 1 and has older names; they are understood here and only
  * renamed in the file when it is written anyway. Source: thin-edge, tedge config reference, "Files and layering".
  */
 import { type Found, type Layer, layerOf } from "./layer.ts"
 import { p11ServerRules } from "./p11-server-settings.ts"
 import type { SettingWarning, ValueSource } from "./refused-value.ts"
-import { cloudNames, type Setting } from "./setting.ts"
+import { type CloudName, cloudNames, type Setting } from "./setting.ts"
 import { fullKey, parseProfile, type SettingName, settingByKey } from "./setting-name.ts"
 import { settingsTable } from "./settings-table.ts"
 
@@ -18,15 +18,18 @@ export interface TomlTable {
 /** A path from the top of the file. */
 export type TomlPath = ReadonlyArray<string>
 
+/** A layer, and where each setting stands, by full key; at more than one place if older names are there too. */
+export interface PlacedLayer {
+  readonly layer: Layer
+  readonly places: ReadonlyMap<string, ReadonlyArray<TomlPath>>
+}
+
 export type FileLayer =
-  | {
+  | (PlacedLayer & {
       readonly kind: "layer"
-      readonly layer: Layer
-      /** Where each setting stands, by full key; more than one place if older names are there too. */
-      readonly places: ReadonlyMap<string, ReadonlyArray<TomlPath>>
       /** Version 1 only: what a write has to rename. */
       readonly renames: ReadonlyArray<{ readonly from: TomlPath; readonly to: TomlPath; readonly value: unknown }>
-    }
+    })
   | { readonly kind: "unknown-version"; readonly version: string }
   | { readonly kind: "conflict"; readonly from: string; readonly to: string }
 
@@ -62,6 +65,46 @@ export const fileLayer = (tree: TomlTable, path: string, directory: string): Fil
     renames
   }
 }
+
+/** A section of a cloud: that without profile, or that of one. */
+export interface CloudProfile {
+  readonly cloud: CloudName
+  readonly profile: string | undefined
+}
+
+/**
+ * A mapper.toml: the settings of one section of a cloud, named without the section. `cloud_type` only marks the file.
+ * `directory`: where relative paths in the file begin.
+ */
+export const mapperLayer = (
+  tree: TomlTable,
+  { cloud, profile }: CloudProfile,
+  { path, directory }: { readonly path: string; readonly directory: string }
+): PlacedLayer => {
+  const source: ValueSource = { kind: "file", path }
+  const section = profile === undefined ? [cloud] : [cloud, "profiles", profile]
+  const found: Array<Found & { readonly at: TomlPath }> = []
+  const warnings: Array<SettingWarning> = []
+  for (const { at, value } of leavesOf(tree)) {
+    if (at.length === 1 && at[0] === cloudTypeKey) continue
+    // Profiles have files of their own: a table of that name means nothing here.
+    const name = at[0] === "profiles" ? undefined : nameAt([...section, ...at])
+    if (name === undefined) warnings.push({ kind: "unknown-key", key: at.join("."), source })
+    else found.push({ at, given: [...section, ...at].join("."), name, value, source, directory })
+  }
+  const layer = layerOf(found)
+  return { layer: { ...layer, warnings: [...warnings, ...layer.warnings] }, places: placesOf(found) }
+}
+
+/** Stands in each mapper.toml of a built-in cloud; it is not read. */
+export const cloudTypeKey = "cloud_type"
+
+/** The clouds tedge.toml has a table of, an empty one too. */
+export const cloudTablesOf = (tree: TomlTable): ReadonlyArray<CloudName> =>
+  cloudNames.filter((cloud) => tableNames(cloud).some((name) => tree[name] !== undefined))
+
+/** What the table of a cloud may be called in tedge.toml. */
+export const tableNames = (cloud: CloudName): ReadonlyArray<string> => (cloud === "az" ? ["az", "azure"] : [cloud])
 
 const versionOf = (tree: TomlTable): string => {
   const config = tree.config

@@ -1,5 +1,5 @@
 /**
- * One source of settings, parsed: the arguments, the environment, or tedge.toml.
+ * One source of settings, parsed: the arguments, the environment, or a file.
  *
  * A layer is made whole even where a value is wrong, so that `config set` can put a wrong file right; who reads refuses.
  */
@@ -104,6 +104,20 @@ export const layerOf = (found: ReadonlyArray<Found>): Layer => {
   }
   return { entries, wrong, warnings }
 }
+
+/** Layers that have no setting in common, as one. */
+export const joinedLayers = (layers: ReadonlyArray<Layer>): Layer => ({
+  entries: new Map(layers.flatMap(({ entries }) => [...entries])),
+  wrong: layers.flatMap(({ wrong }) => wrong),
+  warnings: layers.flatMap(({ warnings }) => warnings)
+})
+
+/** A layer without some keys: their values, and what is told about them. */
+export const layerWithout = (layer: Layer, leavesOut: (key: string) => boolean): Layer => ({
+  entries: new Map([...layer.entries].filter(([key]) => !leavesOut(key))),
+  wrong: layer.wrong.filter(({ key }) => !leavesOut(key)),
+  warnings: layer.warnings.filter((warning) => !("key" in warning && leavesOut(warning.key)))
+})
 
 /** The profiles a layer has settings of, by cloud. */
 export const profilesOf = (layer: Layer, cloud: string): ReadonlyArray<string> => {

@@ -54,5 +54,7 @@ export type SettingWarning =
   | { readonly kind: "ignored-key"; readonly given: string; readonly key: string; readonly source: ValueSource }
   /** The file holds a PIN or a password and others can read it. `mode` is octal: `644`. */
   | { readonly kind: "secret-exposed"; readonly path: string; readonly mode: string }
+  /** tedge.toml has a table of a cloud whose settings are in files of its own. */
+  | { readonly kind: "ignored-table"; readonly table: string; readonly path: string; readonly instead: string }
   /** The written file does not belong to whom it should. */
   | { readonly kind: "owner-not-set"; readonly path: string; readonly owner: string; readonly code: string }

@@ -1,7 +1,7 @@
 /**
  * What a setting is, all sources considered.
  *
- * Option, environment, tedge.toml, other settings it follows, default: the first that has it. Only identities are
+ * Option, environment, files, other settings it follows, default: the first that has it. Only identities are
  * different: the certificate's name wins over all. Source: thin-edge, tedge config reference, "Fallbacks".
  */
 import { type Layer, profilesOf } from "./layer.ts"
@@ -15,7 +15,10 @@ export interface Sources {
   readonly configDir: string
   readonly options: Layer
   readonly environment: Layer
+  /** tedge.toml and the files of the clouds. */
   readonly file: Layer
+  /** The profiles that have a file, by cloud; those of tedge.toml are in the layer. */
+  readonly profiles?: ReadonlyMap<CloudName, ReadonlyArray<string>>
   /** Variables of the system, not ours: NO_PROXY. */
   readonly variable: (name: string) => string | undefined
   /** The common name in the certificate at a path. */
@@ -46,7 +49,12 @@ export const resolveForUse = (named: NamedSetting, sources: Sources): Resolved =
 
 /** Every profile of a cloud that anything is set for, by name. */
 export const knownProfiles = (sources: Sources, cloud: CloudName): ReadonlyArray<string> =>
-  [...new Set([sources.file, sources.environment].flatMap((layer) => profilesOf(layer, cloud)))].sort()
+  [
+    ...new Set([
+      ...(sources.profiles?.get(cloud) ?? []),
+      ...[sources.file, sources.environment].flatMap((layer) => profilesOf(layer, cloud))
+    ])
+  ].sort()
 
 const unset: Resolved = { kind: "unset", idProblem: undefined }
 

@@ -67,6 +67,8 @@ export interface CloudSection {
   readonly profile: string | undefined
   /** What the section's settings are called: `c8y`, `c8y.profiles.prod`. */
   readonly prefix: string
+  /** In which file they are, or would be: its mapper.toml, or tedge.toml. */
+  readonly file: string
   readonly url: string | undefined
   readonly mqtt: HostPort | undefined
   /** c8y only. */

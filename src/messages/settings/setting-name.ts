@@ -24,6 +24,15 @@ export const fullKey = ({ setting, profile }: Pick<SettingName, "setting" | "pro
 
 export const cloudOf = (setting: Setting): CloudName | undefined => cloudOfKey.get(setting.key)
 
+/** The section of a cloud that a full key is in; undefined: it belongs to no cloud. */
+export const sectionOf = (
+  key: string
+): { readonly cloud: CloudName; readonly profile: string | undefined } | undefined => {
+  const [first, second, third] = key.split(".")
+  const cloud = cloudNames.find((name) => name === first)
+  return cloud && { cloud, profile: second === "profiles" ? third : undefined }
+}
+
 export const settingByKey = (key: string): Setting | undefined => byKey.get(key)
 
 /** Undefined: nothing is called so. */

@@ -21,6 +21,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   type Stats
 } from "node:fs"
@@ -220,6 +221,11 @@ export const removeFile = (path: string): void => {
   } catch (error) {
     if (codeOf(error) !== "ENOENT") throw error
   }
+}
+
+/** One that is not empty stays, and so does one that cannot be removed. */
+export const removeEmptyDirectory = (path: string): void => {
+  attempt(() => inPlace(path, (place) => rmdirSync(place.at(place.name)), "kept"))
 }
 
 /** The group of a socket, by the socket that was opened: nothing else gets it in its place. */

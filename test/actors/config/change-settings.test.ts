@@ -186,6 +186,7 @@ describe("the file's mode", () => {
     ["proxy.password", "x"],
     ["device.key_uri", "pkcs11:token=a?pin-value=1234"]
   ])("is 640 while %s is in it", async (key, value) => {
+    toml(version2("[c8y]\n"))
     await answer(set("device.type", "x"))
     expect(mode()).toBe("644")
     await answer(set(key, value))
@@ -240,7 +241,7 @@ describe("config unset", () => {
   })
 
   it("of the only setting of the only profile leaves an empty file", async () => {
-    await answer(set("az.url", "a.example", "p"))
+    toml(version2('[az.profiles.p]\nurl = "a.example"\n'))
     await answer(unset("az.url", "p"))
     expect(written().trim()).toBe(version2("").trim())
   })

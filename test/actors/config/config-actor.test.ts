@@ -173,19 +173,6 @@ describe("reading is refused", () => {
     })
     expect(JSON.stringify(refused)).not.toContain("4711")
   })
-
-  it.each(["c8y", "c8y.prod"])("of a cloud whose settings a newer thin-edge keeps in mappers/%s", async (name) => {
-    mkdirSync(join(bench.dir, "mappers", name), { recursive: true })
-    expect((await answer(get("c8y.topics"))).value).toBeDefined()
-    writeFileSync(join(bench.dir, "mappers", name, "mapper.toml"), "")
-    const path = join(bench.dir, "mappers", name, "mapper.toml")
-    const expected = { _tag: "NewerConfigurationFound", cloud: "c8y", path }
-    expect(await refusal(get("c8y.url"))).toMatchObject(expected)
-    expect(await refusal(set("c8y.url", "x.example"))).toMatchObject(expected)
-    expect(await refusal((config) => config.ask("ReadCloudSettings", { cloud: "c8y" }, within))).toMatchObject(expected)
-    expect((await answer(get("az.topics"))).value).toBeDefined()
-    expect((await answer(get("device.type"))).value).toBeDefined()
-  })
 })
 
 describe("all settings", () => {

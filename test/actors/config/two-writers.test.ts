@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
 it("every setting of eight processes is in the file, and what was there before", async () => {
-  const before = '# kept\n[config]\nversion = "2"\n'
+  const before = '# kept\n[config]\nversion = "2"\n[c8y]\n'
   writeFileSync(join(dir, "tedge.toml"), before)
   const names = ["a", "b", "c", "d", "e", "f", "g", "h"]
   const run = promisify(execFile)

@@ -65,6 +65,7 @@ reconnect to Cumulocity cloud.:
         service manager: systemd
         mosquitto version: 2.0.20
         proxy: Not configured
+        mapper configuration file: /etc/tedge/mappers/c8y/mapper.toml
         provider: module (/usr/lib/softhsm/libsofthsm2.so)
         key uri: pkcs11:token=my-token;object=my-key
 Creating device in Cumulocity cloud... ✓

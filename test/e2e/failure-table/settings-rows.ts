@@ -1,5 +1,5 @@
 /** `tedge config`, its files and its arguments. */
-import { appendFileSync, chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { Row } from "./row.ts"
 import type { Outcome, Settings, World } from "./world.ts"
@@ -126,17 +126,17 @@ export const settingsRows: ReadonlyArray<Row> = [
     next: "remove one of them from"
   },
   {
-    tag: "NewerConfigurationFound",
-    failure: "newer thin-edge configuration found",
-    how: "a file mappers/c8y/mapper.toml; connect",
+    tag: "ConfigFileMalformed",
+    failure: "mapper.toml that is no TOML",
+    how: "a line of mappers/c8y/mapper.toml without value; connect",
     cause: ({ place }) => {
       const { configDir, tedge } = place()
       mkdirSync(join(configDir, "mappers/c8y"), { recursive: true })
-      appendFileSync(join(configDir, "mappers/c8y/mapper.toml"), 'url = "t.example"\n')
+      writeFileSync(join(configDir, "mappers/c8y/mapper.toml"), 'cloud_type = "c8y"\nurl\n')
       return tedge(["connect", "c8y"])
     },
-    says: "in the form of a newer thin-edge that this tedge does not read",
-    next: "move them to tedge.toml under [c8y]"
+    says: "mappers/c8y/mapper.toml' is not TOML, line 2",
+    next: "mend the line with an editor"
   },
   {
     tag: "InvalidPkcs11Uri",

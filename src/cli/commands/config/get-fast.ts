@@ -5,10 +5,9 @@
  * Effect: it alone costs a third of Node's own start.
  */
 
-import { configPlace, newerCloudFile, readSources } from "../../../actors/config/read-sources.ts"
+import { configPlace, readSources } from "../../../actors/config/read-sources.ts"
 import { selectSetting } from "../../../actors/config/select-setting.ts"
 import { knownProfiles, resolveSetting } from "../../../messages/settings/resolve.ts"
-import { cloudNames } from "../../../messages/settings/setting.ts"
 import { printValue } from "../../../messages/settings/value.ts"
 
 export interface FastGet {
@@ -26,10 +25,10 @@ export const fastGet = ({ words, environment, workingDir }: FastGet): string | u
   const selected = selectSetting(asked, environment)
   if (selected.kind !== "setting" || selected.name.spelling !== "canonical") return undefined
   const { name, cloud } = selected
-  if (cloud !== undefined && cloudNames.includes(cloud) && newerCloudFile(place, cloud) !== undefined) return undefined
   const read = readSources(place)
   if (read.kind === "refused" || read.warnings.length > 0) return undefined
-  const { sources } = read
+  const { sources, clouds } = read
+  if (cloud !== undefined && clouds[cloud].faults.length > 0) return undefined
   if (sources.environment.wrong.length > 0 || sources.file.wrong.length > 0) return undefined
   if (cloud !== undefined && name.profile !== undefined && !knownProfiles(sources, cloud).includes(name.profile))
     return undefined

@@ -18,6 +18,7 @@ import {
   type CommandContext,
   chosenToken,
   comparable,
+  everyProfile,
   initialisedTokens,
   readTokenSettings,
   selectorFor,
@@ -75,7 +76,7 @@ interface PinSetting {
 const pinSettings = ({ actors }: CommandContext, { cryptoki, device }: Settings) =>
   Effect.gen(function* () {
     const clouds = yield* Effect.forEach(cloudWords, (cloud) =>
-      Effect.map(actors.config.ask("ReadProfiles", { cloud }, within), ({ profiles }) =>
+      Effect.map(everyProfile(actors, cloud), (profiles) =>
         profiles.map(
           (read): PinSetting => ({
             key: `${read.cloud.prefix}.device.key_pin`,

@@ -19,6 +19,7 @@ import {
   askLimits,
   type CommandContext,
   chosenToken,
+  everyProfile,
   readTokenSettings,
   resolvedToken,
   selectorFor,
@@ -109,7 +110,7 @@ const namedKeys = ({ actors }: CommandContext) =>
     const { settings } = yield* actors.config.ask("ReadSettings", undefined, within)
     const own = { setting: "device.key_uri", uri: settings.device.key.uri }
     const clouds = yield* Effect.forEach(["c8y", "az", "aws"] as const, (cloud) =>
-      Effect.map(actors.config.ask("ReadProfiles", { cloud }, within), ({ profiles }) =>
+      Effect.map(everyProfile(actors, cloud), (profiles) =>
         profiles.map((profile) => ({
           setting: `${profile.cloud.prefix}.device.key_uri`,
           uri: profile.cloud.device.key.uri

@@ -9,6 +9,7 @@ import { type InvalidPkcs11Uri, type Pkcs11Uri, parsePkcs11Uri, printPkcs11Uri }
 import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
 import { mergeScope } from "../../../messages/pkcs11-uri-scope.ts"
 import type { DeviceSettings, Settings } from "../../../messages/settings/resolved-settings.ts"
+import type { CloudName } from "../../../messages/settings/setting.ts"
 import { CryptokiOff, OutsideScope, TokenAmbiguous, TokenNotFound } from "../../../messages/token-refusals.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import type { CommandInput } from "../../command-line/command-spec.ts"
@@ -82,6 +83,12 @@ interface WithDevice {
   readonly settings: Settings
   readonly device: DeviceSettings
 }
+
+/** Every section of a cloud; refused when one of them cannot be read, as it may name the token or key in question. */
+export const everyProfile = ({ config }: TokenActors, cloud: CloudName) =>
+  Effect.flatMap(config.ask("ReadProfiles", { cloud }, { within: askLimits.read }), ({ profiles, leftOut: [first] }) =>
+    first === undefined ? Effect.succeed(profiles) : Effect.fail(first)
+  )
 
 export const initialisedTokens = ({ actors }: CommandContext) =>
   Effect.map(actors.cryptoki.ask("ListTokens", undefined, { within: askLimits.list }), (tokens) =>

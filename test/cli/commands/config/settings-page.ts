@@ -82,7 +82,8 @@ A value comes from the first of these that has one:
 
 1. an option of the command (\`--socket-path\` of tedge-p11-server),
 2. the environment: \`TEDGE_\` and the key in capitals, dots as underscores (\`TEDGE_DEVICE_CRYPTOKI_MODE\`); empty counts as not set,
-3. \`tedge.toml\` in the configuration directory,
+3. a file in the configuration directory: \`mappers/<cloud>/mapper.toml\`, of a profile \`mappers/<cloud>.<profile>/mapper.toml\`, for the
+   settings of a cloud; \`tedge.toml\` for all others,
 4. the setting it follows, if it follows one,
 5. the default.
 
@@ -94,9 +95,25 @@ Identities (\`device.id\`) are different: the common name of the certificate com
 The cloud sections (\`c8y\`, \`az\`, \`aws\`) may have profiles: \`c8y.profiles.prod.url\`, or \`--profile prod\`, or \`TEDGE_CLOUD_PROFILE=prod\`
 for every command. A profile never takes a value from the section without profile; it follows \`device.*\`.
 
+## Which file a setting is in
+
+As in thin-edge 2, each section of a cloud has a \`mapper.toml\` of its own. In it the settings stand without the name of the section
+(\`url\`, \`[device] key_uri\`), with \`cloud_type\` as a mark, and its profiles are the directories. On a device that was configured with
+thin-edge 1 the sections are tables of \`tedge.toml\` (\`[c8y]\`, \`[c8y.profiles.prod]\`). Which of the two counts is decided for each cloud:
+
+| there is | the settings of the cloud are in |
+|---|---|
+| a \`mapper.toml\` of the cloud, of whatever profile | its \`mapper.toml\` files; a table of the cloud in \`tedge.toml\` is ignored, with a warning |
+| none, and a table of any cloud in \`tedge.toml\` | \`tedge.toml\` |
+| neither | \`mapper.toml\`: the first \`tedge config set\` makes it |
+
+A file that cannot be read or parsed is an error that names it, with line and column, for what needs it: \`connect\` of that cloud and
+profile, and its settings. The other clouds, \`tedge disconnect\` and all settings of no cloud go on working, and \`tedge hsm doctor\` tells it
+as one of its findings.
+
 In names typed on the command line dots and underscores are the same. Older names work, with a warning.
-A relative path begins at the working directory of the command, in \`tedge.toml\` at the directory of the file.
+A relative path begins at the working directory of the command, in a file at the configuration directory.
 
 \`tedge config set\` changes the line of the setting and leaves the rest of the file as it is, comments too. The file is replaced as a
-whole, under a lock (\`tedge.toml.lock\`). It gets mode 0644, or 0640 while a PIN or a password is in it, and belongs to user and group of
+whole, under a lock for all of them (\`tedge.toml.lock\`). A \`mapper.toml\` in which nothing is left is removed. A file gets mode 0644, or 0640 while a PIN or a password is in it, and belongs to user and group of
 \`system.toml\`. A file of version 1 is understood; its names are changed when it is written, never by reading.`

@@ -7,6 +7,7 @@
 import type { KeyObject } from "node:crypto"
 import { Effect } from "effect"
 import { keyOfCertificate } from "../../../../actors/mqtt/dial/key-signer.ts"
+import { explain } from "../../../../messages/explain.ts"
 import { sameTarget } from "../../../../messages/pkcs11-uri-match.ts"
 import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
 import { exitCodes } from "../../../command-line/exit-codes.ts"
@@ -23,9 +24,10 @@ export const doctor: TokenCommand = (context) =>
     const checks: Array<Check> = []
     const asJson = input.on("json")
     const examination = examine(checks, (check) => (asJson ? Effect.void : terminal.answer(lineOf(check))))
-    const settings = yield* readEverything(context)
+    const { settings, failure } = yield* readEverything(context)
     const { device } = settings.cloud
     if (!asJson) yield* terminal.line("At most one PIN is tried, and none that was refused before.")
+    if (failure !== undefined) yield* examination.fail(`settings of ${settings.cloud.prefix}`, explain(failure))
     const publicKey = yield* tokenChecks(context, examination, settings, device)
     const key = publicKey === undefined ? undefined : keyOf(context, settings, publicKey)
     yield* certificateChecks(examination, device.certPath, key)
@@ -52,12 +54,18 @@ const keyOf = ({ actors }: CommandContext, settings: CloudSettings, publicKey: K
   }
 }
 
+/** With a cloud whose settings cannot be read the rest is still worth looking at. */
 const readEverything = ({ actors, input }: CommandContext) =>
   Effect.gen(function* () {
     const within = { within: askLimits.read }
     const selector = input.cloud ?? { cloud: "c8y" as const, profile: undefined }
-    const { settings } = yield* actors.config.ask("ReadCloudSettings", selector, within)
-    return settings
+    const whole = yield* Effect.result(actors.config.ask("ReadCloudSettings", selector, within))
+    if (whole._tag === "Success") return { settings: whole.success.settings, failure: undefined }
+    const { failure } = whole
+    if (failure._tag === "UnknownProfile") return yield* Effect.fail(failure)
+    const bare = actors.config.ask("ReadCloudSettings", { ...selector, bare: true }, within)
+    const { settings } = yield* Effect.mapError(bare, () => failure)
+    return { settings, failure }
   })
 
 const lineOf = ({ name, ok, detail, hint }: Check): string =>

@@ -1,0 +1,27 @@
+/** Takes away the tables that a removed setting leaves empty. */
+import { Effect } from "effect"
+import { isTable, type TomlPath, type TomlTable } from "../../messages/settings/file-layer.ts"
+import { editToml, type TomlEdited } from "../../platform/toml/toml-file.ts"
+
+type Edited = Extract<TomlEdited, { readonly kind: "edited" }>
+
+/** `at`: where the setting stood. A table with comments of its own may stay. */
+export const pruned = (edited: Edited, at: TomlPath): Effect.Effect<Edited> => {
+  const emptied = emptyTable(edited.tree, at)
+  if (emptied === undefined) return Effect.succeed(edited)
+  return Effect.map(
+    Effect.promise(() => editToml(edited.text, [{ at: emptied, value: undefined }])),
+    (result) => (result.kind === "edited" ? result : edited)
+  )
+}
+
+/** The highest table on the way that is empty now. */
+const emptyTable = (tree: TomlTable, at: TomlPath): TomlPath | undefined => {
+  for (let length = 1; length < at.length; length++) {
+    const table = at.slice(0, length).reduce<unknown>((value, key) => (isTable(value) ? value[key] : undefined), tree)
+    if (isTable(table) && isEmpty(table)) return at.slice(0, length)
+  }
+  return undefined
+}
+
+const isEmpty = (table: TomlTable): boolean => Object.values(table).every((value) => isTable(value) && isEmpty(value))

@@ -1,0 +1,76 @@
+/**
+ * Replaces files of the settings, all or none.
+ *
+ * Whoever orders the changes does it so that after each of them the settings read as before or as wanted: a crash in
+ * between leaves nothing half done. What fails is put back.
+ */
+import { dirname } from "node:path"
+import { Effect } from "effect"
+import { ConfigFileNotWritten } from "../../messages/config.ts"
+import type { SettingWarning } from "../../messages/settings/refused-value.ts"
+import { replaceFile } from "../../platform/files/atomic-file.ts"
+import { codeOf } from "../../platform/files/file-calls.ts"
+import { makeDirectories, removeEmptyDirectory, removeFile } from "../../platform/files/given-files.ts"
+import { fileOwner, ownerIn } from "../../platform/users/file-owner.ts"
+import type { ConfigPlace } from "./read-sources.ts"
+
+export interface FileChange {
+  readonly path: string
+  /** Undefined: the file is not there. */
+  readonly before: string | undefined
+  /** Undefined: the file is removed, and its directory if nothing else is in it. */
+  readonly after: string | undefined
+  /** Does a text of this file hold a PIN or a password? Then it is not for everybody to read. */
+  readonly holdsSecret: (text: string) => boolean
+}
+
+export const writeFiles = (
+  place: ConfigPlace,
+  changes: ReadonlyArray<FileChange>
+): Effect.Effect<ReadonlyArray<SettingWarning>, ConfigFileNotWritten> =>
+  Effect.gen(function* () {
+    const warnings: Array<SettingWarning> = []
+    const done: Array<FileChange> = []
+    for (const change of changes) {
+      const written = yield* Effect.result(writeOne(place, change))
+      if (written._tag === "Failure") {
+        for (const one of done.reverse())
+          yield* Effect.ignore(writeOne(place, { ...one, before: one.after, after: one.before }))
+        return yield* Effect.fail(written.failure)
+      }
+      done.push(change)
+      warnings.push(...written.success)
+    }
+    return warnings
+  })
+
+const writeOne = (
+  place: ConfigPlace,
+  { path, after, holdsSecret }: FileChange
+): Effect.Effect<ReadonlyArray<SettingWarning>, ConfigFileNotWritten> =>
+  Effect.gen(function* () {
+    const failed = (error: unknown) => new ConfigFileNotWritten({ path, step: "create", code: codeOf(error) })
+    if (after === undefined) {
+      yield* Effect.try({ try: () => removeFile(path), catch: failed })
+      if (dirname(path) !== place.configDir) removeEmptyDirectory(dirname(path))
+      return []
+    }
+    yield* Effect.try({ try: () => makeDirectory(place, path), catch: failed })
+    const owner = fileOwner(place.configDir)
+    const wanted = owner.kind === "owner" ? { uid: owner.uid, gid: owner.gid } : undefined
+    const mode = holdsSecret(after) ? 0o640 : 0o644
+    const replaced = yield* replaceFile({ path, content: after, mode, owner: wanted, inPlace: true }).pipe(
+      Effect.mapError(({ step, code }) => new ConfigFileNotWritten({ path, step, code }))
+    )
+    if (owner.kind === "unknown") return [{ kind: "owner-not-set", path, owner: owner.name, code: "ENOENT" }]
+    if (replaced.ownerProblem === undefined) return []
+    const name = owner.kind === "owner" ? owner.name : "its former owner"
+    return [{ kind: "owner-not-set", path, owner: name, code: replaced.ownerProblem }]
+  })
+
+/** The first setting on a fresh device makes the directory; those below it are the services'. */
+const makeDirectory = ({ configDir }: ConfigPlace, path: string): void => {
+  const directory = dirname(path)
+  makeDirectories(configDir)
+  if (directory !== configDir) makeDirectories(directory, { owner: ownerIn(configDir), givenWithin: configDir })
+}
