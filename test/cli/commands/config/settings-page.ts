@@ -115,5 +115,5 @@ In names typed on the command line dots and underscores are the same. Older name
 A relative path begins at the working directory of the command, in a file at the configuration directory.
 
 \`tedge config set\` changes the line of the setting and leaves the rest of the file as it is, comments too. The file is replaced as a
-whole, under a lock for all of them (\`tedge.toml.lock\`). A \`mapper.toml\` in which nothing is left is removed. A file gets mode 0644, or 0640 while a PIN or a password is in it, and belongs to user and group of
-\`system.toml\`. A file of version 1 is understood; its names are changed when it is written, never by reading.`
+whole, under a lock for all of them (\`tedge.toml.lock\`). A \`mapper.toml\` in which nothing is left is removed.
+A file gets mode 0644, or 0640 while a PIN or a password is in it, and belongs to user and group of \`system.toml\`. A \`tedge.toml\` of version 1 is understood; its names are changed when it is written, never by reading.`
