@@ -121,11 +121,11 @@ export class KeyMismatch extends Data.TaggedError("KeyMismatch")<{
 /** The token refused while the handshake waited for its signature. */
 export class SigningFailed extends Data.TaggedError("SigningFailed")<{
   readonly host: string
-  readonly cause: TokenRefusal | SigningCutOff
+  readonly cause: TokenRefusal | SigningInterrupted
 }> {}
 
 /** The asker's time ran out, or the signing actor ended, before the token answered. */
-export class SigningCutOff extends Data.TaggedError("SigningCutOff")<{
+export class SigningInterrupted extends Data.TaggedError("SigningInterrupted")<{
   readonly reason: "timeout" | "down" | "full" | "stopped"
   readonly afterMs: number
   /** Of `stopped`: it was given up for a while, and is started again then. */

@@ -11,7 +11,7 @@
 import { Deferred, Effect, type Scope } from "effect"
 import { startDynamic } from "./internal/dynamic-supervisor.ts"
 import { memberOf } from "./internal/members.ts"
-import { surroundings } from "./internal/surroundings.ts"
+import { supervisorEnvironment } from "./internal/supervisor-environment.ts"
 import { Tree } from "./internal/tree.ts"
 import { findFault } from "./internal/wiring.ts"
 import { withRuntimeClock } from "./primitives/runtime-clock.ts"
@@ -32,7 +32,7 @@ const startChecked = (spec: SupervisorSpec): Effect.Effect<SupervisorHandle, Sta
   Effect.gen(function* () {
     const fault = findFault(spec.children)
     if (fault !== undefined) return yield* Effect.fail(fault)
-    const around = surroundings(yield* Effect.context())
+    const around = supervisorEnvironment(yield* Effect.context())
     const members = spec.children.map((child) => memberOf(child, around))
     const exit = Deferred.makeUnsafe<SupervisorExit>()
     const onExit = (how: SupervisorExit) => void Deferred.doneUnsafe(exit, Effect.succeed(how))

@@ -1,6 +1,6 @@
 /** Refusals of the actors as errors of the library. */
 import { explainToProgram, type ProgramFailure } from "../messages/explain/program.ts"
-import { lacksKey, lacksToken, refusesPin, tellsNoPublicKey } from "../messages/service-words.ts"
+import { lacksKey, lacksToken, refusesPin, tellsNoPublicKey } from "../messages/service-fragments.ts"
 import type { SigningServiceRefused } from "../messages/token-refusals.ts"
 import { TokenError, type TokenErrorCode } from "./token-error.ts"
 

@@ -191,7 +191,8 @@ export const samples: Samples = {
   SigningFailed: [
     new Mqtt.SigningFailed({ host: at.host, cause: new Token.PinMissing({ token }) }),
     ...(["timeout", "down", "full", "stopped"] as const).map(
-      (reason) => new Mqtt.SigningFailed({ host: at.host, cause: new Mqtt.SigningCutOff({ reason, afterMs: 60_000 }) })
+      (reason) =>
+        new Mqtt.SigningFailed({ host: at.host, cause: new Mqtt.SigningInterrupted({ reason, afterMs: 60_000 }) })
     )
   ],
   BrokerRefused: [1, 2, 3, 4, 5, 128, 77].map((code) => new Mqtt.BrokerRefused({ ...at, code, detail: "" })),

@@ -52,7 +52,7 @@ describe("a mode that is off", () => {
 
 describe("a part that is parked", () => {
   it("says when it is started again, in the reason of the bridge and in the refusal of a token", () => {
-    const cause = new Mqtt.SigningCutOff({ reason: "stopped", afterMs: 0, retryInMs: 240_000 })
+    const cause = new Mqtt.SigningInterrupted({ reason: "stopped", afterMs: 0, retryInMs: 240_000 })
     expect(explain(new Mqtt.SigningFailed({ host: "h", cause })).error).toBe(
       "the token did not sign for the connection to h: the signing actor is parked after repeated failures and is started again in 240 s"
     )

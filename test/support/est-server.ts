@@ -9,7 +9,7 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { createServer, type Server } from "node:https"
 import type { AddressInfo, Socket } from "node:net"
 import { join } from "node:path"
-import { requestProblem } from "./openssl-words.ts"
+import { requestProblem } from "./openssl-output.ts"
 import { issueFor, makeIntermediateCa, makeKey, publicKeyPem, type TestPki } from "./pki.ts"
 
 /** Change it at any time. */

@@ -11,7 +11,7 @@ import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { tellingOtherToken } from "./discovery/key-on-other-token.ts"
 import { initToken } from "./init-token.ts"
-import { liftLatch } from "./pin/clear-latch.ts"
+import { clearLatch } from "./pin/clear-latch.ts"
 import { describeToken, shownUri } from "./pkcs11/token-facts.ts"
 import {
   type CryptokiDeps,
@@ -101,7 +101,7 @@ const clearPinLatch = (router: Router, key: KeySelector) =>
   Effect.gen(function* () {
     const { uri } = narrowed(router, key)
     const token = yield* onlyTokenThere(router, uri)
-    return yield* liftLatch(router.latches, router.tools.settings.latchDirectory, latchedToken(token))
+    return yield* clearLatch(router.latches, router.tools.settings.latchDirectory, latchedToken(token))
   })
 
 /** Other token actors' hosts may have read their tokens before this. */

@@ -18,7 +18,7 @@ import type { ActorRef } from "../../runtime/protocol.ts"
 import { type Listing, makeListing } from "./discovery/listing.ts"
 import { makeMissingTokenPoller } from "./discovery/missing-token-poller.ts"
 import { onlyToken } from "./discovery/select-token.ts"
-import { patient } from "./host/adaptive-host.ts"
+import { withAdaptiveTimeouts } from "./host/adaptive-host.ts"
 import { startHost } from "./host/host-client.ts"
 import { type Hosts, makeHosts, type StartHost } from "./host/hosts.ts"
 import { type LatchStore, latchStore } from "./pin/latch-store.ts"
@@ -57,7 +57,7 @@ export const makeRouter = (
     const configured = () => ({ pin: settings.defaultPin, program: settings.program ?? "" })
     const latch = makePinLatch(store, configured, publish)
     const tools = { settings, latch, publish }
-    const hosts = yield* makeHosts(settings, patient(deps.startHost ?? startHost))
+    const hosts = yield* makeHosts(settings, withAdaptiveTimeouts(deps.startHost ?? startHost))
     const listing = yield* makeListing({ settings, hosts, task })
     const missed = makeMissingTokenPoller({ listing, publish, keepLookingMs: settings.keepLookingMs, task })
     const tokenActors = yield* makeTokenActors({ tools, hosts, listing, missed })

@@ -9,7 +9,7 @@ import { wallNow } from "../../runtime/primitives/wall-time.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { bridgeHealth, bridgeReason, dateText, registration, type ServiceIdentity, serviceUp } from "./payloads.ts"
 import { askForOperations, type PendingOperations } from "./pending-operations.ts"
-import { sayNewest } from "./say-newest.ts"
+import { publishNewest } from "./publish-newest.ts"
 
 export interface HealthOptions {
   readonly service: ServiceIdentity
@@ -34,12 +34,12 @@ export const healthBehaviour = (
 ): Behaviour<HealthProtocol> => ({
   init: (context) =>
     Effect.gen(function* () {
-      const sayService = yield* sayNewest(context, peers.serviceLink)
-      const sayBridge = yield* sayNewest(context, peers.bridgeLink)
+      const publishService = yield* publishNewest(context, peers.serviceLink)
+      const publishBridge = yield* publishNewest(context, peers.bridgeLink)
       let told: Told = nothingTold
       const asker =
         pendingOperations &&
-        (yield* askForOperations(context, pendingOperations, { cloud: peers.cloudLink, say: sayService }))
+        (yield* askForOperations(context, pendingOperations, { cloud: peers.cloudLink, publish: publishService }))
       const up = Effect.map(wallNow, (now) => {
         const health = serviceUp(service, now)
         asker?.saidOfUs(health)
@@ -48,13 +48,13 @@ export const healthBehaviour = (
       return {
         LinkChanged: ({ status }) =>
           Effect.gen(function* () {
-            if (status._tag === "Up") yield* sayService([registration(service), yield* up])
+            if (status._tag === "Up") yield* publishService([registration(service), yield* up])
             if (asker) yield* asker.serviceChanged(status)
           }),
         Received: ({ deliveries }) =>
           Effect.gen(function* () {
             const isAsked = deliveries.some(({ message }) => service.topics.healthChecks.includes(message.topic))
-            if (isAsked) yield* sayService([yield* up])
+            if (isAsked) yield* publishService([yield* up])
             if (asker) for (const { message } of deliveries) yield* asker.heard(message)
             const done = deliveries.map(({ delivery }) => delivery)
             yield* Effect.ignore(peers.serviceLink.tell("Acknowledge", { deliveries: done }))
@@ -64,14 +64,14 @@ export const healthBehaviour = (
             const before = told
             const links = linksReasonOf(now, yield* wallNow) ?? before.links
             told = { ...before, ...now, links }
-            yield* sayBridge(newsOf(bridge, before, told))
+            yield* publishBridge(newsOf(bridge, before, told))
             if (asker) yield* asker.bridgeChanged(now)
           }),
         ActorsParked: ({ parked }) =>
           Effect.suspend(() => {
             const before = told
             told = { ...before, parked }
-            return sayBridge(newsOf(bridge, before, told))
+            return publishBridge(newsOf(bridge, before, told))
           })
       }
     })

@@ -29,7 +29,7 @@ export const serviceDown = ({ topics, pid }: ServiceIdentity): MqttMessage =>
 export const bridgeHealth = ({ health }: ServiceTopics, status: "up" | "down"): MqttMessage =>
   retained(health, JSON.stringify({ status }))
 
-/** Empty when there is nothing to say: that deletes what was retained. */
+/** Empty when there is nothing to publish: that deletes what was retained. */
 export const bridgeReason = ({ reason }: ServiceTopics, text: string): MqttMessage => retained(reason, text)
 
 /** `2026-11-29T20:15:03Z`, from milliseconds since 1970. */

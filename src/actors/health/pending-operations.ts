@@ -11,7 +11,7 @@ import type { ActorContext } from "../../runtime/actor.ts"
 import { monotonicMs } from "../../runtime/primitives/monotonic-time.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { explainOtherMapper, OtherMapper, type OtherMapperTopics } from "./other-mapper.ts"
-import type { Say } from "./say-newest.ts"
+import type { PublishNewest } from "./publish-newest.ts"
 
 export interface PendingOperations extends OtherMapperTopics {
   /** What is published to the cloud. */
@@ -30,7 +30,7 @@ export interface OperationsAsker {
 export const askForOperations = (
   context: ActorContext<HealthProtocol>,
   options: PendingOperations,
-  { cloud, say }: { readonly cloud: ActorRef<LinkProtocol>; readonly say: Say }
+  { cloud, publish }: { readonly cloud: ActorRef<LinkProtocol>; readonly publish: PublishNewest }
 ): Effect.Effect<OperationsAsker> =>
   Effect.gen(function* () {
     const clock = yield* Clock.Clock
@@ -46,7 +46,7 @@ export const askForOperations = (
       const connection = due()
       if (connection === undefined) return
       const since = now()
-      yield* say(options.checks.map(healthCheck))
+      yield* publish(options.checks.map(healthCheck))
       yield* Effect.sleep(answersWithinMs)
       // Something went down meanwhile: it is looked at again when all is up.
       if (due() !== connection) return yield* look

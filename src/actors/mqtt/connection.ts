@@ -10,8 +10,8 @@ import {
   type FailedPublish,
   type MqttMessage,
   type MqttRefusal,
-  SigningCutOff,
   SigningFailed,
+  SigningInterrupted,
   type Target
 } from "../../messages/mqtt.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
@@ -129,6 +129,9 @@ const asConnection = (opened: Opened, target: Target): Connection => {
 const tooSlow = (target: Target, waitingFor: BrokerSilent["waitingFor"], watch: Stopwatch): MqttRefusal => {
   const { host, port, connectWithinMs: afterMs } = target
   return watch.isRunning()
-    ? new SigningFailed({ host, cause: new SigningCutOff({ reason: "timeout", afterMs: watch.elapsed() ?? afterMs }) })
+    ? new SigningFailed({
+        host,
+        cause: new SigningInterrupted({ reason: "timeout", afterMs: watch.elapsed() ?? afterMs })
+      })
     : new BrokerSilent({ host, port, waitingFor, afterMs, signingMs: watch.elapsed() })
 }

@@ -44,7 +44,7 @@ export const clientSelector = (
  *
  * One with a PIN in it is not remembered, and neither is a refusal. A policy that is replaced brings scopes of its own.
  */
-export class KnownSelectors {
+export class SelectorCache {
   private readonly known = new Map<string, { readonly scopes: Scopes; readonly meant: ClientSelector }>()
 
   select(

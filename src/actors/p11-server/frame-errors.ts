@@ -10,7 +10,7 @@ import { explain, type Failure } from "../../messages/explain.ts"
 import type { OperationNotAllowed, RequestNotUsable, SettingsNotRead } from "../../messages/p11-server.ts"
 import { type Pkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { namesObject } from "../../messages/pkcs11-uri-match.ts"
-import { scopeOfService } from "../../messages/service-words.ts"
+import { scopeOfService } from "../../messages/service-fragments.ts"
 import { shownText } from "../../messages/shown-text.ts"
 import type { FrameNotDecoded } from "../../messages/wire/frame1.ts"
 

@@ -24,7 +24,7 @@ import { type TimeLimits, timeLimits } from "../../runtime/primitives/time-limit
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { accessOf } from "./access.ts"
 import { answerRequest } from "./answer-request.ts"
-import { KnownSelectors } from "./client-selector.ts"
+import { SelectorCache } from "./client-selector.ts"
 import { readRequest, rejectBusy } from "./connection.ts"
 import { type Connection, Connections } from "./connections.ts"
 import { type Listen, listenFailed } from "./listening.ts"
@@ -54,7 +54,7 @@ export const p11ServerBehaviour = (spec: P11ServerSpec): Behaviour<P11ServerProt
         initialising: Semaphore.makeUnsafe(1),
         spec,
         policy: spec.policy,
-        selectors: new KnownSelectors(),
+        selectors: new SelectorCache(),
         connections: new Connections(),
         ownerOfUid: spec.ownerOfUid ?? subordinateOwners()
       }
@@ -73,7 +73,7 @@ interface ServerState {
   readonly spec: P11ServerSpec
   /** For requests that come from now on. */
   policy: P11ServerPolicy
-  readonly selectors: KnownSelectors
+  readonly selectors: SelectorCache
   readonly initialising: Semaphore.Semaphore
   readonly connections: Connections
   readonly ownerOfUid: OwnerOfUid

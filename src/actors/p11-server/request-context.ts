@@ -8,7 +8,7 @@ import { OutsideScope } from "../../messages/token-refusals.ts"
 import type { Frame, FrameTag } from "../../messages/wire/frame1.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { Access } from "./access.ts"
-import { type ClientSelector, clientSelector, type KnownSelectors, type Purpose } from "./client-selector.ts"
+import { type ClientSelector, clientSelector, type Purpose, type SelectorCache } from "./client-selector.ts"
 import type { RequestFailure } from "./frame-errors.ts"
 
 /** What an answer needs to know. */
@@ -16,7 +16,7 @@ export interface RequestContext {
   readonly cryptoki: ActorRef<CryptokiProtocol>
   readonly policy: P11ServerPolicy
   readonly access: Access
-  readonly selectors: KnownSelectors
+  readonly selectors: SelectorCache
   readonly onIgnored: (attribute: string) => Effect.Effect<void>
   /** One token is initialised at a time. */
   readonly initialising: Semaphore.Semaphore

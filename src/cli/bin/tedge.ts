@@ -7,15 +7,15 @@
 
 import "../../platform/process/no-debugger.ts"
 import { writeNow } from "../../platform/files/write-now.ts"
-import { answerAtOnce } from "../command-line/answer-at-once.ts"
 import { readArguments } from "../command-line/argv.ts"
+import { answerHelpOrVersion } from "../command-line/help-and-version.ts"
 import { answerShell } from "../commands/completions/answer-shell.ts"
 import { fastGet } from "../commands/config/get-fast.ts"
 import { tedgeProgram } from "../commands/tedge-spec.ts"
 
 const start = (): void => {
   const argv = process.argv.slice(2)
-  const atOnce = answerAtOnce(tedgeProgram, argv)
+  const atOnce = answerHelpOrVersion(tedgeProgram, argv)
   if (atOnce !== undefined) {
     writeNow(atOnce.stream, atOnce.text)
     process.exitCode = atOnce.code

@@ -11,10 +11,10 @@ import type * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
-import { answerAtOnce } from "./answer-at-once.ts"
 import { optionsAt, readArguments } from "./argv.ts"
 import type { CommandHandlers, CommandInput, CommandSpec, OptionSpec, Program } from "./command-spec.ts"
 import { exitCodes } from "./exit-codes.ts"
+import { answerHelpOrVersion } from "./help-and-version.ts"
 import { argumentLabel, optionLabel } from "./help-text.ts"
 import {
   invalidValue,
@@ -43,7 +43,7 @@ export interface CommandLine {
 /** Runs the command that the words name; answers the exit code. */
 export const runCommandLine = (line: CommandLine, argv: ReadonlyArray<string>): Effect.Effect<number> => {
   const { program, output } = line
-  const atOnce = answerAtOnce(program, argv)
+  const atOnce = answerHelpOrVersion(program, argv)
   if (atOnce !== undefined)
     return Effect.as(output[atOnce.stream === "stdout" ? "out" : "err"](atOnce.text), atOnce.code)
   const read = readArguments(program, argv)

@@ -9,7 +9,7 @@ import {
   type KeyNeeded,
   type RequestUnusable
 } from "../certificate.ts"
-import { isAboutScope, lacksToken } from "../service-words.ts"
+import { isAboutScope, lacksToken } from "../service-fragments.ts"
 import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
 import { explainMqtt } from "./mqtt.ts"
 import { explainToken } from "./token.ts"

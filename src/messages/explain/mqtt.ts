@@ -5,7 +5,7 @@ import type {
   CredentialUnusable,
   DialFailed,
   MqttRefusal,
-  SigningCutOff,
+  SigningInterrupted,
   SubscriptionFault,
   TlsFailed
 } from "../mqtt.ts"
@@ -31,7 +31,8 @@ export const explainMqtt = (failure: MqttRefusal): Explanation => {
         hint: "set the pair that belongs together: device.cert_path with device.key_uri (token) or device.key_path (file)"
       }
     case "SigningFailed": {
-      const why = failure.cause._tag === "SigningCutOff" ? explainCutOff(failure.cause) : explainToken(failure.cause)
+      const why =
+        failure.cause._tag === "SigningInterrupted" ? explainCutOff(failure.cause) : explainToken(failure.cause)
       return { ...why, error: `the token did not sign for the connection to ${failure.host}: ${why.error}` }
     }
     case "BrokerRefused":
@@ -205,7 +206,7 @@ const checkPath = ({ role, path }: CredentialUnusable): string => {
   }
 }
 
-const explainCutOff = (failure: SigningCutOff): Explanation => {
+const explainCutOff = (failure: SigningInterrupted): Explanation => {
   switch (failure.reason) {
     case "timeout":
       return {

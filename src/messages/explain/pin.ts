@@ -2,16 +2,16 @@
 import type { LoginDelayed, PinRejected } from "../token-refusals.ts"
 import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
 import {
-  clientTriedWords,
-  differsWords,
-  keptWords,
-  noOtherWords,
-  pausedWords,
-  presentWords,
-  soWords,
-  unansweredWords,
-  untriedWords
-} from "./token-words.ts"
+  clientTriedFragment,
+  differsFragment,
+  keptFragment,
+  noOtherFragment,
+  pausedFragment,
+  presentFragment,
+  soFragment,
+  unansweredFragment,
+  untriedFragment
+} from "./token-fragments.ts"
 
 export const explainPin = (failure: PinRejected): Explanation => {
   if (failure.pin === "so") return explainSoPin(failure) ?? explainAnyPin(failure)
@@ -30,28 +30,28 @@ const explainAnyPin = (failure: PinRejected): Explanation => {
       }
     case "latched":
       return {
-        error: `${token}: The specified PIN is incorrect; it ${untriedWords}, ${toKeep}`,
+        error: `${token}: The specified PIN is incorrect; it ${untriedFragment}, ${toKeep}`,
         hint: `set the right PIN (tedge config set device.cryptoki.pin <PIN>), or: ${clear}`
       }
     case "latchedAll":
-      return { error: `${token}: ${noOtherWords}; no other is tried, ${toKeep}`, hint: makeSure }
+      return { error: `${token}: ${noOtherFragment}; no other is tried, ${toKeep}`, hint: makeSure }
     case "reserved":
-      return { error: `${token}: a PIN was refused, and ${keptWords}`, hint: makeSure }
+      return { error: `${token}: a PIN was refused, and ${keptFragment}`, hint: makeSure }
     case "clientTried":
-      return { error: `${token}: ${clientTriedWords}`, hint: `make sure of the PIN, then as root: ${clear}` }
+      return { error: `${token}: ${clientTriedFragment}`, hint: `make sure of the PIN, then as root: ${clear}` }
     case "paused":
       return {
-        error: `${token}: ${pausedWords} ${failure.until ?? "later"} (${seconds(failure.forMs ?? 0)})`,
+        error: `${token}: ${pausedFragment} ${failure.until ?? "later"} (${seconds(failure.forMs ?? 0)})`,
         hint: `leave the PIN to the service, or as root: ${clear}`
       }
     case "unanswered":
       return {
-        error: `${token}: two logins ${unansweredWords}${inBrackets(detail)}, and no PIN has succeeded yet; no other is tried, ${toKeep}`,
+        error: `${token}: two logins ${unansweredFragment}${inBrackets(detail)}, and no PIN has succeeded yet; no other is tried, ${toKeep}`,
         hint: `look why the token fails: tedge hsm doctor; make sure of the PIN, then: ${clear}`
       }
     case "countLow":
       return {
-        error: `${token} has counted a wrong PIN (CKF_USER_PIN_COUNT_LOW) and the last login ${unansweredWords}${inBrackets(detail)}, so no PIN was tried`,
+        error: `${token} has counted a wrong PIN (CKF_USER_PIN_COUNT_LOW) and the last login ${unansweredFragment}${inBrackets(detail)}, so no PIN was tried`,
         hint: byHand
       }
     case "recordUnreadable":
@@ -78,7 +78,7 @@ const explainAnyPin = (failure: PinRejected): Explanation => {
       return { error: `${token} has one PIN try left, so no PIN was tried`, hint: byHand }
     case "differs":
       return {
-        error: `${token} ${differsWords}`,
+        error: `${token} ${differsFragment}`,
         hint: "use one PIN for one token: check device.cryptoki.pin, device.key_pin and pin-value in the URI"
       }
     case "invalid":
@@ -92,40 +92,43 @@ const explainSoPin = ({ token: name, reason, detail = "" }: PinRejected): Explan
   switch (reason) {
     case "incorrect":
       return {
-        error: `${token}: The specified PIN is incorrect: the token refused this ${soWords}`,
+        error: `${token}: The specified PIN is incorrect: the token refused this ${soFragment}`,
         hint: `it will not be tried again; ${rightSoPin}`
       }
     case "latched":
       return {
-        error: `${token}: The specified PIN is incorrect: this ${soWords} ${untriedWords}, ${toKeep}`,
+        error: `${token}: The specified PIN is incorrect: this ${soFragment} ${untriedFragment}, ${toKeep}`,
         hint: `${rightSoPin}; if this is it: ${clear}`
       }
     case "latchedAll":
       return {
-        error: `${token}: two different ${soWords}s were refused; no other is tried, ${toKeep}`,
+        error: `${token}: two different ${soFragment}s were refused; no other is tried, ${toKeep}`,
         hint: makeSureOfSo
       }
     case "unanswered":
       return {
-        error: `${token}: two logins with the ${soWords} ${unansweredWords}${inBrackets(detail)}; no other is tried, ${toKeep}`,
+        error: `${token}: two logins with the ${soFragment} ${unansweredFragment}${inBrackets(detail)}; no other is tried, ${toKeep}`,
         hint: makeSureOfSo
       }
     case "countLow":
       return {
-        error: `${token} has counted a wrong ${soWords} and the last login with it ${unansweredWords}${inBrackets(detail)}, so none was tried`,
+        error: `${token} has counted a wrong ${soFragment} and the last login with it ${unansweredFragment}${inBrackets(detail)}, so none was tried`,
         hint: bySoHand
       }
     case "locked":
       return {
-        error: `the ${soWords} of ${token} is locked`,
+        error: `the ${soFragment} of ${token} is locked`,
         hint: "only the tool of the token's maker can help, as a rule by erasing the token"
       }
     case "expired":
-      return { error: `the ${soWords} of ${token} has expired`, hint: "change it with the tool of the token's maker" }
+      return {
+        error: `the ${soFragment} of ${token} has expired`,
+        hint: "change it with the tool of the token's maker"
+      }
     case "finalTry":
-      return { error: `${token} has one ${soWords} try left, so none was tried`, hint: bySoHand }
+      return { error: `${token} has one ${soFragment} try left, so none was tried`, hint: bySoHand }
     case "invalid":
-      return { error: `${token} does not take an ${soWords} of this length or with these characters` }
+      return { error: `${token} does not take an ${soFragment} of this length or with these characters` }
     default:
       return undefined
   }
@@ -138,12 +141,12 @@ const explainPresentPin = ({ token: name, reason }: PinRejected): Explanation | 
     case "incorrect":
     case "differs":
       return {
-        error: `${token}: The specified PIN is incorrect: it ${presentWords}`,
+        error: `${token}: The specified PIN is incorrect: it ${presentFragment}`,
         hint: `give the PIN the token has now: --current-pin; who has lost it: tedge hsm change-pin --reset`
       }
     case "latched":
       return {
-        error: `${token}: The specified PIN is incorrect: it ${presentWords}; it ${untriedWords}, ${toKeep}`,
+        error: `${token}: The specified PIN is incorrect: it ${presentFragment}; it ${untriedFragment}, ${toKeep}`,
         hint: `give the PIN the token has now: --current-pin; if this is it: ${clear}`
       }
     case "expired":
@@ -162,7 +165,7 @@ export const explainDelay = ({ token, reason, detail, retryInMs }: LoginDelayed)
   switch (reason) {
     case "unanswered":
       return {
-        error: `token '${token}': the last login ${unansweredWords}${inBrackets(detail)}${next}`,
+        error: `token '${token}': the last login ${unansweredFragment}${inBrackets(detail)}${next}`,
         hint: "it is tried again by itself; if this lasts: tedge hsm doctor"
       }
     case "otherProcess":
@@ -180,8 +183,8 @@ export const explainDelay = ({ token, reason, detail, retryInMs }: LoginDelayed)
 
 const clear = "tedge hsm clear-pin-latch"
 const makeSure = `make sure of the PIN, then: ${clear}`
-const makeSureOfSo = `make sure of the ${soWords}, then: ${clear}`
+const makeSureOfSo = `make sure of the ${soFragment}, then: ${clear}`
 const toKeep = "to keep the token from locking"
-const rightSoPin = `use the ${soWords} that the token was initialised with (--so-pin)`
+const rightSoPin = `use the ${soFragment} that the token was initialised with (--so-pin)`
 const byHand = "log in once by hand with the right PIN, e.g.: pkcs11-tool --login --list-objects"
-const bySoHand = `log in once by hand with the right ${soWords}, e.g.: pkcs11-tool --login --login-type so`
+const bySoHand = `log in once by hand with the right ${soFragment}, e.g.: pkcs11-tool --login --login-type so`

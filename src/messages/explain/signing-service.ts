@@ -1,21 +1,21 @@
 /** Sentences for what tedge-p11-server refused, and for a way to it that is barred. */
 
-import { isAboutScope, isTooOld, lacksKey, lacksToken, refusesPin, ruleIn } from "../service-words.ts"
+import { isAboutScope, isTooOld, lacksKey, lacksToken, refusesPin, ruleIn } from "../service-fragments.ts"
 import type { SigningServiceGarbled, SigningServiceRefused, SigningServiceUnreachable } from "../token-refusals.ts"
 import { type Explanation, inBrackets, quoted } from "./explanation.ts"
 import {
-  clientTriedWords,
-  differsWords,
-  keptWords,
-  noOtherWords,
-  outsideScopeWords,
-  pausedWords,
-  presentWords,
-  seenWords,
-  soWords,
-  unansweredWords,
-  untriedWords
-} from "./token-words.ts"
+  clientTriedFragment,
+  differsFragment,
+  keptFragment,
+  noOtherFragment,
+  outsideScopeFragment,
+  pausedFragment,
+  presentFragment,
+  seenFragment,
+  soFragment,
+  unansweredFragment,
+  untriedFragment
+} from "./token-fragments.ts"
 
 export const explainService = (
   failure: SigningServiceUnreachable | SigningServiceRefused | SigningServiceGarbled
@@ -59,15 +59,15 @@ const isLatched = (message: string): boolean => pinHint(message) !== undefined
 
 const pinHint = (message: string): string | undefined => {
   const says = (...words: ReadonlyArray<string>) => words.some((one) => message.includes(one))
-  if (says(soWords))
+  if (says(soFragment))
     return "use the SO PIN that the token was initialised with; if this is it: tedge hsm clear-pin-latch"
-  if (says(presentWords))
+  if (says(presentFragment))
     return "give the PIN the token has now: --current-pin; if this is it: tedge hsm clear-pin-latch"
-  if (says(pausedWords, clientTriedWords))
+  if (says(pausedFragment, clientTriedFragment))
     return "leave the PIN to the service, or as root where it runs: tedge hsm clear-pin-latch"
-  if (says(untriedWords, noOtherWords, keptWords))
+  if (says(untriedFragment, noOtherFragment, keptFragment))
     return "make sure of the PIN the service has, then: tedge hsm clear-pin-latch"
-  return says(unansweredWords) ? "look what its token does: journalctl -u tedge-p11-server" : undefined
+  return says(unansweredFragment) ? "look what its token does: journalctl -u tedge-p11-server" : undefined
 }
 
 /** By the words of our own service, and of thin-edge's. Only commands that either has. */
@@ -75,11 +75,11 @@ const hintForRefused = (refusal: SigningServiceRefused): string => {
   const { message } = refusal
   const ofPin = pinHint(message)
   if (ofPin !== undefined) return ofPin
-  if (Object.values(seenWords).some((words) => message.includes(`; ${words} is on token '`)))
+  if (Object.values(seenFragment).some((words) => message.includes(`; ${words} is on token '`)))
     return "name that token where another one, or none, is named: tedge config get device.key_uri"
-  if (message.includes(outsideScopeWords))
+  if (message.includes(outsideScopeFragment))
     return "change device.cryptoki.uri of tedge-p11-server, not of this device, then: sudo systemctl restart tedge-p11-server"
-  if (message.includes(differsWords))
+  if (message.includes(differsFragment))
     return "leave the PIN to the service (tedge config unset device.key_pin; no pin-value in device.key_uri), or set its PIN"
   if (isAboutScope(refusal))
     return "its setting device.cryptoki.uri counts, where the service runs: put it right there, then: systemctl restart tedge-p11-server"

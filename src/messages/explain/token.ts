@@ -12,9 +12,9 @@ import { type Explanation, inBrackets, seconds, shellQuoted } from "./explanatio
 import { explainDelay, explainPin } from "./pin.ts"
 import { explainPlatform } from "./platform.ts"
 import { explainService } from "./signing-service.ts"
+import { outsideScopeFragment, seenFragment, unknownFragment } from "./token-fragments.ts"
 import { explainName } from "./token-name.ts"
 import { hintForTimeout, hintForUnavailable, isHeldCard } from "./token-out-of-order.ts"
-import { outsideScopeWords, seenWords, unknownWords } from "./token-words.ts"
 import { whyNoMatch } from "./uri-without-match.ts"
 
 export const explainToken = (failure: TokenRefusal): Explanation => {
@@ -64,7 +64,7 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       return { error: explainName(failure) }
     case "OutsideScope":
       return {
-        error: `'${failure.uri}' ${outsideScopeWords}: '${failure.scope}'`,
+        error: `'${failure.uri}' ${outsideScopeFragment}: '${failure.scope}'`,
         hint: "check: tedge config get device.cryptoki.uri"
       }
     case "PinMissing":
@@ -127,7 +127,7 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       }
     case "OutcomeUnknown":
       return {
-        error: `token '${failure.token}': ${failure.operation} ${unknownWords}`,
+        error: `token '${failure.token}': ${failure.operation} ${unknownFragment}`,
         hint: hintForUnknown[failure.operation]
       }
     case "TokenError": {
@@ -162,7 +162,7 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
 
 /** In the error, as the signing service's clients are sent no hints. */
 const andWhere = (onOtherToken: KeyOnOtherToken | undefined): string =>
-  onOtherToken === undefined ? "" : `; ${seenWords[onOtherToken.seen]} is on token '${onOtherToken.token}'`
+  onOtherToken === undefined ? "" : `; ${seenFragment[onOtherToken.seen]} is on token '${onOtherToken.token}'`
 
 const nameItsToken = ({ uri }: KeyOnOtherToken): string =>
   `if that is the key, name its token: tedge config set device.key_uri '${uri}'`

@@ -22,7 +22,7 @@ import type { Member } from "./member.ts"
 import { memberOf } from "./members.ts"
 import { Intensity } from "./restart-policy.ts"
 import type { StopMode } from "./running.ts"
-import { type Surroundings, surroundings } from "./surroundings.ts"
+import { type SupervisorEnvironment, supervisorEnvironment } from "./supervisor-environment.ts"
 import { Tree } from "./tree.ts"
 import { findFault } from "./wiring.ts"
 
@@ -35,7 +35,7 @@ interface Child {
 
 export const startDynamic = (spec: DynamicSupervisorSpec): Effect.Effect<DynamicSupervisorHandle, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const supervisor = new DynamicSupervisor(spec, surroundings(yield* Effect.context()))
+    const supervisor = new DynamicSupervisor(spec, supervisorEnvironment(yield* Effect.context()))
     yield* Effect.addFinalizer(() => supervisor.stop("drain"))
     return {
       add: (child) => supervisor.add(child),
@@ -53,13 +53,13 @@ export const startDynamic = (spec: DynamicSupervisorSpec): Effect.Effect<Dynamic
 class DynamicSupervisor {
   readonly exit = Deferred.makeUnsafe<SupervisorExit>()
   private readonly spec: DynamicSupervisorSpec
-  private readonly around: Surroundings
+  private readonly around: SupervisorEnvironment
   /** Counted for all of them together, unless each is parked by itself. */
   private readonly intensity: Intensity
   private readonly children = new Map<string, Child>()
   private isStopping = false
 
-  constructor(spec: DynamicSupervisorSpec, around: Surroundings) {
+  constructor(spec: DynamicSupervisorSpec, around: SupervisorEnvironment) {
     this.spec = spec
     this.around = around
     this.intensity = new Intensity(spec.intensity)

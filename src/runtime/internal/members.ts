@@ -2,14 +2,14 @@
 import { Effect, Exit } from "effect"
 import type { AnyChild, SupervisorExit, SupervisorSpec } from "../supervision.ts"
 import { ActorMember, type Member, type MemberListener } from "./member.ts"
-import type { Surroundings } from "./surroundings.ts"
+import type { SupervisorEnvironment } from "./supervisor-environment.ts"
 import { Tree } from "./tree.ts"
 
-export const memberOf = (child: AnyChild, around: Surroundings): Member =>
+export const memberOf = (child: AnyChild, around: SupervisorEnvironment): Member =>
   "kind" in child ? new ActorMember(child, around.context) : treeMember(child, around)
 
 /** A supervisor below another: permanent, and a failure of its parent when it gives up. */
-const treeMember = (spec: SupervisorSpec, around: Surroundings): Member => {
+const treeMember = (spec: SupervisorSpec, around: SupervisorEnvironment): Member => {
   const members = spec.children.map((child) => memberOf(child, around))
   let tree: Tree | undefined
   let isStopping = false

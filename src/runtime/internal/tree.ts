@@ -21,12 +21,12 @@ import type { Ended, Member, Parked } from "./member.ts"
 import { Intensity, pauseBefore, toMs } from "./restart-policy.ts"
 import type { StopMode } from "./running.ts"
 import { type FailedStart, makeSlot, type Slot } from "./slot.ts"
-import type { Surroundings } from "./surroundings.ts"
+import type { SupervisorEnvironment } from "./supervisor-environment.ts"
 
 export interface TreeOptions {
   readonly spec: SupervisorSpec
   readonly members: ReadonlyArray<Member>
-  readonly around: Surroundings
+  readonly around: SupervisorEnvironment
   /** Addresses are closed as soon as their actors have stopped: nobody above will start them again. */
   readonly isRoot: boolean
   readonly onExit: (exit: SupervisorExit) => void

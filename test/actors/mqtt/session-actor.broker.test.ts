@@ -258,7 +258,7 @@ describe("a session with TLS", () => {
     const target = { ...cloudTarget(identity), connectWithinMs: 1500 }
     expect(await refusalOf(target, token)).toMatchObject({
       _tag: "SigningFailed",
-      cause: { _tag: "SigningCutOff", reason: "timeout" }
+      cause: { _tag: "SigningInterrupted", reason: "timeout" }
     })
   })
 
@@ -278,7 +278,7 @@ describe("a session with TLS", () => {
     const target = { ...cloudTarget(identity), connectWithinMs: 1500 }
     expect(await refusalOf(target, { ...token, behaviour: hanging })).toMatchObject({
       _tag: "SigningFailed",
-      cause: { _tag: "SigningCutOff", reason: "timeout" }
+      cause: { _tag: "SigningInterrupted", reason: "timeout" }
     })
     expect(wasInterrupted).toBe(true)
   })

@@ -1,13 +1,14 @@
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
-import { answerAtOnce } from "../../../src/cli/command-line/answer-at-once.ts"
 import type { CommandSpec, Program } from "../../../src/cli/command-line/command-spec.ts"
+import { answerHelpOrVersion } from "../../../src/cli/command-line/help-and-version.ts"
 import { globalOptions, tedgeProgram } from "../../../src/cli/commands/tedge-spec.ts"
 import { p11ServerProgram } from "../../../src/cli/services/p11-server/p11-server-spec.ts"
 
 const golden = (name: string): string => readFileSync(new URL(`../golden/${name}`, import.meta.url), "utf8")
 
-const help = (program: Program, ...words: ReadonlyArray<string>): string => answerAtOnce(program, words)?.text ?? ""
+const help = (program: Program, ...words: ReadonlyArray<string>): string =>
+  answerHelpOrVersion(program, words)?.text ?? ""
 
 /** As the original describes it; it has an argument, a cloud word and options of every kind. */
 const createKeyHsm: CommandSpec = {
@@ -143,16 +144,16 @@ describe("help", () => {
   })
 
   it("goes to stderr with exit code 2 when the command is missing", () => {
-    expect(answerAtOnce(tedgeProgram, [])).toMatchObject({ stream: "stderr", code: 2 })
-    expect(answerAtOnce(tedgeProgram, ["config", "--debug"])).toMatchObject({ stream: "stderr", code: 2 })
+    expect(answerHelpOrVersion(tedgeProgram, [])).toMatchObject({ stream: "stderr", code: 2 })
+    expect(answerHelpOrVersion(tedgeProgram, ["config", "--debug"])).toMatchObject({ stream: "stderr", code: 2 })
   })
 
   it("answers the version in thin-edge's form", () => {
-    expect(answerAtOnce(tedgeProgram, ["-V"])).toEqual({ stream: "stdout", text: "tedge 0.0.0-test\n", code: 0 })
-    expect(answerAtOnce(tedgeProgram, ["config", "--version"])?.text).toBe("tedge 0.0.0-test\n")
+    expect(answerHelpOrVersion(tedgeProgram, ["-V"])).toEqual({ stream: "stdout", text: "tedge 0.0.0-test\n", code: 0 })
+    expect(answerHelpOrVersion(tedgeProgram, ["config", "--version"])?.text).toBe("tedge 0.0.0-test\n")
   })
 
   it("takes --help after -- for a value", () => {
-    expect(answerAtOnce(tedgeProgram, ["config", "get", "--", "--help"])).toBeUndefined()
+    expect(answerHelpOrVersion(tedgeProgram, ["config", "get", "--", "--help"])).toBeUndefined()
   })
 })

@@ -15,7 +15,7 @@ import {
   signed,
   type Unsigned
 } from "../../../src/platform/tls/x509.ts"
-import { requestProblem } from "../../support/openssl-words.ts"
+import { requestProblem } from "../../support/openssl-output.ts"
 import { tempDir } from "../../support/temp-dir.ts"
 
 interface Pair {

@@ -6,7 +6,7 @@
 import { Effect, Result, Schedule } from "effect"
 import type { Connected, ConnectRefusal } from "../../../messages/connect.ts"
 import type { MqttRefusal, TlsFailed } from "../../../messages/mqtt.ts"
-import { cureOf } from "../../../messages/mqtt-cure.ts"
+import { retryTriggerOf } from "../../../messages/retry-trigger.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { replaceCertificate } from "../certificate-in-place.ts"
@@ -90,9 +90,9 @@ const mayPass = (failure: MqttRefusal | AskFailed): boolean => {
       return true
     case "TlsFailed":
       // What the cloud says of the certificate; the rest is what we think of the cloud.
-      return cureOf(failure) === "time" || refusedByCloud.includes(failure.reason)
+      return retryTriggerOf(failure) === "time" || refusedByCloud.includes(failure.reason)
     default:
-      return cureOf(failure) !== "person"
+      return retryTriggerOf(failure) !== "person"
   }
 }
 

@@ -3,26 +3,26 @@ import { Effect } from "effect"
 import { monotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
 import { isCard } from "../pkcs11/quirks.ts"
 import type { LibraryFacts } from "../pkcs11/values.ts"
-import { type CallPatience, callPatience } from "./adaptive-timeout.ts"
+import { type AdaptiveTimeout, adaptiveTimeout } from "./adaptive-timeout.ts"
 import type { TokenHost } from "./host-client.ts"
 import type { StartHost } from "./hosts.ts"
 import type { HostRequestName, HostRequests } from "./protocol.ts"
 
 /** What is known is kept across the hosts of one module. */
-export const patient = (start: StartHost): StartHost => {
-  const wrapped = patientHosts()
+export const withAdaptiveTimeouts = (start: StartHost): StartHost => {
+  const wrapped = adaptiveHosts()
   return (settings) => Effect.map(start(settings), wrapped)
 }
 
-const patientHosts = (): ((host: TokenHost) => TokenHost) => {
-  const known = new Map<string, CallPatience>()
+const adaptiveHosts = (): ((host: TokenHost) => TokenHost) => {
+  const known = new Map<string, AdaptiveTimeout>()
   const cards = new Set<string>()
-  const patienceOf = (name: HostRequestName, slot: string, leastMs: number): CallPatience => {
+  const timeoutOf = (name: HostRequestName, slot: string, leastMs: number): AdaptiveTimeout => {
     const place = `${name} ${slot}`
-    const patience = known.get(place) ?? callPatience(leastMs)
+    const timeout = known.get(place) ?? adaptiveTimeout(leastMs)
     if (known.size >= mostKnown) known.clear()
-    known.set(place, patience)
-    return patience
+    known.set(place, timeout)
+    return timeout
   }
   const noteCards = (tokens: HostRequests["tokens"]["answer"], library: LibraryFacts) => {
     cards.clear()
@@ -35,20 +35,20 @@ const patientHosts = (): ((host: TokenHost) => TokenHost) => {
       if (!looks.has(name)) return host.call(name, asked, leastMs)
       const slot = "slot" in asked ? asked.slot : ""
       const mayBeHeld = cards.has(slot) || isCard(host.library)
-      const patience = patienceOf(name, slot, mayBeHeld ? Math.max(leastMs, heldCardMs) : leastMs)
+      const timeout = timeoutOf(name, slot, mayBeHeld ? Math.max(leastMs, heldCardMs) : leastMs)
       return Effect.clockWith((clock) => {
-        const limitMs = patience.limitMs()
+        const limitMs = timeout.limitMs()
         const startedMs = monotonicMs(clock)
         return host.call(name, asked, limitMs).pipe(
           Effect.tap((answer) =>
             Effect.sync(() => {
-              patience.answered(monotonicMs(clock) - startedMs)
+              timeout.answered(monotonicMs(clock) - startedMs)
               if (name === "tokens") noteCards(answer as HostRequests["tokens"]["answer"], host.library)
             })
           ),
           Effect.tapError(({ _tag }) =>
             Effect.sync(() => {
-              if (_tag === "CallTimedOut") patience.ranOut(limitMs)
+              if (_tag === "CallTimedOut") timeout.ranOut(limitMs)
             })
           )
         )

@@ -6,7 +6,7 @@
  * after a call that ran out of it; at least what the settings say, at most two minutes.
  */
 
-export interface CallPatience {
+export interface AdaptiveTimeout {
   /** Milliseconds the next call may take. */
   readonly limitMs: () => number
   /** The call was answered, with success or not. */
@@ -15,7 +15,7 @@ export interface CallPatience {
   readonly ranOut: (limitMs: number) => void
 }
 
-export const callPatience = (leastMs: number): CallPatience => {
+export const adaptiveTimeout = (leastMs: number): AdaptiveTimeout => {
   let slowestMs = 0
   let neededMs = 0
   return {

@@ -16,13 +16,13 @@ import type { ShortLivedMap } from "../../../runtime/primitives/short-lived.ts"
 import type { RunningLimit } from "../../../runtime/primitives/time-limits.ts"
 import type { TracedCall } from "../pkcs11/values.ts"
 import { type HostUser, hostEnvironment } from "./environment.ts"
-import type { ModuleWords } from "./module-output.ts"
+import type { ModuleOutput } from "./module-output.ts"
 
 export interface HostProcess<Call extends HostCall = HostCall> {
   readonly child: ChildProcess
   readonly pipe: Socket
   readonly send: (request: unknown) => void
-  readonly words: ModuleWords
+  readonly output: ModuleOutput
   /** Calls without an outcome. */
   readonly pending: ShortLivedMap<number, Call>
   readonly exited: Deferred.Deferred<void>

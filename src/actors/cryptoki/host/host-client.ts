@@ -25,7 +25,7 @@ import {
 } from "./child-process.ts"
 import { CallRefused, CallTimedOut, HostDied, HostEnded, type HostFault, type StartFault } from "./faults.ts"
 import { frameReader, frameWriter } from "./frames.ts"
-import { type ModuleWords, moduleWords } from "./module-output.ts"
+import { type ModuleOutput, moduleOutput } from "./module-output.ts"
 import type { HostRefusal, HostReply, HostRequestName, HostRequests } from "./protocol.ts"
 
 export interface TokenHost {
@@ -82,7 +82,7 @@ const watched = (child: ChildProcess, onCall: HostSettings["onCall"]): Process =
     child,
     pipe: pipe instanceof Socket ? pipe : new Socket(),
     send: frameWriter((bytes) => host.pipe.write(bytes)),
-    words: moduleWords(),
+    output: moduleOutput(),
     pending: new ShortLivedMap(),
     exited: Deferred.makeUnsafe(),
     bury: () => buryHost(host),
@@ -98,8 +98,8 @@ const watched = (child: ChildProcess, onCall: HostSettings["onCall"]): Process =
     // What a crashing module printed is still in the pipe: let it be read first.
     setImmediate(host.bury)
   }
-  child.stdout?.on("data", host.words.add)
-  child.stderr?.on("data", host.words.add)
+  child.stdout?.on("data", host.output.add)
+  child.stderr?.on("data", host.output.add)
   child.on("exit", (_code, signal) => ended(signal ?? undefined, undefined))
   listen(host, onCall)
   return host
@@ -135,14 +135,14 @@ const settle = (host: Process, reply: HostReply): void => {
   const pending = host.pending.get(reply.call)
   if (pending === undefined) return
   host.pending.delete(reply.call)
-  pending.settle("answer" in reply ? Effect.succeed(reply.answer) : refused(reply.refusal, host.words))
+  pending.settle("answer" in reply ? Effect.succeed(reply.answer) : refused(reply.refusal, host.output))
   tellIdle(host)
 }
 
-const refused = (refusal: HostRefusal, words: ModuleWords): Effect.Effect<never, CallRefused | ModuleNotLoaded> => {
+const refused = (refusal: HostRefusal, output: ModuleOutput): Effect.Effect<never, CallRefused | ModuleNotLoaded> => {
   switch (refusal.kind) {
     case "code":
-      return Effect.fail(new CallRefused({ call: refusal.call, code: refusal.code, detail: words.last() }))
+      return Effect.fail(new CallRefused({ call: refusal.call, code: refusal.code, detail: output.last() }))
     case "load":
       return Effect.fail(new ModuleNotLoaded({ path: "", reason: refusal.reason, detail: refusal.detail }))
     case "defect":
@@ -161,7 +161,7 @@ const buryHost = (host: Process): void => {
 const died = (host: Process, call: HostRequestName): Effect.Effect<never, HostDied | HostNotStarted> => {
   const { signal, spawnError } = host.end ?? {}
   return spawnError === undefined
-    ? Effect.fail(new HostDied({ call, signal, detail: host.words.last(), forAnother: host.killedFor === "call" }))
+    ? Effect.fail(new HostDied({ call, signal, detail: host.output.last(), forAnother: host.killedFor === "call" }))
     : Effect.fail(notStarted(spawnError))
 }
 
@@ -179,7 +179,7 @@ const caller =
       const call = host.lastCall
       const tooLate = () => {
         if (!host.pending.delete(call)) return
-        resume(Effect.fail(new CallTimedOut({ call: name, afterMs: limitMs, detail: host.words.last() })))
+        resume(Effect.fail(new CallTimedOut({ call: name, afterMs: limitMs, detail: host.output.last() })))
         killHost(host, "call")
         tellIdle(host)
       }
@@ -195,7 +195,7 @@ const caller =
       }
       host.pending.set(call, pending)
       host.looking ??= times.start(lookEveryMs, () => look(host, times, false))
-      hideSecrets(host.words, asked)
+      hideSecrets(host.output, asked)
       host.send({ call, name, asked })
       return Effect.sync(() => {
         pending.isAwaited = false
@@ -222,7 +222,7 @@ const lookEveryMs = 2000
 const neverLoads = <A>(call: Effect.Effect<A, StartFault>): Effect.Effect<A, HostFault> =>
   Effect.catchTags(call, { ModuleNotLoaded: Effect.die, HostNotStarted: Effect.die })
 
-const hideSecrets = (words: ModuleWords, asked: object): void => {
+const hideSecrets = (output: ModuleOutput, asked: object): void => {
   for (const [field, value] of Object.entries(asked))
-    if (/pin$/i.test(field) && typeof value === "string") words.hide(value)
+    if (/pin$/i.test(field) && typeof value === "string") output.hide(value)
 }

@@ -4,9 +4,9 @@
  * Bounded; control characters and the PINs that were sent to the module are taken out.
  */
 
-export interface ModuleWords {
+export interface ModuleOutput {
   readonly add: (chunk: Uint8Array) => void
-  /** From now on this text is never part of the words. */
+  /** From now on this text is never part of the output. */
   readonly hide: (secret: string) => void
   /** One line, empty if the module said nothing. */
   readonly last: () => string
@@ -15,7 +15,7 @@ export interface ModuleWords {
 const keptBytes = 4096
 const keptLines = 3
 
-export const moduleWords = (): ModuleWords => {
+export const moduleOutput = (): ModuleOutput => {
   let text = ""
   const secrets = new Set<string>()
   return {
@@ -26,7 +26,7 @@ export const moduleWords = (): ModuleWords => {
       if (secret !== "") secrets.add(secret)
     },
     last: () => {
-      const shown = [...secrets].reduce((words, secret) => words.replaceAll(secret, "[REDACTED]"), text)
+      const shown = [...secrets].reduce((output, secret) => output.replaceAll(secret, "[REDACTED]"), text)
       return shown
         .split("\n")
         .map((line) => line.replace(/\p{Cc}+/gu, " ").trim())

@@ -12,7 +12,7 @@ import { type LatchedToken, ofSecurityOfficer } from "./latched-token.ts"
 import { underLock } from "./pin-latch.ts"
 
 /** Answers whether there was anything to forget, for the user PIN or the SO PIN. */
-export const liftLatch = (
+export const clearLatch = (
   store: LatchStore,
   directory: string,
   token: LatchedToken
@@ -23,10 +23,10 @@ export const liftLatch = (
     return found.includes(true)
   })
 
-/** As `liftLatch`, where a directory that is not there means that the records lie elsewhere. */
-export const liftLatchOfService = (store: LatchStore, directory: string, token: LatchedToken) =>
+/** As `clearLatch`, where a directory that is not there means that the records lie elsewhere. */
+export const clearLatchOfService = (store: LatchStore, directory: string, token: LatchedToken) =>
   Effect.suspend(() =>
-    existsSync(directory) ? liftLatch(store, directory, token) : notCleared(token, directory, "noDirectory")
+    existsSync(directory) ? clearLatch(store, directory, token) : notCleared(token, directory, "noDirectory")
   )
 
 const forget = (store: LatchStore, directory: string, token: LatchedToken) =>

@@ -7,7 +7,7 @@
 import { Effect, Result } from "effect"
 import type { CryptokiProtocol, KeyDescription, KeySelector } from "../../../messages/cryptoki.ts"
 import { matchesObject } from "../../../messages/pkcs11-uri-match.ts"
-import { forbids, isTooOld } from "../../../messages/service-words.ts"
+import { forbids, isTooOld } from "../../../messages/service-fragments.ts"
 import { SigningServiceGarbled, type TokenRefusal } from "../../../messages/token-refusals.ts"
 import { publicKeyOfWirePem } from "../../../messages/wire/wire-pem.ts"
 import type { PayloadOf } from "../../../runtime/protocol.ts"

@@ -6,7 +6,7 @@ import { Effect } from "effect"
 import type { TokenDescription, TokenSelector } from "../../../messages/cryptoki.ts"
 import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
 import { TokenAmbiguous, TokenNotFound, type TokenRefusal } from "../../../messages/token-refusals.ts"
-import { liftLatchOfService } from "../pin/clear-latch.ts"
+import { clearLatchOfService } from "../pin/clear-latch.ts"
 import type { LatchPlace } from "../pin/latch-files.ts"
 import { latchStore } from "../pin/latch-store.ts"
 import { identityOf, shownUri } from "../pkcs11/token-facts.ts"
@@ -21,7 +21,7 @@ export const clearLatch = (
   Effect.gen(function* () {
     const token = yield* onlyToken(selector, yield* listTokens(service))
     const latched = { identity: identityOf(token), name: token.label, uri: shownUri(token.uri) }
-    return yield* liftLatchOfService(latchStore(latches), latches.directory, latched)
+    return yield* clearLatchOfService(latchStore(latches), latches.directory, latched)
   })
 
 const onlyToken = ({ uri = {} }: TokenSelector, listed: ReadonlyArray<TokenDescription>) => {

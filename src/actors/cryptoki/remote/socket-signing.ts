@@ -1,7 +1,7 @@
 /** Choosing a scheme and signing through tedge-p11-server. */
 import { Effect } from "effect"
 import type { ChosenKey, CryptokiProtocol, KeySelector, Signed } from "../../../messages/cryptoki.ts"
-import { isTooOld, lacksScheme } from "../../../messages/service-words.ts"
+import { isTooOld, lacksScheme } from "../../../messages/service-fragments.ts"
 import {
   type KeyAlgorithm,
   type SignatureScheme,

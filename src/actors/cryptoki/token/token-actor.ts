@@ -23,7 +23,7 @@ import { publicKey } from "./read-public-key.ts"
 import type { Asker } from "./session.ts"
 import { chosenKey, signWith } from "./sign.ts"
 import { openTokenContext, type TokenActorSpec, type TokenContext } from "./token-context.ts"
-import { stillThere, withKey } from "./with-key.ts"
+import { revalidateKey, withKey } from "./with-key.ts"
 
 export type TokenProtocol = {
   /** Answered from the mailbox, without a look at the token. */
@@ -87,5 +87,5 @@ export const tokenActorBehaviour = (spec: TokenActorSpec): Behaviour<TokenProtoc
 
 const choose = (context: TokenContext, asker: Asker, offered: ReadonlyArray<SignatureScheme>) =>
   withKey(context, asker, (connection, found) =>
-    Effect.map(stillThere(context, connection, found), () => chosenKey(found, asker, offered))
+    Effect.map(revalidateKey(context, connection, found), () => chosenKey(found, asker, offered))
   )

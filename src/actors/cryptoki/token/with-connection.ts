@@ -105,13 +105,13 @@ const remedied = (
     if (connection.reopened !== reopened) return { repair: Effect.void, left }
     if (!connection.isDoubted) return { repair: reopen(tools, reconnector, connection), left }
   }
-  const isHung = fault._tag === "CallTimedOut" && fault.afterMs >= leastPatience(tools, fault.call)
+  const isHung = fault._tag === "CallTimedOut" && fault.afterMs >= leastTimeout(tools, fault.call)
   const mayRepeat = chances.host > 0 && !isHung
   return { repair: invalidate, left: mayRepeat ? { ...chances, session: 0, host: chances.host - 1 } : undefined }
 }
 
 /** A call that was given less hung on a token that never takes its time: it costs little to make it again. */
-const leastPatience = ({ settings: { limits } }: TokenTools, call: HostRequestName): number =>
+const leastTimeout = ({ settings: { limits } }: TokenTools, call: HostRequestName): number =>
   call === "sign" ? limits.signMs : 0
 
 /** A host that may know an older PIN is given up before another PIN is tried on it; signatures under way are finished. */

@@ -14,7 +14,7 @@ import type { TokenContext } from "./token-context.ts"
 import { withConnection } from "./with-connection.ts"
 
 /** A kept handle may have died, or mean another object by now. Asked once for each handshake. */
-export const stillThere = (
+export const revalidateKey = (
   { tools }: TokenContext,
   connection: TokenConnection,
   { object }: FoundKey

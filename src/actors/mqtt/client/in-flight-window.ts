@@ -12,14 +12,14 @@ export interface WindowSettings {
   readonly smallestBytes: number
   readonly largestBytes: number
   /** Acknowledgements that take longer show a queue, unless the broker itself has always been that slow. */
-  readonly patienceMs: number
+  readonly slowAckMs: number
 }
 
 export const inFlightSettings: WindowSettings = {
   initialBytes: 64 * 1024,
   smallestBytes: 4 * 1024,
   largestBytes: 8 * 1024 * 1024,
-  patienceMs: 4_000
+  slowAckMs: 4_000
 }
 
 interface Waiting {
@@ -72,8 +72,8 @@ export class InFlightWindow {
   acknowledged(bytes: number, sentAt: number): void {
     const age = Math.max(this.now() - sentAt, 0)
     this.quickestMs = Math.min(this.quickestMs, age)
-    const { smallestBytes, largestBytes, patienceMs } = this.settings
-    const longest = Math.max(patienceMs, 3 * this.quickestMs)
+    const { smallestBytes, largestBytes, slowAckMs } = this.settings
+    const longest = Math.max(slowAckMs, 3 * this.quickestMs)
     if (age > longest && sentAt >= this.shrunkAt) {
       // Of one round trip the first late acknowledgement decides: the others were sent into the same queue.
       this.window = Math.max(smallestBytes, Math.floor((Math.min(this.window, this.taken) * longest) / age / 1.5))

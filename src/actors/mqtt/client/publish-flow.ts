@@ -11,7 +11,7 @@ import { InFlightWindow, inFlightSettings } from "./in-flight-window.ts"
 import { PublishPace, processPaceClock } from "./publish-pace.ts"
 import { type ProtocolVersion, publishSize } from "./publish-packet.ts"
 import { packetTooLarge } from "./reason-codes.ts"
-import { Unanswered } from "./unanswered.ts"
+import { UnacknowledgedPublishes } from "./unacknowledged-publishes.ts"
 
 export interface Unpublished {
   /** Its place among those that were published together. */
@@ -38,7 +38,7 @@ export class PublishFlow {
   private readonly largestPacket: number
   private readonly window = new InFlightWindow(inFlightSettings, processMonotonicMs)
   private readonly pace: PublishPace
-  private readonly unanswered = new Unanswered()
+  private readonly unanswered = new UnacknowledgedPublishes()
 
   /** `perSecond`: how many publishes at most, 0: as many as come. */
   constructor(lifetime: ConnectionLifetime, version: ProtocolVersion, limits: BrokerLimits, send: Send, perSecond = 0) {

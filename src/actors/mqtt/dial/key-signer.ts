@@ -5,7 +5,7 @@
 import type { X509Certificate } from "node:crypto"
 import { Cause, Effect, Exit } from "effect"
 import type { CryptokiProtocol, KeySelector } from "../../../messages/cryptoki.ts"
-import { KeyMismatch, SigningCutOff, SigningFailed } from "../../../messages/mqtt.ts"
+import { KeyMismatch, SigningFailed, SigningInterrupted } from "../../../messages/mqtt.ts"
 import { printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import { type SignatureScheme, schemeOf, signatureSchemes } from "../../../messages/signature-scheme.ts"
 import { SchemeNotSupported, type TokenRefusal } from "../../../messages/token-refusals.ts"
@@ -111,14 +111,14 @@ const signWith = (
 const signingFailed = (host: string, cause: TokenRefusal | AskFailed, withinMs: number): SigningFailed =>
   new SigningFailed({ host, cause: cutOff(cause, withinMs) ?? (cause as TokenRefusal) })
 
-const cutOff = (cause: TokenRefusal | AskFailed, withinMs: number): SigningCutOff | undefined => {
+const cutOff = (cause: TokenRefusal | AskFailed, withinMs: number): SigningInterrupted | undefined => {
   switch (cause._tag) {
     case "AskTimeout":
-      return new SigningCutOff({ reason: "timeout", afterMs: cause.withinMs })
+      return new SigningInterrupted({ reason: "timeout", afterMs: cause.withinMs })
     case "PeerDown":
-      return new SigningCutOff({ reason: "down", afterMs: withinMs })
+      return new SigningInterrupted({ reason: "down", afterMs: withinMs })
     case "Undeliverable":
-      return new SigningCutOff({
+      return new SigningInterrupted({
         reason: cause.reason,
         afterMs: 0,
         ...(cause.retryInMs !== undefined && { retryInMs: cause.retryInMs })

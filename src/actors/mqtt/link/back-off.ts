@@ -6,7 +6,7 @@
  * after hours. A connection that was established and lost is tried again within 30 s; the doubling starts over when one
  * has held for the reset window.
  */
-import type { Cure } from "../../../messages/mqtt-cure.ts"
+import type { RetryTrigger } from "../../../messages/retry-trigger.ts"
 
 export interface BackOffSettings {
   readonly initialMs: number
@@ -25,19 +25,19 @@ export const noFailures: BackOff = { failures: 0, waitMs: 0 }
 export interface Failed {
   /** How long the connection had been up; 0 when it never was. */
   readonly heldMs: number
-  readonly cure: Cure
+  readonly retryTrigger: RetryTrigger
 }
 
 /**
- * What only a person can cure waits a minute at least, with the default of 5 s. A token that is plugged in again is found
+ * What only a person can repair waits a minute at least, with the default of 5 s. A token that is plugged in again is found
  * by who asks, and asking costs the cloud nothing: those waits stay short. `random`: from 0 up to 1.
  */
 export const afterFailure = (settings: BackOffSettings, before: BackOff, failed: Failed, random: number): BackOff => {
   const { initialMs, maximumMs, resetAfterMs } = settings
   const jitter = 0.5 + random / 2
-  const { heldMs, cure } = failed
+  const { heldMs, retryTrigger } = failed
   const wait = (wantedMs: number) => Math.round(Math.min(wantedMs, maximumMs) * jitter)
-  if (cure === "token") return { ...before, waitMs: wait(Math.min(initialMs, longestForTokenMs)) }
+  if (retryTrigger === "token") return { ...before, waitMs: wait(Math.min(initialMs, longestForTokenMs)) }
   if (heldMs > 0) {
     const failures =
       heldMs >= resetAfterMs ? 0 : Math.min(before.failures, doublingsUpTo(longestAfterLossMs, initialMs))
@@ -47,7 +47,7 @@ export const afterFailure = (settings: BackOffSettings, before: BackOff, failed:
     }
   }
   const doubled = initialMs * 2 ** Math.min(before.failures, mostDoublings)
-  const wanted = cure === "person" ? Math.max(doubled, initialMs * personFactor) : doubled
+  const wanted = retryTrigger === "person" ? Math.max(doubled, initialMs * personFactor) : doubled
   return { failures: before.failures + 1, waitMs: wait(wanted) }
 }
 

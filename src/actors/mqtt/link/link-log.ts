@@ -8,7 +8,7 @@ import type { OversizedPublish } from "../client/packet-reader.ts"
 import type { Handshake } from "../dial/resumption.ts"
 
 /** Who speaks. The bridge's links are told apart by their side. */
-export interface LinkVoice {
+export interface LinkLogName {
   readonly target: string
   /** `MQTT bridge`, or what else has the connection. */
   readonly name: string
@@ -17,7 +17,7 @@ export interface LinkVoice {
 }
 
 interface Speaker {
-  readonly log: LinkVoice
+  readonly log: LinkLogName
   readonly side: Side
 }
 

@@ -11,7 +11,7 @@ import {
   type SubscriptionFault,
   SubscriptionRefused
 } from "../../../messages/mqtt.ts"
-import { cureOf } from "../../../messages/mqtt-cure.ts"
+import { retryTriggerOf } from "../../../messages/retry-trigger.ts"
 import { endsWithin } from "../../../runtime/primitives/ends-within.ts"
 import { monotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
 import { isRefused, subscriptionFaults } from "../client/subscription-filter.ts"
@@ -45,7 +45,7 @@ export const keepUp = (link: Link): Effect.Effect<never> =>
       if (wasUp) yield* sayLostOften(link, losses, ended)
       else losses.notEstablished()
       const failure = wasUp ? losses.judge({ failure: ended, heldMs, hadUnacknowledged }) : ended
-      backOff = afterFailure(settings, backOff, { heldMs, cure: cureOf(failure) }, yield* Random.next)
+      backOff = afterFailure(settings, backOff, { heldMs, retryTrigger: retryTriggerOf(failure) }, yield* Random.next)
       yield* changeStatus(link, { _tag: "Down", failure, retryInMs: backOff.waitMs, attempt })
       yield* Effect.raceFirst(Effect.sleep(backOff.waitMs), wokenUp(link))
     }

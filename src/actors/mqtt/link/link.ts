@@ -7,7 +7,7 @@ import type { Connect } from "../connection.ts"
 import type { BackOffSettings } from "./back-off.ts"
 import { Gate } from "./gate.ts"
 import { InboundWindow, type WindowBounds } from "./inbound-window.ts"
-import type { LinkVoice } from "./link-log.ts"
+import type { LinkLogName } from "./link-log.ts"
 
 export interface LinkOptions {
   readonly side: Side
@@ -21,7 +21,7 @@ export interface LinkOptions {
   readonly onConnect: ReadonlyArray<MqttMessage>
   /** Published before DISCONNECT when the link is stopped. */
   readonly onDisconnect: ReadonlyArray<MqttMessage>
-  readonly log: LinkVoice
+  readonly log: LinkLogName
   readonly bounds: WindowBounds
 }
 

@@ -16,7 +16,7 @@ import { isTaken, pendingPath } from "./certificate-files.ts"
 import { certificateText } from "./certificate-text.ts"
 import { keepRequest, newRequest } from "./create-csr.ts"
 import { type CloudHttp, cloudHttp, type Login } from "./cumulocity-http.ts"
-import { enrolPatiently, type Patience } from "./enrol-patiently.ts"
+import { enrolWithRetries, type RetryLimits } from "./enrol-with-retries.ts"
 import { givenRequest } from "./given-request.ts"
 import { leafFor } from "./issued.ts"
 
@@ -27,11 +27,11 @@ export const downloadCertificate: TokenCommand = (context) =>
     const { settings } = yield* actors.config.ask("ReadCloudSettings", selector, { within: askLimits.read })
     const of = certSettingsOf(settings)
     const { certPath } = of.device
-    const patient = yield* patience(context)
+    const retryLimits = yield* limits(context)
     const http = yield* cloudHttp(settings, input.text("url"))
     const { request, key, deviceId } = yield* requestFor(context, of)
     const login = yield* oneTimeLogin(context, http, deviceId)
-    const found = yield* enrolPatiently(context, { http, request, login }, patient)
+    const found = yield* enrolWithRetries(context, { http, request, login }, retryLimits)
     const leaf = yield* leafFor(found, key, http)
     const path = isTaken(certPath) ? pendingPath(certPath) : certPath
     yield* writeCertificate(of, path, found.join(""))
@@ -68,7 +68,7 @@ const oneTimeLogin = ({ input, terminal }: CommandContext, http: CloudHttp, devi
   })
 
 /** Checked before anything is made or sent. */
-const patience = (context: CommandContext): Effect.Effect<Patience, DurationInvalid> =>
+const limits = (context: CommandContext): Effect.Effect<RetryLimits, DurationInvalid> =>
   Effect.all({ everyMs: milliseconds(context, "retry-every"), limitMs: milliseconds(context, "max-timeout") })
 
 const milliseconds = ({ input }: CommandContext, option: string): Effect.Effect<number, DurationInvalid> => {

@@ -26,9 +26,9 @@ export const checkCloud = (path: string, withinMs: number): Effect.Effect<CheckA
         () => Effect.succeed(forbidden(path))
       )
     )
-    const patiently = Effect.retry(ask, { schedule: Schedule.spaced("200 millis") })
+    const retried = Effect.retry(ask, { schedule: Schedule.spaced("200 millis") })
     // The service tells at the end of its time why there is no answer.
-    return yield* Effect.timeoutOrElse(patiently, {
+    return yield* Effect.timeoutOrElse(retried, {
       duration: withinMs + graceMs,
       orElse: () => Effect.succeed(undefined)
     })

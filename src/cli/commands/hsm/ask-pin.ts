@@ -14,7 +14,7 @@ export const givenPin = (input: CommandInput, option: string, what: PinEmpty["wh
   })
 
 /** As `givenPin`, else typed. */
-export const presentPin = (context: CommandContext, option: string, what: PinEmpty["what"], question: string) =>
+export const currentPin = (context: CommandContext, option: string, what: PinEmpty["what"], question: string) =>
   Effect.gen(function* () {
     yield* givenPin(context.input, option, what)
     const pin = yield* pinFrom(context, option, question)

@@ -11,7 +11,7 @@ import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
 import type { Settings } from "../../../messages/settings/resolved-settings.ts"
 import { cloudWords } from "../../command-line/command-spec.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
-import { newPinFrom, presentPin } from "./ask-pin.ts"
+import { currentPin, newPinFrom } from "./ask-pin.ts"
 import { isUncertain } from "./make-key.ts"
 import {
   askLimits,
@@ -35,8 +35,8 @@ export const changePin: TokenCommand = (context) =>
       return yield* new OptionsExclude({ option: "--current-pin", other: "--reset" })
     if (!reset && input.given("so-pin")) return yield* new OptionNeeds({ option: "--so-pin", other: "--reset" })
     const uri = yield* chosenToken(context)
-    const old = reset ? undefined : yield* presentPin(context, "current-pin", "user PIN", "Present user PIN: ")
-    const soPin = reset ? yield* presentPin(context, "so-pin", "SO PIN", "SO PIN: ") : undefined
+    const old = reset ? undefined : yield* currentPin(context, "current-pin", "user PIN", "Present user PIN: ")
+    const soPin = reset ? yield* currentPin(context, "so-pin", "SO PIN", "SO PIN: ") : undefined
     const newPin = yield* newPinFrom(context, "new-pin", "user PIN")
     const by = soPin === undefined ? ({ kind: "change" } as const) : ({ kind: "reset", soPin } as const)
     const stored = yield* storedPins(context, uri, old)

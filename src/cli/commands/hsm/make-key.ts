@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto"
 import { Effect } from "effect"
 import type { KeyParameters } from "../../../messages/cryptoki.ts"
-import { unknownWords } from "../../../messages/explain/token-words.ts"
+import { unknownFragment } from "../../../messages/explain/token-fragments.ts"
 import { KeyPerhapsMade } from "../../../messages/hsm.ts"
 import type { TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
@@ -40,7 +40,7 @@ export const isUncertain = (failure: TokenRefusal | AskFailed): boolean => {
     case "SigningServiceGarbled":
       return true
     case "SigningServiceRefused":
-      return failure.message.includes(unknownWords)
+      return failure.message.includes(unknownFragment)
     case "SigningServiceUnreachable":
       return failure.reason === "silent" || failure.reason === "closedEarly"
     default:

@@ -28,7 +28,7 @@ import { type ConnectRefusal, MosquittoBridgeRequested } from "../../../messages
 import type { CredentialUnusable } from "../../../messages/mqtt.ts"
 import { serviceTopics } from "../../../messages/service-topics.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
-import { type CloudVoice, cloudVoice } from "./cloud-voice.ts"
+import { type CloudPresence, cloudPresence } from "./cloud-presence.ts"
 
 export interface MapperPlan {
   readonly localLink: LinkOptions
@@ -48,11 +48,11 @@ export const planMapper = (settings: CloudSettings): Effect.Effect<MapperPlan, C
     const identity = serviceIdentity(settings)
     const bridgeTopics = serviceTopics(settings.mqtt, bridgeName(settings))
     const rules = rulesOf(settings, auth, deviceId)
-    const voice = cloudVoice(settings, deviceId, identity, { name: bridgeName(settings), topics: bridgeTopics })
-    const pendingOperations = planPendingOperations(settings, voice)
+    const presence = cloudPresence(settings, deviceId, identity, { name: bridgeName(settings), topics: bridgeTopics })
+    const pendingOperations = planPendingOperations(settings, presence)
     return {
       localLink: yield* planLocalLink(settings, deviceId, rules, bridgeHealth(bridgeTopics, "down")),
-      cloudLink: yield* planCloudLink(settings, auth, deviceId, rules, voice),
+      cloudLink: yield* planCloudLink(settings, auth, deviceId, rules, presence),
       serviceLink: yield* planServiceLink(settings, identity, pendingOperations),
       bridge: {
         rules,
@@ -125,7 +125,7 @@ const cloudQuestion = (
 /** thin-edge's own services for this cloud, beside which nothing is asked for. */
 const planPendingOperations = (
   { cloud, mqtt }: CloudSettings,
-  { pendingOperations: request }: CloudVoice
+  { pendingOperations: request }: CloudPresence
 ): PendingOperations | undefined => {
   if (request === undefined) return undefined
   const unit = cloud.profile === undefined ? cloud.name : `${cloud.name}@${cloud.profile}`
@@ -197,7 +197,7 @@ const planCloudLink = (
   auth: Auth,
   deviceId: string,
   rules: ReadonlyArray<BridgeRule>,
-  voice: CloudVoice
+  presence: CloudPresence
 ): Effect.Effect<LinkOptions, SettingMissing> =>
   Effect.gen(function* () {
     const { cloud } = settings
@@ -211,14 +211,14 @@ const planCloudLink = (
         publishRate: cloud.publishRate,
         cleanSession: cloud.name === "c8y",
         ...(target.tls && settings.bridge.tlsResumption && { tls: { ...target.tls, resumesSessions: true } }),
-        ...voice.login,
-        ...(voice.will === undefined ? {} : { will: voice.will })
+        ...presence.login,
+        ...(presence.will === undefined ? {} : { will: presence.will })
       },
       filters: filtersOf(rules, "inbound"),
       neededFilters: neededFilters(settings, deviceId),
       backOff: backOff(settings),
-      onConnect: voice.onConnect,
-      onDisconnect: voice.will === undefined ? [] : [voice.will],
+      onConnect: presence.onConnect,
+      onDisconnect: presence.will === undefined ? [] : [presence.will],
       log: bridgeVoice,
       bounds: { ...bounds, window: windowOf(cloud.name) }
     }

@@ -12,8 +12,8 @@ export const actorsAnswer = (
   server: ActorRef<P11ServerProtocol>
 ): Effect.Effect<void, AskFailed> =>
   Effect.andThen(
-    cryptoki?.ask("Ping", undefined, patience) ?? Effect.void,
-    Effect.asVoid(server.ask("Status", undefined, patience))
+    cryptoki?.ask("Ping", undefined, timeout) ?? Effect.void,
+    Effect.asVoid(server.ask("Status", undefined, timeout))
   )
 
-const patience = { within: "10 seconds" } as const
+const timeout = { within: "10 seconds" } as const

@@ -124,8 +124,8 @@ const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog) 
     if (isOpen) yield* start
     const looking = yield* Effect.forkScoped(isOpen ? Effect.result(lookAtModule(service, place.ref)) : Effect.never)
     // A module that takes its time keeps nobody waiting at a closed door; what comes out of it is told later.
-    const patience = isOpen ? modulePatience : "0 seconds"
-    const looked = Option.getOrUndefined(yield* Effect.timeoutOption(Fiber.join(looking), patience))
+    const timeout = isOpen ? moduleTimeout : "0 seconds"
+    const looked = Option.getOrUndefined(yield* Effect.timeoutOption(Fiber.join(looking), timeout))
     if (looked?._tag === "Failure") return yield* Effect.fail(looked.failure)
     const listener = yield* listen(service, place.ref)
     yield* manager.ready
@@ -149,7 +149,7 @@ interface Tokens {
   readonly scope: Scope.Scope
 }
 
-const modulePatience = "5 seconds"
+const moduleTimeout = "5 seconds"
 
 /** What goes on beside the serving. */
 const look = (

@@ -1,32 +1,32 @@
 /** How long a look at a token may take. */
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { callPatience } from "../../../../src/actors/cryptoki/host/adaptive-timeout.ts"
+import { adaptiveTimeout } from "../../../../src/actors/cryptoki/host/adaptive-timeout.ts"
 
 const least = 10_000
 
 describe("the limit of a call", () => {
   it("is the one of the settings for a token that is quick", () => {
-    const patience = callPatience(least)
-    expect(patience.limitMs()).toBe(least)
-    for (const ms of [1, 50, 2000]) patience.answered(ms)
-    expect(patience.limitMs()).toBe(least)
+    const timeout = adaptiveTimeout(least)
+    expect(timeout.limitMs()).toBe(least)
+    for (const ms of [1, 50, 2000]) timeout.answered(ms)
+    expect(timeout.limitMs()).toBe(least)
   })
 
   it("is five times the slowest success", () => {
-    const patience = callPatience(least)
-    patience.answered(9000)
-    patience.answered(10)
-    expect(patience.limitMs()).toBe(45_000)
+    const timeout = adaptiveTimeout(least)
+    timeout.answered(9000)
+    timeout.answered(10)
+    expect(timeout.limitMs()).toBe(45_000)
   })
 
   it("finds out what any token needs that answers within two minutes", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 119_999 }), (neededMs) => {
-        const patience = callPatience(least)
+        const timeout = adaptiveTimeout(least)
         let tries = 0
-        while (patience.limitMs() < neededMs) {
-          patience.ranOut(patience.limitMs())
+        while (timeout.limitMs() < neededMs) {
+          timeout.ranOut(timeout.limitMs())
           tries += 1
         }
         expect(tries).toBeLessThanOrEqual(4)
@@ -38,14 +38,14 @@ describe("the limit of a call", () => {
     const event = fc.record({ answered: fc.boolean(), ms: fc.integer({ min: 0, max: 1_000_000 }) })
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 120_000 }), fc.array(event), (leastMs, events) => {
-        const patience = callPatience(leastMs)
-        let before = patience.limitMs()
+        const timeout = adaptiveTimeout(leastMs)
+        let before = timeout.limitMs()
         for (const { answered, ms } of events) {
-          if (answered) patience.answered(ms)
-          else patience.ranOut(patience.limitMs())
-          expect(patience.limitMs()).toBeGreaterThanOrEqual(before)
-          expect(patience.limitMs()).toBeLessThanOrEqual(120_000)
-          before = patience.limitMs()
+          if (answered) timeout.answered(ms)
+          else timeout.ranOut(timeout.limitMs())
+          expect(timeout.limitMs()).toBeGreaterThanOrEqual(before)
+          expect(timeout.limitMs()).toBeLessThanOrEqual(120_000)
+          before = timeout.limitMs()
         }
       })
     )

@@ -1,7 +1,7 @@
 /** What a token host is given of our environment, and what is kept of its module's words. */
 import { describe, expect, it } from "vitest"
 import { hostEnvironment } from "../../../../src/actors/cryptoki/host/environment.ts"
-import { moduleWords } from "../../../../src/actors/cryptoki/host/module-output.ts"
+import { moduleOutput } from "../../../../src/actors/cryptoki/host/module-output.ts"
 
 describe("the environment of a token host", () => {
   it("has what vendors' modules read", () => {
@@ -61,7 +61,7 @@ describe("the environment of a token host", () => {
 
 describe("a module's words", () => {
   const said = (text: string, secret?: string) => {
-    const words = moduleWords()
+    const words = moduleOutput()
     if (secret) words.hide(secret)
     words.add(Buffer.from(text))
     return words.last()
@@ -77,7 +77,7 @@ describe("a module's words", () => {
   })
 
   it("are bounded however much it prints", () => {
-    const words = moduleWords()
+    const words = moduleOutput()
     for (let line = 0; line < 2000; line++) words.add(Buffer.from(`${"x".repeat(100)}\n`))
     expect(words.last().length).toBeLessThan(5000)
   })

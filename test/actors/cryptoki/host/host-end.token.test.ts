@@ -9,7 +9,7 @@ import { afterAll, expect, it, vi } from "vitest"
 import type { HostSettings } from "../../../../src/actors/cryptoki/host/child-process.ts"
 import { endHost, type HostProcess } from "../../../../src/actors/cryptoki/host/child-process.ts"
 import { startHost } from "../../../../src/actors/cryptoki/host/host-client.ts"
-import { moduleWords } from "../../../../src/actors/cryptoki/host/module-output.ts"
+import { moduleOutput } from "../../../../src/actors/cryptoki/host/module-output.ts"
 import { ShortLivedMap } from "../../../../src/runtime/primitives/short-lived.ts"
 import { type ScriptedModule, scriptedModule } from "../../../support/scripted-module.ts"
 import { softhsmDirectory, softhsmModulePath } from "../../../support/softhsm.ts"
@@ -118,7 +118,7 @@ it("a process that SIGKILL does not end is given up, and nothing waits for it", 
     child: child as never,
     pipe: new Socket(),
     send: () => undefined,
-    words: moduleWords(),
+    output: moduleOutput(),
     pending: new ShortLivedMap(),
     exited,
     bury: () => void Deferred.doneUnsafe(exited, Effect.void),

@@ -2,7 +2,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { PublishPace } from "../../../../src/actors/mqtt/client/publish-pace.ts"
-import { Unanswered } from "../../../../src/actors/mqtt/client/unanswered.ts"
+import { UnacknowledgedPublishes } from "../../../../src/actors/mqtt/client/unacknowledged-publishes.ts"
 
 /** A clock that is moved by hand. */
 const handClock = () => {
@@ -79,7 +79,7 @@ describe("the pace of publishes", () => {
 
 describe("missing PUBACKs", () => {
   it("are those that later ones have overtaken", () => {
-    const open = new Unanswered()
+    const open = new UnacknowledgedPublishes()
     const [first, second, third] = [0, 10, 20].map((at) => open.sent(at))
     open.sent(30)
     expect(open.overtaken(1_000)).toBe(0)

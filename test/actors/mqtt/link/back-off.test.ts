@@ -15,7 +15,7 @@ const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 const failures = fc.array(
   fc.record({
     heldMs: fc.integer({ min: 0, max: 1_200_000 }),
-    cure: fc.constantFrom("time" as const, "person" as const),
+    retryTrigger: fc.constantFrom("time" as const, "person" as const),
     random: chance
   }),
   { minLength: 1, maxLength: 200 }
@@ -43,15 +43,15 @@ describe("the pause before the next attempt", () => {
     fc.assert(
       fc.property(settings, chance, (drawn, random) => {
         let now = noFailures
-        for (let n = 0; n < 40; n++) now = afterFailure(drawn, now, { heldMs: 0, cure: "time" }, 0.999)
-        now = afterFailure(drawn, now, { heldMs: 0, cure: "time" }, random)
+        for (let n = 0; n < 40; n++) now = afterFailure(drawn, now, { heldMs: 0, retryTrigger: "time" }, 0.999)
+        now = afterFailure(drawn, now, { heldMs: 0, retryTrigger: "time" }, random)
         expect(now.waitMs).toBe(Math.round(drawn.maximumMs * (0.5 + random / 2)))
       })
     ))
 
   it("begins between half and all of the initial interval, and doubles", () => {
-    const first = afterFailure(bounds, noFailures, { heldMs: 0, cure: "time" }, 0)
-    const second = afterFailure(bounds, first, { heldMs: 0, cure: "time" }, 0.5)
+    const first = afterFailure(bounds, noFailures, { heldMs: 0, retryTrigger: "time" }, 0)
+    const second = afterFailure(bounds, first, { heldMs: 0, retryTrigger: "time" }, 0.5)
     expect([first.waitMs, second.waitMs]).toEqual([2_500, 7_500])
   })
 
@@ -59,7 +59,7 @@ describe("the pause before the next attempt", () => {
     let now = noFailures
     const waits: Array<number> = []
     for (let n = 0; n < 12; n++) {
-      now = afterFailure(bounds, now, { heldMs: 1_000, cure: "time" }, 0.999)
+      now = afterFailure(bounds, now, { heldMs: 1_000, retryTrigger: "time" }, 0.999)
       waits.push(Math.round(now.waitMs / 1_000))
     }
     expect(waits).toEqual([5, 10, 20, ...Array.from({ length: 9 }, () => 30)])
@@ -67,16 +67,16 @@ describe("the pause before the next attempt", () => {
 
   it("goes on doubling from there while the broker cannot be reached", () => {
     let now = noFailures
-    for (let n = 0; n < 12; n++) now = afterFailure(bounds, now, { heldMs: 1_000, cure: "time" }, 0.5)
-    const dialled = afterFailure(bounds, now, { heldMs: 0, cure: "time" }, 0.999)
+    for (let n = 0; n < 12; n++) now = afterFailure(bounds, now, { heldMs: 1_000, retryTrigger: "time" }, 0.5)
+    const dialled = afterFailure(bounds, now, { heldMs: 0, retryTrigger: "time" }, 0.999)
     expect(dialled.waitMs).toBeLessThanOrEqual(80_000)
-    expect(afterFailure(bounds, dialled, { heldMs: 0, cure: "time" }, 0.999).waitMs).toBeGreaterThan(80_000)
+    expect(afterFailure(bounds, dialled, { heldMs: 0, retryTrigger: "time" }, 0.999).waitMs).toBeGreaterThan(80_000)
   })
 
   it("after an outage is short again as soon as a connection was established", () => {
     let now = noFailures
-    for (let n = 0; n < 50; n++) now = afterFailure(bounds, now, { heldMs: 0, cure: "time" }, 0.5)
-    expect(afterFailure(bounds, now, { heldMs: 1_000, cure: "time" }, 0.999).waitMs).toBeLessThanOrEqual(30_000)
+    for (let n = 0; n < 50; n++) now = afterFailure(bounds, now, { heldMs: 0, retryTrigger: "time" }, 0.5)
+    expect(afterFailure(bounds, now, { heldMs: 1_000, retryTrigger: "time" }, 0.999).waitMs).toBeLessThanOrEqual(30_000)
   })
 
   it("stays short while a token is missing, and forgets nothing of what was before", () =>
@@ -85,7 +85,7 @@ describe("the pause before the next attempt", () => {
         let before = noFailures
         for (const { random, ...failed } of series) {
           const withoutToken = afterFailure(drawn, before, failed, random)
-          const missing = afterFailure(drawn, before, { heldMs: 0, cure: "token" }, random)
+          const missing = afterFailure(drawn, before, { heldMs: 0, retryTrigger: "token" }, random)
           expect(missing.waitMs).toBeLessThanOrEqual(Math.min(30_000, drawn.initialMs, drawn.maximumMs))
           expect(afterFailure(drawn, missing, failed, random)).toEqual(withoutToken)
           before = withoutToken
@@ -94,7 +94,7 @@ describe("the pause before the next attempt", () => {
     ))
 
   it("is a minute or so when a person has to do something first", () => {
-    const waited = afterFailure(bounds, noFailures, { heldMs: 0, cure: "person" }, 0.5)
+    const waited = afterFailure(bounds, noFailures, { heldMs: 0, retryTrigger: "person" }, 0.5)
     expect(waited.waitMs).toBe(45_000)
   })
 })

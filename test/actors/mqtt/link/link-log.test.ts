@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest"
 import { logStatus } from "../../../../src/actors/mqtt/link/link-log.ts"
 import { DialFailed, type LinkStatus } from "../../../../src/messages/mqtt.ts"
 
-const voice = { log: { target: "MQTT bridge", name: "MQTT bridge", isSecond: false }, side: "cloud" } as const
+const speaker = { log: { target: "MQTT bridge", name: "MQTT bridge", isSecond: false }, side: "cloud" } as const
 
 const down = (detail: string, attempt: number): LinkStatus => ({
   _tag: "Down",
@@ -17,7 +17,7 @@ const down = (detail: string, attempt: number): LinkStatus => ({
 const levels = async (failures: ReadonlyArray<LinkStatus>): Promise<ReadonlyArray<string>> => {
   const seen: Array<string> = []
   const logger = Logger.make(({ logLevel }) => void seen.push(logLevel))
-  const all = Effect.forEach(failures, (status, index) => logStatus(voice, status, failures[index - 1]), {
+  const all = Effect.forEach(failures, (status, index) => logStatus(speaker, status, failures[index - 1]), {
     discard: true
   })
   await Effect.runPromise(Effect.provide(all, Logger.layer([logger])))

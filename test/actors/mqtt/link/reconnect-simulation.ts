@@ -21,10 +21,10 @@ export const returnAfter = (devices: number, outageS: number, settings = default
   const outageMs = outageS * 1_000
   for (let device = 0; device < devices; device++) {
     // It was established, and held for long.
-    let state = afterFailure(settings, noFailures, { heldMs: settings.resetAfterMs, cure: "time" }, random())
+    let state = afterFailure(settings, noFailures, { heldMs: settings.resetAfterMs, retryTrigger: "time" }, random())
     let at = state.waitMs
     while (at < outageMs) {
-      state = afterFailure(settings, state, { heldMs: 0, cure: "time" }, random())
+      state = afterFailure(settings, state, { heldMs: 0, retryTrigger: "time" }, random())
       at += state.waitMs
     }
     const second = Math.floor((at - outageMs) / 1_000)

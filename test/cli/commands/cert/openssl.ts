@@ -1,6 +1,6 @@
 /** What openssl and certtool say about certificates and requests of ours. */
 import { createPublicKey, X509Certificate } from "node:crypto"
-import { requestProblem } from "../../../support/openssl-words.ts"
+import { requestProblem } from "../../../support/openssl-output.ts"
 import { mustRun, run } from "../../../support/run-command.ts"
 
 /** Fails unless the signature holds; answers what openssl prints. */

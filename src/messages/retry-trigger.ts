@@ -2,7 +2,7 @@
 import type { MqttRefusal, SigningFailed } from "./mqtt.ts"
 
 /** What can make the next attempt succeed. */
-export type Cure =
+export type RetryTrigger =
   /** The network or the broker comes back. */
   | "time"
   /** Somebody has to do something. */
@@ -10,7 +10,7 @@ export type Cure =
   /** The token is plugged in again. */
   | "token"
 
-export const cureOf = (failure: MqttRefusal): Cure => {
+export const retryTriggerOf = (failure: MqttRefusal): RetryTrigger => {
   switch (failure._tag) {
     case "CredentialUnusable":
     case "KeyMismatch":
@@ -27,7 +27,7 @@ export const cureOf = (failure: MqttRefusal): Cure => {
     case "ClientIdContested":
       return "time"
     case "SigningFailed":
-      return cureOfToken(failure.cause)
+      return retryTriggerOfToken(failure.cause)
     case "DialFailed":
     case "ConnectionLost":
     case "BrokerSilent":
@@ -35,7 +35,7 @@ export const cureOf = (failure: MqttRefusal): Cure => {
   }
 }
 
-const cureOfToken = (cause: SigningFailed["cause"]): Cure => {
+const retryTriggerOfToken = (cause: SigningFailed["cause"]): RetryTrigger => {
   switch (cause._tag) {
     case "HostNotStarted":
     case "TokenActorFailed":
@@ -47,7 +47,7 @@ const cureOfToken = (cause: SigningFailed["cause"]): Cure => {
     case "TokenTimeout":
     case "SigningServiceUnreachable":
     case "SigningServiceGarbled":
-    case "SigningCutOff":
+    case "SigningInterrupted":
       return "token"
     // The service tells in words only what its token said; a token that is back is the likelier cure.
     case "SigningServiceRefused":

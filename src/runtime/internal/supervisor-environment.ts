@@ -2,7 +2,7 @@
 import { Clock, Context, Random } from "effect"
 import { type EventSink, RuntimeEvents } from "../events.ts"
 
-export interface Surroundings {
+export interface SupervisorEnvironment {
   readonly context: Context.Context<never>
   readonly clock: Clock.Clock
   readonly events: EventSink
@@ -10,7 +10,7 @@ export interface Surroundings {
   readonly chance: () => number
 }
 
-export const surroundings = (context: Context.Context<never>): Surroundings => {
+export const supervisorEnvironment = (context: Context.Context<never>): SupervisorEnvironment => {
   const random = Context.get(context, Random.Random)
   return {
     context,

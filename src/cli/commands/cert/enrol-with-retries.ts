@@ -1,4 +1,4 @@
-/** Enrols again and again until the device is registered in the cloud, or it is clear that waiting does not help. */
+/** Retries the enrolment until the device is registered in the cloud, or it is clear that waiting does not help. */
 import { Duration, Effect } from "effect"
 import {
   type EnrolmentGarbled,
@@ -11,7 +11,7 @@ import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import type { CommandContext } from "../hsm/token-command.ts"
 import { type CloudHttp, enrol, type Login } from "./cumulocity-http.ts"
 
-export interface Patience {
+export interface RetryLimits {
   readonly everyMs: number
   readonly limitMs: number
 }
@@ -24,10 +24,10 @@ interface Enrolment {
 
 type Refused = HttpRefused | HttpUnreachable | EnrolmentGarbled | EnrolmentTimedOut
 
-export const enrolPatiently = (
+export const enrolWithRetries = (
   { terminal }: CommandContext,
   { http, request, login }: Enrolment,
-  { everyMs, limitMs }: Patience
+  { everyMs, limitMs }: RetryLimits
 ): Effect.Effect<ReadonlyArray<string>, Refused> =>
   Effect.gen(function* () {
     const until = (yield* monotonicNow) + limitMs

@@ -9,7 +9,7 @@ interface Sent {
   overtaken: boolean
 }
 
-export class Unanswered {
+export class UnacknowledgedPublishes {
   /** In order of sending. */
   private readonly open = new ShortLivedSet<Sent>()
 

@@ -5,7 +5,7 @@ import { exitCodes } from "./exit-codes.ts"
 import { helpText } from "./help-text.ts"
 
 /** What is printed and the exit code; undefined: it is a command to run. */
-export const answerAtOnce = (
+export const answerHelpOrVersion = (
   program: Program,
   argv: ReadonlyArray<string>
 ): { readonly stream: "stdout" | "stderr"; readonly text: string; readonly code: number } | undefined => {

@@ -1,11 +1,11 @@
-/** What a mapper says in the cloud of itself, and how it logs in beyond its certificate. */
+/** What a mapper publishes about itself in the cloud, and how it logs in beyond its certificate. */
 import { Redacted } from "effect"
 import { cloudStatus, externalId, toCumulocity } from "../../../actors/health/payloads.ts"
 import type { MqttMessage, Target } from "../../../messages/mqtt.ts"
 import type { ServiceTopics } from "../../../messages/service-topics.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
 
-export interface CloudVoice {
+export interface CloudPresence {
   readonly will: MqttMessage | undefined
   /** At every connection. */
   readonly onConnect: ReadonlyArray<MqttMessage>
@@ -19,10 +19,15 @@ interface Service {
   readonly topics: ServiceTopics
 }
 
-export const cloudVoice = (settings: CloudSettings, deviceId: string, mapper: Service, bridge: Service): CloudVoice => {
+export const cloudPresence = (
+  settings: CloudSettings,
+  deviceId: string,
+  mapper: Service,
+  bridge: Service
+): CloudPresence => {
   switch (settings.cloud.name) {
     case "c8y":
-      return cumulocityVoice(settings, deviceId, mapper, bridge)
+      return cumulocityPresence(settings, deviceId, mapper, bridge)
     case "az": {
       const username = `${settings.cloud.mqtt?.host ?? ""}/${deviceId}/?api-version=2018-06-30`
       return { ...silent, login: { username, password: Redacted.make("") } }
@@ -32,15 +37,15 @@ export const cloudVoice = (settings: CloudSettings, deviceId: string, mapper: Se
   }
 }
 
-const silent: CloudVoice = { will: undefined, onConnect: [], pendingOperations: undefined, login: {} }
+const silent: CloudPresence = { will: undefined, onConnect: [], pendingOperations: undefined, login: {} }
 
 /** Mapper and bridge are services of the device; the will marks both as down. */
-const cumulocityVoice = (
+const cumulocityPresence = (
   { cloud, service }: CloudSettings,
   deviceId: string,
   mapper: Service,
   bridge: Service
-): CloudVoice => {
+): CloudPresence => {
   const line = ({ name, topics }: Service, status: "up" | "down") =>
     cloudStatus({ name, type: service.type, externalId: externalId(deviceId, topics) }, status)
   return {

@@ -1,26 +1,26 @@
 /**
- * Says things to a broker that may be away: of each topic only the newest is kept, until the link has taken it.
+ * Publishes to a broker that may be away: of each topic only the newest message is kept, until the link has taken it.
  */
 import { Effect, Queue } from "effect"
 import type { LinkProtocol, MqttMessage } from "../../messages/mqtt.ts"
 import type { ActorContext } from "../../runtime/actor.ts"
 import type { ActorRef, Protocol } from "../../runtime/protocol.ts"
 
-export type Say = (messages: ReadonlyArray<MqttMessage>) => Effect.Effect<void>
+export type PublishNewest = (messages: ReadonlyArray<MqttMessage>) => Effect.Effect<void>
 
-/** Answers at once, whatever the link does; the saying is a task of the actor. */
-export const sayNewest = <P extends Protocol>(
+/** Answers at once, whatever the link does; publishing is a task of the actor. */
+export const publishNewest = <P extends Protocol>(
   context: ActorContext<P>,
   link: ActorRef<LinkProtocol>
-): Effect.Effect<Say> =>
+): Effect.Effect<PublishNewest> =>
   Effect.gen(function* () {
     const pending = new Map<string, MqttMessage>()
     const wakeUp = yield* Queue.sliding<void>(1)
-    const sayNext = Effect.suspend(() => {
+    const publishNext = Effect.suspend(() => {
       const [message] = pending.values()
       return message === undefined ? Queue.take(wakeUp) : publish(link, pending, message)
     })
-    yield* context.task("say", Effect.forever(sayNext))
+    yield* context.task("say", Effect.forever(publishNext))
     return (messages) =>
       Effect.suspend(() => {
         for (const message of messages) {
@@ -31,7 +31,7 @@ export const sayNewest = <P extends Protocol>(
       })
   })
 
-/** Forgotten only when the broker has it, and nothing newer is to be said. */
+/** Forgotten only when the broker has it, and nothing newer is to be published. */
 const publish = (
   link: ActorRef<LinkProtocol>,
   pending: Map<string, MqttMessage>,
