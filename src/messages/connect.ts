@@ -176,6 +176,8 @@ export type Note =
   | { readonly _tag: "BrokerAsItIs" }
   /** This mosquitto keeps no messages for a mapper that is away; `because`: the file or setting that has access rules of its own. */
   | { readonly _tag: "BrokerForgets"; readonly because: string }
+  /** The local broker does not read the files that were written for it: its main file names another directory, or none. */
+  | { readonly _tag: "BrokerReadsOtherFiles"; readonly directory: string; readonly main: string }
   | { readonly _tag: "BrokerNotOurs"; readonly port: number }
   | { readonly _tag: "TokenWaits"; readonly token: string }
   | { readonly _tag: "NewCertificateUsed"; readonly path: string }

@@ -1,6 +1,6 @@
 /** The configuration that mosquitto reads on this machine: Debian's mosquitto.conf, what it includes, and thin-edge's directory. */
 import { readdirSync, readFileSync } from "node:fs"
-import { basename, join } from "node:path"
+import { basename, join, resolve } from "node:path"
 import { type Connection, mosquittoDir } from "./connection.ts"
 
 export interface ConfigurationFile {
@@ -9,10 +9,13 @@ export interface ConfigurationFile {
   readonly lines: ReadonlyArray<string>
 }
 
+/** What a distribution starts mosquitto with. */
+export const mainMosquittoConf = "/etc/mosquitto/mosquitto.conf"
+
 /** Each file once, in the order of reading. A file that cannot be read has no lines. */
 export const readMosquittoConf = (
   connection: Pick<Connection, "settings">,
-  main = "/etc/mosquitto/mosquitto.conf"
+  main = mainMosquittoConf
 ): ReadonlyArray<ConfigurationFile> => {
   const files = new Map<string, ConfigurationFile>()
   const addDirectory = (directory: string): void => {
@@ -33,6 +36,21 @@ export const readMosquittoConf = (
   addDirectory(mosquittoDir(connection))
   addFile(main)
   return [...files.values()]
+}
+
+/**
+ * Whether mosquitto reads our directory. It follows include_dir in its main file only, and ignores the same line in a file
+ * that was included. Undefined: there is no main file that could be read.
+ *
+ * Source: mosquitto.conf(5), include_dir; seen of 2.0.11 and 2.0.21.
+ */
+export const isIncluded = (directory: string, main = mainMosquittoConf): boolean | undefined => {
+  const text = textOf(main)
+  if (text === "") return undefined
+  return text
+    .split("\n")
+    .map((line) => optionIn(line.trim()))
+    .some(({ option, value }) => option === "include_dir" && resolve(value) === resolve(directory))
 }
 
 /** `listener 1883 127.0.0.1`: option `listener`, value `1883 127.0.0.1`. */

@@ -32,6 +32,8 @@ export const explainNote = (note: Note): NoteText => {
       return info(
         `this mosquitto loses what is published while the mapper is stopped: 2.0.12 to 2.0.22 do so while ${note.because} gives listeners access rules of their own; use another version (eclipse-mosquitto issue 2618)`
       )
+    case "BrokerReadsOtherFiles":
+      return info(explainUnreadDirectory(note.directory, note.main))
     case "BrokerNotOurs":
       return info(`the broker that listens on port ${note.port} was not started by tedge: it is left as it is`)
     case "TokenWaits":
@@ -51,6 +53,10 @@ export const explainNote = (note: Note): NoteText => {
 
 /** The end of a command that came to its goal in another way than was asked for. */
 export const explainOldCertificate = "Successfully connected, however not using the new certificate"
+
+/** Also a check of `tedge hsm doctor`. */
+export const explainUnreadDirectory = (directory: string, main: string): string =>
+  `mosquitto does not read ${directory}, with its listeners and the queue limits for outages: add the line 'include_dir ${directory}' to ${main} itself (in a file of conf.d it is ignored), then restart mosquitto`
 
 const info = (text: string): NoteText => ({ style: "info", text })
 

@@ -5,9 +5,10 @@ import type { MqttRefusal } from "../../../messages/mqtt.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { forgetRestart, isAsRestarted, rememberRestart } from "../broker-files.ts"
 import { withBroker } from "../command-lock.ts"
-import type { Connection, ValidConnection } from "../connection.ts"
+import { type Connection, mosquittoDir, type ValidConnection } from "../connection.ts"
 import { closeQuietly } from "../conversation.ts"
 import type { ConnectPeers } from "../peers.ts"
+import { isIncluded, mainMosquittoConf } from "../read-mosquitto-conf.ts"
 import { localTarget } from "../targets.ts"
 import { type OnFailure, step } from "../transaction.ts"
 import { othersConnected, writeMosquittoFiles } from "./write-mosquitto-files.ts"
@@ -39,6 +40,9 @@ const prepareBroker = (
       Effect.suspend(() => (restarted ? (wasActive ? restartBroker(connection) : services.stop(broker)) : Effect.void))
     )
     yield* writeMosquittoFiles(peers, connection, onFailure)
+    const directory = mosquittoDir(connection)
+    if (owned && settings.mqtt.bindEnabled && services.name === "systemd" && isIncluded(directory) === false)
+      yield* peers.show({ _tag: "Noted", note: { _tag: "BrokerReadsOtherFiles", directory, main: mainMosquittoConf } })
     const isNeeded = !answers || !wasActive || !(yield* isAsRestarted(connection))
     // Alone it has the broker start anew, as the guide's transcript says; others' connections are not cut for nothing.
     restarted = owned && (isNeeded || !othersConnected(connection))

@@ -9,11 +9,13 @@ import { closeSync, constants, openSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Option } from "effect"
 import { clouds } from "../../../../actors/connect/clouds.ts"
-import { mapperService } from "../../../../actors/connect/connection.ts"
+import { mapperService, mosquittoDir } from "../../../../actors/connect/connection.ts"
 import { cloudDeviceId } from "../../../../actors/connect/device-id.ts"
+import { isIncluded, mainMosquittoConf } from "../../../../actors/connect/read-mosquitto-conf.ts"
 import { cloudTarget, localTarget } from "../../../../actors/connect/targets.ts"
 import { chooseAuth, mqttServicePort } from "../../../../actors/connect/validate.ts"
 import { neededSetting } from "../../../../messages/config.ts"
+import { explainUnreadDirectory } from "../../../../messages/explain/note.ts"
 import {
   type LinkAnswer,
   parseCheckAnswer,
@@ -27,6 +29,7 @@ import type { CloudSettings } from "../../../../messages/settings/resolved-setti
 import { shownText } from "../../../../messages/shown-text.ts"
 import { tryLock } from "../../../../platform/native/unix-addon.ts"
 import { askJsonLine } from "../../../../platform/sockets/json-lines-socket.ts"
+import { openServices } from "../../connect/open-services.ts"
 import type { CommandContext } from "../token-command.ts"
 import type { Examination } from "./examination.ts"
 
@@ -39,6 +42,7 @@ export const connectionChecks = (
 ): Effect.Effect<void> =>
   Effect.gen(function* () {
     yield* localBrokerCheck(context, examination, settings)
+    yield* brokerFilesCheck(examination, settings)
     const { cloud, profile } = { cloud: clouds[settings.cloud.name], profile: settings.cloud.profile }
     const service = mapperService({ cloud, profile })
     const words = profile === undefined ? cloud.name : `${cloud.name} --profile ${profile}`
@@ -85,6 +89,24 @@ const localBrokerCheck = ({ actors }: Context, { check }: Examination, settings:
     closed(session)
   )
 }
+
+/** Where systemd starts mosquitto: what system.toml starts may read anything, and what tedge starts reads our files. */
+const brokerFilesCheck = ({ pass, fail }: Examination, settings: CloudSettings) =>
+  Effect.gen(function* () {
+    const directory = mosquittoDir({ settings })
+    const services = yield* Effect.option(openServices(settings))
+    const included = isIncluded(directory)
+    if (!settings.mqtt.bindEnabled || Option.getOrUndefined(services)?.name !== "systemd" || included === undefined)
+      return
+    yield* included
+      ? pass(brokerFiles, `mosquitto reads ${directory}`)
+      : fail(brokerFiles, {
+          error: explainUnreadDirectory(directory, mainMosquittoConf),
+          hint: "tedge reconnect, once that is done"
+        })
+  })
+
+const brokerFiles = "files of the local broker"
 
 const closed = (session: Context["actors"]["localBroker"]): Effect.Effect<void> =>
   Effect.ignore(session.ask("Close", undefined, { within: "5 seconds" })) // it ends with the command at the latest
