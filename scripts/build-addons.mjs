@@ -9,19 +9,26 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { nodeHeaders } from "./lib/node-headers.mjs"
 
+/** What Debian hardens its own programs with. `architecture` is Node's name of it. */
+export const hardening = (architecture) => [
+  "-O2",
+  "-fstack-protector-strong",
+  "-fstack-clash-protection",
+  "-D_FORTIFY_SOURCE=2",
+  ...(architecture === "x64" ? ["-fcf-protection"] : []),
+  ...(architecture === "arm64" ? ["-mbranch-protection=standard"] : []),
+  "-Wl,-z,relro,-z,noexecstack"
+]
+
 const flags = [
   "-std=c11",
-  "-O2",
   "-shared",
   "-fPIC",
   "-pthread",
   "-Wall",
   "-Wextra",
   "-Werror=implicit-function-declaration",
-  "-fstack-protector-strong",
   "-fvisibility=hidden",
-  // symbols.c reports what a Node lacks; bound at load, the load itself would fail with the linker's words
-  "-Wl,-z,lazy,-z,relro",
   // its threads stay when the worker of Node that loaded it is gone (native/tls/threads.c)
   "-Wl,-z,nodelete",
   "-D_GNU_SOURCE",
@@ -30,18 +37,26 @@ const flags = [
   "-DOPENSSL_NO_DEPRECATED"
 ]
 
+/** Each folder of native/ that is an add-on, with flags of its own. */
+const addons = {
+  // symbols.c reports what a Node lacks; bound at load, the load itself would fail with the linker's words
+  tls: ["-Wl,-z,lazy"],
+  unix: ["-Wl,-z,now"]
+}
+
 const newest = (files) => Math.max(...files.map((file) => statSync(file).mtimeMs))
 
 /**
  * Each folder of native/ becomes <out>/<folder>.node. Returns the sentences about what could not be built, which are
  * also in <out>/addons.txt.
  */
-export const buildAddons = (root, { out = join(root, "dist"), extraFlags = [] } = {}) => {
+export const buildAddons = (root, { out = join(root, "dist"), extraFlags = [], compiler = hostCompiler } = {}) => {
   const headers = nodeHeaders()
   const include = headers && join(headers, "include", "node")
   mkdirSync(out, { recursive: true })
-  const problems = ["tls", "unix"].flatMap((name) => {
-    const problem = buildAddon(join(root, "native", name), join(out, `${name}.node`), include, extraFlags)
+  const problems = Object.entries(addons).flatMap(([name, ownFlags]) => {
+    const target = join(out, `${name}.node`)
+    const problem = buildAddon(join(root, "native", name), target, include, [...ownFlags, ...extraFlags], compiler)
     return problem ? [`native/${name} was not built: ${problem}`] : []
   })
   writeFileSync(join(out, "addons.txt"), problems.map((line) => `${line}\n`).join(""))
@@ -49,8 +64,10 @@ export const buildAddons = (root, { out = join(root, "dist"), extraFlags = [] } 
   return problems
 }
 
+const hostCompiler = { command: process.env.CC ?? "cc", architecture: process.arch }
+
 /** Answers the problem, if there is one. */
-const buildAddon = (folder, target, include, extraFlags) => {
+const buildAddon = (folder, target, include, extraFlags, { command, architecture }) => {
   const files = readdirSync(folder).map((file) => join(folder, file))
   const newestInput = newest([...files, fileURLToPath(import.meta.url)])
   if (existsSync(target) && statSync(target).mtimeMs > newestInput) return undefined
@@ -58,8 +75,8 @@ const buildAddon = (folder, target, include, extraFlags) => {
   const sources = files.filter((file) => file.endsWith(".c"))
   // A running process may have the old file mapped: it is replaced, never written into.
   const fresh = `${target}.${process.pid}`
-  const args = [...flags, ...extraFlags, `-I${include}`, "-o", fresh, ...sources]
-  const done = spawnSync(process.env.CC ?? "cc", args, { encoding: "utf8" })
+  const args = [...flags, ...hardening(architecture), ...extraFlags, `-I${include}`, "-o", fresh, ...sources]
+  const done = spawnSync(command, args, { encoding: "utf8" })
   if (done.status !== 0) {
     rmSync(fresh, { force: true })
     return compilerProblem(done)

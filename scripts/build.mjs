@@ -14,7 +14,7 @@ import { buildAddons } from "./build-addons.mjs"
 import { buildLibrary } from "./lib/library-outputs.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
-const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+const { version: packageVersion } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
 /** Bundle name -> entry file. Each executable starts from one of them. */
 const bundles = {
@@ -50,9 +50,12 @@ const apart = {
     onResolve({ filter: /^@decimalturn\/toml-patch$/ }, () => ({ path: `./${tomlPatch.bundle}.cjs`, external: true }))
 }
 
-export const build = async () => {
+/**
+ * Answers what is in which bundle of the executables (esbuild's metafile, outputs). `version` is what `--version` prints;
+ * `library`: the runtime, too.
+ */
+export const build = async ({ out = join(root, "dist"), version = packageVersion, library = true } = {}) => {
   const { build: bundle } = await import("esbuild").catch(withoutEsbuild)
-  const out = join(root, "dist")
   mkdirSync(out, { recursive: true })
   const present = Object.entries(bundles).filter(([, entry]) => existsSync(join(root, entry)))
   const shared = {
@@ -71,9 +74,12 @@ export const build = async () => {
     external: ["pkcs11js", "*.node", "./tedge-main.cjs"]
   }
   const commonJs = { ...shared, format: "cjs", outExtension: { ".js": ".cjs" } }
-  await bundle({ ...commonJs, entryPoints: Object.fromEntries(present), plugins: [apart] })
-  await bundle({ ...commonJs, entryPoints: { [tomlPatch.bundle]: tomlPatch.package } })
-  await buildLibrary(root, bundle, { ...shared, alias: {} })
+  const made = [
+    await bundle({ ...commonJs, metafile: true, entryPoints: Object.fromEntries(present), plugins: [apart] }),
+    await bundle({ ...commonJs, metafile: true, entryPoints: { [tomlPatch.bundle]: tomlPatch.package } })
+  ]
+  if (library) await buildLibrary(root, bundle, { ...shared, alias: {} })
+  return { outputs: Object.assign({}, ...made.map(({ metafile }) => metafile.outputs)) }
 }
 
 /** `npm ci --omit=dev` ends here in a checkout, which has no bundles yet. */
@@ -94,6 +100,8 @@ const withoutEsbuild = (error) => {
 const writeCodeCache = () =>
   spawnSync(process.execPath, [join(root, "bin/write-code-cache.js")], { stdio: ["ignore", "ignore", "inherit"] })
 
-await build()
-buildAddons(root)
-writeCodeCache()
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await build()
+  buildAddons(root)
+  writeCodeCache()
+}

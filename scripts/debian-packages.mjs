@@ -54,6 +54,9 @@ const packages = [
   { name: "iproute2", for: "tests", present: command("ip") },
   { name: "e2fsprogs", for: "tests", present: command("chattr") },
   { name: "mount", for: "tests", present: command("mount") },
+  { name: "binutils", for: "tests", present: command("readelf") },
+  { name: "lintian", for: "tests", present: command("lintian") },
+  { name: "devscripts", for: "tests", present: command("hardening-check") },
   { name: "zsh", for: "tests", present: command("zsh") },
   { name: "fish", for: "tests", present: command("fish") },
   { name: "chromium", for: "docs", present: command("chromium") }

@@ -43,7 +43,10 @@ const run = (name) => {
   const reports = join(out, "reports")
   rmSync(reports, { recursive: true, force: true })
   mkdirSync(reports, { recursive: true })
-  const problems = buildAddons(root, { out, extraFlags: [...flags, "-O1", "-g", "-fno-omit-frame-pointer"] })
+  const problems = buildAddons(root, {
+    out,
+    extraFlags: [...flags, "-U_FORTIFY_SOURCE", "-O1", "-g", "-fno-omit-frame-pointer"]
+  })
   if (problems.length > 0) return problems
   const command = [
     ...launcher,

@@ -1,0 +1,53 @@
+/**
+ * The package tedge-actors-node: the `node` binary of the npm registry, for a Debian whose own is too old.
+ *
+ * docs/decisions/0017 says why it is a package of its own.
+ */
+import { spawnSync } from "node:child_process"
+import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { compressed } from "./compressed.mjs"
+import { makeDeb } from "./deb.mjs"
+import { PackageFailed } from "./package-failed.mjs"
+import { maintainer } from "./products.mjs"
+
+const product = {
+  name: "tedge-actors-node",
+  summary: "Node.js for tedge-actors on systems whose own is too old",
+  description: [
+    "The node binary of the Node.js project, in /usr/lib/tedge-actors-node: not in PATH, and beside the Node of the system. The programs of tedge-actors start with it when it is installed."
+  ],
+  fields: { Depends: ["libc6 (>= 2.28)", "libstdc++6 (>= 9)", "libgcc-s1"] }
+}
+
+/** Answers the path of the .deb. `version`: an exact version of Node, or a range npm knows (`22`). */
+export const makeNodeDeb = ({ version: wanted, tools, work, out, epoch, scripts }) => {
+  const fetched = join(work, `node-${tools.name}`)
+  mkdirSync(fetched)
+  const name = `node-linux-${tools.node}@${wanted}`
+  const packed = command("npm", ["pack", "--json", "--pack-destination", fetched, name], work)
+  const { filename, version } = [JSON.parse(packed)].flat().at(-1)
+  command("tar", ["-xzf", filename, "package/bin/node", "package/LICENSE"], fetched)
+  const tree = join(work, `${product.name}-${tools.name}`)
+  const place = join(tree, "usr/lib", product.name, "bin")
+  const documents = join(tree, "usr/share/doc", product.name)
+  mkdirSync(place, { recursive: true })
+  mkdirSync(documents, { recursive: true })
+  cpSync(join(fetched, "package/bin/node"), join(place, "node"))
+  chmodSync(join(place, "node"), 0o755)
+  writeFileSync(join(documents, "copyright"), readFileSync(join(fetched, "package/LICENSE")))
+  const when = new Date(epoch * 1000).toUTCString().replace("GMT", "+0000")
+  writeFileSync(
+    join(documents, "changelog.gz"),
+    compressed(
+      `${product.name} (${version}) unstable; urgency=medium\n\n  * Node.js ${version}.\n\n -- ${maintainer}  ${when}\n`
+    )
+  )
+  return makeDeb({ tree, out, scripts, product, version, architecture: tools.name, depends: [], epoch })
+}
+
+const command = (file, args, cwd) => {
+  const done = spawnSync(file, args, { cwd, encoding: "utf8" })
+  if (done.status !== 0) throw new PackageFailed(`${file} ${args[0]}: ${(done.error?.message ?? done.stderr).trim()}`)
+  return done.stdout
+}
