@@ -13,6 +13,7 @@ import { CheckFailed } from "./install/demand.mjs"
 import { makeRoot, openRoot, whyNoRoot } from "./install/fresh-root.mjs"
 import { packageChecks } from "./install/package-checks.mjs"
 import { runChecks } from "./install/run-checks.mjs"
+import { checkUnderSystemd, neededPackages } from "./install/under-systemd.mjs"
 import { find, mustRun } from "./lib/run.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
@@ -33,9 +34,11 @@ const main = async (names) => {
     await makePackages(folders[1], versions[1], [])
     for (const suite of suites) {
       console.log(`Debian ${suite}`)
-      const { passed, failed } = await checkSuite(suite, join(work, suite), folders)
-      total.passed += passed
-      total.failed += failed
+      for (const check of [checkSuite, checkSystemd]) {
+        const { passed, failed } = await check(suite, join(work, suite), folders)
+        total.passed += passed
+        total.failed += failed
+      }
     }
   } finally {
     rmSync(work, { recursive: true, force: true })
@@ -86,6 +89,19 @@ const checkSuite = async (suite, dir, folders) => {
   } finally {
     await debian.close()
   }
+}
+
+/** The same packages where systemd is PID 1. */
+const checkSystemd = async (suite, dir, folders) => {
+  console.log(`Debian ${suite}, under systemd`)
+  const root = `${dir}-systemd`
+  await makeRoot({ suite, dir: root, include: [...neededPackages, ...(suite === "bookworm" ? [] : ["nodejs"])] })
+  const files = (folder) =>
+    readdirSync(folder)
+      .filter((name) => /^tedge-actors(-node)?_.*\.deb$/.test(name))
+      .map((name) => join(folder, name))
+  const [packages = [], next = []] = folders.map(files)
+  return await checkUnderSystemd({ root, packages, next })
 }
 
 const mustBe = ({ code, signal, stdout, stderr }) => {

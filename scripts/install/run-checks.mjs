@@ -1,10 +1,16 @@
-/** Runs checks one after the other; a check that fails does not keep the others from being made. Answers how many passed and failed. */
-export const runChecks = async (device, checks) => {
+/**
+ * Runs checks one after the other. Answers how many passed and failed.
+ *
+ * A check that fails does not keep the others from being made, unless each needs those before (`inOrder`): then the rest
+ * counts as failed.
+ */
+export const runChecks = async (device, checks, { inOrder = false } = {}) => {
   const result = { passed: 0, failed: 0 }
   for (const [sentence, check] of checks) {
     const startedAt = performance.now()
     const seconds = () => ((performance.now() - startedAt) / 1000).toFixed(1)
     try {
+      if (inOrder && result.failed > 0) throw new Error("not made: an earlier one failed")
       await check(device)
       result.passed += 1
       console.log(`  ok  ${sentence} (${seconds()} s)`)
