@@ -4,6 +4,9 @@
  * An eighth of the places is kept for root and the service's own user, half of these for root alone: whatever others
  * do, and should the service's own user run wild, somebody can still look and mend.
  *
+ * Where the process may open fewer files than there may be connections, the descriptors bound them: a flood would
+ * otherwise leave none for those whose places are kept, nor for token hosts.
+ *
  * Who has not sent a whole request when the service stops is aborted; who has gets the answer, within `drainMs`.
  */
 import { Effect, Fiber } from "effect"
@@ -27,17 +30,31 @@ export interface Connection {
 export type Admission = "admitted" | "busy" | "full"
 
 export class Connections {
+  /** Half of the descriptors serve, half say that the service is busy. */
+  private readonly most: number
   private readonly open = new ShortLivedSet<Connection>()
   private readonly perUser = new ShortLivedMap<number | undefined, number>()
   /** What answers connections that are not served. */
   private readonly rejections = new ShortLivedSet<Fiber.Fiber<unknown, unknown>>()
   private readonly counts: Record<Outcome, number> = { served: 0, refused: 0, aborted: 0 }
 
+  /** `descriptors`: how many may be open for clients. */
+  constructor(descriptors = Number.POSITIVE_INFINITY) {
+    this.most = Math.max(2, Math.floor(descriptors / 2))
+  }
+
   /** `ownUid`: the user the service runs as. */
-  admission(client: Client, limits: P11ServerLimits, ownUid: number): Admission {
+  admission(client: Client, wanted: P11ServerLimits, ownUid: number): Admission {
+    const limits = this.within(wanted)
     if (this.open.size < placesFor(client.uid, limits, ownUid) && this.isWithinOwn(client, limits, ownUid))
       return "admitted"
     return this.rejections.size < limits.connections ? "busy" : "full"
+  }
+
+  private within(limits: P11ServerLimits): P11ServerLimits {
+    if (limits.connections <= this.most) return limits
+    const connectionsPerUser = Math.min(limits.connectionsPerUser, Math.max(1, Math.floor(this.most / 4)))
+    return { ...limits, connections: this.most, connectionsPerUser }
   }
 
   private isWithinOwn(client: Client, limits: P11ServerLimits, ownUid: number): boolean {

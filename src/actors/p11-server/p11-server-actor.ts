@@ -43,6 +43,8 @@ export interface P11ServerSpec {
   readonly clientOf?: () => Client
   /** Whose subordinate id a user id is. Default: what /etc/subuid says. */
   readonly ownerOfUid?: OwnerOfUid
+  /** How many descriptors there are for clients. Default: as many as are wanted. */
+  readonly descriptors?: number
   /** How long answers that are owed may take when it stops, in milliseconds. Default 20 s. */
   readonly drainMs?: number
 }
@@ -55,7 +57,7 @@ export const p11ServerBehaviour = (spec: P11ServerSpec): Behaviour<P11ServerProt
         spec,
         policy: spec.policy,
         selectors: new SelectorCache(),
-        connections: new Connections(),
+        connections: new Connections(spec.descriptors),
         ownerOfUid: spec.ownerOfUid ?? subordinateOwners()
       }
       yield* acceptConnections(server)

@@ -182,6 +182,8 @@ export class UnixListener {
       }
       return { clients, more: "now" }
     } catch (error) {
+      // Some of these may be turned away, and leave their descriptors to the next.
+      if (clients.length > 0) return { clients, more: "now" }
       if (!this.isRefused) this.told.onRefused(codeOf(error))
       this.isRefused = true
       return { clients, more: "later" }

@@ -44,6 +44,21 @@ it("counts connections under subordinate ids with those of the user they belong 
   expect(connections.admission(mapped(100_003), limits, 900)).toBe("admitted")
 })
 
+it("keeps places for root also where there are fewer descriptors than connections may be", () => {
+  const connections = new Connections(13)
+  const admission = (uid: number) => {
+    const client = { uid, gid: uid, pid: 1 }
+    const answer = connections.admission(client, defaultServerLimits, 900)
+    if (answer === "admitted") connections.add({ close: () => undefined }, client)
+    return answer
+  }
+  expect([1, 1, 2, 3, 4, 5, 6, 7].map(admission)).toEqual([
+    ...["admitted", "busy", "admitted", "admitted", "admitted", "admitted"],
+    ...["busy", "busy"]
+  ])
+  expect(admission(0)).toBe("admitted")
+})
+
 it("keeps places for root and the service's own user, however many others come", () => {
   const connections = new Connections()
   const ownUid = 900

@@ -23,6 +23,7 @@ import {
 } from "../../../messages/p11-server.ts"
 import { printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import type { ModuleNotLoaded, TokenRefusal } from "../../../messages/token-refusals.ts"
+import { freeDescriptors } from "../../../platform/process/free-descriptors.ts"
 import { lockOwnerIn } from "../../../platform/users/file-owner.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
 import type { RuntimeEvent } from "../../../runtime/events.ts"
@@ -221,11 +222,15 @@ const listen = (service: Service, cryptoki: ActorRef<CryptokiProtocol>) =>
     if (others.length > 0) yield* Effect.logWarning("systemd handed over several sockets: the first is used")
     const isOwnSocket = descriptor === undefined
     const where = isOwnSocket ? listenOnPath({ path, mode, group, lockOwner, publish }) : listenOnDescriptor(descriptor)
-    const spec = { listen: where, cryptoki, policy, ownUid: process.getuid?.() ?? 0, publish }
+    const descriptors = Math.max(0, (freeDescriptors() ?? Number.POSITIVE_INFINITY) - keptDescriptors)
+    const spec = { listen: where, cryptoki, policy, ownUid: process.getuid?.() ?? 0, publish, descriptors }
     const listener = yield* startListener(spec, { isOwnSocket })
     yield* Effect.logInfo(`Server listening listener=Some("${isOwnSocket ? path : `descriptor ${descriptor}`}")`)
     return listener
   })
+
+/** For token hosts, settings that are read again, and clients that are turned away at once. */
+const keptDescriptors = 12
 
 const onCryptokiEvent = (service: Service, event: CryptokiEvent): Effect.Effect<void> =>
   Effect.gen(function* () {

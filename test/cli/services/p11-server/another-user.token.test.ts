@@ -1,10 +1,25 @@
 /** A client of another user, as in a container: what the real service lets it do, by its uid and its groups. */
+import { spawn } from "node:child_process"
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it, onTestFinished } from "vitest"
+import { ask } from "../../../actors/p11-server/served.ts"
 import { executable } from "../../../support/device.ts"
 import { isRoot, testUser } from "../../../support/test-user.ts"
 import { serverPlace } from "./server-process.ts"
+
+const signRequest = { _tag: "SignRequest", toSign: Uint8Array.of(1), uri: undefined, pin: undefined } as const
+
+/** A hundred connections that say nothing; each that is closed is made again. Tells when all have been made once. */
+const flooding = `
+const { connect } = require("node:net")
+let made = 0
+const open = () => {
+  const socket = connect(process.argv[1], () => ++made === 100 && console.log("made"))
+  socket.on("error", () => {}).on("close", () => setTimeout(open, 20)).resume()
+}
+for (let n = 0; n < 100; n++) open()
+`
 
 const setUp = async (rules: string) => {
   const user = testUser()
@@ -52,6 +67,27 @@ describe.runIf(isRoot)("a client of another user", () => {
     ])
     const made = tedge("hsm", "create-key", "--label", "new-key")
     expect([made.status, made.output]).toEqual([0, expect.stringContaining("New keypair was successfully created")])
+  })
+
+  it("keeps nobody out with silent connections, where there are fewer descriptors than connections may be", async () => {
+    const user = testUser()
+    onTestFinished(user.remove)
+    const place = serverPlace()
+    place.hsm.addToken({ label: "my-token" }).importKey({ label: "my-key" })
+    place.configure('p11_server.socket_mode = "666"\np11_server.request_timeout = "1h"\n')
+    const server = place.start({ command: ["sh", "-c", 'ulimit -n 48; exec "$@"', "sh"], args: ["--pin", "123456"] })
+    await server.logged("Server listening")
+    chmodSync(place.dir, 0o755)
+    const flood = spawn(process.execPath, ["-e", flooding, place.socketPath], {
+      uid: user.uid,
+      gid: user.gid,
+      cwd: "/",
+      stdio: ["ignore", "pipe", "inherit"]
+    })
+    onTestFinished(() => void flood.kill("SIGKILL"))
+    await new Promise((resolve) => flood.stdout.once("data", resolve))
+    for (let n = 0; n < 20; n++)
+      expect(await ask(place.socketPath, signRequest)).toMatchObject({ _tag: "SignResponse" })
   })
 
   it("is restricted by a rule for a group that is not its primary one", async () => {

@@ -94,10 +94,10 @@ describe("tedge-p11-server, told to end", () => {
     expect(await ask(place.socketPath, signRequest)).toMatchObject({ _tag: "SignResponse" })
   })
 
-  it("ends with 0 also when it has run out of descriptors", async () => {
+  it("ends with 0 also when more clients have come than it has descriptors", async () => {
     const { place, server } = await startScripted(["sh", "-c", 'ulimit -n 64; exec "$@"', "sh"])
-    for (let n = 0; n < 100; n++) rawClient(place.socketPath)
-    await server.logged("a client could not be accepted: EMFILE")
+    const clients = Array.from({ length: 100 }, () => rawClient(place.socketPath))
+    await Promise.race(clients.map((client) => client.received))
     server.child.kill("SIGTERM")
     expect(await server.ended).toBe(0)
     expect(existsSync(place.socketPath)).toBe(false)
