@@ -41,6 +41,22 @@ describe("the token", { timeout: 150_000 }, () => {
     expect((await device.tedge(["disconnect", "c8y"])).code).toBe(0)
   })
 
+  it("has its module loaded once by connect and reconnect, and once by the mapper", async () => {
+    // What is done for tokens in files alone is not done for a card.
+    module.setToken("*", { manufacturer: "Card maker" })
+    await device.tedge(["config", "set", "device.key_uri", "pkcs11:token=my-token;object=my-key"])
+    for (const command of ["connect", "reconnect"]) {
+      const before = module.calls("C_Initialize")
+      const done = await device.tedge([command, "c8y"])
+      expect(done.code, done.stderr).toBe(0)
+      expect(module.calls("C_Initialize") - before, command).toBe(2)
+    }
+    const before = module.calls("C_Initialize")
+    expect((await device.tedge(["connect", "c8y", "--test"])).code).toBe(0)
+    expect(module.calls("C_Initialize") - before).toBe(0)
+    expect((await device.tedge(["disconnect", "c8y"])).code).toBe(0)
+  })
+
   it("is asked once with a wrong PIN, however often the user tries", async () => {
     await usePin("000000")
     const before = module.calls("C_Login")
