@@ -21,7 +21,7 @@ export const checkTenant = (
     return Effect.void
   return Effect.fail(
     new TenantMismatch({
-      issuer: issuer ?? "a tenant that does not name itself",
+      issuer: issuer ?? "a tenant without a name in its token",
       mqttHost,
       httpHost,
       profile: settings.cloud.profile
