@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -66,6 +67,22 @@ int unix_notify(const char *address, const char *message, size_t length) {
   int error = sent < 0 ? errno : 0;
   close(file);
   return error;
+}
+
+/* It never ends: a time that no clock reaches. */
+int unix_open_clock(void) {
+  struct itimerspec never = {.it_value = {.tv_sec = 0x7fffffff}};
+  int file = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+  if (file < 0) return -errno;
+  if (timerfd_settime(file, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) == 0) return file;
+  int error = errno;
+  close(file);
+  return -error;
+}
+
+bool unix_clock_was_set(int clock) {
+  unsigned long long ends;
+  return read(clock, &ends, sizeof ends) < 0 && errno == ECANCELED;
 }
 
 int unix_become_user(const char *name, uid_t uid, gid_t gid) {

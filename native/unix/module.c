@@ -116,6 +116,15 @@ static napi_value js_end_with_parent(napi_env env, napi_callback_info info) {
   return number(env, unix_end_with_parent(number_argument(env, info)));
 }
 
+static napi_value js_open_clock(napi_env env, napi_callback_info info) {
+  (void)info;
+  return number(env, unix_open_clock());
+}
+
+static napi_value js_clock_was_set(napi_env env, napi_callback_info info) {
+  return number(env, unix_clock_was_set(number_argument(env, info)) ? 1 : 0);
+}
+
 /* becomeUser(name, uid, gid); an empty name is none */
 static napi_value js_become_user(napi_env env, napi_callback_info info) {
   napi_value arguments[3];
@@ -202,6 +211,8 @@ NAPI_MODULE_INIT() {
       {"notify", NULL, js_notify, NULL, NULL, NULL, napi_enumerable, NULL},
       {"endWithParent", NULL, js_end_with_parent, NULL, NULL, NULL, napi_enumerable, NULL},
       {"readLink", NULL, js_read_link, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"openClock", NULL, js_open_clock, NULL, NULL, NULL, napi_enumerable, NULL},
+      {"clockWasSet", NULL, js_clock_was_set, NULL, NULL, NULL, napi_enumerable, NULL},
       {"becomeUser", NULL, js_become_user, NULL, NULL, NULL, napi_enumerable, NULL},
       {"keepNoCore", NULL, js_keep_no_core, NULL, NULL, NULL, napi_enumerable, NULL},
       {"collectAll", NULL, js_collect_all, NULL, NULL, NULL, napi_enumerable, NULL},

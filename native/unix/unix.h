@@ -32,6 +32,12 @@ int unix_accept(int listener, struct ucred *peer);
 /* A socket on which the kernel tells of addresses and routes that come and go (rtnetlink(7)), or a negative errno. */
 int unix_open_netlink(void);
 
+/* A timer that can be read when the wall clock is set (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET), or a negative errno. */
+int unix_open_clock(void);
+
+/* Whether the clock was set since it was read last. */
+bool unix_clock_was_set(int clock);
+
 /* EAGAIN: nothing there, no room. 0 bytes received: the peer has finished. */
 ssize_t unix_receive(int file, void *into, size_t room);
 ssize_t unix_send(int file, const void *bytes, size_t length);

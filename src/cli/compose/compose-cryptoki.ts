@@ -39,7 +39,8 @@ export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<
   const { cryptoki } = settings
   if (cryptoki.mode === "off") return refusing(new CryptokiOff({ missing: "device.cryptoki.mode" }))
   const latches = { directory: join(settings.run.path, "tedge-pin-latch"), owner: serviceOwner(settings.configDir) }
-  if (cryptoki.mode === "socket") return socketCryptokiBehaviour({ socketPath: cryptoki.socketPath, latches })
+  if (cryptoki.mode === "socket")
+    return socketCryptokiBehaviour({ socketPath: cryptoki.socketPath, latches, wakesService: lifetime === "mapper" })
   if (cryptoki.modulePath === undefined) return refusing(new CryptokiOff({ missing: "device.cryptoki.module_path" }))
   const user = hostUser(settings.configDir)
   if ("failure" in user) return refusing(user.failure)

@@ -25,6 +25,12 @@ export const adoptListener = (descriptor: number): void => succeed("listen", uni
 /** A socket on which the kernel tells of addresses and routes that come and go (rtnetlink(7)). The caller closes it. */
 export const openNetlink = (): number => succeeded("socket", unixAddon().openNetlink())
 
+/** A timer that can be read once the wall clock was set: by `clockWasSet`. The caller closes it. */
+export const openClock = (): number => succeeded("timerfd_create", unixAddon().openClock())
+
+/** Since it was asked last. */
+export const clockWasSet = (clock: number): boolean => unixAddon().clockWasSet(clock) === 1
+
 export interface Accepted {
   readonly descriptor: number
   /** As of the moment it connected; undefined when the kernel would not say. */
@@ -144,6 +150,8 @@ interface UnixAddon {
   readonly receive: (descriptor: number, into: Uint8Array) => number
   readonly send: (descriptor: number, bytes: Uint8Array) => number
   readonly openNetlink: () => number
+  readonly openClock: () => number
+  readonly clockWasSet: (clock: number) => number
   /** Numbers alone are errnos, 0 is success. */
   readonly adoptListener: (descriptor: number) => number
   readonly openReadiness: (onReady: (descriptors: ReadonlyArray<number>) => void) => object | number

@@ -32,6 +32,8 @@ export const defaultSocketLimits: SocketLimits = {
 }
 
 export interface SocketClient {
+  /** With socket activation a first connection starts the service. What fails shows in the next request. */
+  readonly wake: Effect.Effect<void>
   /** The answer named `expected`; an Error frame, or any other, is a refusal. */
   readonly request: <Tag extends FrameTag>(
     request: Frame,
@@ -43,24 +45,28 @@ export interface SocketClient {
 }
 
 /** `owners`: users whose socket is taken for the service's where every user could have made it. */
-export const socketClient = (socketPath: string, limits: SocketLimits, owners: ReadonlySet<number>): SocketClient => ({
-  request: (request, expected, withinMs, ownPin) =>
-    Effect.gen(function* () {
-      const foreign = foreignOwner(socketPath, owners)
-      if (foreign !== undefined)
-        return yield* new SigningServiceUnreachable({ socketPath, reason: "foreign", detail: String(foreign) })
-      // With socket activation the first connection starts the service. Its failure will show in the request.
-      yield* Effect.ignore(exchangeFrame(socketPath, { _tag: "Ping" }, limits.pingMs))
-      const answer = yield* exchangeFrame(socketPath, request, withinMs)
-      if (answer._tag === "Error")
-        return yield* Effect.fail(new SigningServiceRefused({ message: printable(answer.message), ownPin }))
-      if (!isNamed(answer, expected))
-        return yield* Effect.fail(
-          new SigningServiceGarbled({ socketPath, detail: `${answer._tag} for ${request._tag}` })
-        )
-      return answer
-    })
-})
+export const socketClient = (socketPath: string, limits: SocketLimits, owners: ReadonlySet<number>): SocketClient => {
+  const ping = Effect.ignore(exchangeFrame(socketPath, { _tag: "Ping" }, limits.pingMs))
+  return {
+    wake: Effect.suspend(() => (foreignOwner(socketPath, owners) === undefined ? ping : Effect.void)),
+    request: (request, expected, withinMs, ownPin) =>
+      Effect.gen(function* () {
+        const foreign = foreignOwner(socketPath, owners)
+        if (foreign !== undefined)
+          return yield* new SigningServiceUnreachable({ socketPath, reason: "foreign", detail: String(foreign) })
+        // With socket activation the first connection starts the service. Its failure will show in the request.
+        yield* ping
+        const answer = yield* exchangeFrame(socketPath, request, withinMs)
+        if (answer._tag === "Error")
+          return yield* Effect.fail(new SigningServiceRefused({ message: printable(answer.message), ownPin }))
+        if (!isNamed(answer, expected))
+          return yield* Effect.fail(
+            new SigningServiceGarbled({ socketPath, detail: `${answer._tag} for ${request._tag}` })
+          )
+        return answer
+      })
+  }
+}
 
 const isNamed = <Tag extends FrameTag>(frame: Frame, tag: Tag): frame is Extract<Frame, { readonly _tag: Tag }> =>
   frame._tag === tag

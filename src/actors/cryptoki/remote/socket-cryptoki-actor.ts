@@ -19,18 +19,21 @@ export interface SocketCryptokiSettings {
   readonly limits?: SocketLimits
   /** Where a service on this machine remembers refused PINs. */
   readonly latches: LatchPlace
+  /** A connection at once, for socket activation: the service loads its module while the caller is not waiting for it yet. */
+  readonly wakesService?: boolean
 }
 
 export const socketCryptokiBehaviour = ({
   socketPath,
   limits = defaultSocketLimits,
-  latches
+  latches,
+  wakesService = false
 }: SocketCryptokiSettings): Behaviour<CryptokiProtocol> => {
   const owners = new Set([0, process.getuid?.(), latches.owner?.uid].filter((uid) => uid !== undefined))
   const service = { socketPath, limits, client: socketClient(socketPath, limits, owners) }
   return {
     init: () =>
-      Effect.succeed({
+      Effect.as(wakesService ? Effect.forkScoped(service.client.wake) : Effect.void, {
         Ping: () => Effect.void,
         ChooseScheme: (request) => chooseScheme(service, request),
         Sign: (request) => sign(service, request),

@@ -22,6 +22,7 @@ import { exitCodes } from "../../command-line/exit-codes.ts"
 import { startConfigActor } from "../../compose/compose-config.ts"
 import { behaviourFor, cryptokiMailbox } from "../../compose/compose-cryptoki.ts"
 import { processTerminal } from "../../terminal/terminal.ts"
+import { retryWithClock } from "./clock-watch.ts"
 import { logGraphWhenAsked } from "./graph-log.ts"
 import { treeText } from "./graph-text.ts"
 import { livePin } from "./live-pin.ts"
@@ -70,6 +71,7 @@ const serve = (input: CommandInput, untilStopped: Effect.Effect<void>) =>
     // No part of it can fail to start by itself: that would be a mistake of ours.
     const mapper = yield* Effect.orDie(startMapper(parts))
     yield* retryWithNetwork(mapper.cloud)
+    yield* retryWithClock(mapper.cloud)
     yield* serveMapperSocket(mapper, serviceOf(settings), settings.run.path)
     yield* logGraphWhenAsked(mapper)
     yield* logMemoryEvery(settings.run.logMemoryIntervalMs)

@@ -2,7 +2,7 @@
 import { createServer, type Server, type Socket } from "node:net"
 import { join } from "node:path"
 import { Effect, Fiber, Redacted, Result, type Scope } from "effect"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, vi } from "vitest"
 import { defaultSocketLimits } from "../../../../src/actors/cryptoki/remote/socket-client.ts"
 import { socketCryptokiBehaviour } from "../../../../src/actors/cryptoki/remote/socket-cryptoki-actor.ts"
 import type { CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
@@ -36,7 +36,7 @@ const listening = (server: Server, path: string) => new Promise<void>((resolve) 
 const against = (
   treat: Treat | undefined,
   body: (kit: Kit) => Effect.Effect<void, unknown, Scope.Scope>,
-  { signMs }: { readonly signMs: number } = { signMs: 150 }
+  { signMs = 150, wakesService }: { readonly signMs?: number; readonly wakesService?: boolean } = {}
 ) =>
   Effect.gen(function* () {
     const dir = yield* Effect.acquireRelease(Effect.sync(makeTempDir), (made) => Effect.sync(() => removeTempDir(made)))
@@ -64,7 +64,7 @@ const against = (
     )
     const limits = { ...defaultSocketLimits, pingMs: 100, signMs }
     const latches = { directory: "/nowhere", owner: undefined }
-    const behaviour = socketCryptokiBehaviour({ socketPath, limits, latches })
+    const behaviour = socketCryptokiBehaviour({ socketPath, limits, latches, ...(wakesService && { wakesService }) })
     const cryptoki = yield* start({
       name: "cryptoki",
       mailbox: { capacity: 16, overflow: { policy: "refuse" } },
@@ -95,6 +95,17 @@ describe("socket mode", () => {
           expect(request).toMatchObject({ uri: "pkcs11:token=t", scheme: "ecdsa_secp256r1_sha256" })
           expect(request && "pin" in request && request.pin && Redacted.value(request.pin)).toBe("9876")
         })
+    ))
+
+  it("in a mapper, wakes the service up before there is anything to sign", () =>
+    against(
+      reply(() => ({ _tag: "SignResponse", signature })),
+      ({ asked }) =>
+        Effect.gen(function* () {
+          yield* Effect.promise(() => vi.waitUntil(() => asked.length > 0, 30_000))
+          expect(asked).toEqual([{ _tag: "Ping" }])
+        }),
+      { wakesService: true }
     ))
 
   it("falls back to what a service without schemes understands", () =>
