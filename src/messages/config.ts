@@ -39,7 +39,7 @@ export class ProfileNotUsable extends Data.TaggedError("ProfileNotUsable")<{
     | "named-twice"
 }> {}
 
-/** A text is not a value of the setting. */
+/** A text is not a valid value of the setting. */
 export class InvalidSetting extends Data.TaggedError("InvalidSetting")<{
   readonly key: string
   /** Undefined for a secret. */
@@ -84,7 +84,7 @@ export class ConfigFileUnreadable extends Data.TaggedError("ConfigFileUnreadable
   readonly code: string
 }> {}
 
-/** The file could not be written; it is as it was. */
+/** The file could not be written; it is unchanged. */
 export class ConfigFileNotWritten extends Data.TaggedError("ConfigFileNotWritten")<{
   readonly path: string
   readonly step: "lock" | "create" | "write" | "sync" | "rename"
@@ -94,7 +94,7 @@ export class ConfigFileNotWritten extends Data.TaggedError("ConfigFileNotWritten
   readonly detail?: string
 }> {}
 
-/** The change cannot be made without touching something else in the file; it is as it was. */
+/** The change cannot be made without touching something else in the file; it is unchanged. */
 export class ConfigFileNotEditable extends Data.TaggedError("ConfigFileNotEditable")<{
   readonly path: string
   readonly key: string

@@ -163,7 +163,7 @@ export const explain = (failure: Failure): Explanation => {
 }
 
 const explainUri = (failure: InvalidPkcs11Uri): Explanation => {
-  const start = `'${quoted(failure.uri)}' is no PKCS#11 URI`
+  const start = `'${quoted(failure.uri)}' is not a valid PKCS#11 URI`
   const attribute = failure.attribute === undefined ? "" : ` (${quoted(failure.attribute)})`
   switch (failure.reason) {
     case "missing-scheme":
@@ -181,7 +181,7 @@ const explainUri = (failure: InvalidPkcs11Uri): Explanation => {
     case "bad-character":
       return { error: `${start}: a character must be written as %XX${attribute}` }
     case "not-utf8":
-      return { error: `${start}: the bytes are no UTF-8 text${attribute}` }
+      return { error: `${start}: it is not valid UTF-8${attribute}` }
     case "bad-number":
       return { error: `${start}: a number is expected${attribute}` }
     case "bad-type":

@@ -81,7 +81,7 @@ export class NewKeyOutsideScope extends Data.TaggedError("NewKeyOutsideScope")<{
   readonly of: "command" | "service"
 }> {}
 
-/** A variable of the environment goes before the setting a command would write. Nothing was changed. */
+/** A variable of the environment overrides the setting a command would write. Nothing was changed. */
 export class SettingShadowed extends Data.TaggedError("SettingShadowed")<{
   readonly key: string
   readonly variable: string
@@ -116,7 +116,7 @@ export class PinPerhapsChanged extends Data.TaggedError("PinPerhapsChanged")<{
 /** Something must be asked and nobody is there to answer (standard input is at its end). */
 export class NobodyToAsk extends Data.TaggedError("NobodyToAsk")<{ readonly option: string }> {}
 
-/** There is no empty token among those that are meant: these are initialised already. */
+/** There is no empty token among those that are meant: these are already initialised. */
 export class TokenInitialised extends Data.TaggedError("TokenInitialised")<{
   readonly tokens: ReadonlyArray<{ readonly uri: string; readonly label: string; readonly family: TokenFamily }>
 }> {}

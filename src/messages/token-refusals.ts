@@ -70,7 +70,7 @@ export class NameNotUsable extends Data.TaggedError("NameNotUsable")<{
 /** The URI asks for what `device.cryptoki.uri` does not allow. */
 export class OutsideScope extends Data.TaggedError("OutsideScope")<{ readonly uri: string; readonly scope: string }> {}
 
-/** The token wants a PIN and none is configured. */
+/** The token requires a PIN, and none is configured. */
 export class PinMissing extends Data.TaggedError("PinMissing")<{ readonly token: string }> {}
 
 /** The token will not be given this PIN, or refused it. Trying again may lock the token. */
@@ -86,11 +86,11 @@ export class PinRejected extends Data.TaggedError("PinRejected")<{
     | "reserved"
     /** A PIN of this client was refused; the tries that are left are for others. */
     | "clientTried"
-    /** This client gave too many wrong PINs: its PINs are not looked at until `until`. */
+    /** This client gave too many wrong PINs: its PINs are not checked until `until`. */
     | "paused"
-    /** Two logins ended without an answer, and no PIN has succeeded: `detail` tells how. */
+    /** Two logins had an unknown outcome, and no PIN has succeeded: `detail` tells how. */
     | "unanswered"
-    /** A login ended without an answer, and the token counts a wrong PIN (CKF_USER_PIN_COUNT_LOW). */
+    /** A login had an unknown outcome, and the token counts a wrong PIN (CKF_USER_PIN_COUNT_LOW). */
     | "countLow"
     /** The record of refused PINs cannot be read (`detail`: its path). */
     | "recordUnreadable"
@@ -117,7 +117,7 @@ export class PinRejected extends Data.TaggedError("PinRejected")<{
 /** No login was made just now, for a reason that passes by itself. */
 export class LoginDelayed extends Data.TaggedError("LoginDelayed")<{
   readonly token: string
-  readonly reason: /** The last login ended without an answer: `detail` tells how. */
+  readonly reason: /** The last login had an unknown outcome: `detail` tells how. */
     | "unanswered"
     /** Another process has held the token's login lock all the time: `detail` is its process id, if known. */
     | "otherProcess"
@@ -191,7 +191,7 @@ export class TokenHostDied extends Data.TaggedError("TokenHostDied")<{
   readonly detail: string
 }> {}
 
-/** The token was in use and is gone or broken; it is tried again by itself. */
+/** The token was in use and is gone or broken; retried automatically. */
 export class TokenUnavailable extends Data.TaggedError("TokenUnavailable")<{
   readonly token: string
   /** PKCS#11 function and code that showed it, if one did. */

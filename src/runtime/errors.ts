@@ -5,7 +5,7 @@ import { Data } from "effect"
 export class Undeliverable extends Data.TaggedError("Undeliverable")<{
   readonly actor: string
   readonly reason: "full" | "stopped"
-  /** It was given up for a while, and is started again in so many milliseconds. */
+  /** It was given up for a while, and restarts in so many milliseconds. */
   readonly retryInMs?: number
 }> {}
 

@@ -8,7 +8,7 @@
 export type TokenErrorCode =
   /** An option is missing or cannot be used. */
   | "ERR_INVALID_OPTION"
-  /** The text is no PKCS#11 URI, or it cannot name a key. */
+  /** The text is not a valid PKCS#11 URI, or it cannot name a key. */
   | "ERR_URI_INVALID"
   /** The token was closed by this program. */
   | "ERR_TOKEN_CLOSED"

@@ -95,7 +95,7 @@ describe("the doctor", { timeout: 120_000 }, () => {
     const { code, failed } = await doctor()
     expect([code, failed.find(({ name }) => name === "local broker")?.detail]).toEqual([
       1,
-      expect.stringContaining("nobody listens")
+      expect.stringContaining("connection refused")
     ])
   })
 

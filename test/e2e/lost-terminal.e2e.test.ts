@@ -69,7 +69,7 @@ describe("a terminal that goes away while `tedge reconnect` works", { timeout: 1
     expect(await healthOf(device, "tedge-mapper-c8y")).toMatchObject({ status: "up" })
     const logged = newInLog()
     expect(logged).toContain("reconnect to Cumulocity cloud.:")
-    expect(logged).toContain("the terminal is gone (SIGHUP); the command goes on without it")
+    expect(logged).toContain("terminal lost (SIGHUP); the command continues without it")
     expect(logged).toContain("Verifying device is connected to cloud... ✓")
     expect(logged).toContain("tedge reconnect ended: exit code 0")
   })
@@ -80,7 +80,7 @@ describe("a terminal that goes away while `tedge reconnect` works", { timeout: 1
     child.stderr?.destroy()
     expect(await ended).toBe(0)
     expect(mapper()).toEqual(expect.any(Number))
-    expect(newInLog()).toContain("the terminal is gone (EPIPE)")
+    expect(newInLog()).toContain("terminal lost (EPIPE)")
     expect(newInLog()).toContain("tedge reconnect ended: exit code 0")
   })
 

@@ -177,7 +177,7 @@ export const samples: Samples = {
     "\u001b[31mno",
     "Failed to find a key; the public half of such a key is on token 'other'",
     "the PIN was refused before and was not tried again",
-    "token 'my-token' is open with another PIN than the one given"
+    "token 'my-token' is logged in with a different PIN"
   ].map((reason) => new Token.SigningServiceRefused({ message: `PKCS #11 service failed: ${reason}` })),
   SigningServiceGarbled: [new Token.SigningServiceGarbled({ socketPath: "/run/p11.sock", detail: "7 bytes" })],
   DialFailed: ["ECONNREFUSED", "ENOTFOUND", "ETIMEDOUT", "proxy", "EACCES"].map(

@@ -54,10 +54,10 @@ describe("a part that is parked", () => {
   it("says when it is started again, in the reason of the bridge and in the refusal of a token", () => {
     const cause = new Mqtt.SigningInterrupted({ reason: "stopped", afterMs: 0, retryInMs: 240_000 })
     expect(explain(new Mqtt.SigningFailed({ host: "h", cause })).error).toBe(
-      "the token did not sign for the connection to h: the signing actor is parked after repeated failures and is started again in 240 s"
+      "the token did not sign for the connection to h: the signing actor is parked after repeated failures and restarts in 240 s"
     )
     expect(explain(new Token.TokenActorFailed({ token: "t", state: "parked", retryInMs: 240_000 })).error).toBe(
-      "token 't': parked after too many internal errors; requests on it are taken again in 240 s"
+      "token 't': parked after too many internal errors; it accepts requests again in 240 s"
     )
   })
 })

@@ -12,7 +12,7 @@ export const configureMapper = (options: {
   readonly dir: string
   readonly pki: TestPki
   readonly localPort: number
-  /** Without it nobody listens at the cloud's port. */
+  /** Without it connection refused at the cloud's port. */
   readonly cloudPort?: number
   readonly more?: string
 }): void => {

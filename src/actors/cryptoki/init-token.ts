@@ -46,7 +46,7 @@ const uninitialized = (uri: Pkcs11Uri, tokens: ReadonlyArray<Token>): Effect.Eff
     Effect.catchTag("TokenNotFound", (refusal) =>
       Effect.fail(
         namesToken(uri) && matching(uri, tokens).some(isInitialized)
-          ? new UriNotUsable({ uri: shownUri(uri), reason: "the token is initialised already" })
+          ? new UriNotUsable({ uri: shownUri(uri), reason: "the token is already initialised" })
           : refusal
       )
     )

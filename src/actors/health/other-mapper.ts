@@ -64,7 +64,7 @@ export const explainOtherMapper = (sign: OtherMapperSign): string => {
     case "MosquittoBridge":
       return `a bridge of mosquitto is up according to ${sign.topic}`
     case "TakesOver":
-      return "somebody else connects with a client id of this mapper"
+      return "another client connects with a client id of this mapper"
   }
 }
 

@@ -58,7 +58,7 @@ export const askForOperations = (
         if (sent._tag === "Failure") return yield* look
       } else
         yield* Effect.annotateLogs(
-          Effect.logInfo(`operations that wait in the cloud are not asked for: ${explainOtherMapper(sign)}`),
+          Effect.logInfo(`pending operations are not requested from the cloud: ${explainOtherMapper(sign)}`),
           { target: "tedge-mapper" }
         )
       state.settled = connection

@@ -59,7 +59,7 @@ const usable = (token: TokenDescription): Effect.Effect<TokenDescription, UriNot
         new UriNotUsable({
           uri: shown(token.uri),
           reason:
-            "the token is initialised already and has no user PIN; set one with its SO PIN: tedge hsm change-pin --reset"
+            "the token is already initialised and has no user PIN; set one with its SO PIN: tedge hsm change-pin --reset"
         })
       )
 

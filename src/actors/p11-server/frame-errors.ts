@@ -68,9 +68,8 @@ const secondHalf = (failure: RequestFailure, { scope }: ErrorContext): string =>
     case "TokenNotFound": {
       const narrowed = scope === undefined ? "" : `; ${scopeOfService} allows '${shown(scope)}' only`
       if (failure.onOtherToken !== undefined) return narrowed
-      const present =
-        failure.present.length === 0 ? "no token is there" : `tokens that are there: ${failure.present.join(", ")}`
-      return `${narrowed}; ${scope !== undefined && failure.present.length === 0 ? "no token is there that it allows" : present}`
+      const present = failure.present.length === 0 ? "no token is there" : `tokens found: ${failure.present.join(", ")}`
+      return `${narrowed}; ${scope !== undefined && failure.present.length === 0 ? "none of the tokens found is allowed" : present}`
     }
     case "KeyNotFound":
       return scope !== undefined && namesObject(scope) ? `; ${scopeOfService} allows '${shown(scope)}' only` : ""
@@ -102,9 +101,9 @@ const sentence = (failure: RequestFailure): string => {
     case "RequestNotUsable":
       return service + explainNotUsable(failure)
     case "OutsideScope":
-      return `${service}'${failure.uri}' lies outside of what device.cryptoki.uri allows: '${failure.scope}' (${scopeOfService}, or the uri of a rule there)`
+      return `${service}'${failure.uri}' is outside the scope of device.cryptoki.uri: '${failure.scope}' (${scopeOfService}, or the uri of a rule there)`
     case "PinMissing":
-      return `${service}token '${failure.token}' wants a PIN: the request brings none, and tedge-p11-server has none (device.cryptoki.pin)`
+      return `${service}token '${failure.token}' requires a PIN: the request has none, and tedge-p11-server has none (device.cryptoki.pin)`
     case "PinRejected": {
       const { error } = explain(failure)
       return failure.reason === "differs" ? `${service}${wrongPin}: ${error}` : service + error

@@ -40,13 +40,13 @@ export class Metrics {
   text({ connections, answering }: Pick<P11ServerStatus, "connections" | "answering">): string {
     return [
       ...family("connections", "gauge", "Clients being served", new Map([["", connections]])),
-      ...family("queue_depth", "gauge", "Requests that wait for their answer", new Map([["", answering]])),
+      ...family("queue_depth", "gauge", "Requests waiting for an answer", new Map([["", answering]])),
       ...this.latencyLines(),
       ...family("requests_refused_total", "counter", "Requests answered with an error", this.refused),
       ...family("clients_cut_total", "counter", "Clients cut off", this.clientsCut),
-      ...family("token_hosts_replaced_total", "counter", "Token hosts started anew", this.hostsReplaced),
-      ...family("tokens_gone_total", "counter", "Times a token went away", this.tokensGone),
-      ...family("tokens_recovered_total", "counter", "Times a token was back", this.tokensBack),
+      ...family("token_hosts_replaced_total", "counter", "Token hosts replaced", this.hostsReplaced),
+      ...family("tokens_gone_total", "counter", "Times a token became unavailable", this.tokensGone),
+      ...family("tokens_recovered_total", "counter", "Times a token became available again", this.tokensBack),
       ...family("pin_latched_total", "counter", "Times a token refused its PIN", this.latched),
       ""
     ].join("\n")

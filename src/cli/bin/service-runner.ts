@@ -73,7 +73,7 @@ const logged = (text: string): void =>
 const events = {
   slowAfterMs: Number.POSITIVE_INFINITY,
   publish: (event: RuntimeEvent): void => {
-    if (event._tag === "Restarting") logged(`${name} starts again in ${Math.round(event.afterMs)} ms`)
+    if (event._tag === "Restarting") logged(`${name} restarts in ${Math.round(event.afterMs)} ms`)
     if (event._tag === "Failed") logged(`${name}: ${why(event.cause)}`)
   }
 }

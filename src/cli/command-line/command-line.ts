@@ -202,7 +202,7 @@ const firstError = (
     case "InvalidValue":
       return wrongValue(command, options, error)
     default:
-      return { message: error?.message ?? "the command line cannot be understood" }
+      return { message: error?.message ?? "invalid command line" }
   }
 }
 

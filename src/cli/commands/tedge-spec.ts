@@ -45,7 +45,7 @@ const reconnectSpec: CommandSpec = {
   details: ["The settings are validated first: with settings that cannot work, the connection stays as it is."],
   options: [offlineOption, profileOption],
   arguments: [cloudArgument],
-  examples: [{ says: "take changed settings into use", command: "tedge reconnect c8y" }]
+  examples: [{ says: "apply changed settings", command: "tedge reconnect c8y" }]
 }
 
 const disconnectSpec: CommandSpec = {

@@ -57,7 +57,7 @@ const logEvent = (event: RuntimeEvent): Effect.Effect<void> => {
         Effect.logDebug(`${event.actor}: ${traceOf(event.cause)}`)
       )
     case "Restarting":
-      return Effect.logWarning(`${event.actor} is started again in ${Math.round(event.afterMs)} ms`)
+      return Effect.logWarning(`${event.actor} restarts in ${Math.round(event.afterMs)} ms`)
     case "GaveUp":
       return Effect.logError(`${event.actor}: restart limit reached, ${nextTry(event)}: ${reasonOf(event.cause)}`)
     case "Slow":
@@ -77,4 +77,4 @@ const nextTry = ({ againAfterMs }: Extract<RuntimeEvent, { _tag: "GaveUp" }>): s
 const slowText = ({ actor, message, stage, tookMs }: Extract<RuntimeEvent, { _tag: "Slow" }>): string =>
   stage === "done"
     ? `${actor} took ${Math.round(tookMs)} ms for ${message}`
-    : `${actor} has been at ${message} for ${Math.round(tookMs)} ms`
+    : `${actor} has been handling ${message} for ${Math.round(tookMs)} ms`

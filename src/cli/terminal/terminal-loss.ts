@@ -45,7 +45,7 @@ export const watchTerminal = (): WatchedTerminal => {
     lost: (why) => {
       if (!state.begun || state.lost) return state.begun
       state.lost = true
-      state.write(`${state.said}the terminal is gone (${why}); the command goes on without it\n`)
+      state.write(`${state.said}terminal lost (${why}); the command continues without it\n`)
       return true
     }
   }

@@ -7,9 +7,9 @@ export const explainDropped = (dropped: DroppedMessage): string => {
   const start = `Dropping ${namely(dropped)}`
   switch (dropped.reason) {
     case "tooLarge":
-      return `${start}: its ${dropped.size} bytes are more than the ${dropped.limit} the cloud takes (${dropped.setting})`
+      return `${start}: its ${dropped.size} bytes exceed the limit of ${dropped.limit} (${dropped.setting})`
     case "invalidTopic":
-      return `${start}: '${quoted(dropped.target)}' is no topic to publish on`
+      return `${start}: '${quoted(dropped.target)}' is not a valid topic to publish on`
     case "againstRule":
       return `${start}: ${againstRule(dropped.rule)}`
     case "refused":
@@ -20,18 +20,18 @@ export const explainDropped = (dropped: DroppedMessage): string => {
 const againstRule = (rule: CloudRule): string => {
   switch (rule.kind) {
     case "levels":
-      return `in the cloud its topic has ${rule.levels} levels, and the cloud takes ${rule.limit}`
+      return `its topic in the cloud has ${rule.levels} levels; the limit is ${rule.limit}`
     case "topicBytes":
-      return `in the cloud its topic has ${rule.bytes} bytes, and the cloud takes ${rule.limit}`
+      return `its topic in the cloud has ${rule.bytes} bytes; the limit is ${rule.limit}`
     case "reserved":
-      return `'${quoted(rule.target)}' is reserved, and the cloud takes there only ${rule.allowed}`
+      return `'${quoted(rule.target)}' is reserved; the cloud accepts only ${rule.allowed}`
   }
 }
 
 export const explainHeldBack = (message: HeldBackMessage): string =>
   message.code === undefined
-    ? `Holding back ${namely(message)}: the broker ended three connections in a row at it. The others go on; it is tried again, alone, after pauses of up to an hour`
-    : `Holding back ${namely(message)}: the broker refused it for now (${reasonCodeName(message.code)}). It is tried again until the broker takes it`
+    ? `Holding back ${namely(message)}: the broker closed three connections in a row on it. Other messages continue; it is retried alone, after pauses of up to an hour`
+    : `Holding back ${namely(message)}: the broker refused it temporarily (${reasonCodeName(message.code)}). It is retried until the broker accepts it`
 
 const namely = ({ direction, topic }: Pick<HeldBackMessage, "direction" | "topic">): string =>
   `${direction === "outbound" ? "cloud" : "local"}-bound message on topic ${quoted(topic)}`
@@ -43,11 +43,11 @@ export const explainRequestRefused = (status: number): string => {
 }
 
 const requestStatus: Readonly<Record<number, string>> = {
-  400: "it finds the request malformed",
+  400: "the request is malformed",
   401: "this device is not authorised for it; check in the IoT hub that it is enabled and its credentials are these",
   403: "the device is not allowed to, or a quota of the IoT hub is used up",
   404: "there is no device twin; check that the device is registered, and that the tier of the IoT hub has twins (basic tiers have none)",
   429: "too many requests for the tier of the IoT hub; try again later, or see az.bridge.publish_rate",
-  500: "an error of the IoT hub's own; try again later",
+  500: "internal error of the IoT hub; try again later",
   503: "the IoT hub is busy; try again later"
 }

@@ -19,7 +19,7 @@ export const explainCertificate = (failure: CertificateRefusal): Explanation => 
     case "FileInTheWay":
       if (failure.role === "other")
         return {
-          error: `'${failure.path}' holds something else than a certificate, and would be overwritten`,
+          error: `'${failure.path}' is not a certificate and would be overwritten`,
           hint: "check the path in the settings: tedge config list device"
         }
       return failure.role === "certificate"
@@ -29,7 +29,7 @@ export const explainCertificate = (failure: CertificateRefusal): Explanation => 
           }
         : {
             error: `A private key already exists and would be overwritten: '${failure.path}'`,
-            hint: "a lost key cannot be made again; move the file away if it is no longer needed"
+            hint: "a lost key cannot be recovered; move the file away if it is no longer needed"
           }
     case "SameFile":
       return {
@@ -40,7 +40,7 @@ export const explainCertificate = (failure: CertificateRefusal): Explanation => 
       return explainKeyNeeded(failure)
     case "SignatureUnfit":
       return {
-        error: `the token's signature (${failure.scheme}) does not fit the public key it shows; nothing was written`,
+        error: `the token's signature (${failure.scheme}) does not match the public key on the token; nothing was written`,
         hint: "objects with the same id belong to different pairs, or the token is faulty: tedge hsm doctor"
       }
     case "RequestUnusable":
@@ -49,11 +49,14 @@ export const explainCertificate = (failure: CertificateRefusal): Explanation => 
       return explainAccessToken(failure)
     case "HostInvalid":
       return {
-        error: `'${quoted(failure.text)}' is no host for ${failure.option}`,
+        error: `'${quoted(failure.text)}' is not a valid host for ${failure.option}`,
         hint: "a host name or address, perhaps with a port: tenant.example:443"
       }
     case "DurationInvalid":
-      return { error: `'${quoted(failure.text)}' is no duration for ${failure.option}`, hint: "e.g. 30s, 10m, 1h 30m" }
+      return {
+        error: `'${quoted(failure.text)}' is not a valid duration for ${failure.option}`,
+        hint: "e.g. 30s, 10m, 1h 30m"
+      }
     case "CommonNameInvalid":
       return explainName(failure.name, failure.reason)
     case "NotSelfSigned":
@@ -93,14 +96,14 @@ const explainKeyNeeded = ({ cause, present }: KeyNeeded): Explanation => {
   const { error } = explained
   if (cause._tag === "SigningServiceRefused" ? isAboutScope(cause) : cause.onOtherToken !== undefined) return explained
   if (cause._tag === "SigningServiceRefused" ? lacksToken(cause) : cause._tag === "TokenNotFound") {
-    const hint = present.length === 0 ? explained.hint : `tokens that are there: ${present.join(", ")}`
-    return { error, hint: `${hint}; then make a key on it: tedge cert create-key-hsm` }
+    const hint = present.length === 0 ? explained.hint : `tokens found: ${present.join(", ")}`
+    return { error, hint: `${hint}; then create a key on it: tedge cert create-key-hsm` }
   }
   return present.length === 0
-    ? { error, hint: "make a key, which is never done unasked: tedge cert create-key-hsm" }
+    ? { error, hint: "create a key: tedge cert create-key-hsm" }
     : {
         error,
-        hint: `select one that is there (tedge config set device.key_uri '<uri>'): ${present.join(", ")}; or make one: tedge cert create-key-hsm`
+        hint: `select an existing one (tedge config set device.key_uri '<uri>'): ${present.join(", ")}; or create one: tedge cert create-key-hsm`
       }
 }
 
@@ -109,21 +112,21 @@ const explainRequest = ({ path, reason, detail }: RequestUnusable): Explanation 
     case "unreadable":
       return {
         error: `the request '${path}' cannot be read: ${quoted(detail)}`,
-        hint: "give --csr-path a file, or leave it out: then a request is made"
+        hint: "set --csr-path to a request file, or omit it to have one created"
       }
     case "der":
       return {
-        error: `the request '${path}' is in DER form, and PEM is wanted`,
+        error: `the request '${path}' is in DER form; PEM is required`,
         hint: `openssl req -inform DER -in '${path}' -out '${path}.pem'`
       }
     case "notARequest":
       return {
-        error: `'${path}' is no certificate signing request in PEM form`,
+        error: `'${path}' is not a certificate signing request in PEM form`,
         hint: "make one: tedge cert create-csr"
       }
     case "otherKey":
       return {
-        error: `the request '${path}' was made with another key than the device's`,
+        error: `the request '${path}' was made with a key other than the device's`,
         hint: "make one with the device's key: tedge cert create-csr"
       }
   }
@@ -152,7 +155,7 @@ const explainStatus = (failure: HttpRefused): Explanation => {
   switch (failure.status) {
     case 401:
     case 403:
-      return { error, hint: "check user name, password or one-time password, and what they may do" }
+      return { error, hint: "check user name, password or one-time password, and their permissions" }
     case 404:
       return { error, hint: "check that c8y.url names the right tenant, and that the service is switched on there" }
     default:
@@ -180,12 +183,12 @@ const explainGarbled = (failure: EnrolmentGarbled): Explanation => {
   const start = `the answer of ${failure.url}`
   switch (failure.reason) {
     case "notPkcs7":
-      return { error: `${start} is no PKCS#7 message with certificates` }
+      return { error: `${start} is not a PKCS#7 message with certificates` }
     case "noCertificate":
       return { error: `${start} holds no certificate` }
     case "otherKey":
-      return { error: `${start} holds a certificate for another key than the one that was asked for; it was not saved` }
+      return { error: `${start} contains a certificate for a different key; it was not saved` }
     case "notJson":
-      return { error: `${start} is not what a Cumulocity server answers` }
+      return { error: `${start} is not a valid response of a Cumulocity server` }
   }
 }

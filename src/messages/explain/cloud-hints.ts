@@ -25,11 +25,11 @@ export const trustHint = (cloud: Cloud): string => {
 export const closedHint = ({ cloud }: ConnectionLost): string => {
   switch (cloud?.name) {
     case "aws":
-      return "AWS IoT closes so on a certificate that is not registered and active, or whose policy does not allow iot:Connect with this client id; check also that aws.url is the account's data endpoint (-ats)"
+      return "AWS IoT closes the connection when the certificate is not registered and active, or its policy does not allow iot:Connect with this client id; check also that aws.url is the account's data endpoint (-ats)"
     case "az":
-      return "the IoT hub closes so on a device that is not registered or is disabled there, and when its quota is used up; check also az.url"
+      return "the IoT hub closes the connection of a device that is not registered or is disabled, and when its quota is used up; check also az.url"
     default:
-      return "its own log tells why; check that the port is one for MQTT, and that this device is not blocked there"
+      return "see its log; check that the port is one for MQTT, and that this device is not blocked there"
   }
 }
 

@@ -42,7 +42,7 @@ export const explainConfig = (failure: ConfigRefusal): Explanation => {
     case "ConfigFileMalformed":
       return {
         error: `'${failure.path}' is not TOML${failure.line === 0 ? "" : `, line ${failure.line}, column ${failure.column}`}: ${quoted(failure.reason)}`,
-        hint: "mend the line with an editor; nothing was changed"
+        hint: "fix the line in an editor; nothing was changed"
       }
     case "ConfigFileUnreadable":
       return {
@@ -80,7 +80,7 @@ const explainUnknownProfile = (failure: UnknownProfile): Explanation => {
     error: `Unknown profile '${failure.profile}' of ${failure.cloud}`,
     hint:
       failure.known.length === 0
-        ? `make it by setting something in it: tedge config set ${example} <value>`
+        ? `create it by setting a value: tedge config set ${example} <value>`
         : `profiles of ${failure.cloud}: ${failure.known.join(", ")}`
   }
 }
@@ -107,8 +107,8 @@ const explainValue = (failure: InvalidSetting): Explanation => {
   const value = failure.value === undefined ? "the given value" : `'${quoted(failure.value)}'`
   const where = place(failure.source)
   return {
-    error: `${value} is not a value of ${failure.key}${where === "" ? "" : ` (${where})`}: ${problem(failure.problem, failure.key)}`,
-    hint: `what it may be: tedge config list --doc ${failure.key}`
+    error: `${value} is not a valid value of ${failure.key}${where === "" ? "" : ` (${where})`}: ${problem(failure.problem, failure.key)}`,
+    hint: `allowed values: tedge config list --doc ${failure.key}`
   }
 }
 
@@ -156,9 +156,9 @@ const problem = (found: ValueProblem, key: string): string => {
     case "not-a-keep-alive":
       return "it must be between 1s and 65535s, or 0 for none"
     case "cloud-keep-alive":
-      return `this cloud takes a keep-alive from ${found.minSeconds}s to ${found.maxSeconds}s only`
+      return `this cloud accepts a keep-alive from ${found.minSeconds}s to ${found.maxSeconds}s only`
     case "device-id-character":
-      return `this cloud takes no '${quoted(found.character)}' in a device id`
+      return `this cloud does not allow '${quoted(found.character)}' in a device id`
     case "device-id-too-long":
       return `a device id may have at most ${found.max} bytes`
     case "not-a-file-mode":
@@ -178,7 +178,7 @@ const problem = (found: ValueProblem, key: string): string => {
     case "wrong-type":
       return `expected ${found.expected}, found ${found.found}`
     case "bad-pkcs11-uri":
-      return `it is no PKCS#11 URI (RFC 7512): ${found.reason}`
+      return `it is not a valid PKCS#11 URI (RFC 7512): ${found.reason}`
   }
 }
 
@@ -239,11 +239,11 @@ const explainMissing = (failure: SettingMissing | SettingNotSet): Explanation =>
 }
 
 const explainNotWritten = (failure: ConfigFileNotWritten): Explanation => {
-  const error = `'${failure.path}' could not be written: ${failure.code}; it is as it was`
+  const error = `'${failure.path}' could not be written: ${failure.code}; it is unchanged`
   switch (failure.code) {
     case "addon": {
       const missing = explainPlatform(new AddonNotLoaded({ addon: "unix", reason: failure.detail ?? "" }))
-      return { ...missing, error: `'${failure.path}' could not be written: ${missing.error}; it is as it was` }
+      return { ...missing, error: `'${failure.path}' could not be written: ${missing.error}; it is unchanged` }
     }
     case "EACCES":
     case "EPERM":
@@ -259,7 +259,7 @@ const explainNotWritten = (failure: ConfigFileNotWritten): Explanation => {
       return { error, hint: foreignLinkHint }
     case "owner":
       return {
-        error: `'${failure.path}.lock' belongs to another user, who could hold it for ever`,
+        error: `'${failure.path}.lock' belongs to another user, who could hold it indefinitely`,
         hint: `sudo rm '${failure.path}.lock'`
       }
     default:

@@ -51,7 +51,7 @@ export const explainConnect = (failure: StepRefusal): Explanation => {
     case "AlreadyConnected":
       return {
         error: "Connection is already established",
-        hint: `to make it anew: tedge reconnect ${words(failure)}; to remove it: tedge disconnect ${words(failure)}`
+        hint: `to re-establish it: tedge reconnect ${words(failure)}; to remove it: tedge disconnect ${words(failure)}`
       }
     case "NotConnected":
       return {
@@ -71,7 +71,7 @@ export const explainConnect = (failure: StepRefusal): Explanation => {
       }
     case "MosquittoBridgeRequested":
       return {
-        error: "mqtt.bridge.built_in is false, and the mosquitto bridge is not made by this tedge",
+        error: "mqtt.bridge.built_in is false, and this tedge does not support the mosquitto bridge",
         hint: "tedge config set mqtt.bridge.built_in true"
       }
     case "ProfilesCollide":
@@ -86,7 +86,7 @@ export const explainConnect = (failure: StepRefusal): Explanation => {
         error: `the service manager '${failure.name}' is not available: '${failure.command.join(" ")}' failed`,
         hint:
           failure.name === "systemd"
-            ? "systemd runs here, so it must answer: systemctl status"
+            ? "systemd is running but does not answer; check: systemctl status"
             : "check [init] in system.toml; without it tedge manages its services itself"
       }
     case "BrokerNotListening":
@@ -123,7 +123,7 @@ export const explainConnect = (failure: StepRefusal): Explanation => {
   }
 }
 
-const byHand = "run it by hand, or look at the log of the service, to see why"
+const byHand = "run it manually, or see the log of the service"
 
 /** Our own service manager, which knows no command but the program itself. */
 const explainNotInstalled = (service: string): Explanation => ({
@@ -147,7 +147,7 @@ const explainCommand = (failure: ServiceCommandFailed): Explanation => {
     case "signal":
       return { error: `${command} terminated by a signal (${failure.status})${output}`, hint: byHand }
     case "timeout":
-      return { error: `${command} did not end within ${failure.status}${output}`, hint: byHand }
+      return { error: `${command} timed out after ${failure.status}${output}`, hint: byHand }
   }
 }
 
@@ -155,7 +155,7 @@ const explainBroker = (failure: BrokerNotListening): Explanation => {
   const cause = failure.cause === undefined ? "" : `: ${explainMqtt(failure.cause).error}`
   return {
     error: `Timed out after ${seconds(failure.afterMs)} waiting for mosquitto to be listening at ${failure.host}:${failure.port}${cause}`,
-    hint: "look at mosquitto's log, and check mqtt.client.host and mqtt.client.port"
+    hint: "see mosquitto's log, and check mqtt.client.host and mqtt.client.port"
   }
 }
 
@@ -169,24 +169,24 @@ const explainCheck = (failure: ConnectionCheckFailed): Explanation => {
     case "localBroker":
       return {
         error: `${start}: ${cause?.error ?? quoted(failure.detail)}`,
-        hint: "the local broker is the trouble, not the cloud: check mqtt.client.host and mqtt.client.port"
+        hint: "the problem is the local broker, not the cloud: check mqtt.client.host and mqtt.client.port"
       }
     case "serviceEnds":
       return {
         error: `${start}: ${mapperOf(failure)} does not keep running: ${quoted(failure.detail)}`,
-        hint: `see all it says: journalctl -u ${mapperOf(failure)}`
+        hint: `see its log: journalctl -u ${mapperOf(failure)}`
       }
     case "underWay":
     case "bridgeDown":
       return {
         error: `${start}: the bridge is down${inBrackets(cause?.error ?? failure.detail)}`,
-        hint: cause?.hint ?? `look at the log of ${mapperOf(failure)}`
+        hint: cause?.hint ?? `see the log of ${mapperOf(failure)}`
       }
     case "refused":
       return { error: `${start}: ${quoted(failure.detail)}` }
     case "noAnswer":
       return {
-        error: `${start}: the bridge is up, but nothing came back${inBrackets(failure.detail)}`,
+        error: `${start}: the bridge is up, but the cloud did not answer${inBrackets(failure.detail)}`,
         hint: "check in the cloud that the device may publish and subscribe"
       }
   }
@@ -204,13 +204,13 @@ const explainFile = (failure: FileNotWritten): Explanation => {
     case "EDQUOT":
       return { error, hint: "the disk is full; the old file is unchanged" }
     case "EISDIR":
-      return { error: `${error} (a directory of this name is there)`, hint: "choose another path, or remove it" }
+      return { error: `${error} (a directory with this name exists)`, hint: "choose another path, or remove it" }
     case "ENXIO":
-      return { error: `${error} (a FIFO or a socket of this name is there)`, hint: "choose another path, or remove it" }
+      return { error: `${error} (a FIFO or socket with this name exists)`, hint: "choose another path, or remove it" }
     case "EBUSY":
       return {
         error: `${error} (it is a mount point)`,
-        hint: "mount its directory in place of the file, then renew it"
+        hint: "mount its directory instead of the file, then renew it"
       }
     case "dangling link":
       return { error, hint: danglingHint }
@@ -218,7 +218,7 @@ const explainFile = (failure: FileNotWritten): Explanation => {
       return { error, hint: foreignLinkHint }
     case "ENOTDIR":
     case "EEXIST":
-      return { error, hint: "a file stands where a directory should be" }
+      return { error, hint: "a file exists where a directory is expected" }
     default:
       return { error }
   }
@@ -233,21 +233,21 @@ export const explainAsk = (failure: AskFailed): Explanation => {
   switch (failure._tag) {
     case "AskTimeout":
       return {
-        error: `${failure.actor} did not ${failure.stage === "queued" ? "come to" : "finish"} '${failure.message}' within ${seconds(failure.withinMs)}`
+        error: `${failure.actor} did not ${failure.stage === "queued" ? "start" : "finish"} '${failure.message}' within ${seconds(failure.withinMs)}`
       }
     case "PeerDown":
       return {
-        error: `${failure.actor} ended while it handled '${failure.message}'; it is restarted by itself`,
+        error: `${failure.actor} crashed while handling '${failure.message}'; it restarts automatically`,
         hint: "try again"
       }
     case "Undeliverable":
       return failure.reason === "full"
-        ? { error: `${failure.actor} has more to do than it takes`, hint: "try again in a moment" }
+        ? { error: `${failure.actor} is overloaded: mailbox full`, hint: "try again in a moment" }
         : failure.retryInMs === undefined
           ? { error: `${failure.actor} has stopped` }
           : {
-              error: `${failure.actor} is parked after repeated failures and is started again in ${seconds(failure.retryInMs)}`,
-              hint: "it is tried again by itself; the log says why it failed"
+              error: `${failure.actor} is parked after repeated failures and restarts in ${seconds(failure.retryInMs)}`,
+              hint: "retried automatically; the log says why it failed"
             }
   }
 }

@@ -22,31 +22,31 @@ export const explainCryptokiEvent = (event: CryptokiEvent): LogText => {
     case "DefaultPinTried":
       return {
         level: "warn",
-        text: `no PIN is configured: the one of the setup guide is tried with token '${event.token}'; set yours: tedge config set device.cryptoki.pin <PIN>`
+        text: `no PIN is configured: trying the setup guide's PIN on token '${event.token}'; set yours: tedge config set device.cryptoki.pin <PIN>`
       }
     case "PinLatched":
       return event.isLocked
         ? { level: "warn", text: `the user PIN of token '${event.token}' is locked` }
-        : { level: "warn", text: `token '${event.token}' refused its PIN: the PIN is not tried again` }
+        : { level: "warn", text: `token '${event.token}' refused its PIN: it will not be tried again` }
     case "LoginUnanswered":
       return {
         level: "warn",
-        text: `token '${event.token}': a login ended without an answer: ${quoted(event.detail)}; ${event.retryInMs === undefined ? "no other is made until its PIN is set anew, or: tedge hsm clear-pin-latch" : `the next is made in ${seconds(event.retryInMs)}`}`
+        text: `token '${event.token}': a login had an unknown outcome: ${quoted(event.detail)}; ${event.retryInMs === undefined ? "no further login until its PIN is set again, or: tedge hsm clear-pin-latch" : `the next is made in ${seconds(event.retryInMs)}`}`
       }
     case "ClientPinsPaused":
       return {
         level: "warn",
-        text: `user ${event.client} gave too many wrong PINs for token '${event.token}': its PINs are not looked at for ${seconds(event.forMs)}; root ends this with: tedge hsm clear-pin-latch`
+        text: `user ${event.client} gave too many wrong PINs for token '${event.token}': its PINs are not checked for ${seconds(event.forMs)}; root ends this with: tedge hsm clear-pin-latch`
       }
     case "LatchNotKept":
       return {
         level: "warn",
-        text: `refused PINs cannot be noted in '${event.directory}' (${event.code}): each process that starts tries a wrong PIN once, which may lock the token; make that directory writable for this user, or set run.path`
+        text: `refused PINs cannot be recorded in '${event.directory}' (${event.code}): each process that starts tries a wrong PIN once, which may lock the token; make that directory writable by this user, or set run.path`
       }
     case "TokenGone":
-      return { level: "warn", text: `token '${event.token}' is gone; tedge goes on by itself when it is back` }
+      return { level: "warn", text: `token '${event.token}' is unavailable; tedge resumes when it is back` }
     case "TokenPlugged":
-      return { level: "info", text: `token '${event.token}' is there` }
+      return { level: "info", text: `token '${event.token}' is available` }
     case "TokenWaits":
       return { level: "info", text: `token '${event.token}' has been signing for ${seconds(event.forMs)}` }
     case "TokenNearlyFull":

@@ -30,18 +30,18 @@ export const explainHsm = (failure: HsmRefusal): Explanation => {
       }
     case "OtherKeyMeant":
       return {
-        error: `tedge-p11-server decides by its own device.cryptoki.uri which key is meant, and may delete another one than '${failure.uri}': nothing was deleted`,
+        error: `tedge-p11-server applies its own device.cryptoki.uri and could delete a key other than '${failure.uri}': nothing was deleted`,
         hint: "leave id and object out of device.cryptoki.uri where the service runs, then: systemctl restart tedge-p11-server"
       }
     case "KeyNotDeleted":
       return {
-        error: `nothing was deleted: no key matched '${failure.uri}' by then`,
-        hint: "look which keys are there: tedge hsm list-keys"
+        error: `nothing was deleted: no key matches '${failure.uri}' any more`,
+        hint: "list the keys: tedge hsm list-keys"
       }
     case "OtherKeyDeleted":
       return {
-        error: `another key was deleted than '${failure.uri}', which was shown: ${failure.deleted.join(", ")}`,
-        hint: "device.cryptoki.uri of tedge-p11-server decided which one; look which keys are left: tedge hsm list-keys"
+        error: `a key other than the one shown ('${failure.uri}') was deleted: ${failure.deleted.join(", ")}`,
+        hint: "device.cryptoki.uri of tedge-p11-server decided which one; list the remaining keys: tedge hsm list-keys"
       }
     case "KeySelectorMissing":
       return {
@@ -61,7 +61,7 @@ export const explainHsm = (failure: HsmRefusal): Explanation => {
             hint: `give one of them as TOKEN:\n${failure.candidates.map((uri) => `  ${shellQuoted(uri)}`).join("\n")}`
           }
     case "PinsDiffer":
-      return { error: `the ${failure.what} was not typed the same twice; nothing was changed` }
+      return { error: `the ${failure.what} entries differ; nothing was changed` }
     case "PinEmpty":
       return { error: `the ${failure.what} must not be empty; nothing was changed` }
     case "TokenWithoutPin":
@@ -71,29 +71,29 @@ export const explainHsm = (failure: HsmRefusal): Explanation => {
       }
     case "KeyPerhapsMade":
       return {
-        error: `${failure.cause === undefined ? "interrupted while a key was being made" : sentenceOf(failure.cause)}; the key '${failure.uri}' may be on the token`,
-        hint: `look before you try again: tedge hsm list-keys ${shellQuoted(failure.uri)}`
+        error: `${failure.cause === undefined ? "interrupted while a key was being created" : sentenceOf(failure.cause)}; the key '${failure.uri}' may be on the token`,
+        hint: `check before retrying: tedge hsm list-keys ${shellQuoted(failure.uri)}`
       }
     case "NobodyToAsk":
-      return { error: "nobody is there to answer: standard input is at its end", hint: `use ${failure.option}` }
+      return { error: "no answer: standard input is closed", hint: `use ${failure.option}` }
     case "TokenInitialised":
       return explainInitialised(failure)
     case "NewKeyOutsideScope":
       return explainNewKeyOutside(failure)
     case "SettingShadowed":
       return {
-        error: `the environment variable ${failure.variable} goes before the setting ${failure.key}; nothing was changed`,
-        hint: `take it out of the environment: unset ${failure.variable}`
+        error: `the environment variable ${failure.variable} overrides the setting ${failure.key}; nothing was changed`,
+        hint: `remove it from the environment: unset ${failure.variable}`
       }
     case "KeyNotSelected":
       return {
-        error: `the key was made and is not selected: ${writeSentence(failure.cause)}`,
+        error: `the key was created but is not selected: ${writeSentence(failure.cause)}`,
         hint: `tedge config set ${failure.setting} ${shellQuoted(failure.uri)}`
       }
     case "OtherKeyChosen":
       return {
-        error: `the key was made, but another key is chosen for its URI '${failure.uri}'; the settings were not changed`,
-        hint: "tedge-p11-server narrows URIs by its own device.cryptoki.uri: take object and id out of that, and restart it"
+        error: `the key was created, but another key is selected by its URI '${failure.uri}'; the settings were not changed`,
+        hint: "tedge-p11-server narrows URIs by its own device.cryptoki.uri: remove object and id from it, and restart the service"
       }
     case "PinNotStored":
       return {
@@ -110,10 +110,10 @@ const explainNewKeyOutside = ({ scope, tokenOnly, of }: NewKeyOutsideScope): Exp
   return {
     error: `device.cryptoki.uri${of === "service" ? " of tedge-p11-server" : ""} selects another key${
       scope === undefined ? "" : `: '${scope}'`
-    }; a new one would never be used, and none was made`,
+    }; a new key would never be used, so none was created`,
     hint:
       tokenOnly === undefined
-        ? `take object and id out of device.cryptoki.uri${of === "service" ? " of the service" : ""}, or: tedge config unset device.cryptoki.uri${reload}`
+        ? `remove object and id from device.cryptoki.uri${of === "service" ? " of the service" : ""}, or: tedge config unset device.cryptoki.uri${reload}`
         : `tedge config set device.cryptoki.uri ${shellQuoted(tokenOnly)}${reload}`
   }
 }
@@ -121,7 +121,7 @@ const explainNewKeyOutside = ({ scope, tokenOnly, of }: NewKeyOutsideScope): Exp
 const explainPerhapsChanged = ({ uri, keys, cause }: PinPerhapsChanged): Explanation => ({
   error: `${cause === undefined ? "interrupted while the PIN was being changed" : sentenceOf(cause)}; token '${uri}' may have the new user PIN already`,
   hint: [
-    `see which one it takes (a wrong one costs a try): tedge hsm list-keys ${shellQuoted(uri)} --pin <the new PIN>`,
+    `test which one is accepted (a wrong one costs a try): tedge hsm list-keys ${shellQuoted(uri)} --pin <the new PIN>`,
     ...keys.map((key) => `then, if it is the new one: tedge config set ${key} <the new PIN>`)
   ].join("; ")
 })
@@ -141,7 +141,7 @@ const explainInitialised = ({ tokens }: TokenInitialised): Explanation => {
   const [first] = tokens
   const names = tokens.map(({ label, uri }) => `'${shownText(label)}' ('${uri}')`).join(", ")
   return {
-    error: `Refusing to reinitialize: ${tokens.length > 1 ? "tokens" : "token"} ${names} ${tokens.length > 1 ? "are" : "is"} initialised already`,
+    error: `Refusing to reinitialize: ${tokens.length > 1 ? "tokens" : "token"} ${names} ${tokens.length > 1 ? "are" : "is"} already initialised`,
     hint: wipeWith[first?.family ?? "other"]
   }
 }
@@ -152,7 +152,7 @@ const wipeWith: Readonly<Record<TokenFamily, string>> = {
     "a new card counts as initialised, too: it gets its PINs, and loses its keys, with sc-hsm-tool --initialize",
   piv: "a PIV card is not initialised by this command: change its PIN with ykman piv access change-pin, make keys with ykman piv keys generate",
   opTee: "its keys would be lost; to wipe it: pkcs11-tool --init-token",
-  other: "its keys would be lost; to wipe it use the tool of the token's maker"
+  other: "its keys would be lost; to wipe it use the token vendor's tool"
 }
 
 const sentenceOf = (cause: TokenWithoutPin["cause"]): string => {

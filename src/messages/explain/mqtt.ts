@@ -50,7 +50,7 @@ export const explainMqtt = (failure: MqttRefusal): Explanation => {
     case "ClientIdContested":
       return {
         error: `${failure.times} connections to ${at(failure)} in a row ended within seconds: another client seems to use the id '${quoted(failure.clientId)}'`,
-        hint: "check that no other device, mapper or bridge connects with this id; a broker that drops its clients looks the same"
+        hint: "check that no other device, mapper or bridge connects with this id; a broker that disconnects its clients has the same symptom"
       }
     case "ConnectionLost":
       return failure.stage === "connecting"
@@ -69,7 +69,7 @@ const at = (failure: { readonly host: string; readonly port: number }): string =
 const explainDial = (failure: DialFailed): Explanation => {
   switch (failure.code) {
     case "ECONNREFUSED":
-      return { error: `nobody listens at ${at(failure)}`, hint: "check host and port, and whether the broker runs" }
+      return { error: `connection refused at ${at(failure)}`, hint: "check host and port, and whether the broker runs" }
     case "ENOTFOUND":
     case "EAI_AGAIN":
       return {
@@ -113,7 +113,7 @@ const explainTls = (failure: TlsFailed): Explanation => {
     case "serverCertificateUnfit":
       return {
         error: `the certificate presented by ${host} is not accepted${inBrackets(failure.detail)}`,
-        hint: "server and CAs need RSA keys from 2048 bits, P-256, P-384, P-521 or Ed25519, no SHA-1, and a server certificate that is no CA's"
+        hint: "server and CAs need keys of RSA (2048 bits or more), P-256, P-384, P-521 or Ed25519, and no SHA-1; the server certificate must not be a CA certificate"
       }
     case "certificateRefused":
       return {
@@ -124,7 +124,7 @@ const explainTls = (failure: TlsFailed): Explanation => {
       return { error: `${host} says that the device certificate has expired`, hint: renewHint(failure.cloud) }
     case "certificateRequired":
       return {
-        error: `${host} wants a device certificate and got none`,
+        error: `${host} requires a device certificate, and none was sent`,
         hint: "check: tedge config get device.cert_path"
       }
     case "handshakeRefused":
@@ -169,12 +169,12 @@ const explainCredential = (failure: CredentialUnusable): Explanation => {
       return { error: `${what} is a directory`, hint: checkPath(failure) }
     case "malformed":
       return {
-        error: `${what} is not what it should be${inBrackets(failure.detail)}`,
+        error: `${what} is malformed${inBrackets(failure.detail)}`,
         ...(failure.role !== "credentials" && { hint: "it must be in PEM form" })
       }
     case "der":
       return {
-        error: `${what} is in DER form, and PEM is wanted`,
+        error: `${what} is in DER form; PEM is required`,
         hint: `openssl x509 -inform DER -in '${failure.path}' -out '${failure.path}.pem'`
       }
     case "ambiguous":
@@ -210,19 +210,19 @@ const explainCutOff = (failure: SigningInterrupted): Explanation => {
   switch (failure.reason) {
     case "timeout":
       return {
-        error: `the token had not signed after ${seconds(failure.afterMs)}`,
+        error: `the token did not sign within ${seconds(failure.afterMs)}`,
         hint: "if the token waits for a touch, touch it"
       }
     case "down":
-      return { error: "the signing actor ended before it answered; it is restarted by itself" }
+      return { error: "the signing actor crashed before it answered; it restarts automatically" }
     case "full":
       return { error: "too many signatures are waiting for the token" }
     case "stopped":
       return failure.retryInMs === undefined
         ? { error: "the signing actor has stopped" }
         : {
-            error: `the signing actor is parked after repeated failures and is started again in ${seconds(failure.retryInMs)}`,
-            hint: "it is tried again by itself; the log says why it failed"
+            error: `the signing actor is parked after repeated failures and restarts in ${seconds(failure.retryInMs)}`,
+            hint: "retried automatically; the log says why it failed"
           }
   }
 }
@@ -266,6 +266,6 @@ const explainSilence = (failure: BrokerSilent): Explanation => {
 const silenceHint: Record<BrokerSilent["waitingFor"], string> = {
   connection: "check firewalls and proxies on the way, and the port: tedge config list mqtt",
   CONNACK: "check that the port is one for MQTT: tedge config list mqtt",
-  SUBACK: "the broker's own log tells why",
-  PUBACK: "the broker's own log tells why"
+  SUBACK: "see the broker's log",
+  PUBACK: "see the broker's log"
 }

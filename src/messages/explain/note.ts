@@ -18,9 +18,7 @@ export const explainNote = (note: Note): NoteText => {
     case "OfflineSkipped":
       return plain(`Offline mode. Skipping ${note.what}.`)
     case "OldConnectionBack":
-      return info(
-        `it was undone: the mapper for ${displayName[note.cloud]} runs again, with the settings as they are now`
-      )
+      return info(`rolled back: the mapper for ${displayName[note.cloud]} is running again with the current settings`)
     case "CheckAttemptFailed":
       return plain(`Connection test failed, attempt ${note.attempt} of ${note.of}`)
     case "CheckUnderWay":
@@ -35,9 +33,9 @@ export const explainNote = (note: Note): NoteText => {
     case "BrokerReadsOtherFiles":
       return info(explainUnreadDirectory(note.directory, note.main))
     case "BrokerNotOurs":
-      return info(`the broker that listens on port ${note.port} was not started by tedge: it is left as it is`)
+      return info(`the broker that listens on port ${note.port} was not started by tedge and is left unchanged`)
     case "TokenWaits":
-      return info(`waiting for the token '${note.token}': it may want to be touched`)
+      return info(`waiting for the token '${note.token}': it may need to be touched`)
     case "NewCertificateUsed":
       return plain(`The new certificate is now the active certificate ${note.path}`)
     case "NewCertificateUnused":
@@ -45,7 +43,7 @@ export const explainNote = (note: Note): NoteText => {
     case "LeftRunning": {
       const words = note.profile === undefined ? note.cloud : `${note.cloud} --profile ${note.profile}`
       return info(
-        `the bridge stays configured and goes on trying; check again: tedge connect ${words} --test; remove it: tedge disconnect ${words}`
+        `the bridge stays configured and keeps trying; check again: tedge connect ${words} --test; remove it: tedge disconnect ${words}`
       )
     }
   }

@@ -23,7 +23,10 @@ export const explainListen = ({ path, reason, detail }: ListenFailed): Explanati
         error: `Another instance is already listening on the socket ${at}${detail === "" ? "" : ` (process ${detail})`}`
       }
     case "notASocket":
-      return { error: `cannot listen ${at}: a ${detail} is in the way`, hint: "choose another place: --socket-path" }
+      return {
+        error: `cannot listen ${at}: a ${detail} with this name exists`,
+        hint: "choose another place: --socket-path"
+      }
     case "noPermission":
       return {
         error: `cannot listen ${at}: this user may not create it`,
@@ -32,13 +35,16 @@ export const explainListen = ({ path, reason, detail }: ListenFailed): Explanati
     case "readOnly":
       return { error: `cannot listen ${at}: the file system is read-only`, hint: "choose another place: --socket-path" }
     case "noDirectory":
-      return { error: `cannot listen ${at}: its directory cannot be made`, hint: "choose another place: --socket-path" }
+      return {
+        error: `cannot listen ${at}: its directory cannot be created`,
+        hint: "choose another place: --socket-path"
+      }
     case "tooLong":
-      return { error: `cannot listen ${at}: the path has ${detail} bytes, 107 are possible`, hint: "--socket-path" }
+      return { error: `cannot listen ${at}: the path has ${detail} bytes; the maximum is 107`, hint: "--socket-path" }
     case "lock":
       return { error: `Failed to acquire socket lock at '${path}.lock'${inBrackets(detail)}` }
     case "badDescriptor":
-      return { error: `what systemd handed over is no listening UNIX socket (${path})${inBrackets(detail)}` }
+      return { error: `the socket passed by systemd is not a listening UNIX socket (${path})${inBrackets(detail)}` }
     case "other":
       return { error: `cannot listen ${at}${inBrackets(detail)}` }
   }
@@ -66,25 +72,25 @@ export const explainServerStart = (failure: ServerStartRefusal): Explanation => 
     case "ConfigFileGone":
       return {
         error: `${failure.path} is gone; nothing was changed`,
-        hint: "put it back (an empty one takes everything back), or restart the service without it"
+        hint: "restore it (an empty file resets everything), or restart the service without it"
       }
   }
 }
 
 const ruleProblems = {
-  noTable: "it is no table",
+  noTable: "it is not a table",
   who: "it must name exactly one of user, uid, group and gid",
   unknownName: "there is no such user or group on this machine",
   operations: `operations is a list of ${allOperations.join(", ")}`,
-  uri: "uri is no PKCS#11 URI",
-  unknownKey: "it has a key that no rule has"
+  uri: "uri is not a valid PKCS#11 URI",
+  unknownKey: "it has an unknown key"
 } as const
 
 const pinFileProblems = {
   unreadable: "this user cannot read it",
   empty: "it is empty",
   tooLong: "it is longer than a PIN",
-  notText: "it is no UTF-8 text of one line",
+  notText: "it is not one line of UTF-8 text",
   noCredential: "the unit has no such credential"
 } as const
 
@@ -105,7 +111,7 @@ export const explainNotUsable = ({ what, value }: RequestNotUsable): string => {
     case "SO PIN missing":
       return "A Security Officer PIN is required to reset the user PIN (pass --so-pin)"
     case "PIN missing":
-      return "a user PIN is required to initialise a token: the request brings none (pass --pin), and tedge-p11-server has none (device.cryptoki.pin)"
+      return "a user PIN is required to initialise a token: the request has none (pass --pin), and tedge-p11-server has none (device.cryptoki.pin)"
     default:
       return `${what}${value === undefined ? "" : ` '${quoted(value)}'`} cannot be used`
   }
@@ -113,18 +119,18 @@ export const explainNotUsable = ({ what, value }: RequestNotUsable): string => {
 
 /** For the log, in the words of the original, and then what follows from it. */
 export const explainFileLeftOut = (unread: SettingsUnread): string =>
-  `${unreadWords(unread)}. Every request but Ping is refused until it can be read, as scope and rules may be in it: put it right, then reload the service (SIGHUP) or restart it`
+  `${unreadWords(unread)}. Every request except Ping is refused until it can be read, because it may contain scope and rules: fix it, then reload the service (SIGHUP) or restart it`
 
 /** For every client, root too. */
 export const explainSettingsNotRead = (unread: SettingsUnread): string =>
-  `the signing service refuses every request: ${unreadWords(unread)}, and scope and rules may be in it; put it right, then reload or restart the service`
+  `the signing service refuses every request: ${unreadWords(unread)}, which may contain scope and rules; fix it, then reload or restart the service`
 
 const unreadWords = ({ path, unreadable }: SettingsUnread): string =>
   unreadable === undefined ? `Failed to parse ${path}: invalid TOML` : `Failed to read ${path}: ${unreadable}`
 
 /** Refused PINs are remembered as long as the service runs, not longer. */
 export const explainLatchForgotten = (directory: string): string =>
-  `refused PINs cannot be noted in '${directory}': after each restart a wrong PIN is tried again, and may lock its token; make that directory writable for this user, or set run.path`
+  `refused PINs cannot be recorded in '${directory}': after each restart a wrong PIN is tried again, and may lock its token; make that directory writable by this user, or set run.path`
 
 /** Never a PIN, nor what was signed. The fields are for whoever searches the journal. */
 export const explainServerEvent = (event: P11ServerEvent): LogText => {
@@ -143,17 +149,17 @@ export const explainServerEvent = (event: P11ServerEvent): LogText => {
       // Anybody may connect and leave as often as they like; the metrics count it.
       return {
         level: event.reason === "gone" ? "debug" : "warn",
-        text: `a client was cut off: ${abortReasons[event.reason]} ${who(event.client)}`
+        text: `client disconnected: ${abortReasons[event.reason]} ${who(event.client)}`
       }
     case "ClientAttributeIgnored":
       return { level: "warn", text: `'${event.attribute}' in a client's URI is ignored ${who(event.client)}` }
     case "LinesLeftOut":
       return {
         level: "warn",
-        text: `${event.count} more line(s) like those before were left out in the last ${seconds(event.inMs)}: ${event.kind}`
+        text: `${event.count} similar line(s) suppressed in the last ${seconds(event.inMs)}: ${event.kind}`
       }
     case "AcceptFailed":
-      return { level: "warn", text: `a client could not be accepted: ${event.code}` }
+      return { level: "warn", text: `cannot accept a client: ${event.code}` }
     case "StaleSocketRemoved":
       return { level: "warn", text: `Removing stale socket file left over by a previous run: ${event.path}` }
   }
@@ -171,9 +177,9 @@ const who = ({ uid, gid, pid }: Client): string =>
   `uid=${uid ?? "unknown"} gid=${gid ?? "unknown"} pid=${pid ?? "unknown"}`
 
 const abortReasons = {
-  silent: "it sent no request in time",
-  tooLong: "its request is too long",
-  gone: "it went away",
-  notReading: "it did not take its answer in time",
-  tooMany: "there are too many connections"
+  silent: "no request in time",
+  tooLong: "request too long",
+  gone: "closed by the client",
+  notReading: "answer not read in time",
+  tooMany: "too many connections"
 } as const

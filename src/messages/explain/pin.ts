@@ -26,7 +26,7 @@ const explainAnyPin = (failure: PinRejected): Explanation => {
     case "incorrect":
       return {
         error: `${token}: The specified PIN is incorrect`,
-        hint: "it will not be tried again; set the right one: tedge config set device.cryptoki.pin <PIN> (device.key_pin and pin-value in device.key_uri come before it)"
+        hint: "it will not be tried again; set the right one: tedge config set device.cryptoki.pin <PIN> (device.key_pin and pin-value in device.key_uri take precedence)"
       }
     case "latched":
       return {
@@ -38,7 +38,7 @@ const explainAnyPin = (failure: PinRejected): Explanation => {
     case "reserved":
       return { error: `${token}: a PIN was refused, and ${keptFragment}`, hint: makeSure }
     case "clientTried":
-      return { error: `${token}: ${clientTriedFragment}`, hint: `make sure of the PIN, then as root: ${clear}` }
+      return { error: `${token}: ${clientTriedFragment}`, hint: `verify the PIN, then as root: ${clear}` }
     case "paused":
       return {
         error: `${token}: ${pausedFragment} ${failure.until ?? "later"} (${seconds(failure.forMs ?? 0)})`,
@@ -47,7 +47,7 @@ const explainAnyPin = (failure: PinRejected): Explanation => {
     case "unanswered":
       return {
         error: `${token}: two logins ${unansweredFragment}${inBrackets(detail)}, and no PIN has succeeded yet; no other is tried, ${toKeep}`,
-        hint: `look why the token fails: tedge hsm doctor; make sure of the PIN, then: ${clear}`
+        hint: `find out why the token fails: tedge hsm doctor; verify the PIN, then: ${clear}`
       }
     case "countLow":
       return {
@@ -62,7 +62,7 @@ const explainAnyPin = (failure: PinRejected): Explanation => {
     case "recordNewer":
       return {
         error: `${token}: the record of refused PINs '${detail}' was written by a newer version: it is kept, and no PIN is tried`,
-        hint: `update this program, or make sure of the PIN, then: ${clear}`
+        hint: `update this program, or verify the PIN, then: ${clear}`
       }
     case "locked":
       return {
@@ -118,12 +118,12 @@ const explainSoPin = ({ token: name, reason, detail = "" }: PinRejected): Explan
     case "locked":
       return {
         error: `the ${soFragment} of ${token} is locked`,
-        hint: "only the tool of the token's maker can help, as a rule by erasing the token"
+        hint: "use the vendor's tool of the token; usually this erases the token"
       }
     case "expired":
       return {
         error: `the ${soFragment} of ${token} has expired`,
-        hint: "change it with the tool of the token's maker"
+        hint: "change it with the token vendor's tool"
       }
     case "finalTry":
       return { error: `${token} has one ${soFragment} try left, so none was tried`, hint: bySoHand }
@@ -142,12 +142,12 @@ const explainPresentPin = ({ token: name, reason }: PinRejected): Explanation | 
     case "differs":
       return {
         error: `${token}: The specified PIN is incorrect: it ${presentFragment}`,
-        hint: `give the PIN the token has now: --current-pin; who has lost it: tedge hsm change-pin --reset`
+        hint: `pass the current PIN with --current-pin; if it is lost: tedge hsm change-pin --reset`
       }
     case "latched":
       return {
         error: `${token}: The specified PIN is incorrect: it ${presentFragment}; it ${untriedFragment}, ${toKeep}`,
-        hint: `give the PIN the token has now: --current-pin; if this is it: ${clear}`
+        hint: `pass the current PIN with --current-pin; if this is it: ${clear}`
       }
     case "expired":
       return {
@@ -160,29 +160,28 @@ const explainPresentPin = ({ token: name, reason }: PinRejected): Explanation | 
 }
 
 export const explainDelay = ({ token, reason, detail, retryInMs }: LoginDelayed): Explanation => {
-  const next =
-    retryInMs === undefined ? "" : `; the next is made in ${seconds(Math.max(retryInMs, 100))} at the earliest`
+  const next = retryInMs === undefined ? "" : `; next attempt in ${seconds(Math.max(retryInMs, 100))} at the earliest`
   switch (reason) {
     case "unanswered":
       return {
         error: `token '${token}': the last login ${unansweredFragment}${inBrackets(detail)}${next}`,
-        hint: "it is tried again by itself; if this lasts: tedge hsm doctor"
+        hint: "retried automatically; if this lasts: tedge hsm doctor"
       }
     case "otherProcess":
       return {
         error: `token '${token}': another process has been logging in for more than a minute${inBrackets(detail)}`,
-        hint: detail === "" ? "look which other program uses the token" : `look what it does: ps -p ${detail}`
+        hint: detail === "" ? "find the other program that uses the token" : `inspect it: ps -p ${detail}`
       }
     case "tooOften":
       return {
-        error: `token '${token}': as many logins were made as a minute may have${next}`,
-        hint: "the token fails after each login: look at the messages before this one"
+        error: `token '${token}': login rate limit reached${next}`,
+        hint: "the token fails after each login: see the messages before this one"
       }
   }
 }
 
 const clear = "tedge hsm clear-pin-latch"
-const makeSure = `make sure of the PIN, then: ${clear}`
+const makeSure = `verify the PIN, then: ${clear}`
 const makeSureOfSo = `make sure of the ${soFragment}, then: ${clear}`
 const toKeep = "to keep the token from locking"
 const rightSoPin = `use the ${soFragment} that the token was initialised with (--so-pin)`

@@ -32,15 +32,15 @@ export const explainPlatform = (failure: PlatformRefusal): Explanation => {
     case "LockHeld":
       return {
         error: `another instance holds '${failure.path}'${failure.pid === undefined ? "" : ` (process ${failure.pid})`}`,
-        hint: failure.pid === undefined ? "end it first" : `end it first: kill ${failure.pid}`
+        hint: failure.pid === undefined ? "stop it first" : `stop it first: kill ${failure.pid}`
       }
     case "LockUnavailable":
       if (failure.code === "addon")
         return explainPlatform(new AddonNotLoaded({ addon: "unix", reason: failure.detail }))
       if (failure.code === "owner")
         return {
-          error: `'${failure.path}' cannot be used as a lock: user '${failure.detail}' made it beforehand, and could hold it`,
-          hint: `remove it: sudo rm '${failure.path}'; where only the services' user can write, nobody can make it: tedge config set run.path /run/tedge`
+          error: `'${failure.path}' cannot be used as a lock: user '${failure.detail}' created it first and could hold it indefinitely`,
+          hint: `remove it: sudo rm '${failure.path}'; to prevent it, use a directory where only the services' user can write: tedge config set run.path /run/tedge`
         }
       return {
         error: `'${failure.path}' cannot be locked: ${failure.code}${inBrackets(failure.detail)}`,
@@ -52,11 +52,11 @@ export const explainPlatform = (failure: PlatformRefusal): Explanation => {
 export const explainFileNote = (path: string, note: FileNote): string => {
   switch (note.kind) {
     case "linkReplaced":
-      return `'${quoted(path)}' was a link to '${quoted(note.target)}' made by user ${note.uid}, whose file that is not: the link was replaced, its target is as it was`
+      return `'${quoted(path)}' was a link to '${quoted(note.target)}' created by user ${note.uid}, who does not own that file: the link was replaced, its target is unchanged`
     case "writtenInPlace":
-      return `'${quoted(path)}' is a mount point and cannot be replaced as a whole: it is written in place, and a power failure meanwhile may damage it`
+      return `'${quoted(path)}' is a mount point and cannot be replaced atomically: it is written in place, and a power failure meanwhile may corrupt it`
     case "modeNotKept":
-      return `'${quoted(path)}' holds a secret, and its file system keeps no permissions: others can read it (mode ${note.mode.toString(8)}); mount it with umask=0077`
+      return `'${quoted(path)}' holds a secret, and its file system does not support permissions: others can read it (mode ${note.mode.toString(8)}); mount it with umask=0077`
     case "closedToServices":
       return note.needs === "x"
         ? `the services' user '${note.user}' may not read '${quoted(path)}': '${quoted(note.closed)}' is closed to it; sudo chmod o+x '${quoted(note.closed)}'`
@@ -74,7 +74,7 @@ export const explainClosed = (file: ClosedToUser): Explanation => {
   const where = closed === path ? "" : `: '${quoted(closed)}' is closed to it`
   if (group === undefined) return { error: `${start}${where}`, hint: openedBy(file) }
   if (isMember)
-    return { error: `${start}: it is in the group '${group}' by now, this session is not`, hint: "log in again" }
+    return { error: `${start}: it was added to the group '${group}' after this session began`, hint: "log in again" }
   return {
     error: `${start}${where}: it is not in the group '${group}'`,
     hint: `sudo usermod -aG ${group} ${shellQuoted(user)}, then ${who === "services" ? "restart the services" : "log in again"}`

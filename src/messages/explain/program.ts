@@ -87,7 +87,7 @@ export const warningFor = (event: CryptokiEvent): string | undefined => {
     case "LatchNotKept":
       return `refused PINs cannot be recorded in '${event.directory}' (${event.code}): every process that starts tries a wrong PIN once, which may lock the token`
     case "LoginUnanswered":
-      return `token '${event.token}': a login ended without an answer: ${event.detail}`
+      return `token '${event.token}': a login had an unknown outcome: ${event.detail}`
     case "TokenNearlyFull":
       return `token '${event.token}' holds ${event.keys} key pairs and has memory for few more`
     default:

@@ -38,12 +38,12 @@ const explainRefused = (refusal: SigningServiceRefused): Explanation => {
   if (isTooOld(refusal))
     return {
       error: `tedge-p11-server wasn't able to understand the request, perhaps because its version is too old: ${quoted(message)}`,
-      hint: "look which one runs (tedge-p11-server --version), and install that of this tedge"
+      hint: "check its version (tedge-p11-server --version), and install that of this tedge"
     }
   if (ownPin !== undefined && refusesPin(refusal) && !isLatched(message))
     return {
       error: `tedge-p11-server refused the PIN it was given (${ownPin}): ${quoted(message)}`,
-      hint: `put the PIN right where it came from (${ownPin}), or leave it out there: the service then uses its own`
+      hint: `correct the PIN where it is set (${ownPin}), or remove it there: the service then uses its own`
     }
   const rule = ruleIn(refusal)
   if (rule !== undefined)
@@ -61,13 +61,12 @@ const pinHint = (message: string): string | undefined => {
   const says = (...words: ReadonlyArray<string>) => words.some((one) => message.includes(one))
   if (says(soFragment))
     return "use the SO PIN that the token was initialised with; if this is it: tedge hsm clear-pin-latch"
-  if (says(presentFragment))
-    return "give the PIN the token has now: --current-pin; if this is it: tedge hsm clear-pin-latch"
+  if (says(presentFragment)) return "pass the current PIN with --current-pin; if this is it: tedge hsm clear-pin-latch"
   if (says(pausedFragment, clientTriedFragment))
     return "leave the PIN to the service, or as root where it runs: tedge hsm clear-pin-latch"
   if (says(untriedFragment, noOtherFragment, keptFragment))
-    return "make sure of the PIN the service has, then: tedge hsm clear-pin-latch"
-  return says(unansweredFragment) ? "look what its token does: journalctl -u tedge-p11-server" : undefined
+    return "verify the PIN the service has, then: tedge hsm clear-pin-latch"
+  return says(unansweredFragment) ? "see its log: journalctl -u tedge-p11-server" : undefined
 }
 
 /** By the words of our own service, and of thin-edge's. Only commands that either has. */
@@ -76,17 +75,17 @@ const hintForRefused = (refusal: SigningServiceRefused): string => {
   const ofPin = pinHint(message)
   if (ofPin !== undefined) return ofPin
   if (Object.values(seenFragment).some((words) => message.includes(`; ${words} is on token '`)))
-    return "name that token where another one, or none, is named: tedge config get device.key_uri"
+    return "name that token in: tedge config get device.key_uri"
   if (message.includes(outsideScopeFragment))
     return "change device.cryptoki.uri of tedge-p11-server, not of this device, then: sudo systemctl restart tedge-p11-server"
   if (message.includes(differsFragment))
     return "leave the PIN to the service (tedge config unset device.key_pin; no pin-value in device.key_uri), or set its PIN"
   if (isAboutScope(refusal))
-    return "its setting device.cryptoki.uri counts, where the service runs: put it right there, then: systemctl restart tedge-p11-server"
+    return "the service applies its own device.cryptoki.uri: change it where the service runs, then: systemctl restart tedge-p11-server"
   if (lacksKey(refusal)) return "list the keys with: tedge hsm list-keys"
   if (lacksToken(refusal))
-    return "look which tokens the service has: tedge hsm list-tokens; plug it in, or initialise one; tedge goes on by itself when it is back"
-  return "its settings and its PIN count, not this device's: journalctl -u tedge-p11-server"
+    return "list the service's tokens: tedge hsm list-tokens; plug it in, or initialise one; tedge resumes when it is back"
+  return "the service uses its own settings and PIN: journalctl -u tedge-p11-server"
 }
 
 const explainUnreachable = (failure: SigningServiceUnreachable): Explanation => {
@@ -97,18 +96,18 @@ const explainUnreachable = (failure: SigningServiceUnreachable): Explanation => 
     case "noPermission":
       return { error: `${start}: this user may not open it`, hint: `check: ls -l '${failure.socketPath}'` }
     case "refused":
-      return { error: `${start}: nobody listens there`, hint: "start it: systemctl start tedge-p11-server.socket" }
+      return { error: `${start}: connection refused`, hint: "start it: systemctl start tedge-p11-server.socket" }
     case "silent":
-      return { error: `${start}: it does not answer`, hint: "look at its log: journalctl -u tedge-p11-server" }
+      return { error: `${start}: it does not answer`, hint: "see its log: journalctl -u tedge-p11-server" }
     case "closedEarly":
       return {
         error: `${start}: it closed the connection before it answered`,
-        hint: "look at its log: journalctl -u tedge-p11-server"
+        hint: "see its log: journalctl -u tedge-p11-server"
       }
     case "foreign":
       return {
-        error: `${start}: it belongs to user ${failure.detail}, in a directory where every user can make files; nothing was sent to it`,
-        hint: "let the service listen in a directory of its own: tedge config set device.cryptoki.socket_path /run/tedge-p11-server/tedge-p11-server.sock"
+        error: `${start}: it belongs to user ${failure.detail}, in a directory where every user can create files; nothing was sent to it`,
+        hint: "use a directory of the service's own: tedge config set device.cryptoki.socket_path /run/tedge-p11-server/tedge-p11-server.sock"
       }
     case "other":
       return { error: `${start}${inBrackets(failure.detail)}` }

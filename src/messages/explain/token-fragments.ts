@@ -2,17 +2,17 @@
 import type { KeyOnOtherToken } from "../token-refusals.ts"
 
 export const untriedFragment = "was refused before and was not tried again"
-export const keptFragment = "the one try that is left is kept for the PIN that succeeded last, or the configured one"
-export const clientTriedFragment = "a PIN that this user gave was refused, and the tries that are left are for others"
+export const keptFragment = "the last try is reserved for the PIN that last succeeded, or the configured one"
+export const clientTriedFragment = "a PIN given by this user was refused; the remaining tries are reserved for others"
 /** Followed by a moment. */
-export const pausedFragment = "this user gave too many wrong PINs; its PINs are not looked at until"
-export const unansweredFragment = "ended without an answer"
-export const presentFragment = "is not the present user PIN"
+export const pausedFragment = "this user gave too many wrong PINs; its PINs are not checked until"
+export const unansweredFragment = "had an unknown outcome"
+export const presentFragment = "is not the current user PIN"
 export const soFragment = "SO PIN"
 export const noOtherFragment = "two different PINs were refused"
-export const differsFragment = "is open with another PIN than the one given"
-export const outsideScopeFragment = "lies outside of what device.cryptoki.uri allows"
-export const unknownFragment = "was cut off, and whether it was done is not known"
+export const differsFragment = "is logged in with a different PIN"
+export const outsideScopeFragment = "is outside the scope of device.cryptoki.uri"
+export const unknownFragment = "was interrupted, and its outcome is unknown"
 
 /** Followed by `is on token '…'`. */
 export const seenFragment: Readonly<Record<KeyOnOtherToken["seen"], string>> = {

@@ -25,8 +25,8 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
         hint: failure.onOtherToken
           ? nameItsToken(failure.onOtherToken)
           : failure.present.length === 0
-            ? "no token is there at all: plug it in, or initialise one; tedge goes on by itself when it is back"
-            : `tokens that are there: ${failure.present.join(", ")}`
+            ? "no token found: plug it in, or initialise one; tedge resumes when it is back"
+            : `tokens found: ${failure.present.join(", ")}`
       }
     case "TokenAmbiguous":
       return {
@@ -50,7 +50,7 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       }
     case "LabelTaken":
       return {
-        error: `a key labelled '${failure.label}' is on token '${failure.token}' already ('${failure.uri}'), and two with one label are told apart by nobody`,
+        error: `token '${failure.token}' already has a key labelled '${failure.label}' ('${failure.uri}'), and this client may not create a second one`,
         hint: "choose another --label; or run it as root or as the user of the service, or with a rule whose uri names this label"
       }
     case "KeyAmbiguous":
@@ -69,7 +69,7 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
       }
     case "PinMissing":
       return {
-        error: `token '${failure.token}' wants a PIN and none is configured`,
+        error: `token '${failure.token}' requires a PIN, and none is configured`,
         hint: "tedge config set device.cryptoki.pin <PIN>"
       }
     case "PinRejected":
@@ -89,8 +89,8 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
             hint: "try again; if it repeats, report it with the log"
           }
         : {
-            error: `token '${failure.token}': parked after too many internal errors; requests on it are taken again in ${failure.retryInMs === undefined ? "up to 5 minutes" : seconds(failure.retryInMs)}`,
-            hint: "it is tried again by itself; report it with the log"
+            error: `token '${failure.token}': parked after too many internal errors; it accepts requests again in ${failure.retryInMs === undefined ? "up to 5 minutes" : seconds(failure.retryInMs)}`,
+            hint: "retried automatically; report it with the log"
           }
     case "TokenTimeout":
       return {
@@ -100,15 +100,15 @@ export const explainToken = (failure: TokenRefusal): Explanation => {
     case "TokenHostDied":
       return {
         error: `token '${failure.token}': the PKCS#11 module crashed in ${failure.call}${failure.signal === undefined ? "" : ` (${failure.signal})`}${inBrackets(failure.detail)}`,
-        hint: "it is restarted by itself; if this repeats, update the module"
+        hint: "it restarts automatically; if this repeats, update the module"
       }
     case "TokenUnavailable":
       return {
-        error: `token '${failure.token}' is gone or out of order${failure.code === undefined ? "" : `: ${failure.call} returned ${failure.code}`}${inBrackets(failure.detail)}`,
+        error: `token '${failure.token}' is unavailable${failure.code === undefined ? "" : `: ${failure.call} returned ${failure.code}`}${inBrackets(failure.detail)}`,
         hint:
           hintForUnavailable(failure) ??
           hintForCode(failure.code) ??
-          `plug it in again; tedge goes on by itself when it is back${inFiles(failure.code)}`
+          `plug it in again; tedge resumes when it is back${inFiles(failure.code)}`
       }
     case "SchemeNotSupported":
       return {
@@ -168,9 +168,9 @@ const nameItsToken = ({ uri }: KeyOnOtherToken): string =>
   `if that is the key, name its token: tedge config set device.key_uri '${uri}'`
 
 const hintForUnknown: Readonly<Record<OutcomeUnknown["operation"], string>> = {
-  "create-key": "look before you try again: tedge hsm list-keys",
-  "delete-key": "look before you try again: tedge hsm list-keys",
-  init: "look before you try again: tedge hsm list-tokens",
+  "create-key": "check before retrying: tedge hsm list-keys",
+  "delete-key": "check before retrying: tedge hsm list-keys",
+  init: "check before retrying: tedge hsm list-tokens",
   "change-pin": "either PIN may be right now; try the new one: tedge hsm list-keys --pin <PIN>"
 }
 
@@ -182,9 +182,9 @@ const hintForCode = (code: string | undefined): string | undefined => {
     case "CKR_SESSION_COUNT":
       return "the token is busy: other programs hold all of its sessions; end one of them"
     case "CKR_TOKEN_WRITE_PROTECTED":
-      return "the token is write protected: use the tool of the token's maker to allow changes, or another token"
+      return "the token is write protected: use the token vendor's tool to allow changes, or another token"
     case "CKR_SESSION_READ_ONLY":
-      return "the token takes no changes from this user"
+      return "the token does not allow changes by this user"
     case "CKR_USER_PIN_NOT_INITIALIZED":
       return "the token has no user PIN yet: tedge hsm change-pin --reset"
     case "CKR_PIN_LEN_RANGE":
@@ -205,15 +205,15 @@ const cannotDo: ReadonlySet<string> = new Set([
 /** Of a key that is there already. */
 const hintForUse = (code: string): string | undefined =>
   cannotDo.has(code)
-    ? "the token cannot do this with the key: use one of another type; those that are there: tedge hsm list-keys"
+    ? "the token cannot do this with the key: use one of another type; list the keys: tedge hsm list-keys"
     : undefined
 
 /** How a key comes into a token that does not make one for us. */
 const makeKeyWith: Readonly<Record<TokenFamily, string>> = {
-  piv: "make it with the card maker's tool: ykman piv keys generate, or yubico-piv-tool -a generate",
+  piv: "make it with the card vendor's tool: ykman piv keys generate, or yubico-piv-tool -a generate",
   smartCardHsm: "make it with: pkcs11-tool --keypairgen",
   opTee: "make it with: pkcs11-tool --keypairgen",
-  other: "make it with the tool of the token's maker, or use another token"
+  other: "make it with the token vendor's tool, or use another token"
 }
 
 /** What SoftHSM2 says when its directory is full or read-only, and others when they are broken. */
@@ -243,7 +243,7 @@ const explainLatch = ({ token, uri, directory, reason }: LatchNotCleared): Expla
       }
     : {
         error: `token '${token}': refused PINs are not remembered in '${directory}' of this machine`,
-        hint: `run it as root where tedge-p11-server runs, with the run.path of its settings: ${command}; a service that remembers none in files forgets them when it is restarted`
+        hint: `run it as root where tedge-p11-server runs, with the run.path of its settings: ${command}; a service without such files forgets them on restart`
       }
 }
 
@@ -253,27 +253,27 @@ const explainNotStarted = ({ reason, program }: HostNotStarted): Explanation => 
     case "EMFILE":
       return {
         error: `${start}: this process has too many open files (EMFILE)`,
-        hint: "raise LimitNOFILE= of the service, or ulimit -n; it is tried again by itself"
+        hint: "raise LimitNOFILE= of the service, or ulimit -n; retried automatically"
       }
     case "ENFILE":
       return {
         error: `${start}: the system has too many open files (ENFILE)`,
-        hint: "check: sysctl fs.file-nr; it is tried again by itself"
+        hint: "check: sysctl fs.file-nr; retried automatically"
       }
     case "EAGAIN":
       return {
         error: `${start}: the limit of processes or threads is reached (EAGAIN)`,
-        hint: "raise TasksMax= of the service, or ulimit -u; it is tried again by itself"
+        hint: "raise TasksMax= of the service, or ulimit -u; retried automatically"
       }
     case "ENOMEM":
-      return { error: `${start}: out of memory (ENOMEM)`, hint: "check: free -m; it is tried again by itself" }
+      return { error: `${start}: out of memory (ENOMEM)`, hint: "check: free -m; retried automatically" }
     case "ENOENT":
       return {
-        error: `${start}: '${program}' does not exist any more (ENOENT)`,
+        error: `${start}: '${program}' no longer exists (ENOENT)`,
         hint: "if Node was updated or removed: install it, then restart the service"
       }
     default:
-      return { error: `${start}: ${reason}`, hint: "it is tried again by itself" }
+      return { error: `${start}: ${reason}`, hint: "retried automatically" }
   }
 }
 
@@ -292,7 +292,7 @@ const explainModule = (failure: ModuleNotLoaded): Explanation => {
       return { error: `${start}: it is not a PKCS#11 module${inBrackets(failure.detail)}`, hint: check }
     case "wrongArchitecture":
       return {
-        error: `${start}: it was built for another kind of machine${inBrackets(failure.detail)}`,
+        error: `${start}: it was built for another architecture${inBrackets(failure.detail)}`,
         hint: "install the module's package for this machine"
       }
     case "notItsUser":

@@ -13,7 +13,7 @@ export const whyNoMatch = (text: string): string => {
     ...(strange === "" ? [] : [`no token or key has the attribute ${strange}, which PKCS#11 URIs do not have`]),
     ...(slotId === undefined
       ? []
-      : ["slots are numbered anew when tokens come and go: name the token by token or serial instead of slot-id"])
+      : ["slot numbers change when tokens are added or removed: name the token by token or serial instead of slot-id"])
   ]
   return parts.length === 0 ? "" : ` (${parts.join("; ")})`
 }

@@ -28,7 +28,7 @@ export const bridgeSettings: ReadonlyArray<Setting> = [
     key: "aws.bridge.publish_rate",
     type: publishRate,
     default: "100",
-    doc: "Most messages a second that the bridge sends to AWS IoT; 0 is no limit. AWS IoT takes 100 a second on a connection unless the quota of the account was raised, and discards the rest without a word.",
+    doc: "Most messages a second that the bridge sends to AWS IoT; 0 is no limit. AWS IoT takes 100 a second on a connection unless the quota of the account was raised, and silently discards the rest.",
     examples: ["100"]
   },
   {

@@ -36,7 +36,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.auth_method",
     type: { kind: "choice", choices: ["certificate", "basic", "auto"], synonyms: { password: "basic" } },
     default: "certificate",
-    doc: "How the device shows who it is: with its certificate, with user and password, or with whichever is there.",
+    doc: "How the device shows who it is: with its certificate, with user and password, or with whichever exists.",
     examples: ["certificate", "basic", "auto"]
   },
   {

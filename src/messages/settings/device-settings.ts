@@ -38,7 +38,7 @@ export const deviceSettings: ReadonlyArray<Setting> = [
     key: "device.type",
     type: text,
     default: "thin-edge.io",
-    doc: "What kind of device this is, as it is told to the cloud when the device is created.",
+    doc: "What kind of device this is, as sent to the cloud when the device is created.",
     examples: ["thin-edge.io"]
   },
   {

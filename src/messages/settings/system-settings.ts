@@ -126,7 +126,7 @@ export const systemSettings: ReadonlyArray<Setting> = [
     key: "service.type",
     type: text,
     default: "service",
-    doc: "Type of the services of this device, as it is told to the cloud.",
+    doc: "Type of the services of this device, as sent to the cloud.",
     examples: ["systemd"]
   },
   {

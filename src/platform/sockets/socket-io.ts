@@ -8,7 +8,7 @@ import { Data, Effect, type Scope } from "effect"
 
 /** The socket did not carry the message. */
 export class SocketFailed extends Data.TaggedError("SocketFailed")<{
-  /** `tooLong`: the peer sent more than it may. `closed`: it went away before it had finished. */
+  /** `tooLong`: the peer sent more than it may. `closed`: closed by the client before it had finished. */
   readonly reason: "connect" | "closed" | "tooLong"
   /** `ENOENT` and the like; empty when there is none. */
   readonly code: string

@@ -36,7 +36,7 @@ export class Watcher {
   }
 }
 
-/** `closed`: it went away before it had finished. */
+/** `closed`: closed by the client before it had finished. */
 export type ReadOutcome = Uint8Array | "tooLong" | "closed"
 export type WriteOutcome = "written" | "closed"
 

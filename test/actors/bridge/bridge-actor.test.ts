@@ -183,7 +183,7 @@ describe("BridgeActor", () => {
         expect(local.acknowledged).toEqual([1])
         const { counters } = yield* bridge.ask("Status", undefined, { within: "1 second" })
         expect(counters.dropped).toBe(1)
-        expect(String(said)).toContain("is no topic to publish on")
+        expect(String(said)).toContain("is not a valid topic to publish on")
       }).pipe(Effect.provide(Logger.layer([noting])))
     )
   })

@@ -94,9 +94,9 @@ describe("the bridge", () => {
       return rule && explainDropped({ direction: "outbound", topic: "aws/x", reason: "againstRule", rule })
     }
     expect(said("a/b/c/d/e/f/g/h/i")).toBe(
-      "Dropping cloud-bound message on topic aws/x: in the cloud its topic has 9 levels, and the cloud takes 8"
+      "Dropping cloud-bound message on topic aws/x: its topic in the cloud has 9 levels; the limit is 8"
     )
-    expect(said("x".repeat(257))).toContain("257 bytes, and the cloud takes 256")
+    expect(said("x".repeat(257))).toContain("257 bytes; the limit is 256")
     expect(said("$aws/things/a/jobs")).toContain("'$aws/things/a/jobs' is reserved")
   })
 })

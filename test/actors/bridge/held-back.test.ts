@@ -75,7 +75,7 @@ describe("a message that the broker refuses for now", () => {
         yield* receive("cloud", 2, held)
         yield* passTime("1 minute")
         const lines = said.flat().filter((line) => String(line).startsWith("Holding back"))
-        expect(lines).toEqual([expect.stringContaining(`on topic ${heldTopic}: the broker refused it for now`)])
+        expect(lines).toEqual([expect.stringContaining(`on topic ${heldTopic}: the broker refused it temporarily`)])
       }).pipe(Effect.provide(Logger.layer([Logger.make(({ message }) => void said.push(message))])))
     )
   })

@@ -19,7 +19,7 @@ describe("config set", () => {
   })
 
   it.each(["device.key_uri", "device.cryptoki.uri", "c8y.device.key_uri", "c8y.profiles.p.device.key_uri"])(
-    "refuses for %s what is no PKCS#11 URI, without its PIN, and writes nothing",
+    "refuses for %s what is not a valid PKCS#11 URI, without its PIN, and writes nothing",
     async (key) => {
       for (const value of ["my-key", "pkcs11:token", "pkcs11:token=a;token=b", "pkcs11:object=%zz?pin-value=4711"]) {
         const refused = await refusal(set(key, value))

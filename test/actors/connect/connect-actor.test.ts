@@ -360,7 +360,7 @@ describe("connect, when the check fails", () => {
     expect(explain(refusal as ConnectRefusal)).toEqual({
       error:
         "Failed to verify device is connected to Cumulocity: tedge-mapper-c8y does not keep running: Failed to execute /usr/bin/tedge-mapper: No such file or directory",
-      hint: "see all it says: journalctl -u tedge-mapper-c8y"
+      hint: "see its log: journalctl -u tedge-mapper-c8y"
     })
   })
 

@@ -88,7 +88,7 @@ describe("HealthActor", () => {
         yield* settled
         const reasons = bridgeLink.published.filter(([topic]) => topic === bridge.reason).map(([, payload]) => payload)
         expect(reasons.at(-1)).toBe("")
-        expect(reasons[0] ?? "").toMatch(/^(cloud: nobody listens at cloud\.example:8883.*)?$/)
+        expect(reasons[0] ?? "").toMatch(/^(cloud: connection refused at cloud\.example:8883.*)?$/)
         expect(bridgeLink.published.filter(([topic]) => topic === bridge.health).at(-1)?.[1]).toBe('{"status":"up"}')
       })
     ))
@@ -124,10 +124,10 @@ describe("HealthActor", () => {
         yield* health.tell("BridgeHealth", { health: "down", local: up, cloud: down })
         yield* health.tell("BridgeHealth", { health: "down", local: up, cloud: connecting })
         yield* settled
-        expect(reason()).toMatch(new RegExp(`^cloud: nobody listens .*; ${isParked}$`))
+        expect(reason()).toMatch(new RegExp(`^cloud: connection refused .*; ${isParked}$`))
         yield* health.tell("ActorsParked", { parked: [] })
         yield* settled
-        expect(reason()).toMatch(/^cloud: nobody listens at cloud\.example:8883/)
+        expect(reason()).toMatch(/^cloud: connection refused at cloud\.example:8883/)
         expect(reason()).not.toContain("parked")
       })
     ))

@@ -193,7 +193,7 @@ describe("the signing service", () => {
         }
         const outside = {
           _tag: "Error",
-          message: expect.stringContaining("lies outside of what device.cryptoki.uri allows")
+          message: expect.stringContaining("is outside the scope of device.cryptoki.uri")
         }
         expect(yield* create("pkcs11:token=other", "allowed")).toMatchObject(outside)
         expect(yield* create("pkcs11:token=my-token", "another")).toMatchObject(outside)

@@ -92,7 +92,7 @@ const scenario = (defaultPin: string | undefined, body: (kit: Kit) => Promise<vo
     )
   )
 
-const paused = /this user gave too many wrong PINs; its PINs are not looked at until \d{4}-\S+Z \((\d+(?:\.\d)?) s\)/
+const paused = /this user gave too many wrong PINs; its PINs are not checked until \d{4}-\S+Z \((\d+(?:\.\d)?) s\)/
 
 describe("a client that tries PINs", () => {
   it("of an open token has three looked at, and then hears the same of a wrong one and of the right one", () =>
@@ -184,7 +184,7 @@ describe("wrong PINs of clients", () => {
       await sign(1001, "123456")
       const before = scripted.calls("C_Login")
       expect(await sign(1002, "000001")).toContain("The specified PIN is incorrect")
-      expect(await sign(1003, "000002")).toContain("is kept for the PIN that succeeded last")
+      expect(await sign(1003, "000002")).toContain("is reserved for the PIN that last succeeded")
       expect(await sign(1001, "123456")).toBe("signed")
       expect(scripted.calls("C_Login")).toBe(before + 2)
     }))

@@ -154,7 +154,7 @@ describe("the signing service", () => {
         expect(yield* answers(kit, byUri)).toMatchObject({ _tag: "SignResponse" })
         const byPin = { _tag: "SignRequest", toSign: message, uri: "pkcs11:", pin: Redacted.make("123456") } as const
         expect(yield* answers(kit, byPin)).toMatchObject({ _tag: "SignResponse" })
-        expect(yield* error(kit, { _tag: "SignRequest", toSign: message, ...none })).toContain("another PIN")
+        expect(yield* error(kit, { _tag: "SignRequest", toSign: message, ...none })).toContain("a different PIN")
       })
     ))
 })
@@ -252,7 +252,7 @@ describe("an Error frame", () => {
           forKey: true
         })
         expect(yield* error(kit, { _tag: "SignRequest", toSign: message, ...none })).toMatch(
-          /Failed to find a signing key: Didn't find a slot to use.*tokens that are there: pkcs11:token=a$/
+          /Failed to find a signing key: Didn't find a slot to use.*tokens found: pkcs11:token=a$/
         )
         kit.token.state.failNext = new TokenAmbiguous({ candidates: ["pkcs11:token=b", "pkcs11:token=a"] })
         const several = { _tag: "DeleteKeyRequest", uri: "pkcs11:object=my-key", pin: undefined } as const

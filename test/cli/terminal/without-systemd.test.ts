@@ -5,7 +5,7 @@ import { withoutSystemd } from "../../../src/cli/terminal/without-systemd.ts"
 describe("a hint without systemd", () => {
   it.each([
     ["start it: systemctl start tedge-p11-server.socket", "start it: tedge-p11-server"],
-    ["look at its log: journalctl -u tedge-p11-server", "look at its log: the log of tedge-p11-server"],
+    ["see its log: journalctl -u tedge-p11-server", "see its log: the log of tedge-p11-server"],
     ["x, then: sudo systemctl reload tedge-p11-server", "x, then: pkill -HUP -f tedge-p11-server"],
     ["restart it (systemctl restart tedge-mapper-c8y@prod)", "restart it (start tedge-mapper-c8y@prod anew)"],
     ["set the clock: timedatectl set-ntp true", "set the clock: date -s <time>, or start an NTP client"],

@@ -121,10 +121,10 @@ export const hsmRows: ReadonlyArray<Row> = [
   },
   {
     tag: "TokenInitialised",
-    failure: "token initialised already",
+    failure: "token already initialised",
     how: "hsm init with the URI of a token that has keys",
     cause: tedge(["hsm", "init", "--so-pin", "12345678", "--pin", "123456", here]),
-    says: /^Refusing to reinitialize: token 'my-token' \('pkcs11:.*'\) is initialised already$/,
+    says: /^Refusing to reinitialize: token 'my-token' \('pkcs11:.*'\) is already initialised$/,
     next: "its keys would be lost"
   },
   {
@@ -148,7 +148,7 @@ export const hsmRows: ReadonlyArray<Row> = [
     failure: "nobody to ask",
     how: "change-pin with standard input at its end",
     cause: tedge(["hsm", "change-pin", here], ""),
-    says: "nobody is there to answer: standard input is at its end",
+    says: "no answer: standard input is closed",
     next: /^use --(current|new)-pin$/
   },
   {
@@ -156,7 +156,7 @@ export const hsmRows: ReadonlyArray<Row> = [
     failure: "PIN typed wrongly",
     how: "change-pin, the new PIN typed differently the second time",
     cause: tedge(["hsm", "change-pin", "--current-pin", "123456", here], "654321\n654322\n"),
-    says: "the user PIN was not typed the same twice; nothing was changed"
+    says: "the user PIN entries differ; nothing was changed"
   },
   {
     tag: "PinEmpty",
@@ -208,7 +208,7 @@ export const certificateRows: ReadonlyArray<Row> = [
       "device.key_uri": "pkcs11:token=my-token;object=lost"
     }),
     says: "Failed to find a signing key",
-    next: /^select one that is there \(tedge config set device\.key_uri '<uri>'\): pkcs11:.*object=my-key/
+    next: /^select an existing one \(tedge config set device\.key_uri '<uri>'\): pkcs11:.*object=my-key/
   },
   {
     tag: "KeyCannotCertify",
@@ -253,7 +253,7 @@ export const certificateRows: ReadonlyArray<Row> = [
     how: "cert download --csr-path with another file",
     cause: (world) =>
       withTenant(register, [...download, "--csr-path", world.file("not-a.csr", "text"), "--max-timeout", "1s"])(world),
-    says: "is no certificate signing request in PEM form",
+    says: "is not a certificate signing request in PEM form",
     next: "tedge cert create-csr"
   },
   {
@@ -261,16 +261,16 @@ export const certificateRows: ReadonlyArray<Row> = [
     failure: "no host",
     how: "cert download --url https://t.example",
     cause: tedge([...download, "--url", "https://t.example/x"]),
-    says: "is no host for --url",
+    says: "is not a valid host for --url",
     next: "tenant.example:443",
     code: 2
   },
   {
     tag: "DurationInvalid",
-    failure: "no duration",
+    failure: "not a valid duration",
     how: "cert download --max-timeout soon",
     cause: tedge([...download, "--max-timeout", "soon"]),
-    says: "'soon' is no duration for --max-timeout",
+    says: "'soon' is not a valid duration for --max-timeout",
     next: "e.g. 30s",
     code: 2
   },
@@ -312,7 +312,7 @@ export const certificateRows: ReadonlyArray<Row> = [
       },
       [...download, "--max-timeout", "1s"]
     ),
-    says: "is no PKCS#7 message with certificates"
+    says: "is not a PKCS#7 message with certificates"
   },
   {
     tag: "EnrolmentTimedOut",

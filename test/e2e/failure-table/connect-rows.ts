@@ -102,7 +102,7 @@ export const cloudRows: ReadonlyArray<Row> = [
     failure: "no answer of the cloud",
     how: "the cloud does not answer on s/dat; connect --test",
     cause: connected(behaving({ answersToken: false }, ({ tedge }) => tedge(test))),
-    says: "Failed to verify device is connected to Cumulocity: the bridge is up, but nothing came back",
+    says: "Failed to verify device is connected to Cumulocity: the bridge is up, but the cloud did not answer",
     next: "check in the cloud",
     slow: true
   },
@@ -135,8 +135,8 @@ export const cloudRows: ReadonlyArray<Row> = [
       const port = String(await freePort())
       return withInit(commands({}), { "mqtt.client.port": port, "mqtt.bind.port": port })(world)
     },
-    says: /^Timed out after 2\S+ s waiting for mosquitto to be listening at (127\.0\.0\.1|localhost):\d+: nobody listens/,
-    next: "look at mosquitto's log",
+    says: /^Timed out after 2\S+ s waiting for mosquitto to be listening at (127\.0\.0\.1|localhost):\d+: connection refused/,
+    next: "see mosquitto's log",
     slow: true
   },
   {
@@ -145,7 +145,7 @@ export const cloudRows: ReadonlyArray<Row> = [
     how: "restart in system.toml is /bin/false",
     cause: withInit(commands({ restart: "false" })),
     says: 'Service command <"false mosquitto"> failed with code: 1',
-    next: "run it by hand"
+    next: "run it manually"
   },
   {
     tag: "FileNotWritten",
@@ -157,7 +157,7 @@ export const cloudRows: ReadonlyArray<Row> = [
       return tedge([...connect, "--offline"])
     },
     says: /mosquitto-conf.*' could not be written: (ENOTDIR|EEXIST)/,
-    next: "a file stands where a directory should be"
+    next: "a file exists where a directory is expected"
   }
 ]
 
@@ -180,8 +180,8 @@ export const localRows: ReadonlyArray<Row> = [
       writeFileSync(join(configDir, "mosquitto-conf", "c8y-bridge.conf"), "")
       return tedge(test)
     },
-    says: /^Failed to verify device is connected to Cumulocity: nobody listens at/,
-    next: "the local broker is the trouble, not the cloud"
+    says: /^Failed to verify device is connected to Cumulocity: connection refused at/,
+    next: "the problem is the local broker, not the cloud"
   },
   {
     tag: "CommandRunning",
@@ -204,7 +204,7 @@ export const localRows: ReadonlyArray<Row> = [
     failure: "the mosquitto bridge",
     how: "mqtt.bridge.built_in false, mode off",
     cause: connecting({ "mqtt.bridge.built_in": false, "device.cryptoki.mode": "off" }),
-    says: "the mosquitto bridge is not made by this tedge",
+    says: "this tedge does not support the mosquitto bridge",
     next: "tedge config set mqtt.bridge.built_in true"
   },
   {

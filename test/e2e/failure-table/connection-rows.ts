@@ -61,7 +61,7 @@ const withTls =
 
 const nothing = () => undefined
 
-/** A server whose certificate is not what it should be. */
+/** A server whose certificate is malformed. */
 const withServer = (certificate: (world: World) => Identity) =>
   withTls(nothing, (world) => {
     const { certPem, keyPem } = certificate(world)
@@ -144,7 +144,7 @@ export const settingRows: ReadonlyArray<Row> = [
       const der = Buffer.from(pki.deviceCertPem.replaceAll(/-----.*-----|\s/g, ""), "base64")
       return place({ "device.cert_path": file("cert.der", der), "device.id": "dev01" }).tedge(connect)
     },
-    says: "is in DER form, and PEM is wanted",
+    says: "is in DER form; PEM is required",
     next: "openssl x509 -inform DER"
   },
   {
@@ -210,7 +210,7 @@ export const networkRows: ReadonlyArray<Row> = [
     failure: "port closed",
     how: "c8y.mqtt with a port nobody listens on",
     cause: async ({ place }) => place(cloudAt(await freePort())).tedge(connect),
-    says: /^nobody listens at 127\.0\.0\.1:\d+$/,
+    says: /^connection refused at 127\.0\.0\.1:\d+$/,
     next: "check host and port"
   },
   {
@@ -286,7 +286,7 @@ export const networkRows: ReadonlyArray<Row> = [
     failure: "cloud wants a certificate",
     how: "user and password for a server that wants a certificate",
     cause: async (world) => withJudge([], undefined, basic(world))(world),
-    says: "127.0.0.1 wants a device certificate and got none",
+    says: "127.0.0.1 requires a device certificate, and none was sent",
     next: "device.cert_path"
   },
   {
@@ -324,7 +324,7 @@ export const networkRows: ReadonlyArray<Row> = [
     how: "a server that ends the connection after TLS",
     cause: withTls((socket) => void socket.end()),
     says: /^127\.0\.0\.1:\d+ closed the connection before it was established/,
-    next: "its own log tells why"
+    next: "see its log"
   },
   {
     tag: "BrokerRefused",
@@ -379,7 +379,7 @@ export const serviceRows: ReadonlyArray<Row> = [
       writeFileSync(path, "")
       return place({ "device.cryptoki.mode": "socket", "device.cryptoki.socket_path": path }).tedge(connect)
     },
-    says: "nobody listens there",
+    says: "connection refused",
     next: "tedge-p11-server"
   },
   {
@@ -422,6 +422,6 @@ export const serviceRows: ReadonlyArray<Row> = [
         "device.key_uri": "pkcs11:token=lost;object=my-key"
       }).tedge(connect),
     says: /PKCS #11 service failed: .*; the public half of such a key is on token 'my-token'/,
-    next: "name that token where another one, or none, is named: tedge config get device.key_uri"
+    next: "name that token in: tedge config get device.key_uri"
   }
 ]

@@ -40,7 +40,7 @@ export const settingsRows: ReadonlyArray<Row> = [
     failure: "wrong value",
     how: "config set device.cryptoki.mode on",
     cause: config(["set", "device.cryptoki.mode", "on"]),
-    says: "'on' is not a value of device.cryptoki.mode: Supported values are: off, module, socket",
+    says: "'on' is not a valid value of device.cryptoki.mode: Supported values are: off, module, socket",
     next: "tedge config list --doc device.cryptoki.mode"
   },
   {
@@ -74,7 +74,7 @@ export const settingsRows: ReadonlyArray<Row> = [
     how: "a line that is no TOML; connect",
     cause: withFile("c8y.url = \n", ["connect", "c8y"]),
     says: /tedge\.toml' is not TOML, line 1, column \d+/,
-    next: "mend the line with an editor; nothing was changed"
+    next: "fix the line in an editor; nothing was changed"
   },
   {
     tag: "ConfigFileUnreadable",
@@ -98,7 +98,7 @@ export const settingsRows: ReadonlyArray<Row> = [
       chmodSync(configDir, 0o555)
       return tedge(["config", "set", "device.type", "x"], { ordinary: true })
     },
-    says: /tedge\.toml' could not be written: EACCES; it is as it was/,
+    says: /tedge\.toml' could not be written: EACCES; it is unchanged/,
     next: "run the command as root (sudo)"
   },
   {
@@ -136,11 +136,11 @@ export const settingsRows: ReadonlyArray<Row> = [
       return tedge(["connect", "c8y"])
     },
     says: "mappers/c8y/mapper.toml' is not TOML, line 2",
-    next: "mend the line with an editor"
+    next: "fix the line in an editor"
   },
   {
     tag: "InvalidPkcs11Uri",
-    failure: "no PKCS#11 URI",
+    failure: "not a valid PKCS#11 URI",
     how: "hsm list-keys token=my-token",
     cause: ({ place }) => place().tedge(["hsm", "list-keys", "token=my-token"]),
     says: "missing PKCS #11 URI scheme: 'token=my-token'",

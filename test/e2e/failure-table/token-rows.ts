@@ -65,7 +65,7 @@ export const tokenRows: ReadonlyArray<Row> = [
       return place().tedge(connect, { env: hsm.env }).finally(hsm.cleanup)
     },
     says: "Didn't find a slot to use. The device may be disconnected.",
-    next: "no token is there at all: plug it in, or initialise one"
+    next: "no token found: plug it in, or initialise one"
   },
   {
     tag: "TokenNotFound",
@@ -73,7 +73,7 @@ export const tokenRows: ReadonlyArray<Row> = [
     how: "key_uri names a token that is not there",
     cause: connecting({ "device.key_uri": "pkcs11:token=lost;object=lost-key" }),
     says: "No token matches 'pkcs11:token=lost;object=lost-key'",
-    next: /^tokens that are there: pkcs11:.*token=my-token/
+    next: /^tokens found: pkcs11:.*token=my-token/
   },
   {
     tag: "TokenNotFound",
@@ -121,7 +121,7 @@ export const tokenRows: ReadonlyArray<Row> = [
     failure: "no PIN",
     how: "a token that is no SoftHSM2, no PIN in the settings",
     cause: scripted({ token: { manufacturer: "Maker" } }, connect, { "device.cryptoki.pin": undefined }),
-    says: "token 'my-token' wants a PIN and none is configured",
+    says: "token 'my-token' requires a PIN, and none is configured",
     next: "tedge config set device.cryptoki.pin <PIN>"
   },
   {
@@ -204,7 +204,7 @@ export const tokenRows: ReadonlyArray<Row> = [
     failure: "token pulled out",
     how: "C_Sign answers CKR_DEVICE_REMOVED",
     cause: scripted({ calls: { C_Sign: { code: "CKR_DEVICE_REMOVED" } } }),
-    says: "token 'my-token' is gone or out of order: C_Sign returned CKR_DEVICE_REMOVED",
+    says: "token 'my-token' is unavailable: C_Sign returned CKR_DEVICE_REMOVED",
     next: "plug it in again"
   },
   {
@@ -239,8 +239,8 @@ export const tokenRows: ReadonlyArray<Row> = [
       const settings = { "device.cryptoki.module_path": module.modulePath, "device.key_uri": undefined }
       return place(settings).tedge(words, { env: hsm.env })
     },
-    says: "delete-key was cut off, and whether it was done is not known",
-    next: "look before you try again: tedge hsm list-keys"
+    says: "delete-key was interrupted, and its outcome is unknown",
+    next: "check before retrying: tedge hsm list-keys"
   },
   {
     tag: "KeysNotMadeHere",
@@ -251,7 +251,7 @@ export const tokenRows: ReadonlyArray<Row> = [
       createKey("pkcs11:token=my-token")
     ),
     says: "does not make keys over PKCS#11: C_GenerateKeyPair returned CKR_FUNCTION_NOT_SUPPORTED",
-    next: "make it with the tool of the token's maker"
+    next: "make it with the token vendor's tool"
   },
   {
     tag: "PublicKeyNotTold",
@@ -282,7 +282,7 @@ export const tokenRows: ReadonlyArray<Row> = [
       place({ "device.cryptoki.uri": "pkcs11:token=my-token;object=my-key" }).tedge(
         createKey("pkcs11:token=my-token", "--label", "new")
       ),
-    says: "a new one would never be used, and none was made",
+    says: "a new key would never be used, so none was created",
     next: "tedge config set device.cryptoki.uri"
   },
   {
@@ -293,7 +293,7 @@ export const tokenRows: ReadonlyArray<Row> = [
       place().tedge(createKey("pkcs11:token=my-token", "--label", "new"), {
         env: { TEDGE_DEVICE_KEY_URI: "pkcs11:object=my-key" }
       }),
-    says: "the environment variable TEDGE_DEVICE_KEY_URI goes before the setting device.key_uri",
+    says: "the environment variable TEDGE_DEVICE_KEY_URI overrides the setting device.key_uri",
     next: "unset TEDGE_DEVICE_KEY_URI"
   },
   {
@@ -303,8 +303,8 @@ export const tokenRows: ReadonlyArray<Row> = [
     cause: scripted({ calls: { C_SetPIN: { crash: "segv" } } }, [
       ...["hsm", "change-pin", "--current-pin", "123456", "--new-pin", "654321", "pkcs11:token=my-token"]
     ]),
-    says: "change-pin was cut off, and whether it was done is not known",
-    next: "see which one it takes (a wrong one costs a try): tedge hsm list-keys"
+    says: "change-pin was interrupted, and its outcome is unknown",
+    next: "test which one is accepted (a wrong one costs a try): tedge hsm list-keys"
   },
   {
     tag: "KeyPerhapsMade",
@@ -330,7 +330,7 @@ export const tokenRows: ReadonlyArray<Row> = [
       scripted({ calls: { C_Sign: { signature: "corrupt" } } }, [
         ...["cert", "create-csr", "--output-path", join(world.dir, "unfit.csr")]
       ])(world),
-    says: "does not fit the public key it shows; nothing was written",
+    says: "does not match the public key on the token; nothing was written",
     next: "tedge hsm doctor"
   },
   {
@@ -360,7 +360,7 @@ export const tokenRows: ReadonlyArray<Row> = [
     how: "device.cryptoki.uri names another token; create-key-hsm",
     cause: ({ place }) =>
       place({ "device.cryptoki.uri": "pkcs11:token=other" }).tedge(createKey("pkcs11:token=my-token")),
-    says: "lies outside of what device.cryptoki.uri allows: 'pkcs11:token=other'",
+    says: "is outside the scope of device.cryptoki.uri: 'pkcs11:token=other'",
     next: "tedge config get device.cryptoki.uri"
   },
   {
@@ -414,7 +414,7 @@ export const moduleRows: ReadonlyArray<Row> = [
     failure: "wrong architecture",
     how: "e_machine of the module changed to IA-64",
     cause: spoiledModule((image) => image.writeUInt16LE(50, machineAt)),
-    says: "it was built for another kind of machine",
+    says: "it was built for another architecture",
     next: "install the module's package for this machine"
   },
   {

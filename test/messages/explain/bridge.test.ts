@@ -14,13 +14,13 @@ describe("the log line of a dropped message", () => {
         setting: "c8y.mapper.mqtt.max_payload_size"
       })
     ).toBe(
-      "Dropping cloud-bound message on topic c8y/s/us: its 20000 bytes are more than the 16184 the cloud takes (c8y.mapper.mqtt.max_payload_size)"
+      "Dropping cloud-bound message on topic c8y/s/us: its 20000 bytes exceed the limit of 16184 (c8y.mapper.mqtt.max_payload_size)"
     )
   })
 
   it("tells the topic that is none", () => {
     expect(explainDropped({ direction: "inbound", topic: "s/ds", reason: "invalidTopic", target: "c8y/a+b" })).toBe(
-      "Dropping local-bound message on topic s/ds: 'c8y/a+b' is no topic to publish on"
+      "Dropping local-bound message on topic s/ds: 'c8y/a+b' is not a valid topic to publish on"
     )
   })
 
@@ -36,7 +36,7 @@ describe("the log line of a dropped message", () => {
 describe("the log line of a message that is held back", () => {
   it("names topic and reason, and what becomes of it", () => {
     expect(explainHeldBack({ direction: "inbound", topic: "c8y/s/ds", code: 151 })).toBe(
-      "Holding back local-bound message on topic c8y/s/ds: the broker refused it for now (quota exceeded). It is tried again until the broker takes it"
+      "Holding back local-bound message on topic c8y/s/ds: the broker refused it temporarily (quota exceeded). It is retried until the broker accepts it"
     )
   })
 })

@@ -13,7 +13,7 @@ describe("the log line about a token", () => {
 
   it("has no names of our own types in it when the token is gone", () => {
     expect(explainCryptokiEvent({ _tag: "TokenGone", token, reason: "TokenUnavailable" }).text).toBe(
-      "token 'my-token' is gone; tedge goes on by itself when it is back"
+      "token 'my-token' is unavailable; tedge resumes when it is back"
     )
   })
 })

@@ -23,8 +23,8 @@ describe("a broker that does not answer", () => {
     ["CONNACK", undefined, "check that the port is one for MQTT: tedge config list mqtt"],
     ["CONNACK", 700, "check that the port is one for MQTT: tedge config list mqtt"],
     ["CONNACK", 45_000, "the token is slow: tedge hsm doctor"],
-    ["SUBACK", undefined, "the broker's own log tells why"],
-    ["PUBACK", undefined, "the broker's own log tells why"]
+    ["SUBACK", undefined, "see the broker's log"],
+    ["PUBACK", undefined, "see the broker's log"]
   ] satisfies ReadonlyArray<readonly [WaitingFor, number | undefined, string]>)(
     "%s, %s ms of it for the signature",
     (waitingFor, signingMs, hint) => expect(silence(waitingFor, signingMs).hint).toBe(hint)

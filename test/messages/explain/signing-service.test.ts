@@ -9,7 +9,7 @@ const onOtherToken = { token: "other", uri: "pkcs11:token=other;object=k", seen:
 const pin = (reason: PinRejected["reason"]) => new PinRejected({ token: "t", reason })
 const clear = /tedge hsm clear-pin-latch$/
 const nameToken = /^name that token .*tedge config get device.key_uri$/
-const lookAtLog = /^its settings and its PIN count, not this device's: journalctl -u tedge-p11-server$/
+const lookAtLog = /^the service uses its own settings and PIN: journalctl -u tedge-p11-server$/
 
 it.each<[Failure, RegExp]>([
   [pin("latched"), clear],
@@ -23,7 +23,7 @@ it.each<[Failure, RegExp]>([
     new KeyNotFound({ uri: undefined, token: "t", onOtherToken: undefined }),
     /^list the keys with: tedge hsm list-keys$/
   ],
-  [new TokenNotFound({ uri: undefined, present: [] }), /^look which tokens the service has: tedge hsm list-tokens/]
+  [new TokenNotFound({ uri: undefined, present: [] }), /^list the service's tokens: tedge hsm list-tokens/]
 ])("%j over the socket has its own next step", (failure, hint) => {
   const message = `PKCS #11 service failed: ${explain(failure).error}`
   expect(explain(new SigningServiceRefused({ message })).hint).toMatch(hint)

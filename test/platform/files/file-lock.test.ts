@@ -122,7 +122,7 @@ describe("a file lock", () => {
         expect(make(path).status).toBe(0)
         const refused = await refusal(path)
         expect(refused).toMatchObject({ _tag: "LockUnavailable", code: "owner", detail: user.name })
-        expect(explain(refused).error).toContain(`user '${user.name}' made it beforehand`)
+        expect(explain(refused).error).toContain(`user '${user.name}' created it first`)
       }
       rmSync(everybodys, { recursive: true })
     })

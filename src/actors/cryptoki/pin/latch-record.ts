@@ -1,5 +1,5 @@
 /**
- * The PIN latch of a token: which PINs it refused, which logins ended without an answer, and what follows. Pure.
+ * The PIN latch of a token: which PINs it refused, which logins had an unknown outcome, and what follows. Pure.
  *
  * Refused is only what PKCS #11 calls a refusal of the PIN; any other end of a login is an unknown outcome.
  * - A refused PIN is not tried again. This device's own programs try two PINs at most without a success in between;
@@ -39,7 +39,7 @@ export interface RefusedPin {
   readonly at: number
 }
 
-/** Logins in a row that ended without an answer: of the PIN that succeeded last, of other PINs, of clients' PINs. */
+/** Logins in a row that had an unknown outcome: of the PIN that succeeded last, of other PINs, of clients' PINs. */
 export type Track = "proven" | "own" | "client"
 
 export interface UnknownOutcomes {

@@ -74,7 +74,7 @@ export const logHandshake = (speaker: Speaker, handshake: Handshake | undefined)
 
 /** `isKept`: the broker keeps the session, and with it what did not fit. */
 export const logOverflow = (speaker: Speaker, isKept: boolean): Effect.Effect<void> => {
-  const text = `${opening(speaker)}: more messages came from ${speaker.side} broker than fit`
+  const text = `${opening(speaker)}: receive buffer full: too many messages from ${speaker.side} broker`
   return said(
     speaker,
     isKept ? Effect.logInfo(`${text}; fetching the rest`) : Effect.logError(`${text}; the rest is lost`)
@@ -94,7 +94,7 @@ export const logMissingAcks = (speaker: Speaker, missing: number): Effect.Effect
   said(
     speaker,
     Effect.logWarning(
-      `${opening(speaker)}: ${speaker.side} broker acknowledges later messages, but not ${missing} it was sent before: it may discard what is above its rate (publish_rate). They are sent again on the next connection, in two minutes at the latest`
+      `${opening(speaker)}: ${speaker.side} broker acknowledges later messages, but not ${missing} sent before them: it may discard messages above its rate limit (publish_rate). They are resent on the next connection, within two minutes`
     )
   )
 

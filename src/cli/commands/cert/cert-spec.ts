@@ -36,7 +36,7 @@ const createSpec: CommandSpec = {
 const createCsrSpec: CommandSpec = {
   name: "create-csr",
   summary: "Create a certificate signing request (CSR).",
-  details: ["Signed with the key in the token, or with the key file, which is made if it is missing."],
+  details: ["Signed with the key in the token, or with the key file, which is created if it is missing."],
   options: [
     deviceIdOption,
     { name: "output-path", value: "OUTPUT_PATH", summary: "Where to write the CSR, if not to `device.csr_path`" }
@@ -57,7 +57,7 @@ const showSpec: CommandSpec = {
 const needsRenewalSpec: CommandSpec = {
   name: "needs-renewal",
   summary: "Check whether the certificate should be renewed.",
-  details: ["Exit code 0: yes. 1: no. 2: it cannot be told, whatever the reason."],
+  details: ["Exit code 0: yes. 1: no. 2: unknown, whatever the reason."],
   options: [certPathOption],
   cloudWord: true
 }
@@ -128,7 +128,7 @@ const downloadSpec: CommandSpec = {
           name: "one-time-password",
           short: "p",
           value: "ONE_TIME_PASSWORD",
-          summary: "The password the device was registered with. Made and shown if missing",
+          summary: "The password the device was registered with. Generated and shown if missing",
           env: "DEVICE_ONE_TIME_PASSWORD",
           secret: true
         },

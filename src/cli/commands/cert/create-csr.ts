@@ -35,7 +35,7 @@ export const createCsr: TokenCommand = (context) =>
 export const keepRequest = (context: CommandContext, of: CertSettings, request: string) => {
   const path = of.device.csrPath
   return Effect.andThen(refuseToReplaceIdentity(path), writeCertificate(of, path, request)).pipe(
-    Effect.catch((failure) => context.terminal.warning(`the request was not kept: ${explain(failure).error}`))
+    Effect.catch((failure) => context.terminal.warning(`the request was not saved: ${explain(failure).error}`))
   )
 }
 

@@ -17,6 +17,6 @@ export const removeCertificate: TokenCommand = (context) =>
         yield* terminal.line(`Removed ${path}`)
       }
     yield* terminal.line(removed === 0 ? "There is no certificate to remove" : "Certificate was successfully removed")
-    if (usesToken) yield* terminal.line("The key in the token was left alone: tedge hsm delete-key removes it")
+    if (usesToken) yield* terminal.line("The key in the token was kept: tedge hsm delete-key removes it")
     return exitCodes.ok
   })

@@ -35,7 +35,7 @@ export const changePin: TokenCommand = (context) =>
       return yield* new OptionsExclude({ option: "--current-pin", other: "--reset" })
     if (!reset && input.given("so-pin")) return yield* new OptionNeeds({ option: "--so-pin", other: "--reset" })
     const uri = yield* chosenToken(context)
-    const old = reset ? undefined : yield* currentPin(context, "current-pin", "user PIN", "Present user PIN: ")
+    const old = reset ? undefined : yield* currentPin(context, "current-pin", "user PIN", "Current user PIN: ")
     const soPin = reset ? yield* currentPin(context, "so-pin", "SO PIN", "SO PIN: ") : undefined
     const newPin = yield* newPinFrom(context, "new-pin", "user PIN")
     const by = soPin === undefined ? ({ kind: "change" } as const) : ({ kind: "reset", soPin } as const)
@@ -111,7 +111,7 @@ const storedPins = (context: CommandContext, target: Pkcs11Uri, old: Redacted.Re
       if (shown.source?.kind === "file") found.push(key)
       if (shown.source?.kind === "variable" && old !== undefined)
         yield* terminal.warning(
-          `the environment variable ${shown.source.variable} has the present PIN and is not changed`
+          `the environment variable ${shown.source.variable} holds the current PIN and is not changed`
         )
     }
     return found

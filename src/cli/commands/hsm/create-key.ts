@@ -76,7 +76,7 @@ const reportKey = (context: CommandContext, { key, selector, setting, outfile }:
     yield* refuseOtherKey(context, key, selector)
     yield* selectKey(context, setting, uri)
     yield* sayWhoUsesAnother(context, key.uri)
-    yield* Effect.tapError(saved, () => terminal.warning("the key was made and selected; its public half is above"))
+    yield* Effect.tapError(saved, () => terminal.warning("the key was created and selected; its public key is above"))
     if (input.secret("pin") !== undefined) yield* terminal.info(pinNotWritten)
   })
 

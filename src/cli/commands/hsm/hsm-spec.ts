@@ -98,7 +98,7 @@ export const hsmSpec: CommandSpec = {
       name: "init",
       summary: "Initialize a token.",
       details: [
-        "A token that is initialised already is never initialised again: its keys would be lost. Its label is given back if it is the one asked for.",
+        "A token that is already initialised is never initialised again: its keys would be lost. Its label is given back if it is the one asked for.",
         "Prints the URI of the token."
       ],
       options: [
@@ -124,7 +124,7 @@ export const hsmSpec: CommandSpec = {
       name: "list-keys",
       summary: "List the keys on a token.",
       details: [
-        "Logs in when the token wants it: private keys are not shown to everybody.",
+        "Logs in when the token requires it: private keys are hidden otherwise.",
         "What a private key may do besides signing is listed after `Also:` (decrypt, unwrap, sign-recover, derive). Over tedge-p11-server it is not known."
       ],
       options: [
@@ -164,7 +164,7 @@ export const hsmSpec: CommandSpec = {
       ],
       options: [
         { name: "new-pin", value: "NEW_PIN", summary: "The new user PIN", secret: true },
-        { name: "current-pin", value: "CURRENT_PIN", summary: "The present user PIN", secret: true },
+        { name: "current-pin", value: "CURRENT_PIN", summary: "The current user PIN", secret: true },
         { name: "reset", summary: "Set a new user PIN by the PIN of the security officer" },
         { name: "so-pin", value: "SO_PIN", summary: "PIN of the security officer, with --reset", secret: true }
       ],

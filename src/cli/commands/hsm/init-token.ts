@@ -30,7 +30,7 @@ export const initToken: TokenCommand = (context) =>
     const label = input.text("label") ?? "tedge"
     const target = yield* slotToInitialise(context, label)
     if (target.initialized) {
-      yield* terminal.line(`The token '${shownText(target.label)}' is initialised already; nothing was changed.`)
+      yield* terminal.line(`The token '${shownText(target.label)}' is already initialised; nothing was changed.`)
       const given = ["so-pin", "pin"].filter((option) => input.given(option)).map((option) => `--${option}`)
       if (given.length > 0)
         yield* terminal.warning(

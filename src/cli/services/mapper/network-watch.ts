@@ -14,9 +14,7 @@ export const retryWithNetwork = (cloud: ActorRef<LinkProtocol>): Effect.Effect<v
       onFailure: () => false
     })
     if (!isWatched)
-      return yield* Effect.logDebug(
-        "the network cannot be watched (AF_NETLINK): pauses between attempts are not cut short"
-      )
+      return yield* Effect.logDebug("network changes cannot be monitored (AF_NETLINK): retry delays are not shortened")
     yield* Effect.forkScoped(
       Effect.forever(
         Effect.gen(function* () {

@@ -89,10 +89,10 @@ const show = (parts: MapperParts): Effect.Effect<number> =>
 
 const finish = (mapper: Mapper) =>
   Effect.gen(function* () {
-    yield* Effect.logInfo("stopping: what is under way is finished first")
+    yield* Effect.logInfo("shutting down: draining in-flight messages")
     const report: StopReport = yield* mapper.stop("drain")
     if (report.forced.length === 0) return exitCodes.ok
-    yield* Effect.logError(`had to be cut off: ${report.forced.join(", ")}`)
+    yield* Effect.logError(`did not stop in time: ${report.forced.join(", ")}`)
     return exitCodes.failed
   })
 

@@ -138,7 +138,7 @@ const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog) 
     const stopped = Effect.as(signals.untilStopped, exitCodes.ok as number)
     const gaveUp = Effect.as(listener.gaveUp, exitCodes.failed as number)
     const code = yield* Effect.raceFirst(Effect.raceFirst(stopped, gaveUp), late)
-    yield* Effect.logInfo("stopping: requests that were taken on are answered first")
+    yield* Effect.logInfo("shutting down: answering accepted requests first")
     yield* manager.stopping
     return code
   })
@@ -219,7 +219,7 @@ const listen = (service: Service, cryptoki: ActorRef<CryptokiProtocol>) =>
     const lockOwner = lockOwnerIn(service.settings.configDir)
     const publish = (event: P11ServerEvent) => onServerEvent(service, event)
     const [descriptor, ...others] = activatedDescriptors(process.env, process.pid)
-    if (others.length > 0) yield* Effect.logWarning("systemd handed over several sockets: the first is used")
+    if (others.length > 0) yield* Effect.logWarning("systemd passed several sockets: using the first")
     const isOwnSocket = descriptor === undefined
     const where = isOwnSocket ? listenOnPath({ path, mode, group, lockOwner, publish }) : listenOnDescriptor(descriptor)
     const descriptors = Math.max(0, (freeDescriptors() ?? Number.POSITIVE_INFINITY) - keptDescriptors)

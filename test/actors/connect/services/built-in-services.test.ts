@@ -136,7 +136,7 @@ describe("the built-in service manager", () => {
     signal(pid, "SIGKILL")
     await eventually(() => starts().length === 2)
     const log = readFileSync(join(dir, "log", "svc.log"), "utf8")
-    const pause = Number(/svc starts again in (\d+) ms/.exec(log)?.[1])
+    const pause = Number(/svc restarts in (\d+) ms/.exec(log)?.[1])
     expect([pause >= 800, pause <= 1200], log).toEqual([true, true])
   })
 

@@ -115,7 +115,10 @@ describe("tedge cert create", () => {
   it("leaves no key behind when the certificate cannot be written", async () => {
     device.settings(`device.cert_path = "${join(device.configDir, "tedge.toml", "below-a-file.pem")}"`)
     const done = await create()
-    expect([done.code, done.stderr]).toEqual([1, expect.stringContaining("a file stands where a directory should be")])
+    expect([done.code, done.stderr]).toEqual([
+      1,
+      expect.stringContaining("a file exists where a directory is expected")
+    ])
     expect(existsSync(device.keyPath)).toBe(false)
   })
 
@@ -207,11 +210,11 @@ describe("tedge cert create-csr", () => {
     const full = await device.tedge(["cert", "create-csr", "--output-path", "/dev/full"])
     expect([full.code, full.stderr]).toEqual([1, expect.stringContaining("the disk is full")])
     const folder = await device.tedge(["cert", "create-csr", "--output-path", dir])
-    expect([folder.code, folder.stderr]).toEqual([1, expect.stringContaining("a directory of this name is there")])
+    expect([folder.code, folder.stderr]).toEqual([1, expect.stringContaining("a directory with this name exists")])
     const fifo = join(dir, "fifo.csr")
     execFileSync("mkfifo", [fifo])
     const piped = await device.tedge(["cert", "create-csr", "--output-path", fifo])
-    expect([piped.code, piped.stderr]).toEqual([1, expect.stringContaining("a FIFO or a socket of this name is there")])
+    expect([piped.code, piped.stderr]).toEqual([1, expect.stringContaining("a FIFO or socket with this name exists")])
     // Beside the file stands what the new content would be written to.
     const path = join(dir, "kept.csr")
     writeFileSync(path, "old")
@@ -250,7 +253,7 @@ describe("tedge cert remove", () => {
   it("leaves a directory of that name alone", async () => {
     mkdirSync(device.certPath, { recursive: true })
     const done = await device.tedge(["cert", "remove"])
-    expect([done.code, done.stderr]).toEqual([1, expect.stringContaining("a directory of this name is there")])
+    expect([done.code, done.stderr]).toEqual([1, expect.stringContaining("a directory with this name exists")])
   })
 })
 
@@ -305,11 +308,11 @@ describe("a certificate that cannot be read", () => {
     ["is missing", () => undefined, "does not exist"],
     ["is a directory", (path) => mkdirSync(path), "is a directory"],
     ["is empty", (path) => writeFileSync(path, ""), "holds none"],
-    ["is text", (path) => writeFileSync(path, "hello"), "is not what it should be (no certificate in it)"],
+    ["is text", (path) => writeFileSync(path, "hello"), "is malformed (no certificate in it)"],
     [
       "is damaged",
       (path) => writeFileSync(path, "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"),
-      "is not what it should be (not X.509)"
+      "is malformed (not X.509)"
     ],
     ["is too large", (path) => writeFileSync(path, "x".repeat(5_000_000)), "is too large"]
   ]
@@ -351,7 +354,7 @@ describe("a certificate that cannot be read", () => {
     writeFileSync(der, Buffer.from(read(device.certPath).replace(/-----[^-]+-----|\s/g, ""), "base64"))
     const done = await device.tedge(["cert", "show", "--cert-path", der])
     expect(done.stderr).toBe(
-      `error: the certificate file '${der}' is in DER form, and PEM is wanted\nhint: openssl x509 -inform DER -in '${der}' -out '${der}.pem'\n`
+      `error: the certificate file '${der}' is in DER form; PEM is required\nhint: openssl x509 -inform DER -in '${der}' -out '${der}.pem'\n`
     )
   })
 })

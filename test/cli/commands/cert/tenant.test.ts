@@ -67,7 +67,7 @@ describe("tedge cert download c8y", () => {
     mkdirSync(device.csrPath, { recursive: true })
     const done = await download(...atOnce)
     expect(done.code, done.stderr).toBe(0)
-    expect(done.stderr).toMatch(/^warning: the request was not kept: .*tedge\.csr/m)
+    expect(done.stderr).toMatch(/^warning: the request was not saved: .*tedge\.csr/m)
     expect(read(device.certPath)).toContain("BEGIN CERTIFICATE")
   })
 
@@ -107,10 +107,10 @@ describe("tedge cert download c8y", () => {
 
   it.each([
     ["400", "was answered with 400 (no, with 400)"],
-    ["garbage", "is no PKCS#7 message with certificates"],
-    ["notX509", "is no PKCS#7 message with certificates"],
-    ["empty", "is no PKCS#7 message with certificates"],
-    ["otherKey", "holds a certificate for another key"]
+    ["garbage", "is not a PKCS#7 message with certificates"],
+    ["notX509", "is not a PKCS#7 message with certificates"],
+    ["empty", "is not a PKCS#7 message with certificates"],
+    ["otherKey", "contains a certificate for a different key"]
   ] as const)("ends at once when waiting cannot help: %s", async (fault, sentence) => {
     tenant.state.registered.set("dev", "secret-otp")
     tenant.state.fault = fault
@@ -167,13 +167,13 @@ describe("tedge cert download c8y", () => {
 
   it.each(["https://tenant.example", "a b", "host:99999", "host/path"])("refuses '%s' as host", async (url) => {
     const done = await download("--url", url)
-    expect([done.code, errors(done.stderr)]).toEqual([2, [expect.stringContaining("is no host for --url")]])
+    expect([done.code, errors(done.stderr)]).toEqual([2, [expect.stringContaining("is not a valid host for --url")]])
   })
 
   it.each(["soon", "1 fortnight"])("refuses '%s' as a duration, before a key is made", async (text) => {
     const done = await download("--retry-every", text)
     expect([done.code, existsSync(device.keyPath)]).toEqual([2, false])
-    expect(errors(done.stderr)).toEqual([expect.stringContaining("is no duration for --retry-every")])
+    expect(errors(done.stderr)).toEqual([expect.stringContaining("is not a valid duration for --retry-every")])
   })
 })
 
@@ -192,8 +192,8 @@ describe("tedge cert download c8y --csr-path", () => {
     await device.tedge(["cert", "create-csr", "--device-id", "dev"])
     await mustRun("openssl", ["req", "-new", "-key", pki.deviceKeyFile, "-subj", "/CN=dev", "-out", csr])
     for (const [path, sentence] of [
-      [csr, "was made with another key than the device's"],
-      [pki.deviceCertFile, "is no certificate signing request"],
+      [csr, "was made with a key other than the device's"],
+      [pki.deviceCertFile, "is not a certificate signing request"],
       [join(dir, "none"), "cannot be read: ENOENT"]
     ] as const) {
       const done = await download("--csr-path", path)
@@ -251,7 +251,7 @@ describe("tedge cert renew --ca c8y", () => {
     const done = await device.tedge(["cert", "renew"])
     expect([done.code, done.stderr]).toEqual([
       1,
-      "error: the cloud gave no access token for the renewal: nobody listens at 127.0.0.1:1883\n" +
+      "error: the cloud gave no access token for the renewal: connection refused at 127.0.0.1:1883\n" +
         "hint: the token comes over the connection to the cloud: check it with tedge connect c8y --test\n"
     ])
     expect(existsSync(pendingOf(device))).toBe(false)
@@ -317,7 +317,7 @@ describe("tedge cert upload c8y", () => {
     await withCertificate()
     tenant.state.fault = "noTenant"
     const done = await device.tedge(["cert", "upload", "c8y", ...login])
-    expect(errors(done.stderr)).toEqual([expect.stringContaining("is not what a Cumulocity server answers")])
+    expect(errors(done.stderr)).toEqual([expect.stringContaining("is not a valid response of a Cumulocity server")])
   })
 
   it("uses the trusted certificates of the settings, and says when none can be read", async () => {

@@ -96,7 +96,7 @@ describe("tedge cert with the key in the token", () => {
     const device = deviceWith("pkcs11:object=key-p256")
     await device.tedge(["cert", "create", "--device-id", "dev"])
     const done = await device.tedge(["cert", "remove"])
-    expect(done).toMatchObject({ code: 0, stderr: expect.stringContaining("The key in the token was left alone") })
+    expect(done).toMatchObject({ code: 0, stderr: expect.stringContaining("The key in the token was kept") })
     expect((await device.tedge(["cert", "create", "--device-id", "dev"])).code).toBe(0)
   })
 
@@ -124,9 +124,9 @@ describe("tedge cert with the key in the token", () => {
   it("writes nothing when the signature fails", async () => {
     const device = deviceWith("pkcs11:object=key-p256")
     for (const [scripted, sentence] of [
-      [{ code: "CKR_DEVICE_REMOVED" }, "is gone or out of order: C_Sign returned CKR_DEVICE_REMOVED"],
+      [{ code: "CKR_DEVICE_REMOVED" }, "is unavailable: C_Sign returned CKR_DEVICE_REMOVED"],
       [{ crash: "segv" }, "the PKCS#11 module crashed"],
-      [{ signature: "corrupt" }, "does not fit the public key it shows; nothing was written"]
+      [{ signature: "corrupt" }, "does not match the public key on the token; nothing was written"]
     ] as const) {
       module.set({ C_Sign: scripted })
       const done = await device.tedge(["cert", "create", "--device-id", "dev"])

@@ -118,7 +118,7 @@ describe("tedge config set", () => {
     expect(await set("aws.bridge.keepalive_interval", "10s")).toContain("from 30s to 1200s only")
     expect(await set("az.url", "https://myhub.azure-devices.net")).toContain("eg: 'myhub.azure-devices.net'")
     expect(await set("aws.profiles.p.url", "a b")).toContain("amazonaws.com")
-    expect(await set("az.device.id", "a/b")).toContain("this cloud takes no '/' in a device id")
+    expect(await set("az.device.id", "a/b")).toContain("this cloud does not allow '/' in a device id")
     expect(await set("az.topics", "te/#")).toContain("'az.topics' has no effect with the built-in bridge")
   })
 

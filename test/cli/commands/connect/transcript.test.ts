@@ -89,7 +89,7 @@ describe("the transcript", () => {
     const events = [{ _tag: "StepStarted", title: "T" } as const, note, { _tag: "StepDone", title: "T" } as const]
     const { stderr } = await printed(events, true, { NO_COLOR: "1" })
     const shown = stderr.split("\n").map((line) => line.split("\r\u001b[2K").at(-1))
-    expect(shown).toEqual(["info: waiting for the token 't': it may want to be touched", "T... ✓", ""])
+    expect(shown).toEqual(["info: waiting for the token 't': it may need to be touched", "T... ✓", ""])
   })
 
   it("uses colour on a terminal only, and not with NO_COLOR or a dumb one", async () => {

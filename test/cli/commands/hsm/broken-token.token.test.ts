@@ -61,12 +61,12 @@ describe("a token that fails while a key is made", () => {
   it.each([
     [
       { code: "CKR_DEVICE_REMOVED" },
-      "is gone or out of order: C_GenerateKeyPair returned CKR_DEVICE_REMOVED",
+      "is unavailable: C_GenerateKeyPair returned CKR_DEVICE_REMOVED",
       "plug it in again"
     ],
     [{ code: "CKR_DEVICE_MEMORY" }, "C_GenerateKeyPair returned CKR_DEVICE_MEMORY", "tedge hsm delete-key"],
     [{ code: "CKR_TOKEN_WRITE_PROTECTED" }, "C_GenerateKeyPair returned CKR_TOKEN_WRITE_PROTECTED", "write protected"],
-    [{ crash: "segv" }, "create-key was cut off, and whether it was done is not known", "tedge hsm list-keys"]
+    [{ crash: "segv" }, "create-key was interrupted, and its outcome is unknown", "tedge hsm list-keys"]
   ] as const)("(%j) makes no key and selects none", async (scripted, sentence, hint) => {
     module.set({ C_GenerateKeyPair: scripted })
     expectRefusal(await createKey(), sentence, hint)

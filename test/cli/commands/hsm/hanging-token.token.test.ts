@@ -70,7 +70,7 @@ const noHostIsLeft = () => eventually(() => !module.processes().some(isAlive))
 const named = (stderr: string, label: string): string => {
   const [, uri = ""] = /the key '([^']+)' may be on the token/.exec(stderr) ?? []
   expect(uri).toMatch(new RegExp(`^pkcs11:\\S*token=my-token;id=(%[0-9A-F]{2})+;object=${label}$`))
-  expect(stderr).toContain(`hint: look before you try again: tedge hsm list-keys '${uri}'\n`)
+  expect(stderr).toContain(`hint: check before retrying: tedge hsm list-keys '${uri}'\n`)
   return uri
 }
 
@@ -86,7 +86,7 @@ describe("a token that hangs while it makes a key", () => {
       module.set({ C_GenerateKeyPair: { hang: true, times: 1 } })
       const before = settingsOf(device)
       const done = await device.tedge(["cert", "create-key-hsm", "--label", "half", "--pin", "123456"])
-      expectRefusal(done, "token 'my-token': create-key was cut off, and whether it was done is not known")
+      expectRefusal(done, "token 'my-token': create-key was interrupted, and its outcome is unknown")
       const uri = named(done.stderr, "half")
       expect(settingsOf(device)).toBe(before)
       expect(module.calls("C_GenerateKeyPair")).toBe("skip" in how ? 2 : 1)
@@ -130,7 +130,7 @@ describe("Ctrl-C while a key is made", () => {
     const done = await interrupted(start(moduleMode()))
     expect([done.code, done.stdout], done.stderr).toEqual([130, ""])
     expect(done.stderr.match(/^error: /gm)).toHaveLength(1)
-    expect(done.stderr).toContain("error: interrupted while a key was being made; the key 'pkcs11:")
+    expect(done.stderr).toContain("error: interrupted while a key was being created; the key 'pkcs11:")
     named(done.stderr, "half")
     await noHostIsLeft()
   })

@@ -89,7 +89,7 @@ describe("another setting that goes before", () => {
     const refused = await create("--label", "new")
     expect([refused.code, refused.stderr]).toEqual([
       1,
-      expect.stringContaining("the environment variable TEDGE_DEVICE_KEY_URI goes before the setting device.key_uri")
+      expect.stringContaining("the environment variable TEDGE_DEVICE_KEY_URI overrides the setting device.key_uri")
     ])
   })
 

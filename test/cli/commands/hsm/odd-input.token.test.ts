@@ -179,12 +179,12 @@ describe("PINs", () => {
   it("says that the present PIN of a change is wrong, and that the user PIN is as it was", async () => {
     hsm.addToken()
     const change = ["hsm", "change-pin", "--current-pin", "000000", "--new-pin", "9999"]
-    const mend = "give the PIN the token has now: --current-pin; "
-    const wrong = "error: token 'my-token': The specified PIN is incorrect: it is not the present user PIN"
+    const mend = "pass the current PIN with --current-pin; "
+    const wrong = "error: token 'my-token': The specified PIN is incorrect: it is not the current user PIN"
     const first = await device.tedge(change)
     expect([first.code, first.stderr.split("\n").slice(-3)]).toEqual([
       1,
-      [wrong, `hint: ${mend}who has lost it: tedge hsm change-pin --reset`, ""]
+      [wrong, `hint: ${mend}if it is lost: tedge hsm change-pin --reset`, ""]
     ])
     const again = await device.tedge(change)
     expect([again.code, again.stderr.split("\n").slice(-3)]).toEqual([

@@ -57,7 +57,7 @@ describe("certificates on thin-edge's signing service", () => {
     // Another key by now: the signature tells, and nothing is written.
     service.keys.length = 0
     service.addKey("another")
-    expectRefusal(await device.tedge(["cert", "create-csr"]), "does not fit the public key")
+    expectRefusal(await device.tedge(["cert", "create-csr"]), "does not match the public key")
   })
 
   it("say which keys and tokens there are when theirs is missing", async () => {
@@ -66,7 +66,7 @@ describe("certificates on thin-edge's signing service", () => {
     use('device.key_uri = "pkcs11:object=none"')
     expectRefusal(await device.tedge(["cert", "create"]), "Failed to find a key", "object=my-key")
     use('device.key_uri = "pkcs11:token=none;object=my-key"')
-    expectRefusal(await device.tedge(["cert", "create"]), "Didn't find a slot to use", "tokens that are there: pkcs11:")
+    expectRefusal(await device.tedge(["cert", "create"]), "Didn't find a slot to use", "tokens found: pkcs11:")
   })
 
   it("tell a PIN of the settings as theirs, with its place", async () => {

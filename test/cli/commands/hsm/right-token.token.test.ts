@@ -49,7 +49,7 @@ describe("a token outside of device.cryptoki.uri", () => {
     ])
       expectRefusal(
         await device.tedge(words),
-        "lies outside of what device.cryptoki.uri allows: 'pkcs11:token=one'",
+        "is outside the scope of device.cryptoki.uri: 'pkcs11:token=one'",
         "device.cryptoki.uri"
       )
     for (const token of [one, other]) expect(await keysOf(token)).toHaveLength(2)

@@ -126,7 +126,7 @@ describe("what cannot be known before", () => {
     start("done")
     const done = await device.tedge(["hsm", "create-key", "--label", "k", "--id", "01"])
     expect([done.code, done.stdout]).toEqual([1, expect.stringContaining("New keypair was successfully created")])
-    expect(done.stderr).toMatch(/error: the key was made and is not selected: '.*' could not be written/)
+    expect(done.stderr).toMatch(/error: the key was created but is not selected: '.*' could not be written/)
     const command = commandIn(done.stderr)
     expect(command).toMatch(/^config set device\.key_uri '/)
     rmSync(inTheWay(), { recursive: true })

@@ -161,7 +161,7 @@ describe("tedge hsm clear-pin-latch through tedge-p11-server", () => {
     for (const pin of ["1111", "2222", "3333"]) expect(asTheirs(pin).status).toBe(1)
     const paused = asTheirs("123456")
     expect([paused.status, paused.stdout]).toEqual([1, ""])
-    expect(paused.stderr).toContain("this user gave too many wrong PINs; its PINs are not looked at until")
+    expect(paused.stderr).toContain("this user gave too many wrong PINs; its PINs are not checked until")
     expect(paused.stderr).toContain("tedge hsm clear-pin-latch")
     const logins = module.calls("C_Login")
     const done = tedge(["hsm", "clear-pin-latch"])

@@ -157,7 +157,7 @@ describe("tokens through the signing service", () => {
     useSocket(socketPath(), 'device.key_uri = "pkcs11:slot-id=4711;object=doctored"\ndevice.id = "dev"')
     expectRefusal(
       await device.tedge(["cert", "create"]),
-      "(slots are numbered anew when tokens come and go: name the token by token or serial instead of slot-id)"
+      "(slot numbers change when tokens are added or removed: name the token by token or serial instead of slot-id)"
     )
   })
 

@@ -37,7 +37,7 @@ describe("a token that makes no keys", () => {
     expectRefusal(await createKey(), "returned CKR_MECHANISM_INVALID", "try another --type")
     module.setToken("my-token", { makesNoKeys: true })
     const refused = await createKey()
-    expectRefusal(refused, "does not make keys over PKCS#11", "with the tool of the token's maker")
+    expectRefusal(refused, "does not make keys over PKCS#11", "with the token vendor's tool")
     expect(refused.stderr).not.toContain("--type")
   })
 

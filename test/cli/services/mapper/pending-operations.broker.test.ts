@@ -121,7 +121,7 @@ describe("pending operations", () => {
         const end = yield* playOriginal("original")
         yield* start()
         yield* said(
-          /^operations that wait in the cloud are not asked for: another mapper \(process 4242\) answers on te\/.*tedge-mapper-c8y\/status\/health$/
+          /^pending operations are not requested from the cloud: another mapper \(process 4242\) answers on te\/.*tedge-mapper-c8y\/status\/health$/
         )
         expect(asked()).toBe(0)
         yield* Effect.promise(end)
@@ -135,7 +135,7 @@ describe("pending operations", () => {
       Effect.gen(function* () {
         yield* playOriginal("tedge-mapper-c8y")
         yield* start()
-        yield* said(/^operations that wait in the cloud are not asked for: /)
+        yield* said(/^pending operations are not requested from the cloud: /)
         expect(asked()).toBe(0)
       })
     ))
@@ -147,7 +147,7 @@ describe("pending operations", () => {
         leave.push(() => bridge.close())
         yield* Effect.promise(() => bridge.publish(health("mosquitto-c8y-bridge"), "1", { retain: true }))
         yield* start()
-        yield* said(/not asked for: a bridge of mosquitto is up according to .*mosquitto-c8y-bridge/)
+        yield* said(/not requested from the cloud: a bridge of mosquitto is up according to .*mosquitto-c8y-bridge/)
         expect(asked()).toBe(0)
       })
     ))

@@ -217,7 +217,7 @@ describe("a message at which the cloud hangs up (max_packet_size, MQTT 3.1.1)", 
           yield* Effect.promise(() => here.publish("c8y/s/us", payload))
         yield* Effect.promise(() => there.hear(({ payload }) => payload === "before"))
         yield* Effect.promise(() => there.hear(({ payload }) => payload === "behind"))
-        yield* said(/Holding back cloud-bound message on topic s\/us: the broker ended three connections/)
+        yield* said(/Holding back cloud-bound message on topic s\/us: the broker closed three connections/)
         const connections = () => cloud.log().filter((text) => /^New client connected .* as /.test(text)).length
         const before = connections()
         yield* Effect.promise(() => here.publish("c8y/s/us", "later"))

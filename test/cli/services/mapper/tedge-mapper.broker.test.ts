@@ -39,7 +39,7 @@ describe("tedge-mapper", () => {
     const { child, ended, says, stderr } = mapper()
     await says(/INFO MQTT bridge: \[local\] MQTT bridge connected to local broker/)
     await says(
-      /ERROR MQTT bridge: \[cloud\] MQTT bridge failed to connect to cloud broker: nobody listens at localhost:1/
+      /ERROR MQTT bridge: \[cloud\] MQTT bridge failed to connect to cloud broker: connection refused at localhost:1/
     )
     await local.waitForLog(/Received PUBLISH from tedge-mapper-c8y .*tedge-mapper-c8y\/status\/health/)
     child.kill("SIGTERM")

@@ -63,7 +63,7 @@ describe.runIf(isRoot)("a client of another user", () => {
     const taken = tedge("hsm", "create-key", "--label", "my-key")
     expect([taken.status, taken.output]).toEqual([
       1,
-      expect.stringContaining("'my-key' is on token 'my-token' already")
+      expect.stringContaining("token 'my-token' already has a key labelled 'my-key'")
     ])
     const made = tedge("hsm", "create-key", "--label", "new-key")
     expect([made.status, made.output]).toEqual([0, expect.stringContaining("New keypair was successfully created")])

@@ -117,7 +117,7 @@ describe("sockets that systemd hands over", () => {
     })
     await eventually(() => existsSync(other))
     expect(await ask(place.socketPath, signRequest)).toMatchObject({ _tag: "SignResponse" })
-    expect(log).toContain("systemd handed over several sockets: the first is used")
+    expect(log).toContain("systemd passed several sockets: using the first")
     child.kill("SIGTERM")
     expect(await ended).toBe(0)
     expect([place.socketPath, other].filter((path) => existsSync(path))).toHaveLength(2)

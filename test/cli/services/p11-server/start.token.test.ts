@@ -91,7 +91,7 @@ describe("tedge-p11-server, when it starts", () => {
     const file = place.hsm.env.SOFTHSM2_CONF
     const server = place.start({ env: { TEDGE_RUN_PATH: file } })
     expect(await server.logged("Server listening")).toContain("no token")
-    expect(server.log()).toContain(`refused PINs cannot be noted in '${file}/tedge-pin-latch'`)
+    expect(server.log()).toContain(`refused PINs cannot be recorded in '${file}/tedge-pin-latch'`)
     expect(await ask(place.socketPath, signRequest)).toMatchObject({
       message: expect.stringContaining(
         "PKCS #11 service failed: Failed to find a signing key: Didn't find a slot to use"
@@ -117,7 +117,7 @@ describe("the socket of tedge-p11-server", () => {
     const place = serverPlace()
     const server = place.start({ onlyArgs: ["--module-path", place.hsm.modulePath, "--socket-path", place.dir] })
     expect(await server.ended).toBe(1)
-    expect(server.log()).toContain("a directory is in the way")
+    expect(server.log()).toContain("a directory with this name exists")
     expect(server.log().match(/ERROR/g)).toHaveLength(1)
   })
 
@@ -141,8 +141,8 @@ describe("settings of its own that cannot be used", () => {
     ['[[p11_server.rules]]\noperations = ["sign"]', "rule 1 under p11_server.rules"],
     ['[[p11_server.rules]]\nuid = 1\n[[p11_server.rules]]\nuid = 2\noperations = ["fly"]', "rule 2 under"],
     ['[[p11_server.rules]]\nuser = "no-such-user"', "there is no such user or group"],
-    ['[[p11_server.rules]]\nuid = 1\nuri = "token=x?pin-value=4711"', "uri is no PKCS#11 URI"],
-    ["[[p11_server.rules]]\nuid = 1\npid = 2", "it has a key that no rule has (pid)"],
+    ['[[p11_server.rules]]\nuid = 1\nuri = "token=x?pin-value=4711"', "uri is not a valid PKCS#11 URI"],
+    ["[[p11_server.rules]]\nuid = 1\npid = 2", "it has an unknown key (pid)"],
     ['pin_file = "/nowhere/pin"', "the PIN cannot be read from '/nowhere/pin'"]
   ])("are told in one sentence: %s", async (toml, sentence) => {
     const place = serverPlace()

@@ -125,7 +125,7 @@ const ofMapper = ({ pass, fail }: Examination, path: string, service: string, li
     const reason = answer?.ok === false && answer.reason !== "" ? `: ${shownText(answer.reason)}` : ""
     return yield* fail(connectionCheck, {
       error: `the cloud does not answer over the connection of ${service}${reason}`,
-      hint: "look at the log of the mapper"
+      hint: "see the log of the mapper"
     })
   })
 
@@ -156,7 +156,7 @@ const ofSilentMapper = (
         )
       : yield* fail(connectionCheck, {
           error: `the mapper cannot be asked (${why}), and no health topic says that its bridge is up`,
-          hint: why === "EACCES" ? "run the command as root, or as the services' user" : "look at the log of the mapper"
+          hint: why === "EACCES" ? "run the command as root, or as the services' user" : "see the log of the mapper"
         })
   })
 
@@ -189,7 +189,7 @@ const ownConnection = ({ actors }: Context, { check }: Examination, settings: Cl
     check(
       connectionCheck,
       connected,
-      (deviceId) => `the cloud takes the device '${shownText(deviceId)}' (connected and left again)`
+      (deviceId) => `the cloud takes the device '${shownText(deviceId)}' (connected and disconnected again)`
     ),
     closed(actors.localBroker)
   )

@@ -88,7 +88,7 @@ const pinState = (
   const { label, userPin } = meant
   switch (userPin) {
     case "notNeeded":
-      return pass(pinStateCheck, "the token wants none")
+      return pass(pinStateCheck, "the token requires none")
     case "ready":
       return pass(pinStateCheck, "set; the token's flags show no wrong one and no lock")
     case "countLow":
@@ -194,7 +194,7 @@ const signatures = (context: Context, examination: Examination, chosen: ChosenKe
         yield* verifies(scheme, message, publicKey, signed.signature)
           ? examination.pass("signature verifies", `with the public key, after ${tookMs} ms`)
           : examination.fail("signature verifies", {
-              error: `the signature for ${scheme} does not fit the public key on the token`,
+              error: `the signature for ${scheme} does not match the public key on the token`,
               hint: "private and public key objects with the same id belong to different pairs: list them with tedge hsm list-keys"
             })
         yield* tookMs < connectionLimitMs / 2
