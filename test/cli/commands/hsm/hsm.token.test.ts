@@ -1,7 +1,7 @@
 /** `tedge hsm` and `tedge cert create-key-hsm` on SoftHSM2, run as a person runs them. */
 import { readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest"
 import { freshHost } from "../../../actors/cryptoki/host/fresh-host.ts"
 import { executable } from "../../../support/device.ts"
 import { mustRun, run } from "../../../support/run-command.ts"
@@ -301,6 +301,12 @@ describe("tedge hsm change-pin", () => {
 })
 
 describe("tedge hsm doctor", () => {
+  // It looks whether the user may use the module's files: these, not /etc/softhsm, which is closed to most users.
+  beforeEach(() => {
+    for (const [name, value] of Object.entries(device.hsm.env)) vi.stubEnv(name, value)
+  })
+  afterEach(() => void vi.unstubAllEnvs())
+
   it("finds nothing wrong with token, key and certificate that fit, and says what is missing else", async () => {
     await oneToken()
     await device.tedge(["cert", "create-key-hsm"])
