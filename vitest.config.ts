@@ -32,7 +32,7 @@ export default defineConfig({
           name: "system",
           include: ["test/**/*.test.ts"],
           exclude: [...unit],
-          maxWorkers: 5,
+          maxWorkers: 4,
           sequence: { groupOrder: 2 }
         }
       }
