@@ -52,7 +52,7 @@ export const bridgeBehaviour = (options: BridgeOptions, peers: BridgePeers): Beh
         LinkChanged: ({ side, status }) =>
           Effect.suspend(() => {
             bridge.sides[side].change(status)
-            return tellHealth(bridge)
+            return publishHealth(bridge)
           }),
         Status: () => Effect.sync(() => statusOf(bridge)),
         CheckCloud: ({ withinMs }) => bridge.check.ask(withinMs)
@@ -87,7 +87,7 @@ const makeBridge = (options: BridgeOptions, peers: BridgePeers): Bridge => {
       afterRefusal: ({ message: { topic, payload }, comesBack }, now) => {
         if (comesBack) guard.forget({ side: to, topic, payload }, now)
       },
-      onRefused: ({ topic }, code) => sayDropped({ direction, topic, reason: "refused", code }),
+      onRefused: ({ topic }, code) => logDropped({ direction, topic, reason: "refused", code }),
       onHeldBack: ({ topic }, code) => warn(explainHeldBack({ direction, topic, code }))
     })
   return {
@@ -118,7 +118,7 @@ const accept = Effect.fnUntraced(function* (bridge: Bridge, { side, deliveries }
       batch.push({ delivery, message: { ...message, topic: route.topic }, comesBack: route.comesBack })
     else {
       bridge.refused += 1
-      yield* sayDropped(dropped)
+      yield* logDropped(dropped)
       done.push(delivery)
     }
   }
@@ -142,12 +142,12 @@ const unfit = (
   return size > limit ? { direction, topic, reason: "tooLarge", size, limit, setting } : undefined
 }
 
-const sayDropped = (dropped: DroppedMessage): Effect.Effect<void> => warn(explainDropped(dropped))
+const logDropped = (dropped: DroppedMessage): Effect.Effect<void> => warn(explainDropped(dropped))
 
 const warn = (sentence: string): Effect.Effect<void> =>
   Effect.annotateLogs(Effect.logWarning(sentence), { target: "MQTT bridge" })
 
-const tellHealth = ({ sides, health }: Bridge): Effect.Effect<void> =>
+const publishHealth = ({ sides, health }: Bridge): Effect.Effect<void> =>
   Effect.ignore(
     health.tell("BridgeHealth", {
       health: healthOf(sides),

@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto"
 import { ShortLivedMap } from "../../runtime/primitives/short-lived.ts"
 
-export interface Passing {
+export interface SeenMessage {
   /** The side it goes to, or comes from. */
   readonly side: string
   readonly topic: string
@@ -24,18 +24,18 @@ export class LoopGuard {
   }
 
   /** Something is about to be published that will come back. */
-  expect(passing: Passing, now: number): void {
+  expect(message: SeenMessage, now: number): void {
     if (this.size >= mostExpected) this.forgetExpired(now)
     if (this.size >= mostExpected) return
-    const key = keyOf(passing)
+    const key = keyOf(message)
     this.expected.set(key, [...(this.expected.get(key) ?? []), now + expectedForMs])
     this.size += 1
   }
 
   /** Whether this is such an echo; it is expected once less then. */
-  isEcho(passing: Passing, now: number): boolean {
+  isEcho(message: SeenMessage, now: number): boolean {
     if (this.size === 0) return false
-    const key = keyOf(passing)
+    const key = keyOf(message)
     const times = this.expected.get(key)
     if (times === undefined) return false
     const alive = times.filter((until) => until > now)
@@ -44,8 +44,8 @@ export class LoopGuard {
   }
 
   /** It was not published after all. */
-  forget(passing: Passing, now: number): void {
-    this.isEcho(passing, now)
+  forget(message: SeenMessage, now: number): void {
+    this.isEcho(message, now)
   }
 
   private forgetExpired(now: number): void {
@@ -65,7 +65,7 @@ export class LoopGuard {
   }
 }
 
-const keyOf = ({ side, topic, payload }: Passing): string =>
+const keyOf = ({ side, topic, payload }: SeenMessage): string =>
   `${side} ${createHash("sha256").update(payload).digest("base64")} ${topic}`
 
 const expectedForMs = 100_000

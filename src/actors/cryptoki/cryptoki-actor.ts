@@ -9,7 +9,7 @@ import { type TokenRefusal, UriNotUsable } from "../../messages/token-refusals.t
 import type { Behaviour } from "../../runtime/actor.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
-import { tellingOtherToken } from "./discovery/key-on-other-token.ts"
+import { namingOtherToken } from "./discovery/key-on-other-token.ts"
 import { initToken } from "./init-token.ts"
 import { clearLatch } from "./pin/clear-latch.ts"
 import { describeToken, shownUri } from "./pkcs11/token-facts.ts"
@@ -87,7 +87,7 @@ const withKeyOf = <A>(
   key: KeySelector,
   ask: (tokenActor: ActorRef<TokenProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>
 ): Effect.Effect<A, TokenRefusal> =>
-  toTokenActor(router, key, ask).pipe(tellingOtherToken(router, narrowed(router, key).uri))
+  toTokenActor(router, key, ask).pipe(namingOtherToken(router, narrowed(router, key).uri))
 
 /** Never all keys of a token: the URI must name one. */
 const deleteKey = (router: Router, key: KeySelector) => {

@@ -42,7 +42,7 @@ export const healthBehaviour = (
         (yield* askForOperations(context, pendingOperations, { cloud: peers.cloudLink, publish: publishService }))
       const up = Effect.map(wallNow, (now) => {
         const health = serviceUp(service, now)
-        asker?.saidOfUs(health)
+        asker?.ownHealth(health)
         return health
       })
       return {

@@ -30,7 +30,7 @@ export class OtherMapper {
   }
 
   /** We publish this about ourselves, and may hear it. */
-  saidOfUs({ payload }: MqttMessage): void {
+  ownHealth({ payload }: MqttMessage): void {
     this.own.push(textOf(payload))
     if (this.own.length > ownRemembered) this.own.shift()
   }

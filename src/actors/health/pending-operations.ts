@@ -21,7 +21,7 @@ export interface PendingOperations extends OtherMapperTopics {
 }
 
 export interface OperationsAsker {
-  readonly saidOfUs: (message: MqttMessage) => void
+  readonly ownHealth: (message: MqttMessage) => void
   readonly heard: (message: MqttMessage) => Effect.Effect<void>
   readonly serviceChanged: (status: LinkStatus) => Effect.Effect<void>
   readonly bridgeChanged: (health: BridgeHealth) => Effect.Effect<void>
@@ -65,7 +65,7 @@ export const askForOperations = (
     })
     yield* context.task("ask for operations", Effect.forever(askNext))
     return {
-      saidOfUs: (message) => other.saidOfUs(message),
+      ownHealth: (message) => other.ownHealth(message),
       heard: (message) => Effect.sync(() => other.heard(message, now())),
       serviceChanged: (status) =>
         Effect.suspend(() => {

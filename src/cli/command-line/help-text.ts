@@ -99,7 +99,7 @@ const optionRow = (option: OptionSpec): Row => ({
   summary: option.summary,
   details: option.details ?? [],
   facts:
-    option.tellsItself !== undefined
+    option.docNamesDefault !== undefined
       ? []
       : [
           ...(option.env === undefined ? [] : [`[env: ${option.env}]`]),

@@ -98,7 +98,7 @@ const optionItem = (option: OptionSpec): string => {
     ...(option.defaultValue === undefined ? [] : [`Default: ${option.defaultValue}`]),
     ...(option.choices === undefined ? [] : [`Possible values: ${option.choices.join(", ")}`])
   ]
-  const texts = option.tellsItself === undefined ? [option.summary, ...(option.details ?? []), ...facts] : facts
+  const texts = option.docNamesDefault === undefined ? [option.summary, ...(option.details ?? []), ...facts] : facts
   return item(option.short === undefined ? long : `-${option.short}, ${long}`, texts.map(escaped))
 }
 

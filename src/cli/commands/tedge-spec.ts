@@ -83,7 +83,7 @@ export const globalOptions: ReadonlyArray<OptionSpec> = [
     summary: "[env: TEDGE_CONFIG_DIR, default: /etc/tedge]",
     defaultValue: "/etc/tedge",
     env: "TEDGE_CONFIG_DIR",
-    tellsItself: true
+    docNamesDefault: true
   },
   {
     name: "debug",

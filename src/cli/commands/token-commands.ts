@@ -51,7 +51,9 @@ export const runTokenCommand = (
 ): Effect.Effect<number> =>
   Effect.scoped(
     Effect.flatMap(start, (actors) =>
-      Effect.tapError(tokenCommands[words]({ ...context, actors }), (failure) => tellClosed(failure, context, actors))
+      Effect.tapError(tokenCommands[words]({ ...context, actors }), (failure) =>
+        reportAccessDenied(failure, context, actors)
+      )
     )
   ).pipe(
     // "No renewal needed" is 1: a failure must not look like it.
@@ -64,7 +66,7 @@ export const runTokenCommand = (
   )
 
 /** A module tells files that are closed to its user as a token that is not there, or as a general error. */
-const tellClosed = (
+const reportAccessDenied = (
   failure: Failure,
   { terminal }: Pick<CommandContext, "terminal">,
   { config }: TokenActors

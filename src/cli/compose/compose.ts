@@ -9,7 +9,7 @@ import { explainCryptokiEvent } from "../../messages/explain/cryptoki-event.ts"
 import { explainClosed } from "../../messages/explain/platform.ts"
 import type { Failure } from "../../messages/explain.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
-import { tellNotes } from "../../platform/files/atomic-file.ts"
+import { logFileNotes } from "../../platform/files/atomic-file.ts"
 import { codeOf } from "../../platform/files/file-calls.ts"
 import { giveFile, makeDirectories } from "../../platform/files/given-files.ts"
 import { holdsCertificate, holdsPrivateKey } from "../../platform/tls/pem-blocks.ts"
@@ -69,7 +69,7 @@ export const startConnectActor = (
           : logText(explainCryptokiEvent(event))
     })
     const session = yield* startSession(cryptoki)
-    yield* tellClosed(settings.configDir, settings.configFile)
+    yield* reportAccessDenied(settings.configDir, settings.configFile)
     yield* tellTokenClosed(settings)
     const giveToService = (path: string) => giveTo(settings.configDir, path)
     const makeForService = (path: string) => makeMissing(settings.configDir, path)
@@ -99,9 +99,9 @@ const giveTo = (configDir: string, path: string): Effect.Effect<void> =>
     const gift = { owner, trusted: configDir, holds: (text: string) => holdsCertificate(text) || holdsPrivateKey(text) }
     const given = yield* Effect.result(Effect.try({ try: () => giveFile(path, gift), catch: codeOf }))
     yield* given._tag === "Success"
-      ? tellNotes(path, given.success)
+      ? logFileNotes(path, given.success)
       : Effect.logWarning(`Failed to change ownership of '${path}' to ${owner.name}: ${given.failure}`)
-    yield* tellClosed(configDir, path)
+    yield* reportAccessDenied(configDir, path)
   })
 
 /** Of several tokens some may be other users': which one is meant shows when it is used. */
@@ -113,13 +113,13 @@ const tellTokenClosed = (settings: Settings): Effect.Effect<void> =>
   })
 
 /** What root can read and the services cannot shows here, not in a service's log. */
-const tellClosed = (configDir: string, path: string): Effect.Effect<void> =>
+const reportAccessDenied = (configDir: string, path: string): Effect.Effect<void> =>
   Effect.suspend(() => {
     const user = serviceUser(configDir)
     const closed = user.kind === "user" ? closedTo(user, path) : undefined
     return user.kind !== "user" || closed === undefined
       ? Effect.void
-      : tellNotes(path, [
+      : logFileNotes(path, [
           { kind: "closedToServices", user: user.name, closed: closed.path, needs: closed.needs === "x" ? "x" : "r" }
         ])
   })

@@ -18,7 +18,7 @@ export const withActorLog = <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effec
   })
 
 /** Tells what becomes of the actors that `run` starts, besides the log. */
-export const tellingActors = <A, E, R>(
+export const withActorEvents = <A, E, R>(
   run: Effect.Effect<A, E, R>,
   tell: (event: RuntimeEvent) => Effect.Effect<void>
 ): Effect.Effect<A, E, R> =>
@@ -38,8 +38,8 @@ export const refusalsToldByStarter = <A, E, R>(start: Effect.Effect<A, E, R>): E
     const sink = Context.get(context, RuntimeEvents)
     let isStarted = false
     const publish = (event: RuntimeEvent) => {
-      const isTold = !isStarted && event._tag === "Failed" && !Cause.hasDies(event.cause)
-      if (!isTold) sink.publish(event)
+      const isReported = !isStarted && event._tag === "Failed" && !Cause.hasDies(event.cause)
+      if (!isReported) sink.publish(event)
     }
     const started = Effect.tap(start, () =>
       Effect.sync(() => {

@@ -51,11 +51,11 @@ export const replaceFile = (
       try: () => replaceFileNow(replacement, calls),
       catch: (error) => error as FileNotReplaced
     })
-    yield* tellNotes(replacement.path, notes)
+    yield* logFileNotes(replacement.path, notes)
     return { ownerProblem }
   })
 
-export const tellNotes = (path: string, notes: ReadonlyArray<FileNote>): Effect.Effect<void> =>
+export const logFileNotes = (path: string, notes: ReadonlyArray<FileNote>): Effect.Effect<void> =>
   Effect.forEach(notes, (note) => Effect.logWarning(explainFileNote(path, note)), { discard: true })
 
 /** As `replaceFile`. Throws FileNotReplaced. */

@@ -119,7 +119,7 @@ export const createFile = (path: string, { content, mode, owner, givenWithin }: 
     "kept"
   )
 
-export interface Gift {
+export interface OwnershipChange {
   readonly owner: Owner & { readonly name: string }
   /** The configuration directory: named by the caller, not by a setting. */
   readonly trusted: string
@@ -128,7 +128,7 @@ export interface Gift {
 }
 
 /** Gives a file that is there to its user, if it is one that may be given; a file that is not there is none. */
-export const giveFile = (path: string, { owner, trusted, holds }: Gift): ReadonlyArray<FileNote> =>
+export const giveFile = (path: string, { owner, trusted, holds }: OwnershipChange): ReadonlyArray<FileNote> =>
   inPlace(path, (place) => {
     if (place.present === undefined || place.present.uid === owner.uid) return []
     const notGiven = (reason: Extract<FileNote, { kind: "notGiven" }>["reason"]) =>

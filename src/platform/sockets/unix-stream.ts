@@ -133,13 +133,13 @@ export class UnixStream {
 export class UnixListener {
   private readonly watcher: Watcher
   private readonly descriptor: number
-  private readonly told: ListenerTold
+  private readonly told: ListenerCallbacks
   private isStopped = false
   private isScheduled = false
   /** Until nobody waits any more. */
   private isRefused = false
 
-  constructor(watcher: Watcher, descriptor: number, told: ListenerTold) {
+  constructor(watcher: Watcher, descriptor: number, told: ListenerCallbacks) {
     this.watcher = watcher
     this.descriptor = descriptor
     this.told = told
@@ -191,7 +191,7 @@ export class UnixListener {
   }
 }
 
-export interface ListenerTold {
+export interface ListenerCallbacks {
   readonly onClient: (client: Accepted) => void
   /** Why nobody can be accepted just now, once until it is over; those who come meanwhile wait in the kernel. */
   readonly onRefused: (code: string) => void

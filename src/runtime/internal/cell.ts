@@ -201,7 +201,7 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
     this.mailbox.close()
     this.mailbox.clearSignals()
     const left = this.mailbox.clear()
-    for (const envelope of left) this.bury(envelope, "stopped")
+    for (const envelope of left) this.rejectUnhandled(envelope, "stopped")
     this.deadlines.rest()
     return left.length
   }
@@ -214,7 +214,7 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
 
   /** For actors whose waiting messages mean nothing to the next incarnation. */
   discardWaiting(): void {
-    for (const envelope of this.mailbox.clear()) this.bury(envelope, "restarted")
+    for (const envelope of this.mailbox.clear()) this.rejectUnhandled(envelope, "restarted")
   }
 
   /** Returns how to stop watching. Who watches a stopped actor is told at once. */
@@ -235,7 +235,7 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
     for (const watcher of this.watchers ?? []) watcher.onUp()
   }
 
-  private bury(envelope: Envelope, why: "stopped" | "restarted"): void {
+  private rejectUnhandled(envelope: Envelope, why: "stopped" | "restarted"): void {
     if (!envelope.isAsk) this.deadLetter(envelope, why)
     else if (why === "stopped") this.refuse(envelope, "stopped")
     else this.abandon(envelope)

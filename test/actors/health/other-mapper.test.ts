@@ -49,7 +49,7 @@ describe("another mapper", () => {
   it("is not what we say of ourselves, nor what is retained, nor who says that it is down", () => {
     const seen = other()
     const ours = message(health, `{"status":"up","pid":${process.pid},"time":1}`)
-    seen.saidOfUs(ours)
+    seen.ownHealth(ours)
     seen.heard(ours, 10)
     seen.heard(message(health, '{"status":"up","pid":77}', true), 10)
     seen.heard(message(health, '{"status":"down","pid":77}'), 10)
@@ -91,7 +91,7 @@ describe("another mapper", () => {
           const seen = other()
           for (const [kind, time] of events) {
             const text = `{"status":"up","pid":${kind === "ours" ? process.pid : 77},"time":${time}}`
-            if (kind === "ours") seen.saidOfUs(message(health, text))
+            if (kind === "ours") seen.ownHealth(message(health, text))
             if (kind === "noise") seen.heard(message(health, text.slice(0, -2)), 10)
             else seen.heard(message(health, text, kind === "retained"), 10)
           }

@@ -21,7 +21,7 @@ import { isInitialized, matchable, shownUri, type Token, tokenName, tokenUri } f
 import type { Router } from "../router.ts"
 
 /** Adds to KeyNotFound and TokenNotFound where the key is; to the latter, that a key was wanted. */
-export const tellingOtherToken =
+export const namingOtherToken =
   (router: Router, uri: Pkcs11Uri) =>
   <A>(asked: Effect.Effect<A, TokenRefusal>): Effect.Effect<A, TokenRefusal> =>
     Effect.catchTags(asked, {

@@ -34,7 +34,7 @@ export const makeMissingTokenPoller = (spec: MissingTokenPollerSpec): ((uri: Pkc
       yield* Effect.sleep(lookEveryMs)
       const now = yield* monotonicNow
       for (const [text, { until }] of wanted) if (until <= now) wanted.delete(text)
-      if (wanted.size > 0) yield* tellFound(spec, wanted)
+      if (wanted.size > 0) yield* publishFound(spec, wanted)
     }
     isLooking = false
   })
@@ -49,7 +49,7 @@ export const makeMissingTokenPoller = (spec: MissingTokenPollerSpec): ((uri: Pkc
     })
 }
 
-const tellFound = ({ listing, publish }: MissingTokenPollerSpec, wanted: Map<string, Wanted>): Effect.Effect<void> =>
+const publishFound = ({ listing, publish }: MissingTokenPollerSpec, wanted: Map<string, Wanted>): Effect.Effect<void> =>
   Effect.gen(function* () {
     for (const [text, { uri }] of wanted) {
       const found = yield* Effect.result(

@@ -27,7 +27,7 @@ export interface HostProcess<Call extends HostCall = HostCall> {
   readonly pending: ShortLivedMap<number, Call>
   readonly exited: Deferred.Deferred<void>
   /** Gives every pending call its outcome: the process is gone, or was given up. */
-  readonly bury: () => void
+  readonly settlePending: () => void
   lastCall: number
   /** The next look at a host that has something to do. */
   looking: RunningLimit | undefined
@@ -120,11 +120,11 @@ export const endHost = (host: HostProcess): Effect.Effect<void> =>
 const untilIdle = (host: HostProcess): Effect.Effect<void> =>
   Effect.callback((resume) => {
     host.onIdle = () => resume(Effect.void)
-    tellIdle(host)
+    notifyIdle(host)
   })
 
 /** After each call that ended or was given up. */
-export const tellIdle = (host: HostProcess): void => {
+export const notifyIdle = (host: HostProcess): void => {
   if (host.onIdle === undefined) return
   for (const { isAwaited } of host.pending.values()) if (isAwaited) return
   host.onIdle()
@@ -144,7 +144,7 @@ const abandon = (host: HostProcess): void => {
   host.end ??= { signal: "SIGKILL", spawnError: undefined }
   for (const stream of [host.pipe, host.child.stdout, host.child.stderr]) stream?.destroy()
   host.child.unref()
-  host.bury()
+  host.settlePending()
 }
 
 /** How long a module may take to log out and to finalise. */

@@ -19,9 +19,9 @@ import {
   type HostSettings,
   isStopped,
   killHost,
+  notifyIdle,
   spawnErrorOf,
-  spawnProcess,
-  tellIdle
+  spawnProcess
 } from "./child-process.ts"
 import { CallRefused, CallTimedOut, HostDied, HostEnded, type HostFault, type StartFault } from "./faults.ts"
 import { frameReader, frameWriter } from "./frames.ts"
@@ -85,7 +85,7 @@ const watched = (child: ChildProcess, onCall: HostSettings["onCall"]): Process =
     output: moduleOutput(),
     pending: new ShortLivedMap(),
     exited: Deferred.makeUnsafe(),
-    bury: () => buryHost(host),
+    settlePending: () => settleAllPending(host),
     lastCall: 0,
     looking: undefined,
     isEnding: false,
@@ -96,7 +96,7 @@ const watched = (child: ChildProcess, onCall: HostSettings["onCall"]): Process =
   const ended = (signal: string | undefined, spawnError: string | undefined) => {
     host.end ??= { signal, spawnError }
     // What a crashing module printed is still in the pipe: let it be read first.
-    setImmediate(host.bury)
+    setImmediate(host.settlePending)
   }
   child.stdout?.on("data", host.output.add)
   child.stderr?.on("data", host.output.add)
@@ -136,7 +136,7 @@ const settle = (host: Process, reply: HostReply): void => {
   if (pending === undefined) return
   host.pending.delete(reply.call)
   pending.settle("answer" in reply ? Effect.succeed(reply.answer) : refused(reply.refusal, host.output))
-  tellIdle(host)
+  notifyIdle(host)
 }
 
 const refused = (refusal: HostRefusal, output: ModuleOutput): Effect.Effect<never, CallRefused | ModuleNotLoaded> => {
@@ -151,10 +151,10 @@ const refused = (refusal: HostRefusal, output: ModuleOutput): Effect.Effect<neve
 }
 
 /** The process is gone: everyone who waits is told. */
-const buryHost = (host: Process): void => {
+const settleAllPending = (host: Process): void => {
   for (const { name, settle } of host.pending.values()) settle(died(host, name))
   host.pending.clear()
-  tellIdle(host)
+  notifyIdle(host)
   Deferred.doneUnsafe(host.exited, Effect.void)
 }
 
@@ -181,7 +181,7 @@ const caller =
         if (!host.pending.delete(call)) return
         resume(Effect.fail(new CallTimedOut({ call: name, afterMs: limitMs, detail: host.output.last() })))
         killHost(host, "call")
-        tellIdle(host)
+        notifyIdle(host)
       }
       // When it is we who stood still, the answer is in the pipe, and is read before this.
       const limit = times.start(limitMs, () => void setImmediate(tooLate))
@@ -199,7 +199,7 @@ const caller =
       host.send({ call, name, asked })
       return Effect.sync(() => {
         pending.isAwaited = false
-        tellIdle(host)
+        notifyIdle(host)
       })
     }).pipe(
       Effect.catchTag("ModuleNotLoaded", ({ reason, detail }) =>

@@ -23,13 +23,13 @@ export const publicHalf = (
       ({ keyType, label }) => keyType === object.keyType && (object.id.length > 0 || label === object.label)
     )
     return (
-      (yield* toldBy(tools, connection, partner ? [partner, object] : [object])) ??
+      (yield* readPublicHalf(tools, connection, partner ? [partner, object] : [object])) ??
       (yield* certified(tools, connection, object))
     )
   })
 
 /** Of the first object that tells enough. */
-export const toldBy = (
+export const readPublicHalf = (
   tools: TokenTools,
   connection: TokenConnection,
   objects: ReadonlyArray<TokenObject>

@@ -11,7 +11,7 @@ import { KeyNotFound, PublicKeyNotTold, type TokenRefusal } from "../../../messa
 import type { HostFault } from "../host/faults.ts"
 import { shownUri } from "../pkcs11/token-facts.ts"
 import type { TokenObject } from "../pkcs11/values.ts"
-import { listObjects, publicHalf, toldBy } from "./public-half.ts"
+import { listObjects, publicHalf, readPublicHalf } from "./public-half.ts"
 import { type Asker, openSession } from "./session.ts"
 import type { TokenConnection } from "./token-connection.ts"
 import type { TokenContext } from "./token-context.ts"
@@ -37,7 +37,7 @@ const publicObject = (context: TokenContext, uri: Pkcs11Uri): Effect.Effect<Uint
       yield* openSession(context.tools, connection)
       const objects = yield* listObjects(context.tools, connection, "public", uri.id)
       const object = objects.find((candidate) => matchesObject(uri, candidate))
-      if (object) return (yield* toldBy(context.tools, connection, [object])) ?? (yield* untold(context))
+      if (object) return (yield* readPublicHalf(context.tools, connection, [object])) ?? (yield* notReadable(context))
       return yield* new KeyNotFound({ uri: shownUri(uri), token: context.token, onOtherToken: undefined })
     })
   )
@@ -48,7 +48,7 @@ const halfOf = (
   object: TokenObject
 ): Effect.Effect<Uint8Array, TokenRefusal | HostFault> =>
   Effect.flatMap(publicHalf(context.tools, connection, object), (info) =>
-    info ? Effect.succeed(info) : untold(context)
+    info ? Effect.succeed(info) : notReadable(context)
   )
 
-const untold = ({ token }: TokenContext) => Effect.fail(new PublicKeyNotTold({ token }))
+const notReadable = ({ token }: TokenContext) => Effect.fail(new PublicKeyNotTold({ token }))

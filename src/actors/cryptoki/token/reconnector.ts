@@ -175,7 +175,7 @@ const attempt = (self: Internals): Effect.Effect<void> =>
     state.failures += 1
     const refusal = Result.isFailure(opened) ? opened.failure : notThere(spec.token)
     if (Result.isSuccess(opened)) state.wasOut = true
-    yield* tellGone(self, refusal)
+    yield* publishGone(self, refusal)
     yield* Deferred.fail(outcome, refusal)
   })
 
@@ -208,7 +208,7 @@ const invalidate = (self: Internals, connection: TokenConnection, why: Loss): Ef
     }
     if (why.kind === "removed") {
       state.wasOut = true
-      yield* tellGone(self, why.refusal)
+      yield* publishGone(self, why.refusal)
     }
     // Not here: it finishes the calls that other requests wait for.
     yield* spec.task(closeConnection(self, owned))
@@ -231,7 +231,7 @@ const failuresLeft = (state: State, now: number): number => {
   return Math.max(0, state.losses.length - 2)
 }
 
-const tellGone = ({ state, spec }: Internals, refusal: TokenRefusal): Effect.Effect<void> => {
+const publishGone = ({ state, spec }: Internals, refusal: TokenRefusal): Effect.Effect<void> => {
   if (state.isGone) return Effect.void
   state.isGone = true
   return spec.publish({ _tag: "TokenGone", token: spec.token, reason: refusal._tag })

@@ -79,7 +79,7 @@ const rawSignature = Effect.fnUntraced(function* (
   }
   const { signMs } = tools.settings.limits
   const limitMs = connection.isQuick ? Math.min(signMs, hungAfterMs) : signMs
-  const call = tellWhenSlow(context, connection, connection.host.call("sign", asked, limitMs))
+  const call = reportWhenSlow(context, connection, connection.host.call("sign", asked, limitMs))
   const { signature, mechanismIndex, isQuick } = yield* pin
     ? tools.latch.guard(latchedToken(connection.token), pin, { login: call, client: asker.client, logins: countsNot })
     : call
@@ -97,7 +97,7 @@ const setPace = (connection: TokenConnection, isQuick: boolean): void => {
 const hungAfterMs = 4000
 
 /** A token that takes long may wait for a finger: somebody should know. */
-const tellWhenSlow = <A, E>(
+const reportWhenSlow = <A, E>(
   { tools, times }: TokenContext,
   connection: TokenConnection,
   call: Effect.Effect<A, E>

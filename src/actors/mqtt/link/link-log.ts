@@ -7,7 +7,7 @@ import type { LinkStatus, MqttRefusal, Side } from "../../../messages/mqtt.ts"
 import type { OversizedPublish } from "../client/packet-reader.ts"
 import type { Handshake } from "../dial/resumption.ts"
 
-/** Who speaks. The bridge's links are told apart by their side. */
+/** The name of a link in the log. The bridge's links differ by their side. */
 export interface LinkLogName {
   readonly target: string
   /** `MQTT bridge`, or what else has the connection. */
@@ -16,23 +16,23 @@ export interface LinkLogName {
   readonly isSecond: boolean
 }
 
-interface Speaker {
+interface LogSource {
   readonly log: LinkLogName
   readonly side: Side
 }
 
 /** `before`: the failure that was told last; the same one again, after a short wait, is worth a line for debugging only. */
-export const logStatus = (speaker: Speaker, status: LinkStatus, before: LinkStatus | undefined): Effect.Effect<void> =>
-  said(speaker, sayStatus(speaker, status, before))
+export const logStatus = (source: LogSource, status: LinkStatus, before: LinkStatus | undefined): Effect.Effect<void> =>
+  logged(source, statusLine(source, status, before))
 
-const said = ({ log }: Speaker, line: Effect.Effect<void>): Effect.Effect<void> =>
+const logged = ({ log }: LogSource, line: Effect.Effect<void>): Effect.Effect<void> =>
   Effect.annotateLogs(line, { target: log.target })
 
-const opening = ({ log, side }: Speaker): string => `[${side}] ${log.name}`
+const prefix = ({ log, side }: LogSource): string => `[${side}] ${log.name}`
 
-const sayStatus = (speaker: Speaker, status: LinkStatus, before: LinkStatus | undefined): Effect.Effect<void> => {
-  const start = opening(speaker)
-  const { side, log } = speaker
+const statusLine = (source: LogSource, status: LinkStatus, before: LinkStatus | undefined): Effect.Effect<void> => {
+  const start = prefix(source)
+  const { side, log } = source
   const info = log.isSecond ? Effect.logDebug : Effect.logInfo
   switch (status._tag) {
     case "Connecting":
@@ -62,57 +62,57 @@ const sayStatus = (speaker: Speaker, status: LinkStatus, before: LinkStatus | un
 }
 
 /** Whether the key was used for this connection. */
-export const logHandshake = (speaker: Speaker, handshake: Handshake | undefined): Effect.Effect<void> =>
+export const logHandshake = (source: LogSource, handshake: Handshake | undefined): Effect.Effect<void> =>
   handshake === undefined
     ? Effect.void
-    : said(
-        speaker,
+    : logged(
+        source,
         Effect.logInfo(
-          `${opening(speaker)} TLS handshake with ${speaker.side} broker: ${handshake === "resumed" ? "session resumed, no signature" : "signed with the device's key"}`
+          `${prefix(source)} TLS handshake with ${source.side} broker: ${handshake === "resumed" ? "session resumed, no signature" : "signed with the device's key"}`
         )
       )
 
 /** `isKept`: the broker keeps the session, and with it what did not fit. */
-export const logOverflow = (speaker: Speaker, isKept: boolean): Effect.Effect<void> => {
-  const text = `${opening(speaker)}: receive buffer full: too many messages from ${speaker.side} broker`
-  return said(
-    speaker,
+export const logOverflow = (source: LogSource, isKept: boolean): Effect.Effect<void> => {
+  const text = `${prefix(source)}: receive buffer full: too many messages from ${source.side} broker`
+  return logged(
+    source,
     isKept ? Effect.logInfo(`${text}; fetching the rest`) : Effect.logError(`${text}; the rest is lost`)
   )
 }
 
-export const logOversized = (speaker: Speaker, { topic, size }: OversizedPublish): Effect.Effect<void> =>
-  said(
-    speaker,
+export const logOversized = (source: LogSource, { topic, size }: OversizedPublish): Effect.Effect<void> =>
+  logged(
+    source,
     Effect.logWarning(
-      `${opening(speaker)}: discarded a message of ${size} bytes from ${speaker.side} broker on topic ${quoted(topic)}: too large to forward`
+      `${prefix(source)}: discarded a message of ${size} bytes from ${source.side} broker on topic ${quoted(topic)}: too large to forward`
     )
   )
 
 /** Later ones got theirs. */
-export const logMissingAcks = (speaker: Speaker, missing: number): Effect.Effect<void> =>
-  said(
-    speaker,
+export const logMissingAcks = (source: LogSource, missing: number): Effect.Effect<void> =>
+  logged(
+    source,
     Effect.logWarning(
-      `${opening(speaker)}: ${speaker.side} broker acknowledges later messages, but not ${missing} sent before them: it may discard messages above its rate limit (publish_rate). They are resent on the next connection, within two minutes`
+      `${prefix(source)}: ${source.side} broker acknowledges later messages, but not ${missing} sent before them: it may discard messages above its rate limit (publish_rate). They are resent on the next connection, within two minutes`
     )
   )
 
 /** Whichever link it is: each loss alone may be worth no line. */
 export const logLostOften = (
-  speaker: Speaker,
+  source: LogSource,
   { times, withinMinutes }: { readonly times: number; readonly withinMinutes: number },
   last: MqttRefusal
 ): Effect.Effect<void> =>
-  said(
-    speaker,
+  logged(
+    source,
     Effect.logWarning(
-      `${opening(speaker)} lost the connection to ${speaker.side} broker ${times} times within ${withinMinutes} minutes; last: ${explain(last).error}`
+      `${prefix(source)} lost the connection to ${source.side} broker ${times} times within ${withinMinutes} minutes; last: ${explain(last).error}`
     )
   )
 
-export const logRetry = (speaker: Speaker, because: string): Effect.Effect<void> =>
-  said(speaker, Effect.logInfo(`${opening(speaker)} reconnecting to ${speaker.side} broker now: ${because}`))
+export const logRetry = (source: LogSource, because: string): Effect.Effect<void> =>
+  logged(source, Effect.logInfo(`${prefix(source)} reconnecting to ${source.side} broker now: ${because}`))
 
 /** A module's own words may hold a process id or a time, another one at each attempt. */
 const sameButNumbers = (one: string, other: string): boolean => one.replace(/\d+/g, "0") === other.replace(/\d+/g, "0")

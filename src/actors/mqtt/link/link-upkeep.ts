@@ -42,7 +42,7 @@ export const keepUp = (link: Link): Effect.Effect<never> =>
       const { failure: ended, heldMs, hadUnacknowledged } = yield* connectOnce(link)
       if (ended === undefined) continue
       const wasUp = heldMs > 0
-      if (wasUp) yield* sayLostOften(link, losses, ended)
+      if (wasUp) yield* logIfLostOften(link, losses, ended)
       else losses.notEstablished()
       const failure = wasUp ? losses.judge({ failure: ended, heldMs, hadUnacknowledged }) : ended
       backOff = afterFailure(settings, backOff, { heldMs, retryTrigger: retryTriggerOf(failure) }, yield* Random.next)
@@ -54,7 +54,7 @@ export const keepUp = (link: Link): Effect.Effect<never> =>
 const wokenUp = (link: Link): Effect.Effect<void> =>
   Effect.flatMap(Queue.take(link.retry), (because) => logRetry(link.options, because))
 
-const sayLostOften = (link: Link, losses: Losses, failure: MqttRefusal): Effect.Effect<void> =>
+const logIfLostOften = (link: Link, losses: Losses, failure: MqttRefusal): Effect.Effect<void> =>
   Effect.flatMap(Clock.Clock, (clock) => {
     const often = losses.often(monotonicMs(clock))
     return often === undefined ? Effect.void : logLostOften(link.options, often, failure)
@@ -154,8 +154,8 @@ const changeStatus = (link: Link, status: LinkStatus): Effect.Effect<void> =>
   Effect.gen(function* () {
     link.status = status
     const { side } = link.options
-    yield* logStatus(link.options, status, link.lastTold)
-    if (status._tag !== "Connecting") link.lastTold = status
+    yield* logStatus(link.options, status, link.lastReported)
+    if (status._tag !== "Connecting") link.lastReported = status
     // A receiver that has stopped for good needs no news; one that is restarted asks for it.
     yield* Effect.ignore(link.receiver.tell("LinkChanged", { side, status }))
   })
@@ -180,12 +180,12 @@ const unansweredPublish = (link: Link): Effect.Effect<never, MqttRefusal> =>
 const missingAcks = (link: Link, { overtaken }: Connection): Effect.Effect<never, MqttRefusal> =>
   Effect.gen(function* () {
     if (overtaken === undefined) return yield* Effect.never
-    for (let isTold = false; ; ) {
+    for (let isReported = false; ; ) {
       yield* Effect.sleep(missingLookMs)
       if (overtaken(pubackWithinMs) > 0) return yield* Effect.fail(silent(link, "PUBACK", pubackWithinMs))
       const missing = overtaken(missingTellMs)
-      if (missing > 0 && !isTold) yield* logMissingAcks(link.options, missing)
-      isTold ||= missing > 0
+      if (missing > 0 && !isReported) yield* logMissingAcks(link.options, missing)
+      isReported ||= missing > 0
     }
   })
 

@@ -40,7 +40,7 @@ export interface Link {
   readonly oversized: Queue.Queue<OversizedPublish>
   status: LinkStatus
   /** The last status that was the end of an attempt. */
-  lastTold: LinkStatus | undefined
+  lastReported: LinkStatus | undefined
   /** Fulfilled when another connection is due; of the connection that is. */
   reconnect: Deferred.Deferred<void>
   readonly past: LinkPast
@@ -71,7 +71,7 @@ export const makeLink = (
       retry: yield* Queue.sliding<string>(1),
       oversized: yield* Queue.sliding<OversizedPublish>(16),
       status: { _tag: "Connecting", attempt: 1 },
-      lastTold: undefined,
+      lastReported: undefined,
       reconnect: Deferred.makeUnsafe<void>()
     }
   })

@@ -5,7 +5,7 @@ import { Effect } from "effect"
 import { readCertificateChain } from "../../../actors/mqtt/dial/credentials.ts"
 import { FileInTheWay } from "../../../messages/certificate.ts"
 import { FileNotWritten } from "../../../messages/connect.ts"
-import { replaceFile, tellNotes } from "../../../platform/files/atomic-file.ts"
+import { logFileNotes, replaceFile } from "../../../platform/files/atomic-file.ts"
 import type { Owner } from "../../../platform/files/file-calls.ts"
 import { inPlace } from "../../../platform/files/file-place.ts"
 import {
@@ -99,7 +99,7 @@ export const writeNewKey = (
       attempt(path, () => createFile(path, key)),
       (failure) => (failure.code === "EEXIST" ? new FileInTheWay({ path, role: "key" }) : failure)
     )
-    yield* tellNotes(path, notes)
+    yield* logFileNotes(path, notes)
   })
 
 /** Refuses a path at which a certificate or key would be lost. */

@@ -24,7 +24,7 @@ import type { RuntimeEvent } from "../../../runtime/events.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import type { StartFailed, StartRefused, SupervisorHandle, SupervisorSpec } from "../../../runtime/supervision.ts"
 import { Supervisor } from "../../../runtime/supervisor.ts"
-import { tellingActors } from "../../terminal/actor-log.ts"
+import { withActorEvents } from "../../terminal/actor-log.ts"
 import { ParkedActors } from "../parked-actors.ts"
 import type { MapperPlan } from "./mapper-plan.ts"
 
@@ -44,11 +44,11 @@ export interface Mapper extends SupervisorHandle {
 }
 
 export const startMapper = (parts: MapperParts): Effect.Effect<Mapper, StartFailed | StartRefused, Scope.Scope> =>
-  tellingParked((tellTo) =>
+  withParkedActors((reportTo) =>
     Effect.gen(function* () {
       const places = yield* makePlaces(parts)
       const { cloud, bridge, health } = places
-      tellTo(health.ref)
+      reportTo(health.ref)
       yield* retryWithToken(parts.cryptokiEvents, cloud.ref)
       const handle = yield* Supervisor.start(treeOf(parts, places))
       return { ...handle, bridge: bridge.ref, cloud: cloud.ref }
@@ -143,8 +143,8 @@ const quickly = {
 } as const
 
 /** Tells `HealthActor` which actors are parked; one that was started again has forgotten it. */
-const tellingParked = <A, E, R>(
-  start: (tellTo: (health: ActorRef<HealthProtocol>) => void) => Effect.Effect<A, E, R>
+const withParkedActors = <A, E, R>(
+  start: (reportTo: (health: ActorRef<HealthProtocol>) => void) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> => {
   const parked = new ParkedActors()
   let health: ActorRef<HealthProtocol> | undefined
@@ -154,12 +154,12 @@ const tellingParked = <A, E, R>(
     if (health === undefined || !(isChanged || hasForgotten)) return Effect.void
     return Effect.ignore(health.tell("ActorsParked", { parked: parked.list }))
   }
-  const tellTo = (ref: ActorRef<HealthProtocol>) => {
+  const reportTo = (ref: ActorRef<HealthProtocol>) => {
     health = ref
   }
   // Addresses remember where their events go: they are made in here.
-  return tellingActors(
-    Effect.suspend(() => start(tellTo)),
+  return withActorEvents(
+    Effect.suspend(() => start(reportTo)),
     tell
   )
 }

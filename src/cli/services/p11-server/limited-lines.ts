@@ -38,7 +38,7 @@ export const limitedTokenKind = (event: CryptokiEvent): string | undefined => {
 }
 
 /** Tells at the end of each period, and of the service, what was left out. */
-export const tellLeftOut = (lines: LogLimit): Effect.Effect<void, never, Scope.Scope> =>
+export const logLeftOut = (lines: LogLimit): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const inMs = Duration.toMillis(period)
     const tell = Effect.suspend(() =>

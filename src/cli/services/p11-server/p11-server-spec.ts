@@ -63,7 +63,7 @@ export const p11ServerProgram: Program = {
         summary: "[env: TEDGE_CONFIG_DIR, default: /etc/tedge]",
         defaultValue: "/etc/tedge",
         env: "TEDGE_CONFIG_DIR",
-        tellsItself: true
+        docNamesDefault: true
       },
       ...ourOptions
     ]

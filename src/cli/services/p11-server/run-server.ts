@@ -31,13 +31,13 @@ import type { ActorRef } from "../../../runtime/protocol.ts"
 import type { CommandHandler, CommandInput } from "../../command-line/command-spec.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { serviceOwner } from "../../compose/compose-cryptoki.ts"
-import { tellingActors, withActorLog } from "../../terminal/actor-log.ts"
+import { withActorEvents, withActorLog } from "../../terminal/actor-log.ts"
 import { type AdjustableLog, adjustableLog } from "../../terminal/adjustable-log.ts"
 import { logText } from "../../terminal/log-text.ts"
 import { chosenLogLevel, type LogLevelName, logStyle, parseLogLevel } from "../../terminal/logging.ts"
 import { actorsAnswer } from "./actors-answer.ts"
 import { isLatchKept, latchDirectory } from "./latch-place.ts"
-import { limitedKind, limitedTokenKind, tellLeftOut } from "./limited-lines.ts"
+import { limitedKind, limitedTokenKind, logLeftOut } from "./limited-lines.ts"
 import { writeMetrics } from "./metrics-file.ts"
 import { p11ServerProgram } from "./p11-server-spec.ts"
 import { readServerSettings, type ServerSettings, type SettingsRefusal } from "./read-settings.ts"
@@ -106,15 +106,15 @@ const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog) 
       latchIsKept,
       settings
     }
-    yield* tellLeftOut(lines)
+    yield* logLeftOut(lines)
     const told = (event: RuntimeEvent) =>
       service.status.noteActor(event) ? manager.status(service.status.line()) : Effect.void
     // The address, too: it tells when its actor is ready again.
-    const place = yield* tellingActors(tokensPlace, told)
+    const place = yield* withActorEvents(tokensPlace, told)
     // Ends after the listener, also when the tokens are started later than that.
     const scope = yield* Scope.fork(yield* Effect.scope)
     const start = Scope.provide(
-      tellingActors(
+      withActorEvents(
         Effect.suspend(() => startTokens(place, cryptokiSettings(service), (event) => onCryptokiEvent(service, event))),
         told
       ),

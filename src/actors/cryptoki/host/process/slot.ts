@@ -53,8 +53,8 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
     for (const wake of waiting.splice(0)) wake()
   }
   /** The login session counts as a signer while it signs; it is among the idle ones otherwise. */
-  const loginSessionSigns = () => open === 1 && idle.length === 0 && loginSessionLent
-  let loginSessionLent = false
+  const loginSessionSigns = () => open === 1 && idle.length === 0 && loginSessionInUse
+  let loginSessionInUse = false
 
   const openSigner = (): Signer | undefined => {
     try {
@@ -65,7 +65,7 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
       if (!(error instanceof ModuleFault && error.code === CKR_SESSION_COUNT)) throw error
       if (open > 0) return undefined
       open += 1
-      loginSessionLent = true
+      loginSessionInUse = true
       return { session: keep(), age }
     }
   }
@@ -84,7 +84,7 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
         if (isLoginSession(signer)) loginSession = undefined
         closeQuietly(module, signer.session)
       }
-      if (open === 0) loginSessionLent = false
+      if (open === 0) loginSessionInUse = false
     }
     wakeAll()
   }
@@ -131,7 +131,7 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
       isClosing = false
       age += 1
       loginSession = undefined
-      loginSessionLent = false
+      loginSessionInUse = false
       idle = []
       open = 0
       wakeAll()
