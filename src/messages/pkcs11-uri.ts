@@ -96,6 +96,21 @@ export const printPkcs11Uri = (uri: Pkcs11Uri, printing: PinPrinting): string =>
   return `pkcs11:${[...path, ...unknown, ...type].join(";")}${query.length === 0 ? "" : `?${query.join("&")}`}`
 }
 
+/** Remembers the text of each value: the same few URIs are asked for again and again. */
+export const printedOnce = (print: (uri: Pkcs11Uri) => string): ((uri: Pkcs11Uri) => string) => {
+  const printed = new WeakMap<Pkcs11Uri, string>()
+  return (uri) => {
+    const known = printed.get(uri)
+    if (known !== undefined) return known
+    const text = print(uri)
+    printed.set(uri, text)
+    return text
+  }
+}
+
+/** The URI as people may read it: the PIN redacted. */
+export const shownUri = printedOnce((uri) => printPkcs11Uri(uri, { pin: "redacted" }))
+
 /** The text with all that may be a PIN taken out; safe for logs whatever the text is. */
 export const withoutPin = (text: string): string => {
   const start = pinStart.exec(text)

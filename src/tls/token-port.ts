@@ -7,7 +7,7 @@ import { socketCryptokiBehaviour } from "../actors/cryptoki/remote/socket-crypto
 import { type CryptokiSettings, defaultLimits, type Publish } from "../actors/cryptoki/settings.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../messages/cryptoki.ts"
 import type { ProgramFailure } from "../messages/explain/program.ts"
-import { type Pkcs11Uri, parsePkcs11Uri, printPkcs11Uri } from "../messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, parsePkcs11Uri } from "../messages/pkcs11-uri.ts"
 import { address, type Behaviour, child } from "../runtime/actor.ts"
 import { turnScheduler } from "../runtime/primitives/turn-scheduler.ts"
 import type { ActorRef, AnswerOf, AskTag, PayloadOf } from "../runtime/protocol.ts"
@@ -142,8 +142,6 @@ export const parsedUri = (text: string): Pkcs11Uri => {
   if (Result.isSuccess(parsed)) return parsed.success
   throw errorOf(parsed.failure)
 }
-
-export const shownUri = (uri: Pkcs11Uri): string => printPkcs11Uri(uri, { pin: "redacted" })
 
 /** Printed nowhere. */
 export const secret = (pin: string): Redacted.Redacted<string> => Redacted.make(pin)

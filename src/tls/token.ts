@@ -10,13 +10,14 @@ import { isAbsolute, resolve } from "node:path"
 import type { CryptokiEvent, KeySelector } from "../messages/cryptoki.ts"
 import { warningFor } from "../messages/explain/program.ts"
 import type { Pkcs11Uri } from "../messages/pkcs11-uri.ts"
+import { shownUri } from "../messages/pkcs11-uri.ts"
 import { type SignatureScheme, signatureSchemes } from "../messages/signature-scheme.ts"
 import { isWireScheme } from "../messages/wire/frame1.ts"
 import { isSignatureOf } from "../platform/tls/tls-client-signature.ts"
 import { schemesFor, type TokenKey, wrongSignature } from "./key.ts"
 import { watchedService } from "./service-events.ts"
 import { invalidOption, TokenError } from "./token-error.ts"
-import { parsedUri, secret, shownUri, startTokenPort, type TokenPort } from "./token-port.ts"
+import { parsedUri, secret, startTokenPort, type TokenPort } from "./token-port.ts"
 
 export interface TokenOptions {
   /** Absolute path of a PKCS#11 library. Either this or `socket`. */

@@ -2,6 +2,7 @@
 import { closeSync, constants, openSync, readSync } from "node:fs"
 import type { IdProblem } from "../../messages/settings/resolved-settings.ts"
 import { controlCharacterIn } from "../../messages/shown-text.ts"
+import { errorCode } from "../../platform/process/error-code.ts"
 import { commonNameOf, deviceCertificate, pemCertificates } from "../../platform/tls/device-certificate.ts"
 
 export const readCommonName = (certPath: string): { readonly name: string } | { readonly problem: IdProblem } => {
@@ -35,7 +36,7 @@ const readStart = (path: string): Buffer | string => {
       read = readSync(file, bytes, length, maxBytes - length, null)
     return bytes.subarray(0, length)
   } catch (error) {
-    return error instanceof Error && "code" in error ? String(error.code) : "UNKNOWN"
+    return errorCode(error) ?? "UNKNOWN"
   } finally {
     if (file !== undefined) closeSync(file)
   }

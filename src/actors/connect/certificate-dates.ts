@@ -3,6 +3,7 @@ import { X509Certificate } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { Effect } from "effect"
 import { CredentialUnusable } from "../../messages/mqtt.ts"
+import { errorCode } from "../../platform/process/error-code.ts"
 import { deviceCertificate, pemCertificates } from "../../platform/tls/device-certificate.ts"
 
 export const certificateDates = (
@@ -34,7 +35,7 @@ const ambiguous = (path: string): CredentialUnusable =>
   new CredentialUnusable({ path, role: "certificate", reason: "ambiguous", detail: "" })
 
 const unusable = (path: string, error: unknown): CredentialUnusable => {
-  const code = error instanceof Error && "code" in error ? String(error.code) : String(error)
+  const code = errorCode(error) ?? String(error)
   const reasons: Readonly<Record<string, CredentialUnusable["reason"]>> = {
     ENOENT: "missing",
     ENOTDIR: "missing",

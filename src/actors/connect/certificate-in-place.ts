@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs"
 import { Effect } from "effect"
 import { FileNotWritten } from "../../messages/connect.ts"
 import { replaceFile } from "../../platform/files/atomic-file.ts"
+import { errorCode } from "../../platform/process/error-code.ts"
 import { holdsPrivateKey, withCertificates } from "../../platform/tls/pem-blocks.ts"
 import { readIfPresent, removeIfPresent } from "./connect-files.ts"
 import type { ConnectPeers } from "./peers.ts"
@@ -32,6 +33,5 @@ export const replaceCertificate = (
 const attempt = <A>(path: string, work: () => A): Effect.Effect<A, FileNotWritten> =>
   Effect.try({
     try: work,
-    catch: (error) =>
-      new FileNotWritten({ path, code: error instanceof Error && "code" in error ? String(error.code) : String(error) })
+    catch: (error) => new FileNotWritten({ path, code: errorCode(error) ?? String(error) })
   })

@@ -5,10 +5,11 @@ import { Effect } from "effect"
 import { FileNotWritten } from "../../messages/connect.ts"
 import { replaceFile } from "../../platform/files/atomic-file.ts"
 import { makeDirectories, removeFile } from "../../platform/files/given-files.ts"
+import { errorCode } from "../../platform/process/error-code.ts"
 
 /** Undefined: the file is not there. */
 export const readIfPresent = (path: string): Effect.Effect<string | undefined, FileNotWritten> =>
-  Effect.try({ try: () => readFileSync(path, "utf8"), catch: codeOf }).pipe(
+  Effect.try({ try: () => readFileSync(path, "utf8"), catch: (error) => errorCode(error) ?? String(error) }).pipe(
     Effect.catch((code) =>
       code === "ENOENT" || code === "ENOTDIR"
         ? Effect.succeed(undefined)
@@ -34,7 +35,4 @@ export const putBack = (path: string, content: string | undefined): Effect.Effec
   content === undefined ? removeIfPresent(path) : writeWhole(path, content)
 
 const attempt = (path: string, work: () => void): Effect.Effect<void, FileNotWritten> =>
-  Effect.try({ try: work, catch: (error) => new FileNotWritten({ path, code: codeOf(error) }) })
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && "code" in error ? String(error.code) : String(error)
+  Effect.try({ try: work, catch: (error) => new FileNotWritten({ path, code: errorCode(error) ?? String(error) }) })

@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs"
 import { Effect } from "effect"
 import type { KeySelector } from "../../messages/cryptoki.ts"
 import { KeyMismatch, SigningFailed } from "../../messages/mqtt.ts"
-import { printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { shownUri } from "../../messages/pkcs11-uri.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { type SignatureScheme, signatureSchemes } from "../../messages/signature-scheme.ts"
 import type { TokenRefusal } from "../../messages/token-refusals.ts"
@@ -62,7 +62,7 @@ export const fitsTokenKey = (
         const there = certificateIn(certPath)?.publicKey.export({ format: "der", type: "spki" })
         if (there === undefined || there.equals(first.value)) return
         if (yield* isThere(new Uint8Array(there))) return
-        return yield* new KeyMismatch({ certPath, key: printPkcs11Uri(key.uri ?? {}, { pin: "redacted" }) })
+        return yield* new KeyMismatch({ certPath, key: shownUri(key.uri ?? {}) })
       })
     return fits
   }).pipe(Effect.catch((cause) => (mayPass(cause) ? Effect.succeed(fitsAny) : failed(host, cause))))

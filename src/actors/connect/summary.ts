@@ -1,5 +1,5 @@
 /** The entries under the title. Source: hsm-support, transcript of `tedge reconnect c8y`; ours come last. */
-import { printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { shownUri } from "../../messages/pkcs11-uri.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import type { ValidConnection } from "./connection.ts"
 
@@ -43,6 +43,6 @@ const tokenEntries = ({ cloud, cryptoki }: CloudSettings): ReadonlyArray<readonl
   const { uri } = cloud.device.key
   return [
     ["provider", `${cryptoki.mode} (${place ?? ""})`],
-    ...(uri === undefined ? [] : [["key uri", printPkcs11Uri(uri, { pin: "redacted" })] as const])
+    ...(uri === undefined ? [] : [["key uri", shownUri(uri)] as const])
   ]
 }

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs"
 import { Effect, Redacted } from "effect"
 import { CredentialUnusable, type Target, type TlsIdentity } from "../../messages/mqtt.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
+import { errorCode } from "../../platform/process/error-code.ts"
 import type { ValidConnection } from "./connection.ts"
 
 /** Tokens may take many seconds to sign. Source: thin-edge, device creation. */
@@ -76,7 +77,7 @@ const readPassword = (path: string): Effect.Effect<Redacted.Redacted<string>, Cr
   Effect.try({
     try: () => Redacted.make(readFileSync(path, "utf8").replace(/\r?\n$/, "")),
     catch: (error) => {
-      const code = error instanceof Error && "code" in error ? String(error.code) : String(error)
+      const code = errorCode(error) ?? String(error)
       const reason = code === "ENOENT" ? "missing" : code === "EISDIR" ? "isDirectory" : "noPermission"
       return new CredentialUnusable({ path, role: "password", reason, detail: code })
     }

@@ -5,6 +5,7 @@
  */
 import { Effect } from "effect"
 import type { CryptokiProtocol, KeySelector } from "../../messages/cryptoki.ts"
+import { shownUri } from "../../messages/pkcs11-uri.ts"
 import { type TokenRefusal, UriNotUsable } from "../../messages/token-refusals.ts"
 import type { Behaviour } from "../../runtime/actor.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
@@ -12,7 +13,7 @@ import type { ActorRef } from "../../runtime/protocol.ts"
 import { namingOtherToken } from "./discovery/key-on-other-token.ts"
 import { initToken } from "./init-token.ts"
 import { clearLatch } from "./pin/clear-latch.ts"
-import { describeToken, shownUri } from "./pkcs11/token-facts.ts"
+import { describeToken } from "./pkcs11/token-facts.ts"
 import {
   type CryptokiDeps,
   makeRouter,

@@ -4,6 +4,7 @@
 import { Duration, Effect, Result, type Scope } from "effect"
 import type { KeySelector } from "../../messages/cryptoki.ts"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { shownUri } from "../../messages/pkcs11-uri.ts"
 import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
 import {
   type KeyOnOtherToken,
@@ -24,7 +25,7 @@ import { type Hosts, makeHosts, type StartHost } from "./host/hosts.ts"
 import { type LatchStore, latchStore } from "./pin/latch-store.ts"
 import { makePinLatch } from "./pin/pin-latch.ts"
 import { quirksOf, writtenWithinMs } from "./pkcs11/quirks.ts"
-import { shownUri, type Token, tokenName } from "./pkcs11/token-facts.ts"
+import { type Token, tokenName } from "./pkcs11/token-facts.ts"
 import type { CryptokiSettings, Publish } from "./settings.ts"
 import type { Asker, TokenTools } from "./token/session.ts"
 import type { TokenProtocol } from "./token/token-actor.ts"

@@ -3,6 +3,7 @@
  */
 import { Effect, Exit, Result, Scope, Semaphore } from "effect"
 import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { shownUri } from "../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import { TokenActorFailed, type TokenRefusal } from "../../messages/token-refusals.ts"
 import { address, child } from "../../runtime/actor.ts"
@@ -15,15 +16,7 @@ import type { Listing } from "./discovery/listing.ts"
 import { firstToken } from "./discovery/select-token.ts"
 import type { Hosts } from "./host/hosts.ts"
 import { quirksOf, writtenWithinMs } from "./pkcs11/quirks.ts"
-import {
-  matchable,
-  shownTokenPart,
-  shownUri,
-  type Token,
-  tokenIdentity,
-  tokenName,
-  tokenUri
-} from "./pkcs11/token-facts.ts"
+import { matchable, shownTokenPart, type Token, tokenIdentity, tokenName, tokenUri } from "./pkcs11/token-facts.ts"
 import type { TokenTools } from "./token/session.ts"
 import { type TokenProtocol, tokenActorBehaviour } from "./token/token-actor.ts"
 import { makeTokenConnection } from "./token/token-connection.ts"

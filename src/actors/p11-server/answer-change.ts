@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import type { KeyParameters } from "../../messages/cryptoki.ts"
 import { RequestNotUsable } from "../../messages/p11-server.ts"
-import { type Pkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { shownUri } from "../../messages/pkcs11-uri.ts"
 import type { WireKeyParameters } from "../../messages/wire/frame1.ts"
 import { wirePem } from "../../messages/wire/wire-pem.ts"
 import { type Answer, type Fields, type RequestContext, refuseOutside, selected, within } from "./request-context.ts"
@@ -15,7 +15,7 @@ export const createKey = (context: RequestContext, request: Fields<"CreateKeyReq
     const parameters = yield* keyParameters(key)
     const payload = { token, parameters, label, id, onlyNewLabel: !mayRepeat(context, label) }
     const created = yield* context.cryptoki.ask("CreateKey", payload, { within: within.generate })
-    return { _tag: "CreateKeyResponse", pem: wirePem(created.publicKey) ?? "", uri: shown(created.uri) }
+    return { _tag: "CreateKeyResponse", pem: wirePem(created.publicKey) ?? "", uri: shownUri(created.uri) }
   })
 
 export const changePin = (context: RequestContext, request: Fields<"ChangePinRequest">): Answer =>
@@ -28,7 +28,7 @@ export const changePin = (context: RequestContext, request: Fields<"ChangePinReq
     const meant = reset && countedAs !== undefined ? { ...token, client: countedAs } : token
     const by = reset && soPin !== undefined ? ({ kind: "reset", soPin } as const) : ({ kind: "change" } as const)
     const changed = yield* context.cryptoki.ask("ChangePin", { token: meant, newPin, by }, { within: within.change })
-    return { _tag: "ChangePinResponse", uri: shown(changed.uri) }
+    return { _tag: "ChangePinResponse", uri: shownUri(changed.uri) }
   })
 
 export const deleteKey = (context: RequestContext, request: Fields<"DeleteKeyRequest">): Answer =>
@@ -38,7 +38,7 @@ export const deleteKey = (context: RequestContext, request: Fields<"DeleteKeyReq
     const deleted = yield* context.cryptoki
       .ask("DeleteKey", { key }, { within: within.change })
       .pipe(Effect.catchTag("KeyNotFound", () => Effect.succeed([])))
-    return { _tag: "DeleteKeyResponse", deleted: deleted.map(shown) }
+    return { _tag: "DeleteKeyResponse", deleted: deleted.map(shownUri) }
   })
 
 /**
@@ -63,5 +63,3 @@ const curves: Readonly<Record<number, "p256" | "p384">> = { 256: "p256", 384: "p
 
 const notUsable = (what: RequestNotUsable["what"], value: number | undefined) =>
   Effect.fail(new RequestNotUsable({ what, value: value?.toString() }))
-
-const shown = (uri: Pkcs11Uri): string => printPkcs11Uri(uri, { pin: "redacted" })

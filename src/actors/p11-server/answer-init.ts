@@ -7,7 +7,7 @@
 import { Effect, type Semaphore } from "effect"
 import type { TokenDescription } from "../../messages/cryptoki.ts"
 import { RequestNotUsable } from "../../messages/p11-server.ts"
-import { type Pkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import { UriNotUsable } from "../../messages/token-refusals.ts"
 import { tokensInScope } from "./answer-list.ts"
@@ -23,12 +23,12 @@ export const initToken = (
     const token = yield* selected(context, { uri: request.uri }, "changes")
     yield* refuseOutside(context, { token: request.label })
     const there = yield* tokenThere(yield* tokensInScope(context), token.uri, request)
-    if (there !== undefined) return { _tag: "InitTokenResponse", uri: shown(there.uri) } as const
+    if (there !== undefined) return { _tag: "InitTokenResponse", uri: shownUri(there.uri) } as const
     const pin = request.pin ?? context.policy.defaultPin
     if (pin === undefined) return yield* new RequestNotUsable({ what: "PIN missing", value: undefined })
     const payload = { token, label: request.label, pin, soPin: request.soPin ?? pin }
     const initialised = yield* context.cryptoki.ask("InitToken", payload, { within: within.change })
-    return { _tag: "InitTokenResponse", uri: shown(initialised.uri) } as const
+    return { _tag: "InitTokenResponse", uri: shownUri(initialised.uri) } as const
   }).pipe(turns.withPermit)
 
 /** The token that is to be answered as it is; undefined: one is to be initialised. */
@@ -57,10 +57,8 @@ const usable = (token: TokenDescription): Effect.Effect<TokenDescription, UriNot
     ? Effect.succeed(token)
     : Effect.fail(
         new UriNotUsable({
-          uri: shown(token.uri),
+          uri: shownUri(token.uri),
           reason:
             "the token is already initialised and has no user PIN; set one with its SO PIN: tedge hsm change-pin --reset"
         })
       )
-
-const shown = (uri: Pkcs11Uri): string => printPkcs11Uri(uri, { pin: "redacted" })

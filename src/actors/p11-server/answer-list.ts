@@ -1,7 +1,7 @@
 /** Lists of tokens and keys, of what lies inside the scope. */
 import { Effect } from "effect"
 import type { TokenDescription } from "../../messages/cryptoki.ts"
-import { type Pkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
 import { matchesObject, matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import { type Answer, type Fields, type RequestContext, selected, within } from "./request-context.ts"
 
@@ -10,7 +10,7 @@ export const listTokens = (context: RequestContext): Answer =>
     _tag: "ListTokensResponse",
     tokens: tokens.map(({ slot, label, model, manufacturer, serial, initialized, uri }) => ({
       ...{ slot: BigInt(slot), label, model, manufacturer, serial, initialized },
-      uri: shown(uri)
+      uri: shownUri(uri)
     }))
   }))
 
@@ -18,7 +18,7 @@ export const listTokens = (context: RequestContext): Answer =>
 export const listTokenUris = (context: RequestContext): Answer =>
   Effect.map(tokensInScope(context), (tokens) => ({
     _tag: "GetTokensUrisResponse",
-    uris: tokens.filter((token) => token.initialized).map((token) => shown(token.uri))
+    uris: tokens.filter((token) => token.initialized).map((token) => shownUri(token.uri))
   }))
 
 export const listKeys = (context: RequestContext, request: Fields<"ListKeysRequest">): Answer =>
@@ -32,7 +32,7 @@ export const listKeys = (context: RequestContext, request: Fields<"ListKeysReque
         .map(({ kind, keyType, label, id, uri }) => ({
           ...{ class: kind, keyType, label },
           id: Buffer.from(id).toString("hex"),
-          uri: shown(uri)
+          uri: shownUri(uri)
         }))
     }
   })
@@ -44,5 +44,3 @@ export const tokensInScope = ({ cryptoki, policy, access }: RequestContext) =>
 
 const reaches = (scope: Pkcs11Uri | undefined, token: TokenDescription): boolean =>
   scope === undefined || matchesToken(scope, token)
-
-const shown = (uri: Pkcs11Uri): string => printPkcs11Uri(uri, { pin: "redacted" })

@@ -6,7 +6,7 @@
  */
 import { Effect, type Redacted, Result } from "effect"
 import type { KeySelector } from "../../messages/cryptoki.ts"
-import { type InvalidPkcs11Uri, type Pkcs11Uri, parsePkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { type InvalidPkcs11Uri, type Pkcs11Uri, parsePkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
 import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
 import { OutsideScope } from "../../messages/token-refusals.ts"
 
@@ -86,7 +86,7 @@ const meantBy = (
   const scope = mergeScope(scopes.service, scopes.rule ?? {})
   const { uri, conflicts } = mergeScope(purpose === "signs" ? withoutType(scope.uri) : scope.uri, client)
   if (scope.conflicts.length > 0 || (purpose === "changes" && conflicts.length > 0))
-    return Result.fail(new OutsideScope({ uri: shown(client), scope: shown(scope.uri) }))
+    return Result.fail(new OutsideScope({ uri: shownUri(client), scope: shownUri(scope.uri) }))
   const unused = {
     "module-name": moduleName,
     "module-path": modulePath,
@@ -101,5 +101,3 @@ const withoutType = ({ type: _type, ...uri }: Pkcs11Uri): Pkcs11Uri => uri
 
 const withPin = (meant: ClientSelector, pin: Redacted.Redacted<string> | undefined): ClientSelector =>
   pin === undefined ? meant : { ...meant, selector: { ...meant.selector, pin } }
-
-const shown = (uri: Pkcs11Uri): string => printPkcs11Uri(uri, { pin: "redacted" })

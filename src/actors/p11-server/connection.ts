@@ -11,7 +11,7 @@ import {
   type P11ServerEvent,
   type P11ServerLimits
 } from "../../messages/p11-server.ts"
-import { type Pkcs11Uri, printPkcs11Uri, withoutPin } from "../../messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, shownUri, withoutPin } from "../../messages/pkcs11-uri.ts"
 import { decodeFrame, encodeFrame, type Frame, FrameNotDecoded } from "../../messages/wire/frame1.ts"
 import type { UnixStream } from "../../platform/sockets/unix-stream.ts"
 import type { RunningLimit, TimeLimits } from "../../runtime/primitives/time-limits.ts"
@@ -91,7 +91,7 @@ const served = (
   // A Ping is no operation.
   if (operation === undefined) return Effect.succeed("served")
   // Which key it was, and not which one was asked for: several URIs mean one key, and one URI may mean several.
-  const uri = key === undefined ? (uriOf(frame) ?? uriOf(request)) : shownKey(key)
+  const uri = key === undefined ? (uriOf(frame) ?? uriOf(request)) : shownUri(key)
   return Effect.as(
     publish({ _tag: "RequestServed", client, operation, uri, tookMs: times.now() - startedAt }),
     "served"
@@ -170,17 +170,6 @@ const errorFrame = (failure: RequestFailure): Frame => ({ _tag: "Error", message
 
 const operationIn = (request: Frame | FrameNotDecoded) =>
   request instanceof FrameNotDecoded ? undefined : operationOf(request._tag)
-
-/** Printed once for each key found, and not for each signature. */
-const shownKey = (key: Pkcs11Uri): string => {
-  const known = shownKeys.get(key)
-  if (known !== undefined) return known
-  const shown = printPkcs11Uri(key, { pin: "redacted" })
-  shownKeys.set(key, shown)
-  return shown
-}
-
-const shownKeys = new WeakMap<Pkcs11Uri, string>()
 
 const uriOf = (request: Frame | FrameNotDecoded): string | undefined =>
   "uri" in request && request.uri !== undefined ? withoutPin(request.uri) : undefined

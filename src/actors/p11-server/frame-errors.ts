@@ -8,7 +8,7 @@
 import { explainNotAllowed, explainNotUsable, explainSettingsNotRead } from "../../messages/explain/p11-server.ts"
 import { explain, type Failure } from "../../messages/explain.ts"
 import type { OperationNotAllowed, RequestNotUsable, SettingsNotRead } from "../../messages/p11-server.ts"
-import { type Pkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
 import { namesObject } from "../../messages/pkcs11-uri-match.ts"
 import { scopeOfService } from "../../messages/service-fragments.ts"
 import { shownText } from "../../messages/shown-text.ts"
@@ -66,19 +66,17 @@ const secondHalf = (failure: RequestFailure, { scope }: ErrorContext): string =>
     case "KeyAmbiguous":
       return `. Please select one by passing its URI: ${failure.candidates.toSorted().join(", ")}`
     case "TokenNotFound": {
-      const narrowed = scope === undefined ? "" : `; ${scopeOfService} allows '${shown(scope)}' only`
+      const narrowed = scope === undefined ? "" : `; ${scopeOfService} allows '${shownUri(scope)}' only`
       if (failure.onOtherToken !== undefined) return narrowed
       const present = failure.present.length === 0 ? "no token is there" : `tokens found: ${failure.present.join(", ")}`
       return `${narrowed}; ${scope !== undefined && failure.present.length === 0 ? "none of the tokens found is allowed" : present}`
     }
     case "KeyNotFound":
-      return scope !== undefined && namesObject(scope) ? `; ${scopeOfService} allows '${shown(scope)}' only` : ""
+      return scope !== undefined && namesObject(scope) ? `; ${scopeOfService} allows '${shownUri(scope)}' only` : ""
     default:
       return ""
   }
 }
-
-const shown = (uri: Pkcs11Uri): string => printPkcs11Uri(uri, { pin: "redacted" })
 
 /** Whether a refusal is about a right or a PIN, and so has its line in the log whatever is limited there. */
 export const isAboutRights = ({ _tag }: RequestFailure): boolean =>

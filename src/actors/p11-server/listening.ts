@@ -2,6 +2,7 @@
 import { closeSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import { ListenFailed } from "../../messages/p11-server.ts"
+import { errorCode } from "../../platform/process/error-code.ts"
 
 /** A descriptor that listens from now on, until the scope closes. */
 export type Listen = Effect.Effect<number, ListenFailed, Scope.Scope>
@@ -14,7 +15,7 @@ export const listening = (path: string, open: () => number): Listen =>
 
 /** What a system call refused, by its code. */
 export const listenFailed = (path: string, error: unknown): ListenFailed => {
-  const code = error instanceof Error && "code" in error ? String(error.code) : ""
+  const code = errorCode(error) ?? ""
   return new ListenFailed({ path, reason: reasonOf(code) ?? "other", detail: code === "" ? String(error) : code })
 }
 

@@ -2,7 +2,7 @@
 import { Effect, type Redacted, type Semaphore } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import type { P11ServerPolicy } from "../../messages/p11-server.ts"
-import { type Pkcs11Uri, printPkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
 import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
 import { OutsideScope } from "../../messages/token-refusals.ts"
 import type { Frame, FrameTag } from "../../messages/wire/frame1.ts"
@@ -60,10 +60,9 @@ export const refuseOutside = (
   made: Pkcs11Uri
 ): Effect.Effect<void, OutsideScope> => {
   const scope = mergeScope(policy.scope, access.scope ?? {}).uri
-  const shown = (uri: Pkcs11Uri) => printPkcs11Uri(uri, { pin: "redacted" })
   return mergeScope(scope, made).conflicts.length === 0
     ? Effect.void
-    : Effect.fail(new OutsideScope({ uri: shown(made), scope: shown(scope) }))
+    : Effect.fail(new OutsideScope({ uri: shownUri(made), scope: shownUri(scope) }))
 }
 
 /** How long CryptokiActor may take. The limits of its own calls come earlier, and say more. */

@@ -1,5 +1,6 @@
 /** The calls on files and what they may refuse, as the modules that write files share them. */
 import type * as nodeFiles from "node:fs"
+import { errorCode } from "../process/error-code.ts"
 
 /** The calls that writing is made of; tests let each of them fail. */
 export type FileCalls = Pick<
@@ -62,5 +63,4 @@ export const attempt = (step: () => void): string | undefined => {
   }
 }
 
-export const codeOf = (error: unknown): string =>
-  error instanceof Error && "code" in error ? String(error.code) : "UNKNOWN"
+export const codeOf = (error: unknown): string => errorCode(error) ?? "UNKNOWN"

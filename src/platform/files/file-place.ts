@@ -12,6 +12,7 @@ import { closeSync, constants, existsSync, fstatSync, openSync, readlinkSync, re
 import { resolve } from "node:path"
 import { AddonNotLoaded } from "../../messages/platform.ts"
 import { readOpenLink } from "../native/unix-addon.ts"
+import { errorCode } from "../process/error-code.ts"
 import type { Owner } from "./file-calls.ts"
 
 export interface Place {
@@ -224,7 +225,7 @@ class Descriptors {
       const descriptor = this.#keep(openSync(at, O_PATH | constants.O_NOFOLLOW))
       return { descriptor, stats: fstatSync(descriptor) }
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined
+      if (errorCode(error) === "ENOENT") return undefined
       throw error
     }
   }

@@ -3,6 +3,7 @@
  * a third of its own start.
  */
 import { writeSync } from "node:fs"
+import { errorCode } from "../process/error-code.ts"
 
 const descriptors = { stdout: 1, stderr: 2 } as const
 
@@ -12,7 +13,7 @@ export const writeNow = (stream: "stdout" | "stderr", text: string): void => {
     while (rest.length > 0) rest = rest.subarray(writeSync(descriptors[stream], rest))
   } catch (error) {
     // Whoever reads has enough: `tedge --help | head -1` is no error.
-    if (error instanceof Error && "code" in error && error.code === "EPIPE") return
+    if (errorCode(error) === "EPIPE") return
     // A pipe that is full and does not wait: Node waits for it.
     process[stream].write(rest)
   }

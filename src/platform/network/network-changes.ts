@@ -6,6 +6,7 @@
 import { closeSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import { openNetlink, openReadiness, receive } from "../native/unix-addon.ts"
+import { errorCode } from "../process/error-code.ts"
 import { appearedIn } from "./netlink-message.ts"
 
 /** Fails with a sentence where the kernel or a sandbox does not allow it. */
@@ -52,7 +53,7 @@ const receiveSome = (descriptor: number, into: Uint8Array): number | "lost" | un
   try {
     return receive(descriptor, into)
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOBUFS") return "lost"
+    if (errorCode(error) === "ENOBUFS") return "lost"
     return undefined // nothing can be heard any more; pauses end by themselves
   }
 }

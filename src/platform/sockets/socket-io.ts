@@ -5,6 +5,7 @@
  */
 import { connect, type Socket } from "node:net"
 import { Data, Effect, type Scope } from "effect"
+import { errorCode } from "../process/error-code.ts"
 
 /** The socket did not carry the message. */
 export class SocketFailed extends Data.TaggedError("SocketFailed")<{
@@ -21,7 +22,9 @@ export const connectUnix = (path: string): Effect.Effect<Socket, SocketFailed, S
       const socket = connect({ path, allowHalfOpen: true })
       socket.once("connect", () => resume(Effect.succeed(socket)))
       // It stays for the life of the socket: an error nobody listens to would end the process.
-      socket.on("error", (error) => resume(Effect.fail(new SocketFailed({ reason: "connect", code: codeOf(error) }))))
+      socket.on("error", (error) =>
+        resume(Effect.fail(new SocketFailed({ reason: "connect", code: errorCode(error) ?? "" })))
+      )
       return Effect.sync(() => socket.destroy())
     }),
     (socket) => Effect.sync(() => socket.destroy()),
@@ -39,7 +42,8 @@ export const readToEnd = (socket: Socket, limit: number): Effect.Effect<Uint8Arr
       if (length > limit) finish(Effect.fail(new SocketFailed({ reason: "tooLong", code: "" })))
     }
     const onEnd = () => finish(Effect.succeed(Uint8Array.from(Buffer.concat(chunks))))
-    const onClose = () => finish(Effect.fail(new SocketFailed({ reason: "closed", code: codeOf(socket.errored) })))
+    const onClose = () =>
+      finish(Effect.fail(new SocketFailed({ reason: "closed", code: errorCode(socket.errored) ?? "" })))
     const leave = () => {
       socket.off("data", onData).off("end", onEnd).off("close", onClose)
       socket.pause()
@@ -56,7 +60,8 @@ export const readToEnd = (socket: Socket, limit: number): Effect.Effect<Uint8Arr
 /** Writes all of it and finishes writing; done when the kernel has taken everything. */
 export const writeAndFinish = (socket: Socket, bytes: Uint8Array): Effect.Effect<void, SocketFailed> =>
   Effect.callback((resume) => {
-    const onClose = () => resume(Effect.fail(new SocketFailed({ reason: "closed", code: codeOf(socket.errored) })))
+    const onClose = () =>
+      resume(Effect.fail(new SocketFailed({ reason: "closed", code: errorCode(socket.errored) ?? "" })))
     socket.once("close", onClose)
     socket.end(bytes, () => {
       socket.off("close", onClose)
@@ -64,6 +69,3 @@ export const writeAndFinish = (socket: Socket, bytes: Uint8Array): Effect.Effect
     })
     return Effect.sync(() => socket.off("close", onClose))
   })
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : ""

@@ -7,6 +7,7 @@
 import { closeSync } from "node:fs"
 import { ShortLivedMap } from "../../runtime/primitives/short-lived.ts"
 import { type Accepted, acceptUnix, openReadiness, type Readiness, receive, send } from "../native/unix-addon.ts"
+import { errorCode } from "../process/error-code.ts"
 
 /** Watches any number of descriptors. Close it when all that use it are closed. */
 export class Watcher {
@@ -184,7 +185,7 @@ export class UnixListener {
     } catch (error) {
       // Some of these may be turned away, and leave their descriptors to the next.
       if (clients.length > 0) return { clients, more: "now" }
-      if (!this.isRefused) this.told.onRefused(codeOf(error))
+      if (!this.isRefused) this.told.onRefused(errorCode(error) ?? "")
       this.isRefused = true
       return { clients, more: "later" }
     }
@@ -209,6 +210,3 @@ const unlessBroken = <A>(attempt: () => A): A | "closed" => {
     return "closed"
   }
 }
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : ""

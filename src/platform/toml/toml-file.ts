@@ -9,6 +9,7 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSyn
 import { dirname } from "node:path"
 import { isDeepStrictEqual } from "node:util"
 import { parse, TomlError } from "smol-toml"
+import { errorCode } from "../process/error-code.ts"
 import { rewrittenLines, type TomlEdit } from "./toml-lines.ts"
 import { tomlComments } from "./toml-statements.ts"
 
@@ -138,7 +139,7 @@ const readBounded = (
     const { mode, uid, gid } = status
     return { kind: "bytes", bytes: bytes.subarray(0, length), mode: mode & 0o777, uid, gid }
   } catch (error) {
-    const code = errorCode(error)
+    const code = errorCode(error) ?? "UNKNOWN"
     if (code !== "ENOENT") return { kind: "unreadable", code }
     // A file system that is not mounted (a data partition): the settings are not empty.
     return [path, dirname(path)].some(isLink) ? { kind: "unreadable", code: "dangling link" } : { kind: "absent" }
@@ -162,9 +163,6 @@ const decode = (bytes: Buffer): string | undefined => {
     return undefined
   }
 }
-
-const errorCode = (error: unknown): string =>
-  error instanceof Error && "code" in error ? String(error.code) : "UNKNOWN"
 
 const firstLine = (message: string): string => (message.split("\n")[0] ?? "").replace(/^Invalid TOML document: /, "")
 

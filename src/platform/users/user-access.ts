@@ -6,6 +6,7 @@
  */
 import { readFileSync, realpathSync, statSync } from "node:fs"
 import { dirname } from "node:path"
+import { errorCode } from "../process/error-code.ts"
 import type { UserIds } from "./become-user.ts"
 
 /** `r`: it is read. `rw`: also written. `x`: a directory on the way, which is passed. `rwx`: a directory that is changed. */
@@ -43,7 +44,7 @@ const resolved = (path: string): string => {
   try {
     return realpathSync(path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EACCES") return path
+    if (errorCode(error) === "EACCES") return path
     throw error
   }
 }

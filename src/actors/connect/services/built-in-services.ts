@@ -14,6 +14,7 @@ import { AddonNotLoaded } from "../../../messages/platform.ts"
 import { giveDirectory, makeDirectories, olderLog, openLog } from "../../../platform/files/given-files.ts"
 import { lastErrorIn } from "../../../platform/files/log-tail.ts"
 import { tryLock } from "../../../platform/native/unix-addon.ts"
+import { errorCode } from "../../../platform/process/error-code.ts"
 import { parentOf, recordedProcess, userOf } from "../../../platform/process/recorded-process.ts"
 import { environmentOf, printUser } from "../../../platform/users/become-user.ts"
 import type { ServiceAccount } from "../../../platform/users/service-user.ts"
@@ -124,7 +125,7 @@ const openIfPresent = (path: string): number | undefined => {
   try {
     return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined
+    if (errorCode(error) === "ENOENT") return undefined
     throw error
   }
 }
@@ -260,7 +261,7 @@ const kill = (pid: number, signal: NodeJS.Signals): void => {
   try {
     process.kill(pid, signal)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error
+    if (errorCode(error) !== "ESRCH") throw error
   }
 }
 

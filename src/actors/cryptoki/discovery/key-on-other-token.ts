@@ -8,6 +8,7 @@
  */
 import { Effect } from "effect"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesObject, matchesToken } from "../../../messages/pkcs11-uri-match.ts"
 import {
   KeyNotFound,
@@ -17,7 +18,7 @@ import {
 } from "../../../messages/token-refusals.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import type { TokenHost } from "../host/host-client.ts"
-import { isInitialized, matchable, shownUri, type Token, tokenName, tokenUri } from "../pkcs11/token-facts.ts"
+import { isInitialized, matchable, type Token, tokenName, tokenUri } from "../pkcs11/token-facts.ts"
 import type { Router } from "../router.ts"
 
 /** Adds to KeyNotFound and TokenNotFound where the key is; to the latter, that a key was wanted. */

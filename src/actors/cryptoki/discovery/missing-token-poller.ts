@@ -6,8 +6,9 @@
  */
 import { Effect, Result } from "effect"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
-import { shownUri, tokenName } from "../pkcs11/token-facts.ts"
+import { tokenName } from "../pkcs11/token-facts.ts"
 import type { Publish } from "../settings.ts"
 import type { Listing } from "./listing.ts"
 import { firstToken } from "./select-token.ts"

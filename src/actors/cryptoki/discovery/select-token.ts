@@ -7,9 +7,10 @@
  */
 import { Effect } from "effect"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
 import { TokenAmbiguous, TokenNotFound } from "../../../messages/token-refusals.ts"
-import { isInitialized, matchable, shownUri, type Token, tokenUri } from "../pkcs11/token-facts.ts"
+import { isInitialized, matchable, type Token, tokenUri } from "../pkcs11/token-facts.ts"
 
 export interface SelectedToken {
   readonly token: Token

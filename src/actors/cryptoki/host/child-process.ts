@@ -10,6 +10,7 @@ import { existsSync, readFileSync } from "node:fs"
 import type { Socket } from "node:net"
 import { join } from "node:path"
 import { Deferred, Effect } from "effect"
+import { errorCode } from "../../../platform/process/error-code.ts"
 import { nodeOptions } from "../../../platform/process/node-options.ts"
 import { printUser } from "../../../platform/users/become-user.ts"
 import type { ShortLivedMap } from "../../../runtime/primitives/short-lived.ts"
@@ -76,8 +77,7 @@ export const spawnProcess = ({ environment, user, onCall }: HostSettings): Child
     }
   )
 
-export const spawnErrorOf = (error: unknown): string =>
-  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : String(error)
+export const spawnErrorOf = (error: unknown): string => errorCode(error) ?? String(error)
 
 /** Beside the bundle we run from; in a checkout, where the build puts it. */
 const hostEntry = (): string => {

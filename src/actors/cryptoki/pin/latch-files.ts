@@ -10,6 +10,7 @@ import { dirname, join } from "node:path"
 import { FileNotReplaced, replaceFileNow } from "../../../platform/files/atomic-file.ts"
 import type { Owner } from "../../../platform/files/file-calls.ts"
 import { closeDirectory, giveDirectory, makeDirectories } from "../../../platform/files/given-files.ts"
+import { errorCode } from "../../../platform/process/error-code.ts"
 
 export interface LatchPlace {
   readonly directory: string
@@ -37,7 +38,7 @@ export const writeLatchFile = (
     replaceFileNow({ path, content, mode, owner: place.owner })
     return undefined
   } catch (error) {
-    return error instanceof FileNotReplaced ? error.code : codeOf(error)
+    return error instanceof FileNotReplaced ? error.code : (errorCode(error) ?? "UNKNOWN")
   }
 }
 
@@ -52,7 +53,7 @@ export const readLatchFile = (path: string): string | undefined => {
     }
   } catch (error) {
     // Nobody sees into the directory, or it is none: the records of this process are its own.
-    return ["ENOENT", "ENOTDIR"].includes(codeOf(error)) || !isSeen(dirname(path)) ? undefined : ""
+    return ["ENOENT", "ENOTDIR"].includes(errorCode(error) ?? "UNKNOWN") || !isSeen(dirname(path)) ? undefined : ""
   }
 }
 
@@ -81,5 +82,3 @@ const isSeen = (directory: string): boolean => {
     return false
   }
 }
-
-const codeOf = (error: unknown): string => (error instanceof Error && "code" in error ? String(error.code) : "UNKNOWN")

@@ -2,7 +2,7 @@
  * A token as the rest of the program sees it: its identity, its name for people, its description.
  */
 import type { TokenDescription, UserPinState } from "../../../messages/cryptoki.ts"
-import { type Pkcs11Uri, printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, printedOnce, shownUri } from "../../../messages/pkcs11-uri.ts"
 import type { TokenFacts } from "../../../messages/pkcs11-uri-match.ts"
 import { shownText } from "../../../messages/shown-text.ts"
 import {
@@ -50,20 +50,6 @@ export const tokenUri = (token: Token): Pkcs11Uri => {
   const { model, manufacturer, serial, label, slot } = token.facts
   return isInitialized(token) ? { model, manufacturer, serial, token: label } : { model, slotId: Number(slot) }
 }
-
-/** Remembers the text of each value: the same few URIs are asked for again and again. */
-const printedOnce = (print: (uri: Pkcs11Uri) => string): ((uri: Pkcs11Uri) => string) => {
-  const printed = new WeakMap<Pkcs11Uri, string>()
-  return (uri) => {
-    const known = printed.get(uri)
-    if (known !== undefined) return known
-    const text = print(uri)
-    printed.set(uri, text)
-    return text
-  }
-}
-
-export const shownUri = printedOnce((uri) => printPkcs11Uri(uri, { pin: "redacted" }))
 
 /** What it says of the token, without the attributes of an object. */
 export const shownTokenPart = printedOnce(({ object: _object, id: _id, type: _type, ...token }) => shownUri(token))

@@ -4,12 +4,13 @@
  */
 import { Effect } from "effect"
 import type { TokenDescription, TokenSelector } from "../../../messages/cryptoki.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
 import { TokenAmbiguous, TokenNotFound, type TokenRefusal } from "../../../messages/token-refusals.ts"
 import { clearLatchOfService } from "../pin/clear-latch.ts"
 import type { LatchPlace } from "../pin/latch-files.ts"
 import { latchStore } from "../pin/latch-store.ts"
-import { identityOf, shownUri } from "../pkcs11/token-facts.ts"
+import { identityOf } from "../pkcs11/token-facts.ts"
 import { listTokens } from "./socket-management.ts"
 import type { SigningService } from "./socket-service.ts"
 

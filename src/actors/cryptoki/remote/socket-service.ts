@@ -1,7 +1,7 @@
 /** What requests to tedge-p11-server have in common: whom they ask, and how a key or token is named to it. */
 import { Effect, type Redacted, Result } from "effect"
 import type { KeySelector } from "../../../messages/cryptoki.ts"
-import { type Pkcs11Uri, parsePkcs11Uri, printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, parsePkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { SigningServiceGarbled } from "../../../messages/token-refusals.ts"
 import type { SocketClient, SocketLimits } from "./socket-client.ts"
 
@@ -18,7 +18,7 @@ export interface WireSelector {
 
 /** A PIN of the URI goes where the PIN goes: services before ours write the URI into their log. */
 export const wireSelector = ({ uri, pin }: Pick<KeySelector, "uri" | "pin">): WireSelector => ({
-  uri: uri && printPkcs11Uri(uri, { pin: "redacted" }),
+  uri: uri && shownUri(uri),
   pin: uri?.pinValue ?? pin
 })
 

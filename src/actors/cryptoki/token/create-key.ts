@@ -7,6 +7,7 @@
 import { randomBytes } from "node:crypto"
 import { Effect, Result } from "effect"
 import type { CryptokiProtocol } from "../../../messages/cryptoki.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { tokenFamily } from "../../../messages/token-family.ts"
 import { keyIdProblem, keyLabelProblem } from "../../../messages/token-names.ts"
 import {
@@ -29,7 +30,7 @@ import {
   codeName,
   faultClass
 } from "../pkcs11/return-codes.ts"
-import { shownUri, tokenName } from "../pkcs11/token-facts.ts"
+import { tokenName } from "../pkcs11/token-facts.ts"
 import type { PublicKeyMaterial } from "../pkcs11/values.ts"
 import { listObjects } from "./public-half.ts"
 import { publicKey } from "./read-public-key.ts"

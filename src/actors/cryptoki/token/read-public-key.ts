@@ -6,10 +6,10 @@
  */
 import { Effect } from "effect"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesObject } from "../../../messages/pkcs11-uri-match.ts"
 import { KeyNotFound, PublicKeyNotTold, type TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { HostFault } from "../host/faults.ts"
-import { shownUri } from "../pkcs11/token-facts.ts"
 import type { TokenObject } from "../pkcs11/values.ts"
 import { listObjects, publicHalf, readPublicHalf } from "./public-half.ts"
 import { type Asker, openSession } from "./session.ts"

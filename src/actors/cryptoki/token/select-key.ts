@@ -7,10 +7,11 @@
  */
 import type { KeyDescription } from "../../../messages/cryptoki.ts"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesObject } from "../../../messages/pkcs11-uri-match.ts"
 import { UriNotUsable } from "../../../messages/token-refusals.ts"
 import { CKK_EC, CKK_RSA } from "../pkcs11/pkcs11-constants.ts"
-import { shownUri, type Token, tokenUri } from "../pkcs11/token-facts.ts"
+import { type Token, tokenUri } from "../pkcs11/token-facts.ts"
 import type { TokenObject } from "../pkcs11/values.ts"
 
 export interface SelectedKey {

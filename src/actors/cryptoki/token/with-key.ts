@@ -2,11 +2,11 @@
  * Finds the key a request means, on a token that is ready, and does something with it.
  */
 import { Effect, Result } from "effect"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import type { TokenRefusal } from "../../../messages/token-refusals.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { CallRefused, type HostFault } from "../host/faults.ts"
 import { CKR_SESSION_HANDLE_INVALID } from "../pkcs11/return-codes.ts"
-import { shownUri } from "../pkcs11/token-facts.ts"
 import { findKey, type KeyRefusal } from "./resolve-key.ts"
 import { type Asker, loggedIn } from "./session.ts"
 import type { FoundKey, TokenConnection } from "./token-connection.ts"

@@ -9,6 +9,7 @@ import { open, readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { CredentialUnusable } from "../../../messages/mqtt.ts"
+import { errorCode } from "../../../platform/process/error-code.ts"
 import { deviceCertificate, pemCertificates } from "../../../platform/tls/device-certificate.ts"
 import { trustedCertificates } from "../../../platform/tls/pem-blocks.ts"
 
@@ -101,7 +102,7 @@ const attempt = <A>(path: string, role: Role, read: () => Promise<A>): Effect.Ef
   Effect.tryPromise({
     try: read,
     catch: (error) => {
-      const code = error instanceof Error && "code" in error ? String(error.code) : String(error)
+      const code = errorCode(error) ?? String(error)
       return unusable(path, role, reasons[code] ?? "malformed", code)
     }
   })

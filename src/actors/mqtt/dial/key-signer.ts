@@ -6,7 +6,7 @@ import type { X509Certificate } from "node:crypto"
 import { Cause, Effect, Exit } from "effect"
 import type { CryptokiProtocol, KeySelector } from "../../../messages/cryptoki.ts"
 import { KeyMismatch, SigningFailed, SigningInterrupted } from "../../../messages/mqtt.ts"
-import { printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { type SignatureScheme, schemeOf, signatureSchemes } from "../../../messages/signature-scheme.ts"
 import { SchemeNotSupported, type TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { TlsSigner } from "../../../platform/tls/tls-client-signature.ts"
@@ -132,5 +132,4 @@ const cutOff = (cause: TokenRefusal | AskFailed, withinMs: number): SigningInter
 export const spkiOf = (certificate: X509Certificate): Buffer =>
   certificate.publicKey.export({ format: "der", type: "spki" })
 
-export const nameOf = (key: KeySelector): string =>
-  key.uri === undefined ? "pkcs11:" : printPkcs11Uri(key.uri, { pin: "redacted" })
+export const nameOf = (key: KeySelector): string => (key.uri === undefined ? "pkcs11:" : shownUri(key.uri))

@@ -10,6 +10,7 @@ import {
   TlsFailed
 } from "../../../messages/mqtt.ts"
 import { AddonNotLoaded } from "../../../messages/platform.ts"
+import { errorCode } from "../../../platform/process/error-code.ts"
 import type { ConnectionEnded } from "../client/connection-ended.ts"
 import { tlsFailure } from "./tls-failure.ts"
 
@@ -39,10 +40,10 @@ export const refusalOfStream = (error: Error, { host, port, cloud }: Target, sta
   signing(error, host, port) ??
   (error instanceof AddonNotLoaded ? error : undefined) ??
   tlsFailure(error, { host, port, cloud }) ??
-  new ConnectionLost({ host, port, stage, endedBy: enderOf(error), detail: codeOf(error) ?? error.message, cloud })
+  new ConnectionLost({ host, port, stage, endedBy: enderOf(error), detail: errorCode(error) ?? error.message, cloud })
 
 const enderOf = (error: Error): ConnectionLost["endedBy"] =>
-  ofNetwork.has(codeOf(error) ?? "") ? "network" : undefined
+  ofNetwork.has(errorCode(error) ?? "") ? "network" : undefined
 
 /** The kernel found no way to the broker; ECONNRESET and EPIPE are the broker's own doing. */
 const ofNetwork: ReadonlySet<string> = new Set([
@@ -56,10 +57,7 @@ const ofNetwork: ReadonlySet<string> = new Set([
 
 /** The add-on's stream carries what the signer said as its cause. */
 const signing = (error: Error, host: string, port: number): MqttRefusal | undefined => {
-  if (codeOf(error) !== "ERR_TLS_SIGN") return undefined
+  if (errorCode(error) !== "ERR_TLS_SIGN") return undefined
   if (error.cause instanceof SigningFailed || error.cause instanceof KeyMismatch) return error.cause
   return new TlsFailed({ host, port, reason: "signatureMismatch", detail: error.message })
 }
-
-const codeOf = (error: Error): string | undefined =>
-  "code" in error && typeof error.code === "string" ? error.code : undefined

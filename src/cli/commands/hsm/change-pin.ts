@@ -7,6 +7,7 @@
 import { Effect, Redacted } from "effect"
 import { OptionNeeds, OptionsExclude, PinNotStored, PinPerhapsChanged } from "../../../messages/hsm.ts"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
 import type { Settings } from "../../../messages/settings/resolved-settings.ts"
 import { cloudWords } from "../../command-line/command-spec.ts"
@@ -22,7 +23,6 @@ import {
   initialisedTokens,
   readTokenSettings,
   selectorFor,
-  shownUri,
   type TokenCommand
 } from "./token-command.ts"
 

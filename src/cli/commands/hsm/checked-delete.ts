@@ -10,8 +10,9 @@ import { Effect, Result } from "effect"
 import type { KeyDescription, KeySelector } from "../../../messages/cryptoki.ts"
 import { KeyNotDeleted, OtherKeyDeleted, OtherKeyMeant } from "../../../messages/hsm.ts"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { findKeys } from "./find-keys.ts"
-import { askLimits, type CommandContext, selectorFor, shownUri } from "./token-command.ts"
+import { askLimits, type CommandContext, selectorFor } from "./token-command.ts"
 
 /** Before anything is shown or deleted: fails when the service means another key than this one, or may do so. */
 export const refuseOtherKey = (context: CommandContext, key: KeyDescription, pin: KeySelector["pin"]) =>

@@ -1,7 +1,8 @@
 /** `tedge hsm clear-pin-latch`: a person says that the configured PIN is right. */
 import { Effect } from "effect"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
-import { askLimits, chosenToken, readTokenSettings, selectorFor, shownUri, type TokenCommand } from "./token-command.ts"
+import { askLimits, chosenToken, readTokenSettings, selectorFor, type TokenCommand } from "./token-command.ts"
 
 export const clearPinLatch: TokenCommand = (context) =>
   Effect.gen(function* () {

@@ -7,7 +7,7 @@
 import { Effect, Option, Redacted } from "effect"
 import type { CryptokiProtocol, KeyParameters, KeySelector } from "../../../messages/cryptoki.ts"
 import { KeyNotSelected, OptionsExclude, OtherKeyChosen } from "../../../messages/hsm.ts"
-import { type Pkcs11Uri, printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { sameTarget } from "../../../messages/pkcs11-uri-match.ts"
 import { KeyExists } from "../../../messages/token-refusals.ts"
 import { pem } from "../../../platform/tls/x509.ts"
@@ -26,7 +26,6 @@ import {
   pinOrigin,
   readTokenSettings,
   selectorFor,
-  shownUri,
   type TokenCommand
 } from "./token-command.ts"
 
@@ -69,7 +68,7 @@ interface Made {
 const reportKey = (context: CommandContext, { key, selector, setting, outfile }: Made) =>
   Effect.gen(function* () {
     const { input, terminal } = context
-    const uri = printPkcs11Uri(key.uri, { pin: "redacted" })
+    const uri = shownUri(key.uri)
     const publicKey = pem("PUBLIC KEY", key.publicKey)
     yield* terminal.answer(`New keypair was successfully created.\nKey URI: ${uri}\nPublic key:\n${publicKey}\n\n`)
     const saved = outfile === undefined ? Effect.void : replaceText(outfile, publicKey)

@@ -8,6 +8,7 @@ import { readCertificateChain } from "../../../actors/mqtt/dial/credentials.ts"
 import type { KeyDescription, KeySelector } from "../../../messages/cryptoki.ts"
 import { KeyInUse, KeySelectorMissing, NobodyToAsk } from "../../../messages/hsm.ts"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesObject, sameAttribute, sameTarget } from "../../../messages/pkcs11-uri-match.ts"
 import { KeyAmbiguous } from "../../../messages/token-refusals.ts"
 import { cloudWords } from "../../command-line/command-spec.ts"
@@ -23,7 +24,6 @@ import {
   readTokenSettings,
   resolvedToken,
   selectorFor,
-  shownUri,
   type TokenCommand
 } from "./token-command.ts"
 

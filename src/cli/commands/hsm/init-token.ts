@@ -6,6 +6,7 @@
 import { Effect, Redacted } from "effect"
 import type { TokenDescription } from "../../../messages/cryptoki.ts"
 import { PinsDiffer, TokenInitialised, TokenWithoutPin } from "../../../messages/hsm.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
 import type { Settings } from "../../../messages/settings/resolved-settings.ts"
 import { shownText } from "../../../messages/shown-text.ts"
@@ -18,7 +19,6 @@ import {
   type CommandContext,
   initialisedTokens,
   readTokenSettings,
-  shownUri,
   type TokenCommand,
   tokenArgument
 } from "./token-command.ts"

@@ -1,13 +1,14 @@
 /** `tedge hsm list-keys`. */
 import { Effect } from "effect"
 import type { KeyDescription } from "../../../messages/cryptoki.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { shownText } from "../../../messages/shown-text.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { givenPin } from "./ask-pin.ts"
 import { findKeys, keyFilter } from "./find-keys.ts"
 import { type KeyFacts, keySizes, keyUsers, usersOf } from "./key-facts.ts"
 import { printKeyId } from "./key-id.ts"
-import { chosenToken, readTokenSettings, resolvedToken, shownUri, type TokenCommand } from "./token-command.ts"
+import { chosenToken, readTokenSettings, resolvedToken, type TokenCommand } from "./token-command.ts"
 
 export const listKeys: TokenCommand = (context) =>
   Effect.gen(function* () {

@@ -1,9 +1,10 @@
 /** `tedge hsm list-tokens`. */
 import { Effect } from "effect"
 import type { TokenDescription, UserPinState } from "../../../messages/cryptoki.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { shownText } from "../../../messages/shown-text.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
-import { askLimits, readTokenSettings, shownUri, type TokenCommand } from "./token-command.ts"
+import { askLimits, readTokenSettings, type TokenCommand } from "./token-command.ts"
 
 export const listTokens: TokenCommand = (context) =>
   Effect.gen(function* () {

@@ -7,9 +7,10 @@ import { Effect } from "effect"
 import type { KeyParameters } from "../../../messages/cryptoki.ts"
 import { unknownFragment } from "../../../messages/explain/token-fragments.ts"
 import { KeyPerhapsMade } from "../../../messages/hsm.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import type { TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
-import { askLimits, type CommandContext, type selectorFor, shownUri } from "./token-command.ts"
+import { askLimits, type CommandContext, type selectorFor } from "./token-command.ts"
 
 export interface KeyOrder {
   readonly token: ReturnType<typeof selectorFor>

@@ -6,9 +6,10 @@ import { Effect, Option } from "effect"
 import type { KeySelector } from "../../../messages/cryptoki.ts"
 import { NewKeyOutsideScope, SettingShadowed } from "../../../messages/hsm.ts"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { mergeScope } from "../../../messages/pkcs11-uri-scope.ts"
 import type { Settings } from "../../../messages/settings/resolved-settings.ts"
-import { askLimits, type CommandContext, shownUri } from "./token-command.ts"
+import { askLimits, type CommandContext } from "./token-command.ts"
 
 export interface NewKey {
   readonly token: KeySelector

@@ -5,7 +5,7 @@ import type { CryptokiProtocol, TokenDescription, TokenSelector } from "../../..
 import type { Failure } from "../../../messages/explain.ts"
 import { TokenNotNamed } from "../../../messages/hsm.ts"
 import type { MqttSessionProtocol } from "../../../messages/mqtt.ts"
-import { type InvalidPkcs11Uri, type Pkcs11Uri, parsePkcs11Uri, printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { type InvalidPkcs11Uri, type Pkcs11Uri, parsePkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
 import { mergeScope } from "../../../messages/pkcs11-uri-scope.ts"
 import type { DeviceSettings, Settings } from "../../../messages/settings/resolved-settings.ts"
@@ -52,8 +52,6 @@ export const askLimits = {
 
 export const parsedUri = (text: string): Effect.Effect<Pkcs11Uri, InvalidPkcs11Uri> =>
   Result.match(parsePkcs11Uri(text), { onFailure: Effect.fail, onSuccess: Effect.succeed })
-
-export const shownUri = (uri: Pkcs11Uri): string => printPkcs11Uri(uri, { pin: "redacted" })
 
 /** TOKEN as it was given; undefined: not given. */
 export const tokenArgument = (input: CommandInput): Effect.Effect<Pkcs11Uri | undefined, InvalidPkcs11Uri> => {

@@ -8,7 +8,7 @@ import { type Duration, Effect, Redacted } from "effect"
 import type { Connect } from "../../../actors/mqtt/connection.ts"
 import type { KeySelector } from "../../../messages/cryptoki.ts"
 import type { MqttRefusal, Target } from "../../../messages/mqtt.ts"
-import { printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
 
 export interface LivePin {
@@ -66,7 +66,7 @@ const pinsOf = ({ cloud, cryptoki }: CloudSettings): Pins => {
 
 const isSameKey = (one: KeySelector, other: KeySelector): boolean => nameOf(one) === nameOf(other)
 
-const nameOf = ({ uri }: KeySelector): string => printPkcs11Uri(uri ?? {}, { pin: "redacted" })
+const nameOf = ({ uri }: KeySelector): string => shownUri(uri ?? {})
 
 const isSamePin = (one: Pins["pin"], other: Pins["pin"]): boolean =>
   (one && Redacted.value(one)) === (other && Redacted.value(other))

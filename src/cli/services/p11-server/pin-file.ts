@@ -7,6 +7,7 @@ import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 
 import { join } from "node:path"
 import { Effect, Redacted } from "effect"
 import { PinFileUnusable } from "../../../messages/p11-server.ts"
+import { errorCode } from "../../../platform/process/error-code.ts"
 
 export interface FilePin {
   readonly pin: Redacted.Redacted<string>
@@ -21,7 +22,7 @@ export const readPinFile = (path: string): Effect.Effect<FilePin, PinFileUnusabl
       new PinFileUnusable({
         path,
         reason: "unreadable",
-        code: error instanceof Error && "code" in error ? String(error.code) : ""
+        code: errorCode(error) ?? ""
       })
   }).pipe(
     Effect.flatMap(({ bytes, mode }) => {

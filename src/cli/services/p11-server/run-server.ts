@@ -21,7 +21,7 @@ import {
   type P11ServerProtocol,
   type ServerStartRefusal
 } from "../../../messages/p11-server.ts"
-import { printPkcs11Uri } from "../../../messages/pkcs11-uri.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import type { ModuleNotLoaded, TokenRefusal } from "../../../messages/token-refusals.ts"
 import { freeDescriptors } from "../../../platform/process/free-descriptors.ts"
 import { lockOwnerIn } from "../../../platform/users/file-owner.ts"
@@ -282,7 +282,7 @@ const logLevel = (input: CommandInput, inFile: LogLevelName | undefined): LogLev
 
 /** In the words of the original's log. */
 const configurationText = ({ modulePath, policy: { scope } }: ServerSettings): string => {
-  const uri = scope === undefined ? "None" : `Some("${printPkcs11Uri(scope, { pin: "redacted" })}")`
+  const uri = scope === undefined ? "None" : `Some("${shownUri(scope)}")`
   return `CryptokiConfigDirect { module_path: "${modulePath}", pin: "[REDACTED]", uri: ${uri} }`
 }
 
