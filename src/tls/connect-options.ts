@@ -33,7 +33,7 @@ export interface SecureOptions extends IdentityOptions {
 export interface ConnectOptions extends SecureOptions {
   /** Default: localhost. */
   readonly host?: string | undefined
-  readonly port?: number | undefined
+  readonly port?: number | string | undefined
   /** A stream to the server instead of host and port: a socket, connecting or connected, or a tunnel. It is taken over. */
   readonly socket?: Duplex | undefined
 }

@@ -1,0 +1,188 @@
+/**
+ * The library in a program: what a token that needs 300 ms for a signature does to the program's event loop, beside Node's
+ * tls with a key file and beside the same module called from the program itself; and the throughput of its stream.
+ */
+import { spawn } from "node:child_process"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { createRequire } from "node:module"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { monitorEventLoopDelay } from "node:perf_hooks"
+import { createSecureContext, connect as nodeConnect } from "node:tls"
+import { fileURLToPath } from "node:url"
+import { medianOf, sampled } from "../scripts/lib/judge.mjs"
+import { createSoftToken } from "../scripts/lib/soft-token.mjs"
+import { createTestCa } from "../scripts/lib/test-ca.mjs"
+import { slowModule } from "./lib/slow-module.mjs"
+import { synchronousSigner } from "./lib/synchronous-signer.mjs"
+
+const here = dirname(fileURLToPath(import.meta.url))
+const { connect, openToken } = createRequire(import.meta.url)("../dist/tls.cjs")
+const signatureMs = 300
+/** How long each way is measured at a time. */
+const roundMs = 1500
+const parallel = 8
+const rounds = { least: 9, most: 21 }
+
+export const measure = async () => {
+  const dir = mkdtempSync(join(tmpdir(), "tedge-bench-"))
+  try {
+    return await measureIn(dir)
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+const measureIn = async (dir) => {
+  const ca = await createTestCa(join(dir, "ca"), "Bench CA")
+  const server = await ca.issueServer("localhost")
+  const soft = await createSoftToken({ dir: join(dir, "softhsm"), label: "bench", pin: "123456" })
+  const made = await soft.generateKey("bench", "01")
+  const cert = readFileSync(await ca.issueDevice("bench", made.publicKey), "utf8")
+  const file = await ca.issueDeviceWithKey("bench-file")
+  const trusted = readFileSync(ca.certificate, "utf8")
+  const pem = { cert: readFileSync(file.certificate, "utf8"), key: readFileSync(file.key, "utf8") }
+  Object.assign(process.env, soft.env)
+  const module = slowModule(join(dir, "slow"), soft.modulePath)
+  const token = openToken({ module: module.path, pin: soft.pin, latch: join(dir, "latch") })
+  const key = await token.key()
+  module.slow(signatureMs)
+  const blocking = synchronousSigner({ module: module.path, pin: soft.pin, publicKey: key.publicKey })
+  const echo = spawn(
+    process.execPath,
+    [join(here, "lib/tls-echo-server.mjs"), server.certificate, server.key, ca.certificate],
+    {
+      stdio: ["pipe", "pipe", "inherit"]
+    }
+  )
+  const port = await new Promise((resolve) => echo.stdout.once("data", (text) => resolve(Number(text))))
+  const place = { host: "localhost", port, ca: trusted }
+  const secureContext = createSecureContext({ ...pem, ca: trusted })
+  const ways = {
+    pem: () => nodeConnect({ host: "localhost", port, servername: "localhost", secureContext }),
+    token: () => connect({ ...place, cert, key }),
+    blocking: () => connect({ ...place, cert, key: blocking })
+  }
+  try {
+    return [...(await delays(ways)), await throughput(ways)]
+  } finally {
+    echo.stdin.end()
+    blocking.close()
+    await token.close()
+  }
+}
+
+const delays = async (ways) => {
+  const seen = { pem: [], token: [], blocking: [] }
+  const rates = { pem: [], token: [], blocking: [] }
+  for (const name of ["pem", "token"]) await round(ways[name])
+  const look = async (name) => {
+    const { rate, p99 } = await round(ways[name])
+    seen[name].push(p99)
+    rates[name].push(rate)
+    return p99
+  }
+  const ofDelays = await sampled(async () => {
+    const pem = await look("pem")
+    return (await look("token")) / (pem + 5)
+  }, rounds)
+  for (let n = 0; n < 3; n++) await look("blocking")
+  const [pem, token, blocking] = ["pem", "token", "blocking"].map((name) => medianOf(seen[name]))
+  const [ofPem, ofToken, ofBlocking] = ["pem", "token", "blocking"].map((name) => medianOf(rates[name]))
+  return [
+    {
+      what: `event loop's delay (p99) while a token needs ${signatureMs} ms a signature`,
+      value: `${token.toFixed(1)} ms`,
+      against: `Node's tls with a PEM key and 5 ms, ${(pem + 5).toFixed(1)} ms`,
+      samples: ofDelays,
+      limit: 1
+    },
+    {
+      what: "the same, the module called from the event loop",
+      value: `${blocking.toFixed(1)} ms`,
+      against: `the token's, ${token.toFixed(1)} ms`,
+      samples: seen.blocking.map((delay) => delay / token)
+    },
+    {
+      what: `handshakes while a token needs ${signatureMs} ms a signature, ${parallel} at once`,
+      value: `${ofToken.toFixed(1)} /s`,
+      against: `the module called from the event loop, ${ofBlocking.toFixed(1)} /s (Node's tls with a PEM key: ${ofPem.toFixed(0)} /s)`,
+      samples: rates.blocking.map((rate) => rate / ofToken)
+    }
+  ]
+}
+
+/** Connects again and again, so many at once, for some time. */
+const round = async (dial) => {
+  const histogram = monitorEventLoopDelay({ resolution: 1 })
+  const from = performance.now()
+  let done = 0
+  histogram.enable()
+  await Promise.all(
+    Array.from({ length: parallel }, async () => {
+      while (performance.now() - from < roundMs) {
+        await one(dial)
+        done++
+      }
+    })
+  )
+  histogram.disable()
+  return { rate: (done * 1000) / (performance.now() - from), p99: histogram.percentile(99) / 1e6 }
+}
+
+const one = (dial) =>
+  new Promise((resolve, reject) => {
+    const socket = dial()
+    socket.once("secureConnect", () => socket.write("x"))
+    socket.once("data", () => {
+      socket.destroy()
+      resolve()
+    })
+    socket.once("error", reject)
+  })
+
+const chunk = Buffer.alloc(1024 * 1024, 7)
+const chunks = 48
+
+const throughput = async (ways) => {
+  const rates = { node: [], ours: [] }
+  const [node, ours] = await Promise.all([secured(ways.pem), secured(ways.token)])
+  for (const stream of [node, ours]) await echoed(stream)
+  const samples = await sampled(async () => {
+    rates.node.push(await echoed(node))
+    rates.ours.push(await echoed(ours))
+    return rates.node.at(-1) / rates.ours.at(-1)
+  }, rounds)
+  for (const stream of [node, ours]) stream.destroy()
+  return {
+    what: "throughput of writes of 1 MiB, there and back",
+    value: `${medianOf(rates.ours).toFixed(0)} MiB/s`,
+    against: `Node's TLSSocket, ${medianOf(rates.node).toFixed(0)} MiB/s`,
+    samples,
+    limit: 1 / 0.8
+  }
+}
+
+const secured = (dial) =>
+  new Promise((resolve, reject) => {
+    const socket = dial()
+    socket.once("secureConnect", () => resolve(socket)).once("error", reject)
+  })
+
+/** MiB a second. */
+const echoed = async (stream) => {
+  const from = performance.now()
+  let left = chunks * chunk.length
+  await new Promise((resolve) => {
+    const count = (data) => {
+      left -= data.length
+      if (left > 0) return
+      stream.off("data", count)
+      resolve()
+    }
+    stream.on("data", count)
+    const write = (n) => n < chunks && stream.write(chunk, () => write(n + 1))
+    write(0)
+  })
+  return (chunks * 1000) / (performance.now() - from)
+}
