@@ -17,6 +17,12 @@ export class UnknownSetting extends Data.TaggedError("UnknownSetting")<{
   readonly part?: true
 }> {}
 
+/** `tedge mapper config get`: no directory of that name. */
+export class MapperUnknown extends Data.TaggedError("MapperUnknown")<{
+  readonly given: string
+  readonly known: ReadonlyArray<string>
+}> {}
+
 /** The profile has no settings at all. `known`: the profiles that have. */
 export class UnknownProfile extends Data.TaggedError("UnknownProfile")<{
   readonly cloud: CloudName
@@ -132,7 +138,7 @@ export type WriteRefusal =
   | ConfigFileNotWritten
   | ConfigFileNotEditable
 
-export type ConfigRefusal = ReadRefusal | WriteRefusal | SettingMissing | SettingNotSet
+export type ConfigRefusal = MapperUnknown | ReadRefusal | WriteRefusal | SettingMissing | SettingNotSet
 
 export interface ShownSetting {
   /** Canonical, with the profile: `c8y.profiles.prod.url`. */
@@ -152,6 +158,14 @@ export interface SettingSelector {
 
 export interface Warned {
   readonly warnings: ReadonlyArray<SettingWarning>
+}
+
+/** What `tedge config upgrade` did; both empty: nothing stood at an older place. */
+export interface Upgraded extends Warned {
+  /** The files that were made or changed. */
+  readonly written: ReadonlyArray<string>
+  /** What they were before, beside them. */
+  readonly copies: ReadonlyArray<string>
 }
 
 export type ConfigProtocol = {
@@ -192,6 +206,8 @@ export type ConfigProtocol = {
   readonly Add: Ask<SettingSelector & { readonly value: Redacted.Redacted<string> }, Warned, WriteRefusal>
   /** Sets: without the members. Others: unset, if equal. */
   readonly Remove: Ask<SettingSelector & { readonly value: Redacted.Redacted<string> }, Warned, WriteRefusal>
+  /** Moves what stands at an older place to the file it belongs to. */
+  readonly Upgrade: Ask<void, Upgraded, WriteRefusal>
 }
 
 /** Told after a message changed the file. */

@@ -93,6 +93,7 @@ export const explain = (failure: Failure): Explanation => {
     case "CertificateOfAnother":
     case "FileNotWritten":
       return explainConnect(failure)
+    case "MapperUnknown":
     case "UnknownSetting":
     case "UnknownProfile":
     case "ProfileNotUsable":

@@ -288,6 +288,7 @@ export const samples: Samples = {
         })
     )
   ],
+  MapperUnknown: [[], ["c8y"]].map((known) => new Config.MapperUnknown({ given: "x.url", known })),
   SettingNotSet: [new Config.SettingNotSet({ key: "c8y.url", idProblem: undefined })],
   SettingsIncomplete: [new Config.SettingsIncomplete({ set: ["proxy.username"], missing: ["proxy.password"] })],
   ConfigFileMalformed: [new Config.ConfigFileMalformed({ path: "/t.toml", line: 3, column: 1, reason: "a\nb" })],

@@ -15,6 +15,7 @@ import type { ConfigWriting } from "./edit-file.ts"
 import {
   findSetting,
   openForReading,
+  refuseOwnFault,
   refuseUnknownProfile,
   refuseUnusable,
   usableProfile,
@@ -23,6 +24,7 @@ import {
 import { type ConfigPlace, configFile } from "./read-sources.ts"
 import { profileFrom } from "./select-setting.ts"
 import { listedSettings, showSetting } from "./show-settings.ts"
+import { upgradeFiles } from "./upgrade-files.ts"
 
 export const configMailbox: MailboxSpec = { capacity: 64, overflow: { policy: "refuse" } }
 
@@ -38,7 +40,8 @@ export const configBehaviour = (place: ConfigPlace, writing: ConfigWriting): Beh
       Set: (change) => setSetting(place, writing, change),
       Unset: (selector) => unsetSetting(place, writing, selector),
       Add: (change) => addToSetting(place, writing, change),
-      Remove: (change) => removeFromSetting(place, writing, change)
+      Remove: (change) => removeFromSetting(place, writing, change),
+      Upgrade: () => upgradeFiles(place, writing)
     })
 })
 
@@ -90,6 +93,7 @@ const getSetting = (place: ConfigPlace, selector: Payload<"Get">): Reads<"Get"> 
     const { name, warnings } = yield* findSetting(place, selector)
     const cloud = cloudOf(name.setting)
     const open = yield* openForReading(place, cloud && { cloud, profile: name.profile })
+    yield* refuseOwnFault(open, name.setting.key)
     yield* refuseUnknownProfile(open.sources, cloud, name.profile)
     const shown = showSetting(name.setting, name.profile, open.sources)
     const resolved = resolveSetting(name, open.sources)
@@ -102,6 +106,7 @@ const listSettings = (place: ConfigPlace, filter: string): Reads<"List"> =>
     const open = yield* openForReading(place, undefined)
     const { sources, warnings } = open
     const listed = listedSettings(sources, filter)
+    for (const { setting } of listed) yield* refuseOwnFault(open, setting.key)
     for (const { cloud, profile } of listed) if (cloud !== undefined) yield* refuseUnusable(open, { cloud, profile })
     return { settings: listed.map(({ setting, profile }) => showSetting(setting, profile, sources)), warnings }
   })

@@ -12,16 +12,18 @@ import {
   type InvalidSetting,
   type WriteRefusal
 } from "../../messages/config.ts"
-import { type CloudProfile, cloudTypeKey, fileLayer } from "../../messages/settings/file-layer.ts"
+import { type CloudProfile, cloudTypeKey, fileLayer, type TomlPath } from "../../messages/settings/file-layer.ts"
 import type { SettingWarning } from "../../messages/settings/refused-value.ts"
-import type { Value } from "../../messages/settings/setting.ts"
+import { cloudNames, type Value } from "../../messages/settings/setting.ts"
 import { fullKey, type SettingName, sectionOf } from "../../messages/settings/setting-name.ts"
 import { codeOf } from "../../platform/files/file-calls.ts"
 import { makeDirectories } from "../../platform/files/given-files.ts"
 import { editToml, parseToml } from "../../platform/toml/toml-file.ts"
 import type { TomlEdit } from "../../platform/toml/toml-lines.ts"
 import { editedMapper, mapperText, secretIn } from "./edit-mapper-file.ts"
-import { type OpenConfig, openForWriting, refuseFault } from "./open-config.ts"
+import { editedOwn, ownChange } from "./edit-own-file.ts"
+import { type OpenConfig, openForWriting, refuseFault, refuseOwnFault } from "./open-config.ts"
+import type { OwnFile } from "./own-files.ts"
 import { pruned } from "./prune-tables.ts"
 import { type ConfigPlace, configFile, holdsSecret, type ReadFile } from "./read-sources.ts"
 import { type FileChange, writeFiles } from "./write-files.ts"
@@ -61,8 +63,8 @@ export const editFile = (
   })
 
 /**
- * Replaces the file that the setting would be written to by itself. One that is not there becomes what the first setting
- * makes of it, without the setting; a mapper.toml is then removed again, as nothing is in it.
+ * Replaces the file that the setting would be written to by itself. A tedge.toml that is not there becomes what the first
+ * setting makes of it, without the setting; another file is removed again, as nothing is in it.
  */
 export const rewriteFile = (
   place: ConfigPlace,
@@ -71,27 +73,28 @@ export const rewriteFile = (
 ): Effect.Effect<ReadonlyArray<SettingWarning>, WriteRefusal> => {
   const work = Effect.gen(function* () {
     const open = yield* openForChange(place, name)
-    const section = mapperSection(open, name)
-    if (section === undefined) {
-      const { text } = open.file
-      return yield* writeFiles(place, [tedgeChange(open, text ?? emptyTedge)])
-    }
-    const { path, text } = mapperText(place, open, section)
-    const change = {
-      path,
-      before: text,
-      after: text ?? `${cloudTypeKey} = "${section.cloud}"\n`,
-      holdsSecret: secretIn(section)
-    }
+    const change = unchangedFile(place, open, name)
     const warnings = yield* writeFiles(place, [change])
-    if (text === undefined) yield* writeFiles(place, [{ ...change, after: undefined }])
+    if (change.before === undefined && change.path !== open.file.path)
+      yield* writeFiles(place, [{ ...change, after: undefined }])
     return warnings
   })
   return locked(place, writing, work)
 }
 
+/** Of the file that the setting belongs to. */
+const unchangedFile = (place: ConfigPlace, open: OpenConfig, name: SettingName): FileChange => {
+  const own = ownPlace(open, name)
+  if (own !== undefined) return ownChange(own.file, own.file.text ?? "\n", own.isSecret)
+  const section = mapperSection(open, name)
+  if (section === undefined) return tedgeChange(open, open.file.text ?? emptyTedge)
+  const { path, text } = mapperText(place, open, section)
+  const after = text ?? `${cloudTypeKey} = "${section.cloud}"\n`
+  return { path, before: text, after, holdsSecret: secretIn(section) }
+}
+
 /** One lock for all files of the settings: in which a value belongs depends on all of them. */
-const locked = <A, E>(place: ConfigPlace, writing: ConfigWriting, work: Effect.Effect<A, E>) => {
+export const locked = <A, E>(place: ConfigPlace, writing: ConfigWriting, work: Effect.Effect<A, E>) => {
   const path = configFile(place)
   return Effect.andThen(
     makeDirectory(place.configDir, path),
@@ -103,8 +106,19 @@ const locked = <A, E>(place: ConfigPlace, writing: ConfigWriting, work: Effect.E
 const openForChange = (place: ConfigPlace, name: SettingName): Effect.Effect<OpenConfig, ConfigFileRefusal> =>
   Effect.tap(openForWriting(place), (open) => {
     const section = sectionOf(fullKey(name))
-    return section === undefined ? Effect.void : refuseFault(open, section)
+    const fault = section === undefined ? Effect.void : refuseFault(open, section)
+    return Effect.andThen(refuseOwnFault(open, name.setting.key), fault)
   })
+
+/** The files as they are; refused when one that has to be read for an upgrade cannot be used. */
+export const openForUpgrade = (place: ConfigPlace): Effect.Effect<OpenConfig, ConfigFileRefusal> =>
+  Effect.tap(openForWriting(place), (open) =>
+    Effect.gen(function* () {
+      yield* refuseOwnFault(open, "p11_server.")
+      for (const cloud of cloudNames)
+        for (const { profile } of open.clouds[cloud].faults) yield* refuseFault(open, { cloud, profile })
+    })
+  )
 
 /** The section of the cloud, if its settings are in a mapper.toml. */
 const mapperSection = ({ clouds }: OpenConfig, name: SettingName): CloudProfile | undefined => {
@@ -112,16 +126,47 @@ const mapperSection = ({ clouds }: OpenConfig, name: SettingName): CloudProfile 
   return section !== undefined && clouds[section.cloud].layout === "mapper.toml" ? section : undefined
 }
 
+/**
+ * In an order in which each step reads as before or as wanted: our own files go before the others, so a value is set
+ * there first, and taken away there last.
+ */
 const changesFor = (
   place: ConfigPlace,
   open: OpenConfig,
   name: SettingName,
   value: Value | undefined
 ): Effect.Effect<ReadonlyArray<FileChange>, ConfigFileNotEditable> => {
+  const own = ownPlace(open, name)
+  if (own === undefined) return Effect.map(otherChange(place, open, name, value), (change) => [change])
+  return Effect.gen(function* () {
+    const { file, at, isSecret } = own
+    const changed = ownChange(file, yield* editedOwn(file, { key: fullKey(name), at, value }), isSecret)
+    const old = yield* otherChange(place, open, name, undefined)
+    return value === undefined ? [old, changed] : [changed, old]
+  })
+}
+
+/** Of the file where thin-edge's own programs look for the setting. */
+const otherChange = (
+  place: ConfigPlace,
+  open: OpenConfig,
+  name: SettingName,
+  value: Value | undefined
+): Effect.Effect<FileChange, ConfigFileNotEditable> => {
   const section = mapperSection(open, name)
   return section === undefined
-    ? Effect.map(edited(open.file, name, value), (text) => [tedgeChange(open, text)])
-    : Effect.map(editedMapper(place, open, { name, section, value }), (change) => [change])
+    ? Effect.map(edited(open.file, name, value), (text) => tedgeChange(open, text))
+    : editedMapper(place, open, { name, section, value })
+}
+
+/** PINs, passwords, and the settings of tedge-p11-server have files of our own. */
+const ownPlace = (
+  { own: { secrets, p11Server } }: OpenConfig,
+  name: SettingName
+): { readonly file: OwnFile; readonly at: TomlPath; readonly isSecret: boolean } | undefined => {
+  if (name.setting.secret === true) return { file: secrets, at: fullKey(name).split("."), isSecret: true }
+  const [table, ...at] = name.setting.key.split(".")
+  return table === "p11_server" ? { file: p11Server, at, isSecret: false } : undefined
 }
 
 const tedgeChange = ({ file: { path, text } }: OpenConfig, after: string): FileChange => ({
@@ -166,7 +211,7 @@ const edited = (
   })
 
 /** Undefined: something in the file has a type no setting has. */
-const migrationEdits = ({ text, layer }: ReadFile): ReadonlyArray<TomlEdit> | undefined => {
+export const migrationEdits = ({ text, layer }: ReadFile): ReadonlyArray<TomlEdit> | undefined => {
   const version: TomlEdit = { at: ["config", "version"], value: "2" }
   if (layer.renames.length === 0) return text === undefined || text.trim() === "" ? [version] : []
   const moved = layer.renames.flatMap(

@@ -16,7 +16,7 @@ import {
 import type { CloudProfile } from "../../messages/settings/file-layer.ts"
 import { type Layer, layerWithout, type WrongEntry } from "../../messages/settings/layer.ts"
 import type { SettingWarning } from "../../messages/settings/refused-value.ts"
-import { knownProfiles, type Sources } from "../../messages/settings/resolve.ts"
+import { knownProfiles, layersOf, type Sources } from "../../messages/settings/resolve.ts"
 import type { CloudName } from "../../messages/settings/setting.ts"
 import { fullKey, parseProfile, type SettingName, sectionOf } from "../../messages/settings/setting-name.ts"
 import { similarKeys } from "../../messages/settings/similar-keys.ts"
@@ -58,6 +58,12 @@ export const refuseUnusable = (
     refuseWrong(open, ({ key }) => isIn(section, key))
   )
 
+/** `key`: a setting, or the part of one that is asked for. The file of tedge-p11-server stops nothing else. */
+export const refuseOwnFault = ({ own }: OpenConfig, key: string): Effect.Effect<void, ConfigFileRefusal> => {
+  const { path, problem } = own.p11Server
+  return problem !== undefined && key.startsWith("p11_server.") ? Effect.fail(fileRefusal(path, problem)) : Effect.void
+}
+
 export const refuseFault = (
   { clouds }: OpenConfig,
   { cloud, profile }: CloudProfile
@@ -68,12 +74,15 @@ export const refuseFault = (
 
 /** As if nothing were set in the section, by a file, a variable or an option. */
 export const withoutSection = (open: OpenConfig, section: CloudProfile): OpenConfig => {
-  const { options, environment, file } = open.sources
+  const { options, environment, secrets = [], file } = open.sources
   const left = (layer: Layer) => layerWithout(layer, (key) => isIn(section, key))
-  return {
-    ...open,
-    sources: { ...open.sources, options: left(options), environment: left(environment), file: left(file) }
+  const layers = {
+    options: left(options),
+    environment: left(environment),
+    secrets: secrets.map(left),
+    file: left(file)
   }
+  return { ...open, sources: { ...open.sources, ...layers } }
 }
 
 const isIn = (section: CloudProfile, key: string): boolean => {
@@ -82,10 +91,12 @@ const isIn = (section: CloudProfile, key: string): boolean => {
 }
 
 const refuseWrong = (
-  { sources: { options, environment, file } }: OpenConfig,
+  { sources }: OpenConfig,
   counts: (entry: WrongEntry) => boolean
 ): Effect.Effect<void, InvalidSetting> => {
-  const wrong = [options, environment, file].flatMap((layer) => layer.wrong).find(counts)
+  const wrong = layersOf(sources)
+    .flatMap((layer) => layer.wrong)
+    .find(counts)
   if (wrong === undefined) return Effect.void
   const { key, value, source, problem } = wrong
   return Effect.fail(new InvalidSetting({ key, value, source, problem }))

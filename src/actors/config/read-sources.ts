@@ -20,6 +20,7 @@ import { settingByKey } from "../../messages/settings/setting-name.ts"
 import { parseTomlValue, readTomlFile, type TomlRead } from "../../platform/toml/toml-file.ts"
 import { type AllCloudFiles, fileProfiles, mapperFile, readCloudFiles } from "./cloud-files.ts"
 import { readCommonName } from "./common-name.ts"
+import { credentialLayer, type OwnFile, type OwnFiles, readOwnFiles } from "./own-files.ts"
 
 /** Where this process reads its settings. */
 export interface ConfigPlace {
@@ -54,6 +55,7 @@ export type ReadSources =
       /** tedge.toml. */
       readonly file: ReadFile
       readonly clouds: AllCloudFiles
+      readonly own: OwnFiles
     }
   | { readonly kind: "refused"; readonly path: string; readonly problem: FileProblem }
 
@@ -80,37 +82,61 @@ export const readSources = (place: ConfigPlace): ReadSources => {
   const layer = fileLayer(tree, path, place.configDir)
   if (layer.kind !== "layer") return { kind: "refused", path, problem: layer }
   const clouds = readCloudFiles(place.withoutFile === true ? undefined : place.configDir, tree)
-  const file = filesLayer(layer, clouds)
+  const own = readOwnFiles(place.configDir, place.withoutFile === true)
+  if (own.secrets.problem !== undefined)
+    return { kind: "refused", path: own.secrets.path, problem: own.secrets.problem }
+  const file = filesLayer(layer, clouds, own.p11Server)
   const environment = environmentLayer(place.environment, place.workingDir, parseTomlValue)
   const options = place.options === undefined ? emptyLayer : argumentLayer(place.options, place.workingDir)
   const sources: Sources = {
     configDir: place.configDir,
     options,
     environment,
+    secrets: [credentialLayer(place.environment), own.secrets.layer],
     file,
     profiles: fileProfiles(clouds),
     variable: (name) => place.environment[name],
     commonName: readCommonName
   }
   const exposed = [
+    ...(own.secrets.mode === undefined ? [] : exposure(own.secrets.path, own.secrets.mode, own.secrets.layer)),
     ...(read.kind === "read" ? exposure(path, read.mode, layer.layer) : []),
     ...mapperFiles(clouds).flatMap((one) => exposure(one.path, one.mode, one.layer))
   ]
   return {
     kind: "sources",
     sources,
-    warnings: [...file.warnings, ...ignoredTables(place, path, clouds), ...environment.warnings, ...exposed],
+    warnings: [
+      ...file.warnings,
+      ...own.secrets.layer.warnings,
+      ...ignoredTables(place, path, clouds),
+      ...oldPlaces(file, own),
+      ...environment.warnings,
+      ...exposed
+    ],
     file: { path, text: read.kind === "read" ? read.text : undefined, tree, layer },
-    clouds
+    clouds,
+    own
   }
 }
 
-/** tedge.toml, without the tables of clouds whose settings are elsewhere, and the files of those clouds. */
-const filesLayer = ({ layer }: PlacedLayer, clouds: AllCloudFiles): Layer => {
+/** tedge.toml, without what is elsewhere, and the other files: those of clouds, and that of tedge-p11-server. */
+const filesLayer = ({ layer }: PlacedLayer, clouds: AllCloudFiles, p11Server: OwnFile): Layer => {
   const isElsewhere = (key: string): boolean =>
+    p11Server.places.has(key) ||
     cloudNames.some((cloud) => clouds[cloud].layout === "mapper.toml" && key.startsWith(`${cloud}.`))
-  return joinedLayers([layerWithout(layer, isElsewhere), ...mapperFiles(clouds).map((one) => one.layer)])
+  const files = [...mapperFiles(clouds), p11Server]
+  return joinedLayers([layerWithout(layer, isElsewhere), ...files.map((one) => one.layer)])
 }
+
+/** What `tedge config upgrade` moves to our own files. */
+const oldPlaces = (file: Layer, { secrets, p11Server }: OwnFiles): ReadonlyArray<SettingWarning> =>
+  [...file.entries].flatMap(([key, { source }]): ReadonlyArray<SettingWarning> => {
+    if (source.kind !== "file") return []
+    if (isSecretKey(key)) return [{ kind: "old-place", key, path: source.path, to: secrets.path }]
+    const isOld = key.startsWith("p11_server.") && source.path !== p11Server.path
+    return isOld ? [{ kind: "old-place", key, path: source.path, to: p11Server.path }] : []
+  })
 
 const mapperFiles = (clouds: AllCloudFiles) => cloudNames.flatMap((cloud) => clouds[cloud].files)
 

@@ -22,6 +22,8 @@ export interface FileChange {
   readonly after: string | undefined
   /** Does a text of this file hold a PIN or a password? Then it is not for everybody to read. */
   readonly holdsSecret: (text: string) => boolean
+  /** Of a copy: that of its source. */
+  readonly mode?: number
 }
 
 export const writeFiles = (
@@ -46,7 +48,7 @@ export const writeFiles = (
 
 const writeOne = (
   place: ConfigPlace,
-  { path, after, holdsSecret }: FileChange
+  { path, after, holdsSecret, mode: given }: FileChange
 ): Effect.Effect<ReadonlyArray<SettingWarning>, ConfigFileNotWritten> =>
   Effect.gen(function* () {
     const failed = (error: unknown) => new ConfigFileNotWritten({ path, step: "create", code: codeOf(error) })
@@ -58,7 +60,7 @@ const writeOne = (
     yield* Effect.try({ try: () => makeDirectory(place, path), catch: failed })
     const owner = fileOwner(place.configDir)
     const wanted = owner.kind === "owner" ? { uid: owner.uid, gid: owner.gid } : undefined
-    const mode = holdsSecret(after) ? 0o640 : 0o644
+    const mode = given ?? (holdsSecret(after) ? 0o640 : 0o644)
     const replaced = yield* replaceFile({ path, content: after, mode, owner: wanted, inPlace: true }).pipe(
       Effect.mapError(({ step, code }) => new ConfigFileNotWritten({ path, step, code }))
     )

@@ -4,6 +4,7 @@ import { type CommandSpec, type OptionSpec, type Program, profileOption } from "
 import { certSpec } from "./cert/cert-spec.ts"
 import { configSpec } from "./config/config-spec.ts"
 import { hsmSpec } from "./hsm/hsm-spec.ts"
+import { mapperCommandsSpec } from "./mapper/mapper-spec.ts"
 
 const cloudArgument = {
   name: "CLOUD",
@@ -109,6 +110,7 @@ export const tedgeProgram: Program = {
     summary: "tedge is the cli tool for thin-edge.io",
     commands: [
       configSpec,
+      mapperCommandsSpec,
       certSpec,
       hsmSpec,
       connectSpec,

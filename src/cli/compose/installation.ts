@@ -1,5 +1,5 @@
 /** Where the parts of this installation are: all in the folder the running bundle was loaded from. */
-import { accessSync, constants } from "node:fs"
+import { accessSync, closeSync, constants, openSync, readSync } from "node:fs"
 import { delimiter, dirname, join } from "node:path"
 
 /** A bundle or add-on in dist/. */
@@ -14,6 +14,28 @@ export const findExecutable = (name: string, path: string = process.env.PATH ?? 
   [...path.split(delimiter).filter((dir) => dir !== ""), "/usr/sbin", "/usr/local/sbin"]
     .map((dir) => join(dir, name))
     .find(isExecutable)
+
+/** Those of thin-edge's own that are installed. Ours are scripts; thin-edge's are one program under several names. */
+export const thinEdgePrograms = (path?: string): ReadonlyArray<string> =>
+  ["tedge", "tedge-agent", "tedge-mapper", "tedge-p11-server"].filter((name) => {
+    const found = findExecutable(name, path)
+    return found !== undefined && isBinary(found)
+  })
+
+const isBinary = (path: string): boolean => {
+  try {
+    const file = openSync(path, "r")
+    const start = Buffer.alloc(4)
+    try {
+      readSync(file, start, 0, 4, 0)
+    } finally {
+      closeSync(file)
+    }
+    return start.equals(Buffer.from("\u007FELF", "latin1"))
+  } catch {
+    return false // not ours to read
+  }
+}
 
 const isExecutable = (path: string): boolean => {
   try {

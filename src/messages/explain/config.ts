@@ -24,6 +24,14 @@ export const explainConfig = (failure: ConfigRefusal): Explanation => {
             ? "list the keys with: tedge config list --all"
             : `did you mean '${failure.similar[0]}'?`
       }
+    case "MapperUnknown":
+      return {
+        error: `no mapper for '${quoted(failure.given)}': it is asked for as NAME.KEY`,
+        hint:
+          failure.known.length === 0
+            ? "there is none yet: tedge config set c8y.url <value> makes the first"
+            : `the mappers here: ${failure.known.join(", ")}`
+      }
     case "UnknownProfile":
       return explainUnknownProfile(failure)
     case "ProfileNotUsable":
@@ -121,6 +129,8 @@ const place = (source: ValueSource): string => {
       return `from environment variable ${source.variable}`
     case "file":
       return `in '${source.path}'`
+    case "credential":
+      return `from the credential '${source.path}'`
     case "certificate":
       return `from the certificate '${source.path}'`
     case "fallback":
@@ -289,9 +299,23 @@ export const explainSettingWarning = (warning: SettingWarning): Explanation => {
         error: `'${warning.path}' holds a PIN or a password and may be read by others (mode ${warning.mode})`,
         hint: `chmod 640 '${warning.path}'`
       }
+    case "old-place":
+      return {
+        error: `${warning.key} is in '${warning.path}', which thin-edge's own programs write without it or for everybody to read; its place is '${warning.to}'`,
+        hint: "tedge config upgrade"
+      }
+    case "not-read-by":
+      return {
+        error: `thin-edge's own ${warning.program} does not read '${warning.path}'`,
+        hint:
+          warning.program === "tedge-p11-server"
+            ? `give it the value as ${warning.variable}=<value> in /etc/tedge/plugins/tedge-p11-server.conf (mode 0640); without it that service tries 123456`
+            : `give it the value as ${warning.variable} in the environment of its unit (systemctl edit ${warning.program})`
+      }
     case "ignored-table":
       return {
-        error: `[${warning.table}] in '${warning.path}' is ignored: the settings of ${warning.table} are in '${warning.instead}'`
+        error: `[${warning.table}] in '${warning.path}' is ignored: the settings of ${warning.table} are in '${warning.instead}'`,
+        hint: "tedge config upgrade"
       }
     case "owner-not-set":
       return { error: `Failed to change ownership of '${warning.path}' to ${warning.owner}: ${warning.code}` }

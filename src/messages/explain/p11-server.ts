@@ -101,7 +101,7 @@ const pinFileProblems = {
 export const explainNotAllowed = ({ operation, uid, rule }: OperationNotAllowed): string => {
   const refused = `user ${uid ?? "unknown"} may not do this (${operation});`
   if (rule !== undefined)
-    return `${refused} add "${operation}" to the operations of its rule in tedge.toml (rule ${rule} of p11_server.rules)`
+    return `${refused} add "${operation}" to the operations of its rule (rule ${rule} of p11_server.rules)`
   const allowed = [...everybodysOperations.filter((one) => one !== operation), operation].map((one) => `"${one}"`)
   return `${refused} a rule in tedge.toml can allow it:\n${accessRuleHeader}\nuid = ${uid ?? "..."}\noperations = [${allowed.join(", ")}]`
 }

@@ -111,7 +111,7 @@ const versionOf = (tree: TomlTable): string => {
   return isTable(config) && config.version !== undefined ? String(config.version) : "1"
 }
 
-const placesOf = (
+export const placesOf = (
   found: ReadonlyArray<Found & { readonly at: TomlPath }>
 ): ReadonlyMap<string, ReadonlyArray<TomlPath>> => {
   const places = new Map<string, ReadonlyArray<TomlPath>>()
@@ -120,7 +120,7 @@ const placesOf = (
 }
 
 /** In the file names are exact. */
-const nameAt = (at: TomlPath): SettingName | undefined => {
+export const nameAt = (at: TomlPath): SettingName | undefined => {
   const [section = "", second, profile = "", ...rest] = at
   const cloud = section === "azure" ? "az" : section
   if (second !== "profiles" || !cloudNames.some((name) => name === cloud))
@@ -139,7 +139,10 @@ const unprofiled = (at: TomlPath, typed: TomlPath): SettingName | undefined => {
   return older === undefined ? undefined : { setting: older, profile: undefined, spelling: "deprecated" }
 }
 
-const leavesOf = function* (table: TomlTable, above: TomlPath = []): Generator<{ at: TomlPath; value: unknown }> {
+export const leavesOf = function* (
+  table: TomlTable,
+  above: TomlPath = []
+): Generator<{ at: TomlPath; value: unknown }> {
   for (const [segment, value] of Object.entries(table)) {
     const at = [...above, segment]
     if (isTable(value)) yield* leavesOf(value, at)

@@ -1,8 +1,8 @@
 /**
- * The settings of tedge-p11-server alone: `[p11_server]` in tedge.toml, an option and a variable each.
+ * The settings of tedge-p11-server alone: in tedge-p11-server.toml, an option and a variable each.
  *
  * `p11_server.pin_file` is `--pin-file` and TEDGE_P11_SERVER_PIN_FILE. The log level has the documented option.
- * Rules (`[[p11_server.rules]]`) are tables and stand only in the file.
+ * Rules (`[[rules]]`) are tables and stand only in the file.
  */
 import type { Setting } from "./setting.ts"
 import { choice, duration, fileMode, path, text } from "./setting-types.ts"

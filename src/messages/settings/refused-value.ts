@@ -34,6 +34,8 @@ export type ValueSource =
   | { readonly kind: "argument" }
   | { readonly kind: "variable"; readonly variable: string }
   | { readonly kind: "file"; readonly path: string }
+  /** Of the service, given by systemd. */
+  | { readonly kind: "credential"; readonly path: string }
   | { readonly kind: "certificate"; readonly path: string }
   /** Another setting. */
   | { readonly kind: "fallback"; readonly key: string }
@@ -56,5 +58,9 @@ export type SettingWarning =
   | { readonly kind: "secret-exposed"; readonly path: string; readonly mode: string }
   /** tedge.toml has a table of a cloud whose settings are in files of its own. */
   | { readonly kind: "ignored-table"; readonly table: string; readonly path: string; readonly instead: string }
+  /** It is in a file that thin-edge's own programs write without it, or readable by everybody; `to` is ours. */
+  | { readonly kind: "old-place"; readonly key: string; readonly path: string; readonly to: string }
+  /** A program of thin-edge's own, installed here, does not read what was just written to `path`. */
+  | { readonly kind: "not-read-by"; readonly program: string; readonly path: string; readonly variable: string }
   /** The written file does not belong to whom it should. */
   | { readonly kind: "owner-not-set"; readonly path: string; readonly owner: string; readonly code: string }

@@ -15,6 +15,8 @@ export interface Sources {
   readonly configDir: string
   readonly options: Layer
   readonly environment: Layer
+  /** PINs and passwords, kept apart: a credential of the service, then secrets.toml. */
+  readonly secrets?: ReadonlyArray<Layer>
   /** tedge.toml and the files of the clouds. */
   readonly file: Layer
   /** The profiles that have a file, by cloud; those of tedge.toml are in the layer. */
@@ -52,15 +54,23 @@ export const knownProfiles = (sources: Sources, cloud: CloudName): ReadonlyArray
   [
     ...new Set([
       ...(sources.profiles?.get(cloud) ?? []),
-      ...[sources.file, sources.environment].flatMap((layer) => profilesOf(layer, cloud))
+      ...[sources.file, ...(sources.secrets ?? []), sources.environment].flatMap((layer) => profilesOf(layer, cloud))
     ])
   ].sort()
 
 const unset: Resolved = { kind: "unset", idProblem: undefined }
 
+/** The first that has a setting counts. */
+export const layersOf = ({ options, environment, secrets = [], file }: Sources): ReadonlyArray<Layer> => [
+  options,
+  environment,
+  ...secrets,
+  file
+]
+
 const stored = (named: NamedSetting, sources: Sources): Resolved | undefined => {
   const key = fullKey(named)
-  for (const layer of [sources.options, sources.environment, sources.file]) {
+  for (const layer of layersOf(sources)) {
     const entry = layer.entries.get(key)
     if (entry !== undefined) return { kind: "value", ...entry }
   }

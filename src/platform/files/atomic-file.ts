@@ -27,7 +27,7 @@ export interface Replacement {
   readonly path: string
   readonly content: string
   /** An existing file that others can do less with stays as closed as it is. `present`: as the file has it, 0600 if new. */
-  readonly mode: 0o644 | 0o640 | 0o600 | "present"
+  readonly mode: number | "present"
   /** Undefined: as the file has it now. */
   readonly owner?: Owner | undefined
   /** The configuration directory, for a path out of the settings: only where it may, the file gets its owner. */

@@ -8,7 +8,7 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from "node:fs"
 import { dirname } from "node:path"
 import { isDeepStrictEqual } from "node:util"
-import { parse, TomlError } from "smol-toml"
+import { parse, stringify, TomlError } from "smol-toml"
 import { errorCode } from "../process/error-code.ts"
 import { rewrittenLines, type TomlEdit } from "./toml-lines.ts"
 import { tomlComments } from "./toml-statements.ts"
@@ -64,6 +64,9 @@ export const parseTomlValue = (text: string): unknown => {
   return parsed.kind === "tree" ? parsed.tree.value : undefined
 }
 
+/** A document with these values, without comments. */
+export const printToml = (tree: TomlTree): string => `${stringify(tree).trimEnd()}\n`
+
 /** Comments, order and everything else in the file stay. */
 export const editToml = async (text: string, edits: ReadonlyArray<TomlEdit>): Promise<TomlEdited> => {
   const before = parseToml(text)
@@ -104,13 +107,13 @@ const changed = (tree: TomlTree, { at, value }: TomlEdit): TomlTree | undefined 
   return below && { ...tree, [segment]: below }
 }
 
-const sameTree = (a: TomlTree, b: TomlTree): boolean => isDeepStrictEqual(plain(a), plain(b))
+const sameTree = (a: TomlTree, b: TomlTree): boolean => isDeepStrictEqual(plainToml(a), plainToml(b))
 
-/** The parsers give tables of different prototypes; only what is in them counts. */
-const plain = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(plain)
+/** For comparing: the parsers give tables of different prototypes, and only what is in them counts. */
+export const plainToml = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(plainToml)
   if (!isTree(value)) return value instanceof Date ? `date ${value.toISOString()}` : value
-  return new Map(Object.entries(value).map(([key, member]) => [key, plain(member)]))
+  return new Map(Object.entries(value).map(([key, member]) => [key, plainToml(member)]))
 }
 
 const isTree = (value: unknown): value is TomlTree =>

@@ -87,7 +87,7 @@ const insertAt = (text: string, at: number, line: string, lineEnd: string): stri
 
 const isSame = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): boolean => a.length === b.length && isPrefix(a, b)
 
-const printKey = (path: ReadonlyArray<string>): string =>
+export const printKey = (path: ReadonlyArray<string>): string =>
   path.map((segment) => (/^[A-Za-z0-9_-]+$/.test(segment) ? segment : printString(segment))).join(".")
 
 const printTomlValue = (value: NonNullable<TomlEdit["value"]>): string => {

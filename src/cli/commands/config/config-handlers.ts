@@ -3,10 +3,13 @@ import { Effect } from "effect"
 import type { CommandHandler } from "../../command-line/command-spec.ts"
 import { startConfigActor } from "../../compose/compose-config.ts"
 import { processTerminal } from "../../terminal/terminal.ts"
+import { mapperConfigGet } from "../mapper/config-get.ts"
+import { mapperList } from "../mapper/list.ts"
 import { configAdd, configRemove, configSet, configUnset } from "./change.ts"
 import type { ConfigCommand } from "./config-command.ts"
 import { configGet } from "./get.ts"
 import { configList } from "./list.ts"
+import { configUpgrade } from "./upgrade.ts"
 
 const handler =
   (command: ConfigCommand): CommandHandler =>
@@ -28,5 +31,8 @@ export const configHandlers = {
   unset: handler(configUnset),
   add: handler(configAdd),
   remove: handler(configRemove),
-  list: handler(configList)
+  list: handler(configList),
+  upgrade: handler(configUpgrade),
+  mapperList: handler(mapperList),
+  mapperConfigGet: handler(mapperConfigGet)
 }

@@ -52,6 +52,14 @@ export const configSpec: CommandSpec = {
       "Configuration value: members of a list, separated by commas"
     ),
     {
+      name: "upgrade",
+      summary:
+        "Move settings to the files they belong to: of clouds to mapper.toml, PINs and passwords to secrets.toml",
+      details: [
+        "tedge.toml is copied to tedge.toml.bak first. What is in its place already is left as it is; the command may be repeated at any time."
+      ]
+    },
+    {
       name: "list",
       summary: "Print the configuration keys and their values",
       options: [

@@ -7,7 +7,7 @@
 
 import { configPlace, readSources } from "../../../actors/config/read-sources.ts"
 import { selectSetting } from "../../../actors/config/select-setting.ts"
-import { knownProfiles, resolveSetting } from "../../../messages/settings/resolve.ts"
+import { knownProfiles, layersOf, resolveSetting } from "../../../messages/settings/resolve.ts"
 import { printValue } from "../../../messages/settings/value.ts"
 
 export interface FastGet {
@@ -29,7 +29,8 @@ export const fastGet = ({ words, environment, workingDir }: FastGet): string | u
   if (read.kind === "refused" || read.warnings.length > 0) return undefined
   const { sources, clouds } = read
   if (cloud !== undefined && clouds[cloud].faults.length > 0) return undefined
-  if (sources.environment.wrong.length > 0 || sources.file.wrong.length > 0) return undefined
+  if (layersOf(sources).some(({ wrong }) => wrong.length > 0)) return undefined
+  if (read.own.p11Server.problem !== undefined) return undefined
   if (cloud !== undefined && name.profile !== undefined && !knownProfiles(sources, cloud).includes(name.profile))
     return undefined
   const resolved = resolveSetting(name, sources)

@@ -1,12 +1,12 @@
 /** The options of `tedge-p11-server`: first those of its documentation, to the letter, then ours. */
-import { optionOf, p11ServerOptions, variableOf } from "../../../messages/settings/p11-server-settings.ts"
+import { nameIn, optionOf, p11ServerOptions, variableOf } from "../../../messages/settings/p11-server-settings.ts"
 import type { Setting } from "../../../messages/settings/setting.ts"
 import type { OptionSpec, Program } from "../../command-line/command-spec.ts"
 
-/** The default is told, not set: between the variable and it comes tedge.toml. */
+/** The default is told, not set: between the variable and it come the files. */
 const ourOptions = p11ServerOptions.map((setting): OptionSpec => {
   const { key, doc, default: fallback }: Setting & typeof setting = setting
-  const inFile = `In tedge.toml: ${key}${fallback === undefined ? "" : `. Without it: ${String(fallback)}`}`
+  const inFile = `In tedge-p11-server.toml: ${nameIn(key)}${fallback === undefined ? "" : `. Without it: ${String(fallback)}`}`
   return {
     name: optionOf(key),
     value: setting.word,

@@ -4,6 +4,7 @@
  * Option, environment, tedge.toml, default: in this order, and empty is unset. With a tedge.toml that cannot be read the
  * service starts and refuses everything, as scope and rules may be in it; a running service keeps what it has.
  */
+import { join } from "node:path"
 import { getSystemErrorMap } from "node:util"
 import { Effect, Redacted } from "effect"
 import {
@@ -23,7 +24,7 @@ import {
   type SettingsUnread
 } from "../../../messages/p11-server.ts"
 import type { ServiceUserUnknown, SystemFileInvalid } from "../../../messages/platform.ts"
-import { isTable } from "../../../messages/settings/file-layer.ts"
+import { isTable, type TomlTable } from "../../../messages/settings/file-layer.ts"
 import type { SettingWarning } from "../../../messages/settings/refused-value.ts"
 import type { Settings } from "../../../messages/settings/resolved-settings.ts"
 import { CryptokiOff } from "../../../messages/token-refusals.ts"
@@ -44,8 +45,8 @@ export interface ServerSettings {
   readonly configDir: string
   /** Whom token hosts become; undefined: they are the user of the service. */
   readonly hostUser: ServiceAccount | undefined
-  /** tedge.toml was there, and these settings hold what it says. */
-  readonly isFileThere: boolean
+  /** The files that were there, and whose settings these are. */
+  readonly files: ReadonlyArray<string>
   readonly modulePath: string
   readonly socketPath: string
   readonly socketMode: number
@@ -69,19 +70,20 @@ export type SettingsRefusal =
   | PinFileUnusable
   | ConfigFileGone
 
-/** `start`: a file that cannot be read is left out, with a warning. `mustBeThere`: one that is gone is refused. */
+/** `start`: a file that cannot be read is left out, with a warning. `mustBeThere`: one of these that is gone is refused. */
 export const readServerSettings = (
   input: CommandInput,
   occasion: "start" | "reload",
-  { mustBeThere }: { readonly mustBeThere: boolean } = { mustBeThere: false }
+  { mustBeThere }: { readonly mustBeThere: ReadonlyArray<string> } = { mustBeThere: [] }
 ): Effect.Effect<ServerSettings, SettingsRefusal> =>
   Effect.gen(function* () {
     const { settings, warnings, values, unread } = yield* readFromConfig(input, occasion)
-    const path = settings.configFile
+    const paths = [settings.configFile, p11ServerFile(settings)]
     // One that cannot be read is there: once it is gone it is not read either.
-    const own = unread === undefined ? yield* ownTable(path) : { path, table: {}, isThere: true }
+    const own = unread === undefined ? yield* ownTables(settings) : { path: unread.path, table: {}, files: paths }
     // Before anything else: without the file the module may be missing too, and that would be the wrong reason.
-    if (mustBeThere && !own.isThere) return yield* new ConfigFileGone({ path })
+    const gone = mustBeThere.find((one) => !own.files.includes(one))
+    if (gone !== undefined) return yield* new ConfigFileGone({ path: gone })
     for (const warning of warnings) yield* warn(warning)
     const { modulePath, uri } = settings.cryptoki
     if (modulePath === undefined && unread === undefined)
@@ -92,7 +94,7 @@ export const readServerSettings = (
     return {
       configDir: settings.configDir,
       hostUser: user.account,
-      isFileThere: own.isThere,
+      files: own.files,
       modulePath: modulePath ?? "",
       socketPath: settings.cryptoki.socketPath,
       socketMode: values.socketMode,
@@ -131,15 +133,15 @@ const readFromConfig = (
       })
     )
   const withoutFile = (problem: ConfigFileMalformed | ConfigFileUnreadable) => {
-    const unread = unreadFile(input, problem)
+    const unread = unreadFile(problem)
     return Effect.andThen(Effect.logWarning(explainFileLeftOut(unread)), read(unread))
   }
   if (occasion === "reload") return read(undefined)
   return read(undefined).pipe(Effect.catchTags({ ConfigFileMalformed: withoutFile, ConfigFileUnreadable: withoutFile }))
 }
 
-const unreadFile = (input: CommandInput, problem: ConfigFileMalformed | ConfigFileUnreadable): SettingsUnread => {
-  const path = `${(input.text("config-dir") || "/etc/tedge").replace(/\/+$/, "")}/tedge.toml`
+const unreadFile = (problem: ConfigFileMalformed | ConfigFileUnreadable): SettingsUnread => {
+  const { path } = problem
   if (problem._tag === "ConfigFileMalformed") return { path, unreadable: undefined }
   const words = [...getSystemErrorMap().values()].find(([name]) => name === problem.code)?.[1] ?? problem.code
   return { path, unreadable: words.charAt(0).toUpperCase() + words.slice(1) }
@@ -163,14 +165,30 @@ const warn = (warning: SettingWarning): Effect.Effect<void> => {
   return Effect.logWarning(hint === undefined ? error : `${error}; ${hint}`)
 }
 
+const p11ServerFile = ({ configDir }: Settings): string => join(configDir, "tedge-p11-server.toml")
+
+/** The rules: those of tedge-p11-server.toml, else of `[p11_server]` in tedge.toml. */
+const ownTables = (
+  settings: Settings
+): Effect.Effect<OwnTable & { readonly files: ReadonlyArray<string> }, ConfigFileUnreadable> =>
+  Effect.gen(function* () {
+    const old = yield* ownTable(settings.configFile)
+    const own = yield* ownTable(p11ServerFile(settings))
+    const files = [old, own].flatMap(({ path, tree }) => (tree === undefined ? [] : [path]))
+    const table = { ...own.tree, ...tableIn(own.tree) }
+    const place = table.rules === undefined ? { path: old.path, table: tableIn(old.tree) } : { path: own.path, table }
+    return { ...place, files }
+  })
+
 /** ConfigActor could read the file just before; should it be unreadable by now, its rules are not to be forgotten. */
-const ownTable = (path: string): Effect.Effect<OwnTable & { readonly isThere: boolean }, ConfigFileUnreadable> => {
+const ownTable = (path: string) => {
   const read = readTomlFile(path)
-  if (read.kind === "unreadable" || read.kind === "malformed")
-    return Effect.fail(new ConfigFileUnreadable({ path, code: read.kind === "unreadable" ? read.code : "EAGAIN" }))
-  const table = read.kind === "read" ? read.tree.p11_server : undefined
-  return Effect.succeed({ path, table: isTable(table) ? table : {}, isThere: read.kind === "read" })
+  return read.kind === "unreadable" || read.kind === "malformed"
+    ? Effect.fail(new ConfigFileUnreadable({ path, code: read.kind === "unreadable" ? read.code : "EAGAIN" }))
+    : Effect.succeed({ path, tree: read.kind === "read" ? read.tree : undefined })
 }
+
+const tableIn = (tree: TomlTable | undefined): TomlTable => (isTable(tree?.p11_server) ? tree.p11_server : {})
 
 const groupOf = (name: string | undefined): Effect.Effect<number | undefined, GroupUnknown> => {
   const id = name === undefined ? undefined : groupId(name)

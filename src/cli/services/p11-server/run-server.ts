@@ -257,7 +257,7 @@ const reload = (
   server: ActorRef<P11ServerProtocol>
 ): Effect.Effect<void, ServerFailure> =>
   Effect.gen(function* () {
-    const settings = yield* readServerSettings(service.input, "reload", { mustBeThere: service.settings.isFileThere })
+    const settings = yield* readServerSettings(service.input, "reload", { mustBeThere: service.settings.files })
     const wasClosed = service.settings.policy.unread !== undefined
     if (!wasClosed) yield* server.ask("Reload", settings.policy, { within: "10 seconds" })
     service.settings = settings

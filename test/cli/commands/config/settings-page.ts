@@ -83,12 +83,13 @@ A value comes from the first of these that has one:
 1. an option of the command (\`--socket-path\` of tedge-p11-server),
 2. the environment: \`TEDGE_\` and the key in capitals, dots as underscores (\`TEDGE_DEVICE_CRYPTOKI_MODE\`); empty counts as not set,
 3. a file in the configuration directory: \`mappers/<cloud>/mapper.toml\`, of a profile \`mappers/<cloud>.<profile>/mapper.toml\`, for the
-   settings of a cloud; \`tedge.toml\` for all others,
+   settings of a cloud; \`tedge-p11-server.toml\` for \`p11_server.*\`; \`tedge.toml\` for all others. PINs and passwords: a credential of the
+   service (\`tedge-pin\`), then \`secrets.toml\`, then these files,
 4. the setting it follows, if it follows one,
 5. the default.
 
 Services that \`tedge\` itself starts, where no init system runs, have the variables of the command that started them, but none with a
-PIN or a password: those belong in \`tedge.toml\`.
+PIN or a password: those belong in \`secrets.toml\`.
 
 Identities (\`device.id\`) are different: the common name of the certificate comes before all of them.
 
@@ -110,6 +111,12 @@ thin-edge 1 the sections are tables of \`tedge.toml\` (\`[c8y]\`, \`[c8y.profile
 A file that cannot be read or parsed is an error that names it, with line and column, for what needs it: \`connect\` of that cloud and
 profile, and its settings. The other clouds, \`tedge disconnect\` and all settings of no cloud go on working, and \`tedge hsm doctor\` tells it
 as one of its findings.
+
+PINs and passwords are in \`secrets.toml\` (mode 0640, user and group of \`system.toml\`): thin-edge's own programs make every file they write
+readable for everybody again. \`tedge config set\` writes them there; where such a program is installed, it says which one does not find the
+value and how to give it to it. \`tedge config upgrade\` moves what stands at an older place: the tables of clouds, PINs and passwords, and
+\`[p11_server]\`. It copies a file before something is taken out of it (\`tedge.toml.bak\`, mode of the original), leaves a \`mapper.toml\` that
+is there as it is, changes all files or none, and goes on where a crash has ended it.
 
 In names typed on the command line dots and underscores are the same. Older names work, with a warning.
 A relative path begins at the working directory of the command, in a file at the configuration directory.

@@ -1,0 +1,69 @@
+/** Our own files beside tedge.toml: secrets.toml and tedge-p11-server.toml, and a PIN that systemd gives the service. */
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs"
+import { join } from "node:path"
+import type { PlacedLayer, TomlTable } from "../../messages/settings/file-layer.ts"
+import { emptyLayer, type Layer, layerOf } from "../../messages/settings/layer.ts"
+import { p11ServerLayer, secretsLayer } from "../../messages/settings/own-file-layer.ts"
+import { settingByKey } from "../../messages/settings/setting-name.ts"
+import { readTomlFile, type TomlRead } from "../../platform/toml/toml-file.ts"
+
+export interface OwnFile extends PlacedLayer {
+  readonly path: string
+  /** Undefined: there is none. */
+  readonly text: string | undefined
+  readonly tree: TomlTable
+  readonly mode: number | undefined
+  /** Why it cannot be used; it counts as empty then. */
+  readonly problem: Exclude<TomlRead, { readonly kind: "read" | "absent" }> | undefined
+}
+
+export interface OwnFiles {
+  readonly secrets: OwnFile
+  readonly p11Server: OwnFile
+}
+
+/** `isAbsent`: the files count as absent. */
+export const readOwnFiles = (configDir: string, isAbsent: boolean): OwnFiles => ({
+  secrets: readOwnFile(join(configDir, "secrets.toml"), configDir, isAbsent, secretsLayer),
+  p11Server: readOwnFile(join(configDir, "tedge-p11-server.toml"), configDir, isAbsent, p11ServerLayer)
+})
+
+const readOwnFile = (path: string, directory: string, isAbsent: boolean, layerFrom: typeof secretsLayer): OwnFile => {
+  const read: TomlRead = isAbsent ? { kind: "absent" } : readTomlFile(path)
+  const tree = read.kind === "read" ? read.tree : {}
+  const problem = read.kind === "unreadable" || read.kind === "malformed" ? read : undefined
+  const { text, mode } = read.kind === "read" ? read : { text: undefined, mode: undefined }
+  return { ...layerFrom(tree, { path, directory }), path, text, tree, mode, problem }
+}
+
+/** systemd.exec(5), "Credentials": `tedge-pin` is device.cryptoki.pin. Whether it is there and one line, its user refuses. */
+export const credentialLayer = (environment: { readonly [name: string]: string | undefined }): Layer => {
+  const directory = environment.CREDENTIALS_DIRECTORY
+  const setting = settingByKey("device.cryptoki.pin")
+  if (!directory || setting === undefined) return emptyLayer
+  const path = join(directory, "tedge-pin")
+  const value = firstLine(path)
+  if (value === undefined || value === "") return emptyLayer
+  const name = { setting, profile: undefined, spelling: "canonical" } as const
+  return layerOf([{ given: setting.key, name, value, source: { kind: "credential", path }, directory }])
+}
+
+/** Undefined: no file of one short line. */
+const firstLine = (path: string): string | undefined => {
+  try {
+    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    try {
+      if (!fstatSync(file).isFile()) return undefined
+      const bytes = Buffer.alloc(512)
+      const text = bytes
+        .subarray(0, readSync(file, bytes, 0, bytes.length, 0))
+        .toString()
+        .replace(/\r?\n$/, "")
+      return /[\r\n\0]/.test(text) ? undefined : text
+    } finally {
+      closeSync(file)
+    }
+  } catch {
+    return undefined // not there
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * `tedge config upgrade`: what stands at an older place moves to the file it belongs to.
+ *
+ * The tables of clouds in tedge.toml become mapper.toml files, PINs and passwords go to secrets.toml, `[p11_server]` to
+ * tedge-p11-server.toml. A section that has a mapper.toml is left as it is, as that is what the device runs with; its
+ * table in tedge.toml is only in the copy then. tedge.toml is written last, so that a crash at any point leaves what is
+ * still to be moved, and the same command goes on with it.
+ */
+import { Effect } from "effect"
+import { ConfigFileNotEditable, type Upgraded, type WriteRefusal } from "../../messages/config.ts"
+import {
+  cloudTypeKey,
+  isTable,
+  leavesOf,
+  nameAt,
+  type TomlPath,
+  tableNames
+} from "../../messages/settings/file-layer.ts"
+import { type CloudName, cloudNames, type Value } from "../../messages/settings/setting.ts"
+import { fullKey, parseProfile } from "../../messages/settings/setting-name.ts"
+import { partToml } from "../../platform/toml/part-toml.ts"
+import type { Assign } from "../../platform/toml/parted-lines.ts"
+import { editToml, parseToml, printToml, readTomlFile } from "../../platform/toml/toml-file.ts"
+import type { TomlEdit } from "../../platform/toml/toml-lines.ts"
+import { type MapperFile, mapperFile } from "./cloud-files.ts"
+import { type ConfigWriting, locked, migrationEdits, openForUpgrade } from "./edit-file.ts"
+import { secretIn } from "./edit-mapper-file.ts"
+import { ownChange } from "./edit-own-file.ts"
+import type { OpenConfig } from "./open-config.ts"
+import type { OwnFile } from "./own-files.ts"
+import { pruned } from "./prune-tables.ts"
+import { type ConfigPlace, isSecretKey } from "./read-sources.ts"
+import { type FileChange, writeFiles } from "./write-files.ts"
+
+export const upgradeFiles = (place: ConfigPlace, writing: ConfigWriting): Effect.Effect<Upgraded, WriteRefusal> => {
+  const work = Effect.gen(function* () {
+    const open = yield* openForUpgrade(place)
+    const changes = (yield* plannedChanges(place, open)).filter(({ before, after }) => before !== after)
+    const copies = changes.flatMap(copyOf)
+    const warnings = yield* writeFiles(place, [...copies, ...changes])
+    return {
+      written: changes.flatMap(({ path, after }) => (after === undefined ? [] : path)),
+      copies: copies.map(({ path }) => path),
+      warnings
+    }
+  })
+  return locked(place, writing, work)
+}
+
+/** Beside each file of which something is taken away, with its mode. */
+const copyOf = ({ path, before }: FileChange): ReadonlyArray<FileChange> => {
+  const isOurs = /\/(secrets|tedge-p11-server)\.toml$/.test(path)
+  if (before === undefined || isOurs) return []
+  const source = readTomlFile(path)
+  const present = readTomlFile(`${path}.bak`)
+  return [
+    {
+      path: `${path}.bak`,
+      before: present.kind === "read" ? present.text : undefined,
+      after: before,
+      holdsSecret: () => true,
+      ...(source.kind === "read" && { mode: source.mode & 0o777 })
+    }
+  ]
+}
+
+const plannedChanges = (
+  place: ConfigPlace,
+  open: OpenConfig
+): Effect.Effect<ReadonlyArray<FileChange>, ConfigFileNotEditable> =>
+  Effect.gen(function* () {
+    const parted = yield* partedTedge(open)
+    const mappers = yield* Effect.forEach(
+      cloudNames.flatMap((cloud) => open.clouds[cloud].files),
+      withoutSecrets
+    )
+    const moved = [...mappers.flatMap(({ secrets }) => secrets), ...secretsOf(parted.parts.get(secretsPart))]
+    const { secrets, p11Server } = open.own
+    const made = [...parted.parts].flatMap(([to, text]) => madeMapper(place, open, to, text))
+    return [
+      ownChange(secrets, yield* withMissing(secrets, moved), true),
+      ownChange(p11Server, yield* withServerTable(p11Server, parted.parts.get(serverPart)), false),
+      ...(yield* Effect.forEach(made, (one) => one)),
+      ...mappers.map(({ change }) => change),
+      {
+        path: open.file.path,
+        before: open.file.text,
+        after: open.file.text === undefined ? undefined : parted.rest,
+        holdsSecret: () => false
+      }
+    ]
+  })
+
+/** tedge.toml of version 1 gets its newer names on this occasion. */
+const partedTedge = (open: OpenConfig) =>
+  Effect.gen(function* () {
+    const { path, text = "" } = open.file
+    const refused = (detail: string) => new ConfigFileNotEditable({ path, key: "config upgrade", detail })
+    const edits = migrationEdits(open.file)
+    if (edits === undefined) return yield* refused("a value of an older version cannot be kept")
+    const isOldest = open.file.text !== undefined && open.file.layer.renames.length > 0
+    const migrated = isOldest ? yield* Effect.promise(() => editToml(text, edits)) : ({ kind: "edited", text } as const)
+    if (migrated.kind === "refused") return yield* refused(migrated.detail)
+    const parted = yield* Effect.promise(() => partToml(migrated.text, assignment(open)))
+    if (parted.kind === "refused") return yield* refused(parted.detail)
+    // A table that held nothing but a PIN goes with it.
+    const moved = secretsOf(parted.parts.get(secretsPart)).map(({ at }) => at)
+    return { ...parted, rest: yield* withoutEmpty(parted.rest, moved) }
+  })
+
+const withoutEmpty = (text: string, removed: ReadonlyArray<TomlPath>): Effect.Effect<string> =>
+  Effect.gen(function* () {
+    let left = text
+    for (const at of removed) {
+      const parsed = parseToml(left)
+      if (parsed.kind === "tree") left = (yield* pruned({ kind: "edited", text: left, tree: parsed.tree }, at)).text
+    }
+    return left
+  })
+
+const secretsPart = "secrets"
+const serverPart = "p11_server"
+
+const assignment =
+  (open: OpenConfig): Assign =>
+  (path) => {
+    const [first, second, third = "", ...rest] = path
+    if (first === "p11_server") return { to: serverPart, at: path.slice(1) }
+    const name = nameAt(path)
+    const cloud = cloudNames.find((one) => tableNames(one).some((table) => table === first))
+    const profile = second === "profiles" && third !== "" ? parseProfile(third) : undefined
+    if (name?.setting.secret === true && !(cloud !== undefined && hasFile(open, cloud, name.profile)))
+      return { to: secretsPart, at: fullKey(name).split(".") }
+    if (cloud === undefined) return undefined
+    if (second !== "profiles" || (profile !== undefined && "problem" in profile))
+      return { to: cloud, at: path.slice(1) }
+    return profile === undefined ? { to: undefined, at: [] } : { to: `${cloud}.${profile.name}`, at: rest }
+  }
+
+const hasFile = (open: OpenConfig, cloud: CloudName, profile: string | undefined): boolean =>
+  open.clouds[cloud].files.some((one) => one.profile === profile)
+
+/** Of a part of tedge.toml; none for a section that has its file, and none for an empty one. */
+const madeMapper = (
+  place: ConfigPlace,
+  open: OpenConfig,
+  to: string,
+  text: string
+): ReadonlyArray<Effect.Effect<FileChange, ConfigFileNotEditable>> => {
+  const [name, profile] = to.split(".")
+  const cloud = cloudNames.find((one) => one === name)
+  const parsed = parseToml(text)
+  if (cloud === undefined || hasFile(open, cloud, profile)) return []
+  if (parsed.kind === "tree" && Object.keys(parsed.tree).length === 0) return []
+  const section = { cloud, profile }
+  const path = mapperFile(place.configDir, section)
+  const edited = Effect.flatMap(withoutEmpty(`${text.trimEnd()}\n`, secretPlaces), (left) =>
+    Effect.promise(() => editToml(left, [{ at: [cloudTypeKey], value: cloud }]))
+  )
+  return [
+    Effect.flatMap(edited, (result) =>
+      result.kind === "refused"
+        ? Effect.fail(new ConfigFileNotEditable({ path, key: cloudTypeKey, detail: result.detail }))
+        : Effect.succeed({ path, before: undefined, after: result.text, holdsSecret: secretIn(section) })
+    )
+  ]
+}
+
+/** Where a section may have PINs and passwords. */
+const secretPlaces: ReadonlyArray<TomlPath> = [["device", "key_pin"]]
+
+interface Secret {
+  readonly at: TomlPath
+  readonly value: Value
+}
+
+/** A mapper.toml that keeps its other settings, and what it had of PINs and passwords. */
+const withoutSecrets = (file: MapperFile) =>
+  Effect.gen(function* () {
+    const found = [...file.places].filter(([key]) => isSecretKey(key))
+    const edits = found.flatMap(([, places]) => places.map((at): TomlEdit => ({ at, value: undefined })))
+    const result = yield* Effect.promise(() => editToml(file.text, edits))
+    if (result.kind === "refused")
+      return yield* new ConfigFileNotEditable({ path: file.path, key: found[0]?.[0] ?? "", detail: result.detail })
+    const secrets = found.flatMap(([key]): ReadonlyArray<Secret> => {
+      const entry = file.layer.entries.get(key)
+      return entry === undefined ? [] : [{ at: key.split("."), value: entry.value }]
+    })
+    const change: FileChange = {
+      path: file.path,
+      before: file.text,
+      after: yield* withoutEmpty(result.text, secretPlaces),
+      holdsSecret: secretIn(file)
+    }
+    return { secrets, change }
+  })
+
+const secretsOf = (text: string | undefined): ReadonlyArray<Secret> => {
+  const parsed = parseToml(text ?? "")
+  return parsed.kind === "tree" ? [...leavesOf(parsed.tree)].map(({ at, value }) => ({ at, value: `${value}` })) : []
+}
+
+/** What secrets.toml has already goes before what stood elsewhere. */
+const withMissing = (
+  file: OwnFile,
+  moved: ReadonlyArray<Secret>
+): Effect.Effect<string | undefined, ConfigFileNotEditable> => {
+  const missing = moved.filter(({ at }) => !file.places.has(at.join(".")))
+  if (missing.length === 0) return Effect.succeed(file.text)
+  return Effect.flatMap(
+    Effect.promise(() => editToml(file.text ?? "", missing)),
+    (result) =>
+      result.kind === "edited"
+        ? Effect.succeed(result.text)
+        : Effect.fail(new ConfigFileNotEditable({ path: file.path, key: "", detail: result.detail }))
+  )
+}
+
+const withServerTable = (
+  file: OwnFile,
+  text: string | undefined
+): Effect.Effect<string | undefined, ConfigFileNotEditable> => {
+  if (text === undefined || text.trim() === "") return Effect.succeed(file.text)
+  if (file.text === undefined) return Effect.succeed(`${text.trimEnd()}\n`)
+  const parsed = parseToml(text)
+  const table = parsed.kind === "tree" ? parsed.tree : {}
+  const isThere = (key: string) =>
+    file.tree[key] !== undefined || (isTable(file.tree.p11_server) && file.tree.p11_server[key] !== undefined)
+  const missing = Object.fromEntries(Object.entries(table).filter(([key]) => !isThere(key)))
+  const { rules, ...values } = missing
+  const edits = Object.entries(values).map(([key, value]) => ({ at: [key], value: value as Value }))
+  return Effect.map(
+    Effect.promise(() => editToml(file.text ?? "", edits)),
+    (result) => {
+      const before = result.kind === "edited" ? result.text : (file.text ?? "")
+      return rules === undefined ? before : `${before.trimEnd()}\n\n${printToml({ rules })}`
+    }
+  )
+}

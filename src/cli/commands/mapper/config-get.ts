@@ -1,0 +1,75 @@
+/**
+ * `tedge mapper config get NAME.KEY`: the value on stdout, where it comes from on stderr.
+ *
+ * NAME is a directory in `mappers`: `c8y`, `c8y.prod`, or a mapper of the user's own, of which every key can be asked for.
+ */
+import { join, resolve } from "node:path"
+import { Effect, Redacted } from "effect"
+import { ConfigFileMalformed, ConfigFileUnreadable, MapperUnknown, SettingNotSet } from "../../../messages/config.ts"
+import type { ValueSource } from "../../../messages/settings/refused-value.ts"
+import { exitCodes } from "../../command-line/exit-codes.ts"
+import { askLimit, type ConfigCommandContext, configCommand } from "../config/config-command.ts"
+import { configDirOf } from "./config-dir.ts"
+import { type MapperDirectory, mapperDirectories } from "./mapper-directories.ts"
+
+export const mapperConfigGet = configCommand((context) =>
+  Effect.gen(function* () {
+    const given = context.input.argument("KEY") ?? ""
+    const directories = mapperDirectories(configDirOf(context.input))
+    // The longest name that fits: `c8y.prod.url` is of c8y.prod where there is such a mapper.
+    const [directory] = directories
+      .filter(({ name }) => given.startsWith(`${name}.`))
+      .sort((one, other) => other.name.length - one.name.length)
+    if (directory === undefined) return yield* new MapperUnknown({ given, known: directories.map(({ name }) => name) })
+    const key = given.slice(directory.name.length + 1)
+    const found = yield* directory.section === undefined
+      ? ownValue(directory, given, key)
+      : builtIn(context, directory, key)
+    yield* context.terminal.answer(`${found.value}\n`)
+    yield* context.terminal.line(`# from ${found.from}`)
+    return exitCodes.ok
+  })
+)
+
+const builtIn = ({ config }: ConfigCommandContext, { section, path }: MapperDirectory, key: string) =>
+  Effect.gen(function* () {
+    const { cloud, profile } = section ?? { cloud: "c8y", profile: undefined }
+    const shown = yield* config.ask("Get", { key: `${cloud}.${key}`, profile }, askLimit)
+    if (shown.value === undefined) return yield* new SettingNotSet({ key: shown.key, idProblem: shown.idProblem })
+    return { value: Redacted.value(shown.value), from: originOf(shown.source, join(path, "mapper.toml")) }
+  })
+
+const originOf = (source: ValueSource | undefined, own: string): string => {
+  switch (source?.kind) {
+    case "file":
+      return source.path === own ? "mapper.toml" : source.path
+    case "certificate":
+      return `the common name of the certificate '${source.path}'`
+    case "fallback":
+      return `${source.key} in tedge.toml`
+    case "variable":
+      return `the environment variable ${source.variable}`
+    default:
+      return "the default"
+  }
+}
+
+const ownValue = ({ name, path, file }: MapperDirectory, given: string, key: string) =>
+  Effect.gen(function* () {
+    const at = join(path, "mapper.toml")
+    if (file.kind === "malformed") return yield* new ConfigFileMalformed({ path: at, ...file })
+    if (file.kind === "unreadable") return yield* new ConfigFileUnreadable({ path: at, code: file.code })
+    if (file.kind === "absent") return yield* new ConfigFileUnreadable({ path: at, code: "ENOENT" })
+    const value = key
+      .split(".")
+      .reduce<unknown>(
+        (table, one) => (typeof table === "object" && table !== null ? Reflect.get(table, one) : undefined),
+        file.tree
+      )
+    if (value === undefined || (typeof value === "object" && !Array.isArray(value)))
+      return yield* new SettingNotSet({ key: given, idProblem: undefined })
+    const isPath = key.endsWith("_path") && typeof value === "string" && !value.startsWith("/")
+    return isPath
+      ? { value: resolve(path, value), from: `mapper.toml of ${name}, a path relative to it` }
+      : { value: typeof value === "string" ? value : JSON.stringify(value), from: `mapper.toml of ${name}` }
+  })
