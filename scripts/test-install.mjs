@@ -7,11 +7,13 @@
 import "./lib/node-version.mjs"
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { containerChecks } from "./install/container-checks.mjs"
 import { CheckFailed } from "./install/demand.mjs"
 import { makeRoot, openRoot, whyNoRoot } from "./install/fresh-root.mjs"
 import { packageChecks } from "./install/package-checks.mjs"
+import { quickStartChecks } from "./install/quick-start-checks.mjs"
 import { runChecks } from "./install/run-checks.mjs"
 import { checkUnderSystemd, neededPackages } from "./install/under-systemd.mjs"
 import { find, mustRun } from "./lib/run.mjs"
@@ -26,7 +28,7 @@ const main = async (names) => {
   if (why !== undefined) throw new CheckFailed(`a fresh Debian cannot be made: ${why}`)
   await installTools()
   const work = mkdtempSync(join(tmpdir(), "tedge-install-"))
-  const total = { passed: 0, failed: 0 }
+  let total = none
   try {
     console.log("building the packages")
     const folders = versions.map((version) => join(work, version))
@@ -34,11 +36,7 @@ const main = async (names) => {
     await makePackages(folders[1], versions[1], [])
     for (const suite of suites) {
       console.log(`Debian ${suite}`)
-      for (const check of [checkSuite, checkSystemd]) {
-        const { passed, failed } = await check(suite, join(work, suite), folders)
-        total.passed += passed
-        total.failed += failed
-      }
+      for (const check of [checkSuite, checkSystemd]) total = sum(total, await check(suite, join(work, suite), folders))
     }
   } finally {
     rmSync(work, { recursive: true, force: true })
@@ -70,22 +68,48 @@ const installTools = async () => {
 
 const checkSuite = async (suite, dir, folders) => {
   await makeRoot({ suite, dir, include: ["softhsm2", "mosquitto"] })
-  const debian = await openRoot(dir)
-  try {
+  const packages = await inRoot(dir, async (debian) => {
     const [debs, next] = folders.map((folder, index) => copyPackages(debian, folder, `/opt/packages-${index}`))
     const update = async () => mustBe(await debian.apt("update"))
     await update()
-    return await runChecks(
-      {
-        ...debian,
-        ...{ debs, next, versions, update },
-        hasOldNode: suite === "bookworm",
-        must: async (...argv) => mustBe(await debian.exec(argv)),
-        install: async (...packages) => mustBe(await debian.apt("install", ...packages)),
-        remove: async (...words) => mustBe(await debian.apt("remove", ...words))
-      },
+    return runChecks(
+      { ...withShortcuts(debian), debs, next, versions, update, hasOldNode: suite === "bookworm" },
       packageChecks
     )
+  })
+  const bare = `${dir}-bare`
+  await makeRoot({ suite, dir: bare, include: [] })
+  const quickStart = await inRoot(bare, async (debian) => {
+    const { "tedge-actors": ours, "tedge-actors-node": node } = copyPackages(debian, folders[0], "/opt/packages")
+    mustBe(await debian.apt("update"))
+    if (suite === "bookworm") mustBe(await debian.apt("install", node))
+    copyInto(debian.path(ours), debian.path(join("/opt/here", basename(ours))))
+    return runChecks(withShortcuts(debian), quickStartChecks)
+  })
+  return [
+    packages,
+    quickStart,
+    suite === containerSuite ? await checkContainer(`${dir}-container`, folders[0]) : none
+  ].reduce(sum)
+}
+
+/** The suite of the recipe's base image. */
+const containerSuite = "trixie"
+
+const none = { passed: 0, failed: 0 }
+
+const sum = (left, right) => ({ passed: left.passed + right.passed, failed: left.failed + right.failed })
+
+const checkContainer = async (dir, folder) => {
+  await makeRoot({ suite: containerSuite, dir, include: [] })
+  const packages = readdirSync(folder).map((name) => join(folder, name))
+  return inRoot(dir, (debian) => runChecks({ ...withShortcuts(debian), packages }, containerChecks))
+}
+
+const inRoot = async (dir, use) => {
+  const debian = await openRoot(dir)
+  try {
+    return await use(debian)
   } finally {
     await debian.close()
   }
@@ -103,6 +127,14 @@ const checkSystemd = async (suite, dir, folders) => {
   const [packages = [], next = []] = folders.map(files)
   return await checkUnderSystemd({ root, packages, next })
 }
+
+/** Commands that must succeed. */
+const withShortcuts = (debian) => ({
+  ...debian,
+  must: async (...argv) => mustBe(await debian.exec(argv)),
+  install: async (...packages) => mustBe(await debian.apt("install", ...packages)),
+  remove: async (...words) => mustBe(await debian.apt("remove", ...words))
+})
 
 const mustBe = ({ code, signal, stdout, stderr }) => {
   if (code !== 0) throw new CheckFailed(`it ended with ${signal ?? `exit code ${code}`}\n${stdout}\n${stderr}`)

@@ -60,8 +60,8 @@ const sourcesFor = (suite) => {
 }
 
 /**
- * Processes, mounts and a network of its own on the Debian in `dir`. `apt` has the network of this machine; what else
- * runs there has only a loopback device.
+ * Processes, mounts and a network of its own on the Debian in `dir`. `apt` and `online` have the network of this machine;
+ * what else runs there has only a loopback device.
  */
 export const openRoot = async (dir) => {
   const prepare = `
@@ -95,14 +95,16 @@ export const openRoot = async (dir) => {
       timeoutMs: 600_000,
       ...options
     })
+  const online = (argv) =>
+    enter(["--mount", "--pid", "--ipc"], argv, { env: { DEBIAN_FRONTEND: "noninteractive", ...passedOn() } })
   return {
     dir,
     path: (name) => join(dir, name),
     exec: (argv, options) => enter(["--mount", "--pid", "--net", "--ipc"], argv, options),
-    apt: (...words) =>
-      enter(["--mount", "--pid", "--ipc"], ["apt-get", "-q", "-y", ...words], {
-        env: { DEBIAN_FRONTEND: "noninteractive", ...passedOn() }
-      }),
+    apt: (...words) => online(["apt-get", "-q", "-y", ...words]),
+    online,
+    /** Process id of the first process in there. */
+    init,
     /** Ends every process in there, and with the last one its mounts. */
     close: async () => {
       child.kill("SIGKILL")

@@ -7,6 +7,7 @@ export const debianChangelog = (text, { name, version, epoch }) => {
   const wanted = sections.filter((section) => /^Unreleased\b/.test(section) || section.startsWith(version))
   const entries = wanted.flatMap((section) =>
     section
+      .replaceAll(/^### .*$/gm, "")
       .split(/^- /m)
       .slice(1)
       .map((entry) => wrapped(entry.replaceAll(/\s+/g, " ").trim()))

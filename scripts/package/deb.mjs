@@ -22,8 +22,8 @@ const order = [
   ...["Section", "Priority", "Homepage", "Description"]
 ]
 
-/** Answers the path of the .deb in `out`. */
-export const makeDeb = ({ tree, out, scripts, product, version, architecture, depends, epoch }) => {
+/** Answers the path of the .deb in `out`. `level`: of xz. */
+export const makeDeb = ({ tree, out, scripts, product, version, architecture, depends, epoch, level = 9 }) => {
   const control = join(tree, "DEBIAN")
   const files = listed(tree)
   mkdirSync(control)
@@ -45,10 +45,14 @@ export const makeDeb = ({ tree, out, scripts, product, version, architecture, de
   writeScripts(control, scripts, product.name)
   settle(tree, epoch)
   const file = join(out, `${product.name}_${version}_${architecture}.deb`)
-  const done = spawnSync("dpkg-deb", ["--root-owner-group", "-Zxz", "-z9", "--threads-max=1", "--build", tree, file], {
-    env: { ...process.env, SOURCE_DATE_EPOCH: String(epoch) },
-    encoding: "utf8"
-  })
+  const done = spawnSync(
+    "dpkg-deb",
+    ["--root-owner-group", "-Zxz", `-z${level}`, "--threads-max=1", "--build", tree, file],
+    {
+      env: { ...process.env, SOURCE_DATE_EPOCH: String(epoch) },
+      encoding: "utf8"
+    }
+  )
   if (done.error?.code === "ENOENT") throw new PackageFailed("dpkg-deb is not installed: packages are made on Debian")
   if (done.status !== 0) throw new PackageFailed(`dpkg-deb: ${done.stderr.trim()}`)
   return file

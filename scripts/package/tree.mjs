@@ -1,5 +1,5 @@
 /** The files of a package, as they lie in it. */
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, extname, join } from "node:path"
 import { debianChangelog } from "./changelog.mjs"
 import { compressed } from "./compressed.mjs"
@@ -21,14 +21,14 @@ export const writeTree = (tree, { root, product, built, texts, packages, facts }
     writeFileSync(file, content)
     chmodSync(file, mode)
   }
-  writePrograms(tree, put, { root, product, built })
+  writePrograms(put, { root, product, built })
   writeUnits(put, join(root, "packaging"), product)
   writeDocuments(put, { root, product, texts, packages, facts })
 }
 
 const libraryFolder = (product) => `usr/lib/${product.name}`
 
-const writePrograms = (tree, put, { root, product, built }) => {
+const writePrograms = (put, { root, product, built }) => {
   const folder = libraryFolder(product)
   for (const bundle of product.bundles) {
     const code = readFileSync(join(built, `${bundle}.cjs`), "utf8")
@@ -44,12 +44,9 @@ const writePrograms = (tree, put, { root, product, built }) => {
   put(`${pkcs11}/build/Release/pkcs11.node`, readFileSync(join(built, "pkcs11.node")))
   for (const file of filesIn(join(root, "bin")).filter((name) => extname(name) !== ""))
     put(`${folder}/bin/${file}`, readFileSync(join(root, "bin", file)))
-  mkdirSync(join(tree, "usr/bin"), { recursive: true })
   for (const [command, bundle] of Object.entries({ ...product.inside, ...product.programs })) {
-    put(`${folder}/bin/${command}`, launcher(`/${folder}/bin/${command}.js`), 0o755)
-    put(`${folder}/bin/${command}.js`, `"use strict"\nrequire("./start.js")("${bundle}")\n`)
-    if (command in product.programs)
-      symlinkSync(`../lib/${product.name}/bin/${command}`, join(tree, "usr/bin", command))
+    put(`${folder}/bin/${command}`, `"use strict"\nrequire("./start.js")("${bundle}")\n`)
+    if (command in product.programs) put(`usr/bin/${command}`, launcher(`/${folder}/bin/${command}`), 0o755)
   }
 }
 

@@ -33,11 +33,16 @@ const shell = (commands: string) => {
 /** This test is part of it. */
 const runsUs = "npm test\n"
 
-/** It needs a tenant, and somebody who types: test/guide/keys-page.e2e.test.ts has both. */
-const runElsewhere = "docs/keys-and-certificates.md"
+/**
+ * One needs a tenant, and somebody who types: test/guide/keys-page.e2e.test.ts has both. The other installs packages:
+ * scripts/test-install.mjs runs it on fresh systems.
+ */
+const runElsewhere = ["docs/keys-and-certificates.md", "docs/install.md"]
 
 describe("the documents' commands", () => {
-  const ours = commandBlocks().filter(({ commands, document }) => commands !== runsUs && document !== runElsewhere)
+  const ours = commandBlocks().filter(
+    ({ commands, document }) => commands !== runsUs && !runElsewhere.includes(document)
+  )
   for (const { where, commands } of ours)
     it(`${where} does what it says`, { timeout: 130_000 }, async () => {
       const { code, stdout, stderr } = await shell(commands)

@@ -129,8 +129,11 @@ describe("the Debian packages", () => {
   )
 
   it("start with the Node they find, and say their version", async () => {
-    const program = join(tree("tedge-actors"), "usr/lib/tedge-actors/bin/tedge.js")
+    const program = join(tree("tedge-actors"), "usr/lib/tedge-actors/bin/tedge")
     expect((await mustRun(process.execPath, [program, "--version"])).stdout.trim()).toMatch(/\b0\.0\.7\b/)
+    // What tedge starts by itself (the mapper, without systemd) is started with the same Node, not through /usr/bin.
+    const mapper = join(tree("tedge-actors"), "usr/lib/tedge-actors/bin/tedge-mapper")
+    await mustRun(process.execPath, [mapper, "--help"])
     const module = join(tree("tedge-actors"), "usr/lib/tedge-actors/node_modules/pkcs11js")
     await mustRun(process.execPath, ["-e", `new (require(${JSON.stringify(module)}).PKCS11)()`])
   })
