@@ -15,8 +15,10 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   define: { __VERSION__: JSON.stringify("0.0.0-test") },
   test: {
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // Far more than a test takes: it has to do also beside ten other programs on two cores.
+    testTimeout: 180_000,
+    hookTimeout: 300_000,
+    expect: { poll: { timeout: 30_000 } },
     pool: "forks",
     sequence: { sequencer: LongestFirst },
     projects: [

@@ -81,7 +81,7 @@ describe("fake cloud", () => {
 
   it("sends to the device", async () => {
     const received = run("mosquitto_sub", [...tls(device), "-i", "dev01", "-t", "s/ds", "-C", "1", "-W", "5"])
-    await vi.waitUntil(() => /dev01 \d+ s\/ds|s\/ds \(QoS/.test(cloud.log()), { timeout: 5000 })
+    await vi.waitUntil(() => /dev01 \d+ s\/ds|s\/ds \(QoS/.test(cloud.log()), { timeout: 30_000 })
     await cloud.publish("s/ds", "510,dev01")
     expect((await received).stdout).toBe("510,dev01\n")
   })

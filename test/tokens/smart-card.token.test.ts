@@ -48,7 +48,7 @@ describe.skipIf(missing !== undefined)(
     })
 
     const cell = (name: string, body: () => Promise<void>, mark = "✓") =>
-      it(name, { timeout: 60_000 }, async () => {
+      it(name, async () => {
         await body()
         seen.push(`${mark} ${name}`)
       })

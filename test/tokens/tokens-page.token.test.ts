@@ -35,11 +35,11 @@ const runOn = (name: string, commands: string, tokenEnv: Readonly<Record<string,
   writeFileSync(join(configDir, "tedge.toml"), `run.path = "${join(home, "run")}"\n[config]\nversion = "2"\n`)
   const PATH = `${join(executable("tedge"), "..")}:${process.env.PATH}`
   const env = { ...process.env, ...tokenEnv, PATH, TEDGE_CONFIG_DIR: configDir, XDG_RUNTIME_DIR: home }
-  return run("bash", ["-euc", commands], { env, timeoutMs: 60_000 })
+  return run("bash", ["-euc", commands], { env, timeoutMs: 150_000 })
 }
 
 describe("docs/tokens.md", () => {
-  it("has commands for a TPM that end with a key in it", { timeout: 65_000 }, async () => {
+  it("has commands for a TPM that end with a key in it", async () => {
     const tpm = await emptyTpm()
     try {
       const done = await runOn("tpm", commandsOf("TPM 2.0"), tpm.env)
@@ -50,7 +50,7 @@ describe("docs/tokens.md", () => {
     }
   })
 
-  it("has commands for remoting that end with a key behind the server", { timeout: 65_000 }, async () => {
+  it("has commands for remoting that end with a key behind the server", async () => {
     const softhsm = softhsmDirectory()
     try {
       const done = await runOn("remoting", commandsOf("p11-kit remoting"), softhsm.env)

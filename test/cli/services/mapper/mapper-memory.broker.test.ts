@@ -76,7 +76,7 @@ describe("the memory of a mapper", () => {
     await cloud.waitForLog(/Received PUBLISH from dev01 .*'s\/us\/after'/)
     await isBounded(memory)
     expect(cloud.log().some((line) => line.includes("s/us/large"))).toBe(false)
-  }, 40_000)
+  })
 
   it("does not hold what a local broker sends all the same that keeps to no limit", async () => {
     const links = new Set<Socket>()
@@ -99,36 +99,32 @@ describe("the memory of a mapper", () => {
     const memory = await startMapper({ localPort: (server.address() as AddressInfo).port, cloudPort: 1 })
     await expect.poll(() => poured, { timeout: 60_000 }).toBeGreaterThan(4)
     await isBounded(memory)
-  }, 40_000)
+  })
 
   it.each([
     { announced: 0xfffffff - 100, ends: /ended the connection|announced a message of 2684/, rounds: 5 },
     { announced: 15 * megabyte, ends: /15000\d\d\d bytes/, rounds: 1 }
-  ])(
-    "does not hold a message of $announced bytes of the cloud's",
-    async ({ announced, ends, rounds }) => {
-      const local = await startBroker({ lines: ["log_type error"] })
-      let connections = 0
-      let acknowledged = 0
-      const cloud = await startTlsServer(pki, {}, (socket) => {
-        connections += 1
-        playBroker(socket, {
-          onQuiet: () => {
-            pourPublish(socket, "s/ds", announced)
-          },
-          onPuback: () => {
-            acknowledged += 1
-          }
-        })
+  ])("does not hold a message of $announced bytes of the cloud's", async ({ announced, ends, rounds }) => {
+    const local = await startBroker({ lines: ["log_type error"] })
+    let connections = 0
+    let acknowledged = 0
+    const cloud = await startTlsServer(pki, {}, (socket) => {
+      connections += 1
+      playBroker(socket, {
+        onQuiet: () => {
+          pourPublish(socket, "s/ds", announced)
+        },
+        onPuback: () => {
+          acknowledged += 1
+        }
       })
-      leave.push(cloud.close)
-      const memory = await startMapper({ localPort: local.port, cloudPort: cloud.port })
-      await mapper?.says(ends)
-      await expect.poll(() => connections, { timeout: 60_000 }).toBeGreaterThanOrEqual(rounds)
-      await isBounded(memory)
-      expect(mapper?.stderr()).not.toContain("another client")
-      if (rounds === 1) expect([connections, acknowledged]).toEqual([1, 1])
-    },
-    40_000
-  )
+    })
+    leave.push(cloud.close)
+    const memory = await startMapper({ localPort: local.port, cloudPort: cloud.port })
+    await mapper?.says(ends)
+    await expect.poll(() => connections, { timeout: 60_000 }).toBeGreaterThanOrEqual(rounds)
+    await isBounded(memory)
+    expect(mapper?.stderr()).not.toContain("another client")
+    if (rounds === 1) await expect.poll(() => [connections, acknowledged]).toEqual([1, 1])
+  })
 })
