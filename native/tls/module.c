@@ -62,13 +62,12 @@ static napi_value js_feed(napi_env env, napi_callback_info info) {
 
 /* take(connection): what is to be sent, or undefined */
 static napi_value js_take(napi_env env, napi_callback_info info) {
-  struct bytes ciphertext;
+  void *out = NULL;
+  napi_value buffer = NULL;
   struct call call = call_begin(env, info, false);
-  if (!call.connection) return NULL;
-  ciphertext = records_pending(call.connection);
-  if (ciphertext.length == 0) return NULL;
-  napi_value buffer = value_buffer(env, ciphertext.data, ciphertext.length);
-  if (buffer) records_sent(call.connection);
+  size_t length = call.connection ? records_pending(call.connection) : 0;
+  if (length == 0 || napi_create_buffer(env, length, &out, &buffer) != napi_ok) return NULL;
+  if (!records_take(call.connection, out, length)) napi_throw_error(env, NULL, "ciphertext not taken");
   return buffer;
 }
 

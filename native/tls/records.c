@@ -55,10 +55,9 @@ void records_close_notify(struct connection *connection) {
   ERR_clear_error();
 }
 
-struct bytes records_pending(struct connection *connection) {
-  char *data = NULL;
-  long length = BIO_get_mem_data(connection->to_network, &data);
-  return (struct bytes){(const uint8_t *)data, length > 0 ? (size_t)length : 0};
-}
+size_t records_pending(struct connection *connection) { return BIO_ctrl_pending(connection->to_network); }
 
-void records_sent(struct connection *connection) { (void)BIO_reset(connection->to_network); }
+/* A reset of the BIO would write zeros over all it ever held. */
+bool records_take(struct connection *connection, void *out, size_t length) {
+  return length <= INT_MAX && BIO_read(connection->to_network, out, (int)length) == (int)length;
+}

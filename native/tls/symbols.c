@@ -9,9 +9,9 @@
 #include "tls.h"
 
 static const char *const needed[] = {
-    "BIO_ctrl", "BIO_free", "BIO_new", "BIO_s_mem", "BIO_write", "CRYPTO_clear_free", "CRYPTO_free", "CRYPTO_memdup",
-    "CRYPTO_zalloc", "ERR_clear_error", "ERR_error_string_n", "ERR_get_error_all", "ERR_reason_error_string",
-    "EVP_MD_fetch", "EVP_MD_free", "EVP_MD_get_size", "EVP_MD_is_a", "EVP_PKEY_CTX_free",
+    "BIO_ctrl", "BIO_ctrl_pending", "BIO_free", "BIO_new", "BIO_read", "BIO_s_mem", "BIO_write", "CRYPTO_clear_free",
+    "CRYPTO_free", "CRYPTO_memdup", "CRYPTO_zalloc", "ERR_clear_error", "ERR_error_string_n", "ERR_get_error_all",
+    "ERR_reason_error_string", "EVP_MD_fetch", "EVP_MD_free", "EVP_MD_get_size", "EVP_MD_is_a", "EVP_PKEY_CTX_free",
     "EVP_PKEY_CTX_new_from_name", "EVP_PKEY_eq", "EVP_PKEY_free", "EVP_PKEY_fromdata", "EVP_PKEY_fromdata_init",
     "EVP_PKEY_get_bits", "EVP_PKEY_get_group_name", "EVP_PKEY_get_params", "EVP_PKEY_get_size", "EVP_PKEY_is_a",
     "EVP_PKEY_todata", "EVP_set_default_properties", "OPENSSL_cleanse", "OPENSSL_sk_num", "OPENSSL_sk_value",
@@ -32,12 +32,12 @@ static const char *const needed[] = {
     "X509_VERIFY_PARAM_set_flags", "X509_VERIFY_PARAM_set_hostflags", "X509_free", "X509_get0_pubkey",
     "X509_get_extension_flags", "X509_new_ex", "X509_verify_cert_error_string", "d2i_PUBKEY_ex", "d2i_SSL_SESSION",
     "d2i_X509", "i2d_PUBKEY", "i2d_SSL_SESSION", "i2d_X509", "napi_add_env_cleanup_hook",
-    "napi_check_object_type_tag", "napi_create_array", "napi_create_buffer_copy", "napi_create_int32",
-    "napi_create_object", "napi_create_string_utf8", "napi_define_properties", "napi_get_array_length",
-    "napi_get_boolean", "napi_get_buffer_info", "napi_get_cb_info", "napi_get_element", "napi_get_named_property",
-    "napi_get_value_int32", "napi_get_value_string_utf8", "napi_is_buffer", "napi_remove_env_cleanup_hook",
-    "napi_set_element", "napi_set_named_property", "napi_throw_error", "napi_throw_type_error",
-    "napi_type_tag_object", "napi_unwrap", "napi_wrap",
+    "napi_check_object_type_tag", "napi_create_array", "napi_create_buffer", "napi_create_buffer_copy",
+    "napi_create_int32", "napi_create_object", "napi_create_string_utf8", "napi_define_properties",
+    "napi_get_array_length", "napi_get_boolean", "napi_get_buffer_info", "napi_get_cb_info", "napi_get_element",
+    "napi_get_named_property", "napi_get_value_int32", "napi_get_value_string_utf8", "napi_is_buffer",
+    "napi_remove_env_cleanup_hook", "napi_set_element", "napi_set_named_property", "napi_throw_error",
+    "napi_throw_type_error", "napi_type_tag_object", "napi_unwrap", "napi_wrap",
 };
 
 const char *symbols_missing(void) {

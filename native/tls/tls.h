@@ -167,9 +167,9 @@ bool records_feed(struct connection *connection, struct bytes ciphertext);
 enum read_result records_read(struct connection *connection, uint8_t *out, size_t capacity, size_t *length);
 bool records_write(struct connection *connection, struct bytes plaintext);
 void records_close_notify(struct connection *connection);
-/* Ciphertext to be sent; valid until records_sent, which drops it. */
-struct bytes records_pending(struct connection *connection);
-void records_sent(struct connection *connection);
+/* How many bytes of ciphertext are to be sent, and those bytes, each once. */
+size_t records_pending(struct connection *connection);
+bool records_take(struct connection *connection, void *out, size_t length);
 
 /* ---- failures, symbols ---- */
 

@@ -228,8 +228,8 @@ export class TlsSignerStream extends Duplex {
 
   #writeFrom(plaintext: Buffer, start: number, done: (error?: Error | null) => void): void {
     const open = this.#open
-    for (let at = start; open && at < plaintext.length; at += bufferBytes) {
-      const next = at + bufferBytes
+    for (let at = start; open && at < plaintext.length; at += writeBytes) {
+      const next = at + writeBytes
       if (!open.addon.write(open.connection, plaintext.subarray(at, next))) {
         done(failedTls("ERR_TLS_RECORD", open.addon.failure(open.connection)))
         return
@@ -290,3 +290,6 @@ const whatWasNegotiated = ({ addon, connection }: OpenTls): TlsNegotiated => {
 
 /** Bytes that may wait in one direction, beside one piece more. */
 const bufferBytes = 64 * 1024
+
+/** Of one large write that are encrypted before the socket is asked again: each time costs a turn of the event loop. */
+const writeBytes = 256 * 1024
