@@ -6,10 +6,11 @@ import type { LinkProtocol, MqttMessage, Received, Side } from "../../messages/m
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
+import type { InFlightMessage } from "./batch.ts"
 import { CloudCheck, type CloudQuestion } from "./cloud-check.ts"
 import { type CloudLimits, noLimits, packetSize } from "./cloud-limits.ts"
 import { LoopGuard } from "./loop-guard.ts"
-import { type InFlightMessage, Relay } from "./relay.ts"
+import { Relay } from "./relay.ts"
 import { type Direction, type Route, RouteCache } from "./route.ts"
 import { BridgeSide } from "./side.ts"
 

@@ -11,25 +11,12 @@ import { consume, fromEffect, untilComplete } from "../../runtime/channel.ts"
 import { Mailbox } from "../../runtime/mailbox.ts"
 import { endsWithin } from "../../runtime/primitives/ends-within.ts"
 import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
+import type { Batch, InFlightMessage } from "./batch.ts"
 import { ConnectionBatches } from "./connection-batches.ts"
 import { PoisonMessages } from "./poison-messages.ts"
 import { isDisconnect, refusedForGood } from "./publish-outcome.ts"
 import { SharedLock } from "./shared-lock.ts"
-import type { BridgeSide, Origin } from "./side.ts"
-
-export interface Batch {
-  readonly origin: Origin
-  readonly messages: ReadonlyArray<InFlightMessage>
-}
-
-export interface InFlightMessage {
-  /** Names the message at the link it came by. */
-  readonly delivery: number
-  /** As it is published on the other side. */
-  readonly message: MqttMessage
-  /** The broker there gives it back to us. */
-  readonly comesBack: boolean
-}
+import type { BridgeSide } from "./side.ts"
 
 export interface RelayOptions {
   readonly name: string

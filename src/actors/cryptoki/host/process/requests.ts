@@ -45,7 +45,8 @@ import {
   faultClass
 } from "../../pkcs11/return-codes.ts"
 import type { Attribute, PublicKeyMaterial, TokenInfo, TokenObject } from "../../pkcs11/values.ts"
-import type { HostRefusal, HostReply, HostRequest, HostRequests } from "../protocol.ts"
+import type { HostReply, HostRequest, HostRequests } from "../protocol.ts"
+import { refusalOf } from "./refusal.ts"
 import { type SignTimes, sign } from "./sign.ts"
 import { type HostSlot, hostSlot } from "./slot.ts"
 
@@ -294,10 +295,4 @@ const setPinBySo = (module: Pkcs11Module, session: Handle, soPin: string, pin: s
     module.logout(session)
   }
   return null
-}
-
-const refusalOf = (error: unknown): HostRefusal => {
-  if (error instanceof ModuleFault) return { kind: "code", call: error.call, code: error.code }
-  if (error instanceof LoadFault) return { kind: "load", reason: error.reason, detail: error.message }
-  return { kind: "defect", detail: error instanceof Error ? error.message : String(error) }
 }
