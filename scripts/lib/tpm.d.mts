@@ -7,5 +7,10 @@ export interface Tpm {
   readonly stop: () => Promise<void>
 }
 
+/** Without a resource manager. `port`: where the TPM takes commands, of one client at a time. */
+export declare const startBareTpm: (
+  dir: string
+) => Promise<Pick<Tpm, "modulePath" | "env" | "stop"> & { readonly port: number }>
+
 /** `dir` exists and is empty. */
 export declare const startTpm: (dir: string) => Promise<Tpm>

@@ -23,6 +23,28 @@ export const startTpm = async (dir) => {
   }
 }
 
+/** A TPM without a resource manager, as /dev/tpm0 is: whatever a process leaves in it stays. One process at a time. */
+export const startBareTpm = async (dir) => {
+  const running = []
+  const stop = async () => void (await Promise.all(running.map(ended)))
+  try {
+    const modulePath = tpmModulePath()
+    for (const folder of ["state", "store"]) mkdirSync(join(dir, folder), { recursive: true })
+    const start = (program, ...args) => {
+      const child = spawn(program, args, { stdio: "ignore" })
+      child.on("error", () => undefined)
+      running.push(child)
+      return child
+    }
+    const { port } = await startSwtpm(join(dir, "state"), start)
+    const tcti = `swtpm:host=127.0.0.1,port=${port}`
+    return { modulePath, env: { TPM2_PKCS11_STORE: join(dir, "store"), TPM2_PKCS11_TCTI: tcti }, port, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
 const tpmModulePath = () => {
   const path = modulePaths.find((candidate) => existsSync(candidate))
   if (path === undefined) throw new Error(`tpm2-pkcs11 is not installed: none of ${modulePaths.join(", ")} is there`)

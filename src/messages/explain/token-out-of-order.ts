@@ -2,7 +2,8 @@
  * Next steps for a token that does not answer, or not as it should.
  *
  * The code says what is done about it; only the hint may also go by the words the module printed (OP-TEE's client
- * library: "TEEC init context failed" and the like).
+ * library: "TEEC init context failed" and the like; tpm2-tss on response codes TPM_RC_OBJECT_MEMORY to
+ * TPM_RC_OBJECT_HANDLES: "tpm:warn(2.0): out of session handles").
  */
 import type { TokenFamily } from "../token-family.ts"
 import type { TokenTimeout, TokenUnavailable } from "../token-refusals.ts"
@@ -34,6 +35,8 @@ export const hintForUnavailable = ({ detail, family, code }: TokenUnavailable): 
     return `OP-TEE cannot load its PKCS#11 trusted application (fd02c9da-306c-48c7-a49c-bbd827ae86ee.ta): install it; ${teeSupplicant}`
   if (family === "opTee" && (code === "CKR_GENERAL_ERROR" || code === "CKR_DEVICE_MEMORY"))
     return "the memory of OP-TEE's trusted application is full, as a rule after about 20 key pairs: delete keys that are not needed (tedge hsm delete-key); where that fails too, initialise the token anew, or build the application with a larger CFG_PKCS11_TA_HEAP_SIZE"
+  if (/tpm:warn\(2\.0\): out of /i.test(detail))
+    return "the TPM is full for the moment: other programs hold its sessions or objects; with a resource manager (TPM2_PKCS11_TCTI=device:/dev/tpmrm0, or tpm2-abrmd) they do not; it is tried again by itself"
   return undefined
 }
 
