@@ -236,6 +236,20 @@ describe("the structure of src", () => {
     expect(wrong).toEqual([])
   })
 
+  it("files that another user may have replaced by a pipe are read by platform/files/read-file.ts, or were opened before", () => {
+    const opened = [
+      "actors/connect/services/built-in-services.ts",
+      "actors/cryptoki/host/child-process.ts", // /proc
+      "actors/cryptoki/host/module-files.ts", // named by the environment
+      "cli/commands/cert/certificate-files.ts",
+      "cli/commands/hsm/doctor/connection.ts"
+    ]
+    const wrong = files
+      .filter((file) => !file.startsWith("platform/") && !opened.includes(file))
+      .filter((file) => /\breadFile(Sync)?\(|\bopen(Sync)?\([^)]*"r"/.test(readFileSync(join(src, file), "utf8")))
+    expect(wrong).toEqual([])
+  })
+
   it("owner, mode and content of files are changed by the modules that do it by descriptor, and nowhere by path", () => {
     const modules = ["atomic-file", "file-calls", "file-in-place", "given-files"].map(
       (name) => `platform/files/${name}.ts`

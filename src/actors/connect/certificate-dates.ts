@@ -1,15 +1,15 @@
 /** From when to when the device certificate is valid. Issuers in the same file have dates of their own. */
 import { X509Certificate } from "node:crypto"
-import { readFileSync } from "node:fs"
 import { Effect } from "effect"
 import { CredentialUnusable } from "../../messages/mqtt.ts"
+import { readRegularText } from "../../platform/files/read-file.ts"
 import { errorCode } from "../../platform/process/error-code.ts"
 import { deviceCertificate, pemCertificates } from "../../platform/tls/device-certificate.ts"
 
 export const certificateDates = (
   path: string
 ): Effect.Effect<{ readonly notBefore: Date; readonly notAfter: Date }, CredentialUnusable> =>
-  Effect.try({ try: () => readFileSync(path, "utf8"), catch: (error) => unusable(path, error) }).pipe(
+  Effect.try({ try: () => readRegularText(path), catch: (error) => unusable(path, error) }).pipe(
     Effect.flatMap((text) =>
       Effect.try({ try: () => certificates(text), catch: (error) => unusable(path, error) }).pipe(
         Effect.flatMap((all) => {

@@ -4,10 +4,10 @@
  * A file that also holds the private key (`device.cert_path` = `device.key_path`) keeps it: the new certificates and
  * everything else of the present file are written as one file, atomically. Only then the renewed file is removed.
  */
-import { readFileSync } from "node:fs"
 import { Effect } from "effect"
 import { FileNotWritten } from "../../messages/connect.ts"
 import { replaceFile } from "../../platform/files/atomic-file.ts"
+import { readRegularText } from "../../platform/files/read-file.ts"
 import { errorCode } from "../../platform/process/error-code.ts"
 import { holdsPrivateKey, withCertificates } from "../../platform/tls/pem-blocks.ts"
 import { readIfPresent, removeIfPresent } from "./connect-files.ts"
@@ -20,7 +20,7 @@ export const replaceCertificate = (
 ): Effect.Effect<void, FileNotWritten> =>
   Effect.gen(function* () {
     const present = yield* readIfPresent(path)
-    const text = yield* attempt(renewed, () => readFileSync(renewed, "utf8"))
+    const text = yield* attempt(renewed, () => readRegularText(renewed))
     const whole = present !== undefined && holdsPrivateKey(present) ? withCertificates(present, text) : text
     const mode = present === undefined ? 0o644 : "present"
     yield* replaceFile({ path, content: whole, mode }).pipe(

@@ -1,15 +1,15 @@
 /** The files a connection is made of: read, written and put back, each failure a refusal that names the file. */
-import { readFileSync } from "node:fs"
 import { dirname } from "node:path"
 import { Effect } from "effect"
 import { FileNotWritten } from "../../messages/connect.ts"
 import { replaceFile } from "../../platform/files/atomic-file.ts"
 import { makeDirectories, removeFile } from "../../platform/files/given-files.ts"
+import { readRegularText } from "../../platform/files/read-file.ts"
 import { errorCode } from "../../platform/process/error-code.ts"
 
 /** Undefined: the file is not there. */
 export const readIfPresent = (path: string): Effect.Effect<string | undefined, FileNotWritten> =>
-  Effect.try({ try: () => readFileSync(path, "utf8"), catch: (error) => errorCode(error) ?? String(error) }).pipe(
+  Effect.try({ try: () => readRegularText(path), catch: (error) => errorCode(error) ?? String(error) }).pipe(
     Effect.catch((code) =>
       code === "ENOENT" || code === "ENOTDIR"
         ? Effect.succeed(undefined)

@@ -4,7 +4,6 @@
  * The handshake finds it out as well, before it sends anything; but it comes when the old connection is gone already.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto"
-import { readFileSync } from "node:fs"
 import { Effect } from "effect"
 import type { KeySelector } from "../../messages/cryptoki.ts"
 import { KeyMismatch, SigningFailed } from "../../messages/mqtt.ts"
@@ -12,6 +11,7 @@ import { shownUri } from "../../messages/pkcs11-uri.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { type SignatureScheme, signatureSchemes } from "../../messages/signature-scheme.ts"
 import type { TokenRefusal } from "../../messages/token-refusals.ts"
+import { readRegularFile, readRegularText } from "../../platform/files/read-file.ts"
 import { deviceCertificate, pemCertificates } from "../../platform/tls/device-certificate.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ConnectPeers } from "./peers.ts"
@@ -103,7 +103,7 @@ const tokenWithin = "70 seconds"
 /** Undefined: it cannot be read, which is no fault of the certificate. */
 const readKey = (path: string): KeyObject | undefined => {
   try {
-    return createPrivateKey(readFileSync(path))
+    return createPrivateKey(readRegularFile(path))
   } catch {
     return undefined
   }
@@ -111,4 +111,4 @@ const readKey = (path: string): KeyObject | undefined => {
 
 /** Of a file that has been read once: the certificate that is the device's. */
 export const certificateIn = (path: string): X509Certificate | undefined =>
-  deviceCertificate(pemCertificates(readFileSync(path, "utf8")).map((der) => new X509Certificate(der)))
+  deviceCertificate(pemCertificates(readRegularText(path)).map((der) => new X509Certificate(der)))

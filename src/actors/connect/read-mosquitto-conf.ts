@@ -1,6 +1,7 @@
 /** The configuration that mosquitto reads on this machine: Debian's mosquitto.conf, what it includes, and thin-edge's directory. */
-import { readdirSync, readFileSync } from "node:fs"
+import { readdirSync } from "node:fs"
 import { basename, join, resolve } from "node:path"
+import { readRegularText } from "../../platform/files/read-file.ts"
 import { type Connection, mosquittoDir } from "./connection.ts"
 
 export interface ConfigurationFile {
@@ -87,7 +88,7 @@ export const namesIn = (directory: string): ReadonlyArray<string> => {
 
 const textOf = (path: string): string => {
   try {
-    return readFileSync(path, "utf8")
+    return readRegularText(path)
   } catch {
     return ""
   }

@@ -1,8 +1,8 @@
 /** Where the sessions of ConnectActor go: straight to the cloud as the device, and to the local broker. */
-import { readFileSync } from "node:fs"
 import { Effect, Redacted } from "effect"
 import { CredentialUnusable, type Target, type TlsIdentity } from "../../messages/mqtt.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
+import { readRegularText } from "../../platform/files/read-file.ts"
 import { errorCode } from "../../platform/process/error-code.ts"
 import type { ValidConnection } from "./connection.ts"
 
@@ -75,7 +75,7 @@ export const localTarget = (
 
 const readPassword = (path: string): Effect.Effect<Redacted.Redacted<string>, CredentialUnusable> =>
   Effect.try({
-    try: () => Redacted.make(readFileSync(path, "utf8").replace(/\r?\n$/, "")),
+    try: () => Redacted.make(readRegularText(path).replace(/\r?\n$/, "")),
     catch: (error) => {
       const code = errorCode(error) ?? String(error)
       const reason = code === "ENOENT" ? "missing" : code === "EISDIR" ? "isDirectory" : "noPermission"

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs"
 import { replaceFileNow } from "../files/atomic-file.ts"
+import { readRegularText } from "../files/read-file.ts"
 
 export const recordProcess = (path: string, pid: number | undefined): void =>
   void replaceFileNow({ path, content: `${pid} ${startTime(pid)}\n`, mode: 0o644 })
@@ -42,7 +43,7 @@ const statFields = (pid: number | undefined): ReadonlyArray<string> =>
 
 const readText = (path: string): string => {
   try {
-    return readFileSync(path, "utf8")
+    return path.startsWith("/proc/") ? readFileSync(path, "utf8") : readRegularText(path)
   } catch {
     return "" // not there: nothing is recorded, no such process
   }

@@ -5,11 +5,12 @@
  * that root's commands and the services see the same.
  */
 import { randomBytes } from "node:crypto"
-import { accessSync, closeSync, constants, openSync, readFileSync } from "node:fs"
+import { accessSync, constants } from "node:fs"
 import { dirname, join } from "node:path"
 import { FileNotReplaced, replaceFileNow } from "../../../platform/files/atomic-file.ts"
 import type { Owner } from "../../../platform/files/file-calls.ts"
 import { closeDirectory, giveDirectory, makeDirectories } from "../../../platform/files/given-files.ts"
+import { readRegularFile } from "../../../platform/files/read-file.ts"
 import { errorCode } from "../../../platform/process/error-code.ts"
 
 export interface LatchPlace {
@@ -45,12 +46,7 @@ export const writeLatchFile = (
 /** Undefined: there is none. Empty: there is one that cannot be read. No link is followed: its maker is not root. */
 export const readLatchFile = (path: string): string | undefined => {
   try {
-    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
-    try {
-      return readFileSync(descriptor, "utf8")
-    } finally {
-      closeSync(descriptor)
-    }
+    return readRegularFile(path, constants.O_NOFOLLOW).toString("utf8")
   } catch (error) {
     // Nobody sees into the directory, or it is none: the records of this process are its own.
     return ["ENOENT", "ENOTDIR"].includes(errorCode(error) ?? "UNKNOWN") || !isSeen(dirname(path)) ? undefined : ""

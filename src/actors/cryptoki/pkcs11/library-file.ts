@@ -60,7 +60,7 @@ const elfHeader = (path: string): string | undefined => {
 
 const firstBytes = (path: string, most: number): Buffer => {
   const bytes = Buffer.alloc(most)
-  const file = openSync(path, "r")
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     return bytes.subarray(0, readSync(file, bytes, 0, most, 0))
   } finally {

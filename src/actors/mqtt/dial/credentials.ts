@@ -9,6 +9,7 @@ import { open, readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { CredentialUnusable } from "../../../messages/mqtt.ts"
+import { notRegular, withoutWaiting } from "../../../platform/files/read-file.ts"
 import { errorCode } from "../../../platform/process/error-code.ts"
 import { deviceCertificate, pemCertificates } from "../../../platform/tls/device-certificate.ts"
 import { trustedCertificates } from "../../../platform/tls/pem-blocks.ts"
@@ -83,12 +84,12 @@ const readText = (path: string, role: Role): Effect.Effect<string, CredentialUnu
 
 /** Undefined when it is larger than any such file. */
 const readBounded = async (path: string): Promise<string | undefined> => {
-  const file = await open(path)
+  const file = await open(path, withoutWaiting)
   try {
     const found = await file.stat()
+    if (!found.isFile()) throw notRegular(path, found.isDirectory())
     if (found.size > largestFile) return undefined
-    // A pipe tells no size.
-    const bytes = Buffer.alloc((found.isFile() ? found.size : largestFile) + 1)
+    const bytes = Buffer.alloc(found.size + 1)
     let length = 0
     for (let read = -1; read !== 0 && length < bytes.length; length += read)
       read = (await file.read(bytes, length, bytes.length - length, null)).bytesRead

@@ -1,7 +1,7 @@
 /** `--csr-path`: a request that was made before, perhaps with a subject of its own. It must be for the device's key. */
-import { readFileSync } from "node:fs"
 import { Effect } from "effect"
 import { RequestUnusable } from "../../../messages/certificate.ts"
+import { readGivenFile } from "../../../platform/files/read-file.ts"
 import { requestFacts } from "../../../platform/tls/x509.ts"
 import type { CommandContext } from "../hsm/token-command.ts"
 import { type CertSettings, presentKey, subjectFor } from "./cert-command.ts"
@@ -9,7 +9,7 @@ import { type CertSettings, presentKey, subjectFor } from "./cert-command.ts"
 export const givenRequest = (context: CommandContext, of: CertSettings, path: string) =>
   Effect.gen(function* () {
     const request = yield* Effect.try({
-      try: () => readFileSync(path, "latin1"),
+      try: () => readGivenFile(path).toString("latin1"),
       catch: (cause) => refused(path, "unreadable", (cause as NodeJS.ErrnoException).code ?? "")
     })
     const facts = requestFacts(request)

@@ -163,7 +163,7 @@ const ofSilentMapper = (
 /** Process id of who holds the lock; undefined: nobody, or it cannot be seen. */
 const lockHolder = (path: string): number | undefined => {
   try {
-    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     try {
       return tryLock(descriptor) ? undefined : Number(readFileSync(descriptor, "utf8").trim())
     } finally {

@@ -1,0 +1,32 @@
+/**
+ * Reads files in directories where another user may put what they like: the open of a named pipe in a file's place would
+ * wait for a writer, and keep root's command for ever.
+ */
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs"
+
+/** Throws what open(2) and read(2) refuse with, EISDIR, or the code "no regular file". */
+export const readRegularFile = (path: string, flags = 0): Buffer => {
+  const file = openSync(path, withoutWaiting | flags)
+  try {
+    const status = fstatSync(file)
+    if (!status.isFile()) throw notRegular(path, status.isDirectory())
+    return readFileSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+export const readRegularText = (path: string): string => readRegularFile(path).toString("utf8")
+
+/** Of a path that the user named: also what the caller's shell put there, `<(command)` or /dev/stdin. */
+export const readGivenFile = (path: string): Buffer => {
+  const isPipe = statSync(path, { throwIfNoEntry: false })?.isFIFO() === true
+  return isPipe && /^\/(dev\/(stdin|fd\/\d+)|proc\/self\/fd\/\d+)$/.test(path)
+    ? readFileSync(path)
+    : readRegularFile(path)
+}
+
+export const withoutWaiting = constants.O_RDONLY | constants.O_NONBLOCK
+
+export const notRegular = (path: string, isDirectory: boolean): Error =>
+  Object.assign(new Error(`${path} is no regular file`), { code: isDirectory ? "EISDIR" : "no regular file" })
