@@ -3,7 +3,7 @@ import { Data } from "effect"
 import type { MqttRefusal } from "./mqtt.ts"
 import type { KeyNotFound, SigningServiceRefused, TokenNotFound } from "./token-refusals.ts"
 
-/** A file that must not be lost is in the way. Nothing was written. */
+/** An existing file would be overwritten. Nothing was written. */
 export class FileInTheWay extends Data.TaggedError("FileInTheWay")<{
   readonly path: string
   /** `other`: something that is no certificate, request or key. */
@@ -17,27 +17,27 @@ export class SameFile extends Data.TaggedError("SameFile")<{
   readonly names: readonly [string, string]
 }> {}
 
-/** There is no key a certificate could be for; none is made unasked. */
+/** There is no key for the certificate, and none is created automatically. */
 export class KeyNeeded extends Data.TaggedError("KeyNeeded")<{
   readonly cause: KeyNotFound | TokenNotFound | SigningServiceRefused
   /** URIs of the private keys the token has, or of the tokens there are; the settings select none of them. */
   readonly present: ReadonlyArray<string>
 }> {}
 
-/** The token signed, and not with the private half of the public key it shows. Nothing was written. */
+/** The token's signature does not verify with its public key. Nothing was written. */
 export class SignatureUnfit extends Data.TaggedError("SignatureUnfit")<{ readonly scheme: string }> {}
 
-/** The file is no request that could be sent for this device. */
+/** The file is not a certificate signing request for this device. */
 export class RequestUnusable extends Data.TaggedError("RequestUnusable")<{
   readonly path: string
   readonly reason: "unreadable" | "notARequest" | "der" | "otherKey"
   readonly detail: string
 }> {}
 
-/** The value of an option is no host. */
+/** The value of an option is not a host. */
 export class HostInvalid extends Data.TaggedError("HostInvalid")<{ readonly option: string; readonly text: string }> {}
 
-/** The cloud's CA wants the device's access token, which comes over the connection of the bridge. */
+/** The cloud's CA requires the device's access token, which comes over the bridge. */
 export class AccessTokenMissing extends Data.TaggedError("AccessTokenMissing")<{
   /** `c8y` or `c8y --profile prod`. */
   readonly words: string
@@ -63,7 +63,7 @@ export class CloudWithoutService extends Data.TaggedError("CloudWithoutService")
 /** The key can sign for TLS, but not certificates or requests. */
 export class KeyCannotCertify extends Data.TaggedError("KeyCannotCertify")<{ readonly keyType: string }> {}
 
-/** The server answered, and not as hoped. */
+/** The server answered with an error status. */
 export class HttpRefused extends Data.TaggedError("HttpRefused")<{
   readonly method: string
   /** Without user name, password, query. */
@@ -87,7 +87,7 @@ export class HttpUnreachable extends Data.TaggedError("HttpUnreachable")<{
 export const isDistrust = ({ code }: HttpUnreachable): boolean =>
   /CERT|SELF_SIGNED|ISSUER|VERIFY|INVALID_|TOO_SMALL|TOO_WEAK/.test(code)
 
-/** The server's answer is no certificate. */
+/** The server's answer does not contain the certificate. */
 export class EnrolmentGarbled extends Data.TaggedError("EnrolmentGarbled")<{
   readonly url: string
   readonly reason: "notPkcs7" | "noCertificate" | "otherKey" | "notJson"
@@ -99,7 +99,7 @@ export class EnrolmentTimedOut extends Data.TaggedError("EnrolmentTimedOut")<{
   readonly afterMs: number
 }> {}
 
-/** The value of an option is no duration. */
+/** The value of an option is not a duration. */
 export class DurationInvalid extends Data.TaggedError("DurationInvalid")<{
   readonly option: string
   readonly text: string

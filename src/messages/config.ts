@@ -9,7 +9,7 @@ import type { SettingWarning, ValueProblem, ValueSource } from "./settings/refus
 import type { CloudSettings, IdProblem, Settings } from "./settings/resolved-settings.ts"
 import type { CloudName } from "./settings/setting.ts"
 
-/** There is no such setting. `similar`: names that may have been meant, best first. */
+/** The setting does not exist. `similar`: similar names, best first. */
 export class UnknownSetting extends Data.TaggedError("UnknownSetting")<{
   readonly key: string
   readonly similar: ReadonlyArray<string>
@@ -73,7 +73,7 @@ export class SettingsIncomplete extends Data.TaggedError("SettingsIncomplete")<{
   readonly missing: ReadonlyArray<string>
 }> {}
 
-/** The file is no TOML, or too large. Nothing was written. */
+/** The file is not valid TOML, or too large. Nothing was written. */
 export class ConfigFileMalformed extends Data.TaggedError("ConfigFileMalformed")<{
   readonly path: string
   /** From 1; 0 when the whole file is meant. */

@@ -58,7 +58,7 @@ export class HsmNeedsBuiltInBridge extends Data.TaggedError("HsmNeedsBuiltInBrid
 /** The mosquitto bridge is not ours to make. */
 export class MosquittoBridgeRequested extends Data.TaggedError("MosquittoBridgeRequested")<CloudSelector> {}
 
-/** Two profiles would get into each other's way. */
+/** Two profiles have the same value where they must differ. */
 export class ProfilesCollide extends Data.TaggedError("ProfilesCollide")<{
   readonly keys: ReadonlyArray<string>
   readonly value: string

@@ -5,7 +5,7 @@ import type { ReadRefusal, WriteRefusal } from "./config.ts"
 import type { TokenFamily } from "./token-family.ts"
 import type { TokenRefusal } from "./token-refusals.ts"
 
-/** The text is no CKA_ID: hex digits in pairs, spaces or colons between the bytes. */
+/** The text is not a CKA_ID: hex digits in pairs, spaces or colons between the bytes. */
 export class KeyIdInvalid extends Data.TaggedError("KeyIdInvalid")<{
   readonly text: string
   readonly reason: "empty" | "notHex" | "halfByte" | "tooLong"
@@ -30,31 +30,31 @@ export class KeyInUse extends Data.TaggedError("KeyInUse")<{
   readonly settings: ReadonlyArray<string>
 }> {}
 
-/** The signing service's own scope decides which key is meant, and there are several. Nothing was deleted. */
+/** The signing service's own scope could select another key. Nothing was deleted. */
 export class OtherKeyMeant extends Data.TaggedError("OtherKeyMeant")<{ readonly uri: string }> {}
 
 /** The token, or the service, found no such key to delete. */
 export class KeyNotDeleted extends Data.TaggedError("KeyNotDeleted")<{ readonly uri: string }> {}
 
-/** What the service says it deleted is not what was shown. */
+/** The service deleted a key other than the one shown. */
 export class OtherKeyDeleted extends Data.TaggedError("OtherKeyDeleted")<{
   readonly uri: string
   readonly deleted: ReadonlyArray<string>
 }> {}
 
-/** Deleting needs to be told which key: an id or a label. */
+/** Deleting requires an id or a label. */
 export class KeySelectorMissing extends Data.TaggedError("KeySelectorMissing")<{ readonly command: string }> {}
 
 /** The label or the id was given in the URI and as an option. */
 export class SelectorGivenTwice extends Data.TaggedError("SelectorGivenTwice")<{ readonly what: "label" | "id" }> {}
 
-/** No token was named, and there is not exactly one that could be meant. */
+/** No token was named, and there is not exactly one. */
 export class TokenNotNamed extends Data.TaggedError("TokenNotNamed")<{ readonly candidates: ReadonlyArray<string> }> {}
 
-/** The PIN typed twice was not the same. */
+/** The two entries of the PIN differ. */
 export class PinsDiffer extends Data.TaggedError("PinsDiffer")<{ readonly what: "user PIN" | "SO PIN" }> {}
 
-/** A PIN of no characters at all. */
+/** The PIN is empty. */
 export class PinEmpty extends Data.TaggedError("PinEmpty")<{ readonly what: "user PIN" | "SO PIN" }> {}
 
 /** Initialising stopped half way: the token has its label and SO PIN, and no user PIN. */
@@ -63,7 +63,7 @@ export class TokenWithoutPin extends Data.TaggedError("TokenWithoutPin")<{
   readonly cause: TokenRefusal | AskFailed
 }> {}
 
-/** Nobody saw how the making of a key ended: it may be on the token. */
+/** The outcome of key generation is unknown: the key may be on the token. */
 export class KeyPerhapsMade extends Data.TaggedError("KeyPerhapsMade")<{
   /** Of the key, with its id. */
   readonly uri: string
@@ -71,7 +71,7 @@ export class KeyPerhapsMade extends Data.TaggedError("KeyPerhapsMade")<{
   readonly cause: TokenRefusal | AskFailed | undefined
 }> {}
 
-/** `device.cryptoki.uri` names another key: a new one would be on the token and never be chosen. No key was made. */
+/** `device.cryptoki.uri` selects another key, so a new one would never be used. No key was created. */
 export class NewKeyOutsideScope extends Data.TaggedError("NewKeyOutsideScope")<{
   /** Undefined: it is tedge-p11-server's, which does not tell it. */
   readonly scope: string | undefined
@@ -81,7 +81,7 @@ export class NewKeyOutsideScope extends Data.TaggedError("NewKeyOutsideScope")<{
   readonly of: "command" | "service"
 }> {}
 
-/** A variable of the environment overrides the setting a command would write. Nothing was changed. */
+/** An environment variable overrides the setting a command would write. Nothing was changed. */
 export class SettingShadowed extends Data.TaggedError("SettingShadowed")<{
   readonly key: string
   readonly variable: string
@@ -95,7 +95,7 @@ export class KeyNotSelected extends Data.TaggedError("KeyNotSelected")<{
   readonly cause: WriteRefusal | AskFailed
 }> {}
 
-/** The key was made, and its URI selects another one. It was not written to the settings. */
+/** The key was created, but its URI selects another one. The settings were not changed. */
 export class OtherKeyChosen extends Data.TaggedError("OtherKeyChosen")<{ readonly uri: string }> {}
 
 /** The token has the new PIN and a setting still has the old one. */
@@ -104,7 +104,7 @@ export class PinNotStored extends Data.TaggedError("PinNotStored")<{
   readonly cause: WriteRefusal | ReadRefusal | AskFailed
 }> {}
 
-/** Nobody saw how a change of the PIN ended: the token may have the old one or the new one. */
+/** The outcome of a PIN change is unknown: the token has the old or the new PIN. */
 export class PinPerhapsChanged extends Data.TaggedError("PinPerhapsChanged")<{
   readonly uri: string
   /** The settings that have the old PIN. */
@@ -113,10 +113,10 @@ export class PinPerhapsChanged extends Data.TaggedError("PinPerhapsChanged")<{
   readonly cause: TokenRefusal | AskFailed | undefined
 }> {}
 
-/** Something must be asked and nobody is there to answer (standard input is at its end). */
+/** The command needs an answer and standard input is closed. */
 export class NobodyToAsk extends Data.TaggedError("NobodyToAsk")<{ readonly option: string }> {}
 
-/** There is no empty token among those that are meant: these are already initialised. */
+/** No empty token matches; these are already initialised. */
 export class TokenInitialised extends Data.TaggedError("TokenInitialised")<{
   readonly tokens: ReadonlyArray<{ readonly uri: string; readonly label: string; readonly family: TokenFamily }>
 }> {}

@@ -36,7 +36,7 @@ export class SystemFileInvalid extends Data.TaggedError("SystemFileInvalid")<{
   readonly detail: string
 }> {}
 
-/** A user or group that system.toml names, which this system does not have. */
+/** system.toml names a user or group that does not exist. */
 export class ServiceUserUnknown extends Data.TaggedError("ServiceUserUnknown")<{
   readonly what: "user" | "group"
   readonly name: string

@@ -7,7 +7,7 @@ import { Data } from "effect"
 import type { ServiceUserUnknown, SystemFileInvalid } from "./platform.ts"
 import type { TokenFamily } from "./token-family.ts"
 
-/** No token answers to the URI, or there is no token at all. */
+/** No token matches the URI, or there is no token at all. */
 export class TokenNotFound extends Data.TaggedError("TokenNotFound")<{
   /** What was looked for, PIN redacted; undefined: any token. */
   readonly uri: string | undefined
@@ -28,12 +28,12 @@ export interface KeyOnOtherToken {
   readonly seen: "privateKey" | "publicKey" | "certificate"
 }
 
-/** A command that changes something will not guess which token is meant. */
+/** Several tokens match; a command that changes something does not choose one. */
 export class TokenAmbiguous extends Data.TaggedError("TokenAmbiguous")<{
   readonly candidates: ReadonlyArray<string>
 }> {}
 
-/** The token is there, the key is not. */
+/** The token was found, the key was not. */
 export class KeyNotFound extends Data.TaggedError("KeyNotFound")<{
   readonly uri: string | undefined
   readonly token: string
@@ -59,7 +59,7 @@ export class KeyAmbiguous extends Data.TaggedError("KeyAmbiguous")<{ readonly ca
 /** The URI cannot name a signing key or a token for this request. */
 export class UriNotUsable extends Data.TaggedError("UriNotUsable")<{ readonly uri: string; readonly reason: string }> {}
 
-/** An id or a label that no key or token is given. */
+/** The id or label is not valid for a key or token. */
 export class NameNotUsable extends Data.TaggedError("NameNotUsable")<{
   readonly what: "id" | "label"
   readonly reason: "empty" | "tooLong" | "controlCharacter" | "blankAtEnd"
@@ -67,13 +67,13 @@ export class NameNotUsable extends Data.TaggedError("NameNotUsable")<{
   readonly longest: number
 }> {}
 
-/** The URI asks for what `device.cryptoki.uri` does not allow. */
+/** The URI is outside the scope that `device.cryptoki.uri` sets. */
 export class OutsideScope extends Data.TaggedError("OutsideScope")<{ readonly uri: string; readonly scope: string }> {}
 
 /** The token requires a PIN, and none is configured. */
 export class PinMissing extends Data.TaggedError("PinMissing")<{ readonly token: string }> {}
 
-/** The token will not be given this PIN, or refused it. Trying again may lock the token. */
+/** The token refused the PIN, or it is not tried because that may lock the token. */
 export class PinRejected extends Data.TaggedError("PinRejected")<{
   readonly token: string
   readonly reason: /** The token said so, just now. */
@@ -114,7 +114,7 @@ export class PinRejected extends Data.TaggedError("PinRejected")<{
   readonly forMs?: number
 }> {}
 
-/** No login was made just now, for a reason that passes by itself. */
+/** No login is made for now, for a temporary reason. */
 export class LoginDelayed extends Data.TaggedError("LoginDelayed")<{
   readonly token: string
   readonly reason: /** The last login had an unknown outcome: `detail` tells how. */
@@ -128,7 +128,7 @@ export class LoginDelayed extends Data.TaggedError("LoginDelayed")<{
   readonly retryInMs: number | undefined
 }> {}
 
-/** What is remembered of the token's refused PINs could not be forgotten; they stay untried. */
+/** The record of the token's refused PINs could not be cleared; they stay untried. */
 export class LatchNotCleared extends Data.TaggedError("LatchNotCleared")<{
   readonly token: string
   readonly uri: string
@@ -164,7 +164,7 @@ export class HostNotStarted extends Data.TaggedError("HostNotStarted")<{
   readonly program: string
 }> {}
 
-/** A request ended with a defect of ours. */
+/** A request ended with an internal error. */
 export class TokenActorFailed extends Data.TaggedError("TokenActorFailed")<{
   readonly token: string
   /** `parked`: it happened too often, and no request is taken for some minutes. */
@@ -173,7 +173,7 @@ export class TokenActorFailed extends Data.TaggedError("TokenActorFailed")<{
   readonly retryInMs?: number
 }> {}
 
-/** A call took longer than it may; the token host was replaced. */
+/** A call exceeded its time limit; the token host was replaced. */
 export class TokenTimeout extends Data.TaggedError("TokenTimeout")<{
   readonly token: string
   readonly call: string
@@ -191,7 +191,7 @@ export class TokenHostDied extends Data.TaggedError("TokenHostDied")<{
   readonly detail: string
 }> {}
 
-/** The token was in use and is gone or broken; retried automatically. */
+/** The token was in use and is unavailable; retried automatically. */
 export class TokenUnavailable extends Data.TaggedError("TokenUnavailable")<{
   readonly token: string
   /** PKCS#11 function and code that showed it, if one did. */
@@ -201,7 +201,7 @@ export class TokenUnavailable extends Data.TaggedError("TokenUnavailable")<{
   readonly family?: TokenFamily
 }> {}
 
-/** No object of the token tells the public half of the key, nor does a certificate beside it. */
+/** Neither an object nor a certificate on the token contains the public key. */
 export class PublicKeyNotTold extends Data.TaggedError("PublicKeyNotTold")<{ readonly token: string }> {}
 
 /** The key cannot sign with the scheme. */
@@ -211,7 +211,7 @@ export class SchemeNotSupported extends Data.TaggedError("SchemeNotSupported")<{
   readonly keyType: string
 }> {}
 
-/** The token makes no keys over PKCS#11, of whatever type. */
+/** The token does not support key generation over PKCS#11. */
 export class KeysNotMadeHere extends Data.TaggedError("KeysNotMadeHere")<{
   readonly token: string
   readonly family: TokenFamily
@@ -219,13 +219,13 @@ export class KeysNotMadeHere extends Data.TaggedError("KeysNotMadeHere")<{
   readonly code: string
 }> {}
 
-/** Generating, initialising or changing a PIN was cut off; whether it was done is not known. */
+/** Generating, initialising or changing a PIN was interrupted; its outcome is unknown. */
 export class OutcomeUnknown extends Data.TaggedError("OutcomeUnknown")<{
   readonly token: string
   readonly operation: "create-key" | "init" | "change-pin" | "delete-key"
 }> {}
 
-/** The module answered with a code nothing here can put right. */
+/** The module returned an error code that cannot be handled. */
 export class TokenError extends Data.TaggedError("TokenError")<{
   readonly token: string
   /** `C_Sign` and the like. */
@@ -236,7 +236,7 @@ export class TokenError extends Data.TaggedError("TokenError")<{
   readonly detail: string
 }> {}
 
-/** The settings give no way to a token: mode, module path or socket path is missing. */
+/** The settings do not say how to reach a token: mode, module path or socket path is missing. */
 export class CryptokiOff extends Data.TaggedError("CryptokiOff")<{ readonly missing: string }> {}
 
 /** tedge-p11-server does not answer on its socket. */
@@ -247,14 +247,14 @@ export class SigningServiceUnreachable extends Data.TaggedError("SigningServiceU
   readonly detail: string
 }> {}
 
-/** tedge-p11-server answered with an Error frame; its words. */
+/** tedge-p11-server refused the request; the message is its own. */
 export class SigningServiceRefused extends Data.TaggedError("SigningServiceRefused")<{
   readonly message: string
   /** Where the PIN of the request came from, `device.key_pin`; undefined: it brought none. */
   readonly ownPin?: string | undefined
 }> {}
 
-/** tedge-p11-server answered with something that is no answer to the request. */
+/** The answer is not valid in the protocol of tedge-p11-server. */
 export class SigningServiceGarbled extends Data.TaggedError("SigningServiceGarbled")<{
   readonly socketPath: string
   readonly detail: string
