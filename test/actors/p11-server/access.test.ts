@@ -176,7 +176,10 @@ describe("the signing service", () => {
     return withServed({ policy: { rules }, spec: { clientOf: () => client(uid) } }, (kit) =>
       Effect.gen(function* () {
         const taken = yield* answers(kit, create("my-key"))
-        expect(taken).toMatchObject({ _tag: "Error", message: expect.stringContaining("already has a key labelled 'my-key'") })
+        expect(taken).toMatchObject({
+          _tag: "Error",
+          message: expect.stringContaining("already has a key labelled 'my-key'")
+        })
         expect(yield* answers(kit, create("another"))).toMatchObject({ _tag: "CreateKeyResponse" })
         for (uid of [4243, 0])
           expect(yield* answers(kit, create("my-key"))).toMatchObject({ _tag: "CreateKeyResponse" })
