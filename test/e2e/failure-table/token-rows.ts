@@ -311,7 +311,7 @@ export const tokenRows: ReadonlyArray<Row> = [
     failure: "crash while a key is made",
     how: "C_GenerateKeyPair ends in SIGSEGV",
     cause: scripted({ calls: { C_GenerateKeyPair: { crash: "segv" } } }, createKey("pkcs11:token=my-token")),
-    says: /create-key was cut off.*; the key 'pkcs11:.*' may be on the token$/,
+    says: /create-key was interrupted.*; the key 'pkcs11:.*' may be on the token$/,
     next: "tedge hsm list-keys"
   },
   {
