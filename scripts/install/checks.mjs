@@ -217,6 +217,58 @@ export const checks = [
     }
   ],
   [
+    "what root can read and the services' user cannot is told with the command that mends it",
+    async (device) => {
+      const doctor = async () => (await device.exec(["tedge", "hsm", "doctor", "c8y"])).stdout
+      const mended = async (breaking, sentence) => {
+        await device.must("sh", "-c", breaking)
+        const told = await doctor()
+        const [, command] =
+          new RegExp(`✗ [^\\n]*${sentence}[^\\n]*\\n *hint: sudo ([^\\n]*?)(?:, then .*)?\\n`).exec(told) ?? []
+        demand(command !== undefined, `the doctor does not tell '${sentence}':\n${told}`)
+        await device.must("sh", "-c", command)
+        demand(!new RegExp(sentence).test(await doctor()), `'${command}' does not mend: ${sentence}`)
+      }
+      await mended(
+        "chown root: /etc/tedge/tedge.toml; chmod 0600 /etc/tedge/tedge.toml",
+        "may not read '/etc/tedge/tedge.toml'"
+      )
+      await device.tedge("config", "set", "device.cryptoki.mode", "module")
+      await mended(
+        "chown -R root: /var/lib/softhsm/tokens/*; chmod -R go= /var/lib/softhsm/tokens/*",
+        "may not read and change"
+      )
+      await mended("gpasswd --delete tedge softhsm", "it is not in the group 'softhsm'")
+      await device.tedge("config", "set", "device.cryptoki.mode", "socket")
+      await device.must("systemctl", "restart", server)
+      await device.until(device.isConnected, "connected again")
+    }
+  ],
+  [
+    "pcscd serves the services' user by the rule of the package, and its refusal is told without it",
+    async (device) => {
+      await device.must("systemctl", "start", "pcscd.socket", "polkit.service")
+      await device.tedge("config", "set", "device.cryptoki.mode", "module")
+      const module = (
+        await device.must("find", "/usr/lib", "-name", "opensc-pkcs11.so", "-not", "-path", "*/pkcs11/*")
+      ).trim()
+      await device.tedge("config", "set", "device.cryptoki.module_path", module.split("\n")[0])
+      const listed = async () => (await device.exec(["tedge", "hsm", "list-tokens"])).stderr
+      demand(!(await listed()).includes("pcscd refuses"), `with the rule: ${await listed()}`)
+      await device.must("mv", "/usr/share/polkit-1/rules.d/tedge-actors.rules", "/root/")
+      await device.must("systemctl", "restart", "polkit")
+      await device.until(
+        async () => (await listed()).includes("pcscd refuses the services' user 'tedge'"),
+        "the refusal is told"
+      )
+      await device.must("mv", "/root/tedge-actors.rules", "/usr/share/polkit-1/rules.d/")
+      await device.must("systemctl", "restart", "polkit")
+      await device.until(async () => !(await listed()).includes("pcscd refuses"), "the rule is back")
+      await device.tedge("config", "set", "device.cryptoki.module_path", "/usr/lib/softhsm/libsofthsm2.so")
+      await device.tedge("config", "set", "device.cryptoki.mode", "socket")
+    }
+  ],
+  [
     "a stopped socket leaves no file, and a started one is there again",
     async (device) => {
       await device.must("systemctl", "stop", "tedge-p11-server.socket", server)

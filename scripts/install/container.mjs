@@ -44,15 +44,20 @@ export const bootContainer = async ({ root, dir, name = "tedge-device" }) => {
   const ended = new Promise((resolve) => child.once("exit", resolve))
   const killWithUs = () => end(child.pid)
   process.once("exit", killWithUs)
-
+  let isStopped = false
   const stop = async () => {
+    isStopped = true
     end(child.pid)
     await ended
     process.off("exit", killWithUs)
+    for (const signal of signals) process.off(signal, stop)
     await removeGroup(group)
   }
+  // What is under way then fails, and the caller cleans up as after any failure.
+  for (const signal of signals) process.once(signal, stop)
   /** Runs a command in the container to its end, as `run`. */
-  const exec = (argv, options = {}) => {
+  const exec = async (argv, options = {}) => {
+    if (isStopped) throw new Error("the container was stopped")
     const [command, ...args] = inside(firstChild(child.pid), argv, options.env)
     const { env: _env, ...rest } = options
     return run(command, args, { timeoutMs: 300_000, ...rest })
@@ -72,6 +77,8 @@ export const bootContainer = async ({ root, dir, name = "tedge-device" }) => {
     onItsNetwork: (argv) => ["nsenter", "--target", String(firstChild(child.pid)), "--net", ...argv]
   }
 }
+
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"]
 
 const booted = async (exec, whyEnded) => {
   for (let tries = 0; ; tries++) {

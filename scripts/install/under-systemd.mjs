@@ -16,7 +16,10 @@ import { openDevice } from "./device.mjs"
 import { runChecks } from "./run-checks.mjs"
 
 /** Debian packages that the checks need besides the smallest system. */
-export const neededPackages = ["systemd", "systemd-sysv", "dbus", "procps", "iproute2", "mosquitto", "softhsm2"]
+export const neededPackages = [
+  ...["systemd", "systemd-sysv", "dbus", "procps", "iproute2", "mosquitto", "softhsm2"],
+  ...["pcscd", "polkitd", "opensc", "opensc-pkcs11"]
+]
 
 /** `packages`: files that are installed first; `next`: what they are upgraded to. Answers how many passed and failed. */
 export const checkUnderSystemd = async ({ root, packages, next }) => {

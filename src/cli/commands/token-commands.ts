@@ -10,6 +10,7 @@ import { removeCertificate } from "./cert/remove.ts"
 import { renewCertificate } from "./cert/renew.ts"
 import { needsRenewal, showCertificate } from "./cert/show.ts"
 import { uploadCertificate } from "./cert/upload.ts"
+import { cardsRefused } from "./hsm/card-access.ts"
 import { changePin } from "./hsm/change-pin.ts"
 import { clearPinLatch } from "./hsm/clear-pin-latch.ts"
 import { createKey } from "./hsm/create-key.ts"
@@ -78,8 +79,12 @@ const reportAccessDenied = (
           const { error, hint } = explainClosed(file)
           yield* terminal.warning(`${error}; ${hint}`)
         }
+        const refused = noToken.has(failure._tag) ? yield* cardsRefused(settings) : undefined
+        if (refused !== undefined) yield* terminal.warning(`${refused.error}; ${refused.hint}`)
       }).pipe(Effect.catch(() => Effect.void)) // the failure itself is told in any case
     : Effect.void
+
+const noToken: ReadonlySet<Failure["_tag"]> = new Set<Failure["_tag"]>(["TokenNotFound", "TokenNotNamed"])
 
 const mayBeClosed: ReadonlySet<Failure["_tag"]> = new Set<Failure["_tag"]>([
   "ModuleNotLoaded",

@@ -81,6 +81,14 @@ export const explainClosed = (file: ClosedToUser): Explanation => {
   }
 }
 
+/** `isService`: it is the services' user, for whom a rule comes with the package. */
+export const explainPcscdRefuses = (user: string, isService: boolean): Explanation => ({
+  error: `pcscd refuses ${isService ? `the services' user '${user}'` : `this user, '${quoted(user)}'`}, so no card is seen: polkit has no rule that lets a user without a seat in`,
+  hint: isService
+    ? `install the rule /usr/share/polkit-1/rules.d/tedge-actors.rules (from packaging/polkit-1)${user === "tedge" ? "" : `, with '${quoted(user)}' for tedge in it`}, then: sudo systemctl restart polkit`
+    : "run the command as root: it then asks as the services' user"
+})
+
 const openedBy = ({ user, closed, needs, isToken }: ClosedToUser): string => {
   if (closed.startsWith("/dev/"))
     return `udev gives device nodes their group: install its rule (of a TPM on Debian: the package tpm-udev); this once: sudo chown ${shellQuoted(user)} ${shellQuoted(closed)}`

@@ -4,6 +4,7 @@ import type { TokenDescription, UserPinState } from "../../../messages/cryptoki.
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { shownText } from "../../../messages/shown-text.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
+import { cardsRefused } from "./card-access.ts"
 import { askLimits, readTokenSettings, type TokenCommand } from "./token-command.ts"
 
 export const listTokens: TokenCommand = (context) =>
@@ -15,8 +16,12 @@ export const listTokens: TokenCommand = (context) =>
       yield* terminal.answer(`${JSON.stringify(tokens.map(asJson), null, 2)}\n`)
       return exitCodes.ok
     }
-    if (tokens.length === 0) yield* terminal.line("No PKCS #11 tokens were found. Ensure the HSM is connected.")
-    else yield* terminal.answer(tokens.map(block).join("\n"))
+    if (tokens.length === 0) {
+      yield* terminal.line("No PKCS #11 tokens were found. Ensure the HSM is connected.")
+      const { settings } = yield* actors.config.ask("ReadSettings", undefined, { within: askLimits.read })
+      const refused = yield* cardsRefused(settings)
+      if (refused !== undefined) yield* terminal.warning(`${refused.error}; ${refused.hint}`)
+    } else yield* terminal.answer(tokens.map(block).join("\n"))
     return exitCodes.ok
   })
 

@@ -115,6 +115,24 @@ describe.runIf(isRoot)("as root, with services that run as another user", { time
     expect(await permissions()).toMatchObject([{ ok: true }])
   })
 
+  it("settings and certificate that only root may read are told by the doctor, with the command that mends it", async () => {
+    const checks = async () =>
+      JSON.parse((await tedge("hsm", "doctor", "--json")).stdout).filter(
+        ({ name }: { name: string }) => name === "files of the services"
+      )
+    const file = join(dir, "etc", "tedge.toml")
+    chmodSync(file, 0o600)
+    chownSync(file, 0, 0)
+    const [told] = await checks()
+    expect(told).toMatchObject({
+      ok: false,
+      detail: `the services' user '${user.name}' may not read '${file}'`,
+      hint: `sudo chown ${user.name} '${file}'`
+    })
+    await run("sh", ["-c", told.hint.replace("sudo ", "")])
+    expect(await checks()).toMatchObject([{ ok: true }])
+  })
+
   it("connect tells it before it starts anything", async () => {
     chownSync(hsm.env.SOFTHSM2_CONF, 0, user.extraGroup.gid)
     chmodSync(hsm.env.SOFTHSM2_CONF, 0o600)

@@ -13,6 +13,7 @@ import { CryptokiOff, KeyAmbiguous, PinRejected, TokenAmbiguous } from "../../..
 import { certificationRequest } from "../../../../platform/tls/x509.ts"
 import { monotonicNow } from "../../../../runtime/primitives/monotonic-time.ts"
 import { tokenKey } from "../../cert/device-key.ts"
+import { cardsRefused } from "../card-access.ts"
 import { tokenAccess } from "../token-access.ts"
 import { askLimits, type CommandContext, comparable } from "../token-command.ts"
 import type { Examination } from "./examination.ts"
@@ -57,8 +58,23 @@ export const tokenChecks = (
     return publicKey
   })
 
-/** Other users' tokens beside the device's own are none of its concern. */
 const accessCheck = (
+  examination: Examination,
+  settings: Pick<Settings, "cryptoki" | "configDir">,
+  device: Device,
+  tokens: ReadonlyArray<TokenDescription>
+): Effect.Effect<void> => {
+  if (tokens.length === 0)
+    return Effect.flatMap(cardsRefused(settings), (refused) =>
+      refused === undefined
+        ? fileChecks(examination, settings, device, tokens)
+        : examination.fail("permissions", refused)
+    )
+  return fileChecks(examination, settings, device, tokens)
+}
+
+/** Other users' tokens beside the device's own are none of its concern. */
+const fileChecks = (
   { pass, fail }: Examination,
   settings: Pick<Settings, "cryptoki" | "configDir">,
   { key }: Device,

@@ -1,0 +1,31 @@
+/** The part of `tedge hsm doctor` about files that root reads and the services have to: settings, certificates, a key file. */
+import { Effect } from "effect"
+import { explainFileNote } from "../../../../messages/explain/platform.ts"
+import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
+import { serviceUser } from "../../../../platform/users/service-user.ts"
+import { closedTo } from "../../../../platform/users/user-access.ts"
+import type { Examination } from "./examination.ts"
+
+export const serviceFileChecks = ({ pass, fail }: Examination, settings: CloudSettings): Effect.Effect<void> => {
+  const user = serviceUser(settings.configDir)
+  if (user.kind !== "user") return Effect.void
+  const { certPath, keyPath } = settings.cloud.device
+  const files = [settings.configFile, certPath, ...(settings.cryptoki.mode === "off" ? [keyPath] : [])]
+  const told = files.flatMap((path) => {
+    const closed = closedTo(user, path)
+    if (closed === undefined) return []
+    const needs = closed.needs === "x" ? ("x" as const) : ("r" as const)
+    return [explainFileNote(path, { kind: "closedToServices", user: user.name, closed: closed.path, needs })]
+  })
+  return told.length === 0
+    ? pass(name, `'${user.name}' may read settings and certificate`)
+    : Effect.forEach(told, (text) => fail(name, sentenceAndCure(text)), { discard: true })
+}
+
+const name = "files of the services"
+
+/** As it is logged elsewhere: what is wrong, and behind the semicolon the command that mends it. */
+const sentenceAndCure = (text: string) => {
+  const at = text.lastIndexOf("; ")
+  return { error: text.slice(0, at), hint: text.slice(at + 2) }
+}

@@ -1,0 +1,47 @@
+/**
+ * Whether pcscd serves a user. Debian's asks polkit, which lets in users with a seat; a service has none. To a module it looks
+ * like a machine without readers.
+ *
+ * pcscd hangs up on a client it refuses, before it reads. Source: pcsc-lite, winscard_msg.h: `rxHeader`, `CMD_VERSION`.
+ */
+import { spawn } from "node:child_process"
+import { existsSync } from "node:fs"
+import { Effect } from "effect"
+import { nodeOptions } from "../process/node-options.ts"
+
+export const pcscdSocket = "/run/pcscd/pcscd.comm"
+
+/** Undefined: there is no pcscd, or it did not tell in time. `user`: whom root asks for; undefined: the caller. */
+export const pcscdServes = (
+  user: { readonly uid: number; readonly gid: number } | undefined,
+  path = pcscdSocket
+): Effect.Effect<boolean | undefined> =>
+  Effect.callback<boolean | undefined>((resume) => {
+    if (!existsSync(path)) return resume(Effect.succeed(undefined))
+    // A process of its own: pcscd goes by the user at the other end of the socket.
+    const child = spawn(process.execPath, [...nodeOptions(), "-e", question, path], {
+      stdio: ["ignore", "pipe", "ignore"],
+      cwd: "/",
+      env: {},
+      ...(user !== undefined && { uid: user.uid, gid: user.gid })
+    })
+    let said = ""
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      said += text
+    })
+    child.on("error", () => resume(Effect.succeed(undefined)))
+    child.on("close", () => resume(Effect.succeed(said === "served" ? true : said === "refused" ? false : undefined)))
+    return Effect.sync(() => void child.kill("SIGKILL"))
+  }).pipe(Effect.timeoutOrElse({ duration: "10 seconds", orElse: () => Effect.succeed(undefined) }))
+
+/** Sends the version that this client speaks (4.4); any answer will do. */
+const question = `
+  const body = Buffer.alloc(20)
+  ;[12, 0x11, 4, 4, 0].forEach((word, at) => body.writeUInt32LE(word, 4 * at))
+  const socket = require("node:net").connect(process.argv[1])
+  let said
+  socket.on("connect", () => socket.write(body))
+  socket.on("data", () => { said = "served"; socket.destroy() })
+  socket.on("error", (error) => { said ??= ["EPIPE", "ECONNRESET"].includes(error.code) ? "refused" : "" })
+  socket.on("close", () => process.stdout.write(said ?? "refused"))
+`
