@@ -20,28 +20,28 @@ export const pcscdServes = (
     if (!existsSync(path)) return resume(Effect.succeed(undefined))
     // A process of its own: pcscd goes by the user at the other end of the socket.
     const child = spawn(process.execPath, [...nodeOptions(), "-e", question, path], {
-      stdio: ["ignore", "pipe", "ignore"],
+      stdio: "ignore",
       cwd: "/",
       env: {},
       ...(user !== undefined && { uid: user.uid, gid: user.gid })
     })
-    let said = ""
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      said += text
-    })
     child.on("error", () => resume(Effect.succeed(undefined)))
-    child.on("close", () => resume(Effect.succeed(said === "served" ? true : said === "refused" ? false : undefined)))
+    child.on("exit", (code) =>
+      resume(Effect.succeed(code === exits.served ? true : code === exits.refused ? false : undefined))
+    )
     return Effect.sync(() => void child.kill("SIGKILL"))
   }).pipe(Effect.timeoutOrElse({ duration: "10 seconds", orElse: () => Effect.succeed(undefined) }))
+
+const exits = { served: 10, refused: 11 } as const
 
 /** Sends the version that this client speaks (4.4); any answer will do. */
 const question = `
   const body = Buffer.alloc(20)
   ;[12, 0x11, 4, 4, 0].forEach((word, at) => body.writeUInt32LE(word, 4 * at))
   const socket = require("node:net").connect(process.argv[1])
-  let said
+  let code = ${exits.refused}
   socket.on("connect", () => socket.write(body))
-  socket.on("data", () => { said = "served"; socket.destroy() })
-  socket.on("error", (error) => { said ??= ["EPIPE", "ECONNRESET"].includes(error.code) ? "refused" : "" })
-  socket.on("close", () => process.stdout.write(said ?? "refused"))
+  socket.on("data", () => { code = ${exits.served}; socket.destroy() })
+  socket.on("error", (error) => { if (!["EPIPE", "ECONNRESET"].includes(error.code)) code = 1 })
+  socket.on("close", () => { process.exitCode = code })
 `
