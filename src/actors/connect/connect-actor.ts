@@ -101,10 +101,10 @@ const test = (peers: ConnectPeers, wanted: CloudSelector): Steps =>
   Effect.gen(function* () {
     const connection = yield* open(peers, wanted)
     const valid = yield* validate(peers, connection, "untouched")
+    yield* showSummary(peers, valid, "test connection")
     const marker = yield* readIfPresent(markerPath(connection))
     if (marker === undefined && !(yield* connection.services.isActive(mapperService(connection))))
       return yield* new NotConnected(selectorOf(connection))
-    yield* showSummary(peers, valid, "test connection")
     const answer = yield* step(peers.show, verifyTitle, checkConnection(peers, valid))
     if (asksTenant(valid)) yield* step(peers.show, tenantTitle(valid), checkTenant(valid, answer))
     yield* peers.show({ _tag: "Noted", note: { _tag: "TestPassed", cloud: wanted.cloud } })

@@ -933,8 +933,9 @@ describe("connect --test", () => {
     expect(await run(test)).toBeUndefined()
   })
 
-  it("fails when there is no connection", async () => {
+  it("fails when there is no connection, after its summary", async () => {
     expect((await run(test))?._tag).toBe("NotConnected")
+    expect(bench.events.map(({ _tag }) => _tag)).toEqual(["TitleShown", "SummaryShown"])
   })
 
   it("fails with another tenant", async () => {

@@ -82,7 +82,8 @@ const renewSpec: CommandSpec = {
       summary: "Who signs it",
       choices: ["self-signed", "c8y"],
       details: ["Without it: the device itself if it signed the present one, else the cloud's CA."]
-    }
+    },
+    { name: "csr-path", value: "CSR_PATH", summary: "Use this CSR instead of making one" }
   ],
   cloudWord: true
 }
@@ -133,6 +134,8 @@ const downloadSpec: CommandSpec = {
           secret: true
         },
         { name: "csr-path", value: "CSR_PATH", summary: "Use this CSR instead of making one" },
+        { name: "prompt", summary: "Ask for the one-time password, if it is not given" },
+        { name: "no-registration-url", summary: "Do not show the address at which the device is registered" },
         { name: "url", value: "URL", summary: "The host of the tenant, if not `c8y.url`" },
         { name: "retry-every", value: "RETRY_EVERY", summary: "Time between two tries", defaultValue: "30s" },
         { name: "max-timeout", value: "MAX_TIMEOUT", summary: "How long to try", defaultValue: "10m" },

@@ -7,6 +7,7 @@
 import { randomBytes } from "node:crypto"
 import { Effect, Redacted } from "effect"
 import { DurationInvalid } from "../../../messages/certificate.ts"
+import { NobodyToAsk } from "../../../messages/hsm.ts"
 import { durationMs } from "../../../messages/settings/duration.ts"
 import { dateNow } from "../../../runtime/primitives/wall-time.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
@@ -54,16 +55,25 @@ const requestFor = (context: CommandContext, of: CertSettings) => {
 }
 
 /** The password the device is registered with; one that we make is shown, since a person must type it there. */
-const oneTimeLogin = ({ input, terminal }: CommandContext, http: CloudHttp, deviceId: string) =>
+const oneTimeLogin = ({ input, terminal, prompts }: CommandContext, http: CloudHttp, deviceId: string) =>
   Effect.gen(function* () {
-    const given = input.secret("one-time-password")
-    if (given !== undefined) return { user: deviceId, password: given } satisfies Login
+    const address = `${http.origin}/apps/devicemanagement/index.html#/deviceregistration`
+    const showsAddress = !input.on("no-registration-url")
+    const isAsked = input.on("prompt") && input.secret("one-time-password") === undefined
+    const asked = isAsked ? yield* prompts.secret("One-time password: ") : undefined
+    const given = input.secret("one-time-password") ?? asked
+    if (isAsked && given === undefined) return yield* new NobodyToAsk({ option: "--one-time-password" })
+    if (given !== undefined) {
+      yield* terminal.line(`Device id: ${deviceId}`)
+      if (showsAddress) yield* terminal.line(`Registered at: ${address}`)
+      return { user: deviceId, password: given } satisfies Login
+    }
     const made = randomBytes(24).toString("base64url")
     const query = new URLSearchParams({ externalId: deviceId, "one-time-password": made })
     yield* terminal.line("Register the device in the cloud with:")
     yield* terminal.line(`    device id: ${deviceId}`)
     yield* terminal.line(`    one-time password: ${made}`)
-    yield* terminal.line(`    or open: ${http.origin}/apps/devicemanagement/index.html#/deviceregistration?${query}`)
+    if (showsAddress) yield* terminal.line(`    or open: ${address}?${query}`)
     return { user: deviceId, password: Redacted.make(made) } satisfies Login
   })
 

@@ -7,6 +7,7 @@ import { X509Certificate } from "node:crypto"
 import { Effect } from "effect"
 import { CloudWithoutService, NotSelfSigned } from "../../../messages/certificate.ts"
 import { cloudWords, trustHint } from "../../../messages/explain/cloud-hints.ts"
+import { OptionsExclude } from "../../../messages/hsm.ts"
 import type { TargetCloud } from "../../../messages/mqtt.ts"
 import { commonNameOf } from "../../../platform/tls/device-certificate.ts"
 import { certificationRequest, type Subject, selfSignedCertificate } from "../../../platform/tls/x509.ts"
@@ -26,6 +27,7 @@ import { certificateText } from "./certificate-text.ts"
 import { keepRequest } from "./create-csr.ts"
 import { cloudHttp, reenrol } from "./cumulocity-http.ts"
 import { withDeviceToken } from "./device-token.ts"
+import { givenRequest } from "./given-request.ts"
 import { leafFor } from "./issued.ts"
 
 /** Of no cloud in particular: that which has a command for it. */
@@ -42,6 +44,9 @@ export const renewCertificate: TokenCommand = (context) =>
     const { device: present } = yield* readCertificate(certPath)
     const isSelfSigned = present.issuer === present.subject
     const ca = input.text("ca") ?? (isSelfSigned ? "self-signed" : "c8y")
+    const csrPath = input.text("csr-path")
+    if (ca === "self-signed" && csrPath !== undefined)
+      return yield* new OptionsExclude({ option: "--csr-path", other: "--ca self-signed" })
     if (ca === "self-signed" && !isSelfSigned) return yield* new NotSelfSigned({ path: certPath })
     // The same identity as before: it is what the cloud knows the device by.
     const subject = subjectNamed(yield* checkedName(commonNameOf(present) ?? ""), of.settings)
@@ -74,13 +79,14 @@ const enrolAnew = (context: CommandContext, of: CertSettings, subject: Subject) 
     if (selector.cloud !== "c8y") return yield* new CloudWithoutService({ cloud: selector.cloud, service: "renewal" })
     const { settings } = yield* context.actors.config.ask("ReadCloudSettings", selector, { within: askLimits.read })
     const http = yield* cloudHttp(settings, undefined)
-    const key = yield* presentKey(context, of)
+    const path = context.input.text("csr-path")
+    const given = path === undefined ? undefined : yield* givenRequest(context, of, path)
+    const key = given?.key ?? (yield* presentKey(context, of))
     // After the first access token: a key's token may want a touch for each signature.
-    const certified = yield* Effect.cached(
-      Effect.tap(key.certify(certificationRequest(subject, key.publicKey, key.scheme)), (request) =>
-        keepRequest(context, of, request)
-      )
+    const made = Effect.tap(key.certify(certificationRequest(subject, key.publicKey, key.scheme)), (request) =>
+      keepRequest(context, of, request)
     )
+    const certified = yield* Effect.cached(given === undefined ? made : Effect.succeed(given.request))
     const found = yield* withDeviceToken(context, settings, (token) =>
       Effect.flatMap(certified, (request) => reenrol(http, request, token))
     )

@@ -40,7 +40,7 @@ export const createKey: TokenCommand = (context) =>
     const { settings, device } = yield* readTokenSettings(context)
     const setting = keySetting(input)
     yield* refuseShadowed(context, setting)
-    const token = yield* chosenToken(context)
+    const token = yield* chosenToken(context, input.text("token-label"))
     const selector = selectorFor(token, pin ?? device.key.pin, pinOrigin(context))
     if (id !== undefined) yield* refuseExisting(context, selector, id)
     const order = {
@@ -77,6 +77,8 @@ const reportKey = (context: CommandContext, { key, selector, setting, outfile }:
     yield* sayWhoUsesAnother(context, key.uri)
     yield* Effect.tapError(saved, () => terminal.warning("the key was created and selected; its public key is above"))
     if (input.secret("pin") !== undefined) yield* terminal.info(pinNotWritten)
+    if (input.secret("so-pin") !== undefined)
+      yield* terminal.info("--so-pin was not used: a token is initialised by tedge hsm init only")
   })
 
 /** A service that narrows URIs without a word may choose another key. One that does not show public keys is believed. */

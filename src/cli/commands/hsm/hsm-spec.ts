@@ -19,8 +19,25 @@ const jsonOption: OptionSpec = { name: "json", summary: "Print JSON instead of t
 
 const tokenArgument = (summary: string): ArgumentSpec => ({ name: "TOKEN", optional: true, summary })
 
+/**
+ * What thin-edge's newer create-key takes; for scripts that were written for it. A new key is made always, and a token is
+ * never initialised here, so that `--force-new` and `--so-pin` change nothing.
+ */
+const createKeyOptionsOfThinEdge: ReadonlyArray<OptionSpec> = [
+  { name: "force-new", summary: "Create a new key. Nothing else is done without it, either", hidden: true },
+  {
+    name: "so-pin",
+    value: "SO_PIN",
+    summary: "Not used: tedge hsm init initialises a token",
+    secret: true,
+    hidden: true
+  },
+  { name: "token-label", value: "TOKEN_LABEL", summary: "The token, by its label", hidden: true }
+]
+
 /** The options of thin-edge's document, in its words. */
 const createKeyOptions: ReadonlyArray<OptionSpec> = [
+  ...createKeyOptionsOfThinEdge,
   {
     name: "label",
     value: "LABEL",

@@ -3,7 +3,7 @@ import { Effect, type Redacted, Result } from "effect"
 import type { ConfigProtocol } from "../../../messages/config.ts"
 import type { CryptokiProtocol, TokenDescription, TokenSelector } from "../../../messages/cryptoki.ts"
 import type { Failure } from "../../../messages/explain.ts"
-import { TokenNotNamed } from "../../../messages/hsm.ts"
+import { OptionsExclude, TokenNotNamed } from "../../../messages/hsm.ts"
 import type { MqttSessionProtocol } from "../../../messages/mqtt.ts"
 import { type InvalidPkcs11Uri, type Pkcs11Uri, parsePkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
@@ -53,10 +53,16 @@ export const askLimits = {
 export const parsedUri = (text: string): Effect.Effect<Pkcs11Uri, InvalidPkcs11Uri> =>
   Result.match(parsePkcs11Uri(text), { onFailure: Effect.fail, onSuccess: Effect.succeed })
 
-/** TOKEN as it was given; undefined: not given. */
-export const tokenArgument = (input: CommandInput): Effect.Effect<Pkcs11Uri | undefined, InvalidPkcs11Uri> => {
+/** TOKEN as it was given, or the one with this label; undefined: not given. */
+export const tokenArgument = (
+  input: CommandInput,
+  label?: string
+): Effect.Effect<Pkcs11Uri | undefined, InvalidPkcs11Uri | OptionsExclude> => {
   const text = input.argument("TOKEN")
-  return text === undefined ? Effect.succeed(undefined) : parsedUri(text)
+  if (text !== undefined && label !== undefined)
+    return Effect.fail(new OptionsExclude({ option: "--token-label", other: "TOKEN" }))
+  if (text === undefined) return Effect.succeed(label === undefined ? undefined : { token: label })
+  return parsedUri(text)
 }
 
 /** The settings of the cloud that was named, or those of no cloud; refused when there is no way to a token. */
@@ -97,9 +103,9 @@ export const initialisedTokens = ({ actors }: CommandContext) =>
 const chosenAmong = new WeakMap<CommandContext, ReadonlyArray<TokenDescription>>()
 
 /** The token that was named, or the only one there is, or of several the one of the key settings; which is then said. */
-export const chosenToken = (context: CommandContext) =>
+export const chosenToken = (context: CommandContext, label?: string) =>
   Effect.gen(function* () {
-    const given = yield* tokenArgument(context.input)
+    const given = yield* tokenArgument(context.input, label)
     if (given !== undefined) return given
     const tokens = yield* initialisedTokens(context)
     chosenAmong.set(context, tokens)

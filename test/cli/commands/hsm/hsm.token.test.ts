@@ -181,7 +181,17 @@ describe("tedge cert create-key-hsm", () => {
   it("writes the URI to the setting of the cloud and profile that are named, wherever the options stand", async () => {
     await oneToken()
     await device.set({ "c8y.profiles.prod.url": "prod.example" })
-    const done = await device.tedge(["cert", "create-key-hsm", "--label", "k", "c8y", "--profile", "prod"])
+    const ofScripts = ["--force-new", "--token-label", "my-token", "--so-pin", "87654321"]
+    const done = await device.tedge([
+      "cert",
+      "create-key-hsm",
+      "--label",
+      "k",
+      ...ofScripts,
+      "c8y",
+      "--profile",
+      "prod"
+    ])
     expect(done.stdout).toContain("Value of `c8y.profiles.prod.device.key_uri` was updated")
     const stored = await device.tedge(["config", "get", "c8y.device.key_uri", "--profile", "prod"])
     expect(stored.stdout).toContain("object=k")
@@ -279,7 +289,7 @@ describe("tedge hsm change-pin", () => {
     ])
     expect((await device.tedge(["config", "get", "device.cryptoki.pin"])).stdout).toBe("7777\n")
     expect((await device.tedge(["hsm", "list-keys"])).code).toBe(0)
-    expect(statSync(join(device.dir, "tedge.toml")).mode & 0o777).toBe(0o640)
+    expect(statSync(join(device.dir, "secrets.toml")).mode & 0o777).toBe(0o640)
   })
 
   it("leaves the stored PIN of another token alone", async () => {
