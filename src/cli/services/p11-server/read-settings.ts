@@ -78,9 +78,9 @@ export const readServerSettings = (
 ): Effect.Effect<ServerSettings, SettingsRefusal> =>
   Effect.gen(function* () {
     const { settings, warnings, values, unread } = yield* readFromConfig(input, occasion)
-    const paths = [settings.configFile, p11ServerFile(settings)]
     // One that cannot be read is there: once it is gone it is not read either.
-    const own = unread === undefined ? yield* ownTables(settings) : { path: unread.path, table: {}, files: paths }
+    const own =
+      unread === undefined ? yield* ownTables(settings) : { path: unread.path, table: {}, files: [unread.path] }
     // Before anything else: without the file the module may be missing too, and that would be the wrong reason.
     const gone = mustBeThere.find((one) => !own.files.includes(one))
     if (gone !== undefined) return yield* new ConfigFileGone({ path: gone })

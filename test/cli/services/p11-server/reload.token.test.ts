@@ -174,7 +174,8 @@ describe("the PIN of tedge-p11-server", () => {
       const { place, file } = placeWithPin()
       const credentials = join(place.dir, "credentials")
       mkdirSync(credentials)
-      if (way.startsWith("p11_server")) place.configure(`[p11_server]\npin_file = "${file}"\n`)
+      if (way.startsWith("p11_server"))
+        writeFileSync(join(place.dir, "config", "tedge-p11-server.toml"), `pin_file = "${file}"\n`)
       if (way.startsWith("a systemd")) writeFileSync(join(credentials, "tedge-pin"), pin, { mode: 0o400 })
       const server = place.start({
         args: way === "--pin-file" ? [way, file] : [],
