@@ -111,13 +111,13 @@ describe("a device whose key is in a token", { timeout: 120_000 }, () => {
   it("shows its PIN nowhere: not in arguments, environments, logs or messages", () => {
     for (const { pid } of processesOf(dir))
       for (const file of ["cmdline", "environ"]) expect(readFileSync(`/proc/${pid}/${file}`, "utf8")).not.toContain(pin)
-    const files = filesBelow(dir).filter((path) => path !== join(device.configDir, "tedge.toml"))
+    const files = filesBelow(dir).filter((path) => path !== join(device.configDir, "secrets.toml"))
     expect(files.filter((path) => readFileSync(path).includes(pin))).toEqual([])
     expect(device.cloud.log() + device.broker.log()).not.toContain(pin)
   })
 
   it("keeps the file that holds the PIN from others", () => {
-    expect(statSync(join(device.configDir, "tedge.toml")).mode & 0o007).toBe(0)
+    expect(statSync(join(device.configDir, "secrets.toml")).mode & 0o007).toBe(0)
   })
 
   it("disconnects and leaves nothing running", async () => {
