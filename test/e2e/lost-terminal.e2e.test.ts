@@ -118,7 +118,7 @@ describe("Ctrl-C while the old mapper ends", { timeout: 120_000 }, () => {
     const { child, ended, output } = await startedUntil(["reconnect", "c8y"], firstStep)
     child.kill("SIGINT")
     expect(await ended).toBe(130)
-    expect(output()).toContain("the mapper for Cumulocity runs again")
+    expect(output()).toContain("the mapper for Cumulocity is running again")
     expect(mapper()).toEqual(expect.any(Number))
     expect(mapper()).not.toBe(old)
     await eventually(async () => (await healthOf(device, "tedge-mapper-c8y"))?.status === "up", 60_000)

@@ -28,6 +28,8 @@ export interface ConnectPeers {
   readonly show: (event: StepEvent) => Effect.Effect<void>
   /** Makes a file that of the user the services run as; what goes wrong is only worth a warning. */
   readonly giveToService: (path: string) => Effect.Effect<void>
+  /** The file that the distribution starts mosquitto with. */
+  readonly mainMosquittoConf: string
   /** Path of an executable on PATH. */
   readonly findExecutable: (name: string) => string | undefined
 }

@@ -1,6 +1,7 @@
 /** Which actors a command of `tedge` needs: started for it, stopped when its scope closes. */
 import { Effect, type Scope } from "effect"
 import { connectBehaviour, connectMailbox } from "../../actors/connect/connect-actor.ts"
+import { mainMosquittoConf } from "../../actors/connect/read-mosquitto-conf.ts"
 import { connectWith } from "../../actors/mqtt/connection.ts"
 import { sessionBehaviour, sessionMailbox } from "../../actors/mqtt/session-actor.ts"
 import type { ConnectProtocol, ConnectRefusal, StepEvent } from "../../messages/connect.ts"
@@ -82,6 +83,7 @@ export const startConnectActor = (
       makeForService,
       show,
       giveToService,
+      mainMosquittoConf,
       findExecutable
     }
     return yield* Actor.start({ name: "connect", mailbox: connectMailbox, behaviour: connectBehaviour(peers) })

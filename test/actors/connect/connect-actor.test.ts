@@ -100,6 +100,22 @@ describe("connect", () => {
     ])
   })
 
+  it("says when mosquitto does not read the directory that is written to", async () => {
+    writeFileSync(join(bench.dir, "mosquitto.conf"), "include_dir /etc/mosquitto/conf.d\n")
+    expect(await run(connect)).toBeUndefined()
+    expect(lines()).toContain("note BrokerReadsOtherFiles")
+  })
+
+  it.each([
+    ["include_dir", false],
+    ["password_file /passwd\ninclude_dir", true]
+  ])("keeps access rules apart where mosquitto.conf has some: %s", async (before, apart) => {
+    writeFileSync(join(bench.dir, "mosquitto.conf"), `${before} ${join(bench.dir, "mosquitto-conf")}\n`)
+    expect(await run(connect)).toBeUndefined()
+    const written = readFileSync(join(bench.dir, "mosquitto-conf", "tedge-mosquitto.conf"), "utf8")
+    expect(written.startsWith("per_listener_settings true\n")).toBe(apart)
+  })
+
   it("makes the device known with a quoted line and says goodbye to the cloud", async () => {
     bench.settings('[c8y]\nurl = "t.example"\n')
     writeFileSync(

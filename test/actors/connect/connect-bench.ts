@@ -162,6 +162,7 @@ export const makeBench = (dir: string, certFile: string): Bench => {
               makeForService: () => Effect.void,
               show: (event) => Effect.sync(() => void events.push(event)),
               giveToService: (path) => Effect.sync(() => void given.push(path)),
+              mainMosquittoConf: join(dir, "mosquitto.conf"),
               findExecutable: (name) => (world.installed.has(name) ? executable(dir, name) : undefined)
             })
           })

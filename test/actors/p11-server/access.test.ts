@@ -158,7 +158,7 @@ describe("the signing service", () => {
         expect(yield* answers(kit, { _tag: "ListTokensRequest" })).toMatchObject({
           _tag: "Error",
           message:
-            'PKCS #11 service failed: user 4242 may not do this (list); add "list" to the operations of its rule in tedge.toml (rule 2 of p11_server.rules)'
+            'PKCS #11 service failed: user 4242 may not do this (list); add "list" to the operations of its rule (rule 2 of p11_server.rules)'
         })
       })
     ))

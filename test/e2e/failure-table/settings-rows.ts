@@ -29,6 +29,14 @@ export const settingsRows: ReadonlyArray<Row> = [
     code: 2
   },
   {
+    tag: "MapperUnknown",
+    failure: "mapper without a file",
+    how: "mapper config get nope.url",
+    cause: ({ place }) => place().tedge(["mapper", "config", "get", "nope.url"]),
+    says: "no mapper for 'nope.url'",
+    next: "tedge config set c8y.url"
+  },
+  {
     tag: "SettingNotSet",
     failure: "setting not set",
     how: "config get az.url",

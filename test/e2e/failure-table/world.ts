@@ -132,7 +132,10 @@ const makePlace = (dir: string, works: Works, settings: Settings): Place => {
   const configDir = join(dir, "etc")
   for (const name of ["etc", "run", "log", "data", "tmp"]) mkdirSync(join(dir, name))
   writeFileSync(join(configDir, "system.toml"), `user = "${userInfo().username}"\ngroup = ""\n`)
-  writeFileSync(join(configDir, "tedge.toml"), toml({ ...workingSettings(dir, works), ...settings }), { mode: 0o640 })
+  const { "device.cryptoki.pin": pin, ...others } = { ...workingSettings(dir, works), ...settings }
+  writeFileSync(join(configDir, "tedge.toml"), toml(others), { mode: 0o640 })
+  const secret = pin === undefined ? "" : `device.cryptoki.pin = ${JSON.stringify(pin)}\n`
+  writeFileSync(join(configDir, "secrets.toml"), secret, { mode: 0o640 })
   const start = async (
     name: "tedge" | "tedge-mapper",
     words: ReadonlyArray<string>,

@@ -42,10 +42,11 @@ export const cloudDevice = async (
     ...["bind", "client"].map((side) => `mqtt.${side}.port = ${broker.port}`),
     `device.cert_path = "${certFile}"`,
     'device.key_uri = "pkcs11:token=my-token;object=my-key"',
-    `device.cryptoki = { mode = "module", module_path = "${token.modulePath}", pin = "${token.pin}" }`
+    `device.cryptoki = { mode = "module", module_path = "${token.modulePath}" }`
   ]
   const text = [...common, settings(cloud, dir), "[config]", 'version = "2"', ""].join("\n")
-  writeFileSync(join(configDir, "tedge.toml"), text, { mode: 0o640 })
+  writeFileSync(join(configDir, "tedge.toml"), text)
+  writeFileSync(join(configDir, "secrets.toml"), `device.cryptoki.pin = "${token.pin}"\n`, { mode: 0o640 })
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("TEDGE_"))
   const env = { ...Object.fromEntries(inherited), ...token.env, TEDGE_CONFIG_DIR: configDir }
   const tedge: CloudDevice["tedge"] = (...words) => run(executable("tedge"), words, { env, timeoutMs: 120_000 })

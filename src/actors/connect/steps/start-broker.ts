@@ -8,7 +8,7 @@ import { withBroker } from "../command-lock.ts"
 import { type Connection, mosquittoDir, type ValidConnection } from "../connection.ts"
 import { closeQuietly } from "../conversation.ts"
 import type { ConnectPeers } from "../peers.ts"
-import { isIncluded, mainMosquittoConf } from "../read-mosquitto-conf.ts"
+import { isIncluded } from "../read-mosquitto-conf.ts"
 import { localTarget } from "../targets.ts"
 import { type OnFailure, step } from "../transaction.ts"
 import { othersConnected, writeMosquittoFiles } from "./write-mosquitto-files.ts"
@@ -41,8 +41,9 @@ const prepareBroker = (
     )
     yield* writeMosquittoFiles(peers, connection, onFailure)
     const directory = mosquittoDir(connection)
-    if (owned && settings.mqtt.bindEnabled && services.name === "systemd" && isIncluded(directory) === false)
-      yield* peers.show({ _tag: "Noted", note: { _tag: "BrokerReadsOtherFiles", directory, main: mainMosquittoConf } })
+    const { mainMosquittoConf: main } = peers
+    if (owned && settings.mqtt.bindEnabled && services.name === "systemd" && isIncluded(directory, main) === false)
+      yield* peers.show({ _tag: "Noted", note: { _tag: "BrokerReadsOtherFiles", directory, main } })
     const isNeeded = !answers || !wasActive || !(yield* isAsRestarted(connection))
     // Alone it has the broker start anew, as the guide's transcript says; others' connections are not cut for nothing.
     restarted = owned && (isNeeded || !othersConnected(connection))

@@ -23,7 +23,7 @@ export const writeMosquittoFiles = (
     })
   const { mqtt } = connection.settings
   const writeListeners = Effect.gen(function* () {
-    const because = perListenerBecause(connection)
+    const because = perListenerBecause(connection, peers.mainMosquittoConf)
     if (because !== undefined && forgetsPerListener(connection.mosquittoVersion))
       yield* peers.show({ _tag: "Noted", note: { _tag: "BrokerForgets", because } })
     const conf = tedgeMosquittoConf(mqtt, because === undefined ? "per broker" : "per listener")
@@ -36,10 +36,10 @@ export const writeMosquittoFiles = (
 }
 
 /** What has access rules of its own, so that each listener must keep its own; undefined: one rule holds for all. */
-const perListenerBecause = (connection: ValidConnection): string | undefined =>
+const perListenerBecause = (connection: ValidConnection, main: string): string | undefined =>
   hasTwoKindsOfListeners(connection.settings.mqtt)
     ? "mqtt.external.ca_path"
-    : fileWithAccessRules(readMosquittoConf(connection))
+    : fileWithAccessRules(readMosquittoConf(connection, main))
 
 /** A check has shown that the connection works, or the user wanted none. */
 export const markVerified = (connection: ValidConnection): Effect.Effect<void, ConnectRefusal> =>
