@@ -63,7 +63,7 @@ export const editFile = (
   })
 
 /**
- * Replaces the file that the setting would be written to by itself. A tedge.toml that is not there becomes what the first
+ * Replaces each file that setting the value would change by itself. A tedge.toml that is not there becomes what the first
  * setting makes of it, without the setting; another file is removed again, as nothing is in it.
  */
 export const rewriteFile = (
@@ -73,24 +73,35 @@ export const rewriteFile = (
 ): Effect.Effect<ReadonlyArray<SettingWarning>, WriteRefusal> => {
   const work = Effect.gen(function* () {
     const open = yield* openForChange(place, name)
-    const change = unchangedFile(place, open, name)
-    const warnings = yield* writeFiles(place, [change])
-    if (change.before === undefined && change.path !== open.file.path)
-      yield* writeFiles(place, [{ ...change, after: undefined }])
+    const changes = yield* unchangedFiles(place, open, name)
+    const warnings = yield* writeFiles(place, changes)
+    const made = changes.filter(({ path, before }) => before === undefined && path !== open.file.path)
+    yield* writeFiles(
+      place,
+      made.map((change) => ({ ...change, after: undefined }))
+    )
     return warnings
   })
   return locked(place, writing, work)
 }
 
-/** Of the file that the setting belongs to. */
-const unchangedFile = (place: ConfigPlace, open: OpenConfig, name: SettingName): FileChange => {
+/** Of the file that the setting belongs to, and of the one that it would be taken out of. */
+const unchangedFiles = (
+  place: ConfigPlace,
+  open: OpenConfig,
+  name: SettingName
+): Effect.Effect<ReadonlyArray<FileChange>, ConfigFileNotEditable> => {
   const own = ownPlace(open, name)
-  if (own !== undefined) return ownChange(own.file, own.file.text ?? "\n", own.isSecret)
+  if (own !== undefined)
+    return Effect.map(otherChange(place, open, name, undefined), (old) => {
+      const kept = old.before === old.after ? [] : [{ ...old, after: old.before }]
+      return [ownChange(own.file, own.file.text ?? "\n", own.isSecret), ...kept]
+    })
   const section = mapperSection(open, name)
-  if (section === undefined) return tedgeChange(open, open.file.text ?? emptyTedge)
+  if (section === undefined) return Effect.succeed([tedgeChange(open, open.file.text ?? emptyTedge)])
   const { path, text } = mapperText(place, open, section)
   const after = text ?? `${cloudTypeKey} = "${section.cloud}"\n`
-  return { path, before: text, after, holdsSecret: secretIn(section) }
+  return Effect.succeed([{ path, before: text, after, holdsSecret: secretIn(section) }])
 }
 
 /** One lock for all files of the settings: in which a value belongs depends on all of them. */

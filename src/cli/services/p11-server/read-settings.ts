@@ -4,7 +4,7 @@
  * Option, environment, tedge.toml, default: in this order, and empty is unset. With a tedge.toml that cannot be read the
  * service starts and refuses everything, as scope and rules may be in it; a running service keeps what it has.
  */
-import { join } from "node:path"
+import { join, relative, resolve } from "node:path"
 import { getSystemErrorMap } from "node:util"
 import { Effect, Redacted } from "effect"
 import {
@@ -134,10 +134,17 @@ const readFromConfig = (
     )
   const withoutFile = (problem: ConfigFileMalformed | ConfigFileUnreadable) => {
     const unread = unreadFile(problem)
-    return Effect.andThen(Effect.logWarning(explainFileLeftOut(unread)), read(unread))
+    const shown = { ...unread, path: asGiven(input, unread.path) }
+    return Effect.andThen(Effect.logWarning(explainFileLeftOut(shown)), read(unread))
   }
   if (occasion === "reload") return read(undefined)
   return read(undefined).pipe(Effect.catchTags({ ConfigFileMalformed: withoutFile, ConfigFileUnreadable: withoutFile }))
+}
+
+/** A file of the configuration directory, below that directory as it was typed: so the line is known to scripts. */
+const asGiven = (input: CommandInput, path: string): string => {
+  const directory = (input.text("config-dir") || "/etc/tedge").replace(/\/+$/, "")
+  return `${directory}/${relative(resolve(directory), path)}`
 }
 
 const unreadFile = (problem: ConfigFileMalformed | ConfigFileUnreadable): SettingsUnread => {
