@@ -77,7 +77,8 @@ describe("a URI that means several tokens", () => {
 })
 
 describe("tedge hsm change-pin", () => {
-  const stored = () => readFileSync(join(device.configDir, "tedge.toml"), "utf8")
+  const stored = () =>
+    ["secrets.toml", "tedge.toml"].map((name) => readFileSync(join(device.configDir, name), "utf8")).join("")
 
   it("lets the PINs of clouds and profiles follow, when they are this token's", async () => {
     use(

@@ -18,7 +18,8 @@ const page = readFileSync(new URL("../../../../docs/p11-server.md", import.meta.
 
 const tables: ReadonlyArray<TomlTable> = [...page.matchAll(/^```toml\n(.*?)^```$/gms)].map((match) => {
   const parsed = parseToml(match[1] ?? "")
-  return parsed.kind === "tree" && isTable(parsed.tree.p11_server) ? parsed.tree.p11_server : {}
+  if (parsed.kind !== "tree") return {}
+  return isTable(parsed.tree.p11_server) ? parsed.tree.p11_server : parsed.tree
 })
 
 describe("docs/p11-server.md", () => {
@@ -53,6 +54,6 @@ describe("the settings of tedge-p11-server", () => {
       ...p11ServerOptions.map(({ key }) => optionOf(key))
     ])
     for (const { key } of p11ServerOptions)
-      expect(options.find(({ name }) => name === optionOf(key))?.details?.join()).toContain(key)
+      expect(options.find(({ name }) => name === optionOf(key))?.details?.join()).toContain(nameIn(key))
   })
 })

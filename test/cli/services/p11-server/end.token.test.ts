@@ -70,7 +70,7 @@ describe("tedge-p11-server, told to end", () => {
     await ask(place.socketPath, { _tag: "Ping" })
     await make(place.socketPath)
     server.child.kill("SIGTERM")
-    await server.logged("stopping")
+    await server.logged("shutting down")
     sendSignal(host, "SIGCONT")
     expect(await server.ended).toBe(0)
     expect(await owed).toMatchObject({ _tag: "SignResponse" })
@@ -129,7 +129,7 @@ describe("tedge-p11-server, told to end", () => {
     const hung = ask(place.socketPath, signRequest).catch(() => "cut")
     await eventually(() => scripted.calls("C_Sign") > signed)
     server.child.kill("SIGTERM")
-    await server.logged("stopping")
+    await server.logged("shutting down")
     server.child.kill("SIGTERM")
     expect(await server.ended).toBe(143)
     await hung
