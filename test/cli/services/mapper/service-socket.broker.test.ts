@@ -130,7 +130,7 @@ describe("the mapper's socket", () => {
         expect(yield* checkCloud(path, 2_000)).toMatchObject({
           ok: false,
           health: "down",
-          reason: expect.stringMatching(/^(cloud: nobody listens.*)?$/)
+          reason: expect.stringMatching(/^(cloud: connection refused.*)?$/)
         })
         const status = JSON.parse(yield* askJsonLine(path, '{"version":1,"ask":"status"}'))
         expect(status).toMatchObject({
