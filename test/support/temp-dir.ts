@@ -14,4 +14,5 @@ export const tempDir = (): string => {
 /** For `beforeAll`, with `removeTempDir` in `afterAll`. */
 export const makeTempDir = (): string => mkdtempSync(join(tmpdir(), "tedge-test-"))
 
-export const removeTempDir = (dir: string): void => rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
+export const removeTempDir = (dir: string): void =>
+  rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
