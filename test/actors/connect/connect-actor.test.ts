@@ -114,6 +114,8 @@ describe("connect", () => {
     expect(await run(connect)).toBeUndefined()
     const written = readFileSync(join(bench.dir, "mosquitto-conf", "tedge-mosquitto.conf"), "utf8")
     expect(written.startsWith("per_listener_settings true\n")).toBe(apart)
+    // The bench's mosquitto is 2.0.20, which then keeps nothing for a mapper that is away.
+    expect(lines().includes("note BrokerForgets")).toBe(apart)
   })
 
   it("makes the device known with a quoted line and says goodbye to the cloud", async () => {
