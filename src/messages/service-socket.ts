@@ -3,9 +3,12 @@
  *
  * `{"version":1,"ask":"status"}`                      -> `{"version":1,"answer":"status", ...}`
  * `{"version":1,"ask":"check","within_ms":10000}`     -> `{"version":1,"answer":"check","ok":true, ...}`
+ * `{"version":1,"ask":"snapshot"}`                    -> `{"version":1,"answer":"snapshot", ...}`
+ * `{"version":1,"ask":"stream","every_ms":1000}`      -> a snapshot at once and every second, events between them
  * anything else                                       -> `{"version":1,"error":"..."}`
  *
- * A reader ignores fields it does not know; a new question is a new word in `ask`. docs/service-socket.md
+ * A reader ignores fields it does not know; a new question is a new word in `ask`. Of the mapper `status` and `check`, of
+ * every service `snapshot` and `stream`: `status/snapshot.ts`, `status/event.ts`, docs/observing.md.
  */
 
 import { Data } from "effect"
@@ -22,6 +25,9 @@ export type ServiceQuestion =
   | { readonly ask: "status" }
   /** The cloud is asked a question over the connection that is. */
   | { readonly ask: "check"; readonly withinMs: number }
+  | { readonly ask: "snapshot" }
+  /** Until the client leaves; nothing it sends after that is read. */
+  | { readonly ask: "stream"; readonly everyMs: number }
 
 export interface LinkAnswer {
   readonly state: "connecting" | "up" | "down" | "stopped"
@@ -76,19 +82,33 @@ export class ServiceSilent extends Data.TaggedError("ServiceSilent")<{
 export const parseQuestion = (line: string): ServiceQuestion | undefined => {
   const asked = parseObject(line)
   if (asked?.version !== socketVersion) return undefined
-  if (asked.ask === "status") return { ask: "status" }
-  if (asked.ask !== "check") return undefined
-  const withinMs = asked.within_ms ?? defaultCheckMs
-  return typeof withinMs === "number" && withinMs > 0
-    ? { ask: "check", withinMs: Math.min(withinMs, longestCheckMs) }
-    : undefined
+  switch (asked.ask) {
+    case "status":
+    case "snapshot":
+      return { ask: asked.ask }
+    case "check": {
+      const withinMs = positive(asked.within_ms ?? defaultCheckMs)
+      return withinMs === undefined ? undefined : { ask: "check", withinMs: Math.min(withinMs, longestCheckMs) }
+    }
+    case "stream": {
+      const everyMs = positive(asked.every_ms ?? defaultStreamMs)
+      return everyMs === undefined
+        ? undefined
+        : { ask: "stream", everyMs: Math.min(Math.max(everyMs, shortestStreamMs), longestStreamMs) }
+    }
+    default:
+      return undefined
+  }
 }
+
+const positive = (value: unknown): number | undefined => (typeof value === "number" && value > 0 ? value : undefined)
 
 export const printQuestion = (question: ServiceQuestion): string =>
   JSON.stringify({
     version: socketVersion,
     ask: question.ask,
-    ...(question.ask === "check" && { within_ms: question.withinMs })
+    ...(question.ask === "check" && { within_ms: question.withinMs }),
+    ...(question.ask === "stream" && { every_ms: question.everyMs })
   })
 
 /** Undefined: something else was answered. */
@@ -122,3 +142,6 @@ const parseObject = (line: string): Readonly<Record<string, unknown>> | undefine
 
 const defaultCheckMs = 10_000
 const longestCheckMs = 60_000
+const defaultStreamMs = 1_000
+const shortestStreamMs = 100
+const longestStreamMs = 60_000

@@ -66,6 +66,8 @@ const answer = (
           )
         )
       )
+    case "snapshot":
+    case "stream":
     case undefined:
       return Effect.succeed(trouble("not a question of version 1"))
   }

@@ -1,0 +1,250 @@
+/**
+ * What a running service shows of itself: one object, as it travels on the service's socket (docs/observing.md).
+ *
+ * A part that a service does not have is absent: the signing service has no bridge, a mapper that signs through it has no
+ * token. Times `at`, `since`, `…_at` are milliseconds since 1970, lengths `…_ms` are of the monotonic clock. Nothing in it is a
+ * secret: no payload, no PIN; a URI is printed without its PIN. A reader ignores fields it does not know.
+ */
+import { Schema } from "effect"
+import { statusVersion } from "./version.ts"
+
+const { Struct, Array: List, Literals, String: Text, Finite, Boolean: Flag, optionalKey: may } = Schema
+
+/** Why something is not as it should be, in the words of the commands. */
+const trouble = {
+  /** The tag of the refusal. */
+  error_tag: may(Text),
+  error: may(Text),
+  hint: may(Text)
+}
+
+export const ServiceFacts = Struct({
+  /** As its unit and its socket: `tedge-mapper-c8y`. */
+  name: Text,
+  version: Text,
+  pid: Finite,
+  started_at: Finite,
+  uptime_ms: Finite,
+  memory: Struct({ rss_bytes: Finite, heap_bytes: Finite })
+})
+
+/** One broker that is kept connected. */
+export const LinkFacts = Struct({
+  host: Text,
+  port: Finite,
+  state: Literals(["connecting", "up", "down", "stopped"]),
+  since: Finite,
+  ...trouble,
+  /** Down: when the next attempt is made, and how many came before it. */
+  retry_at: may(Finite),
+  attempt: may(Finite),
+  /** Connections since the start of the service. */
+  connections: Finite,
+  /** When the connection before this one was lost, and why. */
+  last_lost: may(Struct({ at: Finite, ...trouble })),
+  /** Subscriptions that were not granted as asked for. */
+  faults: may(List(Struct({ filter: Text, code: Finite })))
+})
+
+export const CertificateFacts = Struct({
+  path: Text,
+  subject: Text,
+  issuer: Text,
+  /** Where the private key of the connection is; `none`: the connection uses a password. */
+  key: Literals(["token", "file", "none"]),
+  valid_from: Finite,
+  valid_until: Finite,
+  /** From then on `tedge cert needs-renewal` says yes. */
+  renew_from: Finite
+})
+
+export const ConnectionFacts = Struct({
+  cloud: Literals(["c8y", "az", "aws"]),
+  profile: may(Text),
+  device_id: Text,
+  link: LinkFacts,
+  /** Of the present or last connection: whether the key signed, or a TLS session was resumed without it. */
+  handshake: may(Literals(["signed", "resumed"])),
+  certificate: may(CertificateFacts)
+})
+
+/** One step of a signature or a message. */
+export const Hop = Struct({
+  /** `TCP`, `TLS`, `choose scheme`, `sign`, `CONNACK`; `received`, `bridge`, `published`, `acknowledged`. */
+  name: Text,
+  /** The actor that did it. */
+  actor: may(Text),
+  /** From the start of the timeline. */
+  at_ms: Finite,
+  took_ms: Finite
+})
+
+export const Timeline = Struct({
+  at: Finite,
+  took_ms: Finite,
+  /** Of a message: its topic, and which way it went. Of a signature: the token or host. */
+  about: Text,
+  direction: may(Literals(["outbound", "inbound"])),
+  /** `ok`, or the tag of the refusal. */
+  outcome: Text,
+  hops: List(Hop)
+})
+
+export const SignatureFacts = Struct({
+  /** Since the start of the service. */
+  count: Finite,
+  failed: Finite,
+  last: may(Struct({ at: Finite, took_ms: Finite, outcome: Text })),
+  /** Of all of them together. */
+  took_ms: Finite,
+  longest_ms: Finite
+})
+
+export const TokenFacts = Struct({
+  /** Its label; empty: none was chosen yet. */
+  token: Text,
+  state: Literals(["there", "gone", "waiting", "unknown"]),
+  since: may(Finite),
+  reason: may(Text),
+  /** `latched`: the PIN was refused once and is not tried again. `locked`: the token takes no PIN any more. */
+  pin: Literals(["ok", "latched", "locked", "unknown"]),
+  signatures: SignatureFacts
+})
+
+/** The way to the private key. */
+export const KeyFacts = Struct({
+  /** `module`: in this process; `socket`: through the signing service; `file`: a key file. */
+  via: Literals(["module", "socket", "file", "none"]),
+  /** Of the module, socket or file. */
+  path: may(Text),
+  /** As set, without PIN. */
+  uri: may(Text),
+  /** Of all tokens together. */
+  signatures: SignatureFacts,
+  tokens: List(TokenFacts)
+})
+
+/** One value a bucket, the oldest first; the last bucket is not over yet. */
+export const History = Struct({ bucket_ms: Finite, messages: List(Finite), bytes: List(Finite) })
+
+export const DirectionFacts = Struct({
+  /** Passed on since the bridge started. Bytes of payload. */
+  messages: Finite,
+  bytes: Finite,
+  /** Not acknowledged yet by the side they go to, and how long the first of them has waited. */
+  waiting: Finite,
+  oldest_ms: Finite,
+  /** Refused for now; tried again later. */
+  held_back: Finite,
+  /** Refused for good, too large, or QoS 0 that a lost connection took. */
+  dropped: Finite,
+  history: History
+})
+
+export const BridgeFacts = Struct({
+  state: Literals(["up", "down"]),
+  since: Finite,
+  outbound: DirectionFacts,
+  inbound: DirectionFacts
+})
+
+/** Clients of the signing service. */
+export const ClientFacts = Struct({
+  connections: Finite,
+  answering: Finite,
+  served: Finite,
+  refused: Finite,
+  aborted: Finite
+})
+
+export const SupervisorNode = Struct({
+  name: Text,
+  /** Absent: it is the root. */
+  supervisor: may(Text),
+  strategy: Literals(["one_for_one", "rest_for_one", "one_for_all"]),
+  /** More than `max` restarts in `within_ms` exhaust it. */
+  max: Finite,
+  within_ms: Finite,
+  on_exhausted: Literals(["escalate", "park"])
+})
+
+/** Counters count from the first start of the actor; a restart does not set them back. */
+export const ActorNode = Struct({
+  name: Text,
+  supervisor: Text,
+  state: Literals(["idle", "starting", "ready", "stopping", "waiting", "parked", "stopped"]),
+  /** Why it is parked, and when it is started again. */
+  reason: may(Text),
+  retry_in_ms: may(Finite),
+  /** Whom it sends to. */
+  peers: List(Text),
+  overflow: Literals(["block", "refuse", "coalesce", "drop"]),
+  capacity: Finite,
+  depth: Finite,
+  max_depth: Finite,
+  /** Senders that wait for room. */
+  held: Finite,
+  oldest_ms: Finite,
+  handling: List(Struct({ message: Text, for_ms: Finite })),
+  handled: Finite,
+  wait_ms: Finite,
+  longest_wait_ms: Finite,
+  handling_ms: Finite,
+  longest_handling_ms: Finite,
+  restarts: Finite,
+  dropped: Finite,
+  coalesced: Finite,
+  refused: Finite,
+  dead_letters: Finite,
+  late_answers: Finite
+})
+
+export const LogLine = Struct({
+  at: Finite,
+  level: Literals(["error", "warn", "info", "debug", "trace"]),
+  target: Text,
+  text: Text
+})
+
+export const Snapshot = Struct({
+  version: Schema.Literal(statusVersion),
+  answer: Schema.Literal("snapshot"),
+  at: Finite,
+  service: ServiceFacts,
+  connection: may(ConnectionFacts),
+  key: may(KeyFacts),
+  bridge: may(BridgeFacts),
+  /** The local broker. */
+  broker: may(LinkFacts),
+  clients: may(ClientFacts),
+  supervisors: List(SupervisorNode),
+  actors: List(ActorNode),
+  /** The last handshake that asked for a signature. */
+  signature: may(Timeline),
+  /** A sampled message: there is one while the service is watched. */
+  message: may(Timeline),
+  /** The last lines of the log, the oldest first. */
+  log: List(LogLine),
+  /** In a stream: events that this reader missed since the snapshot before, as it read too slowly. */
+  missed: may(Finite),
+  /** A part of the service gave no answer in time: its facts are absent. */
+  silent: may(Flag)
+})
+
+export type ServiceFacts = typeof ServiceFacts.Type
+export type LinkFacts = typeof LinkFacts.Type
+export type CertificateFacts = typeof CertificateFacts.Type
+export type ConnectionFacts = typeof ConnectionFacts.Type
+export type Hop = typeof Hop.Type
+export type Timeline = typeof Timeline.Type
+export type SignatureFacts = typeof SignatureFacts.Type
+export type TokenFacts = typeof TokenFacts.Type
+export type KeyFacts = typeof KeyFacts.Type
+export type History = typeof History.Type
+export type DirectionFacts = typeof DirectionFacts.Type
+export type BridgeFacts = typeof BridgeFacts.Type
+export type ClientFacts = typeof ClientFacts.Type
+export type SupervisorNode = typeof SupervisorNode.Type
+export type ActorNode = typeof ActorNode.Type
+export type LogLine = typeof LogLine.Type
+export type Snapshot = typeof Snapshot.Type
