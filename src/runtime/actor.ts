@@ -19,7 +19,7 @@ import { launch } from "./internal/running.ts"
 import type { Overflow } from "./mailbox.ts"
 import { withRuntimeClock } from "./primitives/runtime-clock.ts"
 import type { ActorRef, Protocol } from "./protocol.ts"
-import { type AnyRef, makeRef } from "./ref.ts"
+import { type AnyRef, cellOf, makeRef } from "./ref.ts"
 
 export type { ActorContext, Address, Behaviour } from "./behaviour.ts"
 
@@ -107,6 +107,21 @@ export const start = <P extends Protocol, E, R>(spec: {
       return place.ref
     })
   )
+
+/** Done when the actor has taken a turn, before what waits in its mailbox; one that does not run is passed over. */
+export const takesTurns = (ref: AnyRef): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const cell = cellOf(ref)
+    const runs = cell?.state === "starting" || cell?.state === "ready" || cell?.state === "stopping"
+    if (cell === undefined || !runs) return resume(Effect.void)
+    const done = () => {
+      stopWatching()
+      resume(Effect.void)
+    }
+    const stopWatching = cell.watch({ onDown: done, onUp: () => undefined })
+    cell.mailbox.signal({ kind: "notice", work: Effect.sync(done) })
+    return Effect.sync(stopWatching)
+  })
 
 /** How long an actor may take to finish its work when it is stopped, unless its specification says otherwise. */
 export const STOP_WITHIN: Duration.Input = "5 seconds"

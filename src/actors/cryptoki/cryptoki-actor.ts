@@ -7,7 +7,7 @@ import { Effect } from "effect"
 import type { CryptokiProtocol, KeySelector } from "../../messages/cryptoki.ts"
 import { shownUri } from "../../messages/pkcs11-uri.ts"
 import { type TokenRefusal, UriNotUsable } from "../../messages/token-refusals.ts"
-import type { Behaviour } from "../../runtime/actor.ts"
+import { type Behaviour, takesTurns } from "../../runtime/actor.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { namingOtherToken } from "./discovery/key-on-other-token.ts"
@@ -20,23 +20,26 @@ import {
   narrowed,
   noLimit,
   onlyTokenThere,
-  pingTokenActors,
   type Router,
   toOnlyTokenActor,
   toTokenActor,
   withinScope
 } from "./router.ts"
-import type { CryptokiSettings } from "./settings.ts"
+import { type CryptokiSettings, mostRequests } from "./settings.ts"
 import { type Asker, latchedToken } from "./token/session.ts"
 import type { TokenProtocol } from "./token/token-actor.ts"
 
 export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps): Behaviour<CryptokiProtocol> => ({
-  concurrent: { tags: everyMessage, inFlight: 16_384 },
+  concurrent: { tags: everyMessage, inFlight: mostRequests },
   init: (context) =>
     Effect.gen(function* () {
       const router = yield* makeRouter(settings, deps, (effect) => context.task("cryptoki", effect))
       return {
-        Ping: () => Effect.flatMap(router.tokenActors.all, pingTokenActors),
+        // One that is stuck keeps it from answering; one that failed is its supervisor's affair.
+        Ping: () =>
+          Effect.flatMap(router.tokenActors.all, (all) =>
+            Effect.forEach(all, ({ ref }) => takesTurns(ref), { concurrency: "unbounded", discard: true })
+          ),
         ChooseScheme: ({ key, offered, publicKey }) =>
           withKeyOf(router, key, (tokenActor, asker) =>
             tokenActor.ask("Choose", { asker: { ...asker, publicKey }, offered }, noLimit)

@@ -138,7 +138,7 @@ export const throughTokenActor = <A>(
   tokenActor: TokenActorEntry,
   asked: Effect.Effect<A, TokenRefusal | AskFailed>
 ): Effect.Effect<A, TokenRefusal> =>
-  tokenActor.places.withPermit(asked).pipe(
+  asked.pipe(
     Effect.catchTags({
       Undeliverable: ({ _tag, reason, retryInMs }) =>
         reason === "full" ? unusable(tokenActor, _tag) : failed(tokenActor, "parked", retryInMs),
@@ -147,21 +147,6 @@ export const throughTokenActor = <A>(
     Effect.tapErrorTag("TokenUnavailable", () => router.tokenActors.doubt(tokenActor)),
     // A token actor adds no limit, so it is the asker's own that has passed: a moment later, for the asker to hear just that.
     Effect.catchTag("AskTimeout", ({ _tag }) => Effect.andThen(Effect.sleep("20 millis"), unusable(tokenActor, _tag)))
-  )
-
-/**
- * Answers when every token actor has, from its mailbox; one that is stuck keeps it from answering. One that failed is its
- * supervisor's affair.
- */
-export const pingTokenActors = (tokenActors: ReadonlyArray<Pick<TokenActorEntry, "ref">>): Effect.Effect<void> =>
-  Effect.forEach(
-    tokenActors,
-    ({ ref }) =>
-      Effect.catch(ref.ask("Ping", undefined, noLimit), (failure) => {
-        const isFailed = failure._tag === "PeerDown" || (failure._tag === "Undeliverable" && failure.reason !== "full")
-        return isFailed ? Effect.void : Effect.never
-      }),
-    { concurrency: "unbounded", discard: true }
   )
 
 const failed = ({ token }: TokenActorEntry, state: TokenActorFailed["state"], retryInMs?: number) =>

@@ -30,6 +30,9 @@ export interface CryptokiSettings {
   readonly hostUser?: HostUser | undefined
 }
 
+/** What a CryptokiActor holds at once; a token that hangs may have them all, and the others are still asked. */
+export const mostRequests = 16_384
+
 /** How long a call may take before its host is killed, in milliseconds. */
 export interface CallLimits {
   readonly listMs: number

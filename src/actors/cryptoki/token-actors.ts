@@ -17,6 +17,7 @@ import { firstToken } from "./discovery/select-token.ts"
 import type { Hosts } from "./host/hosts.ts"
 import { quirksOf, writtenWithinMs } from "./pkcs11/quirks.ts"
 import { matchable, shownTokenPart, type Token, tokenIdentity, tokenName, tokenUri } from "./pkcs11/token-facts.ts"
+import { mostRequests } from "./settings.ts"
 import type { TokenTools } from "./token/session.ts"
 import { type TokenProtocol, tokenActorBehaviour } from "./token/token-actor.ts"
 import { makeTokenConnection } from "./token/token-connection.ts"
@@ -24,8 +25,6 @@ import { makeTokenConnection } from "./token/token-connection.ts"
 export interface TokenActorEntry {
   readonly ref: ActorRef<TokenProtocol>
   readonly token: Token
-  /** For the requests it works on at once; others wait here, and not in its mailbox. */
-  readonly places: FifoSemaphore
   /** One key is made at a time; others wait here, and take no place from signatures. */
   readonly creating: FifoSemaphore
 }
@@ -153,7 +152,7 @@ const startTokenActor = (
     }
     const place = yield* address<TokenProtocol>({
       name: freeName(state, `cryptoki/${tokenName(token)}`),
-      mailbox: { capacity: 256, overflow: { policy: "refuse" } }
+      mailbox: { capacity: mostRequests, overflow: { policy: "refuse" } }
     })
     yield* supervisor
       .add(child(place, tokenActorBehaviour({ ...spec, token, takeFirst }), { restart: "permanent" }))
@@ -161,12 +160,7 @@ const startTokenActor = (
         Effect.tapError(() => (spare ? Scope.close(spare.scope, Exit.void) : Effect.void)),
         Effect.mapError(() => new TokenActorFailed({ token: tokenName(token), state: "parked" }))
       )
-    const tokenActor = {
-      ref: place.ref,
-      token,
-      places: new FifoSemaphore(requestsAtOnce),
-      creating: new FifoSemaphore(1)
-    }
+    const tokenActor = { ref: place.ref, token, creating: new FifoSemaphore(1) }
     state.tokenActors.set(tokenIdentity(token), tokenActor)
     return tokenActor
   }).pipe(Effect.uninterruptible)
@@ -183,7 +177,6 @@ const forget = (meant: Map<string, TokenActorEntry>, tokenActor: TokenActorEntry
   for (const [uri, one] of meant) if (one === tokenActor) meant.delete(uri)
 }
 
-const requestsAtOnce = 64
 /** A token that was not there is not looked for sooner. */
 const listAgainAfterMs = 30_000
 const filesAgainAfterMs = 1_000

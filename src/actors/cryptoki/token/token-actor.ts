@@ -26,8 +26,6 @@ import { openTokenContext, type TokenActorSpec, type TokenContext } from "./toke
 import { revalidateKey, withKey } from "./with-key.ts"
 
 export type TokenProtocol = {
-  /** Answered from the mailbox, without a look at the token. */
-  readonly Ping: Ask<void, void>
   readonly Choose: Ask<
     { readonly asker: Asker; readonly offered: ReadonlyArray<SignatureScheme> },
     ChosenKey,
@@ -58,14 +56,13 @@ export type TokenProtocol = {
 export const tokenActorBehaviour = (spec: TokenActorSpec): Behaviour<TokenProtocol> => ({
   concurrent: {
     tags: ["Choose", "Sign", "PublicKey", "ListKeys", "CreateKey", "ChangePin", "DeleteKey"],
-    // More than the router lets through, so that nothing waits in the mailbox for the token.
-    inFlight: 1024
+    // The rest waits in the mailbox: the one queue of a token's requests.
+    inFlight: 64
   },
   init: (actor) =>
     Effect.gen(function* () {
       const context = yield* openTokenContext(spec, (effect) => actor.task("looking after the token", effect))
       return {
-        Ping: () => Effect.void,
         Choose: ({ asker, offered }) => choose(context, asker, offered),
         Sign: ({ asker, scheme, message }) =>
           withKey(context, asker, (connection, found) =>
