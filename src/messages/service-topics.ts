@@ -7,6 +7,8 @@ export interface ServiceTopics {
   readonly topicId: string
   readonly registration: string
   readonly health: string
+  /** What it publishes of its settings. */
+  readonly config: string
   /** Why the service is as it is, for people; ours, not thin-edge's. */
   readonly reason: string
   /** Asked by anybody; answered on `health`. */
@@ -28,6 +30,7 @@ export const serviceTopics = ({ topicRoot, deviceTopicId }: DeviceTopics, servic
     topicId,
     registration: base,
     health: `${base}/status/health`,
+    config: `${base}/config`,
     reason: `${base}/status/reason`,
     healthChecks: [`${base}/cmd/health/check`, `${topicRoot}/${deviceTopicId}/cmd/health/check`]
   }

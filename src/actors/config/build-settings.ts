@@ -15,6 +15,7 @@ import type {
 import type { CloudName } from "../../messages/settings/setting.ts"
 import { settingByKey } from "../../messages/settings/setting-name.ts"
 import { mapperFile } from "./cloud-files.ts"
+import { exposedSettings } from "./exposed-settings.ts"
 import type { OpenConfig } from "./open-config.ts"
 import { type ConfigPlace, configFile } from "./read-sources.ts"
 import { type SettingReader, settingReader } from "./setting-reader.ts"
@@ -75,14 +76,15 @@ export const buildCloudSettings = (
     const settings = yield* buildSettings(sources, configFile(place))
     const file =
       clouds[section.cloud].layout === "tedge.toml" ? settings.configFile : mapperFile(settings.configDir, section)
-    return { ...settings, cloud: yield* cloudSection(settingReader(sources, section.profile), section, file) }
+    const cloud = yield* cloudSection(settingReader(sources, section.profile), section, file)
+    return { ...settings, cloud: { ...cloud, exposed: exposedSettings(sources, section) } }
   })
 
 const cloudSection = (
   read: SettingReader,
   { cloud: name, profile }: CloudProfile,
   file: string
-): Effect.Effect<CloudSection, Refusal> =>
+): Effect.Effect<Omit<CloudSection, "exposed">, Refusal> =>
   Effect.gen(function* () {
     const isC8y = name === "c8y"
     const url = read.optionalText(`${name}.url`)

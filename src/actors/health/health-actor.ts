@@ -10,10 +10,13 @@ import type { ActorRef } from "../../runtime/protocol.ts"
 import { bridgeHealth, bridgeReason, dateText, registration, type ServiceIdentity, serviceUp } from "./payloads.ts"
 import { askForOperations, type PendingOperations } from "./pending-operations.ts"
 import { publishNewest } from "./publish-newest.ts"
+import { keepDocument } from "./settings-document.ts"
 
 export interface HealthOptions {
   readonly service: ServiceIdentity
   readonly bridge: ServiceTopics
+  /** The document of the mapper's settings; undefined: none is published. */
+  readonly settings: MqttMessage | undefined
   /** Undefined: nothing is asked for. */
   readonly pendingOperations: PendingOperations | undefined
 }
@@ -29,7 +32,7 @@ export interface HealthPeers {
 export const healthMailbox: MailboxSpec = { capacity: 64, overflow: { policy: "block" } }
 
 export const healthBehaviour = (
-  { service, bridge, pendingOperations }: HealthOptions,
+  { service, bridge, settings, pendingOperations }: HealthOptions,
   peers: HealthPeers
 ): Behaviour<HealthProtocol> => ({
   init: (context) =>
@@ -40,6 +43,8 @@ export const healthBehaviour = (
       const asker =
         pendingOperations &&
         (yield* askForOperations(context, pendingOperations, { cloud: peers.cloudLink, publish: publishService }))
+      const givesWay = () => asker?.otherMapper() ?? false
+      const document = settings && (yield* keepDocument(context, settings, { publish: publishService, givesWay }))
       const up = Effect.map(wallNow, (now) => {
         const health = serviceUp(service, now)
         asker?.ownHealth(health)
@@ -48,14 +53,20 @@ export const healthBehaviour = (
       return {
         LinkChanged: ({ status }) =>
           Effect.gen(function* () {
-            if (status._tag === "Up") yield* publishService([registration(service), yield* up])
+            if (status._tag === "Up") {
+              yield* publishService([registration(service), yield* up])
+              if (document) yield* document.publish
+            }
             if (asker) yield* asker.serviceChanged(status)
           }),
         Received: ({ deliveries }) =>
           Effect.gen(function* () {
             const isAsked = deliveries.some(({ message }) => service.topics.healthChecks.includes(message.topic))
             if (isAsked) yield* publishService([yield* up])
-            if (asker) for (const { message } of deliveries) yield* asker.heard(message)
+            for (const { message } of deliveries) {
+              if (asker) yield* asker.heard(message)
+              if (document) yield* document.heard(message)
+            }
             const done = deliveries.map(({ delivery }) => delivery)
             yield* Effect.ignore(peers.serviceLink.tell("Acknowledge", { deliveries: done }))
           }),

@@ -55,6 +55,11 @@ export class OtherMapper {
     if (this.mosquittoIsUp) return { _tag: "MosquittoBridge", topic: this.topics.mosquittoHealth }
     return now - this.takenOverAt < takeoverCountsMs ? { _tag: "TakesOver" } : undefined
   }
+
+  /** Within the last minutes. */
+  hasAnswered(now: number): boolean {
+    return this.answer !== undefined && now - this.answer.at < answerCountsMs
+  }
 }
 
 export const explainOtherMapper = (sign: OtherMapperSign): string => {
@@ -93,5 +98,7 @@ const sessionTakenOver = 0x8e
 
 /** Two that take an id from each other come back after minutes at the latest. */
 const takeoverCountsMs = 10 * 60_000
+
+const answerCountsMs = 10 * 60_000
 
 const ownRemembered = 16

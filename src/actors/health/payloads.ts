@@ -25,6 +25,10 @@ export const serviceUp = ({ topics, pid, timestampFormat }: ServiceIdentity, now
 export const serviceDown = ({ topics, pid }: ServiceIdentity): MqttMessage =>
   retained(topics.health, JSON.stringify({ status: "down", pid }))
 
+/** thin-edge, config exposure: one JSON document of a service's settings. */
+export const settingsDocument = ({ config }: ServiceTopics, settings: Readonly<Record<string, unknown>>): MqttMessage =>
+  retained(config, JSON.stringify(settings))
+
 /** Nothing but the status: `tedge connect` of thin-edge looks for `"up"` anywhere in it. */
 export const bridgeHealth = ({ health }: ServiceTopics, status: "up" | "down"): MqttMessage =>
   retained(health, JSON.stringify({ status }))

@@ -25,6 +25,8 @@ export interface OperationsAsker {
   readonly heard: (message: MqttMessage) => Effect.Effect<void>
   readonly serviceChanged: (status: LinkStatus) => Effect.Effect<void>
   readonly bridgeChanged: (health: BridgeHealth) => Effect.Effect<void>
+  /** Has another mapper of this cloud answered within the last minutes? */
+  readonly otherMapper: () => boolean
 }
 
 export const askForOperations = (
@@ -65,6 +67,7 @@ export const askForOperations = (
     })
     yield* context.task("ask for operations", Effect.forever(askNext))
     return {
+      otherMapper: () => other.hasAnswered(now()),
       ownHealth: (message) => other.ownHealth(message),
       heard: (message) => Effect.sync(() => other.heard(message, now())),
       serviceChanged: (status) =>

@@ -22,6 +22,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
   {
     key: "c8y.url",
     type: host,
+    exposed: true,
     doc: "Domain of the Cumulocity tenant. c8y.http and c8y.mqtt are derived from it.",
     examples: ["your-tenant.cumulocity.com"]
   },
@@ -36,6 +37,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.auth_method",
     type: { kind: "choice", choices: ["certificate", "basic", "auto"], synonyms: { password: "basic" } },
     default: "certificate",
+    exposed: true,
     doc: "How the device shows who it is: with its certificate, with user and password, or with whichever exists.",
     examples: ["certificate", "basic", "auto"]
   },
@@ -50,6 +52,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.http",
     type: hostPort(443),
     fallback: ["c8y.url"],
+    exposed: true,
     doc: "HTTPS endpoint of the tenant, with its port if that is not 443.",
     examples: ["http.your-tenant.cumulocity.com:1234"]
   },
@@ -57,6 +60,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.mqtt",
     type: hostPort(8883),
     fallback: ["c8y.url"],
+    exposed: true,
     doc: "MQTT endpoint of the tenant, with its port if that is not 8883.",
     examples: ["mqtt.your-tenant.cumulocity.com:1234"]
   },
@@ -65,6 +69,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     type: set,
     default:
       "te/+/+/+/+,te/+/+/+/+/twin/+,te/+/+/+/+/m/+,te/+/+/+/+/m/+/meta,te/+/+/+/+/e/+,te/+/+/+/+/a/+,te/+/+/+/+/status/health",
+    exposed: true,
     doc: "Local topics whose messages the mapper takes to Cumulocity.",
     examples: ["te/+/+/+/+/a/+,te/+/+/+/+/m/+,te/+/+/+/+/m/+/meta,te/+/+/+/+/e/+"]
   },
@@ -73,6 +78,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.smartrest.templates",
     type: setInTopic,
     default: "",
+    exposed: true,
     doc: "SmartREST 2.0 templates whose messages are received.",
     examples: ["templateId1,templateId2"]
   },
@@ -94,6 +100,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.smartrest1.templates",
     type: setInTopic,
     default: "",
+    exposed: true,
     doc: "SmartREST 1.0 templates whose messages are received.",
     examples: ["templateId1,templateId2"]
   },
@@ -102,6 +109,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     type: boolean,
     default: "true",
     deprecated: ["c8y.enable.log_management"],
+    exposed: true,
     doc: "Offer the operation log_upload to Cumulocity.",
     examples: ["true"]
   },
@@ -109,6 +117,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.enable.config_snapshot",
     type: boolean,
     default: "true",
+    exposed: true,
     doc: "Offer the operation config_snapshot to Cumulocity.",
     examples: ["true"]
   },
@@ -116,6 +125,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.enable.config_update",
     type: boolean,
     default: "true",
+    exposed: true,
     doc: "Offer the operation config_update to Cumulocity.",
     examples: ["true"]
   },
@@ -123,6 +133,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.enable.firmware_update",
     type: boolean,
     default: "true",
+    exposed: true,
     doc: "Offer the operation firmware_update to Cumulocity.",
     examples: ["true"]
   },
@@ -130,6 +141,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.enable.device_profile",
     type: boolean,
     default: "true",
+    exposed: true,
     doc: "Offer the operation device_profile to Cumulocity.",
     examples: ["true"]
   },
@@ -137,6 +149,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.enable.device_restart",
     type: boolean,
     default: "true",
+    exposed: true,
     doc: "Offer the operation device_restart to Cumulocity.",
     examples: ["true"]
   },
@@ -144,6 +157,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.enable.software_update",
     type: boolean,
     default: "true",
+    exposed: true,
     doc: "Offer the operation software_update to Cumulocity.",
     examples: ["true"]
   },
@@ -151,6 +165,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.mapper.mqtt.max_payload_size",
     type: payloadSize,
     default: "16184",
+    exposed: true,
     doc: "Largest payload, in bytes, that is sent to Cumulocity. The built-in bridge drops what is larger.",
     examples: ["16184"]
   },
@@ -172,6 +187,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.proxy.client.host",
     type: text,
     default: "127.0.0.1",
+    exposed: true,
     doc: "Host under which clients reach the local proxy of the Cumulocity HTTP API.",
     examples: ["127.0.0.1", "192.168.1.2", "tedge-hostname"]
   },
@@ -179,6 +195,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.proxy.client.port",
     type: port,
     fallback: ["c8y.proxy.bind.port"],
+    exposed: true,
     doc: "Port under which clients reach the local proxy of the Cumulocity HTTP API.",
     examples: ["8001"]
   },
@@ -204,6 +221,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.bridge.topic_prefix",
     type: topicPrefix,
     default: "c8y",
+    exposed: true,
     doc: "First level of the local topics that are bridged to Cumulocity. Each profile needs its own.",
     examples: ["c8y"]
   },
@@ -260,6 +278,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.mqtt_service.enabled",
     type: boolean,
     default: "false",
+    exposed: true,
     doc: "Use the MQTT Service of Cumulocity (port 9883) instead of its core MQTT endpoint.",
     examples: ["true"]
   },
@@ -267,6 +286,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.mqtt_service.topics",
     type: set,
     default: "",
+    exposed: true,
     doc: "Further topics to receive from the MQTT Service of Cumulocity.",
     examples: ["incoming/topic,another/topic,test/topic"]
   }

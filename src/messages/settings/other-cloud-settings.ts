@@ -14,7 +14,7 @@ import {
 } from "./setting-types.ts"
 
 export const azureSettings: ReadonlyArray<Setting> = [
-  { key: "az.url", type: host, doc: "Endpoint of Azure IoT.", examples: ["myazure.azure-devices.net"] },
+  { key: "az.url", type: host, exposed: true, doc: "Endpoint of Azure IoT.", examples: ["myazure.azure-devices.net"] },
   {
     key: "az.root_cert_path",
     type: path,
@@ -26,6 +26,7 @@ export const azureSettings: ReadonlyArray<Setting> = [
     key: "az.topics",
     type: set,
     default: "te/+/+/+/+/m/+,te/+/+/+/+/e/+,te/+/+/+/+/a/+,te/+/+/+/+/status/health",
+    exposed: true,
     doc: "Local topics whose messages the mapper takes to Azure IoT.",
     examples: ["te/+/+/+/+/a/+,te/+/+/+/+/m/+,te/+/+/+/+/e/+"]
   },
@@ -48,6 +49,7 @@ export const azureSettings: ReadonlyArray<Setting> = [
     key: "az.mapper.mqtt.max_payload_size",
     type: payloadSize,
     default: "262144",
+    exposed: true,
     doc: "Largest message, in bytes, that is sent to Azure IoT: the whole packet, with its topic. The built-in bridge drops what is larger.",
     examples: ["262144"]
   },
@@ -55,6 +57,7 @@ export const azureSettings: ReadonlyArray<Setting> = [
     key: "az.bridge.topic_prefix",
     type: topicPrefix,
     default: "az",
+    exposed: true,
     doc: "First level of the local topics that are bridged to Azure IoT. Each profile needs its own.",
     examples: ["az"]
   },
@@ -68,7 +71,7 @@ export const azureSettings: ReadonlyArray<Setting> = [
 ]
 
 export const awsSettings: ReadonlyArray<Setting> = [
-  { key: "aws.url", type: host, doc: "Endpoint of AWS IoT.", examples: ["your-endpoint.amazonaws.com"] },
+  { key: "aws.url", type: host, exposed: true, doc: "Endpoint of AWS IoT.", examples: ["your-endpoint.amazonaws.com"] },
   {
     key: "aws.root_cert_path",
     type: path,
@@ -80,6 +83,7 @@ export const awsSettings: ReadonlyArray<Setting> = [
     key: "aws.topics",
     type: set,
     default: "te/+/+/+/+/m/+,te/+/+/+/+/e/+,te/+/+/+/+/a/+,te/+/+/+/+/status/health",
+    exposed: true,
     doc: "Local topics whose messages the mapper takes to AWS IoT.",
     examples: ["te/+/+/+/+/a/+,te/+/+/+/+/m/+,te/+/+/+/+/e/+"]
   },
@@ -102,6 +106,7 @@ export const awsSettings: ReadonlyArray<Setting> = [
     key: "aws.mapper.mqtt.max_payload_size",
     type: payloadSize,
     default: "131072",
+    exposed: true,
     doc: "Largest payload, in bytes, that is sent to AWS IoT. The built-in bridge drops what is larger.",
     examples: ["131072"]
   },
@@ -109,6 +114,7 @@ export const awsSettings: ReadonlyArray<Setting> = [
     key: "aws.bridge.topic_prefix",
     type: topicPrefix,
     default: "aws",
+    exposed: true,
     doc: "First level of the local topics that are bridged to AWS IoT. Each profile needs its own.",
     examples: ["aws"]
   },

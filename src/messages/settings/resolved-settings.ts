@@ -6,7 +6,7 @@
 import type { Redacted } from "effect"
 import type { KeySelector } from "../cryptoki.ts"
 import type { Pkcs11Uri } from "../pkcs11-uri.ts"
-import type { CloudName } from "./setting.ts"
+import type { CloudName, Value } from "./setting.ts"
 
 export interface Settings {
   /** `--config-dir`, TEDGE_CONFIG_DIR or `/etc/tedge`. Absolute. */
@@ -96,6 +96,8 @@ export interface CloudSection {
   readonly asksForOperations: boolean
   /** On which thin-edge's proxy of the Cumulocity HTTP API listens: profiles must not share it. c8y only. */
   readonly httpProxyPort: number | undefined
+  /** What the mapper publishes of its settings, by key without the section (`bridge.topic_prefix`). No secret. */
+  readonly exposed: Readonly<Record<string, Value>>
 }
 
 export interface HostPort {

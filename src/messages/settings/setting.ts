@@ -71,6 +71,8 @@ export interface Setting {
   readonly deprecatedWords?: { readonly [word: string]: string }
   /** Masked wherever it is not asked for by name. */
   readonly secret?: true
+  /** The mapper publishes its value on the local broker, where every client reads it. */
+  readonly exposed?: true
   readonly doc: string
   readonly note?: string
   readonly examples?: ReadonlyArray<string>

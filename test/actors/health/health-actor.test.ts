@@ -1,75 +1,12 @@
-/** HealthActor with links that only remember what they were asked to publish. */
-import { Effect, type Scope } from "effect"
+/** HealthActor: what it says of the mapper and its bridge. */
+import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
-import { healthBehaviour, healthMailbox } from "../../../src/actors/health/health-actor.ts"
-import type { HealthProtocol } from "../../../src/messages/bridge.ts"
-import { ConnectionLost, DialFailed, type LinkProtocol, type LinkStatus } from "../../../src/messages/mqtt.ts"
-import { serviceTopics } from "../../../src/messages/service-topics.ts"
-import { start } from "../../../src/runtime/actor.ts"
-import type { ActorRef } from "../../../src/runtime/protocol.ts"
+import { DialFailed, type LinkStatus } from "../../../src/messages/mqtt.ts"
 import { passTime, settled, withTestClock } from "../../support/test-clock.ts"
+import { bridge, service, startHealthWith, up } from "./health-bench.ts"
 
-const device = { topicRoot: "te", deviceTopicId: "device/main//" }
-const bridge = serviceTopics(device, "bridge")
-const service = {
-  name: "mapper",
-  topics: serviceTopics(device, "mapper"),
-  deviceTopicId: device.deviceTopicId,
-  type: "service",
-  pid: 1,
-  timestampFormat: "unix" as const
-}
+const startHealth = startHealthWith({})
 
-interface FakeLink {
-  readonly ref: ActorRef<LinkProtocol>
-  readonly published: Array<readonly [topic: string, payload: string]>
-  readonly acknowledged: Array<number>
-  isUp: boolean
-}
-
-const startFakeLink = (name: string): Effect.Effect<FakeLink, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    const published: FakeLink["published"] = []
-    const acknowledged: Array<number> = []
-    const link = { published, acknowledged, isUp: true }
-    const cutOff = new ConnectionLost({ host: "h", port: 1, stage: "connected", detail: "" })
-    const ref = yield* start<LinkProtocol, never, never>({
-      name,
-      mailbox: { capacity: 16, overflow: { policy: "refuse" } },
-      behaviour: {
-        init: () =>
-          Effect.succeed({
-            Publish: ({ message }) =>
-              Effect.suspend(() => {
-                if (!link.isUp) return Effect.fail(cutOff)
-                published.push([message.topic, Buffer.from(message.payload).toString()])
-                return Effect.void
-              }),
-            PublishAll: () => Effect.succeed({ sent: true, failed: [] }),
-            Acknowledge: ({ deliveries }) => Effect.sync(() => void acknowledged.push(...deliveries)),
-            RetryNow: () => Effect.void,
-            Status: () => Effect.succeed({ _tag: "Stopped" as const })
-          })
-      }
-    })
-    return Object.assign(link, { ref })
-  })
-
-const startHealth = Effect.gen(function* () {
-  const serviceLink = yield* startFakeLink("service")
-  const bridgeLink = yield* startFakeLink("local")
-  const health = yield* start<HealthProtocol, never, never>({
-    name: "health",
-    mailbox: healthMailbox,
-    behaviour: healthBehaviour(
-      { service, bridge, pendingOperations: undefined },
-      { serviceLink: serviceLink.ref, bridgeLink: bridgeLink.ref, cloudLink: bridgeLink.ref }
-    )
-  })
-  return { health, serviceLink, bridgeLink }
-})
-
-const up: LinkStatus = { _tag: "Up", sessionPresent: false, connection: 1, faults: [] }
 const down: LinkStatus = {
   _tag: "Down",
   failure: new DialFailed({ host: "cloud.example", port: 8883, code: "ECONNREFUSED", detail: "" }),

@@ -17,7 +17,7 @@ import { cloudDeviceId } from "../../../actors/connect/device-id.ts"
 import { cloudTarget, localTarget } from "../../../actors/connect/targets.ts"
 import { chooseAuth, mqttServicePort } from "../../../actors/connect/validate.ts"
 import type { HealthOptions } from "../../../actors/health/health-actor.ts"
-import { bridgeHealth, type ServiceIdentity, serviceDown } from "../../../actors/health/payloads.ts"
+import { bridgeHealth, type ServiceIdentity, serviceDown, settingsDocument } from "../../../actors/health/payloads.ts"
 import type { PendingOperations } from "../../../actors/health/pending-operations.ts"
 import type { BackOffSettings } from "../../../actors/mqtt/link/back-off.ts"
 import type { WindowBounds } from "../../../actors/mqtt/link/inbound-window.ts"
@@ -62,7 +62,12 @@ export const planMapper = (settings: CloudSettings): Effect.Effect<MapperPlan, C
         check: cloudQuestion(settings, auth, rules),
         limits: limitsOf(cloud.name)
       },
-      health: { service: identity, bridge: bridgeTopics, pendingOperations }
+      health: {
+        service: identity,
+        bridge: bridgeTopics,
+        settings: settingsDocument(identity.topics, cloud.exposed),
+        pendingOperations
+      }
     }
   })
 
@@ -182,6 +187,7 @@ const planServiceLink = (
     },
     filters: [
       ...identity.topics.healthChecks,
+      identity.topics.config,
       ...(pendingOperations ? [...pendingOperations.mapperHealth, pendingOperations.mosquittoHealth] : [])
     ],
     neededFilters: [],

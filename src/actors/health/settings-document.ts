@@ -1,0 +1,44 @@
+/**
+ * Keeps the retained document of the mapper's settings as it is meant to be: what another client publishes in its place
+ * is replaced, at most once a second. Source: thin-edge, config exposure, "Self-correcting publisher".
+ */
+import { Effect, Queue } from "effect"
+import type { HealthProtocol } from "../../messages/bridge.ts"
+import type { MqttMessage } from "../../messages/mqtt.ts"
+import type { ActorContext } from "../../runtime/actor.ts"
+import type { PublishNewest } from "./publish-newest.ts"
+
+export interface SettingsDocument {
+  readonly publish: Effect.Effect<void>
+  readonly heard: (message: MqttMessage) => Effect.Effect<void>
+}
+
+/** `givesWay`: another mapper of this name runs, and the document is its own. */
+export const keepDocument = (
+  context: ActorContext<HealthProtocol>,
+  document: MqttMessage,
+  { publish, givesWay }: { readonly publish: PublishNewest; readonly givesWay: () => boolean }
+): Effect.Effect<SettingsDocument> =>
+  Effect.gen(function* () {
+    const wakeUp = yield* Queue.sliding<void>(1)
+    let awaitsEcho = false
+    const publishNext = Effect.gen(function* () {
+      yield* Queue.take(wakeUp)
+      awaitsEcho = true
+      yield* publish([document])
+      yield* Effect.sleep("1 second")
+    })
+    yield* context.task("publish settings", Effect.forever(publishNext))
+    const look = Effect.asVoid(Queue.offer(wakeUp, undefined))
+    return {
+      publish: look,
+      heard: ({ topic, payload }) =>
+        Effect.suspend(() => {
+          if (topic !== document.topic) return Effect.void
+          const isOurs = Buffer.from(payload).equals(document.payload)
+          if (isOurs) awaitsEcho = false
+          // What comes before the echo was there before it, and is replaced by it.
+          return isOurs || awaitsEcho || givesWay() ? Effect.void : look
+        })
+    }
+  })
