@@ -7,10 +7,10 @@
 
 import "../../platform/process/no-debugger.ts"
 import { writeNow } from "../../platform/files/write-now.ts"
-import { readArguments } from "../command-line/argv.ts"
+import { readWords } from "../command-line/command-words.ts"
 import { answerHelpOrVersion } from "../command-line/help-and-version.ts"
 import { answerShell } from "../commands/completions/answer-shell.ts"
-import { fastGet } from "../commands/config/get-fast.ts"
+import { fastGet, fastQuestion } from "../commands/config/get-fast.ts"
 import { tedgeProgram } from "../commands/tedge-spec.ts"
 
 const start = (): void => {
@@ -29,9 +29,8 @@ const start = (): void => {
 
 /** The printed value; undefined: it is another command, or a case for the whole program. */
 const configGet = (argv: ReadonlyArray<string>): string | undefined => {
-  const read = readArguments(tedgeProgram, argv)
-  if (read._tag !== "Run" || read.path.map((command) => command.name).join(" ") !== "tedge config get") return undefined
-  return fastGet({ words: read.words, environment: process.env, workingDir: process.cwd() })
+  const question = fastQuestion(readWords(tedgeProgram, argv))
+  return question && fastGet({ ...question, environment: process.env, workingDir: process.cwd() })
 }
 
 start()

@@ -50,6 +50,7 @@ export interface CommandSpec {
   /** Further paragraphs, for `--help`. */
   readonly details?: ReadonlyArray<string>
   readonly options?: ReadonlyArray<OptionSpec>
+  /** A command has arguments or commands, not both. */
   readonly arguments?: ReadonlyArray<ArgumentSpec>
   readonly examples?: ReadonlyArray<ExampleSpec>
   readonly commands?: ReadonlyArray<CommandSpec>
@@ -109,3 +110,16 @@ export const cloudCommands: ReadonlyArray<CommandSpec> = cloudWords.map((name) =
   summary: cloudSummaries[name],
   options: [profileOption]
 }))
+
+/** The options that may stand at a command. */
+export const optionsAt = (program: Program, path: ReadonlyArray<CommandSpec>): ReadonlyArray<OptionSpec> => [
+  ...ownOptions(path.at(-1) ?? program.root),
+  ...program.globals
+]
+
+export const ownOptions = ({ options = [], cloudWord }: CommandSpec): ReadonlyArray<OptionSpec> =>
+  cloudWord === undefined ? options : [...options, profileOption]
+
+/** The commands that may follow one. */
+export const commandsAt = (command: CommandSpec): ReadonlyArray<CommandSpec> =>
+  command.cloudWord === undefined ? (command.commands ?? []) : cloudCommands

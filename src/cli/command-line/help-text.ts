@@ -3,8 +3,14 @@
  *
  * `-h` is one line per option, `--help` has every paragraph. Blank lines inside a text keep their ten spaces.
  */
-import { commandsAt, optionsAt } from "./argv.ts"
-import type { ArgumentSpec, CommandSpec, OptionSpec, Program } from "./command-spec.ts"
+import {
+  type ArgumentSpec,
+  type CommandSpec,
+  commandsAt,
+  type OptionSpec,
+  optionsAt,
+  type Program
+} from "./command-spec.ts"
 
 export const helpText = (program: Program, path: ReadonlyArray<CommandSpec>, long: boolean): string => {
   const command = path.at(-1) ?? program.root

@@ -3,8 +3,7 @@
  *
  * What clouds stand for has no page of its own.
  */
-import { commandsAt, optionsAt } from "./argv.ts"
-import type { CommandSpec, OptionSpec, Program } from "./command-spec.ts"
+import { type CommandSpec, commandsAt, type OptionSpec, optionsAt, type Program } from "./command-spec.ts"
 import { argumentLabel, usageLine } from "./help-text.ts"
 
 export interface ManPage {

@@ -3,9 +3,8 @@
  *
  * These are the only sentences outside explain.ts: they speak of words and options, not of what happened.
  */
-import type { Problem } from "./argv.ts"
-import type { CommandSpec, Program } from "./command-spec.ts"
-import { optionLabel, usageLine } from "./help-text.ts"
+import { type CommandSpec, commandsAt, type Program } from "./command-spec.ts"
+import { usageLine } from "./help-text.ts"
 
 export interface UsageError {
   readonly message: string
@@ -24,10 +23,21 @@ export const usageErrorText = (error: UsageError, program: Program, path: Readon
 }
 
 /** A word where a command was expected. */
-export const unknownCommand = (word: string, known: ReadonlyArray<string>): UsageError => ({
+export const unknownCommand = (word: string, parent: CommandSpec): UsageError => ({
   message: `unrecognized subcommand '${word}'`,
-  ...similar(word, known, "subcommand")
+  ...similar(
+    word,
+    [
+      ...commandsAt(parent)
+        .filter(isListed)
+        .map(({ name }) => name),
+      "help"
+    ],
+    "subcommand"
+  )
 })
+
+export const isListed = ({ hidden }: { readonly hidden?: true }): boolean => hidden === undefined
 
 export const unknownOption = (option: string, known: ReadonlyArray<string>): UsageError => {
   const near = similar(option, known, "argument")
@@ -36,6 +46,8 @@ export const unknownOption = (option: string, known: ReadonlyArray<string>): Usa
     ...(near.tips === undefined ? { tips: [`to pass '${option}' as a value, use '-- ${option}'`] } : near)
   }
 }
+
+export const unexpectedArgument = (word: string): UsageError => ({ message: `unexpected argument '${word}' found` })
 
 /** `label` as help prints it: `--type <TYPE>`, `<CLOUD>`. */
 export const invalidValue = (options: {
@@ -59,21 +71,8 @@ export const profileWithoutCloud: UsageError = {
   message: "the argument '--profile <PROFILE>' needs a cloud beside it: c8y, az or aws"
 }
 
-export const problemError = (problem: Problem): UsageError => {
-  switch (problem.kind) {
-    case "unknownCommand":
-      return unknownCommand(problem.word, problem.known)
-    case "secondCloud":
-      return { message: `unexpected argument '${problem.word}' found` }
-    case "switchWithValue":
-      return {
-        message: `unexpected value '${problem.value}' for '${optionLabel(problem.option)}' found; no more were accepted`
-      }
-  }
-}
-
 /** Known words at most two slips away from what was typed (clap's tip). */
-export const similar = (
+const similar = (
   word: string,
   known: ReadonlyArray<string>,
   what: "subcommand" | "argument" | "value"

@@ -37,6 +37,6 @@ const append = (directory: string, text: string): void => {
 
 /** Read without actors: there may be no time for more. */
 const logDirectory = (configDir: string | undefined): string => {
-  const words = ["logs.path", ...(configDir === undefined ? [] : [`--config-dir=${configDir}`])]
-  return fastGet({ words, environment: process.env, workingDir: process.cwd() })?.trim() ?? "/var/log/tedge"
+  const found = fastGet({ key: "logs.path", configDir, environment: process.env, workingDir: process.cwd() })
+  return found?.trim() ?? "/var/log/tedge"
 }

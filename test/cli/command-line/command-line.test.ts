@@ -158,6 +158,13 @@ describe("a command line that is not understood", () => {
     )
   })
 
+  it("shows the help of a group whose command is missing", async () => {
+    expect(await refused()).toMatch(/Usage: tedge \[OPTIONS\] <COMMAND>\n\nCommands:\n {2}config/)
+    expect(await refused("config", "--debug")).toMatch(
+      /Usage: tedge config \[OPTIONS\] <COMMAND>\n\nCommands:\n {2}set/
+    )
+  })
+
   it("refuses an unknown option instead of taking it for an argument", async () => {
     expect(await refused("cert", "key", "--nope")).toBe(
       [
@@ -186,7 +193,11 @@ describe("a command line that is not understood", () => {
     ],
     [["--debug=yes", "config"], "error: unexpected value 'yes' for '--debug' found"],
     [["--no-debug", "config", "set", "a", "b"], "error: unexpected argument '--no-debug' found"],
+    [["config", "set", "a", "b", "--debug=true"], "error: unexpected value 'true' for '--debug' found"],
     [["cert", "key", "c8y", "az"], "error: unexpected argument 'az' found"],
+    [["cert", "key", "t", "c8y", "u"], "error: unexpected argument 'u' found"],
+    [["cert", "key", "--profile", "p"], "error: the argument '--profile <PROFILE>' needs a cloud beside it"],
+    [["config", "sett", "--help"], "error: unrecognized subcommand 'sett'"],
     [["help", "config", "sett"], "error: unrecognized subcommand 'sett'\n\n  tip: a similar subcommand exists: 'set'"]
   ])("%j is refused: %s", async (words, text) => {
     expect(await refused(...words)).toContain(text)

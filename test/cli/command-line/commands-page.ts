@@ -1,6 +1,5 @@
 /** The text of docs/commands.md: what is the same for all commands, then the help of each. */
-import { commandsAt } from "../../../src/cli/command-line/argv.ts"
-import type { CommandSpec, Program } from "../../../src/cli/command-line/command-spec.ts"
+import { type CommandSpec, commandsAt, type Program } from "../../../src/cli/command-line/command-spec.ts"
 import { helpText } from "../../../src/cli/command-line/help-text.ts"
 import { tedgeProgram } from "../../../src/cli/commands/tedge-spec.ts"
 import { mapperProgram } from "../../../src/cli/services/mapper/mapper-spec.ts"

@@ -143,11 +143,6 @@ describe("help", () => {
     expect(text).toContain("Examples:\n  # the device's id\n  tedge config get device.id\n")
   })
 
-  it("goes to stderr with exit code 2 when the command is missing", () => {
-    expect(answerHelpOrVersion(tedgeProgram, [])).toMatchObject({ stream: "stderr", code: 2 })
-    expect(answerHelpOrVersion(tedgeProgram, ["config", "--debug"])).toMatchObject({ stream: "stderr", code: 2 })
-  })
-
   it("answers the version in thin-edge's form", () => {
     expect(answerHelpOrVersion(tedgeProgram, ["-V"])).toEqual({ stream: "stdout", text: "tedge 0.0.0-test\n", code: 0 })
     expect(answerHelpOrVersion(tedgeProgram, ["config", "--version"])?.text).toBe("tedge 0.0.0-test\n")

@@ -1,7 +1,6 @@
 /** The tables of `tedge` belong together: every command that can be named has its handler, and the other way round. */
 import { describe, expect, it } from "vitest"
-import { commandsAt } from "../../../src/cli/command-line/argv.ts"
-import type { CommandSpec } from "../../../src/cli/command-line/command-spec.ts"
+import { type CommandSpec, commandsAt } from "../../../src/cli/command-line/command-spec.ts"
 import { tedgeHandlers } from "../../../src/cli/commands/tedge-handlers.ts"
 import { tedgeProgram } from "../../../src/cli/commands/tedge-spec.ts"
 

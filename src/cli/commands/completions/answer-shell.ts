@@ -10,7 +10,8 @@ import { type CloudName, cloudNames } from "../../../messages/settings/setting.t
 import { parseSettingName } from "../../../messages/settings/setting-name.ts"
 import { settingsTable } from "../../../messages/settings/settings-table.ts"
 import type { Program } from "../../command-line/command-spec.ts"
-import { type Candidate, completeWords, type Known, readLine } from "./complete-words.ts"
+import { readWords } from "../../command-line/command-words.ts"
+import { type Candidate, completeWords, type Known } from "./complete-words.ts"
 
 export interface ShellQuestion {
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -25,7 +26,7 @@ export const answerShell = (
 ): string | undefined => {
   if (argv[0] !== "__complete") return undefined
   const words = argv.slice(argv[1] === "--" ? 2 : 1)
-  const configDir = readLine(program, words.slice(0, -1)).options.get("config-dir")
+  const configDir = readWords(program, words.slice(0, -1)).options.find(({ name }) => name === "config-dir")?.value
   const read = readSources(configPlace({ configDir, workingDir, environment }))
   const { candidates, files } = completeWords(
     program,

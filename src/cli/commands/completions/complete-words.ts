@@ -3,14 +3,17 @@
  *
  * Knows nothing of shells, settings or files: what settings and profiles there are comes with `known`.
  */
-import { commandsAt, optionsAt } from "../../command-line/argv.ts"
 import {
   type ArgumentSpec,
   type CommandSpec,
   cloudCommands,
+  commandsAt,
   type OptionSpec,
+  optionsAt,
   type Program
 } from "../../command-line/command-spec.ts"
+import { type CommandWords, readWords } from "../../command-line/command-words.ts"
+import { isListed } from "../../command-line/usage-error.ts"
 
 export interface Candidate {
   readonly word: string
@@ -32,50 +35,11 @@ export interface Known {
   readonly profiles: (cloud: string | undefined) => ReadonlyArray<string>
 }
 
-/** The words before the last one, understood. */
-export interface Line {
-  readonly path: ReadonlyArray<CommandSpec>
-  readonly arguments: ReadonlyArray<string>
-  readonly cloud: string | undefined
-  /** Options by name, with their value. */
-  readonly options: ReadonlyMap<string, string>
-  /** The option whose value comes next. */
-  readonly awaiting: OptionSpec | undefined
-}
-
 export const completeWords = (program: Program, words: ReadonlyArray<string>, known: Known): Completion => {
   const typed = words.at(-1) ?? ""
-  const line = readLine(program, words.slice(0, -1))
+  const line = readWords(program, words.slice(0, -1))
   const found = candidatesFor(program, line, typed, known)
   return { ...found, candidates: found.candidates.filter(({ word }) => word.startsWith(typed)) }
-}
-
-export const readLine = (program: Program, words: ReadonlyArray<string>): Line => {
-  let path: ReadonlyArray<CommandSpec> = [program.root]
-  let cloud: string | undefined
-  let awaiting: OptionSpec | undefined
-  const args: Array<string> = []
-  const options = new Map<string, string>()
-  for (const word of words) {
-    if (awaiting !== undefined) {
-      options.set(awaiting.name, word)
-      awaiting = undefined
-      continue
-    }
-    if (word.startsWith("-")) {
-      const [name, value] = nameAndValue(word)
-      const option = allOptions(program, path).find((one) => one.name === name || one.short === name)
-      options.set(option?.name ?? name, value ?? "")
-      if (value === undefined && option?.value !== undefined) awaiting = option
-      continue
-    }
-    const command = path.at(-1) ?? program.root
-    const sub = command.cloudWord || args.length > 0 ? undefined : commandsAt(command).find(({ name }) => name === word)
-    if (sub !== undefined) path = [...path, sub]
-    else if (command.cloudWord && cloud === undefined && isCloud(word)) cloud = word
-    else args.push(word)
-  }
-  return { path, arguments: args, cloud: cloud ?? args.find(isCloud), options, awaiting }
 }
 
 const isCloud = (word: string): boolean => cloudCommands.some(({ name }) => name === word)
@@ -87,11 +51,11 @@ const nameAndValue = (word: string): readonly [name: string, value: string | und
 }
 
 const allOptions = (program: Program, path: ReadonlyArray<CommandSpec>): ReadonlyArray<OptionSpec> =>
-  [...optionsAt(program, path), helpOption].filter((option) => option.hidden === undefined)
+  [...optionsAt(program, path), helpOption].filter(isListed)
 
 const helpOption: OptionSpec = { name: "help", short: "h", summary: "Print help" }
 
-const candidatesFor = (program: Program, line: Line, typed: string, known: Known): Completion => {
+const candidatesFor = (program: Program, line: CommandWords, typed: string, known: Known): Completion => {
   if (line.awaiting !== undefined) return valuesOf(line.awaiting, line, known, "")
   if (typed.startsWith("-")) {
     const [name, value] = nameAndValue(typed)
@@ -119,15 +83,13 @@ const candidatesFor = (program: Program, line: Line, typed: string, known: Known
       }
 }
 
-const isListed = ({ hidden }: { readonly hidden?: true }): boolean => hidden === undefined
-
 /** Those that have not been given yet. */
-const options = (program: Program, { path, options: given }: Line): ReadonlyArray<Candidate> =>
+const options = (program: Program, { path, options: given }: CommandWords): ReadonlyArray<Candidate> =>
   allOptions(program, path)
-    .filter(({ name }) => !given.has(name))
+    .filter(({ name }) => !given.some((one) => one.name === name))
     .map(({ name, summary }) => ({ word: `--${name}`, says: summary }))
 
-const valuesOf = (option: OptionSpec, line: Line, known: Known, prefix: string): Completion => {
+const valuesOf = (option: OptionSpec, line: CommandWords, known: Known, prefix: string): Completion => {
   const words =
     option.choices ??
     (option.name === "profile"
@@ -143,21 +105,21 @@ const valuesOf = (option: OptionSpec, line: Line, known: Known, prefix: string):
 
 const logLevels = ["error", "warn", "info", "debug", "trace"]
 
-const cloudOfSetting = ({ arguments: [key = ""] }: Line): string | undefined => {
+const cloudOfSetting = ({ arguments: [key = ""] }: CommandWords): string | undefined => {
   const [start = ""] = key.split(/[._]/)
   return isCloud(start) ? start : undefined
 }
 
 const nothing: Completion = { candidates: [], files: false }
 
-const argumentAt = (command: CommandSpec, line: Line, typed: string, known: Known): Completion => {
+const argumentAt = (command: CommandSpec, line: CommandWords, typed: string, known: Known): Completion => {
   const argument = command.arguments?.[line.arguments.length]
   if (argument === undefined) return nothing
   if (argument.offers === "settings") return { candidates: known.settings(typed), files: false }
   return { candidates: wordsOf(argument, line, known), files: false }
 }
 
-const wordsOf = (argument: ArgumentSpec, line: Line, known: Known): ReadonlyArray<Candidate> => {
+const wordsOf = (argument: ArgumentSpec, line: CommandWords, known: Known): ReadonlyArray<Candidate> => {
   const words = argument.choices ?? (argument.offers === "values" ? known.valuesOf(line.arguments[0] ?? "") : [])
   return words.map((word) => ({ word, says: argument.summary }))
 }

@@ -9,20 +9,20 @@ import { configPlace, readSources } from "../../../actors/config/read-sources.ts
 import { selectSetting } from "../../../actors/config/select-setting.ts"
 import { knownProfiles, layersOf, resolveSetting } from "../../../messages/settings/resolve.ts"
 import { printValue } from "../../../messages/settings/value.ts"
+import type { CommandWords } from "../../command-line/command-words.ts"
 
 export interface FastGet {
-  /** KEY and the options in front of or behind it, as `--name=value`. */
-  readonly words: ReadonlyArray<string>
+  readonly key: string
+  readonly profile?: string | undefined
+  readonly configDir?: string | undefined
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly workingDir: string
 }
 
 /** What goes to stdout; the exit code is 0. Undefined: not for us. */
-export const fastGet = ({ words, environment, workingDir }: FastGet): string | undefined => {
-  const asked = readWords(words)
-  if (asked === undefined) return undefined
-  const place = configPlace({ configDir: asked.configDir, workingDir, environment })
-  const selected = selectSetting(asked, environment)
+export const fastGet = ({ key, profile, configDir, environment, workingDir }: FastGet): string | undefined => {
+  const place = configPlace({ configDir, workingDir, environment })
+  const selected = selectSetting({ key, profile }, environment)
   if (selected.kind !== "setting" || selected.name.spelling !== "canonical") return undefined
   const { name, cloud } = selected
   const read = readSources(place)
@@ -37,20 +37,17 @@ export const fastGet = ({ words, environment, workingDir }: FastGet): string | u
   return resolved.kind === "value" ? `${printValue(name.setting.type, resolved.value)}\n` : undefined
 }
 
-const readWords = (
-  words: ReadonlyArray<string>
-):
-  | { readonly key: string; readonly profile: string | undefined; readonly configDir: string | undefined }
-  | undefined => {
-  const keys = words.filter((word) => !word.startsWith("-"))
-  const options = words.filter((word) => word.startsWith("-"))
-  const [key] = keys
-  const value = (name: string): string | undefined =>
-    options.find((option) => option.startsWith(`--${name}=`))?.slice(name.length + 3)
-  const profile = value("profile")
-  const configDir = value("config-dir")
+/** Undefined: the command line is another one, or has more than a key, a profile and a directory. */
+export const fastQuestion = ({
+  path,
+  arguments: words,
+  options
+}: CommandWords): Pick<FastGet, "key" | "profile" | "configDir"> | undefined => {
+  const [key, ...others] = words
+  const value = (wanted: string): string | undefined => options.find(({ name }) => name === wanted)?.value
+  const [profile, configDir] = [value("profile"), value("config-dir")]
   const understood = [profile, configDir].filter((one) => one !== undefined && one !== "").length
-  return keys.length !== 1 || key === undefined || understood !== options.length
-    ? undefined
-    : { key, profile, configDir }
+  const isGet = path.map(({ name }) => name).join(" ") === "tedge config get"
+  if (!isGet || key === undefined || others.length > 0 || understood !== options.length) return undefined
+  return { key, profile, configDir }
 }

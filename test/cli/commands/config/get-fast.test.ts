@@ -4,14 +4,18 @@ import { join } from "node:path"
 import { build } from "esbuild"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { fastGet } from "../../../../src/cli/commands/config/get-fast.ts"
+import { readWords } from "../../../../src/cli/command-line/command-words.ts"
+import { fastGet, fastQuestion } from "../../../../src/cli/commands/config/get-fast.ts"
+import { tedgeProgram } from "../../../../src/cli/commands/tedge-spec.ts"
 import { settingsTable } from "../../../../src/messages/settings/settings-table.ts"
 import { configBench, get, version2 } from "../../../actors/config/config-bench.ts"
 
 const { bench, toml, answer } = configBench()
 
-const fast = (words: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}) =>
-  fastGet({ words: [...words, `--config-dir=${bench.dir}`], environment, workingDir: "/elsewhere" })
+const fast = (words: ReadonlyArray<string>, environment: Readonly<Record<string, string>> = {}) => {
+  const question = fastQuestion(readWords(tedgeProgram, ["config", "get", ...words, `--config-dir=${bench.dir}`]))
+  return question && fastGet({ ...question, environment, workingDir: "/elsewhere" })
+}
 
 const anyKey = fc.oneof(
   fc.constantFrom(
@@ -111,7 +115,8 @@ describe("the fast answer to config get", () => {
 
   it.each([
     [["device.type", "more"]],
-    [["--debug=true", "device.type"]],
+    [["--debug", "device.type"]],
+    [["--profile", "p", "--profile", "p", "c8y.url"]],
     [["--profile=", "c8y.url"]],
     [[]],
     [["device.type", "--profile"]]

@@ -1,0 +1,150 @@
+/**
+ * What Effect's CLI cannot do for us. All the rest it does: command-line.ts.
+ *
+ * - Answer without being loaded. Loading Effect takes a third of Node's own start, and help, the version, `config get`
+ *   and completions are asked for at a prompt. `readWords` finds the command and the options; it refuses nothing.
+ * - `-pVALUE`: its short options cluster (`-abc`). `readWords` writes them as `--name=VALUE`.
+ * - The cloud after or between arguments (`create-key TOKEN c8y`): it takes a subcommand in front of them only.
+ *   `splitCloud` finds it in the arguments.
+ *
+ * Help and usage errors have clap's form, which users and scripts of thin-edge know: help-text.ts, usage-error.ts.
+ */
+import {
+  type CloudWord,
+  type CommandSpec,
+  cloudCommands,
+  cloudWords,
+  commandsAt,
+  type OptionSpec,
+  optionsAt,
+  type Program
+} from "./command-spec.ts"
+
+export interface CommandWords {
+  readonly path: ReadonlyArray<CommandSpec>
+  readonly options: ReadonlyArray<GivenOption>
+  /** Behind the command, without the cloud word. */
+  readonly arguments: ReadonlyArray<string>
+  readonly cloud: CloudWord["cloud"] | undefined
+  /** The option at the end that lacks its value. */
+  readonly awaiting: OptionSpec | undefined
+  /** What `--help`, `--version` or `help` asks for. */
+  readonly question: Question | undefined
+  /** The command line as Effect's CLI takes it. */
+  readonly forEffect: ReadonlyArray<string>
+}
+
+export interface GivenOption {
+  readonly name: string
+  /** Undefined: the command has no such option. */
+  readonly option: OptionSpec | undefined
+  readonly value: string | undefined
+}
+
+export type Question =
+  | { readonly kind: "version" }
+  | { readonly kind: "help"; readonly path: ReadonlyArray<CommandSpec>; readonly long: boolean }
+  /** `tedge help WORD`: there is no such command. */
+  | { readonly kind: "unknown"; readonly path: ReadonlyArray<CommandSpec>; readonly word: string }
+
+export const readWords = (program: Program, argv: ReadonlyArray<string>): CommandWords => {
+  let path: ReadonlyArray<CommandSpec> = [program.root]
+  let question: Question | undefined
+  let awaiting: OptionSpec | undefined
+  const options: Array<GivenOption> = []
+  const args: Array<string> = []
+  const forEffect: Array<string> = []
+  const end = argv.includes("--") ? argv.indexOf("--") : argv.length
+  for (let at = 0; at < end; at++) {
+    const word = argv[at] ?? ""
+    const command = path.at(-1) ?? program.root
+    if (isOption(word)) {
+      question ??= questionOf(word, path, args)
+      const { name, option, value } = readOption(word, optionsAt(program, path))
+      const takesNext = option?.value !== undefined && value === undefined
+      const following = takesNext && at + 1 < end && !isOption(argv[at + 1] ?? "") ? argv[++at] : undefined
+      if (takesNext && at + 1 >= end && following === undefined) awaiting = option
+      options.push({ name, option, value: value ?? following })
+      forEffect.push(option === undefined ? word : [`--${option.name}`, value ?? following].filter(isGiven).join("="))
+      continue
+    }
+    forEffect.push(word)
+    const sub = args.length > 0 ? undefined : command.commands?.find(({ name }) => name === word)
+    if (sub !== undefined) path = [...path, sub]
+    else if (word === "help" && args.length === 0 && commandsAt(command).length > 0)
+      question ??= helpFor(path, argv.slice(at + 1, end))
+    else {
+      args.push(word)
+      if (command.commands === undefined) continue
+      // No such command: what follows has no meaning.
+      forEffect.push(...argv.slice(at + 1, end))
+      break
+    }
+  }
+  const command = path.at(-1) ?? program.root
+  const { cloud, arguments: others } = command.cloudWord
+    ? splitCloud(command, args)
+    : { cloud: cloudWords.find((name) => args.includes(name)), arguments: args }
+  return {
+    path,
+    options,
+    arguments: [...others, ...argv.slice(end + 1)],
+    cloud,
+    awaiting,
+    question,
+    forEffect: [...forEffect, ...argv.slice(end)]
+  }
+}
+
+/** A word that begins with a dash is an option, never a value: `--label --id 01` is a slip. */
+const isOption = (word: string): boolean => /^-./.test(word) && !/^-(?:\d+\.?\d*|\.\d+)$/.test(word)
+
+const isGiven = (part: string | undefined): part is string => part !== undefined
+
+/** `--name`, `--name=value`, `-x`, `-x=value`, `-xvalue`. */
+const readOption = (word: string, known: ReadonlyArray<OptionSpec>): GivenOption => {
+  const [, name = "", value] = /^--([^=]*)(?:=(.*))?$/s.exec(word) ?? []
+  if (word.startsWith("--")) return { name, option: known.find((option) => option.name === name), value }
+  const option = known.find(({ short }) => short === word[1])
+  const attached = word.length > 2 ? word.slice(2).replace(/^=/, "") : undefined
+  if (option === undefined || (option.value === undefined && attached !== undefined))
+    return { name: word.slice(1), option: undefined, value: undefined }
+  return { name: option.name, option, value: attached }
+}
+
+const questionOf = (
+  word: string,
+  path: ReadonlyArray<CommandSpec>,
+  args: ReadonlyArray<string>
+): Question | undefined => {
+  if (word === "--version" || word === "-V") return { kind: "version" }
+  if (word !== "--help" && word !== "-h") return undefined
+  const cloud = path.at(-1)?.cloudWord && cloudCommands.find(({ name }) => args.includes(name))
+  return { kind: "help", path: cloud ? [...path, cloud] : path, long: word === "--help" }
+}
+
+/** `tedge help config get`. */
+const helpFor = (from: ReadonlyArray<CommandSpec>, words: ReadonlyArray<string>): Question => {
+  let path = from
+  for (const word of words.filter((one) => !one.startsWith("-"))) {
+    const sub = commandsAt(path.at(-1) ?? { name: "", summary: "" }).find(({ name }) => name === word)
+    if (sub === undefined) return { kind: "unknown", path, word }
+    path = [...path, sub]
+  }
+  return { kind: "help", path, long: true }
+}
+
+/** The arguments of a command with a cloud word. */
+export const splitCloud = (
+  command: CommandSpec,
+  words: ReadonlyArray<string>
+): {
+  readonly cloud: CloudWord["cloud"] | undefined
+  readonly arguments: ReadonlyArray<string>
+  /** A second cloud, or one word more than the command has arguments. */
+  readonly unexpected: string | undefined
+} => {
+  const [cloud, second] = words.flatMap((word) => cloudWords.filter((name) => name === word))
+  const args = words.filter((word) => word !== cloud)
+  return { cloud, arguments: args, unexpected: second ?? args[command.arguments?.length ?? 0] }
+}
