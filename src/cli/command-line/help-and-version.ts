@@ -15,7 +15,7 @@ export const answerHelpOrVersion = (
     case "help":
       return { stream: "stdout", text: helpText(program, question.path, question.long), code: exitCodes.ok }
     case "version":
-      return { stream: "stdout", text: `${program.root.name} ${program.version}\n`, code: exitCodes.ok }
+      return { stream: "stdout", text: `${versionLine(program)}\n`, code: exitCodes.ok }
     case "unknown": {
       const error = unknownCommand(question.word, question.path.at(-1) ?? program.root)
       return { stream: "stderr", text: usageErrorText(error, program, question.path), code: exitCodes.usage }
@@ -24,3 +24,13 @@ export const answerHelpOrVersion = (
       return undefined
   }
 }
+
+/** `tedge 2.0.1+tedge-actors.0.1.0`: scripts that compare versions read that of thin-edge's interface. */
+export const versionLine = ({ root, version }: Program): string => `${root.name} ${interfaceVersion(version)}`
+
+/** Ours is build metadata, in the characters it may have. Source: Semantic Versioning 2.0.0, 10. */
+export const interfaceVersion = (ours: string): string =>
+  `${thinEdgeInterface}+tedge-actors.${ours.replace(/[^0-9A-Za-z.-]/g, ".")}`
+
+/** The thin-edge.io whose commands, settings, topics and files these programs have. */
+const thinEdgeInterface = "2.0.1"

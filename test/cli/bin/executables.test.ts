@@ -53,7 +53,27 @@ describe("tedge", () => {
   it("starts by absolute path and through a symlink, from any directory", () => {
     symlinkSync(join(home, "bin", "tedge"), join(dir, "linked"))
     for (const path of [join(home, "bin", "tedge"), join(dir, "linked")])
-      for (const cwd of ["/", dir]) expect(run(path, ["--version"], { cwd }).stdout).toBe("tedge 9.8.7\n")
+      for (const cwd of ["/", dir])
+        expect(run(path, ["--version"], { cwd }).stdout).toBe("tedge 2.0.1+tedge-actors.9.8.7\n")
+  })
+
+  it.each([
+    ["the second word", "cut -d' ' -f2"],
+    ["what looks like a version", "grep -oE '[0-9]+[.][0-9]+[.][0-9]+' | head -n 1"]
+  ])("tells scripts that compare %s of its version what it can do", (_, cut) => {
+    const isAtLeast = (wanted: string, compare: string) =>
+      run("/bin/sh", ["-c", `v=$("$0" --version | ${cut}); w=$1; ${compare}`, join(home, "bin", "tedge"), wanted])
+        .status
+    for (const compare of [
+      'test "$(printf "%s\\n%s\\n" "$v" "$w" | sort -V | head -n 1)" = "$w"',
+      'dpkg --compare-versions "$v" ge "$w"'
+    ])
+      expect([compare, ...["1.5.1", "2.0.0", "2.1.0"].map((wanted) => isAtLeast(wanted, compare))]).toEqual([
+        compare,
+        0,
+        0,
+        1
+      ])
   })
 
   it("answers config get, plainly and with a sentence", () => {
@@ -164,7 +184,9 @@ describe("tedge-p11-server", () => {
     const [documented = ""] = golden.split("  -h, --help")
     const { status, stdout, stderr } = run(join(home, "bin", "tedge-p11-server"), ["--help"])
     expect([status, stdout.startsWith(documented), stderr]).toEqual([0, true, ""])
-    expect(run(join(home, "bin", "tedge-p11-server"), ["-V"]).stdout).toBe("tedge-p11-server 9.8.7\n")
+    expect(run(join(home, "bin", "tedge-p11-server"), ["-V"]).stdout).toBe(
+      "tedge-p11-server 2.0.1+tedge-actors.9.8.7\n"
+    )
   })
 
   it("refuses what it does not know", () => {
@@ -233,7 +255,7 @@ describe("the code cache", () => {
     // As long as before: V8 itself would take the cache for it.
     const bundle = join(place, "dist", "tedge.cjs")
     writeFileSync(bundle, readFileSync(bundle, "utf8").replace('"9.8.7"', '"9.8.6"'))
-    expect(run(join(place, "bin", "tedge"), ["--version"]).stdout).toBe("tedge 9.8.6\n")
+    expect(run(join(place, "bin", "tedge"), ["--version"]).stdout).toBe("tedge 2.0.1+tedge-actors.9.8.6\n")
     removeTempDir(place)
   })
 

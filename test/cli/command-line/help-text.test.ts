@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
 import type { CommandSpec, Program } from "../../../src/cli/command-line/command-spec.ts"
-import { answerHelpOrVersion } from "../../../src/cli/command-line/help-and-version.ts"
+import { answerHelpOrVersion, interfaceVersion } from "../../../src/cli/command-line/help-and-version.ts"
 import { globalOptions, tedgeProgram } from "../../../src/cli/commands/tedge-spec.ts"
 import { p11ServerProgram } from "../../../src/cli/services/p11-server/p11-server-spec.ts"
 
@@ -143,9 +143,13 @@ describe("help", () => {
     expect(text).toContain("Examples:\n  # the device's id\n  tedge config get device.id\n")
   })
 
-  it("answers the version in thin-edge's form", () => {
-    expect(answerHelpOrVersion(tedgeProgram, ["-V"])).toEqual({ stream: "stdout", text: "tedge 0.0.0-test\n", code: 0 })
-    expect(answerHelpOrVersion(tedgeProgram, ["config", "--version"])?.text).toBe("tedge 0.0.0-test\n")
+  it("answers the version of thin-edge's interface that scripts compare, with ours behind it", () => {
+    const text = "tedge 2.0.1+tedge-actors.0.0.0-test\n"
+    expect(answerHelpOrVersion(tedgeProgram, ["-V"])).toEqual({ stream: "stdout", text, code: 0 })
+    expect(answerHelpOrVersion(tedgeProgram, ["config", "--version"])?.text).toBe(text)
+    // Semantic Versioning 2.0.0, the expression of its FAQ, in short.
+    for (const ours of ["0.1.0", "1.0.0-rc.1", "1.0.0+build 5", "1.0~rc1-2"])
+      expect(interfaceVersion(ours)).toMatch(/^\d+\.\d+\.\d+\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*$/)
   })
 
   it("takes --help after -- for a value", () => {

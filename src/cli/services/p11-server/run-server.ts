@@ -30,6 +30,7 @@ import type { RuntimeEvent } from "../../../runtime/events.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import type { CommandHandler, CommandInput } from "../../command-line/command-spec.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
+import { versionLine } from "../../command-line/help-and-version.ts"
 import { serviceOwner } from "../../compose/compose-cryptoki.ts"
 import { withActorEvents, withActorLog } from "../../terminal/actor-log.ts"
 import { type AdjustableLog, adjustableLog } from "../../terminal/adjustable-log.ts"
@@ -85,7 +86,7 @@ interface Service {
 
 const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog) =>
   Effect.gen(function* () {
-    yield* Effect.logInfo(`Starting tedge-p11-server ${p11ServerProgram.version}`)
+    yield* Effect.logInfo(`Starting ${versionLine(p11ServerProgram)}`)
     const settings = yield* readServerSettings(input, "start")
     log.setLevel(logLevel(input, settings.logLevel))
     yield* Effect.logInfo(`Using cryptoki configuration cryptoki_config=${configurationText(settings)}`)
