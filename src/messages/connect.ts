@@ -151,7 +151,8 @@ export type ConnectRefusal =
 export type StepEvent =
   | { readonly _tag: "TitleShown"; readonly text: string }
   | { readonly _tag: "SummaryShown"; readonly lines: ReadonlyArray<readonly [label: string, value: string]> }
-  | { readonly _tag: "StepStarted"; readonly title: string }
+  /** `limitMs`: it ends by then. */
+  | { readonly _tag: "StepStarted"; readonly title: string; readonly limitMs?: number | undefined }
   | { readonly _tag: "StepDone"; readonly title: string }
   | { readonly _tag: "StepFailed"; readonly title: string; readonly failure: ConnectRefusal }
   /** The step came to an end one should know about; the command goes on. */

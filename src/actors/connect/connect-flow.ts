@@ -80,8 +80,9 @@ const meetCloud = (
     if (!cloud.createsDevice) return newCertificate
     // Monotonic: a clock step meanwhile neither takes nor gives time.
     const spentMs = Math.min(Math.max((yield* monotonicNow) - startedAt, 0), trialMs)
-    const creation = createDevice(peers, connection, cloudWithinMs - spentMs)
-    yield* step(peers.show, `Creating device in ${cloud.displayName} cloud`, creation)
+    const leftMs = cloudWithinMs - spentMs
+    const creation = createDevice(peers, connection, leftMs)
+    yield* step(peers.show, `Creating device in ${cloud.displayName} cloud`, creation, leftMs)
     return newCertificate
   })
 

@@ -23,14 +23,15 @@ export const transaction = <A>(
     )
   })
 
-/** A line of the transcript: the title, and how it ended. */
+/** A line of the transcript: the title, and how it ended. `limitMs`: the time limit of the work. */
 export const step = <A>(
   show: Show,
   title: string,
-  work: Effect.Effect<A, ConnectRefusal>
+  work: Effect.Effect<A, ConnectRefusal>,
+  limitMs?: number
 ): Effect.Effect<A, ConnectRefusal> =>
   Effect.andThen(
-    show({ _tag: "StepStarted", title }),
+    show(limitMs === undefined ? { _tag: "StepStarted", title } : { _tag: "StepStarted", title, limitMs }),
     work.pipe(
       Effect.tap(() => show({ _tag: "StepDone", title })),
       Effect.tapError((failure) => show({ _tag: "StepFailed", title, failure }))

@@ -34,7 +34,7 @@ export const watchTerminal = (): WatchedTerminal => {
     }),
     lasting: (screen, write) => {
       state.write = write
-      const log = makeTerminal({ stdout: { write: record }, stderr: { write: record }, environment: {} })
+      const log = makeTerminal({ stdout: { write: record }, stderr: { write: record }, environment: {}, quiet: true })
       return bothTerminals(screen, log, () => state.lost)
     },
     ended: (command, exit) =>
@@ -75,11 +75,12 @@ const bothTerminals = (screen: Terminal, log: Terminal, isLost: () => boolean): 
     explained: both(({ explained }) => explained),
     failure: both(({ failure }) => failure),
     entry: both(({ entry }) => entry),
-    step: (title) =>
+    step: (title, limitMs) =>
       Effect.gen(function* () {
         const finishLog = yield* log.step(title)
-        const finishScreen = yield* screen.step(title)
+        const finishScreen = yield* screen.step(title, limitMs)
         return (mark) => Effect.andThen(finishLog(mark), finishScreen(mark))
-      })
+      }),
+    waiting: (wait) => Effect.suspend(() => (isLost() ? Effect.succeed(Effect.void) : screen.waiting(wait)))
   }
 }

@@ -4,18 +4,21 @@
  * Answers go to stdout, everything else to stderr. What is written is the same for a terminal and a pipe, apart
  * from colour and the turning mark of a step. Source: thin-edge, progress lines of `tedge connect`.
  */
-import { Effect, Fiber } from "effect"
+import { Effect } from "effect"
 import { type Explanation, explain, type Failure } from "../../messages/explain.ts"
 import { shownLines, shownText } from "../../messages/shown-text.ts"
+import { type Progress, plainSteps, turningSteps } from "./progress.ts"
 import { runsSystemd, withoutSystemd } from "./without-systemd.ts"
 
 /** A stream of the process, or what a test puts in its place. */
 export interface TextStream {
   readonly write: (text: string) => unknown
   readonly isTTY?: boolean
+  /** Of a terminal. */
+  readonly columns?: number
 }
 
-export interface Terminal {
+export interface Terminal extends Progress {
   /** What was asked for, to stdout, as it is. */
   readonly answer: (text: string) => Effect.Effect<void>
   /** A line for people, to stderr. */
@@ -29,8 +32,6 @@ export interface Terminal {
   readonly failure: (failure: Failure) => Effect.Effect<void>
   /** `label: value`, eight columns in, label and value in blue. */
   readonly entry: (label: string, value: string) => Effect.Effect<void>
-  /** A mark turns beside the title until the answer is called with how it ended. Lines may be written meanwhile. */
-  readonly step: (title: string) => Effect.Effect<(mark: "done" | "failed") => Effect.Effect<void>>
 }
 
 export interface TerminalSettings {
@@ -39,12 +40,24 @@ export interface TerminalSettings {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** The last touch to sentences and hints. Undefined: none. */
   readonly inWords?: ((text: string) => string) | undefined
+  /** Nothing about the time that passes: for a log. */
+  readonly quiet?: boolean
 }
 
-export const makeTerminal = ({ stdout, stderr, environment, inWords = same }: TerminalSettings): Terminal => {
-  const colour = stderr.isTTY === true && !environment.NO_COLOR && environment.TERM !== "dumb"
+export const makeTerminal = ({
+  stdout,
+  stderr,
+  environment,
+  inWords = same,
+  quiet = false
+}: TerminalSettings): Terminal => {
+  const moves = stderr.isTTY === true && environment.TERM !== "dumb"
+  const colour = moves && !environment.NO_COLOR
   const paint: Paint = (style, text) => (colour ? `\u001b[${styles[style]}m${text}\u001b[0m` : text)
-  const steps = stderr.isTTY === true ? turningSteps(stderr, paint) : plainSteps(stderr)
+  const raw = (text: string) => Effect.sync(() => void stderr.write(text))
+  // 0: a terminal that does not know its size.
+  const columns = () => stderr.columns || 80
+  const steps = moves ? turningSteps(raw, paint, columns) : plainSteps(raw, quiet)
   const { err } = steps
   const prefixed = (style: Style, prefix: string, text: string) =>
     err(`${paint(style, prefix)} ${inWords(shownLines(text))}\n`)
@@ -62,46 +75,14 @@ export const makeTerminal = ({ stdout, stderr, environment, inWords = same }: Te
     explained,
     failure: (failure) => explained(explain(failure)),
     entry: (label, value) => err(`        ${paint("label", `${label}:`)} ${paint("value", shownText(value))}\n`),
-    step: (title) => steps.step(shownText(title))
+    step: (title, limitMs) => steps.step(shownText(title), limitMs),
+    waiting: ({ title, limitMs }) => steps.waiting({ title: shownText(title), limitMs })
   }
 }
 
 type Style = keyof typeof styles
 
 type Paint = (style: Style, text: string) => string
-
-interface Steps extends Pick<Terminal, "step"> {
-  readonly err: (text: string) => Effect.Effect<void>
-}
-
-/** A line at the end of a step, nothing before. */
-const plainSteps = (stderr: TextStream): Steps => {
-  const err = (text: string) => Effect.sync(() => void stderr.write(text))
-  return { err, step: (title) => Effect.succeed((mark) => err(`${title}... ${marks[mark]}\n`)) }
-}
-
-/** On a terminal the line is written again with the next frame every 50 ms. Another line takes its place, and it goes on below. */
-const turningSteps = (stderr: TextStream, paint: Paint): Steps => {
-  let turning = false
-  const raw = (text: string) => Effect.sync(() => void stderr.write(text))
-  const turn = (title: string) => {
-    let frame = 0
-    const draw = Effect.suspend(() => raw(`\r${eraseLine}${title}... ${frames[frame++ % frames.length]}`))
-    return Effect.forever(Effect.andThen(draw, Effect.sleep(50)))
-  }
-  const step: Terminal["step"] = (title) =>
-    Effect.gen(function* () {
-      turning = true
-      const fiber = yield* Effect.forkChild(turn(title))
-      return (mark) =>
-        Effect.gen(function* () {
-          yield* Fiber.interrupt(fiber)
-          turning = false
-          yield* raw(`\r${eraseLine}${title}... ${paint(mark === "done" ? "done" : "error", marks[mark])}\n`)
-        })
-    })
-  return { step, err: (text) => Effect.suspend(() => raw(turning ? `\r${eraseLine}${text}` : text)) }
-}
 
 const same = (text: string): string => text
 
@@ -113,12 +94,6 @@ export const processTerminal = (): Terminal =>
     environment: process.env,
     inWords: runsSystemd() ? undefined : withoutSystemd
   })
-
-const marks = { done: "✓", failed: "✗" } as const
-
-const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"]
-
-const eraseLine = "\u001b[2K"
 
 /** SGR parameters (ECMA-48, 8.3.117). */
 const styles = {

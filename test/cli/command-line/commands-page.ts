@@ -36,6 +36,10 @@ colour off. The options shown with \`tedge\` itself belong to every command and 
 
 PINs and passwords given as arguments are taken off the command line that \`ps\` shows as soon as they have been read.
 
+Work that takes longer than a second (a key that is generated, \`hsm init\`, a signature that may wait for a touch, the cloud) shows what
+it waits for, the time it has taken and, where it has a time limit, a bar. Without a terminal that is a line on stderr every 5 seconds,
+after 30 seconds every 30; stdout holds the answer only.
+
 ## Exit codes
 
 | exit code | means |

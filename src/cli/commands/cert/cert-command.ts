@@ -5,7 +5,8 @@ import { Effect } from "effect"
 import { CommonNameInvalid, SameFile } from "../../../messages/certificate.ts"
 import { neededId } from "../../../messages/config.ts"
 import type { CloudSettings, DeviceSettings, Settings } from "../../../messages/settings/resolved-settings.ts"
-import type { Subject } from "../../../platform/tls/x509.ts"
+import type { Subject, Unsigned } from "../../../platform/tls/x509.ts"
+import { whileWaiting } from "../../terminal/progress.ts"
 import { askLimits, type CommandContext } from "../hsm/token-command.ts"
 import { isSameFile, readCertificate, writeText } from "./certificate-files.ts"
 import { type DeviceKey, fileKey, newFileKey, tokenKey } from "./device-key.ts"
@@ -83,6 +84,10 @@ export const keyForRequest = (context: CommandContext, of: CertSettings, written
   !of.usesToken && !existsSync(of.device.keyPath)
     ? Effect.andThen(refuseSameFile(of, written), newFileKey(of.settings.configDir, of.device.keyPath))
     : presentKey(context, of)
+
+/** The finished PEM. One signature, that of a token may wait for a touch. */
+export const certify = ({ terminal }: CommandContext, key: DeviceKey, unsigned: Unsigned) =>
+  whileWaiting(terminal, { title: "waiting for a signature; touch the token if it blinks" }, key.certify(unsigned))
 
 /** A file that a command writes, and what names it: `device.cert_path`, `--output-path`. */
 export interface Written {

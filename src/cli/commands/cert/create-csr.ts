@@ -6,6 +6,7 @@ import { exitCodes } from "../../command-line/exit-codes.ts"
 import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
 import {
   type CertSettings,
+  certify,
   keyForRequest,
   readCertSettings,
   subjectFor,
@@ -44,6 +45,6 @@ export const newRequest = (context: CommandContext, of: CertSettings, written: W
   Effect.gen(function* () {
     const subject = yield* subjectFor(context, of)
     const key = yield* keyForRequest(context, of, written)
-    const request = yield* key.certify(certificationRequest(subject, key.publicKey, key.scheme))
+    const request = yield* certify(context, key, certificationRequest(subject, key.publicKey, key.scheme))
     return { request, key, subject }
   })

@@ -7,7 +7,14 @@ import { selfSignedCertificate } from "../../../platform/tls/x509.ts"
 import { dateNow } from "../../../runtime/primitives/wall-time.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
-import { type CertSettings, readCertSettings, refuseSameFile, subjectFor, writeCertificate } from "./cert-command.ts"
+import {
+  type CertSettings,
+  certify,
+  readCertSettings,
+  refuseSameFile,
+  subjectFor,
+  writeCertificate
+} from "./cert-command.ts"
 import { isTaken } from "./certificate-files.ts"
 import { certificateText } from "./certificate-text.ts"
 import { newFileKey, tokenKey } from "./device-key.ts"
@@ -23,7 +30,11 @@ export const createCertificate: TokenCommand = (context) =>
     const key = yield* newKey(context, of)
     const now = yield* dateNow
     const validity = of.settings.certificate.requestedValidityMs
-    const content = yield* key.certify(selfSignedCertificate(subject, key.publicKey, key.scheme, now, validity)).pipe(
+    const content = yield* certify(
+      context,
+      key,
+      selfSignedCertificate(subject, key.publicKey, key.scheme, now, validity)
+    ).pipe(
       Effect.tap((pem) => writeCertificate(of, certPath, pem)),
       // A key file nobody has a certificate for would be in the way of the next try.
       Effect.onError(() => Effect.sync(() => void (of.usesToken || rmSync(keyPath, { force: true }))))

@@ -14,6 +14,7 @@ import { serviceSocketPath } from "../../../messages/service-socket.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
+import { whileWaiting } from "../../terminal/progress.ts"
 import { checkCloudOnce } from "../connect/ask-mapper.ts"
 import type { CommandContext } from "../hsm/token-command.ts"
 
@@ -26,20 +27,21 @@ type Token = Redacted.Redacted<string>
 
 /** Calls `use` with a token, and with the next one while the cloud says that it is not authorised. */
 export const withDeviceToken = <A, E extends { readonly _tag: string }>(
-  { actors, input }: CommandContext,
+  { actors, input, terminal }: CommandContext,
   settings: CloudSettings,
   use: (token: Token) => Effect.Effect<A, E | HttpRefused>
 ): Effect.Effect<A, E | HttpRefused | AccessTokenMissing | CredentialUnusable | AskFailed> => {
   const profile = input.cloud?.profile
   const missing = (cause: MqttRefusal | undefined) =>
     new AccessTokenMissing({ words: profile === undefined ? "c8y" : `c8y --profile ${profile}`, cause })
+  const wait = { title: "waiting for an access token from the cloud", limitMs: answerWithinMs }
   return Effect.gen(function* () {
-    const heard = yield* tokenOfMapper(settings)
+    const heard = yield* whileWaiting(terminal, wait, tokenOfMapper(settings))
     if (heard !== undefined) return yield* use(heard)
     const { next, close } = tokensOfBroker(actors.localBroker, settings, missing)
     return yield* Effect.ensuring(
       Effect.gen(function* () {
-        for (let token = yield* next; ; ) {
+        for (let token = yield* whileWaiting(terminal, wait, next); ; ) {
           const used = yield* Effect.result(use(token))
           if (used._tag === "Success") return used.success
           if (!isUnauthorised(used.failure)) return yield* Effect.fail(used.failure)

@@ -8,6 +8,7 @@ import {
   isDistrust
 } from "../../../messages/certificate.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
+import { whileWaiting } from "../../terminal/progress.ts"
 import type { CommandContext } from "../hsm/token-command.ts"
 import { type CloudHttp, enrol, type Login } from "./cumulocity-http.ts"
 
@@ -48,7 +49,8 @@ export const enrolWithRetries = (
         return yield* once
       })
     )
-    return yield* once
+    const title = `waiting until '${login.user}' is registered at ${http.origin}`
+    return yield* whileWaiting(terminal, { title, limitMs }, once)
   })
 
 /** Even with no time at all, one try is made. */

@@ -13,9 +13,11 @@ import { commonNameOf } from "../../../platform/tls/device-certificate.ts"
 import { certificationRequest, type Subject, selfSignedCertificate } from "../../../platform/tls/x509.ts"
 import { dateNow } from "../../../runtime/primitives/wall-time.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
+import { whileWaiting } from "../../terminal/progress.ts"
 import { askLimits, type CommandContext, type TokenCommand } from "../hsm/token-command.ts"
 import {
   type CertSettings,
+  certify,
   checkedName,
   presentKey,
   readCertSettings,
@@ -69,7 +71,7 @@ const signAnew = (context: CommandContext, of: CertSettings, subject: Subject) =
     const key = yield* presentKey(context, of)
     const now = yield* dateNow
     const validity = of.settings.certificate.requestedValidityMs
-    const text = yield* key.certify(selfSignedCertificate(subject, key.publicKey, key.scheme, now, validity))
+    const text = yield* certify(context, key, selfSignedCertificate(subject, key.publicKey, key.scheme, now, validity))
     return { text, certificate: new X509Certificate(text) }
   })
 
@@ -83,12 +85,19 @@ const enrolAnew = (context: CommandContext, of: CertSettings, subject: Subject) 
     const given = path === undefined ? undefined : yield* givenRequest(context, of, path)
     const key = given?.key ?? (yield* presentKey(context, of))
     // After the first access token: a key's token may want a touch for each signature.
-    const made = Effect.tap(key.certify(certificationRequest(subject, key.publicKey, key.scheme)), (request) =>
-      keepRequest(context, of, request)
+    const made = Effect.tap(
+      certify(context, key, certificationRequest(subject, key.publicKey, key.scheme)),
+      (request) => keepRequest(context, of, request)
     )
     const certified = yield* Effect.cached(given === undefined ? made : Effect.succeed(given.request))
     const found = yield* withDeviceToken(context, settings, (token) =>
-      Effect.flatMap(certified, (request) => reenrol(http, request, token))
+      Effect.flatMap(certified, (request) =>
+        whileWaiting(
+          context.terminal,
+          { title: `waiting for the certificate from ${http.origin}` },
+          reenrol(http, request, token)
+        )
+      )
     )
     return { text: found.join(""), certificate: yield* leafFor(found, key, http) }
   })

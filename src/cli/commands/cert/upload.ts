@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import { neededId } from "../../../messages/config.ts"
 import { NobodyToAsk } from "../../../messages/hsm.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
+import { whileWaiting } from "../../terminal/progress.ts"
 import { pinFrom } from "../hsm/ask-pin.ts"
 import { askLimits, type CommandContext, type TokenCommand } from "../hsm/token-command.ts"
 import { pendingPath, readCertificate } from "./certificate-files.ts"
@@ -23,8 +24,11 @@ export const uploadCertificate: TokenCommand = (context) =>
     const { text } = yield* readCertificate(isNew ? pendingPath(device.certPath) : device.certPath)
     const http = yield* cloudHttp(settings, undefined)
     const login = { user: yield* userName(context), password: yield* pinFrom(context, "password", "Enter password: ") }
-    const tenant = yield* currentTenant(http, login)
-    const outcome = yield* trustCertificate(http, tenant, id, text, login)
+    const outcome = yield* whileWaiting(
+      terminal,
+      { title: `waiting for ${http.origin}` },
+      Effect.flatMap(currentTenant(http, login), (tenant) => trustCertificate(http, tenant, id, text, login))
+    )
     const which = isNew ? "New device certificate" : "Device certificate"
     yield* terminal.line(
       outcome === "added" ? `${which} uploaded successfully.` : `${which} already exists in the cloud.`

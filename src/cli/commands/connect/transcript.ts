@@ -29,7 +29,7 @@ export const makeTranscript = (terminal: Terminal): Transcript => {
 }
 
 interface Steps {
-  readonly begin: (title: string) => Effect.Effect<void>
+  readonly begin: (title: string, limitMs: number | undefined) => Effect.Effect<void>
   readonly finish: (mark: "done" | "failed") => Effect.Effect<void>
 }
 
@@ -37,8 +37,8 @@ interface Steps {
 const makeSteps = (terminal: Terminal): Steps => {
   let open: Steps["finish"] | undefined
   return {
-    begin: (title) =>
-      Effect.map(terminal.step(title), (ending) => {
+    begin: (title, limitMs) =>
+      Effect.map(terminal.step(title, limitMs), (ending) => {
         open = ending
       }),
     finish: (mark) => {
@@ -56,7 +56,7 @@ const print = (terminal: Terminal, steps: Steps, event: StepEvent): Effect.Effec
     case "SummaryShown":
       return Effect.forEach(event.lines, ([label, value]) => terminal.entry(label, value), { discard: true })
     case "StepStarted":
-      return steps.begin(event.title)
+      return steps.begin(event.title, event.limitMs)
     case "StepDone":
       return steps.finish("done")
     case "StepFailed":

@@ -13,6 +13,7 @@ import { shownText } from "../../../messages/shown-text.ts"
 import { tokenFamily } from "../../../messages/token-family.ts"
 import { TokenAmbiguous, TokenNotFound } from "../../../messages/token-refusals.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
+import { whileWaiting } from "../../terminal/progress.ts"
 import { newPinFrom } from "./ask-pin.ts"
 import {
   askLimits,
@@ -45,9 +46,12 @@ export const initToken: TokenCommand = (context) =>
     // A PIN that then cannot be stored would make a token nobody can use unattended.
     if (mustBeStored) yield* actors.config.ask("CheckWritable", { key: pinSetting }, { within: askLimits.read })
     const before = yield* initialisedTokens(context)
-    const made = yield* actors.cryptoki
-      .ask("InitToken", { token: { uri: target.uri }, label, soPin, pin }, { within: askLimits.init })
-      .pipe(Effect.catch((cause) => refuseHalfMade(context, before, label, cause)))
+    const order = { token: { uri: target.uri }, label, soPin, pin }
+    const made = yield* whileWaiting(
+      terminal,
+      { title: `waiting for the token '${label}' to be initialised` },
+      actors.cryptoki.ask("InitToken", order, { within: askLimits.init })
+    ).pipe(Effect.catch((cause) => refuseHalfMade(context, before, label, cause)))
     yield* terminal.answer(`${shownUri(made.uri)}\n`)
     if (mustBeStored) yield* terminal.info(`the PIN is not in the settings yet: tedge config set ${pinSetting} <PIN>`)
     return exitCodes.ok

@@ -10,6 +10,7 @@ import { KeyPerhapsMade } from "../../../messages/hsm.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import type { TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
+import { whileWaiting } from "../../terminal/progress.ts"
 import { askLimits, type CommandContext, type selectorFor } from "./token-command.ts"
 
 export interface KeyOrder {
@@ -26,11 +27,15 @@ export const makeKey = ({ actors, terminal }: CommandContext, { token, parameter
   const { pinValue: _pin, type: _type, ...place } = token.uri ?? {}
   const perhaps = (cause: KeyPerhapsMade["cause"]) =>
     new KeyPerhapsMade({ uri: shownUri({ ...place, id, object: label }), cause })
-  return actors.cryptoki.ask("CreateKey", { token, parameters, label, id }, { within: askLimits.generate }).pipe(
+  const kind = parameters.type === "rsa" ? `RSA ${parameters.bits}` : `ECDSA ${curveNames[parameters.curve]}`
+  const made = actors.cryptoki.ask("CreateKey", { token, parameters, label, id }, { within: askLimits.generate })
+  return whileWaiting(terminal, { title: `waiting for the token to generate the ${kind} key` }, made).pipe(
     Effect.mapError((failure) => (isUncertain(failure) ? perhaps(failure) : failure)),
     Effect.onInterrupt(() => terminal.failure(perhaps(undefined)))
   )
 }
+
+const curveNames = { p256: "P-256", p384: "P-384" } as const
 
 /** The request was on its way, and nobody said how it ended. */
 export const isUncertain = (failure: TokenRefusal | AskFailed): boolean => {

@@ -1,0 +1,140 @@
+/**
+ * Long work as it is shown: what is waited for, for how long already, and a bar where the end is known.
+ *
+ * On a terminal one line that is drawn again; without one a line now and then. All of it goes to stderr.
+ */
+import { Effect, Fiber } from "effect"
+import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
+
+export interface Wait {
+  readonly title: string
+  /** It ends by then, whatever happens. Undefined: the end is not known. */
+  readonly limitMs?: number | undefined
+}
+
+export interface Progress {
+  /**
+   * A mark turns beside the title until the answer is called with how it ended. Lines may be written meanwhile.
+   * `limitMs`: it ends by then.
+   */
+  readonly step: (
+    title: string,
+    limitMs?: number | undefined
+  ) => Effect.Effect<(mark: "done" | "failed") => Effect.Effect<void>>
+  /** Shows what is waited for until the answer is run; `whileWaiting` does both. */
+  readonly waiting: (wait: Wait) => Effect.Effect<Effect.Effect<void>>
+}
+
+/** Shows the wait while `work` runs. */
+export const whileWaiting = <A, E, R>(
+  terminal: Pick<Progress, "waiting">,
+  wait: Wait,
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.acquireUseRelease(
+    terminal.waiting(wait),
+    () => work,
+    (end) => end
+  )
+
+export interface Steps extends Progress {
+  readonly err: (text: string) => Effect.Effect<void>
+}
+
+type Raw = (text: string) => Effect.Effect<void>
+
+/** A line at the end of a step; in between, and in a wait, one at times that grow. `quiet`: only the first. */
+export const plainSteps = (err: Raw, quiet: boolean): Steps => {
+  const report = (line: (elapsedMs: number) => string) =>
+    Effect.gen(function* () {
+      const startedAt = yield* monotonicNow
+      for (;;) {
+        const elapsedMs = (yield* monotonicNow) - startedAt
+        yield* Effect.sleep(elapsedMs < oftenUntilMs ? oftenMs : seldomMs)
+        yield* err(`${line((yield* monotonicNow) - startedAt)}\n`)
+      }
+    })
+  const reporting = (line: (elapsedMs: number) => string): Effect.Effect<Effect.Effect<void>> =>
+    quiet ? Effect.succeed(Effect.void) : Effect.map(Effect.forkChild(report(line)), (fiber) => Fiber.interrupt(fiber))
+  return {
+    err,
+    waiting: ({ title, limitMs }) => reporting((ms) => `${title}: ${timeText(ms, limitMs)}`),
+    step: (title, limitMs) =>
+      Effect.map(
+        reporting((ms) => `${title}... ${timeText(ms, limitMs)}`),
+        (end) => (mark) => Effect.andThen(end, err(`${title}... ${marks[mark]}\n`))
+      )
+  }
+}
+
+/** The line is written again with the next frame, that of a wait less often: a serial console is slow. Another line takes its place, and it goes on below. */
+export const turningSteps = (
+  raw: Raw,
+  paint: (mark: "done" | "error", text: string) => string,
+  columns: () => number
+): Steps => {
+  let turning = false
+  const turn = (
+    everyMs: number,
+    line: (frame: string, elapsedMs: number) => string
+  ): Effect.Effect<Effect.Effect<void>> =>
+    Effect.gen(function* () {
+      turning = true
+      const startedAt = yield* monotonicNow
+      let frame = 0
+      const draw = Effect.flatMap(monotonicNow, (now) =>
+        raw(`\r${eraseLine}${line(frames[frame++ % frames.length] ?? "", now - startedAt)}`)
+      )
+      const fiber = yield* Effect.forkChild(Effect.forever(Effect.andThen(draw, Effect.sleep(everyMs))))
+      return Effect.gen(function* () {
+        yield* Fiber.interrupt(fiber)
+        turning = false
+        yield* raw(`\r${eraseLine}`)
+      })
+    })
+  /** The title is cut, so that the line stays one line. */
+  const fitted = (title: string, rest: string): string =>
+    `${title.slice(0, Math.max(columns() - rest.length - 1, 0))}${rest}`
+  const passed = (ms: number, limitMs: number | undefined): string =>
+    ms < shownAfterMs
+      ? ""
+      : ` ${timeText(ms, limitMs)}${limitMs === undefined || columns() < barFromColumns ? "" : ` ${bar(ms / limitMs)}`}`
+  return {
+    err: (text) => Effect.suspend(() => raw(turning ? `\r${eraseLine}${text}` : text)),
+    // What is over within a moment leaves no trace.
+    waiting: ({ title, limitMs }) =>
+      turn(200, (frame, ms) => (ms < shownAfterMs ? "" : fitted(`${frame} ${title}`, `:${passed(ms, limitMs)}`))),
+    step: (title, limitMs) =>
+      Effect.map(
+        turn(50, (frame, ms) => fitted(title, `... ${frame}${passed(ms, limitMs)}`)),
+        (end) => (mark) =>
+          Effect.andThen(end, raw(`${title}... ${paint(mark === "done" ? "done" : "error", marks[mark])}\n`))
+      )
+  }
+}
+
+const timeText = (elapsedMs: number, limitMs: number | undefined): string =>
+  limitMs === undefined ? seconds(elapsedMs) : `${seconds(elapsedMs)} of at most ${seconds(limitMs)}`
+
+const seconds = (ms: number): string => {
+  const whole = Math.floor(ms / 1000)
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`
+}
+
+const bar = (part: number): string => {
+  const full = Math.min(Math.floor(part * barWidth), barWidth)
+  return `[${"#".repeat(full)}${"-".repeat(barWidth - full)}]`
+}
+
+const marks = { done: "✓", failed: "✗" } as const
+
+const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"]
+
+const eraseLine = "\u001b[2K"
+
+const barWidth = 20
+const barFromColumns = 70
+const shownAfterMs = 1000
+const oftenMs = 5_000
+const oftenUntilMs = 30_000
+const seldomMs = 30_000
