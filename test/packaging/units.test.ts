@@ -59,6 +59,19 @@ describe("the systemd units", () => {
     expect(new Set(texts).size).toBe(1)
   })
 
+  it("of the bridge beside thin-edge.io differ from those of the mapper in names only", () => {
+    const bridges = services.filter((file) => file.startsWith("tedge-bridge-"))
+    expect(bridges).toHaveLength(6)
+    for (const unit of bridges) {
+      const mapper = readFileSync(join(folder, unit.replace("tedge-bridge-", "tedge-mapper-")), "utf8")
+      const asBridge = mapper
+        .replace("Description=thin-edge.io:", "Description=Bridge beside thin-edge.io:")
+        .replace("/usr/bin/tedge-mapper", "/usr/bin/tedge-hsm-bridge")
+        .replaceAll(/^#.*$/gm, (comment) => comment.replace("mapper", "bridge"))
+      expect(readFileSync(join(folder, unit), "utf8"), unit).toBe(asBridge)
+    }
+  })
+
   it("wait for no network, and start what is missing not over and over", () => {
     for (const unit of services) {
       const text = readFileSync(join(folder, unit), "utf8")

@@ -9,18 +9,24 @@ import { type Mapper, startMapper } from "../../src/cli/services/mapper/mapper-g
 import { type MapperPlan, planMapper } from "../../src/cli/services/mapper/mapper-plan.ts"
 import type { CloudName } from "../../src/messages/connect.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../src/messages/cryptoki.ts"
+import type { Installation } from "../../src/messages/installation/installation.ts"
 import { start } from "../../src/runtime/actor.ts"
 import { Channel } from "../../src/runtime/channel.ts"
 import type { ActorRef } from "../../src/runtime/protocol.ts"
 import { type FakeToken, fakeToken } from "./fake-token.ts"
 
 /** The plan that a tedge.toml with these lines gives. Its directory gets the file. */
-export const planFrom = (dir: string, toml: string, cloud: CloudName = "c8y") =>
+export const planFrom = (
+  dir: string,
+  toml: string,
+  cloud: CloudName = "c8y",
+  installation: Installation["kind"] = "everything-ours"
+) =>
   Effect.scoped(
     Effect.gen(function* () {
       mkdirSync(join(dir, "run", "lock"), { recursive: true })
       writeFileSync(join(dir, "tedge.toml"), `[config]\nversion = "2"\n[run]\npath = "${join(dir, "run")}"\n${toml}`)
-      const place = configPlace({ configDir: dir, workingDir: dir, environment: {} })
+      const place = configPlace({ configDir: dir, workingDir: dir, environment: {}, installation })
       const writing = { locked: <A, E>(_file: string, work: Effect.Effect<A, E>) => work, changed: () => Effect.void }
       const config = yield* start({
         name: "config",

@@ -22,13 +22,14 @@ import { type SettingReader, settingReader } from "./setting-reader.ts"
 
 type Refusal = InvalidSetting | SettingsIncomplete
 
-export const buildSettings = (sources: Sources, configFile: string): Effect.Effect<Settings, Refusal> =>
+export const buildSettings = (sources: Sources, place: ConfigPlace): Effect.Effect<Settings, Refusal> =>
   Effect.gen(function* () {
     const read = settingReader(sources, undefined)
     yield* pairOrNone(read, "proxy.username", "proxy.password")
     return {
+      installation: place.installation ?? "everything-ours",
       configDir: sources.configDir,
-      configFile,
+      configFile: configFile(place),
       device: { ...(yield* device(read, "device")), type: read.text("device.type") },
       cryptoki: {
         mode: oneOf(read.text("device.cryptoki.mode"), "off", "module", "socket"),
@@ -73,7 +74,7 @@ export const buildCloudSettings = (
   section: CloudProfile
 ): Effect.Effect<CloudSettings, Refusal> =>
   Effect.gen(function* () {
-    const settings = yield* buildSettings(sources, configFile(place))
+    const settings = yield* buildSettings(sources, place)
     const file =
       clouds[section.cloud].layout === "tedge.toml" ? settings.configFile : mapperFile(settings.configDir, section)
     const cloud = yield* cloudSection(settingReader(sources, section.profile), section, file)

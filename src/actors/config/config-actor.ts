@@ -21,7 +21,7 @@ import {
   usableProfile,
   withoutSection
 } from "./open-config.ts"
-import { type ConfigPlace, configFile } from "./read-sources.ts"
+import type { ConfigPlace } from "./read-sources.ts"
 import { profileFrom } from "./select-setting.ts"
 import { listedSettings, showSetting } from "./show-settings.ts"
 import { upgradeFiles } from "./upgrade-files.ts"
@@ -54,7 +54,7 @@ type Reads<Tag extends keyof ConfigProtocol> = Effect.Effect<
 const readSettings = (place: ConfigPlace): Reads<"ReadSettings"> =>
   Effect.gen(function* () {
     const { sources, warnings } = yield* openForReading(place, undefined)
-    return { settings: yield* buildSettings(sources, configFile(place)), warnings }
+    return { settings: yield* buildSettings(sources, place), warnings }
   })
 
 const readCloudSettings = (place: ConfigPlace, wanted: Payload<"ReadCloudSettings">): Reads<"ReadCloudSettings"> =>

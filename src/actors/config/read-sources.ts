@@ -4,6 +4,7 @@
  * Free of Effect, so that the fast front end of `tedge config get` gives the same answers as ConfigActor.
  */
 import { join, resolve } from "node:path"
+import type { Installation } from "../../messages/installation/installation.ts"
 import { type FileLayer, fileLayer, type PlacedLayer, type TomlTable } from "../../messages/settings/file-layer.ts"
 import {
   argumentLayer,
@@ -33,6 +34,8 @@ export interface ConfigPlace {
   readonly options?: { readonly [key: string]: string | undefined } | undefined
   /** The files count as absent: for a service that has to start without them. */
   readonly withoutFile?: boolean | undefined
+  /** Undefined: everything ours. */
+  readonly installation?: Installation["kind"] | undefined
 }
 
 /** `configDir`: as given on the command line; without it TEDGE_CONFIG_DIR counts, then `/etc/tedge`. */
@@ -42,6 +45,7 @@ export const configPlace = (given: {
   readonly environment: ConfigPlace["environment"]
   readonly options?: ConfigPlace["options"]
   readonly withoutFile?: boolean | undefined
+  readonly installation?: ConfigPlace["installation"]
 }): ConfigPlace => ({
   ...given,
   configDir: resolve(given.workingDir, given.configDir || given.environment.TEDGE_CONFIG_DIR || "/etc/tedge")

@@ -1,4 +1,8 @@
-/** Says how the mapper and its bridge are: registered, up, answering checks, and why the bridge is down. */
+/**
+ * Says how the mapper and its bridge are: registered, up, answering checks, and why the bridge is down.
+ *
+ * Each is said over the connection that has its will, again at each of its connections: the broker may have said the will.
+ */
 import { Effect } from "effect"
 import type { BridgeHealth, HealthProtocol, ParkedActor } from "../../messages/bridge.ts"
 import { explainBridgeState, explainParked } from "../../messages/explain/bridge-state.ts"
@@ -13,7 +17,8 @@ import { publishNewest } from "./publish-newest.ts"
 import { keepDocument } from "./settings-document.ts"
 
 export interface HealthOptions {
-  readonly service: ServiceIdentity
+  /** Undefined: the mapper is thin-edge.io's, and says itself how it is; the service's link has the bridge's will. */
+  readonly service: ServiceIdentity | undefined
   readonly bridge: ServiceTopics
   /** The document of the mapper's settings; undefined: none is published. */
   readonly settings: MqttMessage | undefined
@@ -22,9 +27,9 @@ export interface HealthOptions {
 }
 
 export interface HealthPeers {
-  /** The connection whose will tells the mapper's end. */
+  /** The connection whose will tells the end of the mapper; of the bridge where the mapper is not ours. */
   readonly serviceLink: ActorRef<LinkProtocol>
-  /** The bridge's local connection, whose will tells the bridge's end. */
+  /** The bridge's local connection, whose will tells the bridge's end where the mapper is ours. */
   readonly bridgeLink: ActorRef<LinkProtocol>
   readonly cloudLink: ActorRef<LinkProtocol>
 }
@@ -38,31 +43,39 @@ export const healthBehaviour = (
   init: (context) =>
     Effect.gen(function* () {
       const publishService = yield* publishNewest(context, peers.serviceLink)
-      const publishBridge = yield* publishNewest(context, peers.bridgeLink)
+      const publishBridge = service === undefined ? publishService : yield* publishNewest(context, peers.bridgeLink)
       let told: Told = nothingTold
+      let serviceIsUp = false
       const asker =
         pendingOperations &&
         (yield* askForOperations(context, pendingOperations, { cloud: peers.cloudLink, publish: publishService }))
       const givesWay = () => asker?.otherMapper() ?? false
       const document = settings && (yield* keepDocument(context, settings, { publish: publishService, givesWay }))
-      const up = Effect.map(wallNow, (now) => {
-        const health = serviceUp(service, now)
-        asker?.ownHealth(health)
-        return health
-      })
+      const up = (identity: ServiceIdentity) =>
+        Effect.map(wallNow, (now) => {
+          const health = serviceUp(identity, now)
+          asker?.ownHealth(health)
+          return health
+        })
+      const tellBridge = (news: ReadonlyArray<MqttMessage>) =>
+        // What is not said now is said when the link is up.
+        service === undefined && !serviceIsUp ? Effect.void : publishBridge(news)
       return {
         LinkChanged: ({ status }) =>
           Effect.gen(function* () {
-            if (status._tag === "Up") {
-              yield* publishService([registration(service), yield* up])
+            serviceIsUp = status._tag === "Up"
+            if (serviceIsUp) {
+              yield* service === undefined
+                ? tellBridge(allOf(bridge, told))
+                : publishService([registration(service), yield* up(service)])
               if (document) yield* document.publish
             }
             if (asker) yield* asker.serviceChanged(status)
           }),
         Received: ({ deliveries }) =>
           Effect.gen(function* () {
-            const isAsked = deliveries.some(({ message }) => service.topics.healthChecks.includes(message.topic))
-            if (isAsked) yield* publishService([yield* up])
+            const isAsked = deliveries.some(({ message }) => service?.topics.healthChecks.includes(message.topic))
+            if (service !== undefined && isAsked) yield* publishService([yield* up(service)])
             for (const { message } of deliveries) {
               if (asker) yield* asker.heard(message)
               if (document) yield* document.heard(message)
@@ -75,14 +88,16 @@ export const healthBehaviour = (
             const before = told
             const links = linksReasonOf(now, yield* wallNow) ?? before.links
             told = { ...before, ...now, links }
-            yield* publishBridge(newsOf(bridge, before, told))
+            // While the local broker was away, it published the will of the bridge's link.
+            const isBack = service !== undefined && now.local._tag === "Up" && before.local?._tag !== "Up"
+            yield* tellBridge(isBack ? allOf(bridge, told) : newsOf(bridge, before, told))
             if (asker) yield* asker.bridgeChanged(now)
           }),
         ActorsParked: ({ parked }) =>
           Effect.suspend(() => {
             const before = told
             told = { ...before, parked }
-            return publishBridge(newsOf(bridge, before, told))
+            return tellBridge(newsOf(bridge, before, told))
           })
       }
     })
@@ -97,15 +112,17 @@ type Told = Partial<BridgeHealth> & {
 const nothingTold: Told = { links: "", parked: [] }
 
 const newsOf = (bridge: ServiceTopics, before: Told, now: Told): ReadonlyArray<MqttMessage> => {
-  const { health, local } = now
   const reason = reasonOf(now)
-  // While the local broker was away, it published our will.
-  const isBack = local?._tag === "Up" && before.local?._tag !== "Up"
   return [
-    ...(health !== undefined && (health !== before.health || isBack) ? [bridgeHealth(bridge, health)] : []),
-    ...(reason !== reasonOf(before) || isBack ? [bridgeReason(bridge, reason)] : [])
+    ...(now.health !== undefined && now.health !== before.health ? [bridgeHealth(bridge, now.health)] : []),
+    ...(reason !== reasonOf(before) ? [bridgeReason(bridge, reason)] : [])
   ]
 }
+
+const allOf = (bridge: ServiceTopics, told: Told): ReadonlyArray<MqttMessage> => [
+  ...(told.health === undefined ? [] : [bridgeHealth(bridge, told.health)]),
+  bridgeReason(bridge, reasonOf(told))
+]
 
 const reasonOf = ({ links, parked }: Told): string =>
   [links, ...parked.map((one) => explainParked(one, dateText))].filter((text) => text !== "").join("; ")

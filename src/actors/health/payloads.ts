@@ -33,6 +33,10 @@ export const settingsDocument = ({ config }: ServiceTopics, settings: Readonly<R
 export const bridgeHealth = ({ health }: ServiceTopics, status: "up" | "down"): MqttMessage =>
   retained(health, JSON.stringify({ status }))
 
+/** As mosquitto says it of a bridge of its own. */
+export const mosquittoHealth = ({ health }: ServiceTopics, status: "up" | "down"): MqttMessage =>
+  retained(health, status === "up" ? "1" : "0")
+
 /** Empty when there is nothing to publish: that deletes what was retained. */
 export const bridgeReason = ({ reason }: ServiceTopics, text: string): MqttMessage => retained(reason, text)
 

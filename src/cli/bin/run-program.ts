@@ -5,6 +5,7 @@
  * or SIGTERM ends the process at once. One that changes the connection goes on after SIGHUP (terminal-loss.ts).
  */
 import { Cause, Effect, Exit, Fiber } from "effect"
+import { withCommandNames } from "../../messages/installation/installation.ts"
 import { shownLines } from "../../messages/shown-text.ts"
 import { giveMemoryBackWhenIdle } from "../../platform/process/idle-memory.ts"
 import { leaveNoCore } from "../../platform/process/no-core.ts"
@@ -121,8 +122,13 @@ const withLogging = (
     const ofSystem = systemLogLevel(input.text("config-dir") ?? "/etc/tedge", [`${name}-${input.command}`, name])
     return chosenLogLevel({ option, debug, environment: process.env, fallback: ofSystem ?? fallback })
   }
+  const named = (text: string) => withCommandNames(input.installation, text)
   const command = Effect.andThen(withoutIgnoredVariable, withActorLog(run))
-  const logging = { level: level(), style: logStyle(process.env), write: (text: string) => process.stderr.write(text) }
+  const logging = {
+    level: level(),
+    style: logStyle(process.env),
+    write: (text: string) => process.stderr.write(named(text))
+  }
   if (rereadsLogLevel === undefined) return Effect.provide(command, loggingLayer(logging))
   const log = adjustableLog(logging)
   const reread = Effect.sync(() =>

@@ -6,8 +6,10 @@
  */
 import "../../platform/process/no-debugger.ts"
 import { Deferred, Effect } from "effect"
+import { installationOf } from "../../messages/installation/installation.ts"
 import type { CommandHandler } from "../command-line/command-spec.ts"
 import { exitCodes } from "../command-line/exit-codes.ts"
+import { installedProgram } from "../command-line/installed-program.ts"
 import { mapperProgram } from "../services/mapper/mapper-spec.ts"
 import { runMapper } from "../services/mapper/run-mapper.ts"
 import { runProgram } from "./run-program.ts"
@@ -25,7 +27,8 @@ const start = (): void => {
   process.on("SIGHUP", () => {})
   const handler = async (): Promise<CommandHandler> => runMapper(Deferred.await(stopped))
   const handlers = { c8y: handler, az: handler, aws: handler }
-  runProgram(mapperProgram, handlers, { logLevel: "info", handlesSignals: true, rereadsLogLevel: true })
+  const program = installedProgram(mapperProgram, installationOf(process.argv[1]))
+  runProgram(program, handlers, { logLevel: "info", handlesSignals: true, rereadsLogLevel: true })
 }
 
 const longestDrainMs = 75_000

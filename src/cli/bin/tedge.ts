@@ -6,23 +6,26 @@
  */
 
 import "../../platform/process/no-debugger.ts"
+import { installationOf } from "../../messages/installation/installation.ts"
 import { writeNow } from "../../platform/files/write-now.ts"
 import { readWords } from "../command-line/command-words.ts"
 import { answerHelpOrVersion } from "../command-line/help-and-version.ts"
+import { installedProgram } from "../command-line/installed-program.ts"
 import { answerShell } from "../commands/completions/answer-shell.ts"
 import { fastGet, fastQuestion } from "../commands/config/get-fast.ts"
 import { tedgeProgram } from "../commands/tedge-spec.ts"
 
 const start = (): void => {
   const argv = process.argv.slice(2)
-  const atOnce = answerHelpOrVersion(tedgeProgram, argv)
+  const program = installedProgram(tedgeProgram, installationOf(process.argv[1]))
+  const atOnce = answerHelpOrVersion(program, argv)
   if (atOnce !== undefined) {
     writeNow(atOnce.stream, atOnce.text)
     process.exitCode = atOnce.code
     return
   }
   const question = { environment: process.env, workingDir: process.cwd() }
-  const value = answerShell(tedgeProgram, argv, question) ?? configGet(argv)
+  const value = answerShell(program, argv, question) ?? configGet(argv)
   if (value === undefined) require("./tedge-main.cjs")
   else writeNow("stdout", value)
 }

@@ -4,6 +4,7 @@
  * What is wrong goes to stderr in clap's words, with exit code 2.
  */
 import { Effect, Redacted } from "effect"
+import { everythingOurs } from "../../messages/installation/installation.ts"
 import { type CommandHandlers, type CommandInput, optionsAt, type Program } from "./command-spec.ts"
 import { readWords } from "./command-words.ts"
 import { type Parsed, parseCommandLine } from "./effect-cli.ts"
@@ -82,6 +83,7 @@ const commandInput = (
   }
   return {
     command,
+    installation: line.program.installation ?? everythingOurs,
     text,
     secret: (name) => {
       // From the command line it is redacted already, from the environment not yet.

@@ -5,6 +5,7 @@
  * answered without starting anything.
  */
 import type { Effect, Redacted } from "effect"
+import type { Installation } from "../../messages/installation/installation.ts"
 
 export interface OptionSpec {
   /** Without the dashes: `config-dir`. */
@@ -64,6 +65,8 @@ export interface Program {
   readonly root: CommandSpec
   readonly globals: ReadonlyArray<OptionSpec>
   readonly version: string
+  /** Undefined: everything ours. */
+  readonly installation?: Installation
 }
 
 /** The cloud word at the end of a command, and its profile. */
@@ -84,6 +87,7 @@ export interface CommandInput {
   readonly given: (option: string) => boolean
   readonly argument: (name: string) => string | undefined
   readonly cloud: CloudWord | undefined
+  readonly installation: Installation
 }
 
 /** Does the work and says with which code to exit. It has told the user everything. */

@@ -22,7 +22,8 @@ export const startConfigActor = (
     workingDir: process.cwd(),
     environment: process.env,
     options,
-    withoutFile
+    withoutFile,
+    installation: input.installation.kind
   })
   return Actor.start({ name: "config", mailbox: configMailbox, behaviour: configBehaviour(place, writing) })
 }

@@ -6,6 +6,7 @@
  */
 import { Effect } from "effect"
 import { type Explanation, explain, type Failure } from "../../messages/explain.ts"
+import { installationOf, withCommandNames } from "../../messages/installation/installation.ts"
 import { shownLines, shownText } from "../../messages/shown-text.ts"
 import { type Progress, plainSteps, turningSteps } from "./progress.ts"
 import { runsSystemd, withoutSystemd } from "./without-systemd.ts"
@@ -86,13 +87,19 @@ type Paint = (style: Style, text: string) => string
 
 const same = (text: string): string => text
 
+/** As the commands are called here, and without those of systemd where none runs. */
+const wordsOfProcess = (text: string): string => {
+  const named = withCommandNames(installationOf(process.argv[1]), text)
+  return runsSystemd() ? named : withoutSystemd(named)
+}
+
 /** The terminal of this process. */
 export const processTerminal = (): Terminal =>
   makeTerminal({
     stdout: process.stdout,
     stderr: process.stderr,
     environment: process.env,
-    inWords: runsSystemd() ? undefined : withoutSystemd
+    inWords: wordsOfProcess
   })
 
 /** SGR parameters (ECMA-48, 8.3.117). */

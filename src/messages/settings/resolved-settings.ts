@@ -5,10 +5,12 @@
  */
 import type { Redacted } from "effect"
 import type { KeySelector } from "../cryptoki.ts"
+import type { Installation } from "../installation/installation.ts"
 import type { Pkcs11Uri } from "../pkcs11-uri.ts"
 import type { CloudName, Value } from "./setting.ts"
 
 export interface Settings {
+  readonly installation: Installation["kind"]
   /** `--config-dir`, TEDGE_CONFIG_DIR or `/etc/tedge`. Absolute. */
   readonly configDir: string
   /** tedge.toml in it. */

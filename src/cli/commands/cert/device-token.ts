@@ -9,6 +9,7 @@ import { randomBytes } from "node:crypto"
 import { Effect, Option, Redacted } from "effect"
 import { localTarget } from "../../../actors/connect/targets.ts"
 import { AccessTokenMissing, type HttpRefused } from "../../../messages/certificate.ts"
+import { bridgeService } from "../../../messages/installation/bridge-service.ts"
 import type { CredentialUnusable, MqttMessage, MqttRefusal, MqttSessionProtocol } from "../../../messages/mqtt.ts"
 import { serviceSocketPath } from "../../../messages/service-socket.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
@@ -59,9 +60,8 @@ const isUnauthorised = (failure: { readonly _tag: string }): boolean =>
   failure._tag === "HttpRefused" && "status" in failure && failure.status === 401
 
 /** Undefined: no mapper of ours runs, or the cloud says nothing. */
-const tokenOfMapper = ({ cloud, run }: CloudSettings): Effect.Effect<Token | undefined> => {
-  const service = cloud.profile === undefined ? cloud.name : `${cloud.name}@${cloud.profile}`
-  const asked = checkCloudOnce(serviceSocketPath(run.path, `tedge-mapper-${service}`), answerWithinMs)
+const tokenOfMapper = (settings: CloudSettings): Effect.Effect<Token | undefined> => {
+  const asked = checkCloudOnce(serviceSocketPath(settings.run.path, bridgeService(settings).unit), answerWithinMs)
   return Effect.map(asked, (answer) =>
     answer?.ok === true ? tokenIn(Buffer.from(answer.payload, "base64")) : undefined
   )

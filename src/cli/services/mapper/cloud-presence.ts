@@ -1,8 +1,8 @@
 /** What a mapper publishes about itself in the cloud, and how it logs in beyond its certificate. */
 import { Redacted } from "effect"
 import { cloudStatus, externalId, toCumulocity } from "../../../actors/health/payloads.ts"
+import type { BridgeService, NamedService } from "../../../messages/installation/bridge-service.ts"
 import type { MqttMessage, Target } from "../../../messages/mqtt.ts"
-import type { ServiceTopics } from "../../../messages/service-topics.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
 
 export interface CloudPresence {
@@ -14,20 +14,10 @@ export interface CloudPresence {
   readonly login: Pick<Target, "username" | "password">
 }
 
-interface Service {
-  readonly name: string
-  readonly topics: ServiceTopics
-}
-
-export const cloudPresence = (
-  settings: CloudSettings,
-  deviceId: string,
-  mapper: Service,
-  bridge: Service
-): CloudPresence => {
+export const cloudPresence = (settings: CloudSettings, deviceId: string, own: BridgeService): CloudPresence => {
   switch (settings.cloud.name) {
     case "c8y":
-      return cumulocityPresence(settings, deviceId, mapper, bridge)
+      return cumulocityPresence(settings, deviceId, own)
     case "az": {
       const username = `${settings.cloud.mqtt?.host ?? ""}/${deviceId}/?api-version=2018-06-30`
       return { ...silent, login: { username, password: Redacted.make("") } }
@@ -39,19 +29,20 @@ export const cloudPresence = (
 
 const silent: CloudPresence = { will: undefined, onConnect: [], pendingOperations: undefined, login: {} }
 
-/** Mapper and bridge are services of the device; the will marks both as down. */
+/** Mapper and bridge are services of the device; the will marks those that are ours as down. */
 const cumulocityPresence = (
   { cloud, service }: CloudSettings,
   deviceId: string,
-  mapper: Service,
-  bridge: Service
+  { mapper, bridge }: BridgeService
 ): CloudPresence => {
-  const line = ({ name, topics }: Service, status: "up" | "down") =>
+  const line = ({ name, topics }: NamedService, status: "up" | "down") =>
     cloudStatus({ name, type: service.type, externalId: externalId(deviceId, topics) }, status)
+  const ours = mapper.is === "ours" ? [mapper, bridge] : [bridge]
   return {
-    will: toCumulocity([line(bridge, "down"), line(mapper, "down")]),
-    onConnect: [toCumulocity([line(mapper, "up")]), toCumulocity([line(bridge, "up")])],
-    pendingOperations: cloud.asksForOperations ? toCumulocity([pendingOperations]) : undefined,
+    will: toCumulocity(ours.toReversed().map((one) => line(one, "down"))),
+    onConnect: ours.map((one) => toCumulocity([line(one, "up")])),
+    // thin-edge.io's mapper asks itself, when it hears that the bridge is up.
+    pendingOperations: cloud.asksForOperations && mapper.is === "ours" ? toCumulocity([pendingOperations]) : undefined,
     login: {}
   }
 }

@@ -17,7 +17,13 @@ import { cloudDeviceId } from "../../../actors/connect/device-id.ts"
 import { cloudTarget, localTarget } from "../../../actors/connect/targets.ts"
 import { chooseAuth, mqttServicePort } from "../../../actors/connect/validate.ts"
 import type { HealthOptions } from "../../../actors/health/health-actor.ts"
-import { bridgeHealth, type ServiceIdentity, serviceDown, settingsDocument } from "../../../actors/health/payloads.ts"
+import {
+  bridgeHealth,
+  mosquittoHealth,
+  type ServiceIdentity,
+  serviceDown,
+  settingsDocument
+} from "../../../actors/health/payloads.ts"
 import type { PendingOperations } from "../../../actors/health/pending-operations.ts"
 import type { BackOffSettings } from "../../../actors/mqtt/link/back-off.ts"
 import type { WindowBounds } from "../../../actors/mqtt/link/inbound-window.ts"
@@ -25,7 +31,13 @@ import type { LinkOptions } from "../../../actors/mqtt/link/link.ts"
 import type { BridgeRule } from "../../../messages/bridge.ts"
 import { neededSetting, type SettingMissing } from "../../../messages/config.ts"
 import { type ConnectRefusal, MosquittoBridgeRequested } from "../../../messages/connect.ts"
-import type { CredentialUnusable } from "../../../messages/mqtt.ts"
+import {
+  type BridgeService,
+  bridgeService,
+  instanceName,
+  type NamedService
+} from "../../../messages/installation/bridge-service.ts"
+import type { CredentialUnusable, MqttMessage } from "../../../messages/mqtt.ts"
 import { serviceTopics } from "../../../messages/service-topics.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
 import { type CloudPresence, cloudPresence } from "./cloud-presence.ts"
@@ -45,15 +57,15 @@ export const planMapper = (settings: CloudSettings): Effect.Effect<MapperPlan, C
       return yield* new MosquittoBridgeRequested({ cloud: cloud.name, profile: cloud.profile })
     const auth = yield* chooseAuth(settings)
     const deviceId = yield* cloudDeviceId(settings)
-    const identity = serviceIdentity(settings)
-    const bridgeTopics = serviceTopics(settings.mqtt, bridgeName(settings))
+    const own = bridgeService(settings)
+    const identity = own.mapper.is === "ours" ? serviceIdentity(settings, own.mapper) : undefined
     const rules = rulesOf(settings, auth, deviceId)
-    const presence = cloudPresence(settings, deviceId, identity, { name: bridgeName(settings), topics: bridgeTopics })
+    const presence = cloudPresence(settings, deviceId, own)
     const pendingOperations = planPendingOperations(settings, presence)
     return {
-      localLink: yield* planLocalLink(settings, deviceId, rules, bridgeHealth(bridgeTopics, "down")),
+      localLink: yield* planLocalLink(settings, own, deviceId, rules),
       cloudLink: yield* planCloudLink(settings, auth, deviceId, rules, presence),
-      serviceLink: yield* planServiceLink(settings, identity, pendingOperations),
+      serviceLink: yield* planServiceLink(settings, own, identity, pendingOperations),
       bridge: {
         rules,
         maxPayloadSize: cloud.maxPayloadSize,
@@ -64,28 +76,21 @@ export const planMapper = (settings: CloudSettings): Effect.Effect<MapperPlan, C
       },
       health: {
         service: identity,
-        bridge: bridgeTopics,
-        settings: settingsDocument(identity.topics, cloud.exposed),
+        bridge: own.bridge.topics,
+        settings: identity && settingsDocument(identity.topics, cloud.exposed),
         pendingOperations
       }
     }
   })
 
-const serviceName = ({ cloud }: CloudSettings): string => `tedge-mapper-${cloud.topicPrefix}`
-
-const bridgeName = ({ cloud }: CloudSettings): string => `tedge-mapper-bridge-${cloud.topicPrefix}`
-
-const serviceIdentity = (settings: CloudSettings): ServiceIdentity => {
-  const name = serviceName(settings)
-  return {
-    name,
-    topics: serviceTopics(settings.mqtt, name),
-    deviceTopicId: settings.mqtt.deviceTopicId,
-    type: settings.service.type,
-    pid: process.pid,
-    timestampFormat: settings.service.timestampFormat
-  }
-}
+const serviceIdentity = ({ mqtt, service }: CloudSettings, { name, topics }: NamedService): ServiceIdentity => ({
+  name,
+  topics,
+  deviceTopicId: mqtt.deviceTopicId,
+  type: service.type,
+  pid: process.pid,
+  timestampFormat: service.timestampFormat
+})
 
 const rulesOf = ({ cloud }: CloudSettings, auth: Auth, deviceId: string): ReadonlyArray<BridgeRule> => {
   switch (cloud.name) {
@@ -133,8 +138,9 @@ const planPendingOperations = (
   { pendingOperations: request }: CloudPresence
 ): PendingOperations | undefined => {
   if (request === undefined) return undefined
-  const unit = cloud.profile === undefined ? cloud.name : `${cloud.name}@${cloud.profile}`
-  const mappers = [...new Set([cloud.topicPrefix, unit])].map((name) => serviceTopics(mqtt, `tedge-mapper-${name}`))
+  const mappers = [...new Set([cloud.topicPrefix, instanceName(cloud.name, cloud.profile)])].map((name) =>
+    serviceTopics(mqtt, `tedge-mapper-${name}`)
+  )
   return {
     request,
     checks: mappers.flatMap(({ healthChecks }) => healthChecks.slice(0, 1)),
@@ -143,60 +149,72 @@ const planPendingOperations = (
   }
 }
 
-type Will = NonNullable<LinkOptions["target"]["will"]>
+/** thin-edge.io's mapper begins with what the bridge's link says at its start; a connection has one will. */
+const localHealth = ({
+  mapper,
+  bridge
+}: BridgeService): { readonly up: ReadonlyArray<MqttMessage>; readonly down: MqttMessage } =>
+  mapper.is === "ours"
+    ? { up: [], down: bridgeHealth(bridge.topics, "down") }
+    : { up: [mosquittoHealth(mapper.mosquitto.topics, "up")], down: mosquittoHealth(mapper.mosquitto.topics, "down") }
 
 const planLocalLink = (
   settings: CloudSettings,
+  own: BridgeService,
   deviceId: string,
-  rules: ReadonlyArray<BridgeRule>,
-  down: Will
+  rules: ReadonlyArray<BridgeRule>
 ): Effect.Effect<LinkOptions, CredentialUnusable> =>
-  Effect.map(localTarget(settings, { clientId: bridgeName(settings), connectWithinMs: localWithinMs }), (target) => ({
+  Effect.map(localTarget(settings, { clientId: own.clientIds.bridge, connectWithinMs: localWithinMs }), (target) => ({
     side: "local",
     // The broker keeps what comes while the bridge is away, and gives as much at once as may be on the way to the cloud.
     target: {
       ...target,
       keepalive: localKeepalive(settings),
       cleanSession: false,
-      will: down,
+      will: localHealth(own).down,
       receiveMaximum: windowOf(settings.cloud.name),
       maximumPacketSize: largestPacketOf(settings.cloud)
     },
     filters: filtersOf(rules, "outbound"),
     neededFilters: neededFilters(settings, deviceId),
     backOff: localBackOff(settings),
-    onConnect: [],
-    onDisconnect: [down],
+    onConnect: localHealth(own).up,
+    onDisconnect: [localHealth(own).down],
     log: bridgeVoice,
     bounds: { ...bounds, window: windowOf(settings.cloud.name) }
   }))
 
 const planServiceLink = (
   settings: CloudSettings,
-  identity: ServiceIdentity,
+  own: BridgeService,
+  identity: ServiceIdentity | undefined,
   pendingOperations: PendingOperations | undefined
-): Effect.Effect<LinkOptions, CredentialUnusable> =>
-  Effect.map(localTarget(settings, { clientId: identity.name, connectWithinMs: localWithinMs }), (target) => ({
-    side: "local",
-    // In MQTT 5 the broker keeps messages to itself that are too large.
-    target: {
-      ...target,
-      keepalive: localKeepalive(settings),
-      will: serviceDown(identity),
-      receiveMaximum: bounds.window
-    },
-    filters: [
-      ...identity.topics.healthChecks,
-      identity.topics.config,
-      ...(pendingOperations ? [...pendingOperations.mapperHealth, pendingOperations.mosquittoHealth] : [])
-    ],
-    neededFilters: [],
-    backOff: localBackOff(settings),
-    onConnect: [],
-    onDisconnect: [serviceDown(identity)],
-    log: { target: "tedge-mapper", name: "service health", isSecond: true },
-    bounds
-  }))
+): Effect.Effect<LinkOptions, CredentialUnusable> => {
+  const down = identity === undefined ? bridgeHealth(own.bridge.topics, "down") : serviceDown(identity)
+  return Effect.map(
+    localTarget(settings, { clientId: own.clientIds.service, connectWithinMs: localWithinMs }),
+    (target) => ({
+      side: "local",
+      // In MQTT 5 the broker keeps messages to itself that are too large.
+      target: {
+        ...target,
+        keepalive: localKeepalive(settings),
+        will: down,
+        receiveMaximum: bounds.window
+      },
+      filters: [
+        ...(identity ? [...identity.topics.healthChecks, identity.topics.config] : []),
+        ...(pendingOperations ? [...pendingOperations.mapperHealth, pendingOperations.mosquittoHealth] : [])
+      ],
+      neededFilters: [],
+      backOff: localBackOff(settings),
+      onConnect: [],
+      onDisconnect: [down],
+      log: { target: "tedge-mapper", name: "service health", isSecond: true },
+      bounds
+    })
+  )
+}
 
 const planCloudLink = (
   settings: CloudSettings,

@@ -9,6 +9,7 @@ import { connectWith } from "../../../actors/mqtt/connection.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../../../messages/explain/cryptoki-event.ts"
 import { explain, type Failure } from "../../../messages/explain.ts"
+import { bridgeService } from "../../../messages/installation/bridge-service.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
 import { acquireFileLock } from "../../../platform/files/file-lock.ts"
 import { makeDirectories } from "../../../platform/files/given-files.ts"
@@ -38,7 +39,7 @@ export const runMapper =
   (input) =>
     Effect.scoped(serve(input, untilStopped)).pipe(
       Effect.catch((failure) => Effect.as(logFailure(failure), exitCodes.failed)),
-      Effect.annotateLogs({ target: "tedge-mapper" }),
+      Effect.annotateLogs({ target: input.installation.bridgeCommand }),
       Effect.provideService(Scheduler.Scheduler, turnScheduler())
     )
 
@@ -72,7 +73,7 @@ const serve = (input: CommandInput, untilStopped: Effect.Effect<void>) =>
     const mapper = yield* Effect.orDie(startMapper(parts))
     yield* retryWithNetwork(mapper.cloud)
     yield* retryWithClock(mapper.cloud)
-    yield* serveMapperSocket(mapper, serviceOf(settings), settings.run.path)
+    yield* serveMapperSocket(mapper, bridgeService(settings).unit, settings.run.path)
     yield* logGraphWhenAsked(mapper)
     yield* logMemoryEvery(settings.run.logMemoryIntervalMs)
     const because = "the PIN in the settings was changed"
@@ -106,14 +107,11 @@ const settingsReader = (
     return Effect.map(config.ask("ReadCloudSettings", asked, { within: "30 seconds" }), ({ settings }) => settings)
   })
 
-const serviceOf = ({ cloud }: CloudSettings): string =>
-  `tedge-mapper-${cloud.profile === undefined ? cloud.name : `${cloud.name}@${cloud.profile}`}`
-
 /** False: another mapper has it, or it cannot be known. Two mappers would take the cloud's connection from each other. */
 const takeLock = (settings: CloudSettings): Effect.Effect<boolean, never, Scope.Scope> => {
   const { run, configDir } = settings
   if (!run.lockFiles) return Effect.succeed(true)
-  const service = serviceOf(settings)
+  const service = bridgeService(settings).unit
   const dir = join(run.path, "lock")
   const owner = lockOwnerIn(configDir)
   const make = () => makeDirectories(dir, { owner })

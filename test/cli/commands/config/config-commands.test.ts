@@ -10,6 +10,7 @@ import { docText } from "../../../../src/cli/commands/config/doc-text.ts"
 import { configGet } from "../../../../src/cli/commands/config/get.ts"
 import { configList } from "../../../../src/cli/commands/config/list.ts"
 import { makeTerminal } from "../../../../src/cli/terminal/terminal.ts"
+import { everythingOurs } from "../../../../src/messages/installation/installation.ts"
 import { configBench, version2 } from "../../../actors/config/config-bench.ts"
 
 const { bench, toml, written, answer } = configBench()
@@ -37,7 +38,8 @@ const run = async (command: ConfigCommand, { words = {}, on = [], profile, envir
     on: (name) => on.includes(name),
     given: () => profile !== undefined,
     argument: (name) => words[name],
-    cloud: undefined
+    cloud: undefined,
+    installation: everythingOurs
   }
   const code = await answer(
     (config): Effect.Effect<number> => command({ config, input, terminal, stdoutIsTerminal: false }),
