@@ -21,7 +21,7 @@ export const health = (name: string): string => `te/device/main/service/${name}/
 export const playMapper = async (port: number): Promise<PlayedMapper> => {
   const own = "te/device/main/service/tedge-mapper-c8y"
   const bridges = [health("mosquitto-c8y-bridge"), health("tedge-mapper-bridge-c8y")]
-  const said = (status: "up" | "down") => Buffer.from(JSON.stringify({ pid: 4242, status, time: new Date().getTime() / 1000 }))
+  const said = (status: "up" | "down") => Buffer.from(JSON.stringify({ pid: 4242, status, time: 1_790_000_000 }))
   const will = { topic: health("tedge-mapper-c8y"), payload: said("down"), qos: 1, retain: true } as const
   const options = { host: "127.0.0.1", port, clientId: "tedge-mapper-c8y", clean: false, reconnectPeriod: 50, will }
   const client = await connectAsync(options)

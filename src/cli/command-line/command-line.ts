@@ -83,7 +83,7 @@ const commandInput = (
   }
   return {
     command,
-    installation: line.program.installation ?? everythingOurs,
+    installation: program.installation ?? everythingOurs,
     text,
     secret: (name) => {
       // From the command line it is redacted already, from the environment not yet.
