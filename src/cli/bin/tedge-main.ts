@@ -1,9 +1,9 @@
 /** `tedge`, all of it: parses the command line, runs the command, ends with its exit code. */
 import "../../platform/process/no-debugger.ts"
 import { installationOf } from "../../messages/installation/installation.ts"
-import { installedProgram } from "../command-line/installed-program.ts"
 import { tedgeHandlers } from "../commands/tedge-handlers.ts"
 import { tedgeProgram } from "../commands/tedge-spec.ts"
+import { installedProgram } from "../compose/installed-program.ts"
 import { runProgram } from "./run-program.ts"
 
 runProgram(installedProgram(tedgeProgram, installationOf(process.argv[1])), tedgeHandlers)

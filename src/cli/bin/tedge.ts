@@ -10,10 +10,10 @@ import { installationOf } from "../../messages/installation/installation.ts"
 import { writeNow } from "../../platform/files/write-now.ts"
 import { readWords } from "../command-line/command-words.ts"
 import { answerHelpOrVersion } from "../command-line/help-and-version.ts"
-import { installedProgram } from "../command-line/installed-program.ts"
 import { answerShell } from "../commands/completions/answer-shell.ts"
 import { fastGet, fastQuestion } from "../commands/config/get-fast.ts"
 import { tedgeProgram } from "../commands/tedge-spec.ts"
+import { installedProgram } from "../compose/installed-program.ts"
 
 const start = (): void => {
   const argv = process.argv.slice(2)

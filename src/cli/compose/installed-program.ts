@@ -1,6 +1,6 @@
 /** A program as it is called in an installation: its name, and the commands that its texts name. */
 import { type Installation, withCommandNames } from "../../messages/installation/installation.ts"
-import type { CommandSpec, Program } from "./command-spec.ts"
+import type { CommandSpec, Program } from "../command-line/command-spec.ts"
 
 export const installedProgram = (program: Program, installation: Installation): Program => {
   const name = program.root.name === "tedge-mapper" ? installation.bridgeCommand : installation.command
