@@ -10,6 +10,7 @@ import { getHeapStatistics } from "node:v8"
 import { tlsAddon } from "../../src/platform/tls/tls-addon.ts"
 import type { TlsSigner } from "../../src/platform/tls/tls-client-signature.ts"
 import { connectTls, type TlsSignerStream } from "../../src/platform/tls/tls-signer-stream.ts"
+import { trustStore } from "../../src/platform/tls/trust-store.ts"
 
 interface Task {
   readonly kind: "node" | "ours" | "broken"
@@ -29,7 +30,13 @@ const dialNode = () => nodeConnect({ ...place, servername: "localhost", secureCo
 
 const privateKey = createPrivateKey(key)
 const sign: TlsSigner = async (_scheme, message) => signWith("sha256", message, privateKey)
-const target = { ...place, serverName: "localhost", ca, certificateChain: certificate, timeoutMs: 60_000 }
+const target = {
+  ...place,
+  serverName: "localhost",
+  trusted: trustStore([ca]),
+  certificateChain: certificate,
+  timeoutMs: 60_000
+}
 
 const complete = (socket: ReturnType<typeof dialNode> | TlsSignerStream) =>
   new Promise<void>((resolve, reject) => {

@@ -1,5 +1,6 @@
 /** Certificates as programs give them: PEM as text, bytes, or a list of either. */
 import { nodeTrusted } from "../platform/tls/node-tls.ts"
+import { type TrustStore, trustStore } from "../platform/tls/trust-store.ts"
 import { invalidOption } from "./token-error.ts"
 
 export type PemInput = string | Uint8Array | ReadonlyArray<string | Uint8Array>
@@ -11,8 +12,8 @@ export const certificateText = (cert: PemInput | undefined): string => {
 }
 
 /** Without `ca`: those that Node trusts, `NODE_EXTRA_CA_CERTS` included. */
-export const trustedTexts = (ca: PemInput | undefined): ReadonlyArray<string> =>
-  ca === undefined ? nodeTrusted() : texts(ca, "ca")
+export const trustedBy = (ca: PemInput | undefined): TrustStore =>
+  ca === undefined ? nodeTrusted() : trustStore(texts(ca, "ca"))
 
 const texts = (input: PemInput, option: string): ReadonlyArray<string> =>
   (Array.isArray(input) ? input : [input]).map((one: unknown) => {

@@ -3,7 +3,7 @@ import { connect as dial } from "node:net"
 import type { Duplex } from "node:stream"
 import type { TlsSigner } from "../platform/tls/tls-client-signature.ts"
 import type { TlsTarget } from "../platform/tls/tls-target.ts"
-import { certificateText, trustedTexts } from "./certificates.ts"
+import { certificateText, trustedBy } from "./certificates.ts"
 import type { ConnectOptions, IdentityOptions } from "./connect-options.ts"
 import { callSigner, publicKeyOf, type SigningKey, schemeNamed } from "./key.ts"
 import type { TlsStream } from "./tls-stream.ts"
@@ -11,7 +11,7 @@ import { aborted, invalidOption, TokenError } from "./token-error.ts"
 import { TokenTlsStream } from "./token-tls-stream.ts"
 
 /** Checked once, for many connections. */
-export interface Identity extends Pick<TlsTarget, "ca" | "certificateChain" | "publicKey"> {
+export interface Identity extends Pick<TlsTarget, "trusted" | "certificateChain" | "publicKey"> {
   readonly sign: TlsSigner
 }
 
@@ -20,7 +20,7 @@ export const identityOf = (options: IdentityOptions): Identity => {
   refuseUnsupported(options)
   const publicKey = publicKeyOf(options.key)
   return {
-    ca: trustedTexts(options.ca),
+    trusted: trustedBy(options.ca),
     certificateChain: certificateText(options.cert),
     publicKey: new Uint8Array(publicKey.export({ type: "spki", format: "der" })),
     sign: signerOf(options.key)

@@ -7,6 +7,7 @@ import { createServer, type TLSSocket, type TlsOptions } from "node:tls"
 import type { TlsSigner } from "../../src/platform/tls/tls-client-signature.ts"
 import type { TlsSignerStream } from "../../src/platform/tls/tls-signer-stream.ts"
 import type { TlsTarget } from "../../src/platform/tls/tls-target.ts"
+import { trustStore } from "../../src/platform/tls/trust-store.ts"
 import type { TestPki } from "./pki.ts"
 
 export interface TestTlsServer {
@@ -69,12 +70,15 @@ export const pemSigner =
     return nodeSign(digest, message, { key, padding, saltLength: constants.RSA_PSS_SALTLEN_DIGEST })
   }
 
+/** `ca`: PEM. */
+export type TargetChanges = Partial<TlsTarget> & { readonly ca?: string | ReadonlyArray<string> }
+
 /** A target that would succeed with `startTlsServer(pki)`. */
-export const targetOf = (pki: TestPki, port: number, changes: Partial<TlsTarget> = {}): TlsTarget => ({
+export const targetOf = (pki: TestPki, port: number, { ca, ...changes }: TargetChanges = {}): TlsTarget => ({
   host: "127.0.0.1",
   port,
   serverName: "localhost",
-  ca: pki.caPem,
+  trusted: trustStore([ca ?? pki.caPem].flat()),
   certificateChain: pki.deviceCertPem,
   timeoutMs: 60_000,
   ...changes

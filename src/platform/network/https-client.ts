@@ -10,6 +10,7 @@ import type { Duplex } from "node:stream"
 import { Effect, Redacted, type Scope } from "effect"
 import { HttpUnreachable } from "../../messages/certificate.ts"
 import { connectNodeTls, connectNodeTlsTo } from "../tls/node-tls.ts"
+import type { TrustStore } from "../tls/trust-store.ts"
 import { goesDirectly } from "./no-proxy.ts"
 import { type HttpProxy, openTunnel } from "./proxy-tunnel.ts"
 
@@ -20,8 +21,8 @@ export interface HttpsRequest {
   readonly headers: Readonly<Record<string, string>>
   readonly basicAuth?: { readonly user: string; readonly password: Redacted.Redacted<string> } | undefined
   readonly body?: string | undefined
-  /** PEM certificates, the only ones that are trusted. */
-  readonly trusted: ReadonlyArray<string>
+  /** The only certificates that are trusted. */
+  readonly trusted: TrustStore
   readonly proxy?: RequestProxy | undefined
   readonly withinMs: number
 }

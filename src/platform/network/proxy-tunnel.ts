@@ -8,6 +8,7 @@ import type { Duplex } from "node:stream"
 import { Effect, Redacted, type Scope } from "effect"
 import { TunnelRefused } from "../../messages/platform.ts"
 import { connectNodeTls } from "../tls/node-tls.ts"
+import type { TrustStore } from "../tls/trust-store.ts"
 
 export interface HttpProxy {
   /** `http://proxy.example:3128`; without user and password. */
@@ -23,12 +24,12 @@ export interface TunnelEnd {
 
 /**
  * The stream is destroyed when the scope closes; errors that come before somebody listens are kept in it (`errored`).
- * `trusted`: PEM, for a proxy that is spoken to over TLS itself.
+ * `trusted`: for a proxy that is spoken to over TLS itself.
  */
 export const openTunnel = (
   end: TunnelEnd,
   proxy: HttpProxy,
-  trusted: ReadonlyArray<string>
+  trusted: TrustStore
 ): Effect.Effect<Duplex, TunnelRefused, Scope.Scope> =>
   Effect.gen(function* () {
     const { hostname, port, protocol } = new URL(proxy.url)

@@ -6,19 +6,19 @@
  * certificates alone are trusted; no variable of the environment changes any of this.
  * Sources: RFC 9525; rustls 0.23 and webpki 0.102, features and limitations; RFC 9325, section 4.2.
  */
-import { constants, createHash, type KeyObject, X509Certificate } from "node:crypto"
+import { constants, createHash, type KeyObject, type X509Certificate } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { isIP } from "node:net"
 import type { Duplex } from "node:stream"
 import * as tls from "node:tls"
 import { type ConnectionOptions, connect, type PeerCertificate, type TLSSocket } from "node:tls"
-import { pemCertificates } from "./device-certificate.ts"
+import { readCertificate, type TrustStore, trustStore } from "./trust-store.ts"
 
 export interface ServerIdentity {
   /** DNS name or IP address that the certificate must be for. */
   readonly host: string
-  /** PEM. These and no others. */
-  readonly trusted: ReadonlyArray<string>
+  /** These and no others. */
+  readonly trusted: TrustStore
 }
 
 export interface NodeTlsTarget extends ServerIdentity {
@@ -41,7 +41,7 @@ export const nodeSessionBinding = (
 ): Buffer => {
   const { host, port, trusted, identity } = settings
   return createHash("sha256")
-    .update(JSON.stringify([host, port, trusted, identity.cert, identity.key]))
+    .update(JSON.stringify([host, port, trusted.fingerprint(), identity.cert, identity.key]))
     .digest()
 }
 
@@ -49,13 +49,13 @@ export const nodeSessionBinding = (
 export const connectNodeTls = ({ socket, identity, session, ...server }: NodeTlsTarget): TLSSocket =>
   open(server, { ...identity, socket, ...(session && { session }) })
 
-/** PEM: what this Node trusts where a program names nothing, `NODE_EXTRA_CA_CERTS` included. */
-export const nodeTrusted = (): ReadonlyArray<string> => {
-  defaults.trusted ??= getCACertificates === undefined ? bundledAndExtra() : getCACertificates("default")
+/** What this Node trusts where a program names nothing, `NODE_EXTRA_CA_CERTS` included. */
+export const nodeTrusted = (): TrustStore => {
+  defaults.trusted ??= trustStore(getCACertificates === undefined ? bundledAndExtra() : getCACertificates("default"))
   return defaults.trusted
 }
 
-const defaults: { trusted?: ReadonlyArray<string> } = {}
+const defaults: { trusted?: TrustStore } = {}
 
 /** Since Node 22.15. Not in the types of Node 20. */
 const getCACertificates = (tls as { getCACertificates?: (kind: "default") => ReadonlyArray<string> }).getCACertificates
@@ -85,7 +85,7 @@ const open = ({ host, trusted }: ServerIdentity, more: ConnectionOptions): TLSSo
     host: name,
     // RFC 6066, 3: an address is no SNI.
     servername: isIP(name) === 0 ? name : "",
-    ca: [...trusted],
+    ca: [...trusted.pem()],
     minVersion: "TLSv1.2",
     ciphers,
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
@@ -129,13 +129,11 @@ const ciphers = [
 const partialChain = { allowPartialTrustChain: true } as ConnectionOptions
 
 /** Leaf first, each followed by its issuer as far as one was sent or is trusted. */
-const pathOf = (leaf: X509Certificate | undefined, trusted: ReadonlyArray<string>): ReadonlyArray<X509Certificate> => {
+const pathOf = (leaf: X509Certificate | undefined, trusted: TrustStore): ReadonlyArray<X509Certificate> => {
   const sent: Array<X509Certificate> = []
   for (let one = leaf; one !== undefined; one = one.issuerCertificate) sent.push(one)
   const issuerOf = (one: X509Certificate) =>
-    isSelfIssued(one)
-      ? undefined
-      : (sent.find((other) => one.checkIssued(other)) ?? anchors(trusted).find((other) => one.checkIssued(other)))
+    isSelfIssued(one) ? undefined : (sent.find((other) => one.checkIssued(other)) ?? anchorOf(one, trusted))
   const path: Array<X509Certificate> = []
   const seen = new Set<string>()
   for (let one = leaf; one !== undefined && !seen.has(one.fingerprint512); one = issuerOf(one)) {
@@ -145,20 +143,15 @@ const pathOf = (leaf: X509Certificate | undefined, trusted: ReadonlyArray<string
   return path
 }
 
-const anchors = (trusted: ReadonlyArray<string>): ReadonlyArray<X509Certificate> =>
-  trusted.flatMap(pemCertificates).flatMap((der) => {
-    try {
-      return [new X509Certificate(der)]
-    } catch {
-      return [] // OpenSSL does not trust it either.
-    }
-  })
+const anchorOf = (one: X509Certificate, trusted: TrustStore): X509Certificate | undefined => {
+  for (const der of trusted.certificates) {
+    const other = readCertificate(der)
+    if (other !== undefined && one.checkIssued(other)) return other
+  }
+  return undefined
+}
 
-const complaint = (
-  name: string,
-  path: ReadonlyArray<X509Certificate>,
-  trusted: ReadonlyArray<string>
-): Error | undefined => {
+const complaint = (name: string, path: ReadonlyArray<X509Certificate>, trusted: TrustStore): Error | undefined => {
   const [leaf, ...issuers] = path
   if (leaf === undefined) return refused("CERT_REJECTED", "no certificate")
   if (!isFor(leaf, name)) return refused("ERR_TLS_CERT_ALTNAME_INVALID", namesOf(leaf))
@@ -208,7 +201,7 @@ const curves = ["prime256v1", "secp384r1", "secp521r1"]
 
 const isSelfIssued = ({ subject, issuer }: X509Certificate): boolean => subject === issuer
 
-const isAmong = (one: X509Certificate, trusted: ReadonlyArray<string>): boolean =>
-  trusted.some((pem) => pemCertificates(pem).some((der) => der.equals(one.raw)))
+const isAmong = (one: X509Certificate, { certificates }: TrustStore): boolean =>
+  certificates.some((der) => der.equals(one.raw))
 
 const refused = (code: string, detail: string): Error => Object.assign(new Error(detail), { code, reason: detail })

@@ -8,6 +8,7 @@ import type { Duplex } from "node:stream"
 import { Effect } from "effect"
 import { type HttpProxy, openTunnel } from "../network/proxy-tunnel.ts"
 import { askForCertificate } from "./node-tls.ts"
+import type { TrustStore } from "./trust-store.ts"
 
 export type TlsProbe =
   | { readonly kind: "trusted"; readonly protocol: string; readonly validFrom: Date; readonly validTo: Date }
@@ -17,8 +18,7 @@ export type TlsProbe =
 export interface ProbeTarget {
   readonly host: string
   readonly port: number
-  /** PEM. */
-  readonly trusted: ReadonlyArray<string>
+  readonly trusted: TrustStore
   /** The server is asked through it. */
   readonly proxy?: HttpProxy | undefined
   readonly withinMs: number

@@ -1,18 +1,18 @@
 /**
- * Whom a TLS client trusts and who it is, parsed; kept for the next connection with the very same texts.
+ * Whom a TLS client trusts and who it is, as OpenSSL takes it; kept for the next connection with the very same.
  *
  * Parsing costs more than all the rest of a handshake here. Nothing but the texts decides: a certificate that was
  * changed is another text.
  */
-import { createHash, type KeyObject } from "node:crypto"
-import { trustedCertificates } from "./pem-blocks.ts"
+import type { KeyObject } from "node:crypto"
 import type { TlsAddon, TlsSettings } from "./tls-addon.ts"
 import { clientChain } from "./tls-certificates.ts"
 import { orTlsError } from "./tls-error.ts"
+import { fingerprintOf, type TrustStore } from "./trust-store.ts"
 
 export interface SettingsTexts {
-  /** PEM: the CA certificates that are trusted, also intermediate ones. */
-  readonly ca: string | ReadonlyArray<string>
+  /** CA certificates, also intermediate ones. */
+  readonly trusted: TrustStore
   /** PEM. Leaf first, or in any order when `publicKey` is given. */
   readonly certificateChain: string
   /** SubjectPublicKeyInfo, DER, of the key that signs: chooses the leaf. */
@@ -40,37 +40,24 @@ export const parsedSettings = (addon: TlsAddon, texts: SettingsTexts): ParsedSet
 
 const parse = (addon: TlsAddon, texts: SettingsTexts): ParsedSettings => {
   const { publicKey, certificates } = clientChain(texts.certificateChain, texts.publicKey)
-  const trusted = [texts.ca].flat().flatMap(trustedCertificates)
+  const { trusted } = texts
   const minVersion = texts.minVersion === "TLSv1.3" ? 0x0304 : 0x0303
-  const native = orTlsError(() => addon.settings({ trusted, chain: certificates, minVersion }))
-  return { native, publicKey, fingerprint: fingerprintOf([[Buffer.from([minVersion & 0xff])], trusted, certificates]) }
-}
-
-/** The order of trusted certificates counts too: a change of it costs a signature, nothing else. */
-const fingerprintOf = (lists: ReadonlyArray<ReadonlyArray<Buffer>>): string => {
-  const hash = createHash("sha256")
-  for (const list of lists) {
-    hash.update(`${list.length}:`)
-    for (const bytes of list) hash.update(`${bytes.length}:`).update(bytes)
-  }
-  return hash.digest("hex")
+  const native = orTlsError(() => addon.settings({ trusted: trusted.certificates, chain: certificates, minVersion }))
+  return { native, publicKey, fingerprint: `${minVersion} ${trusted.fingerprint()} ${fingerprintOf(certificates)}` }
 }
 
 const sameTexts = (one: SettingsTexts, other: SettingsTexts): boolean =>
   one.certificateChain === other.certificateChain &&
   one.minVersion === other.minVersion &&
-  sameBytes(one.publicKey, other.publicKey) &&
-  sameList([one.ca].flat(), [other.ca].flat())
+  one.trusted === other.trusted &&
+  sameBytes(one.publicKey, other.publicKey)
 
 const sameBytes = (one: Uint8Array | undefined, other: Uint8Array | undefined): boolean =>
   one === undefined || other === undefined ? one === other : Buffer.compare(one, other) === 0
 
-const sameList = (one: ReadonlyArray<string>, other: ReadonlyArray<string>): boolean =>
-  one.length === other.length && one.every((text, index) => text === other[index])
-
-/** The caller may go on to write into its list or its bytes. */
-const copied = ({ ca, certificateChain, publicKey, minVersion }: SettingsTexts): SettingsTexts => ({
-  ca: [ca].flat(),
+/** The caller may go on to write into its bytes. */
+const copied = ({ trusted, certificateChain, publicKey, minVersion }: SettingsTexts): SettingsTexts => ({
+  trusted,
   certificateChain,
   ...(publicKey === undefined ? {} : { publicKey: Uint8Array.from(publicKey) }),
   ...(minVersion === undefined ? {} : { minVersion })
@@ -79,5 +66,5 @@ const copied = ({ ca, certificateChain, publicKey, minVersion }: SettingsTexts):
 /** Newest first. */
 const kept: Array<{ readonly texts: SettingsTexts; readonly parsed: ParsedSettings }> = []
 
-/** One for each cloud, and one to spare: a bundle of CA certificates takes a megabyte or two. */
+/** One for each cloud, and one to spare: a bundle of CA certificates takes a megabyte or two in OpenSSL. */
 const mostKept = 4

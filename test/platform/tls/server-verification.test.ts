@@ -14,6 +14,7 @@ import { openTunnel } from "../../../src/platform/network/proxy-tunnel.ts"
 import { connectNodeTls } from "../../../src/platform/tls/node-tls.ts"
 import { probeTls } from "../../../src/platform/tls/tls-probe.ts"
 import { connectTls } from "../../../src/platform/tls/tls-signer-stream.ts"
+import { type TrustStore, trustStore } from "../../../src/platform/tls/trust-store.ts"
 import { type OddCertificate, type OddOptions, oddCertificate } from "../../support/odd-certificates.ts"
 import { testPki } from "../../support/pki.ts"
 import { pemSigner } from "../../support/tls-server.ts"
@@ -39,7 +40,7 @@ const serverWith = async (options: TlsOptions): Promise<Server> => {
 }
 
 type Verdict = "trusted" | "refused"
-type Way = (port: number, trusted: ReadonlyArray<string>, name: string) => Promise<Verdict>
+type Way = (port: number, trusted: TrustStore, name: string) => Promise<Verdict>
 
 const secured = async (stream: NodeJS.ReadableStream & { destroy: () => unknown }): Promise<Verdict> => {
   const verdict = once(stream, "secureConnect").then(
@@ -59,10 +60,10 @@ const withinMs = 10_000
 
 /** These dial an address and expect a name. */
 const byName: Readonly<Record<string, Way>> = {
-  "the add-on": (port, ca, serverName) =>
+  "the add-on": (port, trusted, serverName) =>
     secured(
       connectTls(
-        { host: "localhost", port, serverName, ca, certificateChain: pki.deviceCertPem, timeoutMs: withinMs },
+        { host: "localhost", port, serverName, trusted, certificateChain: pki.deviceCertPem, timeoutMs: withinMs },
         pemSigner(pki.deviceKeyPem)
       )
     ),
@@ -89,7 +90,7 @@ const all: Readonly<Record<string, Way>> = {
 const verdicts = async (
   ways: Readonly<Record<string, Way>>,
   options: TlsOptions,
-  trusted: ReadonlyArray<string>,
+  trusted: TrustStore,
   name = "localhost"
 ): Promise<Record<string, Verdict>> => {
   const server = await serverWith(options)
@@ -131,7 +132,7 @@ const between = (changes: Partial<OddOptions> = {}) =>
 const verdictsOf = (ways: Readonly<Record<string, Way>>, { sent: [own, ...issuers], trusted = [root], name }: Case) => {
   if (own === undefined) throw new Error("no certificate to send")
   const cert = [own, ...issuers].map(({ certPem }) => certPem).join("")
-  const anchors = trusted.map(({ certPem }) => certPem)
+  const anchors = trustStore(trusted.map(({ certPem }) => certPem))
   // The server may show what it likes, also what its own OpenSSL thinks little of.
   return verdicts(ways, { key: own.keyPem, cert, ciphers: "DEFAULT:@SECLEVEL=0" }, anchors, name)
 }
@@ -252,7 +253,7 @@ describe("a server of TLS 1.2", () => {
     extensions: [leafLines.replace("digitalSignature", "digitalSignature,keyEncipherment"), server, san].join("\n")
   })
   const offering = (options: TlsOptions) =>
-    verdicts(all, { key: own.keyPem, cert: own.certPem, maxVersion: "TLSv1.2", ...options }, [root.certPem])
+    verdicts(all, { key: own.keyPem, cert: own.certPem, maxVersion: "TLSv1.2", ...options }, trustStore([root.certPem]))
 
   it.each([["ECDHE-RSA-AES128-GCM-SHA256"], ["ECDHE-RSA-CHACHA20-POLY1305"]])("is used with %s", async (ciphers) => {
     expect(await offering({ ciphers })).toEqual(everywhere(all, "trusted"))
@@ -283,7 +284,7 @@ describe("nothing but the given certificates decides", () => {
 
   it("also with NODE_TLS_REJECT_UNAUTHORIZED=0", async () => {
     const own = leafBy(root)
-    const others = [make({ cn: "Other", extensions: caLines }).certPem]
+    const others = trustStore([make({ cn: "Other", extensions: caLines }).certPem])
     const found = await verdicts(all, { key: own.keyPem, cert: own.certPem }, others)
     expect(found).toEqual(everywhere(all, "refused"))
   })

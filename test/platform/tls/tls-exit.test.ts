@@ -20,6 +20,7 @@ const client = `
   import { isMainThread, Worker } from "node:worker_threads"
   import { tlsAddon } from ${JSON.stringify(join(root, "src/platform/tls/tls-addon.ts"))}
   import { connectTls } from ${JSON.stringify(join(root, "src/platform/tls/tls-signer-stream.ts"))}
+  import { trustStore } from ${JSON.stringify(join(root, "src/platform/tls/trust-store.ts"))}
   const { target, ending, inWorker } = JSON.parse(process.env.TEST_CLIENT)
   const endings = {
     exit: () => process.exit(0),
@@ -33,7 +34,7 @@ const client = `
     worker.on("error", () => undefined)
     worker.on("exit", () => console.log("left", tlsAddon().connections()))
   } else {
-    const stream = connectTls(target, () => {
+    const stream = connectTls({ ...target, trusted: trustStore([target.trusted]) }, () => {
       if (!isMainThread) require("node:worker_threads").parentPort.postMessage("signing")
       console.log("signing", tlsAddon().connections())
       setImmediate(endings[ending])
@@ -59,7 +60,11 @@ afterAll(async () => {
 
 const start = (ending: string, inWorker = false) => {
   const TEDGE_ADDON_DIR = process.env.TEDGE_ADDON_DIR ?? join(root, "dist")
-  const TEST_CLIENT = JSON.stringify({ target: targetOf(pki, server.port), ending, inWorker })
+  const TEST_CLIENT = JSON.stringify({
+    target: { ...targetOf(pki, server.port), trusted: pki.caPem },
+    ending,
+    inWorker
+  })
   const env = { ...process.env, TEDGE_ADDON_DIR, TEST_CLIENT }
   return spawn(process.execPath, [bundle], { env, stdio: ["ignore", "pipe", "pipe"] })
 }

@@ -16,7 +16,7 @@ import {
   publicKeyPem,
   testPki
 } from "../../support/pki.ts"
-import { exchange, pemSigner, startTlsServer, targetOf } from "../../support/tls-server.ts"
+import { exchange, pemSigner, startTlsServer, type TargetChanges, targetOf } from "../../support/tls-server.ts"
 
 const pki = testPki()
 afterAll(pki.remove)
@@ -259,7 +259,7 @@ describe("a connection", () => {
     const [session] = await sessionsOf(targetOf(pki, server.port))
     if (session === undefined) throw new Error("the server gave no session")
     const otherCa = makeCa(pki.dir, "Other CA").certPem
-    const others: ReadonlyArray<Partial<TlsTarget>> = [
+    const others: ReadonlyArray<TargetChanges> = [
       { serverName: "127.0.0.1" },
       { host: "localhost" },
       { ca: [pki.caPem, otherCa] },

@@ -3,6 +3,7 @@ import { afterAll, describe, expect, it } from "vitest"
 import { tlsAddon } from "../../../src/platform/tls/tls-addon.ts"
 import { parsedSettings } from "../../../src/platform/tls/tls-settings.ts"
 import { connectTls } from "../../../src/platform/tls/tls-signer-stream.ts"
+import { trustStore } from "../../../src/platform/tls/trust-store.ts"
 import { makeCa, makeDeviceCertificate, testPki } from "../../support/pki.ts"
 import { exchange, failureOf, pemSigner, startTlsServer, targetOf } from "../../support/tls-server.ts"
 
@@ -11,22 +12,21 @@ afterAll(pki.remove)
 const other = makeDeviceCertificate(pki.ca, { cn: "renewed" })
 const otherCa = makeCa(pki.dir, "Other CA").certPem
 
-const texts = { ca: [pki.caPem], certificateChain: pki.deviceCertPem }
+const texts = { trusted: trustStore([pki.caPem]), certificateChain: pki.deviceCertPem }
 const parsed = (changes: Partial<Parameters<typeof parsedSettings>[1]> = {}) =>
   parsedSettings(tlsAddon(), { ...texts, ...changes })
 
 describe("settings", () => {
   it("are parsed once for the same texts", () => {
     const first = parsed()
-    expect(parsed({ ca: `${pki.caPem} `.slice(0, -1) })).toBe(first)
-    expect(parsed({ ca: [...texts.ca] })).toBe(first)
+    expect(parsed({ trusted: trustStore([`${pki.caPem} `.slice(0, -1)]) })).toBe(first)
   })
 
   const publicKey = parsed().publicKey.export({ format: "der", type: "spki" })
 
   it.each([
-    ["another trusted certificate", { ca: [otherCa] }],
-    ["one more trusted certificate", { ca: [pki.caPem, otherCa] }],
+    ["another trusted certificate", { trusted: trustStore([otherCa]) }],
+    ["one more trusted certificate", { trusted: trustStore([pki.caPem, otherCa]) }],
     ["another certificate of the device", { certificateChain: other.certPem }],
     ["a longer chain", { certificateChain: `${pki.deviceCertPem}${pki.caPem}` }],
     ["another least version", { minVersion: "TLSv1.3" as const }],
@@ -47,14 +47,14 @@ describe("settings", () => {
   })
 
   it("that could not be used are not kept", () => {
-    for (let n = 0; n < 2; n++) expect(() => parsed({ ca: "nothing" })).toThrow("ERR_TLS_SETTINGS")
+    for (let n = 0; n < 2; n++) expect(() => parsed({ trusted: trustStore(["nothing"]) })).toThrow("ERR_TLS_SETTINGS")
   })
 
   it("are kept for four targets and no more", () => {
     const first = parsed()
-    for (let n = 0; n < 3; n++) parsed({ ca: [pki.caPem, "x".repeat(n)] })
+    for (let n = 0; n < 3; n++) parsed({ trusted: trustStore([pki.caPem, "x".repeat(n)]) })
     expect(parsed()).toBe(first)
-    for (let n = 3; n < 7; n++) parsed({ ca: [pki.caPem, "x".repeat(n)] })
+    for (let n = 3; n < 7; n++) parsed({ trusted: trustStore([pki.caPem, "x".repeat(n)]) })
     expect(parsed()).not.toBe(first)
   })
 })

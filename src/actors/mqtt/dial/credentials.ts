@@ -4,7 +4,7 @@
  * The trusted certificates are a file or a directory; a directory is read with everything below it, and what is no
  * certificate in it is passed over, as thin-edge does. Not one certificate in all of it is a refusal.
  */
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto"
+import { createPrivateKey, type KeyObject, type X509Certificate } from "node:crypto"
 import { open, readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect } from "effect"
@@ -12,7 +12,7 @@ import { CredentialUnusable } from "../../../messages/mqtt.ts"
 import { notRegular, withoutWaiting } from "../../../platform/files/read-file.ts"
 import { errorCode } from "../../../platform/process/error-code.ts"
 import { deviceCertificate, pemCertificates } from "../../../platform/tls/device-certificate.ts"
-import { trustedCertificates } from "../../../platform/tls/pem-blocks.ts"
+import { readCertificate, type TrustStore, trustStore } from "../../../platform/tls/trust-store.ts"
 
 export interface DeviceCertificates {
   /** The file as it is. */
@@ -24,7 +24,7 @@ export interface DeviceCertificates {
 
 export const readCertificateChain = (path: string): Effect.Effect<DeviceCertificates, CredentialUnusable> =>
   Effect.flatMap(readText(path, "certificate"), (pem) => {
-    const certificates = pemCertificates(pem).map(parsed)
+    const certificates = pemCertificates(pem).map(readCertificate)
     const known = certificates.filter((one) => one !== undefined)
     // 30 82: a DER sequence longer than 127 bytes, as it looks when read as text.
     if (certificates.length === 0 && pem.startsWith("0\ufffd")) return refuse(path, "certificate", "der", "")
@@ -47,19 +47,17 @@ export const readPrivateKey = (
     })
   )
 
-/** PEM certificates, each once. */
-export const readTrusted = (path: string): Effect.Effect<ReadonlyArray<string>, CredentialUnusable> =>
+/** Read at each connection, as it may have been changed, and parsed when it was. */
+export const readTrusted = (path: string): Effect.Effect<TrustStore, CredentialUnusable> =>
   Effect.gen(function* () {
     const isDirectory = yield* attempt(path, "trusted certificates", async () => (await stat(path)).isDirectory())
     const texts = isDirectory
       ? yield* Effect.promise(() => textsBelow(path, deepest))
       : [yield* readText(path, "trusted certificates")]
-    const found = new Set<string>()
-    for (const text of texts)
-      for (const der of trustedCertificates(text)) if (parsed(der)) found.add(der.toString("base64"))
-    if (found.size === 0)
+    const trusted = trustStore(texts)
+    if (trusted.certificates.length === 0)
       return yield* refuse(path, "trusted certificates", "empty", "no certificate could be read from it")
-    return [...found].map((base64) => `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`)
+    return trusted
   })
 
 type Role = CredentialUnusable["role"]
@@ -127,14 +125,6 @@ const textsBelow = async (directory: string, levels: number): Promise<ReadonlyAr
     if (found?.isFile()) texts.push((await readBounded(path).catch(() => undefined)) ?? "")
   }
   return texts
-}
-
-const parsed = (der: Buffer): X509Certificate | undefined => {
-  try {
-    return new X509Certificate(der)
-  } catch {
-    return undefined // told by the caller, who knows whether that matters
-  }
 }
 
 const largestFile = 4 * 1024 * 1024

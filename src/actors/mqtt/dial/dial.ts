@@ -16,6 +16,7 @@ import { tlsAddon } from "../../../platform/tls/tls-addon.ts"
 import { sessionBinding } from "../../../platform/tls/tls-session.ts"
 import { connectTls, type TlsSignerStream } from "../../../platform/tls/tls-signer-stream.ts"
 import type { TlsSession } from "../../../platform/tls/tls-target.ts"
+import { trustStore } from "../../../platform/tls/trust-store.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import { type DeviceCertificates, readCertificateChain, readPrivateKey, readTrusted } from "./credentials.ts"
 import { nameOf, prepareSigner, prepareSignerLater, spkiOf } from "./key-signer.ts"
@@ -66,12 +67,12 @@ const dialWithToken = (
   Effect.gen(function* () {
     const { host, port, connectWithinMs } = target
     const { pem, device } = yield* readCertificateChain(certPath)
-    const ca = yield* readTrusted(caPath)
+    const trusted = yield* readTrusted(caPath)
     const settings = {
       host,
       port,
       serverName: host,
-      ca,
+      trusted,
       certificateChain: pem,
       publicKey: spkiOf(device),
       keyName: nameOf(key),
@@ -181,7 +182,7 @@ const openSocket = (target: Target): Effect.Effect<Duplex, MqttRefusal, Scope.Sc
   if (proxy === undefined) return openTcp(target)
   return Effect.gen(function* () {
     const isSecured = target.tls !== undefined && proxy.url.startsWith("https:")
-    const trusted = isSecured ? yield* readTrusted(target.tls.caPath) : []
+    const trusted = isSecured ? yield* readTrusted(target.tls.caPath) : trustStore([])
     return yield* openTunnel(target, proxy, trusted).pipe(
       Effect.mapError(({ detail }) => new DialFailed({ host, port, code: "proxy", detail: `${proxy.url}: ${detail}` }))
     )

@@ -16,12 +16,13 @@ import {
   type RequestProxy,
   shownUrl
 } from "../../../platform/network/https-client.ts"
+import type { TrustStore } from "../../../platform/tls/trust-store.ts"
 import { certificatesOf } from "../../../platform/tls/x509.ts"
 
 export interface CloudHttp {
   /** `https://host:port`. */
   readonly origin: string
-  readonly trusted: ReadonlyArray<string>
+  readonly trusted: TrustStore
   readonly proxy: RequestProxy | undefined
 }
 

@@ -19,7 +19,7 @@ export const serverChecks = (examination: Examination, { cloud, proxy }: CloudSe
     const trusted = yield* examination.check(
       "trusted certificates",
       readTrusted(cloud.rootCertPath),
-      (all) => `${all.length} in ${cloud.rootCertPath}`
+      ({ certificates }) => `${certificates.length} in ${cloud.rootCertPath}`
     )
     if (server === undefined || trusted === undefined) return
     const probe = yield* probeTls({ ...server, trusted, proxy, withinMs: 10_000 })

@@ -1,0 +1,70 @@
+/**
+ * The certificates that a TLS client trusts, parsed once; kept for the next connection with the very same texts.
+ *
+ * Parsing a bundle of CA certificates costs more than a handshake. Nothing but the texts decides: a bundle that was
+ * changed is another text.
+ */
+import { createHash, X509Certificate } from "node:crypto"
+import { trustedCertificates } from "./pem-blocks.ts"
+
+export interface TrustStore {
+  /** DER, each once; what OpenSSL cannot read is left out. */
+  readonly certificates: ReadonlyArray<Buffer>
+  /** The same in PEM, as node:tls takes them. */
+  readonly pem: () => ReadonlyArray<string>
+  /** The order counts too: a change of it costs a signature, nothing else. */
+  readonly fingerprint: () => string
+}
+
+/** Of PEM texts. They may hold anything else, and nothing. */
+export const trustStore = (texts: ReadonlyArray<string>): TrustStore => {
+  const found = kept.findIndex((one) => sameTexts(one.texts, texts))
+  const entry = kept.splice(found, found < 0 ? 0 : 1)[0] ?? { texts: [...texts], store: parsed(texts) }
+  kept.unshift(entry)
+  kept.length = Math.min(kept.length, mostKept)
+  return entry.store
+}
+
+const parsed = (texts: ReadonlyArray<string>): TrustStore => {
+  const found = new Map(texts.flatMap(trustedCertificates).map((der) => [der.toString("base64"), der]))
+  const certificates = [...found.values()].filter((der) => readCertificate(der) !== undefined)
+  let pem: ReadonlyArray<string> | undefined
+  let fingerprint: string | undefined
+  return {
+    certificates,
+    pem: () => {
+      pem ??= certificates.map(
+        (der) => `-----BEGIN CERTIFICATE-----\n${der.toString("base64")}\n-----END CERTIFICATE-----\n`
+      )
+      return pem
+    },
+    fingerprint: () => {
+      fingerprint ??= fingerprintOf(certificates)
+      return fingerprint
+    }
+  }
+}
+
+/** Undefined: OpenSSL does not take it. */
+export const readCertificate = (der: Buffer): X509Certificate | undefined => {
+  try {
+    return new X509Certificate(der)
+  } catch {
+    return undefined
+  }
+}
+
+export const fingerprintOf = (certificates: ReadonlyArray<Buffer>): string => {
+  const hash = createHash("sha256").update(`${certificates.length}:`)
+  for (const der of certificates) hash.update(`${der.length}:`).update(der)
+  return hash.digest("hex")
+}
+
+const sameTexts = (one: ReadonlyArray<string>, other: ReadonlyArray<string>): boolean =>
+  one.length === other.length && one.every((text, index) => text === other[index])
+
+/** Newest first. */
+const kept: Array<{ readonly texts: ReadonlyArray<string>; readonly store: TrustStore }> = []
+
+/** One for each cloud, and one to spare: a bundle takes half a megabyte. */
+const mostKept = 4
