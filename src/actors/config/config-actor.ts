@@ -24,6 +24,7 @@ import {
 import type { ConfigPlace } from "./read-sources.ts"
 import { profileFrom } from "./select-setting.ts"
 import { listedSettings, showSetting } from "./show-settings.ts"
+import { toldWith } from "./told-warnings.ts"
 import { upgradeFiles } from "./upgrade-files.ts"
 
 export const configMailbox: MailboxSpec = { capacity: 64, overflow: { policy: "refuse" } }
@@ -98,13 +99,14 @@ const getSetting = (place: ConfigPlace, selector: Payload<"Get">): Reads<"Get"> 
     const shown = showSetting(name.setting, name.profile, open.sources)
     const resolved = resolveSetting(name, open.sources)
     const idProblem = resolved.kind === "unset" ? resolved.idProblem : undefined
-    return { ...shown, idProblem, warnings: [...warnings, ...open.warnings] }
+    return { ...shown, idProblem, warnings: [...warnings, ...toldWith(shown, open.warnings)] }
   })
 
 const listSettings = (place: ConfigPlace, filter: string): Reads<"List"> =>
   Effect.gen(function* () {
     const open = yield* openForReading(place, undefined)
-    const { sources, warnings } = open
+    const { sources } = open
+    const warnings = toldWith(undefined, open.warnings)
     const listed = listedSettings(sources, filter)
     for (const { setting } of listed) yield* refuseOwnFault(open, setting.key)
     for (const { cloud, profile } of listed) if (cloud !== undefined) yield* refuseUnusable(open, { cloud, profile })

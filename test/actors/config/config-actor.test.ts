@@ -101,8 +101,11 @@ describe("reading a setting", () => {
   it("warns when others can read a file with a PIN", async () => {
     toml(version2('[device]\nkey_uri = "pkcs11:token=a?pin-value=1234"\n'))
     const path = file()
-    const warned = async () => (await answer(get("device.type"))).warnings
+    const warned = async (key = "device.key_uri") => (await answer(get(key))).warnings
     expect(await warned()).toEqual([{ kind: "secret-exposed", path, mode: "644" }])
+    expect((await answer((config) => config.ask("ReadSettings", undefined, within))).warnings).toEqual(await warned())
+    expect(await warned("device.type")).toEqual([])
+    expect((await answer((config) => config.ask("List", { filter: "" }, within))).warnings).toEqual([])
     chmodSync(path, 0o640)
     expect(await warned()).toEqual([])
   })

@@ -5,9 +5,11 @@
  * Effect: it alone costs a third of Node's own start.
  */
 
-import { configPlace, readSources } from "../../../actors/config/read-sources.ts"
+import { configPlace, hasPin, readSources } from "../../../actors/config/read-sources.ts"
 import { selectSetting } from "../../../actors/config/select-setting.ts"
+import { toldWith } from "../../../actors/config/told-warnings.ts"
 import { knownProfiles, layersOf, resolveSetting } from "../../../messages/settings/resolve.ts"
+import { fullKey } from "../../../messages/settings/setting-name.ts"
 import { printValue } from "../../../messages/settings/value.ts"
 import type { CommandWords } from "../../command-line/command-words.ts"
 
@@ -26,7 +28,7 @@ export const fastGet = ({ key, profile, configDir, environment, workingDir }: Fa
   if (selected.kind !== "setting" || selected.name.spelling !== "canonical") return undefined
   const { name, cloud } = selected
   const read = readSources(place)
-  if (read.kind === "refused" || read.warnings.length > 0) return undefined
+  if (read.kind === "refused") return undefined
   const { sources, clouds } = read
   if (cloud !== undefined && clouds[cloud].faults.length > 0) return undefined
   if (layersOf(sources).some(({ wrong }) => wrong.length > 0)) return undefined
@@ -34,7 +36,10 @@ export const fastGet = ({ key, profile, configDir, environment, workingDir }: Fa
   if (cloud !== undefined && name.profile !== undefined && !knownProfiles(sources, cloud).includes(name.profile))
     return undefined
   const resolved = resolveSetting(name, sources)
-  return resolved.kind === "value" ? `${printValue(name.setting.type, resolved.value)}\n` : undefined
+  if (resolved.kind !== "value") return undefined
+  const text = printValue(name.setting.type, resolved.value)
+  const asked = { key: fullKey(name), secret: name.setting.secret === true || hasPin(text) }
+  return toldWith(asked, read.warnings).length === 0 ? `${text}\n` : undefined
 }
 
 /** Undefined: the command line is another one, or has more than a key, a profile and a directory. */

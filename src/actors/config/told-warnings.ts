@@ -1,0 +1,17 @@
+/**
+ * Which warnings a reading command tells.
+ *
+ * Where PINs and passwords are, and the settings of tedge-p11-server, is told when one of them is asked for, by connect,
+ * doctor and the services: at every command it would hide what else is told. Free of Effect: config-get has it too.
+ */
+import type { SettingWarning } from "../../messages/settings/refused-value.ts"
+
+/** `asked`: the setting, by full key, and whether its value is a secret or has one in it; undefined: all settings. */
+export const toldWith = (
+  asked: { readonly key: string; readonly secret: boolean } | undefined,
+  warnings: ReadonlyArray<SettingWarning>
+): ReadonlyArray<SettingWarning> =>
+  warnings.filter((warning) => {
+    if (warning.kind === "old-place") return warning.key === asked?.key
+    return warning.kind !== "secret-exposed" || asked?.secret === true
+  })
