@@ -41,15 +41,6 @@ const inPlaceOf = {
   rxjs: join(root, "node_modules/rxjs/dist/esm/index.js")
 }
 
-/** Only needed where a change of settings is too much for our own lines: a bundle of its own, loaded then. */
-const tomlPatch = { package: "@decimalturn/toml-patch", bundle: "toml-patch" }
-
-const apart = {
-  name: "apart",
-  setup: ({ onResolve }) =>
-    onResolve({ filter: /^@decimalturn\/toml-patch$/ }, () => ({ path: `./${tomlPatch.bundle}.cjs`, external: true }))
-}
-
 /**
  * Answers what is in which bundle of the executables (esbuild's metafile, outputs). `version` is what `--version` prints;
  * `library`: the runtime, too.
@@ -74,12 +65,9 @@ export const build = async ({ out = join(root, "dist"), version = packageVersion
     external: ["pkcs11js", "*.node", "./tedge-main.cjs"]
   }
   const commonJs = { ...shared, format: "cjs", outExtension: { ".js": ".cjs" } }
-  const made = [
-    await bundle({ ...commonJs, metafile: true, entryPoints: Object.fromEntries(present), plugins: [apart] }),
-    await bundle({ ...commonJs, metafile: true, entryPoints: { [tomlPatch.bundle]: tomlPatch.package } })
-  ]
+  const { metafile } = await bundle({ ...commonJs, metafile: true, entryPoints: Object.fromEntries(present) })
   if (library) await buildLibrary(root, bundle, { ...shared, alias: {} })
-  return { outputs: Object.assign({}, ...made.map(({ metafile }) => metafile.outputs)) }
+  return { outputs: metafile.outputs }
 }
 
 /** `npm ci --omit=dev` ends here in a checkout, which has no bundles yet. */

@@ -11,7 +11,6 @@ const fences: Record<string, string | ReadonlyArray<string>> = {
   mqtt: "actors/mqtt/client/mqtt-client.ts",
   rxjs: ["runtime/channel.ts", "runtime/internal/guarded-observable.ts"],
   "smol-toml": "platform/toml/toml-file.ts",
-  "@decimalturn/toml-patch": "platform/toml/toml-file.ts",
   "effect/cli": "cli/command-line/effect-cli.ts",
   "effect/testing": "testing/test-clock.ts",
   asn1js: "platform/tls/x509.ts",

@@ -18,8 +18,8 @@ import { cloudNames, type Value } from "../../messages/settings/setting.ts"
 import { fullKey, type SettingName, sectionOf } from "../../messages/settings/setting-name.ts"
 import { codeOf } from "../../platform/files/file-calls.ts"
 import { makeDirectories } from "../../platform/files/given-files.ts"
-import { editToml, parseToml } from "../../platform/toml/toml-file.ts"
-import type { TomlEdit } from "../../platform/toml/toml-lines.ts"
+import { editToml, type TomlEdit } from "../../platform/toml/toml-edit.ts"
+import { parseToml } from "../../platform/toml/toml-file.ts"
 import { editedMapper, mapperText, secretIn } from "./edit-mapper-file.ts"
 import { editedOwn, ownChange } from "./edit-own-file.ts"
 import { type OpenConfig, openForWriting, refuseFault, refuseOwnFault } from "./open-config.ts"
@@ -215,10 +215,10 @@ const edited = (
     const elsewhere = (file.layer.places.get(key) ?? []).filter((place) => place.join(".") !== key)
     const older = elsewhere.filter((place) => !migration.some((edit) => edit.at === place))
     const edits = [...migration, ...older.map((place) => ({ at: place, value: undefined })), { at, value }]
-    const result = yield* Effect.promise(() => editToml(file.text ?? "", edits))
+    const result = editToml(file.text ?? "", edits)
     if (result.kind === "refused") return yield* refused(result.detail)
     // A profile that has nothing left goes.
-    return value === undefined && name.profile !== undefined ? (yield* pruned(result, at)).text : result.text
+    return value === undefined && name.profile !== undefined ? pruned(result, at).text : result.text
   })
 
 /** Undefined: something in the file has a type no setting has. */

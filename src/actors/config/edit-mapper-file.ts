@@ -4,7 +4,8 @@ import { ConfigFileNotEditable } from "../../messages/config.ts"
 import { type CloudProfile, cloudTypeKey, mapperLayer } from "../../messages/settings/file-layer.ts"
 import type { Value } from "../../messages/settings/setting.ts"
 import { fullKey, type SettingName } from "../../messages/settings/setting-name.ts"
-import { editToml, parseToml } from "../../platform/toml/toml-file.ts"
+import { editToml } from "../../platform/toml/toml-edit.ts"
+import { parseToml } from "../../platform/toml/toml-file.ts"
 import { tomlComments } from "../../platform/toml/toml-statements.ts"
 import { type MapperFile, mapperFile } from "./cloud-files.ts"
 import type { OpenConfig } from "./open-config.ts"
@@ -36,16 +37,14 @@ export const editedMapper = (
     if (value === undefined && places.length === 0) return change(text)
     const at = name.setting.key.split(".").slice(1)
     const older = places.filter((one) => one.join(".") !== at.join("."))
-    const result = yield* Effect.promise(() =>
-      editToml(text ?? "", [
-        { at: [cloudTypeKey], value: section.cloud },
-        ...older.map((one) => ({ at: one, value: undefined })),
-        { at, value }
-      ])
-    )
+    const result = editToml(text ?? "", [
+      { at: [cloudTypeKey], value: section.cloud },
+      ...older.map((one) => ({ at: one, value: undefined })),
+      { at, value }
+    ])
     if (result.kind === "refused") return yield* new ConfigFileNotEditable({ path, key, detail: result.detail })
     if (value !== undefined) return change(result.text)
-    const left = yield* pruned(result, at)
+    const left = pruned(result, at)
     const isEmpty = Object.keys(left.tree).every((one) => one === cloudTypeKey) && tomlComments(left.text).length === 0
     // Without a file of the cloud an ignored table in tedge.toml would count again.
     return change(isEmpty && !open.clouds[section.cloud].ignoredTable ? undefined : left.text)

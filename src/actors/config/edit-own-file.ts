@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { ConfigFileNotEditable } from "../../messages/config.ts"
 import type { Value } from "../../messages/settings/setting.ts"
-import { editToml } from "../../platform/toml/toml-file.ts"
+import { editToml } from "../../platform/toml/toml-edit.ts"
 import { tomlComments } from "../../platform/toml/toml-statements.ts"
 import type { OwnFile } from "./own-files.ts"
 import { pruned } from "./prune-tables.ts"
@@ -25,11 +25,11 @@ export const editedOwn = (
     if (value === undefined && places.length === 0) return file.text
     const [place = at, ...others] = places
     const edits = [{ at: place, value }, ...others.map((one) => ({ at: one, value: undefined }))]
-    const result = yield* Effect.promise(() => editToml(file.text ?? "", edits))
+    const result = editToml(file.text ?? "", edits)
     if (result.kind === "refused")
       return yield* new ConfigFileNotEditable({ path: file.path, key, detail: result.detail })
     if (value !== undefined) return result.text
-    const left = yield* pruned(result, place)
+    const left = pruned(result, place)
     const isEmpty = Object.keys(left.tree).length === 0 && tomlComments(left.text).length === 0
     return isEmpty ? undefined : left.text
   })

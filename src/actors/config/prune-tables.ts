@@ -1,18 +1,14 @@
 /** Takes away the tables that a removed setting leaves empty. */
-import { Effect } from "effect"
 import { isTable, type TomlPath, type TomlTable } from "../../messages/settings/file-layer.ts"
-import { editToml, type TomlEdited } from "../../platform/toml/toml-file.ts"
+import { editToml, type TomlEdited } from "../../platform/toml/toml-edit.ts"
 
 type Edited = Extract<TomlEdited, { readonly kind: "edited" }>
 
 /** `at`: where the setting stood. A table with comments of its own may stay. */
-export const pruned = (edited: Edited, at: TomlPath): Effect.Effect<Edited> => {
+export const pruned = (edited: Edited, at: TomlPath): Edited => {
   const emptied = emptyTable(edited.tree, at)
-  if (emptied === undefined) return Effect.succeed(edited)
-  return Effect.map(
-    Effect.promise(() => editToml(edited.text, [{ at: emptied, value: undefined }])),
-    (result) => (result.kind === "edited" ? result : edited)
-  )
+  const result = emptied && editToml(edited.text, [{ at: emptied, value: undefined }])
+  return result?.kind === "edited" ? result : edited
 }
 
 /** The highest table on the way that is empty now. */

@@ -18,10 +18,9 @@ import {
 } from "../../messages/settings/file-layer.ts"
 import { type CloudName, cloudNames, type Value } from "../../messages/settings/setting.ts"
 import { fullKey, parseProfile } from "../../messages/settings/setting-name.ts"
-import { partToml } from "../../platform/toml/part-toml.ts"
-import type { Assign } from "../../platform/toml/parted-lines.ts"
-import { editToml, parseToml, printToml, readTomlFile } from "../../platform/toml/toml-file.ts"
-import type { TomlEdit } from "../../platform/toml/toml-lines.ts"
+import { type Assign, partToml } from "../../platform/toml/part-toml.ts"
+import { editToml, type TomlEdit } from "../../platform/toml/toml-edit.ts"
+import { parseToml, printToml, readTomlFile } from "../../platform/toml/toml-file.ts"
 import { type MapperFile, mapperFile } from "./cloud-files.ts"
 import { type ConfigWriting, locked, migrationEdits, openForUpgrade } from "./edit-file.ts"
 import { secretIn } from "./edit-mapper-file.ts"
@@ -99,24 +98,23 @@ const partedTedge = (open: OpenConfig) =>
     const edits = migrationEdits(open.file)
     if (edits === undefined) return yield* refused("a value of an older version cannot be kept")
     const isOldest = open.file.text !== undefined && open.file.layer.renames.length > 0
-    const migrated = isOldest ? yield* Effect.promise(() => editToml(text, edits)) : ({ kind: "edited", text } as const)
+    const migrated = isOldest ? editToml(text, edits) : ({ kind: "edited", text } as const)
     if (migrated.kind === "refused") return yield* refused(migrated.detail)
-    const parted = yield* Effect.promise(() => partToml(migrated.text, assignment(open)))
+    const parted = partToml(migrated.text, assignment(open))
     if (parted.kind === "refused") return yield* refused(parted.detail)
     // A table that held nothing but a PIN goes with it.
     const moved = secretsOf(parted.parts.get(secretsPart)).map(({ at }) => at)
-    return { ...parted, rest: yield* withoutEmpty(parted.rest, moved) }
+    return { ...parted, rest: withoutEmpty(parted.rest, moved) }
   })
 
-const withoutEmpty = (text: string, removed: ReadonlyArray<TomlPath>): Effect.Effect<string> =>
-  Effect.gen(function* () {
-    let left = text
-    for (const at of removed) {
-      const parsed = parseToml(left)
-      if (parsed.kind === "tree") left = (yield* pruned({ kind: "edited", text: left, tree: parsed.tree }, at)).text
-    }
-    return left
-  })
+const withoutEmpty = (text: string, removed: ReadonlyArray<TomlPath>): string => {
+  let left = text
+  for (const at of removed) {
+    const parsed = parseToml(left)
+    if (parsed.kind === "tree") left = pruned({ kind: "edited", text: left, tree: parsed.tree }, at).text
+  }
+  return left
+}
 
 const secretsPart = "secrets"
 const serverPart = "p11_server"
@@ -154,15 +152,12 @@ const madeMapper = (
   if (parsed.kind === "tree" && Object.keys(parsed.tree).length === 0) return []
   const section = { cloud, profile }
   const path = mapperFile(place.configDir, section)
-  const edited = Effect.flatMap(withoutEmpty(`${text.trimEnd()}\n`, secretPlaces), (left) =>
-    Effect.promise(() => editToml(left, [{ at: [cloudTypeKey], value: cloud }]))
-  )
+  const left = withoutEmpty(`${text.trimEnd()}\n`, secretPlaces)
+  const result = editToml(left, [{ at: [cloudTypeKey], value: cloud }])
   return [
-    Effect.flatMap(edited, (result) =>
-      result.kind === "refused"
-        ? Effect.fail(new ConfigFileNotEditable({ path, key: cloudTypeKey, detail: result.detail }))
-        : Effect.succeed({ path, before: undefined, after: result.text, holdsSecret: secretIn(section) })
-    )
+    result.kind === "refused"
+      ? Effect.fail(new ConfigFileNotEditable({ path, key: cloudTypeKey, detail: result.detail }))
+      : Effect.succeed({ path, before: undefined, after: result.text, holdsSecret: secretIn(section) })
   ]
 }
 
@@ -179,7 +174,7 @@ const withoutSecrets = (file: MapperFile) =>
   Effect.gen(function* () {
     const found = [...file.places].filter(([key]) => isSecretKey(key))
     const edits = found.flatMap(([, places]) => places.map((at): TomlEdit => ({ at, value: undefined })))
-    const result = yield* Effect.promise(() => editToml(file.text, edits))
+    const result = editToml(file.text, edits)
     if (result.kind === "refused")
       return yield* new ConfigFileNotEditable({ path: file.path, key: found[0]?.[0] ?? "", detail: result.detail })
     const secrets = found.flatMap(([key]): ReadonlyArray<Secret> => {
@@ -189,7 +184,7 @@ const withoutSecrets = (file: MapperFile) =>
     const change: FileChange = {
       path: file.path,
       before: file.text,
-      after: yield* withoutEmpty(result.text, secretPlaces),
+      after: withoutEmpty(result.text, secretPlaces),
       holdsSecret: secretIn(file)
     }
     return { secrets, change }
@@ -207,13 +202,10 @@ const withMissing = (
 ): Effect.Effect<string | undefined, ConfigFileNotEditable> => {
   const missing = moved.filter(({ at }) => !file.places.has(at.join(".")))
   if (missing.length === 0) return Effect.succeed(file.text)
-  return Effect.flatMap(
-    Effect.promise(() => editToml(file.text ?? "", missing)),
-    (result) =>
-      result.kind === "edited"
-        ? Effect.succeed(result.text)
-        : Effect.fail(new ConfigFileNotEditable({ path: file.path, key: "", detail: result.detail }))
-  )
+  const result = editToml(file.text ?? "", missing)
+  return result.kind === "edited"
+    ? Effect.succeed(result.text)
+    : Effect.fail(new ConfigFileNotEditable({ path: file.path, key: "", detail: result.detail }))
 }
 
 const withServerTable = (
@@ -229,11 +221,8 @@ const withServerTable = (
   const missing = Object.fromEntries(Object.entries(table).filter(([key]) => !isThere(key)))
   const { rules, ...values } = missing
   const edits = Object.entries(values).map(([key, value]) => ({ at: [key], value: value as Value }))
-  return Effect.map(
-    Effect.promise(() => editToml(file.text ?? "", edits)),
-    (result) => {
-      const before = result.kind === "edited" ? result.text : (file.text ?? "")
-      return rules === undefined ? before : `${before.trimEnd()}\n\n${printToml({ rules })}`
-    }
-  )
+  const result = editToml(file.text, edits)
+  if (result.kind === "refused")
+    return Effect.fail(new ConfigFileNotEditable({ path: file.path, key: serverPart, detail: result.detail }))
+  return Effect.succeed(rules === undefined ? result.text : `${result.text.trimEnd()}\n\n${printToml({ rules })}`)
 }

@@ -1,17 +1,8 @@
-/**
- * Reading and editing TOML files. The only file that knows the two TOML libraries.
- *
- * Reading uses smol-toml. An edit changes lines (toml-lines.ts); where that cannot do it, toml-patch does, which keeps
- * comments and order too but costs ten times the start, so it is loaded then only. No edit is believed: the result is
- * read again and must differ from before in exactly what was asked.
- */
+/** Reads and prints TOML: the only file that knows smol-toml. Edits: toml-edit.ts. */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from "node:fs"
 import { dirname } from "node:path"
-import { isDeepStrictEqual } from "node:util"
 import { parse, stringify, TomlError } from "smol-toml"
 import { errorCode } from "../process/error-code.ts"
-import { rewrittenLines, type TomlEdit } from "./toml-lines.ts"
-import { tomlComments } from "./toml-statements.ts"
 
 export interface TomlTree {
   readonly [key: string]: unknown
@@ -31,10 +22,6 @@ export type TomlRead =
   | { readonly kind: "unreadable"; readonly code: string }
   /** From 1; 0 when the whole file is meant. */
   | { readonly kind: "malformed"; readonly line: number; readonly column: number; readonly reason: string }
-
-export type TomlEdited =
-  | { readonly kind: "edited"; readonly text: string; readonly tree: TomlTree }
-  | { readonly kind: "refused"; readonly detail: string }
 
 export const readTomlFile = (path: string): TomlRead => {
   const file = readBounded(path)
@@ -67,56 +54,14 @@ export const parseTomlValue = (text: string): unknown => {
 /** A document with these values, without comments. */
 export const printToml = (tree: TomlTree): string => `${stringify(tree).trimEnd()}\n`
 
-/** Comments, order and everything else in the file stay. */
-export const editToml = async (text: string, edits: ReadonlyArray<TomlEdit>): Promise<TomlEdited> => {
-  const before = parseToml(text)
-  if (before.kind === "malformed") return { kind: "refused", detail: before.reason }
-  const wanted = edits.reduce<TomlTree | undefined>((tree, edit) => tree && changed(tree, edit), before.tree)
-  if (wanted === undefined) return { kind: "refused", detail: "a value stands where a table is needed" }
-  if (sameTree(wanted, before.tree)) return { kind: "edited", text, tree: before.tree }
-  for (const attempt of [rewrittenLines, patched]) {
-    const result = await attempt(text, edits)
-    const after = result === undefined ? undefined : parseToml(result)
-    if (result !== undefined && after?.kind === "tree" && sameTree(after.tree, wanted))
-      return { kind: "edited", text: result, tree: after.tree }
-  }
-  return { kind: "refused", detail: "the change would touch other lines of the file" }
-}
-
-const patched = async (text: string, edits: ReadonlyArray<TomlEdit>): Promise<string | undefined> => {
-  if (/\r\n/.test(text) && /[^\r]\n/.test(text)) return undefined // toml-patch would even out the line ends, and say so on stderr
-  const { parse: parseForPatch, patch } = await import("@decimalturn/toml-patch")
-  try {
-    const tree: TomlTree = parseForPatch(text)
-    const wanted = edits.reduce<TomlTree | undefined>((before, edit) => before && changed(before, edit), tree)
-    const result = wanted && patch(text, wanted)
-    return result !== undefined && isDeepStrictEqual(tomlComments(result), tomlComments(text)) ? result : undefined
-  } catch {
-    return undefined // it gives up on documents smol-toml reads; the caller refuses
-  }
-}
-
-/** Undefined: something that is no table stands in the way. */
-const changed = (tree: TomlTree, { at, value }: TomlEdit): TomlTree | undefined => {
-  const [segment = "", ...rest] = at
-  const { [segment]: present, ...others } = tree
-  if (rest.length === 0) return value === undefined ? others : { ...tree, [segment]: value }
-  if (present === undefined && value === undefined) return tree
-  if (present !== undefined && !isTree(present)) return undefined
-  const below = changed(present ?? {}, { at: rest, value })
-  return below && { ...tree, [segment]: below }
-}
-
-const sameTree = (a: TomlTree, b: TomlTree): boolean => isDeepStrictEqual(plainToml(a), plainToml(b))
-
-/** For comparing: the parsers give tables of different prototypes, and only what is in them counts. */
+/** For comparing: tables may have different prototypes, and only what is in them counts. */
 export const plainToml = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(plainToml)
-  if (!isTree(value)) return value instanceof Date ? `date ${value.toISOString()}` : value
+  if (!isTomlTable(value)) return value instanceof Date ? `date ${value.toISOString()}` : value
   return new Map(Object.entries(value).map(([key, member]) => [key, plainToml(member)]))
 }
 
-const isTree = (value: unknown): value is TomlTree =>
+export const isTomlTable = (value: unknown): value is TomlTree =>
   typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date)
 
 /** Never more than the limit, whatever the file says its size is. */

@@ -10,7 +10,7 @@ export interface TomlStatement {
   readonly path: ReadonlyArray<string>
   /** Of a key: the table whose header stands above it. */
   readonly table: ReadonlyArray<string>
-  /** From the beginning of its first line to the end of its last, line end included. */
+  /** From the beginning of its first line to the end of its last, line end included; in an inline table its own text. */
   readonly start: number
   readonly end: number
   /** Of a key: its value, without what surrounds it. */
@@ -58,6 +58,28 @@ export const tomlComments = (text: string): ReadonlyArray<string> => {
   return between.flatMap((part) => part.match(/#[^\r\n]*/g) ?? [])
 }
 
+/** What an inline table holds: `{ a = 1, b.c = 2 }`. None for any other value. */
+export const inlineMembers = (
+  text: string,
+  { path: table, valueStart, valueEnd }: TomlStatement
+): ReadonlyArray<TomlStatement> => {
+  const members: Array<TomlStatement> = []
+  if (text[valueStart] !== "{") return members
+  const close = valueEnd - 1
+  let at = skipFiller(text, valueStart + 1)
+  while (at < close) {
+    const key = readKey(text, at)
+    const value = skipFiller(text, key.end + 1)
+    const end = endOfValue(text, value)
+    const path = [...table, ...key.path]
+    members.push({ kind: "key", path, table, start: at, end, valueStart: value, valueEnd: end, inArrayOfTables: false })
+    at = skipFiller(text, end)
+    if (text[at] !== ",") break
+    at = skipFiller(text, at + 1)
+  }
+  return members
+}
+
 export const isPrefix = (short: ReadonlyArray<string>, long: ReadonlyArray<string>): boolean =>
   short.length <= long.length && short.every((segment, index) => segment === long[index])
 
@@ -87,7 +109,7 @@ const endOfValue = (text: string, from: number): number => {
   if (first === '"' || first === "'") return endOfString(text, from)
   if (first === "[" || first === "{") return endOfBrackets(text, from)
   let at = from
-  while (at < text.length && !/[#\n\r]/.test(text[at] ?? "")) at++
+  while (at < text.length && !/[#\n\r,}]/.test(text[at] ?? "")) at++
   while (/[ \t]/.test(text[at - 1] ?? "")) at--
   return at
 }
@@ -124,6 +146,13 @@ const endOfString = (text: string, from: number): number => {
 const skipBlanks = (text: string, from: number): number => {
   let at = from
   while (text[at] === " " || text[at] === "\t") at++
+  return at
+}
+
+/** Behind blanks, line ends and comments. */
+const skipFiller = (text: string, from: number): number => {
+  let at = from
+  while (/[ \t\r\n#]/.test(text[at] ?? "")) at = text[at] === "#" ? endOfLine(text, at) : at + 1
   return at
 }
 

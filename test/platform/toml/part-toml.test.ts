@@ -2,8 +2,7 @@
 import { isDeepStrictEqual } from "node:util"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { partToml } from "../../../src/platform/toml/part-toml.ts"
-import type { Assign } from "../../../src/platform/toml/parted-lines.ts"
+import { type Assign, partToml } from "../../../src/platform/toml/part-toml.ts"
 import { parseToml, plainToml } from "../../../src/platform/toml/toml-file.ts"
 import { tomlDocument } from "./toml-arbitrary.ts"
 
@@ -13,14 +12,14 @@ const assign: Assign = ([first, second, third, ...rest]) => {
   return third === undefined ? { to: undefined, at: [] } : { to: `c8y.${third}`, at: rest }
 }
 
-const parted = async (text: string) => {
-  const result = await partToml(text, assign)
+const parted = (text: string) => {
+  const result = partToml(text, assign)
   if (result.kind === "refused") throw new Error(result.detail)
   return { rest: result.rest, parts: Object.fromEntries(result.parts) }
 }
 
 describe("a table becomes a document of its own", () => {
-  it("with its comments, those above it too; the rest stays to the byte", async () => {
+  it("with its comments, those above it too; the rest stays to the byte", () => {
     const text = `# of the file
 [config]
 version = "2"
@@ -45,7 +44,7 @@ id = "x"
 [mqtt]
 # tail
 `
-    expect(await parted(text)).toEqual({
+    expect(parted(text)).toEqual({
       rest: `# of the file
 [config]
 version = "2"
@@ -64,29 +63,27 @@ type = "a" # type
     })
   })
 
-  it("also from dotted keys, and from tables that stand in another order", async () => {
+  it("also from dotted keys, and from tables that stand in another order", () => {
     const text =
       'c8y.url = "t.example"\na = 1\n[c8y.device]\nid = "x"\n[other]\nb = 1\n[c8y.smartrest]\ntemplates = ["a"]\n'
-    expect(await parted(text)).toEqual({
+    expect(parted(text)).toEqual({
       rest: "a = 1\n[other]\nb = 1\n",
       parts: { c8y: 'url = "t.example"\n\n[device]\nid = "x"\n[smartrest]\ntemplates = ["a"]\n' }
     })
   })
 
-  it("also from inline tables, printed anew", async () => {
-    expect(
-      await parted('c8y = { url = "t.example", profiles = { p = { url = "p.example" } } } # c\n[a]\n')
-    ).toMatchObject({
+  it("also from inline tables, printed anew", () => {
+    expect(parted('c8y = { url = "t.example", profiles = { p = { url = "p.example" } } } # c\n[a]\n')).toMatchObject({
       parts: { c8y: 'url = "t.example"\n', "c8y.p": 'url = "p.example"\n' }
     })
   })
 
   it("and nothing is lost of any document, or it is refused", () =>
     fc.assert(
-      fc.asyncProperty(tomlDocument, async (text) => {
+      fc.property(tomlDocument, (text) => {
         const before = parseToml(text)
         if (before.kind !== "tree") return
-        const result = await partToml(text, assign)
+        const result = partToml(text, assign)
         if (result.kind === "refused") return
         const tree = (part: string | undefined) => {
           const read = parseToml(part ?? "")

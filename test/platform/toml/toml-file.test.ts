@@ -6,9 +6,8 @@ import { join } from "node:path"
 import { build } from "esbuild"
 import fc from "fast-check"
 import { afterAll, describe, expect, it } from "vitest"
-import { editToml, parseToml, parseTomlValue, readTomlFile } from "../../../src/platform/toml/toml-file.ts"
-import type { TomlEdit } from "../../../src/platform/toml/toml-lines.ts"
-import { rewrittenLines } from "../../../src/platform/toml/toml-lines.ts"
+import { editToml, type TomlEdit } from "../../../src/platform/toml/toml-edit.ts"
+import { parseToml, parseTomlValue, readTomlFile } from "../../../src/platform/toml/toml-file.ts"
 import { tomlComments } from "../../../src/platform/toml/toml-statements.ts"
 import { linesOfLongestValue, tomlDocument } from "./toml-arbitrary.ts"
 
@@ -21,8 +20,8 @@ const fileWith = (content: string | Uint8Array): string => {
   return path
 }
 
-const edited = async (text: string, ...edits: ReadonlyArray<TomlEdit>): Promise<string> => {
-  const result = await editToml(text, edits)
+const edited = (text: string, ...edits: ReadonlyArray<TomlEdit>): string => {
+  const result = editToml(text, edits)
   return result.kind === "edited" ? result.text : `refused: ${result.detail}`
 }
 
@@ -143,61 +142,77 @@ describe("an edit", () => {
   )
   const newValue = fc.constantFrom<TomlEdit["value"]>('v"q', 1884, true, ["a", "b"], undefined)
 
-  it("replaces a value and nothing around it", async () => {
-    expect(await edited(sample, { at: ["device", "key_path"], value: "/b" })).toBe(
+  it("replaces a value and nothing around it", () => {
+    expect(edited(sample, { at: ["device", "key_path"], value: "/b" })).toBe(
       sample.replace('"/keys/a # no comment"', '"/b"')
     )
   })
 
-  it("adds a key behind the last of its table, before the comment of the next", async () => {
-    expect(await edited(sample, { at: ["device", "key_uri"], value: "pkcs11:token=a" })).toBe(
+  it("adds a key behind the last of its table, before the comment of the next", () => {
+    expect(edited(sample, { at: ["device", "key_uri"], value: "pkcs11:token=a" })).toBe(
       sample.replace("  3]\n", '  3]\nkey_uri = "pkcs11:token=a"\n')
     )
   })
 
-  it("removes a line", async () => {
-    expect(await edited(sample, { at: ["device", "unknown"], value: undefined })).toBe(
+  it("removes a line", () => {
+    expect(edited(sample, { at: ["device", "unknown"], value: undefined })).toBe(
       sample.replace("unknown = [1, 2, # two\n  3]\n", "")
     )
   })
 
-  it("adds a table at the end", async () => {
-    expect(await edited(sample, { at: ["mqtt", "bind", "port"], value: 1884 })).toBe(
-      `${sample}\n[mqtt.bind]\nport = 1884\n`
-    )
-    expect(await edited("", { at: ["mqtt", "bind", "port"], value: 1884 })).toBe("[mqtt.bind]\nport = 1884\n")
-    expect(await edited("a = 1", { at: ["b", "c"], value: true })).toBe("a = 1\n\n[b]\nc = true\n")
+  it("adds a table at the end", () => {
+    expect(edited(sample, { at: ["mqtt", "bind", "port"], value: 1884 })).toBe(`${sample}\n[mqtt.bind]\nport = 1884\n`)
+    expect(edited("", { at: ["mqtt", "bind", "port"], value: 1884 })).toBe("[mqtt.bind]\nport = 1884\n")
+    expect(edited("a = 1", { at: ["b", "c"], value: true })).toBe("a = 1\n\n[b]\nc = true\n")
   })
 
-  it("writes beside dotted keys as they are written", async () => {
-    expect(await edited("[mqtt]\nbind.port = 1\n", { at: ["mqtt", "bind", "address"], value: "::1" })).toBe(
+  it("writes beside dotted keys as they are written", () => {
+    expect(edited("[mqtt]\nbind.port = 1\n", { at: ["mqtt", "bind", "address"], value: "::1" })).toBe(
       '[mqtt]\nbind.port = 1\nbind.address = "::1"\n'
     )
   })
 
-  it("reaches into inline tables", async () => {
-    const text = await edited(
+  it("reaches into inline tables", () => {
+    const text = edited(
       sample,
       { at: ["c8y", "device", "key_pin"], value: undefined },
       { at: ["c8y", "device", "id"], value: "x" }
     )
     expect(parseToml(text)).toMatchObject({ tree: { c8y: { device: { id: "x" } } } })
-    expect(text).not.toContain("1234")
-    expect(text).toContain("# my device")
-    expect(text).toContain("# why")
+    expect(text).toBe(sample.replace('{ key_pin = "1234" }', '{ id = "x" }'))
+    expect(edited("a = { b = 1, c.d = 2 , e = { f = '}' } } # x\n", { at: ["a", "c", "g"], value: 3 })).toBe(
+      "a = { b = 1, c.d = 2 , e = { f = '}' }, c.g = 3 } # x\n"
+    )
+    expect(edited("a = { b = 1, c.d = 2, e = { f = '}' } }\n", { at: ["a", "e", "f"], value: 3 })).toBe(
+      "a = { b = 1, c.d = 2, e = { f = 3 } }\n"
+    )
+    expect(edited("a = { b = 1, c.d = 2, e = 3 }\n", { at: ["a", "c"], value: undefined })).toBe(
+      "a = { b = 1, e = 3 }\n"
+    )
+    expect(edited("a = { b = 1, c = 2 }\n", { at: ["a", "c"], value: undefined })).toBe("a = { b = 1 }\n")
+  })
+
+  it("removes a table with everything in it, however it is written", () => {
+    const at = ["c8y", "device"]
+    for (const text of [
+      "[c8y]\nurl = 'a'\ndevice.id = 'x'\ndevice.type = 'y'\n",
+      "[c8y]\nurl = 'a'\n[c8y.device]\nid = 'x'\n[c8y.device.cryptoki]\nmode = 'off'\n",
+      "[c8y]\nurl = 'a'\ndevice = { id = 'x' }\n"
+    ])
+      expect(edited(text, { at, value: undefined })).toBe("[c8y]\nurl = 'a'\n")
   })
 
   it("in any document with inline tables changes that key and keeps the comments", () =>
     fc.assert(
-      fc.asyncProperty(
+      fc.property(
         tomlDocument,
         tomlDocument,
         fc.constantFrom("url", "p", "new"),
         newValue,
-        async (above, below, key, value) => {
+        (above, below, key, value) => {
           const text = `${above}\n[inline]\nc8y = { url = "x", p = 1 } # kept\n${below}`
           fc.pre(parseToml(text).kind === "tree")
-          const result = await editToml(text, [{ at: ["inline", "c8y", key], value }])
+          const result = editToml(text, [{ at: ["inline", "c8y", key], value }])
           if (result.kind === "refused") return
           expect(get(parseToml(result.text), ["inline", "c8y", key])).toEqual(value)
           expect(tomlComments(result.text)).toEqual(tomlComments(text))
@@ -206,33 +221,32 @@ describe("an edit", () => {
       { numRuns: 200 }
     ))
 
-  it("is refused where a value stands in the place of a table", async () => {
-    expect(await edited("c8y = 5\n", { at: ["c8y", "url"], value: "x" })).toMatch(/^refused/)
-    expect(await edited("[[c8y]]\nurl = 'a'\n", { at: ["c8y", "url"], value: "x" })).toMatch(/^refused/)
+  it("is refused where a value stands in the place of a table", () => {
+    expect(edited("c8y = 5\n", { at: ["c8y", "url"], value: "x" })).toMatch(/^refused/)
+    expect(edited("[[c8y]]\nurl = 'a'\n", { at: ["c8y", "url"], value: "x" })).toMatch(/^refused/)
   })
 
-  it("keeps the ends of lines", async () => {
-    expect(await edited("[a]\r\nb = 1\r\n", { at: ["a", "c"], value: 2 })).toBe("[a]\r\nb = 1\r\nc = 2\r\n")
-    expect(await edited("[a]\r\nb = 1\n", { at: ["a", "b"], value: 2 })).toBe("[a]\r\nb = 2\n")
+  it("keeps the ends of lines", () => {
+    expect(edited("[a]\r\nb = 1\r\n", { at: ["a", "c"], value: 2 })).toBe("[a]\r\nb = 1\r\nc = 2\r\n")
+    expect(edited("[a]\r\nb = 1\n", { at: ["a", "b"], value: 2 })).toBe("[a]\r\nb = 2\n")
   })
 
   it("writes any text so that it is read back", () =>
     fc.assert(
-      fc.asyncProperty(fc.string({ unit: "grapheme" }), async (text) => {
-        const result = parseToml(await edited(sample, { at: ["device", "type"], value: text }))
+      fc.property(fc.string({ unit: "grapheme" }), (text) => {
+        const result = parseToml(edited(sample, { at: ["device", "type"], value: text }))
         expect(result).toMatchObject({ kind: "tree", tree: { device: { type: text } } })
       })
     ))
 
   it("changes one key of any document, in one place, and nothing in front of it or behind it", () =>
     fc.assert(
-      fc.asyncProperty(tomlDocument, place, newValue, async (text, at, value) => {
+      fc.property(tomlDocument, place, newValue, (text, at, value) => {
         const before = parseToml(text)
         fc.pre(before.kind === "tree")
-        const result = await editToml(text, [{ at, value }])
+        const result = editToml(text, [{ at, value }])
         if (result.kind === "refused") return
         expect(get(parseToml(result.text), at)).toEqual(value)
-        if (result.text !== rewrittenLines(text, [{ at, value }])) return // an inline table: toml-patch may set lines anew
         const replaced = replacedPart(text, result.text)
         if (get(before, at) === undefined) expect(replaced).toBe("")
         expect(replaced.split("\n").length).toBeLessThanOrEqual(linesOfLongestValue + 1)
