@@ -23,7 +23,7 @@ export const changePin = (
   asker: Asker,
   order: PinOrder
 ): Effect.Effect<TokenDescription, TokenRefusal> =>
-  withConnection(context.tools, context.reconnector, (connection) =>
+  withConnection(context, (connection) =>
     Effect.gen(function* () {
       yield* openSession(context.tools, connection)
       const changed = yield* Effect.result(

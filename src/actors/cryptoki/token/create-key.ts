@@ -53,7 +53,7 @@ export const createKey = (
     if (problem) return yield* problem
     const id = order.id ?? new Uint8Array(randomBytes(randomIdLength))
     const made = yield* Effect.result(
-      withConnection(context.tools, context.reconnector, (connection) =>
+      withConnection(context, (connection) =>
         Effect.gen(function* () {
           yield* refuseTakenId(context, connection, asker, id)
           if (order.onlyNewLabel) yield* refuseTakenLabel(context, connection, order.label)
@@ -192,7 +192,7 @@ const lookFor = (
 ): Effect.Effect<CreatedKey, TokenRefusal> =>
   Effect.gen(function* () {
     const found = yield* publicKey(context, { ...asker, uri: { ...asker.uri, id, object: order.label } })
-    const uri = yield* withConnection(context.tools, context.reconnector, (connection) =>
+    const uri = yield* withConnection(context, (connection) =>
       Effect.succeed(keyUri(connection.token, { id, label: order.label }))
     )
     return { uri, publicKey: found }

@@ -19,7 +19,7 @@ export const listKeys = (
   context: TokenContext,
   asker: Asker
 ): Effect.Effect<ReadonlyArray<KeyDescription>, TokenRefusal> =>
-  withConnection(context.tools, context.reconnector, (connection) =>
+  withConnection(context, (connection) =>
     Effect.map(matchingObjects(context, connection, asker, true), (objects) =>
       objects.flatMap((object) => describeKey(connection.token, object) ?? [])
     )
@@ -27,7 +27,7 @@ export const listKeys = (
 
 /** Destroys the objects of the one key the asker's URI means, and answers their URIs. Not done twice. */
 export const deleteKey = (context: TokenContext, asker: Asker): Effect.Effect<ReadonlyArray<Pkcs11Uri>, TokenRefusal> =>
-  withConnection(context.tools, context.reconnector, (connection) =>
+  withConnection(context, (connection) =>
     Effect.gen(function* () {
       const objects = yield* oneKey(context, connection, asker)
       const handles = objects.map(({ handle }) => handle)

@@ -15,8 +15,7 @@ import { listObjects, publicHalf, readPublicHalf } from "./public-half.ts"
 import { type Asker, openSession } from "./session.ts"
 import type { TokenConnection } from "./token-connection.ts"
 import type { TokenContext } from "./token-context.ts"
-import { withConnection } from "./with-connection.ts"
-import { withKey } from "./with-key.ts"
+import { withConnection, withKey } from "./with-connection.ts"
 
 /** SubjectPublicKeyInfo, DER. */
 export const publicKey = (context: TokenContext, asker: Asker): Effect.Effect<Uint8Array, TokenRefusal> =>
@@ -32,7 +31,7 @@ export const publicKey = (context: TokenContext, asker: Asker): Effect.Effect<Ui
 
 /** Without a login: public objects are for everybody. */
 const publicObject = (context: TokenContext, uri: Pkcs11Uri): Effect.Effect<Uint8Array, TokenRefusal> =>
-  withConnection(context.tools, context.reconnector, (connection) =>
+  withConnection(context, (connection) =>
     Effect.gen(function* () {
       yield* openSession(context.tools, connection)
       const objects = yield* listObjects(context.tools, connection, "public", uri.id)

@@ -23,7 +23,7 @@ import { publicKey } from "./read-public-key.ts"
 import type { Asker } from "./session.ts"
 import { chosenKey, signWith } from "./sign.ts"
 import { openTokenContext, type TokenActorSpec, type TokenContext } from "./token-context.ts"
-import { revalidateKey, withKey } from "./with-key.ts"
+import { revalidateKey, withKey } from "./with-connection.ts"
 
 export type TokenProtocol = {
   readonly Choose: Ask<
