@@ -28,6 +28,7 @@ import {
 import { type CryptokiSettings, mostRequests } from "./settings.ts"
 import { type Asker, latchedToken } from "./token/session.ts"
 import type { TokenProtocol } from "./token/token-actor.ts"
+import type { TokenActorEntry } from "./token-actors.ts"
 
 export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps): Behaviour<CryptokiProtocol> => ({
   concurrent: { tags: everyMessage, inFlight: mostRequests },
@@ -41,8 +42,11 @@ export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps
             Effect.forEach(all, ({ ref }) => takesTurns(ref), { concurrency: "unbounded", discard: true })
           ),
         ChooseScheme: ({ key, offered, publicKey }) =>
-          withKeyOf(router, key, (tokenActor, asker) =>
-            tokenActor.ask("Choose", { asker: { ...asker, publicKey }, offered }, noLimit)
+          withKeyOf(
+            router,
+            key,
+            (tokenActor, asker) => tokenActor.ask("Choose", { asker: { ...asker, publicKey }, offered }, noLimit),
+            (tokenActor, { key: { uri } }) => uri && router.references.set(uri, tokenActor)
           ),
         Sign: ({ key, scheme, message }) =>
           withKeyOf(router, key, (tokenActor, asker) => tokenActor.ask("Sign", { asker, scheme, message }, noLimit)),
@@ -89,9 +93,9 @@ const everyMessage = [
 const withKeyOf = <A>(
   router: Router,
   key: KeySelector,
-  ask: (tokenActor: ActorRef<TokenProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>
-): Effect.Effect<A, TokenRefusal> =>
-  toTokenActor(router, key, ask).pipe(namingOtherToken(router, narrowed(router, key).uri))
+  ask: (tokenActor: ActorRef<TokenProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>,
+  answered?: (tokenActor: TokenActorEntry, answer: A) => void
+): Effect.Effect<A, TokenRefusal> => toTokenActor(router, key, ask, answered).pipe(namingOtherToken(router, key))
 
 /** Never all keys of a token: the URI must name one. */
 const deleteKey = (router: Router, key: KeySelector) => {

@@ -37,6 +37,8 @@ export interface Router {
   readonly latches: LatchStore
   readonly listing: Listing
   readonly tokenActors: TokenActors
+  /** By the reference to a key that was chosen: on which token it is. */
+  readonly references: WeakMap<Pkcs11Uri, TokenActorEntry>
   /** Where keys were found that a token did not have, by URI. */
   readonly onOtherToken: Map<string, { readonly at: number; readonly found: KeyOnOtherToken | undefined }>
 }
@@ -62,7 +64,7 @@ export const makeRouter = (
     const listing = yield* makeListing({ settings, hosts, task })
     const missed = makeMissingTokenPoller({ listing, publish, keepLookingMs: settings.keepLookingMs, task })
     const tokenActors = yield* makeTokenActors({ tools, hosts, listing, missed })
-    return { tools, hosts, latches: store, listing, tokenActors, onOtherToken: new Map() }
+    return { tools, hosts, latches: store, listing, tokenActors, references: new WeakMap(), onOtherToken: new Map() }
   })
 
 /** The URI as the scope narrows it; the scope's attributes win. */
@@ -119,16 +121,22 @@ export const onlyTokenThere = (router: Router, uri: Pkcs11Uri): Effect.Effect<To
 /** A command lists tokens, asks for a PIN or not, and names one of them: not another look, where that costs a load. */
 const justListedMs = 5000
 
-/** Hands a request to the token actor of the token it means. */
+/** Hands a request to the token actor of the token it means. A reference was found within the scope. */
 export const toTokenActor = <A>(
   router: Router,
   key: KeySelector,
-  ask: (tokenActor: ActorRef<TokenProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>
+  ask: (tokenActor: ActorRef<TokenProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>,
+  answered: (tokenActor: TokenActorEntry, answer: A) => void = () => undefined
 ): Effect.Effect<A, TokenRefusal> =>
   Effect.suspend(() => {
-    const asker = narrowed(router, key)
-    return Effect.flatMap(router.tokenActors.find(asker.uri), (tokenActor) =>
-      throughTokenActor(router, tokenActor, ask(tokenActor.ref, asker))
+    const { uri, pin, client } = key
+    const chosen = uri && router.references.get(uri)
+    const asker = uri && chosen ? { uri, pin, client } : narrowed(router, key)
+    return Effect.flatMap(chosen ? Effect.succeed(chosen) : router.tokenActors.find(asker.uri), (tokenActor) =>
+      Effect.map(throughTokenActor(router, tokenActor, ask(tokenActor.ref, asker)), (answer) => {
+        answered(tokenActor, answer)
+        return answer
+      })
     )
   })
 

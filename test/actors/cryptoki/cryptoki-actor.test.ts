@@ -35,6 +35,24 @@ describe("a signature", () => {
       })
     ))
 
+  it("by a key that was chosen searches nothing, also within a scope, until the session is another", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { ref, module } = yield* startFake({ scope: { token: "t" } })
+        const { key } = yield* ref.ask("ChooseScheme", { key: {}, offered: ["ecdsa_secp256r1_sha256"] }, within)
+        const before = module.asked.length
+        for (let n = 0; n < 2; n++) yield* ref.ask("Sign", { ...order, key }, within)
+        expect(module.asked.slice(before).map(({ name }) => name)).toEqual(["sign", "sign"])
+        module.hangs = 1
+        const again = yield* Effect.forkChild(Effect.exit(ref.ask("Sign", { ...order, key }, within)))
+        yield* passTime("65 seconds")
+        yield* Fiber.join(again)
+        const later = module.asked.length
+        yield* ref.ask("Sign", { ...order, key }, within)
+        expect(module.asked.slice(later).map(({ name }) => name)).toContain("objects")
+      })
+    ))
+
   it("is one of four that a host is given at once, and of sixty-four while its token is quick", () =>
     withTestClock(
       Effect.gen(function* () {

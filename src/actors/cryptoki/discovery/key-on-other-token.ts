@@ -7,6 +7,7 @@
  * Source: thin-edge hsm-support, "Key selection".
  */
 import { Effect } from "effect"
+import type { KeySelector } from "../../../messages/cryptoki.ts"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesObject, matchesToken } from "../../../messages/pkcs11-uri-match.ts"
@@ -19,21 +20,21 @@ import {
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import type { TokenHost } from "../host/host-client.ts"
 import { isInitialized, matchable, type Token, tokenName, tokenUri } from "../pkcs11/token-facts.ts"
-import type { Router } from "../router.ts"
+import { narrowed, type Router } from "../router.ts"
 
 /** Adds to KeyNotFound and TokenNotFound where the key is; to the latter, that a key was wanted. */
 export const namingOtherToken =
-  (router: Router, uri: Pkcs11Uri) =>
+  (router: Router, key: KeySelector) =>
   <A>(asked: Effect.Effect<A, TokenRefusal>): Effect.Effect<A, TokenRefusal> =>
     Effect.catchTags(asked, {
       KeyNotFound: (refusal) =>
         refusal.mayNotSign !== undefined
           ? Effect.fail(refusal)
-          : Effect.flatMap(find(router, uri), (onOtherToken) =>
+          : Effect.flatMap(find(router, narrowed(router, key).uri), (onOtherToken) =>
               Effect.fail(onOtherToken ? new KeyNotFound({ ...facts(refusal), onOtherToken }) : refusal)
             ),
       TokenNotFound: (refusal) =>
-        Effect.flatMap(find(router, uri), (onOtherToken) =>
+        Effect.flatMap(find(router, narrowed(router, key).uri), (onOtherToken) =>
           Effect.fail(
             new TokenNotFound({
               uri: refusal.uri,

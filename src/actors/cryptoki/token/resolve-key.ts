@@ -26,6 +26,8 @@ export const findKey = (
   { uri, publicKey }: Pick<Asker, "uri" | "publicKey">
 ): Effect.Effect<FoundKey, KeyRefusal> =>
   Effect.suspend(() => {
+    const chosen = session.references.get(uri)
+    if (chosen) return Effect.succeed(chosen)
     const wanted = publicKey ? `${shownUri(uri)} ${Buffer.from(publicKey).toString("base64")}` : shownUri(uri)
     const known = session.keys.get(wanted)
     if (known) return Effect.succeed(known)
@@ -33,6 +35,7 @@ export const findKey = (
       Effect.sync(() => {
         if (session.keys.size >= rememberedKeys) session.keys.clear()
         session.keys.set(wanted, found)
+        session.references.set(found.reference, found)
       })
     )
   })
@@ -65,7 +68,8 @@ const searchKey = (
     const key = yield* keyFacts(tools, connection, object, publicKey)
     if (key === undefined)
       return yield* new SchemeNotSupported({ token, scheme: "any", keyType: keyTypeName(object, key) })
-    return { object, uri: keyUri(connection.token, object), key, pssIndex: 0 }
+    const found = keyUri(connection.token, object)
+    return { object, uri: found, reference: { ...found, type: "private" }, key, pssIndex: 0 }
   })
 
 /** The one of those that match whose public half it is, taken as the first; as they were when none is. */

@@ -81,7 +81,7 @@ export const openSession = (tools: TokenTools, connection: TokenConnection): Eff
       connection.session
         ? Effect.succeed(connection.session)
         : Effect.map(tokenNow(tools, connection), () => {
-            connection.session = { login: undefined, isOwnLogin: false, keys: new Map() }
+            connection.session = { login: undefined, isOwnLogin: false, keys: new Map(), references: new WeakMap() }
             return connection.session
           })
     )

@@ -21,7 +21,7 @@ import type { TokenContext } from "./token-context.ts"
 export const chosenKey = (found: FoundKey, asker: Asker, offered: ReadonlyArray<SignatureScheme>): ChosenKey => {
   const pin = asker.uri.pinValue ?? asker.pin
   return {
-    key: { uri: { ...found.uri, type: "private" }, ...(pin ? { pin } : {}) },
+    key: { uri: found.reference, ...(pin ? { pin } : {}) },
     algorithm: found.key.type === "EC" ? "ECDSA" : "RSA",
     scheme: schemesOf(found.key).find((scheme) => offered.includes(scheme))
   }

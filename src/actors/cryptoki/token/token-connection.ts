@@ -17,6 +17,8 @@ export interface FoundKey {
   readonly object: TokenObject
   /** Token, id and label of the object. */
   readonly uri: Pkcs11Uri
+  /** The same for a signature. Where this very value comes back, it is a reference: nothing is searched or compared. */
+  readonly reference: Pkcs11Uri
   readonly key: SigningKey
   /** Index of the PSS mechanism candidate that this token took. */
   pssIndex: number
@@ -51,6 +53,8 @@ export interface TokenSession {
   isOwnLogin: boolean
   /** By the printed URI that was asked for. */
   readonly keys: Map<string, FoundKey>
+  /** By the URI that was answered. */
+  readonly references: WeakMap<Pkcs11Uri, FoundKey>
 }
 
 export const makeTokenConnection = (host: TokenHost, token: Token, since: number): TokenConnection => ({
