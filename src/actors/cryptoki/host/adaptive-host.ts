@@ -1,9 +1,14 @@
-/** A token host whose looks at a token are given the time that this token was seen to need. */
+/**
+ * A token host whose looks at a token are given the time that this token was seen to need.
+ *
+ * A fixed limit breaks tokens that are merely slow (a search on OP-TEE with many keys, a card behind a busy reader): the
+ * host is killed at each try, and the token never works. So the limit is five times the slowest success, and doubles
+ * after a call that ran out of it; at least what the settings say, at most two minutes.
+ */
 import { Effect } from "effect"
 import { monotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
 import { isCard } from "../pkcs11/quirks.ts"
 import type { LibraryFacts } from "../pkcs11/values.ts"
-import { type AdaptiveTimeout, adaptiveTimeout } from "./adaptive-timeout.ts"
 import type { TokenHost } from "./host-client.ts"
 import type { StartHost } from "./hosts.ts"
 import type { HostRequestName, HostRequests } from "./protocol.ts"
@@ -77,3 +82,29 @@ const looks: ReadonlySet<HostRequestName> = new Set([
 const heldCardMs = 45_000
 /** Slots come and go with readers. */
 const mostKnown = 512
+
+export interface AdaptiveTimeout {
+  /** Milliseconds the next call may take. */
+  readonly limitMs: () => number
+  /** The call was answered, with success or not. */
+  readonly answered: (afterMs: number) => void
+  /** The call was not answered within its limit. */
+  readonly ranOut: (limitMs: number) => void
+}
+
+export const adaptiveTimeout = (leastMs: number): AdaptiveTimeout => {
+  let slowestMs = 0
+  let neededMs = 0
+  return {
+    limitMs: () => Math.max(leastMs, Math.min(mostMs, Math.max(slowestMs * factor, neededMs))),
+    answered: (afterMs) => {
+      slowestMs = Math.max(slowestMs, afterMs)
+    },
+    ranOut: (limitMs) => {
+      neededMs = Math.max(neededMs, limitMs * 2)
+    }
+  }
+}
+
+const factor = 5
+const mostMs = 120_000

@@ -12,7 +12,6 @@
  * Source: PKCS #11 v2.40, 5.1.6 (return values about PINs), 3.2.6 (CKF_USER_PIN_COUNT_LOW).
  */
 import type { BootMoment } from "../../../platform/process/boot-time.ts"
-import { isComparable } from "./latch-moment.ts"
 
 export interface LatchRecord {
   readonly version: typeof recordVersion
@@ -217,3 +216,7 @@ const withPresentSetting = (record: LatchRecord, attempt: PinTry): LatchRecord =
 
 /** More different PINs than anybody tries; bounds the file. */
 const rememberedPins = 64
+
+/** Whether a moment in a file and now can be compared: same boot, not ahead of now. Otherwise a pause starts anew. */
+export const isComparable = (began: BootMoment, now: BootMoment): boolean =>
+  began.bootId === now.bootId && began.bootMs <= now.bootMs

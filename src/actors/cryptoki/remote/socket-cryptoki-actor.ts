@@ -10,8 +10,7 @@ import type { Behaviour } from "../../../runtime/actor.ts"
 import type { LatchPlace } from "../pin/latch-files.ts"
 import { defaultSocketLimits, type SocketLimits, socketClient } from "./socket-client.ts"
 import { publicKey } from "./socket-key.ts"
-import { clearLatch } from "./socket-latch.ts"
-import { changePin, createKey, deleteKey, initToken, listKeys, listTokens } from "./socket-management.ts"
+import { changePin, clearLatch, createKey, deleteKey, initToken, listKeys, listTokens } from "./socket-management.ts"
 import { chooseScheme, sign } from "./socket-signing.ts"
 
 export interface SocketCryptokiSettings {

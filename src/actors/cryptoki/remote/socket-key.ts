@@ -11,8 +11,8 @@ import { forbids, isTooOld } from "../../../messages/service-fragments.ts"
 import { SigningServiceGarbled, type TokenRefusal } from "../../../messages/token-refusals.ts"
 import { publicKeyOfWirePem } from "../../../messages/wire/wire-pem.ts"
 import type { PayloadOf } from "../../../runtime/protocol.ts"
+import { type SigningService, wireSelector } from "./socket-client.ts"
 import { listKeys } from "./socket-management.ts"
-import { type SigningService, wireSelector } from "./socket-service.ts"
 
 export const publicKey = (
   service: SigningService,

@@ -1,12 +1,33 @@
-/** Listing and changing tokens and keys through tedge-p11-server. */
+/**
+ * Listing and changing tokens and keys through tedge-p11-server.
+ *
+ * Its PIN latches are cleared without it: version 1 of its protocol has no word for that, but tells which tokens there
+ * are, and the records are files on this machine, for those who may change them.
+ */
 import { Effect, Result } from "effect"
-import type { CryptokiProtocol, KeyDescription, KeySelector, TokenDescription } from "../../../messages/cryptoki.ts"
-import { type Pkcs11Uri, parsePkcs11Uri } from "../../../messages/pkcs11-uri.ts"
-import { SigningServiceGarbled, type TokenRefusal } from "../../../messages/token-refusals.ts"
+import type {
+  CryptokiProtocol,
+  KeyDescription,
+  KeySelector,
+  TokenDescription,
+  TokenSelector
+} from "../../../messages/cryptoki.ts"
+import { type Pkcs11Uri, parsePkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
+import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
+import {
+  SigningServiceGarbled,
+  TokenAmbiguous,
+  TokenNotFound,
+  type TokenRefusal
+} from "../../../messages/token-refusals.ts"
 import type { WireKey, WireKeyParameters, WireToken } from "../../../messages/wire/frame1.ts"
 import { publicKeyOfWirePem } from "../../../messages/wire/wire-pem.ts"
 import type { PayloadOf } from "../../../runtime/protocol.ts"
-import { pinPlace, type SigningService, uriFromService, wireSelector, wireSelectorWithUri } from "./socket-service.ts"
+import { clearLatchOfService } from "../pin/clear-latch.ts"
+import type { LatchPlace } from "../pin/latch-files.ts"
+import { latchStore } from "../pin/latch-store.ts"
+import { identityOf } from "../pkcs11/token-facts.ts"
+import { pinPlace, type SigningService, uriFromService, wireSelector, wireSelectorWithUri } from "./socket-client.ts"
 
 type Answered<A> = Effect.Effect<A, TokenRefusal>
 
@@ -111,3 +132,24 @@ const keyDescription = (key: WireKey): KeyDescription | undefined => {
 
 const garbled = ({ socketPath }: SigningService, detail: string) =>
   Effect.fail(new SigningServiceGarbled({ socketPath, detail }))
+
+export const clearLatch = (
+  service: SigningService,
+  latches: LatchPlace,
+  selector: TokenSelector
+): Effect.Effect<boolean, TokenRefusal> =>
+  Effect.gen(function* () {
+    const token = yield* onlyToken(selector, yield* listTokens(service))
+    const latched = { identity: identityOf(token), name: token.label, uri: shownUri(token.uri) }
+    return yield* clearLatchOfService(latchStore(latches), latches.directory, latched)
+  })
+
+const onlyToken = ({ uri = {} }: TokenSelector, listed: ReadonlyArray<TokenDescription>) => {
+  const present = listed.filter(({ initialized }) => initialized)
+  const [token, ...others] = present.filter((one) => matchesToken(uri, one))
+  const uris = (tokens: ReadonlyArray<TokenDescription>) => tokens.map((one) => shownUri(one.uri))
+  if (token === undefined) return Effect.fail(new TokenNotFound({ uri: shownUri(uri), present: uris(present) }))
+  return others.length === 0
+    ? Effect.succeed(token)
+    : Effect.fail(new TokenAmbiguous({ candidates: uris([token, ...others]) }))
+}

@@ -11,8 +11,8 @@ import {
 import { SchemeNotSupported, SigningServiceGarbled, type TokenRefusal } from "../../../messages/token-refusals.ts"
 import { isWireScheme } from "../../../messages/wire/frame1.ts"
 import type { PayloadOf } from "../../../runtime/protocol.ts"
+import { pinPlace, type SigningService, wireSelector } from "./socket-client.ts"
 import { keyOfCertificate } from "./socket-key.ts"
-import { pinPlace, type SigningService, wireSelector } from "./socket-service.ts"
 
 type Answered<A> = Effect.Effect<A, TokenRefusal>
 

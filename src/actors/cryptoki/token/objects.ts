@@ -1,18 +1,22 @@
-/** Lists the keys of a token, and destroys one. */
+/**
+ * Lists the keys of a token, destroys one, and tells the public half of one.
+ *
+ * For the public half the private key is found first, so that the answer belongs to the key that would sign. Only who
+ * has no PIN for a token that wants one is given what its public objects tell.
+ */
 import { Effect, Result } from "effect"
 import type { KeyDescription } from "../../../messages/cryptoki.ts"
-import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
-import { shownUri } from "../../../messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesObject } from "../../../messages/pkcs11-uri-match.ts"
-import { KeyAmbiguous, KeyNotFound, type TokenRefusal } from "../../../messages/token-refusals.ts"
+import { KeyAmbiguous, KeyNotFound, PublicKeyNotTold, type TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { HostFault } from "../host/faults.ts"
 import type { TokenObject } from "../pkcs11/values.ts"
-import { listObjects } from "./public-half.ts"
-import { describeKey, keyUri } from "./select-key.ts"
-import { type Asker, loggedIn } from "./session.ts"
+import { listObjects, publicHalf, readPublicHalf } from "./public-half.ts"
+import { describeKey, keyUri } from "./resolve-key.ts"
+import { type Asker, loggedIn, openSession } from "./session.ts"
 import type { TokenConnection } from "./token-connection.ts"
 import type { TokenContext } from "./token-context.ts"
-import { repairAfter, withConnection } from "./with-connection.ts"
+import { repairAfter, withConnection, withKey } from "./with-connection.ts"
 
 /** The keys the asker's URI allows, private ones first. */
 export const listKeys = (
@@ -72,3 +76,38 @@ const oneKey = (
       return yield* new KeyAmbiguous({ candidates: [...new Set(shown)].toSorted() })
     return objects
   })
+
+/** SubjectPublicKeyInfo, DER. */
+export const publicKey = (context: TokenContext, asker: Asker): Effect.Effect<Uint8Array, TokenRefusal> =>
+  asker.uri.type === "public"
+    ? publicObject(context, asker.uri)
+    : withKey(context, asker, (connection, { object }) => halfOf(context, connection, object)).pipe(
+        Effect.catchTag("PinMissing", (refusal) =>
+          Effect.catchTag(publicObject(context, { ...asker.uri, type: "public" }), "KeyNotFound", () =>
+            Effect.fail(refusal)
+          )
+        )
+      )
+
+/** Without a login: public objects are for everybody. */
+const publicObject = (context: TokenContext, uri: Pkcs11Uri): Effect.Effect<Uint8Array, TokenRefusal> =>
+  withConnection(context, (connection) =>
+    Effect.gen(function* () {
+      yield* openSession(context.tools, connection)
+      const objects = yield* listObjects(context.tools, connection, "public", uri.id)
+      const object = objects.find((candidate) => matchesObject(uri, candidate))
+      if (object) return (yield* readPublicHalf(context.tools, connection, [object])) ?? (yield* notReadable(context))
+      return yield* new KeyNotFound({ uri: shownUri(uri), token: context.token, onOtherToken: undefined })
+    })
+  )
+
+const halfOf = (
+  context: TokenContext,
+  connection: TokenConnection,
+  object: TokenObject
+): Effect.Effect<Uint8Array, TokenRefusal | HostFault> =>
+  Effect.flatMap(publicHalf(context.tools, connection, object), (info) =>
+    info ? Effect.succeed(info) : notReadable(context)
+  )
+
+const notReadable = ({ token }: TokenContext) => Effect.fail(new PublicKeyNotTold({ token }))

@@ -1,18 +1,21 @@
 /**
  * Finds the private key a request means, once per session: later requests with the same URI get the same key.
+ *
+ * Several private keys may match; the first the token lists is taken, with a warning. A URI whose `type` is not
+ * `private` cannot name a signing key.
+ * Source: thin-edge hsm-support, "Key selection"; RFC 7512.
  */
 import { Effect } from "effect"
-import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
-import { shownUri } from "../../../messages/pkcs11-uri.ts"
-import { namesObject } from "../../../messages/pkcs11-uri-match.ts"
-import { KeyNotFound, SchemeNotSupported, type UriNotUsable } from "../../../messages/token-refusals.ts"
+import type { KeyDescription } from "../../../messages/cryptoki.ts"
+import { type Pkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
+import { matchesObject, namesObject } from "../../../messages/pkcs11-uri-match.ts"
+import { KeyNotFound, SchemeNotSupported, UriNotUsable } from "../../../messages/token-refusals.ts"
 import type { HostFault } from "../host/faults.ts"
 import { keyTypeName, type SigningKey, signingKey, signingKeyOf } from "../pkcs11/key-facts.ts"
 import { CKK_EC, CKK_RSA } from "../pkcs11/pkcs11-constants.ts"
-import { tokenName } from "../pkcs11/token-facts.ts"
+import { type Token, tokenName, tokenUri } from "../pkcs11/token-facts.ts"
 import type { TokenObject } from "../pkcs11/values.ts"
 import { listObjects, publicHalf, readMaterial } from "./public-half.ts"
-import { firstKey, keyThatMayNotSign, keyUri, notForSigning, type SelectedKey } from "./select-key.ts"
 import type { Asker, TokenTools } from "./session.ts"
 import type { FoundKey, TokenConnection, TokenSession } from "./token-connection.ts"
 
@@ -122,3 +125,41 @@ const nothing = {
 
 /** Bounds what clients with many URIs can make us remember. */
 const rememberedKeys = 256
+
+export interface SelectedKey {
+  readonly object: TokenObject
+  readonly others: ReadonlyArray<TokenObject>
+}
+
+/** The first private key that may sign and matches; undefined when there is none. */
+export const firstKey = (uri: Pkcs11Uri, objects: ReadonlyArray<TokenObject>): SelectedKey | undefined => {
+  const [object, ...others] = objects.filter(
+    (candidate) => candidate.kind === "private" && candidate.maySign && matchesObject(uri, candidate)
+  )
+  return object && { object, others }
+}
+
+/** A private key that matches, and may not sign. */
+export const keyThatMayNotSign = (uri: Pkcs11Uri, objects: ReadonlyArray<TokenObject>): TokenObject | undefined =>
+  objects.find((one) => one.kind === "private" && !one.maySign && matchesObject(uri, one))
+
+/** Why the URI cannot name a key that signs; undefined when it can. */
+export const notForSigning = (uri: Pkcs11Uri): UriNotUsable | undefined =>
+  uri.type === undefined || uri.type === "private"
+    ? undefined
+    : new UriNotUsable({ uri: shownUri(uri), reason: `a signing key has type=private, not type=${uri.type}` })
+
+/** Token and key, in the order and with the attributes thin-edge writes. */
+export const keyUri = (token: Token, { id, label }: Pick<TokenObject, "id" | "label">): Pkcs11Uri => ({
+  ...tokenUri(token),
+  ...(id.length > 0 ? { id } : {}),
+  ...(label === "" ? {} : { object: label })
+})
+
+/** Undefined for an object that is neither RSA nor EC. */
+export const describeKey = (token: Token, object: TokenObject): KeyDescription | undefined => {
+  const keyType = object.keyType === CKK_RSA ? "RSA" : object.keyType === CKK_EC ? "EC" : undefined
+  if (keyType === undefined) return undefined
+  const { kind, label, id, otherUses } = object
+  return { kind, keyType, label, id, uri: keyUri(token, object), ...(otherUses === undefined ? {} : { otherUses }) }
+}

@@ -1,4 +1,5 @@
 /** Which token and which key a URI means, among those that are there. */
+
 import { Effect, Exit, Result } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
@@ -10,7 +11,7 @@ import {
   tokenUri
 } from "../../../../src/actors/cryptoki/pkcs11/token-facts.ts"
 import type { TokenObject } from "../../../../src/actors/cryptoki/pkcs11/values.ts"
-import { firstKey } from "../../../../src/actors/cryptoki/token/select-key.ts"
+import { firstKey } from "../../../../src/actors/cryptoki/token/resolve-key.ts"
 import { parsePkcs11Uri, printPkcs11Uri } from "../../../../src/messages/pkcs11-uri.ts"
 
 const library = { manufacturer: "M", description: "L", version: "1.0" }

@@ -1,7 +1,7 @@
 /** What follows from refused PINs and from logins without an answer. In whatever order, no PIN of ours locks a token. */
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { parseProof, parseRecord } from "../../../../src/actors/cryptoki/pin/latch-format.ts"
+import { parseProof, parseRecord } from "../../../../src/actors/cryptoki/pin/latch-notes.ts"
 import {
   afterRefusal,
   afterReinsertion,

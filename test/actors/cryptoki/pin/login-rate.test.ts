@@ -1,6 +1,6 @@
 /** Ten logins a minute for each token. */
 import { expect, it } from "vitest"
-import { LoginRate } from "../../../../src/actors/cryptoki/pin/login-rate.ts"
+import { LoginRate } from "../../../../src/actors/cryptoki/pin/pin-latch.ts"
 
 it("makes the eleventh login of a minute wait for the end of the first one's minute", () => {
   const rate = new LoginRate()

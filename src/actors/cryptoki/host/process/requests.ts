@@ -1,6 +1,4 @@
-/**
- * Does what a token host is asked. Keeps the loaded module and the sessions of its slots, and decides nothing.
- */
+/** Does what a token host is asked. Keeps the loaded module and the sessions of its slots, and decides nothing. */
 import type { OtherKeyUse } from "../../../../messages/cryptoki.ts"
 import { LoadFault } from "../../pkcs11/library-file.ts"
 import {
@@ -45,8 +43,7 @@ import {
   faultClass
 } from "../../pkcs11/return-codes.ts"
 import type { Attribute, PublicKeyMaterial, TokenInfo, TokenObject } from "../../pkcs11/values.ts"
-import type { HostReply, HostRequest, HostRequests } from "../protocol.ts"
-import { refusalOf } from "./refusal.ts"
+import type { HostRefusal, HostReply, HostRequest, HostRequests } from "../protocol.ts"
 import { type SignTimes, sign } from "./sign.ts"
 import { type HostSlot, hostSlot } from "./slot.ts"
 
@@ -295,4 +292,10 @@ const setPinBySo = (module: Pkcs11Module, session: Handle, soPin: string, pin: s
     module.logout(session)
   }
   return null
+}
+
+export const refusalOf = (error: unknown): HostRefusal => {
+  if (error instanceof ModuleFault) return { kind: "code", call: error.call, code: error.code }
+  if (error instanceof LoadFault) return { kind: "load", reason: error.reason, detail: error.message }
+  return { kind: "defect", detail: error instanceof Error ? error.message : String(error) }
 }

@@ -8,7 +8,7 @@ import {
   parseCounts,
   pauseLeft,
   printCounts
-} from "../../../../src/actors/cryptoki/pin/client-pins.ts"
+} from "../../../../src/actors/cryptoki/pin/client-budget.ts"
 
 const at = (bootMs: number, bootId = "b") => ({ bootId, bootMs })
 const minutes = (count: number) => count * 60_000
