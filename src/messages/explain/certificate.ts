@@ -10,86 +10,73 @@ import {
   type RequestUnusable
 } from "../certificate.ts"
 import { isAboutScope, lacksToken } from "../service-fragments.ts"
-import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
+import { type Explanation, inBrackets, quoted, type Sentences, seconds, sentenceIn } from "./explanation.ts"
 import { explainMqtt } from "./mqtt.ts"
 import { explainToken } from "./token.ts"
 
-export const explainCertificate = (failure: CertificateRefusal): Explanation => {
-  switch (failure._tag) {
-    case "FileInTheWay":
-      if (failure.role === "other")
-        return {
-          error: `'${failure.path}' is not a certificate and would be overwritten`,
-          hint: "check the path in the settings: tedge config list device"
+export const explainCertificate = (failure: CertificateRefusal): Explanation =>
+  sentenceIn(certificateSentences, failure)
+
+export const certificateSentences = {
+  FileInTheWay: (failure) => {
+    if (failure.role === "other")
+      return {
+        error: `'${failure.path}' is not a certificate and would be overwritten`,
+        hint: "check the path in the settings: tedge config list device"
+      }
+    return failure.role === "certificate"
+      ? {
+          error: `A certificate already exists and would be overwritten: '${failure.path}'`,
+          hint: "keep it, renew it (tedge cert renew), or remove it first: tedge cert remove"
         }
-      return failure.role === "certificate"
-        ? {
-            error: `A certificate already exists and would be overwritten: '${failure.path}'`,
-            hint: "keep it, renew it (tedge cert renew), or remove it first: tedge cert remove"
-          }
-        : {
-            error: `A private key already exists and would be overwritten: '${failure.path}'`,
-            hint: "a lost key cannot be recovered; move the file away if it is no longer needed"
-          }
-    case "SameFile":
-      return {
-        error: `${failure.names.join(" and ")} are the same file: '${failure.path}'; the private key would be lost`,
-        hint: `choose another file, e.g.: tedge config set ${failure.names[0]} '${failure.path}.key'`
-      }
-    case "KeyNeeded":
-      return explainKeyNeeded(failure)
-    case "SignatureUnfit":
-      return {
-        error: `the token's signature (${failure.scheme}) does not match the public key on the token; nothing was written`,
-        hint: "objects with the same id belong to different pairs, or the token is faulty: tedge hsm doctor"
-      }
-    case "RequestUnusable":
-      return explainRequest(failure)
-    case "AccessTokenMissing":
-      return explainAccessToken(failure)
-    case "HostInvalid":
-      return {
-        error: `'${quoted(failure.text)}' is not a valid host for ${failure.option}`,
-        hint: "a host name or address, perhaps with a port: tenant.example:443"
-      }
-    case "DurationInvalid":
-      return {
-        error: `'${quoted(failure.text)}' is not a valid duration for ${failure.option}`,
-        hint: "e.g. 30s, 10m, 1h 30m"
-      }
-    case "CommonNameInvalid":
-      return explainName(failure.name, failure.reason)
-    case "NotSelfSigned":
-      return {
-        error: `Cannot renew certificate with self-signed ca: '${failure.path}' is not self-signed`,
-        hint: "tedge cert renew --ca c8y"
-      }
-    case "CloudWithoutService":
-      return {
-        error: `Certificate ${failure.service} is not supported for ${failure.cloud === "az" ? "Azure" : "AWS"}`,
-        hint:
-          failure.service === "renewal"
-            ? "renew it with your own CA: tedge cert create-csr, then put the certificate at device.cert_path"
-            : "use the cloud's own tools"
-      }
-    case "KeyCannotCertify":
-      return {
-        error: `certificates and requests cannot be signed with a key of type ${failure.keyType}`,
-        hint: "use ECDSA P-256, P-384, P-521 or RSA"
-      }
-    case "HttpRefused":
-      return explainStatus(failure)
-    case "HttpUnreachable":
-      return explainUnreachable(failure)
-    case "EnrolmentGarbled":
-      return explainGarbled(failure)
-    case "EnrolmentTimedOut":
-      return {
-        error: `Maximum timeout elapsed. No certificate has been downloaded from ${failure.url} within ${seconds(failure.afterMs)}`,
-        hint: "register the device in the cloud with this one-time password, then run the command again with --one-time-password"
-      }
-  }
-}
+      : {
+          error: `A private key already exists and would be overwritten: '${failure.path}'`,
+          hint: "a lost key cannot be recovered; move the file away if it is no longer needed"
+        }
+  },
+  SameFile: (failure) => ({
+    error: `${failure.names.join(" and ")} are the same file: '${failure.path}'; the private key would be lost`,
+    hint: `choose another file, e.g.: tedge config set ${failure.names[0]} '${failure.path}.key'`
+  }),
+  KeyNeeded: (failure) => explainKeyNeeded(failure),
+  SignatureUnfit: (failure) => ({
+    error: `the token's signature (${failure.scheme}) does not match the public key on the token; nothing was written`,
+    hint: "objects with the same id belong to different pairs, or the token is faulty: tedge hsm doctor"
+  }),
+  RequestUnusable: (failure) => explainRequest(failure),
+  AccessTokenMissing: (failure) => explainAccessToken(failure),
+  HostInvalid: (failure) => ({
+    error: `'${quoted(failure.text)}' is not a valid host for ${failure.option}`,
+    hint: "a host name or address, perhaps with a port: tenant.example:443"
+  }),
+  DurationInvalid: (failure) => ({
+    error: `'${quoted(failure.text)}' is not a valid duration for ${failure.option}`,
+    hint: "e.g. 30s, 10m, 1h 30m"
+  }),
+  CommonNameInvalid: (failure) => explainName(failure.name, failure.reason),
+  NotSelfSigned: (failure) => ({
+    error: `Cannot renew certificate with self-signed ca: '${failure.path}' is not self-signed`,
+    hint: "tedge cert renew --ca c8y"
+  }),
+  CloudWithoutService: (failure) => ({
+    error: `Certificate ${failure.service} is not supported for ${failure.cloud === "az" ? "Azure" : "AWS"}`,
+    hint:
+      failure.service === "renewal"
+        ? "renew it with your own CA: tedge cert create-csr, then put the certificate at device.cert_path"
+        : "use the cloud's own tools"
+  }),
+  KeyCannotCertify: (failure) => ({
+    error: `certificates and requests cannot be signed with a key of type ${failure.keyType}`,
+    hint: "use ECDSA P-256, P-384, P-521 or RSA"
+  }),
+  HttpRefused: (failure) => explainStatus(failure),
+  HttpUnreachable: (failure) => explainUnreachable(failure),
+  EnrolmentGarbled: (failure) => explainGarbled(failure),
+  EnrolmentTimedOut: (failure) => ({
+    error: `Maximum timeout elapsed. No certificate has been downloaded from ${failure.url} within ${seconds(failure.afterMs)}`,
+    hint: "register the device in the cloud with this one-time password, then run the command again with --one-time-password"
+  })
+} satisfies Sentences<CertificateRefusal>
 
 const explainKeyNeeded = ({ cause, present }: KeyNeeded): Explanation => {
   const explained = explainToken(cause)

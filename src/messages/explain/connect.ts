@@ -19,7 +19,16 @@ import type {
   TenantMismatch
 } from "../connect.ts"
 import { renewHint } from "./cloud-hints.ts"
-import { danglingHint, type Explanation, foreignLinkHint, inBrackets, quoted, seconds } from "./explanation.ts"
+import {
+  danglingHint,
+  type Explanation,
+  foreignLinkHint,
+  inBrackets,
+  quoted,
+  type Sentences,
+  seconds,
+  sentenceIn
+} from "./explanation.ts"
 import { explainMqtt } from "./mqtt.ts"
 
 /** The refusals that are ConnectActor's own. */
@@ -46,82 +55,68 @@ const displayName = { c8y: "Cumulocity", az: "Azure", aws: "AWS" } as const
 const words = (of: CloudSelector): string =>
   of.profile === undefined ? of.cloud : `${of.cloud} --profile ${of.profile}`
 
-export const explainConnect = (failure: StepRefusal): Explanation => {
-  switch (failure._tag) {
-    case "AlreadyConnected":
-      return {
-        error: "Connection is already established",
-        hint: `to re-establish it: tedge reconnect ${words(failure)}; to remove it: tedge disconnect ${words(failure)}`
-      }
-    case "NotConnected":
-      return {
-        error: `Device is not connected to ${displayName[failure.cloud]}`,
-        hint: `tedge connect ${words(failure)}`
-      }
-    case "CommandRunning":
-      return {
-        error: `another tedge connect, reconnect or disconnect${failure.shares === undefined ? ` of ${words(failure)} is running` : " has been changing the local broker for minutes"}${inBrackets(failure.pid === undefined ? "" : `process ${failure.pid}`)}`,
-        hint: "wait for it, then try again"
-      }
-    case "HsmNeedsBuiltInBridge":
-      return {
-        error:
-          "PKCS #11 does not work with mosquitto as the bridge: the key in the token signs for the built-in bridge only",
-        hint: "tedge config set mqtt.bridge.built_in true"
-      }
-    case "MosquittoBridgeRequested":
-      return {
-        error: "mqtt.bridge.built_in is false, and this tedge does not support the mosquitto bridge",
-        hint: "tedge config set mqtt.bridge.built_in true"
-      }
-    case "ProfilesCollide":
-      return {
-        error: `these settings must differ between profiles, and are all '${failure.value}': ${failure.keys.join(", ")}`,
-        hint: `tedge config set ${failure.keys.at(-1) ?? "<key>"} <another value>`
-      }
-    case "ServiceCommandFailed":
-      return explainCommand(failure)
-    case "ServiceManagerUnavailable":
-      return {
-        error: `the service manager '${failure.name}' is not available: '${failure.command.join(" ")}' failed`,
-        hint:
-          failure.name === "systemd"
-            ? "systemd is running but does not answer; check: systemctl status"
-            : "check [init] in system.toml; without it tedge manages its services itself"
-      }
-    case "BrokerNotListening":
-      return explainBroker(failure)
-    case "DeviceNotCreated":
-      return {
-        error: `${failure.host} did not acknowledge the device '${failure.deviceId}'${inBrackets(failure.detail)}`,
-        hint: "check in the cloud that this device may be registered"
-      }
-    case "ConnectionCheckFailed":
-      return explainCheck(failure)
-    case "TenantMismatch":
-      return {
-        error: `The device is connected to ${failure.issuer}, but the configured URL is (mqtt=${failure.mqttHost}, http=${failure.httpHost})`,
-        hint: `remove the device certificate from ${failure.issuer}, then: tedge reconnect ${words({ cloud: "c8y", profile: failure.profile })}`
-      }
-    case "CertificateNotValid":
-      return failure.reason === "expired"
-        ? {
-            error: `the device certificate '${failure.path}' expired at ${failure.at}`,
-            hint: `${renewHint(failure.cloud && { name: failure.cloud.cloud, profile: failure.cloud.profile })}; or check the device's clock: date`
-          }
-        : {
-            error: `the device certificate '${failure.path}' is not valid before ${failure.at}`,
-            hint: "check the device's clock: date"
-          }
-    case "CertificateOfAnother":
-      return {
-        error: `the new certificate '${failure.path}' is for ${failure.name === undefined ? "no device" : `the device '${quoted(failure.name)}'`}, and this one is '${quoted(failure.deviceId)}'`,
-        hint: `remove it (rm '${failure.path}'), or renew again: tedge cert renew`
-      }
-    case "FileNotWritten":
-      return explainFile(failure)
-  }
-}
+export const explainConnect = (failure: StepRefusal): Explanation => sentenceIn(connectSentences, failure)
+
+export const connectSentences = {
+  AlreadyConnected: (failure) => ({
+    error: "Connection is already established",
+    hint: `to re-establish it: tedge reconnect ${words(failure)}; to remove it: tedge disconnect ${words(failure)}`
+  }),
+  NotConnected: (failure) => ({
+    error: `Device is not connected to ${displayName[failure.cloud]}`,
+    hint: `tedge connect ${words(failure)}`
+  }),
+  CommandRunning: (failure) => ({
+    error: `another tedge connect, reconnect or disconnect${failure.shares === undefined ? ` of ${words(failure)} is running` : " has been changing the local broker for minutes"}${inBrackets(failure.pid === undefined ? "" : `process ${failure.pid}`)}`,
+    hint: "wait for it, then try again"
+  }),
+  HsmNeedsBuiltInBridge: () => ({
+    error:
+      "PKCS #11 does not work with mosquitto as the bridge: the key in the token signs for the built-in bridge only",
+    hint: "tedge config set mqtt.bridge.built_in true"
+  }),
+  MosquittoBridgeRequested: () => ({
+    error: "mqtt.bridge.built_in is false, and this tedge does not support the mosquitto bridge",
+    hint: "tedge config set mqtt.bridge.built_in true"
+  }),
+  ProfilesCollide: (failure) => ({
+    error: `these settings must differ between profiles, and are all '${failure.value}': ${failure.keys.join(", ")}`,
+    hint: `tedge config set ${failure.keys.at(-1) ?? "<key>"} <another value>`
+  }),
+  ServiceCommandFailed: (failure) => explainCommand(failure),
+  ServiceManagerUnavailable: (failure) => ({
+    error: `the service manager '${failure.name}' is not available: '${failure.command.join(" ")}' failed`,
+    hint:
+      failure.name === "systemd"
+        ? "systemd is running but does not answer; check: systemctl status"
+        : "check [init] in system.toml; without it tedge manages its services itself"
+  }),
+  BrokerNotListening: (failure) => explainBroker(failure),
+  DeviceNotCreated: (failure) => ({
+    error: `${failure.host} did not acknowledge the device '${failure.deviceId}'${inBrackets(failure.detail)}`,
+    hint: "check in the cloud that this device may be registered"
+  }),
+  ConnectionCheckFailed: (failure) => explainCheck(failure),
+  TenantMismatch: (failure) => ({
+    error: `The device is connected to ${failure.issuer}, but the configured URL is (mqtt=${failure.mqttHost}, http=${failure.httpHost})`,
+    hint: `remove the device certificate from ${failure.issuer}, then: tedge reconnect ${words({ cloud: "c8y", profile: failure.profile })}`
+  }),
+  CertificateNotValid: (failure) =>
+    failure.reason === "expired"
+      ? {
+          error: `the device certificate '${failure.path}' expired at ${failure.at}`,
+          hint: `${renewHint(failure.cloud && { name: failure.cloud.cloud, profile: failure.cloud.profile })}; or check the device's clock: date`
+        }
+      : {
+          error: `the device certificate '${failure.path}' is not valid before ${failure.at}`,
+          hint: "check the device's clock: date"
+        },
+  CertificateOfAnother: (failure) => ({
+    error: `the new certificate '${failure.path}' is for ${failure.name === undefined ? "no device" : `the device '${quoted(failure.name)}'`}, and this one is '${quoted(failure.deviceId)}'`,
+    hint: `remove it (rm '${failure.path}'), or renew again: tedge cert renew`
+  }),
+  FileNotWritten: (failure) => explainFile(failure)
+} satisfies Sentences<StepRefusal>
 
 const byHand = "run it manually, or see the log of the service"
 
@@ -224,30 +219,28 @@ const explainFile = (failure: FileNotWritten): Explanation => {
   }
 }
 
-/** Sentences for asks that came to no answer: something of ours, or a peer that hangs. */
 /** A log line: everybody who may look at a service sees its environment. */
 export const explainKeptOut = (service: string, names: ReadonlyArray<string>): string =>
   `${service} does not get ${names.join(", ")} from the environment, where others could read it; store it instead: tedge config set`
 
-export const explainAsk = (failure: AskFailed): Explanation => {
-  switch (failure._tag) {
-    case "AskTimeout":
-      return {
-        error: `${failure.actor} did not ${failure.stage === "queued" ? "start" : "finish"} '${failure.message}' within ${seconds(failure.withinMs)}`
-      }
-    case "PeerDown":
-      return {
-        error: `${failure.actor} crashed while handling '${failure.message}'; it restarts automatically`,
-        hint: "try again"
-      }
-    case "Undeliverable":
-      return failure.reason === "full"
-        ? { error: `${failure.actor} is overloaded: mailbox full`, hint: "try again in a moment" }
-        : failure.retryInMs === undefined
-          ? { error: `${failure.actor} has stopped` }
-          : {
-              error: `${failure.actor} is parked after repeated failures and restarts in ${seconds(failure.retryInMs)}`,
-              hint: "retried automatically; the log says why it failed"
-            }
-  }
-}
+/** Asks without an answer. */
+export const explainAsk = (failure: AskFailed): Explanation => sentenceIn(askSentences, failure)
+
+export const askSentences = {
+  AskTimeout: (failure) => ({
+    error: `${failure.actor} did not ${failure.stage === "queued" ? "start" : "finish"} '${failure.message}' within ${seconds(failure.withinMs)}`
+  }),
+  PeerDown: (failure) => ({
+    error: `${failure.actor} crashed while handling '${failure.message}'; it restarts automatically`,
+    hint: "try again"
+  }),
+  Undeliverable: (failure) =>
+    failure.reason === "full"
+      ? { error: `${failure.actor} is overloaded: mailbox full`, hint: "try again in a moment" }
+      : failure.retryInMs === undefined
+        ? { error: `${failure.actor} has stopped` }
+        : {
+            error: `${failure.actor} is parked after repeated failures and restarts in ${seconds(failure.retryInMs)}`,
+            hint: "retried automatically; the log says why it failed"
+          }
+} satisfies Sentences<AskFailed>

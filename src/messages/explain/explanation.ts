@@ -8,6 +8,19 @@ export interface Explanation {
   readonly hint?: string
 }
 
+/** One for each failure of an area. */
+export type Sentences<Failure extends { readonly _tag: string }> = {
+  readonly [Tag in Failure["_tag"]]: (failure: Extract<Failure, { readonly _tag: Tag }>) => Explanation
+}
+
+export const sentenceIn = <Failure extends { readonly _tag: string }>(
+  sentences: Sentences<Failure>,
+  failure: Failure
+): Explanation => {
+  const sentence: (failure: never) => Explanation = sentences[failure._tag as Failure["_tag"]]
+  return sentence(failure as never)
+}
+
 export const danglingHint =
   "the link leads to a file or directory that is not there: mount its file system, or remove the link"
 

@@ -12,98 +12,79 @@ import { shownText } from "../shown-text.ts"
 import type { TokenFamily } from "../token-family.ts"
 import { explainConfig } from "./config.ts"
 import { explainAsk } from "./connect.ts"
-import { type Explanation, quoted, shellQuoted } from "./explanation.ts"
+import { type Explanation, quoted, type Sentences, sentenceIn, shellQuoted } from "./explanation.ts"
 import { explainToken } from "./token.ts"
 
-export const explainHsm = (failure: HsmRefusal): Explanation => {
-  switch (failure._tag) {
-    case "KeyIdInvalid":
-      return explainId(failure)
-    case "OptionsExclude":
-      return { error: `'${failure.option}' cannot be used with '${failure.other}'` }
-    case "OptionNeeds":
-      return { error: `'${failure.option}' is for use with '${failure.other}' only` }
-    case "KeyInUse":
-      return {
-        error: `Refusing to delete: '${failure.uri}' is the key of ${failure.settings.join(", ")}`,
-        hint: `if it is no longer needed: tedge config unset ${failure.settings[0] ?? "device.key_uri"}`
-      }
-    case "OtherKeyMeant":
-      return {
-        error: `tedge-p11-server applies its own device.cryptoki.uri and could delete a key other than '${failure.uri}': nothing was deleted`,
-        hint: "leave id and object out of device.cryptoki.uri where the service runs, then: systemctl restart tedge-p11-server"
-      }
-    case "KeyNotDeleted":
-      return {
-        error: `nothing was deleted: no key matches '${failure.uri}' any more`,
-        hint: "list the keys: tedge hsm list-keys"
-      }
-    case "OtherKeyDeleted":
-      return {
-        error: `a key other than the one shown ('${failure.uri}') was deleted: ${failure.deleted.join(", ")}`,
-        hint: "device.cryptoki.uri of tedge-p11-server decided which one; list the remaining keys: tedge hsm list-keys"
-      }
-    case "KeySelectorMissing":
-      return {
-        error: `which key? '${failure.command}' needs --id, --label, or a URI with id or object`,
-        hint: "list the keys with: tedge hsm list-keys"
-      }
-    case "SelectorGivenTwice":
-      return { error: `the ${failure.what} is in the URI and in --${failure.what}: use only one` }
-    case "TokenNotNamed":
-      return failure.candidates.length === 0
-        ? {
-            error: "No token URL was provided for this operation, and no initialised token is there",
-            hint: "initialise one: tedge hsm init"
-          }
-        : {
-            error: "No token URL was provided for this operation; the available tokens are:",
-            hint: `give one of them as TOKEN:\n${failure.candidates.map((uri) => `  ${shellQuoted(uri)}`).join("\n")}`
-          }
-    case "PinsDiffer":
-      return { error: `the ${failure.what} entries differ; nothing was changed` }
-    case "PinEmpty":
-      return { error: `the ${failure.what} must not be empty; nothing was changed` }
-    case "TokenWithoutPin":
-      return {
-        error: `the token was initialised, but has no user PIN yet: ${sentenceOf(failure.cause)}`,
-        hint: `give it one: tedge hsm change-pin --reset ${shellQuoted(failure.uri)}`
-      }
-    case "KeyPerhapsMade":
-      return {
-        error: `${failure.cause === undefined ? "interrupted while a key was being created" : sentenceOf(failure.cause)}; the key '${failure.uri}' may be on the token`,
-        hint: `check before retrying: tedge hsm list-keys ${shellQuoted(failure.uri)}`
-      }
-    case "NobodyToAsk":
-      return { error: "no answer: standard input is closed", hint: `use ${failure.option}` }
-    case "TokenInitialised":
-      return explainInitialised(failure)
-    case "NewKeyOutsideScope":
-      return explainNewKeyOutside(failure)
-    case "SettingShadowed":
-      return {
-        error: `the environment variable ${failure.variable} overrides the setting ${failure.key}; nothing was changed`,
-        hint: `remove it from the environment: unset ${failure.variable}`
-      }
-    case "KeyNotSelected":
-      return {
-        error: `the key was created but is not selected: ${writeSentence(failure.cause)}`,
-        hint: `tedge config set ${failure.setting} ${shellQuoted(failure.uri)}`
-      }
-    case "OtherKeyChosen":
-      return {
-        error: `the key was created, but another key is selected by its URI '${failure.uri}'; the settings were not changed`,
-        hint: "tedge-p11-server narrows URIs by its own device.cryptoki.uri: remove object and id from it, and restart the service"
-      }
-    case "PinNotStored":
-      return {
-        error: `the token has the new user PIN, and ${failure.keys.join(" and ")} the old one: ${writeSentence(failure.cause)}`,
-        hint: failure.keys.map((key) => `tedge config set ${key} <the new PIN>`).join("; ")
-      }
-    case "PinPerhapsChanged":
-      return explainPerhapsChanged(failure)
-  }
-}
+export const explainHsm = (failure: HsmRefusal): Explanation => sentenceIn(hsmSentences, failure)
+
+export const hsmSentences = {
+  KeyIdInvalid: (failure) => explainId(failure),
+  OptionsExclude: (failure) => ({ error: `'${failure.option}' cannot be used with '${failure.other}'` }),
+  OptionNeeds: (failure) => ({ error: `'${failure.option}' is for use with '${failure.other}' only` }),
+  KeyInUse: (failure) => ({
+    error: `Refusing to delete: '${failure.uri}' is the key of ${failure.settings.join(", ")}`,
+    hint: `if it is no longer needed: tedge config unset ${failure.settings[0] ?? "device.key_uri"}`
+  }),
+  OtherKeyMeant: (failure) => ({
+    error: `tedge-p11-server applies its own device.cryptoki.uri and could delete a key other than '${failure.uri}': nothing was deleted`,
+    hint: "leave id and object out of device.cryptoki.uri where the service runs, then: systemctl restart tedge-p11-server"
+  }),
+  KeyNotDeleted: (failure) => ({
+    error: `nothing was deleted: no key matches '${failure.uri}' any more`,
+    hint: "list the keys: tedge hsm list-keys"
+  }),
+  OtherKeyDeleted: (failure) => ({
+    error: `a key other than the one shown ('${failure.uri}') was deleted: ${failure.deleted.join(", ")}`,
+    hint: "device.cryptoki.uri of tedge-p11-server decided which one; list the remaining keys: tedge hsm list-keys"
+  }),
+  KeySelectorMissing: (failure) => ({
+    error: `which key? '${failure.command}' needs --id, --label, or a URI with id or object`,
+    hint: "list the keys with: tedge hsm list-keys"
+  }),
+  SelectorGivenTwice: (failure) => ({
+    error: `the ${failure.what} is in the URI and in --${failure.what}: use only one`
+  }),
+  TokenNotNamed: (failure) =>
+    failure.candidates.length === 0
+      ? {
+          error: "No token URL was provided for this operation, and no initialised token is there",
+          hint: "initialise one: tedge hsm init"
+        }
+      : {
+          error: "No token URL was provided for this operation; the available tokens are:",
+          hint: `give one of them as TOKEN:\n${failure.candidates.map((uri) => `  ${shellQuoted(uri)}`).join("\n")}`
+        },
+  PinsDiffer: (failure) => ({ error: `the ${failure.what} entries differ; nothing was changed` }),
+  PinEmpty: (failure) => ({ error: `the ${failure.what} must not be empty; nothing was changed` }),
+  TokenWithoutPin: (failure) => ({
+    error: `the token was initialised, but has no user PIN yet: ${sentenceOf(failure.cause)}`,
+    hint: `give it one: tedge hsm change-pin --reset ${shellQuoted(failure.uri)}`
+  }),
+  KeyPerhapsMade: (failure) => ({
+    error: `${failure.cause === undefined ? "interrupted while a key was being created" : sentenceOf(failure.cause)}; the key '${failure.uri}' may be on the token`,
+    hint: `check before retrying: tedge hsm list-keys ${shellQuoted(failure.uri)}`
+  }),
+  NobodyToAsk: (failure) => ({ error: "no answer: standard input is closed", hint: `use ${failure.option}` }),
+  TokenInitialised: (failure) => explainInitialised(failure),
+  NewKeyOutsideScope: (failure) => explainNewKeyOutside(failure),
+  SettingShadowed: (failure) => ({
+    error: `the environment variable ${failure.variable} overrides the setting ${failure.key}; nothing was changed`,
+    hint: `remove it from the environment: unset ${failure.variable}`
+  }),
+  KeyNotSelected: (failure) => ({
+    error: `the key was created but is not selected: ${writeSentence(failure.cause)}`,
+    hint: `tedge config set ${failure.setting} ${shellQuoted(failure.uri)}`
+  }),
+  OtherKeyChosen: (failure) => ({
+    error: `the key was created, but another key is selected by its URI '${failure.uri}'; the settings were not changed`,
+    hint: "tedge-p11-server narrows URIs by its own device.cryptoki.uri: remove object and id from it, and restart the service"
+  }),
+  PinNotStored: (failure) => ({
+    error: `the token has the new user PIN, and ${failure.keys.join(" and ")} the old one: ${writeSentence(failure.cause)}`,
+    hint: failure.keys.map((key) => `tedge config set ${key} <the new PIN>`).join("; ")
+  }),
+  PinPerhapsChanged: (failure) => explainPerhapsChanged(failure)
+} satisfies Sentences<HsmRefusal>
 
 const explainNewKeyOutside = ({ scope, tokenOnly, of }: NewKeyOutsideScope): Explanation => {
   const reload = of === "service" ? ", then: sudo systemctl restart tedge-p11-server" : ""

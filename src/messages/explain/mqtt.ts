@@ -10,59 +10,48 @@ import type {
   TlsFailed
 } from "../mqtt.ts"
 import { closedHint, connackHintOf, renewHint, trustHint } from "./cloud-hints.ts"
-import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
+import { type Explanation, inBrackets, quoted, type Sentences, seconds, sentenceIn } from "./explanation.ts"
 import { explainPlatform } from "./platform.ts"
 import { reasonCodeText } from "./reason-code.ts"
 import { explainToken } from "./token.ts"
 
-export const explainMqtt = (failure: MqttRefusal): Explanation => {
-  switch (failure._tag) {
-    case "AddonNotLoaded":
-      return explainPlatform(failure)
-    case "DialFailed":
-      return explainDial(failure)
-    case "TlsFailed":
-      return explainTls(failure)
-    case "CredentialUnusable":
-      return explainCredential(failure)
-    case "KeyMismatch":
-      return {
-        error: `${failure.key === "pkcs11:" ? "the token's private key" : `the private key '${failure.key}'`} does not belong to the certificate '${failure.certPath}'`,
-        hint: "set the pair that belongs together: device.cert_path with device.key_uri (token) or device.key_path (file)"
-      }
-    case "SigningFailed": {
-      const why =
-        failure.cause._tag === "SigningInterrupted" ? explainCutOff(failure.cause) : explainToken(failure.cause)
-      return { ...why, error: `the token did not sign for the connection to ${failure.host}: ${why.error}` }
-    }
-    case "BrokerRefused":
-      return explainBroker(failure)
-    case "SubscriptionRefused":
-      return {
-        error: `the broker at ${at(failure)} refused the subscription to ${failure.filters.map(refusedFilter).join(", ")}`,
-        hint: "check in the broker's access rules, or in the cloud, what this client may subscribe to"
-      }
-    case "BrokerDisconnected":
-      return {
-        error: `the broker at ${at(failure)} ended the connection: ${reasonCodeText(failure.code)}${inBrackets(failure.detail)}`,
-        ...(failure.code === sessionTakenOver && { hint: "check whether the same mapper runs twice" })
-      }
-    case "ClientIdContested":
-      return {
-        error: `${failure.times} connections to ${at(failure)} in a row ended within seconds: another client seems to use the id '${quoted(failure.clientId)}'`,
-        hint: "check that no other device, mapper or bridge connects with this id; a broker that disconnects its clients has the same symptom"
-      }
-    case "ConnectionLost":
-      return failure.stage === "connecting"
-        ? {
-            error: `${at(failure)} closed the connection before it was established${inBrackets(failure.detail)}`,
-            hint: closedHint(failure)
-          }
-        : { error: `the connection to ${at(failure)} was lost${inBrackets(failure.detail)}` }
-    case "BrokerSilent":
-      return explainSilence(failure)
-  }
-}
+export const explainMqtt = (failure: MqttRefusal): Explanation => sentenceIn(mqttSentences, failure)
+
+export const mqttSentences = {
+  AddonNotLoaded: (failure) => explainPlatform(failure),
+  DialFailed: (failure) => explainDial(failure),
+  TlsFailed: (failure) => explainTls(failure),
+  CredentialUnusable: (failure) => explainCredential(failure),
+  KeyMismatch: (failure) => ({
+    error: `${failure.key === "pkcs11:" ? "the token's private key" : `the private key '${failure.key}'`} does not belong to the certificate '${failure.certPath}'`,
+    hint: "set the pair that belongs together: device.cert_path with device.key_uri (token) or device.key_path (file)"
+  }),
+  SigningFailed: (failure) => {
+    const why = failure.cause._tag === "SigningInterrupted" ? explainCutOff(failure.cause) : explainToken(failure.cause)
+    return { ...why, error: `the token did not sign for the connection to ${failure.host}: ${why.error}` }
+  },
+  BrokerRefused: (failure) => explainBroker(failure),
+  SubscriptionRefused: (failure) => ({
+    error: `the broker at ${at(failure)} refused the subscription to ${failure.filters.map(refusedFilter).join(", ")}`,
+    hint: "check in the broker's access rules, or in the cloud, what this client may subscribe to"
+  }),
+  BrokerDisconnected: (failure) => ({
+    error: `the broker at ${at(failure)} ended the connection: ${reasonCodeText(failure.code)}${inBrackets(failure.detail)}`,
+    ...(failure.code === sessionTakenOver && { hint: "check whether the same mapper runs twice" })
+  }),
+  ClientIdContested: (failure) => ({
+    error: `${failure.times} connections to ${at(failure)} in a row ended within seconds: another client seems to use the id '${quoted(failure.clientId)}'`,
+    hint: "check that no other device, mapper or bridge connects with this id; a broker that disconnects its clients has the same symptom"
+  }),
+  ConnectionLost: (failure) =>
+    failure.stage === "connecting"
+      ? {
+          error: `${at(failure)} closed the connection before it was established${inBrackets(failure.detail)}`,
+          hint: closedHint(failure)
+        }
+      : { error: `the connection to ${at(failure)} was lost${inBrackets(failure.detail)}` },
+  BrokerSilent: (failure) => explainSilence(failure)
+} satisfies Sentences<MqttRefusal>
 
 const at = (failure: { readonly host: string; readonly port: number }): string => `${failure.host}:${failure.port}`
 

@@ -1,53 +1,51 @@
 /** Sentences for what the machine lacks, or somebody else holds. */
 import { AddonNotLoaded, type ClosedToUser, type FileNote, type PlatformRefusal } from "../platform.ts"
-import { type Explanation, inBrackets, quoted, shellQuoted } from "./explanation.ts"
+import { type Explanation, inBrackets, quoted, type Sentences, sentenceIn, shellQuoted } from "./explanation.ts"
 
 const addonPurpose = {
   tls: "TLS with a key in a token",
   unix: "locks, peer credentials and service notification"
 } as const
 
-export const explainPlatform = (failure: PlatformRefusal): Explanation => {
-  switch (failure._tag) {
-    case "AddonNotLoaded":
+export const explainPlatform = (failure: PlatformRefusal): Explanation => sentenceIn(platformSentences, failure)
+
+export const platformSentences = {
+  AddonNotLoaded: (failure) => ({
+    error: `the native add-on for ${addonPurpose[failure.addon]} is missing${inBrackets(failure.reason)}`,
+    hint: "install a C compiler and Node's headers (on Debian: apt-get install gcc libc6-dev libnode-dev), then: npm run build"
+  }),
+  SystemFileInvalid: (failure) => {
+    if (failure.problem === "untrusted")
       return {
-        error: `the native add-on for ${addonPurpose[failure.addon]} is missing${inBrackets(failure.reason)}`,
-        hint: "install a C compiler and Node's headers (on Debian: apt-get install gcc libc6-dev libnode-dev), then: npm run build"
+        error: `root does not use '${failure.path}': ${quoted(failure.detail)} can write it, and it decides what root runs`,
+        hint: `sudo chown root:root '${failure.path}' && sudo chmod 644 '${failure.path}'`
       }
-    case "SystemFileInvalid":
-      if (failure.problem === "untrusted")
-        return {
-          error: `root does not use '${failure.path}': ${quoted(failure.detail)} can write it, and it decides what root runs`,
-          hint: `sudo chown root:root '${failure.path}' && sudo chmod 644 '${failure.path}'`
-        }
+    return {
+      error: `Syntax error in the system config file: ${quoted(failure.detail)}`,
+      hint: `Check '${failure.path}' file`
+    }
+  },
+  ServiceUserUnknown: (failure) => ({
+    error: `the ${failure.what} '${failure.name}' named in '${failure.path}' does not exist`,
+    hint: `${failure.what === "user" ? "sudo useradd --system --no-create-home --shell /usr/sbin/nologin" : "sudo groupadd --system"} ${failure.name}`
+  }),
+  LockHeld: (failure) => ({
+    error: `another instance holds '${failure.path}'${failure.pid === undefined ? "" : ` (process ${failure.pid})`}`,
+    hint: failure.pid === undefined ? "stop it first" : `stop it first: kill ${failure.pid}`
+  }),
+  LockUnavailable: (failure) => {
+    if (failure.code === "addon") return explainPlatform(new AddonNotLoaded({ addon: "unix", reason: failure.detail }))
+    if (failure.code === "owner")
       return {
-        error: `Syntax error in the system config file: ${quoted(failure.detail)}`,
-        hint: `Check '${failure.path}' file`
+        error: `'${failure.path}' cannot be used as a lock: user '${failure.detail}' created it first and could hold it indefinitely`,
+        hint: `remove it: sudo rm '${failure.path}'; to prevent it, use a directory where only the services' user can write: tedge config set run.path /run/tedge`
       }
-    case "ServiceUserUnknown":
-      return {
-        error: `the ${failure.what} '${failure.name}' named in '${failure.path}' does not exist`,
-        hint: `${failure.what === "user" ? "sudo useradd --system --no-create-home --shell /usr/sbin/nologin" : "sudo groupadd --system"} ${failure.name}`
-      }
-    case "LockHeld":
-      return {
-        error: `another instance holds '${failure.path}'${failure.pid === undefined ? "" : ` (process ${failure.pid})`}`,
-        hint: failure.pid === undefined ? "stop it first" : `stop it first: kill ${failure.pid}`
-      }
-    case "LockUnavailable":
-      if (failure.code === "addon")
-        return explainPlatform(new AddonNotLoaded({ addon: "unix", reason: failure.detail }))
-      if (failure.code === "owner")
-        return {
-          error: `'${failure.path}' cannot be used as a lock: user '${failure.detail}' created it first and could hold it indefinitely`,
-          hint: `remove it: sudo rm '${failure.path}'; to prevent it, use a directory where only the services' user can write: tedge config set run.path /run/tedge`
-        }
-      return {
-        error: `'${failure.path}' cannot be locked: ${failure.code}${inBrackets(failure.detail)}`,
-        hint: "check that its directory exists and that this user may write there"
-      }
+    return {
+      error: `'${failure.path}' cannot be locked: ${failure.code}${inBrackets(failure.detail)}`,
+      hint: "check that its directory exists and that this user may write there"
+    }
   }
-}
+} satisfies Sentences<PlatformRefusal>
 
 export const explainFileNote = (path: string, note: FileNote): string => {
   switch (note.kind) {

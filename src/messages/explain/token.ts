@@ -8,157 +8,136 @@ import type {
   OutcomeUnknown,
   TokenRefusal
 } from "../token-refusals.ts"
-import { type Explanation, inBrackets, seconds, shellQuoted } from "./explanation.ts"
+import { type Explanation, inBrackets, type Sentences, seconds, sentenceIn, shellQuoted } from "./explanation.ts"
 import { explainDelay, explainPin } from "./pin.ts"
+import { whyNoMatch } from "./pkcs11-uri.ts"
 import { explainPlatform } from "./platform.ts"
 import { explainService } from "./signing-service.ts"
 import { outsideScopeFragment, seenFragment, unknownFragment } from "./token-fragments.ts"
 import { explainName } from "./token-name.ts"
 import { hintForTimeout, hintForUnavailable, isHeldCard } from "./token-out-of-order.ts"
-import { whyNoMatch } from "./uri-without-match.ts"
 
-export const explainToken = (failure: TokenRefusal): Explanation => {
-  switch (failure._tag) {
-    case "TokenNotFound":
+export const explainToken = (failure: TokenRefusal): Explanation => sentenceIn(tokenSentences, failure)
+
+export const tokenSentences = {
+  TokenNotFound: (failure) => ({
+    error: `${failure.forKey ? "Failed to find a signing key: " : ""}Didn't find a slot to use. The device may be disconnected.${failure.uri === undefined ? "" : ` No token matches '${failure.uri}'${whyNoMatch(failure.uri)}`}${andWhere(failure.onOtherToken)}`,
+    hint: failure.onOtherToken
+      ? nameItsToken(failure.onOtherToken)
+      : failure.present.length === 0
+        ? "no token found: plug it in, or initialise one; tedge resumes when it is back"
+        : `tokens found: ${failure.present.join(", ")}`
+  }),
+  TokenAmbiguous: (failure) => ({
+    error: "several tokens match",
+    hint: `name one of them: ${failure.candidates.toSorted().map(shellQuoted).join(", ")}`
+  }),
+  KeyNotFound: (failure) => {
+    if (failure.mayNotSign !== undefined)
       return {
-        error: `${failure.forKey ? "Failed to find a signing key: " : ""}Didn't find a slot to use. The device may be disconnected.${failure.uri === undefined ? "" : ` No token matches '${failure.uri}'${whyNoMatch(failure.uri)}`}${andWhere(failure.onOtherToken)}`,
-        hint: failure.onOtherToken
-          ? nameItsToken(failure.onOtherToken)
-          : failure.present.length === 0
-            ? "no token found: plug it in, or initialise one; tedge resumes when it is back"
-            : `tokens found: ${failure.present.join(", ")}`
+        error: `Failed to find a signing key: the key '${failure.mayNotSign}' on token '${failure.token}' cannot sign: the token does not allow it (CKA_SIGN is false)`,
+        hint: "use a key that was made for signing: tedge hsm list-keys"
       }
-    case "TokenAmbiguous":
-      return {
-        error: "several tokens match",
-        hint: `name one of them: ${failure.candidates.toSorted().map(shellQuoted).join(", ")}`
-      }
-    case "KeyNotFound":
-      if (failure.mayNotSign !== undefined)
-        return {
-          error: `Failed to find a signing key: the key '${failure.mayNotSign}' on token '${failure.token}' cannot sign: the token does not allow it (CKA_SIGN is false)`,
-          hint: "use a key that was made for signing: tedge hsm list-keys"
-        }
-      return {
-        error: `Failed to find a signing key: Failed to find a key on token '${failure.token}'${failure.uri === undefined ? "" : ` that matches '${failure.uri}'`}${andWhere(failure.onOtherToken)}`,
-        hint: failure.onOtherToken ? nameItsToken(failure.onOtherToken) : "list the keys with: tedge hsm list-keys"
-      }
-    case "KeyExists":
-      return {
-        error: `Object with this id already exists on the token: token '${failure.token}', id '${failure.id}'`,
-        hint: "choose another --id, or leave it out for a random one"
-      }
-    case "LabelTaken":
-      return {
-        error: `token '${failure.token}' already has a key labelled '${failure.label}' ('${failure.uri}'), and this client may not create a second one`,
-        hint: "choose another --label; or run it as root or as the user of the service, or with a rule whose uri names this label"
-      }
-    case "KeyAmbiguous":
-      return {
-        error: "several keys match",
-        hint: `name one of them: ${failure.candidates.toSorted().map(shellQuoted).join(", ")}`
-      }
-    case "UriNotUsable":
-      return { error: `the URI '${failure.uri}' cannot be used here: ${failure.reason}` }
-    case "NameNotUsable":
-      return { error: explainName(failure) }
-    case "OutsideScope":
-      return {
-        error: `'${failure.uri}' ${outsideScopeFragment}: '${failure.scope}'`,
-        hint: "check: tedge config get device.cryptoki.uri"
-      }
-    case "PinMissing":
-      return {
-        error: `token '${failure.token}' requires a PIN, and none is configured`,
-        hint: "tedge config set device.cryptoki.pin <PIN>"
-      }
-    case "PinRejected":
-      return explainPin(failure)
-    case "LoginDelayed":
-      return explainDelay(failure)
-    case "LatchNotCleared":
-      return explainLatch(failure)
-    case "ModuleNotLoaded":
-      return explainModule(failure)
-    case "HostNotStarted":
-      return explainNotStarted(failure)
-    case "TokenActorFailed":
-      return failure.state === "restarted"
-        ? {
-            error: `token '${failure.token}': internal error in a request on this token`,
-            hint: "try again; if it repeats, report it with the log"
-          }
-        : {
-            error: `token '${failure.token}': parked after too many internal errors; it accepts requests again in ${failure.retryInMs === undefined ? "up to 5 minutes" : seconds(failure.retryInMs)}`,
-            hint: "retried automatically; report it with the log"
-          }
-    case "TokenTimeout":
-      return {
-        error: `${isHeldCard(failure) ? `card '${failure.token}': another program holds it, or its reader hangs` : `token '${failure.token}'`}: ${failure.call} did not return within ${seconds(failure.afterMs)}; its module was restarted${inBrackets(failure.detail)}`,
-        hint: hintForTimeout(failure)
-      }
-    case "TokenHostDied":
-      return {
-        error: `token '${failure.token}': the PKCS#11 module crashed in ${failure.call}${failure.signal === undefined ? "" : ` (${failure.signal})`}${inBrackets(failure.detail)}`,
-        hint: "it restarts automatically; if this repeats, update the module"
-      }
-    case "TokenUnavailable":
-      return {
-        error: `token '${failure.token}' is unavailable${failure.code === undefined ? "" : `: ${failure.call} returned ${failure.code}`}${inBrackets(failure.detail)}`,
-        hint:
-          hintForUnavailable(failure) ??
-          hintForCode(failure.code) ??
-          `plug it in again; tedge resumes when it is back${inFiles(failure.code)}`
-      }
-    case "SchemeNotSupported":
-      return {
-        error: `the ${failure.keyType} key on token '${failure.token}' cannot sign with ${failure.scheme}`,
-        hint: "use a key of another type: tedge cert create-key-hsm --type ecdsa --curve p256"
-      }
-    case "PublicKeyNotTold":
-      return {
-        error: `token '${failure.token}' does not tell the public key, and has no certificate of the key's id`,
-        hint: "put the present certificate where device.cert_path says, or on the token with the key's id"
-      }
-    case "KeysNotMadeHere":
-      return {
-        error: `token '${failure.token}' does not make keys over PKCS#11: C_GenerateKeyPair returned ${failure.code}`,
-        hint: `${makeKeyWith[failure.family]}; then look for it: tedge hsm list-keys`
-      }
-    case "OutcomeUnknown":
-      return {
-        error: `token '${failure.token}': ${failure.operation} ${unknownFragment}`,
-        hint: hintForUnknown[failure.operation]
-      }
-    case "TokenError": {
-      const error = `token '${failure.token}': ${failure.call} returned ${failure.code}${inBrackets(failure.detail)}`
-      const hint =
-        failure.call === "C_InitToken"
-          ? hintForInit(failure.code)
-          : failure.call === "C_GenerateKeyPair"
-            ? hintForGenerate(failure.code)
-            : (hintForUse(failure.code) ?? hintForCode(failure.code))
-      return hint === undefined ? { error } : { error, hint }
+    return {
+      error: `Failed to find a signing key: Failed to find a key on token '${failure.token}'${failure.uri === undefined ? "" : ` that matches '${failure.uri}'`}${andWhere(failure.onOtherToken)}`,
+      hint: failure.onOtherToken ? nameItsToken(failure.onOtherToken) : "list the keys with: tedge hsm list-keys"
     }
-    case "CryptokiOff":
-      if (failure.missing === "device.cryptoki.mode")
-        return {
-          error: "'device.cryptoki.mode' is off: the key is a file, and no token is used",
-          hint: "to use a token: tedge config set device.cryptoki.mode socket"
+  },
+  KeyExists: (failure) => ({
+    error: `Object with this id already exists on the token: token '${failure.token}', id '${failure.id}'`,
+    hint: "choose another --id, or leave it out for a random one"
+  }),
+  LabelTaken: (failure) => ({
+    error: `token '${failure.token}' already has a key labelled '${failure.label}' ('${failure.uri}'), and this client may not create a second one`,
+    hint: "choose another --label; or run it as root or as the user of the service, or with a rule whose uri names this label"
+  }),
+  KeyAmbiguous: (failure) => ({
+    error: "several keys match",
+    hint: `name one of them: ${failure.candidates.toSorted().map(shellQuoted).join(", ")}`
+  }),
+  UriNotUsable: (failure) => ({ error: `the URI '${failure.uri}' cannot be used here: ${failure.reason}` }),
+  NameNotUsable: (failure) => ({ error: explainName(failure) }),
+  OutsideScope: (failure) => ({
+    error: `'${failure.uri}' ${outsideScopeFragment}: '${failure.scope}'`,
+    hint: "check: tedge config get device.cryptoki.uri"
+  }),
+  PinMissing: (failure) => ({
+    error: `token '${failure.token}' requires a PIN, and none is configured`,
+    hint: "tedge config set device.cryptoki.pin <PIN>"
+  }),
+  PinRejected: (failure) => explainPin(failure),
+  LoginDelayed: (failure) => explainDelay(failure),
+  LatchNotCleared: (failure) => explainLatch(failure),
+  ModuleNotLoaded: (failure) => explainModule(failure),
+  HostNotStarted: (failure) => explainNotStarted(failure),
+  TokenActorFailed: (failure) =>
+    failure.state === "restarted"
+      ? {
+          error: `token '${failure.token}': internal error in a request on this token`,
+          hint: "try again; if it repeats, report it with the log"
         }
+      : {
+          error: `token '${failure.token}': parked after too many internal errors; it accepts requests again in ${failure.retryInMs === undefined ? "up to 5 minutes" : seconds(failure.retryInMs)}`,
+          hint: "retried automatically; report it with the log"
+        },
+  TokenTimeout: (failure) => ({
+    error: `${isHeldCard(failure) ? `card '${failure.token}': another program holds it, or its reader hangs` : `token '${failure.token}'`}: ${failure.call} did not return within ${seconds(failure.afterMs)}; its module was restarted${inBrackets(failure.detail)}`,
+    hint: hintForTimeout(failure)
+  }),
+  TokenHostDied: (failure) => ({
+    error: `token '${failure.token}': the PKCS#11 module crashed in ${failure.call}${failure.signal === undefined ? "" : ` (${failure.signal})`}${inBrackets(failure.detail)}`,
+    hint: "it restarts automatically; if this repeats, update the module"
+  }),
+  TokenUnavailable: (failure) => ({
+    error: `token '${failure.token}' is unavailable${failure.code === undefined ? "" : `: ${failure.call} returned ${failure.code}`}${inBrackets(failure.detail)}`,
+    hint:
+      hintForUnavailable(failure) ??
+      hintForCode(failure.code) ??
+      `plug it in again; tedge resumes when it is back${inFiles(failure.code)}`
+  }),
+  SchemeNotSupported: (failure) => ({
+    error: `the ${failure.keyType} key on token '${failure.token}' cannot sign with ${failure.scheme}`,
+    hint: "use a key of another type: tedge cert create-key-hsm --type ecdsa --curve p256"
+  }),
+  PublicKeyNotTold: (failure) => ({
+    error: `token '${failure.token}' does not tell the public key, and has no certificate of the key's id`,
+    hint: "put the present certificate where device.cert_path says, or on the token with the key's id"
+  }),
+  KeysNotMadeHere: (failure) => ({
+    error: `token '${failure.token}' does not make keys over PKCS#11: C_GenerateKeyPair returned ${failure.code}`,
+    hint: `${makeKeyWith[failure.family]}; then look for it: tedge hsm list-keys`
+  }),
+  OutcomeUnknown: (failure) => ({
+    error: `token '${failure.token}': ${failure.operation} ${unknownFragment}`,
+    hint: hintForUnknown[failure.operation]
+  }),
+  TokenError: (failure) => {
+    const error = `token '${failure.token}': ${failure.call} returned ${failure.code}${inBrackets(failure.detail)}`
+    const hint =
+      failure.call === "C_InitToken"
+        ? hintForInit(failure.code)
+        : failure.call === "C_GenerateKeyPair"
+          ? hintForGenerate(failure.code)
+          : (hintForUse(failure.code) ?? hintForCode(failure.code))
+    return hint === undefined ? { error } : { error, hint }
+  },
+  CryptokiOff: (failure) => {
+    if (failure.missing === "device.cryptoki.mode")
       return {
-        error: `the settings do not say how to reach the token: '${failure.missing}' is missing`,
-        hint: `tedge config set ${failure.missing} <value>`
+        error: "'device.cryptoki.mode' is off: the key is a file, and no token is used",
+        hint: "to use a token: tedge config set device.cryptoki.mode socket"
       }
-    case "ServiceUserUnknown":
-    case "SystemFileInvalid":
-      return explainPlatform(failure)
-    case "SigningServiceUnreachable":
-    case "SigningServiceRefused":
-    case "SigningServiceGarbled":
-      return explainService(failure)
-  }
-}
+    return {
+      error: `the settings do not say how to reach the token: '${failure.missing}' is missing`,
+      hint: `tedge config set ${failure.missing} <value>`
+    }
+  },
+  ServiceUserUnknown: (failure) => explainPlatform(failure),
+  SystemFileInvalid: (failure) => explainPlatform(failure),
+  SigningServiceUnreachable: (failure) => explainService(failure),
+  SigningServiceRefused: (failure) => explainService(failure),
+  SigningServiceGarbled: (failure) => explainService(failure)
+} satisfies Sentences<TokenRefusal>
 
 /** In the error, as the signing service's clients are sent no hints. */
 const andWhere = (onOtherToken: KeyOnOtherToken | undefined): string =>

@@ -1,7 +1,7 @@
 /** What the commands of `tedge config` share: their actor, how warnings are shown, with which code they end. */
 import { Effect } from "effect"
 import type { ConfigProtocol, SettingSelector, Warned } from "../../../messages/config.ts"
-import { explainSettingWarning } from "../../../messages/explain/config.ts"
+import { explainSettingWarning } from "../../../messages/explain/settings.ts"
 import type { Failure } from "../../../messages/explain.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import type { CommandInput } from "../../command-line/command-spec.ts"

@@ -1,8 +1,8 @@
 /** Prints what ConnectActor tells, as the guide shows it. Source: hsm-support, `tedge reconnect c8y`. */
 import { Effect } from "effect"
 import type { ConnectRefusal, StepEvent } from "../../../messages/connect.ts"
-import { explainSettingWarning } from "../../../messages/explain/config.ts"
 import { explainNote } from "../../../messages/explain/note.ts"
+import { explainSettingWarning } from "../../../messages/explain/settings.ts"
 import { type Explanation, explain } from "../../../messages/explain.ts"
 import type { Terminal } from "../../terminal/terminal.ts"
 

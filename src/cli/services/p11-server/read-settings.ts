@@ -13,8 +13,8 @@ import {
   type ConfigProtocol,
   type ReadRefusal
 } from "../../../messages/config.ts"
-import { explainSettingWarning } from "../../../messages/explain/config.ts"
 import { explainFileLeftOut } from "../../../messages/explain/p11-server.ts"
+import { explainSettingWarning } from "../../../messages/explain/settings.ts"
 import {
   ConfigFileGone,
   GroupUnknown,
