@@ -14,7 +14,7 @@ import {
 import { type Pkcs11Uri, shownUri, withoutPin } from "../../messages/pkcs11-uri.ts"
 import { decodeFrame, encodeFrame, type Frame, FrameNotDecoded } from "../../messages/wire/frame1.ts"
 import type { UnixStream } from "../../platform/sockets/unix-stream.ts"
-import type { RunningLimit, TimeLimits } from "../../runtime/primitives/time-limits.ts"
+import type { RunningLimit, TimeLimits } from "../../runtime/primitives/deadlines.ts"
 import { operationOf } from "./answer-request.ts"
 import { errorText, isAboutRights, type RequestFailure } from "./frame-errors.ts"
 import type { Answered } from "./request-context.ts"

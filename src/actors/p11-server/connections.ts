@@ -12,8 +12,8 @@
 import { Effect, Fiber } from "effect"
 import type { Client, P11ServerLimits, P11ServerStatus } from "../../messages/p11-server.ts"
 import type { UnixStream } from "../../platform/sockets/unix-stream.ts"
+import type { RunningLimit } from "../../runtime/primitives/deadlines.ts"
 import { ShortLivedMap, ShortLivedSet } from "../../runtime/primitives/short-lived.ts"
-import type { RunningLimit } from "../../runtime/primitives/time-limits.ts"
 import type { Outcome } from "./connection.ts"
 
 export interface Connection {

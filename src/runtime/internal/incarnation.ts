@@ -8,13 +8,13 @@
  */
 import { Cause, Effect, Exit, Fiber, Scope } from "effect"
 import type { ActorContext, AnyBehaviour, AnyHandlers } from "../behaviour.ts"
+import { Deadlines } from "../primitives/deadlines.ts"
 import { endsWithin } from "../primitives/ends-within.ts"
 import { ShortLivedSet } from "../primitives/short-lived.ts"
 import { type AnyRef, cellOf } from "../ref.ts"
 import type { Cell, Signal } from "./cell.ts"
 import { CurrentDeadline, type Envelope } from "./envelope.ts"
 import { beginHop } from "./hop.ts"
-import { SlowWatch } from "./slow-watch.ts"
 
 export interface IncarnationOptions<E, R> {
   readonly cell: Cell
@@ -39,7 +39,7 @@ class Incarnation<E, R> {
   private readonly scope = Scope.makeUnsafe()
   /** Made when they are first needed, like the watches: an idle actor is to be small. */
   private handling: ShortLivedSet<Envelope> | undefined
-  private slow: SlowWatch | undefined
+  private slow: Deadlines<Envelope> | undefined
   private watches: Array<() => void> | undefined
   private handlers: AnyHandlers | undefined
   /** What runs on news of a watched actor. */
@@ -175,13 +175,13 @@ class Incarnation<E, R> {
     this.cell.begin(envelope)
     if (this.handling === undefined) this.cell.handling = this.handling = new ShortLivedSet()
     this.handling.add(envelope)
-    this.slow ??= new SlowWatch(this.cell)
-    this.slow.begin(envelope)
+    this.slow ??= slowWatch(this.cell)
+    this.slow.add(envelope)
   }
 
   private release(envelope: Envelope): void {
     this.handling?.delete(envelope)
-    this.slow?.end(envelope)
+    this.slow?.remove(envelope)
     envelope.handler = undefined
     this.cell.finish(envelope)
   }
@@ -276,6 +276,15 @@ class Incarnation<E, R> {
     this.cell.publish({ _tag: what, actor: this.cell.name, at: this.cell.date() })
   }
 }
+
+/** Tells of a slow handler while it is still at work: one that hangs has no end that could be measured. */
+const slowWatch = (cell: Cell): Deadlines<Envelope> =>
+  new Deadlines({
+    context: cell.context,
+    now: () => cell.now(),
+    dueAt: ({ startedAt }) => startedAt + cell.events.slowAfterMs,
+    expire: (envelope) => cell.tellSlow(envelope, "handling")
+  })
 
 const LONGEST_RELEASE = "30 seconds"
 

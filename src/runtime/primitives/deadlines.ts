@@ -1,10 +1,13 @@
 /**
- * Wakes when the earliest of many deadlines passes: one sleeping fiber for all messages of an actor.
+ * The runtime's one timer: wakes when the earliest of many deadlines passes. One sleeping fiber for all asks of an
+ * actor, one for all its handlers at work, one for all calls of a token host.
  *
- * A fiber per ask would cost more than the ask. The sleeper is left alone when asks are answered in time, and
- * ends when it wakes and finds nothing to wait for, or when the actor has stopped.
+ * Ours, and no `Effect.timeout`: a fiber for each would cost more than most of that work. The sleeper is left alone
+ * when work ends in time, and ends when it wakes and finds nothing to wait for, or when its owner has stopped. A clock
+ * step changes no deadline, nor does the time a computer sleeps.
  */
-import { type Context, Effect, type Fiber } from "effect"
+import { Clock, type Context, Effect, type Fiber, type Scope } from "effect"
+import { monotonicMs } from "./monotonic-time.ts"
 import { ShortLivedSet } from "./short-lived.ts"
 
 export interface DeadlinesOwner<A> {
@@ -73,3 +76,40 @@ export class Deadlines<A> {
 
 /** Timers of Node hold 31 bits of milliseconds; longer waits are slept in parts. */
 const LONGEST_PAUSE_MS = 24 * 60 * 60 * 1000
+
+export interface RunningLimit {
+  readonly cancel: () => void
+}
+
+/** Time limits of work that is no ask. */
+export interface TimeLimits {
+  /** Calls back when so many milliseconds have passed and the limit was not cancelled. */
+  readonly start: (ms: number, onLate: () => void) => RunningLimit
+  /** Milliseconds, of the clock that the limits run on. */
+  readonly now: () => number
+  /** For what is to be told when a limit has passed. */
+  readonly run: (effect: Effect.Effect<void>) => void
+}
+
+/** With the clock and the services of where it is made; it leaves no timer behind the scope. */
+export const timeLimits: Effect.Effect<TimeLimits, never, Scope.Scope> = Effect.gen(function* () {
+  const clock = yield* Clock.Clock
+  const context = yield* Effect.context<never>()
+  const now = () => monotonicMs(clock)
+  const running = new Deadlines<{ readonly dueAt: number; readonly onLate: () => void }>({
+    context,
+    now,
+    dueAt: ({ dueAt }) => dueAt,
+    expire: ({ onLate }) => onLate()
+  })
+  yield* Effect.addFinalizer(() => Effect.sync(() => running.rest()))
+  return {
+    start: (ms, onLate) => {
+      const limit = { dueAt: now() + ms, onLate }
+      running.add(limit)
+      return { cancel: () => running.remove(limit) }
+    },
+    now,
+    run: (effect) => void Effect.runForkWith(context)(effect)
+  }
+})

@@ -1,7 +1,7 @@
 /** Time limits that share one sleeper. */
 import { Clock, Effect } from "effect"
 import { expect, it } from "vitest"
-import { timeLimits } from "../../../src/runtime/primitives/time-limits.ts"
+import { timeLimits } from "../../../src/runtime/primitives/deadlines.ts"
 import { passTime, withTestClock } from "../../support/test-clock.ts"
 
 it("a time limit is told when it has passed, each at its time, unless it was cancelled", () =>

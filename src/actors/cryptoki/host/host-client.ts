@@ -9,8 +9,8 @@ import type { ChildProcess } from "node:child_process"
 import { Socket } from "node:net"
 import { Deferred, Effect, type Scope } from "effect"
 import { HostNotStarted, ModuleNotLoaded } from "../../../messages/token-refusals.ts"
+import { type TimeLimits, timeLimits } from "../../../runtime/primitives/deadlines.ts"
 import { ShortLivedMap } from "../../../runtime/primitives/short-lived.ts"
-import { type TimeLimits, timeLimits } from "../../../runtime/primitives/time-limits.ts"
 import type { LibraryFacts, TracedCall } from "../pkcs11/values.ts"
 import {
   endHost,

@@ -2,8 +2,8 @@
  * What a TokenActor owns: the reconnector of its token, and how the token's host is found and opened.
  */
 import { Effect, type Scope } from "effect"
+import { type TimeLimits, timeLimits } from "../../../runtime/primitives/deadlines.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
-import { type TimeLimits, timeLimits } from "../../../runtime/primitives/time-limits.ts"
 import { refusalOn } from "../host/faults.ts"
 import type { TokenHost } from "../host/host-client.ts"
 import type { Hosts } from "../host/hosts.ts"
