@@ -40,14 +40,21 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
     const refused = (cause: TokenRefusal | AskFailed) => signingFailed(options.host, cause, withinMs)
     const certified = new Uint8Array(spkiOf(options.certificate))
     const chosen = yield* Effect.mapError(
-      measure(cryptoki.ask("ChooseScheme", { offered: allSchemes, key, publicKey: certified }, within)),
+      measure(
+        "choose scheme",
+        cryptoki.ask("ChooseScheme", { offered: allSchemes, key, publicKey: certified }, within)
+      ),
       refused
     )
     // Not every token shows the public half; the signature itself is checked against the certificate later.
-    const publicKey = yield* Effect.option(measure(cryptoki.ask("PublicKey", { key: chosen.key }, within)))
+    const publicKey = yield* Effect.option(
+      measure("public key", cryptoki.ask("PublicKey", { key: chosen.key }, within))
+    )
     const spki = publicKey._tag === "Some" ? publicKey.value : undefined
     const isOther = spki !== undefined && Buffer.compare(spki, certified) !== 0
-    const used = isOther ? yield* measure(keyOfCertificate(cryptoki, key, certified, withinMs)) : chosen.key
+    const used = isOther
+      ? yield* measure("key of the certificate", keyOfCertificate(cryptoki, key, certified, withinMs))
+      : chosen.key
     if (used === undefined) return yield* Effect.fail(new KeyMismatch({ certPath: options.certPath, key: nameOf(key) }))
     if (isOther)
       yield* Effect.logWarning(
@@ -56,7 +63,7 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
     const context = yield* Effect.context<never>()
     const sign: TlsSigner = async (codePoint, message, abort) => {
       const asked = Effect.mapError(signWith(cryptoki, used, codePoint, message, withinMs), refused)
-      const exit = await Effect.runPromiseExitWith(context)(measure(asked), { signal: abort })
+      const exit = await Effect.runPromiseExitWith(context)(measure("sign", asked), { signal: abort })
       if (Exit.isSuccess(exit)) return exit.value
       throw Cause.squash(exit.cause)
     }
