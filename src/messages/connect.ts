@@ -58,6 +58,22 @@ export class HsmNeedsBuiltInBridge extends Data.TaggedError("HsmNeedsBuiltInBrid
 /** The mosquitto bridge is not ours to make. */
 export class MosquittoBridgeRequested extends Data.TaggedError("MosquittoBridgeRequested")<CloudSelector> {}
 
+/** Beside thin-edge.io: its mapper connects to the cloud itself, and nothing of ours hands it over. */
+export class MapperHasBridge extends Data.TaggedError("MapperHasBridge")<
+  CloudSelector & {
+    /** `tedge-mapper-c8y@prod`. */
+    readonly unit: string
+    /** Undefined: it was not looked at. */
+    readonly process: number | undefined
+  }
+> {}
+
+/** After `disconnect`: a process that its service manager does not know goes on. */
+export class DeviceStillOnline extends Data.TaggedError("DeviceStillOnline")<{
+  readonly unit: string
+  readonly process: number
+}> {}
+
 /** Two profiles have the same value where they must differ. */
 export class ProfilesCollide extends Data.TaggedError("ProfilesCollide")<{
   readonly keys: ReadonlyArray<string>
@@ -83,7 +99,8 @@ export class DeviceNotCreated extends Data.TaggedError("DeviceNotCreated")<{
 /** The bridge is not up, or nothing came back through it. */
 export class ConnectionCheckFailed extends Data.TaggedError("ConnectionCheckFailed")<{
   readonly cloud: CloudName
-  readonly profile?: string | undefined
+  /** The service that should connect: `tedge-mapper-c8y@prod`. */
+  readonly unit: string
   /** `serviceEnds`: the mapper does not keep running. `underWay`: it is still starting or connecting. */
   readonly reason: "localBroker" | "serviceEnds" | "underWay" | "bridgeDown" | "noAnswer" | "refused"
   /** What the bridge says of itself, if it does; the last error of a mapper that ends. */
@@ -130,6 +147,8 @@ export type ConnectRefusal =
   | CommandRunning
   | HsmNeedsBuiltInBridge
   | MosquittoBridgeRequested
+  | MapperHasBridge
+  | DeviceStillOnline
   | ProfilesCollide
   | ServiceCommandFailed
   | SystemFileInvalid
@@ -164,6 +183,10 @@ export type StepEvent =
 /** Facts worth a line that are no failure. */
 export type Note =
   | { readonly _tag: "AgentNotInstalled" }
+  /** Beside thin-edge.io: nothing maps what the bridge carries. */
+  | { readonly _tag: "MapperNotInstalled" }
+  /** Beside thin-edge.io, where the service manager has no place for a variable of another's service. */
+  | { readonly _tag: "MapperNeedsVariable"; readonly unit: string; readonly manager: string }
   | { readonly _tag: "BridgeAlreadyRemoved"; readonly cloud: CloudName }
   | { readonly _tag: "TestPassed"; readonly cloud: CloudName }
   | { readonly _tag: "OfflineSkipped"; readonly what: string }

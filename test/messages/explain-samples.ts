@@ -242,6 +242,10 @@ export const samples: Samples = {
     new Platform.SystemFileInvalid({ path: "/etc/tedge/system.toml", detail: "no {}" })
   ],
   ServiceManagerUnavailable: [new Connect.ServiceManagerUnavailable({ name: "openrc", command: ["/sbin/rc"] })],
+  MapperHasBridge: [7, undefined].map(
+    (process) => new Connect.MapperHasBridge({ cloud: "c8y", profile: undefined, unit: "tedge-mapper-c8y", process })
+  ),
+  DeviceStillOnline: [new Connect.DeviceStillOnline({ unit: "tedge-bridge-c8y", process: 7 })],
   BrokerNotListening: [
     new Connect.BrokerNotListening({ ...at, afterMs: 20_000, cause: undefined }),
     new Connect.BrokerNotListening({
@@ -252,7 +256,14 @@ export const samples: Samples = {
   ],
   DeviceNotCreated: [new Connect.DeviceNotCreated({ host: at.host, deviceId: "dev", detail: "41,100" })],
   ConnectionCheckFailed: (["localBroker", "bridgeDown", "noAnswer"] as const).map(
-    (reason) => new Connect.ConnectionCheckFailed({ cloud: "c8y", reason, detail: "x", cause: undefined })
+    (reason) =>
+      new Connect.ConnectionCheckFailed({
+        cloud: "c8y",
+        unit: "tedge-mapper-c8y",
+        reason,
+        detail: "x",
+        cause: undefined
+      })
   ),
   TenantMismatch: [new Connect.TenantMismatch({ issuer: "a", mqttHost: "b", httpHost: "c" })],
   CertificateNotValid: (["expired", "notYetValid"] as const).map(

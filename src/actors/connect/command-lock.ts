@@ -7,11 +7,12 @@
 import { dirname, join } from "node:path"
 import { Effect, Schedule, type Scope } from "effect"
 import { CommandRunning } from "../../messages/connect.ts"
+import { instanceName } from "../../messages/installation/bridge-service.ts"
 import type { Owner } from "../../platform/files/file-calls.ts"
 import { acquireFileLock } from "../../platform/files/file-lock.ts"
 import { makeDirectories } from "../../platform/files/given-files.ts"
 import { lockOwnerIn } from "../../platform/users/file-owner.ts"
-import { type Connection, instanceName } from "./connection.ts"
+import type { Connection } from "./connection.ts"
 import type { ConnectPeers } from "./peers.ts"
 
 /** Nothing of `work` is begun while another process has the lock; it is held until the last undo is done. */
@@ -44,7 +45,7 @@ const waitForTurn = <R>(taken: Effect.Effect<void, CommandRunning, R>): Effect.E
 const longestTurnMs = 150_000
 
 const takeLock = (peers: Pick<ConnectPeers, "show">, connection: Connection) =>
-  lockTaken(peers, connection, `tedge-connect-${instanceName(connection)}.lock`)
+  lockTaken(peers, connection, `tedge-connect-${instanceName(connection.cloud.name, connection.profile)}.lock`)
 
 const lockTaken = (
   { show }: Pick<ConnectPeers, "show">,

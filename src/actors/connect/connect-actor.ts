@@ -22,12 +22,13 @@ import { clouds } from "./clouds.ts"
 import { alone } from "./command-lock.ts"
 import { readIfPresent } from "./connect-files.ts"
 import { asksTenant, setUp, showSummary, tenantTitle, verify, verifyTitle } from "./connect-flow.ts"
-import { type Connection, mapperService, markerPath } from "./connection.ts"
+import { bridgeUnit, type Connection, markerPath } from "./connection.ts"
 import { disconnectFlow } from "./disconnect-flow.ts"
 import { isUnverified } from "./mosquitto-conf.ts"
 import type { ConnectPeers } from "./peers.ts"
 import { checkConnection } from "./steps/check-connection.ts"
 import { checkTenant } from "./steps/check-tenant.ts"
+import { handingBack } from "./steps/thin-edge-mapper.ts"
 import { step, transaction } from "./transaction.ts"
 import { validate } from "./validate.ts"
 
@@ -93,7 +94,11 @@ const disconnect = (peers: ConnectPeers, connection: Connection): Steps =>
   Effect.gen(function* () {
     yield* connection.services.checkAvailable
     // Half disconnected is nearer to what was asked for than connected again.
-    yield* disconnectFlow(peers, connection, () => Effect.void)
+    yield* handingBack(
+      peers,
+      connection,
+      disconnectFlow(peers, connection, () => Effect.void)
+    )
   })
 
 /** Asks the bridge, not the marker: what counts is whether messages come back. */
@@ -103,7 +108,7 @@ const test = (peers: ConnectPeers, wanted: CloudSelector): Steps =>
     const valid = yield* validate(peers, connection, "untouched")
     yield* showSummary(peers, valid, "test connection")
     const marker = yield* readIfPresent(markerPath(connection))
-    if (marker === undefined && !(yield* connection.services.isActive(mapperService(connection))))
+    if (marker === undefined && !(yield* connection.services.isActive(bridgeUnit(connection))))
       return yield* new NotConnected(selectorOf(connection))
     const answer = yield* step(peers.show, verifyTitle, checkConnection(peers, valid))
     if (asksTenant(valid)) yield* step(peers.show, tenantTitle(valid), checkTenant(valid, answer))
@@ -115,7 +120,7 @@ const refuseIfConnected = (connection: Connection): Steps =>
   Effect.gen(function* () {
     const marker = yield* readIfPresent(markerPath(connection))
     if (marker === undefined || isUnverified(marker)) return
-    if (yield* connection.services.isActive(mapperService(connection)))
+    if (yield* connection.services.isActive(bridgeUnit(connection)))
       return yield* new AlreadyConnected(selectorOf(connection))
   })
 
@@ -135,7 +140,7 @@ const openToLeave = (peers: ConnectPeers, wanted: CloudSelector): Effect.Effect<
 const isThere = (connection: Connection): Effect.Effect<boolean, ConnectRefusal> =>
   Effect.gen(function* () {
     const marker = yield* readIfPresent(markerPath(connection))
-    return marker !== undefined || (yield* connection.services.isActive(mapperService(connection)))
+    return marker !== undefined || (yield* connection.services.isActive(bridgeUnit(connection)))
   })
 
 const open = (

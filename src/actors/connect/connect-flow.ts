@@ -5,7 +5,7 @@ import type { Connected, ConnectRefusal } from "../../messages/connect.ts"
 import type { MqttMessage } from "../../messages/mqtt.ts"
 import { serviceSocketDir } from "../../messages/service-socket.ts"
 import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
-import { mapperService, type ValidConnection } from "./connection.ts"
+import { bridgeUnit, type ValidConnection } from "./connection.ts"
 import type { ConnectPeers } from "./peers.ts"
 import { checkConnection } from "./steps/check-connection.ts"
 import { checkTenant } from "./steps/check-tenant.ts"
@@ -13,6 +13,7 @@ import { createDevice } from "./steps/create-device.ts"
 import { enableAgent, enableMapper } from "./steps/enable-services.ts"
 import { promoteCertificate } from "./steps/promote-certificate.ts"
 import { startBroker } from "./steps/start-broker.ts"
+import { enableThinEdgeMapper, handOver } from "./steps/thin-edge-mapper.ts"
 import { markVerified } from "./steps/write-mosquitto-files.ts"
 import { summary } from "./summary.ts"
 import { cloudWithinMs } from "./targets.ts"
@@ -36,11 +37,13 @@ export const setUp = (
   undo: OnFailure
 ): Effect.Effect<Connected, ConnectRefusal> =>
   Effect.gen(function* () {
+    yield* handOver(peers, connection, undo)
     const newCertificate = offline ? yield* skipCloud(peers, connection) : yield* meetCloud(peers, connection, undo)
     yield* startBroker(peers, connection, undo)
     yield* giveToService(peers, connection)
     yield* makeRunDirectories(peers, connection)
     yield* enableMapper(peers, connection, undo)
+    yield* enableThinEdgeMapper(peers, connection, undo)
     return { newCertificate }
   })
 
@@ -68,7 +71,7 @@ const meetCloud = (
 ): Effect.Effect<Connected["newCertificate"], ConnectRefusal> =>
   Effect.gen(function* () {
     const { cloud, services } = connection
-    const mapper = mapperService(connection)
+    const mapper = bridgeUnit(connection)
     if (yield* services.isActive(mapper)) {
       // Both have the device's client id: the cloud would cut one off for the other.
       yield* undo(services.start(mapper))

@@ -1,7 +1,7 @@
 /** What a command works on: everything known and validated before the first step changes anything. */
 import { join } from "node:path"
 import type { Redacted } from "effect"
-import { type ServiceTopics, serviceTopics } from "../../messages/service-topics.ts"
+import { bridgeService, instanceName } from "../../messages/installation/bridge-service.ts"
 import type { CloudSettings, HostPort } from "../../messages/settings/resolved-settings.ts"
 import type { CloudFacts } from "./clouds.ts"
 import type { PendingCertificate } from "./pending-certificate.ts"
@@ -33,20 +33,12 @@ export type Auth =
       readonly password: Redacted.Redacted<string>
     }
 
-/** `c8y`, `c8y@prod`: how units, files and locks tell profiles apart. */
-export const instanceName = ({ cloud, profile }: Pick<Connection, "cloud" | "profile">): string =>
-  profile === undefined ? cloud.name : `${cloud.name}@${profile}`
-
-export const mapperService = (connection: Pick<Connection, "cloud" | "profile">): string =>
-  `tedge-mapper-${instanceName(connection)}`
+/** The service that connects to the cloud. */
+export const bridgeUnit = ({ settings }: Pick<Connection, "settings">): string => bridgeService(settings).unit
 
 export const mosquittoDir = (connection: Pick<Connection, "settings">): string =>
   join(connection.settings.configDir, "mosquitto-conf")
 
 /** Its being there means "connected" to every command of thin-edge. */
 export const markerPath = (connection: Connection): string =>
-  join(mosquittoDir(connection), `${instanceName(connection)}-bridge.conf`)
-
-/** Health (retained `{"status":"up"}` while both halves of the bridge are connected), and why it is down. */
-export const bridgeTopics = ({ settings }: Pick<Connection, "settings">): ServiceTopics =>
-  serviceTopics(settings.mqtt, `tedge-mapper-bridge-${settings.cloud.topicPrefix}`)
+  join(mosquittoDir(connection), `${instanceName(connection.cloud.name, connection.profile)}-bridge.conf`)

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import type { ConnectRefusal } from "../../messages/connect.ts"
 import { withBroker } from "./command-lock.ts"
 import { putBack, readIfPresent, removeIfPresent } from "./connect-files.ts"
-import { type Connection, mapperService, markerPath } from "./connection.ts"
+import { bridgeUnit, type Connection, markerPath } from "./connection.ts"
 import { isOnlyMarker } from "./mosquitto-conf.ts"
 import type { ConnectPeers } from "./peers.ts"
 import { broker, restartBroker } from "./steps/start-broker.ts"
@@ -32,7 +32,7 @@ export const disconnectFlow = (
 const sayWhatRuns = (peers: ConnectPeers, connection: Connection): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
     const { cloud, services } = connection
-    if (yield* services.isActive(mapperService(connection)))
+    if (yield* services.isActive(bridgeUnit(connection)))
       yield* peers.show({ _tag: "Noted", note: { _tag: "OldConnectionBack", cloud: cloud.name } })
   })
 
@@ -43,7 +43,7 @@ const disableMapper = (
 ): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
     const { services } = connection
-    const mapper = mapperService(connection)
+    const mapper = bridgeUnit(connection)
     const wasActive = yield* services.isActive(mapper)
     yield* onFailure(wasActive ? Effect.andThen(services.start(mapper), services.enable(mapper)) : Effect.void)
     const stop = wasActive ? services.stop(mapper) : Effect.void

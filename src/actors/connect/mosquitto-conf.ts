@@ -5,11 +5,21 @@
  */
 import type { LocalBrokerSettings } from "../../messages/settings/resolved-settings.ts"
 
+/**
+ * Ours, for the whole broker. It keeps 1,000 messages for a client that is away unless told otherwise, and drops the
+ * rest in silence: the bridge does not take messages while the cloud is away, so an outage would lose most of them.
+ * Whichever bound is reached first counts; together they keep a small device's memory from running out.
+ */
+const outage = ["max_queued_messages 100000", "max_queued_bytes 67108864"]
+
 /** `access`: whether who may connect is said for each listener, or once for the whole broker. */
 export const tedgeMosquittoConf = (settings: LocalBrokerSettings, access: "per listener" | "per broker"): string => {
   const scope = access === "per listener" ? ["per_listener_settings true"] : []
   return `${[...scope, ...general, ...localListener(settings), ...externalListener(settings), ...outage].join("\n")}\n`
 }
+
+/** Beside thin-edge.io, whose commands write tedge-mosquitto.conf anew without these lines. */
+export const outageConf = `# Written by tedge-hsm: what the local broker keeps while the cloud cannot be reached.\n${outage.join("\n")}\n`
 
 /** Certificates are asked for at the listener for other hosts, and not at the local one. */
 export const hasTwoKindsOfListeners = ({ external }: LocalBrokerSettings): boolean =>
@@ -25,9 +35,24 @@ export const forgetsPerListener = (version: string | undefined): boolean => {
   return patch !== undefined && Number(patch) >= 12 && Number(patch) <= 22
 }
 
-/** A bridge file without a bridge. The second line is there until a check has shown that the connection works. */
-export const markerText = (state: "verified" | "unverified"): string =>
-  state === "verified" ? `${markerLine}\n` : `${markerLine}\n${unverifiedLine}\n`
+/**
+ * A bridge file without a bridge. A line is there until a check has shown that the connection works, another where our
+ * service is not the mapper itself: thin-edge.io's commands make the same file for a connection of theirs.
+ */
+export const markerText = (state: "verified" | "unverified", carrier?: string): string =>
+  [
+    markerLine,
+    ...(carrier === undefined ? [] : [`${carrierWords}${carrier}`]),
+    ...(state === "verified" ? [] : [unverifiedLine]),
+    ""
+  ].join("\n")
+
+/** Beside thin-edge.io: the unit that carries the messages of the connection. */
+export const carrierIn = (text: string): string | undefined =>
+  text
+    .split("\n")
+    .find((line) => line.startsWith(carrierWords))
+    ?.slice(carrierWords.length)
 
 /** An older connection may have left a real bridge in the file: then mosquitto must let go of it. */
 export const isOnlyMarker = (text: string): boolean => text.split("\n").every((line) => /^\s*(?:#.*)?$/.test(line))
@@ -35,6 +60,8 @@ export const isOnlyMarker = (text: string): boolean => text.split("\n").every((l
 export const isUnverified = (text: string): boolean => text.split("\n").includes(unverifiedLine)
 
 const markerLine = "# This file is left empty as the built-in bridge is enabled"
+
+const carrierWords = "# its messages are carried by "
 
 const unverifiedLine = "# not verified: no connection check has succeeded since it was made"
 
@@ -44,13 +71,6 @@ const general = [
   ...["error", "warning", "notice", "information", "subscribe", "unsubscribe"].map((type) => `log_type ${type}`),
   "message_size_limit 16777216"
 ]
-
-/**
- * Ours, for the whole broker. It keeps 1,000 messages for a client that is away unless told otherwise, and drops the
- * rest in silence: the bridge does not take messages while the cloud is away, so an outage would lose most of them.
- * Whichever bound is reached first counts; together they keep a small device's memory from running out.
- */
-const outage = ["max_queued_messages 100000", "max_queued_bytes 67108864"]
 
 const localListener = ({ bindPort, bindAddress }: LocalBrokerSettings): ReadonlyArray<string> => [
   `listener ${bindPort} ${bindAddress}`,

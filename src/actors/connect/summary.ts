@@ -1,7 +1,7 @@
 /** The entries under the title. Source: hsm-support, transcript of `tedge reconnect c8y`; ours come last. */
 import { shownUri } from "../../messages/pkcs11-uri.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
-import type { ValidConnection } from "./connection.ts"
+import { bridgeUnit, type ValidConnection } from "./connection.ts"
 
 export const summary = (connection: ValidConnection): ReadonlyArray<readonly [label: string, value: string]> => {
   const { settings, host, services, mosquittoVersion } = connection
@@ -10,7 +10,7 @@ export const summary = (connection: ValidConnection): ReadonlyArray<readonly [la
     ["cloud profile", connection.profile ?? "<none>"],
     ["cloud host", `${host.host.includes(":") ? `[${host.host}]` : host.host}:${host.port}`],
     ...authEntries(connection),
-    ["bridge", "built-in"],
+    ["bridge", settings.installation === "everything-ours" ? "built-in" : bridgeUnit(connection)],
     ["service manager", services.name],
     ...(mosquittoVersion === undefined ? [] : [["mosquitto version", mosquittoVersion] as const]),
     ["proxy", proxyText(settings.proxy)],

@@ -6,7 +6,7 @@ import { delimiter, dirname, join } from "node:path"
 export const bundlePath = (name: string): string => join(__dirname, name)
 
 /** An executable of ours, as users start it. */
-export const executablePath = (name: "tedge" | "tedge-mapper" | "tedge-p11-server"): string =>
+export const executablePath = (name: "tedge" | "tedge-mapper" | "tedge-p11-server" | "tedge-hsm-bridge"): string =>
   join(dirname(__dirname), "bin", name)
 
 /** On PATH, and where services live that users have no PATH to. Undefined: not installed. */

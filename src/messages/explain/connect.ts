@@ -9,8 +9,10 @@ import type {
   CommandRunning,
   ConnectionCheckFailed,
   DeviceNotCreated,
+  DeviceStillOnline,
   FileNotWritten,
   HsmNeedsBuiltInBridge,
+  MapperHasBridge,
   MosquittoBridgeRequested,
   NotConnected,
   ProfilesCollide,
@@ -38,6 +40,8 @@ export type StepRefusal =
   | CommandRunning
   | HsmNeedsBuiltInBridge
   | MosquittoBridgeRequested
+  | MapperHasBridge
+  | DeviceStillOnline
   | ProfilesCollide
   | ServiceCommandFailed
   | ServiceManagerUnavailable
@@ -79,6 +83,14 @@ export const connectSentences = {
     error: "mqtt.bridge.built_in is false, and this tedge does not support the mosquitto bridge",
     hint: "tedge config set mqtt.bridge.built_in true"
   }),
+  MapperHasBridge: (failure) => ({
+    error: `thin-edge.io's ${failure.unit}${inBrackets(failure.process === undefined ? "" : `process ${failure.process}`)} connects to ${displayName[failure.cloud]} itself`,
+    hint: `give it TEDGE_MQTT_BRIDGE_BUILT_IN=false in its environment (tedge connect ${words(failure)} does so under systemd), or disconnect it: /usr/bin/tedge disconnect ${words(failure)}`
+  }),
+  DeviceStillOnline: (failure) => ({
+    error: `the device is still connected: process ${failure.process} has the lock of ${failure.unit}, and its service is stopped`,
+    hint: `end it, then try again: kill ${failure.process}`
+  }),
   ProfilesCollide: (failure) => ({
     error: `these settings must differ between profiles, and are all '${failure.value}': ${failure.keys.join(", ")}`,
     hint: `tedge config set ${failure.keys.at(-1) ?? "<key>"} <another value>`
@@ -118,6 +130,8 @@ export const connectSentences = {
   FileNotWritten: (failure) => explainFile(failure)
 } satisfies Sentences<StepRefusal>
 
+const builtInFalse = "TEDGE_MQTT_BRIDGE_BUILT_IN=false in its environment"
+
 const byHand = "run it manually, or see the log of the service"
 
 /** Our own service manager, which knows no command but the program itself. */
@@ -154,9 +168,6 @@ const explainBroker = (failure: BrokerNotListening): Explanation => {
   }
 }
 
-const mapperOf = ({ cloud, profile }: ConnectionCheckFailed): string =>
-  `tedge-mapper-${profile === undefined ? cloud : `${cloud}@${profile}`}`
-
 const explainCheck = (failure: ConnectionCheckFailed): Explanation => {
   const start = `Failed to verify device is connected to ${displayName[failure.cloud]}`
   const cause = failure.cause === undefined ? undefined : explainMqtt(failure.cause)
@@ -168,14 +179,14 @@ const explainCheck = (failure: ConnectionCheckFailed): Explanation => {
       }
     case "serviceEnds":
       return {
-        error: `${start}: ${mapperOf(failure)} does not keep running: ${quoted(failure.detail)}`,
-        hint: `see its log: journalctl -u ${mapperOf(failure)}`
+        error: `${start}: ${failure.unit} does not keep running: ${quoted(failure.detail)}`,
+        hint: `see its log: journalctl -u ${failure.unit}`
       }
     case "underWay":
     case "bridgeDown":
       return {
         error: `${start}: the bridge is down${inBrackets(cause?.error ?? failure.detail)}`,
-        hint: cause?.hint ?? `see the log of ${mapperOf(failure)}`
+        hint: cause?.hint ?? `see the log of ${failure.unit}`
       }
     case "refused":
       return { error: `${start}: ${quoted(failure.detail)}` }

@@ -11,6 +11,12 @@ export const explainNote = (note: Note): NoteText => {
   switch (note._tag) {
     case "AgentNotInstalled":
       return info("Software management is not installed. So, skipping enabling related components.")
+    case "MapperNotInstalled":
+      return info("thin-edge.io's tedge-mapper is not installed: messages are carried, and nothing maps them")
+    case "MapperNeedsVariable":
+      return info(
+        `${note.manager} starts ${note.unit}: give it TEDGE_MQTT_BRIDGE_BUILT_IN=false in its environment, or it connects to the cloud itself`
+      )
     case "BridgeAlreadyRemoved":
       return info(`Bridge doesn't exist. Device is already disconnected from ${displayName[note.cloud]}.`)
     case "TestPassed":

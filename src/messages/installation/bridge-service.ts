@@ -28,12 +28,15 @@ export interface OurMapper extends NamedService {
   readonly is: "ours"
 }
 
-/** It runs with TEDGE_MQTT_BRIDGE_BUILT_IN=false, and starts its work with a message on the health topic of `mosquitto`. */
+/** It runs with `bridgeVariable` false, and starts its work with a message on the health topic of `mosquitto`. */
 export interface ThinEdgeMapper {
   readonly is: "thin-edge"
   readonly unit: string
   readonly mosquitto: NamedService
 }
+
+/** In the environment of thin-edge.io's mapper: `false`, and it leaves the cloud to another bridge. */
+export const bridgeVariable = "TEDGE_MQTT_BRIDGE_BUILT_IN"
 
 export const bridgeService = ({ installation, cloud, mqtt }: CloudSettings): BridgeService => {
   const { name, profile, topicPrefix } = cloud

@@ -14,6 +14,7 @@ import {
   type StepEvent
 } from "../../../src/messages/connect.ts"
 import type { CryptokiProtocol } from "../../../src/messages/cryptoki.ts"
+import type { Installation } from "../../../src/messages/installation/installation.ts"
 import type { MqttMessage, MqttRefusal, MqttSessionProtocol } from "../../../src/messages/mqtt.ts"
 import type { TokenRefusal } from "../../../src/messages/token-refusals.ts"
 import { type Behaviour, start } from "../../../src/runtime/actor.ts"
@@ -87,7 +88,11 @@ export interface Bench {
 export const jwt = (claims: unknown): string =>
   ["{}", JSON.stringify(claims), "x"].map((part) => Buffer.from(part).toString("base64url")).join(".")
 
-export const makeBench = (dir: string, certFile: string): Bench => {
+export const makeBench = (
+  dir: string,
+  certFile: string,
+  installation: Installation["kind"] = "everything-ours"
+): Bench => {
   const world: World = {
     cloudRefuses: undefined,
     brokerRefuses: undefined,
@@ -125,12 +130,12 @@ export const makeBench = (dir: string, certFile: string): Bench => {
       `[config]\nversion = "2"\n[device]\ncert_path = "${certFile}"\n[device.cryptoki]\nmode = "module"\nmodule_path = "/lib/p11.so"\n[run]\npath = "${dir}/run"\n${toml}`
     )
   settings('[c8y]\nurl = "t.example"\n')
-  const services = fakeServices({ world, commands, active, enabled })
+  const services = fakeServices({ dir, world, commands, active, enabled })
   const run: Bench["run"] = (use) =>
     Effect.exit(
       Effect.scoped(
         Effect.gen(function* () {
-          const place = { configDir: dir, workingDir: dir, environment: {} }
+          const place = { configDir: dir, workingDir: dir, environment: {}, installation }
           const writing = {
             locked: <A, E>(_file: string, work: Effect.Effect<A, E>) => work,
             changed: () => Effect.void
@@ -182,12 +187,16 @@ const executable = (dir: string, name: string): string => {
   return path
 }
 
+export const dropInPath = (dir: string, service: string): string =>
+  join(dir, "systemd", `${service}.service.d`, "tedge-hsm.conf")
+
 const fakeServices = ({
+  dir,
   world,
   commands,
   active,
   enabled
-}: Pick<Bench, "world" | "commands" | "active" | "enabled">): ServiceManager => {
+}: Pick<Bench, "dir" | "world" | "commands" | "active" | "enabled">): ServiceManager => {
   const command = (action: string, effect: (service: string) => void) => (service: string) =>
     Effect.suspend(() => {
       const line = `${action} ${service}`
@@ -216,6 +225,11 @@ const fakeServices = ({
     enable: command("enable", (service) => enabled.add(service)),
     disable: command("disable", (service) => enabled.delete(service)),
     enabled: undefined,
+    get variables() {
+      const path = (service: string) => dropInPath(dir, service)
+      const reload = command("reload", () => {})("systemd")
+      return world.serviceManager === "systemd" ? { path, reload } : "byHand"
+    },
     whyItEnds: () => Effect.sync(() => world.mapperEnds),
     whereToLook: (service) => `journalctl -u ${service}`,
     ownsBroker: () => Effect.sync(() => world.ownsBroker)

@@ -68,6 +68,7 @@ export const builtInServices = (places: BuiltInPlaces): ServiceManager => {
     disable: (service) =>
       Effect.mapError(removeIfPresent(enabled(service)), ({ path, code }) => failed(service, ["disable", path], code)),
     enabled: Effect.sync(() => brokerFirst(namesIn(places.enabledDir))),
+    variables: "inCommand",
     whyItEnds: (service) => Effect.sync(() => whyItEnds(places, service)),
     whereToLook: (service) => logPath(places, service),
     ownsBroker: (answering) =>

@@ -1,4 +1,5 @@
 /** Services that a service manager of the system looks after: each action is one of its commands. */
+import { join } from "node:path"
 import { Effect } from "effect"
 import { ServiceCommandFailed, ServiceManagerUnavailable } from "../../../messages/connect.ts"
 import { type CommandEnd, runCommand } from "../../../platform/process/run-command.ts"
@@ -6,7 +7,8 @@ import type { ServiceManager } from "./service-manager.ts"
 import type { InitCommands, ServiceAction } from "./system-toml.ts"
 import { lastError, whyUnitEnds } from "./systemd-unit.ts"
 
-export const commandServices = (init: InitCommands): ServiceManager => {
+/** `unitsDir`: where an administrator's changes to units are. */
+export const commandServices = (init: InitCommands, unitsDir = "/etc/systemd/system"): ServiceManager => {
   const isSystemd = init.name === "systemd"
   const run = (action: ServiceAction) => (service: string) => {
     const command = init.commands[action].map((word) => word.replaceAll("{}", service))
@@ -44,10 +46,22 @@ export const commandServices = (init: InitCommands): ServiceManager => {
     enable: run("enable"),
     disable: run("disable"),
     enabled: undefined,
+    variables: isSystemd
+      ? { path: (service) => join(unitsDir, `${service}.service.d/tedge-hsm.conf`), reload: reload(init) }
+      : "byHand",
     whyItEnds: (service) => (isSystemd ? whyUnitEnds(service) : Effect.succeed(undefined)),
     whereToLook: (service) => (isSystemd ? `journalctl -u ${service}` : `the log of ${service}`),
     ownsBroker: () => Effect.succeed(true)
   }
+}
+
+/** The command of system.toml, as it restarts a unit: `sudo systemctl daemon-reload`. */
+const reload = ({ commands }: InitCommands) => {
+  const words = commands.restart.filter((word) => !word.includes("{}"))
+  const command = words.map((word) => (word === "restart" ? "daemon-reload" : word))
+  return Effect.flatMap(runCommand(command, commandLimitMs), (end) =>
+    end.kind === "exited" && end.code === 0 ? Effect.void : Effect.fail(commandFailed("systemd", command, end))
+  )
 }
 
 /** Longer than a mapper may take to stop (75 s) with nothing lost. */

@@ -6,6 +6,13 @@ import type { AddonNotLoaded } from "../../../messages/platform.ts"
 /** `AddonNotLoaded`: the built-in manager cannot look at its locks. */
 export type ServiceFailure = ServiceCommandFailed | AddonNotLoaded
 
+export interface DropIns {
+  /** Where the file beside the unit of this service is. */
+  readonly path: (service: string) => string
+  /** A file counts from then on, for the service's next start. */
+  readonly reload: Effect.Effect<void, ServiceFailure>
+}
+
 export interface ServiceManager {
   /** For the summary: `systemd`, `built-in`, or the name in system.toml. */
   readonly name: string
@@ -18,6 +25,8 @@ export interface ServiceManager {
   readonly disable: (service: string) => Effect.Effect<void, ServiceFailure>
   /** What would be started with the system; undefined: the manager does that itself. */
   readonly enabled: Effect.Effect<ReadonlyArray<string>> | undefined
+  /** How a service of thin-edge.io gets a variable: from a file, with the command that starts it, or by hand. */
+  readonly variables: DropIns | "inCommand" | "byHand"
   /** Why it ended, in its own last words, while it is down or waits to be started again; undefined: it runs, or that cannot be known. */
   readonly whyItEnds: (service: string) => Effect.Effect<string | undefined>
   /** Where a person finds out why a service does not do its work. */

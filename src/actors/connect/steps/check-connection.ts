@@ -11,7 +11,7 @@ import { ConnectionCheckFailed, type ConnectRefusal } from "../../../messages/co
 import type { MqttMessage } from "../../../messages/mqtt.ts"
 import { type CheckAnswer, serviceSocketPath } from "../../../messages/service-socket.ts"
 import { wallNow } from "../../../runtime/primitives/wall-time.ts"
-import { mapperService, type ValidConnection } from "../connection.ts"
+import { bridgeUnit, type ValidConnection } from "../connection.ts"
 import { closeQuietly } from "../conversation.ts"
 import type { ConnectPeers } from "../peers.ts"
 import { localTarget } from "../targets.ts"
@@ -24,7 +24,7 @@ export const checkConnection = (
   Effect.gen(function* () {
     const { settings } = connection
     yield* Effect.ensuring(openLocal(peers, connection), closeQuietly(peers))
-    const path = serviceSocketPath(settings.run.path, mapperService(connection))
+    const path = serviceSocketPath(settings.run.path, bridgeUnit(connection))
     const answer = yield* Effect.raceFirst(peers.checkCloud(path, patienceMs), whenItEnds(connection))
     if (answer?.ok === true)
       return { topic: answer.topic, payload: Buffer.from(answer.payload, "base64"), qos: 1, retain: false }
@@ -35,28 +35,24 @@ const patienceMs = 10_000
 
 /** Fails once two looks in a row find the mapper down: one may fall into a restart that was asked for. */
 const whenItEnds = (connection: ValidConnection): Effect.Effect<never, ConnectionCheckFailed> => {
-  const { cloud, profile, services } = connection
-  const look = Effect.andThen(Effect.sleep(lookEvery), services.whyItEnds(mapperService(connection)))
+  const { services } = connection
+  const look = Effect.andThen(Effect.sleep(lookEvery), services.whyItEnds(bridgeUnit(connection)))
   const ended: Effect.Effect<string> = Effect.flatMap(look, (first) =>
     first === undefined
       ? ended
       : Effect.flatMap(look, (second) => (second === undefined ? ended : Effect.succeed(second)))
   )
   return Effect.flatMap(ended, (detail) =>
-    Effect.fail(
-      new ConnectionCheckFailed({ cloud: cloud.name, profile, reason: "serviceEnds", detail, cause: undefined })
-    )
+    Effect.fail(new ConnectionCheckFailed({ ...ofCheck(connection), reason: "serviceEnds", detail, cause: undefined }))
   )
 }
 
 const lookEvery = "1 second"
 
 /** The mapper needs it as much as this command. */
-const openLocal = (
-  peers: ConnectPeers,
-  { cloud, profile, settings }: ValidConnection
-): Effect.Effect<void, ConnectRefusal> =>
+const openLocal = (peers: ConnectPeers, connection: ValidConnection): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
+    const { cloud, settings } = connection
     const clientId = `check_connection_${cloud.name}_${process.pid}_${yield* wallNow}`
     const target = yield* localTarget(settings, { clientId, connectWithinMs: 5000 })
     yield* peers.session.ask("Open", { target }, { within: "6 seconds" }).pipe(
@@ -64,8 +60,7 @@ const openLocal = (
         failure._tag === "AskTimeout" || failure._tag === "PeerDown" || failure._tag === "Undeliverable"
           ? failure
           : new ConnectionCheckFailed({
-              cloud: cloud.name,
-              profile,
+              ...ofCheck(connection),
               reason: "localBroker",
               detail: "",
               cause: failure
@@ -79,10 +74,10 @@ const noAnswer = (
   answer: (CheckAnswer & { readonly ok: false }) | undefined
 ): Effect.Effect<never, ConnectRefusal> =>
   Effect.gen(function* () {
-    const { cloud, profile, services } = connection
-    const mapper = mapperService(connection)
+    const { services } = connection
+    const mapper = bridgeUnit(connection)
     const look = `see: ${services.whereToLook(mapper)}`
-    const of = { cloud: cloud.name, profile, cause: undefined }
+    const of = { ...ofCheck(connection), cause: undefined }
     if (answer?.health === "up")
       return yield* answer.status === undefined
         ? new ConnectionCheckFailed({ ...of, reason: "noAnswer", detail: "" })
@@ -105,3 +100,5 @@ const noAnswer = (
       ? new ConnectionCheckFailed({ ...of, reason: "underWay", detail: `${mapper} is connecting; ${look}` })
       : new ConnectionCheckFailed({ ...of, reason: "bridgeDown", detail: answer.reason })
   })
+
+const ofCheck = (connection: ValidConnection) => ({ cloud: connection.cloud.name, unit: bridgeUnit(connection) })

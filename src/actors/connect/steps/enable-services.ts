@@ -1,7 +1,7 @@
 /** "Enabling tedge-mapper-c8y" and "Enabling tedge-agent". Source: thin-edge, tedge connect: the agent is never restarted. */
 import { Effect } from "effect"
 import type { ConnectRefusal } from "../../../messages/connect.ts"
-import { mapperService, type ValidConnection } from "../connection.ts"
+import { bridgeUnit, type ValidConnection } from "../connection.ts"
 import type { ConnectPeers } from "../peers.ts"
 import { type OnFailure, step } from "../transaction.ts"
 
@@ -12,7 +12,7 @@ export const enableMapper = (
   onFailure: OnFailure
 ): Effect.Effect<void, ConnectRefusal> => {
   const { services } = connection
-  const mapper = mapperService(connection)
+  const mapper = bridgeUnit(connection)
   return Effect.andThen(
     onFailure(Effect.andThen(services.stop(mapper), services.disable(mapper))),
     step(peers.show, `Enabling ${mapper}`, startAndEnable(connection, mapper, "restart"))

@@ -3,9 +3,16 @@ import { readdirSync } from "node:fs"
 import { basename, join } from "node:path"
 import { Effect } from "effect"
 import type { ConnectRefusal } from "../../../messages/connect.ts"
+import { bridgeService } from "../../../messages/installation/bridge-service.ts"
 import { putBack, readIfPresent, writeWhole } from "../connect-files.ts"
 import { markerPath, mosquittoDir, type ValidConnection } from "../connection.ts"
-import { forgetsPerListener, hasTwoKindsOfListeners, markerText, tedgeMosquittoConf } from "../mosquitto-conf.ts"
+import {
+  forgetsPerListener,
+  hasTwoKindsOfListeners,
+  markerText,
+  outageConf,
+  tedgeMosquittoConf
+} from "../mosquitto-conf.ts"
 import type { ConnectPeers } from "../peers.ts"
 import { fileWithAccessRules, readMosquittoConf } from "../read-mosquitto-conf.ts"
 import type { OnFailure } from "../transaction.ts"
@@ -21,17 +28,21 @@ export const writeMosquittoFiles = (
       yield* onFailure(undo(putBack(path, before)))
       yield* writeWhole(path, content)
     })
-  const { mqtt } = connection.settings
+  const { mqtt, installation } = connection.settings
   const writeListeners = Effect.gen(function* () {
     const because = perListenerBecause(connection, peers.mainMosquittoConf)
     if (because !== undefined && forgetsPerListener(connection.mosquittoVersion))
       yield* peers.show({ _tag: "Noted", note: { _tag: "BrokerForgets", because } })
+    const listeners = join(mosquittoDir(connection), "tedge-mosquitto.conf")
     const conf = tedgeMosquittoConf(mqtt, because === undefined ? "per broker" : "per listener")
-    yield* write(join(mosquittoDir(connection), "tedge-mosquitto.conf"), conf, unlessShared(connection))
+    if (installation === "everything-ours") return yield* write(listeners, conf, unlessShared(connection))
+    // It is thin-edge.io's, and made here only where it is missing: with the listeners of another file mosquitto would end.
+    if ((yield* readIfPresent(listeners)) === undefined) yield* write(listeners, conf, unlessShared(connection))
+    yield* write(join(mosquittoDir(connection), "tedge-hsm-mosquitto.conf"), outageConf, unlessShared(connection))
   })
   return Effect.andThen(
     mqtt.bindEnabled ? writeListeners : Effect.void,
-    write(markerPath(connection), markerText("unverified"))
+    write(markerPath(connection), markerText("unverified", carrierOf(connection)))
   )
 }
 
@@ -43,7 +54,12 @@ const perListenerBecause = (connection: ValidConnection, main: string): string |
 
 /** A check has shown that the connection works, or the user wanted none. */
 export const markVerified = (connection: ValidConnection): Effect.Effect<void, ConnectRefusal> =>
-  writeWhole(markerPath(connection), markerText("verified"))
+  writeWhole(markerPath(connection), markerText("verified", carrierOf(connection)))
+
+const carrierOf = ({ settings }: ValidConnection): string | undefined => {
+  const { mapper, unit } = bridgeService(settings)
+  return mapper.is === "ours" ? undefined : unit
+}
 
 type Undo = Effect.Effect<void, ConnectRefusal>
 

@@ -6,6 +6,7 @@ import { builtInServices } from "../../../actors/connect/services/built-in-servi
 import { commandServices } from "../../../actors/connect/services/command-services.ts"
 import type { ServiceManager } from "../../../actors/connect/services/service-manager.ts"
 import { readInitCommands, systemdCommands } from "../../../actors/connect/services/system-toml.ts"
+import { bridgeVariable } from "../../../messages/installation/bridge-service.ts"
 import type { ServiceUserUnknown, SystemFileInvalid } from "../../../messages/platform.ts"
 import type { Settings } from "../../../messages/settings/resolved-settings.ts"
 import { nodeOptions } from "../../../platform/process/node-options.ts"
@@ -40,8 +41,14 @@ const ownServices = (settings: Settings, user: ServiceAccount | undefined): Serv
 
 /** Undefined: not installed. */
 export const commandOf = (settings: Settings, service: string): ReadonlyArray<string> | undefined => {
-  const mapper = /^tedge-mapper-([^@]+)(?:@(.+))?$/.exec(service)
-  if (mapper !== null) return mapperCommand(settings, mapper[1] ?? "", mapper[2])
+  const [, kind, cloud, profile] = /^tedge-(mapper|bridge)-([^@]+)(?:@(.+))?$/.exec(service) ?? []
+  if (kind !== undefined) {
+    const words = ["--config-dir", settings.configDir, cloud ?? "", ...(profile ? ["--profile", profile] : [])]
+    if (kind === "bridge") return [...ours("tedge-hsm-bridge"), ...words]
+    if (settings.installation === "everything-ours") return [...ours("tedge-mapper"), ...words]
+    const theirs = findExecutable("tedge-mapper")
+    return theirs === undefined ? undefined : ["/usr/bin/env", `${bridgeVariable}=false`, theirs, ...words]
+  }
   const found = findExecutable(service)
   if (found === undefined) return undefined
   return service === "mosquitto"
@@ -49,12 +56,8 @@ export const commandOf = (settings: Settings, service: string): ReadonlyArray<st
     : [found, "--config-dir", settings.configDir]
 }
 
-const mapperCommand = (settings: Settings, cloud: string, profile: string | undefined): ReadonlyArray<string> => [
+const ours = (program: "tedge-mapper" | "tedge-hsm-bridge"): ReadonlyArray<string> => [
   process.execPath,
   ...nodeOptions(),
-  executablePath("tedge-mapper"),
-  "--config-dir",
-  settings.configDir,
-  cloud,
-  ...(profile === undefined ? [] : ["--profile", profile])
+  executablePath(program)
 ]

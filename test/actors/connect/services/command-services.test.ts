@@ -48,6 +48,29 @@ const open = async (): Promise<ServiceManager> => {
 
 const refusal = (effect: Effect.Effect<unknown, unknown>) => Effect.runPromise(Effect.flip(effect))
 
+describe("variables for services of others", () => {
+  it("are set in a file beside the unit where systemd is the manager, which is then reloaded the way it is run", async () => {
+    const said = join(dir, "said")
+    const ctl = script(`echo "$@" >> ${said}`)
+    init({ name: '"systemd"', restart: `["${ctl}", "--quiet", "restart", "{}"]` })
+    const commands = await Effect.runPromise(readInitCommands(dir))
+    if (commands === undefined) throw new Error("there is no [init]")
+    const { variables } = commandServices(commands, join(dir, "units"))
+    if (typeof variables !== "object") throw new Error(`not in a file: ${variables}`)
+    expect(variables.path("tedge-mapper-c8y@prod")).toBe(
+      join(dir, "units", "tedge-mapper-c8y@prod.service.d", "tedge-hsm.conf")
+    )
+    await Effect.runPromise(variables.reload)
+    expect(readFileSync(said, "utf8")).toBe("--quiet daemon-reload\n")
+  })
+
+  it("are for the administrator where system.toml names another manager", async () => {
+    script("exit 0")
+    init()
+    expect((await open()).variables).toBe("byHand")
+  })
+})
+
 describe("[init] in system.toml", () => {
   it("is not needed", async () => {
     expect(await Effect.runPromise(readInitCommands(dir))).toBeUndefined()

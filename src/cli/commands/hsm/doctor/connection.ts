@@ -9,13 +9,14 @@ import { closeSync, constants, openSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Option } from "effect"
 import { clouds } from "../../../../actors/connect/clouds.ts"
-import { mapperService, mosquittoDir } from "../../../../actors/connect/connection.ts"
+import { mosquittoDir } from "../../../../actors/connect/connection.ts"
 import { cloudDeviceId } from "../../../../actors/connect/device-id.ts"
 import { isIncluded, mainMosquittoConf } from "../../../../actors/connect/read-mosquitto-conf.ts"
 import { cloudTarget, localTarget } from "../../../../actors/connect/targets.ts"
 import { chooseAuth, mqttServicePort } from "../../../../actors/connect/validate.ts"
 import { neededSetting } from "../../../../messages/config.ts"
 import { explainUnreadDirectory } from "../../../../messages/explain/note.ts"
+import { bridgeService } from "../../../../messages/installation/bridge-service.ts"
 import {
   type LinkAnswer,
   parseCheckAnswer,
@@ -44,7 +45,7 @@ export const connectionChecks = (
     yield* localBrokerCheck(context, examination, settings)
     yield* brokerFilesCheck(examination, settings)
     const { cloud, profile } = { cloud: clouds[settings.cloud.name], profile: settings.cloud.profile }
-    const service = mapperService({ cloud, profile })
+    const service = bridgeService(settings).unit
     const words = profile === undefined ? cloud.name : `${cloud.name} --profile ${profile}`
     const path = serviceSocketPath(settings.run.path, service)
     const asked = yield* Effect.result(ask(path, { ask: "status" }, 5_000))

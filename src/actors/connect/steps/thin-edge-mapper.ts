@@ -1,0 +1,173 @@
+/**
+ * thin-edge.io's mapper beside our bridge: with TEDGE_MQTT_BRIDGE_BUILT_IN=false in its environment it maps, and leaves
+ * the cloud to us.
+ *
+ * `connect` hands it over with a file beside its unit, `disconnect` stops it and takes the file away. A mapper that was not
+ * handed over has a bridge of its own and is thin-edge.io's to stop.
+ */
+import { join } from "node:path"
+import { Effect, Schedule } from "effect"
+import { type ConnectRefusal, DeviceStillOnline, MapperHasBridge } from "../../../messages/connect.ts"
+import { bridgeService, bridgeVariable, type ThinEdgeMapper } from "../../../messages/installation/bridge-service.ts"
+import { lockOwner, variableOf } from "../../../platform/process/lock-owner.ts"
+import { putBack, readIfPresent, removeIfPresent, writeWhole } from "../connect-files.ts"
+import { type Connection, markerPath } from "../connection.ts"
+import { carrierIn } from "../mosquitto-conf.ts"
+import type { ConnectPeers } from "../peers.ts"
+import { type OnFailure, step } from "../transaction.ts"
+
+/** Undefined: the mapper is ours. */
+export const thinEdgeMapper = ({ settings }: Connection): ThinEdgeMapper | undefined => {
+  const { mapper } = bridgeService(settings)
+  return mapper.is === "thin-edge" ? mapper : undefined
+}
+
+/** Before our bridge connects: a mapper with a bridge of its own is stopped, and has none when it starts again. */
+export const handOver = (
+  peers: ConnectPeers,
+  connection: Connection,
+  onFailure: OnFailure
+): Effect.Effect<void, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const mapper = thinEdgeMapper(connection)
+    if (mapper === undefined) return
+    const { services, settings } = connection
+    if (peers.findExecutable("tedge-mapper") === undefined)
+      return yield* peers.show({ _tag: "Noted", note: { _tag: "MapperNotInstalled" } })
+    if ((yield* services.isActive(mapper.unit)) && !(yield* isMappingOnly(connection, mapper))) {
+      yield* onFailure(Effect.andThen(services.start(mapper.unit), services.enable(mapper.unit)))
+      yield* services.stop(mapper.unit)
+    }
+    const { variables } = services
+    if (variables === "byHand")
+      return yield* peers.show({
+        _tag: "Noted",
+        note: { _tag: "MapperNeedsVariable", unit: mapper.unit, manager: services.name }
+      })
+    if (variables === "inCommand") return
+    const path = variables.path(mapper.unit)
+    const before = yield* readIfPresent(path)
+    const content = dropIn(bridgeService(settings).unit)
+    if (before === content) return
+    yield* onFailure(Effect.andThen(putBack(path, before), variables.reload))
+    yield* step(
+      peers.show,
+      `Setting ${bridgeVariable}=false for ${mapper.unit}`,
+      Effect.andThen(writeWhole(path, content), variables.reload)
+    )
+  })
+
+/** After our bridge: it is started anew, to see the settings and the variable. */
+export const enableThinEdgeMapper = (
+  peers: ConnectPeers,
+  connection: Connection,
+  onFailure: OnFailure
+): Effect.Effect<void, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const mapper = thinEdgeMapper(connection)
+    if (mapper === undefined || peers.findExecutable("tedge-mapper") === undefined) return
+    const { services } = connection
+    const wasActive = yield* services.isActive(mapper.unit)
+    if (!wasActive) yield* onFailure(Effect.andThen(services.stop(mapper.unit), services.disable(mapper.unit)))
+    const begin = wasActive ? services.restart(mapper.unit) : services.start(mapper.unit)
+    const enable = Effect.andThen(services.enable(mapper.unit), leavesCloudToUs(connection, mapper))
+    yield* step(peers.show, `Enabling ${mapper.unit}`, Effect.andThen(begin, enable))
+  })
+
+/** For `disconnect`, around what it does with our bridge: afterwards the device is offline, or this fails. */
+export const handingBack = (
+  peers: ConnectPeers,
+  connection: Connection,
+  ours: Effect.Effect<void, ConnectRefusal>
+): Effect.Effect<void, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const mapper = thinEdgeMapper(connection)
+    if (mapper === undefined) return yield* ours
+    const { services } = connection
+    const isActive = yield* services.isActive(mapper.unit)
+    if (!(yield* isHandedOver(connection, mapper))) {
+      if (isActive && !(yield* services.isActive(bridgeService(connection.settings).unit)))
+        return yield* hasBridge(connection, mapper)
+      yield* ours
+      if (isActive) return yield* hasBridge(connection, mapper)
+      return yield* refuseWhileHeld(connection, mapper)
+    }
+    yield* ours
+    const stop = isActive ? services.stop(mapper.unit) : Effect.void
+    const disable = Effect.catch(services.disable(mapper.unit), (failure) =>
+      isActive ? Effect.fail(failure) : peers.show({ _tag: "Warned", failure })
+    )
+    yield* step(peers.show, `Disabling ${mapper.unit}`, Effect.andThen(stop, disable))
+    yield* takeDropInAway(connection, mapper)
+    yield* refuseWhileHeld(connection, mapper)
+  })
+
+/** Said by the marker, and by the file beside the unit: thin-edge.io's own `tedge reconnect` writes the marker anew. */
+export const isHandedOver = (
+  connection: Connection,
+  mapper: ThinEdgeMapper | undefined = thinEdgeMapper(connection)
+): Effect.Effect<boolean, ConnectRefusal> =>
+  Effect.gen(function* () {
+    if (mapper === undefined) return false
+    const marker = yield* readIfPresent(markerPath(connection))
+    if (marker !== undefined && carrierIn(marker) !== undefined) return true
+    const { variables } = connection.services
+    return typeof variables === "object" && (yield* readIfPresent(variables.path(mapper.unit))) !== undefined
+  })
+
+/** Also as it runs: the variable counts from its start on. */
+const isMappingOnly = (connection: Connection, mapper: ThinEdgeMapper) =>
+  Effect.map(isHandedOver(connection, mapper), (isOurs) => {
+    const process = lockOwner(lockOf(connection, mapper.unit))
+    return isOurs && !(process !== undefined && hasOwnBridge(process))
+  })
+
+/** thin-edge.io's own `tedge connect` finds the mapper as it was. */
+const takeDropInAway = ({ services: { variables } }: Connection, { unit }: ThinEdgeMapper) =>
+  typeof variables === "object" ? Effect.andThen(removeIfPresent(variables.path(unit)), variables.reload) : Effect.void
+
+/** It takes its lock when it has begun; without a lock there is nothing to look at. */
+const leavesCloudToUs = (connection: Connection, mapper: ThinEdgeMapper): Effect.Effect<void, ConnectRefusal> => {
+  const look = Effect.suspend(() => {
+    const process = lockOwner(lockOf(connection, mapper.unit))
+    return process === undefined ? Effect.fail("starting" as const) : Effect.succeed(process)
+  })
+  const patient = Effect.retry(look, { schedule: Schedule.spaced("100 millis"), times: 30 })
+  return Effect.matchEffect(patient, {
+    onFailure: () => Effect.void,
+    onSuccess: (process) => (hasOwnBridge(process) ? hasBridge(connection, mapper, process) : Effect.void)
+  })
+}
+
+/** Whether this mapper of thin-edge.io connects to the cloud itself; what cannot be read is taken for no. */
+export const hasOwnBridge = (process: number): boolean => {
+  const variable = variableOf(process, bridgeVariable)
+  return variable.kind === "unset" || (variable.kind === "set" && variable.value !== "false")
+}
+
+const hasBridge = ({ cloud, profile }: Connection, { unit }: ThinEdgeMapper, process?: number) =>
+  Effect.fail(new MapperHasBridge({ cloud: cloud.name, profile, unit, process }))
+
+/** Started by another hand than the service manager's, a bridge goes on. */
+const refuseWhileHeld = (connection: Connection, mapper: ThinEdgeMapper): Effect.Effect<void, ConnectRefusal> =>
+  Effect.suspend(() => {
+    const { unit } = bridgeService(connection.settings)
+    const holders = [
+      { unit, process: lockOwner(lockOf(connection, unit)) },
+      { unit: mapper.unit, process: lockOwner(lockOf(connection, mapper.unit)) }
+    ]
+    const held = holders.find((one) => one.process !== undefined && (one.unit === unit || hasOwnBridge(one.process)))
+    return held?.process === undefined
+      ? Effect.void
+      : Effect.fail(new DeviceStillOnline({ unit: held.unit, process: held.process }))
+  })
+
+const lockOf = ({ settings }: Connection, unit: string): string => join(settings.run.path, "lock", `${unit}.lock`)
+
+const dropIn = (carrier: string): string =>
+  [
+    `# ${carrier} carries the messages of this mapper. Made by 'tedge-hsm connect', removed by 'tedge-hsm disconnect'.`,
+    "[Service]",
+    `Environment=${bridgeVariable}=false`,
+    ""
+  ].join("\n")
