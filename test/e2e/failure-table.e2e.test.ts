@@ -42,11 +42,13 @@ const onlyFromValues: Partial<Readonly<Record<Failure["_tag"], string>>> = {
 const causedElsewhere: Partial<Readonly<Record<Failure["_tag"], string>>> = {
   BrokerDisconnected: "test/actors/mqtt/connection.broker.test.ts",
   ClientIdContested: "test/actors/mqtt/link/losses.test.ts",
+  DeviceStillOnline: "test/actors/connect/beside-thin-edge.test.ts",
   HostNotStarted: "test/actors/cryptoki/host/host-end.token.test.ts",
   KeyNotSelected: "test/cli/commands/hsm/settings-first.token.test.ts",
   KeyNotDeleted: "test/cli/commands/hsm/original-service.test.ts",
   LabelTaken: "test/actors/cryptoki/token/management.token.test.ts",
   LoginDelayed: "test/actors/cryptoki/pin/pins.token.test.ts",
+  MapperHasBridge: "test/actors/connect/beside-thin-edge.test.ts",
   OtherKeyChosen: "test/cli/commands/hsm/new-key-used.token.test.ts",
   OtherKeyDeleted: "test/cli/commands/hsm/original-service.test.ts",
   OtherKeyMeant: "test/cli/commands/hsm/original-service.test.ts",

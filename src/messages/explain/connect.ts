@@ -130,8 +130,6 @@ export const connectSentences = {
   FileNotWritten: (failure) => explainFile(failure)
 } satisfies Sentences<StepRefusal>
 
-const builtInFalse = "TEDGE_MQTT_BRIDGE_BUILT_IN=false in its environment"
-
 const byHand = "run it manually, or see the log of the service"
 
 /** Our own service manager, which knows no command but the program itself. */
