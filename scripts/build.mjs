@@ -41,6 +41,17 @@ const inPlaceOf = {
   rxjs: join(root, "node_modules/rxjs/dist/esm/index.js")
 }
 
+/** Only needed where a collector is named: a bundle of its own, with the parts of Effect that it uses. */
+const telemetry = { entry: "src/cli/services/telemetry/exporter.ts", bundle: "telemetry" }
+
+const apart = {
+  name: "apart",
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\.\/exporter\.ts$/ }, ({ kind }) =>
+      kind === "dynamic-import" ? { path: `./${telemetry.bundle}.cjs`, external: true } : undefined
+    )
+}
+
 /**
  * Answers what is in which bundle of the executables (esbuild's metafile, outputs). `version` is what `--version` prints;
  * `library`: the runtime, too.
@@ -64,10 +75,15 @@ export const build = async ({ out = join(root, "dist"), version = packageVersion
     alias: inPlaceOf,
     external: ["pkcs11js", "*.node", "./tedge-main.cjs"]
   }
-  const commonJs = { ...shared, format: "cjs", outExtension: { ".js": ".cjs" } }
-  const { metafile } = await bundle({ ...commonJs, metafile: true, entryPoints: Object.fromEntries(present) })
+  // A script that comes from the code cache has no `import()`.
+  const supported = { "dynamic-import": false }
+  const commonJs = { ...shared, supported, format: "cjs", outExtension: { ".js": ".cjs" } }
+  const made = [
+    await bundle({ ...commonJs, metafile: true, entryPoints: Object.fromEntries(present), plugins: [apart] }),
+    await bundle({ ...commonJs, metafile: true, entryPoints: { [telemetry.bundle]: telemetry.entry } })
+  ]
   if (library) await buildLibrary(root, bundle, { ...shared, alias: {} })
-  return { outputs: metafile.outputs }
+  return { outputs: Object.assign({}, ...made.map(({ metafile }) => metafile.outputs)) }
 }
 
 /** `npm ci --omit=dev` ends here in a checkout, which has no bundles yet. */

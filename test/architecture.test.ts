@@ -12,6 +12,8 @@ const fences: Record<string, string | ReadonlyArray<string>> = {
   rxjs: ["runtime/channel.ts", "runtime/internal/guarded-observable.ts"],
   "smol-toml": "platform/toml/toml-file.ts",
   "effect/cli": "cli/command-line/effect-cli.ts",
+  "effect/http": "cli/services/telemetry/exporter.ts",
+  "effect/observability": "cli/services/telemetry/exporter.ts",
   "effect/testing": "testing/test-clock.ts",
   asn1js: "platform/tls/x509.ts",
   "node:tls": "platform/tls/node-tls.ts",
@@ -21,7 +23,7 @@ const fences: Record<string, string | ReadonlyArray<string>> = {
 }
 
 /** Modules of Effect that are tagged unstable and have no fence: nobody may import them. */
-const forbidden = [/^effect\/(cluster|rpc|http|process|socket|unstable)(\/|$)/, /^@effect\//]
+const forbidden = [/^effect\/(cluster|rpc|process|socket|unstable)(\/|$)/, /^@effect\//]
 
 /** `cli`, `tls` and `testing` stand above the actors, and none of them knows another. */
 const layers = ["cli", "tls", "testing", "actors", "platform", "messages", "runtime"]

@@ -5,6 +5,7 @@
  * `{"version":1,"ask":"check","within_ms":10000}`     -> `{"version":1,"answer":"check","ok":true, ...}`
  * `{"version":1,"ask":"snapshot"}`                    -> `{"version":1,"answer":"snapshot", ...}`
  * `{"version":1,"ask":"stream","every_ms":1000}`      -> a snapshot at once and every second, events between them
+ * `{"version":1,"ask":"metrics"}`                     -> `{"version":1,"answer":"metrics","text": ...}`, for Prometheus
  * anything else                                       -> `{"version":1,"error":"..."}`
  *
  * A reader ignores fields it does not know; a new question is a new word in `ask`. Of the mapper `status` and `check`, of
@@ -23,6 +24,7 @@ export const socketVersion = 1
 
 export type ServiceQuestion =
   | { readonly ask: "status" }
+  | { readonly ask: "metrics" }
   /** The cloud is asked a question over the connection that is. */
   | { readonly ask: "check"; readonly withinMs: number }
   | { readonly ask: "snapshot" }
@@ -60,6 +62,13 @@ export interface StatusAnswer {
   }
 }
 
+/** `text`: the text format of Prometheus. */
+export interface MetricsAnswer {
+  readonly version: number
+  readonly answer: "metrics"
+  readonly text: string
+}
+
 export type CheckAnswer = { readonly version: number; readonly answer: "check" } & (
   | {
       readonly ok: true
@@ -84,6 +93,7 @@ export const parseQuestion = (line: string): ServiceQuestion | undefined => {
   if (asked?.version !== socketVersion) return undefined
   switch (asked.ask) {
     case "status":
+    case "metrics":
     case "snapshot":
       return { ask: asked.ask }
     case "check": {

@@ -3,7 +3,7 @@
  *
  * It is the seam for tests: a link works the same over a scripted broker.
  */
-import { Effect, Exit, type Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import {
   BrokerSilent,
@@ -15,13 +15,14 @@ import {
   type Target
 } from "../../messages/mqtt.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
+import { spanned } from "../../runtime/span.ts"
 import type { ConnectionEnded } from "./client/connection-ended.ts"
 import { type MqttConnection, openConnection, type Receiver, type RetainHandling } from "./client/mqtt-client.ts"
 import { speaksNoMqtt5 } from "./client/reason-codes.ts"
 import { dial } from "./dial/dial.ts"
 import { refusalOf } from "./dial/refusal.ts"
 import type { Handshake } from "./dial/resumption.ts"
-import { type MeasuredHop, type Stopwatch, stopwatch } from "./dial/stopwatch.ts"
+import { type Stopwatch, stopwatch } from "./dial/stopwatch.ts"
 import { TlsTickets } from "./dial/tls-tickets.ts"
 import { OldBrokers, Unopened } from "./old-brokers.ts"
 
@@ -52,19 +53,8 @@ export interface Connection {
 
 export type Connect = (target: Target, receiver: Receiver) => Effect.Effect<Connection, MqttRefusal, Scope.Scope>
 
-/** A connection attempt that asked the token for a signature. */
-export interface SignedAttempt {
-  readonly host: string
-  readonly hops: ReadonlyArray<MeasuredHop>
-  /** `ok`, or the tag of the refusal. */
-  readonly outcome: string
-}
-
 /** Links that share it share what it learns: which brokers speak MQTT 3.1.1 only, and TLS sessions. */
-export const connectWith = (
-  cryptoki: ActorRef<CryptokiProtocol>,
-  onSigned: (attempt: SignedAttempt) => Effect.Effect<void> = () => Effect.void
-): Connect => {
+export const connectWith = (cryptoki: ActorRef<CryptokiProtocol>): Connect => {
   const oldBrokers = new OldBrokers()
   const tickets = new TlsTickets()
   return (target, receiver) => {
@@ -78,10 +68,8 @@ export const connectWith = (
           (refusal) => Effect.sync(() => forgetSessions(tickets, now, refusal))
         )
         waitingFor = "CONNACK"
-        const opening = Effect.map(watch.step("CONNACK", openConnection(stream, now, receiver)), (opened) => ({
-          ...opened,
-          handshake
-        }))
+        const connack = spanned("mqtt CONNACK", {}, openConnection(stream, now, receiver))
+        const opening = Effect.map(connack, (opened) => ({ ...opened, handshake }))
         return yield* Effect.mapError(opening, (ended) => {
           const refusal = refusalOf(ended, now, "connecting")
           forgetSessions(tickets, now, refusal)
@@ -102,19 +90,22 @@ export const connectWith = (
       Effect.sleep(target.connectWithinMs),
       Effect.suspend(() => Effect.fail(tooSlow(target, waitingFor, watch)))
     )
-    return Effect.onExit(Effect.raceFirst(connecting, limit), (exit) => {
-      const hops = watch.hops()
-      if (!hops.some(({ name }) => name === "sign")) return Effect.void
-      return onSigned({ host: target.host, hops, outcome: outcomeOf(exit) })
-    })
+    return spanned(
+      "mqtt connect",
+      { kind: "client", attributes: () => ofServer(target) },
+      Effect.raceFirst(connecting, limit)
+    )
   }
 }
 
-const outcomeOf = (exit: Exit.Exit<unknown, MqttRefusal>): string => {
-  if (Exit.isSuccess(exit)) return "ok"
-  const failure = Exit.findErrorOption(exit)
-  return failure._tag === "Some" ? failure.value._tag : "interrupted"
-}
+const ofServer = ({ host, port, tls }: Target) => ({
+  "messaging.system": "mqtt",
+  "network.protocol.name": "mqtt",
+  "network.transport": "tcp",
+  "server.address": host,
+  "server.port": port,
+  "tedge.identity": tls?.identity.kind ?? "none"
+})
 
 /** Who was refused shows the key anew; a connection that was merely lost may go on with the next session. */
 const forgetSessions = (tickets: TlsTickets, { host, port }: Target, refusal: MqttRefusal): void => {

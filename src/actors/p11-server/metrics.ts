@@ -8,6 +8,7 @@ import { Result } from "effect"
 import type { CryptokiEvent } from "../../messages/cryptoki.ts"
 import type { P11ServerEvent, P11ServerStatus } from "../../messages/p11-server.ts"
 import { parsePkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { family as familyOf, Histogram, label } from "../../messages/prometheus-text.ts"
 
 export class Metrics {
   private readonly latencies = new Map<string, Histogram>()
@@ -53,7 +54,7 @@ export class Metrics {
   }
 
   /** The token a request named; empty: the first one there is. */
-  tokenIn(uri: string | undefined): string {
+  private tokenIn(uri: string | undefined): string {
     const known = uri === undefined ? "" : this.tokens.get(uri)
     if (uri === undefined || known !== undefined) return known ?? ""
     const parsed = parsePkcs11Uri(uri)
@@ -81,38 +82,8 @@ export class Metrics {
   }
 }
 
-class Histogram {
-  private readonly counts: Array<number> = bucketsMs.map(() => 0)
-  private total = 0
-  private sumMs = 0
-
-  add(ms: number): void {
-    this.total += 1
-    this.sumMs += ms
-    const bucket = bucketsMs.findIndex((limit) => ms <= limit)
-    if (bucket >= 0) this.counts[bucket] = (this.counts[bucket] ?? 0) + 1
-  }
-
-  lines(name: string, labels: string): ReadonlyArray<string> {
-    let below = 0
-    const buckets = bucketsMs.map((limit, index) => {
-      below += this.counts[index] ?? 0
-      return `${name}_bucket{${labels},le="${limit / 1000}"} ${below}`
-    })
-    return [
-      ...buckets,
-      `${name}_bucket{${labels},le="+Inf"} ${this.total}`,
-      `${name}_sum{${labels}} ${this.sumMs / 1000}`,
-      `${name}_count{${labels}} ${this.total}`
-    ]
-  }
-}
-
-const family = (name: string, type: "gauge" | "counter", help: string, values: ReadonlyMap<string, number>) => [
-  `# HELP ${prefix}${name} ${help}`,
-  `# TYPE ${prefix}${name} ${type}`,
-  ...[...values].map(([labels, value]) => `${prefix}${name}${labels === "" ? "" : `{${labels}}`} ${value}`)
-]
+const family = (...[name, type, help, values]: Parameters<typeof familyOf>) =>
+  familyOf(`${prefix}${name}`, type, help, values)
 
 const count = (counts: Map<string, number>, labels: string): void => {
   if (counts.size < mostSeries || counts.has(labels)) counts.set(labels, (counts.get(labels) ?? 0) + 1)
@@ -120,14 +91,6 @@ const count = (counts: Map<string, number>, labels: string): void => {
 
 const ofToken = (token: string): string => `token="${label(token)}"`
 
-const label = (text: string): string =>
-  text
-    .slice(0, 64)
-    .replaceAll("\\", "\\\\")
-    .replaceAll('"', '\\"')
-    .replace(/\p{Cc}+/gu, " ")
-
 const prefix = "tedge_p11_server_"
-const bucketsMs = [0.5, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000]
 /** Bounds what names that change can make us remember. */
 const mostSeries = 256

@@ -22,6 +22,7 @@ import { type OwnerOfUid, subordinateOwners } from "../../platform/users/subordi
 import type { Behaviour } from "../../runtime/actor.ts"
 import { type TimeLimits, timeLimits } from "../../runtime/primitives/deadlines.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
+import { spanned } from "../../runtime/span.ts"
 import { accessOf } from "./access.ts"
 import { answerRequest } from "./answer-request.ts"
 import { SelectorCache } from "./client-selector.ts"
@@ -159,8 +160,10 @@ const serve = ({ server, times, run }: AcceptContext, stream: UnixStream, connec
     initialising: server.initialising,
     onIgnored: (attribute: string) => spec.publish({ _tag: "ClientAttributeIgnored", client, attribute })
   }
-  const answer = (frame: Frame) =>
-    Effect.mapError(answerRequest(request, frame), (failure) => insideScope(scope, failure))
+  const answer = (frame: Frame) => {
+    const answering = Effect.mapError(answerRequest(request, frame), (failure) => insideScope(scope, failure))
+    return spanned("signing request", { kind: "server", attributes: () => ({ "rpc.method": frame._tag }) }, answering)
+  }
   connection.asking = readRequest(
     { stream, client, limits: policy.limits, times, scope, answer, publish: spec.publish },
     (next, serving) => {

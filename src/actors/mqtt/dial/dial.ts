@@ -18,6 +18,7 @@ import { connectTls, type TlsSignerStream } from "../../../platform/tls/tls-sign
 import type { TlsSession } from "../../../platform/tls/tls-target.ts"
 import { trustStore } from "../../../platform/tls/trust-store.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
+import { annotateSpan, spanned } from "../../../runtime/span.ts"
 import { type DeviceCertificates, readCertificateChain, readPrivateKey, readTrusted } from "./credentials.ts"
 import { nameOf, prepareSigner, prepareSignerLater, spkiOf } from "./key-signer.ts"
 import { refusalOfStream } from "./refusal.ts"
@@ -84,17 +85,22 @@ const dialWithToken = (
     const signer = { ...means, host, key, withinMs: connectWithinMs, certPath, certificate: device }
     // A session needs no token: one that is away is asked only if the server refuses the session.
     const { sign } = yield* resumption?.isLikely ? prepareSignerLater(signer) : prepareSigner(signer)
-    const socket = yield* means.stopwatch.step("TCP", openSocket(target))
-    const securing = secured(() => {
+    const socket = yield* openSocket(target)
+    const stream = yield* secured(() => {
       const opened: TlsSignerStream = connectTls({ ...settings, ...resumption?.take(), socket }, sign)
       return opened.on("session", (session: TlsSession) => resumption?.keep(session, handshakeOf(opened)))
     }, target)
-    const stream = yield* means.stopwatch.step("TLS", securing)
     const handshake = handshakeOf(stream)
-    if (handshake === "signed" && stream.negotiated?.protocol === "TLSv1.3")
-      yield* means.stopwatch.step("verdict of the server", judged(stream, target))
+    yield* annotateSpan(() => tlsAttributes(stream.negotiated?.protocol, handshake))
+    if (handshake === "signed" && stream.negotiated?.protocol === "TLSv1.3") yield* judged(stream, target)
     return { stream, handshake }
   })
+
+const tlsAttributes = (protocol: string | null | undefined, handshake: Handshake) => ({
+  "tls.protocol.name": "tls",
+  "tls.protocol.version": protocol?.replace(/^TLSv/, ""),
+  "tls.resumed": handshake === "resumed"
+})
 
 const handshakeOf = ({ negotiated }: TlsSignerStream): Handshake => (negotiated?.resumed ? "resumed" : "signed")
 
@@ -142,6 +148,7 @@ const dialNodeTls = (
       return opened.on("session", keep)
     }, target)
     const handshake = stream.isSessionReused() ? "resumed" : "signed"
+    yield* annotateSpan(() => tlsAttributes(stream.getProtocol(), handshake))
     if (handshake === "signed" && stream.getProtocol() === "TLSv1.3") yield* judged(stream, target)
     return { stream, handshake }
   })
@@ -161,7 +168,8 @@ const secured = <Stream extends Duplex>(
       }),
       (opened) => Effect.sync(() => void opened.destroy())
     )
-    yield* opened(stream, "secureConnect", (error) => refusalOfStream(error, target, "connecting"))
+    const handshake = opened(stream, "secureConnect", (error) => refusalOfStream(error, target, "connecting"))
+    yield* spanned("tls handshake", { kind: "client" }, handshake)
     return stream
   })
 
@@ -180,6 +188,12 @@ const judgementMs = 500
 
 /** TCP to the target, or a tunnel to it through the proxy. */
 const openSocket = (target: Target): Effect.Effect<Duplex, MqttRefusal, Scope.Scope> => {
+  const { host, port, proxy } = target
+  const attributes = () => ({ "server.address": host, "server.port": port, "tedge.proxy": proxy !== undefined })
+  return spanned("dial", { kind: "client", attributes }, socketTo(target))
+}
+
+const socketTo = (target: Target): Effect.Effect<Duplex, MqttRefusal, Scope.Scope> => {
   const { host, port, proxy } = target
   if (proxy === undefined) return openTcp(target)
   return Effect.gen(function* () {

@@ -11,7 +11,10 @@ import { type SignatureScheme, schemeOf, signatureSchemes } from "../../../messa
 import { SchemeNotSupported, type TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { TlsSigner } from "../../../platform/tls/tls-client-signature.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
+import { Measurements } from "../../../runtime/measurements.ts"
+import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
+import { spanned } from "../../../runtime/span.ts"
 import type { Stopwatch } from "./stopwatch.ts"
 
 export interface KeySigner {
@@ -41,20 +44,19 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
     const certified = new Uint8Array(spkiOf(options.certificate))
     const chosen = yield* Effect.mapError(
       measure(
-        "choose scheme",
-        cryptoki.ask("ChooseScheme", { offered: allSchemes, key, publicKey: certified }, within)
+        spanned(
+          "choose scheme",
+          {},
+          cryptoki.ask("ChooseScheme", { offered: allSchemes, key, publicKey: certified }, within)
+        )
       ),
       refused
     )
     // Not every token shows the public half; the signature itself is checked against the certificate later.
-    const publicKey = yield* Effect.option(
-      measure("public key", cryptoki.ask("PublicKey", { key: chosen.key }, within))
-    )
+    const publicKey = yield* Effect.option(measure(cryptoki.ask("PublicKey", { key: chosen.key }, within)))
     const spki = publicKey._tag === "Some" ? publicKey.value : undefined
     const isOther = spki !== undefined && Buffer.compare(spki, certified) !== 0
-    const used = isOther
-      ? yield* measure("key of the certificate", keyOfCertificate(cryptoki, key, certified, withinMs))
-      : chosen.key
+    const used = isOther ? yield* measure(keyOfCertificate(cryptoki, key, certified, withinMs)) : chosen.key
     if (used === undefined) return yield* Effect.fail(new KeyMismatch({ certPath: options.certPath, key: nameOf(key) }))
     if (isOther)
       yield* Effect.logWarning(
@@ -62,8 +64,10 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
       )
     const context = yield* Effect.context<never>()
     const sign: TlsSigner = async (codePoint, message, abort) => {
-      const asked = Effect.mapError(signWith(cryptoki, used, codePoint, message, withinMs), refused)
-      const exit = await Effect.runPromiseExitWith(context)(measure("sign", asked), { signal: abort })
+      const attributes = () => ({ "tedge.signature.scheme": schemeOf(codePoint) })
+      const signed = measured(signWith(cryptoki, used, codePoint, message, withinMs))
+      const asked = Effect.mapError(spanned("sign", { attributes }, signed), refused)
+      const exit = await Effect.runPromiseExitWith(context)(measure(asked), { signal: abort })
       if (Exit.isSuccess(exit)) return exit.value
       throw Cause.squash(exit.cause)
     }
@@ -114,6 +118,17 @@ const signWith = (
     ? Effect.fail(new SchemeNotSupported({ token: nameOf(key), scheme: `0x${codePoint.toString(16)}`, keyType: "" }))
     : Effect.map(cryptoki.ask("Sign", { key, scheme, message }, { within: withinMs }), ({ signature }) => signature)
 }
+
+const measured = <A, E>(signing: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.gen(function* () {
+    const record = yield* Measurements
+    const startedAt = yield* monotonicNow
+    return yield* Effect.onExit(signing, (exit) =>
+      Effect.map(monotonicNow, (now) =>
+        record({ name: "signature", ms: now - startedAt, times: 1, labels: { outcome: exit._tag.toLowerCase() } })
+      )
+    )
+  })
 
 const signingFailed = (host: string, cause: TokenRefusal | AskFailed, withinMs: number): SigningFailed =>
   new SigningFailed({ host, cause: cutOff(cause, withinMs) ?? (cause as TokenRefusal) })

@@ -14,6 +14,9 @@ import type {
   MqttRefusal
 } from "../../../messages/mqtt.ts"
 import type { ActorContext, Behaviour, MailboxSpec } from "../../../runtime/actor.ts"
+import { Measurements } from "../../../runtime/measurements.ts"
+import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
+import { spanned } from "../../../runtime/span.ts"
 import type { Connect } from "../connection.ts"
 import { type Link, type LinkOptions, type LinkPast, makeLink } from "./link.ts"
 import { keepUp } from "./link-upkeep.ts"
@@ -76,7 +79,20 @@ const publishAll = (
       Effect.map(connection.publishAll(messages, onAcknowledged), (failed) => ({ sent: true, failed }))
     const awaited = messages.filter(({ qos }) => qos === 1)
     if (awaited.length === 0) return published()
-    return pubackWatchdog.during(Math.max(...awaited.map(({ payload }) => payload.length)), published)
+    const acknowledged = pubackWatchdog.during(Math.max(...awaited.map(({ payload }) => payload.length)), published)
+    return spanned("publish until PUBACK", { kind: "client" }, measured(link, awaited.length, acknowledged))
+  })
+
+type Published = Effect.Effect<{ readonly sent: boolean; readonly failed: ReadonlyArray<FailedPublish> }>
+
+const measured = ({ options }: Link, awaited: number, publishing: Published): Published =>
+  Effect.gen(function* () {
+    const record = yield* Measurements
+    const startedAt = yield* monotonicNow
+    const answer = yield* publishing
+    const times = Math.max(0, awaited - answer.failed.length)
+    record({ name: "puback", ms: (yield* monotonicNow) - startedAt, times, labels: { side: options.side } })
+    return answer
   })
 
 const acknowledge = (link: Link, deliveries: ReadonlyArray<number>): Effect.Effect<void> =>

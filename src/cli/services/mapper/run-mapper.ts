@@ -23,31 +23,36 @@ import { exitCodes } from "../../command-line/exit-codes.ts"
 import { startConfigActor } from "../../compose/compose-config.ts"
 import { behaviourFor, cryptokiMailbox } from "../../compose/compose-cryptoki.ts"
 import { processTerminal } from "../../terminal/terminal.ts"
-import { makeVisible, serveStatus, type Visible } from "../status-service.ts"
+import { withTelemetry } from "../telemetry/telemetry.ts"
 import { retryWithClock } from "./clock-watch.ts"
 import { logGraphWhenAsked } from "./graph-log.ts"
 import { treeText } from "./graph-text.ts"
 import { livePin } from "./live-pin.ts"
-import { mapperAnswer } from "./mapper-answers.ts"
 import { type Mapper, type MapperParts, mapperTree, startMapper } from "./mapper-graph.ts"
+import { MapperMetrics } from "./mapper-metrics.ts"
 import { planMapper } from "./mapper-plan.ts"
-import { mapperStatus } from "./mapper-status.ts"
+import { mapperProgram } from "./mapper-spec.ts"
 import { logMemoryEvery } from "./memory-log.ts"
 import { retryWithNetwork } from "./network-watch.ts"
+import { serveMapperSocket } from "./service-socket.ts"
 
 /** `untilStopped` answers when the mapper is to finish. */
 export const runMapper =
   (untilStopped: Effect.Effect<void>): CommandHandler =>
   (input) => {
-    const visible = makeVisible()
-    return Effect.scoped(visible.around(serve(input, untilStopped, visible))).pipe(
+    const metrics = new MapperMetrics()
+    const profile = input.text("profile")
+    const service = `tedge-mapper-${input.command}${profile === undefined ? "" : `@${profile}`}`
+    const serving = Effect.scoped(serve(input, untilStopped, metrics))
+    const telemetry = { service, version: mapperProgram.version }
+    return (input.on("graph") ? serving : withTelemetry(serving, telemetry, metrics.record)).pipe(
       Effect.catch((failure) => Effect.as(logFailure(failure), exitCodes.failed)),
       Effect.annotateLogs({ target: input.installation.bridgeCommand }),
       Effect.provideService(Scheduler.Scheduler, turnScheduler())
     )
   }
 
-const serve = (input: CommandInput, untilStopped: Effect.Effect<void>, visible: Visible) =>
+const serve = (input: CommandInput, untilStopped: Effect.Effect<void>, metrics: MapperMetrics) =>
   Effect.gen(function* () {
     const reading = yield* settingsReader(input)
     const settings = yield* reading
@@ -56,11 +61,9 @@ const serve = (input: CommandInput, untilStopped: Effect.Effect<void>, visible: 
     const plan = yield* planMapper(settings)
     const live = livePin(settings, reading)
     const cryptokiEvents = Channel.make<CryptokiEvent>("cryptoki")
-    const shown = mapperStatus(settings, plan, visible.feed)
-    const publish = (event: CryptokiEvent) =>
-      Effect.andThen(logCryptokiEvent(event), Effect.andThen(shown.onToken(event), cryptokiEvents.publish(event)))
+    const publish = (event: CryptokiEvent) => Effect.andThen(logCryptokiEvent(event), cryptokiEvents.publish(event))
     const parts = {
-      plan: { ...plan, bridge: { ...plan.bridge, onLink: shown.onLink } },
+      plan,
       cryptoki: behaviourFor({
         settings,
         get pin() {
@@ -72,20 +75,14 @@ const serve = (input: CommandInput, untilStopped: Effect.Effect<void>, visible: 
       }),
       cryptokiMailbox,
       cryptokiEvents,
-      connect: (cryptoki: ActorRef<CryptokiProtocol>) => live.dialling(connectWith(cryptoki, shown.onSigned))
+      connect: (cryptoki: ActorRef<CryptokiProtocol>) => live.dialling(connectWith(cryptoki))
     }
     if (showsOnly) return yield* show(parts)
     // No part of it can fail to start by itself: that would be a mistake of ours.
     const mapper = yield* Effect.orDie(startMapper(parts))
     yield* retryWithNetwork(mapper.cloud)
     yield* retryWithClock(mapper.cloud)
-    const name = bridgeService(settings).unit
-    yield* serveStatus(visible, {
-      name,
-      runPath: settings.run.path,
-      parts: shown.parts(mapper),
-      answer: (question) => mapperAnswer(mapper, name, question)
-    })
+    yield* serveMapperSocket(mapper, bridgeService(settings).unit, settings.run.path, metrics)
     yield* logGraphWhenAsked(mapper)
     yield* logMemoryEvery(settings.run.logMemoryIntervalMs)
     const because = "the PIN in the settings was changed"

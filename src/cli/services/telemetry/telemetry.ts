@@ -1,0 +1,40 @@
+/**
+ * Traces and metrics for an OpenTelemetry collector, if the environment names one; else nothing of it is loaded.
+ *
+ * Source: OpenTelemetry, "OTLP Exporter Configuration" and "SDK environment variables".
+ */
+import { Effect, Tracer } from "effect"
+import { type Measurement, Measurements } from "../../../runtime/measurements.ts"
+import type { TelemetryOptions } from "./exporter-settings.ts"
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+export const isTelemetryOn = (environment: Environment): boolean =>
+  environment.OTEL_SDK_DISABLED?.toLowerCase() !== "true" &&
+  ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"].some(
+    (name) => (environment[name] ?? "") !== ""
+  )
+
+/** Exports what `run` does; what is left is sent when it ends, for at most 3 seconds. `record`: besides the collector. */
+export const withTelemetry = <A, E, R>(
+  run: Effect.Effect<A, E, R>,
+  options: TelemetryOptions,
+  record: (measurement: Measurement) => void = () => undefined
+): Effect.Effect<A, E, R> => {
+  if (!isTelemetryOn(process.env)) return Effect.provideService(run, Measurements, record)
+  return Effect.acquireUseRelease(
+    Effect.promise(async () => (await import("./exporter.ts")).startExporter(options, process.env)),
+    ({ tracer, record: exported, warnings }) => {
+      const measured = (measurement: Measurement) => {
+        record(measurement)
+        exported(measurement)
+      }
+      const observed = tracer === undefined ? run : Effect.provideService(run, Tracer.Tracer, tracer)
+      return Effect.andThen(
+        Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true }),
+        Effect.provideService(observed, Measurements, measured)
+      )
+    },
+    ({ stop }) => Effect.promise(stop)
+  )
+}

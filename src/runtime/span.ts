@@ -1,0 +1,54 @@
+/**
+ * A span around work, where a tracer was provided; else the work as it is.
+ *
+ * Of a refusal a span tells the name, as `internal/hop.ts` does. Names of attributes: OpenTelemetry semantic conventions.
+ */
+import { Clock, Context, Effect, Exit, Option, Tracer } from "effect"
+import { monotonicNanos } from "./primitives/monotonic-time.ts"
+import { wallMs } from "./primitives/wall-time.ts"
+import { withoutValues } from "./reason.ts"
+
+export type SpanAttributes = Readonly<Record<string, string | number | boolean | undefined>>
+
+export const spanned = <A, E, R>(
+  name: string,
+  options: { readonly kind?: Tracer.SpanKind; readonly attributes?: () => SpanAttributes },
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) => {
+    const { tracer, tracerEnabled, span: parent } = fiber.cache
+    if (tracer === undefined || !tracerEnabled) return work
+    const clock = fiber.getRef(Clock.Clock)
+    // A clock step changes the date of a span, never its length.
+    const began = monotonicNanos(clock)
+    const startTime = BigInt(Math.floor(wallMs(clock))) * 1_000_000n
+    const span = tracer.span({
+      name,
+      parent: Option.fromNullishOr(parent),
+      annotations: Context.empty(),
+      links: [],
+      startTime,
+      kind: options.kind ?? "internal",
+      root: parent === undefined,
+      sampled: parent?.sampled ?? true
+    })
+    if (span.sampled) setAttributes(span, options.attributes?.() ?? {})
+    const end = (exit: Exit.Exit<A, E>) =>
+      Effect.sync(() => {
+        const told = Exit.isSuccess(exit) ? Exit.void : Exit.failCause(withoutValues(exit.cause))
+        span.end(startTime + monotonicNanos(clock) - began, told)
+      })
+    return Effect.onExit(Effect.provideService(work, Tracer.ParentSpan, span), end)
+  })
+
+/** For the span that the work is in. */
+export const annotateSpan = (attributes: () => SpanAttributes): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    const { tracer, span } = fiber.cache
+    if (tracer !== undefined && span?._tag === "Span" && span.sampled) setAttributes(span, attributes())
+    return Effect.void
+  })
+
+const setAttributes = (span: Tracer.Span, attributes: SpanAttributes): void => {
+  for (const [key, value] of Object.entries(attributes)) if (value !== undefined) span.attribute(key, value)
+}
