@@ -40,7 +40,7 @@ describe("the doctor", { timeout: 120_000 }, () => {
     const { code, failed, named } = await doctor()
     expect([code, failed.map(({ name }) => name)]).toEqual([1, ["mapper"]])
     expect(named("mapper")).toMatchObject({ detail: "tedge-mapper-c8y does not run", hint: "tedge connect c8y" })
-    expect(named("connection to the cloud")?.detail).toContain("the cloud takes the device 'doctor-device'")
+    expect(named("connection to the cloud")?.detail).toContain("the cloud accepts the device 'doctor-device'")
     expect(named("login and key")?.detail).toContain("pkcs11:")
   })
 

@@ -71,7 +71,7 @@ describe("a call that does not return", () => {
     expect(error).toBe(
       "card 't': another program holds it, or its reader hangs: check did not return within 45 s; its module was restarted"
     )
-    expect(hint).toMatch(/^it goes on when the card is free: end the program that holds it/)
+    expect(hint).toMatch(/^tedge resumes when the card is free: end the program that holds it/)
     expect(hint).not.toContain("touch")
   })
 

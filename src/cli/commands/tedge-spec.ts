@@ -73,7 +73,7 @@ const completionsSpec: CommandSpec = {
   examples: [
     { says: "for the running bash", command: "source <(tedge completions bash)" },
     { says: "for zsh, after compinit in ~/.zshrc", command: "source <(tedge completions zsh)" },
-    { says: "for fish, for good", command: "tedge completions fish > ~/.config/fish/completions/tedge.fish" }
+    { says: "for fish, permanently", command: "tedge completions fish > ~/.config/fish/completions/tedge.fish" }
   ]
 }
 

@@ -12,7 +12,7 @@ export const withoutSystemd = (text: string): string =>
 
 const replacements: ReadonlyArray<readonly [RegExp, string]> = [
   [/(?:sudo )?systemctl start tedge-p11-server(?:\.socket)?/g, "tedge-p11-server"],
-  [/(?:sudo )?systemctl (?:re)?start ([\w.@-]+?)(?:\.service|\.socket)?(?=[\s,;)]|$)/g, "start $1 anew"],
+  [/(?:sudo )?systemctl (?:re)?start ([\w.@-]+?)(?:\.service|\.socket)?(?=[\s,;)]|$)/g, "restart $1"],
   [/(?:sudo )?systemctl reload ([\w.@-]+)/g, "pkill -HUP -f $1"],
   [/journalctl -u ([\w.@-]+)/g, "the log of $1"],
   [/timedatectl set-ntp true/g, "date -s <time>, or start an NTP client"]

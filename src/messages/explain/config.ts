@@ -35,7 +35,7 @@ export const configSentences = {
     error: `no mapper for '${quoted(failure.given)}': it is asked for as NAME.KEY`,
     hint:
       failure.known.length === 0
-        ? "there is none yet: tedge config set c8y.url <value> makes the first"
+        ? "there is none yet: tedge config set c8y.url <value> creates the first"
         : `the mappers here: ${failure.known.join(", ")}`
   }),
   UnknownProfile: (failure) => explainUnknownProfile(failure),

@@ -25,7 +25,7 @@ export const danglingHint =
   "the link leads to a file or directory that is not there: mount its file system, or remove the link"
 
 export const foreignLinkHint =
-  "a directory of this path is a link to what does not belong to its maker: make the link as root (ln -s), or use a path without it"
+  "a directory of this path is a link created by a user who does not own its target: create the link as root (ln -s), or use a path without it"
 
 /** How much of somebody else's text goes into a sentence. */
 const longest = 600

@@ -68,4 +68,4 @@ const plain = (text: string): NoteText => ({ style: "plain", text })
 
 const displayName = { c8y: "Cumulocity", az: "Azure", aws: "AWS" } as const
 
-export const explainEnabledElsewhere = (manager: string): string => `${manager} starts the services by itself`
+export const explainEnabledElsewhere = (manager: string): string => `${manager} starts the services automatically`

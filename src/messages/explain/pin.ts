@@ -82,7 +82,7 @@ const explainAnyPin = (failure: PinRejected): Explanation => {
         hint: "use one PIN for one token: check device.cryptoki.pin, device.key_pin and pin-value in the URI"
       }
     case "invalid":
-      return { error: `${token} does not take a PIN of this length or with these characters` }
+      return { error: `${token} does not accept a PIN of this length or with these characters` }
   }
 }
 
@@ -128,7 +128,7 @@ const explainSoPin = ({ token: name, reason, detail = "" }: PinRejected): Explan
     case "finalTry":
       return { error: `${token} has one ${soFragment} try left, so none was tried`, hint: bySoHand }
     case "invalid":
-      return { error: `${token} does not take an ${soFragment} of this length or with these characters` }
+      return { error: `${token} does not accept an ${soFragment} of this length or with these characters` }
     default:
       return undefined
   }

@@ -81,7 +81,7 @@ export const explainClosed = (file: ClosedToUser): Explanation => {
 
 /** `isService`: it is the services' user, for whom a rule comes with the package. */
 export const explainPcscdRefuses = (user: string, isService: boolean): Explanation => ({
-  error: `pcscd refuses ${isService ? `the services' user '${user}'` : `this user, '${quoted(user)}'`}, so no card is seen: polkit has no rule that lets a user without a seat in`,
+  error: `pcscd refuses ${isService ? `the services' user '${user}'` : `this user, '${quoted(user)}'`}, so no card is seen: polkit has no rule for a user without a login session`,
   hint: isService
     ? `install the rule /usr/share/polkit-1/rules.d/tedge-actors.rules (from packaging/polkit-1)${user === "tedge" ? "" : `, with '${quoted(user)}' for tedge in it`}, then: sudo systemctl restart polkit`
     : "run the command as root: it then asks as the services' user"

@@ -53,7 +53,7 @@ const hintFor = (failure: ProgramFailure): string | undefined => {
     case "TokenHostDied":
     case "TokenTimeout":
     case "TokenActorFailed":
-      return "the connection to the token is restored by itself; retry the operation"
+      return "the connection to the token is restored automatically; retry the operation"
     default:
       return undefined
   }

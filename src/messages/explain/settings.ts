@@ -120,7 +120,7 @@ export const explainSettingWarning = (warning: SettingWarning): Explanation => {
       }
     case "old-place":
       return {
-        error: `${warning.key} is in '${warning.path}', which thin-edge's own programs write without it or for everybody to read; its place is '${warning.to}'`,
+        error: `${warning.key} is in '${warning.path}', which thin-edge's own programs rewrite without it or readable for all users; its place is '${warning.to}'`,
         hint: "tedge config upgrade"
       }
     case "not-read-by":

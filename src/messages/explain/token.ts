@@ -210,7 +210,7 @@ const hintForGenerate = (code: string): string | undefined =>
 /** A fresh token may have the SO PIN of its maker already, and then wants that one. */
 const hintForInit = (code: string): string | undefined =>
   code === "CKR_PIN_INCORRECT" || code === "CKR_PIN_LEN_RANGE" || code === "CKR_PIN_INVALID"
-    ? "the token did not take this SO PIN: it may be too short, or the token came with one of its maker"
+    ? "the token rejected this SO PIN: it may be too short, or the vendor has set another one"
     : hintForCode(code)
 
 const explainLatch = ({ token, uri, directory, reason }: LatchNotCleared): Explanation => {

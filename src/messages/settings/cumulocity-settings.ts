@@ -70,7 +70,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     default:
       "te/+/+/+/+,te/+/+/+/+/twin/+,te/+/+/+/+/m/+,te/+/+/+/+/m/+/meta,te/+/+/+/+/e/+,te/+/+/+/+/a/+,te/+/+/+/+/status/health",
     exposed: true,
-    doc: "Local topics whose messages the mapper takes to Cumulocity.",
+    doc: "Local topics whose messages the mapper forwards to Cumulocity.",
     examples: ["te/+/+/+/+/a/+,te/+/+/+/+/m/+,te/+/+/+/+/m/+/meta,te/+/+/+/+/e/+"]
   },
   ...cloudDevice("c8y", "pkcs11:token=my-pkcs11-token;object=my-key"),
@@ -243,7 +243,7 @@ export const cumulocitySettings: ReadonlyArray<Setting> = [
     key: "c8y.software_management.api",
     type: choice("legacy", "advanced"),
     default: "legacy",
-    doc: "Which of the two APIs tells Cumulocity what software is installed.",
+    doc: "Which of the two APIs reports the installed software to Cumulocity.",
     examples: ["advanced"]
   },
   {

@@ -27,7 +27,7 @@ export const azureSettings: ReadonlyArray<Setting> = [
     type: set,
     default: "te/+/+/+/+/m/+,te/+/+/+/+/e/+,te/+/+/+/+/a/+,te/+/+/+/+/status/health",
     exposed: true,
-    doc: "Local topics whose messages the mapper takes to Azure IoT.",
+    doc: "Local topics whose messages the mapper forwards to Azure IoT.",
     examples: ["te/+/+/+/+/a/+,te/+/+/+/+/m/+,te/+/+/+/+/e/+"]
   },
   ...cloudDevice("az", "pkcs11:token=my-pkcs11-token;object=my-key"),
@@ -84,7 +84,7 @@ export const awsSettings: ReadonlyArray<Setting> = [
     type: set,
     default: "te/+/+/+/+/m/+,te/+/+/+/+/e/+,te/+/+/+/+/a/+,te/+/+/+/+/status/health",
     exposed: true,
-    doc: "Local topics whose messages the mapper takes to AWS IoT.",
+    doc: "Local topics whose messages the mapper forwards to AWS IoT.",
     examples: ["te/+/+/+/+/a/+,te/+/+/+/+/m/+,te/+/+/+/+/e/+"]
   },
   ...cloudDevice("aws", "pkcs11:model=PKCS%2315%20emulated"),

@@ -131,7 +131,7 @@ const updateStoredPins = (
     }
     const { settings } = yield* actors.config.ask("ReadSettings", undefined, within)
     if (settings.cryptoki.mode === "socket")
-      yield* terminal.info("tedge-p11-server takes the new PIN with: systemctl restart tedge-p11-server")
+      yield* terminal.info("tedge-p11-server uses the new PIN after: systemctl restart tedge-p11-server")
   })
 
 const within = { within: askLimits.read }

@@ -45,7 +45,7 @@ export const deleteKey: TokenCommand = (context) =>
     yield* refuseKeyInUse(context, key)
     if (settings.cryptoki.mode === "socket") yield* refuseOtherKey(context, key, pin)
     yield* warnOfCertificate(context, key, pin)
-    yield* terminal.line(`This key will be deleted from the token, for good:\n  ${shownUri(key.uri)}`)
+    yield* terminal.line(`This key will be permanently deleted from the token:\n  ${shownUri(key.uri)}`)
     if (!input.on("force") && !(yield* confirmed(context))) {
       yield* terminal.line("Aborted; no keys were deleted.")
       return exitCodes.ok

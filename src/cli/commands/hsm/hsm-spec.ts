@@ -188,7 +188,7 @@ export const hsmSpec: CommandSpec = {
       arguments: [tokenArgument("The URI of the token.")],
       examples: [
         { says: "change the user PIN", command: "tedge hsm change-pin" },
-        { says: "set it anew when it is locked", command: "tedge hsm change-pin --reset" }
+        { says: "reset it when it is locked", command: "tedge hsm change-pin --reset" }
       ]
     },
     {

@@ -144,7 +144,7 @@ describe("PINs", () => {
       expect((await device.tedge(["hsm", "list-keys", "--pin", "123456"])).stderr).toContain("has no user PIN yet")
       const [, uri = ""] = /--reset '([^']+)'/.exec(done.stderr) ?? []
       const reset = ["hsm", "change-pin", "--reset", uri, "--so-pin", "12345678", "--new-pin"]
-      expectRefusal(await device.tedge([...reset, pin]), "does not take a PIN of this length")
+      expectRefusal(await device.tedge([...reset, pin]), "does not accept a PIN of this length")
       expect((await device.tedge([...reset, "123456"])).code).toBe(0)
       expect((await createKey("--pin", "123456")).code).toBe(0)
     }

@@ -190,7 +190,7 @@ const ownConnection = ({ actors }: Context, { check }: Examination, settings: Cl
     check(
       connectionCheck,
       connected,
-      (deviceId) => `the cloud takes the device '${shownText(deviceId)}' (connected and disconnected again)`
+      (deviceId) => `the cloud accepts the device '${shownText(deviceId)}' (connected and disconnected again)`
     ),
     closed(actors.localBroker)
   )
