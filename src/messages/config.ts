@@ -54,7 +54,7 @@ export class InvalidSetting extends Data.TaggedError("InvalidSetting")<{
   readonly problem: ValueProblem
 }> {}
 
-/** Somebody needs the setting and nothing sets it. */
+/** A setting is needed and not set. */
 export class SettingMissing extends Data.TaggedError("SettingMissing")<{
   readonly key: string
   /** For identities: why the certificate gave none. */
@@ -213,7 +213,7 @@ export type ConfigProtocol = {
 /** Told after a message changed the file. */
 export type ConfigEvent = { readonly _tag: "SettingChanged"; readonly key: string; readonly path: string }
 
-/** The value, or the refusal of whoever cannot do without it. */
+/** The value, or SettingMissing. */
 export const neededSetting = <A>(key: string, value: A | undefined): Effect.Effect<A, SettingMissing> =>
   value === undefined ? Effect.fail(new SettingMissing({ key, idProblem: undefined })) : Effect.succeed(value)
 

@@ -1,5 +1,5 @@
 /**
- * What CryptokiActor understands: the way to every private key, whoever asks.
+ * The protocol of CryptokiActor: every use of a private key.
  *
  * Sent by the TLS layer (through the MQTT actors), ConnectActor, P11ServerActor and the `tedge cert` and
  * `tedge hsm` commands. A local module, a socket and a fake in a test stand behind the same table.
@@ -30,7 +30,7 @@ export type ClientId = number | "unknown"
 /** Which token, and with which PIN. */
 export type TokenSelector = KeySelector
 
-/** What a token says of its user PIN when nobody tries one (CK_TOKEN_INFO flags). `countLow`: a wrong one was given. */
+/** What a token reports of its user PIN without a login (CK_TOKEN_INFO flags). `countLow`: a wrong one was given. */
 export type UserPinState = "notNeeded" | "notSet" | "ready" | "countLow" | "finalTry" | "locked"
 
 export interface TokenDescription {

@@ -114,7 +114,7 @@ export class PinPerhapsChanged extends Data.TaggedError("PinPerhapsChanged")<{
 }> {}
 
 /** The command needs an answer and standard input is closed. */
-export class NobodyToAsk extends Data.TaggedError("NobodyToAsk")<{ readonly option: string }> {}
+export class InputClosed extends Data.TaggedError("InputClosed")<{ readonly option: string }> {}
 
 /** No empty token matches; these are already initialised. */
 export class TokenInitialised extends Data.TaggedError("TokenInitialised")<{
@@ -136,7 +136,7 @@ export type HsmRefusal =
   | SelectorGivenTwice
   | TokenNotNamed
   | PinsDiffer
-  | NobodyToAsk
+  | InputClosed
   | TokenInitialised
   | NewKeyOutsideScope
   | SettingShadowed

@@ -282,7 +282,7 @@ export interface FailedPublish {
   readonly refusal: MqttRefusal
 }
 
-/** Whoever a link works for understands this. */
+/** The protocol of a link's owner. */
 export type LinkUserProtocol = {
   readonly Received: Tell<Received>
   readonly LinkChanged: Tell<{ readonly side: Side; readonly status: LinkStatus }>

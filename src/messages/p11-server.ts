@@ -58,7 +58,7 @@ export interface SettingsUnread {
 export class SettingsNotRead extends Data.TaggedError("SettingsNotRead")<SettingsUnread> {}
 
 export interface P11ServerLimits {
-  /** Connections served at once; more are told that the service is busy. */
+  /** Connections served at once; further ones are refused as busy. */
   readonly connections: number
   /** Of these, for one user other than root and the service's own. */
   readonly connectionsPerUser: number

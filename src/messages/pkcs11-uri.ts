@@ -56,7 +56,7 @@ export class InvalidPkcs11Uri extends Data.TaggedError("InvalidPkcs11Uri")<{
 /** What `printPkcs11Uri` does with `pin-value`: leaves it out, or writes it. */
 export type PinPrinting = { readonly pin: "redacted" | "shown" }
 
-/** Reads a URI. Never throws; what it refuses is told without the PIN. */
+/** Parses a URI. Never throws; a refusal never contains the PIN. */
 export const parsePkcs11Uri = (text: string): Result.Result<Pkcs11Uri, InvalidPkcs11Uri> => {
   const refuse = (reason: InvalidPkcs11Uri["reason"], attribute?: string) =>
     Result.fail(new InvalidPkcs11Uri({ uri: withoutPin(text), reason, attribute }))

@@ -64,7 +64,7 @@ export type FileNote =
 /** A file or device node that the user who loads the PKCS#11 module, or who asks the signing service, may not use. */
 export interface ClosedToUser {
   readonly user: string
-  /** `caller`: whoever runs the command. `services`: the user of system.toml, whom token hosts started by root become. */
+  /** `caller`: the user who runs the command. `services`: the user of system.toml, whom token hosts started by root become. */
   readonly who: "caller" | "services"
   readonly path: string
   /** On the way to it, or the path itself. */
@@ -77,7 +77,7 @@ export interface ClosedToUser {
   readonly isToken: boolean
 }
 
-/** An HTTP proxy gave no way to a host. Told in the words of whoever wanted the way. */
+/** An HTTP proxy gave no way to a host. Explained by its caller. */
 export class TunnelRefused extends Data.TaggedError("TunnelRefused")<{
   /** The status of the proxy's answer (`407`), or the code of what kept it from answering (`ECONNREFUSED`). */
   readonly code: string

@@ -5,7 +5,7 @@ import type { MqttRefusal, SigningFailed } from "./mqtt.ts"
 export type RetryTrigger =
   /** The network or the broker comes back. */
   | "time"
-  /** Somebody has to do something. */
+  /** Needs a person. */
   | "person"
   /** The token is plugged in again. */
   | "token"

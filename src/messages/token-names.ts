@@ -1,5 +1,5 @@
 /**
- * What an id or a label may be, for whoever types it and for whoever is asked over the socket.
+ * What an id or a label may be, on the command line and over the socket.
  *
  * A label ends up in URIs, log lines and the tables of other programs; some modules take it for a C string.
  */
@@ -19,7 +19,7 @@ export const keyIdProblem = (id: Uint8Array): NameNotUsable | undefined => {
 /** A key may go without a label. */
 export const keyLabelProblem = (label: string): NameNotUsable | undefined => labelProblem(label, longestKeyLabel)
 
-/** A token pads its label with blanks: it would not tell those at the end apart, and nobody could name it. */
+/** A token pads its label with blanks: a label that ends with some could not be named. */
 export const tokenLabelProblem = (label: string): NameNotUsable | undefined => {
   const refused = (reason: NameNotUsable["reason"]) =>
     new NameNotUsable({ what: "label", reason, longest: longestTokenLabel })

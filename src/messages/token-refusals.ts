@@ -24,7 +24,7 @@ export interface KeyOnOtherToken {
   readonly token: string
   /** With which it is found there. */
   readonly uri: string
-  /** What shows of it: nobody logs in for this, and a private key shows after a login only, as a rule. */
+  /** What is visible of it without a login; a private key usually is not. */
   readonly seen: "privateKey" | "publicKey" | "certificate"
 }
 
@@ -100,7 +100,7 @@ export class PinRejected extends Data.TaggedError("PinRejected")<{
     | "expired"
     /** The token has one try left; we leave it to a person. */
     | "finalTry"
-    /** Another PIN opened the token; nobody signs on another's login. */
+    /** The token was opened with another PIN; a login is not shared. */
     | "differs"
     /** Length or characters the token does not take. */
     | "invalid"

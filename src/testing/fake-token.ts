@@ -86,7 +86,7 @@ const signing = (card: FakeTokenCard): Some<"ChooseScheme" | "Sign" | "PublicKey
         key: card.keyUri(found)
       }))
     }),
-  // Its public objects are for everybody.
+  // Its public objects need no login.
   PublicKey: ({ key }) =>
     Effect.map(
       Effect.catchTag(keyOf(card, key), "PinMissing", () => card.find(key.uri)),

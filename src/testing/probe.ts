@@ -22,7 +22,7 @@ export interface Probe<P extends Protocol> {
   readonly ref: ActorRef<P>
   /** In the order they were handled. It grows. */
   readonly received: ReadonlyArray<Received>
-  /** Waits for the next message with this tag that nobody has waited for, and answers its payload. */
+  /** Waits for the next message with this tag that no earlier wait has taken, and answers its payload. */
   readonly next: <Tag extends keyof P & string>(tag: Tag) => Effect.Effect<unknown>
 }
 

@@ -1,8 +1,8 @@
 /**
  * Runs an effect in an order that a seed decides: which fiber goes on next, and where one has to pause.
  *
- * It has a clock of its own that moves to the next moment somebody sleeps until: when nobody can go on, and now and
- * then before. So a run needs no real time, and one in which somebody waits for ever ends, too: as a failure. The same
+ * Its own clock moves to the next wake-up time: when no fiber can run, and now and
+ * then before. So a run needs no real time, and a deadlock ends as a failure. The same
  * seed gives the same run again. For effects that wait for nothing but each other and the clock.
  */
 import { Clock, Duration, Effect, type Exit, type Fiber, type Scheduler, type Scope } from "effect"
@@ -27,7 +27,7 @@ export const interleaved = <A, E>(
     const fiber = Effect.runFork(scoped, { scheduler: world })
     world.runUntil(() => fiber.pollUnsafe() !== undefined)
     const exit = fiber.pollUnsafe()
-    if (exit === undefined) throw new Error("somebody waits for ever")
+    if (exit === undefined) throw new Error("deadlock: a fiber waits and nothing can wake it")
     world.runUntil(() => world.isIdle)
     check({ exit, stillAsleep: world.asleep })
   } catch (cause) {
@@ -66,7 +66,7 @@ class World implements Scheduler.Scheduler, Clock.Clock {
   private readonly chance: Chance
   /** How often a fiber that could go on has to let others go first. */
   private readonly pauses: number
-  /** How often time passes although somebody could go on, as on a busy machine. */
+  /** How often time passes although a fiber could run, as on a busy machine. */
   private readonly haste: number
   private tasks: Array<() => void> = []
   private timers: Array<Timer> = []
@@ -78,7 +78,7 @@ class World implements Scheduler.Scheduler, Clock.Clock {
     this.haste = oneOf([0, 0.01, 0.1], chance)
   }
 
-  /** Nobody can go on unless time passes. */
+  /** No fiber can run unless time passes. */
   get isIdle(): boolean {
     return this.tasks.length === 0
   }
@@ -87,10 +87,10 @@ class World implements Scheduler.Scheduler, Clock.Clock {
     return this.timers.length
   }
 
-  /** Also ends when nobody can go on and nobody sleeps. */
+  /** Also ends when no fiber can run and none sleeps. */
   runUntil(isDone: () => boolean): void {
     for (let steps = 0; !isDone(); steps++) {
-      if (steps > mostSteps) throw new Error("somebody goes round in circles")
+      if (steps > mostSteps) throw new Error("livelock: the fibers keep running without an end")
       const isHasty = this.chance() < this.haste
       const task = (isHasty ? this.nextTimer(hastyMs) : undefined) ?? this.draw(this.tasks) ?? this.nextTimer()
       if (task === undefined) return
@@ -152,7 +152,7 @@ class World implements Scheduler.Scheduler, Clock.Clock {
 
 const oneOf = (rates: ReadonlyArray<number>, chance: Chance): number => rates[Math.floor(chance() * rates.length)] ?? 0
 
-/** Time that is lost while somebody could go on comes in such pieces at most. */
+/** Longest piece of time that passes while a fiber could run. */
 const hastyMs = 5
 
 const mostSteps = 200_000

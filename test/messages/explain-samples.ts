@@ -334,7 +334,7 @@ export const samples: Samples = {
       cause: new Runtime.AskTimeout({ actor: "a", message: "m", stage: "queued", withinMs: 1 })
     })
   ],
-  NobodyToAsk: [new Hsm.NobodyToAsk({ option: "--force" })],
+  InputClosed: [new Hsm.InputClosed({ option: "--force" })],
   NewKeyOutsideScope: (["command", "service"] as const).flatMap((of) => [
     new Hsm.NewKeyOutsideScope({ scope: uri, tokenOnly: "pkcs11:token=my-token", of }),
     new Hsm.NewKeyOutsideScope({ scope: undefined, tokenOnly: undefined, of })

@@ -186,7 +186,7 @@ const pairOrNone = (read: SettingReader, ...keys: ReadonlyArray<string>): Effect
 /** The table allows these words only. */
 const oneOf = <Word extends string>(text: string, ...words: ReadonlyArray<Word>): Word => {
   const found = words.find((word) => word === text)
-  if (found === undefined) throw new Error(`the settings table allows "${text}", which nobody knows`)
+  if (found === undefined) throw new Error(`the settings table allows "${text}", which has no type`)
   return found
 }
 

@@ -8,7 +8,7 @@ import type { OwnFile } from "./own-files.ts"
 import { pruned } from "./prune-tables.ts"
 import type { FileChange } from "./write-files.ts"
 
-/** The file as it is, for a change of it. `isSecret`: nobody but its user and group may read it. */
+/** The file to change. `isSecret`: only its user and group may read it. */
 export const ownChange = (
   { path, text }: Pick<OwnFile, "path" | "text">,
   after: string | undefined,

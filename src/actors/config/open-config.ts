@@ -129,7 +129,7 @@ export const findSetting = (
     }
   })
 
-/** Reading from a profile nobody ever set anything in is a mistake. */
+/** Reading from a profile without any setting is a mistake. */
 export const refuseUnknownProfile = (
   sources: Sources,
   cloud: CloudName | undefined,

@@ -1,8 +1,8 @@
 /**
  * Which warnings a reading command tells.
  *
- * Where PINs and passwords are, and the settings of tedge-p11-server, is told when one of them is asked for, by connect,
- * doctor and the services: at every command it would hide what else is told. Free of Effect: config-get has it too.
+ * Exposed PINs and passwords, and problems with the settings of tedge-p11-server, are reported when one is read, by connect,
+ * doctor and the services: at every command they would hide other warnings. Free of Effect: config-get uses it too.
  */
 import type { SettingWarning } from "../../messages/settings/refused-value.ts"
 

@@ -1,7 +1,7 @@
 /**
  * Replaces files of the settings, all or none.
  *
- * Whoever orders the changes does it so that after each of them the settings read as before or as wanted: a crash in
+ * The caller orders the changes so that after each of them the settings read as before or as wanted: a crash in
  * between leaves nothing half done. What fails is put back.
  */
 import { dirname } from "node:path"
@@ -20,7 +20,7 @@ export interface FileChange {
   readonly before: string | undefined
   /** Undefined: the file is removed, and its directory if nothing else is in it. */
   readonly after: string | undefined
-  /** Does a text of this file hold a PIN or a password? Then it is not for everybody to read. */
+  /** Does a text of this file hold a PIN or a password? Then it is not readable for all. */
   readonly holdsSecret: (text: string) => boolean
   /** Of a copy: that of its source. */
   readonly mode?: number

@@ -63,7 +63,7 @@ const lockTaken = (
   )
 }
 
-/** What is wrong with the directory is told by the lock that cannot be taken in it. */
+/** A wrong directory is reported by the lock that cannot be taken in it. */
 const makeDirectory = (path: string, owner: Owner | undefined): Effect.Effect<void> =>
   Effect.sync(() => {
     try {

@@ -20,7 +20,7 @@ export interface ConnectPeers {
   readonly services: (
     settings: Settings
   ) => Effect.Effect<ServiceManager, SystemFileInvalid | ServiceUserUnknown | ConfigRefusal>
-  /** Asks the mapper that listens at this path whether the cloud answers; undefined: nobody of ours answered in time. */
+  /** Asks the mapper that listens at this path whether the cloud answers; undefined: no answer in time. */
   readonly checkCloud: (path: string, withinMs: number) => Effect.Effect<CheckAnswer | undefined>
   /** Makes a directory of the services below the run path, where it is missing. */
   readonly makeForService: (path: string) => Effect.Effect<void>

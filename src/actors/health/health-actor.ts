@@ -127,6 +127,6 @@ const allOf = (bridge: ServiceTopics, told: Told): ReadonlyArray<MqttMessage> =>
 const reasonOf = ({ links, parked }: Told): string =>
   [links, ...parked.map((one) => explainParked(one, dateText))].filter((text) => text !== "").join("; ")
 
-/** Undefined while a new attempt is under way: what was wrong before still is. `now`: milliseconds since 1970. */
+/** Undefined while it connects: what was wrong before still is. `now`: milliseconds since 1970. */
 const linksReasonOf = (state: BridgeHealth, now: number): string | undefined =>
   explainBridgeState(state, (retryInMs) => `at ${dateText(now + retryInMs)}`)

@@ -1,5 +1,5 @@
 /**
- * Whether somebody else does a mapper's work for the same cloud on this local broker: thin-edge's own mapper, or a bridge
+ * Whether another program serves the same cloud on this local broker: thin-edge's own mapper, or a bridge
  * of mosquitto's. It shows in what it publishes, and in connections that it takes over, as it has our client ids.
  *
  * Sources: thin-edge, "Health monitoring"; mosquitto.conf(5), notification_topic; MQTT 5.0, 3.14.2.1.

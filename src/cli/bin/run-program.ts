@@ -25,7 +25,7 @@ import { CurrentTerminalLoss, type WatchedTerminal, watchTerminal } from "../ter
 export interface ProgramOptions {
   /** When neither options nor environment say another. */
   readonly logLevel: LogLevelName
-  /** A service that finishes its work when it is told to end, and exits with 0 then. */
+  /** A service that drains on a signal and exits with 0. */
   readonly handlesSignals?: true
   /** At SIGHUP the log level is read again. */
   readonly rereadsLogLevel?: true
@@ -91,7 +91,7 @@ const codeOf = (exit: Exit.Exit<number>, signal: NodeJS.Signals | undefined): nu
   return exitCodes.failed
 }
 
-/** A defect of ours: nobody has a sentence for it. */
+/** A defect: explain.ts has no sentence for it. */
 const sayInternal = (cause: Cause.Cause<unknown>): void => {
   const shown = process.argv.includes("--debug") ? Cause.pretty(cause) : String(Cause.squash(cause))
   process.stderr.write(`error: internal error: ${shownLines(shown)}\n`)

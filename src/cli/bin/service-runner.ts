@@ -31,13 +31,13 @@ if (user !== undefined) becomeUser(user)
 
 const command = user === undefined ? rest : rest.slice(1)
 
-/** Heard from the first moment: whoever ends us wants the command to finish, also when it has just been started. */
+/** Handled from the start: the signal must end the command, also one that has just been started. */
 const terminated = Deferred.makeUnsafe<void>()
 process.once("SIGTERM", () => Deferred.doneUnsafe(terminated, Effect.void))
 
 const run = Effect.gen(function* () {
   yield* acquireFileLock(lockPath).pipe(
-    // Somebody may be looking at the lock just now.
+    // Another process may be probing the lock just now.
     Effect.retry({ while: ({ _tag }) => _tag === "LockHeld", schedule: Schedule.spaced("20 millis"), times: 100 })
   )
   const place = yield* Actor.address<ServiceProtocol>({ name, mailbox: serviceMailbox })
@@ -51,7 +51,7 @@ const run = Effect.gen(function* () {
   const supervisor = yield* Supervisor.start({
     name: "service-runner",
     strategy: "one_for_one",
-    // Never given up: there is nobody else to start it again.
+    // Never given up: nothing else would start it again.
     intensity: { max: Number.MAX_SAFE_INTEGER, within: "1 minute" },
     backoff: { initial: "1 second", maximum: "1 minute", factor: 2, jitter: 0.2, resetAfter: "1 minute" },
     onExhausted: "escalate",

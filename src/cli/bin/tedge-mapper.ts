@@ -1,7 +1,7 @@
 /**
  * `tedge-mapper`: command line in, exit code out.
  *
- * SIGTERM, SIGINT and SIGQUIT let it finish what is under way, and it exits with 0; a second one, or 75 s, ends it at
+ * SIGTERM, SIGINT and SIGQUIT drain the in-flight messages, and it exits with 0; a second one, or 75 s, ends it at
  * once. SIGHUP has the log level read again (run-program.ts), SIGUSR1 logs the actors (mapper/graph-log.ts). Source: thin-edge, mapper process.
  */
 import "../../platform/process/no-debugger.ts"

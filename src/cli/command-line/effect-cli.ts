@@ -1,7 +1,7 @@
 /**
  * Parses words with Effect's CLI: the only file that knows that library.
  *
- * Its commands are made from ours (command-spec.ts). Of the errors it reports, the first is told, in clap's words.
+ * Its commands are made from ours (command-spec.ts). The first error it reports is printed, in clap's words.
  */
 import { Effect, Layer, Option } from "effect"
 import * as Argument from "effect/cli/Argument"

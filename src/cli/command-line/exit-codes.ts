@@ -3,9 +3,9 @@ import type { Failure } from "../../messages/explain.ts"
 
 export const exitCodes = {
   ok: 0,
-  /** The command was understood and did not come to its end; the sentence is on stderr. */
+  /** The command failed; the reason is on stderr. */
   failed: 1,
-  /** The command line was not understood: unknown word, option, setting key, value. */
+  /** The command line is not valid: unknown word, option, setting key, value. */
   usage: 2,
   /** Connected, but the pending new certificate was not used. */
   connectedWithOldCertificate: 3,
@@ -17,11 +17,11 @@ export const exitCodes = {
   terminated: 143
 } as const
 
-/** Of a command that did not come to its end. */
+/** Of a command that failed. */
 export const codeOfFailure = ({ _tag }: Failure): number =>
   isOfTheCommandLine.includes(_tag) ? exitCodes.usage : exitCodes.failed
 
-/** They speak of words and values of the command line, and of nothing else. */
+/** Failures of the command line itself. */
 const isOfTheCommandLine: ReadonlyArray<Failure["_tag"]> = [
   "UnknownSetting",
   "ProfileNotUsable",

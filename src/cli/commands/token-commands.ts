@@ -81,7 +81,7 @@ const reportAccessDenied = (
         }
         const refused = noToken.has(failure._tag) ? yield* cardsRefused(settings) : undefined
         if (refused !== undefined) yield* terminal.warning(`${refused.error}; ${refused.hint}`)
-      }).pipe(Effect.catch(() => Effect.void)) // the failure itself is told in any case
+      }).pipe(Effect.catch(() => Effect.void)) // the failure itself is reported in any case
     : Effect.void
 
 const noToken: ReadonlySet<Failure["_tag"]> = new Set<Failure["_tag"]>(["TokenNotFound", "TokenNotNamed"])

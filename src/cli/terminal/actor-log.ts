@@ -32,7 +32,7 @@ export const withActorEvents = <A, E, R>(
     return Effect.provideService(run, RuntimeEvents, { ...sink, publish })
   })
 
-/** What `start` refuses with is told by whoever starts, once; what fails later, and bugs, are told as always. */
+/** A refusal of `start` is logged once, by the caller; later failures and defects are logged as always. */
 export const refusalsToldByStarter = <A, E, R>(start: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.contextWith((context) => {
     const sink = Context.get(context, RuntimeEvents)

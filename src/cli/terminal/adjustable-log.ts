@@ -5,7 +5,7 @@ import { type LogLevelName, type LogStyle, logLine } from "./logging.ts"
 export interface AdjustableLog {
   readonly layer: Layer.Layer<never>
   readonly setLevel: (level: LogLevelName) => void
-  /** Whether a line of this level would be written: what nobody reads need not be put into words. */
+  /** Whether a line of this level would be written: a line below it need not be formatted. */
   readonly writes: (level: LogLevelName) => boolean
 }
 

@@ -15,7 +15,7 @@ export const commandLog =
     try {
       append(logDirectory(configDir), text)
     } catch {
-      // nobody is left to tell it to; the command itself goes on
+      // there is no output left; the command itself goes on
     }
   }
 

@@ -3,7 +3,7 @@ import { Effect, References } from "effect"
 import { codeName } from "../../actors/cryptoki/pkcs11/return-codes.ts"
 import type { CryptokiSettings } from "../../actors/cryptoki/settings.ts"
 
-/** Undefined: nobody would read the lines. */
+/** Undefined: the lines are below the log level. */
 export const callLog: Effect.Effect<CryptokiSettings["onCall"]> = Effect.gen(function* () {
   const level = yield* References.MinimumLogLevel
   if (!["All", "Trace", "Debug"].includes(level)) return undefined

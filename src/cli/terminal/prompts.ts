@@ -23,7 +23,7 @@ export const makePrompts = (input: AnswerStream, show: (text: string) => Effect.
     Effect.gen(function* () {
       yield* show(question)
       const line = yield* lines(hidden)
-      // Nobody's line end was shown: the person's was unseen, a pipe shows nothing.
+      // The line end was not echoed: neither a hidden one nor that of a pipe.
       if (hidden || input.isTTY !== true) yield* show("\n")
       return line
     })
@@ -40,7 +40,7 @@ export const makePrompts = (input: AnswerStream, show: (text: string) => Effect.
 const lineReader = (input: AnswerStream) => {
   let rest = ""
   let ended = false
-  // The end may come while nobody asks.
+  // The end may come between two questions.
   input.on("end", () => {
     ended = true
   })
@@ -88,7 +88,7 @@ const longestInput = 4096
 const controlC = "\u0003"
 const controlD = "\u0004"
 
-/** In raw mode nobody else takes back what was erased: backspace is DEL or BS. */
+/** In raw mode the terminal does not erase: backspace is DEL or BS. */
 const withoutErased = (typed: string): string => {
   const kept: Array<string> = []
   for (const character of typed) {

@@ -5,7 +5,7 @@ import { type LogLevelName, parseLogLevel } from "./logging.ts"
 
 /**
  * `names`: the most particular first (`tedge-mapper-c8y`, `tedge-mapper`); `-` and `_` are the same.
- * A file that cannot be read says nothing here: whoever needs more of it refuses it with a sentence.
+ * An unreadable file is ignored here: other readers of it refuse it with a sentence.
  */
 export const systemLogLevel = (configDir: string, names: ReadonlyArray<string>): LogLevelName | undefined => {
   const read = readTomlFile(join(configDir, "system.toml"))

@@ -10,7 +10,7 @@ export interface BridgeState {
 }
 
 /**
- * Empty: nothing is wrong. Undefined: a new attempt is under way, and what was wrong before may still be. `next`: when the
+ * Empty: nothing is wrong. Undefined: it is connecting, and what was wrong before may still be. `next`: when the
  * next attempt is made, in words.
  */
 export const explainBridgeState = (

@@ -104,7 +104,7 @@ const explainProfile = (failure: ProfileNotUsable): Explanation => {
   }
 }
 
-/** `config get` answers a question; nobody says that a value is needed. */
+/** `config get` only asks: a value need not be set. */
 const explainNotSet = (failure: SettingNotSet): Explanation =>
   failure.idProblem === undefined
     ? { error: `The provided config key: '${failure.key}' is not set` }

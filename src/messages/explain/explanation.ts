@@ -27,7 +27,7 @@ export const danglingHint =
 export const foreignLinkHint =
   "a directory of this path is a link created by a user who does not own its target: create the link as root (ln -s), or use a path without it"
 
-/** How much of somebody else's text goes into a sentence. */
+/** How much text from outside goes into a sentence. */
 const longest = 600
 
 /**

@@ -64,7 +64,7 @@ export const hsmSentences = {
     error: `${failure.cause === undefined ? "interrupted while a key was being created" : sentenceOf(failure.cause)}; the key '${failure.uri}' may be on the token`,
     hint: `check before retrying: tedge hsm list-keys ${shellQuoted(failure.uri)}`
   }),
-  NobodyToAsk: (failure) => ({ error: "no answer: standard input is closed", hint: `use ${failure.option}` }),
+  InputClosed: (failure) => ({ error: "no answer: standard input is closed", hint: `use ${failure.option}` }),
   TokenInitialised: (failure) => explainInitialised(failure),
   NewKeyOutsideScope: (failure) => explainNewKeyOutside(failure),
   SettingShadowed: (failure) => ({

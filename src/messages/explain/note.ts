@@ -30,7 +30,7 @@ export const explainNote = (note: Note): NoteText => {
     case "CheckUnderWay":
       return plain(`Waiting: ${note.detail}`)
     case "BrokerAsItIs":
-      // Where a restart would have its line, for whoever looks for it.
+      // In the place of the line of a restart.
       return plain("Restarting mosquitto... not needed: its files are the same, and another cloud is connected over it")
     case "BrokerForgets":
       return info(

@@ -132,7 +132,7 @@ const unreadWords = ({ path, unreadable }: SettingsUnread): string =>
 export const explainLatchForgotten = (directory: string): string =>
   `refused PINs cannot be recorded in '${directory}': after each restart a wrong PIN is tried again, and may lock its token; make that directory writable by this user, or set run.path`
 
-/** Never a PIN, nor what was signed. The fields are for whoever searches the journal. */
+/** Never a PIN, nor what was signed. The fields are for searching the journal. */
 export const explainServerEvent = (event: P11ServerEvent): LogText => {
   switch (event._tag) {
     case "RequestServed":

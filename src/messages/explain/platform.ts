@@ -1,4 +1,4 @@
-/** Sentences for what the machine lacks, or somebody else holds. */
+/** Sentences for what the machine lacks, or another process holds. */
 import { AddonNotLoaded, type ClosedToUser, type FileNote, type PlatformRefusal } from "../platform.ts"
 import { type Explanation, inBrackets, quoted, type Sentences, sentenceIn, shellQuoted } from "./explanation.ts"
 

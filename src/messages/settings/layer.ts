@@ -112,7 +112,7 @@ export const joinedLayers = (layers: ReadonlyArray<Layer>): Layer => ({
   warnings: layers.flatMap(({ warnings }) => warnings)
 })
 
-/** A layer without some keys: their values, and what is told about them. */
+/** A layer without some keys: neither their values nor their warnings. */
 export const layerWithout = (layer: Layer, leavesOut: (key: string) => boolean): Layer => ({
   entries: new Map([...layer.entries].filter(([key]) => !leavesOut(key))),
   wrong: layer.wrong.filter(({ key }) => !leavesOut(key)),

@@ -1,7 +1,7 @@
 /**
  * The settings as the actors use them: parsed, layered, fallbacks applied.
  *
- * `undefined` means that nothing sets it. Whoever cannot do without refuses with SettingMissing (`neededSetting`).
+ * `undefined` means that nothing sets it. A caller that needs it refuses with SettingMissing (`neededSetting`).
  */
 import type { Redacted } from "effect"
 import type { KeySelector } from "../cryptoki.ts"

@@ -56,7 +56,7 @@ export const parseProfile = (
   return /[A-Za-z0-9]/.test(given) ? { name: given.toLowerCase() } : { problem: "no-letter-or-digit" }
 }
 
-/** Where the text of a profile's name ends and that of the key begins is told by the longest key that fits. */
+/** The longest key that fits decides where a profile's name ends and the key begins. */
 const longestKeyAtEnd = (given: string, cloud: string, rest: string): SettingName | undefined => {
   for (let at = 1; at < rest.length - 1; at++) {
     if (rest[at] !== "_") continue
@@ -69,7 +69,7 @@ const longestKeyAtEnd = (given: string, cloud: string, rest: string): SettingNam
   return undefined
 }
 
-/** `c8y.profiles.my_site.url`: the underscore in the name is told from a dot by what was typed. */
+/** `c8y.profiles.my_site.url`: an underscore that was typed stays one. */
 const profileAsTyped = (given: string, cloud: string, flatName: string): string => {
   const dotted = new RegExp(`^(?:azure|${cloud})\\.profiles\\.([A-Za-z0-9_-]+)\\.`).exec(given)?.[1]
   return dotted !== undefined && flat(dotted) === flatName ? dotted.toLowerCase() : flatName

@@ -1,5 +1,5 @@
 /**
- * Replaces a file as a whole: whoever reads it sees the old content or the new, also after a crash at any point.
+ * Replaces a file atomically: a reader sees the old content or the new, also after a crash at any point.
  *
  * The new content is written beside the file, brought to the disk, and renamed over it. Writers of the same file
  * must hold a lock: the name beside it is always the same, so that what a crash left is taken away by the next.

@@ -1,7 +1,7 @@
 /**
  * A lock file as thin-edge has them: held by flock(2), with the holder's process id inside.
  *
- * Whoever may open the file can hold the lock, so others than its owner may not: services would not start. The file
+ * Every process that may open the file can hold the lock, so only its owner may: services would not start. The file
  * stays when the lock is given back: deleting it would let two processes lock two files of one name.
  */
 import { closeSync, ftruncateSync, readFileSync, writeSync } from "node:fs"

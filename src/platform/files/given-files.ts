@@ -161,7 +161,7 @@ export const openLog = (path: string, { mode, owner }: Appending): number =>
 /**
  * A descriptor of a lock file, `mode` and owner as they are to be: also of one that was there, as anybody who may open
  * a lock file can hold the lock. In a directory of everybody's (/run/lock) it throws ESTRANGE for one that belongs to
- * neither root, the caller nor `owner`: whoever made it could hold it for ever.
+ * neither root, the caller nor `owner`: its maker could hold it indefinitely.
  */
 export const openLock = (path: string, { mode, owner }: Appending): number =>
   inPlace(path, (place) => openedLock(place, path, { mode, owner }), "kept")
@@ -199,7 +199,7 @@ export class StrangeOwner extends Error {
 /** Where a log goes that has grown too large. */
 export const olderLog = (path: string): string => `${path}.1`
 
-/** A file that is larger is copied to `path.1` and emptied; whoever appends to it goes on in the empty file. */
+/** A larger file is copied to `path.1` and truncated; open appenders continue in it. */
 export const rotateLog = (path: string, largest: number): void =>
   inPlace(path, (place) => {
     if (place.present?.isFile() !== true || place.present.size < largest) return

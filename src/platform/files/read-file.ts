@@ -1,6 +1,6 @@
 /**
  * Reads files in directories where another user may put what they like: the open of a named pipe in a file's place would
- * wait for a writer, and keep root's command for ever.
+ * wait for a writer, and block root's command indefinitely.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs"
 

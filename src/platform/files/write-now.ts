@@ -12,7 +12,7 @@ export const writeNow = (stream: "stdout" | "stderr", text: string): void => {
   try {
     while (rest.length > 0) rest = rest.subarray(writeSync(descriptors[stream], rest))
   } catch (error) {
-    // Whoever reads has enough: `tedge --help | head -1` is no error.
+    // The reader has closed the pipe: `tedge --help | head -1` is not an error.
     if (errorCode(error) === "EPIPE") return
     // A pipe that is full and does not wait: Node waits for it.
     process[stream].write(rest)

@@ -19,7 +19,7 @@ export interface PeerCredentials {
 /** A listening UNIX socket at a path that is free. The descriptor is the caller's to close. */
 export const listenUnix = (path: string): number => succeeded("listen", unixAddon().listen(path))
 
-/** Makes a listening UNIX socket that somebody handed over ready for `acceptUnix`. Refuses any other descriptor. */
+/** Makes an inherited listening UNIX socket ready for `acceptUnix`. Refuses any other descriptor. */
 export const adoptListener = (descriptor: number): void => succeed("listen", unixAddon().adoptListener(descriptor))
 
 /** A socket on which the kernel tells of addresses and routes that come and go (rtnetlink(7)). The caller closes it. */
@@ -37,7 +37,7 @@ export interface Accepted {
   readonly peer: PeerCredentials | undefined
 }
 
-/** The next client, or undefined when nobody waits. */
+/** The next client, or undefined when none waits. */
 export const acceptUnix = (listener: number): Accepted | undefined => {
   const answer = unixAddon().accept(listener)
   if (typeof answer === "number") {

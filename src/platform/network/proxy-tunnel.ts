@@ -1,7 +1,7 @@
 /**
  * A way to a host through an HTTP proxy: CONNECT, and from then on the bytes are ours (RFC 9110, 9.3.6).
  *
- * The proxy's own name goes into no error here: whoever asked knows it.
+ * The proxy's name is not in the errors here: the caller knows it.
  */
 import { connect as connectSocket } from "node:net"
 import type { Duplex } from "node:stream"
@@ -23,7 +23,7 @@ export interface TunnelEnd {
 }
 
 /**
- * The stream is destroyed when the scope closes; errors that come before somebody listens are kept in it (`errored`).
+ * The stream is destroyed when the scope closes; errors that come before a listener is attached are kept in it (`errored`).
  * `trusted`: for a proxy that is spoken to over TLS itself.
  */
 export const openTunnel = (
@@ -62,7 +62,7 @@ const opened = <Stream extends Duplex>(
     })
   })
 
-/** Whoever uses the stream learns of its end through its own listener, or from `errored`. */
+/** The user of the stream learns of its end through its own listener, or from `errored`. */
 const keepSilent = () => {}
 
 /** Asks for the way. What comes after the proxy's answer stays unread. */

@@ -14,7 +14,7 @@ import { runInNewContext } from "node:vm"
 import { collectAll, trimMalloc } from "../native/unix-addon.ts"
 
 export interface IdleMemoryOptions {
-  /** Whether somebody waits for something of this process, which no event shows. */
+  /** Whether work is pending that no event shows. */
   readonly isBusy?: () => boolean
   /** What is measured and done; the process's own unless a test gives others. */
   readonly process?: IdleProcess

@@ -1,5 +1,5 @@
 /**
- * A process that is remembered in a file, so that others can find it after whoever started it is gone.
+ * A process recorded in a file, so that others can find it after its parent has ended.
  *
  * A process id alone may have gone to another program since; together with its start time it is the same one.
  */

@@ -32,7 +32,7 @@ export const runCommand = (argv: ReadonlyArray<string>, limitMs: number): Effect
       })
     const end = (result: CommandEnd): void => {
       clearTimeout(timer)
-      // A daemon the command left behind may hold the pipes open for ever.
+      // A daemon the command left behind may hold the pipes open indefinitely.
       child.stdout.destroy()
       child.stderr.destroy()
       resume(Effect.succeed(result))

@@ -1,6 +1,6 @@
 /**
  * A socket that another user may have put in the place of the service's: in a directory where every user can make
- * files, whoever comes first listens.
+ * files, the first to come listens.
  */
 import { lstatSync, statSync } from "node:fs"
 import { dirname } from "node:path"

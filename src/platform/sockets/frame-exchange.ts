@@ -31,7 +31,7 @@ export const exchangeFrame = (
     Effect.flatMap((bytes) => answerOf(socketPath, bytes))
   )
 
-/** Whether anybody listens there. Who is slow, stopped, or of another kind listens too: only a refusal says nobody. */
+/** Whether a server listens there. One that is slow, stopped or of another kind counts; only a refused connection does not. */
 export const isServed = (socketPath: string): Effect.Effect<boolean> =>
   exchangeFrame(socketPath, { _tag: "Ping" }, "2 seconds").pipe(
     Effect.as(true),

@@ -1,5 +1,5 @@
 /**
- * Whether pcscd serves a user. Debian's asks polkit, which lets in users with a seat; a service has none. To a module it looks
+ * Whether pcscd serves a user. Debian's asks polkit, which allows users with a login session; a service has none. To a module it looks
  * like a machine without readers.
  *
  * pcscd hangs up on a client it refuses, before it reads. Source: pcsc-lite, winscard_msg.h: `rxHeader`, `CMD_VERSION`.

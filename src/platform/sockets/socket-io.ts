@@ -21,7 +21,7 @@ export const connectUnix = (path: string): Effect.Effect<Socket, SocketFailed, S
     Effect.callback<Socket, SocketFailed>((resume) => {
       const socket = connect({ path, allowHalfOpen: true })
       socket.once("connect", () => resume(Effect.succeed(socket)))
-      // It stays for the life of the socket: an error nobody listens to would end the process.
+      // It stays for the life of the socket: an error without a listener would end the process.
       socket.on("error", (error) =>
         resume(Effect.fail(new SocketFailed({ reason: "connect", code: errorCode(error) ?? "" })))
       )

@@ -130,14 +130,14 @@ export class UnixStream {
   }
 }
 
-/** Accepts whoever comes, until it is stopped. The descriptor stays its owner's. */
+/** Accepts clients until it is stopped. The descriptor stays its owner's. */
 export class UnixListener {
   private readonly watcher: Watcher
   private readonly descriptor: number
   private readonly told: ListenerCallbacks
   private isStopped = false
   private isScheduled = false
-  /** Until nobody waits any more. */
+  /** Until no client waits. */
   private isRefused = false
 
   constructor(watcher: Watcher, descriptor: number, told: ListenerCallbacks) {
@@ -194,7 +194,7 @@ export class UnixListener {
 
 export interface ListenerCallbacks {
   readonly onClient: (client: Accepted) => void
-  /** Why nobody can be accepted just now, once until it is over; those who come meanwhile wait in the kernel. */
+  /** Why clients cannot be accepted just now, reported once until it is over; they wait in the kernel meanwhile. */
   readonly onRefused: (code: string) => void
 }
 

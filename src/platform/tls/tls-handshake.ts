@@ -79,7 +79,7 @@ export class TlsHandshake {
     this.#signed(noSignature)
   }
 
-  /** Whatever is still under way has no consequence. The connection may then be closed. */
+  /** What is still running has no effect. The connection may then be closed. */
   stop(): void {
     this.#state = "over"
     this.#arrived = []
@@ -142,7 +142,7 @@ export class TlsHandshake {
   }
 }
 
-/** Any byte; it is refused by nobody, as it goes nowhere. */
+/** Any byte; it is never sent. */
 const noSignature = Buffer.alloc(1)
 
 /** Bytes, beside one piece more. */

@@ -77,7 +77,7 @@ const readBounded = (
   try {
     file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
     const status = fstatSync(file)
-    // A pipe nobody writes to would read as an empty file.
+    // A pipe without a writer would read as an empty file.
     if (status.isFIFO()) return { kind: "unreadable", code: "ESPIPE" }
     const bytes = Buffer.allocUnsafe(maxBytes + 1)
     let length = 0

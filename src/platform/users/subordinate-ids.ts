@@ -42,7 +42,7 @@ const rangesIn = (file: string, idOf: (name: string) => number | undefined): Rea
         const [name = "", start = "", length = ""] = line.trim().split(":")
         const [first, count] = [Number(start), Number(length)]
         if (name === "" || !/^\d+$/.test(start) || !/^\d+$/.test(length)) return []
-        // Root's containers (lxc, dockerd) are nobody in particular, and never root.
+        // Ids of root's containers (lxc, dockerd) are anonymous, and never root.
         return [{ first, count, owner: idOf(name) || first }]
       })
   } catch {

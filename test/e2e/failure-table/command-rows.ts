@@ -144,7 +144,7 @@ export const hsmRows: ReadonlyArray<Row> = [
     next: "tedge hsm change-pin --reset"
   },
   {
-    tag: "NobodyToAsk",
+    tag: "InputClosed",
     failure: "nobody to ask",
     how: "change-pin with standard input at its end",
     cause: tedge(["hsm", "change-pin", here], ""),

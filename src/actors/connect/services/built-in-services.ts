@@ -99,7 +99,7 @@ const lockPath = ({ runDir }: BuiltInPlaces, service: string): string => join(ru
 
 const logPath = ({ logDir }: BuiltInPlaces, service: string): string => join(logDir, `${service}.log`)
 
-/** Process id of the runner; undefined: nobody holds the lock. */
+/** Process id of the runner; undefined: the lock is free. */
 const holderOf = (path: string): number | undefined => {
   const descriptor = openIfPresent(path)
   if (descriptor === undefined) return undefined
@@ -214,7 +214,7 @@ const detached = (places: BuiltInPlaces, service: string, argv: ReadonlyArray<st
 const stopRunner = (places: BuiltInPlaces, service: string): Effect.Effect<void, ServiceFailure> => {
   const path = lockPath(places, service)
   let asked: number | undefined
-  /** Whoever is left: the runner, and after it what it could not end itself. Each is asked once. */
+  /** What is left: the runner, and after it what it could not end itself. Each gets the signal once. */
   const askToEnd = attempt(service, ["kill", "-TERM"], () => {
     const [pid] = processesOf(path)
     if (pid !== undefined && pid !== asked) kill(pid, "SIGTERM")

@@ -31,6 +31,6 @@ export interface ServiceManager {
   readonly whyItEnds: (service: string) => Effect.Effect<string | undefined>
   /** Where a person finds out why a service does not do its work. */
   readonly whereToLook: (service: string) => string
-  /** Does this manager make the local broker run? The built-in one leaves a broker alone that somebody else started. */
+  /** Does this manager make the local broker run? The built-in one leaves a broker alone that something else started. */
   readonly ownsBroker: (answering: boolean) => Effect.Effect<boolean>
 }

@@ -95,7 +95,7 @@ const noAnswer = (
         reason: "underWay",
         detail: `${mapper} has not said anything yet; ${look}`
       })
-    // Down without a reason: an attempt of its own is under way.
+    // Down without a reason: it is connecting.
     return yield* answer.reason === ""
       ? new ConnectionCheckFailed({ ...of, reason: "underWay", detail: `${mapper} is connecting; ${look}` })
       : new ConnectionCheckFailed({ ...of, reason: "bridgeDown", detail: answer.reason })

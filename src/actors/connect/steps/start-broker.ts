@@ -129,6 +129,6 @@ const refusals = [
 
 const isMqttRefusal = (failure: ConnectRefusal): failure is MqttRefusal => refusals.includes(failure._tag)
 
-/** Nobody listens yet, or the broker has not read its files yet. A wrong password stays wrong. */
+/** Not listening yet, or its files are not read yet. A wrong password stays wrong. */
 const mayPass = (failure: ConnectRefusal): boolean =>
   failure._tag === "DialFailed" || failure._tag === "ConnectionLost" || failure._tag === "BrokerSilent"

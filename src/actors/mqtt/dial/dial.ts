@@ -229,5 +229,5 @@ const opened = <E>(stream: Duplex, event: string, refusal: (error: Error) => E):
 const dialFailed = (error: Error, { host, port }: Target): DialFailed =>
   new DialFailed({ host, port, code: "code" in error ? String(error.code) : "unknown", detail: "" })
 
-/** Whoever uses the stream learns of its end through its own listener, or from `errored`. */
+/** The user of the stream learns of its end through its own listener, or from `errored`. */
 const keepSilent = () => {}

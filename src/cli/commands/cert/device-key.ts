@@ -78,7 +78,7 @@ export const tokenKey = (
         Effect.gen(function* () {
           const message = unsigned.toBeSigned
           const { signature } = yield* cryptoki.ask("Sign", { key, scheme, message }, { within: signWithin })
-          // A CA would refuse it much later, and a self-signed certificate nobody would.
+          // A CA would refuse it much later; a self-signed certificate would not be checked at all.
           const fits = verifySignature(hashOf(scheme), message, keyObject, signature)
           return fits ? signed(unsigned, signature) : yield* new SignatureUnfit({ scheme })
         })
@@ -91,7 +91,7 @@ const keyNeeded = (cryptoki: ActorRef<CryptokiProtocol>, wanted: KeySelector) =>
     if (cause._tag === "KeyNotFound" && cause.mayNotSign !== undefined) return yield* cause
     const { object: _object, id: _id, type: _type, ...token } = wanted.uri ?? {}
     const keys = yield* cryptoki.ask("ListKeys", { token: { ...wanted, uri: token } }, { within: askLimits.list }).pipe(
-      Effect.catch(() => Effect.succeed([])) // the missing key is what is told
+      Effect.catch(() => Effect.succeed([])) // the missing key is reported
     )
     const present = keys.filter(({ kind }) => kind === "private").map(({ uri }) => shownUri(uri))
     return yield* new KeyNeeded({ cause, present })
@@ -101,7 +101,7 @@ const keyNeeded = (cryptoki: ActorRef<CryptokiProtocol>, wanted: KeySelector) =>
 const tokenNeeded = (cryptoki: ActorRef<CryptokiProtocol>) => (cause: SigningServiceRefused) =>
   Effect.gen(function* () {
     const tokens = yield* cryptoki.ask("ListTokens", undefined, { within: askLimits.list }).pipe(
-      Effect.catch(() => Effect.succeed([])) // the missing token is what is told
+      Effect.catch(() => Effect.succeed([])) // the missing token is reported
     )
     const present = tokens.filter(({ initialized }) => initialized).map(({ uri }) => shownUri(uri))
     return yield* new KeyNeeded({ cause, present })

@@ -1,13 +1,13 @@
 /**
  * `tedge cert download c8y`: enrols the device with the CA of the tenant (EST, RFC 7030).
  *
- * Waits until somebody has registered the device there; what cannot heal by waiting ends at once. A present
+ * Waits until the device is registered there; an error that waiting cannot fix ends it. A present
  * certificate is kept: the new one then waits beside it until a connection with it has succeeded.
  */
 import { randomBytes } from "node:crypto"
 import { Effect, Redacted } from "effect"
 import { DurationInvalid } from "../../../messages/certificate.ts"
-import { NobodyToAsk } from "../../../messages/hsm.ts"
+import { InputClosed } from "../../../messages/hsm.ts"
 import { durationMs } from "../../../messages/settings/duration.ts"
 import { dateNow } from "../../../runtime/primitives/wall-time.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
@@ -62,7 +62,7 @@ const oneTimeLogin = ({ input, terminal, prompts }: CommandContext, http: CloudH
     const isAsked = input.on("prompt") && input.secret("one-time-password") === undefined
     const asked = isAsked ? yield* prompts.secret("One-time password: ") : undefined
     const given = input.secret("one-time-password") ?? asked
-    if (isAsked && given === undefined) return yield* new NobodyToAsk({ option: "--one-time-password" })
+    if (isAsked && given === undefined) return yield* new InputClosed({ option: "--one-time-password" })
     if (given !== undefined) {
       yield* terminal.line(`Device id: ${deviceId}`)
       if (showsAddress) yield* terminal.line(`Registered at: ${address}`)

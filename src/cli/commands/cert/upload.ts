@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs"
 import { Effect } from "effect"
 import { neededId } from "../../../messages/config.ts"
-import { NobodyToAsk } from "../../../messages/hsm.ts"
+import { InputClosed } from "../../../messages/hsm.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { whileWaiting } from "../../terminal/progress.ts"
 import { pinFrom } from "../hsm/ask-pin.ts"
@@ -39,5 +39,5 @@ export const uploadCertificate: TokenCommand = (context) =>
 const userName = ({ input, prompts }: CommandContext) =>
   Effect.gen(function* () {
     const name = input.text("user") ?? (yield* prompts.text("Enter username: "))
-    return name ?? (yield* new NobodyToAsk({ option: "--user" }))
+    return name ?? (yield* new InputClosed({ option: "--user" }))
   })

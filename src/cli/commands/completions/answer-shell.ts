@@ -2,7 +2,7 @@
  * `tedge __complete -- WORD…`, which the shells ask: the words that fit, from the commands, the settings and the
  * profiles of this device.
  *
- * Answered without Effect: somebody waits with a finger on the Tab key.
+ * Answered without Effect, whose loading would delay the Tab key.
  */
 import { configPlace, readSources } from "../../../actors/config/read-sources.ts"
 import { knownProfiles, type Sources } from "../../../messages/settings/resolve.ts"
@@ -54,7 +54,7 @@ const knownOf = (sources: Sources | undefined): Known => {
   }
 }
 
-/** A setting of a cloud has a name in each of its profiles too; those are offered when somebody begins with one. */
+/** A setting of a cloud has a name in each of its profiles too; those are offered once the profile's prefix is typed. */
 const named = (
   key: string,
   doc: string,

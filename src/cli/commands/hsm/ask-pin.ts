@@ -1,10 +1,10 @@
 /** PINs from an option, or typed unseen by a person. */
 import { Effect, Redacted } from "effect"
-import { NobodyToAsk, PinEmpty, PinsDiffer } from "../../../messages/hsm.ts"
+import { InputClosed, PinEmpty, PinsDiffer } from "../../../messages/hsm.ts"
 import type { CommandInput } from "../../command-line/command-spec.ts"
 import type { CommandContext } from "./token-command.ts"
 
-/** A PIN given as an option; an empty one is nobody's, and would cost a try. */
+/** A PIN given as an option; an empty one would cost a try. */
 export const givenPin = (input: CommandInput, option: string, what: PinEmpty["what"]) =>
   Effect.suspend(() => {
     const given = input.secret(option)
@@ -24,7 +24,7 @@ export const currentPin = (context: CommandContext, option: string, what: PinEmp
 export const pinFrom = ({ input, prompts }: CommandContext, option: string, question: string) =>
   Effect.gen(function* () {
     const pin = input.secret(option) ?? (yield* prompts.secret(question))
-    return pin ?? (yield* new NobodyToAsk({ option: `--${option}` }))
+    return pin ?? (yield* new InputClosed({ option: `--${option}` }))
   })
 
 /** A new PIN is typed twice: a slip would lock the person out. */

@@ -98,7 +98,7 @@ const storedPins = (context: CommandContext, target: Pkcs11Uri, old: Redacted.Re
     const { actors, terminal } = context
     const tokens = yield* initialisedTokens(context)
     const [token, ...others] = tokens.filter((one) => matchesToken(comparable(target), one))
-    // Which one is meant, or that none is, is told by the request itself.
+    // The request itself reports that several match, or none.
     if (token === undefined || others.length > 0) return []
     const { settings } = yield* actors.config.ask("ReadSettings", undefined, within)
     const found: Array<string> = []

@@ -2,7 +2,7 @@
  * Has a key deleted, and makes sure that it is the one that was shown.
  *
  * A signing service lets the attributes of its own device.cryptoki.uri win over those of a request: thin-edge's does so
- * for deleting, too. So a service that finds a key nobody can have named is not trusted with another one; and what it
+ * for deleting, too. So a service that finds a key that was not named is not trusted with another one; and what it
  * says it deleted is compared with what was shown.
  */
 import { randomBytes } from "node:crypto"

@@ -106,7 +106,7 @@ const keyParameters = (input: CommandInput): Effect.Effect<KeyParameters, Option
   return Effect.succeed({ type: "rsa", bits: bits === 4096 ? 4096 : bits === 3072 ? 3072 : 2048 })
 }
 
-/** The token may take a second object with the same id; nobody could tell the two apart. */
+/** The token may accept a second object with the same id; the two would be ambiguous. */
 const refuseExisting = (context: CommandContext, token: ReturnType<typeof selectorFor>, id: Uint8Array) =>
   Effect.gen(function* () {
     const keys = yield* context.actors.cryptoki.ask("ListKeys", { token }, { within: askLimits.list })

@@ -6,7 +6,7 @@
 import { Effect, Option } from "effect"
 import { readCertificateChain } from "../../../actors/mqtt/dial/credentials.ts"
 import type { KeyDescription, KeySelector } from "../../../messages/cryptoki.ts"
-import { KeyInUse, KeySelectorMissing, NobodyToAsk } from "../../../messages/hsm.ts"
+import { InputClosed, KeyInUse, KeySelectorMissing } from "../../../messages/hsm.ts"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesObject, sameAttribute, sameTarget } from "../../../messages/pkcs11-uri-match.ts"
@@ -93,7 +93,7 @@ const theOne = (found: ReadonlyArray<KeyDescription>) => {
 
 const confirmed = ({ prompts }: CommandContext) =>
   Effect.flatMap(prompts.yes("Continue? [y/N]: "), (answer) =>
-    answer === undefined ? Effect.fail(new NobodyToAsk({ option: "--force" })) : Effect.succeed(answer)
+    answer === undefined ? Effect.fail(new InputClosed({ option: "--force" })) : Effect.succeed(answer)
   )
 
 const refuseKeyInUse = (context: CommandContext, key: KeyDescription) =>

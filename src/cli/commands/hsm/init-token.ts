@@ -43,7 +43,7 @@ export const initToken: TokenCommand = (context) =>
     yield* terminal.line(`Initializing the token in slot ${target.slot} with the label '${label}'`)
     const { soPin, pin } = yield* newPins(context, settings)
     const mustBeStored = yield* wantsStoredPin(context, settings, pin)
-    // A PIN that then cannot be stored would make a token nobody can use unattended.
+    // With a PIN that cannot be stored the token could not be used unattended.
     if (mustBeStored) yield* actors.config.ask("CheckWritable", { key: pinSetting }, { within: askLimits.read })
     const before = yield* initialisedTokens(context)
     const order = { token: { uri: target.uri }, label, soPin, pin }
@@ -69,7 +69,7 @@ const wantsStoredPin = ({ actors }: CommandContext, { cryptoki }: Settings, pin:
           source?.kind !== "variable" && (value === undefined || Redacted.value(value) !== Redacted.value(pin))
       )
 
-/** A user PIN of the settings is taken; where nobody is there to be asked, it is the SO PIN, too, as with thin-edge. */
+/** The user PIN of the settings; without a terminal it is the SO PIN, too, as with thin-edge. */
 const newPins = (context: CommandContext, { cryptoki }: Settings) =>
   Effect.gen(function* () {
     const { input, prompts, terminal } = context
@@ -96,7 +96,7 @@ const refuseHalfMade = (
   cause: TokenWithoutPin["cause"]
 ) =>
   Effect.gen(function* () {
-    const after = yield* Effect.catch(initialisedTokens(context), () => Effect.succeed([])) // the cause is what is told
+    const after = yield* Effect.catch(initialisedTokens(context), () => Effect.succeed([])) // the cause is reported
     const known = new Set(before.map(uriOf))
     const made = after.find((token) => token.label === label && !known.has(uriOf(token)))
     return yield* made === undefined

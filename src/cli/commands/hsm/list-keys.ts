@@ -58,7 +58,7 @@ const block = (key: ShownKey): string =>
     ...(key.size === undefined ? [] : [`  Size:  ${key.size.text}`]),
     `  URI:   ${shownUri(key.uri)}`,
     ...(key.users.length === 0 ? [] : [`  Used:  ${key.users.join(", ")}`]),
-    // A device's key should do nothing but sign: whoever has the PIN could do this with it too.
+    // A device's key should only sign: with the PIN it could be used for this too.
     ...(key.otherUses === undefined || key.otherUses.length === 0 ? [] : [`  Also:  ${key.otherUses.join(", ")}`]),
     ""
   ]

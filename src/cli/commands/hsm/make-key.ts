@@ -37,7 +37,7 @@ export const makeKey = ({ actors, terminal }: CommandContext, { token, parameter
 
 const curveNames = { p256: "P-256", p384: "P-384" } as const
 
-/** The request was on its way, and nobody said how it ended. */
+/** The request was sent, and its outcome is unknown. */
 export const isUncertain = (failure: TokenRefusal | AskFailed): boolean => {
   switch (failure._tag) {
     case "OutcomeUnknown":

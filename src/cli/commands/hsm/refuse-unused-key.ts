@@ -21,7 +21,7 @@ export const refuseUnusedKey = (context: CommandContext, { cryptoki }: Settings,
   const named = { object: made.label, id: made.id }
   if (cryptoki.mode !== "socket")
     return hidesKey(cryptoki.uri, named) ? Effect.fail(outside(cryptoki.uri, "command")) : Effect.void
-  // The service's scope is not told. An id nobody has used yet selects no key, unless the scope bends it to one.
+  // The service's scope is unknown. An unused id selects no key, unless the scope redirects it to one.
   const { pinValue: _pin, type: _type, ...place } = made.token.uri ?? {}
   // Without the PIN: public halves seldom want one, and the request that makes the key shall be the one that tries it.
   const key = { uri: { ...place, ...named } }

@@ -24,11 +24,11 @@ export interface TokenActors {
 
 /** Where a command gets its answers from: the person at the terminal, or a test. */
 export interface Prompts {
-  /** Shows the question, reads a line that is not shown. Undefined: nobody is there. */
+  /** Shows the question, reads a line that is not shown. Undefined: no input. */
   readonly secret: (question: string) => Effect.Effect<Redacted.Redacted<string> | undefined>
-  /** A line that is shown. Undefined: nobody is there. */
+  /** A line that is shown. Undefined: no input. */
   readonly text: (question: string) => Effect.Effect<string | undefined>
-  /** Undefined: nobody is there. */
+  /** Undefined: no input. */
   readonly yes: (question: string) => Effect.Effect<boolean | undefined>
 }
 

@@ -7,7 +7,7 @@
  *   |- health
  *   '- bridge
  *
- * Started in this order and stopped in the reverse: the bridge finishes what is under way, then the links say
+ * Started in this order and stopped in the reverse: the bridge drains, then the links say
  * onDisconnect messages. A missing token or a dead cloud leaves everything but the cloud link as it is.
  */
 import { Effect, type Scope } from "effect"
@@ -55,7 +55,7 @@ export const startMapper = (parts: MapperParts): Effect.Effect<Mapper, StartFail
     })
   )
 
-/** What would be started, for whoever wants to look at it. */
+/** What would be started, to look at. */
 export const mapperTree = (parts: MapperParts): Effect.Effect<SupervisorSpec> =>
   Effect.map(makePlaces(parts), (places) => treeOf(parts, places))
 

@@ -254,7 +254,7 @@ const backOff = ({ bridge }: CloudSettings): BackOffSettings => ({
   resetAfterMs: bridge.resetWindowMs
 })
 
-/** The local broker is restarted with every `tedge connect`; finding it again costs nobody anything. */
+/** The local broker is restarted with every `tedge connect`; finding it again costs nothing. */
 const localBackOff = (settings: CloudSettings): BackOffSettings => {
   const { initialMs, maximumMs, resetAfterMs } = backOff(settings)
   return { initialMs: Math.min(initialMs, 1_000), maximumMs: Math.min(maximumMs, 5_000), resetAfterMs }

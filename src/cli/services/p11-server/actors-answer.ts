@@ -1,4 +1,4 @@
-/** What the watchdog is told for: both actors answer from their mailboxes, whatever the tokens do. */
+/** When the watchdog is notified: both actors answer from their mailboxes, whatever the tokens do. */
 import { Effect } from "effect"
 import type { CryptokiProtocol } from "../../../messages/cryptoki.ts"
 import type { P11ServerProtocol } from "../../../messages/p11-server.ts"

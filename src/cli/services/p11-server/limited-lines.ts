@@ -1,4 +1,4 @@
-/** Which lines of the log clients can cause as often as they like, and what is told of those that were left out. */
+/** Rate limit for log lines that clients can cause, and the count of those left out. */
 import { Duration, Effect, type Scope } from "effect"
 import type { LogLimit } from "../../../actors/p11-server/log-limit.ts"
 import type { CryptokiEvent } from "../../../messages/cryptoki.ts"

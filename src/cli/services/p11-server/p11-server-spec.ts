@@ -3,7 +3,7 @@ import { nameIn, optionOf, p11ServerOptions, variableOf } from "../../../message
 import type { Setting } from "../../../messages/settings/setting.ts"
 import type { OptionSpec, Program } from "../../command-line/command-spec.ts"
 
-/** The default is told, not set: between the variable and it come the files. */
+/** The default is printed, not set: between the variable and it come the files. */
 const ourOptions = p11ServerOptions.map((setting): OptionSpec => {
   const { key, doc, default: fallback }: Setting & typeof setting = setting
   const inFile = `In tedge-p11-server.toml: ${nameIn(key)}${fallback === undefined ? "" : `. Without it: ${String(fallback)}`}`

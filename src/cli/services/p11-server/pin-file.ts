@@ -51,7 +51,7 @@ const credentialName = "tedge-pin"
 /** PKCS#11 leaves the length to the token; no token takes more. */
 const longestPin = 255
 
-/** A pipe nobody writes to must not hold us up. */
+/** A pipe without a writer must not block. */
 const readBounded = (path: string): { readonly bytes: Buffer; readonly mode: number } => {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {

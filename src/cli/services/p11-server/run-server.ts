@@ -2,7 +2,7 @@
  * One run of tedge-p11-server: settings, module, socket, until SIGTERM or SIGINT.
  *
  * It ends with 1 when settings or socket cannot be used and when the module file cannot be loaded. A module that fails
- * or a token that is missing keeps it from nothing: clients are told the reason, and it heals.
+ * or a missing token does not stop it: clients get the reason, and it recovers.
  */
 import { Duration, Effect, Fiber, Option, Scope } from "effect"
 import { defaultLimits } from "../../../actors/cryptoki/settings.ts"
@@ -127,7 +127,7 @@ const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog) 
     const isOpen = settings.policy.unread === undefined
     if (isOpen) yield* start
     const looking = yield* Effect.forkScoped(isOpen ? Effect.result(lookAtModule(service, place.ref)) : Effect.never)
-    // A module that takes its time keeps nobody waiting at a closed door; what comes out of it is told later.
+    // A slow module does not delay the socket; its outcome is logged later.
     const timeout = isOpen ? moduleTimeout : "0 seconds"
     const looked = Option.getOrUndefined(yield* Effect.timeoutOption(Fiber.join(looking), timeout))
     if (looked?._tag === "Failure") return yield* Effect.fail(looked.failure)
@@ -266,7 +266,7 @@ const reload = (
     service.settings = settings
     if (wasClosed) {
       yield* tokens.start
-      // A module that cannot be loaded is told to whoever asks.
+      // Requests report a module that cannot be loaded.
       yield* Effect.forkIn(Effect.catch(lookAtModule(service, tokens.ref), logFailure), tokens.scope)
       yield* server.ask("Reload", settings.policy, { within: "10 seconds" })
     }

@@ -161,7 +161,7 @@ const ofSilentMapper = (
         })
   })
 
-/** Process id of who holds the lock; undefined: nobody, or it cannot be seen. */
+/** Process id of the lock's holder; undefined: none, or not visible. */
 const lockHolder = (path: string): number | undefined => {
   try {
     const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
@@ -175,7 +175,7 @@ const lockHolder = (path: string): number | undefined => {
   }
 }
 
-/** Up to CONNACK: a certificate that the cloud does not trust is told no earlier in TLS 1.3. */
+/** Up to CONNACK: in TLS 1.3 a certificate that the cloud does not trust is refused no earlier. */
 const ownConnection = ({ actors }: Context, { check }: Examination, settings: CloudSettings) => {
   const connected = Effect.gen(function* () {
     const { cloud } = settings
