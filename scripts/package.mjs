@@ -58,8 +58,7 @@ const main = async (args) => {
     const texts = await loadTexts(root, facts.version)
     mkdirSync(out, { recursive: true })
     for (const tools of wanted) {
-      if (values.node !== undefined)
-        told(makeNodeDeb({ version: values.node, tools, work, out, epoch: facts.epoch, scripts: maintainerScripts }))
+      if (values.node !== undefined) packageNode(values.node, tools, { work, out, epoch: facts.epoch })
       packageFor(tools, { work, bundles, metafile, texts, out, facts })
     }
   } finally {
@@ -67,6 +66,16 @@ const main = async (args) => {
   }
   writeSums(out)
 }
+
+const packageNode = (wanted, tools, { work, out, epoch }) => {
+  const { file, name, version, source } = makeNodeDeb({ wanted, tools, work, out, epoch, scripts: maintainerScripts })
+  writeBill(file, { name, version, license: "MIT", architecture: tools.name, epoch, packages: [source] })
+  told(file)
+}
+
+/** Beside the package. */
+const writeBill = (file, facts) =>
+  writeFileSync(file.replace(/\.deb$/, ".cdx.json"), softwareBill({ ...facts, uuid: uuidOf(readFileSync(file)) }))
 
 const packageFor = (tools, { work, bundles, metafile, texts, out, facts }) => {
   const built = join(work, tools.name)
@@ -88,9 +97,7 @@ const packageFor = (tools, { work, bundles, metafile, texts, out, facts }) => {
       depends,
       epoch
     })
-    const uuid = uuidOf(readFileSync(file))
-    const bill = softwareBill({ name: product.name, version, architecture: tools.name, epoch, packages, uuid })
-    writeFileSync(file.replace(/\.deb$/, ".cdx.json"), bill)
+    writeBill(file, { name: product.name, version, architecture: tools.name, epoch, packages })
     told(file)
   }
 }

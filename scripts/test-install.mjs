@@ -1,62 +1,91 @@
 /**
  * `npm run test:install`: the packages, installed on fresh systems as an admin does it. As root.
  *
- * `npm run test:install -- bookworm trixie` names the releases of Debian; without names both.
- * The last line counts the checks.
+ * `npm run test:install -- trixie services` names releases of Debian and parts (scripts/install/check-suite.mjs); without
+ * names all. The last line counts the checks.
  */
 import "./lib/node-version.mjs"
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { basename, dirname, join } from "node:path"
+import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { containerChecks } from "./install/container-checks.mjs"
+import { checkSuite, parts } from "./install/check-suite.mjs"
+import { whyNoContainer } from "./install/container.mjs"
 import { CheckFailed } from "./install/demand.mjs"
-import { makeRoot, openRoot, whyNoRoot } from "./install/fresh-root.mjs"
-import { packageChecks } from "./install/package-checks.mjs"
-import { quickStartChecks } from "./install/quick-start-checks.mjs"
+import { makeRoot, whyNoRoot } from "./install/fresh-root.mjs"
+import { nodePackageChecks } from "./install/node-package-checks.mjs"
 import { runChecks } from "./install/run-checks.mjs"
-import { checkUnderSystemd, neededPackages } from "./install/under-systemd.mjs"
 import { find, mustRun } from "./lib/run.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
+const allSuites = ["bookworm", "trixie"]
+/** What is upgraded, and what to. */
 const versions = ["0.0.1", "0.0.2"]
 const nodeForOldDebian = "22"
 
-const main = async (names) => {
-  const suites = names.length > 0 ? names : ["bookworm", "trixie"]
-  const why = await whyNoRoot()
+const main = async (words) => {
+  const unknown = words.filter((word) => !allSuites.includes(word) && !(word in parts))
+  if (unknown.length > 0)
+    throw new CheckFailed(`'${unknown[0]}' is not one of ${[...allSuites, ...Object.keys(parts)].join(", ")}`)
+  const named = allSuites.filter((suite) => words.includes(suite))
+  const suites = named.length > 0 ? named : allSuites
+  const names = words.filter((word) => word in parts)
+  const why = (await whyNoRoot()) ?? (await whyNoContainer())
   if (why !== undefined) throw new CheckFailed(`a fresh Debian cannot be made: ${why}`)
   await installTools()
   const work = mkdtempSync(join(tmpdir(), "tedge-install-"))
-  let total = none
+  const total = { passed: 0, failed: 0 }
+  const count = ({ passed, failed }) => {
+    total.passed += passed
+    total.failed += failed
+  }
   try {
-    console.log("building the packages")
     const folders = versions.map((version) => join(work, version))
-    await makePackages(folders[0], versions[0], suites.includes("bookworm") ? ["--node", nodeForOldDebian] : [])
-    await makePackages(folders[1], versions[1], [])
-    for (const suite of suites) {
-      console.log(`Debian ${suite}`)
-      for (const check of [checkSuite, checkSystemd]) total = sum(total, await check(suite, join(work, suite), folders))
-    }
+    console.log(`making the packages, and a fresh ${suites.join(" and ")}`)
+    await Promise.all([
+      makePackages(folders, suites),
+      ...suites.map((suite) => makeRoot({ suite, dir: join(work, suite) }))
+    ])
+    // A minute for one processor, which the checks leave free much of the time.
+    const lint =
+      suites.includes("bookworm") && names.length === 0
+        ? runChecks({ folder: folders[0] }, nodePackageChecks)
+        : undefined
+    for (const suite of suites) count(await checkSuite({ suite, base: join(work, suite), folders, work, names }))
+    if (lint !== undefined) count(await lint)
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
   return total
 }
 
-const makePackages = (out, version, more) =>
+const makePackages = async ([first, second], suites) => {
+  await makeVersion(first, versions[0], suites.includes("bookworm") ? ["--node", nodeForOldDebian] : [])
+  await makeVersion(second, versions[1], [])
+}
+
+const makeVersion = (out, version, more) =>
   mustRun(
     process.execPath,
     ["scripts/package.mjs", "--arch", architecture(), "--version", version, "--out", out, ...more],
-    {
-      cwd: root
-    }
+    { cwd: root }
   )
 
 const architecture = () => (process.arch === "x64" ? "amd64" : process.arch)
 
 const installTools = async () => {
-  const tools = { mmdebstrap: "mmdebstrap", "dpkg-deb": "dpkg", ip: "iproute2", nsenter: "util-linux" }
+  const tools = {
+    mmdebstrap: "mmdebstrap",
+    "dpkg-deb": "dpkg",
+    ip: "iproute2",
+    nsenter: "util-linux",
+    lintian: "lintian",
+    swtpm: "swtpm",
+    mosquitto: "mosquitto",
+    openssl: "openssl",
+    cc: "gcc",
+    "c++": "g++"
+  }
   const missing = Object.keys(tools).filter((command) => find(command) === undefined)
   if (missing.length === 0) return
   await mustRun("apt-get", ["update", "-q"])
@@ -64,93 +93,6 @@ const installTools = async () => {
   await mustRun("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...missing.map((one) => tools[one])], {
     env
   })
-}
-
-const checkSuite = async (suite, dir, folders) => {
-  await makeRoot({ suite, dir, include: ["softhsm2", "mosquitto"] })
-  const packages = await inRoot(dir, async (debian) => {
-    const [debs, next] = folders.map((folder, index) => copyPackages(debian, folder, `/opt/packages-${index}`))
-    const update = async () => mustBe(await debian.apt("update"))
-    await update()
-    return runChecks(
-      { ...withShortcuts(debian), debs, next, versions, update, hasOldNode: suite === "bookworm" },
-      packageChecks
-    )
-  })
-  const bare = `${dir}-bare`
-  await makeRoot({ suite, dir: bare, include: [] })
-  const quickStart = await inRoot(bare, async (debian) => {
-    const { "tedge-actors": ours, "tedge-actors-node": node } = copyPackages(debian, folders[0], "/opt/packages")
-    mustBe(await debian.apt("update"))
-    if (suite === "bookworm") mustBe(await debian.apt("install", node))
-    copyInto(debian.path(ours), debian.path(join("/opt/here", basename(ours))))
-    return runChecks(withShortcuts(debian), quickStartChecks)
-  })
-  return [
-    packages,
-    quickStart,
-    suite === containerSuite ? await checkContainer(`${dir}-container`, folders[0]) : none
-  ].reduce(sum)
-}
-
-/** The suite of the recipe's base image. */
-const containerSuite = "trixie"
-
-const none = { passed: 0, failed: 0 }
-
-const sum = (left, right) => ({ passed: left.passed + right.passed, failed: left.failed + right.failed })
-
-const checkContainer = async (dir, folder) => {
-  await makeRoot({ suite: containerSuite, dir, include: [] })
-  const packages = readdirSync(folder).map((name) => join(folder, name))
-  return inRoot(dir, (debian) => runChecks({ ...withShortcuts(debian), packages }, containerChecks))
-}
-
-const inRoot = async (dir, use) => {
-  const debian = await openRoot(dir)
-  try {
-    return await use(debian)
-  } finally {
-    await debian.close()
-  }
-}
-
-/** The same packages where systemd is PID 1. */
-const checkSystemd = async (suite, dir, folders) => {
-  console.log(`Debian ${suite}, under systemd`)
-  const root = `${dir}-systemd`
-  await makeRoot({ suite, dir: root, include: [...neededPackages, ...(suite === "bookworm" ? [] : ["nodejs"])] })
-  const files = (folder) =>
-    readdirSync(folder)
-      .filter((name) => /^tedge-actors(-node)?_.*\.deb$/.test(name))
-      .map((name) => join(folder, name))
-  const [packages = [], next = []] = folders.map(files)
-  return await checkUnderSystemd({ root, packages, next })
-}
-
-/** Commands that must succeed. */
-const withShortcuts = (debian) => ({
-  ...debian,
-  must: async (...argv) => mustBe(await debian.exec(argv)),
-  install: async (...packages) => mustBe(await debian.apt("install", ...packages)),
-  remove: async (...words) => mustBe(await debian.apt("remove", ...words))
-})
-
-const mustBe = ({ code, signal, stdout, stderr }) => {
-  if (code !== 0) throw new CheckFailed(`it ended with ${signal ?? `exit code ${code}`}\n${stdout}\n${stderr}`)
-  return stdout
-}
-
-/** Answers name -> path inside. */
-const copyPackages = (debian, folder, place) => {
-  const names = readdirSync(folder).filter((name) => name.endsWith(".deb"))
-  for (const name of names) copyInto(join(folder, name), debian.path(join(place, name)))
-  return Object.fromEntries(names.map((name) => [name.split("_")[0], join(place, name)]))
-}
-
-const copyInto = (from, to) => {
-  mkdirSync(dirname(to), { recursive: true })
-  copyFileSync(from, to)
 }
 
 try {

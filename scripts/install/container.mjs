@@ -10,6 +10,7 @@ import { dirname, join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { run } from "../lib/run.mjs"
+import { passedOn } from "./fresh-root.mjs"
 
 const bootScript = join(dirname(fileURLToPath(import.meta.url)), "boot-container.sh")
 
@@ -22,17 +23,17 @@ export const whyNoContainer = async () => {
 }
 
 /**
- * `root`: a directory with a Debian. `dir`: an empty directory for what it changes; given again, it boots with what was
- * changed before, as a device does. Resolves when systemd has started all it was asked to.
+ * `layers`: directories with a Debian, the upper first. `dir`: an empty directory for what it changes; given again, it boots
+ * with what was changed before, as a device does. Resolves when systemd has started all it was asked to.
  */
-export const bootContainer = async ({ root, dir, name = "tedge-device" }) => {
+export const bootContainer = async ({ layers, dir, name = "tedge-device" }) => {
   mkdirSync(dir, { recursive: true })
   const group = join(unifiedHierarchy(), `${name}-${process.pid}`)
   mkdirSync(group)
   const namespaces = ["--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts", "--net", "--cgroup"]
   // In its own group before its group namespace is made, which has that as its root.
-  const enter = 'echo $$ >"$0/cgroup.procs"; exec unshare "$@"'
-  const child = spawn("sh", ["-c", enter, group, ...namespaces, bootScript, root, dir, name], {
+  const start = 'echo $$ >"$0/cgroup.procs"; exec unshare "$@"'
+  const child = spawn("sh", ["-c", start, group, ...namespaces, bootScript, layers.join(":"), dir, name], {
     stdio: ["ignore", "pipe", "pipe"],
     detached: true
   })
@@ -55,13 +56,13 @@ export const bootContainer = async ({ root, dir, name = "tedge-device" }) => {
   }
   // What is under way then fails, and the caller cleans up as after any failure.
   for (const signal of signals) process.once(signal, stop)
-  /** Runs a command in the container to its end, as `run`. */
-  const exec = async (argv, options = {}) => {
+  const enter = async (namespaces, argv, { env, ...options } = {}) => {
     if (isStopped) throw new Error("the container was stopped")
-    const [command, ...args] = inside(firstChild(child.pid), argv, options.env)
-    const { env: _env, ...rest } = options
-    return run(command, args, { timeoutMs: 300_000, ...rest })
+    const [command, ...args] = inside(firstChild(child.pid), namespaces, argv, env)
+    return run(command, args, { timeoutMs: 300_000, ...options })
   }
+  /** Runs a command in the container to its end, as `run`. */
+  const exec = (argv, options) => enter(["--net"], argv, options)
   try {
     await booted(exec, () => (child.exitCode === null && child.signalCode === null ? undefined : said))
   } catch (error) {
@@ -71,6 +72,8 @@ export const bootContainer = async ({ root, dir, name = "tedge-device" }) => {
   return {
     exec,
     stop,
+    /** With the network of this machine. */
+    online: (argv) => enter([], argv, { env: passedOn() }),
     /** Its files, as they are seen from outside. */
     path: (inner) => join(`/proc/${firstChild(child.pid)}/root`, inner),
     /** A program of this machine, with the container's network: [command, ...args]. */
@@ -92,8 +95,20 @@ const booted = async (exec, whyEnded) => {
   }
 }
 
-const inside = (pid, argv, env = {}) => [
-  ...["nsenter", "--target", String(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"],
+const inside = (pid, namespaces, argv, env = {}) => [
+  ...[
+    "nsenter",
+    "--target",
+    String(pid),
+    "--mount",
+    "--uts",
+    "--ipc",
+    "--pid",
+    "--cgroup",
+    ...namespaces,
+    "--root",
+    "--wd"
+  ],
   ...["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=dumb", "HOME=/root", "LC_ALL=C.UTF-8"],
   ...["DEBIAN_FRONTEND=noninteractive", ...Object.entries(env).map(([name, value]) => `${name}=${value}`)],
   ...argv

@@ -1,16 +1,16 @@
 /** A device in a container, as the checks see it: commands that are run in it, its cloud, and waiting for what is to become true. */
 import { spawn } from "node:child_process"
-import { mkdirSync, writeFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { appendFileSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { basename, dirname, join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { CheckFailed } from "./demand.mjs"
 
 const surroundingsFile = join(dirname(fileURLToPath(import.meta.url)), "surroundings.mjs")
 
-/** `dir`: for the cloud's files. Call `close` in the end; the container is the caller's. */
+/** `container`: one with systemd, or a root without. `dir`: for the cloud's files. Call `close` in the end; the container is the caller's. */
 export const openDevice = async (container, dir) => {
-  writeFileSync(container.path("/etc/hosts"), "127.0.0.1 localhost tedge-device\n")
+  appendFileSync(container.path("/etc/hosts"), "127.0.0.1 localhost tedge-device\n")
   const cloud = await startSurroundings(container, dir)
 
   const journal = async (...words) => (await container.exec(["journalctl", "--no-pager", "-o", "cat", ...words])).stdout
@@ -52,6 +52,13 @@ export const openDevice = async (container, dir) => {
       mkdirSync(dirname(container.path(path)), { recursive: true })
       writeFileSync(container.path(path), content, { mode })
     },
+    /** Without apt: all it needs is there. */
+    install: async (files) => {
+      const inner = files.map((file) => `/root/${basename(file)}`)
+      for (const [index, file] of files.entries()) copyFileSync(file, container.path(inner[index]))
+      await must("dpkg", "--install", "--force-downgrade", ...inner)
+    },
+    read: (path) => readFileSync(container.path(path), "utf8"),
     mainPid: (unit) => show(unit, "MainPID"),
     /** The cloud has an answer for the device over the connection of its mapper. */
     isConnected: async () => (await container.exec(["tedge", "connect", "c8y", "--test"])).code === 0,

@@ -5,8 +5,8 @@
  * there too, with its own suite in place of the machine's. Nothing stays mounted or running after `close`.
  */
 import { spawn } from "node:child_process"
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { basename, dirname, join } from "node:path"
 import { mustRun, run } from "../lib/run.mjs"
 
 /** Why no root can be made here; undefined: it can. */
@@ -16,8 +16,8 @@ export const whyNoRoot = async () => {
   return code === 0 ? undefined : "namespaces are not allowed here (CAP_SYS_ADMIN)"
 }
 
-/** `include`: Debian packages besides the smallest system. */
-export const makeRoot = async ({ suite, dir, include = [] }) => {
+/** The smallest Debian with its lists of packages, in `dir`. It is only read: what happens in it goes to layers above it. */
+export const makeRoot = async ({ suite, dir }) => {
   mkdirSync(dirname(dir), { recursive: true })
   writeFileSync(`${dir}.sources`, sourcesFor(suite))
   writeFileSync(`${dir}.apt.conf`, (await mustRun("apt-config", ["dump", "Acquire"])).stdout)
@@ -26,7 +26,10 @@ export const makeRoot = async ({ suite, dir, include = [] }) => {
   await mustRun("mmdebstrap", [
     "--quiet",
     "--variant=minbase",
-    `--include=${["ca-certificates", ...include].join(",")}`,
+    "--include=ca-certificates",
+    "--skip=cleanup/apt/lists",
+    // No power fails here that could harm a package database.
+    "--dpkgopt=force-unsafe-io",
     `--aptopt=${dir}.apt.conf`,
     `--setup-hook=${copyAuth}`,
     suite,
@@ -35,6 +38,26 @@ export const makeRoot = async ({ suite, dir, include = [] }) => {
   ])
   for (const path of ["/etc/resolv.conf", "/etc/hosts", "/usr/local/share/ca-certificates"])
     if (existsSync(path)) cpSync(path, join(dir, path), { recursive: true, dereference: true })
+}
+
+/**
+ * Debian packages on top of `layers`, in `dir`, by name and as files; nothing of them is started. Answers the layers, the new
+ * one first.
+ */
+export const addLayer = async ({ layers, dir, packages = [], files = [] }) => {
+  const debian = await openRoot({ layers, dir })
+  try {
+    const policy = debian.path("/usr/sbin/policy-rc.d")
+    writeFileSync(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755 })
+    const inner = files.map((file) => join("/var/tmp", basename(file)))
+    for (const [index, file] of files.entries()) cpSync(file, debian.path(inner[index]))
+    const { code, stdout, stderr } = await debian.apt("install", "--no-install-recommends", ...packages, ...inner)
+    if (code !== 0) throw new Error(`${[...packages, ...inner].join(" ")} could not be installed\n${stdout}${stderr}`)
+    for (const path of [policy, ...inner.map(debian.path)]) rmSync(path)
+  } finally {
+    await debian.close()
+  }
+  return [join(dir, "upper"), ...layers]
 }
 
 /** This machine's sources of Debian itself, for another suite. */
@@ -60,23 +83,25 @@ const sourcesFor = (suite) => {
 }
 
 /**
- * Processes, mounts and a network of its own on the Debian in `dir`. `apt` and `online` have the network of this machine;
- * what else runs there has only a loopback device.
+ * Processes, mounts and a network of its own on the Debian in `layers`, the upper first; what changes goes to `dir`.
+ * `apt` and `online` have the network of this machine; what else runs there has only a loopback device.
  */
-export const openRoot = async (dir) => {
+export const openRoot = async ({ layers, dir }) => {
+  for (const name of ["upper", "work", "root"]) mkdirSync(join(dir, name), { recursive: true })
   const prepare = `
     set -eu
     mount --make-rprivate /
-    mount --bind "$0" "$0"
-    mount -t proc proc "$0/proc"
-    mount --rbind /dev "$0/dev"
-    mount -t tmpfs -o mode=0755 tmpfs "$0/run"
+    cd "$1"
+    mount -t overlay overlay -o "lowerdir=$0,upperdir=$1/upper,workdir=$1/work" root
+    mount -t proc proc root/proc
+    mount --rbind /dev root/dev
+    mount -t tmpfs -o mode=0755 tmpfs root/run
     ip link set lo up
     echo ready
-    exec chroot "$0" sleep infinity`
+    exec chroot root sleep infinity`
   const child = spawn(
     "unshare",
-    ["--mount", "--pid", "--fork", "--kill-child", "--net", "--ipc", "sh", "-c", prepare, dir],
+    ["--mount", "--pid", "--fork", "--kill-child", "--net", "--ipc", "sh", "-c", prepare, layers.join(":"), dir],
     {
       stdio: ["ignore", "pipe", "pipe"]
     }
@@ -98,13 +123,13 @@ export const openRoot = async (dir) => {
   const online = (argv) =>
     enter(["--mount", "--pid", "--ipc"], argv, { env: { DEBIAN_FRONTEND: "noninteractive", ...passedOn() } })
   return {
-    dir,
-    path: (name) => join(dir, name),
+    /** Its files, as they are seen from outside. */
+    path: (inner) => join(`/proc/${init}/root`, inner),
     exec: (argv, options) => enter(["--mount", "--pid", "--net", "--ipc"], argv, options),
     apt: (...words) => online(["apt-get", "-q", "-y", ...words]),
     online,
-    /** Process id of the first process in there. */
-    init,
+    /** A program of this machine, with the network of the root: [command, ...args]. */
+    onItsNetwork: (argv) => ["nsenter", "--target", init, "--net", ...argv],
     /** Ends every process in there, and with the last one its mounts. */
     close: async () => {
       child.kill("SIGKILL")
@@ -123,5 +148,5 @@ const environment = (more) => [
 ]
 
 /** What this machine says of proxies and certificates. */
-const passedOn = () =>
+export const passedOn = () =>
   Object.fromEntries(Object.entries(process.env).filter(([name]) => /proxy$|^SSL_CERT_(FILE|DIR)$/i.test(name)))

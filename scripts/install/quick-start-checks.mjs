@@ -1,94 +1,112 @@
-/** The commands of docs/install.md, as they are printed there, up to the connected device, its removal included. */
-import { spawn } from "node:child_process"
-import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs"
-import { dirname, join } from "node:path"
-import { createInterface } from "node:readline"
+/** The commands of docs/install.md, as they are printed there: from a bare Debian to the connected device, and away again. */
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { basename, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { demand } from "./demand.mjs"
 
-const here = dirname(fileURLToPath(import.meta.url))
-const page = readFileSync(join(here, "../../docs/install.md"), "utf8")
+const page = readFileSync(join(dirname(fileURLToPath(import.meta.url)), "../../docs/install.md"), "utf8")
 
-/** The `sh` blocks of a section, joined. */
-const commandsOf = (heading) => {
-  const section = page.split(/^## /m).find((text) => text.startsWith(heading))
-  return [...(section ?? "").matchAll(/^```sh\n(.*?)^```$/gms)].map(([, commands]) => commands).join("")
+/** The lines of the `sh` blocks below a heading. */
+export const commandsOf = (heading) => {
+  const section = page.split(/^###? /m).find((text) => text.startsWith(heading))
+  const blocks = [...(section ?? "").matchAll(/^```sh\n(.*?)^```$/gms)].map(([, commands]) => commands)
+  return blocks.join("").split("\n").filter(Boolean)
 }
 
-const softhsm = commandsOf("From a bare Debian to connected: SoftHSM2").split("\n").filter(Boolean)
+/** Where an admin has the packages. */
+const here = "/opt/here"
 
-/** `debian`: an open root in whose /opt/here the packages are. */
-export const quickStartChecks = [
-  [
-    "docs/install.md has ten commands from a bare Debian to connected",
-    async () => demand(softhsm.length === 10, `${softhsm.length} commands:\n${softhsm.join("\n")}`)
-  ],
-  [
-    "they connect the device, as they are printed",
-    async (debian) => {
-      const cloud = await startCloud(debian)
-      debian.cloud = cloud
-      for (const command of softhsm) {
-        if (command.startsWith("tedge connect")) await introduce(debian, cloud)
-        await asPrinted(debian, command)
+/** The packages in that directory are these and no others. */
+export const putHere = (device, files) => {
+  rmSync(device.path(here), { recursive: true, force: true })
+  mkdirSync(device.path(here), { recursive: true })
+  for (const file of files) copyFileSync(file, join(device.path(here), basename(file)))
+}
+
+/** Commands of one shell, as far as its variables go. `device.variables`: `export NAME=value` of what the machine has otherwise. */
+export const asPrinted = async (device, commands, before = async () => {}) => {
+  const variables = [...(device.variables ?? [])]
+  for (const command of commands) {
+    await before(command)
+    if (command.startsWith("export ")) variables.push(command)
+    const words = ["bash", "-euc", [`cd ${here}`, ...variables, command].join("\n")]
+    const done = command.startsWith("apt-get") ? await device.online(words) : await device.exec(words)
+    demand(done.code === 0, `${command}\n${done.stdout}${done.stderr}`)
+  }
+}
+
+/** `heading`: of the section. `device.files`: the packages of each version, the older first. */
+export const quickStartChecks = (heading) => {
+  const commands = commandsOf(heading)
+  return [
+    [
+      `docs/install.md, ${heading}: ten commands`,
+      async () => demand(commands.length === 10, `${commands.length} commands:\n${commands.join("\n")}`)
+    ],
+    [
+      "they connect the device, as they are printed",
+      async (device) => {
+        putHere(device, device.files[0].filter(isMain))
+        await asPrinted(device, commands, async (command) => {
+          if (command.startsWith("tedge connect")) await introduce(device)
+        })
+        await device.tedge("connect", "c8y", "--test")
       }
-      const test = await debian.exec(["tedge", "connect", "c8y", "--test"])
-      demand(test.code === 0, test.stdout + test.stderr)
-    }
-  ],
+    ]
+  ]
+}
+
+/** After a quick start: what the page says of an installed device. */
+export const afterwards = [
   [
     "the broker has the queue limit that is promised for outages, from the file that mosquitto reads",
-    async (debian) => {
-      const conf = readFileSync(debian.path("/etc/tedge/mosquitto-conf/tedge-mosquitto.conf"), "utf8")
+    async (device) => {
+      const conf = device.read("/etc/tedge/mosquitto-conf/tedge-mosquitto.conf")
       demand(/^max_queued_messages 100000$/m.test(conf), conf)
     }
   ],
   [
+    "an upgrade, and the version before again, go as they are printed, and the device is connected",
+    async (device) => {
+      const [old, next] = device.files.map((files) => files.filter(isMain))
+      const versions = [old, next].map(([file]) => basename(file).split("_")[1])
+      const isNow = async (version) => {
+        demand((await device.tedge("--version")).includes(version), `it is not version ${version}`)
+        await device.until(device.isConnected, "connected again")
+      }
+      putHere(device, next)
+      const [upgrade] = commandsOf("Upgrade")
+      await asPrinted(device, [upgrade])
+      await isNow(versions[1])
+      putHere(device, old)
+      const [, back] = /`(apt-get [^`]*--allow-downgrades [^`]*)`/.exec(page) ?? []
+      demand(back?.endsWith("_OLD.deb"), `no command for the version before: ${back}`)
+      await asPrinted(device, [back.replace("./tedge-actors_OLD.deb", `./${basename(old[0])}`)])
+      await isNow(versions[0])
+    }
+  ],
+  [
     "removing and purging go as they are printed, and the key stays",
-    async (debian) => {
-      await debian.must("tedge", "disconnect", "c8y")
-      for (const command of commandsOf("Remove").split("\n").filter(Boolean)) await asPrinted(debian, command)
-      demand(!existsSync(debian.path("/usr/bin/tedge")), "tedge is still there")
-      const tokens = await debian.must("find", "/var/lib/softhsm/tokens", "-name", "*.object")
-      demand(tokens.trim() !== "", "the token is gone")
-      await debian.cloud.close()
+    async (device) => {
+      await device.tedge("disconnect", "c8y")
+      await asPrinted(device, commandsOf("Remove"))
+      demand((await device.exec(["test", "-e", "/usr/bin/tedge"])).code !== 0, "tedge is still there")
+      const tokens = readdirSync(device.path("/var/lib/softhsm/tokens"), { recursive: true })
+      demand(
+        tokens.some((name) => name.endsWith(".object")),
+        "the token is gone"
+      )
     }
   ]
 ]
 
-const asPrinted = async (debian, command) => {
-  const words = ["bash", "-euc", `cd /opt/here && ${command}`]
-  const done = command.startsWith("apt-get") ? await debian.online(words) : await debian.exec(words)
-  demand(done.code === 0, `${command}\n${done.stdout}${done.stderr}`)
-}
+const isMain = (file) => basename(file).startsWith("tedge-actors_")
 
 /** What a tenant of one's own has by itself: a host name, a certificate that the system trusts, and the device's certificate. */
-const introduce = async (debian, cloud) => {
-  copyFileSync(cloud.authority, debian.path("/etc/tedge/cloud-ca.pem"))
-  await debian.must("tedge", "config", "set", "c8y.url", "localhost")
-  await debian.must("tedge", "config", "set", "c8y.mqtt", cloud.address)
-  await debian.must("tedge", "config", "set", "c8y.root_cert_path", "/etc/tedge/cloud-ca.pem")
-  await cloud.trust(debian.path("/etc/tedge/device-certs/tedge-certificate.pem"))
-}
-
-const startCloud = async (debian) => {
-  const dir = `${debian.dir}.cloud`
-  mkdirSync(dir, { recursive: true })
-  const words = ["--target", debian.init, "--net", process.execPath, join(here, "cloud.mjs"), dir]
-  const child = spawn("nsenter", words, { stdio: ["pipe", "pipe", "inherit"] })
-  const ended = new Promise((resolve) => child.once("exit", resolve))
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const { address, authority } = JSON.parse((await lines.next()).value)
-  return {
-    address,
-    authority,
-    trust: async (certificate) => {
-      child.stdin.write(`${certificate}\n`)
-      await lines.next()
-    },
-    close: async () => {
-      child.stdin.end()
-      await ended
-    }
-  }
+export const introduce = async (device) => {
+  device.write("/etc/tedge/cloud-ca.pem", await device.cloud.ask("authority"))
+  await device.tedge("config", "set", "c8y.url", "localhost")
+  await device.tedge("config", "set", "c8y.mqtt", await device.cloud.ask("address"))
+  await device.tedge("config", "set", "c8y.root_cert_path", "/etc/tedge/cloud-ca.pem")
+  await device.cloud.ask("trust", device.read("/etc/tedge/device-certs/tedge-certificate.pem"))
 }

@@ -29,6 +29,12 @@ const calls = {
     const id = /CN\s*=\s*([^,\n]+)/.exec(stdout)?.[1]
     return readFileSync(await ca.issueDevice(id, key), "utf8")
   },
+  /** PEM of a self-signed certificate: from now on the cloud takes the device that has it. */
+  trust: (certificate) => {
+    const file = join(dir, "trusted.pem")
+    writeFileSync(file, certificate)
+    return cloud.trustOnly(file)
+  },
   /** Payloads that came to the cloud on a topic. */
   received: (topic) => cloud.received.filter((message) => message.topic === topic).map(({ payload }) => payload),
   stopCloud: () => cloud.stopBroker(),

@@ -20,22 +20,23 @@ const product = {
   fields: { Depends: ["libc6 (>= 2.28)", "libstdc++6 (>= 9)", "libgcc-s1"] }
 }
 
-/** Answers the path of the .deb. `version`: an exact version of Node, or a range npm knows (`22`). */
-export const makeNodeDeb = ({ version: wanted, tools, work, out, epoch, scripts }) => {
+/** `wanted`: an exact version of Node, or a range npm knows (`22`). Answers `{ file, name, version, source }`, the npm package last. */
+export const makeNodeDeb = ({ wanted, tools, work, out, epoch, scripts }) => {
   const fetched = join(work, `node-${tools.name}`)
   mkdirSync(fetched)
-  const name = `node-linux-${tools.node}@${wanted}`
-  const packed = command("npm", ["pack", "--json", "--pack-destination", fetched, name], work)
-  const { filename, version } = [JSON.parse(packed)].flat().at(-1)
+  const source = `node-linux-${tools.node}`
+  const packed = command("npm", ["pack", "--json", "--pack-destination", fetched, `${source}@${wanted}`], work)
+  const { filename, version, integrity } = [JSON.parse(packed)].flat().at(-1)
   command("tar", ["-xzf", filename, "package/bin/node", "package/LICENSE"], fetched)
   const tree = join(work, `${product.name}-${tools.name}`)
   const place = join(tree, "usr/lib", product.name, "bin")
   const documents = join(tree, "usr/share/doc", product.name)
-  mkdirSync(place, { recursive: true })
-  mkdirSync(documents, { recursive: true })
+  const overrides = join(tree, "usr/share/lintian/overrides")
+  for (const folder of [place, documents, overrides]) mkdirSync(folder, { recursive: true })
   cpSync(join(fetched, "package/bin/node"), join(place, "node"))
   chmodSync(join(place, "node"), 0o755)
   writeFileSync(join(documents, "copyright"), readFileSync(join(fetched, "package/LICENSE")))
+  cpSync(join(scripts, `${product.name}.lintian-overrides`), join(overrides, product.name))
   const when = new Date(epoch * 1000).toUTCString().replace("GMT", "+0000")
   writeFileSync(
     join(documents, "changelog.gz"),
@@ -44,7 +45,8 @@ export const makeNodeDeb = ({ version: wanted, tools, work, out, epoch, scripts 
     )
   )
   // 115 MB: a tenth smaller would take four times as long.
-  return makeDeb({ tree, out, scripts, product, version, architecture: tools.name, depends: [], epoch, level: 2 })
+  const file = makeDeb({ tree, out, scripts, product, version, architecture: tools.name, depends: [], epoch, level: 2 })
+  return { file, name: product.name, version, source: { name: source, version, license: "MIT", integrity } }
 }
 
 const command = (file, args, cwd) => {

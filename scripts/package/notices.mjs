@@ -76,7 +76,7 @@ const licenceParagraph = (entry) =>
 const folded = (line) => (line.trim() === "" ? " ." : ` ${line.trimEnd()}`)
 
 /** CycloneDX 1.5, JSON. Nothing in it depends on the machine it was made on. */
-export const softwareBill = ({ name, version, architecture, epoch, packages, uuid }) =>
+export const softwareBill = ({ name, version, license = "Apache-2.0", architecture, epoch, packages, uuid }) =>
   `${JSON.stringify(
     {
       bomFormat: "CycloneDX",
@@ -90,7 +90,7 @@ export const softwareBill = ({ name, version, architecture, epoch, packages, uui
           "bom-ref": name,
           name,
           version,
-          licenses: [{ license: { id: "Apache-2.0" } }],
+          licenses: [{ license: { id: license } }],
           purl: `pkg:deb/${name}@${version}?arch=${architecture}`
         }
       },

@@ -96,8 +96,9 @@ describe("the systemd units", () => {
       expect(text, unit).toMatch(/^ReadWritePaths=.* -\/run\/tedge-pin-latch\b/m)
       expect(text, unit).not.toMatch(/^RuntimeDirectory=.*tedge-pin-latch/m)
     }
-    // For the group to write: a member could take records away, and try PINs again.
-    expect(tmpfiles).toMatch(/^d \/run\/tedge-pin-latch 0750 tedge tedge -$/m)
+    expect(tmpfiles).toMatch(/^d \/run\/tedge-pin-latch 2770 root tedge -$/m)
+    // Not the whole group: a member could take records away, and try PINs again.
+    expect(tmpfiles).toMatch(/^a \/run\/tedge-pin-latch - - - - user:tedge:rwx,group::r-x,mask::rwx$/m)
   })
 
   it("make the directory of the services' sockets as tmpfiles does", () => {

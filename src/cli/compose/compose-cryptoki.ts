@@ -3,6 +3,7 @@
 import { join } from "node:path"
 import { Effect, type Redacted, type Scope } from "effect"
 import { cryptokiBehaviour } from "../../actors/cryptoki/cryptoki-actor.ts"
+import { withTpmStore } from "../../actors/cryptoki/host/tpm-store.ts"
 import type { LatchPlace } from "../../actors/cryptoki/pin/latch-files.ts"
 import { socketCryptokiBehaviour } from "../../actors/cryptoki/remote/socket-cryptoki-actor.ts"
 import { type CryptokiSettings, defaultLimits } from "../../actors/cryptoki/settings.ts"
@@ -57,7 +58,12 @@ export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<
     limits: defaultLimits,
     idleHostEnds: lifetime === "mapper",
     keepLookingMs: keepLookingMs[lifetime],
-    environment,
+    environment: withTpmStore(environment, {
+      modulePath: cryptoki.modulePath,
+      home: user.account?.home ?? environment.HOME ?? "/",
+      configDir: settings.configDir,
+      isOther: user.account !== undefined
+    }),
     hostUser: user.account,
     onCall: composition.onCall
   }

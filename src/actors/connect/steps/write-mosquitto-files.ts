@@ -4,6 +4,7 @@ import { basename, join } from "node:path"
 import { Effect } from "effect"
 import type { ConnectRefusal } from "../../../messages/connect.ts"
 import { bridgeService } from "../../../messages/installation/bridge-service.ts"
+import { machineFile, machineMark, printMachineMark } from "../../../platform/process/machine-mark.ts"
 import { putBack, readIfPresent, writeWhole } from "../connect-files.ts"
 import { markerPath, mosquittoDir, type ValidConnection } from "../connection.ts"
 import {
@@ -54,7 +55,10 @@ const perListenerBecause = (connection: ValidConnection, main: string): string |
 
 /** A check has shown that the connection works, or the user wanted none. */
 export const markVerified = (connection: ValidConnection): Effect.Effect<void, ConnectRefusal> =>
-  writeWhole(markerPath(connection), markerText("verified", carrierOf(connection)))
+  Effect.andThen(
+    writeWhole(markerPath(connection), markerText("verified", carrierOf(connection))),
+    writeWhole(machineFile(connection.settings.configDir), printMachineMark(machineMark()))
+  )
 
 const carrierOf = ({ settings }: ValidConnection): string | undefined => {
   const { mapper, unit } = bridgeService(settings)

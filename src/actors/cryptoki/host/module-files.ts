@@ -8,6 +8,7 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { basename, join } from "node:path"
 import type { Access } from "../../../platform/users/user-access.ts"
+import { isTpmModule } from "./tpm-store.ts"
 
 export interface ModuleFile {
   readonly path: string
@@ -24,7 +25,7 @@ export const moduleFiles = (
 
 const ofFamily = (name: string, environment: NodeJS.ProcessEnv, home: string): ReadonlyArray<ModuleFile> => {
   if (/softhsm/i.test(name)) return ofSoftHsm(environment.SOFTHSM2_CONF, home)
-  if (/tpm2[-_]pkcs11/i.test(name)) return ofTpm(environment)
+  if (isTpmModule(name)) return ofTpm(environment)
   return /ckteec/i.test(name) ? [file("/dev/tee0", "rw")] : []
 }
 

@@ -5,7 +5,7 @@
  * that root's commands and the services see the same.
  */
 import { randomBytes } from "node:crypto"
-import { accessSync, constants } from "node:fs"
+import { accessSync, constants, statSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { FileNotReplaced, replaceFileNow } from "../../../platform/files/atomic-file.ts"
 import type { Owner } from "../../../platform/files/file-calls.ts"
@@ -22,9 +22,16 @@ export interface LatchPlace {
 /** Throws what the system refuses with. */
 export const openLatchDirectory = ({ directory, owner }: LatchPlace): void => {
   makeDirectories(directory, { owner, mode: 0o750 })
+  if (owner && isMadeByRootFor(owner, directory)) return
   if (process.getuid?.() === 0 && owner) giveDirectory(directory, owner)
   // A client of the signing service may be of the service's group; it must not take records away.
   closeDirectory(directory)
+}
+
+/** By tmpfiles.d: 2770 root:tedge, with an access list that lets the service's user alone of that group write. */
+const isMadeByRootFor = (owner: Owner, directory: string): boolean => {
+  const { uid, gid, mode } = statSync(directory)
+  return uid === 0 && gid === owner.gid && (mode & 0o2070) === 0o2070
 }
 
 /** Replaces the file as a whole. Answers why not; then the file is as it was. */

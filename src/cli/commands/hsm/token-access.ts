@@ -3,6 +3,7 @@
  */
 import { dirname } from "node:path"
 import { type ModuleFile, moduleFiles } from "../../../actors/cryptoki/host/module-files.ts"
+import { withTpmStore } from "../../../actors/cryptoki/host/tpm-store.ts"
 import type { ClosedToUser } from "../../../messages/platform.ts"
 import type { Settings } from "../../../messages/settings/resolved-settings.ts"
 import { userName } from "../../../platform/users/accounts.ts"
@@ -28,7 +29,7 @@ export const tokenAccess = (
     cryptoki.mode === "socket"
       ? [{ path: cryptoki.socketPath, needs: "rw", isToken: false }]
       : cryptoki.mode === "module" && cryptoki.modulePath !== undefined
-        ? moduleFiles(cryptoki.modulePath, environment, user.home)
+        ? filesOf(cryptoki.modulePath, { environment, user, configDir })
         : []
   const closed = files.flatMap((file): ReadonlyArray<ClosedToUser> => {
     const found = closedTo(user, file.path, file.needs)
@@ -55,6 +56,15 @@ export const tokenAccess = (
     closed: closed.filter((one, at) => closed.findIndex((other) => sameCure(one, other)) === at),
     hasOpenToken: files.some(({ isToken, path }) => isToken && ![...shut].some((one) => path.startsWith(one)))
   }
+}
+
+const filesOf = (
+  modulePath: string,
+  { environment, user, configDir }: { environment: NodeJS.ProcessEnv; user: Loader; configDir: string }
+): ReadonlyArray<ModuleFile> => {
+  const isOther = user.who === "services"
+  const ofModule = withTpmStore(environment, { modulePath, home: user.home, configDir, isOther })
+  return moduleFiles(modulePath, ofModule, user.home)
 }
 
 const sameCure = (one: ClosedToUser, other: ClosedToUser): boolean =>

@@ -1,5 +1,15 @@
 /** Where PIN latches lie, who may read them, and what happens where they cannot lie. */
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
 import { join } from "node:path"
 import { Effect, Redacted } from "effect"
 import { describe, expect, it } from "vitest"
@@ -51,6 +61,21 @@ describe("the directory of PIN latches", () => {
     await latchOf(directory).refuse("1")
     expect(modeOf(directory)).toBe("750")
   })
+
+  it.runIf(process.getuid?.() === 0)(
+    "that root made for the service's group, as tmpfiles.d does, stays as it is",
+    async () => {
+      const directory = join(tempDir(), "latches")
+      mkdirSync(directory)
+      chownSync(directory, 0, 4712)
+      chmodSync(directory, 0o2770)
+      await latchOf(directory, { uid: 4711, gid: 4712 }).refuse("1")
+      const { uid, gid } = statSync(directory)
+      expect([modeOf(directory), uid, gid]).toEqual(["2770", 0, 4712])
+      const record = statSync(recordIn(directory))
+      expect([record.uid, record.gid]).toEqual([4711, 4712])
+    }
+  )
 
   it("holds nothing from which a PIN could be found without the key", async () => {
     const directory = tempDir()

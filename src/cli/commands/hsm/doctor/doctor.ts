@@ -16,6 +16,7 @@ import { askLimits, type CommandContext, type TokenCommand } from "../token-comm
 import { certificateChecks, type TokenKey } from "./certificate.ts"
 import { connectionChecks } from "./connection.ts"
 import { type Check, examine } from "./examination.ts"
+import { machineCheck } from "./machine.ts"
 import { serverChecks } from "./server.ts"
 import { serviceFileChecks } from "./service-files.ts"
 import { tokenChecks } from "./token.ts"
@@ -32,6 +33,7 @@ export const doctor: TokenCommand = (context) =>
     if (failure !== undefined) yield* examination.fail(`settings of ${settings.cloud.prefix}`, explain(failure))
     const publicKey = yield* tokenChecks(context, examination, settings, device)
     const key = publicKey === undefined ? undefined : keyOf(context, settings, publicKey)
+    yield* machineCheck(examination, settings)
     yield* serviceFileChecks(examination, settings)
     yield* certificateChecks(examination, device.certPath, key)
     yield* serverChecks(examination, settings)

@@ -1,0 +1,174 @@
+/** What is checked on one release of Debian: each part on a system of its own, in layers above the same smallest one. */
+import { copyFileSync, mkdirSync, readdirSync } from "node:fs"
+import { basename, join } from "node:path"
+import { bootContainer } from "./container.mjs"
+import { containerChecks } from "./container-checks.mjs"
+import { CheckFailed } from "./demand.mjs"
+import { openDevice } from "./device.mjs"
+import { addLayer, openRoot } from "./fresh-root.mjs"
+import { maintainerChecks } from "./maintainer-checks.mjs"
+import { movingOverChecks } from "./moving-over-checks.mjs"
+import { packageChecks } from "./package-checks.mjs"
+import { afterwards, quickStartChecks } from "./quick-start-checks.mjs"
+import { runChecks } from "./run-checks.mjs"
+import { checks, upgradeUnderTraffic } from "./service-checks.mjs"
+import { startTpm, tpmPackages, tpmVariable } from "./tpm-machine.mjs"
+
+const init = ["systemd", "systemd-sysv", "dbus", "procps", "iproute2"]
+const tokens = ["mosquitto", "softhsm2", "pcscd", "polkitd", "opensc", "opensc-pkcs11"]
+
+/** The suite of the recipe's base image. */
+const recipeSuite = "trixie"
+
+/** Name -> run(place); answers how many checks passed and failed. */
+export const parts = {
+  packages: ({ base, folder, hasOldNode, packages, node }) =>
+    inRoot([base], folder("packages"), ["softhsm2", "mosquitto"], (debian) => {
+      const files = [[...packages[0], ...node], packages[1]]
+      const [debs, next] = files.map((some, index) => copied(debian, some, `/opt/packages-${index}`))
+      return runChecks({ ...debian, debs, next, versions: packages.map(versionOf), hasOldNode }, packageChecks)
+    }),
+  "quick-start": async ({ booted, folder, packages }) =>
+    inContainer(await booted(), folder("quick-start"), (device) =>
+      runChecks(
+        { ...device, files: packages },
+        [...quickStartChecks("From a bare Debian to connected: SoftHSM2"), ...afterwards],
+        { inOrder: true }
+      )
+    ),
+  "without-systemd": async ({ bare, folder, packages }) =>
+    inRoot(await bare(), folder("without-systemd"), [], async (debian) => {
+      const device = await openDevice(debian, folder("without-systemd-around"))
+      try {
+        const [first] = quickStartChecks("From a bare Debian to connected: SoftHSM2").slice(1)
+        return await runChecks({ ...device, files: packages }, [first, ...afterwards], { inOrder: true })
+      } finally {
+        await device.close()
+      }
+    }),
+  tpm: async ({ booted, folder, packages }) => {
+    const layers = await addLayer({ layers: await booted(), dir: folder("tpm-layer"), packages: tpmPackages })
+    return inContainer(layers, folder("tpm"), async (device) => {
+      const tpm = await startTpm(device, folder("tpm-state"))
+      try {
+        const heading = "From a bare Debian to connected: a TPM 2.0"
+        const machine = { ...device, files: packages, variables: [`export ${tpmVariable}`] }
+        return await runChecks(machine, quickStartChecks(heading), { inOrder: true })
+      } finally {
+        await tpm.stop()
+      }
+    })
+  },
+  "moving-over": async ({ equipped, folder, packages }) =>
+    inContainer(await equipped(), folder("moving-over"), (device) =>
+      runChecks({ ...device, files: packages }, movingOverChecks, { inOrder: true })
+    ),
+  services: async ({ equipped, folder, packages }) =>
+    inContainer(await equipped(), folder("services"), async (device) => {
+      const [old, next] = packages.map((files) => files.filter((file) => nameOf(file) === "tedge-actors"))
+      await device.install(old)
+      const all = [...checks, upgradeUnderTraffic(() => device.install(next)), ...maintainerChecks({ old, next })]
+      return runChecks(device, all, { inOrder: true })
+    }),
+  recipe: async ({ suite, base, folder, packages: [files] }) =>
+    suite === recipeSuite
+      ? inRoot([base], folder("recipe"), [], (debian) => runChecks({ ...debian, packages: files }, containerChecks))
+      : { passed: 0, failed: 0 }
+}
+
+/** `base`: a directory with the smallest Debian of that suite; `folders`: of the packages, older version first. */
+export const checkSuite = async ({ suite, base, folders, work, names }) => {
+  const total = { passed: 0, failed: 0 }
+  const place = placeOf({ suite, base, folders, work })
+  for (const [name, check] of Object.entries(parts)) {
+    if (names.length > 0 && !names.includes(name)) continue
+    const startedAt = performance.now()
+    console.log(`\nDebian ${suite}: ${name}`)
+    const { passed, failed } = await check(place)
+    console.log(`${((performance.now() - startedAt) / 1000).toFixed(0)} s`)
+    total.passed += passed
+    total.failed += failed
+  }
+  return total
+}
+
+/** Layers are made once, when they are first used. */
+const placeOf = ({ suite, base, folders, work }) => {
+  const folder = (name) => join(work, `${suite}-${name}`)
+  const packages = folders.map((dir) =>
+    readdirSync(dir)
+      .filter((file) => file.endsWith(".deb") && nameOf(file) !== "tedge-actors-node")
+      .map((file) => join(dir, file))
+  )
+  const hasOldNode = suite === "bookworm"
+  const node = readdirSync(folders[0])
+    .filter((file) => hasOldNode && /^tedge-actors-node_.*\.deb$/.test(file))
+    .map((file) => join(folders[0], file))
+  const bare = once(async () => (hasOldNode ? addLayer({ layers: [base], dir: folder("node"), files: node }) : [base]))
+  const booted = once(async () => addLayer({ layers: await bare(), dir: folder("booted"), packages: init }))
+  const equipped = once(async () =>
+    addLayer({
+      layers: await booted(),
+      dir: folder("equipped"),
+      packages: [...tokens, ...(hasOldNode ? [] : ["nodejs"])]
+    })
+  )
+  return { suite, base, folder, packages, node, hasOldNode, bare, booted, equipped }
+}
+
+const once = (make) => {
+  let made
+  return () => {
+    made ??= make()
+    return made
+  }
+}
+
+/** Answers name -> path inside. */
+const copied = (debian, files, place) => {
+  mkdirSync(debian.path(place), { recursive: true })
+  for (const file of files) copyFileSync(file, join(debian.path(place), basename(file)))
+  return Object.fromEntries(files.map((file) => [nameOf(file), join(place, basename(file))]))
+}
+
+const nameOf = (file) => basename(file).split("_")[0]
+
+const versionOf = ([file]) => basename(file).split("_")[1]
+
+const inRoot = async (layers, dir, packages, use) => {
+  const all = packages.length > 0 ? await addLayer({ layers, dir: `${dir}-layer`, packages }) : layers
+  const debian = await openRoot({ layers: all, dir })
+  try {
+    return await use(withShortcuts(debian))
+  } finally {
+    await debian.close()
+  }
+}
+
+const inContainer = async (layers, dir, use) => {
+  const container = await bootContainer({ layers, dir })
+  try {
+    const device = await openDevice(container, `${dir}-around`)
+    try {
+      return await use(device)
+    } finally {
+      await device.close()
+    }
+  } finally {
+    await container.stop()
+  }
+}
+
+/** Commands that must succeed. */
+const withShortcuts = (debian) => ({
+  ...debian,
+  must: async (...argv) => mustBe(await debian.exec(argv)),
+  install: async (...packages) => mustBe(await debian.apt("install", ...packages)),
+  remove: async (...words) => mustBe(await debian.apt("remove", ...words)),
+  update: async () => mustBe(await debian.apt("update"))
+})
+
+const mustBe = ({ code, signal, stdout, stderr }) => {
+  if (code !== 0) throw new CheckFailed(`it ended with ${signal ?? `exit code ${code}`}\n${stdout}\n${stderr}`)
+  return stdout
+}

@@ -1,0 +1,37 @@
+/** The part of `tedge hsm doctor` about copies: an image of a device that was connected, on another machine. */
+import { Effect } from "effect"
+import { explainOtherMachine } from "../../../../messages/explain/platform.ts"
+import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
+import { readRegularText } from "../../../../platform/files/read-file.ts"
+import {
+  isSameMachine,
+  type MachineMark,
+  machineFile,
+  machineMark,
+  parseMachineMark
+} from "../../../../platform/process/machine-mark.ts"
+import type { Examination } from "./examination.ts"
+
+/** Nothing is said of a device that was never connected. */
+export const machineCheck = (
+  { pass, fail }: Examination,
+  { configDir }: Pick<CloudSettings, "configDir">,
+  present: MachineMark = machineMark()
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const connected = parseMachineMark(textOf(machineFile(configDir)))
+    if (connected === undefined) return Effect.void
+    return isSameMachine(connected, present)
+      ? pass(name, "the device was connected on this machine")
+      : fail(name, explainOtherMachine(configDir))
+  })
+
+const name = "machine"
+
+const textOf = (path: string): string => {
+  try {
+    return readRegularText(path)
+  } catch {
+    return ""
+  }
+}

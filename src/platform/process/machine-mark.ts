@@ -1,0 +1,59 @@
+/**
+ * What tells this machine from a copy of its storage: its machine id, and serial numbers of its hardware. Only marks of
+ * them go into files: machine-id(5) wants the id itself kept to the machine.
+ */
+import { createHmac } from "node:crypto"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+
+/** Undefined: the machine has none, or this user may not read it. */
+export interface MachineMark {
+  readonly id: string | undefined
+  readonly hardware: string | undefined
+}
+
+/** Written when a connection is made. */
+export const machineFile = (configDir: string): string => join(configDir, ".connected-machine")
+
+/** `root`: where /etc, /sys and /proc are. */
+export const machineMark = (root = "/"): MachineMark => ({
+  id: markOf([join(root, "etc/machine-id")]),
+  hardware: markOf([join(root, "proc/device-tree/serial-number"), join(root, "sys/class/dmi/id/product_uuid")])
+})
+
+export const printMachineMark = ({ id, hardware }: MachineMark): string =>
+  `# The machine that connected: tells a copy of this directory from the original\n${id ?? none} ${hardware ?? none}\n`
+
+/** Undefined: the text is none that `printMachineMark` makes. */
+export const parseMachineMark = (text: string): MachineMark | undefined => {
+  const [, id, hardware] = /^([0-9a-f]{32}|-) ([0-9a-f]{32}|-)$/m.exec(text) ?? []
+  if (id === undefined || hardware === undefined) return undefined
+  return { id: id === none ? undefined : id, hardware: hardware === none ? undefined : hardware }
+}
+
+/** What one of the two does not know says nothing. */
+export const isSameMachine = (one: MachineMark, other: MachineMark): boolean =>
+  (["id", "hardware"] as const).every((part) => {
+    const [left, right] = [one[part], other[part]]
+    return left === undefined || right === undefined || left === right
+  })
+
+const none = "-"
+
+/** Of the first file that says something. */
+const markOf = (paths: ReadonlyArray<string>): string | undefined => {
+  for (const path of paths) {
+    const text = textOf(path)
+    if (text !== undefined && /[1-9a-f]/i.test(text) && text !== "uninitialized")
+      return createHmac("sha256", text).update("tedge-actors machine").digest("hex").slice(0, 32)
+  }
+  return undefined
+}
+
+const textOf = (path: string): string | undefined => {
+  try {
+    return readFileSync(path, "utf8").replaceAll("\0", "").trim() || undefined
+  } catch {
+    return undefined
+  }
+}
