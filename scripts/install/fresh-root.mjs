@@ -97,8 +97,8 @@ export const openRoot = async ({ layers, dir }) => {
     mount --rbind /dev root/dev
     mount -t tmpfs -o mode=0755 tmpfs root/run
     ip link set lo up
-    echo ready
-    exec chroot root sleep infinity`
+    # Said from inside: until then /proc/PID/root is this machine's.
+    exec chroot root sh -c "echo ready; exec sleep infinity"`
   const child = spawn(
     "unshare",
     ["--mount", "--pid", "--fork", "--kill-child", "--net", "--ipc", "sh", "-c", prepare, layers.join(":"), dir],
