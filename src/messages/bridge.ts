@@ -6,7 +6,8 @@
  */
 import { Data } from "effect"
 import type { Ask, Tell } from "../runtime/protocol.ts"
-import type { LinkStatus, LinkUserProtocol, MqttMessage } from "./mqtt.ts"
+import type { LinkStatus, LinkUserProtocol, MqttMessage, MqttRefusal } from "./mqtt.ts"
+import type { DirectionFacts, Timeline } from "./status/snapshot.ts"
 
 /** A topic rule: messages matching `filter` on one side go on, `strip` cut off and `add` put in front. */
 export interface BridgeRule {
@@ -29,6 +30,31 @@ export interface BridgeStatus {
     readonly dropped: number
     readonly waiting: number
   }
+}
+
+/** What a person wants to see of the bridge. Dates are milliseconds since 1970. */
+export interface BridgeReport {
+  readonly health: "up" | "down"
+  /** Since when. */
+  readonly since: number
+  readonly local: LinkReport
+  readonly cloud: LinkReport
+  readonly outbound: DirectionFacts
+  readonly inbound: DirectionFacts
+  /** The last message that was sampled. */
+  readonly message: Timeline | undefined
+}
+
+export interface LinkReport {
+  readonly status: LinkStatus
+  /** Since when it is up, or not. */
+  readonly since: number
+  /** Why it is not up. */
+  readonly failure: MqttRefusal | undefined
+  readonly retryAt: number | undefined
+  /** How many there were. */
+  readonly connections: number
+  readonly lastLost: { readonly at: number; readonly failure: MqttRefusal } | undefined
 }
 
 /** What is known of a cloud beforehand: it ends the connection at a publish on such a topic. */
@@ -80,6 +106,8 @@ export class CloudNotAnswering extends Data.TaggedError("CloudNotAnswering")<{
 
 export type BridgeProtocol = LinkUserProtocol & {
   readonly Status: Ask<void, BridgeStatus>
+  /** `sample`: the next message is followed on its way; a later report has it. */
+  readonly Report: Ask<{ readonly sample: boolean }, BridgeReport>
   /**
    * Asks the cloud a question over the connection that is, or comes within the time, and answers with what it said: as it
    * is passed on to the local broker. What is retained, or came before the question, is no answer.

@@ -232,6 +232,8 @@ export type LinkStatus =
       readonly connection: number
       /** Subscriptions that the link can do without, and those of a lower QoS. */
       readonly faults: ReadonlyArray<SubscriptionFault>
+      /** How TLS was set up; undefined: without TLS, or without a key. */
+      readonly handshake?: "resumed" | "signed" | undefined
     }
   | { readonly _tag: "Down"; readonly failure: MqttRefusal; readonly retryInMs: number; readonly attempt: number }
   | { readonly _tag: "Stopped" }

@@ -9,6 +9,7 @@
  * The tree stops, drained, with the scope it was started in.
  */
 import { Deferred, Effect, type Scope } from "effect"
+import { supervisorsOf } from "./inspect.ts"
 import { startDynamic } from "./internal/dynamic-supervisor.ts"
 import { memberOf } from "./internal/members.ts"
 import { supervisorEnvironment } from "./internal/supervisor-environment.ts"
@@ -37,12 +38,14 @@ const startChecked = (spec: SupervisorSpec): Effect.Effect<SupervisorHandle, Sta
     const exit = Deferred.makeUnsafe<SupervisorExit>()
     const onExit = (how: SupervisorExit) => void Deferred.doneUnsafe(exit, Effect.succeed(how))
     const tree = new Tree({ spec, members, around, isRoot: true, onExit })
-    yield* Effect.addFinalizer(() => tree.stop("drain"))
+    const nodes = () => members.flatMap((member) => member.nodes(spec.name))
+    const hide = around.show({ supervisors: supervisorsOf(spec), nodes })
+    yield* Effect.addFinalizer(() => Effect.andThen(tree.stop("drain"), Effect.sync(hide)))
     yield* tree.startAll()
     return {
       stop: (mode) => tree.stop(mode),
       awaitExit: Deferred.await(exit),
-      graph: Effect.sync(() => members.flatMap((member) => member.nodes(spec.name))),
+      graph: Effect.sync(nodes),
       crash: (name) =>
         Effect.sync(() => {
           for (const member of members) member.crash(name)

@@ -1,10 +1,19 @@
 /** The bridge between the local broker and the cloud: a relay for either direction, and the health of both links. */
-import { Effect } from "effect"
-import type { BridgeProtocol, BridgeRule, BridgeStatus, DroppedMessage, HealthProtocol } from "../../messages/bridge.ts"
+import { Clock, Effect } from "effect"
+import type {
+  BridgeProtocol,
+  BridgeReport,
+  BridgeRule,
+  BridgeStatus,
+  DroppedMessage,
+  HealthProtocol
+} from "../../messages/bridge.ts"
 import { explainDropped, explainHeldBack } from "../../messages/explain/bridge.ts"
-import type { LinkProtocol, MqttMessage, Received, Side } from "../../messages/mqtt.ts"
+import type { LinkProtocol, LinkStatus, MqttMessage, Received, Side } from "../../messages/mqtt.ts"
+import type { Timeline } from "../../messages/status/snapshot.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
-import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
+import { monotonicMs, monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
+import { wallMs, wallNow } from "../../runtime/primitives/wall-time.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { InFlightMessage } from "./batch.ts"
 import { CloudCheck, type CloudQuestion } from "./cloud-check.ts"
@@ -25,6 +34,8 @@ export interface BridgeOptions {
   readonly check: CloudQuestion
   /** What the cloud hangs up at; undefined: nothing is known. */
   readonly limits?: CloudLimits
+  /** Told of each change of a link. `date`: milliseconds since 1970. */
+  readonly onLink?: (side: Side, status: LinkStatus, date: number) => void
 }
 
 export interface BridgePeers {
@@ -51,11 +62,13 @@ export const bridgeBehaviour = (options: BridgeOptions, peers: BridgePeers): Beh
       return {
         Received: (received) => accept(bridge, received),
         LinkChanged: ({ side, status }) =>
-          Effect.suspend(() => {
-            bridge.sides[side].change(status)
+          Effect.flatMap(wallNow, (date) => {
+            bridge.sides[side].change(status, date)
+            options.onLink?.(side, status, date)
             return publishHealth(bridge)
           }),
         Status: () => Effect.sync(() => statusOf(bridge)),
+        Report: ({ sample }) => report(bridge, sample),
         CheckCloud: ({ withinMs }) => bridge.check.ask(withinMs)
       }
     })
@@ -69,8 +82,8 @@ interface Bridge {
   readonly routes: Readonly<Record<Direction, RouteCache>>
   readonly guard: LoopGuard
   readonly check: CloudCheck
-  /** Messages the other side would not take. */
-  refused: number
+  /** Messages the other side would not take, by direction. */
+  readonly refused: Record<Direction, number>
 }
 
 const makeBridge = (options: BridgeOptions, peers: BridgePeers): Bridge => {
@@ -78,7 +91,7 @@ const makeBridge = (options: BridgeOptions, peers: BridgePeers): Bridge => {
   const guard = new LoopGuard()
   const relay = (direction: Direction, from: Side, to: Side) =>
     new Relay({
-      name: `bridge/${direction}`,
+      direction,
       source: sides[from],
       target: sides[to],
       window: options.window,
@@ -99,7 +112,7 @@ const makeBridge = (options: BridgeOptions, peers: BridgePeers): Bridge => {
     routes: { outbound: new RouteCache(options.rules, "outbound"), inbound: new RouteCache(options.rules, "inbound") },
     guard,
     check: new CloudCheck(options.check, sides),
-    refused: 0
+    refused: { outbound: 0, inbound: 0 }
   }
 }
 
@@ -118,7 +131,7 @@ const accept = Effect.fnUntraced(function* (bridge: Bridge, { side, deliveries }
     else if (dropped === undefined)
       batch.push({ delivery, message: { ...message, topic: route.topic }, comesBack: route.comesBack })
     else {
-      bridge.refused += 1
+      bridge.refused[direction] += 1
       yield* logDropped(dropped)
       done.push(delivery)
     }
@@ -159,14 +172,37 @@ const publishHealth = ({ sides, health }: Bridge): Effect.Effect<void> =>
 
 const healthOf = ({ local, cloud }: Bridge["sides"]): "up" | "down" => (local.isUp && cloud.isUp ? "up" : "down")
 
-const statusOf = ({ sides, relays, refused }: Bridge): BridgeStatus => ({
+const statusOf = ({ sides, relays: { outbound, inbound }, refused }: Bridge): BridgeStatus => ({
   local: sides.local.status,
   cloud: sides.cloud.status,
   health: healthOf(sides),
   counters: {
-    outbound: relays.outbound.forwarded,
-    inbound: relays.inbound.forwarded,
-    dropped: refused + relays.outbound.dropped + relays.inbound.dropped,
-    waiting: relays.outbound.waiting + relays.inbound.waiting
+    outbound: outbound.traffic.messages,
+    inbound: inbound.traffic.messages,
+    dropped: refused.outbound + refused.inbound + outbound.traffic.dropped + inbound.traffic.dropped,
+    waiting: outbound.traffic.waiting + inbound.traffic.waiting
   }
 })
+
+const report = ({ sides, relays, refused }: Bridge, sample: boolean): Effect.Effect<BridgeReport> =>
+  Effect.map(Clock.Clock, (clock) => {
+    const [now, date] = [monotonicMs(clock), wallMs(clock)]
+    const { outbound, inbound } = { outbound: relays.outbound.traffic, inbound: relays.inbound.traffic }
+    if (sample) for (const traffic of [outbound, inbound]) traffic.sampleNext()
+    const [local, cloud] = [sides.local.past.report(date), sides.cloud.past.report(date)]
+    const health = healthOf(sides)
+    const changes = [local, cloud].filter(({ status }) => health === "up" || status._tag !== "Up")
+    return {
+      health,
+      // Up since the later of both, down since the earlier.
+      since: (health === "up" ? Math.max : Math.min)(...changes.map(({ since }) => since)),
+      local,
+      cloud,
+      outbound: outbound.facts(now, refused.outbound),
+      inbound: inbound.facts(now, refused.inbound),
+      message: newer(outbound.lastSample, inbound.lastSample)
+    }
+  })
+
+const newer = (one: Timeline | undefined, other: Timeline | undefined): Timeline | undefined =>
+  (one?.at ?? 0) >= (other?.at ?? 0) ? one : other

@@ -5,12 +5,13 @@
  * QoS 1 is tried again until it is through, or refused for good by the broker it is for; what is refused for now, and
  * what a broker disconnects at each time, is held back for a while. QoS 0 is sent once.
  */
-import { Deferred, Effect } from "effect"
+import { Clock, Deferred, Effect } from "effect"
 import type { FailedPublish, MqttMessage } from "../../messages/mqtt.ts"
 import { consume, fromEffect, untilComplete } from "../../runtime/channel.ts"
 import { Mailbox } from "../../runtime/mailbox.ts"
 import { endsWithin } from "../../runtime/primitives/ends-within.ts"
-import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
+import { monotonicMs, monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
+import { wallMs } from "../../runtime/primitives/wall-time.ts"
 import type { Batch, InFlightMessage } from "./batch.ts"
 import { ConnectionBatches } from "./connection-batches.ts"
 import { messageSpan } from "./message-span.ts"
@@ -18,9 +19,10 @@ import { PoisonMessages } from "./poison-messages.ts"
 import { isDisconnect, refusedForGood } from "./publish-outcome.ts"
 import { SharedLock } from "./shared-lock.ts"
 import type { BridgeSide } from "./side.ts"
+import { Traffic } from "./traffic.ts"
 
 export interface RelayOptions {
-  readonly name: string
+  readonly direction: "outbound" | "inbound"
   readonly source: BridgeSide
   readonly target: BridgeSide
   /** How many batches are in flight at once. The links bound the messages. */
@@ -36,14 +38,11 @@ export interface RelayOptions {
 }
 
 export class Relay {
-  forwarded = 0
-  /** QoS 0 that a lost connection took, and what the target refused. */
-  dropped = 0
+  readonly traffic: Traffic
   private readonly options: RelayOptions
   private readonly mailbox: Mailbox<Batch>
   private readonly done = Deferred.makeUnsafe<void>()
   private readonly stopping = Deferred.makeUnsafe<void>()
-  private held = 0
   /** Topics of what is held back, and was told. */
   private readonly told = new Set<string>()
   private readonly poison = new PoisonMessages()
@@ -52,28 +51,25 @@ export class Relay {
 
   constructor(options: RelayOptions) {
     this.options = options
+    this.traffic = new Traffic(options.direction)
     // The link gives at most `window`; after a restart of the link those of before may still be here.
     const capacity = options.window * 4
-    this.mailbox = new Mailbox({ name: options.name, capacity, overflow: { policy: "refuse" } })
-  }
-
-  get waiting(): number {
-    return this.held
+    this.mailbox = new Mailbox({ name: `bridge/${options.direction}`, capacity, overflow: { policy: "refuse" } })
   }
 
   /** A batch that finds no room is a defect: the bridge is restarted and given everything again. */
   add(batch: Batch): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      this.held += batch.messages.length
+    return Effect.flatMap(Clock.Clock, (clock) => {
+      this.traffic.arrived(batch, monotonicMs(clock), () => wallMs(clock))
       if (this.mailbox.place(batch) === "queued") return Effect.void
-      return Effect.die(new Error(`${this.options.name} is full`))
+      return Effect.die(new Error(`bridge/${this.traffic.direction} is full`))
     })
   }
 
   /** Never ends before `drain`. */
   readonly run: Effect.Effect<void, unknown> = Effect.gen({ self: this }, function* () {
     const context = yield* Effect.context<never>()
-    const direction = this.options.name.replace("bridge/", "")
+    const { direction } = this.options
     const stream = consume(this.mailbox, { concurrency: this.options.window }, (batch) =>
       fromEffect(messageSpan(direction, batch, this.forward(batch)), context)
     )
@@ -93,8 +89,8 @@ export class Relay {
 
   private forward(batch: Batch): Effect.Effect<void> {
     const open = new Set(batch.messages)
-    const end = Effect.sync(() => {
-      this.held -= open.size
+    const end = Effect.map(monotonicNow, (now) => {
+      this.traffic.ended(batch, open, now)
       for (const one of batch.messages) this.poison.settled(one, false)
       if (this.told.size > 0) for (const { message } of batch.messages) this.told.delete(message.topic)
     })
@@ -123,7 +119,7 @@ export class Relay {
         if (selection.messages.length === 0) {
           yield* this.settle(open, left)
           if (yield* Deferred.isDone(this.stopping)) return left
-          yield* this.pauseUntilTried(left, now)
+          yield* this.traffic.holdingBack(left.length, this.pauseUntilTried(left, now))
           continue
         }
         this.announce(selection.messages, announced, now)
@@ -138,7 +134,7 @@ export class Relay {
         if (refused.length === 0 || left.length > refused.length) continue
         yield* this.settle(open, left)
         if (yield* Deferred.isDone(this.stopping)) return left
-        yield* this.pause(pauseMs)
+        yield* this.traffic.holdingBack(left.length, this.pause(pauseMs))
         pauseMs = Math.min(2 * pauseMs, longestPauseMs)
       }
       return left
@@ -182,12 +178,12 @@ export class Relay {
 
   /** Acknowledges what is not left. */
   private settle(open: Set<InFlightMessage>, left: ReadonlyArray<InFlightMessage>): Effect.Effect<void> {
-    return Effect.suspend(() => {
+    return Effect.flatMap(monotonicNow, (now) => {
       const kept = new Set(left)
       const done = [...open].filter((one) => !kept.has(one))
       if (done.length === 0) return Effect.void
       for (const one of done) open.delete(one)
-      this.held -= done.length
+      this.traffic.settled(done, now)
       const deliveries = done.map(({ delivery }) => delivery)
       return Effect.ignore(this.options.source.link.tell("Acknowledge", { deliveries }))
     })
@@ -209,7 +205,10 @@ export class Relay {
     const messages = batch.map(({ message }) => message)
     this.batches.begin(connection)
     // The link has its own limits; a limit here would let it publish what we have given up.
-    const published = this.options.target.link.ask("PublishAll", { messages, connection }, { within: "Infinity" })
+    const published = Effect.flatMap(monotonicNow, (now) => {
+      this.traffic.sending(batch, now)
+      return this.options.target.link.ask("PublishAll", { messages, connection }, { within: "Infinity" })
+    })
     return Effect.matchEffect(published, {
       onSuccess: ({ sent, failed }): Effect.Effect<Unfinished | "disconnected"> =>
         sent ? this.judge(batch, failed, connection) : Effect.as(this.settleBatch(connection, []), "disconnected"),
@@ -226,12 +225,12 @@ export class Relay {
       failed: ReadonlyArray<Failed>,
       connection: number
     ): Effect.fn.Return<Unfinished> {
-      this.forwarded += batch.length - failed.length
       const retry: Array<InFlightMessage> = []
       const refused: Array<InFlightMessage> = []
       const unacknowledged: Array<InFlightMessage> = []
       let wasDisconnected = false
       const unanswered = new Set(failed.map(({ index }) => index))
+      this.traffic.taken(batch, unanswered, yield* monotonicNow)
       for (const [index, one] of batch.entries()) if (!unanswered.has(index)) this.poison.settled(one, true)
       for (const { index, refusal } of failed) {
         const one = batch[index]
@@ -240,7 +239,7 @@ export class Relay {
         if (code !== undefined) this.options.afterRefusal(one, yield* monotonicNow)
         // QoS 0 is refused only here, before it is sent.
         const isForGood = one.message.qos === 0 || (code !== undefined && refusedForGood.has(code))
-        if (isForGood) this.dropped += 1
+        if (isForGood) this.traffic.dropped += 1
         else retry.push(one)
         if (code === undefined) {
           wasDisconnected ||= refusal !== undefined

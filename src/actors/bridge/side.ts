@@ -7,6 +7,7 @@
 import { Deferred, Effect, Latch } from "effect"
 import type { LinkProtocol, LinkStatus } from "../../messages/mqtt.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
+import { LinkPast } from "./link-past.ts"
 
 /** By which connection a message came. */
 export interface Origin {
@@ -17,6 +18,7 @@ export interface Origin {
 export class BridgeSide {
   readonly link: ActorRef<LinkProtocol>
   status: LinkStatus = { _tag: "Connecting", attempt: 1 }
+  readonly past = new LinkPast()
   private readonly up = Latch.makeUnsafe(false)
   private nextUp = Deferred.makeUnsafe<void>()
   private connection = 0
@@ -34,8 +36,10 @@ export class BridgeSide {
     return { connection: this.connection, session: this.session }
   }
 
-  change(status: LinkStatus): void {
+  /** `date`: milliseconds since 1970. */
+  change(status: LinkStatus, date: number): void {
     this.status = status
+    this.past.change(status, date)
     if (status._tag !== "Up") {
       Latch.closeUnsafe(this.up)
       return

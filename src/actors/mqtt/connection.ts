@@ -3,7 +3,7 @@
  *
  * It is the seam for tests: a link works the same over a scripted broker.
  */
-import { Effect, type Scope } from "effect"
+import { Effect, Exit, type Scope } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import {
   BrokerSilent,
@@ -22,7 +22,7 @@ import { speaksNoMqtt5 } from "./client/reason-codes.ts"
 import { dial } from "./dial/dial.ts"
 import { refusalOf } from "./dial/refusal.ts"
 import type { Handshake } from "./dial/resumption.ts"
-import { type Stopwatch, stopwatch } from "./dial/stopwatch.ts"
+import { type MeasuredHop, type Stopwatch, stopwatch } from "./dial/stopwatch.ts"
 import { TlsTickets } from "./dial/tls-tickets.ts"
 import { OldBrokers, Unopened } from "./old-brokers.ts"
 
@@ -53,8 +53,19 @@ export interface Connection {
 
 export type Connect = (target: Target, receiver: Receiver) => Effect.Effect<Connection, MqttRefusal, Scope.Scope>
 
+/** A connection attempt that asked the token for a signature. */
+export interface SignedAttempt {
+  readonly host: string
+  readonly hops: ReadonlyArray<MeasuredHop>
+  /** `ok`, or the tag of the refusal. */
+  readonly outcome: string
+}
+
 /** Links that share it share what it learns: which brokers speak MQTT 3.1.1 only, and TLS sessions. */
-export const connectWith = (cryptoki: ActorRef<CryptokiProtocol>): Connect => {
+export const connectWith = (
+  cryptoki: ActorRef<CryptokiProtocol>,
+  onSigned: (attempt: SignedAttempt) => Effect.Effect<void> = () => Effect.void
+): Connect => {
   const oldBrokers = new OldBrokers()
   const tickets = new TlsTickets()
   return (target, receiver) => {
@@ -69,7 +80,7 @@ export const connectWith = (cryptoki: ActorRef<CryptokiProtocol>): Connect => {
         )
         waitingFor = "CONNACK"
         const connack = spanned("mqtt CONNACK", {}, openConnection(stream, now, receiver))
-        const opening = Effect.map(connack, (opened) => ({ ...opened, handshake }))
+        const opening = Effect.map(watch.step("CONNACK", connack), (opened) => ({ ...opened, handshake }))
         return yield* Effect.mapError(opening, (ended) => {
           const refusal = refusalOf(ended, now, "connecting")
           forgetSessions(tickets, now, refusal)
@@ -90,11 +101,12 @@ export const connectWith = (cryptoki: ActorRef<CryptokiProtocol>): Connect => {
       Effect.sleep(target.connectWithinMs),
       Effect.suspend(() => Effect.fail(tooSlow(target, waitingFor, watch)))
     )
-    return spanned(
-      "mqtt connect",
-      { kind: "client", attributes: () => ofServer(target) },
-      Effect.raceFirst(connecting, limit)
-    )
+    const span = { kind: "client", attributes: () => ofServer(target) } as const
+    return Effect.onExit(spanned("mqtt connect", span, Effect.raceFirst(connecting, limit)), (exit) => {
+      const hops = watch.hops()
+      if (!hops.some(({ name }) => name === "sign")) return Effect.void
+      return onSigned({ host: target.host, hops, outcome: outcomeOf(exit) })
+    })
   }
 }
 
@@ -106,6 +118,12 @@ const ofServer = ({ host, port, tls }: Target) => ({
   "server.port": port,
   "tedge.identity": tls?.identity.kind ?? "none"
 })
+
+const outcomeOf = (exit: Exit.Exit<unknown, MqttRefusal>): string => {
+  if (Exit.isSuccess(exit)) return "ok"
+  const failure = Exit.findErrorOption(exit)
+  return failure._tag === "Some" ? failure.value._tag : "interrupted"
+}
 
 /** Who was refused shows the key anew; a connection that was merely lost may go on with the next session. */
 const forgetSessions = (tickets: TlsTickets, { host, port }: Target, refusal: MqttRefusal): void => {

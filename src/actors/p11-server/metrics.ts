@@ -54,7 +54,7 @@ export class Metrics {
   }
 
   /** The token a request named; empty: the first one there is. */
-  private tokenIn(uri: string | undefined): string {
+  tokenIn(uri: string | undefined): string {
     const known = uri === undefined ? "" : this.tokens.get(uri)
     if (uri === undefined || known !== undefined) return known ?? ""
     const parsed = parsePkcs11Uri(uri)

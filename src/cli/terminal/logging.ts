@@ -62,18 +62,18 @@ export const loggingLayer = (options: {
 
 /** One line, whatever the message holds. The annotation `target` says who speaks. */
 export const logLine = (entry: Logger.Options<unknown>, { withTime, withPriority }: LogStyle): string => {
+  const { target, text } = logWords(entry)
+  const time = withTime ? `${new Date(wallMs(entry.fiber.getRef(Clock.Clock))).toISOString()} ` : ""
+  const line = `${time}${levelLabel(entry.logLevel)} ${target}: ${text}`
+  return withPriority ? `<${priorityOf(entry.logLevel)}>${line}` : line
+}
+
+export const logWords = (entry: Logger.Options<unknown>): { readonly target: string; readonly text: string } => {
   const { target, ...annotations } = entry.fiber.getRef(References.CurrentLogAnnotations)
   const fields = Object.entries(annotations).map(([name, value]) => `${name}=${shown(value)}`)
   const messages = (Array.isArray(entry.message) ? entry.message : [entry.message]).map(shown)
   const cause = entry.cause.reasons.length === 0 ? [] : [`cause=${shown(Cause.pretty(entry.cause))}`]
-  const head = [
-    ...(withTime ? [new Date(wallMs(entry.fiber.getRef(Clock.Clock))).toISOString()] : []),
-    levelLabel(entry.logLevel)
-  ]
-  const line = [...head, `${target === undefined ? "tedge" : String(target)}:`, ...messages, ...fields, ...cause].join(
-    " "
-  )
-  return withPriority ? `<${priorityOf(entry.logLevel)}>${line}` : line
+  return { target: target === undefined ? "tedge" : String(target), text: [...messages, ...fields, ...cause].join(" ") }
 }
 
 const shown = (value: unknown): string => {

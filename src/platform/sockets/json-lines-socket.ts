@@ -10,8 +10,16 @@ import { dirname } from "node:path"
 import { Effect, type Scope } from "effect"
 import { makeDirectory } from "../files/make-directory.ts"
 
-/** The answer to a line, without the line's end. */
-export type AnswerLine = (line: string) => Effect.Effect<string>
+/** The answer to a line, without the line's end; undefined: the conversation is over. */
+export type AnswerLine = (line: string, client: LineClient) => Effect.Effect<string | undefined>
+
+/** A client that is told more than one line. */
+export interface LineClient {
+  /** Ends when there is room for another line. A client that takes nothing for 10 seconds is cut off. */
+  readonly write: (line: string) => Effect.Effect<void>
+  /** What it sends from now on is not read; that it leaves is seen at once, and interrupts the answer. */
+  readonly stopReading: Effect.Effect<void>
+}
 
 /** Fails with Node's error when the socket cannot be made. It is gone when the scope closes. */
 export const serveJsonLines = (path: string, answer: AnswerLine): Effect.Effect<void, Error, Scope.Scope> =>
@@ -29,16 +37,18 @@ export const serveJsonLines = (path: string, answer: AnswerLine): Effect.Effect<
         for (const giveUp of answering) giveUp()
       })
       socket.setTimeout(silentMs, () => socket.destroy())
-      readLines(socket, longestQuestion, (line, next) => {
-        const fiber = fork(answer(line))
+      const lines = readLines(socket, longestQuestion, (line, next) => {
+        const fiber = fork(answer(line, client))
         const giveUp = () => fiber.interruptUnsafe()
         answering.add(giveUp)
         fiber.addObserver((exit) => {
           answering.delete(giveUp)
-          if (exit._tag === "Success" && socket.writable) socket.write(`${exit.value}\n`, next)
+          if (exit._tag === "Success" && exit.value !== undefined && socket.writable)
+            socket.write(`${exit.value}\n`, next)
           else socket.destroy()
         })
       })
+      const client = { write: (line: string) => write(socket, line), stopReading: Effect.sync(lines.stop) }
     }
     yield* Effect.acquireRelease(listen(path, onClient), (server) =>
       Effect.sync(() => {
@@ -61,6 +71,19 @@ const listen = (path: string, onClient: (socket: Socket) => void): Effect.Effect
       server.listen(path, () => resume(Effect.succeed(server)))
       process.umask(mask)
     })
+  })
+
+const write = (socket: Socket, line: string): Effect.Effect<void> =>
+  Effect.suspend(() => (socket.write(`${line}\n`) ? Effect.void : drained(socket))).pipe(
+    Effect.timeoutOrElse({ duration: takenWithin, orElse: () => Effect.sync(() => void socket.destroy()) })
+  )
+
+/** Two lines may wait for it. Of a socket that closes the answer is interrupted. */
+const drained = (socket: Socket): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    const onDrain = () => resume(Effect.void)
+    socket.once("drain", onDrain)
+    return Effect.sync(() => void socket.off("drain", onDrain))
   })
 
 const attempt = <A>(work: () => A): Effect.Effect<A, Error> =>
@@ -91,10 +114,15 @@ export const askJsonLine = (path: string, line: string): Effect.Effect<string, s
     return Effect.sync(() => void socket.destroy())
   })
 
-/** One line at a time: nothing more is read until `next` is called. */
-const readLines = (socket: Socket, longest: number, onLine: (line: string, next: () => void) => void): void => {
+/** One line at a time: nothing more is read until `next` is called. `stop`: what comes is thrown away. */
+const readLines = (
+  socket: Socket,
+  longest: number,
+  onLine: (line: string, next: () => void) => void
+): { readonly stop: () => void } => {
   let rest = ""
   let isBusy = false
+  let isStopped = false
   const look = () => {
     const end = rest.indexOf("\n")
     if (isBusy) return
@@ -113,12 +141,21 @@ const readLines = (socket: Socket, longest: number, onLine: (line: string, next:
     })
   }
   socket.setEncoding("utf8").on("data", (text: string) => {
+    if (isStopped) return
     rest += text
     look()
   })
+  return {
+    stop: () => {
+      isStopped = true
+      rest = ""
+      socket.resume()
+    }
+  }
 }
 
 const mostClients = 16
 const longestQuestion = 4_096
 const longestAnswer = 1_048_576
 const silentMs = 120_000
+const takenWithin = "10 seconds"

@@ -35,14 +35,19 @@ interface Child {
 
 export const startDynamic = (spec: DynamicSupervisorSpec): Effect.Effect<DynamicSupervisorHandle, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const supervisor = new DynamicSupervisor(spec, supervisorEnvironment(yield* Effect.context()))
-    yield* Effect.addFinalizer(() => supervisor.stop("drain"))
+    const around = supervisorEnvironment(yield* Effect.context())
+    const supervisor = new DynamicSupervisor(spec, around)
+    const nodes = () => supervisor.members().flatMap((member) => member.nodes(spec.name))
+    const { name, intensity, onExhausted } = spec
+    const node = { name, supervisor: undefined, strategy: "one_for_one", intensity, onExhausted } as const
+    const hide = around.show({ supervisors: [node], nodes })
+    yield* Effect.addFinalizer(() => Effect.andThen(supervisor.stop("drain"), Effect.sync(hide)))
     return {
       add: (child) => supervisor.add(child),
       remove: (name, mode = "drain") => supervisor.remove(name, mode),
       stop: (mode) => supervisor.stop(mode),
       awaitExit: Deferred.await(supervisor.exit),
-      graph: Effect.sync(() => supervisor.members().flatMap((member) => member.nodes(spec.name))),
+      graph: Effect.sync(nodes),
       crash: (name) =>
         Effect.sync(() => {
           for (const member of supervisor.members()) member.crash(name)

@@ -1,6 +1,7 @@
 /** What supervisors take from where they are started: services, clock, listener, chance. */
 import { Clock, Context, Random } from "effect"
 import { type EventSink, RuntimeEvents } from "../events.ts"
+import { type RunningTree, RunningTrees } from "../inspect.ts"
 
 export interface SupervisorEnvironment {
   readonly context: Context.Context<never>
@@ -8,14 +9,18 @@ export interface SupervisorEnvironment {
   readonly events: EventSink
   /** Between 0 and 1, for jitter. */
   readonly chance: () => number
+  /** Has the tree in what `inspect` tells; returns how to take it out again. */
+  readonly show: (tree: RunningTree) => () => void
 }
 
 export const supervisorEnvironment = (context: Context.Context<never>): SupervisorEnvironment => {
   const random = Context.get(context, Random.Random)
+  const trees = Context.get(context, RunningTrees)
   return {
     context,
     clock: Context.get(context, Clock.Clock),
     events: Context.get(context, RuntimeEvents),
-    chance: () => random.nextDoubleUnsafe()
+    chance: () => random.nextDoubleUnsafe(),
+    show: (tree) => trees?.add(tree) ?? (() => undefined)
   }
 }

@@ -85,14 +85,16 @@ const dialWithToken = (
     const signer = { ...means, host, key, withinMs: connectWithinMs, certPath, certificate: device }
     // A session needs no token: one that is away is asked only if the server refuses the session.
     const { sign } = yield* resumption?.isLikely ? prepareSignerLater(signer) : prepareSigner(signer)
-    const socket = yield* openSocket(target)
-    const stream = yield* secured(() => {
+    const socket = yield* means.stopwatch.step("TCP", openSocket(target))
+    const securing = secured(() => {
       const opened: TlsSignerStream = connectTls({ ...settings, ...resumption?.take(), socket }, sign)
       return opened.on("session", (session: TlsSession) => resumption?.keep(session, handshakeOf(opened)))
     }, target)
+    const stream = yield* means.stopwatch.step("TLS", securing)
     const handshake = handshakeOf(stream)
     yield* annotateSpan(() => tlsAttributes(stream.negotiated?.protocol, handshake))
-    if (handshake === "signed" && stream.negotiated?.protocol === "TLSv1.3") yield* judged(stream, target)
+    if (handshake === "signed" && stream.negotiated?.protocol === "TLSv1.3")
+      yield* means.stopwatch.step("verdict of the server", judged(stream, target))
     return { stream, handshake }
   })
 

@@ -44,6 +44,7 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
     const certified = new Uint8Array(spkiOf(options.certificate))
     const chosen = yield* Effect.mapError(
       measure(
+        "choose scheme",
         spanned(
           "choose scheme",
           {},
@@ -53,10 +54,14 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
       refused
     )
     // Not every token shows the public half; the signature itself is checked against the certificate later.
-    const publicKey = yield* Effect.option(measure(cryptoki.ask("PublicKey", { key: chosen.key }, within)))
+    const publicKey = yield* Effect.option(
+      measure("public key", cryptoki.ask("PublicKey", { key: chosen.key }, within))
+    )
     const spki = publicKey._tag === "Some" ? publicKey.value : undefined
     const isOther = spki !== undefined && Buffer.compare(spki, certified) !== 0
-    const used = isOther ? yield* measure(keyOfCertificate(cryptoki, key, certified, withinMs)) : chosen.key
+    const used = isOther
+      ? yield* measure("key of the certificate", keyOfCertificate(cryptoki, key, certified, withinMs))
+      : chosen.key
     if (used === undefined) return yield* Effect.fail(new KeyMismatch({ certPath: options.certPath, key: nameOf(key) }))
     if (isOther)
       yield* Effect.logWarning(
@@ -67,7 +72,7 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
       const attributes = () => ({ "tedge.signature.scheme": schemeOf(codePoint) })
       const signed = measured(signWith(cryptoki, used, codePoint, message, withinMs))
       const asked = Effect.mapError(spanned("sign", { attributes }, signed), refused)
-      const exit = await Effect.runPromiseExitWith(context)(measure(asked), { signal: abort })
+      const exit = await Effect.runPromiseExitWith(context)(measure("sign", asked), { signal: abort })
       if (Exit.isSuccess(exit)) return exit.value
       throw Cause.squash(exit.cause)
     }

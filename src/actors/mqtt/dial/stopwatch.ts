@@ -1,17 +1,29 @@
-/** How long something takes that comes in parts, also while a part goes on. */
-import { Effect } from "effect"
+/** How long the parts of a connection attempt take, also while one goes on. */
+import { Effect, Exit } from "effect"
+import type { Hop } from "../../../messages/status/snapshot.ts"
 import { processMonotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
 
 export interface Stopwatch {
-  /** One part; parts do not overlap. */
-  readonly measure: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
-  /** Milliseconds so far; undefined: it never began. */
+  /** A part of the attempt that does not ask the token. */
+  readonly step: <A, E, R>(name: string, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** A part that asks the token; these do not overlap. */
+  readonly measure: <A, E>(name: string, effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  /** What the token has taken so far, in milliseconds; undefined: it was never asked. */
   readonly elapsed: () => number | undefined
+  /** The token is being asked. */
   readonly isRunning: () => boolean
+  /** The parts that have ended, in the order of their start. */
+  readonly hops: () => ReadonlyArray<MeasuredHop>
+}
+
+export interface MeasuredHop extends Hop {
+  readonly isOk: boolean
 }
 
 /** Not Effect's clock: it measures the world, and no behaviour depends on it. */
 export const stopwatch = (): Stopwatch => {
+  const begun = processMonotonicMs()
+  const hops: Array<MeasuredHop> = []
   let startedAt: number | undefined
   let past: number | undefined
   const start = Effect.sync(() => {
@@ -22,9 +34,23 @@ export const stopwatch = (): Stopwatch => {
     startedAt = undefined
   })
   const elapsed = () => (startedAt === undefined ? past : Math.round((past ?? 0) + processMonotonicMs() - startedAt))
+  const step: Stopwatch["step"] = (name, effect) =>
+    Effect.suspend(() => {
+      const from = processMonotonicMs()
+      return Effect.onExit(effect, (exit) =>
+        Effect.sync(() => {
+          const took_ms = tenths(processMonotonicMs() - from)
+          hops.push({ name, at_ms: tenths(from - begun), took_ms, isOk: Exit.isSuccess(exit) })
+        })
+      )
+    })
   return {
-    measure: (effect) => Effect.andThen(start, Effect.ensuring(effect, stop)),
+    step,
+    measure: (name, effect) => step(name, Effect.andThen(start, Effect.ensuring(effect, stop))),
     elapsed,
-    isRunning: () => startedAt !== undefined
+    isRunning: () => startedAt !== undefined,
+    hops: () => hops.toSorted((one, other) => one.at_ms - other.at_ms)
   }
 }
+
+const tenths = (ms: number): number => Math.round(ms * 10) / 10

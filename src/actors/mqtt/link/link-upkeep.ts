@@ -144,8 +144,8 @@ const openGate = (link: Link, connection: Connection, faults: ReadonlyArray<Subs
   Effect.gen(function* () {
     const { past, gate, wakeUp } = link
     // Told before the first message that goes either way.
-    const { sessionPresent } = connection
-    yield* changeStatus(link, { _tag: "Up", sessionPresent, connection: past.connections, faults })
+    const { sessionPresent, handshake } = connection
+    yield* changeStatus(link, { _tag: "Up", sessionPresent, connection: past.connections, faults, handshake })
     gate.open(connection)
     yield* Queue.offer(wakeUp, undefined)
   })

@@ -23,27 +23,30 @@ import { exitCodes } from "../../command-line/exit-codes.ts"
 import { startConfigActor } from "../../compose/compose-config.ts"
 import { behaviourFor, cryptokiMailbox } from "../../compose/compose-cryptoki.ts"
 import { processTerminal } from "../../terminal/terminal.ts"
+import { makeVisible, serveStatus, type Visible } from "../status-service.ts"
 import { withTelemetry } from "../telemetry/telemetry.ts"
 import { retryWithClock } from "./clock-watch.ts"
 import { logGraphWhenAsked } from "./graph-log.ts"
 import { treeText } from "./graph-text.ts"
 import { livePin } from "./live-pin.ts"
+import { mapperAnswer } from "./mapper-answers.ts"
 import { type Mapper, type MapperParts, mapperTree, startMapper } from "./mapper-graph.ts"
 import { MapperMetrics } from "./mapper-metrics.ts"
 import { planMapper } from "./mapper-plan.ts"
 import { mapperProgram } from "./mapper-spec.ts"
+import { mapperStatus } from "./mapper-status.ts"
 import { logMemoryEvery } from "./memory-log.ts"
 import { retryWithNetwork } from "./network-watch.ts"
-import { serveMapperSocket } from "./service-socket.ts"
 
 /** `untilStopped` answers when the mapper is to finish. */
 export const runMapper =
   (untilStopped: Effect.Effect<void>): CommandHandler =>
   (input) => {
+    const visible = makeVisible()
     const metrics = new MapperMetrics()
     const profile = input.text("profile")
     const service = `tedge-mapper-${input.command}${profile === undefined ? "" : `@${profile}`}`
-    const serving = Effect.scoped(serve(input, untilStopped, metrics))
+    const serving = Effect.scoped(visible.around(serve(input, untilStopped, visible, metrics)))
     const telemetry = { service, version: mapperProgram.version }
     return (input.on("graph") ? serving : withTelemetry(serving, telemetry, metrics.record)).pipe(
       Effect.catch((failure) => Effect.as(logFailure(failure), exitCodes.failed)),
@@ -52,7 +55,7 @@ export const runMapper =
     )
   }
 
-const serve = (input: CommandInput, untilStopped: Effect.Effect<void>, metrics: MapperMetrics) =>
+const serve = (input: CommandInput, untilStopped: Effect.Effect<void>, visible: Visible, metrics: MapperMetrics) =>
   Effect.gen(function* () {
     const reading = yield* settingsReader(input)
     const settings = yield* reading
@@ -61,9 +64,11 @@ const serve = (input: CommandInput, untilStopped: Effect.Effect<void>, metrics: 
     const plan = yield* planMapper(settings)
     const live = livePin(settings, reading)
     const cryptokiEvents = Channel.make<CryptokiEvent>("cryptoki")
-    const publish = (event: CryptokiEvent) => Effect.andThen(logCryptokiEvent(event), cryptokiEvents.publish(event))
+    const shown = mapperStatus(settings, plan, visible.feed)
+    const publish = (event: CryptokiEvent) =>
+      Effect.andThen(logCryptokiEvent(event), Effect.andThen(shown.onToken(event), cryptokiEvents.publish(event)))
     const parts = {
-      plan,
+      plan: { ...plan, bridge: { ...plan.bridge, onLink: shown.onLink } },
       cryptoki: behaviourFor({
         settings,
         get pin() {
@@ -75,14 +80,20 @@ const serve = (input: CommandInput, untilStopped: Effect.Effect<void>, metrics: 
       }),
       cryptokiMailbox,
       cryptokiEvents,
-      connect: (cryptoki: ActorRef<CryptokiProtocol>) => live.dialling(connectWith(cryptoki))
+      connect: (cryptoki: ActorRef<CryptokiProtocol>) => live.dialling(connectWith(cryptoki, shown.onSigned))
     }
     if (showsOnly) return yield* show(parts)
     // No part of it can fail to start by itself: that would be a mistake of ours.
     const mapper = yield* Effect.orDie(startMapper(parts))
     yield* retryWithNetwork(mapper.cloud)
     yield* retryWithClock(mapper.cloud)
-    yield* serveMapperSocket(mapper, bridgeService(settings).unit, settings.run.path, metrics)
+    const name = bridgeService(settings).unit
+    yield* serveStatus(visible, {
+      name,
+      runPath: settings.run.path,
+      parts: shown.parts(mapper),
+      answer: (question) => mapperAnswer(mapper, name, question, metrics)
+    })
     yield* logGraphWhenAsked(mapper)
     yield* logMemoryEvery(settings.run.logMemoryIntervalMs)
     const because = "the PIN in the settings was changed"

@@ -13,19 +13,12 @@ import { activatedDescriptors, listenOnDescriptor } from "../../../actors/p11-se
 import { listenOnPath } from "../../../actors/p11-server/socket-path.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../../../messages/explain/cryptoki-event.ts"
-import { explainLatchForgotten, explainServerEvent, explainServerStart } from "../../../messages/explain/p11-server.ts"
-import { explain } from "../../../messages/explain.ts"
-import {
-  changingOperations,
-  type P11ServerEvent,
-  type P11ServerProtocol,
-  type ServerStartRefusal
-} from "../../../messages/p11-server.ts"
+import { explainLatchForgotten, explainServerEvent } from "../../../messages/explain/p11-server.ts"
+import { changingOperations, type P11ServerEvent, type P11ServerProtocol } from "../../../messages/p11-server.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
-import type { ModuleNotLoaded, TokenRefusal } from "../../../messages/token-refusals.ts"
+import type { ModuleNotLoaded } from "../../../messages/token-refusals.ts"
 import { freeDescriptors } from "../../../platform/process/free-descriptors.ts"
 import { lockOwnerIn } from "../../../platform/users/file-owner.ts"
-import type { AskFailed } from "../../../runtime/errors.ts"
 import type { RuntimeEvent } from "../../../runtime/events.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import type { CommandHandler, CommandInput } from "../../command-line/command-spec.ts"
@@ -36,14 +29,18 @@ import { withActorEvents, withActorLog } from "../../terminal/actor-log.ts"
 import { type AdjustableLog, adjustableLog } from "../../terminal/adjustable-log.ts"
 import { logText } from "../../terminal/log-text.ts"
 import { chosenLogLevel, type LogLevelName, logStyle, parseLogLevel } from "../../terminal/logging.ts"
+import { makeVisible, serveStatus, type Visible } from "../status-service.ts"
 import { withTelemetry } from "../telemetry/telemetry.ts"
 import { actorsAnswer } from "./actors-answer.ts"
 import { isLatchKept, latchDirectory } from "./latch-place.ts"
 import { limitedKind, limitedTokenKind, logLeftOut } from "./limited-lines.ts"
 import { writeMetrics } from "./metrics-file.ts"
 import { p11ServerProgram } from "./p11-server-spec.ts"
-import { readServerSettings, type ServerSettings, type SettingsRefusal } from "./read-settings.ts"
+import { readServerSettings, type ServerSettings } from "./read-settings.ts"
+import { serverAnswer } from "./server-answers.ts"
+import { logFailure, type ServerFailure } from "./server-failure.ts"
 import { type Listener, startListener, startTokens, tokensPlace } from "./server-graph.ts"
+import { type ServerStatus, serverStatus } from "./server-status.ts"
 import { type TokenStatus, tokenStatus } from "./token-status.ts"
 
 /** `untilStopped` answers when the service is to end, `reloads` each time its settings are to be read again. */
@@ -60,16 +57,15 @@ export const runServer =
       style: logStyle(process.env),
       write: (text) => process.stderr.write(text)
     })
+    const visible = makeVisible()
     const telemetry = { service: "tedge-p11-server", version: p11ServerProgram.version }
-    return withTelemetry(Effect.scoped(serve(input, signals, log)), telemetry).pipe(
+    return withTelemetry(Effect.scoped(visible.around(serve(input, signals, log, visible))), telemetry).pipe(
       Effect.catch((failure) => Effect.as(logFailure(failure), exitCodes.failed)),
       Effect.annotateLogs({ target: "tedge_p11_server" }),
       withActorLog,
       Effect.provide(log.layer)
     )
   }
-
-type ServerFailure = SettingsRefusal | AskFailed | TokenRefusal | ServerStartRefusal
 
 /** What one run holds. */
 interface Service {
@@ -78,6 +74,8 @@ interface Service {
   readonly manager: ServiceManager
   readonly metrics: Metrics
   readonly status: TokenStatus
+  /** For those who ask on its status socket. */
+  readonly shown: ServerStatus
   /** What clients can make it log, but for the audit. */
   readonly lines: LogLimit
   /** Otherwise that was told at the start. */
@@ -86,7 +84,7 @@ interface Service {
   settings: ServerSettings
 }
 
-const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog) =>
+const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog, visible: Visible) =>
   Effect.gen(function* () {
     yield* Effect.logInfo(`Starting ${versionLine(p11ServerProgram)}`)
     const settings = yield* readServerSettings(input, "start")
@@ -105,6 +103,7 @@ const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog) 
       manager,
       metrics: new Metrics(),
       status: tokenStatus(),
+      shown: serverStatus(visible.feed),
       lines,
       latchIsKept,
       settings
@@ -132,6 +131,12 @@ const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog) 
     const looked = Option.getOrUndefined(yield* Effect.timeoutOption(Fiber.join(looking), timeout))
     if (looked?._tag === "Failure") return yield* Effect.fail(looked.failure)
     const listener = yield* listen(service, place.ref)
+    yield* serveStatus(visible, {
+      name: "tedge-p11-server",
+      runPath: settings.runPath,
+      parts: () => service.shown.parts(listener.server, () => service.settings),
+      answer: serverAnswer(service.metrics, listener.server)
+    })
     yield* manager.ready
     yield* manager.status(service.status.line())
     yield* look(service, signals, tokens, listener)
@@ -184,7 +189,7 @@ const look = (
 
 /** Fails when the module cannot be loaded at all. */
 const lookAtModule = (
-  { settings, manager, status }: Service,
+  { settings, manager, status, shown }: Service,
   cryptoki: ActorRef<CryptokiProtocol>
 ): Effect.Effect<void, ModuleNotLoaded> =>
   Effect.gen(function* () {
@@ -192,6 +197,7 @@ const lookAtModule = (
     if (listed._tag === "Success") {
       const labels = listed.success.filter(({ initialized }) => initialized).map(({ label }) => label)
       status.seen(labels)
+      shown.seen(labels)
       yield* manager.status(status.line())
       return yield* Effect.logInfo(`PKCS #11 module loaded module_path="${settings.modulePath}" ${status.line()}`)
     }
@@ -232,25 +238,27 @@ const listen = (service: Service, cryptoki: ActorRef<CryptokiProtocol>) =>
     return listener
   })
 
-/** For token hosts, settings that are read again, and clients that are turned away at once. */
-const keptDescriptors = 12
+/** For token hosts, settings that are read again, the status socket, and clients that are turned away at once. */
+const keptDescriptors = 16
 
 const onCryptokiEvent = (service: Service, event: CryptokiEvent): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const { metrics, status, manager, lines } = service
+    const { metrics, status, shown, manager, lines } = service
     if (event._tag === "LatchNotKept" && !service.latchIsKept) return
+    yield* shown.onToken(event)
     metrics.recordToken(event)
     if (status.note(event)) yield* manager.status(status.line())
     const kind = limitedTokenKind(event)
     if (kind === undefined || lines.admits(kind)) yield* logText(explainCryptokiEvent(event))
   })
 
-const onServerEvent = ({ metrics, log, lines }: Service, event: P11ServerEvent): Effect.Effect<void> => {
+const onServerEvent = ({ metrics, shown, log, lines }: Service, event: P11ServerEvent): Effect.Effect<void> => {
   metrics.record(event)
+  const noted = shown.onRequest(event, "uri" in event ? metrics.tokenIn(event.uri) : "")
   const isQuiet = event._tag === "RequestServed" && !changingOperations.includes(event.operation)
-  if (isQuiet && !log.writes("debug")) return Effect.void
+  if (isQuiet && !log.writes("debug")) return noted
   const kind = limitedKind(event)
-  return kind === undefined || lines.admits(kind) ? logText(explainServerEvent(event)) : Effect.void
+  return kind === undefined || lines.admits(kind) ? Effect.andThen(noted, logText(explainServerEvent(event))) : noted
 }
 
 /** Nothing is changed unless all of it can be read. */
@@ -288,11 +296,3 @@ const configurationText = ({ modulePath, policy: { scope } }: ServerSettings): s
   const uri = scope === undefined ? "None" : `Some("${shownUri(scope)}")`
   return `CryptokiConfigDirect { module_path: "${modulePath}", pin: "[REDACTED]", uri: ${uri} }`
 }
-
-const logFailure = (failure: ServerFailure): Effect.Effect<void> => {
-  const { error, hint } = isServerRefusal(failure) ? explainServerStart(failure) : explain(failure)
-  return Effect.logError(hint === undefined ? error : `${error}; ${hint}`)
-}
-
-const isServerRefusal = (failure: ServerFailure): failure is ServerStartRefusal =>
-  ["ListenFailed", "RuleInvalid", "GroupUnknown", "PinFileUnusable", "ConfigFileGone"].includes(failure._tag)

@@ -7,7 +7,8 @@ import { Effect, Fiber, type Scope } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { connectWith } from "../../../../src/actors/mqtt/connection.ts"
 import { checkCloud } from "../../../../src/cli/commands/connect/ask-mapper.ts"
-import { serveMapperSocket } from "../../../../src/cli/services/mapper/service-socket.ts"
+import { mapperAnswer } from "../../../../src/cli/services/mapper/mapper-answers.ts"
+import { makeVisible, serveStatus } from "../../../../src/cli/services/status-service.ts"
 import { serviceSocketPath } from "../../../../src/messages/service-socket.ts"
 import { askJsonLine } from "../../../../src/platform/sockets/json-lines-socket.ts"
 import { startBroker, type TestBroker } from "../../../support/broker.ts"
@@ -59,7 +60,12 @@ client.port = ${local.port}
     )
   )
   const mapper = yield* startTestMapper({ plan, connect: connectWith })
-  yield* serveMapperSocket(mapper, service, join(dir, "run"))
+  yield* serveStatus(makeVisible(), {
+    name: service,
+    runPath: join(dir, "run"),
+    parts: () => Effect.succeed({}),
+    answer: (question) => mapperAnswer(mapper, service, question)
+  })
   return serviceSocketPath(join(dir, "run"), service)
 })
 

@@ -1,5 +1,5 @@
-/** The mapper's own UNIX socket: how it is, and whether the cloud answers. For `tedge connect`, doctor and status. */
-import { Effect, Option, type Scope } from "effect"
+/** What a mapper answers on its socket beside its status: for `tedge connect`, `tedge hsm doctor` and Prometheus. */
+import { Effect, Option } from "effect"
 import type { BridgeStatus } from "../../../messages/bridge.ts"
 import { explain } from "../../../messages/explain.ts"
 import type { LinkStatus } from "../../../messages/mqtt.ts"
@@ -7,40 +7,20 @@ import {
   type CheckAnswer,
   type LinkAnswer,
   type MetricsAnswer,
-  parseQuestion,
-  type ServiceQuestion,
   type StatusAnswer,
-  serviceSocketPath,
   socketVersion
 } from "../../../messages/service-socket.ts"
-import { serveJsonLines } from "../../../platform/sockets/json-lines-socket.ts"
+import { type OtherQuestion, trouble } from "../service-socket.ts"
 import type { Mapper } from "./mapper-graph.ts"
 import { MapperMetrics } from "./mapper-metrics.ts"
 
-/** Without it the mapper works, and cannot be asked. */
-export const serveMapperSocket = (
-  mapper: Pick<Mapper, "bridge">,
-  service: string,
-  runPath: string,
-  metrics = new MapperMetrics()
-): Effect.Effect<void, never, Scope.Scope> => {
-  const path = serviceSocketPath(runPath, service)
-  return serveJsonLines(path, (line) =>
-    Effect.map(answer(mapper, metrics, service, parseQuestion(line)), JSON.stringify)
-  ).pipe(
-    Effect.catch((error) =>
-      Effect.logWarning(`the socket ${path} cannot be made: ${error.message}; tedge connect cannot ask this service`)
-    )
-  )
-}
-
-const answer = (
+export const mapperAnswer = (
   { bridge }: Pick<Mapper, "bridge">,
-  metrics: MapperMetrics,
   service: string,
-  question: ServiceQuestion | undefined
+  question: OtherQuestion,
+  metrics = new MapperMetrics()
 ): Effect.Effect<object> => {
-  switch (question?.ask) {
+  switch (question.ask) {
     case "status":
       return bridge.ask("Status", undefined, { within: "5 seconds" }).pipe(
         Effect.map((status) => statusAnswer(service, status)),
@@ -81,14 +61,8 @@ const answer = (
           )
         )
       )
-    case "snapshot":
-    case "stream":
-    case undefined:
-      return Effect.succeed(trouble("not a question of version 1"))
   }
 }
-
-const trouble = (error: string) => ({ version: socketVersion, error })
 
 const statusAnswer = (service: string, { health, local, cloud, counters }: BridgeStatus): StatusAnswer => ({
   version: socketVersion,

@@ -1,0 +1,122 @@
+/** What went through one direction of the bridge, and what waits in it: for people who watch. It starts no timer. */
+import { Effect } from "effect"
+import type { DirectionFacts, Timeline } from "../../messages/status/snapshot.ts"
+import type { Batch, InFlightMessage } from "./batch.ts"
+import { History } from "./history.ts"
+
+interface Sample {
+  readonly one: InFlightMessage
+  /** Milliseconds since 1970. */
+  readonly at: number
+  /** Monotonic milliseconds, as below. */
+  readonly arrived: number
+  sent: number | undefined
+  answered: number | undefined
+}
+
+export class Traffic {
+  readonly direction: "outbound" | "inbound"
+  messages = 0
+  /** QoS 0 that a lost connection took, and what was refused for good. */
+  dropped = 0
+  /** Messages that the target has not acknowledged. */
+  waiting = 0
+  /** The last message that was sampled. */
+  lastSample: Timeline | undefined
+  private bytes = 0
+  private heldBack = 0
+  private readonly history = new History()
+  /** By arrival, the oldest first. */
+  private readonly arrivals = new Map<Batch, number>()
+  private isSampling = false
+  private sample: Sample | undefined
+
+  constructor(direction: "outbound" | "inbound") {
+    this.direction = direction
+  }
+
+  /** The next message that comes is followed on its way. */
+  sampleNext(): void {
+    this.isSampling = this.sample === undefined
+  }
+
+  /** `now`: monotonic milliseconds; `date`: milliseconds since 1970, read for a sample only. */
+  arrived(batch: Batch, now: number, date: () => number): void {
+    this.arrivals.set(batch, now)
+    this.waiting += batch.messages.length
+    const [one] = batch.messages
+    if (!this.isSampling || one === undefined) return
+    this.isSampling = false
+    this.sample = { one, at: date(), arrived: now, sent: undefined, answered: undefined }
+  }
+
+  sending(messages: ReadonlyArray<InFlightMessage>, now: number): void {
+    if (this.sample !== undefined && messages.includes(this.sample.one)) this.sample.sent = now
+  }
+
+  /** The target took those of the batch whose index is not in `failed`. */
+  taken(messages: ReadonlyArray<InFlightMessage>, failed: ReadonlySet<number>, now: number): void {
+    let bytes = 0
+    for (const [index, { message }] of messages.entries()) if (!failed.has(index)) bytes += message.payload.length
+    const count = messages.length - failed.size
+    this.messages += count
+    this.bytes += bytes
+    this.history.add(now, count, bytes)
+    if (this.sample !== undefined && messages.includes(this.sample.one)) this.sample.answered = now
+  }
+
+  /** They were acknowledged to their source. */
+  settled(messages: ReadonlyArray<InFlightMessage>, now: number): void {
+    this.waiting -= messages.length
+    if (this.sample !== undefined && messages.includes(this.sample.one)) this.endSample(this.sample, "ok", now)
+  }
+
+  /** The bridge is done with the batch; `open` are given up, or left to their broker. */
+  ended(batch: Batch, open: ReadonlySet<InFlightMessage>, now: number): void {
+    this.arrivals.delete(batch)
+    this.waiting -= open.size
+    if (this.sample !== undefined && batch.messages.includes(this.sample.one)) this.endSample(this.sample, "left", now)
+  }
+
+  /** `pause`: until they are tried again. */
+  holdingBack(messages: number, pause: Effect.Effect<void>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.heldBack += messages
+      const end = Effect.sync(() => {
+        this.heldBack -= messages
+      })
+      return Effect.ensuring(pause, end)
+    })
+  }
+
+  facts(now: number, refused: number): DirectionFacts {
+    const [oldest] = this.arrivals.values()
+    return {
+      messages: this.messages,
+      bytes: this.bytes,
+      waiting: this.waiting,
+      oldest_ms: oldest === undefined ? 0 : Math.max(0, now - oldest),
+      held_back: this.heldBack,
+      dropped: this.dropped + refused,
+      history: this.history.facts(now)
+    }
+  }
+
+  private endSample({ one, at, arrived, sent, answered }: Sample, outcome: string, now: number): void {
+    this.sample = undefined
+    const hop = (name: string, from: number | undefined, until: number | undefined) =>
+      from === undefined ? [] : [{ name, at_ms: from - arrived, took_ms: (until ?? now) - from }]
+    this.lastSample = {
+      at,
+      took_ms: now - arrived,
+      about: one.message.topic,
+      direction: this.direction,
+      outcome,
+      hops: [
+        ...hop("bridge", arrived, sent),
+        ...hop("publish, until PUBACK", sent, answered),
+        ...hop("acknowledge", answered, now)
+      ]
+    }
+  }
+}

@@ -1,0 +1,32 @@
+/** The device certificate as people want to see it. */
+import { X509Certificate } from "node:crypto"
+import type { CertificateFacts } from "../../messages/status/snapshot.ts"
+import { readRegularText } from "../../platform/files/read-file.ts"
+import { deviceCertificate, pemCertificates } from "../../platform/tls/device-certificate.ts"
+
+/** Undefined: it cannot be read; the connection says why. `minimumValidityMs`: before its end it is to be renewed. */
+export const certificateFacts = (
+  path: string,
+  key: CertificateFacts["key"],
+  minimumValidityMs: number
+): CertificateFacts | undefined => {
+  try {
+    const leaf = deviceCertificate(pemCertificates(readRegularText(path)).map((der) => new X509Certificate(der)))
+    if (leaf === undefined) return undefined
+    const until = Date.parse(leaf.validTo)
+    return {
+      path,
+      subject: inOneLine(leaf.subject),
+      issuer: inOneLine(leaf.issuer),
+      key,
+      valid_from: Date.parse(leaf.validFrom),
+      valid_until: until,
+      renew_from: until - minimumValidityMs
+    }
+  } catch {
+    return undefined
+  }
+}
+
+/** Node puts each part of a name on a line of its own. */
+const inOneLine = (name: string): string => name.split("\n").join(", ")

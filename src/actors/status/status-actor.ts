@@ -1,0 +1,76 @@
+/**
+ * StatusActor: what a service is and does now, for people who ask on its socket.
+ *
+ * It looks when it is asked, and remembers the last lines of the log; it has no timer of its own.
+ */
+import { Clock, Effect } from "effect"
+import type { StatusEvent } from "../../messages/status/event.ts"
+import type { LogLine, Snapshot } from "../../messages/status/snapshot.ts"
+import type { StatusParts, StatusProtocol } from "../../messages/status/status.ts"
+import type { statusVersion } from "../../messages/status/version.ts"
+import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
+import type { Inspection } from "../../runtime/inspect.ts"
+import { monotonicMs } from "../../runtime/primitives/monotonic-time.ts"
+import { wallMs } from "../../runtime/primitives/wall-time.ts"
+import { actorNode, supervisorNode } from "./graph-facts.ts"
+import type { StatusFeed } from "./status-feed.ts"
+
+export interface StatusSources {
+  readonly service: { readonly name: string; readonly version: string }
+  readonly feed: StatusFeed
+  /** All supervisors and actors of the process. */
+  readonly inspect: () => Inspection
+  /** What only this service has; a part that does not answer in time is left out, and `silent` says so. */
+  readonly parts: (asked: { readonly watched: boolean }) => Effect.Effect<StatusParts>
+}
+
+/** Each client has one question open. */
+export const statusMailbox: MailboxSpec = { capacity: 32, overflow: { policy: "refuse" } }
+
+export const statusBehaviour = (sources: StatusSources): Behaviour<StatusProtocol> => ({
+  concurrent: { tags: ["Snapshot"], inFlight: 16 },
+  init: () =>
+    Effect.gen(function* () {
+      const { feed, inspect, parts, service } = sources
+      const clock = yield* Clock.Clock
+      const startedMs = monotonicMs(clock)
+      const startedAt = wallMs(clock)
+      const log: Array<LogLine> = []
+      const remember = (event: StatusEvent) =>
+        Effect.sync(() => {
+          if (event.event !== "log") return
+          log.push(event.line)
+          if (log.length > linesKept) log.shift()
+        })
+      yield* feed.channel.subscribe({ capacity: 256, overflow: "dropOldest" }, remember)
+      return {
+        Snapshot: (asked) =>
+          Effect.map(parts(asked), (own): Snapshot => {
+            const { supervisors, actors } = inspect()
+            return {
+              version: 1 satisfies typeof statusVersion,
+              answer: "snapshot",
+              at: wallMs(clock),
+              service: {
+                ...service,
+                pid: process.pid,
+                started_at: startedAt,
+                uptime_ms: monotonicMs(clock) - startedMs,
+                memory: memory()
+              },
+              ...own,
+              supervisors: supervisors.map(supervisorNode),
+              actors: actors.map(actorNode),
+              log: [...log]
+            }
+          })
+      }
+    })
+})
+
+const memory = () => {
+  const { rss, heapUsed } = process.memoryUsage()
+  return { rss_bytes: rss, heap_bytes: heapUsed }
+}
+
+const linesKept = 50

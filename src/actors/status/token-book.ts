@@ -1,0 +1,119 @@
+/** The tokens a service signs with, how they are, and what signatures took: kept as things happen, read for a snapshot. */
+import type { CryptokiEvent } from "../../messages/cryptoki.ts"
+import type { KeyFacts, SignatureFacts, TokenFacts } from "../../messages/status/snapshot.ts"
+
+export type KeyPlace = Pick<KeyFacts, "via" | "path" | "uri">
+
+export interface SignatureTold {
+  /** Its label; undefined: not known. */
+  readonly token: string | undefined
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly tookMs: number
+  /** `ok`, or the tag of the refusal. */
+  readonly outcome: string
+}
+
+export class TokenBook {
+  private readonly all = new Signatures()
+  private readonly tokens = new Map<string, Entry>()
+
+  seen(tokens: ReadonlyArray<string>): void {
+    for (const token of tokens) this.entry(token)
+  }
+
+  signed(told: SignatureTold): void {
+    this.all.add(told)
+    const entry = told.token === undefined ? this.only() : this.entry(told.token)
+    entry?.signatures.add(told)
+    if (entry === undefined || told.outcome !== "ok") return
+    entry.pin = "ok"
+    if (entry.state !== "there") entry.become("there", told.at)
+  }
+
+  /** `at`: milliseconds since 1970. */
+  note(event: CryptokiEvent, at: number): void {
+    const entry = "token" in event ? this.entry(event.token) : undefined
+    if (entry === undefined) return
+    if (event._tag === "TokenPlugged") entry.become("there", at)
+    if (event._tag === "TokenGone") entry.become("gone", at, event.reason)
+    if (event._tag === "TokenWaits") entry.become("waiting", at)
+    if (event._tag === "PinLatched") entry.pin = event.isLocked ? "locked" : "latched"
+  }
+
+  facts(place: KeyPlace): KeyFacts {
+    return {
+      ...place,
+      signatures: this.all.facts,
+      tokens: [...this.tokens].map(([token, { state, since, reason, pin, signatures }]) => ({
+        token,
+        state,
+        ...(since !== undefined && { since }),
+        ...(reason !== undefined && { reason }),
+        pin,
+        signatures: signatures.facts
+      }))
+    }
+  }
+
+  /** The token meant by who does not say. */
+  private only(): Entry | undefined {
+    const [first] = this.tokens.values()
+    return this.tokens.size === 1 ? first : undefined
+  }
+
+  private entry(token: string): Entry | undefined {
+    const known = this.tokens.get(token)
+    if (known !== undefined || this.tokens.size >= mostTokens) return known
+    const made = new Entry()
+    this.tokens.set(token, made)
+    return made
+  }
+}
+
+class Entry {
+  state: TokenFacts["state"] = "there"
+  since: number | undefined
+  reason: string | undefined
+  pin: TokenFacts["pin"] = "unknown"
+  readonly signatures = new Signatures()
+
+  become(state: TokenFacts["state"], at: number, reason?: string): void {
+    if (this.state !== state) this.since = at
+    this.state = state
+    this.reason = reason
+  }
+}
+
+class Signatures {
+  private count = 0
+  private failed = 0
+  private tookMs = 0
+  private longestMs = 0
+  private last: SignatureTold | undefined
+
+  add(told: SignatureTold): void {
+    this.last = told
+    if (told.outcome !== "ok") {
+      this.failed += 1
+      return
+    }
+    this.count += 1
+    this.tookMs += told.tookMs
+    this.longestMs = Math.max(this.longestMs, told.tookMs)
+  }
+
+  get facts(): SignatureFacts {
+    const { last } = this
+    return {
+      count: this.count,
+      failed: this.failed,
+      ...(last !== undefined && { last: { at: last.at, took_ms: last.tookMs, outcome: last.outcome } }),
+      took_ms: this.tookMs,
+      longest_ms: this.longestMs
+    }
+  }
+}
+
+/** Clients of the signing service can name many. */
+const mostTokens = 64

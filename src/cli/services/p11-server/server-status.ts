@@ -1,0 +1,65 @@
+/** What the signing service shows of itself: its tokens, the signatures it made, its clients. */
+import { Effect } from "effect"
+import type { StatusFeed } from "../../../actors/status/status-feed.ts"
+import { type KeyPlace, TokenBook } from "../../../actors/status/token-book.ts"
+import { tokenEvent } from "../../../actors/status/told-events.ts"
+import type { CryptokiEvent } from "../../../messages/cryptoki.ts"
+import type { P11ServerEvent, P11ServerProtocol } from "../../../messages/p11-server.ts"
+import { shownUri } from "../../../messages/pkcs11-uri.ts"
+import type { Timeline } from "../../../messages/status/snapshot.ts"
+import type { StatusParts } from "../../../messages/status/status.ts"
+import { wallNow } from "../../../runtime/primitives/wall-time.ts"
+import type { ActorRef } from "../../../runtime/protocol.ts"
+import type { ServerSettings } from "./read-settings.ts"
+
+export interface ServerStatus {
+  readonly seen: (tokens: ReadonlyArray<string>) => void
+  readonly onToken: (event: CryptokiEvent) => Effect.Effect<void>
+  /** `token`: its label; empty: the client named none. */
+  readonly onRequest: (event: P11ServerEvent, token: string) => Effect.Effect<void>
+  readonly parts: (server: ActorRef<P11ServerProtocol>, settings: () => ServerSettings) => Effect.Effect<StatusParts>
+}
+
+export const serverStatus = (feed: StatusFeed): ServerStatus => {
+  const book = new TokenBook()
+  let signature: Timeline | undefined
+  return {
+    seen: (tokens) => book.seen(tokens),
+    onToken: (event) =>
+      Effect.map(wallNow, (now) => {
+        book.note(event, now)
+        const told = tokenEvent(event, now)
+        if (told !== undefined) feed.publish(told)
+      }),
+    onRequest: (event, token) => {
+      if ((event._tag !== "RequestServed" && event._tag !== "RequestRefused") || event.operation !== "sign")
+        return Effect.void
+      const { tookMs } = event
+      const outcome = event._tag === "RequestServed" ? "ok" : "refused"
+      return Effect.map(wallNow, (now) => {
+        const at = Math.round(now - tookMs)
+        book.signed({ token: token === "" ? undefined : token, at, tookMs, outcome })
+        const hops = [{ name: "sign", actor: "p11-server/cryptoki", at_ms: 0, took_ms: tookMs }]
+        const made: Timeline = { at, took_ms: tookMs, about: token, outcome, hops }
+        signature = made
+        feed.publishIfWatched(() => ({ event: "signature", signature: made }))
+      })
+    },
+    parts: (server, settings) =>
+      server.ask("Status", undefined, { within: "800 millis" }).pipe(
+        Effect.map((clients): StatusParts => ({ clients })),
+        Effect.catch(() => Effect.succeed<StatusParts>({ silent: true })),
+        Effect.map((parts) => ({
+          ...parts,
+          key: book.facts(placeOf(settings())),
+          ...(signature !== undefined && { signature })
+        }))
+      )
+  }
+}
+
+const placeOf = ({ modulePath, policy: { scope } }: ServerSettings): KeyPlace => ({
+  via: "module",
+  path: modulePath,
+  ...(scope !== undefined && { uri: shownUri(scope) })
+})

@@ -1,0 +1,25 @@
+/** Log lines as events for those who watch a service: what the log has, at level info and above. */
+import { Clock, Logger } from "effect"
+import type { StatusEvent } from "../../messages/status/event.ts"
+import type { LogLine } from "../../messages/status/snapshot.ts"
+import { wallMs } from "../../runtime/primitives/wall-time.ts"
+import { logWords } from "./logging.ts"
+
+/** Beside the logger that writes. */
+export const logEvents = (publish: (event: StatusEvent) => void): Logger.Logger<unknown, void> =>
+  Logger.make((entry) => {
+    const level = levels[entry.logLevel]
+    if (level === undefined) return
+    const { target, text } = logWords(entry)
+    const at = wallMs(entry.fiber.getRef(Clock.Clock))
+    publish({ event: "log", line: { at, level, target, text: text.slice(0, longestLine) } })
+  })
+
+const levels: Readonly<Record<string, LogLine["level"] | undefined>> = {
+  Fatal: "error",
+  Error: "error",
+  Warn: "warn",
+  Info: "info"
+}
+
+const longestLine = 1_000
