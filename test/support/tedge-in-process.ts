@@ -12,9 +12,11 @@ import type { TokenActors } from "../../src/cli/commands/hsm/token-command.ts"
 import { tedgeProgram } from "../../src/cli/commands/tedge-spec.ts"
 import { runTokenCommand, type TokenCommandWords, tokenCommands } from "../../src/cli/commands/token-commands.ts"
 import { behaviourFor, cryptokiMailbox } from "../../src/cli/compose/compose-cryptoki.ts"
+import { installedProgram } from "../../src/cli/compose/installed-program.ts"
 import { makePrompts } from "../../src/cli/terminal/prompts.ts"
 import { makeTerminal } from "../../src/cli/terminal/terminal.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../src/messages/cryptoki.ts"
+import { everythingOurs, type Installation } from "../../src/messages/installation/installation.ts"
 import { DialFailed, type MqttMessage, type MqttSessionProtocol } from "../../src/messages/mqtt.ts"
 import { type Behaviour, start } from "../../src/runtime/actor.ts"
 
@@ -44,6 +46,7 @@ export interface InProcessOptions {
   /** SOFTHSM2_CONF, TEDGE_… */
   readonly environment?: NodeJS.ProcessEnv
   readonly localBroker?: Behaviour<MqttSessionProtocol>
+  readonly installation?: Installation
   readonly events?: Array<CryptokiEvent>
 }
 
@@ -80,7 +83,7 @@ const runWords = async (
   words: ReadonlyArray<string>,
   typed: string | undefined,
   actors: ReturnType<typeof startActors>,
-  { environment = {} }: InProcessOptions
+  { environment = {}, installation = everythingOurs }: InProcessOptions
 ): Promise<Printed> => {
   const printed = { stdout: "", stderr: "" }
   const stream = (name: keyof typeof printed) => ({
@@ -99,17 +102,17 @@ const runWords = async (
     ])
   )
   const output = { out: terminal.answer, err: terminal.text }
-  const line = { program: tedgeProgram, handlers, environment, output }
+  const line = { program: installedProgram(tedgeProgram, installation), handlers, environment, output }
   const code = await Effect.runPromise(runCommandLine(line, words))
   return { code, ...printed }
 }
 
-const startConfig = (configDir: string, { environment = {} }: InProcessOptions) =>
+const startConfig = (configDir: string, { environment = {}, installation = everythingOurs }: InProcessOptions) =>
   start({
     name: "config",
     mailbox: configMailbox,
     behaviour: configBehaviour(
-      { configDir, workingDir: configDir, environment },
+      { configDir, workingDir: configDir, environment, installation: installation.kind },
       { locked: (_file, work) => work, changed: () => Effect.void }
     )
   })

@@ -8,11 +8,13 @@ import type { KeyObject } from "node:crypto"
 import { Effect } from "effect"
 import { keyOfCertificate } from "../../../../actors/mqtt/dial/key-signer.ts"
 import { explain } from "../../../../messages/explain.ts"
+import { withCommandNames } from "../../../../messages/installation/installation.ts"
 import { shownUri } from "../../../../messages/pkcs11-uri.ts"
 import { sameTarget } from "../../../../messages/pkcs11-uri-match.ts"
 import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
 import { exitCodes } from "../../../command-line/exit-codes.ts"
 import { askLimits, type CommandContext, type TokenCommand } from "../token-command.ts"
+import { besideThinEdgeChecks } from "./beside-thin-edge.ts"
 import { certificateChecks, type TokenKey } from "./certificate.ts"
 import { connectionChecks } from "./connection.ts"
 import { type Check, examine } from "./examination.ts"
@@ -26,8 +28,9 @@ export const doctor: TokenCommand = (context) =>
     const { terminal, input } = context
     const checks: Array<Check> = []
     const asJson = input.on("json")
-    const examination = examine(checks, (check) => (asJson ? Effect.void : terminal.answer(lineOf(check))))
-    const { settings, failure } = yield* readEverything(context)
+    const show = (check: Check) => (asJson ? Effect.void : terminal.answer(lineOf(check)))
+    const examination = examine(checks, show, (text) => withCommandNames(input.installation, text))
+    const { settings, warnings, failure } = yield* readEverything(context)
     const { device } = settings.cloud
     if (!asJson) yield* terminal.line("At most one PIN is tried, and none that was refused before.")
     if (failure !== undefined) yield* examination.fail(`settings of ${settings.cloud.prefix}`, explain(failure))
@@ -38,6 +41,7 @@ export const doctor: TokenCommand = (context) =>
     yield* certificateChecks(examination, device.certPath, key)
     yield* serverChecks(examination, settings)
     yield* connectionChecks(context, examination, settings)
+    yield* besideThinEdgeChecks(examination, settings, warnings)
     if (asJson) yield* terminal.answer(`${JSON.stringify(checks, null, 2)}\n`)
     return checks.every((check) => check.ok) ? exitCodes.ok : exitCodes.failed
   })
@@ -65,12 +69,11 @@ const readEverything = ({ actors, input }: CommandContext) =>
     const within = { within: askLimits.read }
     const selector = input.cloud ?? { cloud: "c8y" as const, profile: undefined }
     const whole = yield* Effect.result(actors.config.ask("ReadCloudSettings", selector, within))
-    if (whole._tag === "Success") return { settings: whole.success.settings, failure: undefined }
+    if (whole._tag === "Success") return { ...whole.success, failure: undefined }
     const { failure } = whole
     if (failure._tag === "UnknownProfile") return yield* Effect.fail(failure)
     const bare = actors.config.ask("ReadCloudSettings", { ...selector, bare: true }, within)
-    const { settings } = yield* Effect.mapError(bare, () => failure)
-    return { settings, failure }
+    return { ...(yield* Effect.mapError(bare, () => failure)), failure }
   })
 
 const lineOf = ({ name, ok, detail, hint }: Check): string =>

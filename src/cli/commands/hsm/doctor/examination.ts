@@ -23,15 +23,20 @@ export interface Examination {
   ) => Effect.Effect<A | undefined>
 }
 
-/** Notes checks and shows each when it is done. */
-export const examine = (checks: Array<Check>, show: (check: Check) => Effect.Effect<void>): Examination => {
+/** Notes checks and shows each when it is done. `inWords`: the last touch to sentences and hints. */
+export const examine = (
+  checks: Array<Check>,
+  show: (check: Check) => Effect.Effect<void>,
+  inWords = (text: string): string => text
+): Examination => {
   const note = (check: Check) =>
     Effect.suspend(() => {
       checks.push(check)
       return show(check)
     })
   const pass: Examination["pass"] = (name, detail) => note({ name, ok: true, detail })
-  const fail: Examination["fail"] = (name, { error, hint }) => note({ name, ok: false, detail: error, hint })
+  const fail: Examination["fail"] = (name, { error, hint }) =>
+    note({ name, ok: false, detail: inWords(error), hint: hint === undefined ? undefined : inWords(hint) })
   return {
     pass,
     fail,

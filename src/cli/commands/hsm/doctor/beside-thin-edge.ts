@@ -1,0 +1,144 @@
+/**
+ * The part of `tedge-hsm hsm doctor` about what is beside our bridge: thin-edge.io's mapper and what starts it, who else
+ * uses the device's id in the cloud, its renewal of certificates, and files that its commands made readable for everybody.
+ */
+import { join } from "node:path"
+import { Effect } from "effect"
+import { isOnlyMarker } from "../../../../actors/connect/mosquitto-conf.ts"
+import type { ServiceManager } from "../../../../actors/connect/services/service-manager.ts"
+import { hasOwnBridge } from "../../../../actors/connect/steps/thin-edge-mapper.ts"
+import { explainSettingWarning } from "../../../../messages/explain/settings.ts"
+import { bridgeService, bridgeVariable, instanceName } from "../../../../messages/installation/bridge-service.ts"
+import type { SettingWarning } from "../../../../messages/settings/refused-value.ts"
+import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
+import { readRegularText } from "../../../../platform/files/read-file.ts"
+import { lockOwner } from "../../../../platform/process/recorded-process.ts"
+import { runCommand } from "../../../../platform/process/run-command.ts"
+import { findExecutable } from "../../../compose/installation.ts"
+import { openServices } from "../../connect/open-services.ts"
+import type { Examination } from "./examination.ts"
+
+export const besideThinEdgeChecks = (
+  examination: Examination,
+  settings: CloudSettings,
+  warnings: ReadonlyArray<SettingWarning>
+): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const { mapper, unit } = bridgeService(settings)
+    if (mapper.is === "ours") return
+    const services = yield* Effect.orElseSucceed(openServices(settings), () => undefined)
+    const looked: Looked = {
+      settings,
+      services,
+      theirs: mapper.unit,
+      process: lockOwner(lockOf(settings, mapper.unit)),
+      ours: { unit, process: lockOwner(lockOf(settings, unit)) }
+    }
+    yield* mapperCheck(examination, looked)
+    yield* dropInCheck(examination, looked)
+    yield* holdersCheck(examination, looked)
+    yield* renewalCheck(examination, looked)
+    yield* secretsCheck(examination, warnings)
+  })
+
+interface Looked {
+  readonly settings: CloudSettings
+  /** Undefined: system.toml says nothing usable, which another check tells. */
+  readonly services: ServiceManager | undefined
+  /** The unit of thin-edge.io's mapper. */
+  readonly theirs: string
+  /** It, as it runs. */
+  readonly process: number | undefined
+  readonly ours: { readonly unit: string; readonly process: number | undefined }
+}
+
+const mapperCheck = ({ pass, fail }: Examination, { settings, theirs, process, services }: Looked) => {
+  const name = "mapper of thin-edge.io"
+  if (process === undefined)
+    return findExecutable("tedge-mapper") === undefined
+      ? fail(name, { error: "it is not installed: nothing maps what the bridge carries" })
+      : fail(name, { error: `${theirs} does not run`, hint: `tedge reconnect ${wordsOf(settings)}` })
+  if (!hasOwnBridge(process)) return pass(name, `${theirs} maps, and leaves the cloud to us (process ${process})`)
+  return fail(name, {
+    error: `${theirs} (process ${process}) has its built-in bridge: it runs without ${bridgeVariable}=false`,
+    hint:
+      typeof services?.variables === "object"
+        ? `tedge reconnect ${wordsOf(settings)}`
+        : `start it with ${bridgeVariable}=false in its environment`
+  })
+}
+
+/** Only where there is a place for one. */
+const dropInCheck = ({ pass, fail }: Examination, { settings, theirs, services }: Looked) => {
+  if (typeof services?.variables !== "object") return Effect.void
+  const name = "drop-in of the mapper"
+  const path = services.variables.path(theirs)
+  return textOf(path).includes(`${bridgeVariable}=false`)
+    ? pass(name, path)
+    : fail(name, {
+        error: `${path} is missing: at its next start ${theirs} connects to the cloud itself`,
+        hint: `tedge reconnect ${wordsOf(settings)}`
+      })
+}
+
+/** On this device. Another device with the same id shows in the state of the connection. */
+const holdersCheck = ({ pass, fail }: Examination, { settings, theirs, process, ours }: Looked) => {
+  const name = "device id in the cloud"
+  const marker = join(settings.configDir, "mosquitto-conf", `${instanceOf(settings)}-bridge.conf`)
+  const holders = [
+    ...(ours.process === undefined ? [] : [`${ours.unit} (process ${ours.process})`]),
+    ...(process !== undefined && hasOwnBridge(process) ? [`${theirs} (process ${process})`] : []),
+    ...(isOnlyMarker(textOf(marker)) ? [] : [`mosquitto, by its bridge in ${marker}`])
+  ]
+  return holders.length < 2
+    ? pass(name, holders.length === 0 ? "used by nothing on this device" : `used by ${holders[0]} alone`)
+    : fail(name, {
+        error: `${holders.join(" and ")} take the connection from each other`,
+        hint: `tedge reconnect ${wordsOf(settings)}`
+      })
+}
+
+/** thin-edge.io's renewal makes the request itself and reconnects its own bridge. Started by its mapper's unit. */
+const renewalCheck = ({ pass, fail }: Examination, { settings, services }: Looked) =>
+  Effect.gen(function* () {
+    const name = "certificate renewal"
+    const { name: cloud, profile } = settings.cloud
+    const unit = profile === undefined ? `tedge-cert-renewer@${cloud}` : `tedge-cert-renewer-${cloud}@${profile}`
+    const isActive = services && (yield* Effect.orElseSucceed(services.isActive(`${unit}.timer`), () => false))
+    if (!isActive) return yield* pass(name, `${unit}.timer does not run`)
+    const shown = yield* runCommand(["systemctl", "show", "--property=ExecStart", `${unit}.service`], 10_000)
+    if (shown.kind === "exited" && shown.stdout.includes("tedge-hsm "))
+      return yield* pass(name, `${unit}.service runs tedge-hsm`)
+    yield* fail(name, {
+      error: `${unit}.timer renews with thin-edge.io's own tedge, which then reconnects without us`,
+      hint: `systemctl mask --now ${unit}.timer, or let its service run tedge-hsm (docs/beside-thin-edge.md)`
+    })
+  })
+
+/** Its commands write tedge.toml and mapper.toml with mode 0644, whatever it was. */
+const secretsCheck = ({ pass, fail }: Examination, warnings: ReadonlyArray<SettingWarning>) => {
+  const name = "secrets"
+  const exposed = warnings.filter(({ kind }) => kind === "secret-exposed").map(explainSettingWarning)
+  return exposed.length === 0
+    ? pass(name, "in no settings file that everybody may read")
+    : Effect.forEach(exposed, ({ error, hint = "" }) => fail(name, { error, hint: `${hint}; ${movedTo}` }), {
+        discard: true
+      })
+}
+
+const movedTo = "tedge config upgrade moves it to secrets.toml, which thin-edge.io's commands leave alone"
+
+const lockOf = ({ run }: CloudSettings, unit: string): string => join(run.path, "lock", `${unit}.lock`)
+
+const instanceOf = ({ cloud }: CloudSettings): string => instanceName(cloud.name, cloud.profile)
+
+const wordsOf = ({ cloud: { name, profile } }: CloudSettings): string =>
+  profile === undefined ? name : `${name} --profile ${profile}`
+
+const textOf = (path: string): string => {
+  try {
+    return readRegularText(path)
+  } catch {
+    return "" // not there, or not ours to read
+  }
+}
