@@ -5,7 +5,7 @@
  * which certificate to use; there we stop it (SSL_ERROR_WANT_X509_LOOKUP) and take the step again in a thread. A server
  * that wants no certificate costs no thread.
  *
- * The two never run at the same time: whoever hands the step over waits until it stands still or is over. Both is a
+ * The two never run at the same time: the thread that hands the step over waits until it pauses or ends. Both is a
  * matter of microseconds, and sooner than the next turn of the event loop.
  */
 #include <openssl/crypto.h>

@@ -28,7 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- provider: a key that asks somebody else ---- */
+/* ---- provider: a key whose signature is made elsewhere ---- */
 
 #define SIGNER_PROVIDER "tedge-signer"
 #define SIGNER_PROPERTIES "provider=" SIGNER_PROVIDER

@@ -1,6 +1,6 @@
 /*
  * Takes secrets out of what `ps` shows. The arguments lie in memory that the process may write; /proc/self/stat tells
- * where. Whoever looked before has seen them: call it first thing.
+ * where. They are visible until then: call it first.
  * Source: proc(5), /proc/pid/stat, fields 48 and 49.
  */
 #include <ctype.h>

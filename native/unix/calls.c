@@ -29,7 +29,7 @@ enum { PARENT_GRACE_SECONDS = 2 };
 int unix_peer_credentials(int socket, struct ucred *out) {
   socklen_t length = sizeof *out;
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, out, &length) != 0) return errno;
-  /* The kernel fills in nobody for a socket without a peer. */
+  /* For a socket without a peer the kernel fills in the overflow ids. */
   return length == sizeof *out && out->pid > 0 ? 0 : ENOTCONN;
 }
 

@@ -3,7 +3,7 @@
  * that watches the set. Edge-triggered: told once, then again when there is something new.
  *
  * The handle belongs to the loop until it has closed, the object to JavaScript until it is collected; what is freed
- * last is freed by whoever comes last. An environment that ends before `close` (a worker) closes it by its hook.
+ * last is freed by the last of them. An environment that ends before `close` (a worker) closes it by its hook.
  */
 #include <errno.h>
 #include <node_api.h>
@@ -146,7 +146,7 @@ napi_value unix_watch(napi_env env, napi_callback_info info) {
   return number(env, failed ? errno : 0);
 }
 
-/* closeReadiness(readiness): nobody is called back any more */
+/* closeReadiness(readiness): no callback runs after it */
 napi_value unix_close_readiness(napi_env env, napi_callback_info info) {
   napi_value argument;
   size_t count = 1;

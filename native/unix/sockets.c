@@ -53,7 +53,7 @@ int unix_adopt_listener(int file) {
 int unix_accept(int listener, struct ucred *peer) {
   int file = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (file < 0) return -errno;
-  /* Nobody in particular, where the kernel would not say. */
+  /* Anonymous, where the kernel does not say. */
   if (unix_peer_credentials(file, peer) != 0) *peer = (struct ucred){.pid = 0};
   return file;
 }

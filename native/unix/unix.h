@@ -26,7 +26,7 @@ int unix_listen(const char *path);
 /* Makes a listening socket that was handed over like one of ours. EAFNOSUPPORT, EINVAL: it is none for us. */
 int unix_adopt_listener(int file);
 
-/* The next client, and who it is; a pid of 0 when the kernel would not say. EAGAIN: nobody waits. */
+/* The next client, and who it is; a pid of 0 when the kernel would not say. EAGAIN: none waits. */
 int unix_accept(int listener, struct ucred *peer);
 
 /* A socket on which the kernel tells of addresses and routes that come and go (rtnetlink(7)), or a negative errno. */
@@ -47,7 +47,7 @@ napi_value unix_open_readiness(napi_env env, napi_callback_info info);
 napi_value unix_watch(napi_env env, napi_callback_info info);
 napi_value unix_close_readiness(napi_env env, napi_callback_info info);
 
-/* An exclusive flock, without waiting. EWOULDBLOCK: somebody else has it. */
+/* An exclusive flock, without waiting. EWOULDBLOCK: another process holds it. */
 int unix_lock(int file);
 int unix_unlock(int file);
 
@@ -69,7 +69,7 @@ ssize_t unix_read_link(int link, char *target, size_t room);
  */
 int unix_become_user(const char *name, uid_t uid, gid_t gid);
 
-/* RLIMIT_CORE 0, for this process and all it starts from now on; nobody but root can raise it again. */
+/* RLIMIT_CORE 0, for this process and all it starts from now on; only root can raise it again. */
 int unix_keep_no_core(void);
 
 /* A full garbage collection. False: this Node's V8 does not offer it. */

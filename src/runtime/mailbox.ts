@@ -18,11 +18,11 @@ export interface Message {
 export type Overflow<A = Message> =
   /** The sender waits for room, in the order of sending. */
   | { readonly policy: "block" }
-  /** The sender is told at once. */
+  /** The sender is refused at once. */
   | { readonly policy: "refuse" }
   /** A waiting tell with the same key is replaced, and keeps its place; otherwise as `refuse`. */
   | { readonly policy: "coalesce"; readonly key: (message: A) => string }
-  /** For taps only: somebody's message is lost, and counted. */
+  /** For taps only: a message is lost, and counted. */
   | { readonly policy: "drop"; readonly which: "oldest" | "newest" }
 
 /** `waiting`: accepted later, when there is room; `admit` will be called. */
@@ -36,7 +36,7 @@ export interface MailboxOptions<A> {
   readonly overflow: Overflow<A>
   /** Of one that is closed for a while: when it is opened again, in milliseconds from now. */
   readonly reopensInMs?: () => number | undefined
-  /** Messages that `coalesce` must leave alone: somebody waits for each of them. */
+  /** Messages that `coalesce` must leave alone: each has a waiting asker. */
   readonly neverCoalesced?: (item: A) => boolean
   /** A message that was accepted and then pushed out by `drop: oldest`. */
   readonly onEvicted?: (item: A) => void

@@ -15,7 +15,7 @@ export interface Ask<Payload, Answer, Refusal = never> {
   readonly refusal: Refusal
 }
 
-/** A message nobody waits for (OTP: cast). */
+/** A message without an answer (OTP: cast). */
 export interface Tell<Payload> {
   readonly kind: "tell"
   readonly payload: Payload
@@ -32,7 +32,7 @@ type AnyAsk = Ask<any, any, any>
 export type AskTag<P extends Protocol> = { [Tag in keyof P & string]: P[Tag] extends AnyAsk ? Tag : never }[keyof P &
   string]
 
-/** The names of the messages nobody waits for. */
+/** The names of the messages without an answer. */
 export type TellTag<P extends Protocol> = Exclude<keyof P & string, AskTag<P>>
 
 export type PayloadOf<P extends Protocol, Tag extends keyof P> = P[Tag]["payload"]

@@ -1,7 +1,7 @@
 /**
  * Why something failed, in words that may leave the process.
  *
- * What an actor's own language carries may hold a payload or a secret, so of a typed failure its name is told, of a
+ * What an actor's own language carries may hold a payload or a secret, so of a typed failure its name is logged, of a
  * defect its message too; a value of any other kind is never printed.
  */
 import { Cause } from "effect"

@@ -1,5 +1,5 @@
 /**
- * What a supervisor is told, and what it tells.
+ * The settings of a supervisor, and its events.
  *
  * The terms are OTP's: strategy, restart intensity, permanent, transient, temporary. Back-off, parking and the
  * report of a stop are additions.
@@ -64,7 +64,7 @@ export class StartFailed extends Data.TaggedError("StartFailed")<{
 
 /** The tree cannot work as it is connected. Nothing was started. */
 export class StartRefused extends Data.TaggedError("StartRefused")<{
-  /** `circle`: every one of them may wait for room at the next. `unconnected`: nobody lives at the last of the path. */
+  /** `circle`: every one of them may wait for room at the next. `unconnected`: no actor is at the last of the path. */
   readonly reason: "circle" | "unconnected" | "occupied" | "stopped"
   readonly path: ReadonlyArray<string>
 }> {}

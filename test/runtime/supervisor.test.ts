@@ -340,7 +340,7 @@ describe("a child that dies while it is stopped", () => {
       })
     ))
 
-  it("has hung in its finalizer does not hold up its restart for ever", () =>
+  it("has hung in its finalizer cannot block its restart", () =>
     withTestClock(
       Effect.gen(function* () {
         const a = yield* place("a")

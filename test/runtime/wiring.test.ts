@@ -38,7 +38,7 @@ describe("a tree is not started", () => {
       })
     ))
 
-  it("with a peer that nobody starts", () =>
+  it("with a peer that is never started", () =>
     withTestClock(
       Effect.gen(function* () {
         const [a, b] = [yield* place("a", "refuse"), yield* place("b", "refuse")]

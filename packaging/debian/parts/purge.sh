@@ -9,7 +9,7 @@ others_use_settings() {
     return 1
 }
 
-# Settings, marks and logs go; keys and certificates stay, in tokens and in files: nobody can make them again.
+# Settings, marks and logs go; keys and certificates stay, in tokens and in files: they cannot be made again.
 purge_settings() {
     if others_use_settings; then return 0; fi
     rm -rf --one-file-system /etc/tedge/mosquitto-conf /etc/tedge/mappers /etc/tedge/plugins \

@@ -140,7 +140,7 @@ const accept = Effect.fnUntraced(function* (bridge: Bridge, { side, deliveries }
   if (batch.length > 0) yield* bridge.relays[direction].add({ origin, messages: batch })
 })
 
-/** A broker disconnects at what it does not take, and would be sent it again for ever. */
+/** A broker disconnects at a message it refuses; sent again, it would do so in a loop. */
 const unfit = (
   { maxPayloadSize: limit, maxPayloadSetting: setting, limits = noLimits }: BridgeOptions,
   direction: Direction,

@@ -20,7 +20,7 @@ export const targetTopic = (
 
 export interface Route {
   readonly topic: string
-  /** False: nobody can publish on it. */
+  /** False: it cannot be published on. */
   readonly isTopic: boolean
   /** Whether the broker gives it back to us, and we would carry it to where it came from. */
   readonly comesBack: boolean

@@ -15,16 +15,16 @@ export interface CryptokiSettings {
   readonly scope: Pkcs11Uri | undefined
   /** `<run.path>/tedge-pin-latch`. */
   readonly latchDirectory: string
-  /** The service's user, who owns the latches whoever makes them; undefined: the process's own. */
+  /** The service's user, who owns the latches also when root makes them; undefined: the process's own. */
   readonly latchOwner?: { readonly uid: number; readonly gid: number } | undefined
   readonly limits: CallLimits
-  /** End a host that nobody used for a minute: memory, exclusive readers. For the mapper; the server keeps them. */
+  /** End a host that was idle for a minute: memory, exclusive readers. For the mapper; the server keeps them. */
   readonly idleHostEnds: boolean
   /** How long after the last request for a missing token it is looked for, so that TokenPlugged can be told. */
   readonly keepLookingMs: number
   /** The environment hosts get their part of. */
   readonly environment: NodeJS.ProcessEnv
-  /** Told of each call of the module. Undefined: nobody debugs. */
+  /** Called for each call of the module. Undefined: no debugging. */
   readonly onCall?: ((call: TracedCall) => void) | undefined
   /** Whom hosts started by root become: the services' user. Undefined: they stay the caller. */
   readonly hostUser?: HostUser | undefined
@@ -52,5 +52,5 @@ export const defaultLimits: CallLimits = {
   initTokenMs: 120_000
 }
 
-/** Tells an event to whoever listens; never waits for them. */
+/** Publishes an event; never waits for subscribers. */
 export type Publish = (event: CryptokiEvent) => Effect.Effect<void>

@@ -1,7 +1,7 @@
 /**
  * Brokers that speak MQTT 3.1.1 only: who asks in MQTT 5 is refused, or hung up on, and asks again in 3.1.1 at once.
  *
- * What worked is known for an hour, so that not every connection is made twice. It is not known for ever: the broker
+ * What worked is known for an hour, so that not every connection is made twice. It is not known indefinitely: the broker
  * may be another by then, or may have hung up for a reason of its own.
  */
 import { Data, Effect, type Scope } from "effect"

@@ -55,7 +55,7 @@ const openSession = (connect: Connect, target: Target): Effect.Effect<OpenSessio
     const scope = yield* Scope.make()
     const inbox = yield* Queue.sliding<MqttMessage, MqttRefusal>(longestInbox)
     const opening = connect(target, {
-      // A session that is kept belongs to somebody else: what waits in it stays there.
+      // A kept session belongs to another program: what waits in it stays there.
       acknowledged: target.cleanSession ? "atOnce" : "later",
       onMessage: ({ message }) => void Queue.offerUnsafe(inbox, message)
     })

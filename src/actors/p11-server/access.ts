@@ -1,7 +1,7 @@
 /**
  * Who may do what, by the user and group the kernel names for a connection.
  *
- * Whoever may open the socket may list, sign and read public keys. Creating keys, and changing or erasing a token,
+ * Every process that may open the socket may list, sign and read public keys. Creating keys, and changing or erasing a token,
  * needs root, the service's own user, or a rule. A process id decides nothing: it may be another process by now.
  */
 import type { ClientId } from "../../messages/cryptoki.ts"

@@ -110,7 +110,7 @@ const refused = (
   return Effect.as(publish({ _tag: "RequestRefused", ...what, reason, isAudited }), "refused")
 }
 
-/** The client is told, if it listens, and nothing more is done for it. */
+/** The client gets the error, if it listens, and nothing more is done for it. */
 export const rejectBusy = (spec: Rejection): Effect.Effect<void> =>
   untilAsked(spec).pipe(
     Effect.andThen(Effect.ignore(deliver(spec, encodeFrame(errorFrame({ _tag: "Busy" })), rejectMs))),

@@ -2,7 +2,7 @@
  * The connections being served: counted in all and for each user, and brought to an end when the service stops.
  *
  * An eighth of the places is kept for root and the service's own user, half of these for root alone: whatever others
- * do, and should the service's own user run wild, somebody can still look and mend.
+ * do, and should the service's own user exhaust them, root can still connect.
  *
  * Where the process may open fewer files than there may be connections, the descriptors bound them: a flood would
  * otherwise leave none for those whose places are kept, nor for token hosts.

@@ -38,7 +38,7 @@ export interface P11ServerSpec {
   readonly policy: P11ServerPolicy
   /** The user the service runs as. */
   readonly ownUid: number
-  /** Tells an event to whoever listens; never waits for them. */
+  /** Publishes an event; never waits for subscribers. */
   readonly publish: (event: P11ServerEvent) => Effect.Effect<void>
   /** Who connected. Default: what the kernel says (SO_PEERCRED, SO_PEERGROUPS). */
   readonly clientOf?: () => Client
@@ -82,7 +82,7 @@ interface ServerState {
   readonly ownerOfUid: OwnerOfUid
 }
 
-/** Serves until the scope closes: then nobody listens any more, and after that the answers that are owed go out. */
+/** Serves until the scope closes: then it stops listening, and after that the pending answers go out. */
 const acceptConnections = (server: ServerState): Effect.Effect<void, ListenFailed, Scope.Scope> =>
   Effect.gen(function* () {
     const { spec } = server
@@ -121,8 +121,8 @@ interface AcceptContext {
 
 const admit = (context: AcceptContext, { descriptor, peer }: Accepted): void => {
   const { connections, spec, policy } = context.server
-  // Without credentials the client is nobody in particular: it may do what everybody may.
-  const client = withOwner(spec.clientOf?.() ?? peer ?? nobody, context.server.ownerOfUid)
+  // Without credentials the client is anonymous: it may do what every client may.
+  const client = withOwner(spec.clientOf?.() ?? peer ?? anonymous, context.server.ownerOfUid)
   const stream = new UnixStream(context.watcher, descriptor)
   switch (connections.admission(client, policy.limits, spec.ownUid)) {
     case "full":
@@ -184,4 +184,4 @@ const serve = ({ server, times, run }: AcceptContext, stream: UnixStream, connec
 const narrowedTo = (service: Pkcs11Uri | undefined, rule: Pkcs11Uri | undefined): Pkcs11Uri | undefined =>
   service === undefined || rule === undefined ? (service ?? rule) : mergeScope(service, rule).uri
 
-const nobody: Client = { uid: undefined, gid: undefined, pid: undefined }
+const anonymous: Client = { uid: undefined, gid: undefined, pid: undefined }

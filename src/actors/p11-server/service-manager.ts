@@ -1,7 +1,7 @@
 /**
  * What we tell systemd: ready, reloading, stopping, a status line, and that we live.
  *
- * Without NOTIFY_SOCKET nothing is told. A message that cannot be sent is lost: a service does not end for that.
+ * Without NOTIFY_SOCKET nothing is sent. A message that cannot be sent is lost: a service does not end for that.
  * Source: sd_notify(3), systemd.service(5) `Type=notify-reload`.
  */
 import { Duration, Effect } from "effect"

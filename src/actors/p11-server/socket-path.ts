@@ -86,7 +86,7 @@ const listenAndRename = ({ path, bindPath, mode, group }: Place): Listen =>
     return descriptor
   })
 
-/** The umask is the whole process's; the socket is bound before this returns, so nobody else meets it. */
+/** The umask is the whole process's; the socket is bound before this returns, so no other code meets it. */
 const withMode = (mode: number | undefined, listen: () => number): number => {
   if (mode === undefined) return listen()
   const before = process.umask(0o777 & ~mode)
@@ -106,7 +106,7 @@ const removeIfThere = (path: string): void => {
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) unlinkSync(path)
 }
 
-/** A system call; what it refuses is told by its code. */
+/** A system call; its errors keep their code. */
 const attempt = <A>(path: string, call: () => A): Effect.Effect<A, ListenFailed> =>
   Effect.try({ try: call, catch: (error) => listenFailed(path, error) })
 

@@ -1,7 +1,7 @@
 /**
  * What stays when an actor is restarted: its mailbox, its counters, those who watch it.
  *
- * Here every ask is brought to its one end, whoever causes it: the handler, the deadline, the asker, or the stop.
+ * Here every ask ends exactly once, by the handler, the deadline, the asker, or the stop.
  */
 import { type Cause, type Clock, type Context, Effect } from "effect"
 import { AskTimeout, PeerDown, Undeliverable } from "../errors.ts"
@@ -82,7 +82,7 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
     this.mailbox = new Mailbox(this)
   }
 
-  /** Somebody waits for each ask, so each is answered. */
+  /** Each ask has a waiting asker, so each is answered. */
   neverCoalesced(envelope: Envelope): boolean {
     return envelope.isAsk
   }
@@ -195,7 +195,7 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
     this.mailbox.signal({ kind: "stop", mode })
   }
 
-  /** Nobody will handle messages here any more, unless a supervisor reopens it. Returns how many were left. */
+  /** No more messages are handled here, unless a supervisor reopens it. Returns how many were left. */
   close(state: "stopped" | "parked"): number {
     this.state = state
     this.mailbox.close()
@@ -217,7 +217,7 @@ export class Cell implements MailboxOptions<Envelope>, DeadlinesOwner<Envelope> 
     for (const envelope of this.mailbox.clear()) this.rejectUnhandled(envelope, "restarted")
   }
 
-  /** Returns how to stop watching. Who watches a stopped actor is told at once. */
+  /** Returns how to stop watching. A watcher of a stopped actor is notified at once. */
   watch(watcher: Watcher): () => void {
     this.watchers ??= new Set()
     this.watchers.add(watcher)

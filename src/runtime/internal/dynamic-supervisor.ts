@@ -29,7 +29,7 @@ import { findFault } from "./wiring.ts"
 interface Child {
   readonly tree: Tree
   readonly member: Member
-  /** Its first start; in a fiber of its own, so that a stop ends it whoever asked for it. */
+  /** Its first start; in a fiber of its own, so that a stop ends it, whichever fiber asked for it. */
   starting: Fiber.Fiber<void, StartFailed> | undefined
 }
 

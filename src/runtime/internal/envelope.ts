@@ -26,7 +26,7 @@ export class Envelope implements Message {
   isHandling = false
   /** When its handler began; 0 as long as it waits. */
   startedAt = 0
-  /** The asker was interrupted: nobody wants the answer, and the handler is to end. */
+  /** The asker was interrupted: the answer is not needed, and the handler must end. */
   isCancelled = false
   isSettled: boolean
   private readonly resume: Resume | undefined

@@ -1,6 +1,6 @@
 /**
- * An observable that nobody can end the process with: what its subscribers throw, and errors of its operators that
- * nobody handles, go to `onFailure`. rxjs throws them from a timer, and its own hook for them is one for the process.
+ * An observable that cannot end the process: what its subscribers throw, and unhandled errors of its operators,
+ * go to `onFailure`. rxjs throws them from a timer, and its own hook for them is one for the process.
  *
  * It holds for what is piped from it; a stream that several are merged into follows the rules of rxjs again.
  */

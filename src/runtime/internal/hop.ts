@@ -15,7 +15,7 @@ export interface Hop {
   readonly end: (exit: Exit.Exit<unknown, unknown>) => void
 }
 
-/** The message's tag is told, its payload never; of an answer that there was one, of a refusal its tag. */
+/** Records the message's tag, never its payload; of an answer only that there was one, of a refusal its tag. */
 export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envelope: Envelope): Hop => {
   const context = Context.add(actor.context, CurrentDeadline, envelope.deadline)
   if (!actor.cache.tracerEnabled) return { context, end: () => undefined }

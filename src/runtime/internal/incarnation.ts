@@ -227,7 +227,7 @@ class Incarnation<E, R> {
     })
   }
 
-  /** Handlers first, then what the actor acquired, in reverse order; neither may hold up a restart for ever. */
+  /** Handlers first, then what the actor acquired, in reverse order; neither may block a restart. */
   private close(exit: Exit.Exit<void, unknown>): Effect.Effect<void, unknown> {
     const working = [...(this.handling ?? [])].flatMap((envelope) => envelope.handler ?? []).concat(this.notice ?? [])
     const closing = Effect.andThen(Fiber.interruptAll(working), Scope.close(this.scope, exit))

@@ -27,7 +27,7 @@ export interface TreeOptions {
   readonly spec: SupervisorSpec
   readonly members: ReadonlyArray<Member>
   readonly around: SupervisorEnvironment
-  /** Addresses are closed as soon as their actors have stopped: nobody above will start them again. */
+  /** Addresses are closed as soon as their actors have stopped: no supervisor will start them again. */
   readonly isRoot: boolean
   readonly onExit: (exit: SupervisorExit) => void
   /** Restarts are counted here, with those of other trees. */
@@ -177,7 +177,7 @@ export class Tree {
     else this.giveUp(slot, cause)
   }
 
-  /** By the strategy, and whoever a job that is now overtaken had not started yet. */
+  /** By the strategy, and those that an overtaken job had not started yet. */
   private concerned(slot: Slot, pending: ReadonlyArray<Slot>): ReadonlyArray<Slot> {
     const { strategy } = this.options.spec
     const first = strategy === "one_for_all" ? 0 : slot.index
@@ -254,7 +254,7 @@ export class Tree {
     const { name } = this.options.spec
     this.publish({ _tag: "GaveUp", actor: name, at: this.date(), cause, againAfterMs: undefined })
     const child = slot.member.name
-    // Whoever starts it stops what was started.
+    // The starter stops what was started.
     if (this.early !== undefined) this.gaveUp = new StartFailed({ child, cause })
     else this.jobs.fork(Effect.uninterruptible(this.stopForGood("current", () => ({ _tag: "GaveUp", child, cause }))))
   }

@@ -1,6 +1,6 @@
 /**
  * Refuses to start a tree that cannot work: a circle in which everyone may wait for room at the next, a peer
- * that nobody starts, or two actors at one address.
+ * that is never started, or two actors at one address.
  *
  * Only what children declare as peers is seen. Asks have deadlines, so a circle of mailboxes that refuse, drop
  * or coalesce ends by itself and is allowed.

@@ -42,7 +42,7 @@ export class Deadlines<A> {
     this.pending?.delete(item)
   }
 
-  /** Ends the sleeper if nobody needs it, so that no timer outlives the actor. */
+  /** Ends the sleeper if it is not needed, so that no timer outlives the actor. */
   rest(): void {
     if (this.pending !== undefined && this.pending.size > 0) return
     this.sleeper?.interruptUnsafe()

@@ -1,4 +1,4 @@
-/** Waits for a fiber to end, but not for ever: also where the waiting fiber itself must not be interrupted. */
+/** Waits for a fiber to end, for a limited time: also where the waiting fiber itself must not be interrupted. */
 import { type Duration, Effect, type Fiber } from "effect"
 
 /** False when the time is over first; the fiber is left as it is. */

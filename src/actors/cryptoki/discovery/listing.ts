@@ -25,7 +25,7 @@ export interface Listing {
    * a module that is loaded already may not see it.
    */
   readonly tokens: (notOlderMs: number, by?: ListedBy) => Effect.Effect<ReadonlyArray<Token>, TokenRefusal>
-  /** The host that listed last, if it is still there; it then belongs to whoever took it. */
+  /** The host that listed last, if it is still there; it then belongs to its new owner. */
   readonly takeHost: Effect.Effect<ListingHost | undefined>
   /** What was listed is no longer true. */
   readonly forget: Effect.Effect<void>

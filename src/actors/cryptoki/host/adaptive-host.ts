@@ -62,7 +62,7 @@ const adaptiveHosts = (): ((host: TokenHost) => TokenHost) => {
   })
 }
 
-/** Calls that change nothing and wait for nobody: only the token's own pace decides how long they take. */
+/** Read-only calls without user interaction: their time is the token's own. */
 const looks: ReadonlySet<HostRequestName> = new Set([
   "tokens",
   "open",

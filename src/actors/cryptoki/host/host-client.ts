@@ -1,7 +1,7 @@
 /**
  * The parent's side of a token host: its calls. Start and end of the process are in child-process.ts.
  *
- * A call has a time limit of its own, whoever asked and whether or not they still wait: past it the host is killed,
+ * Each call has its own time limit, whether or not the asker still waits: past it the host is killed,
  * since nothing else ends a native call that hangs. A host that was stopped does not get that time. Requests are
  * pipelined; answers come in any order.
  */
@@ -30,7 +30,7 @@ import type { HostRefusal, HostReply, HostRequestName, HostRequests } from "./pr
 
 export interface TokenHost {
   readonly library: LibraryFacts
-  /** Takes calls, and has none under way. */
+  /** Takes calls, and runs none. */
   readonly isIdle: () => boolean
   readonly call: <Name extends HostRequestName>(
     name: Name,
@@ -150,7 +150,7 @@ const refused = (refusal: HostRefusal, output: ModuleOutput): Effect.Effect<neve
   }
 }
 
-/** The process is gone: everyone who waits is told. */
+/** The process is gone: every waiting call fails. */
 const settleAllPending = (host: Process): void => {
   for (const { name, settle } of host.pending.values()) settle(died(host, name))
   host.pending.clear()

@@ -11,16 +11,16 @@ import type { StartFault } from "./faults.ts"
 import { startHost, type TokenHost } from "./host-client.ts"
 
 export interface Hosts {
-  /** A host until the scope closes. `broken`: the one this asker had; nobody gets it again. */
+  /** A host until the scope closes. `broken`: the one this asker had; it is not handed out again. */
   readonly lease: (broken: TokenHost | undefined) => Effect.Effect<TokenHost, StartFault, Scope.Scope>
   /**
-   * For what can be left out: undefined when somebody has one, or several had one just now. Each is a process, and
+   * For what can be left out: undefined when one is in use, or several were just now. Each is a process, and
    * clients could have them started without end.
    */
   readonly spare: Effect.Effect<TokenHost | undefined, StartFault, Scope.Scope>
   /**
-   * One that somebody has and that has nothing to do, so that it need not be loaded anew for a question. A host with a
-   * call under way is left alone: the module may make the question wait for a touch, whose limit would end both.
+   * One that is in use and idle, so that a question need not load another. A host with a
+   * running call is left alone: the module may make the question wait for a touch, whose limit would end both.
    */
   readonly idle: () => TokenHost | undefined
 }

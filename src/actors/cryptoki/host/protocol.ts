@@ -30,7 +30,7 @@ export type HostRequests = {
   readonly open: { readonly asked: { readonly slot: string }; readonly answer: TokenInfo }
   readonly login: {
     readonly asked: { readonly slot: string; readonly pin: string }
-    /** False: somebody was logged in already. */
+    /** False: a login existed already. */
     readonly answer: boolean
   }
   /** Closes every session of the slot. */

@@ -2,7 +2,7 @@
  * Forgets the refused PINs of a token because a person says so.
  *
  * The records are files that all processes of the device share, so this works beside tedge-p11-server too: the next
- * request it gets finds no record. What it cannot do is told, never taken for done.
+ * request it gets finds no record. What it cannot do is reported, never taken for done.
  */
 import { accessSync, constants, existsSync } from "node:fs"
 import { Effect } from "effect"

@@ -1,5 +1,5 @@
 /**
- * Wrong PINs of the signing service's clients, counted by user id: nobody finds a PIN by trying.
+ * Wrong PINs of the signing service's clients, counted by user id: a PIN cannot be found by trying.
  *
  * Three wrong ones, whether the token or the service found them wrong; then the client's PINs are refused for a time
  * without a look at them, 1 min, and after each further wrong one 2, 4 … 60 min. A right one starts the count again, and
@@ -158,7 +158,7 @@ export const parseCounts = (text: string | undefined, now: BootMoment): ClientCo
   }
 }
 
-/** Whoever comes after so many has one count with all the others: user ids may be had in any number. */
+/** Beyond so many users, the others share one count: a user may have any number of ids. */
 const placeOf = (counts: ClientCounts, client: string): string =>
   counts.has(client) || counts.size < mostClients ? client : others
 

@@ -1,7 +1,7 @@
 /**
  * The files of PIN latches, in a directory that only root and the service's user write.
  *
- * Records are 0640; the key of their marks, and locks, are 0600. All belong to the service's user whoever makes them, so
+ * Records are 0640; the key of their marks, and locks, are 0600. All belong to the service's user, also when root makes them, so
  * that root's commands and the services see the same.
  */
 import { randomBytes } from "node:crypto"
@@ -55,7 +55,7 @@ export const readLatchFile = (path: string): string | undefined => {
   try {
     return readRegularFile(path, constants.O_NOFOLLOW).toString("utf8")
   } catch (error) {
-    // Nobody sees into the directory, or it is none: the records of this process are its own.
+    // The directory is not readable, or is none: the records of this process are its own.
     return ["ENOENT", "ENOTDIR"].includes(errorCode(error) ?? "UNKNOWN") || !isSeen(dirname(path)) ? undefined : ""
   }
 }

@@ -97,7 +97,7 @@ export const latchNotes = (store: LatchStore, publish: (event: CryptokiEvent) =>
   }
 }
 
-/** Two keys are told apart by it, and it tells nothing of the key. */
+/** Distinguishes two keys and reveals nothing of either. */
 const keyIdOf = (key: Uint8Array): string =>
   createHash("sha256").update("tedge-pin-latch ").update(key).digest("hex").slice(0, 16)
 

@@ -22,7 +22,7 @@ export interface LatchStore {
   readonly write: (identity: string, part: LatchPart, text: string) => Effect.Effect<string | undefined>
   /** False: the file stays, and other processes read it. */
   readonly remove: (identity: string, part: LatchPart) => Effect.Effect<boolean>
-  /** Held until the scope closes; waits for other processes, but not for ever. */
+  /** Held until the scope closes; waits for other processes, for a limited time. */
   readonly lock: (identity: string) => Effect.Effect<void, LockHeld, Scope.Scope>
   /** The key of the marks, 32 bytes. */
   readonly key: Effect.Effect<Uint8Array>
@@ -79,7 +79,7 @@ export const latchStore = (place: LatchPlace): LatchStore => {
 
 const endings = { record: ".json", proof: ".proven", clients: ".clients" } as const
 
-/** Without a directory there is nobody to lock out: the records are this process's own. */
+/** Without a directory there are no other processes to lock out: the records are this process's own. */
 const lockFile = (path: string, owner: LatchPlace["owner"]): Effect.Effect<void, LockHeld, Scope.Scope> =>
   acquireFileLock(path, { mode: 0o600, owner }).pipe(
     Effect.retry({

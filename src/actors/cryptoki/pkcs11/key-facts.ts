@@ -12,7 +12,7 @@ export type SigningKey =
   /** `size`: bytes of the modulus, and of every signature. */
   | { readonly type: "RSA"; readonly size: number }
 
-/** Undefined for a key nobody can use for TLS: another type, an unknown curve, RSA below 2048 bits. */
+/** Undefined for a key that TLS cannot use: another type, an unknown curve, RSA below 2048 bits. */
 export const signingKey = (object: TokenObject, material: PublicKeyMaterial): SigningKey | undefined => {
   if (object.keyType === CKK_EC) {
     const curve = curveOf(object.curve ?? material.curve)

@@ -1,5 +1,5 @@
 /**
- * Keeps one token usable: starts its host when somebody asks, and replaces it when it broke or the token went away.
+ * Keeps one token usable: starts its host on the first request, and replaces it when it broke or the token went away.
  *
  * Replacements come at 0, 1, 2, then every 4 seconds, counted from the last call that did its work; only while a
  * request waits, or one came within `keepLookingMs`. All who wait share the attempts. A request is refused after
@@ -53,7 +53,7 @@ export interface OwnedConnection {
 /** The state of a reconnector. */
 interface State {
   owned: OwnedConnection | undefined
-  /** Completed by the attempt that is under way, or by the next one. */
+  /** Completed by the current attempt, or by the next one. */
   attempt: Deferred.Deferred<TokenConnection, TokenRefusal>
   isTrying: boolean
   /** Losses and failed attempts since the token last did its work. */

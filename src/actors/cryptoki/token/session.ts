@@ -1,7 +1,7 @@
 /**
  * What every request on a token begins with: a session, and the login if the token wants one.
  *
- * Nobody works on another's login: a request whose PIN is not the one the login was made with is refused without
+ * A login is not shared: a request whose PIN is not the one the login was made with is refused without
  * asking the token. A token that wants no login never gets a PIN.
  * Source: PKCS #11 v2.40, 5.6 (a login holds for all sessions of the process).
  */
@@ -130,7 +130,7 @@ const logIn = (
           login: tryLogin(tools, connection, pin),
           client: asker.client,
           isCountLow: userPinFlags(tools, connection),
-          // Where somebody was logged in already, the host has logged out and in once more.
+          // Where a login existed already, the host has logged out and in once more.
           logins: (isNew) => (isNew ? 1 : 2)
         })
         session.login = pinMark(pin)

@@ -96,7 +96,7 @@ const setPace = (connection: TokenConnection, isQuick: boolean): void => {
 /** For a token that took less than a millisecond the last time. A new host gets its full time. */
 const hungAfterMs = 4000
 
-/** A token that takes long may wait for a finger: somebody should know. */
+/** A slow token may wait for a touch: it is logged. */
 const reportWhenSlow = <A, E>(
   { tools, times }: TokenContext,
   connection: TokenConnection,

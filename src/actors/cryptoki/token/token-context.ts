@@ -25,7 +25,7 @@ export interface TokenContext {
   readonly tools: TokenTools
   readonly reconnector: Reconnector
   readonly token: string
-  /** Of the calls under way. */
+  /** Of the running calls. */
   readonly times: TimeLimits
   /** URIs whose key was not found, and for which the host was replaced once already. */
   readonly refreshed: Set<string>

@@ -9,7 +9,7 @@
  *   no such key, and the host is not new   a new host    once for each URI, and not often
  *   a refusal                              none          never
  *
- * How long a new host is waited for is the reconnector's. Faults are told apart by their code.
+ * How long a new host is waited for is the reconnector's. Faults are distinguished by their code.
  */
 import { Effect, Result } from "effect"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
@@ -182,7 +182,7 @@ const remedied = (
 const leastTimeout = ({ settings: { limits } }: TokenTools, call: HostRequestName): number =>
   call === "sign" ? limits.signMs : 0
 
-/** A host that may know an older PIN is given up before another PIN is tried on it; signatures under way are finished. */
+/** A host that may know an older PIN is given up before another PIN is tried on it; running signatures are finished. */
 const replace = ({ reconnector }: TokenContext, connection: TokenConnection): Effect.Effect<void> =>
   Effect.suspend(() => {
     connection.isOutdated = true

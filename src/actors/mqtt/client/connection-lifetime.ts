@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
 import { ConnectionEnded } from "./connection-ended.ts"
 
-/** What `start` returns is called when nobody waits any more. */
+/** What `start` returns is called when no fiber waits any more. */
 type Start<A> = (answer: (value: A) => void) => unknown
 
 export class ConnectionLifetime {

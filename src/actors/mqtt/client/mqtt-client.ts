@@ -3,7 +3,7 @@
  * target names a Receive Maximum, otherwise MQTT 3.1.1.
  *
  * The PUBACK for a message that came in is withheld until `acknowledge`: the library would send it at once and the
- * broker would forget a message nobody has passed on yet. `_sendPacket` is private to the library; its version is
+ * broker would forget a message that has not been passed on yet. `_sendPacket` is private to the library; its version is
  * pinned, and test/actors/mqtt/client/mqtt-client.broker.test.ts fails when an upgrade changes what is relied on here. What is
  * published and acknowledged in one turn of the event loop leaves in one write.
  *

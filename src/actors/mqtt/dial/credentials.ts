@@ -129,5 +129,5 @@ const textsBelow = async (directory: string, levels: number): Promise<ReadonlyAr
 
 const largestFile = 4 * 1024 * 1024
 
-/** Directories in directories; a link to its own parent must not go on for ever. */
+/** Directories in directories; a link to its own parent must not loop. */
 const deepest = 8

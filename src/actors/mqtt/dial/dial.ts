@@ -2,7 +2,7 @@
  * From a Target to a stream that MQTT can be spoken on: TCP, through a proxy if one is set, TLS by Node with a key
  * file or by our add-on with a token.
  *
- * A stream that comes out of here never crashes the process: errors that come before somebody listens are kept in it
+ * A stream that comes out of here never crashes the process: errors that come before a listener is attached are kept in it
  * (`errored`). In TLS 1.3 the server judges our certificate after this has answered.
  */
 import { connect as connectSocket, type Socket } from "node:net"

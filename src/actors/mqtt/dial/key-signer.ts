@@ -97,7 +97,7 @@ export const keyOfCertificate = (
     const chosen = yield* cryptoki.ask("ChooseScheme", { offered: allSchemes, key, publicKey }, within)
     const half = yield* cryptoki.ask("PublicKey", { key: chosen.key }, within)
     return Buffer.compare(half, publicKey) === 0 ? chosen.key : undefined
-  }).pipe(Effect.catch(() => Effect.succeed(undefined))) // that the named key is another one is what is told
+  }).pipe(Effect.catch(() => Effect.succeed(undefined))) // the mismatch of the named key is reported
 
 /** The same, once a signature is wanted. */
 export const prepareSignerLater = (options: SignerOptions): Effect.Effect<KeySigner> =>

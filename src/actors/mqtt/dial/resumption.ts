@@ -13,7 +13,7 @@ export interface Resumption {
   readonly isLikely: boolean
   /** Takes the ticket, which is not used again; asked once there is a connection to use it on. */
   readonly take: () => { readonly session: TlsSession; readonly sessionAgeMs: number } | undefined
-  /** Of the connection under way, while it lasts. */
+  /** Of the current connection. */
   readonly keep: (session: TlsSession, handshake: Handshake) => void
 }
 
@@ -45,7 +45,7 @@ export const resumptionOf = (
     }
   })
 
-/** What is wrong with the settings is told when they are used. */
+/** Invalid settings are reported when they are used. */
 const attempt = (bindingOf: () => Buffer): Buffer | undefined => {
   try {
     return bindingOf()

@@ -1,4 +1,4 @@
-/** Holds back whoever wants to publish until the connection is ready for it. */
+/** Holds back publishers until the connection is ready for them. */
 import { Deferred, Effect } from "effect"
 import type { Connection } from "../connection.ts"
 

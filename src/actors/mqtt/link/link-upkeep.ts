@@ -37,7 +37,7 @@ export const keepUp = (link: Link): Effect.Effect<never> =>
     let backOff = noFailures
     for (let attempt = 1; ; attempt++) {
       yield* changeStatus(link, { _tag: "Connecting", attempt })
-      // What made somebody say "now" before this attempt is taken into account by it.
+      // This attempt already covers what asked for "now" before it.
       yield* Queue.clear(link.retry)
       const { failure: ended, heldMs, hadUnacknowledged } = yield* connectOnce(link)
       if (ended === undefined) continue

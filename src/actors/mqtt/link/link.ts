@@ -34,7 +34,7 @@ export interface Link {
   readonly pubackWatchdog: PubackWatchdog
   /** Signals that a message may be waiting for the receiver. */
   readonly wakeUp: Queue.Queue<void>
-  /** Somebody says that trying again may help now. */
+  /** Asks for an attempt now: it may succeed. */
   readonly retry: Queue.Queue<string>
   /** Messages that were too large, for the log. */
   readonly oversized: Queue.Queue<OversizedPublish>

@@ -1,5 +1,5 @@
 /**
- * What the ends of established connections say together: that a link is lost often, or that somebody else uses its
+ * What the ends of established connections say together: that a link is lost often, or that another client uses its
  * client id.
  */
 import { ClientIdContested, type MqttRefusal, type Target } from "../../../messages/mqtt.ts"
@@ -22,7 +22,7 @@ export class Losses {
     this.target = target
   }
 
-  /** The connection could not be established: nobody who uses the same id has ended one. */
+  /** The connection was not established, so no client with the same id has ended it. */
   notEstablished(): void {
     this.short = 0
   }

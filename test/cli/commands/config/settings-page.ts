@@ -113,7 +113,7 @@ profile, and its settings. The other clouds, \`tedge disconnect\` and all settin
 as one of its findings.
 
 PINs and passwords are in \`secrets.toml\` (mode 0640, user and group of \`system.toml\`): thin-edge's own programs make every file they write
-readable for everybody again. \`tedge config set\` writes them there; where such a program is installed, it says which one does not find the
+readable for all users again. \`tedge config set\` writes them there; where such a program is installed, it says which one does not find the
 value and how to give it to it. \`tedge config upgrade\` moves what stands at an older place: the tables of clouds, PINs and passwords, and
 \`[p11_server]\`. It copies a file before something is taken out of it (\`tedge.toml.bak\`, mode of the original), leaves a \`mapper.toml\` that
 is there as it is, changes all files or none, and goes on where a crash has ended it.

@@ -143,7 +143,7 @@ const presentToken = (module: Pkcs11Module, slot: Handle): ReadonlyArray<TokenIn
 }
 
 /**
- * False: the module says that somebody is logged in already, and says it again after a logout. The logout is there
+ * False: the module reports an existing login, also after a logout. The logout is there
  * because otherwise this PIN would never have been looked at.
  */
 const login = (module: Pkcs11Module, session: Handle, pin: string): boolean => {

@@ -21,7 +21,7 @@ export interface HostSlot {
   readonly onWriter: <A>(use: (session: Handle) => Promise<A> | A) => Promise<A>
   /** Runs on one of the sessions for signatures; waits for one if all are busy. */
   readonly onSigner: <A>(use: (session: Handle) => Promise<A>) => Promise<A>
-  /** Closes every session, after the signatures under way. */
+  /** Closes every session, after the running signatures. */
   readonly closeAll: () => Promise<void>
   /** Ends the login, if there is one. Only when nothing is in flight. */
   readonly logOut: () => void
@@ -37,7 +37,7 @@ export const hostSlot = (module: Pkcs11Module, handle: Handle): HostSlot => {
   let loginSession: Handle | undefined
   let idle: Array<Signer> = []
   let open = 0
-  /** Native calls under way in other threads. */
+  /** Native calls running in other threads. */
   let busy = 0
   let isClosing = false
   let age = 0

@@ -74,7 +74,7 @@ const finalize = (state: HostState): void => {
   try {
     state.module?.finalize()
   } catch {
-    // The process ends now; there is nobody left to tell.
+    // The process ends now; no caller is left.
   }
 }
 
