@@ -22,7 +22,7 @@ const recipeSuite = "trixie"
 
 /** Name -> run(place); answers how many checks passed and failed. */
 export const parts = {
-  packages: ({ base, folder, hasOldNode, packages, node }) =>
+  packages: async ({ base, folder, hasOldNode, packages, node }) =>
     inRoot([base], folder("packages"), ["softhsm2", "mosquitto"], (debian) => {
       const files = [[...packages[0], ...node], packages[1]]
       const [debs, next] = files.map((some, index) => copied(debian, some, `/opt/packages-${index}`))
@@ -84,12 +84,17 @@ export const checkSuite = async ({ suite, base, folders, work, names }) => {
     if (names.length > 0 && !names.includes(name)) continue
     const startedAt = performance.now()
     console.log(`\nDebian ${suite}: ${name}`)
-    const { passed, failed } = await check(place)
+    const { passed, failed } = await check(place).catch(couldNotBegin)
     console.log(`${((performance.now() - startedAt) / 1000).toFixed(0)} s`)
     total.passed += passed
     total.failed += failed
   }
   return total
+}
+
+const couldNotBegin = (error) => {
+  console.log(`FAIL  ${error.stack}`)
+  return { passed: 0, failed: 1 }
 }
 
 /** Layers are made once, when they are first used. */

@@ -7,6 +7,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -166,7 +167,14 @@ export const packageChecks = [
       await debian.must("tedge-hsm-bridge", "--help")
       await debian.must("tedge-p11-server", "--help")
       demand(!existsSync(debian.path("/usr/bin/tedge")), "/usr/bin/tedge is there")
+      const units = readdirSync(debian.path("/usr/lib/systemd/system")).filter((name) => name.startsWith("tedge-"))
+      demand(units.includes("tedge-bridge-c8y.service") && units.includes("tedge-bridge-c8y@.service"), units.join())
+      demand(!units.some((name) => name.startsWith("tedge-mapper-")), units.join())
+      const handedOver = debian.path("/etc/systemd/system/tedge-mapper-c8y.service.d")
+      mkdirSync(handedOver, { recursive: true })
+      writeFileSync(`${handedOver}/tedge-hsm.conf`, "[Service]\nEnvironment=TEDGE_MQTT_BRIDGE_BUILT_IN=false\n")
       await debian.remove("--purge", "tedge-actors-bridge")
+      demand(!existsSync(handedOver), "thin-edge.io's mapper still leaves the cloud to a bridge that is gone")
       demand(existsSync(debian.path("/etc/tedge/plugins")), "settings of the signing service are gone with the bridge")
       await debian.remove("--purge", "tedge-actors-p11-server")
     }

@@ -217,14 +217,24 @@ export const checks = [
       await device.must("systemctl", "daemon-reload")
       await device.must("systemctl", "restart", server)
       await device.until(device.isConnected, "connected with the PIN of an encrypted credential")
+      await device.tedge("config", "set", "device.cryptoki.mode", "module")
+      await shippedDropIn(device, mapper, "pin-credential")
+      await device.must("systemctl", "restart", mapper)
+      await device.until(device.isConnected, "the mapper is connected with a credential of its own")
       await device.must("rm", "/etc/credstore.encrypted/tedge-pin")
       const { code } = await device.exec(["systemctl", "restart", server])
       demand(code !== 0, "it starts without its credential")
-      await device.must("rm", `/etc/systemd/system/${server}.d/pin-credential.conf`)
+      await device.exec(["systemctl", "restart", mapper])
+      await device.until(
+        async () => (await device.show(mapper, "ExecMainStatus")) === "243",
+        "the mapper does not start without its credential"
+      )
+      await device.tedge("config", "set", "device.cryptoki.mode", "socket")
+      for (const unit of [server, mapper]) await device.must("rm", `/etc/systemd/system/${unit}.d/pin-credential.conf`)
       await device.must("systemctl", "daemon-reload")
       await device.tedge("config", "set", "device.cryptoki.pin", pin)
       await device.exec(["systemctl", "reset-failed", server, "tedge-p11-server.socket"])
-      await device.must("systemctl", "restart", "tedge-p11-server.socket")
+      await device.must("systemctl", "restart", "tedge-p11-server.socket", mapper)
       await device.until(device.isConnected, "connected again")
     }
   ],

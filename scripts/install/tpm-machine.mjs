@@ -32,9 +32,10 @@ export const startTpm = async (device, dir) => {
   const ended = new Promise((resolve) => swtpm.once("exit", resolve))
   const hex = port.toString(16).toUpperCase().padStart(4, "0")
   await device.until(async () => device.read("/proc/1/net/tcp").includes(`:${hex} 00000000:0000 0A`), "swtpm listens")
-  device.write("/etc/systemd/system/resource-manager.service", unit)
+  // In place of the package's, which waits for /dev/tpm0.
+  device.write("/etc/systemd/system/tpm2-abrmd.service", unit)
   await device.must("systemctl", "daemon-reload")
-  await device.must("systemctl", "start", "resource-manager")
+  await device.must("systemctl", "start", "tpm2-abrmd")
   return {
     stop: async () => {
       swtpm.kill("SIGKILL")
