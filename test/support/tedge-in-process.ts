@@ -56,7 +56,11 @@ export const tedgeInProcess = (dir: string, options: InProcessOptions = {}): InP
   mkdirSync(configDir, { recursive: true })
   mkdirSync(join(dir, "run"), { recursive: true })
   const settings = (toml: string) =>
-    writeFileSync(join(configDir, "tedge.toml"), `run.path = "${join(dir, "run")}"\n${toml}\n[config]\nversion = "2"\n`)
+    writeFileSync(
+      join(configDir, "tedge.toml"),
+      `run.path = "${join(dir, "run")}"\n${toml}\n[config]\nversion = "2"\n`,
+      { mode: 0o640 }
+    )
   settings("")
   const certificates = join(configDir, "device-certs")
   return {

@@ -52,7 +52,7 @@ export const configSentences = {
     hint: "fix the line in an editor; nothing was changed"
   }),
   ConfigFileUnreadable: (failure) => ({
-    error: `'${failure.path}' cannot be read: ${failure.code}`,
+    error: `'${failure.path}' cannot be read: ${inWords(failure.code)}`,
     hint:
       failure.code === "EACCES"
         ? "run the command as root (sudo) or as the user the file belongs to"
@@ -146,8 +146,12 @@ const explainMissing = (failure: SettingMissing | SettingNotSet): Explanation =>
   }
 }
 
+/** As the C library names it, which scripts look for. */
+const inWords = (code: string): string =>
+  code === "EACCES" ? "Permission denied (EACCES)" : code === "EPERM" ? "Operation not permitted (EPERM)" : code
+
 const explainNotWritten = (failure: ConfigFileNotWritten): Explanation => {
-  const error = `'${failure.path}' could not be written: ${failure.code}; it is unchanged`
+  const error = `'${failure.path}' could not be written: ${inWords(failure.code)}; it is unchanged`
   switch (failure.code) {
     case "addon": {
       const missing = explainPlatform(new AddonNotLoaded({ addon: "unix", reason: failure.detail ?? "" }))

@@ -131,6 +131,11 @@ export const explainSettingWarning = (warning: SettingWarning): Explanation => {
             ? `give it the value as ${warning.variable}=<value> in /etc/tedge/plugins/tedge-p11-server.conf (mode 0640); without it that service tries 123456`
             : `give it the value as ${warning.variable} in the environment of its unit (systemctl edit ${warning.program})`
       }
+    case "not-kept":
+      return {
+        error: `thin-edge's own tedge drops ${warning.key} when it writes the settings`,
+        hint: `give it to the bridge as ${warning.variable} in the environment of its unit (systemctl edit)`
+      }
     case "ignored-table":
       return {
         error: `[${warning.table}] in '${warning.path}' is ignored: the settings of ${warning.table} are in '${warning.instead}'`,

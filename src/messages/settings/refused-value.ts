@@ -62,5 +62,7 @@ export type SettingWarning =
   | { readonly kind: "old-place"; readonly key: string; readonly path: string; readonly to: string }
   /** A program of thin-edge's own, installed here, does not read what was just written to `path`. */
   | { readonly kind: "not-read-by"; readonly program: string; readonly path: string; readonly variable: string }
+  /** Only our programs know it: thin-edge's own `tedge`, installed here, drops it at its next write. */
+  | { readonly kind: "not-kept"; readonly key: string; readonly variable: string }
   /** The written file does not belong to whom it should. */
   | { readonly kind: "owner-not-set"; readonly path: string; readonly owner: string; readonly code: string }

@@ -106,7 +106,7 @@ export const settingsRows: ReadonlyArray<Row> = [
       chmodSync(configDir, 0o555)
       return tedge(["config", "set", "device.type", "x"], { ordinary: true })
     },
-    says: /tedge\.toml' could not be written: EACCES; it is unchanged/,
+    says: /tedge\.toml' could not be written: Permission denied \(EACCES\); it is unchanged/,
     next: "run the command as root (sudo)"
   },
   {

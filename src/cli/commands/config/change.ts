@@ -2,14 +2,15 @@
 import { Effect, Redacted } from "effect"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { askLimit, configCommand, selectorOf, showWarnings } from "./config-command.ts"
-import { notReadByOthers } from "./read-by-others.ts"
+import { notKeptByOthers, notReadByOthers } from "./read-by-others.ts"
 
 const changing = (message: "Set" | "Add" | "Remove") =>
   configCommand((context) =>
     Effect.gen(function* () {
       const value = Redacted.make(context.input.argument("VALUE") ?? "")
       const done = yield* context.config.ask(message, { ...selectorOf(context), value }, askLimit)
-      const others = message === "Set" ? notReadByOthers(context.input.argument("KEY") ?? "", context.input) : []
+      const key = context.input.argument("KEY") ?? ""
+      const others = message === "Set" ? [...notReadByOthers(key, context.input), ...notKeptByOthers(key)] : []
       yield* showWarnings(context.terminal, { warnings: [...done.warnings, ...others] })
       return exitCodes.ok
     })

@@ -1,7 +1,8 @@
-/** Says which of thin-edge's own programs on this device do not find a PIN or a password that was just set. */
+/** What thin-edge's own programs on this device do with a setting: they do not find a secret, and drop what only we have. */
 import { join } from "node:path"
+import { bridgeSettings } from "../../../messages/settings/bridge-settings.ts"
 import type { SettingWarning } from "../../../messages/settings/refused-value.ts"
-import { cloudOf, parseSettingName } from "../../../messages/settings/setting-name.ts"
+import { cloudOf, fullKey, parseSettingName } from "../../../messages/settings/setting-name.ts"
 import type { CommandInput } from "../../command-line/command-spec.ts"
 import { thinEdgePrograms } from "../../compose/installation.ts"
 import { configDirOf } from "../mapper/config-dir.ts"
@@ -14,7 +15,8 @@ export const notReadByOthers = (
   const name = parseSettingName(key)
   if (name?.setting.secret !== true) return []
   const path = join(configDirOf(input), "secrets.toml")
-  const variable = `TEDGE_${name.setting.key.replaceAll(".", "_").toUpperCase()}`
+  const profile = name.profile ?? (input.given("profile") ? input.text("profile") : undefined)
+  const variable = variableOf(fullKey({ ...name, profile }))
   const isProviders = name.setting.key === "device.cryptoki.pin"
   const readers = isProviders
     ? ["tedge-p11-server", "tedge-mapper"]
@@ -25,3 +27,17 @@ export const notReadByOthers = (
     .filter((program) => installed.includes(program))
     .map((program) => ({ kind: "not-read-by", program, path, variable }))
 }
+
+/** Its `config set` writes tedge.toml and mapper.toml without keys it does not know. */
+export const notKeptByOthers = (
+  key: string,
+  installed: ReadonlyArray<string> = thinEdgePrograms()
+): ReadonlyArray<SettingWarning> => {
+  const name = parseSettingName(key)
+  const isOurs = name !== undefined && bridgeSettings.some((setting) => setting.key === name.setting.key)
+  return isOurs && installed.includes("tedge")
+    ? [{ kind: "not-kept", key: fullKey(name), variable: variableOf(fullKey(name)) }]
+    : []
+}
+
+const variableOf = (key: string): string => `TEDGE_${key.replaceAll(".", "_").toUpperCase()}`

@@ -11,6 +11,7 @@ import { exitCodes } from "../../command-line/exit-codes.ts"
 import { askLimit, type ConfigCommandContext, configCommand } from "../config/config-command.ts"
 import { configDirOf } from "./config-dir.ts"
 import { type MapperDirectory, mapperDirectories } from "./mapper-directories.ts"
+import { mapperIdentity } from "./mapper-identity.ts"
 
 export const mapperConfigGet = configCommand((context) =>
   Effect.gen(function* () {
@@ -23,7 +24,7 @@ export const mapperConfigGet = configCommand((context) =>
     if (directory === undefined) return yield* new MapperUnknown({ given, known: directories.map(({ name }) => name) })
     const key = given.slice(directory.name.length + 1)
     const found = yield* directory.section === undefined
-      ? ownValue(directory, given, key)
+      ? ownValue(context, directory, given, key)
       : builtIn(context, directory, key)
     yield* context.terminal.answer(`${found.value}\n`)
     yield* context.terminal.line(`# from ${found.from}`)
@@ -54,18 +55,28 @@ const originOf = (source: ValueSource | undefined, own: string): string => {
   }
 }
 
-const ownValue = ({ name, path, file }: MapperDirectory, given: string, key: string) =>
+const ownValue = (context: ConfigCommandContext, directory: MapperDirectory, given: string, key: string) =>
   Effect.gen(function* () {
+    const { name, path, file } = directory
     const at = join(path, "mapper.toml")
     if (file.kind === "malformed") return yield* new ConfigFileMalformed({ path: at, ...file })
     if (file.kind === "unreadable") return yield* new ConfigFileUnreadable({ path: at, code: file.code })
     if (file.kind === "absent") return yield* new ConfigFileUnreadable({ path: at, code: "ENOENT" })
+    if (key === "device.id") {
+      const identity = yield* mapperIdentity(context.config, directory)
+      if (identity === undefined) return yield* new SettingNotSet({ key: given, idProblem: undefined })
+      return { value: identity.id, from: identity.origin }
+    }
     const value = key
       .split(".")
       .reduce<unknown>(
         (table, one) => (typeof table === "object" && table !== null ? Reflect.get(table, one) : undefined),
         file.tree
       )
+    if (value === undefined && inherited.includes(key)) {
+      const shown = yield* context.config.ask("Get", { key }, askLimit)
+      if (shown.value !== undefined) return { value: Redacted.value(shown.value), from: `${key} in tedge.toml` }
+    }
     if (value === undefined || (typeof value === "object" && !Array.isArray(value)))
       return yield* new SettingNotSet({ key: given, idProblem: undefined })
     const isPath = key.endsWith("_path") && typeof value === "string" && !value.startsWith("/")
@@ -73,3 +84,6 @@ const ownValue = ({ name, path, file }: MapperDirectory, given: string, key: str
       ? { value: resolve(path, value), from: `mapper.toml of ${name}, a path relative to it` }
       : { value: typeof value === "string" ? value : JSON.stringify(value), from: `mapper.toml of ${name}` }
   })
+
+/** What a mapper without its own takes from the device. */
+const inherited: ReadonlyArray<string> = ["device.cert_path", "device.key_path"]

@@ -1,4 +1,6 @@
 /** `tedge hsm doctor` and a token, a PIN, a signature or a server that is not as it should be. */
+import { chmodSync } from "node:fs"
+import { join } from "node:path"
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { freshHost } from "../../../actors/cryptoki/host/fresh-host.ts"
 import { startEstServer } from "../../../support/est-server.ts"
@@ -44,6 +46,24 @@ const finalTry = 0x20000
 const locked = 0x40000
 const countLow = 0x10000
 const userPinInitialized = 0x8
+
+describe("the settings files", () => {
+  const line = async () => (await examined()).find((one) => one.includes("settings files"))
+
+  it("are told where they are read by everybody, and where a PIN may stay better", async () => {
+    const path = join(device.configDir, "tedge.toml")
+    expect(await line()).toMatch(
+      /^✓ settings files: device\.cryptoki\.pin is in '.*tedge\.toml', .* its place is '.*secrets\.toml'; move it: tedge config upgrade/
+    )
+    chmodSync(path, 0o644)
+    expect(await line()).toBe(
+      `✗ settings files: '${path}' holds a PIN or a password and may be read by others (mode 644) hint: chmod 640 '${path}'`
+    )
+    chmodSync(path, 0o640)
+    await device.set("device.cryptoki.pin", "123456")
+    expect(await line()).toBe("✓ settings files: no secret can be read by others")
+  })
+})
 
 describe("the PIN state", () => {
   it.each([

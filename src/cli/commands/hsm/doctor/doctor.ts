@@ -8,6 +8,7 @@ import type { KeyObject } from "node:crypto"
 import { Effect } from "effect"
 import { keyOfCertificate } from "../../../../actors/mqtt/dial/key-signer.ts"
 import { explain } from "../../../../messages/explain.ts"
+import { bridgeService } from "../../../../messages/installation/bridge-service.ts"
 import { withCommandNames } from "../../../../messages/installation/installation.ts"
 import { shownUri } from "../../../../messages/pkcs11-uri.ts"
 import { sameTarget } from "../../../../messages/pkcs11-uri-match.ts"
@@ -21,6 +22,7 @@ import { type Check, examine } from "./examination.ts"
 import { machineCheck } from "./machine.ts"
 import { serverChecks } from "./server.ts"
 import { serviceFileChecks } from "./service-files.ts"
+import { settingsPlaceChecks } from "./settings-places.ts"
 import { tokenChecks } from "./token.ts"
 
 export const doctor: TokenCommand = (context) =>
@@ -37,6 +39,8 @@ export const doctor: TokenCommand = (context) =>
     const publicKey = yield* tokenChecks(context, examination, settings, device)
     const key = publicKey === undefined ? undefined : keyOf(context, settings, publicKey)
     yield* machineCheck(examination, settings)
+    const isBeside = bridgeService(settings).mapper.is !== "ours"
+    yield* settingsPlaceChecks(examination, context.actors.config, isBeside ? [] : warnings)
     yield* serviceFileChecks(examination, settings)
     yield* certificateChecks(examination, device.certPath, key)
     yield* serverChecks(examination, settings)

@@ -1,0 +1,38 @@
+/** The part of `tedge hsm doctor` about settings that are in a place where they are read by others, or not kept. */
+import { Effect } from "effect"
+import type { ConfigProtocol } from "../../../../messages/config.ts"
+import { explainSettingWarning } from "../../../../messages/explain/settings.ts"
+import type { SettingWarning } from "../../../../messages/settings/refused-value.ts"
+import type { ActorRef } from "../../../../runtime/protocol.ts"
+import { notKeptByOthers } from "../../config/read-by-others.ts"
+import type { Examination } from "./examination.ts"
+
+/** `warnings`: those of reading the settings. */
+export const settingsPlaceChecks = (
+  { pass, fail }: Examination,
+  config: ActorRef<ConfigProtocol>,
+  warnings: ReadonlyArray<SettingWarning>
+): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const exposed = warnings.filter(({ kind }) => kind === "secret-exposed")
+    const old = warnings.filter(({ kind }) => kind === "old-place").map(explainSettingWarning)
+    const lost = yield* notKept(config)
+    for (const warning of [...exposed, ...lost]) yield* fail(name, explainSettingWarning(warning))
+    if (exposed.length + lost.length > 0) return
+    yield* pass(
+      name,
+      old.map(({ error, hint }) => `${error}; move it: ${hint}`).join("; ") || "no secret can be read by others"
+    )
+  })
+
+const name = "settings files"
+
+/** Settings of ours in files that thin-edge's own tedge writes. */
+const notKept = (config: ActorRef<ConfigProtocol>): Effect.Effect<ReadonlyArray<SettingWarning>> =>
+  config.ask("List", { filter: "bridge." }, { within: "30 seconds" }).pipe(
+    Effect.map(({ settings }) =>
+      settings.filter(({ source }) => source?.kind === "file").flatMap(({ key }) => notKeptByOthers(key))
+    ),
+    // A section that cannot be read is a failed check of its own.
+    Effect.catch(() => Effect.succeed([]))
+  )
