@@ -13,7 +13,14 @@ module.exports = (name) => {
   if (major < 20 || (major === 20 && minor < 19))
     fail(`${name} needs Node 20.19 or newer, this is ${process.versions.node}`, "install Node 22 or 24")
   else if (existsSync(bundle)) {
-    blank(secretsIn(process.argv.slice(2)))
+    const secrets = secretsIn(process.argv.slice(2))
+    const isService = name !== "tedge"
+    if (isService || secrets.length > 0)
+      withAddon((addon) => {
+        // Before the engine's threads have arenas of their own, whose tops malloc_trim(3) leaves.
+        if (isService) addon.useOneArena()
+        for (const secret of secrets) addon.blankArgument(secret)
+      })
     require("./load-bundle.js").load(bundle)
   } else fail(`${name} is not built yet`, `run this first: npm ci (in ${dirname(__dirname)})`)
 }
@@ -37,14 +44,13 @@ const secretsIn = (words) =>
     return found
   })
 
-const blank = (secrets) => {
+const withAddon = (work) => {
   const addon = { exports: {} }
-  if (secrets.length === 0) return
   try {
     // Only here: every start would pay for it.
     process.dlopen(addon, join(dist, "unix.node"), require("node:os").constants.dlopen.RTLD_LAZY)
-    for (const secret of secrets) addon.exports.blankArgument(secret)
+    work(addon.exports)
   } catch {
-    // Without the add-on they stay visible, as with every other program; whatever needs the add-on says so.
+    // Without the add-on secrets stay visible, as with every other program; whatever needs the add-on says so.
   }
 }

@@ -52,6 +52,17 @@ const apart = {
     )
 }
 
+/** The questions, wizard and shell completions of effect/cli: ours are made from our own commands. */
+const neverCalled = /^\.\/(Prompt|Completions|internal\/wizard)\.js$/
+
+const withoutUnused = {
+  name: "without-unused",
+  setup: ({ onResolve }) =>
+    onResolve({ filter: neverCalled }, ({ importer }) =>
+      /\/effect\/dist\/cli\/\w+\.js$/.test(importer) ? { path: lib("absent.cjs") } : undefined
+    )
+}
+
 /**
  * Answers what is in which bundle of the executables (esbuild's metafile, outputs). `version` is what `--version` prints;
  * `library`: the runtime, too.
@@ -79,7 +90,12 @@ export const build = async ({ out = join(root, "dist"), version = packageVersion
   const supported = { "dynamic-import": false }
   const commonJs = { ...shared, supported, format: "cjs", outExtension: { ".js": ".cjs" } }
   const made = [
-    await bundle({ ...commonJs, metafile: true, entryPoints: Object.fromEntries(present), plugins: [apart] }),
+    await bundle({
+      ...commonJs,
+      metafile: true,
+      entryPoints: Object.fromEntries(present),
+      plugins: [apart, withoutUnused]
+    }),
     await bundle({ ...commonJs, metafile: true, entryPoints: { [telemetry.bundle]: telemetry.entry } })
   ]
   if (library) await buildLibrary(root, bundle, { ...shared, alias: {} })

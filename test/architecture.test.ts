@@ -143,6 +143,7 @@ const readsWallTime = /\bDate\.now\b|\bcurrentTime(Millis|Nanos)(Unsafe)?\b|\bne
 
 /** The sources of monotonic time: one module, the clock beneath it, and a time that systemd asks for. */
 const mayReadMonotonic = [
+  "runtime/primitives/process-time.ts",
   "runtime/primitives/monotonic-time.ts",
   "runtime/primitives/runtime-clock.ts",
   "actors/p11-server/service-manager.ts",

@@ -6,8 +6,18 @@
  */
 #include <dlfcn.h>
 #include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "unix.h"
+
+void unix_use_one_arena(void) {
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, 1);
+#endif
+}
 
 bool unix_collect_all(void) {
   void *(*current)(void) = NULL;
@@ -25,4 +35,33 @@ void unix_trim_malloc(void) {
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif
+}
+
+/* Whether this line of /proc/self/smaps begins a mapping of the program's text, which is then in `from` and `to`. */
+static bool is_program_text(const char *line, const char *program, unsigned long *from, unsigned long *to) {
+  char rights[5] = "";
+  int name = 0;
+  int found = sscanf(line, "%lx-%lx %4s %*s %*s %*s %n", from, to, rights, &name);
+  size_t length = strlen(program);
+  return found == 3 && name > 0 && strcmp(rights, "r-xp") == 0 && strncmp(line + name, program, length) == 0 &&
+         line[(size_t)name + length] == '\n';
+}
+
+/* Pages that differ from the file (a debugger's breakpoint) would be lost: such a text stays. */
+void unix_drop_program_text(void) {
+  char program[4096], line[4608];
+  ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+  FILE *maps = length > 0 ? fopen("/proc/self/smaps", "re") : NULL;
+  if (!maps) return;
+  program[length] = '\0';
+  unsigned long from = 0, to = 0, start, end, changed;
+  while (fgets(line, sizeof line, maps)) {
+    if (sscanf(line, "%lx-%lx ", &start, &end) == 2) {
+      if (!is_program_text(line, program, &from, &to)) from = 0;
+    } else if (from && sscanf(line, "Anonymous: %lu kB", &changed) == 1) {
+      if (changed == 0) madvise((void *)from, to - from, MADV_DONTNEED);
+      from = 0;
+    }
+  }
+  fclose(maps);
 }

@@ -75,8 +75,14 @@ int unix_keep_no_core(void);
 /* A full garbage collection. False: this Node's V8 does not offer it. */
 bool unix_collect_all(void);
 
+/* Threads that have not allocated yet share one arena: of any other, malloc_trim(3) leaves the top. */
+void unix_use_one_arena(void);
+
 /* What malloc holds and nothing uses goes back to the kernel. */
 void unix_trim_malloc(void);
+
+/* The pages of the executable's code go; what is used again comes from the page cache. */
+void unix_drop_program_text(void);
 
 /*
  * Overwrites a value in this process's own command line: where it is a whole argument, or follows an '=' and ends

@@ -7,6 +7,7 @@
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { withCommandNames } from "../../messages/installation/installation.ts"
 import { shownLines } from "../../messages/shown-text.ts"
+import { BusyChecks, CurrentBusyChecks } from "../../platform/process/busy-checks.ts"
 import { giveMemoryBackWhenIdle } from "../../platform/process/idle-memory.ts"
 import { leaveNoCore } from "../../platform/process/no-core.ts"
 import { withRuntimeClock } from "../../runtime/primitives/runtime-clock.ts"
@@ -38,9 +39,10 @@ export const runProgram = (
 ): void => {
   const argv = process.argv.slice(2)
   hideSecretArguments(program, argv)
+  const busy = new BusyChecks()
   if (options.handlesSignals) {
     leaveNoCore()
-    giveMemoryBackWhenIdle()
+    giveMemoryBackWhenIdle({ isBusy: busy.isBusy })
   }
   const terminal = processTerminal()
   const watched = watchTerminal()
@@ -58,7 +60,10 @@ export const runProgram = (
     process.exit(exitCodes.failed)
   })
   let interruptedBy: NodeJS.Signals | undefined
-  const command = Effect.provideService(runCommandLine(line, argv), CurrentTerminalLoss, watched)
+  const command = runCommandLine(line, argv).pipe(
+    Effect.provideService(CurrentTerminalLoss, watched),
+    Effect.provideService(CurrentBusyChecks, busy)
+  )
   const fiber = Effect.runFork(withRuntimeClock(command))
   fiber.addObserver((exit) => {
     process.exitCode = codeOf(exit, interruptedBy)

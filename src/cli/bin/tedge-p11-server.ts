@@ -9,6 +9,7 @@ import type { CommandHandler } from "../command-line/command-spec.ts"
 import { exitCodes } from "../command-line/exit-codes.ts"
 import { answerHelpOrVersion } from "../command-line/help-and-version.ts"
 import { p11ServerProgram } from "../services/p11-server/p11-server-spec.ts"
+import { runServer } from "../services/p11-server/run-server.ts"
 import { runProgram } from "./run-program.ts"
 
 const start = (): void => {
@@ -22,10 +23,8 @@ const start = (): void => {
       Deferred.doneUnsafe(stopped, Effect.void)
     })
   process.on("SIGHUP", () => void Queue.offerUnsafe(hangups, undefined))
-  const handler = async (): Promise<CommandHandler> => {
-    const { runServer } = await import("../services/p11-server/run-server.ts")
-    return runServer({ untilStopped: Deferred.await(stopped), reloads: Queue.take(hangups) })
-  }
+  const handler = async (): Promise<CommandHandler> =>
+    runServer({ untilStopped: Deferred.await(stopped), reloads: Queue.take(hangups) })
   runProgram(p11ServerProgram, { "": handler }, { logLevel: "info", handlesSignals: true })
 }
 

@@ -11,11 +11,13 @@ import { readFileSync } from "node:fs"
 import { performance } from "node:perf_hooks"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import { collectAll, trimMalloc } from "../native/unix-addon.ts"
+import { collectAll, dropProgramText, trimMalloc, useOneArena } from "../native/unix-addon.ts"
 
 export interface IdleMemoryOptions {
   /** Whether work is pending that no event shows. */
   readonly isBusy?: () => boolean
+  /** The pages of Node's code go, too. */
+  readonly dropsCode?: boolean
   /** What is measured and done; the process's own unless a test gives others. */
   readonly process?: IdleProcess
 }
@@ -28,11 +30,13 @@ export interface IdleProcess {
   readonly giveBack: () => void
 }
 
-/** Never keeps the process alive. Answers how to end it. */
+/** Never keeps the process alive. Answers how to end it. To be called before there is much to do. */
 export const giveMemoryBackWhenIdle = ({
   isBusy = () => false,
-  process = thisProcess
+  dropsCode = false,
+  process = thisProcess(dropsCode)
 }: IdleMemoryOptions = {}): (() => void) => {
+  withAddon(useOneArena)
   const check = idleCheck(process, isBusy)
   const timer = setInterval(check, intervalMs)
   timer.unref()
@@ -61,9 +65,10 @@ export const intervalMs = 10_000
 /** Keep-alives of two connections, a watchdog, this timer: a few events each. A message is about four. */
 const mostEventsWhenIdle = 20
 
-const worthwhileBytes = 3 * 1024 * 1024
+/** More than V8's new space grows and shrinks by. */
+const worthwhileBytes = 2 * 1024 * 1024
 
-const thisProcess: IdleProcess = {
+const thisProcess = (dropsCode: boolean): IdleProcess => ({
   events: () => performance.nodeTiming.uvMetricsInfo.events,
   ownBytes: () => {
     try {
@@ -74,13 +79,19 @@ const thisProcess: IdleProcess = {
       return undefined
     }
   },
-  giveBack: () => {
-    try {
+  giveBack: () =>
+    withAddon(() => {
       if (!collectAll()) collectWithFlag()
       trimMalloc()
-    } catch {
-      // Without the add-on memory stays as Node leaves it; whatever needs the add-on says so.
-    }
+      if (dropsCode) dropProgramText()
+    })
+})
+
+const withAddon = (work: () => void): void => {
+  try {
+    work()
+  } catch {
+    // Without the add-on memory stays as Node leaves it; whatever needs the add-on says so.
   }
 }
 

@@ -6,6 +6,7 @@
 import { type Duration, Effect, Result } from "effect"
 import { SigningServiceGarbled, SigningServiceUnreachable } from "../../messages/token-refusals.ts"
 import { decodeFrame, encodeFrame, type Frame } from "../../messages/wire/frame1.ts"
+import { busyWhile } from "../process/busy-checks.ts"
 import { connectUnix, readToEnd, type SocketFailed, writeAndFinish } from "./socket-io.ts"
 
 export type ExchangeFailed = SigningServiceUnreachable | SigningServiceGarbled
@@ -17,6 +18,7 @@ export const exchangeFrame = (
   within: Duration.Input
 ): Effect.Effect<Frame, ExchangeFailed> =>
   Effect.gen(function* () {
+    yield* busyWhile(() => true)
     const socket = yield* connectUnix(socketPath)
     // A server that answers early (too many connections) may have closed its reading half: its answer still counts.
     yield* Effect.ignore(writeAndFinish(socket, encodeFrame(request)))

@@ -14,5 +14,4 @@ export const monotonicNanos = (clock: Clock.Clock): bigint => clock.monotonicTim
 /** In milliseconds, of the clock the fiber runs with. */
 export const monotonicNow: Effect.Effect<number> = Effect.map(Clock.Clock, monotonicMs)
 
-/** Milliseconds with fractions, where no fiber runs. */
-export const processMonotonicMs = (): number => performance.now()
+export { processMonotonicMs } from "./process-time.ts"

@@ -1,7 +1,9 @@
 /** Memory goes back to the kernel while a process is idle, and never while it works. */
+import { createHash } from "node:crypto"
+import { readFileSync } from "node:fs"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { collectAll } from "../../../src/platform/native/unix-addon.ts"
+import { collectAll, dropProgramText } from "../../../src/platform/native/unix-addon.ts"
 import { giveMemoryBackWhenIdle, type IdleProcess, idleCheck } from "../../../src/platform/process/idle-memory.ts"
 
 const mebibyte = 1024 * 1024
@@ -73,6 +75,19 @@ describe("memory of an idle process", () => {
 
   it("can be collected by this Node without a flag", () => {
     expect(collectAll()).toBe(true)
+  })
+
+  it("takes Node's code with it where that is wanted, and the process works on", () => {
+    const code = () =>
+      readFileSync("/proc/self/smaps", "utf8")
+        .split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/)
+        .filter((mapping) => / r-xp .*\/node\n/.test(mapping))
+        .reduce((sum, mapping) => sum + Number(/^Rss:\s+(\d+) kB$/m.exec(mapping)?.[1]), 0)
+    const before = code()
+    dropProgramText()
+    expect(before).toBeGreaterThan(0)
+    expect(code()).toBeLessThan(before)
+    expect(createHash("sha256").update("works on").digest("hex")).toHaveLength(64)
   })
 
   it("does not keep a process alive", () => {

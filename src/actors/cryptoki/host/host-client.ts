@@ -9,6 +9,7 @@ import type { ChildProcess } from "node:child_process"
 import { Socket } from "node:net"
 import { Deferred, Effect, type Scope } from "effect"
 import { HostNotStarted, ModuleNotLoaded } from "../../../messages/token-refusals.ts"
+import { busyWhile } from "../../../platform/process/busy-checks.ts"
 import { type TimeLimits, timeLimits } from "../../../runtime/primitives/deadlines.ts"
 import { ShortLivedMap } from "../../../runtime/primitives/short-lived.ts"
 import type { LibraryFacts, TracedCall } from "../pkcs11/values.ts"
@@ -45,6 +46,7 @@ export const startHost = (settings: HostSettings): Effect.Effect<TokenHost, Star
     // Before the host, as its calls end with it.
     const times = yield* timeLimits
     const host = yield* Effect.acquireRelease(spawnHost(settings), endHost)
+    yield* busyWhile(() => host.pending.size > 0)
     const call = caller(host, settings, times)
     const library = yield* call("load", { path: settings.modulePath }, settings.initializeMs)
     return {

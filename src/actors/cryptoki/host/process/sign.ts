@@ -5,7 +5,7 @@
  * one thing at a time: threads would only wait for each other in the module, and keep the next C_SignInit waiting.
  */
 
-import { processMonotonicMs } from "../../../../runtime/primitives/monotonic-time.ts"
+import { processMonotonicMs } from "../../../../runtime/primitives/process-time.ts"
 import { CKU_CONTEXT_SPECIFIC } from "../../pkcs11/pkcs11-constants.ts"
 import { type Handle, handleOf, ModuleFault, type Pkcs11Module } from "../../pkcs11/pkcs11-module.ts"
 import { faultClass } from "../../pkcs11/return-codes.ts"

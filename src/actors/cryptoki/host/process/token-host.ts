@@ -11,7 +11,7 @@ import { endWithParent } from "../../../../platform/native/unix-addon.ts"
 import { giveMemoryBackWhenIdle } from "../../../../platform/process/idle-memory.ts"
 import { leaveNoCore } from "../../../../platform/process/no-core.ts"
 import { becomeUser, givenUser, type UserIds } from "../../../../platform/users/become-user.ts"
-import { processMonotonicMs } from "../../../../runtime/primitives/monotonic-time.ts"
+import { processMonotonicMs } from "../../../../runtime/primitives/process-time.ts"
 import { ShortLivedSet } from "../../../../runtime/primitives/short-lived.ts"
 import { traceCalls } from "../../pkcs11/pkcs11-module.ts"
 import { frameReader, frameWriter } from "../frames.ts"
@@ -54,7 +54,7 @@ const main = (): void => {
       inFlight.add(done)
     }
   })
-  giveMemoryBackWhenIdle({ isBusy: () => inFlight.size > 0 })
+  giveMemoryBackWhenIdle({ isBusy: () => inFlight.size > 0, dropsCode: true })
   pipe.on("end", end)
   pipe.on("error", end)
 }
