@@ -9,7 +9,8 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { inOwnDirectory } from "./lib/own-directory.mjs"
 import { run } from "./lib/run.mjs"
-import { countLine, leftOutLines, runTests } from "./lib/run-tests.mjs"
+import { runTests } from "./lib/run-tests.mjs"
+import { countLine, leftOutLines } from "./lib/test-outcome.mjs"
 import { SetupFailed, setup } from "./setup.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
@@ -20,7 +21,7 @@ const parts = {
   types: { alone: "npm run types", check: () => script("scripts/types.mjs") },
   lint: { alone: "npm run lint", check: () => tool("@biomejs/biome/bin/biome", "check", ".") },
   build: { alone: "npm run build", check: () => script("scripts/build.mjs") },
-  tests: { alone: "npm run unit", check: () => checkTests() },
+  tests: { alone: "npm test -- tests", check: () => checkTests() },
   sanitizers: {
     alone: "node scripts/sanitize.mjs",
     check: () => inOwnDirectory(({ env }) => script("scripts/sanitize.mjs", env))

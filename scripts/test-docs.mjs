@@ -12,7 +12,7 @@ import { dirname, extname, join, normalize } from "node:path"
 import { fileURLToPath } from "node:url"
 import { inOwnDirectory } from "./lib/own-directory.mjs"
 import { find, run } from "./lib/run.mjs"
-import { countLine } from "./lib/run-tests.mjs"
+import { countLine } from "./lib/test-outcome.mjs"
 import { SetupFailed, setup } from "./setup.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
