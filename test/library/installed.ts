@@ -26,12 +26,12 @@ export interface Ran {
 
 export const newProject = (links: ReadonlyArray<string> = []): Project => {
   const dir = mkdtempSync(join(tmpdir(), "tedge-project-"))
-  const made = npm(["pack", "--json", "--ignore-scripts", "--pack-destination", dir], root)
+  const made = npm(["pack", "--json", "--ignore-scripts", "--pack-destination", dir], root, join(dir, "npm-cache"))
   const [packed] = JSON.parse(made) as ReadonlyArray<{ filename: string; files: ReadonlyArray<{ path: string }> }>
   if (packed === undefined) throw new Error(`npm pack says nothing: ${made}`)
   const tarball = join(dir, packed.filename)
   writeFileSync(join(dir, "package.json"), '{ "name": "empty", "version": "1.0.0", "private": true }\n')
-  npm(["install", "--offline", "--omit=peer", "--omit=optional", "--no-audit", "--no-fund", tarball], dir)
+  npm(["install", ...installAlone, tarball], dir)
   for (const name of links) {
     const target = join(dir, "node_modules", name)
     mkdirSync(dirname(target), { recursive: true })
@@ -45,9 +45,17 @@ export const newProject = (links: ReadonlyArray<string> = []): Project => {
   }
 }
 
-/** A cache of its own kind of nothing: what is asked of a registry fails. */
-export const npm = (words: ReadonlyArray<string>, cwd: string): string =>
-  execFileSync("npm", words, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] })
+/** The package and nothing that it names: npm looks at peer dependencies that it leaves out, unless it is the npm of old. */
+export const installAlone = ["--offline", "--legacy-peer-deps", "--omit=optional", "--no-audit", "--no-fund"]
+
+/** With an empty cache: what npm would ask of a registry fails, on each machine. */
+export const npm = (words: ReadonlyArray<string>, cwd: string, cache = join(cwd, "npm-cache")): string =>
+  execFileSync("npm", words, {
+    cwd,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, npm_config_cache: cache }
+  })
 
 export const hasPackage = (name: string): boolean => existsSync(join(root, "node_modules", name, "package.json"))
 

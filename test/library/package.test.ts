@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { hasPackage, newProject, npm, type Project, run } from "./installed.ts"
+import { hasPackage, installAlone, newProject, npm, type Project, run } from "./installed.ts"
 
 const root = join(import.meta.dirname, "../..")
 const tools = ["publint", "@arethetypeswrong/core"]
@@ -42,7 +42,7 @@ describe("the package", () => {
 
   it("installs globally, and its programs run", async () => {
     const prefix = join(project.dir, "global")
-    const words = ["install", "-g", "--prefix", prefix, "--offline", "--omit=peer", "--omit=optional", project.tarball]
+    const words = ["install", "-g", "--prefix", prefix, ...installAlone, project.tarball]
     npm(words, project.dir)
     for (const program of ["tedge", "tedge-p11-server"])
       expect(await run(join(prefix, "bin", program), ["--version"], project.dir)).toMatchObject({
