@@ -134,6 +134,10 @@ topic_prefix = "c8y-prod"
     child.kill("SIGHUP")
     await says(/tedge-mapper: log level: error/)
     child.kill("SIGUSR1") // it would log its actors at INFO
+    // Signals that wait are delivered by number, not by age.
+    system('tedge-mapper = "warn"\n')
+    child.kill("SIGHUP")
+    await says(/tedge-mapper: log level: warn/)
     system("not toml")
     child.kill("SIGHUP")
     await says(/tedge-mapper: log level: info/)
