@@ -2,7 +2,7 @@
  * Makes dist/: the CommonJS bundles of the executables, the library, and the native add-ons.
  *
  * CommonJS because it starts faster than ESM, bundled because an unbundled start costs 15 times `node -e 0`.
- * Runs as npm's `prepare`, so `npm ci` leaves a working checkout. A missing compiler is told, never fatal:
+ * Runs as npm's `prepare`, so `npm ci` leaves a working checkout. A missing compiler is reported, never fatal:
  * what needs an add-on says so in one sentence when it is first used.
  */
 import "./lib/node-version.mjs"

@@ -24,7 +24,7 @@ const interrupted = new AbortController()
 const interruption = new Promise((_, reject) =>
   interrupted.signal.addEventListener("abort", () => reject(interrupted.signal.reason))
 )
-interruption.catch(() => undefined) // nobody may be waiting
+interruption.catch(() => undefined) // there may be no waiter
 
 const main = async () => {
   await setup("demo")

@@ -84,7 +84,7 @@ const given = () => {
   }
 }
 
-/** A configuration folder of our own, and `tedge` on it. PINs are in its file only, which nobody else reads. */
+/** A configuration folder of our own, and `tedge` on it. PINs are in its file only, which no other user can read. */
 const benchOn = (dir, module) => {
   const configDir = join(dir, "config")
   mkdirSync(configDir)
@@ -140,7 +140,7 @@ const askPin = () =>
       resolve(line)
       lines.close()
     })
-    // The end of standard input: nobody gave a PIN.
+    // The end of standard input: no PIN was given.
     lines.once("close", () =>
       reject(new Stopped("error: no PIN was given\nhint: type it, or give it as the first line of standard input"))
     )

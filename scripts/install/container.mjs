@@ -54,7 +54,7 @@ export const bootContainer = async ({ layers, dir, name = "tedge-device" }) => {
     for (const signal of signals) process.off(signal, stop)
     await removeGroup(group)
   }
-  // What is under way then fails, and the caller cleans up as after any failure.
+  // Running steps then fail, and the caller cleans up as after any failure.
   for (const signal of signals) process.once(signal, stop)
   const enter = async (namespaces, argv, { env, ...options } = {}) => {
     if (isStopped) throw new Error("the container was stopped")

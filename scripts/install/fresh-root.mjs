@@ -1,7 +1,7 @@
 /**
  * A fresh Debian in a directory, and commands in it. No init system runs there, as in most containers.
  *
- * What this machine is told about where packages come from (apt's sources and settings, proxies, certificates) holds
+ * This machine's settings of where packages come from (apt's sources and settings, proxies, certificates) holds
  * there too, with its own suite in place of the machine's. Nothing stays mounted or running after `close`.
  */
 import { spawn } from "node:child_process"

@@ -22,7 +22,7 @@ const socketLink = "/etc/systemd/system/sockets.target.wants/tedge-p11-server.so
 /** `debian`: an open root, with `debs`: name -> path inside of version 1 and, as `next`, of version 2. */
 export const packageChecks = [
   [
-    "a Debian whose Node is too old is told so by apt, and tedge-actors-node is enough",
+    "apt refuses on a Debian whose Node is too old, and tedge-actors-node is enough",
     async (debian) => {
       if (!debian.hasOldNode) return
       const refused = await debian.apt("install", debian.debs["tedge-actors"])

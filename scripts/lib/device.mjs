@@ -59,7 +59,7 @@ export const placeSettings = ({ dir, token, certificate, cloud, localPort }) => 
   ["tmp.path", join(dir, "tmp")]
 ]
 
-/** Folders and system.toml as an installation leaves them; files belong to whoever runs this. */
+/** Folders and system.toml as an installation leaves them; files belong to the user who runs this. */
 export const createConfigDir = (dir) => {
   const configDir = join(dir, "config")
   for (const folder of [

@@ -170,7 +170,7 @@ const answerCreation = (id, { refuseCreation }, devices) => {
   return []
 }
 
-/** A JSON Web Token in form; nobody checks its signature. */
+/** A JSON Web Token in form; its signature is not checked. */
 const token = (issuer) =>
   [{ alg: "RS256", typ: "JWT" }, { iss: issuer, sub: "device" }, "signature"]
     .map((part) => Buffer.from(typeof part === "string" ? part : JSON.stringify(part)).toString("base64url"))

@@ -1,5 +1,5 @@
 /**
- * A TCP port on the loopback interface that nobody uses now, below those that Linux gives to outgoing connections:
+ * A TCP port on the loopback interface that is free now, below those that Linux gives to outgoing connections:
  * only another server may take it before you do. A broker that meets that one gets another port.
  */
 import { createServer } from "node:net"

@@ -13,7 +13,7 @@ const startLimitMs = 30_000
 
 /**
  * `config`: the lines of mosquitto.conf. `readyWhen`: a port, or the path of a UNIX socket, that must answer.
- * Rejects with mosquitto's own words when it does not start. `trace` is told the command before it runs.
+ * Rejects with mosquitto's own words when it does not start. `trace` is called with the command before it runs.
  *
  * In a process group of its own: Ctrl-C is for us, who have to disconnect first.
  */
@@ -44,7 +44,7 @@ export const startMosquitto = async ({ dir, config, readyWhen, trace = () => und
     child.once("exit", (code, signal) => finish(`ended with ${signal ?? `exit code ${code}`}`))
   })
   const deadline = performance.now() + startLimitMs
-  // Its own word first: on a port that somebody else took it is not our broker that answers.
+  // Its own word first: on a port another process took, another broker answers.
   while (!(/ running$/m.test(log) && (await answers(readyWhen)))) {
     if (!ended && performance.now() < deadline) {
       await Promise.race([delay(20), end])

@@ -22,7 +22,7 @@ export const softhsmModule = () => {
 }
 
 /**
- * Initialises a token. `trace` is told each command before it runs, as an array.
+ * Initialises a token. `trace` is called with each command before it runs, as an array.
  * The environment in `env` must be given to every process that is to see this token.
  */
 export const createSoftToken = async ({ dir, label, pin = "123456", soPin = "12345678", trace = () => undefined }) => {

@@ -9,7 +9,7 @@ import { mustRun } from "./run.mjs"
 
 /**
  * `dir` is created. `commonName` tells two authorities apart in error messages.
- * `trace` is told each command before it runs, as an array.
+ * `trace` is called with each command before it runs, as an array.
  */
 export const createTestCa = async (dir, commonName = "Test CA", trace = () => undefined) => {
   const openssl = (...args) => {

@@ -1,4 +1,4 @@
-/** Makes a .deb of a tree of files: the same bytes for the same tree, whoever makes it and when. */
+/** Makes a .deb of a tree of files: the same bytes for the same tree, on any machine at any time. */
 import { spawnSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import {

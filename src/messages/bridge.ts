@@ -118,7 +118,7 @@ export type BridgeProtocol = LinkUserProtocol & {
 /**
  * Retained health of the service and of the bridge, and the answers to health checks.
  *
- * HealthActor uses a link of its own: a connection has one will, and the one of the bridge's link tells the bridge's end.
+ * HealthActor uses a link of its own: a connection has one will, and the one of the bridge's link reports the bridge's end.
  */
 export type HealthProtocol = LinkUserProtocol & {
   readonly BridgeHealth: Tell<BridgeHealth>

@@ -24,7 +24,7 @@ export interface KeySelector {
   readonly client?: ClientId
 }
 
-/** A user id; `unknown`: the kernel did not tell it. */
+/** A user id; `unknown`: the kernel did not report it. */
 export type ClientId = number | "unknown"
 
 /** Which token, and with which PIN. */
@@ -41,7 +41,7 @@ export interface TokenDescription {
   readonly manufacturer: string
   readonly serial: string
   readonly initialized: boolean
-  /** Undefined: version 1 of the signing service's protocol does not tell. */
+  /** Undefined: version 1 of the signing service's protocol does not report. */
   readonly userPin?: UserPinState
   readonly uri: Pkcs11Uri
 }
@@ -54,7 +54,7 @@ export interface KeyDescription {
   /** CKA_ID, raw bytes; may be empty. */
   readonly id: Uint8Array
   readonly uri: Pkcs11Uri
-  /** Of a private key. Undefined: the signing service's protocol does not tell. */
+  /** Of a private key. Undefined: the signing service's protocol does not report. */
   readonly otherUses?: ReadonlyArray<OtherKeyUse> | undefined
 }
 
@@ -67,7 +67,7 @@ export type KeyParameters =
 
 /** A key, found once; sign with `key` and no other key can be meant. */
 export interface ChosenKey {
-  /** Names the key by serial and id (in socket mode the protocol does not tell: what was asked). */
+  /** Names the key by serial and id (in socket mode the protocol does not report: what was asked). */
   readonly key: KeySelector
   readonly algorithm: KeyAlgorithm
   /** The key's preferred scheme among those offered; undefined when none fits. */
@@ -77,7 +77,7 @@ export interface ChosenKey {
 export interface Signed {
   /** ECDSA: DER Ecdsa-Sig-Value (RFC 3279, 2.2.3). RSA: raw, as long as the modulus. */
   readonly signature: Uint8Array
-  /** The key that signed; undefined in socket mode, as the protocol does not tell. */
+  /** The key that signed; undefined in socket mode, as the protocol does not report. */
   readonly key: Pkcs11Uri | undefined
 }
 
@@ -153,7 +153,7 @@ export type CryptokiProtocol = {
   readonly ClearPinLatch: Ask<{ readonly token: TokenSelector }, boolean, TokenRefusal>
 }
 
-/** Facts CryptokiActor tells to many. Log lines, health and the links' "try again now" come from them. */
+/** Facts CryptokiActor reports to many. Log lines, health and the links' "try again now" come from them. */
 export type CryptokiEvent =
   | { readonly _tag: "TokenPlugged"; readonly token: string }
   /** `reason`: the tag of the refusal that showed it. */
@@ -168,7 +168,7 @@ export type CryptokiEvent =
   | { readonly _tag: "HostReplaced"; readonly token: string; readonly reason: string }
   /** The PIN was refused. `isLocked`: and the token takes no other either. */
   | { readonly _tag: "PinLatched"; readonly token: string; readonly isLocked?: true }
-  /** The token said nothing about the PIN: `detail` tells how the login ended. `retryInMs` undefined: no other is made. */
+  /** The token said nothing about the PIN: `detail` says how the login ended. `retryInMs` undefined: no other is made. */
   | {
       readonly _tag: "LoginUnanswered"
       readonly token: string

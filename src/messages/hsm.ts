@@ -73,7 +73,7 @@ export class KeyPerhapsMade extends Data.TaggedError("KeyPerhapsMade")<{
 
 /** `device.cryptoki.uri` selects another key, so a new one would never be used. No key was created. */
 export class NewKeyOutsideScope extends Data.TaggedError("NewKeyOutsideScope")<{
-  /** Undefined: it is tedge-p11-server's, which does not tell it. */
+  /** Undefined: it is tedge-p11-server's, which does not report it. */
   readonly scope: string | undefined
   /** What remains of it without the key; undefined: nothing, or it has a PIN in it. */
   readonly tokenOnly: string | undefined

@@ -1,5 +1,5 @@
 /**
- * What P11ServerActor understands, tells and refuses: the signing service behind a UNIX socket.
+ * What P11ServerActor understands, reports and refuses: the signing service behind a UNIX socket.
  *
  * Its clients speak frames (`wire/frame1.ts`); these messages come from the process it runs in.
  */

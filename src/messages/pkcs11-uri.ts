@@ -183,7 +183,7 @@ const isType = (text: string): text is NonNullable<Pkcs11Uri["type"]> => types.i
 
 /**
  * PKCS#11 keeps these in fields of a fixed length, padded with blanks (some modules pad with zeros, and p11tool prints
- * them), so a token tells nothing of blanks at the end: they do not count in a URI either (RFC 7512, 2.3).
+ * them), so a token reports nothing of blanks at the end: they do not count in a URI either (RFC 7512, 2.3).
  */
 const paddedFields: ReadonlySet<Field> = new Set([
   "token",

@@ -49,7 +49,7 @@ const retryTriggerOfToken = (cause: SigningFailed["cause"]): RetryTrigger => {
     case "SigningServiceGarbled":
     case "SigningInterrupted":
       return "token"
-    // The service tells in words only what its token said; a token that is back is the likelier cure.
+    // The service reports in words only what its token said; a token that is back is the likelier cure.
     case "SigningServiceRefused":
       return "token"
     default:

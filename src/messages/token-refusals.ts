@@ -88,7 +88,7 @@ export class PinRejected extends Data.TaggedError("PinRejected")<{
     | "clientTried"
     /** This client gave too many wrong PINs: its PINs are not checked until `until`. */
     | "paused"
-    /** Two logins had an unknown outcome, and no PIN has succeeded: `detail` tells how. */
+    /** Two logins had an unknown outcome, and no PIN has succeeded: `detail` says how. */
     | "unanswered"
     /** A login had an unknown outcome, and the token counts a wrong PIN (CKF_USER_PIN_COUNT_LOW). */
     | "countLow"

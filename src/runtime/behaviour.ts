@@ -19,7 +19,7 @@ export interface ActorContext<P extends Protocol> {
   readonly task: <A, E, R>(name: string, effect: Effect.Effect<A, E, R>) => Effect.Effect<void, never, R>
   /**
    * Runs `down`, in the actor's own turn and before waiting messages, each time the watched actor ends, and
-   * `up` each time it is ready again. Of an actor that has stopped for good it tells at once.
+   * `up` each time it is ready again. Of an actor that has stopped for good it reports at once.
    */
   readonly watch: (
     ref: AnyRef,

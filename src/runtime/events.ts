@@ -1,5 +1,5 @@
 /**
- * What the runtime tells about itself, and where it tells it.
+ * What the runtime reports about itself, and where it reports it.
  *
  * Events name actors and messages, never payloads. The sink is called in the middle of the runtime's work:
  * it must neither wait nor throw; `observe.ts` makes one that does neither.

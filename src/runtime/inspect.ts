@@ -1,5 +1,5 @@
 /**
- * All supervisors that run in a process, and their actors, as they are now: what `SupervisorHandle.graph` tells of one tree.
+ * All supervisors that run in a process, and their actors, as they are now: what `SupervisorHandle.graph` reports of one tree.
  *
  * Trees that start where `RunningTrees` is provided are in it, also those that an actor starts for itself.
  */

@@ -1,7 +1,7 @@
 /**
  * A span around work, where a tracer was provided; else the work as it is.
  *
- * Of a refusal a span tells the name, as `internal/hop.ts` does. Names of attributes: OpenTelemetry semantic conventions.
+ * Of a refusal a span reports the name, as `internal/hop.ts` does. Names of attributes: OpenTelemetry semantic conventions.
  */
 import { Clock, Context, Effect, Exit, Option, Tracer } from "effect"
 import { monotonicNanos } from "./primitives/monotonic-time.ts"

@@ -163,7 +163,7 @@ export class FakeTokenCard {
     return { ...this.description.uri, id, object: label }
   }
 
-  /** Initialised anew, or with another PIN. */
+  /** Reinitialised, or with another PIN. */
   renew(label: string, pin: string): void {
     this.label = label
     this.state.pin = pin

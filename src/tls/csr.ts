@@ -13,7 +13,7 @@ import { invalidOption, TokenError } from "./token-error.ts"
 export interface CsrOptions extends SignOptions {
   /** `{ CN: "device-1", O: "Example" }`: short names of X.520, in the order they are written. */
   readonly subject: Readonly<Partial<Record<SubjectField, string>>>
-  /** subjectAltName: DNS names, IP addresses, and URIs, told apart by their form. */
+  /** subjectAltName: DNS names, IP addresses, and URIs, distinguished by their form. */
   readonly altNames?: ReadonlyArray<string> | undefined
 }
 

@@ -1,5 +1,5 @@
 /**
- * The events of a token behind tedge-p11-server, from what its answers show: the service tells none itself.
+ * The events of a token behind tedge-p11-server, from what its answers show: the service reports none itself.
  */
 import type { CryptokiEvent } from "../messages/cryptoki.ts"
 import { TokenError } from "./token-error.ts"

@@ -51,7 +51,7 @@ export interface TokenEvents {
 
 export interface KeyOptions {
   readonly signal?: AbortSignal | undefined
-  /** PEM. Of several keys that match, its key is taken; and it tells the public key where the token does not. */
+  /** PEM. Of several keys that match, its key is taken; and it reports the public key where the token does not. */
   readonly certificate?: string | Uint8Array | undefined
 }
 

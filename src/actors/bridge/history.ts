@@ -1,4 +1,4 @@
-/** Counts of the last minutes in buckets of time. Written when something happens and read when somebody looks: no timer. */
+/** Counts of the last minutes in buckets of time. Written on an event and read on request: no timer. */
 import type { History as HistoryFacts } from "../../messages/status/snapshot.ts"
 
 export class History {

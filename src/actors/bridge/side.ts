@@ -1,5 +1,5 @@
 /**
- * What the bridge knows of one of its two brokers, from what its link tells.
+ * What the bridge knows of one of its two brokers, from what its link reports.
  *
  * A message that came with QoS 1 by an earlier connection comes again when the broker has kept the session: then the
  * copy in our hands is let go. When the broker has forgotten the session, that copy is all there is.

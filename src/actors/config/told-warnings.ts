@@ -1,5 +1,5 @@
 /**
- * Which warnings a reading command tells.
+ * Which warnings a reading command reports.
  *
  * Exposed PINs and passwords, and problems with the settings of tedge-p11-server, are reported when one is read, by connect,
  * doctor and the services: at every command they would hide other warnings. Free of Effect: config-get uses it too.

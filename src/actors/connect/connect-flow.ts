@@ -182,7 +182,7 @@ const skipped = ({ show }: ConnectPeers, what: string): Effect.Effect<void> =>
 
 export const verifyTitle = "Verifying device is connected to cloud"
 
-/** Only a token tells the tenant. */
+/** Only a token reports the tenant. */
 export const asksTenant = ({ cloud, auth }: ValidConnection): boolean =>
   cloud.name === "c8y" && auth.kind === "certificate"
 

@@ -18,7 +18,7 @@ export const tedgeMosquittoConf = (settings: LocalBrokerSettings, access: "per l
   return `${[...scope, ...general, ...localListener(settings), ...externalListener(settings), ...outage].join("\n")}\n`
 }
 
-/** Beside thin-edge.io, whose commands write tedge-mosquitto.conf anew without these lines. */
+/** Beside thin-edge.io, whose commands rewrite tedge-mosquitto.conf without these lines. */
 export const outageConf = `# Written by tedge-hsm: what the local broker keeps while the cloud cannot be reached.\n${outage.join("\n")}\n`
 
 /** Certificates are asked for at the listener for other hosts, and not at the local one. */

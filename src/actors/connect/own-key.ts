@@ -40,7 +40,7 @@ export const fitsTokenKey = (
   Effect.gen(function* () {
     const { key } = cloud.device
     const chosen = yield* cryptoki.ask("ChooseScheme", { offered: allSchemes, key }, { within: tokenWithin })
-    // Not every token tells the public half.
+    // Not every token reports the public half.
     const publicHalf = (of: KeySelector) =>
       Effect.option(cryptoki.ask("PublicKey", { key: of }, { within: tokenWithin }))
     const first = yield* publicHalf(chosen.key)

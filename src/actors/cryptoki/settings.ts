@@ -20,7 +20,7 @@ export interface CryptokiSettings {
   readonly limits: CallLimits
   /** End a host that was idle for a minute: memory, exclusive readers. For the mapper; the server keeps them. */
   readonly idleHostEnds: boolean
-  /** How long after the last request for a missing token it is looked for, so that TokenPlugged can be told. */
+  /** How long after the last request for a missing token it is looked for, so that TokenPlugged is published. */
   readonly keepLookingMs: number
   /** The environment hosts get their part of. */
   readonly environment: NodeJS.ProcessEnv

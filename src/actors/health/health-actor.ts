@@ -27,9 +27,9 @@ export interface HealthOptions {
 }
 
 export interface HealthPeers {
-  /** The connection whose will tells the end of the mapper; of the bridge where the mapper is not ours. */
+  /** The connection whose will reports the end of the mapper; of the bridge where the mapper is not ours. */
   readonly serviceLink: ActorRef<LinkProtocol>
-  /** The bridge's local connection, whose will tells the bridge's end where the mapper is ours. */
+  /** The bridge's local connection, whose will reports the bridge's end where the mapper is ours. */
   readonly bridgeLink: ActorRef<LinkProtocol>
   readonly cloudLink: ActorRef<LinkProtocol>
 }

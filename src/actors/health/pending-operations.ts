@@ -1,7 +1,7 @@
 /**
  * Asks the cloud, once in each of its connections, for the operations that wait there; not where another mapper does.
  *
- * That one is looked for at each connection anew: a health check on the local broker, which a running mapper answers at
+ * That one is looked for again at each connection: a health check on the local broker, which a running mapper answers at
  * once. Operations are asked for only while both sides are up, so that no operation is lost.
  */
 import { Clock, Effect, Queue } from "effect"

@@ -51,6 +51,6 @@ const accessByRules = (client: Client, rules: ReadonlyArray<AccessRule>, ownUid:
 const means = ({ who }: AccessRule, { uid, gid, groups = [] }: Client): boolean =>
   "uid" in who ? who.uid === uid : who.gid === gid || groups.includes(who.gid)
 
-/** As `means`, or it runs under a subordinate id of the user, or the kernel does not tell its groups. */
+/** As `means`, or it runs under a subordinate id of the user, or the kernel does not report its groups. */
 const mayMean = (rule: AccessRule, client: Client): boolean =>
   means(rule, client) || ("uid" in rule.who ? rule.who.uid === client.ownerUid : client.groups === undefined)

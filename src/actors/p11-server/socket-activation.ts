@@ -22,7 +22,7 @@ const mostDescriptors = 64
 
 /**
  * Serves on a listening UNIX socket that is open already. Once: to stop listening closes the descriptor, so a service
- * that fails has to end, and systemd starts it anew with the same socket.
+ * that fails has to end, and systemd restarts it with the same socket.
  */
 export const listenOnDescriptor = (descriptor: number): Listen => {
   const path = `descriptor ${descriptor}`

@@ -22,7 +22,7 @@ export interface OptionSpec {
   readonly defaultValue?: string
   /** Environment variable that is read when the option is not given; empty counts as unset. */
   readonly env?: string
-  /** The summary itself tells variable and default, as the documents print it. */
+  /** The summary itself reports variable and default, as the documents print it. */
   readonly docNamesDefault?: true
   /** Redacted from the start. */
   readonly secret?: true

@@ -1,5 +1,5 @@
 /**
- * A command line that cannot be understood, told as clap tells it: what is wrong, a tip, the usage.
+ * An invalid command line, reported as clap does: what is wrong, a tip, the usage.
  *
  * These are the only sentences outside explain.ts: they speak of words and options, not of what happened.
  */

@@ -66,7 +66,7 @@ export const runTokenCommand = (
     )
   )
 
-/** A module tells files that are closed to its user as a token that is not there, or as a general error. */
+/** A module reports files that are closed to its user as a token that is not there, or as a general error. */
 const reportAccessDenied = (
   failure: Failure,
   { terminal }: Pick<CommandContext, "terminal">,

@@ -89,7 +89,7 @@ export const startConnectActor = (
     return yield* Actor.start({ name: "connect", mailbox: connectMailbox, behaviour: connectBehaviour(peers) })
   })
 
-/** Where it cannot be made, the service that needs it tells. */
+/** Where it cannot be made, the service that needs it reports. */
 const makeMissing = (configDir: string, path: string): Effect.Effect<void> =>
   Effect.ignore(Effect.try({ try: () => makeDirectories(path, { owner: ownerIn(configDir) }), catch: codeOf }))
 

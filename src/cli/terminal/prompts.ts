@@ -2,7 +2,7 @@
  * Asks a person at the terminal: a secret that is not shown, a name, a yes.
  *
  * Questions go to stderr. From a pipe a line answers a question, so that scripts can answer too; at the end of
- * input nobody is there.
+ * input there is no person.
  */
 import { Effect, Redacted } from "effect"
 import type { Prompts } from "../commands/hsm/token-command.ts"

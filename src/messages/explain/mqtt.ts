@@ -178,7 +178,7 @@ const explainCredential = (failure: CredentialUnusable): Explanation => {
   }
 }
 
-/** For a file of which it cannot be told which certificate is the device's. */
+/** For a file of which it is not known which certificate is the device's. */
 export const leafFirstHint = "keep only the device's certificate and, after it, its issuers in the file"
 
 /** The setting that names the file, unless an option did. */

@@ -22,7 +22,7 @@ export const listenUnix = (path: string): number => succeeded("listen", unixAddo
 /** Makes an inherited listening UNIX socket ready for `acceptUnix`. Refuses any other descriptor. */
 export const adoptListener = (descriptor: number): void => succeed("listen", unixAddon().adoptListener(descriptor))
 
-/** A socket on which the kernel tells of addresses and routes that come and go (rtnetlink(7)). The caller closes it. */
+/** A socket on which the kernel reports addresses and routes that come and go (rtnetlink(7)). The caller closes it. */
 export const openNetlink = (): number => succeeded("socket", unixAddon().openNetlink())
 
 /** A timer that can be read once the wall clock was set: by `clockWasSet`. The caller closes it. */

@@ -2,7 +2,7 @@
  * Moments for pauses that outlive the process, in files: boot time with the id of the boot it belongs to.
  *
  * Boot time counts suspend, and a clock step does not move it. A moment of another boot, or one that lies ahead (a
- * container whose uptime starts anew), says nothing about the time since: the pause starts anew.
+ * container whose uptime restarts), says nothing about the time since: the pause restarts.
  * Source: clock_gettime(2), CLOCK_BOOTTIME; random(4), boot_id.
  */
 import { readFileSync } from "node:fs"
@@ -32,7 +32,7 @@ const bootId = (): string => {
   try {
     return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()
   } catch {
-    // No such file outside of Linux and in some sandboxes: every pause starts anew.
+    // No such file outside of Linux and in some sandboxes: every pause restarts.
     return ""
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What tells this machine from a copy of its storage: its machine id, and serial numbers of its hardware. Only marks of
+ * What distinguishes this machine from a copy of its storage: its machine id, and serial numbers of its hardware. Only marks of
  * them go into files: machine-id(5) wants the id itself kept to the machine.
  */
 import { createHmac } from "node:crypto"

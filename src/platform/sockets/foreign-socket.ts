@@ -13,7 +13,7 @@ export const foreignOwner = (socketPath: string, trusted: ReadonlySet<number>): 
     const { uid } = lstatSync(socketPath)
     return trusted.has(uid) ? undefined : uid
   } catch {
-    // No socket, or no way to it: connecting tells why.
+    // No socket, or no way to it: connecting says why.
     return undefined
   }
 }

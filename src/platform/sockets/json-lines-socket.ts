@@ -13,7 +13,7 @@ import { makeDirectory } from "../files/make-directory.ts"
 /** The answer to a line, without the line's end; undefined: the conversation is over. */
 export type AnswerLine = (line: string, client: LineClient) => Effect.Effect<string | undefined>
 
-/** A client that is told more than one line. */
+/** A client that is sent more than one line. */
 export interface LineClient {
   /** Ends when there is room for another line. A client that takes nothing for 10 seconds is cut off. */
   readonly write: (line: string) => Effect.Effect<void>

@@ -11,7 +11,7 @@ import { nodeOptions } from "../process/node-options.ts"
 
 export const pcscdSocket = "/run/pcscd/pcscd.comm"
 
-/** Undefined: there is no pcscd, or it did not tell in time. `user`: whom root asks for; undefined: the caller. */
+/** Undefined: there is no pcscd, or it did not report in time. `user`: whom root asks for; undefined: the caller. */
 export const pcscdServes = (
   user: { readonly uid: number; readonly gid: number } | undefined,
   path = pcscdSocket

@@ -13,7 +13,7 @@ export const pemCertificates = (pem: string): ReadonlyArray<Buffer> =>
 
 /**
  * The only one that issued no other, by the names; of several such the only one that is no CA's.
- * Undefined: there is none, or it cannot be told.
+ * Undefined: there is none, or it is not known.
  */
 export const deviceCertificate = (certificates: ReadonlyArray<X509Certificate>): X509Certificate | undefined => {
   const [first, ...others] = certificates

@@ -73,7 +73,7 @@ const bundledAndExtra = (): ReadonlyArray<string> => {
 export const connectNodeTlsTo = (server: ServerIdentity & { readonly port: number }): TLSSocket =>
   open(server, { port: server.port })
 
-/** Goes on when the certificate is not trusted; `authorizationError` tells why. Nothing may be sent over it. */
+/** Goes on when the certificate is not trusted; `authorizationError` says why. Nothing may be sent over it. */
 export const askForCertificate = (
   server: ServerIdentity,
   place: { readonly socket: Duplex } | { readonly host: string; readonly port: number }

@@ -16,7 +16,7 @@ export interface ClientChain {
 
 /**
  * `publicKey` is the SubjectPublicKeyInfo (DER) of the key that signs; without it the device's is the leaf, if
- * it can be told, else the first.
+ * it is known, else the first.
  * Throws TlsError ERR_TLS_SETTINGS.
  */
 export const clientChain = (pem: string, publicKey: Uint8Array | undefined): ClientChain => {

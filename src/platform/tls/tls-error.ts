@@ -14,7 +14,7 @@ export type TlsErrorCode =
   | "ERR_TLS_HANDSHAKE"
   /** A broken record or an alert when data had been flowing. */
   | "ERR_TLS_RECORD"
-  /** `reason` tells where the time went: `dialling`, `handshake` or `signing`. */
+  /** `reason` says where the time went: `dialling`, `handshake` or `signing`. */
   | "ERR_TLS_TIMEOUT"
   /** The server hung up before the handshake was over. `reason` as for the timeout. */
   | "ECONNRESET"

@@ -1,7 +1,7 @@
 /**
  * A TLS client connection whose private key is elsewhere: a Duplex like Node's TLSSocket, plus a function that signs.
  *
- * "secureConnect" tells that the server is who it should be. In TLS 1.3 it does not tell that the server took our
+ * "secureConnect" says that the server is who it should be. In TLS 1.3 it does not report that the server took our
  * certificate: that refusal comes later, as an error of the stream (RFC 8446, 4.4.4 and appendix D.5).
  * "session" (TlsSession) offers what resumes a TLS 1.3 connection to the same target without another signature; it
  * holds secrets.
@@ -159,7 +159,7 @@ export class TlsSignerStream extends Duplex {
         return
       }
       if (plaintext === "failed") {
-        this.#flush() // the alert that tells the server
+        this.#flush() // the alert for the server
         const code = this.#dataSeen ? "ERR_TLS_RECORD" : "ERR_TLS_HANDSHAKE"
         this.destroy(failedTls(code, open.addon.failure(open.connection)))
         return

@@ -1,7 +1,7 @@
 /**
  * Makes documents of their own of parts of a TOML document. Comments go with what they stand beside.
  *
- * Where lines cannot do it, a part is printed from its values; what stays is never printed anew.
+ * Where lines cannot do it, a part is printed from its values; what stays keeps its text.
  */
 import { isDeepStrictEqual } from "node:util"
 import { editToml, printKey } from "./toml-edit.ts"

@@ -16,7 +16,7 @@ export interface TomlStatement {
   /** Of a key: its value, without what surrounds it. */
   readonly valueStart: number
   readonly valueEnd: number
-  /** Of a key: the keys of an array of tables cannot be told apart by their path. */
+  /** Of a key: the keys of an array of tables cannot be distinguished by their path. */
   readonly inArrayOfTables: boolean
 }
 

@@ -69,6 +69,6 @@ const linesOf = (file: string): ReadonlyArray<string> => {
   try {
     return readFileSync(file, "utf8").split("\n")
   } catch {
-    return [] // without the file there are no names; the caller tells that the name is unknown
+    return [] // without the file there are no names; the caller says that the name is unknown
   }
 }

@@ -9,7 +9,7 @@ export interface SupervisorEnvironment {
   readonly events: EventSink
   /** Between 0 and 1, for jitter. */
   readonly chance: () => number
-  /** Has the tree in what `inspect` tells; returns how to take it out again. */
+  /** Has the tree in what `inspect` reports; returns how to take it out again. */
   readonly show: (tree: RunningTree) => () => void
 }
 

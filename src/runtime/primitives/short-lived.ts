@@ -3,7 +3,7 @@
  *
  * V8's own grow out of tables that point to the table that came after them. Once a table has grown old, all that was
  * ever put into its successors is kept, and moved, until the next full collection: pauses of many milliseconds for
- * garbage. Here the chain is cut by starting anew every so often. What has not changed for long costs nothing.
+ * garbage. Here the chain is cut by restarting every so often. What has not changed for long costs nothing.
  */
 
 /** In the order of adding, as a Set is. */

@@ -1,8 +1,8 @@
 /**
- * "Verifying device is connected to cloud": the mapper asks the cloud a question over its own connection, and tells.
+ * "Verifying device is connected to cloud": the mapper asks the cloud a question over its own connection, and reports.
  *
  * It is asked over its UNIX socket. Topics of the local broker prove nothing: anybody may publish there. What is missing is
- * told apart: the local broker, the mapper, the bridge (with its own reason), or only the answer. A mapper that does not keep
+ * distinguished: the local broker, the mapper, the bridge (with its own reason), or only the answer. A mapper that does not keep
  * running is seen by its service manager, long before its socket would answer.
  * Source: thin-edge, tedge connect, "Connection check".
  */

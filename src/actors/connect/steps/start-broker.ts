@@ -45,7 +45,7 @@ const prepareBroker = (
     if (owned && settings.mqtt.bindEnabled && services.name === "systemd" && isIncluded(directory, main) === false)
       yield* peers.show({ _tag: "Noted", note: { _tag: "BrokerReadsOtherFiles", directory, main } })
     const isNeeded = !answers || !wasActive || !(yield* isAsRestarted(connection))
-    // Alone it has the broker start anew, as the guide's transcript says; others' connections are not cut for nothing.
+    // Alone it has the broker restart, as the guide's transcript says; others' connections are not cut for nothing.
     restarted = owned && (isNeeded || !othersConnected(connection))
     if (restarted) yield* step(peers.show, "Restarting mosquitto", restartBroker(connection))
     else if (owned) yield* peers.show({ _tag: "Noted", note: { _tag: "BrokerAsItIs" } })

@@ -57,7 +57,7 @@ export const handOver = (
     )
   })
 
-/** After our bridge: it is started anew, to see the settings and the variable. */
+/** After our bridge: it is restarted, to see the settings and the variable. */
 export const enableThinEdgeMapper = (
   peers: ConnectPeers,
   connection: Connection,
@@ -102,7 +102,7 @@ export const handingBack = (
     yield* refuseWhileHeld(connection, mapper)
   })
 
-/** Said by the marker, and by the file beside the unit: thin-edge.io's own `tedge reconnect` writes the marker anew. */
+/** Said by the marker, and by the file beside the unit: thin-edge.io's own `tedge reconnect` rewrites the marker. */
 export const isHandedOver = (
   connection: Connection,
   mapper: ThinEdgeMapper | undefined = thinEdgeMapper(connection)

@@ -1,5 +1,5 @@
 /**
- * Looks for tokens that were asked for and never seen, so that TokenPlugged can be told for them, too.
+ * Looks for tokens that were asked for and never seen, so that TokenPlugged is published for them, too.
  *
  * Twice a minute, as readers wedge when a module is loaded more often, and only for some time after the last request.
  * A token that was in use is handled by its token actor.

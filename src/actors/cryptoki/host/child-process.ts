@@ -131,7 +131,7 @@ export const notifyIdle = (host: HostProcess): void => {
 }
 
 export const killHost = (host: HostProcess, because: "call" | "host"): void => {
-  // Without a process id it was never started: its event tells why in a moment.
+  // Without a process id it was never started: its event says why in a moment.
   if (host.end !== undefined || host.killedFor !== undefined || host.child.pid === undefined) return
   host.killedFor = because
   host.child.kill("SIGKILL")

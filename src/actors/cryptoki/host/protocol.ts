@@ -80,7 +80,7 @@ export type HostRequests = {
     /** `mechanismIndex`: which candidate the token took. `isQuick`: no thread was worth it, and none will be for the next. */
     readonly answer: { readonly signature: Uint8Array; readonly mechanismIndex: number; readonly isQuick: boolean }
   }
-  /** What C_GetMechanismList tells; it cannot be trusted for more than a sentence. */
+  /** What C_GetMechanismList reports; it cannot be trusted for more than a sentence. */
   readonly mechanisms: { readonly asked: { readonly slot: string }; readonly answer: ReadonlyArray<number> }
   readonly generate: {
     readonly asked: {

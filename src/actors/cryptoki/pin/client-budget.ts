@@ -57,7 +57,7 @@ export const makeClientPins = (
         const now = yield* bootMomentNow
         const isFirst = !known.has(token.identity)
         const found = yield* counts(token, client, now)
-        // Pauses of another boot have started anew: from now on, and not from each look at them.
+        // Pauses of another boot have restarted: from now on, and not from each look at them.
         if (isFirst && found.size > 0) yield* write(token, found)
         const forMs = pauseLeft(found, String(client), now)
         if (forMs > 0) return yield* paused(token, forMs)
@@ -143,7 +143,7 @@ export const afterRight = (counts: ClientCounts, client: string): ClientCounts |
 export const printCounts = (counts: ClientCounts): string =>
   JSON.stringify({ version: 1, clients: Object.fromEntries(counts) })
 
-/** What cannot be understood is taken for none: the file is ours alone. Pauses of another boot start anew. */
+/** What cannot be understood is taken for none: the file is ours alone. Pauses of another boot restart. */
 export const parseCounts = (text: string | undefined, now: BootMoment): ClientCounts => {
   try {
     const { clients }: { readonly clients?: Readonly<Record<string, ClientCount>> } = JSON.parse(text ?? "{}")

@@ -153,7 +153,7 @@ export const pauseAfter = (count: number): number => Math.min(1000 * 2 ** Math.m
 
 const longestPauseMs = 300_000
 
-/** Moments of another boot, or ahead of now, cannot be compared: those pauses start anew. */
+/** Moments of another boot, or ahead of now, cannot be compared: those pauses restart. */
 export const withPausesAnew = (record: LatchRecord, now: BootMoment): LatchRecord => {
   const isOdd = ({ since }: UnknownOutcomes) => !isComparable(since, now)
   if (!Object.values(record.unknown).some(isOdd)) return record
@@ -203,7 +203,7 @@ const withTry = (record: LatchRecord, { client }: PinTry): LatchRecord => {
   return { ...record, tries }
 }
 
-/** A person has changed the setting, and this is the new PIN: our own tries start anew. */
+/** A person has changed the setting, and this is the new PIN: our own tries restart. */
 const withPresentSetting = (record: LatchRecord, attempt: PinTry): LatchRecord => {
   const { program, configured, mark, client } = attempt
   const before = record.settings[program]
@@ -217,6 +217,6 @@ const withPresentSetting = (record: LatchRecord, attempt: PinTry): LatchRecord =
 /** More different PINs than anybody tries; bounds the file. */
 const rememberedPins = 64
 
-/** Whether a moment in a file and now can be compared: same boot, not ahead of now. Otherwise a pause starts anew. */
+/** Whether a moment in a file and now can be compared: same boot, not ahead of now. Otherwise a pause restarts. */
 export const isComparable = (began: BootMoment, now: BootMoment): boolean =>
   began.bootId === now.bootId && began.bootMs <= now.bootMs

@@ -205,7 +205,7 @@ const rateOf = <A, E>({ rate }: Latch, { token, login }: Trial<A, E>): Effect.Ef
 /** For a PIN that is given with each signature. */
 export const countsNot = (): number => 0
 
-/** Notes what the token said to the PIN, and tells it. */
+/** Notes what the token said to the PIN, and reports it. */
 const noteEnd = <A, E extends HostFault>(
   latch: Latch,
   { token, before, attempt }: Trial<A, E>,

@@ -56,7 +56,7 @@ const expanded = (compressed: Uint8Array, { name }: EcCurve): Uint8Array | undef
     const point = ECDH.convertKey(compressed, opensslName[name], undefined, undefined, "uncompressed")
     return typeof point === "string" ? undefined : new Uint8Array(point)
   } catch {
-    // Not a point of this curve: the token does not tell a usable one.
+    // Not a point of this curve: the token does not report a usable one.
     return undefined
   }
 }

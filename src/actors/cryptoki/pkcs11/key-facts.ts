@@ -1,5 +1,5 @@
 /**
- * What a private key can do, from what the token tells about it.
+ * What a private key can do, from what the token reports about it.
  */
 import { createPublicKey } from "node:crypto"
 import { type SignatureScheme, signatureSchemes } from "../../../messages/signature-scheme.ts"
@@ -25,7 +25,7 @@ export const signingKey = (object: TokenObject, material: PublicKeyMaterial): Si
   return size >= smallestRsa ? { type: "RSA", size } : undefined
 }
 
-/** The same from a SubjectPublicKeyInfo, for a private key that tells too little of itself. */
+/** The same from a SubjectPublicKeyInfo, for a private key that reports too little of itself. */
 export const signingKeyOf = (info: Uint8Array): SigningKey | undefined => {
   const { asymmetricKeyDetails } = createPublicKey({ key: Buffer.from(info), format: "der", type: "spki" })
   const curve = curveNamed(asymmetricKeyDetails?.namedCurve)

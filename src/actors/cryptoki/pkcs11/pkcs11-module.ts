@@ -166,7 +166,7 @@ const attribute = (native: PKCS11, session: Handle, object: Handle, type: number
   return Buffer.isBuffer(value) && value.length <= limits.attribute ? new Uint8Array(value) : undefined
 }
 
-/** CKR_ATTRIBUTE_SENSITIVE, CKR_ATTRIBUTE_TYPE_INVALID, CKR_ATTRIBUTE_VALUE_INVALID: the object does not tell. */
+/** CKR_ATTRIBUTE_SENSITIVE, CKR_ATTRIBUTE_TYPE_INVALID, CKR_ATTRIBUTE_VALUE_INVALID: the object does not report. */
 const unlessAbsent = <A>(read: () => A): A | undefined => {
   try {
     return read()

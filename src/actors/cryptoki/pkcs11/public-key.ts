@@ -1,5 +1,5 @@
 /**
- * A SubjectPublicKeyInfo from what a token tells about a key.
+ * A SubjectPublicKeyInfo from what a token reports about a key.
  *
  * Source: RFC 5480, 2 (EC); RFC 8017, A.1.1 and RFC 3279, 2.3.1 (RSA); PKCS #11 v2.40, 4.4 (CKA_PUBLIC_KEY_INFO).
  */
@@ -8,7 +8,7 @@ import { bitString, sequence, unsignedInteger } from "./der.ts"
 import { curveOf, idEcPublicKey, pointOf } from "./ec-curve.ts"
 import type { PublicKeyMaterial } from "./values.ts"
 
-/** DER; undefined when the object does not tell enough. */
+/** DER; undefined when the object does not report enough. */
 export const subjectPublicKeyInfo = (material: PublicKeyMaterial): Uint8Array | undefined =>
   rsaKeyInfo(material) ?? ecKeyInfo(material) ?? checkedInfo(material.publicKeyInfo)
 

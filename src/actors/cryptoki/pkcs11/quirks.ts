@@ -17,7 +17,7 @@ export interface Quirks {
   readonly choosesKeyUses: boolean
 }
 
-/** SoftHSM2 empties a token's file before it writes it anew, at each login: what is not there may be there by then. */
+/** SoftHSM2 empties a token's file before it rewrites it, at each login: what is not there may be there by then. */
 export const writtenWithinMs = 200
 
 export const quirksOf = (library: LibraryFacts, environment: NodeJS.ProcessEnv): Quirks => ({

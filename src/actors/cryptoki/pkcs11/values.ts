@@ -35,13 +35,13 @@ export interface TokenObject {
   readonly curve: Uint8Array | undefined
   /** CKA_ALWAYS_AUTHENTICATE. */
   readonly alwaysAuthenticate: boolean
-  /** CKA_SIGN; a token that does not tell is believed. */
+  /** CKA_SIGN; a token that does not report is believed. */
   readonly maySign: boolean
   /** What a private key may do besides; undefined when it was not asked for. */
   readonly otherUses?: ReadonlyArray<OtherKeyUse> | undefined
 }
 
-/** The public half as far as an object tells it. */
+/** The public half as far as an object reports it. */
 export interface PublicKeyMaterial {
   readonly curve: Uint8Array | undefined
   readonly point: Uint8Array | undefined

@@ -1,7 +1,7 @@
 /**
  * Listing and changing tokens and keys through tedge-p11-server.
  *
- * Its PIN latches are cleared without it: version 1 of its protocol has no word for that, but tells which tokens there
+ * Its PIN latches are cleared without it: version 1 of its protocol has no word for that, but says which tokens there
  * are, and the records are files on this machine, for those who may change them.
  */
 import { Effect, Result } from "effect"

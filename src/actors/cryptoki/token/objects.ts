@@ -1,5 +1,5 @@
 /**
- * Lists the keys of a token, destroys one, and tells the public half of one.
+ * Lists the keys of a token, destroys one, and reports the public half of one.
  *
  * For the public half the private key is found first, so that the answer belongs to the key that would sign. Only who
  * has no PIN for a token that wants one is given what its public objects tell.

@@ -1,5 +1,5 @@
 /**
- * The public half of a private key, from whatever object of the token tells it.
+ * The public half of a private key, from whatever object of the token reports it.
  *
  * First the public object with the same id (without an id: the same label), then the private one itself, then a
  * certificate with the same id: vendors' tools often leave only that beside the key.
@@ -11,7 +11,7 @@ import type { PublicKeyMaterial, TokenObject } from "../pkcs11/values.ts"
 import type { TokenTools } from "./session.ts"
 import type { TokenConnection } from "./token-connection.ts"
 
-/** SubjectPublicKeyInfo, DER; undefined when no object of the token tells it. */
+/** SubjectPublicKeyInfo, DER; undefined when no object of the token reports it. */
 export const publicHalf = (
   tools: TokenTools,
   connection: TokenConnection,
@@ -28,7 +28,7 @@ export const publicHalf = (
     )
   })
 
-/** Of the first object that tells enough. */
+/** Of the first object that reports enough. */
 export const readPublicHalf = (
   tools: TokenTools,
   connection: TokenConnection,

@@ -94,7 +94,7 @@ const fitting = (
   })
 
 /**
- * The private half tells an EC key's curve already; an RSA key's length is in its modulus. Some hide even that, and the
+ * The private half reports an EC key's curve already; an RSA key's length is in its modulus. Some hide even that, and the
  * token may tell it nowhere: then the asker's public key is taken for its own, which the first signature shows.
  */
 const keyFacts = (

@@ -49,7 +49,7 @@ export interface TokenConnection {
 export interface TokenSession {
   /** The PIN the login was made with; undefined: not logged in. */
   login: PinMark | undefined
-  /** The login was made with the PIN of the settings: when that changes, it is made anew. */
+  /** The login was made with the PIN of the settings: when that changes, it is made again. */
   isOwnLogin: boolean
   /** By the printed URI that was asked for. */
   readonly keys: Map<string, FoundKey>

@@ -87,7 +87,7 @@ export const revalidateKey = (
   )
 
 /**
- * For a call that changes the token and must not be made twice: puts the connection right, and tells what is known of the
+ * For a call that changes the token and must not be made twice: puts the connection right, and says what is known of the
  * outcome. A code means that it was not done; a host that ended in it leaves the question open. A call that was not
  * made, or found no session or login, fails as it did: `withConnection` makes it again.
  */

@@ -141,7 +141,7 @@ class WithholdingClient extends OpenClient {
     }
   }
 
-  /** A callback with an error that is no code of MQTT 5 comes with the end of the connection, which tells the reason. */
+  /** A callback with an error that is no code of MQTT 5 comes with the end of the connection, which reports the reason. */
   send({ topic, payload, qos, retain }: MqttMessage, done: (code: number | undefined) => void): void {
     const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
     this.publish(topic, bytes, { qos, retain }, (error, packet) => {

@@ -47,7 +47,7 @@ export class PublishFlow {
     this.version = version
     this.send = send
     this.quota = new FifoSemaphore(limits.receiveMaximum ?? 65_535)
-    // MQTT 5.0, 3.2.2.3.6: without it there is no limit. A broker of MQTT 3.1.1 tells none.
+    // MQTT 5.0, 3.2.2.3.6: without it there is no limit. A broker of MQTT 3.1.1 reports none.
     this.largestPacket = limits.maximumPacketSize ?? Number.POSITIVE_INFINITY
   }
 

@@ -141,7 +141,7 @@ const dialNodeTls = (
       const opened = connectNodeTls({ host, trusted, socket, identity, ...(session && { session }) })
       const keep = (der: Buffer) => {
         if (opened.getProtocol() !== "TLSv1.3") return
-        // Node does not tell the lifetime; OpenSSL offers no session that is older than that.
+        // Node does not report the lifetime; OpenSSL offers no session that is older than that.
         resumption?.keep(
           { der, binding, lifetimeMs: Number.POSITIVE_INFINITY },
           opened.isSessionReused() ? "resumed" : "signed"
@@ -177,7 +177,7 @@ const secured = <Stream extends Duplex>(
 
 /**
  * In TLS 1.3 the server judges our certificate after we are done. Bytes that we sent meanwhile would make its TCP drop
- * the alert that tells why: nothing is sent until its session tickets show that it is content, or for half a second.
+ * the alert that says why: nothing is sent until its session tickets show that it is content, or for half a second.
  */
 const judged = (stream: Duplex, target: Target): Effect.Effect<void, MqttRefusal> => {
   const content = opened(stream, "session", (error) => refusalOfStream(error, target, "connecting"))

@@ -1,7 +1,7 @@
 /**
  * How long a link waits before it tries again.
  *
- * Waits double from the initial to the maximum interval. Each is drawn anew between half and all of it, however many
+ * Waits double from the initial to the maximum interval. Each is drawn independently between half and all of it, however many
  * there were before: devices that lost their cloud in the same second do not come back in the same second, not even
  * after hours. A connection that was established and lost is tried again within 30 s; the doubling starts over when one
  * has held for the reset window.

@@ -1,4 +1,4 @@
-/** `tedge config upgrade`: tells on stderr which files were made or changed. The exit code is 0 when nothing was to do, too. */
+/** `tedge config upgrade`: reports on stderr which files were made or changed. The exit code is 0 when nothing was to do, too. */
 import { Effect } from "effect"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { askLimit, configCommand, showWarnings } from "./config-command.ts"

@@ -27,7 +27,7 @@ export const checkCloud = (path: string, withinMs: number): Effect.Effect<CheckA
       )
     )
     const retried = Effect.retry(ask, { schedule: Schedule.spaced("200 millis") })
-    // The service tells at the end of its time why there is no answer.
+    // The service reports at the end of its time why there is no answer.
     return yield* Effect.timeoutOrElse(retried, {
       duration: withinMs + graceMs,
       orElse: () => Effect.succeed(undefined)

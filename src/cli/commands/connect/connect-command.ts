@@ -1,4 +1,4 @@
-/** `tedge connect | reconnect | disconnect`: asks ConnectActor and shows what it tells. */
+/** `tedge connect | reconnect | disconnect`: asks ConnectActor and shows what it reports. */
 import { Effect } from "effect"
 import type { CloudSelector, Connected, ConnectProtocol, ConnectRefusal, StepEvent } from "../../../messages/connect.ts"
 import { explainOldCertificate } from "../../../messages/explain/note.ts"

@@ -1,4 +1,4 @@
-/** Prints what ConnectActor tells, as the guide shows it. Source: hsm-support, `tedge reconnect c8y`. */
+/** Prints what ConnectActor reports, as the guide shows it. Source: hsm-support, `tedge reconnect c8y`. */
 import { Effect } from "effect"
 import type { ConnectRefusal, StepEvent } from "../../../messages/connect.ts"
 import { explainNote } from "../../../messages/explain/note.ts"

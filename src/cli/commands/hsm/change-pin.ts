@@ -1,5 +1,5 @@
 /**
- * `tedge hsm change-pin`: with the present PIN, or anew by the SO PIN.
+ * `tedge hsm change-pin`: with the current PIN, or reset by the SO PIN.
  *
  * A stored PIN follows only if it is this token's: it stands in tedge.toml, it is the old PIN, and its URI means
  * the token. Anything else would lock another token.

@@ -22,7 +22,7 @@ export const refuseOtherKey = (context: CommandContext, key: KeyDescription, pin
     const isLabelBent = object !== undefined && (yield* found({ object: strange.object() }))
     const isIdBent = id !== undefined && (yield* found({ id: strange.id() }))
     if (!isLabelBent && !isIdBent) return
-    // Under the label of the service, the id still tells this key from others.
+    // Under the label of the service, the id still distinguishes this key from others.
     if (!isIdBent && id !== undefined && (yield* found({ id }))) return
     // Where there is one key, it is the one.
     const all = yield* findKeys(context, token, pin)

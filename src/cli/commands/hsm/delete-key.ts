@@ -126,7 +126,7 @@ const namedKeys = ({ actors }: CommandContext) =>
 const onlyIfObject = (uri: Pkcs11Uri | undefined) =>
   uri?.object === undefined && uri?.id === undefined ? undefined : uri
 
-/** Whether the setting's URI selects this key; attributes of the token that either leaves out do not tell them apart. */
+/** Whether the setting's URI selects this key; attributes of the token that either leaves out do not distinguish them. */
 export const meansKey = (uri: Pkcs11Uri, key: KeyDescription): boolean =>
   matchesObject({ ...uri, type: "private" }, { ...key, kind: "private" }) &&
   (["token", "serial", "model", "manufacturer"] as const).every(

@@ -1,4 +1,4 @@
-/** What list-keys tells of a key beyond what the token lists: its curve or size, and which clouds use it. */
+/** What list-keys reports of a key beyond what the token lists: its curve or size, and which clouds use it. */
 import { createPublicKey } from "node:crypto"
 import { Effect } from "effect"
 import type { KeyDescription, KeySelector } from "../../../messages/cryptoki.ts"

@@ -99,7 +99,7 @@ export const initialisedTokens = ({ actors }: CommandContext) =>
     tokens.filter((token) => token.initialized)
   )
 
-/** What a command chose its token from: each list may load the module anew. */
+/** What a command chose its token from: each list may reload the module. */
 const chosenAmong = new WeakMap<CommandContext, ReadonlyArray<TokenDescription>>()
 
 /** The token that was named, or the only one there is, or of several the one of the key settings; which is then said. */

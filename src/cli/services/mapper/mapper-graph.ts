@@ -32,7 +32,7 @@ export interface MapperParts {
   readonly plan: MapperPlan
   readonly cryptoki: Behaviour<CryptokiProtocol>
   readonly cryptokiMailbox: MailboxSpec
-  /** What `cryptoki` tells; the cloud link tries again when the token is back. */
+  /** What `cryptoki` reports; the cloud link tries again when the token is back. */
   readonly cryptokiEvents: Channel<CryptokiEvent>
   /** How links reach their brokers; tests put a scripted broker here. */
   readonly connect: (cryptoki: ActorRef<CryptokiProtocol>) => Connect

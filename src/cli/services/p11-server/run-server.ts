@@ -111,7 +111,7 @@ const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog, 
     yield* logLeftOut(lines)
     const told = (event: RuntimeEvent) =>
       service.status.noteActor(event) ? manager.status(service.status.line()) : Effect.void
-    // The address, too: it tells when its actor is ready again.
+    // The address, too: it says when its actor is ready again.
     const place = yield* withActorEvents(tokensPlace, told)
     // Ends after the listener, also when the tokens are started later than that.
     const scope = yield* Scope.fork(yield* Effect.scope)

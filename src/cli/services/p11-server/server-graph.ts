@@ -2,7 +2,7 @@
  * The actors of tedge-p11-server, and what happens when one of them fails.
  *
  *   tokens     cryptoki: parked when it keeps failing; clients get the reason meanwhile
- *   listener   the server: given up when it keeps failing, so that the service manager starts us anew
+ *   listener   the server: given up when it keeps failing, so that the service manager restarts us
  *
  * The listener is started when the module was looked at, and stopped first: it answers what it has taken on.
  */

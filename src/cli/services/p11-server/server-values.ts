@@ -1,4 +1,4 @@
-/** The values of tedge-p11-server's own settings, as ConfigActor tells them. */
+/** The values of tedge-p11-server's own settings, as ConfigActor reports them. */
 import { Redacted } from "effect"
 import type { ShownSetting } from "../../../messages/config.ts"
 import type { P11ServerLimits } from "../../../messages/p11-server.ts"

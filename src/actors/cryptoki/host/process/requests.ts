@@ -180,7 +180,7 @@ const objects = (module: Pkcs11Module, session: Handle, asked: Asked<"objects">)
   })
 }
 
-/** An attribute the token does not tell is one it does not have. */
+/** An attribute the token does not report is one it does not have. */
 const otherUses = (module: Pkcs11Module, session: Handle, handle: Handle): ReadonlyArray<OtherKeyUse> =>
   usesByAttribute.flatMap(([type, use]) => (module.attribute(session, handle, type)?.[0] === 1 ? [use] : []))
 

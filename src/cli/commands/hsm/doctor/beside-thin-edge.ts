@@ -43,7 +43,7 @@ export const besideThinEdgeChecks = (
 
 interface Looked {
   readonly settings: CloudSettings
-  /** Undefined: system.toml says nothing usable, which another check tells. */
+  /** Undefined: system.toml says nothing usable, which another check reports. */
   readonly services: ServiceManager | undefined
   /** The unit of thin-edge.io's mapper. */
   readonly theirs: string

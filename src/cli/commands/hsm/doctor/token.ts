@@ -94,7 +94,7 @@ const fileChecks = (
 const shownToken = ({ initialized, label, slot }: TokenDescription): string =>
   initialized ? label || `slot ${slot}` : `slot ${slot} (not initialised)`
 
-/** As the token tells it by itself: no PIN is tried for it. tedge-p11-server does not tell it. */
+/** As the token reports it by itself: no PIN is tried for it. tedge-p11-server does not report it. */
 const pinState = (
   { pass, fail }: Examination,
   tokens: ReadonlyArray<TokenDescription>,
@@ -138,7 +138,7 @@ const wayToToken = ({ cryptoki }: Pick<Settings, "cryptoki">): Effect.Effect<str
   }
 }
 
-/** Without a URI that tells tokens apart the first the module lists is taken: after a start, perhaps another. */
+/** Without a URI that distinguishes the tokens, the first the module lists is taken: after a start, perhaps another. */
 const uniqueToken = (
   { pass, fail }: Examination,
   tokens: ReadonlyArray<TokenDescription>,
