@@ -21,7 +21,9 @@ export interface Device {
   readonly close: () => Promise<void>
 }
 
-export declare const executable: (name: "tedge" | "tedge-mapper" | "tedge-p11-server") => string
+export declare const executable: (
+  name: "tedge" | "tedge-mapper" | "tedge-p11-server" | "tedge-hsm" | "tedge-hsm-bridge"
+) => string
 export declare const createConfigDir: (dir: string) => string
 export declare const startLocalBroker: (options: {
   readonly dir: string
