@@ -92,7 +92,7 @@ const commandInput = (
         ? (found as Redacted.Redacted<string> | undefined)
         : Redacted.make(String(found))
     },
-    on: (name) => value(name) !== undefined,
+    on: (name) => ![undefined, "false", "0"].some((off) => value(name) === off),
     given: (name) => given(name) !== undefined,
     argument,
     cloud: cloud === undefined ? undefined : { cloud, profile: text("profile") }

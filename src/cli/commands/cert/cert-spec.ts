@@ -135,7 +135,11 @@ const downloadSpec: CommandSpec = {
         },
         { name: "csr-path", value: "CSR_PATH", summary: "Use this CSR instead of making one" },
         { name: "prompt", summary: "Ask for the one-time password, if it is not given" },
-        { name: "no-registration-url", summary: "Do not show the address at which the device is registered" },
+        {
+          name: "no-registration-url",
+          env: "DEVICE_NO_REGISTRATION_URL",
+          summary: "Do not show the address at which the device is registered"
+        },
         { name: "url", value: "URL", summary: "The host of the tenant, if not `c8y.url`" },
         { name: "retry-every", value: "RETRY_EVERY", summary: "Time between two tries", defaultValue: "30s" },
         { name: "max-timeout", value: "MAX_TIMEOUT", summary: "How long to try", defaultValue: "10m" },

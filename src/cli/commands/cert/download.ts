@@ -12,7 +12,7 @@ import { durationMs } from "../../../messages/settings/duration.ts"
 import { dateNow } from "../../../runtime/primitives/wall-time.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { askLimits, type CommandContext, type TokenCommand } from "../hsm/token-command.ts"
-import { type CertSettings, certSettingsOf, writeCertificate } from "./cert-command.ts"
+import { type CertSettings, certSettingsOf, subjectFor, writeCertificate } from "./cert-command.ts"
 import { isTaken, pendingPath } from "./certificate-files.ts"
 import { certificateText } from "./certificate-text.ts"
 import { keepRequest, newRequest } from "./create-csr.ts"
@@ -46,13 +46,24 @@ export const downloadCertificate: TokenCommand = (context) =>
 
 const requestFor = (context: CommandContext, of: CertSettings) => {
   const path = context.input.text("csr-path")
-  return path === undefined
-    ? newRequest(context, of, { path: of.device.certPath, name: `${of.prefix}cert_path` }).pipe(
-        Effect.tap(({ request }) => keepRequest(context, of, request)),
-        Effect.map(({ request, key, subject }) => ({ request, key, deviceId: subject.commonName }))
-      )
-    : givenRequest(context, of, path)
+  return path === undefined ? madeRequest(context, of) : namedRequest(context, of, path)
 }
+
+const madeRequest = (context: CommandContext, of: CertSettings) =>
+  newRequest(context, of, { path: of.device.certPath, name: `${of.prefix}cert_path` }).pipe(
+    Effect.tap(({ request }) => keepRequest(context, of, request)),
+    Effect.map(({ request, key, subject }) => ({ request, key, deviceId: subject.commonName }))
+  )
+
+/** The device is registered under the name in the request, unless another is given. */
+const namedRequest = (context: CommandContext, of: CertSettings, path: string) =>
+  Effect.gen(function* () {
+    const { request, key, commonName } = yield* givenRequest(context, of, path)
+    const { input } = context
+    const isNamed = input.text("device-id") !== undefined || input.given("device-id")
+    if (commonName !== undefined && !isNamed) return { request, key, deviceId: commonName }
+    return { request, key, deviceId: (yield* subjectFor(context, of)).commonName }
+  })
 
 /** The password the device is registered with; one that we make is shown, since a person must type it there. */
 const oneTimeLogin = ({ input, terminal, prompts }: CommandContext, http: CloudHttp, deviceId: string) =>

@@ -4,7 +4,7 @@ import { RequestUnusable } from "../../../messages/certificate.ts"
 import { readGivenFile } from "../../../platform/files/read-file.ts"
 import { requestFacts } from "../../../platform/tls/x509.ts"
 import type { CommandContext } from "../hsm/token-command.ts"
-import { type CertSettings, presentKey, subjectFor } from "./cert-command.ts"
+import { type CertSettings, presentKey } from "./cert-command.ts"
 
 export const givenRequest = (context: CommandContext, of: CertSettings, path: string) =>
   Effect.gen(function* () {
@@ -17,10 +17,7 @@ export const givenRequest = (context: CommandContext, of: CertSettings, path: st
     if (facts === undefined) return yield* refused(path, /^0[\x81-\x83]/.test(request) ? "der" : "notARequest")
     const key = yield* presentKey(context, of)
     if (Buffer.compare(facts.publicKey, key.publicKey) !== 0) return yield* refused(path, "otherKey")
-    const { input } = context
-    const isNamed = input.text("device-id") !== undefined || input.given("device-id") || facts.commonName === undefined
-    const deviceId = isNamed ? (yield* subjectFor(context, of)).commonName : (facts.commonName ?? "")
-    return { request: facts.pem, key, deviceId }
+    return { request: facts.pem, key, commonName: facts.commonName }
   })
 
 const refused = (path: string, reason: RequestUnusable["reason"], detail = "") =>

@@ -83,6 +83,37 @@ describe("tedge cert download c8y", () => {
     expect(given).not.toContain("secret-otp")
   })
 
+  it("asks for the password with --prompt, keeps it to itself, and is refused where nobody answers", async () => {
+    tenant.state.registered.set("dev", "typed-otp")
+    const words = ["cert", "download", "c8y", "--device-id", "dev", "--prompt", ...atOnce]
+    const closed = await device.tedge(words)
+    expect([closed.code, closed.stderr]).toEqual([1, expect.stringContaining("--one-time-password")])
+    expect(tenant.requests).toEqual([])
+    const done = await device.tedge(words, "typed-otp\n")
+    expect([done.code, done.stdout], done.stderr).toEqual([0, expect.stringContaining("CN=dev")])
+    expect(done.stderr).toContain("One-time password: ")
+    expect(`${done.stdout}${done.stderr}`).not.toContain("typed-otp")
+  })
+
+  it("takes a password that is given before --prompt asks", async () => {
+    tenant.state.registered.set("dev", "secret-otp")
+    const done = await download("--prompt", ...atOnce)
+    expect([done.code, done.stderr]).toEqual([0, expect.not.stringContaining("One-time password:")])
+  })
+
+  it.each([
+    ["an option", ["--no-registration-url"], {}],
+    ["a variable", [], { DEVICE_NO_REGISTRATION_URL: "true" }]
+  ])("leaves the address out for %s, and names the device all the same", async (_, words, environment) => {
+    device = deviceOf({ environment })
+    for (const given of [["-p", "secret-otp"], []]) {
+      const rest = [...given, "--max-timeout", "0s", ...words]
+      const { stderr } = await device.tedge(["cert", "download", "c8y", "--device-id", "dev", ...rest])
+      expect(stderr).toMatch(/device id: dev/i)
+      expect(stderr).not.toContain("deviceregistration")
+    }
+  })
+
   it("gives up after the time that was given, and says what to do", async () => {
     const done = await download("--retry-every", "10ms", "--max-timeout", "50ms")
     expect([done.code, existsSync(device.certPath)]).toEqual([1, false])
@@ -233,6 +264,25 @@ describe("tedge cert renew --ca c8y", () => {
     expect(await checkedRequest(csr)).toMatch(/CN ?= ?dev/)
     // What was sent stays at device.csr_path, as with thin-edge.
     expect(base64Of(read(device.csrPath))).toBe(base64Of(read(csr)))
+  })
+
+  it("sends the request of --csr-path, and refuses one of another key or beside --ca self-signed", async () => {
+    tenant.state.tokens.add("aa.bb.cc")
+    await enrolled({ localBroker: brokerThatSends(["71,aa.bb.cc"]) })
+    const [csr, other] = [join(dir, "my.csr"), join(dir, "other.csr")]
+    await device.tedge(["cert", "create-csr", "--output-path", csr])
+    await mustRun("openssl", ["req", "-new", "-key", pki.deviceKeyFile, "-subj", "/CN=dev", "-out", other])
+    const before = tenant.certified.length
+    for (const words of [
+      ["--csr-path", other],
+      ["--csr-path", csr, "--ca", "self-signed"]
+    ])
+      expect((await device.tedge(["cert", "renew", ...words])).code).not.toBe(0)
+    expect([tenant.certified.length, existsSync(pendingOf(device))]).toEqual([before, false])
+    const done = await device.tedge(["cert", "renew", "--csr-path", csr])
+    expect(done.code, done.stderr).toBe(0)
+    expect(base64Of(tenant.certified.at(-1) ?? "")).toBe(base64Of(read(csr)))
+    expect(publicKeyOf(read(pendingOf(device)))).toBe(publicKeyOf(read(device.keyPath)))
   })
 
   it("does not send the token of a local client that is retained or was there before, and takes the next after a 401", async () => {
