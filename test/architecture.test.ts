@@ -126,6 +126,7 @@ const circles = (graph: ReadonlyMap<string, ReadonlyArray<string>>): ReadonlyArr
 
 /** What reads or makes dates, and why. A duration is never measured with one: `runtime/primitives/monotonic-time.ts` is for that. */
 const mayUseDates: Record<string, string> = {
+  "cli/commands/status/plain-lines.ts": "the date of a line",
   "runtime/primitives/wall-time.ts": "the one that reads the wall clock",
   "testing/seeded-scheduler.ts": "a clock for tests",
   "testing/test-clock.ts": "a clock for tests",

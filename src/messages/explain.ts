@@ -14,11 +14,13 @@ import { hsmSentences } from "./explain/hsm.ts"
 import { mqttSentences } from "./explain/mqtt.ts"
 import { uriSentences } from "./explain/pkcs11-uri.ts"
 import { platformSentences } from "./explain/platform.ts"
+import { statusSentences } from "./explain/status.ts"
 import { tokenSentences } from "./explain/token.ts"
 import type { HsmRefusal } from "./hsm.ts"
 import type { MqttRefusal } from "./mqtt.ts"
 import type { InvalidPkcs11Uri } from "./pkcs11-uri.ts"
 import type { PlatformRefusal } from "./platform.ts"
+import type { StatusRefusal } from "./status/refusals.ts"
 import type { TokenRefusal } from "./token-refusals.ts"
 
 export type { Explanation } from "./explain/explanation.ts"
@@ -31,6 +33,7 @@ export type Failure =
   | HsmRefusal
   | CertificateRefusal
   | PlatformRefusal
+  | StatusRefusal
   | AskFailed
   | InvalidPkcs11Uri
 
@@ -44,6 +47,7 @@ export const sentences = {
   ...hsmSentences,
   ...certificateSentences,
   ...platformSentences,
+  ...statusSentences,
   ...askSentences,
   ...uriSentences
 } satisfies Sentences<Failure>

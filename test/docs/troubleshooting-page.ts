@@ -11,6 +11,7 @@ const areas = {
   "PKCS#11 URIs": "src/messages/pkcs11-uri.ts",
   "Connections to brokers": "src/messages/mqtt.ts",
   "tedge connect, reconnect and disconnect": "src/messages/connect.ts",
+  "tedge status": "src/messages/status/refusals.ts",
   Settings: "src/messages/config.ts",
   "tedge hsm": "src/messages/hsm.ts",
   "tedge cert": "src/messages/certificate.ts",

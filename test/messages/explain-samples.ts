@@ -7,6 +7,7 @@ import * as Hsm from "../../src/messages/hsm.ts"
 import * as Mqtt from "../../src/messages/mqtt.ts"
 import { InvalidPkcs11Uri } from "../../src/messages/pkcs11-uri.ts"
 import * as Platform from "../../src/messages/platform.ts"
+import * as Status from "../../src/messages/status/refusals.ts"
 import * as Token from "../../src/messages/token-refusals.ts"
 import * as Runtime from "../../src/runtime/errors.ts"
 
@@ -403,6 +404,30 @@ export const samples: Samples = {
     (reason) => new Certificate.EnrolmentGarbled({ url: "https://x/y", reason })
   ),
   EnrolmentTimedOut: [new Certificate.EnrolmentTimedOut({ url: "https://x", afterMs: 600_000 })],
+  NothingConnected: [
+    new Status.NothingConnected({ cloud: undefined, profile: undefined }),
+    new Status.NothingConnected({ cloud: "c8y", profile: undefined }),
+    new Status.NothingConnected({ cloud: "aws", profile: "prod" })
+  ],
+  StatusForbidden: [
+    new Status.StatusForbidden({ service: "tedge-mapper-c8y", path: "/run/tedge-actors/tedge-mapper-c8y.sock" })
+  ],
+  StatusTimedOut: [
+    new Status.StatusTimedOut({
+      service: "tedge-mapper-c8y",
+      afterMs: 1000,
+      log: "journalctl -u tedge-mapper-c8y"
+    }),
+    new Status.StatusTimedOut({ service: "tedge-mapper-c8y", afterMs: 1000, log: undefined })
+  ],
+  StatusNotShown: [
+    new Status.StatusNotShown({ service: "tedge-mapper-c8y", detail: "not a question of version 1" }),
+    new Status.StatusNotShown({ service: "tedge-mapper-c8y", detail: "it has no socket" })
+  ],
+  ServiceDown: [
+    new Status.ServiceDown({ service: "tedge-mapper-c8y", state: "failed", startedBy: "tedge connect c8y" }),
+    new Status.ServiceDown({ service: "tedge-p11-server", state: undefined, startedBy: undefined })
+  ],
   AddonNotLoaded: (["tls", "unix"] as const).map((addon) => new Platform.AddonNotLoaded({ addon, reason: "no cc" })),
   CommandRunning: [
     new Connect.CommandRunning({ cloud: "c8y", profile: undefined, pid: 7 }),

@@ -9,6 +9,8 @@ export const exitCodes = {
   usage: 2,
   /** Connected, but the pending new certificate was not used. */
   connectedWithOldCertificate: 3,
+  /** `tedge status`: something is down. */
+  down: 3,
   /** Ended by SIGHUP, as a shell reports it. */
   hungUp: 129,
   /** Ended by SIGINT. */

@@ -38,6 +38,7 @@ export const tedgeHandlers: CommandHandlers = {
   "cert renew": token("cert renew"),
   "cert upload c8y": token("cert upload c8y"),
   "cert download c8y": token("cert download c8y"),
+  status: async () => (await import("./status/status-command.ts")).status,
   "start-services": async () => (await import("./connect/start-services.ts")).startServices,
   completions: async () => (await import("./completions/completions-command.ts")).completions
 }

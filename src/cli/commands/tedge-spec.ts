@@ -5,6 +5,7 @@ import { certSpec } from "./cert/cert-spec.ts"
 import { configSpec } from "./config/config-spec.ts"
 import { hsmSpec } from "./hsm/hsm-spec.ts"
 import { mapperCommandsSpec } from "./mapper/mapper-spec.ts"
+import { statusSpec } from "./status/status-spec.ts"
 
 const cloudArgument = {
   name: "CLOUD",
@@ -116,6 +117,7 @@ export const tedgeProgram: Program = {
       connectSpec,
       reconnectSpec,
       disconnectSpec,
+      statusSpec,
       startServicesSpec,
       completionsSpec
     ]

@@ -33,7 +33,7 @@ export const installationOf = (program: string | undefined): Installation => {
 export const withCommandNames = ({ command, bridgeCommand }: Installation, text: string): string =>
   command === "tedge" ? text : text.replaceAll(ourCommand, command).replaceAll(ourMapper, bridgeCommand)
 
-const words = "config|mapper|cert|hsm|connect|reconnect|disconnect|start-services|completions"
+const words = "config|mapper|cert|hsm|connect|reconnect|disconnect|status|start-services|completions"
 
 /** With a path in front it is another program: `/usr/bin/tedge connect`. */
 const ourCommand = new RegExp(`(?<![\\w./-])tedge(?= (?:${words})\\b)`, "g")

@@ -45,9 +45,9 @@ after 30 seconds every 30; stdout holds the answer only.
 | exit code | means |
 |---|---|
 | 0 | done |
-| 1 | the command failed; the reason is on stderr, with the next step where there is one; \`config get\`: not set |
+| 1 | the command failed; the reason is on stderr, with the next step where there is one; \`config get\`: not set; \`status\`: it cannot be told |
 | 2 | the command line is not valid: unknown word, option, key or value; \`cert needs-renewal\`: unknown |
-| 3 | \`connect\`, \`reconnect\`: connected, but not with the new certificate |
+| 3 | \`connect\`, \`reconnect\`: connected, but not with the new certificate; \`status\`: something is down |
 | 129, 130, 143 | ended by SIGHUP, SIGINT, SIGTERM; what was begun is undone. A command that has begun to change a connection goes on after SIGHUP or when its output is closed: what it says then is in syslog, else in \`tedge.log\` in \`logs.path\` |
 
 ## The steps of connect

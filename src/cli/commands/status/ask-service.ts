@@ -1,0 +1,68 @@
+/** Asks one service for its snapshot, and where it gives none, its manager for the reason. */
+import { Effect } from "effect"
+import type { ServiceManager } from "../../../actors/connect/services/service-manager.ts"
+import { explain } from "../../../messages/explain.ts"
+import { printQuestion, serviceSocketPath } from "../../../messages/service-socket.ts"
+import { ServiceDown, StatusForbidden, StatusNotShown, StatusTimedOut } from "../../../messages/status/refusals.ts"
+import { parseStatusLine } from "../../../messages/status/status-line.ts"
+import { askJsonLine } from "../../../platform/sockets/json-lines-socket.ts"
+import type { ServiceReport } from "./report.ts"
+import { type ManagedState, managedState } from "./service-state.ts"
+
+export interface AskedService {
+  readonly name: string
+  /** The command that starts it. */
+  readonly startedBy: string | undefined
+  /** It is started by its first client: without one it need not run. */
+  readonly onDemand: boolean
+}
+
+export const askService = (
+  service: AskedService,
+  runPath: string,
+  manager: ServiceManager | undefined
+): Effect.Effect<ServiceReport> => {
+  const { name } = service
+  const path = serviceSocketPath(runPath, name)
+  const about = { name, ...(manager !== undefined && { manager: manager.name }) }
+  const notTold = (failure: StatusForbidden | StatusTimedOut | StatusNotShown): ServiceReport => ({
+    ...about,
+    state: "unknown",
+    ...explain(failure)
+  })
+  return askJsonLine(path, printQuestion({ ask: "snapshot" })).pipe(
+    Effect.timeoutOrElse({ duration: answerMs, orElse: () => Effect.fail("late") }),
+    Effect.matchEffect({
+      onSuccess: (line): Effect.Effect<ServiceReport> => {
+        const said = parseStatusLine(line)
+        if (said.kind === "snapshot") return Effect.succeed({ ...about, state: "up", snapshot: said.snapshot })
+        const detail = said.kind === "refused" ? said.error : "an answer of another version"
+        return Effect.succeed(notTold(new StatusNotShown({ service: name, detail })))
+      },
+      onFailure: (code): Effect.Effect<ServiceReport> => {
+        if (code === "EACCES" || code === "EPERM")
+          return Effect.succeed(notTold(new StatusForbidden({ service: name, path })))
+        if (code === "late" || code === "EAGAIN")
+          return Effect.succeed(
+            notTold(new StatusTimedOut({ service: name, afterMs: answerMs, log: manager?.whereToLook(name) }))
+          )
+        return Effect.map(managedState(name, manager), (managed): ServiceReport => {
+          if (managed?.isActive === true)
+            return notTold(new StatusNotShown({ service: name, detail: `its socket: ${code}` }))
+          return { ...about, ...stopped(service, managed) }
+        })
+      }
+    })
+  )
+}
+
+const stopped = (
+  { name, startedBy, onDemand }: AskedService,
+  managed: ManagedState | undefined
+): Pick<ServiceReport, "state" | "error" | "hint" | "since"> => {
+  const since = managed?.since === undefined ? {} : { since: managed.since }
+  if (onDemand && managed?.state !== "failed") return { state: "up", ...since }
+  return { state: "down", ...since, ...explain(new ServiceDown({ service: name, state: managed?.state, startedBy })) }
+}
+
+const answerMs = 1_000

@@ -1,0 +1,35 @@
+/** `tedge status --watch` without a terminal: a line for each connection and service, every second. */
+import { bytes, rate, span } from "./in-words.ts"
+import { perSecond } from "./rates.ts"
+import type { ConnectionReport, ServiceReport, StatusReport } from "./report.ts"
+
+export const plainLines = ({ at, connections, services }: StatusReport): ReadonlyArray<string> => {
+  const time = new Date(at).toISOString()
+  return [
+    ...connections.map((one) => `${time} ${nameOf(one)}: ${connection(one, at)}`),
+    ...services.map((one) => `${time} ${one.name}: ${service(one, at)}`)
+  ]
+}
+
+export const nameOf = ({ cloud, profile }: Pick<ConnectionReport, "cloud" | "profile">): string =>
+  profile === undefined ? cloud : `${cloud}@${profile}`
+
+const connection = ({ state, service }: ConnectionReport, at: number): string => {
+  const { snapshot } = service
+  const bridge = snapshot?.bridge
+  if (bridge === undefined) return `${state}${reason(service.error)}`
+  const ways = (["outbound", "inbound"] as const).map((way) => {
+    const facts = bridge[way]
+    const { messages, octets } = perSecond(facts.history)
+    return `${way} ${rate(messages)} msg/s ${bytes(octets)}/s, ${facts.waiting} waiting`
+  })
+  const why = state === "up" ? "" : reason(snapshot?.connection?.link.error ?? snapshot?.broker?.error)
+  return `${state} for ${span(at - bridge.since)}${why}; ${ways.join("; ")}`
+}
+
+const service = ({ state, error, snapshot }: ServiceReport, at: number): string => {
+  if (snapshot === undefined) return `${state}${reason(error)}`
+  return `${state} for ${span(at - snapshot.service.started_at)}; ${snapshot.key?.signatures.count ?? 0} signatures`
+}
+
+const reason = (error: string | undefined): string => (error === undefined ? "" : ` (${error})`)

@@ -1,0 +1,11 @@
+/** What goes through a direction of the bridge now, from its history. */
+import type { History } from "../../../messages/status/snapshot.ts"
+
+/** Of the last two buckets that are over. */
+export const perSecond = ({ bucket_ms, messages, bytes }: History): { messages: number; octets: number } => {
+  const mean = (values: ReadonlyArray<number>) => {
+    const over = values.slice(-3, -1)
+    return over.length === 0 ? 0 : (over.reduce((sum, value) => sum + value, 0) * 1000) / (over.length * bucket_ms)
+  }
+  return { messages: mean(messages), octets: mean(bytes) }
+}

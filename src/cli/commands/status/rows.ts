@@ -1,0 +1,34 @@
+/** What a screen is made of. */
+export type Tone = "plain" | "good" | "bad" | "doubtful" | "label" | "strong"
+
+export interface Part {
+  readonly text: string
+  readonly tone: Tone
+}
+
+export interface Row {
+  /** Undefined: a heading. */
+  readonly label: string | undefined
+  readonly parts: ReadonlyArray<Part>
+}
+
+export const plain = (text: string): Part => ({ text, tone: "plain" })
+export const bad = (text: string): Part => ({ text, tone: "bad" })
+export const doubtful = (text: string): Part => ({ text, tone: "doubtful" })
+
+/** Nothing, where there is nothing to say. */
+export const row = (label: string, ...parts: ReadonlyArray<Part | string | undefined>): ReadonlyArray<Row> => {
+  const said = parts.flatMap((part) =>
+    part === undefined || part === "" ? [] : [typeof part === "string" ? plain(part) : part]
+  )
+  return said.length === 0 ? [] : [{ label, parts: said }]
+}
+
+export const heading = (name: string, state: "up" | "down" | "unknown", more: string): Row => ({
+  label: undefined,
+  parts: [
+    { text: name, tone: "strong" },
+    { text: state, tone: { up: "good", down: "bad", unknown: "doubtful" }[state] as Tone },
+    ...(more === "" ? [] : [plain(more)])
+  ]
+})

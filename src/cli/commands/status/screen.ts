@@ -1,0 +1,72 @@
+/** A report as a screen for people: a block for each connection, one for each other service. Pure. */
+import { shownText } from "../../../messages/shown-text.ts"
+import { connectionRows } from "./connection-rows.ts"
+import type { StatusReport } from "./report.ts"
+import { plain, type Row, type Tone } from "./rows.ts"
+import { serviceRows } from "./service-rows.ts"
+
+export interface ScreenStyle {
+  /** Columns. */
+  readonly width: number
+  readonly hasColour: boolean
+}
+
+export const screenStyle = (
+  { columns, isTTY }: { readonly columns: number | undefined; readonly isTTY: boolean },
+  environment: Readonly<Record<string, string | undefined>>
+): ScreenStyle => ({
+  width: Math.min(Math.max(isTTY ? columns || 80 : widest, narrowest), widest),
+  hasColour: isTTY && environment.TERM !== "dumb" && !environment.NO_COLOR
+})
+
+export const renderScreen = (report: StatusReport, style: ScreenStyle): ReadonlyArray<string> => {
+  const sparkWidth = style.width - labelWidth
+  const blocks = [
+    ...report.connections.map((connection) => connectionRows(connection, report.at, sparkWidth)),
+    ...report.services.map((service) => serviceRows(service, report.at))
+  ]
+  const notes = report.note === undefined ? [] : [[{ label: "note", parts: [plain(report.note)] }]]
+  return [...notes, ...blocks].flatMap((rows, index) => [
+    ...(index === 0 ? [] : [""]),
+    ...rows.flatMap((row) => lines(row, style))
+  ])
+}
+
+/** A row without label is a heading. Parts are kept whole where they fit, and separated by commas. */
+const lines = ({ label, parts }: Row, { width, hasColour }: ScreenStyle): ReadonlyArray<string> => {
+  const indent = label === undefined ? 0 : labelWidth
+  const paint = (tone: Tone, text: string) =>
+    hasColour && tone !== "plain" ? `\u001b[${tones[tone]}m${text}\u001b[0m` : text
+  const made: Array<{ text: string; length: number }> = []
+  const words = parts.flatMap(({ text, tone }, index) => {
+    const isLast = index === parts.length - 1
+    return `${shownText(text)}${isLast || label === undefined ? "" : ","}`
+      .split(" ")
+      .flatMap((word) => cut(word, width - indent))
+      .map((word) => ({ word, tone }))
+  })
+  for (const { word, tone } of words) {
+    const length = [...word].length
+    const line = made.at(-1)
+    if (line !== undefined && line.length + 1 + length <= width - indent) {
+      line.text += ` ${paint(tone, word)}`
+      line.length += 1 + length
+    } else made.push({ text: paint(tone, word), length })
+  }
+  const head = label === undefined ? "" : paint("label", `  ${label}`.padEnd(labelWidth))
+  return made.map(({ text }, index) => `${index === 0 ? head : " ".repeat(indent)}${text}`)
+}
+
+/** A word that is longer than the line is broken. */
+const cut = (word: string, most: number): ReadonlyArray<string> => {
+  const letters = [...word]
+  if (letters.length <= most) return [word]
+  return [letters.slice(0, most).join(""), ...cut(letters.slice(most).join(""), most)]
+}
+
+/** SGR parameters (ECMA-48, 8.3.117). */
+const tones = { good: "32", bad: "1;31", doubtful: "33", label: "2", strong: "1" } as const
+
+const labelWidth = 14
+const narrowest = 30
+const widest = 120

@@ -1,0 +1,99 @@
+/** `tedge status`: asks the services on their sockets, all at once, and shows what they say. */
+import { Effect } from "effect"
+import type { Failure } from "../../../messages/explain.ts"
+import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
+import { wallNow } from "../../../runtime/primitives/wall-time.ts"
+import type { CommandHandler, CommandInput } from "../../command-line/command-spec.ts"
+import { codeOfFailure, exitCodes } from "../../command-line/exit-codes.ts"
+import { startConfigActor } from "../../compose/compose-config.ts"
+import { processTerminal } from "../../terminal/terminal.ts"
+import { configDirOf } from "../mapper/config-dir.ts"
+import { askService } from "./ask-service.ts"
+import { plainLines } from "./plain-lines.ts"
+import { connectionState, exitCodeOf, type StatusReport } from "./report.ts"
+import { renderScreen, screenStyle } from "./screen.ts"
+import { openScreen } from "./watch-screen.ts"
+import { type WhatToAsk, whatToAsk } from "./what-to-ask.ts"
+
+export const status: CommandHandler = (input) => {
+  const terminal = processTerminal()
+  return Effect.scoped(
+    Effect.flatMap(startConfigActor(input), (config) =>
+      Effect.flatMap(whatToAsk(config, wantedBy(input), configDirOf(input)), (asked) =>
+        input.on("watch") ? watch(asked, input) : once(asked, input)
+      )
+    )
+  ).pipe(
+    Effect.catch((failure: Failure) =>
+      Effect.as(
+        terminal.failure(failure),
+        failure._tag === "NothingConnected" ? exitCodes.failed : codeOfFailure(failure)
+      )
+    )
+  )
+}
+
+const wantedBy = (input: CommandInput) => {
+  const cloud = (["c8y", "az", "aws"] as const).find((name) => name === input.argument("CLOUD"))
+  return { cloud, profile: input.text("profile") }
+}
+
+const once = (asked: WhatToAsk, input: CommandInput): Effect.Effect<number> =>
+  Effect.gen(function* () {
+    const report = yield* lookAt(asked)
+    const { stdout } = process
+    const text = input.on("json")
+      ? JSON.stringify(report)
+      : renderScreen(report, screenStyle({ columns: stdout.columns, isTTY: stdout.isTTY === true }, process.env)).join(
+          "\n"
+        )
+    yield* processTerminal().answer(`${text}\n`)
+    return exitCodeOf(report)
+  })
+
+const watch = (asked: WhatToAsk, input: CommandInput): Effect.Effect<never> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { stdout } = process
+      const isScreen = stdout.isTTY === true && process.env.TERM !== "dumb" && !input.on("json")
+      const show = isScreen
+        ? yield* openScreen(stdout, (report) =>
+            renderScreen(report, screenStyle({ columns: stdout.columns, isTTY: true }, process.env))
+          )
+        : (report: StatusReport) =>
+            processTerminal().answer(`${input.on("json") ? JSON.stringify(report) : plainLines(report).join("\n")}\n`)
+      return yield* Effect.forever(
+        Effect.gen(function* () {
+          const begun = yield* monotonicNow
+          yield* show(yield* lookAt(asked))
+          // A service that hangs takes its second.
+          yield* Effect.sleep(Math.max(everyMs - ((yield* monotonicNow) - begun), shortestPauseMs))
+        })
+      )
+    })
+  )
+
+const lookAt = ({ connections, services, manager, runPath, note }: WhatToAsk): Effect.Effect<StatusReport> =>
+  Effect.gen(function* () {
+    const ask = (service: WhatToAsk["services"][number]) => askService(service, runPath, manager)
+    const [ofConnections, ofServices] = yield* Effect.all(
+      [
+        Effect.forEach(connections, ({ service }) => ask(service), { concurrency: "unbounded" }),
+        Effect.forEach(services, ask, { concurrency: "unbounded" })
+      ],
+      { concurrency: 2 }
+    )
+    return {
+      version: 1,
+      at: Math.round(yield* wallNow),
+      connections: connections.flatMap((connection, index) => {
+        const service = ofConnections[index]
+        return service === undefined ? [] : [{ ...connection, state: connectionState(service), service }]
+      }),
+      services: ofServices,
+      ...(note !== undefined && { note })
+    }
+  })
+
+const everyMs = 1_000
+const shortestPauseMs = 200

@@ -1,0 +1,97 @@
+/**
+ * A screen that is redrawn in place, and given back as it was: on every end of the process, and while it is stopped.
+ *
+ * The alternate screen keeps what the terminal showed before. A frame is one write, within a synchronized update where the
+ * terminal knows that: nothing flickers. Source: xterm, "Alternate Screen Buffer"; ECMA-48, EL and ED.
+ */
+import { Effect, type Scope } from "effect"
+import type { StatusReport } from "./report.ts"
+
+export interface ScreenStream {
+  readonly write: (text: string) => unknown
+  readonly rows?: number
+  readonly on: (event: "resize", listener: () => void) => unknown
+  readonly off: (event: "resize", listener: () => void) => unknown
+}
+
+/** Until the scope closes. Answers how to show the next report. */
+export const openScreen = (
+  stream: ScreenStream,
+  render: (report: StatusReport) => ReadonlyArray<string>
+): Effect.Effect<(report: StatusReport) => Effect.Effect<void>, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => new Screen(stream, render)),
+    (screen) => Effect.sync(() => screen.close())
+  ).pipe(Effect.map((screen) => (report) => Effect.sync(() => screen.show(report))))
+
+class Screen {
+  private readonly stream: ScreenStream
+  private readonly render: (report: StatusReport) => ReadonlyArray<string>
+  private report: StatusReport | undefined
+  private isOpen = false
+
+  constructor(stream: ScreenStream, render: (report: StatusReport) => ReadonlyArray<string>) {
+    this.stream = stream
+    this.render = render
+    this.enter()
+    stream.on("resize", this.draw)
+    process.on("exit", this.leave)
+    process.on("SIGTSTP", this.suspend)
+    process.on("SIGCONT", this.resume)
+  }
+
+  show(report: StatusReport): void {
+    this.report = report
+    this.draw()
+  }
+
+  close(): void {
+    this.stream.off("resize", this.draw)
+    process.off("exit", this.leave)
+    process.off("SIGTSTP", this.suspend)
+    process.off("SIGCONT", this.resume)
+    this.leave()
+  }
+
+  private readonly draw = (): void => {
+    if (this.report === undefined || !this.isOpen) return
+    const rows = this.stream.rows || 24
+    const lines = this.render(this.report)
+    const shown = lines.length > rows ? [...lines.slice(0, rows - 1), "…"] : lines
+    const text = shown.map((line) => `${line}${clearToLineEnd}`).join("\r\n")
+    this.stream.write(`${beginUpdate}${home}${text}${clearBelow}${endUpdate}`)
+  }
+
+  private enter(): void {
+    this.isOpen = true
+    this.stream.write(`${alternateScreen}${hideCursor}${home}${clearBelow}`)
+  }
+
+  private readonly leave = (): void => {
+    if (!this.isOpen) return
+    this.isOpen = false
+    this.stream.write(`${showCursor}${mainScreen}`)
+  }
+
+  /** Ctrl-Z. */
+  private readonly suspend = (): void => {
+    this.leave()
+    process.kill(process.pid, "SIGSTOP")
+  }
+
+  private readonly resume = (): void => {
+    if (this.isOpen) return
+    this.enter()
+    this.draw()
+  }
+}
+
+const alternateScreen = "\u001b[?1049h"
+const mainScreen = "\u001b[?1049l"
+const hideCursor = "\u001b[?25l"
+const showCursor = "\u001b[?25h"
+const home = "\u001b[H"
+const clearToLineEnd = "\u001b[K"
+const clearBelow = "\u001b[J"
+const beginUpdate = "\u001b[?2026h"
+const endUpdate = "\u001b[?2026l"

@@ -1,0 +1,144 @@
+/**
+ * Which connections and services a device has: by its settings, or, for a user who may not read them, by the sockets of
+ * the services that run.
+ */
+import { existsSync, readdirSync } from "node:fs"
+import { join } from "node:path"
+import { Effect } from "effect"
+import type { ServiceManager } from "../../../actors/connect/services/service-manager.ts"
+import { certificateFacts } from "../../../actors/status/certificate-facts.ts"
+import type { ConfigProtocol, ReadRefusal } from "../../../messages/config.ts"
+import { explain } from "../../../messages/explain.ts"
+import { bridgeService } from "../../../messages/installation/bridge-service.ts"
+import { serviceSocketDir } from "../../../messages/service-socket.ts"
+import type { CloudSettings, Settings } from "../../../messages/settings/resolved-settings.ts"
+import { type CloudName, cloudNames } from "../../../messages/settings/setting.ts"
+import { NothingConnected } from "../../../messages/status/refusals.ts"
+import { readTomlFile } from "../../../platform/toml/toml-file.ts"
+import type { ActorRef } from "../../../runtime/protocol.ts"
+import { openServices } from "../connect/open-services.ts"
+import type { AskedService } from "./ask-service.ts"
+import type { ConnectionReport } from "./report.ts"
+
+export interface Wanted {
+  readonly cloud: CloudName | undefined
+  readonly profile: string | undefined
+}
+
+export interface AskedConnection extends Omit<ConnectionReport, "state" | "service"> {
+  readonly service: AskedService
+}
+
+export interface WhatToAsk {
+  readonly runPath: string
+  readonly manager: ServiceManager | undefined
+  readonly connections: ReadonlyArray<AskedConnection>
+  readonly services: ReadonlyArray<AskedService>
+  readonly note?: string
+}
+
+export const whatToAsk = (
+  config: ActorRef<ConfigProtocol>,
+  wanted: Wanted,
+  configDir: string
+): Effect.Effect<WhatToAsk, NothingConnected | ReadRefusal> =>
+  bySettings(config, wanted).pipe(
+    Effect.catchTag("ConfigFileUnreadable", (failure) =>
+      Effect.succeed(bySockets(configDir, wanted, explain(failure).error))
+    ),
+    Effect.filterOrFail(
+      ({ connections }) => connections.length > 0,
+      () => new NothingConnected(wanted)
+    )
+  )
+
+const limit = { within: "10 seconds" } as const
+
+const bySettings = (config: ActorRef<ConfigProtocol>, wanted: Wanted): Effect.Effect<WhatToAsk, ReadRefusal> =>
+  Effect.gen(function* () {
+    const { settings } = yield* config.ask("ReadSettings", undefined, limit)
+    const connections = (yield* connectionsOf(config, wanted)).filter(({ cloud }) => cloud.url !== undefined)
+    const manager = yield* Effect.orElseSucceed(openServices(settings), () => undefined)
+    return {
+      runPath: settings.run.path,
+      manager,
+      connections: connections.map(asked),
+      services: signingService(settings, manager)
+    }
+  }).pipe(Effect.catchTags({ AskTimeout: Effect.die, PeerDown: Effect.die, Undeliverable: Effect.die }))
+
+const connectionsOf = (config: ActorRef<ConfigProtocol>, { cloud, profile }: Wanted) => {
+  if (cloud !== undefined && profile !== undefined)
+    return Effect.map(config.ask("ReadCloudSettings", { cloud, profile }, limit), ({ settings }) => [settings])
+  const clouds = cloud === undefined ? cloudNames : [cloud]
+  return Effect.map(
+    Effect.forEach(clouds, (name) => config.ask("ReadProfiles", { cloud: name }, limit)),
+    (read) => read.flatMap(({ profiles }) => profiles)
+  )
+}
+
+const asked = (settings: CloudSettings): AskedConnection => {
+  const { cloud, certificate, cryptoki } = settings
+  const { device, mqtt, profile, name } = cloud
+  const isBasic = cloud.authMethod === "basic"
+  const facts = isBasic
+    ? undefined
+    : certificateFacts(device.certPath, cryptoki.mode === "off" ? "file" : "token", certificate.minimumValidityMs)
+  const option = profile === undefined ? "" : ` --profile ${profile}`
+  return {
+    cloud: name,
+    ...(profile !== undefined && { profile }),
+    ...(mqtt !== undefined && { host: mqtt.host, port: mqtt.port }),
+    ...(device.id !== undefined && { device_id: device.id }),
+    ...(facts !== undefined && { certificate: facts }),
+    service: { name: bridgeService(settings).unit, startedBy: `tedge connect ${name}${option}`, onDemand: false }
+  }
+}
+
+const signingService = (settings: Settings, manager: ServiceManager | undefined): ReadonlyArray<AskedService> => {
+  const { mode, socketPath } = settings.cryptoki
+  if (mode !== "socket") return []
+  const name = "tedge-p11-server"
+  const isSystemd = manager?.name === "systemd"
+  // Started by its first client; or by other means than ours, where something listens.
+  return [
+    { name, startedBy: isSystemd ? `systemctl start ${name}` : name, onDemand: isSystemd || existsSync(socketPath) }
+  ]
+}
+
+const bySockets = (configDir: string, wanted: Wanted, note: string): WhatToAsk => {
+  const runPath = process.env.TEDGE_RUN_PATH ?? runPathIn(join(configDir, "tedge.toml")) ?? "/run"
+  const names = socketsIn(serviceSocketDir(runPath))
+  const connections = names.flatMap((name): ReadonlyArray<AskedConnection> => {
+    const [, cloud, profile] = /^tedge-(?:mapper|bridge)-(c8y|az|aws)(?:@(.+))?$/.exec(name) ?? []
+    const named = cloudNames.find((one) => one === cloud)
+    if (named === undefined || (wanted.cloud ?? named) !== named || (wanted.profile ?? profile) !== profile) return []
+    const service = { name, startedBy: undefined, onDemand: false }
+    return [{ cloud: named, ...(profile !== undefined && { profile }), service }]
+  })
+  const services = names.filter((name) => name === "tedge-p11-server")
+  return {
+    runPath,
+    manager: undefined,
+    connections,
+    services: services.map((name) => ({ name, startedBy: undefined, onDemand: false })),
+    note
+  }
+}
+
+const socketsIn = (directory: string): ReadonlyArray<string> => {
+  try {
+    return readdirSync(directory)
+      .filter((name) => name.endsWith(".sock"))
+      .map((name) => name.slice(0, -".sock".length))
+      .sort()
+  } catch {
+    return [] // no service has run yet
+  }
+}
+
+const runPathIn = (path: string): string | undefined => {
+  const read = readTomlFile(path)
+  const run = read.kind === "read" ? read.tree.run : undefined
+  return typeof run === "object" && run !== null && "path" in run && typeof run.path === "string" ? run.path : undefined
+}

@@ -1,0 +1,31 @@
+/** Sentences of `tedge status`. */
+import type { StatusRefusal } from "../status/refusals.ts"
+import { inBrackets, quoted, type Sentences, seconds } from "./explanation.ts"
+
+export const statusSentences = {
+  NothingConnected: ({ cloud, profile }) => {
+    const option = profile === undefined ? "" : ` --profile ${profile}`
+    return cloud === undefined
+      ? { error: "no connection is configured", hint: "name the cloud: tedge config set c8y.url <HOST>" }
+      : {
+          error: `no connection to ${cloud}${profile === undefined ? "" : ` with the profile '${profile}'`} is configured`,
+          hint: `name the cloud: tedge config set${option} ${cloud}.url <HOST>`
+        }
+  },
+  StatusForbidden: ({ service, path }) => ({
+    error: `'${service}' cannot be asked: '${path}' is for root, and for the user and group of the service`,
+    hint: "run it as root (sudo), or join the group and log in again: sudo usermod -aG tedge <USER>"
+  }),
+  StatusTimedOut: ({ service, afterMs, log }) => ({
+    error: `'${service}' runs, and did not answer within ${seconds(afterMs)}`,
+    hint: `see its log${log === undefined ? "" : ` (${log})`}, or restart it`
+  }),
+  StatusNotShown: ({ service, detail }) => ({
+    error: `'${service}' runs, and does not show its status${inBrackets(quoted(detail))}`,
+    hint: "its version may be older than that of this command: restart it"
+  }),
+  ServiceDown: ({ service, state, startedBy }) => ({
+    error: `'${service}' does not run${inBrackets(state ?? "")}`,
+    ...(startedBy !== undefined && { hint: `start it: ${startedBy}` })
+  })
+} satisfies Sentences<StatusRefusal>

@@ -1,0 +1,42 @@
+/** Why `tedge status` cannot tell how something is, or that it does not run. */
+import { Data } from "effect"
+import type { CloudName } from "../settings/setting.ts"
+
+/** Nothing of what was asked for is configured on this device. */
+export class NothingConnected extends Data.TaggedError("NothingConnected")<{
+  readonly cloud: CloudName | undefined
+  readonly profile: string | undefined
+}> {}
+
+/** The user who asks is neither root nor in the group of the service. */
+export class StatusForbidden extends Data.TaggedError("StatusForbidden")<{
+  readonly service: string
+  /** Its socket. */
+  readonly path: string
+}> {}
+
+/** The service runs, and does not answer in time. */
+export class StatusTimedOut extends Data.TaggedError("StatusTimedOut")<{
+  readonly service: string
+  readonly afterMs: number
+  /** Where a person finds out more: a command, or a file. */
+  readonly log: string | undefined
+}> {}
+
+/** The service runs, and does not show what it does: it is of an older version, or not ours. */
+export class StatusNotShown extends Data.TaggedError("StatusNotShown")<{
+  readonly service: string
+  /** Its answer, or that there is no socket. */
+  readonly detail: string
+}> {}
+
+/** The service does not run. */
+export class ServiceDown extends Data.TaggedError("ServiceDown")<{
+  readonly service: string
+  /** What the service manager says: `inactive`, `failed`; undefined: nothing. */
+  readonly state: string | undefined
+  /** Undefined: the service has no unit, or belongs to no connection. */
+  readonly startedBy: string | undefined
+}> {}
+
+export type StatusRefusal = NothingConnected | StatusForbidden | StatusTimedOut | StatusNotShown | ServiceDown

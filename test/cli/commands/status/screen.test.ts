@@ -1,0 +1,90 @@
+import { describe, expect, it } from "vitest"
+import { plainLines } from "../../../../src/cli/commands/status/plain-lines.ts"
+import { connectionState, exitCodeOf, type StatusReport } from "../../../../src/cli/commands/status/report.ts"
+import { renderScreen, screenStyle } from "../../../../src/cli/commands/status/screen.ts"
+import { now, reports, snapshot } from "./reports.ts"
+
+const esc = "\u001b"
+
+const render = (report: StatusReport, width: number) => renderScreen(report, { width, hasColour: false })
+
+describe.each(Object.entries(reports))("the screen: %s", (_name, report) => {
+  it.each([40, 80, 120])("%i columns wide", (width) => {
+    const lines = render(report, width)
+    for (const line of lines) expect([...line].length).toBeLessThanOrEqual(width)
+    expect(`${lines.join("\n")}\n`).toMatchSnapshot()
+  })
+
+  it("has the same text in colour", () => {
+    const colours = new RegExp(`${esc}\\[[\\d;]*m`, "g")
+    const coloured = renderScreen(report, { width: 80, hasColour: true }).join("\n")
+    expect(coloured).toMatch(colours)
+    expect(coloured.replaceAll(colours, "")).toBe(render(report, 80).join("\n"))
+  })
+
+  it("is a line for each connection and service where it is no terminal", () => {
+    expect(`${plainLines(report).join("\n")}\n`).toMatchSnapshot()
+  })
+})
+
+describe("the screen", () => {
+  it("shows text of others without what controls a terminal", () => {
+    const [one] = reports["all is up"]?.connections ?? []
+    if (one === undefined) throw new Error("no report")
+    const named = { ...one, service: { ...one.service, snapshot: undefined, error: "a\u001b[2Jb\u0007" } }
+    const { snapshot: _, ...service } = named.service
+    const report: StatusReport = {
+      version: 1,
+      at: now,
+      connections: [{ ...one, state: "down", service }],
+      services: []
+    }
+    expect(render(report, 80).join("")).not.toContain(esc)
+  })
+
+  it("fits into any terminal: a word that is longer than the line is broken", () => {
+    const [report] = Object.values(reports)
+    if (report === undefined) throw new Error("no report")
+    for (let width = 30; width <= 120; width += 1)
+      for (const line of render(report, width)) expect([...line].length).toBeLessThanOrEqual(width)
+  })
+
+  it("has colour on a terminal only, and none where the user wants none", () => {
+    const terminal = { columns: 100, isTTY: true }
+    expect(screenStyle(terminal, {})).toEqual({ width: 100, hasColour: true })
+    expect(screenStyle(terminal, { NO_COLOR: "1" }).hasColour).toBe(false)
+    expect(screenStyle(terminal, { TERM: "dumb" }).hasColour).toBe(false)
+    expect(screenStyle({ columns: undefined, isTTY: false }, {})).toEqual({ width: 120, hasColour: false })
+    expect(screenStyle({ columns: 10, isTTY: true }, {}).width).toBe(30)
+    expect(screenStyle({ columns: 500, isTTY: true }, {}).width).toBe(120)
+  })
+})
+
+describe("the exit code", () => {
+  const report = (...states: ReadonlyArray<"up" | "down" | "unknown">): StatusReport => ({
+    version: 1,
+    at: now,
+    connections: [],
+    services: states.map((state) => ({ name: "x", state }))
+  })
+
+  it.each([
+    [0, report("up", "up")],
+    [3, report("up", "down", "unknown")],
+    [1, report("up", "unknown")]
+  ])("is %i", (code, given) => {
+    expect(exitCodeOf(given)).toBe(code)
+  })
+
+  it("counts a connection as up when messages flow, and not when only its service runs", () => {
+    const { bridge, ...silent } = snapshot
+    if (bridge === undefined) throw new Error("no bridge")
+    const service = { name: "tedge-mapper-c8y", state: "up" } as const
+    expect(connectionState({ ...service, snapshot })).toBe("up")
+    expect(connectionState({ ...service, snapshot: { ...snapshot, bridge: { ...bridge, state: "down" } } })).toBe(
+      "down"
+    )
+    expect(connectionState({ ...service, snapshot: silent })).toBe("unknown")
+    expect(connectionState({ ...service, state: "down" })).toBe("down")
+  })
+})

@@ -1,0 +1,190 @@
+/** `tedge status` as a person runs it, beside real mappers. Needs the bundles of `npm run build`. */
+import { spawn } from "node:child_process"
+import { existsSync, mkdtempSync, rmSync } from "node:fs"
+import { createServer, type Server } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { serviceSocketPath } from "../../../../src/messages/service-socket.ts"
+import { startBroker, type TestBroker } from "../../../support/broker.ts"
+import { executable } from "../../../support/device.ts"
+import { configureMapper, mapperProcess } from "../../../support/mapper-process.ts"
+import { joinBroker } from "../../../support/mqtt-peer.ts"
+import { type TestPki, testPki } from "../../../support/pki.ts"
+import { run } from "../../../support/run-command.ts"
+import { signal } from "../../../support/signal.ts"
+
+let dir: string
+let pki: TestPki
+let local: TestBroker
+let cloud: TestBroker
+const ends: Array<() => unknown> = []
+
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), "status-"))
+  pki = testPki({ deviceId: "dev01" })
+  local = await startBroker()
+  const tls = { certFile: pki.serverCertFile, keyFile: pki.serverKeyFile, caFile: pki.caFile }
+  cloud = await startBroker({ requireCertificate: true, tls })
+  configureMapper({ dir, pki, localPort: local.port, cloudPort: cloud.port })
+})
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end()
+  await Promise.all([local.stop(), cloud.stop()])
+  pki.remove()
+  rmSync(dir, { recursive: true, force: true })
+})
+
+const startMapper = async () => {
+  const mapper = mapperProcess(dir)
+  ends.push(() => mapper.child.kill("SIGKILL"))
+  await mapper.says(/connected to local broker/)
+  return mapper
+}
+
+const env = () => ({ ...process.env, TEDGE_CONFIG_DIR: dir })
+
+const status = (...words: ReadonlyArray<string>) => run(executable("tedge"), ["status", ...words], { env: env() })
+
+const report = async (...words: ReadonlyArray<string>) => {
+  const { code, stdout } = await status("--json", ...words)
+  return { code, report: JSON.parse(stdout) }
+}
+
+/** Asks until the condition holds. */
+const until = async (holds: (asked: Awaited<ReturnType<typeof report>>) => boolean) => {
+  for (;;) {
+    const asked = await report()
+    if (holds(asked)) return asked
+  }
+}
+
+/** Something in the place of a mapper. */
+const playMapper = (onLine: (answer: (line: string) => void) => void): Promise<Server> => {
+  const path = serviceSocketPath(join(dir, "run"), "tedge-mapper-c8y")
+  return new Promise((resolve) => {
+    const server = createServer((socket) => {
+      socket.on("error", () => {}).on("data", () => onLine((line) => socket.write(`${line}\n`)))
+    })
+    ends.push(() => server.close())
+    server.listen(path, () => resolve(server))
+  })
+}
+
+describe("tedge status", () => {
+  it("shows a connection that is up, with what went through it, and ends with 0", async () => {
+    await startMapper()
+    await until(({ code }) => code === 0)
+    const peer = await joinBroker(local.port)
+    ends.push(() => peer.close())
+    for (let number = 0; number < 3; number += 1) await peer.publish("c8y/s/us", `200,a,b,${number}`)
+    const { report: seen } = await until(
+      ({ report: { connections } }) => connections[0].service.snapshot.bridge.outbound.messages === 3
+    )
+    expect(seen).toMatchObject({
+      version: 1,
+      connections: [
+        {
+          cloud: "c8y",
+          state: "up",
+          service: {
+            name: "tedge-mapper-c8y",
+            snapshot: {
+              connection: { device_id: "dev01", link: { state: "up", port: cloud.port }, handshake: "signed" },
+              bridge: { outbound: { messages: 3, waiting: 0 } },
+              broker: { state: "up", port: local.port }
+            }
+          }
+        }
+      ]
+    })
+    const { code, stdout } = await status("c8y")
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^Cumulocity \(c8y\) up for \d/)
+    expect(stdout).toMatch(/ {2}cloud +localhost:\d+, dev01\n/)
+    expect(stdout).toMatch(/3 in all/)
+  })
+
+  it("says that the cloud is away, why, and when it is tried again, and ends with 3", async () => {
+    await startMapper()
+    await until(({ code }) => code === 0)
+    await cloud.halt()
+    const { code, report: seen } = await until(
+      ({ report: { connections } }) => connections[0].service.snapshot.connection.link.state === "down"
+    )
+    expect(code).toBe(3)
+    expect(seen.connections[0].service.snapshot.connection.link).toMatchObject({
+      error: expect.any(String),
+      retry_at: expect.any(Number),
+      last_lost: { at: expect.any(Number) }
+    })
+    expect((await status()).stdout).toMatch(
+      /^Cumulocity \(c8y\) down[\s\S]* {2}why +localhost:[\s\S]* {2}next try +in /
+    )
+    await cloud.restart()
+    await until(({ code: again }) => again === 0)
+  })
+
+  it("says that the mapper does not run, and how to start it, and ends with 3", async () => {
+    const { code, stdout } = await status("c8y")
+    expect(code).toBe(3)
+    expect(stdout).toMatch(/'tedge-mapper-c8y' does not run/)
+    expect(stdout).toMatch(/start it: tedge connect c8y/)
+    expect(stdout).toMatch(/certificate +its key is in a file, .* left/)
+  })
+
+  it("names a mapper that hangs, does not wait for it, and ends with 1", async () => {
+    const { child } = await startMapper()
+    signal(child.pid, "SIGSTOP")
+    const { code, stdout } = await status()
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/'tedge-mapper-c8y' runs, and did not answer within 1 s/)
+  })
+
+  it("names a service of another version, and ends with 1", async () => {
+    await startMapper().then(({ child, ended }) => {
+      child.kill("SIGKILL")
+      return ended
+    })
+    rmSync(serviceSocketPath(join(dir, "run"), "tedge-mapper-c8y"), { force: true })
+    await playMapper((answer) => answer('{"version":1,"error":"not a question of version 1"}'))
+    const { code, stdout } = await status()
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/does not show its status \(not a question of version 1\)/)
+  })
+
+  it("is told that nothing is configured, or not what was asked for, and ends with 1", async () => {
+    const { code, stderr } = await status("aws")
+    expect(code).toBe(1)
+    expect(stderr).toMatch(
+      /^error: no connection to aws is configured\nhint: name the cloud: tedge config set aws\.url/
+    )
+  })
+
+  it("--watch prints a line each second into a pipe, and ends with 130 on Ctrl-C", async () => {
+    await startMapper()
+    const child = spawn(executable("tedge"), ["status", "--watch"], { env: env(), stdio: ["ignore", "pipe", "pipe"] })
+    ends.push(() => child.kill("SIGKILL"))
+    let text = ""
+    const ended = new Promise((resolve) => child.once("close", resolve))
+    await new Promise<void>((resolve) =>
+      child.stdout.setEncoding("utf8").on("data", (more: string) => {
+        text += more
+        if (text.split("\n").length > 3) resolve()
+      })
+    )
+    child.kill("SIGINT")
+    expect(await ended).toBe(130)
+    for (const line of text.trim().split("\n")) expect(line).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z c8y: (up|down) for /)
+    expect(text).not.toContain("\u001b")
+  })
+})
+
+it("a mapper that ends leaves no socket behind", async () => {
+  const { child, ended } = await startMapper()
+  const path = serviceSocketPath(join(dir, "run"), "tedge-mapper-c8y")
+  expect(existsSync(path)).toBe(true)
+  child.kill("SIGTERM")
+  expect(await ended).toBe(0)
+  expect(existsSync(path)).toBe(false)
+})
