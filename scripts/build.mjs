@@ -12,6 +12,7 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { buildAddons } from "./build-addons.mjs"
 import { buildLibrary } from "./lib/library-outputs.mjs"
+import { buildStatusPage } from "./lib/status-page.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
 const { version: packageVersion } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
@@ -42,14 +43,23 @@ const inPlaceOf = {
 }
 
 /** Only needed where a collector is named: a bundle of its own, with the parts of Effect that it uses. */
-const telemetry = { entry: "src/cli/services/telemetry/exporter.ts", bundle: "telemetry" }
+const telemetry = {
+  module: /^\.\/exporter\.ts$/,
+  entry: "src/cli/services/telemetry/exporter.ts",
+  bundle: "telemetry"
+}
+
+/** The page of `tedge status --web`, as a bundle of its own that is loaded when the page is served. */
+const page = { module: /^\.\/page-files\.ts$/, bundle: "status-page" }
 
 const apart = {
   name: "apart",
-  setup: ({ onResolve }) =>
-    onResolve({ filter: /^\.\/exporter\.ts$/ }, ({ kind }) =>
-      kind === "dynamic-import" ? { path: `./${telemetry.bundle}.cjs`, external: true } : undefined
-    )
+  setup: ({ onResolve }) => {
+    for (const { module, bundle } of [telemetry, page])
+      onResolve({ filter: module }, ({ kind }) =>
+        kind === "dynamic-import" ? { path: `./${bundle}.cjs`, external: true } : undefined
+      )
+  }
 }
 
 /** The questions, wizard and shell completions of effect/cli: ours are made from our own commands. */
@@ -96,7 +106,8 @@ export const build = async ({ out = join(root, "dist"), version = packageVersion
       entryPoints: Object.fromEntries(present),
       plugins: [apart, withoutUnused]
     }),
-    await bundle({ ...commonJs, metafile: true, entryPoints: { [telemetry.bundle]: telemetry.entry } })
+    await bundle({ ...commonJs, metafile: true, entryPoints: { [telemetry.bundle]: telemetry.entry } }),
+    await buildStatusPage(root, bundle, join(out, `${page.bundle}.cjs`))
   ]
   if (library) await buildLibrary(root, bundle, { ...shared, alias: {} })
   return { outputs: Object.assign({}, ...made.map(({ metafile }) => metafile.outputs)) }

@@ -15,7 +15,10 @@ if (!existsSync(join(root, "node_modules/@typescript")))
     "typescript's own program is not installed: npm was told to leave optional packages out",
     "npm ci --include=optional"
   )
-const { status } = spawnSync(process.execPath, [compiler, "--noEmit"], { cwd: root, stdio: "inherit" })
+const check = (...args) =>
+  spawnSync(process.execPath, [compiler, "--noEmit", ...args], { cwd: root, stdio: "inherit" }).status
+// The page of tedge status --web runs in a browser.
+const status = check() || check("-p", "web")
 if (status !== 0 && !existsSync(join(root, "node_modules/pkcs11js/package.json")))
   fail(
     "pkcs11js is not installed, and its types with it: npm leaves it out when it cannot be compiled",

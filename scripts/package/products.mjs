@@ -23,7 +23,16 @@ export const products = [
     ],
     programs: { tedge: "tedge", "tedge-mapper": "tedge-mapper", "tedge-p11-server": "tedge-p11-server" },
     inside: {},
-    bundles: ["tedge", "tedge-main", "tedge-mapper", "tedge-p11-server", "service-runner", "telemetry", "token-host"],
+    bundles: [
+      "tedge",
+      "tedge-main",
+      "tedge-mapper",
+      "tedge-p11-server",
+      "service-runner",
+      "status-page",
+      "telemetry",
+      "token-host"
+    ],
     addons: ["tls", "unix"],
     owns: (file) => !/^tedge-bridge-/.test(file),
     editsMosquitto: true,
@@ -75,7 +84,7 @@ export const products = [
     ],
     programs: { "tedge-hsm": "tedge", "tedge-hsm-bridge": "tedge-mapper" },
     inside: { tedge: "tedge", "tedge-mapper": "tedge-mapper" },
-    bundles: ["tedge", "tedge-main", "tedge-mapper", "service-runner", "telemetry", "token-host"],
+    bundles: ["tedge", "tedge-main", "tedge-mapper", "service-runner", "status-page", "telemetry", "token-host"],
     addons: ["tls", "unix"],
     owns: (file) => !/^tedge-(mapper|p11-server)/.test(file),
     manuals: [

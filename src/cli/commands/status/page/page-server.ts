@@ -1,0 +1,128 @@
+/**
+ * The HTTP server behind the status page: four files and a stream of events, for those who know the address.
+ *
+ * The address holds a random secret, nothing can be changed, and a name that is not this machine's (DNS rebinding) gets
+ * nothing. Source: WHATWG HTML, Server-sent events; CSP Level 3.
+ */
+import { timingSafeEqual } from "node:crypto"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import { isIPv6 } from "node:net"
+import { Effect, type Scope } from "effect"
+import { PageNotServed } from "../../../../messages/status/page-refusals.ts"
+import type { ListenAddress } from "./listen-address.ts"
+
+export interface PageFiles {
+  readonly html: string
+  readonly script: string
+  readonly style: string
+}
+
+/** What the page shows, now and from now on. */
+export interface PageFeed {
+  /** Returns how to leave. What is sent is one line of JSON. */
+  readonly watch: (send: (line: string) => void) => () => void
+}
+
+export interface ServedPage {
+  readonly secret: string
+  readonly files: PageFiles
+  readonly feed: PageFeed
+}
+
+/** Answers the address of the page. It is served until the scope closes. */
+export const servePage = (
+  address: ListenAddress,
+  page: ServedPage
+): Effect.Effect<string, PageNotServed, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(listen(address, page), (server) =>
+      Effect.sync(() => {
+        server.close()
+        server.closeAllConnections()
+      })
+    ),
+    (server) => {
+      const bound = server.address()
+      const port = typeof bound === "object" && bound !== null ? bound.port : address.port
+      return `http://${isIPv6(address.host) ? `[${address.host}]` : address.host}:${port}/${page.secret}/`
+    }
+  )
+
+const listen = ({ host, port }: ListenAddress, page: ServedPage): Effect.Effect<Server, PageNotServed> =>
+  Effect.callback((resume) => {
+    const watchers = new Set<ServerResponse>()
+    const server = createServer((request, response) => answer(page, watchers, request, response))
+    server.once("error", (error) => {
+      const code = "code" in error ? String(error.code) : error.message
+      resume(Effect.fail(new PageNotServed({ address: `${host}:${port}`, code })))
+    })
+    server.listen(port, host, () => resume(Effect.succeed(server)))
+  })
+
+const answer = (
+  page: ServedPage,
+  watchers: Set<ServerResponse>,
+  request: IncomingMessage,
+  response: ServerResponse
+): ServerResponse => {
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
+  if (!isOfThisMachine(request.headers.host)) return end(response, 403)
+  const path = pathBelow(page.secret, request.url ?? "")
+  if (path === undefined) return end(response, 404)
+  if (request.method !== "GET" && request.method !== "HEAD") return end(response, 405)
+  switch (path) {
+    case "":
+      return end(response, 200, "text/html", page.files.html)
+    case "page.js":
+      return end(response, 200, "text/javascript", page.files.script)
+    case "page.css":
+      return end(response, 200, "text/css", page.files.style)
+    case "events":
+      return watchers.size < mostWatchers ? stream(page.feed, watchers, response) : end(response, 503)
+    default:
+      return end(response, 404)
+  }
+}
+
+const end = (response: ServerResponse, status: number, type = "text/plain", body = ""): ServerResponse =>
+  response.writeHead(status, { "content-type": `${type}; charset=utf-8` }).end(body)
+
+const stream = (feed: PageFeed, watchers: Set<ServerResponse>, response: ServerResponse): ServerResponse => {
+  watchers.add(response)
+  response.writeHead(200, { "content-type": "text/event-stream" })
+  response.write("retry: 1000\n\n")
+  const leave = feed.watch((line) => {
+    // A browser that reads too slowly misses some; the next snapshot tells it all.
+    if (response.writableLength < mostUnread) response.write(`data: ${line}\n\n`)
+  })
+  return response.on("close", () => {
+    watchers.delete(response)
+    leave()
+  })
+}
+
+/** Through `ssh -L` the port is another one, the name is not. */
+const isOfThisMachine = (host: string | undefined): boolean =>
+  host !== undefined && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d{1,5})?$/i.test(host)
+
+/** Undefined: the secret is not that of this page. */
+const pathBelow = (secret: string, url: string): string | undefined => {
+  const [, given = "", path] = /^\/([^/?]*)\/([^?]*)/.exec(url) ?? []
+  const [a, b] = [Buffer.from(given), Buffer.from(secret)]
+  return path !== undefined && a.length === b.length && timingSafeEqual(a, b) ? path : undefined
+}
+
+const headers = {
+  "content-security-policy":
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  // The address is a secret.
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "cache-control": "no-store"
+} as const
+
+const mostWatchers = 32
+const mostUnread = 4_194_304

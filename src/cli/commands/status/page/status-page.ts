@@ -1,0 +1,36 @@
+/** `tedge status --web`: serves the page until the command is interrupted. */
+import { randomBytes } from "node:crypto"
+import { Effect } from "effect"
+import type { PageRefusal } from "../../../../messages/status/page-refusals.ts"
+import type { Terminal } from "../../../terminal/terminal.ts"
+import { defaultAddress, parseListenAddress } from "./listen-address.ts"
+import { servePage } from "./page-server.ts"
+import { serviceFeed } from "./service-feed.ts"
+
+export interface StatusPage {
+  readonly runPath: string
+  readonly services: ReadonlyArray<string>
+  /** Of `--listen`. */
+  readonly listen: string | undefined
+}
+
+export const showStatusPage = (
+  terminal: Terminal,
+  { runPath, services, listen }: StatusPage
+): Effect.Effect<never, PageRefusal> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const address = listen === undefined ? defaultAddress : yield* parseListenAddress(listen)
+      const { files } = yield* Effect.promise(() => import("./page-files.ts"))
+      const feed = yield* serviceFeed(runPath, services)
+      const secret = randomBytes(24).toString("base64url")
+      const url = yield* servePage(address, { secret, files, feed })
+      const { port } = new URL(url)
+      yield* terminal.answer(`${url}\n`)
+      yield* terminal.line(
+        `Open it in a browser on this machine; from another one after: ssh -L ${port}:${new URL(url).host} <DEVICE>`
+      )
+      yield* terminal.line("The page is read-only, and there until Ctrl-C. Its address is a secret.")
+      return yield* Effect.never
+    })
+  )

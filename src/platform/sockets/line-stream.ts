@@ -1,0 +1,45 @@
+/** A line that is asked over a UNIX socket, and the lines that come back until the socket ends; then asked again. */
+import { createConnection, type Socket } from "node:net"
+
+export interface LineStream {
+  readonly path: string
+  readonly question: string
+  readonly onLine: (line: string) => void
+  /** Node's code, or `closed`. Told once for each time it ends or cannot be asked. */
+  readonly onEnd: (code: string) => void
+}
+
+/** Returns how to stop it. */
+export const followLines = ({ path, question, onLine, onEnd }: LineStream): (() => void) => {
+  let socket: Socket
+  let again: NodeJS.Timeout | undefined
+  const ask = (): void => {
+    let rest = ""
+    let code = "closed"
+    socket = createConnection(path)
+    socket.setEncoding("utf8")
+    socket.once("connect", () => socket.write(`${question}\n`))
+    socket.on("data", (text: string) => {
+      const lines = (rest + text).split("\n")
+      rest = lines.pop() ?? ""
+      if (rest.length > longestLine) socket.destroy()
+      for (const line of lines) onLine(line)
+    })
+    socket.once("error", (error) => {
+      code = "code" in error ? String(error.code) : error.message
+    })
+    socket.once("close", () => {
+      onEnd(code)
+      again = setTimeout(ask, pauseMs)
+    })
+  }
+  ask()
+  return () => {
+    socket.removeAllListeners("close")
+    socket.destroy()
+    clearTimeout(again)
+  }
+}
+
+const longestLine = 4_194_304
+const pauseMs = 1_000

@@ -1,0 +1,144 @@
+/** The server behind the status page: whom it answers, and with what headers. */
+import { type IncomingMessage, request } from "node:http"
+import { Effect, type Scope } from "effect"
+import { describe, expect, it } from "vitest"
+import { type PageFeed, servePage } from "../../../../../src/cli/commands/status/page/page-server.ts"
+
+const secret = "c2VjcmV0LW9mLXRoaXMtcGFnZQ"
+const files = { html: "<!doctype html>", script: "let x", style: "a{}" }
+
+const makeFeed = () => {
+  const watchers = new Set<(line: string) => void>()
+  const feed: PageFeed = {
+    watch: (send) => {
+      send('{"first":true}')
+      watchers.add(send)
+      return () => void watchers.delete(send)
+    }
+  }
+  return { feed, watchers }
+}
+
+const served = <A>(use: (url: URL, made: ReturnType<typeof makeFeed>) => Promise<A>): Promise<A> => {
+  const made = makeFeed()
+  const serving: Effect.Effect<A, unknown, Scope.Scope> = Effect.flatMap(
+    servePage({ host: "127.0.0.1", port: 0 }, { secret, files, feed: made.feed }),
+    (url) => Effect.promise(() => use(new URL(url), made))
+  )
+  return Effect.runPromise(Effect.scoped(serving))
+}
+
+const get = (url: URL, path: string, options: { readonly method?: string; readonly host?: string } = {}) =>
+  new Promise<{ readonly response: IncomingMessage; readonly body: string }>((resolve, reject) => {
+    const { method = "GET", host } = options
+    const headers = host === undefined ? {} : { host }
+    request({ host: url.hostname, port: url.port, path, method, headers }, (response) => {
+      let body = ""
+      response.setEncoding("utf8").on("data", (text: string) => {
+        body += text
+      })
+      response.on("end", () => resolve({ response, body }))
+    })
+      .on("error", reject)
+      .end()
+  })
+
+const statusOf = async (...asked: Parameters<typeof get>) => (await get(...asked)).response.statusCode
+
+describe("the address of the page", () => {
+  it("holds the secret, and a port that was free", () =>
+    served(async (url) => {
+      expect(url.href).toBe(`http://127.0.0.1:${url.port}/${secret}/`)
+      expect(Number(url.port)).toBeGreaterThan(0)
+    }))
+
+  it("serves the page's files below the secret", () =>
+    served(async (url) => {
+      for (const [path, body] of [
+        ["", files.html],
+        ["page.js", files.script],
+        ["page.css", files.style]
+      ])
+        expect((await get(url, `/${secret}/${path}`)).body).toBe(body)
+    }))
+
+  it.each(["/", "/page.js", "/events", `/${secret}`, `/${secret}x/`, `/x${secret}/events`, `/${secret}/../`, `//`])(
+    "without the secret there is nothing: %s",
+    (path) =>
+      served(async (url) => {
+        const { response, body } = await get(url, path)
+        expect({ status: response.statusCode, body }).toEqual({ status: 404, body: "" })
+      })
+  )
+})
+
+describe("a request", () => {
+  it("to a name that is not this machine's is refused (DNS rebinding)", () =>
+    served(async (url) => {
+      for (const host of ["evil.example", `evil.example:${url.port}`, "127.0.0.1.evil.example", "192.168.0.7"])
+        expect(await statusOf(url, url.pathname, { host }), host).toBe(403)
+      for (const host of ["localhost:8080", "127.0.0.1:9", "[::1]:80", "LOCALHOST"])
+        expect(await statusOf(url, url.pathname, { host }), host).toBe(200)
+    }))
+
+  it.each(["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])("that would change something is refused: %s", (method) =>
+    served(async (url) => expect(await statusOf(url, url.pathname, { method })).toBe(405))
+  )
+
+  it("is answered with a policy that allows nothing from elsewhere", () =>
+    served(async (url) => {
+      for (const path of [url.pathname, "/"]) {
+        const { headers } = (await get(url, path)).response
+        expect(headers["content-security-policy"]).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self'/)
+        expect(headers["content-security-policy"]).not.toContain("unsafe")
+        expect(headers).toMatchObject({
+          "referrer-policy": "no-referrer",
+          "cache-control": "no-store",
+          "x-content-type-options": "nosniff"
+        })
+        expect(headers).not.toHaveProperty("access-control-allow-origin")
+      }
+    }))
+})
+
+describe("the stream of events", () => {
+  const stream = (url: URL) =>
+    new Promise<{ readonly response: IncomingMessage; readonly until: (text: string) => Promise<void> }>((resolve) => {
+      request({ host: url.hostname, port: url.port, path: `${url.pathname}events` }, (response) => {
+        let seen = ""
+        const looking = new Set<() => void>()
+        response.setEncoding("utf8").on("data", (text: string) => {
+          seen += text
+          for (const look of looking) look()
+        })
+        const until = (text: string) =>
+          new Promise<void>((found) => {
+            const look = () => void (seen.includes(text) && found())
+            looking.add(look)
+            look()
+          })
+        resolve({ response, until })
+      }).end()
+    })
+
+  it("begins with what is known, goes on with what happens, for two tabs alike", () =>
+    served(async (url, { watchers }) => {
+      const [one, other] = [await stream(url), await stream(url)]
+      await Promise.all([one, other].map(({ until }) => until('data: {"first":true}\n\n')))
+      for (const send of watchers) send('{"second":true}')
+      await Promise.all([one, other].map(({ until }) => until('data: {"second":true}\n\n')))
+      expect(one.response.headers["content-type"]).toBe("text/event-stream")
+      one.response.destroy()
+      other.response.destroy()
+    }))
+
+  it("ends with the page", async () => {
+    let closed: Promise<void> | undefined
+    await served(async (url) => {
+      const { response } = await stream(url)
+      response.on("error", () => {}) // it is cut off
+      closed = new Promise((resolve) => response.on("close", () => resolve()))
+    })
+    await closed
+  })
+})

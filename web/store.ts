@@ -1,0 +1,94 @@
+/** What was heard of each service. */
+import type { StatusEvent } from "../src/messages/status/event.ts"
+import type { LogLine, Snapshot } from "../src/messages/status/snapshot.ts"
+
+export interface Point {
+  readonly at: number
+  readonly out: number | null
+  readonly in: number | null
+  readonly message: number | null
+  readonly signature: number | null
+}
+
+export interface Service {
+  readonly name: string
+  snapshot: Snapshot | undefined
+  before: Snapshot | undefined
+  /** Why it does not answer. */
+  gone: string | undefined
+  points: ReadonlyArray<Point>
+  log: ReadonlyArray<LogLine>
+}
+
+export type Told =
+  | { readonly kind: "snapshot"; readonly service: string; readonly snapshot: Snapshot }
+  | { readonly kind: "event"; readonly service: string; readonly event: StatusEvent }
+  | { readonly kind: "gone"; readonly service: string; readonly error: string }
+
+export const services = new Map<string, Service>()
+
+export const take = (told: Told): Service => {
+  const known = services.get(told.service)
+  const service = known ?? {
+    name: told.service,
+    snapshot: undefined,
+    before: undefined,
+    gone: undefined,
+    points: [],
+    log: []
+  }
+  if (known === undefined) services.set(told.service, service)
+  if (told.kind === "gone") service.gone = told.error
+  if (told.kind === "event" && told.event.event === "log")
+    service.log = [...service.log, told.event.line].slice(-mostLines)
+  if (told.kind === "snapshot") takeSnapshot(service, told.snapshot)
+  return service
+}
+
+const takeSnapshot = (service: Service, snapshot: Snapshot): void => {
+  // Another run of the service counts from zero.
+  const isSameRun = service.snapshot?.service.started_at === snapshot.service.started_at
+  service.before = isSameRun ? service.snapshot : undefined
+  service.snapshot = snapshot
+  service.gone = undefined
+  service.log = snapshot.log
+  const before = service.before
+  if (before === undefined) service.points = [...service.points, ...ofHistory(snapshot, service.points.at(-1)?.at ?? 0)]
+  else service.points = [...service.points, pointOf(before, snapshot)]
+  service.points = service.points.slice(-mostPoints)
+}
+
+const pointOf = (before: Snapshot, now: Snapshot): Point => {
+  const seconds = Math.max((now.at - before.at) / 1000, 0.001)
+  const rate = (side: "outbound" | "inbound") =>
+    now.bridge === undefined || before.bridge === undefined
+      ? null
+      : Math.max(0, now.bridge[side].messages - before.bridge[side].messages) / seconds
+  const isNew = now.message !== undefined && now.message.at !== before.message?.at
+  return {
+    at: now.at / 1000,
+    out: rate("outbound"),
+    in: rate("inbound"),
+    message: isNew ? (now.message?.took_ms ?? null) : null,
+    signature: now.key?.signatures.last?.took_ms ?? null
+  }
+}
+
+/** The last minutes, as the service remembers them. */
+const ofHistory = ({ at, bridge }: Snapshot, after: number): ReadonlyArray<Point> => {
+  if (bridge === undefined) return []
+  const { bucket_ms, messages } = bridge.outbound.history
+  const bucketSeconds = bucket_ms / 1000
+  return messages
+    .map((count, index) => ({
+      at: at / 1000 - (messages.length - 1 - index) * bucketSeconds,
+      out: count / bucketSeconds,
+      in: (bridge.inbound.history.messages[index] ?? 0) / bucketSeconds,
+      message: null,
+      signature: null
+    }))
+    .filter((point) => point.at > after)
+}
+
+const mostPoints = 600
+const mostLines = 200
