@@ -12,7 +12,7 @@ import { packageChecks } from "./package-checks.mjs"
 import { afterwards, quickStartChecks } from "./quick-start-checks.mjs"
 import { runChecks } from "./run-checks.mjs"
 import { checks, upgradeUnderTraffic } from "./service-checks.mjs"
-import { startTpm, tpmPackages, tpmVariable } from "./tpm-machine.mjs"
+import { startTpm, tpmEnvironment, tpmPackages } from "./tpm-machine.mjs"
 
 const init = ["systemd", "systemd-sysv", "dbus", "procps", "iproute2"]
 const tokens = ["mosquitto", "softhsm2", "pcscd", "polkitd", "opensc", "opensc-pkcs11"]
@@ -22,57 +22,57 @@ const recipeSuite = "trixie"
 
 /** Name -> run(place); answers how many checks passed and failed. */
 export const parts = {
-  packages: async ({ base, folder, hasOldNode, packages, node }) =>
+  packages: async ({ base, folder, hasOldNode, packages, node, runAll }) =>
     inRoot([base], folder("packages"), ["softhsm2", "mosquitto"], (debian) => {
       const files = [[...packages[0], ...node], packages[1]]
       const [debs, next] = files.map((some, index) => copied(debian, some, `/opt/packages-${index}`))
-      return runChecks({ ...debian, debs, next, versions: packages.map(versionOf), hasOldNode }, packageChecks)
+      return runAll({ ...debian, debs, next, versions: packages.map(versionOf), hasOldNode }, packageChecks)
     }),
-  "quick-start": async ({ booted, folder, packages }) =>
+  "quick-start": async ({ booted, folder, packages, runAll }) =>
     inContainer(await booted(), folder("quick-start"), (device) =>
-      runChecks(
+      runAll(
         { ...device, files: packages },
         [...quickStartChecks("From a bare Debian to connected: SoftHSM2"), ...afterwards],
         { inOrder: true }
       )
     ),
-  "without-systemd": async ({ bare, folder, packages }) =>
+  "without-systemd": async ({ bare, folder, packages, runAll }) =>
     inRoot(await bare(), folder("without-systemd"), [], async (debian) => {
       const device = await openDevice(debian, folder("without-systemd-around"))
       try {
         const [first] = quickStartChecks("From a bare Debian to connected: SoftHSM2").slice(1)
-        return await runChecks({ ...device, files: packages }, [first, ...afterwards], { inOrder: true })
+        return await runAll({ ...device, files: packages }, [first, ...afterwards], { inOrder: true })
       } finally {
         await device.close()
       }
     }),
-  tpm: async ({ booted, folder, packages }) => {
+  tpm: async ({ booted, folder, packages, runAll }) => {
     const layers = await addLayer({ layers: await booted(), dir: folder("tpm-layer"), packages: tpmPackages })
     return inContainer(layers, folder("tpm"), async (device) => {
       const tpm = await startTpm(device, folder("tpm-state"))
       try {
         const heading = "From a bare Debian to connected: a TPM 2.0"
-        const machine = { ...device, files: packages, variables: [`export ${tpmVariable}`] }
-        return await runChecks(machine, quickStartChecks(heading), { inOrder: true })
+        const machine = { ...device, files: packages, environment: tpmEnvironment }
+        return await runAll(machine, quickStartChecks(heading), { inOrder: true })
       } finally {
         await tpm.stop()
       }
     })
   },
-  "moving-over": async ({ equipped, folder, packages }) =>
+  "moving-over": async ({ equipped, folder, packages, runAll }) =>
     inContainer(await equipped(), folder("moving-over"), (device) =>
-      runChecks({ ...device, files: packages }, movingOverChecks, { inOrder: true })
+      runAll({ ...device, files: packages }, movingOverChecks, { inOrder: true })
     ),
-  services: async ({ equipped, folder, packages }) =>
+  services: async ({ equipped, folder, packages, runAll }) =>
     inContainer(await equipped(), folder("services"), async (device) => {
       const [old, next] = packages.map((files) => files.filter((file) => nameOf(file) === "tedge-actors"))
       await device.install(old)
       const all = [...checks, upgradeUnderTraffic(() => device.install(next)), ...maintainerChecks({ old, next })]
-      return runChecks(device, all, { inOrder: true })
+      return runAll(device, all, { inOrder: true })
     }),
-  recipe: async ({ suite, base, folder, packages: [files] }) =>
+  recipe: async ({ suite, base, folder, packages: [files], runAll }) =>
     suite === recipeSuite
-      ? inRoot([base], folder("recipe"), [], (debian) => runChecks({ ...debian, packages: files }, containerChecks))
+      ? inRoot([base], folder("recipe"), [], (debian) => runAll({ ...debian, packages: files }, containerChecks))
       : { passed: 0, failed: 0 }
 }
 
@@ -83,17 +83,18 @@ export const checkSuite = async ({ suite, base, folders, work, names }) => {
   for (const [name, check] of Object.entries(parts)) {
     if (names.length > 0 && !names.includes(name)) continue
     const startedAt = performance.now()
-    console.log(`\nDebian ${suite}: ${name}`)
-    const { passed, failed } = await check(place).catch(couldNotBegin)
-    console.log(`${((performance.now() - startedAt) / 1000).toFixed(0)} s`)
+    const title = `${suite}, ${name}: `
+    const runAll = (device, checks, options) => runChecks(device, checks, { ...options, title })
+    const { passed, failed } = await check({ ...place, runAll }).catch((error) => couldNotBegin(title, error))
+    console.log(`      ${title}${((performance.now() - startedAt) / 1000).toFixed(0)} s`)
     total.passed += passed
     total.failed += failed
   }
   return total
 }
 
-const couldNotBegin = (error) => {
-  console.log(`FAIL  ${error.stack}`)
+const couldNotBegin = (title, error) => {
+  console.log(`FAIL  ${title}${error.stack}`)
   return { passed: 0, failed: 1 }
 }
 

@@ -28,7 +28,8 @@ export const whyNoContainer = async () => {
  */
 export const bootContainer = async ({ layers, dir, name = "tedge-device" }) => {
   mkdirSync(dir, { recursive: true })
-  const group = join(unifiedHierarchy(), `${name}-${process.pid}`)
+  containers += 1
+  const group = join(unifiedHierarchy(), `${name}-${process.pid}-${containers}`)
   mkdirSync(group)
   const namespaces = ["--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts", "--net", "--cgroup"]
   // In its own group before its group namespace is made, which has that as its root.
@@ -80,6 +81,8 @@ export const bootContainer = async ({ layers, dir, name = "tedge-device" }) => {
     onItsNetwork: (argv) => ["nsenter", "--target", String(firstChild(child.pid)), "--net", ...argv]
   }
 }
+
+let containers = 0
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"]
 

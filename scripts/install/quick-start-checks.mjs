@@ -16,6 +16,9 @@ export const commandsOf = (heading) => {
 /** Where an admin has the packages. */
 const here = "/opt/here"
 
+/** Of all our services, and over that of their drop-ins. */
+const servicesEnvironment = "/etc/tedge/plugins/tedge-p11-server.conf"
+
 /** The packages in that directory are these and no others. */
 export const putHere = (device, files) => {
   rmSync(device.path(here), { recursive: true, force: true })
@@ -23,9 +26,9 @@ export const putHere = (device, files) => {
   for (const file of files) copyFileSync(file, join(device.path(here), basename(file)))
 }
 
-/** Commands of one shell, as far as its variables go. `device.variables`: `export NAME=value` of what the machine has otherwise. */
+/** Commands of one shell, as far as its variables go. `device.environment`: NAME=value of what the machine has otherwise. */
 export const asPrinted = async (device, commands, before = async () => {}) => {
-  const variables = [...(device.variables ?? [])]
+  const variables = device.environment === undefined ? [] : [`export ${device.environment}`]
   for (const command of commands) {
     await before(command)
     if (command.startsWith("export ")) variables.push(command)
@@ -48,7 +51,9 @@ export const quickStartChecks = (heading) => {
       async (device) => {
         putHere(device, device.files[0].filter(isMain))
         await asPrinted(device, commands, async (command) => {
-          if (command.startsWith("tedge connect")) await introduce(device)
+          if (!command.startsWith("tedge connect")) return
+          if (device.environment !== undefined) device.write(servicesEnvironment, `${device.environment}\n`)
+          await introduce(device)
         })
         await device.tedge("connect", "c8y", "--test")
       }

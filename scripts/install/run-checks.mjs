@@ -1,10 +1,10 @@
 /**
- * Runs checks one after the other. Answers how many passed and failed.
+ * Runs checks one after the other. Answers how many passed and failed. `title`: what is checked, before each line.
  *
  * A check that fails does not keep the others from being made, unless each needs those before (`inOrder`): then the rest
  * counts as failed.
  */
-export const runChecks = async (device, checks, { inOrder = false } = {}) => {
+export const runChecks = async (device, checks, { inOrder = false, title = "" } = {}) => {
   const result = { passed: 0, failed: 0 }
   for (const [sentence, check] of checks) {
     const startedAt = performance.now()
@@ -13,10 +13,10 @@ export const runChecks = async (device, checks, { inOrder = false } = {}) => {
       if (inOrder && result.failed > 0) throw new Error("not made: an earlier one failed")
       await check(device)
       result.passed += 1
-      console.log(`  ok  ${sentence} (${seconds()} s)`)
+      console.log(`  ok  ${title}${sentence} (${seconds()} s)`)
     } catch (error) {
       result.failed += 1
-      console.log(`FAIL  ${sentence} (${seconds()} s)\n${String(error.stack).replaceAll(/^/gm, "      ")}`)
+      console.log(`FAIL  ${title}${sentence} (${seconds()} s)\n${String(error.stack).replaceAll(/^/gm, "      ")}`)
     }
   }
   return result

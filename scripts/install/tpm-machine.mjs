@@ -9,7 +9,7 @@ import { mkdirSync } from "node:fs"
 export const tpmPackages = ["tpm2-abrmd", "libtss2-tcti-tabrmd0", "libtss2-tcti-swtpm0"]
 
 /** What programs are given that would look for /dev/tpmrm0. */
-export const tpmVariable = "TPM2_PKCS11_TCTI=tabrmd:"
+export const tpmEnvironment = "TPM2_PKCS11_TCTI=tabrmd:"
 
 const port = 2321
 
