@@ -6,7 +6,9 @@ import { pathToFileURL } from "node:url"
 
 const entry = `
 export { manPages } from "./src/cli/command-line/man-pages.ts"
-export { shellScripts } from "./src/cli/commands/completions/shell-scripts.ts"
+export { shellScript, shellScripts } from "./src/cli/commands/completions/shell-scripts.ts"
+export { installedProgram } from "./src/cli/compose/installed-program.ts"
+export { besideThinEdge } from "./src/messages/installation/installation.ts"
 export { tedgeProgram } from "./src/cli/commands/tedge-spec.ts"
 export { mapperProgram } from "./src/cli/services/mapper/mapper-spec.ts"
 export { p11ServerProgram } from "./src/cli/services/p11-server/p11-server-spec.ts"
@@ -34,28 +36,19 @@ export const loadTexts = async (root, version) => {
   }
 }
 
-const textsFrom = ({ manPages, shellScripts, tedgeProgram, mapperProgram, p11ServerProgram }) => {
-  const programs = { tedge: tedgeProgram, "tedge-mapper": mapperProgram, "tedge-p11-server": p11ServerProgram }
+const textsFrom = (texts) => {
+  const { manPages, shellScript, shellScripts, installedProgram, besideThinEdge } = texts
+  const programs = {
+    tedge: texts.tedgeProgram,
+    "tedge-mapper": texts.mapperProgram,
+    "tedge-p11-server": texts.p11ServerProgram
+  }
   return {
-    manPages: ({ program, as = program, section, seeAlso }, date) =>
-      manPages(renamed(programs[program], as), { section, seeAlso, date }),
+    manPages: ({ program, as = program, section, seeAlso }, date) => {
+      const called = as === program ? programs[program] : installedProgram(programs[program], besideThinEdge)
+      return manPages(called, { section, seeAlso, date })
+    },
     completions: (command) =>
-      Object.fromEntries(Object.entries(shellScripts).map(([shell, text]) => [shell, withName(text, "tedge", command)]))
+      Object.fromEntries(Object.keys(shellScripts).map((shell) => [shell, shellScript(shell, command)]))
   }
 }
-
-/** The program as it is called in a package that gives it another name. */
-const renamed = (program, name) => ({
-  ...program,
-  root: { ...renamedExamples(program.root, program.root.name, name), name }
-})
-
-const renamedExamples = (command, from, to) => ({
-  ...command,
-  ...(command.examples && {
-    examples: command.examples.map((example) => ({ ...example, command: withName(example.command, from, to) }))
-  }),
-  ...(command.commands && { commands: command.commands.map((sub) => renamedExamples(sub, from, to)) })
-})
-
-const withName = (text, from, to) => text.replaceAll(new RegExp(`\\b${from}\\b(?!-)`, "g"), to)

@@ -52,10 +52,11 @@ export const mapperProcess = (
   args: ReadonlyArray<string> = ["c8y"],
   environment: NodeJS.ProcessEnv = {},
   /** A command that runs a command. */
-  through: ReadonlyArray<string> = []
+  through: ReadonlyArray<string> = [],
+  bin = mapperBin
 ): MapperProcess => {
   const env = { ...process.env, TEDGE_CONFIG_DIR: dir, ...environment }
-  const [program = process.execPath, ...words] = [...through, process.execPath, mapperBin, ...args]
+  const [program = process.execPath, ...words] = [...through, process.execPath, bin, ...args]
   const child = spawn(program, words, { stdio: ["ignore", "ignore", "pipe"], env })
   let text = ""
   const looking = new Set<() => void>()

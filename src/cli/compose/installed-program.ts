@@ -3,22 +3,26 @@ import { type Installation, withCommandNames } from "../../messages/installation
 import type { CommandSpec, Program } from "../command-line/command-spec.ts"
 
 export const installedProgram = (program: Program, installation: Installation): Program => {
+  if (installation.kind === "everything-ours") return { ...program, installation }
   const name = program.root.name === "tedge-mapper" ? installation.bridgeCommand : installation.command
-  const root = installation.kind === "everything-ours" ? program.root : withNames(program.root, installation)
-  return { ...program, root: { ...root, name }, installation }
+  const said = (text: string) => withCommandNames(installation, text)
+  return { ...program, root: { ...withTexts(program.root, said), name }, installation }
 }
 
-const withNames = (command: CommandSpec, installation: Installation): CommandSpec => {
-  const said = (text: string) => withCommandNames(installation, text)
-  const { details, examples, commands, options } = command
+type Say = (text: string) => string
+
+const withTexts = (command: CommandSpec, said: Say): CommandSpec => {
+  const { arguments: words, examples, commands, options } = command
   return {
-    ...command,
-    summary: said(command.summary),
-    ...(details && { details: details.map(said) }),
-    ...(options && {
-      options: options.map((one) => ({ ...one, ...(one.details && { details: one.details.map(said) }) }))
-    }),
+    ...describedIn(command, said),
+    ...(options && { options: options.map((option) => describedIn(option, said)) }),
+    ...(words && { arguments: words.map((word) => describedIn(word, said)) }),
     ...(examples && { examples: examples.map((one) => ({ ...one, command: said(one.command) })) }),
-    ...(commands && { commands: commands.map((one) => withNames(one, installation)) })
+    ...(commands && { commands: commands.map((one) => withTexts(one, said)) })
   }
 }
+
+const describedIn = <A extends { readonly summary: string; readonly details?: ReadonlyArray<string> }>(
+  one: A,
+  said: Say
+): A => ({ ...one, summary: said(one.summary), ...(one.details && { details: one.details.map(said) }) })

@@ -69,7 +69,7 @@ export const makeTerminal = ({
     )
   return {
     answer: (text) => Effect.sync(() => void stdout.write(shownLines(text))),
-    line: (text) => err(`${shownLines(text)}\n`),
+    line: (text) => err(`${inWords(shownLines(text))}\n`),
     text: (text) => err(shownLines(text)),
     warning: (text) => prefixed("warning", "warning:", text),
     info: (text) => prefixed("info", "info:", text),

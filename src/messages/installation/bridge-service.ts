@@ -7,6 +7,7 @@
  */
 import { type ServiceTopics, serviceTopics } from "../service-topics.ts"
 import type { CloudSettings } from "../settings/resolved-settings.ts"
+import type { Installation } from "./installation.ts"
 
 export interface NamedService {
   readonly name: string
@@ -40,20 +41,30 @@ export const bridgeVariable = "TEDGE_MQTT_BRIDGE_BUILT_IN"
 
 export const bridgeService = ({ installation, cloud, mqtt }: CloudSettings): BridgeService => {
   const { name, profile, topicPrefix } = cloud
-  const instance = instanceName(name, profile)
   const named = (service: string): NamedService => ({ name: service, topics: serviceTopics(mqtt, service) })
   const bridge = named(`tedge-mapper-bridge-${topicPrefix}`)
-  const mapperUnit = `tedge-mapper-${instance}`
+  const unit = bridgeUnitName(installation, name, profile)
   if (installation === "everything-ours") {
     const mapper = named(`tedge-mapper-${topicPrefix}`)
     const clientIds = { bridge: bridge.name, service: mapper.name }
-    return { unit: mapperUnit, clientIds, bridge, mapper: { is: "ours", ...mapper } }
+    return { unit, clientIds, bridge, mapper: { is: "ours", ...mapper } }
   }
-  const unit = `tedge-bridge-${instance}`
   const mosquitto = named(`mosquitto-${topicPrefix}-bridge`)
   const clientIds = { bridge: bridge.name, service: unit }
-  return { unit, clientIds, bridge, mapper: { is: "thin-edge", unit: mapperUnit, mosquitto } }
+  return {
+    unit,
+    clientIds,
+    bridge,
+    mapper: { is: "thin-edge", unit: bridgeUnitName("everything-ours", name, profile), mosquitto }
+  }
 }
+
+/** The unit alone, for what has no settings yet. */
+export const bridgeUnitName = (
+  installation: Installation["kind"],
+  cloud: string,
+  profile: string | undefined
+): string => `${installation === "everything-ours" ? "tedge-mapper" : "tedge-bridge"}-${instanceName(cloud, profile)}`
 
 /** `c8y`, `c8y@prod`: how units, files and locks tell profiles apart. */
 export const instanceName = (cloud: string, profile: string | undefined): string =>

@@ -60,3 +60,9 @@ complete -c tedge -a '(__tedge_complete)'
 `
 
 export const shellScripts: Readonly<Record<"bash" | "zsh" | "fish", string>> = { bash, zsh, fish }
+
+/** For `tedge` under another name: its functions have one of their own, beside those of a `tedge` that is another program. */
+export const shellScript = (shell: keyof typeof shellScripts, command: string): string =>
+  shellScripts[shell]
+    .replaceAll(/_tedge(?=\b|_complete)/g, `_${command.replaceAll("-", "_")}`)
+    .replaceAll(/\btedge\b/g, command)

@@ -23,8 +23,10 @@ export const notReadByOthers = (
     : cloudOf(name.setting) === undefined
       ? ["tedge-mapper", "tedge-agent"]
       : ["tedge-mapper"]
+  // With its bridge switched off it needs no key.
+  const isIdle = input.installation.kind === "beside-thin-edge" && /[._]pin$/.test(name.setting.key)
   return readers
-    .filter((program) => installed.includes(program))
+    .filter((program) => installed.includes(program) && !(isIdle && program === "tedge-mapper"))
     .map((program) => ({ kind: "not-read-by", program, path, variable }))
 }
 

@@ -210,7 +210,7 @@ const planServiceLink = (
       backOff: localBackOff(settings),
       onConnect: [],
       onDisconnect: [down],
-      log: { target: "tedge-mapper", name: "service health", isSecond: true },
+      log: { target: identity ? "tedge-mapper" : "tedge-hsm-bridge", name: "service health", isSecond: true },
       bounds
     })
   )

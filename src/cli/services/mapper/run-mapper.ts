@@ -9,7 +9,7 @@ import { connectWith } from "../../../actors/mqtt/connection.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../../../messages/explain/cryptoki-event.ts"
 import { explain, type Failure } from "../../../messages/explain.ts"
-import { bridgeService } from "../../../messages/installation/bridge-service.ts"
+import { bridgeService, bridgeUnitName } from "../../../messages/installation/bridge-service.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
 import { acquireFileLock } from "../../../platform/files/file-lock.ts"
 import { makeDirectories } from "../../../platform/files/given-files.ts"
@@ -44,8 +44,7 @@ export const runMapper =
   (input) => {
     const visible = makeVisible()
     const metrics = new MapperMetrics()
-    const profile = input.text("profile")
-    const service = `tedge-mapper-${input.command}${profile === undefined ? "" : `@${profile}`}`
+    const service = bridgeUnitName(input.installation.kind, input.command, input.text("profile"))
     const serving = Effect.scoped(visible.around(serve(input, untilStopped, visible, metrics)))
     const telemetry = { service, version: mapperProgram.version }
     return (input.on("graph") ? serving : withTelemetry(serving, telemetry, metrics.record)).pipe(

@@ -1,12 +1,14 @@
 /** The bridge beside thin-edge.io's mapper: what it says of itself, and that the two do not get in each other's way. */
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, type Scope } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { connectWith } from "../../../../src/actors/mqtt/connection.ts"
 import { startBroker, type TestBroker } from "../../../support/broker.ts"
+import { executable } from "../../../support/device.ts"
 import { impatient, planFrom, startTestMapper } from "../../../support/mapper.ts"
+import { configureMapper, mapperProcess } from "../../../support/mapper-process.ts"
 import { type Heard, joinBroker, type MqttPeer } from "../../../support/mqtt-peer.ts"
 import { makeDeviceCertificate, type TestPki, testPki } from "../../../support/pki.ts"
 import { health, playMapper } from "../../../support/played-mapper.ts"
@@ -63,6 +65,12 @@ const play = Effect.promise(async () => {
   return mapper
 })
 
+const bridgeProcess = () => {
+  const made = mapperProcess(dir, ["c8y"], {}, [], executable("tedge-hsm-bridge"))
+  leave.push(async () => void made.child.kill("SIGKILL"))
+  return made
+}
+
 const run = (effect: Effect.Effect<void, unknown, Scope.Scope>) => Effect.runPromise(Effect.scoped(effect))
 
 const said = (topic: string): ReadonlyArray<string> =>
@@ -112,6 +120,25 @@ describe("the bridge beside thin-edge.io's mapper", () => {
       })
     ))
 
+  it("has the cloud asked twice at most when it is restarted", () =>
+    run(
+      Effect.gen(function* () {
+        const mapper = yield* play
+        yield* Effect.scoped(
+          Effect.andThen(
+            start,
+            cloudHears(() => operationsAsked() === 2)
+          )
+        )
+        yield* hears(mosquitto, "0")
+        yield* start
+        yield* hears(bridge, /up/, 2)
+        yield* cloudHears(() => operationsAsked() >= 4)
+        expect(said(mosquitto)).toEqual(["1", "0", "1"])
+        expect(mapper.askedForOperations()).toBe(4)
+      })
+    ))
+
   it("carries the mapper's token round trip, its telemetry, and its own 102 alone", () =>
     run(
       Effect.gen(function* () {
@@ -133,6 +160,26 @@ describe("the bridge beside thin-edge.io's mapper", () => {
         expect(registrations[0]).toMatch(
           /^102,[^,]+:device:main:service:tedge-mapper-bridge-c8y,service,tedge-mapper-bridge-c8y,up$/
         )
+      })
+    ))
+
+  it("has the broker say both when it is killed, and keeps a second one of its name from starting", () =>
+    run(
+      Effect.gen(function* () {
+        configureMapper({ dir, pki, localPort: local.port, cloudPort: cloud.port })
+        const first = bridgeProcess()
+        yield* hears(bridge, /up/)
+        expect(readFileSync(join(dir, "run", "lock", "tedge-bridge-c8y.lock"), "utf8")).toBe(`${first.child.pid}`)
+        const second = bridgeProcess()
+        yield* Effect.promise(() =>
+          second.says(/ERROR tedge-hsm-bridge: Another instance of tedge-bridge-c8y is running/)
+        )
+        expect(yield* Effect.promise(() => second.ended)).toBe(1)
+        first.child.kill("SIGKILL")
+        yield* hears(mosquitto, "0")
+        yield* hears(bridge, /down/)
+        expect(said(mosquitto)).toEqual(["1", "0"])
+        expect(here.heard.filter(({ topic }) => topic.includes("tedge-mapper-c8y"))).toEqual([])
       })
     ))
 
