@@ -35,9 +35,15 @@ const runsUs = "npm test\n"
 
 /**
  * One needs a tenant, and somebody who types: test/guide/keys-page.e2e.test.ts has both. Another installs packages:
- * scripts/test-install.mjs runs it on fresh systems. The third needs thin-edge.io's mapper: test/e2e/beside-thin-edge.e2e.test.ts.
+ * scripts/test-install.mjs runs it on fresh systems. The third needs thin-edge.io's mapper: test/e2e/beside-thin-edge.e2e.test.ts. The
+ * last needs a device that thin-edge.io configured: test/guide/moving-over.e2e.test.ts.
  */
-const runElsewhere = ["docs/keys-and-certificates.md", "docs/install.md", "docs/beside-thin-edge.md"]
+const runElsewhere = [
+  "docs/keys-and-certificates.md",
+  "docs/install.md",
+  "docs/beside-thin-edge.md",
+  "docs/moving-over.md"
+]
 
 describe("the documents' commands", () => {
   const ours = commandBlocks().filter(
