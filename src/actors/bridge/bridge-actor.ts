@@ -1,5 +1,5 @@
 /** The bridge between the local broker and the cloud: a relay for either direction, and the health of both links. */
-import { Clock, Effect } from "effect"
+import { Clock, Effect, type Scope } from "effect"
 import type {
   BridgeProtocol,
   BridgeReport,
@@ -19,7 +19,7 @@ import type { InFlightMessage } from "./batch.ts"
 import { CloudCheck, type CloudQuestion } from "./cloud-check.ts"
 import { type CloudLimits, noLimits, packetSize } from "./cloud-limits.ts"
 import { LoopGuard } from "./loop-guard.ts"
-import { Relay } from "./relay.ts"
+import { makeRelay, type Relay } from "./relay.ts"
 import { type Direction, type Route, RouteCache } from "./route.ts"
 import { BridgeSide } from "./side.ts"
 
@@ -29,8 +29,6 @@ export interface BridgeOptions {
   readonly maxPayloadSize: number
   /** The key of the setting it is from. */
   readonly maxPayloadSetting: string
-  /** How many messages of a direction are in flight at once: the window of the links. */
-  readonly window: number
   readonly check: CloudQuestion
   /** What the cloud hangs up at; undefined: nothing is known. */
   readonly limits?: CloudLimits
@@ -53,9 +51,9 @@ export const bridgeBehaviour = (options: BridgeOptions, peers: BridgePeers): Beh
   concurrent: { tags: ["CheckCloud"], inFlight: 16 },
   init: (context) =>
     Effect.gen(function* () {
-      const bridge = makeBridge(options, peers)
-      yield* context.task("outbound", bridge.relays.outbound.run)
-      yield* context.task("inbound", bridge.relays.inbound.run)
+      const bridge = yield* makeBridge(options, peers)
+      yield* context.task("outbound", bridge.relays.outbound.failed)
+      yield* context.task("inbound", bridge.relays.inbound.failed)
       yield* Effect.addFinalizer(() =>
         Effect.all([bridge.relays.outbound.drain, bridge.relays.inbound.drain], { concurrency: 2, discard: true })
       )
@@ -86,15 +84,17 @@ interface Bridge {
   readonly refused: Record<Direction, number>
 }
 
-const makeBridge = (options: BridgeOptions, peers: BridgePeers): Bridge => {
+const makeBridge = Effect.fnUntraced(function* (
+  options: BridgeOptions,
+  peers: BridgePeers
+): Effect.fn.Return<Bridge, never, Scope.Scope> {
   const sides = { local: new BridgeSide(peers.local), cloud: new BridgeSide(peers.cloud) }
   const guard = new LoopGuard()
   const relay = (direction: Direction, from: Side, to: Side) =>
-    new Relay({
+    makeRelay({
       direction,
       source: sides[from],
       target: sides[to],
-      window: options.window,
       beforePublish: ({ message: { topic, payload }, comesBack }, now) => {
         if (comesBack) guard.expect({ side: to, topic, payload }, now)
       },
@@ -104,17 +104,21 @@ const makeBridge = (options: BridgeOptions, peers: BridgePeers): Bridge => {
       onRefused: ({ topic }, code) => logDropped({ direction, topic, reason: "refused", code }),
       onHeldBack: ({ topic }, code) => warn(explainHeldBack({ direction, topic, code }))
     })
+  const relays = {
+    outbound: yield* relay("outbound", "local", "cloud"),
+    inbound: yield* relay("inbound", "cloud", "local")
+  }
   return {
     options,
     health: peers.health,
     sides,
-    relays: { outbound: relay("outbound", "local", "cloud"), inbound: relay("inbound", "cloud", "local") },
+    relays,
     routes: { outbound: new RouteCache(options.rules, "outbound"), inbound: new RouteCache(options.rules, "inbound") },
     guard,
     check: new CloudCheck(options.check, sides),
     refused: { outbound: 0, inbound: 0 }
   }
-}
+})
 
 const accept = Effect.fnUntraced(function* (bridge: Bridge, { side, deliveries }: Received): Effect.fn.Return<void> {
   const direction = side === "local" ? "outbound" : "inbound"

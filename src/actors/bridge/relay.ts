@@ -1,14 +1,13 @@
 /**
  * Forwards the messages of one direction: in order, several batches at a time, each message acknowledged to its source only
- * after the target acknowledged it. A batch is what came together; it is published and acknowledged together.
+ * after the target acknowledged it. A batch is what came together; it is published and acknowledged together. No batch
+ * waits here for another: how many are in flight is bounded by the window of the link they came by.
  *
  * QoS 1 is tried again until it is through, or refused for good by the broker it is for; what is refused for now, and
  * what a broker disconnects at each time, is held back for a while. QoS 0 is sent once.
  */
-import { Clock, Deferred, Effect } from "effect"
+import { Clock, Deferred, Effect, FiberSet, type Scope } from "effect"
 import type { FailedPublish, MqttMessage } from "../../messages/mqtt.ts"
-import { consume, fromEffect, untilComplete } from "../../runtime/channel.ts"
-import { Mailbox } from "../../runtime/mailbox.ts"
 import { endsWithin } from "../../runtime/primitives/ends-within.ts"
 import { monotonicMs, monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
 import { wallMs } from "../../runtime/primitives/wall-time.ts"
@@ -25,8 +24,6 @@ export interface RelayOptions {
   readonly direction: "outbound" | "inbound"
   readonly source: BridgeSide
   readonly target: BridgeSide
-  /** How many batches are in flight at once. The links bound the messages. */
-  readonly window: number
   /** Called once before a message is published, and again after `afterRefusal`. */
   readonly beforePublish: (inFlight: InFlightMessage, now: number) => void
   /** The target has refused it. */
@@ -37,11 +34,20 @@ export interface RelayOptions {
   readonly onHeldBack: (message: MqttMessage, code: number | undefined) => Effect.Effect<void>
 }
 
+/** Batches in flight end with the scope. */
+export const makeRelay = (options: RelayOptions): Effect.Effect<Relay, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const inFlight = yield* FiberSet.make<void, never>()
+    return new Relay(options, inFlight, yield* FiberSet.runtime(inFlight)())
+  })
+
+type Start = (batch: Effect.Effect<void>) => void
+
 export class Relay {
   readonly traffic: Traffic
   private readonly options: RelayOptions
-  private readonly mailbox: Mailbox<Batch>
-  private readonly done = Deferred.makeUnsafe<void>()
+  private readonly inFlight: FiberSet.FiberSet<void, never>
+  private readonly start: Start
   private readonly stopping = Deferred.makeUnsafe<void>()
   /** Topics of what is held back, and was told. */
   private readonly told = new Set<string>()
@@ -49,41 +55,30 @@ export class Relay {
   private readonly batches = new ConnectionBatches<InFlightMessage>()
   private readonly sending = new SharedLock()
 
-  constructor(options: RelayOptions) {
+  constructor(options: RelayOptions, inFlight: FiberSet.FiberSet<void, never>, start: Start) {
     this.options = options
     this.traffic = new Traffic(options.direction)
-    // The link gives at most `window`; after a restart of the link those of before may still be here.
-    const capacity = options.window * 4
-    this.mailbox = new Mailbox({ name: `bridge/${options.direction}`, capacity, overflow: { policy: "refuse" } })
+    this.inFlight = inFlight
+    this.start = start
   }
 
-  /** A batch that finds no room is a defect: the bridge is restarted and given everything again. */
   add(batch: Batch): Effect.Effect<void> {
-    return Effect.flatMap(Clock.Clock, (clock) => {
+    return Effect.map(Clock.Clock, (clock) => {
       this.traffic.arrived(batch, monotonicMs(clock), () => wallMs(clock))
-      if (this.mailbox.place(batch) === "queued") return Effect.void
-      return Effect.die(new Error(`bridge/${this.traffic.direction} is full`))
+      this.start(messageSpan(this.options.direction, batch, this.forward(batch)))
     })
   }
 
-  /** Never ends before `drain`. */
-  readonly run: Effect.Effect<void, unknown> = Effect.gen({ self: this }, function* () {
-    const context = yield* Effect.context<never>()
-    const { direction } = this.options
-    const stream = consume(this.mailbox, { concurrency: this.options.window }, (batch) =>
-      fromEffect(messageSpan(direction, batch, this.forward(batch)), context)
-    )
-    yield* Effect.ensuring(untilComplete(stream), Deferred.succeed(this.done, undefined))
-  })
+  /** Fails with the first defect of a batch. */
+  get failed(): Effect.Effect<void> {
+    return FiberSet.join(this.inFlight)
+  }
 
-  /** Takes nothing more and finishes what can be finished. What cannot stays with its broker. */
+  /** Finishes what can be finished. What cannot stays with its broker. */
   readonly drain: Effect.Effect<void> = Effect.gen({ self: this }, function* () {
-    this.mailbox.close()
     yield* Deferred.succeed(this.stopping, undefined)
-    // An empty stream notices the end only when it looks again.
-    this.mailbox.notify()
     if (!this.options.target.isUp) return
-    const finished = yield* Effect.forkDetach(Deferred.await(this.done))
+    const finished = yield* Effect.forkDetach(FiberSet.awaitEmpty(this.inFlight))
     if (!(yield* endsWithin(finished, "20 seconds"))) finished.interruptUnsafe()
   })
 

@@ -136,7 +136,6 @@ export const startBridge: Effect.Effect<
         rules: rulesForAws("aws", "dev01"),
         maxPayloadSize: 100,
         maxPayloadSetting: "aws.mapper.mqtt.max_payload_size",
-        window: 3,
         limits: limitsOf("aws"),
         check: {
           question: () => ({ topic: question, payload: Buffer.alloc(0), qos: 1, retain: false }),

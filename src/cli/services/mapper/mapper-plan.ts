@@ -70,7 +70,6 @@ export const planMapper = (settings: CloudSettings): Effect.Effect<MapperPlan, C
         rules,
         maxPayloadSize: cloud.maxPayloadSize,
         maxPayloadSetting: `${cloud.prefix}.mapper.mqtt.max_payload_size`,
-        window: windowOf(cloud.name),
         check: cloudQuestion(settings, auth, rules),
         limits: limitsOf(cloud.name)
       },
