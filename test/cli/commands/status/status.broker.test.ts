@@ -1,9 +1,9 @@
 /** `tedge status` as a person runs it, beside real mappers. Needs the bundles of `npm run build`. */
 import { spawn } from "node:child_process"
-import { existsSync, mkdtempSync, rmSync } from "node:fs"
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { createServer, type Server } from "node:net"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { serviceSocketPath } from "../../../../src/messages/service-socket.ts"
 import { startBroker, type TestBroker } from "../../../support/broker.ts"
@@ -13,6 +13,8 @@ import { joinBroker } from "../../../support/mqtt-peer.ts"
 import { type TestPki, testPki } from "../../../support/pki.ts"
 import { run } from "../../../support/run-command.ts"
 import { signal } from "../../../support/signal.ts"
+import { softhsmToken } from "../../../support/softhsm.ts"
+import { isRoot, testUser } from "../../../support/test-user.ts"
 
 let dir: string
 let pki: TestPki
@@ -35,8 +37,8 @@ afterEach(async () => {
   rmSync(dir, { recursive: true, force: true })
 })
 
-const startMapper = async () => {
-  const mapper = mapperProcess(dir)
+const startMapper = async (environment: NodeJS.ProcessEnv = {}) => {
+  const mapper = mapperProcess(dir, ["c8y"], environment)
   ends.push(() => mapper.child.kill("SIGKILL"))
   await mapper.says(/connected to local broker/)
   return mapper
@@ -51,6 +53,8 @@ const report = async (...words: ReadonlyArray<string>) => {
   return { code, report: JSON.parse(stdout) }
 }
 
+const inOneLine = (text: string): string => text.replaceAll(/\s+/g, " ")
+
 /** Asks until the condition holds. */
 const until = async (holds: (asked: Awaited<ReturnType<typeof report>>) => boolean) => {
   for (;;) {
@@ -62,6 +66,7 @@ const until = async (holds: (asked: Awaited<ReturnType<typeof report>>) => boole
 /** Something in the place of a mapper. */
 const playMapper = (onLine: (answer: (line: string) => void) => void): Promise<Server> => {
   const path = serviceSocketPath(join(dir, "run"), "tedge-mapper-c8y")
+  mkdirSync(dirname(path), { recursive: true })
   return new Promise((resolve) => {
     const server = createServer((socket) => {
       socket.on("error", () => {}).on("data", () => onLine((line) => socket.write(`${line}\n`)))
@@ -135,6 +140,7 @@ describe("tedge status", () => {
 
   it("names a mapper that hangs, does not wait for it, and ends with 1", async () => {
     const { child } = await startMapper()
+    await until(({ code }) => code === 0)
     signal(child.pid, "SIGSTOP")
     const { code, stdout } = await status()
     expect(code).toBe(1)
@@ -142,11 +148,6 @@ describe("tedge status", () => {
   })
 
   it("names a service of another version, and ends with 1", async () => {
-    await startMapper().then(({ child, ended }) => {
-      child.kill("SIGKILL")
-      return ended
-    })
-    rmSync(serviceSocketPath(join(dir, "run"), "tedge-mapper-c8y"), { force: true })
     await playMapper((answer) => answer('{"version":1,"error":"not a question of version 1"}'))
     const { code, stdout } = await status()
     expect(code).toBe(1)
@@ -180,10 +181,84 @@ describe("tedge status", () => {
   })
 })
 
+describe("tedge status, of a key in a token", () => {
+  it("shows token and signatures, and says that the token is away; the PIN is nowhere", async () => {
+    const token = softhsmToken({ label: "my-token" })
+    ends.push(token.cleanup)
+    token.importKey({ label: "my-key", privateKeyPem: readFileSync(pki.deviceKeyFile, "utf8") })
+    const more = `device.key_uri = "pkcs11:token=my-token;object=my-key?pin-value=${token.pin}"
+[device.cryptoki]
+mode = "module"
+module_path = "${token.modulePath}"
+`
+    configureMapper({ dir, pki, localPort: local.port, cloudPort: cloud.port, more })
+    chmodSync(join(dir, "tedge.toml"), 0o600)
+    await startMapper(token.env)
+    const signed = await until(({ code }) => code === 0)
+    expect(signed.report.connections[0].service.snapshot).toMatchObject({
+      connection: { handshake: "signed", certificate: { key: "token" } },
+      key: {
+        via: "module",
+        path: token.modulePath,
+        uri: expect.stringContaining("token=my-token"),
+        signatures: { count: 1, failed: 0, last: { outcome: "ok" } }
+      },
+      signature: { outcome: "ok", hops: expect.arrayContaining([expect.objectContaining({ name: "sign" })]) },
+      actors: expect.arrayContaining([expect.objectContaining({ name: "cryptoki/my-token", state: "ready" })])
+    })
+    token.erase()
+    await cloud.restart()
+    const away = await until(
+      ({ report: { connections } }) => connections[0].service.snapshot.connection.link.error_tag === "SigningFailed"
+    )
+    expect(away.code).toBe(3)
+    expect(away.report.connections[0].service.snapshot.key.tokens).toEqual([
+      expect.objectContaining({ token: "my-token", state: "gone" })
+    ])
+    const { stdout } = await status()
+    expect(stdout).toMatch(/ {2}token +'my-token', gone for /)
+    for (const text of [stdout, JSON.stringify(signed.report), JSON.stringify(away.report)])
+      expect(text).not.toContain(token.pin)
+  })
+})
+
+describe.runIf(isRoot)("tedge status, as a user without rights", () => {
+  it("says what to do, and works for a member of the service's group, who may not read the secrets", async () => {
+    await startMapper()
+    await until(({ code }) => code === 0)
+    const user = testUser()
+    ends.push(user.remove)
+    chmodSync(dir, 0o755)
+    chmodSync(join(dir, "tedge.toml"), 0o600)
+    const ask = () => user.run(executable("tedge"), ["--config-dir", dir, "status"])
+    const path = serviceSocketPath(join(dir, "run"), "tedge-mapper-c8y")
+    // Whose settings are closed to the user as well.
+    const blind = user.run("env", [
+      `TEDGE_RUN_PATH=${join(dir, "run")}`,
+      executable("tedge"),
+      "--config-dir",
+      dir,
+      "status"
+    ])
+    expect(blind.status).toBe(1)
+    expect(inOneLine(blind.output)).toMatch(
+      /'tedge-mapper-c8y' cannot be asked: .* is for root, and for the user and group/
+    )
+    chmodSync(join(dir, "tedge.toml"), 0o644)
+    const refused = ask()
+    expect(refused.status).toBe(1)
+    expect(inOneLine(refused.output)).toMatch(/next step run it as root \(sudo\), or join the group/)
+    chownSync(path, 0, user.extraGroup.gid)
+    const member = ask()
+    expect(member.output).toMatch(/^Cumulocity \(c8y\) up for /)
+    expect(member.status).toBe(0)
+  })
+})
+
 it("a mapper that ends leaves no socket behind", async () => {
   const { child, ended } = await startMapper()
   const path = serviceSocketPath(join(dir, "run"), "tedge-mapper-c8y")
-  expect(existsSync(path)).toBe(true)
+  await expect.poll(() => existsSync(path)).toBe(true)
   child.kill("SIGTERM")
   expect(await ended).toBe(0)
   expect(existsSync(path)).toBe(false)
