@@ -163,6 +163,15 @@ describe("beside thin-edge.io", () => {
     expect(bench.marker()).toBe(marker)
   })
 
+  it("disconnect stops our bridge beside a mapper that connects itself, leaves that one its marker, and fails", async () => {
+    connectedByThinEdge()
+    const marker = bench.marker()
+    bench.active.add(ours)
+    expect(await run(disconnect)).toMatchObject({ _tag: "MapperHasBridge", unit: theirs })
+    expect([...bench.active].toSorted()).toEqual(["mosquitto", theirs])
+    expect(bench.marker()).toBe(marker)
+  })
+
   it.each([ours, theirs])("disconnect fails while a process that no service manager knows is %s", async (unit) => {
     await run(connect)
     const process = await playProcess(unit, {})

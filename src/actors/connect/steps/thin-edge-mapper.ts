@@ -88,9 +88,12 @@ export const handingBack = (
     if (!(yield* isHandedOver(connection, mapper))) {
       if (isActive && !(yield* services.isActive(bridgeService(connection.settings).unit)))
         return yield* hasBridge(connection, mapper)
+      const marker = yield* readIfPresent(markerPath(connection))
       yield* ours
-      if (isActive) return yield* hasBridge(connection, mapper)
-      return yield* refuseWhileHeld(connection, mapper)
+      if (!isActive) return yield* refuseWhileHeld(connection, mapper)
+      // Without it thin-edge.io's `tedge disconnect` takes the device for disconnected.
+      yield* putBack(markerPath(connection), marker)
+      return yield* hasBridge(connection, mapper)
     }
     yield* ours
     const stop = isActive ? services.stop(mapper.unit) : Effect.void
