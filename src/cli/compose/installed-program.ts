@@ -6,7 +6,8 @@ export const installedProgram = (program: Program, installation: Installation): 
   if (installation.kind === "everything-ours") return { ...program, installation }
   const name = program.root.name === "tedge-mapper" ? installation.bridgeCommand : installation.command
   const said = (text: string) => withCommandNames(installation, text)
-  return { ...program, root: { ...withTexts(program.root, said), name }, installation }
+  const summary = program.root.summary.replace(program.root.name, name)
+  return { ...program, root: { ...withTexts(program.root, said), name, summary }, installation }
 }
 
 type Say = (text: string) => string
