@@ -1,6 +1,6 @@
 /** Where a message goes: the first rule that matches decides, as in thin-edge's bridge. */
 import type { BridgeRule } from "../../messages/bridge.ts"
-import { isTopic, matchesFilter } from "./topic-filter.ts"
+import { isTopic, matchesFilter } from "./rules.ts"
 
 export type Direction = BridgeRule["direction"]
 

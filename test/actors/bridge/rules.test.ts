@@ -2,9 +2,12 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { filtersOf, targetTopic } from "../../../src/actors/bridge/route.ts"
-import { rulesForAws } from "../../../src/actors/bridge/rules-aws.ts"
-import { rulesForAzure } from "../../../src/actors/bridge/rules-az.ts"
-import { type CumulocityRules, rulesForCumulocity } from "../../../src/actors/bridge/rules-c8y.ts"
+import {
+  type CumulocityRules,
+  rulesForAws,
+  rulesForAzure,
+  rulesForCumulocity
+} from "../../../src/actors/bridge/rules.ts"
 
 const cumulocity = (overrides: Partial<CumulocityRules> = {}) =>
   rulesForCumulocity({

@@ -2,7 +2,7 @@
 import { Effect, Result, type Scope } from "effect"
 import { bridgeBehaviour, bridgeMailbox } from "../../../src/actors/bridge/bridge-actor.ts"
 import { limitsOf } from "../../../src/actors/bridge/cloud-limits.ts"
-import { rulesForAws } from "../../../src/actors/bridge/rules-aws.ts"
+import { rulesForAws } from "../../../src/actors/bridge/rules.ts"
 import type { BridgeHealth, BridgeProtocol, HealthProtocol } from "../../../src/messages/bridge.ts"
 import {
   BrokerRefused,

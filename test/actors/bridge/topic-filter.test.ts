@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { isTopic, matchesFilter } from "../../../src/actors/bridge/topic-filter.ts"
+import { isTopic, matchesFilter } from "../../../src/actors/bridge/rules.ts"
 
 /** Levels with everything that has broken such code: empty, `$`, several bytes, surrogate pairs, lone surrogates. */
 const level = fc.oneof(

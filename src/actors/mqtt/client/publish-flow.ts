@@ -1,17 +1,16 @@
 /**
- * Publishing on one connection: within the broker's Receive Maximum, its Maximum Packet Size, and what the network path takes.
+ * Publishing on one connection: within the broker's Receive Maximum, its Maximum Packet Size, its rate, and what the
+ * network path takes.
  */
 import { Effect } from "effect"
 import type { MqttMessage } from "../../../messages/mqtt.ts"
 import { FifoSemaphore } from "../../../runtime/primitives/fifo-semaphore.ts"
 import { processMonotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
-import { ConnectionEnded } from "./connection-ended.ts"
-import type { ConnectionLifetime } from "./connection-lifetime.ts"
+import { ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
+import { ConnectionEnded, type ConnectionLifetime } from "./connection-lifetime.ts"
 import { InFlightWindow, inFlightSettings } from "./in-flight-window.ts"
-import { PublishPace, processPaceClock } from "./publish-pace.ts"
 import { type ProtocolVersion, publishSize } from "./publish-packet.ts"
 import { packetTooLarge } from "./reason-codes.ts"
-import { UnacknowledgedPublishes } from "./unacknowledged-publishes.ts"
 
 export interface Unpublished {
   /** Its place among those that were published together. */
@@ -138,3 +137,114 @@ export class PublishFlow {
 }
 
 const refusedWith = (code: number) => new ConnectionEnded({ reason: { kind: "publishRefused", code } })
+
+interface Waiting {
+  readonly go: () => void
+}
+
+export interface PaceClock {
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+  readonly after: (ms: number, call: () => void) => void
+}
+
+/**
+ * Spreads publishes in time: never more than the rate in any one second, nine tenths of it in the long run.
+ *
+ * A tenth of a second's messages may leave at once; after that each waits its turn. Brokers that count in windows of a
+ * second, and connections that deliver a little early or late, stay below the rate so.
+ */
+export class PublishPace {
+  private readonly clock: PaceClock
+  private readonly intervalMs: number
+  private readonly burstMs: number
+  private readonly waiters = new ShortLivedSet<Waiting>()
+  /** When the next would be due if all were evenly spread. */
+  private dueAt = Number.NEGATIVE_INFINITY
+  private isPending = false
+
+  /** `perSecond` 0: no limit. */
+  constructor(perSecond: number, clock: PaceClock) {
+    this.clock = clock
+    this.intervalMs = perSecond === 0 ? 0 : perSecond < 10 ? 1_000 / perSecond : 1_000 / (perSecond * 0.9)
+    this.burstMs = this.intervalMs * (Math.max(1, Math.floor(perSecond / 10)) - 1)
+  }
+
+  /** Calls `go` in its turn; returns the cancellation: true if it had not been called. */
+  schedule(go: () => void): () => boolean {
+    if (this.intervalMs === 0) {
+      go()
+      return () => false
+    }
+    const waiting = { go }
+    this.waiters.add(waiting)
+    this.sendDue()
+    return () => this.waiters.delete(waiting)
+  }
+
+  private sendDue(): void {
+    if (this.isPending) return
+    for (;;) {
+      const [next] = this.waiters
+      if (next === undefined) return
+      const now = this.clock.now()
+      const waitMs = this.dueAt - this.burstMs - now
+      // A rounding error of a double is no reason for another timer.
+      if (waitMs > 0.001) {
+        this.isPending = true
+        this.clock.after(Math.ceil(waitMs), () => {
+          this.isPending = false
+          this.sendDue()
+        })
+        return
+      }
+      this.waiters.delete(next)
+      this.dueAt = Math.max(this.dueAt, now) + this.intervalMs
+      next.go()
+    }
+  }
+}
+
+/** The timer keeps no process alive: a connection does. */
+export const processPaceClock = (now: () => number): PaceClock => ({
+  now,
+  after: (ms, call) => void setTimeout(call, ms).unref()
+})
+
+interface Sent {
+  readonly at: number
+  overtaken: boolean
+}
+
+/**
+ * Publishes whose PUBACK is missing although later ones got theirs: PUBACKs come in the order of the publishes (MQTT 3.1.1,
+ * 4.6), so the broker has discarded them, as AWS IoT does above its rate. They are sent again on the next connection.
+ */
+export class UnacknowledgedPublishes {
+  /** In order of sending. */
+  private readonly open = new ShortLivedSet<Sent>()
+
+  /** Answers what to call when its PUBACK has come. */
+  sent(at: number): () => void {
+    const entry = { at, overtaken: false }
+    this.open.add(entry)
+    return () => {
+      if (!this.open.delete(entry)) return
+      for (const earlier of this.open) {
+        if (earlier.overtaken) continue
+        if (earlier.at >= entry.at) return
+        earlier.overtaken = true
+      }
+    }
+  }
+
+  /** How many of those sent before that moment. */
+  overtaken(before: number): number {
+    let count = 0
+    for (const { at, overtaken } of this.open) {
+      if (at >= before) break
+      if (overtaken) count += 1
+    }
+    return count
+  }
+}

@@ -22,9 +22,8 @@ import { annotateSpan, spanned } from "../../../runtime/span.ts"
 import { type DeviceCertificates, readCertificateChain, readPrivateKey, readTrusted } from "./credentials.ts"
 import { nameOf, prepareSigner, prepareSignerLater, spkiOf } from "./key-signer.ts"
 import { refusalOfStream } from "./refusal.ts"
-import { type Handshake, resumptionOf } from "./resumption.ts"
+import { type Handshake, resumptionOf, type TlsTickets } from "./resumption.ts"
 import type { Stopwatch } from "./stopwatch.ts"
-import type { TlsTickets } from "./tls-tickets.ts"
 
 /** What dialling over TLS needs beside the target. */
 export interface TlsMeans {

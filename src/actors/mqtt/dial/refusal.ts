@@ -11,7 +11,7 @@ import {
 } from "../../../messages/mqtt.ts"
 import { AddonNotLoaded } from "../../../messages/platform.ts"
 import { errorCode } from "../../../platform/process/error-code.ts"
-import type { ConnectionEnded } from "../client/connection-ended.ts"
+import type { ConnectionEnded } from "../client/connection-lifetime.ts"
 import { tlsFailure } from "./tls-failure.ts"
 
 /** `connecting`: CONNACK has not come yet. */

@@ -1,9 +1,15 @@
-/** The TLS session that a connection resumes, and those it brings for the next one. */
+/**
+ * The TLS session that a connection resumes, and those it brings for the next one: TLS 1.3 sessions for the mapper's own
+ * reconnections, in memory, each used once.
+ *
+ * A resumption proves no possession of the key: it is allowed for at most 24 hours after the handshake that did, also
+ * over several resumptions in a row. Sessions of one place are bound to trust store, certificates, key and settings;
+ * when one of these changes, all are forgotten. Source: RFC 8446, 4.6.1 and appendix C.4.
+ */
 import { Clock, Effect } from "effect"
 import type { Target } from "../../../messages/mqtt.ts"
 import type { TlsSession } from "../../../platform/tls/tls-target.ts"
 import { bootMs } from "../../../runtime/primitives/runtime-clock.ts"
-import type { Ticket, TlsTickets } from "./tls-tickets.ts"
 
 /** How the server was shown that the key is ours: by a session of a connection before, or by a signature now. */
 export type Handshake = "resumed" | "signed"
@@ -53,3 +59,59 @@ const attempt = (bindingOf: () => Buffer): Buffer | undefined => {
     return undefined
   }
 }
+
+export interface Ticket {
+  readonly session: TlsSession
+  /** Boot time in milliseconds, suspend included; so are the others. */
+  readonly issuedAt: number
+  /** When the key last signed for this connection or one it resumes. */
+  readonly provenAt: number
+}
+
+interface Kept {
+  readonly binding: Buffer
+  /** Oldest first. */
+  tickets: ReadonlyArray<Ticket>
+}
+
+export class TlsTickets {
+  private readonly places = new Map<string, Kept>()
+
+  /** `place`: host and port. */
+  keep(place: string, ticket: Ticket): void {
+    const tickets = this.usable(place, ticket.session.binding, ticket.issuedAt)
+    this.places.set(place, { binding: ticket.session.binding, tickets: [...tickets, ticket].slice(-mostKept) })
+  }
+
+  has(place: string, binding: Buffer, now: number): boolean {
+    return this.usable(place, binding, now).length > 0
+  }
+
+  /** The newest; it is not given again. */
+  take(place: string, binding: Buffer, now: number): Ticket | undefined {
+    const tickets = this.usable(place, binding, now)
+    const newest = tickets.at(-1)
+    if (newest !== undefined) this.places.set(place, { binding, tickets: tickets.slice(0, -1) })
+    return newest
+  }
+
+  forget(place: string): void {
+    this.places.delete(place)
+  }
+
+  private usable(place: string, binding: Buffer, now: number): ReadonlyArray<Ticket> {
+    const kept = this.places.get(place)
+    if (kept === undefined) return []
+    const tickets = kept.binding.equals(binding) ? kept.tickets.filter((one) => isUsable(one, now)) : []
+    if (tickets.length === 0) this.places.delete(place)
+    return tickets
+  }
+}
+
+const isUsable = ({ session, issuedAt, provenAt }: Ticket, now: number): boolean =>
+  now - issuedAt < session.lifetimeMs && now - provenAt < longestMs
+
+const longestMs = 24 * 60 * 60 * 1000
+
+/** Servers give one to four at a time. */
+const mostKept = 4

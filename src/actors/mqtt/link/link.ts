@@ -3,9 +3,8 @@ import { Deferred, Effect, Queue } from "effect"
 import type { LinkStatus, LinkUserRef, MqttMessage, Side, Target } from "../../../messages/mqtt.ts"
 import type { OversizedPublish } from "../client/packet-reader.ts"
 import { PubackWatchdog } from "../client/puback-watchdog.ts"
-import type { Connect } from "../connection.ts"
+import type { Connect, Connection } from "../connection.ts"
 import type { BackOffSettings } from "./back-off.ts"
-import { Gate } from "./gate.ts"
 import { InboundWindow, type WindowBounds } from "./inbound-window.ts"
 import type { LinkLogName } from "./link-log.ts"
 
@@ -75,3 +74,23 @@ export const makeLink = (
       reconnect: Deferred.makeUnsafe<void>()
     }
   })
+
+/** Holds back publishes until the connection is ready for them. */
+export class Gate {
+  /** The connection, while the gate is open. */
+  connection: Connection | undefined
+  private opened = Deferred.makeUnsafe<Connection>()
+
+  open(connection: Connection): void {
+    this.connection = connection
+    Deferred.doneUnsafe(this.opened, Effect.succeed(connection))
+  }
+
+  close(): void {
+    if (this.connection === undefined) return
+    this.connection = undefined
+    this.opened = Deferred.makeUnsafe<Connection>()
+  }
+
+  readonly pass: Effect.Effect<Connection> = Effect.suspend(() => Deferred.await(this.opened))
+}

@@ -7,10 +7,15 @@ import { Effect } from "effect"
 import type { BridgeOptions } from "../../../actors/bridge/bridge-actor.ts"
 import { limitsOf } from "../../../actors/bridge/cloud-limits.ts"
 import { filtersOf, targetTopic } from "../../../actors/bridge/route.ts"
-import { neededForAws, rulesForAws } from "../../../actors/bridge/rules-aws.ts"
-import { neededForAzure, rulesForAzure } from "../../../actors/bridge/rules-az.ts"
-import { neededForCumulocity, rulesForCumulocity } from "../../../actors/bridge/rules-c8y.ts"
-import { matchesFilter } from "../../../actors/bridge/topic-filter.ts"
+import {
+  matchesFilter,
+  neededForAws,
+  neededForAzure,
+  neededForCumulocity,
+  rulesForAws,
+  rulesForAzure,
+  rulesForCumulocity
+} from "../../../actors/bridge/rules.ts"
 import { clouds } from "../../../actors/connect/clouds.ts"
 import type { Auth } from "../../../actors/connect/connection.ts"
 import { cloudDeviceId } from "../../../actors/connect/device-id.ts"

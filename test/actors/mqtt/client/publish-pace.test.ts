@@ -1,8 +1,7 @@
 /** How publishes are spread in time, and which PUBACKs are missing. */
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { PublishPace } from "../../../../src/actors/mqtt/client/publish-pace.ts"
-import { UnacknowledgedPublishes } from "../../../../src/actors/mqtt/client/unacknowledged-publishes.ts"
+import { PublishPace, UnacknowledgedPublishes } from "../../../../src/actors/mqtt/client/publish-flow.ts"
 
 /** A clock that is moved by hand. */
 const handClock = () => {

@@ -1,7 +1,7 @@
 /** Sessions that wait for a reconnection: which of them may be used, and until when. */
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { type Ticket, TlsTickets } from "../../../../src/actors/mqtt/dial/tls-tickets.ts"
+import { type Ticket, TlsTickets } from "../../../../src/actors/mqtt/dial/resumption.ts"
 
 const hour = 3_600_000
 const cloud = "cloud.example:8883"

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { Losses } from "../../../../src/actors/mqtt/link/losses.ts"
+import { Losses } from "../../../../src/actors/mqtt/link/link-upkeep.ts"
 import { BrokerDisconnected, ConnectionLost, type Target } from "../../../../src/messages/mqtt.ts"
 
 const target: Target = {
