@@ -163,7 +163,7 @@ export const consume = <A, B>(
     return () => reader.end()
   })
 
-export interface ConsumeOptions<A> {
+interface ConsumeOptions<A> {
   /** How many inner streams may run at once. */
   readonly concurrency: number
   /** Messages with the same key are handled one after another. */

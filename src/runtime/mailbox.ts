@@ -26,7 +26,7 @@ export type Overflow<A = Message> =
   | { readonly policy: "drop"; readonly which: "oldest" | "newest" }
 
 /** `waiting`: accepted later, when there is room; `admit` will be called. */
-export type Placed = "queued" | "waiting" | "full" | "closed"
+type Placed = "queued" | "waiting" | "full" | "closed"
 
 type Admit = (outcome: "queued" | "closed") => void
 

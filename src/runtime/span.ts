@@ -8,7 +8,7 @@ import { monotonicNanos } from "./primitives/monotonic-time.ts"
 import { wallMs } from "./primitives/wall-time.ts"
 import { withoutValues } from "./reason.ts"
 
-export type SpanAttributes = Readonly<Record<string, string | number | boolean | undefined>>
+type SpanAttributes = Readonly<Record<string, string | number | boolean | undefined>>
 
 export const spanned = <A, E, R>(
   name: string,

@@ -36,7 +36,7 @@ export interface BridgeOptions {
   readonly onLink?: (side: Side, status: LinkStatus, date: number) => void
 }
 
-export interface BridgePeers {
+interface BridgePeers {
   readonly local: ActorRef<LinkProtocol>
   readonly cloud: ActorRef<LinkProtocol>
   readonly health: ActorRef<HealthProtocol>

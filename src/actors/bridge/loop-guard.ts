@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto"
 import { ShortLivedMap } from "../../runtime/primitives/short-lived.ts"
 
-export interface SeenMessage {
+interface SeenMessage {
   /** The side it goes to, or comes from. */
   readonly side: string
   readonly topic: string

@@ -10,7 +10,7 @@
 import { createHash } from "node:crypto"
 import type { MqttMessage } from "../../messages/mqtt.ts"
 
-export interface SentMessage {
+interface SentMessage {
   /** In order of arrival. */
   readonly delivery: number
   readonly message: MqttMessage

@@ -18,7 +18,7 @@ import { SharedLock } from "./shared-lock.ts"
 import type { BridgeSide } from "./side.ts"
 import { Traffic } from "./traffic.ts"
 
-export interface RelayOptions {
+interface RelayOptions {
   readonly direction: "outbound" | "inbound"
   readonly source: BridgeSide
   readonly target: BridgeSide

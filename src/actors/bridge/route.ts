@@ -4,7 +4,7 @@ import { isTopic, matchesFilter } from "./rules.ts"
 
 export type Direction = BridgeRule["direction"]
 
-export const opposite = (direction: Direction): Direction => (direction === "outbound" ? "inbound" : "outbound")
+const opposite = (direction: Direction): Direction => (direction === "outbound" ? "inbound" : "outbound")
 
 /** The topic on the other side; undefined: no rule, or the topic has no part below the prefix. */
 export const targetTopic = (

@@ -6,7 +6,7 @@
  */
 import type { BridgeRule } from "../../messages/bridge.ts"
 
-export interface Prefixes {
+interface Prefixes {
   readonly local: string
   readonly remote: string
 }

@@ -141,7 +141,7 @@ export const toTokenActor = <A>(
   })
 
 /** A token actor that has no room for the request is a token that cannot be used just now. */
-export const throughTokenActor = <A>(
+const throughTokenActor = <A>(
   router: Router,
   tokenActor: TokenActorEntry,
   asked: Effect.Effect<A, TokenRefusal | AskFailed>

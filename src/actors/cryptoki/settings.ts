@@ -34,7 +34,7 @@ export interface CryptokiSettings {
 export const mostRequests = 16_384
 
 /** How long a call may take before its host is killed, in milliseconds. */
-export interface CallLimits {
+interface CallLimits {
   readonly listMs: number
   readonly initializeMs: number
   readonly loginMs: number

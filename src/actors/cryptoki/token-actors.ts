@@ -39,7 +39,7 @@ export interface TokenActors {
   readonly all: Effect.Effect<ReadonlyArray<TokenActorEntry>>
 }
 
-export interface TokenActorsSpec {
+interface TokenActorsSpec {
   readonly tools: TokenTools
   readonly hosts: Hosts
   readonly listing: Listing

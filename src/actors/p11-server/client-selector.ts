@@ -24,12 +24,12 @@ export interface ClientSelector {
 export type Purpose = "reads" | "signs" | "changes"
 
 /** `rule` narrows further for one client; where it and the service's scope disagree, nothing is left to reach. */
-export interface Scopes {
+interface Scopes {
   readonly service: Pkcs11Uri | undefined
   readonly rule: Pkcs11Uri | undefined
 }
 
-export type SelectorRefusal = InvalidPkcs11Uri | OutsideScope
+type SelectorRefusal = InvalidPkcs11Uri | OutsideScope
 
 export const clientSelector = (
   text: string | undefined,

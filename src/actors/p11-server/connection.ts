@@ -19,7 +19,7 @@ import { operationOf } from "./answer-request.ts"
 import { errorText, isAboutRights, type RequestFailure } from "./frame-errors.ts"
 import type { Answered } from "./request-context.ts"
 
-export interface ConnectionSpec {
+interface ConnectionSpec {
   readonly stream: UnixStream
   readonly client: Client
   readonly limits: P11ServerLimits

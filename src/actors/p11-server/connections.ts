@@ -27,7 +27,7 @@ export interface Connection {
 }
 
 /** `busy`: tell the client. `full`: not even that. */
-export type Admission = "admitted" | "busy" | "full"
+type Admission = "admitted" | "busy" | "full"
 
 export class Connections {
   /** Half of the descriptors serve, half say that the service is busy. */

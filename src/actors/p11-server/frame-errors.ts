@@ -40,7 +40,7 @@ export interface AnswerTooLong {
   readonly bytes: number
 }
 
-export interface ErrorContext {
+interface ErrorContext {
   /** A signing key was wanted. */
   readonly forSigning: boolean
   /** What the client is narrowed to, by the service and by its rule. */

@@ -39,7 +39,7 @@ interface Kind {
   leftOut: number
 }
 
-export interface LeftOut {
+interface LeftOut {
   readonly kind: string
   readonly count: number
 }

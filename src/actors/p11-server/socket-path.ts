@@ -16,7 +16,7 @@ import { listenUnix } from "../../platform/native/unix-addon.ts"
 import { isServed } from "../../platform/sockets/frame-exchange.ts"
 import { type Listen, listenFailed, listening, reasonOf } from "./listening.ts"
 
-export interface SocketPathSpec {
+interface SocketPathSpec {
   readonly path: string
   /** Permissions of the socket, `0o660` and the like; undefined: what the umask leaves. */
   readonly mode?: number

@@ -8,7 +8,7 @@ import { closeSync, constants, openSync, readFileSync } from "node:fs"
 import { attempt, type FileCalls, give, type Owner, writeAll } from "./file-calls.ts"
 import { type Place, PlaceNotFound } from "./file-place.ts"
 
-export interface InPlace {
+interface InPlace {
   readonly content: Buffer
   readonly mode: number
   readonly owner: Owner | undefined

@@ -12,7 +12,7 @@ import { userName } from "../users/accounts.ts"
 import type { Owner } from "./file-calls.ts"
 import { openLock, StrangeOwner } from "./given-files.ts"
 
-export interface LockFile {
+interface LockFile {
   /** 0600: its owner's alone. 0660: two users take turns, whose common group it has. */
   readonly mode?: 0o600 | 0o660
   /** The services' user, who reads the holder's process id in it; undefined: the caller. */

@@ -30,7 +30,7 @@ export interface Place {
   readonly close: () => void
 }
 
-export interface StrangeLink {
+interface StrangeLink {
   /** Who made it. */
   readonly uid: number
   readonly target: string
@@ -47,7 +47,7 @@ export class PlaceNotFound extends Error {
 }
 
 /** A link that leads to nothing: what is there may be on a file system that is not mounted. */
-export const danglingLink = "dangling link"
+const danglingLink = "dangling link"
 
 /** A directory is a link of another user's that may not be followed. */
 export const foreignLink = "link of another user"

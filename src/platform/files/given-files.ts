@@ -90,7 +90,7 @@ export const closeDirectory = (path: string): void =>
     })
   )
 
-export interface NewFile {
+interface NewFile {
   readonly content: string
   readonly mode: number
   readonly owner?: Owner | undefined
@@ -119,7 +119,7 @@ export const createFile = (path: string, { content, mode, owner, givenWithin }: 
     "kept"
   )
 
-export interface OwnershipChange {
+interface OwnershipChange {
   readonly owner: Owner & { readonly name: string }
   /** The configuration directory: named by the caller, not by a setting. */
   readonly trusted: string
@@ -144,7 +144,7 @@ export const giveFile = (path: string, { owner, trusted, holds }: OwnershipChang
     })
   })
 
-export interface Appending {
+interface Appending {
   readonly mode: number
   readonly owner?: Owner | undefined
 }

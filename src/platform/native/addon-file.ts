@@ -9,7 +9,7 @@ import { constants } from "node:os"
 import { join } from "node:path"
 import { AddonNotLoaded } from "../../messages/platform.ts"
 
-export type AddonName = "tls" | "unix"
+type AddonName = "tls" | "unix"
 
 /** The add-on's exports. Throws AddonNotLoaded; nothing else, and it never ends the process. */
 export const loadAddon = (addon: AddonName): unknown => {

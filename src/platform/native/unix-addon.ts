@@ -8,7 +8,7 @@ import { constants } from "node:os"
 import { getSystemErrorName } from "node:util"
 import { loadAddon } from "./addon-file.ts"
 
-export interface PeerCredentials {
+interface PeerCredentials {
   readonly pid: number
   readonly uid: number
   readonly gid: number

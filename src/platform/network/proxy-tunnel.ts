@@ -17,7 +17,7 @@ export interface HttpProxy {
   readonly password?: Redacted.Redacted<string> | undefined
 }
 
-export interface TunnelEnd {
+interface TunnelEnd {
   readonly host: string
   readonly port: number
 }

@@ -13,7 +13,7 @@ import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { collectAll, dropProgramText, trimMalloc, useOneArena } from "../native/unix-addon.ts"
 
-export interface IdleMemoryOptions {
+interface IdleMemoryOptions {
   /** Whether work is pending that no event shows. */
   readonly isBusy?: () => boolean
   /** The pages of Node's code go, too. */

@@ -9,7 +9,7 @@ import { decodeFrame, encodeFrame, type Frame } from "../../messages/wire/frame1
 import { busyWhile } from "../process/busy-checks.ts"
 import { connectUnix, readToEnd, type SocketFailed, writeAndFinish } from "./socket-io.ts"
 
-export type ExchangeFailed = SigningServiceUnreachable | SigningServiceGarbled
+type ExchangeFailed = SigningServiceUnreachable | SigningServiceGarbled
 
 /** Sends one frame and reads the answer. Interrupting it closes the connection. */
 export const exchangeFrame = (

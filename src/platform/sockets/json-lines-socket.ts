@@ -11,7 +11,7 @@ import { Effect, type Scope } from "effect"
 import { makeDirectory } from "../files/make-directory.ts"
 
 /** The answer to a line, without the line's end; undefined: the conversation is over. */
-export type AnswerLine = (line: string, client: LineClient) => Effect.Effect<string | undefined>
+type AnswerLine = (line: string, client: LineClient) => Effect.Effect<string | undefined>
 
 /** A client that is sent more than one line. */
 export interface LineClient {

@@ -1,7 +1,7 @@
 /** A line that is asked over a UNIX socket, and the lines that come back until the socket ends; then asked again. */
 import { createConnection, type Socket } from "node:net"
 
-export interface LineStream {
+interface LineStream {
   readonly path: string
   readonly question: string
   readonly onLine: (line: string) => void

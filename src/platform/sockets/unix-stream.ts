@@ -38,8 +38,8 @@ export class Watcher {
 }
 
 /** `closed`: closed by the client before it had finished. */
-export type ReadOutcome = Uint8Array | "tooLong" | "closed"
-export type WriteOutcome = "written" | "closed"
+type ReadOutcome = Uint8Array | "tooLong" | "closed"
+type WriteOutcome = "written" | "closed"
 
 /** A connected socket. What is asked of it calls back once, perhaps at once, and not after `close`. */
 export class UnixStream {
@@ -192,7 +192,7 @@ export class UnixListener {
   }
 }
 
-export interface ListenerCallbacks {
+interface ListenerCallbacks {
   readonly onClient: (client: Accepted) => void
   /** Why clients cannot be accepted just now, reported once until it is over; they wait in the kernel meanwhile. */
   readonly onRefused: (code: string) => void

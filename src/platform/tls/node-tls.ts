@@ -14,14 +14,14 @@ import * as tls from "node:tls"
 import { type ConnectionOptions, connect, type PeerCertificate, type TLSSocket } from "node:tls"
 import { readCertificate, type TrustStore, trustStore } from "./trust-store.ts"
 
-export interface ServerIdentity {
+interface ServerIdentity {
   /** DNS name or IP address that the certificate must be for. */
   readonly host: string
   /** These and no others. */
   readonly trusted: TrustStore
 }
 
-export interface NodeTlsTarget extends ServerIdentity {
+interface NodeTlsTarget extends ServerIdentity {
   /** A connected stream. */
   readonly socket: Duplex
   readonly identity?: NodeTlsIdentity
@@ -30,7 +30,7 @@ export interface NodeTlsTarget extends ServerIdentity {
 }
 
 /** PEM. */
-export interface NodeTlsIdentity {
+interface NodeTlsIdentity {
   readonly key?: string
   readonly cert?: string
 }

@@ -5,7 +5,7 @@
  * TRUSTED CERTIFICATE its own trust settings follow the certificate (X509_CERT_AUX, openssl-x509(1), -addtrust).
  */
 
-export interface CertificateBlock {
+interface CertificateBlock {
   /** DER, without trust settings. */
   readonly certificate: Buffer
   /** X509_CERT_AUX, DER; empty under the other labels. */

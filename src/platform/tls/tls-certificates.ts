@@ -7,7 +7,7 @@ import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto"
 import { deviceCertificate, pemCertificates } from "./device-certificate.ts"
 import { TlsError } from "./tls-error.ts"
 
-export interface ClientChain {
+interface ClientChain {
   /** Of the leaf. */
   readonly publicKey: KeyObject
   /** DER, leaf first. */

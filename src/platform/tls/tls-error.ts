@@ -5,7 +5,7 @@
  */
 import type { TlsFailureFacts } from "./tls-addon.ts"
 
-export type TlsErrorCode =
+type TlsErrorCode =
   /** Certificates, names or versions that cannot be used; nothing was sent. */
   | "ERR_TLS_SETTINGS"
   /** There is no signature to show. `reason` is a SignFailure, `cause` what the signer said. */

@@ -20,7 +20,7 @@ export interface OpenTls {
   readonly binding: Buffer
 }
 
-export interface HandshakeListener {
+interface HandshakeListener {
   /** What OpenSSL has ready is to be sent. */
   readonly flush: () => void
   readonly secure: () => void

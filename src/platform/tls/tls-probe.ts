@@ -15,7 +15,7 @@ export type TlsProbe =
   | { readonly kind: "notTrusted"; readonly code: string; readonly detail: string }
   | { readonly kind: "notReached"; readonly code: string; readonly detail: string }
 
-export interface ProbeTarget {
+interface ProbeTarget {
   readonly host: string
   readonly port: number
   readonly trusted: TrustStore

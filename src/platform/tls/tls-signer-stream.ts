@@ -17,7 +17,7 @@ import { parsedSettings } from "./tls-settings.ts"
 import type { TlsSession } from "./tls-target.ts"
 import { openConnection, type TlsTarget } from "./tls-target.ts"
 
-export interface TlsNegotiated {
+interface TlsNegotiated {
   readonly protocol: string
   readonly cipher: string
   readonly alpn: string | undefined

@@ -11,7 +11,7 @@ export const userId = (name: string, file = "/etc/passwd"): number | undefined =
 export const groupId = (name: string, file = "/etc/group"): number | undefined => idIn(file, name)
 
 /** An entry of passwd(5). */
-export interface Account {
+interface Account {
   readonly name: string
   readonly uid: number
   /** Its primary group. */

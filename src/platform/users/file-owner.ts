@@ -3,7 +3,7 @@ import type { Owner } from "../files/file-calls.ts"
 import { serviceUser } from "./service-user.ts"
 import { readSystemFile } from "./system-file.ts"
 
-export type FileOwner =
+type FileOwner =
   | { readonly kind: "owner"; readonly uid: number; readonly gid: number; readonly name: string }
   /** Ownership is left as it is: only root can change it, or system.toml says so (`user = ''`). */
   | { readonly kind: "unchanged" }

@@ -15,7 +15,7 @@ export interface ServiceAccount {
   readonly home: string
 }
 
-export type ServiceUser =
+type ServiceUser =
   | ({ readonly kind: "user" } & ServiceAccount)
   /** As the caller: it is not root, system.toml says so (`user = ''`), or there is no user `tedge` and none is named. */
   | { readonly kind: "caller" }

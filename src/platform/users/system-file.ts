@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { readTomlFile, type TomlRead } from "../toml/toml-file.ts"
 import { userName } from "./accounts.ts"
 
-export type SystemFile =
+type SystemFile =
   | TomlRead
   /** `writer`: who else than root can write it, for people. */
   | { readonly kind: "untrusted"; readonly writer: string }

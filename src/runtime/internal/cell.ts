@@ -33,7 +33,7 @@ export interface Watcher {
   readonly onUp: () => void
 }
 
-export interface CellOptions {
+interface CellOptions {
   readonly name: string
   readonly capacity: number
   readonly overflow: Overflow

@@ -62,7 +62,7 @@ export class Envelope implements Message {
 }
 
 /** What an envelope carries of the fiber that sent it. */
-export interface Sender {
+interface Sender {
   readonly sentAt: number
   readonly deadline: number
   readonly span: Tracer.AnySpan | undefined

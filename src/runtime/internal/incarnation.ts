@@ -16,7 +16,7 @@ import type { Cell, Signal } from "./cell.ts"
 import { CurrentDeadline, type Envelope } from "./envelope.ts"
 import { beginHop } from "./hop.ts"
 
-export interface IncarnationOptions<E, R> {
+interface IncarnationOptions<E, R> {
   readonly cell: Cell
   readonly self: AnyRef
   readonly behaviour: AnyBehaviour<E, R>

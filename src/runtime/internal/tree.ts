@@ -23,7 +23,7 @@ import type { StopMode } from "./running.ts"
 import { type FailedStart, makeSlot, type Slot } from "./slot.ts"
 import type { SupervisorEnvironment } from "./supervisor-environment.ts"
 
-export interface TreeOptions {
+interface TreeOptions {
   readonly spec: SupervisorSpec
   readonly members: ReadonlyArray<Member>
   readonly around: SupervisorEnvironment

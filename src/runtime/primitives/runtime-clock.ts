@@ -10,7 +10,7 @@ import { uptime } from "node:os"
 import { Clock, Context, Duration, Effect } from "effect"
 
 /** Readings of the system, in milliseconds with fractions. */
-export interface TimeSources {
+interface TimeSources {
   readonly monotonicNanos: () => bigint
   readonly wallMs: () => number
   /** Since the boot, time in suspend included (CLOCK_BOOTTIME). */

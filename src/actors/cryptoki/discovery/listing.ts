@@ -31,15 +31,15 @@ export interface Listing {
   readonly forget: Effect.Effect<void>
 }
 
-export type ListedBy = "anyHost" | "newHost"
+type ListedBy = "anyHost" | "newHost"
 
-export interface ListingHost {
+interface ListingHost {
   readonly host: TokenHost
   readonly scope: Scope.Closeable
   readonly since: number
 }
 
-export interface ListingSpec {
+interface ListingSpec {
   readonly settings: CryptokiSettings
   readonly hosts: Pick<Hosts, "lease" | "idle">
   /** Runs as long as the actor. */

@@ -13,7 +13,7 @@ import type { Publish } from "../settings.ts"
 import type { Listing } from "./listing.ts"
 import { firstToken } from "./select-token.ts"
 
-export interface MissingTokenPollerSpec {
+interface MissingTokenPollerSpec {
   readonly listing: Listing
   readonly publish: Publish
   readonly keepLookingMs: number

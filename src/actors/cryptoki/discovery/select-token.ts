@@ -12,7 +12,7 @@ import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
 import { TokenAmbiguous, TokenNotFound } from "../../../messages/token-refusals.ts"
 import { isInitialized, matchable, type Token, tokenUri } from "../pkcs11/token-facts.ts"
 
-export interface SelectedToken {
+interface SelectedToken {
   readonly token: Token
   /** Others that match as well. */
   readonly others: ReadonlyArray<Token>

@@ -83,7 +83,7 @@ const heldCardMs = 45_000
 /** Slots come and go with readers. */
 const mostKnown = 512
 
-export interface AdaptiveTimeout {
+interface AdaptiveTimeout {
   /** Milliseconds the next call may take. */
   readonly limitMs: () => number
   /** The call was answered, with success or not. */

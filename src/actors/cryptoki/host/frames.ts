@@ -11,7 +11,7 @@
 import type { HostReply, HostRequest, HostRequests } from "./protocol.ts"
 
 /** More than any answer needs; a longer frame means that the peer is out of its mind. */
-export const maximalFrame = 16 * 1024 * 1024
+const maximalFrame = 16 * 1024 * 1024
 
 /** The peer sent what is no frame. */
 export class GarbledFrame extends Error {
@@ -95,7 +95,7 @@ const enough = 4
 type SignRequest = Extract<HostRequest, { readonly name: "sign" }>
 
 /** The compact form of a frame's body; undefined: it has none. */
-export const compactBody = (value: unknown): Uint8Array | undefined => {
+const compactBody = (value: unknown): Uint8Array | undefined => {
   if (typeof value !== "object" || value === null) return undefined
   const message = value as HostRequest | HostReply
   if ("name" in message) return message.name === "sign" ? compactRequest(message) : undefined
@@ -103,7 +103,7 @@ export const compactBody = (value: unknown): Uint8Array | undefined => {
 }
 
 /** Undefined: it is no compact form, or not a whole one. */
-export const fromCompactBody = (body: Buffer): HostRequest | HostReply | undefined => {
+const fromCompactBody = (body: Buffer): HostRequest | HostReply | undefined => {
   if (body[0] === signTag) return requestOf(body)
   if (body[0] !== signatureTag || body.length < replyHeader) return undefined
   const signature = new Uint8Array(body.subarray(replyHeader))

@@ -96,7 +96,7 @@ const paused = ({ name }: LatchedToken, forMs: number): Effect.Effect<never, Pin
     Effect.fail(new PinRejected({ token: name, reason: "paused", until: date.toISOString(), forMs }))
   )
 
-export interface ClientCount {
+interface ClientCount {
   readonly wrong: number
   /** How many pauses there were. */
   readonly pauses: number

@@ -101,7 +101,7 @@ export const latchNotes = (store: LatchStore, publish: (event: CryptokiEvent) =>
 const keyIdOf = (key: Uint8Array): string =>
   createHash("sha256").update("tedge-pin-latch ").update(key).digest("hex").slice(0, 16)
 
-export type ReadRecord =
+type ReadRecord =
   | { readonly kind: "record"; readonly record: LatchRecord; readonly isOld?: true }
   | { readonly kind: "newer" }
   | { readonly kind: "unreadable" }
@@ -118,7 +118,7 @@ export const parseRecord = (text: string, keyId: string): ReadRecord => {
 }
 
 /** The PIN that succeeded last. */
-export interface Proof {
+interface Proof {
   readonly version: typeof recordVersion
   readonly keyId: string
   readonly mark: string
@@ -132,7 +132,7 @@ export const parseProof = (text: string): Proof | undefined => {
   return isProof(value) ? value : undefined
 }
 
-export const isNewer = (text: string): boolean => isNewerValue(parseJson(text))
+const isNewer = (text: string): boolean => isNewerValue(parseJson(text))
 
 const isNewerValue = (value: unknown): boolean =>
   isObject(value) && typeof value.version === "number" && value.version > recordVersion

@@ -39,9 +39,9 @@ export interface RefusedPin {
 }
 
 /** Logins in a row that had an unknown outcome: of the PIN that succeeded last, of other PINs, of clients' PINs. */
-export type Track = "proven" | "own" | "client"
+type Track = "proven" | "own" | "client"
 
-export interface UnknownOutcomes {
+interface UnknownOutcomes {
   readonly count: number
   /** How the last one ended. */
   readonly detail: string
@@ -72,7 +72,7 @@ export type Verdict =
   | { readonly kind: "wait"; readonly ms: number; readonly detail: string }
   | { readonly kind: "refuse"; readonly reason: LatchReason; readonly detail?: string }
 
-export type LatchReason =
+type LatchReason =
   | "latched"
   | "latchedAll"
   | "reserved"

@@ -12,7 +12,7 @@ import { removeFile } from "../../../platform/files/given-files.ts"
 import { type LatchPlace, openLatchDirectory, readLatchFile, readLatchKey, writeLatchFile } from "./latch-files.ts"
 
 /** `record`: what was refused. `proof`: the PIN that succeeded last. `clients`: who gave wrong PINs. */
-export type LatchPart = "record" | "proof" | "clients"
+type LatchPart = "record" | "proof" | "clients"
 
 export interface LatchStore {
   readonly directory: string

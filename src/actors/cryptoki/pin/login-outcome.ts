@@ -22,7 +22,7 @@ import {
 } from "../pkcs11/return-codes.ts"
 import type { RefusedPin } from "./latch-record.ts"
 
-export type LoginOutcome =
+type LoginOutcome =
   | { readonly kind: "refused"; readonly reason: RefusedPin["reason"] }
   | { readonly kind: "unknown"; readonly detail: string }
   | { readonly kind: "notAsked" }

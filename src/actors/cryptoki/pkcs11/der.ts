@@ -5,8 +5,6 @@ export const sequence = (...parts: ReadonlyArray<Uint8Array>): Uint8Array => tag
 /** Without padding bits. */
 export const bitString = (content: Uint8Array): Uint8Array => tagged(0x03, [zero, content])
 
-export const octetString = (content: Uint8Array): Uint8Array => tagged(0x04, [content])
-
 /** A non-negative INTEGER of big-endian bytes: no leading zero more than the sign needs. */
 export const unsignedInteger = (bytes: Uint8Array): Uint8Array => {
   let start = 0

@@ -5,7 +5,7 @@ import { tokenFamily } from "../../../messages/token-family.ts"
 import type { Token } from "./token-facts.ts"
 import type { LibraryFacts, TokenInfo } from "./values.ts"
 
-export interface Quirks {
+interface Quirks {
   /** Two processes cannot use the module at once, so all its tokens share one host. */
   readonly sharedModule: boolean
   /** A token is a few files, which another process may be writing while they are read; no reader wedges. */

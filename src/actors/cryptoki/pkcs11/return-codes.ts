@@ -10,7 +10,7 @@
  * Source: PKCS #11 v2.40, 5.1; thin-edge PR #4353 (codes after which only a new module helps).
  */
 
-export type FaultClass = "request" | "pin" | "session" | "device" | "template" | "mechanism"
+type FaultClass = "request" | "pin" | "session" | "device" | "template" | "mechanism"
 
 export const faultClass = (code: number): FaultClass => returnCodes[code]?.[1] ?? "device"
 

@@ -33,7 +33,7 @@ export const defaultSocketLimits: SocketLimits = {
   changeMs: 180_000
 }
 
-export interface SocketClient {
+interface SocketClient {
   /** With socket activation a first connection starts the service. What fails shows in the next request. */
   readonly wake: Effect.Effect<void>
   /** The answer named `expected`; an Error frame, or any other, is a refusal. */
@@ -85,7 +85,7 @@ export interface SigningService {
   readonly client: SocketClient
 }
 
-export interface WireSelector {
+interface WireSelector {
   readonly uri: string | undefined
   readonly pin: Redacted.Redacted<string> | undefined
 }

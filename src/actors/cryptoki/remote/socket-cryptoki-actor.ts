@@ -13,7 +13,7 @@ import { publicKey } from "./socket-key.ts"
 import { changePin, clearLatch, createKey, deleteKey, initToken, listKeys, listTokens } from "./socket-management.ts"
 import { chooseScheme, sign } from "./socket-signing.ts"
 
-export interface SocketCryptokiSettings {
+interface SocketCryptokiSettings {
   readonly socketPath: string
   readonly limits?: SocketLimits
   /** Where a service on this machine remembers refused PINs. */

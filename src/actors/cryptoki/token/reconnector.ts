@@ -28,7 +28,7 @@ export interface Loss {
   readonly reason: string
 }
 
-export interface ReconnectorSpec {
+interface ReconnectorSpec {
   /** The token's name for people. */
   readonly token: string
   /** A host with the token in it; undefined: the host works, the token is not there. The scope ends it. */

@@ -126,7 +126,7 @@ const nothing = {
 /** Bounds what clients with many URIs can make us remember. */
 const rememberedKeys = 256
 
-export interface SelectedKey {
+interface SelectedKey {
   readonly object: TokenObject
   readonly others: ReadonlyArray<TokenObject>
 }
@@ -140,11 +140,11 @@ export const firstKey = (uri: Pkcs11Uri, objects: ReadonlyArray<TokenObject>): S
 }
 
 /** A private key that matches, and may not sign. */
-export const keyThatMayNotSign = (uri: Pkcs11Uri, objects: ReadonlyArray<TokenObject>): TokenObject | undefined =>
+const keyThatMayNotSign = (uri: Pkcs11Uri, objects: ReadonlyArray<TokenObject>): TokenObject | undefined =>
   objects.find((one) => one.kind === "private" && !one.maySign && matchesObject(uri, one))
 
 /** Why the URI cannot name a key that signs; undefined when it can. */
-export const notForSigning = (uri: Pkcs11Uri): UriNotUsable | undefined =>
+const notForSigning = (uri: Pkcs11Uri): UriNotUsable | undefined =>
   uri.type === undefined || uri.type === "private"
     ? undefined
     : new UriNotUsable({ uri: shownUri(uri), reason: `a signing key has type=private, not type=${uri.type}` })

@@ -27,7 +27,7 @@ export const chosenKey = (found: FoundKey, asker: Asker, offered: ReadonlyArray<
   }
 }
 
-export interface SignOrder {
+interface SignOrder {
   readonly found: FoundKey
   /** Undefined: the key's preferred one. */
   readonly scheme: SignatureScheme | undefined

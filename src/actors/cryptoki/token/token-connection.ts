@@ -71,7 +71,7 @@ export const makeTokenConnection = (host: TokenHost, token: Token, since: number
 })
 
 /** Tells whether another PIN is the same, without keeping the PIN. */
-export type PinMark = (pin: Redacted.Redacted<string>) => boolean
+type PinMark = (pin: Redacted.Redacted<string>) => boolean
 
 export const pinMark = (pin: Redacted.Redacted<string>): PinMark => {
   const key = randomBytes(32)

@@ -7,7 +7,7 @@
  */
 import { ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
 
-export interface WindowSettings {
+interface WindowSettings {
   readonly initialBytes: number
   readonly smallestBytes: number
   readonly largestBytes: number

@@ -27,7 +27,7 @@ export interface Disconnected {
   readonly reason: string
 }
 
-export interface PacketReaderOptions {
+interface PacketReaderOptions {
   readonly version: ProtocolVersion
   /** A PUBLISH of more bytes is skipped. */
   readonly largestPublish: number

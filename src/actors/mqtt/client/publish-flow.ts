@@ -19,7 +19,7 @@ export interface Unpublished {
 }
 
 /** What a broker said in CONNACK that bounds publishing. */
-export interface BrokerLimits {
+interface BrokerLimits {
   /** How many publishes of QoS 1 it takes unacknowledged (MQTT 5.0, 4.9). */
   readonly receiveMaximum?: number
   /** In bytes: it hangs up on a larger packet, and would be given it again at the next connection. */
@@ -142,7 +142,7 @@ interface Waiting {
   readonly go: () => void
 }
 
-export interface PaceClock {
+interface PaceClock {
   /** Monotonic milliseconds. */
   readonly now: () => number
   readonly after: (ms: number, call: () => void) => void
@@ -206,7 +206,7 @@ export class PublishPace {
 }
 
 /** The timer keeps no process alive: a connection does. */
-export const processPaceClock = (now: () => number): PaceClock => ({
+const processPaceClock = (now: () => number): PaceClock => ({
   now,
   after: (ms, call) => void setTimeout(call, ms).unref()
 })

@@ -26,14 +26,14 @@ import { type Handshake, resumptionOf, type TlsTickets } from "./resumption.ts"
 import type { Stopwatch } from "./stopwatch.ts"
 
 /** What dialling over TLS needs beside the target. */
-export interface TlsMeans {
+interface TlsMeans {
   readonly cryptoki: ActorRef<CryptokiProtocol>
   /** Runs while the token is asked. */
   readonly stopwatch: Stopwatch
   readonly tickets: TlsTickets
 }
 
-export interface Dialled {
+interface Dialled {
   readonly stream: Duplex
   /** Undefined: no TLS, or no key. */
   readonly handshake: Handshake | undefined

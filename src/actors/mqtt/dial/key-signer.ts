@@ -17,11 +17,11 @@ import type { ActorRef } from "../../../runtime/protocol.ts"
 import { spanned } from "../../../runtime/span.ts"
 import type { Stopwatch } from "./stopwatch.ts"
 
-export interface KeySigner {
+interface KeySigner {
   readonly sign: TlsSigner
 }
 
-export interface SignerOptions {
+interface SignerOptions {
   readonly cryptoki: ActorRef<CryptokiProtocol>
   /** Whom the connection is for, for the refusals. */
   readonly host: string

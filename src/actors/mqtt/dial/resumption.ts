@@ -14,7 +14,7 @@ import { bootMs } from "../../../runtime/primitives/runtime-clock.ts"
 /** How the server was shown that the key is ours: by a session of a connection before, or by a signature now. */
 export type Handshake = "resumed" | "signed"
 
-export interface Resumption {
+interface Resumption {
   /** Whether the connection can probably be made without the key. */
   readonly isLikely: boolean
   /** Takes the ticket, which is not used again; asked once there is a connection to use it on. */

@@ -14,7 +14,7 @@ export interface BackOffSettings {
   readonly resetAfterMs: number
 }
 
-export interface BackOff {
+interface BackOff {
   /** Failures in a row, those that wait for a token left out. */
   readonly failures: number
   readonly waitMs: number

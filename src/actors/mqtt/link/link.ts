@@ -76,7 +76,7 @@ export const makeLink = (
   })
 
 /** Holds back publishes until the connection is ready for them. */
-export class Gate {
+class Gate {
   /** The connection, while the gate is open. */
   connection: Connection | undefined
   private opened = Deferred.makeUnsafe<Connection>()
