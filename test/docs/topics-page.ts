@@ -1,5 +1,5 @@
 /** The text of docs/topics.md, from the rules of the bridge, the topics of services and the metrics. */
-import { rulesForAws, rulesForCumulocity, rulesForAzure } from "../../src/actors/bridge/rules.ts"
+import { rulesForAws, rulesForAzure, rulesForCumulocity } from "../../src/actors/bridge/rules.ts"
 import { Metrics } from "../../src/actors/p11-server/metrics.ts"
 import { MapperMetrics } from "../../src/cli/services/mapper/mapper-metrics.ts"
 import type { BridgeRule } from "../../src/messages/bridge.ts"
