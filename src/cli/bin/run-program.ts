@@ -23,7 +23,7 @@ import { systemLogLevel } from "../terminal/system-log-level.ts"
 import { processTerminal } from "../terminal/terminal.ts"
 import { CurrentTerminalLoss, type WatchedTerminal, watchTerminal } from "../terminal/terminal-loss.ts"
 
-export interface ProgramOptions {
+interface ProgramOptions {
   /** When neither options nor environment say another. */
   readonly logLevel: LogLevelName
   /** A service that drains on a signal and exits with 0. */

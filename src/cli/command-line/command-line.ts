@@ -14,12 +14,12 @@ import { helpText } from "./help-text.ts"
 import { profileWithoutCloud, usageErrorText } from "./usage-error.ts"
 
 /** Where the text of help and usage errors goes. */
-export interface Output {
+interface Output {
   readonly out: (text: string) => Effect.Effect<void>
   readonly err: (text: string) => Effect.Effect<void>
 }
 
-export interface CommandLine {
+interface CommandLine {
   readonly program: Program
   readonly handlers: CommandHandlers
   readonly environment: Readonly<Record<string, string | undefined>>

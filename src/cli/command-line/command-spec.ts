@@ -40,7 +40,7 @@ export interface ArgumentSpec {
   readonly offers?: "settings" | "values"
 }
 
-export interface ExampleSpec {
+interface ExampleSpec {
   readonly command: string
   readonly says: string
 }

@@ -34,7 +34,7 @@ export interface CommandWords {
   readonly forEffect: ReadonlyArray<string>
 }
 
-export interface GivenOption {
+interface GivenOption {
   readonly name: string
   /** Undefined: the command has no such option. */
   readonly option: OptionSpec | undefined

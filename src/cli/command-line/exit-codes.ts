@@ -36,5 +36,3 @@ const isOfTheCommandLine: ReadonlyArray<Failure["_tag"]> = [
   "HostInvalid",
   "DurationInvalid"
 ]
-
-export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]

@@ -16,7 +16,7 @@ import { type ServiceAccount, serviceUser } from "../../platform/users/service-u
 import * as Actor from "../../runtime/actor.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 
-export interface CryptokiComposition {
+interface CryptokiComposition {
   readonly settings: Settings
   /** Goes before `device.cryptoki.pin`, for requests without a PIN: `key_pin` of the one connection the process is for. Read for each. */
   readonly pin?: Redacted.Redacted<string> | undefined

@@ -8,7 +8,7 @@ import { Effect, Redacted } from "effect"
 import type { Prompts } from "../commands/hsm/token-command.ts"
 
 /** Standard input, or what a test puts in its place. */
-export interface AnswerStream {
+interface AnswerStream {
   readonly isTTY?: boolean
   readonly setRawMode?: (raw: boolean) => unknown
   readonly on: (event: "data" | "end", listener: (chunk: Buffer) => void) => unknown

@@ -7,7 +7,7 @@
 import { Context, Effect, Exit } from "effect"
 import { makeTerminal, type Terminal } from "./terminal.ts"
 
-export interface TerminalLoss {
+interface TerminalLoss {
   /** From now on the command goes on without its terminal. */
   readonly begin: Effect.Effect<void>
   /** Writes to `screen` while it is there, and keeps all of it for the log. `write`: to the log. */

@@ -35,7 +35,7 @@ export interface Terminal extends Progress {
   readonly entry: (label: string, value: string) => Effect.Effect<void>
 }
 
-export interface TerminalSettings {
+interface TerminalSettings {
   readonly stdout: TextStream
   readonly stderr: TextStream
   readonly environment: Readonly<Record<string, string | undefined>>

@@ -3,7 +3,7 @@ import type { ParkedActor } from "../bridge.ts"
 import type { LinkStatus, Side } from "../mqtt.ts"
 import { explainMqtt, refusedFilter } from "./mqtt.ts"
 
-export interface BridgeState {
+interface BridgeState {
   readonly health: "up" | "down"
   readonly local: LinkStatus
   readonly cloud: LinkStatus

@@ -10,12 +10,9 @@ import {
   type RequestUnusable
 } from "../certificate.ts"
 import { isAboutScope, lacksToken } from "../service-fragments.ts"
-import { type Explanation, inBrackets, quoted, type Sentences, seconds, sentenceIn } from "./explanation.ts"
+import { type Explanation, inBrackets, quoted, type Sentences, seconds } from "./explanation.ts"
 import { explainMqtt } from "./mqtt.ts"
 import { explainToken } from "./token.ts"
-
-export const explainCertificate = (failure: CertificateRefusal): Explanation =>
-  sentenceIn(certificateSentences, failure)
 
 export const certificateSentences = {
   FileInTheWay: (failure) => {

@@ -59,8 +59,6 @@ const displayName = { c8y: "Cumulocity", az: "Azure", aws: "AWS" } as const
 const words = (of: CloudSelector): string =>
   of.profile === undefined ? of.cloud : `${of.cloud} --profile ${of.profile}`
 
-export const explainConnect = (failure: StepRefusal): Explanation => sentenceIn(connectSentences, failure)
-
 export const connectSentences = {
   AlreadyConnected: (failure) => ({
     error: "Connection is already established",

@@ -12,10 +12,8 @@ import { shownText } from "../shown-text.ts"
 import type { TokenFamily } from "../token-family.ts"
 import { explainConfig } from "./config.ts"
 import { explainAsk } from "./connect.ts"
-import { type Explanation, quoted, type Sentences, sentenceIn, shellQuoted } from "./explanation.ts"
+import { type Explanation, quoted, type Sentences, shellQuoted } from "./explanation.ts"
 import { explainToken } from "./token.ts"
-
-export const explainHsm = (failure: HsmRefusal): Explanation => sentenceIn(hsmSentences, failure)
 
 export const hsmSentences = {
   KeyIdInvalid: (failure) => explainId(failure),

@@ -2,7 +2,7 @@
 import type { Note } from "../connect.ts"
 
 /** `plain`: a line of its own. `info`: behind `info:`. */
-export interface NoteText {
+interface NoteText {
   readonly style: "plain" | "info"
   readonly text: string
 }

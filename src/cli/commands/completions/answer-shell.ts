@@ -13,7 +13,7 @@ import type { Program } from "../../command-line/command-spec.ts"
 import { readWords } from "../../command-line/command-words.ts"
 import { type Candidate, completeWords, type Known } from "./complete-words.ts"
 
-export interface ShellQuestion {
+interface ShellQuestion {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly workingDir: string
 }

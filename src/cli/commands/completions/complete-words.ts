@@ -20,7 +20,7 @@ export interface Candidate {
   readonly says: string
 }
 
-export interface Completion {
+interface Completion {
   readonly candidates: ReadonlyArray<Candidate>
   /** Names of files fit as well. */
   readonly files: boolean

@@ -13,7 +13,7 @@ import { fullKey } from "../../../messages/settings/setting-name.ts"
 import { printValue } from "../../../messages/settings/value.ts"
 import type { CommandWords } from "../../command-line/command-words.ts"
 
-export interface FastGet {
+interface FastGet {
   readonly key: string
   readonly profile?: string | undefined
   readonly configDir?: string | undefined

@@ -26,7 +26,7 @@ export const configList = configCommand(({ config, input, terminal, stdoutIsTerm
 const nothingMatches = (filter: string) => new UnknownSetting({ key: filter, similar: similarKeys(filter), part: true })
 
 /** `key=value` lines; with `all`, an empty line and the keys without value. */
-export const listText = (settings: ReadonlyArray<ShownSetting>, all: boolean): string => {
+const listText = (settings: ReadonlyArray<ShownSetting>, all: boolean): string => {
   const lines = settings.flatMap(({ key, value, secret }) =>
     value === undefined ? [] : [`${key}=${secret ? masked(Redacted.value(value)) : Redacted.value(value)}`]
   )

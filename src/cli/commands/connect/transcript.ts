@@ -6,7 +6,7 @@ import { explainSettingWarning } from "../../../messages/explain/settings.ts"
 import { type Explanation, explain } from "../../../messages/explain.ts"
 import type { Terminal } from "../../terminal/terminal.ts"
 
-export interface Transcript {
+interface Transcript {
   readonly show: (event: StepEvent) => Effect.Effect<void>
   /** The failure a command ends with; not printed again when its step has done so. */
   readonly end: (failure: ConnectRefusal) => Effect.Effect<void>

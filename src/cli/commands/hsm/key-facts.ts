@@ -57,7 +57,7 @@ const sizeOf = (der: Uint8Array): KeySize | undefined => {
 /** Names of FIPS 186. */
 const curves: Readonly<Record<string, string>> = { prime256v1: "P-256", secp384r1: "P-384", secp521r1: "P-521" }
 
-export interface KeyUser {
+interface KeyUser {
   /** `c8y`, `c8y --profile prod`. */
   readonly name: string
   readonly uri: Pkcs11Uri

@@ -4,7 +4,7 @@ import { KeyIdInvalid } from "../../../messages/hsm.ts"
 import { keyIdProblem } from "../../../messages/token-names.ts"
 import type { CommandInput } from "../../command-line/command-spec.ts"
 
-export const parseKeyId = (text: string): Effect.Effect<Uint8Array, KeyIdInvalid> => {
+const parseKeyId = (text: string): Effect.Effect<Uint8Array, KeyIdInvalid> => {
   const parts = text.split(/[\s:]+/).filter((part) => part !== "")
   const refuse = (reason: KeyIdInvalid["reason"]) => Effect.fail(new KeyIdInvalid({ text, reason }))
   if (parts.length === 0) return refuse("empty")

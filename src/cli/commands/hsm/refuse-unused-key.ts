@@ -11,7 +11,7 @@ import { mergeScope } from "../../../messages/pkcs11-uri-scope.ts"
 import type { Settings } from "../../../messages/settings/resolved-settings.ts"
 import { askLimits, type CommandContext } from "./token-command.ts"
 
-export interface NewKey {
+interface NewKey {
   readonly token: KeySelector
   readonly id: Uint8Array
   readonly label: string

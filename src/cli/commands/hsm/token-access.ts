@@ -10,7 +10,7 @@ import { userName } from "../../../platform/users/accounts.ts"
 import { serviceUser } from "../../../platform/users/service-user.ts"
 import { type AccessUser, closedTo, isMember } from "../../../platform/users/user-access.ts"
 
-export interface TokenAccess {
+interface TokenAccess {
   /** Undefined: root uses it and may do everything; or system.toml is not usable, which is reported elsewhere. */
   readonly user: string | undefined
   readonly closed: ReadonlyArray<ClosedToUser>

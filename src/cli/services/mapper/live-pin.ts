@@ -11,7 +11,7 @@ import type { MqttRefusal, Target } from "../../../messages/mqtt.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
 
-export interface LivePin {
+interface LivePin {
   /** For requests that bring none; to the latch a new one is the person's word. */
   readonly pin: () => Redacted.Redacted<string> | undefined
   /** Dials with the PIN as it is in the settings at that moment. */

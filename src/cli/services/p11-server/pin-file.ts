@@ -9,7 +9,7 @@ import { Effect, Redacted } from "effect"
 import { PinFileUnusable } from "../../../messages/p11-server.ts"
 import { errorCode } from "../../../platform/process/error-code.ts"
 
-export interface FilePin {
+interface FilePin {
   readonly pin: Redacted.Redacted<string>
   /** Others than its user and group can read it: `644`. */
   readonly exposedMode: string | undefined

@@ -44,7 +44,7 @@ import { type ServerStatus, serverStatus } from "./server-status.ts"
 import { type TokenStatus, tokenStatus } from "./token-status.ts"
 
 /** `untilStopped` answers when the service is to end, `reloads` each time its settings are to be read again. */
-export interface ServerSignals {
+interface ServerSignals {
   readonly untilStopped: Effect.Effect<void>
   readonly reloads: Effect.Effect<void>
 }
