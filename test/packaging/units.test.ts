@@ -132,6 +132,17 @@ describe("the systemd units", () => {
     }
   })
 
+  it("send tpm2-pkcs11 to the kernel's resource manager, unless the environment file says otherwise", () => {
+    const text = readFileSync(join(folder, "tedge-p11-server.service"), "utf8")
+    expect(text).toMatch(/^Environment=TPM2_PKCS11_TCTI=device:\/dev\/tpmrm0\nEnvironmentFile=/m)
+  })
+
+  it("run the signing service as root only by a drop-in that warns, and then its module too", () => {
+    const text = readFileSync(join(dropIns, "root.conf.example"), "utf8")
+    expect(text).toMatch(/^# Warning: /m)
+    expect(text).toMatch(/^User=root\nGroup=root\nEnvironment=TEDGE_P11_SERVER_TOKEN_USER=root$/m)
+  })
+
   it("demand a PIN credential that is configured", () => {
     const text = readFileSync(join(dropIns, "pin-credential.conf.example"), "utf8")
     expect(text).toMatch(/^Environment=TEDGE_P11_SERVER_PIN_FILE=%d\/tedge-pin$/m)

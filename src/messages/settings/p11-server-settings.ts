@@ -90,7 +90,16 @@ const logLevel = {
   examples: ["info", "debug"]
 } as const satisfies Setting
 
-export const p11ServerSettings = [...p11ServerOptions, logLevel] as const
+const tokenUser = {
+  key: "p11_server.token_user",
+  type: choice("service", "root"),
+  default: "service",
+  doc: "As whom a service that runs as root loads the PKCS#11 module: the user of system.toml, or root.",
+  note: "root is for a token store or a device that only root may open and that cannot be handed over: the module's code then runs as root.",
+  examples: ["service", "root"]
+} as const satisfies Setting
+
+export const p11ServerSettings = [...p11ServerOptions, logLevel, tokenUser] as const
 
 export type P11ServerOption = (typeof p11ServerOptions)[number]["key"]
 export type P11ServerKey = (typeof p11ServerSettings)[number]["key"]

@@ -88,7 +88,7 @@ export const readServerSettings = (
     const { modulePath, uri } = settings.cryptoki
     if (modulePath === undefined && unread === undefined)
       return yield* new CryptokiOff({ missing: "device.cryptoki.module_path" })
-    const user = hostUser(settings.configDir)
+    const user = values.tokenAsRoot ? { account: undefined } : hostUser(settings.configDir)
     if ("failure" in user) return yield* Effect.fail(user.failure)
     const pin = unread === undefined ? yield* servicePin(input, settings, values) : undefined
     return {

@@ -17,6 +17,8 @@ export interface ServerValues {
   readonly limits: P11ServerLimits
   readonly metricsFile: string | undefined
   readonly logLevel: LogLevelName | undefined
+  /** The module is loaded as root where the service is root. */
+  readonly tokenAsRoot: boolean
 }
 
 /** The options of the command line, by the keys they stand for. Variables are ConfigActor's to read. */
@@ -46,6 +48,7 @@ export const serverValues = (shown: ReadonlyArray<ShownSetting>): ServerValues =
       writeMs: milliseconds("p11_server.answer_timeout")
     },
     metricsFile: text("p11_server.metrics_file"),
-    logLevel: parseLogLevel(text("p11_server.log_level") ?? "")
+    logLevel: parseLogLevel(text("p11_server.log_level") ?? ""),
+    tokenAsRoot: text("p11_server.token_user") === "root"
   }
 }

@@ -1,0 +1,34 @@
+/** The service as root without capabilities, as in its unit with the drop-in: a SoftHSM store that only root may open. */
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { describe, expect, it, onTestFinished } from "vitest"
+import { ask } from "../../../actors/p11-server/served.ts"
+import { isRoot, testUser } from "../../../support/test-user.ts"
+import { serverPlace } from "./server-process.ts"
+
+/** CapabilityBoundingSet= of the unit. */
+const withoutCapabilities = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"]
+
+const started = (env: Readonly<Record<string, string>>) => {
+  const user = testUser()
+  onTestFinished(user.remove)
+  const place = serverPlace()
+  place.hsm.addToken({ label: "my-token" }).importKey({ label: "my-key" })
+  writeFileSync(join(place.dir, "config", "system.toml"), `user = "${user.name}"\ngroup = "${user.name}"\n`)
+  return { place, server: place.start({ command: withoutCapabilities, args: ["--pin", "123456"], env }) }
+}
+
+describe.runIf(isRoot)("a token store that only root may open", () => {
+  it("is used by a service as root whose module may run as root", async () => {
+    const { place, server } = started({ TEDGE_P11_SERVER_TOKEN_USER: "root" })
+    await server.logged("Server listening")
+    const answer = await ask(place.socketPath, { _tag: "ListKeysRequest", uri: undefined, pin: undefined })
+    expect(JSON.stringify(answer)).toMatch(/ListKeysResponse.*my-key/)
+  })
+
+  it("is not used otherwise: the module is never root by itself", async () => {
+    const { server } = started({})
+    expect(await server.ended).toBe(1)
+    expect(server.log()).toMatch(/root cannot run it as the services' user/)
+  })
+})
