@@ -1,5 +1,6 @@
 /**
- * `npm run test:docs`: builds the documents as a site and looks at it in Chromium, as a reader does.
+ * `npm run test:docs`: builds the documents as a site and looks at it in Chromium, as a reader does; then at the page of
+ * `tedge status --web` (scripts/browser/status-page.mjs).
  *
  * The browser reaches this machine only, so the site is shown to need no network. Chromium comes from Debian
  * (scripts/debian-packages.mjs). Pictures of what was seen are left in build/site-pictures.
@@ -10,6 +11,8 @@ import { createReadStream, mkdirSync, readdirSync, statSync } from "node:fs"
 import { createServer } from "node:http"
 import { dirname, extname, join, normalize } from "node:path"
 import { fileURLToPath } from "node:url"
+import { runChecks } from "./browser/run-checks.mjs"
+import { statusPageChecks } from "./browser/status-page.mjs"
 import { inOwnDirectory } from "./lib/own-directory.mjs"
 import { find, run } from "./lib/run.mjs"
 import { countLine } from "./lib/test-outcome.mjs"
@@ -115,60 +118,25 @@ const serve = () =>
     server.listen(0, "127.0.0.1", () => resolve(server))
   })
 
-/** What a page does beyond the check: requests elsewhere are refused and remembered, and so are its errors. */
-const watched = async (context, origin, seen) => {
-  await context.route(
-    (url) => url.origin !== origin,
-    (route) => {
-      seen.push(`asked for ${route.request().url()}`)
-      return route.abort()
-    }
-  )
-  const page = await context.newPage()
-  page.on("pageerror", (error) => seen.push(`error: ${error.message}`))
-  page.on("response", (response) => {
-    if (response.status() >= 400 && !response.url().endsWith("/favicon.ico"))
-      seen.push(`${response.status()} ${response.url()}`)
-  })
-  return page
-}
-
 const main = async () => {
   await setup("docs")
+  await setup("demo")
   const built = await run("npm", ["run", "docs"], { cwd: root, show: true })
   if (built.code !== 0) throw new SetupFailed("the site was not built")
   mkdirSync(pictures, { recursive: true })
   const { chromium } = await import("playwright-core")
-  return inOwnDirectory(async ({ env }) => {
+  return inOwnDirectory(async ({ env, dir }) => {
     const server = await serve()
     const origin = `http://127.0.0.1:${server.address().port}`
     // Chromium's own sandbox refuses to run as root; what it opens here is our own site.
     const args = process.getuid() === 0 ? ["--no-sandbox"] : []
     const browser = await chromium.launch({ executablePath: find("chromium"), args, env })
-    const tests = { passed: 0, failed: 0 }
-    for (const [name, check] of Object.entries(checks)) {
-      const contexts = []
-      const seen = []
-      const open = async (viewport = { width: 1280, height: 800 }) => {
-        const context = await browser.newContext({ viewport })
-        contexts.push(context)
-        return watched(context, origin, seen)
-      }
-      try {
-        await check({ open, origin })
-        assert.deepEqual(seen, [])
-        tests.passed += 1
-        console.log(`ok      ${name}`)
-      } catch (error) {
-        tests.failed += 1
-        console.log(`FAILED  ${name}: ${error.message}`)
-      }
-      for (const context of contexts) await context.close()
-    }
+    const site = await runChecks(browser, checks, { origin })
+    const page = await statusPageChecks(browser, { dir, root })
     await browser.close()
     server.closeAllConnections()
     server.close()
-    return tests
+    return { passed: site.passed + page.passed, failed: site.failed + page.failed }
   })
 }
 

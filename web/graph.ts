@@ -50,7 +50,7 @@ const height = 62
 
 const draw = ({ supervisors, actors }: Snapshot): void => {
   const graph = new Graph({ multigraph: true })
-  graph.setGraph({ rankdir: "LR", nodesep: 16, ranksep: 46, marginx: 8, marginy: 8 })
+  graph.setGraph({ rankdir: "LR", nodesep: 16, ranksep: 36, marginx: 8, marginy: 8 })
   graph.setDefaultEdgeLabel(() => ({}))
   for (const { name } of supervisors) graph.setNode(`^${name}`, { width, height: 40 })
   for (const { name } of actors) graph.setNode(name, { width, height })
@@ -107,7 +107,16 @@ const arrowHead = () =>
     {},
     svg(
       "marker",
-      { id: "head", viewBox: "0 0 8 8", refX: 8, refY: 4, markerWidth: 8, markerHeight: 8, orient: "auto" },
+      {
+        id: "head",
+        viewBox: "0 0 8 8",
+        refX: 8,
+        refY: 4,
+        markerWidth: 8,
+        markerHeight: 8,
+        markerUnits: "userSpaceOnUse",
+        orient: "auto"
+      },
       svg("path", { class: "head", d: "M0 0L8 4L0 8z" })
     )
   )

@@ -50,7 +50,7 @@ const made = ({ id, series }: Plot, data: uPlot.AlignedData): uPlot => {
       height: 180,
       cursor: { drag: { x: false, y: false } },
       scales: { y: { range: (_plot, _min, max) => [0, Math.max(max * 1.1, 1)] } },
-      axes: [{ ...axis(), size: 34 }, axis()],
+      axes: [{ ...axis(), size: 44 }, axis()],
       series: [
         {},
         ...series.map(({ label, color: name }) => ({
@@ -58,7 +58,7 @@ const made = ({ id, series }: Plot, data: uPlot.AlignedData): uPlot => {
           stroke: () => color(name),
           width: 2,
           spanGaps: true,
-          points: { show: false },
+          points: { show: label === "message", size: 5 },
           value: (_plot: uPlot, value: number | null) => (value === null ? "–" : value.toFixed(1))
         }))
       ]

@@ -409,6 +409,14 @@ export const samples: Samples = {
     new Status.NothingConnected({ cloud: "c8y", profile: undefined }),
     new Status.NothingConnected({ cloud: "aws", profile: "prod" })
   ],
+  ListenRefused: [
+    new Status.ListenRefused({ address: "0.0.0.0:8080", reason: "notLoopback" }),
+    new Status.ListenRefused({ address: "127.0.0.1:x", reason: "malformed" })
+  ],
+  PageNotServed: [
+    new Status.PageNotServed({ address: "127.0.0.1:8080", code: "EADDRINUSE" }),
+    new Status.PageNotServed({ address: "127.0.0.1:80", code: "EACCES" })
+  ],
   StatusForbidden: [
     new Status.StatusForbidden({ service: "tedge-mapper-c8y", path: "/run/tedge-actors/tedge-mapper-c8y.sock" })
   ],

@@ -34,5 +34,6 @@ const isOfTheCommandLine: ReadonlyArray<Failure["_tag"]> = [
   "OptionsExclude",
   "OptionNeeds",
   "HostInvalid",
-  "DurationInvalid"
+  "DurationInvalid",
+  "ListenRefused"
 ]

@@ -27,5 +27,16 @@ export const statusSentences = {
   ServiceDown: ({ service, state, startedBy }) => ({
     error: `'${service}' does not run${inBrackets(state ?? "")}`,
     ...(startedBy !== undefined && { hint: `start it: ${startedBy}` })
+  }),
+  ListenRefused: ({ address, reason }) => ({
+    error:
+      reason === "notLoopback"
+        ? `--listen: '${address}' is not an address of this machine alone`
+        : `--listen: '${address}' is not a valid address`,
+    hint: "127.0.0.1:<PORT> or [::1]:<PORT>; from another machine: ssh -L <PORT>:127.0.0.1:<PORT> <DEVICE>"
+  }),
+  PageNotServed: ({ address, code }) => ({
+    error: `the page cannot be served on ${address}: ${code}`,
+    ...(code === "EADDRINUSE" && { hint: "name another port, or leave --listen out: then it is a free one" })
   })
 } satisfies Sentences<StatusRefusal>

@@ -39,4 +39,25 @@ export class ServiceDown extends Data.TaggedError("ServiceDown")<{
   readonly startedBy: string | undefined
 }> {}
 
-export type StatusRefusal = NothingConnected | StatusForbidden | StatusTimedOut | StatusNotShown | ServiceDown
+/** `tedge status --web` shows the device without a login: it listens on loopback addresses only. */
+export class ListenRefused extends Data.TaggedError("ListenRefused")<{
+  readonly address: string
+  readonly reason: "notLoopback" | "malformed"
+}> {}
+
+/** The address of `tedge status --web` cannot be listened on. */
+export class PageNotServed extends Data.TaggedError("PageNotServed")<{
+  readonly address: string
+  /** `EADDRINUSE`, `EACCES`. */
+  readonly code: string
+}> {}
+
+export type PageRefusal = ListenRefused | PageNotServed
+
+export type StatusRefusal =
+  | PageRefusal
+  | NothingConnected
+  | StatusForbidden
+  | StatusTimedOut
+  | StatusNotShown
+  | ServiceDown

@@ -1,6 +1,7 @@
 /** `tedge status`: asks the services on their sockets, all at once, and shows what they say. */
 import { Effect } from "effect"
 import type { Failure } from "../../../messages/explain.ts"
+import { OptionNeeds, OptionsExclude } from "../../../messages/hsm.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { wallNow } from "../../../runtime/primitives/wall-time.ts"
 import type { CommandHandler, CommandInput } from "../../command-line/command-spec.ts"
@@ -18,9 +19,9 @@ import { type WhatToAsk, whatToAsk } from "./what-to-ask.ts"
 export const status: CommandHandler = (input) => {
   const terminal = processTerminal()
   return Effect.scoped(
-    Effect.flatMap(startConfigActor(input), (config) =>
+    Effect.flatMap(Effect.andThen(refuseTogether(input), startConfigActor(input)), (config) =>
       Effect.flatMap(whatToAsk(config, wantedBy(input), configDirOf(input)), (asked) =>
-        input.on("watch") ? watch(asked, input) : once(asked, input)
+        input.on("web") ? page(asked, input) : input.on("watch") ? watch(asked, input) : once(asked, input)
       )
     )
   ).pipe(
@@ -32,6 +33,23 @@ export const status: CommandHandler = (input) => {
     )
   )
 }
+
+const refuseTogether = (input: CommandInput): Effect.Effect<void, OptionsExclude | OptionNeeds> => {
+  const other = ["watch", "json"].find((option) => input.on(option))
+  if (input.on("web") && other !== undefined)
+    return Effect.fail(new OptionsExclude({ option: `--${other}`, other: "--web" }))
+  return input.given("listen") && !input.on("web")
+    ? Effect.fail(new OptionNeeds({ option: "--listen", other: "--web" }))
+    : Effect.void
+}
+
+/** Connections first; the signing service is behind them. */
+const page = ({ connections, services, runPath }: WhatToAsk, input: CommandInput) =>
+  Effect.gen(function* () {
+    const { showStatusPage } = yield* Effect.promise(() => import("./page/status-page.ts"))
+    const names = [...connections.map(({ service }) => service.name), ...services.map(({ name }) => name)]
+    return yield* showStatusPage(processTerminal(), { runPath, services: names, listen: input.text("listen") })
+  })
 
 const wantedBy = (input: CommandInput) => {
   const cloud = (["c8y", "az", "aws"] as const).find((name) => name === input.argument("CLOUD"))

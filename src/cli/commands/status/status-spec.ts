@@ -19,6 +19,19 @@ export const statusSpec: CommandSpec = {
       summary: "Print it as JSON, one object a line.",
       details: ["Its fields are those of the services' sockets: docs/observing.md."]
     },
+    {
+      name: "web",
+      summary: "Serve it as a page for a browser, until Ctrl-C.",
+      details: [
+        "On 127.0.0.1 and a free port, under an address with a random secret, which is printed. The page is read-only and asks no other machine. With plots, the live graph of the actors, and one signature and one message hop by hop."
+      ]
+    },
+    {
+      name: "listen",
+      value: "ADDRESS",
+      summary: "Address and port of the page: 127.0.0.1:<PORT> or [::1]:<PORT>",
+      details: ["Other addresses than those of the loopback are refused."]
+    },
     profileOption
   ],
   arguments: [
@@ -32,6 +45,10 @@ export const statusSpec: CommandSpec = {
   examples: [
     { says: "all connections of the device", command: "tedge status" },
     { says: "watch the one to Cumulocity", command: "tedge status c8y --watch" },
+    {
+      says: "a live page; from a laptop: ssh -L 8080:127.0.0.1:8080 <DEVICE>",
+      command: "tedge status --web --listen 127.0.0.1:8080"
+    },
     { says: "for a script", command: "tedge status --json" }
   ]
 }

@@ -1,7 +1,7 @@
 /** `--listen`: an address of this machine's loopback, with or without a port. */
 import { isIPv4, isIPv6 } from "node:net"
 import { Effect } from "effect"
-import { ListenRefused } from "../../../../messages/status/page-refusals.ts"
+import { ListenRefused } from "../../../../messages/status/refusals.ts"
 
 export interface ListenAddress {
   readonly host: string

@@ -8,7 +8,7 @@ import { timingSafeEqual } from "node:crypto"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import { isIPv6 } from "node:net"
 import { Effect, type Scope } from "effect"
-import { PageNotServed } from "../../../../messages/status/page-refusals.ts"
+import { PageNotServed } from "../../../../messages/status/refusals.ts"
 import type { ListenAddress } from "./listen-address.ts"
 
 export interface PageFiles {

@@ -1,7 +1,7 @@
 /** `tedge status --web`: serves the page until the command is interrupted. */
 import { randomBytes } from "node:crypto"
 import { Effect } from "effect"
-import type { PageRefusal } from "../../../../messages/status/page-refusals.ts"
+import type { PageRefusal } from "../../../../messages/status/refusals.ts"
 import type { Terminal } from "../../../terminal/terminal.ts"
 import { defaultAddress, parseListenAddress } from "./listen-address.ts"
 import { servePage } from "./page-server.ts"
