@@ -153,6 +153,20 @@ export type CryptokiProtocol = {
   readonly ClearPinLatch: Ask<{ readonly token: TokenSelector }, boolean, TokenRefusal>
 }
 
+/** All but Ping, which is answered while these wait. */
+export const requestTags = [
+  "ChooseScheme",
+  "Sign",
+  "PublicKey",
+  "ListTokens",
+  "ListKeys",
+  "CreateKey",
+  "InitToken",
+  "ChangePin",
+  "DeleteKey",
+  "ClearPinLatch"
+] as const satisfies ReadonlyArray<keyof CryptokiProtocol>
+
 /** Facts CryptokiActor reports to many. Log lines, health and the links' "try again now" come from them. */
 export type CryptokiEvent =
   | { readonly _tag: "TokenPlugged"; readonly token: string }

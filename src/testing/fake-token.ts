@@ -6,7 +6,7 @@
  */
 import { createSign, randomBytes } from "node:crypto"
 import { Effect, Redacted } from "effect"
-import type { CryptokiProtocol, KeyDescription, KeySelector } from "../messages/cryptoki.ts"
+import { type CryptokiProtocol, type KeyDescription, type KeySelector, requestTags } from "../messages/cryptoki.ts"
 import * as refusals from "../messages/token-refusals.ts"
 import type { Behaviour } from "../runtime/actor.ts"
 import type { AnswerOf, Handlers } from "../runtime/protocol.ts"
@@ -39,7 +39,7 @@ export const fakeToken = (options: FakeTokenOptions = {}): FakeToken => {
   return {
     behaviour: {
       init: () => Effect.succeed({ Ping: () => Effect.void, ...signing(card), ...management(card) }),
-      concurrent: { tags: tokenTags, inFlight: 1000 }
+      concurrent: { tags: requestTags, inFlight: 1000 }
     },
     state: card.state,
     serial: card.serial,
@@ -50,20 +50,6 @@ export const fakeToken = (options: FakeTokenOptions = {}): FakeToken => {
     signatures: () => card.signatures
   }
 }
-
-/** All but Ping: that one is answered while these wait. */
-const tokenTags = [
-  "ChooseScheme",
-  "Sign",
-  "PublicKey",
-  "ListTokens",
-  "ListKeys",
-  "CreateKey",
-  "InitToken",
-  "ChangePin",
-  "DeleteKey",
-  "ClearPinLatch"
-] as const
 
 type Some<Tag extends keyof CryptokiProtocol> = Pick<Handlers<CryptokiProtocol>, Tag>
 

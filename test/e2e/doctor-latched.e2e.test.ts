@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { createDevice, type Device, eventually, executable, nextLocal } from "../support/device.ts"
+import { askDoctor } from "../support/doctor.ts"
 import { type ScriptedModule, scriptedModule } from "../support/scripted-module.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
 
@@ -53,16 +54,8 @@ const start = (
   return { child, says, log: () => log }
 }
 
-interface Check {
-  readonly name: string
-  readonly ok: boolean
-  readonly detail: string
-  readonly hint?: string
-}
-
 const doctor = async () => {
-  const { code, stdout } = await device.tedge(["hsm", "doctor", "c8y", "--json"])
-  const checks: ReadonlyArray<Check> = JSON.parse(stdout)
+  const { code, checks } = await askDoctor(device)
   return { code, failed: new Map(checks.filter(({ ok }) => !ok).map((one) => [one.name, one])) }
 }
 

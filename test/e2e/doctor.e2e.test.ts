@@ -1,6 +1,7 @@
 /** `tedge hsm doctor` on a device that is offline is never all ✓, and says where it is; `--json` and the exit code too. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { createDevice, type Device, eventually, healthOf, servicesOf } from "../support/device.ts"
+import { askDoctor } from "../support/doctor.ts"
 import { testPki } from "../support/pki.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
 
@@ -16,16 +17,8 @@ afterAll(async () => {
   removeTempDir(dir)
 }, 120_000)
 
-interface Check {
-  readonly name: string
-  readonly ok: boolean
-  readonly detail: string
-  readonly hint?: string
-}
-
 const doctor = async () => {
-  const { code, stdout } = await device.tedge(["hsm", "doctor", "c8y", "--json"])
-  const checks: ReadonlyArray<Check> = JSON.parse(stdout)
+  const { code, checks } = await askDoctor(device)
   return {
     code,
     failed: checks.filter(({ ok }) => !ok),

@@ -14,6 +14,7 @@ import { start } from "../../src/runtime/actor.ts"
 import { Channel } from "../../src/runtime/channel.ts"
 import type { ActorRef } from "../../src/runtime/protocol.ts"
 import { type FakeToken, fakeToken } from "./fake-token.ts"
+import type { TestPki } from "./pki.ts"
 
 /** The plan that a tedge.toml with these lines gives. Its directory gets the file. */
 export const planFrom = (
@@ -37,6 +38,25 @@ export const planFrom = (
       return yield* planMapper(settings)
     })
   )
+
+/** The settings of a mapper with its key in a file, for Cumulocity and the local broker at these ports of localhost. */
+export const c8yToml = (options: {
+  readonly pki: TestPki
+  readonly cloudPort: number
+  readonly localPort: number
+  /** Lines of `[c8y]`. */
+  readonly more?: string
+}): string => `[c8y]
+url = "localhost"
+mqtt = "localhost:${options.cloudPort}"
+root_cert_path = "${options.pki.caFile}"
+${options.more ?? ""}
+[device]
+cert_path = "${options.pki.deviceCertFile}"
+key_path = "${options.pki.deviceKeyFile}"
+[mqtt.client]
+port = ${options.localPort}
+`
 
 export interface TestMapper extends Mapper {
   readonly token: FakeToken

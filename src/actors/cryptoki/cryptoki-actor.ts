@@ -4,7 +4,7 @@
  * It decides which token is meant and hands the request on; whatever one token does, the others and Ping are served.
  */
 import { Effect } from "effect"
-import type { CryptokiProtocol, KeySelector } from "../../messages/cryptoki.ts"
+import { type CryptokiProtocol, type KeySelector, requestTags } from "../../messages/cryptoki.ts"
 import { shownUri } from "../../messages/pkcs11-uri.ts"
 import { type TokenRefusal, UriNotUsable } from "../../messages/token-refusals.ts"
 import { type Behaviour, takesTurns } from "../../runtime/actor.ts"
@@ -31,7 +31,7 @@ import type { TokenProtocol } from "./token/token-actor.ts"
 import type { TokenActorEntry } from "./token-actors.ts"
 
 export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps): Behaviour<CryptokiProtocol> => ({
-  concurrent: { tags: everyMessage, inFlight: mostRequests },
+  concurrent: { tags: ["Ping", ...requestTags], inFlight: mostRequests },
   init: (context) =>
     Effect.gen(function* () {
       const router = yield* makeRouter(settings, deps, (effect) => context.task("cryptoki", effect))
@@ -75,20 +75,6 @@ export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps
       }
     })
 })
-
-const everyMessage = [
-  "Ping",
-  "ChooseScheme",
-  "Sign",
-  "PublicKey",
-  "ListTokens",
-  "ListKeys",
-  "CreateKey",
-  "InitToken",
-  "ChangePin",
-  "DeleteKey",
-  "ClearPinLatch"
-] as const satisfies ReadonlyArray<keyof CryptokiProtocol>
 
 const withKeyOf = <A>(
   router: Router,

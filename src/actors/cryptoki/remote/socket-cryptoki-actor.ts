@@ -5,7 +5,7 @@
  * so only what the caller names is sent. It stays blind to which key was chosen: a chosen key is named as it was asked.
  */
 import { Effect } from "effect"
-import type { CryptokiProtocol } from "../../../messages/cryptoki.ts"
+import { type CryptokiProtocol, requestTags } from "../../../messages/cryptoki.ts"
 import type { Behaviour } from "../../../runtime/actor.ts"
 import type { LatchPlace } from "../pin/latch-files.ts"
 import { defaultSocketLimits, type SocketLimits, socketClient } from "./socket-client.ts"
@@ -45,20 +45,6 @@ export const socketCryptokiBehaviour = ({
         DeleteKey: ({ key }) => deleteKey(service, key),
         ClearPinLatch: ({ token }) => clearLatch(service, latches, token)
       }),
-    concurrent: { tags: serviceTags, inFlight: 64 }
+    concurrent: { tags: requestTags, inFlight: 64 }
   }
 }
-
-/** All but Ping: that one is answered while the service keeps these waiting. */
-const serviceTags = [
-  "ChooseScheme",
-  "Sign",
-  "PublicKey",
-  "ListTokens",
-  "ListKeys",
-  "CreateKey",
-  "InitToken",
-  "ChangePin",
-  "DeleteKey",
-  "ClearPinLatch"
-] as const

@@ -5,20 +5,8 @@ import { makeListing } from "../../../../src/actors/cryptoki/discovery/listing.t
 import type { TokenHost } from "../../../../src/actors/cryptoki/host/host-client.ts"
 import type { Hosts } from "../../../../src/actors/cryptoki/host/hosts.ts"
 import type { HostRequestName, HostRequests } from "../../../../src/actors/cryptoki/host/protocol.ts"
-import { type CryptokiSettings, defaultLimits } from "../../../../src/actors/cryptoki/settings.ts"
 import { passTime, withTestClock } from "../../../support/test-clock.ts"
-import { someToken } from "../host/fake-host.ts"
-
-const settings: CryptokiSettings = {
-  modulePath: "/m.so",
-  defaultPin: undefined,
-  scope: undefined,
-  latchDirectory: "/nowhere",
-  limits: defaultLimits,
-  idleHostEnds: false,
-  keepLookingMs: 0,
-  environment: {}
-}
+import { settings, someToken } from "../host/fake-host.ts"
 
 /** A listing over hosts that answer at once; `living` are those that were not ended. */
 const bench = (manufacturer = "Card maker") =>

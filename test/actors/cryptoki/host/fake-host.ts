@@ -36,6 +36,17 @@ export interface FakeModule {
   readonly started: Array<number>
 }
 
+export const settings: CryptokiSettings = {
+  modulePath: "/m.so",
+  defaultPin: undefined,
+  scope: undefined,
+  latchDirectory: "/nowhere",
+  limits: defaultLimits,
+  idleHostEnds: false,
+  keepLookingMs: 0,
+  environment: {}
+}
+
 export const someToken = (label: string): TokenInfo => ({
   slot: "0",
   slotDescription: "",

@@ -4,22 +4,11 @@ import { describe, expect, it } from "vitest"
 import type { TokenHost } from "../../../../src/actors/cryptoki/host/host-client.ts"
 import { makeHosts } from "../../../../src/actors/cryptoki/host/hosts.ts"
 import { quirksOf } from "../../../../src/actors/cryptoki/pkcs11/quirks.ts"
-import { type CryptokiSettings, defaultLimits } from "../../../../src/actors/cryptoki/settings.ts"
 import { passTime, withTestClock } from "../../../support/test-clock.ts"
+import { settings } from "./fake-host.ts"
 
 const tpm = { manufacturer: "tpm2-software.github.io", description: "TPM2.0 Cryptoki", version: "0.0" }
 const softHsm = { manufacturer: "SoftHSM", description: "Implementation of PKCS11", version: "2.6" }
-
-const settings: CryptokiSettings = {
-  modulePath: "/m.so",
-  defaultPin: undefined,
-  scope: undefined,
-  latchDirectory: "/nowhere",
-  limits: defaultLimits,
-  idleHostEnds: false,
-  keepLookingMs: 0,
-  environment: {}
-}
 
 const bench = (library: TokenHost["library"]) =>
   Effect.gen(function* () {

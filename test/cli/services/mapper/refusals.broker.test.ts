@@ -6,7 +6,7 @@ import { Effect, Logger, type Scope } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { connectWith } from "../../../../src/actors/mqtt/connection.ts"
 import { startBroker, type TestBroker } from "../../../support/broker.ts"
-import { impatient, planFrom, startTestMapper } from "../../../support/mapper.ts"
+import { c8yToml, impatient, planFrom, startTestMapper } from "../../../support/mapper.ts"
 import { joinBroker, type MqttPeer } from "../../../support/mqtt-peer.ts"
 import { makeDeviceCertificate, type TestPki, testPki } from "../../../support/pki.ts"
 
@@ -56,19 +56,7 @@ const bridgeTopic = "te/device/main/service/tedge-mapper-bridge-c8y/status"
 
 const mapperAt = (local: TestBroker) =>
   Effect.gen(function* () {
-    const plan = yield* planFrom(
-      dir,
-      `[c8y]
-url = "localhost"
-mqtt = "localhost:${cloud.port}"
-root_cert_path = "${pki.caFile}"
-[device]
-cert_path = "${pki.deviceCertFile}"
-key_path = "${pki.deviceKeyFile}"
-[mqtt]
-client.port = ${local.port}
-`
-    )
+    const plan = yield* planFrom(dir, c8yToml({ pki, cloudPort: cloud.port, localPort: local.port }))
     return yield* startTestMapper({ plan: impatient(plan), connect: connectWith })
   })
 

@@ -12,7 +12,7 @@ import { makeVisible, serveStatus } from "../../../../src/cli/services/status-se
 import { serviceSocketPath } from "../../../../src/messages/service-socket.ts"
 import { askJsonLine } from "../../../../src/platform/sockets/json-lines-socket.ts"
 import { startBroker, type TestBroker } from "../../../support/broker.ts"
-import { impatient, planFrom, startTestMapper } from "../../../support/mapper.ts"
+import { c8yToml, impatient, planFrom, startTestMapper } from "../../../support/mapper.ts"
 import { joinBroker, type MqttPeer } from "../../../support/mqtt-peer.ts"
 import { makeDeviceCertificate, type TestPki, testPki } from "../../../support/pki.ts"
 import { quietly } from "../../../support/quietly.ts"
@@ -44,21 +44,7 @@ const run = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) => Effect.runPromis
 
 /** A mapper with its socket; answers the path. */
 const listening = Effect.gen(function* () {
-  const plan = impatient(
-    yield* planFrom(
-      dir,
-      `[c8y]
-url = "localhost"
-mqtt = "localhost:${cloud.port}"
-root_cert_path = "${pki.caFile}"
-[device]
-cert_path = "${pki.deviceCertFile}"
-key_path = "${pki.deviceKeyFile}"
-[mqtt]
-client.port = ${local.port}
-`
-    )
-  )
+  const plan = impatient(yield* planFrom(dir, c8yToml({ pki, cloudPort: cloud.port, localPort: local.port })))
   const mapper = yield* startTestMapper({ plan, connect: connectWith })
   yield* serveStatus(makeVisible(), {
     name: service,

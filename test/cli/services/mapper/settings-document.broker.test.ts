@@ -6,7 +6,7 @@ import { Effect, type Scope } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { connectWith } from "../../../../src/actors/mqtt/connection.ts"
 import { startBroker, type TestBroker } from "../../../support/broker.ts"
-import { impatient, planFrom, startTestMapper } from "../../../support/mapper.ts"
+import { c8yToml, impatient, planFrom, startTestMapper } from "../../../support/mapper.ts"
 import { joinBroker, type MqttPeer } from "../../../support/mqtt-peer.ts"
 import { type TestPki, testPki } from "../../../support/pki.ts"
 
@@ -30,20 +30,7 @@ afterEach(async () => {
 
 const start = (more = "") =>
   Effect.gen(function* () {
-    const plan = yield* planFrom(
-      dir,
-      `[c8y]
-url = "localhost"
-mqtt = "localhost:1"
-root_cert_path = "${pki.caFile}"
-${more}
-[device]
-cert_path = "${pki.deviceCertFile}"
-key_path = "${pki.deviceKeyFile}"
-[mqtt.client]
-port = ${local.port}
-`
-    )
+    const plan = yield* planFrom(dir, c8yToml({ pki, cloudPort: 1, localPort: local.port, more }))
     yield* startTestMapper({ plan: impatient(plan), connect: connectWith })
   })
 
