@@ -2,7 +2,7 @@
  * `tedge config` on a device before and after `tedge config upgrade`: get, list, set, unset, add, remove, for each cloud,
  * with and without profile, from tedge.toml of thin-edge 1 and from what thin-edge 2 makes.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
@@ -145,6 +145,27 @@ describe("beside that", () => {
     await ok("config", "unset", "c8y.profiles.production.url")
     expect([existsSync(fileOf(prod)), existsSync(dirname(fileOf(prod)))]).toEqual([false, true])
   })
+})
+
+it("nothing is written by commands that read", async () => {
+  legacy(url(c8y), url(az))
+  writeFileSync(join(dir, "tedge.toml"), `# mine\n[c8y]\nurl = "t.example"\nunknown = 1\n[mqtt]\nport = 1883\n`)
+  mkdirSync(dirname(fileOf(prod)), { recursive: true })
+  writeFileSync(fileOf(prod), '# mine\nurl = "p.example"\nunknown = 1\n')
+  const state = () =>
+    readdirSync(dir, { recursive: true, encoding: "utf8" })
+      .sort()
+      .map((name) => [name, statSync(join(dir, name)).mtimeMs, statSync(join(dir, name)).ino])
+  const before = state()
+  for (const words of [
+    ["config", "get", "c8y.profiles.production.url"],
+    ["config", "get", "mqtt.bind.port"],
+    ["config", "list", "--all"],
+    ["mapper", "list"],
+    ["mapper", "config", "get", "c8y.production.url"]
+  ])
+    await ok(...words)
+  expect(state()).toEqual(before)
 })
 
 describe("tedge config upgrade", () => {
