@@ -16,7 +16,7 @@ export const serviceRows = (service: ServiceReport, at: number): ReadonlyArray<R
     ...row(
       "clients",
       clients && `${clients.connections} connected`,
-      clients && `${clients.served} requests served`,
+      clients && `${clients.served} served`,
       clients && clients.refused > 0 ? `${clients.refused} refused` : undefined
     ),
     ...managedRows(service, at)
