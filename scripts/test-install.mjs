@@ -42,7 +42,7 @@ const main = async (words) => {
   try {
     const folders = versions.map((version) => join(work, version))
     console.log(`making the packages, and a fresh ${suites.join(" and ")}`)
-    await Promise.all([
+    await allOf([
       makePackages(folders, suites),
       ...suites.map((suite) => makeRoot({ suite, dir: join(work, suite) }))
     ])
@@ -57,6 +57,12 @@ const main = async (words) => {
     rmSync(work, { recursive: true, force: true })
   }
   return total
+}
+
+/** Fails when all have ended: what they work on is removed then. */
+const allOf = async (works) => {
+  await Promise.allSettled(works)
+  return Promise.all(works)
 }
 
 const makePackages = async ([first, second], suites) => {
