@@ -42,10 +42,7 @@ const main = async (words) => {
   try {
     const folders = versions.map((version) => join(work, version))
     console.log(`making the packages, and a fresh ${suites.join(" and ")}`)
-    await allOf([
-      makePackages(folders, suites),
-      ...suites.map((suite) => makeRoot({ suite, dir: join(work, suite) }))
-    ])
+    await allOf([makePackages(folders, suites), ...suites.map((suite) => makeRoot({ suite, dir: join(work, suite) }))])
     // A minute for one processor, which the checks leave free much of the time.
     const lint =
       suites.includes("bookworm") && names.length === 0
