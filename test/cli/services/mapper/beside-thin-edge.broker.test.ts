@@ -31,10 +31,10 @@ beforeEach(async () => {
   pki = testPki()
   const tls = { certFile: pki.serverCertFile, keyFile: pki.serverKeyFile, caFile: pki.caFile }
   local = await startBroker({ persistence: true })
-  cloud = await startBroker({ requireCertificate: true, tls })
+  cloud = await startBroker({ requireCertificate: true, tls, persistence: true })
   const identity = makeDeviceCertificate(pki.ca, { cn: "cumulocity" })
-  there = await joinBroker(cloud.port, ["#"], { ...identity, caFile: pki.caFile })
-  here = await joinBroker(local.port, ["te/#"])
+  there = await joinBroker(cloud.port, ["#"], { ...identity, caFile: pki.caFile }, "cumulocity")
+  here = await joinBroker(local.port, ["te/#"], undefined, "here")
   leave = [() => there.close(), () => here.close()]
 })
 afterEach(async () => {
@@ -195,7 +195,7 @@ describe("the bridge beside thin-edge.io's mapper", () => {
             yield* hears(bridge, /up/, 2)
           })
         )
-        yield* hears(mosquitto, "0", 2)
+        yield* Effect.promise(() => here.hear(() => said(mosquitto).at(-1) === "0"))
         const late = yield* Effect.promise(() => joinBroker(local.port, [mosquitto, bridge]))
         leave.push(late.close)
         yield* Effect.promise(() => late.hear(({ topic }) => topic === mosquitto))
