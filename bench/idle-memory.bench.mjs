@@ -1,70 +1,48 @@
-/** What a connected mapper holds in memory while nothing is to be done, its token host included, against a Node that waits. */
-import { spawn } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+/** What connected mappers and their token hosts hold in memory while nothing is to be done, against a Node that waits. */
+import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { createDevice } from "../scripts/lib/device.mjs"
-import { medianOf } from "../scripts/lib/judge.mjs"
 import { processesOf } from "../scripts/lib/processes.mjs"
+import { bareNode, childrenOf, idleMs, memoryOf, memoryRows } from "./lib/process-memory.mjs"
 
-/** After it the start's garbage is gone, as far as Node gives it back. */
-const settleMs = 10_000
-
-/** Each of a device of its own. */
-const rounds = 6
+/** All idle at the same time. */
+const devices = 3
 
 export const measure = async () => {
-  const taken = []
-  for (let round = 0; round < rounds; round++) taken.push(await measureOnce())
-  return Object.entries(names).map(([what, name]) => {
-    const of = (key) => taken.map((one) => one[key])
-    return {
-      what,
-      value: mebibytes(medianOf(of(name))),
-      against: `node that waits, ${mebibytes(medianOf(of("bare")))}`,
-      samples: taken.map((one) => one[name] / one.bare)
+  delete process.env.NODE_EXTRA_CA_CERTS
+  const opened = []
+  try {
+    for (let n = 0; n < devices; n++) opened.push(await connectedDevice(opened))
+    await pause(idleMs)
+    const bare = await bareNode()
+    const mappers = opened.map(({ dir }) => mapperOf(dir))
+    const taken = (pids) => pids.map((pid) => memoryOf([pid]))
+    return [
+      ...memoryRows("tedge-mapper c8y, connected and idle", taken(mappers), bare, { own: 3, rss: 1.6 }),
+      ...memoryRows("its token host", taken(mappers.flatMap(childrenOf)), bare, { own: 1.5 })
+    ]
+  } finally {
+    for (const { dir, device } of opened) {
+      await device?.close()
+      rmSync(dir, { recursive: true, force: true })
     }
-  })
+  }
 }
 
-const names = {
-  "tedge-mapper c8y, connected and idle, memory": "bin/tedge-mapper",
-  "its token host": "tedge-token-host"
-}
-
-const measureOnce = async () => {
+const connectedDevice = async (opened) => {
   const dir = mkdtempSync(join(tmpdir(), "tedge-bench-"))
-  const waiting = spawn(process.execPath, ["-e", "setInterval(() => {}, 1e9)"], { stdio: "ignore" })
-  try {
-    return await withDevice(dir, waiting.pid)
-  } finally {
-    waiting.kill()
-    rmSync(dir, { recursive: true, force: true })
-  }
+  const device = await createDevice({ dir, deviceId: `idle-device-${opened.length}` })
+  const { code, stderr } = await device.tedge(["connect", "c8y"])
+  if (code !== 0) throw new Error(stderr)
+  return { dir, device }
 }
 
-const withDevice = async (dir, waiting) => {
-  const device = await createDevice({ dir, deviceId: "idle-device" })
-  try {
-    const { code, stderr } = await device.tedge(["connect", "c8y"])
-    if (code !== 0) throw new Error(stderr)
-    await pause(settleMs)
-    const used = (name) => {
-      const pid = processesOf(dir).find(
-        ({ command }) => command.includes(name) && !command.includes("service-runner")
-      )?.pid
-      if (pid === undefined) throw new Error(`${name} does not run`)
-      return residentKiB(pid)
-    }
-    const found = Object.fromEntries(Object.values(names).map((name) => [name, used(name)]))
-    return { bare: residentKiB(waiting), ...found }
-  } finally {
-    await device.close()
-  }
+const mapperOf = (dir) => {
+  const found = processesOf(dir).find(
+    ({ command }) => command.includes("bin/tedge-mapper") && !command.includes("service-runner")
+  )
+  if (found === undefined) throw new Error("tedge-mapper does not run")
+  return found.pid
 }
-
-/** VmRSS. */
-const residentKiB = (pid) => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1])
-
-const mebibytes = (kib) => `${(kib / 1024).toFixed(0)} MiB`

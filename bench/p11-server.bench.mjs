@@ -10,8 +10,10 @@ import { execFileSync, spawn } from "node:child_process"
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
+import { setTimeout as pause } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { createSoftToken } from "../scripts/lib/soft-token.mjs"
+import { bareNode, childrenOf, idleMs, memoryOf, memoryRows, withoutExtraCertificates } from "./lib/process-memory.mjs"
 import { clientCounts, drawSigning } from "./lib/signing-pictures.mjs"
 import { startTpmToken } from "./lib/tpm-token.mjs"
 
@@ -83,8 +85,13 @@ const measureTokens = async (dir, tools, counts) => {
   const opened = []
   try {
     for (const objects of counts) opened.push(await openToken(dir, tools, objects))
+    await pause(idleMs)
+    for (const one of opened) one.idle = memoryOf(one.server.pids())
+    for (const { runs } of opened) runs.load(16)
     for (let round = 0; round < rounds; round++) for (const { taken, runs } of opened) takeOne(taken, runs)
-    return opened.map(resultOf)
+    const results = opened.map(resultOf)
+    await pause(idleMs)
+    return results.map((result, n) => ({ ...result, idle: opened[n].idle, after: memoryOf(opened[n].server.pids()) }))
   } finally {
     for (const { server } of opened) await server.stop()
   }
@@ -95,10 +102,10 @@ const openToken = async (dir, tools, objects) => {
   await token.generateKey("bench", "01")
   for (let n = 2; n <= objects / 2; n++) await token.generateKey(`other-${n}`, n.toString(16).padStart(2, "0"))
   const server = await startServer(join(dir, `run-${objects}`), token)
-  const idleKb = memoryOf(server.pids())
   const runs = runsOn(tools, token, server)
-  runs.load(16)
-  return { objects, server, idleKb, runs, taken: { a: [], at16: [], at64: [], b: [], open: [] } }
+  // The host is there from the first signature on.
+  runs.load(1, 1)
+  return { objects, server, runs, taken: { a: [], at16: [], at64: [], b: [], open: [] } }
 }
 
 const takeOne = (taken, { loop, load }) => {
@@ -109,10 +116,10 @@ const takeOne = (taken, { loop, load }) => {
   taken.open.push(load(64, taken.at16.at(-1).rate / 2))
 }
 
-const resultOf = ({ objects, server, idleKb, runs, taken }) => {
+const resultOf = ({ objects, runs, taken }) => {
   const middle = Object.fromEntries(Object.entries(taken).map(([name, all]) => [name, medianRun(all)]))
   const byClients = objects === 4 ? clientCounts.map((clients) => runs.load(clients)) : []
-  return { objects, ...middle, taken, byClients, idleKb, usedKb: memoryOf(server.pids()) }
+  return { objects, ...middle, taken, byClients }
 }
 
 /** A TPM takes its time, whoever asks: the service must not add to it. */
@@ -145,7 +152,7 @@ const startServer = async (dir, token) => {
   mkdirSync(join(dir, "config"), { recursive: true })
   const socketPath = join(dir, "p11.sock")
   const args = ["--config-dir", join(dir, "config"), "--module-path", token.modulePath, "--socket-path", socketPath]
-  const env = { ...process.env, ...token.env, TEDGE_RUN_PATH: dir, TEDGE_DEVICE_CRYPTOKI_PIN: pin }
+  const env = { ...withoutExtraCertificates(), ...token.env, TEDGE_RUN_PATH: dir, TEDGE_DEVICE_CRYPTOKI_PIN: pin }
   const child = spawn(join(here, "../bin/tedge-p11-server"), args, { env, stdio: ["ignore", "ignore", "pipe"] })
   const ended = new Promise((resolve) => child.once("exit", resolve))
   await new Promise((resolve, reject) => {
@@ -161,29 +168,6 @@ const startServer = async (dir, token) => {
     return ended
   }
   return { socketPath, stop, pids: () => [child.pid, ...childrenOf(child.pid)] }
-}
-
-const childrenOf = (pid) =>
-  readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")
-    .split(" ")
-    .filter((one) => one !== "")
-    .map(Number)
-
-/** Kilobytes that would be free if these processes were not there. */
-const memoryOf = (pids) =>
-  pids.reduce(
-    (sum, pid) => sum + Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]),
-    0
-  )
-
-const bareNodeKb = async () => {
-  const child = spawn(process.execPath, ["-e", "setInterval(() => 0, 1e6); console.log(1)"], {
-    stdio: ["ignore", "pipe", "ignore"]
-  })
-  await new Promise((resolve) => child.stdout.once("data", resolve))
-  const kb = memoryOf([child.pid])
-  child.kill("SIGKILL")
-  return kb
 }
 
 /** SignRequestWithSigScheme (5) of protocol version 1: 130 bytes as in a CertificateVerify, the key's URI, no more. */
@@ -206,19 +190,13 @@ const medianRun = (runs) => runs.toSorted((x, y) => x.rate - y.rate)[Math.floor(
 const rowsOf = async (results) => {
   const [first] = results
   const rows = results.flatMap((result) => rowsOfToken(result, first))
-  const node = await bareNodeKb()
+  const bare = await bareNode()
+  const of = (key) => results.map((result) => result[key])
+  const limits = { own: 4, rss: 2.6 }
   return [
     ...rows,
-    memoryRow(
-      "idle memory of server and token host",
-      results.map(({ idleKb }) => idleKb),
-      node
-    ),
-    memoryRow(
-      "the same after the load",
-      results.map(({ usedKb }) => usedKb),
-      node
-    )
+    ...memoryRows("server and token host, idle", of("idle"), bare, limits),
+    ...memoryRows("server and token host, idle after the load", of("after"), bare, limits)
   ]
 }
 
@@ -282,16 +260,6 @@ const rowsOfToken = ({ objects, a, at16, at64, b, open, taken }, first) => {
   ]
 }
 
-/** One sample for each token. */
-const memoryRow = (what, all, node) => ({
-  what,
-  value: mib(all[0]),
-  against: `bare Node, ${mib(node)}`,
-  samples: all.map((kb) => kb / node)
-})
-
 const perSecond = ({ rate }) => `${rate.toFixed(0)} signatures/s`
 
 const ms = (us) => `${(us / 1000).toFixed(1)} ms`
-
-const mib = (kb) => `${(kb / 1024).toFixed(0)} MiB`

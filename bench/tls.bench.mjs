@@ -110,7 +110,7 @@ const compare = async (ways, signer) => {
       value: `${medianOf(rates.ours).toFixed(0)} connections/s`,
       against: `Node's tls with a PEM key, ${medianOf(rates.node).toFixed(0)} connections/s`,
       samples: ofRates,
-      limit: 1 / 0.75
+      limit: 1 / 0.85
     }
   ]
 }

@@ -55,7 +55,9 @@ export const idleCheck = (process: IdleProcess, isBusy: () => boolean): (() => b
     const own = process.ownBytes()
     if (own === undefined || own < ownAfter + worthwhileBytes) return false
     process.giveBack()
-    ownAfter = process.ownBytes() ?? own
+    const after = process.ownBytes() ?? own
+    // What brought much is done once more: V8 lets code go only when several collections have found it unused.
+    ownAfter = own - after < worthwhileBytes ? after : 0
     return true
   }
 }
