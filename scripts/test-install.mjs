@@ -43,13 +43,11 @@ const main = async (words) => {
     const folders = versions.map((version) => join(work, version))
     console.log(`making the packages, and a fresh ${suites.join(" and ")}`)
     await allOf([makePackages(folders, suites), ...suites.map((suite) => makeRoot({ suite, dir: join(work, suite) }))])
-    // A minute for one processor, which the checks leave free much of the time.
-    const lint =
-      suites.includes("bookworm") && names.length === 0
-        ? runChecks({ folder: folders[0] }, nodePackageChecks)
-        : undefined
-    for (const suite of suites) count(await checkSuite({ suite, base: join(work, suite), folders, work, names }))
-    if (lint !== undefined) count(await lint)
+    // Side by side: much of it waits for a network, a disk or a service.
+    const all = suites.map((suite) => checkSuite({ suite, base: join(work, suite), folders, work, names }))
+    if (suites.includes("bookworm") && names.length === 0)
+      all.push(runChecks({ folder: folders[0] }, nodePackageChecks))
+    for (const done of await allOf(all)) count(done)
   } finally {
     rmSync(work, { recursive: true, force: true })
   }
