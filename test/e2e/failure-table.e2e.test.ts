@@ -8,7 +8,7 @@ import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { type Failure, sentences } from "../../src/messages/explain.ts"
-import { certificateRows, hsmRows } from "./failure-table/command-rows.ts"
+import { certificateRows, hsmRows, statusRows } from "./failure-table/command-rows.ts"
 import { cloudRows, localRows } from "./failure-table/connect-rows.ts"
 import { networkRows, serviceRows, settingRows } from "./failure-table/connection-rows.ts"
 import { causeAll, type Row, sentenceIn, tableText } from "./failure-table/row.ts"
@@ -28,7 +28,8 @@ const rows: ReadonlyArray<Row> = [
   ...localRows,
   ...settingsRows,
   ...hsmRows,
-  ...certificateRows
+  ...certificateRows,
+  ...statusRows
 ]
 
 /** Cannot be caused from outside; their sentences are tested in test/messages from values alone. */
@@ -53,7 +54,11 @@ const causedElsewhere: Partial<Readonly<Record<Failure["_tag"], string>>> = {
   OtherKeyDeleted: "test/cli/commands/hsm/original-service.test.ts",
   OtherKeyMeant: "test/cli/commands/hsm/original-service.test.ts",
   PinNotStored: "test/cli/commands/hsm/settings-first.token.test.ts",
+  ServiceDown: "test/cli/commands/status/status.broker.test.ts",
   ServiceUserUnknown: "test/actors/cryptoki/host/host-user.token.test.ts",
+  StatusForbidden: "test/cli/commands/status/status.broker.test.ts",
+  StatusNotShown: "test/cli/commands/status/status.broker.test.ts",
+  StatusTimedOut: "test/cli/commands/status/status.broker.test.ts",
   SubscriptionRefused: "test/cli/services/mapper/refusals.broker.test.ts",
   TokenActorFailed: "test/actors/cryptoki/token-actors.test.ts"
 }

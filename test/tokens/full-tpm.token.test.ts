@@ -45,7 +45,7 @@ it("refuses while the TPM is full, says so, latches no PIN and works once there 
     const refused = await request()
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("C_Login returned CKR_GENERAL_ERROR")])
     expect(refused.stderr).not.toMatch(/PIN is incorrect|plug it in/)
-    if (round === 0) expect(refused.stderr).toContain("the TPM is full for the moment")
+    if (round === 0) expect(refused.stderr).toContain("the TPM is temporarily full")
     await tpm.empty()
     await expect.poll(async () => (await request()).code, { timeout: 60_000 }).toBe(0)
   }

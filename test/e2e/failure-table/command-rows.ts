@@ -1,4 +1,5 @@
 /** `tedge hsm` and `tedge cert`: what they refuse by themselves, and what a tenant answers. */
+import { type AddressInfo, createServer } from "node:net"
 import { join } from "node:path"
 import { startEstServer, type TenantState } from "../../support/est-server.ts"
 import { freePort } from "../../support/free-port.ts"
@@ -321,5 +322,39 @@ export const certificateRows: ReadonlyArray<Row> = [
     cause: withTenant(() => undefined, [...download, "--max-timeout", "100ms"]),
     says: "Maximum timeout elapsed",
     next: "register the device in the cloud"
+  }
+]
+
+export const statusRows: ReadonlyArray<Row> = [
+  {
+    tag: "NothingConnected",
+    failure: "nothing to show",
+    how: "status without any connection",
+    cause: tedge(["status"], undefined, { "c8y.url": undefined }),
+    says: "no connection is configured",
+    next: "tedge config set c8y.url"
+  },
+  {
+    tag: "ListenRefused",
+    failure: "page for other machines",
+    how: "status --web --listen 0.0.0.0:0",
+    cause: tedge(["status", "--web", "--listen", "0.0.0.0:0"]),
+    says: "'0.0.0.0:0' is not an address of this machine alone",
+    next: "ssh -L",
+    code: 2
+  },
+  {
+    tag: "PageNotServed",
+    failure: "port of the page is taken",
+    how: "status --web --listen with the port of a server",
+    cause: async ({ place, atEnd }) => {
+      const server = createServer()
+      atEnd(() => void server.close())
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+      const { port } = server.address() as AddressInfo
+      return place().tedge(["status", "--web", "--listen", `127.0.0.1:${port}`])
+    },
+    says: /^the page cannot be served on 127\.0\.0\.1:\d+: EADDRINUSE/,
+    next: "name another port"
   }
 ]
