@@ -14,7 +14,7 @@ beforeAll(() => {
 afterAll(() => project.remove())
 
 const places: Readonly<Record<string, RegExp>> = {
-  documents: /^(README|CHANGELOG|SECURITY)\.md$|^LICENSE$|^docs\/[\w./-]+\.(md|svg)$/,
+  documents: /^(README|CHANGELOG|SECURITY)\.md$|^LICENSE$|^docs\/[\w./-]+\.(md|png|svg)$/,
   examples: /^examples\/[\w-]+\.(mjs|md)$/,
   programs: /^bin\/[\w.-]+$/,
   bundles: /^dist\/[\w-]+\.(cjs|mjs)$|^dist\/chunks\/[\w-]+\.mjs$/,

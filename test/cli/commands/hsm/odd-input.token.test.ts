@@ -158,7 +158,7 @@ describe("PINs", () => {
 
   it("says that an SO PIN is too short, and initialises nothing", async () => {
     const done = await device.tedge(["hsm", "init", "--so-pin", "1", "--pin", "123456"])
-    expectRefusal(done, "C_InitToken returned CKR_PIN_INCORRECT", "did not take this SO PIN")
+    expectRefusal(done, "C_InitToken returned CKR_PIN_INCORRECT", "rejected this SO PIN")
     expect((await device.tedge(["hsm", "list-tokens"])).stdout).toContain("<uninitialized>")
   })
 
