@@ -15,7 +15,7 @@ export const screenStyle = (
   { columns, isTTY }: { readonly columns: number | undefined; readonly isTTY: boolean },
   environment: Readonly<Record<string, string | undefined>>
 ): ScreenStyle => ({
-  width: Math.min(Math.max(isTTY ? columns || 80 : widest, narrowest), widest),
+  width: Math.min(isTTY ? columns || 80 : widest, widest),
   hasColour: isTTY && environment.TERM !== "dumb" && !environment.NO_COLOR
 })
 
@@ -34,7 +34,9 @@ export const renderScreen = (report: StatusReport, style: ScreenStyle): Readonly
 
 /** A row without label is a heading. Parts are kept whole where they fit, and separated by commas. */
 const lines = ({ label, parts }: Row, { width, hasColour }: ScreenStyle): ReadonlyArray<string> => {
-  const indent = label === undefined ? 0 : labelWidth
+  const isNarrow = width < narrow
+  const indent = label === undefined ? 0 : isNarrow ? 1 : labelWidth
+  const room = Math.max(1, width - indent)
   const paint = (tone: Tone, text: string) =>
     hasColour && tone !== "plain" ? `\u001b[${tones[tone]}m${text}\u001b[0m` : text
   const made: Array<{ text: string; length: number }> = []
@@ -42,17 +44,19 @@ const lines = ({ label, parts }: Row, { width, hasColour }: ScreenStyle): Readon
     const isLast = index === parts.length - 1
     return `${shownText(text)}${isLast || label === undefined ? "" : ","}`
       .split(" ")
-      .flatMap((word) => cut(word, width - indent))
+      .flatMap((word) => cut(word, room))
       .map((word) => ({ word, tone }))
   })
   for (const { word, tone } of words) {
     const length = [...word].length
     const line = made.at(-1)
-    if (line !== undefined && line.length + 1 + length <= width - indent) {
+    if (line !== undefined && line.length + 1 + length <= room) {
       line.text += ` ${paint(tone, word)}`
       line.length += 1 + length
     } else made.push({ text: paint(tone, word), length })
   }
+  if (isNarrow && label !== undefined)
+    return [...(label === "" ? [] : [paint("label", label.slice(0, width))]), ...made.map(({ text }) => ` ${text}`)]
   const head = label === undefined ? "" : paint("label", `  ${label}`.padEnd(labelWidth))
   return made.map(({ text }, index) => `${index === 0 ? head : " ".repeat(indent)}${text}`)
 }
@@ -68,5 +72,5 @@ const cut = (word: string, most: number): ReadonlyArray<string> => {
 const tones = { good: "32", bad: "1;31", doubtful: "33", label: "2", strong: "1" } as const
 
 const labelWidth = 14
-const narrowest = 30
+const narrow = 30
 const widest = 120

@@ -2,7 +2,8 @@
  * A screen that is redrawn in place, and given back as it was: on every end of the process, and while it is stopped.
  *
  * The alternate screen keeps what the terminal showed before. A frame is one write, within a synchronized update where the
- * terminal knows that: nothing flickers. Source: xterm, "Alternate Screen Buffer"; ECMA-48, EL and ED.
+ * terminal knows that: nothing flickers. A line that is wider than the terminal is cut by it. Source: xterm, "Alternate Screen
+ * Buffer" and DECAWM; ECMA-48, EL and ED.
  */
 import { Effect, type Scope } from "effect"
 import type { StatusReport } from "./report.ts"
@@ -36,6 +37,7 @@ class Screen {
     this.enter()
     stream.on("resize", this.draw)
     process.on("exit", this.leave)
+    process.on("SIGQUIT", this.quit)
     process.on("SIGTSTP", this.suspend)
     process.on("SIGCONT", this.resume)
   }
@@ -48,6 +50,7 @@ class Screen {
   close(): void {
     this.stream.off("resize", this.draw)
     process.off("exit", this.leave)
+    process.off("SIGQUIT", this.quit)
     process.off("SIGTSTP", this.suspend)
     process.off("SIGCONT", this.resume)
     this.leave()
@@ -64,13 +67,20 @@ class Screen {
 
   private enter(): void {
     this.isOpen = true
-    this.stream.write(`${alternateScreen}${hideCursor}${home}${clearBelow}`)
+    this.stream.write(`${alternateScreen}${hideCursor}${noWrap}${home}${clearBelow}`)
   }
 
   private readonly leave = (): void => {
     if (!this.isOpen) return
     this.isOpen = false
-    this.stream.write(`${showCursor}${mainScreen}`)
+    this.stream.write(`${wrap}${showCursor}${mainScreen}`)
+  }
+
+  /** Ctrl-\\: without a listener the signal ends the process. */
+  private readonly quit = (): void => {
+    this.leave()
+    process.off("SIGQUIT", this.quit)
+    process.kill(process.pid, "SIGQUIT")
   }
 
   /** Ctrl-Z. */
@@ -90,6 +100,8 @@ const alternateScreen = "\u001b[?1049h"
 const mainScreen = "\u001b[?1049l"
 const hideCursor = "\u001b[?25l"
 const showCursor = "\u001b[?25h"
+const noWrap = "\u001b[?7l"
+const wrap = "\u001b[?7h"
 const home = "\u001b[H"
 const clearToLineEnd = "\u001b[K"
 const clearBelow = "\u001b[J"

@@ -29,7 +29,7 @@ afterEach(() => {
 
 const esc = "\u001b"
 const entered = `${esc}[?1049h`
-const left = `${esc}[?25h${esc}[?1049l`
+const left = `${esc}[?7h${esc}[?25h${esc}[?1049l`
 const frameStart = `${esc}[?2026h${esc}[H`
 
 class Watching {
@@ -39,7 +39,7 @@ class Watching {
   private looking: Array<() => void> = []
 
   constructor(size: string) {
-    const shell = `stty ${size}; echo pid $$; echo at "$(tty)"; exec ${executable("tedge")} status --watch`
+    const shell = `ulimit -c 0; stty ${size}; echo pid $$; echo at "$(tty)"; exec ${executable("tedge")} status --watch`
     const env = { ...process.env, TEDGE_CONFIG_DIR: dir, TERM: "xterm", SHELL: "/bin/sh" }
     this.child = spawn("script", ["-qfec", shell, "/dev/null"], { env, stdio: ["ignore", "pipe", "ignore"] })
     ends.push(() => this.child.kill("SIGKILL"))
@@ -88,7 +88,8 @@ describe("tedge status --watch, on a terminal", () => {
   it.each([
     ["SIGINT", 130],
     ["SIGTERM", 143],
-    ["SIGHUP", 129]
+    ["SIGHUP", 129],
+    ["SIGQUIT", 131]
   ] as const)("gives the terminal back on %s", async (name, code) => {
     const watching = new Watching("cols 80 rows 24")
     await watching.until(() => watching.frames.length > 0)
