@@ -7,7 +7,7 @@
  * still to be moved, and the same command goes on with it.
  */
 import { Effect } from "effect"
-import { ConfigFileNotEditable, type Upgraded, type WriteRefusal } from "../../messages/config.ts"
+import { ConfigFileNotEditable, InvalidSetting, type Upgraded, type WriteRefusal } from "../../messages/config.ts"
 import {
   cloudTypeKey,
   isTable,
@@ -18,6 +18,7 @@ import {
 } from "../../messages/settings/file-layer.ts"
 import { type CloudName, cloudNames, type Value } from "../../messages/settings/setting.ts"
 import { fullKey, parseProfile } from "../../messages/settings/setting-name.ts"
+import { parseToml as parseValue } from "../../messages/settings/value.ts"
 import { type Assign, partToml } from "../../platform/toml/part-toml.ts"
 import { editToml, type TomlEdit } from "../../platform/toml/toml-edit.ts"
 import { parseToml, printToml, readTomlFile } from "../../platform/toml/toml-file.ts"
@@ -66,14 +67,15 @@ const copyOf = ({ path, before }: FileChange): ReadonlyArray<FileChange> => {
 const plannedChanges = (
   place: ConfigPlace,
   open: OpenConfig
-): Effect.Effect<ReadonlyArray<FileChange>, ConfigFileNotEditable> =>
+): Effect.Effect<ReadonlyArray<FileChange>, ConfigFileNotEditable | InvalidSetting> =>
   Effect.gen(function* () {
     const parted = yield* partedTedge(open)
     const mappers = yield* Effect.forEach(
       cloudNames.flatMap((cloud) => open.clouds[cloud].files),
       withoutSecrets
     )
-    const moved = [...mappers.flatMap(({ secrets }) => secrets), ...secretsOf(parted.parts.get(secretsPart))]
+    const ofTedge = yield* Effect.forEach(leavesIn(parted.parts.get(secretsPart)), secretOf(open.file.path))
+    const moved = [...mappers.flatMap(({ secrets }) => secrets), ...ofTedge]
     const { secrets, p11Server } = open.own
     const made = [...parted.parts].flatMap(([to, text]) => madeMapper(place, open, to, text))
     return [
@@ -103,7 +105,7 @@ const partedTedge = (open: OpenConfig) =>
     const parted = partToml(migrated.text, assignment(open))
     if (parted.kind === "refused") return yield* refused(parted.detail)
     // A table that held nothing but a PIN goes with it.
-    const moved = secretsOf(parted.parts.get(secretsPart)).map(({ at }) => at)
+    const moved = leavesIn(parted.parts.get(secretsPart)).map(({ at }) => at)
     return { ...parted, rest: withoutEmpty(parted.rest, moved) }
   })
 
@@ -172,6 +174,8 @@ interface Secret {
 /** A mapper.toml that keeps its other settings, and what it had of PINs and passwords. */
 const withoutSecrets = (file: MapperFile) =>
   Effect.gen(function* () {
+    const wrong = file.layer.wrong.find(({ key }) => isSecretKey(key))
+    if (wrong !== undefined) return yield* new InvalidSetting(wrong)
     const found = [...file.places].filter(([key]) => isSecretKey(key))
     const edits = found.flatMap(([, places]) => places.map((at): TomlEdit => ({ at, value: undefined })))
     const result = editToml(file.text, edits)
@@ -190,10 +194,21 @@ const withoutSecrets = (file: MapperFile) =>
     return { secrets, change }
   })
 
-const secretsOf = (text: string | undefined): ReadonlyArray<Secret> => {
+const leavesIn = (text: string | undefined) => {
   const parsed = parseToml(text ?? "")
-  return parsed.kind === "tree" ? [...leavesOf(parsed.tree)].map(({ at, value }) => ({ at, value: `${value}` })) : []
+  return parsed.kind === "tree" ? [...leavesOf(parsed.tree)] : []
 }
+
+/** A number is no PIN: 0x10 would become `16`. */
+const secretOf =
+  (path: string) =>
+  ({ at, value }: { readonly at: TomlPath; readonly value: unknown }): Effect.Effect<Secret, InvalidSetting> => {
+    const parsed = parseValue({ kind: "text" }, value, "/")
+    const source = { kind: "file", path } as const
+    return parsed.ok
+      ? Effect.succeed({ at, value: parsed.value })
+      : Effect.fail(new InvalidSetting({ key: at.join("."), value: undefined, source, problem: parsed.problem }))
+  }
 
 /** What secrets.toml has already goes before what stood elsewhere. */
 const withMissing = (

@@ -241,6 +241,23 @@ describe("PINs and passwords", () => {
     expect(mode("mappers/c8y/mapper.toml")).toBe("644")
   })
 
+  it.each([
+    ["mapper.toml", 'url = "c"\n[device]\nkey_pin = 1234\n', "mappers/c8y/mapper.toml"],
+    ["tedge.toml", version2("[c8y.device]\nkey_pin = 0x10\n"), "tedge.toml"]
+  ])("of the wrong type in %s stay, and the upgrade is refused with their place", async (_, text, name) => {
+    mkdirSync(dirname(at(name)), { recursive: true })
+    writeFileSync(at(name), text, { mode: 0o640 })
+    expect(await refusal((config) => config.ask("Upgrade", undefined, within))).toMatchObject({
+      _tag: "InvalidSetting",
+      key: "c8y.device.key_pin",
+      value: undefined,
+      source: { kind: "file", path: at(name) },
+      problem: { kind: "wrong-type", expected: "string", found: "integer" }
+    })
+    expect(inFile(name)).toBe(text)
+    expect([existsSync(at("secrets.toml")), existsSync(`${at(name)}.bak`)]).toEqual([false, false])
+  })
+
   it("are told where others can read them, and a file of them that is no TOML stops all", async () => {
     writeFileSync(at("secrets.toml"), '[device]\nkey_pin = "9"\ntype = "x"\n')
     expect((await answer(get("device.key_pin"))).warnings.map(({ kind }) => kind)).toEqual([
