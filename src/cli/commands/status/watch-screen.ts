@@ -61,8 +61,10 @@ class Screen {
     const rows = this.stream.rows || 24
     const lines = this.render(this.report)
     const shown = lines.length > rows ? [...lines.slice(0, rows - 1), "…"] : lines
-    const text = shown.map((line) => `${line}${clearToLineEnd}`).join("\r\n")
-    this.stream.write(`${beginUpdate}${home}${text}${clearBelow}${endUpdate}`)
+    // Cleared before it is written: after a full line the cursor is on its last character.
+    const text = shown.map((line) => `${clearToLineEnd}${line}`).join("\r\n")
+    const rest = shown.length < rows ? `\r\n${clearBelow}` : ""
+    this.stream.write(`${beginUpdate}${home}${text}${rest}${endUpdate}`)
   }
 
   private enter(): void {
@@ -76,7 +78,7 @@ class Screen {
     this.stream.write(`${wrap}${showCursor}${mainScreen}`)
   }
 
-  /** Ctrl-\\: without a listener the signal ends the process. */
+  /** Ctrl-\: without a listener the signal ends the process. */
   private readonly quit = (): void => {
     this.leave()
     process.off("SIGQUIT", this.quit)

@@ -58,18 +58,21 @@ const url = (signal: Signal, environment: Environment, warnings: Array<string>):
   const variable = environment[own] ? own : "OTEL_EXPORTER_OTLP_ENDPOINT"
   const text = environment[variable]
   if (!text) return undefined
-  const parsed = URL.canParse(text) ? new URL(text) : undefined
-  if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) {
-    warnings.push(`${variable} is not a URL that begins with http:// or https://: not exported`)
-    return undefined
+  const refuse = (why: string): undefined => {
+    if (!warnings.includes(why)) warnings.push(why) // both signals may have the same variable
   }
+  const parsed = URL.canParse(text) ? new URL(text) : undefined
+  if (parsed === undefined || !/^https?:$/.test(parsed.protocol))
+    return refuse(`${variable} is not a URL that begins with http:// or https://: not exported`)
+  if (parsed.username !== "" || parsed.password !== "")
+    return refuse(`${variable} has a user name or password: not exported; set OTEL_EXPORTER_OTLP_HEADERS instead`)
   if (variable !== own) parsed.pathname = `${parsed.pathname.replace(/\/$/, "")}/v1/${signal.toLowerCase()}`
   return parsed.href
 }
 
 /** `key=value,key=value`, values percent-encoded. */
 const headers = (signal: Signal, environment: Environment): Readonly<Record<string, string>> => {
-  const text = environment[`OTEL_EXPORTER_OTLP_${signal}_HEADERS`] ?? environment.OTEL_EXPORTER_OTLP_HEADERS ?? ""
+  const text = environment[`OTEL_EXPORTER_OTLP_${signal}_HEADERS`] || environment.OTEL_EXPORTER_OTLP_HEADERS || ""
   const pairs = text.split(",").flatMap((pair) => {
     const at = pair.indexOf("=")
     return at < 1 ? [] : [[pair.slice(0, at).trim(), decoded(pair.slice(at + 1).trim())] as const]

@@ -36,6 +36,10 @@ describe("the watched screen", () => {
     expect(written.endsWith(left)).toBe(true)
   })
 
+  it("clears nothing after a line: the cursor is still on it", () => {
+    expect(written).toContain("\u001b[Ka line\r\n\u001b[J")
+  })
+
   it("gives the terminal back on Ctrl-\\, and lets the signal end the process", () => {
     const before = process.listenerCount("SIGQUIT")
     const kill = vi.spyOn(process, "kill").mockImplementation(() => {

@@ -43,6 +43,22 @@ describe("a collector in the environment", () => {
     expect(settings.metricsHeaders).toEqual({ a: "b" })
   })
 
+  it("counts an empty variable as unset", () => {
+    const settings = read({ OTEL_EXPORTER_OTLP_HEADERS: "a=b", OTEL_EXPORTER_OTLP_TRACES_HEADERS: "" })
+    expect(settings.tracesHeaders).toEqual({ a: "b" })
+  })
+
+  it.each(["http://user:geheim@h:4318", "http://geheim@h:4318"])(
+    "refuses an address with credentials once, and does not show them: %s",
+    (address) => {
+      const { tracesUrl, metricsUrl, warnings } = read({ OTEL_EXPORTER_OTLP_ENDPOINT: address })
+      expect([tracesUrl, metricsUrl]).toEqual([undefined, undefined])
+      expect(warnings).toEqual([
+        "OTEL_EXPORTER_OTLP_ENDPOINT has a user name or password: not exported; set OTEL_EXPORTER_OTLP_HEADERS instead"
+      ])
+    }
+  )
+
   it("names the service, unless the environment does", () => {
     expect(read({}).resource.serviceName).toBe("tedge-mapper-c8y")
     expect(read({ OTEL_SERVICE_NAME: "mine" }).resource.serviceName).toBeUndefined()
@@ -53,7 +69,7 @@ describe("a collector in the environment", () => {
     const wrong = read({ OTEL_EXPORTER_OTLP_ENDPOINT: "user:geheim@host", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" })
     expect(wrong.tracesUrl).toBeUndefined()
     expect(wrong.protocol).toBe("http/protobuf")
-    expect(wrong.warnings.join("\n")).toMatch(/OTEL_EXPORTER_OTLP_ENDPOINT is not a URL.*\n.*\n.*'grpc' is not known/)
+    expect(wrong.warnings.join("\n")).toMatch(/OTEL_EXPORTER_OTLP_ENDPOINT is not a URL.*\n.*'grpc' is not known/)
     expect(wrong.warnings.join("\n")).not.toContain("geheim")
   })
 })
