@@ -4,10 +4,11 @@
  * The bundle has its own copy of Effect: only plain values cross. Nothing but names leaves of a failure, whatever it carries.
  */
 import { Context, Effect, Exit, Layer, Metric, Scope, type Tracer } from "effect"
-import { FetchHttpClient } from "effect/http"
+import { FetchHttpClient, HttpClient } from "effect/http"
 import { OtlpExporter, OtlpMetrics, OtlpSerialization, OtlpTracer } from "effect/observability"
 import type { Measurement } from "../../../runtime/measurements.ts"
 import { processMonotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
+import { type ExportOutcome, exportOutcome } from "./export-outcome.ts"
 import { type ExporterSettings, readExporterSettings, type TelemetryOptions } from "./exporter-settings.ts"
 import { type Sampler, samplerOf } from "./sampler.ts"
 
@@ -23,11 +24,13 @@ export interface Exporter {
 
 export const startExporter = async (
   options: TelemetryOptions,
-  environment: Readonly<Record<string, string | undefined>>
+  environment: Readonly<Record<string, string | undefined>>,
+  /** A collector refuses, or takes it again. */
+  tell: (warning: string) => void
 ): Promise<Exporter> => {
   const settings = readExporterSettings(options, environment)
   const scope = Scope.makeUnsafe()
-  const started = await Effect.runPromise(Scope.provide(start(settings), scope))
+  const started = await Effect.runPromise(Scope.provide(start(settings, tell), scope))
   const metrics = settings.metricsUrl === undefined ? undefined : new ExportedMetrics()
   return {
     tracer: started === undefined ? undefined : guarded(started, samplerOf(environment)),
@@ -37,16 +40,28 @@ export const startExporter = async (
   }
 }
 
-const start = ({ tracesUrl, metricsUrl, protocol, ...settings }: ExporterSettings) =>
+const start = ({ tracesUrl, metricsUrl, protocol, ...settings }: ExporterSettings, tell: (warning: string) => void) =>
   Effect.gen(function* () {
     const serialization = protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf
     const needs = yield* Layer.build(Layer.mergeAll(FetchHttpClient.layer, serialization, OtlpExporter.layerFlusher))
+    const client = Context.get(needs, HttpClient.HttpClient)
+    const needsOf = (signal: "traces" | "metrics") =>
+      Context.add(needs, HttpClient.HttpClient, watched(client, exportOutcome(signal, tell)))
     const { resource, tracesHeaders, metricsHeaders, tracesEveryMs, metricsEveryMs } = settings
     const metrics = { url: metricsUrl ?? "", resource, headers: metricsHeaders, exportInterval: metricsEveryMs }
-    if (metricsUrl !== undefined) yield* Effect.provideContext(OtlpMetrics.make(metrics), needs)
+    if (metricsUrl !== undefined) yield* Effect.provideContext(OtlpMetrics.make(metrics), needsOf("metrics"))
     const traces = { url: tracesUrl ?? "", resource, headers: tracesHeaders, exportInterval: tracesEveryMs }
-    return tracesUrl === undefined ? undefined : yield* Effect.provideContext(OtlpTracer.make(traces), needs)
+    if (tracesUrl === undefined) return undefined
+    return yield* Effect.provideContext(OtlpTracer.make(traces), needsOf("traces"))
   })
+
+const watched = (client: HttpClient.HttpClient, outcome: ExportOutcome): HttpClient.HttpClient =>
+  client.pipe(
+    HttpClient.tap(({ status }) =>
+      Effect.sync(() => (status >= 200 && status < 300 ? outcome.taken() : outcome.failed(status, undefined)))
+    ),
+    HttpClient.tapError(({ reason }) => Effect.sync(() => outcome.failed(undefined, reason.cause)))
+  )
 
 /** Samples traces by their first span, and lets of an exit only its kind through. */
 const guarded = (tracer: Tracer.Tracer, isSampled: Sampler): Tracer.Tracer => ({

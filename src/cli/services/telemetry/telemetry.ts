@@ -3,7 +3,7 @@
  *
  * Source: OpenTelemetry, "OTLP Exporter Configuration" and "SDK environment variables".
  */
-import { Effect, Tracer } from "effect"
+import { type Context, Effect, Tracer } from "effect"
 import { type Measurement, Measurements } from "../../../runtime/measurements.ts"
 import type { TelemetryOptions } from "./exporter-settings.ts"
 
@@ -23,7 +23,13 @@ export const withTelemetry = <A, E, R>(
 ): Effect.Effect<A, E, R> => {
   if (!isTelemetryOn(process.env)) return Effect.provideService(run, Measurements, record)
   return Effect.acquireUseRelease(
-    Effect.promise(async () => (await import("./exporter.ts")).startExporter(options, process.env)),
+    Effect.contextWith((context: Context.Context<never>) =>
+      Effect.promise(async () => {
+        const { startExporter } = await import("./exporter.ts")
+        const log = Effect.runForkWith(context)
+        return startExporter(options, process.env, (warning) => void log(Effect.logWarning(warning)))
+      })
+    ),
     ({ tracer, record: exported, warnings }) => {
       const measured = (measurement: Measurement) => {
         record(measurement)

@@ -1,0 +1,31 @@
+/** Says when the collector begins to refuse what is exported, and when it takes it again: a line each, not one for each export. */
+
+export interface ExportOutcome {
+  /** A status, or the code of a failed connection: nothing of the address or the headers. */
+  readonly failed: (status: number | undefined, cause: unknown) => void
+  readonly taken: () => void
+}
+
+export const exportOutcome = (signal: "traces" | "metrics", tell: (warning: string) => void): ExportOutcome => {
+  let isFailing = false
+  return {
+    failed: (status, cause) => {
+      if (isFailing) return
+      isFailing = true
+      const why = status === undefined ? codeOf(cause) : `it answered with status ${status}`
+      tell(`the collector does not take ${signal}: ${why}; check OTEL_EXPORTER_OTLP_ENDPOINT and the collector`)
+    },
+    taken: () => {
+      if (!isFailing) return
+      isFailing = false
+      tell(`the collector takes ${signal} again`)
+    }
+  }
+}
+
+/** `fetch` has the code in the cause of what it throws. */
+const codeOf = (error: unknown): string => {
+  for (let one: unknown = error, depth = 0; one instanceof Error && depth < 4; one = one.cause, depth += 1)
+    if ("code" in one && typeof one.code === "string" && /^\w{1,64}$/.test(one.code)) return one.code
+  return "no connection"
+}
