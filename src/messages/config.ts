@@ -140,6 +140,14 @@ export type WriteRefusal =
 
 export type ConfigRefusal = MapperUnknown | ReadRefusal | WriteRefusal | SettingMissing | SettingNotSet
 
+/** The section of a cloud that cannot be read. */
+export interface SectionLeftOut {
+  readonly profile: string | undefined
+  /** Its `url` is set, valid or not, or its file cannot be used. */
+  readonly isConfigured: boolean
+  readonly failure: ReadRefusal
+}
+
 export interface ShownSetting {
   /** Canonical, with the profile: `c8y.profiles.prod.url`. */
   readonly key: string
@@ -180,10 +188,10 @@ export type ConfigProtocol = {
     { readonly settings: CloudSettings } & Warned,
     ReadRefusal
   >
-  /** The section without profile first, then every profile, by name. `leftOut`: why others cannot be read. */
+  /** The section without profile first, then every profile, by name. `leftOut`: those that cannot be read. */
   readonly ReadProfiles: Ask<
     { readonly cloud: CloudName },
-    { readonly profiles: ReadonlyArray<CloudSettings>; readonly leftOut: ReadonlyArray<ReadRefusal> } & Warned,
+    { readonly profiles: ReadonlyArray<CloudSettings>; readonly leftOut: ReadonlyArray<SectionLeftOut> } & Warned,
     ReadRefusal
   >
   /** A setting without value is an answer too; for identities with the reason. */

@@ -407,6 +407,7 @@ export const samples: Samples = {
   NothingConnected: [
     new Status.NothingConnected({ cloud: undefined, profile: undefined }),
     new Status.NothingConnected({ cloud: "c8y", profile: undefined }),
+    new Status.NothingConnected({ cloud: undefined, profile: "prod" }),
     new Status.NothingConnected({ cloud: "aws", profile: "prod" })
   ],
   ListenRefused: [

@@ -4,7 +4,7 @@
  * It keeps nothing between messages: each reads the file again, so an edit by hand counts at once.
  */
 import { Effect } from "effect"
-import type { ConfigProtocol, ReadRefusal } from "../../messages/config.ts"
+import type { ConfigProtocol, SectionLeftOut } from "../../messages/config.ts"
 import { knownProfiles, resolveSetting } from "../../messages/settings/resolve.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { cloudOf } from "../../messages/settings/setting-name.ts"
@@ -14,6 +14,7 @@ import { addToSetting, checkWritable, removeFromSetting, setSetting, unsetSettin
 import type { ConfigWriting } from "./edit-file.ts"
 import {
   findSetting,
+  isConfigured,
   openForReading,
   refuseOwnFault,
   refuseUnknownProfile,
@@ -77,14 +78,14 @@ const readProfiles = (place: ConfigPlace, cloud: Payload<"ReadProfiles">["cloud"
   Effect.gen(function* () {
     const open = yield* openForReading(place, undefined)
     const profiles: Array<CloudSettings> = []
-    const leftOut: Array<ReadRefusal> = []
+    const leftOut: Array<SectionLeftOut> = []
     for (const profile of [undefined, ...knownProfiles(open.sources, cloud)]) {
       const section = { cloud, profile }
       const built = yield* Effect.result(
         Effect.andThen(refuseUnusable(open, section), buildCloudSettings(open, place, section))
       )
       if (built._tag === "Success") profiles.push(built.success)
-      else leftOut.push(built.failure)
+      else leftOut.push({ profile, isConfigured: isConfigured(open, section), failure: built.failure })
     }
     return { profiles, leftOut, warnings: open.warnings }
   })

@@ -72,6 +72,15 @@ export const refuseFault = (
   return fault === undefined ? Effect.void : Effect.fail(fileRefusal(fault.path, fault.problem))
 }
 
+/** Its `url` is set, valid or not, or its file cannot be used. */
+export const isConfigured = ({ clouds, sources }: OpenConfig, { cloud, profile }: CloudProfile): boolean => {
+  const url = profile === undefined ? `${cloud}.url` : `${cloud}.profiles.${profile}.url`
+  return (
+    faultOf(clouds[cloud], profile) !== undefined ||
+    layersOf(sources).some(({ entries, wrong }) => entries.has(url) || wrong.some(({ key }) => key === url))
+  )
+}
+
 /** As if nothing were set in the section, by a file, a variable or an option. */
 export const withoutSection = (open: OpenConfig, section: CloudProfile): OpenConfig => {
   const { options, environment, secrets = [], file } = open.sources

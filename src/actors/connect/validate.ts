@@ -108,7 +108,7 @@ const refuseCollisions = (peers: ConnectPeers, { cloud }: Connection): Effect.Ef
       { cloud: cloud.name },
       { within: "10 seconds" }
     )
-    for (const failure of leftOut) yield* peers.show({ _tag: "Warned", failure })
+    for (const { failure } of leftOut) yield* peers.show({ _tag: "Warned", failure })
     const configured = profiles.filter((one) => one.cloud.url !== undefined)
     const same = (what: (one: CloudSettings) => string | undefined, keys: ReadonlyArray<string>) =>
       Effect.forEach(repeated(configured, what), ({ value, sharing }) =>

@@ -5,12 +5,11 @@ import { inBrackets, quoted, type Sentences, seconds } from "./explanation.ts"
 export const statusSentences = {
   NothingConnected: ({ cloud, profile }) => {
     const option = profile === undefined ? "" : ` --profile ${profile}`
-    return cloud === undefined
-      ? { error: "no connection is configured", hint: "name the cloud: tedge config set c8y.url <HOST>" }
-      : {
-          error: `no connection to ${cloud}${profile === undefined ? "" : ` with the profile '${profile}'`} is configured`,
-          hint: `name the cloud: tedge config set${option} ${cloud}.url <HOST>`
-        }
+    const which = `${cloud === undefined ? "" : ` to ${cloud}`}${profile === undefined ? "" : ` with the profile '${profile}'`}`
+    return {
+      error: `no connection${which} is configured`,
+      hint: `name the cloud: tedge config set${option} ${cloud ?? "c8y"}.url <HOST>`
+    }
   },
   StatusForbidden: ({ service, path }) => ({
     error: `'${service}' cannot be asked: '${path}' is for root, and for the user and group of the service`,

@@ -139,7 +139,7 @@ describe("a file of a cloud that cannot be used", () => {
     await answer(set("device.type", "x"))
     const { profiles, leftOut } = await readAll("c8y")
     expect(profiles.map(({ cloud }) => [cloud.profile, cloud.url])).toEqual([[undefined, "new.example"]])
-    expect(leftOut).toMatchObject([expected])
+    expect(leftOut).toMatchObject([{ profile: "bad", isConfigured: true, failure: expected }])
     expect(inMapper("c8y.bad")).toBe('url = "x"\ntopics\n')
   })
 
@@ -153,7 +153,7 @@ describe("a file of a cloud that cannot be used", () => {
     }
     expect(await refusal(get("c8y.url", "bad"))).toMatchObject(expected)
     expect(await url("c8y")).toBe("own.example")
-    expect((await readAll("c8y")).leftOut).toMatchObject([expected])
+    expect((await readAll("c8y")).leftOut).toMatchObject([{ profile: "bad", isConfigured: false, failure: expected }])
     await answer(set("c8y.auth_method", "certificate", "bad"))
     expect(await url("c8y", "bad")).toBeUndefined()
   })

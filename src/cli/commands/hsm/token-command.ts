@@ -91,7 +91,7 @@ interface WithDevice {
 /** Every section of a cloud; refused when one of them cannot be read, as it may name the token or key in question. */
 export const everyProfile = ({ config }: TokenActors, cloud: CloudName) =>
   Effect.flatMap(config.ask("ReadProfiles", { cloud }, { within: askLimits.read }), ({ profiles, leftOut: [first] }) =>
-    first === undefined ? Effect.succeed(profiles) : Effect.fail(first)
+    first === undefined ? Effect.succeed(profiles) : Effect.fail(first.failure)
   )
 
 export const initialisedTokens = ({ actors }: CommandContext) =>

@@ -1,6 +1,7 @@
 /** Asks one service for its snapshot, and where it gives none, its manager for the reason. */
 import { Effect } from "effect"
 import type { ServiceManager } from "../../../actors/connect/services/service-manager.ts"
+import type { ReadRefusal } from "../../../messages/config.ts"
 import { explain } from "../../../messages/explain.ts"
 import { printQuestion, serviceSocketPath } from "../../../messages/service-socket.ts"
 import { ServiceDown, StatusForbidden, StatusNotShown, StatusTimedOut } from "../../../messages/status/refusals.ts"
@@ -15,6 +16,8 @@ export interface AskedService {
   readonly startedBy: string | undefined
   /** It is started by its first client: without one it need not run. */
   readonly onDemand: boolean
+  /** Its settings cannot be used: it is not asked. */
+  readonly failure?: ReadRefusal
 }
 
 export const askService = (
@@ -22,7 +25,8 @@ export const askService = (
   runPath: string,
   manager: ServiceManager | undefined
 ): Effect.Effect<ServiceReport> => {
-  const { name } = service
+  const { name, failure } = service
+  if (failure !== undefined) return Effect.succeed({ name, state: "unknown", ...explain(failure) })
   const path = serviceSocketPath(runPath, name)
   const about = { name, ...(manager !== undefined && { manager: manager.name }) }
   const notTold = (failure: StatusForbidden | StatusTimedOut | StatusNotShown): ServiceReport => ({

@@ -7,9 +7,9 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import type { ServiceManager } from "../../../actors/connect/services/service-manager.ts"
 import { certificateFacts } from "../../../actors/status/certificate-facts.ts"
-import type { ConfigProtocol, ReadRefusal } from "../../../messages/config.ts"
+import type { ConfigProtocol, ReadRefusal, SectionLeftOut } from "../../../messages/config.ts"
 import { explain } from "../../../messages/explain.ts"
-import { bridgeService } from "../../../messages/installation/bridge-service.ts"
+import { bridgeService, bridgeUnitName } from "../../../messages/installation/bridge-service.ts"
 import { serviceSocketDir } from "../../../messages/service-socket.ts"
 import type { CloudSettings, Settings } from "../../../messages/settings/resolved-settings.ts"
 import { type CloudName, cloudNames } from "../../../messages/settings/setting.ts"
@@ -57,25 +57,42 @@ const limit = { within: "10 seconds" } as const
 const bySettings = (config: ActorRef<ConfigProtocol>, wanted: Wanted): Effect.Effect<WhatToAsk, ReadRefusal> =>
   Effect.gen(function* () {
     const { settings } = yield* config.ask("ReadSettings", undefined, limit)
-    const connections = (yield* connectionsOf(config, wanted)).filter(({ cloud }) => cloud.url !== undefined)
     const manager = yield* Effect.orElseSucceed(openServices(settings), () => undefined)
     return {
       runPath: settings.run.path,
       manager,
-      connections: connections.map(asked),
+      connections: yield* connectionsOf(config, wanted, settings),
       services: signingService(settings, manager)
     }
   }).pipe(Effect.catchTags({ AskTimeout: Effect.die, PeerDown: Effect.die, Undeliverable: Effect.die }))
 
-const connectionsOf = (config: ActorRef<ConfigProtocol>, { cloud, profile }: Wanted) => {
+const connectionsOf = (config: ActorRef<ConfigProtocol>, { cloud, profile }: Wanted, { installation }: Settings) => {
   if (cloud !== undefined && profile !== undefined)
-    return Effect.map(config.ask("ReadCloudSettings", { cloud, profile }, limit), ({ settings }) => [settings])
-  const clouds = cloud === undefined ? cloudNames : [cloud]
+    return Effect.map(config.ask("ReadCloudSettings", { cloud, profile }, limit), ({ settings }) =>
+      configured([settings])
+    )
+  const isWanted = (one: string | undefined) => profile === undefined || one === profile.toLowerCase()
   return Effect.map(
-    Effect.forEach(clouds, (name) => config.ask("ReadProfiles", { cloud: name }, limit)),
-    (read) => read.flatMap(({ profiles }) => profiles)
+    Effect.forEach(cloud === undefined ? cloudNames : [cloud], (name) =>
+      Effect.map(config.ask("ReadProfiles", { cloud: name }, limit), ({ profiles, leftOut }) => [
+        ...configured(profiles.filter((one) => isWanted(one.cloud.profile))),
+        ...leftOut
+          .filter((one) => one.isConfigured && isWanted(one.profile))
+          .map((one) => notAsked(name, one, bridgeUnitName(installation, name, one.profile)))
+      ])
+    ),
+    (read) => read.flat()
   )
 }
+
+const configured = (all: ReadonlyArray<CloudSettings>): ReadonlyArray<AskedConnection> =>
+  all.filter(({ cloud }) => cloud.url !== undefined).map(asked)
+
+const notAsked = (cloud: CloudName, { profile, failure }: SectionLeftOut, unit: string): AskedConnection => ({
+  cloud,
+  ...(profile !== undefined && { profile }),
+  service: { name: unit, startedBy: undefined, onDemand: false, failure }
+})
 
 const asked = (settings: CloudSettings): AskedConnection => {
   const { cloud, certificate, cryptoki } = settings

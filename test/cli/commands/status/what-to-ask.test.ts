@@ -1,0 +1,54 @@
+/** Which connections `tedge status` shows, by the settings of the device. */
+import { Effect } from "effect"
+import { describe, expect, it } from "vitest"
+import { askService } from "../../../../src/cli/commands/status/ask-service.ts"
+import { connectionState, exitCodeOf, type StatusReport } from "../../../../src/cli/commands/status/report.ts"
+import { type Wanted, whatToAsk } from "../../../../src/cli/commands/status/what-to-ask.ts"
+import { configBench } from "../../../actors/config/config-bench.ts"
+
+const { bench, toml, answer, refusal } = configBench()
+
+const ask = (wanted: Partial<Wanted>) => (config: Parameters<typeof whatToAsk>[0]) =>
+  whatToAsk(config, { cloud: undefined, profile: undefined, ...wanted }, bench.dir)
+
+const connections = async (wanted: Partial<Wanted> = {}) => (await answer(ask(wanted))).connections
+
+const names = async (wanted: Partial<Wanted> = {}) => (await connections(wanted)).map(({ service }) => service.name)
+
+describe("a connection whose settings are not valid", () => {
+  it("is listed with the reason, is not known to be up, and the exit code says so", async () => {
+    toml('[c8y]\nurl = "https://t.example/"\n[az]\nurl = "v.example"\n')
+    const [c8y, az] = await connections()
+    expect(az).toMatchObject({ cloud: "az", host: "v.example", service: { name: "tedge-mapper-az" } })
+    if (c8y === undefined) throw new Error("c8y is not listed")
+    const service = await Effect.runPromise(askService(c8y.service, bench.dir, undefined))
+    expect(service).toMatchObject({
+      name: "tedge-mapper-c8y",
+      state: "unknown",
+      error: expect.stringMatching(/c8y\.url/)
+    })
+    const connection = { ...c8y, service, state: connectionState(service) }
+    const report: StatusReport = { version: 1, at: 0, connections: [connection], services: [] }
+    expect(exitCodeOf(report)).toBe(1)
+  })
+
+  it("is listed where it is the only one, and with a valid url too", async () => {
+    toml('[c8y.profiles.bad]\nurl = "t.example"\nauth_method = "nothing"\n')
+    for (const wanted of [{}, { cloud: "c8y" } as const, { profile: "BAD" }])
+      expect(await connections(wanted)).toMatchObject([
+        { cloud: "c8y", profile: "bad", service: { name: "tedge-mapper-c8y@bad", failure: { _tag: "InvalidSetting" } } }
+      ])
+  })
+
+  it("is no connection while no url is set", async () => {
+    toml('[c8y]\nauth_method = "nothing"\n')
+    expect(await refusal(ask({}))).toMatchObject({ _tag: "NothingConnected" })
+  })
+})
+
+it("--profile without cloud shows the connections of that profile alone", async () => {
+  toml('[c8y]\nurl = "a.example"\n[c8y.profiles.second]\nurl = "b.example"\n[az.profiles.second]\nurl = "c.example"\n')
+  expect(await names({ profile: "second" })).toEqual(["tedge-mapper-c8y@second", "tedge-mapper-az@second"])
+  expect(await names()).toEqual(["tedge-mapper-c8y", "tedge-mapper-c8y@second", "tedge-mapper-az@second"])
+  expect(await refusal(ask({ profile: "third" }))).toMatchObject({ _tag: "NothingConnected", profile: "third" })
+})
