@@ -27,7 +27,8 @@ export interface ServedStatus {
 /** Without it the service works, and cannot be asked. */
 export const serveServiceSocket = (served: ServedStatus): Effect.Effect<void, never, Scope.Scope> => {
   const path = serviceSocketPath(served.runPath, served.service)
-  return serveJsonLines(path, (line, client) => answer(served, parseQuestion(line), client)).pipe(
+  const tooMany = JSON.stringify(trouble("too many clients"))
+  return serveJsonLines(path, (line, client) => answer(served, parseQuestion(line), client), tooMany).pipe(
     Effect.catch((error) =>
       Effect.logWarning(
         `the socket ${path} cannot be made: ${error.message}; tedge connect and tedge status cannot ask this service`

@@ -21,15 +21,24 @@ export interface LineClient {
   readonly stopReading: Effect.Effect<void>
 }
 
-/** Fails with Node's error when the socket cannot be made. It is gone when the scope closes. */
-export const serveJsonLines = (path: string, answer: AnswerLine): Effect.Effect<void, Error, Scope.Scope> =>
+/**
+ * Fails with Node's error when the socket cannot be made. It is gone when the scope closes. A client beyond the limit gets
+ * the line `tooMany`.
+ */
+export const serveJsonLines = (
+  path: string,
+  answer: AnswerLine,
+  tooMany: string
+): Effect.Effect<void, Error, Scope.Scope> =>
   Effect.gen(function* () {
     const fork = Effect.runForkWith(yield* Effect.context<never>())
     const clients = new Set<Socket>()
     const onClient = (socket: Socket) => {
       // A client that leaves while it is answered is no trouble of ours.
       socket.on("error", () => {})
-      if (clients.size >= mostClients) return void socket.destroy()
+      // Closed once it has had time to read: closing at once may reset the connection before the line is read.
+      if (clients.size >= mostClients)
+        return void socket.setTimeout(refusalMs, () => socket.destroy()).end(`${tooMany}\n`)
       clients.add(socket)
       const answering = new Set<() => void>()
       socket.on("close", () => {
@@ -158,4 +167,5 @@ const mostClients = 16
 const longestQuestion = 4_096
 const longestAnswer = 1_048_576
 const silentMs = 120_000
+const refusalMs = 1_000
 const takenWithin = "10 seconds"

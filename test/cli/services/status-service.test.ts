@@ -211,6 +211,20 @@ describe("a service's status socket", () => {
       }).pipe(Effect.provideService(Clock.Clock, new HurriedClock()))
     ))
 
+  it("answers a client beyond the limit that there are too many, and serves again when one leaves", () =>
+    run(
+      Effect.gen(function* () {
+        const { path } = yield* serve
+        const watchers = yield* Effect.forEach(Array.from({ length: 16 }), () => watcher(path, 60_000))
+        yield* eventually(() => watchers.every((one) => one.snapshots.length > 0))
+        const ask = askJsonLine(path, '{"version":1,"ask":"snapshot"}')
+        expect(JSON.parse(yield* ask)).toEqual({ version: 1, error: "too many clients" })
+        watchers[0]?.socket.destroy()
+        const asked = Effect.map(ask, (line) => parseStatusLine(line).kind)
+        yield* Effect.repeat(asked, { until: (kind) => kind === "snapshot" })
+      })
+    ))
+
   it.each(['{"version":1,"ask":"status"}', '{"version":1,"ask":"stream","every_ms":"often"}', "{}", "nonsense"])(
     "answers a question it does not know with an error: %s",
     (line) =>

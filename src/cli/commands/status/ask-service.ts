@@ -50,15 +50,22 @@ export const askService = (
           return Effect.succeed(
             notTold(new StatusTimedOut({ service: name, afterMs: answerMs, log: manager?.whereToLook(name) }))
           )
-        return Effect.map(managedState(name, manager), (managed): ServiceReport => {
-          if (managed?.isActive === true)
-            return notTold(new StatusNotShown({ service: name, detail: `its socket: ${code}` }))
-          return { ...about, ...stopped(service, managed) }
+        const notShown = notTold(new StatusNotShown({ service: name, detail: detailOf(code) }))
+        if (!isNotServed(code)) return Effect.succeed(notShown)
+        return Effect.gen(function* () {
+          const managed = yield* managedState(name, manager)
+          return managed?.isActive === true ? notShown : { ...about, ...stopped(service, managed) }
         })
       }
     })
   )
 }
+
+/** No process listens. Any other failure is the doing of one that does. */
+const isNotServed = (code: string): boolean => code === "ENOENT" || code === "ECONNREFUSED" || code === "ENOTSOCK"
+
+const detailOf = (code: string): string =>
+  code === "closed" ? "it closed the connection without an answer" : `its socket: ${code}`
 
 const stopped = (
   { name, startedBy, onDemand }: AskedService,
