@@ -1,10 +1,8 @@
 /** What `tedge status` says, as cards. */
 import type { LinkFacts, Snapshot, TokenFacts } from "../src/messages/status/snapshot.ts"
+import { keyLook, keyRows, type Look, linkLook, linkRows, type Row } from "./card-rows.ts"
 import { byId, element, rows } from "./dom.ts"
-import { bytes, clock, date, duration, milliseconds } from "./format.ts"
-
-type Look = "good" | "bad" | "warn" | ""
-type Row = readonly [string, string | undefined]
+import { bytes, date, duration, milliseconds } from "./format.ts"
 
 export const showCards = (snapshot: Snapshot | undefined): void => {
   byId("cards").replaceChildren(...(snapshot === undefined ? [] : cardsOf(snapshot)))
@@ -33,19 +31,7 @@ const cardsOf = (snapshot: Snapshot): ReadonlyArray<Node> => {
         ["handshake", connection.handshake]
       ])
     )
-  if (key !== undefined)
-    cards.push(
-      card("key", "Key", key.via, "", [
-        ["path", key.path],
-        ["URI", key.uri],
-        ["signatures", `${key.signatures.count}, ${key.signatures.failed} failed`],
-        [
-          "last",
-          key.signatures.last && `${milliseconds(key.signatures.last.took_ms)}, ${clock(key.signatures.last.at)}`
-        ],
-        ["longest", milliseconds(key.signatures.longest_ms)]
-      ])
-    )
+  if (key !== undefined) cards.push(card("key", "Key", key.via, keyLook(key), keyRows(key)))
   for (const token of key?.tokens ?? []) cards.push(tokenCard(token, at))
   const certificate = connection?.certificate
   if (certificate !== undefined) {
@@ -84,16 +70,7 @@ const cardsOf = (snapshot: Snapshot): ReadonlyArray<Node> => {
 }
 
 const linkCard = (id: string, title: string, link: LinkFacts, at: number, more: ReadonlyArray<Row> = []): Node =>
-  card(id, title, link.state, link.state === "up" ? "good" : link.state === "down" ? "bad" : "warn", [
-    ["host", `${link.host}:${link.port}`],
-    ...more,
-    ["since", `${clock(link.since)}, ${duration(at - link.since)}`],
-    ["why", link.error],
-    ["try", link.hint],
-    ["next try", link.retry_at === undefined ? undefined : `in ${duration(Math.max(0, link.retry_at - at))}`],
-    ["connections", String(link.connections)],
-    ["last lost", link.last_lost && `${clock(link.last_lost.at)}: ${link.last_lost.error ?? ""}`]
-  ])
+  card(id, title, link.state, linkLook(link), linkRows(link, at, more))
 
 const tokenCard = ({ token, state, since, reason, pin, signatures }: TokenFacts, at: number): Node => {
   const isBad = state === "gone" || pin === "latched" || pin === "locked"

@@ -9,6 +9,9 @@ export const reasonCodeText = (code: number): string => {
 /** The same without the number where there is a name. */
 export const reasonCodeName = (code: number): string => names[code] ?? `reason code ${inHex(code)}`
 
+/** Undefined: no standard names it. */
+export const reasonCodeNameOf = (code: number): string | undefined => names[code]
+
 const inHex = (code: number): string => `0x${code.toString(16).padStart(2, "0")}`
 
 /** MQTT 5.0, table 2-6. */

@@ -1,5 +1,6 @@
 /** The rows of one connection. */
 import type { BridgeFacts, CertificateFacts, DirectionFacts, LinkFacts } from "../../../messages/status/snapshot.ts"
+import { isRefused, subscriptionFault } from "../../../messages/status/subscription-fault.ts"
 import { bytes, rate, span, sparkline } from "./in-words.ts"
 import { nameOf } from "./plain-lines.ts"
 import { perSecond } from "./rates.ts"
@@ -16,11 +17,13 @@ export const connectionRows = (one: ConnectionReport, at: number, sparkWidth: nu
     heading(`${clouds[one.cloud]} (${nameOf(one)})`, state, since === undefined ? "" : `for ${span(at - since)}`),
     ...(state === "up" ? [] : why(one, at)),
     ...row("cloud", host(connection?.link ?? one), connection?.device_id ?? one.device_id),
+    ...faultRows(connection?.link),
     ...certificateRow(connection?.certificate ?? one.certificate, at),
     ...(snapshot?.key === undefined ? [] : keyRows(snapshot.key, at, connection?.handshake)),
     ...(bridge === undefined ? [] : bridgeRows(bridge, sparkWidth)),
     ...(connection === undefined ? [] : reconnectRow(connection.link, at)),
     ...row("broker", broker && host(broker), broker && linkState(broker, at)),
+    ...faultRows(broker),
     ...managedRows(service, at)
   ]
 }
@@ -45,6 +48,12 @@ const why = ({ service }: ConnectionReport, at: number): ReadonlyArray<Row> => {
 
 const nextTry = ({ retry_at, attempt }: LinkFacts, at: number): string =>
   retry_at === undefined ? `attempt ${attempt ?? 1} is being made` : `in ${span(Math.max(0, retry_at - at))}`
+
+const faultRows = (link: LinkFacts | undefined): ReadonlyArray<Row> =>
+  (link?.faults ?? []).flatMap((fault) => {
+    const text = subscriptionFault(fault)
+    return isRefused(fault) ? row("refused", bad(text)) : row("granted", doubtful(text))
+  })
 
 const host = ({ host: name, port }: { readonly host?: string; readonly port?: number }): string =>
   name === undefined ? "" : `${name.includes(":") ? `[${name}]` : name}:${port}`

@@ -42,6 +42,31 @@ describe("the screen", () => {
     expect(render(report, 80).join("")).not.toContain(esc)
   })
 
+  it.each(["cloud", "broker"])("shows the subscriptions that the %s refused, or granted with less", (side) => {
+    const [one] = reports["all is up"]?.connections ?? []
+    const { broker, connection } = snapshot
+    if (one === undefined || broker === undefined || connection === undefined) throw new Error("no report")
+    const faults = [
+      { filter: "s/ds", code: 135 },
+      { filter: "s/e", code: 0 }
+    ]
+    const told = {
+      ...snapshot,
+      connection: side === "cloud" ? { ...connection, link: { ...connection.link, faults } } : connection,
+      broker: side === "broker" ? { ...broker, faults } : broker
+    }
+    const service = { ...one.service, snapshot: told }
+    const report: StatusReport = { version: 1, at: now, connections: [{ ...one, service }], services: [] }
+    const lines = render(report, 80)
+    const at = lines.findIndex((line) => line.startsWith(`  ${side}`))
+    expect(lines.slice(at + 1, at + 3)).toEqual([
+      "  refused     subscription s/ds (code 135: not authorised)",
+      "  granted     subscription s/e (with QoS 0 only)"
+    ])
+    const refused = renderScreen(report, { width: 80, hasColour: true }).find((line) => line.includes("s/ds"))
+    expect(refused).toContain(`${esc}[1;31ms/ds`)
+  })
+
   it("fits into any terminal: a word that is longer than the line is broken", () => {
     const [report] = Object.values(reports)
     if (report === undefined) throw new Error("no report")
