@@ -174,6 +174,10 @@ export interface Upgraded extends Warned {
   readonly written: ReadonlyArray<string>
   /** What they were before, beside them. */
   readonly copies: ReadonlyArray<string>
+  /** Those of the copies that hold a PIN or a password. */
+  readonly secretCopies: ReadonlyArray<string>
+  /** The full keys of the PINs and passwords that were moved. */
+  readonly secrets: ReadonlyArray<string>
 }
 
 export type ConfigProtocol = {

@@ -29,33 +29,47 @@ import { ownChange } from "./edit-own-file.ts"
 import type { OpenConfig } from "./open-config.ts"
 import type { OwnFile } from "./own-files.ts"
 import { pruned } from "./prune-tables.ts"
-import { type ConfigPlace, isSecretKey } from "./read-sources.ts"
+import { type ConfigPlace, holdsSecret, isSecretKey } from "./read-sources.ts"
 import { type FileChange, writeFiles } from "./write-files.ts"
 
 export const upgradeFiles = (place: ConfigPlace, writing: ConfigWriting): Effect.Effect<Upgraded, WriteRefusal> => {
   const work = Effect.gen(function* () {
     const open = yield* openForUpgrade(place)
-    const changes = (yield* plannedChanges(place, open)).filter(({ before, after }) => before !== after)
+    const planned = yield* plannedChanges(place, open)
+    const changes = planned.changes.filter(({ before, after }) => before !== after)
     const copies = changes.flatMap(copyOf)
+    const secretCopies = copiesWithSecret(open)
     const warnings = yield* writeFiles(place, [...copies, ...changes])
     return {
       written: changes.flatMap(({ path, after }) => (after === undefined ? [] : path)),
       copies: copies.map(({ path }) => path),
+      secretCopies: copies.map(({ path }) => path).filter((path) => secretCopies.has(path)),
+      secrets: planned.secrets,
       warnings
     }
   })
   return locked(place, writing, work)
 }
 
+/** What the copies of files that hold a PIN or a password are called. */
+const copiesWithSecret = ({ file, clouds }: OpenConfig): ReadonlySet<string> => {
+  const mappers = cloudNames.flatMap((cloud) => clouds[cloud].files)
+  const sources = [{ path: file.path, layer: file.layer.layer }, ...mappers]
+  return new Set(sources.filter(({ layer }) => holdsSecret(layer)).map(({ path }) => copyName(path)))
+}
+
+const copyName = (path: string): string => `${path}.bak`
+
 /** Beside each file of which something is taken away, with its mode. */
 const copyOf = ({ path, before }: FileChange): ReadonlyArray<FileChange> => {
   const isOurs = /\/(secrets|tedge-p11-server)\.toml$/.test(path)
   if (before === undefined || isOurs) return []
   const source = readTomlFile(path)
-  const present = readTomlFile(`${path}.bak`)
+  const copy = copyName(path)
+  const present = readTomlFile(copy)
   return [
     {
-      path: `${path}.bak`,
+      path: copy,
       before: present.kind === "read" ? present.text : undefined,
       after: before,
       holdsSecret: () => true,
@@ -64,10 +78,16 @@ const copyOf = ({ path, before }: FileChange): ReadonlyArray<FileChange> => {
   ]
 }
 
+interface Plan {
+  readonly changes: ReadonlyArray<FileChange>
+  /** The full keys of the PINs and passwords that move. */
+  readonly secrets: ReadonlyArray<string>
+}
+
 const plannedChanges = (
   place: ConfigPlace,
   open: OpenConfig
-): Effect.Effect<ReadonlyArray<FileChange>, ConfigFileNotEditable | InvalidSetting> =>
+): Effect.Effect<Plan, ConfigFileNotEditable | InvalidSetting> =>
   Effect.gen(function* () {
     const parted = yield* partedTedge(open)
     const mappers = yield* Effect.forEach(
@@ -78,7 +98,7 @@ const plannedChanges = (
     const moved = [...mappers.flatMap(({ secrets }) => secrets), ...ofTedge]
     const { secrets, p11Server } = open.own
     const made = [...parted.parts].flatMap(([to, text]) => madeMapper(place, open, to, text))
-    return [
+    const changes = [
       ownChange(secrets, yield* withMissing(secrets, moved), true),
       ownChange(p11Server, yield* withServerTable(p11Server, parted.parts.get(serverPart)), false),
       ...(yield* Effect.forEach(made, (one) => one)),
@@ -90,6 +110,7 @@ const plannedChanges = (
         holdsSecret: () => false
       }
     ]
+    return { changes, secrets: moved.map(({ at }) => at.join(".")) }
   })
 
 /** tedge.toml of version 1 gets its newer names on this occasion. */

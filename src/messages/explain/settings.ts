@@ -129,7 +129,7 @@ export const explainSettingWarning = (warning: SettingWarning): Explanation => {
         hint:
           warning.program === "tedge-p11-server"
             ? `give it the value as ${warning.variable}=<value> in /etc/tedge/plugins/tedge-p11-server.conf (mode 0640); without it that service tries 123456`
-            : `give it the value as ${warning.variable} in the environment of its unit (systemctl edit ${warning.program})`
+            : `put ${warning.variable}=<value> into a file of mode 0640, and 'EnvironmentFile=<file>' below [Service] in its unit: systemctl edit ${warning.unit}`
       }
     case "not-kept":
       return {

@@ -61,7 +61,14 @@ export type SettingWarning =
   /** It is in a file that thin-edge's own programs write without it, or readable by everybody; `to` is ours. */
   | { readonly kind: "old-place"; readonly key: string; readonly path: string; readonly to: string }
   /** A program of thin-edge's own, installed here, does not read what was just written to `path`. */
-  | { readonly kind: "not-read-by"; readonly program: string; readonly path: string; readonly variable: string }
+  | {
+      readonly kind: "not-read-by"
+      readonly program: string
+      /** `tedge-mapper-<cloud>` where the setting counts for each of them. */
+      readonly unit: string
+      readonly path: string
+      readonly variable: string
+    }
   /** Only our programs know it: thin-edge's own `tedge`, installed here, drops it at its next write. */
   | { readonly kind: "not-kept"; readonly key: string; readonly variable: string }
   /** The written file does not belong to whom it should. */

@@ -52,7 +52,7 @@ describe("the tables of clouds become mapper.toml files", () => {
     expect(existsSync(`${file()}.bak`)).toBe(isMoved)
     if (isMoved) expect(inFile("tedge.toml.bak")).toBe(before)
     expect(done.copies).toEqual(isMoved ? [`${file()}.bak`] : [])
-    expect(await upgrade()).toEqual({ written: [], copies: [], warnings: [] })
+    expect(await upgrade()).toEqual({ written: [], copies: [], secretCopies: [], secrets: [], warnings: [] })
     for (const name of Object.keys(expected)) expect(mode("mappers", name, "mapper.toml")).toBe("644")
   })
 
@@ -221,7 +221,9 @@ describe("PINs and passwords", () => {
     expect(await told()).toEqual(["device.cryptoki.pin", "c8y.device.key_pin"])
     await answer(set("device.cryptoki.pin", "5678"))
     expect(written()).not.toMatch(/1234|5678/)
-    await upgrade()
+    const { secrets, secretCopies } = await upgrade()
+    // The other one was moved by `set`.
+    expect([secrets, secretCopies]).toEqual([["c8y.device.key_pin"], [`${file()}.bak`]])
     expect(tableIn(at("secrets.toml"))).toEqual({
       device: { cryptoki: { pin: "5678" } },
       c8y: { device: { key_pin: "9" } }
@@ -234,7 +236,8 @@ describe("PINs and passwords", () => {
   it("in a mapper.toml are moved too, with a copy of the file", async () => {
     mkdirSync(at("mappers/c8y"), { recursive: true })
     writeFileSync(at("mappers/c8y/mapper.toml"), '# mine\nurl = "t.example"\n[device]\nkey_pin = "9"\n')
-    await upgrade()
+    const { secrets, secretCopies } = await upgrade()
+    expect([secrets, secretCopies]).toEqual([["c8y.device.key_pin"], [at("mappers/c8y/mapper.toml.bak")]])
     expect(tableIn(at("secrets.toml"))).toEqual({ c8y: { device: { key_pin: "9" } } })
     expect(inFile("mappers/c8y/mapper.toml")).not.toContain("key_pin")
     expect(inFile("mappers/c8y/mapper.toml.bak")).toContain("key_pin")

@@ -10,7 +10,7 @@ const changing = (message: "Set" | "Add" | "Remove") =>
       const value = Redacted.make(context.input.argument("VALUE") ?? "")
       const done = yield* context.config.ask(message, { ...selectorOf(context), value }, askLimit)
       const key = context.input.argument("KEY") ?? ""
-      const others = message === "Set" ? [...notReadByOthers(key, context.input), ...notKeptByOthers(key)] : []
+      const others = message !== "Remove" ? [...notReadByOthers(key, context.input), ...notKeptByOthers(key)] : []
       yield* showWarnings(context.terminal, { warnings: [...done.warnings, ...others] })
       return exitCodes.ok
     })

@@ -1,5 +1,6 @@
 /** What thin-edge's own programs on this device do with a setting: they do not find a secret, and drop what only we have. */
 import { join } from "node:path"
+import { bridgeUnitName } from "../../../messages/installation/bridge-service.ts"
 import { bridgeSettings } from "../../../messages/settings/bridge-settings.ts"
 import type { SettingWarning } from "../../../messages/settings/refused-value.ts"
 import { cloudOf, fullKey, parseSettingName } from "../../../messages/settings/setting-name.ts"
@@ -17,17 +18,22 @@ export const notReadByOthers = (
   const path = join(configDirOf(input), "secrets.toml")
   const profile = name.profile ?? (input.given("profile") ? input.text("profile") : undefined)
   const variable = variableOf(fullKey({ ...name, profile }))
+  const cloud = cloudOf(name.setting)
   const isProviders = name.setting.key === "device.cryptoki.pin"
   const readers = isProviders
     ? ["tedge-p11-server", "tedge-mapper"]
-    : cloudOf(name.setting) === undefined
+    : cloud === undefined
       ? ["tedge-mapper", "tedge-agent"]
       : ["tedge-mapper"]
   // With its bridge switched off it needs no key.
   const isIdle = input.installation.kind === "beside-thin-edge" && /[._]pin$/.test(name.setting.key)
   return readers
     .filter((program) => installed.includes(program) && !(isIdle && program === "tedge-mapper"))
-    .map((program) => ({ kind: "not-read-by", program, path, variable }))
+    .map((program) => {
+      const isMapper = program === "tedge-mapper"
+      const unit = isMapper ? bridgeUnitName("everything-ours", cloud ?? "<cloud>", profile) : program
+      return { kind: "not-read-by", program, unit, path, variable }
+    })
 }
 
 /** Its `config set` writes tedge.toml and mapper.toml without keys it does not know. */

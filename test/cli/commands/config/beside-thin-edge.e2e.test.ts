@@ -1,5 +1,5 @@
 /** `tedge config set` where programs of thin-edge's own are installed: what they do not find, and what they drop. */
-import { chmodSync, copyFileSync, mkdirSync } from "node:fs"
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { beforeEach, describe, expect, it } from "vitest"
 import { executable } from "../../../support/device.ts"
@@ -21,26 +21,41 @@ beforeEach(() => {
   dir = tempDir()
 })
 
-const warned = async (...words: ReadonlyArray<string>) => {
+const said = async (...words: ReadonlyArray<string>) => {
   const env = { ...process.env, PATH: `${join(dir, "bin")}:${process.env.PATH}`, TEDGE_CONFIG_DIR: join(dir, "etc") }
-  const { code, stdout, stderr } = await run(executable("tedge"), ["config", "set", ...words], { env })
+  const { code, stdout, stderr } = await run(executable("tedge"), ["config", ...words], { env })
   expect([code, stdout]).toEqual([0, ""])
   return stderr
 }
+const warned = (...words: ReadonlyArray<string>) => said("set", ...words)
 
 describe("beside thin-edge's own programs", () => {
   it("a secret: which of them do not find it, and how they get it", async () => {
     install("tedge", "tedge-mapper", "tedge-p11-server")
-    const said = await warned("device.cryptoki.pin", "1234")
-    expect(said).toMatch(
+    const told = await warned("device.cryptoki.pin", "1234")
+    expect(told).toMatch(
       /own tedge-p11-server does not read '.*secrets\.toml' .*TEDGE_DEVICE_CRYPTOKI_PIN=<value> in \/etc\/tedge\/plugins\/tedge-p11-server\.conf.*tries 123456/
     )
-    expect(said).toMatch(/own tedge-mapper does not read .*TEDGE_DEVICE_CRYPTOKI_PIN/)
-    expect(said).not.toContain("1234\n")
-    expect(await warned("c8y.device.key_pin", "5678", "--profile", "prod")).toContain(
-      "TEDGE_C8Y_PROFILES_PROD_DEVICE_KEY_PIN"
+    expect(told).toMatch(/own tedge-mapper does not read .*TEDGE_DEVICE_CRYPTOKI_PIN.*edit tedge-mapper-<cloud>\)/)
+    expect(told).not.toContain("1234\n")
+    expect(await warned("c8y.device.key_pin", "5678", "--profile", "prod")).toMatch(
+      /TEDGE_C8Y_PROFILES_PROD_DEVICE_KEY_PIN=.*mode 0640.*EnvironmentFile=.*systemctl edit tedge-mapper-c8y@prod\)/
     )
+    expect(await said("add", "c8y.device.key_pin", "5678")).toMatch(/own tedge-mapper .*edit tedge-mapper-c8y\)/)
     expect(await warned("device.type", "x")).toBe("")
+  })
+
+  it("secrets that an upgrade moves, and the copy that still holds them", async () => {
+    install("tedge", "tedge-mapper", "tedge-agent")
+    mkdirSync(join(dir, "etc"))
+    const text = `[config]\nversion = "2"\n[proxy]\nusername = "u"\npassword = "p"\n[c8y.profiles.prod]\ndevice.key_pin = "9"\n`
+    writeFileSync(join(dir, "etc/tedge.toml"), text, { mode: 0o640 })
+    const told = await said("upgrade")
+    expect(told).toMatch(/own tedge-mapper does not read .*TEDGE_PROXY_PASSWORD=/)
+    expect(told).toMatch(/own tedge-agent does not read .*TEDGE_PROXY_PASSWORD=.*systemctl edit tedge-agent\)/)
+    expect(told).toMatch(/TEDGE_C8Y_PROFILES_PROD_DEVICE_KEY_PIN=.*systemctl edit tedge-mapper-c8y@prod\)/)
+    expect(told).toMatch(/tedge\.toml\.bak' holds a PIN or a password: remove it when the device is connected\n$/)
+    expect(await said("upgrade")).not.toMatch(/does not read|holds a PIN/)
   })
 
   it("a setting that only we have: their tedge drops it", async () => {
