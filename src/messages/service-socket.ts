@@ -22,6 +22,9 @@ export const serviceSocketDir = (runPath: string): string => `${runPath}/tedge-a
 
 export const socketVersion = 1
 
+/** The line a client beyond the limit gets; it may ask again later. */
+export const tooManyClients = JSON.stringify({ version: socketVersion, error: "too many clients" })
+
 export type ServiceQuestion =
   | { readonly ask: "status" }
   | { readonly ask: "metrics" }

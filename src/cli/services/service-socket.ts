@@ -6,7 +6,13 @@
  */
 import { Effect, type Scope } from "effect"
 import type { StatusFeed } from "../../actors/status/status-feed.ts"
-import { parseQuestion, type ServiceQuestion, serviceSocketPath, socketVersion } from "../../messages/service-socket.ts"
+import {
+  parseQuestion,
+  type ServiceQuestion,
+  serviceSocketPath,
+  socketVersion,
+  tooManyClients
+} from "../../messages/service-socket.ts"
 import type { EventLine, StatusEvent } from "../../messages/status/event.ts"
 import type { StatusProtocol } from "../../messages/status/status.ts"
 import { type LineClient, serveJsonLines } from "../../platform/sockets/json-lines-socket.ts"
@@ -27,8 +33,7 @@ export interface ServedStatus {
 /** Without it the service works, and cannot be asked. */
 export const serveServiceSocket = (served: ServedStatus): Effect.Effect<void, never, Scope.Scope> => {
   const path = serviceSocketPath(served.runPath, served.service)
-  const tooMany = JSON.stringify(trouble("too many clients"))
-  return serveJsonLines(path, (line, client) => answer(served, parseQuestion(line), client), tooMany).pipe(
+  return serveJsonLines(path, (line, client) => answer(served, parseQuestion(line), client), tooManyClients).pipe(
     Effect.catch((error) =>
       Effect.logWarning(
         `the socket ${path} cannot be made: ${error.message}; tedge connect and tedge status cannot ask this service`

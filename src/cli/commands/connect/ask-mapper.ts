@@ -1,6 +1,12 @@
 /** Asks a mapper on its socket. It may have been started a moment ago: until it listens, it is looked for. */
 import { Effect, Schedule } from "effect"
-import { type CheckAnswer, parseCheckAnswer, printQuestion, socketVersion } from "../../../messages/service-socket.ts"
+import {
+  type CheckAnswer,
+  parseCheckAnswer,
+  printQuestion,
+  socketVersion,
+  tooManyClients
+} from "../../../messages/service-socket.ts"
 import { askJsonLine } from "../../../platform/sockets/json-lines-socket.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 
@@ -19,7 +25,8 @@ export const checkCloud = (path: string, withinMs: number): Effect.Effect<CheckA
     const ask = Effect.gen(function* () {
       const leftMs = withinMs - ((yield* monotonicNow) - startedAt)
       const question = printQuestion({ ask: "check", withinMs: Math.max(leftMs, 1) })
-      return parseCheckAnswer(yield* askJsonLine(path, question))
+      const line = yield* askJsonLine(path, question)
+      return line === tooManyClients ? yield* Effect.fail("busy") : parseCheckAnswer(line)
     }).pipe(
       Effect.catchIf(
         (code) => code === "EACCES",

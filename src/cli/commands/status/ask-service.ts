@@ -7,6 +7,7 @@ import { printQuestion, serviceSocketPath } from "../../../messages/service-sock
 import { ServiceDown, StatusForbidden, StatusNotShown, StatusTimedOut } from "../../../messages/status/refusals.ts"
 import { parseStatusLine } from "../../../messages/status/status-line.ts"
 import { askJsonLine } from "../../../platform/sockets/json-lines-socket.ts"
+import { connectUnix } from "../../../platform/sockets/socket-io.ts"
 import type { ServiceReport } from "./report.ts"
 import { type ManagedState, managedState } from "./service-state.ts"
 
@@ -16,6 +17,8 @@ export interface AskedService {
   readonly startedBy: string | undefined
   /** It is started by its first client: without one it need not run. */
   readonly onDemand: boolean
+  /** Where it serves keys: it is up while a process listens there, also one that no service manager knows. */
+  readonly socketPath?: string
   /** Its settings cannot be used: it is not asked. */
   readonly failure?: ReadRefusal
 }
@@ -44,8 +47,7 @@ export const askService = (
         return Effect.succeed(notTold(new StatusNotShown({ service: name, detail })))
       },
       onFailure: (code): Effect.Effect<ServiceReport> => {
-        if (code === "EACCES" || code === "EPERM")
-          return Effect.succeed(notTold(new StatusForbidden({ service: name, path })))
+        if (isForbidden(code)) return Effect.succeed(notTold(new StatusForbidden({ service: name, path })))
         if (code === "late" || code === "EAGAIN")
           return Effect.succeed(
             notTold(new StatusTimedOut({ service: name, afterMs: answerMs, log: manager?.whereToLook(name) }))
@@ -54,15 +56,32 @@ export const askService = (
         if (!isNotServed(code)) return Effect.succeed(notShown)
         return Effect.gen(function* () {
           const managed = yield* managedState(name, manager)
-          return managed?.isActive === true ? notShown : { ...about, ...stopped(service, managed) }
+          if (managed?.isActive === true) return notShown
+          const { socketPath } = service
+          const dialled = socketPath === undefined ? "ENOENT" : yield* dial(socketPath)
+          if (socketPath !== undefined && isForbidden(dialled))
+            return notTold(new StatusForbidden({ service: name, path: socketPath }))
+          return isListening(dialled) ? { ...about, state: "up" } : { ...about, ...stopped(service, managed) }
         })
       }
     })
   )
 }
 
+/** Node's code why nothing can be sent there; empty: a process listens. */
+const dial = (path: string): Effect.Effect<string> =>
+  Effect.scoped(connectUnix(path)).pipe(
+    Effect.as(""),
+    Effect.catch(({ code }) => Effect.succeed(code))
+  )
+
+/** EAGAIN: its queue of connections is full. */
+const isListening = (code: string): boolean => code === "" || code === "EAGAIN"
+
+const isForbidden = (code: string): boolean => code === "EACCES" || code === "EPERM"
+
 /** No process listens. Any other failure is the doing of one that does. */
-const isNotServed = (code: string): boolean => code === "ENOENT" || code === "ECONNREFUSED" || code === "ENOTSOCK"
+const isNotServed = (code: string): boolean => ["ENOENT", "ENOTDIR", "ECONNREFUSED", "ENOTSOCK"].includes(code)
 
 const detailOf = (code: string): string =>
   code === "closed" ? "it closed the connection without an answer" : `its socket: ${code}`

@@ -2,7 +2,7 @@
  * Which connections and services a device has: by its settings, or, for a user who may not read them, by the sockets of
  * the services that run.
  */
-import { existsSync, readdirSync } from "node:fs"
+import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
 import type { ServiceManager } from "../../../actors/connect/services/service-manager.ts"
@@ -43,14 +43,17 @@ export const whatToAsk = (
   configDir: string
 ): Effect.Effect<WhatToAsk, NothingConnected | ReadRefusal> =>
   bySettings(config, wanted).pipe(
+    Effect.filterOrFail(hasConnections, () => new NothingConnected(wanted)),
     Effect.catchTag("ConfigFileUnreadable", (failure) =>
-      Effect.succeed(bySockets(configDir, wanted, explain(failure).error))
-    ),
-    Effect.filterOrFail(
-      ({ connections }) => connections.length > 0,
-      () => new NothingConnected(wanted)
+      Effect.filterOrFail(
+        Effect.sync(() => bySockets(configDir, wanted, explain(failure).error)),
+        hasConnections,
+        () => failure
+      )
     )
   )
+
+const hasConnections = ({ connections }: WhatToAsk): boolean => connections.length > 0
 
 const limit = { within: "10 seconds" } as const
 
@@ -116,11 +119,10 @@ const signingService = (settings: Settings, manager: ServiceManager | undefined)
   const { mode, socketPath } = settings.cryptoki
   if (mode !== "socket") return []
   const name = "tedge-p11-server"
-  const isSystemd = manager?.name === "systemd"
-  // Started by its first client; or by other means than ours, where something listens.
-  return [
-    { name, startedBy: isSystemd ? `systemctl start ${name}` : name, onDemand: isSystemd || existsSync(socketPath) }
-  ]
+  // Of systemd, its first client starts it: to dial its own socket would start it.
+  return manager?.name === "systemd"
+    ? [{ name, startedBy: `systemctl start ${name}`, onDemand: true }]
+    : [{ name, startedBy: name, onDemand: false, socketPath }]
 }
 
 const bySockets = (configDir: string, wanted: Wanted, note: string): WhatToAsk => {
@@ -150,7 +152,7 @@ const socketsIn = (directory: string): ReadonlyArray<string> => {
       .map((name) => name.slice(0, -".sock".length))
       .sort()
   } catch {
-    return [] // no service has run yet
+    return [] // no service has run yet, or the directory is closed to the user as the settings are
   }
 }
 

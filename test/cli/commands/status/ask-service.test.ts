@@ -1,7 +1,7 @@
 /** What `tedge status` says of a service that does not answer with a snapshot. */
-import { mkdirSync, writeFileSync } from "node:fs"
-import { createServer, type Socket } from "node:net"
-import { dirname } from "node:path"
+import { mkdirSync, renameSync, statSync, writeFileSync } from "node:fs"
+import { createServer, type Server, type Socket } from "node:net"
+import { dirname, join } from "node:path"
 import { Effect } from "effect"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { type AskedService, askService } from "../../../../src/cli/commands/status/ask-service.ts"
@@ -12,7 +12,7 @@ const mapper: AskedService = { name: "tedge-mapper-c8y", startedBy: "tedge conne
 
 const ask = (runPath: string, service = mapper) => Effect.runPromise(askService(service, runPath, undefined))
 
-const listenAt = (path: string, onClient: (socket: Socket) => void): Promise<void> => {
+const listenAt = (path: string, onClient: (socket: Socket) => void): Promise<Server> => {
   mkdirSync(dirname(path), { recursive: true })
   return new Promise((resolve) => {
     const server = createServer((socket) => {
@@ -20,7 +20,7 @@ const listenAt = (path: string, onClient: (socket: Socket) => void): Promise<voi
       onClient(socket)
     })
     onTestFinished(() => void server.close())
-    server.listen(path, resolve)
+    server.listen(path, () => resolve(server))
   })
 }
 
@@ -48,3 +48,41 @@ it("a service whose socket is missing, or a file, does not run", async () => {
   writeFileSync(path, "")
   expect(await ask(runPath)).toEqual({ name: mapper.name, ...stopped })
 })
+
+describe("a signing service without status socket", () => {
+  const signing = (socketPath: string): AskedService => ({
+    name: "tedge-p11-server",
+    startedBy: "tedge-p11-server",
+    onDemand: false,
+    socketPath
+  })
+
+  it("is up while a process listens on its own socket", async () => {
+    const dir = tempDir()
+    const path = join(dir, "p11.sock")
+    await listenAt(path, () => {})
+    expect(await ask(dir, signing(path))).toEqual({ name: "tedge-p11-server", state: "up" })
+  })
+
+  it("is down when its socket is left over, a plain file, or missing", async () => {
+    const dir = tempDir()
+    const leftOver = join(dir, "left-over.sock")
+    await leaveSocket(leftOver)
+    expect(statSync(leftOver).isSocket()).toBe(true)
+    const file = join(dir, "file.sock")
+    writeFileSync(file, "")
+    for (const path of [leftOver, file, join(dir, "missing.sock")])
+      expect(await ask(dir, signing(path))).toMatchObject({
+        state: "down",
+        error: "'tedge-p11-server' does not run",
+        hint: "start it: tedge-p11-server"
+      })
+  })
+})
+
+/** A socket file without listener, as a killed process leaves it: a server that closes removes only the name it listened at. */
+const leaveSocket = async (path: string): Promise<void> => {
+  const server = await listenAt(`${path}.alive`, () => {})
+  renameSync(`${path}.alive`, path)
+  await new Promise((resolve) => server.close(resolve))
+}

@@ -1,9 +1,12 @@
 /** Which connections `tedge status` shows, by the settings of the device. */
+import { mkdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { Effect } from "effect"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, onTestFinished, vi } from "vitest"
 import { askService } from "../../../../src/cli/commands/status/ask-service.ts"
 import { connectionState, exitCodeOf, type StatusReport } from "../../../../src/cli/commands/status/report.ts"
 import { type Wanted, whatToAsk } from "../../../../src/cli/commands/status/what-to-ask.ts"
+import { serviceSocketDir, serviceSocketPath } from "../../../../src/messages/service-socket.ts"
 import { configBench } from "../../../actors/config/config-bench.ts"
 
 const { bench, toml, answer, refusal } = configBench()
@@ -51,4 +54,16 @@ it("--profile without cloud shows the connections of that profile alone", async 
   expect(await names({ profile: "second" })).toEqual(["tedge-mapper-c8y@second", "tedge-mapper-az@second"])
   expect(await names()).toEqual(["tedge-mapper-c8y", "tedge-mapper-c8y@second", "tedge-mapper-az@second"])
   expect(await refusal(ask({ profile: "third" }))).toMatchObject({ _tag: "NothingConnected", profile: "third" })
+})
+
+it("settings that cannot be read are the reason where no service has a socket", async () => {
+  mkdirSync(join(bench.dir, "tedge.toml"))
+  vi.stubEnv("TEDGE_RUN_PATH", join(bench.dir, "run"))
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const unreadable = { _tag: "ConfigFileUnreadable", code: "EISDIR", path: join(bench.dir, "tedge.toml") }
+  expect(await refusal(ask({}))).toMatchObject(unreadable)
+  mkdirSync(serviceSocketDir(join(bench.dir, "run")), { recursive: true })
+  writeFileSync(serviceSocketPath(join(bench.dir, "run"), "tedge-mapper-c8y"), "")
+  expect(await names()).toEqual(["tedge-mapper-c8y"])
+  expect(await refusal(ask({ cloud: "az" }))).toMatchObject(unreadable)
 })
