@@ -25,18 +25,40 @@ export const serviceFeed = (
       const gone = (service: string, error: string) => last.set(service, tell({ kind: "gone", service, error }))
       const stops = services.map((service) => {
         last.set(service, JSON.stringify({ kind: "gone", service, error: "not asked yet" }))
-        return followLines({
+        let silence: NodeJS.Timeout | undefined
+        let isFirst = true
+        const waitForLine = () => {
+          clearTimeout(silence)
+          silence = setTimeout(() => gone(service, "it runs, and does not answer"), longestSilenceMs)
+        }
+        const refuse = (error: string) => {
+          clearTimeout(silence) // there is an answer
+          gone(service, error)
+        }
+        waitForLine()
+        const stop = followLines({
           path: serviceSocketPath(runPath, service),
           question: printQuestion({ ask: "stream", everyMs: 1_000 }),
-          onEnd: (code) => gone(service, reasons[code] ?? code),
+          onEnd: (code) => {
+            gone(service, reasons[code] ?? code)
+            isFirst = true
+            waitForLine() // it is asked again
+          },
           onLine: (line) => {
+            waitForLine()
             const said = parseStatusLine(line)
             if (said.kind === "snapshot")
               last.set(service, tell({ kind: "snapshot", service, snapshot: said.snapshot }))
             if (said.kind === "event") tell({ kind: "event", service, event: said.event })
-            if (said.kind === "refused") gone(service, said.error)
+            if (said.kind === "refused") refuse(said.error)
+            if (said.kind === "unknown" && isFirst) refuse("an answer of another version")
+            isFirst = false
           }
         })
+        return () => {
+          stop()
+          clearTimeout(silence)
+        }
       })
       const watch: PageFeed["watch"] = (send) => {
         for (const line of last.values()) send(line)
@@ -47,6 +69,9 @@ export const serviceFeed = (
     }),
     ({ stop }) => Effect.sync(stop)
   )
+
+/** A snapshot comes every second. */
+const longestSilenceMs = 3_000
 
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: "it does not run",
