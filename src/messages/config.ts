@@ -185,7 +185,8 @@ export type ConfigProtocol = {
   readonly ReadSettings: Ask<void, { readonly settings: Settings } & Warned, ReadRefusal>
   /**
    * Without `profile`, TEDGE_CLOUD_PROFILE counts; `null` is the section without profile, whatever it says. `bare`: the
-   * section's own settings count as not set, in whatever state they are.
+   * section's own settings count as not set, in whatever state they are, and so does whatever else cannot be used. The
+   * token is off then: no other PIN is tried.
    */
   readonly ReadCloudSettings: Ask<
     { readonly cloud: CloudName; readonly profile?: string | null | undefined; readonly bare?: true },

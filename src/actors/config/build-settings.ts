@@ -22,10 +22,15 @@ import { type SettingReader, settingReader } from "./setting-reader.ts"
 
 type Refusal = InvalidSetting | SettingsIncomplete
 
-export const buildSettings = (sources: Sources, place: ConfigPlace): Effect.Effect<Settings, Refusal> =>
+/** `bare`: pairs may be set in part. */
+export const buildSettings = (
+  sources: Sources,
+  place: ConfigPlace,
+  how: "whole" | "bare" = "whole"
+): Effect.Effect<Settings, Refusal> =>
   Effect.gen(function* () {
     const read = settingReader(sources, undefined)
-    yield* pairOrNone(read, "proxy.username", "proxy.password")
+    if (how === "whole") yield* pairOrNone(read, "proxy.username", "proxy.password")
     return {
       installation: place.installation ?? "everything-ours",
       configDir: sources.configDir,
@@ -71,10 +76,11 @@ export const buildSettings = (sources: Sources, place: ConfigPlace): Effect.Effe
 export const buildCloudSettings = (
   { sources, clouds }: Pick<OpenConfig, "sources" | "clouds">,
   place: ConfigPlace,
-  section: CloudProfile
+  section: CloudProfile,
+  how: "whole" | "bare" = "whole"
 ): Effect.Effect<CloudSettings, Refusal> =>
   Effect.gen(function* () {
-    const settings = yield* buildSettings(sources, place)
+    const settings = yield* buildSettings(sources, place, how)
     const file =
       clouds[section.cloud].layout === "tedge.toml" ? settings.configFile : mapperFile(settings.configDir, section)
     const cloud = yield* cloudSection(settingReader(sources, section.profile), section, file)

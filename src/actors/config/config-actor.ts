@@ -5,6 +5,7 @@
  */
 import { Effect } from "effect"
 import type { ConfigProtocol, SectionLeftOut } from "../../messages/config.ts"
+import type { SettingWarning } from "../../messages/settings/refused-value.ts"
 import { knownProfiles, resolveSetting } from "../../messages/settings/resolve.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { cloudOf } from "../../messages/settings/setting-name.ts"
@@ -15,7 +16,10 @@ import type { ConfigWriting } from "./edit-file.ts"
 import {
   findSetting,
   isConfigured,
+  mayLackSecret,
   openForReading,
+  openForUse,
+  openForWriting,
   refuseOwnFault,
   refuseUnknownProfile,
   refuseUnusable,
@@ -55,7 +59,7 @@ type Reads<Tag extends keyof ConfigProtocol> = Effect.Effect<
 
 const readSettings = (place: ConfigPlace): Reads<"ReadSettings"> =>
   Effect.gen(function* () {
-    const { sources, warnings } = yield* openForReading(place, undefined)
+    const { sources, warnings } = yield* openForUse(place, undefined)
     return { settings: yield* buildSettings(sources, place), warnings }
   })
 
@@ -66,17 +70,23 @@ const readCloudSettings = (place: ConfigPlace, wanted: Payload<"ReadCloudSetting
     const profile = given === undefined ? undefined : yield* usableProfile(given)
     const section = { cloud, profile }
     if (wanted.bare === true) {
-      const open = withoutSection(yield* openForReading(place, undefined), section)
-      return { settings: yield* buildCloudSettings(open, place, section), warnings: open.warnings }
+      const whole = yield* openForWriting(place)
+      const open = withoutSection(whole, section)
+      const settings = yield* buildCloudSettings(open, place, section, "bare")
+      // No other PIN than that of the settings is ever tried.
+      const cryptoki = mayLackSecret(whole, section)
+        ? { ...settings.cryptoki, mode: "off" as const }
+        : settings.cryptoki
+      return { settings: { ...settings, cryptoki }, warnings: open.warnings }
     }
-    const open = yield* openForReading(place, section)
+    const open = yield* openForUse(place, section)
     yield* refuseUnknownProfile(open.sources, cloud, profile)
     return { settings: yield* buildCloudSettings(open, place, section), warnings: open.warnings }
   })
 
 const readProfiles = (place: ConfigPlace, cloud: Payload<"ReadProfiles">["cloud"]): Reads<"ReadProfiles"> =>
   Effect.gen(function* () {
-    const open = yield* openForReading(place, undefined)
+    const open = yield* openForUse(place, undefined)
     const profiles: Array<CloudSettings> = []
     const leftOut: Array<SectionLeftOut> = []
     for (const profile of [undefined, ...knownProfiles(open.sources, cloud)]) {
@@ -107,8 +117,12 @@ const listSettings = (place: ConfigPlace, filter: string): Reads<"List"> =>
   Effect.gen(function* () {
     const open = yield* openForReading(place, undefined)
     const { sources } = open
-    const warnings = toldWith(undefined, open.warnings)
-    const listed = listedSettings(sources, filter)
+    const { path, problem } = open.own.secrets
+    const matching = listedSettings(sources, filter)
+    const listed = problem === undefined ? matching : matching.filter(({ setting }) => setting.secret !== true)
+    const leftOut: ReadonlyArray<SettingWarning> =
+      problem === undefined || listed.length === matching.length ? [] : [{ kind: "secrets-left-out", path, problem }]
+    const warnings = [...toldWith(undefined, open.warnings), ...leftOut]
     for (const { setting } of listed) yield* refuseOwnFault(open, setting.key)
     for (const { cloud, profile } of listed) if (cloud !== undefined) yield* refuseUnusable(open, { cloud, profile })
     return { settings: listed.map(({ setting, profile }) => showSetting(setting, profile, sources)), warnings }

@@ -22,7 +22,7 @@ import { editToml, type TomlEdit } from "../../platform/toml/toml-edit.ts"
 import { parseToml } from "../../platform/toml/toml-file.ts"
 import { editedMapper, mapperText, secretIn } from "./edit-mapper-file.ts"
 import { editedOwn, ownChange } from "./edit-own-file.ts"
-import { type OpenConfig, openForWriting, refuseFault, refuseOwnFault } from "./open-config.ts"
+import { type OpenConfig, openForWriting, refuseFault, refuseOwnFault, refuseOwnFile } from "./open-config.ts"
 import type { OwnFile } from "./own-files.ts"
 import { pruned } from "./prune-tables.ts"
 import { type ConfigPlace, configFile, holdsSecret, type ReadFile } from "./read-sources.ts"
@@ -125,7 +125,8 @@ const openForChange = (place: ConfigPlace, name: SettingName): Effect.Effect<Ope
 export const openForUpgrade = (place: ConfigPlace): Effect.Effect<OpenConfig, ConfigFileRefusal> =>
   Effect.tap(openForWriting(place), (open) =>
     Effect.gen(function* () {
-      yield* refuseOwnFault(open, "p11_server.")
+      yield* refuseOwnFile(open.own.secrets)
+      yield* refuseOwnFile(open.own.p11Server)
       for (const cloud of cloudNames)
         for (const { profile } of open.clouds[cloud].faults) yield* refuseFault(open, { cloud, profile })
     })

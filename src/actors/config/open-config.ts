@@ -21,7 +21,8 @@ import type { CloudName } from "../../messages/settings/setting.ts"
 import { fullKey, parseProfile, type SettingName, sectionOf } from "../../messages/settings/setting-name.ts"
 import { similarKeys } from "../../messages/settings/similar-keys.ts"
 import { faultOf } from "./cloud-files.ts"
-import { type ConfigPlace, type FileProblem, type ReadSources, readSources } from "./read-sources.ts"
+import type { OwnFile } from "./own-files.ts"
+import { type ConfigPlace, type FileProblem, isSecretKey, type ReadSources, readSources } from "./read-sources.ts"
 import { selectSetting } from "./select-setting.ts"
 
 export type OpenConfig = Extract<ReadSources, { readonly kind: "sources" }>
@@ -58,10 +59,29 @@ export const refuseUnusable = (
     refuseWrong(open, ({ key }) => isIn(section, key))
   )
 
-/** `key`: a setting, or the part of one that is asked for. The file of tedge-p11-server stops nothing else. */
+/**
+ * For use: without secrets.toml another PIN would be tried, and a token locks itself. All that needs a PIN or a password is
+ * read through this.
+ */
+export const openForUse = (
+  place: ConfigPlace,
+  section: CloudProfile | undefined
+): Effect.Effect<OpenConfig, ConfigFileRefusal | InvalidSetting> =>
+  Effect.tap(openForReading(place, section), ({ own }) => refuseOwnFile(own.secrets))
+
+/** `key`: a setting, or the part of one that is asked for. Our own files stop nothing that is not in them. */
 export const refuseOwnFault = ({ own }: OpenConfig, key: string): Effect.Effect<void, ConfigFileRefusal> => {
-  const { path, problem } = own.p11Server
-  return problem !== undefined && key.startsWith("p11_server.") ? Effect.fail(fileRefusal(path, problem)) : Effect.void
+  if (isSecretKey(key)) return refuseOwnFile(own.secrets)
+  return key.startsWith("p11_server.") ? refuseOwnFile(own.p11Server) : Effect.void
+}
+
+export const refuseOwnFile = ({ path, problem }: OwnFile): Effect.Effect<void, ConfigFileRefusal> =>
+  problem === undefined ? Effect.void : Effect.fail(fileRefusal(path, problem))
+
+/** Something that decides which PIN is tried may be missing: a file of secrets, or a value that cannot be used. */
+export const mayLackSecret = ({ own, sources }: OpenConfig, section: CloudProfile): boolean => {
+  const counts = ({ key }: WrongEntry) => sectionOf(key) === undefined || (isSecretKey(key) && isIn(section, key))
+  return own.secrets.problem !== undefined || layersOf(sources).some(({ wrong }) => wrong.some(counts))
 }
 
 export const refuseFault = (

@@ -87,8 +87,6 @@ export const readSources = (place: ConfigPlace): ReadSources => {
   if (layer.kind !== "layer") return { kind: "refused", path, problem: layer }
   const clouds = readCloudFiles(place.withoutFile === true ? undefined : place.configDir, tree)
   const own = readOwnFiles(place.configDir, place.withoutFile === true)
-  if (own.secrets.problem !== undefined)
-    return { kind: "refused", path: own.secrets.path, problem: own.secrets.problem }
   const file = filesLayer(layer, clouds, own.p11Server)
   const environment = environmentLayer(place.environment, place.workingDir, parseTomlValue)
   const options = place.options === undefined ? emptyLayer : argumentLayer(place.options, place.workingDir)

@@ -4,7 +4,7 @@ import { connectBehaviour, connectMailbox } from "../../actors/connect/connect-a
 import { mainMosquittoConf } from "../../actors/connect/read-mosquitto-conf.ts"
 import { connectWith } from "../../actors/mqtt/connection.ts"
 import { sessionBehaviour, sessionMailbox } from "../../actors/mqtt/session-actor.ts"
-import type { ConnectProtocol, ConnectRefusal, StepEvent } from "../../messages/connect.ts"
+import type { CloudSelector, ConnectProtocol, ConnectRefusal, StepEvent } from "../../messages/connect.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../../messages/explain/cryptoki-event.ts"
 import { explainClosed } from "../../messages/explain/platform.ts"
@@ -34,7 +34,12 @@ import { findExecutable } from "./installation.ts"
 export const startTokenActors = (input: CommandInput): Effect.Effect<TokenActors, Failure, Scope.Scope> =>
   Effect.gen(function* () {
     const config = yield* startConfigActor(input)
-    const { settings } = yield* config.ask("ReadSettings", undefined, { within: "30 seconds" })
+    const isDoctor = input.command === "hsm doctor"
+    const { settings } = yield* Effect.catch(config.ask("ReadSettings", undefined, limit), (failure) =>
+      isDoctor
+        ? Effect.mapError(config.ask("ReadCloudSettings", bareOf(input.cloud), limit), () => failure)
+        : Effect.fail(failure)
+    )
     const publish = (event: CryptokiEvent) => logText(explainCryptokiEvent(event))
     const onCall = yield* callLog
     const cryptoki = yield* startCryptokiActor({
@@ -51,14 +56,29 @@ export const startTokenActors = (input: CommandInput): Effect.Effect<TokenActors
 const startSession = (cryptoki: ActorRef<CryptokiProtocol>) =>
   Actor.start({ name: "session", mailbox: sessionMailbox, behaviour: sessionBehaviour(connectWith(cryptoki)) })
 
-/** Settings are read once, for the way to the token; the steps read what they need themselves. */
+/** What `disconnect` and `hsm doctor` begin with, whatever state the settings are in. */
+const bareOf = ({ cloud, profile }: CloudSelector = { cloud: "c8y", profile: undefined }) => ({
+  cloud,
+  profile,
+  bare: true as const
+})
+
+const limit = { within: "30 seconds" } as const
+
+/**
+ * Settings are read once, for the way to the token; the steps read what they need themselves. `leaves`: the cloud that is
+ * only disconnected.
+ */
 export const startConnectActor = (
   input: CommandInput,
-  show: (event: StepEvent) => Effect.Effect<void>
+  show: (event: StepEvent) => Effect.Effect<void>,
+  leaves: CloudSelector | undefined
 ): Effect.Effect<ActorRef<ConnectProtocol>, ConnectRefusal, Scope.Scope> =>
   Effect.gen(function* () {
     const config = yield* startConfigActor(input)
-    const { settings } = yield* config.ask("ReadSettings", undefined, { within: "30 seconds" })
+    const { settings } = yield* leaves === undefined
+      ? config.ask("ReadSettings", undefined, limit)
+      : config.ask("ReadCloudSettings", bareOf(leaves), limit)
     const cryptoki = yield* startCryptokiActor({
       settings,
       environment: process.env,

@@ -123,6 +123,14 @@ export const explainSettingWarning = (warning: SettingWarning): Explanation => {
         error: `${warning.key} is in '${warning.path}', which thin-edge's own programs rewrite without it or readable for all users; its place is '${warning.to}'`,
         hint: "tedge config upgrade"
       }
+    case "secrets-left-out": {
+      const { path, problem } = warning
+      const why = problem.kind === "unreadable" ? problem.code : "not valid TOML"
+      return {
+        error: `'${path}' cannot be used (${why}): PINs and passwords are left out`,
+        hint: problem.kind === "unreadable" ? "run the command as root" : "correct the file"
+      }
+    }
     case "not-read-by":
       return {
         error: `thin-edge's own ${warning.program} does not read '${warning.path}'`,

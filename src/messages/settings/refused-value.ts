@@ -60,6 +60,12 @@ export type SettingWarning =
   | { readonly kind: "ignored-table"; readonly table: string; readonly path: string; readonly instead: string }
   /** It is in a file that thin-edge's own programs write without it, or readable by everybody; `to` is ours. */
   | { readonly kind: "old-place"; readonly key: string; readonly path: string; readonly to: string }
+  /** The file of PINs and passwords cannot be used; they are not listed. */
+  | {
+      readonly kind: "secrets-left-out"
+      readonly path: string
+      readonly problem: { readonly kind: "unreadable"; readonly code: string } | { readonly kind: "malformed" }
+    }
   /** A program of thin-edge's own, installed here, does not read what was just written to `path`. */
   | {
       readonly kind: "not-read-by"

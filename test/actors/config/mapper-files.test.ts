@@ -322,3 +322,60 @@ describe("what is written, thin-edge 2 reads", () => {
       { numRuns: 60 }
     ))
 })
+
+describe("a secrets.toml that cannot be used", () => {
+  const secrets = (): string => join(bench.dir, "secrets.toml")
+  const read = (bare?: true) =>
+    answer((config) => config.ask("ReadCloudSettings", { cloud: "c8y", ...(bare && { bare }) }, within))
+  const list = (filter: string) => answer((config) => config.ask("List", { filter }, within))
+  const refused = { _tag: "ConfigFileMalformed", path: expect.stringContaining("secrets.toml"), line: 1 }
+  const tedge = '[device]\nid = "x"\n[device.cryptoki]\nmode = "module"\npin = "other"\n'
+
+  it("stops what a PIN or a password is needed for, and no other PIN counts", async () => {
+    toml(version2(tedge))
+    writeFileSync(secrets(), "broken = \n")
+    const asks = { cloud: "c8y" } as const
+    expect(await refusal((config) => config.ask("ReadSettings", undefined, within))).toMatchObject(refused)
+    expect(await refusal((config) => config.ask("ReadCloudSettings", asks, within))).toMatchObject(refused)
+    expect(await refusal((config) => config.ask("ReadProfiles", asks, within))).toMatchObject(refused)
+    expect(await refusal((config) => config.ask("Upgrade", undefined, within))).toMatchObject(refused)
+    for (const key of ["device.cryptoki.pin", "device.key_pin", "c8y.device.key_pin", "proxy.password"]) {
+      expect(await refusal(get(key))).toMatchObject(refused)
+      expect(await refusal(set(key, "1234"))).toMatchObject(refused)
+      expect(await refusal(unset(key))).toMatchObject(refused)
+    }
+    expect(readFileSync(secrets(), "utf8")).toBe("broken = \n")
+  })
+
+  it("stops no other setting: they are read, listed and set", async () => {
+    toml(version2(tedge))
+    writeFileSync(secrets(), "broken = \n")
+    expect((await answer(get("device.id"))).value).toBe("x")
+    const { settings, warnings } = await list("device.")
+    expect(settings.map(({ key }) => key)).toContain("device.id")
+    expect(settings.filter(({ secret }) => secret)).toEqual([])
+    expect(warnings.map(({ kind }) => kind)).toEqual(["secrets-left-out"])
+    expect((await list("mqtt.")).warnings).toEqual([])
+    await answer(set("c8y.url", "new.example"))
+    expect((await answer(get("c8y.url"))).value).toBe("new.example")
+  })
+
+  it.each([
+    ["a file that is no TOML", "secrets.toml", "broken = \n"],
+    ["a PIN that is no text", "secrets.toml", "[device.cryptoki]\npin = 1234\n"],
+    ["a PIN of the cloud that is no text", "secrets.toml", "[c8y.device]\nkey_pin = 1234\n"],
+    ["another value that cannot be used", "tedge.toml", `${version2(tedge)}[mqtt.client]\nport = "abc"\n`]
+  ])("bare settings are read with the token off: %s", async (_, name, text) => {
+    toml(version2(tedge))
+    writeFileSync(join(bench.dir, name), text)
+    expect((await read(true)).settings.cryptoki.mode).toBe("off")
+  })
+
+  it("bare settings keep the token where only a pair is set in part", async () => {
+    toml(version2(`${tedge}[proxy]\nusername = "u"\n`))
+    expect((await read(true)).settings.cryptoki.mode).toBe("module")
+    expect(await refusal((config) => config.ask("ReadSettings", undefined, within))).toMatchObject({
+      _tag: "SettingsIncomplete"
+    })
+  })
+})

@@ -261,14 +261,17 @@ describe("PINs and passwords", () => {
     expect([existsSync(at("secrets.toml")), existsSync(`${at(name)}.bak`)]).toEqual([false, false])
   })
 
-  it("are told where others can read them, and a file of them that is no TOML stops all", async () => {
+  it("are told where others can read them, and a file of them that is no TOML is an error for them", async () => {
     writeFileSync(at("secrets.toml"), '[device]\nkey_pin = "9"\ntype = "x"\n')
     expect((await answer(get("device.key_pin"))).warnings.map(({ kind }) => kind)).toEqual([
       "unknown-key",
       "secret-exposed"
     ])
     writeFileSync(at("secrets.toml"), "[device\n")
-    expect(await refusal(get("device.type"))).toMatchObject({ _tag: "ConfigFileMalformed", path: at("secrets.toml") })
+    expect(await refusal(get("device.key_pin"))).toMatchObject({
+      _tag: "ConfigFileMalformed",
+      path: at("secrets.toml")
+    })
   })
 })
 

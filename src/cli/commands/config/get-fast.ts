@@ -32,6 +32,7 @@ export const fastGet = ({ key, profile, configDir, environment, workingDir }: Fa
   const { sources, clouds } = read
   if (cloud !== undefined && clouds[cloud].faults.length > 0) return undefined
   if (layersOf(sources).some(({ wrong }) => wrong.length > 0)) return undefined
+  if (name.setting.secret === true && read.own.secrets.problem !== undefined) return undefined
   if (read.own.p11Server.problem !== undefined) return undefined
   if (cloud !== undefined && name.profile !== undefined && !knownProfiles(sources, cloud).includes(name.profile))
     return undefined

@@ -31,10 +31,11 @@ const command =
       const terminal = loss.lasting(processTerminal(), log)
       const transcript = makeTranscript(terminal)
       const changes = input.command !== "connect" || !input.on("test")
+      const leaves = input.command === "disconnect" ? selected(input) : undefined
       const show = (event: StepEvent) =>
         Effect.andThen(changes && event._tag === "StepStarted" ? loss.begin : Effect.void, transcript.show(event))
       return yield* Effect.scoped(
-        Effect.flatMap(startConnectActor(input, show), (actor) => ask(actor, input, terminal))
+        Effect.flatMap(startConnectActor(input, show, leaves), (actor) => ask(actor, input, terminal))
       ).pipe(
         Effect.catch((failure) => Effect.as(transcript.end(failure), codeOfFailure(failure))),
         Effect.onInterrupt(() => transcript.interrupted),

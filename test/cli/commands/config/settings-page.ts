@@ -112,6 +112,10 @@ A file that cannot be read or parsed is an error that names it, with line and co
 profile, and its settings. The other clouds, \`tedge disconnect\` and all settings of no cloud go on working, and \`tedge hsm doctor\` tells it
 as one of its findings.
 
+A \`secrets.toml\` that cannot be read or parsed stops what needs a PIN or a password, as no other PIN is tried in its place: \`connect\`, the
+services, \`tedge cert\`, \`tedge hsm\`, and reading or setting a PIN. \`tedge config\` of the rest, \`tedge config list\` (without PINs and passwords,
+with a warning) and \`tedge disconnect\` go on working; \`tedge hsm doctor\` tells it and leaves the token alone.
+
 PINs and passwords are in \`secrets.toml\` (mode 0640, user and group of \`system.toml\`): thin-edge's own programs make every file they write
 readable for all users again. \`tedge config set\` writes them there; where such a program is installed, it says which one does not find the
 value and how to give it to it. \`tedge config upgrade\` moves what stands at an older place: the tables of clouds, PINs and passwords, and

@@ -36,7 +36,9 @@ export const doctor: TokenCommand = (context) =>
     const { device } = settings.cloud
     if (!asJson) yield* terminal.line("At most one PIN is tried, and none that was refused before.")
     if (failure !== undefined) yield* examination.fail(`settings of ${settings.cloud.prefix}`, explain(failure))
-    const publicKey = yield* tokenChecks(context, examination, settings, device)
+    // Settings in part have the token off, whatever the mode is: its PIN may be what is missing.
+    const isHeldBack = failure !== undefined && settings.cryptoki.mode === "off"
+    const publicKey = isHeldBack ? undefined : yield* tokenChecks(context, examination, settings, device)
     const key = publicKey === undefined ? undefined : keyOf(context, settings, publicKey)
     yield* machineCheck(examination, settings)
     const isBeside = bridgeService(settings).mapper.is !== "ours"
