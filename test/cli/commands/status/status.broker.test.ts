@@ -1,6 +1,6 @@
 /** `tedge status` as a person runs it, beside real mappers. Needs the bundles of `npm run build`. */
 import { spawn } from "node:child_process"
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { appendFileSync, chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { createServer, type Server } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -154,6 +154,15 @@ describe("tedge status", () => {
     expect(stdout).toMatch(/does not show its status \(not a question of version 1\)/)
   })
 
+  it("lists a connection whose settings are not valid beside one that is up, and ends with 1", async () => {
+    await startMapper()
+    await until(({ code }) => code === 0)
+    appendFileSync(join(dir, "tedge.toml"), '\n[az]\nurl = "https://v.example/"\n')
+    const { code, stdout } = await status()
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^Cumulocity \(c8y\) up for \d[\s\S]*Azure IoT \(az\) unknown\n {2}why +.*az\.url/)
+  })
+
   it("is told that nothing is configured, or not what was asked for, and ends with 1", async () => {
     const { code, stderr } = await status("aws")
     expect(code).toBe(1)
@@ -223,6 +232,17 @@ module_path = "${token.modulePath}"
 })
 
 describe.runIf(isRoot)("tedge status, as a user without rights", () => {
+  it("names the settings that it may not read where no service runs, and ends with 1", () => {
+    const user = testUser()
+    ends.push(user.remove)
+    chmodSync(dir, 0o755)
+    chmodSync(join(dir, "tedge.toml"), 0o600)
+    const run = [`TEDGE_RUN_PATH=${join(dir, "run")}`, executable("tedge"), "--config-dir", dir, "status"]
+    const { status: code, output } = user.run("env", run)
+    expect(code).toBe(1)
+    expect(output).toMatch(/^error: '.*tedge\.toml' cannot be read: .*\nhint: run the command as root \(sudo\)/)
+  })
+
   it("says what to do, and works for a member of the service's group, who may not read the secrets", async () => {
     await startMapper()
     await until(({ code }) => code === 0)
