@@ -3,6 +3,7 @@
  *
  * Without `--arch` for this machine's architecture and for each other it has compilers for; the rest is named.
  * `--node 22`: also tedge-actors-node, with the Node of that version, for a Debian whose own is too old.
+ * `--version`: in place of that of package.json; given twice, both are made, and the add-ons compiled once.
  * Beside each package its SBOM (CycloneDX), and SHA256SUMS for all. The same source gives the same bytes; the time in
  * them is SOURCE_DATE_EPOCH, else that of the last commit, else that of CHANGELOG.md.
  */
@@ -44,22 +45,26 @@ const main = async (args) => {
     options: {
       arch: { type: "string", multiple: true },
       out: { type: "string" },
-      version: { type: "string" },
+      version: { type: "string", multiple: true },
       node: { type: "string" }
     }
   })
   const out = values.out ?? join(root, "out")
-  const facts = { version: values.version ?? packageVersion(), ...dates() }
+  const time = dates()
   const wanted = values.arch?.map(toolsFor) ?? possibleTools()
   const work = mkdtempSync(join(tmpdir(), "tedge-package-"))
   try {
-    const bundles = join(work, "bundles")
-    const metafile = await compileBundles(bundles, facts.version)
-    const texts = await loadTexts(root, facts.version)
     mkdirSync(out, { recursive: true })
     for (const tools of wanted) {
-      if (values.node !== undefined) packageNode(values.node, tools, { work, out, epoch: facts.epoch })
-      packageFor(tools, { work, bundles, metafile, texts, out, facts })
+      if (values.node !== undefined) packageNode(values.node, tools, { work, out, epoch: time.epoch })
+      compileAddons(root, join(work, tools.name), tools)
+    }
+    for (const version of values.version ?? [packageVersion()]) {
+      const bundles = join(work, version)
+      const metafile = await compileBundles(bundles, version)
+      const texts = await loadTexts(root, version)
+      for (const tools of wanted)
+        packageFor(tools, { work, bundles, metafile, texts, out, facts: { version, ...time } })
     }
   } finally {
     rmSync(work, { recursive: true })
@@ -79,10 +84,9 @@ const writeBill = (file, facts) =>
 
 const packageFor = (tools, { work, bundles, metafile, texts, out, facts }) => {
   const built = join(work, tools.name)
-  compileAddons(root, built, tools)
   for (const file of readdirSync(bundles)) copyFileSync(join(bundles, file), join(built, file))
   for (const product of products) {
-    const tree = join(work, `${product.name}-${tools.name}`)
+    const tree = join(work, `${product.name}-${facts.version}-${tools.name}`)
     const packages = bundledPackages(root, metafile, product.bundles, ["pkcs11js"])
     writeTree(tree, { root, product, built, texts, packages, facts })
     const depends = libraryPackages([...product.addons, "pkcs11"].map((name) => join(built, `${name}.node`)))

@@ -1,5 +1,5 @@
 /** What the package does with settings that root wrote before it was installed. */
-import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import { chmodSync, linkSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { mustRun } from "../support/run-command.ts"
@@ -31,6 +31,10 @@ describe.runIf(isRoot)("settings that root wrote", () => {
       chmodSync(join(dir, name), mode)
     }
     symlinkSync(join(dir, "elsewhere"), join(dir, "mappers/az"))
+    mkdirSync(join(dir, "mappers/c8y/flows"))
+    writeFileSync(join(dir, "linked"), "")
+    mkdirSync(join(dir, "mappers/aws"))
+    linkSync(join(dir, "linked"), join(dir, "mappers/aws/mapper.toml"))
     const here = script.replaceAll("/etc/tedge", dir).replaceAll("tedge:tedge", `${user.name}:${user.name}`)
     await mustRun("sh", ["-euc", `${here}\nhand_over_settings`])
     const found = (name: string) => {
@@ -38,6 +42,9 @@ describe.runIf(isRoot)("settings that root wrote", () => {
       return [name, uid, gid, mode & 0o777]
     }
     for (const [name, mode] of Object.entries(modes)) expect(found(name)).toEqual([name, user.uid, user.gid, mode])
-    expect(found("elsewhere/mapper.toml")).toEqual(["elsewhere/mapper.toml", 0, 0, 0o600])
+    for (const name of ["mappers", "mappers/c8y", "mappers/c8y.prod"]) expect(found(name)[1]).toBe(user.uid)
+    const { uid } = statSync(dir)
+    for (const name of ["elsewhere", "elsewhere/mapper.toml", "mappers/c8y/flows", "linked"])
+      expect(found(name)[1]).toBe(uid)
   })
 })

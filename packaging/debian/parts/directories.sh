@@ -8,13 +8,11 @@ make_directories() {
     done
 }
 
-# Settings that root wrote before there was a package: the services read them as their own user. Modes stay.
+# Settings that root wrote before there was a package: the services read and write them as their own user. Modes stay. find
+# stays in the directory it looked at: a name that becomes a link meanwhile leads nowhere else.
 hand_over_settings() {
-    for file in /etc/tedge/tedge.toml /etc/tedge/system.toml /etc/tedge/secrets.toml /etc/tedge/tedge-p11-server.toml \
-        /etc/tedge/mappers/*/mapper.toml; do
-        if [ -f "$file" ] && [ ! -L "$file" ] && [ ! -L "${file%/*}" ] && [ ! -L /etc/tedge/mappers ] &&
-            [ "$(stat -c %u "$file")" = 0 ]; then
-            chown --no-dereference tedge:tedge "$file"
-        fi
-    done
+    find -H /etc/tedge -mindepth 1 -maxdepth 3 -user root \( \
+        -type d -regex '/etc/tedge/mappers\(/[^/]*\)?' -o \
+        -type f -links 1 -regex '/etc/tedge/\(tedge\|system\|secrets\|tedge-p11-server\|mappers/[^/]*/mapper\)\.toml' \
+        \) -execdir chown --no-dereference tedge:tedge {} +
 }
