@@ -79,6 +79,21 @@ export interface Signed {
   readonly signature: Uint8Array
   /** The key that signed; undefined in socket mode, as the protocol does not report. */
   readonly key: Pkcs11Uri | undefined
+  /** Undefined: signed in another process. */
+  readonly times?: SigningTimes
+}
+
+/** What a signature waited for. Moments are of `processMonotonicMs`. */
+export interface SigningTimes {
+  /** The actor of the token began with the request. */
+  readonly takenAt: number
+  /** Session, login and key were there. */
+  readonly readyAt: number
+  /** It was its turn, and the token host was asked. */
+  readonly askedAt: number
+  readonly answeredAt: number
+  /** What the module took, in the token host. */
+  readonly signMs: number
 }
 
 export type CryptokiProtocol = {

@@ -5,6 +5,7 @@
  */
 import { Data, type Redacted } from "effect"
 import type { Ask } from "../runtime/protocol.ts"
+import type { SigningTimes } from "./cryptoki.ts"
 import type { Pkcs11Uri } from "./pkcs11-uri.ts"
 
 /** What a client may be allowed to do. */
@@ -102,6 +103,19 @@ export interface Client {
   readonly ownerUid?: number | undefined
 }
 
+/** A request for a signature, from its client to its client. Moments are of `processMonotonicMs`. */
+export interface RequestTimes {
+  readonly acceptedAt: number
+  /** All of it was there. */
+  readonly readAt: number
+  readonly decodedAt: number
+  /** Undefined: refused. */
+  readonly signed: SigningTimes | undefined
+  /** There was an answer to write. */
+  readonly answeredAt: number
+  readonly endedAt: number
+}
+
 /** Facts for the log. They never hold a PIN, nor what was signed. */
 export type P11ServerEvent =
   | {
@@ -111,6 +125,8 @@ export type P11ServerEvent =
       /** What it was about or what it made, PIN redacted. */
       readonly uri: string | undefined
       readonly tookMs: number
+      /** Of a signature; choosing its scheme is none. */
+      readonly signing?: RequestTimes
     }
   | {
       readonly _tag: "RequestRefused"
@@ -119,6 +135,7 @@ export type P11ServerEvent =
       readonly operation: ServerOperation | undefined
       readonly uri: string | undefined
       readonly tookMs: number
+      readonly signing?: RequestTimes
       /** As it was told to the client. */
       readonly reason: string
       /** It was about a right, a PIN or a change: each has its line in the log, however many there are. */

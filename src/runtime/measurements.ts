@@ -1,5 +1,6 @@
 /** Where actors tell what they measured; nowhere, unless a program provides a place. */
-import { Context } from "effect"
+import { Context, Effect } from "effect"
+import { processMonotonicMs } from "./primitives/process-time.ts"
 
 /** A time in milliseconds, of so many things at once. */
 export interface Measurement {
@@ -12,3 +13,14 @@ export interface Measurement {
 export const Measurements = Context.Reference<(measurement: Measurement) => void>("tedge-actors/Measurements", {
   defaultValue: () => () => undefined
 })
+
+/** Measures the world, as no behaviour depends on it: not Effect's clock. */
+export const measured = <A, E, R>(name: Measurement["name"], work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Measurements, (record) => {
+    const startedAt = processMonotonicMs()
+    return Effect.onExit(work, (exit) =>
+      Effect.sync(() =>
+        record({ name, ms: processMonotonicMs() - startedAt, times: 1, labels: { outcome: exit._tag.toLowerCase() } })
+      )
+    )
+  })

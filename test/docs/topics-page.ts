@@ -99,7 +99,8 @@ function serverText(): string {
   const metrics = new Metrics()
   const token = "t"
   const request = { client: { uid: 1, gid: 1, pid: 1 }, operation: "sign" as const, uri: undefined, tookMs: 1 }
-  metrics.record({ _tag: "RequestServed", ...request })
+  const moments = { acceptedAt: 0, readAt: 0, decodedAt: 0, signed: undefined, answeredAt: 0, endedAt: 0 }
+  metrics.record({ _tag: "RequestServed", ...request, signing: moments })
   metrics.record({ _tag: "RequestRefused", ...request, reason: "", isAudited: true })
   metrics.record({ _tag: "ClientAborted", client: request.client, reason: "gone" })
   metrics.recordToken({ _tag: "HostReplaced", token, reason: "" })

@@ -8,6 +8,7 @@ import { OperationNotAllowed, type ServerOperation, SettingsNotRead } from "../.
 import { schemeOf, signatureSchemes } from "../../messages/signature-scheme.ts"
 import type { Frame, FrameTag } from "../../messages/wire/frame1.ts"
 import { wirePem } from "../../messages/wire/wire-pem.ts"
+import { measured } from "../../runtime/measurements.ts"
 import { changePin, createKey, deleteKey } from "./answer-change.ts"
 import { initToken } from "./answer-init.ts"
 import { listKeys, listTokens, listTokenUris } from "./answer-list.ts"
@@ -90,9 +91,9 @@ const sign = (context: RequestContext, request: Fields<"SignRequestWithSigScheme
   selected(context, request, "signs").pipe(
     Effect.flatMap((key) => {
       const payload = { key, scheme: request.scheme, message: request.toSign }
-      return context.cryptoki.ask("Sign", payload, { within: within.sign })
+      return measured("signature", context.cryptoki.ask("Sign", payload, { within: within.sign }))
     }),
-    Effect.map(({ signature, key }) => ({ frame: { _tag: "SignResponse", signature }, key }))
+    Effect.map(({ signature, key, times }) => ({ frame: { _tag: "SignResponse", signature }, key, times }))
   )
 
 const publicKey = (context: RequestContext, request: Fields<"GetPublicKeyPemRequest">): Answer =>

@@ -9,12 +9,14 @@ import {
   type Client,
   changingOperations,
   type P11ServerEvent,
-  type P11ServerLimits
+  type P11ServerLimits,
+  type RequestTimes
 } from "../../messages/p11-server.ts"
 import { type Pkcs11Uri, shownUri, withoutPin } from "../../messages/pkcs11-uri.ts"
 import { decodeFrame, encodeFrame, type Frame, FrameNotDecoded } from "../../messages/wire/frame1.ts"
 import type { UnixStream } from "../../platform/sockets/unix-stream.ts"
 import type { RunningLimit, TimeLimits } from "../../runtime/primitives/deadlines.ts"
+import { processMonotonicMs } from "../../runtime/primitives/process-time.ts"
 import { operationOf } from "./answer-request.ts"
 import { errorText, isAboutRights, type RequestFailure } from "./frame-errors.ts"
 import type { Answered } from "./request-context.ts"
@@ -40,6 +42,7 @@ export const readRequest = (
   spec: ConnectionSpec,
   then: (next: "answer" | "aborted", serving: Effect.Effect<Outcome>) => void
 ): RunningLimit => {
+  const acceptedAt = processMonotonicMs()
   let isLate = false
   const late = spec.times.start(spec.limits.readMs, () => {
     isLate = true
@@ -50,26 +53,32 @@ export const readRequest = (
     late.cancel()
     if (read === "tooLong") then("aborted", abort(spec, "tooLong"))
     else if (read === "closed") then("aborted", abort(spec, "gone"))
-    else then("answer", serveRequest(spec, read))
+    else then("answer", serveRequest(spec, read, { acceptedAt, readAt: processMonotonicMs() }))
   })
   return late
 }
 
-const serveRequest = (spec: ConnectionSpec, bytes: Uint8Array): Effect.Effect<Outcome> =>
+type Begun = Pick<RequestTimes, "acceptedAt" | "readAt">
+
+const serveRequest = (spec: ConnectionSpec, bytes: Uint8Array, begun: Begun): Effect.Effect<Outcome> =>
   Effect.suspend(() => {
     const startedAt = spec.times.now()
     const request = Result.match(decodeFrame(bytes), { onSuccess: (frame) => frame, onFailure: (failure) => failure })
+    const decodedAt = processMonotonicMs()
+    const answered = { startedAt, ...begun, decodedAt }
     const answering = request instanceof FrameNotDecoded ? Effect.fail(request) : spec.answer(request)
     const refuse = (failure: RequestFailure) => {
       const reason = errorText(failure, { scope: spec.scope, forSigning: operationIn(request) === "sign" })
       const answer = encodeFrame({ _tag: "Error", message: reason })
-      return reply(spec, answer, () => refused(spec, request, { failure, reason }, startedAt))
+      const times = { ...answered, answeredAt: processMonotonicMs() }
+      return reply(spec, answer, () => refused(spec, request, { failure, reason }, times))
     }
     return Effect.matchEffect(answering, {
       onSuccess: (answer) => {
         const encoded = encodeFrame(answer.frame)
         if (encoded.length > answerLimit) return refuse({ _tag: "AnswerTooLong", bytes: encoded.length })
-        return reply(spec, encoded, () => served(spec, request, answer, startedAt))
+        const times = { ...answered, answeredAt: processMonotonicMs() }
+        return reply(spec, encoded, () => served(spec, request, answer, times))
       },
       onFailure: refuse
     })
@@ -81,34 +90,49 @@ const reply = (spec: ConnectionSpec, answer: Uint8Array, done: () => Effect.Effe
     onFailure: (reason) => abort(spec, reason)
   })
 
+interface AnswerTimes extends Omit<RequestTimes, "signed" | "endedAt"> {
+  /** Of the clock that the limits run on. */
+  readonly startedAt: number
+}
+
 const served = (
   { client, publish, times }: ConnectionSpec,
   request: Frame | FrameNotDecoded,
-  { frame, key }: Answered,
-  startedAt: number
+  { frame, key, times: signed }: Answered,
+  answered: AnswerTimes
 ): Effect.Effect<Outcome> => {
   const operation = operationIn(request)
   // A Ping is no operation.
   if (operation === undefined) return Effect.succeed("served")
   // Which key it was, and not which one was asked for: several URIs mean one key, and one URI may mean several.
   const uri = key === undefined ? (uriOf(frame) ?? uriOf(request)) : shownUri(key)
-  return Effect.as(
-    publish({ _tag: "RequestServed", client, operation, uri, tookMs: times.now() - startedAt }),
-    "served"
-  )
+  const tookMs = times.now() - answered.startedAt
+  const signing = signingTimes(request, answered, signed)
+  return Effect.as(publish({ _tag: "RequestServed", client, operation, uri, tookMs, ...signing }), "served")
 }
 
 const refused = (
   { client, publish, times }: ConnectionSpec,
   request: Frame | FrameNotDecoded,
   { failure, reason }: { readonly failure: RequestFailure; readonly reason: string },
-  startedAt: number
+  answered: AnswerTimes
 ): Effect.Effect<Outcome> => {
   const operation = operationIn(request)
-  const what = { client, operation, uri: uriOf(request), tookMs: times.now() - startedAt }
+  const tookMs = times.now() - answered.startedAt
+  const what = { client, operation, uri: uriOf(request), tookMs, ...signingTimes(request, answered, undefined) }
   const isAudited = isAboutRights(failure) || (operation !== undefined && changingOperations.includes(operation))
   return Effect.as(publish({ _tag: "RequestRefused", ...what, reason, isAudited }), "refused")
 }
+
+/** Nothing, where no signature was asked for. */
+const signingTimes = (
+  request: Frame | FrameNotDecoded,
+  { startedAt: _, ...answered }: AnswerTimes,
+  signed: RequestTimes["signed"]
+): { readonly signing?: RequestTimes } =>
+  request._tag === "SignRequest" || request._tag === "SignRequestWithSigScheme"
+    ? { signing: { ...answered, signed, endedAt: processMonotonicMs() } }
+    : {}
 
 /** The client gets the error, if it listens, and nothing more is done for it. */
 export const rejectBusy = (spec: Rejection): Effect.Effect<void> =>

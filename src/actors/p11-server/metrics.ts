@@ -12,6 +12,7 @@ import { family as familyOf, Histogram, label } from "../../messages/prometheus-
 
 export class Metrics {
   private readonly latencies = new Map<string, Histogram>()
+  private readonly signatures = new Map<string, Histogram>()
   private readonly refused = new Map<string, number>()
   private readonly clientsCut = new Map<string, number>()
   private readonly hostsReplaced = new Map<string, number>()
@@ -23,8 +24,10 @@ export class Metrics {
 
   record(event: P11ServerEvent): void {
     if (event._tag === "RequestServed") {
-      const labels = `operation="${event.operation}",token="${label(this.tokenIn(event.uri))}"`
-      this.histogram(labels).add(event.tookMs)
+      const { signing } = event
+      const token = `token="${label(this.tokenIn(event.uri))}"`
+      histogramIn(this.latencies, `operation="${event.operation}",${token}`).add(event.tookMs)
+      if (signing !== undefined) histogramIn(this.signatures, token).add(signing.endedAt - signing.readAt)
     }
     if (event._tag === "RequestRefused") count(this.refused, `operation="${event.operation ?? "unknown"}"`)
     if (event._tag === "ClientAborted") count(this.clientsCut, `reason="${event.reason}"`)
@@ -42,7 +45,8 @@ export class Metrics {
     return [
       ...family("connections", "gauge", "Clients being served", new Map([["", connections]])),
       ...family("queue_depth", "gauge", "Requests waiting for an answer", new Map([["", answering]])),
-      ...this.latencyLines(),
+      ...histograms("request_duration_seconds", "From the complete request to the answer taken", this.latencies),
+      ...histograms("signature_duration_seconds", "The same, of signatures alone", this.signatures),
       ...family("requests_refused_total", "counter", "Requests answered with an error", this.refused),
       ...family("clients_cut_total", "counter", "Clients cut off", this.clientsCut),
       ...family("token_hosts_replaced_total", "counter", "Token hosts replaced", this.hostsReplaced),
@@ -63,24 +67,21 @@ export class Metrics {
     this.tokens.set(uri, name)
     return name
   }
-
-  private histogram(labels: string): Histogram {
-    const known = this.latencies.get(labels)
-    if (known) return known
-    const made = new Histogram()
-    if (this.latencies.size < mostSeries) this.latencies.set(labels, made)
-    return made
-  }
-
-  private latencyLines(): ReadonlyArray<string> {
-    const name = `${prefix}request_duration_seconds`
-    return [
-      `# HELP ${name} From the complete request to the answer taken`,
-      `# TYPE ${name} histogram`,
-      ...[...this.latencies].flatMap(([labels, histogram]) => histogram.lines(name, labels))
-    ]
-  }
 }
+
+const histogramIn = (series: Map<string, Histogram>, labels: string): Histogram => {
+  const known = series.get(labels)
+  if (known) return known
+  const made = new Histogram()
+  if (series.size < mostSeries) series.set(labels, made)
+  return made
+}
+
+const histograms = (name: string, help: string, series: ReadonlyMap<string, Histogram>): ReadonlyArray<string> => [
+  `# HELP ${prefix}${name} ${help}`,
+  `# TYPE ${prefix}${name} histogram`,
+  ...[...series].flatMap(([labels, histogram]) => histogram.lines(`${prefix}${name}`, labels))
+]
 
 const family = (...[name, type, help, values]: Parameters<typeof familyOf>) =>
   familyOf(`${prefix}${name}`, type, help, values)

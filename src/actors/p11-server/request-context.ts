@@ -1,6 +1,6 @@
 /** What every answer needs: whom to ask, what this client may reach, and for how long to wait. */
 import { Effect, type Redacted, type Semaphore } from "effect"
-import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
+import type { CryptokiProtocol, SigningTimes } from "../../messages/cryptoki.ts"
 import type { P11ServerPolicy } from "../../messages/p11-server.ts"
 import { type Pkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
 import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
@@ -28,6 +28,8 @@ export type Answer = Effect.Effect<Frame, RequestFailure>
 export interface Answered {
   readonly frame: Frame
   readonly key?: Pkcs11Uri | undefined
+  /** Of a signature. */
+  readonly times?: SigningTimes | undefined
 }
 
 /** The fields of a frame. */

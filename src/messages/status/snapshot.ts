@@ -70,7 +70,11 @@ export const ConnectionFacts = Struct({
 
 /** One step of a signature or a message. */
 export const Hop = Struct({
-  /** `TCP`, `TLS`, `choose scheme`, `sign`, `CONNACK`; `received`, `bridge`, `published`, `acknowledged`. */
+  /**
+   * Of a connection: `TCP`, `TLS`, `choose scheme`, `sign`, `CONNACK`. Of a request to the signing service: `accept`,
+   * `decode`, `queue`, `find key`, `token host` and in it `sign`, `answer`. Of a message: `bridge`, `publish, until PUBACK`,
+   * `acknowledge`.
+   */
   name: Text,
   /** The actor that did it. */
   actor: may(Text),
@@ -219,7 +223,7 @@ export const Snapshot = Struct({
   clients: may(ClientFacts),
   supervisors: List(SupervisorNode),
   actors: List(ActorNode),
-  /** The last handshake that asked for a signature. */
+  /** The last handshake, or request, that asked for a signature. */
   signature: may(Timeline),
   /** A sampled message: there is one while the service is watched. */
   message: may(Timeline),

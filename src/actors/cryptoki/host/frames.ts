@@ -3,7 +3,8 @@
  * compact form of the two frames of which there is one for each signature:
  *
  *   sign:       1, call (32 bits), mechanism (32 bits), slot, handle (a length byte each), and the input up to the end
- *   signature:  2, call (32 bits), mechanism index (8 bits), quick (8 bits), and the signature up to the end
+ *   signature:  2, call (32 bits), mechanism index (8 bits), quick (8 bits), milliseconds (a float), and the signature
+ *               up to the end
  *
  * What does not fit (several mechanisms, parameters, a PIN, a refusal) goes as JSON, whose first byte is another.
  * Pure and without libraries, since the host must start fast. The host's standard output is the module's, never ours.
@@ -109,7 +110,7 @@ const fromCompactBody = (body: Buffer): HostRequest | HostReply | undefined => {
   const signature = new Uint8Array(body.subarray(replyHeader))
   return {
     call: body.readUInt32BE(1),
-    answer: { signature, mechanismIndex: body.readUInt8(5), isQuick: body[6] === 1 }
+    answer: { signature, mechanismIndex: body.readUInt8(5), isQuick: body[6] === 1, tookMs: body.readFloatBE(7) }
   }
 }
 
@@ -155,6 +156,7 @@ const compactReply = (call: number, answer: unknown): Uint8Array | undefined => 
   body.writeUInt32BE(call, 1)
   body.writeUInt8(answer.mechanismIndex, 5)
   body.writeUInt8(answer.isQuick ? 1 : 0, 6)
+  body.writeFloatBE(answer.tookMs, 7)
   body.set(answer.signature, replyHeader)
   return body
 }
@@ -170,4 +172,4 @@ const isSignature = (answer: unknown): answer is HostRequests["sign"]["answer"] 
 const signTag = 1
 const signatureTag = 2
 const requestHeader = 9
-const replyHeader = 7
+const replyHeader = 11

@@ -78,7 +78,12 @@ export type HostRequests = {
       readonly contextPin: string | undefined
     }
     /** `mechanismIndex`: which candidate the token took. `isQuick`: no thread was worth it, and none will be for the next. */
-    readonly answer: { readonly signature: Uint8Array; readonly mechanismIndex: number; readonly isQuick: boolean }
+    readonly answer: {
+      readonly signature: Uint8Array
+      readonly mechanismIndex: number
+      readonly isQuick: boolean
+      readonly tookMs: number
+    }
   }
   /** What C_GetMechanismList reports; it cannot be trusted for more than a sentence. */
   readonly mechanisms: { readonly asked: { readonly slot: string }; readonly answer: ReadonlyArray<number> }

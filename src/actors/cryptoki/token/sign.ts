@@ -8,6 +8,8 @@ import { Effect, Redacted } from "effect"
 import type { ChosenKey, Signed } from "../../../messages/cryptoki.ts"
 import type { SignatureScheme } from "../../../messages/signature-scheme.ts"
 import { PinMissing, SchemeNotSupported, TokenError } from "../../../messages/token-refusals.ts"
+import { processMonotonicMs } from "../../../runtime/primitives/process-time.ts"
+import { spanned } from "../../../runtime/span.ts"
 import { parallelSigns, queuedSigns } from "../host/protocol.ts"
 import { countsNot } from "../pin/pin-latch.ts"
 import { keyTypeName, schemesOf } from "../pkcs11/key-facts.ts"
@@ -33,6 +35,8 @@ interface SignOrder {
   readonly scheme: SignatureScheme | undefined
   readonly message: Uint8Array
   readonly asker: Asker
+  /** When the request was taken on, in milliseconds of `processMonotonicMs`. */
+  readonly takenAt: number
 }
 
 export const signWith = Effect.fnUntraced(function* (
@@ -40,7 +44,8 @@ export const signWith = Effect.fnUntraced(function* (
   connection: TokenConnection,
   order: SignOrder
 ): Effect.fn.Return<Signed, SchemeNotSupported | TokenError | LoginRefusal> {
-  const { found } = order
+  const { found, takenAt } = order
+  const readyAt = processMonotonicMs()
   const scheme = schemesOf(found.key).find((one) => order.scheme === undefined || one === order.scheme)
   if (scheme === undefined)
     return yield* new SchemeNotSupported({
@@ -48,9 +53,9 @@ export const signWith = Effect.fnUntraced(function* (
       scheme: order.scheme ?? "any",
       keyType: keyTypeName(found.object, found.key)
     })
-  const raw = yield* connection.signing.withPermit(rawSignature(context, connection, order, scheme))
+  const { raw, ...asked } = yield* connection.signing.withPermit(rawSignature(context, connection, order, scheme))
   const signature = tlsSignature(found.key, raw)
-  if (signature) return { signature, key: found.uri }
+  if (signature) return { signature, key: found.uri, times: { takenAt, readyAt, ...asked } }
   return yield* new TokenError({
     token: tokenName(connection.token),
     call: "C_Sign",
@@ -79,13 +84,18 @@ const rawSignature = Effect.fnUntraced(function* (
   }
   const { signMs } = tools.settings.limits
   const limitMs = connection.isQuick ? Math.min(signMs, hungAfterMs) : signMs
-  const call = reportWhenSlow(context, connection, connection.host.call("sign", asked, limitMs))
-  const { signature, mechanismIndex, isQuick } = yield* pin
+  const askedAt = processMonotonicMs()
+  const call = spanned(
+    "token host",
+    {},
+    reportWhenSlow(context, connection, connection.host.call("sign", asked, limitMs))
+  )
+  const { signature, mechanismIndex, isQuick, tookMs } = yield* pin
     ? tools.latch.guard(latchedToken(connection.token), pin, { login: call, client: asker.client, logins: countsNot })
     : call
   if (candidates.length > 1) found.pssIndex = start + mechanismIndex
   if (isQuick !== connection.isQuick) setPace(connection, isQuick)
-  return signature
+  return { raw: signature, askedAt, answeredAt: processMonotonicMs(), signMs: tookMs }
 })
 
 const setPace = (connection: TokenConnection, isQuick: boolean): void => {

@@ -15,6 +15,7 @@ import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import type { SignatureScheme } from "../../../messages/signature-scheme.ts"
 import type { TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { Behaviour } from "../../../runtime/actor.ts"
+import { processMonotonicMs } from "../../../runtime/primitives/process-time.ts"
 import type { AnswerOf, Ask, PayloadOf, Tell } from "../../../runtime/protocol.ts"
 import { changePin } from "./change-pin.ts"
 import { createKey } from "./create-key.ts"
@@ -63,10 +64,12 @@ export const tokenActorBehaviour = (spec: TokenActorSpec): Behaviour<TokenProtoc
       const context = yield* openTokenContext(spec, (effect) => actor.task("looking after the token", effect))
       return {
         Choose: ({ asker, offered }) => choose(context, asker, offered),
-        Sign: ({ asker, scheme, message }) =>
-          withKey(context, asker, (connection, found) =>
-            signWith(context, connection, { found, scheme, message, asker })
-          ),
+        Sign: ({ asker, scheme, message }) => {
+          const takenAt = processMonotonicMs()
+          return withKey(context, asker, (connection, found) =>
+            signWith(context, connection, { found, scheme, message, asker, takenAt })
+          )
+        },
         PublicKey: ({ asker }) => publicKey(context, asker),
         ListKeys: ({ asker }) => listKeys(context, asker),
         CreateKey: ({ asker, order }) => createKey(context, asker, order),

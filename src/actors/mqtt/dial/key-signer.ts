@@ -11,8 +11,7 @@ import { type SignatureScheme, schemeOf, signatureSchemes } from "../../../messa
 import { SchemeNotSupported, type TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { TlsSigner } from "../../../platform/tls/tls-client-signature.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
-import { Measurements } from "../../../runtime/measurements.ts"
-import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
+import { measured } from "../../../runtime/measurements.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import { spanned } from "../../../runtime/span.ts"
 import type { Stopwatch } from "./stopwatch.ts"
@@ -70,7 +69,7 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
     const context = yield* Effect.context<never>()
     const sign: TlsSigner = async (codePoint, message, abort) => {
       const attributes = () => ({ "tedge.signature.scheme": schemeOf(codePoint) })
-      const signed = measured(signWith(cryptoki, used, codePoint, message, withinMs))
+      const signed = measured("signature", signWith(cryptoki, used, codePoint, message, withinMs))
       const asked = Effect.mapError(spanned("sign", { attributes }, signed), refused)
       const exit = await Effect.runPromiseExitWith(context)(measure("sign", asked), { signal: abort })
       if (Exit.isSuccess(exit)) return exit.value
@@ -123,17 +122,6 @@ const signWith = (
     ? Effect.fail(new SchemeNotSupported({ token: nameOf(key), scheme: `0x${codePoint.toString(16)}`, keyType: "" }))
     : Effect.map(cryptoki.ask("Sign", { key, scheme, message }, { within: withinMs }), ({ signature }) => signature)
 }
-
-const measured = <A, E>(signing: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.gen(function* () {
-    const record = yield* Measurements
-    const startedAt = yield* monotonicNow
-    return yield* Effect.onExit(signing, (exit) =>
-      Effect.map(monotonicNow, (now) =>
-        record({ name: "signature", ms: now - startedAt, times: 1, labels: { outcome: exit._tag.toLowerCase() } })
-      )
-    )
-  })
 
 const signingFailed = (host: string, cause: TokenRefusal | AskFailed, withinMs: number): SigningFailed =>
   new SigningFailed({ host, cause: cutOff(cause, withinMs) ?? (cause as TokenRefusal) })

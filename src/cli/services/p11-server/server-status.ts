@@ -11,6 +11,7 @@ import type { StatusParts } from "../../../messages/status/status.ts"
 import { wallNow } from "../../../runtime/primitives/wall-time.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import type { ServerSettings } from "./read-settings.ts"
+import { signatureTimeline } from "./signature-timeline.ts"
 
 export interface ServerStatus {
   readonly seen: (tokens: ReadonlyArray<string>) => void
@@ -22,7 +23,7 @@ export interface ServerStatus {
 
 export const serverStatus = (feed: StatusFeed): ServerStatus => {
   const book = new TokenBook()
-  let signature: Timeline | undefined
+  let signature: (() => Timeline) | undefined
   return {
     seen: (tokens) => book.seen(tokens),
     onToken: (event) =>
@@ -32,17 +33,18 @@ export const serverStatus = (feed: StatusFeed): ServerStatus => {
         if (told !== undefined) feed.publish(told)
       }),
     onRequest: (event, token) => {
-      if ((event._tag !== "RequestServed" && event._tag !== "RequestRefused") || event.operation !== "sign")
-        return Effect.void
-      const { tookMs } = event
+      if (event._tag !== "RequestServed" && event._tag !== "RequestRefused") return Effect.void
+      // A scheme that is chosen is no signature.
+      const { signing } = event
+      if (signing === undefined) return Effect.void
       const outcome = event._tag === "RequestServed" ? "ok" : "refused"
       return Effect.map(wallNow, (now) => {
-        const at = Math.round(now - tookMs)
-        book.signed({ token: token === "" ? undefined : token, at, tookMs, outcome })
-        const hops = [{ name: "sign", actor: "p11-server/cryptoki", at_ms: 0, took_ms: tookMs }]
-        const made: Timeline = { at, took_ms: tookMs, about: token, outcome, hops }
+        const tookMs = signing.endedAt - signing.readAt
+        book.signed({ token: token === "" ? undefined : token, at: Math.round(now - tookMs), tookMs, outcome })
+        // Thousands a second: it is made for those who look.
+        const made = () => signatureTimeline(signing, { token, outcome, endedAt: now })
         signature = made
-        feed.publishIfWatched(() => ({ event: "signature", signature: made }))
+        feed.publishIfWatched(() => ({ event: "signature", signature: made() }))
       })
     },
     parts: (server, settings) =>
@@ -52,7 +54,7 @@ export const serverStatus = (feed: StatusFeed): ServerStatus => {
         Effect.map((parts) => ({
           ...parts,
           key: book.facts(placeOf(settings())),
-          ...(signature !== undefined && { signature })
+          ...(signature !== undefined && { signature: signature() })
         }))
       )
   }

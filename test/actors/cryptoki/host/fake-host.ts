@@ -167,5 +167,6 @@ const answer = (module: FakeModule, name: HostRequestName, slot: string): Effect
 const signature = ({ isQuick }: FakeModule) => ({
   signature: createSign("sha256").update("").sign({ key: privateKey, dsaEncoding: "ieee-p1363" }),
   mechanismIndex: 0,
-  isQuick
+  isQuick,
+  tookMs: isQuick ? 0.5 : 2
 })

@@ -72,7 +72,12 @@ describe("frames of a token host", () => {
   const signRequest = fc.record({ call, name: fc.constant("sign"), asked })
   const signature = fc.record({
     call,
-    answer: fc.record({ signature: bytes, mechanismIndex: fc.nat({ max: 300 }), isQuick: fc.boolean() })
+    answer: fc.record({
+      signature: bytes,
+      mechanismIndex: fc.nat({ max: 300 }),
+      isQuick: fc.boolean(),
+      tookMs: fc.float({ min: 0, max: 1e6, noNaN: true })
+    })
   })
 
   it("carry what is signed and signatures of every shape", () => {
@@ -84,7 +89,7 @@ describe("frames of a token host", () => {
   })
 
   it("carry a signature in little more than its own length", () => {
-    const message = { call: 1, answer: { signature: new Uint8Array(64), mechanismIndex: 0, isQuick: true } }
+    const message = { call: 1, answer: { signature: new Uint8Array(64), mechanismIndex: 0, isQuick: true, tookMs: 1 } }
     expect(encodeFrame(message).length).toBeLessThan(80)
   })
 

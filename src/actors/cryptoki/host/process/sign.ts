@@ -76,7 +76,7 @@ export const sign = async (
     const { mechanismIndex, input } = begin(module, session, asked)
     const made = times.start(asked)
     const signature = module.signAtOnce(session, input)
-    return { signature, mechanismIndex, isQuick: made() < quickMs }
+    return answerOf(signature, mechanismIndex, made())
   }
   const lastMs = times.of(asked)
   if (lastMs < quickMs) return atOnce()
@@ -84,8 +84,15 @@ export const sign = async (
   const { mechanismIndex, input } = begin(module, session, asked)
   const made = times.start(asked)
   const signature = await times.inThread(() => module.sign(session, input))
-  return { signature, mechanismIndex, isQuick: made() < quickMs }
+  return answerOf(signature, mechanismIndex, made())
 }
+
+const answerOf = (signature: Uint8Array, mechanismIndex: number, tookMs: number): Answer => ({
+  signature,
+  mechanismIndex,
+  isQuick: tookMs < quickMs,
+  tookMs
+})
 
 interface Begun {
   readonly mechanismIndex: number

@@ -1,0 +1,49 @@
+/** One request for a signature, hop by hop. */
+import type { RequestTimes } from "../../../messages/p11-server.ts"
+import type { Hop, Timeline } from "../../../messages/status/snapshot.ts"
+
+export interface Told {
+  /** Its label; empty: the client named none. */
+  readonly token: string
+  readonly outcome: "ok" | "refused"
+  /** When it ended, in milliseconds since 1970. */
+  readonly endedAt: number
+}
+
+/** What `token host` takes beyond `sign` is its queue and the way there and back. */
+export const signatureTimeline = (times: RequestTimes, { token, outcome, endedAt }: Told): Timeline => {
+  const { acceptedAt, readAt, decodedAt, signed, answeredAt } = times
+  const hop = (name: string, from: number, to: number, actor?: string): Hop => ({
+    name,
+    ...(actor !== undefined && { actor }),
+    at_ms: microseconds(from - acceptedAt),
+    took_ms: microseconds(to - from)
+  })
+  const ofToken = `cryptoki/${token}`
+  const inside = (): ReadonlyArray<Hop> => {
+    if (signed === undefined) return [hop("refused", decodedAt, answeredAt, "p11-server/cryptoki")]
+    // The clock of the host's process is another one: the ways to it and back are taken as equal.
+    const way = Math.max(0, signed.answeredAt - signed.askedAt - signed.signMs) / 2
+    return [
+      hop("queue", decodedAt, signed.takenAt, "p11-server/cryptoki"),
+      hop("find key", signed.takenAt, signed.readyAt, ofToken),
+      hop("token host", signed.readyAt, signed.answeredAt, ofToken),
+      hop("sign", signed.askedAt + way, signed.answeredAt - way, "tedge-token-host")
+    ]
+  }
+  const took_ms = microseconds(times.endedAt - acceptedAt)
+  return {
+    at: Math.round(endedAt - took_ms),
+    took_ms,
+    about: token,
+    outcome,
+    hops: [
+      hop("accept", acceptedAt, readAt, "p11-server/listener"),
+      hop("decode", readAt, decodedAt, "p11-server/listener"),
+      ...inside(),
+      hop("answer", signed?.answeredAt ?? answeredAt, times.endedAt, "p11-server/listener")
+    ]
+  }
+}
+
+const microseconds = (ms: number): number => Math.round(ms * 1000) / 1000
