@@ -7,7 +7,7 @@
  */
 import { connect as connectSocket, type Socket } from "node:net"
 import type { Duplex } from "node:stream"
-import { Effect, type Scope } from "effect"
+import { type Context, Effect, type Scope } from "effect"
 import type { CryptokiProtocol } from "../../../messages/cryptoki.ts"
 import { CredentialUnusable, DialFailed, KeyMismatch, type MqttRefusal, type Target } from "../../../messages/mqtt.ts"
 import { openTunnel } from "../../../platform/network/proxy-tunnel.ts"
@@ -83,10 +83,10 @@ const dialWithToken = (
     const resumption = yield* resumptionOf(target, means.tickets, bindingOf)
     const signer = { ...means, host, key, withinMs: connectWithinMs, certPath, certificate: device }
     // A session needs no token: one that is away is asked only if the server refuses the session.
-    const { sign } = yield* resumption?.isLikely ? prepareSignerLater(signer) : prepareSigner(signer)
+    const { signIn } = yield* resumption?.isLikely ? prepareSignerLater(signer) : prepareSigner(signer)
     const socket = yield* means.stopwatch.step("TCP", openSocket(target))
-    const securing = secured(() => {
-      const opened: TlsSignerStream = connectTls({ ...settings, ...resumption?.take(), socket }, sign)
+    const securing = secured((context) => {
+      const opened: TlsSignerStream = connectTls({ ...settings, ...resumption?.take(), socket }, signIn(context))
       return opened.on("session", (session: TlsSession) => resumption?.keep(session, handshakeOf(opened)))
     }, target)
     const stream = yield* means.stopwatch.step("TLS", securing)
@@ -154,25 +154,27 @@ const dialNodeTls = (
     return { stream, handshake }
   })
 
-/** Waits for the end of the handshake. */
+/** Waits for the end of the handshake; `connecting` gets its context. */
 const secured = <Stream extends Duplex>(
-  connecting: () => Stream,
+  connecting: (context: Context.Context<never>) => Stream,
   target: Target
-): Effect.Effect<Stream, MqttRefusal, Scope.Scope> =>
-  Effect.gen(function* () {
+): Effect.Effect<Stream, MqttRefusal, Scope.Scope> => {
+  const handshake = Effect.gen(function* () {
+    const context = yield* Effect.context<never>()
     const stream = yield* Effect.acquireRelease(
       Effect.try({
-        try: () => connecting().on("error", keepSilent),
+        try: () => connecting(context).on("error", keepSilent),
         // Only settings that OpenSSL refuses throw here: a key it does not take.
         catch: (error) =>
           new CredentialUnusable({ path: target.host, role: "key", reason: "malformed", detail: String(error) })
       }),
       (opened) => Effect.sync(() => void opened.destroy())
     )
-    const handshake = opened(stream, "secureConnect", (error) => refusalOfStream(error, target, "connecting"))
-    yield* spanned("tls handshake", { kind: "client" }, handshake)
+    yield* opened(stream, "secureConnect", (error) => refusalOfStream(error, target, "connecting"))
     return stream
   })
+  return spanned("tls handshake", { kind: "client" }, handshake)
+}
 
 /**
  * In TLS 1.3 the server judges our certificate after we are done. Bytes that we sent meanwhile would make its TCP drop

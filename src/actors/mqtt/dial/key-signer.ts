@@ -3,7 +3,7 @@
  * before anything is sent.
  */
 import type { X509Certificate } from "node:crypto"
-import { Cause, Effect, Exit } from "effect"
+import { Cause, type Context, Effect, Exit } from "effect"
 import type { CryptokiProtocol, KeySelector } from "../../../messages/cryptoki.ts"
 import { KeyMismatch, SigningFailed, SigningInterrupted } from "../../../messages/mqtt.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
@@ -17,7 +17,8 @@ import { spanned } from "../../../runtime/span.ts"
 import type { Stopwatch } from "./stopwatch.ts"
 
 interface KeySigner {
-  readonly sign: TlsSigner
+  /** What it does belongs to where it is called: a span of the handshake. */
+  readonly signIn: (context: Context.Context<never>) => TlsSigner
 }
 
 interface SignerOptions {
@@ -66,8 +67,7 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
       yield* Effect.logWarning(
         `'${nameOf(key)}' is not the key of the certificate '${options.certPath}'; signing with that key: '${nameOf(used)}'`
       )
-    const context = yield* Effect.context<never>()
-    const sign: TlsSigner = async (codePoint, message, abort) => {
+    const signIn: KeySigner["signIn"] = (context) => async (codePoint, message, abort) => {
       const attributes = () => ({ "tedge.signature.scheme": schemeOf(codePoint) })
       const signed = measured("signature", signWith(cryptoki, used, codePoint, message, withinMs))
       const asked = Effect.mapError(spanned("sign", { attributes }, signed), refused)
@@ -75,7 +75,7 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
       if (Exit.isSuccess(exit)) return exit.value
       throw Cause.squash(exit.cause)
     }
-    return { sign }
+    return { signIn }
   })
 
 /**
@@ -100,13 +100,13 @@ export const keyOfCertificate = (
 
 /** The same, once a signature is wanted. */
 export const prepareSignerLater = (options: SignerOptions): Effect.Effect<KeySigner> =>
-  Effect.map(Effect.context<never>(), (context) => ({
-    sign: async (codePoint, message, abort) => {
+  Effect.succeed({
+    signIn: (context) => async (codePoint, message, abort) => {
       const prepared = await Effect.runPromiseExitWith(context)(prepareSigner(options), { signal: abort })
-      if (Exit.isSuccess(prepared)) return prepared.value.sign(codePoint, message, abort)
+      if (Exit.isSuccess(prepared)) return prepared.value.signIn(context)(codePoint, message, abort)
       throw Cause.squash(prepared.cause)
     }
-  }))
+  })
 
 const allSchemes = Object.keys(signatureSchemes) as ReadonlyArray<SignatureScheme>
 

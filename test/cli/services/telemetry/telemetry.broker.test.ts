@@ -100,8 +100,18 @@ describe("with a collector", () => {
     })
     const trace = spans.filter(({ traceId }) => traceId === toCloud?.traceId)
     expect(new Set(trace.map(({ name }) => name))).toEqual(
-      new Set(["mqtt connect", "dial", "tls handshake", "choose scheme", "sign", "mqtt CONNACK", "actor.receive"])
+      new Set([
+        ...["mqtt connect", "dial", "tls handshake", "choose scheme", "sign", "mqtt CONNACK"],
+        ...["actor.receive", "token host"]
+      ])
     )
+    const above = (name: string) => {
+      const one = trace.find((span) => span.name === name)
+      return trace.find(({ spanId }) => spanId === one?.parentSpanId)?.name
+    }
+    for (const name of ["dial", "tls handshake", "choose scheme", "mqtt CONNACK"])
+      expect([name, above(name)]).toEqual([name, "mqtt connect"])
+    expect(above("sign")).toBe("tls handshake")
     expect(trace.filter(isInside(toCloud))).toHaveLength(trace.length)
     const signing = trace.find(({ name }) => name === "sign")
     const handled = trace.filter(({ attributes }) => attributes.message === "Sign")
