@@ -32,14 +32,15 @@ interface KeyValue {
   readonly value: Readonly<Record<string, unknown>>
 }
 
-export const playedCollector = async (): Promise<PlayedCollector> => {
+/** `answers`: false: it takes what it gets, and says nothing. */
+export const playedCollector = async ({ answers } = { answers: true }): Promise<PlayedCollector> => {
   const requests: PlayedCollector["requests"] = []
   const server = createServer((request, response) => {
     const chunks: Array<Buffer> = []
     request.on("data", (chunk: Buffer) => chunks.push(chunk))
     request.on("end", () => {
       requests.push({ path: request.url ?? "", headers: request.headers, body: Buffer.concat(chunks) })
-      response.writeHead(200, { "content-type": "application/json" }).end("{}")
+      if (answers) response.writeHead(200, { "content-type": "application/json" }).end("{}")
     })
   })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))

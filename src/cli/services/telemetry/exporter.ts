@@ -3,13 +3,18 @@
  *
  * The bundle has its own copy of Effect: only plain values cross. Nothing but names leaves of a failure, whatever it carries.
  */
-import { Context, Effect, Exit, Layer, Metric, Scope, type Tracer } from "effect"
-import { FetchHttpClient, HttpClient } from "effect/http"
+import { ConfigProvider, Context, Effect, Exit, Layer, Metric, Scope, type Tracer } from "effect"
+import { FetchHttpClient, HttpClient, HttpClientError, type HttpClientRequest } from "effect/http"
 import { OtlpExporter, OtlpMetrics, OtlpSerialization, OtlpTracer } from "effect/observability"
 import type { Measurement } from "../../../runtime/measurements.ts"
 import { processMonotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
 import { type ExportOutcome, exportOutcome } from "./export-outcome.ts"
-import { type ExporterSettings, readExporterSettings, type TelemetryOptions } from "./exporter-settings.ts"
+import {
+  type ExporterSettings,
+  readExporterSettings,
+  type SignalSettings,
+  type TelemetryOptions
+} from "./exporter-settings.ts"
 import { type Sampler, samplerOf } from "./sampler.ts"
 
 export interface Exporter {
@@ -29,39 +34,78 @@ export const startExporter = async (
   tell: (warning: string) => void
 ): Promise<Exporter> => {
   const settings = readExporterSettings(options, environment)
-  const scope = Scope.makeUnsafe()
-  const started = await Effect.runPromise(Scope.provide(start(settings, tell), scope))
-  const metrics = settings.metricsUrl === undefined ? undefined : new ExportedMetrics()
+  // Ended side by side, as a collector may be silent for both.
+  const scopes = { traces: Scope.makeUnsafe(), metrics: Scope.makeUnsafe() }
+  const started = await Effect.runPromise(withoutEnvironment(start(settings, scopes, tell)))
+  const metrics = settings.metrics === undefined ? undefined : new ExportedMetrics()
   return {
     tracer: started === undefined ? undefined : guarded(started, samplerOf(environment)),
     record: (measurement) => metrics?.record(measurement),
     warnings: settings.warnings,
-    stop: () => Effect.runPromise(Scope.close(scope, Exit.void))
+    stop: async () => {
+      const closing = Object.values(scopes).map((scope) => Effect.runPromise(Scope.close(scope, Exit.void)))
+      await Promise.all(closing)
+    }
   }
 }
 
-const start = ({ tracesUrl, metricsUrl, protocol, ...settings }: ExporterSettings, tell: (warning: string) => void) =>
+/** All of it was read before: Effect ends with a defect where a variable cannot be used. */
+const withoutEnvironment = Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown({}))
+
+const start = (
+  { traces, metrics, temporality, resource }: ExporterSettings,
+  scopes: Readonly<Record<"traces" | "metrics", Scope.Scope>>,
+  tell: (warning: string) => void
+): Effect.Effect<Tracer.Tracer | undefined> =>
   Effect.gen(function* () {
-    const serialization = protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf
-    const needs = yield* Layer.build(Layer.mergeAll(FetchHttpClient.layer, serialization, OtlpExporter.layerFlusher))
-    const client = Context.get(needs, HttpClient.HttpClient)
-    const needsOf = (signal: "traces" | "metrics") =>
-      Context.add(needs, HttpClient.HttpClient, watched(client, exportOutcome(signal, tell)))
-    const { resource, tracesHeaders, metricsHeaders, tracesEveryMs, metricsEveryMs } = settings
-    const metrics = { url: metricsUrl ?? "", resource, headers: metricsHeaders, exportInterval: metricsEveryMs }
-    if (metricsUrl !== undefined) yield* Effect.provideContext(OtlpMetrics.make(metrics), needsOf("metrics"))
-    const traces = { url: tracesUrl ?? "", resource, headers: tracesHeaders, exportInterval: tracesEveryMs }
-    if (tracesUrl === undefined) return undefined
-    return yield* Effect.provideContext(OtlpTracer.make(traces), needsOf("traces"))
+    if (metrics !== undefined) {
+      const layer = yield* Scope.provide(Layer.build(needs(metrics, exportOutcome("metrics", tell))), scopes.metrics)
+      const exporting = OtlpMetrics.make({ ...exportOptions(metrics), resource, temporality })
+      yield* Scope.provide(Effect.provideContext(exporting, layer), scopes.metrics)
+    }
+    if (traces === undefined) return undefined
+    const layer = yield* Scope.provide(Layer.build(needs(traces, exportOutcome("traces", tell))), scopes.traces)
+    const exporting = OtlpTracer.make({ ...exportOptions(traces), resource })
+    return yield* Scope.provide(Effect.provideContext(exporting, layer), scopes.traces)
   })
 
-const watched = (client: HttpClient.HttpClient, outcome: ExportOutcome): HttpClient.HttpClient =>
+const exportOptions = ({ url, headers, compression, everyMs }: SignalSettings) => ({
+  url,
+  headers,
+  compression,
+  exportInterval: everyMs,
+  shutdownTimeout: shutdownMs
+})
+
+const needs = ({ protocol, timeoutMs }: SignalSettings, outcome: ExportOutcome) =>
+  Layer.mergeAll(
+    Layer.effect(
+      HttpClient.HttpClient,
+      Effect.map(HttpClient.HttpClient, (client) => watched(client, outcome, timeoutMs))
+    ).pipe(Layer.provide(FetchHttpClient.layer)),
+    protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf,
+    OtlpExporter.layerFlusher
+  )
+
+const watched = (client: HttpClient.HttpClient, outcome: ExportOutcome, timeoutMs: number): HttpClient.HttpClient =>
   client.pipe(
+    // With a collector that takes the connection and says nothing, what is collected would grow.
+    HttpClient.transform((response, request) =>
+      response.pipe(
+        Effect.tap(({ arrayBuffer }) => Effect.ignore(arrayBuffer)),
+        Effect.timeoutOrElse({ duration: timeoutMs, orElse: () => Effect.fail(timedOut(request)) })
+      )
+    ),
     HttpClient.tap(({ status }) =>
       Effect.sync(() => (status >= 200 && status < 300 ? outcome.taken() : outcome.failed(status, undefined)))
     ),
     HttpClient.tapError(({ reason }) => Effect.sync(() => outcome.failed(undefined, reason.cause)))
   )
+
+const timedOut = (request: HttpClientRequest.HttpClientRequest) =>
+  new HttpClientError.HttpClientError({
+    reason: new HttpClientError.TransportError({ request, cause: Object.assign(new Error(), { code: "ETIMEDOUT" }) })
+  })
 
 /** Samples traces by their first span, and lets of an exit only its kind through. */
 const guarded = (tracer: Tracer.Tracer, isSampled: Sampler): Tracer.Tracer => ({
@@ -121,3 +165,4 @@ const known = {
 
 const bucketsSeconds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 const mostSeries = 64
+const shutdownMs = 3_000

@@ -5,6 +5,7 @@
  */
 import { type Context, Effect, Tracer } from "effect"
 import { type Measurement, Measurements } from "../../../runtime/measurements.ts"
+import type { Exporter } from "./exporter.ts"
 import type { TelemetryOptions } from "./exporter-settings.ts"
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -23,14 +24,10 @@ export const withTelemetry = <A, E, R>(
 ): Effect.Effect<A, E, R> => {
   if (!isTelemetryOn(process.env)) return Effect.provideService(run, Measurements, record)
   return Effect.acquireUseRelease(
-    Effect.contextWith((context: Context.Context<never>) =>
-      Effect.promise(async () => {
-        const { startExporter } = await import("./exporter.ts")
-        const log = Effect.runForkWith(context)
-        return startExporter(options, process.env, (warning) => void log(Effect.logWarning(warning)))
-      })
-    ),
-    ({ tracer, record: exported, warnings }) => {
+    starting(options),
+    (exporter) => {
+      if (exporter === undefined) return Effect.provideService(run, Measurements, record)
+      const { tracer, record: exported, warnings } = exporter
       const measured = (measurement: Measurement) => {
         record(measurement)
         exported(measurement)
@@ -41,6 +38,18 @@ export const withTelemetry = <A, E, R>(
         Effect.provideService(observed, Measurements, measured)
       )
     },
-    ({ stop }) => Effect.promise(stop)
+    (exporter) => (exporter === undefined ? Effect.void : Effect.promise(exporter.stop))
   )
 }
+
+/** Undefined: it cannot be started; the service does not need it. */
+const starting = (options: TelemetryOptions): Effect.Effect<Exporter | undefined> =>
+  Effect.contextWith((context: Context.Context<never>) =>
+    Effect.tryPromise(async () => {
+      const { startExporter } = await import("./exporter.ts")
+      const log = Effect.runForkWith(context)
+      return startExporter(options, process.env, (warning) => void log(Effect.logWarning(warning)))
+    })
+  ).pipe(
+    Effect.catch(({ cause }) => Effect.as(Effect.logWarning("nothing is exported to the collector", cause), undefined))
+  )

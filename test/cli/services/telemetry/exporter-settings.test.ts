@@ -6,6 +6,8 @@ import { isTelemetryOn } from "../../../../src/cli/services/telemetry/telemetry.
 const read = (environment: Readonly<Record<string, string>>) =>
   readExporterSettings({ service: "tedge-mapper-c8y", version: "1.0" }, environment)
 
+const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://h:4318" }
+
 describe("a collector in the environment", () => {
   it.each([
     [{}, false],
@@ -20,39 +22,39 @@ describe("a collector in the environment", () => {
   })
 
   it("has a path for each signal, unless a signal has an address of its own", () => {
-    const { tracesUrl, metricsUrl, warnings } = read({
+    const { traces, metrics, warnings } = read({
       OTEL_EXPORTER_OTLP_ENDPOINT: "https://h:4318/base/",
       OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: "http://m/own"
     })
-    expect([tracesUrl, metricsUrl, warnings]).toEqual(["https://h:4318/base/v1/traces", "http://m/own", []])
+    expect([traces?.url, metrics?.url, warnings]).toEqual(["https://h:4318/base/v1/traces", "http://m/own", []])
   })
 
   it("exports no signal that is switched off", () => {
-    const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://h:4318" }
-    expect(read({ ...endpoint, OTEL_TRACES_EXPORTER: "none" }).tracesUrl).toBeUndefined()
-    expect(read({ ...endpoint, OTEL_METRICS_EXPORTER: "none" }).metricsUrl).toBeUndefined()
-    expect(read({ ...endpoint, OTEL_TRACES_EXPORTER: "otlp" }).tracesUrl).toBe("http://h:4318/v1/traces")
+    expect(read({ ...endpoint, OTEL_TRACES_EXPORTER: "none" }).traces).toBeUndefined()
+    expect(read({ ...endpoint, OTEL_METRICS_EXPORTER: "none" }).metrics).toBeUndefined()
+    expect(read({ ...endpoint, OTEL_TRACES_EXPORTER: "otlp" }).traces?.url).toBe("http://h:4318/v1/traces")
   })
 
   it("takes headers as they are encoded, and those of a signal before those of all", () => {
     const settings = read({
+      OTEL_EXPORTER_OTLP_ENDPOINT: "http://h:4318",
       OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20abc, x-tenant = t=1",
       OTEL_EXPORTER_OTLP_METRICS_HEADERS: "a=b"
     })
-    expect(settings.tracesHeaders).toEqual({ authorization: "Bearer abc", "x-tenant": "t=1" })
-    expect(settings.metricsHeaders).toEqual({ a: "b" })
+    expect(settings.traces?.headers).toEqual({ authorization: "Bearer abc", "x-tenant": "t=1" })
+    expect(settings.metrics?.headers).toEqual({ a: "b" })
   })
 
   it("counts an empty variable as unset", () => {
-    const settings = read({ OTEL_EXPORTER_OTLP_HEADERS: "a=b", OTEL_EXPORTER_OTLP_TRACES_HEADERS: "" })
-    expect(settings.tracesHeaders).toEqual({ a: "b" })
+    const settings = read({ ...endpoint, OTEL_EXPORTER_OTLP_HEADERS: "a=b", OTEL_EXPORTER_OTLP_TRACES_HEADERS: "" })
+    expect(settings.traces?.headers).toEqual({ a: "b" })
   })
 
   it.each(["http://user:geheim@h:4318", "http://geheim@h:4318"])(
     "refuses an address with credentials once, and does not show them: %s",
     (address) => {
-      const { tracesUrl, metricsUrl, warnings } = read({ OTEL_EXPORTER_OTLP_ENDPOINT: address })
-      expect([tracesUrl, metricsUrl]).toEqual([undefined, undefined])
+      const { traces, metrics, warnings } = read({ OTEL_EXPORTER_OTLP_ENDPOINT: address })
+      expect([traces, metrics]).toEqual([undefined, undefined])
       expect(warnings).toEqual([
         "OTEL_EXPORTER_OTLP_ENDPOINT has a user name or password: not exported; set OTEL_EXPORTER_OTLP_HEADERS instead"
       ])
@@ -60,16 +62,55 @@ describe("a collector in the environment", () => {
   )
 
   it("names the service, unless the environment does", () => {
-    expect(read({}).resource.serviceName).toBe("tedge-mapper-c8y")
-    expect(read({ OTEL_SERVICE_NAME: "mine" }).resource.serviceName).toBeUndefined()
-    expect(read({ OTEL_RESOURCE_ATTRIBUTES: "a=b, service.name=mine" }).resource.serviceName).toBeUndefined()
+    const named = (environment: Readonly<Record<string, string>>) => read(environment).resource.serviceName
+    expect(named({})).toBe("tedge-mapper-c8y")
+    expect(named({ OTEL_SERVICE_NAME: "" })).toBe("tedge-mapper-c8y")
+    const attributes = { OTEL_RESOURCE_ATTRIBUTES: "a=b%20c, service.name=theirs" }
+    expect(named(attributes)).toBe("theirs")
+    expect(named({ ...attributes, OTEL_SERVICE_NAME: "mine" })).toBe("mine")
+    expect(read(attributes).resource.attributes).toMatchObject({ a: "b c" })
+  })
+
+  it("leaves out attributes of the resource that are not encoded, and says so", () => {
+    const { resource, warnings } = read({ OTEL_RESOURCE_ATTRIBUTES: "a=b,c=%zz" })
+    expect(resource.attributes).not.toHaveProperty("a")
+    expect(warnings).toEqual(["OTEL_RESOURCE_ATTRIBUTES is not percent-encoded as it should be: not used"])
+  })
+
+  it("leaves out headers that HTTP does not allow", () => {
+    const { traces } = read({ ...endpoint, OTEL_EXPORTER_OTLP_HEADERS: "a b=c,d=%0Ae,f=g" })
+    expect(traces?.headers).toEqual({ f: "g" })
+  })
+
+  it("takes timeout, compression and protocol, those of a signal before those of all", () => {
+    const { traces, metrics, temporality, warnings } = read({
+      ...endpoint,
+      OTEL_EXPORTER_OTLP_TIMEOUT: "2000",
+      OTEL_EXPORTER_OTLP_TRACES_TIMEOUT: "500",
+      OTEL_EXPORTER_OTLP_COMPRESSION: "gzip",
+      OTEL_EXPORTER_OTLP_METRICS_COMPRESSION: "none",
+      OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: "http/json",
+      OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: "delta"
+    })
+    expect(traces).toMatchObject({ timeoutMs: 500, compression: "gzip", protocol: "http/json", everyMs: 5_000 })
+    expect(metrics).toMatchObject({ timeoutMs: 2_000, compression: "none", protocol: "http/protobuf", everyMs: 60_000 })
+    expect([temporality, warnings]).toEqual(["delta", []])
+    expect(read(endpoint).traces).toMatchObject({ timeoutMs: 10_000, compression: "none", protocol: "http/protobuf" })
   })
 
   it("says what it cannot use, without what may be a secret", () => {
-    const wrong = read({ OTEL_EXPORTER_OTLP_ENDPOINT: "user:geheim@host", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" })
-    expect(wrong.tracesUrl).toBeUndefined()
-    expect(wrong.protocol).toBe("http/protobuf")
-    expect(wrong.warnings.join("\n")).toMatch(/OTEL_EXPORTER_OTLP_ENDPOINT is not a URL.*\n.*'grpc' is not known/)
-    expect(wrong.warnings.join("\n")).not.toContain("geheim")
+    const wrong = read({
+      OTEL_EXPORTER_OTLP_ENDPOINT: "user:geheim@host",
+      OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: "http://h",
+      OTEL_EXPORTER_OTLP_PROTOCOL: "grpc",
+      OTEL_TRACES_SAMPLER: "jaeger_remote"
+    })
+    expect(wrong.traces).toBeUndefined()
+    expect(wrong.metrics?.protocol).toBe("http/protobuf")
+    expect(wrong.warnings).toEqual([
+      "OTEL_TRACES_SAMPLER: 'jaeger_remote' is not known here, the default is used",
+      "OTEL_EXPORTER_OTLP_ENDPOINT is not a URL that begins with http:// or https://: not exported",
+      "OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' is not known here, http/protobuf is used"
+    ])
   })
 })

@@ -4,13 +4,18 @@ import { ask } from "../../../actors/p11-server/served.ts"
 import { type PlayedCollector, playedCollector } from "../../../support/played-collector.ts"
 import { serverPlace } from "../p11-server/server-process.ts"
 
+type Environment = (collector: PlayedCollector) => Readonly<Record<string, string>>
+
 const pin = "83651947"
 const toSign = "text-that-stays-here"
 const headerToken = "token-of-the-collector"
 
 /** Signs once, and ends. */
-const oneRun = async (environment: (collector: PlayedCollector) => Readonly<Record<string, string>>) => {
-  const collector = await playedCollector()
+const oneRun = async (
+  environment: Environment,
+  { answers = true, until = "" }: { readonly answers?: boolean; readonly until?: string } = {}
+) => {
+  const collector = await playedCollector({ answers })
   onTestFinished(collector.stop)
   const place = serverPlace()
   place.hsm.addToken({ label: "my-token", pin }).importKey({ label: "my-key" })
@@ -20,6 +25,7 @@ const oneRun = async (environment: (collector: PlayedCollector) => Readonly<Reco
   const uri = `pkcs11:token=my-token;object=my-key?pin-value=${pin}`
   const request = { _tag: "SignRequest", toSign: Buffer.from(toSign), uri, pin: undefined } as const
   expect(await ask(place.socketPath, request)).toMatchObject({ _tag: "SignResponse" })
+  await server.logged(until)
   server.child.kill("SIGTERM")
   expect(await server.ended).toBe(0)
   return { collector, log: server.log() }
@@ -63,8 +69,33 @@ describe("with a collector", () => {
   )
 })
 
-it("signs with a collector that is not there", async () => {
-  const { collector, log } = await oneRun(() => ({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" }))
-  expect(collector.requests).toEqual([])
-  expect(log).toContain("the collector does not take traces")
+describe("a collector that is of no use", () => {
+  it.each([
+    [
+      "is not there",
+      () => ({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" }),
+      "no connection|ECONNREFUSED|bad port"
+    ],
+    ["says nothing", (collector) => ({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url }), "ETIMEDOUT"]
+  ] as const satisfies ReadonlyArray<readonly [string, Environment, string]>)(
+    "that %s is named, and does not hold up the service",
+    async (_, environment, reason) => {
+      const timing = {
+        OTEL_EXPORTER_OTLP_TIMEOUT: "200",
+        OTEL_BSP_SCHEDULE_DELAY: "100",
+        OTEL_METRICS_EXPORTER: "none"
+      }
+      const { log } = await oneRun((collector) => ({ ...environment(collector), ...timing }), {
+        answers: false,
+        until: "the collector does not take traces"
+      })
+      expect(log).toMatch(new RegExp(`the collector does not take traces: (${reason}); check OTEL_`))
+    }
+  )
+
+  it("because its variables are wrong is named, too", async () => {
+    const { log, collector } = await oneRun(() => ({ OTEL_RESOURCE_ATTRIBUTES: "a=%zz" }))
+    expect(log).toContain("OTEL_RESOURCE_ATTRIBUTES is not percent-encoded as it should be: not used")
+    expect(collector.spans().length).toBeGreaterThan(0)
+  })
 })
