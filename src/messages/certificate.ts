@@ -22,6 +22,8 @@ export class KeyNeeded extends Data.TaggedError("KeyNeeded")<{
   readonly cause: KeyNotFound | TokenNotFound | SigningServiceRefused
   /** URIs of the private keys the token has, or of the tokens there are; the settings select none of them. */
   readonly present: ReadonlyArray<string>
+  /** One of `present` is what the settings name: the signing service does not use it, although it lists it. */
+  readonly isListed: boolean
 }> {}
 
 /** The token's signature does not verify with its public key. Nothing was written. */

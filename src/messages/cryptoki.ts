@@ -15,7 +15,7 @@ export interface KeySelector {
   readonly uri?: Pkcs11Uri
   /** User PIN. A `pin-value` in the URI goes before it; the configured default comes after it. */
   readonly pin?: Redacted.Redacted<string>
-  /** Where `pin` came from, for refusals: `--pin`, `device.key_pin`. */
+  /** Where `pin` came from, for refusals: `--pin`, `device.key_pin in '/etc/tedge/secrets.toml'`. */
   readonly pinFrom?: string | undefined
   /**
    * The unprivileged client of the signing service who gave the PIN, by user id: wrong ones are counted against it.
@@ -23,6 +23,9 @@ export interface KeySelector {
    */
   readonly client?: ClientId
 }
+
+/** A PIN and where it came from; both may be absent. */
+export type PinGiven = Pick<KeySelector, "pin" | "pinFrom">
 
 /** A user id; `unknown`: the kernel did not report it. */
 export type ClientId = number | "unknown"

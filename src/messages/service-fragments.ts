@@ -3,6 +3,9 @@
  * "Meaning"), and by those of our own service.
  */
 
+/** Of an Error frame, in characters: twenty candidates with all that names them. What is longer is cut, at either end. */
+export const longestServiceText = 4000
+
 interface Refused {
   readonly message: string
 }

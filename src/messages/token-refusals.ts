@@ -250,7 +250,7 @@ export class SigningServiceUnreachable extends Data.TaggedError("SigningServiceU
 /** tedge-p11-server refused the request; the message is its own. */
 export class SigningServiceRefused extends Data.TaggedError("SigningServiceRefused")<{
   readonly message: string
-  /** Where the PIN of the request came from, `device.key_pin`; undefined: it brought none. */
+  /** Where the PIN of the request came from, `--pin`; undefined: it brought none. */
   readonly ownPin?: string | undefined
 }> {}
 

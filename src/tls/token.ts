@@ -7,7 +7,7 @@
 import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto"
 import { EventEmitter } from "node:events"
 import { isAbsolute, resolve } from "node:path"
-import type { CryptokiEvent, KeySelector } from "../messages/cryptoki.ts"
+import type { CryptokiEvent, KeySelector, PinGiven } from "../messages/cryptoki.ts"
 import { warningFor } from "../messages/explain/program.ts"
 import type { Pkcs11Uri } from "../messages/pkcs11-uri.ts"
 import { shownUri } from "../messages/pkcs11-uri.ts"
@@ -81,7 +81,7 @@ export const openToken = (options: TokenOptions): Token => new OpenToken(options
 class OpenToken extends EventEmitter implements Token {
   readonly #actors: TokenPort
   /** In socket mode it travels with each request; a module's is kept by its actor. */
-  readonly #pin: Pick<KeySelector, "pin">
+  readonly #pin: PinGiven
   readonly #isService: boolean
 
   constructor(options: TokenOptions) {
@@ -92,7 +92,7 @@ class OpenToken extends EventEmitter implements Token {
     const actors = startTokenPort({ module, socket, pin, latch, environment }, tell)
     this.#isService = socket !== undefined
     this.#actors = this.#isService ? watchedService(actors, tell) : actors
-    this.#pin = this.#isService && pin !== undefined ? { pin: secret(pin) } : {}
+    this.#pin = this.#isService && pin !== undefined ? { pin: secret(pin), pinFrom: "the pin option" } : {}
   }
 
   async keys(uri?: string, { signal }: Pick<KeyOptions, "signal"> = {}): Promise<ReadonlyArray<TokenKey>> {

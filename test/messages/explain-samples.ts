@@ -361,14 +361,12 @@ export const samples: Samples = {
   SameFile: [new Certificate.SameFile({ path: "/x", names: ["device.key_path", "device.cert_path"] })],
   FileInTheWay: (["certificate", "key"] as const).map((role) => new Certificate.FileInTheWay({ path: "/x", role })),
   KeyNeeded: [
-    new Certificate.KeyNeeded({ cause: new Token.KeyNotFound({ uri, token, onOtherToken: undefined }), present: [] }),
-    new Certificate.KeyNeeded({
-      cause: new Token.KeyNotFound({ uri, token, onOtherToken: undefined }),
-      present: [uri]
-    }),
-    new Certificate.KeyNeeded({ cause: new Token.KeyNotFound({ uri, token, onOtherToken }), present: [] }),
-    new Certificate.KeyNeeded({ cause: new Token.TokenNotFound({ uri, present: [] }), present: [] })
-  ],
+    { cause: new Token.KeyNotFound({ uri, token, onOtherToken: undefined }), present: [], isListed: false },
+    { cause: new Token.KeyNotFound({ uri, token, onOtherToken: undefined }), present: [uri], isListed: false },
+    { cause: new Token.KeyNotFound({ uri, token, onOtherToken }), present: [], isListed: false },
+    { cause: new Token.TokenNotFound({ uri, present: [] }), present: [], isListed: false },
+    { cause: new Token.SigningServiceRefused({ message: "Failed to find a key" }), present: [uri], isListed: true }
+  ].map((facts) => new Certificate.KeyNeeded(facts)),
   SignatureUnfit: [new Certificate.SignatureUnfit({ scheme: "ecdsa_secp256r1_sha256" })],
   RequestUnusable: (["unreadable", "notARequest", "der", "otherKey"] as const).map(
     (reason) => new Certificate.RequestUnusable({ path: "/x", reason, detail: "ENOENT" })

@@ -17,8 +17,12 @@ export interface OriginalOptions {
   readonly socketPath: string
   /** `device.cryptoki.uri` of the service. */
   readonly scope?: string
-  /** 1.6: knows neither public keys nor anything newer. */
-  readonly isOld?: boolean
+  /** False: the token has no public objects. Default true. */
+  readonly hasPublicKeys?: boolean
+  /** It answers this to everything but a ping. */
+  readonly refusal?: string
+  /** 1.6: knows neither public keys nor anything newer; "closing": closes on it, and answers nothing. */
+  readonly isOld?: boolean | "closing"
 }
 
 export interface OriginalKey {
@@ -37,21 +41,27 @@ export interface OriginalService {
 
 const token = { model: "SoftHSM v2", manufacturer: "SoftHSM project", serial: "0a0b", token: "tedge" }
 
-/** One token "tedge" with the PIN 123456; it listens when this answers. */
+/** One token "tedge" with the PIN 123456 and the SO PIN 12345678; it listens when this answers. */
 export const originalService = async (options: OriginalOptions): Promise<OriginalService> => {
   const keys: Array<OriginalKey> = []
   const asked: Array<Frame> = []
   const scope = uriOf(options.scope)
-  const answer = (frame: Frame): Frame => answerOf({ keys, scope, isOld: options.isOld ?? false }, frame)
+  const { refusal, isOld = false, hasPublicKeys = true } = options
+  const answer = (frame: Frame): Frame => {
+    if (frame._tag === "Ping") return { _tag: "Pong" }
+    if (refusal !== undefined) return error(refusal)
+    return isOld && !knownOfOld.has(frame._tag) ? notUnderstood : answerOf({ keys, scope, hasPublicKeys }, frame)
+  }
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const parts: Array<Buffer> = []
     socket.on("error", () => undefined).on("data", (part) => parts.push(part))
     socket.on("end", () => {
       const request = decodeFrame(Buffer.concat(parts))
-      if (Result.isFailure(request))
-        return void socket.end(encodeFrame(error("read: Failed to parse the received frame")))
+      if (Result.isFailure(request)) return void socket.end(encodeFrame(notUnderstood))
       asked.push(request.success)
-      socket.end(encodeFrame(answer(request.success)))
+      const answered = answer(request.success)
+      if (answered === notUnderstood && isOld === "closing") socket.end()
+      else socket.end(encodeFrame(answered))
     })
   })
   await new Promise<void>((resolve) => void server.listen(options.socketPath, resolve))
@@ -70,19 +80,18 @@ export const originalService = async (options: OriginalOptions): Promise<Origina
 interface Service {
   readonly keys: Array<OriginalKey>
   readonly scope: Pkcs11Uri
-  readonly isOld: boolean
+  readonly hasPublicKeys: boolean
 }
 
 const error = (message: string): Frame => ({ _tag: "Error", message })
+const notUnderstood = error("read: Failed to parse the received frame: Serde Deserialization Error")
+const knownOfOld = new Set<Frame["_tag"]>(["ChooseSchemeRequest", "SignRequest", "SignRequestWithSigScheme"])
 const failed = (message: string): Frame => error(`PKCS #11 service failed: ${message}`)
 const uriOf = (text: string | undefined): Pkcs11Uri => Result.getOrThrow(parsePkcs11Uri(text ?? "pkcs11:"))
 const shown = (key?: OriginalKey): string =>
   printPkcs11Uri(key === undefined ? token : { ...token, id: key.id, object: key.label }, { pin: "redacted" })
 
 const answerOf = (service: Service, request: Frame): Frame => {
-  if (request._tag === "Ping") return { _tag: "Pong" }
-  const isKnown = ["ChooseSchemeRequest", "SignRequest", "SignRequestWithSigScheme"].includes(request._tag)
-  if (service.isOld && !isKnown) return error("read: Failed to parse the received frame: Serde Deserialization Error")
   switch (request._tag) {
     case "ListTokensRequest": {
       const { token: label, ...facts } = token
@@ -92,6 +101,12 @@ const answerOf = (service: Service, request: Frame): Frame => {
       return { _tag: "GetTokensUrisResponse", uris: [shown()] }
     case "InitTokenRequest":
       return { _tag: "InitTokenResponse", uri: shown() }
+    case "ChangePinRequest": {
+      const [given, right] = request.reset ? [request.soPin, "12345678"] : [request.oldPin, "123456"]
+      return given !== undefined && Redacted.value(given) === right
+        ? { _tag: "ChangePinResponse", uri: shown() }
+        : failed("Function failed: CKR_PIN_INCORRECT: The specified PIN is incorrect")
+    }
     default:
       return withToken(service, request)
   }
@@ -119,7 +134,8 @@ const withToken = (service: Service, request: Frame): Frame => {
     return { _tag: "DeleteKeyResponse", deleted: found.flatMap((key) => [shown(key), shown(key)]) }
   }
   const [key] = found
-  if (key === undefined) return failed(`${prefix}Failed to find a key`)
+  const isMissing = request._tag === "GetPublicKeyPemRequest" && !service.hasPublicKeys
+  if (key === undefined || isMissing) return failed(`${prefix}Failed to find a key`)
   return withKey(request, key, found.at(-1) ?? key)
 }
 

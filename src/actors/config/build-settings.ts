@@ -135,13 +135,14 @@ const keepAlive = (read: SettingReader, name: CloudName): number => {
 const device = (read: SettingReader, section: string): Effect.Effect<DeviceSettings, InvalidSetting> =>
   Effect.gen(function* () {
     const uri = yield* read.uri(`${section}.key_uri`)
-    const pin = read.secret(`${section}.key_pin`)
+    const pinKey = `${section}.key_pin`
+    const pin = read.secret(pinKey)
     return {
       ...read.identity(`${section}.id`),
       keyPath: read.text(`${section}.key_path`),
       certPath: read.text(`${section}.cert_path`),
       csrPath: read.text(`${section}.csr_path`),
-      key: { ...(uri && { uri }), ...(pin && { pin }) }
+      key: { ...(uri && { uri }), ...(pin && { pin, pinFrom: read.placeOf(pinKey) }) }
     }
   })
 

@@ -4,6 +4,7 @@ import { InvalidSetting } from "../../messages/config.ts"
 import { type Pkcs11Uri, parsePkcs11Uri, withoutPin } from "../../messages/pkcs11-uri.ts"
 import { durationMs } from "../../messages/settings/duration.ts"
 import { parseHostPort } from "../../messages/settings/host-port.ts"
+import type { ValueSource } from "../../messages/settings/refused-value.ts"
 import { type Resolved, resolveForUse, type Sources } from "../../messages/settings/resolve.ts"
 import type { HostPort, IdProblem } from "../../messages/settings/resolved-settings.ts"
 import { fullKey, settingByKey } from "../../messages/settings/setting-name.ts"
@@ -41,6 +42,13 @@ export const settingReader = (sources: Sources, profile: string | undefined) => 
       const found = optionalText(key)
       return found === undefined ? undefined : Redacted.make(found, { label: key })
     },
+    /** Where its value comes from, for refusals: the variable, or the setting that has it and its file. */
+    placeOf: (key: string): string | undefined => {
+      const found = resolved(key)
+      return found.kind === "value"
+        ? placeIn(fullKey({ setting: settingByKey(key) ?? absent(key), profile }), found.source)
+        : undefined
+    },
     hostPort: (key: string): HostPort | undefined => hostPort(key, optionalText(key)),
     identity: (key: string): { readonly id: string | undefined; readonly idProblem: IdProblem | undefined } => {
       const found = resolved(key)
@@ -70,6 +78,20 @@ const parseUri = (
         new InvalidSetting({ key, value: withoutPin(text), source, problem: { kind: "bad-pkcs11-uri", reason } })
     )
   )
+
+const placeIn = (key: string, source: ValueSource): string => {
+  switch (source.kind) {
+    case "variable":
+      return source.variable
+    case "fallback":
+      return source.key
+    case "file":
+    case "credential":
+      return `${key} in '${source.path}'`
+    default:
+      return key
+  }
+}
 
 const hostPort = (key: string, text: string | undefined): HostPort | undefined => {
   const type = settingByKey(key)?.type

@@ -6,6 +6,7 @@ import { putBack, readIfPresent, removeIfPresent } from "./connect-files.ts"
 import { bridgeUnit, type Connection, markerPath } from "./connection.ts"
 import { isOnlyMarker } from "./mosquitto-conf.ts"
 import type { ConnectPeers } from "./peers.ts"
+import { stopAndDisable } from "./steps/enable-services.ts"
 import { broker, restartBroker } from "./steps/start-broker.ts"
 import { type OnFailure, step } from "./transaction.ts"
 
@@ -44,12 +45,7 @@ const disableMapper = (
   Effect.gen(function* () {
     const { services } = connection
     const mapper = bridgeUnit(connection)
-    const wasActive = yield* services.isActive(mapper)
-    yield* onFailure(wasActive ? Effect.andThen(services.start(mapper), services.enable(mapper)) : Effect.void)
-    const stop = wasActive ? services.stop(mapper) : Effect.void
-    const disable = Effect.catch(services.disable(mapper), (failure) =>
-      // A service manager need not know a service that was never there.
-      wasConnected || wasActive ? Effect.fail(failure) : peers.show({ _tag: "Warned", failure })
-    )
-    yield* step(peers.show, `Disabling ${mapper}`, Effect.andThen(stop, disable))
+    const isActive = yield* services.isActive(mapper)
+    yield* onFailure(isActive ? Effect.andThen(services.start(mapper), services.enable(mapper)) : Effect.void)
+    yield* stopAndDisable(peers, connection, mapper, { isActive, wasThere: wasConnected })
   })

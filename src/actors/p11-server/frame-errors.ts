@@ -10,7 +10,7 @@ import { explain, type Failure } from "../../messages/explain.ts"
 import type { OperationNotAllowed, RequestNotUsable, SettingsNotRead } from "../../messages/p11-server.ts"
 import { type Pkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
 import { namesObject } from "../../messages/pkcs11-uri-match.ts"
-import { scopeOfService } from "../../messages/service-fragments.ts"
+import { longestServiceText, scopeOfService } from "../../messages/service-fragments.ts"
 import { shownText } from "../../messages/shown-text.ts"
 import type { FrameNotDecoded } from "../../messages/wire/frame1.ts"
 
@@ -119,7 +119,5 @@ const service = "PKCS #11 service failed: "
 
 const oneLine = (text: string): string => {
   const line = shownText(text.replace(/[\s\p{Cc}]+/gu, " ")).trim()
-  return line.length > longest ? `${line.slice(0, longest)}...` : line
+  return line.length > longestServiceText ? `${line.slice(0, longestServiceText)}...` : line
 }
-
-const longest = 2000

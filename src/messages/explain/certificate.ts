@@ -12,6 +12,7 @@ import {
 import { isAboutScope, lacksToken } from "../service-fragments.ts"
 import { type Explanation, inBrackets, quoted, type Sentences, seconds } from "./explanation.ts"
 import { explainMqtt } from "./mqtt.ts"
+import { ownScope } from "./signing-service.ts"
 import { explainToken } from "./token.ts"
 
 export const certificateSentences = {
@@ -75,9 +76,10 @@ export const certificateSentences = {
   })
 } satisfies Sentences<CertificateRefusal>
 
-const explainKeyNeeded = ({ cause, present }: KeyNeeded): Explanation => {
+const explainKeyNeeded = ({ cause, present, isListed }: KeyNeeded): Explanation => {
   const explained = explainToken(cause)
   const { error } = explained
+  if (isListed) return { error, hint: `the service lists it, but ${ownScope}` }
   if (cause._tag === "SigningServiceRefused" ? isAboutScope(cause) : cause.onOtherToken !== undefined) return explained
   if (cause._tag === "SigningServiceRefused" ? lacksToken(cause) : cause._tag === "TokenNotFound") {
     const hint = present.length === 0 ? explained.hint : `tokens found: ${present.join(", ")}`

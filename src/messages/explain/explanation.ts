@@ -32,16 +32,16 @@ const longest = 600
 
 /**
  * Text that came from outside (a module, a broker, a client) as part of one line: control characters out, and those
- * that turn the direction of writing, line ends to `; `, cut at 600 characters.
+ * that turn the direction of writing, line ends to `; `, cut at 600 characters unless told.
  */
-export const quoted = (text: string): string => {
+export const quoted = (text: string, mostCharacters = longest): string => {
   const line = shownText(
     text
       .trim()
       .replace(/\s*[\r\n]+\s*/g, "; ")
       .replaceAll("\t", " ")
   )
-  return line.length > longest ? `${line.slice(0, longest)}…` : line
+  return line.length > mostCharacters ? `${line.slice(0, mostCharacters)}…` : line
 }
 
 /** ` (text)`, or nothing when there is no text. */

@@ -1,6 +1,14 @@
 /** Sentences for what tedge-p11-server refused, and for a way to it that is barred. */
 
-import { isAboutScope, isTooOld, lacksKey, lacksToken, refusesPin, ruleIn } from "../service-fragments.ts"
+import {
+  isAboutScope,
+  isTooOld,
+  lacksKey,
+  lacksToken,
+  longestServiceText,
+  refusesPin,
+  ruleIn
+} from "../service-fragments.ts"
 import type { SigningServiceGarbled, SigningServiceRefused, SigningServiceUnreachable } from "../token-refusals.ts"
 import { type Explanation, inBrackets, quoted } from "./explanation.ts"
 import {
@@ -35,27 +43,37 @@ export const explainService = (
 
 const explainRefused = (refusal: SigningServiceRefused): Explanation => {
   const { message, ownPin } = refusal
+  // All of it: what can be chosen stands at its end.
+  const said = quoted(message, longestServiceText + cut.length)
   if (isTooOld(refusal))
     return {
-      error: `tedge-p11-server wasn't able to understand the request, perhaps because its version is too old: ${quoted(message)}`,
+      error: `tedge-p11-server wasn't able to understand the request, perhaps because its version is too old: ${said}`,
       hint: "check its version (tedge-p11-server --version), and install that of this tedge"
     }
-  if (ownPin !== undefined && refusesPin(refusal) && !isLatched(message))
+  if (ownPin !== undefined && refusesPin(refusal) && !namesPin(message))
     return {
-      error: `tedge-p11-server refused the PIN it was given (${ownPin}): ${quoted(message)}`,
-      hint: `correct the PIN where it is set (${ownPin}), or remove it there: the service then uses its own`
+      error: `tedge-p11-server refused the PIN it was given (${ownPin}): ${said}`,
+      hint: `${correctPin(ownPin)}${message.includes(untriedFragment) ? "; if this is it: tedge hsm clear-pin-latch" : ""}`
     }
   const rule = ruleIn(refusal)
   if (rule !== undefined)
     return {
-      error: `tedge-p11-server: ${quoted(message)}`,
+      error: `tedge-p11-server: ${said}`,
       hint: `run it as root or as the user of the service; or add the rule to tedge.toml where the service runs, and restart it (systemctl restart tedge-p11-server):\n${rule.join("\n")}`
     }
-  return { error: `tedge-p11-server: ${quoted(message)}`, hint: hintForRefused(refusal) }
+  return { error: `tedge-p11-server: ${said}`, hint: hintForRefused(refusal) }
 }
 
-/** The PIN is not to blame alone: the latch has to be lifted, too, or another PIN is meant. */
-const isLatched = (message: string): boolean => pinHint(message) !== undefined
+const cut = "..."
+
+/** The service's own words say which PIN is meant. */
+const namesPin = (message: string): boolean => message.includes(soFragment) || message.includes(presentFragment)
+
+/** Without a setting there is no other PIN than the one that was given. */
+const correctPin = (place: string): string => {
+  if (place.startsWith("--so-pin") || place.startsWith("--current-pin")) return `give the right one (${place})`
+  return `correct the PIN where it is set (${place}), or remove it there: the service then uses its own`
+}
 
 const pinHint = (message: string): string | undefined => {
   const says = (...words: ReadonlyArray<string>) => words.some((one) => message.includes(one))
@@ -69,6 +87,9 @@ const pinHint = (message: string): string | undefined => {
   return says(unansweredFragment) ? "see its log: journalctl -u tedge-p11-server" : undefined
 }
 
+export const ownScope =
+  "the service applies its own device.cryptoki.uri: change it where the service runs, then: systemctl restart tedge-p11-server"
+
 /** By the words of our own service, and of thin-edge's. Only commands that either has. */
 const hintForRefused = (refusal: SigningServiceRefused): string => {
   const { message } = refusal
@@ -80,8 +101,7 @@ const hintForRefused = (refusal: SigningServiceRefused): string => {
     return "change device.cryptoki.uri of tedge-p11-server, not of this device, then: sudo systemctl restart tedge-p11-server"
   if (message.includes(differsFragment))
     return "leave the PIN to the service (tedge config unset device.key_pin; no pin-value in device.key_uri), or set its PIN"
-  if (isAboutScope(refusal))
-    return "the service applies its own device.cryptoki.uri: change it where the service runs, then: systemctl restart tedge-p11-server"
+  if (isAboutScope(refusal)) return ownScope
   if (lacksKey(refusal)) return "list the keys with: tedge hsm list-keys"
   if (lacksToken(refusal))
     return "list the service's tokens: tedge hsm list-tokens; plug it in, or initialise one; tedge resumes when it is back"
@@ -102,7 +122,7 @@ const explainUnreachable = (failure: SigningServiceUnreachable): Explanation => 
     case "closedEarly":
       return {
         error: `${start}: it closed the connection before it answered`,
-        hint: "see its log: journalctl -u tedge-p11-server"
+        hint: "see its log: journalctl -u tedge-p11-server; one that is too old for the request may end so, too: tedge-p11-server --version"
       }
     case "foreign":
       return {

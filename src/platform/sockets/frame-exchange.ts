@@ -48,9 +48,11 @@ const responseLimit = 1024 * 1024
 const answerOf = (socketPath: string, bytes: Uint8Array): Effect.Effect<Frame, ExchangeFailed> => {
   if (bytes.length === 0) return Effect.fail(unreachable(socketPath, "closedEarly", ""))
   const frame = decodeFrame(bytes)
-  return Result.isSuccess(frame)
-    ? Effect.succeed(frame.success)
-    : Effect.fail(new SigningServiceGarbled({ socketPath, detail: frame.failure.reason }))
+  if (Result.isSuccess(frame)) return Effect.succeed(frame.success)
+  const { reason } = frame.failure
+  // The service was stopped while it answered.
+  if (reason === "ends-early") return Effect.fail(unreachable(socketPath, "closedEarly", ""))
+  return Effect.fail(new SigningServiceGarbled({ socketPath, detail: reason }))
 }
 
 const notCarried = (socketPath: string, failed: SocketFailed): ExchangeFailed => {

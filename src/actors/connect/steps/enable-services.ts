@@ -1,7 +1,7 @@
-/** "Enabling tedge-mapper-c8y" and "Enabling tedge-agent". Source: thin-edge, tedge connect: the agent is never restarted. */
+/** "Enabling" and "Disabling" a service. Source: thin-edge, tedge connect: the agent is never restarted. */
 import { Effect } from "effect"
 import type { ConnectRefusal } from "../../../messages/connect.ts"
-import { bridgeUnit, type ValidConnection } from "../connection.ts"
+import { bridgeUnit, type Connection, type ValidConnection } from "../connection.ts"
 import type { ConnectPeers } from "../peers.ts"
 import { type OnFailure, step } from "../transaction.ts"
 
@@ -27,8 +27,8 @@ export const enableAgent = (peers: ConnectPeers, connection: ValidConnection): E
 
 const agent = "tedge-agent"
 
-const startAndEnable = (
-  { services }: ValidConnection,
+export const startAndEnable = (
+  { services }: Pick<Connection, "services">,
   service: string,
   whenActive: "restart" | "leave"
 ): Effect.Effect<void, ConnectRefusal> =>
@@ -37,3 +37,17 @@ const startAndEnable = (
     else if (whenActive === "restart") yield* services.restart(service)
     yield* services.enable(service)
   })
+
+/** `wasThere`: a service manager need not know another one. */
+export const stopAndDisable = (
+  peers: ConnectPeers,
+  { services }: Pick<Connection, "services">,
+  service: string,
+  { isActive, wasThere }: { readonly isActive: boolean; readonly wasThere: boolean }
+): Effect.Effect<void, ConnectRefusal> => {
+  const stop = isActive ? services.stop(service) : Effect.void
+  const disable = Effect.catch(services.disable(service), (failure) =>
+    wasThere || isActive ? Effect.fail(failure) : peers.show({ _tag: "Warned", failure })
+  )
+  return step(peers.show, `Disabling ${service}`, Effect.andThen(stop, disable))
+}

@@ -15,6 +15,7 @@ import { type Connection, markerPath } from "../connection.ts"
 import { carrierIn } from "../mosquitto-conf.ts"
 import type { ConnectPeers } from "../peers.ts"
 import { type OnFailure, step } from "../transaction.ts"
+import { startAndEnable, stopAndDisable } from "./enable-services.ts"
 
 /** Undefined: the mapper is ours. */
 export const thinEdgeMapper = ({ settings }: Connection): ThinEdgeMapper | undefined => {
@@ -69,9 +70,8 @@ export const enableThinEdgeMapper = (
     const { services } = connection
     const wasActive = yield* services.isActive(mapper.unit)
     if (!wasActive) yield* onFailure(Effect.andThen(services.stop(mapper.unit), services.disable(mapper.unit)))
-    const begin = wasActive ? services.restart(mapper.unit) : services.start(mapper.unit)
-    const enable = Effect.andThen(services.enable(mapper.unit), leavesCloudToUs(connection, mapper))
-    yield* step(peers.show, `Enabling ${mapper.unit}`, Effect.andThen(begin, enable))
+    const enabled = startAndEnable(connection, mapper.unit, "restart")
+    yield* step(peers.show, `Enabling ${mapper.unit}`, Effect.andThen(enabled, leavesCloudToUs(connection, mapper)))
   })
 
 /** For `disconnect`, around what it does with our bridge: afterwards the device is offline, or this fails. */
@@ -96,11 +96,7 @@ export const handingBack = (
       return yield* hasBridge(connection, mapper)
     }
     yield* ours
-    const stop = isActive ? services.stop(mapper.unit) : Effect.void
-    const disable = Effect.catch(services.disable(mapper.unit), (failure) =>
-      isActive ? Effect.fail(failure) : peers.show({ _tag: "Warned", failure })
-    )
-    yield* step(peers.show, `Disabling ${mapper.unit}`, Effect.andThen(stop, disable))
+    yield* stopAndDisable(peers, connection, mapper.unit, { isActive, wasThere: false })
     yield* takeDropInAway(connection, mapper)
     yield* refuseWhileHeld(connection, mapper)
   })

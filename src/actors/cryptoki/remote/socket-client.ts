@@ -6,6 +6,7 @@
 import { Effect, type Redacted, Result } from "effect"
 import type { KeySelector } from "../../../messages/cryptoki.ts"
 import { type Pkcs11Uri, parsePkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
+import { longestServiceText } from "../../../messages/service-fragments.ts"
 import {
   SigningServiceGarbled,
   SigningServiceRefused,
@@ -76,7 +77,7 @@ const isNamed = <Tag extends FrameTag>(frame: Frame, tag: Tag): frame is Extract
 /** What another process wrote, made fit for a log: one line, no control characters, not endless. */
 const printable = (text: string): string => {
   const oneLine = text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ").trim()
-  return oneLine.length > 1000 ? `${oneLine.slice(0, 1000)}...` : oneLine
+  return oneLine.length > longestServiceText ? `${oneLine.slice(0, longestServiceText)}...` : oneLine
 }
 
 export interface SigningService {
@@ -113,8 +114,8 @@ export const uriFromService = (
     : Effect.fail(new SigningServiceGarbled({ socketPath, detail: `URI: ${uri.failure.reason}` }))
 }
 
-/** Where the PIN of a request came from; undefined: it has none. The settings have one place for it. */
+/** Where the PIN of a request came from; undefined: it has none. */
 export const pinPlace = ({ uri, pin, pinFrom }: KeySelector): string | undefined => {
   if (uri?.pinValue !== undefined) return "pin-value in the key's URI"
-  return pin === undefined ? undefined : (pinFrom ?? "device.key_pin")
+  return pin === undefined ? undefined : (pinFrom ?? "the PIN of the request")
 }

@@ -84,12 +84,8 @@ export const changePin = (
     const { uri, pin: oldPin } = wireSelector(token)
     const soPin = by.kind === "reset" ? by.soPin : undefined
     const request = { _tag: "ChangePinRequest", uri, newPin, oldPin, soPin, reset: by.kind === "reset" } as const
-    const changed = yield* service.client.request(
-      request,
-      "ChangePinResponse",
-      service.limits.changeMs,
-      pinPlace(token)
-    )
+    const ownPin = by.kind === "reset" ? token.pinFrom : pinPlace(token)
+    const changed = yield* service.client.request(request, "ChangePinResponse", service.limits.changeMs, ownPin)
     return yield* tokenNamed(service, changed.uri)
   })
 

@@ -17,12 +17,13 @@ import type { FileNotWritten } from "../../../messages/connect.ts"
 import type { CryptokiProtocol, KeySelector } from "../../../messages/cryptoki.ts"
 import type { CredentialUnusable } from "../../../messages/mqtt.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
+import { matchesObject, matchesToken } from "../../../messages/pkcs11-uri-match.ts"
 import { isTooOld, lacksKey, lacksToken, tellsNoPublicKey } from "../../../messages/service-fragments.ts"
 import type { SigningServiceRefused, TokenRefusal } from "../../../messages/token-refusals.ts"
 import { type CertificateScheme, signed, type Unsigned } from "../../../platform/tls/x509.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
-import { askLimits } from "../hsm/token-command.ts"
+import { askLimits, comparable } from "../hsm/token-command.ts"
 import { writeNewKey } from "./certificate-files.ts"
 
 export interface DeviceKey {
@@ -53,10 +54,10 @@ export const tokenKey = (
       .pipe(
         Effect.catchTags({
           KeyNotFound: keyNeeded(cryptoki, wanted),
-          TokenNotFound: (cause) => Effect.fail(new KeyNeeded({ cause, present: [] })),
+          TokenNotFound: (cause) => Effect.fail(new KeyNeeded({ cause, present: [], isListed: false })),
           SigningServiceRefused: (cause) => {
             if (lacksKey(cause)) return keyNeeded(cryptoki, wanted)(cause)
-            return lacksToken(cause) ? tokenNeeded(cryptoki)(cause) : Effect.fail(cause)
+            return lacksToken(cause) ? tokenNeeded(cryptoki, wanted)(cause) : Effect.fail(cause)
           }
         })
       )
@@ -66,6 +67,9 @@ export const tokenKey = (
           spki !== undefined && (isTooOld(refusal) || tellsNoPublicKey(refusal))
             ? Effect.succeed(spki)
             : Effect.fail(refusal),
+        // An old one may close on what it does not know.
+        SigningServiceUnreachable: (failure) =>
+          spki !== undefined && failure.reason === "closedEarly" ? Effect.succeed(spki) : Effect.fail(failure),
         PublicKeyNotTold: (refusal) => (spki === undefined ? Effect.fail(refusal) : Effect.succeed(spki))
       })
     )
@@ -93,19 +97,24 @@ const keyNeeded = (cryptoki: ActorRef<CryptokiProtocol>, wanted: KeySelector) =>
     const keys = yield* cryptoki.ask("ListKeys", { token: { ...wanted, uri: token } }, { within: askLimits.list }).pipe(
       Effect.catch(() => Effect.succeed([])) // the missing key is reported
     )
-    const present = keys.filter(({ kind }) => kind === "private").map(({ uri }) => shownUri(uri))
-    return yield* new KeyNeeded({ cause, present })
+    const own = keys.filter(({ kind }) => kind === "private")
+    const { type: _kind, ...named } = wanted.uri ?? {}
+    const isListed = cause._tag === "SigningServiceRefused" && own.some((key) => matchesObject(named, key))
+    return yield* new KeyNeeded({ cause, present: own.map(({ uri }) => shownUri(uri)), isListed })
   })
 
 /** The service names none that is there. */
-const tokenNeeded = (cryptoki: ActorRef<CryptokiProtocol>) => (cause: SigningServiceRefused) =>
-  Effect.gen(function* () {
-    const tokens = yield* cryptoki.ask("ListTokens", undefined, { within: askLimits.list }).pipe(
-      Effect.catch(() => Effect.succeed([])) // the missing token is reported
-    )
-    const present = tokens.filter(({ initialized }) => initialized).map(({ uri }) => shownUri(uri))
-    return yield* new KeyNeeded({ cause, present })
-  })
+const tokenNeeded =
+  (cryptoki: ActorRef<CryptokiProtocol>, { uri = {} }: KeySelector) =>
+  (cause: SigningServiceRefused) =>
+    Effect.gen(function* () {
+      const tokens = yield* cryptoki.ask("ListTokens", undefined, { within: askLimits.list }).pipe(
+        Effect.catch(() => Effect.succeed([])) // the missing token is reported
+      )
+      const usable = tokens.filter(({ initialized }) => initialized)
+      const isListed = usable.some((token) => matchesToken(comparable(uri), token))
+      return yield* new KeyNeeded({ cause, present: usable.map((token) => shownUri(token.uri)), isListed })
+    })
 
 /** The key in a PEM file: PKCS#8, SEC1 or PKCS#1. */
 export const fileKey = (path: string): Effect.Effect<DeviceKey, CredentialUnusable | KeyCannotCertify> =>

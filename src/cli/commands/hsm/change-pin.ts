@@ -47,7 +47,14 @@ export const changePin: TokenCommand = (context) =>
     const changed = actors.cryptoki
       .ask(
         "ChangePin",
-        { token: selectorFor(uri, old, "--current-pin, or as it was typed"), newPin, by },
+        {
+          token: selectorFor(uri, {
+            ...(old && { pin: old }),
+            pinFrom: `${reset ? "--so-pin" : "--current-pin"}, or as it was typed`
+          }),
+          newPin,
+          by
+        },
         { within: askLimits.init }
       )
       .pipe(

@@ -7,7 +7,7 @@
  */
 import { randomBytes } from "node:crypto"
 import { Effect, Result } from "effect"
-import type { KeyDescription, KeySelector } from "../../../messages/cryptoki.ts"
+import type { KeyDescription, KeySelector, PinGiven } from "../../../messages/cryptoki.ts"
 import { KeyNotDeleted, OtherKeyDeleted, OtherKeyMeant } from "../../../messages/hsm.ts"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
@@ -15,7 +15,7 @@ import { findKeys } from "./find-keys.ts"
 import { askLimits, type CommandContext, selectorFor } from "./token-command.ts"
 
 /** Before anything is shown or deleted: fails when the service means another key than this one, or may do so. */
-export const refuseOtherKey = (context: CommandContext, key: KeyDescription, pin: KeySelector["pin"]) =>
+export const refuseOtherKey = (context: CommandContext, key: KeyDescription, pin: PinGiven) =>
   Effect.gen(function* () {
     const { object, id, type: _type, ...token } = key.uri
     const found = (named: Pkcs11Uri) => finds(context, selectorFor({ ...token, ...named }, pin))
@@ -30,7 +30,7 @@ export const refuseOtherKey = (context: CommandContext, key: KeyDescription, pin
   })
 
 /** Answers what was deleted. */
-export const deleteShown = ({ actors }: CommandContext, key: KeyDescription, pin: KeySelector["pin"]) =>
+export const deleteShown = ({ actors }: CommandContext, key: KeyDescription, pin: PinGiven) =>
   Effect.gen(function* () {
     const asked = { key: selectorFor(key.uri, pin) }
     const deleted = yield* actors.cryptoki.ask("DeleteKey", asked, { within: askLimits.list })

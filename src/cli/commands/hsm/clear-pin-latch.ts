@@ -10,7 +10,7 @@ export const clearPinLatch: TokenCommand = (context) =>
     const uri = yield* chosenToken(context)
     const wasLatched = yield* context.actors.cryptoki.ask(
       "ClearPinLatch",
-      { token: selectorFor(uri, undefined) },
+      { token: selectorFor(uri) },
       { within: askLimits.list }
     )
     yield* context.terminal.line(

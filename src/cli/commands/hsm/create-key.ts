@@ -23,7 +23,7 @@ import {
   askLimits,
   type CommandContext,
   chosenToken,
-  pinOrigin,
+  pinFor,
   readTokenSettings,
   selectorFor,
   type TokenCommand
@@ -41,7 +41,7 @@ export const createKey: TokenCommand = (context) =>
     const setting = keySetting(input)
     yield* refuseShadowed(context, setting)
     const token = yield* chosenToken(context, input.text("token-label"))
-    const selector = selectorFor(token, pin ?? device.key.pin, pinOrigin(context))
+    const selector = selectorFor(token, pinFor(pin, device))
     if (id !== undefined) yield* refuseExisting(context, selector, id)
     const order = {
       token: selector,
@@ -82,7 +82,11 @@ const reportKey = (context: CommandContext, { key, selector, setting, outfile }:
   })
 
 /** A service that narrows URIs without a word may choose another key. One that does not show public keys is believed. */
-const refuseOtherKey = ({ actors }: CommandContext, { uri, publicKey }: Made["key"], { pin }: KeySelector) =>
+const refuseOtherKey = (
+  { actors }: CommandContext,
+  { uri, publicKey }: Made["key"],
+  { uri: _token, ...pin }: KeySelector
+) =>
   Effect.flatMap(
     Effect.option(actors.cryptoki.ask("PublicKey", { key: selectorFor(uri, pin) }, { within: askLimits.list })),
     (chosen) =>

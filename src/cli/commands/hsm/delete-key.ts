@@ -5,7 +5,7 @@
  */
 import { Effect, Option } from "effect"
 import { readCertificateChain } from "../../../actors/mqtt/dial/credentials.ts"
-import type { KeyDescription, KeySelector } from "../../../messages/cryptoki.ts"
+import type { KeyDescription, PinGiven } from "../../../messages/cryptoki.ts"
 import { InputClosed, KeyInUse, KeySelectorMissing } from "../../../messages/hsm.ts"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
@@ -21,6 +21,7 @@ import {
   type CommandContext,
   chosenToken,
   everyProfile,
+  pinFor,
   readTokenSettings,
   resolvedToken,
   selectorFor,
@@ -35,7 +36,7 @@ export const deleteKey: TokenCommand = (context) =>
     const filter = yield* keyFilter(input, yield* chosenToken(context))
     if (filter.object === undefined && filter.id === undefined)
       return yield* new KeySelectorMissing({ command: "tedge hsm delete-key" })
-    const pin = given ?? device.key.pin
+    const pin = pinFor(given, device)
     const found = yield* findKeys(context, yield* resolvedToken(context, settings, filter), pin)
     const key = yield* theOne(found)
     if (key === undefined) {
@@ -57,7 +58,7 @@ export const deleteKey: TokenCommand = (context) =>
   })
 
 /** No setting need name the key that connects: while the key is changed they name the new one already. */
-const warnOfCertificate = (context: CommandContext, key: KeyDescription, pin: KeySelector["pin"]) =>
+const warnOfCertificate = (context: CommandContext, key: KeyDescription, pin: PinGiven) =>
   Effect.gen(function* () {
     const { actors, terminal } = context
     const { type: _type, ...uri } = key.uri

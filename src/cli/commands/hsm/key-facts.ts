@@ -1,7 +1,7 @@
 /** What list-keys reports of a key beyond what the token lists: its curve or size, and which clouds use it. */
 import { createPublicKey } from "node:crypto"
 import { Effect } from "effect"
-import type { KeyDescription, KeySelector } from "../../../messages/cryptoki.ts"
+import type { KeyDescription, PinGiven } from "../../../messages/cryptoki.ts"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import { cloudWords } from "../../command-line/command-spec.ts"
 import { meansKey } from "./delete-key.ts"
@@ -23,7 +23,7 @@ interface KeySize {
 export const keySizes = (
   { actors }: CommandContext,
   keys: ReadonlyArray<KeyDescription>,
-  pin: KeySelector["pin"]
+  pin: PinGiven
 ): Effect.Effect<ReadonlyMap<string, KeySize>> =>
   Effect.gen(function* () {
     const sizes = new Map<string, KeySize>()

@@ -8,18 +8,19 @@ import { givenPin } from "./ask-pin.ts"
 import { findKeys, keyFilter } from "./find-keys.ts"
 import { type KeyFacts, keySizes, keyUsers, usersOf } from "./key-facts.ts"
 import { printKeyId } from "./key-id.ts"
-import { chosenToken, readTokenSettings, resolvedToken, type TokenCommand } from "./token-command.ts"
+import { chosenToken, pinFor, readTokenSettings, resolvedToken, type TokenCommand } from "./token-command.ts"
 
 export const listKeys: TokenCommand = (context) =>
   Effect.gen(function* () {
     const { input, terminal } = context
-    const pin = yield* givenPin(input, "pin", "user PIN")
+    const given = yield* givenPin(input, "pin", "user PIN")
     const { settings, device } = yield* readTokenSettings(context)
+    const pin = pinFor(given, device)
     const filter = yield* keyFilter(input, yield* chosenToken(context))
     const token = yield* resolvedToken(context, settings, filter)
-    const found = yield* findKeys(context, token, pin ?? device.key.pin)
+    const found = yield* findKeys(context, token, pin)
     const users = yield* keyUsers(context)
-    const sizes = yield* keySizes(context, found, pin ?? device.key.pin)
+    const sizes = yield* keySizes(context, found, pin)
     const keys = found.map(
       (key): ShownKey => ({ ...key, size: sizes.get(printKeyId(key.id)), users: usersOf(key, found, users) })
     )

@@ -1,7 +1,7 @@
 /** What the commands about tokens share: their actors, how long they wait, which token is meant. */
 import { Effect, type Redacted, Result } from "effect"
 import type { ConfigProtocol } from "../../../messages/config.ts"
-import type { CryptokiProtocol, TokenDescription, TokenSelector } from "../../../messages/cryptoki.ts"
+import type { CryptokiProtocol, PinGiven, TokenDescription, TokenSelector } from "../../../messages/cryptoki.ts"
 import type { Failure } from "../../../messages/explain.ts"
 import { OptionsExclude, TokenNotNamed } from "../../../messages/hsm.ts"
 import type { MqttSessionProtocol } from "../../../messages/mqtt.ts"
@@ -151,16 +151,14 @@ export const comparable = ({
 
 const uriOf = (token: TokenDescription): string => shownUri(token.uri)
 
-/** The token together with the PIN to use: the option's, else that of the key settings, else the provider's. */
-export const selectorFor = (
-  uri: Pkcs11Uri | undefined,
-  pin: Redacted.Redacted<string> | undefined,
-  pinFrom?: string
-): TokenSelector => ({
+/** The token together with the PIN to use. */
+export const selectorFor = (uri: Pkcs11Uri | undefined, pin: PinGiven = {}): TokenSelector => ({
   ...(uri !== undefined && { uri }),
-  ...(pin !== undefined && { pin }),
-  ...(pinFrom !== undefined && { pinFrom })
+  ...pin
 })
 
-/** For refusals: the option, where it was given. */
-export const pinOrigin = ({ input }: CommandContext): string | undefined => (input.given("pin") ? "--pin" : undefined)
+/** The PIN of `--pin`, else that of the key settings, else the provider's. */
+export const pinFor = (option: Redacted.Redacted<string> | undefined, { key }: DeviceSettings): PinGiven => {
+  const { uri: _uri, ...configured } = key
+  return option === undefined ? configured : { pin: option, pinFrom: "--pin" }
+}

@@ -36,7 +36,7 @@ const listening = (server: Server, path: string) => new Promise<void>((resolve) 
 const against = (
   treat: Treat | undefined,
   body: (kit: Kit) => Effect.Effect<void, unknown, Scope.Scope>,
-  { signMs = 150, wakesService }: { readonly signMs?: number; readonly wakesService?: boolean } = {}
+  { signMs = 60_000, wakesService }: { readonly signMs?: number; readonly wakesService?: boolean } = {}
 ) =>
   Effect.gen(function* () {
     const dir = yield* Effect.acquireRelease(Effect.sync(makeTempDir), (made) => Effect.sync(() => removeTempDir(made)))
@@ -62,7 +62,7 @@ const against = (
         for (const socket of sockets) socket.destroy()
       })
     )
-    const limits = { ...defaultSocketLimits, pingMs: 100, signMs }
+    const limits = { ...defaultSocketLimits, pingMs: signMs, signMs }
     const latches = { directory: "/nowhere", owner: undefined }
     const behaviour = socketCryptokiBehaviour({ socketPath, limits, latches, ...(wakesService && { wakesService }) })
     const cryptoki = yield* start({
@@ -179,13 +179,28 @@ describe("socket mode", () => {
         })
     ))
 
+  it("says when the service ends in the middle of its answer, wherever that is", () => {
+    const answer = encodeFrame({ _tag: "SignResponse", signature })
+    let sent = 0
+    return against(
+      reply(() => answer.subarray(0, sent)),
+      (kit) =>
+        Effect.gen(function* () {
+          for (sent = 1; sent < answer.length; sent++)
+            expect(yield* refusalOf(kit)).toMatchObject({ _tag: "SigningServiceUnreachable", reason: "closedEarly" })
+          expect(yield* sign(kit)).toEqual(signature)
+        })
+    )
+  })
+
   it("says when the service is silent, after its time limit", () =>
     against(
       () => undefined,
       (kit) =>
         Effect.gen(function* () {
           expect(yield* refusalOf(kit)).toMatchObject({ _tag: "SigningServiceUnreachable", reason: "silent" })
-        })
+        }),
+      { signMs: 150 }
     ))
 
   it("says when nobody is there", () =>
@@ -210,16 +225,13 @@ describe("socket mode", () => {
         socket.on("close", () => clearInterval(babbling))
       }
     }
-    return against(
-      babble,
-      (kit) =>
-        Effect.gen(function* () {
-          const asking = yield* Effect.forkChild(kit.cryptoki.ask("PublicKey", { key }, { within: "1 minute" }))
-          while (kit.asked.length < 2) yield* nextTurn
-          yield* Fiber.interrupt(asking)
-          while (kit.open() > 0) yield* nextTurn
-        }),
-      { signMs: 60_000 }
+    return against(babble, (kit) =>
+      Effect.gen(function* () {
+        const asking = yield* Effect.forkChild(kit.cryptoki.ask("PublicKey", { key }, { within: "1 minute" }))
+        while (kit.asked.length < 2) yield* nextTurn
+        yield* Fiber.interrupt(asking)
+        while (kit.open() > 0) yield* nextTurn
+      })
     )
   })
 })

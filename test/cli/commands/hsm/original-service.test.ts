@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { socketCryptokiBehaviour } from "../../../../src/actors/cryptoki/remote/socket-cryptoki-actor.ts"
 import type { CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
 import { start } from "../../../../src/runtime/actor.ts"
-import { type OriginalService, originalService } from "../../../support/original-service.ts"
+import { type OriginalOptions, type OriginalService, originalService } from "../../../support/original-service.ts"
 import { type InProcess, tedgeInProcess } from "../../../support/tedge-in-process.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
 import { checkedRequest, checkedSelfSigned } from "../cert/openssl.ts"
@@ -25,7 +25,7 @@ afterEach(() => void service.server.close())
 
 const use = (more: string) =>
   device.settings(`device.id = "dev"\n${more}\n[device.cryptoki]\nmode = "socket"\nsocket_path = "${socketPath()}"\n`)
-const serve = async (options: { readonly scope?: string; readonly isOld?: boolean } = {}) => {
+const serve = async (options: Omit<OriginalOptions, "socketPath"> = {}) => {
   service = await originalService({ socketPath: socketPath(), ...options })
 }
 
@@ -43,22 +43,25 @@ describe("certificates on thin-edge's signing service", () => {
     await checkedSelfSigned(`${device.certPath}.new`)
   })
 
-  it("are renewed by the present certificate's key where the service is too old to tell it", async () => {
-    await serve()
-    const { keys } = service
-    service.addKey("my-key")
-    await device.tedge(["cert", "create"])
-    service.server.close()
-    await serve({ isOld: true })
-    service.keys.push(...keys)
-    const renewed = await device.tedge(["cert", "renew"])
-    expect(renewed.code, renewed.stderr).toBe(0)
-    await checkedSelfSigned(`${device.certPath}.new`)
-    // Another key by now: the signature tells, and nothing is written.
-    service.keys.length = 0
-    service.addKey("another")
-    expectRefusal(await device.tedge(["cert", "create-csr"]), "does not match the public key")
-  })
+  it.each([true, "closing"] as const)(
+    "are renewed by the present certificate's key where the service is too old to tell it (%s)",
+    async (isOld) => {
+      await serve()
+      const { keys } = service
+      service.addKey("my-key")
+      await device.tedge(["cert", "create"])
+      service.server.close()
+      await serve({ isOld })
+      service.keys.push(...keys)
+      const renewed = await device.tedge(["cert", "renew"])
+      expect(renewed.code, renewed.stderr).toBe(0)
+      await checkedSelfSigned(`${device.certPath}.new`)
+      // Another key by now: the signature tells, and nothing is written.
+      service.keys.length = 0
+      service.addKey("another")
+      expectRefusal(await device.tedge(["cert", "create-csr"]), "does not match the public key")
+    }
+  )
 
   it("say which keys and tokens there are when theirs is missing", async () => {
     await serve()
@@ -72,10 +75,64 @@ describe("certificates on thin-edge's signing service", () => {
   it("tell a PIN of the settings as theirs, with its place", async () => {
     await serve()
     service.addKey("my-key")
+    const refused = async (words: ReadonlyArray<string>, place: string) =>
+      expectRefusal(await device.tedge(words), `refused the PIN it was given (${place})`, place)
     use('device.key_pin = "9999"')
-    expectRefusal(await device.tedge(["cert", "create"]), "device.key_pin", "device.key_pin")
-    expectRefusal(await device.tedge(["hsm", "list-keys", "--pin", "8888"]), "--pin", "--pin")
+    const ofDevice = `device.key_pin in '${join(device.configDir, "tedge.toml")}'`
+    await refused(["cert", "create"], ofDevice)
+    await refused(["hsm", "list-keys"], ofDevice)
+    await refused(["hsm", "list-keys", "--pin", "8888"], "--pin")
+    use('c8y.url = "x.example"\nc8y.device.key_pin = "9999"')
+    await refused(["cert", "create", "c8y"], `c8y.device.key_pin in '${join(device.configDir, "tedge.toml")}'`)
+    const environment = { TEDGE_DEVICE_KEY_PIN: "9999" }
+    device = tedgeInProcess(dir, { environment })
+    use("")
+    await refused(["cert", "create"], "TEDGE_DEVICE_KEY_PIN")
   })
+
+  it("tell a PIN that was typed, or given as an option, as that", async () => {
+    await serve()
+    const change = ["hsm", "change-pin", "pkcs11:token=tedge", "--new-pin", "654321"]
+    expectRefusal(await device.tedge([...change, "--current-pin", "0000"]), "(--current-pin", "--current-pin")
+    expectRefusal(await device.tedge([...change, "--reset", "--so-pin", "0000"]), "(--so-pin", "--so-pin")
+  })
+
+  it("name the service's own setting when its scope keeps them from a token or key that is there", async () => {
+    await serve({ scope: "pkcs11:token=other" })
+    service.addKey("my-key")
+    const setting = "the service lists it, but the service applies its own device.cryptoki.uri"
+    for (const uri of [
+      "",
+      'device.key_uri = "pkcs11:token=tedge"',
+      'device.key_uri = "pkcs11:token=tedge;object=my-key"'
+    ]) {
+      use(uri)
+      expectRefusal(await device.tedge(["cert", "create"]), "Didn't find a slot to use", setting)
+    }
+    service.server.close()
+    await serve({ scope: "pkcs11:object=other" })
+    service.addKey("my-key")
+    for (const uri of ["", 'device.key_uri = "pkcs11:object=my-key"']) {
+      use(uri)
+      expectRefusal(await device.tedge(["cert", "create"]), "Failed to find a key", setting)
+    }
+  })
+})
+
+it("what the service says is shown to its end, and not without end", async () => {
+  const candidates = Array.from(
+    { length: 12 },
+    (_, at) => `pkcs11:model=SoftHSM%20v2;manufacturer=SoftHSM%20project;serial=${at}`
+  )
+  const text = `PKCS #11 service failed: Found multiple initialized tokens. Please select one by passing its URI:\n${candidates.join("\n")}`
+  await serve({ refusal: text })
+  const { code, stderr } = await device.tedge(["cert", "create"])
+  expect(code).toBe(1)
+  for (const uri of candidates) expect(stderr).toContain(uri)
+  service.server.close()
+  await serve({ refusal: "x".repeat(900_000) })
+  const long = await device.tedge(["cert", "create"])
+  expect([long.code, long.stderr.length < 5000], long.stderr.slice(0, 200)).toEqual([1, true])
 })
 
 describe("keys on thin-edge's signing service", () => {
@@ -144,9 +201,10 @@ describe("keys on thin-edge's signing service", () => {
     const healthy = await device.tedge(["hsm", "doctor"])
     expect(healthy.stdout).toMatch(/✓ certificate commands: /)
     service.server.close()
-    await serve({ isOld: true })
+    // It lists and signs as before, and has lost what the commands need beside that.
+    await serve({ hasPublicKeys: false })
     service.addKey("my-key")
-    expect((await device.tedge(["hsm", "doctor"])).stdout).toMatch(/✗ /)
+    expect((await device.tedge(["hsm", "doctor"])).stdout).toMatch(/✗ certificate commands: .*Failed to find a key/)
   })
 })
 
