@@ -6,6 +6,7 @@
  * Source: RFC 7512, section 2.3 (syntax), 2.4 (comparison).
  */
 import { Data, Redacted, Result } from "effect"
+import { mayHavePin, withoutPin } from "./shown-text.ts"
 
 /** A parsed URI. Text attributes are decoded UTF-8; what is absent matches everything. */
 export interface Pkcs11Uri {
@@ -74,7 +75,7 @@ export const parsePkcs11Uri = (text: string): Result.Result<Pkcs11Uri, InvalidPk
     for (const attribute of written.split(separator).filter((part) => part !== "")) {
       const problem = addAttribute(uri, component, attribute)
       // After a PIN, what looks like an attribute may be the rest of a PIN with a bare "&" or ";" in it.
-      const shown = problem?.known === true || !pinStart.test(text) ? problem?.attribute : undefined
+      const shown = problem?.known === true || !mayHavePin(text) ? problem?.attribute : undefined
       if (problem !== undefined) return refuse(problem.reason, shown)
     }
   return Result.succeed(uri)
@@ -86,7 +87,7 @@ export const printPkcs11Uri = (uri: Pkcs11Uri, printing: PinPrinting): string =>
   const others = (known: Pkcs11Uri["unknown"]) =>
     (known ?? [])
       .map(([name, value]) => `${name}=${value}`)
-      .filter((text) => printing.pin === "shown" || !pinStart.test(text))
+      .filter((text) => printing.pin === "shown" || !mayHavePin(text))
   const unknown = others(uri.unknown)
   const query = queryAttributes
     .filter(([name]) => name !== "pin-value" || printing.pin === "shown")
@@ -110,31 +111,6 @@ export const printedOnce = (print: (uri: Pkcs11Uri) => string): ((uri: Pkcs11Uri
 
 /** The URI as people may read it: the PIN redacted. */
 export const shownUri = printedOnce((uri) => printPkcs11Uri(uri, { pin: "redacted" }))
-
-/** The text with all that may be a PIN taken out; safe for logs whatever the text is. */
-export const withoutPin = (text: string): string => {
-  const start = pinStart.exec(text)
-  const shown = start === null ? text : `${text.slice(0, start.index)}pin-value=[REDACTED]`
-  return shown.length > longestShown ? `${shown.slice(0, longestShown)}...` : shown
-}
-
-/** With all attributes of a key at their usual lengths, escaped, an id at the end is still there. */
-const longestShown = 600
-
-/** Each letter as it is, or escaped. */
-const letters = (word: string): string =>
-  [...word].map((letter) => `(?:${letter}|%${hexOf(letter)}|%${hexOf(letter.toUpperCase())})`).join("")
-
-const hexOf = (letter: string): string => letter.charCodeAt(0).toString(16)
-
-/**
- * Also what people write when they mean it: `pin=`, `pin_value=`, `pin-value:`, `so-pin=`, and any of it escaped.
- * A `pin-source` is no secret.
- */
-const pinStart = new RegExp(
-  `${letters("pin")}(?:(?:[-_ ]|%2d|%5f|%20)?${letters("value")}(?: |%20){0,3}(?:[=:]|%3d|%3a)|(?:[-_ ]|%2d|%5f|%20)?(?: |%20){0,3}(?:=|%3d))`,
-  "i"
-)
 
 type Draft = { -readonly [Field in keyof Pkcs11Uri]: Pkcs11Uri[Field] }
 type Field = keyof Pkcs11Uri

@@ -2,8 +2,8 @@
  * Text from outside (labels of tokens and keys, topics, certificate names, answers of servers) as it may be shown.
  *
  * Control characters steer a terminal and forge log lines; bidirectional controls show text in another order than it
- * has. Everything that reaches a terminal or a log goes through one of these two functions, and no other file knows
- * which characters these are; test/architecture.test.ts says so.
+ * has. Everything that reaches a terminal or a log goes through `shownText` or `shownLines`, and no other file knows
+ * which characters these are; test/architecture.test.ts says so. A PIN in a URI is taken out by `withoutPin`.
  */
 
 /** One line: for a value within a sentence, and for a log line. */
@@ -27,3 +27,31 @@ export const controlCharacterIn = (text: string): string | undefined => {
 const unshown = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\ufff9-\ufffb]/gu
 
 const unshownInLines = /[^\P{Cc}\n\t]|[\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\ufff9-\ufffb]/gu
+
+/** The text with all that may be a PIN taken out; safe for logs whatever the text is. */
+export const withoutPin = (text: string): string => {
+  const start = pinStart.exec(text)
+  const shown = start === null ? text : `${text.slice(0, start.index)}pin-value=[REDACTED]`
+  return shown.length > longestShown ? `${shown.slice(0, longestShown)}...` : shown
+}
+
+/** Whether something in the text is, or was meant as, a PIN. */
+export const mayHavePin = (text: string): boolean => pinStart.test(text)
+
+/** With all attributes of a key at their usual lengths, escaped, an id at the end is still there. */
+const longestShown = 600
+
+/** Each letter as it is, or escaped. */
+const letters = (word: string): string =>
+  [...word].map((letter) => `(?:${letter}|%${hexOf(letter)}|%${hexOf(letter.toUpperCase())})`).join("")
+
+const hexOf = (letter: string): string => letter.charCodeAt(0).toString(16)
+
+/**
+ * Also what people write when they mean it: `pin=`, `pin_value=`, `pin-value:`, `so-pin=`, and any of it escaped.
+ * A `pin-source` is no secret.
+ */
+const pinStart = new RegExp(
+  `${letters("pin")}(?:(?:[-_ ]|%2d|%5f|%20)?${letters("value")}(?: |%20){0,3}(?:[=:]|%3d|%3a)|(?:[-_ ]|%2d|%5f|%20)?(?: |%20){0,3}(?:=|%3d))`,
+  "i"
+)

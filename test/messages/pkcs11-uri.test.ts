@@ -2,7 +2,8 @@
 import { Redacted, Result } from "effect"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { type Pkcs11Uri, parsePkcs11Uri, printPkcs11Uri, withoutPin } from "../../src/messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, parsePkcs11Uri, printPkcs11Uri } from "../../src/messages/pkcs11-uri.ts"
+import { withoutPin } from "../../src/messages/shown-text.ts"
 import { pkcs11UriArbitrary } from "./pkcs11-uri-arbitrary.ts"
 
 const parsed = (text: string): Pkcs11Uri => Result.getOrThrow(parsePkcs11Uri(text))

@@ -1,16 +1,18 @@
 /** `config set | unset | add | remove`: what a change means for the file. Writing it is edit-file.ts. */
 import { Effect, Redacted, Result } from "effect"
 import { InvalidSetting, type SettingSelector, type Warned, type WriteRefusal } from "../../messages/config.ts"
-import { parsePkcs11Uri, withoutPin } from "../../messages/pkcs11-uri.ts"
+import { parsePkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { hasNoEffect, refusedByCloud } from "../../messages/settings/refused-by-cloud.ts"
 import type { ValueProblem } from "../../messages/settings/refused-value.ts"
 import { resolveSetting } from "../../messages/settings/resolve.ts"
 import type { SettingType, Value } from "../../messages/settings/setting.ts"
 import { fullKey, type SettingName } from "../../messages/settings/setting-name.ts"
 import { parseText } from "../../messages/settings/value.ts"
+import { withoutPin } from "../../messages/shown-text.ts"
 import { type ConfigWriting, editFile, rewriteFile } from "./edit-file.ts"
 import { findSetting, type OpenConfig } from "./open-config.ts"
 import type { ConfigPlace } from "./read-sources.ts"
+import { pinnedUri } from "./uri-pin.ts"
 
 type Change = SettingSelector & { readonly value: Redacted.Redacted<string> }
 
@@ -73,7 +75,9 @@ export const removeFromSetting = (place: ConfigPlace, writing: ConfigWriting, ch
         return left.length === present.length ? unchanged : [...left].sort()
       }
       const resolved = resolveSetting(name, open.sources)
-      return resolved.kind === "value" && resolved.value === given ? undefined : unchanged
+      if (resolved.kind === "unset") return unchanged
+      // A PIN that was set with the URI was put apart.
+      return resolved.value === given || resolved.value === pinnedUri(given)?.uri ? undefined : unchanged
     })
   )
 

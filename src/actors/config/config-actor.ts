@@ -30,7 +30,7 @@ import type { ConfigPlace } from "./read-sources.ts"
 import { profileFrom } from "./select-setting.ts"
 import { listedSettings, showSetting } from "./show-settings.ts"
 import { toldWith } from "./told-warnings.ts"
-import { upgradeFiles } from "./upgrade-files.ts"
+import { upgradeFiles } from "./upgrade/upgrade-files.ts"
 
 export const configMailbox: MailboxSpec = { capacity: 64, overflow: { policy: "refuse" } }
 

@@ -1,31 +1,30 @@
 /**
  * Writes one setting to the file it belongs to: locked, read again, edited, checked, replaced as a whole.
  *
- * A version 1 tedge.toml gets its newer names on this occasion. Environment and options are never written.
+ * Environment and options are never written.
  */
 import { Effect } from "effect"
 import {
   type ConfigEvent,
-  ConfigFileNotEditable,
+  type ConfigFileNotEditable,
   ConfigFileNotWritten,
   type ConfigFileRefusal,
   type InvalidSetting,
   type WriteRefusal
 } from "../../messages/config.ts"
-import { type CloudProfile, cloudTypeKey, fileLayer, type TomlPath } from "../../messages/settings/file-layer.ts"
+import { cloudTypeKey, type TomlPath } from "../../messages/settings/file-layer.ts"
 import type { SettingWarning } from "../../messages/settings/refused-value.ts"
 import { cloudNames, type Value } from "../../messages/settings/setting.ts"
 import { fullKey, type SettingName, sectionOf } from "../../messages/settings/setting-name.ts"
 import { codeOf } from "../../platform/files/file-calls.ts"
 import { makeDirectories } from "../../platform/files/given-files.ts"
-import { editToml, type TomlEdit } from "../../platform/toml/toml-edit.ts"
-import { parseToml } from "../../platform/toml/toml-file.ts"
-import { editedMapper, mapperText, secretIn } from "./edit-mapper-file.ts"
+import { mapperText, secretIn } from "./edit-mapper-file.ts"
 import { editedOwn, ownChange } from "./edit-own-file.ts"
+import { emptyTedge, mapperSection, sharedChange, tedgeChange } from "./edit-shared-file.ts"
+import { changesWithPinApart, pinApart } from "./edit-uri.ts"
 import { type OpenConfig, openForWriting, refuseFault, refuseOwnFault, refuseOwnFile } from "./open-config.ts"
 import type { OwnFile } from "./own-files.ts"
-import { pruned } from "./prune-tables.ts"
-import { type ConfigPlace, configFile, holdsSecret, type ReadFile } from "./read-sources.ts"
+import { type ConfigPlace, configFile } from "./read-sources.ts"
 import { type FileChange, writeFiles } from "./write-files.ts"
 
 /** What writing needs from outside. */
@@ -50,11 +49,15 @@ export const editFile = (
       const open = yield* read
       const decided = yield* decide(open)
       if (decided === undefined) return undefined
-      const changes = (yield* changesFor(place, open, name, decided.value)).filter(
-        ({ before, after }) => before !== after
-      )
+      const apart = pinApart(open, name, decided.value)
+      const wanted = yield* apart === undefined
+        ? changesFor(place, open, name, decided.value)
+        : changesWithPinApart(place, open, apart)
+      const changes = wanted.filter(({ before, after }) => before !== after)
       const [first] = changes
-      return first && { path: first.path, warnings: yield* writeFiles(place, changes) }
+      if (first === undefined) return undefined
+      const warnings = yield* writeFiles(place, changes)
+      return { path: first.path, warnings: apart === undefined ? warnings : [...warnings, apart.warning] }
     })
     const written = yield* locked(place, writing, work)
     if (written === undefined) return []
@@ -93,7 +96,7 @@ const unchangedFiles = (
 ): Effect.Effect<ReadonlyArray<FileChange>, ConfigFileNotEditable> => {
   const own = ownPlace(open, name)
   if (own !== undefined)
-    return Effect.map(otherChange(place, open, name, undefined), (old) => {
+    return Effect.map(sharedChange(place, open, name, undefined), (old) => {
       const kept = old.before === old.after ? [] : [{ ...old, after: old.before }]
       return [ownChange(own.file, own.file.text ?? "\n", own.isSecret), ...kept]
     })
@@ -132,12 +135,6 @@ export const openForUpgrade = (place: ConfigPlace): Effect.Effect<OpenConfig, Co
     })
   )
 
-/** The section of the cloud, if its settings are in a mapper.toml. */
-const mapperSection = ({ clouds }: OpenConfig, name: SettingName): CloudProfile | undefined => {
-  const section = sectionOf(fullKey(name))
-  return section !== undefined && clouds[section.cloud].layout === "mapper.toml" ? section : undefined
-}
-
 /**
  * In an order in which each step reads as before or as wanted: our own files go before the others, so a value is set
  * there first, and taken away there last.
@@ -149,26 +146,13 @@ const changesFor = (
   value: Value | undefined
 ): Effect.Effect<ReadonlyArray<FileChange>, ConfigFileNotEditable> => {
   const own = ownPlace(open, name)
-  if (own === undefined) return Effect.map(otherChange(place, open, name, value), (change) => [change])
+  if (own === undefined) return Effect.map(sharedChange(place, open, name, value), (change) => [change])
   return Effect.gen(function* () {
     const { file, at, isSecret } = own
     const changed = ownChange(file, yield* editedOwn(file, { key: fullKey(name), at, value }), isSecret)
-    const old = yield* otherChange(place, open, name, undefined)
+    const old = yield* sharedChange(place, open, name, undefined)
     return value === undefined ? [old, changed] : [changed, old]
   })
-}
-
-/** Of the file where thin-edge's own programs look for the setting. */
-const otherChange = (
-  place: ConfigPlace,
-  open: OpenConfig,
-  name: SettingName,
-  value: Value | undefined
-): Effect.Effect<FileChange, ConfigFileNotEditable> => {
-  const section = mapperSection(open, name)
-  return section === undefined
-    ? Effect.map(edited(open.file, name, value), (text) => tedgeChange(open, text))
-    : editedMapper(place, open, { name, section, value })
 }
 
 /** PINs, passwords, and the settings of tedge-p11-server have files of our own. */
@@ -181,61 +165,9 @@ const ownPlace = (
   return table === "p11_server" ? { file: p11Server, at, isSecret: false } : undefined
 }
 
-const tedgeChange = ({ file: { path, text } }: OpenConfig, after: string): FileChange => ({
-  path,
-  before: text,
-  after: after === "" && text === undefined ? undefined : after,
-  holdsSecret: (content) => {
-    const parsed = parseToml(content)
-    const layer = parsed.kind === "tree" ? fileLayer(parsed.tree, path, "/") : undefined
-    return layer?.kind === "layer" && holdsSecret(layer.layer)
-  }
-})
-
 /** The first setting on a fresh device makes the directory. */
 const makeDirectory = (directory: string, path: string): Effect.Effect<void, ConfigFileNotWritten> =>
   Effect.try({
     try: () => makeDirectories(directory),
     catch: (error) => new ConfigFileNotWritten({ path, step: "create", code: codeOf(error) })
   })
-
-const emptyTedge = '[config]\nversion = "2"\n'
-
-const edited = (
-  file: ReadFile,
-  name: SettingName,
-  value: Value | undefined
-): Effect.Effect<string, ConfigFileNotEditable> =>
-  Effect.gen(function* () {
-    const key = fullKey(name)
-    const refused = (detail: string) => Effect.fail(new ConfigFileNotEditable({ path: file.path, key, detail }))
-    if (value === undefined && !file.layer.places.has(key)) return file.text ?? ""
-    const at = key.split(".")
-    const migration = migrationEdits(file)
-    if (migration === undefined) return yield* refused("a value of an older version cannot be kept")
-    const elsewhere = (file.layer.places.get(key) ?? []).filter((place) => place.join(".") !== key)
-    const older = elsewhere.filter((place) => !migration.some((edit) => edit.at === place))
-    const edits = [...migration, ...older.map((place) => ({ at: place, value: undefined })), { at, value }]
-    const result = editToml(file.text ?? "", edits)
-    if (result.kind === "refused") return yield* refused(result.detail)
-    // A profile that has nothing left goes.
-    return value === undefined && name.profile !== undefined ? pruned(result, at).text : result.text
-  })
-
-/** Undefined: something in the file has a type no setting has. */
-export const migrationEdits = ({ text, layer }: ReadFile): ReadonlyArray<TomlEdit> | undefined => {
-  const version: TomlEdit = { at: ["config", "version"], value: "2" }
-  if (layer.renames.length === 0) return text === undefined || text.trim() === "" ? [version] : []
-  const moved = layer.renames.flatMap(
-    ({ from, to, value }): ReadonlyArray<TomlEdit | undefined> => [
-      { at: from, value: undefined },
-      isWritable(value) ? { at: to, value } : undefined
-    ]
-  )
-  const edits = moved.filter((edit) => edit !== undefined)
-  return edits.length === moved.length ? [...edits, version] : undefined
-}
-
-const isWritable = (value: unknown): value is Value =>
-  ["string", "boolean", "number"].includes(typeof value) ||
-  (Array.isArray(value) && value.every((member) => typeof member === "string"))

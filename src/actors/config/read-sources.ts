@@ -22,6 +22,7 @@ import { parseTomlValue, readTomlFile, type TomlRead } from "../../platform/toml
 import { type AllCloudFiles, fileProfiles, mapperFile, readCloudFiles } from "./cloud-files.ts"
 import { readCommonName } from "./common-name.ts"
 import { credentialLayer, type OwnFile, type OwnFiles, readOwnFiles } from "./own-files.ts"
+import { hasPin, textWithoutPin } from "./pin-text.ts"
 
 /** Where this process reads its settings. */
 export interface ConfigPlace {
@@ -101,9 +102,9 @@ export const readSources = (place: ConfigPlace): ReadSources => {
     commonName: readCommonName
   }
   const exposed = [
-    ...(own.secrets.mode === undefined ? [] : exposure(own.secrets.path, own.secrets.mode, own.secrets.layer)),
-    ...(read.kind === "read" ? exposure(path, read.mode, layer.layer) : []),
-    ...mapperFiles(clouds).flatMap((one) => exposure(one.path, one.mode, one.layer))
+    ...(own.secrets.mode === undefined ? [] : exposure(own.secrets.path, own.secrets.mode, own.secrets.layer, false)),
+    ...(read.kind === "read" ? exposure(path, read.mode, layer.layer, true) : []),
+    ...mapperFiles(clouds).flatMap((one) => exposure(one.path, one.mode, one.layer, true))
   ]
   return {
     kind: "sources",
@@ -133,9 +134,11 @@ const filesLayer = ({ layer }: PlacedLayer, clouds: AllCloudFiles, p11Server: Ow
 
 /** What `tedge config upgrade` moves to our own files. */
 const oldPlaces = (file: Layer, { secrets, p11Server }: OwnFiles): ReadonlyArray<SettingWarning> =>
-  [...file.entries].flatMap(([key, { source }]): ReadonlyArray<SettingWarning> => {
+  [...file.entries].flatMap(([key, { value, source }]): ReadonlyArray<SettingWarning> => {
     if (source.kind !== "file") return []
     if (isSecretKey(key)) return [{ kind: "old-place", key, path: source.path, to: secrets.path }]
+    if (typeof value === "string" && textWithoutPin(value) !== undefined)
+      return [{ kind: "old-place", key, part: "pin", path: source.path, to: secrets.path }]
     const isOld = key.startsWith("p11_server.") && source.path !== p11Server.path
     return isOld ? [{ kind: "old-place", key, path: source.path, to: p11Server.path }] : []
   })
@@ -159,10 +162,9 @@ export const holdsSecret = (layer: Layer): boolean =>
 /** `key`: full, with or without profile. */
 export const isSecretKey = (key: string): boolean => settingByKey(key.replace(/\.profiles\.[^.]+/, ""))?.secret === true
 
-/** RFC 7512, 2.4: a URI may carry the PIN. */
-export const hasPin = (value: string): boolean => value.startsWith("pkcs11:") && value.includes("pin-value=")
-
-const exposure = (path: string, mode: number, layer: Layer): ReadonlyArray<SettingWarning> =>
-  (mode & 0o004) !== 0 && holdsSecret(layer) ? [{ kind: "secret-exposed", path, mode: mode.toString(8) }] : []
+const exposure = (path: string, mode: number, layer: Layer, isOldPlace: boolean): ReadonlyArray<SettingWarning> =>
+  (mode & 0o004) !== 0 && holdsSecret(layer)
+    ? [{ kind: "secret-exposed", path, mode: mode.toString(8), ...(isOldPlace && { isOldPlace }) }]
+    : []
 
 const currentVersion = { config: { version: "2" } }

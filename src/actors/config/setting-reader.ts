@@ -1,13 +1,14 @@
 /** Typed reading of single settings. Which type a key has is known where it is read; the table vouches for it. */
 import { Effect, Redacted } from "effect"
 import { InvalidSetting } from "../../messages/config.ts"
-import { type Pkcs11Uri, parsePkcs11Uri, withoutPin } from "../../messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, parsePkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { durationMs } from "../../messages/settings/duration.ts"
 import { parseHostPort } from "../../messages/settings/host-port.ts"
 import type { ValueSource } from "../../messages/settings/refused-value.ts"
 import { type Resolved, resolveForUse, type Sources } from "../../messages/settings/resolve.ts"
 import type { HostPort, IdProblem } from "../../messages/settings/resolved-settings.ts"
 import { fullKey, settingByKey } from "../../messages/settings/setting-name.ts"
+import { withoutPin } from "../../messages/shown-text.ts"
 
 /** Reads settings of one cloud section, or of none. Keys are canonical, without profile. */
 export const settingReader = (sources: Sources, profile: string | undefined) => {

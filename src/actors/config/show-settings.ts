@@ -6,7 +6,7 @@ import type { CloudName, Setting } from "../../messages/settings/setting.ts"
 import { cloudOf, fullKey } from "../../messages/settings/setting-name.ts"
 import { settingsTable } from "../../messages/settings/settings-table.ts"
 import { printValue } from "../../messages/settings/value.ts"
-import { hasPin } from "./read-sources.ts"
+import { hasPin } from "./pin-text.ts"
 
 export const showSetting = (setting: Setting, profile: string | undefined, sources: Sources): ShownSetting => {
   const key = fullKey({ setting, profile })

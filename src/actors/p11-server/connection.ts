@@ -12,7 +12,8 @@ import {
   type P11ServerLimits,
   type RequestTimes
 } from "../../messages/p11-server.ts"
-import { type Pkcs11Uri, shownUri, withoutPin } from "../../messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
+import { withoutPin } from "../../messages/shown-text.ts"
 import { decodeFrame, encodeFrame, type Frame, FrameNotDecoded } from "../../messages/wire/frame1.ts"
 import type { UnixStream } from "../../platform/sockets/unix-stream.ts"
 import type { RunningLimit, TimeLimits } from "../../runtime/primitives/deadlines.ts"

@@ -10,7 +10,7 @@ import { readWords } from "./command-words.ts"
 
 /** Secret values as they were typed: of secret options, of secret settings, and `pin-value` in URIs. */
 export const secretArguments = (program: Program, argv: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const inUris = argv.flatMap((word) => [...word.matchAll(/[?&]pin-value=([^&]+)/g)].map((match) => match[1] ?? ""))
+  const inUris = argv.flatMap((word) => [...word.matchAll(/[?&;:]pin-value=([^&]+)/gi)].map((match) => match[1] ?? ""))
   const { options, arguments: words } = readWords(program, argv)
   const given = options.flatMap(({ option, value = "" }) => (option?.secret === undefined ? [] : [value]))
   const [key = "", value = ""] = words // `config set device.cryptoki.pin VALUE`

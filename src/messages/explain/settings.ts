@@ -8,7 +8,10 @@ export const explainValue = (failure: InvalidSetting): Explanation => {
   const where = place(failure.source)
   return {
     error: `${value} is not a valid value of ${failure.key}${where === "" ? "" : ` (${where})`}: ${problem(failure.problem, failure.key)}`,
-    hint: `allowed values: tedge config list --doc ${failure.key}`
+    hint:
+      failure.problem.kind === "pin-of-others"
+        ? `first: tedge config set ${failure.problem.section}device.key_pin <PIN of that key's token>`
+        : `allowed values: tedge config list --doc ${failure.key}`
   }
 }
 
@@ -81,6 +84,8 @@ const problem = (found: ValueProblem, key: string): string => {
       return `expected ${found.expected}, found ${found.found}`
     case "bad-pkcs11-uri":
       return `it is not a valid PKCS#11 URI (RFC 7512): ${found.reason}`
+    case "pin-of-others":
+      return `its PIN is stored apart from it, and would also be tried for the key of ${found.section.slice(0, -1)}`
   }
 }
 
@@ -116,12 +121,29 @@ export const explainSettingWarning = (warning: SettingWarning): Explanation => {
     case "secret-exposed":
       return {
         error: `'${warning.path}' holds a PIN or a password and may be read by others (mode ${warning.mode})`,
-        hint: `chmod 640 '${warning.path}'`
+        hint:
+          warning.isOldPlace === true
+            ? `tedge config upgrade moves it to secrets.toml; or: chmod 640 '${warning.path}'`
+            : `chmod 640 '${warning.path}'`
       }
+    case "secret-copy": {
+      const isExposed = (Number.parseInt(warning.mode, 8) & 0o004) !== 0
+      return {
+        error: `the copy '${warning.path}' holds a PIN or a password${isExposed ? ` and may be read by others (mode ${warning.mode})` : ""}`,
+        hint: `when the device is connected: rm '${warning.path}'`
+      }
+    }
     case "old-place":
       return {
-        error: `${warning.key} is in '${warning.path}', which thin-edge's own programs rewrite without it or readable for all users; its place is '${warning.to}'`,
+        error: `${warning.part === "pin" ? "the PIN of " : ""}${warning.key} is in '${warning.path}', which thin-edge's own programs rewrite without it or readable for all users; its place is '${warning.to}'`,
         hint: "tedge config upgrade"
+      }
+    case "pin-apart":
+      return { error: `the PIN in ${warning.key} was stored as ${warning.pinKey} in '${warning.to}'` }
+    case "pin-kept":
+      return {
+        error: `the PIN in ${warning.key} stays in '${warning.path}': in secrets.toml it would also be tried for the key of ${warning.section.slice(0, -1)}`,
+        hint: `tedge config set ${warning.section}device.key_pin <PIN of that key's token>, then tedge config upgrade`
       }
     case "secrets-left-out": {
       const { path, problem } = warning

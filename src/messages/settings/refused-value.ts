@@ -28,6 +28,8 @@ export type ValueProblem =
   | { readonly kind: "wrong-type"; readonly expected: string; readonly found: string }
   /** RFC 7512 syntax; `reason` as InvalidPkcs11Uri has it. */
   | { readonly kind: "bad-pkcs11-uri"; readonly reason: string }
+  /** Of a URI with a PIN, which would also count for `section`, as the prefix of its keys. */
+  | { readonly kind: "pin-of-others"; readonly section: string }
 
 /** Where a value stands. */
 export type ValueSource =
@@ -54,12 +56,30 @@ export type SettingWarning =
   | { readonly kind: "unknown-key"; readonly key: string; readonly source: ValueSource }
   /** Both the setting and an older name of it are there; the older one is ignored. */
   | { readonly kind: "ignored-key"; readonly given: string; readonly key: string; readonly source: ValueSource }
-  /** The file holds a PIN or a password and others can read it. `mode` is octal: `644`. */
-  | { readonly kind: "secret-exposed"; readonly path: string; readonly mode: string }
+  /**
+   * The file holds a PIN or a password and others can read it. `mode` is octal: `644`. `isOldPlace`: it is a settings file
+   * out of which `config upgrade` takes the secret.
+   */
+  | { readonly kind: "secret-exposed"; readonly path: string; readonly mode: string; readonly isOldPlace?: true }
+  /** A copy that an upgrade left holds a PIN or a password. `mode` is octal. */
+  | { readonly kind: "secret-copy"; readonly path: string; readonly mode: string }
   /** tedge.toml has a table of a cloud whose settings are in files of its own. */
   | { readonly kind: "ignored-table"; readonly table: string; readonly path: string; readonly instead: string }
-  /** It is in a file that thin-edge's own programs write without it, or readable by everybody; `to` is ours. */
-  | { readonly kind: "old-place"; readonly key: string; readonly path: string; readonly to: string }
+  /**
+   * It is in a file that thin-edge's own programs write without it, or readable by everybody; `to` is ours. `part`: only
+   * the PIN in the URI.
+   */
+  | {
+      readonly kind: "old-place"
+      readonly key: string
+      readonly part?: "pin"
+      readonly path: string
+      readonly to: string
+    }
+  /** The PIN of a URI that was set was put apart, as `pinKey`, into `to`. */
+  | { readonly kind: "pin-apart"; readonly key: string; readonly pinKey: string; readonly to: string }
+  /** The PIN stays in the URI: in its own place it would also count for `section`, as the prefix of its keys. */
+  | { readonly kind: "pin-kept"; readonly key: string; readonly path: string; readonly section: string }
   /** The file of PINs and passwords cannot be used; they are not listed. */
   | {
       readonly kind: "secrets-left-out"

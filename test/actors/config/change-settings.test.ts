@@ -180,11 +180,12 @@ describe("config set", () => {
 describe("the file's mode", () => {
   const mode = () => (statSync(file()).mode & 0o777).toString(8)
 
-  it.each([["device.key_uri", "pkcs11:token=a?pin-value=1234"]])("is 640 while %s is in it", async (key, value) => {
-    toml(version2("[c8y]\n"))
+  it.each([
+    ["device.key_uri", "pkcs11:token=a?pin-value=1234"],
+    ["device.key_pin", "1234"]
+  ])("is 640 while %s with a PIN is in it", async (key, value) => {
+    toml(version2(`[c8y]\n[device]\nid = "x"\n${key.slice("device.".length)} = "${value}"\n`))
     await answer(set("device.type", "x"))
-    expect(mode()).toBe("644")
-    await answer(set(key, value))
     expect(mode()).toBe("640")
     await answer(unset(key))
     expect(mode()).toBe("644")

@@ -102,12 +102,13 @@ describe("reading a setting", () => {
     toml(version2('[device]\nkey_uri = "pkcs11:token=a?pin-value=1234"\n'))
     const path = file()
     const warned = async (key = "device.key_uri") => (await answer(get(key))).warnings
-    expect(await warned()).toEqual([{ kind: "secret-exposed", path, mode: "644" }])
+    const old = { kind: "old-place", key: "device.key_uri", part: "pin", path, to: join(bench.dir, "secrets.toml") }
+    expect(await warned()).toEqual([old, { kind: "secret-exposed", path, mode: "644", isOldPlace: true }])
     expect((await answer((config) => config.ask("ReadSettings", undefined, within))).warnings).toEqual(await warned())
     expect(await warned("device.type")).toEqual([])
     expect((await answer((config) => config.ask("List", { filter: "" }, within))).warnings).toEqual([])
     chmodSync(path, 0o640)
-    expect(await warned()).toEqual([])
+    expect(await warned()).toEqual([old])
   })
 })
 

@@ -5,6 +5,7 @@
  * given to one command stays out of it. So do NODE_OPTIONS and its like: they load code into every Node program.
  */
 import { parseSettingName } from "../../../messages/settings/setting-name.ts"
+import { mayHavePin } from "../../../messages/shown-text.ts"
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -33,4 +34,4 @@ const ofTheCommand: ReadonlySet<string> = new Set([
 
 const isSecret = (name: string, value: string): boolean =>
   name.startsWith("TEDGE_") &&
-  (parseSettingName(name.slice("TEDGE_".length).toLowerCase())?.setting.secret === true || value.includes("pin-value"))
+  (parseSettingName(name.slice("TEDGE_".length).toLowerCase())?.setting.secret === true || mayHavePin(value))

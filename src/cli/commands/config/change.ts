@@ -11,7 +11,10 @@ const changing = (message: "Set" | "Add" | "Remove") =>
       const done = yield* context.config.ask(message, { ...selectorOf(context), value }, askLimit)
       const key = context.input.argument("KEY") ?? ""
       const others = message !== "Remove" ? [...notReadByOthers(key, context.input), ...notKeptByOthers(key)] : []
-      yield* showWarnings(context.terminal, { warnings: [...done.warnings, ...others] })
+      const apart = done.warnings.flatMap((one) =>
+        one.kind === "pin-apart" ? notReadByOthers(one.pinKey, context.input) : []
+      )
+      yield* showWarnings(context.terminal, { warnings: [...done.warnings, ...others, ...apart] })
       return exitCodes.ok
     })
   )

@@ -5,7 +5,8 @@
  * Effect: it alone costs a third of Node's own start.
  */
 
-import { configPlace, hasPin, readSources } from "../../../actors/config/read-sources.ts"
+import { hasPin } from "../../../actors/config/pin-text.ts"
+import { configPlace, readSources } from "../../../actors/config/read-sources.ts"
 import { selectSetting } from "../../../actors/config/select-setting.ts"
 import { toldWith } from "../../../actors/config/told-warnings.ts"
 import { knownProfiles, layersOf, resolveSetting } from "../../../messages/settings/resolve.ts"

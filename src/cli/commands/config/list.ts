@@ -1,5 +1,6 @@
 /** `tedge config list [FILTER] [--all] [--doc]`: PINs and passwords masked. A filter that no key contains is refused. */
 import { Effect, Redacted } from "effect"
+import { hasPin, maskedPin } from "../../../actors/config/pin-text.ts"
 import { type ShownSetting, UnknownSetting } from "../../../messages/config.ts"
 import { similarKeys } from "../../../messages/settings/similar-keys.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
@@ -35,7 +36,6 @@ const listText = (settings: ReadonlyArray<ShownSetting>, all: boolean): string =
 }
 
 /** Of a URI only the PIN is secret. */
-const masked = (value: string): string =>
-  value.startsWith("pkcs11:") ? value.replace(/(pin-value=)[^&]*/g, `$1${mask}`) : mask
+const masked = (value: string): string => (hasPin(value) ? maskedPin(value, mask) : mask)
 
 const mask = "******"

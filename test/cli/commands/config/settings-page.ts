@@ -122,6 +122,10 @@ value and how to give it to it. \`tedge config upgrade\` moves what stands at an
 \`[p11_server]\`. It copies a file before something is taken out of it (\`tedge.toml.bak\`, mode of the original), leaves a \`mapper.toml\` that
 is there as it is, changes all files or none, and goes on where a crash has ended it.
 
+A PIN in a URI (\`pin-value\` in \`device.key_uri\`, in that of a cloud, or in \`device.cryptoki.uri\`) is a secret too. \`tedge config set\` of such a
+URI writes the URI without it, stores the PIN as \`device.key_pin\`, that of the cloud, or \`device.cryptoki.pin\`, and says so; \`tedge config
+upgrade\` does the same with one in a file. Both leave a PIN where it is if it would then also be tried for another cloud's key.
+
 In names typed on the command line dots and underscores are the same. Older names work, with a warning.
 A relative path begins at the working directory of the command, in a file at the configuration directory.
 

@@ -109,11 +109,20 @@ describe("tedge-hsm hsm doctor", () => {
     device.settings('[c8y]\nurl = "127.0.0.1"\n[device.cryptoki]\npin = "12345678"\n')
     const file = join(device.configDir, "tedge.toml")
     chmodSync(file, 0o644)
-    expect(await examined("secrets")).toBe(
-      `✗ secrets: '${file}' holds a PIN or a password and may be read by others (mode 644) hint: chmod 640 '${file}'; tedge-hsm config upgrade moves it to secrets.toml, which thin-edge.io's commands leave alone`
+    expect(await examined("settings files")).toBe(
+      `✗ settings files: '${file}' holds a PIN or a password and may be read by others (mode 644) hint: tedge-hsm config upgrade moves it to secrets.toml; or: chmod 640 '${file}'`
     )
     chmodSync(file, 0o640)
-    expect(await examined("secrets")).toMatch(/^✓/)
+    expect(await examined("settings files")).toMatch(
+      /^✓ .* its place is '.*secrets\.toml' \(tedge-hsm config upgrade\)$/
+    )
+    device.settings('[c8y]\nurl = "127.0.0.1"\n')
+    const secrets = join(device.configDir, "secrets.toml")
+    writeFileSync(secrets, '[device.cryptoki]\npin = "12345678"\n')
+    expect(await examined("settings files")).toBe(
+      `✗ settings files: '${secrets}' holds a PIN or a password and may be read by others (mode 644) hint: chmod 640 '${secrets}'`
+    )
+    expect(await examined("secrets")).toBe("")
   })
 
   it("says nothing of all this where everything is ours", async () => {

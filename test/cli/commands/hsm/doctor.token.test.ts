@@ -1,5 +1,5 @@
 /** `tedge hsm doctor` and a token, a PIN, a signature or a server that is not as it should be. */
-import { chmodSync } from "node:fs"
+import { chmodSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { freshHost } from "../../../actors/cryptoki/host/fresh-host.ts"
@@ -53,14 +53,24 @@ describe("the settings files", () => {
   it("are told where they are read by everybody, and where a PIN may stay better", async () => {
     const path = join(device.configDir, "tedge.toml")
     expect(await line()).toMatch(
-      /^✓ settings files: device\.cryptoki\.pin is in '.*tedge\.toml', .* its place is '.*secrets\.toml'; move it: tedge config upgrade/
+      /^✓ settings files: device\.cryptoki\.pin is in '.*tedge\.toml', .* its place is '.*secrets\.toml' \(tedge config upgrade\)$/
     )
     chmodSync(path, 0o644)
     expect(await line()).toBe(
-      `✗ settings files: '${path}' holds a PIN or a password and may be read by others (mode 644) hint: chmod 640 '${path}'`
+      `✗ settings files: '${path}' holds a PIN or a password and may be read by others (mode 644) hint: tedge config upgrade moves it to secrets.toml; or: chmod 640 '${path}'`
     )
+    const copy = `${path}.bak`
+    writeFileSync(copy, '[device]\nkey_uri = "pkcs11:token=a?pin-value=1234"\n')
     chmodSync(path, 0o640)
     await device.set("device.cryptoki.pin", "123456")
+    expect(await line()).toBe(
+      `✗ settings files: the copy '${copy}' holds a PIN or a password and may be read by others (mode 644) hint: when the device is connected: rm '${copy}'`
+    )
+    chmodSync(copy, 0o640)
+    expect(await line()).toBe(
+      `✓ settings files: the copy '${copy}' holds a PIN or a password (when the device is connected: rm '${copy}')`
+    )
+    rmSync(copy)
     expect(await line()).toBe("✓ settings files: no secret can be read by others")
   })
 })

@@ -1,15 +1,13 @@
 /**
  * The part of `tedge-hsm hsm doctor` about what is beside our bridge: thin-edge.io's mapper and what starts it, who else
- * uses the device's id in the cloud, its renewal of certificates, and files that its commands made readable for everybody.
+ * uses the device's id in the cloud, and its renewal of certificates.
  */
 import { join } from "node:path"
 import { Effect } from "effect"
 import { isOnlyMarker } from "../../../../actors/connect/mosquitto-conf.ts"
 import type { ServiceManager } from "../../../../actors/connect/services/service-manager.ts"
 import { hasOwnBridge } from "../../../../actors/connect/steps/thin-edge-mapper.ts"
-import { explainSettingWarning } from "../../../../messages/explain/settings.ts"
 import { bridgeService, bridgeVariable, instanceName } from "../../../../messages/installation/bridge-service.ts"
-import type { SettingWarning } from "../../../../messages/settings/refused-value.ts"
 import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
 import { readRegularText } from "../../../../platform/files/read-file.ts"
 import { lockOwner } from "../../../../platform/process/recorded-process.ts"
@@ -18,11 +16,7 @@ import { findExecutable } from "../../../compose/installation.ts"
 import { openServices } from "../../connect/open-services.ts"
 import type { Examination } from "./examination.ts"
 
-export const besideThinEdgeChecks = (
-  examination: Examination,
-  settings: CloudSettings,
-  warnings: ReadonlyArray<SettingWarning>
-): Effect.Effect<void> =>
+export const besideThinEdgeChecks = (examination: Examination, settings: CloudSettings): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { mapper, unit } = bridgeService(settings)
     if (mapper.is === "ours") return
@@ -38,7 +32,6 @@ export const besideThinEdgeChecks = (
     yield* dropInCheck(examination, looked)
     yield* holdersCheck(examination, looked)
     yield* renewalCheck(examination, looked)
-    yield* secretsCheck(examination, warnings)
   })
 
 interface Looked {
@@ -114,19 +107,6 @@ const renewalCheck = ({ pass, fail }: Examination, { settings, services }: Looke
       hint: `systemctl mask --now ${unit}.timer, or let its service run tedge-hsm (docs/beside-thin-edge.md)`
     })
   })
-
-/** Its commands write tedge.toml and mapper.toml with mode 0644, whatever it was. */
-const secretsCheck = ({ pass, fail }: Examination, warnings: ReadonlyArray<SettingWarning>) => {
-  const name = "secrets"
-  const exposed = warnings.filter(({ kind }) => kind === "secret-exposed").map(explainSettingWarning)
-  return exposed.length === 0
-    ? pass(name, "in no settings file that everybody may read")
-    : Effect.forEach(exposed, ({ error, hint = "" }) => fail(name, { error, hint: `${hint}; ${movedTo}` }), {
-        discard: true
-      })
-}
-
-const movedTo = "tedge config upgrade moves it to secrets.toml, which thin-edge.io's commands leave alone"
 
 const lockOf = ({ run }: CloudSettings, unit: string): string => join(run.path, "lock", `${unit}.lock`)
 

@@ -8,7 +8,6 @@ import type { KeyObject } from "node:crypto"
 import { Effect } from "effect"
 import { keyOfCertificate } from "../../../../actors/mqtt/dial/key-signer.ts"
 import { explain } from "../../../../messages/explain.ts"
-import { bridgeService } from "../../../../messages/installation/bridge-service.ts"
 import { withCommandNames } from "../../../../messages/installation/installation.ts"
 import { shownUri } from "../../../../messages/pkcs11-uri.ts"
 import { sameTarget } from "../../../../messages/pkcs11-uri-match.ts"
@@ -41,13 +40,12 @@ export const doctor: TokenCommand = (context) =>
     const publicKey = isHeldBack ? undefined : yield* tokenChecks(context, examination, settings, device)
     const key = publicKey === undefined ? undefined : keyOf(context, settings, publicKey)
     yield* machineCheck(examination, settings)
-    const isBeside = bridgeService(settings).mapper.is !== "ours"
-    yield* settingsPlaceChecks(examination, context.actors.config, isBeside ? [] : warnings)
+    yield* settingsPlaceChecks(examination, context.actors.config, warnings, settings.configDir)
     yield* serviceFileChecks(examination, settings)
     yield* certificateChecks(examination, device.certPath, key)
     yield* serverChecks(examination, settings)
     yield* connectionChecks(context, examination, settings)
-    yield* besideThinEdgeChecks(examination, settings, warnings)
+    yield* besideThinEdgeChecks(examination, settings)
     if (asJson) yield* terminal.answer(`${JSON.stringify(checks, null, 2)}\n`)
     return checks.every((check) => check.ok) ? exitCodes.ok : exitCodes.failed
   })

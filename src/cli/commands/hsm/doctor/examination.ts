@@ -34,7 +34,7 @@ export const examine = (
       checks.push(check)
       return show(check)
     })
-  const pass: Examination["pass"] = (name, detail) => note({ name, ok: true, detail })
+  const pass: Examination["pass"] = (name, detail) => note({ name, ok: true, detail: inWords(detail) })
   const fail: Examination["fail"] = (name, { error, hint }) =>
     note({ name, ok: false, detail: inWords(error), hint: hint === undefined ? undefined : inWords(hint) })
   return {

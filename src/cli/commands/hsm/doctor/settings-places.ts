@@ -1,5 +1,6 @@
 /** The part of `tedge hsm doctor` about settings that are in a place where they are read by others, or not kept. */
 import { Effect } from "effect"
+import { type SecretCopy, secretCopies } from "../../../../actors/config/upgrade/secret-copies.ts"
 import type { ConfigProtocol } from "../../../../messages/config.ts"
 import { explainSettingWarning } from "../../../../messages/explain/settings.ts"
 import type { SettingWarning } from "../../../../messages/settings/refused-value.ts"
@@ -11,19 +12,21 @@ import type { Examination } from "./examination.ts"
 export const settingsPlaceChecks = (
   { pass, fail }: Examination,
   config: ActorRef<ConfigProtocol>,
-  warnings: ReadonlyArray<SettingWarning>
+  warnings: ReadonlyArray<SettingWarning>,
+  configDir: string
 ): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const exposed = warnings.filter(({ kind }) => kind === "secret-exposed")
-    const old = warnings.filter(({ kind }) => kind === "old-place").map(explainSettingWarning)
+    const copies = secretCopies(configDir)
+    const exposed = [...warnings.filter(({ kind }) => kind === "secret-exposed"), ...copies.filter(isExposed)]
+    const old = [...warnings.filter(({ kind }) => kind === "old-place"), ...copies.filter((copy) => !isExposed(copy))]
     const lost = yield* notKept(config)
     for (const warning of [...exposed, ...lost]) yield* fail(name, explainSettingWarning(warning))
     if (exposed.length + lost.length > 0) return
-    yield* pass(
-      name,
-      old.map(({ error, hint }) => `${error}; move it: ${hint}`).join("; ") || "no secret can be read by others"
-    )
+    const told = old.map(explainSettingWarning).map(({ error, hint }) => `${error} (${hint})`)
+    yield* pass(name, told.join("; ") || "no secret can be read by others")
   })
+
+const isExposed = ({ mode }: SecretCopy): boolean => (Number.parseInt(mode, 8) & 0o004) !== 0
 
 const name = "settings files"
 

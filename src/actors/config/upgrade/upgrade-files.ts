@@ -7,30 +7,34 @@
  * still to be moved, and the same command goes on with it.
  */
 import { Effect } from "effect"
-import { ConfigFileNotEditable, InvalidSetting, type Upgraded, type WriteRefusal } from "../../messages/config.ts"
+import { ConfigFileNotEditable, InvalidSetting, type Upgraded, type WriteRefusal } from "../../../messages/config.ts"
 import {
+  type CloudProfile,
   cloudTypeKey,
   isTable,
   leavesOf,
   nameAt,
   type TomlPath,
   tableNames
-} from "../../messages/settings/file-layer.ts"
-import { type CloudName, cloudNames, type Value } from "../../messages/settings/setting.ts"
-import { fullKey, parseProfile } from "../../messages/settings/setting-name.ts"
-import { parseToml as parseValue } from "../../messages/settings/value.ts"
-import { type Assign, partToml } from "../../platform/toml/part-toml.ts"
-import { editToml, type TomlEdit } from "../../platform/toml/toml-edit.ts"
-import { parseToml, printToml, readTomlFile } from "../../platform/toml/toml-file.ts"
-import { type MapperFile, mapperFile } from "./cloud-files.ts"
-import { type ConfigWriting, locked, migrationEdits, openForUpgrade } from "./edit-file.ts"
-import { secretIn } from "./edit-mapper-file.ts"
-import { ownChange } from "./edit-own-file.ts"
-import type { OpenConfig } from "./open-config.ts"
-import type { OwnFile } from "./own-files.ts"
-import { pruned } from "./prune-tables.ts"
-import { type ConfigPlace, holdsSecret, isSecretKey } from "./read-sources.ts"
-import { type FileChange, writeFiles } from "./write-files.ts"
+} from "../../../messages/settings/file-layer.ts"
+import type { SettingWarning } from "../../../messages/settings/refused-value.ts"
+import { type CloudName, cloudNames, type Value } from "../../../messages/settings/setting.ts"
+import { fullKey, parseProfile } from "../../../messages/settings/setting-name.ts"
+import { parseToml as parseValue } from "../../../messages/settings/value.ts"
+import { type Assign, partToml } from "../../../platform/toml/part-toml.ts"
+import { editToml, type TomlEdit } from "../../../platform/toml/toml-edit.ts"
+import { parseToml, printToml, readTomlFile } from "../../../platform/toml/toml-file.ts"
+import { type MapperFile, mapperFile } from "../cloud-files.ts"
+import { type ConfigWriting, locked, openForUpgrade } from "../edit-file.ts"
+import { secretIn } from "../edit-mapper-file.ts"
+import { ownChange } from "../edit-own-file.ts"
+import { migrationEdits, tedgeChange } from "../edit-shared-file.ts"
+import type { OpenConfig } from "../open-config.ts"
+import type { OwnFile } from "../own-files.ts"
+import { pruned } from "../prune-tables.ts"
+import { type ConfigPlace, holdsSecret, isSecretKey } from "../read-sources.ts"
+import { type FileChange, writeFiles } from "../write-files.ts"
+import { cloudUris, ownUris, withoutUriPins } from "./upgrade-pins.ts"
 
 export const upgradeFiles = (place: ConfigPlace, writing: ConfigWriting): Effect.Effect<Upgraded, WriteRefusal> => {
   const work = Effect.gen(function* () {
@@ -45,7 +49,7 @@ export const upgradeFiles = (place: ConfigPlace, writing: ConfigWriting): Effect
       copies: copies.map(({ path }) => path),
       secretCopies: copies.map(({ path }) => path).filter((path) => secretCopies.has(path)),
       secrets: planned.secrets,
-      warnings
+      warnings: [...planned.warnings, ...warnings]
     }
   })
   return locked(place, writing, work)
@@ -82,6 +86,14 @@ interface Plan {
   readonly changes: ReadonlyArray<FileChange>
   /** The full keys of the PINs and passwords that move. */
   readonly secrets: ReadonlyArray<string>
+  readonly warnings: ReadonlyArray<SettingWarning>
+}
+
+/** Of a cloud. `source`: the file that its settings stand in now. */
+interface MapperChange {
+  readonly change: FileChange
+  readonly section: CloudProfile
+  readonly source: string
 }
 
 const plannedChanges = (
@@ -95,22 +107,28 @@ const plannedChanges = (
       withoutSecrets
     )
     const ofTedge = yield* Effect.forEach(leavesIn(parted.parts.get(secretsPart)), secretOf(open.file.path))
-    const moved = [...mappers.flatMap(({ secrets }) => secrets), ...ofTedge]
     const { secrets, p11Server } = open.own
     const made = [...parted.parts].flatMap(([to, text]) => madeMapper(place, open, to, text))
-    const changes = [
-      ownChange(secrets, yield* withMissing(secrets, moved), true),
-      ownChange(p11Server, yield* withServerTable(p11Server, parted.parts.get(serverPart)), false),
-      ...(yield* Effect.forEach(made, (one) => one)),
-      ...mappers.map(({ change }) => change),
-      {
-        path: open.file.path,
-        before: open.file.text,
-        after: open.file.text === undefined ? undefined : parted.rest,
-        holdsSecret: () => false
-      }
+    const ofClouds = [...(yield* Effect.forEach(made, (one) => one)), ...mappers]
+    const bare = [
+      ...(yield* Effect.forEach(ofClouds, ({ change, section, source }) =>
+        withoutUriPins(open, change, cloudUris(section.cloud, section.profile), source)
+      )),
+      yield* withoutUriPins(open, tedgeChange(open, parted.rest), ownUris)
     ]
-    return { changes, secrets: moved.map(({ at }) => at.join(".")) }
+    const inUris = new Map(bare.flatMap(({ pins }) => [...pins]))
+    const moved = [...mappers.flatMap((mapper) => mapper.secrets), ...ofTedge]
+    const stored = yield* withMoved(secrets, moved, inUris)
+    const changes = [
+      ownChange(secrets, stored, true),
+      ownChange(p11Server, yield* withServerTable(p11Server, parted.parts.get(serverPart)), false),
+      ...bare.map(({ change }) => change)
+    ]
+    return {
+      changes,
+      secrets: [...new Set([...moved.map(({ at }) => at.join(".")), ...inUris.keys()])],
+      warnings: bare.flatMap(({ warnings }) => warnings)
+    }
   })
 
 /** tedge.toml of version 1 gets its newer names on this occasion. */
@@ -167,7 +185,7 @@ const madeMapper = (
   open: OpenConfig,
   to: string,
   text: string
-): ReadonlyArray<Effect.Effect<FileChange, ConfigFileNotEditable>> => {
+): ReadonlyArray<Effect.Effect<MapperChange, ConfigFileNotEditable>> => {
   const [name, profile] = to.split(".")
   const cloud = cloudNames.find((one) => one === name)
   const parsed = parseToml(text)
@@ -177,11 +195,10 @@ const madeMapper = (
   const path = mapperFile(place.configDir, section)
   const left = withoutEmpty(`${text.trimEnd()}\n`, secretPlaces)
   const result = editToml(left, [{ at: [cloudTypeKey], value: cloud }])
-  return [
-    result.kind === "refused"
-      ? Effect.fail(new ConfigFileNotEditable({ path, key: cloudTypeKey, detail: result.detail }))
-      : Effect.succeed({ path, before: undefined, after: result.text, holdsSecret: secretIn(section) })
-  ]
+  if (result.kind === "refused")
+    return [Effect.fail(new ConfigFileNotEditable({ path, key: cloudTypeKey, detail: result.detail }))]
+  const change = { path, before: undefined, after: result.text, holdsSecret: secretIn(section) }
+  return [Effect.succeed({ change, section, source: open.file.path })]
 }
 
 /** Where a section may have PINs and passwords. */
@@ -212,7 +229,7 @@ const withoutSecrets = (file: MapperFile) =>
       after: withoutEmpty(result.text, secretPlaces),
       holdsSecret: secretIn(file)
     }
-    return { secrets, change }
+    return { secrets, change, section: file, source: file.path }
   })
 
 const leavesIn = (text: string | undefined) => {
@@ -231,14 +248,27 @@ const secretOf =
       : Effect.fail(new InvalidSetting({ key: at.join("."), value: undefined, source, problem: parsed.problem }))
   }
 
-/** What secrets.toml has already goes before what stood elsewhere. */
-const withMissing = (
+/**
+ * What secrets.toml has already goes before what stood elsewhere, and the PIN in a key's URI before both; that of the
+ * provider's URI counts last.
+ */
+const withMoved = (
   file: OwnFile,
-  moved: ReadonlyArray<Secret>
+  moved: ReadonlyArray<Secret>,
+  inUris: ReadonlyMap<string, string>
 ): Effect.Effect<string | undefined, ConfigFileNotEditable> => {
+  const isThere = (key: string) => file.places.has(key) || moved.some(({ at }) => at.join(".") === key)
+  const pins = [...inUris].filter(([key, pin]) => pin !== "" && !(key === "device.cryptoki.pin" && isThere(key)))
   const missing = moved.filter(({ at }) => !file.places.has(at.join(".")))
-  if (missing.length === 0) return Effect.succeed(file.text)
-  const result = editToml(file.text ?? "", missing)
+  const edits = new Map([
+    ...missing.map(({ at, value }): [string, TomlEdit] => [at.join("."), { at, value }]),
+    ...pins.flatMap(([key, value]): ReadonlyArray<[string, TomlEdit]> => {
+      const places = file.places.get(key) ?? [key.split(".")]
+      return places.map((at) => [at.join("."), { at, value }])
+    })
+  ])
+  if (edits.size === 0) return Effect.succeed(file.text)
+  const result = editToml(file.text ?? "", [...edits.values()])
   return result.kind === "edited"
     ? Effect.succeed(result.text)
     : Effect.fail(new ConfigFileNotEditable({ path: file.path, key: "", detail: result.detail }))

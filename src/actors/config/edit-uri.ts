@@ -1,0 +1,81 @@
+/** `config set` of a URI with a PIN in it: the PIN does not stay in the URI's file. */
+import { Effect } from "effect"
+import { ConfigFileNotEditable, InvalidSetting, type WriteRefusal } from "../../messages/config.ts"
+import type { SettingWarning } from "../../messages/settings/refused-value.ts"
+import type { Value } from "../../messages/settings/setting.ts"
+import { fullKey, type SettingName } from "../../messages/settings/setting-name.ts"
+import { editToml } from "../../platform/toml/toml-edit.ts"
+import { mapperText } from "./edit-mapper-file.ts"
+import { editedOwn, ownChange } from "./edit-own-file.ts"
+import { mapperSection, sharedChange } from "./edit-shared-file.ts"
+import { type OpenConfig, refuseOwnFile } from "./open-config.ts"
+import type { ConfigPlace } from "./read-sources.ts"
+import { type PinnedUri, pinNameOf, pinnedUri, sectionWithOtherPin, textsOf } from "./uri-pin.ts"
+import type { FileChange } from "./write-files.ts"
+
+interface PinApart extends PinnedUri {
+  readonly name: SettingName
+  readonly pinName: SettingName
+  readonly warning: SettingWarning
+}
+
+/** Undefined: the value is no URI with a PIN. */
+export const pinApart = (open: OpenConfig, name: SettingName, value: Value | undefined): PinApart | undefined => {
+  const pinned = pinnedUri(value)
+  const pinName = pinNameOf(name)
+  if (pinned === undefined || pinName === undefined) return undefined
+  const pinKey = fullKey(pinName)
+  const warning = { kind: "pin-apart", key: fullKey(name), pinKey, to: open.own.secrets.path } as const
+  return { ...pinned, name, pinName, warning }
+}
+
+/**
+ * First the URI with the PIN in it, then the PIN in secrets.toml, then the URI without it: at no point a PIN stands beside
+ * another token's URI, which a crash would leave to be tried.
+ */
+export const changesWithPinApart = (
+  place: ConfigPlace,
+  open: OpenConfig,
+  { name, pinName, uri, pin }: PinApart
+): Effect.Effect<ReadonlyArray<FileChange>, WriteRefusal> =>
+  Effect.gen(function* () {
+    const { secrets } = open.own
+    yield* refuseOwnFile(secrets)
+    const [key, pinKey] = [fullKey(name), fullKey(pinName)]
+    const whole = `${uri}${uri.includes("?") ? "&" : "?"}pin-value=${encodeURIComponent(pin)}`
+    const given = textsOf(open.sources, new Map([[key, whole]]))
+    const section = sectionWithOtherPin(
+      open.sources,
+      given,
+      textsOf(
+        open.sources,
+        new Map([
+          [key, uri],
+          [pinKey, pin]
+        ])
+      )
+    )
+    if (section !== undefined)
+      return yield* new InvalidSetting({
+        key,
+        value: uri,
+        source: { kind: "argument" },
+        problem: { kind: "pin-of-others", section }
+      })
+    const together = yield* sharedChange(place, open, name, whole)
+    const bare = yield* sharedChange(place, open, name, uri)
+    const cloud = mapperSection(open, name)
+    const old = cloud === undefined ? open.file.layer : mapperText(place, open, cloud).file
+    const places = old?.places.get(pinKey) ?? []
+    const apart = editToml(
+      bare.after ?? "",
+      places.map((at) => ({ at, value: undefined }))
+    )
+    if (apart.kind === "refused")
+      return yield* new ConfigFileNotEditable({ path: bare.path, key: pinKey, detail: apart.detail })
+    const stored = yield* editedOwn(secrets, { key: pinKey, at: pinKey.split("."), value: pin || undefined })
+    const secret = ownChange(secrets, stored, true)
+    // Where one of the two is there already, nothing can be mixed up.
+    if (secret.before === secret.after || bare.before === bare.after) return [secret, { ...bare, after: apart.text }]
+    return [together, secret, { ...bare, before: together.after, after: apart.text }]
+  })

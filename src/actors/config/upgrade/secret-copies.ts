@@ -1,0 +1,50 @@
+/** The copies that an upgrade of the settings left (`tedge.toml.bak`, ours or thin-edge's own), and hold a secret. */
+import { readdirSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { fileLayer, mapperLayer } from "../../../messages/settings/file-layer.ts"
+import type { Layer } from "../../../messages/settings/layer.ts"
+import type { SettingWarning } from "../../../messages/settings/refused-value.ts"
+import { cloudNames } from "../../../messages/settings/setting.ts"
+import { readTomlFile } from "../../../platform/toml/toml-file.ts"
+import { holdsSecret } from "../read-sources.ts"
+
+export type SecretCopy = Extract<SettingWarning, { readonly kind: "secret-copy" }>
+
+export const secretCopies = (configDir: string): ReadonlyArray<SecretCopy> => {
+  const mappers = join(configDir, "mappers")
+  const directories = namesIn(mappers).map((name) => join(mappers, name))
+  return [configDir, ...directories].flatMap((directory) =>
+    namesIn(directory)
+      .filter((name) => isCopy(name))
+      .flatMap((name) => secretCopy(join(directory, name)))
+  )
+}
+
+/** `tedge.toml.bak`, and later ones with a number behind it. */
+const isCopy = (name: string): boolean => /^(tedge|mapper)\.toml\.bak(\.\d+)?$/.test(name)
+
+const secretCopy = (path: string): ReadonlyArray<SecretCopy> => {
+  const read = readTomlFile(path)
+  if (read.kind !== "read") return [] // for those who may read it
+  const layer = layerFrom(read.tree, path)
+  return layer !== undefined && holdsSecret(layer)
+    ? [{ kind: "secret-copy", path, mode: (read.mode & 0o777).toString(8) }]
+    : []
+}
+
+const layerFrom = (tree: Readonly<Record<string, unknown>>, path: string): Layer | undefined => {
+  const directory = dirname(path)
+  const cloud = cloudNames.find((name) => /^(\w+)(\.|$)/.exec(directory.split("/").at(-1) ?? "")?.[1] === name)
+  if (/\/mapper\.toml/.test(path))
+    return cloud && mapperLayer(tree, { cloud, profile: undefined }, { path, directory }).layer
+  const read = fileLayer(tree, path, directory)
+  return read.kind === "layer" ? read.layer : undefined
+}
+
+const namesIn = (directory: string): ReadonlyArray<string> => {
+  try {
+    return readdirSync(directory).sort()
+  } catch {
+    return [] // not there, or not ours to look into
+  }
+}

@@ -1,0 +1,117 @@
+/** `tedge config upgrade`: PINs leave the URIs of tokens and keys. */
+import { Effect } from "effect"
+import { ConfigFileNotEditable, InvalidSetting } from "../../../messages/config.ts"
+import { isTable, type TomlPath } from "../../../messages/settings/file-layer.ts"
+import type { SettingWarning } from "../../../messages/settings/refused-value.ts"
+import { fullKey, type SettingName, settingByKey } from "../../../messages/settings/setting-name.ts"
+import { mayHavePin, withoutPin } from "../../../messages/shown-text.ts"
+import { editToml } from "../../../platform/toml/toml-edit.ts"
+import { parseToml } from "../../../platform/toml/toml-file.ts"
+import type { OpenConfig } from "../open-config.ts"
+import { pinKeyOf, pinnedUri, sectionWithOtherPin, textsOf } from "../uri-pin.ts"
+import type { FileChange } from "../write-files.ts"
+
+/** A setting that may be a URI with a PIN, where it stands in its file. */
+interface UriPlace {
+  readonly name: Pick<SettingName, "setting" | "profile">
+  readonly at: TomlPath
+}
+
+export interface WithoutPins {
+  readonly change: FileChange
+  /** By the full keys of the settings for PINs. */
+  readonly pins: ReadonlyMap<string, string>
+  readonly warnings: ReadonlyArray<SettingWarning>
+}
+
+/** The URIs that a tedge.toml may have, but for those of clouds. */
+export const ownUris: ReadonlyArray<UriPlace> = placesOf(undefined, ["device.key_uri", "device.cryptoki.uri"])
+
+/** That of a mapper.toml. */
+export const cloudUris = (cloud: string, profile: string | undefined): ReadonlyArray<UriPlace> =>
+  placesOf(profile, [`${cloud}.device.key_uri`]).map((one) => ({ ...one, at: one.at.slice(1) }))
+
+function placesOf(profile: string | undefined, keys: ReadonlyArray<string>): ReadonlyArray<UriPlace> {
+  return keys.flatMap((key) => {
+    const setting = settingByKey(key)
+    return setting === undefined ? [] : [{ name: { setting, profile }, at: key.split(".") }]
+  })
+}
+
+/** `source`: the file that the URI stands in now. */
+export const withoutUriPins = (
+  open: OpenConfig,
+  change: FileChange,
+  uris: ReadonlyArray<UriPlace>,
+  source = change.path
+): Effect.Effect<WithoutPins, ConfigFileNotEditable | InvalidSetting> =>
+  Effect.gen(function* () {
+    const pins = new Map<string, string>()
+    const warnings: Array<SettingWarning> = []
+    let text = change.after ?? ""
+    for (const { name, at } of uris) {
+      const key = fullKey(name)
+      const pinKey = pinKeyOf(name)
+      const value = valueAt(text, at)
+      const pinned = pinnedUri(value)
+      if (pinned === undefined || pinKey === undefined) {
+        yield* refuseUnparsed(key, value, source)
+        continue
+      }
+      const section = otherSection(open, key, pinned, pinKey)
+      if (section !== undefined) {
+        warnings.push({ kind: "pin-kept", key, path: source, section })
+        continue
+      }
+      pins.set(pinKey, pinned.pin)
+      const edited = editToml(text, [{ at, value: pinned.uri }])
+      if (edited.kind === "refused")
+        return yield* new ConfigFileNotEditable({ path: change.path, key, detail: edited.detail })
+      text = edited.text
+    }
+    return { change: pins.size === 0 ? change : { ...change, after: text }, pins, warnings }
+  })
+
+/** Only what is set for the device counts for the sections of clouds as well. */
+const otherSection = (
+  { sources }: OpenConfig,
+  key: string,
+  { uri, pin }: { readonly uri: string; readonly pin: string },
+  pinKey: string
+): string | undefined =>
+  key === "device.key_uri"
+    ? sectionWithOtherPin(
+        sources,
+        textsOf(sources),
+        textsOf(
+          sources,
+          new Map([
+            [key, uri],
+            [pinKey, pin]
+          ])
+        )
+      )
+    : undefined
+
+/** What may be a PIN in what is no URI cannot be moved, and is not to stay unnoticed. */
+const refuseUnparsed = (key: string, value: unknown, path: string): Effect.Effect<void, InvalidSetting> =>
+  typeof value === "string" &&
+  pinnedUri(value) === undefined &&
+  /^pkcs11:.*pin-value=/is.test(value) &&
+  mayHavePin(value)
+    ? Effect.fail(
+        new InvalidSetting({
+          key,
+          value: withoutPin(value),
+          source: { kind: "file", path },
+          problem: { kind: "bad-pkcs11-uri", reason: "pin-value" }
+        })
+      )
+    : Effect.void
+
+const valueAt = (text: string, at: TomlPath): string | undefined => {
+  const parsed = parseToml(text)
+  if (parsed.kind !== "tree") return undefined
+  const value = at.reduce<unknown>((table, key) => (isTable(table) ? table[key] : undefined), parsed.tree)
+  return typeof value === "string" ? value : undefined
+}
