@@ -4,7 +4,7 @@
  * It keeps sessions as a broker does: what a client with a persistent session has not acknowledged comes again.
  * Whether it answers, refuses, acknowledges or hangs up is the test's to say, at any time.
  */
-import { Deferred, Effect, Result, type Scope } from "effect"
+import { Clock, Deferred, Effect, Result, type Scope } from "effect"
 import type { Connect, Connection, Receiver } from "../../src/actors/mqtt/connection.ts"
 import type { CryptokiProtocol } from "../../src/messages/cryptoki.ts"
 import {
@@ -15,6 +15,7 @@ import {
   type Target
 } from "../../src/messages/mqtt.ts"
 import { AskTimeout, PeerDown, Undeliverable } from "../../src/runtime/errors.ts"
+import { monotonicMs } from "../../src/runtime/primitives/monotonic-time.ts"
 import type { ActorRef } from "../../src/runtime/protocol.ts"
 
 export class FakeBroker {
@@ -114,7 +115,8 @@ export class FakeBroker {
       session.client = client
       // After the client has heard of CONNACK, as over a network.
       yield* Effect.forkScoped(Effect.sync(() => this.push(session)))
-      return this.connection(session, client, ended, kept !== undefined)
+      const clock = yield* Clock.Clock
+      return this.connection(session, client, ended, kept !== undefined, () => monotonicMs(clock))
     })
   }
 
@@ -122,17 +124,35 @@ export class FakeBroker {
     session: Session,
     client: Client,
     ended: Deferred.Deferred<MqttRefusal>,
-    sessionPresent: boolean
+    sessionPresent: boolean,
+    now: () => number
   ): Connection {
+    const awaited = new Set<{ readonly since: number }>()
+    const publish = (message: MqttMessage) =>
+      Effect.suspend(() => {
+        const one = { since: now() }
+        if (message.qos === 1) awaited.add(one)
+        return Effect.tap(orEnded(this.publishFrom(session.clientId, message)), () =>
+          Effect.sync(() => awaited.delete(one))
+        )
+      })
     const orEnded = <A>(effect: Effect.Effect<A>) =>
       Effect.raceFirst(effect, Effect.flatMap(Deferred.await(ended), Effect.fail))
     return {
       sessionPresent,
       handshake: undefined,
-      publish: (message) => orEnded(this.publishFrom(session.clientId, message)),
+      unacknowledged: {
+        get count() {
+          return awaited.size
+        },
+        isSilent: (limitMs) => [...awaited].some(({ since }) => now() - since >= limitMs),
+        overtaken: () => 0
+      },
+      withheld: Effect.succeed(0),
+      publish,
       publishAll: (messages) =>
         Effect.map(
-          Effect.forEach(messages, (message) => Effect.result(orEnded(this.publishFrom(session.clientId, message))), {
+          Effect.forEach(messages, (message) => Effect.result(publish(message)), {
             concurrency: "unbounded"
           }),
           (results) =>

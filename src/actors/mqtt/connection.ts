@@ -5,19 +5,11 @@
  */
 import { Effect, Exit, type Scope } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
-import {
-  BrokerSilent,
-  type FailedPublish,
-  type MqttMessage,
-  type MqttRefusal,
-  SigningFailed,
-  SigningInterrupted,
-  type Target
-} from "../../messages/mqtt.ts"
+import { BrokerSilent, type MqttRefusal, SigningFailed, SigningInterrupted, type Target } from "../../messages/mqtt.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { spanned } from "../../runtime/span.ts"
 import type { ConnectionEnded } from "./client/connection-lifetime.ts"
-import { type MqttConnection, openConnection, type Receiver, type RetainHandling } from "./client/mqtt-client.ts"
+import { type MqttConnection, openConnection, type Receiver } from "./client/mqtt-client.ts"
 import { speaksNoMqtt5 } from "./client/reason-codes.ts"
 import { dial } from "./dial/dial.ts"
 import { refusalOf } from "./dial/refusal.ts"
@@ -25,29 +17,11 @@ import { type Handshake, TlsTickets } from "./dial/resumption.ts"
 import { type MeasuredHop, type Stopwatch, stopwatch } from "./dial/stopwatch.ts"
 import { OldBrokers, Unopened } from "./old-brokers.ts"
 
-export type { Inbound, Receiver, RetainHandling } from "./client/mqtt-client.ts"
+export type { Inbound, Receiver } from "./client/mqtt-client.ts"
 
-export interface Connection {
-  readonly sessionPresent: boolean
+export interface Connection extends MqttConnection {
   /** Undefined: without TLS, or without a key. */
   readonly handshake: Handshake | undefined
-  readonly publish: (message: MqttMessage) => Effect.Effect<void, MqttRefusal>
-  /** In their order; answers which of them failed. */
-  readonly publishAll: (
-    messages: ReadonlyArray<MqttMessage>,
-    onAcknowledged?: () => void
-  ) => Effect.Effect<ReadonlyArray<FailedPublish>>
-  /** How many publishes, sent longer ago than that, got no PUBACK while later ones did. */
-  readonly overtaken?: (longerThanMs: number) => number
-  /** One reason code per filter; 128 and above are refusals. */
-  readonly subscribe: (
-    filters: ReadonlyArray<string>,
-    qos: 0 | 1,
-    retained?: RetainHandling
-  ) => Effect.Effect<ReadonlyArray<number>, MqttRefusal>
-  readonly acknowledge: (packetIds: ReadonlyArray<number>) => Effect.Effect<void>
-  readonly ended: Effect.Effect<MqttRefusal>
-  readonly disconnect: Effect.Effect<void>
 }
 
 export type Connect = (target: Target, receiver: Receiver) => Effect.Effect<Connection, MqttRefusal, Scope.Scope>
@@ -78,8 +52,9 @@ export const connectWith = (
           (refusal) => Effect.sync(() => forgetSessions(tickets, now, refusal))
         )
         waitingFor = "CONNACK"
-        const connack = spanned("mqtt CONNACK", {}, openConnection(stream, now, receiver))
-        const opening = Effect.map(watch.step("CONNACK", connack), (opened) => ({ ...opened, handshake }))
+        const judge = (ended: ConnectionEnded) => refusalOf(ended, now, "connected")
+        const connack = spanned("mqtt CONNACK", {}, openConnection(stream, now, receiver, judge))
+        const opening = Effect.map(watch.step("CONNACK", connack), (opened): Connection => ({ ...opened, handshake }))
         return yield* Effect.mapError(opening, (ended) => {
           const refusal = refusalOf(ended, now, "connecting")
           forgetSessions(tickets, now, refusal)
@@ -89,12 +64,7 @@ export const connectWith = (
           })
         })
       }).pipe(Effect.mapError((failure) => (failure._tag === "Unopened" ? failure : unopened(failure))))
-    const connecting = oldBrokers.ask(target, attempt).pipe(
-      Effect.mapBoth({
-        onSuccess: (opened) => asConnection(opened, target),
-        onFailure: ({ refusal }) => refusal
-      })
-    )
+    const connecting = Effect.mapError(oldBrokers.ask(target, attempt), ({ refusal }) => refusal)
     // Judged before the loser is interrupted: what it was waiting for is the reason.
     const limit = Effect.andThen(
       Effect.sleep(target.connectWithinMs),
@@ -135,28 +105,6 @@ const unopened = (refusal: MqttRefusal) => new Unopened({ refusal, isOfOldBroker
 const saysOld = ({ reason }: ConnectionEnded, refusal: MqttRefusal): boolean =>
   (refusal._tag === "BrokerRefused" && refusal.code === speaksNoMqtt5) ||
   (refusal._tag === "ConnectionLost" && reason.kind !== "protocol" && reason.kind !== "silent")
-
-interface Opened extends MqttConnection {
-  readonly handshake: Handshake | undefined
-}
-
-const asConnection = (opened: Opened, target: Target): Connection => {
-  const toRefusal = (ended: ConnectionEnded) => refusalOf(ended, target, "connected")
-  return {
-    sessionPresent: opened.sessionPresent,
-    handshake: opened.handshake,
-    publish: (message) => Effect.mapError(opened.publish(message), toRefusal),
-    publishAll: (messages, onAcknowledged) =>
-      Effect.map(opened.publishAll(messages, onAcknowledged), (failed) =>
-        failed.map(({ index, because }) => ({ index, refusal: toRefusal(because) }))
-      ),
-    subscribe: (filters, qos, retained) => Effect.mapError(opened.subscribe(filters, qos, retained), toRefusal),
-    overtaken: opened.overtaken,
-    acknowledge: opened.acknowledge,
-    ended: Effect.map(opened.ended, toRefusal),
-    disconnect: opened.disconnect
-  }
-}
 
 const tooSlow = (target: Target, waitingFor: BrokerSilent["waitingFor"], watch: Stopwatch): MqttRefusal => {
   const { host, port, connectWithinMs: afterMs } = target

@@ -15,6 +15,10 @@ export class ShortLivedSet<A> {
     return this.items.size
   }
 
+  get first(): A | undefined {
+    return this.items.values().next().value
+  }
+
   has(item: A): boolean {
     return this.items.has(item)
   }
@@ -49,6 +53,10 @@ export class ShortLivedMap<K, V> {
 
   get size(): number {
     return this.entries.size
+  }
+
+  has(key: K): boolean {
+    return this.entries.has(key)
   }
 
   get(key: K): V | undefined {

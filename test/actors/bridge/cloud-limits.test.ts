@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { limitsOf, packetSize } from "../../../src/actors/bridge/cloud-limits.ts"
-import { encodePublish } from "../../../src/actors/mqtt/client/publish-packet.ts"
+import { encodePackets } from "../../../src/actors/mqtt/client/packet-stream.ts"
 import { explainDropped } from "../../../src/messages/explain/bridge.ts"
 import { run, startBridge, up } from "./scripted-bridge.ts"
 
@@ -63,7 +63,7 @@ describe("Azure IoT Hub", () => {
         fc.constantFrom(0 as const, 1 as const),
         (topic, size, qos) => {
           const payload = Buffer.alloc(size)
-          const packet = encodePublish({ topic, payload, qos, retain: false, messageId: 1 }, 4)
+          const packet = encodePackets([{ message: { topic, payload, qos, retain: false }, packetId: 1 }], 4)
           expect(packetSize({ topic, payload, qos, retain: false })).toBe(packet.length)
         }
       ),

@@ -2,25 +2,22 @@
  * One MQTT connection over a stream that is already open; the only file that knows the `mqtt` library. MQTT 5 where the
  * target names a Receive Maximum, otherwise MQTT 3.1.1.
  *
- * The PUBACK for a message that came in is withheld until `acknowledge`: the library would send it at once and the
- * broker would forget a message that has not been passed on yet. `_sendPacket` is private to the library; its version is
- * pinned, and test/actors/mqtt/client/mqtt-client.broker.test.ts fails when an upgrade changes what is relied on here. What is
- * published and acknowledged in one turn of the event loop leaves in one write.
+ * The library does CONNECT, SUBSCRIBE, pings and DISCONNECT. Messages and their PUBACKs pass it by (`packet-stream.ts`): it
+ * would acknowledge a message at once, and the broker would forget one that has not been passed on yet. Here PUBACK is
+ * withheld until `acknowledge`.
  *
  * A client is used for one connection only. What it withheld is forgotten with it: the broker sends those messages
  * again (MQTT 3.1.1, 4.4), and their packet ids mean other messages then.
  */
 import type { Duplex } from "node:stream"
 import { Effect, Redacted, type Scope } from "effect"
-import { type IClientOptions, type IConnackPacket, MqttClient, type Packet, Store } from "mqtt"
-import type { MqttMessage, Target } from "../../../messages/mqtt.ts"
+import { DefaultMessageIdProvider, type IClientOptions, type IConnackPacket, MqttClient } from "mqtt"
+import type { FailedPublish, MqttMessage, MqttRefusal, Target } from "../../../messages/mqtt.ts"
 import { ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
 import { type ConnectionEnded, ConnectionLifetime, reasonOf } from "./connection-lifetime.ts"
-import { type OversizedPublish, PacketReader } from "./packet-reader.ts"
+import { type OversizedPublish, PacketReader, type ProtocolVersion } from "./packet-reader.ts"
 import { PacketStream } from "./packet-stream.ts"
-import { PublishFlow, type Unpublished } from "./publish-flow.ts"
-import { encodePuback, encodePublish, type ProtocolVersion } from "./publish-packet.ts"
-import { largestPacket, largestPublishOf, sessionProperties } from "./session-properties.ts"
+import { highestPublishId, PublishFlow } from "./publish-flow.ts"
 import { isFilter, refusingOthers } from "./subscription-filter.ts"
 
 /** A message as it came in. */
@@ -33,32 +30,28 @@ export interface Inbound {
 export interface MqttConnection {
   readonly sessionPresent: boolean
   /** QoS 1: ends with PUBACK. QoS 0: when the bytes are on their way. */
-  readonly publish: (message: MqttMessage) => Effect.Effect<void, ConnectionEnded>
-  /**
-   * In their order; ends when it is clear of each what became of it, and answers which were not acknowledged.
-   * `onAcknowledged` is called for each that the broker has answered.
-   */
-  readonly publishAll: (
-    messages: ReadonlyArray<MqttMessage>,
-    onAcknowledged?: () => void
-  ) => Effect.Effect<ReadonlyArray<Unpublished>>
+  readonly publish: (message: MqttMessage) => Effect.Effect<void, MqttRefusal>
+  /** In their order; ends when it is clear of each what became of it, and answers which were not acknowledged. */
+  readonly publishAll: (messages: ReadonlyArray<MqttMessage>) => Effect.Effect<ReadonlyArray<FailedPublish>>
+  readonly unacknowledged: Unacknowledged
   /** Ends with SUBACK: one reason code per filter, in order; 128 and above are refusals. */
-  /** How many publishes, sent longer ago than that, got no PUBACK while later ones did. */
-  readonly overtaken: (longerThanMs: number) => number
   readonly subscribe: (
     filters: ReadonlyArray<string>,
     qos: 0 | 1,
     retained?: RetainHandling
-  ) => Effect.Effect<ReadonlyArray<number>, ConnectionEnded>
+  ) => Effect.Effect<ReadonlyArray<number>, MqttRefusal>
   /** Sends the PUBACKs that were withheld. An id that is not withheld is ignored. */
   readonly acknowledge: (packetIds: ReadonlyArray<number>) => Effect.Effect<void>
   /** How many PUBACKs are withheld. */
   readonly withheld: Effect.Effect<number>
   /** Answers when the connection is no more, with the reason. */
-  readonly ended: Effect.Effect<ConnectionEnded>
-  /** Sends DISCONNECT and waits for the end of the stream, 2 s at most. */
+  readonly ended: Effect.Effect<MqttRefusal>
+  /** Sends DISCONNECT, after the PUBACKs that are awaited, and waits for the end of the stream: 2 s at most. */
   readonly disconnect: Effect.Effect<void>
 }
+
+/** Publishes of QoS 1 that were sent and have no PUBACK. */
+export type Unacknowledged = Pick<PublishFlow, "count" | "isSilent" | "overtaken">
 
 /** Retained messages are wanted at every SUBSCRIBE, or only at a new subscription (MQTT 5.0, 3.8.3.1). */
 export type RetainHandling = "always" | "ifNew"
@@ -73,195 +66,193 @@ export interface Receiver {
   readonly onOversized?: (publish: OversizedPublish) => void
 }
 
-/** Sends CONNECT and waits for CONNACK. The connection is cut when the scope closes. Nothing stream or broker do throws. */
+/**
+ * Sends CONNECT and waits for CONNACK. The connection is cut when the scope closes. Nothing stream or broker do throws.
+ * `refusalOf` judges the end of the connection afterwards.
+ */
 export const openConnection = (
   stream: Duplex,
   target: Target,
-  receiver: Receiver
+  receiver: Receiver,
+  refusalOf: (ended: ConnectionEnded) => MqttRefusal
 ): Effect.Effect<MqttConnection, ConnectionEnded, Scope.Scope> =>
   Effect.gen(function* () {
-    const lifetime = new ConnectionLifetime()
     const client = yield* Effect.acquireRelease(
-      Effect.sync(() => startClient(stream, target, receiver, lifetime)),
+      Effect.sync(() => new Client(stream, target, receiver)),
       () => Effect.sync(() => void stream.destroy())
     )
-    const { sessionPresent, properties } = yield* connack(client, lifetime)
-    const flow = new PublishFlow(
-      lifetime,
-      client.version,
-      properties ?? {},
-      (message, done) => client.send(message, done),
-      target.publishRate
-    )
+    const { lifetime } = client
+    const { sessionPresent, properties } = yield* lifetime.within<IConnackPacket>((answer) => client.onConnack(answer))
+    const flow = new PublishFlow(lifetime, {
+      version: client.version,
+      limits: properties ?? {},
+      send: (packet, written) => client.send(packet, written),
+      perSecond: target.publishRate ?? 0,
+      refusalOf
+    })
+    client.flow = flow
     return {
       sessionPresent,
       publish: (message) =>
         Effect.flatMap(flow.publishAll([message]), ([failed]) =>
-          failed === undefined ? Effect.void : Effect.fail(failed.because)
+          failed === undefined ? Effect.void : Effect.fail(failed.refusal)
         ),
-      publishAll: (messages, onAcknowledged) => flow.publishAll(messages, onAcknowledged),
-      overtaken: (longerThanMs) => flow.overtaken(longerThanMs),
-      subscribe: (filters, qos, retained) => subscribe(client, lifetime, filters, qos, retained),
+      publishAll: (messages) => flow.publishAll(messages),
+      unacknowledged: flow,
+      subscribe: (filters, qos, retained) => Effect.mapError(client.subscribe(filters, qos, retained), refusalOf),
       acknowledge: (packetIds) => Effect.sync(() => client.acknowledge(packetIds)),
       withheld: Effect.sync(() => client.withheld.size),
-      ended: Effect.flip(lifetime.within<never>(() => {})),
-      disconnect: disconnect(client, stream)
+      ended: Effect.map(Effect.flip(lifetime.within<never>(() => {})), refusalOf),
+      disconnect: Effect.andThen(flow.idle, client.end).pipe(
+        Effect.timeoutOption("2 seconds"),
+        Effect.andThen(Effect.sync(() => void stream.destroy()))
+      )
     }
   })
 
-/** What the library's client shows, and the one private method that is overridden. */
-type PublicClient = Pick<MqttClient, keyof MqttClient> & {
-  _sendPacket(packet: Packet, done?: () => void, ...rest: ReadonlyArray<unknown>): void
-}
-type StreamBuilder = () => Duplex
-
-// The cast uncovers the private method; there is no public way to withhold a PUBACK, or to encode a packet oneself.
-const OpenClient = MqttClient as unknown as new (builder: StreamBuilder, options: IClientOptions) => PublicClient
-
-class WithholdingClient extends OpenClient {
-  withholds = false
-  reader: PacketReader | undefined
+class Client {
+  readonly lifetime = new ConnectionLifetime()
+  readonly version: ProtocolVersion
   readonly withheld = new ShortLivedSet<number>()
-  /** What leaves at the end of this turn. */
-  private leaving: Array<Buffer> = []
-  /** Called when it has. */
-  private written: Array<() => void> = []
+  flow: PublishFlow | undefined
+  private readonly stream: Duplex
+  private readonly receiver: Receiver
+  private readonly reader: PacketReader
+  private readonly packets: PacketStream
+  private readonly library: LibraryClient
+  /** What DISCONNECT, or a packet that cannot be read, has told already; what came before it is still handled. */
+  private told: ConnectionEnded["reason"] | undefined
 
-  get version(): ProtocolVersion {
-    return this.options.protocolVersion === 5 ? 5 : 4
-  }
-
-  override _sendPacket(packet: Packet, done?: () => void, ...rest: ReadonlyArray<unknown>): void {
-    if (packet.cmd === "publish" && this.connected) this.sendPublish(packet, done)
-    else if (packet.cmd === "puback" && packet.messageId !== undefined) this.sendPuback(packet.messageId, done)
-    else {
-      this.flush()
-      super._sendPacket(packet, done, ...rest)
-    }
-  }
-
-  /** A callback with an error that is no code of MQTT 5 comes with the end of the connection, which reports the reason. */
-  send({ topic, payload, qos, retain }: MqttMessage, done: (code: number | undefined) => void): void {
-    const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
-    this.publish(topic, bytes, { qos, retain }, (error, packet) => {
-      const code = error && "code" in error ? error.code : undefined
-      if (!error) done(undefined)
-      else if (typeof code === "number") done(this.codesOf(packet)?.[0] ?? code)
+  constructor(stream: Duplex, target: Target, receiver: Receiver) {
+    this.stream = stream
+    this.receiver = receiver
+    this.version = target.receiveMaximum === undefined ? 4 : 5
+    this.reader = new PacketReader({
+      version: this.version,
+      largestPublish: Math.min(target.maximumPacketSize ?? usualPacket, largestPacket),
+      largestPacket,
+      onPublish: (packetId, message) => this.receive(packetId, message),
+      onPuback: (packetId, code) => this.flow?.acknowledged(packetId, code),
+      onOversized: (publish) => {
+        // A session that is only looked at keeps what is too large here, too.
+        const isTaken = receiver.acknowledged === "atOnce" || receiver.onOversized !== undefined
+        if (isTaken && publish.qos === 1 && publish.packetId !== undefined) this.send(publish.packetId)
+        receiver.onOversized?.(publish)
+      },
+      onDisconnect: (disconnected) => this.endSoon({ kind: "disconnected", ...disconnected }),
+      onMalformed: (detail) => this.endSoon({ kind: "protocol", detail })
     })
+    this.packets = new PacketStream(stream, this.reader, this.version)
+    this.library = new LibraryClient(this.packets, clientOptions(target))
+    this.watchEnd()
+    // Of QoS 2 only: it has been acknowledged.
+    this.library.on("message", (topic, payload, { retain }) =>
+      receiver.onMessage({ packetId: undefined, message: { topic, payload, qos: 1, retain } })
+    )
+    this.library.connect()
   }
 
-  codesOf(packet: { readonly messageId?: number } | undefined): ReadonlyArray<number> | undefined {
-    return packet?.messageId === undefined ? undefined : this.reader?.codesOf(packet.messageId)
+  onConnack(answer: (connack: IConnackPacket) => void): void {
+    this.library.once("connect", answer)
   }
 
-  acknowledgeNow(packetId: number): void {
-    this.leave(encodePuback(packetId))
+  send(packet: Parameters<PacketStream["send"]>[0], written?: () => void): void {
+    this.packets.send(packet, written)
   }
 
   acknowledge(packetIds: ReadonlyArray<number>): void {
-    for (const packetId of packetIds)
-      if (this.withheld.delete(packetId) && this.connected) this.leave(encodePuback(packetId))
+    for (const packetId of packetIds) if (this.withheld.delete(packetId)) this.send(packetId)
   }
 
-  private sendPuback(packetId: number, done: (() => void) | undefined): void {
-    if (this.withholds) this.withheld.add(packetId)
-    else this.leave(encodePuback(packetId))
-    // The library handles the next packet only now: pings are answered while messages wait.
-    done?.()
-  }
-
-  private sendPublish(packet: Packet & { cmd: "publish" }, done: (() => void) | undefined): void {
-    const payload = typeof packet.payload === "string" ? Buffer.from(packet.payload) : packet.payload
-    const { topic, retain, messageId = 0 } = packet
-    const isForget = packet.qos === 0
-    this.leave(encodePublish({ topic, payload, qos: isForget ? 0 : 1, retain, messageId }, this.version))
-    // QoS 0 is done when it is written: a slow network path holds back those that come after it.
-    if (isForget && done !== undefined) this.written.push(done)
-    else done?.()
-  }
-
-  private leave(bytes: Buffer): void {
-    if (this.leaving.push(bytes) === 1) process.nextTick(() => this.flush())
-  }
-
-  private flush(): void {
-    const { leaving, written, stream } = this
-    if (leaving.length === 0) return
-    this.leaving = []
-    this.written = []
-    if (!stream.writable) return
-    stream.write(leaving.length === 1 ? leaving[0] : Buffer.concat(leaving), () => {
-      for (const done of written) done()
+  /** The library would refuse all of them for one that is no filter; here that one is refused, as a broker does it. */
+  subscribe(
+    filters: ReadonlyArray<string>,
+    qos: 0 | 1,
+    retained: RetainHandling = "always"
+  ): Effect.Effect<ReadonlyArray<number>, ConnectionEnded> {
+    const valid = filters.filter(isFilter)
+    if (valid.length === 0) return Effect.succeed(refusingOthers(filters, []))
+    const options = this.version === 5 ? ({ qos, rh: retained === "always" ? 0 : 1 } as const) : { qos }
+    return this.lifetime.within<ReadonlyArray<number>>((answer) => {
+      this.library.subscribe(valid, options, (_error, _subscriptions, suback) => {
+        if (suback?.messageId === undefined) return
+        answer(refusingOthers(filters, this.reader.codesOf(suback.messageId) ?? suback.granted.map(Number)))
+      })
     })
   }
-}
 
-/** The library puts what it publishes into a store; what matters to us is still with the broker it came from. */
-class NothingKept extends Store {
-  override put(...[, done]: Parameters<Store["put"]>): this {
-    done?.()
-    return this
+  readonly end: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    if (this.stream.destroyed) resume(Effect.void)
+    else this.library.end(false, {}, () => resume(Effect.void))
+  })
+
+  private receive(packetId: number | undefined, message: MqttMessage): void {
+    const isWithheld = packetId !== undefined && this.receiver.acknowledged === "later"
+    if (isWithheld) this.withheld.add(packetId)
+    this.receiver.onMessage({ packetId, message })
+    if (packetId !== undefined && !isWithheld) this.send(packetId)
   }
 
-  override del(...[, done]: Parameters<Store["del"]>): this {
-    done?.()
-    return this
-  }
-}
-
-const startClient = (
-  stream: Duplex,
-  target: Target,
-  receiver: Receiver,
-  lifetime: ConnectionLifetime
-): WithholdingClient => {
-  const options = clientOptions(target)
-  /** What DISCONNECT, or a packet that cannot be read, has told already; what came before it is still handled. */
-  let told: ConnectionEnded["reason"] | undefined
-  const end = (reason: ConnectionEnded["reason"]) => lifetime.end(told ?? reason)
-  const endSoon = (reason: ConnectionEnded["reason"]) => {
-    told ??= reason
-    setImmediate(() => {
-      end(reason)
+  private watchEnd(): void {
+    const { library, stream } = this
+    // The stream's own error comes before the library's event of it, and says more.
+    stream.on("error", (error) => this.over({ kind: "stream", error }))
+    if (stream.errored) this.over({ kind: "stream", error: stream.errored })
+    else if (stream.destroyed) this.over({ kind: "closed" })
+    library.on("error", (error) => {
+      this.over(reasonOf(error))
       stream.destroy()
     })
-  }
-  const reader = new PacketReader({
-    version: options.protocolVersion === 5 ? 5 : 4,
-    largestPublish: largestPublishOf(target),
-    largestPacket,
-    onOversized: (publish) => {
-      // A session that is only looked at keeps what is too large here, too.
-      const isTaken = receiver.acknowledged === "atOnce" || receiver.onOversized !== undefined
-      if (isTaken && publish.qos === 1 && publish.packetId !== undefined) client.acknowledgeNow(publish.packetId)
-      receiver.onOversized?.(publish)
-    },
-    onDisconnect: (disconnected) => endSoon({ kind: "disconnected", ...disconnected }),
-    onTooLarge: (detail) => endSoon({ kind: "protocol", detail })
-  })
-  const client = new WithholdingClient(() => new PacketStream(stream, reader), options)
-  client.reader = reader
-  client.withholds = receiver.acknowledged === "later"
-  client.on("message", (topic, payload, { qos, retain, messageId }) =>
-    receiver.onMessage({
-      packetId: qos === 0 ? undefined : messageId,
-      message: { topic, payload, qos: qos === 0 ? 0 : 1, retain }
+    library.on("close", () => {
+      this.withheld.clear()
+      this.over({ kind: "closed" })
     })
-  )
-  // The stream's own error comes before the library's event of it, and says more.
-  stream.on("error", (error) => end({ kind: "stream", error }))
-  if (stream.errored) end({ kind: "stream", error: stream.errored })
-  else if (stream.destroyed) end({ kind: "closed" })
-  client.on("error", (error) => {
-    end(reasonOf(error))
-    stream.destroy()
-  })
-  client.on("close", () => {
-    client.withheld.clear()
-    end({ kind: "closed" })
-  })
-  client.connect()
-  return client
+  }
+
+  private over(reason: ConnectionEnded["reason"]): void {
+    this.lifetime.end(this.told ?? reason)
+  }
+
+  private endSoon(reason: ConnectionEnded["reason"]): void {
+    this.told ??= reason
+    setImmediate(() => {
+      this.over(reason)
+      this.stream.destroy()
+    })
+  }
+}
+
+/** It counts as an answer to a ping only PINGRESP, which waits on a slow path behind messages: those are signs of life, too. */
+class LibraryClient extends MqttClient {
+  private readonly packets: PacketStream
+
+  constructor(packets: PacketStream, options: IClientOptions) {
+    super(() => packets, options)
+    this.packets = packets
+  }
+
+  override sendPing(): void {
+    this.packets.hasRead = false
+    super.sendPing()
+  }
+
+  override onKeepaliveTimeout(): void {
+    if (!this.packets.hasRead) super.onKeepaliveTimeout()
+    else {
+      this.reschedulePing(true)
+      this.sendPing()
+    }
+  }
+}
+
+/** Of SUBSCRIBEs: packet ids that no publish has. */
+class SubscribeIds extends DefaultMessageIdProvider {
+  private last = highestPublishId
+
+  override allocate(): number {
+    this.last = this.last === 65_535 ? highestPublishId + 1 : this.last + 1
+    return this.last
+  }
 }
 
 const clientOptions = (target: Target): IClientOptions => ({
@@ -274,44 +265,35 @@ const clientOptions = (target: Target): IClientOptions => ({
   reconnectPeriod: 0,
   resubscribe: false,
   manualConnect: true,
-  // A table of all 65,536 numbers, 17 MiB with what it leads to; publishes are encoded by us anyway.
+  // A table of all 65,536 numbers, 17 MiB with what it leads to.
   writeCache: false,
+  messageIdProvider: new SubscribeIds(),
   // Our own clock ends what takes too long; the library's would do it behind our back.
   connectTimeout: longestTimerMs,
   ...(target.username === undefined ? {} : { username: target.username }),
   ...(target.password === undefined ? {} : { password: Redacted.value(target.password) }),
   ...(target.will === undefined ? {} : { will: { ...target.will, payload: Buffer.from(target.will.payload) } }),
-  outgoingStore: new NothingKept(),
   // Its default assembles words for a debugger at every packet.
   log: () => {}
 })
 
-const connack = (client: WithholdingClient, lifetime: ConnectionLifetime) =>
-  lifetime.within<IConnackPacket>((answer) => client.once("connect", answer))
+/**
+ * In MQTT 5 a session ends with its connection unless it is given a time; 3.1.1 keeps it indefinitely (5.0, 3.1.2.11.2).
+ *
+ * A broker drops what is larger than the Maximum Packet Size without telling anybody, and the publisher has its PUBACK:
+ * all that can be read past is let in, and named when it is discarded.
+ */
+const sessionProperties = (target: Target, receiveMaximum: number) => ({
+  receiveMaximum,
+  sessionExpiryInterval: target.cleanSession ? 0 : 0xffff_ffff,
+  maximumPacketSize: largestPacket
+})
 
-/** The library would refuse all of them for one that is no filter; here that one is refused, as a broker does it. */
-const subscribe = (
-  client: WithholdingClient,
-  lifetime: ConnectionLifetime,
-  filters: ReadonlyArray<string>,
-  qos: 0 | 1,
-  retained: RetainHandling = "always"
-) => {
-  const valid = filters.filter(isFilter)
-  if (valid.length === 0) return Effect.succeed(refusingOthers(filters, []))
-  const options = client.version === 5 ? ({ qos, rh: retained === "always" ? 0 : 1 } as const) : { qos }
-  return lifetime.within<ReadonlyArray<number>>((answer) => {
-    client.subscribe(valid, options, (_error, _subscriptions, suback) => {
-      if (suback !== undefined) answer(refusingOthers(filters, client.codesOf(suback) ?? suback.granted.map(Number)))
-    })
-  })
-}
+/** What announces more ends the connection, whatever kind of packet it is. */
+const largestPacket = 16 * 1024 * 1024
 
-const disconnect = (client: WithholdingClient, stream: Duplex): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    if (stream.destroyed) resume(Effect.void)
-    else client.end(false, {}, () => resume(Effect.void))
-  }).pipe(Effect.timeoutOption("2 seconds"), Effect.andThen(Effect.sync(() => void stream.destroy())))
+/** The largest PUBLISH that is taken, unless the target says otherwise: clouds take 1 MiB or less; with topic and properties. */
+const usualPacket = 1024 * 1024 + 128 * 1024
 
 /** Node's timers hold 31 bits of milliseconds. */
 const longestTimerMs = 2 ** 31 - 1

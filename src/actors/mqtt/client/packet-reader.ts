@@ -1,16 +1,18 @@
 /**
  * The MQTT packets of a byte stream, before the library parses them.
  *
- * Reason codes of PUBACK, PUBREC, SUBACK and DISCONNECT are kept as numbers; the library ends a connection for codes its
- * tables lack, so it is given ones it knows. A PUBLISH above the limit is skipped without being buffered. All other
- * bytes pass unchanged, without being copied.
+ * PUBLISH, PUBACK and DISCONNECT are read here and not passed on; a PUBLISH above the limit is skipped without being
+ * buffered. Reason codes of SUBACK are kept as numbers; the library ends a connection for codes its tables lack, so it is
+ * given ones it knows. All other bytes pass unchanged, without being copied.
  *
- * Source: MQTT 3.1.1 and 5.0, 2.1 (fixed header), 3.4, 3.9, 3.14.
+ * Source: MQTT 3.1.1 and 5.0, 2.1 (fixed header), 3.3, 3.4, 3.9, 3.14.
  */
-
+import type { MqttMessage } from "../../../messages/mqtt.ts"
 import { decodeLength, stringProperty } from "./packet-fields.ts"
-import type { ProtocolVersion } from "./publish-packet.ts"
 import { refusedSubscription } from "./reason-codes.ts"
+
+/** 4: MQTT 3.1.1. */
+export type ProtocolVersion = 4 | 5
 
 export interface OversizedPublish {
   readonly topic: string
@@ -33,28 +35,32 @@ interface PacketReaderOptions {
   readonly largestPublish: number
   /** A packet that announces more ends the connection. */
   readonly largestPacket: number
+  /** `packetId`: undefined for QoS 0. */
+  readonly onPublish: (packetId: number | undefined, message: MqttMessage) => void
+  /** `code`: 0 in MQTT 3.1.1. */
+  readonly onPuback: (packetId: number, code: number) => void
   /** It is skipped; with QoS 1 its PUBACK is the caller's to send. */
   readonly onOversized: (publish: OversizedPublish) => void
   /** The broker sent DISCONNECT; it is not passed on. */
   readonly onDisconnect: (disconnected: Disconnected) => void
-  /** The packet announces more than `largestPacket`: nothing is passed on from here. */
-  readonly onTooLarge: (detail: string) => void
+  /** It is malformed, or announces more than `largestPacket`: nothing is passed on from here. */
+  readonly onMalformed: (detail: string) => void
 }
 
 export class PacketReader {
   private readonly options: PacketReaderOptions
-  /** Refusals by packet id, of publishes and of subscriptions. */
-  private readonly refusals = new Map<number, ReadonlyArray<number>>()
+  /** Of each SUBACK by its packet id. */
+  private readonly grants = new Map<number, ReadonlyArray<number>>()
   private state: State = newHeader
 
   constructor(options: PacketReaderOptions) {
     this.options = options
   }
 
-  /** The reason codes of this PUBACK or SUBACK as the broker sent them; once. Undefined: as the library read them. */
+  /** The reason codes of this SUBACK as the broker sent them; once. */
   codesOf(packetId: number): ReadonlyArray<number> | undefined {
-    const codes = this.refusals.get(packetId)
-    this.refusals.delete(packetId)
+    const codes = this.grants.get(packetId)
+    this.grants.delete(packetId)
     return codes
   }
 
@@ -86,13 +92,21 @@ export class PacketReader {
         else if (held.length > 0) out.push(Buffer.from(held))
         at += header.size - held.length
         if (this.state.kind !== "passing") from = at
+        if (this.state.kind === "collecting" && at + header.length <= chunk.length) {
+          // The usual case: nothing is put together.
+          this.state = newHeader
+          this.take(header, chunk, at, at + header.length, out)
+          at += header.length
+          from = at
+          continue
+        }
       } else {
         const taken = Math.min(state.left, chunk.length - at)
         const piece = chunk.subarray(at, at + taken)
         at += taken
         state.left -= taken
         if (state.kind !== "passing") from = at
-        if (state.kind === "collecting") state.body.push(Buffer.from(piece))
+        if (state.kind === "collecting") state.body.push(piece)
         if (state.kind === "skipping") this.takeHead(state, piece)
       }
       this.finish(out)
@@ -103,19 +117,20 @@ export class PacketReader {
 
   private begin(header: Header): State {
     const { type, length } = header
-    const { version, largestPublish, largestPacket } = this.options
+    const { largestPublish, largestPacket } = this.options
     const size = header.size + length
     if (type === publish && size > largestPublish)
       return { kind: "skipping", left: length, header, size, head: [], headLength: 0, isKnown: false }
     if (type === malformed) return this.end("it sent a malformed packet length")
     if (size > largestPacket) return this.end(`it announced a packet of ${size} bytes`)
+    // QoS 2 is not asked for: a session of an earlier client may have it still, and the library knows its three steps.
     const isRead =
-      type === disconnect || type === suback || (version === 5 && length > 2 && type >= puback && type <= pubcomp)
+      (type === publish && (header.first & 0x04) === 0) || type === puback || type === suback || type === disconnect
     return isRead ? { kind: "collecting", left: length, header, body: [] } : { kind: "passing", left: length }
   }
 
   private end(detail: string): State & { kind: "ended" } {
-    this.options.onTooLarge(detail)
+    this.options.onMalformed(detail)
     return { kind: "ended" }
   }
 
@@ -147,19 +162,49 @@ export class PacketReader {
     if (state.kind === "header" || state.kind === "ended" || state.left > 0) return
     this.state = newHeader
     if (state.kind !== "collecting") return
-    const { header } = state
     const body = Buffer.concat(state.body)
-    if (header.type === disconnect) this.options.onDisconnect(disconnectOf(body, this.options.version))
-    else out.push(header.type === suback ? this.suback(body) : this.acknowledgement(header, body))
+    this.take(state.header, body, 0, body.length, out)
   }
 
-  /** PUBACK and the like with a reason code; its properties are not used. */
-  private acknowledgement({ first }: Header, body: Buffer): Buffer {
-    const packetId = body.readUInt16BE(0)
-    const code = body[2] ?? 0
-    if (code < 0x80) return Buffer.from([first, 2, packetId >> 8, packetId & 0xff])
-    this.refusals.set(packetId, [code])
-    return Buffer.from([first, 3, packetId >> 8, packetId & 0xff, refusedAck])
+  /** A whole packet, its header left out, from `start` to `end`. */
+  private take({ type, first }: Header, bytes: Buffer, start: number, end: number, out: Array<Buffer>): void {
+    if (type === publish) this.publish(first, bytes, start, end)
+    else if (type === puback) this.puback(bytes, start, end)
+    else if (type === suback) out.push(this.suback(bytes.subarray(start, end)))
+    else this.options.onDisconnect(disconnectOf(bytes.subarray(start, end), this.options.version))
+  }
+
+  private publish(first: number, bytes: Buffer, start: number, end: number): void {
+    const { version, onPublish } = this.options
+    const qos = (first & 0x02) === 0 ? 0 : 1
+    const topicStart = start + 2
+    const topicEnd = topicStart > end ? topicStart : topicStart + bytes.readUInt16BE(start)
+    let at = topicEnd + 2 * qos
+    if (version === 5 && at < end) {
+      const properties = decodeLength(bytes, at)
+      at = properties.end === at ? Number.POSITIVE_INFINITY : properties.end + properties.value
+    } else if (version === 5) at = Number.POSITIVE_INFINITY
+    // Without a topic there is only its alias, which we do not allow (MQTT 5.0, 3.3.2.3.4).
+    if (at > end || topicEnd === topicStart) {
+      this.state = this.end("it sent a malformed PUBLISH")
+      return
+    }
+    const message: MqttMessage = {
+      topic: bytes.toString("utf8", topicStart, topicEnd),
+      payload: bytes.subarray(at, end),
+      qos,
+      retain: (first & 0x01) === 1
+    }
+    onPublish(qos === 0 ? undefined : bytes.readUInt16BE(topicEnd), message)
+  }
+
+  /** Its properties are not used. */
+  private puback(bytes: Buffer, start: number, end: number): void {
+    if (end < start + 2) this.state = this.end("it sent a malformed PUBACK")
+    else {
+      const code = this.options.version === 5 && end > start + 2 ? (bytes[start + 2] ?? 0) : 0
+      this.options.onPuback(bytes.readUInt16BE(start), code)
+    }
   }
 
   private suback(body: Buffer): Buffer {
@@ -169,7 +214,7 @@ export class PacketReader {
     const properties = version === 5 ? decodeLength(body, 2) : { value: 0, end: 2 }
     const codes = [...body.subarray(properties.end + properties.value)]
     const packetId = body.readUInt16BE(0)
-    this.refusals.set(packetId, codes)
+    this.grants.set(packetId, codes)
     const known = codes.map((code) => (code <= 2 ? code : refusedSubscription))
     const rest = [...(version === 5 ? [0] : []), ...known]
     return Buffer.concat([
@@ -240,16 +285,12 @@ const encodeLength = (length: number): ReadonlyArray<number> =>
 
 const publish = 3
 const puback = 4
-const pubcomp = 7
 const suback = 9
 const disconnect = 14
 const malformed = -1
 
 /** MQTT 5.0, 2.2.2.2. */
 const reasonString = 0x1f
-
-/** "Unspecified error", which the library knows. */
-const refusedAck = 0x80
 
 /** Topic with its length, and packet id. */
 const longestHead = 2 + 65_535 + 2

@@ -1,14 +1,36 @@
-/** A connection's stream with a PacketReader before what is read from it. Closing either closes both. */
+/**
+ * A connection's stream as the library sees it: without PUBLISH and PUBACK, which a PacketReader takes out of what comes
+ * in and `send` puts into what leaves. All that is sent in one turn of the event loop leaves in one write.
+ *
+ * Source: MQTT 3.1.1 and 5.0, 3.3 and 3.4.
+ */
 import { Duplex } from "node:stream"
-import type { PacketReader } from "./packet-reader.ts"
+import type { MqttMessage } from "../../../messages/mqtt.ts"
+import type { PacketReader, ProtocolVersion } from "./packet-reader.ts"
 
+export interface Publish {
+  readonly message: MqttMessage
+  /** 0 for QoS 0. */
+  readonly packetId: number
+}
+
+/** Closing it or the stream below closes both. */
 export class PacketStream extends Duplex {
+  /** Something came since this was last set to false. */
+  hasRead = false
   private readonly below: Duplex
+  private readonly version: ProtocolVersion
+  /** What leaves at the end of this turn: publishes, and the packet ids of PUBACKs. */
+  private leaving: Array<Publish | number> = []
+  /** Called when it has. */
+  private written: Array<() => void> = []
 
-  constructor(below: Duplex, reader: PacketReader) {
+  constructor(below: Duplex, reader: PacketReader, version: ProtocolVersion) {
     super()
     this.below = below
+    this.version = version
     below.on("data", (chunk: Buffer) => {
+      this.hasRead = true
       for (const part of reader.read(chunk)) if (!this.push(part)) below.pause()
     })
     below.on("end", () => this.push(null))
@@ -16,15 +38,37 @@ export class PacketStream extends Duplex {
     below.on("close", () => this.destroy())
   }
 
+  /** `written` is called when the bytes are on their way, and never if the stream ends before. */
+  send(packet: Publish | number, written?: () => void): void {
+    if (written !== undefined) this.written.push(written)
+    if (this.leaving.push(packet) === 1) process.nextTick(() => this.flush())
+  }
+
+  private flush(): void {
+    const { leaving, written, below } = this
+    if (leaving.length === 0) return
+    this.leaving = []
+    this.written = []
+    if (!below.writable) return
+    const bytes = encodePackets(leaving, this.version)
+    if (written.length === 0) below.write(bytes)
+    else
+      below.write(bytes, (error) => {
+        if (!error) for (const done of written) done()
+      })
+  }
+
   override _read(): void {
     this.below.resume()
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.flush()
     this.below.write(chunk, done)
   }
 
   override _final(done: (error?: Error | null) => void): void {
+    this.flush()
     this.below.end(done)
   }
 
@@ -32,4 +76,48 @@ export class PacketStream extends Duplex {
     this.below.destroy()
     done(null)
   }
+}
+
+/** PUBLISHes, and a PUBACK for each number, in their order. */
+export const encodePackets = (packets: ReadonlyArray<Publish | number>, version: ProtocolVersion): Buffer => {
+  let size = 0
+  for (const packet of packets) size += typeof packet === "number" ? 4 : publishSize(packet.message, version)
+  const bytes = Buffer.allocUnsafe(size)
+  let at = 0
+  for (const packet of packets)
+    at = typeof packet === "number" ? writePuback(bytes, at, packet) : writePublish(bytes, at, packet, version)
+  return bytes
+}
+
+/** The bytes of the whole packet, as a broker's Maximum Packet Size counts them (MQTT 5.0, 2.1.4). */
+export const publishSize = (message: MqttMessage, version: ProtocolVersion): number => {
+  const length = remainingLength(message, version)
+  return 1 + (length < 128 ? 1 : length < 16_384 ? 2 : length < 2_097_152 ? 3 : 4) + length
+}
+
+const remainingLength = ({ topic, qos, payload }: MqttMessage, version: ProtocolVersion): number =>
+  2 + Buffer.byteLength(topic) + 2 * qos + (version === 5 ? 1 : 0) + payload.length
+
+const writePublish = (bytes: Buffer, start: number, { message, packetId }: Publish, version: ProtocolVersion) => {
+  const { topic, payload, qos, retain } = message
+  bytes[start] = 0x30 | (qos << 1) | (retain ? 1 : 0)
+  let at = start + 1
+  // MQTT, 2.2.3: 7 bits in a byte, the lowest first.
+  let length = remainingLength(message, version)
+  for (; length >= 128; length = Math.floor(length / 128)) bytes[at++] = (length % 128) | 128
+  bytes[at++] = length
+  const topicBytes = bytes.write(topic, at + 2)
+  at = bytes.writeUInt16BE(topicBytes, at) + topicBytes
+  if (qos === 1) at = bytes.writeUInt16BE(packetId, at)
+  // No properties: their length is 0.
+  if (version === 5) bytes[at++] = 0
+  bytes.set(payload, at)
+  return at + payload.length
+}
+
+/** Both versions have this short form, for success. */
+const writePuback = (bytes: Buffer, at: number, packetId: number): number => {
+  bytes[at] = 0x40
+  bytes[at + 1] = 2
+  return bytes.writeUInt16BE(packetId, at + 2)
 }

@@ -1,22 +1,16 @@
 /**
- * Publishing on one connection: within the broker's Receive Maximum, its Maximum Packet Size, its rate, and what the
- * network path takes.
+ * Publishing on one connection: one queue, whose head leaves when the broker's Receive Maximum, its rate and the bytes
+ * that the network path takes allow it; and what waits for its PUBACK since.
  */
 import { Effect } from "effect"
-import type { MqttMessage } from "../../../messages/mqtt.ts"
-import { FifoSemaphore } from "../../../runtime/primitives/fifo-semaphore.ts"
+import type { FailedPublish, MqttMessage, MqttRefusal } from "../../../messages/mqtt.ts"
 import { processMonotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
-import { ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
+import { ShortLivedMap, ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
 import { ConnectionEnded, type ConnectionLifetime } from "./connection-lifetime.ts"
-import { InFlightWindow, inFlightSettings } from "./in-flight-window.ts"
-import { type ProtocolVersion, publishSize } from "./publish-packet.ts"
+import type { ProtocolVersion } from "./packet-reader.ts"
+import { type PacketStream, publishSize } from "./packet-stream.ts"
 import { packetTooLarge } from "./reason-codes.ts"
-
-export interface Unpublished {
-  /** Its place among those that were published together. */
-  readonly index: number
-  readonly because: ConnectionEnded
-}
+import { ByteWindow, byteWindowSettings, PublishPace } from "./send-limits.ts"
 
 /** What a broker said in CONNACK that bounds publishing. */
 interface BrokerLimits {
@@ -26,225 +20,228 @@ interface BrokerLimits {
   readonly maximumPacketSize?: number
 }
 
-/** Calls `done` when the message is acknowledged, refused with a code of MQTT 5, or (QoS 0) written. */
-export type Send = (message: MqttMessage, done: (code: number | undefined) => void) => void
-
-export class PublishFlow {
-  private readonly lifetime: ConnectionLifetime
-  private readonly version: ProtocolVersion
-  private readonly send: Send
-  private readonly quota: FifoSemaphore
-  private readonly largestPacket: number
-  private readonly window = new InFlightWindow(inFlightSettings, processMonotonicMs)
-  private readonly pace: PublishPace
-  private readonly unanswered = new UnacknowledgedPublishes()
-
-  /** `perSecond`: how many publishes at most, 0: as many as come. */
-  constructor(lifetime: ConnectionLifetime, version: ProtocolVersion, limits: BrokerLimits, send: Send, perSecond = 0) {
-    this.pace = new PublishPace(perSecond, processPaceClock(processMonotonicMs))
-    this.lifetime = lifetime
-    this.version = version
-    this.send = send
-    this.quota = new FifoSemaphore(limits.receiveMaximum ?? 65_535)
-    // MQTT 5.0, 3.2.2.3.6: without it there is no limit. A broker of MQTT 3.1.1 reports none.
-    this.largestPacket = limits.maximumPacketSize ?? Number.POSITIVE_INFINITY
-  }
-
-  /** In their order; answers those that were not acknowledged. `onAcknowledged` is called for each that was. */
-  publishAll(
-    messages: ReadonlyArray<MqttMessage>,
-    onAcknowledged: () => void = () => {}
-  ): Effect.Effect<ReadonlyArray<Unpublished>> {
-    return Effect.suspend(() => {
-      const open = new Set(messages.keys())
-      const failed: Array<Unpublished> = []
-      let cancelAll = () => {}
-      const all = this.lifetime.within<void>((answer) => {
-        const cancellations = messages.map((message, index) =>
-          this.publish(message, (code) => {
-            open.delete(index)
-            if (code !== undefined) failed.push({ index, because: refusedWith(code) })
-            onAcknowledged()
-            if (open.size === 0) answer()
-          })
-        )
-        cancelAll = () => {
-          for (const cancelSend of cancellations) cancelSend()
-        }
-        return cancelAll
-      })
-      const cutOff = (because: ConnectionEnded) => {
-        cancelAll()
-        return [...failed, ...[...open].map((index) => ({ index, because }))]
-      }
-      return Effect.match(all, { onSuccess: (): ReadonlyArray<Unpublished> => failed, onFailure: cutOff })
-    })
-  }
-
-  /** How many publishes, sent longer ago than that, got no PUBACK while later ones did. */
-  overtaken(longerThanMs: number): number {
-    return this.unanswered.overtaken(processMonotonicMs() - longerThanMs)
-  }
-
-  /** Answers how to give up what has not been sent yet. */
-  private publish(message: MqttMessage, done: (code?: number) => void): () => void {
-    const size = publishSize(message, this.version)
-    if (size > this.largestPacket) {
-      done(packetTooLarge)
-      return () => {}
-    }
-    if (message.qos === 0) return this.sendInWindow(message, size, done, () => {})
-    let cancelSend = () => {}
-    const cancelQuota = this.quota.acquire(() => {
-      const cancelWindow = this.sendInWindow(message, size, done, () => this.quota.release())
-      cancelSend = () => cancelWindow()
-    })
-    return () => {
-      cancelQuota()
-      cancelSend()
-    }
-  }
-
-  private sendInWindow(
-    message: MqttMessage,
-    size: number,
-    done: (code?: number) => void,
-    after: () => void
-  ): () => void {
-    const giveBack = () => {
-      this.window.release(size)
-      after()
-    }
-    let cancelPace: () => boolean = () => false
-    const cancelWindow = this.window.acquire(size, () => {
-      cancelPace = this.pace.schedule(() => {
-        const sentAt = processMonotonicMs()
-        const answered = message.qos === 0 ? () => {} : this.unanswered.sent(sentAt)
-        this.send(message, (code) => {
-          answered()
-          if (message.qos === 0) this.window.release(size)
-          else this.window.acknowledged(size, sentAt)
-          after()
-          done(code)
-        })
-      })
-    })
-    return () => {
-      cancelWindow()
-      if (cancelPace()) giveBack()
-    }
-  }
-}
-
-const refusedWith = (code: number) => new ConnectionEnded({ reason: { kind: "publishRefused", code } })
-
-interface Waiting {
-  readonly go: () => void
-}
-
-interface PaceClock {
+/** For tests, a clock that is moved by hand. */
+export interface FlowClock {
   /** Monotonic milliseconds. */
   readonly now: () => number
   readonly after: (ms: number, call: () => void) => void
 }
 
-/**
- * Spreads publishes in time: never more than the rate in any one second, nine tenths of it in the long run.
- *
- * A tenth of a second's messages may leave at once; after that each waits its turn. Brokers that count in windows of a
- * second, and connections that deliver a little early or late, stay below the rate so.
- */
-export class PublishPace {
-  private readonly clock: PaceClock
-  private readonly intervalMs: number
-  private readonly burstMs: number
-  private readonly waiters = new ShortLivedSet<Waiting>()
-  /** When the next would be due if all were evenly spread. */
-  private dueAt = Number.NEGATIVE_INFINITY
-  private isPending = false
-
-  /** `perSecond` 0: no limit. */
-  constructor(perSecond: number, clock: PaceClock) {
-    this.clock = clock
-    this.intervalMs = perSecond === 0 ? 0 : perSecond < 10 ? 1_000 / perSecond : 1_000 / (perSecond * 0.9)
-    this.burstMs = this.intervalMs * (Math.max(1, Math.floor(perSecond / 10)) - 1)
-  }
-
-  /** Calls `go` in its turn; returns the cancellation: true if it had not been called. */
-  schedule(go: () => void): () => boolean {
-    if (this.intervalMs === 0) {
-      go()
-      return () => false
-    }
-    const waiting = { go }
-    this.waiters.add(waiting)
-    this.sendDue()
-    return () => this.waiters.delete(waiting)
-  }
-
-  private sendDue(): void {
-    if (this.isPending) return
-    for (;;) {
-      const [next] = this.waiters
-      if (next === undefined) return
-      const now = this.clock.now()
-      const waitMs = this.dueAt - this.burstMs - now
-      // A rounding error of a double is no reason for another timer.
-      if (waitMs > 0.001) {
-        this.isPending = true
-        this.clock.after(Math.ceil(waitMs), () => {
-          this.isPending = false
-          this.sendDue()
-        })
-        return
-      }
-      this.waiters.delete(next)
-      this.dueAt = Math.max(this.dueAt, now) + this.intervalMs
-      next.go()
-    }
-  }
-}
-
-/** The timer keeps no process alive: a connection does. */
-const processPaceClock = (now: () => number): PaceClock => ({
-  now,
+/** Its timer keeps no process alive: a connection does. */
+const processClock: FlowClock = {
+  now: processMonotonicMs,
   after: (ms, call) => void setTimeout(call, ms).unref()
-})
-
-interface Sent {
-  readonly at: number
-  overtaken: boolean
 }
 
-/**
- * Publishes whose PUBACK is missing although later ones got theirs: PUBACKs come in the order of the publishes (MQTT 3.1.1,
- * 4.6), so the broker has discarded them, as AWS IoT does above its rate. They are sent again on the next connection.
- */
-export class UnacknowledgedPublishes {
-  /** In order of sending. */
-  private readonly open = new ShortLivedSet<Sent>()
+/** What was published together. */
+interface Batch {
+  open: number
+  readonly failed: Array<FailedPublish>
+  readonly done: () => void
+}
 
-  /** Answers what to call when its PUBACK has come. */
-  sent(at: number): () => void {
-    const entry = { at, overtaken: false }
-    this.open.add(entry)
-    return () => {
-      if (!this.open.delete(entry)) return
-      for (const earlier of this.open) {
-        if (earlier.overtaken) continue
-        if (earlier.at >= entry.at) return
-        earlier.overtaken = true
-      }
-    }
+interface Entry {
+  readonly batch: Batch
+  readonly index: number
+  readonly message: MqttMessage
+  /** Of the packet, in bytes. */
+  readonly size: number
+  isSettled: boolean
+  /** 0: it has not left yet. */
+  sentAt: number
+  /** Later ones got their PUBACK. */
+  isOvertaken: boolean
+}
+
+interface FlowOptions {
+  readonly version: ProtocolVersion
+  readonly limits: BrokerLimits
+  readonly send: PacketStream["send"]
+  /** How many publishes a second at most, 0: as many as come. */
+  readonly perSecond: number
+  readonly refusalOf: (ended: ConnectionEnded) => MqttRefusal
+  readonly clock?: FlowClock
+}
+
+export class PublishFlow {
+  private readonly options: FlowOptions
+  private readonly lifetime: ConnectionLifetime
+  private readonly clock: FlowClock
+  private readonly mostInFlight: number
+  private readonly largestPacket: number
+  private readonly window: ByteWindow
+  private readonly pace: PublishPace
+  private readonly waiting = new ShortLivedSet<Entry>()
+  /** Sent with QoS 1 and not acknowledged, by packet id, in order of sending. */
+  private readonly inFlight = new ShortLivedMap<number, Entry>()
+  private lastPacketId = 0
+  private isWaitingForPace = false
+  /** When the last PUBACK came. */
+  private progressAt = 0
+  private onIdle: (() => void) | undefined
+
+  constructor(lifetime: ConnectionLifetime, options: FlowOptions) {
+    const { limits, perSecond, clock = processClock } = options
+    this.lifetime = lifetime
+    this.options = options
+    this.clock = clock
+    this.mostInFlight = Math.min(limits.receiveMaximum ?? highestPublishId, highestPublishId)
+    // MQTT 5.0, 3.2.2.3.6: without it there is no limit. A broker of MQTT 3.1.1 reports none.
+    this.largestPacket = limits.maximumPacketSize ?? Number.POSITIVE_INFINITY
+    this.window = new ByteWindow(byteWindowSettings)
+    this.pace = new PublishPace(perSecond)
   }
 
-  /** How many of those sent before that moment. */
-  overtaken(before: number): number {
+  /** In their order; answers those that were not acknowledged. */
+  publishAll(messages: ReadonlyArray<MqttMessage>): Effect.Effect<ReadonlyArray<FailedPublish>> {
+    return Effect.suspend(() => {
+      const entries: Array<Entry> = []
+      const failed: Array<FailedPublish> = []
+      const giveUp = () => {
+        for (const entry of entries) this.waiting.delete(entry)
+        this.sendWaiting()
+      }
+      const all = this.lifetime.within<void>((answer) => {
+        const batch: Batch = { open: messages.length, failed, done: () => answer() }
+        for (const [index, message] of messages.entries()) {
+          const size = publishSize(message, this.options.version)
+          const entry = { batch, index, message, size, isSettled: false, sentAt: 0, isOvertaken: false }
+          entries.push(entry)
+          if (size > this.largestPacket) this.settle(entry, packetTooLarge)
+          else if (this.waiting.size > 0 || !this.trySend(entry)) this.waiting.add(entry)
+        }
+        return giveUp
+      })
+      const cutOff = (because: ConnectionEnded) => {
+        giveUp()
+        const refusal = this.options.refusalOf(because)
+        return [...failed, ...entries.filter((one) => !one.isSettled).map(({ index }) => ({ index, refusal }))]
+      }
+      return Effect.match(all, { onSuccess: (): ReadonlyArray<FailedPublish> => failed, onFailure: cutOff })
+    })
+  }
+
+  /** The broker has answered; `code`: 0, or a reason of MQTT 5. */
+  acknowledged(packetId: number, code: number): void {
+    const entry = this.inFlight.get(packetId)
+    if (entry === undefined) return
+    this.inFlight.delete(packetId)
+    const now = this.clock.now()
+    this.progressAt = now
+    this.markOvertaken(entry.sentAt)
+    this.window.acknowledged(entry.size, entry.sentAt, now, this.waiting.size > 0)
+    this.settle(entry, code < 0x80 ? undefined : code)
+    if (this.waiting.size > 0) this.sendWaiting()
+    else if (this.inFlight.size === 0) this.onIdle?.()
+  }
+
+  /** Publishes of QoS 1 that were sent and have no PUBACK. */
+  get count(): number {
+    return this.inFlight.size
+  }
+
+  /**
+   * Whether publishes wait and not one PUBACK has come for that long, and what the oldest takes on the slowest path: a
+   * broker may answer pings all the same. A slow path that still brings some is not the cause.
+   */
+  isSilent(limitMs: number): boolean {
+    const [oldest] = this.inFlight.values()
+    if (oldest === undefined) return false
+    const allowedMs = limitMs + oldest.size / slowestBytesPerMs
+    return this.clock.now() - Math.max(oldest.sentAt, this.progressAt) >= allowedMs
+  }
+
+  /**
+   * How many publishes, sent longer ago than that, got no PUBACK while later ones did. PUBACKs come in the order of the
+   * publishes (MQTT 3.1.1, 4.6), so the broker has discarded them, as AWS IoT does above its rate.
+   */
+  overtaken(longerThanMs: number): number {
+    const before = this.clock.now() - longerThanMs
     let count = 0
-    for (const { at, overtaken } of this.open) {
-      if (at >= before) break
-      if (overtaken) count += 1
+    for (const { sentAt, isOvertaken } of this.inFlight.values()) {
+      if (sentAt >= before) break
+      if (isOvertaken) count += 1
     }
     return count
   }
+
+  /** Done when nothing waits for a PUBACK. */
+  readonly idle: Effect.Effect<void> = Effect.callback((resume) => {
+    this.onIdle = () => resume(Effect.void)
+    if (this.waiting.size + this.inFlight.size === 0) this.onIdle()
+  })
+
+  private sendWaiting(): void {
+    for (let next = this.waiting.first; next !== undefined && this.trySend(next); next = this.waiting.first)
+      this.waiting.delete(next)
+  }
+
+  /** False: not now; `sendWaiting` is called when it may be. */
+  private trySend(entry: Entry): boolean {
+    if (this.isWaitingForPace || !this.window.hasRoomFor(entry.size)) return false
+    if (entry.message.qos === 1 && this.inFlight.size >= this.mostInFlight) return false
+    const now = this.clock.now()
+    const waitMs = this.pace.waitMs(now)
+    if (waitMs === 0) {
+      this.send(entry, now)
+      return true
+    }
+    this.isWaitingForPace = true
+    this.clock.after(waitMs, () => {
+      this.isWaitingForPace = false
+      this.sendWaiting()
+    })
+    return false
+  }
+
+  private send(entry: Entry, now: number): void {
+    const { message, size } = entry
+    this.window.sent(size)
+    this.pace.sent(now)
+    entry.sentAt = now
+    if (message.qos === 1) {
+      const packetId = this.freePacketId()
+      this.inFlight.set(packetId, entry)
+      this.options.send({ message, packetId })
+      return
+    }
+    // QoS 0 is done when it is written: a slow network path holds back those that come after it.
+    this.options.send({ message, packetId: 0 }, () => {
+      this.window.release(size)
+      this.settle(entry, undefined)
+      this.sendWaiting()
+    })
+  }
+
+  private freePacketId(): number {
+    do this.lastPacketId = (this.lastPacketId % highestPublishId) + 1
+    while (this.inFlight.has(this.lastPacketId))
+    return this.lastPacketId
+  }
+
+  private markOvertaken(sentAt: number): void {
+    for (const earlier of this.inFlight.values()) {
+      if (earlier.isOvertaken) continue
+      if (earlier.sentAt >= sentAt) return
+      earlier.isOvertaken = true
+    }
+  }
+
+  /** `code`: with which the broker refused it. */
+  private settle(entry: Entry, code: number | undefined): void {
+    entry.isSettled = true
+    const { batch, index } = entry
+    if (code !== undefined) {
+      const because = new ConnectionEnded({ reason: { kind: "publishRefused", code } })
+      batch.failed.push({ index, refusal: this.options.refusalOf(because) })
+    }
+    batch.open -= 1
+    if (batch.open === 0) batch.done()
+  }
 }
+
+/** The packet ids above it are for SUBSCRIBE. */
+export const highestPublishId = 65_000
+
+/** 16 kbit/s: one large message alone may take minutes on such a path. */
+const slowestBytesPerMs = 2

@@ -54,19 +54,15 @@ export const linkBehaviour = (
   }
 }
 
-const publish = ({ gate, pubackWatchdog }: Link, message: MqttMessage): Effect.Effect<void, MqttRefusal> =>
-  Effect.flatMap(gate.pass, (connection) =>
-    message.qos === 0
-      ? connection.publish(message)
-      : pubackWatchdog.during(message.payload.length, () => connection.publish(message))
-  )
+const publish = ({ gate }: Link, message: MqttMessage): Effect.Effect<void, MqttRefusal> =>
+  Effect.flatMap(gate.pass, (connection) => connection.publish(message))
 
 const publishAll = (
   link: Link,
   { messages, connection: wanted }: { readonly messages: ReadonlyArray<MqttMessage>; readonly connection: number }
 ): Effect.Effect<{ readonly sent: boolean; readonly failed: ReadonlyArray<FailedPublish> }> =>
   Effect.suspend(() => {
-    const { gate, pubackWatchdog, past, status } = link
+    const { gate, past, status } = link
     const notSent = Effect.succeed({ sent: false, failed: [] })
     if (past.connections !== wanted) return notSent
     const { connection } = gate
@@ -75,12 +71,11 @@ const publishAll = (
       return status._tag === "Up"
         ? Effect.andThen(gate.pass, publishAll(link, { messages, connection: wanted }))
         : notSent
-    const published = (onAcknowledged?: () => void) =>
-      Effect.map(connection.publishAll(messages, onAcknowledged), (failed) => ({ sent: true, failed }))
-    const awaited = messages.filter(({ qos }) => qos === 1)
-    if (awaited.length === 0) return published()
-    const acknowledged = pubackWatchdog.during(Math.max(...awaited.map(({ payload }) => payload.length)), published)
-    return spanned("publish until PUBACK", { kind: "client" }, measured(link, awaited.length, acknowledged))
+    const published = Effect.map(connection.publishAll(messages), (failed) => ({ sent: true, failed }))
+    const awaited = messages.filter(({ qos }) => qos === 1).length
+    return awaited === 0
+      ? published
+      : spanned("publish until PUBACK", { kind: "client" }, measured(link, awaited, published))
   })
 
 type Published = Effect.Effect<{ readonly sent: boolean; readonly failed: ReadonlyArray<FailedPublish> }>

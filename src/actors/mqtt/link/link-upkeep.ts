@@ -81,15 +81,14 @@ const connectOnce = (link: Link): Effect.Effect<Outcome> =>
       const connection = yield* link.connect(link.options.target, receiverOf(link))
       yield* logHandshake(link.options, connection.handshake)
       const trouble = Effect.flatMap(connection.ended, (refusal) => {
-        hadUnacknowledged = link.pubackWatchdog.isWaiting
+        hadUnacknowledged = connection.unacknowledged.count > 0
         return Effect.fail(refusal)
       })
       const faults = yield* Effect.raceFirst(prepare(link, connection), trouble)
       openedAt = monotonicMs(clock)
       yield* openGate(link, connection, faults)
       yield* Effect.forkScoped(Effect.forever(logNextOversized(link)))
-      const silence = Effect.raceFirst(unansweredPublish(link), missingAcks(link, connection))
-      const fault = Effect.raceFirst(trouble, silence)
+      const fault = Effect.raceFirst(trouble, watchAcks(link, connection))
       const held = Effect.raceFirst(fault, Deferred.await(link.reconnect))
       yield* Effect.onInterrupt(held, () => disconnectCleanly(link, connection))
       yield* logOverflow(link.options, !link.options.target.cleanSession)
@@ -171,26 +170,23 @@ const disconnectCleanly = (link: Link, connection: Connection): Effect.Effect<vo
     yield* logStatus(link.options, { _tag: "Stopped" }, undefined)
   })
 
-const unansweredPublish = (link: Link): Effect.Effect<never, MqttRefusal> =>
-  Effect.andThen(
-    link.pubackWatchdog.expired(pubackWithinMs),
-    Effect.suspend(() => Effect.fail(silent(link, "PUBACK", pubackWithinMs)))
-  )
-
-/** Told once a connection; what the broker has discarded is sent again on another, after as long as for any silence. */
-const missingAcks = (link: Link, { overtaken }: Connection): Effect.Effect<never, MqttRefusal> =>
+/**
+ * Fails when the broker acknowledges nothing, or leaves out some: what it has discarded is sent again on another connection.
+ * Told once a connection.
+ */
+const watchAcks = (link: Link, { unacknowledged }: Connection): Effect.Effect<never, MqttRefusal> =>
   Effect.gen(function* () {
-    if (overtaken === undefined) return yield* Effect.never
     for (let isReported = false; ; ) {
-      yield* Effect.sleep(missingLookMs)
-      if (overtaken(pubackWithinMs) > 0) return yield* Effect.fail(silent(link, "PUBACK", pubackWithinMs))
-      const missing = overtaken(missingTellMs)
+      yield* Effect.sleep(pubackLookMs)
+      if (unacknowledged.isSilent(pubackWithinMs) || unacknowledged.overtaken(pubackWithinMs) > 0)
+        return yield* Effect.fail(silent(link, "PUBACK", pubackWithinMs))
+      const missing = unacknowledged.overtaken(missingTellMs)
       if (missing > 0 && !isReported) yield* logMissingAcks(link.options, missing)
       isReported ||= missing > 0
     }
   })
 
-const missingLookMs = 5_000
+const pubackLookMs = 5_000
 const missingTellMs = 20_000
 
 const inTime = <A>(link: Link, waitingFor: "SUBACK" | "PUBACK", effect: Effect.Effect<A, MqttRefusal>) =>

@@ -2,7 +2,6 @@
 import { Deferred, Effect, Queue } from "effect"
 import type { LinkStatus, LinkUserRef, MqttMessage, Side, Target } from "../../../messages/mqtt.ts"
 import type { OversizedPublish } from "../client/packet-reader.ts"
-import { PubackWatchdog } from "../client/puback-watchdog.ts"
 import type { Connect, Connection } from "../connection.ts"
 import type { BackOffSettings } from "./back-off.ts"
 import { InboundWindow, type WindowBounds } from "./inbound-window.ts"
@@ -30,7 +29,6 @@ export interface Link {
   readonly receiver: LinkUserRef
   readonly gate: Gate
   readonly window: InboundWindow
-  readonly pubackWatchdog: PubackWatchdog
   /** Signals that a message may be waiting for the receiver. */
   readonly wakeUp: Queue.Queue<void>
   /** Asks for an attempt now: it may succeed. */
@@ -65,7 +63,6 @@ export const makeLink = (
       receiver,
       gate: new Gate(),
       window: new InboundWindow(options.bounds, () => ++past.deliveries),
-      pubackWatchdog: new PubackWatchdog(),
       wakeUp: yield* Queue.sliding<void>(1),
       retry: yield* Queue.sliding<string>(1),
       oversized: yield* Queue.sliding<OversizedPublish>(16),

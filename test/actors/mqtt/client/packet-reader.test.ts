@@ -5,26 +5,31 @@ import {
   type OversizedPublish,
   PacketReader
 } from "../../../../src/actors/mqtt/client/packet-reader.ts"
-import { encodePublish } from "../../../../src/actors/mqtt/client/publish-packet.ts"
+import { encodePackets } from "../../../../src/actors/mqtt/client/packet-stream.ts"
 
 const read = (chunks: ReadonlyArray<Buffer>, options: { version?: 4 | 5; limit?: number; largest?: number } = {}) => {
   const oversized: Array<OversizedPublish> = []
   const disconnected: Array<Disconnected> = []
-  const tooLarge: Array<string> = []
+  const malformed: Array<string> = []
+  const publishes: Array<unknown> = []
+  const pubacks: Array<readonly [packetId: number, code: number]> = []
   const reader = new PacketReader({
     version: options.version ?? 5,
     largestPublish: options.limit ?? 100,
     largestPacket: options.largest ?? 1_000,
     onOversized: (publish) => void oversized.push(publish),
     onDisconnect: (one) => void disconnected.push(one),
-    onTooLarge: (detail) => void tooLarge.push(detail)
+    onMalformed: (detail) => void malformed.push(detail),
+    onPublish: (packetId, { topic, payload, qos, retain }) =>
+      void publishes.push({ packetId, topic, payload: Buffer.from(payload).toString("hex"), qos, retain }),
+    onPuback: (packetId, code) => void pubacks.push([packetId, code])
   })
   const passed = Buffer.concat(chunks.flatMap((chunk) => [...reader.read(chunk)]))
-  return { reader, oversized, disconnected, tooLarge, passed: passed.toString("hex") }
+  return { reader, oversized, disconnected, malformed, publishes, pubacks, passed: passed.toString("hex") }
 }
 
 const publish = (topic: string, size: number, qos: 0 | 1 = 1, version: 4 | 5 = 5): Buffer =>
-  encodePublish({ topic, payload: Buffer.alloc(size, 0x61), qos, retain: false, messageId: 7 }, version)
+  encodePackets([{ message: { topic, payload: Buffer.alloc(size, 0x61), qos, retain: false }, packetId: 7 }], version)
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(" ", ""), "hex")
 
@@ -35,24 +40,47 @@ const cutAt = (bytes: Buffer, places: ReadonlyArray<number>): ReadonlyArray<Buff
 }
 
 describe("PacketReader", () => {
-  it("passes CONNACK, PUBLISH, PUBACK, PINGRESP without a change", () => {
-    const bytes = Buffer.concat([hex("20 03 00 00 00"), publish("a/b", 20), hex("40 02 00 07"), hex("d0 00")])
-    expect(read([bytes]).passed).toBe(bytes.toString("hex"))
+  it("passes CONNACK and PINGRESP without a change, and takes out PUBLISH and PUBACK", () => {
+    const bytes = Buffer.concat([hex("20 03 00 00 00"), publish("a/b", 2), hex("40 02 00 07"), hex("d0 00")])
+    const { passed, publishes, pubacks } = read([bytes])
+    expect(passed).toBe("2003000000d000")
+    expect(publishes).toEqual([{ packetId: 7, topic: "a/b", payload: "6161", qos: 1, retain: false }])
+    expect(pubacks).toEqual([[7, 0]])
   })
 
-  it("keeps any reason code of a PUBACK as a number, and gives the library one that it knows", () => {
-    for (const code of [0x80, 0x87, 0x95, 0x97, 0xf0, 0xff]) {
-      const { reader, passed } = read([Buffer.from([0x40, 4, 0, 7, code, 0])])
-      expect(passed).toBe("400300 0780".replace(" ", ""))
-      expect(reader.codesOf(7)).toEqual([code])
-      expect(reader.codesOf(7)).toBeUndefined()
-    }
+  it("reads a PUBLISH of either version, with properties, without a payload, retained, sent again", () => {
+    expect(read([hex("3b 05 0001 61 0102")], { version: 4 }).publishes).toEqual([
+      { packetId: 0x102, topic: "a", payload: "", qos: 1, retain: true }
+    ])
+    // Content Type and a User Property (MQTT 5.0, 3.3.2.3).
+    expect(read([hex("30 14 0003 c3a462 0c 03 0002 6a73 26 0001 6b 0001 76 ff 00")]).publishes).toEqual([
+      { packetId: undefined, topic: "äb", payload: "ff00", qos: 0, retain: false }
+    ])
   })
 
-  it("takes a PUBACK with a code below 0x80 and properties for success", () => {
-    const { reader, passed } = read([hex("40 09 0007 10 05 1f 0002 6f6b")])
-    expect(passed).toBe("40020007")
-    expect(reader.codesOf(7)).toBeUndefined()
+  it.each([
+    ["without room for its topic", "30 04 0003 61 62", "PUBLISH"],
+    ["without its packet id", "32 04 0001 61 00", "PUBLISH"],
+    ["without properties", "30 03 0001 61", "PUBLISH"],
+    ["with properties that go beyond it", "30 04 0001 61 05", "PUBLISH"],
+    ["without a topic", "30 03 0000 00", "PUBLISH"],
+    ["of no length", "30 00", "PUBLISH"],
+    ["without its packet id", "40 01 00", "PUBACK"]
+  ])("ends at a packet %s: %s", (_what, bytes, name) => {
+    const { malformed, passed, publishes, pubacks } = read([hex(bytes), hex("d0 00")])
+    expect(malformed).toEqual([`it sent a malformed ${name}`])
+    expect([passed, publishes, pubacks]).toEqual(["", [], []])
+  })
+
+  it("passes a PUBLISH of QoS 2, which was not asked for, to the library", () => {
+    const bytes = hex("34 06 0001 61 0001 00")
+    expect(read([bytes])).toMatchObject({ passed: bytes.toString("hex"), publishes: [] })
+  })
+
+  it("tells any reason code of a PUBACK", () => {
+    for (const code of [0x10, 0x80, 0x87, 0x95, 0x97, 0xf0, 0xff])
+      expect(read([Buffer.from([0x40, 4, 0, 7, code, 0])]).pubacks).toEqual([[7, code]])
+    expect(read([hex("40 09 0007 10 05 1f 0002 6f6b")]).pubacks).toEqual([[7, 0x10]])
   })
 
   it("keeps every code of a SUBACK, with properties or without, in either version", () => {
@@ -85,11 +113,11 @@ describe("PacketReader", () => {
 
   it("ends at a packet that announces too much, with the topic of a PUBLISH, before it has come", () => {
     const huge = publish("huge", 5_000)
-    expect(read([huge.subarray(0, 40)]).tooLarge).toEqual([
+    expect(read([huge.subarray(0, 40)]).malformed).toEqual([
       `it announced a message of ${huge.length} bytes on topic huge`
     ])
-    expect(read([hex("90 ff 7f 00")]).tooLarge).toEqual(["it announced a packet of 16386 bytes"])
-    expect(read([hex("30 ff ff ff ff 01")]).tooLarge).toEqual(["it sent a malformed packet length"])
+    expect(read([hex("90 ff 7f 00")]).malformed).toEqual(["it announced a packet of 16386 bytes"])
+    expect(read([hex("30 ff ff ff ff 01")]).malformed).toEqual(["it sent a malformed packet length"])
     expect(read([huge, hex("d0 00")]).passed).toBe("")
   })
 
@@ -113,6 +141,8 @@ describe("PacketReader", () => {
         const whole = read([bytes])
         const cut = read(cutAt(bytes, places))
         expect(cut.passed).toBe(whole.passed)
+        expect(cut.publishes).toEqual(whole.publishes)
+        expect(cut.pubacks).toEqual(whole.pubacks)
         expect(cut.oversized).toEqual(whole.oversized)
         expect(cut.disconnected).toEqual(whole.disconnected)
       })

@@ -1,22 +1,21 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import {
-  encodePuback,
-  encodePublish,
-  type ProtocolVersion,
-  type Publish
-} from "../../../../src/actors/mqtt/client/publish-packet.ts"
+import type { ProtocolVersion } from "../../../../src/actors/mqtt/client/packet-reader.ts"
+import { encodePackets } from "../../../../src/actors/mqtt/client/packet-stream.ts"
+import type { MqttMessage } from "../../../../src/messages/mqtt.ts"
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex")
 
-const publish = (overrides: Partial<Publish> = {}): Publish => ({
+const publish = (overrides: Partial<MqttMessage> = {}): MqttMessage => ({
   topic: "a/b",
   payload: Buffer.from("xyz"),
   qos: 1,
   retain: false,
-  messageId: 10,
   ...overrides
 })
+
+const encodePublish = (message: MqttMessage, version: ProtocolVersion, packetId = 10): Buffer =>
+  encodePackets([{ message, packetId }], version)
 
 /** Reads a PUBLISH as MQTT 3.1.1 and 5.0, 3.3, describe it. */
 const decode = (packet: Buffer, version: ProtocolVersion) => {
@@ -46,7 +45,10 @@ describe("PUBLISH and PUBACK as bytes", () => {
     expect(hex(encodePublish(publish(), 4))).toBe("320a0003612f62000a78797a")
     expect(hex(encodePublish(publish(), 5))).toBe("320b0003612f62000a0078797a")
     expect(hex(encodePublish(publish({ qos: 0, retain: true, payload: Buffer.alloc(0) }), 4))).toBe("31050003612f62")
-    expect(hex(encodePuback(0x1234))).toBe("40021234")
+    expect(hex(encodePackets([0x1234], 4))).toBe("40021234")
+    expect(hex(encodePackets([1, { message: publish(), packetId: 2 }, 3], 4))).toBe(
+      "40020001320a0003612f62000278797a40020003"
+    )
   })
 
   // MQTT 3.1.1, table 2.4: where the remaining length needs another byte.
@@ -76,7 +78,7 @@ describe("PUBLISH and PUBACK as bytes", () => {
         fc.constantFrom(4 as const, 5 as const),
         (made, version) => {
           const messageId = made.qos === 0 ? 0 : made.messageId
-          expect(decode(encodePublish(made, version), version)).toEqual({
+          expect(decode(encodePublish(made, version, messageId), version)).toEqual({
             ...made,
             topic: Buffer.from(made.topic).toString(),
             payload: hex(made.payload),

@@ -1,7 +1,7 @@
 /** The window on a simulated network path: a bottleneck of so many bytes a second, and the time there and back. */
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { InFlightWindow, inFlightSettings } from "../../../../src/actors/mqtt/client/in-flight-window.ts"
+import { ByteWindow, byteWindowSettings } from "../../../../src/actors/mqtt/client/send-limits.ts"
 
 interface Path {
   readonly bytesPerMs: number
@@ -12,20 +12,24 @@ interface Path {
 const drive = ({ bytesPerMs, roundTripMs }: Path, messages: number, size: number) => {
   let now = 0
   let freeAt = 0
-  const window = new InFlightWindow(inFlightSettings, () => now)
+  const window = new ByteWindow(byteWindowSettings)
   const arrivals: Array<{ readonly at: number; readonly sentAt: number }> = []
   const ages: Array<number> = []
   const order: Array<number> = []
-  for (let n = 0; n < messages; n++)
-    window.acquire(size, () => {
-      order.push(n)
+  const sendWaiting = () => {
+    while (order.length < messages && window.hasRoomFor(size)) {
+      window.sent(size)
+      order.push(order.length)
       freeAt = Math.max(freeAt, now) + size / bytesPerMs
       arrivals.push({ at: freeAt + roundTripMs, sentAt: now })
-    })
+    }
+  }
+  sendWaiting()
   for (let next = arrivals.shift(); next !== undefined; next = arrivals.shift()) {
     now = next.at
     ages.push(now - next.sentAt)
-    window.acknowledged(size, next.sentAt)
+    window.acknowledged(size, next.sentAt, now, order.length < messages)
+    sendWaiting()
   }
   const idealMs = (messages * size) / bytesPerMs + roundTripMs
   return { ages, order, efficiency: idealMs / now, window }
@@ -46,7 +50,7 @@ describe("the window of bytes in flight", () => {
 
   it("does not take a broker that always answers late for a slow path", () => {
     const { window } = drive({ bytesPerMs: 10_000, roundTripMs: 9_000 }, 5_000, 1_000)
-    expect(window.bytes).toBeGreaterThanOrEqual(inFlightSettings.initialBytes)
+    expect(window.bytes).toBeGreaterThanOrEqual(byteWindowSettings.initialBytes)
   })
 
   it("lets a message through that is larger than itself, alone and in its turn", () => {
