@@ -11,6 +11,7 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { buildAddons } from "./build-addons.mjs"
+import { inPlaceOf, lean } from "./bundles/plugins.mjs"
 import { buildLibrary } from "./lib/library-outputs.mjs"
 import { buildStatusPage } from "./lib/status-page.mjs"
 
@@ -27,19 +28,6 @@ const bundles = {
   "token-host": "src/actors/cryptoki/host/process/token-host.ts",
   // The library for other programs. Its ES module is a list of names over this one, so that a program has it once.
   tls: "src/tls/tls.ts"
-}
-
-const lib = (name) => join(root, "scripts/lib", name)
-
-/** What a library loads and we never use costs memory and start time. */
-const inPlaceOf = {
-  debug: lib("no-debug.cjs"),
-  ws: lib("absent.cjs"),
-  socks: lib("absent.cjs"),
-  "worker-timers": lib("absent.cjs"),
-  "readable-stream": "node:stream",
-  // Its ES modules: of the CommonJS ones nothing can be left out.
-  rxjs: join(root, "node_modules/rxjs/dist/esm/index.js")
 }
 
 /** Only needed where a collector is named: a bundle of its own, with the parts of Effect that it uses. */
@@ -60,17 +48,6 @@ const apart = {
         kind === "dynamic-import" ? { path: `./${bundle}.cjs`, external: true } : undefined
       )
   }
-}
-
-/** The questions, wizard and shell completions of effect/cli: ours are made from our own commands. */
-const neverCalled = /^\.\/(Prompt|Completions|internal\/wizard)\.js$/
-
-const withoutUnused = {
-  name: "without-unused",
-  setup: ({ onResolve }) =>
-    onResolve({ filter: neverCalled }, ({ importer }) =>
-      /\/effect\/dist\/cli\/\w+\.js$/.test(importer) ? { path: lib("absent.cjs") } : undefined
-    )
 }
 
 /**
@@ -104,9 +81,9 @@ export const build = async ({ out = join(root, "dist"), version = packageVersion
       ...commonJs,
       metafile: true,
       entryPoints: Object.fromEntries(present),
-      plugins: [apart, withoutUnused]
+      plugins: [apart, ...lean]
     }),
-    await bundle({ ...commonJs, metafile: true, entryPoints: { [telemetry.bundle]: telemetry.entry } }),
+    await bundle({ ...commonJs, metafile: true, entryPoints: { [telemetry.bundle]: telemetry.entry }, plugins: lean }),
     await buildStatusPage(root, bundle, join(out, `${page.bundle}.cjs`))
   ]
   if (library) await buildLibrary(root, bundle, { ...shared, alias: {} })

@@ -127,3 +127,29 @@ export const ownOptions = ({ options = [], cloudWord }: CommandSpec): ReadonlyAr
 /** The commands that may follow one. */
 export const commandsAt = (command: CommandSpec): ReadonlyArray<CommandSpec> =>
   command.cloudWord === undefined ? (command.commands ?? []) : cloudCommands
+
+/** What every command of `tedge` and of the mapper takes. */
+export const globalOptions: ReadonlyArray<OptionSpec> = [
+  {
+    name: "config-dir",
+    value: "CONFIG_DIR",
+    summary: "[env: TEDGE_CONFIG_DIR, default: /etc/tedge]",
+    defaultValue: "/etc/tedge",
+    env: "TEDGE_CONFIG_DIR",
+    docNamesDefault: true
+  },
+  {
+    name: "debug",
+    summary: "Turn-on the DEBUG log level.",
+    details: ["If off only reports ERROR, WARN, and INFO, if on also reports DEBUG"]
+  },
+  {
+    name: "log-level",
+    value: "LOG_LEVEL",
+    summary: "Configures the logging level.",
+    details: [
+      "One of error/warn/info/debug/trace. Logs with verbosity lower or equal to the selected level will be printed, i.e. warn prints ERROR and WARN logs and trace prints logs of all levels.",
+      "Overrides `--debug`"
+    ]
+  }
+]

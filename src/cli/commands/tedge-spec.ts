@@ -1,6 +1,12 @@
 /** The commands of `tedge` and the options they all take: words and texts only (the work is in tedge-handlers.ts). */
 
-import { type CommandSpec, type OptionSpec, type Program, profileOption } from "../command-line/command-spec.ts"
+import {
+  type CommandSpec,
+  globalOptions,
+  type OptionSpec,
+  type Program,
+  profileOption
+} from "../command-line/command-spec.ts"
 import { certSpec } from "./cert/cert-spec.ts"
 import { configSpec } from "./config/config-spec.ts"
 import { hsmSpec } from "./hsm/hsm-spec.ts"
@@ -77,31 +83,6 @@ const completionsSpec: CommandSpec = {
     { says: "for fish, permanently", command: "tedge completions fish > ~/.config/fish/completions/tedge.fish" }
   ]
 }
-
-export const globalOptions: ReadonlyArray<OptionSpec> = [
-  {
-    name: "config-dir",
-    value: "CONFIG_DIR",
-    summary: "[env: TEDGE_CONFIG_DIR, default: /etc/tedge]",
-    defaultValue: "/etc/tedge",
-    env: "TEDGE_CONFIG_DIR",
-    docNamesDefault: true
-  },
-  {
-    name: "debug",
-    summary: "Turn-on the DEBUG log level.",
-    details: ["If off only reports ERROR, WARN, and INFO, if on also reports DEBUG"]
-  },
-  {
-    name: "log-level",
-    value: "LOG_LEVEL",
-    summary: "Configures the logging level.",
-    details: [
-      "One of error/warn/info/debug/trace. Logs with verbosity lower or equal to the selected level will be printed, i.e. warn prints ERROR and WARN logs and trace prints logs of all levels.",
-      "Overrides `--debug`"
-    ]
-  }
-]
 
 export const tedgeProgram: Program = {
   version: __VERSION__,

@@ -3,8 +3,7 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { runCommandLine } from "../../../src/cli/command-line/command-line.ts"
 import type { CommandInput, CommandSpec, Program } from "../../../src/cli/command-line/command-spec.ts"
-import { profileOption } from "../../../src/cli/command-line/command-spec.ts"
-import { globalOptions } from "../../../src/cli/commands/tedge-spec.ts"
+import { globalOptions, profileOption } from "../../../src/cli/command-line/command-spec.ts"
 
 const label = { name: "label", short: "l", value: "LABEL", summary: "", defaultValue: "tedge" } as const
 const set: CommandSpec = {

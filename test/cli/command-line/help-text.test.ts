@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
-import type { CommandSpec, Program } from "../../../src/cli/command-line/command-spec.ts"
+import { type CommandSpec, globalOptions, type Program } from "../../../src/cli/command-line/command-spec.ts"
 import { answerHelpOrVersion, interfaceVersion } from "../../../src/cli/command-line/help-and-version.ts"
-import { globalOptions, tedgeProgram } from "../../../src/cli/commands/tedge-spec.ts"
+import { tedgeProgram } from "../../../src/cli/commands/tedge-spec.ts"
 import { p11ServerProgram } from "../../../src/cli/services/p11-server/p11-server-spec.ts"
 
 const golden = (name: string): string => readFileSync(new URL(`../golden/${name}`, import.meta.url), "utf8")

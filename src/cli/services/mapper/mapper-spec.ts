@@ -1,6 +1,5 @@
 /** The words of `tedge-mapper`. Source: thin-edge, mapper process. */
-import { cloudCommands, type OptionSpec, type Program } from "../../command-line/command-spec.ts"
-import { globalOptions } from "../../commands/tedge-spec.ts"
+import { cloudCommands, globalOptions, type OptionSpec, type Program } from "../../command-line/command-spec.ts"
 
 const graphOption: OptionSpec = {
   name: "graph",

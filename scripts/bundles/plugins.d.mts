@@ -1,0 +1,4 @@
+import type { Plugin } from "esbuild"
+
+export declare const inPlaceOf: Readonly<Record<string, string>>
+export declare const lean: Array<Plugin>

@@ -1,0 +1,71 @@
+/** What the bundles of the executables leave out, on a program of four lines. */
+import { spawnSync } from "node:child_process"
+import { mkdirSync, writeFileSync } from "node:fs"
+import { join, resolve } from "node:path"
+import { build } from "esbuild"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { inPlaceOf, lean } from "../../scripts/bundles/plugins.mjs"
+import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
+
+let dir: string
+beforeAll(() => {
+  dir = makeTempDir()
+  mkdirSync(join(dir, "src"))
+})
+afterAll(() => removeTempDir(dir))
+
+const bundled = async (source: string) => {
+  const entry = join(dir, "src", "program.ts")
+  writeFileSync(entry, source)
+  const outfile = join(dir, "program.cjs")
+  const { metafile } = await build({
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "cjs",
+    alias: inPlaceOf,
+    plugins: lean,
+    metafile: true,
+    nodePaths: [resolve("node_modules")]
+  })
+  const bytes: Record<string, number> = {}
+  for (const { inputs } of Object.values(metafile.outputs))
+    for (const [path, { bytesInOutput }] of Object.entries(inputs))
+      bytes[path.replace(/^.*node_modules\//, "")] = bytesInOutput
+  const { stdout, stderr } = spawnSync(process.execPath, [outfile], { encoding: "utf8" })
+  return { bytes, stdout, stderr }
+}
+
+describe("a bundle", () => {
+  it("has of Effect only what is used, and works", async () => {
+    const { bytes, stdout, stderr } = await bundled(`import {
+  type Effect,
+  Option,
+  pipe
+} from "effect"
+const one: Option.Option<Effect.Success<Effect.Effect<number>>> = Option.some(41)
+console.log(pipe(one, Option.map((n) => n + 1), Option.getOrUndefined))
+`)
+    expect({ stdout, stderr }).toEqual({ stdout: "42\n", stderr: "" })
+    expect(bytes["effect/dist/Option.js"]).toBeLessThan(1500)
+    expect(bytes["effect/dist/Effect.js"] ?? 0).toBe(0)
+  })
+
+  it("repeats by a schedule without a calendar", async () => {
+    const { bytes, stdout } = await bundled(`import { Effect, Schedule } from "effect"
+Effect.runPromise(Effect.repeat(Effect.sync(() => console.log("once more")), Schedule.recurs(1)))
+`)
+    expect(stdout).toBe("once more\nonce more\n")
+    expect(bytes["effect/dist/Cron.js"] ?? 0).toBe(0)
+  })
+
+  it("has an MQTT client without ways to connect, WebSockets, SOCKS and a cache of aliases", async () => {
+    const { bytes, stdout, stderr } = await bundled(`import { MqttClient, Store } from "mqtt"
+console.log(typeof MqttClient.prototype.publish, typeof Store.prototype.put)
+`)
+    expect({ stdout, stderr }).toEqual({ stdout: "function function\n", stderr: "" })
+    const kept = Object.keys(bytes).filter((path) => bytes[path] !== 0)
+    expect(kept.filter((path) => /^(ws|socks|lru-cache|debug|mqtt\/build\/lib\/connect)\//.test(path))).toEqual([])
+  })
+})
