@@ -1,6 +1,6 @@
 /** Who may import whom, and where each library that can surprise us may appear. README, "Where things are", says the same. */
 import { existsSync, readdirSync, readFileSync } from "node:fs"
-import { dirname, join, relative } from "node:path"
+import { basename, dirname, join, relative } from "node:path"
 import { describe, expect, it } from "vitest"
 
 const src = join(import.meta.dirname, "../src")
@@ -203,6 +203,15 @@ describe("the structure of src", () => {
     expect(folders.filter((folder) => size(folder) > 24)).toEqual([])
     const unexplained = folders.filter((folder) => size(folder) > 10 && !existsSync(join(src, folder, "README.md")))
     expect(unexplained).toEqual([])
+  })
+
+  it("the README of a folder names every file in it", () => {
+    const named = (folder: string) => {
+      const path = join(src, folder, "README.md")
+      return existsSync(path) ? readFileSync(path, "utf8") : undefined
+    }
+    const forgotten = files.filter((file) => named(dirname(file))?.includes(`\`${basename(file)}\``) === false)
+    expect(forgotten).toEqual([])
   })
 
   it("a fenced library is imported by its one file only", () => {
