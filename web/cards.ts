@@ -1,5 +1,6 @@
 /** What `tedge status` says, as cards. */
 import type { LinkFacts, Snapshot, TokenFacts } from "../src/messages/status/snapshot.ts"
+import { isTokenBad } from "../src/messages/status/verdict.ts"
 import { keyLook, keyRows, type Look, linkLook, linkRows, type Row } from "./card-rows.ts"
 import { byId, element, rows } from "./dom.ts"
 import { bytes, date, duration, milliseconds } from "./format.ts"
@@ -73,11 +74,11 @@ const linkCard = (id: string, title: string, link: LinkFacts, at: number, more: 
   card(id, title, link.state, linkLook(link), linkRows(link, at, more))
 
 const tokenCard = ({ token, state, since, reason, pin, signatures }: TokenFacts, at: number): Node => {
-  const isBad = state === "gone" || pin === "latched" || pin === "locked"
-  return card("token", `Token ${token}`, state, isBad ? "bad" : state === "there" ? "good" : "warn", [
+  const look = isTokenBad({ state, pin }) ? "bad" : state === "there" ? "good" : "warn"
+  return card("token", `Token ${token}`, state, look, [
     ["since", since === undefined ? undefined : duration(at - since)],
     ["why", reason],
-    ["PIN", pin],
+    ["PIN", pin === "unknown" ? "not used yet" : pin],
     ["signatures", String(signatures.count)]
   ])
 }

@@ -163,9 +163,9 @@ const actorNode = (name: string, { x, y }: { readonly x: number; readonly y: num
       depth.setAttribute("width", String(used))
       time.setAttribute("width", String(Math.min(Math.max(share, 0), 1) * bar))
       mail.textContent = `${actor.depth}/${actor.capacity}`
-      const isBad = ["parked", "waiting", "stopped"].includes(actor.state)
-      node.classList.toggle("bad", isBad)
-      node.classList.toggle("busy", !isBad && (actor.oldest_ms > 1000 || actor.depth > actor.capacity / 2))
+      const isDown = ["parked", "waiting", "stopped"].includes(actor.state)
+      node.classList.toggle("bad", isDown)
+      node.classList.toggle("busy", !isDown && (actor.oldest_ms > 1000 || actor.depth > actor.capacity / 2))
       const label = `${name}: ${actor.state}, mailbox ${actor.depth} of ${actor.capacity}${restarts}`
       node.setAttribute("aria-label", label)
       const isActive = before !== undefined && actor.handled > before.handled

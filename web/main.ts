@@ -1,4 +1,6 @@
 /** The page of `tedge status --web`: listens to the command that serves it, and shows one service at a time. */
+
+import { isBad } from "../src/messages/status/verdict.ts"
 import { showCards } from "./cards.ts"
 import { byId, element } from "./dom.ts"
 import { clock } from "./format.ts"
@@ -10,10 +12,12 @@ import { showTimelines } from "./timelines.ts"
 let selected: string | undefined
 
 const show = (service: Service): void => {
-  const { gone, snapshot, log, name } = service
+  const { gone, snapshot, log } = service
   byId("service").classList.toggle("stale", gone !== undefined)
-  byId("gone").hidden = gone === undefined
-  byId("gone").textContent = gone === undefined ? "" : `${name} does not answer: ${gone}`
+  const text = noteOf(service)
+  byId("gone").hidden = text === ""
+  byId("gone").className = lookOf(service)
+  if (byId("gone").textContent !== text) byId("gone").textContent = text // it is read aloud
   showCards(snapshot)
   showPlots(service)
   showGraph(service)
@@ -28,18 +32,24 @@ const show = (service: Service): void => {
   if (isAtEnd) lines.scrollTop = lines.scrollHeight
 }
 
-const lookOf = ({ gone, snapshot }: Service): string =>
-  gone !== undefined || snapshot?.bridge?.state === "down" || (snapshot?.key?.tokens ?? []).some(isBad)
-    ? "bad"
-    : snapshot === undefined
-      ? ""
-      : "good"
+const noteOf = ({ name, gone, settings }: Service): string => {
+  if (gone === undefined) return settings ?? ""
+  if (gone.idle) return `${name} is idle: its first client starts it`
+  if (gone.state === "up") return `${name} runs, without a status to show`
+  return [`${name}: ${gone.error ?? gone.state}`, ...(gone.hint === undefined ? [] : [gone.hint])].join("; ")
+}
 
-const isBad = ({ state, pin }: { readonly state: string; readonly pin: string }): boolean =>
-  state === "gone" || pin === "latched" || pin === "locked"
+/** The verdict of `tedge status`, and its exit code. */
+const lookOf = ({ gone, snapshot, settings }: Service): string => {
+  if (gone !== undefined) return gone.bad ? "bad" : gone.state === "up" ? "good" : "warn"
+  if (isBad({ state: "up", snapshot })) return "bad"
+  return settings === undefined ? "good" : "warn"
+}
 
 const showTabs = (): void => {
   const tabs = byId("services")
+  for (const tab of tabs.querySelectorAll<HTMLButtonElement>("[data-service]"))
+    if (!services.has(tab.dataset.service ?? "")) tab.remove()
   for (const service of services.values()) {
     let tab = tabs.querySelector<HTMLButtonElement>(`[data-service="${CSS.escape(service.name)}"]`)
     if (tab === null) {
@@ -86,7 +96,8 @@ events.addEventListener("error", () => {
 events.addEventListener("message", ({ data }: MessageEvent<string>) => {
   const told = JSON.parse(data) as Told
   const service = take(told)
-  selected ??= service.name
+  if (selected === undefined || !services.has(selected)) selected = [...services.keys()][0]
   showTabs()
-  if (service.name === selected) show(service)
+  const shown = services.get(selected ?? "")
+  if (shown !== undefined && (service === shown || service === undefined)) show(shown)
 })

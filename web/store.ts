@@ -1,6 +1,7 @@
 /** What was heard of each service. */
 import type { StatusEvent } from "../src/messages/status/event.ts"
 import type { LogLine, Snapshot } from "../src/messages/status/snapshot.ts"
+import type { State } from "../src/messages/status/verdict.ts"
 
 export interface Point {
   readonly at: number
@@ -14,34 +15,55 @@ export interface Service {
   readonly name: string
   snapshot: Snapshot | undefined
   before: Snapshot | undefined
-  /** Why it does not answer. */
-  gone: string | undefined
+  /** It gives no snapshot. */
+  gone: Gone | undefined
+  /** Why its settings cannot be used: it runs with what it read before. */
+  settings: string | undefined
   points: ReadonlyArray<Point>
   log: ReadonlyArray<LogLine>
 }
 
+/** As `tedge status` judges it. */
+export interface Gone {
+  readonly state: State
+  readonly bad: boolean
+  readonly idle?: true
+  readonly error?: string
+  readonly hint?: string
+}
+
 export type Told =
-  | { readonly kind: "snapshot"; readonly service: string; readonly snapshot: Snapshot }
+  | { readonly kind: "snapshot"; readonly service: string; readonly snapshot: Snapshot; readonly settings?: string }
   | { readonly kind: "event"; readonly service: string; readonly event: StatusEvent }
-  | { readonly kind: "gone"; readonly service: string; readonly error: string }
+  | ({ readonly kind: "gone"; readonly service: string } & Gone)
+  /** It is no service of the device any more. */
+  | { readonly kind: "left"; readonly service: string }
 
 export const services = new Map<string, Service>()
 
-export const take = (told: Told): Service => {
+export const take = (told: Told): Service | undefined => {
+  if (told.kind === "left") {
+    services.delete(told.service)
+    return undefined
+  }
   const known = services.get(told.service)
   const service = known ?? {
     name: told.service,
     snapshot: undefined,
     before: undefined,
     gone: undefined,
+    settings: undefined,
     points: [],
     log: []
   }
   if (known === undefined) services.set(told.service, service)
-  if (told.kind === "gone") service.gone = told.error
+  if (told.kind === "gone") service.gone = told
   if (told.kind === "event" && told.event.event === "log")
     service.log = [...service.log, told.event.line].slice(-mostLines)
-  if (told.kind === "snapshot") takeSnapshot(service, told.snapshot)
+  if (told.kind === "snapshot") {
+    service.settings = told.settings
+    takeSnapshot(service, told.snapshot)
+  }
   return service
 }
 

@@ -58,6 +58,7 @@ const causedElsewhere: Partial<Readonly<Record<Failure["_tag"], string>>> = {
   ServiceUserUnknown: "test/actors/cryptoki/host/host-user.token.test.ts",
   StatusForbidden: "test/cli/commands/status/status.broker.test.ts",
   StatusNotShown: "test/cli/commands/status/status.broker.test.ts",
+  StatusSettingsForbidden: "test/cli/commands/status/status.broker.test.ts",
   StatusTimedOut: "test/cli/commands/status/status.broker.test.ts",
   SubscriptionRefused: "test/cli/services/mapper/refusals.broker.test.ts",
   TokenActorFailed: "test/actors/cryptoki/token-actors.test.ts"

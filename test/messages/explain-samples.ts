@@ -419,6 +419,7 @@ export const samples: Samples = {
   StatusForbidden: [
     new Status.StatusForbidden({ service: "tedge-mapper-c8y", path: "/run/tedge-actors/tedge-mapper-c8y.sock" })
   ],
+  StatusSettingsForbidden: [new Status.StatusSettingsForbidden({ path: "/etc/tedge/tedge.toml" })],
   StatusTimedOut: [
     new Status.StatusTimedOut({
       service: "tedge-mapper-c8y",

@@ -2,6 +2,8 @@
 import type { StatusRefusal } from "../status/refusals.ts"
 import { inBrackets, quoted, type Sentences, seconds } from "./explanation.ts"
 
+const joinTheGroup = "run it as root (sudo), or join the group and log in again: sudo usermod -aG tedge <USER>"
+
 export const statusSentences = {
   NothingConnected: ({ cloud, profile }) => {
     const option = profile === undefined ? "" : ` --profile ${profile}`
@@ -13,7 +15,11 @@ export const statusSentences = {
   },
   StatusForbidden: ({ service, path }) => ({
     error: `'${service}' cannot be asked: '${path}' is for root, and for the user and group of the service`,
-    hint: "run it as root (sudo), or join the group and log in again: sudo usermod -aG tedge <USER>"
+    hint: joinTheGroup
+  }),
+  StatusSettingsForbidden: ({ path }) => ({
+    error: `'${path}' cannot be read: permission denied`,
+    hint: joinTheGroup
   }),
   StatusTimedOut: ({ service, afterMs, log }) => ({
     error: `'${service}' runs, and did not answer within ${seconds(afterMs)}`,

@@ -15,6 +15,11 @@ export class StatusForbidden extends Data.TaggedError("StatusForbidden")<{
   readonly path: string
 }> {}
 
+/** The user who asks may not read the settings, and no service that runs may be asked. */
+export class StatusSettingsForbidden extends Data.TaggedError("StatusSettingsForbidden")<{
+  readonly path: string
+}> {}
+
 /** The service runs, and does not answer in time. */
 export class StatusTimedOut extends Data.TaggedError("StatusTimedOut")<{
   readonly service: string
@@ -58,6 +63,7 @@ export type StatusRefusal =
   | PageRefusal
   | NothingConnected
   | StatusForbidden
+  | StatusSettingsForbidden
   | StatusTimedOut
   | StatusNotShown
   | ServiceDown

@@ -6,6 +6,7 @@ import { explain } from "../../../messages/explain.ts"
 import { printQuestion, serviceSocketPath } from "../../../messages/service-socket.ts"
 import { ServiceDown, StatusForbidden, StatusNotShown, StatusTimedOut } from "../../../messages/status/refusals.ts"
 import { parseStatusLine } from "../../../messages/status/status-line.ts"
+import { isBad } from "../../../messages/status/verdict.ts"
 import { askJsonLine } from "../../../platform/sockets/json-lines-socket.ts"
 import { connectUnix } from "../../../platform/sockets/socket-io.ts"
 import type { ServiceReport } from "./report.ts"
@@ -15,24 +16,35 @@ export interface AskedService {
   readonly name: string
   /** The command that starts it. */
   readonly startedBy: string | undefined
-  /** It is started by its first client: without one it need not run. */
-  readonly onDemand: boolean
+  /** The unit of systemd through which its first client starts it: without one it need not run. */
+  readonly socketUnit?: string
   /** Where it serves keys: it is up while a process listens there, also one that no service manager knows. */
   readonly socketPath?: string
-  /** Its settings cannot be used: it is not asked. */
+  /** Its settings cannot be used: what runs has older ones. */
   readonly failure?: ReadRefusal
 }
+
+type Told = Omit<ServiceReport, "bad">
 
 export const askService = (
   service: AskedService,
   runPath: string,
   manager: ServiceManager | undefined
-): Effect.Effect<ServiceReport> => {
-  const { name, failure } = service
-  if (failure !== undefined) return Effect.succeed({ name, state: "unknown", ...explain(failure) })
+): Effect.Effect<ServiceReport> =>
+  Effect.map(told(service, runPath, manager), (report) => {
+    const { name, failure } = service
+    const said =
+      failure === undefined ? report : { ...(report.state === "up" ? report : unknown(name)), ...explain(failure) }
+    return { ...said, bad: isBad(said) }
+  })
+
+const unknown = (name: string): Told => ({ name, state: "unknown" })
+
+const told = (service: AskedService, runPath: string, manager: ServiceManager | undefined): Effect.Effect<Told> => {
+  const { name } = service
   const path = serviceSocketPath(runPath, name)
   const about = { name, ...(manager !== undefined && { manager: manager.name }) }
-  const notTold = (failure: StatusForbidden | StatusTimedOut | StatusNotShown): ServiceReport => ({
+  const notTold = (failure: StatusForbidden | StatusTimedOut | StatusNotShown): Told => ({
     ...about,
     state: "unknown",
     ...explain(failure)
@@ -40,13 +52,13 @@ export const askService = (
   return askJsonLine(path, printQuestion({ ask: "snapshot" })).pipe(
     Effect.timeoutOrElse({ duration: answerMs, orElse: () => Effect.fail("late") }),
     Effect.matchEffect({
-      onSuccess: (line): Effect.Effect<ServiceReport> => {
+      onSuccess: (line): Effect.Effect<Told> => {
         const said = parseStatusLine(line)
         if (said.kind === "snapshot") return Effect.succeed({ ...about, state: "up", snapshot: said.snapshot })
         const detail = said.kind === "refused" ? said.error : "an answer of another version"
         return Effect.succeed(notTold(new StatusNotShown({ service: name, detail })))
       },
-      onFailure: (code): Effect.Effect<ServiceReport> => {
+      onFailure: (code): Effect.Effect<Told> => {
         if (isForbidden(code)) return Effect.succeed(notTold(new StatusForbidden({ service: name, path })))
         if (code === "late" || code === "EAGAIN")
           return Effect.succeed(
@@ -57,6 +69,8 @@ export const askService = (
         return Effect.gen(function* () {
           const managed = yield* managedState(name, manager)
           if (managed?.isActive === true) return notShown
+          if (managed?.state !== "failed" && (yield* isWaitedFor(service, manager)))
+            return { ...about, state: "up", idle: true, ...sinceOf(managed) }
           const { socketPath } = service
           const dialled = socketPath === undefined ? "ENOENT" : yield* dial(socketPath)
           if (socketPath !== undefined && isForbidden(dialled))
@@ -67,6 +81,12 @@ export const askService = (
     })
   )
 }
+
+/** systemd listens for it. To dial its socket would start it. */
+const isWaitedFor = ({ socketUnit }: AskedService, manager: ServiceManager | undefined): Effect.Effect<boolean> =>
+  socketUnit === undefined
+    ? Effect.succeed(false)
+    : Effect.map(managedState(socketUnit, manager), (managed) => managed?.isActive === true)
 
 /** Node's code why nothing can be sent there; empty: a process listens. */
 const dial = (path: string): Effect.Effect<string> =>
@@ -87,12 +107,15 @@ const detailOf = (code: string): string =>
   code === "closed" ? "it closed the connection without an answer" : `its socket: ${code}`
 
 const stopped = (
-  { name, startedBy, onDemand }: AskedService,
+  { name, startedBy }: AskedService,
   managed: ManagedState | undefined
-): Pick<ServiceReport, "state" | "error" | "hint" | "since"> => {
-  const since = managed?.since === undefined ? {} : { since: managed.since }
-  if (onDemand && managed?.state !== "failed") return { state: "up", ...since }
-  return { state: "down", ...since, ...explain(new ServiceDown({ service: name, state: managed?.state, startedBy })) }
-}
+): Pick<Told, "state" | "error" | "hint" | "since"> => ({
+  state: "down",
+  ...sinceOf(managed),
+  ...explain(new ServiceDown({ service: name, state: managed?.state, startedBy }))
+})
+
+const sinceOf = (managed: ManagedState | undefined): Pick<Told, "since"> =>
+  managed?.since === undefined ? {} : { since: managed.since }
 
 const answerMs = 1_000

@@ -4,7 +4,7 @@ import { isRefused, subscriptionFault } from "../../../messages/status/subscript
 import { bytes, rate, span, sparkline } from "./in-words.ts"
 import { nameOf } from "./plain-lines.ts"
 import { perSecond } from "./rates.ts"
-import type { ConnectionReport } from "./report.ts"
+import type { ConnectionReport, ServiceReport } from "./report.ts"
 import { bad, doubtful, heading, type Part, type Row, row } from "./rows.ts"
 import { keyRows, managedRows } from "./service-rows.ts"
 
@@ -14,8 +14,8 @@ export const connectionRows = (one: ConnectionReport, at: number, sparkWidth: nu
   const { bridge, broker, connection } = snapshot ?? {}
   const since = bridge?.since ?? service.since
   return [
-    heading(`${clouds[one.cloud]} (${nameOf(one)})`, state, since === undefined ? "" : `for ${span(at - since)}`),
-    ...(state === "up" ? [] : why(one, at)),
+    heading(`${clouds[one.cloud]} (${nameOf(one)})`, one, since === undefined ? "" : `for ${span(at - since)}`),
+    ...(state === "up" ? wrongSettings(service) : why(one, at)),
     ...row("cloud", host(connection?.link ?? one), connection?.device_id ?? one.device_id),
     ...faultRows(connection?.link),
     ...certificateRow(connection?.certificate ?? one.certificate, at),
@@ -29,6 +29,10 @@ export const connectionRows = (one: ConnectionReport, at: number, sparkWidth: nu
 }
 
 const clouds = { c8y: "Cumulocity", az: "Azure IoT", aws: "AWS IoT" } as const
+
+/** It runs with what it read before. */
+const wrongSettings = ({ error, hint }: ServiceReport): ReadonlyArray<Row> =>
+  error === undefined ? [] : [...row("settings", bad(error)), ...row("next step", hint)]
 
 const why = ({ service }: ConnectionReport, at: number): ReadonlyArray<Row> => {
   const { snapshot, error, hint } = service
@@ -87,14 +91,15 @@ const bridgeRows = ({ outbound, inbound }: BridgeFacts, sparkWidth: number): Rea
 const directionRows = (label: string, facts: DirectionFacts, sparkWidth: number): ReadonlyArray<Row> => {
   const { messages, octets } = perSecond(facts.history)
   const { waiting, oldest_ms, held_back, dropped, history } = facts
+  const line = sparkline(history.messages, sparkWidth)
   return [
-    ...row(label, sparkline(history.messages, sparkWidth)),
+    ...row(label, line),
     ...row(
-      "",
+      line === "" ? label : "",
       `${rate(messages)} messages/s`,
       `${bytes(octets)}/s`,
       `${facts.messages} in all`,
-      waiting === 0 ? undefined : doubtful(`${waiting} waiting, the oldest for ${span(oldest_ms)}`),
+      waiting === 0 ? "0 waiting" : doubtful(`${waiting} waiting, the oldest for ${span(oldest_ms)}`),
       held_back === 0 ? undefined : doubtful(`${held_back} refused and held back`),
       dropped === 0 ? undefined : bad(`${dropped} dropped`)
     )

@@ -14,7 +14,7 @@ export const plainLines = ({ at, connections, services }: StatusReport): Readonl
 export const nameOf = ({ cloud, profile }: Pick<ConnectionReport, "cloud" | "profile">): string =>
   profile === undefined ? cloud : `${cloud}@${profile}`
 
-const connection = ({ state, service }: ConnectionReport, at: number): string => {
+const connection = ({ state, bad, service }: ConnectionReport, at: number): string => {
   const { snapshot } = service
   const bridge = snapshot?.bridge
   if (bridge === undefined) return `${state}${reason(service.error)}`
@@ -24,12 +24,15 @@ const connection = ({ state, service }: ConnectionReport, at: number): string =>
     return `${way} ${rate(messages)} msg/s ${bytes(octets)}/s, ${facts.waiting} waiting`
   })
   const why = state === "up" ? "" : reason(snapshot?.connection?.link.error ?? snapshot?.broker?.error)
-  return `${state} for ${span(at - bridge.since)}${why}; ${ways.join("; ")}`
+  return `${state} for ${span(at - bridge.since)}${why}${faults(bad && state === "up")}; ${ways.join("; ")}`
 }
 
-const service = ({ state, error, snapshot }: ServiceReport, at: number): string => {
+const service = ({ state, bad, idle, error, snapshot }: ServiceReport, at: number): string => {
+  if (idle) return `${state}, idle`
   if (snapshot === undefined) return `${state}${reason(error)}`
-  return `${state} for ${span(at - snapshot.service.started_at)}; ${snapshot.key?.signatures.count ?? 0} signatures`
+  return `${state} for ${span(at - snapshot.service.started_at)}${faults(bad)}; ${snapshot.key?.signatures.count ?? 0} signatures`
 }
+
+const faults = (isBad: boolean): string => (isBad ? " with faults" : "")
 
 const reason = (error: string | undefined): string => (error === undefined ? "" : ` (${error})`)

@@ -1,17 +1,20 @@
 /** What `tedge status` knows, as `--json` prints it, and what follows from it. Times are milliseconds since 1970. */
 import type { CertificateFacts, Snapshot } from "../../../messages/status/snapshot.ts"
+import type { State } from "../../../messages/status/verdict.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
-
-export type State = "up" | "down" | "unknown"
 
 export interface ServiceReport {
   readonly name: string
   readonly state: State
+  /** Something needs a person, also where it is up. */
+  readonly bad: boolean
+  /** It does not run, and its first client starts it. */
+  readonly idle?: true
   /** `systemd`, `built-in`, or the name in system.toml. */
   readonly manager?: string
   /** Since when, as the manager says. */
   readonly since?: number
-  /** Why it is not up. */
+  /** Why it is not up; where it is up, why its settings cannot be used. */
   readonly error?: string
   readonly hint?: string
   readonly snapshot?: Snapshot
@@ -21,6 +24,7 @@ export interface ConnectionReport {
   readonly cloud: "c8y" | "az" | "aws"
   readonly profile?: string
   readonly state: State
+  readonly bad: boolean
   /** As set, where the service does not tell. */
   readonly host?: string
   readonly port?: number
@@ -37,16 +41,22 @@ export interface StatusReport {
   readonly services: ReadonlyArray<ServiceReport>
   /** Why the settings were not read: the connections are those that have a socket. */
   readonly note?: string
+  readonly hint?: string
 }
 
 /** Of a connection: it is up when messages flow. */
-export const connectionState = ({ state, snapshot }: ServiceReport): State => {
+export const connectionState = ({ state, snapshot }: Pick<ServiceReport, "state" | "snapshot">): State => {
   if (state !== "up") return state
   return snapshot?.bridge?.state ?? "unknown"
 }
 
 export const exitCodeOf = ({ connections, services }: StatusReport): number => {
-  const states = [...connections, ...services].map(({ state }) => state)
-  if (states.includes("down")) return exitCodes.down
-  return states.includes("unknown") ? exitCodes.failed : exitCodes.ok
+  const all = [...connections, ...services]
+  if (all.some(({ bad }) => bad)) return exitCodes.down
+  const isUnknown = all.some(({ state }) => state === "unknown") || connections.some(hasWrongSettings)
+  return isUnknown ? exitCodes.failed : exitCodes.ok
 }
+
+/** It runs with what it read before. */
+const hasWrongSettings = ({ service }: ConnectionReport): boolean =>
+  service.state === "up" && service.error !== undefined

@@ -1,4 +1,6 @@
 /** What a screen is made of. */
+import type { State } from "../../../messages/status/verdict.ts"
+
 export type Tone = "plain" | "good" | "bad" | "doubtful" | "label" | "strong"
 
 export interface Part {
@@ -24,11 +26,16 @@ export const row = (label: string, ...parts: ReadonlyArray<Part | string | undef
   return said.length === 0 ? [] : [{ label, parts: said }]
 }
 
-export const heading = (name: string, state: "up" | "down" | "unknown", more: string): Row => ({
+export const heading = (
+  name: string,
+  { state, bad: isBad }: { readonly state: State; readonly bad: boolean },
+  more: string
+): Row => ({
   label: undefined,
   parts: [
     { text: name, tone: "strong" },
-    { text: state, tone: { up: "good", down: "bad", unknown: "doubtful" }[state] as Tone },
-    ...(more === "" ? [] : [plain(more)])
+    { text: state, tone: ({ up: "good", down: "bad", unknown: "doubtful" } as const)[state] },
+    ...(more === "" ? [] : [plain(more)]),
+    ...(isBad && state === "up" ? [bad("with faults")] : [])
   ]
 })

@@ -1,8 +1,9 @@
 /** A report as a screen for people: a block for each connection, one for each other service. Pure. */
 import { shownText } from "../../../messages/shown-text.ts"
+import { pieces, textWidth } from "../../terminal/text-width.ts"
 import { connectionRows } from "./connection-rows.ts"
 import type { StatusReport } from "./report.ts"
-import { plain, type Row, type Tone } from "./rows.ts"
+import { type Row, row, type Tone } from "./rows.ts"
 import { serviceRows } from "./service-rows.ts"
 
 export interface ScreenStyle {
@@ -25,10 +26,11 @@ export const renderScreen = (report: StatusReport, style: ScreenStyle): Readonly
     ...report.connections.map((connection) => connectionRows(connection, report.at, sparkWidth)),
     ...report.services.map((service) => serviceRows(service, report.at))
   ]
-  const notes = report.note === undefined ? [] : [[{ label: "note", parts: [plain(report.note)] }]]
+  const { note, hint } = report
+  const notes = note === undefined ? [] : [[...row("note", note), ...row("next step", hint)]]
   return [...notes, ...blocks].flatMap((rows, index) => [
     ...(index === 0 ? [] : [""]),
-    ...rows.flatMap((row) => lines(row, style))
+    ...rows.flatMap((one) => lines(one, style))
   ])
 }
 
@@ -48,7 +50,7 @@ const lines = ({ label, parts }: Row, { width, hasColour }: ScreenStyle): Readon
       .map((word) => ({ word, tone }))
   })
   for (const { word, tone } of words) {
-    const length = [...word].length
+    const length = textWidth(word)
     const line = made.at(-1)
     if (line !== undefined && line.length + 1 + length <= room) {
       line.text += ` ${paint(tone, word)}`
@@ -61,11 +63,18 @@ const lines = ({ label, parts }: Row, { width, hasColour }: ScreenStyle): Readon
   return made.map(({ text }, index) => `${index === 0 ? head : " ".repeat(indent)}${text}`)
 }
 
-/** A word that is longer than the line is broken. */
+/** A word that is longer than the line is broken; a letter that is wider than it is left out. */
 const cut = (word: string, most: number): ReadonlyArray<string> => {
-  const letters = [...word]
-  if (letters.length <= most) return [word]
-  return [letters.slice(0, most).join(""), ...cut(letters.slice(most).join(""), most)]
+  if (textWidth(word) <= most) return [word]
+  const made: Array<{ text: string; width: number }> = []
+  for (const { text, width } of pieces(word)) {
+    const line = made.at(-1)
+    if (line !== undefined && line.width + width <= most) {
+      line.text += text
+      line.width += width
+    } else if (width <= most) made.push({ text, width })
+  }
+  return made.map(({ text }) => text)
 }
 
 /** SGR parameters (ECMA-48, 8.3.117). */

@@ -1,15 +1,20 @@
 /** The rows of a service: its key and tokens, its clients, itself. */
-import type { KeyFacts, SignatureFacts, TokenFacts } from "../../../messages/status/snapshot.ts"
+import type { ActorNode, KeyFacts, SignatureFacts, TokenFacts } from "../../../messages/status/snapshot.ts"
+import { isGivenUp } from "../../../messages/status/verdict.ts"
 import { bytes, duration, span } from "./in-words.ts"
 import type { ServiceReport } from "./report.ts"
 import { bad, doubtful, heading, type Part, type Row, row } from "./rows.ts"
 
 export const serviceRows = (service: ServiceReport, at: number): ReadonlyArray<Row> => {
-  const { name, state, error, hint, snapshot } = service
+  const { name, state, error, hint, snapshot, idle } = service
   const { clients, key } = snapshot ?? {}
   const since = snapshot?.service.started_at ?? (state === "up" ? undefined : service.since)
   return [
-    heading(name, state, since === undefined ? "" : `for ${span(at - since)}`),
+    heading(
+      name,
+      service,
+      idle ? "and idle: its first client starts it" : since === undefined ? "" : `for ${span(at - since)}`
+    ),
     ...row("why", error === undefined ? undefined : bad(error)),
     ...row("next step", hint),
     ...(key === undefined ? [] : keyRows(key, at, undefined)),
@@ -72,7 +77,7 @@ const tokenParts = (
       ok: "PIN accepted",
       latched: bad("PIN refused, not tried again"),
       locked: bad("PIN locked"),
-      unknown: undefined
+      unknown: "PIN not used yet"
     }[pin],
     isOneOfMany ? `${signatures.count} signatures` : undefined
   ]
@@ -81,13 +86,21 @@ const tokenParts = (
 export const managedRows = ({ name, manager, snapshot }: ServiceReport, at: number): ReadonlyArray<Row> => {
   if (snapshot === undefined) return row("service", name, manager)
   const { version, pid, started_at, memory } = snapshot.service
-  return row(
-    "service",
-    `${name} ${version}`,
-    manager,
-    `up for ${span(at - started_at)}`,
-    `${bytes(memory.rss_bytes)} of memory`,
-    `process ${pid}`,
-    snapshot.silent === true ? doubtful("part of it does not answer") : undefined
-  )
+  return [
+    ...row(
+      "service",
+      `${name} ${version}`,
+      manager,
+      `up for ${span(at - started_at)}`,
+      `${bytes(memory.rss_bytes)} of memory`,
+      `process ${pid}`,
+      snapshot.silent === true ? doubtful("part of it does not answer") : undefined
+    ),
+    ...snapshot.actors.filter(isGivenUp).flatMap((actor) => row("given up", ...givenUp(actor)))
+  ]
 }
+
+const givenUp = ({ name, reason, retry_in_ms }: ActorNode): ReadonlyArray<Part | string | undefined> => [
+  bad(reason === undefined ? name : `${name}: ${reason}`),
+  retry_in_ms === undefined ? undefined : `tried again in ${span(retry_in_ms)}`
+]

@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import type { Failure } from "../../../messages/explain.ts"
 import { OptionNeeds, OptionsExclude } from "../../../messages/hsm.ts"
+import { isBad } from "../../../messages/status/verdict.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { wallNow } from "../../../runtime/primitives/wall-time.ts"
 import type { CommandHandler, CommandInput } from "../../command-line/command-spec.ts"
@@ -20,9 +21,13 @@ export const status: CommandHandler = (input) => {
   const terminal = processTerminal()
   return Effect.scoped(
     Effect.flatMap(Effect.andThen(refuseTogether(input), startConfigActor(input)), (config) =>
-      Effect.flatMap(whatToAsk(config, wantedBy(input), configDirOf(input)), (asked) =>
-        input.on("web") ? page(asked, input) : input.on("watch") ? watch(asked, input) : once(asked, input)
-      )
+      Effect.gen(function* () {
+        const look = whatToAsk(config, wantedBy(input), configDirOf(input))
+        const first = yield* look
+        if (!input.on("web") && !input.on("watch")) return yield* once(first, input)
+        const looking = lookingAgain(look, first)
+        return yield* input.on("web") ? page(looking, input) : watch(looking, input)
+      })
     )
   ).pipe(
     Effect.catch((failure: Failure) =>
@@ -43,12 +48,25 @@ const refuseTogether = (input: CommandInput): Effect.Effect<void, OptionsExclude
     : Effect.void
 }
 
+/** Settings may change, and services come and go, while a person looks; what cannot be read is as it was. */
+const lookingAgain = <E>(look: Effect.Effect<WhatToAsk, E>, first: WhatToAsk): Effect.Effect<WhatToAsk> => {
+  let last = first
+  return look.pipe(
+    Effect.tap((asked) => Effect.sync(() => (last = asked))),
+    Effect.catch(() => Effect.sync(() => last))
+  )
+}
+
 /** Connections first; the signing service is behind them. */
-const page = ({ connections, services, runPath }: WhatToAsk, input: CommandInput) =>
+const page = (looking: Effect.Effect<WhatToAsk>, input: CommandInput) =>
   Effect.gen(function* () {
     const { showStatusPage } = yield* Effect.promise(() => import("./page/status-page.ts"))
-    const names = [...connections.map(({ service }) => service.name), ...services.map(({ name }) => name)]
-    return yield* showStatusPage(processTerminal(), { runPath, services: names, listen: input.text("listen") })
+    const look = Effect.map(looking, ({ runPath, manager, connections, services }) => ({
+      runPath,
+      manager,
+      services: [...connections.map(({ service }) => service), ...services]
+    }))
+    return yield* showStatusPage(processTerminal(), { look, listen: input.text("listen") })
   })
 
 const wantedBy = (input: CommandInput) => {
@@ -69,7 +87,7 @@ const once = (asked: WhatToAsk, input: CommandInput): Effect.Effect<number> =>
     return exitCodeOf(report)
   })
 
-const watch = (asked: WhatToAsk, input: CommandInput): Effect.Effect<never> =>
+const watch = (looking: Effect.Effect<WhatToAsk>, input: CommandInput): Effect.Effect<never> =>
   Effect.scoped(
     Effect.gen(function* () {
       const { stdout } = process
@@ -83,7 +101,7 @@ const watch = (asked: WhatToAsk, input: CommandInput): Effect.Effect<never> =>
       return yield* Effect.forever(
         Effect.gen(function* () {
           const begun = yield* monotonicNow
-          yield* show(yield* lookAt(asked))
+          yield* show(yield* Effect.flatMap(looking, lookAt))
           // A service that hangs takes its second.
           yield* Effect.sleep(Math.max(everyMs - ((yield* monotonicNow) - begun), shortestPauseMs))
         })
@@ -106,10 +124,12 @@ const lookAt = ({ connections, services, manager, runPath, note }: WhatToAsk): E
       at: Math.round(yield* wallNow),
       connections: connections.flatMap((connection, index) => {
         const service = ofConnections[index]
-        return service === undefined ? [] : [{ ...connection, state: connectionState(service), service }]
+        if (service === undefined) return []
+        const state = connectionState(service)
+        return [{ ...connection, state, bad: isBad({ ...service, state }), service }]
       }),
       services: ofServices,
-      ...(note !== undefined && { note })
+      ...(note !== undefined && { note: note.error, ...(note.hint !== undefined && { hint: note.hint }) })
     }
   })
 

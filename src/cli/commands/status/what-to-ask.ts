@@ -7,13 +7,14 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import type { ServiceManager } from "../../../actors/connect/services/service-manager.ts"
 import { certificateFacts } from "../../../actors/status/certificate-facts.ts"
-import type { ConfigProtocol, ReadRefusal, SectionLeftOut } from "../../../messages/config.ts"
+import type { ConfigFileUnreadable, ConfigProtocol, ReadRefusal, SectionLeftOut } from "../../../messages/config.ts"
+import type { Explanation } from "../../../messages/explain/explanation.ts"
 import { explain } from "../../../messages/explain.ts"
 import { bridgeService, bridgeUnitName } from "../../../messages/installation/bridge-service.ts"
 import { serviceSocketDir } from "../../../messages/service-socket.ts"
 import type { CloudSettings, Settings } from "../../../messages/settings/resolved-settings.ts"
 import { type CloudName, cloudNames } from "../../../messages/settings/setting.ts"
-import { NothingConnected } from "../../../messages/status/refusals.ts"
+import { NothingConnected, StatusSettingsForbidden } from "../../../messages/status/refusals.ts"
 import { readTomlFile } from "../../../platform/toml/toml-file.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import { openServices } from "../connect/open-services.ts"
@@ -25,7 +26,7 @@ export interface Wanted {
   readonly profile: string | undefined
 }
 
-export interface AskedConnection extends Omit<ConnectionReport, "state" | "service"> {
+export interface AskedConnection extends Omit<ConnectionReport, "state" | "bad" | "service"> {
   readonly service: AskedService
 }
 
@@ -34,24 +35,29 @@ export interface WhatToAsk {
   readonly manager: ServiceManager | undefined
   readonly connections: ReadonlyArray<AskedConnection>
   readonly services: ReadonlyArray<AskedService>
-  readonly note?: string
+  /** Why the settings were not read. */
+  readonly note?: Explanation
 }
 
 export const whatToAsk = (
   config: ActorRef<ConfigProtocol>,
   wanted: Wanted,
   configDir: string
-): Effect.Effect<WhatToAsk, NothingConnected | ReadRefusal> =>
+): Effect.Effect<WhatToAsk, NothingConnected | StatusSettingsForbidden | ReadRefusal> =>
   bySettings(config, wanted).pipe(
     Effect.filterOrFail(hasConnections, () => new NothingConnected(wanted)),
     Effect.catchTag("ConfigFileUnreadable", (failure) =>
       Effect.filterOrFail(
-        Effect.sync(() => bySockets(configDir, wanted, explain(failure).error)),
+        Effect.sync(() => bySockets(configDir, wanted, explain(toldToJoin(failure)))),
         hasConnections,
-        () => failure
+        () => toldToJoin(failure)
       )
     )
   )
+
+/** A member of the services' group may read them: there is more to do than to become root. */
+const toldToJoin = (failure: ConfigFileUnreadable): ConfigFileUnreadable | StatusSettingsForbidden =>
+  failure.code === "EACCES" || failure.code === "EPERM" ? new StatusSettingsForbidden({ path: failure.path }) : failure
 
 const hasConnections = ({ connections }: WhatToAsk): boolean => connections.length > 0
 
@@ -94,7 +100,7 @@ const configured = (all: ReadonlyArray<CloudSettings>): ReadonlyArray<AskedConne
 const notAsked = (cloud: CloudName, { profile, failure }: SectionLeftOut, unit: string): AskedConnection => ({
   cloud,
   ...(profile !== undefined && { profile }),
-  service: { name: unit, startedBy: undefined, onDemand: false, failure }
+  service: { name: unit, startedBy: undefined, failure }
 })
 
 const asked = (settings: CloudSettings): AskedConnection => {
@@ -111,7 +117,7 @@ const asked = (settings: CloudSettings): AskedConnection => {
     ...(mqtt !== undefined && { host: mqtt.host, port: mqtt.port }),
     ...(device.id !== undefined && { device_id: device.id }),
     ...(facts !== undefined && { certificate: facts }),
-    service: { name: bridgeService(settings).unit, startedBy: `tedge connect ${name}${option}`, onDemand: false }
+    service: { name: bridgeService(settings).unit, startedBy: `tedge connect ${name}${option}` }
   }
 }
 
@@ -119,20 +125,19 @@ const signingService = (settings: Settings, manager: ServiceManager | undefined)
   const { mode, socketPath } = settings.cryptoki
   if (mode !== "socket") return []
   const name = "tedge-p11-server"
-  // Of systemd, its first client starts it: to dial its own socket would start it.
   return manager?.name === "systemd"
-    ? [{ name, startedBy: `systemctl start ${name}`, onDemand: true }]
-    : [{ name, startedBy: name, onDemand: false, socketPath }]
+    ? [{ name, startedBy: `systemctl start ${name}`, socketUnit: `${name}.socket`, socketPath }]
+    : [{ name, startedBy: name, socketPath }]
 }
 
-const bySockets = (configDir: string, wanted: Wanted, note: string): WhatToAsk => {
+const bySockets = (configDir: string, wanted: Wanted, note: Explanation): WhatToAsk => {
   const runPath = process.env.TEDGE_RUN_PATH ?? runPathIn(join(configDir, "tedge.toml")) ?? "/run"
   const names = socketsIn(serviceSocketDir(runPath))
   const connections = names.flatMap((name): ReadonlyArray<AskedConnection> => {
     const [, cloud, profile] = /^tedge-(?:mapper|bridge)-(c8y|az|aws)(?:@(.+))?$/.exec(name) ?? []
     const named = cloudNames.find((one) => one === cloud)
     if (named === undefined || (wanted.cloud ?? named) !== named || (wanted.profile ?? profile) !== profile) return []
-    const service = { name, startedBy: undefined, onDemand: false }
+    const service = { name, startedBy: undefined }
     return [{ cloud: named, ...(profile !== undefined && { profile }), service }]
   })
   const services = names.filter((name) => name === "tedge-p11-server")
@@ -140,7 +145,7 @@ const bySockets = (configDir: string, wanted: Wanted, note: string): WhatToAsk =
     runPath,
     manager: undefined,
     connections,
-    services: services.map((name) => ({ name, startedBy: undefined, onDemand: false })),
+    services: services.map((name) => ({ name, startedBy: undefined })),
     note
   }
 }

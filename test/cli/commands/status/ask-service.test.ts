@@ -1,14 +1,19 @@
 /** What `tedge status` says of a service that does not answer with a snapshot. */
-import { mkdirSync, renameSync, statSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs"
 import { createServer, type Server, type Socket } from "node:net"
 import { dirname, join } from "node:path"
 import { Effect } from "effect"
-import { describe, expect, it, onTestFinished } from "vitest"
+import { describe, expect, it, onTestFinished, vi } from "vitest"
+import { commandServices } from "../../../../src/actors/connect/services/command-services.ts"
+import { systemdCommands } from "../../../../src/actors/connect/services/system-toml.ts"
 import { type AskedService, askService } from "../../../../src/cli/commands/status/ask-service.ts"
+import { plainLines } from "../../../../src/cli/commands/status/plain-lines.ts"
+import { exitCodeOf, type StatusReport } from "../../../../src/cli/commands/status/report.ts"
+import { renderScreen } from "../../../../src/cli/commands/status/screen.ts"
 import { serviceSocketPath } from "../../../../src/messages/service-socket.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
 
-const mapper: AskedService = { name: "tedge-mapper-c8y", startedBy: "tedge connect c8y", onDemand: false }
+const mapper: AskedService = { name: "tedge-mapper-c8y", startedBy: "tedge connect c8y" }
 
 const ask = (runPath: string, service = mapper) => Effect.runPromise(askService(service, runPath, undefined))
 
@@ -42,18 +47,17 @@ describe("a service that runs", () => {
 it("a service whose socket is missing, or a file, does not run", async () => {
   const runPath = tempDir()
   const stopped = { state: "down", error: "'tedge-mapper-c8y' does not run", hint: "start it: tedge connect c8y" }
-  expect(await ask(runPath)).toEqual({ name: mapper.name, ...stopped })
+  expect(await ask(runPath)).toEqual({ name: mapper.name, bad: true, ...stopped })
   const path = serviceSocketPath(runPath, mapper.name)
   mkdirSync(dirname(path))
   writeFileSync(path, "")
-  expect(await ask(runPath)).toEqual({ name: mapper.name, ...stopped })
+  expect(await ask(runPath)).toEqual({ name: mapper.name, bad: true, ...stopped })
 })
 
 describe("a signing service without status socket", () => {
   const signing = (socketPath: string): AskedService => ({
     name: "tedge-p11-server",
     startedBy: "tedge-p11-server",
-    onDemand: false,
     socketPath
   })
 
@@ -61,7 +65,7 @@ describe("a signing service without status socket", () => {
     const dir = tempDir()
     const path = join(dir, "p11.sock")
     await listenAt(path, () => {})
-    expect(await ask(dir, signing(path))).toEqual({ name: "tedge-p11-server", state: "up" })
+    expect(await ask(dir, signing(path))).toEqual({ name: "tedge-p11-server", state: "up", bad: false })
   })
 
   it("is down when its socket is left over, a plain file, or missing", async () => {
@@ -77,6 +81,56 @@ describe("a signing service without status socket", () => {
         error: "'tedge-p11-server' does not run",
         hint: "start it: tedge-p11-server"
       })
+  })
+})
+
+describe("a signing service that systemd starts", () => {
+  const service = (socketPath: string): AskedService => ({
+    name: "tedge-p11-server",
+    startedBy: "systemctl start tedge-p11-server",
+    socketUnit: "tedge-p11-server.socket",
+    socketPath
+  })
+
+  /** Asked with a systemctl that says of the units what is given here. */
+  const asked = async (units: Readonly<Record<string, string>>, listens = false) => {
+    const dir = tempDir()
+    const cases = Object.entries(units).map(([unit, state]) => `${unit}) echo ActiveState=${state} ;;`)
+    writeFileSync(join(dir, "systemctl"), `#!/bin/sh\nfor unit; do :; done\ncase $unit in ${cases.join(" ")} esac\n`)
+    chmodSync(join(dir, "systemctl"), 0o755)
+    vi.stubEnv("PATH", `${dir}:${process.env.PATH}`)
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const path = join(dir, "p11.sock")
+    let dialled = 0
+    if (listens) await listenAt(path, () => (dialled += 1))
+    const manager = commandServices(systemdCommands)
+    const report = await Effect.runPromise(askService(service(path), dir, manager))
+    return { report, dialled }
+  }
+
+  it("is idle while nothing runs and systemd listens for it, and is not started by the question", async () => {
+    const units = { "tedge-p11-server": "inactive", "tedge-p11-server.socket": "active" }
+    const { report, dialled } = await asked(units, true)
+    expect(report).toMatchObject({ state: "up", idle: true, bad: false })
+    expect(dialled).toBe(0)
+    const status: StatusReport = { version: 1, at: 0, connections: [], services: [report] }
+    expect(renderScreen(status, { width: 80, hasColour: false })[0]).toBe(
+      "tedge-p11-server up and idle: its first client starts it"
+    )
+    expect(plainLines(status)[0]).toMatch(/ tedge-p11-server: up, idle$/)
+    expect(exitCodeOf(status)).toBe(0)
+  })
+
+  it.each([
+    [{ "tedge-p11-server": "inactive", "tedge-p11-server.socket": "inactive" }, "inactive"],
+    [{ "tedge-p11-server": "failed", "tedge-p11-server.socket": "active" }, "failed"]
+  ])("is down while nothing listens for it, or it failed: %o", async (units, state) => {
+    expect((await asked(units)).report).toMatchObject({
+      state: "down",
+      bad: true,
+      error: `'tedge-p11-server' does not run (${state})`,
+      hint: "start it: systemctl start tedge-p11-server"
+    })
   })
 })
 

@@ -87,7 +87,8 @@ const up: ConnectionReport = {
   host: "t.example",
   port: 8883,
   device_id: "my-device",
-  service: { name: "tedge-mapper-c8y", state: "up", manager: "systemd", snapshot }
+  bad: false,
+  service: { name: "tedge-mapper-c8y", state: "up", bad: false, manager: "systemd", snapshot }
 }
 
 const linkDown: ConnectionReport = {
@@ -95,9 +96,11 @@ const linkDown: ConnectionReport = {
   cloud: "aws",
   profile: "second",
   state: "down",
+  bad: true,
   service: {
     name: "tedge-mapper-aws@second",
     state: "up",
+    bad: true,
     manager: "systemd",
     snapshot: {
       ...snapshot,
@@ -153,11 +156,13 @@ const linkDown: ConnectionReport = {
 const stopped: ConnectionReport = {
   cloud: "az",
   state: "down",
+  bad: true,
   host: "hub.example",
   port: 8883,
   service: {
     name: "tedge-mapper-az",
     state: "down",
+    bad: true,
     manager: "systemd",
     since: now - 2 * hour,
     error: "'tedge-mapper-az' does not run (failed)",
@@ -175,6 +180,7 @@ export const reports: Readonly<Record<string, StatusReport>> = {
       {
         name: "tedge-p11-server",
         state: "unknown",
+        bad: false,
         manager: "systemd",
         error: "'tedge-p11-server' runs, and did not answer within 1 s",
         hint: "see its log (journalctl -u tedge-p11-server), or restart it"

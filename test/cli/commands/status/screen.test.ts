@@ -2,6 +2,8 @@ import { describe, expect, it } from "vitest"
 import { plainLines } from "../../../../src/cli/commands/status/plain-lines.ts"
 import { connectionState, exitCodeOf, type StatusReport } from "../../../../src/cli/commands/status/report.ts"
 import { renderScreen, screenStyle } from "../../../../src/cli/commands/status/screen.ts"
+import { textWidth } from "../../../../src/cli/terminal/text-width.ts"
+import { isBad } from "../../../../src/messages/status/verdict.ts"
 import { now, reports, snapshot } from "./reports.ts"
 
 const esc = "\u001b"
@@ -11,7 +13,7 @@ const render = (report: StatusReport, width: number) => renderScreen(report, { w
 describe.each(Object.entries(reports))("the screen: %s", (_name, report) => {
   it.each([40, 80, 120])("%i columns wide", (width) => {
     const lines = render(report, width)
-    for (const line of lines) expect([...line].length).toBeLessThanOrEqual(width)
+    for (const line of lines) expect(textWidth(line)).toBeLessThanOrEqual(width)
     expect(`${lines.join("\n")}\n`).toMatchSnapshot()
   })
 
@@ -71,7 +73,7 @@ describe("the screen", () => {
     const [report] = Object.values(reports)
     if (report === undefined) throw new Error("no report")
     for (let width = 2; width <= 120; width += 1)
-      for (const line of render(report, width)) expect([...line].length).toBeLessThanOrEqual(width)
+      for (const line of render(report, width)) expect(textWidth(line)).toBeLessThanOrEqual(width)
   })
 
   it("has colour on a terminal only, and none where the user wants none", () => {
@@ -90,7 +92,7 @@ describe("the exit code", () => {
     version: 1,
     at: now,
     connections: [],
-    services: states.map((state) => ({ name: "x", state }))
+    services: states.map((state) => ({ name: "x", state, bad: isBad({ state }) }))
   })
 
   it.each([

@@ -240,7 +240,9 @@ describe.runIf(isRoot)("tedge status, as a user without rights", () => {
     const run = [`TEDGE_RUN_PATH=${join(dir, "run")}`, executable("tedge"), "--config-dir", dir, "status"]
     const { status: code, output } = user.run("env", run)
     expect(code).toBe(1)
-    expect(output).toMatch(/^error: '.*tedge\.toml' cannot be read: .*\nhint: run the command as root \(sudo\)/)
+    expect(output).toMatch(
+      /^error: '.*tedge\.toml' cannot be read: .*\nhint: run it as root \(sudo\), or join the group and log in again: /
+    )
   })
 
   it("says what to do, and works for a member of the service's group, who may not read the secrets", async () => {
@@ -261,6 +263,9 @@ describe.runIf(isRoot)("tedge status, as a user without rights", () => {
       "status"
     ])
     expect(blind.status).toBe(1)
+    expect(inOneLine(blind.output)).toMatch(
+      /^ note '.*tedge\.toml' cannot be read: .* next step run it as .*join the group/
+    )
     expect(inOneLine(blind.output)).toMatch(
       /'tedge-mapper-c8y' cannot be asked: .* is for root, and for the user and group/
     )

@@ -1,13 +1,18 @@
 /** Which connections `tedge status` shows, by the settings of the device. */
 import { mkdirSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { describe, expect, it, onTestFinished, vi } from "vitest"
 import { askService } from "../../../../src/cli/commands/status/ask-service.ts"
 import { connectionState, exitCodeOf, type StatusReport } from "../../../../src/cli/commands/status/report.ts"
+import { renderScreen } from "../../../../src/cli/commands/status/screen.ts"
 import { type Wanted, whatToAsk } from "../../../../src/cli/commands/status/what-to-ask.ts"
 import { serviceSocketDir, serviceSocketPath } from "../../../../src/messages/service-socket.ts"
+import { printSnapshot } from "../../../../src/messages/status/status-line.ts"
 import { configBench } from "../../../actors/config/config-bench.ts"
+
+import { snapshot } from "./reports.ts"
 
 const { bench, toml, answer, refusal } = configBench()
 
@@ -30,9 +35,28 @@ describe("a connection whose settings are not valid", () => {
       state: "unknown",
       error: expect.stringMatching(/c8y\.url/)
     })
-    const connection = { ...c8y, service, state: connectionState(service) }
+    const connection = { ...c8y, service, state: connectionState(service), bad: false }
     const report: StatusReport = { version: 1, at: 0, connections: [connection], services: [] }
     expect(exitCodeOf(report)).toBe(1)
+  })
+
+  it("is asked all the same: what runs has older settings, which are not said to be good", async () => {
+    toml('[c8y]\nurl = "https://t.example/"\n')
+    const [c8y] = await connections()
+    if (c8y === undefined) throw new Error("c8y is not listed")
+    const path = serviceSocketPath(bench.dir, c8y.service.name)
+    mkdirSync(serviceSocketDir(bench.dir), { recursive: true })
+    const server = createServer((socket) => socket.once("data", () => socket.end(`${printSnapshot(snapshot)}\n`)))
+    onTestFinished(() => void server.close())
+    await new Promise<void>((resolve) => server.listen(path, resolve))
+    const service = await Effect.runPromise(askService(c8y.service, bench.dir, undefined))
+    expect(service).toMatchObject({ state: "up", bad: false, snapshot, error: expect.stringMatching(/c8y\.url/) })
+    const connection = { ...c8y, service, state: connectionState(service), bad: service.bad }
+    const report: StatusReport = { version: 1, at: 0, connections: [connection], services: [] }
+    expect(exitCodeOf(report)).toBe(1)
+    const screen = renderScreen(report, { width: 120, hasColour: false }).join("\n")
+    expect(screen).toMatch(/^Cumulocity \(c8y\) up for /)
+    expect(screen).toMatch(/\n {2}settings +.*c8y\.url/)
   })
 
   it("is listed where it is the only one, and with a valid url too", async () => {

@@ -1,81 +1,135 @@
 /**
  * What the services of a device tell, for all tabs that are open: one stream a service, while the command runs.
  *
- * A tab that comes later begins with the last snapshot of each.
+ * A tab that comes later begins with the last word of each. A service that appears or goes meanwhile is seen.
  */
 import { Effect, type Scope } from "effect"
+import type { ServiceManager } from "../../../../actors/connect/services/service-manager.ts"
+import { explain } from "../../../../messages/explain.ts"
 import { printQuestion, serviceSocketPath } from "../../../../messages/service-socket.ts"
 import { parseStatusLine } from "../../../../messages/status/status-line.ts"
 import { followLines } from "../../../../platform/sockets/line-stream.ts"
+import { processMonotonicMs } from "../../../../runtime/primitives/monotonic-time.ts"
+import { type AskedService, askService } from "../ask-service.ts"
+import type { ServiceReport } from "../report.ts"
 import type { PageFeed } from "./page-server.ts"
 
-export const serviceFeed = (
-  runPath: string,
-  services: ReadonlyArray<string>
-): Effect.Effect<PageFeed, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const last = new Map<string, string>()
-      const watchers = new Set<(line: string) => void>()
-      const tell = (message: object): string => {
-        const line = JSON.stringify(message)
-        for (const send of watchers) send(line)
-        return line
-      }
-      const gone = (service: string, error: string) => last.set(service, tell({ kind: "gone", service, error }))
-      const stops = services.map((service) => {
-        last.set(service, JSON.stringify({ kind: "gone", service, error: "not asked yet" }))
-        let silence: NodeJS.Timeout | undefined
-        let isFirst = true
-        const waitForLine = () => {
-          clearTimeout(silence)
-          silence = setTimeout(() => gone(service, "it runs, and does not answer"), longestSilenceMs)
-        }
-        const refuse = (error: string) => {
-          clearTimeout(silence) // there is an answer
-          gone(service, error)
-        }
-        waitForLine()
-        const stop = followLines({
-          path: serviceSocketPath(runPath, service),
-          question: printQuestion({ ask: "stream", everyMs: 1_000 }),
-          onEnd: (code) => {
-            gone(service, reasons[code] ?? code)
-            isFirst = true
-            waitForLine() // it is asked again
-          },
-          onLine: (line) => {
-            waitForLine()
-            const said = parseStatusLine(line)
-            if (said.kind === "snapshot")
-              last.set(service, tell({ kind: "snapshot", service, snapshot: said.snapshot }))
-            if (said.kind === "event") tell({ kind: "event", service, event: said.event })
-            if (said.kind === "refused") refuse(said.error)
-            if (said.kind === "unknown" && isFirst) refuse("an answer of another version")
-            isFirst = false
-          }
-        })
-        return () => {
-          stop()
-          clearTimeout(silence)
-        }
+export interface Followed {
+  readonly runPath: string
+  readonly manager: ServiceManager | undefined
+  readonly services: ReadonlyArray<AskedService>
+}
+
+/** `look`: which services there are now. */
+export const serviceFeed = (look: Effect.Effect<Followed>): Effect.Effect<PageFeed, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const run = Effect.runForkWith(yield* Effect.context<never>())
+    const feed = new ServiceFeed((asking) => void run(asking))
+    yield* Effect.addFinalizer(() => Effect.sync(() => feed.stop()))
+    const follow = Effect.map(look, (followed) => feed.follow(followed))
+    yield* follow
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(lookAgainMs), follow)))
+    return feed
+  })
+
+class ServiceFeed implements PageFeed {
+  private readonly run: (asking: Effect.Effect<void>) => void
+  private readonly last = new Map<string, string>()
+  private readonly stops = new Map<string, () => void>()
+  private readonly watchers = new Set<(line: string) => void>()
+
+  constructor(run: (asking: Effect.Effect<void>) => void) {
+    this.run = run
+  }
+
+  readonly watch: PageFeed["watch"] = (send) => {
+    for (const line of this.last.values()) send(line)
+    this.watchers.add(send)
+    return () => void this.watchers.delete(send)
+  }
+
+  follow({ runPath, manager, services }: Followed): void {
+    for (const [name, stop] of this.stops) {
+      if (services.some((one) => one.name === name)) continue
+      stop()
+      this.stops.delete(name)
+      this.last.delete(name)
+      this.tell({ kind: "left", service: name })
+    }
+    for (const service of services)
+      if (!this.stops.has(service.name)) this.stops.set(service.name, this.followOne(service, runPath, manager))
+  }
+
+  stop(): void {
+    for (const stop of this.stops.values()) stop()
+  }
+
+  private tell(message: object): string {
+    const line = JSON.stringify(message)
+    for (const send of this.watchers) send(line)
+    return line
+  }
+
+  /** Returns how to stop it. */
+  private followOne(asked: AskedService, runPath: string, manager: ServiceManager | undefined): () => void {
+    const { name: service, failure } = asked
+    let silence: NodeJS.Timeout | undefined
+    let isFirst = true
+    let isStopped = false
+    /** When it was found out why it gives no snapshot; undefined: it gave one since. */
+    let lookedAt: number | undefined
+    const gone = ({ name: _, snapshot: __, ...report }: ServiceReport) =>
+      this.last.set(service, this.tell({ kind: "gone", service, ...report }))
+    const notKnown = (error: string) => gone({ name: service, state: "unknown", bad: false, error })
+    const waitForLine = () => {
+      clearTimeout(silence)
+      silence = setTimeout(() => notKnown("it runs, and does not answer"), longestSilenceMs)
+    }
+    const lookWhyNot = () => {
+      const now = processMonotonicMs()
+      if (lookedAt !== undefined && now - lookedAt < lookAgainMs) return
+      lookedAt = now
+      const asking = Effect.map(askService(asked, runPath, manager), (report) => {
+        if (lookedAt !== now || isStopped || report.snapshot !== undefined) return
+        clearTimeout(silence) // there is a reason
+        gone(report)
       })
-      const watch: PageFeed["watch"] = (send) => {
-        for (const line of last.values()) send(line)
-        watchers.add(send)
-        return () => void watchers.delete(send)
+      this.run(asking)
+    }
+    notKnown("not asked yet")
+    waitForLine()
+    const stop = followLines({
+      path: serviceSocketPath(runPath, service),
+      question: printQuestion({ ask: "stream", everyMs: 1_000 }),
+      onEnd: () => {
+        isFirst = true
+        lookWhyNot()
+      },
+      onLine: (line) => {
+        waitForLine()
+        const said = parseStatusLine(line)
+        if (said.kind === "snapshot") {
+          lookedAt = undefined
+          const settings = failure === undefined ? {} : { settings: explain(failure).error }
+          this.last.set(service, this.tell({ kind: "snapshot", service, snapshot: said.snapshot, ...settings }))
+        }
+        if (said.kind === "event") this.tell({ kind: "event", service, event: said.event })
+        const isOther = said.kind === "unknown" && isFirst
+        if (said.kind === "refused" || isOther) {
+          clearTimeout(silence) // there is an answer
+          notKnown(said.kind === "refused" ? said.error : "an answer of another version")
+        }
+        isFirst = false
       }
-      return { watch, stop: () => stops.map((stop) => stop()) }
-    }),
-    ({ stop }) => Effect.sync(stop)
-  )
+    })
+    return () => {
+      isStopped = true
+      stop()
+      clearTimeout(silence)
+    }
+  }
+}
 
 /** A snapshot comes every second. */
 const longestSilenceMs = 3_000
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: "it does not run",
-  ECONNREFUSED: "it does not run",
-  closed: "it has ended",
-  EACCES: "its socket is for root, and for the user and group of the service"
-}
+const lookAgainMs = 5_000

@@ -5,24 +5,21 @@ import type { PageRefusal } from "../../../../messages/status/refusals.ts"
 import type { Terminal } from "../../../terminal/terminal.ts"
 import { defaultAddress, parseListenAddress } from "./listen-address.ts"
 import { servePage } from "./page-server.ts"
-import { serviceFeed } from "./service-feed.ts"
+import { type Followed, serviceFeed } from "./service-feed.ts"
 
 export interface StatusPage {
-  readonly runPath: string
-  readonly services: ReadonlyArray<string>
+  /** Which services there are now. */
+  readonly look: Effect.Effect<Followed>
   /** Of `--listen`. */
   readonly listen: string | undefined
 }
 
-export const showStatusPage = (
-  terminal: Terminal,
-  { runPath, services, listen }: StatusPage
-): Effect.Effect<never, PageRefusal> =>
+export const showStatusPage = (terminal: Terminal, { look, listen }: StatusPage): Effect.Effect<never, PageRefusal> =>
   Effect.scoped(
     Effect.gen(function* () {
       const address = listen === undefined ? defaultAddress : yield* parseListenAddress(listen)
       const { files } = yield* Effect.promise(() => import("./page-files.ts"))
-      const feed = yield* serviceFeed(runPath, services)
+      const feed = yield* serviceFeed(look)
       const secret = randomBytes(24).toString("base64url")
       const url = yield* servePage(address, { secret, files, feed })
       const { port } = new URL(url)

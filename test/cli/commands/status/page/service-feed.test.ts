@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from "node:net"
 import { dirname } from "node:path"
 import { Effect, Exit, Scope } from "effect"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
-import { serviceFeed } from "../../../../../src/cli/commands/status/page/service-feed.ts"
+import { type Followed, serviceFeed } from "../../../../../src/cli/commands/status/page/service-feed.ts"
 import { serviceSocketPath } from "../../../../../src/messages/service-socket.ts"
 import { printSnapshot } from "../../../../../src/messages/status/status-line.ts"
 import { makeTempDir, removeTempDir } from "../../../../support/temp-dir.ts"
@@ -14,10 +14,13 @@ const name = "tedge-mapper-c8y"
 
 interface Told {
   readonly kind: string
+  readonly service?: string
+  readonly bad?: boolean
   readonly error?: string
 }
 
 let dir: string
+let followed: Followed
 let server: Server
 let scope: Scope.Closeable
 let told: Array<Told>
@@ -33,6 +36,8 @@ beforeEach(async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] })
   dir = makeTempDir()
   told = []
+  const mapper = { name, startedBy: "tedge connect c8y" }
+  followed = { runPath: dir, manager: undefined, services: [mapper] }
   looking = []
   const path = serviceSocketPath(dir, name)
   mkdirSync(dirname(path), { recursive: true })
@@ -42,7 +47,7 @@ beforeEach(async () => {
   })
   await new Promise<void>((resolve) => server.listen(path, resolve))
   scope = Scope.makeUnsafe()
-  const feed = await Effect.runPromise(Scope.provide(serviceFeed(dir, [name]), scope))
+  const feed = await Effect.runPromise(Scope.provide(serviceFeed(Effect.sync(() => followed)), scope))
   feed.watch((line) => {
     told.push(JSON.parse(line))
     for (const look of looking.splice(0)) look()
@@ -57,7 +62,8 @@ afterEach(async () => {
   vi.useRealTimers()
 })
 
-const silent = { kind: "gone", service: name, error: "it runs, and does not answer" }
+const gone = { kind: "gone", service: name, state: "unknown", bad: false }
+const silent = { ...gone, error: "it runs, and does not answer" }
 
 describe("a service on the page", () => {
   it("does not answer when 3 s pass without a line", async () => {
@@ -90,7 +96,7 @@ describe("a service on the page", () => {
     socket.write(`${line}\n`)
     await until(() => told.length === 2)
     vi.advanceTimersByTime(10_000)
-    expect(told.slice(1)).toEqual([{ kind: "gone", service: name, error }])
+    expect(told.slice(1)).toEqual([{ ...gone, error }])
   })
 
   it("may tell, after a snapshot, what this version does not know", async () => {
@@ -99,5 +105,31 @@ describe("a service on the page", () => {
     socket.write(`${printSnapshot(snapshot)}\n`)
     await until(() => told.length === 3)
     expect(told.map(({ kind }) => kind)).toEqual(["gone", "snapshot", "snapshot"])
+  })
+
+  it("that does not run is judged as tedge status judges it, with the next step", async () => {
+    await asked
+    followed = {
+      ...followed,
+      services: [...followed.services, { name: "tedge-mapper-az", startedBy: "tedge connect az" }]
+    }
+    vi.advanceTimersByTime(5_000)
+    await until(() => told.at(-1)?.service === "tedge-mapper-az" && told.at(-1)?.bad === true)
+    expect(told.at(-1)).toEqual({
+      ...gone,
+      service: "tedge-mapper-az",
+      state: "down",
+      bad: true,
+      error: "'tedge-mapper-az' does not run",
+      hint: "start it: tedge connect az"
+    })
+  })
+
+  it("that is no service of the device any more leaves the page", async () => {
+    await asked
+    followed = { ...followed, services: [] }
+    vi.advanceTimersByTime(5_000)
+    await until(() => told.at(-1)?.kind === "left")
+    expect(told.at(-1)).toEqual({ kind: "left", service: name })
   })
 })

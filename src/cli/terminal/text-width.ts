@@ -1,0 +1,35 @@
+/**
+ * How many columns a terminal takes for a text, and where it can be cut.
+ *
+ * A letter with its marks is one piece; East Asian wide characters and emoji take two columns.
+ * Source: Unicode UAX #11 (East Asian Width), UAX #29 (grapheme clusters).
+ */
+
+/** A piece that must not be cut, and its columns. */
+export interface Piece {
+  readonly text: string
+  readonly width: number
+}
+
+export const textWidth = (text: string): number =>
+  isPlain(text) ? text.length : pieces(text).reduce((sum, { width }) => sum + width, 0)
+
+export const pieces = (text: string): ReadonlyArray<Piece> =>
+  isPlain(text)
+    ? [...text].map((one) => ({ text: one, width: 1 }))
+    : [...new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(text)].map(({ segment }) => ({
+        text: segment,
+        width: isEmoji.test(segment) ? 2 : [...segment].reduce((sum, one) => sum + letterWidth(one), 0)
+      }))
+
+const letterWidth = (letter: string): number => (isWide.test(letter) ? 2 : isMark.test(letter) ? 0 : 1)
+
+const isPlain = (text: string): boolean => /^[\x20-\x7e\u2581-\u2588]*$/.test(text)
+
+const isEmoji = /\p{Emoji_Presentation}|\ufe0f/u
+
+/** Also the vowels and final consonants of a Hangul syllable. */
+const isMark = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}\u1160-\u11ff]$/u
+
+const isWide =
+  /^[\u1100-\u115f\u2e80-\u303e\u3041-\u4dbf\u4e00-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18cff}\u{1aff0}-\u{1b2ff}\u{20000}-\u{3fffd}]$/u
