@@ -1,7 +1,19 @@
 /** The package as it is published: what is in it, that it installs into an empty project, and loads in every way. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
+import { basename, join } from "node:path"
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
+import { tempDir } from "../support/temp-dir.ts"
+import { isRoot, testUser } from "../support/test-user.ts"
 import { hasPackage, installAlone, newProject, npm, type Project, run } from "./installed.ts"
 
 const root = join(import.meta.dirname, "../..")
@@ -40,12 +52,23 @@ describe("the package", () => {
     ])
   })
 
-  it("installs globally, and its programs run", async () => {
-    const prefix = join(project.dir, "global")
-    const words = ["install", "-g", "--prefix", prefix, ...installAlone, project.tarball]
-    npm(words, project.dir)
+  it("installs globally as a plain user, and its programs run", async () => {
+    const home = tempDir()
+    const tarball = join(home, basename(project.tarball))
+    copyFileSync(project.tarball, tarball)
+    const prefix = join(home, "global")
+    const words = ["install", "-g", "--prefix", prefix, ...installAlone, tarball]
+    if (isRoot) {
+      const user = testUser()
+      onTestFinished(() => user.remove())
+      chmodSync(home, 0o755)
+      chownSync(home, user.uid, user.gid)
+      const env = [`HOME=${home}`, `npm_config_cache=${join(home, "npm-cache")}`]
+      const { status, output } = user.run("env", [...env, "npm", ...words])
+      expect(status, output).toBe(0)
+    } else npm(words, home)
     for (const program of ["tedge", "tedge-p11-server"])
-      expect(await run(join(prefix, "bin", program), ["--version"], project.dir)).toMatchObject({
+      expect(await run(join(prefix, "bin", program), ["--version"], home)).toMatchObject({
         code: 0,
         out: expect.stringMatching(/\d+\.\d+\.\d+/)
       })
