@@ -44,7 +44,7 @@ export const products = [
     completions: "tedge",
     fields: {
       Depends: [node, "passwd"],
-      Recommends: ["mosquitto"],
+      Recommends: ["mosquitto", "ca-certificates"],
       Suggests: ["softhsm2", "libtpm2-pkcs11-1", "opensc-pkcs11", "pcscd"],
       Provides: [`tedge-p11-server (= ${thinEdgeVersion})`],
       Conflicts: [
@@ -94,7 +94,7 @@ export const products = [
     completions: "tedge-hsm",
     fields: {
       Depends: [node, "passwd"],
-      Recommends: ["mosquitto", "tedge-mapper (>= 2.0.0)"],
+      Recommends: ["mosquitto", "ca-certificates", "tedge-mapper (>= 2.0.0)"],
       Suggests: ["tedge-actors-p11-server", "softhsm2", "libtpm2-pkcs11-1", "opensc-pkcs11", "pcscd"],
       Conflicts: ["tedge-actors"],
       Replaces: ["tedge-actors"]
