@@ -24,7 +24,10 @@ const subfolders = (folder) =>
         .map((name) => join(folder, name))
     : []
 
-/** `demo`: what both commands need. `tests`: what the tests need besides. `docs`: what `npm run test:docs` needs, and nothing else. */
+/**
+ * `demo`: what all commands need. `tests`: what the tests need besides. `install`: what `npm run test:install` needs besides that.
+ * `docs`: what `npm run test:docs` needs, and nothing else.
+ */
 const packages = [
   { name: "softhsm2", for: "demo", present: command("softhsm2-util") },
   { name: "gnutls-bin", for: "demo", present: command("p11tool") },
@@ -59,11 +62,12 @@ const packages = [
   { name: "devscripts", for: "tests", present: command("hardening-check") },
   { name: "zsh", for: "tests", present: command("zsh") },
   { name: "fish", for: "tests", present: command("fish") },
+  { name: "mmdebstrap", for: "install", present: command("mmdebstrap") },
   { name: "chromium", for: "docs", present: command("chromium") }
 ]
 
-const uses = { demo: ["demo"], tests: ["demo", "tests"], docs: ["docs"] }
+const uses = { demo: ["demo"], tests: ["demo", "tests"], install: ["demo", "tests", "install"], docs: ["docs"] }
 
-/** Names of the packages that are missing for `demo`, `tests` or `docs`. */
+/** Names of the packages that are missing for one of the purposes above. */
 export const missingPackages = (purpose) =>
   packages.filter((entry) => uses[purpose].includes(entry.for) && !entry.present()).map(({ name }) => name)

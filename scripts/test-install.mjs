@@ -1,21 +1,23 @@
 /**
  * `npm run test:install`: the packages, installed on fresh systems as an admin does it. As root.
  *
+ * On a machine where nothing was installed by hand: what is missing is installed first (scripts/debian-packages.mjs).
  * `npm run test:install -- trixie services` names releases of Debian and parts (scripts/install/check-suite.mjs); without
  * names all. The last line counts the checks.
  */
 import "./lib/node-version.mjs"
-import { mkdtempSync, rmSync } from "node:fs"
+import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { checkSuite, parts } from "./install/check-suite.mjs"
+import { archiveOf, checkSuite, parts } from "./install/check-suite.mjs"
 import { whyNoContainer } from "./install/container.mjs"
 import { CheckFailed } from "./install/demand.mjs"
 import { makeRoot, whyNoRoot } from "./install/fresh-root.mjs"
 import { nodePackageChecks } from "./install/node-package-checks.mjs"
 import { runChecks } from "./install/run-checks.mjs"
-import { find, mustRun } from "./lib/run.mjs"
+import { mustRun } from "./lib/run.mjs"
+import { SetupFailed, setup } from "./setup.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
 const allSuites = ["bookworm", "trixie"]
@@ -32,7 +34,7 @@ const main = async (words) => {
   const names = words.filter((word) => word in parts)
   const why = (await whyNoRoot()) ?? (await whyNoContainer())
   if (why !== undefined) throw new CheckFailed(`a fresh Debian cannot be made: ${why}`)
-  await installTools()
+  await setup("install")
   const work = mkdtempSync(join(tmpdir(), "tedge-install-"))
   const total = { passed: 0, failed: 0 }
   const count = ({ passed, failed }) => {
@@ -40,13 +42,18 @@ const main = async (words) => {
     total.failed += failed
   }
   try {
-    const folders = versions.map((version) => join(work, version))
+    const out = join(work, "packages")
     console.log(`making the packages, and a fresh ${suites.join(" and ")}`)
-    await allOf([makePackages(folders, suites), ...suites.map((suite) => makeRoot({ suite, dir: join(work, suite) }))])
-    // Side by side: much of it waits for a network, a disk or a service.
-    const all = suites.map((suite) => checkSuite({ suite, base: join(work, suite), folders, work, names }))
-    if (suites.includes("bookworm") && names.length === 0)
-      all.push(runChecks({ folder: folders[0] }, nodePackageChecks))
+    await allOf([
+      makePackages(out, suites),
+      ...suites.map((suite) => makeRoot({ suite, dir: join(work, suite), ...archiveOf(suite) }))
+    ])
+    const files = readdirSync(out)
+      .filter((file) => file.endsWith(".deb"))
+      .map((file) => join(out, file))
+    // Side by side: much of it waits for a disk or a service.
+    const all = suites.map((suite) => checkSuite({ suite, base: join(work, suite), files, versions, work, names }))
+    if (suites.includes("bookworm") && names.length === 0) all.push(runChecks({ files }, nodePackageChecks))
     for (const done of await allOf(all)) count(done)
   } finally {
     rmSync(work, { recursive: true, force: true })
@@ -60,48 +67,22 @@ const allOf = async (works) => {
   return Promise.all(works)
 }
 
-const makePackages = async ([first, second], suites) => {
-  await makeVersion(first, versions[0], suites.includes("bookworm") ? ["--node", nodeForOldDebian] : [])
-  await makeVersion(second, versions[1], [])
-}
-
-const makeVersion = (out, version, more) =>
-  mustRun(
-    process.execPath,
-    ["scripts/package.mjs", "--arch", architecture(), "--version", version, "--out", out, ...more],
-    { cwd: root }
-  )
-
-const architecture = () => (process.arch === "x64" ? "amd64" : process.arch)
-
-const installTools = async () => {
-  const tools = {
-    mmdebstrap: "mmdebstrap",
-    "dpkg-deb": "dpkg",
-    ip: "iproute2",
-    nsenter: "util-linux",
-    lintian: "lintian",
-    swtpm: "swtpm",
-    mosquitto: "mosquitto",
-    openssl: "openssl",
-    cc: "gcc",
-    "c++": "g++"
-  }
-  const missing = Object.keys(tools).filter((command) => find(command) === undefined)
-  if (missing.length === 0) return
-  await mustRun("apt-get", ["update", "-q"])
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" }
-  await mustRun("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...missing.map((one) => tools[one])], {
-    env
+const makePackages = (out, suites) => {
+  const more = suites.includes("bookworm") ? ["--node", nodeForOldDebian] : []
+  const words = versions.flatMap((version) => ["--version", version])
+  return mustRun(process.execPath, ["scripts/package.mjs", "--arch", architecture(), "--out", out, ...words, ...more], {
+    cwd: root
   })
 }
+
+const architecture = () => (process.arch === "x64" ? "amd64" : process.arch)
 
 try {
   const { passed, failed } = await main(process.argv.slice(2))
   console.log(`\n${passed} passed, ${failed} failed`)
   process.exitCode = failed === 0 ? 0 : 1
 } catch (error) {
-  console.error(error instanceof CheckFailed ? `error: ${error.message}` : error)
+  console.error(error instanceof CheckFailed || error instanceof SetupFailed ? `error: ${error.message}` : error)
   console.log("\n0 passed, 1 failed")
   process.exitCode = 1
 }

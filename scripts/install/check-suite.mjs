@@ -1,6 +1,7 @@
 /** What is checked on one release of Debian: each part on a system of its own, in layers above the same smallest one. */
-import { copyFileSync, mkdirSync, readdirSync } from "node:fs"
+import { copyFileSync, mkdirSync } from "node:fs"
 import { basename, join } from "node:path"
+import { accessChecks } from "./access-checks.mjs"
 import { bootContainer } from "./container.mjs"
 import { containerChecks } from "./container-checks.mjs"
 import { CheckFailed } from "./demand.mjs"
@@ -11,22 +12,35 @@ import { movingOverChecks } from "./moving-over-checks.mjs"
 import { packageChecks } from "./package-checks.mjs"
 import { afterwards, quickStartChecks } from "./quick-start-checks.mjs"
 import { runChecks } from "./run-checks.mjs"
-import { checks, upgradeUnderTraffic } from "./service-checks.mjs"
+import { serviceChecks, upgradeUnderTraffic } from "./service-checks.mjs"
 import { startTpm, tpmEnvironment, tpmPackages } from "./tpm-machine.mjs"
 
 const init = ["systemd", "systemd-sysv", "dbus", "procps", "iproute2"]
-const tokens = ["mosquitto", "softhsm2", "pcscd", "polkitd", "opensc", "opensc-pkcs11"]
+const tokens = ["mosquitto", "softhsm2", "pcscd", "polkitd", "opensc", "opensc-pkcs11", "vsmartcard-vpcd"]
+const broker = ["softhsm2", "mosquitto", "apparmor"]
 
 /** The suite of the recipe's base image. */
 const recipeSuite = "trixie"
 
+/** Where the nodejs of Debian is too old: apt knows of it. */
+const hasOldNode = (suite) => suite === "bookworm"
+
+/** For makeRoot: what is installed from Debian on any of the systems of a suite, our packages' own needs included. */
+export const archiveOf = (suite) => {
+  const named = [...init, ...tokens, ...broker, ...tpmPackages, "libtpm2-pkcs11-1", "ca-certificates", "passwd"]
+  return {
+    packages: [...named, ...(hasOldNode(suite) ? ["libstdc++6", "libgcc-s1"] : ["nodejs"])],
+    listed: hasOldNode(suite) ? ["nodejs"] : []
+  }
+}
+
 /** Name -> run(place); answers how many checks passed and failed. */
 export const parts = {
-  packages: async ({ base, folder, hasOldNode, packages, node, runAll }) =>
-    inRoot([base], folder("packages"), ["softhsm2", "mosquitto"], (debian) => {
+  packages: async ({ base, folder, hasOldNode, packages, versions, node, runAll }) =>
+    inRoot([base], folder("packages"), broker, (debian) => {
       const files = [[...packages[0], ...node], packages[1]]
       const [debs, next] = files.map((some, index) => copied(debian, some, `/opt/packages-${index}`))
-      return runAll({ ...debian, debs, next, versions: packages.map(versionOf), hasOldNode }, packageChecks)
+      return runAll({ ...debian, debs, next, versions, hasOldNode }, packageChecks)
     }),
   "quick-start": async ({ booted, folder, packages, runAll }) =>
     inContainer(await booted(), folder("quick-start"), (device) =>
@@ -67,7 +81,8 @@ export const parts = {
     inContainer(await equipped(), folder("services"), async (device) => {
       const [old, next] = packages.map((files) => files.filter((file) => nameOf(file) === "tedge-actors"))
       await device.install(old)
-      const all = [...checks, upgradeUnderTraffic(() => device.install(next)), ...maintainerChecks({ old, next })]
+      const upgrade = upgradeUnderTraffic(() => device.install(next))
+      const all = [...serviceChecks, ...accessChecks, upgrade, ...maintainerChecks({ old, next })]
       return runAll(device, all.map(startsAnew), { inOrder: true })
     }),
   recipe: async ({ suite, base, folder, packages: [files], runAll }) =>
@@ -76,10 +91,10 @@ export const parts = {
       : { passed: 0, failed: 0 }
 }
 
-/** `base`: a directory with the smallest Debian of that suite; `folders`: of the packages, older version first. */
-export const checkSuite = async ({ suite, base, folders, work, names }) => {
+/** `base`: a directory with the smallest Debian of that suite; `files`: all packages; `versions`: of ours, the older first. */
+export const checkSuite = async ({ suite, base, files, versions, work, names }) => {
   const total = { passed: 0, failed: 0 }
-  const place = placeOf({ suite, base, folders, work })
+  const place = placeOf({ suite, base, files, versions, work })
   for (const [name, check] of Object.entries(parts)) {
     if (names.length > 0 && !names.includes(name)) continue
     const startedAt = performance.now()
@@ -108,27 +123,21 @@ const startsAnew = ([sentence, check]) => [
 ]
 
 /** Layers are made once, when they are first used. */
-const placeOf = ({ suite, base, folders, work }) => {
+const placeOf = ({ suite, base, files, versions, work }) => {
   const folder = (name) => join(work, `${suite}-${name}`)
-  const packages = folders.map((dir) =>
-    readdirSync(dir)
-      .filter((file) => file.endsWith(".deb") && nameOf(file) !== "tedge-actors-node")
-      .map((file) => join(dir, file))
-  )
-  const hasOldNode = suite === "bookworm"
-  const node = readdirSync(folders[0])
-    .filter((file) => hasOldNode && /^tedge-actors-node_.*\.deb$/.test(file))
-    .map((file) => join(folders[0], file))
-  const bare = once(async () => (hasOldNode ? addLayer({ layers: [base], dir: folder("node"), files: node }) : [base]))
+  const packages = versions.map((version) => files.filter((file) => versionOf(file) === version))
+  const isOld = hasOldNode(suite)
+  const node = files.filter((file) => isOld && nameOf(file) === "tedge-actors-node")
+  const bare = once(async () => (isOld ? addLayer({ layers: [base], dir: folder("node"), files: node }) : [base]))
   const booted = once(async () => addLayer({ layers: await bare(), dir: folder("booted"), packages: init }))
   const equipped = once(async () =>
     addLayer({
       layers: await booted(),
       dir: folder("equipped"),
-      packages: [...tokens, ...(hasOldNode ? [] : ["nodejs"])]
+      packages: [...tokens, ...(isOld ? [] : ["nodejs"])]
     })
   )
-  return { suite, base, folder, packages, node, hasOldNode, bare, booted, equipped }
+  return { suite, base, folder, packages, versions, node, hasOldNode: isOld, bare, booted, equipped }
 }
 
 const once = (make) => {
@@ -148,7 +157,7 @@ const copied = (debian, files, place) => {
 
 const nameOf = (file) => basename(file).split("_")[0]
 
-const versionOf = ([file]) => basename(file).split("_")[1]
+const versionOf = (file) => basename(file).split("_")[1]
 
 const inRoot = async (layers, dir, packages, use) => {
   const all = packages.length > 0 ? await addLayer({ layers, dir: `${dir}-layer`, packages }) : layers

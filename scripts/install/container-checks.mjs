@@ -25,7 +25,7 @@ const stages = () => {
 const build = async (debian, instructions, packages) => {
   for (const { word, rest } of instructions) {
     if (word === "RUN") {
-      const done = await debian.online(["bash", "-euc", rest])
+      const done = await debian.exec(["bash", "-euc", rest])
       demand(done.code === 0, `RUN ${rest}\n${done.stdout}${done.stderr}`)
     } else if (word === "COPY") {
       const [from, to] = rest.split(" ")

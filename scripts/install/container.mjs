@@ -10,7 +10,6 @@ import { dirname, join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
 import { run } from "../lib/run.mjs"
-import { passedOn } from "./fresh-root.mjs"
 
 const bootScript = join(dirname(fileURLToPath(import.meta.url)), "boot-container.sh")
 
@@ -57,13 +56,12 @@ export const bootContainer = async ({ layers, dir, name = "tedge-device" }) => {
   }
   // Running steps then fail, and the caller cleans up as after any failure.
   for (const signal of signals) process.once(signal, stop)
-  const enter = async (namespaces, argv, { env, ...options } = {}) => {
+  /** Runs a command in the container to its end, as `run`. */
+  const exec = async (argv, options = {}) => {
     if (isStopped) throw new Error("the container was stopped")
-    const [command, ...args] = inside(firstChild(child.pid), namespaces, argv, env)
+    const [command, ...args] = inside(firstChild(child.pid), argv)
     return run(command, args, { timeoutMs: 300_000, ...options })
   }
-  /** Runs a command in the container to its end, as `run`. */
-  const exec = (argv, options) => enter(["--net"], argv, options)
   try {
     await booted(exec, () => (child.exitCode === null && child.signalCode === null ? undefined : said))
   } catch (error) {
@@ -73,8 +71,6 @@ export const bootContainer = async ({ layers, dir, name = "tedge-device" }) => {
   return {
     exec,
     stop,
-    /** With the network of this machine. */
-    online: (argv) => enter([], argv, { env: passedOn() }),
     /** Its files, as they are seen from outside. */
     path: (inner) => join(`/proc/${firstChild(child.pid)}/root`, inner),
     /** A program of this machine, with the container's network: [command, ...args]. */
@@ -98,23 +94,10 @@ const booted = async (exec, whyEnded) => {
   }
 }
 
-const inside = (pid, namespaces, argv, env = {}) => [
-  ...[
-    "nsenter",
-    "--target",
-    String(pid),
-    "--mount",
-    "--uts",
-    "--ipc",
-    "--pid",
-    "--cgroup",
-    ...namespaces,
-    "--root",
-    "--wd"
-  ],
+const inside = (pid, argv) => [
+  ...["nsenter", "--target", String(pid), "--mount", "--uts", "--ipc", "--pid", "--cgroup", "--net", "--root", "--wd"],
   ...["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "TERM=dumb", "HOME=/root", "LC_ALL=C.UTF-8"],
-  ...["DEBIAN_FRONTEND=noninteractive", ...Object.entries(env).map(([name, value]) => `${name}=${value}`)],
-  ...argv
+  ...["DEBIAN_FRONTEND=noninteractive", ...argv]
 ]
 
 /** PID 1 of the container: the child of unshare. */

@@ -94,7 +94,7 @@ const startSurroundings = async (container, dir) => {
   return {
     ask,
     close: async () => {
-      child.disconnect()
+      if (child.connected) child.disconnect()
       await exited
     }
   }

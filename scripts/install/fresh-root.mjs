@@ -1,12 +1,13 @@
 /**
  * A fresh Debian in a directory, and commands in it. No init system runs there, as in most containers.
  *
- * This machine's settings of where packages come from (apt's sources and settings, proxies, certificates) holds
- * there too, with its own suite in place of the machine's. Nothing stays mounted or running after `close`.
+ * It is made from where this machine gets its packages (apt's sources and settings, proxies), with its own suite in place of
+ * the machine's. What runs in it has a loopback device and no other network. Nothing stays mounted or running after `close`.
  */
 import { spawn } from "node:child_process"
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { mustRun, run } from "../lib/run.mjs"
 
 /** Why no root can be made here; undefined: it can. */
@@ -16,8 +17,12 @@ export const whyNoRoot = async () => {
   return code === 0 ? undefined : "namespaces are not allowed here (CAP_SYS_ADMIN)"
 }
 
-/** The smallest Debian with its lists of packages, in `dir`. It is only read: what happens in it goes to layers above it. */
-export const makeRoot = async ({ suite, dir }) => {
+/**
+ * The smallest Debian, in `dir`, and in it an archive of `packages` with what they need and recommend: the only source of its
+ * apt, so that nothing is fetched twice, and by nobody after this. `listed`: packages that are only in the archive's index. It
+ * is only read: what happens in it goes to layers above it.
+ */
+export const makeRoot = async ({ suite, dir, packages, listed }) => {
   mkdirSync(dirname(dir), { recursive: true })
   writeFileSync(`${dir}.sources`, sourcesFor(suite))
   writeFileSync(`${dir}.apt.conf`, (await mustRun("apt-config", ["dump", "Acquire"])).stdout)
@@ -26,19 +31,19 @@ export const makeRoot = async ({ suite, dir }) => {
   await mustRun("mmdebstrap", [
     "--quiet",
     "--variant=minbase",
-    "--include=ca-certificates",
-    "--skip=cleanup/apt/lists",
     // No power fails here that could harm a package database.
     "--dpkgopt=force-unsafe-io",
     `--aptopt=${dir}.apt.conf`,
     `--setup-hook=${copyAuth}`,
+    `--customize-hook=sh ${archiveScript} "$1" "${packages.join(" ")}" "${listed.join(" ")}"`,
+    "--skip=cleanup/apt/lists",
     suite,
     dir,
     `${dir}.sources`
   ])
-  for (const path of ["/etc/resolv.conf", "/etc/hosts", "/usr/local/share/ca-certificates"])
-    if (existsSync(path)) cpSync(path, join(dir, path), { recursive: true, dereference: true })
 }
+
+const archiveScript = join(dirname(fileURLToPath(import.meta.url)), "make-archive.sh")
 
 /**
  * Debian packages on top of `layers`, in `dir`, by name and as files; nothing of them is started. Answers the layers, the new
@@ -84,7 +89,6 @@ const sourcesFor = (suite) => {
 
 /**
  * Processes, mounts and a network of its own on the Debian in `layers`, the upper first; what changes goes to `dir`.
- * `apt` and `online` have the network of this machine; what else runs there has only a loopback device.
  */
 export const openRoot = async ({ layers, dir }) => {
   for (const name of ["upper", "work", "root"]) mkdirSync(join(dir, name), { recursive: true })
@@ -115,19 +119,17 @@ export const openRoot = async ({ layers, dir }) => {
   ])
   const init = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim()
 
-  const enter = (namespaces, argv, { env = {}, ...options } = {}) =>
-    run("nsenter", ["--target", init, ...namespaces, "--root", "--wd", ...environment(env), ...argv], {
+  const namespaces = ["--mount", "--pid", "--net", "--ipc"]
+  const exec = (argv, options) =>
+    run("nsenter", ["--target", init, ...namespaces, "--root", "--wd", ...environment, ...argv], {
       timeoutMs: 600_000,
       ...options
     })
-  const online = (argv) =>
-    enter(["--mount", "--pid", "--ipc"], argv, { env: { DEBIAN_FRONTEND: "noninteractive", ...passedOn() } })
   return {
     /** Its files, as they are seen from outside. */
     path: (inner) => join(`/proc/${init}/root`, inner),
-    exec: (argv, options) => enter(["--mount", "--pid", "--net", "--ipc"], argv, options),
-    apt: (...words) => online(["apt-get", "-q", "-y", ...words]),
-    online,
+    exec,
+    apt: (...words) => exec(["apt-get", "-q", "-y", ...words]),
     /** A program of this machine, with the network of the root: [command, ...args]. */
     onItsNetwork: (argv) => ["nsenter", "--target", init, "--net", ...argv],
     /** Ends every process in there, and with the last one its mounts. */
@@ -138,15 +140,7 @@ export const openRoot = async ({ layers, dir }) => {
   }
 }
 
-const environment = (more) => [
-  "env",
-  "-i",
-  "HOME=/root",
-  "LC_ALL=C.UTF-8",
-  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-  ...Object.entries(more).map(([name, value]) => `${name}=${value}`)
+const environment = [
+  ...["env", "-i", "HOME=/root", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"],
+  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ]
-
-/** What this machine says of proxies and certificates. */
-export const passedOn = () =>
-  Object.fromEntries(Object.entries(process.env).filter(([name]) => /proxy$|^SSL_CERT_(FILE|DIR)$/i.test(name)))

@@ -4,6 +4,8 @@ import { makeOriginals } from "./played-original.mjs"
 import { asPrinted, commandsOf, introduce, putHere } from "./quick-start-checks.mjs"
 
 const server = "tedge-p11-server.service"
+const mapper = "tedge-mapper-c8y.service"
+const bridge = "tedge-bridge-c8y.service"
 const pin = "123456"
 const module = "/usr/lib/softhsm/libsofthsm2.so"
 
@@ -25,10 +27,7 @@ export const movingOverChecks = [
     async (device) => {
       await makeOriginals(device.path("/opt/original"), "2.0.1")
       device.write("/etc/apt/sources.list.d/original.list", "deb [trusted=yes] file:/opt/original ./\n")
-      for (const words of [["update"], ["install", "-y", "tedge-full"]]) {
-        const done = await device.online(["apt-get", "-q", ...words])
-        demand(done.code === 0, done.stdout + done.stderr)
-      }
+      for (const words of [["update"], ["install", "-y", "tedge-full"]]) await device.must("apt-get", "-q", ...words)
       await device.must("systemctl", "start", "tedge-p11-server.socket")
       await device.must(
         "softhsm2-util",
@@ -60,12 +59,51 @@ export const movingOverChecks = [
     }
   ],
   [
+    "the bridge beside thin-edge.io's mapper: connected, in its sandbox, and the mapper leaves the cloud to it",
+    async (device) => {
+      putHere(device, device.files[0])
+      await asPrinted(device, ["apt-get install -y ./tedge-actors-bridge_*.deb"])
+      await device.must("systemctl", "start", mapper)
+      await device.must("tedge-hsm", "cert", "create")
+      await introduce(device, "tedge-hsm")
+      await device.must("tedge-hsm", "connect", "c8y")
+      const environment = device.read(`/proc/${await device.mainPid(mapper)}/environ`)
+      demand(environment.split("\0").includes("TEDGE_MQTT_BRIDGE_BUILT_IN=false"), "the mapper has its own bridge")
+      const status = device.read(`/proc/${await device.mainPid(bridge)}/status`)
+      demand(/^NoNewPrivs:\s*1$/m.test(status) && /^CapBnd:\s*0+$/m.test(status), "the bridge is not in a sandbox")
+      demand((await device.must("systemctl", "is-enabled", bridge)).trim() === "enabled", "the bridge is not enabled")
+      // What thin-edge.io's mapper waits for, and what it sends then.
+      const health = "te/device/main/service/mosquitto-c8y-bridge/status/health"
+      demand((await device.cloud.ask("localPayload", health)) === "1", "the mapper is not told that it may begin")
+      await device.cloud.ask("publish", "c8y/s/us", "500")
+      await device.until(async () => (await device.cloud.ask("received", "s/us")).includes("500"), "500 in the cloud")
+      const told = (await device.exec(["tedge-hsm", "hsm", "doctor", "c8y"])).stdout
+      demand(/✓/.test(told) && !/✗ .*(mapper|bridge)/.test(told), told)
+    }
+  ],
+  [
+    "a bridge that is killed is back by itself, and disconnect gives the cloud back",
+    async (device) => {
+      const pid = await device.mainPid(bridge)
+      await device.must("kill", "-9", pid)
+      await device.until(async () => ![pid, "0"].includes(await device.mainPid(bridge)), "another process")
+      await device.until(
+        async () => (await device.exec(["tedge-hsm", "connect", "c8y", "--test"])).code === 0,
+        "connected again"
+      )
+      const dropIn = `/etc/systemd/system/${mapper}.d/tedge-hsm.conf`
+      await device.must("test", "-f", dropIn)
+      await device.must("tedge-hsm", "disconnect", "c8y")
+      demand((await device.exec(["test", "-e", dropIn])).code !== 0, "the drop-in is still there")
+      for (const unit of [bridge, mapper])
+        demand((await device.show(unit, "ActiveState")) === "inactive", `${unit} still runs`)
+    }
+  ],
+  [
     "everything: the device is connected, and thin-edge.io's packages are gone",
     async (device) => {
       await asPrinted(device, commandsOf("Everything"), async (command) => {
-        if (!command.startsWith("tedge connect")) return
-        await device.tedge("cert", "create")
-        await introduce(device)
+        if (command.startsWith("tedge connect")) await introduce(device)
       })
       await device.tedge("connect", "c8y", "--test")
       const left = await device.must("dpkg", "-l", "tedge*")

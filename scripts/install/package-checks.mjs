@@ -54,6 +54,18 @@ export const packageChecks = [
     }
   ],
   [
+    "AppArmor's profile of mosquitto, as Ubuntu has it, lets it read our directory",
+    async (debian) => {
+      mkdirSync(debian.path("/etc/apparmor.d/local"), { recursive: true })
+      writeFileSync(debian.path(profile), ubuntusProfile)
+      writeFileSync(debian.path(localRules), "# the admin's own\n")
+      await debian.must("dpkg-trigger", "--by-package=mosquitto", "/usr/sbin/mosquitto")
+      await debian.must("dpkg", "--configure", "--pending")
+      demand((await allRules(debian)).includes("/etc/tedge/mosquitto-conf/"), await allRules(debian))
+      await debian.must("apparmor_parser", "--skip-kernel-load", "--skip-cache", profile)
+    }
+  ],
+  [
     "only the socket of the signing service is enabled",
     async (debian) => {
       demand(isThere(debian, socketLink), "the socket is not enabled")
@@ -127,6 +139,8 @@ export const packageChecks = [
       await debian.remove("tedge-actors")
       demand(!includedDirectories(debian).includes(ourLine), "the line is still there")
       demand(includedDirectories(debian).length > 0, "Debian's own line is gone, too")
+      demand(readFileSync(debian.path(localRules), "utf8") === "# the admin's own\n", "rules for AppArmor are left")
+      await debian.must("apparmor_parser", "--skip-kernel-load", "--skip-cache", profile)
       demand(existsSync(debian.path("/etc/tedge/tedge.toml")), "the settings are gone")
       demand(!existsSync(debian.path("/usr/lib/tedge-actors")), "program files are left")
       await debian.install(debian.debs["tedge-actors"])
@@ -221,6 +235,22 @@ export const packageChecks = [
     }
   ]
 ]
+
+const profile = "/etc/apparmor.d/usr.sbin.mosquitto"
+const localRules = "/etc/apparmor.d/local/usr.sbin.mosquitto"
+const ubuntusProfile = `#include <tunables/global>
+/usr/sbin/mosquitto {
+  #include <abstractions/base>
+  #include <abstractions/nameservice>
+  /usr/sbin/mosquitto r,
+  /etc/mosquitto/** r,
+  /var/lib/mosquitto/** rwk,
+  #include <local/usr.sbin.mosquitto>
+}
+`
+
+/** With what it includes. */
+const allRules = (debian) => debian.must("apparmor_parser", "--preprocess", profile)
 
 const includedDirectories = (debian) =>
   readFileSync(debian.path("/etc/mosquitto/mosquitto.conf"), "utf8")

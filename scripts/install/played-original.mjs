@@ -3,9 +3,30 @@ import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { mustRun } from "../lib/run.mjs"
 
+/** Holds the mapper's lock, as the process that it names: who asks for it sees its environment. */
+const mapper = `#!/bin/sh
+exec 9>/run/lock/tedge-mapper-$1.lock
+echo $$ >&9
+exec sleep infinity
+`
+
+const include = `if [ -f /etc/mosquitto/mosquitto.conf ] && ! grep -q /etc/tedge/mosquitto-conf /etc/mosquitto/mosquitto.conf; then
+    mkdir -p /etc/tedge/mosquitto-conf
+    sed -i '0,/^include_dir/s//include_dir \\/etc\\/tedge\\/mosquitto-conf\\n&/' /etc/mosquitto/mosquitto.conf
+fi
+`
+
 const originals = [
-  { name: "tedge", files: { "usr/bin/tedge": "#!/bin/sh\necho original\n" } },
-  { name: "tedge-mapper", depends: "tedge", files: { "usr/bin/tedge-mapper": "#!/bin/sh\necho original\n" } },
+  { name: "tedge", files: { "usr/bin/tedge": "#!/bin/sh\necho original\n" }, scripts: { postinst: include } },
+  {
+    name: "tedge-mapper",
+    depends: "tedge",
+    files: {
+      "usr/bin/tedge-mapper": mapper,
+      "lib/systemd/system/tedge-mapper-c8y.service":
+        "[Service]\nUser=tedge\nExecStart=/usr/bin/tedge-mapper c8y\n[Install]\nWantedBy=multi-user.target\n"
+    }
+  },
   {
     name: "tedge-p11-server",
     files: {

@@ -33,7 +33,7 @@ export const asPrinted = async (device, commands, before = async () => {}) => {
     await before(command)
     if (command.startsWith("export ")) variables.push(command)
     const words = ["bash", "-euc", [`cd ${here}`, ...variables, command].join("\n")]
-    const done = command.startsWith("apt-get") ? await device.online(words) : await device.exec(words)
+    const done = await device.exec(words)
     demand(done.code === 0, `${command}\n${done.stdout}${done.stderr}`)
   }
 }
@@ -108,10 +108,10 @@ export const afterwards = [
 const isMain = (file) => basename(file).startsWith("tedge-actors_")
 
 /** What a tenant of one's own has by itself: a host name, a certificate that the system trusts, and the device's certificate. */
-export const introduce = async (device) => {
+export const introduce = async (device, command = "tedge") => {
   device.write("/etc/tedge/cloud-ca.pem", await device.cloud.ask("authority"))
-  await device.tedge("config", "set", "c8y.url", "localhost")
-  await device.tedge("config", "set", "c8y.mqtt", await device.cloud.ask("address"))
-  await device.tedge("config", "set", "c8y.root_cert_path", "/etc/tedge/cloud-ca.pem")
+  await device.must(command, "config", "set", "c8y.url", "localhost")
+  await device.must(command, "config", "set", "c8y.mqtt", await device.cloud.ask("address"))
+  await device.must(command, "config", "set", "c8y.root_cert_path", "/etc/tedge/cloud-ca.pem")
   await device.cloud.ask("trust", device.read("/etc/tedge/device-certs/tedge-certificate.pem"))
 }

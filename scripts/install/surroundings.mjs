@@ -9,8 +9,9 @@ import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import mqtt from "mqtt"
 import { startFakeCloud } from "../lib/fake-cloud.mjs"
-import { mustRun } from "../lib/run.mjs"
+import { mustRun, run } from "../lib/run.mjs"
 import { createTestCa } from "../lib/test-ca.mjs"
+import { insertCard } from "./smart-card.mjs"
 
 const dir = process.argv[2]
 const ca = await createTestCa(join(dir, "ca"))
@@ -34,6 +35,30 @@ const calls = {
     const file = join(dir, "trusted.pem")
     writeFileSync(file, certificate)
     return cloud.trustOnly(file)
+  },
+  /** PEM of a request -> whether its signature is of its key. */
+  isSigned: async (request) => {
+    const file = join(dir, "signed.csr")
+    writeFileSync(file, request)
+    return (await run("openssl", ["req", "-in", file, "-noout", "-verify"])).code === 0
+  },
+  insertCard: (pin) => insertCard(join(dir, "card"), pin),
+  /** The payload that is retained on a topic of the local broker, or the next one. */
+  localPayload: async (topic) => {
+    const client = await mqtt.connectAsync("mqtt://127.0.0.1:1883")
+    try {
+      const heard = new Promise((resolve) => client.once("message", (_, payload) => resolve(String(payload))))
+      await client.subscribeAsync(topic)
+      return await heard
+    } finally {
+      await client.endAsync()
+    }
+  },
+  /** To the local broker, with QoS 1. */
+  publish: async (topic, payload) => {
+    const client = await mqtt.connectAsync("mqtt://127.0.0.1:1883")
+    await client.publishAsync(topic, payload, { qos: 1 })
+    await client.endAsync()
   },
   /** Payloads that came to the cloud on a topic. */
   received: (topic) => cloud.received.filter((message) => message.topic === topic).map(({ payload }) => payload),

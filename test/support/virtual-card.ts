@@ -106,7 +106,7 @@ const startPcscd = (dir: string, port: number): ChildProcess => {
 }
 
 /** vpcd's protocol: two bytes of length, then a control byte or an APDU. */
-const serve = (socket: Socket, card: Card): void => {
+export const serve = (socket: Socket, card: Card): void => {
   let rest = Buffer.alloc(0)
   const send = (data: Buffer) => {
     const length = Buffer.alloc(2)
