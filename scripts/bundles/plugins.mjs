@@ -9,7 +9,7 @@ const beside = (name) => join(here, name)
 
 export const inPlaceOf = {
   debug: beside("no-debug.cjs"),
-  mqtt: beside("mqtt-client.cjs"),
+  mqtt: beside("mqtt-client.mjs"),
   "lru-cache": beside("no-topic-aliases.cjs"),
   "worker-timers": beside("absent.cjs"),
   "readable-stream": "node:stream",

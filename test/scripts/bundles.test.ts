@@ -61,8 +61,8 @@ Effect.runPromise(Effect.repeat(Effect.sync(() => console.log("once more")), Sch
   })
 
   it("has an MQTT client without ways to connect, WebSockets, SOCKS and a cache of aliases", async () => {
-    const { bytes, stdout, stderr } = await bundled(`import { MqttClient, Store } from "mqtt"
-console.log(typeof MqttClient.prototype.publish, typeof Store.prototype.put)
+    const { bytes, stdout, stderr } = await bundled(`import { DefaultMessageIdProvider, MqttClient } from "mqtt"
+console.log(typeof MqttClient.prototype.publish, typeof DefaultMessageIdProvider.prototype.allocate)
 `)
     expect({ stdout, stderr }).toEqual({ stdout: "function function\n", stderr: "" })
     const kept = Object.keys(bytes).filter((path) => bytes[path] !== 0)
