@@ -15,13 +15,12 @@ import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import { monotonicMs, monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
 import { wallMs, wallNow } from "../../runtime/primitives/wall-time.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
-import type { InFlightMessage } from "./batch.ts"
 import { CloudCheck, type CloudQuestion } from "./cloud-check.ts"
 import { type CloudLimits, noLimits, packetSize } from "./cloud-limits.ts"
 import { LoopGuard } from "./loop-guard.ts"
 import { makeRelay, type Relay } from "./relay.ts"
 import { type Direction, type Route, RouteCache } from "./route.ts"
-import { BridgeSide } from "./side.ts"
+import { BridgeSide, type InFlightMessage } from "./side.ts"
 
 export interface BridgeOptions {
   readonly rules: ReadonlyArray<BridgeRule>

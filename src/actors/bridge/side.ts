@@ -5,14 +5,29 @@
  * copy in our hands is let go. When the broker has forgotten the session, that copy is all there is.
  */
 import { Deferred, Effect, Latch } from "effect"
-import type { LinkProtocol, LinkStatus } from "../../messages/mqtt.ts"
+import type { LinkReport } from "../../messages/bridge.ts"
+import type { LinkProtocol, LinkStatus, MqttMessage, MqttRefusal } from "../../messages/mqtt.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
-import { LinkPast } from "./link-past.ts"
 
 /** By which connection a message came. */
 export interface Origin {
   readonly connection: number
   readonly session: number
+}
+
+/** Messages that came together and are published and acknowledged together. */
+export interface Batch {
+  readonly origin: Origin
+  readonly messages: ReadonlyArray<InFlightMessage>
+}
+
+export interface InFlightMessage {
+  /** Names the message at the link it came by. */
+  readonly delivery: number
+  /** As it is published on the other side. */
+  readonly message: MqttMessage
+  /** The broker there gives it back to us. */
+  readonly comesBack: boolean
 }
 
 export class BridgeSide {
@@ -65,5 +80,37 @@ export class BridgeSide {
 
   willBeRedelivered({ connection, session }: Origin): boolean {
     return this.isUp && connection < this.connection && session === this.session
+  }
+}
+
+/** Since when a link is up or down, and why: for people. Dates are milliseconds since 1970. */
+export class LinkPast {
+  private status: LinkStatus | undefined
+  private since: number | undefined
+  /** Why it is not up: of the last attempt. */
+  private failure: MqttRefusal | undefined
+  private retryAt: number | undefined
+  private connections = 0
+  private lastLost: LinkReport["lastLost"]
+
+  change(status: LinkStatus, date: number): void {
+    const wasUp = this.status?._tag === "Up"
+    if (this.since === undefined || wasUp !== (status._tag === "Up")) this.since = date
+    if (status._tag === "Up") {
+      this.connections += 1
+      this.failure = undefined
+    }
+    if (status._tag === "Down") {
+      this.failure = status.failure
+      if (wasUp) this.lastLost = { at: date, failure: status.failure }
+    }
+    this.retryAt = status._tag === "Down" ? date + status.retryInMs : undefined
+    this.status = status
+  }
+
+  /** `date`: now, for a link of which nothing was heard yet. */
+  report(date: number): LinkReport {
+    const { status = { _tag: "Connecting", attempt: 1 }, since = date, failure, retryAt, connections, lastLost } = this
+    return { status, since, failure, retryAt, connections, lastLost }
   }
 }

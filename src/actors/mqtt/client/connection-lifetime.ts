@@ -5,7 +5,6 @@
 import { Data, Effect } from "effect"
 import { reasonCodeText } from "../../../messages/explain/reason-code.ts"
 import { ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
-import { returnCodeOf } from "./reason-codes.ts"
 
 /** What `start` returns is called when no fiber waits any more. */
 type Start<A> = (answer: (value: A) => void) => unknown
@@ -70,4 +69,32 @@ export const reasonOf = (error: Error): ConnectionEnded["reason"] => {
   }
   if (typeof code === "string") return { kind: "stream", error }
   return { kind: error.message === "Keepalive timeout" ? "silent" : "protocol", detail: error.message }
+}
+
+// Refusals of MQTT 5 as the return codes of MQTT 3.1.1 that mean the same, so that they are explained once.
+
+/** MQTT 3.1.1, table 3.1; MQTT 5.0, table 3-1. Undefined: MQTT 3.1.1 has no word for it. */
+const returnCodeOf = (reasonCode: number): number | undefined =>
+  reasonCode > 0 && reasonCode < 128 ? reasonCode : returnCodes[reasonCode]
+
+/** "Unacceptable protocol version", from a broker that speaks MQTT 3.1.1 only (3.1.2.2 of either version). */
+export const speaksNoMqtt5 = 1
+
+/** PUBACK, MQTT 5.0, 4.13: the packet is longer than the broker's Maximum Packet Size. */
+export const packetTooLarge = 0x95
+
+/** SUBACK, MQTT 3.1.1, 3.9.3. */
+export const refusedSubscription = 0x80
+
+const returnCodes: Readonly<Record<number, number>> = {
+  132: speaksNoMqtt5,
+  133: 2,
+  134: 4,
+  135: 5,
+  136: 3,
+  137: 3,
+  138: 5,
+  139: 3,
+  140: 4,
+  159: 3
 }

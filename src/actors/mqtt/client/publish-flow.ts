@@ -6,10 +6,9 @@ import { Effect } from "effect"
 import type { FailedPublish, MqttMessage, MqttRefusal } from "../../../messages/mqtt.ts"
 import { processMonotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
 import { ShortLivedMap, ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
-import { ConnectionEnded, type ConnectionLifetime } from "./connection-lifetime.ts"
+import { ConnectionEnded, type ConnectionLifetime, packetTooLarge } from "./connection-lifetime.ts"
 import type { ProtocolVersion } from "./packet-reader.ts"
 import { type PacketStream, publishSize } from "./packet-stream.ts"
-import { packetTooLarge } from "./reason-codes.ts"
 import { ByteWindow, byteWindowSettings, PublishPace } from "./send-limits.ts"
 
 /** What a broker said in CONNACK that bounds publishing. */

@@ -1,6 +1,6 @@
 /** What may be subscribed to, and what a broker granted of it. */
 import type { SubscriptionFault } from "../../../messages/mqtt.ts"
-import { refusedSubscription } from "./reason-codes.ts"
+import { refusedSubscription } from "./connection-lifetime.ts"
 
 /** MQTT 3.1.1, 4.7.1 and 4.7.3: `+` is a whole level, `#` the last; 65,535 bytes at most, none of them 0, not empty. */
 export const isFilter = (text: string): boolean => {

@@ -1,0 +1,239 @@
+/**
+ * One attempt to publish messages on a connection, and what its answer says of each: taken, to be tried again, refused for
+ * now or for good, or the one at which the broker disconnects.
+ */
+import { Effect } from "effect"
+import type { FailedPublish, MqttMessage, MqttRefusal } from "../../messages/mqtt.ts"
+import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
+import { ShortLivedSet } from "../../runtime/primitives/short-lived.ts"
+import { PoisonMessages } from "./poison-messages.ts"
+import type { Batch, BridgeSide, InFlightMessage } from "./side.ts"
+import { Traffic } from "./traffic.ts"
+
+export interface RelayOptions {
+  readonly direction: "outbound" | "inbound"
+  readonly source: BridgeSide
+  readonly target: BridgeSide
+  /** Called once before a message is published, and again after `afterRefusal`. */
+  readonly beforePublish: (inFlight: InFlightMessage, now: number) => void
+  /** The target has refused it. */
+  readonly afterRefusal: (inFlight: InFlightMessage, now: number) => void
+  /** The target will not take the message, whenever it comes. */
+  readonly onRefused: (message: MqttMessage, code: number) => Effect.Effect<void>
+  /** The first of a topic that is refused for now. Undefined: the target ended every connection at it. */
+  readonly onHeldBack: (message: MqttMessage, code: number | undefined) => Effect.Effect<void>
+}
+
+export interface Selection {
+  readonly messages: ReadonlyArray<InFlightMessage>
+  /** Nothing else may be in flight then. */
+  readonly isExclusive: boolean
+}
+
+export interface Unfinished {
+  /** To be tried again. */
+  readonly retry: ReadonlyArray<InFlightMessage>
+  /** Those of them that were refused for now. */
+  readonly refused: ReadonlyArray<InFlightMessage>
+  /** The connection ended before all was answered. */
+  readonly wasDisconnected: boolean
+}
+
+export class PublishAttempts {
+  readonly traffic: Traffic
+  readonly poison = new PoisonMessages()
+  private readonly options: RelayOptions
+  /** Topics of what is held back, and was told. */
+  private readonly told = new Set<string>()
+  private readonly batches = new ConnectionBatches<InFlightMessage>()
+  private readonly sending = new SharedLock()
+
+  constructor(options: RelayOptions) {
+    this.options = options
+    this.traffic = new Traffic(options.direction)
+  }
+
+  /** The bridge is done with the batch; `open` are given up, or left to their broker. */
+  ended(batch: Batch, open: ReadonlySet<InFlightMessage>, now: number): void {
+    this.traffic.ended(batch, open, now)
+    for (const one of batch.messages) this.poison.settled(one, false)
+    if (this.told.size > 0) for (const { message } of batch.messages) this.told.delete(message.topic)
+  }
+
+  /** `reselect`: a message became suspect meanwhile. `disconnected`: not sent, the connection is no more. */
+  send(
+    { messages, isExclusive }: Selection,
+    connection: number
+  ): Effect.Effect<Unfinished | "reselect" | "disconnected"> {
+    const work = Effect.suspend((): Effect.Effect<Unfinished | "reselect" | "disconnected"> => {
+      const isSuspect = messages.some(({ message }) => this.poison.heldBack(message) !== undefined)
+      return !isExclusive && (this.poison.isCautious || isSuspect)
+        ? Effect.succeed("reselect")
+        : this.publish(messages, connection)
+    })
+    return this.sending.use(isExclusive, work)
+  }
+
+  private publish(
+    batch: ReadonlyArray<InFlightMessage>,
+    connection: number
+  ): Effect.Effect<Unfinished | "disconnected"> {
+    const messages = batch.map(({ message }) => message)
+    this.batches.begin(connection)
+    // The link has its own limits; a limit here would let it publish what we have given up.
+    const published = Effect.flatMap(monotonicNow, (now) => {
+      this.traffic.sending(batch, now)
+      return this.options.target.link.ask("PublishAll", { messages, connection }, { within: "Infinity" })
+    })
+    return Effect.matchEffect(published, {
+      onSuccess: ({ sent, failed }): Effect.Effect<Unfinished | "disconnected"> =>
+        sent ? this.judge(batch, failed, connection) : Effect.as(this.settleBatch(connection, []), "disconnected"),
+      // The link itself was in trouble, not its connection: a connection that is lost is awaited.
+      onFailure: () => Effect.delay(this.judge(batch, [...batch.keys()].map(noReason), connection), "100 millis")
+    }).pipe(Effect.onInterrupt(() => Effect.sync(() => void this.batches.settle(connection, []))))
+  }
+
+  private readonly judge = Effect.fnUntraced(
+    { self: this },
+    function* (
+      this: PublishAttempts,
+      batch: ReadonlyArray<InFlightMessage>,
+      failed: ReadonlyArray<Failed>,
+      connection: number
+    ): Effect.fn.Return<Unfinished> {
+      const retry: Array<InFlightMessage> = []
+      const refused: Array<InFlightMessage> = []
+      const unacknowledged: Array<InFlightMessage> = []
+      let wasDisconnected = false
+      const unanswered = new Set(failed.map(({ index }) => index))
+      this.traffic.taken(batch, unanswered, yield* monotonicNow)
+      for (const [index, one] of batch.entries()) if (!unanswered.has(index)) this.poison.settled(one, true)
+      for (const { index, refusal } of failed) {
+        const one = batch[index]
+        if (one === undefined) continue
+        const code = refusal?._tag === "BrokerRefused" ? refusal.code : undefined
+        if (code !== undefined) this.options.afterRefusal(one, yield* monotonicNow)
+        // QoS 0 is refused only here, before it is sent.
+        const isForGood = one.message.qos === 0 || (code !== undefined && refusedForGood.has(code))
+        if (isForGood) this.traffic.dropped += 1
+        else retry.push(one)
+        if (code === undefined) {
+          wasDisconnected ||= refusal !== undefined
+          if (refusal !== undefined && isDisconnect(refusal) && !isForGood) unacknowledged.push(one)
+          continue
+        }
+        this.poison.settled(one, false)
+        if (isForGood) yield* this.options.onRefused(one.message, code)
+        else {
+          refused.push(one)
+          yield* this.holdBack(one.message, code)
+        }
+      }
+      yield* this.settleBatch(connection, unacknowledged)
+      return { retry, refused, wasDisconnected }
+    }
+  )
+
+  private settleBatch(connection: number, unacknowledged: ReadonlyArray<InFlightMessage>): Effect.Effect<void> {
+    return Effect.flatMap(monotonicNow, (now) => {
+      const inFlight = this.batches.settle(connection, unacknowledged)
+      const culprit = this.poison.disconnected(inFlight, now)
+      return culprit === undefined ? Effect.void : this.options.onHeldBack(culprit.message, undefined)
+    })
+  }
+
+  private holdBack(message: MqttMessage, code: number): Effect.Effect<void> {
+    if (this.told.has(message.topic)) return Effect.void
+    this.told.add(message.topic)
+    return this.options.onHeldBack(message, code)
+  }
+}
+
+/** The batches in flight on each connection: what its end left unacknowledged is known when the last has settled. */
+class ConnectionBatches<Message> {
+  private readonly open = new Map<number, { batches: number; readonly unacknowledged: Array<Message> }>()
+
+  begin(connection: number): void {
+    const current = this.open.get(connection)
+    if (current === undefined) this.open.set(connection, { batches: 1, unacknowledged: [] })
+    else current.batches += 1
+  }
+
+  /** `unacknowledged`: those of one batch that the end of the connection left so. Returns all of them once no batch is left. */
+  settle(connection: number, unacknowledged: ReadonlyArray<Message>): ReadonlyArray<Message> {
+    const current = this.open.get(connection)
+    if (current === undefined) return []
+    current.unacknowledged.push(...unacknowledged)
+    current.batches -= 1
+    if (current.batches > 0) return []
+    this.open.delete(connection)
+    return current.unacknowledged
+  }
+}
+
+/** The broker closed the connection; not the network, and not we for its silence. */
+const isDisconnect = (refusal: MqttRefusal): boolean =>
+  refusal._tag === "BrokerDisconnected" ||
+  (refusal._tag === "ConnectionLost" && refusal.stage === "connected" && refusal.endedBy !== "network")
+
+/** MQTT 5.0, 3.4.2.1: not authorised, topic name invalid, packet too large, payload format invalid. The others pass. */
+const refusedForGood: ReadonlySet<number> = new Set([0x87, 0x90, 0x95, 0x99])
+
+/** Without a refusal it was the link that was in trouble. */
+type Failed = Pick<FailedPublish, "index"> & Partial<FailedPublish>
+
+const noReason = (index: number): Failed => ({ index })
+
+interface Waiting {
+  readonly isExclusive: boolean
+  readonly go: () => void
+}
+
+/** A lock that many hold together, or one alone; first come, first served. */
+class SharedLock {
+  private holders = 0
+  private isExclusivelyHeld = false
+  private readonly waiters = new ShortLivedSet<Waiting>()
+
+  /** Interrupting it releases the lock, or the place among the waiters. */
+  use<A, E, R>(isExclusive: boolean, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.suspend(() => {
+      let isHeld = false
+      const acquired = Effect.callback<void>((resume) => {
+        const waiting: Waiting = {
+          isExclusive,
+          go: () => {
+            isHeld = true
+            resume(Effect.void)
+          }
+        }
+        this.waiters.add(waiting)
+        this.admitNext()
+        return Effect.sync(() => {
+          if (this.waiters.delete(waiting)) this.admitNext()
+        })
+      })
+      const released = Effect.sync(() => {
+        if (isHeld) this.release(isExclusive)
+      })
+      return Effect.ensuring(Effect.andThen(acquired, work), released)
+    })
+  }
+
+  private release(isExclusive: boolean): void {
+    this.holders -= 1
+    if (isExclusive) this.isExclusivelyHeld = false
+    this.admitNext()
+  }
+
+  private admitNext(): void {
+    for (;;) {
+      const [next] = this.waiters
+      if (next === undefined || this.isExclusivelyHeld || (next.isExclusive && this.holders > 0)) return
+      this.waiters.delete(next)
+      this.holders += 1
+      this.isExclusivelyHeld = next.isExclusive
+      next.go()
+    }
+  }
+}
