@@ -6,4 +6,4 @@ import client from "../../node_modules/mqtt/build/lib/client.js"
 import ids from "../../node_modules/mqtt/build/lib/default-message-id-provider.js"
 
 export const { default: MqttClient } = client
-export const { DefaultMessageIdProvider } = ids
+export const { default: DefaultMessageIdProvider } = ids
