@@ -35,8 +35,11 @@ export interface ActorContext<P extends Protocol> {
 export interface Behaviour<P extends Protocol, E = never, R = never> {
   /** Acquires what the actor owns (Scope) and returns its handlers. Done = ready. */
   readonly init: (context: ActorContext<P>) => Effect.Effect<Handlers<P>, E, R | Scope.Scope>
-  /** A router: these messages run each in a fiber of its own, at most `inFlight` at once; beyond, the mailbox fills. */
-  readonly concurrent?: { readonly tags: ReadonlyArray<keyof P & string>; readonly inFlight: number }
+  /**
+   * A router: these messages run each in a fiber of its own, at most `inFlight` at once; beyond, the mailbox fills. Without
+   * `inFlight` the mailbox is the one bound: a message keeps its place there until its handler has ended.
+   */
+  readonly concurrent?: { readonly tags: ReadonlyArray<keyof P & string>; readonly inFlight?: number }
 }
 
 /** Handlers by tag; that they fit the protocol was checked where they were written. */
@@ -45,5 +48,5 @@ export type AnyHandlers = Readonly<Record<string, (payload: unknown) => Effect.E
 export interface AnyBehaviour<E, R> {
   // biome-ignore lint/suspicious/noExplicitAny: the protocol is erased here; `Behaviour` holds it
   readonly init: (context: ActorContext<any>) => Effect.Effect<AnyHandlers, E, R | Scope.Scope>
-  readonly concurrent?: { readonly tags: ReadonlyArray<string>; readonly inFlight: number }
+  readonly concurrent?: { readonly tags: ReadonlyArray<string>; readonly inFlight?: number }
 }

@@ -106,10 +106,15 @@ export class Mailbox<A, Signal = never> {
     return this.data[0]
   }
 
-  /** Removes the next data message; the caller must have handed it over before it returns. */
-  poll(): A | undefined {
+  /**
+   * Removes the next data message; the caller must have handed it over before it returns. `keepsPlace`: it keeps its room
+   * until `settle`.
+   */
+  poll(keepsPlace = false): A | undefined {
     const item = this.data.shift()
-    if (item !== undefined) this.admitSenders()
+    if (item === undefined) return undefined
+    if (keepsPlace) this.leased += 1
+    else this.admitSenders()
     return item
   }
 
@@ -121,7 +126,7 @@ export class Mailbox<A, Signal = never> {
     return this.data.splice(index, 1)[0]
   }
 
-  /** A leased message is done with. */
+  /** A message that was leased, or kept its place, is done with. */
   settle(): void {
     this.leased -= 1
     this.admitSenders()

@@ -166,6 +166,32 @@ describe("a turn", () => {
       })
     ))
 
+  it("of a router without a number of its own is bounded by its mailbox: waiting and at work together", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const ref = yield* start<Sleeper, never, never>({
+          name: "router",
+          mailbox: refuse(2),
+          behaviour: {
+            concurrent: { tags: ["Sleep"] },
+            init: () => Effect.succeed({ Sleep: (ms) => Effect.as(Effect.sleep(ms), ms), Note: () => Effect.void })
+          }
+        })
+        const ask = (ms: number) => Effect.exit(ref.ask("Sleep", ms, within))
+        const asks = yield* Effect.all([1000, 2000].map((ms) => Effect.forkChild(ask(ms))))
+        yield* settled
+        expect((yield* ask(1))._tag).toBe("Failure")
+        yield* passTime("1 second")
+        const last = yield* Effect.forkChild(ask(1000))
+        yield* passTime("1 second")
+        expect((yield* Fiber.joinAll([...asks, last])).map(({ _tag }) => _tag)).toEqual([
+          "Success",
+          "Success",
+          "Success"
+        ])
+      })
+    ))
+
   it("of a router does not wait for a hung message to answer another", () =>
     withTestClock(
       Effect.gen(function* () {

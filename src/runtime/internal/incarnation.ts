@@ -111,6 +111,7 @@ class Incarnation<E, R> {
     this.inFlight += 1
     this.handle(envelope, (failure) => {
       this.inFlight -= 1
+      if (this.keepsPlace(envelope)) this.cell.mailbox.settle()
       if (failure === undefined) this.cell.mailbox.notify()
       else this.fail(failure)
     })
@@ -127,7 +128,7 @@ class Incarnation<E, R> {
   private obey(signal: Signal, resume: Resume): void {
     if (signal.kind === "notice") {
       this.notice = Effect.runForkWith(this.fiber.context)(signal.work)
-      whenEnded(this.notice, (exit) => resume(exit))
+      this.notice.addObserver((exit) => resume(exit))
       return
     }
     this.stopping = signal.mode
@@ -147,9 +148,12 @@ class Incarnation<E, R> {
         this.cell.expire(head)
         continue
       }
-      if (this.isConcurrent(head) && this.inFlight >= (this.options.behaviour.concurrent?.inFlight ?? 0))
+      if (
+        this.isConcurrent(head) &&
+        this.inFlight >= (this.options.behaviour.concurrent?.inFlight ?? Number.POSITIVE_INFINITY)
+      )
         return undefined
-      return mailbox.poll()
+      return mailbox.poll(this.keepsPlace(head))
     }
     return undefined
   }
@@ -158,13 +162,17 @@ class Incarnation<E, R> {
     return this.options.behaviour.concurrent?.tags.includes(envelope.tag) ?? false
   }
 
+  private keepsPlace(envelope: Envelope): boolean {
+    return this.isConcurrent(envelope) && this.options.behaviour.concurrent?.inFlight === undefined
+  }
+
   private handle(envelope: Envelope, done: (failure: Cause.Cause<unknown> | undefined) => void): void {
     this.take(envelope)
     const hop = beginHop(this.cell, this.fiber, envelope)
     const handler = Effect.runForkWith(hop.context)(this.received(envelope))
     envelope.handler = handler
     if (envelope.isCancelled) handler.interruptUnsafe()
-    whenEnded(handler, (exit) => {
+    handler.addObserver((exit) => {
       hop.end(exit)
       this.release(envelope)
       done(this.judge(envelope, exit))
@@ -232,7 +240,7 @@ class Incarnation<E, R> {
     const working = [...(this.handling ?? [])].flatMap((envelope) => envelope.handler ?? []).concat(this.notice ?? [])
     const closing = Effect.andThen(Fiber.interruptAll(working), Scope.close(this.scope, exit))
     return Effect.flatMap(Effect.forkDetach(closing, { uninterruptible: true, startImmediately: true }), (fiber) =>
-      Effect.flatMap(endsWithin(fiber, LONGEST_RELEASE), (ended) =>
+      Effect.flatMap(endsWithin(fiber, "30 seconds"), (ended) =>
         ended ? Fiber.join(fiber) : Effect.die(new Error(`${this.cell.name} did not release what it owns in time`))
       )
     )
@@ -286,15 +294,7 @@ const slowWatch = (cell: Cell): Deadlines<Envelope> =>
     expire: (envelope) => cell.tellSlow(envelope, "handling")
   })
 
-const LONGEST_RELEASE = "30 seconds"
-
 const causeOf = (exit: Exit.Exit<void, unknown>) => (Exit.isFailure(exit) ? exit.cause : undefined)
 
 const toEffect = (failure: Cause.Cause<unknown> | undefined): Effect.Effect<void, unknown> =>
   failure === undefined ? Effect.void : Effect.failCause(failure)
-
-const whenEnded = <A>(fiber: Fiber.Fiber<A, unknown>, then: (exit: Exit.Exit<A, unknown>) => void): void => {
-  const exit = fiber.pollUnsafe()
-  if (exit === undefined) fiber.addObserver(then)
-  else then(exit)
-}

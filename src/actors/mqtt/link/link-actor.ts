@@ -22,8 +22,9 @@ import { type Link, type LinkOptions, type LinkPast, makeLink } from "./link.ts"
 import { keepUp } from "./link-upkeep.ts"
 
 /**
- * `refuse`, not `block`: links and their receiver send to each other, and one of them must not wait. The receiver
- * has at most `bounds.window` messages in its hands, so a link's mailbox does not fill.
+ * Publishes keep their place until they are acknowledged, so this bounds them as well. `refuse`, not `block`: links and their
+ * receiver send to each other, and one of them must not wait. The receiver has at most `bounds.window` messages in its
+ * hands, half as many, so the mailbox does not fill.
  */
 export const linkMailbox: MailboxSpec = { capacity: 4096, overflow: { policy: "refuse" } }
 
@@ -35,8 +36,8 @@ export const linkBehaviour = (
   // A delivery, or a connection, of the last incarnation must not be taken for one of the next.
   const past: LinkPast = { deliveries: 0, connections: 0 }
   return {
-    // More than a receiver may have in its hands: a publish that waits never stands before an Acknowledge.
-    concurrent: { tags: ["Publish", "PublishAll"], inFlight: 4096 },
+    // A publish that waits never stands before an Acknowledge.
+    concurrent: { tags: ["Publish", "PublishAll"] },
     init: (context) =>
       Effect.gen(function* () {
         const link = yield* makeLink(options, connect, receiver, past)
