@@ -5,6 +5,7 @@
  */
 import { Effect, Fiber } from "effect"
 import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
+import { cutText } from "./text-width.ts"
 
 export interface Wait {
   readonly title: string
@@ -24,6 +25,9 @@ export interface Progress {
   /** Shows what is waited for until the answer is run; `whileWaiting` does both. */
   readonly waiting: (wait: Wait) => Effect.Effect<Effect.Effect<void>>
 }
+
+/** Of a token that may want to be touched. */
+export const touchHint = "waiting for a signature; touch the token if it blinks"
 
 /** Shows the wait while `work` runs. */
 export const whileWaiting = <A, E, R>(
@@ -94,7 +98,7 @@ export const turningSteps = (
     })
   /** The title is cut, so that the line stays one line. */
   const fitted = (title: string, rest: string): string =>
-    `${title.slice(0, Math.max(columns() - rest.length - 1, 0))}${rest}`
+    `${cutText(title, Math.max(columns() - rest.length - 1, 0))}${rest}`
   const passed = (ms: number, limitMs: number | undefined): string =>
     ms < shownAfterMs
       ? ""

@@ -22,6 +22,19 @@ export const pieces = (text: string): ReadonlyArray<Piece> =>
         width: isEmoji.test(segment) ? 2 : [...segment].reduce((sum, one) => sum + letterWidth(one), 0)
       }))
 
+/** Its beginning, as far as it fits. */
+export const cutText = (text: string, columns: number): string => {
+  if (textWidth(text) <= columns) return text
+  let cut = ""
+  let used = 0
+  for (const piece of pieces(text)) {
+    used += piece.width
+    if (used > columns) return cut
+    cut += piece.text
+  }
+  return cut
+}
+
 const letterWidth = (letter: string): number => (isWide.test(letter) ? 2 : isMark.test(letter) ? 0 : 1)
 
 const isPlain = (text: string): boolean => /^[\x20-\x7e\u2581-\u2588]*$/.test(text)

@@ -1,6 +1,6 @@
 /** Columns of a terminal. Source: Unicode, EastAsianWidth.txt; UTS #51. */
 import { expect, it } from "vitest"
-import { pieces, textWidth } from "../../../src/cli/terminal/text-width.ts"
+import { cutText, pieces, textWidth } from "../../../src/cli/terminal/text-width.ts"
 
 it.each([
   ["plain", 5],
@@ -24,4 +24,14 @@ it.each([
       .map((piece) => piece.text)
       .join("")
   ).toBe(text)
+})
+
+it.each([
+  ["設備", 3, "設"],
+  ["設備", 4, "設備"],
+  ["a設備", 2, "a"],
+  ["abc", 2, "ab"],
+  ["設", 1, ""]
+])("%s in %i columns is cut to '%s'", (text, columns, expected) => {
+  expect(cutText(text, columns)).toBe(expected)
 })

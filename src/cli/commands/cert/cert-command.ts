@@ -6,7 +6,7 @@ import { CommonNameInvalid, SameFile } from "../../../messages/certificate.ts"
 import { neededId } from "../../../messages/config.ts"
 import type { CloudSettings, DeviceSettings, Settings } from "../../../messages/settings/resolved-settings.ts"
 import type { Subject, Unsigned } from "../../../platform/tls/x509.ts"
-import { whileWaiting } from "../../terminal/progress.ts"
+import { touchHint, whileWaiting } from "../../terminal/progress.ts"
 import { askLimits, type CommandContext } from "../hsm/token-command.ts"
 import { isSameFile, readCertificate, writeText } from "./certificate-files.ts"
 import { type DeviceKey, fileKey, newFileKey, tokenKey } from "./device-key.ts"
@@ -87,7 +87,7 @@ export const keyForRequest = (context: CommandContext, of: CertSettings, written
 
 /** The finished PEM. One signature, that of a token may wait for a touch. */
 export const certify = ({ terminal }: CommandContext, key: DeviceKey, unsigned: Unsigned) =>
-  whileWaiting(terminal, { title: "waiting for a signature; touch the token if it blinks" }, key.certify(unsigned))
+  whileWaiting(terminal, { title: touchHint }, key.certify(unsigned))
 
 /** A file that a command writes, and what names it: `device.cert_path`, `--output-path`. */
 export interface Written {

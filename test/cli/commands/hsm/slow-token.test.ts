@@ -3,6 +3,7 @@ import { Effect, Fiber, Redacted } from "effect"
 import { describe, expect, it } from "vitest"
 import { type Check, examine } from "../../../../src/cli/commands/hsm/doctor/examination.ts"
 import { tokenChecks } from "../../../../src/cli/commands/hsm/doctor/token.ts"
+import type { Wait } from "../../../../src/cli/terminal/progress.ts"
 import type { CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
 import { start } from "../../../../src/runtime/actor.ts"
 import { type FakeToken, fakeToken } from "../../../support/fake-token.ts"
@@ -20,7 +21,13 @@ const examined = (token: FakeToken) =>
       behaviour: token.behaviour
     })
     const checks: Array<Check> = []
-    const noted = examine(checks, () => Effect.void)
+    const waits: Array<string> = []
+    const waiting = ({ title }: Wait) =>
+      Effect.as(
+        Effect.sync(() => waits.push(title)),
+        Effect.void
+      )
+    const noted = examine(checks, { waiting }, () => Effect.void)
     const settings = {
       configDir: "/nowhere",
       cryptoki: { ...unset, mode: "socket", socketPath: "/nowhere.sock" }
@@ -29,6 +36,7 @@ const examined = (token: FakeToken) =>
     while (examining.pollUnsafe() === undefined) yield* passTime("1 second")
     yield* Fiber.join(examining)
     expect(checks.filter(({ ok, name }) => !ok && name !== "signing time")).toEqual([])
+    expect(waits).toContain("waiting for a signature; touch the token if it blinks")
     return checks.find(({ name }) => name === "signing time")
   })
 

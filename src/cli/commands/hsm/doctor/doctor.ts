@@ -30,7 +30,7 @@ export const doctor: TokenCommand = (context) =>
     const checks: Array<Check> = []
     const asJson = input.on("json")
     const show = (check: Check) => (asJson ? Effect.void : terminal.answer(lineOf(check)))
-    const examination = examine(checks, show, (text) => withCommandNames(input.installation, text))
+    const examination = examine(checks, terminal, show, (text) => withCommandNames(input.installation, text))
     const { settings, warnings, failure } = yield* readEverything(context)
     const { device } = settings.cloud
     if (!asJson) yield* terminal.line("At most one PIN is tried, and none that was refused before.")

@@ -1,6 +1,7 @@
 /** The checks of `tedge hsm doctor` as they are made: noted, and shown when each is done. */
 import { Effect } from "effect"
 import { type Explanation, explain, type Failure } from "../../../../messages/explain.ts"
+import { type Progress, whileWaiting } from "../../../terminal/progress.ts"
 
 export interface Check {
   readonly name: string
@@ -19,13 +20,16 @@ export interface Examination {
   readonly check: <A>(
     name: string,
     effect: Effect.Effect<A, Failure>,
-    detail: (answer: A) => string
+    detail: (answer: A) => string,
+    /** Shown when it takes long; else the name. */
+    waitsFor?: string
   ) => Effect.Effect<A | undefined>
 }
 
-/** Notes checks and shows each when it is done. `inWords`: the last touch to sentences and hints. */
+/** Notes checks and shows each when it is done, and on `terminal` what is waited for. `inWords`: the last touch to sentences and hints. */
 export const examine = (
   checks: Array<Check>,
+  terminal: Pick<Progress, "waiting">,
   show: (check: Check) => Effect.Effect<void>,
   inWords = (text: string): string => text
 ): Examination => {
@@ -40,8 +44,8 @@ export const examine = (
   return {
     pass,
     fail,
-    check: (name, effect, detail) =>
-      Effect.matchEffect(effect, {
+    check: (name, effect, detail, waitsFor = name) =>
+      Effect.matchEffect(whileWaiting(terminal, { title: waitsFor }, effect), {
         onFailure: (failure) => Effect.as(fail(name, explain(failure)), undefined),
         onSuccess: (answer) => Effect.as(pass(name, detail(answer)), answer)
       })

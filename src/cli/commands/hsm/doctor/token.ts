@@ -12,6 +12,7 @@ import { type SignatureScheme, signatureSchemes } from "../../../../messages/sig
 import { CryptokiOff, KeyAmbiguous, PinRejected, TokenAmbiguous } from "../../../../messages/token-refusals.ts"
 import { certificationRequest } from "../../../../platform/tls/x509.ts"
 import { monotonicNow } from "../../../../runtime/primitives/monotonic-time.ts"
+import { touchHint } from "../../../terminal/progress.ts"
 import { tokenKey } from "../../cert/device-key.ts"
 import { cardsRefused } from "../card-access.ts"
 import { tokenAccess } from "../token-access.ts"
@@ -204,7 +205,8 @@ const signatures = (context: Context, examination: Examination, chosen: ChosenKe
         const signed = yield* examination.check(
           `signs ${scheme}`,
           asked,
-          (signed) => `${signed.signature.length} bytes`
+          (signed) => `${signed.signature.length} bytes`,
+          touchHint
         )
         const tookMs = (yield* monotonicNow) - from
         if (signed === undefined) return

@@ -17,7 +17,7 @@ const told = async (connected: typeof here | undefined) => {
   const checks: Array<Check> = []
   await Effect.runPromise(
     machineCheck(
-      examine(checks, () => Effect.void),
+      examine(checks, { waiting: () => Effect.succeed(Effect.void) }, () => Effect.void),
       { configDir },
       here
     )
