@@ -7,6 +7,7 @@
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { withCommandNames } from "../../messages/installation/installation.ts"
 import { shownLines } from "../../messages/shown-text.ts"
+import { notWritten } from "../../platform/files/write-now.ts"
 import { BusyChecks, CurrentBusyChecks } from "../../platform/process/busy-checks.ts"
 import { giveMemoryBackWhenIdle } from "../../platform/process/idle-memory.ts"
 import { leaveNoCore } from "../../platform/process/no-core.ts"
@@ -46,8 +47,9 @@ export const runProgram = (
   }
   const terminal = processTerminal()
   const watched = watchTerminal()
-  process.stdout.on("error", endOnClosedPipe(watched))
-  process.stderr.on("error", endOnClosedPipe(watched))
+  const closed = endOnClosedPipe(watched)
+  process.stdout.on("error", closed)
+  process.stderr.on("error", closed)
   const line = {
     program,
     handlers,
@@ -60,15 +62,24 @@ export const runProgram = (
     process.exit(exitCodes.failed)
   })
   let interruptedBy: NodeJS.Signals | undefined
+  let isAnswerLost = false
   const command = runCommandLine(line, argv).pipe(
     Effect.provideService(CurrentTerminalLoss, watched),
     Effect.provideService(CurrentBusyChecks, busy)
   )
   const fiber = Effect.runFork(withRuntimeClock(command))
   fiber.addObserver((exit) => {
-    process.exitCode = codeOf(exit, interruptedBy)
+    process.exitCode = isAnswerLost ? exitCodes.failed : codeOf(exit, interruptedBy)
   })
   if (options.handlesSignals) return
+  process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
+    // A terminal that was hung up answers EIO; SIGHUP comes with it.
+    if (isAnswerLost || code === "EPIPE" || code === "EIO" || watched.lost(code ?? "")) return
+    isAnswerLost = true
+    process.exitCode = exitCodes.failed
+    process.stderr.write(notWritten(code))
+    Effect.runFork(Fiber.interrupt(fiber))
+  })
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.on(signal, () => {
       if (interruptedBy !== undefined) process.exit(signalCodes[signal])
@@ -160,7 +171,7 @@ const withoutIgnoredVariable = Effect.suspend(() => {
   return Effect.logWarning(`${name}=0 has no effect: server certificates are always verified`)
 })
 
-/** `tedge config list | head -1` is no error. A terminal that was hung up answers EIO; SIGHUP comes with it. */
+/** `tedge config list | head -1` is no error. */
 const endOnClosedPipe =
   (watched: WatchedTerminal) =>
   (error: NodeJS.ErrnoException): void => {

@@ -20,8 +20,8 @@ const start = (): void => {
   const program = installedProgram(tedgeProgram, installationOf(process.argv[1]))
   const atOnce = answerHelpOrVersion(program, argv)
   if (atOnce !== undefined) {
-    writeNow(atOnce.stream, atOnce.text)
     process.exitCode = atOnce.code
+    writeNow(atOnce.stream, atOnce.text)
     return
   }
   const question = { environment: process.env, workingDir: process.cwd() }

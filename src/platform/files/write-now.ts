@@ -1,6 +1,8 @@
 /**
  * Writes an answer that is ready to a standard stream, and nothing else: making `process.stdout` costs Node as much as
  * a third of its own start.
+ *
+ * What cannot be written is an error of the command: its answer is lost.
  */
 import { writeSync } from "node:fs"
 import { errorCode } from "../process/error-code.ts"
@@ -15,6 +17,14 @@ export const writeNow = (stream: "stdout" | "stderr", text: string): void => {
     // The reader has closed the pipe: `tedge --help | head -1` is not an error.
     if (errorCode(error) === "EPIPE") return
     // A pipe that is full and does not wait: Node waits for it.
-    process[stream].write(rest)
+    if (errorCode(error) === "EAGAIN") process[stream].write(rest)
+    else {
+      process.exitCode = 1
+      if (stream === "stdout") writeNow("stderr", notWritten(errorCode(error)))
+    }
   }
 }
+
+/** The line that says so. */
+export const notWritten = (code: string | undefined): string =>
+  `error: the answer could not be written to the standard output: ${code ?? "unknown"}\n`

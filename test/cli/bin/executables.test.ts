@@ -146,6 +146,21 @@ describe("tedge", () => {
     expect(piped.stdout.endsWith("ended\n")).toBe(true)
   })
 
+  it.each(["--help", "config list", "config get c8y.url", "status", "status --watch", "status --web"])(
+    "says once that its answer cannot be written, and ends with 1: %s",
+    (words) => {
+      const full = spawnSync("sh", ["-c", `"$0" ${words} > /dev/full`, join(home, "bin", "tedge")], {
+        encoding: "utf8",
+        env: { PATH: process.env.PATH, TEDGE_CONFIG_DIR: join(dir, "config"), TEDGE_RUN_PATH: dir }
+      })
+      const errors = full.stderr
+        .split("\n")
+        .filter((line) => !/^(Open it in a browser|The page is read-only)/.test(line))
+      expect(errors).toEqual(["error: the answer could not be written to the standard output: ENOSPC", ""])
+      expect(full.status).toBe(1)
+    }
+  )
+
   it("says in one sentence what to do when it is not built", () => {
     const bare = join(dir, "bare")
     cpSync("bin", join(bare, "bin"), { recursive: true })

@@ -38,6 +38,13 @@ describe("an answer", () => {
     expect(heard).toBe(size + 1)
   })
 
+  it("that cannot be written is one error", () => {
+    const { stderr, status } = spawnSync("sh", ["-c", `"${process.execPath}" "${program}" 10 > /dev/full`], {
+      encoding: "utf8"
+    })
+    expect([stderr, status]).toEqual(["error: the answer could not be written to the standard output: ENOSPC\n", 1])
+  })
+
   it("to a reader that has gone is no error", () => {
     const line = `"${process.execPath}" "${program}" 1000000 | true; echo "\${PIPESTATUS[0]}"`
     const { stdout, stderr } = spawnSync("bash", ["-c", line], { encoding: "utf8" })
