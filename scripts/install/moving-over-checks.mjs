@@ -20,6 +20,15 @@ pin = "${pin}"
 built_in = true
 `
 
+/** The answer to a ListKeysRequest without URI and PIN, as thin-edge.io's own client sends it, and as its user. */
+const keysFor = async (device) =>
+  (await device.exec(["setpriv", "--reuid=tedge", "--regid=tedge", "--clear-groups", "node", "-e", askKeys])).stdout
+
+const askKeys = `const socket = require("net").connect({
+  path: "/run/tedge-p11-server/tedge-p11-server.sock", allowHalfOpen: true
+})
+socket.end(Buffer.of(0, 22, 0, 0)).pipe(process.stdout)`
+
 /** `device.files`: the packages of each version. */
 export const movingOverChecks = [
   [
@@ -50,12 +59,40 @@ export const movingOverChecks = [
       putHere(device, device.files[0])
       await asPrinted(device, commandsOf("Only the signing service"))
       demand((await device.show("tedge-p11-server.socket", "ActiveState")) === "active", "the socket is not active")
-      await device.must("systemctl", "start", server)
+      demand((await device.show(server, "ActiveState")) === "inactive", "the service runs before it is asked")
+      demand((await keysFor(device)).includes("my-key"), "the key is not listed over the socket that systemd holds")
       await device.until(
         async () => (await device.show(server, "StatusText")).includes("my-token"),
         "its status names the token"
       )
       demand((await device.tedge("anything")) === "original\n", "thin-edge.io's tedge is gone")
+    }
+  ],
+  [
+    "only the signing service, with a token store that stays root's: by the drop-in root.conf, and not without it",
+    async (device) => {
+      const restarted = async () => {
+        await device.must("systemctl", "daemon-reload")
+        await device.must("systemctl", "restart", server)
+      }
+      await device.must(
+        "sh",
+        "-c",
+        "chown -R root:root /var/lib/softhsm/tokens && chmod -R go= /var/lib/softhsm/tokens"
+      )
+      await restarted()
+      demand(!(await keysFor(device)).includes("my-key"), "the store is not closed: nothing is shown by this")
+      const dropIn = `/etc/systemd/system/${server}.d/root.conf`
+      await device.must("cp", "/usr/share/tedge-actors-p11-server/drop-ins/root.conf", dropIn)
+      await restarted()
+      await device.until(async () => (await keysFor(device)).includes("my-key"), "the key is listed")
+      await device.must("rm", dropIn)
+      await device.must("chown", "-R", "tedge:softhsm", "/var/lib/softhsm/tokens")
+      await restarted()
+      await device.until(
+        async () => (await keysFor(device)).includes("my-key"),
+        "the key is listed after all is as it was"
+      )
     }
   ],
   [

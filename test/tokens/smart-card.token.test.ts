@@ -3,12 +3,14 @@
  *
  * Without root, pcscd and vpcd's reader (Debian: pcscd, vsmartcard-vpcd, opensc-pkcs11) it is left out, aloud.
  */
-import { createPrivateKey, X509Certificate } from "node:crypto"
+import { createPrivateKey, createPublicKey, verify, X509Certificate } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { freshHost } from "../actors/cryptoki/host/fresh-host.ts"
+import { ask } from "../actors/p11-server/served.ts"
 import { checkedRequest } from "../cli/commands/cert/openssl.ts"
+import { startSigningService } from "../cli/commands/hsm/signing-service.ts"
 import { mustRun } from "../support/run-command.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
 import { cardMissing, virtualCard } from "../support/virtual-card.ts"
@@ -28,17 +30,20 @@ describe.skipIf(missing !== undefined)(
   () => {
     let dir: string
     let bench: TokenBench
+    let rsa: CardKey
+    let ec: CardKey
     const seen: Array<string> = []
 
     beforeAll(async () => {
       await freshHost()
       dir = makeTempDir()
-      const rsa = { slot: 0x9a, ...(await keyWithCertificate(dir, "rsa", "rsa:2048")) } as const
-      const ec = {
-        slot: 0x9c,
-        ...(await keyWithCertificate(dir, "ec", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"))
-      } as const
-      bench = tokenBench(await virtualCard({ pin, keys: [rsa, ec] }), owner)
+      rsa = await keyWithCertificate(dir, "rsa", "rsa:2048")
+      ec = await keyWithCertificate(dir, "ec", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+      const keys = [
+        { slot: 0x9a, ...rsa },
+        { slot: 0x9c, ...ec }
+      ] as const
+      bench = tokenBench(await virtualCard({ pin, keys }), owner)
       select(bench)
     })
     afterAll(async () => {
@@ -88,6 +93,33 @@ describe.skipIf(missing !== undefined)(
       }
     })
 
+    cell("tedge-p11-server: listed, and signs with the PIN for each", async () => {
+      await bench.endCryptoki()
+      const { modulePath, env } = bench.place
+      const place = { place: dir, modulePath, environment: env, args: ["--pin", pin] }
+      const { socketPath, stop } = await startSigningService(place)
+      try {
+        expect(await ask(socketPath, { _tag: "ListTokensRequest" })).toMatchObject({ tokens: [{ label: owner }] })
+        for (const key of [authentication, signature, signature]) {
+          const uri = `pkcs11:object=${key}`
+          const scheme = key === signature ? "ecdsa_secp256r1_sha256" : "rsa_pkcs1_sha256"
+          const request = { _tag: "SignRequestWithSigScheme", toSign: message, uri, scheme, pin: undefined } as const
+          const signed = await ask(socketPath, request)
+          const bytes = signed._tag === "SignResponse" ? signed.signature : Buffer.of()
+          const publicKey = createPublicKey(key === signature ? ec.privateKey : rsa.privateKey)
+          expect(verify("sha256", message, publicKey, bytes), JSON.stringify(signed)).toBe(true)
+        }
+        bench.device.settings(
+          `device.key_uri = "pkcs11:object=${signature}"\n[device.cryptoki]\nmode = "socket"\nsocket_path = "${socketPath}"\n`
+        )
+        expect((await tedge(bench, "cert", "create-csr", "--device-id", "dev")).refusal).toBeUndefined()
+        await checkedRequest(bench.device.csrPath)
+      } finally {
+        await stop()
+        select(bench)
+      }
+    })
+
     cell(
       "tedge hsm create-key (refused: only the card maker's tool makes PIV keys)",
       async () => {
@@ -98,6 +130,10 @@ describe.skipIf(missing !== undefined)(
     )
   }
 )
+
+const message = Buffer.from("to be signed")
+
+type CardKey = Awaited<ReturnType<typeof keyWithCertificate>>
 
 const keyWithCertificate = async (dir: string, name: string, ...kind: ReadonlyArray<string>) => {
   const [key, certificate] = [join(dir, `${name}.key`), join(dir, `${name}.pem`)]

@@ -14,7 +14,7 @@ enable_socket() {
 
 # Units of ours that run, the signing service first: the others wait for it meanwhile.
 running_units() {
-    systemctl list-units --plain --no-legend --state=active,activating,reloading --type=service "$@" | cut -d ' ' -f 1
+    systemctl list-units --plain --no-legend --state=active,activating,reloading --type=service,socket "$@" | cut -d ' ' -f 1
 }
 
 restart_running() {
