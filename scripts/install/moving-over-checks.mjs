@@ -71,6 +71,8 @@ export const movingOverChecks = [
   [
     "only the signing service, with a token store that stays root's: by the drop-in root.conf, and not without it",
     async (device) => {
+      const installedAgain = async () =>
+        (await device.exec(["/var/lib/dpkg/info/tedge-actors-p11-server.postinst", "configure", "0.0.1"])).stderr
       const restarted = async () => {
         await device.must("systemctl", "daemon-reload")
         await device.must("systemctl", "restart", server)
@@ -82,12 +84,21 @@ export const movingOverChecks = [
       )
       await restarted()
       demand(!(await keysFor(device)).includes("my-key"), "the store is not closed: nothing is shown by this")
+      const command = "chown -R tedge:softhsm /var/lib/softhsm/tokens"
+      demand((await installedAgain()).includes(command), "the package does not tell the command that hands it over")
+      demand(
+        / may not .* sudo chown /.test(await device.journal("-u", server)),
+        "the service does not name what is closed"
+      )
       const dropIn = `/etc/systemd/system/${server}.d/root.conf`
+      await device.must("sh", "-c", "printf '[device.cryptoki]\\npin = \"123456\"\\n' > /etc/tedge/secrets.toml")
+      await device.must("sh", "-c", "chown tedge:tedge /etc/tedge/secrets.toml && chmod 640 /etc/tedge/secrets.toml")
       await device.must("cp", "/usr/share/tedge-actors-p11-server/drop-ins/root.conf", dropIn)
       await restarted()
       await device.until(async () => (await keysFor(device)).includes("my-key"), "the key is listed")
       await device.must("rm", dropIn)
-      await device.must("chown", "-R", "tedge:softhsm", "/var/lib/softhsm/tokens")
+      await device.must("sh", "-c", command)
+      demand(!(await installedAgain()).includes(command), "the package tells it of a store that was handed over")
       await restarted()
       await device.until(
         async () => (await keysFor(device)).includes("my-key"),

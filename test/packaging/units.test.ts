@@ -140,7 +140,7 @@ describe("the systemd units", () => {
   it("run the signing service as root only by a drop-in that warns, and then its module too", () => {
     const text = readFileSync(join(dropIns, "root.conf.example"), "utf8")
     expect(text).toMatch(/^# Warning: /m)
-    expect(text).toMatch(/^User=root\nGroup=root\nEnvironment=TEDGE_P11_SERVER_TOKEN_USER=root$/m)
+    expect(text).toMatch(/^User=root\nGroup=tedge\nEnvironment=TEDGE_P11_SERVER_TOKEN_USER=root$/m)
   })
 
   it("demand a PIN credential that is configured", () => {

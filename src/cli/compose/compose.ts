@@ -7,7 +7,6 @@ import { sessionBehaviour, sessionMailbox } from "../../actors/mqtt/session-acto
 import type { CloudSelector, ConnectProtocol, ConnectRefusal, StepEvent } from "../../messages/connect.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../../messages/explain/cryptoki-event.ts"
-import { explainClosed } from "../../messages/explain/platform.ts"
 import type { Failure } from "../../messages/explain.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
 import { logFileNotes } from "../../platform/files/atomic-file.ts"
@@ -22,7 +21,7 @@ import type { ActorRef } from "../../runtime/protocol.ts"
 import type { CommandInput } from "../command-line/command-spec.ts"
 import { checkCloud } from "../commands/connect/ask-mapper.ts"
 import { openServices } from "../commands/connect/open-services.ts"
-import { tokenAccess } from "../commands/hsm/token-access.ts"
+import { closedInWords } from "../commands/hsm/token-access.ts"
 import type { TokenActors } from "../commands/hsm/token-command.ts"
 import { callLog } from "../terminal/log-calls.ts"
 import { logText } from "../terminal/log-text.ts"
@@ -126,13 +125,10 @@ const giveTo = (configDir: string, path: string): Effect.Effect<void> =>
     yield* reportAccessDenied(configDir, path)
   })
 
-/** Of several tokens some may be other users': which one is meant shows when it is used. */
 const tellTokenClosed = (settings: Settings): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const { closed, hasOpenToken } = tokenAccess(settings, process.env)
-    const told = closed.filter(({ isToken }) => !(isToken && hasOpenToken)).map(explainClosed)
-    return Effect.forEach(told, ({ error, hint }) => Effect.logWarning(`${error}; ${hint}`), { discard: true })
-  })
+  Effect.suspend(() =>
+    Effect.forEach(closedInWords(settings, process.env), (line) => Effect.logWarning(line), { discard: true })
+  )
 
 /** What root can read and the services cannot shows here, not in a service's log. */
 const reportAccessDenied = (configDir: string, path: string): Effect.Effect<void> =>

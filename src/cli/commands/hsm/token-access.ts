@@ -4,8 +4,9 @@
 import { dirname } from "node:path"
 import { type ModuleFile, moduleFiles } from "../../../actors/cryptoki/host/module-files.ts"
 import { withTpmStore } from "../../../actors/cryptoki/host/tpm-store.ts"
+import { explainClosed } from "../../../messages/explain/platform.ts"
 import type { ClosedToUser } from "../../../messages/platform.ts"
-import type { Settings } from "../../../messages/settings/resolved-settings.ts"
+import type { CryptokiSettings } from "../../../messages/settings/resolved-settings.ts"
 import { userName } from "../../../platform/users/accounts.ts"
 import { serviceUser } from "../../../platform/users/service-user.ts"
 import { type AccessUser, closedTo, isMember } from "../../../platform/users/user-access.ts"
@@ -18,11 +19,23 @@ interface TokenAccess {
   readonly hasOpenToken: boolean
 }
 
+/** What the way to the token needs. */
+interface AccessSettings {
+  readonly cryptoki: Pick<CryptokiSettings, "mode" | "modulePath" | "socketPath">
+  readonly configDir: string
+}
+
+/** Each as a line with its next step. Of several tokens some may be other users': which one is meant shows when it is used. */
+export const closedInWords = (settings: AccessSettings, environment: NodeJS.ProcessEnv): ReadonlyArray<string> => {
+  const { closed, hasOpenToken } = tokenAccess(settings, environment)
+  return closed
+    .filter(({ isToken }) => !(isToken && hasOpenToken))
+    .map(explainClosed)
+    .map(({ error, hint }) => `${error}; ${hint}`)
+}
+
 /** The environment is that of the module. */
-export const tokenAccess = (
-  { cryptoki, configDir }: Pick<Settings, "cryptoki" | "configDir">,
-  environment: NodeJS.ProcessEnv
-): TokenAccess => {
+export const tokenAccess = ({ cryptoki, configDir }: AccessSettings, environment: NodeJS.ProcessEnv): TokenAccess => {
   const user = whoLoads(configDir)
   if (user === undefined) return { user: undefined, closed: [], hasOpenToken: false }
   const files: ReadonlyArray<ModuleFile> =

@@ -32,6 +32,7 @@ import { chosenLogLevel, type LogLevelName, logStyle, parseLogLevel } from "../.
 import { makeVisible, serveStatus, type Visible } from "../status-service.ts"
 import { withTelemetry } from "../telemetry/telemetry.ts"
 import { actorsAnswer } from "./actors-answer.ts"
+import { logClosed } from "./closed-files.ts"
 import { isLatchKept, latchDirectory } from "./latch-place.ts"
 import { limitedKind, limitedTokenKind, logLeftOut } from "./limited-lines.ts"
 import { writeMetrics } from "./metrics-file.ts"
@@ -193,6 +194,7 @@ const lookAtModule = (
   cryptoki: ActorRef<CryptokiProtocol>
 ): Effect.Effect<void, ModuleNotLoaded> =>
   Effect.gen(function* () {
+    yield* logClosed(settings)
     const listed = yield* Effect.result(cryptoki.ask("ListTokens", undefined, { within: "2 minutes" }))
     if (listed._tag === "Success") {
       const labels = listed.success.filter(({ initialized }) => initialized).map(({ label }) => label)

@@ -1,5 +1,5 @@
-/** The service as root without capabilities, as in its unit with the drop-in: a SoftHSM store that only root may open. */
-import { writeFileSync } from "node:fs"
+/** A SoftHSM store that only root may open: the service as its own user, and as root without capabilities, as in its unit with the drop-in. */
+import { chmodSync, chownSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { ask } from "../../../actors/p11-server/served.ts"
@@ -19,6 +19,26 @@ const started = (env: Readonly<Record<string, string>>) => {
 }
 
 describe.runIf(isRoot)("a token store that only root may open", () => {
+  it("is told by a service of another user, with the command that hands it over", async () => {
+    const user = testUser()
+    onTestFinished(user.remove)
+    const place = serverPlace()
+    place.hsm.addToken({ label: "my-token" })
+    for (const path of [place.dir, join(place.dir, "config"), join(place.dir, "run")])
+      chownSync(path, user.uid, user.gid)
+    chmodSync(place.hsm.dir, 0o755)
+    const command = ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups", "--"]
+    const server = place.start({ command })
+    await server.logged("Server listening")
+    const tokens = join(place.hsm.dir, "tokens")
+    expect(server.log()).toMatch(
+      new RegExp(
+        `WARN tedge_p11_server: this user, '${user.name}', may not .*'${tokens}/.*; sudo chown -R '${user.name}': '${tokens}/[^ ]*$`,
+        "m"
+      )
+    )
+  })
+
   it("is used by a service as root whose module may run as root", async () => {
     const { place, server } = started({ TEDGE_P11_SERVER_TOKEN_USER: "root" })
     await server.logged("Server listening")

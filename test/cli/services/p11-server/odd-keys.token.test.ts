@@ -158,6 +158,19 @@ describe("several tokens with one label", () => {
   })
 })
 
+it("requests that come together to initialise one label make one token", async () => {
+  const place = serverPlace()
+  const answer = await serve(place)
+  const init = { _tag: "InitTokenRequest", label: "tedge", uri: undefined, pin: Redacted.make("1234") } as const
+  const asked = { ...init, soPin: Redacted.make("87654321") }
+  const made = await Promise.all([answer(asked), answer(asked), answer(asked)])
+  expect(new Set(made.map((frame) => (frame._tag === "InitTokenResponse" ? frame.uri : text(frame)))).size).toBe(1)
+  const listed = await answer({ _tag: "ListTokensRequest" })
+  expect(listed._tag === "ListTokensResponse" ? listed.tokens.filter(({ initialized }) => initialized).length : 0).toBe(
+    1
+  )
+})
+
 describe("a refusal", () => {
   it("says what in the URI keeps it from matching, as clients show nothing else", async () => {
     const place = serverPlace()
