@@ -19,6 +19,8 @@ export interface OriginalOptions {
   readonly scope?: string
   /** False: the token has no public objects. Default true. */
   readonly hasPublicKeys?: boolean
+  /** A key is deleted, and it is the first one whatever was named. */
+  readonly deletesFirst?: boolean
   /** It answers this to everything but a ping. */
   readonly refusal?: string
   /** 1.6: knows neither public keys nor anything newer; "closing": closes on it, and answers nothing. */
@@ -46,11 +48,13 @@ export const originalService = async (options: OriginalOptions): Promise<Origina
   const keys: Array<OriginalKey> = []
   const asked: Array<Frame> = []
   const scope = uriOf(options.scope)
-  const { refusal, isOld = false, hasPublicKeys = true } = options
+  const { refusal, isOld = false, hasPublicKeys = true, deletesFirst = false } = options
   const answer = (frame: Frame): Frame => {
     if (frame._tag === "Ping") return { _tag: "Pong" }
     if (refusal !== undefined) return error(refusal)
-    return isOld && !knownOfOld.has(frame._tag) ? notUnderstood : answerOf({ keys, scope, hasPublicKeys }, frame)
+    return isOld && !knownOfOld.has(frame._tag)
+      ? notUnderstood
+      : answerOf({ keys, scope, hasPublicKeys, deletesFirst }, frame)
   }
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const parts: Array<Buffer> = []
@@ -81,6 +85,7 @@ interface Service {
   readonly keys: Array<OriginalKey>
   readonly scope: Pkcs11Uri
   readonly hasPublicKeys: boolean
+  readonly deletesFirst: boolean
 }
 
 const error = (message: string): Frame => ({ _tag: "Error", message })
@@ -130,8 +135,9 @@ const withToken = (service: Service, request: Frame): Frame => {
   if (request._tag === "DeleteKeyRequest") {
     if (meant.object === undefined && meant.id === undefined)
       return failed("Refusing to delete: the key must be identified")
-    for (const key of found) service.keys.splice(service.keys.indexOf(key), 1)
-    return { _tag: "DeleteKeyResponse", deleted: found.flatMap((key) => [shown(key), shown(key)]) }
+    const gone = service.deletesFirst ? service.keys.slice(0, 1) : found
+    for (const key of gone) service.keys.splice(service.keys.indexOf(key), 1)
+    return { _tag: "DeleteKeyResponse", deleted: gone.flatMap((key) => [shown(key), shown(key)]) }
   }
   const [key] = found
   const isMissing = request._tag === "GetPublicKeyPemRequest" && !service.hasPublicKeys

@@ -185,6 +185,15 @@ describe("keys on thin-edge's signing service", () => {
     expect(service.keys.map(({ label }) => label)).toEqual(["b"])
   })
 
+  it("that were not shown and are deleted all the same are told as that", async () => {
+    await serve({ deletesFirst: true })
+    service.addKey("a")
+    service.addKey("b")
+    const done = await device.tedge(["hsm", "delete-key", "--label", "b", "--force"])
+    expectRefusal(done, "object=a")
+    expect(done.stderr).not.toContain("Deleted 2 object(s)")
+  })
+
   it("that are gone by the time are no success", async () => {
     await serve()
     const key = service.addKey("a")

@@ -104,9 +104,7 @@ topic_prefix = "c8y-prod"
     await one.says(/connected to local broker/)
     const other = mapper(["c8y", "--profile", "prod"])
     await other.says(/connected to local broker/)
-    expect(readFileSync(join(dir, "run", "lock", "tedge-mapper-c8y@prod.lock"), "utf8")).toBe(
-      String(other.child.pid)
-    )
+    expect(readFileSync(join(dir, "run", "lock", "tedge-mapper-c8y@prod.lock"), "utf8")).toBe(String(other.child.pid))
     one.child.kill("SIGTERM")
     await one.ended
     rmSync(join(dir, "run", "lock"), { recursive: true })
