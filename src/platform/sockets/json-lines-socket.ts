@@ -41,12 +41,16 @@ export const serveJsonLines = (
         return void socket.setTimeout(refusalMs, () => socket.destroy()).end(`${tooMany}\n`)
       clients.add(socket)
       const answering = new Set<() => void>()
+      // Who asks nothing would take the place of others; a byte now and then is no question.
+      const unasked = setTimeout(() => socket.destroy(), askedWithinMs)
       socket.on("close", () => {
+        clearTimeout(unasked)
         clients.delete(socket)
         for (const giveUp of answering) giveUp()
       })
       socket.setTimeout(silentMs, () => socket.destroy())
       const lines = readLines(socket, longestQuestion, (line, next) => {
+        clearTimeout(unasked)
         const fiber = fork(answer(line, client))
         const giveUp = () => fiber.interruptUnsafe()
         answering.add(giveUp)
@@ -167,5 +171,6 @@ const mostClients = 16
 const longestQuestion = 4_096
 const longestAnswer = 1_048_576
 const silentMs = 120_000
+const askedWithinMs = 10_000
 const refusalMs = 1_000
 const takenWithin = "10 seconds"

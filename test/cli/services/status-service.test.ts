@@ -1,5 +1,5 @@
 /** A service's status socket: what a snapshot and a stream hold, and that no reader costs more than it may. */
-import { statSync } from "node:fs"
+import { statSync, writeFileSync } from "node:fs"
 import { createConnection, type Socket } from "node:net"
 import { join } from "node:path"
 import { Clock, Duration, Effect, type Scope } from "effect"
@@ -209,6 +209,30 @@ describe("a service's status socket", () => {
         const said = parseStatusLine(yield* askJsonLine(path, '{"version":1,"ask":"snapshot"}'))
         expect(said.kind).toBe("snapshot")
       }).pipe(Effect.provideService(Clock.Clock, new HurriedClock()))
+    ))
+
+  it("is done without where it cannot be made: a warning says so", () =>
+    run(
+      Effect.gen(function* () {
+        const visible = makeVisible()
+        const runPath = join(tempDir(), "run")
+        writeFileSync(runPath, "")
+        const parts = () => Effect.succeed({})
+        const serving = serveStatus(visible, { name, runPath, parts, answer: () => undefined })
+        const warned = yield* Effect.acquireRelease(
+          Effect.sync(() => {
+            const texts: Array<string> = []
+            return { texts, stop: visible.feed.watch((event) => event.event === "log" && texts.push(event.line.text)) }
+          }),
+          ({ stop }) => Effect.sync(stop)
+        )
+        yield* quietly(visible.around(serving))
+        expect(warned.texts).toEqual([
+          expect.stringMatching(
+            /^the socket .*tedge-mapper-c8y\.sock cannot be made: .*tedge status cannot ask this service$/
+          )
+        ])
+      })
     ))
 
   it("answers a client beyond the limit that there are too many, and serves again when one leaves", () =>
