@@ -2,7 +2,7 @@
 import { statSync, writeFileSync } from "node:fs"
 import { createConnection, type Socket } from "node:net"
 import { join } from "node:path"
-import { Clock, Duration, Effect, type Scope } from "effect"
+import { Clock, Duration, Effect, Logger, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import type { StatusFeed } from "../../../src/actors/status/status-feed.ts"
 import { makeVisible, serveStatus, type Visible } from "../../../src/cli/services/status-service.ts"
@@ -226,7 +226,7 @@ describe("a service's status socket", () => {
           }),
           ({ stop }) => Effect.sync(stop)
         )
-        yield* quietly(visible.around(serving))
+        yield* Effect.provide(visible.around(serving), Logger.layer([]))
         expect(warned.texts).toEqual([
           expect.stringMatching(
             /^the socket .*tedge-mapper-c8y\.sock cannot be made: .*tedge status cannot ask this service$/
