@@ -75,6 +75,8 @@ export const movingOverChecks = [
         (await device.exec(["/var/lib/dpkg/info/tedge-actors-p11-server.postinst", "configure", "0.0.1"])).stderr
       const restarted = async () => {
         await device.must("systemctl", "daemon-reload")
+        // More often than its StartLimitBurst lets it.
+        await device.must("systemctl", "reset-failed", server)
         await device.must("systemctl", "restart", server)
       }
       await device.must(
