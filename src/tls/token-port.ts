@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { Cause, Effect, Exit, Redacted, References, Result, Scope } from "effect"
 import { cryptokiBehaviour } from "../actors/cryptoki/cryptoki-actor.ts"
 import { socketCryptokiBehaviour } from "../actors/cryptoki/remote/socket-cryptoki-actor.ts"
-import { type CryptokiSettings, defaultLimits, type Publish } from "../actors/cryptoki/settings.ts"
+import { type CryptokiSettings, defaultLimits, type Publish, requestMailbox } from "../actors/cryptoki/settings.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../messages/cryptoki.ts"
 import type { ProgramFailure } from "../messages/explain/program.ts"
 import { type Pkcs11Uri, parsePkcs11Uri } from "../messages/pkcs11-uri.ts"
@@ -92,10 +92,7 @@ const supervised = (
   behaviour: Behaviour<CryptokiProtocol>
 ): Effect.Effect<ActorRef<CryptokiProtocol>, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const place = yield* address<CryptokiProtocol>({
-      name: "tls/cryptoki",
-      mailbox: { capacity: 4096, overflow: { policy: "refuse" } }
-    })
+    const place = yield* address<CryptokiProtocol>({ name: "tls/cryptoki", mailbox: requestMailbox })
     const starting = Supervisor.start({
       name: "tls",
       strategy: "one_for_one",

@@ -75,7 +75,6 @@ export const startTestMapper = (options: {
     const mapper = yield* startMapper({
       plan: options.plan,
       cryptoki: token.behaviour,
-      cryptokiMailbox: { capacity: 64, overflow: { policy: "refuse" } },
       cryptokiEvents,
       connect: options.connect
     })

@@ -7,11 +7,12 @@ import { join } from "node:path"
 import { Readable } from "node:stream"
 import { Effect, Redacted } from "effect"
 import { configBehaviour, configMailbox } from "../../src/actors/config/config-actor.ts"
+import { requestMailbox } from "../../src/actors/cryptoki/settings.ts"
 import { runCommandLine } from "../../src/cli/command-line/command-line.ts"
 import type { TokenActors } from "../../src/cli/commands/hsm/token-command.ts"
 import { tedgeProgram } from "../../src/cli/commands/tedge-spec.ts"
 import { runTokenCommand, type TokenCommandWords, tokenCommands } from "../../src/cli/commands/token-commands.ts"
-import { behaviourFor, cryptokiMailbox } from "../../src/cli/compose/compose-cryptoki.ts"
+import { behaviourFor } from "../../src/cli/compose/compose-cryptoki.ts"
 import { installedProgram } from "../../src/cli/compose/installed-program.ts"
 import { makePrompts } from "../../src/cli/terminal/prompts.ts"
 import { makeTerminal } from "../../src/cli/terminal/terminal.ts"
@@ -135,7 +136,7 @@ const startActors = (configDir: string, options: InProcessOptions) =>
     } as const
     const cryptoki = yield* start({
       name: "cryptoki",
-      mailbox: cryptokiMailbox,
+      mailbox: requestMailbox,
       behaviour: options.cryptoki ?? behaviourFor(composed)
     })
     const session = yield* start({

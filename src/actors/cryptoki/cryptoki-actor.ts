@@ -11,6 +11,7 @@ import { type Behaviour, takesTurns } from "../../runtime/actor.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { namingOtherToken } from "./discovery/key-on-other-token.ts"
+import { onlyTokenThere } from "./discovery/select-token.ts"
 import { initToken } from "./init-token.ts"
 import { clearLatch } from "./pin/clear-latch.ts"
 import { describeToken } from "./pkcs11/token-facts.ts"
@@ -19,28 +20,29 @@ import {
   makeRouter,
   narrowed,
   noLimit,
-  onlyTokenThere,
   type Router,
+  type TokenActorEntry,
   toOnlyTokenActor,
   toTokenActor,
   withinScope
 } from "./router.ts"
-import { type CryptokiSettings, mostRequests } from "./settings.ts"
+import type { CryptokiSettings } from "./settings.ts"
 import { type Asker, latchedToken } from "./token/session.ts"
 import type { TokenProtocol } from "./token/token-actor.ts"
-import type { TokenActorEntry } from "./token-actors.ts"
 
 export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps): Behaviour<CryptokiProtocol> => ({
-  concurrent: { tags: ["Ping", ...requestTags], inFlight: mostRequests },
+  // It hands them on: the mailbox of each token is the bound.
+  concurrent: { tags: ["Ping", ...requestTags], inFlight: Number.POSITIVE_INFINITY },
   init: (context) =>
     Effect.gen(function* () {
       const router = yield* makeRouter(settings, deps, (effect) => context.task("cryptoki", effect))
       return {
         // One that is stuck keeps it from answering; one that failed is its supervisor's affair.
         Ping: () =>
-          Effect.flatMap(router.tokenActors.all, (all) =>
-            Effect.forEach(all, ({ ref }) => takesTurns(ref), { concurrency: "unbounded", discard: true })
-          ),
+          Effect.forEach(router.tokenActors.values(), ({ ref }) => takesTurns(ref), {
+            concurrency: "unbounded",
+            discard: true
+          }),
         ChooseScheme: ({ key, offered, publicKey }) =>
           withKeyOf(
             router,
@@ -81,7 +83,10 @@ const withKeyOf = <A>(
   key: KeySelector,
   ask: (tokenActor: ActorRef<TokenProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>,
   answered?: (tokenActor: TokenActorEntry, answer: A) => void
-): Effect.Effect<A, TokenRefusal> => toTokenActor(router, key, ask, answered).pipe(namingOtherToken(router, key))
+): Effect.Effect<A, TokenRefusal> =>
+  Effect.catch(toTokenActor(router, key, ask, answered), (refusal) =>
+    namingOtherToken(router, narrowed(router, key).uri, refusal)
+  )
 
 /** Never all keys of a token: the URI must name one. */
 const deleteKey = (router: Router, key: KeySelector) => {
@@ -94,7 +99,7 @@ const deleteKey = (router: Router, key: KeySelector) => {
 const clearPinLatch = (router: Router, key: KeySelector) =>
   Effect.gen(function* () {
     const { uri } = narrowed(router, key)
-    const token = yield* onlyTokenThere(router, uri)
+    const token = yield* onlyTokenThere(router.listing, uri)
     return yield* clearLatch(router.latches, router.tools.settings.latchDirectory, latchedToken(token))
   })
 
@@ -103,5 +108,5 @@ const tellOutdated = (router: Router): Effect.Effect<void> =>
   Effect.gen(function* () {
     yield* router.listing.forget
     // A token actor that takes no messages has nothing to forget.
-    for (const { ref } of yield* router.tokenActors.all) yield* ref.offer("Outdated", undefined)
+    for (const { ref } of router.tokenActors.values()) yield* ref.offer("Outdated", undefined)
   })

@@ -30,8 +30,13 @@ export interface CryptokiSettings {
   readonly hostUser?: HostUser | undefined
 }
 
-/** What a CryptokiActor holds at once; a token that hangs may have them all, and the others are still asked. */
-export const mostRequests = 16_384
+/**
+ * How many requests may wait, in order, for CryptokiActor and for each of its tokens; further ones are refused.
+ *
+ * CryptokiActor routes a request as soon as it comes, so a token that hangs fills its own mailbox only, and the others
+ * are still asked. In socket mode they wait for one of the connections to the service.
+ */
+export const requestMailbox = { capacity: 16_384, overflow: { policy: "refuse" } } as const
 
 /** How long a call may take before its host is killed, in milliseconds. */
 interface CallLimits {

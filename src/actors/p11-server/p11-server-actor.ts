@@ -23,12 +23,11 @@ import type { Behaviour } from "../../runtime/actor.ts"
 import { type TimeLimits, timeLimits } from "../../runtime/primitives/deadlines.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { spanned } from "../../runtime/span.ts"
-import { accessOf } from "./access.ts"
 import { answerRequest } from "./answer-request.ts"
-import { SelectorCache } from "./client-selector.ts"
 import { readRequest, rejectBusy } from "./connection.ts"
 import { type Connection, Connections } from "./connections.ts"
 import { type Listen, listenFailed } from "./listening.ts"
+import { accessOf, SelectorCache } from "./request-context.ts"
 import { insideScope } from "./scoped-failure.ts"
 
 export interface P11ServerSpec {

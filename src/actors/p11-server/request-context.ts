@@ -1,14 +1,26 @@
-/** What every answer needs: whom to ask, what this client may reach, and for how long to wait. */
-import { Effect, type Redacted, type Semaphore } from "effect"
-import type { CryptokiProtocol, SigningTimes } from "../../messages/cryptoki.ts"
-import type { P11ServerPolicy } from "../../messages/p11-server.ts"
-import { type Pkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
+/**
+ * What a client may do and reach, and so what every answer needs.
+ *
+ * Rights come from the user and group that the kernel names for a connection. Every process that may open the socket may
+ * list, sign and read public keys. Creating keys, and changing or erasing a token, needs root, the service's own user, or
+ * a rule. A process id decides nothing: it may be another process by now. The module and the source of a PIN are the
+ * service's own business: a client that could name them could make it load a library or read a file.
+ */
+import { Effect, type Redacted, Result, type Semaphore } from "effect"
+import type { ClientId, CryptokiProtocol, KeySelector, SigningTimes } from "../../messages/cryptoki.ts"
+import {
+  type AccessRule,
+  allOperations,
+  type Client,
+  everybodysOperations,
+  type P11ServerPolicy,
+  type ServerOperation
+} from "../../messages/p11-server.ts"
+import { type InvalidPkcs11Uri, type Pkcs11Uri, parsePkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
 import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
 import { OutsideScope } from "../../messages/token-refusals.ts"
 import type { Frame, FrameTag } from "../../messages/wire/frame1.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
-import type { Access } from "./access.ts"
-import { type ClientSelector, clientSelector, type Purpose, type SelectorCache } from "./client-selector.ts"
 import type { RequestFailure } from "./frame-errors.ts"
 
 /** What an answer needs to know. */
@@ -74,3 +86,136 @@ export const within = {
   change: "170 seconds",
   generate: "650 seconds"
 } as const
+
+export interface Access {
+  readonly uid: number | undefined
+  /** Neither root nor the service's own user: the wrong PINs it gives are counted. */
+  readonly countedAs?: ClientId
+  /** The number of the rule that counts, from 1. */
+  readonly rule: number | undefined
+  readonly operations: ReadonlyArray<ServerOperation>
+  /** Root or the service's own user: no rule counts for it. */
+  readonly isUnlimited: boolean
+  /** What the rule narrows the client to. */
+  readonly scope: Pkcs11Uri | undefined
+}
+
+/** `ownUid`: the user the service runs as. */
+export const accessOf = (client: Client, rules: ReadonlyArray<AccessRule>, ownUid: number): Access => {
+  const access = accessByRules(client, rules, ownUid)
+  const isExempt = client.uid === 0 || client.uid === ownUid
+  return isExempt ? access : { ...access, countedAs: client.ownerUid ?? client.uid ?? "unknown" }
+}
+
+const accessByRules = (client: Client, rules: ReadonlyArray<AccessRule>, ownUid: number): Access => {
+  if (client.uid !== undefined && (client.uid === 0 || client.uid === ownUid))
+    return { uid: client.uid, rule: undefined, isUnlimited: true, operations: allOperations, scope: undefined }
+  const index = rules.findIndex((rule) => mayMean(rule, client))
+  const rule = rules[index]
+  if (rule === undefined)
+    return { uid: client.uid, rule: undefined, isUnlimited: false, operations: everybodysOperations, scope: undefined }
+  // A client that perhaps belongs to a rule is restricted by it, and allowed no more than anybody.
+  const operations = means(rule, client)
+    ? rule.operations
+    : rule.operations.filter((one) => everybodysOperations.includes(one))
+  return { uid: client.uid, rule: index + 1, isUnlimited: false, operations, scope: rule.scope }
+}
+
+const means = ({ who }: AccessRule, { uid, gid, groups = [] }: Client): boolean =>
+  "uid" in who ? who.uid === uid : who.gid === gid || groups.includes(who.gid)
+
+/** As `means`, or it runs under a subordinate id of the user, or the kernel does not report its groups. */
+const mayMean = (rule: AccessRule, client: Client): boolean =>
+  means(rule, client) || ("uid" in rule.who ? rule.who.uid === client.ownerUid : client.groups === undefined)
+
+export interface ClientSelector {
+  readonly selector: KeySelector & { readonly uri: Pkcs11Uri }
+  /** Names of attributes that were left out. */
+  readonly ignored: ReadonlyArray<string>
+}
+
+/**
+ * `reads`: the scope wins silently, as documented. `signs`: the same, and a `type` does not count, as only a private key
+ * can be meant: tools print `type=public` of keys they saw without a login. `changes`: a URI that disagrees with the
+ * scope is refused.
+ */
+export type Purpose = "reads" | "signs" | "changes"
+
+/** `rule` narrows further for one client; where it and the service's scope disagree, nothing is left to reach. */
+interface Scopes {
+  readonly service: Pkcs11Uri | undefined
+  readonly rule: Pkcs11Uri | undefined
+}
+
+type SelectorRefusal = InvalidPkcs11Uri | OutsideScope
+
+export const clientSelector = (
+  text: string | undefined,
+  pin: Redacted.Redacted<string> | undefined,
+  scopes: Scopes,
+  purpose: Purpose
+): Effect.Effect<ClientSelector, SelectorRefusal> =>
+  Effect.suspend(() => Effect.map(Effect.fromResult(meantBy(text, scopes, purpose)), (meant) => withPin(meant, pin)))
+
+/**
+ * What URIs meant before: clients ask with few of them, again and again. Only for what `reads`.
+ *
+ * One with a PIN in it is not remembered, and neither is a refusal. A policy that is replaced brings scopes of its own.
+ */
+export class SelectorCache {
+  private readonly known = new Map<string, { readonly scopes: Scopes; readonly meant: ClientSelector }>()
+
+  select(
+    text: string | undefined,
+    pin: Redacted.Redacted<string> | undefined,
+    scopes: Scopes,
+    purpose: "reads" | "signs" = "reads"
+  ): Effect.Effect<ClientSelector, SelectorRefusal> {
+    const asked = `${purpose} ${text ?? ""}`
+    const before = this.known.get(asked)
+    if (before && before.scopes.service === scopes.service && before.scopes.rule === scopes.rule)
+      return Effect.succeed(withPin(before.meant, pin))
+    return Effect.map(clientSelector(text, undefined, scopes, purpose), (meant) => {
+      this.remember(asked, scopes, meant)
+      return withPin(meant, pin)
+    })
+  }
+
+  private remember(asked: string, scopes: Scopes, meant: ClientSelector): void {
+    if (meant.selector.uri.pinValue !== undefined) return
+    if (this.known.size >= mostKnown) this.known.clear()
+    this.known.set(asked, { scopes, meant })
+  }
+}
+
+/** Bounds what clients with many URIs can make us remember. */
+const mostKnown = 256
+
+const meantBy = (
+  text: string | undefined,
+  scopes: Scopes,
+  purpose: Purpose
+): Result.Result<ClientSelector, SelectorRefusal> => {
+  const parsed = parsePkcs11Uri(text ?? "pkcs11:")
+  if (Result.isFailure(parsed)) return Result.fail(parsed.failure)
+  const { moduleName, modulePath, pinSource, ...named } = parsed.success
+  const isStrange = purpose === "signs" && named.type !== undefined && named.type !== "private"
+  const client = purpose === "signs" ? withoutType(named) : named
+  const scope = mergeScope(scopes.service, scopes.rule ?? {})
+  const { uri, conflicts } = mergeScope(purpose === "signs" ? withoutType(scope.uri) : scope.uri, client)
+  if (scope.conflicts.length > 0 || (purpose === "changes" && conflicts.length > 0))
+    return Result.fail(new OutsideScope({ uri: shownUri(client), scope: shownUri(scope.uri) }))
+  const unused = {
+    "module-name": moduleName,
+    "module-path": modulePath,
+    "pin-source": pinSource,
+    type: isStrange ? named.type : undefined
+  }
+  const ignored = Object.entries(unused).flatMap(([name, value]) => (value === undefined ? [] : [name]))
+  return Result.succeed({ selector: { uri }, ignored })
+}
+
+const withoutType = ({ type: _type, ...uri }: Pkcs11Uri): Pkcs11Uri => uri
+
+const withPin = (meant: ClientSelector, pin: Redacted.Redacted<string> | undefined): ClientSelector =>
+  pin === undefined ? meant : { ...meant, selector: { ...meant.selector, pin } }

@@ -6,7 +6,7 @@ import { cryptokiBehaviour } from "../../actors/cryptoki/cryptoki-actor.ts"
 import { withTpmStore } from "../../actors/cryptoki/host/tpm-store.ts"
 import type { LatchPlace } from "../../actors/cryptoki/pin/latch-files.ts"
 import { socketCryptokiBehaviour } from "../../actors/cryptoki/remote/socket-cryptoki-actor.ts"
-import { type CryptokiSettings, defaultLimits } from "../../actors/cryptoki/settings.ts"
+import { type CryptokiSettings, defaultLimits, requestMailbox } from "../../actors/cryptoki/settings.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../messages/cryptoki.ts"
 import type { ServiceUserUnknown, SystemFileInvalid } from "../../messages/platform.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
@@ -28,12 +28,10 @@ interface CryptokiComposition {
   readonly onCall?: CryptokiSettings["onCall"]
 }
 
-export const cryptokiMailbox: Actor.MailboxSpec = { capacity: 256, overflow: { policy: "refuse" } }
-
 export const startCryptokiActor = (
   composition: CryptokiComposition
 ): Effect.Effect<ActorRef<CryptokiProtocol>, never, Scope.Scope> =>
-  Actor.start({ name: "cryptoki", mailbox: cryptokiMailbox, behaviour: behaviourFor(composition) })
+  Actor.start({ name: "cryptoki", mailbox: requestMailbox, behaviour: behaviourFor(composition) })
 
 export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<CryptokiProtocol> => {
   const { settings, environment, publish, lifetime } = composition

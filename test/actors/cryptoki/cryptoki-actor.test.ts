@@ -1,7 +1,8 @@
 /** What CryptokiActor does with time, and with keys that no test token has; on a clock that the test moves. */
-import { Effect, Fiber } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
 import type { TokenInfo } from "../../../src/actors/cryptoki/pkcs11/values.ts"
+import { requestMailbox } from "../../../src/actors/cryptoki/settings.ts"
 import { passTime, settled, withTestClock } from "../../support/test-clock.ts"
 import { type FakeModule, someKey, someToken, startFake } from "./host/fake-host.ts"
 import { by, message } from "./module-kit.ts"
@@ -132,6 +133,33 @@ describe("a signature", () => {
           const { ref } = yield* startFake({}, { objects: [{ ...someKey, ...odd }] })
           expect(yield* Effect.flip(ref.ask("Sign", order, within))).toMatchObject({ _tag: "SchemeNotSupported" })
         }
+      })
+    ))
+})
+
+describe("a token that hangs", () => {
+  it("refuses more than its mailbox holds, and the other tokens are still asked", () =>
+    withTestClock(
+      Effect.gen(function* () {
+        const { ref, module } = yield* startFake({}, { tokens: [someToken("t"), { ...someToken("other"), slot: "1" }] })
+        const sign = (token: string) => ref.ask("Sign", { ...order, key: by(`pkcs11:token=${token}`) }, within)
+        yield* sign("t")
+        module.hangs = Number.POSITIVE_INFINITY
+        const refused = yield* Deferred.make<unknown>()
+        const asking = Effect.catch(sign("t"), (refusal) => Deferred.succeed(refused, refusal))
+        for (let asked = 0; asked <= 64 + requestMailbox.capacity; asked += 1000) {
+          yield* Effect.forkScoped(
+            Effect.all(
+              Array.from({ length: 1000 }, () => asking),
+              { concurrency: "unbounded" }
+            )
+          )
+          // Behind them in the mailbox of CryptokiActor: they are at the token's.
+          yield* ref.ask("Ping", undefined, within)
+        }
+        expect(yield* Deferred.await(refused)).toMatchObject({ _tag: "TokenUnavailable", detail: "Undeliverable" })
+        module.hangs = 0
+        expect(yield* sign("other")).toHaveProperty("signature")
       })
     ))
 })

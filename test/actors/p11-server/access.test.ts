@@ -1,8 +1,7 @@
 /** Who may do what with the signing service, and what its scope leaves to them. */
 import { Effect, Redacted, Result } from "effect"
 import { describe, expect, it } from "vitest"
-import { accessOf } from "../../../src/actors/p11-server/access.ts"
-import { clientSelector } from "../../../src/actors/p11-server/client-selector.ts"
+import { accessOf, clientSelector } from "../../../src/actors/p11-server/request-context.ts"
 import { parsePkcs11Uri, printPkcs11Uri } from "../../../src/messages/pkcs11-uri.ts"
 import type { Frame } from "../../../src/messages/wire/frame1.ts"
 import { ask, type Served, type ServedOptions, withServed } from "./served.ts"

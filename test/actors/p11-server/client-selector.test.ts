@@ -1,7 +1,7 @@
 /** What the service remembers of its clients' URIs. */
 import { Effect, Redacted, Result } from "effect"
 import { describe, expect, it } from "vitest"
-import { SelectorCache } from "../../../src/actors/p11-server/client-selector.ts"
+import { SelectorCache } from "../../../src/actors/p11-server/request-context.ts"
 import { parsePkcs11Uri } from "../../../src/messages/pkcs11-uri.ts"
 
 const scopeOf = (text: string) => ({ service: Result.getOrThrow(parsePkcs11Uri(text)), rule: undefined })

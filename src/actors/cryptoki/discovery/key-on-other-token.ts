@@ -7,9 +7,7 @@
  * Source: thin-edge hsm-support, "Key selection".
  */
 import { Effect } from "effect"
-import type { KeySelector } from "../../../messages/cryptoki.ts"
-import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
-import { shownUri } from "../../../messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesObject, matchesToken } from "../../../messages/pkcs11-uri-match.ts"
 import {
   KeyNotFound,
@@ -20,33 +18,25 @@ import {
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import type { TokenHost } from "../host/host-client.ts"
 import { isInitialized, matchable, type Token, tokenName, tokenUri } from "../pkcs11/token-facts.ts"
-import { narrowed, type Router } from "../router.ts"
+import type { Router } from "../router.ts"
 
-/** Adds to KeyNotFound and TokenNotFound where the key is; to the latter, that a key was wanted. */
-export const namingOtherToken =
-  (router: Router, key: KeySelector) =>
-  <A>(asked: Effect.Effect<A, TokenRefusal>): Effect.Effect<A, TokenRefusal> =>
-    Effect.catchTags(asked, {
-      KeyNotFound: (refusal) =>
-        refusal.mayNotSign !== undefined
-          ? Effect.fail(refusal)
-          : Effect.flatMap(find(router, narrowed(router, key).uri), (onOtherToken) =>
-              Effect.fail(onOtherToken ? new KeyNotFound({ ...facts(refusal), onOtherToken }) : refusal)
-            ),
-      TokenNotFound: (refusal) =>
-        Effect.flatMap(find(router, narrowed(router, key).uri), (onOtherToken) =>
-          Effect.fail(
-            new TokenNotFound({
-              uri: refusal.uri,
-              present: refusal.present,
-              forKey: true,
-              ...(onOtherToken && { onOtherToken })
-            })
-          )
-        )
-    })
-
-const facts = ({ uri, token }: KeyNotFound) => ({ uri, token })
+/** The refusal with where the key is, if that was found: of KeyNotFound and TokenNotFound; to the latter, that a key was wanted. */
+export const namingOtherToken = (
+  router: Router,
+  wanted: Pkcs11Uri,
+  refusal: TokenRefusal
+): Effect.Effect<never, TokenRefusal> =>
+  Effect.gen(function* () {
+    if (refusal._tag === "KeyNotFound" && refusal.mayNotSign === undefined) {
+      const { uri, token } = refusal
+      const onOtherToken = yield* find(router, wanted)
+      return yield* onOtherToken ? new KeyNotFound({ uri, token, onOtherToken }) : refusal
+    }
+    if (refusal._tag !== "TokenNotFound") return yield* Effect.fail(refusal)
+    const { uri, present } = refusal
+    const onOtherToken = yield* find(router, wanted)
+    return yield* new TokenNotFound({ uri, present, forKey: true, ...(onOtherToken && { onOtherToken }) })
+  })
 
 const find = (router: Router, uri: Pkcs11Uri): Effect.Effect<KeyOnOtherToken | undefined> =>
   Effect.gen(function* () {

@@ -5,12 +5,14 @@
  * A URI that names only a key says nothing about the token, so it means the first one, even if the key is on another.
  * Source: thin-edge hsm-support, "Key selection"; RFC 7512, 2.4.
  */
-import { Effect } from "effect"
-import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
-import { shownUri } from "../../../messages/pkcs11-uri.ts"
+import { Effect, Result } from "effect"
+import { type Pkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
-import { TokenAmbiguous, TokenNotFound } from "../../../messages/token-refusals.ts"
+import { TokenAmbiguous, TokenNotFound, type TokenRefusal } from "../../../messages/token-refusals.ts"
+import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
+import { quirksOf, writtenWithinMs } from "../pkcs11/quirks.ts"
 import { isInitialized, matchable, type Token, tokenUri } from "../pkcs11/token-facts.ts"
+import type { Listing } from "./listing.ts"
 
 interface SelectedToken {
   readonly token: Token
@@ -40,6 +42,23 @@ export const onlyToken = (
     ? Effect.succeed(token)
     : Effect.fail(new TokenAmbiguous({ candidates: [token, ...others].map((one) => shownUri(tokenUri(one))) }))
 }
+
+/** A token that is missed is looked for by a new host; in files a moment later, as another process may be writing it. */
+export const onlyTokenThere = (listing: Listing, uri: Pkcs11Uri): Effect.Effect<Token, TokenRefusal> =>
+  Effect.gen(function* () {
+    const begun = yield* monotonicNow
+    const listed = yield* listing.tokens(justListedMs)
+    const found = yield* Effect.result(onlyToken(uri, listed, "initialized"))
+    if (Result.isSuccess(found)) return found.success
+    if (found.failure._tag !== "TokenNotFound") return yield* Effect.fail(found.failure)
+    const isFiles = listed.some(({ library }) => quirksOf(library, {}).isFiles)
+    if (isFiles) yield* Effect.sleep(writtenWithinMs)
+    const sinceBegun = (yield* monotonicNow) - begun + 1
+    return yield* onlyToken(uri, yield* listing.tokens(isFiles ? 0 : sinceBegun, "newHost"), "initialized")
+  })
+
+/** A command lists tokens, asks for a PIN or not, and names one of them: not another look, where that costs a load. */
+const justListedMs = 5000
 
 export const matching = (uri: Pkcs11Uri, tokens: ReadonlyArray<Token>): ReadonlyArray<Token> =>
   tokens.filter((token) => matchesToken(uri, matchable(token)))

@@ -1,15 +1,13 @@
 /**
- * A token host as a process: its start, and its end: asked for, waited for, forced.
+ * A token host as a process: its start, and its forced end.
  *
- * A module that is not finalised leaves its reader to be reset in the middle of the next program's work, and a session
- * behind on a TPM without resource manager. SIGKILL does not end a process in uninterruptible sleep (state D, a driver
- * that hangs), so that wait is bounded as well.
+ * SIGKILL does not end a process in uninterruptible sleep (state D, a driver that hangs), so the wait for it is bounded.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
 import type { Socket } from "node:net"
 import { join } from "node:path"
-import { Deferred, Effect } from "effect"
+import type { Deferred } from "effect"
 import { errorCode } from "../../../platform/process/error-code.ts"
 import { nodeOptions } from "../../../platform/process/node-options.ts"
 import { printUser } from "../../../platform/users/become-user.ts"
@@ -98,38 +96,6 @@ export const isStopped = ({ child }: HostProcess): boolean => {
   }
 }
 
-/** Ends the host once the pending calls that are waited for are done. Each of them has its own limit. */
-export const endHost = (host: HostProcess): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    host.isEnding = true
-    yield* untilIdle(host)
-    host.looking?.cancel()
-    // The end of the pipe asks the host to log out and to finalise its module.
-    if (host.end === undefined) host.pipe.end()
-    yield* Deferred.await(host.exited).pipe(
-      Effect.timeoutOrElse({
-        duration: finalizeMs,
-        orElse: () => {
-          killHost(host, "host")
-          return Deferred.await(host.exited)
-        }
-      })
-    )
-  })
-
-const untilIdle = (host: HostProcess): Effect.Effect<void> =>
-  Effect.callback((resume) => {
-    host.onIdle = () => resume(Effect.void)
-    notifyIdle(host)
-  })
-
-/** After each call that ended or was given up. */
-export const notifyIdle = (host: HostProcess): void => {
-  if (host.onIdle === undefined) return
-  for (const { isAwaited } of host.pending.values()) if (isAwaited) return
-  host.onIdle()
-}
-
 export const killHost = (host: HostProcess, because: "call" | "host"): void => {
   // Without a process id it was never started: its event says why in a moment.
   if (host.end !== undefined || host.killedFor !== undefined || host.child.pid === undefined) return
@@ -147,7 +113,5 @@ const abandon = (host: HostProcess): void => {
   host.settlePending()
 }
 
-/** How long a module may take to log out and to finalise. */
-const finalizeMs = 2000
 /** SIGKILL takes milliseconds, unless the process hangs in a driver. */
 const killedMs = 2000

@@ -1,5 +1,5 @@
 /**
- * The parent's side of a token host: its calls. Start and end of the process are in child-process.ts.
+ * The parent's side of a token host: its calls, and its end: asked for, waited for, forced. The process is child-process.ts.
  *
  * Each call has its own time limit, whether or not the asker still waits: past it the host is killed,
  * since nothing else ends a native call that hangs. A host that was stopped does not get that time. Requests are
@@ -14,13 +14,11 @@ import { type TimeLimits, timeLimits } from "../../../runtime/primitives/deadlin
 import { ShortLivedMap } from "../../../runtime/primitives/short-lived.ts"
 import type { LibraryFacts, TracedCall } from "../pkcs11/values.ts"
 import {
-  endHost,
   type HostCall,
   type HostProcess,
   type HostSettings,
   isStopped,
   killHost,
-  notifyIdle,
   spawnErrorOf,
   spawnProcess
 } from "./child-process.ts"
@@ -209,6 +207,46 @@ const caller =
       )
       // The host is this program in this version: the answer has the type of its request.
     ) as Effect.Effect<HostRequests[Name]["answer"], StartFault>
+
+/**
+ * Ends the host once the pending calls that are waited for are done. Each of them has its own limit.
+ *
+ * A module that is not finalised leaves its reader to be reset in the middle of the next program's work, and a session
+ * behind on a TPM without resource manager.
+ */
+export const endHost = (host: HostProcess): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    host.isEnding = true
+    yield* untilIdle(host)
+    host.looking?.cancel()
+    // The end of the pipe asks the host to log out and to finalise its module.
+    if (host.end === undefined) host.pipe.end()
+    yield* Deferred.await(host.exited).pipe(
+      Effect.timeoutOrElse({
+        duration: finalizeMs,
+        orElse: () => {
+          killHost(host, "host")
+          return Deferred.await(host.exited)
+        }
+      })
+    )
+  })
+
+const untilIdle = (host: HostProcess): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    host.onIdle = () => resume(Effect.void)
+    notifyIdle(host)
+  })
+
+/** After each call that ended or was given up. */
+const notifyIdle = (host: HostProcess): void => {
+  if (host.onIdle === undefined) return
+  for (const { isAwaited } of host.pending.values()) if (isAwaited) return
+  host.onIdle()
+}
+
+/** How long a module may take to log out and to finalise. */
+const finalizeMs = 2000
 
 /** A host that two looks find stopped is killed: it will not answer, and its successor does in a moment. */
 const look = (host: Process, times: TimeLimits, wasStopped: boolean): void => {

@@ -1,18 +1,20 @@
 /**
- * From a message to what the token signs, and from what the token gives to a TLS signature.
+ * What a private key can sign, from a message to what the token signs, and from what the token gives to a TLS signature.
  *
  * Messages are hashed here, not on the token: not every token can. No RSA mechanism is there on every token and
  * mechanism lists lie, so the candidates are tried in order; each gives the same kind of signature.
  * Source: RFC 8446, 4.2.3; RFC 8017, 9.2 (DigestInfo); RFC 3279, 2.2.3 (Ecdsa-Sig-Value).
  */
-import { hash as digestOf } from "node:crypto"
-import type { SignatureScheme } from "../../../messages/signature-scheme.ts"
+import { createPublicKey, hash as digestOf } from "node:crypto"
+import { type SignatureScheme, signatureSchemes } from "../../../messages/signature-scheme.ts"
 import { sequence, unsignedInteger } from "./der.ts"
-import type { SigningKey } from "./key-facts.ts"
+import { curveNamed, curveOf, type EcCurve } from "./ec-curve.ts"
 import {
   CKG_MGF1_SHA256,
   CKG_MGF1_SHA384,
   CKG_MGF1_SHA512,
+  CKK_EC,
+  CKK_RSA,
   CKM_ECDSA,
   CKM_RSA_PKCS,
   CKM_RSA_PKCS_PSS,
@@ -23,7 +25,59 @@ import {
   CKM_SHA512,
   CKM_SHA512_RSA_PKCS_PSS
 } from "./pkcs11-constants.ts"
-import type { MechanismCandidate } from "./values.ts"
+import type { MechanismCandidate, PublicKeyMaterial, TokenObject } from "./values.ts"
+
+export type SigningKey =
+  | { readonly type: "EC"; readonly curve: EcCurve }
+  /** `size`: bytes of the modulus, and of every signature. */
+  | { readonly type: "RSA"; readonly size: number }
+
+/** Undefined for a key that TLS cannot use: another type, an unknown curve, RSA below 2048 bits. */
+export const signingKey = (object: TokenObject, material: PublicKeyMaterial): SigningKey | undefined => {
+  if (object.keyType === CKK_EC) {
+    const curve = curveOf(object.curve ?? material.curve)
+    return curve && { type: "EC", curve }
+  }
+  const modulus = material.modulus
+  if (object.keyType !== CKK_RSA || modulus === undefined) return undefined
+  const first = modulus.findIndex((byte) => byte !== 0)
+  const size = first < 0 ? 0 : modulus.length - first
+  return size >= smallestRsa ? { type: "RSA", size } : undefined
+}
+
+/** The same from a SubjectPublicKeyInfo, for a private key that reports too little of itself. */
+export const signingKeyOf = (info: Uint8Array): SigningKey | undefined => {
+  const { asymmetricKeyDetails } = createPublicKey({ key: Buffer.from(info), format: "der", type: "spki" })
+  const curve = curveNamed(asymmetricKeyDetails?.namedCurve)
+  if (curve) return { type: "EC", curve }
+  const size = (asymmetricKeyDetails?.modulusLength ?? 0) / 8
+  return size >= smallestRsa ? { type: "RSA", size: Math.ceil(size) } : undefined
+}
+
+/** For a refusal: `EC P-256`, `RSA 2048`, or the number of a type we do not know. */
+export const keyTypeName = (object: TokenObject, key: SigningKey | undefined): string => {
+  if (key?.type === "EC") return `EC ${key.curve.name}`
+  if (key?.type === "RSA") return `RSA ${key.size * 8}`
+  if (object.keyType === CKK_EC) return "EC of an unknown curve"
+  return object.keyType === CKK_RSA ? "RSA below 2048 bits" : `type ${object.keyType}`
+}
+
+/** What the key can sign with, the preferred one first. */
+export const schemesOf = (key: SigningKey): ReadonlyArray<SignatureScheme> =>
+  key.type === "EC" ? [ecSchemes[key.curve.name]] : rsaSchemes
+
+const smallestRsa = 2048 / 8
+
+const ecSchemes = {
+  "P-256": "ecdsa_secp256r1_sha256",
+  "P-384": "ecdsa_secp384r1_sha384",
+  "P-521": "ecdsa_secp521r1_sha512"
+} as const satisfies Record<EcCurve["name"], SignatureScheme>
+
+const isScheme = (name: string): name is SignatureScheme => name in signatureSchemes
+const rsaSchemes = Object.keys(signatureSchemes)
+  .filter(isScheme)
+  .filter((name) => name.startsWith("rsa_"))
 
 /** The mechanisms that make a signature of this scheme, in the order to try them. */
 export const mechanismCandidates = (

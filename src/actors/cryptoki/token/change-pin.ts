@@ -11,8 +11,17 @@ import { type HostFault, isHostFault } from "../host/faults.ts"
 import { isAboutNewPin } from "../pin/login-outcome.ts"
 import { CKF_SO_PIN_COUNT_LOW, CKF_SO_PIN_FINAL_TRY, CKF_SO_PIN_LOCKED } from "../pkcs11/pkcs11-constants.ts"
 import { describeToken } from "../pkcs11/token-facts.ts"
-import { type Asker, latchedSo, latchedToken, openSession, pinOf, tokenNow, userPinFlags } from "./session.ts"
-import { pinMark, type TokenConnection } from "./token-connection.ts"
+import {
+  type Asker,
+  latchedSo,
+  latchedToken,
+  openSession,
+  pinMark,
+  pinOf,
+  type TokenConnection,
+  tokenNow,
+  userPinFlags
+} from "./session.ts"
 import type { TokenContext } from "./token-context.ts"
 import { repairAfter, withConnection } from "./with-connection.ts"
 

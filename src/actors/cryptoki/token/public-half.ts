@@ -8,8 +8,7 @@ import { Effect } from "effect"
 import type { HostFault } from "../host/faults.ts"
 import { certificateKeyInfo, subjectPublicKeyInfo } from "../pkcs11/public-key.ts"
 import type { PublicKeyMaterial, TokenObject } from "../pkcs11/values.ts"
-import type { TokenTools } from "./session.ts"
-import type { TokenConnection } from "./token-connection.ts"
+import type { TokenConnection, TokenTools } from "./session.ts"
 
 /** SubjectPublicKeyInfo, DER; undefined when no object of the token reports it. */
 export const publicHalf = (

@@ -10,7 +10,7 @@ import { Deferred, Effect, Exit, Result, Scope } from "effect"
 import { type TokenRefusal, TokenUnavailable } from "../../../messages/token-refusals.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import type { Publish } from "../settings.ts"
-import type { TokenConnection } from "./token-connection.ts"
+import type { TokenConnection } from "./session.ts"
 
 export interface Reconnector {
   /** The connection, waiting for it as said above. */

@@ -11,13 +11,12 @@ import { type Pkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesObject, namesObject } from "../../../messages/pkcs11-uri-match.ts"
 import { KeyNotFound, SchemeNotSupported, UriNotUsable } from "../../../messages/token-refusals.ts"
 import type { HostFault } from "../host/faults.ts"
-import { keyTypeName, type SigningKey, signingKey, signingKeyOf } from "../pkcs11/key-facts.ts"
 import { CKK_EC, CKK_RSA } from "../pkcs11/pkcs11-constants.ts"
+import { keyTypeName, type SigningKey, signingKey, signingKeyOf } from "../pkcs11/signature.ts"
 import { type Token, tokenName, tokenUri } from "../pkcs11/token-facts.ts"
 import type { TokenObject } from "../pkcs11/values.ts"
 import { listObjects, publicHalf, readMaterial } from "./public-half.ts"
-import type { Asker, TokenTools } from "./session.ts"
-import type { FoundKey, TokenConnection, TokenSession } from "./token-connection.ts"
+import type { Asker, FoundKey, TokenConnection, TokenSession, TokenTools } from "./session.ts"
 
 /** Why no key was found, or none that can sign. */
 export type KeyRefusal = KeyNotFound | UriNotUsable | SchemeNotSupported | HostFault

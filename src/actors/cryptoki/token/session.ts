@@ -1,26 +1,104 @@
 /**
- * What every request on a token begins with: a session, and the login if the token wants one.
+ * A token in use: its host, its open session, the login on it, and the keys found so far. With the host all of it is
+ * lost; with the session, login and keys.
  *
- * A login is not shared: a request whose PIN is not the one the login was made with is refused without
- * asking the token. A token that wants no login never gets a PIN.
+ * Every request begins with a session, and the login if the token wants one. A login is not shared: a request whose PIN
+ * is not the one the login was made with is refused without asking the token. A token that wants no login never gets a
+ * PIN.
  * Source: PKCS #11 v2.40, 5.6 (a login holds for all sessions of the process).
  */
-import { Effect, Redacted } from "effect"
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
+import { Effect, Redacted, Semaphore } from "effect"
 import type { ClientId } from "../../../messages/cryptoki.ts"
-import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
-import { shownUri } from "../../../messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { tokenFamily } from "../../../messages/token-family.ts"
 import { type LoginDelayed, PinMissing, PinRejected } from "../../../messages/token-refusals.ts"
+import { FifoSemaphore } from "../../../runtime/primitives/fifo-semaphore.ts"
 import { CallRefused, type HostFault } from "../host/faults.ts"
+import type { TokenHost } from "../host/host-client.ts"
+import { parallelSigns } from "../host/protocol.ts"
 import { type LatchedToken, ofSecurityOfficer, rejected } from "../pin/latched-token.ts"
 import type { PinLatch } from "../pin/pin-latch.ts"
 import { CKF_USER_PIN_COUNT_LOW, CKF_USER_PIN_FINAL_TRY, CKF_USER_PIN_LOCKED } from "../pkcs11/pkcs11-constants.ts"
 import { showsPinFlags } from "../pkcs11/quirks.ts"
 import { CKR_TOKEN_NOT_PRESENT } from "../pkcs11/return-codes.ts"
+import type { SigningKey } from "../pkcs11/signature.ts"
 import { type Token, tokenIdentity, tokenName, tokenUri, wantsLogin } from "../pkcs11/token-facts.ts"
-import type { TokenInfo } from "../pkcs11/values.ts"
+import type { TokenInfo, TokenObject } from "../pkcs11/values.ts"
 import type { CryptokiSettings, Publish } from "../settings.ts"
-import { pinMark, type TokenConnection, type TokenSession } from "./token-connection.ts"
+
+export interface FoundKey {
+  readonly object: TokenObject
+  /** Token, id and label of the object. */
+  readonly uri: Pkcs11Uri
+  /** The same for a signature. Where this very value comes back, it is a reference: nothing is searched or compared. */
+  readonly reference: Pkcs11Uri
+  readonly key: SigningKey
+  /** Index of the PSS mechanism candidate that this token took. */
+  pssIndex: number
+}
+
+export interface TokenConnection {
+  readonly host: TokenHost
+  readonly token: Token
+  /** When its host had loaded the module, on the monotonic clock. */
+  readonly since: number
+  /** One request prepares session, login or keys at a time. */
+  readonly preparing: Semaphore.Semaphore
+  /**
+   * As many as the host works on at once, so that a call's time limit begins when its work does. More while the token
+   * is quick: then its limit is nowhere near.
+   */
+  readonly signing: FifoSemaphore
+  isQuick: boolean
+  /** Its host may know an older PIN than the token has: some modules read it only when they are loaded. */
+  isOutdated: boolean
+  session: TokenSession | undefined
+  /** How often the session was given up for another. */
+  reopened: number
+  /** Nothing has succeeded since the session was given up. */
+  isDoubted: boolean
+}
+
+export interface TokenSession {
+  /** The PIN the login was made with; undefined: not logged in. */
+  login: PinMark | undefined
+  /** The login was made with the PIN of the settings: when that changes, it is made again. */
+  isOwnLogin: boolean
+  /** By the printed URI that was asked for. */
+  readonly keys: Map<string, FoundKey>
+  /** By the URI that was answered. */
+  readonly references: WeakMap<Pkcs11Uri, FoundKey>
+}
+
+export const makeTokenConnection = (host: TokenHost, token: Token, since: number): TokenConnection => ({
+  host,
+  token,
+  since,
+  preparing: Semaphore.makeUnsafe(1),
+  signing: new FifoSemaphore(parallelSigns),
+  isQuick: false,
+  isOutdated: false,
+  session: undefined,
+  reopened: 0,
+  isDoubted: false
+})
+
+/** Tells whether another PIN is the same, without keeping the PIN. */
+type PinMark = (pin: Redacted.Redacted<string>) => boolean
+
+export const pinMark = (pin: Redacted.Redacted<string>): PinMark => {
+  const key = randomBytes(32)
+  const digest = (of: Redacted.Redacted<string>) => createHmac("sha256", key).update(Redacted.value(of)).digest()
+  const mark = digest(pin)
+  // The service's own PIN comes with each request, and is the same value each time.
+  const known = new WeakSet<Redacted.Redacted<string>>([pin])
+  return (other) => {
+    const isSame = known.has(other) || timingSafeEqual(mark, digest(other))
+    if (isSame) known.add(other)
+    return isSame
+  }
+}
 
 /** What the token actors of one CryptokiActor share. */
 export interface TokenTools {
@@ -57,10 +135,10 @@ export const loggedIn = (
 const alreadyIn = (tools: TokenTools, connection: TokenConnection, asker: Asker) => {
   const { session, token } = connection
   if (session === undefined) return undefined
-  if (!wantsLogin(token)) return Effect.succeed(session)
-  const chosen = pinOf(tools, token, asker)
-  if (session.login === undefined || chosen === undefined) return undefined
   const { login } = session
+  if (login === undefined) return wantsLogin(token) ? undefined : Effect.succeed(session)
+  const chosen = pinOf(tools, token, asker)
+  if (chosen === undefined) return undefined
   if (asker.client !== undefined)
     return Effect.as(
       tools.latch.clients.compare(latchedToken(token), asker.client, () => login(chosen)),

@@ -9,8 +9,7 @@ import type { TokenHost } from "../host/host-client.ts"
 import type { Hosts } from "../host/hosts.ts"
 import { type Token, tokenIdentity, tokenName } from "../pkcs11/token-facts.ts"
 import { makeReconnector, type OwnedConnection, type Reconnector } from "./reconnector.ts"
-import { latchedToken, type TokenTools } from "./session.ts"
-import { makeTokenConnection } from "./token-connection.ts"
+import { latchedToken, makeTokenConnection, type TokenTools } from "./session.ts"
 
 export interface TokenActorSpec {
   readonly tools: TokenTools

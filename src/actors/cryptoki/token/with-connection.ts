@@ -21,8 +21,8 @@ import { CKR_SESSION_CLOSED, CKR_SESSION_HANDLE_INVALID, codeName, faultClass } 
 import { type Token, tokenName } from "../pkcs11/token-facts.ts"
 import type { Loss } from "./reconnector.ts"
 import { findKey } from "./resolve-key.ts"
+import type { FoundKey, TokenConnection } from "./session.ts"
 import { type Asker, closeSession, hasReplacedPin, loggedIn, type TokenTools } from "./session.ts"
-import type { FoundKey, TokenConnection } from "./token-connection.ts"
 import type { TokenContext } from "./token-context.ts"
 
 /** `use` may run again from its beginning, so it must be a thing that can be done twice. */

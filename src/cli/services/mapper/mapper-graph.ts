@@ -12,13 +12,14 @@
  */
 import { Effect, type Scope } from "effect"
 import { bridgeBehaviour, bridgeMailbox } from "../../../actors/bridge/bridge-actor.ts"
+import { requestMailbox } from "../../../actors/cryptoki/settings.ts"
 import { healthBehaviour, healthMailbox } from "../../../actors/health/health-actor.ts"
 import type { Connect } from "../../../actors/mqtt/connection.ts"
 import { linkBehaviour, linkMailbox } from "../../../actors/mqtt/link/link-actor.ts"
 import type { BridgeProtocol, HealthProtocol } from "../../../messages/bridge.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../../messages/cryptoki.ts"
 import type { LinkProtocol } from "../../../messages/mqtt.ts"
-import { type Address, address, type Behaviour, child, type MailboxSpec } from "../../../runtime/actor.ts"
+import { type Address, address, type Behaviour, child } from "../../../runtime/actor.ts"
 import type { Channel } from "../../../runtime/channel.ts"
 import type { RuntimeEvent } from "../../../runtime/events.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
@@ -31,7 +32,6 @@ import type { MapperPlan } from "./mapper-plan.ts"
 export interface MapperParts {
   readonly plan: MapperPlan
   readonly cryptoki: Behaviour<CryptokiProtocol>
-  readonly cryptokiMailbox: MailboxSpec
   /** What `cryptoki` reports; the cloud link tries again when the token is back. */
   readonly cryptokiEvents: Channel<CryptokiEvent>
   /** How links reach their brokers; tests put a scripted broker here. */
@@ -46,7 +46,7 @@ export interface Mapper extends SupervisorHandle {
 export const startMapper = (parts: MapperParts): Effect.Effect<Mapper, StartFailed | StartRefused, Scope.Scope> =>
   withParkedActors((reportTo) =>
     Effect.gen(function* () {
-      const places = yield* makePlaces(parts)
+      const places = yield* makePlaces
       const { cloud, bridge, health } = places
       reportTo(health.ref)
       yield* retryWithToken(parts.cryptokiEvents, cloud.ref)
@@ -57,7 +57,7 @@ export const startMapper = (parts: MapperParts): Effect.Effect<Mapper, StartFail
 
 /** What would be started, to look at. */
 export const mapperTree = (parts: MapperParts): Effect.Effect<SupervisorSpec> =>
-  Effect.map(makePlaces(parts), (places) => treeOf(parts, places))
+  Effect.map(makePlaces, (places) => treeOf(parts, places))
 
 interface Places {
   readonly cryptoki: Address<CryptokiProtocol>
@@ -68,15 +68,14 @@ interface Places {
   readonly health: Address<HealthProtocol>
 }
 
-const makePlaces = ({ cryptokiMailbox }: MapperParts): Effect.Effect<Places> =>
-  Effect.all({
-    cryptoki: address<CryptokiProtocol>({ name: "mapper/cryptoki", mailbox: cryptokiMailbox }),
-    local: address<LinkProtocol>({ name: "mapper/local", mailbox: linkMailbox }),
-    service: address<LinkProtocol>({ name: "mapper/service", mailbox: linkMailbox }),
-    cloud: address<LinkProtocol>({ name: "mapper/cloud", mailbox: linkMailbox }),
-    bridge: address<BridgeProtocol>({ name: "mapper/bridge", mailbox: bridgeMailbox }),
-    health: address<HealthProtocol>({ name: "mapper/health", mailbox: healthMailbox })
-  })
+const makePlaces: Effect.Effect<Places> = Effect.all({
+  cryptoki: address<CryptokiProtocol>({ name: "mapper/cryptoki", mailbox: requestMailbox }),
+  local: address<LinkProtocol>({ name: "mapper/local", mailbox: linkMailbox }),
+  service: address<LinkProtocol>({ name: "mapper/service", mailbox: linkMailbox }),
+  cloud: address<LinkProtocol>({ name: "mapper/cloud", mailbox: linkMailbox }),
+  bridge: address<BridgeProtocol>({ name: "mapper/bridge", mailbox: bridgeMailbox }),
+  health: address<HealthProtocol>({ name: "mapper/health", mailbox: healthMailbox })
+})
 
 const treeOf = (parts: MapperParts, places: Places) =>
   ({

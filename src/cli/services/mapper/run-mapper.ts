@@ -21,7 +21,7 @@ import type { StopReport } from "../../../runtime/supervision.ts"
 import type { CommandHandler, CommandInput } from "../../command-line/command-spec.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { startConfigActor } from "../../compose/compose-config.ts"
-import { behaviourFor, cryptokiMailbox } from "../../compose/compose-cryptoki.ts"
+import { behaviourFor } from "../../compose/compose-cryptoki.ts"
 import { processTerminal } from "../../terminal/terminal.ts"
 import { makeVisible, serveStatus, type Visible } from "../status-service.ts"
 import { withTelemetry } from "../telemetry/telemetry.ts"
@@ -77,7 +77,6 @@ const serve = (input: CommandInput, untilStopped: Effect.Effect<void>, visible: 
         lifetime: "mapper",
         publish
       }),
-      cryptokiMailbox,
       cryptokiEvents,
       connect: (cryptoki: ActorRef<CryptokiProtocol>) => live.dialling(connectWith(cryptoki, shown.onSigned))
     }

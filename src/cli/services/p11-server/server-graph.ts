@@ -8,7 +8,7 @@
  */
 import { Cause, Effect, type Scope } from "effect"
 import { cryptokiBehaviour } from "../../../actors/cryptoki/cryptoki-actor.ts"
-import type { CryptokiSettings } from "../../../actors/cryptoki/settings.ts"
+import { type CryptokiSettings, requestMailbox } from "../../../actors/cryptoki/settings.ts"
 import { type P11ServerSpec, p11ServerBehaviour } from "../../../actors/p11-server/p11-server-actor.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../../messages/cryptoki.ts"
 import type { ListenFailed, P11ServerProtocol } from "../../../messages/p11-server.ts"
@@ -19,7 +19,9 @@ import { Supervisor } from "../../../runtime/supervisor.ts"
 import { refusalsToldByStarter } from "../../terminal/actor-log.ts"
 
 /** Where the tokens' actor will be: the listener knows it before it runs. */
-export const tokensPlace = Effect.suspend(() => address<CryptokiProtocol>({ name: "p11-server/cryptoki", mailbox }))
+export const tokensPlace = Effect.suspend(() =>
+  address<CryptokiProtocol>({ name: "p11-server/cryptoki", mailbox: requestMailbox })
+)
 
 export const startTokens = (
   place: Address<CryptokiProtocol>,
@@ -51,7 +53,10 @@ export const startListener = (
   { isOwnSocket }: { readonly isOwnSocket: boolean }
 ): Effect.Effect<Listener, ListenFailed, Scope.Scope> =>
   Effect.gen(function* () {
-    const place = yield* address<P11ServerProtocol>({ name: "p11-server/listener", mailbox })
+    const place = yield* address<P11ServerProtocol>({
+      name: "p11-server/listener",
+      mailbox: { capacity: 64, overflow: { policy: "refuse" } }
+    })
     const handle = yield* Supervisor.start({
       name: "listener",
       strategy: "one_for_one",
@@ -78,6 +83,3 @@ export const startListener = (
 
 const isListenFailed = (reason: unknown): reason is ListenFailed =>
   typeof reason === "object" && reason !== null && "_tag" in reason && reason._tag === "ListenFailed"
-
-/** More than the connections that may be open. */
-const mailbox = { capacity: 10_000, overflow: { policy: "refuse" } } as const

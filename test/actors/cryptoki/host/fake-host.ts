@@ -6,7 +6,7 @@ import { CallRefused, CallTimedOut, type HostFault } from "../../../../src/actor
 import type { TokenHost } from "../../../../src/actors/cryptoki/host/host-client.ts"
 import type { HostRequestName, HostRequests } from "../../../../src/actors/cryptoki/host/protocol.ts"
 import type { TokenInfo, TokenObject } from "../../../../src/actors/cryptoki/pkcs11/values.ts"
-import { type CryptokiSettings, defaultLimits } from "../../../../src/actors/cryptoki/settings.ts"
+import { type CryptokiSettings, defaultLimits, requestMailbox } from "../../../../src/actors/cryptoki/settings.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
 import { start } from "../../../../src/runtime/actor.ts"
 import { monotonicNow } from "../../../../src/runtime/primitives/monotonic-time.ts"
@@ -97,7 +97,7 @@ export const startFake = (
     const events: Array<CryptokiEvent> = []
     const ref = yield* start<CryptokiProtocol, never, never>({
       name: "cryptoki",
-      mailbox: { capacity: 256, overflow: { policy: "refuse" } },
+      mailbox: requestMailbox,
       behaviour: cryptokiBehaviour(
         {
           modulePath: "/fake.so",
@@ -144,7 +144,7 @@ const answer = (module: FakeModule, name: HostRequestName, slot: string): Effect
     case "tokens":
       return Effect.succeed(module.tokens)
     case "open":
-      return Effect.succeed(module.tokens[0])
+      return Effect.succeed(module.tokens.find((token) => token.slot === slot) ?? module.tokens[0])
     case "login":
     case "check":
       return Effect.succeed(true)

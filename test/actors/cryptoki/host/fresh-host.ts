@@ -7,8 +7,10 @@ const root = join(import.meta.dirname, "../../../..")
 const target = join(root, "dist/token-host.cjs")
 
 export const freshHost = async (): Promise<void> => {
-  const newest = ["src/actors/cryptoki", "src/platform"]
-    .flatMap((folder) => readdirSync(join(root, folder)).map((file) => join(root, folder, file)))
+  const newest = ["src/actors/cryptoki", "src/messages", "src/platform", "src/runtime/primitives"]
+    .flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((file) => join(root, folder, file))
+    )
     .reduce((latest, file) => Math.max(latest, statSync(file).mtimeMs), 0)
   if (existsSync(target) && statSync(target).mtimeMs > newest) return
   // Two test processes may do it at once.

@@ -28,7 +28,6 @@ it("prints the tree with rules, mailboxes and edges", async () => {
     mapperTree({
       plan,
       cryptoki: fakeToken({ defaultPin: "123456", onEvent: () => undefined }).behaviour,
-      cryptokiMailbox: { capacity: 64, overflow: { policy: "refuse" } },
       cryptokiEvents: Channel.make<CryptokiEvent>("cryptoki"),
       connect: () => () => Effect.never
     })
@@ -36,7 +35,7 @@ it("prints the tree with rules, mailboxes and edges", async () => {
   expect(treeText(tree)).toMatchInlineSnapshot(`
     "mapper: one_for_one, at most 3 restarts in 1m, then escalate
     |- token: one_for_one, at most 5 restarts in 1m, then park
-    |  '- mapper/cryptoki: permanent, mailbox 64 refuse
+    |  '- mapper/cryptoki: permanent, mailbox 16384 refuse
     |- links: one_for_one, at most 5 restarts in 1m, then escalate
     |  |- mapper/local: permanent, mailbox 4096 refuse -> mapper/bridge
     |  |- mapper/service: permanent, mailbox 4096 refuse -> mapper/health

@@ -17,7 +17,7 @@ import { traceCalls } from "../../pkcs11/pkcs11-module.ts"
 import { frameReader, frameWriter } from "../frames.ts"
 import type { HostRequest } from "../protocol.ts"
 import { type HostState, reply } from "./requests.ts"
-import { SignTimes } from "./sign.ts"
+import { SignTimes } from "./slot.ts"
 
 const main = (): void => {
   const [parent = "", user = "", tracing = ""] = process.argv.slice(2)

@@ -1,7 +1,6 @@
 /** Which way a token host signs: by what the key's last signature took, and by whether the token is hardware. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest"
-import { SignTimes, sign } from "../../../../../src/actors/cryptoki/host/process/sign.ts"
-import type { HostSlot } from "../../../../../src/actors/cryptoki/host/process/slot.ts"
+import { type HostSlot, SignTimes, sign } from "../../../../../src/actors/cryptoki/host/process/slot.ts"
 import { CKM_ECDSA } from "../../../../../src/actors/cryptoki/pkcs11/pkcs11-constants.ts"
 import { handleOf, type Pkcs11Module } from "../../../../../src/actors/cryptoki/pkcs11/pkcs11-module.ts"
 
