@@ -14,11 +14,8 @@ module.exports = (name) => {
     fail(`${name} needs Node 20.19 or newer, this is ${process.versions.node}`, "install Node 22 or 24")
   else if (existsSync(bundle)) {
     const secrets = secretsIn(process.argv.slice(2))
-    const isService = name !== "tedge"
-    if (isService || secrets.length > 0)
+    if (secrets.length > 0)
       withAddon((addon) => {
-        // Before the engine's threads have arenas of their own, whose tops malloc_trim(3) leaves.
-        if (isService) addon.useOneArena()
         for (const secret of secrets) addon.blankArgument(secret)
       })
     require("./load-bundle.js").load(bundle)

@@ -13,12 +13,6 @@
 
 #include "unix.h"
 
-void unix_use_one_arena(void) {
-#ifdef __GLIBC__
-  mallopt(M_ARENA_MAX, 1);
-#endif
-}
-
 bool unix_collect_all(void) {
   void *(*current)(void) = NULL;
   void (*notify)(void *) = NULL;

@@ -184,13 +184,6 @@ static napi_value js_trim_malloc(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-static napi_value js_use_one_arena(napi_env env, napi_callback_info info) {
-  (void)env;
-  (void)info;
-  unix_use_one_arena();
-  return NULL;
-}
-
 static napi_value js_drop_program_text(napi_env env, napi_callback_info info) {
   (void)env;
   (void)info;
@@ -231,7 +224,6 @@ NAPI_MODULE_INIT() {
       {"keepNoCore", NULL, js_keep_no_core, NULL, NULL, NULL, napi_enumerable, NULL},
       {"collectAll", NULL, js_collect_all, NULL, NULL, NULL, napi_enumerable, NULL},
       {"trimMalloc", NULL, js_trim_malloc, NULL, NULL, NULL, napi_enumerable, NULL},
-      {"useOneArena", NULL, js_use_one_arena, NULL, NULL, NULL, napi_enumerable, NULL},
       {"dropProgramText", NULL, js_drop_program_text, NULL, NULL, NULL, napi_enumerable, NULL},
       {"blankArgument", NULL, js_blank_argument, NULL, NULL, NULL, napi_enumerable, NULL},
   };

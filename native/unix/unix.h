@@ -75,9 +75,6 @@ int unix_keep_no_core(void);
 /* A full garbage collection. False: this Node's V8 does not offer it. */
 bool unix_collect_all(void);
 
-/* Threads that have not allocated yet share one arena: of any other, malloc_trim(3) leaves the top. */
-void unix_use_one_arena(void);
-
 /* What malloc holds and nothing uses goes back to the kernel. */
 void unix_trim_malloc(void);
 

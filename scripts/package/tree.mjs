@@ -46,16 +46,16 @@ const writePrograms = (put, { root, product, built }) => {
     put(`${folder}/bin/${file}`, readFileSync(join(root, "bin", file)))
   for (const [command, bundle] of Object.entries({ ...product.inside, ...product.programs })) {
     put(`${folder}/bin/${command}`, `"use strict"\nrequire("./start.js")("${bundle}")\n`)
-    if (command in product.programs) put(`usr/bin/${command}`, launcher(`/${folder}/bin/${command}`), 0o755)
+    if (command in product.programs) put(`usr/bin/${command}`, launcher(`/${folder}/bin/${command}`, bundle), 0o755)
   }
 }
 
 /** `env node` would take any Node of the caller's PATH, and on Debian 12 one that is too old. */
-const launcher = (script) => `#!/bin/sh
+const launcher = (script, bundle) => `#!/bin/sh
 # With the Node of the package tedge-actors-node where that is installed, else with Debian's.
 node=/usr/lib/tedge-actors-node/bin/node
 [ -x "$node" ] || node=/usr/bin/node
-exec "$node" ${script} "$@"
+${bundle === "tedge" ? 'exec "$node"' : 'MALLOC_ARENA_MAX=1 exec "$node" --v8-pool-size=1'} ${script} "$@"
 `
 
 /** Units as they are; drop-ins are copied from /usr/share by who needs them. */

@@ -133,9 +133,6 @@ export const collectAll = (): boolean => unixAddon().collectAll()
 /** Gives back to the kernel what malloc holds and nothing uses (malloc_trim(3)). */
 export const trimMalloc = (): void => unixAddon().trimMalloc()
 
-/** Threads that have not allocated yet share one arena of malloc, which `trimMalloc` can give back whole (mallopt(3)). */
-export const useOneArena = (): void => unixAddon().useOneArena()
-
 /** Takes the pages of Node's own code out of this process; what runs again comes from the page cache. */
 export const dropProgramText = (): void => unixAddon().dropProgramText()
 
@@ -172,7 +169,6 @@ interface UnixAddon {
   readonly keepNoCore: () => number
   readonly collectAll: () => boolean
   readonly trimMalloc: () => void
-  readonly useOneArena: () => void
   readonly dropProgramText: () => void
   readonly blankArgument: (value: string) => number
 }

@@ -11,7 +11,7 @@ import { readFileSync } from "node:fs"
 import { performance } from "node:perf_hooks"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import { collectAll, dropProgramText, trimMalloc, useOneArena } from "../native/unix-addon.ts"
+import { collectAll, dropProgramText, trimMalloc } from "../native/unix-addon.ts"
 
 interface IdleMemoryOptions {
   /** Whether work is pending that no event shows. */
@@ -30,13 +30,12 @@ export interface IdleProcess {
   readonly giveBack: () => void
 }
 
-/** Never keeps the process alive. Answers how to end it. To be called before there is much to do. */
+/** Never keeps the process alive. Answers how to end it. */
 export const giveMemoryBackWhenIdle = ({
   isBusy = () => false,
   dropsCode = false,
   process = thisProcess(dropsCode)
 }: IdleMemoryOptions = {}): (() => void) => {
-  withAddon(useOneArena)
   const check = idleCheck(process, isBusy)
   const timer = setInterval(check, intervalMs)
   timer.unref()

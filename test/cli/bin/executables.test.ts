@@ -224,6 +224,21 @@ describe("tedge-p11-server, when it cannot serve", () => {
   })
 })
 
+describe("a service", () => {
+  it("starts with one arena of malloc and one thread of V8's, also through a symlink; a command does not", () => {
+    const shown = join(dir, "shown.cjs")
+    writeFileSync(shown, "console.log(process.env.MALLOC_ARENA_MAX, ...process.execArgv, ...process.argv.slice(2))")
+    const started = (name: string) => {
+      const link = join(dir, `linked ${name}`)
+      symlinkSync(join(home, "bin", name), link)
+      return run(link, ["--version", "a b"], { env: { NODE_OPTIONS: `--require ${shown}` } }).stdout.split("\n")[0]
+    }
+    for (const name of ["tedge-mapper", "tedge-hsm-bridge", "tedge-p11-server"])
+      expect([name, started(name)]).toEqual([name, "1 --v8-pool-size=1 --version a b"])
+    expect(started("tedge")).toBe("undefined --version a b")
+  })
+})
+
 describe("the code cache", () => {
   const installed = () => {
     const place = makeTempDir()

@@ -4,6 +4,7 @@
  * Vendors configure their modules by environment variables (PKCS11SPY, YUBIHSM_PKCS11_CONF, LD_LIBRARY_PATH and many
  * more), so it is a deny-list. Documented in docs/tokens.md, "Environment of the module".
  */
+import { oneArena } from "../../../platform/process/node-options.ts"
 import { environmentOf, type UserIds } from "../../../platform/users/become-user.ts"
 
 /** Whom a host of root's becomes. */
@@ -12,12 +13,14 @@ export interface HostUser extends UserIds {
   readonly home: string
 }
 
-export const hostEnvironment = (from: NodeJS.ProcessEnv, user?: HostUser): Record<string, string> =>
-  Object.fromEntries(
+export const hostEnvironment = (from: NodeJS.ProcessEnv, user?: HostUser): Record<string, string> => ({
+  ...oneArena,
+  ...Object.fromEntries(
     Object.entries(user === undefined ? from : environmentOf(from, user)).filter(
       (entry): entry is [string, string] => entry[1] !== undefined && isPassedOn(entry[0])
     )
   )
+})
 
 const isPassedOn = (name: string): boolean => {
   const upper = name.toUpperCase()

@@ -9,7 +9,7 @@ import { readInitCommands, systemdCommands } from "../../../actors/connect/servi
 import { bridgeVariable } from "../../../messages/installation/bridge-service.ts"
 import type { ServiceUserUnknown, SystemFileInvalid } from "../../../messages/platform.ts"
 import type { Settings } from "../../../messages/settings/resolved-settings.ts"
-import { nodeOptions } from "../../../platform/process/node-options.ts"
+import { nodeOptions, oneArena } from "../../../platform/process/node-options.ts"
 import { type ServiceAccount, serviceUser } from "../../../platform/users/service-user.ts"
 import { bundlePath, executablePath, findExecutable } from "../../compose/installation.ts"
 import { ownMosquittoConf } from "./own-mosquitto.ts"
@@ -35,7 +35,7 @@ const ownServices = (settings: Settings, user: ServiceAccount | undefined): Serv
     enabledDir: join(settings.configDir, "tedge-services"),
     runner: [process.execPath, ...nodeOptions(), bundlePath("service-runner.cjs")],
     commandOf: (service) => commandOf(settings, service),
-    environment: process.env,
+    environment: { ...process.env, ...oneArena },
     user
   })
 

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest"
 import { hostEnvironment } from "../../../../src/actors/cryptoki/host/environment.ts"
 import { moduleOutput } from "../../../../src/actors/cryptoki/host/module-output.ts"
+import { oneArena } from "../../../../src/platform/process/node-options.ts"
 
 describe("the environment of a token host", () => {
   it("has what vendors' modules read", () => {
@@ -28,7 +29,7 @@ describe("the environment of a token host", () => {
       LD_LIBRARY_PATH: "/opt/vendor/lib",
       "a vendor's own": "1"
     }
-    expect(hostEnvironment(wanted)).toEqual(wanted)
+    expect(hostEnvironment(wanted)).toEqual({ ...oneArena, ...wanted })
   })
 
   it("has no secret, nothing that loads code, nothing of Node and of our service manager", () => {
@@ -55,7 +56,7 @@ describe("the environment of a token host", () => {
       AWS_SECRET_ACCESS_KEY: "x",
       SSH_PASSPHRASE: "x"
     }
-    expect(hostEnvironment(forbidden)).toEqual({})
+    expect(hostEnvironment(forbidden)).toEqual(oneArena)
   })
 })
 
