@@ -112,7 +112,10 @@ const makeBridge = Effect.fnUntraced(function* (
     health: peers.health,
     sides,
     relays,
-    routes: { outbound: new RouteCache(options.rules, "outbound"), inbound: new RouteCache(options.rules, "inbound") },
+    routes: {
+      outbound: new RouteCache(options.rules, "outbound", (options.limits ?? noLimits).against),
+      inbound: new RouteCache(options.rules, "inbound")
+    },
     guard,
     check: new CloudCheck(options.check, sides),
     refused: { outbound: 0, inbound: 0 }
@@ -130,7 +133,7 @@ const accept = Effect.fnUntraced(function* (bridge: Bridge, { side, deliveries }
     const dropped = route && unfit(bridge.options, direction, message, route)
     if (side === "cloud" && route !== undefined)
       bridge.check.heard({ ...message, topic: route.topic }, origin.connection)
-    if (route === undefined || bridge.guard.isEcho({ side, ...message }, now)) done.push(delivery)
+    if (route === undefined || (route.comesBack && bridge.guard.isEcho({ side, ...message }, now))) done.push(delivery)
     else if (dropped === undefined)
       batch.push({ delivery, message: { ...message, topic: route.topic }, comesBack: route.comesBack })
     else {
@@ -153,8 +156,7 @@ const unfit = (
   const { topic, payload } = message
   if (!route.isTopic) return { direction, topic, reason: "invalidTopic", target: route.topic }
   if (direction === "inbound") return undefined
-  const rule = limits.against(route.topic)
-  if (rule !== undefined) return { direction, topic, reason: "againstRule", rule }
+  if (route.against !== undefined) return { direction, topic, reason: "againstRule", rule: route.against }
   const size = limits.countsPacket ? packetSize({ ...message, topic: route.topic }) : payload.length
   return size > limit ? { direction, topic, reason: "tooLarge", size, limit, setting } : undefined
 }

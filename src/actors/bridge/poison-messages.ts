@@ -23,6 +23,8 @@ export interface Held {
 }
 
 export class PoisonMessages {
+  /** No suspects, nothing held back: as nearly always. */
+  isQuiet = true
   private suspects = new Set<number>()
   private oldest: number | undefined
   private disconnects = 0
@@ -48,6 +50,26 @@ export class PoisonMessages {
 
   /** A connection ended with these of QoS 1 unacknowledged. Answers the one that is held back from now on. */
   disconnected(inFlight: ReadonlyArray<SentMessage>, now: number): SentMessage | undefined {
+    const culprit = this.culprit(inFlight, now)
+    this.look()
+    return culprit
+  }
+
+  /** The broker took it, or it is no longer ours to send. */
+  settled({ delivery, message }: SentMessage, wasTaken: boolean): void {
+    this.forget(delivery)
+    if (wasTaken && this.held.size > 0) {
+      this.held.delete(keyOf(message))
+      this.topics.delete(message.topic)
+    }
+    this.look()
+  }
+
+  private look(): void {
+    this.isQuiet = this.suspects.size === 0 && this.held.size === 0 && this.oldest === undefined
+  }
+
+  private culprit(inFlight: ReadonlyArray<SentMessage>, now: number): SentMessage | undefined {
     const inOrder = [...inFlight].sort((one, other) => one.delivery - other.delivery)
     const [first] = inOrder
     if (first === undefined) return undefined
@@ -63,14 +85,6 @@ export class PoisonMessages {
     this.hold(keyOf(first.message), { until: now + firstPauseMs, pauseMs: firstPauseMs })
     this.topics.set(first.message.topic, (this.topics.get(first.message.topic) ?? 0) + 1)
     return first
-  }
-
-  /** The broker took it, or it is no longer ours to send. */
-  settled({ delivery, message }: SentMessage, wasTaken: boolean): void {
-    this.forget(delivery)
-    if (!wasTaken || this.held.size === 0) return
-    this.held.delete(keyOf(message))
-    this.topics.delete(message.topic)
   }
 
   private forget(delivery: number): void {

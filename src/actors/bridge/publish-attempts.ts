@@ -56,7 +56,7 @@ export class PublishAttempts {
   /** The bridge is done with the batch; `open` are given up, or left to their broker. */
   ended(batch: Batch, open: ReadonlySet<InFlightMessage>, now: number): void {
     this.traffic.ended(batch, open, now)
-    for (const one of batch.messages) this.poison.settled(one, false)
+    if (!this.poison.isQuiet) for (const one of batch.messages) this.poison.settled(one, false)
     if (this.told.size > 0) for (const { message } of batch.messages) this.told.delete(message.topic)
   }
 
@@ -66,8 +66,10 @@ export class PublishAttempts {
     connection: number
   ): Effect.Effect<Unfinished | "reselect" | "disconnected"> {
     const work = Effect.suspend((): Effect.Effect<Unfinished | "reselect" | "disconnected"> => {
-      const isSuspect = messages.some(({ message }) => this.poison.heldBack(message) !== undefined)
-      return !isExclusive && (this.poison.isCautious || isSuspect)
+      const { poison } = this
+      const isSuspect = () =>
+        poison.isCautious || messages.some(({ message }) => poison.heldBack(message) !== undefined)
+      return !isExclusive && !poison.isQuiet && isSuspect()
         ? Effect.succeed("reselect")
         : this.publish(messages, connection)
     })
@@ -107,7 +109,8 @@ export class PublishAttempts {
       let wasDisconnected = false
       const unanswered = new Set(failed.map(({ index }) => index))
       this.traffic.taken(batch, unanswered, yield* monotonicNow)
-      for (const [index, one] of batch.entries()) if (!unanswered.has(index)) this.poison.settled(one, true)
+      if (!this.poison.isQuiet)
+        for (const [index, one] of batch.entries()) if (!unanswered.has(index)) this.poison.settled(one, true)
       for (const { index, refusal } of failed) {
         const one = batch[index]
         if (one === undefined) continue
@@ -137,7 +140,7 @@ export class PublishAttempts {
   private settleBatch(connection: number, unacknowledged: ReadonlyArray<InFlightMessage>): Effect.Effect<void> {
     return Effect.flatMap(monotonicNow, (now) => {
       const inFlight = this.batches.settle(connection, unacknowledged)
-      const culprit = this.poison.disconnected(inFlight, now)
+      const culprit = inFlight.length === 0 ? undefined : this.poison.disconnected(inFlight, now)
       return culprit === undefined ? Effect.void : this.options.onHeldBack(culprit.message, undefined)
     })
   }

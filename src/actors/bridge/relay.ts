@@ -101,7 +101,8 @@ export class Relay {
         if (sent === "disconnected") continue
         const { retry, refused } = sent
         for (const one of refused) announced.delete(one)
-        left = left.filter((one) => !selection.messages.includes(one) || retry.includes(one))
+        const areAllTaken = retry.length === 0 && selection.messages === left
+        left = areAllTaken ? [] : left.filter((one) => !selection.messages.includes(one) || retry.includes(one))
         // Those that a lost connection left, or that have not been sent yet, are not held up by those that were refused.
         if (refused.length === 0 || left.length > refused.length) continue
         yield* this.settle(open, left)
@@ -115,6 +116,7 @@ export class Relay {
 
   /** What is sent next of a batch, in order; nothing while all of it is held back. */
   private choose(left: ReadonlyArray<InFlightMessage>, now: number): Selection {
+    if (this.attempts.poison.isQuiet) return { messages: left, isExclusive: false }
     const { isCautious } = this.attempts.poison
     const free = left.filter(({ message }) => message.qos === 0 || this.attempts.poison.heldBack(message) === undefined)
     if (free.length > 0) return { messages: isCautious ? free.slice(0, 1) : free, isExclusive: isCautious }

@@ -1,5 +1,5 @@
 /** Where a message goes: the first rule that matches decides, as in thin-edge's bridge. */
-import type { BridgeRule } from "../../messages/bridge.ts"
+import type { BridgeRule, CloudRule } from "../../messages/bridge.ts"
 import { isTopic, matchesFilter } from "./rules.ts"
 
 export type Direction = BridgeRule["direction"]
@@ -24,21 +24,30 @@ export interface Route {
   readonly isTopic: boolean
   /** Whether the broker gives it back to us, and we would carry it to where it came from. */
   readonly comesBack: boolean
+  /** What is known against it on the other side. */
+  readonly against: CloudRule | undefined
 }
 
 /** The routes of one direction. Devices use the same few topics again and again: those are remembered. */
 export class RouteCache {
   private readonly rules: ReadonlyArray<BridgeRule>
   private readonly direction: Direction
+  private readonly against: (topic: string) => CloudRule | undefined
   private readonly known = new Map<string, Route | undefined>()
 
-  constructor(rules: ReadonlyArray<BridgeRule>, direction: Direction) {
+  constructor(
+    rules: ReadonlyArray<BridgeRule>,
+    direction: Direction,
+    against: (topic: string) => CloudRule | undefined = () => undefined
+  ) {
     this.rules = rules
     this.direction = direction
+    this.against = against
   }
 
   of(from: string): Route | undefined {
-    if (this.known.has(from)) return this.known.get(from)
+    const known = this.known.get(from)
+    if (known !== undefined || this.known.has(from)) return known
     const route = this.find(from)
     if (this.known.size >= mostKnown) this.known.clear()
     this.known.set(from, route)
@@ -51,7 +60,7 @@ export class RouteCache {
     if (topic === undefined) return undefined
     const back = targetTopic(rules, opposite(direction), topic)
     const comesBack = back !== undefined && targetTopic(rules, direction, back) === topic
-    return { topic, isTopic: isTopic(topic), comesBack }
+    return { topic, isTopic: isTopic(topic), comesBack, against: this.against(topic) }
   }
 }
 

@@ -180,10 +180,11 @@ export class PacketReader {
     const topicStart = start + 2
     const topicEnd = topicStart > end ? topicStart : topicStart + bytes.readUInt16BE(start)
     let at = topicEnd + 2 * qos
-    if (version === 5 && at < end) {
-      const properties = decodeLength(bytes, at)
+    if (version === 5 && at < end && bytes[at] === 0) at += 1
+    else if (version === 5) {
+      const properties = decodeLength(bytes.subarray(0, end), at)
       at = properties.end === at ? Number.POSITIVE_INFINITY : properties.end + properties.value
-    } else if (version === 5) at = Number.POSITIVE_INFINITY
+    }
     // Without a topic there is only its alias, which we do not allow (MQTT 5.0, 3.3.2.3.4).
     if (at > end || topicEnd === topicStart) {
       this.state = this.end("it sent a malformed PUBLISH")

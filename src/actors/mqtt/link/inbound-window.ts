@@ -32,7 +32,7 @@ export class InboundWindow {
   /** QoS 0 that found no room. */
   dropped = 0
   private readonly bounds: WindowBounds
-  private readonly nextDelivery: () => number
+  private readonly past: { deliveries: number }
   private waiting: Array<Entry> = []
   private readonly outstanding = new ShortLivedMap<number, Entry>()
   private outstandingBytes = 0
@@ -42,9 +42,10 @@ export class InboundWindow {
   /** The connection on which QoS 1 overflowed. */
   private overflowed = 0
 
-  constructor(bounds: WindowBounds, nextDelivery: () => number) {
+  /** `past.deliveries`: the number of the last one. */
+  constructor(bounds: WindowBounds, past: { deliveries: number }) {
     this.bounds = bounds
-    this.nextDelivery = nextDelivery
+    this.past = past
   }
 
   get depth(): number {
@@ -60,7 +61,7 @@ export class InboundWindow {
       this.overflowed = connection
       return "overflow"
     }
-    this.waiting.push({ delivery: this.nextDelivery(), connection, packetId, message })
+    this.waiting.push({ delivery: ++this.past.deliveries, connection, packetId, message })
     this.count(message, packetId, 1)
     while (this.qos0 > this.bounds.waitingQos0 || (this.qos0 > 1 && this.qos0Bytes > this.bounds.waitingQos0Bytes))
       this.dropOldestQos0()

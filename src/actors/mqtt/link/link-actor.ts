@@ -17,7 +17,7 @@ import type { ActorContext, Behaviour, MailboxSpec } from "../../../runtime/acto
 import { Measurements } from "../../../runtime/measurements.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { spanned } from "../../../runtime/span.ts"
-import type { Connect } from "../connection.ts"
+import type { Connect, Receiver } from "../connection.ts"
 import { type Link, type LinkOptions, type LinkPast, makeLink } from "./link.ts"
 import { keepUp } from "./link-upkeep.ts"
 
@@ -40,7 +40,7 @@ export const linkBehaviour = (
     concurrent: { tags: ["Publish", "PublishAll"] },
     init: (context) =>
       Effect.gen(function* () {
-        const link = yield* makeLink(options, connect, receiver, past)
+        const link = yield* makeLink(options, (made) => connect(options.target, receiverOf(made)), receiver, past)
         yield* giveAgainAfterRestart(link, context)
         yield* context.task("deliver", deliverAll(link))
         yield* context.task("keep up", keepUp(link))
@@ -52,6 +52,18 @@ export const linkBehaviour = (
           Status: () => Effect.sync(() => link.status)
         }
       })
+  }
+}
+
+const receiverOf = (link: Link): Receiver => {
+  const connection = link.past.connections
+  return {
+    acknowledged: "later",
+    onMessage: (inbound) => {
+      link.window.arrive(connection, inbound)
+      Queue.offerUnsafe(link.wakeUp, undefined)
+    },
+    onOversized: (publish) => void Queue.offerUnsafe(link.oversized, publish)
   }
 }
 

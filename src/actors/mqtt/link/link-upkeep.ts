@@ -17,7 +17,7 @@ import { retryTriggerOf } from "../../../messages/retry-trigger.ts"
 import { endsWithin } from "../../../runtime/primitives/ends-within.ts"
 import { monotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
 import { isRefused, subscriptionFaults } from "../client/subscription-filter.ts"
-import type { Connection, Receiver } from "../connection.ts"
+import type { Connection } from "../connection.ts"
 import { afterFailure, noFailures } from "./back-off.ts"
 import type { Link } from "./link.ts"
 import {
@@ -78,7 +78,7 @@ const connectOnce = (link: Link): Effect.Effect<Outcome> =>
     const connected = Effect.gen(function* () {
       link.past.connections += 1
       link.reconnect = Deferred.makeUnsafe<void>()
-      const connection = yield* link.connect(link.options.target, receiverOf(link))
+      const connection = yield* link.connect
       yield* logHandshake(link.options, connection.handshake)
       const trouble = Effect.flatMap(connection.ended, (refusal) => {
         hadUnacknowledged = connection.unacknowledged.count > 0
@@ -102,18 +102,6 @@ const connectOnce = (link: Link): Effect.Effect<Outcome> =>
     const heldMs = openedAt === undefined ? 0 : Math.max(1, monotonicMs(clock) - openedAt)
     return { failure, heldMs, hadUnacknowledged }
   })
-
-const receiverOf = (link: Link): Receiver => {
-  const connection = link.past.connections
-  return {
-    acknowledged: "later",
-    onMessage: (inbound) => {
-      link.window.arrive(connection, inbound)
-      Queue.offerUnsafe(link.wakeUp, undefined)
-    },
-    onOversized: (publish) => void Queue.offerUnsafe(link.oversized, publish)
-  }
-}
 
 const logNextOversized = (link: Link): Effect.Effect<void> =>
   Effect.flatMap(Queue.take(link.oversized), (publish) => logOversized(link.options, publish))

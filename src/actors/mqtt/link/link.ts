@@ -1,8 +1,8 @@
 /** What the parts of a link share. */
-import { Deferred, Effect, Queue } from "effect"
-import type { LinkStatus, LinkUserRef, MqttMessage, Side, Target } from "../../../messages/mqtt.ts"
+import { Deferred, Effect, Queue, type Scope } from "effect"
+import type { LinkStatus, LinkUserRef, MqttMessage, MqttRefusal, Side, Target } from "../../../messages/mqtt.ts"
 import type { OversizedPublish } from "../client/packet-reader.ts"
-import type { Connect, Connection } from "../connection.ts"
+import type { Connection } from "../connection.ts"
 import type { BackOffSettings } from "./back-off.ts"
 import { InboundWindow, type WindowBounds } from "./inbound-window.ts"
 import type { LinkLogName } from "./link-log.ts"
@@ -25,7 +25,7 @@ export interface LinkOptions {
 
 export interface Link {
   readonly options: LinkOptions
-  readonly connect: Connect
+  readonly connect: Effect.Effect<Connection, MqttRefusal, Scope.Scope>
   readonly receiver: LinkUserRef
   readonly gate: Gate
   readonly window: InboundWindow
@@ -49,20 +49,21 @@ export interface LinkPast {
   connections: number
 }
 
+/** `connect`: dials the link's target. */
 export const makeLink = (
   options: LinkOptions,
-  connect: Connect,
+  connect: (link: Link) => Link["connect"],
   receiver: LinkUserRef,
   past: LinkPast
 ): Effect.Effect<Link> =>
   Effect.gen(function* () {
-    return {
+    const link: Link = {
       past,
       options,
-      connect,
+      connect: Effect.suspend(() => connect(link)),
       receiver,
       gate: new Gate(),
-      window: new InboundWindow(options.bounds, () => ++past.deliveries),
+      window: new InboundWindow(options.bounds, past),
       wakeUp: yield* Queue.sliding<void>(1),
       retry: yield* Queue.sliding<string>(1),
       oversized: yield* Queue.sliding<OversizedPublish>(16),
@@ -70,6 +71,7 @@ export const makeLink = (
       lastReported: undefined,
       reconnect: Deferred.makeUnsafe<void>()
     }
+    return link
   })
 
 /** Holds back publishes until the connection is ready for them. */

@@ -41,10 +41,7 @@ const takenFrom = ({ delivery, message: { topic, qos, payload } }: Delivery) => 
   size: payload.length
 })
 
-const makeWindow = () => {
-  let last = 0
-  return new InboundWindow(bounds, () => ++last)
-}
+const makeWindow = () => new InboundWindow(bounds, { deliveries: 0 })
 
 describe("the messages between a broker and the receiver", () => {
   it("keep their order and their bounds, and no QoS 1 among them is lost", () =>
