@@ -103,8 +103,8 @@ export const openConnection = (
       acknowledge: (packetIds) => Effect.sync(() => client.acknowledge(packetIds)),
       withheld: Effect.sync(() => client.withheld.size),
       ended: Effect.map(Effect.flip(lifetime.within<never>(() => {})), refusalOf),
-      disconnect: Effect.andThen(flow.idle, client.end).pipe(
-        Effect.timeoutOption("2 seconds"),
+      disconnect: Effect.timeoutOption(flow.finish, "1 second").pipe(
+        Effect.andThen(Effect.timeoutOption(client.end, "1 second")),
         Effect.andThen(Effect.sync(() => void stream.destroy()))
       )
     }

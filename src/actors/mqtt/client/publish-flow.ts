@@ -77,6 +77,7 @@ export class PublishFlow {
   private isWaitingForPace = false
   /** When the last PUBACK came. */
   private progressAt = 0
+  private isFinishing = false
   private onIdle: (() => void) | undefined
 
   constructor(lifetime: ConnectionLifetime, options: FlowOptions) {
@@ -131,7 +132,7 @@ export class PublishFlow {
     this.window.acknowledged(entry.size, entry.sentAt, now, this.waiting.size > 0)
     this.settle(entry, code < 0x80 ? undefined : code)
     if (this.waiting.size > 0) this.sendWaiting()
-    else if (this.inFlight.size === 0) this.onIdle?.()
+    if (this.inFlight.size === 0) this.onIdle?.()
   }
 
   /** Publishes of QoS 1 that were sent and have no PUBACK. */
@@ -164,10 +165,11 @@ export class PublishFlow {
     return count
   }
 
-  /** Done when nothing waits for a PUBACK. */
-  readonly idle: Effect.Effect<void> = Effect.callback((resume) => {
+  /** Sends no more; done when nothing waits for a PUBACK. */
+  readonly finish: Effect.Effect<void> = Effect.callback((resume) => {
+    this.isFinishing = true
     this.onIdle = () => resume(Effect.void)
-    if (this.waiting.size + this.inFlight.size === 0) this.onIdle()
+    if (this.inFlight.size === 0) this.onIdle()
   })
 
   private sendWaiting(): void {
@@ -177,7 +179,7 @@ export class PublishFlow {
 
   /** False: not now; `sendWaiting` is called when it may be. */
   private trySend(entry: Entry): boolean {
-    if (this.isWaitingForPace || !this.window.hasRoomFor(entry.size)) return false
+    if (this.isFinishing || this.isWaitingForPace || !this.window.hasRoomFor(entry.size)) return false
     if (entry.message.qos === 1 && this.inFlight.size >= this.mostInFlight) return false
     const now = this.clock.now()
     const waitMs = this.pace.waitMs(now)

@@ -167,7 +167,7 @@ describe("publishes in flight", () => {
             sent.map(({ topic }) => Number(topic)).sort((a, b) => a - b)
           )
           expect(batches.every((batch) => batch.pollUnsafe() !== undefined)).toBe(true)
-          await Effect.runPromise(flow.idle)
+          await Effect.runPromise(flow.finish)
         }
       )
     ))
@@ -184,6 +184,18 @@ describe("publishes in flight", () => {
       { index: 3, refusal: { _tag: "ConnectionLost" } }
     ])
     expect(flow.count).toBe(1)
+  })
+
+  it("are awaited before the end, and what waits is not sent any more", () => {
+    const { acknowledge, flow, lifetime, publish, sent } = startFlow({ receiveMaximum: 1 })
+    const publishing = publish(message("a"), message("b"))
+    const finishing = Effect.runFork(flow.finish)
+    expect(finishing.pollUnsafe()).toBeUndefined()
+    acknowledge("a")
+    expect(finishing.pollUnsafe()).toBeDefined()
+    lifetime.end({ kind: "closed" })
+    expect(sent.map(({ topic }) => topic)).toEqual(["a"])
+    expect(answerOf(publishing)).toMatchObject([{ index: 1 }])
   })
 
   it("of QoS 0 are done when they are written, and hold back what comes after them", () => {
