@@ -149,6 +149,8 @@ export class ModuleNotLoaded extends Data.TaggedError("ModuleNotLoaded")<{
     | "pkcs11jsMissing"
     /** The host could not become the services' user. */
     | "notItsUser"
+    /** A sandbox closes the device node that the module opens (`detail`: its path). */
+    | "deviceClosed"
     | "other"
   /** The loader's or the module's own words, at most some lines. */
   readonly detail: string

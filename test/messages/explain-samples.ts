@@ -41,6 +41,7 @@ const moduleReasons = [
   "notAModule",
   "wrongArchitecture",
   "pkcs11jsMissing",
+  "deviceClosed",
   "other"
 ] as const
 const serviceReasons = ["missing", "noPermission", "refused", "silent", "closedEarly", "foreign", "other"] as const

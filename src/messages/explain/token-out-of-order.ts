@@ -40,6 +40,9 @@ export const hintForUnavailable = ({ detail, family, code }: TokenUnavailable): 
   return undefined
 }
 
+export const hintForClosedDevice =
+  "a service has no DeviceAllow for it: copy the drop-in of this kind of token from /usr/share/tedge-actors/drop-ins to /etc/systemd/system/<unit>.d, then: sudo systemctl daemon-reload, and restart the unit; a container is to be given the device"
+
 const holdersOfCards =
   "tedge resumes when the card is free: end the program that holds it, such as GnuPG's scdaemon (gpgconf --kill scdaemon) or a card tool that was left open; if there is none, restart pcscd"
 const teeSupplicant = "check that tee-supplicant runs (systemctl status tee-supplicant)"

@@ -15,7 +15,7 @@ import { explainPlatform } from "./platform.ts"
 import { explainService } from "./signing-service.ts"
 import { outsideScopeFragment, seenFragment, unknownFragment } from "./token-fragments.ts"
 import { explainName } from "./token-name.ts"
-import { hintForTimeout, hintForUnavailable, isHeldCard } from "./token-out-of-order.ts"
+import { hintForClosedDevice, hintForTimeout, hintForUnavailable, isHeldCard } from "./token-out-of-order.ts"
 
 export const explainToken = (failure: TokenRefusal): Explanation => sentenceIn(tokenSentences, failure)
 
@@ -278,6 +278,11 @@ const explainModule = (failure: ModuleNotLoaded): Explanation => {
       return {
         error: `${start}: root cannot run it as the services' user '${failure.user ?? ""}'${inBrackets(failure.detail)}`,
         hint: "run the command with CAP_SETUID and CAP_SETGID, or as that user itself"
+      }
+    case "deviceClosed":
+      return {
+        error: `${start}: its sandbox closes its device${inBrackets(failure.detail)}`,
+        hint: hintForClosedDevice
       }
     case "pkcs11jsMissing":
       if (failure.user !== undefined)

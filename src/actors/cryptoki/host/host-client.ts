@@ -24,6 +24,7 @@ import {
 } from "./child-process.ts"
 import { CallRefused, CallTimedOut, HostDied, HostEnded, type HostFault, type StartFault } from "./faults.ts"
 import { frameReader, frameWriter } from "./frames.ts"
+import { moduleDevices } from "./module-files.ts"
 import { type ModuleOutput, moduleOutput } from "./module-output.ts"
 import type { HostRefusal, HostReply, HostRequestName, HostRequests } from "./protocol.ts"
 
@@ -46,7 +47,8 @@ export const startHost = (settings: HostSettings): Effect.Effect<TokenHost, Star
     const host = yield* Effect.acquireRelease(spawnHost(settings), endHost)
     yield* busyWhile(() => host.pending.size > 0)
     const call = caller(host, settings, times)
-    const library = yield* call("load", { path: settings.modulePath }, settings.initializeMs)
+    const { modulePath: path, environment, initializeMs } = settings
+    const library = yield* call("load", { path, devices: moduleDevices(path, environment) }, initializeMs)
     return {
       library,
       isIdle: () => isIdle(host),

@@ -23,6 +23,12 @@ export const moduleFiles = (
   home: string
 ): ReadonlyArray<ModuleFile> => [file(modulePath, "r"), ...ofFamily(basename(modulePath), environment, home)]
 
+/** Those of them that are device nodes. */
+export const moduleDevices = (modulePath: string, environment: NodeJS.ProcessEnv): ReadonlyArray<string> =>
+  ofFamily(basename(modulePath), environment, "/")
+    .map(({ path }) => path)
+    .filter((path) => path.startsWith("/dev/"))
+
 const ofFamily = (name: string, environment: NodeJS.ProcessEnv, home: string): ReadonlyArray<ModuleFile> => {
   if (/softhsm/i.test(name)) return ofSoftHsm(environment.SOFTHSM2_CONF, home)
   if (isTpmModule(name)) return ofTpm(environment)

@@ -23,7 +23,14 @@ export const queuedSigns = 64
 /** Request name -> what is asked, what is answered. */
 export type HostRequests = {
   /** Loads and initialises the module. The first request of every host. */
-  readonly load: { readonly asked: { readonly path: string }; readonly answer: LibraryFacts }
+  readonly load: {
+    readonly asked: {
+      readonly path: string
+      /** Device nodes that the module opens, as far as they are known. */
+      readonly devices: ReadonlyArray<string>
+    }
+    readonly answer: LibraryFacts
+  }
   /** Every slot with a token, in the module's order. */
   readonly tokens: { readonly asked: Record<never, never>; readonly answer: ReadonlyArray<TokenInfo> }
   /** Opens the session that keeps the login; answers the token as it is now. */

@@ -21,6 +21,8 @@ export type LoadReason =
   | "pkcs11jsMissing"
   /** The process could not become the user that loads modules. */
   | "notItsUser"
+  /** The device node that it opens is closed to this process, whoever runs it. */
+  | "deviceClosed"
   | "other"
 
 /** pkcs11js must not be given what is no library: it crashes on the way. */

@@ -83,7 +83,9 @@ describe.runIf(isRoot)("a token host started by root", () => {
     const script = scriptedModule(softhsmModulePath())
     chmodSync(script.dir, 0o777)
     script.set({ C_Initialize: { hang: true } })
-    const frame = encodeFrame({ call: 1, name: "load", asked: { path: script.modulePath } }).toString("base64")
+    const frame = encodeFrame({ call: 1, name: "load", asked: { path: script.modulePath, devices: [] } }).toString(
+      "base64"
+    )
     const entry = join(import.meta.dirname, "../../../../dist/token-host.cjs")
     const code = `
       const [entry, frame, ...user] = process.argv.slice(1)

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
-import { moduleFiles } from "../../../../src/actors/cryptoki/host/module-files.ts"
+import { moduleDevices, moduleFiles } from "../../../../src/actors/cryptoki/host/module-files.ts"
 import { explainClosed } from "../../../../src/messages/explain/platform.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
 
@@ -25,6 +25,8 @@ describe("the files a module opens", () => {
     ["/usr/lib/opensc-pkcs11.so", {}, []]
   ])("%s with %j: %j", (path, environment, files) => {
     expect(opened(path, environment)).toEqual(files)
+    const devices = files.filter((file) => file.startsWith("rw /dev/")).map((file) => file.slice(3))
+    expect(moduleDevices(path, environment)).toEqual(devices)
   })
 
   it("SoftHSM's settings are those of the environment, else the user's own, else the system's", () => {

@@ -5,6 +5,7 @@ import { type Handle, handleOf, ModuleFault, openModule, type Pkcs11Module } fro
 import { CKR_USER_ALREADY_LOGGED_IN } from "../../pkcs11/return-codes.ts"
 import type { TokenInfo } from "../../pkcs11/values.ts"
 import type { HostRefusal, HostReply, HostRequest, HostRequests } from "../protocol.ts"
+import { checkDevices } from "./device-access.ts"
 import { certificates, check, findCertificates, material, objects } from "./objects.ts"
 import { type HostSlot, hostSlot, type SignTimes, sign } from "./slot.ts"
 
@@ -31,6 +32,7 @@ export const reply = async (state: HostState, request: HostRequest): Promise<Hos
 const answer = async (state: HostState, request: HostRequest): Promise<unknown> => {
   if (request.name === "load") {
     if (state.userProblem !== undefined) throw new LoadFault("notItsUser", state.userProblem)
+    checkDevices(request.asked.devices)
     state.module = await openModule(request.asked.path)
     return state.module.library()
   }

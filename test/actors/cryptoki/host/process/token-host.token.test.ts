@@ -31,7 +31,9 @@ it("a host that hangs in its module ends with a parent that is killed", async ()
   const soft = softhsmDirectory()
   const script = scriptedModule(softhsmModulePath())
   script.set({ C_Initialize: { hang: true } })
-  const frame = encodeFrame({ call: 1, name: "load", asked: { path: script.modulePath } }).toString("base64")
+  const frame = encodeFrame({ call: 1, name: "load", asked: { path: script.modulePath, devices: [] } }).toString(
+    "base64"
+  )
   const parent = spawn(process.execPath, ["-e", parentCode, entry, frame], { env: { ...process.env, ...soft.env } })
   try {
     const host = Number(
