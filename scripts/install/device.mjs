@@ -1,6 +1,6 @@
 /** A device in a container, as the checks see it: commands that are run in it, its cloud, and waiting for what is to become true. */
 import { spawn } from "node:child_process"
-import { appendFileSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
@@ -8,10 +8,13 @@ import { CheckFailed } from "./demand.mjs"
 
 const surroundingsFile = join(dirname(fileURLToPath(import.meta.url)), "surroundings.mjs")
 
-/** `container`: one with systemd, or a root without. `dir`: for the cloud's files. Call `close` in the end; the container is the caller's. */
-export const openDevice = async (container, dir) => {
-  appendFileSync(container.path("/etc/hosts"), "127.0.0.1 localhost tedge-device\n")
-  const cloud = await startSurroundings(container, dir)
+/**
+ * `container`: one with systemd, or a root without. `dir`: for the cloud's files. `cloudHost`: the cloud's name where it is not in
+ * the container. Call `close` in the end; the container is the caller's.
+ */
+export const openDevice = async (container, dir, cloudHost = "localhost") => {
+  await container.exec(["sh", "-c", 'echo "127.0.0.1 localhost tedge-device" >>/etc/hosts'])
+  const cloud = await startSurroundings(container, dir, cloudHost)
 
   const journal = async (...words) => (await container.exec(["journalctl", "--no-pager", "-o", "cat", ...words])).stdout
   /** The last of what our units said, for a failure. */
@@ -67,9 +70,9 @@ export const openDevice = async (container, dir) => {
 }
 
 /** Each call of surroundings.mjs as a function. */
-const startSurroundings = async (container, dir) => {
+const startSurroundings = async (container, dir, cloudHost) => {
   mkdirSync(dir, { recursive: true })
-  const [command, ...args] = container.onItsNetwork([process.execPath, surroundingsFile, dir])
+  const [command, ...args] = container.onItsNetwork([process.execPath, surroundingsFile, dir, cloudHost])
   const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] })
   const exited = new Promise((resolve) => child.once("exit", resolve))
   const waiting = new Map()

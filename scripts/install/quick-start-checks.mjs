@@ -14,7 +14,7 @@ export const commandsOf = (heading) => {
 }
 
 /** Where an admin has the packages. */
-const here = "/opt/here"
+export const here = "/opt/here"
 
 /** Of all our services, and over that of their drop-ins. */
 const servicesEnvironment = "/etc/tedge/plugins/tedge-p11-server.conf"
@@ -52,7 +52,7 @@ export const quickStartChecks = (heading) => {
         putHere(device, device.files[0].filter(isMain))
         await asPrinted(device, commands, async (command) => {
           if (!command.startsWith("tedge connect")) return
-          if (device.environment !== undefined) device.write(servicesEnvironment, `${device.environment}\n`)
+          if (device.environment !== undefined) await device.write(servicesEnvironment, `${device.environment}\n`)
           await introduce(device)
         })
         await device.tedge("connect", "c8y", "--test")
@@ -109,9 +109,9 @@ const isMain = (file) => basename(file).startsWith("tedge-actors_")
 
 /** What a tenant of one's own has by itself: a host name, a certificate that the system trusts, and the device's certificate. */
 export const introduce = async (device, command = "tedge") => {
-  device.write("/etc/tedge/cloud-ca.pem", await device.cloud.ask("authority"))
-  await device.must(command, "config", "set", "c8y.url", "localhost")
+  await device.write("/etc/tedge/cloud-ca.pem", await device.cloud.ask("authority"))
+  await device.must(command, "config", "set", "c8y.url", await device.cloud.ask("host"))
   await device.must(command, "config", "set", "c8y.mqtt", await device.cloud.ask("address"))
   await device.must(command, "config", "set", "c8y.root_cert_path", "/etc/tedge/cloud-ca.pem")
-  await device.cloud.ask("trust", device.read("/etc/tedge/device-certs/tedge-certificate.pem"))
+  await device.cloud.ask("trust", await device.read("/etc/tedge/device-certs/tedge-certificate.pem"))
 }

@@ -13,11 +13,12 @@ import { mustRun, run } from "../lib/run.mjs"
 import { createTestCa } from "../lib/test-ca.mjs"
 import { insertCard } from "./smart-card.mjs"
 
-const dir = process.argv[2]
+const [dir, host] = process.argv.slice(2)
 const ca = await createTestCa(join(dir, "ca"))
-const cloud = await startFakeCloud({ dir: join(dir, "cloud"), ca })
+const cloud = await startFakeCloud({ dir: join(dir, "cloud"), ca, host })
 
 const calls = {
+  host: () => cloud.host,
   address: () => cloud.address,
   authority: () => readFileSync(ca.certificate, "utf8"),
   /** PEM of a request -> PEM of a certificate for its key. */
@@ -62,6 +63,7 @@ const calls = {
   },
   /** Payloads that came to the cloud on a topic. */
   received: (topic) => cloud.received.filter((message) => message.topic === topic).map(({ payload }) => payload),
+  countReceived: (topic) => cloud.received.filter((message) => message.topic === topic).length,
   stopCloud: () => cloud.stopBroker(),
   startCloud: () => cloud.startBroker(),
   startFlow: (topic, intervalMs) => startFlow(topic, intervalMs),

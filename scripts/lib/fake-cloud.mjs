@@ -12,25 +12,25 @@ import mqtt from "mqtt"
 import { startOnFreePort } from "./free-port.mjs"
 import { startMosquitto } from "./mosquitto.mjs"
 
-/** `ca`: as from createTestCa. `dir` is created. */
-export const startFakeCloud = async ({ dir, ca, trace }) => {
+/** `ca`: as from createTestCa. `dir` is created. `host`: its name, as devices that are not on this machine know it. */
+export const startFakeCloud = async ({ dir, ca, host = "localhost", trace }) => {
   mkdirSync(dir, { recursive: true })
-  const server = await ca.issueServer("localhost")
+  const server = await ca.issueServer(host, [`DNS:${host}`, "IP:127.0.0.1"])
   const socketPath = join(dir, "responder.sock")
   let trusted = ca.certificate
   const configOn = (port) => cloudConfig(port, socketPath, server, trusted)
   const launch = (port) => startMosquitto({ dir, config: configOn(port), readyWhen: socketPath, trace })
   let { started: broker, port } = await startOnFreePort(launch)
-  const responder = await startResponder(socketPath)
+  const responder = await startResponder(socketPath, host)
   const start = async () => {
     broker = await startMosquitto({ dir, config: configOn(port), readyWhen: socketPath })
     await responder.connected()
   }
   return {
-    host: "localhost",
+    host,
     port,
     /** What `c8y.mqtt` wants. */
-    address: `localhost:${port}`,
+    address: `${host}:${port}`,
     /** What `c8y.root_cert_path` wants. */
     caFile: ca.certificate,
     ...responder.face,
@@ -74,14 +74,13 @@ const cloudConfig = (port, socketPath, server, trustedCa) => [
 const goodManners = {
   /** Answers a request on `s/uat`. */
   answersToken: true,
-  /** `iss` of the token: the tenant the device sees itself connected to. */
-  issuer: "localhost",
   /** Sent on `s/e` for each device creation, instead of accepting it. */
   refuseCreation: undefined
 }
 
-const startResponder = async (socketPath) => {
-  const behaviour = { ...goodManners }
+const startResponder = async (socketPath, host) => {
+  /** `issuer`: `iss` of the token, the tenant the device sees itself connected to. */
+  const behaviour = { ...goodManners, issuer: host }
   const received = []
   const devices = []
   const waiting = new Set()
