@@ -2,21 +2,21 @@
 /**
  * Runs a bundle of dist/ as Node would, with V8's code cache where there is one: compiling is a third of a start.
  *
- * A cache is only taken for the very bundle (size and time of its last change) and the very Node it was made with, and
- * V8 checks again. None, an old one, one that cannot be read: the bundle is compiled as without it.
+ * A cache is only taken for the very bundle, of which it holds a copy, and the very Node it was made with, and V8 checks again:
+ * its version, flags and processor, but of the source the length alone. A copy is compared faster than a hash is made. None, an old one, one that cannot be read: the bundle is compiled as without it.
  * `node bin/write-code-cache.js` makes them.
  */
-const { readFileSync, statSync } = require("node:fs")
+const { readFileSync } = require("node:fs")
 const { Module, createRequire } = require("node:module")
-const { basename, dirname, join } = require("node:path")
+const { dirname, join } = require("node:path")
 const { Script, constants } = require("node:vm")
 
 /** Answers the script, of which `createCachedData` may be called later. */
 const load = (bundle) => {
-  const source = readFileSync(bundle, "utf8")
-  const script = new Script(Module.wrap(source), {
+  const bytes = readFileSync(bundle)
+  const script = new Script(Module.wrap(bytes.toString()), {
     filename: bundle,
-    cachedData: cachedData(bundle),
+    cachedData: cachedData(bundle, bytes),
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER
   })
   const node = createRequire(bundle)
@@ -37,22 +37,24 @@ const loaded = (bundle) => {
 }
 
 /** What V8 may use instead of compiling; undefined: nothing fits. */
-const cachedData = (bundle) => {
+const cachedData = (bundle, bytes) => {
   try {
     const file = readFileSync(cacheFile(bundle))
-    const mark = Buffer.from(markOf(bundle))
-    return file.subarray(0, mark.length).equals(mark) ? file.subarray(mark.length) : undefined
+    const node = Buffer.from(nodeMark)
+    const end = node.length + bytes.length
+    const fits = file.subarray(0, node.length).equals(node) && file.subarray(node.length, end).equals(bytes)
+    return fits ? file.subarray(end) : undefined
   } catch {
     return undefined
   }
 }
 
-/** What a cache begins with. V8's own check of the source is one of its length alone. */
-const markOf = (bundle) => {
-  const { size, mtimeMs } = statSync(bundle)
-  return `${basename(bundle)} ${size} ${mtimeMs} ${process.version} ${process.arch}\n`
-}
+const nodeMark = `${process.version} ${process.arch}\n`
+
+/** A cache is this, the bundle, and what V8 made of it. */
+const cacheOf = (bundle, script) =>
+  Buffer.concat([Buffer.from(nodeMark), readFileSync(bundle), script.createCachedData()])
 
 const cacheFile = (bundle) => `${bundle}.${process.version}-${process.arch}.cache`
 
-module.exports = { load, cacheFile, markOf }
+module.exports = { load, cacheFile, cacheOf }

@@ -9,7 +9,7 @@ const { spawnSync } = require("node:child_process")
 const { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } = require("node:fs")
 const { tmpdir } = require("node:os")
 const { basename, join } = require("node:path")
-const { cacheFile, load, markOf } = require("./load-bundle.js")
+const { cacheFile, cacheOf, load } = require("./load-bundle.js")
 
 const dist = join(__dirname, "..", "dist")
 
@@ -49,7 +49,7 @@ const writeOne = (name) => {
   const script = load(bundle)
   process.once("exit", () => {
     const fresh = `${cacheFile(bundle)}.${process.pid}`
-    writeFileSync(fresh, Buffer.concat([Buffer.from(markOf(bundle)), script.createCachedData()]))
+    writeFileSync(fresh, cacheOf(bundle, script))
     renameSync(fresh, cacheFile(bundle))
   })
 }

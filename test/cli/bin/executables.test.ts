@@ -1,6 +1,16 @@
 /** The executables as a user starts them: from anywhere, by any path, with and without the built bundles. */
 import { type SpawnSyncReturns, spawnSync } from "node:child_process"
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync
+} from "node:fs"
 import { join } from "node:path"
 import { build } from "esbuild"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
@@ -274,7 +284,8 @@ describe("the code cache", () => {
     for (const bytes of [
       Buffer.alloc(0),
       good.subarray(0, 200),
-      Buffer.concat([good.subarray(0, 300), good.subarray(400)])
+      Buffer.concat([good.subarray(0, 300), good.subarray(400)]),
+      Buffer.concat([good.subarray(0, -2000), good.subarray(-1900)])
     ]) {
       writeFileSync(path, bytes)
       expect(get()).toMatchObject({ status: 0, stdout: "t.example\n", stderr: "" })
@@ -282,9 +293,12 @@ describe("the code cache", () => {
     writeFileSync(path, good.toString("latin1").replace(process.version, "v19.0.0"), "latin1")
     expect(accepted("tedge.cjs")).toBe("rejected: undefined")
     writeFileSync(path, good)
-    // As long as before: V8 itself would take the cache for it.
+    // As long and as old as before: V8 itself would take the cache for it.
     const bundle = join(place, "dist", "tedge.cjs")
+    const { atime, mtime } = statSync(bundle)
     writeFileSync(bundle, readFileSync(bundle, "utf8").replace('"9.8.7"', '"9.8.6"'))
+    utimesSync(bundle, atime, mtime)
+    expect(accepted("tedge.cjs")).toBe("rejected: undefined")
     expect(run(join(place, "bin", "tedge"), ["--version"]).stdout).toBe("tedge 2.0.1+tedge-actors.9.8.6\n")
     removeTempDir(place)
   })
