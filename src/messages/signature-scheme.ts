@@ -19,12 +19,13 @@ export const signatureSchemes = {
 
 export type SignatureScheme = keyof typeof signatureSchemes
 
+/** In the order of the table. */
+export const allSchemes = Object.keys(signatureSchemes) as ReadonlyArray<SignatureScheme>
+
 /** TLS SignatureAlgorithm (RFC 5246, 7.4.1.4.1) of a key, as the wire protocol names it. */
 export type KeyAlgorithm = "RSA" | "ECDSA"
 
-const byCodePoint = new Map<number, SignatureScheme>(
-  Object.entries(signatureSchemes).map(([name, code]) => [code, name as SignatureScheme])
-)
+const byCodePoint = new Map<number, SignatureScheme>(allSchemes.map((name) => [signatureSchemes[name], name]))
 
 /** The scheme of a code point; undefined for one we do not know (never replaced by another). */
 export const schemeOf = (codePoint: number): SignatureScheme | undefined => byCodePoint.get(codePoint)

@@ -15,7 +15,7 @@ import { Supervisor } from "../runtime/supervisor.ts"
 import { errorOf } from "./refusals.ts"
 import { aborted, TokenError } from "./token-error.ts"
 
-export interface TokenWay {
+interface TokenWay {
   /** Absolute path of a PKCS#11 module; or */
   readonly module: string | undefined
   /** the path of tedge-p11-server's socket. */

@@ -11,7 +11,7 @@ import type { CryptokiEvent, KeySelector, PinGiven } from "../messages/cryptoki.
 import { warningFor } from "../messages/explain/program.ts"
 import type { Pkcs11Uri } from "../messages/pkcs11-uri.ts"
 import { shownUri } from "../messages/pkcs11-uri.ts"
-import { type SignatureScheme, signatureSchemes } from "../messages/signature-scheme.ts"
+import { allSchemes, type SignatureScheme, signatureSchemes } from "../messages/signature-scheme.ts"
 import { isWireScheme } from "../messages/wire/frame1.ts"
 import { isSignatureOf } from "../platform/tls/tls-client-signature.ts"
 import { schemesFor, type TokenKey, wrongSignature } from "./key.ts"
@@ -138,7 +138,7 @@ class OpenToken extends EventEmitter implements Token {
     const options = { withinMs: longestMs, signal }
     const chosen = await this.#actors.ask(
       "ChooseScheme",
-      { offered: everyScheme, key, publicKey: certified && spki(certified) },
+      { offered: allSchemes, key, publicKey: certified && spki(certified) },
       options
     )
     const publicKey = await this.#actors.ask("PublicKey", { key: chosen.key }, options).then(keyOfSpki, (error) => {
@@ -187,7 +187,6 @@ const checked = ({ module, socket, pin, latch, ...rest }: TokenOptions): TokenOp
 }
 
 const isKnown = (name: string): name is SignatureScheme => Object.hasOwn(signatureSchemes, name)
-const everyScheme = Object.keys(signatureSchemes).filter(isKnown)
 
 const certifiedKey = (pem: string | Uint8Array): KeyObject => {
   try {

@@ -9,7 +9,7 @@ import type { KeySelector } from "../../messages/cryptoki.ts"
 import { KeyMismatch, SigningFailed } from "../../messages/mqtt.ts"
 import { shownUri } from "../../messages/pkcs11-uri.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
-import { type SignatureScheme, signatureSchemes } from "../../messages/signature-scheme.ts"
+import { allSchemes } from "../../messages/signature-scheme.ts"
 import type { TokenRefusal } from "../../messages/token-refusals.ts"
 import { readRegularFile, readRegularText } from "../../platform/files/read-file.ts"
 import { deviceCertificate, pemCertificates } from "../../platform/tls/device-certificate.ts"
@@ -94,8 +94,6 @@ const passing = [
   "PeerDown",
   "Undeliverable"
 ] as const
-
-const allSchemes = Object.keys(signatureSchemes) as ReadonlyArray<SignatureScheme>
 
 /** Longer than the token's own limits: its refusal says more. */
 const tokenWithin = "70 seconds"

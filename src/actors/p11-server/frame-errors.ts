@@ -25,17 +25,17 @@ export type RequestFailure =
   | AnswerTooLong
 
 /** A frame that is an answer, sent as a request. */
-export interface NoRequest {
+interface NoRequest {
   readonly _tag: "NoRequest"
 }
 
 /** More connections than the service, or one user, may have. */
-export interface Busy {
+interface Busy {
   readonly _tag: "Busy"
 }
 
 /** The answer is longer than the protocol allows. */
-export interface AnswerTooLong {
+interface AnswerTooLong {
   readonly _tag: "AnswerTooLong"
   readonly bytes: number
 }

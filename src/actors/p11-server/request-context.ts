@@ -87,7 +87,7 @@ export const within = {
   generate: "650 seconds"
 } as const
 
-export interface Access {
+interface Access {
   readonly uid: number | undefined
   /** Neither root nor the service's own user: the wrong PINs it gives are counted. */
   readonly countedAs?: ClientId
@@ -128,7 +128,7 @@ const means = ({ who }: AccessRule, { uid, gid, groups = [] }: Client): boolean 
 const mayMean = (rule: AccessRule, client: Client): boolean =>
   means(rule, client) || ("uid" in rule.who ? rule.who.uid === client.ownerUid : client.groups === undefined)
 
-export interface ClientSelector {
+interface ClientSelector {
   readonly selector: KeySelector & { readonly uri: Pkcs11Uri }
   /** Names of attributes that were left out. */
   readonly ignored: ReadonlyArray<string>
@@ -139,7 +139,7 @@ export interface ClientSelector {
  * can be meant: tools print `type=public` of keys they saw without a login. `changes`: a URI that disagrees with the
  * scope is refused.
  */
-export type Purpose = "reads" | "signs" | "changes"
+type Purpose = "reads" | "signs" | "changes"
 
 /** `rule` narrows further for one client; where it and the service's scope disagree, nothing is left to reach. */
 interface Scopes {

@@ -11,7 +11,7 @@ import * as postcard from "./postcard.ts"
 type Secret = Redacted.Redacted<string>
 
 /** Frame name -> fields. A `uri` may hold a PIN: it is for parsing, never for printing. */
-export interface Frame1 {
+interface Frame1 {
   readonly Error: { readonly message: string }
   readonly ChooseSchemeRequest: {
     /** TLS SignatureScheme code points. */
@@ -115,7 +115,7 @@ const wireSchemes = [
 ] as const
 
 /** The schemes the protocol can ask for; the other ones of TLS it cannot name. */
-export type WireScheme = (typeof wireSchemes)[number]
+type WireScheme = (typeof wireSchemes)[number]
 
 export const isWireScheme = (scheme: string): scheme is WireScheme => wireSchemes.some((known) => known === scheme)
 

@@ -9,7 +9,7 @@ import { existsSync } from "node:fs"
 import { Effect } from "effect"
 import { nodeOptions } from "../process/node-options.ts"
 
-export const pcscdSocket = "/run/pcscd/pcscd.comm"
+const pcscdSocket = "/run/pcscd/pcscd.comm"
 
 /** Undefined: there is no pcscd, or it did not report in time. `user`: whom root asks for; undefined: the caller. */
 export const pcscdServes = (

@@ -28,7 +28,7 @@ export interface ActorDown {
   readonly cause: Cause.Cause<unknown> | undefined
 }
 
-export interface Watcher {
+interface Watcher {
   readonly onDown: (down: ActorDown) => void
   readonly onUp: () => void
 }

@@ -10,7 +10,7 @@ import { withoutValues } from "../reason.ts"
 import type { Cell } from "./cell.ts"
 import { CurrentDeadline, type Envelope } from "./envelope.ts"
 
-export interface Hop {
+interface Hop {
   readonly context: Context.Context<never>
   readonly end: (exit: Exit.Exit<unknown, unknown>) => void
 }

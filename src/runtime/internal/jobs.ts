@@ -5,7 +5,7 @@
  */
 import { type Context, Effect, Fiber } from "effect"
 
-export interface Job<Slot> {
+interface Job<Slot> {
   readonly slots: ReadonlySet<Slot>
   fiber: Fiber.Fiber<void> | undefined
 }

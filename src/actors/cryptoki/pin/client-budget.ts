@@ -114,7 +114,7 @@ export const pauseLeft = (counts: ClientCounts, client: string, now: BootMoment)
   return Math.max(0, pauseOf(count.pauses) - (now.bootMs - count.since.bootMs))
 }
 
-export const isKnown = (counts: ClientCounts, client: string): boolean => counts.has(placeOf(counts, client))
+const isKnown = (counts: ClientCounts, client: string): boolean => counts.has(placeOf(counts, client))
 
 /** `pausedMs`: the pause that begins with this one. */
 export const afterWrong = (

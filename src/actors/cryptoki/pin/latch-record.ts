@@ -67,7 +67,7 @@ export interface PinTry {
   readonly isCountLow: boolean
 }
 
-export type Verdict =
+type Verdict =
   | { readonly kind: "try" }
   | { readonly kind: "wait"; readonly ms: number; readonly detail: string }
   | { readonly kind: "refuse"; readonly reason: LatchReason; readonly detail?: string }

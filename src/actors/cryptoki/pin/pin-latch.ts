@@ -28,7 +28,7 @@ import type { LatchStore } from "./latch-store.ts"
 import { type LatchedToken, rejected } from "./latched-token.ts"
 import { loginOutcome } from "./login-outcome.ts"
 
-export interface Login<A, E> {
+interface Login<A, E> {
   readonly login: Effect.Effect<A, E>
   /** Who gave the PIN, if it is a client whose wrong ones are counted. */
   readonly client?: ClientId | undefined

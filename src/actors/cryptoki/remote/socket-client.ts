@@ -62,10 +62,7 @@ export const socketClient = (socketPath: string, limits: SocketLimits, owners: R
         const answer = yield* exchangeFrame(socketPath, request, withinMs)
         if (answer._tag === "Error")
           return yield* Effect.fail(new SigningServiceRefused({ message: printable(answer.message), ownPin }))
-        if (!isNamed(answer, expected))
-          return yield* Effect.fail(
-            new SigningServiceGarbled({ socketPath, detail: `${answer._tag} for ${request._tag}` })
-          )
+        if (!isNamed(answer, expected)) return yield* garbled({ socketPath }, `${answer._tag} for ${request._tag}`)
         return answer
       })
   }
@@ -103,15 +100,16 @@ export const wireSelectorWithUri = (selector: KeySelector): WireSelector & { rea
   return { uri: uri ?? "pkcs11:", pin }
 }
 
+export const garbled = ({ socketPath }: Pick<SigningService, "socketPath">, detail: string) =>
+  Effect.fail(new SigningServiceGarbled({ socketPath, detail }))
+
 /** A URI of an answer. */
 export const uriFromService = (
-  { socketPath }: SigningService,
+  service: SigningService,
   text: string
 ): Effect.Effect<Pkcs11Uri, SigningServiceGarbled> => {
   const uri = parsePkcs11Uri(text)
-  return Result.isSuccess(uri)
-    ? Effect.succeed(uri.success)
-    : Effect.fail(new SigningServiceGarbled({ socketPath, detail: `URI: ${uri.failure.reason}` }))
+  return Result.isSuccess(uri) ? Effect.succeed(uri.success) : garbled(service, `URI: ${uri.failure.reason}`)
 }
 
 /** Where the PIN of a request came from; undefined: it has none. */

@@ -14,18 +14,20 @@ import {
 } from "../../../messages/cryptoki.ts"
 import { isTooOld, lacksScheme } from "../../../messages/service-fragments.ts"
 import {
+  allSchemes,
   type KeyAlgorithm,
   type SignatureScheme,
   schemeOf,
   signatureSchemes
 } from "../../../messages/signature-scheme.ts"
-import { SchemeNotSupported, SigningServiceGarbled, type TokenRefusal } from "../../../messages/token-refusals.ts"
+import { SchemeNotSupported, type TokenRefusal } from "../../../messages/token-refusals.ts"
 import { isWireScheme } from "../../../messages/wire/frame1.ts"
 import type { Behaviour } from "../../../runtime/actor.ts"
 import type { PayloadOf } from "../../../runtime/protocol.ts"
 import type { LatchPlace } from "../pin/latch-files.ts"
 import {
   defaultSocketLimits,
+  garbled,
   pinPlace,
   type SigningService,
   type SocketLimits,
@@ -115,8 +117,7 @@ const askScheme = (
     return { algorithm, scheme }
   })
 
-const isScheme = (name: string): name is SignatureScheme => name in signatureSchemes
-const wireSchemes = Object.keys(signatureSchemes).filter(isScheme).filter(isWireScheme)
+const wireSchemes = allSchemes.filter(isWireScheme)
 
 /** TLS SignatureAlgorithm (RFC 5246, 7.4.1.4.1). */
 const algorithms: Readonly<Record<number, KeyAlgorithm>> = { 1: "RSA", 3: "ECDSA" }
@@ -152,6 +153,3 @@ const sign = (
     )
   )
 }
-
-const garbled = ({ socketPath }: SigningService, detail: string) =>
-  Effect.fail(new SigningServiceGarbled({ socketPath, detail }))

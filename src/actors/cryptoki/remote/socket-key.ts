@@ -8,10 +8,10 @@ import { Effect, Result } from "effect"
 import type { CryptokiProtocol, KeyDescription, KeySelector } from "../../../messages/cryptoki.ts"
 import { matchesObject } from "../../../messages/pkcs11-uri-match.ts"
 import { forbids, isTooOld } from "../../../messages/service-fragments.ts"
-import { SigningServiceGarbled, type TokenRefusal } from "../../../messages/token-refusals.ts"
+import type { TokenRefusal } from "../../../messages/token-refusals.ts"
 import { publicKeyOfWirePem } from "../../../messages/wire/wire-pem.ts"
 import type { PayloadOf } from "../../../runtime/protocol.ts"
-import { type SigningService, wireSelector } from "./socket-client.ts"
+import { garbled, type SigningService, wireSelector } from "./socket-client.ts"
 import { listKeys } from "./socket-management.ts"
 
 export const publicKey = (
@@ -21,10 +21,7 @@ export const publicKey = (
   Effect.gen(function* () {
     const request = { _tag: "GetPublicKeyPemRequest", uri: wireSelector(key).uri } as const
     const { pem } = yield* service.client.request(request, "GetPublicKeyPemResponse", service.limits.signMs)
-    const { socketPath } = service
-    return (
-      publicKeyOfWirePem(pem) ?? (yield* new SigningServiceGarbled({ socketPath, detail: "no public key in the PEM" }))
-    )
+    return publicKeyOfWirePem(pem) ?? (yield* garbled(service, "no public key in the PEM"))
   })
 
 /**

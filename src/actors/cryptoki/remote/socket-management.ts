@@ -14,12 +14,7 @@ import type {
 } from "../../../messages/cryptoki.ts"
 import { type Pkcs11Uri, parsePkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
-import {
-  SigningServiceGarbled,
-  TokenAmbiguous,
-  TokenNotFound,
-  type TokenRefusal
-} from "../../../messages/token-refusals.ts"
+import { TokenAmbiguous, TokenNotFound, type TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { WireKey, WireKeyParameters, WireToken } from "../../../messages/wire/frame1.ts"
 import { publicKeyOfWirePem } from "../../../messages/wire/wire-pem.ts"
 import type { PayloadOf } from "../../../runtime/protocol.ts"
@@ -27,7 +22,14 @@ import { clearLatchOfService } from "../pin/clear-latch.ts"
 import type { LatchPlace } from "../pin/latch-files.ts"
 import { latchStore } from "../pin/latch-store.ts"
 import { identityOf } from "../pkcs11/token-facts.ts"
-import { pinPlace, type SigningService, uriFromService, wireSelector, wireSelectorWithUri } from "./socket-client.ts"
+import {
+  garbled,
+  pinPlace,
+  type SigningService,
+  uriFromService,
+  wireSelector,
+  wireSelectorWithUri
+} from "./socket-client.ts"
 
 type Answered<A> = Effect.Effect<A, TokenRefusal>
 
@@ -125,9 +127,6 @@ const keyDescription = (key: WireKey): KeyDescription | undefined => {
   if (!isKind || !isType || !/^([0-9a-fA-F]{2})*$/.test(key.id) || Result.isFailure(uri)) return undefined
   return { kind, keyType, label, id: Uint8Array.from(Buffer.from(key.id, "hex")), uri: uri.success }
 }
-
-const garbled = ({ socketPath }: SigningService, detail: string) =>
-  Effect.fail(new SigningServiceGarbled({ socketPath, detail }))
 
 export const clearLatch = (
   service: SigningService,

@@ -19,7 +19,7 @@ import { listObjects, publicHalf, readMaterial } from "./public-half.ts"
 import type { Asker, FoundKey, TokenConnection, TokenSession, TokenTools } from "./session.ts"
 
 /** Why no key was found, or none that can sign. */
-export type KeyRefusal = KeyNotFound | UriNotUsable | SchemeNotSupported | HostFault
+type KeyRefusal = KeyNotFound | UriNotUsable | SchemeNotSupported | HostFault
 
 export const findKey = (
   tools: TokenTools,

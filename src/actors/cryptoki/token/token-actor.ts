@@ -99,7 +99,7 @@ const choose = (context: TokenContext, asker: Asker, offered: ReadonlyArray<Sign
   )
 
 /** Key and scheme for a handshake, bound to each other: the selector names serial and id. */
-export const chosenKey = (found: FoundKey, asker: Asker, offered: ReadonlyArray<SignatureScheme>): ChosenKey => {
+const chosenKey = (found: FoundKey, asker: Asker, offered: ReadonlyArray<SignatureScheme>): ChosenKey => {
   const pin = asker.uri.pinValue ?? asker.pin
   return {
     key: { uri: found.reference, ...(pin ? { pin } : {}) },
@@ -118,7 +118,7 @@ interface SignOrder {
   readonly takenAt: number
 }
 
-export const signWith = Effect.fnUntraced(function* (
+const signWith = Effect.fnUntraced(function* (
   context: TokenContext,
   connection: TokenConnection,
   order: SignOrder

@@ -7,7 +7,7 @@ import { Cause, type Context, Effect, Exit } from "effect"
 import type { CryptokiProtocol, KeySelector } from "../../../messages/cryptoki.ts"
 import { KeyMismatch, SigningFailed, SigningInterrupted } from "../../../messages/mqtt.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
-import { type SignatureScheme, schemeOf, signatureSchemes } from "../../../messages/signature-scheme.ts"
+import { allSchemes, schemeOf } from "../../../messages/signature-scheme.ts"
 import { SchemeNotSupported, type TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { TlsSigner } from "../../../platform/tls/tls-client-signature.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
@@ -107,8 +107,6 @@ export const prepareSignerLater = (options: SignerOptions): Effect.Effect<KeySig
       throw Cause.squash(prepared.cause)
     }
   })
-
-const allSchemes = Object.keys(signatureSchemes) as ReadonlyArray<SignatureScheme>
 
 const signWith = (
   cryptoki: ActorRef<CryptokiProtocol>,

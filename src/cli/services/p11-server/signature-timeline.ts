@@ -2,7 +2,7 @@
 import type { RequestTimes } from "../../../messages/p11-server.ts"
 import type { Hop, Timeline } from "../../../messages/status/snapshot.ts"
 
-export interface Told {
+interface Told {
   /** Its label; empty: the client named none. */
   readonly token: string
   readonly outcome: "ok" | "refused"

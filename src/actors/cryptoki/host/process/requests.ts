@@ -150,7 +150,7 @@ const setPinBySo = (module: Pkcs11Module, session: Handle, soPin: string, pin: s
   return null
 }
 
-export const refusalOf = (error: unknown): HostRefusal => {
+const refusalOf = (error: unknown): HostRefusal => {
   if (error instanceof ModuleFault) return { kind: "code", call: error.call, code: error.code }
   if (error instanceof LoadFault) return { kind: "load", reason: error.reason, detail: error.message }
   return { kind: "defect", detail: error instanceof Error ? error.message : String(error) }

@@ -8,7 +8,7 @@ import { shownUri } from "../../../../messages/pkcs11-uri.ts"
 import { matchesObject, matchesToken } from "../../../../messages/pkcs11-uri-match.ts"
 import { mergeScope } from "../../../../messages/pkcs11-uri-scope.ts"
 import type { DeviceSettings, Settings } from "../../../../messages/settings/resolved-settings.ts"
-import { type SignatureScheme, signatureSchemes } from "../../../../messages/signature-scheme.ts"
+import { allSchemes, type SignatureScheme } from "../../../../messages/signature-scheme.ts"
 import { CryptokiOff, KeyAmbiguous, PinRejected, TokenAmbiguous } from "../../../../messages/token-refusals.ts"
 import { certificationRequest } from "../../../../platform/tls/x509.ts"
 import { monotonicNow } from "../../../../runtime/primitives/monotonic-time.ts"
@@ -48,7 +48,7 @@ export const tokenChecks = (
     yield* uniqueToken(examination, tokens, settings, device)
     const chosen = yield* examination.check(
       "login and key",
-      cryptoki.ask("ChooseScheme", { offered: schemes, key: device.key }, { within: askLimits.list }),
+      cryptoki.ask("ChooseScheme", { offered: allSchemes, key: device.key }, { within: askLimits.list }),
       ({ key, algorithm }) => `${algorithm} key${key.uri === undefined ? "" : ` ${shownUri(key.uri)}`}`
     )
     if (chosen === undefined) return undefined
@@ -123,8 +123,6 @@ const pinState = (
 }
 
 const pinStateCheck = "PIN state"
-
-const schemes = Object.keys(signatureSchemes) as ReadonlyArray<SignatureScheme>
 
 const wayToToken = ({ cryptoki }: Pick<Settings, "cryptoki">): Effect.Effect<string, CryptokiOff> => {
   switch (cryptoki.mode) {
