@@ -7,6 +7,7 @@ import type { X509Certificate } from "node:crypto"
 import type { Duplex } from "node:stream"
 import { Effect } from "effect"
 import { type HttpProxy, openTunnel } from "../network/proxy-tunnel.ts"
+import { errorCode } from "../process/error-code.ts"
 import { askForCertificate } from "./node-tls.ts"
 import type { TrustStore } from "./trust-store.ts"
 
@@ -54,9 +55,7 @@ const handshake = ({ host, port, trusted }: ProbeTarget, tunnel: Duplex | undefi
       if (socket.authorized && certificate !== undefined) end(trustedBy(socket.getProtocol(), certificate))
       else end({ kind: "notTrusted", code: codeOf(error), detail: error instanceof Error ? error.message : "" })
     })
-    socket.on("error", (error: NodeJS.ErrnoException) =>
-      end({ kind: "notReached", code: error.code ?? "EIO", detail: error.message })
-    )
+    socket.on("error", (error) => end({ kind: "notReached", code: errorCode(error) ?? "EIO", detail: error.message }))
     return Effect.sync(() => void socket.destroy())
   })
 
@@ -69,4 +68,4 @@ const trustedBy = (protocol: string | null, certificate: X509Certificate): TlsPr
 
 /** Node gives the reason as an error or as its bare code. */
 const codeOf = (error: unknown): string =>
-  error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : String(error)
+  error instanceof Error ? (errorCode(error) ?? error.message) : String(error)

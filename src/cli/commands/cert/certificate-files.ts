@@ -15,6 +15,7 @@ import {
   removeFile as removeEntry,
   writeToStream
 } from "../../../platform/files/given-files.ts"
+import { errorCode } from "../../../platform/process/error-code.ts"
 import { holdsCertificate, holdsPrivateKey } from "../../../platform/tls/pem-blocks.ts"
 import { ownerIn } from "../../../platform/users/file-owner.ts"
 
@@ -183,6 +184,4 @@ const makeDirectory = (configDir: string, path: string) =>
   attempt(path, () => makeDirectories(dirname(path), { owner: ownerIn(configDir), givenWithin: configDir }))
 
 const attempt = <A>(path: string, write: () => A): Effect.Effect<A, FileNotWritten> =>
-  Effect.try({ try: write, catch: (cause) => new FileNotWritten({ path, code: codeOf(cause) }) })
-
-const codeOf = (cause: unknown): string => (cause as NodeJS.ErrnoException).code ?? "unknown"
+  Effect.try({ try: write, catch: (cause) => new FileNotWritten({ path, code: errorCode(cause) ?? "unknown" }) })

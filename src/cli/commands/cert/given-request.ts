@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import { RequestUnusable } from "../../../messages/certificate.ts"
 import { readGivenFile } from "../../../platform/files/read-file.ts"
+import { errorCode } from "../../../platform/process/error-code.ts"
 import { requestFacts } from "../../../platform/tls/x509.ts"
 import type { CommandContext } from "../hsm/token-command.ts"
 import { type CertSettings, presentKey } from "./cert-command.ts"
@@ -10,7 +11,7 @@ export const givenRequest = (context: CommandContext, of: CertSettings, path: st
   Effect.gen(function* () {
     const request = yield* Effect.try({
       try: () => readGivenFile(path).toString("latin1"),
-      catch: (cause) => refused(path, "unreadable", (cause as NodeJS.ErrnoException).code ?? "")
+      catch: (cause) => refused(path, "unreadable", errorCode(cause) ?? "")
     })
     const facts = requestFacts(request)
     // A DER request is a SEQUENCE longer than 127 bytes.
