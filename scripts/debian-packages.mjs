@@ -25,8 +25,8 @@ const subfolders = (folder) =>
     : []
 
 /**
- * `demo`: what all commands need. `tests`: what the tests need besides. `install`: what `npm run test:install` needs besides that.
- * `docs`: what `npm run test:docs` needs, and nothing else.
+ * `demo`: what all commands need. `tests`: what the tests need besides. `install`: what `npm run test:install` needs besides that,
+ * and `arm64` for its part of that name. `docs`: what `npm run test:docs` needs, and nothing else.
  */
 const packages = [
   { name: "softhsm2", for: "demo", present: command("softhsm2-util") },
@@ -63,10 +63,20 @@ const packages = [
   { name: "zsh", for: "tests", present: command("zsh") },
   { name: "fish", for: "tests", present: command("fish") },
   { name: "mmdebstrap", for: "install", present: command("mmdebstrap") },
+  { name: "gcc-aarch64-linux-gnu", for: "arm64", present: command("aarch64-linux-gnu-gcc") },
+  { name: "g++-aarch64-linux-gnu", for: "arm64", present: command("aarch64-linux-gnu-g++") },
+  { name: "libc6-dev-arm64-cross", for: "arm64", present: () => existsSync("/usr/aarch64-linux-gnu/include/stdlib.h") },
+  { name: "qemu-user-static", for: "arm64", present: command("qemu-aarch64-static") },
   { name: "chromium", for: "docs", present: command("chromium") }
 ]
 
-const uses = { demo: ["demo"], tests: ["demo", "tests"], install: ["demo", "tests", "install"], docs: ["docs"] }
+const uses = {
+  demo: ["demo"],
+  tests: ["demo", "tests"],
+  install: ["demo", "tests", "install"],
+  arm64: ["demo", "tests", "install", "arm64"],
+  docs: ["docs"]
+}
 
 /** Names of the packages that are missing for one of the purposes above. */
 export const missingPackages = (purpose) =>

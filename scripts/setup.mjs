@@ -17,7 +17,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..")
 /** A part of the set-up did not work. The message is for the person at the terminal. */
 export class SetupFailed extends Error {}
 
-/** `purpose`: "demo", "tests", "install" or "docs", which differ in the Debian packages they need; the documents need no build. */
+/** `purpose`: as in scripts/debian-packages.mjs, each with the Debian packages it needs; the documents need no build. */
 export const setup = async (purpose) => {
   await installDebianPackages(purpose)
   await installNpmPackages()

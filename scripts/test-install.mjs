@@ -2,6 +2,7 @@
  * `npm run test:install`: the packages, installed on fresh systems as an admin does it. As root.
  *
  * On a machine where nothing was installed by hand: what is missing is installed first (scripts/debian-packages.mjs).
+ * `npm run test:install -- arm64`: the packages for arm64, emulated; not part of the others.
  * `npm run test:install -- trixie services` names releases of Debian and parts (scripts/install/check-suite.mjs); without
  * names all. The last line counts the checks.
  */
@@ -10,6 +11,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { arm64Part } from "./install/arm64-checks.mjs"
 import { archiveOf, checkSuite, parts } from "./install/check-suite.mjs"
 import { whyNoContainer } from "./install/container.mjs"
 import { CheckFailed } from "./install/demand.mjs"
@@ -26,6 +28,7 @@ const versions = ["0.0.1", "0.0.2"]
 const nodeForOldDebian = "22"
 
 const main = async (words) => {
+  if (words.join() === "arm64") return arm64()
   const unknown = words.filter((word) => !allSuites.includes(word) && !(word in parts))
   if (unknown.length > 0)
     throw new CheckFailed(`'${unknown[0]}' is not one of ${[...allSuites, ...Object.keys(parts)].join(", ")}`)
@@ -59,6 +62,16 @@ const main = async (words) => {
     rmSync(work, { recursive: true, force: true })
   }
   return total
+}
+
+const arm64 = async () => {
+  await setup("arm64")
+  const work = mkdtempSync(join(tmpdir(), "tedge-install-"))
+  try {
+    return await arm64Part({ root, work })
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
 }
 
 /** Fails when all have ended: what they work on is removed then. */

@@ -12,7 +12,7 @@ import { movingOverChecks } from "./moving-over-checks.mjs"
 import { packageChecks } from "./package-checks.mjs"
 import { afterwards, quickStartChecks } from "./quick-start-checks.mjs"
 import { runChecks } from "./run-checks.mjs"
-import { serviceChecks, upgradeUnderTraffic } from "./service-checks.mjs"
+import { serviceChecks } from "./service-checks.mjs"
 import { startTpm, tpmEnvironment, tpmPackages } from "./tpm-machine.mjs"
 
 const init = ["systemd", "systemd-sysv", "dbus", "procps", "iproute2"]
@@ -81,8 +81,7 @@ export const parts = {
     inContainer(await equipped(), folder("services"), async (device) => {
       const [old, next] = packages.map((files) => files.filter((file) => nameOf(file) === "tedge-actors"))
       await device.install(old)
-      const upgrade = upgradeUnderTraffic(() => device.install(next))
-      const all = [...serviceChecks, ...accessChecks, upgrade, ...maintainerChecks({ old, next })]
+      const all = [...serviceChecks, ...accessChecks, ...maintainerChecks({ old, next })]
       return runAll(device, all.map(startsAnew), { inOrder: true })
     }),
   recipe: async ({ suite, base, folder, packages: [files], runAll }) =>

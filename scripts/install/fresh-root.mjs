@@ -22,25 +22,27 @@ export const whyNoRoot = async () => {
  * apt, so that nothing is fetched twice, and by nobody after this. `listed`: packages that are only in the archive's index. It
  * is only read: what happens in it goes to layers above it.
  */
-export const makeRoot = async ({ suite, dir, packages, listed }) => {
+export const makeRoot = ({ suite, dir, packages, listed }) =>
+  bootstrap(suite, dir, [
+    "--variant=minbase",
+    // No power fails here that could harm a package database.
+    "--dpkgopt=force-unsafe-io",
+    `--customize-hook=sh ${archiveScript} "$1" "${packages.join(" ")}" "${listed.join(" ")}"`,
+    "--skip=cleanup/apt/lists"
+  ])
+
+/** Files of Debian packages and of what they need, in `dir`: none of their scripts has run. */
+export const unpackRoot = ({ suite, dir, architecture, packages }) =>
+  bootstrap(suite, dir, [`--architectures=${architecture}`, "--variant=extract", `--include=${packages.join(",")}`])
+
+const bootstrap = async (suite, dir, words) => {
   mkdirSync(dirname(dir), { recursive: true })
   writeFileSync(`${dir}.sources`, sourcesFor(suite))
   writeFileSync(`${dir}.apt.conf`, (await mustRun("apt-config", ["dump", "Acquire"])).stdout)
   const copyAuth =
     'for path in /etc/apt/auth.conf /etc/apt/auth.conf.d; do if [ -e "$path" ]; then cp -a "$path" "$1/etc/apt/"; fi; done'
-  await mustRun("mmdebstrap", [
-    "--quiet",
-    "--variant=minbase",
-    // No power fails here that could harm a package database.
-    "--dpkgopt=force-unsafe-io",
-    `--aptopt=${dir}.apt.conf`,
-    `--setup-hook=${copyAuth}`,
-    `--customize-hook=sh ${archiveScript} "$1" "${packages.join(" ")}" "${listed.join(" ")}"`,
-    "--skip=cleanup/apt/lists",
-    suite,
-    dir,
-    `${dir}.sources`
-  ])
+  const from = ["--quiet", `--aptopt=${dir}.apt.conf`, `--setup-hook=${copyAuth}`]
+  await mustRun("mmdebstrap", [...from, ...words, suite, dir, `${dir}.sources`])
 }
 
 const archiveScript = join(dirname(fileURLToPath(import.meta.url)), "make-archive.sh")

@@ -1,4 +1,4 @@
-/** What the scripts of the packages do under systemd, after the service checks, with the newer version installed. */
+/** What the scripts of the packages do under systemd, after the service checks: upgrade, the version before again, removal, purge. */
 import { demand } from "./demand.mjs"
 
 const socket = "tedge-p11-server.socket"
@@ -8,6 +8,7 @@ const include = "include_dir /etc/tedge/mosquitto-conf"
 
 /** `old` and `next`: the files of the two versions. */
 export const maintainerChecks = ({ old, next }) => [
+  upgradeUnderTraffic(next),
   [
     "the version before installs over this one: what runs is restarted, and connects",
     async (device) => {
@@ -65,4 +66,31 @@ export const maintainerChecks = ({ old, next }) => [
       demand(tokens !== "", "the token is gone")
     }
   ]
+]
+
+/** 100 messages a minute of QoS 1 go on while the package is replaced: each comes to the cloud. */
+const upgradeUnderTraffic = (next) => [
+  "an upgrade while 100 messages a minute flow loses none",
+  async (device) => {
+    const topic = "c8y/s/us"
+    await device.cloud.ask("startFlow", topic, 600)
+    const before = await device.mainPid(mapper)
+    const seen = async () =>
+      (await device.cloud.ask("received", "s/us")).filter((text) => text.startsWith("message ")).length
+    await device.until(async () => (await seen()) > 2, "messages flow")
+    await device.install(next)
+    const then = await seen()
+    await device.until(async () => (await seen()) > then + 2, "messages flow after the upgrade")
+    const acknowledged = await device.cloud.ask("stopFlow")
+    const missing = async () => {
+      const received = new Set(await device.cloud.ask("received", "s/us"))
+      return acknowledged.filter((text) => !received.has(text))
+    }
+    await device.until(
+      async () => (await missing()).length === 0,
+      `all ${acknowledged.length} messages came to the cloud`
+    )
+    demand((await device.mainPid(mapper)) !== before, "the mapper was not restarted")
+    console.log(`      ${acknowledged.length} messages, none lost`)
+  }
 ]

@@ -91,6 +91,17 @@ export const serviceChecks = [
     }
   ],
   [
+    "every unit is rated at most 3.0 by this systemd, which has nothing to say of any",
+    async (device) => {
+      const names = await device.must("sh", "-c", "ls /usr/lib/systemd/system/tedge-*.service | grep -v @")
+      const files = names.trim().split("\n")
+      for (const file of files)
+        await device.must("systemd-analyze", "security", "--offline=true", "--threshold=30", file)
+      const { code, stdout, stderr } = await device.exec(["systemd-analyze", "verify", "--man=no", ...files])
+      demand(code === 0 && !/tedge-/.test(stderr), stdout + stderr)
+    }
+  ],
+  [
     "the directory of refused PINs is as tmpfiles made it, whoever has used it, and of its group the services' user alone writes",
     async (device) => {
       const before = await device.must("stat", "-c", "%U:%G %a", "/run/tedge-pin-latch")
@@ -277,30 +288,3 @@ const takesNewPinAtRestart = async (device) => {
   }
   await device.must("rm", "/etc/credstore/tedge-pin")
 }
-
-/** 100 messages a minute of QoS 1 go on while `install` replaces the package: each comes to the cloud. */
-export const upgradeUnderTraffic = (install) => [
-  "an upgrade while 100 messages a minute flow loses none",
-  async (device) => {
-    const topic = "c8y/s/us"
-    await device.cloud.ask("startFlow", topic, 600)
-    const before = await device.mainPid(mapper)
-    const seen = async () =>
-      (await device.cloud.ask("received", "s/us")).filter((text) => text.startsWith("message ")).length
-    await device.until(async () => (await seen()) > 2, "messages flow")
-    await install(device)
-    const then = await seen()
-    await device.until(async () => (await seen()) > then + 2, "messages flow after the upgrade")
-    const acknowledged = await device.cloud.ask("stopFlow")
-    const missing = async () => {
-      const received = new Set(await device.cloud.ask("received", "s/us"))
-      return acknowledged.filter((text) => !received.has(text))
-    }
-    await device.until(
-      async () => (await missing()).length === 0,
-      `all ${acknowledged.length} messages came to the cloud`
-    )
-    demand((await device.mainPid(mapper)) !== before, "the mapper was not restarted")
-    console.log(`      ${acknowledged.length} messages, none lost`)
-  }
-]
