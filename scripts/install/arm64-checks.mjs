@@ -63,7 +63,7 @@ export const arm64Part = async ({ root, work }) => {
   await mustRun(process.execPath, ["scripts/package.mjs", "--arch", "arm64", "--out", out], { cwd: root })
   await unpackRoot({ suite: "trixie", dir, architecture: "arm64", packages: [...essential, "nodejs", "softhsm2"] })
   asInstalled(dir)
-  const file = readdirSync(out).find((name) => name.startsWith("tedge-actors_"))
+  const file = readdirSync(out).find((name) => /^tedge-actors_.*\.deb$/.test(name))
   copyFileSync(join(out, file), join(dir, "opt/tedge-actors.deb"))
   const emulation = await startEmulation()
   const debian = await openRoot({ layers: [dir], dir: `${dir}-changes` })

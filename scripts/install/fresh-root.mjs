@@ -22,7 +22,7 @@ export const whyNoRoot = async () => {
  * apt, so that nothing is fetched twice, and by nobody after this. `listed`: packages that are only in the archive's index. It
  * is only read: what happens in it goes to layers above it.
  */
-export const makeRoot = ({ suite, dir, packages, listed }) =>
+export const makeRoot = ({ suite, dir, packages, listed = [] }) =>
   bootstrap(suite, dir, [
     "--variant=minbase",
     // No power fails here that could harm a package database.

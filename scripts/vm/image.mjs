@@ -19,13 +19,9 @@ const surroundings = ["nodejs", "mosquitto", "mosquitto-clients", "dnsmasq-base"
 /** Answers `{ disk, kernel }`, files in `work`. `packages`: our .debs. */
 export const makeImage = async ({ work, packages }) => {
   const base = join(work, "debian")
-  await makeRoot({ suite, dir: base })
-  const folder = join(work, "layer")
-  const layers = await addLayer({
-    layers: [base],
-    dir: folder,
-    packages: ["linux-image-cloud-amd64", ...system, ...tpm, ...surroundings]
-  })
+  const needed = ["linux-image-cloud-amd64", ...system, ...tpm, ...surroundings]
+  await makeRoot({ suite, dir: base, packages: needed })
+  const layers = await addLayer({ layers: [base], dir: join(work, "layer"), packages: needed })
   const debian = await openRoot({ layers, dir: join(work, "settings") })
   try {
     await setUp(debian, packages)
@@ -67,7 +63,8 @@ const setUp = async (debian, packages) => {
   // There is no archive to reach from there; what is named is installed, or in the directory.
   rmSync(debian.path("/etc/apt/sources.list.d"), { recursive: true, force: true })
   rmSync(debian.path("/etc/apt/sources.list"), { force: true })
-  rmSync(debian.path("/var/lib/apt/lists"), { recursive: true, force: true })
+  for (const path of ["/var/lib/apt/lists", "/var/cache/archive"])
+    rmSync(debian.path(path), { recursive: true, force: true })
   const { code, stderr } = await debian.exec(["sh", "-euc", services])
   if (code !== 0) throw new Error(`the image cannot be set up: ${stderr}`)
 }

@@ -87,8 +87,6 @@ export const bootMachine = async ({ image, dir, memoryMb, cores }) => {
   return {
     exec,
     stop,
-    /** There is no other network than that of this machine. */
-    online: exec,
     onItsNetwork: (argv) => argv,
     console: () => readFileSync(consoleFile, "utf8"),
     /** The cable of its network. */
