@@ -99,6 +99,9 @@ describe("tedge-hsm hsm doctor", () => {
     expect(await examined("certificate renewal")).toMatch(
       /^✗ .* hint: systemctl mask --now tedge-cert-renewer@c8y.timer/
     )
+    const half = "/usr/bin/tedge-hsm cert renew c8y } ExecStartPost={ /usr/bin/tedge reconnect c8y"
+    units("openrc", ["tedge-cert-renewer@c8y.timer"], half)
+    expect(await examined("certificate renewal")).toMatch(/^✗ /)
     units("openrc", ["tedge-cert-renewer@c8y.timer"], "/usr/bin/tedge-hsm cert renew c8y")
     expect(await examined("certificate renewal")).toBe(
       "✓ certificate renewal: tedge-cert-renewer@c8y.service runs tedge-hsm"

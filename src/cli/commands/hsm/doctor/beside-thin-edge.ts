@@ -99,14 +99,18 @@ const renewalCheck = ({ pass, fail }: Examination, { settings, services }: Looke
     const unit = profile === undefined ? `tedge-cert-renewer@${cloud}` : `tedge-cert-renewer-${cloud}@${profile}`
     const isActive = services && (yield* Effect.orElseSucceed(services.isActive(`${unit}.timer`), () => false))
     if (!isActive) return yield* pass(name, `${unit}.timer does not run`)
-    const shown = yield* runCommand(["systemctl", "show", "--property=ExecStart", `${unit}.service`], 10_000)
-    if (shown.kind === "exited" && shown.stdout.includes("tedge-hsm "))
+    const properties = "--property=ExecStart,ExecStartPost"
+    const shown = yield* runCommand(["systemctl", "show", properties, `${unit}.service`], 10_000)
+    if (shown.kind === "exited" && shown.stdout.includes("tedge-hsm ") && !thinEdgeCommand.test(shown.stdout))
       return yield* pass(name, `${unit}.service runs tedge-hsm`)
     yield* fail(name, {
       error: `${unit}.timer renews with thin-edge.io's own tedge, which then reconnects without us`,
       hint: `systemctl mask --now ${unit}.timer, or let its service run tedge-hsm (docs/beside-thin-edge.md)`
     })
   })
+
+/** `/usr/bin/tedge reconnect c8y`, and not `tedge-hsm`. */
+const thinEdgeCommand = /(^|[\s/='"])tedge\s/m
 
 const lockOf = ({ run }: CloudSettings, unit: string): string => join(run.path, "lock", `${unit}.lock`)
 
