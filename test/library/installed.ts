@@ -45,8 +45,8 @@ export const newProject = (links: ReadonlyArray<string> = []): Project => {
   }
 }
 
-/** The package and nothing that it names: npm looks at peer dependencies that it leaves out, unless it is the npm of old. */
-export const installAlone = ["--offline", "--legacy-peer-deps", "--omit=optional", "--no-audit", "--no-fund"]
+/** The package without pkcs11js, which would be compiled. Offline: whatever else npm wanted to fetch would fail. */
+export const installAlone = ["--offline", "--omit=optional", "--no-audit", "--no-fund"]
 
 /** With an empty cache: what npm would ask of a registry fails, on each machine. */
 export const npm = (words: ReadonlyArray<string>, cwd: string, cache = join(cwd, "npm-cache")): string =>
