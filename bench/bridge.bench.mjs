@@ -186,7 +186,7 @@ const middle = (runs) => {
 
 const transfer = async (port, socket, count, size, rate) => {
   const receiver = await startReceiver(socket, count)
-  await mustRun(process.execPath, [load, ...publishing(port, count, size, rate)])
+  await mustRun(process.execPath, [load, ...publishing(port, count, size, rate)], { timeoutMs: 300_000 })
   return receiver.result
 }
 
