@@ -6,6 +6,7 @@ import { runInNewContext } from "node:vm"
 import { Deferred, Effect, Fiber, Queue } from "effect"
 import { address, child, Supervisor, start } from "../dist/runtime.mjs"
 import { medianOf, sampled } from "../scripts/lib/judge.mjs"
+import { load } from "./lib/bundle.mjs"
 
 setFlagsFromString("--expose-gc")
 const gc = runInNewContext("gc")
@@ -89,6 +90,28 @@ const memoryRow = async (what, startAll) => {
   }
 }
 
+/** Spans where no collector is set. */
+const unexportedSpans = async () => {
+  for (const name of Object.keys(process.env)) if (name.startsWith("OTEL_")) delete process.env[name]
+  const spanned = await load("spanned-asks")
+  for (const isSpanned of [true, false]) await spanned.asking(asks, isSpanned)
+  const pairs = []
+  const samples = await sampled(async () => {
+    const alone = await spanned.asking(asks, false)
+    const inSpan = await spanned.asking(asks, true)
+    pairs.push({ alone, inSpan })
+    return inSpan / alone
+  })
+  const [alone, inSpan] = ["alone", "inSpan"].map((name) => medianOf(pairs.map((pair) => pair[name])))
+  return {
+    what: "ask in a span, without a collector",
+    value: `${((inSpan * 1000) / asks).toFixed(1)} µs`,
+    against: `the ask alone, ${((alone * 1000) / asks).toFixed(1)} µs`,
+    samples,
+    limit: 1.1
+  }
+}
+
 /** Pairs, so that a busy moment of the machine meets both. */
 export const measure = async () => {
   await Effect.runPromise(bare)
@@ -110,6 +133,7 @@ export const measure = async () => {
       samples,
       limit: 4
     },
+    await unexportedSpans(),
     await memoryRow("idle actor alone", alone),
     await memoryRow("idle actor under a supervisor", supervised)
   ]

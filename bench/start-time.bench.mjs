@@ -4,10 +4,11 @@
  */
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as delay } from "node:timers/promises"
 import { executable } from "../scripts/lib/device.mjs"
 import { medianOf, sampled } from "../scripts/lib/judge.mjs"
 import { createSoftToken } from "../scripts/lib/soft-token.mjs"
@@ -23,8 +24,9 @@ export const measure = async () => {
     "tedge --version": [tedge, "--version"],
     "tedge --help": [tedge, "--help"]
   }
+  const status = "tedge status, of the signing service"
   const ping = "tedge-p11-server, start to its first answer to a Ping"
-  const names = [...Object.keys(commands), ping]
+  const names = [...Object.keys(commands), ping, status]
   const times = Object.fromEntries(names.map((name) => [name, []]))
   const token = await createSoftToken({ dir: join(dir, "softhsm"), label: "bench", pin: "123456" })
   try {
@@ -32,7 +34,11 @@ export const measure = async () => {
     await sampled(
       async () => {
         for (const [name, args] of Object.entries(commands)) times[name].push(timed(args))
-        times[ping].push(await untilPong(dir, token))
+        await withService(dir, token, (place, took) => {
+          times[ping].push(took)
+          // There is no mapper: something is down.
+          times[status].push(timed([tedge, "--config-dir", place, "status"], 3))
+        })
         return ratios(times, "tedge --version").at(-1)
       },
       { least: 21, most: 41 }
@@ -41,9 +47,9 @@ export const measure = async () => {
     rmSync(dir, { recursive: true, force: true })
   }
   const bare = medianOf(times["node -e 0"])
-  const limits = { "tedge config get": 1.3, "tedge --help": 3.5, [ping]: 4 }
+  const limits = { "tedge config get": 1.3, "tedge --help": 3.5, [ping]: 4, [status]: 6 }
   return names.slice(1).map((name) => ({
-    what: name === ping ? name : `${name}, start to end`,
+    what: name in commands ? `${name}, start to end` : name,
     value: `${medianOf(times[name]).toFixed(0)} ms`,
     against: `node -e 0, ${bare.toFixed(0)} ms`,
     samples: ratios(times, name),
@@ -53,15 +59,18 @@ export const measure = async () => {
 
 const env = withoutExtraCertificates()
 
-/** Asked again and again from the start on, as a client that waits for it would. */
-const untilPong = async (dir, token) => {
+/** `use` gets its configuration and how long it took to answer: asked again and again, as a client that waits for it would. */
+const withService = async (dir, token, use) => {
   const place = mkdtempSync(join(dir, "service-"))
-  mkdirSync(join(place, "config"))
+  const config = join(place, "config")
+  mkdirSync(config)
   const socket = join(place, "p11.sock")
-  const args = ["--config-dir", join(place, "config"), "--module-path", token.modulePath, "--socket-path", socket]
+  const cryptoki = `[device.cryptoki]\nmode = "socket"\nsocket_path = "${socket}"\n`
+  writeFileSync(join(config, "tedge.toml"), `run.path = "${place}"\n[c8y]\nurl = "localhost"\n${cryptoki}`)
+  const args = ["--config-dir", config, "--module-path", token.modulePath, "--socket-path", socket]
   const started = performance.now()
   const service = spawn(process.execPath, [executable("tedge-p11-server"), ...args], {
-    env: { ...env, ...token.env, TEDGE_RUN_PATH: place, TEDGE_DEVICE_CRYPTOKI_PIN: token.pin },
+    env: { ...env, ...token.env, TEDGE_DEVICE_CRYPTOKI_PIN: token.pin },
     stdio: "ignore"
   })
   const gone = once(service, "exit")
@@ -69,10 +78,15 @@ const untilPong = async (dir, token) => {
   while (!(await answersPing(socket)))
     if (service.exitCode !== null || service.signalCode !== null) throw new Error("tedge-p11-server ended")
   const took = performance.now() - started
+  await appeared(join(place, "tedge-actors/tedge-p11-server.sock"))
+  use(config, took)
   clearTimeout(giveUp)
   service.kill("SIGTERM")
   await gone
-  return took
+}
+
+const appeared = async (path) => {
+  while (!existsSync(path)) await delay(1)
 }
 
 /** Ping and Pong of the protocol, version 1: variants 8 and 9. */
@@ -84,10 +98,10 @@ const answersPing = (path) =>
     socket.on("close", () => resolve(false))
   })
 
-const timed = (args) => {
+const timed = (args, code = 0) => {
   const started = performance.now()
   const { status, stderr } = spawnSync(process.execPath, args, { env, encoding: "utf8" })
-  if (status !== 0) throw new Error(`${args.join(" ")} ended with exit code ${status}: ${stderr}`)
+  if (status !== code) throw new Error(`${args.join(" ")} ended with exit code ${status}: ${stderr}`)
   return performance.now() - started
 }
 

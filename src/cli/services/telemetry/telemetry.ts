@@ -22,17 +22,20 @@ export const withTelemetry = <A, E, R>(
   options: TelemetryOptions,
   record: (measurement: Measurement) => void = () => undefined
 ): Effect.Effect<A, E, R> => {
-  if (!isTelemetryOn(process.env)) return Effect.provideService(run, Measurements, record)
+  // Spans nobody gets are not made either.
+  const unexported = Effect.withTracerEnabled(Effect.provideService(run, Measurements, record), false)
+  if (!isTelemetryOn(process.env)) return unexported
   return Effect.acquireUseRelease(
     starting(options),
     (exporter) => {
-      if (exporter === undefined) return Effect.provideService(run, Measurements, record)
+      if (exporter === undefined) return unexported
       const { tracer, record: exported, warnings } = exporter
       const measured = (measurement: Measurement) => {
         record(measurement)
         exported(measurement)
       }
-      const observed = tracer === undefined ? run : Effect.provideService(run, Tracer.Tracer, tracer)
+      const observed =
+        tracer === undefined ? Effect.withTracerEnabled(run, false) : Effect.provideService(run, Tracer.Tracer, tracer)
       return Effect.andThen(
         Effect.forEach(warnings, (warning) => Effect.logWarning(warning), { discard: true }),
         Effect.provideService(observed, Measurements, measured)

@@ -18,12 +18,20 @@ describe("--listen", () => {
     expect(parsed(text)).toEqual(Result.succeed({ host, port }))
   })
 
-  it.each(["0.0.0.0", "0.0.0.0:80", "192.168.1.2:80", "[::]:80", "::", "[fe80::1]:80", "128.0.0.1", "[::2]:80"])(
-    "%s is refused: others could reach it",
-    (text) => {
-      expect(parsed(text)).toMatchObject({ failure: { _tag: "ListenRefused", reason: "notLoopback" } })
-    }
-  )
+  it.each([
+    "0.0.0.0",
+    "0.0.0.0:80",
+    "192.168.1.2:80",
+    "[::]:80",
+    "::",
+    "[fe80::1]:80",
+    "128.0.0.1",
+    "[::2]:80",
+    "[::ffff:127.0.0.1]:80",
+    "::ffff:10.0.0.1"
+  ])("%s is refused: others could reach it", (text) => {
+    expect(parsed(text)).toMatchObject({ failure: { _tag: "ListenRefused", reason: "notLoopback" } })
+  })
 
   it.each(["", "device.local", "127.0.0.1:99999", "127.0.0.1:", "127.0.0.1:x", "[::1", "127.1", "http://127.0.0.1"])(
     "'%s' is no address",
