@@ -21,8 +21,13 @@ built_in = true
 `
 
 /** The answer to a ListKeysRequest without URI and PIN, as thin-edge.io's own client sends it, and as its user. */
-const keysFor = async (device) =>
-  (await device.exec(["setpriv", "--reuid=tedge", "--regid=tedge", "--clear-groups", "node", "-e", askKeys])).stdout
+const keysFor = async (device) => {
+  const asServices = ["setpriv", "--reuid=tedge", "--regid=tedge", "--clear-groups"]
+  return (await device.exec([...asServices, "sh", "-c", withNode, "sh", "-e", askKeys])).stdout
+}
+
+/** Debian 12 has it in our package only, and not in PATH. */
+const withNode = 'node=/usr/lib/tedge-actors-node/bin/node; [ -x "$node" ] || node=/usr/bin/node; exec "$node" "$@"'
 
 const askKeys = `const socket = require("net").connect({
   path: "/run/tedge-p11-server/tedge-p11-server.sock", allowHalfOpen: true
