@@ -28,6 +28,8 @@ export class UnknownProfile extends Data.TaggedError("UnknownProfile")<{
   readonly cloud: CloudName
   readonly profile: string
   readonly known: ReadonlyArray<string>
+  /** It has a table in tedge.toml, which is ignored. */
+  readonly isIgnored?: true
 }> {}
 
 /** The name of the profile is not valid, or the setting has no profiles. */
@@ -174,28 +176,37 @@ export interface Upgraded extends Warned {
   readonly written: ReadonlyArray<string>
   /** What they were before, beside them. */
   readonly copies: ReadonlyArray<string>
-  /** Those of the copies that hold a PIN or a password. */
+  /** The copies that hold a PIN or a password, those of earlier upgrades too. */
   readonly secretCopies: ReadonlyArray<string>
   /** The full keys of the PINs and passwords that were moved. */
   readonly secrets: ReadonlyArray<string>
 }
 
+/**
+ * When a secrets.toml that cannot be used refuses the settings. Without: where a token or a proxy may need a PIN or a
+ * password. `proxy`: where a proxy may. `required`: always. `optional`: never; the settings are without any secret then, also
+ * those of other places, as no other PIN is to be tried.
+ */
+export interface SecretsNeed {
+  readonly secrets?: "optional" | "proxy" | "required" | undefined
+}
+
 export type ConfigProtocol = {
   /** What no cloud is needed for. */
-  readonly ReadSettings: Ask<void, { readonly settings: Settings } & Warned, ReadRefusal>
+  readonly ReadSettings: Ask<SecretsNeed | undefined, { readonly settings: Settings } & Warned, ReadRefusal>
   /**
    * Without `profile`, TEDGE_CLOUD_PROFILE counts; `null` is the section without profile, whatever it says. `bare`: the
    * section's own settings count as not set, in whatever state they are, and so does whatever else cannot be used. The
    * token is off then: no other PIN is tried.
    */
   readonly ReadCloudSettings: Ask<
-    { readonly cloud: CloudName; readonly profile?: string | null | undefined; readonly bare?: true },
+    { readonly cloud: CloudName; readonly profile?: string | null | undefined; readonly bare?: true } & SecretsNeed,
     { readonly settings: CloudSettings } & Warned,
     ReadRefusal
   >
   /** The section without profile first, then every profile, by name. `leftOut`: those that cannot be read. */
   readonly ReadProfiles: Ask<
-    { readonly cloud: CloudName },
+    { readonly cloud: CloudName } & SecretsNeed,
     { readonly profiles: ReadonlyArray<CloudSettings>; readonly leftOut: ReadonlyArray<SectionLeftOut> } & Warned,
     ReadRefusal
   >
@@ -204,7 +215,8 @@ export type ConfigProtocol = {
   /** In the order of `config list`, those without value too. `filter`: a part of the key. */
   readonly List: Ask<
     { readonly filter: string },
-    { readonly settings: ReadonlyArray<ShownSetting> } & Warned,
+    /** `leftOut`: why others are not among them. */
+    { readonly settings: ReadonlyArray<ShownSetting>; readonly leftOut: ReadonlyArray<ReadRefusal> } & Warned,
     ReadRefusal
   >
   /**

@@ -4,7 +4,14 @@
  * It keeps nothing between messages: each reads the file again, so an edit by hand counts at once.
  */
 import { Effect } from "effect"
-import type { ConfigProtocol, SectionLeftOut } from "../../messages/config.ts"
+import type {
+  ConfigFileRefusal,
+  ConfigProtocol,
+  InvalidSetting,
+  ReadRefusal,
+  SectionLeftOut,
+  ShownSetting
+} from "../../messages/config.ts"
 import type { SettingWarning } from "../../messages/settings/refused-value.ts"
 import { knownProfiles, resolveSetting } from "../../messages/settings/resolve.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
@@ -17,13 +24,16 @@ import {
   findSetting,
   isConfigured,
   mayLackSecret,
-  openForReading,
+  type OpenConfig,
   openForUse,
   openForWriting,
+  refuseConsulted,
+  refuseFault,
   refuseOwnFault,
   refuseUnknownProfile,
   refuseUnusable,
   usableProfile,
+  withoutBadUris,
   withoutSection
 } from "./open-config.ts"
 import type { ConfigPlace } from "./read-sources.ts"
@@ -37,9 +47,9 @@ export const configMailbox: MailboxSpec = { capacity: 64, overflow: { policy: "r
 export const configBehaviour = (place: ConfigPlace, writing: ConfigWriting): Behaviour<ConfigProtocol> => ({
   init: () =>
     Effect.succeed({
-      ReadSettings: () => readSettings(place),
+      ReadSettings: (need) => readSettings(place, need),
       ReadCloudSettings: (wanted) => readCloudSettings(place, wanted),
-      ReadProfiles: ({ cloud }) => readProfiles(place, cloud),
+      ReadProfiles: (wanted) => readProfiles(place, wanted),
       Get: (selector) => getSetting(place, selector),
       List: ({ filter }) => listSettings(place, filter),
       CheckWritable: (selector) => checkWritable(place, writing, selector),
@@ -57,11 +67,14 @@ type Reads<Tag extends keyof ConfigProtocol> = Effect.Effect<
   ConfigProtocol[Tag]["refusal"]
 >
 
-const readSettings = (place: ConfigPlace): Reads<"ReadSettings"> =>
+const readSettings = (place: ConfigPlace, need: Payload<"ReadSettings">): Reads<"ReadSettings"> =>
   Effect.gen(function* () {
-    const { sources, warnings } = yield* openForUse(place, undefined)
-    return { settings: yield* buildSettings(sources, place), warnings }
+    const open = yield* openForUse(place, undefined, need)
+    return { settings: yield* buildSettings(open.sources, place, howOf(open)), warnings: open.warnings }
   })
+
+/** Without its password a proxy is set in part. */
+const howOf = ({ own }: OpenConfig): "whole" | "bare" => (own.secrets.problem === undefined ? "whole" : "bare")
 
 const readCloudSettings = (place: ConfigPlace, wanted: Payload<"ReadCloudSettings">): Reads<"ReadCloudSettings"> =>
   Effect.gen(function* () {
@@ -72,27 +85,27 @@ const readCloudSettings = (place: ConfigPlace, wanted: Payload<"ReadCloudSetting
     if (wanted.bare === true) {
       const whole = yield* openForWriting(place)
       const open = withoutSection(whole, section)
-      const settings = yield* buildCloudSettings(open, place, section, "bare")
+      const settings = yield* buildCloudSettings(withoutBadUris(open), place, section, "bare")
       // No other PIN than that of the settings is ever tried.
       const cryptoki = mayLackSecret(whole, section)
         ? { ...settings.cryptoki, mode: "off" as const }
         : settings.cryptoki
       return { settings: { ...settings, cryptoki }, warnings: open.warnings }
     }
-    const open = yield* openForUse(place, section)
-    yield* refuseUnknownProfile(open.sources, cloud, profile)
-    return { settings: yield* buildCloudSettings(open, place, section), warnings: open.warnings }
+    const open = yield* openForUse(place, section, wanted)
+    yield* refuseUnknownProfile(open, cloud, profile)
+    return { settings: yield* buildCloudSettings(open, place, section, howOf(open)), warnings: open.warnings }
   })
 
-const readProfiles = (place: ConfigPlace, cloud: Payload<"ReadProfiles">["cloud"]): Reads<"ReadProfiles"> =>
+const readProfiles = (place: ConfigPlace, { cloud, ...need }: Payload<"ReadProfiles">): Reads<"ReadProfiles"> =>
   Effect.gen(function* () {
-    const open = yield* openForUse(place, undefined)
+    const open = yield* openForUse(place, undefined, need)
     const profiles: Array<CloudSettings> = []
     const leftOut: Array<SectionLeftOut> = []
     for (const profile of [undefined, ...knownProfiles(open.sources, cloud)]) {
       const section = { cloud, profile }
       const built = yield* Effect.result(
-        Effect.andThen(refuseUnusable(open, section), buildCloudSettings(open, place, section))
+        Effect.andThen(refuseUnusable(open, section), buildCloudSettings(open, place, section, howOf(open)))
       )
       if (built._tag === "Success") profiles.push(built.success)
       else leftOut.push({ profile, isConfigured: isConfigured(open, section), failure: built.failure })
@@ -104,26 +117,49 @@ const getSetting = (place: ConfigPlace, selector: Payload<"Get">): Reads<"Get"> 
   Effect.gen(function* () {
     const { name, warnings } = yield* findSetting(place, selector)
     const cloud = cloudOf(name.setting)
-    const open = yield* openForReading(place, cloud && { cloud, profile: name.profile })
+    const open = yield* openForWriting(place)
+    if (cloud !== undefined) yield* refuseFault(open, { cloud, profile: name.profile })
     yield* refuseOwnFault(open, name.setting.key)
-    yield* refuseUnknownProfile(open.sources, cloud, name.profile)
+    yield* refuseUnknownProfile(open, cloud, name.profile)
+    yield* refuseConsulted(open, name)
     const shown = showSetting(name.setting, name.profile, open.sources)
     const resolved = resolveSetting(name, open.sources)
     const idProblem = resolved.kind === "unset" ? resolved.idProblem : undefined
     return { ...shown, idProblem, warnings: [...warnings, ...toldWith(shown, open.warnings)] }
   })
 
+/** What cannot be shown is left out: it keeps nothing else from being listed. */
 const listSettings = (place: ConfigPlace, filter: string): Reads<"List"> =>
   Effect.gen(function* () {
-    const open = yield* openForReading(place, undefined)
+    const open = yield* openForWriting(place)
     const { sources } = open
     const { path, problem } = open.own.secrets
-    const matching = listedSettings(sources, filter)
-    const listed = problem === undefined ? matching : matching.filter(({ setting }) => setting.secret !== true)
-    const leftOut: ReadonlyArray<SettingWarning> =
-      problem === undefined || listed.length === matching.length ? [] : [{ kind: "secrets-left-out", path, problem }]
-    const warnings = [...toldWith(undefined, open.warnings), ...leftOut]
-    for (const { setting } of listed) yield* refuseOwnFault(open, setting.key)
-    for (const { cloud, profile } of listed) if (cloud !== undefined) yield* refuseUnusable(open, { cloud, profile })
-    return { settings: listed.map(({ setting, profile }) => showSetting(setting, profile, sources)), warnings }
+    const settings: Array<ShownSetting> = []
+    const leftOut = new Map<string, ReadRefusal>()
+    let isSecretLeftOut = false
+    for (const { setting, profile, cloud } of listedSettings(sources, filter)) {
+      if (problem !== undefined && setting.secret === true) {
+        isSecretLeftOut = true
+        continue
+      }
+      const fault = cloud === undefined ? Effect.void : refuseFault(open, { cloud, profile })
+      const checked = yield* Effect.result(
+        Effect.andThen(
+          Effect.andThen(fault, refuseOwnFault(open, setting.key)),
+          refuseConsulted(open, { setting, profile })
+        )
+      )
+      if (checked._tag === "Success") settings.push(showSetting(setting, profile, sources))
+      else leftOut.set(placeOf(checked.failure), checked.failure)
+    }
+    const ofSecrets: ReadonlyArray<SettingWarning> =
+      problem === undefined || !isSecretLeftOut ? [] : [{ kind: "secrets-left-out", path, problem }]
+    return {
+      settings,
+      leftOut: [...leftOut.values()],
+      warnings: [...toldWith(undefined, open.warnings), ...ofSecrets]
+    }
   })
+
+const placeOf = (failure: ConfigFileRefusal | InvalidSetting): string =>
+  failure._tag === "InvalidSetting" ? `value of ${failure.key}` : failure.path

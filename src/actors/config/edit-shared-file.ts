@@ -8,7 +8,7 @@ import { ConfigFileNotEditable } from "../../messages/config.ts"
 import { type CloudProfile, fileLayer } from "../../messages/settings/file-layer.ts"
 import type { Value } from "../../messages/settings/setting.ts"
 import { fullKey, type SettingName, sectionOf } from "../../messages/settings/setting-name.ts"
-import { editToml, type TomlEdit } from "../../platform/toml/toml-edit.ts"
+import { commentsAt, editToml, type TomlComments, type TomlEdit } from "../../platform/toml/toml-edit.ts"
 import { parseToml } from "../../platform/toml/toml-file.ts"
 import { editedMapper } from "./edit-mapper-file.ts"
 import type { OpenConfig } from "./open-config.ts"
@@ -70,18 +70,21 @@ const edited = (
   })
 
 /** Undefined: something in the file has a type no setting has. */
-export const migrationEdits = ({ text, layer }: ReadFile): ReadonlyArray<TomlEdit> | undefined => {
+export const migrationEdits = ({ text = "", layer }: ReadFile): ReadonlyArray<TomlEdit> | undefined => {
   const version: TomlEdit = { at: ["config", "version"], value: "2" }
-  if (layer.renames.length === 0) return text === undefined || text.trim() === "" ? [version] : []
+  if (layer.renames.length === 0) return text.trim() === "" ? [version] : []
   const moved = layer.renames.flatMap(
     ({ from, to, value }): ReadonlyArray<TomlEdit | undefined> => [
       { at: from, value: undefined },
-      isWritable(value) ? { at: to, value } : undefined
+      isWritable(value) ? { at: to, value, comments: behindOnly(commentsAt(text, from)) } : undefined
     ]
   )
   const edits = moved.filter((edit) => edit !== undefined)
   return edits.length === moved.length ? [...edits, version] : undefined
 }
+
+/** The lines above stay where they are. */
+const behindOnly = ({ behind }: TomlComments): TomlComments => ({ above: [], behind })
 
 const isWritable = (value: unknown): value is Value =>
   ["string", "boolean", "number"].includes(typeof value) ||

@@ -10,7 +10,7 @@ import { editedOwn, ownChange } from "./edit-own-file.ts"
 import { mapperSection, sharedChange } from "./edit-shared-file.ts"
 import { type OpenConfig, refuseOwnFile } from "./open-config.ts"
 import type { ConfigPlace } from "./read-sources.ts"
-import { type PinnedUri, pinNameOf, pinnedUri, sectionWithOtherPin, textsOf } from "./uri-pin.ts"
+import { type PinnedUri, pinNameOf, pinnedUri, sectionPrefixes, sectionWithOtherPin, textsOf } from "./uri-pin.ts"
 import type { FileChange } from "./write-files.ts"
 
 interface PinApart extends PinnedUri {
@@ -45,7 +45,7 @@ export const changesWithPinApart = (
     const whole = `${uri}${uri.includes("?") ? "&" : "?"}pin-value=${encodeURIComponent(pin)}`
     const given = textsOf(open.sources, new Map([[key, whole]]))
     const section = sectionWithOtherPin(
-      open.sources,
+      sectionPrefixes(open.sources),
       given,
       textsOf(
         open.sources,

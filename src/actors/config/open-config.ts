@@ -1,5 +1,5 @@
 /** The files and the environment as ConfigActor needs them: what cannot be used is a refusal. */
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import {
   ConfigFileMalformed,
   type ConfigFileRefusal,
@@ -9,16 +9,31 @@ import {
   InvalidSetting,
   type KeyRefusal,
   ProfileNotUsable,
+  type SecretsNeed,
   type SettingSelector,
   UnknownProfile,
   UnknownSetting
 } from "../../messages/config.ts"
+import { parsePkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import type { CloudProfile } from "../../messages/settings/file-layer.ts"
 import { type Layer, layerWithout, type WrongEntry } from "../../messages/settings/layer.ts"
 import type { SettingWarning } from "../../messages/settings/refused-value.ts"
-import { knownProfiles, layersOf, type Sources } from "../../messages/settings/resolve.ts"
+import {
+  consultedKeys,
+  knownProfiles,
+  layersOf,
+  type NamedSetting,
+  resolveSetting,
+  type Sources
+} from "../../messages/settings/resolve.ts"
 import type { CloudName } from "../../messages/settings/setting.ts"
-import { fullKey, parseProfile, type SettingName, sectionOf } from "../../messages/settings/setting-name.ts"
+import {
+  fullKey,
+  parseProfile,
+  type SettingName,
+  sectionOf,
+  settingByKey
+} from "../../messages/settings/setting-name.ts"
 import { similarKeys } from "../../messages/settings/similar-keys.ts"
 import { faultOf } from "./cloud-files.ts"
 import type { OwnFile } from "./own-files.ts"
@@ -34,11 +49,8 @@ export const openForWriting = (place: ConfigPlace): Effect.Effect<OpenConfig, Co
     return read.kind === "sources" ? Effect.succeed(read) : Effect.fail(fileRefusal(read.path, read.problem))
   })
 
-/**
- * For reading: one wrong value, in the environment or in a file, and nothing is read. Of clouds only the section that is
- * asked for counts.
- */
-export const openForReading = (
+/** One wrong value, in the environment or in a file, and nothing is read. Of clouds only the section asked for counts. */
+const openForReading = (
   place: ConfigPlace,
   section: CloudProfile | undefined
 ): Effect.Effect<OpenConfig, ConfigFileRefusal | InvalidSetting> =>
@@ -60,14 +72,32 @@ export const refuseUnusable = (
   )
 
 /**
- * For use: without secrets.toml another PIN would be tried, and a token locks itself. All that needs a PIN or a password is
- * read through this.
+ * For use. Without secrets.toml another PIN would be tried, and a token locks itself: what may need a PIN or a password is
+ * refused then, and the rest gets none.
  */
 export const openForUse = (
   place: ConfigPlace,
-  section: CloudProfile | undefined
+  section: CloudProfile | undefined,
+  { secrets }: SecretsNeed = {}
 ): Effect.Effect<OpenConfig, ConfigFileRefusal | InvalidSetting> =>
-  Effect.tap(openForReading(place, section), ({ own }) => refuseOwnFile(own.secrets))
+  Effect.gen(function* () {
+    const open = yield* openForReading(place, section)
+    if (open.own.secrets.problem === undefined) return open
+    const isSet = (key: string, without?: string) => {
+      const setting = settingByKey(key)
+      const resolved = setting && resolveSetting({ setting, profile: undefined }, open.sources)
+      return resolved?.kind === "value" && resolved.value !== without
+    }
+    const mayNeed = isSet("proxy.address") || (secrets !== "proxy" && isSet("device.cryptoki.mode", "off"))
+    if (secrets === "required" || (secrets !== "optional" && mayNeed)) yield* refuseOwnFile(open.own.secrets)
+    return without(open, isSecretKey)
+  })
+
+/** A value on which the setting depends cannot be used. */
+export const refuseConsulted = (open: OpenConfig, named: NamedSetting): Effect.Effect<void, InvalidSetting> => {
+  const keys = consultedKeys(named, open.sources)
+  return refuseWrong(open, ({ key }) => keys.includes(key))
+}
 
 /** `key`: a setting, or the part of one that is asked for. Our own files stop nothing that is not in them. */
 export const refuseOwnFault = ({ own }: OpenConfig, key: string): Effect.Effect<void, ConfigFileRefusal> => {
@@ -81,8 +111,23 @@ export const refuseOwnFile = ({ path, problem }: OwnFile): Effect.Effect<void, C
 /** Something that decides which PIN is tried may be missing: a file of secrets, or a value that cannot be used. */
 export const mayLackSecret = ({ own, sources }: OpenConfig, section: CloudProfile): boolean => {
   const counts = ({ key }: WrongEntry) => sectionOf(key) === undefined || (isSecretKey(key) && isIn(section, key))
-  return own.secrets.problem !== undefined || layersOf(sources).some(({ wrong }) => wrong.some(counts))
+  const isMissing = own.secrets.problem !== undefined || layersOf(sources).some(({ wrong }) => wrong.some(counts))
+  return isMissing || badUris(sources).length > 0
 }
+
+/** As if those that are no URI were not set. */
+export const withoutBadUris = (open: OpenConfig): OpenConfig => {
+  const bad = badUris(open.sources)
+  return without(open, (key) => bad.includes(key))
+}
+
+const badUris = (sources: Sources): ReadonlyArray<string> =>
+  ["device.key_uri", "device.cryptoki.uri"].filter((key) =>
+    layersOf(sources).some(({ entries }) => {
+      const entry = entries.get(key)
+      return entry !== undefined && Result.isFailure(parsePkcs11Uri(String(entry.value)))
+    })
+  )
 
 export const refuseFault = (
   { clouds }: OpenConfig,
@@ -102,9 +147,12 @@ export const isConfigured = ({ clouds, sources }: OpenConfig, { cloud, profile }
 }
 
 /** As if nothing were set in the section, by a file, a variable or an option. */
-export const withoutSection = (open: OpenConfig, section: CloudProfile): OpenConfig => {
+export const withoutSection = (open: OpenConfig, section: CloudProfile): OpenConfig =>
+  without(open, (key) => isIn(section, key))
+
+const without = (open: OpenConfig, leavesOut: (key: string) => boolean): OpenConfig => {
   const { options, environment, secrets = [], file } = open.sources
-  const left = (layer: Layer) => layerWithout(layer, (key) => isIn(section, key))
+  const left = (layer: Layer) => layerWithout(layer, leavesOut)
   const layers = {
     options: left(options),
     environment: left(environment),
@@ -158,15 +206,23 @@ export const findSetting = (
     }
   })
 
-/** Reading from a profile without any setting is a mistake. */
+/**
+ * Reading from a profile without any setting is a mistake. So it is from one whose table in tedge.toml is ignored, and of
+ * which an upgrade that did not end has only moved the PIN.
+ */
 export const refuseUnknownProfile = (
-  sources: Sources,
+  { sources, clouds, file }: OpenConfig,
   cloud: CloudName | undefined,
   profile: string | undefined
 ): Effect.Effect<void, UnknownProfile> => {
   if (cloud === undefined || profile === undefined) return Effect.void
-  const known = knownProfiles(sources, cloud)
-  return known.includes(profile) ? Effect.void : Effect.fail(new UnknownProfile({ cloud, profile, known }))
+  const hasTable = [...file.layer.places.keys()].some((key) => key.startsWith(`${cloud}.profiles.${profile}.`))
+  const isIgnored =
+    hasTable && clouds[cloud].ignoredTable && !clouds[cloud].files.some((one) => one.profile === profile)
+  const known = knownProfiles(isIgnored ? { ...sources, secrets: [] } : sources, cloud)
+  return known.includes(profile)
+    ? Effect.void
+    : Effect.fail(new UnknownProfile({ cloud, profile, known, ...(isIgnored && { isIgnored }) }))
 }
 
 export const usableProfile = (profile: string): Effect.Effect<string, KeyRefusal> => {

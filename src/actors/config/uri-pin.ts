@@ -41,19 +41,21 @@ export const textsOf =
       ? changed.get(key)
       : [...secrets, file].map(({ entries }) => entries.get(key)?.value).find((value) => value !== undefined)
 
-/**
- * The section, as the prefix of its keys, that would sign with another PIN after a change; undefined: none. A PIN that
- * leaves `device.key_uri` for `device.key_pin` counts for the sections that have a URI of their own, too.
- */
-export const sectionWithOtherPin = (sources: Sources, before: Texts, after: Texts): string | undefined => {
-  const sections = cloudNames.flatMap((cloud) => [
-    cloud,
-    ...knownProfiles(sources, cloud).map((profile) => `${cloud}.profiles.${profile}`)
+/** The prefixes of the keys of each section; that of the device is empty. */
+export const sectionPrefixes = (sources: Sources): ReadonlyArray<string> => [
+  "",
+  ...cloudNames.flatMap((cloud) => [
+    `${cloud}.`,
+    ...knownProfiles(sources, cloud).map((profile) => `${cloud}.profiles.${profile}.`)
   ])
-  return ["", ...sections.map((section) => `${section}.`)].find(
-    (section) => pinUsed(before, section) !== pinUsed(after, section)
-  )
-}
+]
+
+/**
+ * The section that would sign with another PIN after a change; undefined: none. A PIN that leaves `device.key_uri` for
+ * `device.key_pin` counts for the sections that have a URI of their own, too.
+ */
+export const sectionWithOtherPin = (sections: ReadonlyArray<string>, before: Texts, after: Texts): string | undefined =>
+  sections.find((section) => pinUsed(before, section) !== pinUsed(after, section))
 
 /** As the token's session chooses it, but for what is the provider's. */
 const pinUsed = (text: Texts, section: string): Value | undefined => {

@@ -104,7 +104,7 @@ const disconnect = (peers: ConnectPeers, connection: Connection): Steps =>
 /** Asks the bridge, not the marker: what counts is whether messages come back. */
 const test = (peers: ConnectPeers, wanted: CloudSelector): Steps =>
   Effect.gen(function* () {
-    const connection = yield* open(peers, wanted)
+    const connection = yield* open(peers, wanted, "without secrets")
     const valid = yield* validate(peers, connection, "untouched")
     yield* showSummary(peers, valid, "test connection")
     const marker = yield* readIfPresent(markerPath(connection))
@@ -146,10 +146,15 @@ const isThere = (connection: Connection): Effect.Effect<boolean, ConnectRefusal>
 const open = (
   peers: ConnectPeers,
   { cloud, profile }: CloudSelector,
-  how: "whole" | "bare" = "whole"
+  how: "whole" | "without secrets" | "bare" = "whole"
 ): Effect.Effect<Connection, ConnectRefusal> =>
   Effect.gen(function* () {
-    const asked = { cloud, profile, ...(how === "bare" && { bare: true as const }) }
+    const asked = {
+      cloud,
+      profile,
+      ...(how === "bare" && { bare: true as const }),
+      ...(how === "without secrets" && { secrets: "optional" as const })
+    }
     const read = yield* peers.config.ask("ReadCloudSettings", asked, { within: "30 seconds" })
     for (const warning of read.warnings) yield* peers.show({ _tag: "SettingWarned", warning })
     const services = yield* peers.services(read.settings)

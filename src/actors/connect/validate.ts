@@ -105,7 +105,7 @@ const refuseCollisions = (peers: ConnectPeers, { cloud }: Connection): Effect.Ef
   Effect.gen(function* () {
     const { profiles, leftOut } = yield* peers.config.ask(
       "ReadProfiles",
-      { cloud: cloud.name },
+      { cloud: cloud.name, secrets: "optional" },
       { within: "10 seconds" }
     )
     for (const { failure } of leftOut) yield* peers.show({ _tag: "Warned", failure })

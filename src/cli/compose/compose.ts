@@ -33,9 +33,9 @@ import { findExecutable } from "./installation.ts"
 export const startTokenActors = (input: CommandInput): Effect.Effect<TokenActors, Failure, Scope.Scope> =>
   Effect.gen(function* () {
     const config = yield* startConfigActor(input)
-    const isDoctor = input.command === "hsm doctor"
-    const { settings } = yield* Effect.catch(config.ask("ReadSettings", undefined, limit), (failure) =>
-      isDoctor
+    // A command that needs a secret reads the settings once more, and is refused then.
+    const { settings } = yield* Effect.catch(config.ask("ReadSettings", { secrets: "optional" }, limit), (failure) =>
+      withoutToken.has(input.command)
         ? Effect.mapError(config.ask("ReadCloudSettings", bareOf(input.cloud), limit), () => failure)
         : Effect.fail(failure)
     )
@@ -51,6 +51,9 @@ export const startTokenActors = (input: CommandInput): Effect.Effect<TokenActors
     const localBroker = yield* startSession(cryptoki)
     return { config, cryptoki, localBroker }
   })
+
+/** They work, or say what is wrong themselves, whatever state the settings are in. */
+const withoutToken: ReadonlySet<string> = new Set(["hsm doctor", "cert show", "cert needs-renewal", "cert remove"])
 
 const startSession = (cryptoki: ActorRef<CryptokiProtocol>) =>
   Actor.start({ name: "session", mailbox: sessionMailbox, behaviour: sessionBehaviour(connectWith(cryptoki)) })
@@ -76,7 +79,11 @@ export const startConnectActor = (
   Effect.gen(function* () {
     const config = yield* startConfigActor(input)
     const { settings } = yield* leaves === undefined
-      ? config.ask("ReadSettings", undefined, limit)
+      ? config.ask(
+          "ReadSettings",
+          input.command === "connect" && input.on("test") ? { secrets: "optional" } : undefined,
+          limit
+        )
       : config.ask("ReadCloudSettings", bareOf(leaves), limit)
     const cryptoki = yield* startCryptokiActor({
       settings,

@@ -77,6 +77,11 @@ export const configSentences = {
 
 const explainUnknownProfile = (failure: UnknownProfile): Explanation => {
   const example = `${failure.cloud}.profiles.${failure.profile}.url`
+  if (failure.isIgnored === true)
+    return {
+      error: `Unknown profile '${failure.profile}' of ${failure.cloud}: its table in tedge.toml is ignored, as the cloud has a mapper.toml`,
+      hint: "tedge config upgrade"
+    }
   return {
     error: `Unknown profile '${failure.profile}' of ${failure.cloud}`,
     hint:

@@ -49,6 +49,23 @@ export const resolveForUse = (named: NamedSetting, sources: Sources): Resolved =
   return resolved.kind === "unset" && fallback !== undefined ? followOne(fallback, named, sources) : resolved
 }
 
+/** The full keys that decide what a setting is: a value that cannot be used matters only there. */
+export const consultedKeys = (named: NamedSetting, sources: Sources): ReadonlyArray<string> => {
+  const { setting } = named
+  const certificate = setting.certificateName === undefined ? undefined : settingByKey(setting.certificateName)
+  const ofCertificate = certificate ? consultedKeys({ setting: certificate, profile: named.profile }, sources) : []
+  const keys = [...ofCertificate, fullKey(named)]
+  if (stored(named, sources) !== undefined) return keys
+  for (const key of setting.fallback ?? []) {
+    const next = settingByKey(key)
+    if (next === undefined) continue
+    const profile = cloudOf(next) === cloudOf(setting) ? named.profile : undefined
+    keys.push(...consultedKeys({ setting: next, profile }, sources))
+    if (resolveSetting({ setting: next, profile }, sources).kind === "value") break
+  }
+  return keys
+}
+
 /** Every profile of a cloud that anything is set for, by name. */
 export const knownProfiles = (sources: Sources, cloud: CloudName): ReadonlyArray<string> =>
   [

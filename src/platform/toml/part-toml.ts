@@ -96,9 +96,24 @@ const isAs = (text: string, tree: TomlTree): boolean => {
   return parsed.kind === "tree" && isDeepStrictEqual(plainToml(parsed.tree), plainToml(tree))
 }
 
-/** A table that is only there because of others in it makes no document. */
+/** But for empty tables: one of which all has gone elsewhere, by dotted keys, has no line of its own. */
 const areAs = (texts: ReadonlyMap<string, string>, trees: ReadonlyMap<string, TomlTree>): boolean =>
-  [...new Set([...texts.keys(), ...trees.keys()])].every((to) => isAs(texts.get(to) ?? "", trees.get(to) ?? {}))
+  [...new Set([...texts.keys(), ...trees.keys()])].every((to) => {
+    const parsed = parseToml(texts.get(to) ?? "")
+    return (
+      parsed.kind === "tree" &&
+      isDeepStrictEqual(plainToml(withoutEmptyTables(parsed.tree)), plainToml(withoutEmptyTables(trees.get(to) ?? {})))
+    )
+  })
+
+const withoutEmptyTables = (tree: TomlTree): TomlTree =>
+  Object.fromEntries(
+    Object.entries(tree).flatMap(([key, value]) => {
+      if (!isTomlTable(value)) return [[key, value]]
+      const left = withoutEmptyTables(value)
+      return Object.keys(left).length === 0 ? [] : [[key, left]]
+    })
+  )
 
 /**
  * Cuts tables out by their lines: what stays, stays byte for byte. Undefined: an inline table would have to be cut open.

@@ -12,6 +12,25 @@ import { inlineMembers, isPrefix, type TomlStatement, tomlStatements } from "./t
 export interface TomlEdit {
   readonly at: ReadonlyArray<string>
   readonly value: string | number | boolean | ReadonlyArray<string> | undefined
+  /** Written with a key that is new. */
+  readonly comments?: TomlComments | undefined
+}
+
+/** Of a key: the lines right above it, and what stands behind its value. */
+export interface TomlComments {
+  readonly above: ReadonlyArray<string>
+  readonly behind: string | undefined
+}
+
+export const commentsAt = (text: string, at: ReadonlyArray<string>): TomlComments => {
+  const statement = tomlStatements(text).find(
+    (one) => one.kind === "key" && !one.inArrayOfTables && isSame(one.path, at)
+  )
+  if (statement === undefined) return { above: [], behind: undefined }
+  const lines = text.slice(0, statement.start).split(/\r?\n/).slice(0, -1)
+  const first = lines.findLastIndex((line) => !/^[ \t]*#/.test(line)) + 1
+  const [behind] = /#[^\r\n]*/.exec(text.slice(statement.valueEnd, statement.end)) ?? []
+  return { above: lines.slice(first).map((line) => line.trim()), behind }
 }
 
 export type TomlEdited =
@@ -58,11 +77,11 @@ const withoutEmpty = (tree: TomlTree, [segment = "", ...rest]: ReadonlyArray<str
 
 const sameTree = (a: TomlTree, b: TomlTree): boolean => isDeepStrictEqual(plainToml(a), plainToml(b))
 
-const rewritten = (text: string, { at, value }: TomlEdit): string => {
+const rewritten = (text: string, { at, value, comments }: TomlEdit): string => {
   if (value === undefined) return removed(text, at)
   const printed = printTomlValue(value)
   const nearest = keyTowards(text, tomlStatements(text), at)
-  if (nearest === undefined) return inserted(text, at, printed)
+  if (nearest === undefined) return inserted(text, at, printed, comments)
   if (nearest.path.length === at.length)
     return text.slice(0, nearest.valueStart) + printed + text.slice(nearest.valueEnd)
   return insertedInline(text, nearest, `${printKey(at.slice(nearest.path.length))} = ${printed}`)
@@ -104,11 +123,20 @@ const insertedInline = (text: string, table: TomlStatement, assignment: string):
     : `${text.slice(0, last.end)}, ${assignment}${text.slice(last.end)}`
 }
 
-const inserted = (text: string, at: ReadonlyArray<string>, value: string): string => {
+const inserted = (
+  text: string,
+  at: ReadonlyArray<string>,
+  value: string,
+  { above, behind }: TomlComments = { above: [], behind: undefined }
+): string => {
   const statements = tomlStatements(text)
   const lineEnd = /\r\n/.test(text) ? "\r\n" : "\n"
   const table = at.slice(0, -1)
-  const line = `${printKey(at.slice(-1))} = ${value}${lineEnd}`
+  const written = (key: ReadonlyArray<string>) =>
+    [...above, `${printKey(key)} = ${value}${behind === undefined ? "" : ` ${behind}`}`]
+      .map((one) => one + lineEnd)
+      .join("")
+  const line = written(at.slice(-1))
   if (table.length === 0) return insertAt(text, endOfTop(statements, text), line, lineEnd)
   const header = statements.findLast((one) => one.kind === "table" && !one.inArrayOfTables && isSame(one.path, table))
   if (header !== undefined) return insertAt(text, endOfTable(statements, header), line, lineEnd)
@@ -117,8 +145,7 @@ const inserted = (text: string, at: ReadonlyArray<string>, value: string): strin
   )
   if (dotted !== undefined && dotted.path.length > table.length) {
     // The table exists by dotted keys only (`bind.port = 1`): the new key is written as they are.
-    const beside = `${printKey(at.slice(dotted.table.length))} = ${value}${lineEnd}`
-    return insertAt(text, dotted.end, beside, lineEnd)
+    return insertAt(text, dotted.end, written(at.slice(dotted.table.length)), lineEnd)
   }
   const gap = text.trim() === "" || /\n\r?\n$/.test(text) ? "" : lineEnd
   return insertAt(text, text.length, `${gap}[${printKey(table)}]${lineEnd}${line}`, lineEnd)

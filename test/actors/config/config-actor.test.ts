@@ -138,7 +138,7 @@ describe("reading is refused", () => {
     ]
   ])("of a file with %j", async (text, expected) => {
     toml(text)
-    expect(await refusal(get("device.type"))).toMatchObject(expected)
+    expect(await refusal(get("key" in expected ? expected.key : "device.type"))).toMatchObject(expected)
     expect(await refusal((config) => config.ask("ReadSettings", undefined, within))).toMatchObject(expected)
     expect(written()).toBe(text)
   })
@@ -152,10 +152,33 @@ describe("reading is refused", () => {
   })
 
   it("of a wrong variable, by its name", async () => {
-    expect(await refusal(get("device.type"), { TEDGE_DEVICE_CRYPTOKI_MODE: "x" })).toMatchObject({
+    const variable = { TEDGE_DEVICE_CRYPTOKI_MODE: "x" }
+    expect(await refusal(get("device.cryptoki.mode"), variable)).toMatchObject({
       _tag: "InvalidSetting",
       source: { kind: "variable", variable: "TEDGE_DEVICE_CRYPTOKI_MODE" }
     })
+    expect((await answer(get("device.type"), variable)).value).toBe("thin-edge.io")
+  })
+
+  it("of what follows a value that is none, and of nothing else", async () => {
+    toml(
+      version2(
+        '[device]\ncert_path = "relative"\nid = "x"\n[c8y]\nurl = "https://x"\nhttp = "h.example"\n[mqtt.client]\nport = "abc"\n'
+      )
+    )
+    const expected = { _tag: "InvalidSetting", key: "c8y.url" }
+    expect(await refusal(get("c8y.url"))).toMatchObject(expected)
+    expect(await refusal(get("c8y.mqtt"))).toMatchObject(expected)
+    expect((await answer(get("c8y.http"))).value).toBe("h.example:443")
+    expect((await answer(get("device.id"))).value).toBe("x")
+    const list = await answer((config) => config.ask("List", { filter: "" }, within))
+    const keys = list.settings.map(({ key }) => key)
+    expect(keys).toEqual(expect.arrayContaining(["device.id", "c8y.http", "az.url"]))
+    expect(keys.filter((key) => ["c8y.url", "c8y.mqtt", "mqtt.client.port"].includes(key))).toEqual([])
+    expect(list.leftOut.map((failure) => "key" in failure && failure.key).sort()).toEqual([
+      "c8y.url",
+      "mqtt.client.port"
+    ])
   })
 
   it("of half a pair", async () => {

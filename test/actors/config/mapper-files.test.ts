@@ -4,6 +4,8 @@ import { dirname, join } from "node:path"
 import { Redacted } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import type { UnknownProfile } from "../../../src/messages/config.ts"
+import { explain } from "../../../src/messages/explain.ts"
 import { change, configBench, get, set, unset, version2, within } from "./config-bench.ts"
 import { type Cloud, clouds, originalReads, profilesWithFile, tableIn } from "./original-rules.ts"
 
@@ -85,6 +87,18 @@ describe("the settings of a cloud are read", () => {
     ])
   })
 
+  it("a profile whose table is ignored is unknown, though its PIN was moved already", async () => {
+    mapperToml("c8y", 'url = "own.example"\n')
+    toml(version2('[c8y.profiles.prod]\nurl = "prod.example"\n'))
+    writeFileSync(join(bench.dir, "secrets.toml"), '[c8y.profiles.prod.device]\nkey_pin = "1"\n')
+    const refused = await refusal(get("c8y.url", "prod"))
+    expect(refused).toMatchObject({ _tag: "UnknownProfile", known: [], isIgnored: true })
+    expect(explain(refused as UnknownProfile)).toEqual({
+      error: "Unknown profile 'prod' of c8y: its table in tedge.toml is ignored, as the cloud has a mapper.toml",
+      hint: "tedge config upgrade"
+    })
+  })
+
   it("a profile that has a file is known, whatever is in it", async () => {
     mapperToml("c8y.empty", "")
     expect(await url("c8y", "empty")).toBeUndefined()
@@ -131,7 +145,10 @@ describe("a file of a cloud that cannot be used", () => {
     expect(
       await refusal((config) => config.ask("ReadCloudSettings", { cloud: "c8y", profile: "bad" }, within))
     ).toMatchObject(expected)
-    expect(await refusal((config) => config.ask("List", { filter: "c8y.profiles" }, within))).toMatchObject(expected)
+    const listed = await answer((config) => config.ask("List", { filter: "c8y." }, within))
+    expect(listed.leftOut).toMatchObject([expected])
+    expect(listed.settings.some(({ key }) => key.startsWith("c8y.profiles"))).toBe(false)
+    expect(listed.settings.map(({ key }) => key)).toContain("c8y.url")
     expect(await url("c8y")).toBe("own.example")
     expect(await url("az")).toBeUndefined()
     await answer(set("c8y.url", "new.example"))
@@ -151,7 +168,8 @@ describe("a file of a cloud that cannot be used", () => {
       key: "c8y.profiles.bad.auth_method",
       source: { kind: "file", path: mapper("c8y.bad") }
     }
-    expect(await refusal(get("c8y.url", "bad"))).toMatchObject(expected)
+    expect(await refusal(get("c8y.auth_method", "bad"))).toMatchObject(expected)
+    expect(await url("c8y", "bad")).toBeUndefined()
     expect(await url("c8y")).toBe("own.example")
     expect((await readAll("c8y")).leftOut).toMatchObject([{ profile: "bad", isConfigured: false, failure: expected }])
     await answer(set("c8y.auth_method", "certificate", "bad"))

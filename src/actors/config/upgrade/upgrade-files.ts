@@ -22,8 +22,8 @@ import { type CloudName, cloudNames, type Value } from "../../../messages/settin
 import { fullKey, parseProfile } from "../../../messages/settings/setting-name.ts"
 import { parseToml as parseValue } from "../../../messages/settings/value.ts"
 import { type Assign, partToml } from "../../../platform/toml/part-toml.ts"
-import { editToml, type TomlEdit } from "../../../platform/toml/toml-edit.ts"
-import { parseToml, printToml, readTomlFile } from "../../../platform/toml/toml-file.ts"
+import { commentsAt, editToml, type TomlComments, type TomlEdit } from "../../../platform/toml/toml-edit.ts"
+import { parseToml, printToml } from "../../../platform/toml/toml-file.ts"
 import { type MapperFile, mapperFile } from "../cloud-files.ts"
 import { type ConfigWriting, locked, openForUpgrade } from "../edit-file.ts"
 import { secretIn } from "../edit-mapper-file.ts"
@@ -32,9 +32,11 @@ import { migrationEdits, tedgeChange } from "../edit-shared-file.ts"
 import type { OpenConfig } from "../open-config.ts"
 import type { OwnFile } from "../own-files.ts"
 import { pruned } from "../prune-tables.ts"
-import { type ConfigPlace, holdsSecret, isSecretKey } from "../read-sources.ts"
+import { type ConfigPlace, isSecretKey } from "../read-sources.ts"
 import { type FileChange, writeFiles } from "../write-files.ts"
-import { cloudUris, ownUris, withoutUriPins } from "./upgrade-pins.ts"
+import { copyOf } from "./copy-of.ts"
+import { secretCopies } from "./secret-copies.ts"
+import { cloudUris, ownUris, settledAfter, withoutUriPins } from "./upgrade-pins.ts"
 
 export const upgradeFiles = (place: ConfigPlace, writing: ConfigWriting): Effect.Effect<Upgraded, WriteRefusal> => {
   const work = Effect.gen(function* () {
@@ -42,44 +44,16 @@ export const upgradeFiles = (place: ConfigPlace, writing: ConfigWriting): Effect
     const planned = yield* plannedChanges(place, open)
     const changes = planned.changes.filter(({ before, after }) => before !== after)
     const copies = changes.flatMap(copyOf)
-    const secretCopies = copiesWithSecret(open)
     const warnings = yield* writeFiles(place, [...copies, ...changes])
     return {
       written: changes.flatMap(({ path, after }) => (after === undefined ? [] : path)),
       copies: copies.map(({ path }) => path),
-      secretCopies: copies.map(({ path }) => path).filter((path) => secretCopies.has(path)),
+      secretCopies: secretCopies(place.configDir).map(({ path }) => path),
       secrets: planned.secrets,
       warnings: [...planned.warnings, ...warnings]
     }
   })
   return locked(place, writing, work)
-}
-
-/** What the copies of files that hold a PIN or a password are called. */
-const copiesWithSecret = ({ file, clouds }: OpenConfig): ReadonlySet<string> => {
-  const mappers = cloudNames.flatMap((cloud) => clouds[cloud].files)
-  const sources = [{ path: file.path, layer: file.layer.layer }, ...mappers]
-  return new Set(sources.filter(({ layer }) => holdsSecret(layer)).map(({ path }) => copyName(path)))
-}
-
-const copyName = (path: string): string => `${path}.bak`
-
-/** Beside each file of which something is taken away, with its mode. */
-const copyOf = ({ path, before }: FileChange): ReadonlyArray<FileChange> => {
-  const isOurs = /\/(secrets|tedge-p11-server)\.toml$/.test(path)
-  if (before === undefined || isOurs) return []
-  const source = readTomlFile(path)
-  const copy = copyName(path)
-  const present = readTomlFile(copy)
-  return [
-    {
-      path: copy,
-      before: present.kind === "read" ? present.text : undefined,
-      after: before,
-      holdsSecret: () => true,
-      ...(source.kind === "read" && { mode: source.mode & 0o777 })
-    }
-  ]
 }
 
 interface Plan {
@@ -106,15 +80,21 @@ const plannedChanges = (
       cloudNames.flatMap((cloud) => open.clouds[cloud].files),
       withoutSecrets
     )
-    const ofTedge = yield* Effect.forEach(leavesIn(parted.parts.get(secretsPart)), secretOf(open.file.path))
+    const secretsText = parted.parts.get(secretsPart) ?? ""
+    const ofTedge = yield* Effect.forEach(leavesIn(secretsText), secretOf(open.file.path, secretsText))
     const { secrets, p11Server } = open.own
-    const made = [...parted.parts].flatMap(([to, text]) => madeMapper(place, open, to, text))
-    const ofClouds = [...(yield* Effect.forEach(made, (one) => one)), ...mappers]
+    const made = withoutProfileFirst([...parted.parts]).flatMap(([to, text]) => madeMapper(place, open, to, text))
+    const fresh = yield* Effect.forEach(made, (one) => one)
+    const settled = settledAfter(
+      open,
+      fresh.map(({ section, change }) => ({ section, text: change.after ?? "" })),
+      new Map(ofTedge.map(({ at, value }) => [at.join("."), value]))
+    )
     const bare = [
-      ...(yield* Effect.forEach(ofClouds, ({ change, section, source }) =>
-        withoutUriPins(open, change, cloudUris(section.cloud, section.profile), source)
+      ...(yield* Effect.forEach([...fresh, ...mappers], (one) =>
+        withoutUriPins(settled, open, one, cloudUris(one.section.cloud, one.section.profile))
       )),
-      yield* withoutUriPins(open, tedgeChange(open, parted.rest), ownUris)
+      yield* withoutUriPins(settled, open, { change: tedgeChange(open, parted.rest) }, ownUris)
     ]
     const inUris = new Map(bare.flatMap(({ pins }) => [...pins]))
     const moved = [...mappers.flatMap((mapper) => mapper.secrets), ...ofTedge]
@@ -130,6 +110,15 @@ const plannedChanges = (
       warnings: bare.flatMap(({ warnings }) => warnings)
     }
   })
+
+/**
+ * After a crash between two files of a cloud, the section that has none yet is an unknown profile, which is refused. The
+ * one without profile would count as not set.
+ */
+const withoutProfileFirst = (parts: ReadonlyArray<[to: string, text: string]>) => [
+  ...parts.filter(([to]) => !to.includes(".")),
+  ...parts.filter(([to]) => to.includes("."))
+]
 
 /** tedge.toml of version 1 gets its newer names on this occasion. */
 const partedTedge = (open: OpenConfig) =>
@@ -207,6 +196,7 @@ const secretPlaces: ReadonlyArray<TomlPath> = [["device", "key_pin"]]
 interface Secret {
   readonly at: TomlPath
   readonly value: Value
+  readonly comments: TomlComments
 }
 
 /** A mapper.toml that keeps its other settings, and what it had of PINs and passwords. */
@@ -219,9 +209,10 @@ const withoutSecrets = (file: MapperFile) =>
     const result = editToml(file.text, edits)
     if (result.kind === "refused")
       return yield* new ConfigFileNotEditable({ path: file.path, key: found[0]?.[0] ?? "", detail: result.detail })
-    const secrets = found.flatMap(([key]): ReadonlyArray<Secret> => {
+    const secrets = found.flatMap(([key, [at = []]]): ReadonlyArray<Secret> => {
       const entry = file.layer.entries.get(key)
-      return entry === undefined ? [] : [{ at: key.split("."), value: entry.value }]
+      const { behind } = commentsAt(file.text, at)
+      return entry === undefined ? [] : [{ at: key.split("."), value: entry.value, comments: { above: [], behind } }]
     })
     const change: FileChange = {
       path: file.path,
@@ -239,12 +230,12 @@ const leavesIn = (text: string | undefined) => {
 
 /** A number is no PIN: 0x10 would become `16`. */
 const secretOf =
-  (path: string) =>
+  (path: string, text: string) =>
   ({ at, value }: { readonly at: TomlPath; readonly value: unknown }): Effect.Effect<Secret, InvalidSetting> => {
     const parsed = parseValue({ kind: "text" }, value, "/")
     const source = { kind: "file", path } as const
     return parsed.ok
-      ? Effect.succeed({ at, value: parsed.value })
+      ? Effect.succeed({ at, value: parsed.value, comments: commentsAt(text, at) })
       : Effect.fail(new InvalidSetting({ key: at.join("."), value: undefined, source, problem: parsed.problem }))
   }
 
@@ -261,7 +252,7 @@ const withMoved = (
   const pins = [...inUris].filter(([key, pin]) => pin !== "" && !(key === "device.cryptoki.pin" && isThere(key)))
   const missing = moved.filter(({ at }) => !file.places.has(at.join(".")))
   const edits = new Map([
-    ...missing.map(({ at, value }): [string, TomlEdit] => [at.join("."), { at, value }]),
+    ...missing.map((secret): [string, TomlEdit] => [secret.at.join("."), secret]),
     ...pins.flatMap(([key, value]): ReadonlyArray<[string, TomlEdit]> => {
       const places = file.places.get(key) ?? [key.split(".")]
       return places.map((at) => [at.join("."), { at, value }])

@@ -1,14 +1,15 @@
 /** `tedge config upgrade`: PINs leave the URIs of tokens and keys. */
 import { Effect } from "effect"
 import { ConfigFileNotEditable, InvalidSetting } from "../../../messages/config.ts"
-import { isTable, type TomlPath } from "../../../messages/settings/file-layer.ts"
+import { type CloudProfile, isTable, type TomlPath } from "../../../messages/settings/file-layer.ts"
 import type { SettingWarning } from "../../../messages/settings/refused-value.ts"
+import type { Value } from "../../../messages/settings/setting.ts"
 import { fullKey, type SettingName, settingByKey } from "../../../messages/settings/setting-name.ts"
 import { mayHavePin, withoutPin } from "../../../messages/shown-text.ts"
 import { editToml } from "../../../platform/toml/toml-edit.ts"
 import { parseToml } from "../../../platform/toml/toml-file.ts"
 import type { OpenConfig } from "../open-config.ts"
-import { pinKeyOf, pinnedUri, sectionWithOtherPin, textsOf } from "../uri-pin.ts"
+import { type PinnedUri, pinKeyOf, pinnedUri, sectionPrefixes, sectionWithOtherPin, textsOf } from "../uri-pin.ts"
 import type { FileChange } from "../write-files.ts"
 
 /** A setting that may be a URI with a PIN, where it stands in its file. */
@@ -38,12 +39,41 @@ function placesOf(profile: string | undefined, keys: ReadonlyArray<string>): Rea
   })
 }
 
+/**
+ * The settings as they are when the upgrade has ended, but for the PINs in URIs: what has left the table of a section that
+ * counts no more, as an upgrade before did not end, is among them.
+ */
+export interface Settled {
+  readonly sections: ReadonlyArray<string>
+  readonly changed: ReadonlyMap<string, Value | undefined>
+}
+
+/** `made`: the new files of sections. `moved`: PINs and passwords, by full key. */
+export const settledAfter = (
+  open: OpenConfig,
+  made: ReadonlyArray<{ readonly section: CloudProfile; readonly text: string }>,
+  moved: ReadonlyMap<string, Value>
+): Settled => {
+  const uris = made.map(({ section: { cloud, profile }, text }): [string, string | undefined] => [
+    profile === undefined ? `${cloud}.` : `${cloud}.profiles.${profile}.`,
+    valueAt(text, ["device", "key_uri"])
+  ])
+  const secrets = [...moved].filter(([key]) => !open.own.secrets.places.has(key))
+  return {
+    sections: [...new Set([...sectionPrefixes(open.sources), ...uris.map(([section]) => section)])],
+    changed: new Map<string, Value | undefined>([
+      ...uris.map(([section, uri]): [string, string | undefined] => [`${section}device.key_uri`, uri]),
+      ...secrets
+    ])
+  }
+}
+
 /** `source`: the file that the URI stands in now. */
 export const withoutUriPins = (
+  settled: Settled,
   open: OpenConfig,
-  change: FileChange,
-  uris: ReadonlyArray<UriPlace>,
-  source = change.path
+  { change, source = change.path }: { readonly change: FileChange; readonly source?: string },
+  uris: ReadonlyArray<UriPlace>
 ): Effect.Effect<WithoutPins, ConfigFileNotEditable | InvalidSetting> =>
   Effect.gen(function* () {
     const pins = new Map<string, string>()
@@ -58,7 +88,7 @@ export const withoutUriPins = (
         yield* refuseUnparsed(key, value, source)
         continue
       }
-      const section = otherSection(open, key, pinned, pinKey)
+      const section = otherSection(settled, open, key, pinned, pinKey)
       if (section !== undefined) {
         warnings.push({ kind: "pin-kept", key, path: source, section })
         continue
@@ -74,24 +104,16 @@ export const withoutUriPins = (
 
 /** Only what is set for the device counts for the sections of clouds as well. */
 const otherSection = (
+  { sections, changed }: Settled,
   { sources }: OpenConfig,
   key: string,
-  { uri, pin }: { readonly uri: string; readonly pin: string },
+  { uri, pin }: PinnedUri,
   pinKey: string
-): string | undefined =>
-  key === "device.key_uri"
-    ? sectionWithOtherPin(
-        sources,
-        textsOf(sources),
-        textsOf(
-          sources,
-          new Map([
-            [key, uri],
-            [pinKey, pin]
-          ])
-        )
-      )
-    : undefined
+): string | undefined => {
+  if (key !== "device.key_uri") return undefined
+  const after = new Map([...changed, [key, uri] as const, [pinKey, pin] as const])
+  return sectionWithOtherPin(sections, textsOf(sources, changed), textsOf(sources, after))
+}
 
 /** What may be a PIN in what is no URI cannot be moved, and is not to stay unnoticed. */
 const refuseUnparsed = (key: string, value: unknown, path: string): Effect.Effect<void, InvalidSetting> =>

@@ -1,9 +1,10 @@
 /** What the certificate commands share: settings, the key, the subject. */
 import type { KeyObject, X509Certificate } from "node:crypto"
 import { existsSync } from "node:fs"
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
 import { CommonNameInvalid, SameFile } from "../../../messages/certificate.ts"
 import { neededId } from "../../../messages/config.ts"
+import { durationMs } from "../../../messages/settings/duration.ts"
 import type { CloudSettings, DeviceSettings, Settings } from "../../../messages/settings/resolved-settings.ts"
 import type { Subject, Unsigned } from "../../../platform/tls/x509.ts"
 import { touchHint, whileWaiting } from "../../terminal/progress.ts"
@@ -29,6 +30,24 @@ export const readCertSettings = ({ actors, input }: CommandContext) =>
     }
     const { settings } = yield* actors.config.ask("ReadCloudSettings", input.cloud, within)
     return certSettingsOf(settings)
+  })
+
+/** What `cert show` and `cert remove` need, read one by one: nothing else in the settings keeps them from it. */
+export const readCertificatePlace = ({ actors, input }: CommandContext) =>
+  Effect.gen(function* () {
+    const { cloud, profile } = input.cloud ?? { cloud: undefined, profile: undefined }
+    const read = (key: string, of?: string | null) =>
+      Effect.map(
+        actors.config.ask("Get", { key, profile: of ?? undefined }, { within: askLimits.read }),
+        ({ value }) => (value === undefined ? "" : Redacted.value(value))
+      )
+    const prefix = cloud === undefined ? "" : `${cloud}.`
+    return {
+      certPath: yield* read(`${prefix}device.cert_path`, profile),
+      keyPath: yield* read(`${prefix}device.key_path`, profile),
+      usesToken: (yield* read("device.cryptoki.mode")) !== "off",
+      minimumValidityMs: durationMs(yield* read("certificate.validity.minimum_duration")) ?? 0
+    }
   })
 
 /** For commands that are about one cloud anyway. */

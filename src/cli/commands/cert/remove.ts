@@ -2,14 +2,14 @@
 import { Effect } from "effect"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import type { TokenCommand } from "../hsm/token-command.ts"
-import { readCertSettings } from "./cert-command.ts"
+import { readCertificatePlace } from "./cert-command.ts"
 import { pendingPath, removeFile } from "./certificate-files.ts"
 
 export const removeCertificate: TokenCommand = (context) =>
   Effect.gen(function* () {
     const { terminal } = context
-    const { device, usesToken } = yield* readCertSettings(context)
-    const paths = [device.certPath, pendingPath(device.certPath), ...(usesToken ? [] : [device.keyPath])]
+    const { certPath, keyPath, usesToken } = yield* readCertificatePlace(context)
+    const paths = [certPath, pendingPath(certPath), ...(usesToken ? [] : [keyPath])]
     let removed = 0
     for (const path of paths)
       if (yield* removeFile(path)) {

@@ -3,19 +3,17 @@ import { Effect } from "effect"
 import { dateNow } from "../../../runtime/primitives/wall-time.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
-import { readCertSettings } from "./cert-command.ts"
+import { readCertificatePlace } from "./cert-command.ts"
 import { pendingPath, readCertificate } from "./certificate-files.ts"
 import { certificateText, statusText, validityOf } from "./certificate-text.ts"
 
 export const showCertificate: TokenCommand = (context) =>
   Effect.gen(function* () {
-    const { settings, device } = yield* readCertSettings(context)
-    const wanted = context.input.text("cert-path") ?? device.certPath
+    const { certPath, minimumValidityMs } = yield* readCertificatePlace(context)
+    const wanted = context.input.text("cert-path") ?? certPath
     const path = context.input.on("new") ? pendingPath(wanted) : wanted
     const { device: certificate } = yield* readCertificate(path)
-    yield* context.terminal.answer(
-      certificateText(path, certificate, yield* now, settings.certificate.minimumValidityMs)
-    )
+    yield* context.terminal.answer(certificateText(path, certificate, yield* now, minimumValidityMs))
     return exitCodes.ok
   })
 
@@ -25,9 +23,8 @@ export const needsRenewal: TokenCommand = (context) =>
 
 const judged = (context: CommandContext) =>
   Effect.gen(function* () {
-    const { settings, device } = yield* readCertSettings(context)
-    const { device: certificate } = yield* readCertificate(context.input.text("cert-path") ?? device.certPath)
-    const minimum = settings.certificate.minimumValidityMs
+    const { certPath, minimumValidityMs: minimum } = yield* readCertificatePlace(context)
+    const { device: certificate } = yield* readCertificate(context.input.text("cert-path") ?? certPath)
     const at = yield* now
     yield* context.terminal.line(`Status: ${statusText(certificate, at, minimum)}`)
     switch (validityOf(certificate, at, minimum)) {

@@ -15,7 +15,7 @@ export const uploadCertificate: TokenCommand = (context) =>
     const { actors, input, terminal } = context
     const { settings } = yield* actors.config.ask(
       "ReadCloudSettings",
-      { cloud: "c8y", profile: input.text("profile") },
+      { cloud: "c8y", profile: input.text("profile"), secrets: "proxy" },
       { within: askLimits.read }
     )
     const { device } = settings.cloud

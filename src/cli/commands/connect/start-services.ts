@@ -18,7 +18,7 @@ export const startServices: CommandHandler = (input) => {
 const readServices = (input: CommandInput) =>
   Effect.gen(function* () {
     const config = yield* startConfigActor(input)
-    const { settings } = yield* config.ask("ReadSettings", undefined, { within: "30 seconds" })
+    const { settings } = yield* config.ask("ReadSettings", { secrets: "optional" }, { within: "30 seconds" })
     return yield* openServices(settings)
   })
 

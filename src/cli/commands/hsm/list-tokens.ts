@@ -10,7 +10,7 @@ import { askLimits, readTokenSettings, type TokenCommand } from "./token-command
 export const listTokens: TokenCommand = (context) =>
   Effect.gen(function* () {
     const { actors, input, terminal } = context
-    yield* readTokenSettings(context)
+    yield* readTokenSettings(context, { secrets: "optional" })
     const tokens = yield* actors.cryptoki.ask("ListTokens", undefined, { within: askLimits.list })
     if (input.on("json")) {
       yield* terminal.answer(`${JSON.stringify(tokens.map(asJson), null, 2)}\n`)
@@ -18,7 +18,7 @@ export const listTokens: TokenCommand = (context) =>
     }
     if (tokens.length === 0) {
       yield* terminal.line("No PKCS #11 tokens were found. Ensure the HSM is connected.")
-      const { settings } = yield* actors.config.ask("ReadSettings", undefined, { within: askLimits.read })
+      const { settings } = yield* actors.config.ask("ReadSettings", { secrets: "optional" }, { within: askLimits.read })
       const refused = yield* cardsRefused(settings)
       if (refused !== undefined) yield* terminal.warning(`${refused.error}; ${refused.hint}`)
     } else yield* terminal.answer(tokens.map(block).join("\n"))

@@ -1,6 +1,6 @@
 /** What the commands about tokens share: their actors, how long they wait, which token is meant. */
 import { Effect, type Redacted, Result } from "effect"
-import type { ConfigProtocol } from "../../../messages/config.ts"
+import type { ConfigProtocol, SecretsNeed } from "../../../messages/config.ts"
 import type { CryptokiProtocol, PinGiven, TokenDescription, TokenSelector } from "../../../messages/cryptoki.ts"
 import type { Failure } from "../../../messages/explain.ts"
 import { OptionsExclude, TokenNotNamed } from "../../../messages/hsm.ts"
@@ -66,17 +66,17 @@ export const tokenArgument = (
 }
 
 /** The settings of the cloud that was named, or those of no cloud; refused when there is no way to a token. */
-export const readTokenSettings = ({ actors, input }: CommandContext) =>
+export const readTokenSettings = ({ actors, input }: CommandContext, need: SecretsNeed = {}) =>
   Effect.gen(function* () {
     const within = { within: askLimits.read }
     const of =
       input.cloud === undefined
         ? yield* Effect.map(
-            actors.config.ask("ReadSettings", undefined, within),
+            actors.config.ask("ReadSettings", need, within),
             ({ settings }): WithDevice => ({ settings, device: settings.device })
           )
         : yield* Effect.map(
-            actors.config.ask("ReadCloudSettings", input.cloud, within),
+            actors.config.ask("ReadCloudSettings", { ...input.cloud, ...need }, within),
             ({ settings }): WithDevice => ({ settings, device: settings.cloud.device })
           )
     if (of.settings.cryptoki.mode === "off") return yield* new CryptokiOff({ missing: "device.cryptoki.mode" })

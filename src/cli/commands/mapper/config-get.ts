@@ -5,12 +5,12 @@
  */
 import { join, resolve } from "node:path"
 import { Effect, Redacted } from "effect"
-import { ConfigFileMalformed, ConfigFileUnreadable, MapperUnknown, SettingNotSet } from "../../../messages/config.ts"
+import { MapperUnknown, SettingNotSet } from "../../../messages/config.ts"
 import type { ValueSource } from "../../../messages/settings/refused-value.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { askLimit, type ConfigCommandContext, configCommand } from "../config/config-command.ts"
 import { configDirOf } from "./config-dir.ts"
-import { type MapperDirectory, mapperDirectories } from "./mapper-directories.ts"
+import { type MapperDirectory, mapperDirectories, unusableMapperFile } from "./mapper-directories.ts"
 import { mapperIdentity } from "./mapper-identity.ts"
 
 export const mapperConfigGet = configCommand((context) =>
@@ -58,10 +58,7 @@ const originOf = (source: ValueSource | undefined, own: string): string => {
 const ownValue = (context: ConfigCommandContext, directory: MapperDirectory, given: string, key: string) =>
   Effect.gen(function* () {
     const { name, path, file } = directory
-    const at = join(path, "mapper.toml")
-    if (file.kind === "malformed") return yield* new ConfigFileMalformed({ path: at, ...file })
-    if (file.kind === "unreadable") return yield* new ConfigFileUnreadable({ path: at, code: file.code })
-    if (file.kind === "absent") return yield* new ConfigFileUnreadable({ path: at, code: "ENOENT" })
+    if (file.kind !== "read") return yield* unusableMapperFile(path, file)
     if (key === "device.id") {
       const identity = yield* mapperIdentity(context.config, directory)
       if (identity === undefined) return yield* new SettingNotSet({ key: given, idProblem: undefined })

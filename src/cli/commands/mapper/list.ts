@@ -4,10 +4,12 @@
  */
 import { join } from "node:path"
 import { Effect } from "effect"
+import { explain } from "../../../messages/explain.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
+import type { Terminal } from "../../terminal/terminal.ts"
 import { configCommand } from "../config/config-command.ts"
 import { configDirOf } from "./config-dir.ts"
-import { type MapperDirectory, mapperDirectories } from "./mapper-directories.ts"
+import { type MapperDirectory, mapperDirectories, unusableMapperFile } from "./mapper-directories.ts"
 import { mapperIdentity } from "./mapper-identity.ts"
 
 export const mapperList = configCommand(({ config, input, terminal }) =>
@@ -22,12 +24,19 @@ export const mapperList = configCommand(({ config, input, terminal }) =>
         identity === undefined ? "" : `${identity.id} [${identity.origin}]`,
         textIn(directory, "cloud_type")
       ]
+      yield* unusableFile(terminal, directory)
       const isKnown = cells.some((cell) => cell !== "")
       yield* terminal.answer(`${isKnown ? [directory.name, ...cells].join("\t") : directory.name}\n`)
     }
     return exitCodes.ok
   })
 )
+
+const unusableFile = (terminal: Terminal, { file, path }: MapperDirectory): Effect.Effect<void> => {
+  if (file.kind === "read" || file.kind === "absent") return Effect.void
+  const { error, hint } = explain(unusableMapperFile(path, file))
+  return terminal.warning(hint === undefined ? error : `${error} (${hint})`)
+}
 
 const textIn = ({ file }: MapperDirectory, key: string): string => {
   const value = file.kind === "read" ? file.tree[key] : undefined

@@ -1,6 +1,7 @@
 /** The directories in `mappers`: those of the built-in clouds and their profiles, and the user's own. */
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
+import { ConfigFileMalformed, ConfigFileUnreadable } from "../../../messages/config.ts"
 import { type CloudName, cloudNames } from "../../../messages/settings/setting.ts"
 import { readTomlFile, type TomlRead } from "../../../platform/toml/toml-file.ts"
 
@@ -26,6 +27,17 @@ export const mapperDirectories = (configDir: string): ReadonlyArray<MapperDirect
       file: readTomlFile(join(mappers, name, "mapper.toml"))
     }
   })
+}
+
+/** `directory`: that of the mapper. */
+export const unusableMapperFile = (
+  directory: string,
+  problem: Exclude<TomlRead, { readonly kind: "read" }>
+): ConfigFileMalformed | ConfigFileUnreadable => {
+  const path = join(directory, "mapper.toml")
+  return problem.kind === "malformed"
+    ? new ConfigFileMalformed({ path, ...problem })
+    : new ConfigFileUnreadable({ path, code: problem.kind === "absent" ? "ENOENT" : problem.code })
 }
 
 const directoriesIn = (path: string): ReadonlyArray<string> => {

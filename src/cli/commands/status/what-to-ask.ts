@@ -65,7 +65,7 @@ const limit = { within: "10 seconds" } as const
 
 const bySettings = (config: ActorRef<ConfigProtocol>, wanted: Wanted): Effect.Effect<WhatToAsk, ReadRefusal> =>
   Effect.gen(function* () {
-    const { settings } = yield* config.ask("ReadSettings", undefined, limit)
+    const { settings } = yield* config.ask("ReadSettings", { secrets: "optional" }, limit)
     const manager = yield* Effect.orElseSucceed(openServices(settings), () => undefined)
     return {
       runPath: settings.run.path,
@@ -77,13 +77,13 @@ const bySettings = (config: ActorRef<ConfigProtocol>, wanted: Wanted): Effect.Ef
 
 const connectionsOf = (config: ActorRef<ConfigProtocol>, { cloud, profile }: Wanted, { installation }: Settings) => {
   if (cloud !== undefined && profile !== undefined)
-    return Effect.map(config.ask("ReadCloudSettings", { cloud, profile }, limit), ({ settings }) =>
+    return Effect.map(config.ask("ReadCloudSettings", { cloud, profile, secrets: "optional" }, limit), ({ settings }) =>
       configured([settings])
     )
   const isWanted = (one: string | undefined) => profile === undefined || one === profile.toLowerCase()
   return Effect.map(
     Effect.forEach(cloud === undefined ? cloudNames : [cloud], (name) =>
-      Effect.map(config.ask("ReadProfiles", { cloud: name }, limit), ({ profiles, leftOut }) => [
+      Effect.map(config.ask("ReadProfiles", { cloud: name, secrets: "optional" }, limit), ({ profiles, leftOut }) => [
         ...configured(profiles.filter((one) => isWanted(one.cloud.profile))),
         ...leftOut
           .filter((one) => one.isConfigured && isWanted(one.profile))

@@ -127,8 +127,10 @@ const readFromConfig = (
         const config: ActorRef<ConfigProtocol> = yield* startConfigActor(input, optionsOf(input), {
           withoutFile: unread !== undefined
         })
-        const answer = yield* config.ask("ReadSettings", undefined, { within: "30 seconds" })
-        const { settings: own } = yield* config.ask("List", { filter: "p11_server." }, { within: "30 seconds" })
+        const answer = yield* config.ask("ReadSettings", { secrets: "required" }, { within: "30 seconds" })
+        const listed = yield* config.ask("List", { filter: "p11_server." }, { within: "30 seconds" })
+        const { settings: own, leftOut } = listed
+        if (leftOut[0] !== undefined) return yield* Effect.fail(leftOut[0])
         return { ...answer, values: serverValues(own), unread }
       })
     )
