@@ -30,7 +30,7 @@ export interface Selection {
   readonly isExclusive: boolean
 }
 
-export interface Unfinished {
+interface Unfinished {
   /** To be tried again. */
   readonly retry: ReadonlyArray<InFlightMessage>
   /** Those of them that were refused for now. */

@@ -10,7 +10,7 @@ import type { LinkProtocol, LinkStatus, MqttMessage, MqttRefusal } from "../../m
 import type { ActorRef } from "../../runtime/protocol.ts"
 
 /** By which connection a message came. */
-export interface Origin {
+interface Origin {
   readonly connection: number
   readonly session: number
 }

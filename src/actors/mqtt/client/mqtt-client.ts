@@ -51,10 +51,10 @@ export interface MqttConnection {
 }
 
 /** Publishes of QoS 1 that were sent and have no PUBACK. */
-export type Unacknowledged = Pick<PublishFlow, "count" | "isSilent" | "overtaken">
+type Unacknowledged = Pick<PublishFlow, "count" | "isSilent" | "overtaken">
 
 /** Retained messages are wanted at every SUBSCRIBE, or only at a new subscription (MQTT 5.0, 3.8.3.1). */
-export type RetainHandling = "always" | "ifNew"
+type RetainHandling = "always" | "ifNew"
 
 /** What becomes of the messages that come in. */
 export interface Receiver {

@@ -20,7 +20,7 @@ interface BrokerLimits {
 }
 
 /** For tests, a clock that is moved by hand. */
-export interface FlowClock {
+interface FlowClock {
   /** Monotonic milliseconds. */
   readonly now: () => number
   readonly after: (ms: number, call: () => void) => void

@@ -15,7 +15,7 @@ import type { ConnectionEnded } from "../client/connection-lifetime.ts"
 import { tlsFailure } from "./tls-failure.ts"
 
 /** `connecting`: CONNACK has not come yet. */
-export type Stage = ConnectionLost["stage"]
+type Stage = ConnectionLost["stage"]
 
 export const refusalOf = ({ reason }: ConnectionEnded, target: Target, stage: Stage): MqttRefusal => {
   const { host, port, cloud } = target

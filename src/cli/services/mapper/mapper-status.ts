@@ -17,7 +17,7 @@ import { wallNow } from "../../../runtime/primitives/wall-time.ts"
 import type { Mapper } from "./mapper-graph.ts"
 import type { MapperPlan } from "./mapper-plan.ts"
 
-export interface MapperStatus {
+interface MapperStatus {
   readonly onSigned: (attempt: SignedAttempt) => Effect.Effect<void>
   readonly onToken: (event: CryptokiEvent) => Effect.Effect<void>
   readonly onLink: (side: Side, status: LinkStatus, date: number) => void
