@@ -12,7 +12,7 @@ import { expect, it } from "vitest"
 import { cryptokiBehaviour } from "../../src/actors/cryptoki/cryptoki-actor.ts"
 import { reply } from "../../src/actors/cryptoki/host/process/requests.ts"
 import { SignTimes } from "../../src/actors/cryptoki/host/process/slot.ts"
-import type { HostRequest } from "../../src/actors/cryptoki/host/protocol.ts"
+import type { HostRequest, HostRequestName, HostRequests } from "../../src/actors/cryptoki/host/protocol.ts"
 import { socketCryptokiBehaviour } from "../../src/actors/cryptoki/remote/socket-cryptoki-actor.ts"
 import { defaultLimits, requestMailbox } from "../../src/actors/cryptoki/settings.ts"
 import { start } from "../../src/runtime/actor.ts"
@@ -109,15 +109,17 @@ const inHost = async ({ modulePath, env }: ReturnType<typeof softhsmDirectory>):
   Object.assign(process.env, env)
   const state = { userProblem: undefined, module: undefined, slots: new Map(), signTimes: new SignTimes() }
   let call = 0
-  const ask = async (name: HostRequest["name"], asked: object) => {
+  const ask = async <Name extends HostRequestName>(name: Name, asked: HostRequests[Name]["asked"]) => {
     call += 1
     const answered = await reply(state, { call, name, asked } as HostRequest)
-    return "answer" in answered ? answered.answer : expect.fail(JSON.stringify(answered))
+    return "answer" in answered
+      ? (answered.answer as HostRequests[Name]["answer"])
+      : expect.fail(JSON.stringify(answered))
   }
-  await ask("load", { path: modulePath })
-  const [{ slot }] = (await ask("tokens", {})) as [{ slot: string }]
+  await ask("load", { path: modulePath, devices: [] })
+  const [{ slot } = expect.fail("no token")] = await ask("tokens", {})
   await ask("login", { slot, pin: "123456" })
-  const [{ handle }] = (await ask("objects", { slot, kind: "private" })) as [{ handle: string }]
+  const [{ handle } = expect.fail("no key")] = await ask("objects", { slot, kind: "private", id: undefined })
   const mechanisms = [{ mechanism: 0x1041, pss: undefined, input: new Uint8Array(32) }]
   const sign = () => ask("sign", { slot, handle, mechanisms, contextPin: undefined })
   await sign()
