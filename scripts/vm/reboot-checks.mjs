@@ -63,7 +63,8 @@ export const rebootChecks = [
     "the key and the encrypted PIN are still there for the TPM of the next boot",
     async (device) => {
       demand((await device.show(server, "ActiveState")) === "active", "the signing service does not run")
-      demand(/my-key/.test(await device.tedge("hsm", "list-keys")), "no key")
+      const hasKey = async () => /my-key/.test((await device.exec(["tedge", "hsm", "list-keys"])).stdout)
+      await device.until(hasKey, "the token has the key")
     }
   ]
 ]
