@@ -29,7 +29,7 @@ export const insertCard = async (dir, pin) => {
     format: "esm",
     logLevel: "error",
     // The directories of tests, which are not used here.
-    alias: { vitest: join(root, "scripts/lib/absent.cjs") }
+    alias: { vitest: join(root, "scripts/bundles/absent.cjs") }
   })
   const { pivCard, serve } = await import(pathToFileURL(bundle))
   await mustRun("openssl", [
