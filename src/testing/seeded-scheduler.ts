@@ -6,6 +6,7 @@
  * seed gives the same run again. For effects that wait for nothing but each other and the clock.
  */
 import { Clock, Duration, Effect, type Exit, type Fiber, type Scheduler, type Scope } from "effect"
+import { messageOf } from "../platform/process/error-code.ts"
 
 export interface Interleaved<A, E> {
   readonly exit: Exit.Exit<A, E>
@@ -31,7 +32,7 @@ export const interleaved = <A, E>(
     world.runUntil(() => world.isIdle)
     check({ exit, stillAsleep: world.asleep })
   } catch (cause) {
-    throw new Error(`${told()}\n${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    throw new Error(`${told()}\n${messageOf(cause)}`, { cause })
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { createPublicKey, KeyObject } from "node:crypto"
 import { allSchemes, signatureSchemes } from "../messages/signature-scheme.ts"
+import { messageOf } from "../platform/process/error-code.ts"
 import { isSignatureOf } from "../platform/tls/tls-client-signature.ts"
 import { invalidOption, TokenError } from "./token-error.ts"
 
@@ -129,7 +130,7 @@ export const callSigner = async (
     return await key.sign(scheme, message, options)
   } catch (cause) {
     if (cause instanceof TokenError) throw cause
-    const detail = cause instanceof Error ? cause.message : String(cause)
+    const detail = messageOf(cause)
     throw new TokenError("ERR_SIGNER_FAILED", `the key's sign function failed: ${detail}`, { cause })
   }
 }

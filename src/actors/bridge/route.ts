@@ -1,5 +1,6 @@
 /** Where a message goes: the first rule that matches decides, as in thin-edge's bridge. */
 import type { BridgeRule, CloudRule } from "../../messages/bridge.ts"
+import { BoundedMap } from "../../runtime/primitives/bounded-map.ts"
 import { isTopic, matchesFilter } from "./rules.ts"
 
 export type Direction = BridgeRule["direction"]
@@ -33,7 +34,7 @@ export class RouteCache {
   private readonly rules: ReadonlyArray<BridgeRule>
   private readonly direction: Direction
   private readonly against: (topic: string) => CloudRule | undefined
-  private readonly known = new Map<string, Route | undefined>()
+  private readonly known = new BoundedMap<string, Route | undefined>(500)
 
   constructor(
     rules: ReadonlyArray<BridgeRule>,
@@ -49,7 +50,6 @@ export class RouteCache {
     const known = this.known.get(from)
     if (known !== undefined || this.known.has(from)) return known
     const route = this.find(from)
-    if (this.known.size >= mostKnown) this.known.clear()
     this.known.set(from, route)
     return route
   }
@@ -63,8 +63,6 @@ export class RouteCache {
     return { topic, isTopic: isTopic(topic), comesBack, against: this.against(topic) }
   }
 }
-
-const mostKnown = 500
 
 /** What to subscribe to on the side where messages of this direction come from. */
 export const filtersOf = (rules: ReadonlyArray<BridgeRule>, direction: Direction): ReadonlyArray<string> => [

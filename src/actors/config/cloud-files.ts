@@ -16,7 +16,7 @@ import {
 } from "../../messages/settings/file-layer.ts"
 import { type CloudName, cloudNames } from "../../messages/settings/setting.ts"
 import { parseProfile } from "../../messages/settings/setting-name.ts"
-import { errorCode } from "../../platform/process/error-code.ts"
+import { codeOf } from "../../platform/process/error-code.ts"
 import { readTomlFile, type TomlRead } from "../../platform/toml/toml-file.ts"
 
 /** What an edit needs to know of a file. */
@@ -111,7 +111,7 @@ const directoriesIn = (path: string): ReadonlyArray<string> | string => {
   try {
     return statSync(path, { throwIfNoEntry: false }) === undefined ? [] : readdirSync(path)
   } catch (error) {
-    return errorCode(error) ?? "UNKNOWN"
+    return codeOf(error)
   }
 }
 

@@ -2,7 +2,7 @@
 import { closeSync, constants, openSync, readSync } from "node:fs"
 import type { IdProblem } from "../../messages/settings/resolved-settings.ts"
 import { controlCharacterIn } from "../../messages/shown-text.ts"
-import { errorCode } from "../../platform/process/error-code.ts"
+import { codeOf, messageOf } from "../../platform/process/error-code.ts"
 import { commonNameOf, deviceCertificate, pemCertificates } from "../../platform/tls/device-certificate.ts"
 
 export const readCommonName = (certPath: string): { readonly name: string } | { readonly problem: IdProblem } => {
@@ -21,7 +21,7 @@ export const readCommonName = (certPath: string): { readonly name: string } | { 
     const character = controlCharacterIn(name)
     return character === undefined ? { name } : problem("control-character", character)
   } catch (error) {
-    return problem("malformed", error instanceof Error ? error.message : String(error))
+    return problem("malformed", messageOf(error))
   }
 }
 
@@ -36,7 +36,7 @@ const readStart = (path: string): Buffer | string => {
       read = readSync(file, bytes, length, maxBytes - length, null)
     return bytes.subarray(0, length)
   } catch (error) {
-    return errorCode(error) ?? "UNKNOWN"
+    return codeOf(error)
   } finally {
     if (file !== undefined) closeSync(file)
   }

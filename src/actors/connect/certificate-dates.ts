@@ -3,7 +3,7 @@ import { X509Certificate } from "node:crypto"
 import { Effect } from "effect"
 import { CredentialUnusable } from "../../messages/mqtt.ts"
 import { readRegularText } from "../../platform/files/read-file.ts"
-import { errorCode } from "../../platform/process/error-code.ts"
+import { codeOf } from "../../platform/process/error-code.ts"
 import { deviceCertificate, pemCertificates } from "../../platform/tls/device-certificate.ts"
 
 export const certificateDates = (
@@ -35,7 +35,7 @@ const ambiguous = (path: string): CredentialUnusable =>
   new CredentialUnusable({ path, role: "certificate", reason: "ambiguous", detail: "" })
 
 const unusable = (path: string, error: unknown): CredentialUnusable => {
-  const code = errorCode(error) ?? String(error)
+  const code = codeOf(error)
   const reasons: Readonly<Record<string, CredentialUnusable["reason"]>> = {
     ENOENT: "missing",
     ENOTDIR: "missing",

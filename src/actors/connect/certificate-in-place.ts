@@ -8,9 +8,8 @@ import { Effect } from "effect"
 import { FileNotWritten } from "../../messages/connect.ts"
 import { replaceFile } from "../../platform/files/atomic-file.ts"
 import { readRegularText } from "../../platform/files/read-file.ts"
-import { errorCode } from "../../platform/process/error-code.ts"
 import { holdsPrivateKey, withCertificates } from "../../platform/tls/pem-blocks.ts"
-import { readIfPresent, removeIfPresent } from "./connect-files.ts"
+import { attempt, readIfPresent, removeIfPresent } from "./connect-files.ts"
 import type { ConnectPeers } from "./peers.ts"
 
 export const replaceCertificate = (
@@ -28,10 +27,4 @@ export const replaceCertificate = (
     )
     // Left there, it would be tried again with the next connection, and replace itself.
     yield* Effect.catch(removeIfPresent(renewed), (failure) => show({ _tag: "Warned", failure }))
-  })
-
-const attempt = <A>(path: string, work: () => A): Effect.Effect<A, FileNotWritten> =>
-  Effect.try({
-    try: work,
-    catch: (error) => new FileNotWritten({ path, code: errorCode(error) ?? String(error) })
   })

@@ -5,11 +5,11 @@ import { FileNotWritten } from "../../messages/connect.ts"
 import { replaceFile } from "../../platform/files/atomic-file.ts"
 import { makeDirectories, removeFile } from "../../platform/files/given-files.ts"
 import { readRegularText } from "../../platform/files/read-file.ts"
-import { errorCode } from "../../platform/process/error-code.ts"
+import { codeOf } from "../../platform/process/error-code.ts"
 
 /** Undefined: the file is not there. */
 export const readIfPresent = (path: string): Effect.Effect<string | undefined, FileNotWritten> =>
-  Effect.try({ try: () => readRegularText(path), catch: (error) => errorCode(error) ?? String(error) }).pipe(
+  Effect.try({ try: () => readRegularText(path), catch: (error) => codeOf(error) }).pipe(
     Effect.catch((code) =>
       code === "ENOENT" || code === "ENOTDIR"
         ? Effect.succeed(undefined)
@@ -34,5 +34,5 @@ export const removeIfPresent = (path: string): Effect.Effect<void, FileNotWritte
 export const putBack = (path: string, content: string | undefined): Effect.Effect<void, FileNotWritten> =>
   content === undefined ? removeIfPresent(path) : writeWhole(path, content)
 
-const attempt = (path: string, work: () => void): Effect.Effect<void, FileNotWritten> =>
-  Effect.try({ try: work, catch: (error) => new FileNotWritten({ path, code: errorCode(error) ?? String(error) }) })
+export const attempt = <A>(path: string, work: () => A): Effect.Effect<A, FileNotWritten> =>
+  Effect.try({ try: work, catch: (error) => new FileNotWritten({ path, code: codeOf(error) }) })

@@ -16,6 +16,7 @@ import {
 } from "../../messages/token-refusals.ts"
 import { address, child } from "../../runtime/actor.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
+import { BoundedMap } from "../../runtime/primitives/bounded-map.ts"
 import { FifoSemaphore } from "../../runtime/primitives/fifo-semaphore.ts"
 import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
@@ -48,11 +49,11 @@ export interface Router {
   /** By the token's identity. */
   readonly tokenActors: Map<string, TokenActorEntry>
   /** By the printed token part of the URI. */
-  readonly meant: Map<string, TokenActorEntry>
+  readonly meant: BoundedMap<string, TokenActorEntry>
   /** By the reference to a key that was chosen: on which token it is. */
   readonly references: WeakMap<Pkcs11Uri, TokenActorEntry>
   /** Where keys were found that a token did not have, by URI. */
-  readonly onOtherToken: Map<string, { readonly at: number; readonly found: KeyOnOtherToken | undefined }>
+  readonly onOtherToken: BoundedMap<string, { readonly at: number; readonly found: KeyOnOtherToken | undefined }>
   /** When the tokens were last listed because one was missing; milliseconds since 1970. */
   lookedAt: number
 }
@@ -96,9 +97,9 @@ export const makeRouter = (
       }),
       starting: Semaphore.makeUnsafe(1),
       tokenActors: new Map(),
-      meant: new Map(),
+      meant: new BoundedMap(rememberedUris),
       references: new WeakMap(),
-      onOtherToken: new Map(),
+      onOtherToken: new BoundedMap(rememberedUris),
       lookedAt: Number.NEGATIVE_INFINITY
     }
   })
@@ -213,7 +214,6 @@ const findAnew = (router: Router, uri: Pkcs11Uri): Effect.Effect<TokenActorEntry
     if (others.length > 0)
       yield* router.tools.publish({ _tag: "SeveralTokensMatched", taken: shown(token), others: others.map(shown) })
     const tokenActor = yield* tokenActorOf(router, token)
-    if (router.meant.size >= rememberedUris) router.meant.clear()
     router.meant.set(shownTokenPart(uri), tokenActor)
     return tokenActor
   })

@@ -9,6 +9,7 @@ import type { CryptokiEvent } from "../../messages/cryptoki.ts"
 import type { P11ServerEvent, P11ServerStatus } from "../../messages/p11-server.ts"
 import { parsePkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { family as familyOf, Histogram, label } from "../../messages/prometheus-text.ts"
+import { BoundedMap } from "../../runtime/primitives/bounded-map.ts"
 
 export class Metrics {
   private readonly latencies = new Map<string, Histogram>()
@@ -20,7 +21,7 @@ export class Metrics {
   private readonly tokensBack = new Map<string, number>()
   private readonly latched = new Map<string, number>()
   /** By URI, parsed before: clients name few keys, again and again. */
-  private readonly tokens = new Map<string, string>()
+  private readonly tokens = new BoundedMap<string, string>(mostSeries)
 
   record(event: P11ServerEvent): void {
     if (event._tag === "RequestServed") {
@@ -63,7 +64,6 @@ export class Metrics {
     if (uri === undefined || known !== undefined) return known ?? ""
     const parsed = parsePkcs11Uri(uri)
     const name = Result.isSuccess(parsed) ? (parsed.success.token ?? parsed.success.serial ?? "") : ""
-    if (this.tokens.size >= mostSeries) this.tokens.clear()
     this.tokens.set(uri, name)
     return name
   }

@@ -20,6 +20,7 @@ import { type InvalidPkcs11Uri, type Pkcs11Uri, parsePkcs11Uri, shownUri } from 
 import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
 import { OutsideScope } from "../../messages/token-refusals.ts"
 import type { Frame, FrameTag } from "../../messages/wire/frame1.ts"
+import { BoundedMap } from "../../runtime/primitives/bounded-map.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { RequestFailure } from "./frame-errors.ts"
 
@@ -163,7 +164,7 @@ export const clientSelector = (
  * One with a PIN in it is not remembered, and neither is a refusal. A policy that is replaced brings scopes of its own.
  */
 export class SelectorCache {
-  private readonly known = new Map<string, { readonly scopes: Scopes; readonly meant: ClientSelector }>()
+  private readonly known = new BoundedMap<string, { readonly scopes: Scopes; readonly meant: ClientSelector }>(256)
 
   select(
     text: string | undefined,
@@ -183,13 +184,9 @@ export class SelectorCache {
 
   private remember(asked: string, scopes: Scopes, meant: ClientSelector): void {
     if (meant.selector.uri.pinValue !== undefined) return
-    if (this.known.size >= mostKnown) this.known.clear()
     this.known.set(asked, { scopes, meant })
   }
 }
-
-/** Bounds what clients with many URIs can make us remember. */
-const mostKnown = 256
 
 const meantBy = (
   text: string | undefined,

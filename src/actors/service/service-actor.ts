@@ -8,6 +8,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { rmSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import { ServiceEnded, ServiceNotStarted, type ServiceProtocol } from "../../messages/service.ts"
+import { codeOf } from "../../platform/process/error-code.ts"
 import { recordedProcess, recordProcess } from "../../platform/process/recorded-process.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 
@@ -51,7 +52,7 @@ const startProcess = ({ command, pidPath }: ServiceProgram): Effect.Effect<Runni
       )
     })
     child.once("error", (error: NodeJS.ErrnoException) =>
-      resume(Effect.fail(new ServiceNotStarted({ command: file, code: error.code ?? error.message })))
+      resume(Effect.fail(new ServiceNotStarted({ command: file, code: codeOf(error) })))
     )
     child.once("spawn", () => {
       recordProcess(pidPath, child.pid)

@@ -1,6 +1,6 @@
 /** The calls on files and what they may refuse, as the modules that write files share them. */
 import type * as nodeFiles from "node:fs"
-import { errorCode } from "../process/error-code.ts"
+import { codeOf } from "../process/error-code.ts"
 
 /** The calls that writing is made of; tests let each of them fail. */
 export type FileCalls = Pick<
@@ -62,5 +62,3 @@ export const attempt = (step: () => void): string | undefined => {
     return codeOf(error)
   }
 }
-
-export const codeOf = (error: unknown): string => errorCode(error) ?? "UNKNOWN"

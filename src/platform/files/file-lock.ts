@@ -8,7 +8,7 @@ import { closeSync, ftruncateSync, readFileSync, writeSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import { AddonNotLoaded, LockHeld, LockUnavailable } from "../../messages/platform.ts"
 import { tryLock } from "../native/unix-addon.ts"
-import { errorCode } from "../process/error-code.ts"
+import { errorCode, messageOf } from "../process/error-code.ts"
 import { userName } from "../users/accounts.ts"
 import type { Owner } from "./file-calls.ts"
 import { openLock, StrangeOwner } from "./given-files.ts"
@@ -64,6 +64,6 @@ const writtenPid = (descriptor: number): number | undefined => {
 const unavailable = (path: string, error: unknown): LockUnavailable => {
   if (error instanceof AddonNotLoaded) return new LockUnavailable({ path, code: "addon", detail: error.reason })
   if (error instanceof StrangeOwner) return new LockUnavailable({ path, code: "owner", detail: userName(error.uid) })
-  const detail = error instanceof Error ? error.message : String(error)
+  const detail = messageOf(error)
   return new LockUnavailable({ path, code: errorCode(error) ?? "", detail })
 }

@@ -27,7 +27,8 @@ import {
 } from "node:fs"
 import { dirname } from "node:path"
 import type { FileNote } from "../../messages/platform.ts"
-import { attempt, codeOf, give, type Owner, writeAll } from "./file-calls.ts"
+import { codeOf } from "../process/error-code.ts"
+import { attempt, give, type Owner, writeAll } from "./file-calls.ts"
 import { foreignLink, inPlace, mayBeGiven, O_PATH, ownerFor, type Place, PlaceNotFound } from "./file-place.ts"
 
 export interface Directories {

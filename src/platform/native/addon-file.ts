@@ -8,6 +8,7 @@ import { existsSync, readFileSync } from "node:fs"
 import { constants } from "node:os"
 import { join } from "node:path"
 import { AddonNotLoaded } from "../../messages/platform.ts"
+import { messageOf } from "../process/error-code.ts"
 
 type AddonName = "tls" | "unix"
 
@@ -19,7 +20,7 @@ export const loadAddon = (addon: AddonName): unknown => {
   try {
     process.dlopen(loaded, join(directory, `${addon}.node`), constants.dlopen.RTLD_LAZY)
   } catch (error) {
-    throw new AddonNotLoaded({ addon, reason: error instanceof Error ? error.message : String(error) })
+    throw new AddonNotLoaded({ addon, reason: messageOf(error) })
   }
   return loaded.exports
 }

@@ -6,7 +6,7 @@
 import { closeSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import { openNetlink, openReadiness, receive } from "../native/unix-addon.ts"
-import { errorCode } from "../process/error-code.ts"
+import { errorCode, messageOf } from "../process/error-code.ts"
 import { appearedIn } from "./netlink-message.ts"
 
 /** Fails with a sentence where the kernel or a sandbox does not allow it. */
@@ -15,7 +15,7 @@ export const watchNetwork = (onAppeared: () => void): Effect.Effect<void, string
     Effect.acquireRelease(
       Effect.try({
         try: () => open(onAppeared),
-        catch: (error) => (error instanceof Error ? error.message : String(error))
+        catch: (error) => messageOf(error)
       }),
       (close) => Effect.sync(close)
     )

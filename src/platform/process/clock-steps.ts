@@ -2,6 +2,7 @@
 import { closeSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import { clockWasSet, openClock, openReadiness } from "../native/unix-addon.ts"
+import { messageOf } from "./error-code.ts"
 
 /** Fails with a sentence where the kernel does not allow it. */
 export const watchClock = (onSet: () => void): Effect.Effect<void, string, Scope.Scope> =>
@@ -9,7 +10,7 @@ export const watchClock = (onSet: () => void): Effect.Effect<void, string, Scope
     Effect.acquireRelease(
       Effect.try({
         try: () => open(onSet),
-        catch: (error) => (error instanceof Error ? error.message : String(error))
+        catch: (error) => messageOf(error)
       }),
       (close) => Effect.sync(close)
     )

@@ -1,6 +1,7 @@
 /** Runs a command to its end, within a time limit. No shell, no input; what it says on stderr is kept. */
 import { spawn } from "node:child_process"
 import { Effect } from "effect"
+import { codeOf } from "./error-code.ts"
 
 export type CommandEnd =
   | { readonly kind: "exited"; readonly code: number; readonly stdout: string; readonly stderr: string }
@@ -37,7 +38,7 @@ export const runCommand = (argv: ReadonlyArray<string>, limitMs: number): Effect
       child.stderr.destroy()
       resume(Effect.succeed(result))
     }
-    child.on("error", (error: NodeJS.ErrnoException) => end({ kind: "notStarted", code: error.code ?? error.message }))
+    child.on("error", (error: NodeJS.ErrnoException) => end({ kind: "notStarted", code: codeOf(error) }))
     child.on("exit", (code, signal) =>
       setImmediate(() => {
         if (late) end({ kind: "timedOut", stderr: said.stderr })

@@ -9,7 +9,7 @@ import { createConnection, createServer, type Server, type Socket } from "node:n
 import { dirname } from "node:path"
 import { Effect, type Scope } from "effect"
 import { makeDirectory } from "../files/make-directory.ts"
-import { errorCode } from "../process/error-code.ts"
+import { codeOf } from "../process/error-code.ts"
 
 /** The answer to a line, without the line's end; undefined: the conversation is over. */
 type AnswerLine = (line: string, client: LineClient) => Effect.Effect<string | undefined>
@@ -117,7 +117,6 @@ const isAnswering = (path: string): Effect.Effect<boolean> =>
 export const askJsonLine = (path: string, line: string): Effect.Effect<string, string> =>
   Effect.callback<string, string>((resume) => {
     const socket = createConnection(path)
-    const codeOf = (error: Error) => errorCode(error) ?? error.message
     socket.once("connect", () => socket.write(`${line}\n`))
     socket.once("error", (error) => resume(Effect.fail(codeOf(error))))
     socket.once("close", () => resume(Effect.fail("closed")))

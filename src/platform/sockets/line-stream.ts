@@ -1,6 +1,6 @@
 /** A line that is asked over a UNIX socket, and the lines that come back until the socket ends; then asked again. */
 import { createConnection, type Socket } from "node:net"
-import { errorCode } from "../process/error-code.ts"
+import { codeOf } from "../process/error-code.ts"
 
 interface LineStream {
   readonly path: string
@@ -27,7 +27,7 @@ export const followLines = ({ path, question, onLine, onEnd }: LineStream): (() 
       for (const line of lines) onLine(line)
     })
     socket.once("error", (error) => {
-      code = errorCode(error) ?? error.message
+      code = codeOf(error)
     })
     socket.once("close", () => {
       onEnd(code)

@@ -3,6 +3,8 @@
  *
  * Trouble with the socket itself comes as Node's own errors (ECONNREFUSED, ECONNRESET, EPIPE ...).
  */
+
+import { messageOf } from "../process/error-code.ts"
 import type { TlsFailureFacts } from "./tls-addon.ts"
 
 type TlsErrorCode =
@@ -57,7 +59,7 @@ export const orTlsError = <A>(use: () => A): A => {
   try {
     return use()
   } catch (cause) {
-    throw new TlsError("ERR_TLS_SETTINGS", cause instanceof Error ? cause.message : String(cause), { cause })
+    throw new TlsError("ERR_TLS_SETTINGS", messageOf(cause), { cause })
   }
 }
 

@@ -7,7 +7,7 @@ import type { X509Certificate } from "node:crypto"
 import type { Duplex } from "node:stream"
 import { Effect } from "effect"
 import { type HttpProxy, openTunnel } from "../network/proxy-tunnel.ts"
-import { errorCode } from "../process/error-code.ts"
+import { codeOf, errorCode } from "../process/error-code.ts"
 import { askForCertificate } from "./node-tls.ts"
 import type { TrustStore } from "./trust-store.ts"
 
@@ -65,7 +65,3 @@ const trustedBy = (protocol: string | null, certificate: X509Certificate): TlsPr
   validFrom: new Date(certificate.validFrom),
   validTo: new Date(certificate.validTo)
 })
-
-/** Node gives the reason as an error or as its bare code. */
-const codeOf = (error: unknown): string =>
-  error instanceof Error ? (errorCode(error) ?? error.message) : String(error)

@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from "node:fs"
 import { dirname } from "node:path"
 import { parse, stringify, TomlError } from "smol-toml"
-import { errorCode } from "../process/error-code.ts"
+import { codeOf } from "../process/error-code.ts"
 
 export interface TomlTree {
   readonly [key: string]: unknown
@@ -87,7 +87,7 @@ const readBounded = (
     const { mode, uid, gid } = status
     return { kind: "bytes", bytes: bytes.subarray(0, length), mode: mode & 0o777, uid, gid }
   } catch (error) {
-    const code = errorCode(error) ?? "UNKNOWN"
+    const code = codeOf(error)
     if (code !== "ENOENT") return { kind: "unreadable", code }
     // A file system that is not mounted (a data partition): the settings are not empty.
     return [path, dirname(path)].some(isLink) ? { kind: "unreadable", code: "dangling link" } : { kind: "absent" }

@@ -14,7 +14,7 @@ import { AddonNotLoaded } from "../../../messages/platform.ts"
 import { giveDirectory, makeDirectories, olderLog, openLog } from "../../../platform/files/given-files.ts"
 import { lastErrorIn } from "../../../platform/files/log-tail.ts"
 import { tryLock } from "../../../platform/native/unix-addon.ts"
-import { errorCode } from "../../../platform/process/error-code.ts"
+import { errorCode, messageOf } from "../../../platform/process/error-code.ts"
 import { parentOf, recordedProcess, userOf } from "../../../platform/process/recorded-process.ts"
 import { environmentOf, printUser } from "../../../platform/users/become-user.ts"
 import type { ServiceAccount } from "../../../platform/users/service-user.ts"
@@ -283,5 +283,5 @@ const failed = (service: string, command: ReadonlyArray<string>, error: unknown)
         command: command.length === 0 ? [service] : command,
         reason: "exit",
         status: "1",
-        output: error instanceof Error ? error.message : String(error)
+        output: messageOf(error)
       })

@@ -47,7 +47,6 @@ const find = (router: Router, uri: Pkcs11Uri): Effect.Effect<KeyOnOtherToken | u
     const searched = yield* search(router, uri)
     if (searched === undefined) return undefined
     const { found } = searched
-    if (router.onOtherToken.size >= rememberedUris) router.onOtherToken.clear()
     router.onOtherToken.set(shownUri(uri), { at: now, found })
     return found
   })
@@ -96,6 +95,5 @@ const searchToken = (router: Router, host: TokenHost, token: Token, { id, object
 const seen = { private: "privateKey", public: "publicKey" } as const
 
 const searchAgainAfterMs = 30_000
-const rememberedUris = 256
 /** Another token that hangs must not keep the refusal from who waits for it. */
 const searchWithin = "10 seconds"

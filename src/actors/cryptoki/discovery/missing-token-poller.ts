@@ -7,6 +7,7 @@
 import { Effect, Result } from "effect"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
+import { BoundedMap } from "../../../runtime/primitives/bounded-map.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { tokenName } from "../pkcs11/token-facts.ts"
 import type { Publish } from "../settings.ts"
@@ -28,7 +29,7 @@ interface Wanted {
 
 /** Gives the function to call each time a token was asked for and is not there. */
 export const makeMissingTokenPoller = (spec: MissingTokenPollerSpec): ((uri: Pkcs11Uri) => Effect.Effect<void>) => {
-  const wanted = new Map<string, Wanted>()
+  const wanted = new BoundedMap<string, Wanted>(mostWanted)
   let isLooking = false
   const look = Effect.gen(function* () {
     while (wanted.size > 0) {
@@ -42,7 +43,6 @@ export const makeMissingTokenPoller = (spec: MissingTokenPollerSpec): ((uri: Pkc
   return (uri) =>
     Effect.gen(function* () {
       if (spec.keepLookingMs === 0) return
-      if (wanted.size >= mostWanted) wanted.clear()
       wanted.set(shownUri(uri), { uri, until: (yield* monotonicNow) + spec.keepLookingMs })
       if (isLooking) return
       isLooking = true

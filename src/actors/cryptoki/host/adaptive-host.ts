@@ -6,6 +6,7 @@
  * after a call that ran out of it; at least what the settings say, at most two minutes.
  */
 import { Effect } from "effect"
+import { BoundedMap } from "../../../runtime/primitives/bounded-map.ts"
 import { monotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
 import { isCard } from "../pkcs11/quirks.ts"
 import type { LibraryFacts } from "../pkcs11/values.ts"
@@ -20,12 +21,11 @@ export const withAdaptiveTimeouts = (start: StartHost): StartHost => {
 }
 
 const adaptiveHosts = (): ((host: TokenHost) => TokenHost) => {
-  const known = new Map<string, AdaptiveTimeout>()
+  const known = new BoundedMap<string, AdaptiveTimeout>(mostKnown)
   const cards = new Set<string>()
   const timeoutOf = (name: HostRequestName, slot: string, leastMs: number): AdaptiveTimeout => {
     const place = `${name} ${slot}`
     const timeout = known.get(place) ?? adaptiveTimeout(leastMs)
-    if (known.size >= mostKnown) known.clear()
     known.set(place, timeout)
     return timeout
   }

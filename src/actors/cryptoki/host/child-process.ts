@@ -8,7 +8,6 @@ import { existsSync, readFileSync } from "node:fs"
 import type { Socket } from "node:net"
 import { join } from "node:path"
 import type { Deferred } from "effect"
-import { errorCode } from "../../../platform/process/error-code.ts"
 import { nodeOptions } from "../../../platform/process/node-options.ts"
 import { printUser } from "../../../platform/users/become-user.ts"
 import type { RunningLimit } from "../../../runtime/primitives/deadlines.ts"
@@ -74,8 +73,6 @@ export const spawnProcess = ({ environment, user, onCall }: HostSettings): Child
       cwd: "/"
     }
   )
-
-export const spawnErrorOf = (error: unknown): string => errorCode(error) ?? String(error)
 
 /** Beside the bundle we run from; in a checkout, where the build puts it. */
 const hostEntry = (): string => {

@@ -10,6 +10,7 @@ import { Socket } from "node:net"
 import { Deferred, Effect, type Scope } from "effect"
 import { HostNotStarted, ModuleNotLoaded } from "../../../messages/token-refusals.ts"
 import { busyWhile } from "../../../platform/process/busy-checks.ts"
+import { codeOf } from "../../../platform/process/error-code.ts"
 import { type TimeLimits, timeLimits } from "../../../runtime/primitives/deadlines.ts"
 import { ShortLivedMap } from "../../../runtime/primitives/short-lived.ts"
 import type { LibraryFacts, TracedCall } from "../pkcs11/values.ts"
@@ -19,7 +20,6 @@ import {
   type HostSettings,
   isStopped,
   killHost,
-  spawnErrorOf,
   spawnProcess
 } from "./child-process.ts"
 import { CallRefused, CallTimedOut, HostDied, HostEnded, type HostFault, type StartFault } from "./faults.ts"
@@ -72,13 +72,13 @@ const spawnHost = (settings: HostSettings): Effect.Effect<Process, HostNotStarte
     try {
       return Effect.succeed(watched(spawnProcess(settings), settings.onCall))
     } catch (error) {
-      return Effect.fail(notStarted(spawnErrorOf(error)))
+      return Effect.fail(notStarted(codeOf(error)))
     }
   })
 
 const watched = (child: ChildProcess, onCall: HostSettings["onCall"]): Process => {
   // Stays without a listener otherwise, which ends this process.
-  child.on("error", (error) => ended(undefined, spawnErrorOf(error)))
+  child.on("error", (error) => ended(undefined, codeOf(error)))
   const pipe = child.stdio?.[3]
   const host: Process = {
     child,

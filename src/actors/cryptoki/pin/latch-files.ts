@@ -11,7 +11,7 @@ import { FileNotReplaced, replaceFileNow } from "../../../platform/files/atomic-
 import type { Owner } from "../../../platform/files/file-calls.ts"
 import { closeDirectory, giveDirectory, makeDirectories } from "../../../platform/files/given-files.ts"
 import { readRegularFile } from "../../../platform/files/read-file.ts"
-import { errorCode } from "../../../platform/process/error-code.ts"
+import { codeOf } from "../../../platform/process/error-code.ts"
 
 export interface LatchPlace {
   readonly directory: string
@@ -46,7 +46,7 @@ export const writeLatchFile = (
     replaceFileNow({ path, content, mode, owner: place.owner })
     return undefined
   } catch (error) {
-    return error instanceof FileNotReplaced ? error.code : (errorCode(error) ?? "UNKNOWN")
+    return error instanceof FileNotReplaced ? error.code : codeOf(error)
   }
 }
 
@@ -56,7 +56,7 @@ export const readLatchFile = (path: string): string | undefined => {
     return readRegularFile(path, constants.O_NOFOLLOW).toString("utf8")
   } catch (error) {
     // The directory is not readable, or is none: the records of this process are its own.
-    return ["ENOENT", "ENOTDIR"].includes(errorCode(error) ?? "UNKNOWN") || !isSeen(dirname(path)) ? undefined : ""
+    return ["ENOENT", "ENOTDIR"].includes(codeOf(error)) || !isSeen(dirname(path)) ? undefined : ""
   }
 }
 

@@ -35,7 +35,6 @@ export const findKey = (
     if (known) return Effect.succeed(known)
     return Effect.tap(searchKey(tools, connection, uri, publicKey), (found) =>
       Effect.sync(() => {
-        if (session.keys.size >= rememberedKeys) session.keys.clear()
         session.keys.set(wanted, found)
         session.references.set(found.reference, found)
       })
@@ -121,9 +120,6 @@ const nothing = {
   exponent: undefined,
   publicKeyInfo: undefined
 }
-
-/** Bounds what clients with many URIs can make us remember. */
-const rememberedKeys = 256
 
 interface SelectedKey {
   readonly object: TokenObject

@@ -13,6 +13,7 @@ import type { ClientId } from "../../../messages/cryptoki.ts"
 import { type Pkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { tokenFamily } from "../../../messages/token-family.ts"
 import { type LoginDelayed, PinMissing, PinRejected } from "../../../messages/token-refusals.ts"
+import { BoundedMap } from "../../../runtime/primitives/bounded-map.ts"
 import { FifoSemaphore } from "../../../runtime/primitives/fifo-semaphore.ts"
 import { CallRefused, type HostFault } from "../host/faults.ts"
 import type { TokenHost } from "../host/host-client.ts"
@@ -66,7 +67,7 @@ export interface TokenSession {
   /** The login was made with the PIN of the settings: when that changes, it is made again. */
   isOwnLogin: boolean
   /** By the printed URI that was asked for. */
-  readonly keys: Map<string, FoundKey>
+  readonly keys: BoundedMap<string, FoundKey>
   /** By the URI that was answered. */
   readonly references: WeakMap<Pkcs11Uri, FoundKey>
 }
@@ -159,7 +160,12 @@ export const openSession = (tools: TokenTools, connection: TokenConnection): Eff
       connection.session
         ? Effect.succeed(connection.session)
         : Effect.map(tokenNow(tools, connection), () => {
-            connection.session = { login: undefined, isOwnLogin: false, keys: new Map(), references: new WeakMap() }
+            connection.session = {
+              login: undefined,
+              isOwnLogin: false,
+              keys: new BoundedMap(256),
+              references: new WeakMap()
+            }
             return connection.session
           })
     )

@@ -10,7 +10,7 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import { CredentialUnusable } from "../../../messages/mqtt.ts"
 import { notRegular, withoutWaiting } from "../../../platform/files/read-file.ts"
-import { errorCode } from "../../../platform/process/error-code.ts"
+import { codeOf } from "../../../platform/process/error-code.ts"
 import { deviceCertificate, pemCertificates } from "../../../platform/tls/device-certificate.ts"
 import { readCertificate, type TrustStore, trustStore } from "../../../platform/tls/trust-store.ts"
 
@@ -101,7 +101,7 @@ const attempt = <A>(path: string, role: Role, read: () => Promise<A>): Effect.Ef
   Effect.tryPromise({
     try: read,
     catch: (error) => {
-      const code = errorCode(error) ?? String(error)
+      const code = codeOf(error)
       return unusable(path, role, reasons[code] ?? "malformed", code)
     }
   })

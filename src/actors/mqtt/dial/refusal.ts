@@ -10,7 +10,7 @@ import {
   TlsFailed
 } from "../../../messages/mqtt.ts"
 import { AddonNotLoaded } from "../../../messages/platform.ts"
-import { errorCode } from "../../../platform/process/error-code.ts"
+import { codeOf, errorCode } from "../../../platform/process/error-code.ts"
 import type { ConnectionEnded } from "../client/connection-lifetime.ts"
 import { tlsFailure } from "./tls-failure.ts"
 
@@ -40,7 +40,7 @@ export const refusalOfStream = (error: Error, { host, port, cloud }: Target, sta
   signing(error, host, port) ??
   (error instanceof AddonNotLoaded ? error : undefined) ??
   tlsFailure(error, { host, port, cloud }) ??
-  new ConnectionLost({ host, port, stage, endedBy: enderOf(error), detail: errorCode(error) ?? error.message, cloud })
+  new ConnectionLost({ host, port, stage, endedBy: enderOf(error), detail: codeOf(error), cloud })
 
 const enderOf = (error: Error): ConnectionLost["endedBy"] =>
   ofNetwork.has(errorCode(error) ?? "") ? "network" : undefined

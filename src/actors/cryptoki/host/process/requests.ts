@@ -1,4 +1,6 @@
 /** Does what a token host is asked. Keeps the loaded module and the sessions of its slots, and decides nothing. */
+
+import { messageOf } from "../../../../platform/process/error-code.ts"
 import { LoadFault } from "../../pkcs11/library-file.ts"
 import { CKA_ID, CKU_SO, CKU_USER } from "../../pkcs11/pkcs11-constants.ts"
 import { type Handle, handleOf, ModuleFault, openModule, type Pkcs11Module } from "../../pkcs11/pkcs11-module.ts"
@@ -153,5 +155,5 @@ const setPinBySo = (module: Pkcs11Module, session: Handle, soPin: string, pin: s
 const refusalOf = (error: unknown): HostRefusal => {
   if (error instanceof ModuleFault) return { kind: "code", call: error.call, code: error.code }
   if (error instanceof LoadFault) return { kind: "load", reason: error.reason, detail: error.message }
-  return { kind: "defect", detail: error instanceof Error ? error.message : String(error) }
+  return { kind: "defect", detail: messageOf(error) }
 }

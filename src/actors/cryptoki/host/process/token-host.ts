@@ -8,6 +8,7 @@
 import "../../../../platform/process/no-debugger.ts"
 import { Socket } from "node:net"
 import { endWithParent } from "../../../../platform/native/unix-addon.ts"
+import { messageOf } from "../../../../platform/process/error-code.ts"
 import { giveMemoryBackWhenIdle } from "../../../../platform/process/idle-memory.ts"
 import { leaveNoCore } from "../../../../platform/process/no-core.ts"
 import { becomeUser, givenUser, type UserIds } from "../../../../platform/users/become-user.ts"
@@ -65,7 +66,7 @@ const become = (user: UserIds | undefined): string | undefined => {
     if (user !== undefined) becomeUser(user)
     return undefined
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return messageOf(error)
   }
 }
 

@@ -9,7 +9,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { isIPv6 } from "node:net"
 import { Effect, type Scope } from "effect"
 import { PageNotServed } from "../../../../messages/status/refusals.ts"
-import { errorCode } from "../../../../platform/process/error-code.ts"
+import { codeOf } from "../../../../platform/process/error-code.ts"
 import type { ListenAddress } from "./listen-address.ts"
 
 export interface PageFiles {
@@ -54,7 +54,7 @@ const listen = ({ host, port }: ListenAddress, page: ServedPage): Effect.Effect<
     const watchers = new Set<ServerResponse>()
     const server = createServer((request, response) => answer(page, watchers, request, response))
     server.once("error", (error) => {
-      const code = errorCode(error) ?? error.message
+      const code = codeOf(error)
       resume(Effect.fail(new PageNotServed({ address: `${host}:${port}`, code })))
     })
     server.listen(port, host, () => resume(Effect.succeed(server)))
