@@ -124,3 +124,6 @@ export type CertificateRefusal =
   | HttpUnreachable
   | EnrolmentGarbled
   | EnrolmentTimedOut
+
+/** Where a renewed certificate waits until a connection with it has succeeded. */
+export const pendingPath = (certPath: string): string => `${certPath}.new`

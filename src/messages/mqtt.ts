@@ -156,6 +156,9 @@ export class SubscriptionRefused extends Data.TaggedError("SubscriptionRefused")
   readonly filters: ReadonlyArray<SubscriptionFault>
 }> {}
 
+/** The reason of a broker that let another in with the same client id (MQTT 5.0, 3.14.2.1). */
+export const sessionTakenOver = 0x8e
+
 /** The broker sent DISCONNECT (MQTT 5.0, 3.14). */
 export class BrokerDisconnected extends Data.TaggedError("BrokerDisconnected")<{
   readonly host: string

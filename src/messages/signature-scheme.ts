@@ -29,3 +29,5 @@ const byCodePoint = new Map<number, SignatureScheme>(allSchemes.map((name) => [s
 
 /** The scheme of a code point; undefined for one we do not know (never replaced by another). */
 export const schemeOf = (codePoint: number): SignatureScheme | undefined => byCodePoint.get(codePoint)
+
+export const rsaSchemes = allSchemes.filter((name) => name.startsWith("rsa_"))

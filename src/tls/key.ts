@@ -3,7 +3,7 @@
  * with a public key and a function that signs: a cloud's key service, a card with a protocol of its own.
  */
 import { createPublicKey, KeyObject } from "node:crypto"
-import { allSchemes, signatureSchemes } from "../messages/signature-scheme.ts"
+import { rsaSchemes, signatureSchemes } from "../messages/signature-scheme.ts"
 import { messageOf } from "../platform/process/error-code.ts"
 import { isSignatureOf } from "../platform/tls/tls-client-signature.ts"
 import { invalidOption, TokenError } from "./token-error.ts"
@@ -84,7 +84,6 @@ const curves: Readonly<Record<string, ReadonlyArray<SignatureScheme>>> = {
 }
 
 const codes: Readonly<Record<SignatureScheme, number>> = { ...signatureSchemes, ed25519: 0x0807 }
-const rsaSchemes = allSchemes.filter((name) => name.startsWith("rsa_"))
 
 /** Undefined: a scheme we do not know. */
 export const schemeNamed = (code: number): SignatureScheme | undefined =>

@@ -1,6 +1,7 @@
 /** One checked identity, and connections that are opened with it. */
 import { connect as dial } from "node:net"
 import type { Duplex } from "node:stream"
+import { publicKeyInfo } from "../platform/tls/tls-certificates.ts"
 import type { TlsSigner } from "../platform/tls/tls-client-signature.ts"
 import type { TlsTarget } from "../platform/tls/tls-target.ts"
 import { certificateText, trustedBy } from "./certificates.ts"
@@ -22,7 +23,7 @@ export const identityOf = (options: IdentityOptions): Identity => {
   return {
     trusted: trustedBy(options.ca),
     certificateChain: certificateText(options.cert),
-    publicKey: new Uint8Array(publicKey.export({ type: "spki", format: "der" })),
+    publicKey: publicKeyInfo(publicKey),
     sign: signerOf(options.key)
   }
 }

@@ -13,6 +13,7 @@ import type { Pkcs11Uri } from "../messages/pkcs11-uri.ts"
 import { shownUri } from "../messages/pkcs11-uri.ts"
 import { allSchemes, type SignatureScheme, signatureSchemes } from "../messages/signature-scheme.ts"
 import { isWireScheme } from "../messages/wire/frame1.ts"
+import { publicKeyInfo } from "../platform/tls/tls-certificates.ts"
 import { isSignatureOf } from "../platform/tls/tls-client-signature.ts"
 import { schemesFor, type TokenKey, wrongSignature } from "./key.ts"
 import { watchedService } from "./service-events.ts"
@@ -138,7 +139,7 @@ class OpenToken extends EventEmitter implements Token {
     const options = { withinMs: longestMs, signal }
     const chosen = await this.#actors.ask(
       "ChooseScheme",
-      { offered: allSchemes, key, publicKey: certified && spki(certified) },
+      { offered: allSchemes, key, publicKey: certified && publicKeyInfo(certified) },
       options
     )
     const publicKey = await this.#actors.ask("PublicKey", { key: chosen.key }, options).then(keyOfSpki, (error) => {
@@ -197,8 +198,6 @@ const certifiedKey = (pem: string | Uint8Array): KeyObject => {
 }
 
 const isUntold = (error: unknown): boolean => error instanceof TokenError && error.code === "ERR_PUBLIC_KEY_UNKNOWN"
-
-const spki = (key: KeyObject): Uint8Array => new Uint8Array(key.export({ type: "spki", format: "der" }))
 
 const keyOfSpki = (der: Uint8Array): KeyObject =>
   createPublicKey({ key: Buffer.from(der), format: "der", type: "spki" })

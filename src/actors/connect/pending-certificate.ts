@@ -5,6 +5,7 @@
  */
 import { existsSync } from "node:fs"
 import { Effect } from "effect"
+import { pendingPath } from "../../messages/certificate.ts"
 import { CertificateNotValid, CertificateOfAnother, type CloudSelector } from "../../messages/connect.ts"
 import type { CredentialUnusable, KeyMismatch } from "../../messages/mqtt.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
@@ -19,9 +20,6 @@ export type PendingCertificate =
   | { readonly kind: "unusable"; readonly path: string; readonly failure: Unusable }
 
 type Unusable = CredentialUnusable | CertificateNotValid | CertificateOfAnother | KeyMismatch
-
-/** Where a renewed certificate waits. */
-export const pendingPath = (certPath: string): string => `${certPath}.new`
 
 export const examinePending = (settings: CloudSettings, fitsKey: FitsKey): Effect.Effect<PendingCertificate> => {
   const path = pendingPath(settings.cloud.device.certPath)

@@ -4,7 +4,7 @@
  *
  * Sources: thin-edge, "Health monitoring"; mosquitto.conf(5), notification_topic; MQTT 5.0, 3.14.2.1.
  */
-import type { LinkStatus, MqttMessage } from "../../messages/mqtt.ts"
+import { type LinkStatus, type MqttMessage, sessionTakenOver } from "../../messages/mqtt.ts"
 
 export interface OtherMapperTopics {
   /** Where a mapper of the same cloud says how it is: among them our own topic. */
@@ -93,8 +93,6 @@ const statusOf = (text: string): { readonly isUp: boolean; readonly pid: number 
 }
 
 const textOf = (payload: Uint8Array): string => Buffer.from(payload).toString()
-
-const sessionTakenOver = 0x8e
 
 /** Two that take an id from each other come back after minutes at the latest. */
 const takeoverCountsMs = 10 * 60_000

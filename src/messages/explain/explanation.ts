@@ -8,6 +8,13 @@ export interface Explanation {
   readonly hint?: string
 }
 
+/** As one line of a log. */
+export const logLine = ({ error, hint }: Explanation): string => (hint === undefined ? error : `${error}; ${hint}`)
+
+/** As one line of a terminal. */
+export const terminalLine = ({ error, hint }: Explanation): string =>
+  hint === undefined ? error : `${error} (${hint})`
+
 /** One for each failure of an area. */
 export type Sentences<Failure extends { readonly _tag: string }> = {
   readonly [Tag in Failure["_tag"]]: (failure: Extract<Failure, { readonly _tag: Tag }>) => Explanation

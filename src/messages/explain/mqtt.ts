@@ -1,13 +1,14 @@
 /** Sentences for what a broker, or the network path to it, refused. */
-import type {
-  BrokerRefused,
-  BrokerSilent,
-  CredentialUnusable,
-  DialFailed,
-  MqttRefusal,
-  SigningInterrupted,
-  SubscriptionFault,
-  TlsFailed
+import {
+  type BrokerRefused,
+  type BrokerSilent,
+  type CredentialUnusable,
+  type DialFailed,
+  type MqttRefusal,
+  type SigningInterrupted,
+  type SubscriptionFault,
+  sessionTakenOver,
+  type TlsFailed
 } from "../mqtt.ts"
 import { closedHint, connackHintOf, renewHint, trustHint } from "./cloud-hints.ts"
 import { type Explanation, inBrackets, quoted, type Sentences, seconds, sentenceIn } from "./explanation.ts"
@@ -240,8 +241,6 @@ const explainBroker = (failure: BrokerRefused): Explanation => {
 /** `'c8y/s/us/#': not authorised (0x87)`. */
 export const refusedFilter = ({ filter, code }: SubscriptionFault): string =>
   `'${quoted(filter)}': ${code < 0x80 ? `granted with QoS ${code} only` : reasonCodeText(code)}`
-
-const sessionTakenOver = 0x8e
 
 const explainSilence = (failure: BrokerSilent): Explanation => {
   const { afterMs, signingMs } = failure

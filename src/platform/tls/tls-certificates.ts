@@ -40,6 +40,9 @@ const parse = (der: Buffer): X509Certificate => {
   }
 }
 
+/** SubjectPublicKeyInfo, DER. */
+export const publicKeyInfo = (key: KeyObject): Uint8Array => new Uint8Array(key.export({ type: "spki", format: "der" }))
+
 const hasKey = (certificate: X509Certificate, spki: Uint8Array): boolean =>
   certificate.publicKey.equals(createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" }))
 

@@ -8,7 +8,7 @@ import type { KeyObject } from "node:crypto"
 import type { TlsAddon, TlsSettings } from "./tls-addon.ts"
 import { clientChain } from "./tls-certificates.ts"
 import { orTlsError } from "./tls-error.ts"
-import { fingerprintOf, type TrustStore } from "./trust-store.ts"
+import { fingerprintOf, keptFor, type TrustStore } from "./trust-store.ts"
 
 export interface SettingsTexts {
   /** CA certificates, also intermediate ones. */
@@ -30,13 +30,8 @@ export interface ParsedSettings {
 }
 
 /** Throws TlsError ERR_TLS_SETTINGS. */
-export const parsedSettings = (addon: TlsAddon, texts: SettingsTexts): ParsedSettings => {
-  const found = kept.findIndex((one) => sameTexts(one.texts, texts))
-  const entry = kept.splice(found, found < 0 ? 0 : 1)[0] ?? { texts: copied(texts), parsed: parse(addon, texts) }
-  kept.unshift(entry)
-  kept.length = Math.min(kept.length, mostKept)
-  return entry.parsed
-}
+export const parsedSettings = (addon: TlsAddon, texts: SettingsTexts): ParsedSettings =>
+  kept(texts, () => parse(addon, texts))
 
 const parse = (addon: TlsAddon, texts: SettingsTexts): ParsedSettings => {
   const { publicKey, certificates } = clientChain(texts.certificateChain, texts.publicKey)
@@ -55,7 +50,6 @@ const sameTexts = (one: SettingsTexts, other: SettingsTexts): boolean =>
 const sameBytes = (one: Uint8Array | undefined, other: Uint8Array | undefined): boolean =>
   one === undefined || other === undefined ? one === other : Buffer.compare(one, other) === 0
 
-/** The caller may go on to write into its bytes. */
 const copied = ({ trusted, certificateChain, publicKey, minVersion }: SettingsTexts): SettingsTexts => ({
   trusted,
   certificateChain,
@@ -63,8 +57,4 @@ const copied = ({ trusted, certificateChain, publicKey, minVersion }: SettingsTe
   ...(minVersion === undefined ? {} : { minVersion })
 })
 
-/** Newest first. */
-const kept: Array<{ readonly texts: SettingsTexts; readonly parsed: ParsedSettings }> = []
-
-/** One for each cloud, and one to spare: a bundle of CA certificates takes a megabyte or two in OpenSSL. */
-const mostKept = 4
+const kept = keptFor<SettingsTexts, ParsedSettings>(sameTexts, copied)

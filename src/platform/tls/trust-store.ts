@@ -17,12 +17,22 @@ export interface TrustStore {
 }
 
 /** Of PEM texts. They may hold anything else, and nothing. */
-export const trustStore = (texts: ReadonlyArray<string>): TrustStore => {
-  const found = kept.findIndex((one) => sameTexts(one.texts, texts))
-  const entry = kept.splice(found, found < 0 ? 0 : 1)[0] ?? { texts: [...texts], store: parsed(texts) }
-  kept.unshift(entry)
-  kept.length = Math.min(kept.length, mostKept)
-  return entry.store
+export const trustStore = (texts: ReadonlyArray<string>): TrustStore => kept(texts, () => parsed(texts))
+
+/** Keeps what was made of the last few texts. They are copied: the caller may go on to write into them. */
+export const keptFor = <Texts, Made>(
+  isSame: (one: Texts, other: Texts) => boolean,
+  copied: (texts: Texts) => Texts
+): ((texts: Texts, make: () => Made) => Made) => {
+  /** Newest first. */
+  const kept: Array<{ readonly texts: Texts; readonly made: Made }> = []
+  return (texts, make) => {
+    const found = kept.findIndex((one) => isSame(one.texts, texts))
+    const entry = kept.splice(found, found < 0 ? 0 : 1)[0] ?? { texts: copied(texts), made: make() }
+    kept.unshift(entry)
+    kept.length = Math.min(kept.length, mostKept)
+    return entry.made
+  }
 }
 
 const parsed = (texts: ReadonlyArray<string>): TrustStore => {
@@ -63,8 +73,7 @@ export const fingerprintOf = (certificates: ReadonlyArray<Buffer>): string => {
 const sameTexts = (one: ReadonlyArray<string>, other: ReadonlyArray<string>): boolean =>
   one.length === other.length && one.every((text, index) => text === other[index])
 
-/** Newest first. */
-const kept: Array<{ readonly texts: ReadonlyArray<string>; readonly store: TrustStore }> = []
-
-/** One for each cloud, and one to spare: a bundle takes half a megabyte. */
+/** One for each cloud, and one to spare: a bundle takes half a megabyte, and in OpenSSL one or two more. */
 const mostKept = 4
+
+const kept = keptFor<ReadonlyArray<string>, TrustStore>(sameTexts, (texts) => [...texts])

@@ -13,5 +13,3 @@ export const monotonicNanos = (clock: Clock.Clock): bigint => clock.monotonicTim
 
 /** In milliseconds, of the clock the fiber runs with. */
 export const monotonicNow: Effect.Effect<number> = Effect.map(Clock.Clock, monotonicMs)
-
-export { processMonotonicMs } from "./process-time.ts"

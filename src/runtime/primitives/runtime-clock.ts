@@ -157,4 +157,4 @@ const lookAgainMs = 5000
 /** The system's uptime is read in hundredths of a second. */
 const leastSuspendMs = 1000
 /** Timers of Node hold 31 bits of milliseconds. */
-const longestTimerMs = 2 ** 31 - 1
+export const longestTimerMs = 2 ** 31 - 1

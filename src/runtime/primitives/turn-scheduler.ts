@@ -7,7 +7,7 @@
  * or so much time.
  */
 import { Scheduler } from "effect"
-import { processMonotonicMs } from "./monotonic-time.ts"
+import { processMonotonicMs } from "./process-time.ts"
 
 /** Provide it as `Scheduler.Scheduler`. `now`: milliseconds. */
 export const turnScheduler = (now: () => number = processMonotonicMs): Scheduler.Scheduler => {

@@ -6,7 +6,7 @@
  * Source: RFC 8446, 4.2.3; RFC 8017, 9.2 (DigestInfo); RFC 3279, 2.2.3 (Ecdsa-Sig-Value).
  */
 import { createPublicKey, hash as digestOf } from "node:crypto"
-import { allSchemes, type SignatureScheme } from "../../../messages/signature-scheme.ts"
+import { rsaSchemes, type SignatureScheme } from "../../../messages/signature-scheme.ts"
 import { sequence, unsignedInteger } from "./der.ts"
 import { curveNamed, curveOf, type EcCurve } from "./ec-curve.ts"
 import {
@@ -73,8 +73,6 @@ const ecSchemes = {
   "P-384": "ecdsa_secp384r1_sha384",
   "P-521": "ecdsa_secp521r1_sha512"
 } as const satisfies Record<EcCurve["name"], SignatureScheme>
-
-const rsaSchemes = allSchemes.filter((name) => name.startsWith("rsa_"))
 
 /** The mechanisms that make a signature of this scheme, in the order to try them. */
 export const mechanismCandidates = (

@@ -13,6 +13,7 @@ import type { Duplex } from "node:stream"
 import { Effect, Redacted, type Scope } from "effect"
 import { DefaultMessageIdProvider, type IClientOptions, type IConnackPacket, MqttClient } from "mqtt"
 import type { FailedPublish, MqttMessage, MqttRefusal, Target } from "../../../messages/mqtt.ts"
+import { longestTimerMs } from "../../../runtime/primitives/runtime-clock.ts"
 import { ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
 import { type ConnectionEnded, ConnectionLifetime, reasonOf } from "./connection-lifetime.ts"
 import { type OversizedPublish, PacketReader, type ProtocolVersion } from "./packet-reader.ts"
@@ -294,6 +295,3 @@ const largestPacket = 16 * 1024 * 1024
 
 /** The largest PUBLISH that is taken, unless the target says otherwise: clouds take 1 MiB or less; with topic and properties. */
 const usualPacket = 1024 * 1024 + 128 * 1024
-
-/** Node's timers hold 31 bits of milliseconds. */
-const longestTimerMs = 2 ** 31 - 1

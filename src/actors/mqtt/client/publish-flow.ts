@@ -4,7 +4,7 @@
  */
 import { Effect } from "effect"
 import type { FailedPublish, MqttMessage, MqttRefusal } from "../../../messages/mqtt.ts"
-import { processMonotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
+import { processMonotonicMs } from "../../../runtime/primitives/process-time.ts"
 import { ShortLivedMap, ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
 import { ConnectionEnded, type ConnectionLifetime, packetTooLarge } from "./connection-lifetime.ts"
 import type { ProtocolVersion } from "./packet-reader.ts"

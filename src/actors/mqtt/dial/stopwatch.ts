@@ -1,7 +1,7 @@
 /** How long the parts of a connection attempt take, also while one goes on. */
 import { Effect, Exit } from "effect"
 import type { Hop } from "../../../messages/status/snapshot.ts"
-import { processMonotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
+import { processMonotonicMs } from "../../../runtime/primitives/process-time.ts"
 
 export interface Stopwatch {
   /** A part of the attempt that does not ask the token. */

@@ -29,9 +29,6 @@ export const readCertificate = (path: string) =>
     text: (device === certificates[0] ? certificates : [device]).map(String).join("")
   }))
 
-/** Where a renewed certificate waits until a connection with it has succeeded. */
-export const pendingPath = (certPath: string): string => `${certPath}.new`
-
 /** As `replaceText`, for the user of system.toml, in a directory that is made if it is missing. */
 export const writeText = (
   configDir: string,

@@ -20,6 +20,7 @@ import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesObject, matchesToken } from "../../../messages/pkcs11-uri-match.ts"
 import { isTooOld, lacksKey, lacksToken, tellsNoPublicKey } from "../../../messages/service-fragments.ts"
 import type { SigningServiceRefused, TokenRefusal } from "../../../messages/token-refusals.ts"
+import { publicKeyInfo } from "../../../platform/tls/tls-certificates.ts"
 import { type CertificateScheme, signed, type Unsigned } from "../../../platform/tls/x509.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
@@ -47,7 +48,7 @@ export const tokenKey = (
   certified?: KeyObject
 ): Effect.Effect<DeviceKey, TokenRefusal | AskFailed | KeyCannotCertify | KeyNeeded> =>
   Effect.gen(function* () {
-    const spki = certified && infoOf(certified)
+    const spki = certified && publicKeyInfo(certified)
     // The chosen key names serial and id: public half and signature cannot come from two keys.
     const { key } = yield* cryptoki
       .ask("ChooseScheme", { offered: [], key: wanted, publicKey: spki }, { within: signWithin })
@@ -133,13 +134,11 @@ export const newFileKey = (
 
 const fromPrivateKey = (privateKey: KeyObject): Effect.Effect<DeviceKey, KeyCannotCertify> =>
   Effect.map(schemeFor(privateKey), (scheme) => ({
-    publicKey: new Uint8Array(createPublicKey(privateKey).export({ type: "spki", format: "der" })),
+    publicKey: publicKeyInfo(createPublicKey(privateKey)),
     scheme,
     certify: (unsigned) =>
       Effect.sync(() => signed(unsigned, signWithKey(hashOf(scheme), unsigned.toBeSigned, privateKey)))
   }))
-
-const infoOf = (key: KeyObject): Uint8Array => new Uint8Array(key.export({ type: "spki", format: "der" }))
 
 /** The schemes are named after their hash. */
 const hashOf = (scheme: CertificateScheme): string => `sha${scheme.slice(-3)}`

@@ -1,9 +1,10 @@
 /** `tedge cert remove`: certificate, pending certificate, key file. A key in a token stays. */
 import { Effect } from "effect"
+import { pendingPath } from "../../../messages/certificate.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import type { TokenCommand } from "../hsm/token-command.ts"
 import { readCertificatePlace } from "./cert-command.ts"
-import { pendingPath, removeFile } from "./certificate-files.ts"
+import { removeFile } from "./certificate-files.ts"
 
 export const removeCertificate: TokenCommand = (context) =>
   Effect.gen(function* () {

@@ -5,7 +5,7 @@
  */
 import { X509Certificate } from "node:crypto"
 import { Effect } from "effect"
-import { CloudWithoutService, NotSelfSigned } from "../../../messages/certificate.ts"
+import { CloudWithoutService, NotSelfSigned, pendingPath } from "../../../messages/certificate.ts"
 import { cloudWords, trustHint } from "../../../messages/explain/cloud-hints.ts"
 import { OptionsExclude } from "../../../messages/hsm.ts"
 import type { TargetCloud } from "../../../messages/mqtt.ts"
@@ -24,7 +24,7 @@ import {
   subjectNamed,
   writeCertificate
 } from "./cert-command.ts"
-import { pendingPath, readCertificate } from "./certificate-files.ts"
+import { readCertificate } from "./certificate-files.ts"
 import { certificateText } from "./certificate-text.ts"
 import { keepRequest } from "./create-csr.ts"
 import { cloudHttp, reenrol } from "./cumulocity-http.ts"

@@ -1,10 +1,11 @@
 /** `tedge cert show` and `tedge cert needs-renewal`. */
 import { Effect } from "effect"
+import { pendingPath } from "../../../messages/certificate.ts"
 import { dateNow } from "../../../runtime/primitives/wall-time.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
 import { readCertificatePlace } from "./cert-command.ts"
-import { pendingPath, readCertificate } from "./certificate-files.ts"
+import { readCertificate } from "./certificate-files.ts"
 import { certificateText, statusText, validityOf } from "./certificate-text.ts"
 
 export const showCertificate: TokenCommand = (context) =>

@@ -1,13 +1,14 @@
 /** `tedge cert upload c8y`: makes the tenant trust the device certificate. */
 import { existsSync } from "node:fs"
 import { Effect } from "effect"
+import { pendingPath } from "../../../messages/certificate.ts"
 import { neededId } from "../../../messages/config.ts"
 import { InputClosed } from "../../../messages/hsm.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { whileWaiting } from "../../terminal/progress.ts"
 import { pinFrom } from "../hsm/ask-pin.ts"
 import { askLimits, type CommandContext, type TokenCommand } from "../hsm/token-command.ts"
-import { pendingPath, readCertificate } from "./certificate-files.ts"
+import { readCertificate } from "./certificate-files.ts"
 import { cloudHttp, currentTenant, trustCertificate } from "./cumulocity-http.ts"
 
 export const uploadCertificate: TokenCommand = (context) =>

@@ -1,6 +1,7 @@
 /** What the commands of `tedge config` share: their actor, how warnings are shown, with which code they end. */
 import { Effect } from "effect"
 import type { ConfigProtocol, SettingSelector, Warned } from "../../../messages/config.ts"
+import { terminalLine } from "../../../messages/explain/explanation.ts"
 import { explainSettingWarning } from "../../../messages/explain/settings.ts"
 import type { Failure } from "../../../messages/explain.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
@@ -35,9 +36,6 @@ export const selectorOf = ({ input }: ConfigCommandContext): SettingSelector => 
 
 /** Each warning once. */
 export const showWarnings = (terminal: Terminal, { warnings }: Warned): Effect.Effect<void> => {
-  const lines = warnings.map((warning) => {
-    const { error, hint } = explainSettingWarning(warning)
-    return hint === undefined ? error : `${error} (${hint})`
-  })
+  const lines = warnings.map((warning) => terminalLine(explainSettingWarning(warning)))
   return Effect.forEach([...new Set(lines)], (line) => terminal.warning(line), { discard: true })
 }

@@ -2,6 +2,7 @@
 import { Effect, Redacted } from "effect"
 import { hasPin, maskedPin } from "../../../actors/config/pin-text.ts"
 import { type ShownSetting, UnknownSetting } from "../../../messages/config.ts"
+import { terminalLine } from "../../../messages/explain/explanation.ts"
 import { explain } from "../../../messages/explain.ts"
 import { similarKeys } from "../../../messages/settings/similar-keys.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
@@ -21,10 +22,7 @@ export const configList = configCommand(({ config, input, terminal, stdoutIsTerm
     const [first] = listed.leftOut
     if (listed.settings.length === 0) return yield* first ?? nothingMatches(filter)
     yield* showWarnings(terminal, listed)
-    for (const failure of listed.leftOut) {
-      const { error, hint } = explain(failure)
-      yield* terminal.warning(`not listed: ${error}${hint === undefined ? "" : ` (${hint})`}`)
-    }
+    for (const failure of listed.leftOut) yield* terminal.warning(`not listed: ${terminalLine(explain(failure))}`)
     yield* terminal.answer(listText(listed.settings, input.on("all")))
     return exitCodes.ok
   })

@@ -1,9 +1,10 @@
 /** Prints what ConnectActor reports, as the guide shows it. Source: hsm-support, `tedge reconnect c8y`. */
 import { Effect } from "effect"
 import type { ConnectRefusal, StepEvent } from "../../../messages/connect.ts"
+import { terminalLine } from "../../../messages/explain/explanation.ts"
 import { explainNote } from "../../../messages/explain/note.ts"
 import { explainSettingWarning } from "../../../messages/explain/settings.ts"
-import { type Explanation, explain } from "../../../messages/explain.ts"
+import { explain } from "../../../messages/explain.ts"
 import type { Terminal } from "../../terminal/terminal.ts"
 
 interface Transcript {
@@ -62,17 +63,14 @@ const print = (terminal: Terminal, steps: Steps, event: StepEvent): Effect.Effec
     case "StepFailed":
       return Effect.andThen(steps.finish("failed"), terminal.failure(event.failure))
     case "StepDoubtful":
-      return Effect.andThen(steps.finish("failed"), warn(terminal, explain(event.failure)))
+      return Effect.andThen(steps.finish("failed"), terminal.warning(terminalLine(explain(event.failure))))
     case "Warned":
-      return warn(terminal, explain(event.failure))
+      return terminal.warning(terminalLine(explain(event.failure)))
     case "SettingWarned":
-      return warn(terminal, explainSettingWarning(event.warning))
+      return terminal.warning(terminalLine(explainSettingWarning(event.warning)))
     case "Noted": {
       const { style, text } = explainNote(event.note)
       return style === "info" ? terminal.info(text) : terminal.line(text)
     }
   }
 }
-
-const warn = (terminal: Terminal, { error, hint }: Explanation): Effect.Effect<void> =>
-  terminal.warning(hint === undefined ? error : `${error} (${hint})`)

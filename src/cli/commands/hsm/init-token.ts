@@ -21,7 +21,8 @@ import {
   initialisedTokens,
   readTokenSettings,
   type TokenCommand,
-  tokenArgument
+  tokenArgument,
+  uriOf
 } from "./token-command.ts"
 
 export const initToken: TokenCommand = (context) =>
@@ -127,5 +128,3 @@ const slotToInitialise = (context: CommandContext, label: string) =>
       })
     return yield* new TokenNotFound({ uri: given && shownUri(given), present: all.map(uriOf) })
   })
-
-const uriOf = (token: TokenDescription): string => shownUri(token.uri)

@@ -149,7 +149,7 @@ export const comparable = ({
   ...uri
 }: Pkcs11Uri): Pkcs11Uri => uri
 
-const uriOf = (token: TokenDescription): string => shownUri(token.uri)
+export const uriOf = (token: TokenDescription): string => shownUri(token.uri)
 
 /** The token together with the PIN to use. */
 export const selectorFor = (uri: Pkcs11Uri | undefined, pin: PinGiven = {}): TokenSelector => ({

@@ -4,6 +4,7 @@
  */
 import { join } from "node:path"
 import { Effect } from "effect"
+import { terminalLine } from "../../../messages/explain/explanation.ts"
 import { explain } from "../../../messages/explain.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import type { Terminal } from "../../terminal/terminal.ts"
@@ -34,8 +35,7 @@ export const mapperList = configCommand(({ config, input, terminal }) =>
 
 const unusableFile = (terminal: Terminal, { file, path }: MapperDirectory): Effect.Effect<void> => {
   if (file.kind === "read" || file.kind === "absent") return Effect.void
-  const { error, hint } = explain(unusableMapperFile(path, file))
-  return terminal.warning(hint === undefined ? error : `${error} (${hint})`)
+  return terminal.warning(terminalLine(explain(unusableMapperFile(path, file))))
 }
 
 const textIn = ({ file }: MapperDirectory, key: string): string => {

@@ -8,6 +8,7 @@ import { Effect, Scheduler, type Scope } from "effect"
 import { connectWith } from "../../../actors/mqtt/connection.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../../../messages/explain/cryptoki-event.ts"
+import { logLine } from "../../../messages/explain/explanation.ts"
 import { explain, type Failure } from "../../../messages/explain.ts"
 import { bridgeService, bridgeUnitName } from "../../../messages/installation/bridge-service.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
@@ -22,6 +23,7 @@ import type { CommandHandler, CommandInput } from "../../command-line/command-sp
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { startConfigActor } from "../../compose/compose-config.ts"
 import { behaviourFor } from "../../compose/compose-cryptoki.ts"
+import { logText } from "../../terminal/log-text.ts"
 import { processTerminal } from "../../terminal/terminal.ts"
 import { makeVisible, serveStatus, type Visible } from "../status-service.ts"
 import { withTelemetry } from "../telemetry/telemetry.ts"
@@ -48,7 +50,7 @@ export const runMapper =
     const serving = Effect.scoped(visible.around(serve(input, untilStopped, visible, metrics)))
     const telemetry = { service, version: mapperProgram.version }
     return (input.on("graph") ? serving : withTelemetry(serving, telemetry, metrics.record)).pipe(
-      Effect.catch((failure) => Effect.as(logFailure(failure), exitCodes.failed)),
+      Effect.catch((failure) => Effect.as(Effect.logError(logLine(explain(failure))), exitCodes.failed)),
       Effect.annotateLogs({ target: input.installation.bridgeCommand }),
       Effect.provideService(Scheduler.Scheduler, turnScheduler())
     )
@@ -65,7 +67,10 @@ const serve = (input: CommandInput, untilStopped: Effect.Effect<void>, visible: 
     const cryptokiEvents = Channel.make<CryptokiEvent>("cryptoki")
     const shown = mapperStatus(settings, plan, visible.feed)
     const publish = (event: CryptokiEvent) =>
-      Effect.andThen(logCryptokiEvent(event), Effect.andThen(shown.onToken(event), cryptokiEvents.publish(event)))
+      Effect.andThen(
+        logText(explainCryptokiEvent(event)),
+        Effect.andThen(shown.onToken(event), cryptokiEvents.publish(event))
+      )
     const parts = {
       plan: { ...plan, bridge: { ...plan.bridge, onLink: shown.onLink } },
       cryptoki: behaviourFor({
@@ -147,14 +152,4 @@ const takeLock = (settings: CloudSettings): Effect.Effect<boolean, never, Scope.
       )
     )
   )
-}
-
-const logFailure = (failure: Failure): Effect.Effect<void> => {
-  const { error, hint } = explain(failure)
-  return Effect.logError(hint === undefined ? error : `${error}; ${hint}`)
-}
-
-const logCryptokiEvent = (event: CryptokiEvent): Effect.Effect<void> => {
-  const { level, text } = explainCryptokiEvent(event)
-  return { warn: Effect.logWarning, info: Effect.logInfo, debug: Effect.logDebug }[level](text)
 }

@@ -13,6 +13,7 @@ import {
   type ConfigProtocol,
   type ReadRefusal
 } from "../../../messages/config.ts"
+import { logLine } from "../../../messages/explain/explanation.ts"
 import { explainFileLeftOut } from "../../../messages/explain/p11-server.ts"
 import { explainSettingWarning } from "../../../messages/explain/settings.ts"
 import {
@@ -169,10 +170,8 @@ const optionsOf = (input: CommandInput): Readonly<Record<string, string | undefi
   }
 }
 
-const warn = (warning: SettingWarning): Effect.Effect<void> => {
-  const { error, hint } = explainSettingWarning(warning)
-  return Effect.logWarning(hint === undefined ? error : `${error}; ${hint}`)
-}
+const warn = (warning: SettingWarning): Effect.Effect<void> =>
+  Effect.logWarning(logLine(explainSettingWarning(warning)))
 
 const p11ServerFile = ({ configDir }: Settings): string => join(configDir, "tedge-p11-server.toml")
 

@@ -7,7 +7,7 @@ import { ConfigProvider, Context, Effect, Exit, Layer, Metric, Scope, type Trace
 import { FetchHttpClient, HttpClient, HttpClientError, type HttpClientRequest } from "effect/http"
 import { OtlpExporter, OtlpMetrics, OtlpSerialization, OtlpTracer } from "effect/observability"
 import type { Measurement } from "../../../runtime/measurements.ts"
-import { processMonotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
+import { processMonotonicMs } from "../../../runtime/primitives/process-time.ts"
 import { type ExportOutcome, exportOutcome } from "./export-outcome.ts"
 import {
   type ExporterSettings,

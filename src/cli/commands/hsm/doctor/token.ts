@@ -16,7 +16,7 @@ import { touchHint } from "../../../terminal/progress.ts"
 import { tokenKey } from "../../cert/device-key.ts"
 import { cardsRefused } from "../card-access.ts"
 import { tokenAccess } from "../token-access.ts"
-import { askLimits, type CommandContext, comparable } from "../token-command.ts"
+import { askLimits, type CommandContext, comparable, uriOf } from "../token-command.ts"
 import type { Examination } from "./examination.ts"
 
 /** A connection gives the token this long to sign. */
@@ -152,8 +152,6 @@ const uniqueToken = (
     ? pass("token is unambiguous", shownUri(first.uri))
     : fail("token is unambiguous", explain(new TokenAmbiguous({ candidates: [first, ...others].map(uriOf) })))
 }
-
-const uriOf = ({ uri }: TokenDescription): string => shownUri(uri)
 
 /** Several keys that match are taken in the token's order: today this one, tomorrow perhaps another. */
 const uniqueKey = ({ actors }: Context, examination: Examination, { key }: Device) => {
