@@ -1,4 +1,4 @@
-/** Who may import whom, and where each library that can surprise us may appear. README, "Where things are", says the same. */
+/** Who may import whom, and where each library that can surprise us may appear. docs/architecture.md says the same of folders. */
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { basename, dirname, join, relative } from "node:path"
 import { describe, expect, it } from "vitest"
@@ -152,8 +152,18 @@ const mayReadMonotonic = [
 ]
 const readsMonotonic = /\bperformance\.(now|timeOrigin)\b|\bhrtime\b|\bmonotonicTimeNanos(Unsafe)?\b|\buptime\(/
 
+const comments = /\/\*[\s\S]*?\*\/|(?<!:)\/\/.*$/gm
+
 /** Without comments: they may name what the code must not. */
-const codeOf = (path: string) => readFileSync(path, "utf8").replaceAll(/\/\*[\s\S]*?\*\/|(?<!:)\/\/.*$/gm, "")
+const codeOf = (path: string) => readFileSync(path, "utf8").replaceAll(comments, "")
+
+/** Names of TypeScript files and scripts. `mqtt.js` is a library; a path of ours to JavaScript is in `bin` or `scripts`. */
+const namedFiles = (prose: string): ReadonlyArray<string> =>
+  [
+    ...prose.matchAll(
+      /(?<![\w*>.-])(?:[\w./-]*[\w-]\.m?ts|[\w./-]*[\w-]\.mjs|(?:bin|scripts)\/[\w./-]+\.js)\b(?!\.\w)/g
+    )
+  ].map(([name]) => name)
 
 const within = (library: string, target: string) => target === library || target.startsWith(`${library}/`)
 
@@ -212,6 +222,27 @@ describe("the structure of src", () => {
     }
     const forgotten = files.filter((file) => named(dirname(file))?.includes(`\`${basename(file)}\``) === false)
     expect(forgotten).toEqual([])
+  })
+
+  it("a README or a comment names no file that does not exist", () => {
+    const root = join(src, "..")
+    const ours = ["src", "test", "scripts", "bin", "bench", "soak", "web", "native", "packaging", "examples"].flatMap(
+      (folder) =>
+        readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) => join("/", folder, name))
+    )
+    const commented = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((name) => /\.(ts|md)$/.test(name))
+    const wrong = commented.flatMap((file) => {
+      const text = readFileSync(join(src, file), "utf8")
+      const prose = file.endsWith(".md") ? text : [...text.matchAll(comments)].map(([comment]) => comment).join("\n")
+      return namedFiles(prose)
+        .filter((name) => !ours.some((path) => path.endsWith(name.replace(/^(\.{0,2}\/)*/, "/"))))
+        .map((name) => `${file}: ${name}`)
+    })
+    expect(wrong).toEqual([])
+    expect(namedFiles("as `../no-such.ts` and bin/no-such.js of mqtt.js do")).toEqual([
+      "../no-such.ts",
+      "bin/no-such.js"
+    ])
   })
 
   it("a fenced library is imported by its one file only", () => {
@@ -308,7 +339,7 @@ describe("the structure of src", () => {
     expect(wrong).toEqual([])
   })
 
-  it("sentences for people are written in messages/explain only: nobody else writes to the console", () => {
+  it("no file writes to the console", () => {
     const wrong = files.filter((file) => /\bconsole\.\w+\(/.test(readFileSync(join(src, file), "utf8")))
     expect(wrong).toEqual([])
   })

@@ -2,8 +2,8 @@
  * Text from outside (labels of tokens and keys, topics, certificate names, answers of servers) as it may be shown.
  *
  * Control characters steer a terminal and forge log lines; bidirectional controls show text in another order than it
- * has. Everything that reaches a terminal or a log goes through `shownText` or `shownLines`, and no other file knows
- * which characters these are; test/architecture.test.ts says so. A PIN in a URI is taken out by `withoutPin`.
+ * has. Everything that reaches a terminal or a log goes through `shownText` or `shownLines`. test/architecture.test.ts
+ * checks that no other file lists bidirectional controls or escape sequences. `withoutPin` removes a PIN from a URI.
  */
 
 /** One line: for a value within a sentence, and for a log line. */

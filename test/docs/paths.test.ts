@@ -5,10 +5,12 @@ import { expect, it } from "vitest"
 import { root } from "./commands.ts"
 
 const pages = ["README.md", "CONTRIBUTING.md", "SECURITY.md"].concat(
-  readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
-    // The settings' examples are topics and the like.
-    .filter((name) => name.endsWith(".md") && name !== "settings.md")
-    .map((name) => join("docs", name))
+  ["docs", "src"].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+      // The settings' examples are topics and the like.
+      .filter((name) => name.endsWith(".md") && name !== "settings.md")
+      .map((name) => join(folder, name))
+  )
 )
 
 const pathsIn = (page: string): ReadonlyArray<string> => [

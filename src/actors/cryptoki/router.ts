@@ -54,7 +54,7 @@ export interface Router {
   readonly references: WeakMap<Pkcs11Uri, TokenActorEntry>
   /** Where keys were found that a token did not have, by URI. */
   readonly onOtherToken: BoundedMap<string, { readonly at: number; readonly found: KeyOnOtherToken | undefined }>
-  /** When the tokens were last listed because one was missing; milliseconds since 1970. */
+  /** When the tokens were last listed because one was missing; monotonic milliseconds. */
   lookedAt: number
 }
 

@@ -1,7 +1,7 @@
 /**
  * An invalid command line, reported as clap does: what is wrong, a tip, the usage.
  *
- * These are the only sentences outside explain.ts: they speak of words and options, not of what happened.
+ * These sentences are not in messages/explain: they are about words and options of a command line, not about a failure.
  */
 import { type CommandSpec, commandsAt, type Program } from "./command-spec.ts"
 import { usageLine } from "./help-text.ts"

@@ -8,7 +8,7 @@
  * - After an unknown outcome the next login waits, 1 s doubling to 5 min. It goes on for a PIN that has succeeded, on a
  *   token that never locks, and on one that shows by its flags that it counted no wrong PIN; otherwise two are the end.
  *
- * PINs appear as marks: HMAC-SHA-256 with a key that only the service's user reads (`latch-key.ts`).
+ * PINs appear as marks: HMAC-SHA-256 with a key that only the service's user reads (`latch-store.ts`).
  * Source: PKCS #11 v2.40, 5.1.6 (return values about PINs), 3.2.6 (CKF_USER_PIN_COUNT_LOW).
  */
 import type { BootMoment } from "../../../platform/process/boot-time.ts"

@@ -28,7 +28,7 @@ export interface TokenContext {
   readonly times: TimeLimits
   /** URIs whose key was not found, and for which the host was replaced once already. */
   readonly refreshed: Set<string>
-  /** Milliseconds since 1970. */
+  /** When a host may next be replaced because of a missing key; monotonic milliseconds. */
   mayRefreshAt: number
 }
 

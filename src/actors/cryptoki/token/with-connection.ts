@@ -1,5 +1,7 @@
 /**
- * Does something with a token, or with a key on it, and sees to what breaks meanwhile: all that is done again is here.
+ * Runs a request on a token, or with a key on it, and repeats it after a fault. Other retries: reconnector.ts waits for up
+ * to three attempts to start a host, session.ts reopens a session that was closed before its login, ../router.ts lists the
+ * tokens again for a missing one.
  *
  *   what went wrong                        remedy        the request is made again
  *   the host may know an older PIN         a new host    before it has begun
