@@ -90,15 +90,15 @@ export const parts = {
       : { passed: 0, failed: 0 }
 }
 
-/** These wait more than they work: they are made beside the others. */
+/** These wait more than they work: they run at the same time as the others. */
 const waiting = new Set(["services", "moving-over"])
 
 /** `base`: a directory with the smallest Debian of that suite; `files`: all packages; `versions`: of ours, the older first. */
 export const checkSuite = async ({ suite, base, files, versions, work, names }) => {
   const place = placeOf({ suite, base, files, versions, work })
   const wanted = Object.keys(parts).filter((name) => names.length === 0 || names.includes(name))
-  const lanes = [wanted.filter((name) => waiting.has(name)), wanted.filter((name) => !waiting.has(name))]
-  const done = await Promise.all(lanes.map((lane) => checkParts(suite, place, lane)))
+  const groups = [wanted.filter((name) => waiting.has(name)), wanted.filter((name) => !waiting.has(name))]
+  const done = await Promise.all(groups.map((group) => checkParts(suite, place, group)))
   return done.reduce(sum)
 }
 

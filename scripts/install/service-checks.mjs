@@ -131,8 +131,8 @@ export const serviceChecks = [
       await device.tedge("config", "set", "p11_server.log_level", "debug")
       await device.must("systemctl", "reload", server)
       await device.until(
-        async () => (await device.journal("-u", server)).includes("settings read again"),
-        "settings read again"
+        async () => (await device.journal("-u", server)).includes("settings reloaded"),
+        "settings reloaded"
       )
       demand((await device.mainPid(server)) === pid, "it was restarted")
       demand((await device.show(server, "ActiveState")) === "active", "not active after the reload")

@@ -8,7 +8,7 @@ import { cpus } from "node:os"
 
 export const thisMachine = () => `${cpus()[0]?.model ?? process.arch} x ${cpus().length}, Node ${process.versions.node}`
 
-/** Medians of the row, oldest first. A line that cannot be read is passed over. */
+/** Medians of the row, oldest first. A line that cannot be read is skipped. */
 export const earlierMedians = (file, { machine, what }) =>
   !existsSync(file)
     ? []

@@ -101,8 +101,8 @@ export class ConnectionCheckFailed extends Data.TaggedError("ConnectionCheckFail
   readonly cloud: CloudName
   /** The service that should connect: `tedge-mapper-c8y@prod`. */
   readonly unit: string
-  /** `serviceEnds`: the mapper does not keep running. `underWay`: it is still starting or connecting. */
-  readonly reason: "localBroker" | "serviceEnds" | "underWay" | "bridgeDown" | "noAnswer" | "refused"
+  /** `serviceEnds`: the mapper does not keep running. `inProgress`: it is still starting or connecting. */
+  readonly reason: "localBroker" | "serviceEnds" | "inProgress" | "bridgeDown" | "noAnswer" | "refused"
   /** What the bridge says of itself, if it does; the last error of a mapper that ends. */
   readonly detail: string
   readonly cause: MqttRefusal | undefined
@@ -183,7 +183,7 @@ export type StepEvent =
 /** Facts worth a line that are no failure. */
 export type Note =
   | { readonly _tag: "AgentNotInstalled" }
-  /** Beside thin-edge.io: nothing maps what the bridge carries. */
+  /** Beside thin-edge.io: nothing maps the messages that the bridge forwards. */
   | { readonly _tag: "MapperNotInstalled" }
   /** Beside thin-edge.io, where the service manager has no place for a variable of another's service. */
   | { readonly _tag: "MapperNeedsVariable"; readonly unit: string; readonly manager: string }
@@ -196,7 +196,7 @@ export type Note =
   | { readonly _tag: "OldConnectionBack"; readonly cloud: CloudName }
   | { readonly _tag: "CheckAttemptFailed"; readonly attempt: number; readonly of: number }
   /** What is waited for goes on: no attempt is counted. */
-  | { readonly _tag: "CheckUnderWay"; readonly detail: string }
+  | { readonly _tag: "CheckInProgress"; readonly detail: string }
   | { readonly _tag: "BrokerAsItIs" }
   /** This mosquitto keeps no messages for a mapper that is away; `because`: the file or setting that has access rules of its own. */
   | { readonly _tag: "BrokerForgets"; readonly because: string }

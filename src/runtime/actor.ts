@@ -108,7 +108,7 @@ export const start = <P extends Protocol, E, R>(spec: {
     })
   )
 
-/** Done when the actor has taken a turn, before what waits in its mailbox; one that does not run is passed over. */
+/** Done when the actor has taken a turn, before what waits in its mailbox; one that does not run is skipped. */
 export const takesTurns = (ref: AnyRef): Effect.Effect<void> =>
   Effect.callback((resume) => {
     const cell = cellOf(ref)

@@ -118,7 +118,7 @@ describe("the doctor beside a mapper whose PIN was refused", { timeout: 240_000 
     expect([logins, module.calls("C_Login")]).toEqual([1, 1])
     write("123456")
     server.child.kill("SIGHUP")
-    await server.says("settings read again")
+    await server.says("settings reloaded")
     await eventually(async () => (await doctor()).code === 0, 90_000)
   })
 })

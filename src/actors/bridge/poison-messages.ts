@@ -5,7 +5,7 @@
  * same message first on the next. Two connections in a row that end with the same oldest message make a suspect of all
  * that were in flight: they are sent one at a time. The one that ends a third connection, alone, is held back.
  *
- * What is held back is known by topic and content: it comes again under another number when its own broker reconnects.
+ * What is held back is known by topic and content: it is redelivered under another number when its own broker reconnects.
  */
 import { createHash } from "node:crypto"
 import type { MqttMessage } from "../../messages/mqtt.ts"

@@ -23,7 +23,7 @@ export interface Route {
   readonly topic: string
   /** False: it cannot be published on. */
   readonly isTopic: boolean
-  /** Whether the broker gives it back to us, and we would carry it to where it came from. */
+  /** Whether the broker sends it back to us, and we would forward it to its source. */
   readonly comesBack: boolean
   /** What is known against it on the other side. */
   readonly against: CloudRule | undefined

@@ -1,8 +1,8 @@
 /**
  * What the bridge knows of one of its two brokers, from what its link reports.
  *
- * A message that came with QoS 1 by an earlier connection comes again when the broker has kept the session: then the
- * copy in our hands is let go. When the broker has forgotten the session, that copy is all there is.
+ * A message that came with QoS 1 by an earlier connection is redelivered when the broker has kept the session: then
+ * our copy is dropped. When the broker has lost the session, our copy is the only one.
  */
 import { Deferred, Effect, Latch } from "effect"
 import type { LinkReport } from "../../messages/bridge.ts"

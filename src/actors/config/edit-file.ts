@@ -1,5 +1,5 @@
 /**
- * Writes one setting to the file it belongs to: locked, read again, edited, checked, replaced as a whole.
+ * Writes one setting to the file it belongs to: locked, reread, edited, checked, replaced as a whole.
  *
  * Environment and options are never written.
  */

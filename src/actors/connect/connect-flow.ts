@@ -137,18 +137,18 @@ const checkUntilItFails = (
       if (result._tag === "Success") return result.success
       const { failure } = result
       const reason = failure._tag === "ConnectionCheckFailed" ? failure.reason : undefined
-      const isUnderWay = reason === "underWay" && (yield* monotonicNow) - startedAt < longestUnderWayMs
-      if (!isUnderWay) failed += 1
-      if (reason === "serviceEnds" || (reason === "underWay" && !isUnderWay) || failed === attempts)
+      const isInProgress = reason === "inProgress" && (yield* monotonicNow) - startedAt < longestInProgressMs
+      if (!isInProgress) failed += 1
+      if (reason === "serviceEnds" || (reason === "inProgress" && !isInProgress) || failed === attempts)
         return yield* Effect.fail(failure)
       yield* peers.show({
         _tag: "Noted",
         note:
-          isUnderWay && failure._tag === "ConnectionCheckFailed"
-            ? { _tag: "CheckUnderWay", detail: failure.detail }
+          isInProgress && failure._tag === "ConnectionCheckFailed"
+            ? { _tag: "CheckInProgress", detail: failure.detail }
             : { _tag: "CheckAttemptFailed", attempt: failed, of: attempts }
       })
-      yield* Effect.sleep(isUnderWay ? 0 : firstPauseMs * 2 ** (failed - 1))
+      yield* Effect.sleep(isInProgress ? 0 : firstPauseMs * 2 ** (failed - 1))
     }
   })
 
@@ -156,7 +156,7 @@ const attempts = 5
 const firstPauseMs = 2_000
 
 /** Longer than a start and a first connection take on the slowest machine that was seen. */
-const longestUnderWayMs = 180_000
+const longestInProgressMs = 180_000
 
 /** Connected it is, if not where the settings say. */
 const warnOfOtherTenant = (

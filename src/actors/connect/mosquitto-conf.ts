@@ -47,7 +47,7 @@ export const markerText = (state: "verified" | "unverified", carrier?: string): 
     ""
   ].join("\n")
 
-/** Beside thin-edge.io: the unit that carries the messages of the connection. */
+/** Beside thin-edge.io: the unit that forwards the messages of the connection. */
 export const carrierIn = (text: string): string | undefined =>
   text
     .split("\n")

@@ -49,8 +49,9 @@ export const healthBehaviour = (
       const asker =
         pendingOperations &&
         (yield* askForOperations(context, pendingOperations, { cloud: peers.cloudLink, publish: publishService }))
-      const givesWay = () => asker?.otherMapper() ?? false
-      const document = settings && (yield* keepDocument(context, settings, { publish: publishService, givesWay }))
+      const otherMapperRuns = () => asker?.otherMapper() ?? false
+      const document =
+        settings && (yield* keepDocument(context, settings, { publish: publishService, otherMapperRuns }))
       const up = (identity: ServiceIdentity) =>
         Effect.map(wallNow, (now) => {
           const health = serviceUp(identity, now)

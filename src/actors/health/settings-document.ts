@@ -13,11 +13,11 @@ export interface SettingsDocument {
   readonly heard: (message: MqttMessage) => Effect.Effect<void>
 }
 
-/** `givesWay`: another mapper of this name runs, and the document is its own. */
+/** `otherMapperRuns`: another mapper of this name runs, and owns the document. */
 export const keepDocument = (
   context: ActorContext<HealthProtocol>,
   document: MqttMessage,
-  { publish, givesWay }: { readonly publish: PublishNewest; readonly givesWay: () => boolean }
+  { publish, otherMapperRuns }: { readonly publish: PublishNewest; readonly otherMapperRuns: () => boolean }
 ): Effect.Effect<SettingsDocument> =>
   Effect.gen(function* () {
     const wakeUp = yield* Queue.sliding<void>(1)
@@ -38,7 +38,7 @@ export const keepDocument = (
           const isOurs = Buffer.from(payload).equals(document.payload)
           if (isOurs) awaitsEcho = false
           // What comes before the echo was there before it, and is replaced by it.
-          return isOurs || awaitsEcho || givesWay() ? Effect.void : look
+          return isOurs || awaitsEcho || otherMapperRuns() ? Effect.void : look
         })
     }
   })

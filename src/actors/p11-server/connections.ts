@@ -115,7 +115,7 @@ export class Connections {
 
 const userOf = ({ uid, ownerUid }: Client): number | undefined => ownerUid ?? uid
 
-/** Up to how many connections in all this user is let in. */
+/** The total of connections up to which this user's next one is accepted. */
 const placesFor = (uid: number | undefined, { connections }: P11ServerLimits, ownUid: number): number => {
   const kept = Math.ceil(connections / 8)
   if (uid === 0) return connections

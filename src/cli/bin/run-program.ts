@@ -29,7 +29,7 @@ interface ProgramOptions {
   readonly logLevel: LogLevelName
   /** A service that drains on a signal and exits with 0. */
   readonly handlesSignals?: true
-  /** At SIGHUP the log level is read again. */
+  /** SIGHUP reloads the log level. */
   readonly rereadsLogLevel?: true
 }
 

@@ -178,7 +178,7 @@ const explainCheck = (failure: ConnectionCheckFailed): Explanation => {
         error: `${start}: ${failure.unit} does not keep running: ${quoted(failure.detail)}`,
         hint: `see its log: journalctl -u ${failure.unit}`
       }
-    case "underWay":
+    case "inProgress":
     case "bridgeDown":
       return {
         error: `${start}: the bridge is down${inBrackets(cause?.error ?? failure.detail)}`,

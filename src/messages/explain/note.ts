@@ -12,7 +12,7 @@ export const explainNote = (note: Note): NoteText => {
     case "AgentNotInstalled":
       return info("Software management is not installed. So, skipping enabling related components.")
     case "MapperNotInstalled":
-      return info("thin-edge.io's tedge-mapper is not installed: messages are carried, and nothing maps them")
+      return info("thin-edge.io's tedge-mapper is not installed: messages are forwarded, but not mapped")
     case "MapperNeedsVariable":
       return info(
         `${note.manager} starts ${note.unit}: give it TEDGE_MQTT_BRIDGE_BUILT_IN=false in its environment, or it connects to the cloud itself`
@@ -27,7 +27,7 @@ export const explainNote = (note: Note): NoteText => {
       return info(`rolled back: the mapper for ${displayName[note.cloud]} is running again with the current settings`)
     case "CheckAttemptFailed":
       return plain(`Connection test failed, attempt ${note.attempt} of ${note.of}`)
-    case "CheckUnderWay":
+    case "CheckInProgress":
       return plain(`Waiting: ${note.detail}`)
     case "BrokerAsItIs":
       // In the place of the line of a restart.

@@ -30,7 +30,7 @@ export const platformSentences = {
     hint: `${failure.what === "user" ? "sudo useradd --system --no-create-home --shell /usr/sbin/nologin" : "sudo groupadd --system"} ${failure.name}`
   }),
   LockHeld: (failure) => ({
-    error: `another instance holds '${failure.path}'${failure.pid === undefined ? "" : ` (process ${failure.pid})`}`,
+    error: `'${failure.path}' is locked by another instance${failure.pid === undefined ? "" : ` (process ${failure.pid})`}`,
     hint: failure.pid === undefined ? "stop it first" : `stop it first: kill ${failure.pid}`
   }),
   LockUnavailable: (failure) => {

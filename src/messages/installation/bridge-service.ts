@@ -1,9 +1,9 @@
 /**
- * Which service carries the messages of a cloud, and everything that is named after it: unit, lock, socket, client ids,
+ * Which service forwards the messages of a cloud, and everything that is named after it: unit, lock, socket, client ids,
  * topics. Made here only.
  *
  * Everything ours: `tedge-mapper-c8y`, as thin-edge.io's mapper, whose place it takes. Beside thin-edge.io:
- * `tedge-bridge-c8y`; the mapper is theirs, and hears on the topic of a mosquitto bridge that its messages are carried.
+ * `tedge-bridge-c8y`; the mapper is theirs, and learns from the topic of a mosquitto bridge that its messages are forwarded.
  */
 import { type ServiceTopics, serviceTopics } from "../service-topics.ts"
 import type { CloudSettings } from "../settings/resolved-settings.ts"

@@ -24,7 +24,7 @@ export const exchangeFrame = (
     yield* Effect.ignore(writeAndFinish(socket, encodeFrame(request)))
     return yield* readToEnd(socket, responseLimit)
   }).pipe(
-    Effect.mapError((failed) => notCarried(socketPath, failed)),
+    Effect.mapError((failed) => exchangeFailure(socketPath, failed)),
     Effect.scoped,
     Effect.timeoutOrElse({
       duration: within,
@@ -55,7 +55,7 @@ const answerOf = (socketPath: string, bytes: Uint8Array): Effect.Effect<Frame, E
   return Effect.fail(new SigningServiceGarbled({ socketPath, detail: reason }))
 }
 
-const notCarried = (socketPath: string, failed: SocketFailed): ExchangeFailed => {
+const exchangeFailure = (socketPath: string, failed: SocketFailed): ExchangeFailed => {
   switch (failed.reason) {
     case "tooLong":
       return new SigningServiceGarbled({ socketPath, detail: "longer than 1 MiB" })

@@ -7,7 +7,7 @@ import { connect, type Socket } from "node:net"
 import { Data, Effect, type Scope } from "effect"
 import { errorCode } from "../process/error-code.ts"
 
-/** The socket did not carry the message. */
+/** The message was not sent or received completely. */
 export class SocketFailed extends Data.TaggedError("SocketFailed")<{
   /** `tooLong`: the peer sent more than it may. `closed`: closed by the client before it had finished. */
   readonly reason: "connect" | "closed" | "tooLong"

@@ -183,7 +183,7 @@ export class UnixListener {
       }
       return { clients, more: "now" }
     } catch (error) {
-      // Some of these may be turned away, and leave their descriptors to the next.
+      // Some of these may be rejected, which frees descriptors for the next.
       if (clients.length > 0) return { clients, more: "now" }
       if (!this.isRefused) this.told.onRefused(errorCode(error) ?? "")
       this.isRefused = true

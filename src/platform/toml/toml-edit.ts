@@ -1,7 +1,7 @@
 /**
  * Edits TOML documents: what is not meant stays as it is, byte for byte.
  *
- * The places are found in the text (toml-statements.ts). No edit is believed: the result is read again and must differ
+ * The places are found in the text (toml-statements.ts). No edit is trusted: the result is parsed and must differ
  * from before in exactly what was asked.
  */
 import { isDeepStrictEqual } from "node:util"

@@ -114,7 +114,7 @@ describe("beside thin-edge.io", () => {
     expect(existsSync(dropIn())).toBe(false)
   })
 
-  it("connect without thin-edge.io's mapper carries messages, and says that nothing maps them", async () => {
+  it("connect without thin-edge.io's mapper forwards messages, and says that they are not mapped", async () => {
     bench.world.installed.delete("tedge-mapper")
     expect(await run(connect)).toBeUndefined()
     expect(bench.events).toContainEqual({ _tag: "Noted", note: { _tag: "MapperNotInstalled" } })

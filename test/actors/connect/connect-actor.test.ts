@@ -333,7 +333,7 @@ describe("connect, when a step fails", () => {
 describe("connect, when the check fails", () => {
   it.each([
     ["the bridge is down, with its reason", '{"status":"down"}', "bridgeDown", "no token"],
-    ["the bridge has said nothing", undefined, "underWay", "tedge-mapper-c8y has not said anything yet"],
+    ["the bridge has said nothing", undefined, "inProgress", "tedge-mapper-c8y has not said anything yet"],
     ["nothing comes back", '{"status":"up"}', "noAnswer", ""]
   ])("tells apart: %s", async (_what, health, reason, detail) => {
     bench.world.bridgeHealth = health
@@ -359,7 +359,7 @@ describe("connect, when the check fails", () => {
     ["is connecting", '{"status":"down"}', "tedge-mapper-c8y is connecting"]
   ])("counts no attempt while the mapper %s", async (_what, health, detail) => {
     bench.world.bridgeHealth = health
-    const waits = () => bench.events.filter((event) => event._tag === "Noted" && event.note._tag === "CheckUnderWay")
+    const waits = () => bench.events.filter((event) => event._tag === "Noted" && event.note._tag === "CheckInProgress")
     bench.world.whenAsked = () => {
       if (waits().length === 8) bench.world.bridgeHealth = '{"status":"up"}'
     }

@@ -1,4 +1,4 @@
-/** What is named after the service that carries the messages of a cloud. */
+/** What is named after the service that forwards the messages of a cloud. */
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { configBehaviour, configMailbox } from "../../../src/actors/config/config-actor.ts"
@@ -32,7 +32,7 @@ const serviceOf = (installation: Installation["kind"], environment: Readonly<Rec
 
 const health = (name: string) => `te/device/main/service/${name}/status/health`
 
-describe("the service that carries the messages of a cloud", () => {
+describe("the service that forwards the messages of a cloud", () => {
   it("has the names of thin-edge.io's mapper where everything is ours", async () => {
     const service = await serviceOf("everything-ours")
     expect(service.unit).toBe("tedge-mapper-c8y")

@@ -92,12 +92,12 @@ const noAnswer = (
     if (answer === undefined)
       return yield* new ConnectionCheckFailed({
         ...of,
-        reason: "underWay",
+        reason: "inProgress",
         detail: `${mapper} has not said anything yet; ${look}`
       })
     // Down without a reason: it is connecting.
     return yield* answer.reason === ""
-      ? new ConnectionCheckFailed({ ...of, reason: "underWay", detail: `${mapper} is connecting; ${look}` })
+      ? new ConnectionCheckFailed({ ...of, reason: "inProgress", detail: `${mapper} is connecting; ${look}` })
       : new ConnectionCheckFailed({ ...of, reason: "bridgeDown", detail: answer.reason })
   })
 

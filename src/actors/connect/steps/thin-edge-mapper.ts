@@ -165,7 +165,7 @@ const lockOf = ({ settings }: Connection, unit: string): string => join(settings
 
 const dropIn = (carrier: string): string =>
   [
-    `# ${carrier} carries the messages of this mapper. Made by 'tedge-hsm connect', removed by 'tedge-hsm disconnect'.`,
+    `# ${carrier} forwards the messages of this mapper. Made by 'tedge-hsm connect', removed by 'tedge-hsm disconnect'.`,
     "[Service]",
     `Environment=${bridgeVariable}=false`,
     ""

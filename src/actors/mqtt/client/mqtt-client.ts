@@ -281,8 +281,8 @@ const clientOptions = (target: Target): IClientOptions => ({
 /**
  * In MQTT 5 a session ends with its connection unless it is given a time; 3.1.1 keeps it indefinitely (5.0, 3.1.2.11.2).
  *
- * A broker drops what is larger than the Maximum Packet Size without telling anybody, and the publisher has its PUBACK:
- * all that can be read past is let in, and named when it is discarded.
+ * A broker silently drops what is larger than the Maximum Packet Size, and the publisher has its PUBACK: everything
+ * that can be skipped while reading is accepted, and named when it is discarded.
  */
 const sessionProperties = (target: Target, receiveMaximum: number) => ({
   receiveMaximum,

@@ -2,7 +2,7 @@
  * Reads what a TLS connection shows and trusts: certificate chain, private key file, trusted certificates.
  *
  * The trusted certificates are a file or a directory; a directory is read with everything below it, and what is no
- * certificate in it is passed over, as thin-edge does. Not one certificate in all of it is a refusal.
+ * certificate is skipped, as thin-edge does. A directory without any certificate is a refusal.
  */
 import { createPrivateKey, type KeyObject, type X509Certificate } from "node:crypto"
 import { open, readdir, stat } from "node:fs/promises"

@@ -106,7 +106,7 @@ export class InboundWindow {
     return entry.packetId === undefined ? undefined : { connection: entry.connection, packetId: entry.packetId }
   }
 
-  /** The broker has kept the session: what waits from before with QoS 1 comes again by this connection. */
+  /** The broker has kept the session: waiting QoS 1 messages of earlier connections are redelivered on this one. */
   sessionResumed(connection: number): void {
     const willBeRedelivered = (entry: Entry) => entry.packetId !== undefined && entry.connection < connection
     for (const entry of this.waiting) if (willBeRedelivered(entry)) this.count(entry.message, entry.packetId, -1)

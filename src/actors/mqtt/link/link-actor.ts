@@ -125,7 +125,7 @@ const deliverAll = (link: Link): Effect.Effect<never> =>
 
 const deliverWaiting = (link: Link): Effect.Effect<void> =>
   Effect.suspend(() => {
-    // Before the gate opens it is not settled which of the waiting messages come again.
+    // Before the gate opens it is unknown which waiting messages are redelivered.
     const next = link.gate.connection === undefined ? [] : link.window.takeSome(mostAtOnce)
     return next.length === 0 ? Effect.void : Effect.andThen(give(link, next), deliverWaiting(link))
   })

@@ -118,7 +118,7 @@ const mostEarly = 20
 
 const freshToken = ({ retain, payload }: MqttMessage): Token | undefined => (retain ? undefined : tokenIn(payload))
 
-/** SmartREST 71. Any local client may publish there: what cannot be a token (RFC 7519) is passed over. */
+/** SmartREST 71. Any local client may publish there: what cannot be a token (RFC 7519) is ignored. */
 const tokenIn = (payload: Uint8Array): Token | undefined => {
   const token = /^71,([\w.-]+)\s*$/.exec(Buffer.from(payload).toString("latin1"))?.[1]
   return token === undefined ? undefined : Redacted.make(token)

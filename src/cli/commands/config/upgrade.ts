@@ -7,7 +7,7 @@ import { notReadByOthers } from "./read-by-others.ts"
 export const configUpgrade = configCommand(({ config, input, terminal }) =>
   Effect.gen(function* () {
     const done = yield* Effect.tapError(config.ask("Upgrade", undefined, askLimit), () =>
-      terminal.info("nothing was changed; once that is mended, run again: tedge config upgrade")
+      terminal.info("nothing was changed; fix that, then run again: tedge config upgrade")
     )
     const others = done.secrets.flatMap((key) => notReadByOthers(key, input))
     yield* showWarnings(terminal, { warnings: [...done.warnings, ...others] })

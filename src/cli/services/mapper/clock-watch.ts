@@ -15,7 +15,7 @@ export const retryWithClock = (cloud: ActorRef<LinkProtocol>): Effect.Effect<voi
       { onSuccess: () => true, onFailure: () => false }
     )
     if (!isWatched)
-      return yield* Effect.logDebug("the clock cannot be watched (timerfd): pauses between attempts are not cut short")
+      return yield* Effect.logDebug("clock changes cannot be monitored (timerfd): retry delays are not shortened")
     const retry = Effect.andThen(Queue.take(steps), cloud.offer("RetryNow", { because: "the clock was set" }))
     yield* Effect.forkScoped(Effect.forever(Effect.andThen(retry, Effect.sleep(rest))))
   })

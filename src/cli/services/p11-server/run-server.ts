@@ -44,7 +44,7 @@ import { type Listener, startListener, startTokens, tokensPlace } from "./server
 import { type ServerStatus, serverStatus } from "./server-status.ts"
 import { type TokenStatus, tokenStatus } from "./token-status.ts"
 
-/** `untilStopped` answers when the service is to end, `reloads` each time its settings are to be read again. */
+/** `untilStopped` answers when the service is to end, `reloads` each time its settings are to be reloaded. */
 interface ServerSignals {
   readonly untilStopped: Effect.Effect<void>
   readonly reloads: Effect.Effect<void>
@@ -240,7 +240,7 @@ const listen = (service: Service, cryptoki: ActorRef<CryptokiProtocol>) =>
     return listener
   })
 
-/** For token hosts, settings that are read again, the status socket, and clients that are turned away at once. */
+/** For token hosts, reloaded settings, the status socket, and clients that are rejected at once. */
 const keptDescriptors = 16
 
 const onCryptokiEvent = (service: Service, event: CryptokiEvent): Effect.Effect<void> =>
@@ -281,7 +281,7 @@ const reload = (
       yield* server.ask("Reload", settings.policy, { within: "10 seconds" })
     }
     service.log.setLevel(logLevel(service.input, settings.logLevel))
-    yield* Effect.logInfo("settings read again")
+    yield* Effect.logInfo("settings reloaded")
   })
 
 /** `inFile`: tedge.toml comes after option and variable. */

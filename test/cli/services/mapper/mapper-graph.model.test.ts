@@ -190,7 +190,7 @@ const check = (world: World, mapper: TestMapper): Effect.Effect<void> =>
       expect(cloud.isConnected(deviceClient)).toBe(true)
   })
 
-/** Everything is put right, and a person has cleared the PIN latch. */
+/** Every fault is repaired, and a person has cleared the PIN latch. */
 const recover = (world: World, mapper: TestMapper) =>
   Effect.gen(function* () {
     const { local, cloud, cryptoki } = world

@@ -78,23 +78,23 @@ describe("the service manager of tedge-p11-server", () => {
 })
 
 describe("a reload of tedge-p11-server", () => {
-  it("lets the request that is under way finish as it began", async () => {
+  it("lets the request in progress finish as it began", async () => {
     const { place, scripted } = scriptedPlace()
     const server = place.start({ onlyArgs: fromFile(place) })
     await server.logged("Server listening")
     expect(await ask(place.socketPath, signRequest)).toMatchObject({ _tag: "SignResponse" })
     scripted.set({ C_Sign: { delayMs: 3000, times: 1 } })
     const signed = scripted.calls("C_Sign")
-    const underWay = ask(place.socketPath, signRequest)
+    const inProgress = ask(place.socketPath, signRequest)
     await eventually(() => scripted.calls("C_Sign") > signed)
     place.configure(
       `[device.cryptoki]\nmodule_path = "${scripted.modulePath}"\npin = "123456"\nuri = "pkcs11:token=other"\n`
     )
     server.child.kill("SIGHUP")
-    await server.logged("settings read again")
+    await server.logged("settings reloaded")
     const outside = { message: expect.stringContaining("Didn't find a slot to use") }
     expect(await ask(place.socketPath, signRequest)).toMatchObject(outside)
-    expect(await underWay).toMatchObject({ _tag: "SignResponse" })
+    expect(await inProgress).toMatchObject({ _tag: "SignResponse" })
   })
 })
 

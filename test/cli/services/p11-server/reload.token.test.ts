@@ -1,4 +1,4 @@
-/** SIGHUP: what is read again, and what a wrong file does. PINs from files, and where they must not be seen. */
+/** SIGHUP: what is reloaded, and what a wrong file does. PINs from files, and where they must not be seen. */
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
@@ -9,7 +9,7 @@ import { type ServerProcess, serverPlace } from "./server-process.ts"
 
 const signRequest = { _tag: "SignRequest", toSign: Uint8Array.of(1), uri: undefined, pin: undefined } as const
 
-const hangUp = async (server: ServerProcess, until = "settings read again"): Promise<void> => {
+const hangUp = async (server: ServerProcess, until = "settings reloaded"): Promise<void> => {
   const from = server.log().length
   server.child.kill("SIGHUP")
   await server.logged(until, from)
@@ -136,7 +136,7 @@ describe("tedge-p11-server, told to read its settings again", () => {
     rmSync(file)
     await hangUp(server, `${file} is gone; nothing was changed`)
     await hangUp(server, `${file} is gone; nothing was changed`)
-    expect(server.log()).not.toContain("settings read again")
+    expect(server.log()).not.toContain("settings reloaded")
     expect(await ask(place.socketPath, signRequest)).toMatchObject({
       message: expect.stringContaining("Didn't find a slot to use")
     })

@@ -49,7 +49,7 @@ const mapperCheck = ({ pass, fail }: Examination, { settings, theirs, process, s
   const name = "mapper of thin-edge.io"
   if (process === undefined)
     return findExecutable("tedge-mapper") === undefined
-      ? fail(name, { error: "it is not installed: nothing maps what the bridge carries" })
+      ? fail(name, { error: "it is not installed: the bridge forwards messages that nothing maps" })
       : fail(name, { error: `${theirs} does not run`, hint: `tedge reconnect ${wordsOf(settings)}` })
   if (!hasOwnBridge(process)) return pass(name, `${theirs} maps, and leaves the cloud to us (process ${process})`)
   return fail(name, {
