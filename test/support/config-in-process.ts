@@ -3,11 +3,16 @@ import { Effect } from "effect"
 import { configBehaviour, configMailbox } from "../../src/actors/config/config-actor.ts"
 import { runCommandLine } from "../../src/cli/command-line/command-line.ts"
 import type { CommandHandler } from "../../src/cli/command-line/command-spec.ts"
-import { configAdd, configRemove, configSet, configUnset } from "../../src/cli/commands/config/change.ts"
 import type { ConfigCommand } from "../../src/cli/commands/config/config-command.ts"
-import { configGet } from "../../src/cli/commands/config/get.ts"
 import { configList } from "../../src/cli/commands/config/list.ts"
-import { configUpgrade } from "../../src/cli/commands/config/upgrade.ts"
+import {
+  configAdd,
+  configGet,
+  configRemove,
+  configSet,
+  configUnset,
+  configUpgrade
+} from "../../src/cli/commands/config/settings-commands.ts"
 import { mapperConfigGet } from "../../src/cli/commands/mapper/config-get.ts"
 import { mapperList } from "../../src/cli/commands/mapper/list.ts"
 import { tedgeProgram } from "../../src/cli/commands/tedge-spec.ts"

@@ -1,6 +1,7 @@
-/** Sentences for URIs that are not valid, and for what in a valid one keeps it from matching. */
+/** Sentences for URIs that are not valid, for what in a valid one keeps it from matching, and for ids and labels that no key or token can have. */
 import { Result } from "effect"
 import { type InvalidPkcs11Uri, parsePkcs11Uri } from "../pkcs11-uri.ts"
+import type { NameNotUsable } from "../token-refusals.ts"
 import { type Explanation, quoted, type Sentences } from "./explanation.ts"
 
 export const uriSentences = { InvalidPkcs11Uri: (failure) => explainUri(failure) } satisfies Sentences<InvalidPkcs11Uri>
@@ -49,4 +50,17 @@ export const whyNoMatch = (text: string): string => {
       : ["slot numbers change when tokens are added or removed: name the token by token or serial instead of slot-id"])
   ]
   return parts.length === 0 ? "" : ` (${parts.join("; ")})`
+}
+
+export const explainName = ({ what, reason, longest }: NameNotUsable): string => {
+  switch (reason) {
+    case "empty":
+      return what === "id" ? "ID must not be empty" : "a label must not be empty"
+    case "tooLong":
+      return `${what === "id" ? "an id" : "a label"} has at most ${longest} bytes`
+    case "controlCharacter":
+      return "a label has no control characters"
+    case "blankAtEnd":
+      return "the label of a token cannot begin or end with a blank"
+  }
 }

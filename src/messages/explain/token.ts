@@ -10,11 +10,10 @@ import type {
 } from "../token-refusals.ts"
 import { type Explanation, inBrackets, type Sentences, seconds, sentenceIn, shellQuoted } from "./explanation.ts"
 import { explainDelay, explainPin } from "./pin.ts"
-import { whyNoMatch } from "./pkcs11-uri.ts"
+import { explainName, whyNoMatch } from "./pkcs11-uri.ts"
 import { explainPlatform } from "./platform.ts"
 import { explainService } from "./signing-service.ts"
 import { outsideScopeFragment, seenFragment, unknownFragment } from "./token-fragments.ts"
-import { explainName } from "./token-name.ts"
 import { hintForClosedDevice, hintForTimeout, hintForUnavailable, isHeldCard } from "./token-out-of-order.ts"
 
 export const explainToken = (failure: TokenRefusal): Explanation => sentenceIn(tokenSentences, failure)

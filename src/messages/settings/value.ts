@@ -5,7 +5,6 @@
  * Source: thin-edge, tedge config reference (types).
  */
 import { controlCharacterIn } from "../shown-text.ts"
-import { absolutePath } from "./absolute-path.ts"
 import { durationMs } from "./duration.ts"
 import { isHost, isIp, parseHostPort, printHostPort } from "./host-port.ts"
 import type { ValueProblem } from "./refused-value.ts"
@@ -165,4 +164,15 @@ const tomlTypeName = (given: unknown): string => {
   if (Array.isArray(given)) return "array"
   if (given instanceof Date) return "date"
   return typeof given === "object" ? "table" : typeof given
+}
+
+/** Joined to `directory` if it is relative; without `.`, `..`, doubled and trailing slashes. */
+export const absolutePath = (path: string, directory: string): string => {
+  const segments: Array<string> = []
+  for (const segment of (path.startsWith("/") ? path : `${directory}/${path}`).split("/")) {
+    if (segment === "" || segment === ".") continue
+    if (segment === "..") segments.pop()
+    else segments.push(segment)
+  }
+  return `/${segments.join("/")}`
 }

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path"
 import { Redacted } from "effect"
 import { describe, expect, it } from "vitest"
 import { textWithoutPin } from "../../../src/actors/config/pin-text.ts"
-import { secretCopies } from "../../../src/actors/config/upgrade/secret-copies.ts"
+import { secretCopies } from "../../../src/actors/config/upgrade/upgrade-copies.ts"
 import { change, configBench, get, set, version2, within } from "./config-bench.ts"
 import { tableIn } from "./original-rules.ts"
 

@@ -34,8 +34,7 @@ import type { OwnFile } from "../own-files.ts"
 import { pruned } from "../prune-tables.ts"
 import { type ConfigPlace, isSecretKey } from "../read-sources.ts"
 import { type FileChange, writeFiles } from "../write-files.ts"
-import { copyOf } from "./copy-of.ts"
-import { secretCopies } from "./secret-copies.ts"
+import { copyOf, secretCopies } from "./upgrade-copies.ts"
 import { cloudUris, ownUris, settledAfter, withoutUriPins } from "./upgrade-pins.ts"
 
 export const upgradeFiles = (place: ConfigPlace, writing: ConfigWriting): Effect.Effect<Upgraded, WriteRefusal> => {

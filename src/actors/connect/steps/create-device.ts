@@ -8,9 +8,8 @@ import { Effect, Option } from "effect"
 import { type ConnectRefusal, DeviceNotCreated } from "../../../messages/connect.ts"
 import type { MqttMessage } from "../../../messages/mqtt.ts"
 import type { ValidConnection } from "../connection.ts"
-import { closeQuietly, message, nextMessage, payloadText, publish, subscribe } from "../conversation.ts"
+import { closeQuietly, message, nextMessage, payloadText, publish, smartRestLine, subscribe } from "../conversation.ts"
 import type { ConnectPeers } from "../peers.ts"
-import { smartRestLine } from "../smartrest.ts"
 import { cloudTarget } from "../targets.ts"
 
 export const createDevice = (

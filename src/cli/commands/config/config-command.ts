@@ -1,5 +1,6 @@
 /** What the commands of `tedge config` share: their actor, how warnings are shown, with which code they end. */
 import { Effect } from "effect"
+import { configPlace } from "../../../actors/config/read-sources.ts"
 import type { ConfigProtocol, SettingSelector, Warned } from "../../../messages/config.ts"
 import { terminalLine } from "../../../messages/explain/explanation.ts"
 import { explainSettingWarning } from "../../../messages/explain/settings.ts"
@@ -39,3 +40,7 @@ export const showWarnings = (terminal: Terminal, { warnings }: Warned): Effect.E
   const lines = warnings.map((warning) => terminalLine(explainSettingWarning(warning)))
   return Effect.forEach([...new Set(lines)], (line) => terminal.warning(line), { discard: true })
 }
+
+/** Absolute: `--config-dir`, TEDGE_CONFIG_DIR or /etc/tedge. */
+export const configDirOf = (input: CommandInput): string =>
+  configPlace({ configDir: input.text("config-dir"), workingDir: process.cwd(), environment: process.env }).configDir

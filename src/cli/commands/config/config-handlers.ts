@@ -5,11 +5,9 @@ import { startConfigActor } from "../../compose/compose-config.ts"
 import { processTerminal } from "../../terminal/terminal.ts"
 import { mapperConfigGet } from "../mapper/config-get.ts"
 import { mapperList } from "../mapper/list.ts"
-import { configAdd, configRemove, configSet, configUnset } from "./change.ts"
 import type { ConfigCommand } from "./config-command.ts"
-import { configGet } from "./get.ts"
 import { configList } from "./list.ts"
-import { configUpgrade } from "./upgrade.ts"
+import { configAdd, configGet, configRemove, configSet, configUnset, configUpgrade } from "./settings-commands.ts"
 
 const handler =
   (command: ConfigCommand): CommandHandler =>

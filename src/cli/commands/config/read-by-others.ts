@@ -6,7 +6,7 @@ import type { SettingWarning } from "../../../messages/settings/refused-value.ts
 import { cloudOf, fullKey, parseSettingName } from "../../../messages/settings/setting-name.ts"
 import type { CommandInput } from "../../command-line/command-spec.ts"
 import { thinEdgePrograms } from "../../compose/installation.ts"
-import { configDirOf } from "../mapper/config-dir.ts"
+import { configDirOf } from "./config-command.ts"
 
 export const notReadByOthers = (
   key: string,

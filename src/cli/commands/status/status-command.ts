@@ -9,7 +9,7 @@ import type { CommandHandler, CommandInput } from "../../command-line/command-sp
 import { codeOfFailure, exitCodes } from "../../command-line/exit-codes.ts"
 import { startConfigActor } from "../../compose/compose-config.ts"
 import { processTerminal } from "../../terminal/terminal.ts"
-import { configDirOf } from "../mapper/config-dir.ts"
+import { configDirOf } from "../config/config-command.ts"
 import { askService } from "./ask-service.ts"
 import { plainLines } from "./plain-lines.ts"
 import { connectionState, exitCodeOf, type StatusReport } from "./report.ts"

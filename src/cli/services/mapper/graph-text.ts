@@ -3,11 +3,11 @@
  *
  * Lines name actors, messages and numbers; what messages carry is not in them.
  */
-import { Duration } from "effect"
+import { Duration, Effect, type Scope } from "effect"
 import type { ChildSpec } from "../../../runtime/actor.ts"
 import { reasonOf } from "../../../runtime/reason.ts"
 import { cellOf } from "../../../runtime/ref.ts"
-import type { AnyChild, GraphNode, SupervisorSpec } from "../../../runtime/supervision.ts"
+import type { AnyChild, GraphNode, SupervisorHandle, SupervisorSpec } from "../../../runtime/supervision.ts"
 
 /** Supervisors with their rules, actors with their mailboxes, `->` whom they send to. */
 export const treeText = (spec: SupervisorSpec): string => `${[supervisorLine(spec), ...branches(spec)].join("\n")}\n`
@@ -54,3 +54,15 @@ export const nodeText = (node: GraphNode): string => {
 const counters = ["held", "restarts", "dropped", "coalesced", "refused", "deadLetters", "lateAnswers"] as const
 
 const mean = (sum: number, count: number): string => (sum / count).toFixed(1)
+
+/** As long as the scope lives. */
+export const logGraphWhenAsked = ({ graph }: SupervisorHandle): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const fork = Effect.runForkWith(yield* Effect.context())
+    const logGraph = Effect.flatMap(graph, (nodes) =>
+      Effect.forEach(nodes, (node) => Effect.logInfo(nodeText(node)), { discard: true })
+    )
+    const answer = () => void fork(logGraph)
+    process.on("SIGUSR1", answer)
+    yield* Effect.addFinalizer(() => Effect.sync(() => void process.off("SIGUSR1", answer)))
+  })

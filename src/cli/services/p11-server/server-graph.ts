@@ -13,6 +13,7 @@ import { type P11ServerSpec, p11ServerBehaviour } from "../../../actors/p11-serv
 import type { CryptokiEvent, CryptokiProtocol } from "../../../messages/cryptoki.ts"
 import type { ListenFailed, P11ServerProtocol } from "../../../messages/p11-server.ts"
 import { type Address, address, child } from "../../../runtime/actor.ts"
+import type { AskFailed } from "../../../runtime/errors.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import { StartFailed, type SupervisorExit } from "../../../runtime/supervision.ts"
 import { Supervisor } from "../../../runtime/supervisor.ts"
@@ -83,3 +84,16 @@ export const startListener = (
 
 const isListenFailed = (reason: unknown): reason is ListenFailed =>
   typeof reason === "object" && reason !== null && "_tag" in reason && reason._tag === "ListenFailed"
+
+/** Fails when one of them does not answer in time. CryptokiActor answers for its token actors, too. */
+export const actorsAnswer = (
+  /** Undefined: it is not started, as there are no settings for it. */
+  cryptoki: ActorRef<CryptokiProtocol> | undefined,
+  server: ActorRef<P11ServerProtocol>
+): Effect.Effect<void, AskFailed> =>
+  Effect.andThen(
+    cryptoki?.ask("Ping", undefined, timeout) ?? Effect.void,
+    Effect.asVoid(server.ask("Status", undefined, timeout))
+  )
+
+const timeout = { within: "10 seconds" } as const

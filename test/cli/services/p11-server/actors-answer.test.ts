@@ -1,7 +1,7 @@
 /** What the watchdog is told for. */
 import { Effect, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
-import { actorsAnswer } from "../../../../src/cli/services/p11-server/actors-answer.ts"
+import { actorsAnswer } from "../../../../src/cli/services/p11-server/server-graph.ts"
 import type { CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
 import type { P11ServerProtocol } from "../../../../src/messages/p11-server.ts"
 import { type Behaviour, start } from "../../../../src/runtime/actor.ts"

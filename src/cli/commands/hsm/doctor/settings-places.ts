@@ -1,6 +1,6 @@
 /** The part of `tedge hsm doctor` about settings that are in a place where they are read by others, or not kept. */
 import { Effect } from "effect"
-import { type SecretCopy, secretCopies } from "../../../../actors/config/upgrade/secret-copies.ts"
+import { type SecretCopy, secretCopies } from "../../../../actors/config/upgrade/upgrade-copies.ts"
 import type { ConfigProtocol } from "../../../../messages/config.ts"
 import { explainSettingWarning } from "../../../../messages/explain/settings.ts"
 import type { SettingWarning } from "../../../../messages/settings/refused-value.ts"

@@ -1,9 +1,11 @@
-/** Writes the metrics every 15 seconds, and once more at the end; a reader always finds a whole file. */
+/** The metrics of the signing service: written every 15 seconds and once more at the end, a whole file at each time; and on its socket, for Prometheus. */
 import { Effect, type Scope } from "effect"
 import type { Metrics } from "../../../actors/p11-server/metrics.ts"
 import type { P11ServerProtocol } from "../../../messages/p11-server.ts"
+import { type MetricsAnswer, socketVersion } from "../../../messages/service-socket.ts"
 import { replaceFile } from "../../../platform/files/atomic-file.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
+import { type OtherQuestion, trouble } from "../service-socket.ts"
 
 export const writeMetrics = (
   path: string,
@@ -24,3 +26,14 @@ export const writeMetrics = (
 
 /** As often as Prometheus asks, by default. */
 const every = "15 seconds"
+
+/** Undefined: it does not know the question. */
+export const serverAnswer =
+  (metrics: Metrics, server: ActorRef<P11ServerProtocol>) =>
+  ({ ask }: OtherQuestion): Effect.Effect<object> | undefined =>
+    ask === "metrics"
+      ? server.ask("Status", undefined, { within: "5 seconds" }).pipe(
+          Effect.map((now): MetricsAnswer => ({ version: socketVersion, answer: "metrics", text: metrics.text(now) })),
+          Effect.catch(() => Effect.succeed(trouble("the service does not answer")))
+        )
+      : undefined

@@ -1,4 +1,4 @@
-/** The copies that an upgrade of the settings left (`tedge.toml.bak`, ours or thin-edge's own), and hold a secret. */
+/** The copies of files that `tedge config upgrade` makes before it takes something out of them, and which of them (or thin-edge's own) hold a secret. */
 import { readdirSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileLayer, mapperLayer } from "../../../messages/settings/file-layer.ts"
@@ -7,6 +7,7 @@ import type { SettingWarning } from "../../../messages/settings/refused-value.ts
 import { cloudNames } from "../../../messages/settings/setting.ts"
 import { readTomlFile } from "../../../platform/toml/toml-file.ts"
 import { holdsSecret } from "../read-sources.ts"
+import type { FileChange } from "../write-files.ts"
 
 export type SecretCopy = Extract<SettingWarning, { readonly kind: "secret-copy" }>
 
@@ -46,5 +47,23 @@ const namesIn = (directory: string): ReadonlyArray<string> => {
     return readdirSync(directory).sort()
   } catch {
     return [] // not there, or not ours to look into
+  }
+}
+
+/**
+ * Beside each file of which something is taken away, with its mode. A copy that is there stays as it is, as it may be that
+ * of a state before a crash, or of thin-edge's own upgrade: then `.bak.1` and so on.
+ */
+export const copyOf = ({ path, before }: FileChange): ReadonlyArray<FileChange> => {
+  const isOurs = /\/(secrets|tedge-p11-server)\.toml$/.test(path)
+  if (before === undefined || isOurs) return []
+  const source = readTomlFile(path)
+  const mode = source.kind === "read" ? { mode: source.mode & 0o777 } : {}
+  for (let number = 0; ; number++) {
+    const copy = number === 0 ? `${path}.bak` : `${path}.bak.${number}`
+    const present = readTomlFile(copy)
+    if (present.kind === "absent")
+      return [{ path: copy, before: undefined, after: before, holdsSecret: () => true, ...mode }]
+    if (present.kind === "read" && present.text === before) return []
   }
 }

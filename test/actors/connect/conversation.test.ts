@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { smartRestLine } from "../../../src/actors/connect/smartrest.ts"
+import { smartRestLine } from "../../../src/actors/connect/conversation.ts"
 
 /** Comma separated values, read by RFC 4180's rules. */
 const parse = (line: string): ReadonlyArray<string> =>

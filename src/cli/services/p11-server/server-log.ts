@@ -1,0 +1,48 @@
+/**
+ * What the signing service logs beside its events: why it does not start or go on, which files of the token are closed to the
+ * user who loads the module (it sees no token then, and does not say why), whether refused PINs are kept.
+ */
+
+import { accessSync, constants, existsSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { Effect } from "effect"
+import { logLine } from "../../../messages/explain/explanation.ts"
+import { explainServerStart } from "../../../messages/explain/p11-server.ts"
+import { explain } from "../../../messages/explain.ts"
+import type { ServerStartRefusal } from "../../../messages/p11-server.ts"
+import type { TokenRefusal } from "../../../messages/token-refusals.ts"
+import type { AskFailed } from "../../../runtime/errors.ts"
+import { closedInWords } from "../../commands/hsm/token-access.ts"
+import type { ServerSettings, SettingsRefusal } from "./read-settings.ts"
+
+export type ServerFailure = SettingsRefusal | AskFailed | TokenRefusal | ServerStartRefusal
+
+export const logFailure = (failure: ServerFailure): Effect.Effect<void> =>
+  Effect.logError(logLine(isServerRefusal(failure) ? explainServerStart(failure) : explain(failure)))
+
+const isServerRefusal = (failure: ServerFailure): failure is ServerStartRefusal =>
+  ["ListenFailed", "RuleInvalid", "GroupUnknown", "PinFileUnusable", "ConfigFileGone"].includes(failure._tag)
+
+export const logClosed = ({ hostUser, modulePath, socketPath, configDir }: ServerSettings): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const loadsAsRoot = process.getuid?.() === 0 && hostUser === undefined
+    const asked = { cryptoki: { mode: "module", modulePath, socketPath }, configDir } as const
+    const closed = loadsAsRoot ? [] : closedInWords(asked, process.env)
+    return Effect.forEach(closed, (line) => Effect.logWarning(line), { discard: true })
+  })
+
+export const latchDirectory = (runPath: string): string => join(runPath, "tedge-pin-latch")
+
+/** False: a restart forgets the wrong PINs, and each would be tried again. */
+export const isLatchKept = (directory: string): boolean => {
+  // It is made with the first latch, and so is its parent.
+  const places = [directory, dirname(directory), dirname(dirname(directory))]
+  const place = places.find((one) => existsSync(one))
+  if (place === undefined) return false
+  try {
+    accessSync(place, constants.W_OK | constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
