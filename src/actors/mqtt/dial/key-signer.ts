@@ -4,9 +4,10 @@
  */
 import type { X509Certificate } from "node:crypto"
 import { Cause, type Context, Effect, Exit } from "effect"
-import type { CryptokiProtocol, KeySelector } from "../../../messages/cryptoki.ts"
+import type { CryptokiProtocol, KeySelector, Signed } from "../../../messages/cryptoki.ts"
 import { KeyMismatch, SigningFailed, SigningInterrupted } from "../../../messages/mqtt.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
+import { shownText } from "../../../messages/shown-text.ts"
 import { allSchemes, schemeOf } from "../../../messages/signature-scheme.ts"
 import { SchemeNotSupported, type TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { TlsSigner } from "../../../platform/tls/tls-client-signature.ts"
@@ -71,8 +72,8 @@ export const prepareSigner = (options: SignerOptions): Effect.Effect<KeySigner, 
       const attributes = () => ({ "tedge.signature.scheme": schemeOf(codePoint) })
       const signed = measured("signature", signWith(cryptoki, used, codePoint, message, withinMs))
       const asked = Effect.mapError(spanned("sign", { attributes }, signed), refused)
-      const exit = await Effect.runPromiseExitWith(context)(measure("sign", asked), { signal: abort })
-      if (Exit.isSuccess(exit)) return exit.value
+      const exit = await Effect.runPromiseExitWith(context)(measure("sign", asked, tokenOf), { signal: abort })
+      if (Exit.isSuccess(exit)) return exit.value.signature
       throw Cause.squash(exit.cause)
     }
     return { signIn }
@@ -118,7 +119,19 @@ const signWith = (
   const scheme = schemeOf(codePoint)
   return scheme === undefined
     ? Effect.fail(new SchemeNotSupported({ token: nameOf(key), scheme: `0x${codePoint.toString(16)}`, keyType: "" }))
-    : Effect.map(cryptoki.ask("Sign", { key, scheme, message }, { within: withinMs }), ({ signature }) => signature)
+    : cryptoki.ask("Sign", { key, scheme, message }, { within: withinMs })
+}
+
+/** Its name as in the events of the token; undefined: the signing service does not tell. */
+const tokenOf = (exit: Exit.Exit<Signed, SigningFailed>): string | undefined => {
+  if (Exit.isSuccess(exit)) {
+    const label = exit.value.key?.token
+    return label === undefined || label === "" ? undefined : shownText(label)
+  }
+  const failure = Exit.findErrorOption(exit)
+  if (failure._tag === "None") return undefined
+  const { cause } = failure.value
+  return "token" in cause ? cause.token : undefined
 }
 
 const signingFailed = (host: string, cause: TokenRefusal | AskFailed, withinMs: number): SigningFailed =>

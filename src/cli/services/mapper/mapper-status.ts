@@ -44,7 +44,7 @@ export const mapperStatus = (
         for (const hop of attempt.hops) {
           if (hop.name !== "sign") continue
           const outcome = hop.isOk ? "ok" : attempt.outcome
-          book.signed({ token: undefined, at: made.at + hop.at_ms, tookMs: hop.took_ms, outcome })
+          book.signed({ token: hop.token, at: made.at + hop.at_ms, tookMs: hop.took_ms, outcome })
         }
         feed.publish({ event: "signature", signature: made })
       }),
@@ -116,5 +116,11 @@ const keyPlace = ({ cryptoki }: CloudSettings, identity: TlsIdentity | undefined
 /** Its end was now. */
 const timelineOf = ({ host, hops, outcome }: SignedAttempt, now: number): Timeline => {
   const took_ms = Math.max(0, ...hops.map((hop) => hop.at_ms + hop.took_ms))
-  return { at: Math.round(now - took_ms), took_ms, about: host, outcome, hops: hops.map(({ isOk: _, ...hop }) => hop) }
+  return {
+    at: Math.round(now - took_ms),
+    took_ms,
+    about: host,
+    outcome,
+    hops: hops.map(({ isOk: _, token: __, ...hop }) => hop)
+  }
 }

@@ -210,7 +210,8 @@ module_path = "${token.modulePath}"
         via: "module",
         path: token.modulePath,
         uri: expect.stringContaining("token=my-token"),
-        signatures: { count: 1, failed: 0, last: { outcome: "ok" } }
+        signatures: { count: 1, failed: 0, last: { outcome: "ok" } },
+        tokens: [{ token: "my-token", state: "there", pin: "ok", signatures: { count: 1, failed: 0 } }]
       },
       signature: { outcome: "ok", hops: expect.arrayContaining([expect.objectContaining({ name: "sign" })]) },
       actors: expect.arrayContaining([expect.objectContaining({ name: "cryptoki/my-token", state: "ready" })])
