@@ -86,7 +86,7 @@ const buildAddon = (folder, target, include, extraFlags, { command, architecture
   return undefined
 }
 
-/** The compiler's words, and the Debian package that brings what it misses. */
+/** The compiler's message, and the Debian package that includes what it misses. */
 const compilerProblem = ({ error, stderr, status, signal }) => {
   if (error?.code === "ENOENT") return "there is no C compiler (cc); on Debian: apt-get install gcc libc6-dev"
   const said = (error?.message ?? stderr).trim() || `the C compiler ended with ${signal ?? `exit code ${status}`}`

@@ -1,7 +1,7 @@
 /**
  * The Debian packages this project uses, and how to see that each is there.
  *
- * Looked for by what they bring, not by dpkg, so that a mosquitto from elsewhere counts too.
+ * Looked for by the files they install, not by dpkg, so that a mosquitto from elsewhere counts too.
  * Names are those of Debian 12; Debian 13 serves them all, some through `Provides`.
  */
 import { existsSync, readdirSync } from "node:fs"

@@ -1,7 +1,7 @@
 /**
- * npm's `install`: sees to it that the native add-ons of dist/ load on this machine.
+ * npm's `install`: makes the native add-ons of dist/ load on this machine.
  *
- * The package brings them compiled. Where they do not load (another processor, another C library) they are compiled
+ * The package includes them compiled. Where they do not load (another processor, another C library) they are compiled
  * anew. Without a compiler the installation succeeds all the same: what needs an add-on says why it is not there.
  */
 import { spawnSync } from "node:child_process"

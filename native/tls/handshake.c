@@ -1,5 +1,5 @@
 /*
- * The steps of the handshake, and the thread on whose stack the one step stands still that needs a signature.
+ * The steps of the handshake, and the thread on whose stack the step that needs a signature is suspended.
  *
  * OpenSSL asks for the signature in the middle of a step and wants it before it goes on. Just before that it asks
  * which certificate to use; there we stop it (SSL_ERROR_WANT_X509_LOOKUP) and take the step again in a thread. A server

@@ -3,7 +3,7 @@
  *
  * OpenSSL (the one inside Node) does all of TLS. A small OpenSSL provider stands in for the private key and hands
  * the message to be signed to JavaScript. The one step of the handshake that needs the signature is taken on a stack of
- * its own, a thread's, and stands still until there is one, while the event loop goes on.
+ * its own, a thread's, and is suspended until there is one, while the event loop goes on.
  *
  *   keys.c, signatures.c   the two halves of the provider
  *   provider.c             registers it in an OpenSSL library context of our own
@@ -12,7 +12,7 @@
  *   connection.c           one TLS connection: its server's name, life and death
  *   sessions.c             TLS 1.3 sessions, kept and offered
  *   handshake.c            steps of the handshake, and the one that waits for the signature
- *   threads.c              threads for what stands still
+ *   threads.c              threads for suspended steps
  *   records.c              bytes in and out
  *   failure.c              what OpenSSL says went wrong
  *   symbols.c              checks that this Node has what we call
@@ -146,7 +146,7 @@ bool sessions_offer(SSL *ssl, struct bytes der, struct bytes binding, int age_se
 int sessions_take(struct connection *connection, uint8_t **der, uint32_t *lifetime);
 void sessions_drop(struct connection *connection);
 
-/* STEP_SIGN: the step stands still until handshake_answer. */
+/* STEP_SIGN: the step is suspended until handshake_answer. */
 enum step handshake_step(struct connection *connection);
 /* Answers what the step came to. `signature` of NULL: refused. */
 enum step handshake_answer(struct connection *connection, const uint8_t *signature, size_t length);

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process"
 import { PackageFailed } from "./package-failed.mjs"
 
-/** Newest symbol version of libstdc++ -> the release of GCC that brought it. Debian 12 has 3.4.30. */
+/** Newest symbol version of libstdc++ -> the release of GCC that introduced it. Debian 12 has 3.4.30. */
 const gcc = { "3.4.21": "5.1", "3.4.22": "6", "3.4.26": "9", "3.4.29": "11", "3.4.30": "12" }
 
 export const libraryPackages = (files) => {

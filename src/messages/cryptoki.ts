@@ -13,7 +13,7 @@ import type { TokenRefusal } from "./token-refusals.ts"
 /** Which key, and with which PIN. Without a URI the first key of the first token is meant. */
 export interface KeySelector {
   readonly uri?: Pkcs11Uri
-  /** User PIN. A `pin-value` in the URI goes before it; the configured default comes after it. */
+  /** User PIN. A `pin-value` in the URI takes precedence over it; the configured default comes after it. */
   readonly pin?: Redacted.Redacted<string>
   /** Where `pin` came from, for refusals: `--pin`, `device.key_pin in '/etc/tedge/secrets.toml'`. */
   readonly pinFrom?: string | undefined

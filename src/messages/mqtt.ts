@@ -249,8 +249,8 @@ export type LinkProtocol = {
    */
   readonly Publish: Ask<{ readonly message: MqttMessage }, void, MqttRefusal>
   /**
-   * As Publish, for several in their order, on this connection only; answers when it is clear of each what became of
-   * it. `sent` is false when the connection is no more: then nothing was sent.
+   * As Publish, for several in their order, on this connection only; answers when the outcome is known of each of
+   * it. `sent` is false when the connection is closed: then nothing was sent.
    */
   readonly PublishAll: Ask<
     { readonly messages: ReadonlyArray<MqttMessage>; readonly connection: number },

@@ -40,7 +40,7 @@ export interface AccessRule {
 export interface P11ServerPolicy {
   /** `device.cryptoki.uri`. */
   readonly scope: Pkcs11Uri | undefined
-  /** The service's own PIN: for requests that bring none, and for tokens that are initialised without naming one. */
+  /** The service's own PIN: for requests without one, and for tokens that are initialised without naming one. */
   readonly defaultPin: Redacted.Redacted<string> | undefined
   readonly rules: ReadonlyArray<AccessRule>
   readonly limits: P11ServerLimits

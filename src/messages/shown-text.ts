@@ -28,7 +28,7 @@ const unshown = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\ufff9-\ufffb]/gu
 
 const unshownInLines = /[^\P{Cc}\n\t]|[\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\ufff9-\ufffb]/gu
 
-/** The text with all that may be a PIN taken out; safe for logs whatever the text is. */
+/** The text without anything that may be a PIN; safe for logs whatever the text is. */
 export const withoutPin = (text: string): string => {
   const start = pinStart.exec(text)
   const shown = start === null ? text : `${text.slice(0, start.index)}pin-value=[REDACTED]`

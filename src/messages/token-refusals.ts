@@ -252,7 +252,7 @@ export class SigningServiceUnreachable extends Data.TaggedError("SigningServiceU
 /** tedge-p11-server refused the request; the message is its own. */
 export class SigningServiceRefused extends Data.TaggedError("SigningServiceRefused")<{
   readonly message: string
-  /** Where the PIN of the request came from, `--pin`; undefined: it brought none. */
+  /** Where the PIN of the request came from, `--pin`; undefined: it had none. */
   readonly ownPin?: string | undefined
 }> {}
 

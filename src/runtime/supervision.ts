@@ -50,7 +50,7 @@ export type ServicesOf<Child> = Child extends { readonly behaviour: AnyBehaviour
 export type DynamicSupervisorSpec = Omit<SupervisorSpec, "strategy" | "children">
 
 export interface DynamicSupervisorHandle extends SupervisorHandle {
-  /** Starts a child, which brings its services with it. Interrupted or failed, nothing is left of it. Its name must be new. */
+  /** Starts a child, with its services. Interrupted or failed, nothing is left of it. Its name must be new. */
   readonly add: <E>(child: ChildSpec<E, never>) => Effect.Effect<void, StartFailed | StartRefused>
   /** Stops a child, and forgets it. */
   readonly remove: (name: string, mode?: "drain" | "now") => Effect.Effect<StopReport>

@@ -1,5 +1,5 @@
 /**
- * Runs an effect on a clock that stands still until the test moves it.
+ * Runs an effect on a clock that advances only when the test moves it.
  *
  * Its wall time disagrees with its monotonic time, in both directions: each move of the clock also steps the wall time,
  * as NTP or a real-time clock does, by hours back or ahead. What measures durations by wall time fails its test.

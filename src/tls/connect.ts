@@ -1,7 +1,7 @@
 /**
  * TLS client connections that are signed for by a key elsewhere.
  *
- * While the key signs, the event loop goes on: the handshake stands still in OpenSSL, on a stack of its own. TLS 1.2
+ * While the key signs, the event loop goes on: the handshake is suspended in OpenSSL, on a stack of its own. TLS 1.2
  * and 1.3, verification of servers as strict as rustls': names from subjectAltName only, no SHA-1, no RSA below 2048 bits.
  */
 import type { ConnectOptions } from "./connect-options.ts"

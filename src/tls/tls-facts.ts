@@ -6,7 +6,7 @@ export interface TlsCipher {
   readonly name: string
   /** IANA's name. */
   readonly standardName: string
-  /** The version of TLS that brought it. */
+  /** The version of TLS that introduced it. */
   readonly version: string
 }
 

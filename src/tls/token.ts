@@ -25,7 +25,7 @@ export interface TokenOptions {
   readonly module?: string | undefined
   /** Path of the UNIX socket of a tedge-p11-server, which holds the token. */
   readonly socket?: string | undefined
-  /** User PIN. A `pin-value` in a key's URI goes before it. A PIN that was refused is not tried again. */
+  /** User PIN. A `pin-value` in a key's URI takes precedence over it. A PIN that was refused is not tried again. */
   readonly pin?: string | undefined
   /**
    * For the module, in addition to the program's own environment: `SOFTHSM2_CONF` and the like. Variables of Node and

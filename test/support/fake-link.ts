@@ -1,5 +1,5 @@
 /**
- * A broker that exists only in memory, for links on a clock that stands still.
+ * A broker that exists only in memory, for links on a test clock.
  *
  * It keeps sessions as a broker does: what a client with a persistent session has not acknowledged comes again.
  * Whether it answers, refuses, acknowledges or hangs up is the test's to say, at any time.

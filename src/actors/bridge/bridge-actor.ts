@@ -29,7 +29,7 @@ export interface BridgeOptions {
   /** The key of the setting it is from. */
   readonly maxPayloadSetting: string
   readonly check: CloudQuestion
-  /** What the cloud hangs up at; undefined: nothing is known. */
+  /** What makes the cloud disconnect; undefined: unknown. */
   readonly limits?: CloudLimits
   /** Told of each change of a link. `date`: milliseconds since 1970. */
   readonly onLink?: (side: Side, status: LinkStatus, date: number) => void

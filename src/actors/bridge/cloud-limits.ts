@@ -1,5 +1,5 @@
 /**
- * What a cloud is known to end the connection at, as far as its documentation says: told by name, and not sent.
+ * What a cloud is known to end the connection at, as far as its documentation says: named in the log, and not sent.
  *
  * Sources: docs.aws.amazon.com/general/latest/gr/iot-core.html, message broker (256 bytes of topic, seven slashes, both
  * without Basic Ingest's prefix); "Device Shadow MQTT topics" and API reference, GetThingShadow (names of shadows);

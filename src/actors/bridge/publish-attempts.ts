@@ -60,7 +60,7 @@ export class PublishAttempts {
     if (this.told.size > 0) for (const { message } of batch.messages) this.told.delete(message.topic)
   }
 
-  /** `reselect`: a message became suspect meanwhile. `disconnected`: not sent, the connection is no more. */
+  /** `reselect`: a message became suspect meanwhile. `disconnected`: not sent, the connection is closed. */
   send(
     { messages, isExclusive }: Selection,
     connection: number

@@ -33,7 +33,7 @@ export const pinNameOf = ({ setting, profile }: Pick<SettingName, "setting" | "p
 /** What the settings files say, by full key. */
 export type Texts = (key: string) => Value | undefined
 
-/** The files' texts of URIs and PINs; `changed` goes before them. */
+/** The files' texts of URIs and PINs; `changed` takes precedence over them. */
 export const textsOf =
   ({ secrets = [], file }: Sources, changed: ReadonlyMap<string, Value | undefined> = new Map()): Texts =>
   (key) =>

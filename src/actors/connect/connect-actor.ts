@@ -2,7 +2,7 @@
  * ConnectActor: connects the device to a cloud, step by step, and undoes what it did when a step fails.
  *
  *   Connect     validate -> summary -> create device -> broker -> mapper -> verify -> tenant -> agent
- *   Reconnect   validate -> disconnect -> as Connect; a failed step brings the old connection back
+ *   Reconnect   validate -> disconnect -> as Connect; a failed step restores the old connection
  *   Disconnect  marker -> mapper
  *   Test        validate -> question through broker, bridge and cloud
  *

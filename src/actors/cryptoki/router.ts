@@ -218,7 +218,7 @@ const findAnew = (router: Router, uri: Pkcs11Uri): Effect.Effect<TokenActorEntry
     return tokenActor
   })
 
-/** What was listed for another reason may be older than the token that is missing; but readers bear no haste. */
+/** What was listed for another reason may be older than the token that is missing; but listing too often disturbs card readers. */
 const lookAgain = (router: Router, listed: ReadonlyArray<Token>, begun: number) =>
   Effect.gen(function* () {
     const isFiles = listed.some(({ library }) => quirksOf(library, {}).isFiles)

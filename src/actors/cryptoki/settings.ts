@@ -7,7 +7,7 @@ import type { TracedCall } from "./pkcs11/values.ts"
 
 export interface CryptokiSettings {
   readonly modulePath: string
-  /** `device.cryptoki.pin`: for requests that bring no PIN. There is no default. Read for each: it may change. */
+  /** `device.cryptoki.pin`: for requests without a PIN. There is no default. Read for each: it may change. */
   readonly defaultPin: Redacted.Redacted<string> | undefined
   /** Whose settings these are: a PIN that changes there is a person's correction, and another program's PIN is none. */
   readonly program?: string

@@ -100,7 +100,7 @@ const forgetSessions = (tickets: TlsTickets, { host, port }: Target, refusal: Mq
 
 const unopened = (refusal: MqttRefusal) => new Unopened({ refusal, isOfOldBroker: false })
 
-/** A broker that was asked in MQTT 5 and speaks MQTT 3.1.1 only says so, or hangs up (3.1.1, 3.1.2.2 and 4.8). */
+/** A broker that was asked in MQTT 5 and speaks MQTT 3.1.1 only says so, or closes the connection (3.1.1, 3.1.2.2 and 4.8). */
 const saysOld = ({ reason }: ConnectionEnded, refusal: MqttRefusal): boolean =>
   (refusal._tag === "BrokerRefused" && refusal.code === speaksNoMqtt5) ||
   (refusal._tag === "ConnectionLost" && reason.kind !== "protocol" && reason.kind !== "silent")

@@ -1,14 +1,14 @@
 /**
- * Brokers that speak MQTT 3.1.1 only: who asks in MQTT 5 is refused, or hung up on, and asks again in 3.1.1 at once.
+ * Brokers that speak MQTT 3.1.1 only: who asks in MQTT 5 is refused, or disconnected, and asks again in 3.1.1 at once.
  *
  * What worked is known for an hour, so that not every connection is made twice. It is not known indefinitely: the broker
- * may be another by then, or may have hung up for a reason of its own.
+ * may be another by then, or may have closed the connection for another reason.
  */
 import { Data, Effect, type Scope } from "effect"
 import type { MqttRefusal, Target } from "../../messages/mqtt.ts"
 import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
 
-/** An attempt that came to nothing. */
+/** A failed attempt. */
 export class Unopened extends Data.TaggedError("Unopened")<{
   readonly refusal: MqttRefusal
   /** The same in MQTT 3.1.1 may succeed. */

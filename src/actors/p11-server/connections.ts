@@ -1,5 +1,5 @@
 /**
- * The connections being served: counted in all and for each user, and brought to an end when the service stops.
+ * The connections being served: counted in all and for each user, and ended when the service stops.
  *
  * An eighth of the places is kept for root and the service's own user, half of these for root alone: whatever others
  * do, and should the service's own user exhaust them, root can still connect.

@@ -73,7 +73,7 @@ export const runProgram = (
   })
   if (options.handlesSignals) return
   process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
-    // A terminal that was hung up answers EIO; SIGHUP comes with it.
+    // A terminal that was closed answers EIO; SIGHUP comes with it.
     if (isAnswerLost || code === "EPIPE" || code === "EIO" || watched.lost(code ?? "")) return
     isAnswerLost = true
     process.exitCode = exitCodes.failed

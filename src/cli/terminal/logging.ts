@@ -18,7 +18,7 @@ export type LogLevelName = (typeof logLevels)[number]
 export const parseLogLevel = (text: string): LogLevelName | undefined =>
   logLevels.find((name) => name === text.toLowerCase())
 
-/** Flags go before RUST_LOG, that before the default. A RUST_LOG with more in it than a level is not ours to read. */
+/** Flags take precedence over RUST_LOG, and that over the default. A RUST_LOG that is more than a level is ignored. */
 export const chosenLogLevel = (options: {
   readonly option: LogLevelName | undefined
   readonly debug: boolean

@@ -1,4 +1,4 @@
-/** What can be done in the cloud at hand: each has other tools, other words, and other reasons to refuse a device. */
+/** Hints for one cloud: each has its own tools, terms and reasons to refuse a device. */
 import type { ConnectionLost, TargetCloud } from "../mqtt.ts"
 
 type Cloud = TargetCloud | undefined
@@ -33,7 +33,7 @@ export const closedHint = ({ cloud }: ConnectionLost): string => {
   }
 }
 
-/** Return codes of CONNACK where the cloud at hand means something else than a broker with user names. */
+/** Return codes of CONNACK where this cloud means something else than a broker with user names. */
 export const connackHintOf = (cloud: Cloud, code: number): string | undefined => {
   if (code !== 4 && code !== 5) return undefined
   switch (cloud?.name) {

@@ -86,7 +86,7 @@ const logLevel = {
   type: choice("error", "warn", "info", "debug", "trace"),
   default: "info",
   doc: "Which lines are logged by tedge-p11-server: those of this level and above.",
-  note: "--log-level and RUST_LOG go before it.",
+  note: "--log-level and RUST_LOG take precedence over it.",
   examples: ["info", "debug"]
 } as const satisfies Setting
 

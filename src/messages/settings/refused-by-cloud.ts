@@ -29,7 +29,7 @@ export const deviceIdProblem = (rule: DeviceIdRule, id: string): ValueProblem | 
   return Buffer.byteLength(id) > longestId ? { kind: "device-id-too-long", max: longestId } : undefined
 }
 
-/** What is announced to the cloud: a value that it does not take, from a file, is brought to the next that it takes. */
+/** What is announced to the cloud: a value of a file that it refuses is replaced by the nearest that it accepts. */
 export const keepAliveWithin = (cloud: CloudKeepAlive, seconds: number): number => {
   const longest = cloud.announcedSeconds ?? cloud.maxSeconds
   return seconds === 0 ? longest : Math.min(Math.max(seconds, cloud.minSeconds), longest)

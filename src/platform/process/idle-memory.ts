@@ -55,7 +55,7 @@ export const idleCheck = (process: IdleProcess, isBusy: () => boolean): (() => b
     if (own === undefined || own < ownAfter + worthwhileBytes) return false
     process.giveBack()
     const after = process.ownBytes() ?? own
-    // What brought much is done once more: V8 lets code go only when several collections have found it unused.
+    // A collection that freed much is repeated: V8 lets code go only when several collections have found it unused.
     ownAfter = own - after < worthwhileBytes ? after : 0
     return true
   }

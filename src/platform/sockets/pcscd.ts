@@ -2,7 +2,7 @@
  * Whether pcscd serves a user. Debian's asks polkit, which allows users with a login session; a service has none. To a module it looks
  * like a machine without readers.
  *
- * pcscd hangs up on a client it refuses, before it reads. Source: pcsc-lite, winscard_msg.h: `rxHeader`, `CMD_VERSION`.
+ * pcscd closes the connection of a client it refuses, before it reads. Source: pcsc-lite, winscard_msg.h: `rxHeader`, `CMD_VERSION`.
  */
 import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"

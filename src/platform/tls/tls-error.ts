@@ -18,7 +18,7 @@ type TlsErrorCode =
   | "ERR_TLS_RECORD"
   /** `reason` says where the time went: `dialling`, `handshake` or `signing`. */
   | "ERR_TLS_TIMEOUT"
-  /** The server hung up before the handshake was over. `reason` as for the timeout. */
+  /** The server closed the connection before the handshake was complete. `reason` as for the timeout. */
   | "ECONNRESET"
 
 export type SignFailure =

@@ -1,8 +1,8 @@
 /**
- * The handshake of a connection whose key is elsewhere: step by step, one of which stands still until it is signed.
+ * The handshake of a connection whose key is elsewhere: step by step, one of which is suspended until it is signed.
  *
- * Meanwhile nothing is fed to the connection; what arrives waits here. A server that hangs up may have said why, in a
- * record that only OpenSSL can read: the step is then brought to its end with a byte that is no signature, of which
+ * Meanwhile nothing is fed to the connection; what arrives waits here. A server that closes the connection may have said why, in a
+ * record that only OpenSSL can read: the step is then completed with a byte that is no signature, of which
  * nothing is sent, and the record is read.
  */
 import type { Duplex } from "node:stream"
@@ -32,12 +32,12 @@ export class TlsHandshake {
   readonly #sign: TlsSigner
   readonly #listener: HandshakeListener
   #state: "stepping" | "signing" | "over" = "stepping"
-  /** Ciphertext that arrived while the step stood still. */
+  /** Ciphertext that arrived while the step was suspended. */
   #arrived: Array<Buffer> = []
   /** While the signer is asked. */
   #abort: AbortController | undefined
   #signError: TlsError | undefined
-  /** The server hung up while the step stood still. */
+  /** The server closed the connection while the step was suspended. */
   #lost: Error | undefined
 
   constructor(open: OpenTls, sign: TlsSigner, listener: HandshakeListener) {

@@ -53,7 +53,7 @@ export class Envelope implements Message {
     return true
   }
 
-  /** The asker gives up. Only a running handler is left to be ended; its actor sees to the rest. */
+  /** The asker gives up. Only a running handler is left to be ended; its actor does the rest. */
   cancel(): void {
     this.isSettled = true
     this.isCancelled = true

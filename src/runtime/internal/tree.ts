@@ -72,7 +72,7 @@ export class Tree {
       if (slot !== undefined) return this.startSlot(slot)
       const early = this.early ?? []
       this.early = undefined
-      // The restart of an earlier one may concern the later ones, too; then they have been seen to.
+      // The restart of an earlier one may concern the later ones, too; then they have been restarted with it.
       for (const { slot, cause } of early)
         if (this.jobs.about(new Set([slot])).length === 0) this.failed(slot, cause, [])
       return Effect.void

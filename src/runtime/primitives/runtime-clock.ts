@@ -3,7 +3,7 @@
  *
  * Effect's own clock answers `currentTimeMillis` with wall time, and its caches, schedules and pools take that for
  * durations: a clock step would lengthen or end their waits. Here it is the wall time of the start of the process plus
- * the monotonic time since. Timers of Node stand still while the system is suspended; a long sleep that was due
+ * the monotonic time since. Node's timers do not advance while the system is suspended; a long sleep that was due
  * meanwhile ends within seconds of the resume.
  */
 import { uptime } from "node:os"

@@ -46,7 +46,7 @@ describe("a ping", () => {
       })
     ))
 
-  it("is answered when an actor has ended over a mistake of ours, before or meanwhile: its supervisor sees to it", () =>
+  it("is answered when an actor has ended over a mistake of ours, before or meanwhile: its supervisor restarts it", () =>
     withTestClock(
       Effect.gen(function* () {
         const broken = yield* actor(Effect.die("a mistake"))

@@ -81,12 +81,12 @@ Enabling tedge-agent... ✓
 \`\`\`
 
 Everything is validated before the first step; \`reconnect\` asks the token for its key as well. A step that fails ends the command with
-its sentence, and what the steps before it did is undone; \`reconnect\` brings the old connection back. Once the mapper runs it stays, whatever the check says: it goes on trying, and
-\`tedge connect\` may be repeated. A renewed certificate (\`<cert_path>.new\`) replaces the present one after a connection with it;
-one that cannot work, or that the cloud does not take within 40 seconds, goes on waiting, and the present one connects (exit code 3).
-One connect, reconnect or disconnect runs at a time for a cloud and profile: a second one is refused and touches nothing.
+its error, and the steps before it are undone; \`reconnect\` restores the old connection. A mapper that was started keeps running and
+retries, whatever the check reports; \`tedge connect\` may be repeated. A renewed certificate (\`<cert_path>.new\`) replaces the present one after a connection with it;
+one that cannot work, or that the cloud does not accept within 40 seconds, remains there, and the present one is used (exit code 3).
+One connect, reconnect or disconnect runs at a time for a cloud and profile: a second one is refused and changes nothing.
 
-\`Restarting mosquitto... not needed\` (no ✓) stands there where mosquitto's files are the same and another cloud, or another profile, is
+\`Restarting mosquitto... not needed\` (no ✓) is shown when mosquitto's files are unchanged and another cloud, or another profile, is
 connected over it.
 
 Services are started by the commands in \`[init]\` of system.toml, else by systemd where it runs, else by \`tedge\` itself (service manager

@@ -2,7 +2,7 @@ import { Effect, Queue, Scheduler } from "effect"
 import { describe, expect, it } from "vitest"
 import { turnScheduler } from "../../../src/runtime/primitives/turn-scheduler.ts"
 
-/** On a clock that stands still: what counts is hops. */
+/** On a test clock: what counts is hops. */
 const run = <A>(effect: Effect.Effect<A>, now = () => 0): Promise<A> =>
   Effect.runPromise(Effect.provideService(effect, Scheduler.Scheduler, turnScheduler(now)))
 

@@ -239,7 +239,7 @@ const secretOf =
   }
 
 /**
- * What secrets.toml has already goes before what stood elsewhere, and the PIN in a key's URI before both; that of the
+ * What secrets.toml has already takes precedence over what was elsewhere, and the PIN in a key's URI over both; that of the
  * provider's URI counts last.
  */
 const withMoved = (

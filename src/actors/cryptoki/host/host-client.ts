@@ -185,7 +185,7 @@ const caller =
         killHost(host, "call")
         notifyIdle(host)
       }
-      // When it is we who stood still, the answer is in the pipe, and is read before this.
+      // When this process was suspended, the answer is in the pipe, and is read before this.
       const limit = times.start(limitMs, () => void setImmediate(tooLate))
       const pending: Pending = {
         name,

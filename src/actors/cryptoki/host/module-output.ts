@@ -1,7 +1,7 @@
 /**
  * Keeps the last lines a PKCS#11 module printed: often the only hint to why a call failed.
  *
- * Bounded; control characters and the PINs that were sent to the module are taken out.
+ * Bounded; control characters and the PINs that were sent to the module are removed.
  */
 
 export interface ModuleOutput {

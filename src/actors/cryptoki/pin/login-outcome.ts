@@ -3,7 +3,7 @@
  *
  * refused   the standard's words for a refusal of the PIN
  * unknown   any other code, a crash, a kill, a hang: the token may have counted a wrong PIN, or not
- * notAsked  the call that brings the PIN was not made, or its PIN had been accepted before
+ * notAsked  the call that passes the PIN was not made, or its PIN had been accepted before
  * Source: PKCS #11 v2.40, 5.1.6 and the return values of C_Login (5.6) and C_SetPIN (5.5).
  */
 
@@ -74,7 +74,7 @@ const changesNoPin: ReadonlySet<number> = new Set([
 export const isAboutNewPin = (call: string, code: number): boolean =>
   (call === "C_SetPIN" || call === "C_InitPIN") && (code === CKR_PIN_INVALID || code === CKR_PIN_LEN_RANGE)
 
-/** Of a host's request, the function that brings the PIN. */
+/** Of a host's request, the function that passes the PIN. */
 const callOf = (request: string): string => calls[request] ?? request
 
 const calls: { readonly [request: string]: string } = {

@@ -1,5 +1,5 @@
 /**
- * Tries a PIN on a token, and sees to it that no PIN of ours locks it, in whichever process.
+ * Tries a PIN on a token, and prevents that our PINs lock it, whichever process they come from.
  *
  *   lock -> read -> judge -> flags -> count the try -> C_Login -> forget it all (accepted) or note how it ended
  *

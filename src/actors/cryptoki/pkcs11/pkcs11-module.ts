@@ -1,7 +1,7 @@
 /**
  * The one file that touches pkcs11js. Runs in a token host only.
  *
- * What is known to bite, and is seen to here: after a failed load the next call crashes, so the object is dropped;
+ * Known pitfalls that are handled here: after a failed load the next call crashes, so the object is dropped;
  * without CKF_OS_LOCKING_OK parallel signatures crash SoftHSM; a collected object unloads the module, so it is kept
  * for the life of the process and never closed; input buffers are not held by the native job, so we hold them;
  * one unknown attribute fails a whole C_GetAttributeValue, so attributes are read one by one; a small output buffer

@@ -15,7 +15,7 @@ import type { TokenConnection } from "./session.ts"
 export interface Reconnector {
   /** The connection, waiting for it as said above. */
   readonly acquire: Effect.Effect<TokenConnection, TokenRefusal>
-  /** The connection is no good any more. Calls about a connection that was given up before change nothing. */
+  /** The connection is unusable. Calls about a connection that was given up before change nothing. */
   readonly invalidate: (connection: TokenConnection, why: Loss) => Effect.Effect<void>
   /** The token did its work. */
   readonly markHealthy: Effect.Effect<void>

@@ -108,7 +108,7 @@ export interface TokenTools {
   readonly publish: Publish
 }
 
-/** Who asks: the PIN they bring, if any. A `pin-value` in the URI goes before it. */
+/** Who asks, and the PIN of the request, if any. A `pin-value` in the URI takes precedence over it. */
 export interface Asker {
   readonly uri: Pkcs11Uri
   readonly pin: Redacted.Redacted<string> | undefined

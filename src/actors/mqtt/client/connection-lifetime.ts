@@ -40,7 +40,7 @@ export class ConnectionLifetime {
 }
 
 export class ConnectionEnded extends Data.TaggedError("ConnectionEnded")<{
-  readonly reason: /** The broker, or the network, closed it without a word. */
+  readonly reason: /** The broker, or the network, closed it without a DISCONNECT. */
     | { readonly kind: "closed" }
     /** CONNACK with a return code other than 0 (MQTT 3.1.1, 3.2.2.3). */
     | { readonly kind: "refused"; readonly code: number }

@@ -32,7 +32,7 @@ export interface MqttConnection {
   readonly sessionPresent: boolean
   /** QoS 1: ends with PUBACK. QoS 0: when the bytes are on their way. */
   readonly publish: (message: MqttMessage) => Effect.Effect<void, MqttRefusal>
-  /** In their order; ends when it is clear of each what became of it, and answers which were not acknowledged. */
+  /** In their order; ends when the outcome of each is known, and answers which were not acknowledged. */
   readonly publishAll: (messages: ReadonlyArray<MqttMessage>) => Effect.Effect<ReadonlyArray<FailedPublish>>
   readonly unacknowledged: Unacknowledged
   /** Ends with SUBACK: one reason code per filter, in order; 128 and above are refusals. */
@@ -45,7 +45,7 @@ export interface MqttConnection {
   readonly acknowledge: (packetIds: ReadonlyArray<number>) => Effect.Effect<void>
   /** How many PUBACKs are withheld. */
   readonly withheld: Effect.Effect<number>
-  /** Answers when the connection is no more, with the reason. */
+  /** Answers when the connection is closed, with the reason. */
   readonly ended: Effect.Effect<MqttRefusal>
   /** Sends DISCONNECT, after the PUBACKs that are awaited, and waits for the end of the stream: 2 s at most. */
   readonly disconnect: Effect.Effect<void>

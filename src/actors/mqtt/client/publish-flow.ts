@@ -15,7 +15,7 @@ import { ByteWindow, byteWindowSettings, PublishPace } from "./send-limits.ts"
 interface BrokerLimits {
   /** How many publishes of QoS 1 it takes unacknowledged (MQTT 5.0, 4.9). */
   readonly receiveMaximum?: number
-  /** In bytes: it hangs up on a larger packet, and would be given it again at the next connection. */
+  /** In bytes: it closes the connection on a larger packet, and would be given it again at the next connection. */
   readonly maximumPacketSize?: number
 }
 
@@ -142,7 +142,7 @@ export class PublishFlow {
 
   /**
    * Whether publishes wait and not one PUBACK has come for that long, and what the oldest takes on the slowest path: a
-   * broker may answer pings all the same. A slow path that still brings some is not the cause.
+   * broker may answer pings all the same. A slow path that still delivers some is not the cause.
    */
   isSilent(limitMs: number): boolean {
     const [oldest] = this.inFlight.values()

@@ -1,5 +1,5 @@
 /**
- * The TLS session that a connection resumes, and those it brings for the next one: TLS 1.3 sessions for the mapper's own
+ * The TLS session that a connection resumes, and those it receives for the next one: TLS 1.3 sessions for the mapper's own
  * reconnections, in memory, each used once.
  *
  * A resumption proves no possession of the key: it is allowed for at most 24 hours after the handshake that did, also

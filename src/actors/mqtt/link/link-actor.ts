@@ -36,7 +36,7 @@ export const linkBehaviour = (
   // A delivery, or a connection, of the last incarnation must not be taken for one of the next.
   const past: LinkPast = { deliveries: 0, connections: 0 }
   return {
-    // A publish that waits never stands before an Acknowledge.
+    // A waiting publish never delays an Acknowledge.
     concurrent: { tags: ["Publish", "PublishAll"] },
     init: (context) =>
       Effect.gen(function* () {

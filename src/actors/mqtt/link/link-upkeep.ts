@@ -198,7 +198,7 @@ export interface Loss {
   readonly failure: MqttRefusal
   /** How long the connection had been up. */
   readonly heldMs: number
-  /** Publishes were waiting for their PUBACK: then a message may be what the broker hung up on. */
+  /** Publishes were waiting for their PUBACK: then a message may be why the broker disconnected. */
   readonly hadUnacknowledged: boolean
 }
 

@@ -81,7 +81,7 @@ const reportKey = (context: CommandContext, { key, selector, setting, outfile }:
       yield* terminal.info("--so-pin was not used: a token is initialised by tedge hsm init only")
   })
 
-/** A service that narrows URIs without a word may choose another key. One that does not show public keys is believed. */
+/** A service that narrows URIs silently may choose another key. One that does not show public keys is believed. */
 const refuseOtherKey = (
   { actors }: CommandContext,
   { uri, publicKey }: Made["key"],

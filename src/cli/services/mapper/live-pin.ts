@@ -12,7 +12,7 @@ import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
 
 interface LivePin {
-  /** For requests that bring none; to the latch a new one is the person's word. */
+  /** For requests without one; the latch treats a new one as entered by a person. */
   readonly pin: () => Redacted.Redacted<string> | undefined
   /** Dials with the PIN as it is in the settings at that moment. */
   readonly dialling: (connect: Connect) => Connect

@@ -204,7 +204,7 @@ const groupOf = (name: string | undefined): Effect.Effect<number | undefined, Gr
 }
 
 /**
- * Option, variable, systemd credential, tedge.toml; at each place the PIN itself goes before a file with it.
+ * Option, variable, systemd credential, tedge.toml; at each place the PIN itself takes precedence over a file with it.
  *
  * A credential that is missing is refused, unless a PIN is configured elsewhere: the guide's default is for a device that
  * was never given one.

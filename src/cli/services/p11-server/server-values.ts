@@ -10,7 +10,7 @@ import { type LogLevelName, parseLogLevel } from "../../terminal/logging.ts"
 
 export interface ServerValues {
   readonly pinFile: string | undefined
-  /** Where the path of the PIN file stands; decides what it goes before. */
+  /** Where the path of the PIN file stands; decides its precedence. */
   readonly pinFileSource: ValueSource["kind"]
   readonly socketMode: number
   readonly socketGroup: string | undefined

@@ -73,7 +73,7 @@ export const readExporterSettings = (
 type Signal = "TRACES" | "METRICS"
 type Warn = (text: string) => void
 
-/** That of the signal goes before that of all; empty counts as unset. */
+/** That of the signal takes precedence over that of all; empty counts as unset. */
 const variableOf = (what: string, signal: Signal, environment: Environment): string => {
   const own = `OTEL_EXPORTER_OTLP_${signal}_${what}`
   return environment[own] ? own : `OTEL_EXPORTER_OTLP_${what}`

@@ -1,4 +1,4 @@
-/** A token host without a process: tests say what the module would, on a clock that stands still. */
+/** A token host without a process: tests say what the module would, on a test clock. */
 import { createSign, generateKeyPairSync } from "node:crypto"
 import { Effect, type Scope } from "effect"
 import { cryptokiBehaviour } from "../../../../src/actors/cryptoki/cryptoki-actor.ts"

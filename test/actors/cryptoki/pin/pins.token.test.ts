@@ -111,7 +111,7 @@ describe("a wrong PIN", () => {
       })
     ))
 
-  it("waits for a login in another process, and honours what came of it", () =>
+  it("waits for a login in another process, and uses its outcome", () =>
     run(
       Effect.gen(function* () {
         const { script, directory } = yield* startScripted()
@@ -399,7 +399,7 @@ describe("without a PIN", () => {
       })
     ))
 
-  it("the scope's pin-value is the default, and a pin-value in the request goes before it", () =>
+  it("the scope's pin-value is the default, and a pin-value in the request takes precedence over it", () =>
     run(
       Effect.gen(function* () {
         const { sign } = yield* startScripted({

@@ -1,4 +1,4 @@
-/** Links on a clock that stands still, over a broker that exists only in memory. */
+/** Links on a test clock, over a broker that exists only in memory. */
 import { Effect, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import type { LinkOptions } from "../../../../src/actors/mqtt/link/link.ts"

@@ -92,7 +92,7 @@ describe("tedge hsm init with a PIN in the settings", () => {
     expect([await opens("246810"), await reset("87654321")]).toEqual([0, 0])
   })
 
-  it("an option goes before it", async () => {
+  it("an option takes precedence over it", async () => {
     await device.set({ "device.cryptoki.pin": "246810" })
     const done = await device.tedge(["hsm", "init", "--so-pin", "87654321", "--pin", "135791"])
     expect(done.code, done.stderr).toBe(0)

@@ -83,7 +83,7 @@ describe("device.cryptoki.uri of tedge-p11-server", () => {
   })
 })
 
-describe("another setting that goes before", () => {
+describe("another setting that takes precedence", () => {
   it("from the environment: no key is made", async () => {
     useModule("", { TEDGE_DEVICE_KEY_URI: "pkcs11:token=my-token;object=old" })
     const refused = await create("--label", "new")

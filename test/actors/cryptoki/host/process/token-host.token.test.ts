@@ -96,7 +96,7 @@ it("a host that was stopped is given up after four seconds, one that takes its t
   }
 })
 
-it("a host that answered in time lives, when it is its parent that stood still", async () => {
+it("a host that answered in time lives, when its parent was suspended", async () => {
   await freshHost()
   const soft = softhsmDirectory()
   const settings = {
