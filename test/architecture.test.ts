@@ -147,7 +147,7 @@ const mayReadMonotonic = [
   "runtime/primitives/process-time.ts",
   "runtime/primitives/monotonic-time.ts",
   "runtime/primitives/runtime-clock.ts",
-  "actors/p11-server/service-manager.ts",
+  "actors/p11-server/manager-notifications.ts",
   "testing/seeded-scheduler.ts"
 ]
 const readsMonotonic = /\bperformance\.(now|timeOrigin)\b|\bhrtime\b|\bmonotonicTimeNanos(Unsafe)?\b|\buptime\(/

@@ -68,13 +68,6 @@ export interface P11ServerLimits {
   readonly writeMs: number
 }
 
-export const defaultServerLimits: P11ServerLimits = {
-  connections: 512,
-  connectionsPerUser: 128,
-  readMs: 5_000,
-  writeMs: 5_000
-}
-
 export interface P11ServerStatus {
   readonly connections: number
   /** Of these, those whose request is complete. */

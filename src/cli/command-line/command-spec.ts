@@ -98,7 +98,7 @@ export type CommandHandlers = Readonly<Record<string, () => Promise<CommandHandl
 
 export const cloudWords = ["c8y", "az", "aws"] as const
 
-const cloudSummaries = { c8y: "Cumulocity", az: "Azure IoT", aws: "AWS IoT" } as const
+export const cloudSummaries = { c8y: "Cumulocity", az: "Azure IoT", aws: "AWS IoT" } as const
 
 export const profileOption: OptionSpec = {
   name: "profile",

@@ -88,7 +88,7 @@ const stream = (served: ServedStatus, everyMs: number, client: LineClient): Effe
     })
   )
 
-const printEvent = (event: StatusEvent): string =>
+export const printEvent = (event: StatusEvent): string =>
   JSON.stringify({ version: socketVersion, answer: "event", event } satisfies EventLine)
 
 const mostWaiting = 256

@@ -32,6 +32,7 @@ import {
   sentenceIn
 } from "./explanation.ts"
 import { explainMqtt } from "./mqtt.ts"
+import { displayName } from "./note.ts"
 
 /** The refusals that are ConnectActor's own. */
 export type StepRefusal =
@@ -52,8 +53,6 @@ export type StepRefusal =
   | CertificateNotValid
   | CertificateOfAnother
   | FileNotWritten
-
-const displayName = { c8y: "Cumulocity", az: "Azure", aws: "AWS" } as const
 
 /** The words that name the connection on the command line: `c8y --profile prod`. */
 const words = (of: CloudSelector): string =>

@@ -66,6 +66,6 @@ const info = (text: string): NoteText => ({ style: "info", text })
 
 const plain = (text: string): NoteText => ({ style: "plain", text })
 
-const displayName = { c8y: "Cumulocity", az: "Azure", aws: "AWS" } as const
+export const displayName = { c8y: "Cumulocity", az: "Azure", aws: "AWS" } as const
 
 export const explainEnabledElsewhere = (manager: string): string => `${manager} starts the services automatically`

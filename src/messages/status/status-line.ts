@@ -2,7 +2,6 @@
 import { Exit, Schema } from "effect"
 import { EventLine, type StatusEvent } from "./event.ts"
 import { Snapshot } from "./snapshot.ts"
-import { statusVersion } from "./version.ts"
 
 export type StatusLine =
   | { readonly kind: "snapshot"; readonly snapshot: Snapshot }
@@ -21,11 +20,6 @@ export const parseStatusLine = (line: string): StatusLine => {
   const refusal = decodeRefusal(value)
   return Exit.isSuccess(refusal) ? { kind: "refused", error: refusal.value.error } : { kind: "unknown" }
 }
-
-export const printSnapshot = (snapshot: Snapshot): string => JSON.stringify(snapshot)
-
-export const printEvent = (event: StatusEvent): string =>
-  JSON.stringify({ version: statusVersion, answer: "event", event } satisfies EventLine)
 
 const parsed = (line: string): unknown => {
   try {

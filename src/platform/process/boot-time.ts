@@ -21,13 +21,6 @@ export const bootMomentNow: Effect.Effect<BootMoment> = Effect.map(Clock.Clock, 
   bootMs: Math.floor(bootMs(clock))
 }))
 
-/** What is left of a pause that began at a moment, in milliseconds: all of it where the moment cannot be compared. */
-export const leftOfPause = (began: BootMoment, pauseMs: number, now: BootMoment): number => {
-  const sinceMs = now.bootMs - began.bootMs
-  const isComparable = began.bootId !== "" && began.bootId === now.bootId && sinceMs >= 0
-  return isComparable ? Math.max(0, pauseMs - sinceMs) : pauseMs
-}
-
 const bootId = (): string => {
   try {
     return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()

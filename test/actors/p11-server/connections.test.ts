@@ -2,8 +2,8 @@
 import { Effect } from "effect"
 import { expect, it } from "vitest"
 import { Connections } from "../../../src/actors/p11-server/connections.ts"
-import { defaultServerLimits } from "../../../src/messages/p11-server.ts"
 import type { UnixStream } from "../../../src/platform/sockets/unix-stream.ts"
+import { defaultServerLimits } from "./default-limits.ts"
 
 it("a client that has not asked when the service stops is closed, and its time to ask with it", async () => {
   const done: Array<string> = []

@@ -4,13 +4,14 @@
  * Arguments: "activated", or the path of the socket. Ends on SIGTERM.
  */
 import { Effect } from "effect"
+import { serviceManager } from "../../../src/actors/p11-server/manager-notifications.ts"
 import { p11ServerBehaviour } from "../../../src/actors/p11-server/p11-server-actor.ts"
-import { serviceManager } from "../../../src/actors/p11-server/service-manager.ts"
 import { activatedDescriptors, listenOnDescriptor } from "../../../src/actors/p11-server/socket-activation.ts"
 import { listenOnPath } from "../../../src/actors/p11-server/socket-path.ts"
-import { defaultServerLimits, type P11ServerEvent } from "../../../src/messages/p11-server.ts"
+import type { P11ServerEvent } from "../../../src/messages/p11-server.ts"
 import { start } from "../../../src/runtime/actor.ts"
 import { fakeToken } from "../../support/fake-token.ts"
+import { defaultServerLimits } from "./default-limits.ts"
 
 const mailbox = { capacity: 1000, overflow: { policy: "refuse" } } as const
 const where = process.argv[2] ?? ""

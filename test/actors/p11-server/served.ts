@@ -5,17 +5,13 @@ import { Effect, Result, type Scope } from "effect"
 import { type P11ServerSpec, p11ServerBehaviour } from "../../../src/actors/p11-server/p11-server-actor.ts"
 import { listenOnPath } from "../../../src/actors/p11-server/socket-path.ts"
 import type { CryptokiProtocol } from "../../../src/messages/cryptoki.ts"
-import {
-  defaultServerLimits,
-  type P11ServerEvent,
-  type P11ServerPolicy,
-  type P11ServerProtocol
-} from "../../../src/messages/p11-server.ts"
+import type { P11ServerEvent, P11ServerPolicy, P11ServerProtocol } from "../../../src/messages/p11-server.ts"
 import { decodeFrame, encodeFrame, type Frame } from "../../../src/messages/wire/frame1.ts"
 import { type Behaviour, start } from "../../../src/runtime/actor.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
 import { type FakeToken, fakeToken } from "../../support/fake-token.ts"
 import { makeTempDir, removeTempDir } from "../../support/temp-dir.ts"
+import { defaultServerLimits } from "./default-limits.ts"
 
 export interface Served {
   readonly socketPath: string

@@ -1,6 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { parseStatusLine, printEvent, printSnapshot } from "../../../src/messages/status/status-line.ts"
+import { printEvent } from "../../../src/cli/services/service-socket.ts"
+import { parseStatusLine } from "../../../src/messages/status/status-line.ts"
 import { events, snapshots } from "./status-arbitrary.ts"
 
 /** As docs/observing.md prints it. */
@@ -10,7 +11,7 @@ describe("a line of a service's answer", () => {
   it("is read back as it was printed, when it is a snapshot", () => {
     fc.assert(
       fc.property(snapshots, (snapshot) => {
-        const line = printSnapshot(snapshot)
+        const line = JSON.stringify(snapshot)
         expect(line).not.toContain("\n")
         expect(parseStatusLine(line)).toEqual({ kind: "snapshot", snapshot: JSON.parse(line) })
       }),
@@ -32,7 +33,7 @@ describe("a line of a service's answer", () => {
   it("is unknown wherever it is cut off", () => {
     fc.assert(
       fc.property(snapshots, fc.nat(), (snapshot, where) => {
-        const line = printSnapshot(snapshot)
+        const line = JSON.stringify(snapshot)
         expect(parseStatusLine(line.slice(0, where % line.length)).kind).toBe("unknown")
       }),
       { seed: 18, numRuns: 200 }
@@ -46,7 +47,7 @@ describe("a line of a service's answer", () => {
       fc.property(snapshots, (snapshot) => {
         const newer = { ...snapshot, weather: "fine", service: { ...snapshot.service, mood: 1 } }
         const read = parseStatusLine(JSON.stringify(newer))
-        expect(read).toEqual({ kind: "snapshot", snapshot: JSON.parse(printSnapshot(snapshot)) })
+        expect(read).toEqual({ kind: "snapshot", snapshot: JSON.parse(JSON.stringify(snapshot)) })
       }),
       { seed: 18, numRuns: 50 }
     )

@@ -1,6 +1,7 @@
 /** The rows of one connection. */
 import type { BridgeFacts, CertificateFacts, DirectionFacts, LinkFacts } from "../../../messages/status/snapshot.ts"
 import { isRefused, subscriptionFault } from "../../../messages/status/subscription-fault.ts"
+import { cloudSummaries } from "../../command-line/command-spec.ts"
 import { bytes, rate, span, sparkline } from "./in-words.ts"
 import { nameOf } from "./plain-lines.ts"
 import { perSecond } from "./rates.ts"
@@ -14,7 +15,7 @@ export const connectionRows = (one: ConnectionReport, at: number, sparkWidth: nu
   const { bridge, broker, connection } = snapshot ?? {}
   const since = bridge?.since ?? service.since
   return [
-    heading(`${clouds[one.cloud]} (${nameOf(one)})`, one, since === undefined ? "" : `for ${span(at - since)}`),
+    heading(`${cloudSummaries[one.cloud]} (${nameOf(one)})`, one, since === undefined ? "" : `for ${span(at - since)}`),
     ...(state === "up" ? wrongSettings(service) : why(one, at)),
     ...row("cloud", host(connection?.link ?? one), connection?.device_id ?? one.device_id),
     ...faultRows(connection?.link),
@@ -27,8 +28,6 @@ export const connectionRows = (one: ConnectionReport, at: number, sparkWidth: nu
     ...managedRows(service, at)
   ]
 }
-
-const clouds = { c8y: "Cumulocity", az: "Azure IoT", aws: "AWS IoT" } as const
 
 /** It runs with what it read before. */
 const wrongSettings = ({ error, hint }: ServiceReport): ReadonlyArray<Row> =>

@@ -25,16 +25,12 @@ export const limitedKind = (event: P11ServerEvent): string | undefined => {
   }
 }
 
-/** Told again for each URI that a client makes up. */
-export const limitedTokenKind = (event: CryptokiEvent): string | undefined => {
-  switch (event._tag) {
-    case "SeveralTokensMatched":
-      return "several tokens match a URI"
-    case "SeveralKeysMatched":
-      return "several keys match a URI"
-    default:
-      return undefined
-  }
+export const limitedTokenKind = ({ _tag }: CryptokiEvent): string | undefined => limitedTokenKinds[_tag]
+
+/** Logged again for each URI that a client makes up. */
+const limitedTokenKinds: Readonly<Partial<Record<CryptokiEvent["_tag"], string>>> = {
+  SeveralTokensMatched: "several tokens match a URI",
+  SeveralKeysMatched: "several keys match a URI"
 }
 
 /** Tells at the end of each period, and of the service, what was left out. */

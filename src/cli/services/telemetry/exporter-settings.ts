@@ -30,7 +30,7 @@ export interface SignalSettings {
   readonly everyMs: number
 }
 
-type Environment = Readonly<Record<string, string | undefined>>
+export type Environment = Readonly<Record<string, string | undefined>>
 
 export const readExporterSettings = (
   { service, version }: TelemetryOptions,

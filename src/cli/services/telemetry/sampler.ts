@@ -4,8 +4,7 @@
  * Connections always, a few messages and signatures; `OTEL_TRACES_SAMPLER` chooses another share of messages and
  * signatures. What an actor handles on behalf of neither is no trace.
  */
-
-type Environment = Readonly<Record<string, string | undefined>>
+import type { Environment } from "./exporter-settings.ts"
 
 /** `now`: monotonic milliseconds. True: the trace that begins with such a span is exported. */
 export type Sampler = (rootSpan: string, now: number) => boolean

@@ -6,9 +6,7 @@
 import { type Context, Effect, Tracer } from "effect"
 import { type Measurement, Measurements } from "../../../runtime/measurements.ts"
 import type { Exporter } from "./exporter.ts"
-import type { TelemetryOptions } from "./exporter-settings.ts"
-
-type Environment = Readonly<Record<string, string | undefined>>
+import type { Environment, TelemetryOptions } from "./exporter-settings.ts"
 
 export const isTelemetryOn = (environment: Environment): boolean =>
   environment.OTEL_SDK_DISABLED?.toLowerCase() !== "true" &&

@@ -9,7 +9,6 @@ import { connectionState, exitCodeOf, type StatusReport } from "../../../../src/
 import { renderScreen } from "../../../../src/cli/commands/status/screen.ts"
 import { type Wanted, whatToAsk } from "../../../../src/cli/commands/status/what-to-ask.ts"
 import { serviceSocketDir, serviceSocketPath } from "../../../../src/messages/service-socket.ts"
-import { printSnapshot } from "../../../../src/messages/status/status-line.ts"
 import { configBench } from "../../../actors/config/config-bench.ts"
 
 import { snapshot } from "./reports.ts"
@@ -46,7 +45,7 @@ describe("a connection whose settings are not valid", () => {
     if (c8y === undefined) throw new Error("c8y is not listed")
     const path = serviceSocketPath(bench.dir, c8y.service.name)
     mkdirSync(serviceSocketDir(bench.dir), { recursive: true })
-    const server = createServer((socket) => socket.once("data", () => socket.end(`${printSnapshot(snapshot)}\n`)))
+    const server = createServer((socket) => socket.once("data", () => socket.end(`${JSON.stringify(snapshot)}\n`)))
     onTestFinished(() => void server.close())
     await new Promise<void>((resolve) => server.listen(path, resolve))
     const service = await Effect.runPromise(askService(c8y.service, bench.dir, undefined))

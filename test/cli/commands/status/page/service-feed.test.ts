@@ -6,7 +6,6 @@ import { Effect, Exit, Scope } from "effect"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { type Followed, serviceFeed } from "../../../../../src/cli/commands/status/page/service-feed.ts"
 import { serviceSocketPath } from "../../../../../src/messages/service-socket.ts"
-import { printSnapshot } from "../../../../../src/messages/status/status-line.ts"
 import { makeTempDir, removeTempDir } from "../../../../support/temp-dir.ts"
 import { snapshot } from "../reports.ts"
 
@@ -77,13 +76,13 @@ describe("a service on the page", () => {
   it("is silent 3 s after its last line, and is there again with the next one", async () => {
     const socket = await asked
     vi.advanceTimersByTime(2_000)
-    socket.write(`${printSnapshot(snapshot)}\n`)
+    socket.write(`${JSON.stringify(snapshot)}\n`)
     await until(() => told.length === 2)
     vi.advanceTimersByTime(2_999)
     expect(told.at(-1)?.kind).toBe("snapshot")
     vi.advanceTimersByTime(1)
     expect(told.at(-1)).toEqual(silent)
-    socket.write(`${printSnapshot(snapshot)}\n`)
+    socket.write(`${JSON.stringify(snapshot)}\n`)
     await until(() => told.length === 4)
     expect(told.at(-1)?.kind).toBe("snapshot")
   })
@@ -101,8 +100,8 @@ describe("a service on the page", () => {
 
   it("may tell, after a snapshot, what this version does not know", async () => {
     const socket = await asked
-    socket.write(`${printSnapshot(snapshot)}\n{"version":1,"answer":"event","event":{"kind":"new"}}\n`)
-    socket.write(`${printSnapshot(snapshot)}\n`)
+    socket.write(`${JSON.stringify(snapshot)}\n{"version":1,"answer":"event","event":{"kind":"new"}}\n`)
+    socket.write(`${JSON.stringify(snapshot)}\n`)
     await until(() => told.length === 3)
     expect(told.map(({ kind }) => kind)).toEqual(["gone", "snapshot", "snapshot"])
   })

@@ -1,7 +1,7 @@
 /** What systemd is told. */
 import { Effect, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
-import { serviceManager } from "../../../src/actors/p11-server/service-manager.ts"
+import { serviceManager } from "../../../src/actors/p11-server/manager-notifications.ts"
 import { notifySocket } from "../../support/notify-socket.ts"
 import { passTime, withTestClock } from "../../support/test-clock.ts"
 
