@@ -8,11 +8,14 @@ import { monotonicNanos } from "./primitives/monotonic-time.ts"
 import { wallMs } from "./primitives/wall-time.ts"
 import { withoutValues } from "./reason.ts"
 
+/** The kind of work in a span whose name does not say it: a sampler has a budget for each. From a fixed set. */
+export const KindOfWork = Context.Reference<string>("tedge-actors/KindOfWork", { defaultValue: () => "" })
+
 type SpanAttributes = Readonly<Record<string, string | number | boolean | undefined>>
 
 export const spanned = <A, E, R>(
   name: string,
-  options: { readonly kind?: Tracer.SpanKind; readonly attributes?: () => SpanAttributes },
+  options: { readonly kind?: Tracer.SpanKind; readonly work?: string; readonly attributes?: () => SpanAttributes },
   work: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) => {
@@ -25,7 +28,7 @@ export const spanned = <A, E, R>(
     const span = tracer.span({
       name,
       parent: Option.fromNullishOr(parent),
-      annotations: Context.empty(),
+      annotations: options.work === undefined ? Context.empty() : Context.make(KindOfWork, options.work),
       links: [],
       startTime,
       kind: options.kind ?? "internal",

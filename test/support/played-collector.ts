@@ -23,8 +23,21 @@ export interface PlayedCollector {
   /** Of requests in JSON. */
   readonly spans: () => ReadonlyArray<Span>
   readonly resource: () => Readonly<Record<string, unknown>>
-  readonly metricNames: () => ReadonlyArray<string>
+  readonly metrics: () => ReadonlyArray<ExportedMetric>
   readonly stop: () => Promise<void>
+}
+
+export interface ExportedMetric {
+  readonly name: string
+  readonly unit: string
+  /** The attributes of each. */
+  readonly points: ReadonlyArray<Readonly<Record<string, unknown>>>
+}
+
+interface MetricData {
+  readonly name: string
+  readonly unit: string
+  readonly histogram: { readonly dataPoints: ReadonlyArray<{ readonly attributes: ReadonlyArray<KeyValue> }> }
 }
 
 interface KeyValue {
@@ -61,10 +74,16 @@ export const playedCollector = async ({ answers } = { answers: true }): Promise<
         )
       ),
     resource: () => valuesOf(bodies("/v1/traces")[0]?.resourceSpans[0].resource.attributes ?? []),
-    metricNames: () =>
+    metrics: () =>
       bodies("/v1/metrics").flatMap(({ resourceMetrics }) =>
-        resourceMetrics.flatMap((one: { scopeMetrics: ReadonlyArray<{ metrics: ReadonlyArray<{ name: string }> }> }) =>
-          one.scopeMetrics.flatMap(({ metrics }) => metrics.map(({ name }) => name))
+        resourceMetrics.flatMap((one: { scopeMetrics: ReadonlyArray<{ metrics: ReadonlyArray<MetricData> }> }) =>
+          one.scopeMetrics.flatMap(({ metrics }) =>
+            metrics.map(({ name, unit, histogram }) => ({
+              name,
+              unit,
+              points: histogram.dataPoints.map(({ attributes }) => valuesOf(attributes))
+            }))
+          )
         )
       ),
     stop: () =>

@@ -44,7 +44,8 @@ export class Relay {
     return Effect.map(Clock.Clock, (clock) => {
       this.traffic.arrived(batch, monotonicMs(clock), () => wallMs(clock))
       const attributes = () => spanAttributes(this.options.direction, batch)
-      this.start(spanned("mqtt forward", { kind: "producer", attributes }, this.forward(batch)))
+      const options = { kind: "producer", work: this.options.direction, attributes } as const
+      this.start(spanned("mqtt forward", options, this.forward(batch)))
     })
   }
 

@@ -161,7 +161,8 @@ const serve = ({ server, times, run }: AcceptContext, stream: UnixStream, connec
   }
   const answer = (frame: Frame) => {
     const answering = Effect.mapError(answerRequest(request, frame), (failure) => insideScope(scope, failure))
-    return spanned("signing request", { kind: "server", attributes: () => ({ "rpc.method": frame._tag }) }, answering)
+    const attributes = () => ({ "rpc.method": frame._tag })
+    return spanned("signing request", { kind: "server", work: frame._tag, attributes }, answering)
   }
   connection.asking = readRequest(
     { stream, client, limits: policy.limits, times, scope, answer, publish: spec.publish },

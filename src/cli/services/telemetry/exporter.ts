@@ -8,6 +8,7 @@ import { FetchHttpClient, HttpClient, HttpClientError, type HttpClientRequest } 
 import { OtlpExporter, OtlpMetrics, OtlpSerialization, OtlpTracer } from "effect/observability"
 import type { Measurement } from "../../../runtime/measurements.ts"
 import { processMonotonicMs } from "../../../runtime/primitives/process-time.ts"
+import { KindOfWork } from "../../../runtime/span.ts"
 import { type ExportOutcome, exportOutcome } from "./export-outcome.ts"
 import {
   type ExporterSettings,
@@ -83,9 +84,26 @@ const needs = ({ protocol, timeoutMs }: SignalSettings, outcome: ExportOutcome) 
       HttpClient.HttpClient,
       Effect.map(HttpClient.HttpClient, (client) => watched(client, outcome, timeoutMs))
     ).pipe(Layer.provide(FetchHttpClient.layer)),
-    protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf,
+    withoutUnits(protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf),
     OtlpExporter.layerFlusher
   )
+
+/** Effect takes the unit of a metric from an attribute, and would export that with each data point, too. */
+const withoutUnits = (layer: typeof OtlpSerialization.layerJson): typeof OtlpSerialization.layerJson =>
+  Layer.effect(
+    OtlpSerialization.OtlpSerialization,
+    Effect.map(OtlpSerialization.OtlpSerialization, (serialization) => ({
+      ...serialization,
+      metrics: (data) => {
+        for (const { scopeMetrics } of data.resourceMetrics)
+          for (const { metrics } of scopeMetrics)
+            for (const { histogram } of metrics)
+              for (const point of histogram?.dataPoints ?? [])
+                point.attributes = (point.attributes ?? []).filter(({ key }) => key !== "unit")
+        return serialization.metrics(data)
+      }
+    }))
+  ).pipe(Layer.provide(layer))
 
 const watched = (client: HttpClient.HttpClient, outcome: ExportOutcome, timeoutMs: number): HttpClient.HttpClient =>
   client.pipe(
@@ -111,21 +129,31 @@ const timedOut = (request: HttpClientRequest.HttpClientRequest) =>
 const guarded = (tracer: Tracer.Tracer, isSampled: Sampler): Tracer.Tracer => ({
   span: (options) => {
     const isRoot = options.parent._tag === "None"
-    const sampled = options.sampled && (!isRoot || isSampled(options.name, processMonotonicMs()))
+    const sampled = options.sampled && (!isRoot || isSampled(options.name, workIn(options), processMonotonicMs()))
     const span = tracer.span({ ...options, sampled })
     const end = span.end.bind(span)
     return Object.assign(span, {
-      end: (time: bigint, exit: Exit.Exit<unknown, unknown>) => end(time, onlyName(exit))
+      end: (time: bigint, exit: Exit.Exit<unknown, unknown>) => {
+        const name = failureName(exit)
+        if (name !== undefined) span.attribute("error.type", name)
+        end(time, name === undefined ? withoutFailure(exit) : Exit.fail({ message: name }))
+      }
     })
   }
 })
 
-const onlyName = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<void, { readonly message: string }> => {
-  if (exit._tag === "Success") return Exit.void
-  const [reason] = exit.cause.reasons
-  if (reason === undefined || reason._tag === "Interrupt") return Exit.interrupt()
+const workIn = ({ annotations }: { readonly annotations: Context.Context<never> }): string =>
+  Context.get(annotations, KindOfWork)
+
+const withoutFailure = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<void> =>
+  exit._tag === "Success" ? Exit.void : Exit.interrupt()
+
+/** Undefined: it ended well, or was interrupted. */
+const failureName = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
+  const [reason] = exit._tag === "Success" ? [] : exit.cause.reasons
+  if (reason === undefined || reason._tag === "Interrupt") return undefined
   const name = reason._tag === "Fail" && typeof reason.error === "string" ? reason.error : "defect"
-  return Exit.fail({ message: /^\w{1,64}$/.test(name) ? name : "failed" })
+  return /^\w{1,64}$/.test(name) ? name : "failed"
 }
 
 class ExportedMetrics {

@@ -8,13 +8,21 @@ const connection = "mqtt connect"
 describe("without a sampler in the environment", () => {
   it("every connection is exported, and of messages one in a second", () => {
     const sampled = samplerOf({})
-    expect([sampled(connection, 0), sampled(connection, 1)]).toEqual([true, true])
-    expect([0, 10, 999, 1000, 1500].map((now) => sampled(message, now))).toEqual([true, false, false, true, false])
-    expect(sampled("signing request", 1500)).toBe(true)
+    expect([sampled(connection, "", 0), sampled(connection, "", 1)]).toEqual([true, true])
+    const messages = [0, 10, 999, 1000, 1500].map((now) => sampled(message, "outbound", now))
+    expect(messages).toEqual([true, false, false, true, false])
+    expect(sampled(message, "inbound", 1500)).toBe(true)
+  })
+
+  it("of the requests of a client each kind is exported, and of each one in a second", () => {
+    const sampled = samplerOf({})
+    const requests = ["Ping", "ListKeysRequest", "ChooseSchemeRequest", "SignRequest"]
+    expect(requests.map((work, n) => sampled("signing request", work, n))).toEqual([true, true, true, true])
+    expect(requests.map((work, n) => sampled("signing request", work, n + 9))).toEqual([false, false, false, false])
   })
 
   it("what an actor handles on behalf of nothing is no trace", () => {
-    expect(samplerOf({ OTEL_TRACES_SAMPLER: "always_on" })("actor.receive", 0)).toBe(false)
+    expect(samplerOf({ OTEL_TRACES_SAMPLER: "always_on" })("actor.receive", "", 0)).toBe(false)
   })
 })
 
@@ -22,7 +30,7 @@ describe("OTEL_TRACES_SAMPLER", () => {
   const share = (environment: Readonly<Record<string, string>>) => {
     let next = 0
     const sampled = samplerOf(environment, () => (next++ % 100) / 100)
-    return Array.from({ length: 100 }, () => sampled(message, 0)).filter(Boolean).length
+    return Array.from({ length: 100 }, () => sampled(message, "outbound", 0)).filter(Boolean).length
   }
 
   it.each([
@@ -37,7 +45,9 @@ describe("OTEL_TRACES_SAMPLER", () => {
   })
 
   it("always_off exports no connection either; a share is of messages", () => {
-    expect(samplerOf({ OTEL_TRACES_SAMPLER: "always_off" })(connection, 0)).toBe(false)
-    expect(samplerOf({ OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "0" })(connection, 0)).toBe(true)
+    expect(samplerOf({ OTEL_TRACES_SAMPLER: "always_off" })(connection, "", 0)).toBe(false)
+    expect(samplerOf({ OTEL_TRACES_SAMPLER: "traceidratio", OTEL_TRACES_SAMPLER_ARG: "0" })(connection, "", 0)).toBe(
+      true
+    )
   })
 })

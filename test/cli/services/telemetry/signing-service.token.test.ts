@@ -1,5 +1,6 @@
 /** The signing service, watched by a collector: what of a request leaves, and what never does. Needs `npm run build`. */
 import { describe, expect, it, onTestFinished } from "vitest"
+import type { Frame } from "../../../../src/messages/wire/frame1.ts"
 import { ask } from "../../../actors/p11-server/served.ts"
 import { type PlayedCollector, playedCollector } from "../../../support/played-collector.ts"
 import { serverPlace } from "../p11-server/server-process.ts"
@@ -10,10 +11,23 @@ const pin = "83651947"
 const toSign = "text-that-stays-here"
 const headerToken = "token-of-the-collector"
 
-/** Signs once, and ends. */
+const signRequest: Frame = {
+  _tag: "SignRequest",
+  toSign: Buffer.from(toSign),
+  uri: `pkcs11:token=my-token;object=my-key?pin-value=${pin}`,
+  pin: undefined
+}
+
+interface RunOptions {
+  readonly answers?: boolean
+  readonly until?: string
+  readonly requests?: ReadonlyArray<Frame>
+}
+
+/** Signs once, or sends what is asked for, and ends. */
 const oneRun = async (
   environment: Environment,
-  { answers = true, until = "" }: { readonly answers?: boolean; readonly until?: string } = {}
+  { answers = true, until = "", requests = [signRequest] }: RunOptions = {}
 ) => {
   const collector = await playedCollector({ answers })
   onTestFinished(collector.stop)
@@ -22,9 +36,10 @@ const oneRun = async (
   place.configure("")
   const server = place.start({ args: ["--pin", pin], env: { ...on(collector), ...environment(collector) } })
   await server.logged("Server listening")
-  const uri = `pkcs11:token=my-token;object=my-key?pin-value=${pin}`
-  const request = { _tag: "SignRequest", toSign: Buffer.from(toSign), uri, pin: undefined } as const
-  expect(await ask(place.socketPath, request)).toMatchObject({ _tag: "SignResponse" })
+  for (const request of requests) {
+    const answer = await ask(place.socketPath, request)
+    if (request === signRequest) expect(answer).toMatchObject({ _tag: "SignResponse" })
+  }
   await server.logged(until)
   server.child.kill("SIGTERM")
   expect(await server.ended).toBe(0)
@@ -53,7 +68,28 @@ describe("with a collector", () => {
     expect(above("actor.receive", "cryptoki/my-token")).toBe("p11-server/cryptoki")
     expect(above("token host")).toBe("cryptoki/my-token")
     expect(collector.resource()).toMatchObject({ "service.name": "tedge-p11-server" })
-    expect(collector.metricNames()).toContain("tedge.signature.duration")
+    expect(collector.metrics().map(({ name }) => name)).toContain("tedge.signature.duration")
+  })
+
+  it("of a client that pings, looks for its key and signs, by default each request is a trace", async () => {
+    const uri = "pkcs11:token=my-token;object=my-key"
+    const client: ReadonlyArray<Frame> = [
+      { _tag: "Ping" },
+      { _tag: "ListKeysRequest", uri, pin: undefined },
+      { _tag: "ChooseSchemeRequest", offered: [0x0403], uri, pin: undefined },
+      { _tag: "GetPublicKeyPemRequest", uri },
+      { _tag: "SignRequest", toSign: Buffer.from(toSign), uri, pin: undefined }
+    ]
+    const { collector } = await oneRun(() => ({ OTEL_TRACES_SAMPLER: "" }), { requests: client })
+    const methods = collector.spans().flatMap(({ attributes }) => attributes["rpc.method"] ?? [])
+    expect(methods).toEqual(client.map(({ _tag }) => _tag))
+  })
+
+  it("a request that failed has the name of the failure", async () => {
+    const uri = "pkcs11:token=my-token;object=another-key"
+    const { collector } = await oneRun(() => ({}), { requests: [{ _tag: "GetPublicKeyPemRequest", uri }] })
+    const [request] = collector.spans().filter(({ name }) => name === "signing request")
+    expect(request?.attributes["error.type"]).toBe("KeyNotFound")
   })
 
   it.each(["http/json", "http/protobuf"])(

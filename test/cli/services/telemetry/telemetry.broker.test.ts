@@ -136,9 +136,13 @@ describe("with a collector", () => {
 
   it("metrics leave at the end, and are on the socket for Prometheus", async () => {
     await oneRun(on())
-    expect(collector.metricNames()).toEqual(
-      expect.arrayContaining(["messaging.client.operation.duration", "tedge.signature.duration"])
+    const [puback, signature] = ["messaging.client.operation.duration", "tedge.signature.duration"].map((name) =>
+      collector.metrics().find((metric) => metric.name === name)
     )
+    expect([puback?.unit, signature?.unit]).toEqual(["s", "s"])
+    expect(signature?.points).toEqual([{ outcome: "success" }])
+    for (const point of puback?.points ?? [])
+      expect(Object.keys(point).sort()).toEqual(["messaging.operation.name", "messaging.system", "side"])
     expect(metrics).toContain("# TYPE tedge_mapper_signature_duration_seconds histogram")
     expect(metrics).toContain('tedge_mapper_signature_duration_seconds_count{outcome="success"} 1')
     expect(metrics).toContain("tedge_mapper_up 1")
