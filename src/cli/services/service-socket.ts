@@ -36,7 +36,7 @@ export const serveServiceSocket = (served: ServedStatus): Effect.Effect<void, ne
   return serveJsonLines(path, (line, client) => answer(served, parseQuestion(line), client), tooManyClients).pipe(
     Effect.catch((error) =>
       Effect.logWarning(
-        `the socket ${path} cannot be made: ${error.message}; tedge connect and tedge status cannot ask this service`
+        `the socket ${path} cannot be created: ${error.message}; tedge connect and tedge status cannot ask this service`
       )
     )
   )

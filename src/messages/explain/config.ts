@@ -32,7 +32,7 @@ export const configSentences = {
         : `did you mean '${failure.similar[0]}'?`
   }),
   MapperUnknown: (failure) => ({
-    error: `no mapper for '${quoted(failure.given)}': it is asked for as NAME.KEY`,
+    error: `no mapper for '${quoted(failure.given)}': use NAME.KEY`,
     hint:
       failure.known.length === 0
         ? "there is none yet: tedge config set c8y.url <value> creates the first"

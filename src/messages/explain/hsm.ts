@@ -127,8 +127,7 @@ const explainInitialised = ({ tokens }: TokenInitialised): Explanation => {
 
 /** Some cards come from the factory in a state their module calls initialised. */
 const wipeWith: Readonly<Record<TokenFamily, string>> = {
-  smartCardHsm:
-    "a new card counts as initialised, too: it gets its PINs, and loses its keys, with sc-hsm-tool --initialize",
+  smartCardHsm: "a new card counts as initialised: sc-hsm-tool --initialize sets its PINs and erases its keys",
   piv: "a PIV card is not initialised by this command: change its PIN with ykman piv access change-pin, make keys with ykman piv keys generate",
   opTee: "its keys would be lost; to wipe it: pkcs11-tool --init-token",
   other: "its keys would be lost; to wipe it use the token vendor's tool"
@@ -151,9 +150,12 @@ const explainId = (failure: KeyIdInvalid): Explanation => {
     case "empty":
       return { error: "ID must not be empty", hint }
     case "notHex":
-      return { error: `'${quoted(failure.text)}' is no id: there is something that is not a hex digit`, hint }
+      return {
+        error: `'${quoted(failure.text)}' is not a valid id: it contains a character that is not a hex digit`,
+        hint
+      }
     case "halfByte":
-      return { error: `'${quoted(failure.text)}' is no id: a byte has two hex digits`, hint }
+      return { error: `'${quoted(failure.text)}' is not a valid id: each byte has two hex digits`, hint }
     case "tooLong":
       return { error: "an id has at most 255 bytes", hint }
   }

@@ -131,7 +131,7 @@ const explainTls = (failure: TlsFailed): Explanation => {
       }
     case "notTls":
       return {
-        error: `what answers at ${at(failure)} does not speak TLS${inBrackets(failure.detail)}`,
+        error: `the server at ${at(failure)} does not speak TLS${inBrackets(failure.detail)}`,
         hint: "check the port"
       }
     case "other":

@@ -104,8 +104,8 @@ const openedBy = ({ user, closed, needs, isToken }: ClosedToUser): string => {
 }
 
 const notGivenWords = {
-  directory: "it lies in a directory that is neither that user's nor the configuration's",
-  otherNames: "it has other names (hard links), which may be anywhere",
-  noFile: "it is no regular file",
+  directory: "its directory is neither that user's nor the configuration's",
+  otherNames: "it has hard links, which may be anywhere",
+  noFile: "it is not a regular file",
   content: "it holds neither a certificate nor a private key"
 } as const

@@ -97,7 +97,7 @@ const topicPrefix = {
 } as const
 
 const proxyUrl = {
-  scheme: "Unsupported proxy scheme: only http and https are known",
+  scheme: "Unsupported proxy scheme: only http and https are supported",
   username: "URL should not contain a username, please specify this in proxy.username",
   password: "URL should not contain a password, please specify this in proxy.password",
   syntax: "it must be a URL such as http://proxy.example:3128"
@@ -135,7 +135,7 @@ export const explainSettingWarning = (warning: SettingWarning): Explanation => {
     }
     case "old-place":
       return {
-        error: `${warning.part === "pin" ? "the PIN of " : ""}${warning.key} is in '${warning.path}', which thin-edge's own programs rewrite without it or readable for all users; its place is '${warning.to}'`,
+        error: `${warning.part === "pin" ? "the PIN of " : ""}${warning.key} is in '${warning.path}', which thin-edge's own programs rewrite without it or readable for all users; it belongs in '${warning.to}'`,
         hint: "tedge config upgrade"
       }
     case "pin-apart":

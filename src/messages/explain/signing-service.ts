@@ -35,7 +35,7 @@ export const explainService = (
       return explainRefused(failure)
     case "SigningServiceGarbled":
       return {
-        error: `what answers at '${failure.socketPath}' does not speak the protocol of tedge-p11-server: ${quoted(failure.detail)}`,
+        error: `the service at '${failure.socketPath}' does not speak the protocol of tedge-p11-server: ${quoted(failure.detail)}`,
         hint: "check: tedge config get device.cryptoki.socket_path"
       }
   }

@@ -42,6 +42,6 @@ export const statusSentences = {
   }),
   PageNotServed: ({ address, code }) => ({
     error: `the page cannot be served on ${address}: ${code}`,
-    ...(code === "EADDRINUSE" && { hint: "name another port, or leave --listen out: then it is a free one" })
+    ...(code === "EADDRINUSE" && { hint: "use another port, or omit --listen to use a free one" })
   })
 } satisfies Sentences<StatusRefusal>

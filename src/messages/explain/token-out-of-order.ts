@@ -34,14 +34,14 @@ export const hintForUnavailable = ({ detail, family, code }: TokenUnavailable): 
   if (/TEEC open session failed/i.test(detail))
     return `OP-TEE cannot load its PKCS#11 trusted application (fd02c9da-306c-48c7-a49c-bbd827ae86ee.ta): install it; ${teeSupplicant}`
   if (family === "opTee" && (code === "CKR_GENERAL_ERROR" || code === "CKR_DEVICE_MEMORY"))
-    return "the memory of OP-TEE's trusted application is full, as a rule after about 20 key pairs: delete keys that are not needed (tedge hsm delete-key); where that fails too, reinitialise the token, or build the application with a larger CFG_PKCS11_TA_HEAP_SIZE"
+    return "the memory of OP-TEE's trusted application is full, usually after about 20 key pairs: delete keys that are not needed (tedge hsm delete-key); where that fails too, reinitialise the token, or build the application with a larger CFG_PKCS11_TA_HEAP_SIZE"
   if (/tpm:warn\(2\.0\): out of /i.test(detail))
     return "the TPM is temporarily full: other programs hold its sessions or objects; use a resource manager (TPM2_PKCS11_TCTI=device:/dev/tpmrm0, or tpm2-abrmd); retried automatically"
   return undefined
 }
 
 export const hintForClosedDevice =
-  "a service has no DeviceAllow for it: copy the drop-in of this kind of token from /usr/share/tedge-actors/drop-ins to /etc/systemd/system/<unit>.d, then: sudo systemctl daemon-reload, and restart the unit; a container is to be given the device"
+  "a service has no DeviceAllow for it: copy the drop-in of this kind of token from /usr/share/tedge-actors/drop-ins to /etc/systemd/system/<unit>.d, then: sudo systemctl daemon-reload, and restart the unit; in a container, pass the device through"
 
 const holdersOfCards =
   "tedge resumes when the card is free: end the program that holds it, such as GnuPG's scdaemon (gpgconf --kill scdaemon) or a card tool that was left open; if there is none, restart pcscd"

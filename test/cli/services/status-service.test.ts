@@ -211,7 +211,7 @@ describe("a service's status socket", () => {
       }).pipe(Effect.provideService(Clock.Clock, new HurriedClock()))
     ))
 
-  it("is done without where it cannot be made: a warning says so", () =>
+  it("is not served where it cannot be created: a warning says so", () =>
     run(
       Effect.gen(function* () {
         const visible = makeVisible()
@@ -229,7 +229,7 @@ describe("a service's status socket", () => {
         yield* Effect.provide(visible.around(serving), Logger.layer([]))
         expect(warned.texts).toEqual([
           expect.stringMatching(
-            /^the socket .*tedge-mapper-c8y\.sock cannot be made: .*tedge status cannot ask this service$/
+            /^the socket .*tedge-mapper-c8y\.sock cannot be created: .*tedge status cannot ask this service$/
           )
         ])
       })

@@ -100,7 +100,7 @@ export const hsmRows: ReadonlyArray<Row> = [
     failure: "no id",
     how: "create-key-hsm --id xyz",
     cause: tedge(["cert", "create-key-hsm", "--id", "xyz", here]),
-    says: "'xyz' is no id: there is something that is not a hex digit",
+    says: "'xyz' is not a valid id: it contains a character that is not a hex digit",
     next: "e.g. --id 010203",
     code: 2
   },

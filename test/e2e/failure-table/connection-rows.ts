@@ -302,7 +302,7 @@ export const networkRows: ReadonlyArray<Row> = [
     failure: "not TLS",
     how: "a server that speaks HTTP",
     cause: withTcp((socket) => void socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")),
-    says: /^what answers at 127\.0\.0\.1:\d+ does not speak TLS/,
+    says: /^the server at 127\.0\.0\.1:\d+ does not speak TLS/,
     next: "check the port"
   },
   {
@@ -350,7 +350,7 @@ export const networkRows: ReadonlyArray<Row> = [
   }
 ]
 
-/** Mode socket; what answers at the path is this. */
+/** Mode socket; the server at the path is this. */
 const withService =
   (serve: (socket: Socket) => void) =>
   async ({ dir, place, atEnd }: World): Promise<Outcome> => {

@@ -250,7 +250,7 @@ export const tokenRows: ReadonlyArray<Row> = [
       { calls: { C_GenerateKeyPair: { code: "CKR_FUNCTION_NOT_SUPPORTED" } }, token: { makesNoKeys: true } },
       createKey("pkcs11:token=my-token")
     ),
-    says: "does not make keys over PKCS#11: C_GenerateKeyPair returned CKR_FUNCTION_NOT_SUPPORTED",
+    says: "does not generate keys over PKCS#11: C_GenerateKeyPair returned CKR_FUNCTION_NOT_SUPPORTED",
     next: "make it with the token vendor's tool"
   },
   {

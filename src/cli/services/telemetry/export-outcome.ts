@@ -13,12 +13,12 @@ export const exportOutcome = (signal: "traces" | "metrics", tell: (warning: stri
       if (isFailing) return
       isFailing = true
       const why = status === undefined ? codeOf(cause) : `it answered with status ${status}`
-      tell(`the collector does not take ${signal}: ${why}; check OTEL_EXPORTER_OTLP_ENDPOINT and the collector`)
+      tell(`the collector does not accept ${signal}: ${why}; check OTEL_EXPORTER_OTLP_ENDPOINT and the collector`)
     },
     taken: () => {
       if (!isFailing) return
       isFailing = false
-      tell(`the collector takes ${signal} again`)
+      tell(`the collector accepts ${signal} again`)
     }
   }
 }

@@ -109,7 +109,7 @@ const attributesIn = (text: string, warn: Warn): Readonly<Record<string, string>
   const read = pairs(text).map(([name, value]) => [decoded(name), decoded(value)] as const)
   const whole = read.flatMap(([name, value]) => (name === undefined || value === undefined ? [] : [[name, value]]))
   if (whole.length === read.length) return Object.fromEntries(whole)
-  warn("OTEL_RESOURCE_ATTRIBUTES is not percent-encoded as it should be: not used")
+  warn("OTEL_RESOURCE_ATTRIBUTES is not valid percent-encoding: ignored")
   return {}
 }
 
@@ -141,7 +141,7 @@ const choice = <A extends string>(
 }
 
 const unknownValue = (variable: string, text: string, used: string): string =>
-  `${variable}: '${text.slice(0, 32)}' is not known here, ${used} is used`
+  `${variable}: '${text.slice(0, 32)}' is not supported, ${used} is used`
 
 const positive = (text: string | undefined): number | undefined => {
   const value = Number(text)

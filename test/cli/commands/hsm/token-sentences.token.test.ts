@@ -37,7 +37,7 @@ describe("a token that makes no keys", () => {
     expectRefusal(await createKey(), "returned CKR_MECHANISM_INVALID", "try another --type")
     module.setToken("my-token", { makesNoKeys: true })
     const refused = await createKey()
-    expectRefusal(refused, "does not make keys over PKCS#11", "with the token vendor's tool")
+    expectRefusal(refused, "does not generate keys over PKCS#11", "with the token vendor's tool")
     expect(refused.stderr).not.toContain("--type")
   })
 
@@ -47,7 +47,7 @@ describe("a token that makes no keys", () => {
       hsm.addToken()
       module.setToken("my-token", piv)
       module.set({ C_GenerateKeyPair: { code } })
-      expectRefusal(await createKey(), "does not make keys over PKCS#11", "yubico-piv-tool -a generate")
+      expectRefusal(await createKey(), "does not generate keys over PKCS#11", "yubico-piv-tool -a generate")
     }
   )
 })

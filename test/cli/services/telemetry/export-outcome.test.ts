@@ -46,17 +46,17 @@ const told = (lines: Array<string>, count: number, endpoint: string): Promise<Re
   })
 
 describe("an export that fails", () => {
-  it("is said once with its status, and once when the collector takes it again", async () => {
+  it("is said once with its status, and once when the collector accepts it again", async () => {
     expect(await told([], 2, await collector(503))).toEqual([
-      `the collector does not take metrics: it answered with status 503; ${hint}`,
-      "the collector takes metrics again"
+      `the collector does not accept metrics: it answered with status 503; ${hint}`,
+      "the collector accepts metrics again"
     ])
   })
 
   it("is said with the code of the connection, where there is no answer", async () => {
     const endpoint = await collector()
     await new Promise((resolve) => server?.close(resolve))
-    expect(await told([], 1, endpoint)).toEqual([`the collector does not take metrics: ECONNREFUSED; ${hint}`])
+    expect(await told([], 1, endpoint)).toEqual([`the collector does not accept metrics: ECONNREFUSED; ${hint}`])
   })
 
   it("is not said again while it lasts", () => {
@@ -65,8 +65,8 @@ describe("an export that fails", () => {
     for (let n = 0; n < 3; n += 1) outcome.failed(undefined, new Error("http://user:geheim@h"))
     for (let n = 0; n < 3; n += 1) outcome.taken()
     expect(lines).toEqual([
-      `the collector does not take traces: no connection; ${hint}`,
-      "the collector takes traces again"
+      `the collector does not accept traces: no connection; ${hint}`,
+      "the collector accepts traces again"
     ])
   })
 })

@@ -74,7 +74,7 @@ describe("a collector in the environment", () => {
   it("leaves out attributes of the resource that are not encoded, and says so", () => {
     const { resource, warnings } = read({ OTEL_RESOURCE_ATTRIBUTES: "a=b,c=%zz" })
     expect(resource.attributes).not.toHaveProperty("a")
-    expect(warnings).toEqual(["OTEL_RESOURCE_ATTRIBUTES is not percent-encoded as it should be: not used"])
+    expect(warnings).toEqual(["OTEL_RESOURCE_ATTRIBUTES is not valid percent-encoding: ignored"])
   })
 
   it("leaves out headers that HTTP does not allow", () => {
@@ -108,9 +108,9 @@ describe("a collector in the environment", () => {
     expect(wrong.traces).toBeUndefined()
     expect(wrong.metrics?.protocol).toBe("http/protobuf")
     expect(wrong.warnings).toEqual([
-      "OTEL_TRACES_SAMPLER: 'jaeger_remote' is not known here, the default is used",
+      "OTEL_TRACES_SAMPLER: 'jaeger_remote' is not supported, the default is used",
       "OTEL_EXPORTER_OTLP_ENDPOINT is not a URL that begins with http:// or https://: not exported",
-      "OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' is not known here, http/protobuf is used"
+      "OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' is not supported, http/protobuf is used"
     ])
   })
 })

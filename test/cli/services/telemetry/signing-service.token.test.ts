@@ -123,15 +123,15 @@ describe("a collector that is of no use", () => {
       }
       const { log } = await oneRun((collector) => ({ ...environment(collector), ...timing }), {
         answers: false,
-        until: "the collector does not take traces"
+        until: "the collector does not accept traces"
       })
-      expect(log).toMatch(new RegExp(`the collector does not take traces: (${reason}); check OTEL_`))
+      expect(log).toMatch(new RegExp(`the collector does not accept traces: (${reason}); check OTEL_`))
     }
   )
 
   it("because its variables are wrong is named, too", async () => {
     const { log, collector } = await oneRun(() => ({ OTEL_RESOURCE_ATTRIBUTES: "a=%zz" }))
-    expect(log).toContain("OTEL_RESOURCE_ATTRIBUTES is not percent-encoded as it should be: not used")
+    expect(log).toContain("OTEL_RESOURCE_ATTRIBUTES is not valid percent-encoding: ignored")
     expect(collector.spans().length).toBeGreaterThan(0)
   })
 })
