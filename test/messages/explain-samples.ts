@@ -430,8 +430,36 @@ export const samples: Samples = {
     new Status.StatusTimedOut({ service: "tedge-mapper-c8y", afterMs: 1000, log: undefined })
   ],
   StatusNotShown: [
-    new Status.StatusNotShown({ service: "tedge-mapper-c8y", detail: "not a question of version 1" }),
-    new Status.StatusNotShown({ service: "tedge-mapper-c8y", detail: "it has no socket" })
+    new Status.StatusNotShown({
+      service: "tedge-mapper-c8y",
+      detail: "not a question of version 1",
+      reason: "otherVersion",
+      log: undefined
+    }),
+    new Status.StatusNotShown({
+      service: "tedge-mapper-c8y",
+      detail: "too many clients",
+      reason: "busy",
+      log: undefined
+    }),
+    new Status.StatusNotShown({
+      service: "tedge-mapper-c8y",
+      detail: "its socket: ENOENT",
+      reason: "noSocket",
+      log: "journalctl -u tedge-mapper-c8y"
+    }),
+    new Status.StatusNotShown({
+      service: "tedge-mapper-c8y",
+      detail: "its socket: ECONNRESET",
+      reason: "cutOff",
+      log: "journalctl -u tedge-mapper-c8y"
+    }),
+    new Status.StatusNotShown({
+      service: "tedge-mapper-c8y",
+      detail: "its socket: EMFILE",
+      reason: "other",
+      log: "journalctl -u tedge-mapper-c8y"
+    })
   ],
   ServiceDown: [
     new Status.ServiceDown({ service: "tedge-mapper-c8y", state: "failed", startedBy: "tedge connect c8y" }),

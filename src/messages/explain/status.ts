@@ -1,8 +1,18 @@
 /** Sentences of `tedge status`. */
-import type { StatusRefusal } from "../status/refusals.ts"
+import type { StatusNotShown, StatusRefusal } from "../status/refusals.ts"
 import { inBrackets, quoted, type Sentences, seconds } from "./explanation.ts"
 
 const joinTheGroup = "run it as root (sudo), or join the group and log in again: sudo usermod -aG tedge <USER>"
+
+const seeLog = (log: string | undefined): string => `see its log${log === undefined ? "" : ` (${log})`}`
+
+const notShownHints: Readonly<Record<StatusNotShown["reason"], (log: string | undefined) => string>> = {
+  otherVersion: () => "its version may be older than that of this command: restart it",
+  busy: () => "end other programs that watch it (tedge status --watch, --web), or ask again",
+  noSocket: (log) => `it may be starting: ask again; if nothing changes, ${seeLog(log)}`,
+  cutOff: (log) => `it may be ending, or restarting: ask again; if nothing changes, ${seeLog(log)}`,
+  other: seeLog
+}
 
 export const statusSentences = {
   NothingConnected: ({ cloud, profile }) => {
@@ -23,11 +33,11 @@ export const statusSentences = {
   }),
   StatusTimedOut: ({ service, afterMs, log }) => ({
     error: `'${service}' runs, and did not answer within ${seconds(afterMs)}`,
-    hint: `see its log${log === undefined ? "" : ` (${log})`}, or restart it`
+    hint: `${seeLog(log)}, or restart it`
   }),
-  StatusNotShown: ({ service, detail }) => ({
+  StatusNotShown: ({ service, detail, reason, log }) => ({
     error: `'${service}' runs, and does not show its status${inBrackets(quoted(detail))}`,
-    hint: "its version may be older than that of this command: restart it"
+    hint: notShownHints[reason](log)
   }),
   ServiceDown: ({ service, state, startedBy }) => ({
     error: `'${service}' does not run${inBrackets(state ?? "")}`,

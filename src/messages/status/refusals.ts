@@ -28,11 +28,15 @@ export class StatusTimedOut extends Data.TaggedError("StatusTimedOut")<{
   readonly log: string | undefined
 }> {}
 
-/** The service runs, and does not show what it does: it is of an older version, or not ours. */
+/** The service runs, and does not show what it does. */
 export class StatusNotShown extends Data.TaggedError("StatusNotShown")<{
   readonly service: string
-  /** Its answer, or that there is no socket. */
+  /** Its answer, or how its socket failed. */
   readonly detail: string
+  /** `busy`: it has as many clients as it takes. `noSocket`: nothing listens. `cutOff`: it closed the connection. */
+  readonly reason: "otherVersion" | "busy" | "noSocket" | "cutOff" | "other"
+  /** Where a person finds out more: a command, or a file. */
+  readonly log: string | undefined
 }> {}
 
 /** The service does not run. */

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import type { ServiceManager } from "../../../actors/connect/services/service-manager.ts"
 import type { ReadRefusal } from "../../../messages/config.ts"
 import { explain } from "../../../messages/explain.ts"
-import { printQuestion, serviceSocketPath } from "../../../messages/service-socket.ts"
+import { printQuestion, serviceSocketPath, tooManyClients } from "../../../messages/service-socket.ts"
 import { ServiceDown, StatusForbidden, StatusNotShown, StatusTimedOut } from "../../../messages/status/refusals.ts"
 import { parseStatusLine } from "../../../messages/status/status-line.ts"
 import { isBad } from "../../../messages/status/verdict.ts"
@@ -49,6 +49,9 @@ const told = (service: AskedService, runPath: string, manager: ServiceManager | 
     state: "unknown",
     ...explain(failure)
   })
+  const log = manager?.whereToLook(name)
+  const notShown = (detail: string, reason: StatusNotShown["reason"]): Told =>
+    notTold(new StatusNotShown({ service: name, detail, reason, log }))
   return askJsonLine(path, printQuestion({ ask: "snapshot" })).pipe(
     Effect.timeoutOrElse({ duration: answerMs, orElse: () => Effect.fail("late") }),
     Effect.matchEffect({
@@ -56,19 +59,16 @@ const told = (service: AskedService, runPath: string, manager: ServiceManager | 
         const said = parseStatusLine(line)
         if (said.kind === "snapshot") return Effect.succeed({ ...about, state: "up", snapshot: said.snapshot })
         const detail = said.kind === "refused" ? said.error : "an answer of another version"
-        return Effect.succeed(notTold(new StatusNotShown({ service: name, detail })))
+        return Effect.succeed(notShown(detail, line === tooManyClients ? "busy" : "otherVersion"))
       },
       onFailure: (code): Effect.Effect<Told> => {
         if (isForbidden(code)) return Effect.succeed(notTold(new StatusForbidden({ service: name, path })))
         if (code === "late" || code === "EAGAIN")
-          return Effect.succeed(
-            notTold(new StatusTimedOut({ service: name, afterMs: answerMs, log: manager?.whereToLook(name) }))
-          )
-        const notShown = notTold(new StatusNotShown({ service: name, detail: detailOf(code) }))
-        if (!isNotServed(code)) return Effect.succeed(notShown)
+          return Effect.succeed(notTold(new StatusTimedOut({ service: name, afterMs: answerMs, log })))
+        if (!isNotServed(code)) return Effect.succeed(notShown(detailOf(code), isCutOff(code) ? "cutOff" : "other"))
         return Effect.gen(function* () {
           const managed = yield* managedState(name, manager)
-          if (managed?.isActive === true) return notShown
+          if (managed?.isActive === true) return notShown(detailOf(code), "noSocket")
           if (managed?.state !== "failed" && (yield* isWaitedFor(service, manager)))
             return { ...about, state: "up", idle: true, ...sinceOf(managed) }
           const { socketPath } = service
@@ -102,6 +102,8 @@ const isForbidden = (code: string): boolean => code === "EACCES" || code === "EP
 
 /** No process listens. Any other failure is the doing of one that does. */
 const isNotServed = (code: string): boolean => ["ENOENT", "ENOTDIR", "ECONNREFUSED", "ENOTSOCK"].includes(code)
+
+const isCutOff = (code: string): boolean => ["closed", "ECONNRESET", "EPIPE"].includes(code)
 
 const detailOf = (code: string): string =>
   code === "closed" ? "it closed the connection without an answer" : `its socket: ${code}`

@@ -1,11 +1,13 @@
 /** `tedge status --watch` without a terminal: a line for each connection and service, every second. */
+import { terminalLine } from "../../../messages/explain/explanation.ts"
 import { bytes, rate, span } from "./in-words.ts"
 import { perSecond } from "./rates.ts"
 import type { ConnectionReport, ServiceReport, StatusReport } from "./report.ts"
 
-export const plainLines = ({ at, connections, services }: StatusReport): ReadonlyArray<string> => {
+export const plainLines = ({ at, connections, services, note, hint }: StatusReport): ReadonlyArray<string> => {
   const time = new Date(at).toISOString()
   return [
+    ...(note === undefined ? [] : [`${time} ${terminalLine({ error: note, ...(hint !== undefined && { hint }) })}`]),
     ...connections.map((one) => `${time} ${nameOf(one)}: ${connection(one, at)}`),
     ...services.map((one) => `${time} ${one.name}: ${service(one, at)}`)
   ]

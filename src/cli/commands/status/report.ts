@@ -39,7 +39,7 @@ export interface StatusReport {
   readonly connections: ReadonlyArray<ConnectionReport>
   /** Of no single connection: the signing service. */
   readonly services: ReadonlyArray<ServiceReport>
-  /** Why the settings were not read: the connections are those that have a socket. */
+  /** Why the settings were not read: the connections are those that have a socket, or those of before. */
   readonly note?: string
   readonly hint?: string
 }
@@ -50,10 +50,12 @@ export const connectionState = ({ state, snapshot }: Pick<ServiceReport, "state"
   return snapshot?.bridge?.state ?? "unknown"
 }
 
-export const exitCodeOf = ({ connections, services }: StatusReport): number => {
+export const exitCodeOf = ({ connections, services, note }: StatusReport): number => {
   const all = [...connections, ...services]
   if (all.some(({ bad }) => bad)) return exitCodes.down
-  const isUnknown = all.some(({ state }) => state === "unknown") || connections.some(hasWrongSettings)
+  // A connection that is configured, and has no socket, is not among them.
+  const isUnknown =
+    note !== undefined || all.some(({ state }) => state === "unknown") || connections.some(hasWrongSettings)
   return isUnknown ? exitCodes.failed : exitCodes.ok
 }
 

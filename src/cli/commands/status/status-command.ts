@@ -1,6 +1,7 @@
 /** `tedge status`: asks the services on their sockets, all at once, and shows what they say. */
 import { Effect } from "effect"
-import type { Failure } from "../../../messages/explain.ts"
+import type { Explanation } from "../../../messages/explain/explanation.ts"
+import { explain, type Failure } from "../../../messages/explain.ts"
 import { OptionNeeds, OptionsExclude } from "../../../messages/hsm.ts"
 import { isBad } from "../../../messages/status/verdict.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
@@ -30,14 +31,30 @@ export const status: CommandHandler = (input) => {
       })
     )
   ).pipe(
-    Effect.catch((failure: Failure) =>
-      Effect.as(
-        terminal.failure(failure),
-        failure._tag === "NothingConnected" ? exitCodes.failed : codeOfFailure(failure)
-      )
-    )
+    Effect.catch((failure: Failure) => {
+      const code = failure._tag === "NothingConnected" ? exitCodes.failed : codeOfFailure(failure)
+      const isAnswer = input.on("json") && code !== exitCodes.usage
+      return terminal
+        .failure(failure)
+        .pipe(Effect.andThen(isAnswer ? answerWithout(failure) : Effect.void), Effect.as(code))
+    })
   )
 }
+
+/** A program reads an object also where nothing is known. */
+const answerWithout = (failure: Failure): Effect.Effect<void> =>
+  Effect.flatMap(wallNow, (now) => {
+    const { error, hint } = explain(failure)
+    const report: StatusReport = {
+      version: 1,
+      at: Math.round(now),
+      connections: [],
+      services: [],
+      note: error,
+      ...(hint !== undefined && { hint })
+    }
+    return processTerminal().answer(`${JSON.stringify(report)}\n`)
+  })
 
 const refuseTogether = (input: CommandInput): Effect.Effect<void, OptionsExclude | OptionNeeds> => {
   const other = ["watch", "json"].find((option) => input.on(option))
@@ -48,12 +65,18 @@ const refuseTogether = (input: CommandInput): Effect.Effect<void, OptionsExclude
     : Effect.void
 }
 
-/** Settings may change, and services come and go, while a person looks; what cannot be read is as it was. */
-const lookingAgain = <E>(look: Effect.Effect<WhatToAsk, E>, first: WhatToAsk): Effect.Effect<WhatToAsk> => {
+/** Settings may change, and services come and go, while a person looks; what cannot be read is as it was, with the reason. */
+const lookingAgain = (look: Effect.Effect<WhatToAsk, Failure>, first: WhatToAsk): Effect.Effect<WhatToAsk> => {
   let last = first
+  const asBefore = (note: Explanation): WhatToAsk => ({ ...last, note })
   return look.pipe(
-    Effect.tap((asked) => Effect.sync(() => (last = asked))),
-    Effect.catch(() => Effect.sync(() => last))
+    Effect.map((asked) => {
+      // A connection that is down has no socket to be found by.
+      if (asked.note !== undefined && last.note === undefined) return asBefore(asked.note)
+      last = asked
+      return asked
+    }),
+    Effect.catch((failure) => Effect.sync(() => asBefore(explain(failure))))
   )
 }
 

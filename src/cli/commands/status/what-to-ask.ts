@@ -1,6 +1,6 @@
 /**
- * Which connections and services a device has: by its settings, or, for a user who may not read them, by the sockets of
- * the services that run.
+ * Which connections and services a device has: by its settings, or, where these cannot be used or read, by the sockets
+ * of the services that run.
  */
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
@@ -45,21 +45,24 @@ export const whatToAsk = (
   configDir: string
 ): Effect.Effect<WhatToAsk, NothingConnected | StatusSettingsForbidden | ReadRefusal> =>
   bySettings(config, wanted).pipe(
-    Effect.filterOrFail(hasConnections, () => new NothingConnected(wanted)),
-    Effect.catchTag("ConfigFileUnreadable", (failure) =>
-      Effect.filterOrFail(
-        Effect.sync(() => bySockets(configDir, wanted, explain(toldToJoin(failure)))),
-        hasConnections,
-        () => toldToJoin(failure)
-      )
-    )
+    Effect.matchEffect({
+      onSuccess: (read) =>
+        read.connections.length > 0 ? Effect.succeed(read) : Effect.fail(new NothingConnected(wanted)),
+      onFailure: (failure) => {
+        if (wanted.profile !== undefined && isOfTheProfile(failure)) return Effect.fail(failure)
+        const told = failure._tag === "ConfigFileUnreadable" ? toldToJoin(failure) : failure
+        const running = bySockets(configDir, wanted, explain(told))
+        return running.connections.length + running.services.length > 0 ? Effect.succeed(running) : Effect.fail(told)
+      }
+    })
   )
+
+/** There is no such connection, whatever runs. */
+const isOfTheProfile = ({ _tag }: ReadRefusal): boolean => _tag === "UnknownProfile" || _tag === "ProfileNotUsable"
 
 /** A member of the services' group may read them: there is more to do than to become root. */
 const toldToJoin = (failure: ConfigFileUnreadable): ConfigFileUnreadable | StatusSettingsForbidden =>
   failure.code === "EACCES" || failure.code === "EPERM" ? new StatusSettingsForbidden({ path: failure.path }) : failure
-
-const hasConnections = ({ connections }: WhatToAsk): boolean => connections.length > 0
 
 const limit = { within: "10 seconds" } as const
 
@@ -140,7 +143,9 @@ const bySockets = (configDir: string, wanted: Wanted, note: Explanation): WhatTo
     const service = { name, startedBy: undefined }
     return [{ cloud: named, ...(profile !== undefined && { profile }), service }]
   })
-  const services = names.filter((name) => name === "tedge-p11-server")
+  // It is behind the connections: alone it answers no question about one.
+  const isForAll = wanted.cloud === undefined && wanted.profile === undefined
+  const services = names.filter((name) => name === "tedge-p11-server" && (isForAll || connections.length > 0))
   return {
     runPath,
     manager: undefined,

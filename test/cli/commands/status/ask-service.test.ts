@@ -10,7 +10,7 @@ import { type AskedService, askService } from "../../../../src/cli/commands/stat
 import { plainLines } from "../../../../src/cli/commands/status/plain-lines.ts"
 import { exitCodeOf, type StatusReport } from "../../../../src/cli/commands/status/report.ts"
 import { renderScreen } from "../../../../src/cli/commands/status/screen.ts"
-import { serviceSocketPath } from "../../../../src/messages/service-socket.ts"
+import { serviceSocketPath, tooManyClients } from "../../../../src/messages/service-socket.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
 
 const mapper: AskedService = { name: "tedge-mapper-c8y", startedBy: "tedge connect c8y" }
@@ -41,6 +41,25 @@ describe("a service that runs", () => {
       state: "unknown",
       error: expect.stringMatching(/^'tedge-mapper-c8y' runs, and does not show its status/)
     })
+  })
+})
+
+describe("the next step for a service that shows nothing", () => {
+  it.each<[string, RegExp, (socket: Socket) => void]>([
+    ["has too many clients", /end other programs that watch it/, (socket) => socket.end(`${tooManyClients}\n`)],
+    ["is of another version", /older.*restart it/, (socket) => socket.end('{"version":1,"error":"not a question"}\n')],
+    ["closes the connection", /ending, or restarting: ask again/, (socket) => socket.on("data", () => socket.end())]
+  ])("fits one that %s", async (_, hint, onClient) => {
+    const runPath = tempDir()
+    await listenAt(serviceSocketPath(runPath, mapper.name), onClient)
+    expect((await ask(runPath)).hint).toMatch(hint)
+  })
+
+  it("fits one that runs, and has no socket yet", async () => {
+    const manager = { ...commandServices(systemdCommands), name: "other", isActive: () => Effect.succeed(true) }
+    const { state, hint } = await Effect.runPromise(askService(mapper, tempDir(), manager))
+    expect(state).toBe("unknown")
+    expect(hint).toMatch(/^it may be starting: ask again; if nothing changes, see its log/)
   })
 })
 

@@ -1,6 +1,16 @@
 /** `tedge status` as a person runs it, beside real mappers. Needs the bundles of `npm run build`. */
 import { spawn } from "node:child_process"
-import { appendFileSync, chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync
+} from "node:fs"
 import { createServer, type Server } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
@@ -161,6 +171,27 @@ describe("tedge status", () => {
     const { code, stdout } = await status()
     expect(code).toBe(1)
     expect(stdout).toMatch(/^Cumulocity \(c8y\) up for \d[\s\S]*Azure IoT \(az\) unknown\n {2}why +.*az\.url/)
+  })
+
+  it("shows what runs beside one wrong line in the settings, and ends with 1; --json stays one object", async () => {
+    await startMapper()
+    await until(({ code }) => code === 0)
+    const path = join(dir, "tedge.toml")
+    const good = readFileSync(path, "utf8")
+    writeFileSync(
+      path,
+      good.replace(/^mqtt\.client\.port.*$|^port *=.*$/m, (line) => line.replace(/=.*/, '= "none"'))
+    )
+    const { code, stdout } = await status()
+    expect(code).toBe(1)
+    expect(inOneLine(stdout)).toMatch(/^ note .*port.*Cumulocity \(c8y\) up for /)
+    const asked = await report()
+    expect(asked).toMatchObject({ code: 1, report: { note: expect.any(String), connections: [{ state: "up" }] } })
+    // Nothing is known at all.
+    expect(await report("aws")).toMatchObject({
+      code: 1,
+      report: { version: 1, connections: [], note: expect.any(String) }
+    })
   })
 
   it("is told that nothing is configured, or not what was asked for, and ends with 1", async () => {

@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import { describe, expect, it, onTestFinished, vi } from "vitest"
 import { askService } from "../../../../src/cli/commands/status/ask-service.ts"
+import { plainLines } from "../../../../src/cli/commands/status/plain-lines.ts"
 import { connectionState, exitCodeOf, type StatusReport } from "../../../../src/cli/commands/status/report.ts"
 import { renderScreen } from "../../../../src/cli/commands/status/screen.ts"
 import { type Wanted, whatToAsk } from "../../../../src/cli/commands/status/what-to-ask.ts"
@@ -77,6 +78,44 @@ it("--profile without cloud shows the connections of that profile alone", async 
   expect(await names({ profile: "second" })).toEqual(["tedge-mapper-c8y@second", "tedge-mapper-az@second"])
   expect(await names()).toEqual(["tedge-mapper-c8y", "tedge-mapper-c8y@second", "tedge-mapper-az@second"])
   expect(await refusal(ask({ profile: "third" }))).toMatchObject({ _tag: "NothingConnected", profile: "third" })
+})
+
+describe("one wrong line in the settings", () => {
+  const withSockets = (...services: ReadonlyArray<string>) => {
+    const runPath = join(bench.dir, "run")
+    vi.stubEnv("TEDGE_RUN_PATH", runPath)
+    onTestFinished(() => void vi.unstubAllEnvs())
+    mkdirSync(serviceSocketDir(runPath), { recursive: true })
+    for (const service of services) writeFileSync(serviceSocketPath(runPath, service), "")
+  }
+
+  it.each([
+    ["of a setting that all share", '[mqtt]\nclient.port = "none"\n[c8y]\nurl = "t.example"\n', /mqtt\.client\.port/],
+    ["that is no TOML", '[c8y]\nurl = "t.example\n', /tedge\.toml/]
+  ])("%s does not hide what runs, and the exit code is 1", async (_, text, error) => {
+    toml(text)
+    withSockets("tedge-mapper-c8y", "tedge-p11-server")
+    const { connections, services, note } = await answer(ask({}))
+    expect(connections).toMatchObject([{ cloud: "c8y", service: { name: "tedge-mapper-c8y" } }])
+    expect(services).toMatchObject([{ name: "tedge-p11-server" }])
+    expect(note?.error).toMatch(error)
+    const report: StatusReport = { version: 1, at: 0, connections: [], services: [], note: note?.error ?? "" }
+    expect(exitCodeOf(report)).toBe(1)
+    expect(exitCodeOf({ ...report, services: [{ name: "x", state: "down", bad: true }] })).toBe(3)
+    expect(plainLines({ ...report, hint: "a step" })[0]).toMatch(/^1970\S+Z .*\(a step\)$/)
+  })
+
+  it("is the reason where nothing runs", async () => {
+    toml('[mqtt]\nclient.port = "none"\n')
+    withSockets()
+    expect(await refusal(ask({}))).toMatchObject({ _tag: "InvalidSetting" })
+  })
+
+  it("does not make a connection of a profile that does not exist", async () => {
+    toml('[c8y]\nurl = "t.example"\n')
+    withSockets("tedge-mapper-c8y@third")
+    expect(await refusal(ask({ cloud: "c8y", profile: "third" }))).toMatchObject({ _tag: "UnknownProfile" })
+  })
 })
 
 it("settings that cannot be read are the reason where no service has a socket", async () => {
