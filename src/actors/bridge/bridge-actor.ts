@@ -12,7 +12,7 @@ import { explainDropped, explainHeldBack } from "../../messages/explain/bridge.t
 import type { LinkProtocol, LinkStatus, MqttMessage, Received, Side } from "../../messages/mqtt.ts"
 import type { Timeline } from "../../messages/status/snapshot.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
-import { monotonicMs, monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
+import { monotonicNow, preciseMs } from "../../runtime/primitives/monotonic-time.ts"
 import { wallMs, wallNow } from "../../runtime/primitives/wall-time.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { CloudCheck, type CloudQuestion } from "./cloud-check.ts"
@@ -191,7 +191,7 @@ const statusOf = ({ sides, relays: { outbound, inbound }, refused }: Bridge): Br
 
 const report = ({ sides, relays, refused }: Bridge, sample: boolean): Effect.Effect<BridgeReport> =>
   Effect.map(Clock.Clock, (clock) => {
-    const [now, date] = [monotonicMs(clock), wallMs(clock)]
+    const [now, date] = [preciseMs(clock), wallMs(clock)]
     const { outbound, inbound } = { outbound: relays.outbound.traffic, inbound: relays.inbound.traffic }
     if (sample) for (const traffic of [outbound, inbound]) traffic.sampleNext()
     const [local, cloud] = [sides.local.past.report(date), sides.cloud.past.report(date)]

@@ -4,7 +4,7 @@
  */
 import { Effect } from "effect"
 import type { FailedPublish, MqttMessage, MqttRefusal } from "../../messages/mqtt.ts"
-import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
+import { monotonicNow, preciseNow } from "../../runtime/primitives/monotonic-time.ts"
 import { ShortLivedSet } from "../../runtime/primitives/short-lived.ts"
 import { PoisonMessages } from "./poison-messages.ts"
 import type { Batch, BridgeSide, InFlightMessage } from "./side.ts"
@@ -83,7 +83,7 @@ export class PublishAttempts {
     const messages = batch.map(({ message }) => message)
     this.batches.begin(connection)
     // The link has its own limits; a limit here would let it publish what we have given up.
-    const published = Effect.flatMap(monotonicNow, (now) => {
+    const published = Effect.flatMap(preciseNow, (now) => {
       this.traffic.sending(batch, now)
       return this.options.target.link.ask("PublishAll", { messages, connection }, { within: "Infinity" })
     })
@@ -108,7 +108,7 @@ export class PublishAttempts {
       const unacknowledged: Array<InFlightMessage> = []
       let wasDisconnected = false
       const unanswered = new Set(failed.map(({ index }) => index))
-      this.traffic.taken(batch, unanswered, yield* monotonicNow)
+      this.traffic.taken(batch, unanswered, yield* preciseNow)
       if (!this.poison.isQuiet)
         for (const [index, one] of batch.entries()) if (!unanswered.has(index)) this.poison.settled(one, true)
       for (const { index, refusal } of failed) {

@@ -8,7 +8,7 @@
  */
 import { Clock, Deferred, Effect, FiberSet, type Scope } from "effect"
 import { endsWithin } from "../../runtime/primitives/ends-within.ts"
-import { monotonicMs, monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
+import { monotonicNow, preciseMs, preciseNow } from "../../runtime/primitives/monotonic-time.ts"
 import { wallMs } from "../../runtime/primitives/wall-time.ts"
 import { spanned } from "../../runtime/span.ts"
 import { PublishAttempts, type RelayOptions, type Selection } from "./publish-attempts.ts"
@@ -42,7 +42,7 @@ export class Relay {
 
   add(batch: Batch): Effect.Effect<void> {
     return Effect.map(Clock.Clock, (clock) => {
-      this.traffic.arrived(batch, monotonicMs(clock), () => wallMs(clock))
+      this.traffic.arrived(batch, preciseMs(clock), () => wallMs(clock))
       const attributes = () => spanAttributes(this.options.direction, batch)
       const options = { kind: "producer", work: this.options.direction, attributes } as const
       this.start(spanned("mqtt forward", options, this.forward(batch)))
@@ -64,7 +64,7 @@ export class Relay {
 
   private forward(batch: Batch): Effect.Effect<void> {
     const open = new Set(batch.messages)
-    const end = Effect.map(monotonicNow, (now) => {
+    const end = Effect.map(preciseNow, (now) => {
       this.attempts.ended(batch, open, now)
     })
     const through = Effect.flatMap(this.publishAll(batch, open), (left) => this.settle(open, left))
@@ -139,7 +139,7 @@ export class Relay {
 
   /** Acknowledges what is not left. */
   private settle(open: Set<InFlightMessage>, left: ReadonlyArray<InFlightMessage>): Effect.Effect<void> {
-    return Effect.flatMap(monotonicNow, (now) => {
+    return Effect.flatMap(preciseNow, (now) => {
       const kept = new Set(left)
       const done = [...open].filter((one) => !kept.has(one))
       if (done.length === 0) return Effect.void

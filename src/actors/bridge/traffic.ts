@@ -1,13 +1,14 @@
 /** What went through one direction of the bridge, and what waits in it: for people who watch. It starts no timer. */
 import { Effect } from "effect"
 import type { DirectionFacts, History as HistoryFacts, Timeline } from "../../messages/status/snapshot.ts"
+import { microseconds } from "../../runtime/primitives/process-time.ts"
 import type { Batch, InFlightMessage } from "./side.ts"
 
 interface Sample {
   readonly one: InFlightMessage
   /** Milliseconds since 1970. */
   readonly at: number
-  /** Monotonic milliseconds, as below. */
+  /** Monotonic milliseconds with fractions, as below. */
   readonly arrived: number
   sent: number | undefined
   answered: number | undefined
@@ -39,7 +40,7 @@ export class Traffic {
     this.isSampling = this.sample === undefined
   }
 
-  /** `now`: monotonic milliseconds; `date`: milliseconds since 1970, read for a sample only. */
+  /** `now`: monotonic milliseconds with fractions; `date`: milliseconds since 1970, read for a sample only. */
   arrived(batch: Batch, now: number, date: () => number): void {
     this.arrivals.set(batch, now)
     this.waiting += batch.messages.length
@@ -94,7 +95,7 @@ export class Traffic {
       messages: this.messages,
       bytes: this.bytes,
       waiting: this.waiting,
-      oldest_ms: oldest === undefined ? 0 : Math.max(0, now - oldest),
+      oldest_ms: oldest === undefined ? 0 : microseconds(Math.max(0, now - oldest)),
       held_back: this.heldBack,
       dropped: this.dropped + refused,
       history: this.history.facts(now)
@@ -104,10 +105,12 @@ export class Traffic {
   private endSample({ one, at, arrived, sent, answered }: Sample, outcome: string, now: number): void {
     this.sample = undefined
     const hop = (name: string, from: number | undefined, until: number | undefined) =>
-      from === undefined ? [] : [{ name, at_ms: from - arrived, took_ms: (until ?? now) - from }]
+      from === undefined
+        ? []
+        : [{ name, at_ms: microseconds(from - arrived), took_ms: microseconds((until ?? now) - from) }]
     this.lastSample = {
       at,
-      took_ms: now - arrived,
+      took_ms: microseconds(now - arrived),
       about: one.message.topic,
       direction: this.direction,
       outcome,

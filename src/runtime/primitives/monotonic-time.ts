@@ -6,10 +6,15 @@
  */
 import { Clock, Effect } from "effect"
 
-/** Milliseconds. The time the system is suspended does not count. */
-export const monotonicMs = (clock: Clock.Clock): number => Math.floor(Number(monotonicNanos(clock)) / 1e6)
+/** Whole milliseconds, as timers have them. The time the system is suspended does not count. */
+export const monotonicMs = (clock: Clock.Clock): number => Math.floor(preciseMs(clock))
+
+/** Milliseconds with fractions, for what is measured; not for limits and pauses, which are kept by timers. */
+export const preciseMs = (clock: Clock.Clock): number => Number(monotonicNanos(clock)) / 1e6
 
 export const monotonicNanos = (clock: Clock.Clock): bigint => clock.monotonicTimeNanosUnsafe()
 
 /** In milliseconds, of the clock the fiber runs with. */
 export const monotonicNow: Effect.Effect<number> = Effect.map(Clock.Clock, monotonicMs)
+
+export const preciseNow: Effect.Effect<number> = Effect.map(Clock.Clock, preciseMs)

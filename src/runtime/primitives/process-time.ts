@@ -2,3 +2,6 @@
 
 /** Milliseconds with fractions. */
 export const processMonotonicMs = (): number => performance.now()
+
+/** Milliseconds, rounded to whole microseconds: as they are shown. */
+export const microseconds = (ms: number): number => Math.round(ms * 1000) / 1000

@@ -112,15 +112,19 @@ describe("a report of the bridge", () => {
         expect((yield* bridge.ask("Report", { sample: true }, { within: "1 second" })).message).toBeUndefined()
         yield* receive("local", 2, "aws/td/b")
         yield* receive("local", 3, "aws/td/c")
-        yield* passTime("2 seconds")
+        yield* passTime("2250 micros")
         yield* change("cloud", up(false))
         yield* settled
         expect((yield* bridge.ask("Report", { sample: false }, { within: "1 second" })).message).toMatchObject({
           about: "thinedge/dev01/td/b",
           direction: "outbound",
           outcome: "ok",
-          took_ms: 2_000,
-          hops: [{ name: "bridge", took_ms: 2_000 }, { name: "publish, until PUBACK" }, { name: "acknowledge" }]
+          took_ms: 2.25,
+          hops: [
+            { name: "bridge", at_ms: 0, took_ms: 2.25 },
+            { name: "publish, until PUBACK" },
+            { name: "acknowledge" }
+          ]
         })
       })
     ))

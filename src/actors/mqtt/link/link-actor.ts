@@ -15,7 +15,7 @@ import type {
 } from "../../../messages/mqtt.ts"
 import type { ActorContext, Behaviour, MailboxSpec } from "../../../runtime/actor.ts"
 import { Measurements } from "../../../runtime/measurements.ts"
-import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
+import { preciseNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { spanned } from "../../../runtime/span.ts"
 import type { Connect, Receiver } from "../connection.ts"
 import { type Link, type LinkOptions, type LinkPast, makeLink } from "./link.ts"
@@ -96,10 +96,10 @@ type Published = Effect.Effect<{ readonly sent: boolean; readonly failed: Readon
 const measured = ({ options }: Link, awaited: number, publishing: Published): Published =>
   Effect.gen(function* () {
     const record = yield* Measurements
-    const startedAt = yield* monotonicNow
+    const startedAt = yield* preciseNow
     const answer = yield* publishing
     const times = Math.max(0, awaited - answer.failed.length)
-    record({ name: "puback", ms: (yield* monotonicNow) - startedAt, times, labels: { side: options.side } })
+    record({ name: "puback", ms: (yield* preciseNow) - startedAt, times, labels: { side: options.side } })
     return answer
   })
 

@@ -1,6 +1,7 @@
 /** One request for a signature, hop by hop. */
 import type { RequestTimes } from "../../../messages/p11-server.ts"
 import type { Hop, Timeline } from "../../../messages/status/snapshot.ts"
+import { microseconds } from "../../../runtime/primitives/process-time.ts"
 
 interface Told {
   /** Its label; empty: the client named none. */
@@ -45,5 +46,3 @@ export const signatureTimeline = (times: RequestTimes, { token, outcome, endedAt
     ]
   }
 }
-
-const microseconds = (ms: number): number => Math.round(ms * 1000) / 1000

@@ -13,6 +13,7 @@ import {
   TlsFailed
 } from "../../../../src/messages/mqtt.ts"
 import { type Behaviour, start } from "../../../../src/runtime/actor.ts"
+import { type Measurement, Measurements } from "../../../../src/runtime/measurements.ts"
 import type { ActorRef } from "../../../../src/runtime/protocol.ts"
 import { FakeBroker } from "../../../support/fake-link.ts"
 import { quietly } from "../../../support/quietly.ts"
@@ -121,6 +122,27 @@ describe("a link", () => {
         })
       })
     ))
+
+  it("measures the time until PUBACK in fractions of a millisecond", () => {
+    const measured: Array<Measurement> = []
+    const scenario = Effect.gen(function* () {
+      const broker = new FakeBroker()
+      broker.acknowledges = false
+      const receiver = yield* startReceiver
+      const link = yield* startLink(broker, receiver)
+      yield* settled
+      const status = yield* link.ask("Status", undefined, within)
+      const connection = status._tag === "Up" ? status.connection : 0
+      yield* Effect.forkChild(link.ask("PublishAll", { messages: [message("one")], connection }, within))
+      yield* passTime("250 micros")
+      broker.acknowledgeAll()
+      yield* settled
+    })
+    const record = (measurement: Measurement) => void measured.push(measurement)
+    return withTestClock(Effect.provideService(scenario, Measurements, record)).then(() =>
+      expect(measured).toEqual([{ name: "puback", ms: 0.25, times: 1, labels: { side: "local" } }])
+    )
+  })
 
   it("names the subscriptions the broker refuses", () =>
     withTestClock(
