@@ -21,7 +21,7 @@ export interface TokenFacts {
 }
 
 /** What an object says of itself. KeyDescription has these. */
-export interface ObjectFacts {
+interface ObjectFacts {
   readonly kind: NonNullable<Pkcs11Uri["type"]>
   readonly label: string
   readonly id: Uint8Array
@@ -61,7 +61,7 @@ export const namesObject = (uri: Pkcs11Uri): boolean =>
 export const namesToken = (uri: Pkcs11Uri): boolean => tokenFields.some((field) => uri[field] !== undefined)
 
 type PathField = (typeof pathFields)[number]
-export type AttributeValue = Pkcs11Uri[PathField]
+type AttributeValue = Pkcs11Uri[PathField]
 
 /** Equal values, or both absent. */
 export const sameAttribute = (one: AttributeValue, other: AttributeValue): boolean =>

@@ -8,7 +8,7 @@
 import type { Pkcs11Uri } from "./pkcs11-uri.ts"
 import { pathFields, sameAttribute } from "./pkcs11-uri-match.ts"
 
-export interface ScopedUri {
+interface ScopedUri {
   readonly uri: Pkcs11Uri
   /** Attributes the client gave another value than the scope; commands that change a token refuse these. */
   readonly conflicts: ReadonlyArray<string>

@@ -55,7 +55,7 @@ export class InvalidPkcs11Uri extends Data.TaggedError("InvalidPkcs11Uri")<{
 }> {}
 
 /** What `printPkcs11Uri` does with `pin-value`: leaves it out, or writes it. */
-export type PinPrinting = { readonly pin: "redacted" | "shown" }
+type PinPrinting = { readonly pin: "redacted" | "shown" }
 
 /** Parses a URI. Never throws; a refusal never contains the PIN. */
 export const parsePkcs11Uri = (text: string): Result.Result<Pkcs11Uri, InvalidPkcs11Uri> => {

@@ -12,8 +12,6 @@
  * every service `snapshot` and `stream`: `status/snapshot.ts`, `status/event.ts`, docs/observing.md.
  */
 
-import { Data } from "effect"
-
 /** `<run.path>/tedge-actors/<service>.sock`. */
 export const serviceSocketPath = (runPath: string, service: string): string =>
   `${serviceSocketDir(runPath)}/${service}.sock`
@@ -82,13 +80,6 @@ export type CheckAnswer = { readonly version: number; readonly answer: "check" }
     }
   | { readonly ok: false; readonly health: "up" | "down"; readonly reason: string; readonly status?: number }
 )
-
-/** The service could not be asked, or gave no answer that makes sense. */
-export class ServiceSilent extends Data.TaggedError("ServiceSilent")<{
-  readonly path: string
-  /** `ENOENT`, `ECONNREFUSED`: it does not run, or has not begun to listen. */
-  readonly code: string
-}> {}
 
 /** A line of a client; undefined: no question of this version. */
 export const parseQuestion = (line: string): ServiceQuestion | undefined => {

@@ -15,7 +15,7 @@ export interface ServiceTopics {
   readonly healthChecks: ReadonlyArray<string>
 }
 
-export interface DeviceTopics {
+interface DeviceTopics {
   /** `te`. */
   readonly topicRoot: string
   /** `device/main//`. */

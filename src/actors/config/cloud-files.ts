@@ -27,7 +27,7 @@ export interface MapperFile extends CloudProfile, PlacedLayer {
 }
 
 /** A file that cannot be used. */
-export interface CloudFault {
+interface CloudFault {
   readonly profile: string | undefined
   /** It is the directory `mappers`: nothing is known of any section. */
   readonly isDirectory?: true
@@ -35,7 +35,7 @@ export interface CloudFault {
   readonly problem: Exclude<TomlRead, { readonly kind: "read" | "absent" }>
 }
 
-export interface CloudFiles {
+interface CloudFiles {
   readonly layout: "mapper.toml" | "tedge.toml"
   readonly files: ReadonlyArray<MapperFile>
   readonly faults: ReadonlyArray<CloudFault>

@@ -7,7 +7,7 @@ import type { SettingSelector } from "../../messages/config.ts"
 import type { CloudName } from "../../messages/settings/setting.ts"
 import { cloudOf, parseProfile, parseSettingName, type SettingName } from "../../messages/settings/setting-name.ts"
 
-export type Selected =
+type Selected =
   | { readonly kind: "setting"; readonly name: SettingName; readonly cloud: CloudName | undefined }
   | { readonly kind: "unknown" }
   | {

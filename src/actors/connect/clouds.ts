@@ -27,7 +27,7 @@ export interface Question {
 }
 
 /** A number: the status with which the cloud refused. */
-export type Judgement = "answer" | "other" | number
+type Judgement = "answer" | "other" | number
 
 const startsWith =
   (text: string) =>

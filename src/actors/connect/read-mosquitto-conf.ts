@@ -4,7 +4,7 @@ import { basename, join, resolve } from "node:path"
 import { readRegularText } from "../../platform/files/read-file.ts"
 import { type Connection, mosquittoDir } from "./connection.ts"
 
-export interface ConfigurationFile {
+interface ConfigurationFile {
   readonly path: string
   /** Without comments, blank lines, and blanks at their ends. */
   readonly lines: ReadonlyArray<string>

@@ -26,7 +26,7 @@ export interface HealthOptions {
   readonly pendingOperations: PendingOperations | undefined
 }
 
-export interface HealthPeers {
+interface HealthPeers {
   /** The connection whose will reports the end of the mapper; of the bridge where the mapper is not ours. */
   readonly serviceLink: ActorRef<LinkProtocol>
   /** The bridge's local connection, whose will reports the bridge's end where the mapper is ours. */

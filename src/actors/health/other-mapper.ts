@@ -13,7 +13,7 @@ export interface OtherMapperTopics {
   readonly mosquittoHealth: string
 }
 
-export type OtherMapperSign =
+type OtherMapperSign =
   | { readonly _tag: "Answers"; readonly topic: string; readonly pid: number | undefined }
   | { readonly _tag: "MosquittoBridge"; readonly topic: string }
   | { readonly _tag: "TakesOver" }

@@ -43,7 +43,7 @@ export const bridgeReason = ({ reason }: ServiceTopics, text: string): MqttMessa
 /** `2026-11-29T20:15:03Z`, from milliseconds since 1970. */
 export const dateText = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+/, "")
 
-export interface CloudService {
+interface CloudService {
   readonly name: string
   readonly type: string
   /** Cumulocity's name for it. */

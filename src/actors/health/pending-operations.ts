@@ -20,7 +20,7 @@ export interface PendingOperations extends OtherMapperTopics {
   readonly checks: ReadonlyArray<string>
 }
 
-export interface OperationsAsker {
+interface OperationsAsker {
   readonly ownHealth: (message: MqttMessage) => void
   readonly heard: (message: MqttMessage) => Effect.Effect<void>
   readonly serviceChanged: (status: LinkStatus) => Effect.Effect<void>

@@ -8,7 +8,7 @@ import type { MqttMessage } from "../../messages/mqtt.ts"
 import type { ActorContext } from "../../runtime/actor.ts"
 import type { PublishNewest } from "./publish-newest.ts"
 
-export interface SettingsDocument {
+interface SettingsDocument {
   readonly publish: Effect.Effect<void>
   readonly heard: (message: MqttMessage) => Effect.Effect<void>
 }

@@ -12,7 +12,7 @@ import { codeOf } from "../../platform/process/error-code.ts"
 import { recordedProcess, recordProcess } from "../../platform/process/recorded-process.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 
-export interface ServiceProgram {
+interface ServiceProgram {
   readonly command: ReadonlyArray<string>
   /** Remembers the program's process id: what a killed runner left behind is ended before the program starts again. */
   readonly pidPath: string

@@ -4,7 +4,7 @@ import type { KeyFacts, SignatureFacts, TokenFacts } from "../../messages/status
 
 export type KeyPlace = Pick<KeyFacts, "via" | "path" | "uri">
 
-export interface SignatureTold {
+interface SignatureTold {
   /** Its label; undefined: not known. */
   readonly token: string | undefined
   /** Milliseconds since 1970. */

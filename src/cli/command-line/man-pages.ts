@@ -6,7 +6,7 @@
 import { type CommandSpec, commandsAt, type OptionSpec, optionsAt, type Program } from "./command-spec.ts"
 import { argumentLabel, usageLine } from "./help-text.ts"
 
-export interface ManPage {
+interface ManPage {
   /** `tedge-config-get.1`. */
   readonly file: string
   /** Source text for man(1). */
@@ -14,7 +14,7 @@ export interface ManPage {
 }
 
 /** What a page says besides its command. */
-export interface ManFacts {
+interface ManFacts {
   /** 1: commands, 8: services. */
   readonly section: 1 | 8
   /** `2026-11-29`. */

@@ -46,7 +46,7 @@ export const makeVisible = (): Visible => {
   }
 }
 
-export interface ServiceStatus extends Pick<ServedStatus, "runPath" | "answer">, Pick<StatusSources, "parts"> {
+interface ServiceStatus extends Pick<ServedStatus, "runPath" | "answer">, Pick<StatusSources, "parts"> {
   readonly name: string
 }
 

@@ -6,7 +6,7 @@
  */
 
 /** A piece that must not be cut, and its columns. */
-export interface Piece {
+interface Piece {
   readonly text: string
   readonly width: number
 }

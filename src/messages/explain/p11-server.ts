@@ -15,7 +15,7 @@ import {
 import type { LogText } from "./cryptoki-event.ts"
 import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
 
-export const explainListen = ({ path, reason, detail }: ListenFailed): Explanation => {
+const explainListen = ({ path, reason, detail }: ListenFailed): Explanation => {
   const at = `at '${path}'`
   switch (reason) {
     case "inUse":

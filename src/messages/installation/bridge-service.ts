@@ -25,7 +25,7 @@ export interface BridgeService {
 }
 
 /** We are the mapper: we register it, and answer its health checks. */
-export interface OurMapper extends NamedService {
+interface OurMapper extends NamedService {
   readonly is: "ours"
 }
 

@@ -9,7 +9,7 @@ import type { SettingType, Value } from "./setting.ts"
 import { fullKey, parseProfile, parseSettingName, type SettingName } from "./setting-name.ts"
 import { type ParsedValue, parseText, parseToml } from "./value.ts"
 
-export interface LayerEntry {
+interface LayerEntry {
   readonly value: Value
   readonly source: ValueSource
 }

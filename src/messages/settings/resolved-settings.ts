@@ -134,7 +134,7 @@ export interface LocalBrokerSettings {
   readonly deviceTopicId: string
 }
 
-export interface BridgeSettings {
+interface BridgeSettings {
   readonly builtIn: boolean
   readonly initialIntervalMs: number
   readonly maximumIntervalMs: number
@@ -154,7 +154,7 @@ export interface ProxySettings {
   readonly noProxy: string | undefined
 }
 
-export interface CertificateSettings {
+interface CertificateSettings {
   readonly organization: string
   readonly organizationUnit: string
   readonly requestedValidityMs: number

@@ -167,7 +167,7 @@ const tomlTypeName = (given: unknown): string => {
 }
 
 /** Joined to `directory` if it is relative; without `.`, `..`, doubled and trailing slashes. */
-export const absolutePath = (path: string, directory: string): string => {
+const absolutePath = (path: string, directory: string): string => {
   const segments: Array<string> = []
   for (const segment of (path.startsWith("/") ? path : `${directory}/${path}`).split("/")) {
     if (segment === "" || segment === ".") continue

@@ -6,7 +6,7 @@ import { statusVersion } from "./version.ts"
 const { Struct, Literal, Literals, String: Text, Finite, optionalKey: may } = Schema
 
 /** Of the runtime: an actor began, ended, failed, was slow. */
-export const ActorChanged = Struct({
+const ActorChanged = Struct({
   event: Literal("actor"),
   at: Finite,
   actor: Text,
@@ -29,7 +29,7 @@ export const LinkChanged = Struct({
   retry_in_ms: may(Finite)
 })
 
-export const TokenChanged = Struct({
+const TokenChanged = Struct({
   event: Literal("token"),
   at: Finite,
   token: Text,

@@ -18,7 +18,7 @@ const trouble = {
   hint: may(Text)
 }
 
-export const ServiceFacts = Struct({
+const ServiceFacts = Struct({
   /** As its unit and its socket: `tedge-mapper-c8y`. */
   name: Text,
   version: Text,
@@ -58,7 +58,7 @@ export const CertificateFacts = Struct({
   renew_from: Finite
 })
 
-export const ConnectionFacts = Struct({
+const ConnectionFacts = Struct({
   cloud: Literals(["c8y", "az", "aws"]),
   profile: may(Text),
   device_id: Text,
@@ -153,7 +153,7 @@ export const BridgeFacts = Struct({
 })
 
 /** Clients of the signing service. */
-export const ClientFacts = Struct({
+const ClientFacts = Struct({
   connections: Finite,
   answering: Finite,
   served: Finite,
@@ -235,10 +235,8 @@ export const Snapshot = Struct({
   silent: may(Flag)
 })
 
-export type ServiceFacts = typeof ServiceFacts.Type
 export type LinkFacts = typeof LinkFacts.Type
 export type CertificateFacts = typeof CertificateFacts.Type
-export type ConnectionFacts = typeof ConnectionFacts.Type
 export type Hop = typeof Hop.Type
 export type Timeline = typeof Timeline.Type
 export type SignatureFacts = typeof SignatureFacts.Type
@@ -247,7 +245,6 @@ export type KeyFacts = typeof KeyFacts.Type
 export type History = typeof History.Type
 export type DirectionFacts = typeof DirectionFacts.Type
 export type BridgeFacts = typeof BridgeFacts.Type
-export type ClientFacts = typeof ClientFacts.Type
 export type SupervisorNode = typeof SupervisorNode.Type
 export type ActorNode = typeof ActorNode.Type
 export type LogLine = typeof LogLine.Type

@@ -9,7 +9,7 @@ import { isTomlTable, parseToml, plainToml, printToml, type TomlTree } from "./t
 import { type TomlStatement, tomlStatements } from "./toml-statements.ts"
 
 /** Where what stands at a path goes. */
-export interface Destination {
+interface Destination {
   /** A document of its own; undefined: a table that only holds others, of which nothing is left. */
   readonly to: string | undefined
   /** The path there. */
@@ -19,12 +19,12 @@ export interface Destination {
 /** Undefined: it stays. What is below a path that goes goes too, to the same document or to another one. */
 export type Assign = (path: ReadonlyArray<string>) => Destination | undefined
 
-export interface Parted {
+interface Parted {
   readonly rest: string
   readonly parts: ReadonlyMap<string, string>
 }
 
-export type TomlParted = (Parted & { readonly kind: "parted" }) | { readonly kind: "refused"; readonly detail: string }
+type TomlParted = (Parted & { readonly kind: "parted" }) | { readonly kind: "refused"; readonly detail: string }
 
 export const partToml = (text: string, assign: Assign): TomlParted => {
   const parsed = parseToml(text)

@@ -18,7 +18,7 @@ interface UriPlace {
   readonly at: TomlPath
 }
 
-export interface WithoutPins {
+interface WithoutPins {
   readonly change: FileChange
   /** By the full keys of the settings for PINs. */
   readonly pins: ReadonlyMap<string, string>
@@ -43,7 +43,7 @@ function placesOf(profile: string | undefined, keys: ReadonlyArray<string>): Rea
  * The settings as they are when the upgrade has ended, but for the PINs in URIs: what has left the table of a section that
  * counts no more, as an upgrade before did not end, is among them.
  */
-export interface Settled {
+interface Settled {
   readonly sections: ReadonlyArray<string>
   readonly changed: ReadonlyMap<string, Value | undefined>
 }

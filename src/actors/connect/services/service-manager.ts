@@ -6,7 +6,7 @@ import type { AddonNotLoaded } from "../../../messages/platform.ts"
 /** `AddonNotLoaded`: the built-in manager cannot look at its locks. */
 export type ServiceFailure = ServiceCommandFailed | AddonNotLoaded
 
-export interface DropIns {
+interface DropIns {
   /** Where the file beside the unit of this service is. */
   readonly path: (service: string) => string
   /** A file counts from then on, for the service's next start. */

@@ -18,7 +18,7 @@ import { type OnFailure, step } from "../transaction.ts"
 import { startAndEnable, stopAndDisable } from "./enable-services.ts"
 
 /** Undefined: the mapper is ours. */
-export const thinEdgeMapper = ({ settings }: Connection): ThinEdgeMapper | undefined => {
+const thinEdgeMapper = ({ settings }: Connection): ThinEdgeMapper | undefined => {
   const { mapper } = bridgeService(settings)
   return mapper.is === "thin-edge" ? mapper : undefined
 }
@@ -102,7 +102,7 @@ export const handingBack = (
   })
 
 /** Said by the marker, and by the file beside the unit: thin-edge.io's own `tedge reconnect` rewrites the marker. */
-export const isHandedOver = (
+const isHandedOver = (
   connection: Connection,
   mapper: ThinEdgeMapper | undefined = thinEdgeMapper(connection)
 ): Effect.Effect<boolean, ConnectRefusal> =>

@@ -7,7 +7,7 @@ import type { ActorRef } from "../../../runtime/protocol.ts"
 import { askLimit } from "../config/config-command.ts"
 import type { MapperDirectory } from "./mapper-directories.ts"
 
-export interface MapperIdentity {
+interface MapperIdentity {
   readonly id: string
   readonly origin: "cert CN" | "mapper.toml" | "tedge.toml"
 }

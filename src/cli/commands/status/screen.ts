@@ -6,7 +6,7 @@ import type { StatusReport } from "./report.ts"
 import { type Row, row, type Tone } from "./rows.ts"
 import { serviceRows } from "./service-rows.ts"
 
-export interface ScreenStyle {
+interface ScreenStyle {
   /** Columns. */
   readonly width: number
   readonly hasColour: boolean

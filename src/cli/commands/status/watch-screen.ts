@@ -8,7 +8,7 @@
 import { Effect, type Scope } from "effect"
 import type { StatusReport } from "./report.ts"
 
-export interface ScreenStream {
+interface ScreenStream {
   readonly write: (text: string) => unknown
   readonly rows?: number
   readonly on: (event: "resize", listener: () => void) => unknown

@@ -24,7 +24,7 @@ export interface PageFeed {
   readonly watch: (send: (line: string) => void) => () => void
 }
 
-export interface ServedPage {
+interface ServedPage {
   readonly secret: string
   readonly files: PageFiles
   readonly feed: PageFeed

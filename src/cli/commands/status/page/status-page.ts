@@ -7,7 +7,7 @@ import { defaultAddress, parseListenAddress } from "./listen-address.ts"
 import { servePage } from "./page-server.ts"
 import { type Followed, serviceFeed } from "./service-feed.ts"
 
-export interface StatusPage {
+interface StatusPage {
   /** Which services there are now. */
   readonly look: Effect.Effect<Followed>
   /** Of `--listen`. */
