@@ -30,6 +30,7 @@ export const buildSettings = (
 ): Effect.Effect<Settings, Refusal> =>
   Effect.gen(function* () {
     const read = settingReader(sources, undefined)
+    const provider = yield* read.uriAndPin("device.cryptoki.uri")
     if (how === "whole") yield* pairOrNone(read, "proxy.username", "proxy.password")
     return {
       installation: place.installation ?? "everything-ours",
@@ -39,8 +40,9 @@ export const buildSettings = (
       cryptoki: {
         mode: oneOf(read.text("device.cryptoki.mode"), "off", "module", "socket"),
         modulePath: read.optionalText("device.cryptoki.module_path"),
-        pin: read.secret("device.cryptoki.pin"),
-        uri: yield* read.uri("device.cryptoki.uri"),
+        pin: provider.pin,
+        pinSource: provider.pinSource,
+        uri: provider.uri,
         socketPath: read.text("device.cryptoki.socket_path")
       },
       mqtt: localBroker(read),
@@ -134,15 +136,13 @@ const keepAlive = (read: SettingReader, name: CloudName): number => {
 /** `section`: `device`, or that of a cloud. */
 const device = (read: SettingReader, section: string): Effect.Effect<DeviceSettings, InvalidSetting> =>
   Effect.gen(function* () {
-    const uri = yield* read.uri(`${section}.key_uri`)
-    const pinKey = `${section}.key_pin`
-    const pin = read.secret(pinKey)
+    const { uri, pin, pinFrom } = yield* read.uriAndPin(`${section}.key_uri`)
     return {
       ...read.identity(`${section}.id`),
       keyPath: read.text(`${section}.key_path`),
       certPath: read.text(`${section}.cert_path`),
       csrPath: read.text(`${section}.csr_path`),
-      key: { ...(uri && { uri }), ...(pin && { pin, pinFrom: read.placeOf(pinKey) }) }
+      key: { ...(uri && { uri }), ...(pin && { pin, pinFrom }) }
     }
   })
 

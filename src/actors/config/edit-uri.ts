@@ -9,8 +9,9 @@ import { mapperText } from "./edit-mapper-file.ts"
 import { editedOwn, ownChange } from "./edit-own-file.ts"
 import { mapperSection, sharedChange } from "./edit-shared-file.ts"
 import { type OpenConfig, refuseOwnFile } from "./open-config.ts"
+import { textWithoutPin } from "./pin-text.ts"
 import type { ConfigPlace } from "./read-sources.ts"
-import { type PinnedUri, pinNameOf, pinnedUri, sectionPrefixes, sectionWithOtherPin, textsOf } from "./uri-pin.ts"
+import { filesAfter, type PinnedUri, pinNameOf, pinnedUri, sectionPrefixes, sectionWithOtherPin } from "./uri-pin.ts"
 import type { FileChange } from "./write-files.ts"
 
 interface PinApart extends PinnedUri {
@@ -42,17 +43,26 @@ export const changesWithPinApart = (
     const { secrets } = open.own
     yield* refuseOwnFile(secrets)
     const [key, pinKey] = [fullKey(name), fullKey(pinName)]
-    const whole = `${uri}${uri.includes("?") ? "&" : "?"}pin-value=${encodeURIComponent(pin)}`
-    const given = textsOf(open.sources, new Map([[key, whole]]))
+    const whole = withPin(uri, pin)
+    const stored = secrets.layer.entries.get(pinKey)?.value
+    const isStored = stored === pin
     const section = sectionWithOtherPin(
       sectionPrefixes(open.sources),
-      given,
-      textsOf(
+      filesAfter(
+        open.sources,
+        new Map([
+          [key, whole],
+          [pinKey, isStored ? pin : undefined]
+        ]),
+        "secrets.toml"
+      ),
+      filesAfter(
         open.sources,
         new Map([
           [key, uri],
           [pinKey, pin]
-        ])
+        ]),
+        "secrets.toml"
       )
     )
     if (section !== undefined)
@@ -73,9 +83,39 @@ export const changesWithPinApart = (
     )
     if (apart.kind === "refused")
       return yield* new ConfigFileNotEditable({ path: bare.path, key: pinKey, detail: apart.detail })
-    const stored = yield* editedOwn(secrets, { key: pinKey, at: pinKey.split("."), value: pin || undefined })
-    const secret = ownChange(secrets, stored, true)
+    const edited = yield* editedOwn(secrets, { key: pinKey, at: pinKey.split("."), value: pin || undefined })
+    const secret = ownChange(secrets, edited, true)
     // Where one of the two is there already, nothing can be mixed up.
     if (secret.before === secret.after || bare.before === bare.after) return [secret, { ...bare, after: apart.text }]
-    return [together, secret, { ...bare, before: together.after, after: apart.text }]
+    const earlier = yield* oldPinGone(place, open, { name, pinName, uri, pin })
+    return [
+      ...earlier,
+      { ...together, before: earlier.at(0)?.after ?? together.before },
+      { ...secret, before: earlier.at(1)?.after ?? secret.before },
+      { ...bare, before: together.after, after: apart.text }
+    ]
   })
+
+/**
+ * A PIN in secrets.toml takes precedence over the one in a URI: that of the old URI first goes into the old URI, or it would be
+ * tried for the new one.
+ */
+const oldPinGone = (
+  place: ConfigPlace,
+  open: OpenConfig,
+  { name, pinName, uri, pin }: Pick<PinApart, "name" | "pinName" | "uri" | "pin">
+): Effect.Effect<ReadonlyArray<FileChange>, ConfigFileNotEditable> =>
+  Effect.gen(function* () {
+    const { secrets } = open.own
+    const pinKey = fullKey(pinName)
+    const oldPin = secrets.layer.entries.get(pinKey)?.value
+    const value = open.sources.file.entries.get(fullKey(name))?.value
+    const oldUri = typeof value === "string" ? (textWithoutPin(value) ?? value) : undefined
+    if (typeof oldPin !== "string" || oldPin === pin || oldUri === uri) return []
+    const shared = yield* sharedChange(place, open, name, oldUri && withPin(oldUri, oldPin))
+    const cleared = yield* editedOwn(secrets, { key: pinKey, at: pinKey.split("."), value: undefined })
+    return [shared, ownChange(secrets, cleared, true)]
+  })
+
+const withPin = (uri: string, pin: string): string =>
+  `${uri}${uri.includes("?") ? "&" : "?"}pin-value=${encodeURIComponent(pin)}`

@@ -5,10 +5,11 @@ import { type Pkcs11Uri, parsePkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { durationMs } from "../../messages/settings/duration.ts"
 import { parseHostPort } from "../../messages/settings/host-port.ts"
 import type { ValueSource } from "../../messages/settings/refused-value.ts"
-import { type Resolved, resolveForUse, type Sources } from "../../messages/settings/resolve.ts"
-import type { HostPort, IdProblem } from "../../messages/settings/resolved-settings.ts"
+import { layersOf, type Resolved, resolveForUse, type Sources } from "../../messages/settings/resolve.ts"
+import type { HostPort, IdProblem, PinSource } from "../../messages/settings/resolved-settings.ts"
 import { fullKey, settingByKey } from "../../messages/settings/setting-name.ts"
 import { withoutPin } from "../../messages/shown-text.ts"
+import { uriAndPin } from "./uri-pin.ts"
 
 /** Reads settings of one cloud section, or of none. Keys are canonical, without profile. */
 export const settingReader = (sources: Sources, profile: string | undefined) => {
@@ -43,13 +44,6 @@ export const settingReader = (sources: Sources, profile: string | undefined) => 
       const found = optionalText(key)
       return found === undefined ? undefined : Redacted.make(found, { label: key })
     },
-    /** Where its value comes from, for refusals: the variable, or the setting that has it and its file. */
-    placeOf: (key: string): string | undefined => {
-      const found = resolved(key)
-      return found.kind === "value"
-        ? placeIn(fullKey({ setting: settingByKey(key) ?? absent(key), profile }), found.source)
-        : undefined
-    },
     hostPort: (key: string): HostPort | undefined => hostPort(key, optionalText(key)),
     identity: (key: string): { readonly id: string | undefined; readonly idProblem: IdProblem | undefined } => {
       const found = resolved(key)
@@ -57,14 +51,35 @@ export const settingReader = (sources: Sources, profile: string | undefined) => 
         ? { id: String(found.value), idProblem: undefined }
         : { id: undefined, idProblem: found.idProblem }
     },
-    uri: (key: string): Effect.Effect<Pkcs11Uri | undefined, InvalidSetting> => {
-      const found = resolved(key)
-      return found.kind === "value"
-        ? parseUri(fullKey({ setting: settingByKey(key) ?? absent(key), profile }), String(found.value), found)
-        : Effect.succeed(undefined)
+    /** The URI of a token or key without its PIN, and the PIN that counts. */
+    uriAndPin: (key: string): Effect.Effect<TokenSettings, InvalidSetting> => {
+      const name = { setting: settingByKey(key) ?? absent(key), profile }
+      const { uri, pin, pinKey, isPinInUri } = uriAndPin(name, sources) ?? absent(key)
+      const source = sourceOf(pinKey, sources)
+      const pinned = pin.kind === "value" &&
+        source && {
+          pin: Redacted.make(String(pin.value), { label: pinKey }),
+          pinFrom: `${isPinInUri ? "pin-value in " : ""}${placeIn(pinKey, source)}`,
+          pinSource: { kind: source.kind, isInUri: isPinInUri }
+        }
+      if (uri.kind === "unset") return Effect.succeed({ ...pinned })
+      return Effect.map(parseUri(fullKey(name), String(uri.value), uri), (parsed) => ({ uri: parsed, ...pinned }))
     }
   }
 }
+
+export interface TokenSettings {
+  readonly uri?: Pkcs11Uri
+  readonly pin?: Redacted.Redacted<string>
+  /** For refusals: the variable, or the setting that has the PIN and its file. */
+  readonly pinFrom?: string
+  readonly pinSource?: PinSource
+}
+
+const sourceOf = (key: string, sources: Sources): ValueSource | undefined =>
+  layersOf(sources)
+    .map(({ entries }) => entries.get(key)?.source)
+    .find((source) => source !== undefined)
 
 export type SettingReader = ReturnType<typeof settingReader>
 

@@ -145,6 +145,10 @@ export const explainSettingWarning = (warning: SettingWarning): Explanation => {
         error: `the PIN in ${warning.key} stays in '${warning.path}': in secrets.toml it would also be tried for the key of ${warning.section.slice(0, -1)}`,
         hint: `tedge config set ${warning.section}device.key_pin <PIN of that key's token>, then tedge config upgrade`
       }
+    case "pin-dropped":
+      return {
+        error: `the PIN in ${warning.key} was taken out of '${warning.path}' and not stored: ${warning.pinKey} in '${warning.to}' is another one, and counts`
+      }
     case "secrets-left-out": {
       const { path, problem } = warning
       const why = problem.kind === "unreadable" ? problem.code : "not valid TOML"

@@ -80,6 +80,14 @@ export type SettingWarning =
   | { readonly kind: "pin-apart"; readonly key: string; readonly pinKey: string; readonly to: string }
   /** The PIN stays in the URI: in its own place it would also count for `section`, as the prefix of its keys. */
   | { readonly kind: "pin-kept"; readonly key: string; readonly path: string; readonly section: string }
+  /** The PIN of a URI was taken away from `path`: that of `pinKey` in `to` is another, and takes precedence. */
+  | {
+      readonly kind: "pin-dropped"
+      readonly key: string
+      readonly pinKey: string
+      readonly path: string
+      readonly to: string
+    }
   /** The file of PINs and passwords cannot be used; they are not listed. */
   | {
       readonly kind: "secrets-left-out"

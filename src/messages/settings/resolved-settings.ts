@@ -7,6 +7,7 @@ import type { Redacted } from "effect"
 import type { KeySelector } from "../cryptoki.ts"
 import type { Installation } from "../installation/installation.ts"
 import type { Pkcs11Uri } from "../pkcs11-uri.ts"
+import type { ValueSource } from "./refused-value.ts"
 import type { CloudName, Value } from "./setting.ts"
 
 export interface Settings {
@@ -53,12 +54,19 @@ export interface IdProblem {
   readonly detail: string
 }
 
+/** Where a PIN comes from; `isInUri`: the URI of the token or key has it. */
+export interface PinSource {
+  readonly kind: ValueSource["kind"]
+  readonly isInUri: boolean
+}
+
 export interface CryptokiSettings {
   readonly mode: "off" | "module" | "socket"
   readonly modulePath: string | undefined
   /** There is no default PIN. */
   readonly pin: Redacted.Redacted<string> | undefined
-  /** The base that narrows every key URI. */
+  readonly pinSource?: PinSource | undefined
+  /** The base that narrows every key URI. Without a PIN, as those of keys. */
   readonly uri: Pkcs11Uri | undefined
   readonly socketPath: string
 }

@@ -1,11 +1,11 @@
 /** A PIN in the URI of a key or token is a secret as any other: told, put apart by `config set`, moved by the upgrade. */
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { Redacted } from "effect"
+import { Effect, Redacted } from "effect"
 import { describe, expect, it } from "vitest"
 import { textWithoutPin } from "../../../src/actors/config/pin-text.ts"
 import { secretCopies } from "../../../src/actors/config/upgrade/upgrade-copies.ts"
-import { change, configBench, get, set, version2, within } from "./config-bench.ts"
+import { change, configBench, get, set, type Use, version2, within } from "./config-bench.ts"
 import { tableIn } from "./original-rules.ts"
 
 const { bench, file, toml, written, answer, refusal } = configBench()
@@ -113,13 +113,70 @@ describe.each(places)("a PIN in %s of %s", (name, path, text, pinKey, place) => 
 })
 
 describe("the PIN that counts", () => {
-  it("stays the same: that of the key's URI before key_pin, wherever that is", async () => {
+  it("stays the same: that of the key's URI before key_pin in the same file", async () => {
     put("mappers/c8y/mapper.toml", `[device]\nkey_uri = "${uri}"\nkey_pin = "other"\n`)
-    put("secrets.toml", '[c8y.device]\nkey_pin = "third"\n', 0o640)
     expect(await key()).toEqual(["a", "1234"])
     await upgrade()
     expect(await key()).toEqual(["a", "1234"])
     expect(readFileSync(at("mappers/c8y/mapper.toml"), "utf8")).not.toMatch(/pin/)
+  })
+
+  it("stays the same: that of secrets.toml before both; the upgrade says that it drops the one in the URI", async () => {
+    const path = at("mappers/c8y/mapper.toml")
+    put("mappers/c8y/mapper.toml", `[device]\nkey_uri = "${uri}"\nkey_pin = "other"\n`)
+    put("secrets.toml", '[c8y.device]\nkey_pin = "third"\n', 0o640)
+    expect(await key()).toEqual(["a", "third"])
+    const done = await upgrade()
+    expect(done.warnings).toEqual([
+      { kind: "pin-dropped", key: "c8y.device.key_uri", pinKey: "c8y.device.key_pin", path, to: at("secrets.toml") }
+    ])
+    expect(done.copies).toEqual([`${path}.bak`])
+    expect(await key()).toEqual(["a", "third"])
+    expect(secrets()).toEqual({ c8y: { device: { key_pin: "third" } } })
+    expect(readFileSync(path, "utf8")).not.toMatch(/pin/)
+    expect(readFileSync(`${path}.bak`, "utf8")).toContain(uri)
+  })
+
+  it("in secrets.toml goes before the one in the provider's URI", async () => {
+    toml(version2(`[device.cryptoki]\nuri = "${uri}"\n`))
+    put("secrets.toml", '[device.cryptoki]\npin = "other"\n', 0o640)
+    expect((await upgrade()).warnings.map(({ kind }) => kind)).toEqual(["pin-dropped"])
+    expect(secrets()).toEqual({ device: { cryptoki: { pin: "other" } } })
+  })
+
+  it.each([
+    ["device.key_uri", "device.key_pin", "[device]\nkey_uri"],
+    ["device.cryptoki.uri", "device.cryptoki.pin", "[device.cryptoki]\nuri"]
+  ])(
+    "in %s of a file counts as that file does: after secrets.toml, the credential and the environment",
+    async (name, pinKey, line) => {
+      const counts = async (environment: Record<string, string>) => {
+        const use: Use<unknown, unknown> = (config) =>
+          Effect.map(config.ask("ReadSettings", undefined, within), ({ settings: { cryptoki, device } }) => {
+            const { uri: found, pin } = name === "device.key_uri" ? device.key : cryptoki
+            expect(found).toEqual({ token: "a", object: "k", moduleName: "m" })
+            return pin && Redacted.value(pin)
+          })
+        return answer(use, environment)
+      }
+      toml(version2(`${line} = "${uri}"\n`))
+      expect(await counts({})).toBe("1234")
+      await answer(set(pinKey, "5678"))
+      expect(await counts({})).toBe("5678")
+      expect(await counts({ [`TEDGE_${pinKey.toUpperCase().replaceAll(".", "_")}`]: "9" })).toBe("9")
+      expect(await counts({ [`TEDGE_${name.toUpperCase().replaceAll(".", "_")}`]: uri.replace("12%334", "8") })).toBe(
+        "8"
+      )
+    }
+  )
+
+  it("of a section goes before that of the device, which is for the device's key", async () => {
+    toml(version2('[device]\nkey_uri = "pkcs11:token=d?pin-value=d"\n'))
+    put("secrets.toml", '[device]\nkey_pin = "s"\n', 0o640)
+    put("mappers/c8y/mapper.toml", `[device]\nkey_uri = "${uri}"\n`)
+    put("mappers/c8y.p/mapper.toml", '[device]\nkey_pin = "p"\n')
+    expect(await key()).toEqual(["a", "1234"])
+    expect(await key("p")).toEqual(["d", "p"])
   })
 
   it("stays the same: that of the provider before the one in its URI", async () => {
@@ -129,18 +186,18 @@ describe("the PIN that counts", () => {
     expect(tableIn(file()).device).toEqual({ cryptoki: { uri: bare } })
   })
 
-  it.each([
-    ["a key of its own without a PIN", '[device]\nkey_uri = "pkcs11:token=b"\n', ["b", undefined]],
-    ["a PIN of its own that did not count", '[device]\nkey_pin = "other"\n', ["a", "1234"]]
-  ])("of the device stays in its URI where it would count for a cloud with %s", async (_, mapper, expected) => {
-    toml(version2(`[device]\nkey_uri = "${uri}"\n`))
-    put("mappers/c8y/mapper.toml", mapper)
-    expect(await key()).toEqual(expected)
-    const done = await upgrade()
-    expect(done.warnings).toEqual([{ kind: "pin-kept", key: "device.key_uri", path: file(), section: "c8y." }])
-    expect(await key()).toEqual(expected)
-    expect(written()).toContain("pin-value")
-  })
+  it.each([["a key of its own without a PIN", '[device]\nkey_uri = "pkcs11:token=b"\n', ["b", undefined]]])(
+    "of the device stays in its URI where it would count for a cloud with %s",
+    async (_, mapper, expected) => {
+      toml(version2(`[device]\nkey_uri = "${uri}"\n`))
+      put("mappers/c8y/mapper.toml", mapper)
+      expect(await key()).toEqual(expected)
+      const done = await upgrade()
+      expect(done.warnings).toEqual([{ kind: "pin-kept", key: "device.key_uri", path: file(), section: "c8y." }])
+      expect(await key()).toEqual(expected)
+      expect(written()).toContain("pin-value")
+    }
+  )
 
   it("is not set for the device where it would count for the key of a cloud", async () => {
     put("mappers/c8y/mapper.toml", '[device]\nkey_uri = "pkcs11:token=b"\n')

@@ -239,23 +239,20 @@ const secretOf =
   }
 
 /**
- * What secrets.toml has already takes precedence over what was elsewhere, and the PIN in a key's URI over both; that of the
- * provider's URI counts last.
+ * What secrets.toml has already takes precedence over what was elsewhere. Of the rest the PIN in a key's URI goes first; that of
+ * the provider's URI counts last.
  */
 const withMoved = (
   file: OwnFile,
   moved: ReadonlyArray<Secret>,
   inUris: ReadonlyMap<string, string>
 ): Effect.Effect<string | undefined, ConfigFileNotEditable> => {
-  const isThere = (key: string) => file.places.has(key) || moved.some(({ at }) => at.join(".") === key)
-  const pins = [...inUris].filter(([key, pin]) => pin !== "" && !(key === "device.cryptoki.pin" && isThere(key)))
+  const isMoved = (key: string) => moved.some(({ at }) => at.join(".") === key)
+  const pins = [...inUris].filter(([key, pin]) => pin !== "" && !(key === "device.cryptoki.pin" && isMoved(key)))
   const missing = moved.filter(({ at }) => !file.places.has(at.join(".")))
   const edits = new Map([
     ...missing.map((secret): [string, TomlEdit] => [secret.at.join("."), secret]),
-    ...pins.flatMap(([key, value]): ReadonlyArray<[string, TomlEdit]> => {
-      const places = file.places.get(key) ?? [key.split(".")]
-      return places.map((at) => [at.join("."), { at, value }])
-    })
+    ...pins.map(([key, value]): [string, TomlEdit] => [key, { at: key.split("."), value }])
   ])
   if (edits.size === 0) return Effect.succeed(file.text)
   const result = editToml(file.text ?? "", [...edits.values()])

@@ -9,7 +9,7 @@ import { mayHavePin, withoutPin } from "../../../messages/shown-text.ts"
 import { editToml } from "../../../platform/toml/toml-edit.ts"
 import { parseToml } from "../../../platform/toml/toml-file.ts"
 import type { OpenConfig } from "../open-config.ts"
-import { type PinnedUri, pinKeyOf, pinnedUri, sectionPrefixes, sectionWithOtherPin, textsOf } from "../uri-pin.ts"
+import { filesAfter, type PinnedUri, pinKeyOf, pinnedUri, sectionPrefixes, sectionWithOtherPin } from "../uri-pin.ts"
 import type { FileChange } from "../write-files.ts"
 
 /** A setting that may be a URI with a PIN, where it stands in its file. */
@@ -93,26 +93,34 @@ export const withoutUriPins = (
         warnings.push({ kind: "pin-kept", key, path: source, section })
         continue
       }
-      pins.set(pinKey, pinned.pin)
+      const stored = open.own.secrets.layer.entries.get(pinKey)?.value
+      if (stored === undefined) pins.set(pinKey, pinned.pin)
+      else if (stored !== pinned.pin)
+        warnings.push({ kind: "pin-dropped", key, pinKey, path: source, to: open.own.secrets.path })
       const edited = editToml(text, [{ at, value: pinned.uri }])
       if (edited.kind === "refused")
         return yield* new ConfigFileNotEditable({ path: change.path, key, detail: edited.detail })
       text = edited.text
     }
-    return { change: pins.size === 0 ? change : { ...change, after: text }, pins, warnings }
+    return { change: text === (change.after ?? "") ? change : { ...change, after: text }, pins, warnings }
   })
 
 /** Only what is set for the device counts for the sections of clouds as well. */
 const otherSection = (
   { sections, changed }: Settled,
-  { sources }: OpenConfig,
+  open: OpenConfig,
   key: string,
   { uri, pin }: PinnedUri,
   pinKey: string
 ): string | undefined => {
   if (key !== "device.key_uri") return undefined
-  const after = new Map([...changed, [key, uri] as const, [pinKey, pin] as const])
-  return sectionWithOtherPin(sections, textsOf(sources, changed), textsOf(sources, after))
+  const stored = open.own.secrets.layer.entries.get(pinKey)?.value
+  const after = new Map([...changed, [key, uri] as const, [pinKey, stored ?? pin] as const])
+  return sectionWithOtherPin(
+    sections,
+    filesAfter(open.sources, changed, "file"),
+    filesAfter(open.sources, after, "secrets.toml")
+  )
 }
 
 /** What may be a PIN in what is no URI cannot be moved, and is not to stay unnoticed. */

@@ -91,7 +91,7 @@ export const readServerSettings = (
       return yield* new CryptokiOff({ missing: "device.cryptoki.module_path" })
     const user = values.tokenAsRoot ? { account: undefined } : hostUser(settings.configDir)
     if ("failure" in user) return yield* Effect.fail(user.failure)
-    const pin = unread === undefined ? yield* servicePin(input, settings, values) : undefined
+    const pin = unread === undefined ? yield* servicePin(settings, values) : undefined
     return {
       configDir: settings.configDir,
       hostUser: user.account,
@@ -105,7 +105,7 @@ export const readServerSettings = (
       logLevel: values.logLevel,
       policy: {
         scope: uri,
-        defaultPin: pin ?? uri?.pinValue,
+        defaultPin: pin,
         rules: yield* accessRules(own),
         limits: values.limits,
         ...(unread === undefined ? {} : { unread })
@@ -204,24 +204,25 @@ const groupOf = (name: string | undefined): Effect.Effect<number | undefined, Gr
 }
 
 /**
- * Option, variable, systemd credential, tedge.toml; at each place the PIN itself takes precedence over a file with it.
+ * Option, variable, systemd credential, files; at each place the PIN itself takes precedence over a file with it, and in files
+ * the one in a URI counts last.
  *
  * A credential that is missing is refused, unless a PIN is configured elsewhere: the guide's default is for a device that
  * was never given one.
  */
-const servicePin = (input: CommandInput, { cryptoki }: Settings, { pinFile, pinFileSource }: ServerValues) =>
+const servicePin = ({ cryptoki }: Settings, { pinFile, pinFileSource }: ServerValues) =>
   Effect.gen(function* () {
-    const isTyped = input.given("pin") && cryptoki.pin !== undefined
-    const isVariable = (process.env.TEDGE_DEVICE_CRYPTOKI_PIN ?? "") !== ""
+    const { pin, pinSource: source } = cryptoki
     const credential = pinCredential(process.env)
-    if (isTyped) return cryptoki.pin
+    if (source?.kind === "argument") return pin
     if (pinFileSource === "argument") return yield* fromFile(pinFile)
-    if (isVariable) return cryptoki.pin
+    if (source?.kind === "variable") return pin
     if (pinFileSource === "variable" && pinFile !== credential?.path) return yield* fromFile(pinFile)
     const isAsked = pinFileSource === "variable"
     if (credential?.isThere) return yield* fromFile(credential.path)
-    const configured = isAsked ? undefined : (cryptoki.pin ?? (yield* fromFile(pinFile)))
-    if (credential !== undefined && configured === undefined && (isAsked || cryptoki.uri?.pinValue === undefined))
+    const ofSetting = source?.isInUri === true ? undefined : pin
+    const configured = isAsked ? undefined : (ofSetting ?? (yield* fromFile(pinFile)) ?? pin)
+    if (credential !== undefined && configured === undefined)
       return yield* new PinFileUnusable({ path: credential.path, reason: "noCredential", code: "" })
     return configured
   })
