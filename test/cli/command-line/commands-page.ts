@@ -31,10 +31,11 @@ const introduction = `# Commands
 
 This page is made from the tables of the commands by \`test/cli/command-line/commands-page.test.ts\`; change the tables, not the page.
 
-Answers go to stdout, everything else to stderr. Colour and the turning mark of a step appear on a terminal only; \`NO_COLOR\` switches
-colour off. The options shown with \`tedge\` itself belong to every command and may stand before or after its words. A value that begins with a dash comes after \`--\`.
+Answers go to stdout, everything else to stderr. Colour and the spinner of a step appear on a terminal only; \`NO_COLOR\` switches
+colour off. The options shown with \`tedge\` itself apply to every command, before or after its words. A value that begins with a dash comes
+after \`--\`.
 
-PINs and passwords given as arguments are taken off the command line that \`ps\` shows as soon as they have been read.
+PINs and passwords given as arguments are removed from the command line that \`ps\` shows as soon as they have been read.
 
 Work that takes longer than a second (a key that is generated, \`hsm init\`, a signature that may wait for a touch, the cloud) shows what
 it waits for, the time it has taken and, where it has a time limit, a bar. Without a terminal that is a line on stderr every 5 seconds,
@@ -45,10 +46,10 @@ after 30 seconds every 30; stdout holds the answer only.
 | exit code | means |
 |---|---|
 | 0 | done |
-| 1 | the command failed; the reason is on stderr, with the next step where there is one; \`config get\`: not set; \`status\`: it cannot be told |
+| 1 | the command failed; the reason is on stderr, with the next step where there is one; \`config get\`: not set; \`status\`: unknown |
 | 2 | the command line is not valid: unknown word, option, key or value; \`cert needs-renewal\`: unknown |
 | 3 | \`connect\`, \`reconnect\`: connected, but not with the new certificate; \`status\`: something is down |
-| 129, 130, 143 | ended by SIGHUP, SIGINT, SIGTERM; what was begun is undone. A command that has begun to change a connection goes on after SIGHUP or when its output is closed: what it says then is in syslog, else in \`tedge.log\` in \`logs.path\` |
+| 129, 130, 143 | ended by SIGHUP, SIGINT, SIGTERM; what was begun is undone. A command that has begun to change a connection continues after SIGHUP or when its output is closed: its output is then in syslog, else in \`tedge.log\` in \`logs.path\` |
 
 ## The steps of connect
 

@@ -6,7 +6,7 @@ export const statusSpec: CommandSpec = {
   summary: "Show the connections, keys and services of this device",
   details: [
     "One screen for each connection: whether it is up, since when and why not; certificate, key and token; messages each way; the services behind it. The services are asked on their sockets, which are for root and for the user and group of the services; nothing is changed.",
-    "Exit code 0: all is up. 3: something is down. 1: it cannot be told."
+    "Exit code 0: all is up. 3: something is down. 1: unknown."
   ],
   options: [
     {

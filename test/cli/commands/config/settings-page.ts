@@ -98,7 +98,7 @@ for every command. A profile never takes a value from the section without profil
 
 ## Which file a setting is in
 
-As in thin-edge 2, each section of a cloud has a \`mapper.toml\` of its own. In it the settings stand without the name of the section
+As in thin-edge 2, each section of a cloud has a \`mapper.toml\` of its own. It contains the settings without the name of the section
 (\`url\`, \`[device] key_uri\`), with \`cloud_type\` as a mark, and its profiles are the directories. On a device that was configured with
 thin-edge 1 the sections are tables of \`tedge.toml\` (\`[c8y]\`, \`[c8y.profiles.prod]\`). Which of the two counts is decided for each cloud:
 
@@ -109,24 +109,23 @@ thin-edge 1 the sections are tables of \`tedge.toml\` (\`[c8y]\`, \`[c8y.profile
 | neither | \`mapper.toml\`: the first \`tedge config set\` makes it |
 
 A file that cannot be read or parsed is an error that names it, with line and column, for what needs it: \`connect\` of that cloud and
-profile, and its settings. The other clouds, \`tedge disconnect\` and all settings of no cloud go on working, and \`tedge hsm doctor\` tells it
-as one of its findings.
+profile, and its settings. The other clouds, \`tedge disconnect\` and all settings of no cloud still work, and \`tedge hsm doctor\` reports it.
 
 A \`secrets.toml\` that cannot be read or parsed stops what needs a PIN or a password, as no other PIN is tried in its place: with a token or a
 proxy \`connect\`, the services, and what signs or logs in (\`tedge cert create\`, \`renew\`, \`tedge hsm create-key\`, …); reading or setting a PIN; and
-\`tedge config upgrade\`. Everything else goes on working, for users who may not read the file too: \`cert show\`, \`connect --test\`, \`status\`,
-\`disconnect\`, \`tedge config\` of the rest; \`config list\` leaves PINs and passwords out, with a warning. \`tedge hsm doctor\` tells it and leaves the
-token alone.
+\`tedge config upgrade\`. Everything else still works, also for users who may not read the file: \`cert show\`, \`connect --test\`, \`status\`,
+\`disconnect\`, \`tedge config\` of the rest; \`config list\` leaves PINs and passwords out, with a warning. \`tedge hsm doctor\` reports it and does not
+use the token.
 
 A value that cannot be used stops what needs it: \`config get\` of that setting or of one that follows it. \`config list\` leaves it out, with a
 warning; \`connect\`, the services and commands that use a token read all settings of no cloud, and those of their own cloud and profile.
 
 PINs and passwords are in \`secrets.toml\` (mode 0640, user and group of \`system.toml\`): thin-edge's own programs make every file they write
-readable for all users again. \`tedge config set\` writes them there; where such a program is installed, it says which one does not find the
-value and how to give it to it. \`tedge config upgrade\` moves what stands at an older place: the tables of clouds, PINs and passwords, and
-\`[p11_server]\`. It copies a file before something is taken out of it (\`tedge.toml.bak\`, mode of the original), leaves a \`mapper.toml\` that
-is there as it is, changes all files or none, and goes on where a crash has ended it. A copy that is there is never written over: the next is
-\`tedge.toml.bak.1\`. \`tedge hsm doctor\` names copies that hold a PIN or a password.
+readable for all users again. \`tedge config set\` writes them there; where such a program is installed, it names the one that does not find the
+value, and how to pass it. \`tedge config upgrade\` moves settings from older files: the tables of clouds, PINs and passwords, and
+\`[p11_server]\`. It copies a file before something is removed from it (\`tedge.toml.bak\`, mode of the original), leaves a \`mapper.toml\` that
+is there as it is, changes all files or none, and resumes after a crash. An existing copy is never overwritten: the next is
+\`tedge.toml.bak.1\`. \`tedge hsm doctor\` names copies that contain a PIN or a password.
 
 A PIN in a URI (\`pin-value\` in \`device.key_uri\`, in that of a cloud, or in \`device.cryptoki.uri\`) is a secret too. \`tedge config set\` of such a
 URI writes the URI without it, stores the PIN as \`device.key_pin\`, that of the cloud, or \`device.cryptoki.pin\`, and says so; \`tedge config
