@@ -3,7 +3,7 @@
  *
  * The handshake finds it out as well, before it sends anything; but it comes when the old connection is gone already.
  */
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto"
+import { createPrivateKey, type KeyObject } from "node:crypto"
 import { Effect } from "effect"
 import type { KeySelector } from "../../messages/cryptoki.ts"
 import { KeyMismatch, SigningFailed } from "../../messages/mqtt.ts"
@@ -11,8 +11,8 @@ import { shownUri } from "../../messages/pkcs11-uri.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { allSchemes } from "../../messages/signature-scheme.ts"
 import type { TokenRefusal } from "../../messages/token-refusals.ts"
-import { readRegularFile, readRegularText } from "../../platform/files/read-file.ts"
-import { deviceCertificate, pemCertificates } from "../../platform/tls/device-certificate.ts"
+import { readRegularFile } from "../../platform/files/read-file.ts"
+import { certificateIn } from "../../platform/tls/tls-certificates.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { ConnectPeers } from "./peers.ts"
 
@@ -106,7 +106,3 @@ const readKey = (path: string): KeyObject | undefined => {
     return undefined
   }
 }
-
-/** Of a file that has been read once: the certificate that is the device's. */
-export const certificateIn = (path: string): X509Certificate | undefined =>
-  deviceCertificate(pemCertificates(readRegularText(path)).map((der) => new X509Certificate(der)))

@@ -10,9 +10,10 @@ import { CertificateNotValid, CertificateOfAnother, type CloudSelector } from ".
 import type { CredentialUnusable, KeyMismatch } from "../../messages/mqtt.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { commonNameOf } from "../../platform/tls/device-certificate.ts"
+import { certificateIn } from "../../platform/tls/tls-certificates.ts"
 import { wallNow } from "../../runtime/primitives/wall-time.ts"
 import { certificateDates } from "./certificate-dates.ts"
-import { certificateIn, type FitsKey } from "./own-key.ts"
+import type { FitsKey } from "./own-key.ts"
 
 export type PendingCertificate =
   | { readonly kind: "none" }

@@ -1,8 +1,6 @@
 /** The device certificate as people want to see it. */
-import { X509Certificate } from "node:crypto"
 import type { CertificateFacts } from "../../messages/status/snapshot.ts"
-import { readRegularText } from "../../platform/files/read-file.ts"
-import { deviceCertificate, pemCertificates } from "../../platform/tls/device-certificate.ts"
+import { certificateIn } from "../../platform/tls/tls-certificates.ts"
 
 /** Undefined: it cannot be read; the connection says why. `minimumValidityMs`: before its end it is to be renewed. */
 export const certificateFacts = (
@@ -11,7 +9,7 @@ export const certificateFacts = (
   minimumValidityMs: number
 ): CertificateFacts | undefined => {
   try {
-    const leaf = deviceCertificate(pemCertificates(readRegularText(path)).map((der) => new X509Certificate(der)))
+    const leaf = certificateIn(path)
     if (leaf === undefined) return undefined
     const until = Date.parse(leaf.validTo)
     return {

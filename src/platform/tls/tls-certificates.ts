@@ -4,6 +4,7 @@
  * Source: RFC 8446, 4.4.2.
  */
 import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto"
+import { readRegularText } from "../files/read-file.ts"
 import { deviceCertificate, pemCertificates } from "./device-certificate.ts"
 import { TlsError } from "./tls-error.ts"
 
@@ -39,6 +40,10 @@ const parse = (der: Buffer): X509Certificate => {
     throw new TlsError("ERR_TLS_SETTINGS", "malformed client certificate", { cause })
   }
 }
+
+/** The device's certificate in a file. Throws when the file or a certificate in it cannot be read. */
+export const certificateIn = (path: string): X509Certificate | undefined =>
+  deviceCertificate(pemCertificates(readRegularText(path)).map((der) => new X509Certificate(der)))
 
 /** SubjectPublicKeyInfo, DER. */
 export const publicKeyInfo = (key: KeyObject): Uint8Array => new Uint8Array(key.export({ type: "spki", format: "der" }))

@@ -11,14 +11,8 @@ import type { ActorRef } from "../../../runtime/protocol.ts"
 /** Within seconds, each device at another moment: thousands may have lost the same network. */
 export const retryWithNetwork = (cloud: ActorRef<LinkProtocol>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const news = yield* Queue.sliding<void>(1)
-    const watching = watchNetwork(() => void Queue.offerUnsafe(news, undefined))
-    const isWatched = yield* Effect.match(watching, {
-      onSuccess: () => true,
-      onFailure: () => false
-    })
-    if (!isWatched)
-      return yield* Effect.logDebug("network changes cannot be monitored (AF_NETLINK): retry delays are not shortened")
+    const news = yield* watched(watchNetwork, "network changes cannot be monitored (AF_NETLINK)")
+    if (news === undefined) return
     yield* Effect.forkScoped(
       Effect.forever(
         Effect.gen(function* () {
@@ -43,16 +37,21 @@ const restMs = 10_000
 
 export const retryWithClock = (cloud: ActorRef<LinkProtocol>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const steps = yield* Queue.sliding<void>(1)
-    const isWatched = yield* Effect.match(
-      watchClock(() => void Queue.offerUnsafe(steps, undefined)),
-      { onSuccess: () => true, onFailure: () => false }
-    )
-    if (!isWatched)
-      return yield* Effect.logDebug("clock changes cannot be monitored (timerfd): retry delays are not shortened")
+    const steps = yield* watched(watchClock, "clock changes cannot be monitored (timerfd)")
+    if (steps === undefined) return
     const retry = Effect.andThen(Queue.take(steps), cloud.offer("RetryNow", { because: "the clock was set" }))
     yield* Effect.forkScoped(Effect.forever(Effect.andThen(retry, Effect.sleep(rest))))
   })
 
 /** An NTP client may set it several times. */
 const rest = "1 second"
+
+/** Undefined: it cannot be watched. */
+const watched = (watch: typeof watchClock, impossible: string) =>
+  Effect.gen(function* () {
+    const news = yield* Queue.sliding<void>(1)
+    return yield* Effect.as(
+      watch(() => void Queue.offerUnsafe(news, undefined)),
+      news
+    )
+  }).pipe(Effect.catch(() => Effect.as(Effect.logDebug(`${impossible}: retry delays are not shortened`), undefined)))

@@ -2,7 +2,6 @@
  * What the signing service logs beside its events: why it does not start or go on, which files of the token are closed to the
  * user who loads the module (it sees no token then, and does not say why), whether refused PINs are kept.
  */
-
 import { accessSync, constants, existsSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { Effect } from "effect"

@@ -119,7 +119,7 @@ const instanceOf = ({ cloud }: CloudSettings): string => instanceName(cloud.name
 const wordsOf = ({ cloud: { name, profile } }: CloudSettings): string =>
   profile === undefined ? name : `${name} --profile ${profile}`
 
-const textOf = (path: string): string => {
+export const textOf = (path: string): string => {
   try {
     return readRegularText(path)
   } catch {

@@ -2,7 +2,6 @@
 import { Effect } from "effect"
 import { explainOtherMachine } from "../../../../messages/explain/platform.ts"
 import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
-import { readRegularText } from "../../../../platform/files/read-file.ts"
 import {
   isSameMachine,
   type MachineMark,
@@ -10,6 +9,7 @@ import {
   machineMark,
   parseMachineMark
 } from "../../../../platform/process/machine-mark.ts"
+import { textOf } from "./beside-thin-edge.ts"
 import type { Examination } from "./examination.ts"
 
 /** Nothing is said of a device that was never connected. */
@@ -27,11 +27,3 @@ export const machineCheck = (
   })
 
 const name = "machine"
-
-const textOf = (path: string): string => {
-  try {
-    return readRegularText(path)
-  } catch {
-    return ""
-  }
-}
