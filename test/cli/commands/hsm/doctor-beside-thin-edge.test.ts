@@ -117,7 +117,7 @@ describe("tedge-hsm hsm doctor", () => {
     )
     chmodSync(file, 0o640)
     expect(await examined("settings files")).toMatch(
-      /^✓ .* its place is '.*secrets\.toml' \(tedge-hsm config upgrade\)$/
+      /^✓ .* it belongs in '.*secrets\.toml' \(tedge-hsm config upgrade\)$/
     )
     device.settings('[c8y]\nurl = "127.0.0.1"\n')
     const secrets = join(device.configDir, "secrets.toml")

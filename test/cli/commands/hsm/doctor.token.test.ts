@@ -53,7 +53,7 @@ describe("the settings files", () => {
   it("are told where they are read by everybody, and where a PIN may stay better", async () => {
     const path = join(device.configDir, "tedge.toml")
     expect(await line()).toMatch(
-      /^✓ settings files: device\.cryptoki\.pin is in '.*tedge\.toml', .* its place is '.*secrets\.toml' \(tedge config upgrade\)$/
+      /^✓ settings files: device\.cryptoki\.pin is in '.*tedge\.toml', .* it belongs in '.*secrets\.toml' \(tedge config upgrade\)$/
     )
     chmodSync(path, 0o644)
     expect(await line()).toBe(
