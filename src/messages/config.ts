@@ -231,7 +231,7 @@ export type ConfigProtocol = {
   readonly Add: Ask<SettingSelector & { readonly value: Redacted.Redacted<string> }, Warned, WriteRefusal>
   /** Sets: without the members. Others: unset, if equal. */
   readonly Remove: Ask<SettingSelector & { readonly value: Redacted.Redacted<string> }, Warned, WriteRefusal>
-  /** Moves what stands at an older place to the file it belongs to. */
+  /** Moves settings from older files to the file they belong to. */
   readonly Upgrade: Ask<void, Upgraded, WriteRefusal>
 }
 

@@ -129,7 +129,7 @@ export type P11ServerEvent =
       readonly uri: string | undefined
       readonly tookMs: number
       readonly signing?: RequestTimes
-      /** As it was told to the client. */
+      /** As it was reported to the client. */
       readonly reason: string
       /** It was about a right, a PIN or a change: each has its line in the log, however many there are. */
       readonly isAudited: boolean
@@ -196,7 +196,7 @@ export class RuleInvalid extends Data.TaggedError("RuleInvalid")<{
     | "operations"
     | "uri"
     | "unknownKey"
-  /** What stands there. */
+  /** What is there. */
   readonly found: string
 }> {}
 

@@ -1,8 +1,8 @@
 /**
- * Events told to many, and mailboxes read as rxjs streams.
+ * Events for many subscribers, and mailboxes read as rxjs streams.
  *
  * An rxjs Subject cannot slow its source, and `concatMap` or `mergeMap` hide queues without a limit. So every
- * queue here stands before rxjs, is bounded, and has a rule for the slow receiver; rxjs gets one item per credit.
+ * queue here is in front of rxjs, is bounded, and has a rule for the slow receiver; rxjs gets one item per credit.
  */
 import { Cause, Context, Data, Effect, Exit, type Fiber, type Scope } from "effect"
 import { defer, Observable, Subject, type Subscriber, type Subscription } from "rxjs"

@@ -27,7 +27,7 @@ export type RuntimeEvent =
       readonly message: string
       readonly why: "answered too late" | "stopped" | "restarted"
     }
-  /** A handler takes longer than `slowAfterMs`: told once while it does, and once when it has ended after all. */
+  /** A handler takes longer than `slowAfterMs`: reported once while it runs, and once when it has ended. */
   | {
       readonly _tag: "Slow"
       readonly actor: string

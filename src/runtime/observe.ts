@@ -1,5 +1,5 @@
 /**
- * The runtime's events as a channel that may be looked at and never slows anybody.
+ * The runtime's events as a channel that never slows a sender.
  *
  * A tap: a looker that is behind misses events, and the channel counts them.
  */

@@ -2,7 +2,7 @@
  * Keeps a message from going round: where a topic is bridged both ways, the broker gives back what was just sent.
  *
  * What was forwarded is remembered, as often as it was forwarded; the first equal message that comes back is
- * swallowed, wherever it stands among others. QoS and retain are not compared: a broker changes both.
+ * swallowed, wherever it is among others. QoS and retain are not compared: a broker changes both.
  */
 import { createHash } from "node:crypto"
 import { ShortLivedMap } from "../../runtime/primitives/short-lived.ts"

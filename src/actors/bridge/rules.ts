@@ -1,5 +1,5 @@
 /**
- * The topics of each cloud: a table of rules with the topic's common part and what stands before it on either side.
+ * The topics of each cloud: a table of rules with the topic's common part and its prefix on either side.
  *
  * A filter's `+` is one level, `#` the parent and everything below it; neither matches a first level that begins with
  * `$`. Sources: thin-edge, built-in bridge rules for c8y (mqtt-core), aws and az; MQTT 3.1.1, 4.7.

@@ -88,7 +88,7 @@ export const rewriteFile = (
   return locked(place, writing, work)
 }
 
-/** Of the file that the setting belongs to, and of the one that it would be taken out of. */
+/** Of the file that the setting belongs to, and of the one that it would be removed from. */
 const unchangedFiles = (
   place: ConfigPlace,
   open: OpenConfig,

@@ -15,7 +15,7 @@ export const ownChange = (
   isSecret: boolean
 ): FileChange => ({ path, before: text, after, holdsSecret: () => isSecret })
 
-/** Sets the setting, at the place where it stands; undefined takes it away, and the file with the last one. */
+/** Sets the setting, at its present place; undefined removes it, and the file with the last one. */
 export const editedOwn = (
   file: OwnFile,
   { key, at, value }: { readonly key: string; readonly at: ReadonlyArray<string>; readonly value: Value | undefined }

@@ -22,7 +22,7 @@ export const mapperSection = ({ clouds }: OpenConfig, name: SettingName): CloudP
   return section !== undefined && clouds[section.cloud].layout === "mapper.toml" ? section : undefined
 }
 
-/** `value` undefined: the setting is taken out. */
+/** `value` undefined: the setting is removed. */
 export const sharedChange = (
   place: ConfigPlace,
   open: OpenConfig,

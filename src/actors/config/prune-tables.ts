@@ -1,4 +1,4 @@
-/** Takes away the tables that a removed setting leaves empty. */
+/** Removes the tables that a removed setting leaves empty. */
 import { isTable, type TomlPath, type TomlTable } from "../../messages/settings/file-layer.ts"
 import { editToml, type TomlEdited } from "../../platform/toml/toml-edit.ts"
 

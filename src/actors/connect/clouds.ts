@@ -9,7 +9,7 @@ import { payloadText } from "./conversation.ts"
 
 export interface CloudFacts {
   readonly name: CloudName
-  /** As it stands in the lines users read. */
+  /** As shown to users. */
   readonly displayName: string
   /** The device is made known with a message, before anything else (Cumulocity only). */
   readonly createsDevice: boolean

@@ -1,5 +1,5 @@
 /**
- * mosquitto's configuration: the listeners, and the marker that stands for a connection with the built-in bridge.
+ * mosquitto's configuration: the listeners, and the marker of a connection with the built-in bridge.
  *
  * Source: thin-edge, mosquitto files: "tedge-mosquitto.conf".
  */

@@ -1,5 +1,5 @@
 /**
- * Publishes to a broker that may be away: of each topic only the newest message is kept, until the link has taken it.
+ * Publishes to a broker that may be unreachable: of each topic only the newest message is kept, until the link has taken it.
  */
 import { Effect, Queue } from "effect"
 import type { LinkProtocol, MqttMessage } from "../../messages/mqtt.ts"

@@ -1,4 +1,4 @@
-/** How the service comes to a listening socket, and what can be in the way of it. */
+/** How the service gets a listening socket, and what can prevent it. */
 import { closeSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import { ListenFailed } from "../../messages/p11-server.ts"

@@ -1,5 +1,5 @@
 /**
- * What happens in a service, told to those who watch it.
+ * The events of a service, sent to the clients that watch it.
  *
  * Publishing never waits: StatusActor and each watcher have a bounded inbox, and miss what does not fit.
  */

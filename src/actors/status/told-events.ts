@@ -1,4 +1,4 @@
-/** Events of the runtime and of tokens as they travel in a stream; undefined: nothing that people look at. */
+/** Events of the runtime and of tokens as they are sent in a stream; undefined: not sent. */
 import type { CryptokiEvent } from "../../messages/cryptoki.ts"
 import { explain } from "../../messages/explain.ts"
 import type { LinkStatus, Side } from "../../messages/mqtt.ts"

@@ -12,7 +12,7 @@ export interface OptionSpec {
   readonly name: string
   /** One letter. */
   readonly short?: string
-  /** What stands for the value in help: `CONFIG_DIR`. Undefined: a switch. */
+  /** The placeholder of the value in help: `CONFIG_DIR`. Undefined: a switch. */
   readonly value?: string
   /** One line; `-h` shows nothing else, and leaves its full stop out. */
   readonly summary: string
@@ -83,14 +83,14 @@ export interface CommandInput {
   readonly text: (option: string) => string | undefined
   readonly secret: (option: string) => Redacted.Redacted<string> | undefined
   readonly on: (option: string) => boolean
-  /** The option stands on the command line; defaults and the environment do not count. */
+  /** The option is on the command line; defaults and the environment do not count. */
   readonly given: (option: string) => boolean
   readonly argument: (name: string) => string | undefined
   readonly cloud: CloudWord | undefined
   readonly installation: Installation
 }
 
-/** Does the work and says with which code to exit. It has told the user everything. */
+/** Does the work and says with which code to exit. It has reported everything to the user. */
 export type CommandHandler = (input: CommandInput) => Effect.Effect<number>
 
 /** By the command's words: `config get`. Loaded when called, so that help does not pay for MQTT. */
@@ -108,7 +108,7 @@ export const profileOption: OptionSpec = {
   env: "TEDGE_CLOUD_PROFILE"
 }
 
-/** The commands that `cloudWord` stands for. */
+/** The commands that `cloudWord` expands to. */
 export const cloudCommands: ReadonlyArray<CommandSpec> = cloudWords.map((name) => ({
   name,
   summary: cloudSummaries[name],

@@ -1,5 +1,5 @@
 /**
- * What makes a long-lived service visible: its actors, supervisors and log lines, told by StatusActor on its socket.
+ * What makes a long-lived service visible: its actors, supervisors and log lines, which StatusActor sends on its socket.
  *
  *   const seen = makeVisible()
  *   seen.around(everything that is to be seen)

@@ -17,7 +17,7 @@ export const withActorLog = <A, E, R>(run: Effect.Effect<A, E, R>): Effect.Effec
     return Effect.provideService(run, RuntimeEvents, sink)
   })
 
-/** Tells what becomes of the actors that `run` starts, besides the log. */
+/** Reports the state of the actors that `run` starts, besides the log. */
 export const withActorEvents = <A, E, R>(
   run: Effect.Effect<A, E, R>,
   tell: (event: RuntimeEvent) => Effect.Effect<void>

@@ -1,5 +1,5 @@
 /**
- * What becomes of a command when its terminal goes away: SIGHUP, or a closed pipe at stdout or stderr.
+ * What a command does when its terminal closes: SIGHUP, or a closed pipe at stdout or stderr.
  *
  * A remote shell may come in over the connection that `tedge reconnect` cuts. A command that has begun to change the
  * connection therefore goes on; what it still has to say, and what it said before, goes to the log.

@@ -170,7 +170,7 @@ type Requested = Extract<P11ServerEvent, { readonly _tag: "RequestServed" | "Req
 const audit = ({ client, operation, uri }: Requested): string =>
   `${who(client)} operation=${operation ?? "unknown"}${uri === undefined ? "" : ` key="${inQuotes(uri)}"`}`
 
-/** What a client wrote never ends the quotes it stands in. */
+/** What a client wrote never ends its quotes. */
 const inQuotes = (text: string): string => quoted(text).replace(/["\\]/g, (character) => `\\${character}`)
 
 const who = ({ uid, gid, pid }: Client): string =>

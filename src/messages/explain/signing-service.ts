@@ -43,7 +43,7 @@ export const explainService = (
 
 const explainRefused = (refusal: SigningServiceRefused): Explanation => {
   const { message, ownPin } = refusal
-  // All of it: what can be chosen stands at its end.
+  // All of it: the candidates are at its end.
   const said = quoted(message, longestServiceText + cut.length)
   if (isTooOld(refusal))
     return {

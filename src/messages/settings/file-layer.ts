@@ -18,7 +18,7 @@ export interface TomlTable {
 /** A path from the top of the file. */
 export type TomlPath = ReadonlyArray<string>
 
-/** A layer, and where each setting stands, by full key; at more than one place if older names are there too. */
+/** A layer, and the place of each setting, by full key; at more than one place if older names are there too. */
 export interface PlacedLayer {
   readonly layer: Layer
   readonly places: ReadonlyMap<string, ReadonlyArray<TomlPath>>

@@ -43,7 +43,7 @@ export interface Found {
 export const emptyLayer: Layer = { entries: new Map(), wrong: [], warnings: [] }
 
 /**
- * `variables`: TEDGE_*, others are left alone. A value is taken as it stands: a PIN may have quotes or brackets in it.
+ * `variables`: TEDGE_*, others are left alone. A value is used unchanged: a PIN may have quotes or brackets in it.
  * Only settings that are lists are read as TOML; `parseTomlValue` answers undefined for what is no TOML value.
  */
 export const environmentLayer = (

@@ -31,7 +31,7 @@ export type ValueProblem =
   /** Of a URI with a PIN, which would also count for `section`, as the prefix of its keys. */
   | { readonly kind: "pin-of-others"; readonly section: string }
 
-/** Where a value stands. */
+/** The source of a value. */
 export type ValueSource =
   | { readonly kind: "argument" }
   | { readonly kind: "variable"; readonly variable: string }

@@ -61,7 +61,7 @@ export interface Setting {
   readonly fallback?: ReadonlyArray<string>
   /** As `fallback`, but only where the value is used: `config get` shows the setting as not set. */
   readonly fallbackWhenUsed?: string
-  /** An environment variable of the system that stands in. */
+  /** An environment variable of the system that is used instead. */
   readonly fallbackVariable?: string
   /** The common name of the certificate at this setting's path wins over every other source. */
   readonly certificateName?: string

@@ -1,5 +1,5 @@
 /**
- * Public keys as the signing service's protocol carries them, and as everybody else does.
+ * Public keys in the format of the signing service's protocol, and in the standard one.
  *
  * On the wire a PEM labelled `PUBLIC KEY` holds the bare EC point or the PKCS#1 RSAPublicKey: that is what deployed
  * clients expect. Here, and in files, a public key is a SubjectPublicKeyInfo (RFC 5280, 4.1.2.7). The two are told

@@ -2,7 +2,7 @@
  * Replaces a file atomically: a reader sees the old content or the new, also after a crash at any point.
  *
  * The new content is written beside the file, synced to the disk, and renamed over it. Writers of the same file
- * must hold a lock: the name beside it is always the same, so that what a crash left is taken away by the next.
+ * must hold a lock: the name beside it is always the same, so that what a crash left is removed by the next.
  *
  * All of it is done in the directory that file-place.ts opens, owner and mode are set by descriptor. A link that may
  * not be followed is replaced, its target untouched.

@@ -1,7 +1,7 @@
 /**
  * Which hosts are reached without the proxy: `127.0.0.1,example.com,192.168.1.0/24`.
  *
- * A name stands for itself and everything below it, with or without a dot before it; an address for itself; an address
+ * A name matches itself and everything below it, with or without a dot before it; an address for itself; an address
  * with a size for its network; `*` for all. What is none of these names no host. Names are not resolved.
  */
 import { BlockList, isIP, isIPv4 } from "node:net"

@@ -1,7 +1,7 @@
 /**
  * Asks a TLS server for its certificate, without showing one of ours: is it there, is it trusted, is it the right one?
  *
- * A server that wants a client certificate ends the connection later; what we came for is known by then.
+ * A server that requires a client certificate closes the connection later; the result is known by then.
  */
 import type { X509Certificate } from "node:crypto"
 import type { Duplex } from "node:stream"

@@ -1,7 +1,7 @@
 /**
  * An actor that has been started: how to wait until it is ready, and how to stop it.
  *
- * Used by the actor's owner: its supervisor, or the scope of one that stands alone.
+ * Used by the actor's owner: its supervisor, or the scope of an actor without supervisor.
  */
 import { Deferred, type Duration, Effect, Exit, type Fiber } from "effect"
 import type { Address, AnyBehaviour } from "../behaviour.ts"

@@ -1,5 +1,5 @@
 /**
- * `tedge config upgrade`: what stands at an older place moves to the file it belongs to.
+ * `tedge config upgrade`: moves settings from older files to the file they belong to.
  *
  * The tables of clouds in tedge.toml become mapper.toml files, PINs and passwords go to secrets.toml, `[p11_server]` to
  * tedge-p11-server.toml. A section that has a mapper.toml is left as it is, as that is what the device runs with; its
@@ -62,7 +62,7 @@ interface Plan {
   readonly warnings: ReadonlyArray<SettingWarning>
 }
 
-/** Of a cloud. `source`: the file that its settings stand in now. */
+/** Of a cloud. `source`: the file that its settings are in now. */
 interface MapperChange {
   readonly change: FileChange
   readonly section: CloudProfile

@@ -12,7 +12,7 @@ import type { OpenConfig } from "../open-config.ts"
 import { filesAfter, type PinnedUri, pinKeyOf, pinnedUri, sectionPrefixes, sectionWithOtherPin } from "../uri-pin.ts"
 import type { FileChange } from "../write-files.ts"
 
-/** A setting that may be a URI with a PIN, where it stands in its file. */
+/** A setting that may be a URI with a PIN, with its place in its file. */
 interface UriPlace {
   readonly name: Pick<SettingName, "setting" | "profile">
   readonly at: TomlPath
@@ -68,7 +68,7 @@ export const settledAfter = (
   }
 }
 
-/** `source`: the file that the URI stands in now. */
+/** `source`: the file that the URI is in now. */
 export const withoutUriPins = (
   settled: Settled,
   open: OpenConfig,

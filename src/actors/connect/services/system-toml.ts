@@ -12,7 +12,7 @@ export type ServiceAction = "restart" | "stop" | "start" | "enable" | "disable" 
 export interface InitCommands {
   readonly name: string
   readonly isAvailable: ReadonlyArray<string>
-  /** `{}` anywhere in an argument stands for the service. */
+  /** `{}` anywhere in an argument is replaced by the service. */
   readonly commands: Readonly<Record<ServiceAction, ReadonlyArray<string>>>
   /** The file the commands come from; undefined: they are ours. */
   readonly path: string | undefined

@@ -2,7 +2,7 @@
  * thin-edge.io's mapper beside our bridge: with TEDGE_MQTT_BRIDGE_BUILT_IN=false in its environment it maps, and leaves
  * the cloud to us.
  *
- * `connect` hands it over with a file beside its unit, `disconnect` stops it and takes the file away. A mapper that was not
+ * `connect` hands it over with a file beside its unit, `disconnect` stops it and removes the file. A mapper that was not
  * handed over has a bridge of its own and is thin-edge.io's to stop.
  */
 import { join } from "node:path"

@@ -1,5 +1,5 @@
 /**
- * A token host whose looks at a token are given the time that this token was seen to need.
+ * A token host whose time limits adapt to the measured time of the token's read calls.
  *
  * A fixed limit breaks tokens that are merely slow (a search on OP-TEE with many keys, a card behind a busy reader): the
  * host is killed at each try, and the token never works. So the limit is five times the slowest success, and doubles

@@ -1,5 +1,5 @@
 /**
- * What a token host is asked, and what it answers: the frames' content. Parent and host are one program of one version.
+ * Requests to a token host and its answers: the content of the frames. Parent and host are one program of one version.
  *
  * A host knows slots, sessions and handles, and decides nothing: which token, which key, whether to log in and
  * what a fault means is the parent's. Slot ids and object handles are decimal text, as 64 bits do not fit a number.

@@ -1,5 +1,5 @@
 /**
- * What a token is asked for when it makes a key pair: never extractable, for signing only.
+ * The attributes of a key pair that a token generates: never extractable, for signing only.
  *
  * Tokens disagree on templates. SoftHSM2 and TPMs refuse curve parameters in the private one, some secure elements
  * (Microchip) want them there. A token that knows no attribute for a use it does not have may refuse the template that

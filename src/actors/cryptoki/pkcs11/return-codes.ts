@@ -5,7 +5,7 @@
  * pin        the PIN was refused, or is locked
  * session    the session, its login or a handle is gone; a new session is enough
  * device     token or module is broken or gone; only a new token host is enough
- * template   the token wants other attributes
+ * template   the token requires other attributes
  * mechanism  the token cannot do this mechanism
  * Source: PKCS #11 v2.40, 5.1; thin-edge PR #4353 (codes after which only a new module helps).
  */

@@ -1,5 +1,5 @@
 /**
- * Keeps one token usable: starts its host on the first request, and replaces it when it broke or the token went away.
+ * Keeps one token usable: starts its host on the first request, and replaces it when it failed or the token was removed.
  *
  * Replacements come at 0, 1, 2, then every 4 seconds, counted from the last call that did its work; only while a
  * request waits, or one came within `keepLookingMs`. All who wait share the attempts. A request is refused after

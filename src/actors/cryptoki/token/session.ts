@@ -2,8 +2,8 @@
  * A token in use: its host, its open session, the login on it, and the keys found so far. With the host all of it is
  * lost; with the session, login and keys.
  *
- * Every request begins with a session, and the login if the token wants one. A login is not shared: a request whose PIN
- * is not the one the login was made with is refused without asking the token. A token that wants no login never gets a
+ * Every request begins with a session, and the login if the token requires one. A login is not shared: a request whose PIN
+ * is not the one the login was made with is refused without asking the token. A token that requires no login never gets a
  * PIN.
  * Source: PKCS #11 v2.40, 5.6 (a login holds for all sessions of the process).
  */

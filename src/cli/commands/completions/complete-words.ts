@@ -1,5 +1,5 @@
 /**
- * What may stand in place of the last word of a command line, told from the commands as they are written down.
+ * The candidates for the last word of a command line, from the tables of commands.
  *
  * Knows nothing of shells, settings or files: what settings and profiles there are comes with `known`.
  */

@@ -1,5 +1,5 @@
 /**
- * `tedge config get KEY` without starting actors: only the plain cases, told from the same pure functions.
+ * `tedge config get KEY` without starting actors: only the simple cases, with the same pure functions.
  *
  * Whatever needs a sentence (no value, a wrong one, a warning) is left to the whole program. Nothing here may load
  * Effect: it alone costs a third of Node's own start.

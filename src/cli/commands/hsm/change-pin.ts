@@ -1,7 +1,7 @@
 /**
  * `tedge hsm change-pin`: with the current PIN, or reset by the SO PIN.
  *
- * A stored PIN follows only if it is this token's: it stands in tedge.toml, it is the old PIN, and its URI means
+ * A stored PIN follows only if it is this token's: it is in tedge.toml, it is the old PIN, and its URI means
  * the token. Anything else would lock another token.
  */
 import { Effect, Redacted } from "effect"

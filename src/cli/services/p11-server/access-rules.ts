@@ -1,5 +1,5 @@
 /**
- * `[[p11_server.rules]]`: who may do what, as it stands in tedge-p11-server.toml (`[[rules]]`) or tedge.toml.
+ * `[[p11_server.rules]]`: who may do what, as written in tedge-p11-server.toml (`[[rules]]`) or tedge.toml.
  *
  * A rule names one user or group. Without `operations` it allows what everybody may, so that it only narrows by `uri`.
  */

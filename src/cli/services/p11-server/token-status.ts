@@ -9,7 +9,7 @@ export interface TokenStatus {
   readonly seen: (tokens: ReadonlyArray<string>) => void
   /** True when the line changed. */
   readonly note: (event: CryptokiEvent) => boolean
-  /** As `note`, of what became of the actors; `at`: milliseconds since 1970. */
+  /** As `note`, of the actors' state; `at`: milliseconds since 1970. */
   readonly noteActor: (event: RuntimeEvent) => boolean
   readonly line: () => string
 }

@@ -1,4 +1,4 @@
-/** Does what a token host is asked. Keeps the loaded module and the sessions of its slots, and decides nothing. */
+/** Executes the requests of a token host. Keeps the loaded module and the sessions of its slots, and decides nothing. */
 
 import { messageOf } from "../../../../platform/process/error-code.ts"
 import { LoadFault } from "../../pkcs11/library-file.ts"

@@ -1,5 +1,5 @@
 /**
- * `tedge hsm doctor`: looks at everything between the settings and the cloud, from the outside in.
+ * `tedge hsm doctor`: checks everything between the settings and the cloud, from the outside in.
  *
  * Each check says ✓ or ✗, what it saw, and a next step. At most one PIN is tried, and only one that was not
  * refused before. Exit code 1 when a check failed.
