@@ -71,7 +71,8 @@ export class MapperHasBridge extends Data.TaggedError("MapperHasBridge")<
 /** After `disconnect`: a process that its service manager does not know goes on. */
 export class DeviceStillOnline extends Data.TaggedError("DeviceStillOnline")<{
   readonly unit: string
-  readonly process: number
+  /** Undefined: it cannot be seen from here. */
+  readonly process: number | undefined
 }> {}
 
 /** Two profiles have the same value where they must differ. */

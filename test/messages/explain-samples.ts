@@ -247,7 +247,9 @@ export const samples: Samples = {
   MapperHasBridge: [7, undefined].map(
     (process) => new Connect.MapperHasBridge({ cloud: "c8y", profile: undefined, unit: "tedge-mapper-c8y", process })
   ),
-  DeviceStillOnline: [new Connect.DeviceStillOnline({ unit: "tedge-bridge-c8y", process: 7 })],
+  DeviceStillOnline: [7, undefined].map(
+    (process) => new Connect.DeviceStillOnline({ unit: "tedge-bridge-c8y", process })
+  ),
   BrokerNotListening: [
     new Connect.BrokerNotListening({ ...at, afterMs: 20_000, cause: undefined }),
     new Connect.BrokerNotListening({

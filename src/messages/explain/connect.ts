@@ -85,8 +85,8 @@ export const connectSentences = {
     hint: `give it TEDGE_MQTT_BRIDGE_BUILT_IN=false in its environment (tedge connect ${words(failure)} does so under systemd), or disconnect it: /usr/bin/tedge disconnect ${words(failure)}`
   }),
   DeviceStillOnline: (failure) => ({
-    error: `the device is still connected: process ${failure.process} has the lock of ${failure.unit}, and its service is stopped`,
-    hint: `end it, then try again: kill ${failure.process}`
+    error: `the device is still connected: ${failure.process === undefined ? "a process that cannot be seen from here" : `process ${failure.process}`} runs as ${failure.unit}, and its service is stopped`,
+    hint: `end it${failure.process === undefined ? " (in another container?)" : ""}, then try again${failure.process === undefined ? "" : `: kill ${failure.process}`}`
   }),
   ProfilesCollide: (failure) => ({
     error: `these settings must differ between profiles, and are all '${failure.value}': ${failure.keys.join(", ")}`,

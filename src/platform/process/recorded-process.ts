@@ -3,10 +3,9 @@
  *
  * A process id alone may have gone to another program since; together with its start time it is the same one.
  */
-import { readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { replaceFileNow } from "../files/atomic-file.ts"
 import { readRegularText } from "../files/read-file.ts"
-import { errorCode } from "./error-code.ts"
 
 export const recordProcess = (path: string, pid: number | undefined): void =>
   void replaceFileNow({ path, content: `${pid} ${startTime(pid)}\n`, mode: 0o644 })
@@ -30,36 +29,6 @@ export const parentOf = (pid: number): number | undefined => {
 export const userOf = (pid: number): number | undefined => {
   const [, uid] = /^Uid:\s*(\d+)/m.exec(readText(`/proc/${pid}/status`)) ?? []
   return uid === undefined ? undefined : Number(uid)
-}
-
-/**
- * Who has a lock: the process whose id is in the file, while it has the file open. Taking the lock to find out would keep a
- * service that is just starting from it. Source: proc_pid_fd(5).
- */
-export const lockOwner = (path: string): number | undefined => {
-  try {
-    const pid = Number(readRegularText(path).trim())
-    return Number.isSafeInteger(pid) && pid > 1 && hasOpen(pid, realpathSync(path)) ? pid : undefined
-  } catch {
-    return undefined // no such file, or none that may be read
-  }
-}
-
-/** A process of another user shows no more than that it is there. */
-const hasOpen = (pid: number, path: string): boolean => {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).some((descriptor) => linkOf(`/proc/${pid}/fd/${descriptor}`) === path)
-  } catch (error) {
-    return errorCode(error) === "EACCES" || errorCode(error) === "EPERM"
-  }
-}
-
-const linkOf = (path: string): string | undefined => {
-  try {
-    return readlinkSync(path)
-  } catch {
-    return undefined // closed meanwhile
-  }
 }
 
 /** In its environment, as it was started: proc_pid_environ(5). `unset` and `unknown` (not this user's to read) are not the same. */

@@ -1,6 +1,6 @@
 /** ConnectActor beside thin-edge.io: our bridge and its mapper together, and never a mapper that is not handed over. */
-import { type ChildProcess, spawn } from "node:child_process"
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { Cause, Effect, Exit } from "effect"
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest"
@@ -41,14 +41,36 @@ const theirs = "tedge-mapper-c8y"
 const conf = (name: string) => join(bench.dir, "mosquitto-conf", name)
 const dropIn = () => dropInPath(bench.dir, theirs)
 
-/** A process that has the lock of a service, as the original has it: no newline after the process id. */
-const playProcess = async (unit: string, environment: NodeJS.ProcessEnv): Promise<ChildProcess> => {
+/**
+ * A process that has the lock of a service, as the original has it: no newline after the process id. `emptied` as by a
+ * second start that was refused the lock; `unlocked` with run.lock_files false, as a program of the original's name.
+ */
+const playProcess = async (
+  unit: string,
+  environment: NodeJS.ProcessEnv,
+  file: "written" | "emptied" | "unlocked" = "written"
+): Promise<ChildProcess> => {
   const lock = join(bench.dir, "run", "lock", `${unit}.lock`)
   mkdirSync(dirname(lock), { recursive: true })
-  const holding = 'printf %s $$ > "$0"; exec 9<"$0"; echo there; exec sleep 600'
-  const child = spawn("/bin/sh", ["-c", holding, lock], { env: { PATH: process.env.PATH, ...environment } })
+  const program = join(tempDir(), unit === ours ? "tedge-hsm-bridge" : "tedge-mapper")
+  writeFileSync(
+    program,
+    `import sys, fcntl, os, time
+if ${file === "unlocked" ? "False" : "True"}:
+    lock = open(${JSON.stringify(lock)}, "w")
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    lock.write(str(os.getpid()))
+    lock.flush()
+print("there", flush=True)
+time.sleep(600)
+`
+  )
+  const child = spawn("python3", [program, "c8y", "--config-dir", bench.dir], {
+    env: { PATH: process.env.PATH, ...environment }
+  })
   onTestFinished(() => void child.kill("SIGKILL"))
   await new Promise((resolve) => child.stdout.once("data", resolve))
+  if (file === "emptied") writeFileSync(lock, "")
   return child
 }
 
@@ -106,13 +128,16 @@ describe("beside thin-edge.io", () => {
     expect(bench.commands.lastIndexOf("reload systemd")).toBeLessThan(bench.commands.lastIndexOf(`start ${theirs}`))
   })
 
-  it("connect refuses a mapper that has a bridge of its own all the same", async () => {
-    const process = await playProcess(theirs, {})
-    const refusal = await run(connect)
-    expect(refusal).toMatchObject({ _tag: "MapperHasBridge", unit: theirs, process: process.pid })
-    expect([...bench.active]).toEqual(["mosquitto"])
-    expect(existsSync(dropIn())).toBe(false)
-  })
+  it.each(["written", "emptied", "unlocked"] as const)(
+    "connect refuses a mapper that has a bridge of its own all the same (%s)",
+    async (file) => {
+      const process = await playProcess(theirs, {}, file)
+      const refusal = await run(connect)
+      expect(refusal).toMatchObject({ _tag: "MapperHasBridge", unit: theirs, process: process.pid })
+      expect([...bench.active]).toEqual(["mosquitto"])
+      expect(existsSync(dropIn())).toBe(false)
+    }
+  )
 
   it("connect without thin-edge.io's mapper forwards messages, and says that they are not mapped", async () => {
     bench.world.installed.delete("tedge-mapper")
@@ -172,11 +197,46 @@ describe("beside thin-edge.io", () => {
     expect(bench.marker()).toBe(marker)
   })
 
-  it.each([ours, theirs])("disconnect fails while a process that no service manager knows is %s", async (unit) => {
+  const files = ["written", "emptied", "unlocked"] as const
+  const held = [ours, theirs].flatMap((unit) => files.map((file) => ({ unit, file })))
+
+  it.each(held)("disconnect fails while a process that no service manager knows is $unit ($file)", async (played) => {
     await run(connect)
-    const process = await playProcess(unit, {})
-    expect(await run(disconnect)).toMatchObject({ _tag: "DeviceStillOnline", unit, process: process.pid })
+    const process = await playProcess(played.unit, {}, played.file)
+    expect(await run(disconnect)).toMatchObject({
+      _tag: "DeviceStillOnline",
+      unit: played.unit,
+      process: process.pid
+    })
   })
+
+  it("disconnect fails while something has the lock that cannot be seen", async () => {
+    await run(connect)
+    const lock = join(bench.dir, "run", "lock", `${theirs}.lock`)
+    mkdirSync(dirname(lock), { recursive: true })
+    // The process that took it has ended; its child goes on, as one in another container does.
+    const holding =
+      "import fcntl, os; f = open(os.environ['LOCK'], 'w'); fcntl.flock(f, fcntl.LOCK_EX); os.set_inheritable(f.fileno(), True); n = os.open('/dev/null', os.O_RDWR); c = os.fork() or [os.dup2(n, d) for d in (0, 1, 2)] and os.execvp('sleep', ['sleep', '600']); print(c, flush=True)"
+    const child = spawnSync("python3", ["-c", holding], {
+      env: { ...process.env, LOCK: lock },
+      encoding: "utf8",
+      timeout: 10_000
+    })
+    onTestFinished(() => void process.kill(Number(child.stdout), "SIGKILL"))
+    expect(await run(disconnect)).toMatchObject({ _tag: "DeviceStillOnline", unit: theirs, process: undefined })
+  })
+
+  it.each(["written", "emptied", "unlocked"] as const)(
+    "disconnect stops a mapper that only maps, also after thin-edge.io's commands removed what says so (%s)",
+    async (file) => {
+      await run(connect)
+      rmSync(bench.markerPath)
+      rmSync(dropIn())
+      await playProcess(theirs, { TEDGE_MQTT_BRIDGE_BUILT_IN: "false" }, file)
+      expect(await run(disconnect)).toBeUndefined()
+      expect([...bench.active].toSorted()).toEqual(["mosquitto", "tedge-agent"])
+    }
+  )
 
   it("disconnect does not mind a mapper that only maps", async () => {
     await run(connect)

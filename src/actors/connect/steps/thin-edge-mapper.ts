@@ -5,17 +5,17 @@
  * `connect` hands it over with a file beside its unit, `disconnect` stops it and removes the file. A mapper that was not
  * handed over has a bridge of its own and is thin-edge.io's to stop.
  */
-import { join } from "node:path"
 import { Effect, Schedule } from "effect"
 import { type ConnectRefusal, DeviceStillOnline, MapperHasBridge } from "../../../messages/connect.ts"
 import { bridgeService, bridgeVariable, type ThinEdgeMapper } from "../../../messages/installation/bridge-service.ts"
-import { lockOwner, variableOf } from "../../../platform/process/recorded-process.ts"
+import { variableOf } from "../../../platform/process/recorded-process.ts"
 import { putBack, readIfPresent, removeIfPresent, writeWhole } from "../connect-files.ts"
 import { type Connection, markerPath } from "../connection.ts"
 import { carrierIn } from "../mosquitto-conf.ts"
 import type { ConnectPeers } from "../peers.ts"
 import { type OnFailure, step } from "../transaction.ts"
 import { startAndEnable, stopAndDisable } from "./enable-services.ts"
+import { serviceHolder, serviceProcess } from "./service-process.ts"
 
 /** Undefined: the mapper is ours. */
 const thinEdgeMapper = ({ settings }: Connection): ThinEdgeMapper | undefined => {
@@ -101,13 +101,18 @@ export const handingBack = (
     yield* refuseWhileHeld(connection, mapper)
   })
 
-/** Said by the marker, and by the file beside the unit: thin-edge.io's own `tedge reconnect` rewrites the marker. */
+/**
+ * Said by the mapper as it runs, by the marker, and by the file beside the unit: thin-edge.io's own commands rewrite or
+ * remove the marker, and the variable may be set by other means than our file.
+ */
 const isHandedOver = (
   connection: Connection,
   mapper: ThinEdgeMapper | undefined = thinEdgeMapper(connection)
 ): Effect.Effect<boolean, ConnectRefusal> =>
   Effect.gen(function* () {
     if (mapper === undefined) return false
+    const process = serviceProcess(connection.settings, mapper.unit)
+    if (process !== undefined && isToldToMapOnly(process)) return true
     const marker = yield* readIfPresent(markerPath(connection))
     if (marker !== undefined && carrierIn(marker) !== undefined) return true
     const { variables } = connection.services
@@ -117,7 +122,7 @@ const isHandedOver = (
 /** Also as it runs: the variable counts from its start on. */
 const isMappingOnly = (connection: Connection, mapper: ThinEdgeMapper) =>
   Effect.map(isHandedOver(connection, mapper), (isOurs) => {
-    const process = lockOwner(lockOf(connection, mapper.unit))
+    const process = serviceProcess(connection.settings, mapper.unit)
     return isOurs && !(process !== undefined && hasOwnBridge(process))
   })
 
@@ -128,7 +133,7 @@ const takeDropInAway = ({ services: { variables } }: Connection, { unit }: ThinE
 /** It takes its lock when it has begun; without a lock there is nothing to look at. */
 const leavesCloudToUs = (connection: Connection, mapper: ThinEdgeMapper): Effect.Effect<void, ConnectRefusal> => {
   const look = Effect.suspend(() => {
-    const process = lockOwner(lockOf(connection, mapper.unit))
+    const process = serviceProcess(connection.settings, mapper.unit)
     return process === undefined ? Effect.fail("starting" as const) : Effect.succeed(process)
   })
   const patient = Effect.retry(look, { schedule: Schedule.spaced("100 millis"), times: 30 })
@@ -139,29 +144,29 @@ const leavesCloudToUs = (connection: Connection, mapper: ThinEdgeMapper): Effect
 }
 
 /** Whether this mapper of thin-edge.io connects to the cloud itself; what cannot be read is taken for no. */
-export const hasOwnBridge = (process: number): boolean => {
+export const hasOwnBridge = (process: number): boolean =>
+  variableOf(process, bridgeVariable).kind !== "unknown" && !isToldToMapOnly(process)
+
+const isToldToMapOnly = (process: number): boolean => {
   const variable = variableOf(process, bridgeVariable)
-  return variable.kind === "unset" || (variable.kind === "set" && variable.value !== "false")
+  return variable.kind === "set" && variable.value === "false"
 }
 
 const hasBridge = ({ cloud, profile }: Connection, { unit }: ThinEdgeMapper, process?: number) =>
   Effect.fail(new MapperHasBridge({ cloud: cloud.name, profile, unit, process }))
 
 /** Started by another hand than the service manager's, a bridge goes on. */
-const refuseWhileHeld = (connection: Connection, mapper: ThinEdgeMapper): Effect.Effect<void, ConnectRefusal> =>
+const refuseWhileHeld = ({ settings }: Connection, mapper: ThinEdgeMapper): Effect.Effect<void, ConnectRefusal> =>
   Effect.suspend(() => {
-    const { unit } = bridgeService(connection.settings)
-    const holders = [
-      { unit, process: lockOwner(lockOf(connection, unit)) },
-      { unit: mapper.unit, process: lockOwner(lockOf(connection, mapper.unit)) }
-    ]
-    const held = holders.find((one) => one.process !== undefined && (one.unit === unit || hasOwnBridge(one.process)))
-    return held?.process === undefined
-      ? Effect.void
-      : Effect.fail(new DeviceStillOnline({ unit: held.unit, process: held.process }))
+    const ours = bridgeService(settings).unit
+    for (const unit of [ours, mapper.unit]) {
+      const process = serviceHolder(settings, unit)
+      if (process === "unseen") return Effect.fail(new DeviceStillOnline({ unit, process: undefined }))
+      if (process !== undefined && (unit === ours || hasOwnBridge(process)))
+        return Effect.fail(new DeviceStillOnline({ unit, process }))
+    }
+    return Effect.void
   })
-
-const lockOf = ({ settings }: Connection, unit: string): string => join(settings.run.path, "lock", `${unit}.lock`)
 
 const dropIn = (carrier: string): string =>
   [

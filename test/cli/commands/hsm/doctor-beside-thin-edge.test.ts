@@ -33,8 +33,9 @@ const units = (name: string, active: ReadonlyArray<string>, renewer = "/usr/bin/
 const playProcess = async (unit: string, environment: NodeJS.ProcessEnv = {}): Promise<ChildProcess> => {
   const lock = join(dir, "run", "lock", `${unit}.lock`)
   mkdirSync(dirname(lock), { recursive: true })
-  const holding = 'printf %s $$ > "$0"; exec 9<"$0"; echo there; exec sleep 600'
-  const child = spawn("/bin/sh", ["-c", holding, lock], { env: { PATH: process.env.PATH, ...environment } })
+  const holding =
+    "import sys, fcntl, os, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); f.write(str(os.getpid())); f.flush(); print('there', flush=True); time.sleep(600)"
+  const child = spawn("python3", ["-c", holding, lock], { env: { PATH: process.env.PATH, ...environment } })
   onTestFinished(() => void child.kill("SIGKILL"))
   await new Promise((resolve) => child.stdout.once("data", resolve))
   return child
@@ -64,6 +65,17 @@ describe("tedge-hsm hsm doctor", () => {
     )
     expect(await examined("device id in the cloud")).toBe(
       `✗ device id in the cloud: tedge-bridge-c8y (process ${bridge.pid}) and ${theirs} (process ${mapper.pid}) take the connection from each other hint: tedge-hsm reconnect c8y`
+    )
+  })
+
+  it("finds it also when a second start has emptied the lock file", async () => {
+    const mapper = await playProcess(theirs)
+    writeFileSync(join(dir, "run", "lock", `${theirs}.lock`), "")
+    expect(await examined("mapper of thin-edge.io")).toMatch(
+      `${theirs} (process ${mapper.pid}) has its built-in bridge`
+    )
+    expect(await examined("device id in the cloud")).toBe(
+      `✓ device id in the cloud: used by ${theirs} (process ${mapper.pid}) alone`
     )
   })
 

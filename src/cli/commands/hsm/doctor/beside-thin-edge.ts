@@ -6,11 +6,11 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import { isOnlyMarker } from "../../../../actors/connect/mosquitto-conf.ts"
 import type { ServiceManager } from "../../../../actors/connect/services/service-manager.ts"
+import { serviceHolder, serviceProcess } from "../../../../actors/connect/steps/service-process.ts"
 import { hasOwnBridge } from "../../../../actors/connect/steps/thin-edge-mapper.ts"
 import { bridgeService, bridgeVariable, instanceName } from "../../../../messages/installation/bridge-service.ts"
 import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
 import { readRegularText } from "../../../../platform/files/read-file.ts"
-import { lockOwner } from "../../../../platform/process/recorded-process.ts"
 import { runCommand } from "../../../../platform/process/run-command.ts"
 import { findExecutable } from "../../../compose/installation.ts"
 import { openServices } from "../../connect/open-services.ts"
@@ -25,8 +25,8 @@ export const besideThinEdgeChecks = (examination: Examination, settings: CloudSe
       settings,
       services,
       theirs: mapper.unit,
-      process: lockOwner(lockOf(settings, mapper.unit)),
-      ours: { unit, process: lockOwner(lockOf(settings, unit)) }
+      process: serviceHolder(settings, mapper.unit),
+      ours: { unit, process: serviceProcess(settings, unit) }
     }
     yield* mapperCheck(examination, looked)
     yield* dropInCheck(examination, looked)
@@ -40,8 +40,8 @@ interface Looked {
   readonly services: ServiceManager | undefined
   /** The unit of thin-edge.io's mapper. */
   readonly theirs: string
-  /** It, as it runs. */
-  readonly process: number | undefined
+  /** It, as it runs; `unseen`: something has its lock. */
+  readonly process: number | "unseen" | undefined
   readonly ours: { readonly unit: string; readonly process: number | undefined }
 }
 
@@ -51,6 +51,11 @@ const mapperCheck = ({ pass, fail }: Examination, { settings, theirs, process, s
     return findExecutable("tedge-mapper") === undefined
       ? fail(name, { error: "it is not installed: the bridge forwards messages that nothing maps" })
       : fail(name, { error: `${theirs} does not run`, hint: `tedge reconnect ${wordsOf(settings)}` })
+  if (process === "unseen")
+    return fail(name, {
+      error: `a process that cannot be seen from here runs as ${theirs}: whether it leaves the cloud to us is not known`,
+      hint: "run the command as root, where that process runs"
+    })
   if (!hasOwnBridge(process)) return pass(name, `${theirs} maps, and leaves the cloud to us (process ${process})`)
   return fail(name, {
     error: `${theirs} (process ${process}) has its built-in bridge: it runs without ${bridgeVariable}=false`,
@@ -80,7 +85,7 @@ const holdersCheck = ({ pass, fail }: Examination, { settings, theirs, process, 
   const marker = join(settings.configDir, "mosquitto-conf", `${instanceOf(settings)}-bridge.conf`)
   const holders = [
     ...(ours.process === undefined ? [] : [`${ours.unit} (process ${ours.process})`]),
-    ...(process !== undefined && hasOwnBridge(process) ? [`${theirs} (process ${process})`] : []),
+    ...(typeof process === "number" && hasOwnBridge(process) ? [`${theirs} (process ${process})`] : []),
     ...(isOnlyMarker(textOf(marker)) ? [] : [`mosquitto, by its bridge in ${marker}`])
   ]
   return holders.length < 2
@@ -111,8 +116,6 @@ const renewalCheck = ({ pass, fail }: Examination, { settings, services }: Looke
 
 /** `/usr/bin/tedge reconnect c8y`, and not `tedge-hsm`. */
 const thinEdgeCommand = /(^|[\s/='"])tedge\s/m
-
-const lockOf = ({ run }: CloudSettings, unit: string): string => join(run.path, "lock", `${unit}.lock`)
 
 const instanceOf = ({ cloud }: CloudSettings): string => instanceName(cloud.name, cloud.profile)
 

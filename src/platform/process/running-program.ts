@@ -1,0 +1,33 @@
+/** Processes by the program they run, for those that have no lock and no record. Source: proc_pid_cmdline(5). */
+import { readdirSync, readFileSync } from "node:fs"
+import { basename } from "node:path"
+
+export interface RunningProgram {
+  readonly pid: number
+  /** Without the program, and without the interpreter of a script. */
+  readonly arguments: ReadonlyArray<string>
+}
+
+/** All processes of this program that can be seen. What only names it as an argument (`sudo`, an editor) is none of them. */
+export const runningPrograms = (program: string): ReadonlyArray<RunningProgram> =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      const words = commandLine(name)
+      const at = words.findIndex((word) => basename(word) === program)
+      return at === 0 || (at > 0 && isInterpreter(words.slice(0, at)))
+        ? [{ pid: Number(name), arguments: words.slice(at + 1) }]
+        : []
+    })
+
+/** `node --v8-pool-size=1`, before the script. */
+const isInterpreter = ([program = "", ...options]: ReadonlyArray<string>): boolean =>
+  /^(node|nodejs|python3?|ba?sh|dash|sh)$/.test(basename(program)) && options.every((option) => option.startsWith("-"))
+
+const commandLine = (pid: string): ReadonlyArray<string> => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1)
+  } catch {
+    return [] // it has ended
+  }
+}
