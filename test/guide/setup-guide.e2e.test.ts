@@ -122,7 +122,7 @@ describe("the way by tedge alone", { timeout: 180_000 }, () => {
     await device.cloud.trustOnly(pki.caFile)
     await device.types("tedge connect c8y")
     expect(device.cloud.devices).toEqual(["enrolled"])
-    // The fake cloud's token is made anew for each asker: let in whatever it gave.
+    // The fake cloud's token is made anew for each asker: accept whatever it gave.
     tenant.state.acceptsAnyToken = true
     const renewed = await device.types("tedge cert renew c8y")
     expect(renewed).toContain("Certificate renewed successfully")

@@ -271,7 +271,7 @@ describe("a mailbox read as a stream", () => {
             yield* visit(Number.POSITIVE_INFINITY)
           })
         )
-        // A message whose answer was seen but whose inner stream was cut off comes again.
+        // A message whose answer was seen but whose inner stream was cut off is delivered again.
         expect(seen.filter((n, at) => n !== seen[at - 1])).toEqual(numbers)
         expect(box.maxDepth).toBeLessThanOrEqual(capacity)
       }),

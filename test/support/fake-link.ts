@@ -1,8 +1,8 @@
 /**
  * A broker that exists only in memory, for links on a test clock.
  *
- * It keeps sessions as a broker does: what a client with a persistent session has not acknowledged comes again.
- * Whether it answers, refuses, acknowledges or hangs up is the test's to say, at any time.
+ * It keeps sessions as a broker does: what a client with a persistent session has not acknowledged is redelivered.
+ * Whether it answers, refuses, acknowledges or disconnects is the test's to say, at any time.
  */
 import { Clock, Deferred, Effect, Result, type Scope } from "effect"
 import type { Connect, Connection, Receiver } from "../../src/actors/mqtt/connection.ts"

@@ -86,7 +86,7 @@ describe("BridgeActor", () => {
       })
     ))
 
-  it("finishes what is under way when it is stopped, and leaves what cannot be finished to its broker", () =>
+  it("finishes what is in progress when it is stopped, and leaves what cannot be finished to its broker", () =>
     run(
       Effect.gen(function* () {
         const scope = yield* Scope.make()
@@ -122,7 +122,7 @@ describe("BridgeActor", () => {
       })
     ))
 
-  it("lets go of what comes again, and keeps what its broker has forgotten", () =>
+  it("drops what is redelivered, and keeps what its broker has lost", () =>
     run(
       Effect.gen(function* () {
         const { local, cloud, change, receive } = yield* startBridge

@@ -9,7 +9,7 @@ import { down, run, startBridge, up } from "./scripted-bridge.ts"
 
 const poison = "thinedge/dev01/td/poison"
 
-/** A bridge whose cloud hangs up at the poison, with three messages that came together. */
+/** A bridge whose cloud disconnects at the poison, with three messages that came together. */
 const poisoned = Effect.gen(function* () {
   const started = yield* startBridge
   const { cloud, change, bridge } = started
@@ -26,7 +26,7 @@ const poisoned = Effect.gen(function* () {
   return { ...started, reconnect }
 })
 
-describe("a message at which the cloud hangs up", () => {
+describe("a message at which the cloud disconnects", () => {
   it("is held back after the third connection that ended with it; the others go through once each", () =>
     run(
       Effect.gen(function* () {

@@ -137,7 +137,7 @@ describe("the PIN that counts", () => {
     expect(readFileSync(`${path}.bak`, "utf8")).toContain(uri)
   })
 
-  it("in secrets.toml goes before the one in the provider's URI", async () => {
+  it("in secrets.toml takes precedence over the one in the provider's URI", async () => {
     toml(version2(`[device.cryptoki]\nuri = "${uri}"\n`))
     put("secrets.toml", '[device.cryptoki]\npin = "other"\n', 0o640)
     expect((await upgrade()).warnings.map(({ kind }) => kind)).toEqual(["pin-dropped"])
@@ -170,7 +170,7 @@ describe("the PIN that counts", () => {
     }
   )
 
-  it("of a section goes before that of the device, which is for the device's key", async () => {
+  it("of a section takes precedence over that of the device, which is for the device's key", async () => {
     toml(version2('[device]\nkey_uri = "pkcs11:token=d?pin-value=d"\n'))
     put("secrets.toml", '[device]\nkey_pin = "s"\n', 0o640)
     put("mappers/c8y/mapper.toml", `[device]\nkey_uri = "${uri}"\n`)

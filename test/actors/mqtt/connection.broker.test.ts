@@ -144,7 +144,7 @@ describe("a connection with a Receive Maximum", () => {
   it.each<[string, (socket: Socket) => unknown]>([
     ["that refuses MQTT 5 in its own words", (socket) => socket.end(connack311(1))],
     ["that refuses MQTT 5 in those of MQTT 5", (socket) => socket.end(connack5(0x84))],
-    ["that hangs up on MQTT 5", (socket) => socket.end()],
+    ["that closes on MQTT 5", (socket) => socket.end()],
     ["that resets a connection in MQTT 5", (socket) => socket.resetAndDestroy()]
   ])("speaks MQTT 3.1.1 with a broker %s, and next time at once", (_how, refuse) =>
     run(
@@ -183,7 +183,7 @@ describe("a connection with a Receive Maximum", () => {
       })
     ))
 
-  it("is lost when the broker hangs up on MQTT 3.1.1 as well", () =>
+  it("is lost when the broker closes on MQTT 3.1.1 as well", () =>
     run(
       Effect.gen(function* () {
         const levels: Array<number> = []

@@ -166,7 +166,7 @@ describe("wrong PINs of clients", () => {
       expect(await sign(1002, "123456")).toBe("signed")
     }))
 
-  it("reach a token twice at most, whatever the number of clients; root and the own user are let in then", () =>
+  it("reach a token twice at most, whatever the number of clients; root and the own user are still accepted", () =>
     scenario(undefined, async ({ sign, scripted }) => {
       for (let n = 0; n < 6; n++) expect(await sign(1001 + n, `00000${n}`)).not.toBe("signed")
       expect(scripted.calls("C_Login")).toBe(2)

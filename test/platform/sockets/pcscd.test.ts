@@ -34,7 +34,7 @@ it("a pcscd that answers the version serves", async () => {
   expect(asked).toEqual(["0c00000011000000040000000400000000000000"])
 })
 
-it("one that hangs up refuses", async () => {
+it("one that closes the connection refuses", async () => {
   expect(await serves(await played((socket) => socket.destroy()))).toBe(false)
 })
 

@@ -112,7 +112,7 @@ describe("a signature that is awaited", () => {
     expect((await wanted).aborted).toBe(true)
   })
 
-  it("is called off when the server hangs up", async () => {
+  it("is cancelled when the server closes the connection", async () => {
     const { signer, wanted } = stuckSigner()
     const relay = createServer((near) => {
       const far = connect(server.port, "127.0.0.1")
@@ -190,7 +190,7 @@ describe.each(["TLSv1.3", "TLSv1.2"] as const)(
     }
     const alert = expect.toSatisfy((number) => number === 10 || number === 20, "unexpected_message or bad_record_mac")
 
-    it("and hangs up is quoted at once, and the signature called off", async () => {
+    it("and closes the connection is quoted at once, and the signature cancelled", async () => {
       const { signer, wanted } = stuckSigner()
       const server = await alertedBy(wanted, "end")
       const failure = await failureOf(connectTls(targetOf(pki, server.port), signer))

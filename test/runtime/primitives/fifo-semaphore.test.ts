@@ -74,7 +74,7 @@ describe("the permits of a FifoSemaphore", () => {
     expect(await Effect.runPromise(permits.withPermit(Effect.succeed("again")))).toBe("again")
   })
 
-  it("one that is let in and interrupted before it begins gives its permit on", async () => {
+  it("one that is admitted and interrupted before it begins gives its permit on", async () => {
     const permits = new FifoSemaphore(1)
     const working = Effect.runFork(permits.withPermit(Effect.never))
     const next = Effect.runFork(permits.withPermit(Effect.never))

@@ -1,4 +1,4 @@
-/** One connection against mosquitto: what is withheld, what comes again, how it ends. */
+/** One connection against mosquitto: what is withheld, what is redelivered, how it ends. */
 import { connect, createServer, type Server, type Socket } from "node:net"
 import { Effect, Exit, Fiber, type Scope } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"

@@ -115,7 +115,7 @@ describe("a tunnel through a proxy", () => {
     )
   )
 
-  it("tells that the proxy hung up, or is not there", () =>
+  it("reports that the proxy closed the connection, or is missing", () =>
     run(
       Effect.gen(function* () {
         const proxy = yield* startProxy((socket) => socket.end())

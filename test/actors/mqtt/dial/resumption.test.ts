@@ -75,7 +75,7 @@ const connecting = (token: FakeToken): Effect.Effect<Connect, never, Scope.Scope
     connectWith
   )
 
-/** Connects, waits until the sessions of the server have come, and hangs up. */
+/** Connects, waits until the sessions of the server have come, and disconnects. */
 const once = (connect: Connect, target: Target): Effect.Effect<"resumed" | "signed" | undefined, MqttRefusal> =>
   Effect.scoped(
     Effect.gen(function* () {

@@ -37,7 +37,7 @@ describe("connections that end within seconds", () => {
     expect(losses.judge(short)._tag).toBe("ConnectionLost")
   })
 
-  it("are not, when a message was on its way each time: it may be what the broker hung up on", () => {
+  it("are not, when a message was on its way each time: it may be why the broker disconnected", () => {
     const losses = new Losses(target)
     const tags = [1, 2, 3, 4].map(() => losses.judge({ ...short, hadUnacknowledged: true })._tag)
     expect(new Set(tags)).toEqual(new Set(["ConnectionLost"]))

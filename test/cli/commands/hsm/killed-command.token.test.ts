@@ -43,7 +43,7 @@ const killedIn = async (name: FunctionName): Promise<void> => {
 
 const noHostIsLeft = () => eventually(() => !module.processes().some(isAlive))
 
-it("after the call that was under way", async () => {
+it("after the call in progress", async () => {
   module.set({ C_FindObjectsInit: { delayMs: 1000 }, C_Finalize: { delayMs: 100 } })
   await killedIn("C_FindObjectsInit")
   await noHostIsLeft()

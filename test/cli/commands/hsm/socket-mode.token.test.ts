@@ -130,7 +130,7 @@ describe("tokens through the signing service", () => {
     expect(await device.tedge(reset)).toMatchObject({ code: 0, stderr: expect.stringContaining("was reset") })
   })
 
-  it("a request to initialise that comes again is answered with the same token, whose PINs are kept", async () => {
+  it("a repeated request to initialise is answered with the same token, whose PINs are kept", async () => {
     const request = (uri: string | undefined, pin: string): Frame => ({
       _tag: "InitTokenRequest",
       label: "asked twice",

@@ -187,7 +187,7 @@ describe("a message from the cloud that is too large for the local broker", () =
     ))
 })
 
-describe("a message at which the cloud hangs up (max_packet_size, MQTT 3.1.1)", () => {
+describe("a message at which the cloud disconnects (max_packet_size, MQTT 3.1.1)", () => {
   it("is held back and named; those before and behind it arrive, and the bridge stays up", () =>
     run((said) =>
       Effect.gen(function* () {

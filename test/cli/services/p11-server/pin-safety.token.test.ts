@@ -101,7 +101,7 @@ describe("wrong PINs in 50 clients, a service started three times, a mapper and 
     for (const end of ["SIGTERM", "SIGKILL", "SIGTERM"] as const) {
       const server = startServer(place, scripted, "wrong")
       await server.logged("Server listening")
-      // Requests of all kinds are under way when it ends.
+      // Requests of all kinds are in progress when it ends.
       for (let asked = 0; asked < 2; asked++) await trySigning(place.socketPath, "wrong")
       commanded.push((await command(place, scripted)).code)
       server.child.kill(end)
