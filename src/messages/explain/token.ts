@@ -99,7 +99,7 @@ export const tokenSentences = {
     hint: "use a key of another type: tedge cert create-key-hsm --type ecdsa --curve p256"
   }),
   PublicKeyNotTold: (failure) => ({
-    error: `token '${failure.token}' does not provide the public key, and has no certificate with the key's id`,
+    error: `token '${failure.token}' does not tell the public key, and has no certificate with the key's id`,
     hint: "put the present certificate where device.cert_path says, or on the token with the key's id"
   }),
   KeysNotMadeHere: (failure) => ({
