@@ -22,6 +22,29 @@ const filled = <Made extends Element>(made: Made, attributes: Attributes, childr
   return made
 }
 
+/** Changes only what is different: text that a person has selected stays selected. */
+export const update = (parent: Element, wanted: ReadonlyArray<Node>): void => {
+  const present = [...parent.childNodes]
+  for (const [index, node] of wanted.entries()) {
+    const old = present[index]
+    if (old === undefined) parent.append(node)
+    else become(old, node)
+  }
+  for (const old of present.slice(wanted.length)) old.remove()
+}
+
+const become = (old: ChildNode, node: Node): void => {
+  if (old.nodeName !== node.nodeName) old.replaceWith(node)
+  else if (old instanceof HTMLElement && node instanceof HTMLElement) {
+    for (const { name } of [...old.attributes]) if (!node.hasAttribute(name)) old.removeAttribute(name)
+    // The policy of the page allows no style as an attribute.
+    for (const { name, value } of node.attributes)
+      if (name !== "style" && old.getAttribute(name) !== value) old.setAttribute(name, value)
+    if (old.style.cssText !== node.style.cssText) old.style.cssText = node.style.cssText
+    update(old, [...node.childNodes])
+  } else if (old.nodeValue !== node.nodeValue) old.nodeValue = node.nodeValue
+}
+
 export const rows = (entries: ReadonlyArray<readonly [string, string | undefined]>): ReadonlyArray<Node> =>
   entries.flatMap(([label, value]) =>
     value === undefined || value === "" ? [] : [element("dt", {}, label), element("dd", {}, value)]

@@ -1,7 +1,7 @@
 /** The actor graph: laid out when its shape changes, its numbers with every snapshot. */
 import { Graph, layout } from "@dagrejs/dagre"
 import type { ActorNode, Snapshot } from "../src/messages/status/snapshot.ts"
-import { byId, element, rows, svg } from "./dom.ts"
+import { byId, element, rows, svg, update } from "./dom.ts"
 import { milliseconds } from "./format.ts"
 import type { Service } from "./store.ts"
 
@@ -35,7 +35,7 @@ export const showGraph = (service: Service): void => {
       seconds
     )
   const actor = snapshot.actors.find(({ name }) => name === chosen)
-  byId("actor").replaceChildren(...(actor === undefined ? [] : facts(actor)))
+  update(byId("actor"), actor === undefined ? [] : facts(actor))
 }
 
 const shapeOf = (name: string, { supervisors, actors }: Snapshot): string =>

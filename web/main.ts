@@ -1,8 +1,6 @@
 /** The page of `tedge status --web`: listens to the command that serves it, and shows one service at a time. */
-
-import { isBad } from "../src/messages/status/verdict.ts"
 import { showCards } from "./cards.ts"
-import { byId, element } from "./dom.ts"
+import { byId, element, update } from "./dom.ts"
 import { clock } from "./format.ts"
 import { showGraph } from "./graph.ts"
 import { showPlots } from "./plots.ts"
@@ -12,39 +10,38 @@ import { showTimelines } from "./timelines.ts"
 let selected: string | undefined
 
 const show = (service: Service): void => {
-  const { gone, snapshot, log } = service
-  byId("service").classList.toggle("stale", gone !== undefined)
+  const { isGone, log } = service
+  byId("service").classList.toggle("stale", isGone)
   const text = noteOf(service)
   byId("gone").hidden = text === ""
   byId("gone").className = lookOf(service)
   if (byId("gone").textContent !== text) byId("gone").textContent = text // it is read aloud
-  showCards(snapshot)
+  showCards(service)
   showPlots(service)
   showGraph(service)
   showTimelines(service)
   const lines = byId("log")
   const isAtEnd = lines.scrollTop + lines.clientHeight >= lines.scrollHeight - 4
-  lines.replaceChildren(
-    ...log.map(({ at, level, target, text }) =>
-      element("li", { class: level }, `${clock(at)} ${level.toUpperCase()} ${target}: ${text}`)
-    )
+  const wanted = log.map(({ at, level, target, text }) =>
+    element("li", { class: level }, `${clock(at)} ${level.toUpperCase()} ${target}: ${text}`)
   )
+  // Old lines go at the top: those that stay are not written again.
+  const left = [...lines.children].findIndex(({ textContent }) => textContent === wanted[0]?.textContent)
+  for (const line of [...lines.children].slice(0, Math.max(left, 0))) line.remove()
+  update(lines, wanted)
   if (isAtEnd) lines.scrollTop = lines.scrollHeight
 }
 
-const noteOf = ({ name, gone, settings }: Service): string => {
-  if (gone === undefined) return settings ?? ""
-  if (gone.idle) return `${name} is idle: its first client starts it`
-  if (gone.state === "up") return `${name} runs, without a status to show`
-  return [`${name}: ${gone.error ?? gone.state}`, ...(gone.hint === undefined ? [] : [gone.hint])].join("; ")
+const noteOf = ({ name, isGone, report: { state, idle, error, hint } }: Service): string => {
+  if (!isGone && error === undefined) return ""
+  if (idle) return `${name} is idle: its first client starts it`
+  if (state === "up" && error === undefined) return `${name} runs, without a status to show`
+  return [`${name}: ${error ?? state}`, ...(hint === undefined ? [] : [hint])].join("; ")
 }
 
 /** The verdict of `tedge status`, and its exit code. */
-const lookOf = ({ gone, snapshot, settings }: Service): string => {
-  if (gone !== undefined) return gone.bad ? "bad" : gone.state === "up" ? "good" : "warn"
-  if (isBad({ state: "up", snapshot })) return "bad"
-  return settings === undefined ? "good" : "warn"
-}
+const lookOf = ({ report: { state, bad, error } }: Service): string =>
+  bad ? "bad" : state === "up" && error === undefined ? "good" : "warn"
 
 const showTabs = (): void => {
   const tabs = byId("services")
@@ -84,20 +81,32 @@ const select = (name: string): void => {
 document.addEventListener("chosen", () => select(selected ?? ""))
 
 const live = byId("live")
-const events = new EventSource("events")
-events.addEventListener("open", () => {
-  live.textContent = "live"
-  live.className = ""
-})
-events.addEventListener("error", () => {
-  live.textContent = "the command that serves this page has ended: run tedge status --web again"
-  live.className = "ended"
-})
-events.addEventListener("message", ({ data }: MessageEvent<string>) => {
-  const told = JSON.parse(data) as Told
+let events: EventSource | undefined
+
+/** A browser opens six connections to a server: a tab that is not seen holds none. */
+const follow = (): void => {
+  events?.close()
+  events = undefined
+  if (document.hidden) return
+  events = new EventSource("events")
+  events.addEventListener("open", () => {
+    live.textContent = "live"
+    live.className = ""
+  })
+  events.addEventListener("error", () => {
+    live.textContent = "the command that serves this page has ended: run tedge status --web again"
+    live.className = "ended"
+  })
+  events.addEventListener("message", ({ data }: MessageEvent<string>) => hear(JSON.parse(data) as Told))
+}
+
+const hear = (told: Told): void => {
   const service = take(told)
   if (selected === undefined || !services.has(selected)) selected = [...services.keys()][0]
   showTabs()
   const shown = services.get(selected ?? "")
   if (shown !== undefined && (service === shown || service === undefined)) show(shown)
-})
+}
+
+document.addEventListener("visibilitychange", follow)
+follow()

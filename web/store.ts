@@ -1,6 +1,6 @@
 /** What was heard of each service. */
 import type { StatusEvent } from "../src/messages/status/event.ts"
-import type { LogLine, Snapshot } from "../src/messages/status/snapshot.ts"
+import type { CertificateFacts, LogLine, Snapshot } from "../src/messages/status/snapshot.ts"
 import type { State } from "../src/messages/status/verdict.ts"
 
 export interface Point {
@@ -15,27 +15,34 @@ export interface Service {
   readonly name: string
   snapshot: Snapshot | undefined
   before: Snapshot | undefined
-  /** It gives no snapshot. */
-  gone: Gone | undefined
-  /** Why its settings cannot be used: it runs with what it read before. */
-  settings: string | undefined
+  /** The last snapshot is of before: it gives none now. */
+  isGone: boolean
+  report: Report
   points: ReadonlyArray<Point>
   log: ReadonlyArray<LogLine>
 }
 
 /** As `tedge status` judges it. */
-export interface Gone {
+export interface Report {
   readonly state: State
   readonly bad: boolean
   readonly idle?: true
+  readonly manager?: string
   readonly error?: string
   readonly hint?: string
+  /** Its connection, as set. */
+  readonly configured?: {
+    readonly host?: string
+    readonly port?: number
+    readonly device_id?: string
+    readonly certificate?: CertificateFacts
+  }
 }
 
 export type Told =
-  | { readonly kind: "snapshot"; readonly service: string; readonly snapshot: Snapshot; readonly settings?: string }
+  | ({ readonly kind: "snapshot"; readonly service: string; readonly snapshot: Snapshot } & Report)
   | { readonly kind: "event"; readonly service: string; readonly event: StatusEvent }
-  | ({ readonly kind: "gone"; readonly service: string } & Gone)
+  | ({ readonly kind: "gone"; readonly service: string } & Report)
   /** It is no service of the device any more. */
   | { readonly kind: "left"; readonly service: string }
 
@@ -51,19 +58,19 @@ export const take = (told: Told): Service | undefined => {
     name: told.service,
     snapshot: undefined,
     before: undefined,
-    gone: undefined,
-    settings: undefined,
+    isGone: true,
+    report: { state: "unknown", bad: false },
     points: [],
     log: []
   }
   if (known === undefined) services.set(told.service, service)
-  if (told.kind === "gone") service.gone = told
+  if (told.kind !== "event") {
+    service.report = told
+    service.isGone = told.kind === "gone"
+  }
   if (told.kind === "event" && told.event.event === "log")
     service.log = [...service.log, told.event.line].slice(-mostLines)
-  if (told.kind === "snapshot") {
-    service.settings = told.settings
-    takeSnapshot(service, told.snapshot)
-  }
+  if (told.kind === "snapshot") takeSnapshot(service, told.snapshot)
   return service
 }
 
@@ -72,7 +79,6 @@ const takeSnapshot = (service: Service, snapshot: Snapshot): void => {
   const isSameRun = service.snapshot?.service.started_at === snapshot.service.started_at
   service.before = isSameRun ? service.snapshot : undefined
   service.snapshot = snapshot
-  service.gone = undefined
   service.log = snapshot.log
   const before = service.before
   if (before === undefined) service.points = [...service.points, ...ofHistory(snapshot, service.points.at(-1)?.at ?? 0)]

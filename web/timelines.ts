@@ -1,6 +1,6 @@
 /** One signature and one message, hop by hop. */
 import type { Timeline } from "../src/messages/status/snapshot.ts"
-import { byId, element } from "./dom.ts"
+import { byId, element, update } from "./dom.ts"
 import { clock, milliseconds } from "./format.ts"
 import type { Service } from "./store.ts"
 
@@ -10,7 +10,7 @@ export const showTimelines = ({ snapshot }: Service): void => {
     ...(snapshot?.message === undefined ? [] : [timeline("message", snapshot.message)])
   ]
   const nothing = element("p", { class: "soft" }, "no signature and no message yet")
-  byId("timelines").replaceChildren(...(shown.length === 0 ? [nothing] : shown))
+  update(byId("timelines"), shown.length === 0 ? [nothing] : shown)
 }
 
 const timeline = (kind: string, { at, took_ms, about, direction, outcome, hops }: Timeline): Node => {

@@ -96,9 +96,9 @@ export const turningSteps = (
         yield* raw(`\r${eraseLine}`)
       })
     })
-  /** The title is cut, so that the line stays one line. */
+  /** The title is cut, then the rest, so that the line stays one line. */
   const fitted = (title: string, rest: string): string =>
-    `${cutText(title, Math.max(columns() - rest.length - 1, 0))}${rest}`
+    cutText(`${cutText(title, Math.max(columns() - rest.length - 1, 0))}${rest}`, Math.max(columns() - 1, 0))
   const passed = (ms: number, limitMs: number | undefined): string =>
     ms < shownAfterMs
       ? ""

@@ -9,7 +9,7 @@ const seeLog = (log: string | undefined): string => `see its log${log === undefi
 const notShownHints: Readonly<Record<StatusNotShown["reason"], (log: string | undefined) => string>> = {
   otherVersion: () => "its version may be older than that of this command: restart it",
   busy: () => "end other programs that watch it (tedge status --watch, --web), or ask again",
-  noSocket: (log) => `it may be starting: ask again; if nothing changes, ${seeLog(log)}`,
+  noSocket: (log) => `it may be starting or ending: ask again; if nothing changes, ${seeLog(log)}`,
   cutOff: (log) => `it may be ending, or restarting: ask again; if nothing changes, ${seeLog(log)}`,
   other: seeLog
 }

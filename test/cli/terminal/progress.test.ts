@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest"
 import { type Wait, whileWaiting } from "../../../src/cli/terminal/progress.ts"
 import { makeTerminal, type TextStream } from "../../../src/cli/terminal/terminal.ts"
 import { watchTerminal } from "../../../src/cli/terminal/terminal-loss.ts"
+import { textWidth } from "../../../src/cli/terminal/text-width.ts"
 import { passTime, withTestClock } from "../../support/test-clock.ts"
 
 const stream = (isTTY: boolean, columns?: number): TextStream & { readonly text: () => string } => {
@@ -55,6 +56,14 @@ describe("a wait on a terminal", () => {
     const at = (seconds: number) => lines.find((line) => line.includes(`: ${seconds} s of at most 20 s`))?.slice(2)
     expect(at(5)).toBe("waiting for the cloud: 5 s of at most 20 s [#####---------------]")
     expect(at(18)).toBe("waiting for the cloud: 18 s of at most 20 s [##################--]")
+  })
+
+  it.each([8, 20, 29])("stays one line on a terminal of %i columns", async (columns) => {
+    const seen = screen(true, {}, columns)
+    await waited({ title: "waiting for the cloud", limitMs: 20_000 }, 19, seen)
+    const lines = drawings(seen.stderr.text())
+    expect(lines.length).toBeGreaterThan(20)
+    for (const line of lines) expect(textWidth(line)).toBeLessThan(columns)
   })
 
   it("leaves no trace of what is over within a second", async () => {

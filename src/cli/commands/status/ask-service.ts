@@ -5,6 +5,7 @@ import type { ReadRefusal } from "../../../messages/config.ts"
 import { explain } from "../../../messages/explain.ts"
 import { printQuestion, serviceSocketPath, tooManyClients } from "../../../messages/service-socket.ts"
 import { ServiceDown, StatusForbidden, StatusNotShown, StatusTimedOut } from "../../../messages/status/refusals.ts"
+import type { Snapshot } from "../../../messages/status/snapshot.ts"
 import { parseStatusLine } from "../../../messages/status/status-line.ts"
 import { isBad } from "../../../messages/status/verdict.ts"
 import { askJsonLine } from "../../../platform/sockets/json-lines-socket.ts"
@@ -30,13 +31,28 @@ export const askService = (
   service: AskedService,
   runPath: string,
   manager: ServiceManager | undefined
-): Effect.Effect<ServiceReport> =>
-  Effect.map(told(service, runPath, manager), (report) => {
-    const { name, failure } = service
-    const said =
-      failure === undefined ? report : { ...(report.state === "up" ? report : unknown(name)), ...explain(failure) }
-    return { ...said, bad: isBad(said) }
-  })
+): Effect.Effect<ServiceReport> => Effect.map(told(service, runPath, manager), (report) => judged(service, report))
+
+/** What it says of itself. */
+export const reportOfSnapshot = (
+  service: AskedService,
+  manager: ServiceManager | undefined,
+  snapshot: Snapshot
+): ServiceReport => judged(service, toldBy(service, manager, snapshot))
+
+const judged = ({ name, failure }: AskedService, report: Told): ServiceReport => {
+  const isShown = report.state === "up" || report.snapshot !== undefined
+  const said = failure === undefined ? report : { ...(isShown ? report : unknown(name)), ...explain(failure) }
+  return { ...said, bad: isBad(said) }
+}
+
+const toldBy = ({ name }: AskedService, manager: ServiceManager | undefined, snapshot: Snapshot): Told => {
+  const about = { name, ...(manager !== undefined && { manager: manager.name }), snapshot }
+  if (snapshot.silent !== true) return { ...about, state: "up" }
+  const detail = "a part of it does not answer"
+  const log = manager?.whereToLook(name)
+  return { ...about, state: "unknown", ...explain(new StatusNotShown({ service: name, detail, reason: "other", log })) }
+}
 
 const unknown = (name: string): Told => ({ name, state: "unknown" })
 
@@ -57,7 +73,7 @@ const told = (service: AskedService, runPath: string, manager: ServiceManager | 
     Effect.matchEffect({
       onSuccess: (line): Effect.Effect<Told> => {
         const said = parseStatusLine(line)
-        if (said.kind === "snapshot") return Effect.succeed({ ...about, state: "up", snapshot: said.snapshot })
+        if (said.kind === "snapshot") return Effect.succeed(toldBy(service, manager, said.snapshot))
         const detail = said.kind === "refused" ? said.error : "an answer of another version"
         return Effect.succeed(notShown(detail, line === tooManyClients ? "busy" : "otherVersion"))
       },

@@ -44,12 +44,6 @@ export interface StatusReport {
   readonly hint?: string
 }
 
-/** Of a connection: it is up when messages flow. */
-export const connectionState = ({ state, snapshot }: Pick<ServiceReport, "state" | "snapshot">): State => {
-  if (state !== "up") return state
-  return snapshot?.bridge?.state ?? "unknown"
-}
-
 export const exitCodeOf = ({ connections, services, note }: StatusReport): number => {
   const all = [...connections, ...services]
   if (all.some(({ bad }) => bad)) return exitCodes.down

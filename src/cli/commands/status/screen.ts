@@ -1,9 +1,11 @@
 /** A report as a screen for people: a block for each connection, one for each other service. Pure. */
 import { shownText } from "../../../messages/shown-text.ts"
+import type { State } from "../../../messages/status/verdict.ts"
 import { pieces, textWidth } from "../../terminal/text-width.ts"
 import { connectionRows } from "./connection-rows.ts"
+import { nameOf } from "./plain-lines.ts"
 import type { StatusReport } from "./report.ts"
-import { type Row, row, type Tone } from "./rows.ts"
+import { bad, doubtful, type Row, row, type Tone } from "./rows.ts"
 import { serviceRows } from "./service-rows.ts"
 
 interface ScreenStyle {
@@ -20,19 +22,61 @@ export const screenStyle = (
   hasColour: isTTY && environment.TERM !== "dumb" && !environment.NO_COLOR
 })
 
-export const renderScreen = (report: StatusReport, style: ScreenStyle): ReadonlyArray<string> => {
+/** `height`: lines of the terminal; what does not fit is named in one row, what is bad comes first. Undefined: all of it. */
+export const renderScreen = (report: StatusReport, style: ScreenStyle, height?: number): ReadonlyArray<string> => {
   const sparkWidth = style.width - labelWidth
+  const inLines = (rows: ReadonlyArray<Row>) => rows.flatMap((one) => lines(one, style))
+  const block = (name: string, { state, bad }: Judged, rows: ReadonlyArray<Row>): Block => ({
+    name,
+    state,
+    bad,
+    lines: inLines(rows)
+  })
   const blocks = [
-    ...report.connections.map((connection) => connectionRows(connection, report.at, sparkWidth)),
-    ...report.services.map((service) => serviceRows(service, report.at))
+    ...report.connections.map((one) => block(nameOf(one), one, connectionRows(one, report.at, sparkWidth))),
+    ...report.services.map((one) => block(one.name, one, serviceRows(one, report.at)))
   ]
   const { note, hint } = report
-  const notes = note === undefined ? [] : [[...row("note", note), ...row("next step", hint)]]
-  return [...notes, ...blocks].flatMap((rows, index) => [
-    ...(index === 0 ? [] : [""]),
-    ...rows.flatMap((one) => lines(one, style))
-  ])
+  const notes = note === undefined ? [] : [inLines([...row("note", note), ...row("next step", hint)])]
+  const screenOf = (shown: ReadonlyArray<Block>) => joined([...notes, ...shown.map((one) => one.lines)])
+  const all = screenOf(blocks)
+  if (height === undefined || all.length <= height) return all
+  const ordered = blocks.toSorted((one, other) => urgency(one) - urgency(other))
+  const withSummary = (count: number): ReadonlyArray<ReadonlyArray<string>> => [
+    screenOf(ordered.slice(0, count)),
+    inLines(summary(ordered.slice(count)))
+  ]
+  for (let count = ordered.length - 1; count > 0; count -= 1) {
+    const fitting = joined(withSummary(count))
+    if (fitting.length <= height) return fitting
+  }
+  const [first = [], rest = []] = withSummary(1)
+  return [...first.slice(0, Math.max(height - rest.length - 1, 1)), "…", ...rest].slice(0, height)
 }
+
+interface Judged {
+  readonly state: State
+  readonly bad: boolean
+}
+
+interface Block extends Judged {
+  readonly name: string
+  readonly lines: ReadonlyArray<string>
+}
+
+const joined = (parts: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> =>
+  parts.flatMap((part, index) => (index === 0 ? part : ["", ...part]))
+
+const urgency = ({ state, bad }: Judged): number => (bad ? 0 : state === "unknown" ? 1 : 2)
+
+const summary = (blocks: ReadonlyArray<Block>): ReadonlyArray<Row> =>
+  row(
+    `${blocks.length} more`,
+    ...blocks.map(({ name, state, bad: isBad }) => {
+      if (isBad) return bad(`${name} ${state === "up" ? "UP WITH FAULTS" : state.toUpperCase()}`)
+      return state === "up" ? `${name} up` : doubtful(`${name} ${state}`)
+    })
+  )
 
 /** A row without label is a heading. Parts are kept whole where they fit, and separated by commas. */
 const lines = ({ label, parts }: Row, { width, hasColour }: ScreenStyle): ReadonlyArray<string> => {

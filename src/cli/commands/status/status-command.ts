@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import type { Explanation } from "../../../messages/explain/explanation.ts"
 import { explain, type Failure } from "../../../messages/explain.ts"
 import { OptionNeeds, OptionsExclude } from "../../../messages/hsm.ts"
-import { isBad } from "../../../messages/status/verdict.ts"
+import { connectionState, isBad, isCertificateBad } from "../../../messages/status/verdict.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { wallNow } from "../../../runtime/primitives/wall-time.ts"
 import type { CommandHandler, CommandInput } from "../../command-line/command-spec.ts"
@@ -13,7 +13,7 @@ import { processTerminal } from "../../terminal/terminal.ts"
 import { configDirOf } from "../config/config-command.ts"
 import { askService } from "./ask-service.ts"
 import { plainLines } from "./plain-lines.ts"
-import { connectionState, exitCodeOf, type StatusReport } from "./report.ts"
+import { exitCodeOf, type StatusReport } from "./report.ts"
 import { renderScreen, screenStyle } from "./screen.ts"
 import { openScreen } from "./watch-screen.ts"
 import { type WhatToAsk, whatToAsk } from "./what-to-ask.ts"
@@ -87,7 +87,7 @@ const page = (looking: Effect.Effect<WhatToAsk>, input: CommandInput) =>
     const look = Effect.map(looking, ({ runPath, manager, connections, services }) => ({
       runPath,
       manager,
-      services: [...connections.map(({ service }) => service), ...services]
+      services: [...connections.map(({ service, ...connection }) => ({ ...service, connection })), ...services]
     }))
     return yield* showStatusPage(processTerminal(), { look, listen: input.text("listen") })
   })
@@ -116,8 +116,8 @@ const watch = (looking: Effect.Effect<WhatToAsk>, input: CommandInput): Effect.E
       const { stdout } = process
       const isScreen = stdout.isTTY === true && process.env.TERM !== "dumb" && !input.on("json")
       const show = isScreen
-        ? yield* openScreen(stdout, (report) =>
-            renderScreen(report, screenStyle({ columns: stdout.columns, isTTY: true }, process.env))
+        ? yield* openScreen(stdout, (report, height) =>
+            renderScreen(report, screenStyle({ columns: stdout.columns, isTTY: true }, process.env), height)
           )
         : (report: StatusReport) =>
             processTerminal().answer(`${input.on("json") ? JSON.stringify(report) : plainLines(report).join("\n")}\n`)
@@ -142,14 +142,19 @@ const lookAt = ({ connections, services, manager, runPath, note }: WhatToAsk): E
       ],
       { concurrency: 2 }
     )
+    const at = Math.round(yield* wallNow)
     return {
       version: 1,
-      at: Math.round(yield* wallNow),
+      at,
       connections: connections.flatMap((connection, index) => {
         const service = ofConnections[index]
         if (service === undefined) return []
         const state = connectionState(service)
-        return [{ ...connection, state, bad: isBad({ ...service, state }), service }]
+        // What is configured counts where the service does not tell.
+        const certificate = service.snapshot === undefined ? connection.certificate : undefined
+        return [
+          { ...connection, state, bad: isBad({ ...service, state }) || isCertificateBad(certificate, at), service }
+        ]
       }),
       services: ofServices,
       ...(note !== undefined && { note: note.error, ...(note.hint !== undefined && { hint: note.hint }) })

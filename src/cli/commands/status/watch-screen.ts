@@ -15,10 +15,13 @@ interface ScreenStream {
   readonly off: (event: "resize", listener: () => void) => unknown
 }
 
+/** `height`: lines of the terminal. */
+type Render = (report: StatusReport, height: number) => ReadonlyArray<string>
+
 /** Until the scope closes. Answers how to show the next report. */
 export const openScreen = (
   stream: ScreenStream,
-  render: (report: StatusReport) => ReadonlyArray<string>
+  render: Render
 ): Effect.Effect<(report: StatusReport) => Effect.Effect<void>, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => new Screen(stream, render)),
@@ -27,11 +30,11 @@ export const openScreen = (
 
 class Screen {
   private readonly stream: ScreenStream
-  private readonly render: (report: StatusReport) => ReadonlyArray<string>
+  private readonly render: Render
   private report: StatusReport | undefined
   private isOpen = false
 
-  constructor(stream: ScreenStream, render: (report: StatusReport) => ReadonlyArray<string>) {
+  constructor(stream: ScreenStream, render: Render) {
     this.stream = stream
     this.render = render
     this.enter()
@@ -59,7 +62,7 @@ class Screen {
   private readonly draw = (): void => {
     if (this.report === undefined || !this.isOpen) return
     const rows = this.stream.rows || 24
-    const lines = this.render(this.report)
+    const lines = this.render(this.report, rows)
     const shown = lines.length > rows ? [...lines.slice(0, rows - 1), "…"] : lines
     // Cleared before it is written: after a full line the cursor is on its last character.
     const text = shown.map((line) => `${clearToLineEnd}${line}`).join("\r\n")

@@ -26,7 +26,7 @@ export interface Wanted {
   readonly profile: string | undefined
 }
 
-interface AskedConnection extends Omit<ConnectionReport, "state" | "bad" | "service"> {
+export interface AskedConnection extends Omit<ConnectionReport, "state" | "bad" | "service"> {
   readonly service: AskedService
 }
 

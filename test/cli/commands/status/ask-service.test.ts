@@ -8,10 +8,12 @@ import { commandServices } from "../../../../src/actors/connect/services/command
 import { systemdCommands } from "../../../../src/actors/connect/services/system-toml.ts"
 import { type AskedService, askService } from "../../../../src/cli/commands/status/ask-service.ts"
 import { plainLines } from "../../../../src/cli/commands/status/plain-lines.ts"
-import { exitCodeOf, type StatusReport } from "../../../../src/cli/commands/status/report.ts"
+import { type ConnectionReport, exitCodeOf, type StatusReport } from "../../../../src/cli/commands/status/report.ts"
 import { renderScreen } from "../../../../src/cli/commands/status/screen.ts"
 import { serviceSocketPath, tooManyClients } from "../../../../src/messages/service-socket.ts"
+import { connectionState } from "../../../../src/messages/status/verdict.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
+import { snapshot } from "./reports.ts"
 
 const mapper: AskedService = { name: "tedge-mapper-c8y", startedBy: "tedge connect c8y" }
 
@@ -44,6 +46,25 @@ describe("a service that runs", () => {
   })
 })
 
+it("a service of which a part hangs is not known to be up, and says why", async () => {
+  const runPath = tempDir()
+  const { bridge: _, connection: __, ...rest } = snapshot
+  const told = JSON.stringify({ ...rest, silent: true })
+  await listenAt(serviceSocketPath(runPath, mapper.name), (socket) => socket.end(`${told}\n`))
+  const service = await ask(runPath)
+  expect(service).toMatchObject({
+    state: "unknown",
+    error: "'tedge-mapper-c8y' runs, and does not show its status (a part of it does not answer)",
+    hint: "see its log"
+  })
+  const connection: ConnectionReport = { cloud: "c8y", state: connectionState(service), bad: false, service }
+  const report: StatusReport = { version: 1, at: 0, connections: [connection], services: [] }
+  expect(renderScreen(report, { width: 120, hasColour: false }).join("\n")).toMatch(
+    /\n {2}why +.*a part of it does not/
+  )
+  expect(exitCodeOf(report)).toBe(1)
+})
+
 describe("the next step for a service that shows nothing", () => {
   it.each<[string, RegExp, (socket: Socket) => void]>([
     ["has too many clients", /end other programs that watch it/, (socket) => socket.end(`${tooManyClients}\n`)],
@@ -59,7 +80,7 @@ describe("the next step for a service that shows nothing", () => {
     const manager = { ...commandServices(systemdCommands), name: "other", isActive: () => Effect.succeed(true) }
     const { state, hint } = await Effect.runPromise(askService(mapper, tempDir(), manager))
     expect(state).toBe("unknown")
-    expect(hint).toMatch(/^it may be starting: ask again; if nothing changes, see its log/)
+    expect(hint).toMatch(/^it may be starting or ending: ask again; if nothing changes, see its log/)
   })
 })
 

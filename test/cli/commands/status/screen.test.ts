@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest"
 import { plainLines } from "../../../../src/cli/commands/status/plain-lines.ts"
-import { connectionState, exitCodeOf, type StatusReport } from "../../../../src/cli/commands/status/report.ts"
+import { exitCodeOf, type StatusReport } from "../../../../src/cli/commands/status/report.ts"
 import { renderScreen, screenStyle } from "../../../../src/cli/commands/status/screen.ts"
 import { textWidth } from "../../../../src/cli/terminal/text-width.ts"
-import { isBad } from "../../../../src/messages/status/verdict.ts"
+import { connectionState, isBad } from "../../../../src/messages/status/verdict.ts"
 import { now, reports, snapshot } from "./reports.ts"
 
 const esc = "\u001b"
@@ -76,6 +76,25 @@ describe("the screen", () => {
       for (const line of render(report, width)) expect(textWidth(line)).toBeLessThanOrEqual(width)
   })
 
+  it("names on a small terminal what does not fit, and shows what is bad first", () => {
+    const [up] = reports["all is up"]?.connections ?? []
+    const [linkDown, stopped] = reports["a link is down, a token away, a service stopped"]?.connections ?? []
+    if (up === undefined || linkDown === undefined || stopped === undefined) throw new Error("no reports")
+    const third = { ...up, profile: "third" }
+    const report: StatusReport = { version: 1, at: now, connections: [up, third, stopped, linkDown], services: [] }
+    const style = { width: 80, hasColour: false }
+    for (const height of [4, 10, 24, 40]) {
+      const lines = renderScreen(report, style, height)
+      expect(lines.length).toBeLessThanOrEqual(height)
+      expect(lines[0]).toMatch(/^Azure IoT \(az\) down/)
+      const text = lines.join("\n")
+      expect(text).toMatch(/AWS IoT \(aws@second\) down|aws@second DOWN/)
+      expect(text).toMatch(/ {2}\d more +.*c8y@third up$/)
+    }
+    expect(renderScreen(report, style, 24).at(-1)).toBe("  3 more      aws@second DOWN, c8y up, c8y@third up")
+    expect(renderScreen(report, style, 200)).toEqual(renderScreen(report, style))
+  })
+
   it("has colour on a terminal only, and none where the user wants none", () => {
     const terminal = { columns: 100, isTTY: true }
     expect(screenStyle(terminal, {})).toEqual({ width: 100, hasColour: true })
@@ -101,6 +120,19 @@ describe("the exit code", () => {
     [1, report("up", "unknown")]
   ])("is %i", (code, given) => {
     expect(exitCodeOf(given)).toBe(code)
+  })
+
+  it("is 3 for a certificate that is not valid (any more, or yet), also while messages flow", () => {
+    const { connection } = snapshot
+    const certificate = connection?.certificate
+    if (connection === undefined || certificate === undefined) throw new Error("no certificate")
+    const told = (change: Partial<typeof certificate>) => ({
+      state: "up" as const,
+      snapshot: { ...snapshot, connection: { ...connection, certificate: { ...certificate, ...change } } }
+    })
+    expect(isBad(told({}))).toBe(false)
+    expect(isBad(told({ valid_until: now - 1 }))).toBe(true)
+    expect(isBad(told({ valid_from: now + 1 }))).toBe(true)
   })
 
   it("counts a connection as up when messages flow, and not when only its service runs", () => {

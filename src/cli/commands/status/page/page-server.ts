@@ -79,6 +79,7 @@ const answer = (
     case "page.css":
       return end(response, 200, "text/css", page.files.style)
     case "events":
+      if (request.method === "HEAD") return end(response, 200, "text/event-stream")
       return watchers.size < mostWatchers ? stream(page.feed, watchers, response) : end(response, 503)
     default:
       return end(response, 404)

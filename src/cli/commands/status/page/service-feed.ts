@@ -5,19 +5,25 @@
  */
 import { Effect, type Scope } from "effect"
 import type { ServiceManager } from "../../../../actors/connect/services/service-manager.ts"
-import { explain } from "../../../../messages/explain.ts"
 import { printQuestion, serviceSocketPath } from "../../../../messages/service-socket.ts"
 import { parseStatusLine } from "../../../../messages/status/status-line.ts"
+import { connectionState, isBad } from "../../../../messages/status/verdict.ts"
 import { followLines } from "../../../../platform/sockets/line-stream.ts"
 import { processMonotonicMs } from "../../../../runtime/primitives/process-time.ts"
-import { type AskedService, askService } from "../ask-service.ts"
+import { type AskedService, askService, reportOfSnapshot } from "../ask-service.ts"
 import type { ServiceReport } from "../report.ts"
+import type { AskedConnection } from "../what-to-ask.ts"
 import type { PageFeed } from "./page-server.ts"
 
 export interface Followed {
   readonly runPath: string
   readonly manager: ServiceManager | undefined
-  readonly services: ReadonlyArray<AskedService>
+  readonly services: ReadonlyArray<FollowedService>
+}
+
+export interface FollowedService extends AskedService {
+  /** As set: shown where the service does not tell. Absent: it is the service of no single connection. */
+  readonly connection?: Omit<AskedConnection, "service">
 }
 
 /** `look`: which services there are now. */
@@ -71,23 +77,39 @@ class ServiceFeed implements PageFeed {
   }
 
   /** Returns how to stop it. */
-  private followOne(asked: AskedService, runPath: string, manager: ServiceManager | undefined): () => void {
-    const { name: service, failure } = asked
+  private followOne(asked: FollowedService, runPath: string, manager: ServiceManager | undefined): () => void {
+    const { name: service, connection } = asked
+    const configured = connection === undefined ? {} : { configured: connection }
     let silence: NodeJS.Timeout | undefined
     let isFirst = true
     let isStopped = false
     /** When it was found out why it gives no snapshot; undefined: it gave one since. */
     let lookedAt: number | undefined
-    const gone = ({ name: _, snapshot: __, ...report }: ServiceReport) =>
-      this.last.set(service, this.tell({ kind: "gone", service, ...report }))
+    let soon: NodeJS.Timeout | undefined
+    const say = (kind: "gone" | "snapshot", { name: _, ...report }: ServiceReport) =>
+      this.last.set(service, this.tell({ kind, service, ...configured, ...report }))
+    const gone = ({ snapshot: _, ...report }: ServiceReport) => say("gone", report)
     const notKnown = (error: string) => gone({ name: service, state: "unknown", bad: false, error })
     const waitForLine = () => {
       clearTimeout(silence)
       silence = setTimeout(() => notKnown("it runs, and does not answer"), longestSilenceMs)
     }
     const lookWhyNot = () => {
+      const before = lookedAt
+      if (before !== undefined && processMonotonicMs() - before < lookAgainMs) return
+      askWhyNot()
+      // Its manager may still call active what is about to end.
+      if (before === undefined) askSoon(soonMs)
+    }
+    const askSoon = ([pause, ...more]: ReadonlyArray<number>) => {
+      if (pause === undefined) return
+      soon = setTimeout(() => {
+        askWhyNot()
+        askSoon(more)
+      }, pause)
+    }
+    const askWhyNot = () => {
       const now = processMonotonicMs()
-      if (lookedAt !== undefined && now - lookedAt < lookAgainMs) return
       lookedAt = now
       const asking = Effect.map(askService(asked, runPath, manager), (report) => {
         if (lookedAt !== now || isStopped || report.snapshot !== undefined) return
@@ -110,8 +132,10 @@ class ServiceFeed implements PageFeed {
         const said = parseStatusLine(line)
         if (said.kind === "snapshot") {
           lookedAt = undefined
-          const settings = failure === undefined ? {} : { settings: explain(failure).error }
-          this.last.set(service, this.tell({ kind: "snapshot", service, snapshot: said.snapshot, ...settings }))
+          clearTimeout(soon)
+          const report = reportOfSnapshot(asked, manager, said.snapshot)
+          const state = connection === undefined ? report.state : connectionState(report)
+          say("snapshot", { ...report, state, bad: isBad({ ...report, state }) })
         }
         if (said.kind === "event") this.tell({ kind: "event", service, event: said.event })
         const isOther = said.kind === "unknown" && isFirst
@@ -126,6 +150,7 @@ class ServiceFeed implements PageFeed {
       isStopped = true
       stop()
       clearTimeout(silence)
+      clearTimeout(soon)
     }
   }
 }
@@ -133,3 +158,4 @@ class ServiceFeed implements PageFeed {
 /** A snapshot comes every second. */
 const longestSilenceMs = 3_000
 const lookAgainMs = 5_000
+const soonMs = [250, 750]

@@ -22,12 +22,16 @@ export const showStatusPage = (terminal: Terminal, { look, listen }: StatusPage)
       const feed = yield* serviceFeed(look)
       const secret = randomBytes(24).toString("base64url")
       const url = yield* servePage(address, { secret, files, feed })
-      const { port } = new URL(url)
       yield* terminal.answer(`${url}\n`)
-      yield* terminal.line(
-        `Open it in a browser on this machine; from another one after: ssh -L ${port}:${new URL(url).host} <DEVICE>`
-      )
+      yield* terminal.line(`Open it in a browser on this machine; from another one after: ${tunnelTo(url)}`)
       yield* terminal.line("The page is read-only, and there until Ctrl-C. Its address is a secret.")
       return yield* Effect.never
     })
   )
+
+/** A URL leaves out the port 80. */
+export const tunnelTo = (url: string): string => {
+  const { hostname, port: named } = new URL(url)
+  const port = named === "" ? "80" : named
+  return `ssh -L ${port}:${hostname}:${port} <DEVICE>`
+}

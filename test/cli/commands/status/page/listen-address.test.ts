@@ -2,6 +2,7 @@
 import { Effect, Result } from "effect"
 import { describe, expect, it } from "vitest"
 import { parseListenAddress } from "../../../../../src/cli/commands/status/page/listen-address.ts"
+import { tunnelTo } from "../../../../../src/cli/commands/status/page/status-page.ts"
 
 const parsed = (text: string) => Effect.runSync(Effect.result(parseListenAddress(text)))
 
@@ -39,4 +40,12 @@ describe("--listen", () => {
       expect(parsed(text)).toMatchObject({ failure: { _tag: "ListenRefused", reason: "malformed" } })
     }
   )
+})
+
+it.each([
+  ["http://127.0.0.1:80/x/", "80:127.0.0.1:80"],
+  ["http://127.0.0.1:8123/x/", "8123:127.0.0.1:8123"],
+  ["http://[::1]:8123/x/", "8123:[::1]:8123"]
+])("the page at %s is reached from another machine by its port", (url, ports) => {
+  expect(tunnelTo(url)).toBe(`ssh -L ${ports} <DEVICE>`)
 })

@@ -73,6 +73,13 @@ describe("the address of the page", () => {
 })
 
 describe("a request", () => {
+  it("for the head of the stream ends", () =>
+    served(async (url, { watchers }) => {
+      const { response } = await get(url, `${url.pathname}events`, { method: "HEAD" })
+      expect([response.statusCode, response.headers["content-type"]]).toEqual([200, "text/event-stream; charset=utf-8"])
+      expect(watchers.size).toBe(0)
+    }))
+
   it("to a name that is not this machine's is refused (DNS rebinding)", () =>
     served(async (url) => {
       for (const host of ["evil.example", `evil.example:${url.port}`, "127.0.0.1.evil.example", "192.168.0.7"])

@@ -4,6 +4,8 @@ import { createServer, type Server, type Socket } from "node:net"
 import { dirname } from "node:path"
 import { Effect, Exit, Scope } from "effect"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import { commandServices } from "../../../../../src/actors/connect/services/command-services.ts"
+import { systemdCommands } from "../../../../../src/actors/connect/services/system-toml.ts"
 import { type Followed, serviceFeed } from "../../../../../src/cli/commands/status/page/service-feed.ts"
 import { serviceSocketPath } from "../../../../../src/messages/service-socket.ts"
 import { makeTempDir, removeTempDir } from "../../../../support/temp-dir.ts"
@@ -96,6 +98,34 @@ describe("a service on the page", () => {
     await until(() => told.length === 2)
     vi.advanceTimersByTime(10_000)
     expect(told.slice(1)).toEqual([{ ...gone, error }])
+  })
+
+  it("of which a part hangs has the verdict of tedge status, with the next step", async () => {
+    const socket = await asked
+    const { bridge: _, connection: __, ...rest } = snapshot
+    socket.write(`${JSON.stringify({ ...rest, silent: true })}\n`)
+    await until(() => told.length === 2)
+    expect(told.at(-1)).toMatchObject({
+      kind: "snapshot",
+      state: "unknown",
+      bad: false,
+      error: expect.stringMatching(/a part of it does not answer/),
+      hint: "see its log"
+    })
+  })
+
+  it("that ends is asked for again soon: its manager called it active while it ended", async () => {
+    await asked
+    let isActive = true
+    const manager = { ...commandServices(systemdCommands), name: "other", isActive: () => Effect.succeed(isActive) }
+    const az = { name: "tedge-mapper-az", startedBy: "tedge connect az" }
+    followed = { ...followed, manager, services: [...followed.services, az] }
+    vi.advanceTimersByTime(5_000)
+    await until(() => told.at(-1)?.service === az.name && told.at(-1)?.error?.includes("ENOENT") === true)
+    isActive = false
+    vi.advanceTimersByTime(250)
+    await until(() => told.at(-1)?.bad === true)
+    expect(told.at(-1)).toMatchObject({ error: "'tedge-mapper-az' does not run (inactive)", manager: "other" })
   })
 
   it("may tell, after a snapshot, what this version does not know", async () => {
