@@ -4,8 +4,7 @@
  * Of a refusal a span reports the name, as `internal/hop.ts` does. Names of attributes: OpenTelemetry semantic conventions.
  */
 import { Clock, Context, Effect, Exit, Option, Tracer } from "effect"
-import { monotonicNanos } from "./primitives/monotonic-time.ts"
-import { wallMs } from "./primitives/wall-time.ts"
+import { spanBegins, spanEnds, WallAhead } from "./internal/span-time.ts"
 import { withoutValues } from "./reason.ts"
 
 /** The kind of work in a span whose name does not say it: a sampler has a budget for each. From a fixed set. */
@@ -22,15 +21,14 @@ export const spanned = <A, E, R>(
     const { tracer, tracerEnabled, span: parent } = fiber.cache
     if (tracer === undefined || !tracerEnabled) return work
     const clock = fiber.getRef(Clock.Clock)
-    // A clock step changes the date of a span, never its length.
-    const began = monotonicNanos(clock)
-    const startTime = BigInt(Math.floor(wallMs(clock))) * 1_000_000n
+    const time = spanBegins(clock, parent)
+    const annotations = Context.make(WallAhead, time.ahead)
     const span = tracer.span({
       name,
       parent: Option.fromNullishOr(parent),
-      annotations: options.work === undefined ? Context.empty() : Context.make(KindOfWork, options.work),
+      annotations: options.work === undefined ? annotations : Context.add(annotations, KindOfWork, options.work),
       links: [],
-      startTime,
+      startTime: time.startTime,
       kind: options.kind ?? "internal",
       root: parent === undefined,
       sampled: parent?.sampled ?? true
@@ -39,7 +37,7 @@ export const spanned = <A, E, R>(
     const end = (exit: Exit.Exit<A, E>) =>
       Effect.sync(() => {
         const told = Exit.isSuccess(exit) ? Exit.void : Exit.failCause(withoutValues(exit.cause))
-        span.end(startTime + monotonicNanos(clock) - began, told)
+        span.end(spanEnds(clock, time), told)
       })
     return Effect.onExit(Effect.provideService(work, Tracer.ParentSpan, span), end)
   })

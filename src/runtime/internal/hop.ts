@@ -5,10 +5,10 @@
  * cost of an ask would otherwise go into changing that context step by step.
  */
 import { Context, Exit, type Fiber, Option, Tracer } from "effect"
-import { monotonicNanos } from "../primitives/monotonic-time.ts"
 import { withoutValues } from "../reason.ts"
 import type { Cell } from "./cell.ts"
 import { CurrentDeadline, type Envelope } from "./envelope.ts"
+import { spanBegins, spanEnds, WallAhead } from "./span-time.ts"
 
 interface Hop {
   readonly context: Context.Context<never>
@@ -20,15 +20,13 @@ export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envel
   const context = Context.add(actor.context, CurrentDeadline, envelope.deadline)
   if (!actor.cache.tracerEnabled) return { context, end: () => undefined }
   const tracer = actor.cache.tracer ?? Tracer.nativeTracer
-  // A clock step changes the date of a span, never its length.
-  const began = monotonicNanos(cell.clock)
-  const startTime = BigInt(Math.floor(cell.date())) * 1_000_000n
+  const time = spanBegins(cell.clock, envelope.span)
   const span = tracer.span({
     name: "actor.receive",
     parent: Option.fromNullishOr(envelope.span),
-    annotations: Context.empty(),
+    annotations: Context.make(WallAhead, time.ahead),
     links: [],
-    startTime,
+    startTime: time.startTime,
     kind: "consumer",
     root: false,
     sampled: envelope.span?.sampled ?? true
@@ -37,7 +35,7 @@ export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envel
   span.attribute("message", envelope.tag)
   return {
     context: Context.add(context, Tracer.ParentSpan, span),
-    end: (exit) => span.end(startTime + monotonicNanos(cell.clock) - began, told(exit))
+    end: (exit) => span.end(spanEnds(cell.clock, time), told(exit))
   }
 }
 

@@ -21,6 +21,8 @@ export class RuntimeClock implements Clock.Clock {
   private readonly sources: TimeSources
   private readonly startedMs: number
   private readonly startedNanos: bigint
+  /** What wall time is ahead of monotonic time, in nanoseconds. */
+  private wallAhead: bigint
   private readonly longSleeps = new Set<LongSleep>()
   private watch: NodeJS.Timeout | undefined
   /** What boot time is ahead of monotonic time: grows by each suspend. */
@@ -30,11 +32,21 @@ export class RuntimeClock implements Clock.Clock {
     this.sources = sources
     this.startedMs = sources.wallMs()
     this.startedNanos = sources.monotonicNanos()
+    this.wallAhead = BigInt(Math.round(this.startedMs)) * 1_000_000n - this.startedNanos
   }
 
   /** Milliseconds since 1970, as the system's clock is set now. */
   wallMs(): number {
     return this.sources.wallMs()
+  }
+
+  /** Nanoseconds since 1970: follows steps of the system's clock, and runs on between its milliseconds. */
+  wallNanos(): bigint {
+    const monotonic = this.sources.monotonicNanos()
+    const ahead = BigInt(Math.round(this.sources.wallMs())) * 1_000_000n - monotonic
+    const differs = ahead - this.wallAhead
+    if (differs > wallResolution || differs < -wallResolution) this.wallAhead = ahead
+    return monotonic + this.wallAhead
   }
 
   /** Milliseconds since the boot, time in suspend included. */
@@ -152,6 +164,8 @@ interface LongSleep {
   timer: NodeJS.Timeout | undefined
 }
 
+/** Nanoseconds; the system's clock is read in milliseconds. */
+const wallResolution = 1_000_000n
 /** How long after a resume a sleep may still go on. */
 const lookAgainMs = 5000
 /** The system's uptime is read in hundredths of a second. */

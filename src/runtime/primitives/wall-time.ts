@@ -9,7 +9,14 @@ import { RuntimeClock } from "./runtime-clock.ts"
 export const wallMs = (clock: Clock.Clock): number =>
   clock instanceof RuntimeClock ? clock.wallMs() : clock.currentTimeMillisUnsafe()
 
-/** The same, of the clock the fiber runs with. */
+/** Nanoseconds since 1970, placed between the milliseconds of the system's clock by the monotonic one. */
+export const wallNanos = (clock: Clock.Clock): bigint =>
+  clock instanceof RuntimeClock ? clock.wallNanos() : clock.currentTimeNanosUnsafe()
+
+/** As Effect dates the spans that it makes itself: a clock step does not move it. */
+export const effectDateNanos = (clock: Clock.Clock): bigint => clock.currentTimeNanosUnsafe()
+
+/** Milliseconds, of the clock the fiber runs with. */
 export const wallNow: Effect.Effect<number> = Effect.map(Clock.Clock, wallMs)
 
 export const dateNow: Effect.Effect<Date> = Effect.map(wallNow, (ms) => new Date(ms))

@@ -171,4 +171,6 @@ describe("a collector that is not there, or not to be used", () => {
 })
 
 const isInside = (outer: Span | undefined) => (inner: Span) =>
-  BigInt(inner.startTimeUnixNano) >= BigInt(outer?.startTimeUnixNano ?? 0) - 5_000_000n
+  outer !== undefined &&
+  BigInt(inner.startTimeUnixNano) >= BigInt(outer.startTimeUnixNano) &&
+  BigInt(inner.endTimeUnixNano) <= BigInt(outer.endTimeUnixNano)
