@@ -1,5 +1,7 @@
 /** The variables of OpenTelemetry, as the exporter takes them. Headers may hold a token: they are never shown. */
 import { hostname } from "node:os"
+import { longestTimerMs } from "../../../runtime/primitives/runtime-clock.ts"
+import { type Environment, isSampler, isShare } from "./sampler.ts"
 
 export interface TelemetryOptions {
   /** `service.name`, unless the environment has another. */
@@ -30,8 +32,6 @@ export interface SignalSettings {
   readonly everyMs: number
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>
-
 export const readExporterSettings = (
   { service, version }: TelemetryOptions,
   environment: Environment
@@ -48,18 +48,17 @@ export const readExporterSettings = (
       headers: headersIn(environment[variableOf("HEADERS", name, environment)] ?? ""),
       protocol: choice(variableOf("PROTOCOL", name, environment), protocols, environment, warn),
       compression: choice(variableOf("COMPRESSION", name, environment), compressions, environment, warn),
-      timeoutMs: positive(environment[variableOf("TIMEOUT", name, environment)]) ?? 10_000,
+      timeoutMs: positive(variableOf("TIMEOUT", name, environment), 10_000, environment, warn),
       everyMs
     }
   }
-  const sampler = environment.OTEL_TRACES_SAMPLER?.toLowerCase() ?? ""
-  if (sampler !== "" && !samplers.includes(sampler.replace(/^parentbased_/, "")))
-    warn(unknownValue("OTEL_TRACES_SAMPLER", sampler, "the default"))
+  checkSampler(environment, warn)
+  const everyMs = (variable: string, otherwise: number) => positive(variable, otherwise, environment, warn)
   const temporality = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
   const attributes = attributesIn(environment.OTEL_RESOURCE_ATTRIBUTES ?? "", warn)
   return {
-    traces: signal("TRACES", positive(environment.OTEL_BSP_SCHEDULE_DELAY) ?? 5_000),
-    metrics: signal("METRICS", positive(environment.OTEL_METRIC_EXPORT_INTERVAL) ?? 60_000),
+    traces: signal("TRACES", everyMs("OTEL_BSP_SCHEDULE_DELAY", 5_000)),
+    metrics: signal("METRICS", everyMs("OTEL_METRIC_EXPORT_INTERVAL", 60_000)),
     temporality: choice(temporality, temporalities, environment, warn),
     resource: {
       serviceName: environment.OTEL_SERVICE_NAME || attributes["service.name"] || service,
@@ -80,8 +79,7 @@ const variableOf = (what: string, signal: Signal, environment: Environment): str
 }
 
 const urlOf = (signal: Signal, environment: Environment, warn: Warn): string | undefined => {
-  const exporter = environment[`OTEL_${signal}_EXPORTER`]
-  if (exporter !== undefined && exporter !== "" && exporter !== "otlp") return undefined
+  if (!isOtlpWanted(`OTEL_${signal}_EXPORTER`, environment, warn)) return undefined
   const variable = variableOf("ENDPOINT", signal, environment)
   const text = environment[variable]
   if (!text) return undefined
@@ -94,6 +92,16 @@ const urlOf = (signal: Signal, environment: Environment, warn: Warn): string | u
   const isOfAll = variable === "OTEL_EXPORTER_OTLP_ENDPOINT"
   if (isOfAll) parsed.pathname = `${parsed.pathname.replace(/\/$/, "")}/v1/${signal.toLowerCase()}`
   return parsed.href
+}
+
+/** A list; `none` alone switches export off. */
+const isOtlpWanted = (variable: string, environment: Environment, warn: Warn): boolean => {
+  const wanted = (environment[variable] ?? "").toLowerCase().split(",")
+  const names = wanted.map((name) => name.trim()).filter((name) => name !== "")
+  const [other] = names.filter((name) => name !== "otlp" && name !== "none")
+  const isWanted = names.length === 0 || names.includes("otlp")
+  if (other !== undefined) warn(unknownValue(variable, other, isWanted ? "otlp" : "none"))
+  return isWanted
 }
 
 /** `key=value,key=value`, values percent-encoded. What cannot be sent is left out: it would fail every export. */
@@ -143,12 +151,25 @@ const choice = <A extends string>(
 const unknownValue = (variable: string, text: string, used: string): string =>
   `${variable}: '${text.slice(0, 32)}' is not supported, ${used} is used`
 
-const positive = (text: string | undefined): number | undefined => {
-  const value = Number(text)
-  return text !== undefined && value > 0 ? value : undefined
+/** Milliseconds. */
+const positive = (variable: string, otherwise: number, environment: Environment, warn: Warn): number => {
+  const text = environment[variable]?.trim() ?? ""
+  if (text === "") return otherwise
+  const value = /^\d+$/.test(text) ? Number(text) : 0
+  if (value > 0 && value <= longestTimerMs) return value
+  warn(unusable(variable, text, "a number of milliseconds", String(otherwise)))
+  return otherwise
 }
+
+const checkSampler = (environment: Environment, warn: Warn): void => {
+  const { OTEL_TRACES_SAMPLER: name = "", OTEL_TRACES_SAMPLER_ARG: argument = "" } = environment
+  if (!isSampler(name)) warn(unknownValue("OTEL_TRACES_SAMPLER", name, "the default"))
+  else if (!isShare(name, argument)) warn(unusable("OTEL_TRACES_SAMPLER_ARG", argument, "a number from 0 to 1", "1"))
+}
+
+const unusable = (variable: string, text: string, wanted: string, used: string): string =>
+  `${variable}: '${text.slice(0, 32)}' is not ${wanted}, ${used} is used`
 
 const protocols = ["http/protobuf", "http/json"] as const
 const compressions = ["none", "gzip"] as const
 const temporalities = ["cumulative", "delta"] as const
-const samplers = ["always_on", "always_off", "traceidratio"]

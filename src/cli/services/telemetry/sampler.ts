@@ -4,7 +4,8 @@
  * Connections always, a few messages of each direction and requests of each kind; `OTEL_TRACES_SAMPLER` chooses another
  * share of both. What an actor handles on behalf of neither is no trace.
  */
-import type { Environment } from "./exporter-settings.ts"
+
+export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
  * `work`: what is done in such a span, where it is done for several kinds of work, as a rare request would otherwise never be
@@ -13,8 +14,8 @@ import type { Environment } from "./exporter-settings.ts"
 export type Sampler = (rootSpan: string, work: string, now: number) => boolean
 
 export const samplerOf = (environment: Environment, random: () => number = Math.random): Sampler => {
-  const name = (environment.OTEL_TRACES_SAMPLER ?? "").toLowerCase().replace(/^parentbased_/, "")
-  const share = shareOf(name, environment.OTEL_TRACES_SAMPLER_ARG)
+  const name = plainName(environment.OTEL_TRACES_SAMPLER ?? "")
+  const share = shareOf(name, environment.OTEL_TRACES_SAMPLER_ARG ?? "")
   const begun = new Map<string, number>()
   return (rootSpan, work, now) => {
     if (rootSpan === handling || name === "always_off") return false
@@ -28,13 +29,30 @@ export const samplerOf = (environment: Environment, random: () => number = Math.
   }
 }
 
+/** Empty: the default. */
+export const isSampler = (name: string): boolean => name.trim() === "" || samplers.includes(plainName(name))
+
+/** Whether the sampler can be used with such an argument; others than `traceidratio` need none. */
+export const isShare = (name: string, argument: string): boolean =>
+  plainName(name) !== "traceidratio" || argument === "" || isFraction(argument)
+
+const samplers = ["always_on", "always_off", "traceidratio"]
+
+/** No trace begins elsewhere, so those based on a parent are the same. */
+const plainName = (name: string): string =>
+  name
+    .trim()
+    .toLowerCase()
+    .replace(/^parentbased_/, "")
+
 /** Undefined: by time. */
-const shareOf = (name: string, argument: string | undefined): number | undefined => {
+const shareOf = (name: string, argument: string): number | undefined => {
   if (name === "always_on") return 1
   if (name !== "traceidratio") return undefined
-  const share = argument === undefined || argument === "" ? 1 : Number(argument)
-  return share >= 0 && share <= 1 ? share : 1
+  return isFraction(argument) ? Number(argument) : 1
 }
+
+const isFraction = (text: string): boolean => text.trim() !== "" && Number(text) >= 0 && Number(text) <= 1
 
 /** Of `runtime/internal/hop.ts`. */
 const handling = "actor.receive"

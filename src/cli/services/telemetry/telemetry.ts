@@ -6,7 +6,8 @@
 import { type Context, Effect, Tracer } from "effect"
 import { type Measurement, Measurements } from "../../../runtime/measurements.ts"
 import type { Exporter } from "./exporter.ts"
-import type { Environment, TelemetryOptions } from "./exporter-settings.ts"
+import type { TelemetryOptions } from "./exporter-settings.ts"
+import type { Environment } from "./sampler.ts"
 
 export const isTelemetryOn = (environment: Environment): boolean =>
   environment.OTEL_SDK_DISABLED?.toLowerCase() !== "true" &&

@@ -35,6 +35,60 @@ describe("a collector in the environment", () => {
     expect(read({ ...endpoint, OTEL_TRACES_EXPORTER: "otlp" }).traces?.url).toBe("http://h:4318/v1/traces")
   })
 
+  it.each([
+    ["console,otlp", true, "'console' is not supported, otlp is used"],
+    ["otlp, zipkin", true, "'zipkin' is not supported, otlp is used"],
+    ["OTLP", true, undefined],
+    [" ", true, undefined],
+    ["console", false, "'console' is not supported, none is used"],
+    ["none", false, undefined]
+  ])("exports if the list '%s' has otlp: %s", (list, isExported, warning) => {
+    const { traces, warnings } = read({ ...endpoint, OTEL_TRACES_EXPORTER: list })
+    expect(traces !== undefined).toBe(isExported)
+    expect(warnings).toEqual(warning === undefined ? [] : [`OTEL_TRACES_EXPORTER: ${warning}`])
+  })
+
+  it.each(["abc", "-1", "0", "1e3", "0.5", "99999999999"])(
+    "does not take '%s' for a length of time, and says so",
+    (text) => {
+      const variables = ["OTEL_EXPORTER_OTLP_TIMEOUT", "OTEL_BSP_SCHEDULE_DELAY", "OTEL_METRIC_EXPORT_INTERVAL"]
+      const { traces, metrics, warnings } = read({
+        ...endpoint,
+        ...Object.fromEntries(variables.map((name) => [name, text]))
+      })
+      expect([traces?.timeoutMs, traces?.everyMs, metrics?.everyMs]).toEqual([10_000, 5_000, 60_000])
+      expect(warnings.toSorted()).toEqual(
+        [
+          `OTEL_EXPORTER_OTLP_TIMEOUT: '${text}' is not a number of milliseconds, 10000 is used`,
+          `OTEL_BSP_SCHEDULE_DELAY: '${text}' is not a number of milliseconds, 5000 is used`,
+          `OTEL_METRIC_EXPORT_INTERVAL: '${text}' is not a number of milliseconds, 60000 is used`
+        ].toSorted()
+      )
+    }
+  )
+
+  it.each(["traceidratio", "parentbased_traceidratio"])("checks the share of the sampler %s", (sampler) => {
+    const warnings = (share: string) =>
+      read({ ...endpoint, OTEL_TRACES_SAMPLER: sampler, OTEL_TRACES_SAMPLER_ARG: share }).warnings
+    for (const share of ["7", "-0.1", "many", " "])
+      expect([share, warnings(share)]).toEqual([
+        share,
+        [`OTEL_TRACES_SAMPLER_ARG: '${share}' is not a number from 0 to 1, 1 is used`]
+      ])
+    for (const share of ["", "0", "0.25", "1"]) expect([share, warnings(share)]).toEqual([share, []])
+  })
+
+  it("takes the samplers based on a parent, and no other name that begins so", () => {
+    const warnings = (sampler: string) => read({ ...endpoint, OTEL_TRACES_SAMPLER: sampler }).warnings
+    for (const known of ["parentbased_always_on", "parentbased_always_off", "ParentBased_TraceIdRatio", "always_on"])
+      expect([known, warnings(known)]).toEqual([known, []])
+    for (const unknown of ["parentbased_", "parentbased_jaeger_remote", "xray"])
+      expect([unknown, warnings(unknown)]).toEqual([
+        unknown,
+        [`OTEL_TRACES_SAMPLER: '${unknown}' is not supported, the default is used`]
+      ])
+  })
+
   it("takes headers as they are encoded, and those of a signal before those of all", () => {
     const settings = read({
       OTEL_EXPORTER_OTLP_ENDPOINT: "http://h:4318",
