@@ -161,6 +161,16 @@ const checks = {
     }
   },
 
+  "a connection whose service is down is shown as it is set": async ({ open, command }) => {
+    const page = await open()
+    await page.goto(command.url)
+    await tab(page, "tedge-mapper-aws").click()
+    await page.locator('[data-service="tedge-mapper-aws"].bad').waitFor()
+    await card(page, "connection", "localhost:8883").waitFor()
+    await card(page, "certificate", "days left").waitFor()
+    await card(page, "about", "manager").waitFor()
+  },
+
   "text that is selected stays selected, and can be copied": async ({ open, command }) => {
     const page = await open()
     await page.goto(command.url)

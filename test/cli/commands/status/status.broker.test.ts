@@ -221,6 +221,26 @@ describe("tedge status", () => {
   })
 })
 
+it("--watch keeps a connection that is down on its list, with the reason, when the settings become invalid", async () => {
+  const child = spawn(executable("tedge"), ["status", "--watch"], { env: env(), stdio: ["ignore", "pipe", "pipe"] })
+  ends.push(() => child.kill("SIGKILL"))
+  const lines: Array<string> = []
+  let look = () => {}
+  child.stdout.setEncoding("utf8").on("data", (more: string) => {
+    lines.push(...more.split("\n"))
+    look()
+  })
+  const until = (holds: () => boolean) =>
+    new Promise<void>((resolve) => {
+      look = () => holds() && resolve()
+      look()
+    })
+  await until(() => lines.some((line) => line.includes(" c8y: down")))
+  writeFileSync(join(dir, "tedge.toml"), "not TOML")
+  await until(() => /tedge\.toml/.test(lines.at(-3) ?? ""))
+  expect(lines.at(-2)).toContain(" c8y: down")
+})
+
 describe("tedge status, of a key in a token", () => {
   it("shows token and signatures, and says that the token is away; the PIN is nowhere", async () => {
     const token = softhsmToken({ label: "my-token" })
