@@ -1,8 +1,9 @@
 import { defineConfig } from "vitest/config"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
-import { unitTests } from "./test/projects.ts"
+import { mockingTests, unitTests } from "./test/projects.ts"
 
 const unit = unitTests()
+const mocking = mockingTests()
 
 /** Those that run many programs first: none of them is left at the end while the other workers have nothing to do. */
 class LongestFirst extends BaseSequencer {
@@ -33,10 +34,15 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["test/**/*.test.ts"],
-          exclude: [...unit],
+          exclude: [...unit, ...mocking],
+          isolate: false,
           maxWorkers: 4,
           sequence: { groupOrder: 2 }
         }
+      },
+      {
+        extends: true,
+        test: { name: "mocking", include: [...mocking], maxWorkers: 1, sequence: { groupOrder: 3 } }
       }
     ]
   }

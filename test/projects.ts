@@ -17,9 +17,18 @@ export const unitTests = (): ReadonlyArray<string> =>
   readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".test.ts") && !needsMore.test(name))
     .map((name) => join(root, "test", name))
-    .filter((file) => !startsProcesses(file) && !/\bvi\.(mock|doMock)\(/.test(textOf(file)))
+    .filter((file) => !startsProcesses(file) && !replacesModules(file))
     .map((file) => relative(root, file))
     .sort()
+
+/** The test files that replace a module for everybody, and so share a process with no other. */
+export const mockingTests = (): ReadonlyArray<string> =>
+  readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".test.ts") && replacesModules(join(root, "test", name)))
+    .map((name) => join("test", name))
+    .sort()
+
+const replacesModules = (file: string): boolean => /\bvi\.(mock|doMock)\(/.test(textOf(file))
 
 /** True if the file, or anything it imports, imports node:child_process. */
 const startsProcesses = (file: string, seen = new Set<string>()): boolean => {
