@@ -35,7 +35,7 @@ const vitest = async (checkout, args, env, file) => {
   const { code, signal } = await run(process.execPath, words, {
     cwd: checkout,
     show: true,
-    env: { ...env, CI: "true", TEDGE_TEST_REPORT: file }
+    env: { ...env, CI: "true", TEST_REPORT_FILE: file }
   })
   const report = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined
   return { report, end: signal ?? `exit code ${code}` }

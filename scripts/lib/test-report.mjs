@@ -1,5 +1,5 @@
 /**
- * A reporter of vitest: writes what a run's last lines need, as JSON, into the file that TEDGE_TEST_REPORT names.
+ * A reporter of vitest: writes what a run's last lines need, as JSON, into the file that TEST_REPORT_FILE names.
  *
  * Vitest's own JSON has no message for a test that ran out of time, and knows nothing of errors outside of tests.
  */
@@ -22,7 +22,7 @@ export default class TestReport {
         message: textOf(error)
       })
     }
-    writeFileSync(process.env.TEDGE_TEST_REPORT, JSON.stringify(report))
+    writeFileSync(process.env.TEST_REPORT_FILE, JSON.stringify(report))
   }
 
   add(report, module) {
