@@ -57,11 +57,21 @@ const shell = (commands: string) => {
   return run("bash", ["-euc", commands], { env: { ...device.env, PATH }, cwd: root, timeoutMs: 120_000 })
 }
 
+const removeListedCopies = async () => {
+  const { stdout, stderr } = await shell("tedge config upgrade")
+  const copies = [...`${stdout}${stderr}`.matchAll(/'([^']+\.bak)' holds a PIN/g)].map(([, path]) => path ?? "")
+  expect(copies).toContain(at("tedge.toml.bak"))
+  expect(inFile("tedge.toml.bak")).toContain("123456")
+  expect(mode("tedge.toml.bak")).toBe("644")
+  for (const copy of copies) rmSync(copy)
+}
+
 const said: Readonly<Record<string, RegExp>> = {
   "tedge mapper list": /^c8y\t.*\tmoving-device \[cert CN\]\tc8y\nc8y\.second\t.*\nthingsboard\ttb\.example\t/m,
   "tedge config upgrade": /secrets\.toml'/,
   "tedge hsm list-keys": /pkcs11:/,
-  "tedge connect c8y": /✓ connection to the cloud/
+  "tedge connect c8y": /✓ |connected/i,
+  "tedge hsm doctor": /✓ connection to the cloud/
 }
 
 describe("docs/moving-over.md", () => {
@@ -69,6 +79,7 @@ describe("docs/moving-over.md", () => {
     it(`${where} does what it says`, { timeout: 180_000 }, async () => {
       // With thin-edge's own tedge, which takes the marker away.
       if (commands.startsWith("tedge connect")) rmSync(at("mosquitto-conf/c8y-bridge.conf"), { force: true })
+      if (commands.startsWith("tedge hsm doctor")) await removeListedCopies()
       const { code, stdout, stderr } = await shell(commands)
       expect(code, `${commands}\n${stdout}\n${stderr}`).toBe(0)
       expect(`${stdout}${stderr}`).toMatch(
@@ -94,7 +105,5 @@ describe("docs/moving-over.md", () => {
       "mappers/thingsboard/mapper.toml"
     ])
       expect([name, existsSync(at(name))]).toEqual([name, true])
-    expect(inFile("tedge.toml.bak")).toContain("123456")
-    expect(mode("tedge.toml.bak")).toBe("644")
   })
 })
