@@ -24,6 +24,8 @@ export class KeyNeeded extends Data.TaggedError("KeyNeeded")<{
   readonly present: ReadonlyArray<string>
   /** One of `present` is what the settings name: the signing service does not use it, although it lists it. */
   readonly isListed: boolean
+  /** The signing service is too old to list keys, and so to make one. */
+  readonly isServiceOld?: boolean
 }> {}
 
 /** The token's signature does not verify with its public key. Nothing was written. */

@@ -368,6 +368,12 @@ export const samples: Samples = {
     { cause: new Token.KeyNotFound({ uri, token, onOtherToken: undefined }), present: [uri], isListed: false },
     { cause: new Token.KeyNotFound({ uri, token, onOtherToken }), present: [], isListed: false },
     { cause: new Token.TokenNotFound({ uri, present: [] }), present: [], isListed: false },
+    {
+      cause: new Token.SigningServiceRefused({ message: "Failed to find a key" }),
+      present: [],
+      isListed: false,
+      isServiceOld: true
+    },
     { cause: new Token.SigningServiceRefused({ message: "Failed to find a key" }), present: [uri], isListed: true }
   ].map((facts) => new Certificate.KeyNeeded(facts)),
   SignatureUnfit: [new Certificate.SignatureUnfit({ scheme: "ecdsa_secp256r1_sha256" })],

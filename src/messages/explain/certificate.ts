@@ -76,10 +76,15 @@ export const certificateSentences = {
   })
 } satisfies Sentences<CertificateRefusal>
 
-const explainKeyNeeded = ({ cause, present, isListed }: KeyNeeded): Explanation => {
+const explainKeyNeeded = ({ cause, present, isListed, isServiceOld = false }: KeyNeeded): Explanation => {
   const explained = explainToken(cause)
   const { error } = explained
   if (isListed) return { error, hint: `the service lists it, but ${ownScope}` }
+  if (isServiceOld)
+    return {
+      error,
+      hint: "the signing service is too old to create keys: update tedge-p11-server, or create the key with the token's own tool (pkcs11-tool --keypairgen)"
+    }
   if (cause._tag === "SigningServiceRefused" ? isAboutScope(cause) : cause.onOtherToken !== undefined) return explained
   if (cause._tag === "SigningServiceRefused" ? lacksToken(cause) : cause._tag === "TokenNotFound") {
     const hint = present.length === 0 ? explained.hint : `tokens found: ${present.join(", ")}`

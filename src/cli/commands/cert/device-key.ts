@@ -95,13 +95,18 @@ const keyNeeded = (cryptoki: ActorRef<CryptokiProtocol>, wanted: KeySelector) =>
   Effect.gen(function* () {
     if (cause._tag === "KeyNotFound" && cause.mayNotSign !== undefined) return yield* cause
     const { object: _object, id: _id, type: _type, ...token } = wanted.uri ?? {}
+    let isServiceOld = false
     const keys = yield* cryptoki.ask("ListKeys", { token: { ...wanted, uri: token } }, { within: askLimits.list }).pipe(
-      Effect.catch(() => Effect.succeed([])) // the missing key is reported
+      // The missing key is reported.
+      Effect.catch((failure) => {
+        isServiceOld = failure._tag === "SigningServiceRefused" && isTooOld(failure)
+        return Effect.succeed([])
+      })
     )
     const own = keys.filter(({ kind }) => kind === "private")
     const { type: _kind, ...named } = wanted.uri ?? {}
     const isListed = cause._tag === "SigningServiceRefused" && own.some((key) => matchesObject(named, key))
-    return yield* new KeyNeeded({ cause, present: own.map(({ uri }) => shownUri(uri)), isListed })
+    return yield* new KeyNeeded({ cause, present: own.map(({ uri }) => shownUri(uri)), isListed, isServiceOld })
   })
 
 /** The service names none that is there. */

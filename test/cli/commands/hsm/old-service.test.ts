@@ -2,11 +2,14 @@
 import { existsSync } from "node:fs"
 import { createServer, type Server } from "node:net"
 import { join } from "node:path"
+import { Result } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { encodeFrame } from "../../../../src/messages/wire/frame1.ts"
+import { decodeFrame, encodeFrame } from "../../../../src/messages/wire/frame1.ts"
 import { type InProcess, tedgeInProcess } from "../../../support/tedge-in-process.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
 import { expectRefusal } from "./expect-refusal.ts"
+
+const asksForScheme = (frame: Buffer): boolean => Result.getOrThrow(decodeFrame(frame))._tag === "ChooseSchemeRequest"
 
 /** What thin-edge's service says to a frame it does not know. */
 const unknown = encodeFrame({ _tag: "Error", message: "Failed to parse the received frame" })
@@ -37,4 +40,16 @@ describe("a signing service that is too old", () => {
     expectRefusal(await device.tedge(words), sentence, "tedge-p11-server --version")
     expect([existsSync(device.certPath), existsSync(device.csrPath)]).toEqual([false, false])
   })
+})
+
+it("one that only signs gets a hint that can be followed with it", async () => {
+  // As version 1.6: what it knows is answered, the rest is not understood.
+  const noKey = encodeFrame({ _tag: "Error", message: "Failed to find a key" })
+  service.removeAllListeners("connection")
+  service.on("connection", (socket) => {
+    socket.on("error", () => {}).once("data", (frame) => socket.end(asksForScheme(frame) ? noKey : unknown))
+  })
+  const { stderr } = await device.tedge(["cert", "create", "--device-id", "d"])
+  expect(stderr).toContain("hint: the signing service is too old to create keys: update tedge-p11-server")
+  expect(stderr).not.toContain("create-key-hsm")
 })
