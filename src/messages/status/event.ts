@@ -39,11 +39,9 @@ const TokenChanged = Struct({
 
 export const Signed = Struct({ event: Literal("signature"), signature: Timeline })
 
-export const Passed = Struct({ event: Literal("message"), message: Timeline })
-
 export const Logged = Struct({ event: Literal("log"), line: LogLine })
 
-export const StatusEvent = Schema.Union([ActorChanged, LinkChanged, TokenChanged, Signed, Passed, Logged])
+export const StatusEvent = Schema.Union([ActorChanged, LinkChanged, TokenChanged, Signed, Logged])
 
 export const EventLine = Struct({
   version: Literal(statusVersion),

@@ -223,6 +223,5 @@ export const events: fc.Arbitrary<StatusEvent> = fc.oneof(
     { reason: text }
   ),
   fc.record({ event: fc.constant("signature" as const), signature: timelines }),
-  fc.record({ event: fc.constant("message" as const), message: timelines }),
   fc.record({ event: fc.constant("log" as const), line: logLines })
 )
