@@ -41,6 +41,16 @@ export const matchesToken = (uri: Pkcs11Uri, token: TokenFacts): boolean =>
   agrees(uri.libraryDescription, token.libraryDescription) &&
   agrees(uri.libraryVersion, token.libraryVersion)
 
+/** As `matchesToken` for a scope; a free slot is within it whatever label it asks for, as the slot is given its label yet. */
+export const isInScope = (scope: Pkcs11Uri, token: TokenFacts & { readonly initialized: boolean }): boolean =>
+  matchesToken(token.initialized ? scope : freeSlot(scope), token)
+
+/** The URI without the label that a free slot does not have, unless `asked` for. */
+export const freeSlot = ({ token: _label, ...uri }: Pkcs11Uri, asked: Pkcs11Uri = {}): Pkcs11Uri => ({
+  ...uri,
+  ...(asked.token !== undefined && { token: asked.token })
+})
+
 /** Whether the URI's object attributes allow this object; its token is not looked at. */
 export const matchesObject = (uri: Pkcs11Uri, object: ObjectFacts): boolean =>
   (uri.unknown ?? []).length === 0 &&

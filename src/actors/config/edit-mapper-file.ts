@@ -45,10 +45,19 @@ export const editedMapper = (
     if (result.kind === "refused") return yield* new ConfigFileNotEditable({ path, key, detail: result.detail })
     if (value !== undefined) return change(result.text)
     const left = pruned(result, at)
-    const isEmpty = Object.keys(left.tree).every((one) => one === cloudTypeKey) && tomlComments(left.text).length === 0
     // Without a file of the cloud an ignored table in tedge.toml would count again.
-    return change(isEmpty && !open.clouds[section.cloud].ignoredTable ? undefined : left.text)
+    return change(isWithoutContent(left.text) && !open.clouds[section.cloud].ignoredTable ? undefined : left.text)
   })
+
+/** Nothing but `cloud_type`, and no comment. */
+export const isWithoutContent = (text: string): boolean => {
+  const parsed = parseToml(text)
+  return (
+    parsed.kind === "tree" &&
+    Object.keys(parsed.tree).every((key) => key === cloudTypeKey) &&
+    tomlComments(text).length === 0
+  )
+}
 
 export const mapperText = (
   place: ConfigPlace,

@@ -23,8 +23,7 @@ import {
   type Router,
   type TokenActorEntry,
   toOnlyTokenActor,
-  toTokenActor,
-  withinScope
+  toTokenActor
 } from "./router.ts"
 import type { CryptokiSettings } from "./settings.ts"
 import { type Asker, latchedToken } from "./token/session.ts"
@@ -64,10 +63,7 @@ export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps
             (tokenActor, asker) => tokenActor.ask("CreateKey", { asker, order }, noLimit),
             ({ creating }, asked) => creating.withPermit(asked)
           ).pipe(Effect.tap(() => tellOutdated(router))),
-        InitToken: ({ token, ...order }) =>
-          Effect.flatMap(withinScope(router, token), ({ uri }) => initToken(router, uri, order)).pipe(
-            Effect.tap(() => tellOutdated(router))
-          ),
+        InitToken: ({ token, ...order }) => Effect.tap(initToken(router, token, order), () => tellOutdated(router)),
         ChangePin: ({ token, ...order }) =>
           toOnlyTokenActor(router, token, (tokenActor, asker) =>
             tokenActor.ask("ChangePin", { asker, order }, noLimit)

@@ -2,9 +2,9 @@
  * Initialises a token that is not initialised yet, in a host of its own. One that is initialised is never touched.
  */
 import { Effect, Option, Redacted, Result, Scope } from "effect"
-import type { CryptokiProtocol, TokenDescription } from "../../messages/cryptoki.ts"
+import type { CryptokiProtocol, KeySelector, TokenDescription } from "../../messages/cryptoki.ts"
 import { type Pkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
-import { namesToken } from "../../messages/pkcs11-uri-match.ts"
+import { freeSlot, namesToken } from "../../messages/pkcs11-uri-match.ts"
 import { tokenLabelProblem } from "../../messages/token-names.ts"
 import { OutcomeUnknown, type TokenRefusal, UriNotUsable } from "../../messages/token-refusals.ts"
 import type { PayloadOf } from "../../runtime/protocol.ts"
@@ -13,21 +13,24 @@ import { matching, onlyToken } from "./discovery/select-token.ts"
 import { refusalOf } from "./host/faults.ts"
 import { readsTokensOnce } from "./pkcs11/quirks.ts"
 import { describeToken, isInitialized, type Token, tokenName } from "./pkcs11/token-facts.ts"
-import type { Router } from "./router.ts"
+import { type Router, withinScope } from "./router.ts"
 import { latchedToken } from "./token/session.ts"
 
 type InitOrder = Omit<PayloadOf<CryptokiProtocol, "InitToken">, "token">
 
+/** Within the scope is a free slot whose token will be: it has no label yet. */
 export const initToken = (
   router: Router,
-  uri: Pkcs11Uri,
+  selector: KeySelector,
   order: InitOrder
 ): Effect.Effect<TokenDescription, TokenRefusal> =>
   Effect.gen(function* () {
     const problem = tokenLabelProblem(order.label)
     if (problem) return yield* problem
+    yield* withinScope(router, { uri: { token: order.label } })
+    const { uri } = yield* withinScope(router, selector)
     const before = yield* router.listing.tokens(0)
-    const token = yield* uninitialized(uri, before)
+    const token = yield* uninitialized(uri, before, freeSlot(uri, selector.uri))
     const done = yield* Effect.result(Effect.scoped(initialise(router, token, order)))
     yield* router.listing.forget
     const refusal = Result.isFailure(done) ? done.failure : undefined
@@ -41,8 +44,12 @@ export const initToken = (
     return describeToken(there)
   })
 
-const uninitialized = (uri: Pkcs11Uri, tokens: ReadonlyArray<Token>): Effect.Effect<Token, TokenRefusal> =>
-  onlyToken(uri, tokens, "uninitialized").pipe(
+const uninitialized = (
+  uri: Pkcs11Uri,
+  tokens: ReadonlyArray<Token>,
+  free: Pkcs11Uri
+): Effect.Effect<Token, TokenRefusal> =>
+  onlyToken(free, tokens, "uninitialized").pipe(
     Effect.catchTag("TokenNotFound", (refusal) =>
       Effect.fail(
         namesToken(uri) && matching(uri, tokens).some(isInitialized)

@@ -4,11 +4,11 @@
  *
  * One request at a time: two that come together would make two tokens with one label.
  */
-import { Effect, type Semaphore } from "effect"
+import { Effect, Result, type Semaphore } from "effect"
 import type { TokenDescription } from "../../messages/cryptoki.ts"
 import { RequestNotUsable } from "../../messages/p11-server.ts"
-import { type Pkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
-import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
+import { type Pkcs11Uri, parsePkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
+import { freeSlot, matchesToken } from "../../messages/pkcs11-uri-match.ts"
 import { UriNotUsable } from "../../messages/token-refusals.ts"
 import { tokensInScope } from "./answer-list.ts"
 import { type Answer, type Fields, type RequestContext, refuseOutside, selected, within } from "./request-context.ts"
@@ -26,7 +26,13 @@ export const initToken = (
     if (there !== undefined) return { _tag: "InitTokenResponse", uri: shownUri(there.uri) } as const
     const pin = request.pin ?? context.policy.defaultPin
     if (pin === undefined) return yield* new RequestNotUsable({ what: "PIN missing", value: undefined })
-    const payload = { token, label: request.label, pin, soPin: request.soPin ?? pin }
+    const asked = request.uri === undefined ? undefined : Result.getOrUndefined(parsePkcs11Uri(request.uri))
+    const payload = {
+      token: { ...token, uri: freeSlot(token.uri, asked) },
+      label: request.label,
+      pin,
+      soPin: request.soPin ?? pin
+    }
     const initialised = yield* context.cryptoki.ask("InitToken", payload, { within: within.change })
     return { _tag: "InitTokenResponse", uri: shownUri(initialised.uri) } as const
   }).pipe(turns.withPermit)

@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import type { TokenDescription } from "../../messages/cryptoki.ts"
 import { type Pkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
-import { matchesObject, matchesToken } from "../../messages/pkcs11-uri-match.ts"
+import { isInScope, matchesObject } from "../../messages/pkcs11-uri-match.ts"
 import { type Answer, type Fields, type RequestContext, selected, within } from "./request-context.ts"
 
 export const listTokens = (context: RequestContext): Answer =>
@@ -43,4 +43,4 @@ export const tokensInScope = ({ cryptoki, policy, access }: RequestContext) =>
   )
 
 const reaches = (scope: Pkcs11Uri | undefined, token: TokenDescription): boolean =>
-  scope === undefined || matchesToken(scope, token)
+  scope === undefined || isInScope(scope, token)

@@ -104,7 +104,9 @@ const sentence = (failure: RequestFailure): string => {
       return `${service}token '${failure.token}' requires a PIN: the request has none, and tedge-p11-server has none (device.cryptoki.pin)`
     case "PinRejected": {
       const { error } = explain(failure)
-      return failure.reason === "differs" ? `${service}${wrongPin}: ${error}` : service + error
+      return failure.reason === "differs" && !error.includes(wrongPin)
+        ? `${service}${wrongPin}: ${error}`
+        : service + error
     }
     default:
       return `${service}${explain(failure).error}`

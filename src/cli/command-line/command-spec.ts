@@ -37,7 +37,7 @@ export interface ArgumentSpec {
   readonly details?: ReadonlyArray<string>
   readonly choices?: ReadonlyArray<string>
   /** What a shell may offer; any other word is accepted as well. */
-  readonly offers?: "settings" | "values"
+  readonly offers?: "settings" | "mapper settings" | "values"
 }
 
 interface ExampleSpec {

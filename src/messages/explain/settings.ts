@@ -168,7 +168,7 @@ export const explainSettingWarning = (warning: SettingWarning): Explanation => {
     case "not-kept":
       return {
         error: `thin-edge's own tedge drops ${warning.key} when it writes the settings`,
-        hint: `give it to the bridge as ${warning.variable} in the environment of its unit (systemctl edit)`
+        hint: `give it to the bridge as ${warning.variable} in the environment of its unit: systemctl edit ${warning.unit}`
       }
     case "ignored-table":
       return {

@@ -104,6 +104,6 @@ export type SettingWarning =
       readonly variable: string
     }
   /** Only our programs know it: thin-edge's own `tedge`, installed here, drops it at its next write. */
-  | { readonly kind: "not-kept"; readonly key: string; readonly variable: string }
+  | { readonly kind: "not-kept"; readonly key: string; readonly unit: string; readonly variable: string }
   /** The written file does not belong to whom it should. */
   | { readonly kind: "owner-not-set"; readonly path: string; readonly owner: string; readonly code: string }

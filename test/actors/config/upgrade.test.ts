@@ -56,6 +56,25 @@ describe("the tables of clouds become mapper.toml files", () => {
     for (const name of Object.keys(expected)) expect(mode("mappers", name, "mapper.toml")).toBe("644")
   })
 
+  it("without content are not made, and those that are there are deleted", async () => {
+    toml(version2('[c8y]\nurl = "ignored.example"\n[az.device]\nkey_pin = "1"\n'))
+    for (const [name, text] of [
+      ["c8y", 'cloud_type = "c8y"\n'],
+      ["c8y.p", 'cloud_type = "c8y"\n[device]\nkey_pin = "2"\n'],
+      ["aws", '# mine\ncloud_type = "aws"\n']
+    ] as const) {
+      mkdirSync(at("mappers", name), { recursive: true })
+      writeFileSync(at("mappers", name, "mapper.toml"), text)
+    }
+    await upgrade()
+    expect(readdirSync(at("mappers")).sort()).toEqual(["aws", "c8y.p"])
+    expect(readdirSync(at("mappers/c8y.p"))).toEqual(["mapper.toml.bak"])
+    expect(await url("c8y")).toBeUndefined()
+    expect((await answer(get("c8y.profiles.p.device.key_pin"))).value).toBe("2")
+    expect((await answer(get("az.device.key_pin"))).value).toBe("1")
+    expect(await upgrade()).toMatchObject({ written: [], copies: [] })
+  })
+
   it("with comments and keys of others, and the rest of tedge.toml stays to the byte", async () => {
     toml(
       version2(

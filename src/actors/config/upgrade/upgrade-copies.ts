@@ -6,6 +6,7 @@ import type { Layer } from "../../../messages/settings/layer.ts"
 import type { SettingWarning } from "../../../messages/settings/refused-value.ts"
 import { cloudNames } from "../../../messages/settings/setting.ts"
 import { readTomlFile } from "../../../platform/toml/toml-file.ts"
+import { isWithoutContent } from "../edit-mapper-file.ts"
 import { holdsSecret } from "../read-sources.ts"
 import type { FileChange } from "../write-files.ts"
 
@@ -56,7 +57,7 @@ const namesIn = (directory: string): ReadonlyArray<string> => {
  */
 export const copyOf = ({ path, before }: FileChange): ReadonlyArray<FileChange> => {
   const isOurs = /\/(secrets|tedge-p11-server)\.toml$/.test(path)
-  if (before === undefined || isOurs) return []
+  if (before === undefined || isOurs || isWithoutContent(before)) return []
   const source = readTomlFile(path)
   const mode = source.kind === "read" ? { mode: source.mode & 0o777 } : {}
   for (let number = 0; ; number++) {

@@ -26,7 +26,7 @@ import { commentsAt, editToml, type TomlComments, type TomlEdit } from "../../..
 import { parseToml, printToml } from "../../../platform/toml/toml-file.ts"
 import { type MapperFile, mapperFile } from "../cloud-files.ts"
 import { type ConfigWriting, locked, openForUpgrade } from "../edit-file.ts"
-import { secretIn } from "../edit-mapper-file.ts"
+import { isWithoutContent, secretIn } from "../edit-mapper-file.ts"
 import { ownChange } from "../edit-own-file.ts"
 import { migrationEdits, tedgeChange } from "../edit-shared-file.ts"
 import type { OpenConfig } from "../open-config.ts"
@@ -89,19 +89,22 @@ const plannedChanges = (
       fresh.map(({ section, change }) => ({ section, text: change.after ?? "" })),
       new Map(ofTedge.map(({ at, value }) => [at.join("."), value]))
     )
-    const bare = [
+    const parts = [
       ...(yield* Effect.forEach([...fresh, ...mappers], (one) =>
         withoutUriPins(settled, open, one, cloudUris(one.section.cloud, one.section.profile))
       )),
       yield* withoutUriPins(settled, open, { change: tedgeChange(open, parted.rest) }, ownUris)
     ]
+    const bare = parts.map((one) => ({ ...one, change: withoutEmptyMapper(one.change) }))
     const inUris = new Map(bare.flatMap(({ pins }) => [...pins]))
     const moved = [...mappers.flatMap((mapper) => mapper.secrets), ...ofTedge]
     const stored = yield* withMoved(secrets, moved, inUris)
     const changes = [
       ownChange(secrets, stored, true),
       ownChange(p11Server, yield* withServerTable(p11Server, parted.parts.get(serverPart)), false),
-      ...bare.map(({ change }) => change)
+      ...bare.map(({ change }) => change).filter(({ after }) => after !== undefined),
+      // Last: without a file of the cloud an ignored table in tedge.toml would count again.
+      ...bare.map(({ change }) => change).filter(({ after }) => after === undefined)
     ]
     return {
       changes,
@@ -109,6 +112,11 @@ const plannedChanges = (
       warnings: bare.flatMap(({ warnings }) => warnings)
     }
   })
+
+const withoutEmptyMapper = (change: FileChange): FileChange =>
+  change.path.endsWith("/mapper.toml") && change.after !== undefined && isWithoutContent(change.after)
+    ? { ...change, after: undefined }
+    : change
 
 /**
  * After a crash between two files of a cloud, the section that has none yet is an unknown profile, which is refused. The

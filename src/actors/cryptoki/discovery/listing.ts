@@ -8,7 +8,7 @@
  * not there a moment ago gets the answer of that moment.
  */
 import { Deferred, Effect, Exit, Scope } from "effect"
-import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
+import { isInScope } from "../../../messages/pkcs11-uri-match.ts"
 import { mergeScope } from "../../../messages/pkcs11-uri-scope.ts"
 import type { TokenRefusal } from "../../../messages/token-refusals.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
@@ -16,7 +16,7 @@ import { type HostFault, refusalOf } from "../host/faults.ts"
 import type { TokenHost } from "../host/host-client.ts"
 import type { Hosts } from "../host/hosts.ts"
 import { readsTokensOnce } from "../pkcs11/quirks.ts"
-import { matchable, type Token, tokenIdentity } from "../pkcs11/token-facts.ts"
+import { isInitialized, matchable, type Token, tokenIdentity } from "../pkcs11/token-facts.ts"
 import type { CryptokiSettings } from "../settings.ts"
 
 export interface Listing {
@@ -159,7 +159,7 @@ export const tokensOf = (
   )
 
 const isAllowed = ({ scope }: CryptokiSettings, token: Token): boolean =>
-  matchesToken(mergeScope(scope, {}).uri, matchable(token))
+  isInScope(mergeScope(scope, {}).uri, { ...matchable(token), initialized: isInitialized(token) })
 
 /** How long a host that has listed waits for a token actor to take it over, in milliseconds. */
 const spareMs = 10_000

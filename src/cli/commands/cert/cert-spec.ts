@@ -83,7 +83,7 @@ const renewSpec: CommandSpec = {
       choices: ["self-signed", "c8y"],
       details: ["Without it: the device itself if it signed the present one, else the cloud's CA."]
     },
-    { name: "csr-path", value: "CSR_PATH", summary: "Use this CSR instead of making one" }
+    { name: "csr-path", value: "CSR_PATH", summary: "Use this CSR instead of making one; implies --ca c8y" }
   ],
   cloudWord: true
 }
@@ -133,7 +133,7 @@ const downloadSpec: CommandSpec = {
           env: "DEVICE_ONE_TIME_PASSWORD",
           secret: true
         },
-        { name: "csr-path", value: "CSR_PATH", summary: "Use this CSR instead of making one" },
+        { name: "csr-path", value: "CSR_PATH", summary: "Use this CSR instead of making one; implies --ca c8y" },
         { name: "prompt", summary: "Ask for the one-time password, if it is not given" },
         {
           name: "no-registration-url",

@@ -45,8 +45,9 @@ export const renewCertificate: TokenCommand = (context) =>
     const { certPath } = of.device
     const { device: present } = yield* readCertificate(certPath)
     const isSelfSigned = present.issuer === present.subject
-    const ca = input.text("ca") ?? (isSelfSigned ? "self-signed" : "c8y")
     const csrPath = input.text("csr-path")
+    // A request is for somebody else to sign.
+    const ca = input.text("ca") ?? (isSelfSigned && csrPath === undefined ? "self-signed" : "c8y")
     if (ca === "self-signed" && csrPath !== undefined)
       return yield* new OptionsExclude({ option: "--csr-path", other: "--ca self-signed" })
     if (ca === "self-signed" && !isSelfSigned) return yield* new NotSelfSigned({ path: certPath })

@@ -42,6 +42,7 @@ const knownOf = (sources: Sources | undefined): Known => {
   const profilesOf = (cloud: CloudName) => (sources === undefined ? [] : knownProfiles(sources, cloud))
   return {
     settings: (typed) => settingsTable.flatMap(({ key, doc }) => named(key, doc, typed, profilesOf)),
+    mapperSettings: () => settingsTable.flatMap(({ key, doc }) => ofMappers(key, doc, profilesOf)),
     valuesOf: (key) => {
       const type = parseSettingName(key)?.setting.type
       if (type?.kind === "boolean") return ["true", "false"]
@@ -54,6 +55,21 @@ const knownOf = (sources: Sources | undefined): Known => {
   }
 }
 
+/** `c8y.url`, and `c8y.prod.url` of a profile: in `tedge mapper config get` a mapper stands before the key. */
+const ofMappers = (
+  key: string,
+  doc: string,
+  profilesOf: (cloud: CloudName) => ReadonlyArray<string>
+): ReadonlyArray<Candidate> => {
+  const cloud = cloudNames.find((name) => key.startsWith(`${name}.`))
+  if (cloud === undefined) return []
+  const says = firstSentence(doc)
+  const profiled = profilesOf(cloud).map((profile) => `${cloud}.${profile}${key.slice(cloud.length)}`)
+  return [key, ...profiled].map((word) => ({ word, says }))
+}
+
+const firstSentence = (doc: string): string => /^.*?\.(?=\s|$)/s.exec(doc)?.[0] ?? doc
+
 /** A setting of a cloud has a name in each of its profiles too; those are offered once the profile's prefix is typed. */
 const named = (
   key: string,
@@ -61,7 +77,7 @@ const named = (
   typed: string,
   profilesOf: (cloud: CloudName) => ReadonlyArray<string>
 ): ReadonlyArray<Candidate> => {
-  const says = /^.*?\.(?=\s|$)/s.exec(doc)?.[0] ?? doc
+  const says = firstSentence(doc)
   const cloud = cloudNames.find((name) => key.startsWith(`${name}.`))
   if (cloud === undefined || !typed.startsWith(`${cloud}.profiles`)) return [{ word: key, says }]
   return profilesOf(cloud).map((profile) => ({

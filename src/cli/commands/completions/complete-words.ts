@@ -30,6 +30,8 @@ interface Completion {
 export interface Known {
   /** Keys that begin so. */
   readonly settings: (typed: string) => ReadonlyArray<Candidate>
+  /** The same of clouds, with the name of a mapper in place of the cloud: `c8y.prod.url`. */
+  readonly mapperSettings: () => ReadonlyArray<Candidate>
   readonly valuesOf: (key: string) => ReadonlyArray<string>
   /** Of one cloud; undefined: of all. */
   readonly profiles: (cloud: string | undefined) => ReadonlyArray<string>
@@ -116,6 +118,7 @@ const argumentAt = (command: CommandSpec, line: CommandWords, typed: string, kno
   const argument = command.arguments?.[line.arguments.length]
   if (argument === undefined) return nothing
   if (argument.offers === "settings") return { candidates: known.settings(typed), files: false }
+  if (argument.offers === "mapper settings") return { candidates: known.mapperSettings(), files: false }
   return { candidates: wordsOf(argument, line, known), files: false }
 }
 

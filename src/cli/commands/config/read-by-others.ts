@@ -1,6 +1,7 @@
 /** What thin-edge's own programs on this device do with a setting: they do not find a secret, and drop what only we have. */
 import { join } from "node:path"
 import { bridgeUnitName } from "../../../messages/installation/bridge-service.ts"
+import type { Installation } from "../../../messages/installation/installation.ts"
 import { bridgeSettings } from "../../../messages/settings/bridge-settings.ts"
 import type { SettingWarning } from "../../../messages/settings/refused-value.ts"
 import { cloudOf, fullKey, parseSettingName } from "../../../messages/settings/setting-name.ts"
@@ -39,13 +40,14 @@ export const notReadByOthers = (
 /** Its `config set` writes tedge.toml and mapper.toml without keys it does not know. */
 export const notKeptByOthers = (
   key: string,
+  installation: Installation["kind"],
   installed: ReadonlyArray<string> = thinEdgePrograms()
 ): ReadonlyArray<SettingWarning> => {
   const name = parseSettingName(key)
   const isOurs = name !== undefined && bridgeSettings.some((setting) => setting.key === name.setting.key)
-  return isOurs && installed.includes("tedge")
-    ? [{ kind: "not-kept", key: fullKey(name), variable: variableOf(fullKey(name)) }]
-    : []
+  if (!isOurs || !installed.includes("tedge")) return []
+  const unit = bridgeUnitName(installation, cloudOf(name.setting) ?? "<cloud>", name.profile)
+  return [{ kind: "not-kept", key: fullKey(name), unit, variable: variableOf(fullKey(name)) }]
 }
 
 const variableOf = (key: string): string => `TEDGE_${key.replaceAll(".", "_").toUpperCase()}`

@@ -27,7 +27,10 @@ const changing = (message: "Set" | "Add" | "Remove") =>
       const value = Redacted.make(context.input.argument("VALUE") ?? "")
       const done = yield* context.config.ask(message, { ...selectorOf(context), value }, askLimit)
       const key = context.input.argument("KEY") ?? ""
-      const others = message !== "Remove" ? [...notReadByOthers(key, context.input), ...notKeptByOthers(key)] : []
+      const others =
+        message !== "Remove"
+          ? [...notReadByOthers(key, context.input), ...notKeptByOthers(key, context.input.installation.kind)]
+          : []
       const apart = done.warnings.flatMap((one) =>
         one.kind === "pin-apart" ? notReadByOthers(one.pinKey, context.input) : []
       )

@@ -1,13 +1,15 @@
 /**
  * `tedge hsm change-pin`: with the current PIN, or reset by the SO PIN.
  *
- * A stored PIN follows only if it is this token's: it is in tedge.toml, it is the old PIN, and its URI means
- * the token. Anything else would lock another token.
+ * A stored PIN follows only if it is this token's: it is in a file, it is the old PIN, and its URI means the token.
+ * Anything else would lock another token. One in a URI is stored apart from it before the token is changed.
  */
-import { Effect, Redacted } from "effect"
+import { join } from "node:path"
+import { Effect, Redacted, Result } from "effect"
+import { textWithoutPin } from "../../../actors/config/pin-text.ts"
 import { OptionNeeds, OptionsExclude, PinNotStored, PinPerhapsChanged } from "../../../messages/hsm.ts"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
-import { shownUri } from "../../../messages/pkcs11-uri.ts"
+import { parsePkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
 import type { Settings } from "../../../messages/settings/resolved-settings.ts"
 import { cloudWords } from "../../command-line/command-spec.ts"
@@ -39,6 +41,7 @@ export const changePin: TokenCommand = (context) =>
     const soPin = reset ? yield* currentPin(context, "so-pin", "SO PIN", "SO PIN: ") : undefined
     const newPin = yield* newPinFrom(context, "new-pin", "user PIN")
     const by = soPin === undefined ? ({ kind: "change" } as const) : ({ kind: "reset", soPin } as const)
+    yield* storePinsApart(context, uri, old)
     const stored = yield* storedPins(context, uri, old)
     const [first] = stored
     if (first !== undefined) yield* actors.config.ask("CheckWritable", { key: first }, within)
@@ -76,6 +79,8 @@ export const changePin: TokenCommand = (context) =>
 /** A place where a PIN may be stored, with the URI of what it is for. */
 interface PinSetting {
   readonly key: string
+  /** The setting of the URI, which may have the PIN in it. */
+  readonly uriKey: string
   readonly uri: Pkcs11Uri | undefined
 }
 
@@ -87,39 +92,72 @@ const pinSettings = ({ actors }: CommandContext, { cryptoki, device }: Settings)
         profiles.map(
           (read): PinSetting => ({
             key: `${read.cloud.prefix}.device.key_pin`,
+            uriKey: `${read.cloud.prefix}.device.key_uri`,
             uri: read.cloud.device.key.uri
           })
         )
       )
     )
     const own: ReadonlyArray<PinSetting> = [
-      { key: "device.cryptoki.pin", uri: cryptoki.uri ?? device.key.uri },
-      { key: "device.key_pin", uri: device.key.uri }
+      { key: "device.cryptoki.pin", uriKey: "device.cryptoki.uri", uri: cryptoki.uri ?? device.key.uri },
+      { key: "device.key_pin", uriKey: "device.key_uri", uri: device.key.uri }
     ]
     return [...own, ...clouds.flat()]
   })
+
+/** The settings of PINs whose URI means the token, or that are for the only token. */
+const settingsOf = (context: CommandContext, target: Pkcs11Uri) =>
+  Effect.gen(function* () {
+    const tokens = yield* initialisedTokens(context)
+    const [token, ...others] = tokens.filter((one) => matchesToken(comparable(target), one))
+    // The request itself reports that several match, or none.
+    if (token === undefined || others.length > 0) return []
+    const { settings } = yield* context.actors.config.ask("ReadSettings", undefined, within)
+    const all = yield* pinSettings(context, settings)
+    return all.filter(({ uri }) => (uri === undefined ? tokens.length === 1 : matchesToken(uri, token)))
+  })
+
+/** A PIN in the URI of a file goes to its own setting, as with `config set`; what refuses that refuses the command. */
+const storePinsApart = (context: CommandContext, target: Pkcs11Uri, old: Redacted.Redacted<string> | undefined) =>
+  Effect.gen(function* () {
+    const { actors, terminal } = context
+    for (const { key, uriKey } of yield* settingsOf(context, target)) {
+      const { value, source } = yield* actors.config.ask("Get", { key: uriKey }, within)
+      const text = value && Redacted.value(value)
+      const pin = text && Result.getOrUndefined(parsePkcs11Uri(text))?.pinValue
+      const bare = text && textWithoutPin(text)
+      if (!value || !pin || !bare || (old !== undefined && Redacted.value(pin) !== Redacted.value(old))) continue
+      if (source?.kind === "variable") yield* terminal.warning(notChanged(source.variable))
+      if (source?.kind !== "file") continue
+      const beside = (yield* actors.config.ask("Get", { key }, within)).source
+      const isBeside = beside?.kind === "file" && (key === "device.cryptoki.pin" || isSecretsFile(beside.path))
+      yield* actors.config.ask("Set", { key: uriKey, value: isBeside ? Redacted.make(bare) : value }, within)
+      yield* terminal.line(
+        isBeside
+          ? `The PIN in ${uriKey} was removed: ${key} takes precedence.`
+          : `The PIN in ${uriKey} was stored as ${key}.`
+      )
+    }
+  })
+
+const isSecretsFile = (path: string): boolean => path.endsWith("/secrets.toml")
+
+const notChanged = (variable: string): string =>
+  `the environment variable ${variable} holds the current PIN and is not changed`
 
 /** The settings in the file that hold the PIN which is to change: of this token, and not another PIN. */
 const storedPins = (context: CommandContext, target: Pkcs11Uri, old: Redacted.Redacted<string> | undefined) =>
   Effect.gen(function* () {
     const { actors, terminal } = context
-    const tokens = yield* initialisedTokens(context)
-    const [token, ...others] = tokens.filter((one) => matchesToken(comparable(target), one))
-    // The request itself reports that several match, or none.
-    if (token === undefined || others.length > 0) return []
-    const { settings } = yield* actors.config.ask("ReadSettings", undefined, within)
     const found: Array<string> = []
-    for (const { key, uri } of yield* pinSettings(context, settings)) {
+    for (const { key } of yield* settingsOf(context, target)) {
       const shown = yield* actors.config.ask("Get", { key }, within)
       const isOther =
         old !== undefined && shown.value !== undefined && Redacted.value(shown.value) !== Redacted.value(old)
       if (shown.value === undefined || isOther) continue
-      if (uri === undefined ? tokens.length > 1 : !matchesToken(uri, token)) continue
       if (shown.source?.kind === "file") found.push(key)
       if (shown.source?.kind === "variable" && old !== undefined)
-        yield* terminal.warning(
-          `the environment variable ${shown.source.variable} holds the current PIN and is not changed`
-        )
+        yield* terminal.warning(notChanged(shown.source.variable))
     }
     return found
   })
@@ -137,8 +175,17 @@ const updateStoredPins = (
       yield* terminal.line(`The setting ${key} was updated.`)
     }
     const { settings } = yield* actors.config.ask("ReadSettings", undefined, within)
-    if (settings.cryptoki.mode === "socket")
-      yield* terminal.info("tedge-p11-server uses the new PIN after: systemctl restart tedge-p11-server")
+    if (settings.cryptoki.mode === "socket") yield* terminal.info(forService(settings, stored))
   })
 
 const within = { within: askLimits.read }
+
+/** The service has device.cryptoki.pin of the same files, unless it is given a PIN at a place of higher rank. */
+const forService = ({ configDir }: Settings, stored: ReadonlyArray<string>): string => {
+  const variables = join(configDir, "plugins/tedge-p11-server.conf")
+  const places = `TEDGE_DEVICE_CRYPTOKI_PIN in its environment ('${variables}'), its credential tedge-pin, or the file of p11_server.pin_file`
+  const first = stored.includes("device.cryptoki.pin")
+    ? `if tedge-p11-server has its PIN from ${places}, change it there first`
+    : `no stored PIN was changed that tedge-p11-server reads: change its PIN where it has one first (${places})`
+  return `tedge-p11-server uses the new PIN after: systemctl restart tedge-p11-server; ${first}`
+}

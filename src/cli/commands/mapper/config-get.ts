@@ -15,7 +15,7 @@ import { mapperIdentity } from "./mapper-identity.ts"
 export const mapperConfigGet = configCommand((context) =>
   Effect.gen(function* () {
     const given = context.input.argument("KEY") ?? ""
-    const directories = mapperDirectories(configDirOf(context.input))
+    const directories = yield* mapperDirectories(configDirOf(context.input))
     // The longest name that fits: `c8y.prod.url` is of c8y.prod where there is such a mapper.
     const [directory] = directories
       .filter(({ name }) => given.startsWith(`${name}.`))

@@ -15,7 +15,7 @@ import { mapperIdentity } from "./mapper-identity.ts"
 export const mapperList = configCommand(({ config, input, terminal }) =>
   Effect.gen(function* () {
     const configDir = configDirOf(input)
-    const directories = mapperDirectories(configDir)
+    const directories = yield* mapperDirectories(configDir)
     if (directories.length === 0) yield* terminal.line(`No mappers found under '${join(configDir, "mappers")}'`)
     for (const directory of directories) {
       const identity = directory.file.kind === "read" ? yield* mapperIdentity(config, directory) : undefined

@@ -1,8 +1,10 @@
 /** The directories in `mappers`: those of the built-in clouds and their profiles, and the user's own. */
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
+import { Effect } from "effect"
 import { ConfigFileMalformed, ConfigFileUnreadable } from "../../../messages/config.ts"
 import { type CloudName, cloudNames } from "../../../messages/settings/setting.ts"
+import { codeOf } from "../../../platform/process/error-code.ts"
 import { readTomlFile, type TomlRead } from "../../../platform/toml/toml-file.ts"
 
 export interface MapperDirectory {
@@ -14,19 +16,23 @@ export interface MapperDirectory {
   readonly file: TomlRead
 }
 
-/** By name. */
-export const mapperDirectories = (configDir: string): ReadonlyArray<MapperDirectory> => {
+/** By name; none where there is no directory `mappers`. */
+export const mapperDirectories = (
+  configDir: string
+): Effect.Effect<ReadonlyArray<MapperDirectory>, ConfigFileUnreadable> => {
   const mappers = join(configDir, "mappers")
-  return directoriesIn(mappers).map((name) => {
-    const [first = "", ...rest] = name.split(".")
-    const cloud = cloudNames.find((one) => one === first)
-    return {
-      name,
-      path: join(mappers, name),
-      section: cloud && { cloud, profile: rest.length === 0 ? undefined : rest.join(".") },
-      file: readTomlFile(join(mappers, name, "mapper.toml"))
-    }
-  })
+  return Effect.map(directoriesIn(mappers), (names) =>
+    names.map((name) => {
+      const [first = "", ...rest] = name.split(".")
+      const cloud = cloudNames.find((one) => one === first)
+      return {
+        name,
+        path: join(mappers, name),
+        section: cloud && { cloud, profile: rest.length === 0 ? undefined : rest.join(".") },
+        file: readTomlFile(join(mappers, name, "mapper.toml"))
+      }
+    })
+  )
 }
 
 /** `directory`: that of the mapper. */
@@ -40,11 +46,16 @@ export const unusableMapperFile = (
     : new ConfigFileUnreadable({ path, code: problem.kind === "absent" ? "ENOENT" : problem.code })
 }
 
-const directoriesIn = (path: string): ReadonlyArray<string> => {
-  try {
-    const entries = readdirSync(path, { withFileTypes: true })
-    return entries.flatMap((entry) => (entry.isDirectory() || entry.isSymbolicLink() ? entry.name : [])).sort()
-  } catch {
-    return [] // no directory: no mapper
-  }
-}
+const directoriesIn = (path: string): Effect.Effect<ReadonlyArray<string>, ConfigFileUnreadable> =>
+  Effect.try({
+    try: () => {
+      const entries = readdirSync(path, { withFileTypes: true })
+      return entries.flatMap((entry) => (entry.isDirectory() || entry.isSymbolicLink() ? entry.name : [])).sort()
+    },
+    catch: (error) => new ConfigFileUnreadable({ path, code: codeOf(error) })
+  }).pipe(
+    Effect.catchIf(
+      ({ code }) => code === "ENOENT",
+      () => Effect.succeed([])
+    )
+  )

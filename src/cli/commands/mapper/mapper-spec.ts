@@ -17,7 +17,13 @@ export const mapperCommandsSpec: CommandSpec = {
         {
           name: "get",
           summary: "Get the value of a setting, and on stderr where it comes from",
-          arguments: [{ name: "KEY", summary: "The mapper and the key: `c8y.url`, `c8y.prod.device.id`" }],
+          arguments: [
+            {
+              name: "KEY",
+              summary: "The mapper and the key: `c8y.url`, `c8y.prod.device.id`",
+              offers: "mapper settings"
+            }
+          ],
           examples: [{ says: "the host of Cumulocity", command: "tedge mapper config get c8y.url" }]
         }
       ]

@@ -285,6 +285,18 @@ describe("tedge cert renew --ca c8y", () => {
     expect(publicKeyOf(read(pendingOf(device)))).toBe(publicKeyOf(read(device.keyPath)))
   })
 
+  it("means --ca c8y with --csr-path, also where the certificate is self-signed", async () => {
+    tenant.state.tokens.add("aa.bb.cc")
+    await enrolled({ localBroker: brokerThatSends(["71,aa.bb.cc"]) })
+    const csr = join(dir, "my.csr")
+    await device.tedge(["cert", "create-csr", "--output-path", csr])
+    const selfSigned = ["req", "-x509", "-new", "-key", device.keyPath, "-subj", "/CN=dev", "-out", device.certPath]
+    await mustRun("openssl", selfSigned)
+    const done = await device.tedge(["cert", "renew", "--csr-path", csr])
+    expect(done.code, done.stderr).toBe(0)
+    expect(base64Of(tenant.certified.at(-1) ?? "")).toBe(base64Of(read(csr)))
+  })
+
   it("does not send the token of a local client that is retained or was there before, and takes the next after a 401", async () => {
     tenant.state.tokens.add("aa.bb.cc")
     const before = [

@@ -95,6 +95,8 @@ const table: ReadonlyArray<readonly [what: string, line: string, words: Readonly
   ["no option that was given", "tedge connect c8y --test --te", []],
   ["keys of settings", "tedge config get device.cryptoki.p", ["device.cryptoki.pin"]],
   ["keys behind options", "tedge --config-dir . config set mqtt.bridge.b", ["mqtt.bridge.built_in"]],
+  ["keys of a mapper", "tedge mapper config get az.u", ["az.url"]],
+  ["keys of a mapper with a profile", "tedge mapper config get c8y.prod.u", ["c8y.prod.url"]],
   ["keys in a profile", "tedge config get c8y.profiles.prod.u", ["c8y.profiles.prod.url"]],
   ["what a setting may be", "tedge config set device.cryptoki.mode ", ["module", "off", "socket"]],
   ["true and false", "tedge config set mqtt.bridge.built_in t", ["true"]],

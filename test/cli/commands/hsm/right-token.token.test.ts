@@ -38,6 +38,16 @@ const keysOf = async ({ serial }: SoftHsmToken) => {
 }
 
 describe("a token outside of device.cryptoki.uri", () => {
+  it("is not made, and one within it is, in a free slot", async () => {
+    use('uri = "pkcs11:token=tedge"')
+    const init = (label: string) =>
+      device.tedge(["hsm", "init", "--label", label, "--so-pin", "87654321", "--pin", "123456"])
+    expect((await init("else")).code).toBe(1)
+    const done = await init("tedge")
+    expect([done.code, done.stdout], done.stderr).toEqual([0, expect.stringMatching(/token=tedge\n$/)])
+    expect((await init("tedge")).stdout).toBe(done.stdout)
+  })
+
   it("is refused, not taken for the one inside", async () => {
     use('uri = "pkcs11:token=one"')
     for (const words of [
@@ -99,6 +109,41 @@ describe("tedge hsm change-pin", () => {
     ])
     expect(stored().match(/pin = "9999"/g)).toHaveLength(2)
     expect(stored().match(/pin = "123456"/g)).toHaveLength(2)
+  })
+
+  it("stores the PIN of a URI apart from it, and changes it", async () => {
+    const uri = (label: string) => `pkcs11:token=${label};object=my-key?pin-value=123456`
+    use(
+      "",
+      [
+        `device.key_uri = "${uri("one")}"`,
+        `[c8y.device]\nkey_uri = "${uri("other")}"`,
+        `[c8y.profiles.p]\nurl = "x.example"\ndevice.key_uri = "${uri("other")}"`
+      ].join("\n")
+    )
+    const words = ["hsm", "change-pin", "pkcs11:token=other", "--current-pin", "123456", "--new-pin", "9999"]
+    const done = await device.tedge(words)
+    expect(done.code, done.stderr).toBe(0)
+    expect(done.stderr).toContain("The PIN in c8y.device.key_uri was stored as c8y.device.key_pin.")
+    expect(stored().match(/pin = "9999"/g)).toHaveLength(2)
+    expect(stored().match(/pin-value=123456/g)).toHaveLength(1)
+    expect(stored()).toContain(uri("one"))
+  })
+
+  it("is refused before the token is changed where the PIN of its URI cannot be stored apart", async () => {
+    use(
+      "",
+      [
+        `device.key_uri = "pkcs11:token=one;object=my-key?pin-value=123456"`,
+        `[c8y.device]\nkey_uri = "pkcs11:token=other;object=my-key"`
+      ].join("\n")
+    )
+    const before = readFileSync(join(device.configDir, "tedge.toml"), "utf8")
+    const words = ["hsm", "change-pin", "pkcs11:token=one", "--current-pin", "123456", "--new-pin", "9999"]
+    const done = await device.tedge(words)
+    expect([done.code, done.stderr]).toEqual([1, expect.stringContaining("c8y")])
+    expect(readFileSync(join(device.configDir, "tedge.toml"), "utf8")).toBe(before)
+    expect((await device.tedge(["hsm", "list-keys", "pkcs11:token=one", "--pin", "123456"])).code).toBe(0)
   })
 
   it.each([

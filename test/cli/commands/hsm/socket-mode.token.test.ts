@@ -124,7 +124,10 @@ describe("tokens through the signing service", () => {
     expect(uri).toMatch(/token=over%20the%20wire$/)
     expect((await device.tedge(init)).stdout).toBe(first.stdout)
     const change = ["hsm", "change-pin", uri, "--current-pin", "4711", "--new-pin", "0815"]
-    expect(await device.tedge(change)).toMatchObject({ code: 0, stderr: expect.stringContaining("was changed") })
+    const changed = await device.tedge(change)
+    expect(changed).toMatchObject({ code: 0, stderr: expect.stringContaining("was changed") })
+    expect(changed.stderr).toContain("no stored PIN was changed that tedge-p11-server reads: change its PIN where")
+    expect(changed.stderr).toContain("TEDGE_DEVICE_CRYPTOKI_PIN in its environment")
     expect((await device.tedge(["hsm", "list-keys", uri, "--pin", "0815"])).code).toBe(0)
     const reset = ["hsm", "change-pin", uri, "--reset", "--so-pin", "87654321", "--new-pin", "123456"]
     expect(await device.tedge(reset)).toMatchObject({ code: 0, stderr: expect.stringContaining("was reset") })

@@ -65,6 +65,15 @@ describe("tedge mapper list", () => {
     expect(await rows()).toBe("aa\nc8y\ntb\ttb.example\t\t\n")
   })
 
+  it("is refused with the path where 'mappers' cannot be read", async () => {
+    write("mappers", "a file")
+    const path = join(dir, "mappers")
+    for (const words of [["list"], ["config", "get", "tb.url"]]) {
+      const { code, stdout, stderr } = await tedge("mapper", ...words)
+      expect([code, stdout, stderr]).toEqual([1, "", expect.stringContaining(`'${path}' cannot be read: `)])
+    }
+  })
+
   it("tells on stderr that there is none", async () => {
     expect(await tedge("mapper", "list")).toEqual({
       code: 0,
@@ -101,7 +110,7 @@ describe("tedge mapper config get", () => {
 
   it.each([
     ["nothing.url", /no mapper for 'nothing\.url'.*\nhint: the mappers here: c8y, empty, tb/],
-    ["c8y", /it is asked for as NAME\.KEY/],
+    ["c8y", /use NAME\.KEY/],
     ["c8y.nonsense", /Unknown tedge config key: 'c8y\.nonsense'/],
     ["c8y.device.key_uri", /'c8y\.device\.key_uri' is not set/],
     ["empty.url", /'.*mappers\/empty\/mapper\.toml' cannot be read/],

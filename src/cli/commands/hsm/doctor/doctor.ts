@@ -40,7 +40,7 @@ export const doctor: TokenCommand = (context) =>
     const publicKey = isHeldBack ? undefined : yield* tokenChecks(context, examination, settings, device)
     const key = publicKey === undefined ? undefined : keyOf(context, settings, publicKey)
     yield* machineCheck(examination, settings)
-    yield* settingsPlaceChecks(examination, context.actors.config, warnings, settings.configDir)
+    yield* settingsPlaceChecks(examination, context.actors.config, warnings, settings)
     yield* serviceFileChecks(examination, settings)
     yield* certificateChecks(examination, device.certPath, key)
     yield* serverChecks(examination, settings)
