@@ -355,6 +355,6 @@ export const statusRows: ReadonlyArray<Row> = [
       return place().tedge(["status", "--web", "--listen", `127.0.0.1:${port}`])
     },
     says: /^the page cannot be served on 127\.0\.0\.1:\d+: EADDRINUSE/,
-    next: "name another port"
+    next: "use another port"
   }
 ]

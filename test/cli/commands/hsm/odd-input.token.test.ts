@@ -111,7 +111,7 @@ describe("ids", () => {
       [":", "ID must not be empty"],
       ["ff".repeat(256), "an id has at most 255 bytes"],
       ["0g", "not a hex digit"],
-      ["1", "a byte has two hex digits"]
+      ["1", "each byte has two hex digits"]
     ] as const)
       expectUsageError(await createKey("--id", id), sentence)
     expect(await keysOn()).toEqual([])
