@@ -8,7 +8,8 @@ const mocking = mockingTests()
 /** Those that run many programs first: none of them is left at the end while the other workers have nothing to do. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: Array<TestSpecification>): Promise<Array<TestSpecification>> {
-    const isLong = ({ moduleId }: TestSpecification) => /\/test\/(e2e|guide|docs|tokens)\//.test(moduleId)
+    const isLong = ({ moduleId }: TestSpecification) =>
+      /\/test\/(e2e|guide|docs|tokens|packaging)\/|\/crashes\./.test(moduleId)
     return (await super.sort(files)).toSorted((a, b) => Number(isLong(b)) - Number(isLong(a)))
   }
 }
@@ -42,7 +43,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "mocking", include: [...mocking], maxWorkers: 1, sequence: { groupOrder: 3 } }
+        test: { name: "mocking", include: [...mocking], maxWorkers: 4, sequence: { groupOrder: 2 } }
       }
     ]
   }
