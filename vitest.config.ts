@@ -1,9 +1,9 @@
 import { defineConfig } from "vitest/config"
 import { BaseSequencer, type TestSpecification } from "vitest/node"
-import { mockingTests, unitTests } from "./test/projects.ts"
+import { ownProcessTests, unitTests } from "./test/projects.ts"
 
 const unit = unitTests()
-const mocking = mockingTests()
+const ownProcess = ownProcessTests()
 
 /** Those that run many programs first: none of them is left at the end while the other workers have nothing to do. */
 class LongestFirst extends BaseSequencer {
@@ -35,7 +35,7 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["test/**/*.test.ts"],
-          exclude: [...unit, ...mocking],
+          exclude: [...unit, ...ownProcess],
           isolate: false,
           maxWorkers: 4,
           sequence: { groupOrder: 2 }
@@ -43,7 +43,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "mocking", include: [...mocking], maxWorkers: 4, sequence: { groupOrder: 2 } }
+        test: { name: "own-process", include: [...ownProcess], maxWorkers: 4, sequence: { groupOrder: 2 } }
       }
     ]
   }

@@ -1,7 +1,7 @@
 /** Which tests `npm run unit` runs. */
 import { existsSync } from "node:fs"
 import { expect, it } from "vitest"
-import { unitTests } from "./projects.ts"
+import { ownProcessTests, unitTests } from "./projects.ts"
 
 const files = unitTests()
 
@@ -21,3 +21,11 @@ it.each([
   expect(existsSync(file)).toBe(true)
   expect(files).not.toContain(file)
 })
+
+it.each(["test/platform/tls/tls-peers.test.ts", "test/platform/tls/tls-soak.test.ts"])(
+  "gives a process of its own to a test that counts what its process holds: %s",
+  (file) => {
+    expect(ownProcessTests()).toContain(file)
+    expect(files).not.toContain(file)
+  }
+)

@@ -12,23 +12,24 @@ const root = join(import.meta.dirname, "..")
 /** `actors/mqtt/session-actor.broker.test.ts`: a test that needs a token or a broker says so in its name. */
 const needsMore = /\.(token|tpm|broker|e2e|model)\.test\.ts$/
 
-/** The test files that start no process, need no token and no broker, and replace no module for everybody (vi.mock). */
+/** The test files that start no process, need no token and no broker, and may share their process. */
 export const unitTests = (): ReadonlyArray<string> =>
   readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".test.ts") && !needsMore.test(name))
     .map((name) => join(root, "test", name))
-    .filter((file) => !startsProcesses(file) && !replacesModules(file))
+    .filter((file) => !startsProcesses(file) && !needsOwnProcess(file))
     .map((file) => relative(root, file))
     .sort()
 
-/** The test files that replace a module for everybody, and so share a process with no other. */
-export const mockingTests = (): ReadonlyArray<string> =>
+/** The test files that share a process with no other: they replace a module for everybody, or count what the process holds. */
+export const ownProcessTests = (): ReadonlyArray<string> =>
   readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".test.ts") && replacesModules(join(root, "test", name)))
+    .filter((name) => name.endsWith(".test.ts") && needsOwnProcess(join(root, "test", name)))
     .map((name) => join("test", name))
     .sort()
 
-const replacesModules = (file: string): boolean => /\bvi\.(mock|doMock)\(/.test(textOf(file))
+const needsOwnProcess = (file: string): boolean =>
+  /\bvi\.(mock|doMock)\(|\.(connections|settingsKept)\(\)|\/proc\/self\/(task|fd|smaps)/.test(textOf(file))
 
 /** True if the file, or anything it imports, imports node:child_process. */
 const startsProcesses = (file: string, seen = new Set<string>()): boolean => {

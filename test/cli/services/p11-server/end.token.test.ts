@@ -40,10 +40,13 @@ const states: Readonly<Record<string, (path: string) => Promise<unknown>>> = {
   "more clients are there than it serves": (path) => Promise.all(Array.from({ length: 300 }, () => connected(path)))
 }
 
-const connected = async (path: string) => {
+/** Comes again where the kernel turns it away: a service that is slow to accept has a full queue of connections (EAGAIN). */
+const connected = async (path: string): Promise<ReturnType<typeof rawClient>> => {
   const client = rawClient(path)
-  await new Promise((resolve) => client.socket.once("connect", resolve))
-  return client
+  const isConnected = await new Promise((resolve) => {
+    client.socket.once("connect", () => resolve(true)).once("close", () => resolve(false))
+  })
+  return isConnected ? client : connected(path)
 }
 
 const startScripted = async (command: ReadonlyArray<string> = []) => {
