@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import { configBehaviour, configMailbox } from "../../src/actors/config/config-actor.ts"
 import { runCommandLine } from "../../src/cli/command-line/command-line.ts"
 import type { CommandHandler } from "../../src/cli/command-line/command-spec.ts"
+import { readWords } from "../../src/cli/command-line/command-words.ts"
 import type { ConfigCommand } from "../../src/cli/commands/config/config-command.ts"
 import { configList } from "../../src/cli/commands/config/list.ts"
 import {
@@ -57,6 +58,8 @@ export const configInProcess =
       environment: {},
       output: { out: terminal.answer, err: terminal.text }
     }
-    const code = await Effect.runPromise(runCommandLine(line, ["--config-dir", configDir, ...words]))
+    const code = await Effect.runPromise(
+      runCommandLine(line, readWords(tedgeProgram, ["--config-dir", configDir, ...words]))
+    )
     return { code, ...printed }
   }

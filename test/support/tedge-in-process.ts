@@ -9,6 +9,7 @@ import { Effect, Redacted } from "effect"
 import { configBehaviour, configMailbox } from "../../src/actors/config/config-actor.ts"
 import { requestMailbox } from "../../src/actors/cryptoki/settings.ts"
 import { runCommandLine } from "../../src/cli/command-line/command-line.ts"
+import { readWords } from "../../src/cli/command-line/command-words.ts"
 import type { TokenActors } from "../../src/cli/commands/hsm/token-command.ts"
 import { tedgeProgram } from "../../src/cli/commands/tedge-spec.ts"
 import { runTokenCommand, type TokenCommandWords, tokenCommands } from "../../src/cli/commands/token-commands.ts"
@@ -107,8 +108,9 @@ const runWords = async (
     ])
   )
   const output = { out: terminal.answer, err: terminal.text }
-  const line = { program: installedProgram(tedgeProgram, installation), handlers, environment, output }
-  const code = await Effect.runPromise(runCommandLine(line, words))
+  const program = installedProgram(tedgeProgram, installation)
+  const line = { program, handlers, environment, output }
+  const code = await Effect.runPromise(runCommandLine(line, readWords(program, words)))
   return { code, ...printed }
 }
 

@@ -34,7 +34,7 @@ import {
   sectionOf,
   settingByKey
 } from "../../messages/settings/setting-name.ts"
-import { similarKeys } from "../../messages/settings/similar-keys.ts"
+import { similarKeys } from "../../messages/settings/similar-names.ts"
 import { faultOf } from "./cloud-files.ts"
 import type { OwnFile } from "./own-files.ts"
 import { type ConfigPlace, type FileProblem, isSecretKey, type ReadSources, readSources } from "./read-sources.ts"

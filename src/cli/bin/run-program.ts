@@ -14,6 +14,7 @@ import { leaveNoCore } from "../../platform/process/no-core.ts"
 import { withRuntimeClock } from "../../runtime/primitives/runtime-clock.ts"
 import { runCommandLine } from "../command-line/command-line.ts"
 import type { CommandHandlers, CommandInput, Program } from "../command-line/command-spec.ts"
+import { readWords } from "../command-line/command-words.ts"
 import { exitCodes } from "../command-line/exit-codes.ts"
 import { hideSecretArguments } from "../command-line/secret-arguments.ts"
 import { invalidValue, usageErrorText } from "../command-line/usage-error.ts"
@@ -39,7 +40,8 @@ export const runProgram = (
   options: ProgramOptions = { logLevel: "warn" }
 ): void => {
   const argv = process.argv.slice(2)
-  hideSecretArguments(program, argv)
+  const words = readWords(program, argv)
+  hideSecretArguments(argv, words)
   const busy = new BusyChecks()
   if (options.handlesSignals) {
     leaveNoCore()
@@ -63,7 +65,7 @@ export const runProgram = (
   })
   let interruptedBy: NodeJS.Signals | undefined
   let isAnswerLost = false
-  const command = runCommandLine(line, argv).pipe(
+  const command = runCommandLine(line, words).pipe(
     Effect.provideService(CurrentTerminalLoss, watched),
     Effect.provideService(CurrentBusyChecks, busy)
   )

@@ -6,6 +6,7 @@
 import "../../platform/process/no-debugger.ts"
 import { Deferred, Effect, Queue } from "effect"
 import type { CommandHandler } from "../command-line/command-spec.ts"
+import { readWords } from "../command-line/command-words.ts"
 import { exitCodes } from "../command-line/exit-codes.ts"
 import { answerHelpOrVersion } from "../command-line/help-and-version.ts"
 import { p11ServerProgram } from "../services/p11-server/p11-server-spec.ts"
@@ -28,7 +29,7 @@ const start = (): void => {
   runProgram(p11ServerProgram, { "": handler }, { logLevel: "info", handlesSignals: true })
 }
 
-const atOnce = answerHelpOrVersion(p11ServerProgram, process.argv.slice(2))
+const atOnce = answerHelpOrVersion(p11ServerProgram, readWords(p11ServerProgram, process.argv.slice(2)))
 if (atOnce === undefined) start()
 else {
   process[atOnce.stream].write(atOnce.text)

@@ -8,7 +8,7 @@
 import "../../platform/process/no-debugger.ts"
 import { installationOf } from "../../messages/installation/installation.ts"
 import { writeNow } from "../../platform/files/write-now.ts"
-import { readWords } from "../command-line/command-words.ts"
+import { type CommandWords, readWords } from "../command-line/command-words.ts"
 import { answerHelpOrVersion } from "../command-line/help-and-version.ts"
 import { answerShell } from "../commands/completions/answer-shell.ts"
 import { fastGet, fastQuestion } from "../commands/config/get-fast.ts"
@@ -18,21 +18,22 @@ import { installedProgram } from "../compose/installed-program.ts"
 const start = (): void => {
   const argv = process.argv.slice(2)
   const program = installedProgram(tedgeProgram, installationOf(process.argv[1]))
-  const atOnce = answerHelpOrVersion(program, argv)
+  const words = readWords(program, argv)
+  const atOnce = answerHelpOrVersion(program, words)
   if (atOnce !== undefined) {
     process.exitCode = atOnce.code
     writeNow(atOnce.stream, atOnce.text)
     return
   }
   const question = { environment: process.env, workingDir: process.cwd() }
-  const value = answerShell(program, argv, question) ?? configGet(argv)
+  const value = answerShell(program, argv, question) ?? configGet(words)
   if (value === undefined) require("./tedge-main.cjs")
   else writeNow("stdout", value)
 }
 
 /** The printed value; undefined: it is another command, or a case for the whole program. */
-const configGet = (argv: ReadonlyArray<string>): string | undefined => {
-  const question = fastQuestion(readWords(tedgeProgram, argv))
+const configGet = (words: CommandWords): string | undefined => {
+  const question = fastQuestion(words)
   return question && fastGet({ ...question, environment: process.env, workingDir: process.cwd() })
 }
 

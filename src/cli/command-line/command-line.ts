@@ -6,7 +6,7 @@
 import { Effect, Redacted } from "effect"
 import { everythingOurs } from "../../messages/installation/installation.ts"
 import { type CommandHandlers, type CommandInput, optionsAt, type Program } from "./command-spec.ts"
-import { readWords } from "./command-words.ts"
+import type { CommandWords } from "./command-words.ts"
 import { type Parsed, parseCommandLine } from "./effect-cli.ts"
 import { exitCodes } from "./exit-codes.ts"
 import { answerHelpOrVersion } from "./help-and-version.ts"
@@ -28,13 +28,13 @@ interface CommandLine {
   readonly around?: (input: CommandInput, run: Effect.Effect<number>) => Effect.Effect<number>
 }
 
-/** Runs the command that the words name; answers the exit code. */
-export const runCommandLine = (line: CommandLine, argv: ReadonlyArray<string>): Effect.Effect<number> => {
+/** Runs the command that the words name; returns the exit code. */
+export const runCommandLine = (line: CommandLine, words: CommandWords): Effect.Effect<number> => {
   const { program, output } = line
-  const atOnce = answerHelpOrVersion(program, argv)
+  const atOnce = answerHelpOrVersion(program, words)
   if (atOnce !== undefined)
     return Effect.as(output[atOnce.stream === "stdout" ? "out" : "err"](atOnce.text), atOnce.code)
-  const parsing = parseCommandLine(program, readWords(program, argv).forEffect)
+  const parsing = parseCommandLine(program, words.forEffect)
   return Effect.flatMap(parsing, (parsed) =>
     parsed.kind === "command" ? runCommand(line, parsed) : refuse(line, parsed)
   )

@@ -1,6 +1,6 @@
 /** Help and version need nothing started: they are answered from the texts alone. */
 import type { Program } from "./command-spec.ts"
-import { readWords } from "./command-words.ts"
+import type { CommandWords } from "./command-words.ts"
 import { exitCodes } from "./exit-codes.ts"
 import { helpText } from "./help-text.ts"
 import { unknownCommand, usageErrorText } from "./usage-error.ts"
@@ -8,9 +8,8 @@ import { unknownCommand, usageErrorText } from "./usage-error.ts"
 /** What is printed and the exit code; undefined: it is a command to run. */
 export const answerHelpOrVersion = (
   program: Program,
-  argv: ReadonlyArray<string>
+  { question }: CommandWords
 ): { readonly stream: "stdout" | "stderr"; readonly text: string; readonly code: number } | undefined => {
-  const { question } = readWords(program, argv)
   switch (question?.kind) {
     case "help":
       return { stream: "stdout", text: helpText(program, question.path, question.long), code: exitCodes.ok }

@@ -5,21 +5,22 @@
  */
 import { parseSettingName } from "../../messages/settings/setting-name.ts"
 import { blankArguments } from "../../platform/native/unix-addon.ts"
-import type { Program } from "./command-spec.ts"
-import { readWords } from "./command-words.ts"
+import type { CommandWords } from "./command-words.ts"
 
 /** Secret values as they were typed: of secret options, of secret settings, and `pin-value` in URIs. */
-export const secretArguments = (program: Program, argv: ReadonlyArray<string>): ReadonlyArray<string> => {
+export const secretArguments = (
+  argv: ReadonlyArray<string>,
+  { options, arguments: words }: CommandWords
+): ReadonlyArray<string> => {
   const inUris = argv.flatMap((word) => [...word.matchAll(/[?&;:]pin-value=([^&]+)/gi)].map((match) => match[1] ?? ""))
-  const { options, arguments: words } = readWords(program, argv)
   const given = options.flatMap(({ option, value = "" }) => (option?.secret === undefined ? [] : [value]))
   const [key = "", value = ""] = words // `config set device.cryptoki.pin VALUE`
   const ofSetting = parseSettingName(key)?.setting.secret === true ? [value] : []
   return [...inUris, ...given, ...ofSetting].filter((secret) => secret !== "")
 }
 
-export const hideSecretArguments = (program: Program, argv: ReadonlyArray<string>): void => {
-  const secrets = secretArguments(program, argv)
+export const hideSecretArguments = (argv: ReadonlyArray<string>, words: CommandWords): void => {
+  const secrets = secretArguments(argv, words)
   if (secrets.length === 0) return
   try {
     blankArguments(secrets)

@@ -3,6 +3,7 @@
  *
  * These sentences are not in messages/explain: they are about words and options of a command line, not about a failure.
  */
+import { similarNames } from "../../messages/settings/similar-names.ts"
 import { type CommandSpec, commandsAt, type Program } from "./command-spec.ts"
 import { usageLine } from "./help-text.ts"
 
@@ -71,34 +72,17 @@ export const profileWithoutCloud: UsageError = {
   message: "the argument '--profile <PROFILE>' needs a cloud beside it: c8y, az or aws"
 }
 
-/** Known words at most two slips away from what was typed (clap's tip). */
+/** Clap's tip: known words with an edit distance of at most 2. */
 const similar = (
   word: string,
   known: ReadonlyArray<string>,
   what: "subcommand" | "argument" | "value"
 ): { readonly tips?: ReadonlyArray<string> } => {
-  const near = known
-    .map((candidate) => ({ candidate, slips: distance(word, candidate) }))
-    .filter(({ candidate, slips }) => slips <= 2 && slips < candidate.length)
-    .sort((a, b) => a.slips - b.slips)
-    .filter(({ slips }, _at, all) => slips === all[0]?.slips)
-    .map(({ candidate }) => `'${candidate}'`)
+  const near = similarNames(word, known, ({ length }) => Math.min(2, length - 1)).map((name) => `'${name}'`)
   if (near.length === 0) return {}
   return {
     tips: [
       near.length === 1 ? `a similar ${what} exists: ${near[0]}` : `some similar ${what}s exist: ${near.join(", ")}`
     ]
   }
-}
-
-/** Levenshtein's distance. */
-const distance = (a: string, b: string): number => {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at)
-  for (const [i, letter] of [...a].entries()) {
-    const above = row
-    row = [i + 1]
-    for (const [j, other] of [...b].entries())
-      row.push(Math.min((above[j + 1] ?? 0) + 1, (row[j] ?? 0) + 1, (above[j] ?? 0) + (letter === other ? 0 : 1)))
-  }
-  return row.at(-1) ?? 0
 }

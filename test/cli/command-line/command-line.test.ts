@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest"
 import { runCommandLine } from "../../../src/cli/command-line/command-line.ts"
 import type { CommandInput, CommandSpec, Program } from "../../../src/cli/command-line/command-spec.ts"
 import { globalOptions, profileOption } from "../../../src/cli/command-line/command-spec.ts"
+import { readWords } from "../../../src/cli/command-line/command-words.ts"
 
 const label = { name: "label", short: "l", value: "LABEL", summary: "", defaultValue: "tedge" } as const
 const set: CommandSpec = {
@@ -60,7 +61,7 @@ const run = async (words: ReadonlyArray<string>, environment: Record<string, str
       err: (text: string) => Effect.sync(() => void err.push(text))
     }
   }
-  const code = await Effect.runPromise(runCommandLine(line, words))
+  const code = await Effect.runPromise(runCommandLine(line, readWords(program, words)))
   return { code, out: out.join(""), err: err.join(""), input }
 }
 

@@ -1,14 +1,17 @@
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
 import { type CommandSpec, globalOptions, type Program } from "../../../src/cli/command-line/command-spec.ts"
+import { readWords } from "../../../src/cli/command-line/command-words.ts"
 import { answerHelpOrVersion, interfaceVersion } from "../../../src/cli/command-line/help-and-version.ts"
 import { tedgeProgram } from "../../../src/cli/commands/tedge-spec.ts"
 import { p11ServerProgram } from "../../../src/cli/services/p11-server/p11-server-spec.ts"
 
 const golden = (name: string): string => readFileSync(new URL(`../golden/${name}`, import.meta.url), "utf8")
 
-const help = (program: Program, ...words: ReadonlyArray<string>): string =>
-  answerHelpOrVersion(program, words)?.text ?? ""
+const answer = (program: Program, ...words: ReadonlyArray<string>) =>
+  answerHelpOrVersion(program, readWords(program, words))
+
+const help = (program: Program, ...words: ReadonlyArray<string>): string => answer(program, ...words)?.text ?? ""
 
 /** As the original describes it; it has an argument, a cloud word and options of every kind. */
 const createKeyHsm: CommandSpec = {
@@ -145,14 +148,14 @@ describe("help", () => {
 
   it("answers the version of thin-edge's interface that scripts compare, with ours behind it", () => {
     const text = "tedge 2.0.1+tedge-actors.0.0.0-test\n"
-    expect(answerHelpOrVersion(tedgeProgram, ["-V"])).toEqual({ stream: "stdout", text, code: 0 })
-    expect(answerHelpOrVersion(tedgeProgram, ["config", "--version"])?.text).toBe(text)
+    expect(answer(tedgeProgram, "-V")).toEqual({ stream: "stdout", text, code: 0 })
+    expect(answer(tedgeProgram, "config", "--version")?.text).toBe(text)
     // Semantic Versioning 2.0.0, the expression of its FAQ, in short.
     for (const ours of ["0.1.0", "1.0.0-rc.1", "1.0.0+build 5", "1.0~rc1-2"])
       expect(interfaceVersion(ours)).toMatch(/^\d+\.\d+\.\d+\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*$/)
   })
 
   it("takes --help after -- for a value", () => {
-    expect(answerHelpOrVersion(tedgeProgram, ["config", "get", "--", "--help"])).toBeUndefined()
+    expect(answer(tedgeProgram, "config", "get", "--", "--help")).toBeUndefined()
   })
 })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest"
+import { readWords } from "../../../src/cli/command-line/command-words.ts"
 import { secretArguments } from "../../../src/cli/command-line/secret-arguments.ts"
 import { tedgeProgram } from "../../../src/cli/commands/tedge-spec.ts"
 
@@ -17,6 +18,6 @@ describe("the secrets of a command line", () => {
     [["connect", "c8y"], []],
     [["hsm", "list-keys", "--pin"], []]
   ])("%j: %j", (words, secrets) => {
-    expect(secretArguments(tedgeProgram, words)).toEqual(secrets)
+    expect(secretArguments(words, readWords(tedgeProgram, words))).toEqual(secrets)
   })
 })

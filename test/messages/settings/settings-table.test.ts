@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest"
 import { cloudNames } from "../../../src/messages/settings/setting.ts"
 import { parseSettingName, settingByKey } from "../../../src/messages/settings/setting-name.ts"
 import { settingsTable, thinEdgeSettings } from "../../../src/messages/settings/settings-table.ts"
-import { similarKeys } from "../../../src/messages/settings/similar-keys.ts"
+import { similarKeys } from "../../../src/messages/settings/similar-names.ts"
 import { parseText } from "../../../src/messages/settings/value.ts"
 
 const keys = settingsTable.map(({ key }) => key)
