@@ -11,12 +11,13 @@ import type {
 import { explainDropped, explainHeldBack } from "../../messages/explain/bridge.ts"
 import type { LinkProtocol, LinkStatus, MqttMessage, Received, Side } from "../../messages/mqtt.ts"
 import type { Timeline } from "../../messages/status/snapshot.ts"
+import { publishSize } from "../../messages/wire/mqtt-publish.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import { monotonicNow, preciseMs } from "../../runtime/primitives/monotonic-time.ts"
 import { wallMs, wallNow } from "../../runtime/primitives/wall-time.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { CloudCheck, type CloudQuestion } from "./cloud-check.ts"
-import { type CloudLimits, noLimits, packetSize } from "./cloud-limits.ts"
+import { type CloudLimits, noLimits } from "./cloud-limits.ts"
 import { LoopGuard } from "./loop-guard.ts"
 import { makeRelay, type Relay } from "./relay.ts"
 import { type Direction, type Route, RouteCache } from "./route.ts"
@@ -157,7 +158,7 @@ const unfit = (
   if (!route.isTopic) return { direction, topic, reason: "invalidTopic", target: route.topic }
   if (direction === "inbound") return undefined
   if (route.against !== undefined) return { direction, topic, reason: "againstRule", rule: route.against }
-  const size = limits.countsPacket ? packetSize({ ...message, topic: route.topic }) : payload.length
+  const size = limits.countsPacket ? publishSize({ ...message, topic: route.topic }, 4) : payload.length
   return size > limit ? { direction, topic, reason: "tooLarge", size, limit, setting } : undefined
 }
 

@@ -7,7 +7,6 @@
  * and throttling" (message size).
  */
 import type { CloudRule } from "../../messages/bridge.ts"
-import type { MqttMessage } from "../../messages/mqtt.ts"
 
 export interface CloudLimits {
   /** Of a topic as it is to be published in the cloud. Undefined: nothing is known against it. */
@@ -56,10 +55,3 @@ const azureRequests = [
   /^\$iothub\/twin\/PATCH\/properties\/reported\/\?(?:[^/]*&)?\$rid=[^/&]+/,
   /^\$iothub\/methods\/res\/-?\d+\/\?(?:[^/]*&)?\$rid=[^/&]+/
 ]
-
-/** Of a message of QoS 1 as a packet (MQTT 3.1.1, 3.3). */
-export const packetSize = ({ topic, payload, qos }: MqttMessage): number => {
-  const rest = 2 + Buffer.byteLength(topic) + (qos === 0 ? 0 : 2) + payload.length
-  const lengthBytes = rest < 128 ? 1 : rest < 16_384 ? 2 : rest < 2_097_152 ? 3 : 4
-  return 1 + lengthBytes + rest
-}

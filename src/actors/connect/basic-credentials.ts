@@ -1,6 +1,7 @@
 /** User and password for basic authentication: `[c8y] username`, `password` in credentials.toml. */
 import { Effect, Redacted } from "effect"
 import { CredentialUnusable } from "../../messages/mqtt.ts"
+import { fileFault } from "../../platform/process/error-code.ts"
 import { readTomlFile } from "../../platform/toml/toml-file.ts"
 
 export type Credentials =
@@ -14,7 +15,7 @@ export const readCredentials = (path: string): Effect.Effect<Credentials> =>
       case "absent":
         return unusable(path, "missing", "ENOENT")
       case "unreadable":
-        return unusable(path, read.code === "EISDIR" ? "isDirectory" : "noPermission", read.code)
+        return unusable(path, fileFault(read.code) ?? "noPermission", read.code)
       case "malformed":
         return unusable(path, "malformed", `line ${read.line}, column ${read.column}`)
       case "read":

@@ -3,7 +3,7 @@ import { X509Certificate } from "node:crypto"
 import { Effect } from "effect"
 import { CredentialUnusable } from "../../messages/mqtt.ts"
 import { readRegularText } from "../../platform/files/read-file.ts"
-import { codeOf } from "../../platform/process/error-code.ts"
+import { codeOf, fileFault } from "../../platform/process/error-code.ts"
 import { deviceCertificate, pemCertificates } from "../../platform/tls/device-certificate.ts"
 
 export const certificateDates = (
@@ -36,11 +36,5 @@ const ambiguous = (path: string): CredentialUnusable =>
 
 const unusable = (path: string, error: unknown): CredentialUnusable => {
   const code = codeOf(error)
-  const reasons: Readonly<Record<string, CredentialUnusable["reason"]>> = {
-    ENOENT: "missing",
-    ENOTDIR: "missing",
-    EACCES: "noPermission",
-    EISDIR: "isDirectory"
-  }
-  return new CredentialUnusable({ path, role: "certificate", reason: reasons[code] ?? "malformed", detail: code })
+  return new CredentialUnusable({ path, role: "certificate", reason: fileFault(code) ?? "malformed", detail: code })
 }

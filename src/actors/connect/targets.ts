@@ -3,7 +3,7 @@ import { Effect, Redacted } from "effect"
 import { CredentialUnusable, type Target, type TlsIdentity } from "../../messages/mqtt.ts"
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
 import { readRegularText } from "../../platform/files/read-file.ts"
-import { codeOf } from "../../platform/process/error-code.ts"
+import { codeOf, fileFault } from "../../platform/process/error-code.ts"
 import type { ValidConnection } from "./connection.ts"
 
 /** Tokens may take many seconds to sign. Source: thin-edge, device creation. */
@@ -78,7 +78,6 @@ const readPassword = (path: string): Effect.Effect<Redacted.Redacted<string>, Cr
     try: () => Redacted.make(readRegularText(path).replace(/\r?\n$/, "")),
     catch: (error) => {
       const code = codeOf(error)
-      const reason = code === "ENOENT" ? "missing" : code === "EISDIR" ? "isDirectory" : "noPermission"
-      return new CredentialUnusable({ path, role: "password", reason, detail: code })
+      return new CredentialUnusable({ path, role: "password", reason: fileFault(code) ?? "noPermission", detail: code })
     }
   })

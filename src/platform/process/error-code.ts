@@ -1,8 +1,19 @@
-/** The code that a failed call of the system, of Node or of an add-on carries: `ENOENT`, `ERR_TLS_SIGN`. */
+/** The code of an error of the system, Node or an add-on: `ENOENT`, `ERR_TLS_SIGN`. */
 export const errorCode = (error: unknown): string | undefined =>
   error instanceof Error && "code" in error && error.code !== undefined ? String(error.code) : undefined
 
-/** The same; the message of what carries none. */
+/** The code; without one, the message. */
 export const codeOf = (error: unknown): string => errorCode(error) ?? messageOf(error)
+
+/** Why a file cannot be read, by that code; undefined: another reason. */
+export const fileFault = (code: string): "missing" | "noPermission" | "isDirectory" | undefined => fileFaults[code]
+
+const fileFaults: Readonly<Record<string, ReturnType<typeof fileFault>>> = {
+  ENOENT: "missing",
+  ENOTDIR: "missing",
+  EACCES: "noPermission",
+  EPERM: "noPermission",
+  EISDIR: "isDirectory"
+}
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -2,9 +2,10 @@
 import { Effect } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { limitsOf, packetSize } from "../../../src/actors/bridge/cloud-limits.ts"
+import { limitsOf } from "../../../src/actors/bridge/cloud-limits.ts"
 import { encodePackets } from "../../../src/actors/mqtt/client/packet-stream.ts"
 import { explainDropped } from "../../../src/messages/explain/bridge.ts"
+import { publishSize } from "../../../src/messages/wire/mqtt-publish.ts"
 import { run, startBridge, up } from "./scripted-bridge.ts"
 
 const aws = limitsOf("aws").against
@@ -64,7 +65,7 @@ describe("Azure IoT Hub", () => {
         (topic, size, qos) => {
           const payload = Buffer.alloc(size)
           const packet = encodePackets([{ message: { topic, payload, qos, retain: false }, packetId: 1 }], 4)
-          expect(packetSize({ topic, payload, qos, retain: false })).toBe(packet.length)
+          expect(publishSize({ topic, payload, qos, retain: false }, 4)).toBe(packet.length)
         }
       ),
       { numRuns: 50 }

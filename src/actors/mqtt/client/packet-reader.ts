@@ -8,11 +8,9 @@
  * Source: MQTT 3.1.1 and 5.0, 2.1 (fixed header), 3.3, 3.4, 3.9, 3.14.
  */
 import type { MqttMessage } from "../../../messages/mqtt.ts"
+import type { ProtocolVersion } from "../../../messages/wire/mqtt-publish.ts"
 import { refusedSubscription } from "./connection-lifetime.ts"
 import { decodeLength, stringProperty } from "./packet-fields.ts"
-
-/** 4: MQTT 3.1.1. */
-export type ProtocolVersion = 4 | 5
 
 export interface OversizedPublish {
   readonly topic: string

@@ -6,7 +6,8 @@
  */
 import { Duplex } from "node:stream"
 import type { MqttMessage } from "../../../messages/mqtt.ts"
-import type { PacketReader, ProtocolVersion } from "./packet-reader.ts"
+import { type ProtocolVersion, publishSize, remainingLength } from "../../../messages/wire/mqtt-publish.ts"
+import type { PacketReader } from "./packet-reader.ts"
 
 export interface Publish {
   readonly message: MqttMessage
@@ -88,15 +89,6 @@ export const encodePackets = (packets: ReadonlyArray<Publish | number>, version:
     at = typeof packet === "number" ? writePuback(bytes, at, packet) : writePublish(bytes, at, packet, version)
   return bytes
 }
-
-/** The bytes of the whole packet, as a broker's Maximum Packet Size counts them (MQTT 5.0, 2.1.4). */
-export const publishSize = (message: MqttMessage, version: ProtocolVersion): number => {
-  const length = remainingLength(message, version)
-  return 1 + (length < 128 ? 1 : length < 16_384 ? 2 : length < 2_097_152 ? 3 : 4) + length
-}
-
-const remainingLength = ({ topic, qos, payload }: MqttMessage, version: ProtocolVersion): number =>
-  2 + Buffer.byteLength(topic) + 2 * qos + (version === 5 ? 1 : 0) + payload.length
 
 const writePublish = (bytes: Buffer, start: number, { message, packetId }: Publish, version: ProtocolVersion) => {
   const { topic, payload, qos, retain } = message

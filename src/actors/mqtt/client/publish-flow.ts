@@ -4,11 +4,11 @@
  */
 import { Effect } from "effect"
 import type { FailedPublish, MqttMessage, MqttRefusal } from "../../../messages/mqtt.ts"
+import { type ProtocolVersion, publishSize } from "../../../messages/wire/mqtt-publish.ts"
 import { processMonotonicMs } from "../../../runtime/primitives/process-time.ts"
 import { ShortLivedMap, ShortLivedSet } from "../../../runtime/primitives/short-lived.ts"
 import { ConnectionEnded, type ConnectionLifetime, packetTooLarge } from "./connection-lifetime.ts"
-import type { ProtocolVersion } from "./packet-reader.ts"
-import { type PacketStream, publishSize } from "./packet-stream.ts"
+import type { PacketStream } from "./packet-stream.ts"
 import { ByteWindow, byteWindowSettings, PublishPace } from "./send-limits.ts"
 
 /** What a broker said in CONNACK that bounds publishing. */

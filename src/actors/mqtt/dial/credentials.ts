@@ -10,7 +10,7 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import { CredentialUnusable } from "../../../messages/mqtt.ts"
 import { notRegular, withoutWaiting } from "../../../platform/files/read-file.ts"
-import { codeOf } from "../../../platform/process/error-code.ts"
+import { codeOf, fileFault } from "../../../platform/process/error-code.ts"
 import { deviceCertificate, pemCertificates } from "../../../platform/tls/device-certificate.ts"
 import { readCertificate, type TrustStore, trustStore } from "../../../platform/tls/trust-store.ts"
 
@@ -102,17 +102,9 @@ const attempt = <A>(path: string, role: Role, read: () => Promise<A>): Effect.Ef
     try: read,
     catch: (error) => {
       const code = codeOf(error)
-      return unusable(path, role, reasons[code] ?? "malformed", code)
+      return unusable(path, role, fileFault(code) ?? "malformed", code)
     }
   })
-
-const reasons: Readonly<Record<string, Why>> = {
-  ENOENT: "missing",
-  ENOTDIR: "missing",
-  EACCES: "noPermission",
-  EPERM: "noPermission",
-  EISDIR: "isDirectory"
-}
 
 /** Whatever cannot be read, or is too large, is no trusted certificate. */
 const textsBelow = async (directory: string, levels: number): Promise<ReadonlyArray<string>> => {

@@ -1,8 +1,8 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import type { ProtocolVersion } from "../../../../src/actors/mqtt/client/packet-reader.ts"
 import { encodePackets } from "../../../../src/actors/mqtt/client/packet-stream.ts"
 import type { MqttMessage } from "../../../../src/messages/mqtt.ts"
+import type { ProtocolVersion } from "../../../../src/messages/wire/mqtt-publish.ts"
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex")
 
