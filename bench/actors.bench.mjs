@@ -5,7 +5,7 @@ import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { Deferred, Effect, Fiber, Queue } from "effect"
 import { address, child, Supervisor, start } from "../dist/runtime.mjs"
-import { medianOf, sampled } from "../scripts/lib/judge.mjs"
+import { medianOf, sampled } from "../scripts/lib/bench/judge.mjs"
 import { load } from "./lib/bundle.mjs"
 
 setFlagsFromString("--expose-gc")

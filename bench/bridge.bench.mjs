@@ -15,10 +15,15 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
 import { fileURLToPath } from "node:url"
-import { createConfigDir, createTokenAndCertificate, deviceEnvironment, executable } from "../scripts/lib/device.mjs"
+import { medianOf, sampled } from "../scripts/lib/bench/judge.mjs"
+import {
+  createConfigDir,
+  createTokenAndCertificate,
+  deviceEnvironment,
+  executable
+} from "../scripts/lib/device/device.mjs"
+import { startMosquitto } from "../scripts/lib/device/mosquitto.mjs"
 import { freePort } from "../scripts/lib/free-port.mjs"
-import { medianOf, sampled } from "../scripts/lib/judge.mjs"
-import { startMosquitto } from "../scripts/lib/mosquitto.mjs"
 import { mustRun, run } from "../scripts/lib/run.mjs"
 import { drawLatency, drawMemory } from "./lib/bridge-pictures.mjs"
 import { startDelayProxy } from "./lib/delay-proxy.mjs"

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as pause } from "node:timers/promises"
-import { createDevice } from "../scripts/lib/device.mjs"
+import { createDevice } from "../scripts/lib/device/device.mjs"
 import { processesOf } from "../scripts/lib/processes.mjs"
 import { bareNode, childrenOf, idleMs, memoryOf, memoryRows } from "./lib/process-memory.mjs"
 

@@ -9,9 +9,9 @@ import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
-import { executable } from "../scripts/lib/device.mjs"
-import { medianOf, sampled } from "../scripts/lib/judge.mjs"
-import { createSoftToken } from "../scripts/lib/soft-token.mjs"
+import { medianOf, sampled } from "../scripts/lib/bench/judge.mjs"
+import { executable } from "../scripts/lib/device/device.mjs"
+import { createSoftToken } from "../scripts/lib/device/soft-token.mjs"
 import { withoutExtraCertificates } from "./lib/process-memory.mjs"
 
 export const measure = async () => {

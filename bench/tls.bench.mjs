@@ -9,9 +9,9 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { createSecureContext, connect as nodeConnect } from "node:tls"
 import { fileURLToPath } from "node:url"
-import { medianOf, sampled } from "../scripts/lib/judge.mjs"
-import { createSoftToken } from "../scripts/lib/soft-token.mjs"
-import { createTestCa } from "../scripts/lib/test-ca.mjs"
+import { medianOf, sampled } from "../scripts/lib/bench/judge.mjs"
+import { createSoftToken } from "../scripts/lib/device/soft-token.mjs"
+import { createTestCa } from "../scripts/lib/device/test-ca.mjs"
 import { load } from "./lib/bundle.mjs"
 
 const here = dirname(fileURLToPath(import.meta.url))

@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Extractor, ExtractorConfig } from "@microsoft/api-extractor"
-import { apiPage } from "./lib/api-page.mjs"
+import { apiPage } from "./lib/build/api-page.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
 

@@ -12,8 +12,8 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { buildAddons } from "./build-addons.mjs"
 import { inPlaceOf, lean } from "./bundles/plugins.mjs"
-import { buildLibrary } from "./lib/library-outputs.mjs"
-import { buildStatusPage } from "./lib/status-page.mjs"
+import { buildLibrary } from "./lib/build/library-outputs.mjs"
+import { buildStatusPage } from "./lib/build/status-page.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
 const { version: packageVersion } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))

@@ -7,10 +7,10 @@
 import "./lib/node-version.mjs"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { inOwnDirectory } from "./lib/own-directory.mjs"
 import { run } from "./lib/run.mjs"
-import { runTests } from "./lib/run-tests.mjs"
-import { countLine, leftOutLines } from "./lib/test-outcome.mjs"
+import { inOwnDirectory } from "./lib/tests/own-directory.mjs"
+import { runTests } from "./lib/tests/run-tests.mjs"
+import { countLine, leftOutLines } from "./lib/tests/test-outcome.mjs"
 import { SetupFailed, setup } from "./setup.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")

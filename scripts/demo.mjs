@@ -48,8 +48,8 @@ const show = async (dir, undo) => {
     guideSettings,
     placeSettings,
     startLocalBroker
-  } = await import("./lib/device.mjs")
-  const { startFakeCloud } = await import("./lib/fake-cloud.mjs") // needs npm packages, so not before the set-up
+  } = await import("./lib/device/device.mjs")
+  const { startFakeCloud } = await import("./lib/device/fake-cloud.mjs") // needs npm packages, so not before the set-up
   const trace = (command) => {
     stopIfInterrupted()
     print(`$ ${command.map(quote).join(" ").replaceAll(dir, "$DEMO")}`)

@@ -13,9 +13,9 @@ import { dirname, extname, join, normalize } from "node:path"
 import { fileURLToPath } from "node:url"
 import { runChecks } from "./browser/run-checks.mjs"
 import { statusPageChecks } from "./browser/status-page.mjs"
-import { inOwnDirectory } from "./lib/own-directory.mjs"
 import { find, run } from "./lib/run.mjs"
-import { countLine } from "./lib/test-outcome.mjs"
+import { inOwnDirectory } from "./lib/tests/own-directory.mjs"
+import { countLine } from "./lib/tests/test-outcome.mjs"
 import { SetupFailed, setup } from "./setup.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")

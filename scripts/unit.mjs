@@ -3,8 +3,8 @@
  * With arguments, which are vitest's: the tests of the files named, whichever they are.
  */
 import "./lib/node-version.mjs"
-import { runTests } from "./lib/run-tests.mjs"
-import { countLine, leftOutLines } from "./lib/test-outcome.mjs"
+import { runTests } from "./lib/tests/run-tests.mjs"
+import { countLine, leftOutLines } from "./lib/tests/test-outcome.mjs"
 
 const given = process.argv.slice(2)
 const tests = await runTests(given.length > 0 ? given : ["--project=unit"])

@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { createSoftToken } from "../scripts/lib/soft-token.mjs"
+import { createSoftToken } from "../scripts/lib/device/soft-token.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
 const pin = "123456"

@@ -11,7 +11,7 @@ import { dirname, join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import { bundle } from "../bench/lib/bundle.mjs"
-import { createTestCa } from "../scripts/lib/test-ca.mjs"
+import { createTestCa } from "../scripts/lib/device/test-ca.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..")
 const handshakes = 5000

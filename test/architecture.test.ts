@@ -224,6 +224,25 @@ describe("the structure of src", () => {
     expect(forgotten).toEqual([])
   })
 
+  it("what tests and scripts share has at most 24 files a folder, and a README that names each", () => {
+    for (const root of [join(src, "../test/support"), join(src, "../scripts/lib")]) {
+      const shared = readdirSync(root, { recursive: true, encoding: "utf8" })
+        .filter((file) => /\.(ts|mjs|cjs)$/.test(file) && !file.endsWith(".test.ts"))
+        .toSorted()
+      const folders = [...new Set(shared.map((file) => dirname(file)))]
+      expect(folders.filter((folder) => shared.filter((file) => dirname(file) === folder).length > 24)).toEqual([])
+      const text = readFileSync(join(root, "README.md"), "utf8")
+      const sections = text.split(/^- /m)
+      const named = (file: string) =>
+        sections.some((section) =>
+          dirname(file) === "."
+            ? section.includes(`\`${file}\``)
+            : section.startsWith(`\`${dirname(file)}/\``) && section.includes(`\`${basename(file)}\``)
+        )
+      expect(shared.filter((file) => !named(file))).toEqual([])
+    }
+  })
+
   it("a README or a comment names no file that does not exist", () => {
     const root = join(src, "..")
     const ours = ["src", "test", "scripts", "bin", "bench", "soak", "web", "native", "packaging", "examples"].flatMap(

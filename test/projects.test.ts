@@ -14,9 +14,9 @@ it("leaves out what needs a token or a broker", () => {
 })
 
 it.each([
-  ["by itself", "test/support/scripted-module.test.ts"],
-  ["by a helper", "test/support/softhsm.test.ts"],
-  ["by a script that a helper passes on", "test/support/fake-cloud.test.ts"]
+  ["by itself", "test/support/token/scripted-module.test.ts"],
+  ["by a helper", "test/support/token/softhsm.test.ts"],
+  ["by a script that a helper passes on", "test/support/broker/fake-cloud.test.ts"]
 ])("leaves out what starts a process %s", (_, file) => {
   expect(existsSync(file)).toBe(true)
   expect(files).not.toContain(file)

@@ -3,7 +3,7 @@
  */
 import { execFileSync } from "node:child_process"
 import { mkdirSync } from "node:fs"
-import { startTpm } from "../../scripts/lib/tpm.mjs"
+import { startTpm } from "../../scripts/lib/device/tpm.mjs"
 
 export const startTpmToken = async ({ dir, label, pin, keyLabel }) => {
   mkdirSync(dir, { recursive: true })

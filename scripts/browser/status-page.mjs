@@ -9,7 +9,7 @@ import { spawn } from "node:child_process"
 import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs"
 import { createConnection, createServer } from "node:net"
 import { join } from "node:path"
-import { createDevice, executable } from "../lib/device.mjs"
+import { createDevice, executable } from "../lib/device/device.mjs"
 import { run } from "../lib/run.mjs"
 import { runChecks } from "./run-checks.mjs"
 

@@ -12,8 +12,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "../..")
 const port = 20_000
 
 const entry = `
-export { pivCard } from "./test/support/virtual-card-piv.ts"
-export { serve } from "./test/support/virtual-card.ts"
+export { pivCard } from "./test/support/token/virtual-card-piv.ts"
+export { serve } from "./test/support/token/virtual-card.ts"
 `
 
 /** Answers pcscd's configuration of the reader. The token is named after the certificate's owner: `card-holder`. */

@@ -8,9 +8,9 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import mqtt from "mqtt"
-import { startFakeCloud } from "../lib/fake-cloud.mjs"
+import { startFakeCloud } from "../lib/device/fake-cloud.mjs"
+import { createTestCa } from "../lib/device/test-ca.mjs"
 import { mustRun, run } from "../lib/run.mjs"
-import { createTestCa } from "../lib/test-ca.mjs"
 import { insertCard } from "./smart-card.mjs"
 
 const [dir, host] = process.argv.slice(2)

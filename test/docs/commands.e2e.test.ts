@@ -2,8 +2,8 @@
 import { copyFileSync, mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createDevice, type Device, executable } from "../support/device.ts"
-import { run } from "../support/run-command.ts"
+import { run } from "../../scripts/lib/run.mjs"
+import { createDevice, type Device, executable } from "../support/device/device.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
 import { commandBlocks, root } from "./commands.ts"
 

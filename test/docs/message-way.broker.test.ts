@@ -10,11 +10,11 @@ import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
 import { expect, it } from "vitest"
 import { connectWith } from "../../src/actors/mqtt/connection.ts"
-import { startBroker } from "../support/broker.ts"
-import { c8yToml, impatient, planFrom, startTestMapper } from "../support/mapper.ts"
-import { joinBroker } from "../support/mqtt-peer.ts"
-import { makeDeviceCertificate, testPki } from "../support/pki.ts"
+import { startBroker } from "../support/broker/broker.ts"
+import { joinBroker } from "../support/broker/mqtt-peer.ts"
+import { c8yToml, impatient, planFrom, startTestMapper } from "../support/device/mapper.ts"
 import { quietly } from "../support/quietly.ts"
+import { makeDeviceCertificate, testPki } from "../support/tls/pki.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { type Chart, type Line, lineChart, type Scale } from "../../scripts/lib/line-chart.mjs"
+import { type Chart, type Line, lineChart, type Scale } from "../../scripts/lib/bench/line-chart.mjs"
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..")
 

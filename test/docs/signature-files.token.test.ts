@@ -19,7 +19,7 @@ import { start } from "../../src/runtime/actor.ts"
 import { freshHost } from "../actors/cryptoki/host/fresh-host.ts"
 import { by } from "../actors/cryptoki/module-kit.ts"
 import { serving } from "../actors/p11-server/served.ts"
-import { softhsmDirectory } from "../support/softhsm.ts"
+import { softhsmDirectory } from "../support/token/softhsm.ts"
 import { root } from "./commands.ts"
 
 const section = (title: string) => {

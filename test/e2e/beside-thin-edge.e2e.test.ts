@@ -5,6 +5,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { run } from "../../scripts/lib/run.mjs"
 import { commandBlocks } from "../docs/commands.ts"
 import {
   createDevice,
@@ -16,8 +17,7 @@ import {
   publishLocal,
   sendFromCloud,
   servicesOf
-} from "../support/device.ts"
-import { run } from "../support/run-command.ts"
+} from "../support/device/device.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
 
 let dir: string

@@ -6,9 +6,9 @@ import { X509Certificate } from "node:crypto"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createTestCa, type TestCa } from "../../scripts/lib/test-ca.mjs"
-import { createDevice, type Device, healthOf } from "../support/device.ts"
-import { mustRun } from "../support/run-command.ts"
+import { createTestCa, type TestCa } from "../../scripts/lib/device/test-ca.mjs"
+import { mustRun } from "../../scripts/lib/run.mjs"
+import { createDevice, type Device, healthOf } from "../support/device/device.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
 
 let dir: string

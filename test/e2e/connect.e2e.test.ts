@@ -11,7 +11,7 @@ import {
   publishLocal,
   sendFromCloud,
   servicesOf
-} from "../support/device.ts"
+} from "../support/device/device.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
 
 const pin = "pin-4711-to-look-for"

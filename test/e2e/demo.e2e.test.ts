@@ -4,7 +4,7 @@ import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { root } from "../docs/commands.ts"
-import { processesOf } from "../support/device.ts"
+import { processesOf } from "../support/device/device.ts"
 
 /** Runs the demo in a process group of its own, as a terminal does, and sends Ctrl-C once `seen` was printed. */
 const interruptedAt = (seen: string): Promise<{ readonly code: number | null; readonly output: string }> =>

@@ -6,10 +6,10 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { createDevice, type Device, eventually, executable, nextLocal } from "../support/device.ts"
-import { askDoctor } from "../support/doctor.ts"
-import { type ScriptedModule, scriptedModule } from "../support/scripted-module.ts"
+import { createDevice, type Device, eventually, executable, nextLocal } from "../support/device/device.ts"
+import { askDoctor } from "../support/device/doctor.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
+import { type ScriptedModule, scriptedModule } from "../support/token/scripted-module.ts"
 
 let dir: string
 let device: Device

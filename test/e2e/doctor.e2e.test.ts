@@ -1,9 +1,9 @@
 /** `tedge hsm doctor` on a device that is offline is never all ✓, and says where it is; `--json` and the exit code too. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createDevice, type Device, eventually, healthOf, servicesOf } from "../support/device.ts"
-import { askDoctor } from "../support/doctor.ts"
-import { testPki } from "../support/pki.ts"
+import { createDevice, type Device, eventually, healthOf, servicesOf } from "../support/device/device.ts"
+import { askDoctor } from "../support/device/doctor.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
+import { testPki } from "../support/tls/pki.ts"
 
 let dir: string
 let device: Device

@@ -3,6 +3,7 @@
 import { existsSync, renameSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { createTestCa } from "../support/broker/fake-cloud.ts"
 import {
   createDevice,
   type Device,
@@ -11,8 +12,7 @@ import {
   nextLocal,
   publishLocal,
   servicesOf
-} from "../support/device.ts"
-import { createTestCa } from "../support/fake-cloud.ts"
+} from "../support/device/device.ts"
 import { signal } from "../support/signal.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
 

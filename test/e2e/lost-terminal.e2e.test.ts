@@ -3,7 +3,7 @@ import { spawn } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
-import { createDevice, type Device, eventually, executable, healthOf, servicesOf } from "../support/device.ts"
+import { createDevice, type Device, eventually, executable, healthOf, servicesOf } from "../support/device/device.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
 
 let dir: string

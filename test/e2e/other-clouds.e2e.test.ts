@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process"
 import { existsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { eventually } from "../support/device.ts"
+import { eventually } from "../support/device/device.ts"
 import { type CloudDevice, cloudDevice, stepsIn } from "./other-clouds/cloud-device.ts"
 import { byCertificate } from "./other-clouds/played-cloud.ts"
 

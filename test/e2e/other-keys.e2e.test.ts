@@ -4,7 +4,7 @@ import { once } from "node:events"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
-import { createDevice, type Device, eventually, executable, publishLocal } from "../support/device.ts"
+import { createDevice, type Device, eventually, executable, publishLocal } from "../support/device/device.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
 
 let dir: string

@@ -1,8 +1,8 @@
 /** A device that reaches the cloud through an HTTP proxy only, with its key in a token: `connect` and the mapper. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { type ConnectProxy, startConnectProxy } from "../support/connect-proxy.ts"
-import { createDevice, type Device, publishLocal } from "../support/device.ts"
+import { createDevice, type Device, publishLocal } from "../support/device/device.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
+import { type ConnectProxy, startConnectProxy } from "../support/tls/connect-proxy.ts"
 
 /** Nobody listens there; the proxy leads it to the cloud. */
 const address = "localhost:1"

@@ -2,8 +2,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
+import { run } from "../../scripts/lib/run.mjs"
 import { root } from "../docs/commands.ts"
-import { run } from "../support/run-command.ts"
 import { tempDir } from "../support/temp-dir.ts"
 
 const setup = join(root, "scripts/setup.mjs")

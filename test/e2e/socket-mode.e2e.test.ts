@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { cpSync, existsSync, mkdirSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { run } from "../../scripts/lib/run.mjs"
 import {
   createDevice,
   type Device,
@@ -14,8 +15,7 @@ import {
   healthOf,
   publishLocal,
   sendFromCloud
-} from "../support/device.ts"
-import { run } from "../support/run-command.ts"
+} from "../support/device/device.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
 
 let dir: string

@@ -1,8 +1,8 @@
 /** What the token is asked by whole commands and services, counted by a module that writes its calls down. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { createDevice, type Device, eventually, healthOf } from "../support/device.ts"
-import { type ScriptedModule, scriptedModule } from "../support/scripted-module.ts"
+import { createDevice, type Device, eventually, healthOf } from "../support/device/device.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
+import { type ScriptedModule, scriptedModule } from "../support/token/scripted-module.ts"
 
 let dir: string
 let device: Device

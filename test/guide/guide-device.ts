@@ -1,9 +1,9 @@
 /** A machine as the setup guide finds it: brokers, a cloud, `tedge` on the PATH, an empty SoftHSM2, and no token yet. */
 import { mkdirSync, writeFileSync } from "node:fs"
 import { delimiter, dirname, join } from "node:path"
-import { createConfigDir, executable, placeSettings, startLocalBroker } from "../../scripts/lib/device.mjs"
-import { createTestCa, startFakeCloud } from "../support/fake-cloud.ts"
-import { run } from "../support/run-command.ts"
+import { createConfigDir, executable, placeSettings, startLocalBroker } from "../../scripts/lib/device/device.mjs"
+import { run } from "../../scripts/lib/run.mjs"
+import { createTestCa, startFakeCloud } from "../support/broker/fake-cloud.ts"
 
 export interface GuideDevice {
   readonly configDir: string

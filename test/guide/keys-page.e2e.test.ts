@@ -3,9 +3,9 @@ import { existsSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { commandBlocks } from "../docs/commands.ts"
-import { type EstServer, startEstServer, tenantUser } from "../support/est-server.ts"
-import { type TestPki, testPki } from "../support/pki.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
+import { type EstServer, startEstServer, tenantUser } from "../support/tls/est-server.ts"
+import { type TestPki, testPki } from "../support/tls/pki.ts"
 import { type GuideDevice, guideDevice } from "./guide-device.ts"
 
 let dir: string

@@ -3,10 +3,10 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, write
 import { dirname, join } from "node:path"
 import { parse, stringify } from "smol-toml"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { run } from "../../scripts/lib/run.mjs"
 import { originalReads } from "../actors/config/original-rules.ts"
 import { commandBlocks, root } from "../docs/commands.ts"
-import { createDevice, type Device, executable } from "../support/device.ts"
-import { run } from "../support/run-command.ts"
+import { createDevice, type Device, executable } from "../support/device/device.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
 
 let dir: string

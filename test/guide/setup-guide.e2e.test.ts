@@ -6,10 +6,10 @@
 import { copyFileSync, existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { softhsmModule } from "../../scripts/lib/soft-token.mjs"
-import { type EstServer, startEstServer } from "../support/est-server.ts"
-import { testPki } from "../support/pki.ts"
+import { softhsmModule } from "../../scripts/lib/device/soft-token.mjs"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
+import { type EstServer, startEstServer } from "../support/tls/est-server.ts"
+import { testPki } from "../support/tls/pki.ts"
 import { type GuideDevice, guideDevice } from "./guide-device.ts"
 
 let dir: string

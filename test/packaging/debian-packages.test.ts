@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { mustRun, run } from "../support/run-command.ts"
+import { mustRun, run } from "../../scripts/lib/run.mjs"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
 
 const root = join(import.meta.dirname, "../..")

@@ -2,7 +2,7 @@
 import { chmodSync, linkSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { mustRun } from "../support/run-command.ts"
+import { mustRun } from "../../scripts/lib/run.mjs"
 import { tempDir } from "../support/temp-dir.ts"
 import { isRoot, type TestUser, testUser } from "../support/test-user.ts"
 

@@ -7,7 +7,7 @@ import { CurrentDeadline } from "../../src/runtime/internal/envelope.ts"
 import { observe } from "../../src/runtime/observe.ts"
 import type { ActorRef, Ask, Protocol, Tell } from "../../src/runtime/protocol.ts"
 import { Supervisor } from "../../src/runtime/supervisor.ts"
-import { passTime, settled, withTestClock } from "../support/test-clock.ts"
+import { passTime, settled, withTestClock } from "../../src/testing/test-clock.ts"
 
 const within = { within: "10 seconds" } as const
 const refuse = (capacity: number) => ({ capacity, overflow: { policy: "refuse" } }) as const

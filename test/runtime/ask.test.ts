@@ -5,7 +5,7 @@ import { start } from "../../src/runtime/actor.ts"
 import type { Overflow } from "../../src/runtime/mailbox.ts"
 import type { Ask, Tell } from "../../src/runtime/protocol.ts"
 import { cellOf } from "../../src/runtime/ref.ts"
-import { passTime, settled, withTestClock } from "../support/test-clock.ts"
+import { passTime, settled, withTestClock } from "../../src/testing/test-clock.ts"
 
 type Adder = {
   readonly Add: Ask<number, number, "odd">

@@ -6,7 +6,7 @@ import { concatMap, delay, map, take } from "rxjs/operators"
 import { describe, expect, it } from "vitest"
 import { Channel, consume, fromEffect, untilComplete } from "../../src/runtime/channel.ts"
 import { Mailbox } from "../../src/runtime/mailbox.ts"
-import { passTime, settled, withTestClock } from "../support/test-clock.ts"
+import { passTime, settled, withTestClock } from "../../src/testing/test-clock.ts"
 
 const mailbox = (capacity: number) => new Mailbox<string>({ name: "m", capacity, overflow: { policy: "block" } })
 

@@ -9,7 +9,7 @@ import { describe, expect, it } from "vitest"
 import { type Address, address } from "../../src/runtime/actor.ts"
 import { cellOf } from "../../src/runtime/ref.ts"
 import type { SupervisorHandle } from "../../src/runtime/supervision.ts"
-import { passTime, settled, withTestClock } from "../support/test-clock.ts"
+import { passTime, settled, withTestClock } from "../../src/testing/test-clock.ts"
 import { agree, type Books, type Kind, type Step, step, supervised, type Work, worker } from "./chaos.ts"
 
 const play = (place: Address<Work>, handle: SupervisorHandle, books: Books, steps: ReadonlyArray<Step>) =>

@@ -5,7 +5,7 @@ import { type ChildOptions, child } from "../../src/runtime/actor.ts"
 import { type RuntimeEvent, RuntimeEvents } from "../../src/runtime/events.ts"
 import type { DynamicSupervisorSpec } from "../../src/runtime/supervision.ts"
 import { Supervisor } from "../../src/runtime/supervisor.ts"
-import { passTime, withTestClock } from "../support/test-clock.ts"
+import { passTime, withTestClock } from "../../src/testing/test-clock.ts"
 import { backoff, permanent, place, within, worker } from "./family.ts"
 
 const dynamic = (options: Partial<DynamicSupervisorSpec> = {}) =>

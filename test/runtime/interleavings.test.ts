@@ -10,7 +10,7 @@ import { RuntimeEvents } from "../../src/runtime/events.ts"
 import { Mailbox, type Overflow } from "../../src/runtime/mailbox.ts"
 import type { Ask, Tell } from "../../src/runtime/protocol.ts"
 import { Supervisor } from "../../src/runtime/supervisor.ts"
-import { type Chance, chanceFrom, interleaved, seeds } from "../support/seeded-scheduler.ts"
+import { type Chance, chanceFrom, interleaved, seeds } from "../../src/testing/seeded-scheduler.ts"
 import { agree, type Books, type Kind, supervised, type Work, worker } from "./chaos.ts"
 
 const runs = 100

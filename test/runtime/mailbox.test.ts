@@ -3,7 +3,7 @@ import { Effect, Fiber } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { Mailbox, type Overflow } from "../../src/runtime/mailbox.ts"
-import { settled, withTestClock } from "../support/test-clock.ts"
+import { settled, withTestClock } from "../../src/testing/test-clock.ts"
 
 interface Item {
   readonly sender: number

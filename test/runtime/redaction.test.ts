@@ -7,7 +7,7 @@ import { type RuntimeEvent, RuntimeEvents } from "../../src/runtime/events.ts"
 import type { Ask, Tell } from "../../src/runtime/protocol.ts"
 import { reasonOf, traceOf } from "../../src/runtime/reason.ts"
 import { Supervisor } from "../../src/runtime/supervisor.ts"
-import { passTime, settled, withTestClock } from "../support/test-clock.ts"
+import { passTime, settled, withTestClock } from "../../src/testing/test-clock.ts"
 
 const secret = "pin-4711-secret"
 const bytes = new TextEncoder().encode(secret)

@@ -1,7 +1,7 @@
 /** The scheduler behind the tests of interleavings: a seed decides, and a seed is enough to see it again. */
 import { Deferred, Effect, Exit } from "effect"
 import { describe, expect, it } from "vitest"
-import { interleaved } from "../support/seeded-scheduler.ts"
+import { interleaved } from "../../src/testing/seeded-scheduler.ts"
 
 /** The order in which five fibers come to their two steps. */
 const orderUnder = (seed: number): string => {

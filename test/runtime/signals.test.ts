@@ -4,7 +4,7 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { address, start } from "../../src/runtime/actor.ts"
 import type { Tell } from "../../src/runtime/protocol.ts"
-import { passTime, withTestClock } from "../support/test-clock.ts"
+import { passTime, withTestClock } from "../../src/testing/test-clock.ts"
 
 type Reader = { readonly Read: Tell<number> }
 

@@ -6,7 +6,7 @@ import { address, type Behaviour, child } from "../../src/runtime/actor.ts"
 import type { Ask } from "../../src/runtime/protocol.ts"
 import type { SupervisorSpec } from "../../src/runtime/supervision.ts"
 import { Supervisor } from "../../src/runtime/supervisor.ts"
-import { passTime, withTestClock } from "../support/test-clock.ts"
+import { passTime, withTestClock } from "../../src/testing/test-clock.ts"
 
 type Work = { readonly Do: Ask<{ readonly ms: number; readonly crash: boolean }, number> }
 

@@ -7,7 +7,7 @@ import { type RuntimeEvent, RuntimeEvents } from "../../src/runtime/events.ts"
 import { pauseBefore } from "../../src/runtime/internal/restart-policy.ts"
 import type { ActorRef, Tell } from "../../src/runtime/protocol.ts"
 import type { SupervisorSpec } from "../../src/runtime/supervision.ts"
-import { passTime, withTestClock } from "../support/test-clock.ts"
+import { passTime, withTestClock } from "../../src/testing/test-clock.ts"
 import { backoff, family, permanent, place, supervise, type Worker, within, worker } from "./family.ts"
 
 const crash = (ref: ActorRef<Worker>) =>

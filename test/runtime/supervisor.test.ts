@@ -2,7 +2,7 @@
 import { Cause, Effect, Exit, Fiber, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { type Address, type ChildOptions, child } from "../../src/runtime/actor.ts"
-import { passTime, settled, withTestClock } from "../support/test-clock.ts"
+import { passTime, settled, withTestClock } from "../../src/testing/test-clock.ts"
 import { family, permanent, place, supervise, type Worker, within, worker } from "./family.ts"
 
 describe("a supervisor", () => {

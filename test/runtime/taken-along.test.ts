@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest"
 import { address, type Behaviour, child } from "../../src/runtime/actor.ts"
 import { observe } from "../../src/runtime/observe.ts"
 import type { Ask } from "../../src/runtime/protocol.ts"
-import { passTime, withTestClock } from "../support/test-clock.ts"
+import { passTime, withTestClock } from "../../src/testing/test-clock.ts"
 import { family, permanent, place, supervise, within, worker } from "./family.ts"
 
 describe("an actor that another takes along", () => {

@@ -5,7 +5,7 @@ import { address, type Behaviour, child } from "../../src/runtime/actor.ts"
 import type { ActorRef, Tell } from "../../src/runtime/protocol.ts"
 import type { AnyChild } from "../../src/runtime/supervision.ts"
 import { Supervisor } from "../../src/runtime/supervisor.ts"
-import { withTestClock } from "../support/test-clock.ts"
+import { withTestClock } from "../../src/testing/test-clock.ts"
 
 type Link = { readonly Go: Tell<void> }
 

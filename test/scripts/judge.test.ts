@@ -1,7 +1,7 @@
 /** Verdicts about noisy measurements: the same build is hardly ever accused, a loss of a quarter is nearly always seen. */
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { intervalOf, lossSince, medianOf, sampled, verdictOf } from "../../scripts/lib/judge.mjs"
+import { intervalOf, lossSince, medianOf, sampled, verdictOf } from "../../scripts/lib/bench/judge.mjs"
 
 /** A seeded source of numbers between 0 and 1 (mulberry32). */
 const random = (seed: number) => {

@@ -1,7 +1,7 @@
 /** The table of docs/performance.md is replaced as a whole, and the page has a place for it. */
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
-import { withMeasurements } from "../../scripts/lib/performance-page.mjs"
+import { withMeasurements } from "../../scripts/lib/bench/performance-page.mjs"
 
 const page = readFileSync(new URL("../../docs/performance.md", import.meta.url), "utf8")
 const rows = [

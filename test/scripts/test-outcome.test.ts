@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
-import { type Failure, outcome, type Run, settled } from "../../scripts/lib/test-outcome.mjs"
+import { type Failure, outcome, type Run, settled } from "../../scripts/lib/tests/test-outcome.mjs"
 
 const failure = (name: string): Failure => ({ file: "test/a.test.ts", name, message: "Error: no" })
 const run = (passed: number, ...failures: ReadonlyArray<Failure>): Run => ({

@@ -1,6 +1,6 @@
 /** Memory that is asserted: by the interval of several samples, since one number says what else the allocator held then. */
 import { setTimeout as pause } from "node:timers/promises"
-import { intervalOf } from "../../scripts/lib/judge.mjs"
+import { intervalOf } from "../../scripts/lib/bench/judge.mjs"
 
 /** The lower end of the interval of the median: beyond a limit only when the whole interval is. */
 export const surelyGrownBy = async (sample: () => number | Promise<number>): Promise<number> => {

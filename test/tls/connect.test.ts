@@ -14,7 +14,7 @@ import { createAgent } from "../../src/tls/https-agent.ts"
 import type { TlsStream } from "../../src/tls/tls-stream.ts"
 import { TokenError } from "../../src/tls/token-error.ts"
 import { undiciConnector } from "../../src/tls/undici-connector.ts"
-import { makeServerCertificate, type TestPki, testPki } from "../support/pki.ts"
+import { makeServerCertificate, type TestPki, testPki } from "../support/tls/pki.ts"
 import { ownKey, startServer } from "./library-kit.ts"
 
 const place = () => {

@@ -4,9 +4,9 @@ import { join } from "node:path"
 import { onTestFinished } from "vitest"
 import type { SigningKey } from "../../src/tls/key.ts"
 import { openToken, type Token, type TokenOptions } from "../../src/tls/token.ts"
-import { type TestPki, testPki } from "../support/pki.ts"
-import { type SoftHsmDirectory, type SoftHsmToken, softhsmToken } from "../support/softhsm.ts"
-import { pemSigner, startTlsServer, type TestTlsServer } from "../support/tls-server.ts"
+import { type TestPki, testPki } from "../support/tls/pki.ts"
+import { pemSigner, startTlsServer, type TestTlsServer } from "../support/tls/tls-server.ts"
+import { type SoftHsmDirectory, type SoftHsmToken, softhsmToken } from "../support/token/softhsm.ts"
 
 export interface TokenPlace {
   readonly hsm: SoftHsmDirectory & SoftHsmToken

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest"
 import { createCsr } from "../../src/tls/csr.ts"
 import { signJwt } from "../../src/tls/jwt.ts"
 import type { SigningKey } from "../../src/tls/key.ts"
-import { pemSigner } from "../support/tls-server.ts"
+import { pemSigner } from "../support/tls/tls-server.ts"
 
 const codes: Record<string, number> = {
   ecdsa_secp256r1_sha256: 0x0403,

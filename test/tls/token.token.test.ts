@@ -6,8 +6,8 @@ import { describe, expect, it, onTestFinished } from "vitest"
 import { openToken } from "../../src/tls/token.ts"
 import { TokenError } from "../../src/tls/token-error.ts"
 import { serverPlace } from "../cli/services/p11-server/server-process.ts"
-import { scriptedModule } from "../support/scripted-module.ts"
-import { softhsmDirectory } from "../support/softhsm.ts"
+import { scriptedModule } from "../support/token/scripted-module.ts"
+import { softhsmDirectory } from "../support/token/softhsm.ts"
 import { caught, tokenPlace } from "./library-kit.ts"
 
 const message = Buffer.from("what is signed")

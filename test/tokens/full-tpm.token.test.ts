@@ -1,10 +1,10 @@
 /** A TPM that is full for a moment, with a real one: a right PIN is not lost, and the device goes on by itself. */
 import { afterEach, beforeEach, expect, it } from "vitest"
 import { freshHost } from "../actors/cryptoki/host/fresh-host.ts"
-import { type BareTpm, bareTpm } from "../support/bare-tpm.ts"
-import { pkcs11Tool } from "../support/pkcs11-tool.ts"
-import { type InProcess, tedgeInProcess } from "../support/tedge-in-process.ts"
+import { type InProcess, tedgeInProcess } from "../support/device/tedge-in-process.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
+import { type BareTpm, bareTpm } from "../support/token/bare-tpm.ts"
+import { pkcs11Tool } from "../support/token/pkcs11-tool.ts"
 
 let dir: string
 let tpm: BareTpm

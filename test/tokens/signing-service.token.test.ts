@@ -11,10 +11,10 @@ import { freshHost } from "../actors/cryptoki/host/fresh-host.ts"
 import { ask } from "../actors/p11-server/served.ts"
 import { checkedRequest } from "../cli/commands/cert/openssl.ts"
 import { startSigningService } from "../cli/commands/hsm/signing-service.ts"
-import { softhsmDirectory } from "../support/softhsm.ts"
-import { tedgeInProcess } from "../support/tedge-in-process.ts"
+import { tedgeInProcess } from "../support/device/tedge-in-process.ts"
 import { tempDir } from "../support/temp-dir.ts"
-import { emptyTpm } from "../support/tpm.ts"
+import { softhsmDirectory } from "../support/token/softhsm.ts"
+import { emptyTpm } from "../support/token/tpm.ts"
 import type { TokenPlace } from "./token-bench.ts"
 
 const tokens: ReadonlyArray<readonly [string, () => Promise<TokenPlace> | TokenPlace]> = [

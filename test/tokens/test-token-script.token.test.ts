@@ -1,10 +1,10 @@
 /** `npm run test:token`: the column of a token that somebody has, and nothing left on it. */
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { pkcs11Tool } from "../support/pkcs11-tool.ts"
-import { run } from "../support/run-command.ts"
-import { type ScriptedModule, scriptedModule } from "../support/scripted-module.ts"
-import { type SoftHsmDirectory, softhsmDirectory } from "../support/softhsm.ts"
+import { run } from "../../scripts/lib/run.mjs"
+import { pkcs11Tool } from "../support/token/pkcs11-tool.ts"
+import { type ScriptedModule, scriptedModule } from "../support/token/scripted-module.ts"
+import { type SoftHsmDirectory, softhsmDirectory } from "../support/token/softhsm.ts"
 
 const script = join(import.meta.dirname, "../../scripts/test-token.mjs")
 let hsm: SoftHsmDirectory

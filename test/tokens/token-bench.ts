@@ -6,9 +6,9 @@ import { defaultLimits } from "../../src/actors/cryptoki/settings.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../src/messages/cryptoki.ts"
 import { start } from "../../src/runtime/actor.ts"
 import type { ActorRef } from "../../src/runtime/protocol.ts"
-import { type KeyMaker, keyMaker, pkcs11Tool } from "../support/pkcs11-tool.ts"
-import { type InProcess, tedgeInProcess } from "../support/tedge-in-process.ts"
+import { type InProcess, tedgeInProcess } from "../support/device/tedge-in-process.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
+import { type KeyMaker, keyMaker, pkcs11Tool } from "../support/token/pkcs11-tool.ts"
 
 /** Where a token is, before anything was made on it. */
 export interface TokenPlace {

@@ -2,11 +2,11 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { executable } from "../support/device.ts"
-import { run } from "../support/run-command.ts"
-import { softhsmDirectory } from "../support/softhsm.ts"
+import { run } from "../../scripts/lib/run.mjs"
+import { executable } from "../support/device/device.ts"
 import { makeTempDir, removeTempDir } from "../support/temp-dir.ts"
-import { emptyTpm } from "../support/tpm.ts"
+import { softhsmDirectory } from "../support/token/softhsm.ts"
+import { emptyTpm } from "../support/token/tpm.ts"
 import { declared, printTable } from "./table.ts"
 
 const root = join(import.meta.dirname, "../..")

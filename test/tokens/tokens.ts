@@ -1,8 +1,8 @@
 /** The columns of the table: tokens that can be had without hardware. */
-import { p11KitServer, trustModulePath } from "../support/p11-kit.ts"
-import { scriptedModule } from "../support/scripted-module.ts"
-import { softhsmDirectory } from "../support/softhsm.ts"
-import { emptyTpm } from "../support/tpm.ts"
+import { p11KitServer, trustModulePath } from "../support/token/p11-kit.ts"
+import { scriptedModule } from "../support/token/scripted-module.ts"
+import { softhsmDirectory } from "../support/token/softhsm.ts"
+import { emptyTpm } from "../support/token/tpm.ts"
 import { type TokenBench, tokenBench } from "./token-bench.ts"
 
 export type TokenName = (typeof tokenNames)[number]

@@ -2,7 +2,7 @@
 import { Effect, Exit, Logger, Scope } from "effect"
 import { describe, expect, it } from "vitest"
 import { BrokerRefused, ConnectionLost } from "../../../src/messages/mqtt.ts"
-import { passTime, settled, withTestClock } from "../../support/test-clock.ts"
+import { passTime, settled, withTestClock } from "../../../src/testing/test-clock.ts"
 import { down, place, run, startBridge, up } from "./scripted-bridge.ts"
 
 describe("BridgeActor", () => {

@@ -1,7 +1,7 @@
 /** What the bridge does with a message that a broker refuses: for now, or for good. */
 import { Effect, Exit, Logger, Scope } from "effect"
 import { describe, expect, it } from "vitest"
-import { passTime, settled, withTestClock } from "../../support/test-clock.ts"
+import { passTime, settled, withTestClock } from "../../../src/testing/test-clock.ts"
 import { run, startBridge, up } from "./scripted-bridge.ts"
 
 const quotaExceeded = 0x97

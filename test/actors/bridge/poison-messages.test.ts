@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { PoisonMessages } from "../../../src/actors/bridge/poison-messages.ts"
-import { passTime, settled } from "../../support/test-clock.ts"
+import { passTime, settled } from "../../../src/testing/test-clock.ts"
 import { down, run, startBridge, up } from "./scripted-bridge.ts"
 
 const poison = "thinedge/dev01/td/poison"

@@ -15,8 +15,8 @@ import {
 } from "../../../src/messages/mqtt.ts"
 import { start } from "../../../src/runtime/actor.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
+import { settled, withTestClock } from "../../../src/testing/test-clock.ts"
 import { quietly } from "../../support/quietly.ts"
-import { settled, withTestClock } from "../../support/test-clock.ts"
 
 export class ScriptedLink {
   readonly published: Array<string> = []

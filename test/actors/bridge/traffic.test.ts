@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest"
 import { LinkPast } from "../../../src/actors/bridge/side.ts"
 import { History } from "../../../src/actors/bridge/traffic.ts"
 import { DialFailed, type LinkStatus } from "../../../src/messages/mqtt.ts"
-import { passTime, settled } from "../../support/test-clock.ts"
+import { passTime, settled } from "../../../src/testing/test-clock.ts"
 import { down, run, startBridge, up } from "./scripted-bridge.ts"
 
 describe("the history of a direction", () => {

@@ -6,7 +6,7 @@ import { Redacted } from "effect"
 import { describe, expect, it } from "vitest"
 import type { ConfigProtocol } from "../../../src/messages/config.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
-import { testPki } from "../../support/pki.ts"
+import { testPki } from "../../support/tls/pki.ts"
 import { configBench, get, set, version2, within } from "./config-bench.ts"
 
 const { bench, file, toml, written, answer, refusal } = configBench()

@@ -6,8 +6,8 @@ import { Cause, Effect, Exit } from "effect"
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest"
 import type { ConnectProtocol, ConnectRefusal } from "../../../src/messages/connect.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
-import { type TestPki, testPki } from "../../support/pki.ts"
 import { tempDir } from "../../support/temp-dir.ts"
+import { type TestPki, testPki } from "../../support/tls/pki.ts"
 import { type Bench, dropInPath, makeBench } from "./connect-bench.ts"
 
 let pki: TestPki

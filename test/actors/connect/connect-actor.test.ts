@@ -12,9 +12,9 @@ import { BrokerRefused, DialFailed, KeyMismatch, TlsFailed } from "../../../src/
 import { KeyNotFound, PinRejected, TokenNotFound, TokenUnavailable } from "../../../src/messages/token-refusals.ts"
 import { acquireFileLock } from "../../../src/platform/files/file-lock.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
-import { type TestPki, testPki } from "../../support/pki.ts"
+import { passTime, withTestClock } from "../../../src/testing/test-clock.ts"
 import { tempDir } from "../../support/temp-dir.ts"
-import { passTime, withTestClock } from "../../support/test-clock.ts"
+import { type TestPki, testPki } from "../../support/tls/pki.ts"
 import { type Bench, jwt, makeBench } from "./connect-bench.ts"
 
 let pki: TestPki

@@ -19,7 +19,7 @@ import type { MqttMessage, MqttRefusal, MqttSessionProtocol } from "../../../src
 import type { TokenRefusal } from "../../../src/messages/token-refusals.ts"
 import { type Behaviour, start } from "../../../src/runtime/actor.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
-import { fakeToken } from "../../support/fake-token.ts"
+import { fakeToken } from "../../../src/testing/fake-token.ts"
 
 /** What happens around the device; tests change it before or while a command runs. */
 export interface World {

@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import type { CryptokiEvent, CryptokiProtocol } from "../../../src/messages/cryptoki.ts"
 import { start } from "../../../src/runtime/actor.ts"
-import { fakeToken } from "../../support/fake-token.ts"
+import { fakeToken } from "../../../src/testing/fake-token.ts"
 import { describeCryptoki } from "./contract.ts"
 
 describeCryptoki({

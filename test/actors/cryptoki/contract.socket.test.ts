@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { socketCryptokiBehaviour } from "../../../src/actors/cryptoki/remote/socket-cryptoki-actor.ts"
 import { start } from "../../../src/runtime/actor.ts"
-import { fakeToken } from "../../support/fake-token.ts"
+import { fakeToken } from "../../../src/testing/fake-token.ts"
 import { served } from "../p11-server/served.ts"
 import { describeCryptoki } from "./contract.ts"
 

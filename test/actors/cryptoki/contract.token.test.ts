@@ -1,7 +1,7 @@
 /** CryptokiActor keeps its promises on real tokens: on SoftHSM2, and on one that is pulled out and hangs. */
 import { Effect } from "effect"
-import { scriptedModule } from "../../support/scripted-module.ts"
-import { softhsmToken } from "../../support/softhsm.ts"
+import { scriptedModule } from "../../support/token/scripted-module.ts"
+import { softhsmToken } from "../../support/token/softhsm.ts"
 import { describeCryptoki } from "./contract.ts"
 import { moduleMode } from "./contract-module.ts"
 

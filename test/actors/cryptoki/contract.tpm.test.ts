@@ -1,6 +1,6 @@
 /** CryptokiActor keeps its promises on a TPM, which locks after three wrong PINs: each case has a TPM of its own. */
 import { Effect } from "effect"
-import { tpmToken } from "../../support/tpm.ts"
+import { tpmToken } from "../../support/token/tpm.ts"
 import { describeCryptoki } from "./contract.ts"
 import { moduleMode } from "./contract-module.ts"
 

@@ -3,7 +3,7 @@ import { Deferred, Effect, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
 import type { TokenInfo } from "../../../src/actors/cryptoki/pkcs11/values.ts"
 import { requestMailbox } from "../../../src/actors/cryptoki/settings.ts"
-import { passTime, settled, withTestClock } from "../../support/test-clock.ts"
+import { passTime, settled, withTestClock } from "../../../src/testing/test-clock.ts"
 import { type FakeModule, someKey, someToken, startFake } from "./host/fake-host.ts"
 import { by, message } from "./module-kit.ts"
 

@@ -12,7 +12,7 @@ import type { TokenRefusal } from "../../../src/messages/token-refusals.ts"
 import { start } from "../../../src/runtime/actor.ts"
 import type { AskFailed } from "../../../src/runtime/errors.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
-import { type ScriptedModule, scriptedModule } from "../../support/scripted-module.ts"
+import { type ScriptedModule, scriptedModule } from "../../support/token/scripted-module.ts"
 import {
   type ImportOptions,
   type SoftHsmDirectory,
@@ -20,7 +20,7 @@ import {
   softhsmDirectory,
   softhsmModulePath,
   type TokenKey
-} from "../../support/softhsm.ts"
+} from "../../support/token/softhsm.ts"
 import { freshHost } from "./host/fresh-host.ts"
 
 export interface ModuleKit {

@@ -3,7 +3,7 @@ import { Effect, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
 import { start, takesTurns } from "../../../src/runtime/actor.ts"
 import type { Tell } from "../../../src/runtime/protocol.ts"
-import { passTime, withTestClock } from "../../support/test-clock.ts"
+import { passTime, withTestClock } from "../../../src/testing/test-clock.ts"
 import { startFake } from "./host/fake-host.ts"
 
 const order = { key: {}, scheme: undefined, message: Uint8Array.of(1) }

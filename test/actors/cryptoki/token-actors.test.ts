@@ -1,7 +1,7 @@
 /** The actors of tokens under their supervisor: a defect costs the request that met it, never the token. */
 import { Effect, Fiber } from "effect"
 import { expect, it } from "vitest"
-import { passTime, withTestClock } from "../../support/test-clock.ts"
+import { passTime, withTestClock } from "../../../src/testing/test-clock.ts"
 import { someToken, startFake } from "./host/fake-host.ts"
 
 const order = { key: {}, scheme: undefined, message: Uint8Array.of(1) }

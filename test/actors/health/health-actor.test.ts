@@ -2,7 +2,7 @@
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { DialFailed, type LinkStatus } from "../../../src/messages/mqtt.ts"
-import { passTime, settled, withTestClock } from "../../support/test-clock.ts"
+import { passTime, settled, withTestClock } from "../../../src/testing/test-clock.ts"
 import { bridge, service, startHealthWith, up } from "./health-bench.ts"
 
 const startHealth = startHealthWith({})

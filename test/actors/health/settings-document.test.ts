@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import type { HealthProtocol } from "../../../src/messages/bridge.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
-import { passTime, settled, withTestClock } from "../../support/test-clock.ts"
+import { passTime, settled, withTestClock } from "../../../src/testing/test-clock.ts"
 import { service, startHealthWith, up } from "./health-bench.ts"
 
 const topic = service.topics.config

@@ -6,8 +6,8 @@ import { type Connection, connectWith, type Receiver } from "../../../src/actors
 import type { CryptokiProtocol } from "../../../src/messages/cryptoki.ts"
 import type { MqttMessage, Target } from "../../../src/messages/mqtt.ts"
 import { start } from "../../../src/runtime/actor.ts"
-import { type BrokerOptions, startBroker } from "../../support/broker.ts"
-import { fakeToken } from "../../support/fake-token.ts"
+import { fakeToken } from "../../../src/testing/fake-token.ts"
+import { type BrokerOptions, startBroker } from "../../support/broker/broker.ts"
 
 const target = (port: number, overrides: Partial<Target> = {}): Target => ({
   host: "127.0.0.1",

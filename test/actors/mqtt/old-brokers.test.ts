@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { expect, it } from "vitest"
 import { OldBrokers, Unopened } from "../../../src/actors/mqtt/old-brokers.ts"
 import { ConnectionLost, type Target } from "../../../src/messages/mqtt.ts"
-import { passTime, withTestClock } from "../../support/test-clock.ts"
+import { passTime, withTestClock } from "../../../src/testing/test-clock.ts"
 
 const target: Target = {
   host: "localhost",

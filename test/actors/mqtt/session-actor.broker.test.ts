@@ -10,10 +10,10 @@ import type { CryptokiProtocol } from "../../../src/messages/cryptoki.ts"
 import type { MqttMessage, MqttSessionProtocol, Target } from "../../../src/messages/mqtt.ts"
 import { type Behaviour, start } from "../../../src/runtime/actor.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
-import { startBroker, type TestBroker } from "../../support/broker.ts"
-import { type FakeToken, fakeToken } from "../../support/fake-token.ts"
-import { makeCa, makeDeviceCertificate, type TestPki, testPki } from "../../support/pki.ts"
+import { type FakeToken, fakeToken } from "../../../src/testing/fake-token.ts"
+import { startBroker, type TestBroker } from "../../support/broker/broker.ts"
 import { tempDir } from "../../support/temp-dir.ts"
+import { makeCa, makeDeviceCertificate, type TestPki, testPki } from "../../support/tls/pki.ts"
 
 let pki: TestPki
 let plain: TestBroker

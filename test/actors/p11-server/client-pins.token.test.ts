@@ -9,8 +9,8 @@ import { CKF_USER_PIN_FINAL_TRY } from "../../../src/actors/cryptoki/pkcs11/pkcs
 import { defaultLimits } from "../../../src/actors/cryptoki/settings.ts"
 import type { CryptokiEvent } from "../../../src/messages/cryptoki.ts"
 import type { P11ServerEvent } from "../../../src/messages/p11-server.ts"
-import { type ScriptedModule, scriptedModule } from "../../support/scripted-module.ts"
-import { softhsmDirectory } from "../../support/softhsm.ts"
+import { type ScriptedModule, scriptedModule } from "../../support/token/scripted-module.ts"
+import { softhsmDirectory } from "../../support/token/softhsm.ts"
 import { ask, serving } from "./served.ts"
 
 interface Kit {

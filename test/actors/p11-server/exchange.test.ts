@@ -6,8 +6,8 @@ import { expect, it } from "vitest"
 import { socketCryptokiBehaviour } from "../../../src/actors/cryptoki/remote/socket-cryptoki-actor.ts"
 import type { CryptokiProtocol } from "../../../src/messages/cryptoki.ts"
 import { type Behaviour, start } from "../../../src/runtime/actor.ts"
-import { originalService } from "../../support/original-service.ts"
 import { removeTempDir } from "../../support/temp-dir.ts"
+import { originalService } from "../../support/token/original-service.ts"
 import { served } from "./served.ts"
 
 const message = Uint8Array.of(7)

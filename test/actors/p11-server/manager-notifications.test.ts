@@ -2,8 +2,8 @@
 import { Effect, Fiber } from "effect"
 import { describe, expect, it } from "vitest"
 import { serviceManager } from "../../../src/actors/p11-server/manager-notifications.ts"
+import { passTime, withTestClock } from "../../../src/testing/test-clock.ts"
 import { notifySocket } from "../../support/notify-socket.ts"
-import { passTime, withTestClock } from "../../support/test-clock.ts"
 
 describe("the service manager", () => {
   it("is told that we are ready, reload, stop, and how we are", async () => {

@@ -6,7 +6,7 @@ import { parsePkcs11Uri } from "../../../src/messages/pkcs11-uri.ts"
 import { PinRejected, TokenAmbiguous, TokenNotFound } from "../../../src/messages/token-refusals.ts"
 import { encodeFrame, type Frame } from "../../../src/messages/wire/frame1.ts"
 import { publicKeyOfWirePem } from "../../../src/messages/wire/wire-pem.ts"
-import { fakeToken } from "../../support/fake-token.ts"
+import { fakeToken } from "../../../src/testing/fake-token.ts"
 import { ask, exchange, type Served, withServed } from "./served.ts"
 
 const message = Uint8Array.from(Buffer.from("to be signed"))

@@ -10,7 +10,7 @@ import { activatedDescriptors, listenOnDescriptor } from "../../../src/actors/p1
 import { listenOnPath } from "../../../src/actors/p11-server/socket-path.ts"
 import type { P11ServerEvent } from "../../../src/messages/p11-server.ts"
 import { start } from "../../../src/runtime/actor.ts"
-import { fakeToken } from "../../support/fake-token.ts"
+import { fakeToken } from "../../../src/testing/fake-token.ts"
 import { defaultServerLimits } from "./default-limits.ts"
 
 const mailbox = { capacity: 1000, overflow: { policy: "refuse" } } as const

@@ -9,7 +9,7 @@ import type { P11ServerEvent, P11ServerPolicy, P11ServerProtocol } from "../../.
 import { decodeFrame, encodeFrame, type Frame } from "../../../src/messages/wire/frame1.ts"
 import { type Behaviour, start } from "../../../src/runtime/actor.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
-import { type FakeToken, fakeToken } from "../../support/fake-token.ts"
+import { type FakeToken, fakeToken } from "../../../src/testing/fake-token.ts"
 import { makeTempDir, removeTempDir } from "../../support/temp-dir.ts"
 import { defaultServerLimits } from "./default-limits.ts"
 

@@ -6,9 +6,9 @@ import { describe, expect, it } from "vitest"
 import { cryptokiBehaviour } from "../../../src/actors/cryptoki/cryptoki-actor.ts"
 import { defaultLimits } from "../../../src/actors/cryptoki/settings.ts"
 import { isAlive } from "../../support/is-alive.ts"
-import { type ScriptedModule, scriptedModule } from "../../support/scripted-module.ts"
 import { signal } from "../../support/signal.ts"
-import { type SoftHsmDirectory, softhsmDirectory } from "../../support/softhsm.ts"
+import { type ScriptedModule, scriptedModule } from "../../support/token/scripted-module.ts"
+import { type SoftHsmDirectory, softhsmDirectory } from "../../support/token/softhsm.ts"
 import { ask, serving } from "./served.ts"
 
 interface Kit {

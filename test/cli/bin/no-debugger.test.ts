@@ -4,8 +4,8 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs"
 import { join } from "node:path"
 import { expect, it, vi } from "vitest"
 import { serviceEnvironment } from "../../../src/actors/connect/services/service-environment.ts"
-import { softhsmModulePath } from "../../support/softhsm.ts"
 import { makeTempDir, removeTempDir } from "../../support/temp-dir.ts"
+import { softhsmModulePath } from "../../support/token/softhsm.ts"
 
 const root = join(import.meta.dirname, "../../..")
 const dist = (name: string) => join(root, "dist", name)

@@ -5,7 +5,7 @@ import { type Wait, whileWaiting } from "../../../src/cli/terminal/progress.ts"
 import { makeTerminal, type TextStream } from "../../../src/cli/terminal/terminal.ts"
 import { watchTerminal } from "../../../src/cli/terminal/terminal-loss.ts"
 import { textWidth } from "../../../src/cli/terminal/text-width.ts"
-import { passTime, withTestClock } from "../../support/test-clock.ts"
+import { passTime, withTestClock } from "../../../src/testing/test-clock.ts"
 
 const stream = (isTTY: boolean, columns?: number): TextStream & { readonly text: () => string } => {
   const written: Array<string> = []

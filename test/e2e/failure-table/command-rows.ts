@@ -1,11 +1,11 @@
 /** `tedge hsm` and `tedge cert`: what they refuse by themselves, and what a tenant answers. */
 import { type AddressInfo, createServer } from "node:net"
 import { join } from "node:path"
-import { startEstServer, type TenantState } from "../../support/est-server.ts"
-import { freePort } from "../../support/free-port.ts"
-import { makeKey } from "../../support/pki.ts"
-import { scriptedModule } from "../../support/scripted-module.ts"
-import { softhsmDirectory } from "../../support/softhsm.ts"
+import { freePort } from "../../../scripts/lib/free-port.mjs"
+import { startEstServer, type TenantState } from "../../support/tls/est-server.ts"
+import { makeKey } from "../../support/tls/pki.ts"
+import { scriptedModule } from "../../support/token/scripted-module.ts"
+import { softhsmDirectory } from "../../support/token/softhsm.ts"
 import type { Row } from "./row.ts"
 import type { Outcome, Settings, World } from "./world.ts"
 

@@ -2,8 +2,8 @@
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
+import { freePort } from "../../../scripts/lib/free-port.mjs"
 import { acquireFileLock } from "../../../src/platform/files/file-lock.ts"
-import { freePort } from "../../support/free-port.ts"
 import type { Row } from "./row.ts"
 import type { Outcome, Place, Settings, World } from "./world.ts"
 

@@ -3,16 +3,16 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { createServer, type Server, type Socket } from "node:net"
 import { join } from "node:path"
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from "node:tls"
-import { freePort } from "../../support/free-port.ts"
-import { startOpensslServer } from "../../support/openssl-server.ts"
+import { freePort } from "../../../scripts/lib/free-port.mjs"
+import { startOpensslServer } from "../../support/tls/openssl-server.ts"
 import {
   type Identity,
   makeCa,
   makeDeviceCertificate,
   makeServerCertificate,
   type Validity
-} from "../../support/pki.ts"
-import { scriptedModule } from "../../support/scripted-module.ts"
+} from "../../support/tls/pki.ts"
+import { scriptedModule } from "../../support/token/scripted-module.ts"
 import type { Row } from "./row.ts"
 import type { Outcome, Settings, World } from "./world.ts"
 

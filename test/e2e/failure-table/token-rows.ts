@@ -1,14 +1,14 @@
 /** Tokens, keys and PINs. */
 import { chmodSync, mkdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { pkcs11Tool } from "../../support/pkcs11-tool.ts"
+import { pkcs11Tool } from "../../support/token/pkcs11-tool.ts"
 import {
   type ScriptedCall,
   type ScriptedModule,
   type ScriptedToken,
   scriptedModule
-} from "../../support/scripted-module.ts"
-import { softhsmDirectory } from "../../support/softhsm.ts"
+} from "../../support/token/scripted-module.ts"
+import { softhsmDirectory } from "../../support/token/softhsm.ts"
 import type { Row } from "./row.ts"
 import type { Outcome, Settings, World } from "./world.ts"
 

@@ -6,13 +6,18 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { userInfo } from "node:os"
 import { join } from "node:path"
-import { startLocalBroker } from "../../../scripts/lib/device.mjs"
-import { type Device, eventually, executable } from "../../support/device.ts"
-import { type FakeCloud, startFakeCloud } from "../../support/fake-cloud.ts"
-import { type TestPki, testPki } from "../../support/pki.ts"
-import { run } from "../../support/run-command.ts"
-import { type SoftHsmDirectory, type SoftHsmToken, softhsmDirectory, type TokenKey } from "../../support/softhsm.ts"
+import { startLocalBroker } from "../../../scripts/lib/device/device.mjs"
+import { run } from "../../../scripts/lib/run.mjs"
+import { type FakeCloud, startFakeCloud } from "../../support/broker/fake-cloud.ts"
+import { type Device, eventually, executable } from "../../support/device/device.ts"
 import { makeTempDir, removeTempDir } from "../../support/temp-dir.ts"
+import { type TestPki, testPki } from "../../support/tls/pki.ts"
+import {
+  type SoftHsmDirectory,
+  type SoftHsmToken,
+  softhsmDirectory,
+  type TokenKey
+} from "../../support/token/softhsm.ts"
 
 export interface World {
   readonly dir: string

@@ -2,11 +2,11 @@
 import { mkdirSync, writeFileSync } from "node:fs"
 import { userInfo } from "node:os"
 import { join } from "node:path"
-import { startLocalBroker } from "../../../scripts/lib/device.mjs"
-import { executable, processesOf } from "../../support/device.ts"
-import { mustRun, run } from "../../support/run-command.ts"
-import { softhsmToken } from "../../support/softhsm.ts"
+import { startLocalBroker } from "../../../scripts/lib/device/device.mjs"
+import { mustRun, run } from "../../../scripts/lib/run.mjs"
+import { executable, processesOf } from "../../support/device/device.ts"
 import { makeTempDir, removeTempDir } from "../../support/temp-dir.ts"
+import { softhsmToken } from "../../support/token/softhsm.ts"
 import { type PlayedCloud, type PlayedCloudOptions, startPlayedCloud } from "./played-cloud.ts"
 
 export interface CloudDevice {

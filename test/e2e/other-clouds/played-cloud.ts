@@ -7,8 +7,8 @@ import { randomInt } from "node:crypto"
 import { connect as connectSocket } from "node:net"
 import { join } from "node:path"
 import mqtt from "mqtt"
-import { startMosquitto } from "../../../scripts/lib/mosquitto.mjs"
-import { type TestPki, testPki } from "../../support/pki.ts"
+import { startMosquitto } from "../../../scripts/lib/device/mosquitto.mjs"
+import { type TestPki, testPki } from "../../support/tls/pki.ts"
 
 export interface PlayedCloud {
   readonly host: string

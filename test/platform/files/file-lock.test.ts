@@ -6,9 +6,9 @@ import { Effect } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { explain } from "../../../src/messages/explain.ts"
 import { acquireFileLock } from "../../../src/platform/files/file-lock.ts"
-import { testDirectory } from "../../support/pki.ts"
 import { makeTempDir } from "../../support/temp-dir.ts"
 import { isRoot, type TestUser, testUser } from "../../support/test-user.ts"
+import { testDirectory } from "../../support/tls/pki.ts"
 
 const dir = testDirectory()
 afterAll(() => rmSync(dir, { recursive: true, force: true }))

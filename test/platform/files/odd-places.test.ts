@@ -13,9 +13,9 @@ import {
 import { join } from "node:path"
 import { Effect, Logger, Result } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
+import { run } from "../../../scripts/lib/run.mjs"
 import { replaceFile } from "../../../src/platform/files/atomic-file.ts"
-import { executable } from "../../support/device.ts"
-import { run } from "../../support/run-command.ts"
+import { executable } from "../../support/device/device.ts"
 import { makeTempDir, removeTempDir } from "../../support/temp-dir.ts"
 
 const mayMount = spawnSync("unshare", ["-m", "true"]).status === 0

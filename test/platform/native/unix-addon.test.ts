@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { afterAll, describe, expect, it } from "vitest"
 import { notifyManager, tryLock, unlock } from "../../../src/platform/native/unix-addon.ts"
-import { testDirectory } from "../../support/pki.ts"
+import { testDirectory } from "../../support/tls/pki.ts"
 
 const dir = testDirectory()
 afterAll(() => rmSync(dir, { recursive: true, force: true }))

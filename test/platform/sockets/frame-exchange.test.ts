@@ -8,7 +8,7 @@ import { afterAll, expect, it } from "vitest"
 import { encodeFrame } from "../../../src/messages/wire/frame1.ts"
 import { BusyChecks, CurrentBusyChecks } from "../../../src/platform/process/busy-checks.ts"
 import { exchangeFrame } from "../../../src/platform/sockets/frame-exchange.ts"
-import { testDirectory } from "../../support/pki.ts"
+import { testDirectory } from "../../support/tls/pki.ts"
 
 const dir = testDirectory()
 afterAll(() => rmSync(dir, { recursive: true, force: true }))

@@ -6,7 +6,7 @@ import { Worker } from "node:worker_threads"
 import { afterAll, describe, expect, it, onTestFinished } from "vitest"
 import { type Accepted, adoptListener, listenUnix } from "../../../src/platform/native/unix-addon.ts"
 import { UnixListener, UnixStream, Watcher } from "../../../src/platform/sockets/unix-stream.ts"
-import { testDirectory } from "../../support/pki.ts"
+import { testDirectory } from "../../support/tls/pki.ts"
 
 const dir = testDirectory()
 afterAll(() => rmSync(dir, { recursive: true, force: true }))

@@ -6,7 +6,7 @@ import { join } from "node:path"
 import fc from "fast-check"
 import { afterAll, describe, expect, it } from "vitest"
 import { commonNameOf, deviceCertificate } from "../../../src/platform/tls/device-certificate.ts"
-import { makeCa, makeDeviceCertificate, makeIntermediateCa, testPki } from "../../support/pki.ts"
+import { makeCa, makeDeviceCertificate, makeIntermediateCa, testPki } from "../../support/tls/pki.ts"
 
 const pki = testPki({ deviceId: "dev01" })
 afterAll(() => pki.remove())

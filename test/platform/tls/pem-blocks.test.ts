@@ -2,6 +2,7 @@
 import { X509Certificate } from "node:crypto"
 import fc from "fast-check"
 import { afterAll, describe, expect, it } from "vitest"
+import { mustRun } from "../../../scripts/lib/run.mjs"
 import { pemCertificates } from "../../../src/platform/tls/device-certificate.ts"
 import {
   holdsCertificate,
@@ -9,8 +10,7 @@ import {
   trustedCertificates,
   withCertificates
 } from "../../../src/platform/tls/pem-blocks.ts"
-import { testPki } from "../../support/pki.ts"
-import { mustRun } from "../../support/run-command.ts"
+import { testPki } from "../../support/tls/pki.ts"
 
 const pki = testPki({ deviceId: "dev01" })
 afterAll(() => pki.remove())

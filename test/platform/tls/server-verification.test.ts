@@ -15,9 +15,9 @@ import { connectNodeTls } from "../../../src/platform/tls/node-tls.ts"
 import { probeTls } from "../../../src/platform/tls/tls-probe.ts"
 import { connectTls } from "../../../src/platform/tls/tls-signer-stream.ts"
 import { type TrustStore, trustStore } from "../../../src/platform/tls/trust-store.ts"
-import { type OddCertificate, type OddOptions, oddCertificate } from "../../support/odd-certificates.ts"
-import { testPki } from "../../support/pki.ts"
-import { pemSigner } from "../../support/tls-server.ts"
+import { type OddCertificate, type OddOptions, oddCertificate } from "../../support/tls/odd-certificates.ts"
+import { testPki } from "../../support/tls/pki.ts"
+import { pemSigner } from "../../support/tls/tls-server.ts"
 
 const pki = testPki()
 afterAll(pki.remove)

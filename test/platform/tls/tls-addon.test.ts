@@ -8,7 +8,7 @@ import { loadAddon } from "../../../src/platform/native/addon-file.ts"
 import { pemCertificates } from "../../../src/platform/tls/device-certificate.ts"
 import { type TlsAddon, type TlsConnection, type TlsSettings, tlsAddon } from "../../../src/platform/tls/tls-addon.ts"
 import { clientChain } from "../../../src/platform/tls/tls-certificates.ts"
-import { testDirectory, testPki } from "../../support/pki.ts"
+import { testDirectory, testPki } from "../../support/tls/pki.ts"
 
 const root = join(import.meta.dirname, "../../..")
 const addonDir = process.env.TEDGE_ADDON_DIR ?? join(root, "dist")

@@ -9,8 +9,8 @@ import fc from "fast-check"
 import { afterAll, describe, expect, it } from "vitest"
 import { connectTls, type TlsSignerStream } from "../../../src/platform/tls/tls-signer-stream.ts"
 import { later } from "../../support/later.ts"
-import { testPki } from "../../support/pki.ts"
-import { pemSigner, startTlsServer, targetOf } from "../../support/tls-server.ts"
+import { testPki } from "../../support/tls/pki.ts"
+import { pemSigner, startTlsServer, targetOf } from "../../support/tls/tls-server.ts"
 
 const pki = testPki()
 afterAll(pki.remove)

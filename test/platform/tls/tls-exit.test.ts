@@ -5,9 +5,9 @@ import { rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { build } from "esbuild"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { listenTo } from "../../support/openssl-server.ts"
-import { testDirectory, testPki } from "../../support/pki.ts"
-import { startTlsServer, type TestTlsServer, targetOf } from "../../support/tls-server.ts"
+import { listenTo } from "../../support/tls/openssl-server.ts"
+import { testDirectory, testPki } from "../../support/tls/pki.ts"
+import { startTlsServer, type TestTlsServer, targetOf } from "../../support/tls/tls-server.ts"
 
 const root = join(import.meta.dirname, "../../..")
 const pki = testPki()

@@ -5,8 +5,8 @@ import fc from "fast-check"
 import { afterAll, describe, expect, it } from "vitest"
 import { tlsAddon } from "../../../src/platform/tls/tls-addon.ts"
 import { connectTls } from "../../../src/platform/tls/tls-signer-stream.ts"
-import { testPki } from "../../support/pki.ts"
-import { exchange, pemSigner, startTlsServer, targetOf } from "../../support/tls-server.ts"
+import { testPki } from "../../support/tls/pki.ts"
+import { exchange, pemSigner, startTlsServer, targetOf } from "../../support/tls/tls-server.ts"
 
 const pki = testPki()
 afterAll(pki.remove)

@@ -6,7 +6,7 @@ import { rootCertificates } from "node:tls"
 import { afterAll, describe, expect, it } from "vitest"
 import { connectTls } from "../../../src/platform/tls/tls-signer-stream.ts"
 import type { TlsSession, TlsTarget } from "../../../src/platform/tls/tls-target.ts"
-import { listenTo, startOpensslServer } from "../../support/openssl-server.ts"
+import { listenTo, startOpensslServer } from "../../support/tls/openssl-server.ts"
 import {
   issueFor,
   type KeyKind,
@@ -15,8 +15,8 @@ import {
   makeIntermediateCa,
   publicKeyPem,
   testPki
-} from "../../support/pki.ts"
-import { exchange, pemSigner, startTlsServer, type TargetChanges, targetOf } from "../../support/tls-server.ts"
+} from "../../support/tls/pki.ts"
+import { exchange, pemSigner, startTlsServer, type TargetChanges, targetOf } from "../../support/tls/tls-server.ts"
 
 const pki = testPki()
 afterAll(pki.remove)

@@ -6,9 +6,9 @@ import { Duplex } from "node:stream"
 import { afterAll, afterEach, describe, expect, it } from "vitest"
 import { tlsAddon } from "../../../src/platform/tls/tls-addon.ts"
 import { connectTls } from "../../../src/platform/tls/tls-signer-stream.ts"
-import { startOpensslServer } from "../../support/openssl-server.ts"
-import { makeCa, makeDeviceCertificate, makeServerCertificate, type TestPki, testPki } from "../../support/pki.ts"
-import { exchange, failureOf, pemSigner, startTlsServer, targetOf } from "../../support/tls-server.ts"
+import { startOpensslServer } from "../../support/tls/openssl-server.ts"
+import { makeCa, makeDeviceCertificate, makeServerCertificate, type TestPki, testPki } from "../../support/tls/pki.ts"
+import { exchange, failureOf, pemSigner, startTlsServer, targetOf } from "../../support/tls/tls-server.ts"
 
 const pki = testPki()
 afterAll(pki.remove)

@@ -4,8 +4,8 @@ import { tlsAddon } from "../../../src/platform/tls/tls-addon.ts"
 import { parsedSettings } from "../../../src/platform/tls/tls-settings.ts"
 import { connectTls } from "../../../src/platform/tls/tls-signer-stream.ts"
 import { trustStore } from "../../../src/platform/tls/trust-store.ts"
-import { makeCa, makeDeviceCertificate, testPki } from "../../support/pki.ts"
-import { exchange, failureOf, pemSigner, startTlsServer, targetOf } from "../../support/tls-server.ts"
+import { makeCa, makeDeviceCertificate, testPki } from "../../support/tls/pki.ts"
+import { exchange, failureOf, pemSigner, startTlsServer, targetOf } from "../../support/tls/tls-server.ts"
 
 const pki = testPki()
 afterAll(pki.remove)

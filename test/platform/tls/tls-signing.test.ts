@@ -8,8 +8,8 @@ import { tlsAddon } from "../../../src/platform/tls/tls-addon.ts"
 import type { TlsSigner } from "../../../src/platform/tls/tls-client-signature.ts"
 import { connectTls } from "../../../src/platform/tls/tls-signer-stream.ts"
 import { later } from "../../support/later.ts"
-import { startOpensslServer } from "../../support/openssl-server.ts"
-import { makeDeviceCertificate, testPki } from "../../support/pki.ts"
+import { startOpensslServer } from "../../support/tls/openssl-server.ts"
+import { makeDeviceCertificate, testPki } from "../../support/tls/pki.ts"
 import {
   exchange,
   failureOf,
@@ -17,7 +17,7 @@ import {
   startTlsServer,
   type TestTlsServer,
   targetOf
-} from "../../support/tls-server.ts"
+} from "../../support/tls/tls-server.ts"
 
 const pki = testPki()
 const sign = pemSigner(pki.deviceKeyPem)

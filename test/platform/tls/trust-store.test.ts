@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, it } from "vitest"
 import { pemCertificates } from "../../../src/platform/tls/device-certificate.ts"
 import { trustStore } from "../../../src/platform/tls/trust-store.ts"
-import { makeCa, testPki } from "../../support/pki.ts"
+import { makeCa, testPki } from "../../support/tls/pki.ts"
 
 const pki = testPki()
 afterAll(pki.remove)

@@ -15,8 +15,8 @@ import {
   signed,
   type Unsigned
 } from "../../../src/platform/tls/x509.ts"
-import { requestProblem } from "../../support/openssl-output.ts"
 import { tempDir } from "../../support/temp-dir.ts"
+import { requestProblem } from "../../support/tls/openssl-output.ts"
 
 interface Pair {
   readonly publicKey: KeyObject

@@ -3,7 +3,7 @@ import { Clock, Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { Deadlines } from "../../../src/runtime/primitives/deadlines.ts"
 import { monotonicMs } from "../../../src/runtime/primitives/monotonic-time.ts"
-import { passTime, withTestClock } from "../../support/test-clock.ts"
+import { passTime, withTestClock } from "../../../src/testing/test-clock.ts"
 
 interface Due {
   readonly deadline: number

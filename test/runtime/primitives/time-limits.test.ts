@@ -2,7 +2,7 @@
 import { Clock, Effect } from "effect"
 import { expect, it } from "vitest"
 import { timeLimits } from "../../../src/runtime/primitives/deadlines.ts"
-import { passTime, withTestClock } from "../../support/test-clock.ts"
+import { passTime, withTestClock } from "../../../src/testing/test-clock.ts"
 
 it("a time limit is told when it has passed, each at its time, unless it was cancelled", () =>
   withTestClock(

@@ -1,7 +1,7 @@
 /** A token that another program makes while we run. */
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
-import { softhsmDirectory } from "../../../support/softhsm.ts"
+import { softhsmDirectory } from "../../../support/token/softhsm.ts"
 import { by, isSignature, run, startModule } from "../module-kit.ts"
 
 describe("a token that another program makes while CryptokiActor runs", () => {

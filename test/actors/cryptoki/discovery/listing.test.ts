@@ -5,7 +5,7 @@ import { makeListing } from "../../../../src/actors/cryptoki/discovery/listing.t
 import type { TokenHost } from "../../../../src/actors/cryptoki/host/host-client.ts"
 import type { Hosts } from "../../../../src/actors/cryptoki/host/hosts.ts"
 import type { HostRequestName, HostRequests } from "../../../../src/actors/cryptoki/host/protocol.ts"
-import { passTime, withTestClock } from "../../../support/test-clock.ts"
+import { passTime, withTestClock } from "../../../../src/testing/test-clock.ts"
 import { settings, someToken } from "../host/fake-host.ts"
 
 /** A listing over hosts that answer at once; `living` are those that were not ended. */

@@ -10,8 +10,8 @@ import type { HostProcess, HostSettings } from "../../../../src/actors/cryptoki/
 import { endHost, startHost } from "../../../../src/actors/cryptoki/host/host-client.ts"
 import { moduleOutput } from "../../../../src/actors/cryptoki/host/module-output.ts"
 import { ShortLivedMap } from "../../../../src/runtime/primitives/short-lived.ts"
-import { type ScriptedModule, scriptedModule } from "../../../support/scripted-module.ts"
-import { softhsmDirectory, softhsmModulePath } from "../../../support/softhsm.ts"
+import { type ScriptedModule, scriptedModule } from "../../../support/token/scripted-module.ts"
+import { softhsmDirectory, softhsmModulePath } from "../../../support/token/softhsm.ts"
 import { isSignature, run, startScripted } from "../module-kit.ts"
 import { freshHost } from "./fresh-host.ts"
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest"
 import type { TokenHost } from "../../../../src/actors/cryptoki/host/host-client.ts"
 import { makeHosts } from "../../../../src/actors/cryptoki/host/hosts.ts"
 import { quirksOf } from "../../../../src/actors/cryptoki/pkcs11/quirks.ts"
-import { passTime, withTestClock } from "../../../support/test-clock.ts"
+import { passTime, withTestClock } from "../../../../src/testing/test-clock.ts"
 import { settings } from "./fake-host.ts"
 
 const tpm = { manufacturer: "tpm2-software.github.io", description: "TPM2.0 Cryptoki", version: "0.0" }

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest"
 import { defaultLimits } from "../../../../src/actors/cryptoki/settings.ts"
 import type { KeyParameters } from "../../../../src/messages/cryptoki.ts"
 import { printPkcs11Uri } from "../../../../src/messages/pkcs11-uri.ts"
-import { keyBooleans } from "../../../support/key-attributes.ts"
+import { keyBooleans } from "../../../support/token/key-attributes.ts"
 import { by, isSignature, message, pin, run, startScripted, startSoftHsm, uri } from "../module-kit.ts"
 
 const within = { within: 60_000 }

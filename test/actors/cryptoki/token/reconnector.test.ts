@@ -6,7 +6,7 @@ import { type Loss, makeReconnector, type Reconnector } from "../../../../src/ac
 import { makeTokenConnection, type TokenConnection } from "../../../../src/actors/cryptoki/token/session.ts"
 import { TokenUnavailable } from "../../../../src/messages/token-refusals.ts"
 import { monotonicNow } from "../../../../src/runtime/primitives/monotonic-time.ts"
-import { passTime, settled, withTestClock } from "../../../support/test-clock.ts"
+import { passTime, settled, withTestClock } from "../../../../src/testing/test-clock.ts"
 
 const refusal = new TokenUnavailable({ token: "t", call: "C_Sign", code: "CKR_DEVICE_ERROR", detail: "" })
 const broken: Loss = { kind: "broken", refusal, reason: "C_Sign: CKR_DEVICE_ERROR" }

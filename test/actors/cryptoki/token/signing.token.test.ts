@@ -5,8 +5,8 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import type { SignatureScheme } from "../../../../src/messages/signature-scheme.ts"
-import { pkcs11Tool } from "../../../support/pkcs11-tool.ts"
-import type { SoftHsmDirectory } from "../../../support/softhsm.ts"
+import { pkcs11Tool } from "../../../support/token/pkcs11-tool.ts"
+import type { SoftHsmDirectory } from "../../../support/token/softhsm.ts"
 import { by, isSignature, message, run, startSoftHsm, uri } from "../module-kit.ts"
 
 const everyScheme: ReadonlyArray<SignatureScheme> = [

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
-import { softhsmDirectory, softhsmModulePath } from "../../../support/softhsm.ts"
+import { softhsmDirectory, softhsmModulePath } from "../../../support/token/softhsm.ts"
 import { by, isSignature, run, startModule } from "../module-kit.ts"
 
 const token = by("pkcs11:token=my-token")

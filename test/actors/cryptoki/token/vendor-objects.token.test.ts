@@ -10,13 +10,13 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { explainToken } from "../../../../src/messages/explain/token.ts"
-import { type CkrName, scriptedModule } from "../../../support/scripted-module.ts"
+import { type CkrName, scriptedModule } from "../../../support/token/scripted-module.ts"
 import {
   newPrivateKeyPem,
   type SoftHsmDirectory,
   softhsmDirectory,
   softhsmModulePath
-} from "../../../support/softhsm.ts"
+} from "../../../support/token/softhsm.ts"
 import { isSignature, run, startModule } from "../module-kit.ts"
 
 /** PKCS#11 v2.40, 2.1. */

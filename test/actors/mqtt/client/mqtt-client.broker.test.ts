@@ -10,7 +10,7 @@ import {
 } from "../../../../src/actors/mqtt/client/mqtt-client.ts"
 import { refusalOf } from "../../../../src/actors/mqtt/dial/refusal.ts"
 import type { MqttMessage, Target } from "../../../../src/messages/mqtt.ts"
-import { startBroker, type TestBroker } from "../../../support/broker.ts"
+import { startBroker, type TestBroker } from "../../../support/broker/broker.ts"
 
 let broker: TestBroker
 beforeAll(async () => {

@@ -8,7 +8,7 @@ import { stopwatch } from "../../../../src/actors/mqtt/dial/stopwatch.ts"
 import type { CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
 import type { Target } from "../../../../src/messages/mqtt.ts"
 import { start } from "../../../../src/runtime/actor.ts"
-import { fakeToken } from "../../../support/fake-token.ts"
+import { fakeToken } from "../../../../src/testing/fake-token.ts"
 
 /** A proxy that reads one request and does as it is told. */
 const startProxy = (onRequest: (socket: Socket, request: string) => void) =>

@@ -11,10 +11,10 @@ import type { MqttRefusal, Target, TlsIdentity } from "../../../../src/messages/
 import type { TlsSession } from "../../../../src/platform/tls/tls-target.ts"
 import { start } from "../../../../src/runtime/actor.ts"
 import { RuntimeClock } from "../../../../src/runtime/primitives/runtime-clock.ts"
-import { startConnectProxy } from "../../../support/connect-proxy.ts"
-import { type FakeToken, fakeToken } from "../../../support/fake-token.ts"
-import { makeCa, testPki } from "../../../support/pki.ts"
-import { startTlsServer } from "../../../support/tls-server.ts"
+import { type FakeToken, fakeToken } from "../../../../src/testing/fake-token.ts"
+import { startConnectProxy } from "../../../support/tls/connect-proxy.ts"
+import { makeCa, testPki } from "../../../support/tls/pki.ts"
+import { startTlsServer } from "../../../support/tls/tls-server.ts"
 
 const pki = testPki()
 afterAll(pki.remove)

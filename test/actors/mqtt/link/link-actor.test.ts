@@ -15,9 +15,9 @@ import {
 import { type Behaviour, start } from "../../../../src/runtime/actor.ts"
 import { type Measurement, Measurements } from "../../../../src/runtime/measurements.ts"
 import type { ActorRef } from "../../../../src/runtime/protocol.ts"
-import { FakeBroker } from "../../../support/fake-link.ts"
+import { withTestClock as onTestClock, passTime, settled } from "../../../../src/testing/test-clock.ts"
+import { FakeBroker } from "../../../support/broker/fake-link.ts"
 import { quietly } from "../../../support/quietly.ts"
-import { withTestClock as onTestClock, passTime, settled } from "../../../support/test-clock.ts"
 
 const withTestClock = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>) => onTestClock(quietly(effect))
 

@@ -13,10 +13,10 @@ import {
 import { userInfo } from "node:os"
 import { dirname, join } from "node:path"
 import { beforeEach, describe, expect, it } from "vitest"
-import { type KeyKind, makeKey, testPki } from "../../../support/pki.ts"
-import { type InProcess, tedgeInProcess } from "../../../support/tedge-in-process.ts"
+import { type InProcess, tedgeInProcess } from "../../../support/device/tedge-in-process.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
 import { isRoot, testUser } from "../../../support/test-user.ts"
+import { type KeyKind, makeKey, testPki } from "../../../support/tls/pki.ts"
 import { checkedRequest, checkedSelfSigned, publicKeyOf } from "./openssl.ts"
 
 let dir: string

@@ -2,11 +2,11 @@
 import { existsSync, linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
-import { type EstServer, startEstServer, tenantUser } from "../../../support/est-server.ts"
-import { makeCa, makeDeviceCertificate, type TestPki, testPki } from "../../../support/pki.ts"
-import { mustRun } from "../../../support/run-command.ts"
-import { type InProcess, tedgeInProcess } from "../../../support/tedge-in-process.ts"
+import { mustRun } from "../../../../scripts/lib/run.mjs"
+import { type InProcess, tedgeInProcess } from "../../../support/device/tedge-in-process.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
+import { type EstServer, startEstServer, tenantUser } from "../../../support/tls/est-server.ts"
+import { makeCa, makeDeviceCertificate, type TestPki, testPki } from "../../../support/tls/pki.ts"
 import { checkedRequest } from "./openssl.ts"
 
 let pki: TestPki

@@ -1,7 +1,7 @@
 /** What openssl and certtool say about certificates and requests of ours. */
 import { createPublicKey, X509Certificate } from "node:crypto"
-import { requestProblem } from "../../../support/openssl-output.ts"
-import { mustRun, run } from "../../../support/run-command.ts"
+import { mustRun, run } from "../../../../scripts/lib/run.mjs"
+import { requestProblem } from "../../../support/tls/openssl-output.ts"
 
 /** Fails unless the signature holds; answers what openssl prints. */
 export const checkedRequest = async (path: string): Promise<string> => {

@@ -2,11 +2,11 @@
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { type ConnectProxy, type ConnectProxyOptions, startConnectProxy } from "../../../support/connect-proxy.ts"
-import { type EstServer, startEstServer, tenantUser } from "../../../support/est-server.ts"
-import { makeServerCertificate, type TestPki, testPki } from "../../../support/pki.ts"
-import { brokerThatSends, type InProcess, tedgeInProcess } from "../../../support/tedge-in-process.ts"
+import { brokerThatSends, type InProcess, tedgeInProcess } from "../../../support/device/tedge-in-process.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
+import { type ConnectProxy, type ConnectProxyOptions, startConnectProxy } from "../../../support/tls/connect-proxy.ts"
+import { type EstServer, startEstServer, tenantUser } from "../../../support/tls/est-server.ts"
+import { makeServerCertificate, type TestPki, testPki } from "../../../support/tls/pki.ts"
 
 /** No resolver has it (RFC 6761, 6.4): whoever does not take the proxy does not arrive. */
 const name = "tenant.invalid"

@@ -2,17 +2,17 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { mustRun } from "../../../../scripts/lib/run.mjs"
 import type { MqttMessage } from "../../../../src/messages/mqtt.ts"
-import { type EstServer, startEstServer, tenantUser } from "../../../support/est-server.ts"
-import { makeServerCertificate, type TestPki, testPki } from "../../../support/pki.ts"
-import { mustRun } from "../../../support/run-command.ts"
 import {
   brokerThatSends,
   type InProcess,
   type InProcessOptions,
   tedgeInProcess
-} from "../../../support/tedge-in-process.ts"
+} from "../../../support/device/tedge-in-process.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
+import { type EstServer, startEstServer, tenantUser } from "../../../support/tls/est-server.ts"
+import { makeServerCertificate, type TestPki, testPki } from "../../../support/tls/pki.ts"
 import { checkedRequest, publicKeyOf } from "./openssl.ts"
 
 let pki: TestPki

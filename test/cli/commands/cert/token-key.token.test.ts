@@ -3,17 +3,22 @@ import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { freshHost } from "../../../actors/cryptoki/host/fresh-host.ts"
-import { type EstServer, startEstServer } from "../../../support/est-server.ts"
-import { type TestPki, testPki } from "../../../support/pki.ts"
-import { type ScriptedModule, scriptedModule } from "../../../support/scripted-module.ts"
-import { type SoftHsmDirectory, type SoftHsmToken, softhsmDirectory, type TokenKey } from "../../../support/softhsm.ts"
 import {
   brokerThatSends,
   type InProcess,
   type InProcessOptions,
   tedgeInProcess
-} from "../../../support/tedge-in-process.ts"
+} from "../../../support/device/tedge-in-process.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
+import { type EstServer, startEstServer } from "../../../support/tls/est-server.ts"
+import { type TestPki, testPki } from "../../../support/tls/pki.ts"
+import { type ScriptedModule, scriptedModule } from "../../../support/token/scripted-module.ts"
+import {
+  type SoftHsmDirectory,
+  type SoftHsmToken,
+  softhsmDirectory,
+  type TokenKey
+} from "../../../support/token/softhsm.ts"
 import { checkedRequest, checkedSelfSigned, publicKeyOf } from "./openssl.ts"
 
 let hsm: SoftHsmDirectory

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process"
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { executable } from "../../../support/device.ts"
+import { executable } from "../../../support/device/device.ts"
 import { makeTempDir, removeTempDir } from "../../../support/temp-dir.ts"
 
 let dir: string

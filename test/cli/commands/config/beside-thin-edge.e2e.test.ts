@@ -2,8 +2,8 @@
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { beforeEach, describe, expect, it } from "vitest"
-import { executable } from "../../../support/device.ts"
-import { find, run } from "../../../support/run-command.ts"
+import { find, run } from "../../../../scripts/lib/run.mjs"
+import { executable } from "../../../support/device/device.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
 
 let dir: string

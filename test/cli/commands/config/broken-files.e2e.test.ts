@@ -4,7 +4,7 @@ import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmS
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { executable } from "../../../support/device.ts"
+import { executable } from "../../../support/device/device.ts"
 import { isRoot, testUser } from "../../../support/test-user.ts"
 
 let made: string

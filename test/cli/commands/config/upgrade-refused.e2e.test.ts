@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
-import { executable } from "../../../support/device.ts"
+import { executable } from "../../../support/device/device.ts"
 import { isRoot, type TestUser, testUser } from "../../../support/test-user.ts"
 
 let user: TestUser

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { configInProcess } from "../../../support/config-in-process.ts"
+import { configInProcess } from "../../../support/device/config-in-process.ts"
 
 let dir: string
 let tedge: ReturnType<typeof configInProcess>

@@ -5,11 +5,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { connect } from "mqtt"
 import { afterEach, expect, it } from "vitest"
+import { freePort } from "../../../../scripts/lib/free-port.mjs"
 import { tedgeMosquittoConf } from "../../../../src/actors/connect/mosquitto-conf.ts"
 import { ownMosquittoConf } from "../../../../src/cli/commands/connect/own-mosquitto.ts"
 import type { LocalBrokerSettings, Settings } from "../../../../src/messages/settings/resolved-settings.ts"
-import { freePort } from "../../../support/free-port.ts"
-import { joinBroker } from "../../../support/mqtt-peer.ts"
+import { joinBroker } from "../../../support/broker/mqtt-peer.ts"
 
 const dir = mkdtempSync(join(tmpdir(), "tedge-own-mosquitto-"))
 const ended: Array<() => Promise<void>> = []

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest"
 import { makeTranscript } from "../../../../src/cli/commands/connect/transcript.ts"
 import { makeTerminal, type TextStream } from "../../../../src/cli/terminal/terminal.ts"
 import { BrokerNotListening, type StepEvent } from "../../../../src/messages/connect.ts"
-import { passTime, withTestClock } from "../../../support/test-clock.ts"
+import { passTime, withTestClock } from "../../../../src/testing/test-clock.ts"
 
 const guide = readFileSync(new URL("../../golden/reconnect-c8y.txt", import.meta.url), "utf8")
 

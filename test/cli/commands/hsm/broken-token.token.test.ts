@@ -3,10 +3,10 @@ import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { freshHost } from "../../../actors/cryptoki/host/fresh-host.ts"
-import { type ScriptedModule, scriptedModule } from "../../../support/scripted-module.ts"
-import { type SoftHsmDirectory, type SoftHsmToken, softhsmDirectory } from "../../../support/softhsm.ts"
-import { type InProcess, tedgeInProcess } from "../../../support/tedge-in-process.ts"
+import { type InProcess, tedgeInProcess } from "../../../support/device/tedge-in-process.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
+import { type ScriptedModule, scriptedModule } from "../../../support/token/scripted-module.ts"
+import { type SoftHsmDirectory, type SoftHsmToken, softhsmDirectory } from "../../../support/token/softhsm.ts"
 import { expectRefusal, expectUsageError } from "./expect-refusal.ts"
 
 let dir: string

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest"
 import { besideThinEdge } from "../../../../src/messages/installation/installation.ts"
-import { type InProcess, tedgeInProcess } from "../../../support/tedge-in-process.ts"
+import { type InProcess, tedgeInProcess } from "../../../support/device/tedge-in-process.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
 
 let dir: string

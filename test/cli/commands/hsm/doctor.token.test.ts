@@ -3,12 +3,12 @@ import { chmodSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { freshHost } from "../../../actors/cryptoki/host/fresh-host.ts"
-import { startEstServer } from "../../../support/est-server.ts"
-import { makeServerCertificate, testPki } from "../../../support/pki.ts"
-import { type ScriptedModule, scriptedModule } from "../../../support/scripted-module.ts"
-import { type SoftHsmDirectory, type SoftHsmToken, softhsmDirectory } from "../../../support/softhsm.ts"
-import { type InProcess, tedgeInProcess } from "../../../support/tedge-in-process.ts"
+import { type InProcess, tedgeInProcess } from "../../../support/device/tedge-in-process.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
+import { startEstServer } from "../../../support/tls/est-server.ts"
+import { makeServerCertificate, testPki } from "../../../support/tls/pki.ts"
+import { type ScriptedModule, scriptedModule } from "../../../support/token/scripted-module.ts"
+import { type SoftHsmDirectory, type SoftHsmToken, softhsmDirectory } from "../../../support/token/softhsm.ts"
 
 let hsm: SoftHsmDirectory
 let token: SoftHsmToken

@@ -1,6 +1,6 @@
 /** A command that was refused: nothing on stdout, one sentence and at most one next step. */
 import { expect } from "vitest"
-import type { Printed } from "../../../support/tedge-in-process.ts"
+import type { Printed } from "../../../support/device/tedge-in-process.ts"
 
 /** A question that was asked through a pipe stands on the sentence's line. */
 export const expectRefusal = (printed: Printed, sentence: string, hint?: string) => refused(printed, 1, sentence, hint)

@@ -2,10 +2,10 @@
 import { readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest"
+import { mustRun, run } from "../../../../scripts/lib/run.mjs"
 import { freshHost } from "../../../actors/cryptoki/host/fresh-host.ts"
-import { executable } from "../../../support/device.ts"
-import { mustRun, run } from "../../../support/run-command.ts"
-import { type TedgeDevice, tedgeDevice } from "../../../support/tedge-device.ts"
+import { executable } from "../../../support/device/device.ts"
+import { type TedgeDevice, tedgeDevice } from "../../../support/device/tedge-device.ts"
 import { makeTempDir, removeTempDir } from "../../../support/temp-dir.ts"
 
 let home: string

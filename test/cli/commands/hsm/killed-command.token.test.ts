@@ -3,12 +3,12 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { afterEach, beforeAll, beforeEach, expect, it } from "vitest"
 import { freshHost } from "../../../actors/cryptoki/host/fresh-host.ts"
-import { eventually, executable } from "../../../support/device.ts"
+import { eventually, executable } from "../../../support/device/device.ts"
+import { tedgeInProcess } from "../../../support/device/tedge-in-process.ts"
 import { isAlive } from "../../../support/is-alive.ts"
-import { type FunctionName, type ScriptedModule, scriptedModule } from "../../../support/scripted-module.ts"
-import { type SoftHsmDirectory, softhsmDirectory } from "../../../support/softhsm.ts"
-import { tedgeInProcess } from "../../../support/tedge-in-process.ts"
 import { makeTempDir, removeTempDir } from "../../../support/temp-dir.ts"
+import { type FunctionName, type ScriptedModule, scriptedModule } from "../../../support/token/scripted-module.ts"
+import { type SoftHsmDirectory, softhsmDirectory } from "../../../support/token/softhsm.ts"
 
 let dir: string
 let hsm: SoftHsmDirectory

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { Result } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { decodeFrame, encodeFrame } from "../../../../src/messages/wire/frame1.ts"
-import { type InProcess, tedgeInProcess } from "../../../support/tedge-in-process.ts"
+import { type InProcess, tedgeInProcess } from "../../../support/device/tedge-in-process.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
 import { expectRefusal } from "./expect-refusal.ts"
 

@@ -1,10 +1,10 @@
 /** Each command loads the PKCS#11 module once: with some cards that takes seconds. */
 import { afterEach, beforeAll, beforeEach, expect, it } from "vitest"
 import { freshHost } from "../../../actors/cryptoki/host/fresh-host.ts"
-import { type ScriptedModule, scriptedModule } from "../../../support/scripted-module.ts"
-import { type SoftHsmDirectory, softhsmDirectory } from "../../../support/softhsm.ts"
-import { type InProcess, tedgeInProcess } from "../../../support/tedge-in-process.ts"
+import { type InProcess, tedgeInProcess } from "../../../support/device/tedge-in-process.ts"
 import { makeTempDir, removeTempDir } from "../../../support/temp-dir.ts"
+import { type ScriptedModule, scriptedModule } from "../../../support/token/scripted-module.ts"
+import { type SoftHsmDirectory, softhsmDirectory } from "../../../support/token/softhsm.ts"
 
 let dir: string
 let hsm: SoftHsmDirectory

@@ -3,7 +3,7 @@ import { Effect, Result } from "effect"
 import { describe, expect, it } from "vitest"
 import { type Pkcs11Uri, parsePkcs11Uri } from "../../../../src/messages/pkcs11-uri.ts"
 import { withServed } from "../../../actors/p11-server/served.ts"
-import { type Printed, tedgeInProcess } from "../../../support/tedge-in-process.ts"
+import { type Printed, tedgeInProcess } from "../../../support/device/tedge-in-process.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
 import { expectRefusal } from "./expect-refusal.ts"
 

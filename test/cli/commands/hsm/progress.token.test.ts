@@ -1,12 +1,12 @@
 /** What a person, and a script, see while a token takes its time: `tedge` on a pseudo-terminal (script(1)) and in a pipe. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
+import { find, run } from "../../../../scripts/lib/run.mjs"
 import { freshHost } from "../../../actors/cryptoki/host/fresh-host.ts"
-import { executable } from "../../../support/device.ts"
-import { find, run } from "../../../support/run-command.ts"
-import { type ScriptedModule, scriptedModule } from "../../../support/scripted-module.ts"
-import { type SoftHsmDirectory, softhsmDirectory } from "../../../support/softhsm.ts"
-import { tedgeInProcess } from "../../../support/tedge-in-process.ts"
+import { executable } from "../../../support/device/device.ts"
+import { tedgeInProcess } from "../../../support/device/tedge-in-process.ts"
 import { makeTempDir, removeTempDir } from "../../../support/temp-dir.ts"
+import { type ScriptedModule, scriptedModule } from "../../../support/token/scripted-module.ts"
+import { type SoftHsmDirectory, softhsmDirectory } from "../../../support/token/softhsm.ts"
 
 let dir: string
 let hsm: SoftHsmDirectory

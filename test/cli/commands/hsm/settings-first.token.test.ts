@@ -11,10 +11,10 @@ import type { CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
 import { CryptokiOff, OutcomeUnknown } from "../../../../src/messages/token-refusals.ts"
 import type { Behaviour } from "../../../../src/runtime/actor.ts"
 import { freshHost } from "../../../actors/cryptoki/host/fresh-host.ts"
+import { type InProcess, tedgeInProcess } from "../../../support/device/tedge-in-process.ts"
 import { canMount, fillUp, makeImmutable, makeReadOnly, mountTmpfs } from "../../../support/mounts.ts"
-import { type SoftHsmDirectory, softhsmDirectory } from "../../../support/softhsm.ts"
-import { type InProcess, tedgeInProcess } from "../../../support/tedge-in-process.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
+import { type SoftHsmDirectory, softhsmDirectory } from "../../../support/token/softhsm.ts"
 
 let dir: string
 let hsm: SoftHsmDirectory

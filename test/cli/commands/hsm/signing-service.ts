@@ -3,7 +3,7 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
-import { executable } from "../../../support/device.ts"
+import { executable } from "../../../support/device/device.ts"
 
 export interface SigningService {
   readonly socketPath: string

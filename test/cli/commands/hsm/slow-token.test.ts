@@ -6,8 +6,8 @@ import { tokenChecks } from "../../../../src/cli/commands/hsm/doctor/token.ts"
 import type { Wait } from "../../../../src/cli/terminal/progress.ts"
 import type { CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
 import { start } from "../../../../src/runtime/actor.ts"
-import { type FakeToken, fakeToken } from "../../../support/fake-token.ts"
-import { passTime, withTestClock } from "../../../support/test-clock.ts"
+import { type FakeToken, fakeToken } from "../../../../src/testing/fake-token.ts"
+import { passTime, withTestClock } from "../../../../src/testing/test-clock.ts"
 
 const unset = { modulePath: undefined, pin: undefined, uri: undefined }
 const device = { key: { pin: Redacted.make("123456") } }

@@ -2,11 +2,11 @@
 import { chmodSync, chownSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { executable } from "../../../support/device.ts"
-import { type Done, run } from "../../../support/run-command.ts"
-import { type SoftHsmDirectory, softhsmDirectory } from "../../../support/softhsm.ts"
+import { type Done, run } from "../../../../scripts/lib/run.mjs"
+import { executable } from "../../../support/device/device.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
 import { isRoot, type TestUser, testUser } from "../../../support/test-user.ts"
+import { type SoftHsmDirectory, softhsmDirectory } from "../../../support/token/softhsm.ts"
 
 describe.runIf(isRoot)("as root, with services that run as another user", { timeout: 120_000 }, () => {
   let hsm: SoftHsmDirectory

@@ -1,10 +1,10 @@
 /** Each token's own case has its own sentence: what happened, and a next step that works on this token. */
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { freshHost } from "../../../actors/cryptoki/host/fresh-host.ts"
-import { type ScriptedModule, scriptedModule } from "../../../support/scripted-module.ts"
-import { type SoftHsmDirectory, softhsmDirectory } from "../../../support/softhsm.ts"
-import { type InProcess, tedgeInProcess } from "../../../support/tedge-in-process.ts"
+import { type InProcess, tedgeInProcess } from "../../../support/device/tedge-in-process.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
+import { type ScriptedModule, scriptedModule } from "../../../support/token/scripted-module.ts"
+import { type SoftHsmDirectory, softhsmDirectory } from "../../../support/token/softhsm.ts"
 import { expectRefusal } from "./expect-refusal.ts"
 
 let hsm: SoftHsmDirectory

@@ -5,11 +5,11 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Readable } from "node:stream"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { executable } from "../../../support/device.ts"
-import { configureMapper } from "../../../support/mapper-process.ts"
-import { type TestPki, testPki } from "../../../support/pki.ts"
-import { mustRun } from "../../../support/run-command.ts"
+import { mustRun } from "../../../../scripts/lib/run.mjs"
+import { executable } from "../../../support/device/device.ts"
+import { configureMapper } from "../../../support/device/mapper-process.ts"
 import { signal } from "../../../support/signal.ts"
+import { type TestPki, testPki } from "../../../support/tls/pki.ts"
 
 let dir: string
 let pki: TestPki

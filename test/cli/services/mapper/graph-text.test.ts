@@ -9,9 +9,9 @@ import { mapperTree } from "../../../../src/cli/services/mapper/mapper-graph.ts"
 import type { CryptokiEvent } from "../../../../src/messages/cryptoki.ts"
 import { Channel } from "../../../../src/runtime/channel.ts"
 import type { GraphNode } from "../../../../src/runtime/supervision.ts"
-import { fakeToken } from "../../../support/fake-token.ts"
-import { planFrom } from "../../../support/mapper.ts"
-import { testPki } from "../../../support/pki.ts"
+import { fakeToken } from "../../../../src/testing/fake-token.ts"
+import { planFrom } from "../../../support/device/mapper.ts"
+import { testPki } from "../../../support/tls/pki.ts"
 
 let dir: string
 beforeEach(() => {

@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, expect, it } from "vitest"
-import { startBroker, type TestBroker } from "../../../support/broker.ts"
-import { configureMapper, mapperBin, mapperProcess } from "../../../support/mapper-process.ts"
-import { type TestPki, testPki } from "../../../support/pki.ts"
-import { run } from "../../../support/run-command.ts"
+import { run } from "../../../../scripts/lib/run.mjs"
+import { startBroker, type TestBroker } from "../../../support/broker/broker.ts"
+import { configureMapper, mapperBin, mapperProcess } from "../../../support/device/mapper-process.ts"
+import { type TestPki, testPki } from "../../../support/tls/pki.ts"
 
 let dir: string
 let pki: TestPki

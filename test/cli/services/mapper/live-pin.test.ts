@@ -7,7 +7,7 @@ import type { KeySelector } from "../../../../src/messages/cryptoki.ts"
 import { SigningFailed, type Target } from "../../../../src/messages/mqtt.ts"
 import type { CloudSettings } from "../../../../src/messages/settings/resolved-settings.ts"
 import { PinRejected } from "../../../../src/messages/token-refusals.ts"
-import { passTime, settled, withTestClock } from "../../../support/test-clock.ts"
+import { passTime, settled, withTestClock } from "../../../../src/testing/test-clock.ts"
 
 interface Pins {
   readonly uriPin?: string

@@ -6,12 +6,12 @@ import { Effect, Logger, type Scope } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { connectWith } from "../../../../src/actors/mqtt/connection.ts"
 import type { MapperPlan } from "../../../../src/cli/services/mapper/mapper-plan.ts"
-import { startBroker, type TestBroker } from "../../../support/broker.ts"
-import { fakeToken } from "../../../support/fake-token.ts"
-import { impatient, planFrom, startTestMapper } from "../../../support/mapper.ts"
-import { joinBroker, type MqttPeer } from "../../../support/mqtt-peer.ts"
-import { makeDeviceCertificate, type TestPki, testPki } from "../../../support/pki.ts"
+import { fakeToken } from "../../../../src/testing/fake-token.ts"
+import { startBroker, type TestBroker } from "../../../support/broker/broker.ts"
+import { joinBroker, type MqttPeer } from "../../../support/broker/mqtt-peer.ts"
+import { impatient, planFrom, startTestMapper } from "../../../support/device/mapper.ts"
 import { quietly } from "../../../support/quietly.ts"
+import { makeDeviceCertificate, type TestPki, testPki } from "../../../support/tls/pki.ts"
 
 let dir: string
 let pki: TestPki

@@ -12,11 +12,11 @@ import type { MapperPlan } from "../../../../src/cli/services/mapper/mapper-plan
 import type { CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
 import { DialFailed, type MqttMessage } from "../../../../src/messages/mqtt.ts"
 import type { ActorRef } from "../../../../src/runtime/protocol.ts"
-import { FakeBroker } from "../../../support/fake-link.ts"
-import { fakeToken } from "../../../support/fake-token.ts"
-import { planFrom, startTestMapper, type TestMapper } from "../../../support/mapper.ts"
+import { fakeToken } from "../../../../src/testing/fake-token.ts"
+import { passTime, settled, withTestClock } from "../../../../src/testing/test-clock.ts"
+import { FakeBroker } from "../../../support/broker/fake-link.ts"
+import { planFrom, startTestMapper, type TestMapper } from "../../../support/device/mapper.ts"
 import { quietly } from "../../../support/quietly.ts"
-import { passTime, settled, withTestClock } from "../../../support/test-clock.ts"
 
 let dir: string
 let plan: MapperPlan

@@ -5,12 +5,12 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { connectAsync, type MqttClient } from "mqtt"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { startBroker } from "../../../support/broker.ts"
-import { configureMapper, type MapperProcess, mapperProcess } from "../../../support/mapper-process.ts"
+import { startBroker } from "../../../support/broker/broker.ts"
+import { playBroker, pourPublish } from "../../../support/broker/played-broker.ts"
+import { configureMapper, type MapperProcess, mapperProcess } from "../../../support/device/mapper-process.ts"
 import { surelyGrownMeanwhile } from "../../../support/memory-growth.ts"
-import { type TestPki, testPki } from "../../../support/pki.ts"
-import { playBroker, pourPublish } from "../../../support/played-broker.ts"
-import { startTlsServer } from "../../../support/tls-server.ts"
+import { type TestPki, testPki } from "../../../support/tls/pki.ts"
+import { startTlsServer } from "../../../support/tls/tls-server.ts"
 
 let dir: string
 let pki: TestPki

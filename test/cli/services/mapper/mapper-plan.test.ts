@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { Effect, Redacted } from "effect"
 import { describe, expect, it } from "vitest"
 import type { CloudName } from "../../../../src/messages/connect.ts"
-import { planFrom } from "../../../support/mapper.ts"
+import { planFrom } from "../../../support/device/mapper.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
 
 const device = `[device]

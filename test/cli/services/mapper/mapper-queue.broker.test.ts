@@ -8,10 +8,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { startBroker, type TestBroker } from "../../../support/broker.ts"
-import { configureMapper, type MapperProcess, mapperProcess } from "../../../support/mapper-process.ts"
+import { startBroker, type TestBroker } from "../../../support/broker/broker.ts"
+import { configureMapper, type MapperProcess, mapperProcess } from "../../../support/device/mapper-process.ts"
 import { surelyGrownMeanwhile } from "../../../support/memory-growth.ts"
-import { type TestPki, testPki } from "../../../support/pki.ts"
+import { type TestPki, testPki } from "../../../support/tls/pki.ts"
 
 let dir: string
 let pki: TestPki

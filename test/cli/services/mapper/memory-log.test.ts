@@ -2,7 +2,7 @@
 import { Effect, Logger } from "effect"
 import { expect, it } from "vitest"
 import { logMemoryEvery, memoryText } from "../../../../src/cli/services/mapper/memory-log.ts"
-import { passTime, withTestClock } from "../../../support/test-clock.ts"
+import { passTime, withTestClock } from "../../../../src/testing/test-clock.ts"
 
 const linesAfter = (intervalMs: number, time: `${number} seconds`): Promise<ReadonlyArray<string>> => {
   const lines: Array<string> = []

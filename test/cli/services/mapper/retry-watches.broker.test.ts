@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, describe, it } from "vitest"
-import { configureMapper, mapperProcess } from "../../../support/mapper-process.ts"
+import { configureMapper, mapperProcess } from "../../../support/device/mapper-process.ts"
 import { mayUnshareNetwork, type NetworkNamespace, networkNamespace } from "../../../support/network-namespace.ts"
-import { testPki } from "../../../support/pki.ts"
+import { testPki } from "../../../support/tls/pki.ts"
 
 let leave: Array<() => void> = []
 

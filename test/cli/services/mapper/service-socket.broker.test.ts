@@ -11,11 +11,11 @@ import { mapperAnswer } from "../../../../src/cli/services/mapper/mapper-answers
 import { makeVisible, serveStatus } from "../../../../src/cli/services/status-service.ts"
 import { serviceSocketPath } from "../../../../src/messages/service-socket.ts"
 import { askJsonLine } from "../../../../src/platform/sockets/json-lines-socket.ts"
-import { startBroker, type TestBroker } from "../../../support/broker.ts"
-import { c8yToml, impatient, planFrom, startTestMapper } from "../../../support/mapper.ts"
-import { joinBroker, type MqttPeer } from "../../../support/mqtt-peer.ts"
-import { makeDeviceCertificate, type TestPki, testPki } from "../../../support/pki.ts"
+import { startBroker, type TestBroker } from "../../../support/broker/broker.ts"
+import { joinBroker, type MqttPeer } from "../../../support/broker/mqtt-peer.ts"
+import { c8yToml, impatient, planFrom, startTestMapper } from "../../../support/device/mapper.ts"
 import { quietly } from "../../../support/quietly.ts"
+import { makeDeviceCertificate, type TestPki, testPki } from "../../../support/tls/pki.ts"
 
 let dir: string
 let pki: TestPki

@@ -5,10 +5,10 @@ import { join } from "node:path"
 import { Effect, type Scope } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { connectWith } from "../../../../src/actors/mqtt/connection.ts"
-import { startBroker, type TestBroker } from "../../../support/broker.ts"
-import { c8yToml, impatient, planFrom, startTestMapper } from "../../../support/mapper.ts"
-import { joinBroker, type MqttPeer } from "../../../support/mqtt-peer.ts"
-import { type TestPki, testPki } from "../../../support/pki.ts"
+import { startBroker, type TestBroker } from "../../../support/broker/broker.ts"
+import { joinBroker, type MqttPeer } from "../../../support/broker/mqtt-peer.ts"
+import { c8yToml, impatient, planFrom, startTestMapper } from "../../../support/device/mapper.ts"
+import { type TestPki, testPki } from "../../../support/tls/pki.ts"
 
 let dir: string
 let pki: TestPki

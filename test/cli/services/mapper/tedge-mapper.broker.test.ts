@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
-import { startBroker, type TestBroker } from "../../../support/broker.ts"
-import { configureMapper, type MapperProcess, mapperProcess } from "../../../support/mapper-process.ts"
-import { type TestPki, testPki } from "../../../support/pki.ts"
+import { startBroker, type TestBroker } from "../../../support/broker/broker.ts"
+import { configureMapper, type MapperProcess, mapperProcess } from "../../../support/device/mapper-process.ts"
+import { type TestPki, testPki } from "../../../support/tls/pki.ts"
 
 let dir: string
 let pki: TestPki

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { planFrom } from "../../../support/mapper.ts"
+import { planFrom } from "../../../support/device/mapper.ts"
 import { makeTempDir, removeTempDir } from "../../../support/temp-dir.ts"
 
 let dir: string

@@ -5,8 +5,8 @@ import { actorsAnswer } from "../../../../src/cli/services/p11-server/server-gra
 import type { CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
 import type { P11ServerProtocol } from "../../../../src/messages/p11-server.ts"
 import { type Behaviour, start } from "../../../../src/runtime/actor.ts"
-import { fakeToken } from "../../../support/fake-token.ts"
-import { passTime, withTestClock } from "../../../support/test-clock.ts"
+import { fakeToken } from "../../../../src/testing/fake-token.ts"
+import { passTime, withTestClock } from "../../../../src/testing/test-clock.ts"
 
 const mailbox = { capacity: 10, overflow: { policy: "refuse" } } as const
 const status = { connections: 0, answering: 0, served: 0, refused: 0, aborted: 0 }

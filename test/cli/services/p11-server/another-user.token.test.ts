@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { ask } from "../../../actors/p11-server/served.ts"
-import { executable } from "../../../support/device.ts"
+import { executable } from "../../../support/device/device.ts"
 import { isRoot, testUser } from "../../../support/test-user.ts"
 import { serverPlace } from "./server-process.ts"
 

@@ -5,10 +5,10 @@ import { join } from "node:path"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { encodeFrame } from "../../../../src/messages/wire/frame1.ts"
 import { ask, rawClient } from "../../../actors/p11-server/served.ts"
-import { eventually } from "../../../support/device.ts"
+import { eventually } from "../../../support/device/device.ts"
 import { isAlive } from "../../../support/is-alive.ts"
-import { scriptedModule } from "../../../support/scripted-module.ts"
 import { signal as sendSignal } from "../../../support/signal.ts"
+import { scriptedModule } from "../../../support/token/scripted-module.ts"
 import { serverPlace } from "./server-process.ts"
 
 const signRequest = { _tag: "SignRequest", toSign: Uint8Array.of(1), uri: undefined, pin: undefined } as const

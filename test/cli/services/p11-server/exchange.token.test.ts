@@ -4,7 +4,7 @@ import { expect, it } from "vitest"
 import { socketCryptokiBehaviour } from "../../../../src/actors/cryptoki/remote/socket-cryptoki-actor.ts"
 import type { CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
 import { start } from "../../../../src/runtime/actor.ts"
-import { originalService } from "../../../support/original-service.ts"
+import { originalService } from "../../../support/token/original-service.ts"
 import { serverPlace } from "./server-process.ts"
 
 it("one service in the place of the other heals for a running client, both ways", async () => {

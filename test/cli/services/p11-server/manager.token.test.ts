@@ -6,9 +6,9 @@ import { Effect } from "effect"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { serviceManager } from "../../../../src/actors/p11-server/manager-notifications.ts"
 import { ask } from "../../../actors/p11-server/served.ts"
-import { eventually, executable } from "../../../support/device.ts"
+import { eventually, executable } from "../../../support/device/device.ts"
 import { notifySocket } from "../../../support/notify-socket.ts"
-import { scriptedModule } from "../../../support/scripted-module.ts"
+import { scriptedModule } from "../../../support/token/scripted-module.ts"
 import { type ServerPlace, serverPlace } from "./server-process.ts"
 
 const signRequest = { _tag: "SignRequest", toSign: Uint8Array.of(1), uri: undefined, pin: undefined } as const

@@ -3,8 +3,8 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, w
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { ask } from "../../../actors/p11-server/served.ts"
-import { processesOf } from "../../../support/device.ts"
-import { pkcs11Tool } from "../../../support/pkcs11-tool.ts"
+import { processesOf } from "../../../support/device/device.ts"
+import { pkcs11Tool } from "../../../support/token/pkcs11-tool.ts"
 import { type ServerProcess, serverPlace } from "./server-process.ts"
 
 const signRequest = { _tag: "SignRequest", toSign: Uint8Array.of(1), uri: undefined, pin: undefined } as const

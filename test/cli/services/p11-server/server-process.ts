@@ -3,9 +3,9 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { onTestFinished } from "vitest"
-import { executable } from "../../../support/device.ts"
-import { type SoftHsmDirectory, softhsmDirectory } from "../../../support/softhsm.ts"
+import { executable } from "../../../support/device/device.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
+import { type SoftHsmDirectory, softhsmDirectory } from "../../../support/token/softhsm.ts"
 
 export interface ServerPlace {
   readonly dir: string

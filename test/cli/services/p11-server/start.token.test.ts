@@ -4,7 +4,7 @@ import { chmodSync, cpSync, existsSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { ask } from "../../../actors/p11-server/served.ts"
-import { executable } from "../../../support/device.ts"
+import { executable } from "../../../support/device/device.ts"
 import { messages, serverPlace } from "./server-process.ts"
 
 const version = execFileSync(executable("tedge-p11-server"), ["--version"], { encoding: "utf8" }).trim()

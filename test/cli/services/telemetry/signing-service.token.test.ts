@@ -2,7 +2,7 @@
 import { describe, expect, it, onTestFinished } from "vitest"
 import type { Frame } from "../../../../src/messages/wire/frame1.ts"
 import { ask } from "../../../actors/p11-server/served.ts"
-import { type PlayedCollector, playedCollector } from "../../../support/played-collector.ts"
+import { type PlayedCollector, playedCollector } from "../../../support/device/played-collector.ts"
 import { serverPlace } from "../p11-server/server-process.ts"
 
 type Environment = (collector: PlayedCollector) => Readonly<Record<string, string>>

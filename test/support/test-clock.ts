@@ -1,2 +1,0 @@
-/** In the package: `tedge-actors/testing`. */
-export * from "../../src/testing/test-clock.ts"
