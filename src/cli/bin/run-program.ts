@@ -1,8 +1,8 @@
 /**
- * Runs an executable of ours: command line in, exit code out.
+ * Runs one of the executables: command line in, exit code out.
  *
- * SIGINT, SIGTERM and SIGHUP interrupt the command, which then undoes or finishes what it has begun; a second SIGINT
- * or SIGTERM ends the process at once. One that changes the connection goes on after SIGHUP (terminal-loss.ts).
+ * SIGINT, SIGTERM and SIGHUP interrupt the command, which then rolls back or completes its work; a second SIGINT
+ * or SIGTERM exits immediately. A command that changes the connection survives SIGHUP (terminal-loss.ts).
  */
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { withCommandNames } from "../../messages/installation/installation.ts"

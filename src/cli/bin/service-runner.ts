@@ -1,9 +1,9 @@
 /**
- * Runs one service where no init system does: `service-runner NAME LOCK LOG [--user=NAME:UID:GID] COMMAND...`, started by the built-in
- * service manager, detached.
+ * Runs one service for the built-in service manager (no init system), detached:
+ * `service-runner NAME LOCK LOG [--user=NAME:UID:GID] COMMAND...`.
  *
- * It holds the lock while it lives, starts the command again with back-off when it ends, and keeps the log small.
- * SIGTERM: the command finishes first. Its own words go to the same log.
+ * Holds the service's lock, restarts the command with back-off when it exits, and limits the size of the log.
+ * On SIGTERM it waits for the command to exit. Its own messages go to the same log.
  */
 import "../../platform/process/no-debugger.ts"
 import { Cause, Deferred, Effect, Schedule } from "effect"
@@ -25,19 +25,19 @@ import { exitCodes } from "../command-line/exit-codes.ts"
 
 const [name = "", lockPath = "", logPath = "", ...rest] = process.argv.slice(2)
 
-/** Before anything else: a service is not root. */
+/** First of all: a service does not run as root. */
 const user = rest[0]?.startsWith("--user=") ? givenUser(rest[0].slice("--user=".length)) : undefined
 if (user !== undefined) becomeUser(user)
 
 const command = user === undefined ? rest : rest.slice(1)
 
-/** Handled from the start: the signal must end the command, also one that has just been started. */
+/** Installed before the command starts, so that a signal during the start also ends it. */
 const terminated = Deferred.makeUnsafe<void>()
 process.once("SIGTERM", () => Deferred.doneUnsafe(terminated, Effect.void))
 
 const run = Effect.gen(function* () {
   yield* acquireFileLock(lockPath).pipe(
-    // Another process may be probing the lock just now.
+    // Another process may be probing the lock at this moment.
     Effect.retry({ while: ({ _tag }) => _tag === "LockHeld", schedule: Schedule.spaced("20 millis"), times: 100 })
   )
   const place = yield* Actor.address<ServiceProtocol>({ name, mailbox: serviceMailbox })
@@ -45,13 +45,13 @@ const run = Effect.gen(function* () {
   const service = Actor.child(place, serviceBehaviour(program), {
     restart: "permanent",
     stopWithin: "85 seconds",
-    // 255 means "do not start me again". Source: thin-edge, mapper unit, RestartPreventExitStatus.
+    // 255: do not restart. Source: thin-edge, mapper unit, RestartPreventExitStatus.
     decide: (cause) => ((Cause.squash(cause) as Partial<ServiceEnded>).code === 255 ? "escalate" : "restart")
   })
   const supervisor = yield* Supervisor.start({
     name: "service-runner",
     strategy: "one_for_one",
-    // Never given up: nothing else would start it again.
+    // No restart limit: nothing else would start it again.
     intensity: { max: Number.MAX_SAFE_INTEGER, within: "1 minute" },
     backoff: { initial: "1 second", maximum: "1 minute", factor: 2, jitter: 0.2, resetAfter: "1 minute" },
     onExhausted: "escalate",
@@ -62,7 +62,7 @@ const run = Effect.gen(function* () {
   yield* Effect.raceFirst(Deferred.await(terminated), supervisor.awaitExit)
 })
 
-/** The command writes to the file itself, at its end: it goes on in the emptied file. */
+/** The command appends to the file itself and continues in the truncated file. */
 const keepLogSmall = Effect.ignore(Effect.try({ try: () => rotateLog(logPath, largestLog), catch: String }))
 
 const largestLog = 5 * 1024 * 1024
@@ -78,7 +78,7 @@ const events = {
   }
 }
 
-/** For the log: what the actor or the lock said, without a stack. */
+/** Error of the actor or the lock, for the log, without a stack. */
 const why = (cause: Cause.Cause<unknown>): string => {
   const reason = Cause.squash(cause)
   if (reason instanceof StartFailed) return why(reason.cause)

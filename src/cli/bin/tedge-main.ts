@@ -1,4 +1,4 @@
-/** `tedge`, all of it: parses the command line, runs the command, ends with its exit code. */
+/** The full `tedge`: parses the command line, runs the command, sets the exit code. */
 import "../../platform/process/no-debugger.ts"
 import { installationOf } from "../../messages/installation/installation.ts"
 import { tedgeHandlers } from "../commands/tedge-handlers.ts"

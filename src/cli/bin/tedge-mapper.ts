@@ -1,8 +1,8 @@
 /**
  * `tedge-mapper`: command line in, exit code out.
  *
- * SIGTERM, SIGINT and SIGQUIT drain the in-flight messages, and it exits with 0; a second one, or 75 s, ends it at
- * once. SIGHUP reloads the log level (run-program.ts), SIGUSR1 logs the actors (mapper/graph-text.ts). Source: thin-edge, mapper process.
+ * SIGTERM, SIGINT and SIGQUIT drain the in-flight messages, then it exits with 0; a second signal, or 75 s, exits
+ * immediately. SIGHUP reloads the log level (run-program.ts), SIGUSR1 logs the actors (mapper/graph-text.ts). Source: thin-edge, mapper process.
  */
 import "../../platform/process/no-debugger.ts"
 import { Deferred, Effect } from "effect"

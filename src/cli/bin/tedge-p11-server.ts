@@ -1,7 +1,7 @@
 /**
- * `tedge-p11-server`: command line in, exit code out. Help and version are answered without starting anything.
+ * `tedge-p11-server`: command line in, exit code out. Help and version are printed without starting anything.
  *
- * SIGTERM and SIGINT let it answer what it has taken on, and it exits with 0; a second one ends it at once.
+ * SIGTERM and SIGINT finish the accepted requests, then it exits with 0; a second signal exits immediately.
  */
 import "../../platform/process/no-debugger.ts"
 import { Deferred, Effect, Queue } from "effect"

@@ -1,7 +1,7 @@
 /**
- * Runs the command that a command line names: parsed by Effect's CLI (effect-cli.ts), done by its handler.
+ * Runs the command of a command line: parsed by Effect's CLI (effect-cli.ts), executed by its handler.
  *
- * What is wrong goes to stderr in clap's words, with exit code 2.
+ * Usage errors go to stderr in clap's format, with exit code 2.
  */
 import { Effect, Redacted } from "effect"
 import { everythingOurs } from "../../messages/installation/installation.ts"
@@ -13,7 +13,7 @@ import { answerHelpOrVersion } from "./help-and-version.ts"
 import { helpText } from "./help-text.ts"
 import { profileWithoutCloud, usageErrorText } from "./usage-error.ts"
 
-/** Where the text of help and usage errors goes. */
+/** Receives help and usage errors. */
 interface Output {
   readonly out: (text: string) => Effect.Effect<void>
   readonly err: (text: string) => Effect.Effect<void>
@@ -24,7 +24,7 @@ interface CommandLine {
   readonly handlers: CommandHandlers
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly output: Output
-  /** What every command runs within: log level, deprecation notices. */
+  /** Wraps every command: log level, deprecation notices. */
   readonly around?: (input: CommandInput, run: Effect.Effect<number>) => Effect.Effect<number>
 }
 

@@ -1,8 +1,8 @@
 /**
- * How a command of ours is written down: its words, options and texts, as data.
+ * A command described as data: words, options, texts.
  *
- * Help, completions, parsing and the documents are made from it. It knows no library, so that help can be
- * answered without starting anything.
+ * Help, completions, parsing, manual pages and docs are generated from it. It imports no library, so help can be printed
+ * without starting anything.
  */
 import type { Effect, Redacted } from "effect"
 import type { Installation } from "../../messages/installation/installation.ts"
@@ -12,9 +12,9 @@ export interface OptionSpec {
   readonly name: string
   /** One letter. */
   readonly short?: string
-  /** The placeholder of the value in help: `CONFIG_DIR`. Undefined: a switch. */
+  /** Placeholder of the value in help: `CONFIG_DIR`. Undefined: a switch. */
   readonly value?: string
-  /** One line; `-h` shows nothing else, and leaves its full stop out. */
+  /** One line, the only text shown by `-h`, there without its full stop. */
   readonly summary: string
   /** Further paragraphs, for `--help`. */
   readonly details?: ReadonlyArray<string>
@@ -22,7 +22,7 @@ export interface OptionSpec {
   readonly defaultValue?: string
   /** Environment variable that is read when the option is not given; empty counts as unset. */
   readonly env?: string
-  /** The summary itself reports variable and default, as the documents print it. */
+  /** The summary already contains variable and default, as the documents print it. */
   readonly docNamesDefault?: true
   /** Redacted from the start. */
   readonly secret?: true
@@ -36,7 +36,7 @@ export interface ArgumentSpec {
   readonly summary: string
   readonly details?: ReadonlyArray<string>
   readonly choices?: ReadonlyArray<string>
-  /** What a shell may offer; any other word is accepted as well. */
+  /** Completion candidates; other words are accepted too. */
   readonly offers?: "settings" | "mapper settings" | "values"
 }
 
@@ -55,12 +55,12 @@ export interface CommandSpec {
   readonly arguments?: ReadonlyArray<ArgumentSpec>
   readonly examples?: ReadonlyArray<ExampleSpec>
   readonly commands?: ReadonlyArray<CommandSpec>
-  /** May end with the cloud it is for: `tedge cert create … c8y --profile prod`. */
+  /** May end with the cloud it applies to: `tedge cert create … c8y --profile prod`. */
   readonly cloudWord?: true
   readonly hidden?: true
 }
 
-/** An executable: its command and the options every command takes. */
+/** An executable: its root command and the options all its commands accept. */
 export interface Program {
   readonly root: CommandSpec
   readonly globals: ReadonlyArray<OptionSpec>
@@ -75,25 +75,25 @@ export interface CloudWord {
   readonly profile: string | undefined
 }
 
-/** What the user said, checked against the command's description. Asking for a name it lacks is our bug. */
+/** The parsed command line, validated against the spec. Asking for an unknown name is a bug of ours. */
 export interface CommandInput {
-  /** The words of the command without the executable: `config get`. */
+  /** The command without the executable: `config get`. */
   readonly command: string
   /** Option, else environment, else default. */
   readonly text: (option: string) => string | undefined
   readonly secret: (option: string) => Redacted.Redacted<string> | undefined
   readonly on: (option: string) => boolean
-  /** The option is on the command line; defaults and the environment do not count. */
+  /** The option is on the command line; default and environment do not count. */
   readonly given: (option: string) => boolean
   readonly argument: (name: string) => string | undefined
   readonly cloud: CloudWord | undefined
   readonly installation: Installation
 }
 
-/** Does the work and says with which code to exit. It has reported everything to the user. */
+/** Runs the command and returns the exit code; has printed everything, errors included. */
 export type CommandHandler = (input: CommandInput) => Effect.Effect<number>
 
-/** By the command's words: `config get`. Loaded when called, so that help does not pay for MQTT. */
+/** By command: `config get`. Loaded when called, so that help does not load MQTT. */
 export type CommandHandlers = Readonly<Record<string, () => Promise<CommandHandler>>>
 
 export const cloudWords = ["c8y", "az", "aws"] as const
@@ -115,7 +115,7 @@ export const cloudCommands: ReadonlyArray<CommandSpec> = cloudWords.map((name) =
   options: [profileOption]
 }))
 
-/** The options that may stand at a command. */
+/** The options accepted at a command. */
 export const optionsAt = (program: Program, path: ReadonlyArray<CommandSpec>): ReadonlyArray<OptionSpec> => [
   ...ownOptions(path.at(-1) ?? program.root),
   ...program.globals
@@ -124,11 +124,11 @@ export const optionsAt = (program: Program, path: ReadonlyArray<CommandSpec>): R
 export const ownOptions = ({ options = [], cloudWord }: CommandSpec): ReadonlyArray<OptionSpec> =>
   cloudWord === undefined ? options : [...options, profileOption]
 
-/** The commands that may follow one. */
+/** The subcommands of a command. */
 export const commandsAt = (command: CommandSpec): ReadonlyArray<CommandSpec> =>
   command.cloudWord === undefined ? (command.commands ?? []) : cloudCommands
 
-/** What every command of `tedge` and of the mapper takes. */
+/** Accepted by every command of `tedge` and of the mapper. */
 export const globalOptions: ReadonlyArray<OptionSpec> = [
   {
     name: "config-dir",

@@ -1,13 +1,13 @@
 /**
- * What Effect's CLI cannot do for us. All the rest it does: command-line.ts.
+ * The part of parsing that Effect's CLI does not support; the rest is in command-line.ts.
  *
- * - Answer without being loaded. Loading Effect takes a third of Node's own start, and help, the version, `config get`
- *   and completions are asked for at a prompt. `readWords` finds the command and the options; it refuses nothing.
- * - `-pVALUE`: its short options cluster (`-abc`). `readWords` writes them as `--name=VALUE`.
- * - The cloud after or between arguments (`create-key TOKEN c8y`): it takes a subcommand in front of them only.
+ * - Answers without loading Effect, which costs a third of Node's own start: help, version, `config get` and completions.
+ *   `readWords` finds the command and the options, and rejects nothing.
+ * - `-pVALUE`: Effect clusters short options (`-abc`). `readWords` rewrites them as `--name=VALUE`.
+ * - The cloud after or between arguments (`create-key TOKEN c8y`): Effect accepts subcommands only before arguments.
  *   `splitCloud` finds it in the arguments.
  *
- * Help and usage errors have clap's form, which users and scripts of thin-edge know: help-text.ts, usage-error.ts.
+ * Help and usage errors have clap's format, known to users and scripts of thin-edge: help-text.ts, usage-error.ts.
  */
 import {
   type CloudWord,
@@ -23,14 +23,14 @@ import {
 export interface CommandWords {
   readonly path: ReadonlyArray<CommandSpec>
   readonly options: ReadonlyArray<GivenOption>
-  /** Behind the command, without the cloud word. */
+  /** Arguments after the command, without the cloud word. */
   readonly arguments: ReadonlyArray<string>
   readonly cloud: CloudWord["cloud"] | undefined
-  /** The option at the end that lacks its value. */
+  /** The last option, when its value is missing. */
   readonly awaiting: OptionSpec | undefined
-  /** What `--help`, `--version` or `help` asks for. */
+  /** Requested by `--help`, `--version` or `help`. */
   readonly question: Question | undefined
-  /** The command line as Effect's CLI takes it. */
+  /** The command line in the form that Effect's CLI accepts. */
   readonly forEffect: ReadonlyArray<string>
 }
 
@@ -44,7 +44,7 @@ interface GivenOption {
 export type Question =
   | { readonly kind: "version" }
   | { readonly kind: "help"; readonly path: ReadonlyArray<CommandSpec>; readonly long: boolean }
-  /** `tedge help WORD`: there is no such command. */
+  /** `tedge help WORD` with an unknown word. */
   | { readonly kind: "unknown"; readonly path: ReadonlyArray<CommandSpec>; readonly word: string }
 
 export const readWords = (program: Program, argv: ReadonlyArray<string>): CommandWords => {
@@ -76,7 +76,7 @@ export const readWords = (program: Program, argv: ReadonlyArray<string>): Comman
     else {
       args.push(word)
       if (command.commands === undefined) continue
-      // No such command: what follows has no meaning.
+      // No such command: the rest cannot be interpreted.
       forEffect.push(...argv.slice(at + 1, end))
       break
     }
@@ -96,7 +96,7 @@ export const readWords = (program: Program, argv: ReadonlyArray<string>): Comman
   }
 }
 
-/** A word that begins with a dash is an option, never a value: `--label --id 01` is a slip. */
+/** A word that begins with a dash is an option, never a value: `--label --id 01` is a typing error. */
 const isOption = (word: string): boolean => /^-./.test(word) && !/^-(?:\d+\.?\d*|\.\d+)$/.test(word)
 
 const isGiven = (part: string | undefined): part is string => part !== undefined
@@ -141,7 +141,7 @@ export const splitCloud = (
 ): {
   readonly cloud: CloudWord["cloud"] | undefined
   readonly arguments: ReadonlyArray<string>
-  /** A second cloud, or one word more than the command has arguments. */
+  /** A second cloud, or one argument too many. */
   readonly unexpected: string | undefined
 } => {
   const [cloud, second] = words.flatMap((word) => cloudWords.filter((name) => name === word))

@@ -1,7 +1,7 @@
 /**
- * Parses words with Effect's CLI: the only file that knows that library.
+ * Parses words with Effect's CLI; the only file that imports that library.
  *
- * Its commands are made from ours (command-spec.ts). The first error it reports is printed, in clap's words.
+ * Builds its commands from ours (command-spec.ts). Prints the first error, in clap's words.
  */
 import { Effect, Layer, Option } from "effect"
 import * as Argument from "effect/cli/Argument"
@@ -47,7 +47,7 @@ export const parseCommandLine = (program: Program, words: ReadonlyArray<string>)
     const command = effectCommand(program, (path, values) => {
       parsed = parsedCommand(path, values)
     })
-    // The library would need services of the system for prompts and file arguments, which we do not use.
+    // The library requires services for prompts and file arguments, which are unused here.
     const parsing = Command.runWith(command, { version: program.version })(words) as Effect.Effect<
       void,
       CliError.ShowHelp
@@ -68,7 +68,7 @@ const silent: CliOutput.Presenter = { present: () => Effect.void }
 
 interface Values {
   readonly options: Readonly<Record<string, unknown>>
-  /** In their order. */
+  /** In order. */
   readonly words: ReadonlyArray<unknown>
 }
 
@@ -94,7 +94,7 @@ const flagsOf = (options: ReadonlyArray<OptionSpec>): Readonly<Record<string, Fl
   Object.fromEntries(options.map((option) => [option.name, Flag.optional(flagOf(option))]))
 
 const flagOf = (option: OptionSpec): Flag.Flag<unknown> => {
-  // A Boolean of the library takes a following `true` or `1` for its value.
+  // A Boolean of the library would take a following `true` or `1` as its value.
   if (option.value === undefined)
     return Flag.Literals(option.name, [switchedOn]).pipe(Flag.withOptionalValue(switchedOn))
   if (option.choices !== undefined) return Flag.Literals(option.name, option.choices)

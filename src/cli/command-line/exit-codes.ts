@@ -1,4 +1,4 @@
-/** With which code a command of ours ends. */
+/** The exit codes of the commands. */
 import type { Failure } from "../../messages/explain.ts"
 
 export const exitCodes = {
@@ -23,7 +23,7 @@ export const exitCodes = {
 export const codeOfFailure = ({ _tag }: Failure): number =>
   isOfTheCommandLine.includes(_tag) ? exitCodes.usage : exitCodes.failed
 
-/** Failures of the command line itself. */
+/** Failures that are usage errors. */
 const isOfTheCommandLine: ReadonlyArray<Failure["_tag"]> = [
   "UnknownSetting",
   "ProfileNotUsable",

@@ -1,7 +1,7 @@
 /**
- * Prints help as clap does, the library of the original: users, scripts and the documents know its shape.
+ * Prints help in the format of clap, which the original uses: users, scripts and the documents know it.
  *
- * `-h` is one line per option, `--help` has every paragraph. Blank lines inside a text keep their ten spaces.
+ * `-h` prints one line per option, `--help` every paragraph. Blank lines inside a text keep their ten spaces.
  */
 import {
   type ArgumentSpec,
@@ -50,7 +50,7 @@ const commandList = (command: CommandSpec): string => {
   return ["Commands:", ...rows.map((row) => `  ${row.name.padEnd(width)}  ${withoutStop(row.summary)}`)].join("\n")
 }
 
-/** One thing that can be given: its column and its text. */
+/** One argument or option: its column and its text. */
 interface Row {
   readonly label: string
   readonly summary: string
@@ -71,7 +71,7 @@ const parameters = (program: Program, path: ReadonlyArray<CommandSpec>, long: bo
   return blocks.join("\n\n")
 }
 
-/** Own options and those of every command, mixed by their place and name as clap sorts them. */
+/** Own and global options, merged in clap's order: by position, then by name. */
 const sorted = (program: Program, command: CommandSpec): ReadonlyArray<OptionSpec> =>
   [...(command.options ?? []).entries(), ...program.globals.entries()]
     .filter(([, option]) => option.hidden === undefined)
@@ -127,7 +127,7 @@ const longRows = (rows: ReadonlyArray<Row>): string =>
     })
     .join("\n\n")
 
-/** clap puts the texts under the labels when the column would be past 40 % of 100 characters and a text too long. */
+/** clap prints the texts below the labels when the column exceeds 40 % of 100 characters and a text is too long. */
 const shortRows = (all: ReadonlyArray<Row>) => {
   const width = Math.max(...all.map((row) => row.label.length))
   const taken = width + 4
@@ -149,7 +149,7 @@ const shortText = (row: Row): string =>
       : row.summary
     : [withoutStop(row.summary), ...row.facts].filter((part) => part !== "").join(" ")
 
-/** Where only the first line of a text is shown, it ends without a full stop. */
+/** The first line of a text, without its full stop. */
 const withoutStop = (summary: string): string => summary.replace(/\.$/, "")
 
 const examples = (command: CommandSpec): string =>

@@ -1,7 +1,7 @@
 /**
- * Manual pages from the commands as they are written down: one for each command, named as git names its own.
+ * Manual pages from the command specs: one per command, named as git names its pages.
  *
- * What clouds stand for has no page of its own.
+ * The cloud words have no page of their own.
  */
 import { type CommandSpec, commandsAt, type OptionSpec, optionsAt, type Program } from "./command-spec.ts"
 import { argumentLabel, usageLine } from "./help-text.ts"
@@ -13,13 +13,13 @@ interface ManPage {
   readonly text: string
 }
 
-/** What a page says besides its command. */
+/** Content of a page besides its command. */
 interface ManFacts {
   /** 1: commands, 8: services. */
   readonly section: 1 | 8
   /** `2026-11-29`. */
   readonly date: string
-  /** Pages outside the program that its first page names: `tedge-mapper(8)`. */
+  /** Other pages that the first page refers to: `tedge-mapper(8)`. */
   readonly seeAlso: ReadonlyArray<string>
 }
 
@@ -35,7 +35,7 @@ const nameOf = (path: ReadonlyArray<CommandSpec>): string => path.map(({ name })
 
 const commandOf = (program: Program, path: ReadonlyArray<CommandSpec>): CommandSpec => path.at(-1) ?? program.root
 
-/** Clouds are words of a command, not commands with a page. */
+/** Clouds are arguments of a command, not commands with a page. */
 const pagesBelow = (path: ReadonlyArray<CommandSpec>): ReadonlyArray<CommandSpec> =>
   (path.at(-1)?.commands ?? []).filter(
     ({ hidden, name }) => hidden === undefined && !["c8y", "az", "aws"].includes(name)
@@ -101,7 +101,7 @@ const optionItem = (option: OptionSpec): string => {
   return item(option.short === undefined ? long : `-${option.short}, ${long}`, texts.map(escaped))
 }
 
-/** A label, and its paragraphs below it. */
+/** A label, with its paragraphs indented below. */
 const item = (label: string, paragraphs: ReadonlyArray<string>): string =>
   [`.TP\n.B ${escaped(label)}`, paragraphs.join("\n.sp\n")].join("\n")
 
@@ -114,7 +114,7 @@ const references = (path: ReadonlyArray<CommandSpec>, { section: number, seeAlso
 
 const paragraph = (text: string): string => escaped(text)
 
-/** A line of text that roff takes as it is: no control character at its start, no typographic dash. */
+/** Escaped for roff: no control character at the start of a line, no typographic dash. */
 const escaped = (text: string): string =>
   text
     .replaceAll("\\", "\\e")

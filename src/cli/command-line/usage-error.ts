@@ -1,7 +1,7 @@
 /**
- * An invalid command line, reported as clap does: what is wrong, a tip, the usage.
+ * A usage error in clap's format: message, tip, usage line.
  *
- * These sentences are not in messages/explain: they are about words and options of a command line, not about a failure.
+ * These sentences are not in messages/explain: they concern words of a command line, not a failure.
  */
 import { similarNames } from "../../messages/settings/similar-names.ts"
 import { type CommandSpec, commandsAt, type Program } from "./command-spec.ts"
@@ -12,7 +12,7 @@ export interface UsageError {
   /** `[possible values: …]` and the like, under the message. */
   readonly lines?: ReadonlyArray<string>
   readonly tips?: ReadonlyArray<string>
-  /** An invalid value needs no usage line. */
+  /** An invalid value is reported without the usage line. */
   readonly withoutUsage?: true
 }
 
@@ -67,7 +67,7 @@ export const invalidValue = (options: {
       })
 })
 
-/** The commands work without a cloud too, but a profile is always one of a cloud. */
+/** The commands also run without a cloud, but a profile belongs to a cloud. */
 export const profileWithoutCloud: UsageError = {
   message: "the argument '--profile <PROFILE>' needs a cloud beside it: c8y, az or aws"
 }

@@ -1,4 +1,4 @@
-/** What the certificate commands share: settings, the key, the subject. */
+/** Shared by the certificate commands: settings, key, subject. */
 import type { KeyObject, X509Certificate } from "node:crypto"
 import { existsSync } from "node:fs"
 import { Effect, Redacted } from "effect"
@@ -15,12 +15,12 @@ import { type DeviceKey, fileKey, newFileKey, tokenKey } from "./device-key.ts"
 export interface CertSettings {
   readonly settings: Settings
   readonly device: DeviceSettings
-  /** Of the device's settings: `device.` or that of the cloud, `c8y.device.`. */
+  /** Setting prefix: `device.`, or that of a cloud, `c8y.device.`. */
   readonly prefix: string
   readonly usesToken: boolean
 }
 
-/** The settings of the cloud that was named, or those of no cloud. */
+/** The settings of the named cloud, or without a cloud. */
 export const readCertSettings = ({ actors, input }: CommandContext) =>
   Effect.gen(function* () {
     const within = { within: askLimits.read }
@@ -32,7 +32,7 @@ export const readCertSettings = ({ actors, input }: CommandContext) =>
     return certSettingsOf(settings)
   })
 
-/** What `cert show` and `cert remove` need, read one by one: nothing else in the settings keeps them from it. */
+/** For `cert show` and `cert remove`: read one by one, so that an invalid other setting does not block them. */
 export const readCertificatePlace = ({ actors, input }: CommandContext) =>
   Effect.gen(function* () {
     const { cloud, profile } = input.cloud ?? { cloud: undefined, profile: undefined }
@@ -50,7 +50,7 @@ export const readCertificatePlace = ({ actors, input }: CommandContext) =>
     }
   })
 
-/** For commands that are about one cloud anyway. */
+/** For commands of a single cloud. */
 export const certSettingsOf = (settings: CloudSettings): CertSettings =>
   certSettings(settings, settings.cloud.device, `${settings.cloud.prefix}.device.`)
 
@@ -61,10 +61,10 @@ const certSettings = (settings: Settings, device: DeviceSettings, prefix: string
   usesToken: settings.cryptoki.mode !== "off"
 })
 
-/** The subject: `--device-id`, else the identity of the settings. */
+/** The subject: `--device-id`, else the device id of the settings. */
 export const subjectFor = ({ input }: CommandContext, { settings, device, prefix }: CertSettings) =>
   Effect.gen(function* () {
-    // An empty one was meant as an id: it must not become the one of the settings.
+    // An empty value was meant as an id: it must not fall back to the settings.
     const given = input.text("device-id") ?? (input.given("device-id") ? "" : undefined)
     const commonName = yield* checkedName(given ?? (yield* neededId(`${prefix}id`, device)))
     return subjectNamed(commonName, settings)
@@ -76,7 +76,7 @@ export const subjectNamed = (commonName: string, { certificate }: Settings): Sub
   organizationUnit: certificate.organizationUnit
 })
 
-/** The characters Cumulocity accepts in a device's name; at most 64 bytes (RFC 5280, ub-common-name). */
+/** The characters that Cumulocity accepts in a device name; at most 64 bytes (RFC 5280, ub-common-name). */
 export const checkedName = (name: string): Effect.Effect<string, CommonNameInvalid> => {
   if (name === "") return Effect.fail(new CommonNameInvalid({ name, reason: "empty" }))
   if (Buffer.byteLength(name) > 64) return Effect.fail(new CommonNameInvalid({ name, reason: "tooLong" }))
@@ -91,30 +91,30 @@ export const presentKey = ({ actors }: CommandContext, { device, usesToken }: Ce
     ? Effect.flatMap(certifiedKey(device), (certified) => tokenKey(actors.cryptoki, device.key, certified))
     : fileKey(device.keyPath)
 
-/** The public key of the present certificate; undefined when there is none that can be read. */
+/** Public key of the current certificate; undefined: no readable certificate. */
 const certifiedKey = ({ certPath }: DeviceSettings): Effect.Effect<KeyObject | undefined> =>
   readCertificate(certPath).pipe(
     Effect.map(({ device }) => device.publicKey),
     Effect.orElseSucceed(() => undefined)
   )
 
-/** As `presentKey`; a key file that is missing is made, but not where the command then writes something else. */
+/** As `presentKey`, but creates a missing key file, unless the command writes another file there next. */
 export const keyForRequest = (context: CommandContext, of: CertSettings, written: Written) =>
   !of.usesToken && !existsSync(of.device.keyPath)
     ? Effect.andThen(refuseSameFile(of, written), newFileKey(of.settings.configDir, of.device.keyPath))
     : presentKey(context, of)
 
-/** The finished PEM. One signature, that of a token may wait for a touch. */
+/** The finished PEM. Signs once; a token may wait for a touch. */
 export const certify = ({ terminal }: CommandContext, key: DeviceKey, unsigned: Unsigned) =>
   whileWaiting(terminal, { title: touchHint }, key.certify(unsigned))
 
-/** A file that a command writes, and what names it: `device.cert_path`, `--output-path`. */
+/** An output file, and what names it: `device.cert_path`, `--output-path`. */
 export interface Written {
   readonly path: string
   readonly name: string
 }
 
-/** For a command that makes a key file: the file it writes next must be another. */
+/** For a command that creates a key file: its output must be another file. */
 export const refuseSameFile = ({ device, prefix }: CertSettings, written: Written): Effect.Effect<void, SameFile> =>
   Effect.suspend(() =>
     isSameFile(device.keyPath, written.path)
@@ -122,7 +122,7 @@ export const refuseSameFile = ({ device, prefix }: CertSettings, written: Writte
       : Effect.void
   )
 
-/** Whether the certificate is for the key. */
+/** Whether the certificate matches the key. */
 export const belongsTo = (certificate: X509Certificate, key: DeviceKey): boolean =>
   Buffer.compare(certificate.publicKey.export({ type: "spki", format: "der" }), Buffer.from(key.publicKey)) === 0
 

@@ -1,4 +1,4 @@
-/** The commands of `tedge cert`: words and texts only. */
+/** Specs of the `tedge cert` commands: words and texts only. */
 import type { CommandSpec, OptionSpec } from "../../command-line/command-spec.ts"
 import { createKeyHsmSpec } from "../hsm/hsm-spec.ts"
 

@@ -1,4 +1,4 @@
-/** The files of the certificate commands: replaced as a whole, owned by the user of system.toml, never lost. */
+/** Files of the certificate commands: replaced atomically, owned by the user of system.toml. */
 import { accessSync, constants, lstatSync, readFileSync, readlinkSync, type Stats, statSync } from "node:fs"
 import { basename, dirname, join, resolve } from "node:path"
 import { Effect } from "effect"
@@ -20,8 +20,8 @@ import { holdsCertificate, holdsPrivateKey } from "../../../platform/tls/pem-blo
 import { ownerIn } from "../../../platform/users/file-owner.ts"
 
 /**
- * The device's certificate in a file, and what to send to those who look at the first one of a text: certificates and
- * nothing else, since the file may hold the private key as well.
+ * The device's certificate in a file, and the chain to send to peers that look at the first one: certificates only, since
+ * the file may also contain the private key.
  */
 export const readCertificate = (path: string) =>
   Effect.map(readCertificateChain(path), ({ certificates, device }) => ({
@@ -29,7 +29,7 @@ export const readCertificate = (path: string) =>
     text: (device === certificates[0] ? certificates : [device]).map(String).join("")
   }))
 
-/** As `replaceText`, for the user of system.toml, in a directory that is made if it is missing. */
+/** As `replaceText`, owned by the user of system.toml, in a directory that is created if missing. */
 export const writeText = (
   configDir: string,
   path: string,
@@ -43,13 +43,13 @@ export const writeText = (
     return Effect.andThen(makeDirectory(configDir, path), replaceText(path, content, { owner, givenWithin: configDir }))
   })
 
-/** The path may come from the settings, which the services' user writes: it must not cost root a file. */
+/** The path may come from settings that the services' user writes: root must not lose a file by it. */
 const holdsAnother = (path: string, owner: Owner | undefined): boolean => {
   const text = textAt(path)
   return owner !== undefined && targetAt(path)?.uid !== owner.uid && text !== "" && !text.includes("-----BEGIN ")
 }
 
-/** Replaces the file; everybody may read it. What is no regular file (`/dev/stdout`, a pipe) is written to instead. */
+/** Replaces the file, world-readable. A file that is not regular (`/dev/stdout`, a pipe) is written to instead. */
 export const replaceText = (
   path: string,
   content: string,
@@ -63,7 +63,7 @@ export const replaceText = (
     )
   })
 
-/** What can be known before anything is made: that a file cannot be written there, or that one would be lost. */
+/** Fails, before anything is created, if the file cannot be written or would overwrite one that must be kept. */
 export const refuseUnwritable = (path: string): Effect.Effect<void, FileNotWritten | FileInTheWay> =>
   Effect.andThen(
     refuseToReplaceIdentity(path),
@@ -77,14 +77,14 @@ export const refuseUnwritable = (path: string): Effect.Effect<void, FileNotWritt
     })
   )
 
-/** Our own output may be a file; it is written to where it is, not replaced. */
+/** Our own output may be a file: written in place, not replaced. */
 const isStream = (path: string): boolean => {
   if (isOwnOutput(path)) return true
   const present = targetAt(path)
   return present !== undefined && !present.isFile() && !present.isDirectory()
 }
 
-/** Writes a new private key that only its owner can read. A file that is there already is left alone. */
+/** Creates a private key file, readable only by its owner. Fails if the file exists. */
 export const writeNewKey = (
   configDir: string,
   path: string,
@@ -100,7 +100,7 @@ export const writeNewKey = (
     yield* logFileNotes(path, notes)
   })
 
-/** Refuses a path at which a certificate or key would be lost. */
+/** Refuses a path at which a certificate or key would be overwritten. */
 export const refuseToReplaceIdentity = (path: string): Effect.Effect<void, FileInTheWay> =>
   Effect.suspend(() => {
     const text = textAt(path)
@@ -108,7 +108,7 @@ export const refuseToReplaceIdentity = (path: string): Effect.Effect<void, FileI
     return holdsCertificate(text) ? Effect.fail(new FileInTheWay({ path, role: "certificate" })) : Effect.void
   })
 
-/** Whether there was a file. */
+/** Returns whether the file existed. */
 export const removeFile = (path: string): Effect.Effect<boolean, FileNotWritten> =>
   Effect.suspend(() => {
     const present = entryAt(path)
@@ -120,14 +120,14 @@ export const removeFile = (path: string): Effect.Effect<boolean, FileNotWritten>
     )
   })
 
-/** Whether two paths lead to one file: by links, by hard links, or before it is there by their directories. */
+/** Whether two paths name the same file: by symlinks, hard links or, before it exists, by their directories. */
 export const isSameFile = (one: string, other: string): boolean => {
   const [first, second] = [targetAt(one), targetAt(other)]
   if (first !== undefined && second !== undefined) return first.dev === second.dev && first.ino === second.ino
   return placeOf(one, mostLinks) === placeOf(other, mostLinks)
 }
 
-/** Where a file would be written: the links in its path followed, also one that leads nowhere yet. */
+/** The path to write to: all symlinks resolved, also a dangling one. */
 const placeOf = (path: string, links: number): string => {
   const whole = resolve(path)
   const target = linkAt(whole)
@@ -136,21 +136,21 @@ const placeOf = (path: string, links: number): string => {
   return above === whole ? whole : join(placeOf(above, links), basename(whole))
 }
 
-/** As Linux, which refuses more with ELOOP. */
+/** As Linux, which reports ELOOP beyond. */
 const mostLinks = 40
 
 const linkAt = (path: string): string | undefined => {
   try {
     return readlinkSync(path)
   } catch {
-    return undefined // no link, or nothing there
+    return undefined // not a symlink, or missing
   }
 }
 
-/** Something is there already. */
+/** Something exists at the path. */
 export const isTaken = (path: string): boolean => entryAt(path) !== undefined
 
-/** Undefined: nothing is there, or what is in the way will be told when it is written. */
+/** Undefined: missing; other errors are reported when it is written. */
 const entryAt = (path: string): Stats | undefined => {
   try {
     return lstatSync(path)
@@ -159,7 +159,7 @@ const entryAt = (path: string): Stats | undefined => {
   }
 }
 
-/** What would be written to: behind a link that is followed. One that is not is replaced, as if nothing were there. */
+/** The target that would be written: behind a symlink that is followed. One that is not followed is replaced. */
 const targetAt = (path: string): Stats | undefined => {
   try {
     return inPlace(path, ({ present }) => present)
@@ -168,12 +168,12 @@ const targetAt = (path: string): Stats | undefined => {
   }
 }
 
-/** Of the same. What is no regular file holds nothing that could be lost. */
+/** Of the same target. A file that is not regular contains nothing to lose. */
 const textAt = (path: string): string => {
   try {
     return inPlace(path, (place) => (place.present?.isFile() ? readFileSync(place.at(place.name), "latin1") : ""))
   } catch {
-    return "" // not there, or not readable: writing will tell
+    return "" // missing or unreadable: writing reports it
   }
 }
 

@@ -1,4 +1,4 @@
-/** A certificate for people, as `tedge cert show` prints it. Source: thin-edge CLI reference, cert show. */
+/** Prints a certificate as `tedge cert show` does. Source: thin-edge CLI reference, cert show. */
 import { createHash, type X509Certificate } from "node:crypto"
 import { shownText } from "../../../messages/shown-text.ts"
 
@@ -41,7 +41,7 @@ export const statusText = (certificate: X509Certificate, now: Date, minimumMs: n
   }
 }
 
-/** Node puts each part of a name on a line of its own; the documents print them in one. */
+/** Node prints each part of a name on its own line; the documents print one line. */
 const name = (lines: string): string => lines.split("\n").join(", ")
 
 /** `364d 23h 59m 59s`, without the leading parts that are zero. */

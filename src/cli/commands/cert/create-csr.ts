@@ -1,4 +1,4 @@
-/** `tedge cert create-csr`: a request to a CA, signed once with the device's key. */
+/** `tedge cert create-csr`: a certification request, signed once with the device's key. */
 import { Effect } from "effect"
 import { explain } from "../../../messages/explain.ts"
 import { certificationRequest } from "../../../platform/tls/x509.ts"
@@ -30,8 +30,8 @@ export const createCsr: TokenCommand = (context) =>
   })
 
 /**
- * Leaves the request that is about to be sent at `device.csr_path`. A certificate is worth more than its request: where
- * that cannot be written, a warning says so.
+ * Saves the request at `device.csr_path` before it is sent. If that fails, a warning is logged and enrolment continues: the
+ * certificate matters more.
  */
 export const keepRequest = (context: CommandContext, of: CertSettings, request: string) => {
   const path = of.device.csrPath
@@ -40,7 +40,7 @@ export const keepRequest = (context: CommandContext, of: CertSettings, request: 
   )
 }
 
-/** A PEM request for the device's identity and key. `written`: where the command's own result will go. */
+/** PEM request for the device's identity and key. `written`: the command's own output path. */
 export const newRequest = (context: CommandContext, of: CertSettings, written: Written) =>
   Effect.gen(function* () {
     const subject = yield* subjectFor(context, of)

@@ -36,7 +36,7 @@ export const createCertificate: TokenCommand = (context) =>
       selfSignedCertificate(subject, key.publicKey, key.scheme, now, validity)
     ).pipe(
       Effect.tap((pem) => writeCertificate(of, certPath, pem)),
-      // A key file without a certificate would be in the way of the next try.
+      // A key file without a certificate would make the next attempt fail.
       Effect.onError(() => Effect.sync(() => void (of.usesToken || rmSync(keyPath, { force: true }))))
     )
     yield* terminal.line("Certificate created successfully")

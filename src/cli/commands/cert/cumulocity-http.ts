@@ -1,5 +1,5 @@
 /**
- * The services of Cumulocity that certificates need: EST enrolment, and the tenant's trusted certificates.
+ * The HTTPS services of Cumulocity for certificates: EST enrolment, and the tenant's trusted certificates.
  *
  * Source: RFC 7030, 4.2 (simple enrolment: base64 PKCS#10 in, base64 PKCS#7 out); Cumulocity, Trusted certificates.
  */
@@ -31,7 +31,7 @@ export interface Login {
   readonly password: Redacted.Redacted<string>
 }
 
-/** Where the tenant's HTTPS interface is. `host`: `--url`, instead of the settings. */
+/** The tenant's HTTPS address. `host`: `--url`, instead of the settings. */
 export const cloudHttp = (settings: CloudSettings, host: string | undefined) =>
   Effect.gen(function* () {
     const trusted = yield* readTrusted(settings.cloud.rootCertPath)
@@ -47,7 +47,7 @@ const hostOption = (option: string, text: string): Effect.Effect<HostPort, HostI
   return typeof parsed === "string" ? Effect.fail(new HostInvalid({ option, text })) : Effect.succeed(parsed)
 }
 
-/** `withinMs`: when it is shorter than the usual limit. */
+/** `withinMs`: a shorter limit than the default. */
 export const enrol = (http: CloudHttp, request: string, login: Login, withinMs: number) =>
   certificates(http, "/.well-known/est/simpleenroll", request, {
     basicAuth: login,
@@ -60,7 +60,7 @@ export const reenrol = (http: CloudHttp, request: string, deviceToken: Redacted.
     headers: { authorization: `Bearer ${Redacted.value(deviceToken)}` }
   })
 
-/** The name of the tenant the user belongs to. */
+/** The tenant id of the user. */
 export const currentTenant = (http: CloudHttp, login: Login) =>
   Effect.gen(function* () {
     const url = `${http.origin}/tenant/currentTenant`
@@ -69,7 +69,7 @@ export const currentTenant = (http: CloudHttp, login: Login) =>
     return tenant ?? (yield* new EnrolmentGarbled({ url: shownUrl(url), reason: "notJson" }))
   })
 
-/** Whether the certificate is new there. */
+/** Returns whether the certificate was added. */
 export const trustCertificate = (http: CloudHttp, tenant: string, deviceId: string, pem: string, login: Login) => {
   const url = `${http.origin}/tenant/tenants/${encodeURIComponent(tenant)}/trusted-certificates`
   const body = JSON.stringify({
@@ -123,7 +123,7 @@ const refused = (wanted: { readonly method: string; readonly url: string }, answ
     detail: (property(answer.body, "message") ?? "").slice(0, 300)
   })
 
-/** A text property of a JSON object; undefined when it is anything else. */
+/** A string property of a JSON object; undefined: anything else. */
 const property = (body: Buffer, name: string): string | undefined => {
   try {
     const value: unknown = JSON.parse(body.toString("utf8"))
@@ -131,6 +131,6 @@ const property = (body: Buffer, name: string): string | undefined => {
     const found: unknown = Reflect.get(value, name)
     return typeof found === "string" ? found : undefined
   } catch {
-    return undefined // not JSON: the server is no Cumulocity, or a proxy answered
+    return undefined // not JSON: the server is not Cumulocity, or a proxy responded
   }
 }

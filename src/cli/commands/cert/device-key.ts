@@ -1,7 +1,7 @@
 /**
- * The device's key as certificates need it: its public half, and something that signs.
+ * The device's key for certificates: its public key, and a signer.
  *
- * In the token it is found once and signs once; in a file it is read here and stays in this process.
+ * In a token: found once, signs once. In a file: read here, and stays in this process.
  */
 import {
   createPublicKey,
@@ -39,8 +39,8 @@ export interface DeviceKey {
 const signWithin = "70 seconds"
 
 /**
- * `certified`: the key of the present certificate. It is meant when several match, and it is taken for the public half
- * when the service is too old to tell it; a signature that does not fit it is refused.
+ * `certified`: public key of the current certificate. Selects among several matching keys, and stands for the public key if
+ * the service is too old to return it; a signature that does not verify with it is refused.
  */
 export const tokenKey = (
   cryptoki: ActorRef<CryptokiProtocol>,
@@ -49,7 +49,7 @@ export const tokenKey = (
 ): Effect.Effect<DeviceKey, TokenRefusal | AskFailed | KeyCannotCertify | KeyNeeded> =>
   Effect.gen(function* () {
     const spki = certified && publicKeyInfo(certified)
-    // The chosen key names serial and id: public half and signature cannot come from two keys.
+    // The URI returned names serial and id: public key and signature come from the same key.
     const { key } = yield* cryptoki
       .ask("ChooseScheme", { offered: [], key: wanted, publicKey: spki }, { within: signWithin })
       .pipe(
@@ -68,7 +68,7 @@ export const tokenKey = (
           spki !== undefined && (isTooOld(refusal) || tellsNoPublicKey(refusal))
             ? Effect.succeed(spki)
             : Effect.fail(refusal),
-        // An old one may close on what it does not know.
+        // An old service may close the connection on an unknown request.
         SigningServiceUnreachable: (failure) =>
           spki !== undefined && failure.reason === "closedEarly" ? Effect.succeed(spki) : Effect.fail(failure),
         PublicKeyNotTold: (refusal) => (spki === undefined ? Effect.fail(refusal) : Effect.succeed(spki))
@@ -83,21 +83,21 @@ export const tokenKey = (
         Effect.gen(function* () {
           const message = unsigned.toBeSigned
           const { signature } = yield* cryptoki.ask("Sign", { key, scheme, message }, { within: signWithin })
-          // A CA would refuse it much later; a self-signed certificate would not be checked at all.
+          // A CA would refuse it only later; a self-signed certificate would not be checked at all.
           const fits = verifySignature(hashOf(scheme), message, keyObject, signature)
           return fits ? signed(unsigned, signature) : yield* new SignatureUnfit({ scheme })
         })
     }
   })
 
-/** Says which keys there are: perhaps the settings only name the wrong one. */
+/** Lists the existing keys: perhaps only the setting names the wrong one. */
 const keyNeeded = (cryptoki: ActorRef<CryptokiProtocol>, wanted: KeySelector) => (cause: KeyNeeded["cause"]) =>
   Effect.gen(function* () {
     if (cause._tag === "KeyNotFound" && cause.mayNotSign !== undefined) return yield* cause
     const { object: _object, id: _id, type: _type, ...token } = wanted.uri ?? {}
     let isServiceOld = false
     const keys = yield* cryptoki.ask("ListKeys", { token: { ...wanted, uri: token } }, { within: askLimits.list }).pipe(
-      // The missing key is reported.
+      // The missing key is the error to report.
       Effect.catch((failure) => {
         isServiceOld = failure._tag === "SigningServiceRefused" && isTooOld(failure)
         return Effect.succeed([])
@@ -109,13 +109,13 @@ const keyNeeded = (cryptoki: ActorRef<CryptokiProtocol>, wanted: KeySelector) =>
     return yield* new KeyNeeded({ cause, present: own.map(({ uri }) => shownUri(uri)), isListed, isServiceOld })
   })
 
-/** The service names none that is there. */
+/** The service's message contains no existing key. */
 const tokenNeeded =
   (cryptoki: ActorRef<CryptokiProtocol>, { uri = {} }: KeySelector) =>
   (cause: SigningServiceRefused) =>
     Effect.gen(function* () {
       const tokens = yield* cryptoki.ask("ListTokens", undefined, { within: askLimits.list }).pipe(
-        Effect.catch(() => Effect.succeed([])) // the missing token is reported
+        Effect.catch(() => Effect.succeed([])) // the missing token is the error to report
       )
       const usable = tokens.filter(({ initialized }) => initialized)
       const isListed = usable.some((token) => matchesToken(comparable(uri), token))
@@ -126,7 +126,7 @@ const tokenNeeded =
 export const fileKey = (path: string): Effect.Effect<DeviceKey, CredentialUnusable | KeyCannotCertify> =>
   Effect.flatMap(readPrivateKey(path), ({ key }) => fromPrivateKey(key))
 
-/** Makes a P-256 key file that only its owner can read. An existing file is left alone. */
+/** Creates a P-256 key file, readable only by its owner. Fails if the file exists. */
 export const newFileKey = (
   configDir: string,
   path: string

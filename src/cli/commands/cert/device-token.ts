@@ -1,9 +1,9 @@
 /**
- * A device access token of Cumulocity (JWT): from our mapper, which heard it from the cloud itself, or else asked for over
+ * A device access token of Cumulocity (JWT): from our mapper, which received it from the cloud, or else requested over
  * the bridge as every local client does: `s/uat`, `s/dat`.
  *
- * On the local broker anybody may publish what looks like a token: what is retained, or came before the question, does not
- * count, and one that the cloud refuses is followed by the next. A token is a secret: it goes into one header.
+ * Any local client may publish something that looks like a token: retained messages, and those before the request, are
+ * ignored, and after a token that the cloud refuses the next one is tried. Tokens are secret: used in one header only.
  */
 import { randomBytes } from "node:crypto"
 import { Effect, Option, Redacted } from "effect"
@@ -21,12 +21,12 @@ import type { CommandContext } from "../hsm/token-command.ts"
 
 const answerWithinMs = 20_000
 
-/** How long the next token is waited for after one that was refused. */
+/** Time to wait for another token after one was refused. */
 const nextWithin = "3 seconds"
 
 type Token = Redacted.Redacted<string>
 
-/** Calls `use` with a token, and with the next one while the cloud says that it is not authorised. */
+/** Calls `use` with a token, and with the next one while the cloud responds that it is not authorised. */
 export const withDeviceToken = <A, E extends { readonly _tag: string }>(
   { actors, input, terminal }: CommandContext,
   settings: CloudSettings,
@@ -59,7 +59,7 @@ export const withDeviceToken = <A, E extends { readonly _tag: string }>(
 const isUnauthorised = (failure: { readonly _tag: string }): boolean =>
   failure._tag === "HttpRefused" && "status" in failure && failure.status === 401
 
-/** Undefined: no mapper of ours runs, or the cloud says nothing. */
+/** Undefined: no mapper of ours runs, or the cloud sends no token. */
 const tokenOfMapper = (settings: CloudSettings): Effect.Effect<Token | undefined> => {
   const asked = checkCloudOnce(serviceSocketPath(settings.run.path, bridgeService(settings).unit), answerWithinMs)
   return Effect.map(asked, (answer) =>
@@ -67,7 +67,7 @@ const tokenOfMapper = (settings: CloudSettings): Effect.Effect<Token | undefined
   )
 }
 
-/** `next` asks when it is first used; each use waits for another token. */
+/** `next` sends the request on its first call; each further call waits for another token. */
 const tokensOfBroker = (
   localBroker: ActorRef<MqttSessionProtocol>,
   settings: CloudSettings,
@@ -83,7 +83,7 @@ const tokensOfBroker = (
     const target = yield* localTarget(settings, { clientId, connectWithinMs: 5_000 })
     yield* localBroker.ask("Open", { target }, within)
     yield* localBroker.ask("Subscribe", { filters: [`${prefix}/s/dat`], qos: 1 }, within)
-    // What came before the question answers another one.
+    // A message before the request answers another request.
     for (let n = 0; n < mostEarly; n++) if (Option.isNone(yield* Effect.timeoutOption(hear, "100 millis"))) break
     yield* localBroker.ask("Publish", { message }, within)
     isAsked = true
@@ -110,7 +110,7 @@ const tokensOfBroker = (
       }
     })
   )
-  const close = Effect.ignore(localBroker.ask("Close", undefined, within)) // closed or gone: nothing stays open
+  const close = Effect.ignore(localBroker.ask("Close", undefined, within)) // already closed is fine
   return { next, close }
 }
 
@@ -118,7 +118,7 @@ const mostEarly = 20
 
 const freshToken = ({ retain, payload }: MqttMessage): Token | undefined => (retain ? undefined : tokenIn(payload))
 
-/** SmartREST 71. Any local client may publish there: what cannot be a token (RFC 7519) is ignored. */
+/** SmartREST 71. Any local client may publish there: what is not formed as a token (RFC 7519) is ignored. */
 const tokenIn = (payload: Uint8Array): Token | undefined => {
   const token = /^71,([\w.-]+)\s*$/.exec(Buffer.from(payload).toString("latin1"))?.[1]
   return token === undefined ? undefined : Redacted.make(token)

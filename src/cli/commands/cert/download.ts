@@ -1,8 +1,8 @@
 /**
  * `tedge cert download c8y`: enrols the device with the CA of the tenant (EST, RFC 7030).
  *
- * Waits until the device is registered there; an error that waiting cannot fix ends it. A present
- * certificate is kept: the new one then waits beside it until a connection with it has succeeded.
+ * Waits until the device is registered; an error that waiting cannot fix ends it. An existing certificate is
+ * kept: the new one is stored beside it until a connection with it succeeds.
  */
 import { randomBytes } from "node:crypto"
 import { Effect, Redacted } from "effect"
@@ -65,7 +65,7 @@ const namedRequest = (context: CommandContext, of: CertSettings, path: string) =
     return { request, key, deviceId: (yield* subjectFor(context, of)).commonName }
   })
 
-/** The password the device is registered with; one that we make is shown, since a person must type it there. */
+/** The one-time password the device is registered with; a generated one is printed, to be entered in the cloud. */
 const oneTimeLogin = ({ input, terminal, prompts }: CommandContext, http: CloudHttp, deviceId: string) =>
   Effect.gen(function* () {
     const address = `${http.origin}/apps/devicemanagement/index.html#/deviceregistration`
@@ -88,7 +88,7 @@ const oneTimeLogin = ({ input, terminal, prompts }: CommandContext, http: CloudH
     return { user: deviceId, password: Redacted.make(made) } satisfies Login
   })
 
-/** Checked before anything is made or sent. */
+/** Checked before anything is created or sent. */
 const limits = (context: CommandContext): Effect.Effect<RetryLimits, DurationInvalid> =>
   Effect.all({ everyMs: milliseconds(context, "retry-every"), limitMs: milliseconds(context, "max-timeout") })
 

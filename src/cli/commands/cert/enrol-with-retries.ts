@@ -1,4 +1,4 @@
-/** Retries the enrolment until the device is registered in the cloud, or it is clear that waiting does not help. */
+/** Retries the enrolment until the device is registered in the cloud, or waiting cannot help. */
 import { Duration, Effect } from "effect"
 import {
   type EnrolmentGarbled,
@@ -53,19 +53,19 @@ export const enrolWithRetries = (
     return yield* whileWaiting(terminal, { title, limitMs }, once)
   })
 
-/** Even with no time at all, one try is made. */
+/** One attempt is made even if the time is over. */
 const shortestTryMs = 1000
 
 const isNotRegistered = (failure: HttpRefused | HttpUnreachable): boolean =>
   failure._tag === "HttpRefused" && [401, 403, 404].includes(failure.status)
 
-/** Not registered yet, too busy, or out of reach: waiting may help. Anything else stays as it is. */
+/** Not registered yet, too busy, or unreachable: retry. Other errors are final. */
 const heals = (failure: Refused): failure is HttpRefused | HttpUnreachable => {
   switch (failure._tag) {
     case "HttpUnreachable":
-      // A proxy that wants another login, or allows no way there, will not change its mind.
+      // A proxy that requires another login, or denies the host, will not change its mind.
       if (failure.proxy !== undefined) return !isDistrust(failure) && !failure.code.startsWith("4")
-      // Clocks are set late on devices; a CA that is not trusted stays so.
+      // A device's clock may be set late; an untrusted CA stays untrusted.
       return failure.code === "CERT_NOT_YET_VALID" || !isDistrust(failure)
     case "HttpRefused":
       return isNotRegistered(failure) || failure.status === 408 || failure.status === 429 || failure.status >= 500

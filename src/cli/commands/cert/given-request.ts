@@ -1,4 +1,4 @@
-/** `--csr-path`: a request that was made before, perhaps with a subject of its own. It must be for the device's key. */
+/** `--csr-path`: an existing request, perhaps with its own subject. It must match the device's key. */
 import { Effect } from "effect"
 import { RequestUnusable } from "../../../messages/certificate.ts"
 import { readGivenFile } from "../../../platform/files/read-file.ts"

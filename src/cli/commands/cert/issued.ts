@@ -1,4 +1,4 @@
-/** What a CA sent back, judged before it is saved. */
+/** Verifies a certificate issued by a CA before it is saved. */
 import { X509Certificate } from "node:crypto"
 import { Effect } from "effect"
 import { EnrolmentGarbled } from "../../../messages/certificate.ts"
@@ -7,7 +7,7 @@ import { belongsTo } from "./cert-command.ts"
 import type { CloudHttp } from "./cumulocity-http.ts"
 import type { DeviceKey } from "./device-key.ts"
 
-/** The device's own certificate, which must be for the key. */
+/** The device's own certificate, which must match the key. */
 export const leafFor = (
   found: ReadonlyArray<string>,
   key: DeviceKey,

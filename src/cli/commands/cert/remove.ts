@@ -1,4 +1,4 @@
-/** `tedge cert remove`: certificate, pending certificate, key file. A key in a token stays. */
+/** `tedge cert remove`: certificate, pending certificate, key file. A key in a token is kept. */
 import { Effect } from "effect"
 import { pendingPath } from "../../../messages/certificate.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"

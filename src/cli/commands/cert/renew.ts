@@ -1,7 +1,7 @@
 /**
- * `tedge cert renew`: the new certificate waits beside the present one until a connection with it has succeeded.
+ * `tedge cert renew`: the new certificate is stored beside the current one until a connection with it succeeds.
  *
- * By the device itself when it signed the present one, else by the cloud's CA (EST re-enrolment, RFC 7030, 4.2.2).
+ * Self-signed certificates are renewed by the device, others by the cloud's CA (EST re-enrolment, RFC 7030, 4.2.2).
  */
 import { X509Certificate } from "node:crypto"
 import { Effect } from "effect"
@@ -32,7 +32,7 @@ import { withDeviceToken } from "./device-token.ts"
 import { givenRequest } from "./given-request.ts"
 import { leafFor } from "./issued.ts"
 
-/** Of no cloud in particular: that which has a command for it. */
+/** Without a cloud: the cloud that offers renewal. */
 const unknownHint = (cloud: TargetCloud | undefined): string =>
   cloud === undefined || cloud.name === "c8y"
     ? `tedge cert upload ${cloudWords(cloud ?? { name: "c8y", profile: undefined })}`
@@ -46,12 +46,12 @@ export const renewCertificate: TokenCommand = (context) =>
     const { device: present } = yield* readCertificate(certPath)
     const isSelfSigned = present.issuer === present.subject
     const csrPath = input.text("csr-path")
-    // A request is for somebody else to sign.
+    // Someone else signs a request.
     const ca = input.text("ca") ?? (isSelfSigned && csrPath === undefined ? "self-signed" : "c8y")
     if (ca === "self-signed" && csrPath !== undefined)
       return yield* new OptionsExclude({ option: "--csr-path", other: "--ca self-signed" })
     if (ca === "self-signed" && !isSelfSigned) return yield* new NotSelfSigned({ path: certPath })
-    // The same identity as before: it is what the cloud knows the device by.
+    // Same identity as before: the cloud identifies the device by it.
     const subject = subjectNamed(yield* checkedName(commonNameOf(present) ?? ""), of.settings)
     const renewed =
       ca === "self-signed" ? yield* signAnew(context, of, subject) : yield* enrolAnew(context, of, subject)
@@ -85,7 +85,7 @@ const enrolAnew = (context: CommandContext, of: CertSettings, subject: Subject) 
     const path = context.input.text("csr-path")
     const given = path === undefined ? undefined : yield* givenRequest(context, of, path)
     const key = given?.key ?? (yield* presentKey(context, of))
-    // After the first access token: a key's token may want a touch for each signature.
+    // After the first access token: the key's token may require a touch per signature.
     const made = Effect.tap(
       certify(context, key, certificationRequest(subject, key.publicKey, key.scheme)),
       (request) => keepRequest(context, of, request)

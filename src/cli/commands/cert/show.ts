@@ -18,7 +18,7 @@ export const showCertificate: TokenCommand = (context) =>
     return exitCodes.ok
   })
 
-/** Exit code 0: renew. 1: no need. 2: it is not known; never taken for "no need". */
+/** Exit code 0: renewal needed. 1: not needed. 2: unknown; never reported as "not needed". */
 export const needsRenewal: TokenCommand = (context) =>
   judged(context).pipe(Effect.catch((failure) => Effect.as(context.terminal.failure(failure), exitCodes.usage)))
 

@@ -1,4 +1,4 @@
-/** `tedge cert upload c8y`: makes the tenant trust the device certificate. */
+/** `tedge cert upload c8y`: adds the device certificate to the tenant's trusted certificates. */
 import { existsSync } from "node:fs"
 import { Effect } from "effect"
 import { pendingPath } from "../../../messages/certificate.ts"

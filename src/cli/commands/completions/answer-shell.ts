@@ -1,8 +1,8 @@
 /**
- * `tedge __complete -- WORD…`, which the shells ask: the words that fit, from the commands, the settings and the
- * profiles of this device.
+ * `tedge __complete -- WORD…`, called by the shells: prints the candidates, from commands, settings and the profiles of
+ * this device.
  *
- * Answered without Effect, whose loading would delay the Tab key.
+ * Runs without Effect, whose loading would delay the Tab key.
  */
 import { configPlace, readSources } from "../../../actors/config/read-sources.ts"
 import { knownProfiles, type Sources } from "../../../messages/settings/resolve.ts"
@@ -18,7 +18,7 @@ interface ShellQuestion {
   readonly workingDir: string
 }
 
-/** What goes to stdout; undefined: it is no question of a shell. */
+/** Output for stdout; undefined: not a completion request. */
 export const answerShell = (
   program: Program,
   argv: ReadonlyArray<string>,
@@ -37,7 +37,7 @@ export const answerShell = (
   return [...lines, ...(files ? [":files"] : []), ""].join("\n")
 }
 
-/** Undefined: the settings cannot be read, which is no reason to be silent about commands. */
+/** Undefined: unreadable settings; commands are still completed. */
 const knownOf = (sources: Sources | undefined): Known => {
   const profilesOf = (cloud: CloudName) => (sources === undefined ? [] : knownProfiles(sources, cloud))
   return {
@@ -55,7 +55,7 @@ const knownOf = (sources: Sources | undefined): Known => {
   }
 }
 
-/** `c8y.url`, and `c8y.prod.url` of a profile: in `tedge mapper config get` a mapper stands before the key. */
+/** `c8y.url`, and `c8y.prod.url` of a profile: `tedge mapper config get` takes a mapper before the key. */
 const ofMappers = (
   key: string,
   doc: string,
@@ -70,7 +70,7 @@ const ofMappers = (
 
 const firstSentence = (doc: string): string => /^.*?\.(?=\s|$)/s.exec(doc)?.[0] ?? doc
 
-/** A setting of a cloud has a name in each of its profiles too; those are offered once the profile's prefix is typed. */
+/** A setting of a cloud exists in each profile too; offered once the profile's prefix is typed. */
 const named = (
   key: string,
   doc: string,

@@ -1,7 +1,7 @@
 /**
- * The candidates for the last word of a command line, from the tables of commands.
+ * The candidates for the last word of a command line, from the command specs.
  *
- * Knows nothing of shells, settings or files: what settings and profiles there are comes with `known`.
+ * Knows no shell, settings or files: existing settings and profiles are passed as `known`.
  */
 import {
   type ArgumentSpec,
@@ -22,15 +22,15 @@ export interface Candidate {
 
 interface Completion {
   readonly candidates: ReadonlyArray<Candidate>
-  /** Names of files fit as well. */
+  /** File names are candidates too. */
   readonly files: boolean
 }
 
-/** What the command line itself cannot know. */
+/** Candidates that depend on the device. */
 export interface Known {
-  /** Keys that begin so. */
+  /** Keys with this prefix. */
   readonly settings: (typed: string) => ReadonlyArray<Candidate>
-  /** The same of clouds, with the name of a mapper in place of the cloud: `c8y.prod.url`. */
+  /** The same for clouds, with the name of a mapper in place of the cloud: `c8y.prod.url`. */
   readonly mapperSettings: () => ReadonlyArray<Candidate>
   readonly valuesOf: (key: string) => ReadonlyArray<string>
   /** Of one cloud; undefined: of all. */
@@ -85,7 +85,7 @@ const candidatesFor = (program: Program, line: CommandWords, typed: string, know
       }
 }
 
-/** Those that have not been given yet. */
+/** Options that have not been given yet. */
 const options = (program: Program, { path, options: given }: CommandWords): ReadonlyArray<Candidate> =>
   allOptions(program, path)
     .filter(({ name }) => !given.some((one) => one.name === name))

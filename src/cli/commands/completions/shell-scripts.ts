@@ -1,9 +1,9 @@
 /**
- * What a shell needs to complete the words of `tedge`: it asks `tedge` itself, which knows its commands, the settings
- * and the profiles of this device.
+ * The completion scripts of the shells: they call `tedge`, which knows its commands, the settings and the profiles of this
+ * device.
  *
- * `tedge __complete -- WORD…` (the last one is being typed) answers `word<TAB>description` lines; the line `:files`
- * means that names of files fit as well.
+ * `tedge __complete -- WORD…` (the last word is being typed) prints lines `word<TAB>description`; the line `:files`
+ * adds file names.
  */
 
 const bash = `# tedge: completions for bash
@@ -61,7 +61,7 @@ complete -c tedge -a '(__tedge_complete)'
 
 export const shellScripts: Readonly<Record<"bash" | "zsh" | "fish", string>> = { bash, zsh, fish }
 
-/** For `tedge` under another name: its functions have one of their own, beside those of a `tedge` that is another program. */
+/** For `tedge` under another name: its functions are renamed, so that they do not replace those of another `tedge`. */
 export const shellScript = (shell: keyof typeof shellScripts, command: string): string =>
   shellScripts[shell]
     .replaceAll(/_tedge(?=\b|_complete)/g, `_${command.replaceAll("-", "_")}`)

@@ -1,4 +1,4 @@
-/** What the commands of `tedge config` share: their actor, how warnings are shown, with which code they end. */
+/** Shared by the `tedge config` commands: actor, warnings, exit codes. */
 import { Effect } from "effect"
 import { configPlace } from "../../../actors/config/read-sources.ts"
 import type { ConfigProtocol, SettingSelector, Warned } from "../../../messages/config.ts"
@@ -17,19 +17,19 @@ export interface ConfigCommandContext {
   readonly stdoutIsTerminal: boolean
 }
 
-/** Answers the exit code. It has told the user everything, failures too. */
+/** Returns the exit code. Has printed everything, errors included. */
 export type ConfigCommand = (context: ConfigCommandContext) => Effect.Effect<number>
 
-/** Waiting for another writer included. */
+/** Includes waiting for another writer. */
 export const askLimit = { within: "60 seconds" } as const
 
-/** Failures end with their sentence; an unknown key is a mistake on the command line. */
+/** Prints the failure; an unknown key is a usage error. */
 export const configCommand =
   (work: (context: ConfigCommandContext) => Effect.Effect<number, Failure>): ConfigCommand =>
   (context) =>
     Effect.catch(work(context), (failure) => Effect.as(context.terminal.failure(failure), codeOfFailure(failure)))
 
-/** KEY and `--profile`. The variable for profiles is left to ConfigActor: it counts for cloud settings only. */
+/** KEY and `--profile`. ConfigActor reads the profile's variable: it applies to cloud settings only. */
 export const selectorOf = ({ input }: ConfigCommandContext): SettingSelector => ({
   key: input.argument("KEY") ?? "",
   profile: input.given("profile") ? input.text("profile") : undefined

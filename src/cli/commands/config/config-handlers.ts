@@ -1,4 +1,4 @@
-/** The commands of `tedge config` as the command line calls them. */
+/** Handlers of the `tedge config` commands. */
 import { Effect } from "effect"
 import type { CommandHandler } from "../../command-line/command-spec.ts"
 import { startConfigActor } from "../../compose/compose-config.ts"

@@ -1,4 +1,4 @@
-/** `tedge config`: words and texts. */
+/** Specs of `tedge config`: words and texts. */
 import type { ArgumentSpec, CommandSpec, OptionSpec } from "../../command-line/command-spec.ts"
 import { profileOption } from "../../command-line/command-spec.ts"
 

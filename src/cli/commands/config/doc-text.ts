@@ -1,8 +1,8 @@
-/** The text of `tedge config list --doc`. Source: hsm-support, which prints three parts of it. */
+/** Prints `tedge config list --doc`. Source: hsm-support, which prints three parts of it. */
 import type { Setting } from "../../../messages/settings/setting.ts"
 import { settingsTable } from "../../../messages/settings/settings-table.ts"
 
-/** Keys to the right, texts in a column; an empty line between keys where no terminal shows the keys in bold. */
+/** Keys right-aligned, texts in a column; blank lines between keys where no terminal prints the keys in bold. */
 export const docText = (filter: string, isTerminal: boolean): string => {
   const settings = settingsTable.filter(({ key }) => key.includes(filter))
   const width = Math.max(...settings.map(({ key }) => key.length))

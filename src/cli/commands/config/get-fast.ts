@@ -1,8 +1,8 @@
 /**
- * `tedge config get KEY` without starting actors: only the simple cases, with the same pure functions.
+ * `tedge config get KEY` without starting actors: the simple cases only, with the same pure functions.
  *
- * Whatever needs a sentence (no value, a wrong one, a warning) is left to the whole program. Nothing here may load
- * Effect: it alone costs a third of Node's own start.
+ * Cases that print a message (no value, an invalid one, a warning) are left to the full program. Must not load
+ * Effect, which costs a third of Node's own start.
  */
 
 import { hasPin } from "../../../actors/config/pin-text.ts"
@@ -22,7 +22,7 @@ interface FastGet {
   readonly workingDir: string
 }
 
-/** What goes to stdout; the exit code is 0. Undefined: not for us. */
+/** Output for stdout, with exit code 0. Undefined: left to the full program. */
 export const fastGet = ({ key, profile, configDir, environment, workingDir }: FastGet): string | undefined => {
   const place = configPlace({ configDir, workingDir, environment })
   const selected = selectSetting({ key, profile }, environment)
@@ -44,7 +44,7 @@ export const fastGet = ({ key, profile, configDir, environment, workingDir }: Fa
   return toldWith(asked, read.warnings).length === 0 ? `${text}\n` : undefined
 }
 
-/** Undefined: the command line is another one, or has more than a key, a profile and a directory. */
+/** Undefined: another command, or more than a key, a profile and a directory. */
 export const fastQuestion = ({
   path,
   arguments: words,

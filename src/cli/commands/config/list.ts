@@ -1,4 +1,4 @@
-/** `tedge config list [FILTER] [--all] [--doc]`: PINs and passwords masked. A filter that no key contains is refused. */
+/** `tedge config list [FILTER] [--all] [--doc]`: PINs and passwords masked. A filter without a matching key is refused. */
 import { Effect, Redacted } from "effect"
 import { hasPin, maskedPin } from "../../../actors/config/pin-text.ts"
 import { type ShownSetting, UnknownSetting } from "../../../messages/config.ts"
@@ -30,7 +30,7 @@ export const configList = configCommand(({ config, input, terminal, stdoutIsTerm
 
 const nothingMatches = (filter: string) => new UnknownSetting({ key: filter, similar: similarKeys(filter), part: true })
 
-/** `key=value` lines; with `all`, an empty line and the keys without value. */
+/** Lines `key=value`; with `all`, a blank line and the keys without a value. */
 const listText = (settings: ReadonlyArray<ShownSetting>, all: boolean): string => {
   const lines = settings.flatMap(({ key, value, secret }) =>
     value === undefined ? [] : [`${key}=${secret ? masked(Redacted.value(value)) : Redacted.value(value)}`]
@@ -39,7 +39,7 @@ const listText = (settings: ReadonlyArray<ShownSetting>, all: boolean): string =
   return [...lines, ...(all && unset.length > 0 ? ["", ...unset] : [])].map((line) => `${line}\n`).join("")
 }
 
-/** Of a URI only the PIN is secret. */
+/** In a URI only the PIN is secret. */
 const masked = (value: string): string => (hasPin(value) ? maskedPin(value, mask) : mask)
 
 const mask = "******"

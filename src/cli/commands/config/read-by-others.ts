@@ -1,4 +1,4 @@
-/** What thin-edge's own programs on this device do with a setting: they do not find a secret, and drop what only we have. */
+/** How thin-edge's own programs on this device treat a setting: they do not find secrets, and drop keys they do not know. */
 import { join } from "node:path"
 import { bridgeUnitName } from "../../../messages/installation/bridge-service.ts"
 import type { Installation } from "../../../messages/installation/installation.ts"

@@ -1,7 +1,7 @@
 /**
- * `tedge config get KEY`: the value on stdout, or why there is none on stderr. `tedge config set | unset | add | remove`: silent
- * when it is done. `tedge config upgrade`: reports on stderr which files were made or changed; the exit code is 0 when nothing was
- * to do, too.
+ * `tedge config get KEY`: value on stdout, or the reason on stderr. `tedge config set | unset | add | remove`: silent on
+ * success. `tedge config upgrade`: lists on stderr the files it created or changed; exit code 0 also when nothing had
+ * to be changed.
  */
 import { Effect, Redacted } from "effect"
 import { SettingNotSet } from "../../../messages/config.ts"

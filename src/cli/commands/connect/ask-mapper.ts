@@ -1,4 +1,4 @@
-/** Asks a mapper on its socket. It may have been started a moment ago: until it listens, it is looked for. */
+/** Sends a request to a mapper on its socket; retries until a mapper that was just started listens. */
 import { Effect, Schedule } from "effect"
 import {
   type CheckAnswer,
@@ -10,7 +10,7 @@ import {
 import { askJsonLine } from "../../../platform/sockets/json-lines-socket.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 
-/** As checkCloud, of a mapper that listens now. */
+/** As checkCloud, for a mapper that already listens. */
 export const checkCloudOnce = (path: string, withinMs: number): Effect.Effect<CheckAnswer | undefined> =>
   askJsonLine(path, printQuestion({ ask: "check", withinMs })).pipe(
     Effect.map(parseCheckAnswer),
@@ -18,7 +18,7 @@ export const checkCloudOnce = (path: string, withinMs: number): Effect.Effect<Ch
     Effect.catch(() => Effect.succeed(undefined))
   )
 
-/** Undefined: nothing of ours listened there, or answered in time. */
+/** Undefined: no mapper of ours listened, or it did not respond in time. */
 export const checkCloud = (path: string, withinMs: number): Effect.Effect<CheckAnswer | undefined> =>
   Effect.gen(function* () {
     const startedAt = yield* monotonicNow
@@ -34,14 +34,14 @@ export const checkCloud = (path: string, withinMs: number): Effect.Effect<CheckA
       )
     )
     const retried = Effect.retry(ask, { schedule: Schedule.spaced("200 millis") })
-    // The service reports at the end of its time why there is no answer.
+    // At its time limit the service reports why there is no answer.
     return yield* Effect.timeoutOrElse(retried, {
       duration: withinMs + graceMs,
       orElse: () => Effect.succeed(undefined)
     })
   }).pipe(Effect.catch(() => Effect.succeed(undefined)))
 
-/** It will not change while this command waits. */
+/** Will not change while this command waits. */
 const forbidden = (path: string): CheckAnswer => ({
   version: socketVersion,
   answer: "check",

@@ -1,4 +1,4 @@
-/** `tedge connect | reconnect | disconnect`: asks ConnectActor and shows what it reports. */
+/** `tedge connect | reconnect | disconnect`: asks ConnectActor and prints its events. */
 import { Effect } from "effect"
 import type { CloudSelector, Connected, ConnectProtocol, ConnectRefusal, StepEvent } from "../../../messages/connect.ts"
 import { explainOldCertificate } from "../../../messages/explain/note.ts"
@@ -11,17 +11,17 @@ import { processTerminal, type Terminal } from "../../terminal/terminal.ts"
 import { CurrentTerminalLoss } from "../../terminal/terminal-loss.ts"
 import { makeTranscript } from "./transcript.ts"
 
-/** Answers the exit code. */
+/** Returns the exit code. */
 type Ask = (
   connect: ActorRef<ConnectProtocol>,
   input: CommandInput,
   terminal: Terminal
 ) => Effect.Effect<number, ConnectRefusal>
 
-/** Longer than all steps may take together; each has its own limit. */
+/** Longer than all steps together; each has its own limit. */
 const within = { within: "15 minutes" } as const
 
-/** Once a step has begun, the rest or its undo needs no terminal. */
+/** Once a step has started, completing or rolling back needs no terminal. */
 const command =
   (ask: Ask): CommandHandler =>
   (input) =>

@@ -1,4 +1,4 @@
-/** Which service manager this device has: that of system.toml, systemd where it runs, else our own. */
+/** The service manager of this device: that of system.toml, systemd if it runs, else the built-in one. */
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
@@ -20,7 +20,7 @@ export const openServices = (
   Effect.gen(function* () {
     const init = yield* readInitCommands(settings.configDir)
     if (init !== undefined) return commandServices(init)
-    // `systemctl --version` succeeds in containers that no systemd runs in. Source: sd_booted(3).
+    // `systemctl --version` also succeeds in containers without a running systemd. Source: sd_booted(3).
     if (existsSync("/run/systemd/system")) return commandServices(systemdCommands)
     const user = serviceUser(settings.configDir)
     if (user.kind === "unusable") return yield* Effect.fail(user.failure)

@@ -1,8 +1,8 @@
 /**
- * The configuration of a mosquitto that tedge itself starts, where no service manager does.
+ * The configuration of a mosquitto started by the built-in service manager.
  *
- * Debian's mosquitto.conf keeps messages over a restart and includes our files; without it, our file alone would lose what
- * waits for the cloud at each reconnect.
+ * Debian's mosquitto.conf has persistence and includes our files; with our file alone, each reconnect would lose the
+ * messages queued for the cloud.
  */
 import { join } from "node:path"
 import type { Settings } from "../../../messages/settings/resolved-settings.ts"
@@ -12,7 +12,7 @@ import { makeDirectories } from "../../../platform/files/given-files.ts"
 import { account } from "../../../platform/users/accounts.ts"
 import { ownerIn } from "../../../platform/users/file-owner.ts"
 
-/** The path of the file mosquitto is started with. Without a place for its messages: the listeners alone. */
+/** Path of the configuration file for mosquitto. Without a directory for persistence: the listeners alone. */
 export const ownMosquittoConf = (settings: Settings): string => {
   const included = join(settings.configDir, "mosquitto-conf")
   const store = join(settings.dataPath, "mosquitto")
@@ -24,7 +24,7 @@ export const ownMosquittoConf = (settings: Settings): string => {
     replaceFileNow({ path, content: mosquittoConf(included, store), mode: 0o644 })
     return path
   } catch {
-    // A place that cannot be written is no reason to be without a broker.
+    // The broker starts without persistence if the directory is not writable.
     return join(included, "tedge-mosquitto.conf")
   }
 }
@@ -39,6 +39,6 @@ const mosquittoConf = (included: string, store: string): string =>
     ""
   ].join("\n")
 
-/** Whom mosquitto runs as: the user of the services, or the one it changes to when root starts it. */
+/** User that mosquitto runs as: the services' user, or the one it switches to when root starts it. */
 const ownerOfStore = (configDir: string): Owner | undefined =>
   ownerIn(configDir) ?? (process.getuid?.() === 0 ? account("mosquitto") : undefined)

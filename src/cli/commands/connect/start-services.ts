@@ -1,4 +1,4 @@
-/** `tedge start-services`: what an init system does at its start, for the built-in service manager. */
+/** `tedge start-services`: starts the enabled services of the built-in service manager, as an init system does at boot. */
 import { Effect } from "effect"
 import type { ServiceFailure, ServiceManager } from "../../../actors/connect/services/service-manager.ts"
 import { explainEnabledElsewhere } from "../../../messages/explain/note.ts"
@@ -22,7 +22,7 @@ const readServices = (input: CommandInput) =>
     return yield* openServices(settings)
   })
 
-/** One that does not start does not keep the others from it. */
+/** A service that fails to start does not stop the others from starting. */
 const startEnabled = (services: ServiceManager, terminal: Terminal): Effect.Effect<number> =>
   Effect.gen(function* () {
     if (services.enabled === undefined) {

@@ -1,4 +1,4 @@
-/** Prints what ConnectActor reports, as the guide shows it. Source: hsm-support, `tedge reconnect c8y`. */
+/** Prints the events of ConnectActor in the format of the guide. Source: hsm-support, `tedge reconnect c8y`. */
 import { Effect } from "effect"
 import type { ConnectRefusal, StepEvent } from "../../../messages/connect.ts"
 import { terminalLine } from "../../../messages/explain/explanation.ts"
@@ -9,9 +9,9 @@ import type { Terminal } from "../../terminal/terminal.ts"
 
 interface Transcript {
   readonly show: (event: StepEvent) => Effect.Effect<void>
-  /** The failure a command ends with; not printed again when its step has done so. */
+  /** The failure of a command; not printed again if its step has printed it. */
   readonly end: (failure: ConnectRefusal) => Effect.Effect<void>
-  /** The user does not want to wait for the running step any longer. */
+  /** The user interrupted the running step. */
   readonly interrupted: Effect.Effect<void>
 }
 

@@ -1,10 +1,10 @@
-/** PINs from an option, or typed unseen by a person. */
+/** PINs from an option, or typed at the terminal without echo. */
 import { Effect, Redacted } from "effect"
 import { InputClosed, PinEmpty, PinsDiffer } from "../../../messages/hsm.ts"
 import type { CommandInput } from "../../command-line/command-spec.ts"
 import type { CommandContext } from "./token-command.ts"
 
-/** A PIN given as an option; an empty one would cost a try. */
+/** A PIN given as an option; an empty one would cost an attempt. */
 export const givenPin = (input: CommandInput, option: string, what: PinEmpty["what"]) =>
   Effect.suspend(() => {
     const given = input.secret(option)
@@ -27,7 +27,7 @@ export const pinFrom = ({ input, prompts }: CommandContext, option: string, ques
     return pin ?? (yield* new InputClosed({ option: `--${option}` }))
   })
 
-/** A new PIN is typed twice: a slip would lock the person out. */
+/** A new PIN is typed twice: a typing error would lock the user out. */
 export const newPinFrom = (context: CommandContext, option: string, what: "user PIN" | "SO PIN") =>
   Effect.gen(function* () {
     const given = yield* givenPin(context.input, option, what)

@@ -1,4 +1,4 @@
-/** Whether pcscd keeps the user who loads the module from its readers: then there are no tokens at all. */
+/** Whether pcscd denies the user that loads the module access to its readers: then no tokens are visible. */
 import { basename } from "node:path"
 import { Effect } from "effect"
 import { explainPcscdRefuses } from "../../../messages/explain/platform.ts"
@@ -8,7 +8,7 @@ import { pcscdServes } from "../../../platform/sockets/pcscd.ts"
 import { userName } from "../../../platform/users/accounts.ts"
 import { serviceUser } from "../../../platform/users/service-user.ts"
 
-/** Ask where no token was found. Undefined: pcscd is not the reason. */
+/** Call when no token was found. Undefined: pcscd is not the reason. */
 export const cardsRefused = ({
   cryptoki,
   configDir
@@ -23,5 +23,5 @@ export const cardsRefused = ({
   )
 }
 
-/** Modules whose tokens are no cards. */
+/** Modules whose tokens are not cards. */
 const withoutCards = /softhsm|tpm2|ckteec|cryptoauth|p11-kit/

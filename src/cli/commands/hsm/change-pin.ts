@@ -1,8 +1,8 @@
 /**
  * `tedge hsm change-pin`: with the current PIN, or reset by the SO PIN.
  *
- * A stored PIN follows only if it is this token's: it is in a file, it is the old PIN, and its URI means the token.
- * Anything else would lock another token. One in a URI is stored apart from it before the token is changed.
+ * A stored PIN is updated only if it is this token's: stored in a file, equal to the old PIN, and its URI matches the token.
+ * Anything else would lock another token. A PIN in a URI is moved to its own setting before the token is changed.
  */
 import { join } from "node:path"
 import { Effect, Redacted, Result } from "effect"
@@ -64,7 +64,7 @@ export const changePin: TokenCommand = (context) =>
         Effect.mapError((failure) => (isUncertain(failure) ? perhaps(failure) : failure)),
         Effect.onInterrupt(() => terminal.failure(perhaps(undefined)))
       )
-    // Half of it would leave a PIN in the settings that the token refuses.
+    // Updating only half of it would leave a PIN in the settings that the token refuses.
     yield* Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(restore(changed), (token) =>
         Effect.andThen(
@@ -76,15 +76,15 @@ export const changePin: TokenCommand = (context) =>
     return exitCodes.ok
   })
 
-/** A place where a PIN may be stored, with the URI of what it is for. */
+/** A place where a PIN may be stored, with the URI it is for. */
 interface PinSetting {
   readonly key: string
-  /** The setting of the URI, which may have the PIN in it. */
+  /** The setting of the URI, which may contain the PIN. */
   readonly uriKey: string
   readonly uri: Pkcs11Uri | undefined
 }
 
-/** Of the provider, of the device, of each cloud and each of its profiles. */
+/** Of the provider, of the device, of each cloud and each profile. */
 const pinSettings = ({ actors }: CommandContext, { cryptoki, device }: Settings) =>
   Effect.gen(function* () {
     const clouds = yield* Effect.forEach(cloudWords, (cloud) =>
@@ -105,19 +105,19 @@ const pinSettings = ({ actors }: CommandContext, { cryptoki, device }: Settings)
     return [...own, ...clouds.flat()]
   })
 
-/** The settings of PINs whose URI means the token, or that are for the only token. */
+/** The PIN settings whose URI matches the token, or that are for the only token. */
 const settingsOf = (context: CommandContext, target: Pkcs11Uri) =>
   Effect.gen(function* () {
     const tokens = yield* initialisedTokens(context)
     const [token, ...others] = tokens.filter((one) => matchesToken(comparable(target), one))
-    // The request itself reports that several match, or none.
+    // The request itself reports several matches, or none.
     if (token === undefined || others.length > 0) return []
     const { settings } = yield* context.actors.config.ask("ReadSettings", undefined, within)
     const all = yield* pinSettings(context, settings)
     return all.filter(({ uri }) => (uri === undefined ? tokens.length === 1 : matchesToken(uri, token)))
   })
 
-/** A PIN in the URI of a file goes to its own setting, as with `config set`; what refuses that refuses the command. */
+/** Moves a PIN in a file's URI to its own setting, as `config set` does; if that is refused, so is the command. */
 const storePinsApart = (context: CommandContext, target: Pkcs11Uri, old: Redacted.Redacted<string> | undefined) =>
   Effect.gen(function* () {
     const { actors, terminal } = context
@@ -145,7 +145,7 @@ const isSecretsFile = (path: string): boolean => path.endsWith("/secrets.toml")
 const notChanged = (variable: string): string =>
   `the environment variable ${variable} holds the current PIN and is not changed`
 
-/** The settings in the file that hold the PIN which is to change: of this token, and not another PIN. */
+/** The settings in the file that contain the PIN to be changed: of this token, and equal to the old PIN. */
 const storedPins = (context: CommandContext, target: Pkcs11Uri, old: Redacted.Redacted<string> | undefined) =>
   Effect.gen(function* () {
     const { actors, terminal } = context
@@ -180,7 +180,7 @@ const updateStoredPins = (
 
 const within = { within: askLimits.read }
 
-/** The service has device.cryptoki.pin of the same files, unless it is given a PIN at a place of higher rank. */
+/** The service reads device.cryptoki.pin from the same files, unless its PIN comes from a source of higher precedence. */
 const forService = ({ configDir }: Settings, stored: ReadonlyArray<string>): string => {
   const variables = join(configDir, "plugins/tedge-p11-server.conf")
   const places = `TEDGE_DEVICE_CRYPTOKI_PIN in its environment ('${variables}'), its credential tedge-pin, or the file of p11_server.pin_file`

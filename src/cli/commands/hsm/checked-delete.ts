@@ -1,9 +1,9 @@
 /**
- * Has a key deleted, and makes sure that it is the one that was shown.
+ * Deletes a key, and verifies that it is the key that was shown.
  *
- * A signing service lets the attributes of its own device.cryptoki.uri win over those of a request: thin-edge's does so
- * for deleting, too. So a service that finds a key that was not named is not trusted with another one; and what it
- * says it deleted is compared with what was shown.
+ * A signing service lets the attributes of its own device.cryptoki.uri override those of a request; thin-edge's does so
+ * for deletion too. So if the service returns a key for an unused name, nothing is deleted through it; and the deleted
+ * key it reports is compared with the one shown.
  */
 import { randomBytes } from "node:crypto"
 import { Effect, Result } from "effect"
@@ -14,7 +14,7 @@ import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { findKeys } from "./find-keys.ts"
 import { askLimits, type CommandContext, selectorFor } from "./token-command.ts"
 
-/** Before anything is shown or deleted: fails when the service means another key than this one, or may do so. */
+/** Before anything is shown or deleted: fails if the service selects another key than this one, or may do so. */
 export const refuseOtherKey = (context: CommandContext, key: KeyDescription, pin: PinGiven) =>
   Effect.gen(function* () {
     const { object, id, type: _type, ...token } = key.uri
@@ -22,14 +22,14 @@ export const refuseOtherKey = (context: CommandContext, key: KeyDescription, pin
     const isLabelBent = object !== undefined && (yield* found({ object: strange.object() }))
     const isIdBent = id !== undefined && (yield* found({ id: strange.id() }))
     if (!isLabelBent && !isIdBent) return
-    // Under the label of the service, the id still distinguishes this key from others.
+    // With the service's label too, the id still distinguishes this key from others.
     if (!isIdBent && id !== undefined && (yield* found({ id }))) return
-    // Where there is one key, it is the one.
+    // A single key is the one.
     const all = yield* findKeys(context, token, pin)
     if (all.some((other) => !isSameKey(other, key))) return yield* new OtherKeyMeant({ uri: shownUri(key.uri) })
   })
 
-/** Answers what was deleted. */
+/** Returns the deleted objects. */
 export const deleteShown = ({ actors }: CommandContext, key: KeyDescription, pin: PinGiven) =>
   Effect.gen(function* () {
     const asked = { key: selectorFor(key.uri, pin) }
@@ -41,13 +41,13 @@ export const deleteShown = ({ actors }: CommandContext, key: KeyDescription, pin
     return deleted
   })
 
-/** What no key is named. */
+/** A URI that matches no key. */
 const strange = {
   id: () => new Uint8Array(randomBytes(20)),
   object: () => `no such key ${randomBytes(10).toString("hex")}`
 }
 
-/** By its private half, or else by its public one. */
+/** By its private object, else by its public one. */
 const finds = ({ actors: { cryptoki } }: CommandContext, key: KeySelector) =>
   Effect.gen(function* () {
     const within = { within: askLimits.list }

@@ -1,4 +1,4 @@
-/** `tedge hsm clear-pin-latch`: a person says that the configured PIN is right. */
+/** `tedge hsm clear-pin-latch`: confirms that the configured PIN is correct. */
 import { Effect } from "effect"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"

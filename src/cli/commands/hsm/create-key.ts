@@ -1,7 +1,7 @@
 /**
- * `tedge cert create-key-hsm` and `tedge hsm create-key`: a keypair made on the token, and selected.
+ * `tedge cert create-key-hsm` and `tedge hsm create-key`: generates a keypair on the token, and selects it.
  *
- * What can be refused is refused before the key is made; what fails after is reported together with the key.
+ * All checks run before the key is generated; a failure after that is reported together with the key.
  * Source: thin-edge hsm-support, "Key generation".
  */
 import { Effect, Option, Redacted } from "effect"
@@ -64,7 +64,7 @@ interface Made {
   readonly outfile: string | undefined
 }
 
-/** Whatever happens to the file: a key that is there is shown and selected. */
+/** If the file cannot be written, the key is still shown and selected. */
 const reportKey = (context: CommandContext, { key, selector, setting, outfile }: Made) =>
   Effect.gen(function* () {
     const { input, terminal } = context
@@ -81,7 +81,7 @@ const reportKey = (context: CommandContext, { key, selector, setting, outfile }:
       yield* terminal.info("--so-pin was not used: a token is initialised by tedge hsm init only")
   })
 
-/** A service that narrows URIs silently may choose another key. One that does not show public keys is believed. */
+/** A service with a scope may silently select another key. One that does not return public keys is trusted. */
 const refuseOtherKey = (
   { actors }: CommandContext,
   { uri, publicKey }: Made["key"],
@@ -98,7 +98,7 @@ const refuseOtherKey = (
 const pinNotWritten =
   "the PIN was not written to the settings; unless tedge-p11-server knows it: tedge config set device.cryptoki.pin <PIN>"
 
-/** The options were checked against their choices; only their combination is left. */
+/** Each option is already validated; this checks their combination. */
 const keyParameters = (input: CommandInput): Effect.Effect<KeyParameters, OptionsExclude> => {
   const type = input.text("type")
   if (type === "rsa" && input.given("curve"))
@@ -136,7 +136,7 @@ const selectKey = ({ actors, terminal }: CommandContext, { key, profile }: KeySe
     yield* terminal.answer(`Value of \`${shown}\` was updated to point to the new key\n`)
   })
 
-/** A cloud with a key of its own does not follow `device.key_uri`. */
+/** A cloud with its own key does not use `device.key_uri`. */
 const sayWhoUsesAnother = ({ actors, input, terminal }: CommandContext, uri: Pkcs11Uri) =>
   Effect.gen(function* () {
     if (input.cloud !== undefined) return

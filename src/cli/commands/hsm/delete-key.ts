@@ -1,7 +1,7 @@
 /**
- * `tedge hsm delete-key`: shows what it found, asks, deletes exactly that.
+ * `tedge hsm delete-key`: shows the key it found, asks, deletes exactly that key.
  *
- * A key that any cloud or profile uses is refused: the comparison is between what the URIs mean, not their text.
+ * Refuses a key that any cloud or profile uses: URIs are compared by the key they select, not by their text.
  */
 import { Effect, Option } from "effect"
 import { readCertificateChain } from "../../../actors/mqtt/dial/credentials.ts"
@@ -57,13 +57,13 @@ export const deleteKey: TokenCommand = (context) =>
     return exitCodes.ok
   })
 
-/** No setting need name the key that connects: while the key is changed they name the new one already. */
+/** The key in use may be in no setting: during a key change the settings already name the new one. */
 const warnOfCertificate = (context: CommandContext, key: KeyDescription, pin: PinGiven) =>
   Effect.gen(function* () {
     const { actors, terminal } = context
     const { type: _type, ...uri } = key.uri
     const asked = actors.cryptoki.ask("PublicKey", { key: selectorFor(uri, pin) }, { within: askLimits.list })
-    const half = yield* Effect.option(asked) // a token that does not show it: then nothing is known
+    const half = yield* Effect.option(asked) // a token that does not return it: unknown
     if (Option.isNone(half)) return
     for (const path of yield* certificatePaths(context)) {
       const read = yield* Effect.option(readCertificateChain(path))
@@ -83,7 +83,7 @@ const certificatePaths = ({ actors }: CommandContext) =>
     return paths
   })
 
-/** A keypair is one key: its halves have the same id. */
+/** A keypair is one key: both objects have the same id. */
 const theOne = (found: ReadonlyArray<KeyDescription>) => {
   const [first] = found
   const others = found.filter((key) => first !== undefined && Buffer.compare(key.id, first.id) !== 0)
@@ -104,7 +104,7 @@ const refuseKeyInUse = (context: CommandContext, key: KeyDescription) =>
       return yield* new KeyInUse({ uri: shownUri(key.uri), settings: users.map(({ setting }) => setting) })
   })
 
-/** Every key URI of the settings, those of all clouds and profiles, under the name of its setting. */
+/** Every key URI of the settings, of all clouds and profiles, by setting name. */
 const namedKeys = ({ actors }: CommandContext) =>
   Effect.gen(function* () {
     const within = { within: askLimits.read }
@@ -119,7 +119,7 @@ const namedKeys = ({ actors }: CommandContext) =>
       )
     )
     const scope = { setting: "device.cryptoki.uri", uri: onlyIfObject(settings.cryptoki.uri) }
-    // A cloud without a key of its own shows that of the device.
+    // A cloud without its own key inherits that of the device.
     const ofClouds = clouds.flat().filter(({ uri }) => uri !== own.uri && !(uri && own.uri && sameTarget(uri, own.uri)))
     return [own, ...ofClouds, scope].flatMap(({ setting, uri }) => (uri === undefined ? [] : [{ setting, uri }]))
   })
@@ -127,7 +127,7 @@ const namedKeys = ({ actors }: CommandContext) =>
 const onlyIfObject = (uri: Pkcs11Uri | undefined) =>
   uri?.object === undefined && uri?.id === undefined ? undefined : uri
 
-/** Whether the setting's URI selects this key; attributes of the token that either leaves out do not distinguish them. */
+/** Whether the setting's URI selects this key; token attributes missing in either do not distinguish them. */
 export const meansKey = (uri: Pkcs11Uri, key: KeyDescription): boolean =>
   matchesObject({ ...uri, type: "private" }, { ...key, kind: "private" }) &&
   (["token", "serial", "model", "manufacturer"] as const).every(
