@@ -1,4 +1,4 @@
-/** What each command of `tedge` does: loaded when it is called. */
+/** The handler of each command of `tedge`, loaded when called. */
 import type { CommandHandlers } from "../command-line/command-spec.ts"
 import type { TokenCommandWords } from "./token-commands.ts"
 

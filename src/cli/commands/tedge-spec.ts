@@ -1,4 +1,4 @@
-/** The commands of `tedge` and the options they all take: words and texts only (the work is in tedge-handlers.ts). */
+/** Specs of the `tedge` commands and the global options: words and texts only (handlers: tedge-handlers.ts). */
 
 import {
   type CommandSpec,

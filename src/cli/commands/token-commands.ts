@@ -1,4 +1,4 @@
-/** The commands of `tedge hsm` and `tedge cert` by their words, and how one is run whatever it talks to. */
+/** The commands of `tedge hsm` and `tedge cert`, and how one is run with any terminal and actors. */
 import { Effect, type Scope } from "effect"
 import { explainClosed } from "../../messages/explain/platform.ts"
 import type { Failure } from "../../messages/explain.ts"
@@ -44,7 +44,7 @@ export const tokenCommands = {
 
 export type TokenCommandWords = keyof typeof tokenCommands
 
-/** Answers the exit code; a failure ends with its sentence. */
+/** Returns the exit code; prints the failure. */
 export const runTokenCommand = (
   words: TokenCommandWords,
   start: Effect.Effect<TokenActors, Failure, Scope.Scope>,
@@ -57,7 +57,7 @@ export const runTokenCommand = (
       )
     )
   ).pipe(
-    // "No renewal needed" is 1: a failure must not look like it.
+    // 1 means "no renewal needed": a failure must use another code.
     Effect.catch((failure) =>
       Effect.as(
         context.terminal.failure(failure),
@@ -66,7 +66,7 @@ export const runTokenCommand = (
     )
   )
 
-/** A module reports files that are closed to its user as a token that is not there, or as a general error. */
+/** Modules report files that their user cannot read as a missing token, or as a general error. */
 const reportAccessDenied = (
   failure: Failure,
   { terminal }: Pick<CommandContext, "terminal">,

@@ -1,4 +1,4 @@
-/** The commands of `tedge hsm` and `tedge cert` as the command line calls them. */
+/** Handlers of the `tedge hsm` and `tedge cert` commands. */
 import { leaveNoCore } from "../../platform/process/no-core.ts"
 import type { CommandHandler } from "../command-line/command-spec.ts"
 import { startTokenActors } from "../compose/compose.ts"
@@ -10,7 +10,7 @@ import { runTokenCommand, type TokenCommandWords } from "./token-commands.ts"
 export const tokenHandler =
   (words: TokenCommandWords): CommandHandler =>
   (input) => {
-    // Not for all of `tedge`: `connect` starts services of others, which would inherit it.
+    // Not for all of `tedge`: `connect` starts other services, which would inherit it.
     leaveNoCore()
     const terminal = processTerminal()
     const prompts = makePrompts(process.stdin, terminal.text)

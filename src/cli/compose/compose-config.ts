@@ -1,4 +1,4 @@
-/** ConfigActor as every program of ours starts it. */
+/** Starts ConfigActor, the same in every program. */
 import { dirname } from "node:path"
 import { Effect, Schedule, type Scope } from "effect"
 import { configBehaviour, configMailbox } from "../../actors/config/config-actor.ts"
@@ -11,7 +11,7 @@ import * as Actor from "../../runtime/actor.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { CommandInput } from "../command-line/command-spec.ts"
 
-/** `options`: settings given as options of the command, by key. `withoutFile`: tedge.toml counts as absent. */
+/** `options`: settings given as command options, by key. `withoutFile`: tedge.toml is treated as absent. */
 export const startConfigActor = (
   input: CommandInput,
   options: Readonly<Record<string, string | undefined>> = {},

@@ -1,4 +1,4 @@
-/** Which CryptokiActor the settings ask for: over a local module, over the signing service's socket, or none. */
+/** Chooses the CryptokiActor for the settings: a local module, the signing service's socket, or none. */
 
 import { join } from "node:path"
 import { Effect, type Redacted, type Scope } from "effect"
@@ -18,13 +18,13 @@ import type { ActorRef } from "../../runtime/protocol.ts"
 
 interface CryptokiComposition {
   readonly settings: Settings
-  /** Goes before `device.cryptoki.pin`, for requests without a PIN: `key_pin` of the one connection the process is for. Read for each. */
+  /** Takes precedence over `device.cryptoki.pin` for requests without a PIN: `key_pin` of the process's connection. Read for each. */
   readonly pin?: Redacted.Redacted<string> | undefined
   readonly environment: NodeJS.ProcessEnv
   readonly publish: (event: CryptokiEvent) => Effect.Effect<void>
   /** Short-lived commands do not wait for tokens to come back. The server keeps its token hosts. */
   readonly lifetime: "command" | "mapper" | "server"
-  /** Told of each call of the module. */
+  /** Called for each call of the module. */
   readonly onCall?: CryptokiSettings["onCall"]
 }
 
@@ -68,24 +68,24 @@ export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<
   return cryptokiBehaviour(module, { publish })
 }
 
-/** How long after the last request a missing token is looked for: the bridge may wait as long for its next try. */
+/** How long after the last request a missing token is polled for: the bridge may wait as long before it retries. */
 const keepLookingMs = { command: 0, mapper: 600_000, server: 60_000 } as const
 
-/** Commands run by root and the services share what they know of refused PINs. */
+/** Commands run by root and the services share the record of refused PINs. */
 export const serviceOwner = (configDir: string): LatchPlace["owner"] => {
   const owner = fileOwner(configDir)
   return owner.kind === "owner" ? owner : undefined
 }
 
-/** Commands and mappers have the same settings, unless the environment of one says otherwise. */
+/** Commands and mappers have the same settings, unless the environment of one differs. */
 const pinProgram = (configDir: string, { environment, pin }: CryptokiComposition): string => {
   const place = pin ? "key_pin" : environment.TEDGE_DEVICE_CRYPTOKI_PIN ? "environment" : "device.cryptoki.pin"
   return `tedge ${configDir} ${place}`
 }
 
 /**
- * Whom token hosts that root starts become: the module comes from a file of that user. And what that user may not do
- * shows when the command runs, not when the service does. Undefined: the caller.
+ * The user that root's token hosts switch to: the module comes from a file that this user may write, and missing
+ * permissions show when the command runs, not when the service does. Undefined: the current user.
  */
 export const hostUser = (
   configDir: string
@@ -95,7 +95,7 @@ export const hostUser = (
   return { account: user.kind === "user" && user.uid !== 0 ? user : undefined }
 }
 
-/** Every request is refused with why there is no way to a token. */
+/** Refuses every request, because the settings configure no token. */
 const refusing = (failure: CryptokiOff | ServiceUserUnknown | SystemFileInvalid): Actor.Behaviour<CryptokiProtocol> => {
   const refuse = () => Effect.fail(failure)
   return {

@@ -1,4 +1,4 @@
-/** Which actors a command of `tedge` needs: started for it, stopped when its scope closes. */
+/** The actors of a `tedge` command: started for it, stopped when its scope closes. */
 import { Effect, type Scope } from "effect"
 import { connectBehaviour, connectMailbox } from "../../actors/connect/connect-actor.ts"
 import { mainMosquittoConf } from "../../actors/connect/read-mosquitto-conf.ts"
@@ -29,7 +29,7 @@ import { startConfigActor } from "./compose-config.ts"
 import { startCryptokiActor } from "./compose-cryptoki.ts"
 import { findExecutable } from "./installation.ts"
 
-/** For the commands about tokens and certificates. The way to the token is in the settings, read once. */
+/** For the commands about tokens and certificates. The token settings are read once. */
 export const startTokenActors = (input: CommandInput): Effect.Effect<TokenActors, Failure, Scope.Scope> =>
   Effect.gen(function* () {
     const config = yield* startConfigActor(input)
@@ -52,13 +52,13 @@ export const startTokenActors = (input: CommandInput): Effect.Effect<TokenActors
     return { config, cryptoki, localBroker }
   })
 
-/** They work, or say what is wrong themselves, whatever state the settings are in. */
+/** They work, or report the error themselves, in any state of the settings. */
 const withoutToken: ReadonlySet<string> = new Set(["hsm doctor", "cert show", "cert needs-renewal", "cert remove"])
 
 const startSession = (cryptoki: ActorRef<CryptokiProtocol>) =>
   Actor.start({ name: "session", mailbox: sessionMailbox, behaviour: sessionBehaviour(connectWith(cryptoki)) })
 
-/** What `disconnect` and `hsm doctor` begin with, whatever state the settings are in. */
+/** The start of `disconnect` and `hsm doctor`, which must work in any state of the settings. */
 const bareOf = ({ cloud, profile }: CloudSelector = { cloud: "c8y", profile: undefined }) => ({
   cloud,
   profile,
@@ -68,8 +68,8 @@ const bareOf = ({ cloud, profile }: CloudSelector = { cloud: "c8y", profile: und
 const limit = { within: "30 seconds" } as const
 
 /**
- * Settings are read once, for the way to the token; the steps read what they need themselves. `leaves`: the cloud that is
- * only disconnected.
+ * The token settings are read once; the steps read what they need themselves. `leaves`: the cloud that is only
+ * disconnected.
  */
 export const startConnectActor = (
   input: CommandInput,
@@ -115,11 +115,11 @@ export const startConnectActor = (
     return yield* Actor.start({ name: "connect", mailbox: connectMailbox, behaviour: connectBehaviour(peers) })
   })
 
-/** Where it cannot be made, the service that needs it reports. */
+/** If it cannot be created, the service that needs it reports that. */
 const makeMissing = (configDir: string, path: string): Effect.Effect<void> =>
   Effect.ignore(Effect.try({ try: () => makeDirectories(path, { owner: ownerIn(configDir) }), catch: codeOf }))
 
-/** Services run as the user of system.toml. Without root, or without such a user, files stay whose they are. */
+/** Services run as the user of system.toml. Without root, or without such a user, ownership is not changed. */
 const giveTo = (configDir: string, path: string): Effect.Effect<void> =>
   Effect.gen(function* () {
     const owner = fileOwner(configDir)
@@ -137,7 +137,7 @@ const tellTokenClosed = (settings: Settings): Effect.Effect<void> =>
     Effect.forEach(closedInWords(settings, process.env), (line) => Effect.logWarning(line), { discard: true })
   )
 
-/** What root can read and the services cannot shows here, not in a service's log. */
+/** Reports here, not in a service's log, what root can read and the services cannot. */
 const reportAccessDenied = (configDir: string, path: string): Effect.Effect<void> =>
   Effect.suspend(() => {
     const user = serviceUser(configDir)

@@ -1,21 +1,21 @@
-/** Where the parts of this installation are: all in the folder the running bundle was loaded from. */
+/** Paths of this installation's parts, all in the directory of the running bundle. */
 import { accessSync, closeSync, constants, openSync, readSync } from "node:fs"
 import { delimiter, dirname, join } from "node:path"
 
 /** A bundle or add-on in dist/. */
 export const bundlePath = (name: string): string => join(__dirname, name)
 
-/** An executable of ours, as users start it. */
+/** An executable, as users start it. */
 export const executablePath = (name: "tedge" | "tedge-mapper" | "tedge-p11-server" | "tedge-hsm-bridge"): string =>
   join(dirname(__dirname), "bin", name)
 
-/** On PATH, and where services live that users have no PATH to. Undefined: not installed. */
+/** On PATH, and in the directories of services outside a user's PATH. Undefined: not installed. */
 export const findExecutable = (name: string, path: string = process.env.PATH ?? ""): string | undefined =>
   [...path.split(delimiter).filter((dir) => dir !== ""), "/usr/sbin", "/usr/local/sbin"]
     .map((dir) => join(dir, name))
     .find(isExecutable)
 
-/** Those of thin-edge's own that are installed. Ours are scripts; thin-edge's are one program under several names. */
+/** The installed programs of thin-edge itself. Ours are scripts; thin-edge's are one binary under several names. */
 export const thinEdgePrograms = (path?: string): ReadonlyArray<string> =>
   ["tedge", "tedge-agent", "tedge-mapper", "tedge-p11-server"].filter((name) => {
     const found = findExecutable(name, path)
@@ -33,7 +33,7 @@ const isBinary = (path: string): boolean => {
     }
     return start.equals(Buffer.from("\u007FELF", "latin1"))
   } catch {
-    return false // not ours to read
+    return false // unreadable
   }
 }
 
@@ -42,6 +42,6 @@ const isExecutable = (path: string): boolean => {
     accessSync(path, constants.X_OK)
     return true
   } catch {
-    return false // not there, or not ours to run
+    return false // missing, or not executable by us
   }
 }

@@ -1,4 +1,4 @@
-/** A program as it is called in an installation: its name, and the commands that its texts name. */
+/** A program as named in an installation: its name, and the commands in its texts. */
 import { type Installation, withCommandNames } from "../../messages/installation/installation.ts"
 import type { CommandSpec, Program } from "../command-line/command-spec.ts"
 

@@ -1,11 +1,11 @@
-/** Which actors their supervisor has parked, from the events of the runtime. */
+/** The parked actors, from the events of the runtime. */
 import type { ParkedActor } from "../../messages/bridge.ts"
 import type { RuntimeEvent } from "../../runtime/events.ts"
 
 export class ParkedActors {
   private readonly byName = new Map<string, ParkedActor>()
 
-  /** True when the list changed. */
+  /** True if the list changed. */
   note(event: RuntimeEvent): boolean {
     if (event._tag === "Ready" || event._tag === "Stopped") return this.byName.delete(event.actor)
     if (event._tag !== "GaveUp") return false

@@ -1,8 +1,8 @@
 /**
- * The UNIX socket of a service: a snapshot, or a stream of snapshots and events, and what else the service answers.
+ * The UNIX socket of a service: a snapshot, or a stream of snapshots and events, and requests specific to the service.
  *
- * A watcher's events wait in a bounded inbox: what does not fit is left out and counted in its next snapshot. Without a
- * watcher nothing here runs.
+ * Events of a subscriber are queued up to a bound; dropped ones are counted in its next snapshot. Without subscribers
+ * nothing runs here.
  */
 import { Effect, type Scope } from "effect"
 import type { StatusFeed } from "../../actors/status/status-feed.ts"
@@ -26,11 +26,11 @@ export interface ServedStatus {
   readonly runPath: string
   readonly status: ActorRef<StatusProtocol>
   readonly feed: StatusFeed
-  /** What only this service can be asked; undefined: it does not know the question. */
+  /** Requests specific to this service; undefined: unknown request. */
   readonly answer: (question: OtherQuestion) => Effect.Effect<object> | undefined
 }
 
-/** Without it the service works, and cannot be asked. */
+/** Without it the service works, and cannot be queried. */
 export const serveServiceSocket = (served: ServedStatus): Effect.Effect<void, never, Scope.Scope> => {
   const path = serviceSocketPath(served.runPath, served.service)
   return serveJsonLines(path, (line, client) => answer(served, parseQuestion(line), client), tooManyClients).pipe(
@@ -42,7 +42,7 @@ export const serveServiceSocket = (served: ServedStatus): Effect.Effect<void, ne
   )
 }
 
-/** What a service answers when it cannot answer. */
+/** The answer when the service cannot answer. */
 export const trouble = (error: string) => ({ version: socketVersion, error })
 
 const answer = (
@@ -62,7 +62,7 @@ const snapshot = ({ status }: ServedStatus, asked: { readonly watched: boolean }
     Effect.catch(() => Effect.succeed(JSON.stringify(trouble("the service gives no status"))))
   )
 
-/** Never ends by itself. */
+/** Never completes. */
 const stream = (served: ServedStatus, everyMs: number, client: LineClient): Effect.Effect<never> =>
   Effect.scoped(
     Effect.gen(function* () {

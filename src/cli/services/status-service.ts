@@ -1,9 +1,9 @@
 /**
- * What makes a long-lived service visible: its actors, supervisors and log lines, which StatusActor sends on its socket.
+ * Makes a long-lived service observable: its actors, supervisors and log lines, which StatusActor sends on its socket.
  *
  *   const seen = makeVisible()
- *   seen.around(everything that is to be seen)
- *   serveStatus(seen, ...)     within it, once the service runs
+ *   seen.around(everything to be observed)
+ *   serveStatus(seen, ...)     inside it, once the service runs
  */
 import { Context, Effect, Logger, type Scope } from "effect"
 import { type StatusSources, statusBehaviour, statusMailbox } from "../../actors/status/status-actor.ts"
@@ -66,7 +66,7 @@ export const serveStatus = (
       onExhausted: "park",
       children: [child(place, behaviour, { restart: "permanent" })]
     })
-    // It owns nothing that could fail: that would be a mistake of ours.
+    // It owns nothing that could fail; a failure is a bug of ours.
     yield* Effect.orDie(starting)
     yield* serveServiceSocket({ service: name, runPath, status: place.ref, feed, answer })
   })

@@ -1,7 +1,7 @@
 /**
- * Log lines for what the supervisors do: an actor that failed, is started again, or was given up.
+ * Log lines of the supervisors: an actor failed, was restarted, or reached its restart limit.
  *
- * Who runs the device reads here why something of ours broke; the trace of the bug is there at debug level.
+ * The stack of a bug is logged at debug level.
  */
 import { Cause, Context, Effect } from "effect"
 import { type RuntimeEvent, RuntimeEvents } from "../../runtime/events.ts"
@@ -32,7 +32,7 @@ export const withActorEvents = <A, E, R>(
     return Effect.provideService(run, RuntimeEvents, { ...sink, publish })
   })
 
-/** A refusal of `start` is logged once, by the caller; later failures and defects are logged as always. */
+/** A refused `start` is logged once, by the caller; later failures and defects are logged as usual. */
 export const refusalsToldByStarter = <A, E, R>(start: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.contextWith((context) => {
     const sink = Context.get(context, RuntimeEvents)

@@ -1,11 +1,11 @@
-/** Logging whose level can be changed while the service runs. */
+/** A logger whose level can be changed at run time. */
 import { Layer, Logger, type LogLevel, References } from "effect"
 import { type LogLevelName, type LogStyle, logLine } from "./logging.ts"
 
 export interface AdjustableLog {
   readonly layer: Layer.Layer<never>
   readonly setLevel: (level: LogLevelName) => void
-  /** Whether a line of this level would be written: a line below it need not be formatted. */
+  /** Whether this level is enabled: lines below it need not be formatted. */
   readonly writes: (level: LogLevelName) => boolean
 }
 

@@ -1,6 +1,6 @@
 /**
- * The log of a command that has lost its terminal: syslog (the journal where systemd runs), else `tedge.log` in
- * `logs.path`. Written at once, line by line: what ends the process next must not take it along.
+ * The log of a command that has lost its terminal: syslog (the journal under systemd), else `tedge.log` in
+ * `logs.path`. Written synchronously, line by line, so that nothing is lost if the process ends.
  */
 import { spawnSync } from "node:child_process"
 import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, writeSync } from "node:fs"
@@ -15,14 +15,14 @@ export const commandLog =
     try {
       append(logDirectory(configDir), text)
     } catch {
-      // there is no output left; the command itself goes on
+      // no output is left; the command continues
     }
   }
 
 const append = (directory: string, text: string): void => {
   mkdirSync(directory, { recursive: true })
   const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
-  // The directory belongs to the services' user: no link of theirs is followed.
+  // The directory belongs to the services' user: its symlinks are not followed.
   const file = openSync(join(directory, "tedge.log"), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o640)
   try {
     const found = fstatSync(file)

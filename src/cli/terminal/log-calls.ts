@@ -1,9 +1,9 @@
-/** `--debug`: a line for each call of the PKCS#11 module, with its time and its code, never with data. */
+/** `--debug`: one line per call of the PKCS#11 module, with its duration and return code, never with data. */
 import { Effect, References } from "effect"
 import { codeName } from "../../actors/cryptoki/pkcs11/return-codes.ts"
 import type { CryptokiSettings } from "../../actors/cryptoki/settings.ts"
 
-/** Undefined: the lines are below the log level. */
+/** Undefined: below the log level. */
 export const callLog: Effect.Effect<CryptokiSettings["onCall"]> = Effect.gen(function* () {
   const level = yield* References.MinimumLogLevel
   if (!["All", "Trace", "Debug"].includes(level)) return undefined

@@ -1,11 +1,11 @@
-/** Log lines as events for those who watch a service: what the log has, at level info and above. */
+/** Log lines, level info and above, as events for status subscribers. */
 import { Clock, Logger } from "effect"
 import type { StatusEvent } from "../../messages/status/event.ts"
 import type { LogLine } from "../../messages/status/snapshot.ts"
 import { wallMs } from "../../runtime/primitives/wall-time.ts"
 import { logWords } from "./logging.ts"
 
-/** Beside the logger that writes. */
+/** In addition to the logger that writes. */
 export const logEvents = (publish: (event: StatusEvent) => void): Logger.Logger<unknown, void> =>
   Logger.make((entry) => {
     const level = levels[entry.logLevel]

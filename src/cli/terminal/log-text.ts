@@ -1,4 +1,4 @@
-/** Writes a log line that messages/explain has put into words. */
+/** Writes a log line worded by messages/explain. */
 import { Effect } from "effect"
 import type { LogText } from "../../messages/explain/cryptoki-event.ts"
 

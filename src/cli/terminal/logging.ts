@@ -1,8 +1,8 @@
 /**
- * Log lines as thin-edge writes them: `2025-05-06T11:13:40.171Z  INFO target: message key=value`.
+ * Log lines in thin-edge's format: `2025-05-06T11:13:40.171Z  INFO target: message key=value`.
  *
- * Under systemd (INVOCATION_ID is set) without the time, which the journal has; in the journal itself with the
- * priority in front (`<3>`), so that `journalctl -p err` shows the errors. Secrets are Redacted values and print as
+ * Under systemd (INVOCATION_ID is set) without the time, which the journal adds; if stderr is the journal, prefixed with
+ * the priority (`<3>`), so that `journalctl -p err` shows the errors. Secrets are Redacted values and print as
  * such. Source: thin-edge, conventions common to all commands; sd-daemon(3); systemd.exec(5), JOURNAL_STREAM.
  */
 import { fstatSync } from "node:fs"
@@ -18,7 +18,7 @@ export type LogLevelName = (typeof logLevels)[number]
 export const parseLogLevel = (text: string): LogLevelName | undefined =>
   logLevels.find((name) => name === text.toLowerCase())
 
-/** Flags take precedence over RUST_LOG, and that over the default. A RUST_LOG that is more than a level is ignored. */
+/** Options take precedence over RUST_LOG, and that over the default. A RUST_LOG that is more than a level is ignored. */
 export const chosenLogLevel = (options: {
   readonly option: LogLevelName | undefined
   readonly debug: boolean
@@ -27,7 +27,7 @@ export const chosenLogLevel = (options: {
 }): LogLevelName =>
   options.option ?? (options.debug ? "debug" : (parseLogLevel(options.environment.RUST_LOG ?? "") ?? options.fallback))
 
-/** What a line begins with, before its level. */
+/** Prefix of a line, before its level. */
 export interface LogStyle {
   readonly withTime: boolean
   readonly withPriority: boolean
@@ -39,7 +39,7 @@ export const logStyle = (environment: Readonly<Record<string, string | undefined
   withPriority: isJournal(environment.JOURNAL_STREAM)
 })
 
-/** The variable is inherited also where standard error leads elsewhere by now: it names the journal's own socket. */
+/** The variable is inherited even if stderr was redirected: it identifies the journal's own socket. */
 const isJournal = (stream: string | undefined): boolean => {
   if (stream === undefined) return false
   try {
@@ -60,7 +60,7 @@ export const loggingLayer = (options: {
     Layer.succeed(References.MinimumLogLevel, effectLevels[options.level])
   )
 
-/** One line, whatever the message holds. The annotation `target` says who speaks. */
+/** One line, whatever the message contains. The annotation `target` names the component. */
 export const logLine = (entry: Logger.Options<unknown>, { withTime, withPriority }: LogStyle): string => {
   const { target, text } = logWords(entry)
   const time = withTime ? `${new Date(wallMs(entry.fiber.getRef(Clock.Clock))).toISOString()} ` : ""

@@ -1,7 +1,7 @@
 /**
- * Long work as it is shown: what is waited for, for how long already, and a bar where the end is known.
+ * Progress of long work: its title, the elapsed time, and a bar if the end is known.
  *
- * On a terminal one line that is drawn again; without one a line now and then. All of it goes to stderr.
+ * On a terminal one line that is redrawn; otherwise a line now and then. All on stderr.
  */
 import { Effect, Fiber } from "effect"
 import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
@@ -9,24 +9,24 @@ import { cutText } from "./text-width.ts"
 
 export interface Wait {
   readonly title: string
-  /** It ends by then, whatever happens. Undefined: the end is not known. */
+  /** Time limit. Undefined: unknown. */
   readonly limitMs?: number | undefined
 }
 
 export interface Progress {
   /**
-   * A mark turns beside the title until the answer is called with how it ended. Lines may be written meanwhile.
-   * `limitMs`: it ends by then.
+   * A spinner beside the title until the returned function is called with the outcome. Other lines may be written meanwhile.
+   * `limitMs`: time limit.
    */
   readonly step: (
     title: string,
     limitMs?: number | undefined
   ) => Effect.Effect<(mark: "done" | "failed") => Effect.Effect<void>>
-  /** Shows what is waited for until the answer is run; `whileWaiting` does both. */
+  /** Shows a wait until the returned function is called; `whileWaiting` does both. */
   readonly waiting: (wait: Wait) => Effect.Effect<Effect.Effect<void>>
 }
 
-/** Of a token that may want to be touched. */
+/** For a token that may require a touch. */
 export const touchHint = "waiting for a signature; touch the token if it blinks"
 
 /** Shows the wait while `work` runs. */
@@ -47,7 +47,7 @@ export interface Steps extends Progress {
 
 type Raw = (text: string) => Effect.Effect<void>
 
-/** A line at the end of a step; in between, and in a wait, one at times that grow. `quiet`: only the first. */
+/** Prints one line at the end of a step; during it, and in a wait, lines at growing intervals. `quiet`: only the first. */
 export const plainSteps = (err: Raw, quiet: boolean): Steps => {
   const report = (line: (elapsedMs: number) => string) =>
     Effect.gen(function* () {
@@ -71,7 +71,7 @@ export const plainSteps = (err: Raw, quiet: boolean): Steps => {
   }
 }
 
-/** The line is written again with the next frame, that of a wait less often: a serial console is slow. Another line takes its place, and it goes on below. */
+/** The line is redrawn with the next frame, less often during a wait: a serial console is slow. Other output takes its place, and it continues below. */
 export const turningSteps = (
   raw: Raw,
   paint: (mark: "done" | "error", text: string) => string,
@@ -96,7 +96,7 @@ export const turningSteps = (
         yield* raw(`\r${eraseLine}`)
       })
     })
-  /** The title is cut, then the rest, so that the line stays one line. */
+  /** The title is truncated, then the rest, so that the line does not wrap. */
   const fitted = (title: string, rest: string): string =>
     cutText(`${cutText(title, Math.max(columns() - rest.length - 1, 0))}${rest}`, Math.max(columns() - 1, 0))
   const passed = (ms: number, limitMs: number | undefined): string =>
@@ -105,7 +105,7 @@ export const turningSteps = (
       : ` ${timeText(ms, limitMs)}${limitMs === undefined || columns() < barFromColumns ? "" : ` ${bar(ms / limitMs)}`}`
   return {
     err: (text) => Effect.suspend(() => raw(turning ? `\r${eraseLine}${text}` : text)),
-    // What is over within a moment leaves no trace.
+    // Work that ends within a moment prints nothing.
     waiting: ({ title, limitMs }) =>
       turn(200, (frame, ms) => (ms < shownAfterMs ? "" : fitted(`${frame} ${title}`, `:${passed(ms, limitMs)}`))),
     step: (title, limitMs) =>

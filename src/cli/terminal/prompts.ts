@@ -1,13 +1,13 @@
 /**
- * Asks a person at the terminal: a secret that is not shown, a name, a yes.
+ * Prompts: a secret without echo, a name, a yes.
  *
- * Questions go to stderr. From a pipe a line answers a question, so that scripts can answer too; at the end of
- * input there is no person.
+ * Questions go to stderr. From a pipe each line is an answer, so that scripts can answer too; end of input
+ * means no answer.
  */
 import { Effect, Redacted } from "effect"
 import type { Prompts } from "../commands/hsm/token-command.ts"
 
-/** Standard input, or what a test puts in its place. */
+/** Standard input, or a test's replacement. */
 interface AnswerStream {
   readonly isTTY?: boolean
   readonly setRawMode?: (raw: boolean) => unknown
@@ -23,7 +23,7 @@ export const makePrompts = (input: AnswerStream, show: (text: string) => Effect.
     Effect.gen(function* () {
       yield* show(question)
       const line = yield* lines(hidden)
-      // The line end was not echoed: neither a hidden one nor that of a pipe.
+      // The line end was not echoed: neither of hidden input nor from a pipe.
       if (hidden || input.isTTY !== true) yield* show("\n")
       return line
     })
@@ -36,11 +36,11 @@ export const makePrompts = (input: AnswerStream, show: (text: string) => Effect.
   }
 }
 
-/** What came after a line stays for the next question. */
+/** Input after the line is kept for the next question. */
 const lineReader = (input: AnswerStream) => {
   let rest = ""
   let ended = false
-  // The end may come between two questions.
+  // Input may end between two questions.
   input.on("end", () => {
     ended = true
   })

@@ -1,11 +1,11 @@
-/** The log level that system.toml gives a service: `[log]`, the service's name, then that of its program. */
+/** The log level of a service in system.toml: `[log]`, the service's name, then that of its program. */
 import { join } from "node:path"
 import { readTomlFile } from "../../platform/toml/toml-file.ts"
 import { type LogLevelName, parseLogLevel } from "./logging.ts"
 
 /**
- * `names`: the most particular first (`tedge-mapper-c8y`, `tedge-mapper`); `-` and `_` are the same.
- * An unreadable file is ignored here: other readers of it refuse it with a sentence.
+ * `names`: most specific first (`tedge-mapper-c8y`, `tedge-mapper`); `-` and `_` are equal.
+ * An unreadable file is ignored here: other readers report it.
  */
 export const systemLogLevel = (configDir: string, names: ReadonlyArray<string>): LogLevelName | undefined => {
   const read = readTomlFile(join(configDir, "system.toml"))

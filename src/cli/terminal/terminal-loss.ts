@@ -1,24 +1,24 @@
 /**
- * What a command does when its terminal closes: SIGHUP, or a closed pipe at stdout or stderr.
+ * A command whose terminal closes: SIGHUP, or a closed pipe at stdout or stderr.
  *
- * A remote shell may come in over the connection that `tedge reconnect` cuts. A command that has begun to change the
- * connection therefore goes on; what it still has to say, and what it said before, goes to the log.
+ * A remote shell may use the connection that `tedge reconnect` interrupts. A command that has started to change the
+ * connection therefore continues; its earlier and further output goes to the log.
  */
 import { Context, Effect, Exit } from "effect"
 import { makeTerminal, type Terminal } from "./terminal.ts"
 
 interface TerminalLoss {
-  /** From now on the command goes on without its terminal. */
+  /** From now on the command continues without its terminal. */
   readonly begin: Effect.Effect<void>
-  /** Writes to `screen` while it is there, and keeps all of it for the log. `write`: to the log. */
+  /** Writes to `screen` while the terminal exists, and keeps a copy for the log. `write`: to the log. */
   readonly lasting: (screen: Terminal, write: (text: string) => void) => Terminal
-  /** How the command ended, for the log of one that lost its terminal. */
+  /** Outcome of the command, for the log of one that lost its terminal. */
   readonly ended: (command: string, exit: Exit.Exit<number>) => Effect.Effect<void>
 }
 
-/** As the process sees it. */
+/** As seen by the process. */
 export interface WatchedTerminal extends TerminalLoss {
-  /** The terminal is gone. False: the command is to end. */
+  /** The terminal closed. False: the command is to end. */
   readonly lost: (why: string) => boolean
 }
 
@@ -51,7 +51,7 @@ export const watchTerminal = (): WatchedTerminal => {
   }
 }
 
-/** Of this process. Tests and programs without one have a terminal that stays. */
+/** Of this process. Without it (tests), the terminal never closes. */
 export const CurrentTerminalLoss = Context.Reference<TerminalLoss>("tedge/TerminalLoss", {
   defaultValue: () => ({ begin: Effect.void, lasting: (screen) => screen, ended: () => Effect.void })
 })

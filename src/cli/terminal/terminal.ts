@@ -1,8 +1,8 @@
 /**
- * How text reaches the user: the only file that writes to stdout and stderr.
+ * Output to the user: the only file that writes to stdout and stderr.
  *
- * Answers go to stdout, everything else to stderr. What is written is the same for a terminal and a pipe, apart
- * from colour and the turning mark of a step. Source: thin-edge, progress lines of `tedge connect`.
+ * Answers go to stdout, everything else to stderr. The output is the same for a terminal and a pipe, except
+ * for colour and spinners. Source: thin-edge, progress lines of `tedge connect`.
  */
 import { Effect } from "effect"
 import { type Explanation, explain, type Failure } from "../../messages/explain.ts"
@@ -11,16 +11,16 @@ import { shownLines, shownText } from "../../messages/shown-text.ts"
 import { type Progress, plainSteps, turningSteps } from "./progress.ts"
 import { runsSystemd, withoutSystemd } from "./without-systemd.ts"
 
-/** A stream of the process, or what a test puts in its place. */
+/** A stream of the process, or a test's replacement. */
 export interface TextStream {
   readonly write: (text: string) => unknown
   readonly isTTY?: boolean
-  /** Of a terminal. */
+  /** It is a terminal. */
   readonly columns?: number
 }
 
 export interface Terminal extends Progress {
-  /** What was asked for, to stdout, as it is. */
+  /** Requested output, to stdout, unchanged. */
   readonly answer: (text: string) => Effect.Effect<void>
   /** A line for people, to stderr. */
   readonly line: (text: string) => Effect.Effect<void>
@@ -39,9 +39,9 @@ interface TerminalSettings {
   readonly stdout: TextStream
   readonly stderr: TextStream
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** The last touch to sentences and hints. Undefined: none. */
+  /** Final edit of sentences and hints. Undefined: none. */
   readonly inWords?: ((text: string) => string) | undefined
-  /** Nothing about the time that passes: for a log. */
+  /** Omits elapsed times: for a log. */
   readonly quiet?: boolean
 }
 
@@ -56,7 +56,7 @@ export const makeTerminal = ({
   const colour = moves && !environment.NO_COLOR
   const paint: Paint = (style, text) => (colour ? `\u001b[${styles[style]}m${text}\u001b[0m` : text)
   const raw = (text: string) => Effect.sync(() => void stderr.write(text))
-  // 0: a terminal that does not know its size.
+  // 0: a terminal that does not report its size.
   const columns = () => stderr.columns || 80
   const steps = moves ? turningSteps(raw, paint, columns) : plainSteps(raw, quiet)
   const { err } = steps
@@ -87,7 +87,7 @@ type Paint = (style: Style, text: string) => string
 
 const same = (text: string): string => text
 
-/** As the commands are called here, and without those of systemd where none runs. */
+/** With the command names of this installation, and without systemd's commands if it does not run. */
 const wordsOfProcess = (text: string): string => {
   const named = withCommandNames(installationOf(process.argv[1]), text)
   return runsSystemd() ? named : withoutSystemd(named)

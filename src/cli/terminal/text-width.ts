@@ -1,11 +1,11 @@
 /**
- * How many columns a terminal takes for a text, and where it can be cut.
+ * The columns a terminal uses for a text, and where it can be cut.
  *
- * A letter with its marks is one piece; East Asian wide characters and emoji take two columns.
+ * A character with its combining marks is one unit; East Asian wide characters and emoji take two columns.
  * Source: Unicode UAX #11 (East Asian Width), UAX #29 (grapheme clusters).
  */
 
-/** A piece that must not be cut, and its columns. */
+/** A unit that must not be cut, and its columns. */
 interface Piece {
   readonly text: string
   readonly width: number
@@ -22,7 +22,7 @@ export const pieces = (text: string): ReadonlyArray<Piece> =>
         width: isEmoji.test(segment) ? 2 : [...segment].reduce((sum, one) => sum + letterWidth(one), 0)
       }))
 
-/** Its beginning, as far as it fits. */
+/** The prefix that fits. */
 export const cutText = (text: string, columns: number): string => {
   if (textWidth(text) <= columns) return text
   let cut = ""

@@ -1,6 +1,6 @@
 /**
- * Sentences and hints name systemctl and journalctl. Where no systemd runs those commands fail, and what they stand for
- * is said instead.
+ * Replaces systemctl and journalctl in sentences and hints if systemd does not run, by a description of what they would
+ * do.
  */
 import { existsSync } from "node:fs"
 

@@ -1,4 +1,4 @@
-/** The keys that a URI, a label and an id mean. */
+/** The keys selected by a URI, a label and an id. */
 import { Effect } from "effect"
 import type { KeyDescription, PinGiven } from "../../../messages/cryptoki.ts"
 import { SelectorGivenTwice } from "../../../messages/hsm.ts"
@@ -8,7 +8,7 @@ import type { CommandInput } from "../../command-line/command-spec.ts"
 import { idOption } from "./key-id.ts"
 import { askLimits, type CommandContext, selectorFor } from "./token-command.ts"
 
-/** The URI with the label and id of the options added; what is given twice is refused. */
+/** The URI combined with label and id of the options; an attribute given twice is refused. */
 export const keyFilter = (input: CommandInput, token: Pkcs11Uri) =>
   Effect.gen(function* () {
     const label = input.text("label")
@@ -22,9 +22,9 @@ export const keyFilter = (input: CommandInput, token: Pkcs11Uri) =>
     }
   })
 
-/** All keys on the token that the filter allows, in the token's order. */
+/** All matching keys on the token, in the token's order. */
 export const findKeys = (context: CommandContext, filter: Pkcs11Uri, pin: PinGiven) => {
-  // The label and the id are sent, too: of a token with many keys the signing service cannot list all.
+  // Label and id are sent too: the signing service cannot list all keys of a token with many.
   const { type: _type, ...wanted } = filter
   return Effect.map(
     context.actors.cryptoki.ask("ListKeys", { token: selectorFor(wanted, pin) }, { within: askLimits.list }),

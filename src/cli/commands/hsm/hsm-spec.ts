@@ -1,4 +1,4 @@
-/** The commands of `tedge hsm`, and `tedge cert create-key-hsm`: words and texts only. */
+/** Specs of the `tedge hsm` commands and of `tedge cert create-key-hsm`: words and texts only. */
 import type { ArgumentSpec, CommandSpec, OptionSpec } from "../../command-line/command-spec.ts"
 
 const pinOption: OptionSpec = {
@@ -20,8 +20,8 @@ const jsonOption: OptionSpec = { name: "json", summary: "Print JSON instead of t
 const tokenArgument = (summary: string): ArgumentSpec => ({ name: "TOKEN", optional: true, summary })
 
 /**
- * What thin-edge's newer create-key takes; for scripts that were written for it. A new key is made always, and a token is
- * never initialised here, so that `--force-new` and `--so-pin` change nothing.
+ * Options of thin-edge's newer create-key, for scripts written for it. A new key is always created, and a token never
+ * initialised here, so `--force-new` and `--so-pin` have no effect.
  */
 const createKeyOptionsOfThinEdge: ReadonlyArray<OptionSpec> = [
   { name: "force-new", summary: "Create a new key. Nothing else is done without it, either", hidden: true },

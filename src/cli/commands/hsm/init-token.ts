@@ -1,7 +1,7 @@
 /**
- * `tedge hsm init`: makes an empty token usable, and never an initialised one empty.
+ * `tedge hsm init`: initialises an empty token; never erases an initialised one.
  *
- * Prints the URI of the token, also when it has been initialised under this label before.
+ * Prints the URI of the token, also if it was already initialised with this label.
  */
 import { Effect, Redacted } from "effect"
 import type { TokenDescription } from "../../../messages/cryptoki.ts"
@@ -44,7 +44,7 @@ export const initToken: TokenCommand = (context) =>
     yield* terminal.line(`Initializing the token in slot ${target.slot} with the label '${label}'`)
     const { soPin, pin } = yield* newPins(context, settings)
     const mustBeStored = yield* wantsStoredPin(context, settings, pin)
-    // With a PIN that cannot be stored the token could not be used unattended.
+    // Without a stored PIN the token could not be used unattended.
     if (mustBeStored) yield* actors.config.ask("CheckWritable", { key: pinSetting }, { within: askLimits.read })
     const before = yield* initialisedTokens(context)
     const order = { token: { uri: target.uri }, label, soPin, pin }
@@ -60,7 +60,7 @@ export const initToken: TokenCommand = (context) =>
 
 const pinSetting = "device.cryptoki.pin"
 
-/** Behind a socket the PIN is the service's business; else it must stand in the settings, unless the environment has it. */
+/** In socket mode the service has the PIN; otherwise it must be stored in the settings, unless the environment has it. */
 const wantsStoredPin = ({ actors }: CommandContext, { cryptoki }: Settings, pin: Redacted.Redacted<string>) =>
   cryptoki.mode === "socket"
     ? Effect.succeed(false)
@@ -70,7 +70,7 @@ const wantsStoredPin = ({ actors }: CommandContext, { cryptoki }: Settings, pin:
           source?.kind !== "variable" && (value === undefined || Redacted.value(value) !== Redacted.value(pin))
       )
 
-/** The user PIN of the settings; without a terminal it is the SO PIN, too, as with thin-edge. */
+/** The user PIN of the settings; without a terminal also the SO PIN, as with thin-edge. */
 const newPins = (context: CommandContext, { cryptoki }: Settings) =>
   Effect.gen(function* () {
     const { input, prompts, terminal } = context
@@ -89,7 +89,7 @@ const newPins = (context: CommandContext, { cryptoki }: Settings) =>
     return { soPin: typed, pin: configured }
   })
 
-/** Label and SO PIN come before the user PIN: the token may have the one without the other now. */
+/** Label and SO PIN are set before the user PIN: after a failure the token may have only the former. */
 const refuseHalfMade = (
   context: CommandContext,
   before: ReadonlyArray<TokenDescription>,
@@ -105,7 +105,7 @@ const refuseHalfMade = (
       : Effect.fail(new TokenWithoutPin({ uri: uriOf(made), cause }))
   })
 
-/** An uninitialised token to initialise, or the initialised one that has the label already. */
+/** The uninitialised token to initialise, or the initialised one that already has the label. */
 const slotToInitialise = (context: CommandContext, label: string) =>
   Effect.gen(function* () {
     const given = yield* tokenArgument(context.input)
@@ -113,7 +113,7 @@ const slotToInitialise = (context: CommandContext, label: string) =>
     const candidates = given === undefined ? all : all.filter((token) => matchesToken(given, token))
     const named = given === undefined ? [] : candidates.filter(({ initialized }) => initialized)
     const isFree = candidates.some(({ initialized }) => !initialized)
-    // A second token with this label could not be told from the first, whatever slot was named.
+    // A second token with this label would be indistinguishable from the first, whatever slot was named.
     const same = (isFree || given === undefined ? all : named).find(
       (token) => token.initialized && token.label === label
     )

@@ -1,4 +1,4 @@
-/** What list-keys reports of a key beyond what the token lists: its curve or size, and which clouds use it. */
+/** Details that list-keys adds to a key: its curve or size, and the clouds that use it. */
 import { createPublicKey } from "node:crypto"
 import { Effect } from "effect"
 import type { KeyDescription, PinGiven } from "../../../messages/cryptoki.ts"
@@ -9,7 +9,7 @@ import { printKeyId } from "./key-id.ts"
 import { askLimits, type CommandContext, selectorFor } from "./token-command.ts"
 
 export interface KeyFacts {
-  /** Undefined: the token does not show the public key. */
+  /** Undefined: the token does not return the public key. */
   readonly size: KeySize | undefined
   readonly users: ReadonlyArray<string>
 }
@@ -19,7 +19,7 @@ interface KeySize {
   readonly json: { readonly curve: string } | { readonly bits: number }
 }
 
-/** By id. A request for each key, so not for those of a token that is full of them. */
+/** By id. One request per key, so not for a token with very many keys. */
 export const keySizes = (
   { actors }: CommandContext,
   keys: ReadonlyArray<KeyDescription>,
@@ -31,7 +31,7 @@ export const keySizes = (
     for (const [id, uri] of [...one].slice(0, mostAsked)) {
       const { type: _type, ...key } = uri
       const asked = actors.cryptoki.ask("PublicKey", { key: selectorFor(key, pin) }, { within: askLimits.list })
-      const der = yield* Effect.catch(asked, () => Effect.succeed(undefined)) // the list is worth showing without it
+      const der = yield* Effect.catch(asked, () => Effect.succeed(undefined)) // listed without this detail
       const size = der === undefined ? undefined : sizeOf(der)
       if (size !== undefined) sizes.set(id, size)
     }
@@ -50,7 +50,7 @@ const sizeOf = (der: Uint8Array): KeySize | undefined => {
     }
     return modulusLength === undefined ? undefined : { text: `${modulusLength} bits`, json: { bits: modulusLength } }
   } catch {
-    return undefined // a curve OpenSSL does not know
+    return undefined // a curve unknown to OpenSSL
   }
 }
 
@@ -70,7 +70,7 @@ export const keyUsers = ({ actors }: CommandContext): Effect.Effect<ReadonlyArra
     for (const cloud of cloudWords) {
       const read = Effect.catch(
         actors.config.ask("ReadProfiles", { cloud }, { within: askLimits.read }),
-        () => Effect.succeed({ profiles: [] }) // settings of a cloud that cannot be read keep no key from being shown
+        () => Effect.succeed({ profiles: [] }) // unreadable settings of a cloud do not prevent the listing
       )
       for (const { cloud: section } of (yield* read).profiles)
         if (section.url !== undefined)
@@ -82,7 +82,7 @@ export const keyUsers = ({ actors }: CommandContext): Effect.Effect<ReadonlyArra
     return users
   })
 
-/** Of several keys that a URI means, the first is taken. */
+/** If a URI matches several keys, the first is used. */
 export const usersOf = (
   key: KeyDescription,
   all: ReadonlyArray<KeyDescription>,

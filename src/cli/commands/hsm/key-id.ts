@@ -1,4 +1,4 @@
-/** CKA_ID as people type it: hex digits in pairs, spaces and colons between the bytes. */
+/** CKA_ID as typed by people: pairs of hex digits, with optional spaces and colons between the bytes. */
 import { Effect } from "effect"
 import { KeyIdInvalid } from "../../../messages/hsm.ts"
 import { keyIdProblem } from "../../../messages/token-names.ts"

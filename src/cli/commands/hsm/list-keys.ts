@@ -59,7 +59,7 @@ const block = (key: ShownKey): string =>
     ...(key.size === undefined ? [] : [`  Size:  ${key.size.text}`]),
     `  URI:   ${shownUri(key.uri)}`,
     ...(key.users.length === 0 ? [] : [`  Used:  ${key.users.join(", ")}`]),
-    // A device's key should only sign: with the PIN it could be used for this too.
+    // A device's key should only sign: with the PIN it could also be used for this.
     ...(key.otherUses === undefined || key.otherUses.length === 0 ? [] : [`  Also:  ${key.otherUses.join(", ")}`]),
     ""
   ]

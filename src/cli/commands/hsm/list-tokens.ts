@@ -27,7 +27,7 @@ export const listTokens: TokenCommand = (context) =>
 
 const asJson = (token: TokenDescription) => ({ ...token, uri: shownUri(token.uri) })
 
-/** Only where something is to be done: thin-edge's own block, which scripts read, has no such line. */
+/** Only when action is needed: thin-edge's own block, which scripts parse, has no such line. */
 const pinLine = ({ userPin = "ready" }: TokenDescription): ReadonlyArray<string> => {
   const words = pinWords[userPin]
   return words === undefined ? [] : [`  User PIN:     ${words}`]

@@ -1,6 +1,6 @@
 /**
- * Has the token make a keypair, under an id that is known before: whatever ends the command meanwhile, the key that
- * may be on the token by then is named.
+ * Generates a keypair on the token, under an id chosen beforehand: if the command is interrupted, it can name the key that
+ * may exist on the token.
  */
 import { randomBytes } from "node:crypto"
 import { Effect } from "effect"
@@ -20,7 +20,7 @@ export interface KeyOrder {
   readonly id: Uint8Array
 }
 
-/** PKCS#11 sets no length; as long as a SHA-1 key identifier (RFC 5280, 4.2.1.2), and as thin-edge's. */
+/** PKCS#11 sets no length; same length as a SHA-1 key identifier (RFC 5280, 4.2.1.2), and as thin-edge's. */
 export const randomKeyId = (): Uint8Array => new Uint8Array(randomBytes(20))
 
 export const makeKey = ({ actors, terminal }: CommandContext, { token, parameters, label, id }: KeyOrder) => {

@@ -1,6 +1,6 @@
 /**
- * Finds out, before a key is made, that it would not be the one that is used: `device.cryptoki.uri` selects another,
- * or the setting that is to name it does not count.
+ * Fails before a key is created that would not be used: `device.cryptoki.uri` selects another key, or the setting that
+ * would name it is overridden.
  */
 import { Effect, Option } from "effect"
 import type { KeySelector } from "../../../messages/cryptoki.ts"
@@ -23,7 +23,7 @@ export const refuseUnusedKey = (context: CommandContext, { cryptoki }: Settings,
     return hidesKey(cryptoki.uri, named) ? Effect.fail(outside(cryptoki.uri, "command")) : Effect.void
   // The service's scope is unknown. An unused id selects no key, unless the scope redirects it to one.
   const { pinValue: _pin, type: _type, ...place } = made.token.uri ?? {}
-  // Without the PIN: public halves seldom want one, and the request that makes the key shall be the one that tries it.
+  // Without the PIN: public keys are rarely protected, and the PIN attempt is left to the request that creates the key.
   const key = { uri: { ...place, ...named } }
   return Effect.flatMap(
     Effect.option(context.actors.cryptoki.ask("PublicKey", { key }, { within: askLimits.list })),
@@ -35,12 +35,12 @@ export const refuseUnusedKey = (context: CommandContext, { cryptoki }: Settings,
   )
 }
 
-/** A variable of the environment would go on selecting the key before. */
+/** An environment variable would continue to select the previous key. */
 export const refuseShadowed = ({ actors }: CommandContext, selector: SettingChoice) =>
   Effect.flatMap(actors.config.ask("Get", selector, { within: askLimits.read }), ({ key, source }) =>
     source?.kind === "variable" ? Effect.fail(new SettingShadowed({ key, variable: source.variable })) : Effect.void
   ).pipe(
-    // The first setting of a profile makes it.
+    // The first setting of a profile creates it.
     Effect.catchTag("UnknownProfile", () => Effect.void)
   )
 

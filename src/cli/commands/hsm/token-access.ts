@@ -1,5 +1,5 @@
 /**
- * What is closed to the user that loads the module: a token that this user may not read looks like one that is not there.
+ * Files that are not accessible to the user that loads the module: a token whose files are unreadable appears missing.
  */
 import { dirname } from "node:path"
 import { type ModuleFile, moduleFiles } from "../../../actors/cryptoki/host/module-files.ts"
@@ -12,20 +12,20 @@ import { serviceUser } from "../../../platform/users/service-user.ts"
 import { type AccessUser, closedTo, isMember } from "../../../platform/users/user-access.ts"
 
 interface TokenAccess {
-  /** Undefined: root uses it and may do everything; or system.toml is not usable, which is reported elsewhere. */
+  /** Undefined: root loads it, with all rights; or system.toml is not usable, which is reported by its own check. */
   readonly user: string | undefined
   readonly closed: ReadonlyArray<ClosedToUser>
-  /** One at least of the tokens that are files is not closed. */
+  /** At least one of the tokens that are files is accessible. */
   readonly hasOpenToken: boolean
 }
 
-/** What the way to the token needs. */
+/** What access to the token requires. */
 interface AccessSettings {
   readonly cryptoki: Pick<CryptokiSettings, "mode" | "modulePath" | "socketPath">
   readonly configDir: string
 }
 
-/** Each as a line with its next step. Of several tokens some may be other users': which one is meant shows when it is used. */
+/** One line each, with the next step. Some tokens may be other users': which one is meant is known only when it is used. */
 export const closedInWords = (settings: AccessSettings, environment: NodeJS.ProcessEnv): ReadonlyArray<string> => {
   const { closed, hasOpenToken } = tokenAccess(settings, environment)
   return closed
@@ -48,7 +48,7 @@ export const tokenAccess = ({ cryptoki, configDir }: AccessSettings, environment
     const found = closedTo(user, file.path, file.needs)
     if (found === undefined) return []
     const { path: where, needs, group } = found
-    // A token is a directory with its files: all of it is given.
+    // A token is a directory: its owner is changed recursively.
     const whole = file.isToken && where === file.path && file.path.endsWith(".object") ? dirname(where) : where
     return [
       {

@@ -1,4 +1,4 @@
-/** What the commands about tokens share: their actors, how long they wait, which token is meant. */
+/** Shared by the token commands: actors, time limits, which token is meant. */
 import { Effect, type Redacted, Result } from "effect"
 import type { ConfigProtocol, SecretsNeed } from "../../../messages/config.ts"
 import type { CryptokiProtocol, PinGiven, TokenDescription, TokenSelector } from "../../../messages/cryptoki.ts"
@@ -22,11 +22,11 @@ export interface TokenActors {
   readonly localBroker: ActorRef<MqttSessionProtocol>
 }
 
-/** Where a command gets its answers from: the person at the terminal, or a test. */
+/** Source of interactive answers: the terminal, or a test. */
 export interface Prompts {
-  /** Shows the question, reads a line that is not shown. Undefined: no input. */
+  /** Prints the question, reads a line without echo. Undefined: no input. */
   readonly secret: (question: string) => Effect.Effect<Redacted.Redacted<string> | undefined>
-  /** A line that is shown. Undefined: no input. */
+  /** Reads a line with echo. Undefined: no input. */
   readonly text: (question: string) => Effect.Effect<string | undefined>
   /** Undefined: no input. */
   readonly yes: (question: string) => Effect.Effect<boolean | undefined>
@@ -39,10 +39,10 @@ export interface CommandContext {
   readonly prompts: Prompts
 }
 
-/** Answers the exit code. */
+/** Returns the exit code. */
 export type TokenCommand = (context: CommandContext) => Effect.Effect<number, Failure>
 
-/** Longer than the token's own time limits, so that the token's sentence comes before ours. */
+/** Longer than the token's own time limits, so that the token's error is the one reported. */
 export const askLimits = {
   read: "30 seconds",
   list: "90 seconds",
@@ -53,7 +53,7 @@ export const askLimits = {
 export const parsedUri = (text: string): Effect.Effect<Pkcs11Uri, InvalidPkcs11Uri> =>
   Result.match(parsePkcs11Uri(text), { onFailure: Effect.fail, onSuccess: Effect.succeed })
 
-/** TOKEN as it was given, or the one with this label; undefined: not given. */
+/** TOKEN as given, or the token with this label; undefined: not given. */
 export const tokenArgument = (
   input: CommandInput,
   label?: string
@@ -65,7 +65,7 @@ export const tokenArgument = (
   return parsedUri(text)
 }
 
-/** The settings of the cloud that was named, or those of no cloud; refused when there is no way to a token. */
+/** The settings of the named cloud, or without a cloud; refused if they configure no token. */
 export const readTokenSettings = ({ actors, input }: CommandContext, need: SecretsNeed = {}) =>
   Effect.gen(function* () {
     const within = { within: askLimits.read }
@@ -88,7 +88,7 @@ interface WithDevice {
   readonly device: DeviceSettings
 }
 
-/** Every section of a cloud; refused when one of them cannot be read, as it may name the token or key in question. */
+/** The sections of all clouds; refused if one is unreadable, as it may name the token or key in question. */
 export const everyProfile = ({ config }: TokenActors, cloud: CloudName) =>
   Effect.flatMap(config.ask("ReadProfiles", { cloud }, { within: askLimits.read }), ({ profiles, leftOut: [first] }) =>
     first === undefined ? Effect.succeed(profiles) : Effect.fail(first.failure)
@@ -99,10 +99,10 @@ export const initialisedTokens = ({ actors }: CommandContext) =>
     tokens.filter((token) => token.initialized)
   )
 
-/** What a command chose its token from: each list may reload the module. */
+/** The list a command chose its token from: each listing may reload the module. */
 const chosenAmong = new WeakMap<CommandContext, ReadonlyArray<TokenDescription>>()
 
-/** The token that was named, or the only one there is, or of several the one of the key settings; which is then said. */
+/** The named token, the only one, or of several the one in the key settings; the last choice is printed. */
 export const chosenToken = (context: CommandContext, label?: string) =>
   Effect.gen(function* () {
     const given = yield* tokenArgument(context.input, label)
@@ -124,8 +124,8 @@ export const chosenToken = (context: CommandContext, label?: string) =>
   })
 
 /**
- * The URI with all that names the token it means. Of several tokens none is guessed, and what the scope forbids is
- * told: bent to the scope, the URI would mean a token the person did not name.
+ * The URI with all attributes of the token it selects. Never guesses among several tokens; reports a conflict with the
+ * scope: narrowed to the scope, the URI would select a token the user did not name.
  */
 export const resolvedToken = (context: CommandContext, { cryptoki }: Settings, uri: Pkcs11Uri) =>
   Effect.gen(function* () {
@@ -139,7 +139,7 @@ export const resolvedToken = (context: CommandContext, { cryptoki }: Settings, u
     return { ...uri, ...token.uri }
   })
 
-/** Without what a description of a token does not have. */
+/** Without the attributes that a token's description does not have. */
 export const comparable = ({
   slotDescription: _slotDescription,
   slotManufacturer: _slotManufacturer,
@@ -151,13 +151,13 @@ export const comparable = ({
 
 export const uriOf = (token: TokenDescription): string => shownUri(token.uri)
 
-/** The token together with the PIN to use. */
+/** The token, with the PIN to use. */
 export const selectorFor = (uri: Pkcs11Uri | undefined, pin: PinGiven = {}): TokenSelector => ({
   ...(uri !== undefined && { uri }),
   ...pin
 })
 
-/** The PIN of `--pin`, else that of the key settings, else the provider's. */
+/** The PIN of `--pin`, else of the key settings, else of the provider. */
 export const pinFor = (option: Redacted.Redacted<string> | undefined, { key }: DeviceSettings): PinGiven => {
   const { uri: _uri, ...configured } = key
   return option === undefined ? configured : { pin: option, pinFrom: "--pin" }

@@ -1,7 +1,7 @@
 /**
- * `tedge mapper config get NAME.KEY`: the value on stdout, where it comes from on stderr.
+ * `tedge mapper config get NAME.KEY`: value on stdout, its source on stderr.
  *
- * NAME is a directory in `mappers`: `c8y`, `c8y.prod`, or a mapper of the user's own, of which every key can be asked for.
+ * NAME is a directory in `mappers`: `c8y`, `c8y.prod`, or a user-defined mapper, of which every key can be read.
  */
 import { join, resolve } from "node:path"
 import { Effect, Redacted } from "effect"
@@ -16,7 +16,7 @@ export const mapperConfigGet = configCommand((context) =>
   Effect.gen(function* () {
     const given = context.input.argument("KEY") ?? ""
     const directories = yield* mapperDirectories(configDirOf(context.input))
-    // The longest name that fits: `c8y.prod.url` is of c8y.prod where there is such a mapper.
+    // The longest matching name: `c8y.prod.url` belongs to c8y.prod if there is such a mapper.
     const [directory] = directories
       .filter(({ name }) => given.startsWith(`${name}.`))
       .sort((one, other) => other.name.length - one.name.length)
@@ -81,5 +81,5 @@ const ownValue = (context: ConfigCommandContext, directory: MapperDirectory, giv
       : { value: typeof value === "string" ? value : JSON.stringify(value), from: `mapper.toml of ${name}` }
   })
 
-/** What a mapper without its own takes from the device. */
+/** Keys that a mapper without its own inherits from the device. */
 const inherited: ReadonlyArray<string> = ["device.cert_path", "device.key_path"]

@@ -1,6 +1,6 @@
 /**
- * `tedge mapper list`: a line for each directory in `mappers`, its columns between tabs; what is not known stays empty, and
- * a mapper of which nothing is known is its name alone.
+ * `tedge mapper list`: one line per directory in `mappers`, columns separated by tabs; unknown values are empty, and a
+ * mapper without any is its name alone.
  */
 import { join } from "node:path"
 import { Effect } from "effect"

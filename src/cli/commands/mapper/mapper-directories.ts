@@ -1,4 +1,4 @@
-/** The directories in `mappers`: those of the built-in clouds and their profiles, and the user's own. */
+/** The directories in `mappers`: of the built-in clouds and their profiles, and user-defined ones. */
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
@@ -10,13 +10,13 @@ import { readTomlFile, type TomlRead } from "../../../platform/toml/toml-file.ts
 export interface MapperDirectory {
   readonly name: string
   readonly path: string
-  /** Undefined: a user's own mapper. */
+  /** Undefined: a user-defined mapper. */
   readonly section: { readonly cloud: CloudName; readonly profile: string | undefined } | undefined
   /** Its mapper.toml. */
   readonly file: TomlRead
 }
 
-/** By name; none where there is no directory `mappers`. */
+/** By name; empty if there is no directory `mappers`. */
 export const mapperDirectories = (
   configDir: string
 ): Effect.Effect<ReadonlyArray<MapperDirectory>, ConfigFileUnreadable> => {
@@ -35,7 +35,7 @@ export const mapperDirectories = (
   )
 }
 
-/** `directory`: that of the mapper. */
+/** `directory`: of the mapper. */
 export const unusableMapperFile = (
   directory: string,
   problem: Exclude<TomlRead, { readonly kind: "read" }>

@@ -1,4 +1,4 @@
-/** Which device a mapper is for, and where that comes from. Source: thin-edge, user-defined mappers ("Identity"). */
+/** The device identity of a mapper, and its source. Source: thin-edge, user-defined mappers ("Identity"). */
 import { resolve } from "node:path"
 import { Effect, Redacted } from "effect"
 import { readCommonName } from "../../../actors/config/common-name.ts"
@@ -12,7 +12,7 @@ interface MapperIdentity {
   readonly origin: "cert CN" | "mapper.toml" | "tedge.toml"
 }
 
-/** Undefined: there is none, or it cannot be read; the command that needs it tells why. */
+/** Undefined: none, or unreadable; the command that needs it reports why. */
 export const mapperIdentity = (
   config: ActorRef<ConfigProtocol>,
   directory: MapperDirectory

@@ -1,4 +1,4 @@
-/** `tedge mapper`: words and texts. */
+/** Spec of `tedge mapper`: words and texts. */
 import type { CommandSpec } from "../../command-line/command-spec.ts"
 
 export const mapperCommandsSpec: CommandSpec = {

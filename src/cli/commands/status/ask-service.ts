@@ -1,4 +1,4 @@
-/** Asks one service for its snapshot, and where it gives none, its manager for the reason. */
+/** Requests a service's snapshot; if there is none, asks the service manager why. */
 import { Effect } from "effect"
 import type { ServiceManager } from "../../../actors/connect/services/service-manager.ts"
 import type { ReadRefusal } from "../../../messages/config.ts"
@@ -17,11 +17,11 @@ export interface AskedService {
   readonly name: string
   /** The command that starts it. */
   readonly startedBy: string | undefined
-  /** The unit of systemd through which its first client starts it: without one it need not run. */
+  /** The systemd unit that activates it on the first connection: without a client it need not run. */
   readonly socketUnit?: string
-  /** Where it serves keys: it is up while a process listens there, also one that no service manager knows. */
+  /** The socket on which it serves keys: it is up while a process listens there, even one unknown to the service manager. */
   readonly socketPath?: string
-  /** Its settings cannot be used: what runs has older ones. */
+  /** Its settings are invalid: the running process has older ones. */
   readonly failure?: ReadRefusal
 }
 
@@ -33,7 +33,7 @@ export const askService = (
   manager: ServiceManager | undefined
 ): Effect.Effect<ServiceReport> => Effect.map(told(service, runPath, manager), (report) => judged(service, report))
 
-/** What it says of itself. */
+/** What it reports about itself. */
 export const reportOfSnapshot = (
   service: AskedService,
   manager: ServiceManager | undefined,
@@ -98,25 +98,25 @@ const told = (service: AskedService, runPath: string, manager: ServiceManager | 
   )
 }
 
-/** systemd listens for it. To dial its socket would start it. */
+/** Socket activation by systemd: connecting would start it. */
 const isWaitedFor = ({ socketUnit }: AskedService, manager: ServiceManager | undefined): Effect.Effect<boolean> =>
   socketUnit === undefined
     ? Effect.succeed(false)
     : Effect.map(managedState(socketUnit, manager), (managed) => managed?.isActive === true)
 
-/** Node's code why nothing can be sent there; empty: a process listens. */
+/** The error code of connecting; empty: a process listens. */
 const dial = (path: string): Effect.Effect<string> =>
   Effect.scoped(connectUnix(path)).pipe(
     Effect.as(""),
     Effect.catch(({ code }) => Effect.succeed(code))
   )
 
-/** EAGAIN: its queue of connections is full. */
+/** EAGAIN: its connection queue is full. */
 const isListening = (code: string): boolean => code === "" || code === "EAGAIN"
 
 const isForbidden = (code: string): boolean => code === "EACCES" || code === "EPERM"
 
-/** No process listens. Any other failure is the doing of one that does. */
+/** No process listens. Other errors come from one that does. */
 const isNotServed = (code: string): boolean => ["ENOENT", "ENOTDIR", "ECONNREFUSED", "ENOTSOCK"].includes(code)
 
 const isCutOff = (code: string): boolean => ["closed", "ECONNRESET", "EPIPE"].includes(code)

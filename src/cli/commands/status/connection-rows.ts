@@ -29,7 +29,7 @@ export const connectionRows = (one: ConnectionReport, at: number, sparkWidth: nu
   ]
 }
 
-/** It runs with what it read before. */
+/** It runs with the settings it read before. */
 const wrongSettings = ({ error, hint }: ServiceReport): ReadonlyArray<Row> =>
   error === undefined ? [] : [...row("settings", bad(error)), ...row("next step", hint)]
 

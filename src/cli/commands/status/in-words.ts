@@ -1,4 +1,4 @@
-/** Numbers of a snapshot for people. */
+/** Formats numbers of a snapshot. */
 
 /** `3 d 4 h`, `5 min 10 s`: two units at most. */
 export const span = (ms: number): string => {
@@ -34,7 +34,7 @@ export const bytes = (count: number): string => {
 export const rate = (perSecond: number): string =>
   perSecond === 0 ? "0" : perSecond < 10 ? perSecond.toFixed(1) : String(Math.round(perSecond))
 
-/** One character a value, the last `width` of them. */
+/** One character per value, the last `width` of them. */
 export const sparkline = (values: ReadonlyArray<number>, width: number): string => {
   const shown = values.slice(-Math.max(1, width))
   const most = Math.max(...shown, 0)

@@ -1,4 +1,4 @@
-/** `tedge status --watch` without a terminal: a line for each connection and service, every second. */
+/** `tedge status --watch` without a terminal: every second one line per connection and service. */
 import { terminalLine } from "../../../messages/explain/explanation.ts"
 import { bytes, rate, span } from "./in-words.ts"
 import { perSecond } from "./rates.ts"

@@ -1,7 +1,7 @@
-/** What goes through a direction of the bridge now, from its history. */
+/** Current throughput of a direction of the bridge, from its history. */
 import type { History } from "../../../messages/status/snapshot.ts"
 
-/** Of the last two buckets that are over. */
+/** From the last two complete buckets. */
 export const perSecond = ({ bucket_ms, messages, bytes }: History): { messages: number; octets: number } => {
   const mean = (values: ReadonlyArray<number>) => {
     const over = values.slice(-3, -1)

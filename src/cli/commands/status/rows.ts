@@ -1,4 +1,4 @@
-/** What a screen is made of. */
+/** The rows of a screen. */
 import type { State } from "../../../messages/status/verdict.ts"
 
 export type Tone = "plain" | "good" | "bad" | "doubtful" | "label" | "strong"
@@ -18,7 +18,7 @@ export const plain = (text: string): Part => ({ text, tone: "plain" })
 export const bad = (text: string): Part => ({ text, tone: "bad" })
 export const doubtful = (text: string): Part => ({ text, tone: "doubtful" })
 
-/** Nothing, where there is nothing to say. */
+/** Empty if there is no value. */
 export const row = (label: string, ...parts: ReadonlyArray<Part | string | undefined>): ReadonlyArray<Row> => {
   const said = parts.flatMap((part) =>
     part === undefined || part === "" ? [] : [typeof part === "string" ? plain(part) : part]

@@ -1,4 +1,4 @@
-/** A report as a screen for people: a block for each connection, one for each other service. Pure. */
+/** Renders a report for a terminal: one block per connection and per other service. Pure. */
 import { shownText } from "../../../messages/shown-text.ts"
 import type { State } from "../../../messages/status/verdict.ts"
 import { pieces, textWidth } from "../../terminal/text-width.ts"
@@ -22,7 +22,7 @@ export const screenStyle = (
   hasColour: isTTY && environment.TERM !== "dumb" && !environment.NO_COLOR
 })
 
-/** `height`: lines of the terminal; what does not fit is named in one row, what is bad comes first. Undefined: all of it. */
+/** `height`: lines of the terminal; overflow is summarised in one row, problems come first. Undefined: no limit. */
 export const renderScreen = (report: StatusReport, style: ScreenStyle, height?: number): ReadonlyArray<string> => {
   const sparkWidth = style.width - labelWidth
   const inLines = (rows: ReadonlyArray<Row>) => rows.flatMap((one) => lines(one, style))
@@ -78,7 +78,7 @@ const summary = (blocks: ReadonlyArray<Block>): ReadonlyArray<Row> =>
     })
   )
 
-/** A row without label is a heading. Parts are kept whole where they fit, and separated by commas. */
+/** A row without label is a heading. Parts are separated by commas, and wrapped only if they do not fit. */
 const lines = ({ label, parts }: Row, { width, hasColour }: ScreenStyle): ReadonlyArray<string> => {
   const isNarrow = width < narrow
   const indent = label === undefined ? 0 : isNarrow ? 1 : labelWidth
@@ -107,7 +107,7 @@ const lines = ({ label, parts }: Row, { width, hasColour }: ScreenStyle): Readon
   return made.map(({ text }, index) => `${index === 0 ? head : " ".repeat(indent)}${text}`)
 }
 
-/** A word that is longer than the line is broken; a letter that is wider than it is left out. */
+/** Breaks a word longer than the line; omits a character wider than the line. */
 const cut = (word: string, most: number): ReadonlyArray<string> => {
   if (textWidth(word) <= most) return [word]
   const made: Array<{ text: string; width: number }> = []

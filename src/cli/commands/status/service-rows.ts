@@ -1,4 +1,4 @@
-/** The rows of a service: its key and tokens, its clients, itself. */
+/** The rows of a service: its key and tokens, its clients, its process. */
 import type { ActorNode, KeyFacts, SignatureFacts, TokenFacts } from "../../../messages/status/snapshot.ts"
 import { isGivenUp } from "../../../messages/status/verdict.ts"
 import { bytes, duration, span } from "./in-words.ts"

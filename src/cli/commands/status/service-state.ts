@@ -1,4 +1,4 @@
-/** What the service manager says of a service that gives no answer. Source: systemctl(1), `show`. */
+/** The service manager's state of a service that does not respond. Source: systemctl(1), `show`. */
 import { Effect } from "effect"
 import type { ServiceManager } from "../../../actors/connect/services/service-manager.ts"
 import { runCommand } from "../../../platform/process/run-command.ts"
@@ -7,13 +7,13 @@ import { wallNow } from "../../../runtime/primitives/wall-time.ts"
 
 export interface ManagedState {
   readonly isActive: boolean
-  /** In the manager's word: `inactive`, `failed`. */
+  /** The manager's term: `inactive`, `failed`. */
   readonly state: string | undefined
   /** Milliseconds since 1970. */
   readonly since: number | undefined
 }
 
-/** Undefined: the manager does not tell. */
+/** Undefined: not reported. */
 export const managedState = (
   service: string,
   manager: ServiceManager | undefined

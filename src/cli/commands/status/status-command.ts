@@ -1,4 +1,4 @@
-/** `tedge status`: asks the services on their sockets, all at once, and shows what they say. */
+/** `tedge status`: queries all services on their sockets in parallel, and prints the result. */
 import { Effect } from "effect"
 import type { Explanation } from "../../../messages/explain/explanation.ts"
 import { explain, type Failure } from "../../../messages/explain.ts"
@@ -41,7 +41,7 @@ export const status: CommandHandler = (input) => {
   )
 }
 
-/** A program reads an object also where nothing is known. */
+/** With `--json` an object is printed even if nothing is known. */
 const answerWithout = (failure: Failure): Effect.Effect<void> =>
   Effect.flatMap(wallNow, (now) => {
     const { error, hint } = explain(failure)
@@ -65,7 +65,7 @@ const refuseTogether = (input: CommandInput): Effect.Effect<void, OptionsExclude
     : Effect.void
 }
 
-/** Settings may change, and services come and go, while a person looks; what cannot be read is as it was, with the reason. */
+/** While watching, settings may change and services start or stop; if they become unreadable, the last state is kept, with the reason. */
 const lookingAgain = (look: Effect.Effect<WhatToAsk, Failure>, first: WhatToAsk): Effect.Effect<WhatToAsk> => {
   let last = first
   const asBefore = (note: Explanation): WhatToAsk => ({ ...last, note })
@@ -80,7 +80,7 @@ const lookingAgain = (look: Effect.Effect<WhatToAsk, Failure>, first: WhatToAsk)
   )
 }
 
-/** Connections first; the signing service is behind them. */
+/** Connections first, then the signing service they depend on. */
 const page = (looking: Effect.Effect<WhatToAsk>, input: CommandInput) =>
   Effect.gen(function* () {
     const { showStatusPage } = yield* Effect.promise(() => import("./page/status-page.ts"))
@@ -125,7 +125,7 @@ const watch = (looking: Effect.Effect<WhatToAsk>, input: CommandInput): Effect.E
         Effect.gen(function* () {
           const begun = yield* monotonicNow
           yield* show(yield* Effect.flatMap(looking, lookAt))
-          // A service that hangs takes its second.
+          // A service that hangs delays the result by its time limit of one second.
           yield* Effect.sleep(Math.max(everyMs - ((yield* monotonicNow) - begun), shortestPauseMs))
         })
       )
@@ -150,7 +150,7 @@ const lookAt = ({ connections, services, manager, runPath, note }: WhatToAsk): E
         const service = ofConnections[index]
         if (service === undefined) return []
         const state = connectionState(service)
-        // What is configured counts where the service does not tell.
+        // The settings count if the service does not report it.
         const certificate = service.snapshot === undefined ? connection.certificate : undefined
         return [
           { ...connection, state, bad: isBad({ ...service, state }) || isCertificateBad(certificate, at), service }

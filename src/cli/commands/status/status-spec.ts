@@ -1,4 +1,4 @@
-/** `tedge status`: words and texts. */
+/** Spec of `tedge status`: words and texts. */
 import { type CommandSpec, profileOption } from "../../command-line/command-spec.ts"
 
 export const statusSpec: CommandSpec = {

@@ -1,8 +1,8 @@
 /**
- * A screen that is redrawn in place, and given back as it was: on every end of the process, and while it is stopped.
+ * A screen redrawn in place; the terminal is restored whenever the process exits or is suspended.
  *
- * The alternate screen keeps what the terminal showed before. A frame is one write, within a synchronized update where the
- * terminal knows that: nothing flickers. A line that is wider than the terminal is cut by it. Source: xterm, "Alternate Screen
+ * The alternate screen keeps the previous content. A frame is one write, in a synchronized update if the terminal
+ * supports it, so that nothing flickers. The terminal truncates lines that are too wide. Source: xterm, "Alternate Screen
  * Buffer" and DECAWM; ECMA-48, EL and ED.
  */
 import { Effect, type Scope } from "effect"
@@ -18,7 +18,7 @@ interface ScreenStream {
 /** `height`: lines of the terminal. */
 type Render = (report: StatusReport, height: number) => ReadonlyArray<string>
 
-/** Until the scope closes. Answers how to show the next report. */
+/** Until the scope closes. Returns how to show the next report. */
 export const openScreen = (
   stream: ScreenStream,
   render: Render

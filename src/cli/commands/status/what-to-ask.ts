@@ -1,6 +1,6 @@
 /**
- * Which connections and services a device has: by its settings, or, where these cannot be used or read, by the sockets
- * of the services that run.
+ * The connections and services of a device: from the settings, or, if these are invalid or unreadable, from the sockets
+ * of the running services.
  */
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
@@ -57,10 +57,10 @@ export const whatToAsk = (
     })
   )
 
-/** There is no such connection, whatever runs. */
+/** Not configured; running services do not matter. */
 const isOfTheProfile = ({ _tag }: ReadRefusal): boolean => _tag === "UnknownProfile" || _tag === "ProfileNotUsable"
 
-/** A member of the services' group may read them: there is more to do than to become root. */
+/** A member of the services' group may read them, so becoming root is not the only fix. */
 const toldToJoin = (failure: ConfigFileUnreadable): ConfigFileUnreadable | StatusSettingsForbidden =>
   failure.code === "EACCES" || failure.code === "EPERM" ? new StatusSettingsForbidden({ path: failure.path }) : failure
 
@@ -143,7 +143,7 @@ const bySockets = (configDir: string, wanted: Wanted, note: Explanation): WhatTo
     const service = { name, startedBy: undefined }
     return [{ cloud: named, ...(profile !== undefined && { profile }), service }]
   })
-  // It is behind the connections: alone it answers no question about one.
+  // The signing service belongs to connections: alone it is not queried for one.
   const isForAll = wanted.cloud === undefined && wanted.profile === undefined
   const services = names.filter((name) => name === "tedge-p11-server" && (isForAll || connections.length > 0))
   return {

@@ -1,4 +1,4 @@
-/** What a mapper publishes about itself in the cloud, and how it logs in beyond its certificate. */
+/** What a mapper publishes about itself in the cloud, and how it logs in besides its certificate. */
 import { Redacted } from "effect"
 import { cloudStatus, externalId, toCumulocity } from "../../../actors/health/payloads.ts"
 import type { BridgeService, NamedService } from "../../../messages/installation/bridge-service.ts"
@@ -7,9 +7,9 @@ import type { CloudSettings } from "../../../messages/settings/resolved-settings
 
 export interface CloudPresence {
   readonly will: MqttMessage | undefined
-  /** At every connection. */
+  /** On every connection. */
   readonly onConnect: ReadonlyArray<MqttMessage>
-  /** After each connection, where no other mapper does it. */
+  /** After each connection, if no other mapper does it. */
   readonly pendingOperations: MqttMessage | undefined
   readonly login: Pick<Target, "username" | "password">
 }
@@ -29,7 +29,7 @@ export const cloudPresence = (settings: CloudSettings, deviceId: string, own: Br
 
 const silent: CloudPresence = { will: undefined, onConnect: [], pendingOperations: undefined, login: {} }
 
-/** Mapper and bridge are services of the device; the will marks those that are ours as down. */
+/** Mapper and bridge are services of the device; the will marks ours as down. */
 const cumulocityPresence = (
   { cloud, service }: CloudSettings,
   deviceId: string,
@@ -41,11 +41,11 @@ const cumulocityPresence = (
   return {
     will: toCumulocity(ours.toReversed().map((one) => line(one, "down"))),
     onConnect: ours.map((one) => toCumulocity([line(one, "up")])),
-    // thin-edge.io's mapper asks itself, when it hears that the bridge is up.
+    // thin-edge.io's mapper does this itself when it learns that the bridge is up.
     pendingOperations: cloud.asksForOperations && mapper.is === "ours" ? toCumulocity([pendingOperations]) : undefined,
     login: {}
   }
 }
 
-/** SmartREST 2.0, template 500: Cumulocity hands out what waits for the device. */
+/** SmartREST 2.0, template 500: requests the pending operations. */
 const pendingOperations = "500"

@@ -1,7 +1,7 @@
 /**
- * The actors of a mapper as text: the tree that is started, and one line for each actor that runs.
+ * The actors of a mapper as text: the supervision tree, and one line per running actor.
  *
- * Lines name actors, messages and numbers; what messages carry is not in them.
+ * Lines contain actors, message names and numbers, never the content of messages.
  */
 import { Duration, Effect, type Scope } from "effect"
 import type { ChildSpec } from "../../../runtime/actor.ts"
@@ -9,7 +9,7 @@ import { reasonOf } from "../../../runtime/reason.ts"
 import { cellOf } from "../../../runtime/ref.ts"
 import type { AnyChild, GraphNode, SupervisorHandle, SupervisorSpec } from "../../../runtime/supervision.ts"
 
-/** Supervisors with their rules, actors with their mailboxes, `->` whom they send to. */
+/** Supervisors with their strategy, actors with their mailboxes, `->` for the actors they send to. */
 export const treeText = (spec: SupervisorSpec): string => `${[supervisorLine(spec), ...branches(spec)].join("\n")}\n`
 
 const branches = ({ children }: SupervisorSpec): ReadonlyArray<string> =>
@@ -34,7 +34,7 @@ const actorLine = ({ name, restart, address, peers = [] }: ChildSpec<any, any>):
   return `${name}: ${restart}, mailbox ${capacity} ${overflow.policy}${edges}`
 }
 
-/** As `mapper/bridge: ready depth=3/100 oldest=12ms handled=120 …`; counters that are 0 are left out. */
+/** As `mapper/bridge: ready depth=3/100 oldest=12ms handled=120 …`; counters that are 0 are omitted. */
 export const nodeText = (node: GraphNode): string => {
   const { name, state, depth, capacity, oldestMs, handled } = node
   const parts = [
@@ -55,7 +55,7 @@ const counters = ["held", "restarts", "dropped", "coalesced", "refused", "deadLe
 
 const mean = (sum: number, count: number): string => (sum / count).toFixed(1)
 
-/** As long as the scope lives. */
+/** Until the scope closes. */
 export const logGraphWhenAsked = ({ graph }: SupervisorHandle): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const fork = Effect.runForkWith(yield* Effect.context())

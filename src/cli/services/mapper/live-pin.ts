@@ -1,8 +1,8 @@
 /**
- * The PIN as the settings have it now: a wrong one that was corrected counts without a restart of the mapper.
+ * The PIN as currently configured: a corrected PIN takes effect without a restart of the mapper.
  *
- * Only the PIN is taken; another key is for `tedge reconnect`. Whether a PIN may be tried is the latch's to say, so
- * reading the settings often costs the token nothing.
+ * Only the PIN is reloaded; another key requires `tedge reconnect`. The latch decides whether a PIN may be tried, so
+ * frequent reading costs the token nothing.
  */
 import { type Duration, Effect, Redacted } from "effect"
 import type { Connect } from "../../../actors/mqtt/connection.ts"
@@ -12,15 +12,15 @@ import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
 
 interface LivePin {
-  /** For requests without one; the latch treats a new one as entered by a person. */
+  /** For requests without a PIN; the latch treats a new one as entered by a person. */
   readonly pin: () => Redacted.Redacted<string> | undefined
-  /** Dials with the PIN as it is in the settings at that moment. */
+  /** Dials with the currently configured PIN. */
   readonly dialling: (connect: Connect) => Connect
-  /** Ends when the settings have another PIN than the one the last dial was refused for. */
+  /** Completes when the configured PIN differs from the one refused at the last dial. */
   readonly corrected: Effect.Effect<void>
 }
 
-/** `read` fails when the settings cannot be read just now: then the PIN stays as it was. */
+/** `read` fails if the settings are unreadable at the moment: then the PIN is kept. */
 export const livePin = <E>(settings: CloudSettings, read: Effect.Effect<CloudSettings, E>): LivePin => {
   let known = pinsOf(settings)
   let isRefused = false
@@ -55,7 +55,7 @@ export const livePin = <E>(settings: CloudSettings, read: Effect.Effect<CloudSet
 
 interface Pins {
   readonly key: KeySelector
-  /** The one that counts, and the very object: who holds it knows it for the settings' own. */
+  /** The effective PIN, as the same object: its holder recognises it as the settings' own. */
   readonly pin: Redacted.Redacted<string> | undefined
 }
 
@@ -79,5 +79,5 @@ const withKey = (target: Target, key: KeySelector): Target => {
 const isAboutPin = (refusal: MqttRefusal): boolean =>
   refusal._tag === "SigningFailed" && (refusal.cause._tag === "PinRejected" || refusal.cause._tag === "PinMissing")
 
-/** A person who has just set the PIN is looking. */
+/** A person who has just set the PIN is waiting. */
 const lookEvery: Duration.Input = "5 seconds"

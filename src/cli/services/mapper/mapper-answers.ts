@@ -1,4 +1,4 @@
-/** What a mapper answers on its socket beside its status: for `tedge connect`, `tedge hsm doctor` and Prometheus. */
+/** What a mapper answers on its socket besides its status: to `tedge connect`, `tedge hsm doctor` and Prometheus. */
 import { Effect, Option } from "effect"
 import type { BridgeStatus } from "../../../messages/bridge.ts"
 import { explain } from "../../../messages/explain.ts"

@@ -2,13 +2,13 @@
  * The actors of a mapper, how they are connected, and what happens when one of them fails.
  *
  *   mapper (one for one)
- *   |- token       cryptoki: parked when it keeps failing, so that the rest goes on
+ *   |- token       cryptoki: parked when it keeps failing, so that the others continue
  *   |- links       local, service, cloud (one for one)
  *   |- health
  *   '- bridge
  *
- * Started in this order and stopped in the reverse: the bridge drains, then the links say
- * onDisconnect messages. A missing token or a dead cloud leaves everything but the cloud link as it is.
+ * Started in this order and stopped in reverse: the bridge drains, then the links publish
+ * onDisconnect messages. A missing token or an unreachable cloud affects the cloud link only.
  */
 import { Effect, type Scope } from "effect"
 import { bridgeBehaviour, bridgeMailbox } from "../../../actors/bridge/bridge-actor.ts"
@@ -32,9 +32,9 @@ import type { MapperPlan } from "./mapper-plan.ts"
 export interface MapperParts {
   readonly plan: MapperPlan
   readonly cryptoki: Behaviour<CryptokiProtocol>
-  /** What `cryptoki` reports; the cloud link tries again when the token is back. */
+  /** Events of `cryptoki`; the cloud link retries when the token is back. */
   readonly cryptokiEvents: Channel<CryptokiEvent>
-  /** How links reach their brokers; tests put a scripted broker here. */
+  /** How links connect to brokers; tests pass a scripted broker. */
   readonly connect: (cryptoki: ActorRef<CryptokiProtocol>) => Connect
 }
 
@@ -55,7 +55,7 @@ export const startMapper = (parts: MapperParts): Effect.Effect<Mapper, StartFail
     })
   )
 
-/** What would be started, to look at. */
+/** The graph that would be started, for inspection. */
 export const mapperTree = (parts: MapperParts): Effect.Effect<SupervisorSpec> =>
   Effect.map(makePlaces, (places) => treeOf(parts, places))
 
@@ -109,7 +109,7 @@ const healthOf = ({ plan }: MapperParts, { health, service, local, cloud }: Plac
 const bridgeOf = ({ plan }: MapperParts, { bridge, local, cloud, health }: Places) =>
   child(bridge, bridgeBehaviour(plan.bridge, { local: local.ref, cloud: cloud.ref, health: health.ref }), {
     restart: "permanent",
-    // The links give it again whatever it had.
+    // The links redeliver what it had not acknowledged.
     onRestart: "deadLetter",
     stopWithin: "30 seconds",
     peers: [local.ref, cloud.ref, health.ref]
@@ -132,7 +132,7 @@ const linksOf = ({ plan, connect }: MapperParts, { cryptoki, local, service, clo
   } as const
 }
 
-/** A crash is a mistake of ours, and the next message may be another one. */
+/** A crash is a bug of ours, and the next message may be fine. */
 const quickly = {
   initial: "200 millis",
   maximum: "10 seconds",
@@ -141,7 +141,7 @@ const quickly = {
   resetAfter: "1 minute"
 } as const
 
-/** Tells `HealthActor` which actors are parked; one that was started again has forgotten it. */
+/** Reports to `HealthActor` which actors are parked; after a restart it starts empty. */
 const withParkedActors = <A, E, R>(
   start: (reportTo: (health: ActorRef<HealthProtocol>) => void) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> => {
@@ -156,7 +156,7 @@ const withParkedActors = <A, E, R>(
   const reportTo = (ref: ActorRef<HealthProtocol>) => {
     health = ref
   }
-  // Addresses remember where their events go: they are made in here.
+  // The addresses are created here, so their events go here.
   return withActorEvents(
     Effect.suspend(() => start(reportTo)),
     tell

@@ -1,4 +1,4 @@
-/** Counts of a mapper for Prometheus: messages by direction, times of signatures and acknowledgements. */
+/** Metrics of a mapper for Prometheus: messages by direction, durations of signatures and acknowledgements. */
 import type { BridgeStatus } from "../../../messages/bridge.ts"
 import { family, Histogram, label } from "../../../messages/prometheus-text.ts"
 import type { Measurement } from "../../../runtime/measurements.ts"
@@ -17,7 +17,7 @@ export class MapperMetrics {
     histogram.add(ms, times)
   }
 
-  /** `status`: of this moment; undefined: the bridge does not answer. */
+  /** `status`: current; undefined: the bridge does not respond. */
   text(status: BridgeStatus | undefined): string {
     return [
       ...(status === undefined ? [] : bridgeLines(status)),

@@ -1,5 +1,5 @@
 /**
- * What a mapper consists of, from its settings: two links of the bridge, a link of the service, rules, health.
+ * The parts of a mapper, from its settings: two links of the bridge, a link of the service, rules, health.
  *
  * Source: thin-edge, built-in bridge ("Connections") and mapper process (names, wills, topics).
  */
@@ -118,7 +118,7 @@ const neededFilters = ({ cloud }: CloudSettings, deviceId: string): ReadonlyArra
   }
 }
 
-/** The question of the connection check, as the bridge's rules turn its topics. */
+/** The topic of the connection check, as mapped by the bridge's rules. */
 const cloudQuestion = (
   { cloud }: CloudSettings,
   auth: Auth,
@@ -136,7 +136,7 @@ const cloudQuestion = (
   }
 }
 
-/** thin-edge's own services for this cloud, beside which nothing is asked for. */
+/** thin-edge's own services for this cloud; if one runs, pending operations are not requested. */
 const planPendingOperations = (
   { cloud, mqtt }: CloudSettings,
   { pendingOperations: request }: CloudPresence
@@ -153,7 +153,7 @@ const planPendingOperations = (
   }
 }
 
-/** thin-edge.io's mapper begins with what the bridge's link says at its start; a connection has one will. */
+/** thin-edge.io's mapper starts with the retained message of the bridge's link; a connection has one will. */
 const localHealth = ({
   mapper,
   bridge
@@ -170,7 +170,7 @@ const planLocalLink = (
 ): Effect.Effect<LinkOptions, CredentialUnusable> =>
   Effect.map(localTarget(settings, { clientId: own.clientIds.bridge, connectWithinMs: localWithinMs }), (target) => ({
     side: "local",
-    // The broker keeps what comes while the bridge is away, and gives as much at once as may be on the way to the cloud.
+    // The broker queues messages while the bridge is down, and sends as many at once as may be in flight to the cloud.
     target: {
       ...target,
       keepalive: localKeepalive(settings),
@@ -199,7 +199,7 @@ const planServiceLink = (
     localTarget(settings, { clientId: own.clientIds.service, connectWithinMs: localWithinMs }),
     (target) => ({
       side: "local",
-      // In MQTT 5 the broker keeps messages to itself that are too large.
+      // With MQTT 5 the broker discards messages that are too large.
       target: {
         ...target,
         keepalive: localKeepalive(settings),
@@ -258,7 +258,7 @@ const backOff = ({ bridge }: CloudSettings): BackOffSettings => ({
   resetAfterMs: bridge.resetWindowMs
 })
 
-/** The local broker is restarted with every `tedge connect`; finding it again costs nothing. */
+/** The local broker restarts with every `tedge connect`; reconnecting to it is cheap. */
 const localBackOff = (settings: CloudSettings): BackOffSettings => {
   const { initialMs, maximumMs, resetAfterMs } = backOff(settings)
   return { initialMs: Math.min(initialMs, 1_000), maximumMs: Math.min(maximumMs, 5_000), resetAfterMs }
@@ -269,7 +269,7 @@ const localKeepalive = ({ bridge, cloud }: CloudSettings): number =>
 
 const bridgeVoice = { target: "MQTT bridge", name: "MQTT bridge", isSecond: false } as const
 
-/** What the local broker may send: more than the cloud takes, so that the bridge can tell which message is too large. */
+/** Size limit for the local broker: above the cloud's, so that the bridge can name the message that is too large. */
 const largestPacketOf = ({ maxPayloadSize }: CloudSettings["cloud"]): number =>
   Math.max(maxPayloadSize, oneMebibyte) + topicAndHeader
 
@@ -279,12 +279,12 @@ const topicAndHeader = 128 * 1024
 const localWithinMs = 5_000
 
 /**
- * How many messages of QoS 1 are on their way in either direction: what is sent in a round trip is at most this.
- * AWS IoT takes no more than 100 publishes of a client that it has not acknowledged; of Azure nothing is known.
+ * The number of QoS 1 messages in flight in either direction: the limit of messages per round trip.
+ * AWS IoT accepts at most 100 unacknowledged publishes of a client; of Azure no limit is known.
  */
 const windowOf = (cloud: CloudSettings["cloud"]["name"]): number => (cloud === "c8y" ? 2_000 : 100)
 
-/** Brokers should send no more messages of QoS 1 than they were asked for; not all keep to it. */
+/** Brokers should not exceed the requested number of unacknowledged QoS 1 messages; some do. */
 const bounds: WindowBounds = {
   window: 100,
   windowBytes: 8 * 1024 * 1024,

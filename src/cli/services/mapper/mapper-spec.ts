@@ -1,4 +1,4 @@
-/** The words of `tedge-mapper`. Source: thin-edge, mapper process. */
+/** Spec of `tedge-mapper`. Source: thin-edge, mapper process. */
 import { cloudCommands, globalOptions, type OptionSpec, type Program } from "../../command-line/command-spec.ts"
 
 const graphOption: OptionSpec = {

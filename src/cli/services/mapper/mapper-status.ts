@@ -1,4 +1,4 @@
-/** What a mapper shows of itself: its connection, key, bridge and local broker. */
+/** The status snapshot of a mapper: its connection, key, bridge and local broker. */
 import { Effect } from "effect"
 import type { SignedAttempt } from "../../../actors/mqtt/connection.ts"
 import { certificateFacts } from "../../../actors/status/certificate-facts.ts"
@@ -113,7 +113,7 @@ const keyPlace = ({ cryptoki }: CloudSettings, identity: TlsIdentity | undefined
   return { via: "module", ...(cryptoki.modulePath !== undefined && { path: cryptoki.modulePath }), ...named }
 }
 
-/** Its end was now. */
+/** It ended now. */
 const timelineOf = ({ host, hops, outcome }: SignedAttempt, now: number): Timeline => {
   const took_ms = Math.max(0, ...hops.map((hop) => hop.at_ms + hop.took_ms))
   return {

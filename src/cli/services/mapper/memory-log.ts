@@ -1,11 +1,11 @@
 /**
- * Logs how much memory the process uses, every `run.log_memory_interval`.
+ * Logs the memory use of the process every `run.log_memory_interval`.
  *
- * Source: thin-edge, `run.log_memory_interval`; the line is our own, of what Node knows.
+ * Source: thin-edge, `run.log_memory_interval`; the format of the line is ours.
  */
 import { Effect, type Scope } from "effect"
 
-/** As long as the scope lives; 0: never. */
+/** Until the scope closes; 0: never. */
 export const logMemoryEvery = (intervalMs: number): Effect.Effect<void, never, Scope.Scope> =>
   intervalMs === 0
     ? Effect.void
@@ -16,7 +16,7 @@ export const logMemoryEvery = (intervalMs: number): Effect.Effect<void, never, S
         Effect.asVoid
       )
 
-/** `external` has the array buffers, which hold the messages that wait. */
+/** `external` includes array buffers: the waiting messages. */
 export const memoryText = ({ rss, heapUsed, heapTotal, external }: NodeJS.MemoryUsage): string =>
   `memory: ${mebibytes(rss)} in all; heap ${mebibytes(heapUsed)} of ${mebibytes(heapTotal)}, buffers ${mebibytes(external)}`
 

@@ -1,6 +1,6 @@
 /**
- * The cloud's link does not sit out its pause when the network comes back, or when the clock is set: a device without a battery
- * for its clock starts in the past, where no certificate is valid yet.
+ * Ends the back-off of the cloud's link early when the network comes back or the clock is set: a device without a battery
+ * for its clock boots in the past, where no certificate is valid yet.
  */
 import { Duration, Effect, Queue, Random, type Scope } from "effect"
 import type { LinkProtocol } from "../../../messages/mqtt.ts"
@@ -8,7 +8,7 @@ import { watchNetwork } from "../../../platform/network/network-changes.ts"
 import { watchClock } from "../../../platform/process/clock-steps.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 
-/** Within seconds, each device at another moment: thousands may have lost the same network. */
+/** Within seconds, randomised per device: thousands may have lost the same network. */
 export const retryWithNetwork = (cloud: ActorRef<LinkProtocol>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const news = yield* watched(watchNetwork, "network changes cannot be monitored (AF_NETLINK)")
@@ -19,7 +19,7 @@ export const retryWithNetwork = (cloud: ActorRef<LinkProtocol>): Effect.Effect<v
           yield* Queue.take(news)
           const waitMs = earliestMs + (yield* Random.next) * spreadMs
           yield* Effect.sleep(Duration.millis(waitMs))
-          // An address and its route come one after the other; one attempt is for both.
+          // An address and its route are reported one after the other; one attempt is for both.
           yield* Queue.clear(news)
           yield* cloud.offer("RetryNow", { because: "the network has changed" })
           yield* Effect.sleep(restMs)
@@ -28,11 +28,11 @@ export const retryWithNetwork = (cloud: ActorRef<LinkProtocol>): Effect.Effect<v
     )
   })
 
-/** DNS and routes settle meanwhile. */
+/** Time for DNS and routes to settle. */
 const earliestMs = 500
 const spreadMs = 4_500
 
-/** An interface that flaps does not make an attempt each time. */
+/** A flapping interface does not cause an attempt each time. */
 const restMs = 10_000
 
 export const retryWithClock = (cloud: ActorRef<LinkProtocol>): Effect.Effect<void, never, Scope.Scope> =>

@@ -1,7 +1,7 @@
 /**
- * One run of a mapper: settings, lock, actors, until a signal or a failure ends it.
+ * Runs a mapper: settings, lock, actors, until a signal or a failure ends it.
  *
- * What cannot work at all (settings, lock) ends it with 1 at once; a missing token or a dead cloud does not.
+ * Invalid settings or a held lock end it immediately with 1; a missing token or an unreachable cloud does not.
  */
 import { join } from "node:path"
 import { Effect, Scheduler, type Scope } from "effect"
@@ -38,7 +38,7 @@ import { mapperStatus } from "./mapper-status.ts"
 import { logMemoryEvery } from "./memory-log.ts"
 import { retryWithClock, retryWithNetwork } from "./retry-watches.ts"
 
-/** `untilStopped` answers when the mapper is to finish. */
+/** `untilStopped` completes when the mapper is to stop. */
 export const runMapper =
   (untilStopped: Effect.Effect<void>): CommandHandler =>
   (input) => {
@@ -84,7 +84,7 @@ const serve = (input: CommandInput, untilStopped: Effect.Effect<void>, visible: 
       connect: (cryptoki: ActorRef<CryptokiProtocol>) => live.dialling(connectWith(cryptoki, shown.onSigned))
     }
     if (showsOnly) return yield* show(parts)
-    // No part of it can fail to start by itself: that would be a mistake of ours.
+    // None of the parts can fail to start; a failure is a bug of ours.
     const mapper = yield* Effect.orDie(startMapper(parts))
     yield* retryWithNetwork(mapper.cloud)
     yield* retryWithClock(mapper.cloud)
@@ -128,7 +128,7 @@ const settingsReader = (
     return Effect.map(config.ask("ReadCloudSettings", asked, { within: "30 seconds" }), ({ settings }) => settings)
   })
 
-/** False: another mapper has it, or it cannot be known. Two mappers would take the cloud's connection from each other. */
+/** False: another mapper holds it, or that is unknown. Two mappers would take over each other's cloud session. */
 const takeLock = (settings: CloudSettings): Effect.Effect<boolean, never, Scope.Scope> => {
   const { run, configDir } = settings
   if (!run.lockFiles) return Effect.succeed(true)

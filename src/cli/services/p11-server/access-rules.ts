@@ -1,7 +1,7 @@
 /**
- * `[[p11_server.rules]]`: who may do what, as written in tedge-p11-server.toml (`[[rules]]`) or tedge.toml.
+ * `[[p11_server.rules]]`: permissions, as written in tedge-p11-server.toml (`[[rules]]`) or tedge.toml.
  *
- * A rule names one user or group. Without `operations` it allows what everybody may, so that it only narrows by `uri`.
+ * A rule names one user or group. Without `operations` it keeps the default ones, and only narrows them by `uri`.
  */
 import { Effect, Result } from "effect"
 import {
@@ -66,7 +66,7 @@ const operationsOf = (value: unknown): Effect.Effect<ReadonlyArray<ServerOperati
 const scopeOf = (value: unknown): Effect.Effect<Pkcs11Uri | undefined, Wrong> => {
   if (value === undefined) return Effect.succeed(undefined)
   const parsed = parsePkcs11Uri(String(value))
-  // Its text may hold a PIN.
+  // Its text may contain a PIN.
   return Result.isSuccess(parsed) ? Effect.succeed(parsed.success) : wrong("uri", parsed.failure.reason)
 }
 

@@ -1,4 +1,4 @@
-/** Rate limit for log lines that clients can cause, and the count of those left out. */
+/** Rate limit for log lines that clients can cause; suppressed lines are counted. */
 import { Duration, Effect, type Scope } from "effect"
 import type { LogLimit } from "../../../actors/p11-server/log-limit.ts"
 import type { CryptokiEvent } from "../../../messages/cryptoki.ts"
@@ -6,7 +6,7 @@ import { explainServerEvent } from "../../../messages/explain/p11-server.ts"
 import type { Client, P11ServerEvent } from "../../../messages/p11-server.ts"
 import { logText } from "../../terminal/log-text.ts"
 
-/** Lines of one kind are counted together. Undefined: each has its line. */
+/** Lines of one kind share a limit. Undefined: never suppressed. */
 export const limitedKind = (event: P11ServerEvent): string | undefined => {
   switch (event._tag) {
     case "RequestServed":
@@ -27,13 +27,13 @@ export const limitedKind = (event: P11ServerEvent): string | undefined => {
 
 export const limitedTokenKind = ({ _tag }: CryptokiEvent): string | undefined => limitedTokenKinds[_tag]
 
-/** Logged again for each URI that a client makes up. */
+/** Repeated for each URI that a client invents. */
 const limitedTokenKinds: Readonly<Partial<Record<CryptokiEvent["_tag"], string>>> = {
   SeveralTokensMatched: "several tokens match a URI",
   SeveralKeysMatched: "several keys match a URI"
 }
 
-/** Tells at the end of each period, and of the service, what was left out. */
+/** Logs the number of suppressed lines at the end of each period, and of the service. */
 export const logLeftOut = (lines: LogLimit): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const inMs = Duration.toMillis(period)

@@ -1,9 +1,9 @@
-/** The options of `tedge-p11-server`: first those of its documentation, to the letter, then ours. */
+/** The options of `tedge-p11-server`: first those of its documentation, verbatim, then ours. */
 import { nameIn, optionOf, p11ServerOptions, variableOf } from "../../../messages/settings/p11-server-settings.ts"
 import type { Setting } from "../../../messages/settings/setting.ts"
 import type { OptionSpec, Program } from "../../command-line/command-spec.ts"
 
-/** The default is printed, not set: between the variable and it come the files. */
+/** The default is printed, not set: the files come between the variable and it. */
 const ourOptions = p11ServerOptions.map((setting): OptionSpec => {
   const { key, doc, default: fallback }: Setting & typeof setting = setting
   const inFile = `In tedge-p11-server.toml: ${nameIn(key)}${fallback === undefined ? "" : `. Without it: ${String(fallback)}`}`

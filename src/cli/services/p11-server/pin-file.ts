@@ -1,5 +1,5 @@
 /**
- * The PIN from a file: one line of text, its line end cut off.
+ * Reads a PIN from a file: one line of text, without its line end.
  *
  * A systemd credential named `tedge-pin` is such a file. Source: systemd.exec(5), "Credentials".
  */
@@ -11,7 +11,7 @@ import { errorCode } from "../../../platform/process/error-code.ts"
 
 interface FilePin {
   readonly pin: Redacted.Redacted<string>
-  /** Others than its user and group can read it: `644`. */
+  /** The mode, if others than owner and group can read it: `644`. */
   readonly exposedMode: string | undefined
 }
 
@@ -36,7 +36,7 @@ export const readPinFile = (path: string): Effect.Effect<FilePin, PinFileUnusabl
     })
   )
 
-/** Where the credential of the service lies, if systemd gave it any; `isThere` is false where it is not among them. */
+/** Path of the service's credential, if systemd passed any; `isThere` is false if it is not among them. */
 export const pinCredential = (
   environment: Readonly<NodeJS.ProcessEnv>
 ): { readonly path: string; readonly isThere: boolean } | undefined => {
@@ -48,10 +48,10 @@ export const pinCredential = (
 
 const credentialName = "tedge-pin"
 
-/** PKCS#11 leaves the length to the token; no token takes more. */
+/** PKCS#11 leaves the length to the token; no token accepts more. */
 const longestPin = 255
 
-/** A pipe without a writer must not block. */
+/** Opening a FIFO without a writer must not block. */
 const readBounded = (path: string): { readonly bytes: Buffer; readonly mode: number } => {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {

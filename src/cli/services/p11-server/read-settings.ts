@@ -1,8 +1,8 @@
 /**
- * Everything tedge-p11-server is started with, and reads again on SIGHUP.
+ * All settings of tedge-p11-server, read at the start and again on SIGHUP.
  *
- * Option, environment, tedge.toml, default: in this order, and empty is unset. With a tedge.toml that cannot be read the
- * service starts and refuses everything, as scope and rules may be in it; a running service keeps what it has.
+ * Precedence: option, environment, tedge.toml, default; empty means unset. With an unreadable tedge.toml the service starts
+ * and refuses all requests, as the file may contain scope and rules; a running service keeps its settings.
  */
 import { join, relative, resolve } from "node:path"
 import { getSystemErrorMap } from "node:util"
@@ -44,18 +44,18 @@ import { type ServerValues, serverOptions, serverValues } from "./server-values.
 
 export interface ServerSettings {
   readonly configDir: string
-  /** Whom token hosts become; undefined: they are the user of the service. */
+  /** User of the token hosts; undefined: the service's own. */
   readonly hostUser: ServiceAccount | undefined
-  /** The files that were there, and whose settings these are. */
+  /** The files that existed, and whose settings these are. */
   readonly files: ReadonlyArray<string>
   readonly modulePath: string
   readonly socketPath: string
   readonly socketMode: number
-  /** Undefined: that of the process. */
+  /** Undefined: the process's. */
   readonly socketGroup: number | undefined
   readonly runPath: string
   readonly metricsFile: string | undefined
-  /** What tedge.toml says. */
+  /** Settings of tedge.toml. */
   readonly logLevel: LogLevelName | undefined
   readonly policy: P11ServerPolicy
 }
@@ -71,7 +71,7 @@ export type SettingsRefusal =
   | PinFileUnusable
   | ConfigFileGone
 
-/** `start`: a file that cannot be read is left out, with a warning. `mustBeThere`: one of these that is gone is refused. */
+/** `start`: an unreadable file is ignored, with a warning. `mustBeThere`: refuses if one of these is missing. */
 export const readServerSettings = (
   input: CommandInput,
   occasion: "start" | "reload",
@@ -79,10 +79,10 @@ export const readServerSettings = (
 ): Effect.Effect<ServerSettings, SettingsRefusal> =>
   Effect.gen(function* () {
     const { settings, warnings, values, unread } = yield* readFromConfig(input, occasion)
-    // One that cannot be read is there: once it is gone it is not read either.
+    // An unreadable file exists: once it is removed it is not read either.
     const own =
       unread === undefined ? yield* ownTables(settings) : { path: unread.path, table: {}, files: [unread.path] }
-    // Before anything else: without the file the module may be missing too, and that would be the wrong reason.
+    // First: without the file the module may be missing too, which would be the wrong error.
     const gone = mustBeThere.find((one) => !own.files.includes(one))
     if (gone !== undefined) return yield* new ConfigFileGone({ path: gone })
     for (const warning of warnings) yield* warn(warning)
@@ -144,7 +144,7 @@ const readFromConfig = (
   return read(undefined).pipe(Effect.catchTags({ ConfigFileMalformed: withoutFile, ConfigFileUnreadable: withoutFile }))
 }
 
-/** A file of the configuration directory, below that directory as it was typed: so the line is known to scripts. */
+/** A file in the configuration directory, with the directory as it was given: scripts match the line. */
 const asGiven = (input: CommandInput, path: string): string => {
   const directory = (input.text("config-dir") || "/etc/tedge").replace(/\/+$/, "")
   return `${directory}/${relative(resolve(directory), path)}`
@@ -157,7 +157,7 @@ const unreadFile = (problem: ConfigFileMalformed | ConfigFileUnreadable): Settin
   return { path, unreadable: words.charAt(0).toUpperCase() + words.slice(1) }
 }
 
-/** The options, as the settings they stand for. */
+/** The command's options, as settings. */
 const optionsOf = (input: CommandInput): Readonly<Record<string, string | undefined>> => {
   const pin = input.given("pin") ? input.secret("pin") : undefined
   const given = (option: string): string | undefined => (input.given(option) ? input.text(option) : undefined)
@@ -188,7 +188,7 @@ const ownTables = (
     return { ...place, files }
   })
 
-/** ConfigActor could read the file just before; should it be unreadable by now, its rules are not to be forgotten. */
+/** ConfigActor read the file just before; if it is unreadable now, its rules must not be dropped. */
 const ownTable = (path: string) => {
   const read = readTomlFile(path)
   return read.kind === "unreadable" || read.kind === "malformed"
@@ -204,11 +204,11 @@ const groupOf = (name: string | undefined): Effect.Effect<number | undefined, Gr
 }
 
 /**
- * Option, variable, systemd credential, files; at each place the PIN itself takes precedence over a file with it, and in files
- * the one in a URI counts last.
+ * Precedence: option, variable, systemd credential, files; at each of these the PIN itself before a file with it, and in
+ * files the PIN in a URI last.
  *
- * A credential that is missing is refused, unless a PIN is configured elsewhere: the guide's default is for a device that
- * was never given one.
+ * A missing credential is refused, unless a PIN is configured otherwise: the guide's default is for a device without any
+ * PIN setting.
  */
 const servicePin = ({ cryptoki }: Settings, { pinFile, pinFileSource }: ServerValues) =>
   Effect.gen(function* () {

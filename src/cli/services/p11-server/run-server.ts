@@ -1,8 +1,8 @@
 /**
- * One run of tedge-p11-server: settings, module, socket, until SIGTERM or SIGINT.
+ * Runs tedge-p11-server: settings, module, socket, until SIGTERM or SIGINT.
  *
- * It ends with 1 when settings or socket cannot be used and when the module file cannot be loaded. A module that fails
- * or a missing token does not stop it: clients get the reason, and it recovers.
+ * Exits with 1 if settings or socket are unusable or the module file cannot be loaded. A failing module or a missing
+ * token does not end it: clients get the reason, and it recovers.
  */
 import { Duration, Effect, Fiber, Option, Scope } from "effect"
 import { defaultLimits } from "../../../actors/cryptoki/settings.ts"
@@ -40,7 +40,7 @@ import { serverAnswer, writeMetrics } from "./server-metrics.ts"
 import { type ServerStatus, serverStatus } from "./server-status.ts"
 import { type TokenStatus, tokenStatus } from "./token-status.ts"
 
-/** `untilStopped` answers when the service is to end, `reloads` each time its settings are to be reloaded. */
+/** `untilStopped` completes when the service is to stop, `reloads` each time its settings are to be reloaded. */
 interface ServerSignals {
   readonly untilStopped: Effect.Effect<void>
   readonly reloads: Effect.Effect<void>
@@ -64,20 +64,20 @@ export const runServer =
     )
   }
 
-/** What one run holds. */
+/** State of one run. */
 interface Service {
   readonly input: CommandInput
   readonly log: AdjustableLog
   readonly manager: ServiceManager
   readonly metrics: Metrics
   readonly status: TokenStatus
-  /** For those who ask on its status socket. */
+  /** For clients of its status socket. */
   readonly shown: ServerStatus
-  /** What clients can make it log, but for the audit. */
+  /** Log lines that clients can cause, except the audit. */
   readonly lines: LogLimit
-  /** Otherwise that was told at the start. */
+  /** Otherwise it was logged at the start. */
   readonly latchIsKept: boolean
-  /** As they were read last. */
+  /** As last read. */
   settings: ServerSettings
 }
 
@@ -150,14 +150,14 @@ const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog, 
 
 interface Tokens {
   readonly ref: ActorRef<CryptokiProtocol>
-  /** With the settings as they were read last. */
+  /** With the settings as last read. */
   readonly start: Effect.Effect<void>
   readonly scope: Scope.Scope
 }
 
 const moduleTimeout = "5 seconds"
 
-/** What goes on beside the serving. */
+/** Background work of the server. */
 const look = (
   service: Service,
   signals: ServerSignals,
@@ -184,7 +184,7 @@ const look = (
     if (metricsFile !== undefined) yield* writeMetrics(metricsFile, service.metrics, server)
   })
 
-/** Fails when the module cannot be loaded at all. */
+/** Fails if the module cannot be loaded at all. */
 const lookAtModule = (
   { settings, manager, status, shown }: Service,
   cryptoki: ActorRef<CryptokiProtocol>
@@ -203,7 +203,7 @@ const lookAtModule = (
     yield* logFailure(listed.failure)
   })
 
-/** Scope and PIN are the server's to say, with each request and after each reload. */
+/** Scope and PIN are chosen by the server, with each request and after each reload. */
 const cryptokiSettings = (service: Service) => ({
   modulePath: service.settings.modulePath,
   get defaultPin() {
@@ -236,7 +236,7 @@ const listen = (service: Service, cryptoki: ActorRef<CryptokiProtocol>) =>
     return listener
   })
 
-/** For token hosts, reloaded settings, the status socket, and clients that are rejected at once. */
+/** Reserve for token hosts, reloaded settings, the status socket, and clients that are rejected immediately. */
 const keptDescriptors = 16
 
 const onCryptokiEvent = (service: Service, event: CryptokiEvent): Effect.Effect<void> =>
@@ -259,7 +259,7 @@ const onServerEvent = ({ metrics, shown, log, lines }: Service, event: P11Server
   return kind === undefined || lines.admits(kind) ? Effect.andThen(noted, logText(explainServerEvent(event))) : noted
 }
 
-/** Nothing is changed unless all of it can be read. */
+/** All or nothing: if one part cannot be read, nothing changes. */
 const reload = (
   service: Service,
   tokens: Tokens,
@@ -280,7 +280,7 @@ const reload = (
     yield* Effect.logInfo("settings reloaded")
   })
 
-/** `inFile`: tedge.toml comes after option and variable. */
+/** `inFile`: tedge.toml has a lower precedence than option and variable. */
 const logLevel = (input: CommandInput, inFile: LogLevelName | undefined): LogLevelName =>
   chosenLogLevel({
     option: parseLogLevel(input.text("log-level") ?? ""),

@@ -1,10 +1,10 @@
 /**
  * The actors of tedge-p11-server, and what happens when one of them fails.
  *
- *   tokens     cryptoki: parked when it keeps failing; clients get the reason meanwhile
- *   listener   the server: given up when it keeps failing, so that the service manager restarts us
+ *   tokens     cryptoki: parked when it keeps failing; clients get the reason
+ *   listener   the server: ends the process when it keeps failing, so that the service manager restarts it
  *
- * The listener is started when the module was looked at, and stopped first: it answers what it has taken on.
+ * The listener starts after the module was probed, and is stopped first: it finishes the accepted requests.
  */
 import { Cause, Effect, type Scope } from "effect"
 import { cryptokiBehaviour } from "../../../actors/cryptoki/cryptoki-actor.ts"
@@ -19,7 +19,7 @@ import { StartFailed, type SupervisorExit } from "../../../runtime/supervision.t
 import { Supervisor } from "../../../runtime/supervisor.ts"
 import { refusalsToldByStarter } from "../../terminal/actor-log.ts"
 
-/** Where the tokens' actor will be: the listener knows it before it runs. */
+/** Address of the tokens' actor, which the listener has before that actor runs. */
 export const tokensPlace = Effect.suspend(() =>
   address<CryptokiProtocol>({ name: "p11-server/cryptoki", mailbox: requestMailbox })
 )
@@ -38,7 +38,7 @@ export const startTokens = (
       onExhausted: "park",
       children: [child(place, cryptokiBehaviour(settings, { publish }), { restart: "permanent" })]
     })
-    // It owns nothing yet that could fail: that would be a mistake of ours.
+    // It owns nothing that could fail; a failure is a bug of ours.
     yield* Effect.orDie(starting)
   })
 
@@ -48,7 +48,7 @@ export interface Listener {
   readonly gaveUp: Effect.Effect<SupervisorExit>
 }
 
-/** `isOwnSocket`: false when a service manager opened it; then it can be listened on only once. */
+/** `isOwnSocket`: false if passed by a service manager; then it can be listened on only once. */
 export const startListener = (
   spec: P11ServerSpec,
   { isOwnSocket }: { readonly isOwnSocket: boolean }
@@ -69,7 +69,7 @@ export const startListener = (
           restart: "permanent",
           stopWithin: "25 seconds",
           decide: () => (isOwnSocket ? "restart" : "escalate"),
-          // Without settings the tokens' actor is started later; until then nothing is asked of it.
+          // Without settings the tokens' actor is started later; until then it gets no requests.
           peers: spec.policy.unread === undefined ? [spec.cryptoki] : []
         })
       ]
@@ -85,9 +85,9 @@ export const startListener = (
 const isListenFailed = (reason: unknown): reason is ListenFailed =>
   typeof reason === "object" && reason !== null && "_tag" in reason && reason._tag === "ListenFailed"
 
-/** Fails when one of them does not answer in time. CryptokiActor answers for its token actors, too. */
+/** Fails if one of them does not respond in time. CryptokiActor responds for its token actors, too. */
 export const actorsAnswer = (
-  /** Undefined: it is not started, as there are no settings for it. */
+  /** Undefined: not started, for lack of settings. */
   cryptoki: ActorRef<CryptokiProtocol> | undefined,
   server: ActorRef<P11ServerProtocol>
 ): Effect.Effect<void, AskFailed> =>

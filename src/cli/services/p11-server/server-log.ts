@@ -1,6 +1,6 @@
 /**
- * What the signing service logs beside its events: why it does not start or go on, which files of the token are closed to the
- * user who loads the module (it sees no token then, and does not say why), whether refused PINs are kept.
+ * Log lines of the signing service besides its events: why it fails to start or ends, which token files its user cannot read
+ * (the module then shows no token, and no reason), whether refused PINs are recorded.
  */
 import { accessSync, constants, existsSync } from "node:fs"
 import { dirname, join } from "node:path"
@@ -34,7 +34,7 @@ export const latchDirectory = (runPath: string): string => join(runPath, "tedge-
 
 /** False: a restart forgets the wrong PINs, and each would be tried again. */
 export const isLatchKept = (directory: string): boolean => {
-  // It is made with the first latch, and so is its parent.
+  // Created with the first record, like its parent.
   const places = [directory, dirname(directory), dirname(dirname(directory))]
   const place = places.find((one) => existsSync(one))
   if (place === undefined) return false

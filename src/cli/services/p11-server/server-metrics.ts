@@ -1,4 +1,4 @@
-/** The metrics of the signing service: written every 15 seconds and once more at the end, a whole file at each time; and on its socket, for Prometheus. */
+/** Metrics of the signing service: a file, replaced every 15 seconds and at the end; and on its socket, for Prometheus. */
 import { Effect, type Scope } from "effect"
 import type { Metrics } from "../../../actors/p11-server/metrics.ts"
 import type { P11ServerProtocol } from "../../../messages/p11-server.ts"
@@ -24,10 +24,10 @@ export const writeMetrics = (
     yield* Effect.forkScoped(Effect.forever(writing))
   })
 
-/** As often as Prometheus asks, by default. */
+/** Prometheus' default scrape interval. */
 const every = "15 seconds"
 
-/** Undefined: it does not know the question. */
+/** Undefined: unknown request. */
 export const serverAnswer =
   (metrics: Metrics, server: ActorRef<P11ServerProtocol>) =>
   ({ ask }: OtherQuestion): Effect.Effect<object> | undefined =>

@@ -1,4 +1,4 @@
-/** What the signing service shows of itself: its tokens, the signatures it made, its clients. */
+/** The status snapshot of the signing service: its tokens, signatures and clients. */
 import { Effect } from "effect"
 import type { StatusFeed } from "../../../actors/status/status-feed.ts"
 import { type KeyPlace, TokenBook } from "../../../actors/status/token-book.ts"
@@ -34,14 +34,14 @@ export const serverStatus = (feed: StatusFeed): ServerStatus => {
       }),
     onRequest: (event, token) => {
       if (event._tag !== "RequestServed" && event._tag !== "RequestRefused") return Effect.void
-      // A scheme that is chosen is no signature.
+      // ChooseScheme makes no signature.
       const { signing } = event
       if (signing === undefined) return Effect.void
       const outcome = event._tag === "RequestServed" ? "ok" : "refused"
       return Effect.map(wallNow, (now) => {
         const tookMs = signing.endedAt - signing.readAt
         book.signed({ token: token === "" ? undefined : token, at: Math.round(now - tookMs), tookMs, outcome })
-        // Thousands a second: it is made for those who look.
+        // Thousands per second: built only for subscribers.
         const made = () => signatureTimeline(signing, { token, outcome, endedAt: now })
         signature = made
         feed.publishIfWatched(() => ({ event: "signature", signature: made() }))

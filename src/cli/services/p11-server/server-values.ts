@@ -1,4 +1,4 @@
-/** The values of tedge-p11-server's own settings, as ConfigActor reports them. */
+/** The settings of tedge-p11-server itself, as ConfigActor reports them. */
 import { Redacted } from "effect"
 import type { ShownSetting } from "../../../messages/config.ts"
 import type { P11ServerLimits } from "../../../messages/p11-server.ts"
@@ -10,24 +10,24 @@ import { type LogLevelName, parseLogLevel } from "../../terminal/logging.ts"
 
 export interface ServerValues {
   readonly pinFile: string | undefined
-  /** Where the path of the PIN file stands; decides its precedence. */
+  /** The source of the PIN file's path, which decides its precedence. */
   readonly pinFileSource: ValueSource["kind"]
   readonly socketMode: number
   readonly socketGroup: string | undefined
   readonly limits: P11ServerLimits
   readonly metricsFile: string | undefined
   readonly logLevel: LogLevelName | undefined
-  /** The module is loaded as root where the service is root. */
+  /** The module is loaded as root if the service is root. */
   readonly tokenAsRoot: boolean
 }
 
-/** The options of the command line, by the keys they stand for. Variables are ConfigActor's to read. */
+/** The command's options, as settings. ConfigActor reads the variables. */
 export const serverOptions = (input: CommandInput): Readonly<Record<string, string | undefined>> =>
   Object.fromEntries(
     p11ServerOptions.map(({ key }) => [key, input.given(optionOf(key)) ? input.text(optionOf(key)) : undefined])
   )
 
-/** `shown`: everything under `p11_server.`; each value fits its type. */
+/** `shown`: all of `p11_server.`; each value is valid for its type. */
 export const serverValues = (shown: ReadonlyArray<ShownSetting>): ServerValues => {
   const found = (key: P11ServerKey) => shown.find((one) => one.key === key)
   const text = (key: P11ServerKey) => {

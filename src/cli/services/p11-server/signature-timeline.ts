@@ -1,4 +1,4 @@
-/** One request for a signature, hop by hop. */
+/** One signature request, hop by hop. */
 import type { RequestTimes } from "../../../messages/p11-server.ts"
 import type { Hop, Timeline } from "../../../messages/status/snapshot.ts"
 import { microseconds } from "../../../runtime/primitives/process-time.ts"
@@ -7,11 +7,11 @@ interface Told {
   /** Its label; empty: the client named none. */
   readonly token: string
   readonly outcome: "ok" | "refused"
-  /** When it ended, in milliseconds since 1970. */
+  /** End time, in milliseconds since 1970. */
   readonly endedAt: number
 }
 
-/** What `token host` takes beyond `sign` is its queue and the way there and back. */
+/** `token host` minus `sign` is its queue and the pipe in both directions. */
 export const signatureTimeline = (times: RequestTimes, { token, outcome, endedAt }: Told): Timeline => {
   const { acceptedAt, readAt, decodedAt, signed, answeredAt } = times
   const hop = (name: string, from: number, to: number, actor?: string): Hop => ({
@@ -23,7 +23,7 @@ export const signatureTimeline = (times: RequestTimes, { token, outcome, endedAt
   const ofToken = `cryptoki/${token}`
   const inside = (): ReadonlyArray<Hop> => {
     if (signed === undefined) return [hop("refused", decodedAt, answeredAt, "p11-server/cryptoki")]
-    // The clock of the host's process is another one: the ways to it and back are taken as equal.
+    // The host process has another clock: the pipe is assumed to take equally long in both directions.
     const way = Math.max(0, signed.answeredAt - signed.askedAt - signed.signMs) / 2
     return [
       hop("queue", decodedAt, signed.takenAt, "p11-server/cryptoki"),

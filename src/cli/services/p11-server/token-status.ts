@@ -1,4 +1,4 @@
-/** The line that `systemctl status` shows: every token that was seen, and how it is. */
+/** The line that `systemctl status` shows: every token seen so far, and its state. */
 import { dateText } from "../../../actors/health/payloads.ts"
 import type { CryptokiEvent } from "../../../messages/cryptoki.ts"
 import { explainParked } from "../../../messages/explain/bridge-state.ts"
@@ -7,9 +7,9 @@ import { ParkedActors } from "../parked-actors.ts"
 
 export interface TokenStatus {
   readonly seen: (tokens: ReadonlyArray<string>) => void
-  /** True when the line changed. */
+  /** True if the line changed. */
   readonly note: (event: CryptokiEvent) => boolean
-  /** As `note`, of the actors' state; `at`: milliseconds since 1970. */
+  /** As `note`, for the actors' state; `at`: milliseconds since 1970. */
   readonly noteActor: (event: RuntimeEvent) => boolean
   readonly line: () => string
 }

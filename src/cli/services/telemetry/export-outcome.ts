@@ -1,4 +1,4 @@
-/** Says when the collector begins to refuse what is exported, and when it takes it again: a line each, not one for each export. */
+/** Logs when the collector starts and stops refusing exports: one line each, not one per export. */
 
 export interface ExportOutcome {
   /** A status, or the code of a failed connection: nothing of the address or the headers. */
@@ -23,7 +23,7 @@ export const exportOutcome = (signal: "traces" | "metrics", tell: (warning: stri
   }
 }
 
-/** `fetch` has the code in the cause of what it throws. */
+/** `fetch` throws errors with the code in their cause. */
 const codeOf = (error: unknown): string => {
   for (let one: unknown = error, depth = 0; one instanceof Error && depth < 4; one = one.cause, depth += 1)
     if ("code" in one && typeof one.code === "string" && /^\w{1,64}$/.test(one.code)) return one.code

@@ -1,10 +1,10 @@
-/** The variables of OpenTelemetry, as the exporter takes them. Headers may hold a token: they are never shown. */
+/** The OpenTelemetry variables supported by the exporter. Headers may contain a token: they are never shown. */
 import { hostname } from "node:os"
 import { longestTimerMs } from "../../../runtime/primitives/runtime-clock.ts"
 import { type Environment, isSampler, isShare } from "./sampler.ts"
 
 export interface TelemetryOptions {
-  /** `service.name`, unless the environment has another. */
+  /** `service.name`, unless the environment sets another. */
   readonly service: string
   readonly version: string
 }
@@ -72,7 +72,7 @@ export const readExporterSettings = (
 type Signal = "TRACES" | "METRICS"
 type Warn = (text: string) => void
 
-/** That of the signal takes precedence over that of all; empty counts as unset. */
+/** The signal's own variable takes precedence over the common one; empty means unset. */
 const variableOf = (what: string, signal: Signal, environment: Environment): string => {
   const own = `OTEL_EXPORTER_OTLP_${signal}_${what}`
   return environment[own] ? own : `OTEL_EXPORTER_OTLP_${what}`
@@ -94,7 +94,7 @@ const urlOf = (signal: Signal, environment: Environment, warn: Warn): string | u
   return parsed.href
 }
 
-/** A list; `none` alone switches export off. */
+/** A list; only `none` switches export off. */
 const isOtlpWanted = (variable: string, environment: Environment, warn: Warn): boolean => {
   const wanted = (environment[variable] ?? "").toLowerCase().split(",")
   const names = wanted.map((name) => name.trim()).filter((name) => name !== "")
@@ -104,7 +104,7 @@ const isOtlpWanted = (variable: string, environment: Environment, warn: Warn): b
   return isWanted
 }
 
-/** `key=value,key=value`, values percent-encoded. What cannot be sent is left out: it would fail every export. */
+/** `key=value,key=value`, values percent-encoded. Invalid headers are omitted: they would fail every export. */
 const headersIn = (text: string): Readonly<Record<string, string>> =>
   Object.fromEntries(
     pairs(text)
@@ -112,7 +112,7 @@ const headersIn = (text: string): Readonly<Record<string, string>> =>
       .filter(([name, value]) => /^[\w!#$%&'*+.^`|~-]+$/.test(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(value))
   )
 
-/** Source: OpenTelemetry, "Resource SDK": with an error in it, all of it is left out. */
+/** Source: OpenTelemetry, "Resource SDK": on an error in it, all of it is ignored. */
 const attributesIn = (text: string, warn: Warn): Readonly<Record<string, string>> => {
   const read = pairs(text).map(([name, value]) => [decoded(name), decoded(value)] as const)
   const whole = read.flatMap(([name, value]) => (name === undefined || value === undefined ? [] : [[name, value]]))

@@ -1,7 +1,7 @@
 /**
- * Effect's OTLP exporter, in a bundle of its own that is loaded when the environment names a collector.
+ * Effect's OTLP exporter, in its own bundle, loaded when the environment names a collector.
  *
- * The bundle has its own copy of Effect: only plain values cross. Nothing but names leaves of a failure, whatever it carries.
+ * The bundle has its own copy of Effect: only plain values cross. Of a failure only its name is exported.
  */
 import { ConfigProvider, Context, Effect, Exit, Layer, Metric, Scope, type Tracer } from "effect"
 import { FetchHttpClient, HttpClient, HttpClientError, type HttpClientRequest } from "effect/http"
@@ -22,20 +22,20 @@ export interface Exporter {
   /** Undefined: traces are switched off. */
   readonly tracer: Tracer.Tracer | undefined
   readonly record: (measurement: Measurement) => void
-  /** Settings of the environment that are not used. */
+  /** Variables that are ignored. */
   readonly warnings: ReadonlyArray<string>
-  /** Sends what is left, for at most 3 seconds. */
+  /** Flushes the queue, for at most 3 seconds. */
   readonly stop: () => Promise<void>
 }
 
 export const startExporter = async (
   options: TelemetryOptions,
   environment: Readonly<Record<string, string | undefined>>,
-  /** A collector refuses, or takes it again. */
+  /** A collector starts or stops refusing exports. */
   tell: (warning: string) => void
 ): Promise<Exporter> => {
   const settings = readExporterSettings(options, environment)
-  // Ended side by side, as a collector may be silent for both.
+  // Ended in parallel, as a collector may not respond to either.
   const scopes = { traces: Scope.makeUnsafe(), metrics: Scope.makeUnsafe() }
   const started = await Effect.runPromise(withoutEnvironment(start(settings, scopes, tell)))
   const metrics = settings.metrics === undefined ? undefined : new ExportedMetrics()
@@ -50,7 +50,7 @@ export const startExporter = async (
   }
 }
 
-/** All of it was read before: Effect ends with a defect where a variable cannot be used. */
+/** Validated before: Effect ends with a defect on an invalid variable. */
 const withoutEnvironment = Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown({}))
 
 const start = (
@@ -88,7 +88,7 @@ const needs = ({ protocol, timeoutMs }: SignalSettings, outcome: ExportOutcome) 
     OtlpExporter.layerFlusher
   )
 
-/** Effect takes the unit of a metric from an attribute, and would export that with each data point, too. */
+/** Effect takes the unit of a metric from an attribute, and would export that attribute with each data point, too. */
 const withoutUnits = (layer: typeof OtlpSerialization.layerJson): typeof OtlpSerialization.layerJson =>
   Layer.effect(
     OtlpSerialization.OtlpSerialization,
@@ -107,7 +107,7 @@ const withoutUnits = (layer: typeof OtlpSerialization.layerJson): typeof OtlpSer
 
 const watched = (client: HttpClient.HttpClient, outcome: ExportOutcome, timeoutMs: number): HttpClient.HttpClient =>
   client.pipe(
-    // With a collector that takes the connection and says nothing, what is collected would grow.
+    // If the collector accepts the connection and never responds, the queue would grow.
     HttpClient.transform((response, request) =>
       response.pipe(
         Effect.tap(({ arrayBuffer }) => Effect.ignore(arrayBuffer)),
@@ -125,7 +125,7 @@ const timedOut = (request: HttpClientRequest.HttpClientRequest) =>
     reason: new HttpClientError.TransportError({ request, cause: Object.assign(new Error(), { code: "ETIMEDOUT" }) })
   })
 
-/** Samples traces by their first span, and lets of an exit only its kind through. */
+/** Samples traces by their root span, and exports only the kind of an exit. */
 const guarded = (tracer: Tracer.Tracer, isSampled: Sampler): Tracer.Tracer => ({
   span: (options) => {
     const isRoot = options.parent._tag === "None"
@@ -148,7 +148,7 @@ const workIn = ({ annotations }: { readonly annotations: Context.Context<never> 
 const withoutFailure = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<void> =>
   exit._tag === "Success" ? Exit.void : Exit.interrupt()
 
-/** Undefined: it ended well, or was interrupted. */
+/** Undefined: success, or interrupted. */
 const failureName = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
   const [reason] = exit._tag === "Success" ? [] : exit.cause.reasons
   if (reason === undefined || reason._tag === "Interrupt") return undefined
@@ -177,7 +177,7 @@ class ExportedMetrics {
   }
 }
 
-/** The names of the semantic conventions, where there is one. */
+/** Names of the semantic conventions, where one exists. */
 const known = {
   signature: {
     metric: "tedge.signature.duration",

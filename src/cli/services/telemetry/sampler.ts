@@ -1,15 +1,15 @@
 /**
- * Which traces are exported.
+ * Chooses the traces to export.
  *
- * Connections always, a few messages of each direction and requests of each kind; `OTEL_TRACES_SAMPLER` chooses another
- * share of both. What an actor handles on behalf of neither is no trace.
+ * All connections, a few messages of each direction and requests of each kind; `OTEL_TRACES_SAMPLER` sets another ratio
+ * for both. Work of an actor for neither is not traced.
  */
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * `work`: what is done in such a span, where it is done for several kinds of work, as a rare request would otherwise never be
- * seen among frequent ones. `now`: monotonic milliseconds. True: the trace that begins with such a span is exported.
+ * `work`: kind of work in such a span, if it is used for several kinds, so that rare requests are seen among frequent
+ * ones. `now`: monotonic milliseconds. True: the trace with such a root span is exported.
  */
 export type Sampler = (rootSpan: string, work: string, now: number) => boolean
 
@@ -32,13 +32,13 @@ export const samplerOf = (environment: Environment, random: () => number = Math.
 /** Empty: the default. */
 export const isSampler = (name: string): boolean => name.trim() === "" || samplers.includes(plainName(name))
 
-/** Whether the sampler can be used with such an argument; others than `traceidratio` need none. */
+/** Whether the argument is valid for the sampler; only `traceidratio` needs one. */
 export const isShare = (name: string, argument: string): boolean =>
   plainName(name) !== "traceidratio" || argument === "" || isFraction(argument)
 
 const samplers = ["always_on", "always_off", "traceidratio"]
 
-/** No trace begins elsewhere, so those based on a parent are the same. */
+/** Every trace starts here, so the parent-based samplers are the same. */
 const plainName = (name: string): string =>
   name
     .trim()
@@ -58,5 +58,5 @@ const isFraction = (text: string): boolean => text.trim() !== "" && Number(text)
 const handling = "actor.receive"
 export const connecting = "mqtt connect"
 
-/** Of each kind of work one trace in a second. */
+/** One trace per second of each kind of work. */
 const everyMs = 1_000

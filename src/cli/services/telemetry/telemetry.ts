@@ -1,5 +1,5 @@
 /**
- * Traces and metrics for an OpenTelemetry collector, if the environment names one; else nothing of it is loaded.
+ * Traces and metrics for an OpenTelemetry collector, if the environment names one; otherwise nothing is loaded.
  *
  * Source: OpenTelemetry, "OTLP Exporter Configuration" and "SDK environment variables".
  */
@@ -15,13 +15,13 @@ export const isTelemetryOn = (environment: Environment): boolean =>
     (name) => (environment[name] ?? "") !== ""
   )
 
-/** Exports what `run` does; what is left is sent when it ends, for at most 3 seconds. `record`: besides the collector. */
+/** Exports spans of `run`; flushes at its end, for at most 3 seconds. `record`: additional recorder. */
 export const withTelemetry = <A, E, R>(
   run: Effect.Effect<A, E, R>,
   options: TelemetryOptions,
   record: (measurement: Measurement) => void = () => undefined
 ): Effect.Effect<A, E, R> => {
-  // Spans nobody gets are not made either.
+  // Without a receiver no spans are created.
   const unexported = Effect.withTracerEnabled(Effect.provideService(run, Measurements, record), false)
   if (!isTelemetryOn(process.env)) return unexported
   return Effect.acquireUseRelease(
@@ -44,7 +44,7 @@ export const withTelemetry = <A, E, R>(
   )
 }
 
-/** Undefined: it cannot be started; the service does not need it. */
+/** Undefined: it failed to start; the service runs without it. */
 const starting = (options: TelemetryOptions): Effect.Effect<Exporter | undefined> =>
   Effect.contextWith((context: Context.Context<never>) =>
     Effect.tryPromise(async () => {

@@ -1,6 +1,6 @@
 /**
- * The part of `tedge-hsm hsm doctor` about what is beside our bridge: thin-edge.io's mapper and what starts it, who else
- * uses the device's id in the cloud, and its renewal of certificates.
+ * The checks of `tedge-hsm hsm doctor` about other programs: thin-edge.io's mapper and what starts it, other clients with
+ * the device's id in the cloud, and thin-edge.io's certificate renewal.
  */
 import { join } from "node:path"
 import { Effect } from "effect"
@@ -36,11 +36,11 @@ export const besideThinEdgeChecks = (examination: Examination, settings: CloudSe
 
 interface Looked {
   readonly settings: CloudSettings
-  /** Undefined: system.toml says nothing usable, which another check reports. */
+  /** Undefined: system.toml is not usable, which another check reports. */
   readonly services: ServiceManager | undefined
   /** The unit of thin-edge.io's mapper. */
   readonly theirs: string
-  /** It, as it runs; `unseen`: something has its lock. */
+  /** Its process; `unseen`: the lock is held by a process that is not visible. */
   readonly process: number | "unseen" | undefined
   readonly ours: { readonly unit: string; readonly process: number | undefined }
 }
@@ -66,7 +66,7 @@ const mapperCheck = ({ pass, fail }: Examination, { settings, theirs, process, s
   })
 }
 
-/** Only where there is a place for one. */
+/** Only for services that support it. */
 const dropInCheck = ({ pass, fail }: Examination, { settings, theirs, services }: Looked) => {
   if (typeof services?.variables !== "object") return Effect.void
   const name = "drop-in of the mapper"
@@ -96,7 +96,7 @@ const holdersCheck = ({ pass, fail }: Examination, { settings, theirs, process, 
       })
 }
 
-/** thin-edge.io's renewal makes the request itself and reconnects its own bridge. Started by its mapper's unit. */
+/** thin-edge.io's renewal creates the request itself and reconnects its own bridge. Started by its mapper's unit. */
 const renewalCheck = ({ pass, fail }: Examination, { settings, services }: Looked) =>
   Effect.gen(function* () {
     const name = "certificate renewal"
@@ -126,6 +126,6 @@ export const textOf = (path: string): string => {
   try {
     return readRegularText(path)
   } catch {
-    return "" // not there, or not ours to read
+    return "" // missing or unreadable
   }
 }

@@ -1,4 +1,4 @@
-/** The part of `tedge hsm doctor` about the device certificate: readable, of this key, in its time, complete. */
+/** The checks of `tedge hsm doctor` about the device certificate: readable, matches the key, valid, complete chain. */
 import type { KeyObject, X509Certificate } from "node:crypto"
 import { Effect } from "effect"
 import { readCertificateChain } from "../../../../actors/mqtt/dial/credentials.ts"
@@ -28,15 +28,15 @@ export const certificateChecks = (
     yield* chain(examination, leaf, certificates)
   })
 
-/** The named key, and where it is not that of the certificate, the one a connection would take instead. */
+/** The configured key; if the certificate is for another key, the key a connection would use instead. */
 export interface TokenKey {
   readonly publicKey: KeyObject
   readonly named: { readonly uri: string; readonly setting: string }
-  /** Undefined: it is not on the token. */
+  /** Undefined: not on the token. */
   readonly findCertified: (publicKey: Uint8Array) => Effect.Effect<string | undefined>
 }
 
-/** While the key is changed the settings name the new key, and the device connects with the certificate's. */
+/** During a key change the settings name the new key, and the device connects with the certificate's key. */
 const ofKey = (leaf: X509Certificate, key: TokenKey, certPath: string): Effect.Effect<string, KeyMismatch> =>
   Effect.gen(function* () {
     if (leaf.publicKey.equals(key.publicKey)) return "yes"
@@ -53,7 +53,7 @@ const inItsTime = (leaf: X509Certificate, path: string, now: Date): Effect.Effec
   return Effect.void
 }
 
-/** The issuers in the file lead from the leaf upwards; the last one's issuer must be known to the cloud. */
+/** The chain in the file starts at the leaf; the cloud must know the issuer of its last certificate. */
 const chain = (examination: Examination, leaf: X509Certificate, certificates: ReadonlyArray<X509Certificate>) => {
   const path = [leaf]
   for (let next = issuerOf(leaf, certificates, path); next !== undefined; ) {

@@ -1,9 +1,9 @@
 /**
- * The part of `tedge hsm doctor` about the connection itself: the local broker, the mapper, and whether the cloud takes
+ * The checks of `tedge hsm doctor` about the connection: the local broker, the mapper, and whether the cloud accepts
  * the device.
  *
- * The mapper that runs is asked: a second connection with the device's id would cut off the first. Only where none runs
- * the doctor connects itself, keeps the session that waits in the cloud, and acknowledges nothing of it.
+ * A running mapper is asked: a second connection with the device's id would end the first. If none runs, the doctor
+ * connects itself, keeps the session queued in the cloud, and acknowledges none of its messages.
  */
 import { closeSync, constants, openSync, readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -65,7 +65,7 @@ export const connectionChecks = (
       return
     }
     yield* examination.fail(mapperCheck, { error: `${service} does not run`, hint: `tedge connect ${words}` })
-    // Without a host there is nothing more to say than the check of the settings said.
+    // Without a host, the check of the settings has already failed.
     if (settings.cloud.mqtt !== undefined) yield* ownConnection(context, examination, settings)
   })
 
@@ -91,7 +91,7 @@ const localBrokerCheck = ({ actors }: Context, { check }: Examination, settings:
   )
 }
 
-/** Where systemd starts mosquitto: what system.toml starts may read anything, and what tedge starts reads our files. */
+/** If systemd starts mosquitto: the command in system.toml may read anything, and a mosquitto of ours reads our files. */
 const brokerFilesCheck = ({ pass, fail }: Examination, settings: CloudSettings) =>
   Effect.gen(function* () {
     const directory = mosquittoDir({ settings })
@@ -112,7 +112,7 @@ const brokerFiles = "files of the local broker"
 const closed = (session: Context["actors"]["localBroker"]): Effect.Effect<void> =>
   Effect.ignore(session.ask("Close", undefined, { within: "5 seconds" })) // it ends with the command at the latest
 
-/** What the mapper says of its link, and whether the cloud answers a question over it. */
+/** The mapper's view of its link, and whether the cloud responds over it. */
 const ofMapper = ({ pass, fail }: Examination, path: string, service: string, link: LinkAnswer) =>
   Effect.gen(function* () {
     if (link.state !== "up")
@@ -132,7 +132,7 @@ const ofMapper = ({ pass, fail }: Examination, path: string, service: string, li
 
 const checkMs = 10_000
 
-/** A mapper that is not asked this way: that of thin-edge, or one this user may not ask. Its health is all there is. */
+/** Mappers without our socket, or closed to this user: thin-edge's. Only their health message is available. */
 const ofSilentMapper = (
   { actors }: Context,
   { pass, fail }: Examination,
@@ -171,11 +171,11 @@ const lockHolder = (path: string): number | undefined => {
       closeSync(descriptor)
     }
   } catch {
-    return undefined // no such file, or no add-on: then no mapper of ours could have it
+    return undefined // no such file, or no add-on: then no mapper of ours holds it
   }
 }
 
-/** Up to CONNACK: in TLS 1.3 a certificate that the cloud does not trust is refused no earlier. */
+/** Up to CONNACK: with TLS 1.3 the cloud rejects an untrusted certificate only then. */
 const ownConnection = ({ actors }: Context, { check }: Examination, settings: CloudSettings) => {
   const connected = Effect.gen(function* () {
     const { cloud } = settings

@@ -1,8 +1,8 @@
 /**
- * `tedge hsm doctor`: checks everything between the settings and the cloud, from the outside in.
+ * `tedge hsm doctor`: checks everything from the settings to the cloud, in that order.
  *
- * Each check says ✓ or ✗, what it saw, and a next step. At most one PIN is tried, and only one that was not
- * refused before. Exit code 1 when a check failed.
+ * Each check prints ✓ or ✗, what was found, and the next step. At most one PIN attempt is made, and only with a PIN that
+ * was not refused before. Exit code 1 when a check failed.
  */
 import type { KeyObject } from "node:crypto"
 import { Effect } from "effect"
@@ -35,7 +35,7 @@ export const doctor: TokenCommand = (context) =>
     const { device } = settings.cloud
     if (!asJson) yield* terminal.line("At most one PIN is tried, and none that was refused before.")
     if (failure !== undefined) yield* examination.fail(`settings of ${settings.cloud.prefix}`, explain(failure))
-    // Settings in part have the token off, whatever the mode is: its PIN may be what is missing.
+    // Incomplete settings have the token off, whatever the mode: its PIN may be what is missing.
     const isHeldBack = failure !== undefined && settings.cryptoki.mode === "off"
     const publicKey = isHeldBack ? undefined : yield* tokenChecks(context, examination, settings, device)
     const key = publicKey === undefined ? undefined : keyOf(context, settings, publicKey)
@@ -67,7 +67,7 @@ const keyOf = ({ actors }: CommandContext, settings: CloudSettings, publicKey: K
   }
 }
 
-/** With a cloud whose settings cannot be read the rest is still worth looking at. */
+/** With a cloud whose settings are unreadable, the other checks still run. */
 const readEverything = ({ actors, input }: CommandContext) =>
   Effect.gen(function* () {
     const within = { within: askLimits.read }

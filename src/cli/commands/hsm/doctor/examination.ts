@@ -1,4 +1,4 @@
-/** The checks of `tedge hsm doctor` as they are made: noted, and shown when each is done. */
+/** Records the checks of `tedge hsm doctor`, and prints each when it is done. */
 import { Effect } from "effect"
 import { type Explanation, explain, type Failure } from "../../../../messages/explain.ts"
 import { type Progress, whileWaiting } from "../../../terminal/progress.ts"
@@ -6,27 +6,27 @@ import { type Progress, whileWaiting } from "../../../terminal/progress.ts"
 export interface Check {
   readonly name: string
   readonly ok: boolean
-  /** What was seen, or the sentence of the failure. */
+  /** What was found, or the failure's sentence. */
   readonly detail: string
-  /** The next step; undefined when there is none to take. */
+  /** The next step; undefined: none. */
   readonly hint?: string | undefined
 }
 
-/** Notes a check; the answer is what a later check needs, undefined when this one failed. */
+/** Records a check; returns what later checks need, undefined if this one failed. */
 export interface Examination {
   readonly pass: (name: string, detail: string) => Effect.Effect<void>
   readonly fail: (name: string, explanation: Explanation) => Effect.Effect<void>
-  /** Passes with `detail` of the answer, or fails with the failure's sentence. */
+  /** Passes with `detail` of the result, or fails with the failure's sentence. */
   readonly check: <A>(
     name: string,
     effect: Effect.Effect<A, Failure>,
     detail: (answer: A) => string,
-    /** Shown when it takes long; else the name. */
+    /** Shown when it takes long; default: the name. */
     waitsFor?: string
   ) => Effect.Effect<A | undefined>
 }
 
-/** Notes checks and shows each when it is done, and on `terminal` what is waited for. `inWords`: the last touch to sentences and hints. */
+/** Records checks and prints each when it is done; shows progress on `terminal`. `inWords`: final edit of sentences and hints. */
 export const examine = (
   checks: Array<Check>,
   terminal: Pick<Progress, "waiting">,

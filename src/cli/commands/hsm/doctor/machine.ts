@@ -1,4 +1,4 @@
-/** The part of `tedge hsm doctor` about copies: an image of a device that was connected, on another machine. */
+/** The check of `tedge hsm doctor` for copies: an image of a connected device, running on another machine. */
 import { Effect } from "effect"
 import { explainOtherMachine } from "../../../../messages/explain/platform.ts"
 import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
@@ -12,7 +12,7 @@ import {
 import { textOf } from "./beside-thin-edge.ts"
 import type { Examination } from "./examination.ts"
 
-/** Nothing is said of a device that was never connected. */
+/** No output for a device that was never connected. */
 export const machineCheck = (
   { pass, fail }: Examination,
   { configDir }: Pick<CloudSettings, "configDir">,

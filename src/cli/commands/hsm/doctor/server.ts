@@ -1,4 +1,4 @@
-/** The part of `tedge hsm doctor` about the cloud: known, reachable, trusted, and the clock that judges it. */
+/** The checks of `tedge hsm doctor` about the cloud: resolvable, reachable, trusted, and the device's clock. */
 import { Effect } from "effect"
 import { readTrusted } from "../../../../actors/mqtt/dial/credentials.ts"
 import { tlsFailure } from "../../../../actors/mqtt/dial/tls-failure.ts"
@@ -41,7 +41,7 @@ const judged = (probe: TlsProbe, server: { readonly host: string; readonly port:
   }
 }
 
-/** The device has no other clock to compare with; a time outside of the server's certificate is wrong for sure. */
+/** The device has no second clock to compare with; a time outside the server certificate's validity is certainly wrong. */
 const clock = (examination: Examination, probe: Extract<TlsProbe, { readonly kind: "trusted" }>) =>
   Effect.gen(function* () {
     const now = yield* dateNow

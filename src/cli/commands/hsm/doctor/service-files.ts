@@ -1,4 +1,4 @@
-/** The part of `tedge hsm doctor` about files that root reads and the services have to: settings, certificates, a key file. */
+/** The checks of `tedge hsm doctor` about files that services must read, checked as root: settings, certificates, key file. */
 import { Effect } from "effect"
 import { explainFileNote } from "../../../../messages/explain/platform.ts"
 import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
@@ -24,7 +24,7 @@ export const serviceFileChecks = ({ pass, fail }: Examination, settings: CloudSe
 
 const name = "files of the services"
 
-/** As it is logged elsewhere: what is wrong, and behind the semicolon the command that mends it. */
+/** In the form used in logs: the problem, a semicolon, the command that fixes it. */
 const sentenceAndCure = (text: string) => {
   const at = text.lastIndexOf("; ")
   return { error: text.slice(0, at), hint: text.slice(at + 2) }

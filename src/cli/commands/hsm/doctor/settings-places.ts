@@ -1,4 +1,4 @@
-/** The part of `tedge hsm doctor` about settings that are in a place where they are read by others, or not kept. */
+/** The checks of `tedge hsm doctor` about settings in files where others can read or overwrite them. */
 import { Effect } from "effect"
 import { type SecretCopy, secretCopies } from "../../../../actors/config/upgrade/upgrade-copies.ts"
 import type { ConfigProtocol } from "../../../../messages/config.ts"
@@ -9,7 +9,7 @@ import type { ActorRef } from "../../../../runtime/protocol.ts"
 import { notKeptByOthers } from "../../config/read-by-others.ts"
 import type { Examination } from "./examination.ts"
 
-/** `warnings`: those of reading the settings. */
+/** `warnings`: from reading the settings. */
 export const settingsPlaceChecks = (
   { pass, fail }: Examination,
   config: ActorRef<ConfigProtocol>,
@@ -40,6 +40,6 @@ const notKept = (
     Effect.map(({ settings }) =>
       settings.filter(({ source }) => source?.kind === "file").flatMap(({ key }) => notKeptByOthers(key, installation))
     ),
-    // A section that cannot be read is a failed check of its own.
+    // An unreadable section is a failed check of its own.
     Effect.catch(() => Effect.succeed([]))
   )

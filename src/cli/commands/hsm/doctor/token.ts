@@ -1,4 +1,4 @@
-/** The part of `tedge hsm doctor` about the token: the way to it, the PIN, the key, and signatures that verify. */
+/** The checks of `tedge hsm doctor` about the token: access, PIN, key, and signatures that verify. */
 import { constants, createPublicKey, type KeyObject, randomBytes, verify } from "node:crypto"
 import { Effect } from "effect"
 import type { ChosenKey, TokenDescription } from "../../../../messages/cryptoki.ts"
@@ -19,14 +19,14 @@ import { tokenAccess } from "../token-access.ts"
 import { askLimits, type CommandContext, comparable, uriOf } from "../token-command.ts"
 import type { Examination } from "./examination.ts"
 
-/** A connection gives the token this long to sign. */
+/** Time limit of a signature during a connection. */
 const connectionLimitMs = 60_000
 
 /** What these checks need of a command's context and of the settings. */
 type Context = { readonly actors: Pick<CommandContext["actors"], "cryptoki"> }
 type Device = Pick<DeviceSettings, "key">
 
-/** What later checks compare the certificate with; undefined when the key was not found. */
+/** Compared with the certificate by later checks; undefined: key not found. */
 export const tokenChecks = (
   context: Context,
   examination: Examination,
@@ -74,7 +74,7 @@ const accessCheck = (
   return fileChecks(examination, settings, device, tokens)
 }
 
-/** Other users' tokens beside the device's own are none of its concern. */
+/** Tokens of other users beside the device's own are ignored. */
 const fileChecks = (
   { pass, fail }: Examination,
   settings: Pick<Settings, "cryptoki" | "configDir">,
@@ -91,11 +91,11 @@ const fileChecks = (
     : Effect.forEach(wanting, (one) => fail("permissions", explainClosed(one)), { discard: true })
 }
 
-/** What a token has for a label before it is initialised (32 stars on OP-TEE) is none. */
+/** A label before initialisation (32 asterisks on OP-TEE) is not a label. */
 const shownToken = ({ initialized, label, slot }: TokenDescription): string =>
   initialized ? label || `slot ${slot}` : `slot ${slot} (not initialised)`
 
-/** As the token reports it by itself: no PIN is tried for it. tedge-p11-server does not report it. */
+/** From the token's flags, without a PIN attempt. tedge-p11-server does not report them. */
 const pinState = (
   { pass, fail }: Examination,
   tokens: ReadonlyArray<TokenDescription>,
@@ -137,7 +137,7 @@ const wayToToken = ({ cryptoki }: Pick<Settings, "cryptoki">): Effect.Effect<str
   }
 }
 
-/** Without a URI that distinguishes the tokens, the first the module lists is taken: after a start, perhaps another. */
+/** Without a URI that distinguishes the tokens, the module's first is used: after a restart, perhaps another. */
 const uniqueToken = (
   { pass, fail }: Examination,
   tokens: ReadonlyArray<TokenDescription>,
@@ -153,7 +153,7 @@ const uniqueToken = (
     : fail("token is unambiguous", explain(new TokenAmbiguous({ candidates: [first, ...others].map(uriOf) })))
 }
 
-/** Several keys that match are taken in the token's order: today this one, tomorrow perhaps another. */
+/** Several matching keys are used in the token's order, which may change. */
 const uniqueKey = ({ actors }: Context, examination: Examination, { key }: Device) => {
   const listed = actors.cryptoki.ask("ListKeys", { token: key }, { within: askLimits.list })
   const unique = Effect.flatMap(listed, (keys) => {
@@ -170,7 +170,7 @@ const readPublicKey = ({ actors }: Context, { key }: ChosenKey) =>
     createPublicKey({ key: Buffer.from(der), format: "der", type: "spki" })
   )
 
-/** As `tedge cert create-csr` does it, from the choice of the key on. */
+/** As `tedge cert create-csr` does it, starting with the choice of the key. */
 const requestSigned = ({ actors }: Context, { key: wanted }: Device) =>
   Effect.flatMap(tokenKey(actors.cryptoki, wanted), ({ certify, publicKey, scheme }) =>
     certify(certificationRequest({ commonName: "doctor", organization: "", organizationUnit: "" }, publicKey, scheme))
@@ -181,7 +181,7 @@ const describeKey = (key: KeyObject): string =>
     ? `RSA ${key.asymmetricKeyDetails?.modulusLength ?? ""} bits`
     : `EC ${key.asymmetricKeyDetails?.namedCurve ?? ""}`
 
-/** Mechanism lists cannot be trusted: a signature that verifies can. */
+/** Mechanism lists are unreliable; a signature that verifies is not. */
 const signatures = (context: Context, examination: Examination, chosen: ChosenKey, publicKey: KeyObject) =>
   Effect.forEach(
     chosen.algorithm === "RSA"

@@ -1,11 +1,11 @@
-/** `--listen`: an address of this machine's loopback, with or without a port. */
+/** `--listen`: a loopback address of this machine, with optional port. */
 import { isIPv4, isIPv6 } from "node:net"
 import { Effect } from "effect"
 import { ListenRefused } from "../../../../messages/status/refusals.ts"
 
 export interface ListenAddress {
   readonly host: string
-  /** 0: any free one. */
+  /** 0: any free port. */
   readonly port: number
 }
 

@@ -1,4 +1,4 @@
-/** The files of the page: scripts/build.mjs makes them from web/, and puts its bundle in the place of this module. */
+/** The files of the page. Placeholder: scripts/build.mjs replaces this module by a bundle made from web/. */
 import type { PageFiles } from "./page-server.ts"
 
 export const files: PageFiles = { html: "", script: "", style: "" }

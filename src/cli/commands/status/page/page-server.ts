@@ -1,8 +1,8 @@
 /**
- * The HTTP server behind the status page: four files and a stream of events, for those who know the address.
+ * The HTTP server of the status page: four files and an event stream, for clients that know the address.
  *
- * The address holds a random secret, nothing can be changed, and a name that is not this machine's (DNS rebinding) gets
- * nothing. Source: WHATWG HTML, Server-sent events; CSP Level 3.
+ * The address contains a random secret; nothing can be changed; requests for another host name (DNS rebinding) are
+ * refused. Source: WHATWG HTML, Server-sent events; CSP Level 3.
  */
 import { timingSafeEqual } from "node:crypto"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
@@ -18,9 +18,9 @@ export interface PageFiles {
   readonly style: string
 }
 
-/** What the page shows, now and from now on. */
+/** Data of the page: current, and updates. */
 export interface PageFeed {
-  /** Returns how to leave. What is sent is one line of JSON. */
+  /** Returns how to unsubscribe. Each message is one line of JSON. */
   readonly watch: (send: (line: string) => void) => () => void
 }
 
@@ -30,7 +30,7 @@ interface ServedPage {
   readonly feed: PageFeed
 }
 
-/** Answers the address of the page. It is served until the scope closes. */
+/** Returns the URL of the page, served until the scope closes. */
 export const servePage = (
   address: ListenAddress,
   page: ServedPage
@@ -94,7 +94,7 @@ const stream = (feed: PageFeed, watchers: Set<ServerResponse>, response: ServerR
   response.writeHead(200, { "content-type": "text/event-stream" })
   response.write("retry: 1000\n\n")
   const leave = feed.watch((line) => {
-    // A browser that reads too slowly misses some; the next snapshot tells it all.
+    // A slow browser misses some; the next snapshot is complete.
     if (response.writableLength < mostUnread) response.write(`data: ${line}\n\n`)
   })
   return response.on("close", () => {
@@ -103,11 +103,11 @@ const stream = (feed: PageFeed, watchers: Set<ServerResponse>, response: ServerR
   })
 }
 
-/** Through `ssh -L` the port is another one, the name is not. */
+/** Through `ssh -L` the port differs, the host name does not. */
 const isOfThisMachine = (host: string | undefined): boolean =>
   host !== undefined && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d{1,5})?$/i.test(host)
 
-/** Undefined: the secret is not that of this page. */
+/** Undefined: not the secret of this page. */
 const pathBelow = (secret: string, url: string): string | undefined => {
   const [, given = "", path] = /^\/([^/?]*)\/([^?]*)/.exec(url) ?? []
   const [a, b] = [Buffer.from(given), Buffer.from(secret)]

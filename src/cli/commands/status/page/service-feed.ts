@@ -1,7 +1,7 @@
 /**
- * What the services of a device tell, for all tabs that are open: one stream a service, while the command runs.
+ * The streams of all services of a device, shared by all open tabs: one per service, while the command runs.
  *
- * A tab that comes later begins with the last word of each. A service that appears or goes meanwhile is seen.
+ * A tab that opens later gets the latest snapshot of each. Services that appear or end are detected.
  */
 import { Effect, type Scope } from "effect"
 import type { ServiceManager } from "../../../../actors/connect/services/service-manager.ts"
@@ -22,11 +22,11 @@ export interface Followed {
 }
 
 export interface FollowedService extends AskedService {
-  /** As set: shown where the service does not tell. Absent: it is the service of no single connection. */
+  /** From the settings: shown if the service does not report it. Absent: not the service of a single connection. */
   readonly connection?: Omit<AskedConnection, "service">
 }
 
-/** `look`: which services there are now. */
+/** `look`: finds the current services. */
 export const serviceFeed = (look: Effect.Effect<Followed>): Effect.Effect<PageFeed, never, Scope.Scope> =>
   Effect.gen(function* () {
     const run = Effect.runForkWith(yield* Effect.context<never>())
@@ -83,7 +83,7 @@ class ServiceFeed implements PageFeed {
     let silence: NodeJS.Timeout | undefined
     let isFirst = true
     let isStopped = false
-    /** When it was found out why it gives no snapshot; undefined: it gave one since. */
+    /** When the reason for a missing snapshot was found; undefined: a snapshot arrived since. */
     let lookedAt: number | undefined
     let soon: NodeJS.Timeout | undefined
     const say = (kind: "gone" | "snapshot", { name: _, ...report }: ServiceReport) =>
@@ -98,7 +98,7 @@ class ServiceFeed implements PageFeed {
       const before = lookedAt
       if (before !== undefined && processMonotonicMs() - before < lookAgainMs) return
       askWhyNot()
-      // Its manager may still call active what is about to end.
+      // The service manager may still report a service as active that is about to exit.
       if (before === undefined) askSoon(soonMs)
     }
     const askSoon = ([pause, ...more]: ReadonlyArray<number>) => {
@@ -155,7 +155,7 @@ class ServiceFeed implements PageFeed {
   }
 }
 
-/** A snapshot comes every second. */
+/** A snapshot arrives every second. */
 const longestSilenceMs = 3_000
 const lookAgainMs = 5_000
 const soonMs = [250, 750]

@@ -8,9 +8,9 @@ import { servePage } from "./page-server.ts"
 import { type Followed, serviceFeed } from "./service-feed.ts"
 
 interface StatusPage {
-  /** Which services there are now. */
+  /** Finds the current services. */
   readonly look: Effect.Effect<Followed>
-  /** Of `--listen`. */
+  /** From `--listen`. */
   readonly listen: string | undefined
 }
 
@@ -29,7 +29,7 @@ export const showStatusPage = (terminal: Terminal, { look, listen }: StatusPage)
     })
   )
 
-/** A URL leaves out the port 80. */
+/** A URL omits port 80. */
 export const tunnelTo = (url: string): string => {
   const { hostname, port: named } = new URL(url)
   const port = named === "" ? "80" : named
