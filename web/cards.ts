@@ -3,7 +3,7 @@ import type { CertificateFacts, LinkFacts, Snapshot, TokenFacts } from "../src/m
 import { isCertificateBad, isTokenBad } from "../src/messages/status/verdict.ts"
 import { keyLook, keyRows, type Look, linkLook, linkRows, type Row } from "./card-rows.ts"
 import { byId, element, rows, update } from "./dom.ts"
-import { bytes, date, duration, milliseconds } from "./format.ts"
+import { bytes, date, duration, messages, milliseconds } from "./format.ts"
 import type { Report, Service } from "./store.ts"
 
 export const showCards = ({ snapshot, before, report }: Service): void =>
@@ -35,18 +35,18 @@ const cardsOf = (
   const flow = (side: "outbound" | "inbound"): string | undefined => {
     if (bridge === undefined || before?.bridge === undefined) return undefined
     const seconds = Math.max((at - before.at) / 1000, 0.001)
-    const messages = Math.max(0, bridge[side].messages - before.bridge[side].messages) / seconds
+    const perSecond = Math.max(0, bridge[side].messages - before.bridge[side].messages) / seconds
     const octets = Math.max(0, bridge[side].bytes - before.bridge[side].bytes) / seconds
-    return `${messages.toFixed(1)} messages/s, ${bytes(Math.round(octets))}/s`
+    return `${perSecond.toFixed(1)} messages/s, ${bytes(Math.round(octets))}/s`
   }
   const cards: Array<Node> = []
   if (bridge !== undefined)
     cards.push(
       card("bridge", "Bridge", bridge.state, bridge.state === "up" ? "good" : "bad", [
         [bridge.state === "up" ? "up for" : "down for", duration(at - bridge.since)],
-        ["to the cloud", `${bridge.outbound.messages} messages, ${bytes(bridge.outbound.bytes)}`],
+        ["to the cloud", `${messages(bridge.outbound.messages)}, ${bytes(bridge.outbound.bytes)}`],
         ["now", flow("outbound")],
-        ["from the cloud", `${bridge.inbound.messages} messages, ${bytes(bridge.inbound.bytes)}`],
+        ["from the cloud", `${messages(bridge.inbound.messages)}, ${bytes(bridge.inbound.bytes)}`],
         ["now", flow("inbound")],
         ["waiting", `${bridge.outbound.waiting} out, ${bridge.inbound.waiting} in`],
         ["oldest wait", milliseconds(Math.max(bridge.outbound.oldest_ms, bridge.inbound.oldest_ms))],

@@ -22,3 +22,5 @@ export const bytes = (count: number): string =>
 export const clock = (at: number): string => new Date(at).toLocaleTimeString()
 
 export const date = (at: number): string => new Date(at).toLocaleDateString()
+
+export const messages = (count: number): string => `${count} message${count === 1 ? "" : "s"}`

@@ -39,6 +39,12 @@ const noteOf = ({ name, isGone, report: { state, idle, error, hint } }: Service)
   return [`${name}: ${error ?? state}`, ...(hint === undefined ? [] : [hint])].join("; ")
 }
 
+const showNote = ({ error, hint }: { readonly error?: string; readonly hint?: string }): void => {
+  const note = byId("note")
+  note.hidden = error === undefined
+  note.textContent = [error, hint].filter((text) => text !== undefined).join("; ")
+}
+
 /** The verdict of `tedge status`, and its exit code. */
 const lookOf = ({ report: { state, bad, error } }: Service): string =>
   bad ? "bad" : state === "up" && error === undefined ? "good" : "warn"
@@ -101,6 +107,10 @@ const follow = (): void => {
 }
 
 const hear = (told: Told): void => {
+  if (told.kind === "note") {
+    showNote(told)
+    return
+  }
   const service = take(told)
   if (selected === undefined || !services.has(selected)) selected = [...services.keys()][0]
   showTabs()

@@ -43,12 +43,14 @@ export type Told =
   | ({ readonly kind: "snapshot"; readonly service: string; readonly snapshot: Snapshot } & Report)
   | { readonly kind: "event"; readonly service: string; readonly event: StatusEvent }
   | ({ readonly kind: "gone"; readonly service: string } & Report)
+  /** Why the settings were not read; without an error: they are. */
+  | { readonly kind: "note"; readonly error?: string; readonly hint?: string }
   /** It is no service of the device any more. */
   | { readonly kind: "left"; readonly service: string }
 
 export const services = new Map<string, Service>()
 
-export const take = (told: Told): Service | undefined => {
+export const take = (told: Exclude<Told, { kind: "note" }>): Service | undefined => {
   if (told.kind === "left") {
     services.delete(told.service)
     return undefined

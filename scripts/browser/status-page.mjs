@@ -1,16 +1,15 @@
 /**
  * The page of `tedge status --web`, watched as a person does: a device with its mapper, token, local broker and cloud.
  *
- * A mailbox that fills cannot be had from a sound mapper on command: a second service is played on its socket, with the
- * first one's snapshots. The pictures of the documents are made here.
+ * The pictures of the documents are made here.
  */
 import assert from "node:assert/strict"
 import { spawn } from "node:child_process"
-import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs"
-import { createConnection, createServer } from "node:net"
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { createDevice, executable } from "../lib/device/device.mjs"
 import { run } from "../lib/run.mjs"
+import { playedService } from "./played-service.mjs"
 import { runChecks } from "./run-checks.mjs"
 
 /** Where docs/observing.md shows them from; elsewhere unless `UPDATE_PICTURES` is set. */
@@ -55,8 +54,6 @@ const servedPage = (device) =>
 
 const card = (page, name, text) => page.locator(`[data-card="${name}"]`, { hasText: text })
 const tab = (page, service) => page.locator(`[data-service="${service}"]`)
-const socketOf = (device, service) => join(device.dir, "run/tedge-actors", `${service}.sock`)
-
 const measurement = (device) =>
   run("mosquitto_pub", ["-p", String(device.broker.port), "-q", "1", "-t", "c8y/s/us", "-m", "211,21.5"])
 
@@ -171,6 +168,18 @@ const checks = {
     await card(page, "about", "manager").waitFor()
   },
 
+  "settings that cannot be read are told, and the services go on": async ({ open, command, device }) => {
+    const page = await open()
+    await page.goto(command.url)
+    const file = join(device.dir, "config/tedge.toml")
+    const text = readFileSync(file)
+    writeFileSync(file, "no toml")
+    await page.locator("#note", { hasText: "tedge.toml" }).waitFor()
+    await card(page, "bridge", "up for").waitFor()
+    writeFileSync(file, text)
+    await page.locator("#note").waitFor({ state: "hidden" })
+  },
+
   "text that is selected stays selected, and can be copied": async ({ open, command }) => {
     const page = await open()
     await page.goto(command.url)
@@ -253,44 +262,4 @@ const checks = {
 const tokensFolder = (device) => {
   const [, path] = /^directories\.tokendir\s*=\s*(.+)$/m.exec(readFileSync(device.token.env.SOFTHSM2_CONF, "utf8"))
   return path.trim()
-}
-
-/** One snapshot of the mapper that runs. */
-const snapshotOf = (device) =>
-  new Promise((resolve, reject) => {
-    let text = ""
-    const socket = createConnection(socketOf(device, "tedge-mapper-c8y"))
-    socket.on("connect", () => socket.write('{"version":1,"ask":"snapshot"}\n')).on("error", reject)
-    socket.setEncoding("utf8").on("data", (data) => {
-      text += data
-      if (!text.includes("\n")) return
-      socket.destroy()
-      resolve(JSON.parse(text))
-    })
-  })
-
-/** Streams the mapper's snapshot under another name, changed, four times a second. */
-const playedService = async (device, service, change) => {
-  const snapshot = await snapshotOf(device)
-  snapshot.service.name = service
-  change(snapshot)
-  const sockets = new Set()
-  const server = createServer((socket) => {
-    sockets.add(socket)
-    const tell = () => {
-      snapshot.at += 250
-      socket.write(`${JSON.stringify(snapshot)}\n`)
-    }
-    const timer = setInterval(tell, 250)
-    socket.on("error", () => {}).on("close", () => clearInterval(timer))
-    tell()
-  })
-  await new Promise((resolve) => server.listen(socketOf(device, service), resolve))
-  return {
-    stop: () =>
-      new Promise((resolve) => {
-        for (const socket of sockets) socket.destroy()
-        server.close(resolve)
-      })
-  }
 }

@@ -84,10 +84,11 @@ const lookingAgain = (look: Effect.Effect<WhatToAsk, Failure>, first: WhatToAsk)
 const page = (looking: Effect.Effect<WhatToAsk>, input: CommandInput) =>
   Effect.gen(function* () {
     const { showStatusPage } = yield* Effect.promise(() => import("./page/status-page.ts"))
-    const look = Effect.map(looking, ({ runPath, manager, connections, services }) => ({
+    const look = Effect.map(looking, ({ runPath, manager, connections, services, note }) => ({
       runPath,
       manager,
-      services: [...connections.map(({ service, ...connection }) => ({ ...service, connection })), ...services]
+      services: [...connections.map(({ service, ...connection }) => ({ ...service, connection })), ...services],
+      ...(note !== undefined && { note })
     }))
     return yield* showStatusPage(processTerminal(), { look, listen: input.text("listen") })
   })

@@ -5,6 +5,7 @@
  */
 import { Effect, type Scope } from "effect"
 import type { ServiceManager } from "../../../../actors/connect/services/service-manager.ts"
+import type { Explanation } from "../../../../messages/explain/explanation.ts"
 import { printQuestion, serviceSocketPath } from "../../../../messages/service-socket.ts"
 import { parseStatusLine } from "../../../../messages/status/status-line.ts"
 import { connectionState, isBad } from "../../../../messages/status/verdict.ts"
@@ -19,6 +20,8 @@ export interface Followed {
   readonly runPath: string
   readonly manager: ServiceManager | undefined
   readonly services: ReadonlyArray<FollowedService>
+  /** Why the settings were not read. */
+  readonly note?: Explanation
 }
 
 export interface FollowedService extends AskedService {
@@ -43,18 +46,21 @@ class ServiceFeed implements PageFeed {
   private readonly last = new Map<string, string>()
   private readonly stops = new Map<string, () => void>()
   private readonly watchers = new Set<(line: string) => void>()
+  private note: string | undefined
 
   constructor(run: (asking: Effect.Effect<void>) => void) {
     this.run = run
   }
 
   readonly watch: PageFeed["watch"] = (send) => {
+    if (this.note !== undefined) send(this.note)
     for (const line of this.last.values()) send(line)
     this.watchers.add(send)
     return () => void this.watchers.delete(send)
   }
 
-  follow({ runPath, manager, services }: Followed): void {
+  follow({ runPath, manager, services, note }: Followed): void {
+    this.tellNote(note)
     for (const [name, stop] of this.stops) {
       if (services.some((one) => one.name === name)) continue
       stop()
@@ -68,6 +74,13 @@ class ServiceFeed implements PageFeed {
 
   stop(): void {
     for (const stop of this.stops.values()) stop()
+  }
+
+  private tellNote(note: Explanation | undefined): void {
+    const line = JSON.stringify({ kind: "note", ...note })
+    if (line === (this.note ?? JSON.stringify({ kind: "note" }))) return
+    this.note = line
+    for (const send of this.watchers) send(line)
   }
 
   private tell(message: object): string {

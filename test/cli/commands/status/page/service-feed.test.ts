@@ -6,6 +6,7 @@ import { Effect, Exit, Scope } from "effect"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { commandServices } from "../../../../../src/actors/connect/services/command-services.ts"
 import { systemdCommands } from "../../../../../src/actors/connect/services/system-toml.ts"
+import type { PageFeed } from "../../../../../src/cli/commands/status/page/page-server.ts"
 import { type Followed, serviceFeed } from "../../../../../src/cli/commands/status/page/service-feed.ts"
 import { serviceSocketPath } from "../../../../../src/messages/service-socket.ts"
 import { makeTempDir, removeTempDir } from "../../../../support/temp-dir.ts"
@@ -24,6 +25,7 @@ let dir: string
 let followed: Followed
 let server: Server
 let scope: Scope.Closeable
+let feed: PageFeed
 let told: Array<Told>
 let looking: Array<() => void>
 /** The connection on which the question came. */
@@ -48,7 +50,7 @@ beforeEach(async () => {
   })
   await new Promise<void>((resolve) => server.listen(path, resolve))
   scope = Scope.makeUnsafe()
-  const feed = await Effect.runPromise(Scope.provide(serviceFeed(Effect.sync(() => followed)), scope))
+  feed = await Effect.runPromise(Scope.provide(serviceFeed(Effect.sync(() => followed)), scope))
   feed.watch((line) => {
     told.push(JSON.parse(line))
     for (const look of looking.splice(0)) look()
@@ -160,5 +162,23 @@ describe("a service on the page", () => {
     vi.advanceTimersByTime(5_000)
     await until(() => told.at(-1)?.kind === "left")
     expect(told.at(-1)).toEqual({ kind: "left", service: name })
+  })
+})
+
+describe("settings that cannot be read", () => {
+  const note = { error: "cannot read tedge.toml", hint: "mend line 3" }
+  const notes = () => told.filter(({ kind }) => kind === "note")
+
+  it("are told with the reason, also to a tab that opens later, until they can be read", async () => {
+    await asked
+    followed = { ...followed, note }
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(notes()).toEqual([{ kind: "note", ...note }])
+    const later: Array<Told> = []
+    feed.watch((line) => later.push(JSON.parse(line)))
+    expect(later[0]).toEqual({ kind: "note", ...note })
+    followed = { runPath: dir, manager: undefined, services: followed.services }
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(notes().slice(1)).toEqual([{ kind: "note" }])
   })
 })
