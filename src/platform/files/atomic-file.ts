@@ -1,11 +1,11 @@
 /**
- * Replaces a file atomically: a reader sees the old content or the new, also after a crash at any point.
+ * Replaces a file atomically: after a crash at any point, readers see either the old or the new content.
  *
- * The new content is written beside the file, synced to the disk, and renamed over it. Writers of the same file
- * must hold a lock: the name beside it is always the same, so that what a crash left is removed by the next.
+ * The new content is written to a temporary file, fsynced and renamed. Writers of the same file must hold a lock: the
+ * temporary name is fixed, so that the next writer removes what a crash left.
  *
- * All of it is done in the directory that file-place.ts opens, owner and mode are set by descriptor. A link that may
- * not be followed is replaced, its target untouched.
+ * Works in the directory that file-place.ts opens; owner and mode are set by descriptor. A symlink that must not be
+ * followed is replaced, its target untouched.
  */
 import * as nodeFiles from "node:fs"
 import { Data, Effect } from "effect"
@@ -16,7 +16,7 @@ import { attempt, type FileCalls, give, type Owner, writeAll } from "./file-call
 import { isMountPoint, writeInPlace } from "./file-in-place.ts"
 import { openPlace, ownerFor, type Place } from "./file-place.ts"
 
-/** The file is as it was. */
+/** The file is unchanged. */
 export class FileNotReplaced extends Data.TaggedError("FileNotReplaced")<{
   readonly path: string
   readonly step: "create" | "write" | "sync" | "rename"
@@ -27,22 +27,22 @@ export class FileNotReplaced extends Data.TaggedError("FileNotReplaced")<{
 export interface Replacement {
   readonly path: string
   readonly content: string
-  /** An existing file that others can do less with stays as closed as it is. `present`: as the file has it, 0600 if new. */
+  /** An existing file keeps a stricter mode. `present`: the file's current mode, 0600 for a new file. */
   readonly mode: number | "present"
-  /** Undefined: as the file has it now. */
+  /** Undefined: the file's current owner. */
   readonly owner?: Owner | undefined
-  /** The configuration directory, for a path out of the settings: only where it may, the file gets its owner. */
+  /** The configuration directory, for a path from the settings: the file gets its owner only where that is allowed. */
   readonly givenWithin?: string | undefined
-  /** A file that is a mount point of its own (a container's tedge.toml) cannot be renamed over: it is written where it is. */
+  /** A file that is a mount point itself (a container's tedge.toml) cannot be renamed over: it is written in place. */
   readonly inPlace?: boolean
 }
 
-/** `ownerProblem`: the content is in place, but `chown` failed with this code. */
+/** `ownerProblem`: the content is written, but `chown` failed with this code. */
 export interface Replaced {
   readonly ownerProblem: string | undefined
 }
 
-/** What is worth telling is logged: a link that was replaced, a file that was written in place, a mode that is not kept. */
+/** Logs a replaced symlink, a file written in place, a mode that the file system does not keep. */
 export const replaceFile = (
   replacement: Replacement,
   calls: FileCalls = nodeFiles
@@ -108,7 +108,7 @@ interface Facts {
 const renamedOver = (place: Place, { content, mode, owner }: Facts, calls: FileCalls, progress: Progress) => {
   const beside = place.at(`.${place.name}.tmp`)
   calls.rmSync(beside, { force: true })
-  // 0600 until it has its owner: a secret in it must not be readable meanwhile. "wx" follows no link (O_EXCL).
+  // 0600 until it has its owner: a secret in it must not be readable before. "wx" follows no symlink (O_EXCL).
   const file = calls.openSync(beside, "wx", 0o600)
   try {
     const given = give(file, owner, mode, calls)
@@ -121,7 +121,7 @@ const renamedOver = (place: Place, { content, mode, owner }: Facts, calls: FileC
     attempt(() => syncDirectory(place.at("."), calls)) // the rename is done; some file systems cannot sync a directory
     return { ...given, isInPlace: false }
   } catch (error) {
-    attempt(() => calls.rmSync(beside, { force: true })) // the next writer takes it away if we cannot
+    attempt(() => calls.rmSync(beside, { force: true })) // otherwise the next writer removes it
     throw error
   } finally {
     calls.closeSync(file)
@@ -130,7 +130,7 @@ const renamedOver = (place: Place, { content, mode, owner }: Facts, calls: FileC
 
 interface Done {
   readonly ownerProblem: string | undefined
-  /** Others can read what was to be closed to them: the mode. */
+  /** The actual mode, if it grants others more than intended. */
   readonly exposedMode: number | undefined
   readonly isInPlace: boolean
   readonly link: Place["strangeLink"]
@@ -145,7 +145,7 @@ const noted = (path: string, { ownerProblem, exposedMode, isInPlace, link }: Don
   return { ownerProblem, notes }
 }
 
-/** The paths of which this process has said that they are written in place. */
+/** Paths already logged as written in place. */
 const toldInPlace = new Set<string>()
 
 const syncDirectory = (path: string, calls: FileCalls): void => {

@@ -1,8 +1,8 @@
-/** The calls on files and what they may refuse, as the modules that write files share them. */
+/** File system calls and their errors, shared by the modules that write files. */
 import type * as nodeFiles from "node:fs"
 import { codeOf } from "../process/error-code.ts"
 
-/** The calls that writing is made of; tests let each of them fail. */
+/** The calls for writing; tests make each of them fail. */
 export type FileCalls = Pick<
   typeof nodeFiles,
   | "closeSync"
@@ -24,8 +24,8 @@ export interface Owner {
 }
 
 /**
- * Owner and mode, by descriptor. A file system without owners (FAT, some CIFS and FUSE) refuses or ignores both; that
- * keeps nothing from being written. `exposedMode`: others can read what was to be closed to them.
+ * Sets owner and mode by descriptor. A file system without owners (FAT, some CIFS and FUSE) refuses or ignores both; the
+ * file is written nevertheless. `exposedMode`: the actual mode, if it grants others more than intended.
  */
 export const give = (
   file: number,
@@ -42,7 +42,7 @@ export const give = (
   return { ownerProblem, exposedMode: (actual & 0o004) === 0 ? undefined : actual }
 }
 
-/** What file systems that keep no modes say to chmod(2). */
+/** Errors of chmod(2) on file systems without modes. */
 const withoutModes: ReadonlySet<string> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVAL"])
 
 export const writeAll = (file: number, bytes: Buffer, calls: FileCalls, from?: number): void => {

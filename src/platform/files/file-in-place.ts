@@ -1,8 +1,8 @@
 /**
- * Writes a file where it is: for one that is a mount point of its own, as a container's tedge.toml is.
+ * Writes a file in place, if it is a mount point itself, as a container's tedge.toml is.
  *
- * The old content is kept in memory and put back when a step fails, so that what fails leaves the file as it was. What
- * cannot be had here is the safety of a crash of the machine in the middle; the whole is one write of some kilobytes.
+ * The old content is kept in memory and restored if a step fails. Not safe against a crash of the machine during the
+ * write, a single one of some kilobytes.
  */
 import { closeSync, constants, openSync, readFileSync } from "node:fs"
 import { attempt, type FileCalls, give, type Owner, writeAll } from "./file-calls.ts"
@@ -14,7 +14,7 @@ interface InPlace {
   readonly owner: Owner | undefined
 }
 
-/** Throws what a call refuses with; the content is then the old one. */
+/** Throws the error of the failed call; the old content is restored. */
 export const writeInPlace = ({ at, name, present }: Place, { content, mode, owner }: InPlace, calls: FileCalls) => {
   const file = calls.openSync(at(name), constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   try {
@@ -33,7 +33,7 @@ export const writeInPlace = ({ at, name, present }: Place, { content, mode, owne
   }
 }
 
-/** The file is on another mount than its directory. False also where that cannot be known: renaming will tell. */
+/** The file is on another mount than its directory. False also if that is unknown: rename will fail then. */
 export const isMountPoint = ({ at, name, present }: Place): boolean => {
   if (present?.isFile() !== true) return false
   const ids = [name, "."].map((one) => mountId(at(one)))
@@ -47,7 +47,7 @@ const mountId = (path: string): string | undefined => {
     file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     return /^mnt_id:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${file}`, "latin1"))?.[1]
   } catch {
-    return undefined // not to be opened, or no /proc
+    return undefined // not readable, or no /proc
   } finally {
     if (file !== undefined) closeSync(file)
   }

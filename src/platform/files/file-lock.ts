@@ -1,8 +1,8 @@
 /**
- * A lock file as thin-edge has them: held by flock(2), with the holder's process id inside.
+ * A lock file as thin-edge uses it: held by flock(2), containing the holder's process id.
  *
- * Every process that may open the file can hold the lock, so only its owner may: services would not start. The file
- * stays when the lock is given back: deleting it would let two processes lock two files of one name.
+ * Any process that can open the file can hold the lock and so keep services from starting: only its owner may open it.
+ * It is not deleted on release: two processes could then lock two files of the same name.
  */
 import { closeSync, ftruncateSync, readFileSync, writeSync } from "node:fs"
 import { Effect, type Scope } from "effect"
@@ -14,13 +14,13 @@ import type { Owner } from "./file-calls.ts"
 import { openLock, StrangeOwner } from "./given-files.ts"
 
 interface LockFile {
-  /** 0600: its owner's alone. 0660: two users take turns, whose common group it has. */
+  /** 0600: for its owner. 0660: shared by two users through their common group. */
   readonly mode?: 0o600 | 0o660
   /** The services' user, who reads the holder's process id in it; undefined: the caller. */
   readonly owner?: Owner | undefined
 }
 
-/** Holds the lock until the scope closes. A file that is there gets mode and owner too. */
+/** Holds the lock until the scope closes. Sets mode and owner of an existing file too. */
 export const acquireFileLock = (
   path: string,
   file: LockFile = {}
@@ -32,18 +32,18 @@ export const acquireFileLock = (
     )
   )
 
-/** Answers the descriptor that holds the lock. */
+/** Returns the descriptor that holds the lock. */
 const lockFile = (
   path: string,
   { mode = 0o600, owner }: LockFile
 ): Effect.Effect<number, LockHeld | LockUnavailable> => {
   let descriptor: number | undefined
   try {
-    // Not truncated before it is locked: that would wipe out the holder's id.
+    // Truncated only once it is locked: it contains the holder's id.
     descriptor = openLock(path, { mode, owner })
     if (tryLock(descriptor)) {
       ftruncateSync(descriptor)
-      // Without a line end, as the programs of thin-edge write it.
+      // Without a line end, as thin-edge's programs write it.
       writeSync(descriptor, `${process.pid}`, 0)
       return Effect.succeed(descriptor)
     }

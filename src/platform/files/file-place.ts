@@ -1,12 +1,12 @@
 /**
- * The place of a file: an open directory and a name in it, found step by step from the root directory.
+ * A file as an open directory plus a name in it, resolved step by step from the root directory.
  *
- * A path is not safe where others may write on the way: what it leads to can change between two calls, and a link of
- * theirs leads root to root's own files. So each step opens the next directory by descriptor, without following a
- * link, and looks at each link itself. A link is followed when root or the caller made it, or when what it leads to
- * belongs to its maker: a certificate on a data partition stays a link. Any other is never followed.
+ * Resolving a path is unsafe if others can write to one of its directories: it can change between two calls, and their
+ * symlinks could lead root to root's own files. So each step opens the next directory by descriptor with O_NOFOLLOW and
+ * inspects symlinks itself. A symlink is followed if root or the caller created it, or if its target belongs to its
+ * creator: a certificate on a data partition stays a symlink. No other is followed.
  *
- * `openat` and its kin are Node's calls on /proc/self/fd/N/name, which lead to the open directory, not to its path.
+ * `openat` and the like are Node's calls on /proc/self/fd/N/name, which use the open directory, not its path.
  */
 import { closeSync, constants, existsSync, fstatSync, openSync, readlinkSync, realpathSync, type Stats } from "node:fs"
 import { resolve } from "node:path"
@@ -16,27 +16,27 @@ import { errorCode } from "../process/error-code.ts"
 import type { Owner } from "./file-calls.ts"
 
 export interface Place {
-  /** A path for the file system's calls. It never leads through a link, except that the last name may be one. */
+  /** A path for file system calls. Contains no symlink, except possibly the last name. */
   readonly at: (name: string) => string
   readonly name: string
-  /** What lies there: never a link that may be followed. */
+  /** The entry: never a symlink that may be followed. */
   readonly present: Stats | undefined
   /** The directory. */
   readonly directory: Stats
-  /** Where the directory is by now; empty where that cannot be known. */
+  /** The current path of the directory; empty if unknown. */
   readonly realDirectory: () => string
-  /** A link lies there that may not be followed. It can be replaced. */
+  /** The entry is a symlink that must not be followed. It can be replaced. */
   readonly strangeLink: StrangeLink | undefined
   readonly close: () => void
 }
 
 interface StrangeLink {
-  /** Who made it. */
+  /** Its creator. */
   readonly uid: number
   readonly target: string
 }
 
-/** `code` as the kernel's (ENOENT, ELOOP and the like), or which link is to blame. */
+/** `code` of the kernel (ENOENT, ELOOP and the like), or which symlink is the cause. */
 export class PlaceNotFound extends Error {
   override readonly name = "PlaceNotFound"
   readonly code: string
@@ -46,13 +46,13 @@ export class PlaceNotFound extends Error {
   }
 }
 
-/** A link that leads to nothing: what is there may be on a file system that is not mounted. */
+/** A dangling symlink: its target may be on a file system that is not mounted. */
 const danglingLink = "dangling link"
 
-/** A directory is a link of another user's that may not be followed. */
+/** A directory is another user's symlink that must not be followed. */
 export const foreignLink = "link of another user"
 
-/** Throws PlaceNotFound, or what open(2) refuses with. `lastLink: "kept"`: a link in the last place is not followed. */
+/** Throws PlaceNotFound, or the error of open(2). `lastLink: "kept"`: a symlink in the last place is not followed. */
 export const openPlace = (path: string, lastLink: "followed" | "kept" = "followed"): Place => {
   const open = new Descriptors()
   try {
@@ -85,8 +85,8 @@ export const inPlace = <A>(path: string, use: (place: Place) => A, lastLink: "fo
 }
 
 /**
- * The settings' owner decides in which directory a file lies that a setting names. Root's own files are not given away
- * by that: only what lies in a directory of that user, or in the configuration directory or below it.
+ * The settings decide in which directory a file is, and the services' user may write them. Root's files must not be given
+ * away by that: only files in a directory of that user, or in the configuration directory or below, get the owner.
  */
 export const mayBeGiven = (place: Place, owner: Owner, trusted: string): boolean => {
   if (place.directory.uid === owner.uid || place.present?.uid === owner.uid) return true
@@ -95,14 +95,14 @@ export const mayBeGiven = (place: Place, owner: Owner, trusted: string): boolean
   return real === base || real.startsWith(`${base}/`)
 }
 
-/** `owner`, where the place may be given to that user. `givenWithin` undefined: the place is the caller's own choice. */
+/** `owner`, if the place may be given to that user. `givenWithin` undefined: the caller chose the path itself. */
 export const ownerFor = (
   place: Place,
   { owner, givenWithin }: { readonly owner?: Owner | undefined; readonly givenWithin?: string | undefined }
 ): Owner | undefined =>
   owner === undefined || givenWithin === undefined || mayBeGiven(place, owner, givenWithin) ? owner : undefined
 
-/** A path relative to the working directory is one from it. `..` is the kernel's to resolve, behind links too. */
+/** Relative paths start at the working directory. `..` is left to the kernel, also behind symlinks. */
 const partsOf = (path: string): ReadonlyArray<string> =>
   `${path.startsWith("/") ? "" : `${process.cwd()}/`}${path}`.split("/").filter((part) => part !== "" && part !== ".")
 
@@ -132,7 +132,7 @@ class Walk {
     this.#lastLink = lastLink
   }
 
-  /** `depth`: how many links we are behind. */
+  /** `depth`: number of symlinks followed so far. */
   to(from: Directory, parts: ReadonlyArray<string>, depth: number): Found {
     let directory = from
     for (const [index, part] of parts.entries()) {
@@ -165,7 +165,7 @@ class Walk {
     return stats.isSymbolicLink() && (depth > 0 || this.#lastLink === "followed")
   }
 
-  /** What a link leads to; itself, as a strange one, when it may not be followed. */
+  /** The target of a symlink; the symlink itself, marked as foreign, if it must not be followed. */
   #behind(directory: Directory, name: string, link: Entry, depth: number): Found {
     this.#links += 1
     if (this.#links > mostLinks) throw new PlaceNotFound("ELOOP", this.#path)
@@ -180,14 +180,14 @@ class Walk {
   }
 }
 
-/** Linux has the same limit. */
+/** Same limit as Linux. */
 const mostLinks = 40
 
 const isTrusted = (uid: number): boolean => uid === 0 || uid === process.geteuid?.()
 
 /**
- * Without the add-on a link can only be read by its name, under which the directory's owner may have put another one
- * since: then all there is theirs.
+ * Without the add-on a symlink can only be read by name, and the directory's owner may have replaced it meanwhile:
+ * then everything there is that user's.
  */
 const linkFacts = (directory: Directory, name: string, { descriptor, stats }: Entry) => {
   try {
@@ -205,7 +205,7 @@ interface Entry {
   readonly stats: Stats
 }
 
-/** What was opened on the way. */
+/** Descriptors opened during resolution. */
 class Descriptors {
   readonly #open: Array<number> = []
 
@@ -215,11 +215,11 @@ class Descriptors {
     const base = hasProc() ? `/proc/self/fd/${descriptor}` : resolve(at)
     const stats = fstatSync(descriptor)
     if (!stats.isDirectory()) throw new PlaceNotFound("ENOTDIR", path)
-    // Not path.join: it would take `fd/7/..` for `fd`.
+    // Not path.join: it would resolve `fd/7/..` to `fd`.
     return { at: (name) => `${base}/${name}`, stats, realPath: () => realPath(base) }
   }
 
-  /** Undefined: nothing of that name. */
+  /** Undefined: no such entry. */
   entry(at: string): Entry | undefined {
     try {
       const descriptor = this.#keep(openSync(at, O_PATH | constants.O_NOFOLLOW))
@@ -250,5 +250,5 @@ const realPath = (path: string): string => {
 
 const hasProc = (): boolean => existsSync("/proc/self/fd")
 
-/** <bits/fcntl-linux.h>; Node does not name it. */
+/** <bits/fcntl-linux.h>; Node has no constant for it. */
 export const O_PATH = 0o10000000

@@ -1,11 +1,11 @@
 /**
- * Makes, opens, gives away and removes files and directories for other users.
+ * Creates, opens, hands over and removes files and directories that belong to other users.
  *
- * Root does this in directories of the services' user, who may put a link, another file or another directory there at
- * any moment. So each step is by descriptor, in the directory that file-place.ts opens, and what is given away is what
- * was opened and looked at, not what has its name by then. Only this module and those it shares with atomic-file.ts
- * change owner and mode or open for writing; test/architecture.test.ts says so. The functions throw what the kernel
- * refuses with.
+ * Root does this in directories of the services' user, who can put a symlink, another file or another directory there at
+ * any time. So each step is by descriptor, in the directory that file-place.ts opens, and the object handed over is the
+ * one that was opened and checked, whatever has its name by then. Only this module and those it shares with
+ * atomic-file.ts change owner and mode or open for writing (test/architecture.test.ts). The functions throw the errors of
+ * the kernel.
  */
 import * as nodeFiles from "node:fs"
 import {
@@ -32,14 +32,14 @@ import { attempt, give, type Owner, writeAll } from "./file-calls.ts"
 import { foreignLink, inPlace, mayBeGiven, O_PATH, ownerFor, type Place, PlaceNotFound } from "./file-place.ts"
 
 export interface Directories {
-  /** Of the directory that is made, not of parents that are made for it; undefined: the caller. */
+  /** Of the new directory, not of parents created for it; undefined: the caller. */
   readonly owner?: Owner | undefined
-  /** As in `Replacement`, and then parents are given too. */
+  /** As in `Replacement`; parents are handed over then too. */
   readonly givenWithin?: string | undefined
   readonly mode?: number
 }
 
-/** Makes a directory and the parents it lacks. What is there stays as it is. */
+/** Creates a directory and its missing parents. An existing directory is not changed. */
 export const makeDirectories = (path: string, { owner, givenWithin, mode = 0o755 }: Directories = {}): void => {
   if (isDirectory(path)) return
   if (dirname(path) !== path) makeDirectories(dirname(path), givenWithin === undefined ? {} : { owner, givenWithin })
@@ -50,20 +50,20 @@ export const makeDirectories = (path: string, { owner, givenWithin, mode = 0o755
     } catch (error) {
       if (codeOf(error) !== "EEXIST") throw error
       if (isDirectory(path)) return // another process was faster
-      // The error of mkdir(2) names the descriptor, which is of no use to people.
+      // The error of mkdir(2) contains the descriptor, which means nothing to users.
       throw new PlaceNotFound(place.strangeLink !== undefined ? foreignLink : "EEXIST", path)
     }
     withOpen(openSync(at, directoryFlags), (made) => {
-      // Nothing but our own, empty directory is given away.
+      // Only our own, empty directory is handed over.
       if (fstatSync(made).uid !== process.geteuid?.() || readdirSync(at).length > 0) return
       const given = ownerFor(place, { owner, givenWithin })
       if (given !== undefined) attempt(() => fchownSync(made, given.uid, given.gid))
-      attempt(() => fchmodSync(made, mode)) // without what the umask and chown(2) took away
+      attempt(() => fchmodSync(made, mode)) // restores what the umask and chown(2) removed
     })
   })
 }
 
-/** Throws for a link that leads nowhere: its target is to be mounted, not made. */
+/** Throws for a dangling symlink: its target is to be mounted, not created. */
 const isDirectory = (path: string): boolean => {
   try {
     return inPlace(path, ({ present }) => present?.isDirectory() === true)
@@ -74,7 +74,7 @@ const isDirectory = (path: string): boolean => {
   }
 }
 
-/** A directory of root's becomes the user's; any other stays whose it is. */
+/** A directory of root becomes the user's; others keep their owner. */
 export const giveDirectory = (path: string, owner: Owner): void =>
   inPlace(path, (place) =>
     withOpen(openSync(place.at(place.name), directoryFlags), (directory) => {
@@ -82,7 +82,7 @@ export const giveDirectory = (path: string, owner: Owner): void =>
     })
   )
 
-/** Takes the right to write from group and others, where the caller may. */
+/** Removes write permission for group and others, if the caller may. */
 export const closeDirectory = (path: string): void =>
   inPlace(path, (place) =>
     withOpen(openSync(place.at(place.name), directoryFlags), (directory) => {
@@ -99,7 +99,7 @@ interface NewFile {
   readonly givenWithin?: string | undefined
 }
 
-/** EEXIST when anything is there, a link too. Nothing is left of a file that cannot be filled. */
+/** EEXIST if anything exists, even a symlink. A file that cannot be written completely is removed. */
 export const createFile = (path: string, { content, mode, owner, givenWithin }: NewFile): ReadonlyArray<FileNote> =>
   inPlace(
     path,
@@ -124,11 +124,11 @@ interface OwnershipChange {
   readonly owner: Owner & { readonly name: string }
   /** The configuration directory: named by the caller, not by a setting. */
   readonly trusted: string
-  /** What is in a file that is meant: a path in the settings could name any file of root's. */
+  /** A text that the file must contain: a path in the settings could name any file of root. */
   readonly holds: (text: string) => boolean
 }
 
-/** Gives a file that is there to its user, if it is one that may be given; a file that is not there is none. */
+/** Hands an existing file over to its user, if it is allowed to be; a missing file is ignored. */
 export const giveFile = (path: string, { owner, trusted, holds }: OwnershipChange): ReadonlyArray<FileNote> =>
   inPlace(path, (place) => {
     if (place.present === undefined || place.present.uid === owner.uid) return []
@@ -150,7 +150,7 @@ interface Appending {
   readonly owner?: Owner | undefined
 }
 
-/** A descriptor. A link of another user, and a file with other names, are replaced: they lead to another's file. */
+/** A descriptor. A symlink of another user, and a file with several names, are replaced: they lead to another's file. */
 export const openLog = (path: string, { mode, owner }: Appending): number =>
   inPlace(path, (place) => {
     const at = place.at(place.name)
@@ -160,9 +160,9 @@ export const openLog = (path: string, { mode, owner }: Appending): number =>
   })
 
 /**
- * A descriptor of a lock file, `mode` and owner as they are to be: also of one that was there, as anybody who may open
- * a lock file can hold the lock. In a directory of everybody's (/run/lock) it throws ESTRANGE for one that belongs to
- * neither root, the caller nor `owner`: its maker could hold it indefinitely.
+ * A descriptor of a lock file. Sets `mode` and owner also of an existing one, as any process that can open a lock file can
+ * hold the lock. In a world-writable directory (/run/lock) it throws ESTRANGE for a file that belongs to
+ * neither root, the caller nor `owner`: its creator could hold the lock indefinitely.
  */
 export const openLock = (path: string, { mode, owner }: Appending): number =>
   inPlace(path, (place) => openedLock(place, path, { mode, owner }), "kept")
@@ -180,13 +180,13 @@ const openedLock = (place: Place, path: string, { mode, owner }: Appending): num
     attempt(() => fchmodSync(file, mode)) // root's file the services' user cannot change
     return file
   } catch (error) {
-    // Made, or removed, since we looked.
+    // Created or removed since it was looked up.
     if (codeOf(error) === (place.present === undefined ? "EEXIST" : "ENOENT")) return openLock(path, { mode, owner })
     throw error
   }
 }
 
-/** A file of that name was there before, made by another user. */
+/** A file of that name exists, created by another user. */
 export class StrangeOwner extends Error {
   override readonly name = "StrangeOwner"
   readonly code = "ESTRANGE"
@@ -197,7 +197,7 @@ export class StrangeOwner extends Error {
   }
 }
 
-/** Where a log goes that has grown too large. */
+/** Rotates a log that has grown too large. */
 export const olderLog = (path: string): string => `${path}.1`
 
 /** A larger file is copied to `path.1` and truncated; open appenders continue in it. */
@@ -215,7 +215,7 @@ export const rotateLog = (path: string, largest: number): void =>
     })
   })
 
-/** The entry itself, never what a link in its place leads to. A missing one is as good. */
+/** Removes the entry itself, never the target of a symlink. A missing entry is fine. */
 export const removeFile = (path: string): void => {
   try {
     inPlace(path, (place) => rmSync(place.at(place.name), { force: true }), "kept")
@@ -224,12 +224,12 @@ export const removeFile = (path: string): void => {
   }
 }
 
-/** One that is not empty stays, and so does one that cannot be removed. */
+/** A directory that is not empty or cannot be removed stays. */
 export const removeEmptyDirectory = (path: string): void => {
   attempt(() => inPlace(path, (place) => rmdirSync(place.at(place.name)), "kept"))
 }
 
-/** The group of a socket, by the socket that was opened: nothing else gets it in its place. */
+/** Sets the group of a socket through the opened socket, not its name. */
 export const giveSocket = (path: string, group: number): void =>
   inPlace(
     path,
@@ -241,7 +241,7 @@ export const giveSocket = (path: string, group: number): void =>
     "kept"
   )
 
-/** A regular file with one name, that was opened. */
+/** A regular file with a single name, opened before. */
 const kept = (file: number, path: string, owner: Owner | undefined): number => {
   const status = fstatSync(file)
   if (!status.isFile() || status.nlink > 1) {
@@ -266,13 +266,13 @@ const createFlags = constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBL
 
 const directoryFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
 
-/** What this process was given to write to. */
+/** An output that the caller opened for this process. */
 export const isOwnOutput = (path: string): boolean =>
   /^\/(dev\/(stdout|stderr|fd\/\d+)|proc\/self\/fd\/\d+)$/.test(path)
 
 /**
- * To what is no regular file: a terminal, a pipe. Never waits for a reader, and never writes to a disk. EINVAL for a
- * named pipe that neither root nor the caller made: another user reads there.
+ * Writes to something that is not a regular file: a terminal, a pipe. Never waits for a reader, never writes to a disk.
+ * EINVAL for a named pipe that neither root nor the caller created: another user reads it.
  */
 export const writeToStream = (path: string, content: string): void => {
   const write = (at: string, flags: number, mayBe: (status: Stats) => boolean) =>

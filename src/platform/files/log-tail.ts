@@ -1,7 +1,7 @@
-/** The end of a log file. */
+/** Reads the end of a log file. */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs"
 
-/** The last line that reports an error, without time, level and target. Undefined: none of the last 16 KiB does. */
+/** The last line that reports an error, without time, level and target. Undefined: none in the last 16 KiB. */
 export const lastErrorIn = (path: string): string | undefined =>
   tailOf(path)
     .split("\n")

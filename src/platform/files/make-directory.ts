@@ -1,21 +1,21 @@
 /**
- * Makes a directory and the parents it lacks.
+ * Creates a directory and its missing parents.
  *
- * Node's own way never returns where the kernel makes no directories at all: below /proc, it says ENOENT for each.
+ * Node's recursive mkdir never returns where the kernel creates no directories: below /proc it gets ENOENT for each.
  */
 import { existsSync, mkdirSync } from "node:fs"
 import { dirname } from "node:path"
 
-/** Throws what mkdir(2) refuses with. What is there already is not looked at. */
+/** Throws the error of mkdir(2). An existing entry is not checked. */
 export const makeDirectory = (path: string): void => {
   if (existsSync(path)) return
   const parent = dirname(path)
-  // "." is its own parent, and missing where the working directory was deleted.
+  // "." is its own parent, and missing if the working directory was deleted.
   if (parent !== path) makeDirectory(parent)
   try {
     mkdirSync(path)
   } catch (error) {
-    // Another process may have made it meanwhile.
+    // Another process may have created it.
     if (!existsSync(path)) throw error
   }
 }

@@ -1,10 +1,10 @@
 /**
- * Reads files in directories where another user may put what they like: the open of a named pipe in a file's place would
- * wait for a writer, and block root's command indefinitely.
+ * Reads files in directories of other users. Opening a named pipe in place of a file would wait for a writer, and block
+ * root's command indefinitely.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs"
 
-/** Throws what open(2) and read(2) refuse with, EISDIR, or the code "no regular file". */
+/** Throws the error of open(2) or read(2), EISDIR, or the code "no regular file". */
 export const readRegularFile = (path: string, flags = 0): Buffer => {
   const file = openSync(path, withoutWaiting | flags)
   try {
@@ -18,7 +18,7 @@ export const readRegularFile = (path: string, flags = 0): Buffer => {
 
 export const readRegularText = (path: string): string => readRegularFile(path).toString("utf8")
 
-/** Of a path that the user named: also what the caller's shell put there, `<(command)` or /dev/stdin. */
+/** For a path that the user typed: also accepts what the shell passes, `<(command)` or /dev/stdin. */
 export const readGivenFile = (path: string): Buffer => {
   const isPipe = statSync(path, { throwIfNoEntry: false })?.isFIFO() === true
   return isPipe && /^\/(dev\/(stdin|fd\/\d+)|proc\/self\/fd\/\d+)$/.test(path)

@@ -1,8 +1,8 @@
 /**
- * Writes an answer that is ready to a standard stream, and nothing else: making `process.stdout` costs Node as much as
- * a third of its own start.
+ * Writes a finished answer to a standard stream without `process.stdout`, whose creation costs Node a third of its own
+ * start.
  *
- * What cannot be written is an error of the command: its answer is lost.
+ * A failed write fails the command: its answer is lost.
  */
 import { writeSync } from "node:fs"
 import { errorCode } from "../process/error-code.ts"
@@ -16,7 +16,7 @@ export const writeNow = (stream: "stdout" | "stderr", text: string): void => {
   } catch (error) {
     // The reader has closed the pipe: `tedge --help | head -1` is not an error.
     if (errorCode(error) === "EPIPE") return
-    // A pipe that is full and does not wait: Node waits for it.
+    // A full non-blocking pipe: Node waits for it.
     if (errorCode(error) === "EAGAIN") process[stream].write(rest)
     else {
       process.exitCode = 1
@@ -25,6 +25,6 @@ export const writeNow = (stream: "stdout" | "stderr", text: string): void => {
   }
 }
 
-/** The line that says so. */
+/** The error line for it. */
 export const notWritten = (code: string | undefined): string =>
   `error: the answer could not be written to the standard output: ${code ?? "unknown"}\n`

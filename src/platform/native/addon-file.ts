@@ -1,8 +1,8 @@
 /**
- * Finds and loads one of our native add-ons, or says why that cannot be.
+ * Finds and loads one of our native add-ons, or reports why it cannot.
  *
- * They lie in dist/, beside the bundles; code that runs unbundled from src/ finds them there too.
- * TEDGE_ADDON_DIR names another directory: the sanitizer builds of scripts/sanitize.mjs run that way.
+ * They are in dist/, beside the bundles; unbundled code in src/ finds them there too.
+ * TEDGE_ADDON_DIR names another directory, used for the sanitizer builds of scripts/sanitize.mjs.
  */
 import { existsSync, readFileSync } from "node:fs"
 import { constants } from "node:os"
@@ -12,7 +12,7 @@ import { messageOf } from "../process/error-code.ts"
 
 type AddonName = "tls" | "unix"
 
-/** The add-on's exports. Throws AddonNotLoaded; nothing else, and it never ends the process. */
+/** The add-on's exports. Throws only AddonNotLoaded, and never ends the process. */
 export const loadAddon = (addon: AddonName): unknown => {
   const directory = addonDirectories().find((dir) => existsSync(join(dir, `${addon}.node`)))
   if (directory === undefined) throw new AddonNotLoaded({ addon, reason: buildProblem(addon) })
@@ -28,7 +28,7 @@ export const loadAddon = (addon: AddonName): unknown => {
 const addonDirectories = (): ReadonlyArray<string> =>
   process.env.TEDGE_ADDON_DIR ? [process.env.TEDGE_ADDON_DIR] : [__dirname, join(__dirname, "../../../dist")]
 
-/** What the build wrote down when it could not make the add-on. */
+/** Written by the build when it could not compile the add-on. */
 const buildProblem = (addon: AddonName): string => {
   const notes = addonDirectories()
     .map((dir) => join(dir, "addons.txt"))

@@ -1,5 +1,5 @@
 /**
- * What Linux offers and Node does not, through dist/unix.node (native/unix).
+ * Linux system calls that Node lacks, through dist/unix.node (native/unix).
  *
  * Every function throws AddonNotLoaded when the add-on is missing, and an Error with Node's `code` and `syscall` when
  * the system call fails.
@@ -12,32 +12,32 @@ interface PeerCredentials {
   readonly pid: number
   readonly uid: number
   readonly gid: number
-  /** Supplementary groups (SO_PEERGROUPS); undefined when the kernel would not say (before Linux 4.13). */
+  /** Supplementary groups (SO_PEERGROUPS); undefined if the kernel does not report them (before Linux 4.13). */
   readonly groups: ReadonlyArray<number> | undefined
 }
 
-/** A listening UNIX socket at a path that is free. The descriptor is the caller's to close. */
+/** Creates a listening UNIX socket at an unused path. The caller closes the descriptor. */
 export const listenUnix = (path: string): number => succeeded("listen", unixAddon().listen(path))
 
-/** Makes an inherited listening UNIX socket ready for `acceptUnix`. Refuses any other descriptor. */
+/** Prepares an inherited listening UNIX socket for `acceptUnix`. Refuses any other descriptor. */
 export const adoptListener = (descriptor: number): void => succeed("listen", unixAddon().adoptListener(descriptor))
 
-/** A socket on which the kernel reports addresses and routes that come and go (rtnetlink(7)). The caller closes it. */
+/** A socket on which the kernel reports new and removed addresses and routes (rtnetlink(7)). The caller closes it. */
 export const openNetlink = (): number => succeeded("socket", unixAddon().openNetlink())
 
-/** A timer that can be read once the wall clock was set: by `clockWasSet`. The caller closes it. */
+/** A timer that becomes readable when the wall clock is set: see `clockWasSet`. The caller closes it. */
 export const openClock = (): number => succeeded("timerfd_create", unixAddon().openClock())
 
-/** Since it was asked last. */
+/** Since the last call. */
 export const clockWasSet = (clock: number): boolean => unixAddon().clockWasSet(clock) === 1
 
 export interface Accepted {
   readonly descriptor: number
-  /** As of the moment it connected; undefined when the kernel would not say. */
+  /** At the time it connected; undefined if the kernel does not report it. */
   readonly peer: PeerCredentials | undefined
 }
 
-/** The next client, or undefined when none waits. */
+/** The next client, or undefined if none waits. */
 export const acceptUnix = (listener: number): Accepted | undefined => {
   const answer = unixAddon().accept(listener)
   if (typeof answer === "number") {
@@ -48,21 +48,21 @@ export const acceptUnix = (listener: number): Accepted | undefined => {
   return { descriptor, peer: pid > 0 ? { pid, uid, gid, groups } : undefined }
 }
 
-/** How many bytes came, 0 at the end; undefined when there are none now. */
+/** Number of bytes read, 0 at the end; undefined if none are available now. */
 export const receive = (descriptor: number, into: Uint8Array): number | undefined => {
   const got = unixAddon().receive(descriptor, into)
   return isForLater(got) ? undefined : succeeded("recv", got)
 }
 
-/** How many bytes were taken; undefined when there is no room now. */
+/** Number of bytes written; undefined if there is no room now. */
 export const send = (descriptor: number, bytes: Uint8Array): number | undefined => {
   const sent = unixAddon().send(descriptor, bytes)
   return isForLater(sent) ? undefined : succeeded("send", sent)
 }
 
 /**
- * Calls back with descriptors at which something has changed since it was told last (edge-triggered): read, write or
- * accept until there is no more. Closing a descriptor ends the watching of it.
+ * Calls back with descriptors that changed since the last call (edge-triggered): read, write or accept until nothing is
+ * left. Closing a descriptor stops watching it.
  */
 export interface Readiness {
   readonly watch: (descriptor: number, purpose: "reading" | "writing") => void
@@ -79,7 +79,7 @@ export const openReadiness = (onReady: (descriptors: ReadonlyArray<number>) => v
   }
 }
 
-/** flock(2), exclusive, without waiting. False: another process has it. It ends with the descriptor. */
+/** flock(2), exclusive, non-blocking. False: held by another process. Released when the descriptor closes. */
 export const tryLock = (descriptor: number): boolean => {
   const error = unixAddon().lock(descriptor)
   if (error !== 0 && getSystemErrorName(-error) !== "EAGAIN") throw systemError("flock", error)
@@ -89,16 +89,16 @@ export const tryLock = (descriptor: number): boolean => {
 export const unlock = (descriptor: number): void => succeed("flock", unixAddon().unlock(descriptor))
 
 /**
- * Tells the service manager: `READY=1`, `WATCHDOG=1`, `STATUS=...` (sd_notify(3)).
- * `address` is NOTIFY_SOCKET: a path, or '@' and an abstract name. Never waits; a full socket is an EAGAIN.
+ * Notifies the service manager: `READY=1`, `WATCHDOG=1`, `STATUS=...` (sd_notify(3)).
+ * `address` is NOTIFY_SOCKET: a path, or '@' and an abstract name. Non-blocking; EAGAIN if the socket is full.
  */
 export const notifyManager = (address: string, state: string): void =>
   succeed("sendto", unixAddon().notify(address, state))
 
 /**
- * SIGALRM ends this process two seconds after its parent ends, however that ends and whatever we are blocked in: time for
- * an end of our own, which the end of a pipe from the parent asks for.
- * `parent` is the process id we were started by. False: it is gone already.
+ * SIGALRM ends this process two seconds after its parent exits, even if it is blocked: time to exit by itself, as the
+ * closed pipe from the parent requests.
+ * `parent` is the process id of our parent. False: it has exited already.
  * Linux means the parent's thread: a parent must spawn from a thread that lives as long as it does.
  */
 export const endWithParent = (parent: number): boolean => {
@@ -108,8 +108,8 @@ export const endWithParent = (parent: number): boolean => {
 }
 
 /**
- * Where a symbolic link leads: of the link that was opened (O_PATH | O_NOFOLLOW), not of its name, under which another
- * may lie by now. Node has readlink(2) by name only.
+ * Target of a symbolic link, read from the opened link (O_PATH | O_NOFOLLOW), not by name, which may be replaced by now.
+ * Node has readlink(2) by name only.
  */
 export const readOpenLink = (descriptor: number): string => {
   const answer = unixAddon().readLink(descriptor)
@@ -118,28 +118,28 @@ export const readOpenLink = (descriptor: number): string => {
 }
 
 /**
- * Another user for good, in all the groups of that name; an empty name: in `gid` alone. Node's own calls are refused by a
- * Node that uses the system's libuv (Debian 13's).
+ * Switches to another user permanently, with all groups of that name; empty name: `gid` only. Node's own calls are refused
+ * by a Node that uses the system's libuv (Debian 13's).
  */
 export const becomeUserNow = (name: string, uid: number, gid: number): void =>
   succeed("setuid", unixAddon().becomeUser(name, uid, gid))
 
-/** No core file of this process, nor of those it starts from now on: a crash would write its memory to a disk. */
+/** Disables core files of this process and of those it starts: a crash would write its memory to a disk. */
 export const keepNoCore = (): void => succeed("setrlimit", unixAddon().keepNoCore())
 
 /** A full garbage collection, tens of milliseconds long. False: this Node does not offer it to add-ons. */
 export const collectAll = (): boolean => unixAddon().collectAll()
 
-/** Gives back to the kernel what malloc holds and nothing uses (malloc_trim(3)). */
+/** Returns memory that malloc holds and nothing uses to the kernel (malloc_trim(3)). */
 export const trimMalloc = (): void => unixAddon().trimMalloc()
 
-/** Takes the pages of Node's own code out of this process; what runs again comes from the page cache. */
+/** Unmaps the pages of Node's own code; what runs again comes from the page cache. */
 export const dropProgramText = (): void => unixAddon().dropProgramText()
 
 /**
- * Takes secrets off the command line that `ps` shows. A value is found as an argument of its own (`--pin VALUE`) and
- * after an '=' (`--pin=VALUE`, `?pin-value=VALUE`); give it as it was typed, percent-encoding included.
- * Answers how many places were blanked.
+ * Blanks secrets in the command line that `ps` shows. A value is found as an argument of its own (`--pin VALUE`) and
+ * after an '=' (`--pin=VALUE`, `?pin-value=VALUE`); pass it as typed, percent-encoding included.
+ * Returns the number of places blanked.
  */
 export const blankArguments = (values: ReadonlyArray<string>): number =>
   values.reduce((found, value) => found + unixAddon().blankArgument(value), 0)

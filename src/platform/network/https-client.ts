@@ -1,8 +1,8 @@
 /**
- * One HTTPS request and its answer, both bounded. For enrolment and the cloud's REST interface.
+ * One HTTPS request and its response, both bounded. For enrolment and the cloud's REST interface.
  *
- * TLS is verified against the given certificates alone; a key never goes along here. Through a proxy
- * only if one is given: the variables other programs take theirs from do not count.
+ * TLS is verified against the given certificates only, without a client certificate. A proxy is used only if given; the
+ * usual proxy variables of the environment are ignored.
  */
 import type { ClientRequest, IncomingMessage } from "node:http"
 import { type RequestOptions, request } from "node:https"
@@ -21,14 +21,14 @@ export interface HttpsRequest {
   readonly headers: Readonly<Record<string, string>>
   readonly basicAuth?: { readonly user: string; readonly password: Redacted.Redacted<string> } | undefined
   readonly body?: string | undefined
-  /** The only certificates that are trusted. */
+  /** The only trusted certificates. */
   readonly trusted: TrustStore
   readonly proxy?: RequestProxy | undefined
   readonly withinMs: number
 }
 
 export interface RequestProxy extends HttpProxy {
-  /** Hosts that are reached without it. */
+  /** Hosts reached without the proxy. */
   readonly noProxy?: string | undefined
 }
 
@@ -37,10 +37,10 @@ export interface HttpsAnswer {
   readonly body: Buffer
 }
 
-/** An answer longer than this is cut off and refused. */
+/** A longer response is refused. */
 const largestAnswer = 1024 * 1024
 
-/** Interrupting ends the request. Any status is an answer. */
+/** Interrupting aborts the request. Any status is a success. */
 export const httpsRequest = (wanted: HttpsRequest): Effect.Effect<HttpsAnswer, HttpUnreachable> => {
   const limit = Effect.timeoutOrElse({
     duration: wanted.withinMs,
@@ -49,7 +49,7 @@ export const httpsRequest = (wanted: HttpsRequest): Effect.Effect<HttpsAnswer, H
   return Effect.scoped(Effect.flatMap(wayTo(wanted), (way) => exchange(wanted, way))).pipe(limit)
 }
 
-/** A tunnel through the proxy; undefined: there is none, or the host is reached without it. */
+/** A tunnel through the proxy; undefined: no proxy, or the host is excluded from it. */
 const wayTo = (wanted: HttpsRequest): Effect.Effect<Duplex | undefined, HttpUnreachable, Scope.Scope> => {
   const { proxy, trusted } = wanted
   const { hostname, port } = new URL(wanted.url)
@@ -82,7 +82,7 @@ const exchange = (wanted: HttpsRequest, way: Duplex | undefined): Effect.Effect<
     return Effect.sync(() => void outgoing.destroy())
   })
 
-/** Node throws for what cannot be a request, such as a line end in a header. */
+/** Node throws for an invalid request, such as a line end in a header. */
 const begin = (
   wanted: HttpsRequest,
   way: Duplex | undefined,
@@ -95,7 +95,7 @@ const begin = (
   }
 }
 
-/** TLS goes through the tunnel, if there is one: the proxy sees neither the request nor its login. */
+/** TLS inside the tunnel, if there is one: the proxy sees neither the request nor its login. */
 const connection = ({ url, trusted }: HttpsRequest, tunnel: Duplex | undefined) => {
   const { hostname, port } = new URL(url)
   const host = bare(hostname)
@@ -110,7 +110,7 @@ const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, "")
 const unreachable = ({ url }: HttpsRequest, code: string, detail: string, proxy?: string): HttpUnreachable =>
   new HttpUnreachable({ url: shownUrl(url), code, detail, ...(proxy !== undefined && { proxy }) })
 
-/** Without user name, password and query: it goes into sentences. */
+/** Without user name, password and query: for error messages. */
 export const shownUrl = (text: string): string => {
   const url = new URL(text)
   return `${url.origin}${url.pathname}`
@@ -118,7 +118,7 @@ export const shownUrl = (text: string): string => {
 
 const options = (wanted: HttpsRequest): RequestOptions => ({
   // No connection and no TLS session of an earlier request, which might have trusted others; and with an agent of any
-  // kind Node would not ask for the connection that is made here.
+  // kind Node would not use the connection created here.
   agent: undefined,
   method: wanted.method,
   headers: {

@@ -1,11 +1,11 @@
 /**
- * Messages of rtnetlink(7): whether an address of the world, or a default route, is new. In the byte order of the machine.
+ * Parses messages of rtnetlink(7): reports new global addresses and default routes. Native byte order.
  *
  * Source: linux/netlink.h, linux/if_addr.h, linux/rtnetlink.h.
  */
 import { endianness } from "node:os"
 
-/** `known` is kept: what was told is no news the next time, until it has gone. */
+/** `known` is updated: what was reported is not new again until it is removed. */
 export const appearedIn = (bytes: Buffer, known: Set<string>): boolean => {
   let isNews = false
   for (let at = 0; at + headerSize <= bytes.length; ) {
@@ -28,13 +28,13 @@ const judge = (type: number, body: Buffer, known: Set<string>): boolean => {
     return false
   }
   if (known.has(key)) return false
-  // An interface that flaps through thousands of addresses does not fill the memory.
+  // Bounded, in case an interface flaps through thousands of addresses.
   if (known.size >= mostKnown) known.clear()
   known.add(key)
   return true
 }
 
-/** Undefined: loopback and link-local addresses, and those IPv6 has not yet found to be its own. */
+/** Undefined: loopback and link-local addresses, and tentative IPv6 addresses. */
 const addressKey = (body: Buffer): string | undefined => {
   if (body.length < addressSize || body[3] !== scopeUniverse || ((body[2] ?? 0) & tentative) !== 0) return undefined
   return `address ${read32(body, 4)} ${attributes(body, addressSize, [addressOf])}`
@@ -45,7 +45,7 @@ const defaultRouteKey = (body: Buffer): string | undefined => {
   return `route ${body[0]} ${attributes(body, routeSize, [outInterface, gateway])}`
 }
 
-/** Those of these types, as hexadecimal text. */
+/** Attributes of these types, as hexadecimal text. */
 const attributes = (body: Buffer, from: number, wanted: ReadonlyArray<number>): string => {
   const found: Array<string> = []
   for (let at = from; at + 4 <= body.length; ) {

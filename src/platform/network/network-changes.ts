@@ -1,7 +1,7 @@
 /**
- * Tells when the network may have come back: an address or a default route that was not there before (rtnetlink(7)).
+ * Reports when the network may have come back: a new address or default route (rtnetlink(7)).
  *
- * What is only renewed (lifetimes of IPv6 router advertisements) is no news.
+ * Renewals (lifetimes of IPv6 router advertisements) are not reported.
  */
 import { closeSync } from "node:fs"
 import { Effect, type Scope } from "effect"
@@ -9,7 +9,7 @@ import { openNetlink, openReadiness, receive } from "../native/unix-addon.ts"
 import { errorCode, messageOf } from "../process/error-code.ts"
 import { appearedIn } from "./netlink-message.ts"
 
-/** Fails with a sentence where the kernel or a sandbox does not allow it. */
+/** Fails with a sentence if the kernel or a sandbox does not allow it. */
 export const watchNetwork = (onAppeared: () => void): Effect.Effect<void, string, Scope.Scope> =>
   Effect.asVoid(
     Effect.acquireRelease(
@@ -29,7 +29,7 @@ const open = (onAppeared: () => void): (() => void) => {
     let isNews = false
     for (;;) {
       const got = receiveSome(descriptor, buffer)
-      // More came than the socket holds: something has changed.
+      // The socket overflowed: something has changed.
       if (got === "lost") isNews = true
       else if (got === undefined || got === 0) break
       else isNews = appearedIn(buffer.subarray(0, got), known) || isNews
@@ -54,6 +54,6 @@ const receiveSome = (descriptor: number, into: Uint8Array): number | "lost" | un
     return receive(descriptor, into)
   } catch (error) {
     if (errorCode(error) === "ENOBUFS") return "lost"
-    return undefined // nothing can be heard any more; pauses end by themselves
+    return undefined // the socket failed; pauses end by themselves
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Which hosts are reached without the proxy: `127.0.0.1,example.com,192.168.1.0/24`.
+ * Hosts reached without the proxy: `127.0.0.1,example.com,192.168.1.0/24`.
  *
- * A name matches itself and everything below it, with or without a dot before it; an address for itself; an address
- * with a size for its network; `*` for all. What is none of these names no host. Names are not resolved.
+ * A name matches itself and its subdomains, with or without a leading dot; an address itself; an address with prefix
+ * length its network; `*` all. Other entries match nothing. Names are not resolved.
  */
 import { BlockList, isIP, isIPv4 } from "node:net"
 

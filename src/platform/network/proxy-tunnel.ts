@@ -1,7 +1,7 @@
 /**
- * A way to a host through an HTTP proxy: CONNECT, and from then on the bytes are ours (RFC 9110, 9.3.6).
+ * A tunnel to a host through an HTTP proxy: CONNECT (RFC 9110, 9.3.6).
  *
- * The proxy's name is not in the errors here: the caller knows it.
+ * Errors here do not name the proxy: the caller knows it.
  */
 import { connect as connectSocket } from "node:net"
 import type { Duplex } from "node:stream"
@@ -24,8 +24,8 @@ interface TunnelEnd {
 }
 
 /**
- * The stream is destroyed when the scope closes; errors that come before a listener is attached are kept in it (`errored`).
- * `trusted`: for a proxy that is spoken to over TLS itself.
+ * The stream is destroyed when the scope closes; errors before a listener is attached are kept in it (`errored`).
+ * `trusted`: for a proxy with TLS itself.
  */
 export const openTunnel = (
   end: TunnelEnd,
@@ -63,10 +63,10 @@ const opened = <Stream extends Duplex>(
     })
   })
 
-/** The user of the stream learns of its end through its own listener, or from `errored`. */
+/** Later errors reach the user of the stream through its own listener, or `errored`. */
 const keepSilent = () => {}
 
-/** Asks for the way. What comes after the proxy's answer stays unread. */
+/** Sends CONNECT and reads the response. Bytes after the response are left unread. */
 const askedFor = (stream: Duplex, end: TunnelEnd, proxy: HttpProxy): Effect.Effect<void, TunnelRefused> =>
   Effect.callback<void, TunnelRefused>((resume) => {
     const fail = (detail: string, code = "EPROTO") => resume(Effect.fail(new TunnelRefused({ code, detail })))
@@ -76,7 +76,7 @@ const askedFor = (stream: Duplex, end: TunnelEnd, proxy: HttpProxy): Effect.Effe
         head = Buffer.concat([head, chunk])
         const endAt = head.indexOf(endOfHead)
         if (endAt >= 0) {
-          // What follows is the server's, and TLS will want it.
+          // The rest is from the server, for TLS.
           const rest = head.subarray(endAt + endOfHead.length)
           return done(() => {
             if (rest.length > 0) stream.unshift(rest)

@@ -1,8 +1,8 @@
 /**
- * Moments for pauses that outlive the process, in files: boot time with the id of the boot it belongs to.
+ * Timestamps that outlive the process, for pauses stored in files: boot time with the id of its boot.
  *
- * Boot time counts suspend, and a clock step does not move it. A moment of another boot, or one that lies ahead (a
- * container whose uptime restarts), says nothing about the time since: the pause restarts.
+ * Boot time includes suspend, and clock steps do not change it. A timestamp of another boot, or in the future (a
+ * container whose uptime restarts), is not comparable: the pause restarts.
  * Source: clock_gettime(2), CLOCK_BOOTTIME; random(4), boot_id.
  */
 import { readFileSync } from "node:fs"
@@ -10,7 +10,7 @@ import { Clock, Effect } from "effect"
 import { bootMs } from "../../runtime/primitives/runtime-clock.ts"
 
 export interface BootMoment {
-  /** Of the kernel; empty where it is not told: then no two moments can be compared. */
+  /** From the kernel; empty if unknown: then no two timestamps are comparable. */
   readonly bootId: string
   /** Milliseconds since the boot. */
   readonly bootMs: number
@@ -25,7 +25,7 @@ const bootId = (): string => {
   try {
     return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()
   } catch {
-    // No such file outside of Linux and in some sandboxes: every pause restarts.
+    // Missing outside of Linux and in some sandboxes: every pause restarts.
     return ""
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What this process waits for without an event that shows it: a signature that waits for a touch, an answer of the signing
- * service. Meanwhile it is not idle (idle-memory.ts).
+ * Pending work of this process without events on the loop: a signature that waits for a touch, a response of the signing
+ * service. The process is then not idle (idle-memory.ts).
  */
 import { Context, Effect, type Scope } from "effect"
 
@@ -20,11 +20,11 @@ export class BusyChecks {
     )
 }
 
-/** Those of the process. */
+/** Of the process. */
 export const CurrentBusyChecks = Context.Reference<BusyChecks>("tedge/BusyChecks", {
   defaultValue: () => new BusyChecks()
 })
 
-/** Busy whenever `check` says so, until the scope closes. */
+/** Busy while `check` returns true, until the scope closes. */
 export const busyWhile = (check: () => boolean): Effect.Effect<void, never, Scope.Scope> =>
   Effect.flatMap(CurrentBusyChecks, (checks) => checks.watch(check))

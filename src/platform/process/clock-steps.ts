@@ -1,10 +1,10 @@
-/** Tells when the wall clock is set, by NTP or by hand (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). Slewing is no step. */
+/** Reports when the wall clock is set, by NTP or by hand (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). Slewing is not a step. */
 import { closeSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import { clockWasSet, openClock, openReadiness } from "../native/unix-addon.ts"
 import { messageOf } from "./error-code.ts"
 
-/** Fails with a sentence where the kernel does not allow it. */
+/** Fails with a sentence if the kernel does not allow it. */
 export const watchClock = (onSet: () => void): Effect.Effect<void, string, Scope.Scope> =>
   Effect.asVoid(
     Effect.acquireRelease(

@@ -1,11 +1,11 @@
 /**
- * Gives memory back while a process is idle: V8 keeps what a start or a load needed until its heap grows again, and malloc
- * keeps the holes, which is half of an idle process.
+ * Releases memory while a process is idle: V8 keeps the pages of a start or a peak load until its heap grows again, and
+ * malloc keeps its holes: together half of an idle process.
  *
- * Looked at every 10 s. Idle: no more events of the loop than keep-alives make, and nothing that waits for an answer.
- * Then, if the process's own memory has grown since the last time, one collection, which blocks for some tens of
- * milliseconds. Own memory is what it shares with no other process; resident memory would not do, as the collection
- * itself brings pages of Node's file back.
+ * Checked every 10 s. Idle: no more loop events than keep-alives cause, and no pending work.
+ * Then, if the private memory has grown since the last time, one collection, which blocks for some tens of
+ * milliseconds. Private memory is not shared with other processes; resident memory is unsuitable, as the collection
+ * itself maps pages of Node's file again.
  */
 import { readFileSync } from "node:fs"
 import { performance } from "node:perf_hooks"
@@ -14,23 +14,23 @@ import { runInNewContext } from "node:vm"
 import { collectAll, dropProgramText, trimMalloc } from "../native/unix-addon.ts"
 
 interface IdleMemoryOptions {
-  /** Whether work is pending that no event shows. */
+  /** Whether work is pending that causes no events. */
   readonly isBusy?: () => boolean
-  /** The pages of Node's code go, too. */
+  /** Pages of Node's code are released too. */
   readonly dropsCode?: boolean
-  /** What is measured and done; the process's own unless a test gives others. */
+  /** Measurements and actions; of the process itself unless a test passes others. */
   readonly process?: IdleProcess
 }
 
 export interface IdleProcess {
   /** Events that the event loop has handled since its start. */
   readonly events: () => number
-  /** Private memory in bytes; undefined: the kernel does not say. */
+  /** Private memory in bytes; undefined: the kernel does not report it. */
   readonly ownBytes: () => number | undefined
   readonly giveBack: () => void
 }
 
-/** Never keeps the process alive. Answers how to end it. */
+/** Does not keep the process alive. Returns how to stop it. */
 export const giveMemoryBackWhenIdle = ({
   isBusy = () => false,
   dropsCode = false,
@@ -42,7 +42,7 @@ export const giveMemoryBackWhenIdle = ({
   return () => clearInterval(timer)
 }
 
-/** One look, to be called every `intervalMs`: answers whether memory was given back. */
+/** One check, called every `intervalMs`; returns whether memory was released. */
 export const idleCheck = (process: IdleProcess, isBusy: () => boolean): (() => boolean) => {
   let eventsBefore = process.events()
   let ownAfter = 0
@@ -55,7 +55,7 @@ export const idleCheck = (process: IdleProcess, isBusy: () => boolean): (() => b
     if (own === undefined || own < ownAfter + worthwhileBytes) return false
     process.giveBack()
     const after = process.ownBytes() ?? own
-    // A collection that freed much is repeated: V8 lets code go only when several collections have found it unused.
+    // After a collection that freed much, another follows: V8 frees code only after several collections without use.
     ownAfter = own - after < worthwhileBytes ? after : 0
     return true
   }
@@ -92,11 +92,11 @@ const withAddon = (work: () => void): void => {
   try {
     work()
   } catch {
-    // Without the add-on memory stays as Node leaves it; whatever needs the add-on says so.
+    // Without the add-on nothing is released; whatever needs the add-on reports it.
   }
 }
 
-/** As small as any that Linux has, so that larger ones are only taken for less. */
+/** The smallest page size of Linux: larger ones are only underestimated. */
 const pageBytes = 4096
 
 const collectWithFlag = (): void => {

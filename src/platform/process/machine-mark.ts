@@ -1,6 +1,6 @@
 /**
- * What distinguishes this machine from a copy of its storage: its machine id, and serial numbers of its hardware. Only marks of
- * them go into files: machine-id(5) wants the id itself kept to the machine.
+ * Distinguishes this machine from a copy of its storage: by its machine id and hardware serial numbers. Only hashes of
+ * them are stored: machine-id(5) requires the id to stay on the machine.
  */
 import { createHmac } from "node:crypto"
 import { readFileSync } from "node:fs"
@@ -12,10 +12,10 @@ export interface MachineMark {
   readonly hardware: string | undefined
 }
 
-/** Written when a connection is made. */
+/** Written when a connection is set up. */
 export const machineFile = (configDir: string): string => join(configDir, ".connected-machine")
 
-/** `root`: where /etc, /sys and /proc are. */
+/** `root`: the directory that contains /etc, /sys and /proc. */
 export const machineMark = (root = "/"): MachineMark => ({
   id: markOf([join(root, "etc/machine-id")]),
   hardware: markOf([join(root, "proc/device-tree/serial-number"), join(root, "sys/class/dmi/id/product_uuid")])
@@ -24,14 +24,14 @@ export const machineMark = (root = "/"): MachineMark => ({
 export const printMachineMark = ({ id, hardware }: MachineMark): string =>
   `# The machine that connected: tells a copy of this directory from the original\n${id ?? none} ${hardware ?? none}\n`
 
-/** Undefined: the text is none that `printMachineMark` makes. */
+/** Undefined: not a text of `printMachineMark`. */
 export const parseMachineMark = (text: string): MachineMark | undefined => {
   const [, id, hardware] = /^([0-9a-f]{32}|-) ([0-9a-f]{32}|-)$/m.exec(text) ?? []
   if (id === undefined || hardware === undefined) return undefined
   return { id: id === none ? undefined : id, hardware: hardware === none ? undefined : hardware }
 }
 
-/** What one of the two does not know says nothing. */
+/** Values that one of the two lacks are not compared. */
 export const isSameMachine = (one: MachineMark, other: MachineMark): boolean =>
   (["id", "hardware"] as const).every((part) => {
     const [left, right] = [one[part], other[part]]
@@ -40,7 +40,7 @@ export const isSameMachine = (one: MachineMark, other: MachineMark): boolean =>
 
 const none = "-"
 
-/** Of the first file that says something. */
+/** Of the first file with content. */
 const markOf = (paths: ReadonlyArray<string>): string | undefined => {
   for (const path of paths) {
     const text = textOf(path)

@@ -1,8 +1,8 @@
 /**
- * Keeps memory off the disk: PINs are in the memory of every process that uses one.
+ * Keeps PINs off the disk: they are in the memory of every process that uses one.
  *
- * A limit of 0 and not PR_SET_DUMPABLE, though that alone stops a core_pattern that pipes cores to a program: the limit
- * is inherited by whatever we start, systemd-coredump and apport honour it, and /proc of our processes stays open to
+ * A limit of 0 instead of PR_SET_DUMPABLE, although only that stops a core_pattern that pipes cores to a program: the limit
+ * is inherited by child processes, systemd-coredump and apport honour it, and /proc of our processes stays accessible to
  * the user they run as, who may read the settings anyway.
  */
 import { keepNoCore } from "../native/unix-addon.ts"
@@ -11,6 +11,6 @@ export const leaveNoCore = (): void => {
   try {
     keepNoCore()
   } catch {
-    // Without the add-on a crash leaves what the system's own limits allow; whatever needs the add-on says so.
+    // Without the add-on the system's own limits apply; whatever needs the add-on reports it.
   }
 }

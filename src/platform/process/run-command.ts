@@ -1,4 +1,4 @@
-/** Runs a command to its end, within a time limit. No shell, no input; what it says on stderr is kept. */
+/** Runs a command with a time limit. No shell, no input; its stderr is captured. */
 import { spawn } from "node:child_process"
 import { Effect } from "effect"
 import { codeOf } from "./error-code.ts"
@@ -6,7 +6,7 @@ import { codeOf } from "./error-code.ts"
 export type CommandEnd =
   | { readonly kind: "exited"; readonly code: number; readonly stdout: string; readonly stderr: string }
   | { readonly kind: "signalled"; readonly signal: string; readonly stderr: string }
-  /** It was ended: SIGTERM, and SIGKILL a second later. */
+  /** Timed out: SIGTERM, and SIGKILL a second later. */
   | { readonly kind: "timedOut"; readonly stderr: string }
   /** `ENOENT`, `EACCES` and the like. */
   | { readonly kind: "notStarted"; readonly code: string }
@@ -15,7 +15,7 @@ export type CommandEnd =
 export const runCommand = (argv: ReadonlyArray<string>, limitMs: number): Effect.Effect<CommandEnd> =>
   Effect.callback<CommandEnd>((resume) => {
     const [file = "", ...args] = argv
-    // In a session of its own: Ctrl-C and the end of the terminal are for us, who end the command or let it finish.
+    // In its own session: Ctrl-C and SIGHUP of the terminal reach only us, and we end the command or let it finish.
     const child = spawn(file, args, { stdio: ["ignore", "pipe", "pipe"], detached: true })
     const said = { stdout: "", stderr: "" }
     let late = false

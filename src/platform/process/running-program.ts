@@ -1,4 +1,4 @@
-/** Processes by the program they run, for those that have no lock and no record. Source: proc_pid_cmdline(5). */
+/** Finds processes by the program they run, for programs without a lock or a record. Source: proc_pid_cmdline(5). */
 import { readdirSync, readFileSync } from "node:fs"
 import { basename } from "node:path"
 
@@ -8,7 +8,7 @@ export interface RunningProgram {
   readonly arguments: ReadonlyArray<string>
 }
 
-/** All processes of this program that can be seen. What only names it as an argument (`sudo`, an editor) is none of them. */
+/** All visible processes of this program. Those that only have it as an argument (`sudo`, an editor) do not count. */
 export const runningPrograms = (program: string): ReadonlyArray<RunningProgram> =>
   readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -28,6 +28,6 @@ const commandLine = (pid: string): ReadonlyArray<string> => {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1)
   } catch {
-    return [] // it has ended
+    return [] // it has exited
   }
 }

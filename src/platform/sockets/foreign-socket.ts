@@ -1,19 +1,19 @@
 /**
- * A socket that another user may have put in the place of the service's: in a directory where every user can make
- * files, the first to come listens.
+ * Detects a socket that another user created in place of the service's: in a world-writable directory the first process
+ * to bind the path listens.
  */
 import { lstatSync, statSync } from "node:fs"
 import { dirname } from "node:path"
 
-/** The user id of its owner, when it is none of `trusted`; undefined: it is trusted, or there is none. */
+/** User id of its owner, if not in `trusted`; undefined: trusted, or no socket. */
 export const foreignOwner = (socketPath: string, trusted: ReadonlySet<number>): number | undefined => {
   try {
     if ((statSync(dirname(socketPath)).mode & othersWrite) === 0) return undefined
-    // Of a link itself: where it leads is its owner's choice.
+    // Of a symlink itself: its owner chooses the target.
     const { uid } = lstatSync(socketPath)
     return trusted.has(uid) ? undefined : uid
   } catch {
-    // No socket, or no way to it: connecting says why.
+    // No socket, or not accessible: connecting reports why.
     return undefined
   }
 }

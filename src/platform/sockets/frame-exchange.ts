@@ -1,5 +1,5 @@
 /**
- * One request to tedge-p11-server and its answer: a connection of its own, one frame each way.
+ * One request to tedge-p11-server and its response: one connection, one frame each way.
  *
  * Source: the signing service's protocol, version 1: the client writes its frame and shuts down writing.
  */
@@ -11,7 +11,7 @@ import { connectUnix, readToEnd, type SocketFailed, writeAndFinish } from "./soc
 
 type ExchangeFailed = SigningServiceUnreachable | SigningServiceGarbled
 
-/** Sends one frame and reads the answer. Interrupting it closes the connection. */
+/** Sends one frame and reads the response. Interrupting closes the connection. */
 export const exchangeFrame = (
   socketPath: string,
   request: Frame,
@@ -20,7 +20,7 @@ export const exchangeFrame = (
   Effect.gen(function* () {
     yield* busyWhile(() => true)
     const socket = yield* connectUnix(socketPath)
-    // A server that answers early (too many connections) may have closed its reading half: its answer still counts.
+    // A server that responds early (too many connections) may have closed its reading half: its response still counts.
     yield* Effect.ignore(writeAndFinish(socket, encodeFrame(request)))
     return yield* readToEnd(socket, responseLimit)
   }).pipe(
@@ -33,7 +33,7 @@ export const exchangeFrame = (
     Effect.flatMap((bytes) => answerOf(socketPath, bytes))
   )
 
-/** Whether a server listens there. One that is slow, stopped or of another kind counts; only a refused connection does not. */
+/** Whether a server listens there. A slow or stopped one, or another program, counts; only a refused connection does not. */
 export const isServed = (socketPath: string): Effect.Effect<boolean> =>
   exchangeFrame(socketPath, { _tag: "Ping" }, "2 seconds").pipe(
     Effect.as(true),
@@ -42,7 +42,7 @@ export const isServed = (socketPath: string): Effect.Effect<boolean> =>
 
 const isNobody = (reason: SigningServiceUnreachable["reason"]): boolean => reason === "refused" || reason === "missing"
 
-/** No answer is longer: a list of some thousand keys. */
+/** Longest response: a list of some thousand keys. */
 const responseLimit = 1024 * 1024
 
 const answerOf = (socketPath: string, bytes: Uint8Array): Effect.Effect<Frame, ExchangeFailed> => {
@@ -50,7 +50,7 @@ const answerOf = (socketPath: string, bytes: Uint8Array): Effect.Effect<Frame, E
   const frame = decodeFrame(bytes)
   if (Result.isSuccess(frame)) return Effect.succeed(frame.success)
   const { reason } = frame.failure
-  // The service was stopped while it answered.
+  // The service was stopped while it responded.
   if (reason === "ends-early") return Effect.fail(unreachable(socketPath, "closedEarly", ""))
   return Effect.fail(new SigningServiceGarbled({ socketPath, detail: reason }))
 }

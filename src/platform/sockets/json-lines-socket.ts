@@ -1,8 +1,8 @@
 /**
- * JSON lines over a UNIX stream socket: a server with few clients, and a client with one question.
+ * JSON lines over a UNIX stream socket: a server for few clients, and a client for a single request.
  *
- * The server's socket is 0660, of the user and group the process runs as. A stale socket is replaced; one that answers
- * is not. What a client sends without asking, or does not read, never grows in memory.
+ * The server's socket is 0660, of the process's user and group. A stale socket is replaced, a live one is not. Unsolicited
+ * input, and output that a client does not read, take a bounded amount of memory.
  */
 import { rmSync } from "node:fs"
 import { createConnection, createServer, type Server, type Socket } from "node:net"
@@ -11,19 +11,19 @@ import { Effect, type Scope } from "effect"
 import { makeDirectory } from "../files/make-directory.ts"
 import { codeOf } from "../process/error-code.ts"
 
-/** The answer to a line, without the line's end; undefined: the conversation is over. */
+/** The response to a line, without line end; undefined: closes the connection. */
 type AnswerLine = (line: string, client: LineClient) => Effect.Effect<string | undefined>
 
 /** A client that is sent more than one line. */
 export interface LineClient {
-  /** Ends when there is room for another line. A client that takes nothing for 10 seconds is cut off. */
+  /** Completes when there is room for another line. A client that reads nothing for 10 seconds is disconnected. */
   readonly write: (line: string) => Effect.Effect<void>
-  /** What it sends from now on is not read; that it leaves is seen at once, and interrupts the answer. */
+  /** Its further input is discarded; a disconnect is detected immediately and interrupts the response. */
   readonly stopReading: Effect.Effect<void>
 }
 
 /**
- * Fails with Node's error when the socket cannot be made. It is gone when the scope closes. A client beyond the limit gets
+ * Fails with Node's error if the socket cannot be created. Removed when the scope closes. A client beyond the limit gets
  * the line `tooMany`.
  */
 export const serveJsonLines = (
@@ -35,14 +35,14 @@ export const serveJsonLines = (
     const fork = Effect.runForkWith(yield* Effect.context<never>())
     const clients = new Set<Socket>()
     const onClient = (socket: Socket) => {
-      // A client that leaves while it is answered is no trouble of ours.
+      // A client that disconnects during its response is not an error.
       socket.on("error", () => {})
-      // Closed once it has had time to read: closing at once may reset the connection before the line is read.
+      // Closed with a delay: closing immediately may reset the connection before the line is read.
       if (clients.size >= mostClients)
         return void socket.setTimeout(refusalMs, () => socket.destroy()).end(`${tooMany}\n`)
       clients.add(socket)
       const answering = new Set<() => void>()
-      // Who asks nothing would take the place of others; a byte now and then is no question.
+      // A client without a request would occupy a connection; single bytes do not count as a request.
       const unasked = setTimeout(() => socket.destroy(), askedWithinMs)
       socket.on("close", () => {
         clearTimeout(unasked)
@@ -81,7 +81,7 @@ const listen = (path: string, onClient: (socket: Socket) => void): Effect.Effect
       const server = createServer(onClient)
       server.once("error", (error) => resume(Effect.fail(error)))
       const mask = process.umask(0o117)
-      // The socket is made within this call.
+      // The socket is created within this call.
       server.listen(path, () => resume(Effect.succeed(server)))
       process.umask(mask)
     })
@@ -92,7 +92,7 @@ const write = (socket: Socket, line: string): Effect.Effect<void> =>
     Effect.timeoutOrElse({ duration: takenWithin, orElse: () => Effect.sync(() => void socket.destroy()) })
   )
 
-/** Two lines may wait for it. Of a socket that closes the answer is interrupted. */
+/** At most two lines are queued. If the socket closes, the response is interrupted. */
 const drained = (socket: Socket): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     const onDrain = () => resume(Effect.void)
@@ -113,7 +113,7 @@ const isAnswering = (path: string): Effect.Effect<boolean> =>
     socket.once("error", () => resume(Effect.succeed(false)))
   })
 
-/** Sends one line and answers the first that comes back. Fails with Node's code, or `closed`, `tooLong`. */
+/** Sends one line and returns the first line received. Fails with Node's code, or `closed`, `tooLong`. */
 export const askJsonLine = (path: string, line: string): Effect.Effect<string, string> =>
   Effect.callback<string, string>((resume) => {
     const socket = createConnection(path)
@@ -127,7 +127,7 @@ export const askJsonLine = (path: string, line: string): Effect.Effect<string, s
     return Effect.sync(() => void socket.destroy())
   })
 
-/** One line at a time: nothing more is read until `next` is called. `stop`: what comes is thrown away. */
+/** One line at a time: nothing more is read until `next` is called. `stop`: further input is discarded. */
 const readLines = (
   socket: Socket,
   longest: number,

@@ -1,4 +1,4 @@
-/** A line that is asked over a UNIX socket, and the lines that come back until the socket ends; then asked again. */
+/** Sends a line over a UNIX socket and receives lines until it closes; then reconnects and sends it again. */
 import { createConnection, type Socket } from "node:net"
 import { codeOf } from "../process/error-code.ts"
 
@@ -6,7 +6,7 @@ interface LineStream {
   readonly path: string
   readonly question: string
   readonly onLine: (line: string) => void
-  /** Node's code, or `closed`. Told once for each time it ends or cannot be asked. */
+  /** Node's code, or `closed`. Called once each time the connection ends or fails. */
   readonly onEnd: (code: string) => void
 }
 

@@ -1,6 +1,6 @@
 /**
- * Whether pcscd serves a user. Debian's asks polkit, which allows users with a login session; a service has none. To a module it looks
- * like a machine without readers.
+ * Whether pcscd accepts a user. Debian's asks polkit, which allows users with a login session; a service has none. A module
+ * then sees no readers.
  *
  * pcscd closes the connection of a client it refuses, before it reads. Source: pcsc-lite, winscard_msg.h: `rxHeader`, `CMD_VERSION`.
  */
@@ -11,14 +11,14 @@ import { nodeOptions } from "../process/node-options.ts"
 
 const pcscdSocket = "/run/pcscd/pcscd.comm"
 
-/** Undefined: there is no pcscd, or it did not report in time. `user`: whom root asks for; undefined: the caller. */
+/** Undefined: no pcscd, or it did not respond in time. `user`: whom root asks for; undefined: the caller. */
 export const pcscdServes = (
   user: { readonly uid: number; readonly gid: number } | undefined,
   path = pcscdSocket
 ): Effect.Effect<boolean | undefined> =>
   Effect.callback<boolean | undefined>((resume) => {
     if (!existsSync(path)) return resume(Effect.succeed(undefined))
-    // A process of its own: pcscd goes by the user at the other end of the socket.
+    // In a process of its own: pcscd checks the user of the peer.
     const child = spawn(process.execPath, [...nodeOptions(), "-e", question, path], {
       stdio: "ignore",
       cwd: "/",
@@ -34,7 +34,7 @@ export const pcscdServes = (
 
 const exits = { served: 10, refused: 11 } as const
 
-/** Sends the version that this client speaks (4.4); any answer will do. */
+/** Sends the version that this client speaks (4.4); any response will do. */
 const question = `
   const body = Buffer.alloc(20)
   ;[12, 0x11, 4, 4, 0].forEach((word, at) => body.writeUInt32LE(word, 4 * at))

@@ -1,27 +1,27 @@
 /**
- * Whole messages over stream sockets: everything until the peer has finished writing, and the answer to it.
+ * Whole messages over stream sockets: reads until the peer shuts down writing; writes a message and shuts down.
  *
- * Interrupting any of these destroys nothing by itself; `connectUnix` does when its scope closes.
+ * Interrupting these does not destroy the socket; `connectUnix` does so when its scope closes.
  */
 import { connect, type Socket } from "node:net"
 import { Data, Effect, type Scope } from "effect"
 import { errorCode } from "../process/error-code.ts"
 
-/** The message was not sent or received completely. */
+/** The message was not completely sent or received. */
 export class SocketFailed extends Data.TaggedError("SocketFailed")<{
-  /** `tooLong`: the peer sent more than it may. `closed`: closed by the client before it had finished. */
+  /** `tooLong`: the peer exceeded the limit. `closed`: closed before the message was complete. */
   readonly reason: "connect" | "closed" | "tooLong"
-  /** `ENOENT` and the like; empty when there is none. */
+  /** `ENOENT` and the like; empty if there is none. */
   readonly code: string
 }> {}
 
-/** Dials a UNIX socket; it is destroyed when the scope closes. */
+/** Connects to a UNIX socket; destroyed when the scope closes. */
 export const connectUnix = (path: string): Effect.Effect<Socket, SocketFailed, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.callback<Socket, SocketFailed>((resume) => {
       const socket = connect({ path, allowHalfOpen: true })
       socket.once("connect", () => resume(Effect.succeed(socket)))
-      // It stays for the life of the socket: an error without a listener would end the process.
+      // For the life of the socket: an error without a listener would end the process.
       socket.on("error", (error) =>
         resume(Effect.fail(new SocketFailed({ reason: "connect", code: errorCode(error) ?? "" })))
       )
@@ -31,7 +31,7 @@ export const connectUnix = (path: string): Effect.Effect<Socket, SocketFailed, S
     { interruptible: true }
   )
 
-/** Reads until the peer has finished writing, at most `limit` bytes. The socket needs an "error" listener. */
+/** Reads until the peer shuts down writing, at most `limit` bytes. The socket needs an "error" listener. */
 export const readToEnd = (socket: Socket, limit: number): Effect.Effect<Uint8Array, SocketFailed> =>
   Effect.callback((resume) => {
     const chunks: Array<Uint8Array> = []
@@ -57,7 +57,7 @@ export const readToEnd = (socket: Socket, limit: number): Effect.Effect<Uint8Arr
     return Effect.sync(leave)
   })
 
-/** Writes all of it and finishes writing; done when the kernel has taken everything. */
+/** Writes everything and shuts down writing; done when the kernel has accepted all of it. */
 export const writeAndFinish = (socket: Socket, bytes: Uint8Array): Effect.Effect<void, SocketFailed> =>
   Effect.callback((resume) => {
     const onClose = () =>

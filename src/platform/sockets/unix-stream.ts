@@ -1,24 +1,24 @@
 /**
- * Served UNIX sockets: one watcher for all of them, and for each no more than its descriptor.
+ * Accepted UNIX sockets with minimal overhead: one epoll watcher for all, and only a descriptor each.
  *
- * Node's own sockets cost several times what it takes to sign; a request is one short message, and most often it has
- * come whole by the time its client is accepted. What has not is waited for.
+ * Node's own sockets cost several times as much as a signature; a request is one short message that has usually
+ * arrived completely by the time its client is accepted. Otherwise it is waited for.
  */
 import { closeSync } from "node:fs"
 import { ShortLivedMap } from "../../runtime/primitives/short-lived.ts"
 import { type Accepted, acceptUnix, openReadiness, type Readiness, receive, send } from "../native/unix-addon.ts"
 import { errorCode } from "../process/error-code.ts"
 
-/** Watches any number of descriptors. Close it when all that use it are closed. */
+/** Watches any number of descriptors. Close it after all its users. */
 export class Watcher {
   private readonly readiness: Readiness
   private readonly waiting = new ShortLivedMap<number, () => void>()
-  /** Where bytes arrive, before they are known to be worth keeping. */
+  /** Shared read buffer, before bytes are known to be worth keeping. */
   readonly landing = new Uint8Array(64 * 1024)
 
   constructor() {
     this.readiness = openReadiness((descriptors) => {
-      // One that was closed meanwhile is not waited for; a number that was given out again finds nothing to read.
+      // A descriptor closed meanwhile is not notified; if its number was reused, reading finds nothing.
       for (const descriptor of descriptors) this.waiting.get(descriptor)?.()
     })
   }
@@ -37,11 +37,11 @@ export class Watcher {
   }
 }
 
-/** `closed`: closed by the client before it had finished. */
+/** `closed`: closed before the message was complete. */
 type ReadOutcome = Uint8Array | "tooLong" | "closed"
 type WriteOutcome = "written" | "closed"
 
-/** A connected socket. What is asked of it calls back once, perhaps at once, and not after `close`. */
+/** A connected socket. Each call calls back once, possibly synchronously, and not after `close`. */
 export class UnixStream {
   private readonly watcher: Watcher
   private readonly descriptor: number
@@ -52,7 +52,7 @@ export class UnixStream {
     this.descriptor = descriptor
   }
 
-  /** Everything until the peer has finished writing, at most `limit` bytes. */
+  /** Reads until the peer shuts down writing, at most `limit` bytes. */
   readToEnd(limit: number, done: (outcome: ReadOutcome) => void): void {
     const parts: Array<Uint8Array> = []
     let length = 0
@@ -69,7 +69,7 @@ export class UnixStream {
     this.until("reading", read, done)
   }
 
-  /** Reads on until the peer has finished writing, at most `limit` bytes, and keeps nothing. */
+  /** Reads until the peer shuts down writing, at most `limit` bytes, and discards everything. */
   discard(limit: number, done: () => void): void {
     let left = limit
     const read = () => {
@@ -85,8 +85,8 @@ export class UnixStream {
   }
 
   /**
-   * Writes all of it and closes; done when the kernel has taken it. At once, since a client that has read its answer
-   * and waits for the end would be woken a second time.
+   * Writes everything and closes; done when the kernel has accepted it. Closes immediately, since a client that has read its
+   * response and waits for the end would be woken a second time.
    */
   finish(bytes: Uint8Array, done: (outcome: WriteOutcome) => void): void {
     let left = bytes
@@ -102,7 +102,7 @@ export class UnixStream {
     this.until("writing", write, done)
   }
 
-  /** The peer gets what was written, then the end. */
+  /** The peer receives everything written, then the end. */
   close(): void {
     if (this.isClosed) return
     this.isClosed = true
@@ -110,7 +110,7 @@ export class UnixStream {
     closeSync(this.descriptor)
   }
 
-  /** Tries now, and again whenever something has changed, until there is an outcome. */
+  /** Tries now, and again after each notification, until there is an outcome. */
   private until<A>(
     purpose: "reading" | "writing",
     attempt: () => A | "closed" | undefined,
@@ -130,7 +130,7 @@ export class UnixStream {
   }
 }
 
-/** Accepts clients until it is stopped. The descriptor stays its owner's. */
+/** Accepts clients until stopped. The caller closes the descriptor. */
 export class UnixListener {
   private readonly watcher: Watcher
   private readonly descriptor: number
@@ -157,11 +157,11 @@ export class UnixListener {
     const { clients, more } = this.waitingClients()
     if (more === "no") this.isRefused = false
     else this.acceptAgain(more)
-    // Last, as their requests have then had the time to arrive.
+    // Last, when their requests have had time to arrive.
     for (const client of clients) this.told.onClient(client)
   }
 
-  /** One after the other, however many come meanwhile: what is scheduled finds them all. */
+  /** One task, however many arrive meanwhile: it accepts all of them. */
   private acceptAgain(when: "now" | "later"): void {
     this.isScheduled = true
     const again = () => {
@@ -172,7 +172,7 @@ export class UnixListener {
     else setTimeout(again, tryAgainMs)
   }
 
-  /** Not all at once: those that are being served are to go on meanwhile. */
+  /** In portions, so that accepted clients are served in between. */
   private waitingClients(): { readonly clients: ReadonlyArray<Accepted>; readonly more: "now" | "later" | "no" } {
     const clients: Array<Accepted> = []
     try {
@@ -194,7 +194,7 @@ export class UnixListener {
 
 interface ListenerCallbacks {
   readonly onClient: (client: Accepted) => void
-  /** Why clients cannot be accepted just now, reported once until it is over; they wait in the kernel meanwhile. */
+  /** Why clients cannot be accepted at the moment, reported once until it is over; they wait in the kernel. */
   readonly onRefused: (code: string) => void
 }
 
@@ -202,7 +202,7 @@ const mostAtOnce = 32
 /** Descriptors may be free by then. */
 const tryAgainMs = 100
 
-/** A connection that broke is closed, whatever the system calls it. */
+/** A broken connection is closed, whatever the error code. */
 const unlessBroken = <A>(attempt: () => A): A | "closed" => {
   try {
     return attempt()

@@ -1,8 +1,8 @@
 /**
  * The certificates of a PEM file, and which of them is the device's.
  *
- * The order in the file does not count, and no key is asked: every part of the product chooses the same certificate
- * here. This file does not load node:crypto: reading settings shall not pay for it.
+ * Independent of the order in the file and of any key, so that every part of the product chooses the same certificate.
+ * This file does not load node:crypto, which would slow down reading settings.
  */
 import type { X509Certificate } from "node:crypto"
 import { certificateBlocks } from "./pem-blocks.ts"
@@ -12,8 +12,8 @@ export const pemCertificates = (pem: string): ReadonlyArray<Buffer> =>
   certificateBlocks(pem).map(({ certificate }) => certificate)
 
 /**
- * The only one that issued no other, by the names; of several such the only one that is no CA's.
- * Undefined: there is none, or it is not known.
+ * The only certificate that issued no other, by names; of several such the only one that is not a CA's.
+ * Undefined: none, or ambiguous.
  */
 export const deviceCertificate = (certificates: ReadonlyArray<X509Certificate>): X509Certificate | undefined => {
   const [first, ...others] = certificates
@@ -24,7 +24,7 @@ export const deviceCertificate = (certificates: ReadonlyArray<X509Certificate>):
 }
 
 /**
- * Of several common names the last is the most specific (RFC 4514, 2.1).
+ * The last of several common names is the most specific (RFC 4514, 2.1).
  *
  * Read from Node's text, one RDN a line with the escapes of RFC 2253: Node 24 crashes while it makes an object of a
  * certificate whose key is on a curve that NIST did not name.

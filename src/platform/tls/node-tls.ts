@@ -1,9 +1,9 @@
 /**
- * TLS by Node, as a client: the one place that opens it, with the same rules as the add-on (native/tls).
+ * TLS clients of Node: the only place that creates them, with the same rules as the add-on (native/tls).
  *
- * They are those of rustls, which thin-edge uses: names from subjectAltName only, keys and signatures of today's
- * strength, TLS 1.2 only with forward secrecy and AEAD, a CA certificate is no server certificate. The given
- * certificates alone are trusted; no variable of the environment changes any of this.
+ * The rules are those of rustls, which thin-edge uses: names from subjectAltName only, current key sizes and signature
+ * algorithms, TLS 1.2 only with forward secrecy and AEAD, no CA certificate as server certificate. Only the given
+ * certificates are trusted; no environment variable changes that.
  * Sources: RFC 9525; rustls 0.23 and webpki 0.102, features and limitations; RFC 9325, section 4.2.
  */
 import { constants, createHash, type KeyObject, type X509Certificate } from "node:crypto"
@@ -15,9 +15,9 @@ import { type ConnectionOptions, connect, type PeerCertificate, type TLSSocket }
 import { readCertificate, type TrustStore, trustStore } from "./trust-store.ts"
 
 interface ServerIdentity {
-  /** DNS name or IP address that the certificate must be for. */
+  /** DNS name or IP address that the certificate must match. */
   readonly host: string
-  /** These and no others. */
+  /** The only trusted certificates. */
   readonly trusted: TrustStore
 }
 
@@ -25,7 +25,7 @@ interface NodeTlsTarget extends ServerIdentity {
   /** A connected stream. */
   readonly socket: Duplex
   readonly identity?: NodeTlsIdentity
-  /** From a "session" event of an earlier connection with the same binding. Node would take any. */
+  /** From a "session" event of an earlier connection with the same binding. Node itself would accept any. */
   readonly session?: Buffer
 }
 
@@ -35,7 +35,7 @@ interface NodeTlsIdentity {
   readonly cert?: string
 }
 
-/** What a session is bound to: it is resumed without a look at the certificates. */
+/** Binding of a session, which is resumed without checking the certificates. */
 export const nodeSessionBinding = (
   settings: ServerIdentity & { readonly port: number; readonly identity: NodeTlsIdentity }
 ): Buffer => {
@@ -45,11 +45,11 @@ export const nodeSessionBinding = (
     .digest()
 }
 
-/** Throws when OpenSSL cannot use key or certificates. */
+/** Throws if OpenSSL rejects key or certificates. */
 export const connectNodeTls = ({ socket, identity, session, ...server }: NodeTlsTarget): TLSSocket =>
   open(server, { ...identity, socket, ...(session && { session }) })
 
-/** What this Node trusts where a program names nothing, `NODE_EXTRA_CA_CERTS` included. */
+/** Node's default trust, `NODE_EXTRA_CA_CERTS` included, for programs that name none. */
 export const nodeTrusted = (): TrustStore => {
   defaults.trusted ??= trustStore(getCACertificates === undefined ? bundledAndExtra() : getCACertificates("default"))
   return defaults.trusted
@@ -73,7 +73,7 @@ const bundledAndExtra = (): ReadonlyArray<string> => {
 export const connectNodeTlsTo = (server: ServerIdentity & { readonly port: number }): TLSSocket =>
   open(server, { port: server.port })
 
-/** Goes on when the certificate is not trusted; `authorizationError` says why. Nothing may be sent over it. */
+/** Continues if the certificate is not trusted; `authorizationError` has the reason. Nothing may be sent over it. */
 export const askForCertificate = (
   server: ServerIdentity,
   place: { readonly socket: Duplex } | { readonly host: string; readonly port: number }
@@ -89,7 +89,7 @@ const open = ({ host, trusted }: ServerIdentity, more: ConnectionOptions): TLSSo
     minVersion: "TLSv1.2",
     ciphers,
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
-    // Explicit, so that NODE_TLS_REJECT_UNAUTHORIZED does not count.
+    // Explicit, so that NODE_TLS_REJECT_UNAUTHORIZED is ignored.
     rejectUnauthorized: true,
     checkServerIdentity: () => complaint(name, pathOf(socket.getPeerX509Certificate(), trusted), trusted),
     ...partialChain,
@@ -99,21 +99,21 @@ const open = ({ host, trusted }: ServerIdentity, more: ConnectionOptions): TLSSo
 }
 
 /**
- * Node asks for the peer's certificate as a plain object before it calls `checkServerIdentity`, and Node 24 crashes while
- * it makes one of a key on a curve that NIST did not name (seen with 24.21). Nothing here needs that object.
+ * Node converts the peer's certificate to a plain object before it calls `checkServerIdentity`, and Node 24 crashes
+ * on a key whose curve NIST did not name (seen with 24.21). Nothing here needs that object.
  */
 const withoutLegacyCertificates = (socket: TLSSocket): TLSSocket => {
   const read = socket.getPeerX509Certificate.bind(socket)
   let certificate: X509Certificate | undefined
   return Object.assign(socket, {
     getPeerCertificate: () => ({}) as PeerCertificate,
-    // Node takes the certificates from OpenSSL's list while it reads them: they are there once.
+    // Node removes certificates from OpenSSL's list while it reads them: they are readable once.
     getPeerX509Certificate: () => (certificate ??= read())
   })
 }
 
 /**
- * Security level 2 refuses RSA below 2048 bits and SHA-1 signatures, in the whole path. OpenSSL's own TLS 1.3 suites
+ * Security level 2 refuses RSA below 2048 bits and SHA-1 signatures, in the whole chain. OpenSSL's own TLS 1.3 suites
  * must be named, or TLS 1.3 is off.
  */
 const ciphers = [
@@ -125,10 +125,10 @@ const ciphers = [
   "@SECLEVEL=2"
 ].join(":")
 
-/** An intermediate CA may be trusted whose root is not. Not in the types of Node 20. */
+/** An intermediate CA may be trusted without its root. Not in the types of Node 20. */
 const partialChain = { allowPartialTrustChain: true } as ConnectionOptions
 
-/** Leaf first, each followed by its issuer as far as one was sent or is trusted. */
+/** Leaf first, each followed by its issuer if that was sent or is trusted. */
 const pathOf = (leaf: X509Certificate | undefined, trusted: TrustStore): ReadonlyArray<X509Certificate> => {
   const sent: Array<X509Certificate> = []
   for (let one = leaf; one !== undefined; one = one.issuerCertificate) sent.push(one)
@@ -171,7 +171,7 @@ const isFor = (leaf: X509Certificate, name: string): boolean =>
 const namesOf = ({ subjectAltName }: X509Certificate): string =>
   subjectAltName === undefined ? "it has no subjectAltName" : `it is for ${subjectAltName}`
 
-/** The kinds of keys that rustls verifies with. */
+/** The key types that rustls verifies with. */
 const unfitKey = (certificate: X509Certificate): string | undefined => {
   const key = publicKeyOf(certificate)
   if (key === undefined) return "its key cannot be read"
@@ -193,7 +193,7 @@ const publicKeyOf = (certificate: X509Certificate): KeyObject | undefined => {
   try {
     return certificate.publicKey
   } catch {
-    return undefined // told by the caller
+    return undefined // reported by the caller
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The PEM blocks of certificate files: what is a certificate, what is a private key, and one taken out of the other.
+ * The PEM blocks of certificate files: certificates, private keys, and replacing the former without the latter.
  *
  * A file may hold both (`device.cert_path` = `device.key_path`). OpenSSL writes certificates under three labels; under
  * TRUSTED CERTIFICATE its own trust settings follow the certificate (X509_CERT_AUX, openssl-x509(1), -addtrust).
@@ -19,20 +19,20 @@ export const certificateBlocks = (pem: string): ReadonlyArray<CertificateBlock> 
     return { certificate: der.subarray(0, end), trustSettings: der.subarray(end) }
   })
 
-/** The certificates of a file that may be trusted as issuers of servers: without those its trust settings exclude. */
+/** The certificates of a file that may be trusted as issuers of servers, respecting its trust settings. */
 export const trustedCertificates = (pem: string): ReadonlyArray<Buffer> =>
   certificateBlocks(pem).flatMap(({ certificate, trustSettings }) =>
     allowsServers(trustSettings) ? [certificate] : []
   )
 
-/** Also of a private key that is cut off or encrypted. */
+/** Also matches a truncated or encrypted private key. */
 export const holdsPrivateKey = (pem: string): boolean => /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/.test(pem)
 
 export const holdsCertificate = (pem: string): boolean => pem.search(certificatePattern) !== -1
 
 /**
- * A file's text with its certificates replaced. Everything else stays, to the byte: a private key above all, and any
- * private key of `renewed` that the file does not have is added.
+ * A file's text with its certificates replaced. The rest is kept byte for byte, above all a private key; a private key of
+ * `renewed` that the file lacks is added.
  */
 export const withCertificates = (present: string, renewed: string): string => {
   const certificates = Array.from(renewed.matchAll(certificatePattern), ([block]) => `${block}\n`).join("")
@@ -48,7 +48,7 @@ const certificatePattern =
 
 const privateKeyPattern = /-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----[\s\S]*?-----END \1-----/g
 
-/** No settings allow everything. A list of uses allows those; what is rejected is rejected. */
+/** No settings: all uses. A list of allowed uses allows those; rejected uses are rejected. */
 const allowsServers = (settings: Buffer): boolean => {
   let allowed = true
   let at = contentStart(settings, 0)
@@ -66,7 +66,7 @@ const allowsServers = (settings: Buffer): boolean => {
 /** serverAuth, anyExtendedKeyUsage (RFC 5280, 4.2.1.12), DER. */
 const serverUses = [Buffer.from("06082b06010505070301", "hex"), Buffer.from("0604551d2500", "hex")]
 
-/** Where the DER element that begins at `at` ends; undefined: it does not end within the bytes. */
+/** End of the DER element that begins at `at`; undefined: beyond the end of the bytes. */
 const elementEnd = (der: Buffer, at: number): number | undefined => {
   const start = contentStart(der, at)
   if (start === undefined) return undefined

@@ -1,8 +1,8 @@
 /**
- * The native TLS client, as it is: dist/tls.node (native/tls). Only the TLS stream uses it.
+ * The native TLS client: dist/tls.node (native/tls). Used by the TLS stream only.
  *
- * A connection is a state machine without a socket: ciphertext is fed and taken. While a signature is wanted it stands
- * still in the middle of a step; then only the calls marked "any time" may be made, the others throw.
+ * A connection is a state machine without a socket: ciphertext is fed in and taken out. While it waits for a signature it
+ * is suspended in the middle of a step; then only the calls marked "any time" may be made, the others throw.
  */
 import { loadAddon } from "../native/addon-file.ts"
 
@@ -13,18 +13,18 @@ export type TlsSettings = { readonly settings: unique symbol }
 export type TlsConnection = { readonly connection: unique symbol }
 
 export type HandshakeStep =
-  /** Feed what the server sends, then advance. */
+  /** Feed the server's bytes, then advance. */
   | "read"
   | "done"
-  /** A signature is wanted: see `signatureRequest`, then `answerSignature`. */
+  /** A signature is needed: see `signatureRequest`, then `answerSignature`. */
   | "sign"
   /** See `failure`. */
   | "failed"
 
 export interface TlsFailureFacts {
-  /** OpenSSL's own words. */
+  /** OpenSSL's message. */
   readonly reason: string
-  /** X509_V_ERR_ code; 0: the server's certificate is not the reason. */
+  /** X509_V_ERR_ code; 0: not about the server's certificate. */
   readonly verifyCode: number
   readonly verifyText: string
   /** AlertDescription received from the server (RFC 8446, 6); -1: none. */
@@ -32,7 +32,7 @@ export interface TlsFailureFacts {
 }
 
 export interface TlsAddon {
-  /** Throws an Error with OpenSSL's words when something in it cannot be used. All certificates are DER. */
+  /** Throws an Error with OpenSSL's message if it rejects something. All certificates are DER. */
   readonly settings: (parts: {
     readonly trusted: ReadonlyArray<Buffer>
     /** Leaf first. */
@@ -43,14 +43,14 @@ export interface TlsAddon {
   readonly open: (
     settings: TlsSettings,
     options: {
-      /** One of host and ip. */
+      /** Either host or ip. */
       readonly host: string | undefined
       readonly ip: string | undefined
-      /** As on the wire (RFC 7301, 3.1). */
+      /** In wire format (RFC 7301, 3.1). */
       readonly alpn: Buffer | undefined
-      /** What sessions are bound to, at most 32 bytes. */
+      /** Binding of sessions, at most 32 bytes. */
       readonly binding: Buffer | undefined
-      /** DER. Ignored when it cannot be used or has another binding. */
+      /** DER. Ignored if invalid or bound differently. */
       readonly session: Buffer | undefined
       /** Of the session, in seconds. */
       readonly sessionAge: number
@@ -59,11 +59,11 @@ export interface TlsAddon {
   /** Any time; ends a pending signature. Once. */
   readonly close: (connection: TlsConnection) => void
   readonly advance: (connection: TlsConnection) => HandshakeStep
-  /** Any time; undefined when none is wanted. */
+  /** Any time; undefined if none is pending. */
   readonly signatureRequest: (
     connection: TlsConnection
   ) => { readonly scheme: number; readonly message: Buffer } | undefined
-  /** Any time. Without a signature the handshake fails. Answers what the step came to; undefined when none is wanted. */
+  /** Any time. Without a signature the handshake fails. Returns the outcome of the step; undefined if none is pending. */
   readonly answerSignature: (
     connection: TlsConnection,
     signature: Buffer | undefined
@@ -82,13 +82,13 @@ export interface TlsAddon {
     readonly alpn: Buffer
     readonly resumed: boolean
   }
-  /** What the server sent, DER, its own first. Empty before the handshake is over; of a resumed one there is none. */
+  /** Sent by the server, DER, its own first. Empty before the handshake is over, and for a resumed session. */
   readonly peerCertificates: (connection: TlsConnection) => ReadonlyArray<Buffer>
-  /** TLS 1.3 sessions in DER, each once, the oldest first; `lifetime` in seconds. They hold secrets. */
+  /** TLS 1.3 sessions in DER, each once, oldest first; `lifetime` in seconds. Secret. */
   readonly takeSession: (connection: TlsConnection) => { readonly der: Buffer; readonly lifetime: number } | undefined
-  /** How many are open in this process, in all its threads. */
+  /** Number of open connections in this process, in all threads. */
   readonly connections: () => number
-  /** How many settings are held, likewise. */
+  /** Number of settings held, likewise. */
   readonly settingsKept: () => number
 }
 

@@ -1,5 +1,5 @@
 /**
- * Puts the client's certificates in the order TLS wants: the one of our key first, then each one's issuer.
+ * Orders the client's certificates for TLS: the one of our key first, then each one's issuer.
  *
  * Source: RFC 8446, 4.4.2.
  */
@@ -16,7 +16,7 @@ interface ClientChain {
 }
 
 /**
- * `publicKey` is the SubjectPublicKeyInfo (DER) of the key that signs; without it the device's is the leaf, if
+ * `publicKey` is the SubjectPublicKeyInfo (DER) of the signing key; without it the leaf is the device's certificate, if
  * it is known, else the first.
  * Throws TlsError ERR_TLS_SETTINGS.
  */
@@ -41,7 +41,7 @@ const parse = (der: Buffer): X509Certificate => {
   }
 }
 
-/** The device's certificate in a file. Throws when the file or a certificate in it cannot be read. */
+/** The device's certificate in a file. Throws if the file or a certificate in it cannot be read. */
 export const certificateIn = (path: string): X509Certificate | undefined =>
   deviceCertificate(pemCertificates(readRegularText(path)).map((der) => new X509Certificate(der)))
 
@@ -51,7 +51,7 @@ export const publicKeyInfo = (key: KeyObject): Uint8Array => new Uint8Array(key.
 const hasKey = (certificate: X509Certificate, spki: Uint8Array): boolean =>
   certificate.publicKey.equals(createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" }))
 
-/** What belongs to no path keeps its order and comes last. */
+/** Certificates outside the chain keep their order and come last. */
 const issuersAfter = (
   path: ReadonlyArray<X509Certificate>,
   certificates: ReadonlyArray<X509Certificate>

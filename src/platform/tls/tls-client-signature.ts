@@ -1,15 +1,15 @@
 /**
- * Gets the client's signature for a handshake, and lets none out that the certificate's key does not confirm.
+ * Requests the client's signature for a handshake, and verifies it with the certificate's public key before it is used.
  *
- * A wrong key in the token then is a sentence here and not an alert of the server; and a faulty signature, which can
- * give a private key away, never leaves.
+ * A wrong key in the token is reported here instead of as an alert of the server; and a faulty signature, which can
+ * reveal a private key, is never sent.
  */
 import { constants, type KeyObject, verify } from "node:crypto"
 import { type SignFailure, TlsError } from "./tls-error.ts"
 
 /**
  * `scheme`: IANA SignatureScheme (RFC 8446, 4.2.3). `message`: the unhashed bytes.
- * Answers a DER Ecdsa-Sig-Value (RFC 3279, 2.2.3) or the raw RSA signature.
+ * Returns a DER Ecdsa-Sig-Value (RFC 3279, 2.2.3) or the raw RSA signature.
  */
 export type TlsSigner = (scheme: number, message: Uint8Array, abort: AbortSignal) => Promise<Uint8Array>
 
@@ -28,7 +28,7 @@ export const clientSignature = async (
   return Buffer.from(signature)
 }
 
-/** Whether it is this key's signature of the message. False for a scheme that is not known. */
+/** Whether the signature verifies with this key and message. False for an unknown scheme. */
 export const isSignatureOf = (
   { scheme, message }: { readonly scheme: number; readonly message: Uint8Array },
   key: KeyObject,
@@ -64,7 +64,7 @@ const confirms = (check: Check, message: Uint8Array, key: KeyObject, signature: 
   try {
     return verify(digest, message, parameters, signature)
   } catch {
-    return false // the key is of another kind than the scheme: that is a mismatch
+    return false // the key's type does not fit the scheme: a mismatch
   }
 }
 

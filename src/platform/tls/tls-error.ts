@@ -1,22 +1,22 @@
 /**
- * What ends a TLS connection, as an Error with a code: the language of Node's streams.
+ * Errors of a TLS connection, with a code, as Node's streams have them.
  *
- * Trouble with the socket itself comes as Node's own errors (ECONNREFUSED, ECONNRESET, EPIPE ...).
+ * Socket errors are Node's own (ECONNREFUSED, ECONNRESET, EPIPE ...).
  */
 
 import { messageOf } from "../process/error-code.ts"
 import type { TlsFailureFacts } from "./tls-addon.ts"
 
 type TlsErrorCode =
-  /** Certificates, names or versions that cannot be used; nothing was sent. */
+  /** Invalid certificates, names or versions; nothing was sent. */
   | "ERR_TLS_SETTINGS"
-  /** There is no signature to show. `reason` is a SignFailure, `cause` what the signer said. */
+  /** No signature. `reason` is a SignFailure, `cause` the signer's error. */
   | "ERR_TLS_SIGN"
-  /** Also a refusal that arrives after the handshake, as TLS 1.3 servers send it for the client's certificate. */
+  /** Also a rejection after the handshake, as TLS 1.3 servers send it for the client's certificate. */
   | "ERR_TLS_HANDSHAKE"
-  /** A broken record or an alert when data had been flowing. */
+  /** An invalid record or an alert after the handshake. */
   | "ERR_TLS_RECORD"
-  /** `reason` says where the time went: `dialling`, `handshake` or `signing`. */
+  /** `reason`: `dialling`, `handshake` or `signing`. */
   | "ERR_TLS_TIMEOUT"
   /** The server closed the connection before the handshake was complete. `reason` as for the timeout. */
   | "ECONNRESET"
@@ -24,9 +24,9 @@ type TlsErrorCode =
 export type SignFailure =
   /** The signer refused. */
   | "refused"
-  /** Not bytes, none, or too many. */
+  /** Not bytes, empty, or too long. */
   | "notASignature"
-  /** A valid signature of another key, or of another message. */
+  /** A valid signature by another key, or of another message. */
   | "signatureMismatch"
   /** OpenSSL asked for a scheme we cannot check. */
   | "schemeUnknown"
@@ -34,9 +34,9 @@ export type SignFailure =
 export class TlsError extends Error {
   override readonly name = "TlsError"
   readonly code: TlsErrorCode
-  /** OpenSSL's own words, or one of ours (see TlsErrorCode). */
+  /** OpenSSL's message, or ours (see TlsErrorCode). */
   readonly reason: string
-  /** X509_V_ERR_ code, when the server's certificate is the reason. */
+  /** X509_V_ERR_ code, if the server's certificate is the reason. */
   readonly verifyCode: number | undefined
   /** AlertDescription the server sent (RFC 8446, 6). */
   readonly alert: number | undefined
@@ -54,7 +54,7 @@ export class TlsError extends Error {
   }
 }
 
-/** What the add-on throws at settings it cannot use, as ours. */
+/** Converts an error that the add-on throws for settings it rejects. */
 export const orTlsError = <A>(use: () => A): A => {
   try {
     return use()

@@ -1,9 +1,9 @@
 /**
- * The handshake of a connection whose key is elsewhere: step by step, one of which is suspended until it is signed.
+ * The handshake of a connection with an external key: step by step; the step that signs is suspended until then.
  *
- * Meanwhile nothing is fed to the connection; what arrives waits here. A server that closes the connection may have said why, in a
- * record that only OpenSSL can read: the step is then completed with a byte that is no signature, of which
- * nothing is sent, and the record is read.
+ * While suspended, nothing is fed to the connection; received bytes are queued. If the server closes the connection, it may
+ * have sent an alert that only OpenSSL can read: the step is then completed with an invalid signature, of which nothing is
+ * sent, and the record is read.
  */
 import type { Duplex } from "node:stream"
 import type { HandshakeStep, TlsAddon, TlsConnection } from "./tls-addon.ts"
@@ -16,12 +16,12 @@ export interface OpenTls {
   readonly connection: TlsConnection
   readonly settings: ParsedSettings
   readonly socket: Duplex
-  /** What its sessions are bound to. */
+  /** Binding of its sessions. */
   readonly binding: Buffer
 }
 
 interface HandshakeListener {
-  /** What OpenSSL has ready is to be sent. */
+  /** OpenSSL has output to send. */
   readonly flush: () => void
   readonly secure: () => void
   readonly failed: (error: Error) => void
@@ -67,7 +67,7 @@ export class TlsHandshake {
     this.advance()
   }
 
-  /** The socket is at its end, for this reason unless the server told a better one. */
+  /** The socket closed, for this reason unless the server sent a better one. */
   lost(reason: Error): void {
     if (this.#lost) return
     if (this.#state !== "signing" || this.#arrived.length === 0) {
@@ -79,7 +79,7 @@ export class TlsHandshake {
     this.#signed(noSignature)
   }
 
-  /** What is still running has no effect. The connection may then be closed. */
+  /** Pending work has no further effect. The connection may then be closed. */
   stop(): void {
     this.#state = "over"
     this.#arrived = []
@@ -145,5 +145,5 @@ export class TlsHandshake {
 /** Any byte; it is never sent. */
 const noSignature = Buffer.alloc(1)
 
-/** Bytes, beside one piece more. */
+/** Bytes, plus one chunk. */
 const mostWaiting = 64 * 1024

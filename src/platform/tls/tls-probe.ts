@@ -1,5 +1,5 @@
 /**
- * Asks a TLS server for its certificate, without showing one of ours: is it there, is it trusted, is it the right one?
+ * Fetches a TLS server's certificate without a client certificate: reachable, trusted, the right name?
  *
  * A server that requires a client certificate closes the connection later; the result is known by then.
  */
@@ -20,7 +20,7 @@ interface ProbeTarget {
   readonly host: string
   readonly port: number
   readonly trusted: TrustStore
-  /** The server is asked through it. */
+  /** Proxy to connect through. */
   readonly proxy?: HttpProxy | undefined
   readonly withinMs: number
 }
@@ -40,7 +40,7 @@ export const probeTls = (target: ProbeTarget): Effect.Effect<TlsProbe> => {
   )
 }
 
-/** `tunnel`: a stream to the server that is open already. */
+/** `tunnel`: a stream to the server that is already open. */
 const handshake = ({ host, port, trusted }: ProbeTarget, tunnel: Duplex | undefined): Effect.Effect<TlsProbe> =>
   Effect.callback<TlsProbe>((resume) => {
     const place = tunnel === undefined ? { host, port } : { socket: tunnel }

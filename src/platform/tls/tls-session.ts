@@ -1,8 +1,8 @@
 /**
- * What resumes a TLS 1.3 connection without another signature, and what it is bound to.
+ * Resumption of a TLS 1.3 connection without another signature, and its binding.
  *
- * A resumption shows no certificate, neither the server's nor ours: a session is good for the same host, port, server
- * name, trust store, chain, key and settings only. The add-on keeps to that too. Source: RFC 8446, 2.2 and 4.6.1.
+ * A resumption exchanges no certificates: a session is valid for the same host, port, server name, trust store, chain, key
+ * and settings only. The add-on checks that too. Source: RFC 8446, 2.2 and 4.6.1.
  */
 import { createHash } from "node:crypto"
 import type { TlsAddon } from "./tls-addon.ts"

@@ -1,8 +1,8 @@
 /**
- * Whom a TLS client trusts and who it is, as OpenSSL takes it; kept for the next connection with the very same.
+ * Trust and identity of a TLS client in OpenSSL's form; cached for the next connection with the same texts.
  *
- * Parsing costs more than all the rest of a handshake here. Nothing but the texts decides: a certificate that was
- * changed is another text.
+ * Parsing costs more than the rest of a handshake. The cache key is the texts themselves: a changed certificate is
+ * another text.
  */
 import type { KeyObject } from "node:crypto"
 import type { TlsAddon, TlsSettings } from "./tls-addon.ts"
@@ -13,9 +13,9 @@ import { fingerprintOf, keptFor, type TrustStore } from "./trust-store.ts"
 export interface SettingsTexts {
   /** CA certificates, also intermediate ones. */
   readonly trusted: TrustStore
-  /** PEM. Leaf first, or in any order when `publicKey` is given. */
+  /** PEM. Leaf first, or in any order if `publicKey` is given. */
   readonly certificateChain: string
-  /** SubjectPublicKeyInfo, DER, of the key that signs: chooses the leaf. */
+  /** SubjectPublicKeyInfo, DER, of the signing key: selects the leaf. */
   readonly publicKey?: Uint8Array
   /** Without it: TLSv1.2. */
   readonly minVersion?: "TLSv1.2" | "TLSv1.3"
@@ -25,7 +25,7 @@ export interface ParsedSettings {
   readonly native: TlsSettings
   /** Of the client's certificate. */
   readonly publicKey: KeyObject
-  /** Of everything in the settings: others have another. */
+  /** Of all settings: other settings have another. */
   readonly fingerprint: string
 }
 

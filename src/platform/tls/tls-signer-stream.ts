@@ -1,10 +1,10 @@
 /**
- * A TLS client connection whose private key is elsewhere: a Duplex like Node's TLSSocket, plus a function that signs.
+ * A TLS client connection with an external private key: a Duplex like Node's TLSSocket, plus a signing function.
  *
- * "secureConnect" says that the server is who it should be. In TLS 1.3 it does not report that the server took our
- * certificate: that refusal comes later, as an error of the stream (RFC 8446, 4.4.4 and appendix D.5).
- * "session" (TlsSession) offers what resumes a TLS 1.3 connection to the same target without another signature; it
- * holds secrets.
+ * "secureConnect": the server is verified. With TLS 1.3 it does not imply that the server accepted our certificate: a
+ * rejection comes later, as an error of the stream (RFC 8446, 4.4.4 and appendix D.5).
+ * "session" (TlsSession): data to resume a TLS 1.3 connection to the same target without another signature. It is
+ * secret.
  */
 import { connect as dial, Socket } from "node:net"
 import { Duplex } from "node:stream"
@@ -24,7 +24,7 @@ interface TlsNegotiated {
   readonly resumed: boolean
 }
 
-/** Never throws: what is wrong with the target or the add-on comes as the stream's error. */
+/** Never throws: an invalid target or a missing add-on is an error of the stream. */
 export const connectTls = (target: TlsTarget, sign: TlsSigner): TlsSignerStream => new TlsSignerStream(target, sign)
 
 type Phase = "dialling" | "handshake" | "secure" | "closed"
@@ -33,7 +33,7 @@ export class TlsSignerStream extends Duplex {
   /** Undefined before "secureConnect". */
   negotiated: TlsNegotiated | undefined
   #phase: Phase = "dialling"
-  /** Undefined when the target could not be used; the stream is then destroyed. */
+  /** Undefined if the target was invalid; the stream is then destroyed. */
   #open: OpenTls | undefined
   #handshake: TlsHandshake | undefined
   #timer: NodeJS.Timeout | undefined
@@ -61,12 +61,12 @@ export class TlsSignerStream extends Duplex {
     else this.#startHandshake(this.#open, sign, target.socket !== undefined && !isConnecting(target.socket))
   }
 
-  /** The connection below. Undefined when the target could not be used. */
+  /** The connection below. Undefined if the target was invalid. */
   get transport(): Duplex | undefined {
     return this.#open?.socket
   }
 
-  /** What the server sent, DER, its own first. Empty before "secureConnect" and after the end. */
+  /** Sent by the server, DER, its own first. Empty before "secureConnect" and after the end. */
   peerCertificates(): ReadonlyArray<Buffer> {
     const open = this.#open
     return open && this.#phase === "secure" ? open.addon.peerCertificates(open.connection) : []
@@ -96,7 +96,7 @@ export class TlsSignerStream extends Duplex {
 
   // ---- handshake ----
 
-  /** The ClientHello is made while TCP connects; the socket keeps it until then. */
+  /** The ClientHello is created while TCP connects; the socket buffers it until then. */
   #startHandshake(open: OpenTls, sign: TlsSigner, isConnected: boolean): void {
     if (isConnected) this.#connected()
     this.#handshake = new TlsHandshake(open, sign, {
@@ -115,7 +115,7 @@ export class TlsSignerStream extends Duplex {
     return this.#handshake?.isSigning ? "signing" : this.#phase
   }
 
-  /** Finished and the first data leave together: apart, Nagle and delayed acknowledgement cost 40 ms. */
+  /** Finished and the first data are sent together: separately, Nagle and delayed acknowledgement cost 40 ms. */
   #secure(open: OpenTls): void {
     const { socket } = open
     clearTimeout(this.#timer)
@@ -142,7 +142,7 @@ export class TlsSignerStream extends Duplex {
     this.#pump()
   }
 
-  /** Hands on what can be read, as long as the reader takes it. */
+  /** Passes on readable data while the reader accepts it. */
   #pump(): void {
     const open = this.#open
     while (open && this.#phase === "secure") {
@@ -174,7 +174,7 @@ export class TlsSignerStream extends Duplex {
 
   #offerSession(): void {
     const open = this.#open
-    // Without a listener they wait, the newest of them.
+    // Without a listener the newest are kept.
     if (!open || this.listenerCount("session") === 0) return
     for (let next = open.addon.takeSession(open.connection); next; next = open.addon.takeSession(open.connection)) {
       const session: TlsSession = { der: next.der, binding: open.binding, lifetimeMs: next.lifetime * 1000 }
@@ -201,7 +201,7 @@ export class TlsSignerStream extends Duplex {
 
   // ---- to the server ----
 
-  /** Sends what OpenSSL has ready. False: the socket is full, `#waiting` is called when it is not. */
+  /** Sends OpenSSL's output. False: the socket is full, `#waiting` is called when it is not. */
   #flush(): boolean {
     const open = this.#open
     const ciphertext = open?.addon.take(open.connection)
@@ -221,7 +221,7 @@ export class TlsSignerStream extends Duplex {
     else this.#waiting = () => this.#writeFrom(chunk, 0, done)
   }
 
-  /** Many small chunks, as MQTT packets are, become few records. */
+  /** Many small chunks, as of MQTT packets, become few records. */
   override _writev(chunks: Array<{ chunk: Buffer }>, done: (error?: Error | null) => void): void {
     this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), "buffer", done)
   }
@@ -273,7 +273,7 @@ export class TlsSignerStream extends Duplex {
 
 const isConnecting = (socket: Duplex): boolean => socket instanceof Socket && socket.connecting
 
-/** Throws at a port that is none. */
+/** Throws for an invalid port. */
 const dialled = ({ host, port }: TlsTarget, atThrow: () => void): Duplex => {
   try {
     return dial({ host, port, noDelay: true })
@@ -288,8 +288,8 @@ const whatWasNegotiated = ({ addon, connection }: OpenTls): TlsNegotiated => {
   return { ...facts, alpn: alpn.length > 0 ? alpn.toString("latin1") : undefined }
 }
 
-/** Bytes that may wait in one direction, beside one piece more. */
+/** Limit of buffered bytes per direction, plus one chunk. */
 const bufferBytes = 64 * 1024
 
-/** Of one large write that are encrypted before the socket is asked again: each time costs a turn of the event loop. */
+/** Bytes of one large write that are encrypted per turn of the event loop, before the socket is asked again. */
 const writeBytes = 256 * 1024

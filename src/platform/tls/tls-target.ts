@@ -1,5 +1,5 @@
 /**
- * Where a TLS connection goes, whom it trusts and who it is, and what the native client makes of that.
+ * Address, trust and identity of a TLS connection, and their form for the native client.
  */
 import { isIP } from "node:net"
 import type { Duplex } from "node:stream"
@@ -7,29 +7,29 @@ import type { TlsAddon, TlsConnection } from "./tls-addon.ts"
 import { orTlsError } from "./tls-error.ts"
 import type { ParsedSettings, SettingsTexts } from "./tls-settings.ts"
 
-/** Resumes a TLS 1.3 connection (tls-session.ts says which). It holds secrets: memory only. */
+/** Resumes a TLS 1.3 connection (see tls-session.ts). Secret: memory only. */
 export interface TlsSession {
   readonly der: Buffer
   readonly binding: Buffer
-  /** As the server says, in milliseconds. */
+  /** As the server set it, in milliseconds. */
   readonly lifetimeMs: number
 }
 
 export interface TlsTarget extends SettingsTexts {
   readonly host: string
   readonly port: number
-  /** Checked against the server's certificate: a DNS name or an IP address. */
+  /** Must match the server's certificate: a DNS name or an IP address. */
   readonly serverName: string
   readonly alpn?: ReadonlyArray<string>
-  /** From dialling to the end of the handshake, the signature included. */
+  /** From connecting to the end of the handshake, the signature included. */
   readonly timeoutMs: number
-  /** A stream instead of dialling, through a proxy for instance; a socket may still be connecting. Ours from then on. */
+  /** A stream to use instead of connecting, for example a proxy tunnel; a socket may still be connecting. Ownership passes to us. */
   readonly socket?: Duplex
-  /** Which key signs, beside the certificate: a session is bound to it. */
+  /** The signing key, besides the certificate: sessions are bound to it. */
   readonly keyName?: string
-  /** From a "session" event of an earlier connection to the same target; to another it is not offered. */
+  /** From a "session" event of an earlier connection to the same target; not offered to another. */
   readonly session?: TlsSession
-  /** How old that session is. */
+  /** Age of that session. */
   readonly sessionAgeMs?: number
 }
 

@@ -1,25 +1,25 @@
 /**
- * The certificates that a TLS client trusts, parsed once; kept for the next connection with the very same texts.
+ * The certificates that a TLS client trusts, parsed once; cached for the next connection with the same texts.
  *
- * Parsing a bundle of CA certificates costs more than a handshake. Nothing but the texts decides: a bundle that was
- * changed is another text.
+ * Parsing a bundle of CA certificates costs more than a handshake. The cache key is the texts themselves: a changed bundle
+ * is another text.
  */
 import { createHash, X509Certificate } from "node:crypto"
 import { trustedCertificates } from "./pem-blocks.ts"
 
 export interface TrustStore {
-  /** DER, each once; what OpenSSL cannot read is left out. */
+  /** DER, each once; without those that OpenSSL cannot read. */
   readonly certificates: ReadonlyArray<Buffer>
-  /** The same in PEM, as node:tls takes them. */
+  /** The same in PEM, for node:tls. */
   readonly pem: () => ReadonlyArray<string>
-  /** The order counts too: a change of it costs a signature, nothing else. */
+  /** Sensitive to the order too: a change of it only costs one more signature. */
   readonly fingerprint: () => string
 }
 
-/** Of PEM texts. They may hold anything else, and nothing. */
+/** From PEM texts, which may contain anything else, or nothing. */
 export const trustStore = (texts: ReadonlyArray<string>): TrustStore => kept(texts, () => parsed(texts))
 
-/** Keeps what was made of the last few texts. They are copied: the caller may go on to write into them. */
+/** Caches the result for the last few texts. They are copied: the caller may overwrite them. */
 export const keptFor = <Texts, Made>(
   isSame: (one: Texts, other: Texts) => boolean,
   copied: (texts: Texts) => Texts
@@ -55,7 +55,7 @@ const parsed = (texts: ReadonlyArray<string>): TrustStore => {
   }
 }
 
-/** Undefined: OpenSSL does not take it. */
+/** Undefined: OpenSSL rejects it. */
 export const readCertificate = (der: Buffer): X509Certificate | undefined => {
   try {
     return new X509Certificate(der)
@@ -73,7 +73,7 @@ export const fingerprintOf = (certificates: ReadonlyArray<Buffer>): string => {
 const sameTexts = (one: ReadonlyArray<string>, other: ReadonlyArray<string>): boolean =>
   one.length === other.length && one.every((text, index) => text === other[index])
 
-/** One for each cloud, and one to spare: a bundle takes half a megabyte, and in OpenSSL one or two more. */
+/** One per cloud, and a spare: a bundle takes half a megabyte, and in OpenSSL one or two more. */
 const mostKept = 4
 
 const kept = keptFor<ReadonlyArray<string>, TrustStore>(sameTexts, (texts) => [...texts])

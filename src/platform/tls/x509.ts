@@ -1,8 +1,8 @@
 /**
- * X.509 structures as bytes: what is to be signed, and the finished thing once a signature is there.
+ * Builds X.509 structures: the bytes to be signed, and the finished structure once a signature is there.
  *
- * The key may be in a token, so building and signing are apart: `toBeSigned` goes out as a message, the
- * signature comes back, `signed` puts both together.
+ * The key may be in a token, so this is in two steps: `toBeSigned` is signed by the caller, and `signed` combines it with
+ * the signature.
  * Source: RFC 5280 (certificates), RFC 2986 (requests), RFC 5652 5.1 (certificate bags, as EST sends them).
  */
 import { createHash, randomBytes } from "node:crypto"
@@ -23,7 +23,7 @@ import {
   Utf8String
 } from "asn1js"
 
-/** How the signature over certificates and requests is made. PKCS#1 for RSA: not every CA takes PSS. */
+/** Signature algorithm of certificates and requests. PKCS#1 for RSA: not every CA accepts PSS. */
 export type CertificateScheme =
   | "ecdsa_secp256r1_sha256"
   | "ecdsa_secp384r1_sha384"
@@ -37,7 +37,7 @@ export interface Subject {
   readonly organizationUnit: string
 }
 
-/** DER that waits for its signature. */
+/** DER without its signature. */
 export interface Unsigned {
   readonly kind: "certificate" | "request"
   readonly scheme: CertificateScheme
@@ -62,9 +62,9 @@ export const certificationRequest = (subject: Subject, publicKey: Uint8Array, sc
 })
 
 /**
- * A self-signed certificate, version 3, CA:TRUE (Cumulocity refuses CA:FALSE).
+ * A self-signed certificate, version 3, CA:TRUE (Cumulocity rejects CA:FALSE).
  *
- * Valid from a day before `now`, for devices whose clock is slow, until `now` and `validForMs`.
+ * Valid from a day before `now`, for devices whose clock is slow, until `now` plus `validForMs`.
  */
 export const selfSignedCertificate = (
   subject: Subject,
@@ -117,7 +117,7 @@ export const pem = (label: string, bytes: Uint8Array): string =>
 
 /**
  * The certificates of a PKCS#7 certs-only message (DER), as PEM, in their order.
- * Undefined when the bytes are no such message or hold no certificate.
+ * Undefined: not such a message, or without a certificate.
  */
 export const certificatesOf = (pkcs7: Uint8Array): ReadonlyArray<string> | undefined => {
   const result = received(pkcs7)
@@ -133,7 +133,7 @@ export const certificatesOf = (pkcs7: Uint8Array): ReadonlyArray<string> | undef
   return bag.valueBlock.value.map((certificate) => pem("CERTIFICATE", new Uint8Array(certificate.toBER())))
 }
 
-/** What the first PKCS#10 request of a PEM text asks for; undefined when there is none. */
+/** The content of the first PKCS#10 request of a PEM text; undefined if there is none. */
 export const requestFacts = (
   text: string
 ):
@@ -153,7 +153,7 @@ export const requestFacts = (
   return { pem: pem("CERTIFICATE REQUEST", bytes), publicKey: der(publicKey), commonName: commonNameOf(subject) }
 }
 
-/** Undefined: no DER. The library answers with -1 for some of it and throws for the rest. */
+/** Undefined: invalid DER. For some of it the library returns -1, for the rest it throws. */
 const received = (bytes: Uint8Array): unknown => {
   try {
     const { result, offset } = fromBER(exactBuffer(bytes))
@@ -251,7 +251,7 @@ const der = (value: { toBER(): ArrayBuffer }): Uint8Array => new Uint8Array(valu
 
 const parsed = (bytes: Uint8Array) => fromBER(exactBuffer(bytes)).result
 
-/** An ArrayBuffer of just these bytes: a Buffer may be a window on a larger one. */
+/** An ArrayBuffer of exactly these bytes: a Buffer may be a view of a larger one. */
 const exactBuffer = (bytes: Uint8Array): ArrayBuffer => {
   const copy = new ArrayBuffer(bytes.length)
   new Uint8Array(copy).set(bytes)

@@ -1,22 +1,22 @@
 /**
- * Makes documents of their own of parts of a TOML document. Comments go with what they stand beside.
+ * Moves parts of a TOML document into documents of their own, with the comments attached to them.
  *
- * Where lines cannot do it, a part is printed from its values; what stays keeps its text.
+ * If that is impossible by lines, a part is printed from its values; the rest keeps its text.
  */
 import { isDeepStrictEqual } from "node:util"
 import { editToml, printKey } from "./toml-edit.ts"
 import { isTomlTable, parseToml, plainToml, printToml, type TomlTree } from "./toml-file.ts"
 import { type TomlStatement, tomlStatements } from "./toml-statements.ts"
 
-/** Where what stands at a path goes. */
+/** The destination of what is at a path. */
 interface Destination {
-  /** A document of its own; undefined: a table that only holds others, of which nothing is left. */
+  /** The document; undefined: a table that only contains others, and becomes empty. */
   readonly to: string | undefined
-  /** The path there. */
+  /** Its path there. */
   readonly at: ReadonlyArray<string>
 }
 
-/** Undefined: it stays. What is below a path that goes goes too, to the same document or to another one. */
+/** Undefined: it stays. What is below a moved path moves too, to the same document or to another one. */
 export type Assign = (path: ReadonlyArray<string>) => Destination | undefined
 
 interface Parted {
@@ -44,11 +44,11 @@ export const partToml = (text: string, assign: Assign): TomlParted => {
 interface PartedTree {
   readonly rest: TomlTree
   readonly parts: ReadonlyMap<string, TomlTree>
-  /** The highest paths of which nothing stays. */
+  /** The highest paths that become empty. */
   readonly gone: ReadonlyArray<ReadonlyArray<string>>
 }
 
-/** Undefined: what stands where a table goes is none. */
+/** Undefined: not a table where one is expected. */
 const partedTree = (tree: TomlTree, assign: Assign): PartedTree | undefined => {
   let isTorn = false
   const parts = new Map<string, MutableTree>()
@@ -96,7 +96,7 @@ const isAs = (text: string, tree: TomlTree): boolean => {
   return parsed.kind === "tree" && isDeepStrictEqual(plainToml(parsed.tree), plainToml(tree))
 }
 
-/** But for empty tables: one of which all has gone elsewhere, by dotted keys, has no line of its own. */
+/** Except empty tables: one that was moved completely, by dotted keys, has no line of its own. */
 const areAs = (texts: ReadonlyMap<string, string>, trees: ReadonlyMap<string, TomlTree>): boolean =>
   [...new Set([...texts.keys(), ...trees.keys()])].every((to) => {
     const parsed = parseToml(texts.get(to) ?? "")
@@ -116,7 +116,7 @@ const withoutEmptyTables = (tree: TomlTree): TomlTree =>
   )
 
 /**
- * Cuts tables out by their lines: what stays, stays byte for byte. Undefined: an inline table would have to be cut open.
+ * Cuts tables out by lines: the rest stays byte for byte. Undefined: an inline table would have to be split.
  */
 const partedLines = (text: string, assign: Assign): Parted | undefined => {
   const parts = new Map<string, Part>()
@@ -150,7 +150,7 @@ const partedLines = (text: string, assign: Assign): Parted | undefined => {
     section.write(above)
     section = goes === undefined ? stays : sectionFor(goes, partOf)
     const header = goes === undefined ? body : renamedHeader(body, goes, statement.kind)
-    // The comments of a table of which nothing is left stay.
+    // The comments of a table that becomes empty stay.
     if (goes !== undefined && goes.to === undefined) rest += attached
     else section.write(attached + header)
   }
@@ -168,7 +168,7 @@ interface Section {
   readonly write: (piece: string) => void
 }
 
-/** What stands under `[table]` itself comes first in the document made of it. */
+/** The content of `[table]` itself comes first in its new document. */
 const sectionFor = ({ to, at }: Destination, partOf: (to: string) => Part): Section => {
   if (to === undefined) return { to, write: () => undefined }
   const part = partOf(to)
@@ -187,13 +187,13 @@ const whole = ({ top, tables }: Part): string => {
   return `${first.replace(/\s*$/, "\n\n")}${tables.replace(/^(?:[ \t]*\r?\n)+/, "")}`
 }
 
-/** `attached`: the comment lines right above a header belong to it. */
+/** `attached`: the comment lines directly above a header belong to it. */
 const commentsAbove = (trivia: string): { readonly above: string; readonly attached: string } => {
   const attached = /(?:^|(?<=\n))(?:[ \t]*#[^\n]*\n)+$/.exec(trivia)?.[0] ?? ""
   return { above: trivia.slice(0, trivia.length - attached.length), attached }
 }
 
-/** Without the part of the name that went; of `[table]` itself only a comment behind it is left. */
+/** Without the moved part of the name; of `[table]` itself only a comment behind it is left. */
 const renamedHeader = (body: string, { at }: Destination, kind: TomlStatement["kind"]): string => {
   const behind = /\][ \t]*((?:#[^\n]*)?\r?\n?)$/.exec(body)?.[1] ?? "\n"
   if (at.length === 0) return behind.trim() === "" ? "" : behind

@@ -1,22 +1,22 @@
 /**
- * Edits TOML documents: what is not meant stays as it is, byte for byte.
+ * Edits TOML documents: the rest stays byte for byte.
  *
- * The places are found in the text (toml-statements.ts). No edit is trusted: the result is parsed and must differ
- * from before in exactly what was asked.
+ * Positions are found in the text (toml-statements.ts). Every edit is verified: the result is parsed and must differ
+ * from before in exactly the requested change.
  */
 import { isDeepStrictEqual } from "node:util"
 import { isTomlTable, parseToml, plainToml, type TomlTree } from "./toml-file.ts"
 import { inlineMembers, isPrefix, type TomlStatement, tomlStatements } from "./toml-statements.ts"
 
-/** Sets what is at a path, or removes it (`value` undefined). Tables on the way are made; one left empty may go too. */
+/** Sets or removes (`value` undefined) the value at a path. Missing tables are created; an emptied one may be removed. */
 export interface TomlEdit {
   readonly at: ReadonlyArray<string>
   readonly value: string | number | boolean | ReadonlyArray<string> | undefined
-  /** Written with a key that is new. */
+  /** Written with a new key. */
   readonly comments?: TomlComments | undefined
 }
 
-/** Of a key: the lines right above it, and what stands behind its value. */
+/** Of a key: the lines directly above it, and the rest of its line. */
 export interface TomlComments {
   readonly above: ReadonlyArray<string>
   readonly behind: string | undefined
@@ -37,7 +37,7 @@ export type TomlEdited =
   | { readonly kind: "edited"; readonly text: string; readonly tree: TomlTree }
   | { readonly kind: "refused"; readonly detail: string }
 
-/** Comments, order and everything else in the file stay. */
+/** Comments, order and everything else in the file are kept. */
 export const editToml = (text: string, edits: ReadonlyArray<TomlEdit>): TomlEdited => {
   const before = parseToml(text)
   if (before.kind === "malformed") return { kind: "refused", detail: before.reason }
@@ -56,7 +56,7 @@ export const editToml = (text: string, edits: ReadonlyArray<TomlEdit>): TomlEdit
   return { kind: "edited", ...edited }
 }
 
-/** Undefined: something that is no table stands in the way. */
+/** Undefined: the path leads through something that is not a table. */
 const changed = (tree: TomlTree, { at, value }: TomlEdit): TomlTree | undefined => {
   const [segment = "", ...rest] = at
   const { [segment]: present, ...others } = tree
@@ -67,7 +67,7 @@ const changed = (tree: TomlTree, { at, value }: TomlEdit): TomlTree | undefined 
   return below && { ...tree, [segment]: below }
 }
 
-/** Tables on the way that hold nothing more. */
+/** Tables along the path that become empty. */
 const withoutEmpty = (tree: TomlTree, [segment = "", ...rest]: ReadonlyArray<string>): TomlTree => {
   const { [segment]: present, ...others } = tree
   if (!isTomlTable(present)) return tree
@@ -87,7 +87,7 @@ const rewritten = (text: string, { at, value, comments }: TomlEdit): string => {
   return insertedInline(text, nearest, `${printKey(at.slice(nearest.path.length))} = ${printed}`)
 }
 
-/** The key at a path, or the inline table nearest to it. */
+/** The key at a path, or the innermost inline table around it. */
 const keyTowards = (
   text: string,
   keys: ReadonlyArray<TomlStatement>,
@@ -144,14 +144,14 @@ const inserted = (
     (one) => one.kind === "key" && !one.inArrayOfTables && isPrefix(one.table, table) && isPrefix(table, one.path)
   )
   if (dotted !== undefined && dotted.path.length > table.length) {
-    // The table exists by dotted keys only (`bind.port = 1`): the new key is written as they are.
+    // The table exists by dotted keys only (`bind.port = 1`): the new key is written likewise.
     return insertAt(text, dotted.end, written(at.slice(dotted.table.length)), lineEnd)
   }
   const gap = text.trim() === "" || /\n\r?\n$/.test(text) ? "" : lineEnd
   return insertAt(text, text.length, `${gap}[${printKey(table)}]${lineEnd}${line}`, lineEnd)
 }
 
-/** Behind the last key of the table, before comments that belong to the next one. */
+/** After the last key of the table, before comments that belong to the next one. */
 const endOfTable = (statements: ReadonlyArray<TomlStatement>, header: TomlStatement): number => {
   let end = header.end
   for (const one of statements.slice(statements.indexOf(header) + 1)) {
@@ -167,7 +167,7 @@ const endOfTop = (statements: ReadonlyArray<TomlStatement>, text: string): numbe
   return last?.end ?? (text.startsWith("\uFEFF") ? 1 : 0)
 }
 
-/** The last line of a file may lack its end. */
+/** The last line of a file may lack its line end. */
 const insertAt = (text: string, at: number, line: string, lineEnd: string): string => {
   const before = text.slice(0, at)
   const open = before !== "" && before !== "\uFEFF" && !before.endsWith("\n")
@@ -184,5 +184,5 @@ const printTomlValue = (value: NonNullable<TomlEdit["value"]>): string => {
   return typeof value === "object" ? `[${value.map(printString).join(", ")}]` : String(value)
 }
 
-/** A basic string. JSON's escapes are TOML's, but for DEL. */
+/** A basic string. JSON's escapes are TOML's, except for DEL. */
 const printString = (text: string): string => JSON.stringify(text).replaceAll("\u007F", "\\u007F")

@@ -1,4 +1,4 @@
-/** Reads and prints TOML: the only file that knows smol-toml. Edits: toml-edit.ts. */
+/** Reads and prints TOML: the only file that imports smol-toml. Edits: toml-edit.ts. */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from "node:fs"
 import { dirname } from "node:path"
 import { parse, stringify, TomlError } from "smol-toml"
@@ -14,13 +14,13 @@ export type TomlRead =
       readonly text: string
       readonly tree: TomlTree
       readonly mode: number
-      /** User and group it belongs to. */
+      /** Its user and group. */
       readonly uid: number
       readonly gid: number
     }
   | { readonly kind: "absent" }
   | { readonly kind: "unreadable"; readonly code: string }
-  /** From 1; 0 when the whole file is meant. */
+  /** From 1; 0: the whole file. */
   | { readonly kind: "malformed"; readonly line: number; readonly column: number; readonly reason: string }
 
 export const readTomlFile = (path: string): TomlRead => {
@@ -45,7 +45,7 @@ export const parseToml = (
   }
 }
 
-/** One TOML value (`"text"`, `["a", "b"]`); undefined: it is none. */
+/** Parses one TOML value (`"text"`, `["a", "b"]`); undefined: invalid. */
 export const parseTomlValue = (text: string): unknown => {
   const parsed = parseToml(`value = ${text.replaceAll("\n", " ")}`)
   return parsed.kind === "tree" ? parsed.tree.value : undefined
@@ -54,7 +54,7 @@ export const parseTomlValue = (text: string): unknown => {
 /** A document with these values, without comments. */
 export const printToml = (tree: TomlTree): string => `${stringify(tree).trimEnd()}\n`
 
-/** For comparing: tables may have different prototypes, and only what is in them counts. */
+/** For comparing: tables may have different prototypes, and only their content counts. */
 export const plainToml = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(plainToml)
   if (!isTomlTable(value)) return value instanceof Date ? `date ${value.toISOString()}` : value
@@ -64,7 +64,7 @@ export const plainToml = (value: unknown): unknown => {
 export const isTomlTable = (value: unknown): value is TomlTree =>
   typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date)
 
-/** Never more than the limit, whatever the file says its size is. */
+/** Reads at most the limit, whatever the file's size claims. */
 const readBounded = (
   path: string
 ):
@@ -89,7 +89,7 @@ const readBounded = (
   } catch (error) {
     const code = codeOf(error)
     if (code !== "ENOENT") return { kind: "unreadable", code }
-    // A file system that is not mounted (a data partition): the settings are not empty.
+    // On a file system that is not mounted (a data partition), the settings are not empty.
     return [path, dirname(path)].some(isLink) ? { kind: "unreadable", code: "dangling link" } : { kind: "absent" }
   } finally {
     if (file !== undefined) closeSync(file)

@@ -1,19 +1,19 @@
 /**
- * Where the statements of a TOML document begin and end, so that one can be changed and the rest stays as it is.
+ * The positions of the statements of a TOML document, so that one can be changed and the rest stays.
  *
- * The document is known to be well formed (it was parsed before); this only finds places. Source: TOML 1.0.
+ * The document is known to be valid (parsed before); this only finds positions. Source: TOML 1.0.
  */
 
 export interface TomlStatement {
   readonly kind: "key" | "table" | "arrayOfTables"
   /** Of a key: from the top of the document. */
   readonly path: ReadonlyArray<string>
-  /** Of a key: the table whose header stands above it. */
+  /** Of a key: the table of the header above it. */
   readonly table: ReadonlyArray<string>
-  /** From the beginning of its first line to the end of its last, line end included; in an inline table its own text. */
+  /** From the start of its first line to the end of its last, line end included; in an inline table its own text. */
   readonly start: number
   readonly end: number
-  /** Of a key: its value, without what surrounds it. */
+  /** Of a key: its value, without surrounding blanks. */
   readonly valueStart: number
   readonly valueEnd: number
   /** Of a key: the keys of an array of tables cannot be distinguished by their path. */
@@ -50,7 +50,7 @@ export const tomlStatements = (text: string): ReadonlyArray<TomlStatement> => {
   return statements
 }
 
-/** The comments, in order; those inside values are left out. */
+/** The comments, in order; not those inside values. */
 export const tomlComments = (text: string): ReadonlyArray<string> => {
   const keys = tomlStatements(text).filter(({ kind }) => kind === "key")
   const starts = [0, ...keys.map(({ valueEnd }) => valueEnd)]
@@ -58,7 +58,7 @@ export const tomlComments = (text: string): ReadonlyArray<string> => {
   return between.flatMap((part) => part.match(/#[^\r\n]*/g) ?? [])
 }
 
-/** What an inline table holds: `{ a = 1, b.c = 2 }`. None for any other value. */
+/** The content of an inline table: `{ a = 1, b.c = 2 }`. Empty for any other value. */
 export const inlineMembers = (
   text: string,
   { path: table, valueStart, valueEnd }: TomlStatement
@@ -101,7 +101,7 @@ const readKey = (text: string, from: number): { readonly path: ReadonlyArray<str
   return { path, end: at }
 }
 
-/** Keys with escapes are none of ours; two that look alike must not be taken for one. */
+/** Our keys have no escapes; two that look alike must not be confused. */
 const unescapeKey = (written: string): string => (written.includes("\\") ? written : written.slice(1, -1))
 
 const endOfValue = (text: string, from: number): number => {
@@ -149,7 +149,7 @@ const skipBlanks = (text: string, from: number): number => {
   return at
 }
 
-/** Behind blanks, line ends and comments. */
+/** After blanks, line ends and comments. */
 const skipFiller = (text: string, from: number): number => {
   let at = from
   while (/[ \t\r\n#]/.test(text[at] ?? "")) at = text[at] === "#" ? endOfLine(text, at) : at + 1

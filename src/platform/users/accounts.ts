@@ -1,11 +1,11 @@
 /**
  * User and group ids by name. Node has no getpwnam(3); the local files are what an embedded device uses, and getent(1)
- * answers for the rest (LDAP, systemd's dynamic users).
+ * covers the rest (LDAP, systemd's dynamic users).
  */
 import { spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 
-/** A name or a number; undefined: there is no such user. */
+/** A name or a number; undefined: no such user. */
 export const userId = (name: string, file = "/etc/passwd"): number | undefined => idIn(file, name)
 
 export const groupId = (name: string, file = "/etc/group"): number | undefined => idIn(file, name)
@@ -19,7 +19,7 @@ interface Account {
   readonly home: string
 }
 
-/** By name or number; undefined: there is no such user. */
+/** By name or number; undefined: no such user. */
 export const account = (user: string): Account | undefined => {
   const isNumber = /^\d+$/.test(user)
   const fields = linesOf("/etc/passwd")
@@ -29,7 +29,7 @@ export const account = (user: string): Account | undefined => {
   return name === "" ? undefined : { name, uid: Number(uid), gid: Number(gid), home }
 }
 
-/** The name of a user id, for people. */
+/** The name of a user id, for display. */
 export const userName = (uid: number): string => account(String(uid))?.name ?? String(uid)
 
 /** Both files begin `name:password:id:` (passwd(5), group(5)). */
@@ -47,7 +47,7 @@ const databases: ReadonlyMap<string, string> = new Map([
   ["/etc/group", "group"]
 ])
 
-/** Its line, in the form of the file; undefined: there is none, or no getent. */
+/** Its line, in the form of the file; undefined: no entry, or no getent. */
 const asked = (database: string, name: string): string | undefined => {
   if (name === "" || name.startsWith("-") || !usesOtherSources()) return undefined
   const { status, stdout } = spawnSync("getent", [database, name], {
@@ -58,7 +58,7 @@ const asked = (database: string, name: string): string | undefined => {
   return status === 0 ? stdout.split("\n")[0] : undefined
 }
 
-/** nsswitch.conf(5): without another source than the files no process is started for a name they lack. */
+/** nsswitch.conf(5): if only the files are configured, no process is started for an unknown name. */
 const usesOtherSources = (): boolean =>
   linesOf("/etc/nsswitch.conf").some((line) => {
     const [, sources] = /^\s*(?:passwd|group)\s*:([^#]*)/.exec(line) ?? []
@@ -69,6 +69,6 @@ const linesOf = (file: string): ReadonlyArray<string> => {
   try {
     return readFileSync(file, "utf8").split("\n")
   } catch {
-    return [] // without the file there are no names; the caller says that the name is unknown
+    return [] // without the file there are no names; the caller reports an unknown name
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Gives up root for good: from here on the process is another user, in all of that user's groups.
+ * Drops root permanently: from here on the process is another user, with all groups of that user.
  *
  * Node's own `uid` option of a child drops the supplementary groups, without which a service's user reaches neither a
  * TPM nor SoftHSM's tokens. Source: setgroups(2), credentials(7).
@@ -7,20 +7,20 @@
 import { becomeUserNow } from "../native/unix-addon.ts"
 
 export interface UserIds {
-  /** Of passwd(5), or a number without an entry there. */
+  /** As in passwd(5), or a number without an entry there. */
   readonly name: string
   readonly uid: number
   readonly gid: number
 }
 
-/** Throws what the kernel refuses with, or that the add-on is missing; the process must not go on then. */
+/** Throws the kernel's error, or that the add-on is missing; the process must not continue then. */
 export const becomeUser = ({ name, uid, gid }: UserIds): void => {
   becomeUserNow(/^\d+$/.test(name) ? "" : name, uid, gid)
   if (process.getuid?.() !== uid || process.geteuid?.() !== uid || process.getegid?.() !== gid)
     throw new Error(`still user ${process.geteuid?.()}`)
 }
 
-/** As an argument of a child of ours. No name has a colon (passwd(5)). */
+/** As an argument of a child process. No name contains a colon (passwd(5)). */
 export const printUser = ({ name, uid, gid }: UserIds): string => `${name}:${uid}:${gid}`
 
 /** Undefined: none was given. */
@@ -29,7 +29,7 @@ export const givenUser = (text: string): UserIds | undefined => {
   return name === undefined || name === "" ? undefined : { name, uid: Number(uid), gid: Number(gid) }
 }
 
-/** What of the caller's own environment means its home or its session. */
+/** Variables of the caller's environment that refer to its home or its session. */
 export const environmentOf = (
   environment: Readonly<Record<string, string | undefined>>,
   user: UserIds & { readonly home: string }
@@ -44,6 +44,6 @@ export const environmentOf = (
     MAIL: _mail,
     ...rest
   } = environment
-  // A ring that libuv makes before the change of user would keep root's rights (CVE-2024-22017).
+  // An io_uring that libuv created before the switch would keep root's rights (CVE-2024-22017).
   return { ...rest, HOME: user.home, USER: user.name, LOGNAME: user.name, UV_USE_IO_URING: "0" }
 }

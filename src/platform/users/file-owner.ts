@@ -1,11 +1,11 @@
-/** Whom the files of the services belong to: user and group of system.toml. Source: thin-edge, system.toml reference. */
+/** The owner of the services' files: user and group of system.toml. Source: thin-edge, system.toml reference. */
 import type { Owner } from "../files/file-calls.ts"
 import { serviceUser } from "./service-user.ts"
 import { readSystemFile } from "./system-file.ts"
 
 type FileOwner =
   | { readonly kind: "owner"; readonly uid: number; readonly gid: number; readonly name: string }
-  /** Ownership is left as it is: only root can change it, or system.toml says so (`user = ''`). */
+  /** Ownership is not changed: only root can change it, or system.toml says so (`user = ''`). */
   | { readonly kind: "unchanged" }
   | { readonly kind: "unknown"; readonly name: string }
 
@@ -16,19 +16,19 @@ export const fileOwner = (configDir: string, isRoot = process.getuid?.() === 0):
   return { kind: "owner", uid: user.uid, gid: user.gid, name: user.name }
 }
 
-/** `group = ''`: the owner of files is not touched either. */
+/** `group = ''`: the owner is not changed either. */
 const leavesGroup = (configDir: string): boolean => {
   const read = readSystemFile(configDir)
   return read.kind === "read" && read.tree.group === ""
 }
 
-/** As it is for the calls that make files; undefined: the caller. */
+/** For calls that create files; undefined: the caller. */
 export const ownerIn = (configDir: string): Owner | undefined => {
   const owner = fileOwner(configDir)
   return owner.kind === "owner" ? { uid: owner.uid, gid: owner.gid } : undefined
 }
 
-/** Of lock files, also where the owner of files is not touched: the services' user must be able to take them. */
+/** For lock files, even if ownership is not changed: the services' user must be able to take them. */
 export const lockOwnerIn = (configDir: string): Owner | undefined => {
   const user = serviceUser(configDir)
   return user.kind === "user" ? { uid: user.uid, gid: user.gid } : undefined

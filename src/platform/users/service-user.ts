@@ -1,8 +1,7 @@
 /**
- * The user the services run as: `user` and `group` of system.toml, `tedge` where it names none.
+ * The user that the services run as: `user` and `group` of system.toml, by default `tedge`.
  *
- * What root does for the services it does as that user: token hosts, services without systemd. Source: thin-edge,
- * system.toml reference.
+ * Root starts token hosts and services without systemd as that user. Source: thin-edge, system.toml reference.
  */
 import { ServiceUserUnknown, SystemFileInvalid } from "../../messages/platform.ts"
 import { account, groupId } from "./accounts.ts"
@@ -17,7 +16,7 @@ export interface ServiceAccount {
 
 type ServiceUser =
   | ({ readonly kind: "user" } & ServiceAccount)
-  /** As the caller: it is not root, system.toml says so (`user = ''`), or there is no user `tedge` and none is named. */
+  /** Runs as the caller: not root, or system.toml says so (`user = ''`), or it names none and there is no user `tedge`. */
   | { readonly kind: "caller" }
   | { readonly kind: "unusable"; readonly failure: ServiceUserUnknown | SystemFileInvalid; readonly name: string }
 

@@ -1,11 +1,11 @@
 /**
- * Whose a subordinate user id is: a user with a range in /etc/subuid runs processes under any id of it (newuidmap,
+ * The owner of a subordinate user id: a user with a range in /etc/subuid runs processes under any id of it (newuidmap,
  * rootless containers), and useradd(8) gives 65536 of them to every new user. Source: subuid(5).
  */
 import { readFileSync, statSync } from "node:fs"
 import { userId } from "./accounts.ts"
 
-/** The user the id belongs to; where that is root or unknown, the first id of the range; undefined: of no range. */
+/** The owning user; if that is root or unknown, the first id of the range; undefined: in no range. */
 export type OwnerOfUid = (uid: number) => number | undefined
 
 interface Range {
@@ -14,7 +14,7 @@ interface Range {
   readonly owner: number
 }
 
-/** Follows changes of the file. One that is missing or cannot be read has no ranges. */
+/** Re-reads a changed file. A missing or unreadable file has no ranges. */
 export const subordinateOwners = (file = "/etc/subuid", idOf: (name: string) => number | undefined = userId) => {
   let version: string | undefined
   let ranges: ReadonlyArray<Range> = []
@@ -33,7 +33,7 @@ const versionOf = (file: string): string | undefined => {
   return found === undefined ? undefined : `${found.ino} ${found.mtimeNs} ${found.size}`
 }
 
-/** `login or id:first id:count`. A user of another source than the local files is found too. */
+/** `login or id:first id:count`. The user may come from another source than the local files. */
 const rangesIn = (file: string, idOf: (name: string) => number | undefined): ReadonlyArray<Range> => {
   try {
     return readFileSync(file, "utf8")

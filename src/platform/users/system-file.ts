@@ -1,6 +1,6 @@
 /**
- * system.toml names the user of the services, and commands that root runs for them. So for root it counts only where
- * root alone can write it: its directory belongs to the services' user, who could put a file of its own there.
+ * system.toml names the services' user, and commands that root runs. So root accepts it only if root alone can write it:
+ * the services' user owns its directory, and could put another file there.
  */
 import { lstatSync } from "node:fs"
 import { join } from "node:path"
@@ -9,12 +9,12 @@ import { userName } from "./accounts.ts"
 
 type SystemFile =
   | TomlRead
-  /** `writer`: who else than root can write it, for people. */
+  /** `writer`: who else than root can write it, for display. */
   | { readonly kind: "untrusted"; readonly writer: string }
 
 export const systemFilePath = (configDir: string): string => join(configDir, "system.toml")
 
-/** A file that names neither user nor commands may be anybody's. */
+/** A file that names neither user nor commands may have any owner. */
 export const readSystemFile = (configDir: string, isRoot = process.getuid?.() === 0): SystemFile => {
   const path = systemFilePath(configDir)
   const read = readTomlFile(path)
@@ -31,7 +31,7 @@ const otherWriter = ({ uid, gid, mode }: Extract<TomlRead, { readonly kind: "rea
   return (mode & 0o020) !== 0 && gid !== 0 ? `group ${gid}` : undefined
 }
 
-/** Who made the link could lead it to any file of root's. */
+/** The creator of the symlink could point it at any file of root. */
 const linkMaker = (path: string): string | undefined => {
   const entry = lstatSync(path, { throwIfNoEntry: false })
   return entry?.isSymbolicLink() && entry.uid !== 0 ? `user '${userName(entry.uid)}'` : undefined

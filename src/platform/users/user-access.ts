@@ -1,31 +1,31 @@
 /**
- * Whether another user may use a file, as the kernel would decide by owner, group and mode of each directory on the way.
+ * Whether another user may use a file, as the kernel decides by owner, group and mode of each directory of its path.
  *
- * Root reads everything, so a command of root's would not notice what its services cannot. Access control lists are
- * not looked at: where they decide, this says nothing.
+ * Root can read everything, so a command run by root would not notice what its services cannot. Access control lists are
+ * ignored.
  */
 import { readFileSync, realpathSync, statSync } from "node:fs"
 import { dirname } from "node:path"
 import { errorCode } from "../process/error-code.ts"
 import type { UserIds } from "./become-user.ts"
 
-/** `r`: it is read. `rw`: also written. `x`: a directory on the way, which is passed. `rwx`: a directory that is changed. */
+/** `r`: read. `rw`: read and written. `x`: a directory on the path. `rwx`: a directory whose entries change. */
 export type Access = "r" | "rw" | "x" | "rwx"
 
-/** The directory or file that is closed to a user. */
+/** The directory or file that is not accessible to the user. */
 export interface Closed {
   readonly path: string
   readonly needs: Access
-  /** The group whose members may; undefined: there is none, or it is root's. */
+  /** The group whose members may; undefined: none, or root's. */
   readonly group: string | undefined
 }
 
-/** A user, with all its groups; those of group(5) where they are not given. */
+/** A user with all its groups; by default those of group(5). */
 export interface AccessUser extends UserIds {
   readonly groups?: ReadonlyArray<number>
 }
 
-/** Undefined: nothing on the way is closed to this user, or that cannot be known. */
+/** Undefined: accessible, or unknown. */
 export const closedTo = (user: AccessUser, path: string, needs: Access = "r"): Closed | undefined => {
   if (user.uid === 0) return undefined
   try {
@@ -35,11 +35,11 @@ export const closedTo = (user: AccessUser, path: string, needs: Access = "r"): C
     if (directory !== undefined) return { path: directory, needs: "x", group: groupThatMay(directory, "x") }
     return may(user, groups, real, needs) ? undefined : { path: real, needs, group: groupThatMay(real, needs) }
   } catch {
-    return undefined // not there, or not to be looked at: told where it is used
+    return undefined // missing or not visible: reported where it is used
   }
 }
 
-/** A link in a directory that is closed to the caller is not followed: the directory is what counts then. */
+/** A symlink in a directory closed to the caller is not followed: the directory counts then. */
 const resolved = (path: string): string => {
   try {
     return realpathSync(path)
