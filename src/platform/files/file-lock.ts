@@ -4,11 +4,12 @@
  * Any process that can open the file can hold the lock and so keep services from starting: only its owner may open it.
  * It is not deleted on release: two processes could then lock two files of the same name.
  */
-import { closeSync, ftruncateSync, readFileSync, writeSync } from "node:fs"
+import { closeSync, ftruncateSync, writeSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import { AddonNotLoaded, LockHeld, LockUnavailable } from "../../messages/platform.ts"
 import { tryLock } from "../native/unix-addon.ts"
 import { errorCode, messageOf } from "../process/error-code.ts"
+import { lockOwner } from "../process/lock-owner.ts"
 import { userName } from "../users/accounts.ts"
 import type { Owner } from "./file-calls.ts"
 import { openLock, StrangeOwner } from "./given-files.ts"
@@ -47,18 +48,12 @@ const lockFile = (
       writeSync(descriptor, `${process.pid}`, 0)
       return Effect.succeed(descriptor)
     }
-    const pid = writtenPid(descriptor)
     closeSync(descriptor)
-    return Effect.fail(new LockHeld({ path, pid }))
+    return Effect.fail(new LockHeld({ path, pid: lockOwner(path) }))
   } catch (error) {
     if (descriptor !== undefined) closeSync(descriptor)
     return Effect.fail(unavailable(path, error))
   }
-}
-
-const writtenPid = (descriptor: number): number | undefined => {
-  const pid = Number(readFileSync(descriptor, "utf8").trim())
-  return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined
 }
 
 const unavailable = (path: string, error: unknown): LockUnavailable => {

@@ -31,19 +31,28 @@ export const lockOwner = (path: string): number | undefined => {
 }
 
 /**
- * Whether any process holds it, even an invisible one (in another container). Takes the lock for a moment: only
- * for a lock without a visible owner, if no service is expected to start.
+ * With `unseen`: an invisible process holds it (in another container). Takes a lock without a visible owner for a moment:
+ * not if a service is expected to start. Throws if that fails.
  */
-export const isLocked = (path: string): boolean => {
+export const lockHolder = (path: string): number | "unseen" | undefined =>
+  lockOwner(path) ?? (isLocked(path) ? "unseen" : undefined)
+
+const isLocked = (path: string): boolean => {
+  const descriptor = openIfPresent(path)
+  if (descriptor === undefined) return false
   try {
-    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-    try {
-      return !tryLock(descriptor)
-    } finally {
-      closeSync(descriptor)
-    }
-  } catch {
-    return false // missing, not accessible, or no add-on
+    return !tryLock(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+const openIfPresent = (path: string): number | undefined => {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return undefined
+    throw error
   }
 }
 

@@ -1,24 +1,32 @@
 /** ConnectActor beside thin-edge.io: our bridge and its mapper together, and never a mapper that is not handed over. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { Cause, Effect, Exit } from "effect"
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest"
 import type { ConnectProtocol, ConnectRefusal } from "../../../src/messages/connect.ts"
 import type { ActorRef } from "../../../src/runtime/protocol.ts"
+import { holdUnseen } from "../../support/hold-unseen.ts"
 import { tempDir } from "../../support/temp-dir.ts"
 import { type TestPki, testPki } from "../../support/tls/pki.ts"
 import { type Bench, dropInPath, makeBench } from "./connect-bench.ts"
 
 let pki: TestPki
 let bench: Bench
+/** What thin-edge.io's service runs once it is started, as its service manager says: a mapper that only maps. */
+let mapping: ChildProcess
 beforeAll(() => {
   pki = testPki({ deviceId: "dev01" })
+  mapping = spawn("sleep", ["600"], { env: { PATH: process.env.PATH, TEDGE_MQTT_BRIDGE_BUILT_IN: "false" } })
 })
-afterAll(() => pki.remove())
+afterAll(() => {
+  mapping.kill("SIGKILL")
+  pki.remove()
+})
 beforeEach(() => {
   bench = makeBench(tempDir(), pki.deviceCertFile, "beside-thin-edge")
   bench.world.installed.add("tedge-mapper")
+  bench.world.processes.set(theirs, mapping.pid ?? 0)
 })
 
 const within = { within: "1 hour" } as const
@@ -40,6 +48,7 @@ const ours = "tedge-bridge-c8y"
 const theirs = "tedge-mapper-c8y"
 const conf = (name: string) => join(bench.dir, "mosquitto-conf", name)
 const dropIn = () => dropInPath(bench.dir, theirs)
+const lockOf = (unit: string) => join(bench.dir, "run", "lock", `${unit}.lock`)
 
 /**
  * A process that has the lock of a service, as the original has it: no newline after the process id. `emptied` as by a
@@ -50,9 +59,9 @@ const playProcess = async (
   environment: NodeJS.ProcessEnv,
   file: "written" | "emptied" | "unlocked" = "written"
 ): Promise<ChildProcess> => {
-  const lock = join(bench.dir, "run", "lock", `${unit}.lock`)
+  const lock = lockOf(unit)
   mkdirSync(dirname(lock), { recursive: true })
-  const program = join(tempDir(), unit === ours ? "tedge-hsm-bridge" : "tedge-mapper")
+  const program = join(tempDir(), { [ours]: "tedge-hsm-bridge", [theirs]: "tedge-mapper" }[unit] ?? unit)
   writeFileSync(
     program,
     `import sys, fcntl, os, time
@@ -80,6 +89,7 @@ const connectedByThinEdge = (): void => {
   writeFileSync(bench.markerPath, "# This file is left empty as the built-in bridge is enabled\n")
   writeFileSync(conf("tedge-mosquitto.conf"), "listener 1883 127.0.0.1\nallow_anonymous true\n")
   bench.active.add(theirs)
+  bench.world.processes.delete(theirs)
 }
 
 describe("beside thin-edge.io", () => {
@@ -128,16 +138,21 @@ describe("beside thin-edge.io", () => {
     expect(bench.commands.lastIndexOf("reload systemd")).toBeLessThan(bench.commands.lastIndexOf(`start ${theirs}`))
   })
 
-  it.each(["written", "emptied", "unlocked"] as const)(
-    "connect refuses a mapper that has a bridge of its own all the same (%s)",
-    async (file) => {
-      const process = await playProcess(theirs, {}, file)
-      const refusal = await run(connect)
-      expect(refusal).toMatchObject({ _tag: "MapperHasBridge", unit: theirs, process: process.pid })
-      expect([...bench.active]).toEqual(["mosquitto"])
-      expect(existsSync(dropIn())).toBe(false)
-    }
-  )
+  it("connect refuses a mapper that starts with a bridge of its own all the same", async () => {
+    const process = await playProcess("another", {})
+    bench.world.processes.set(theirs, process.pid ?? 0)
+    const refusal = await run(connect)
+    expect(refusal).toMatchObject({ _tag: "MapperHasBridge", unit: theirs, process: process.pid })
+    expect([...bench.active]).toEqual(["mosquitto"])
+    expect(existsSync(dropIn())).toBe(false)
+  })
+
+  it("connect hands over a mapper without a lock that its service manager knows", async () => {
+    bench.active.add(theirs)
+    expect(await run(connect)).toBeUndefined()
+    expect(bench.commands).not.toContain(`stop ${theirs}`)
+    expect(bench.commands).toContain(`restart ${theirs}`)
+  })
 
   it("connect without thin-edge.io's mapper forwards messages, and says that they are not mapped", async () => {
     bench.world.installed.delete("tedge-mapper")
@@ -200,6 +215,15 @@ describe("beside thin-edge.io", () => {
   const files = ["written", "emptied", "unlocked"] as const
   const held = [ours, theirs].flatMap((unit) => files.map((file) => ({ unit, file })))
 
+  it.each(held)(
+    "connect starts nothing while a process that no service manager knows is $unit ($file)",
+    async (played) => {
+      const process = await playProcess(played.unit, {}, played.file)
+      expect(await run(connect)).toMatchObject({ _tag: "DeviceStillOnline", unit: played.unit, process: process.pid })
+      expect([bench.commands, existsSync(dropIn())]).toEqual([[], false])
+    }
+  )
+
   it.each(held)("disconnect fails while a process that no service manager knows is $unit ($file)", async (played) => {
     await run(connect)
     const process = await playProcess(played.unit, {}, played.file)
@@ -210,21 +234,21 @@ describe("beside thin-edge.io", () => {
     })
   })
 
-  it("disconnect fails while something has the lock that cannot be seen", async () => {
+  it.each([ours, theirs])("disconnect fails while something has the lock of %s that cannot be seen", async (unit) => {
     await run(connect)
-    const lock = join(bench.dir, "run", "lock", `${theirs}.lock`)
-    mkdirSync(dirname(lock), { recursive: true })
-    // The process that took it has ended; its child goes on, as one in another container does.
-    const holding =
-      "import fcntl, os; f = open(os.environ['LOCK'], 'w'); fcntl.flock(f, fcntl.LOCK_EX); os.set_inheritable(f.fileno(), True); n = os.open('/dev/null', os.O_RDWR); c = os.fork() or [os.dup2(n, d) for d in (0, 1, 2)] and os.execvp('sleep', ['sleep', '600']); print(c, flush=True)"
-    const child = spawnSync("python3", ["-c", holding], {
-      env: { ...process.env, LOCK: lock },
-      encoding: "utf8",
-      timeout: 10_000
-    })
-    onTestFinished(() => void process.kill(Number(child.stdout), "SIGKILL"))
-    expect(await run(disconnect)).toMatchObject({ _tag: "DeviceStillOnline", unit: theirs, process: undefined })
+    holdUnseen(lockOf(unit))
+    expect(await run(disconnect)).toMatchObject({ _tag: "DeviceStillOnline", unit, process: undefined })
   })
+
+  it.each([ours, theirs])(
+    "connect starts nothing while something has the lock of %s that cannot be seen",
+    async (unit) => {
+      if (unit === theirs) bench.world.installed.delete("tedge-mapper") // it is in another container
+      holdUnseen(lockOf(unit))
+      expect(await run(connect)).toMatchObject({ _tag: "DeviceStillOnline", unit, process: undefined })
+      expect([bench.commands, existsSync(dropIn())]).toEqual([[], false])
+    }
+  )
 
   it.each(["written", "emptied", "unlocked"] as const)(
     "disconnect stops a mapper that only maps, also after thin-edge.io's commands removed what says so (%s)",
@@ -232,6 +256,7 @@ describe("beside thin-edge.io", () => {
       await run(connect)
       rmSync(bench.markerPath)
       rmSync(dropIn())
+      bench.world.processes.clear()
       await playProcess(theirs, { TEDGE_MQTT_BRIDGE_BUILT_IN: "false" }, file)
       expect(await run(disconnect)).toBeUndefined()
       expect([...bench.active].toSorted()).toEqual(["mosquitto", "tedge-agent"])

@@ -60,6 +60,8 @@ export interface World {
   /** Is the broker the service manager's to restart? */
   ownsBroker: boolean
   installed: Set<string>
+  /** Main processes of services that run, as the service manager has them. */
+  readonly processes: Map<string, number>
   /** The service manager's name: `systemd`, or one of system.toml. */
   serviceManager: string
 }
@@ -115,6 +117,7 @@ export const makeBench = (
     serviceManagerMissing: false,
     ownsBroker: true,
     installed: new Set(["mosquitto", "tedge-agent"]),
+    processes: new Map(),
     serviceManager: "systemd"
   }
   const commands: Array<string> = []
@@ -230,6 +233,7 @@ const fakeServices = ({
       const reload = command("reload", () => {})("systemd")
       return world.serviceManager === "systemd" ? { path, reload } : "byHand"
     },
+    process: (service) => Effect.sync(() => (active.has(service) ? world.processes.get(service) : undefined)),
     whyItEnds: () => Effect.sync(() => world.mapperEnds),
     whereToLook: (service) => `journalctl -u ${service}`,
     ownsBroker: () => Effect.sync(() => world.ownsBroker)

@@ -44,7 +44,7 @@ describe("a file lock", () => {
     await whileLocked(path, () => undefined) // the refused one left nothing behind
   })
 
-  it("knows no holder when the file names none", async () => {
+  it("names the holder also when the file does not", async () => {
     const path = join(dir, "d.lock")
     const refused = await Effect.runPromise(
       Effect.scoped(
@@ -55,7 +55,7 @@ describe("a file lock", () => {
         })
       )
     )
-    expect(refused).toMatchObject({ _tag: "LockHeld", pid: undefined })
+    expect(refused).toMatchObject({ _tag: "LockHeld", pid: process.pid })
   })
 
   it("follows no link and needs a directory", async () => {

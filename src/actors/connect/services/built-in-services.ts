@@ -5,7 +5,7 @@
  * its service again when that ends. The log of a service is `<logs>/<service>.log`.
  */
 import { spawn } from "node:child_process"
-import { closeSync, constants, existsSync, lstatSync, openSync, readdirSync, readFileSync } from "node:fs"
+import { closeSync, existsSync, lstatSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Exit, Schedule } from "effect"
 import { ServiceCommandFailed } from "../../../messages/connect.ts"
@@ -13,8 +13,8 @@ import { explainKeptOut } from "../../../messages/explain/connect.ts"
 import { AddonNotLoaded } from "../../../messages/platform.ts"
 import { giveDirectory, makeDirectories, olderLog, openLog } from "../../../platform/files/given-files.ts"
 import { lastErrorIn } from "../../../platform/files/log-tail.ts"
-import { tryLock } from "../../../platform/native/unix-addon.ts"
 import { errorCode, messageOf } from "../../../platform/process/error-code.ts"
+import { lockHolder, lockOwner } from "../../../platform/process/lock-owner.ts"
 import { parentOf, recordedProcess, userOf } from "../../../platform/process/recorded-process.ts"
 import { environmentOf, printUser } from "../../../platform/users/become-user.ts"
 import type { ServiceAccount } from "../../../platform/users/service-user.ts"
@@ -41,7 +41,7 @@ export interface BuiltInPlaces {
 
 export const builtInServices = (places: BuiltInPlaces): ServiceManager => {
   const isActive = (service: string) =>
-    Effect.map(holder(service, lockPath(places, service)), (pid) => pid !== undefined)
+    Effect.map(holder(service, lockPath(places, service)), (runner) => runner !== undefined)
   /** Asked to end and not seen to be gone: they still hold their locks, for a while. */
   const ending = new Set<string>()
   const stop = (service: string) =>
@@ -69,6 +69,7 @@ export const builtInServices = (places: BuiltInPlaces): ServiceManager => {
       Effect.mapError(removeIfPresent(enabled(service)), ({ path, code }) => failed(service, ["disable", path], code)),
     enabled: Effect.sync(() => brokerFirst(namesIn(places.enabledDir))),
     variables: "inCommand",
+    process: (service) => Effect.sync(() => recordedProcess(pidPath(lockPath(places, service)))),
     whyItEnds: (service) => Effect.sync(() => whyItEnds(places, service)),
     whereToLook: (service) => logPath(places, service),
     ownsBroker: (answering) =>
@@ -80,7 +81,7 @@ export const builtInServices = (places: BuiltInPlaces): ServiceManager => {
 const whyItEnds = (places: BuiltInPlaces, service: string): string | undefined => {
   try {
     const path = lockPath(places, service)
-    const runner = holderOf(path)
+    const runner = lockOwner(path)
     if (runner === undefined || isRunning(path, runner)) return undefined
     return lastErrorIn(logPath(places, service))
   } catch {
@@ -100,36 +101,17 @@ const lockPath = ({ runDir }: BuiltInPlaces, service: string): string => join(ru
 const logPath = ({ logDir }: BuiltInPlaces, service: string): string => join(logDir, `${service}.log`)
 
 /** Process id of the runner; undefined: the lock is free. */
-const holderOf = (path: string): number | undefined => {
-  const descriptor = openIfPresent(path)
-  if (descriptor === undefined) return undefined
-  try {
-    return tryLock(descriptor) ? undefined : Number(readFileSync(descriptor, "utf8").trim())
-  } finally {
-    closeSync(descriptor)
-  }
-}
-
-const holder = (service: string, path: string): Effect.Effect<number | undefined, ServiceFailure> =>
-  attempt(service, [], () => holderOf(path))
+const holder = (service: string, path: string): Effect.Effect<number | "unseen" | undefined, ServiceFailure> =>
+  attempt(service, [], () => lockHolder(path))
 
 /** The runner holds the lock and has started its program: the process beside the lock is its child. */
 const isRunning = (path: string, runner: number | undefined): boolean => {
-  if (runner === undefined || holderOf(path) !== runner) return false
+  if (runner === undefined || lockOwner(path) !== runner) return false
   const program = recordedProcess(pidPath(path))
   return program !== undefined && parentOf(program) === runner
 }
 
 const pidPath = (lock: string): string => lock.replace(/\.lock$/, ".pid")
-
-const openIfPresent = (path: string): number | undefined => {
-  try {
-    return openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return undefined
-    throw error
-  }
-}
 
 const startRunner = (places: BuiltInPlaces, service: string): Effect.Effect<void, ServiceFailure> =>
   Effect.gen(function* () {
@@ -242,10 +224,11 @@ const stopRunner = (places: BuiltInPlaces, service: string): Effect.Effect<void,
 }
 
 /** The runner, and its program. */
-const processesOf = (lock: string): ReadonlyArray<number> => [
-  ...ofItsWriter(lock, holderOf(lock)),
-  ...ofItsWriter(pidPath(lock), recordedProcess(pidPath(lock)))
-]
+const processesOf = (lock: string): ReadonlyArray<number> => {
+  const runner = lockHolder(lock)
+  if (runner === "unseen") throw new Error(`'${lock}' is held by a process that cannot be seen from here`)
+  return [...ofItsWriter(lock, runner), ...ofItsWriter(pidPath(lock), recordedProcess(pidPath(lock)))]
+}
 
 /** The files are the services' user's: a process id in them is believed for processes of that user only. */
 const ofItsWriter = (path: string, pid: number | undefined): ReadonlyArray<number> => {

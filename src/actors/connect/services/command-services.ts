@@ -5,7 +5,7 @@ import { ServiceCommandFailed, ServiceManagerUnavailable } from "../../../messag
 import { type CommandEnd, runCommand } from "../../../platform/process/run-command.ts"
 import type { ServiceManager } from "./service-manager.ts"
 import type { InitCommands, ServiceAction } from "./system-toml.ts"
-import { lastError, whyUnitEnds } from "./systemd-unit.ts"
+import { lastError, mainProcess, whyUnitEnds } from "./systemd-unit.ts"
 
 /** `unitsDir`: where an administrator's changes to units are. */
 export const commandServices = (init: InitCommands, unitsDir = "/etc/systemd/system"): ServiceManager => {
@@ -49,6 +49,7 @@ export const commandServices = (init: InitCommands, unitsDir = "/etc/systemd/sys
     variables: isSystemd
       ? { path: (service) => join(unitsDir, `${service}.service.d/tedge-hsm.conf`), reload: reload(init) }
       : "byHand",
+    process: (service) => (isSystemd ? mainProcess(service) : Effect.succeed(undefined)),
     whyItEnds: (service) => (isSystemd ? whyUnitEnds(service) : Effect.succeed(undefined)),
     whereToLook: (service) => (isSystemd ? `journalctl -u ${service}` : `the log of ${service}`),
     ownsBroker: () => Effect.succeed(true)

@@ -27,6 +27,8 @@ export interface ServiceManager {
   readonly enabled: Effect.Effect<ReadonlyArray<string>> | undefined
   /** How a service of thin-edge.io gets a variable: from a file, with the command that starts it, or by hand. */
   readonly variables: DropIns | "inCommand" | "byHand"
+  /** Its process; undefined: it does not run, or the manager does not say. */
+  readonly process: (service: string) => Effect.Effect<number | undefined>
   /** Why it ended, in its own last words, while it is down or waits to be started again; undefined: it runs, or that cannot be known. */
   readonly whyItEnds: (service: string) => Effect.Effect<string | undefined>
   /** Where a person finds out why a service does not do its work. */

@@ -31,9 +31,16 @@ export const lastError = (unit: string, invocation?: string): Effect.Effect<stri
     return line === "" ? undefined : line.replace(/^ *ERROR [\w-]+: /, "")
   })
 
+/** `MainPID` is 0 while none runs. */
+export const mainProcess = (unit: string): Effect.Effect<number | undefined> =>
+  Effect.map(output(["systemctl", "show", "--property=MainPID", unit]), (shown) => {
+    const pid = Number(parseProperties(shown ?? "").MainPID)
+    return Number.isSafeInteger(pid) && pid > 1 ? pid : undefined
+  })
+
 const properties = ["ActiveState", "SubState", "Result", "ExecMainCode", "ExecMainStatus", "InvocationID"] as const
 
-type Properties = Partial<Record<(typeof properties)[number], string>>
+type Properties = Partial<Record<(typeof properties)[number] | "MainPID", string>>
 
 const parseProperties = (text: string): Properties =>
   Object.fromEntries(

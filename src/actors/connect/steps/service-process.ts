@@ -1,20 +1,41 @@
 /**
- * The process of a mapper or bridge as it runs, whoever started it: by its lock, and without one (run.lock_files false) by
- * its command line.
+ * The process of a mapper or bridge as it runs, whoever started it: by its lock, and without one (run.lock_files false) as
+ * the service manager has it, and by its command line.
  */
 import { join } from "node:path"
+import { Effect } from "effect"
 import { bridgeUnitName } from "../../../messages/installation/bridge-service.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
-import { isLocked, lockOwner } from "../../../platform/process/lock-owner.ts"
+import { lockHolder, lockOwner } from "../../../platform/process/lock-owner.ts"
 import { variableOf } from "../../../platform/process/recorded-process.ts"
 import { runningPrograms } from "../../../platform/process/running-program.ts"
+import type { ServiceManager } from "../services/service-manager.ts"
 
-export const serviceProcess = (settings: CloudSettings, unit: string): number | undefined =>
-  lockOwner(lockOf(settings, unit)) ?? runningProgram(settings, unit)
+interface Device {
+  readonly settings: CloudSettings
+  /** Undefined: system.toml says nothing usable. */
+  readonly services: Pick<ServiceManager, "process"> | undefined
+}
+
+export const serviceProcess = ({ settings, services }: Device, unit: string): Effect.Effect<number | undefined> =>
+  Effect.gen(function* () {
+    return lockOwner(lockOf(settings, unit)) ?? (yield* managed(services, unit)) ?? runningProgram(settings, unit)
+  })
 
 /** With `unseen`: something has the lock, and cannot be seen from here. Not while the service may be starting. */
-export const serviceHolder = (settings: CloudSettings, unit: string): number | "unseen" | undefined =>
-  serviceProcess(settings, unit) ?? (isLocked(lockOf(settings, unit)) ? "unseen" : undefined)
+export const serviceHolder = (device: Device, unit: string): Effect.Effect<number | "unseen" | undefined> =>
+  Effect.map(serviceProcess(device, unit), (process) => process ?? unseenHolder(lockOf(device.settings, unit)))
+
+const managed = (services: Device["services"], unit: string): Effect.Effect<number | undefined> =>
+  services === undefined ? Effect.succeed(undefined) : services.process(unit)
+
+const unseenHolder = (lock: string): "unseen" | undefined => {
+  try {
+    return lockHolder(lock) === undefined ? undefined : "unseen"
+  } catch {
+    return undefined // a lock that may not be opened, or no add-on: then nothing is known of it
+  }
+}
 
 const lockOf = ({ run }: CloudSettings, unit: string): string => join(run.path, "lock", `${unit}.lock`)
 

@@ -33,12 +33,16 @@ export const handOver = (
     const mapper = thinEdgeMapper(connection)
     if (mapper === undefined) return
     const { services, settings } = connection
-    if (peers.findExecutable("tedge-mapper") === undefined)
-      return yield* peers.show({ _tag: "Noted", note: { _tag: "MapperNotInstalled" } })
-    if ((yield* services.isActive(mapper.unit)) && !(yield* isMappingOnly(connection, mapper))) {
+    const isInstalled = peers.findExecutable("tedge-mapper") !== undefined
+    const takesOver =
+      isInstalled && (yield* services.isActive(mapper.unit)) && !(yield* isMappingOnly(connection, mapper))
+    if (takesOver) {
       yield* onFailure(Effect.andThen(services.start(mapper.unit), services.enable(mapper.unit)))
       yield* services.stop(mapper.unit)
     }
+    // Not every service manager waits for the end.
+    yield* Effect.retry(refuseWhileHeld(connection, mapper), { ...looks, while: () => takesOver })
+    if (!isInstalled) return yield* peers.show({ _tag: "Noted", note: { _tag: "MapperNotInstalled" } })
     const { variables } = services
     if (variables === "byHand")
       return yield* peers.show({
@@ -111,7 +115,7 @@ const isHandedOver = (
 ): Effect.Effect<boolean, ConnectRefusal> =>
   Effect.gen(function* () {
     if (mapper === undefined) return false
-    const process = serviceProcess(connection.settings, mapper.unit)
+    const process = yield* serviceProcess(connection, mapper.unit)
     if (process !== undefined && isToldToMapOnly(process)) return true
     const marker = yield* readIfPresent(markerPath(connection))
     if (marker !== undefined && carrierIn(marker) !== undefined) return true
@@ -121,9 +125,9 @@ const isHandedOver = (
 
 /** Also as it runs: the variable counts from its start on. */
 const isMappingOnly = (connection: Connection, mapper: ThinEdgeMapper) =>
-  Effect.map(isHandedOver(connection, mapper), (isOurs) => {
-    const process = serviceProcess(connection.settings, mapper.unit)
-    return isOurs && !(process !== undefined && hasOwnBridge(process))
+  Effect.gen(function* () {
+    const process = yield* serviceProcess(connection, mapper.unit)
+    return (yield* isHandedOver(connection, mapper)) && !(process !== undefined && hasOwnBridge(process))
   })
 
 /** thin-edge.io's own `tedge connect` finds the mapper as it was. */
@@ -132,16 +136,16 @@ const takeDropInAway = ({ services: { variables } }: Connection, { unit }: ThinE
 
 /** It takes its lock when it has begun; without a lock there is nothing to look at. */
 const leavesCloudToUs = (connection: Connection, mapper: ThinEdgeMapper): Effect.Effect<void, ConnectRefusal> => {
-  const look = Effect.suspend(() => {
-    const process = serviceProcess(connection.settings, mapper.unit)
-    return process === undefined ? Effect.fail("starting" as const) : Effect.succeed(process)
-  })
-  const patient = Effect.retry(look, { schedule: Schedule.spaced("100 millis"), times: 30 })
-  return Effect.matchEffect(patient, {
+  const look = Effect.flatMap(serviceProcess(connection, mapper.unit), (process) =>
+    process === undefined ? Effect.fail("starting" as const) : Effect.succeed(process)
+  )
+  return Effect.matchEffect(Effect.retry(look, looks), {
     onFailure: () => Effect.void,
     onSuccess: (process) => (hasOwnBridge(process) ? hasBridge(connection, mapper, process) : Effect.void)
   })
 }
+
+const looks = { schedule: Schedule.spaced("100 millis"), times: 30 }
 
 /** Whether this mapper of thin-edge.io connects to the cloud itself; what cannot be read is taken for no. */
 export const hasOwnBridge = (process: number): boolean =>
@@ -155,17 +159,17 @@ const isToldToMapOnly = (process: number): boolean => {
 const hasBridge = ({ cloud, profile }: Connection, { unit }: ThinEdgeMapper, process?: number) =>
   Effect.fail(new MapperHasBridge({ cloud: cloud.name, profile, unit, process }))
 
-/** Started by another hand than the service manager's, a bridge goes on. */
-const refuseWhileHeld = ({ settings }: Connection, mapper: ThinEdgeMapper): Effect.Effect<void, ConnectRefusal> =>
-  Effect.suspend(() => {
-    const ours = bridgeService(settings).unit
+/** Started by another hand than the service manager's, a bridge goes on, and has the device's id. */
+const refuseWhileHeld = (connection: Connection, mapper: ThinEdgeMapper): Effect.Effect<void, ConnectRefusal> =>
+  Effect.gen(function* () {
+    const ours = bridgeService(connection.settings).unit
     for (const unit of [ours, mapper.unit]) {
-      const process = serviceHolder(settings, unit)
-      if (process === "unseen") return Effect.fail(new DeviceStillOnline({ unit, process: undefined }))
+      if (yield* connection.services.isActive(unit)) continue
+      const process = yield* serviceHolder(connection, unit)
+      if (process === "unseen") return yield* Effect.fail(new DeviceStillOnline({ unit, process: undefined }))
       if (process !== undefined && (unit === ours || hasOwnBridge(process)))
-        return Effect.fail(new DeviceStillOnline({ unit, process }))
+        return yield* Effect.fail(new DeviceStillOnline({ unit, process }))
     }
-    return Effect.void
   })
 
 const dropIn = (carrier: string): string =>

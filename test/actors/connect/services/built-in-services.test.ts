@@ -17,6 +17,8 @@ import { build } from "esbuild"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest"
 import { type BuiltInPlaces, builtInServices } from "../../../../src/actors/connect/services/built-in-services.ts"
 import type { ServiceManager } from "../../../../src/actors/connect/services/service-manager.ts"
+import { lockHolder } from "../../../../src/platform/process/lock-owner.ts"
+import { holdUnseen } from "../../../support/hold-unseen.ts"
 import { isAlive } from "../../../support/is-alive.ts"
 import { signal } from "../../../support/signal.ts"
 import { makeTempDir, removeTempDir } from "../../../support/temp-dir.ts"
@@ -122,6 +124,35 @@ describe("the built-in service manager", () => {
     expect(isAlive(pid)).toBe(true)
     await run(services.stop("svc"))
     expect([isAlive(pid), lines("ends")]).toEqual([false, ["drained"]])
+  })
+
+  it.each(["", "no number"])("is active and stops also when its lock file says %j", async (text) => {
+    const pid = await started()
+    writeFileSync(join(dir, "run", "svc.lock"), text)
+    expect(await run(services.isActive("svc"))).toBe(true)
+    await run(services.stop("svc"))
+    expect([isAlive(pid), lines("ends")]).toEqual([false, ["drained"]])
+  })
+
+  it("ends its own runner, and not the process that its lock file names", async () => {
+    const pid = await started()
+    const another = spawn("sleep", ["60"])
+    writeFileSync(join(dir, "run", "svc.lock"), `${another.pid}`)
+    await run(services.stop("svc"))
+    expect([isAlive(pid), isAlive(another.pid ?? 0)]).toEqual([false, true])
+    another.kill()
+  })
+
+  it("is active, and cannot be stopped, while its lock is held by a process that cannot be seen", async () => {
+    await started()
+    await run(services.stop("svc"))
+    const lock = join(dir, "run", "svc.lock")
+    const letGo = holdUnseen(lock)
+    expect(await run(services.isActive("svc"))).toBe(true)
+    const refusal = await run(Effect.flip(services.stop("svc")))
+    expect(refusal).toMatchObject({ output: expect.stringContaining("held by a process that cannot be seen") })
+    letGo()
+    await eventually(() => lockHolder(lock) === undefined)
   })
 
   it("restarts it anew", async () => {

@@ -3,7 +3,7 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
-import { beforeEach, describe, expect, it } from "vitest"
+import { beforeEach, describe, expect, it, vi } from "vitest"
 import { commandServices } from "../../../../src/actors/connect/services/command-services.ts"
 import type { ServiceManager } from "../../../../src/actors/connect/services/service-manager.ts"
 import { readInitCommands, systemdCommands } from "../../../../src/actors/connect/services/system-toml.ts"
@@ -68,6 +68,27 @@ describe("variables for services of others", () => {
     script("exit 0")
     init()
     expect((await open()).variables).toBe("byHand")
+  })
+})
+
+describe("the process of a service", () => {
+  it("is its main process where systemd is the manager, and not known of a service that does not run", async () => {
+    const ctl = join(dir, "systemctl")
+    writeFileSync(
+      ctl,
+      '#!/bin/sh\ncase "$*" in "show --property=MainPID svc") echo MainPID=4711;; *) echo MainPID=0;; esac\n'
+    )
+    chmodSync(ctl, 0o755)
+    vi.stubEnv("PATH", `${dir}:${process.env.PATH}`)
+    const { process: processOf } = commandServices(systemdCommands)
+    expect(await Effect.runPromise(Effect.all([processOf("svc"), processOf("stopped")]))).toEqual([4711, undefined])
+    vi.unstubAllEnvs()
+  })
+
+  it("is not known of other managers", async () => {
+    script("exit 0")
+    init()
+    expect(await Effect.runPromise((await open()).process("svc"))).toBeUndefined()
   })
 })
 

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path"
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest"
 import { besideThinEdge } from "../../../../src/messages/installation/installation.ts"
 import { type InProcess, tedgeInProcess } from "../../../support/device/tedge-in-process.ts"
+import { holdUnseen } from "../../../support/hold-unseen.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
 
 let dir: string
@@ -77,6 +78,17 @@ describe("tedge-hsm hsm doctor", () => {
     expect(await examined("device id in the cloud")).toBe(
       `✓ device id in the cloud: used by ${theirs} (process ${mapper.pid}) alone`
     )
+  })
+
+  it("names our bridge by the kernel's lock, and where that cannot be seen says so", async () => {
+    const bridge = await playProcess("tedge-bridge-c8y")
+    const lock = join(dir, "run", "lock", "tedge-bridge-c8y.lock")
+    writeFileSync(lock, "1")
+    expect(await examined("mapper")).toBe(`✓ mapper: tedge-bridge-c8y runs (process ${bridge.pid})`)
+    bridge.kill("SIGKILL")
+    await new Promise((resolve) => bridge.once("close", resolve))
+    holdUnseen(lock)
+    expect(await examined("mapper")).toBe("✓ mapper: tedge-bridge-c8y runs in a process that cannot be seen from here")
   })
 
   it("finds a bridge of mosquitto's to the same cloud", async () => {

@@ -25,8 +25,8 @@ export const besideThinEdgeChecks = (examination: Examination, settings: CloudSe
       settings,
       services,
       theirs: mapper.unit,
-      process: serviceHolder(settings, mapper.unit),
-      ours: { unit, process: serviceProcess(settings, unit) }
+      process: yield* serviceHolder({ settings, services }, mapper.unit),
+      ours: { unit, process: yield* serviceProcess({ settings, services }, unit) }
     }
     yield* mapperCheck(examination, looked)
     yield* dropInCheck(examination, looked)

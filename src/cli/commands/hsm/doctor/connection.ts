@@ -5,13 +5,12 @@
  * A running mapper is asked: a second connection with the device's id would end the first. If none runs, the doctor
  * connects itself, keeps the session queued in the cloud, and acknowledges none of its messages.
  */
-import { closeSync, constants, openSync, readFileSync } from "node:fs"
-import { join } from "node:path"
 import { Effect, Option } from "effect"
 import { clouds } from "../../../../actors/connect/clouds.ts"
 import { mosquittoDir } from "../../../../actors/connect/connection.ts"
 import { cloudDeviceId } from "../../../../actors/connect/device-id.ts"
 import { isIncluded, mainMosquittoConf } from "../../../../actors/connect/read-mosquitto-conf.ts"
+import { serviceHolder } from "../../../../actors/connect/steps/service-process.ts"
 import { cloudTarget, localTarget } from "../../../../actors/connect/targets.ts"
 import { chooseAuth, mqttServicePort } from "../../../../actors/connect/validate.ts"
 import { neededSetting } from "../../../../messages/config.ts"
@@ -28,7 +27,6 @@ import {
 import { serviceTopics } from "../../../../messages/service-topics.ts"
 import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
 import { shownText } from "../../../../messages/shown-text.ts"
-import { tryLock } from "../../../../platform/native/unix-addon.ts"
 import { askJsonLine } from "../../../../platform/sockets/json-lines-socket.ts"
 import { openServices } from "../../connect/open-services.ts"
 import type { CommandContext } from "../token-command.ts"
@@ -55,7 +53,8 @@ export const connectionChecks = (
       yield* ofMapper(examination, path, service, status.bridge.cloud)
       return
     }
-    const holder = lockHolder(join(settings.run.path, "lock", `${service}.lock`))
+    const services = yield* Effect.orElseSucceed(openServices(settings), () => undefined)
+    const holder = yield* serviceHolder({ settings, services }, service)
     if (holder !== undefined) {
       yield* ofSilentMapper(context, examination, settings, {
         service,
@@ -137,7 +136,7 @@ const ofSilentMapper = (
   { actors }: Context,
   { pass, fail }: Examination,
   settings: CloudSettings,
-  { service, holder, why }: { readonly service: string; readonly holder: number; readonly why: string }
+  { service, holder, why }: { readonly service: string; readonly holder: number | "unseen"; readonly why: string }
 ) =>
   Effect.gen(function* () {
     const bridge = serviceTopics(settings.mqtt, `tedge-mapper-bridge-${settings.cloud.topicPrefix}`)
@@ -149,7 +148,8 @@ const ofSilentMapper = (
     })
     const health = yield* Effect.option(Effect.ensuring(heard, closed(actors.localBroker)))
     const isUp = Option.isSome(health) && (/"status"\s*:\s*"up"/.test(health.value) || health.value.trim() === "1")
-    yield* pass(mapperCheck, `${service} runs (process ${holder})`)
+    const runs = holder === "unseen" ? "in a process that cannot be seen from here" : `(process ${holder})`
+    yield* pass(mapperCheck, `${service} runs ${runs}`)
     return isUp
       ? yield* pass(
           connectionCheck,
@@ -160,20 +160,6 @@ const ofSilentMapper = (
           hint: why === "EACCES" ? "run the command as root, or as the services' user" : "see the log of the mapper"
         })
   })
-
-/** Process id of the lock's holder; undefined: none, or not visible. */
-const lockHolder = (path: string): number | undefined => {
-  try {
-    const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-    try {
-      return tryLock(descriptor) ? undefined : Number(readFileSync(descriptor, "utf8").trim())
-    } finally {
-      closeSync(descriptor)
-    }
-  } catch {
-    return undefined // no such file, or no add-on: then no mapper of ours holds it
-  }
-}
 
 /** Up to CONNACK: with TLS 1.3 the cloud rejects an untrusted certificate only then. */
 const ownConnection = ({ actors }: Context, { check }: Examination, settings: CloudSettings) => {
