@@ -1,15 +1,15 @@
 /**
- * What BridgeActor and HealthActor understand.
+ * Protocols of BridgeActor and HealthActor.
  *
- * BridgeActor relays between the link to the local broker and the link to the cloud: a message is acknowledged
- * where it came from only after it was acknowledged where it went.
+ * BridgeActor relays between the link to the local broker and the link to the cloud: a message is acknowledged to its
+ * sender only after the receiving side has acknowledged it.
  */
 import { Data } from "effect"
 import type { Ask, Tell } from "../runtime/protocol.ts"
 import type { LinkStatus, LinkUserProtocol, MqttMessage, MqttRefusal } from "./mqtt.ts"
 import type { DirectionFacts, Timeline } from "./status/snapshot.ts"
 
-/** A topic rule: messages matching `filter` on one side go on, `strip` cut off and `add` put in front. */
+/** A topic rule: messages that match `filter` on one side are forwarded, with prefix `strip` replaced by `add`. */
 export interface BridgeRule {
   readonly direction: "outbound" | "inbound"
   /** MQTT topic filter on the side the messages come from. */
@@ -22,17 +22,17 @@ export interface BridgeStatus {
   readonly local: LinkStatus
   readonly cloud: LinkStatus
   readonly health: "up" | "down"
-  /** Since the bridge started. */
+  /** Counted from the start of the bridge. */
   readonly counters: {
     readonly outbound: number
     readonly inbound: number
-    /** Over the payload limit, refused for good by the broker it was for, or QoS 0 that found no room. */
+    /** Over the payload limit, permanently refused by the receiving broker, or QoS 0 without room. */
     readonly dropped: number
     readonly waiting: number
   }
 }
 
-/** What a person wants to see of the bridge. Dates are milliseconds since 1970. */
+/** Status of the bridge for people. Dates are milliseconds since 1970. */
 export interface BridgeReport {
   readonly health: "up" | "down"
   /** Since when. */
@@ -41,15 +41,15 @@ export interface BridgeReport {
   readonly cloud: LinkReport
   readonly outbound: DirectionFacts
   readonly inbound: DirectionFacts
-  /** The last message that was sampled. */
+  /** The last sampled message. */
   readonly message: Timeline | undefined
 }
 
 export interface LinkReport {
   readonly status: LinkStatus
-  /** Since when it is up, or not. */
+  /** Since when it is up or down. */
   readonly since: number
-  /** Why it is not up. */
+  /** Why it is down. */
   readonly failure: MqttRefusal | undefined
   readonly retryAt: number | undefined
   /** How many there were. */
@@ -57,17 +57,17 @@ export interface LinkReport {
   readonly lastLost: { readonly at: number; readonly failure: MqttRefusal } | undefined
 }
 
-/** What is known of a cloud beforehand: it ends the connection at a publish on such a topic. */
+/** A documented rule of a cloud: it closes the connection on a publish to such a topic. */
 export type CloudRule =
   | { readonly kind: "levels"; readonly levels: number; readonly limit: number }
   | { readonly kind: "topicBytes"; readonly bytes: number; readonly limit: number }
-  /** `allowed`: what may be published there, for people. */
+  /** `allowed`: the topics that may be published there, for display. */
   | { readonly kind: "reserved"; readonly target: string; readonly allowed: string }
 
-/** A message that is not passed on, and why. */
+/** A message that is not forwarded, and why. */
 export type DroppedMessage = {
   readonly direction: BridgeRule["direction"]
-  /** As it came in; one that was refused, as it was to be published. */
+  /** As received; for a refused one, as it was to be published. */
   readonly topic: string
 } & (
   | {
@@ -75,61 +75,61 @@ export type DroppedMessage = {
       /** Bytes. */
       readonly size: number
       readonly limit: number
-      /** The key of the setting the limit is from. */
+      /** The setting that has the limit. */
       readonly setting: string
     }
   | { readonly reason: "invalidTopic"; readonly target: string }
-  /** The cloud ends the connection at such a topic. */
+  /** The cloud closes the connection on such a topic. */
   | { readonly reason: "againstRule"; readonly rule: CloudRule }
-  /** For good, by the broker it was for, with a reason code of MQTT 5. */
+  /** Permanently, by the receiving broker, with a reason code of MQTT 5. */
   | { readonly reason: "refused"; readonly code: number }
 )
 
-/** A message that the broker it is for refuses for now, or ends the connection at. */
+/** A message that the receiving broker refuses temporarily, or closes the connection on. */
 export interface HeldBackMessage {
   readonly direction: BridgeRule["direction"]
   /** As it was to be published. */
   readonly topic: string
-  /** MQTT 5.0, 3.4.2.1. Undefined: the broker ended connection after connection at it. */
+  /** MQTT 5.0, 3.4.2.1. Undefined: the broker closed several connections on it. */
   readonly code: number | undefined
 }
 
-/** The cloud gave no answer in time. */
+/** The cloud did not respond in time. */
 export class CloudNotAnswering extends Data.TaggedError("CloudNotAnswering")<{
-  /** `up`: both connections are, and the cloud says nothing. */
+  /** `up`: both connections are up, and the cloud does not respond. */
   readonly health: "up" | "down"
-  /** Why the bridge is down, or what the cloud refused, in words. */
+  /** Why the bridge is down, or what the cloud refused, as a sentence. */
   readonly reason: string
-  /** The status with which the cloud refused. */
+  /** The status code of the cloud's refusal. */
   readonly status?: number
 }> {}
 
 export type BridgeProtocol = LinkUserProtocol & {
   readonly Status: Ask<void, BridgeStatus>
-  /** `sample`: the next message is followed on its way; a later report has it. */
+  /** `sample`: the next message is traced; a later report contains it. */
   readonly Report: Ask<{ readonly sample: boolean }, BridgeReport>
   /**
-   * Asks the cloud a question over the connection that is, or comes within the time, and answers with what it said: as it
-   * is passed on to the local broker. What is retained, or came before the question, is no answer.
+   * Sends a request to the cloud over the current connection, or one established in time, and answers with the response as
+   * forwarded to the local broker. Retained messages, and those before the request, do not count.
    */
   readonly CheckCloud: Ask<{ readonly withinMs: number }, { readonly answer: MqttMessage }, CloudNotAnswering>
 }
 
 /**
- * Retained health of the service and of the bridge, and the answers to health checks.
+ * Publishes the retained health of service and bridge, and answers health checks.
  *
- * HealthActor uses a link of its own: a connection has one will, and the one of the bridge's link reports the bridge's end.
+ * HealthActor has its own link: a connection has one will, and that of the bridge's link reports the end of the bridge.
  */
 export type HealthProtocol = LinkUserProtocol & {
   readonly BridgeHealth: Tell<BridgeHealth>
-  /** All that are parked now; those of before that are not among them work again. */
+  /** All actors that are parked now; others work again. */
   readonly ActorsParked: Tell<{ readonly parked: ReadonlyArray<ParkedActor> }>
 }
 
 /** An actor that failed too often and is not running. */
 export interface ParkedActor {
   readonly actor: string
-  /** Milliseconds since 1970; undefined: it is not started again. */
+  /** Milliseconds since 1970; undefined: not restarted. */
   readonly nextTryAt: number | undefined
 }
 

@@ -1,4 +1,4 @@
-/** What the `tedge cert` commands refuse by themselves. */
+/** Refusals of the `tedge cert` commands themselves. */
 import { Data } from "effect"
 import type { MqttRefusal } from "./mqtt.ts"
 import type { KeyNotFound, SigningServiceRefused, TokenNotFound } from "./token-refusals.ts"
@@ -6,25 +6,25 @@ import type { KeyNotFound, SigningServiceRefused, TokenNotFound } from "./token-
 /** An existing file would be overwritten. Nothing was written. */
 export class FileInTheWay extends Data.TaggedError("FileInTheWay")<{
   readonly path: string
-  /** `other`: something that is no certificate, request or key. */
+  /** `other`: not a certificate, request or key. */
   readonly role: "certificate" | "key" | "other"
 }> {}
 
-/** Two settings name the same file, and the command would write one over the other. Nothing was written. */
+/** Two settings name the same file, so the command would overwrite one with the other. Nothing was written. */
 export class SameFile extends Data.TaggedError("SameFile")<{
   readonly path: string
-  /** Of the key first: `device.key_path`. Options too: `--output-path`. */
+  /** The key's first: `device.key_path`. Options too: `--output-path`. */
   readonly names: readonly [string, string]
 }> {}
 
 /** There is no key for the certificate, and none is created automatically. */
 export class KeyNeeded extends Data.TaggedError("KeyNeeded")<{
   readonly cause: KeyNotFound | TokenNotFound | SigningServiceRefused
-  /** URIs of the private keys the token has, or of the tokens there are; the settings select none of them. */
+  /** URIs of the private keys or tokens that exist; the settings select none of them. */
   readonly present: ReadonlyArray<string>
-  /** One of `present` is what the settings name: the signing service does not use it, although it lists it. */
+  /** The settings name one of `present`: the signing service lists it, but does not use it. */
   readonly isListed: boolean
-  /** The signing service is too old to list keys, and so to make one. */
+  /** The signing service is too old to list keys, and so to create one. */
   readonly isServiceOld?: boolean
 }> {}
 
@@ -41,11 +41,11 @@ export class RequestUnusable extends Data.TaggedError("RequestUnusable")<{
 /** The value of an option is not a host. */
 export class HostInvalid extends Data.TaggedError("HostInvalid")<{ readonly option: string; readonly text: string }> {}
 
-/** The cloud's CA requires the device's access token, which comes over the bridge. */
+/** The cloud's CA requires the device's access token, which is requested over the bridge. */
 export class AccessTokenMissing extends Data.TaggedError("AccessTokenMissing")<{
   /** `c8y` or `c8y --profile prod`. */
   readonly words: string
-  /** Undefined: the local broker is there, and nothing came back. */
+  /** Undefined: the local broker is reachable, but no response came. */
   readonly cause: MqttRefusal | undefined
 }> {}
 
@@ -55,7 +55,7 @@ export class CommonNameInvalid extends Data.TaggedError("CommonNameInvalid")<{
   readonly reason: "empty" | "tooLong" | "characters"
 }> {}
 
-/** Only a certificate the device signed itself can be renewed by the device alone. */
+/** Only self-signed certificates can be renewed by the device itself. */
 export class NotSelfSigned extends Data.TaggedError("NotSelfSigned")<{ readonly path: string }> {}
 
 /** The cloud has no such service. */
@@ -67,31 +67,31 @@ export class CloudWithoutService extends Data.TaggedError("CloudWithoutService")
 /** The key can sign for TLS, but not certificates or requests. */
 export class KeyCannotCertify extends Data.TaggedError("KeyCannotCertify")<{ readonly keyType: string }> {}
 
-/** The server answered with an error status. */
+/** The server responded with an error status. */
 export class HttpRefused extends Data.TaggedError("HttpRefused")<{
   readonly method: string
   /** Without user name, password, query. */
   readonly url: string
   readonly status: number
-  /** What the server said, at most some lines. */
+  /** The server's message, at most some lines. */
   readonly detail: string
 }> {}
 
 /** The server was not reached, or not trusted. */
 export class HttpUnreachable extends Data.TaggedError("HttpUnreachable")<{
   readonly url: string
-  /** Of Node or OpenSSL; with `proxy` perhaps the status of its answer (`407`). */
+  /** Of Node or OpenSSL; with `proxy` possibly the status of its response (`407`). */
   readonly code: string
   readonly detail: string
-  /** The proxy that gave no way to it, without user name and password. */
+  /** The proxy that denied the host, without user name and password. */
   readonly proxy?: string
 }> {}
 
-/** OpenSSL's and Node's codes for a server certificate that was judged and found wanting. */
+/** Codes of OpenSSL and Node for a server certificate that failed verification. */
 export const isDistrust = ({ code }: HttpUnreachable): boolean =>
   /CERT|SELF_SIGNED|ISSUER|VERIFY|INVALID_|TOO_SMALL|TOO_WEAK/.test(code)
 
-/** The server's answer does not contain the certificate. */
+/** The server's response does not contain the certificate. */
 export class EnrolmentGarbled extends Data.TaggedError("EnrolmentGarbled")<{
   readonly url: string
   readonly reason: "notPkcs7" | "noCertificate" | "otherKey" | "notJson"
@@ -127,5 +127,5 @@ export type CertificateRefusal =
   | EnrolmentGarbled
   | EnrolmentTimedOut
 
-/** Where a renewed certificate waits until a connection with it has succeeded. */
+/** Where a renewed certificate is stored until a connection with it succeeds. */
 export const pendingPath = (certPath: string): string => `${certPath}.new`

@@ -1,5 +1,5 @@
 /**
- * What ConfigActor understands: reading the settings, and `tedge config get | set | unset | add | remove | list`.
+ * Protocol of ConfigActor: reading the settings, and `tedge config get | set | unset | add | remove | list`.
  *
  * Sent by the commands of the CLI, by ConnectActor, and at the start of the mapper and of tedge-p11-server.
  */
@@ -13,7 +13,7 @@ import type { CloudName } from "./settings/setting.ts"
 export class UnknownSetting extends Data.TaggedError("UnknownSetting")<{
   readonly key: string
   readonly similar: ReadonlyArray<string>
-  /** Part of a key was asked for. */
+  /** A part of a key was given. */
   readonly part?: true
 }> {}
 
@@ -23,7 +23,7 @@ export class MapperUnknown extends Data.TaggedError("MapperUnknown")<{
   readonly known: ReadonlyArray<string>
 }> {}
 
-/** The profile has no settings at all. `known`: the profiles that have. */
+/** The profile has no settings at all. `known`: existing profiles. */
 export class UnknownProfile extends Data.TaggedError("UnknownProfile")<{
   readonly cloud: CloudName
   readonly profile: string
@@ -35,7 +35,7 @@ export class UnknownProfile extends Data.TaggedError("UnknownProfile")<{
 /** The name of the profile is not valid, or the setting has no profiles. */
 export class ProfileNotUsable extends Data.TaggedError("ProfileNotUsable")<{
   readonly profile: string
-  /** The setting that was asked for; empty if none was. */
+  /** The requested setting; empty if there was none. */
   readonly key: string
   readonly reason:
     | "empty"
@@ -59,17 +59,17 @@ export class InvalidSetting extends Data.TaggedError("InvalidSetting")<{
 /** A setting is needed and not set. */
 export class SettingMissing extends Data.TaggedError("SettingMissing")<{
   readonly key: string
-  /** For identities: why the certificate gave none. */
+  /** For identities: why the certificate has none. */
   readonly idProblem: IdProblem | undefined
 }> {}
 
-/** `config get` was asked for a setting that has no value. */
+/** `config get` of a setting without a value. */
 export class SettingNotSet extends Data.TaggedError("SettingNotSet")<{
   readonly key: string
   readonly idProblem: IdProblem | undefined
 }> {}
 
-/** Settings that need each other are set in part (proxy.username and proxy.password). */
+/** Settings that require each other are set in part (proxy.username and proxy.password). */
 export class SettingsIncomplete extends Data.TaggedError("SettingsIncomplete")<{
   readonly set: ReadonlyArray<string>
   readonly missing: ReadonlyArray<string>
@@ -78,14 +78,14 @@ export class SettingsIncomplete extends Data.TaggedError("SettingsIncomplete")<{
 /** The file is not valid TOML, or too large. Nothing was written. */
 export class ConfigFileMalformed extends Data.TaggedError("ConfigFileMalformed")<{
   readonly path: string
-  /** From 1; 0 when the whole file is meant. */
+  /** From 1; 0: the whole file. */
   readonly line: number
   readonly column: number
-  /** The parser's words. */
+  /** The parser's message. */
   readonly reason: string
 }> {}
 
-/** The file is there and cannot be read. It is not taken for empty. */
+/** The file exists and cannot be read. It is not treated as empty. */
 export class ConfigFileUnreadable extends Data.TaggedError("ConfigFileUnreadable")<{
   readonly path: string
   /** `EACCES`, `EISDIR` and the like. */
@@ -102,7 +102,7 @@ export class ConfigFileNotWritten extends Data.TaggedError("ConfigFileNotWritten
   readonly detail?: string
 }> {}
 
-/** The change cannot be made without touching something else in the file; it is unchanged. */
+/** The change would affect something else in the file; it is unchanged. */
 export class ConfigFileNotEditable extends Data.TaggedError("ConfigFileNotEditable")<{
   readonly path: string
   readonly key: string
@@ -122,7 +122,7 @@ export class ConfigMigrationConflict extends Data.TaggedError("ConfigMigrationCo
   readonly to: string
 }> {}
 
-/** The files do not give settings. */
+/** The files cannot be read as settings. */
 export type ConfigFileRefusal =
   | ConfigFileMalformed
   | ConfigFileUnreadable
@@ -142,10 +142,10 @@ export type WriteRefusal =
 
 export type ConfigRefusal = MapperUnknown | ReadRefusal | WriteRefusal | SettingMissing | SettingNotSet
 
-/** The section of a cloud that cannot be read. */
+/** A cloud's section that cannot be read. */
 export interface SectionLeftOut {
   readonly profile: string | undefined
-  /** Its `url` is set, valid or not, or its file cannot be used. */
+  /** Its `url` is set, valid or not, or its file is unusable. */
   readonly isConfigured: boolean
   readonly failure: ReadRefusal
 }
@@ -156,7 +156,7 @@ export interface ShownSetting {
   /** As `config get` prints it; undefined: not set. */
   readonly value: Redacted.Redacted<string> | undefined
   readonly source: ValueSource | undefined
-  /** The value is, or has in it, a PIN or a password. */
+  /** The value is, or contains, a PIN or a password. */
   readonly secret: boolean
 }
 
@@ -170,34 +170,34 @@ export interface Warned {
   readonly warnings: ReadonlyArray<SettingWarning>
 }
 
-/** What `tedge config upgrade` did; both empty: nothing stood at an older place. */
+/** Result of `tedge config upgrade`; both empty: nothing to move. */
 export interface Upgraded extends Warned {
-  /** The files that were made or changed. */
+  /** The files that were created or changed. */
   readonly written: ReadonlyArray<string>
-  /** What they were before, beside them. */
+  /** Copies of their previous content, beside them. */
   readonly copies: ReadonlyArray<string>
-  /** The copies that hold a PIN or a password, those of earlier upgrades too. */
+  /** The copies that contain a PIN or a password, including those of earlier upgrades. */
   readonly secretCopies: ReadonlyArray<string>
   /** The full keys of the PINs and passwords that were moved. */
   readonly secrets: ReadonlyArray<string>
 }
 
 /**
- * When a secrets.toml that cannot be used refuses the settings. Without: where a token or a proxy may need a PIN or a
- * password. `proxy`: where a proxy may. `required`: always. `optional`: never; the settings are without any secret then, also
- * those of other places, as no other PIN is to be tried.
+ * When an unusable secrets.toml refuses the settings. Default: if a token or a proxy may need a PIN or a
+ * password. `proxy`: if a proxy may. `required`: always. `optional`: never; the settings then have no secrets at all, not
+ * even from other sources, as no other PIN may be tried.
  */
 export interface SecretsNeed {
   readonly secrets?: "optional" | "proxy" | "required" | undefined
 }
 
 export type ConfigProtocol = {
-  /** What no cloud is needed for. */
+  /** The settings that need no cloud. */
   readonly ReadSettings: Ask<SecretsNeed | undefined, { readonly settings: Settings } & Warned, ReadRefusal>
   /**
-   * Without `profile`, TEDGE_CLOUD_PROFILE counts; `null` is the section without profile, whatever it says. `bare`: the
-   * section's own settings count as not set, in whatever state they are, and so does whatever else cannot be used. The
-   * token is off then: no other PIN is tried.
+   * Without `profile`, TEDGE_CLOUD_PROFILE counts; `null` is the section without profile, regardless of it. `bare`: the
+   * section's own settings count as unset, valid or not, and so do all unusable ones. The token is off then: no other PIN
+   * is tried.
    */
   readonly ReadCloudSettings: Ask<
     { readonly cloud: CloudName; readonly profile?: string | null | undefined; readonly bare?: true } & SecretsNeed,
@@ -210,39 +210,39 @@ export type ConfigProtocol = {
     { readonly profiles: ReadonlyArray<CloudSettings>; readonly leftOut: ReadonlyArray<SectionLeftOut> } & Warned,
     ReadRefusal
   >
-  /** A setting without value is an answer too; for identities with the reason. */
+  /** A setting without a value is a success too; for identities with the reason. */
   readonly Get: Ask<SettingSelector, ShownSetting & { readonly idProblem: IdProblem | undefined } & Warned, ReadRefusal>
-  /** In the order of `config list`, those without value too. `filter`: a part of the key. */
+  /** In the order of `config list`, including those without a value. `filter`: a part of the key. */
   readonly List: Ask<
     { readonly filter: string },
-    /** `leftOut`: why others are not among them. */
+    /** `leftOut`: why others are missing. */
     { readonly settings: ReadonlyArray<ShownSetting>; readonly leftOut: ReadonlyArray<ReadRefusal> } & Warned,
     ReadRefusal
   >
   /**
-   * Whether the setting can be written: the file is written as it is. Asked before something that cannot be undone, a
-   * key or a PIN of a token.
+   * Whether the setting can be written, by writing the file unchanged. Called before an irreversible step, creating a key
+   * or changing a PIN of a token.
    */
   readonly CheckWritable: Ask<SettingSelector, Warned, WriteRefusal>
   /** An empty value unsets. */
   readonly Set: Ask<SettingSelector & { readonly value: Redacted.Redacted<string> }, Warned, WriteRefusal>
   readonly Unset: Ask<SettingSelector, Warned, WriteRefusal>
-  /** Sets: the union with what is in force. Others: replaced. */
+  /** Sets: the union with the effective value. Others: replaced. */
   readonly Add: Ask<SettingSelector & { readonly value: Redacted.Redacted<string> }, Warned, WriteRefusal>
   /** Sets: without the members. Others: unset, if equal. */
   readonly Remove: Ask<SettingSelector & { readonly value: Redacted.Redacted<string> }, Warned, WriteRefusal>
-  /** Moves settings from older files to the file they belong to. */
+  /** Moves settings from older files to the files they belong to. */
   readonly Upgrade: Ask<void, Upgraded, WriteRefusal>
 }
 
-/** Told after a message changed the file. */
+/** Published after a message changed the file. */
 export type ConfigEvent = { readonly _tag: "SettingChanged"; readonly key: string; readonly path: string }
 
 /** The value, or SettingMissing. */
 export const neededSetting = <A>(key: string, value: A | undefined): Effect.Effect<A, SettingMissing> =>
   value === undefined ? Effect.fail(new SettingMissing({ key, idProblem: undefined })) : Effect.succeed(value)
 
-/** The identity, or why there is none. `key`: `device.id`, or that of the cloud. */
+/** The identity, or why there is none. `key`: `device.id`, or a cloud's own. */
 export const neededId = (
   key: string,
   device: { readonly id: string | undefined; readonly idProblem: IdProblem | undefined }

@@ -1,7 +1,7 @@
 /**
- * The sentence and the next step for every failure a person can meet: on the terminal, on the wire, in health and logs.
+ * The sentence and the hint for every failure a person can see: on the terminal, on the wire, in health and logs.
  *
- * The sentences are in `explain/`, a table for each area; a new refusal does not compile until it has one.
+ * The sentences are in `explain/`, one table per area; a new refusal does not compile until it has one.
  */
 import type { AskFailed } from "../runtime/errors.ts"
 import type { CertificateRefusal } from "./certificate.ts"

@@ -1,4 +1,4 @@
-/** What `tedge hsm` and `tedge cert create-key-hsm` refuse by themselves, before or after they ask the token. */
+/** Refusals of the `tedge hsm` commands and `tedge cert create-key-hsm` themselves. */
 import { Data } from "effect"
 import type { AskFailed } from "../runtime/errors.ts"
 import type { ReadRefusal, WriteRefusal } from "./config.ts"
@@ -11,19 +11,19 @@ export class KeyIdInvalid extends Data.TaggedError("KeyIdInvalid")<{
   readonly reason: "empty" | "notHex" | "halfByte" | "tooLong"
 }> {}
 
-/** Two options that cannot both be meant. */
+/** Two options that exclude each other. */
 export class OptionsExclude extends Data.TaggedError("OptionsExclude")<{
   readonly option: string
   readonly other: string
 }> {}
 
-/** An option that means something only beside another. */
+/** An option that requires another one. */
 export class OptionNeeds extends Data.TaggedError("OptionNeeds")<{
   readonly option: string
   readonly other: string
 }> {}
 
-/** A setting of a cloud or profile names the key that is to be deleted. */
+/** A setting of a cloud or profile names the key to be deleted. */
 export class KeyInUse extends Data.TaggedError("KeyInUse")<{
   readonly uri: string
   /** `c8y.profiles.prod.device.key_uri` and the like. */
@@ -57,7 +57,7 @@ export class PinsDiffer extends Data.TaggedError("PinsDiffer")<{ readonly what: 
 /** The PIN is empty. */
 export class PinEmpty extends Data.TaggedError("PinEmpty")<{ readonly what: "user PIN" | "SO PIN" }> {}
 
-/** Initialising stopped half way: the token has its label and SO PIN, and no user PIN. */
+/** Initialisation stopped halfway: the token has its label and SO PIN, but no user PIN. */
 export class TokenWithoutPin extends Data.TaggedError("TokenWithoutPin")<{
   readonly uri: string
   readonly cause: TokenRefusal | AskFailed
@@ -73,24 +73,24 @@ export class KeyPerhapsMade extends Data.TaggedError("KeyPerhapsMade")<{
 
 /** `device.cryptoki.uri` selects another key, so a new one would never be used. No key was created. */
 export class NewKeyOutsideScope extends Data.TaggedError("NewKeyOutsideScope")<{
-  /** Undefined: it is tedge-p11-server's, which does not report it. */
+  /** Undefined: that of tedge-p11-server, which does not report it. */
   readonly scope: string | undefined
-  /** What remains of it without the key; undefined: nothing, or it has a PIN in it. */
+  /** Its remaining attributes without the key; undefined: none, or it contains a PIN. */
   readonly tokenOnly: string | undefined
-  /** Whose setting it is. */
+  /** The scope of a key, a token or the service. */
   readonly of: "command" | "service"
 }> {}
 
-/** An environment variable overrides the setting a command would write. Nothing was changed. */
+/** An environment variable overrides the setting that the command would write. Nothing was changed. */
 export class SettingShadowed extends Data.TaggedError("SettingShadowed")<{
   readonly key: string
   readonly variable: string
 }> {}
 
-/** The key is on the token and the setting that selects it could not be written. */
+/** The key is on the token, but the setting that selects it could not be written. */
 export class KeyNotSelected extends Data.TaggedError("KeyNotSelected")<{
   readonly uri: string
-  /** Words that write it: `device.key_uri`, `c8y.device.key_uri --profile prod`. */
+  /** The setting to write: `device.key_uri`, `c8y.device.key_uri --profile prod`. */
   readonly setting: string
   readonly cause: WriteRefusal | AskFailed
 }> {}
@@ -98,7 +98,7 @@ export class KeyNotSelected extends Data.TaggedError("KeyNotSelected")<{
 /** The key was created, but its URI selects another one. The settings were not changed. */
 export class OtherKeyChosen extends Data.TaggedError("OtherKeyChosen")<{ readonly uri: string }> {}
 
-/** The token has the new PIN and a setting still has the old one. */
+/** The token has the new PIN, but a setting still has the old one. */
 export class PinNotStored extends Data.TaggedError("PinNotStored")<{
   readonly keys: ReadonlyArray<string>
   readonly cause: WriteRefusal | ReadRefusal | AskFailed
@@ -113,7 +113,7 @@ export class PinPerhapsChanged extends Data.TaggedError("PinPerhapsChanged")<{
   readonly cause: TokenRefusal | AskFailed | undefined
 }> {}
 
-/** The command needs an answer and standard input is closed. */
+/** The command asks a question, and standard input is closed. */
 export class InputClosed extends Data.TaggedError("InputClosed")<{ readonly option: string }> {}
 
 /** No empty token matches; these are already initialised. */

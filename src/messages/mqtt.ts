@@ -1,7 +1,7 @@
 /**
- * What the MQTT actors understand: short sessions (a step of `tedge connect`) and links that are kept up (the bridge).
+ * Protocols of the MQTT actors: short sessions (a step of `tedge connect`) and persistent links (the bridge).
  *
- * A `Target` says where to and as whom; it carries no key, only which key: the TLS layer asks CryptokiActor.
+ * A `Target` contains address and identity, but no key: the TLS layer asks CryptokiActor for signatures.
  */
 import { Data, type Redacted } from "effect"
 import type { ActorRef, Ask, Tell } from "../runtime/protocol.ts"
@@ -16,7 +16,7 @@ export interface MqttMessage {
   readonly retain: boolean
 }
 
-/** How the client shows who it is in TLS. */
+/** The client's identity in TLS. */
 export type TlsIdentity =
   /** The key stays in the token; the certificate chain (PEM, leaf first or not) is read from the file. */
   | { readonly kind: "token"; readonly certPath: string; readonly key: KeySelector }
@@ -39,11 +39,11 @@ export interface Target {
   readonly keepalive: number
   readonly cleanSession: boolean
   /**
-   * MQTT 5 is spoken, and the broker may send so many messages of QoS 1 that are not acknowledged (5.0, 3.1.2.11.3). A
-   * broker that speaks only MQTT 3.1.1 keeps to a limit of its own. Undefined: MQTT 3.1.1.
+   * Uses MQTT 5 with this Receive Maximum: the number of unacknowledged QoS 1 messages the broker may send (5.0, 3.1.2.11.3).
+   * A broker that speaks only MQTT 3.1.1 has a limit of its own. Undefined: MQTT 3.1.1.
    */
   readonly receiveMaximum?: number
-  /** A PUBLISH of more bytes is discarded on arrival. Undefined: a little more than 1 MiB. */
+  /** A larger PUBLISH is discarded on arrival. In bytes; undefined: a little more than 1 MiB. */
   readonly maximumPacketSize?: number
   readonly username?: string
   readonly password?: Redacted.Redacted<string>
@@ -51,22 +51,22 @@ export interface Target {
   /** Undefined: plain TCP. */
   readonly tls?: {
     readonly identity: TlsIdentity
-    /** Files or directories with PEM certificates that are trusted. */
+    /** Files or directories with trusted PEM certificates. */
     readonly caPath: string
     /**
-     * TLS 1.3 sessions of earlier connections are resumed, so that no signature is needed. Only for reconnections of the
-     * mapper: a command shows that the key works.
+     * Resumes TLS 1.3 sessions of earlier connections, without a signature. Only for reconnections of the mapper: a command
+     * must show that the key works.
      */
     readonly resumesSessions?: true
   }
-  /** Publishes a second at most; undefined or 0: as many as come. */
+  /** Maximum number of publishes per second; undefined or 0: unlimited. */
   readonly publishRate?: number
   readonly proxy?: {
     readonly url: string
     readonly username?: string
     readonly password?: Redacted.Redacted<string>
   }
-  /** From dialling to CONNACK, milliseconds. Tokens may sign slowly: 60,000 for the cloud. */
+  /** From connecting to CONNACK, milliseconds. Tokens may sign slowly: 60,000 for the cloud. */
   readonly connectWithinMs: number
 }
 
@@ -88,7 +88,7 @@ export class TlsFailed extends Data.TaggedError("TlsFailed")<{
     | "hostMismatch"
     | "serverCertificateExpired"
     | "serverCertificateNotYetValid"
-    /** Verified, but weaker than is accepted, or a CA certificate. */
+    /** Verified, but too weak, or a CA certificate. */
     | "serverCertificateUnfit"
     | "certificateRefused"
     | "certificateExpired"
@@ -98,7 +98,7 @@ export class TlsFailed extends Data.TaggedError("TlsFailed")<{
     | "signatureMismatch"
     | "notTls"
     | "other"
-  /** OpenSSL's own words, or the alert's name. */
+  /** OpenSSL's message, or the alert's name. */
   readonly detail: string
   readonly cloud?: TargetCloud | undefined
 }> {}
@@ -111,7 +111,7 @@ export class CredentialUnusable extends Data.TaggedError("CredentialUnusable")<{
   readonly detail: string
 }> {}
 
-/** Certificate and private key do not belong together. Found before anything is sent. */
+/** Certificate and private key do not match. Detected before anything is sent. */
 export class KeyMismatch extends Data.TaggedError("KeyMismatch")<{
   readonly certPath: string
   /** Path of the key file, or URI of the key without PIN. */
@@ -124,11 +124,11 @@ export class SigningFailed extends Data.TaggedError("SigningFailed")<{
   readonly cause: TokenRefusal | SigningInterrupted
 }> {}
 
-/** The asker's time ran out, or the signing actor ended, before the token answered. */
+/** The time limit ended, or the signing actor stopped, before the token responded. */
 export class SigningInterrupted extends Data.TaggedError("SigningInterrupted")<{
   readonly reason: "timeout" | "down" | "full" | "stopped"
   readonly afterMs: number
-  /** Of `stopped`: it was given up for a while, and is started again then. */
+  /** Of `stopped`: it is parked, and restarted then. */
   readonly retryInMs?: number
 }> {}
 
@@ -136,16 +136,16 @@ export class SigningInterrupted extends Data.TaggedError("SigningInterrupted")<{
 export class BrokerRefused extends Data.TaggedError("BrokerRefused")<{
   readonly host: string
   readonly port: number
-  /** 1 to 5; what MQTT 5 says in CONNACK, or in PUBACK for a refused publish: 128 or more. */
+  /** 1 to 5; with MQTT 5 the reason code of CONNACK, or of PUBACK for a refused publish: 128 or more. */
   readonly code: number
   readonly detail: string
   readonly cloud?: TargetCloud | undefined
 }> {}
 
-/** One topic filter that was not granted as it was asked for. */
+/** One topic filter that was not granted as requested. */
 export interface SubscriptionFault {
   readonly filter: string
-  /** SUBACK (MQTT 5.0, 3.9.3): 128 and above are refusals, 0 is QoS 0 where QoS 1 was asked for. */
+  /** SUBACK (MQTT 5.0, 3.9.3): 128 and above are refusals; 0 is QoS 0 where QoS 1 was requested. */
   readonly code: number
 }
 
@@ -156,7 +156,7 @@ export class SubscriptionRefused extends Data.TaggedError("SubscriptionRefused")
   readonly filters: ReadonlyArray<SubscriptionFault>
 }> {}
 
-/** The reason of a broker that let another in with the same client id (MQTT 5.0, 3.14.2.1). */
+/** The reason code for a session taken over by another client with the same id (MQTT 5.0, 3.14.2.1). */
 export const sessionTakenOver = 0x8e
 
 /** The broker sent DISCONNECT (MQTT 5.0, 3.14). */
@@ -164,16 +164,16 @@ export class BrokerDisconnected extends Data.TaggedError("BrokerDisconnected")<{
   readonly host: string
   readonly port: number
   readonly code: number
-  /** The broker's own words. */
+  /** The broker's own reason string. */
   readonly detail: string
 }> {}
 
-/** Established connections ended within seconds, several times: as when two clients use one client id. */
+/** Connections ended within seconds several times: typical of two clients with the same client id. */
 export class ClientIdContested extends Data.TaggedError("ClientIdContested")<{
   readonly host: string
   readonly port: number
   readonly clientId: string
-  /** How many connections in a row. */
+  /** Number of consecutive connections. */
   readonly times: number
 }> {}
 
@@ -182,7 +182,7 @@ export class ConnectionLost extends Data.TaggedError("ConnectionLost")<{
   readonly host: string
   readonly port: number
   readonly stage: "connecting" | "connected"
-  /** Undefined: the broker, as far as can be seen. `us`: for what it sent. `network`: also a ping without an answer. */
+  /** Undefined: the broker, as far as known. `us`: because of what it sent. `network`: also an unanswered ping. */
   readonly endedBy?: "network" | "us" | undefined
   readonly detail: string
   readonly cloud?: TargetCloud | undefined
@@ -194,7 +194,7 @@ export class BrokerSilent extends Data.TaggedError("BrokerSilent")<{
   readonly port: number
   readonly waitingFor: "connection" | "CONNACK" | "SUBACK" | "PUBACK"
   readonly afterMs: number
-  /** How long the token took of it; undefined: no signature was asked for. */
+  /** The token's part of it; undefined: no signature was requested. */
   readonly signingMs: number | undefined
 }> {}
 
@@ -227,13 +227,13 @@ export type MqttSessionProtocol = {
 
 export type LinkStatus =
   | { readonly _tag: "Connecting"; readonly attempt: number }
-  /** CONNACK and every SUBACK were received: messages flow. */
+  /** CONNACK and every SUBACK were received: messages can flow. */
   | {
       readonly _tag: "Up"
       readonly sessionPresent: boolean
-      /** Counted from 1; never used twice by one link, not even after a restart. */
+      /** Counted from 1; unique for a link, even across restarts. */
       readonly connection: number
-      /** Subscriptions that the link can do without, and those of a lower QoS. */
+      /** Refused subscriptions that the link can do without, and those granted with a lower QoS. */
       readonly faults: ReadonlyArray<SubscriptionFault>
       /** How TLS was set up; undefined: without TLS, or without a key. */
       readonly handshake?: "resumed" | "signed" | undefined
@@ -244,45 +244,45 @@ export type LinkStatus =
 /** One broker, kept connected. */
 export type LinkProtocol = {
   /**
-   * Answers when the broker has acknowledged (QoS 1) or the bytes have left (QoS 0). Waits while the link is down;
-   * cut off by the link going down, it is refused and may have been delivered.
+   * Completes when the broker has acknowledged (QoS 1) or the bytes are written (QoS 0). Waits while the link is down;
+   * interrupted by a disconnect, it is refused and may have been delivered.
    */
   readonly Publish: Ask<{ readonly message: MqttMessage }, void, MqttRefusal>
   /**
-   * As Publish, for several in their order, on this connection only; answers when the outcome is known of each of
-   * it. `sent` is false when the connection is closed: then nothing was sent.
+   * As Publish, for several in order, on the current connection only; completes when all outcomes are known.
+   * `sent` is false if the connection is closed: then nothing was sent.
    */
   readonly PublishAll: Ask<
     { readonly messages: ReadonlyArray<MqttMessage>; readonly connection: number },
     { readonly sent: boolean; readonly failed: ReadonlyArray<FailedPublish> }
   >
   /**
-   * The receiver is done with these messages: there is room for others, and with QoS 1 only now does the broker
-   * forget them. Late ones are ignored.
+   * The receiver is done with these messages: their room is free, and with QoS 1 only now PUBACK is sent. Late ones are
+   * ignored.
    */
   readonly Acknowledge: Tell<{ readonly deliveries: ReadonlyArray<number> }>
-  /** Something changed for the better (the token is back): do not sit out the wait. */
+  /** Something improved (the token is back): end the back-off early. */
   readonly RetryNow: Tell<{ readonly because: string }>
   readonly Status: Ask<void, LinkStatus>
 }
 
 export type Side = "local" | "cloud"
 
-/** Messages a link received, in order. Its receiver sends each `delivery` back with Acknowledge, whatever its QoS. */
+/** Messages a link received, in order. Its receiver returns each `delivery` with Acknowledge, whatever its QoS. */
 export interface Received {
   readonly side: Side
   readonly deliveries: ReadonlyArray<Delivery>
 }
 
 export interface Delivery {
-  /** Never used twice by one link, not even after a restart. */
+  /** Unique for a link, even across restarts. */
   readonly delivery: number
   readonly message: MqttMessage
 }
 
 /** It was not acknowledged, and may have been delivered. */
 export interface FailedPublish {
-  /** Its place among those that were published together. */
+  /** Its index among those published together. */
   readonly index: number
   readonly refusal: MqttRefusal
 }
@@ -293,5 +293,5 @@ export type LinkUserProtocol = {
   readonly LinkChanged: Tell<{ readonly side: Side; readonly status: LinkStatus }>
 }
 
-/** Any actor that understands at least that. */
+/** Any actor whose protocol includes that. */
 export type LinkUserRef = Pick<ActorRef<LinkUserProtocol>, keyof ActorRef<LinkUserProtocol>>

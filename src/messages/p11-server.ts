@@ -1,17 +1,17 @@
 /**
- * What P11ServerActor understands, reports and refuses: the signing service behind a UNIX socket.
+ * Protocol, events and refusals of P11ServerActor: the signing service behind a UNIX socket.
  *
- * Its clients speak frames (`wire/frame1.ts`); these messages come from the process it runs in.
+ * Its clients send frames (`wire/frame1.ts`); these messages come from its own process.
  */
 import { Data, type Redacted } from "effect"
 import type { Ask } from "../runtime/protocol.ts"
 import type { SigningTimes } from "./cryptoki.ts"
 import type { Pkcs11Uri } from "./pkcs11-uri.ts"
 
-/** What a client may be allowed to do. */
+/** An operation that a rule can allow. */
 export type ServerOperation = "list" | "sign" | "public-key" | "create-key" | "init" | "change-pin" | "delete-key"
 
-/** What everybody may do who may open the socket. */
+/** Allowed for every client that can open the socket. */
 export const everybodysOperations: ReadonlyArray<ServerOperation> = ["list", "sign", "public-key"]
 
 export const allOperations: ReadonlyArray<ServerOperation> = [
@@ -25,10 +25,10 @@ export const allOperations: ReadonlyArray<ServerOperation> = [
 /** These change a token. */
 export const changingOperations: ReadonlyArray<ServerOperation> = ["create-key", "init", "change-pin", "delete-key"]
 
-/** How a rule begins in tedge.toml. */
+/** How a rule starts in tedge.toml. */
 export const accessRuleHeader = "[[p11_server.rules]]"
 
-/** Opens or narrows the service for one user or group. The first rule that names the client counts. */
+/** Extends or restricts the service for one user or group. The first rule that names the client applies. */
 export interface AccessRule {
   readonly who: { readonly uid: number } | { readonly gid: number }
   readonly operations: ReadonlyArray<ServerOperation>
@@ -36,7 +36,7 @@ export interface AccessRule {
   readonly scope?: Pkcs11Uri
 }
 
-/** What may be changed while it runs. */
+/** Settings that can change at run time. */
 export interface P11ServerPolicy {
   /** `device.cryptoki.uri`. */
   readonly scope: Pkcs11Uri | undefined
@@ -44,26 +44,26 @@ export interface P11ServerPolicy {
   readonly defaultPin: Redacted.Redacted<string> | undefined
   readonly rules: ReadonlyArray<AccessRule>
   readonly limits: P11ServerLimits
-  /** tedge.toml is there and cannot be used. Scope and rules may be in it: nothing but Ping is answered. */
+  /** tedge.toml exists and is unusable. It may contain scope and rules: only Ping is answered. */
   readonly unread?: SettingsUnread
 }
 
 export interface SettingsUnread {
-  /** As it was given. */
+  /** The path as given. */
   readonly path: string
-  /** The system's words for why it cannot be read; undefined: it is no TOML. */
+  /** The system's error, if it is unreadable; undefined: not valid TOML. */
   readonly unreadable: string | undefined
 }
 
-/** The settings could not be read when the service started; root is refused too. */
+/** The settings could not be read at the start; even root is refused. */
 export class SettingsNotRead extends Data.TaggedError("SettingsNotRead")<SettingsUnread> {}
 
 export interface P11ServerLimits {
-  /** Connections served at once; further ones are refused as busy. */
+  /** Concurrent connections; further ones are refused as busy. */
   readonly connections: number
   /** Of these, for one user other than root and the service's own. */
   readonly connectionsPerUser: number
-  /** How long a client may take to send its request, and then to take its answer, in milliseconds. */
+  /** Time limit of a client for sending its request, and for reading its response, in milliseconds. */
   readonly readMs: number
   readonly writeMs: number
 }
@@ -74,88 +74,88 @@ export interface P11ServerStatus {
   readonly answering: number
   readonly served: number
   readonly refused: number
-  /** Clients that were aborted: silent, too slow, too long. */
+  /** Clients that were aborted: silent, too slow, or over the size limit. */
   readonly aborted: number
 }
 
-/** What P11ServerActor understands. Sent by the program it runs in. */
+/** Protocol of P11ServerActor. Sent by the program it runs in. */
 export type P11ServerProtocol = {
   readonly Status: Ask<void, P11ServerStatus>
-  /** Requests that come from now on are judged by it; those in flight finish as they began. */
+  /** Applies to requests from now on; those in flight keep the old policy. */
   readonly Reload: Ask<P11ServerPolicy, void>
 }
 
-/** Who asked; undefined where the kernel would not say. */
+/** The client; undefined if the kernel does not report it. */
 export interface Client {
   readonly uid: number | undefined
   readonly gid: number | undefined
-  /** Supplementary groups; undefined where the kernel would not say. */
+  /** Supplementary groups; undefined if the kernel does not report them. */
   readonly groups?: ReadonlyArray<number> | undefined
   readonly pid: number | undefined
-  /** Whose subordinate id (subuid(5)) the uid is: its wrong PINs, connections and restrictions are that user's. */
+  /** Owner of the subordinate id (subuid(5)) that the uid is: its wrong PINs, connections and restrictions count for that user. */
   readonly ownerUid?: number | undefined
 }
 
-/** A request for a signature, from its client to its client. Moments are of `processMonotonicMs`. */
+/** Timeline of a signature request, in and out. Timestamps are of `processMonotonicMs`. */
 export interface RequestTimes {
   readonly acceptedAt: number
-  /** All of it was there. */
+  /** The request was complete. */
   readonly readAt: number
   readonly decodedAt: number
   /** Undefined: refused. */
   readonly signed: SigningTimes | undefined
-  /** There was an answer to write. */
+  /** The response was ready to be written. */
   readonly answeredAt: number
   readonly endedAt: number
 }
 
-/** Facts for the log. They never hold a PIN, nor what was signed. */
+/** Facts for the log. They never contain a PIN, nor the signed data. */
 export type P11ServerEvent =
   | {
       readonly _tag: "RequestServed"
       readonly client: Client
       readonly operation: ServerOperation
-      /** What it was about or what it made, PIN redacted. */
+      /** Subject or result of the request, PIN redacted. */
       readonly uri: string | undefined
       readonly tookMs: number
-      /** Of a signature; choosing its scheme is none. */
+      /** For a signature; choosing its scheme is not one. */
       readonly signing?: RequestTimes
     }
   | {
       readonly _tag: "RequestRefused"
       readonly client: Client
-      /** Undefined: it is none of ours. */
+      /** Undefined: not an error of ours. */
       readonly operation: ServerOperation | undefined
       readonly uri: string | undefined
       readonly tookMs: number
       readonly signing?: RequestTimes
-      /** As it was reported to the client. */
+      /** As reported to the client. */
       readonly reason: string
-      /** It was about a right, a PIN or a change: each has its line in the log, however many there are. */
+      /** Concerns a right, a PIN or a change: always logged, without rate limit. */
       readonly isAudited: boolean
     }
-  /** The request could not be read, or the answer not be delivered. */
+  /** The request could not be read, or the response not be delivered. */
   | {
       readonly _tag: "ClientAborted"
       readonly client: Client
       readonly reason: "silent" | "tooLong" | "gone" | "notReading" | "tooMany"
     }
-  /** The client named a module or a source of a PIN; the service never takes those from a client. */
+  /** The client named a module or a source of a PIN; the service never accepts those from a client. */
   | { readonly _tag: "ClientAttributeIgnored"; readonly client: Client; readonly attribute: string }
-  /** Lines of one kind that were not written, as there were too many in this time. */
+  /** Number of suppressed lines of one kind, in this period. */
   | { readonly _tag: "LinesLeftOut"; readonly kind: string; readonly count: number; readonly inMs: number }
   | { readonly _tag: "AcceptFailed"; readonly code: string }
   | { readonly _tag: "StaleSocketRemoved"; readonly path: string }
 
-/** The client may not do this. */
+/** The client has no right to this operation. */
 export class OperationNotAllowed extends Data.TaggedError("OperationNotAllowed")<{
   readonly operation: ServerOperation
   readonly uid: number | undefined
-  /** The number of the rule that names the client, from 1; undefined: none does. */
+  /** The number of the rule that applies to the client, from 1; undefined: none. */
   readonly rule: number | undefined
 }> {}
 
-/** The request asks for something the service does not make. */
+/** The request asks for something the service does not support. */
 export class RequestNotUsable extends Data.TaggedError("RequestNotUsable")<{
   readonly what: "rsa key size" | "curve" | "SO PIN missing" | "PIN missing"
   readonly value: string | undefined
@@ -166,23 +166,23 @@ export class ListenFailed extends Data.TaggedError("ListenFailed")<{
   readonly path: string
   readonly reason: /** More than 107 bytes. */
     | "tooLong"
-    /** Another instance has the lock, or answers there. */
+    /** Another instance has the lock, or responds there. */
     | "inUse"
-    /** Something that is no socket lies there. */
+    /** Something other than a socket exists there. */
     | "notASocket"
     | "noPermission"
     | "readOnly"
-    /** The directory is missing and could not be made. */
+    /** The directory is missing and could not be created. */
     | "noDirectory"
     | "lock"
-    /** What systemd handed over is no listening UNIX socket. */
+    /** The descriptor passed by systemd is not a listening UNIX socket. */
     | "badDescriptor"
     | "other"
   /** `EACCES` and the like, or the pid of the other instance. */
   readonly detail: string
 }> {}
 
-/** An entry of `[[p11_server.rules]]` cannot be used. Nothing is served on a policy that is not understood. */
+/** An entry of `[[p11_server.rules]]` is invalid. The service does not start with a policy it does not understand. */
 export class RuleInvalid extends Data.TaggedError("RuleInvalid")<{
   readonly path: string
   /** From 1. */
@@ -196,23 +196,23 @@ export class RuleInvalid extends Data.TaggedError("RuleInvalid")<{
     | "operations"
     | "uri"
     | "unknownKey"
-  /** What is there. */
+  /** The existing ones. */
   readonly found: string
 }> {}
 
-/** The socket cannot be given to this group. */
+/** The socket's group cannot be set to this one. */
 export class GroupUnknown extends Data.TaggedError("GroupUnknown")<{ readonly name: string }> {}
 
-/** The file that should hold the PIN does not. */
+/** The PIN file contains no PIN. */
 export class PinFileUnusable extends Data.TaggedError("PinFileUnusable")<{
   readonly path: string
-  /** `noCredential`: the unit has credentials, and not this one. */
+  /** `noCredential`: the unit has credentials, but not this one. */
   readonly reason: "unreadable" | "empty" | "tooLong" | "notText" | "noCredential"
   /** `EACCES` and the like. */
   readonly code: string
 }> {}
 
-/** The file was there when the settings were read last: what it said is not taken back by its absence. */
+/** The file existed when the settings were last read: its settings are not dropped because it is missing. */
 export class ConfigFileGone extends Data.TaggedError("ConfigFileGone")<{ readonly path: string }> {}
 
 export type ServerStartRefusal = ListenFailed | RuleInvalid | GroupUnknown | PinFileUnusable | ConfigFileGone

@@ -1,12 +1,12 @@
 /**
- * Which token and which object a PKCS#11 URI means.
+ * Matches PKCS#11 URIs with tokens and objects.
  *
- * Every attribute that is present must be equal; one we cannot compare never matches.
+ * Every attribute present must be equal; one that we cannot compare never matches.
  * Source: RFC 7512, section 2.4.
  */
 import type { Pkcs11Uri } from "./pkcs11-uri.ts"
 
-/** What C_GetTokenInfo, C_GetSlotInfo and C_GetInfo say, without the padding. TokenDescription has these. */
+/** From C_GetTokenInfo, C_GetSlotInfo and C_GetInfo, without padding. TokenDescription has these. */
 export interface TokenFacts {
   readonly label: string
   readonly model: string
@@ -20,7 +20,7 @@ export interface TokenFacts {
   readonly libraryVersion?: string
 }
 
-/** What an object says of itself. KeyDescription has these. */
+/** Attributes of an object. KeyDescription has these. */
 interface ObjectFacts {
   readonly kind: NonNullable<Pkcs11Uri["type"]>
   readonly label: string
@@ -41,7 +41,7 @@ export const matchesToken = (uri: Pkcs11Uri, token: TokenFacts): boolean =>
   agrees(uri.libraryDescription, token.libraryDescription) &&
   agrees(uri.libraryVersion, token.libraryVersion)
 
-/** As `matchesToken` for a scope; a free slot is within it whatever label it asks for, as the slot is given its label yet. */
+/** As `matchesToken`, for a scope; a free slot matches any label, as initialisation gives it its label. */
 export const isInScope = (scope: Pkcs11Uri, token: TokenFacts & { readonly initialized: boolean }): boolean =>
   matchesToken(token.initialized ? scope : freeSlot(scope), token)
 
@@ -51,23 +51,23 @@ export const freeSlot = ({ token: _label, ...uri }: Pkcs11Uri, asked: Pkcs11Uri 
   ...(asked.token !== undefined && { token: asked.token })
 })
 
-/** Whether the URI's object attributes allow this object; its token is not looked at. */
+/** Whether the URI's object attributes allow this object; its token is not compared. */
 export const matchesObject = (uri: Pkcs11Uri, object: ObjectFacts): boolean =>
   (uri.unknown ?? []).length === 0 &&
   agrees(uri.type, object.kind) &&
   agrees(uri.object, object.label) &&
   (uri.id === undefined || sameBytes(uri.id, object.id))
 
-/** Whether two URIs name the same thing: all path attributes equal, whatever the query says (RFC 7512, 2.4). */
+/** Whether two URIs name the same thing: all path attributes equal, whatever their queries (RFC 7512, 2.4). */
 export const sameTarget = (one: Pkcs11Uri, other: Pkcs11Uri): boolean =>
   pathFields.every((field) => sameAttribute(one[field], other[field])) &&
   sameUnknown(one.unknown ?? [], other.unknown ?? [])
 
-/** Whether the URI says anything about an object (not only about a token). */
+/** Whether the URI has attributes of an object (not only of a token). */
 export const namesObject = (uri: Pkcs11Uri): boolean =>
   uri.object !== undefined || uri.id !== undefined || uri.type !== undefined
 
-/** Whether the URI says anything about a token, slot or library. */
+/** Whether the URI has attributes of a token, slot or library. */
 export const namesToken = (uri: Pkcs11Uri): boolean => tokenFields.some((field) => uri[field] !== undefined)
 
 type PathField = (typeof pathFields)[number]
@@ -99,5 +99,5 @@ const tokenFields = [
   "slotId"
 ] as const
 
-/** All attributes of the path that we know. */
+/** All known attributes of the path. */
 export const pathFields = [...tokenFields, "object", "type", "id"] as const

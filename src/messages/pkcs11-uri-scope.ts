@@ -1,7 +1,7 @@
 /**
- * Narrows what a client asks for by `device.cryptoki.uri`.
+ * Narrows the URI of a client by `device.cryptoki.uri`.
  *
- * The configured attributes win and the client only adds. The scope's query is left out: its PIN is the provider's
+ * The configured attributes win and the client only adds. The scope's query is ignored: its PIN is the provider's
  * default, which comes after a PIN of the client.
  * Source: thin-edge hsm-support, `device.cryptoki.uri`.
  */
@@ -10,11 +10,11 @@ import { pathFields, sameAttribute } from "./pkcs11-uri-match.ts"
 
 interface ScopedUri {
   readonly uri: Pkcs11Uri
-  /** Attributes the client gave another value than the scope; commands that change a token refuse these. */
+  /** Attributes for which the client's value differs from the scope's; commands that change a token refuse these. */
   readonly conflicts: ReadonlyArray<string>
 }
 
-/** The scope's attributes, and those of the client that the scope leaves open. */
+/** The scope's attributes, and those of the client that the scope lacks. */
 export const mergeScope = (scope: Pkcs11Uri | undefined, client: Pkcs11Uri): ScopedUri => {
   if (scope === undefined) return { uri: client, conflicts: [] }
   const fixed = Object.fromEntries(

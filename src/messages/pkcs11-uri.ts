@@ -1,14 +1,14 @@
 /**
- * PKCS#11 URIs: how users name a token or a key.
+ * PKCS#11 URIs: they name a token or a key.
  *
- * Text becomes a value here, once; `pkcs11-uri-match.ts` compares it with tokens and objects. A PIN is a secret
- * from its first character on: it is printed only when asked for, and never part of a refusal.
+ * The only place that parses them; `pkcs11-uri-match.ts` compares them with tokens and objects. A PIN is secret:
+ * it is printed only on request, and never part of a refusal.
  * Source: RFC 7512, section 2.3 (syntax), 2.4 (comparison).
  */
 import { Data, Redacted, Result } from "effect"
 import { mayHavePin, withoutPin } from "./shown-text.ts"
 
-/** A parsed URI. Text attributes are decoded UTF-8; what is absent matches everything. */
+/** A parsed URI. Text attributes are decoded UTF-8; an absent attribute matches everything. */
 export interface Pkcs11Uri {
   readonly token?: string
   readonly manufacturer?: string
@@ -30,9 +30,9 @@ export interface Pkcs11Uri {
   readonly pinSource?: string
   readonly moduleName?: string
   readonly modulePath?: string
-  /** Path attributes we do not know, as written; they never widen a match. */
+  /** Unknown path attributes, as written; they never widen a match. */
   readonly unknown?: ReadonlyArray<readonly [name: string, value: string]>
-  /** Query attributes we do not know, as written; the only ones that may repeat. */
+  /** Unknown query attributes, as written; the only ones that may repeat. */
   readonly unknownQuery?: ReadonlyArray<readonly [name: string, value: string]>
 }
 
@@ -50,11 +50,11 @@ export class InvalidPkcs11Uri extends Data.TaggedError("InvalidPkcs11Uri")<{
     | "bad-type"
     | "no-value"
     | "too-long"
-  /** The attribute it is about, if one. */
+  /** The attribute it is about, if any. */
   readonly attribute: string | undefined
 }> {}
 
-/** What `printPkcs11Uri` does with `pin-value`: leaves it out, or writes it. */
+/** Whether `printPkcs11Uri` omits or writes `pin-value`. */
 type PinPrinting = { readonly pin: "redacted" | "shown" }
 
 /** Parses a URI. Never throws; a refusal never contains the PIN. */
@@ -74,14 +74,14 @@ export const parsePkcs11Uri = (text: string): Result.Result<Pkcs11Uri, InvalidPk
   ] as const)
     for (const attribute of written.split(separator).filter((part) => part !== "")) {
       const problem = addAttribute(uri, component, attribute)
-      // After a PIN, what looks like an attribute may be the rest of a PIN with a bare "&" or ";" in it.
+      // After a PIN, an apparent attribute may be the rest of a PIN with an unescaped "&" or ";" in it.
       const shown = problem?.known === true || !mayHavePin(text) ? problem?.attribute : undefined
       if (problem !== undefined) return refuse(problem.reason, shown)
     }
   return Result.succeed(uri)
 }
 
-/** Writes a URI in the order and with the percent-encoding of thin-edge's documents. */
+/** Prints a URI in the order and with the percent-encoding of thin-edge's documents. */
 export const printPkcs11Uri = (uri: Pkcs11Uri, printing: PinPrinting): string => {
   const path = pathAttributes.flatMap(([name, field]) => printField(uri, name, field))
   const others = (known: Pkcs11Uri["unknown"]) =>
@@ -97,7 +97,7 @@ export const printPkcs11Uri = (uri: Pkcs11Uri, printing: PinPrinting): string =>
   return `pkcs11:${[...path, ...unknown, ...type].join(";")}${query.length === 0 ? "" : `?${query.join("&")}`}`
 }
 
-/** Remembers the text of each value: the same few URIs are asked for again and again. */
+/** Caches the text of each value: the same few URIs are used again and again. */
 export const printedOnce = (print: (uri: Pkcs11Uri) => string): ((uri: Pkcs11Uri) => string) => {
   const printed = new WeakMap<Pkcs11Uri, string>()
   return (uri) => {
@@ -109,7 +109,7 @@ export const printedOnce = (print: (uri: Pkcs11Uri) => string): ((uri: Pkcs11Uri
   }
 }
 
-/** The URI as people may read it: the PIN redacted. */
+/** The URI for display: the PIN redacted. */
 export const shownUri = printedOnce((uri) => printPkcs11Uri(uri, { pin: "redacted" }))
 
 type Draft = { -readonly [Field in keyof Pkcs11Uri]: Pkcs11Uri[Field] }
@@ -149,7 +149,7 @@ const queryAttributes = [
 const pathFields = new Map<string, Field>([
   ...pathAttributes,
   ["type", "type"],
-  // OpenSSL's PKCS#11 engine documents its PIN in the path; kept among the unknown it would be printed.
+  // OpenSSL's PKCS#11 engine documents its PIN in the path; kept as an unknown attribute it would be printed.
   ["pin-value", "pinValue"],
   ["pin-source", "pinSource"]
 ])
@@ -159,7 +159,7 @@ const isType = (text: string): text is NonNullable<Pkcs11Uri["type"]> => types.i
 
 /**
  * PKCS#11 keeps these in fields of a fixed length, padded with blanks (some modules pad with zeros, and p11tool prints
- * them), so a token reports nothing of blanks at the end: they do not count in a URI either (RFC 7512, 2.3).
+ * them), so trailing blanks are not part of the value: they are ignored in a URI too (RFC 7512, 2.3).
  */
 const paddedFields: ReadonlySet<Field> = new Set([
   "token",
@@ -179,7 +179,7 @@ const characters = {
   query: /^[A-Za-z0-9\-._~:[\]@!$'()*+,=/?|%]*$/
 }
 
-/** Puts one `name=value` into the draft, or says what is wrong with it. */
+/** Adds one `name=value` to the draft, or returns why it is invalid. */
 const addAttribute = (uri: Draft, component: "path" | "query", written: string): Problem | undefined => {
   const equals = written.indexOf("=")
   const attribute = equals < 0 ? written : written.slice(0, equals)
@@ -246,7 +246,7 @@ const escaped = (byte: number): string => `%${byte.toString(16).toUpperCase().pa
 const percentEncoded = (text: string): string =>
   text.replace(/[^A-Za-z0-9-]+/g, (part) => [...Buffer.from(part, "utf8")].map(escaped).join(""))
 
-/** Undefined when a percent sign is not followed by two hex digits. */
+/** Undefined if a percent sign is not followed by two hex digits. */
 const percentDecoded = (text: string): Uint8Array | undefined => {
   if (/%(?![0-9A-Fa-f]{2})/.test(text)) return undefined
   const plain = text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
@@ -257,7 +257,7 @@ const utf8 = (bytes: Uint8Array): string | undefined => {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {
-    // The decoder's only way to say that the bytes are not UTF-8.
+    // The decoder's only way to report that the bytes are not UTF-8.
     return undefined
   }
 }

@@ -1,6 +1,6 @@
-/** Metrics as Prometheus reads them. Source: the text format of Prometheus, version 0.0.4. */
+/** Prints metrics for Prometheus. Source: the text format of Prometheus, version 0.0.4. */
 
-/** Of times in milliseconds; printed in seconds. */
+/** Of durations in milliseconds; printed in seconds. */
 export class Histogram {
   private readonly counts: Array<number> = bucketsMs.map(() => 0)
   private total = 0

@@ -1,11 +1,11 @@
-/** What can make the next attempt succeed, from the refusal of the last. */
+/** The event that can make the next attempt succeed, by the refusal of the last. */
 import type { MqttRefusal, SigningFailed } from "./mqtt.ts"
 
-/** What can make the next attempt succeed. */
+/** The event that can make the next attempt succeed. */
 export type RetryTrigger =
   /** The network or the broker comes back. */
   | "time"
-  /** Needs a person. */
+  /** A person fixes it. */
   | "person"
   /** The token is plugged in again. */
   | "token"
@@ -49,7 +49,7 @@ const retryTriggerOfToken = (cause: SigningFailed["cause"]): RetryTrigger => {
     case "SigningServiceGarbled":
     case "SigningInterrupted":
       return "token"
-    // The service reports in words only what its token said; a token that is back is the likelier cure.
+    // The service's message is text only; a token that is back is the likelier cure.
     case "SigningServiceRefused":
       return "token"
     default:
@@ -58,7 +58,7 @@ const retryTriggerOfToken = (cause: SigningFailed["cause"]): RetryTrigger => {
 }
 
 /**
- * "Server unavailable" (MQTT 3.1.1, table 3.1), and of MQTT 5 (table 2-6) what has to do with the moment: unspecified and
+ * "Server unavailable" (MQTT 3.1.1, table 3.1), and the temporary ones of MQTT 5 (table 2-6): unspecified and
  * implementation specific errors, busy, shutting down, rates and quotas.
  */
 const passing: ReadonlySet<number> = new Set([3, 0x80, 0x83, 0x88, 0x89, 0x8b, 0x93, 0x96, 0x97, 0x9f])

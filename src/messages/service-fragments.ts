@@ -1,9 +1,9 @@
 /**
- * What a signing service's refusal is about, by the fragments of its words that are part of the protocol (version 1,
- * "Meaning"), and by those of our own service.
+ * Classifies a refusal of a signing service, by fragments of its message: those that are part of the protocol (version 1,
+ * "Meaning"), and those of our own service.
  */
 
-/** Of an Error frame, in characters: twenty candidates with all that names them. What is longer is cut, at either end. */
+/** Maximum length of an Error frame, in characters: twenty candidates with all their attributes. Longer text is truncated by either side. */
 export const longestServiceText = 4000
 
 interface Refused {
@@ -21,7 +21,7 @@ export const lacksToken = ({ message }: Refused): boolean => message.includes("D
 
 export const refusesPin = ({ message }: Refused): boolean => message.includes("The specified PIN is incorrect")
 
-/** No scheme that was offered is one of the key. */
+/** None of the offered schemes fits the key. */
 export const lacksScheme = ({ message }: Refused): boolean => message.includes("failed to choose scheme")
 
 /** In the errors of our service that its scope explains. */
@@ -29,7 +29,7 @@ export const scopeOfService = "device.cryptoki.uri of tedge-p11-server"
 
 export const isAboutScope = ({ message }: Refused): boolean => message.includes(scopeOfService)
 
-/** The rule that would allow what was refused, as our service prints it; undefined: there is none in it. */
+/** The rule that would allow the request, as our service prints it; undefined: none. */
 export const ruleIn = ({ message }: Refused): ReadonlyArray<string> | undefined =>
   /(\[\[p11_server\.rules\]\])\s+(uid = \d+)\s+(operations = \[[a-z", -]*\])/.exec(message)?.slice(1)
 

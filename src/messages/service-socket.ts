@@ -1,5 +1,5 @@
 /**
- * What a running service answers on its UNIX socket: JSON lines, one question and one answer at a time.
+ * The protocol of a service's UNIX socket: JSON lines, one request and one response at a time.
  *
  * `{"version":1,"ask":"status"}`                      -> `{"version":1,"answer":"status", ...}`
  * `{"version":1,"ask":"check","within_ms":10000}`     -> `{"version":1,"answer":"check","ok":true, ...}`
@@ -8,8 +8,8 @@
  * `{"version":1,"ask":"metrics"}`                     -> `{"version":1,"answer":"metrics","text": ...}`, for Prometheus
  * anything else                                       -> `{"version":1,"error":"..."}`
  *
- * A reader ignores fields it does not know; a new question is a new word in `ask`. Of the mapper `status` and `check`, of
- * every service `snapshot` and `stream`: `status/snapshot.ts`, `status/event.ts`, docs/observing.md.
+ * Readers ignore unknown fields; a new request is a new word in `ask`. `status` and `check`: the mapper only;
+ * `snapshot` and `stream`: every service; see `status/snapshot.ts`, `status/event.ts`, docs/observing.md.
  */
 
 /** `<run.path>/tedge-actors/<service>.sock`. */
@@ -20,16 +20,16 @@ export const serviceSocketDir = (runPath: string): string => `${runPath}/tedge-a
 
 export const socketVersion = 1
 
-/** The line a client beyond the limit gets; it may ask again later. */
+/** The line for a client beyond the limit; it may retry later. */
 export const tooManyClients = JSON.stringify({ version: socketVersion, error: "too many clients" })
 
 export type ServiceQuestion =
   | { readonly ask: "status" }
   | { readonly ask: "metrics" }
-  /** The cloud is asked a question over the connection that is. */
+  /** Sends the cloud a request over the current connection. */
   | { readonly ask: "check"; readonly withinMs: number }
   | { readonly ask: "snapshot" }
-  /** Until the client leaves; nothing it sends after that is read. */
+  /** Until the client disconnects; its further input is ignored. */
   | { readonly ask: "stream"; readonly everyMs: number }
 
 export interface LinkAnswer {
@@ -41,7 +41,7 @@ export interface LinkAnswer {
   readonly error_tag?: string
   readonly retry_in_ms?: number
   readonly attempt?: number
-  /** Subscriptions that were not granted as asked for. */
+  /** Subscriptions that were not granted as requested. */
   readonly faults?: ReadonlyArray<{ readonly filter: string; readonly code: number }>
 }
 
@@ -73,7 +73,7 @@ export interface MetricsAnswer {
 export type CheckAnswer = { readonly version: number; readonly answer: "check" } & (
   | {
       readonly ok: true
-      /** Where the answer is found on the local broker. */
+      /** Topic of the response on the local broker. */
       readonly topic: string
       /** Base64. It may be a secret: a token of Cumulocity. */
       readonly payload: string
@@ -81,7 +81,7 @@ export type CheckAnswer = { readonly version: number; readonly answer: "check" }
   | { readonly ok: false; readonly health: "up" | "down"; readonly reason: string; readonly status?: number }
 )
 
-/** A line of a client; undefined: no question of this version. */
+/** Parses a line of a client; undefined: not a request of this version. */
 export const parseQuestion = (line: string): ServiceQuestion | undefined => {
   const asked = parseObject(line)
   if (asked?.version !== socketVersion) return undefined
@@ -115,7 +115,7 @@ export const printQuestion = (question: ServiceQuestion): string =>
     ...(question.ask === "stream" && { every_ms: question.everyMs })
   })
 
-/** Undefined: something else was answered. */
+/** Undefined: another response. */
 export const parseCheckAnswer = (line: string): CheckAnswer | undefined => {
   const said = parseObject(line)
   if (said?.answer !== "check") return undefined
@@ -126,7 +126,7 @@ export const parseCheckAnswer = (line: string): CheckAnswer | undefined => {
   return isWhole ? (said as unknown as CheckAnswer) : undefined
 }
 
-/** Undefined: something else was answered. */
+/** Undefined: another response. */
 export const parseStatusAnswer = (line: string): StatusAnswer | undefined => {
   const said = parseObject(line)
   if (said?.answer !== "status" || typeof said.pid !== "number") return undefined

@@ -1,5 +1,5 @@
 /**
- * Where a service of this device says how it is. Source: thin-edge, MQTT API, "Health monitoring" and "Registration".
+ * The MQTT topics of a service of this device. Source: thin-edge, MQTT API, "Health monitoring" and "Registration".
  */
 
 export interface ServiceTopics {
@@ -7,11 +7,11 @@ export interface ServiceTopics {
   readonly topicId: string
   readonly registration: string
   readonly health: string
-  /** What it publishes of its settings. */
+  /** Its published settings. */
   readonly config: string
-  /** Why the service is as it is, for people; ours, not thin-edge's. */
+  /** The reason for its state, for people; ours, not thin-edge's. */
   readonly reason: string
-  /** Asked by anybody; answered on `health`. */
+  /** Health check requests of any client; answered on `health`. */
   readonly healthChecks: ReadonlyArray<string>
 }
 

@@ -1,13 +1,13 @@
-/** What ServiceActor understands: it keeps one program running in the runner of a built-in service. */
+/** Protocol of ServiceActor: it keeps one program running in the runner of a built-in service. */
 import { Data } from "effect"
 import type { Tell } from "../runtime/protocol.ts"
 
 export type ServiceProtocol = {
-  /** Passed on to the program. */
+  /** Forwarded to the program. */
   readonly Signal: Tell<{ readonly signal: "SIGHUP" | "SIGUSR1" }>
 }
 
-/** The program ended without being asked to. */
+/** The program exited unexpectedly. */
 export class ServiceEnded extends Data.TaggedError("ServiceEnded")<{
   readonly command: string
   readonly code: number | undefined

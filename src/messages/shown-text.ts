@@ -1,18 +1,18 @@
 /**
- * Text from outside (labels of tokens and keys, topics, certificate names, answers of servers) as it may be shown.
+ * Makes external text (labels of tokens and keys, topics, certificate names, responses of servers) safe to display.
  *
- * Control characters steer a terminal and forge log lines; bidirectional controls show text in another order than it
- * has. Everything that reaches a terminal or a log goes through `shownText` or `shownLines`. test/architecture.test.ts
+ * Control characters can control a terminal and forge log lines; bidirectional controls reorder the displayed text.
+ * All output to a terminal or a log goes through `shownText` or `shownLines`. test/architecture.test.ts
  * checks that no other file lists bidirectional controls or escape sequences. `withoutPin` removes a PIN from a URI.
  */
 
 /** One line: for a value within a sentence, and for a log line. */
 export const shownText = (text: string): string => text.replace(unshown, "")
 
-/** As `shownText`, for text that is made of lines. A tab is kept too: it aligns columns and moves nothing back. */
+/** As `shownText`, for text of several lines. Tabs are kept too: they align columns and cannot overwrite anything. */
 export const shownLines = (text: string): string => text.replace(unshownInLines, "")
 
-/** The first character that is never shown, where a name or a value has one: `U+202E`. */
+/** The first character that is never displayed, if a name or a value has one: `U+202E`. */
 export const controlCharacterIn = (text: string): string | undefined => {
   const [character] = text.match(unshown) ?? []
   return character === undefined
@@ -21,24 +21,24 @@ export const controlCharacterIn = (text: string): string | undefined => {
 }
 
 /**
- * C0, DEL and C1 (Cc), the line and paragraph separators, and all of Unicode's Bidi_Control. Also surrogates without
- * their other half, which no encoding has, and interlinear annotations, which hide text.
+ * C0, DEL and C1 (Cc), the line and paragraph separators, and all of Unicode's Bidi_Control. Also lone surrogates, which
+ * no encoding has, and interlinear annotations, which hide text.
  */
 const unshown = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\ufff9-\ufffb]/gu
 
 const unshownInLines = /[^\P{Cc}\n\t]|[\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\ufff9-\ufffb]/gu
 
-/** The text without anything that may be a PIN; safe for logs whatever the text is. */
+/** The text without anything that may be a PIN; safe for logs, whatever the text. */
 export const withoutPin = (text: string): string => {
   const start = pinStart.exec(text)
   const shown = start === null ? text : `${text.slice(0, start.index)}pin-value=[REDACTED]`
   return shown.length > longestShown ? `${shown.slice(0, longestShown)}...` : shown
 }
 
-/** Whether something in the text is, or was meant as, a PIN. */
+/** Whether the text contains a PIN, or something meant as one. */
 export const mayHavePin = (text: string): boolean => pinStart.test(text)
 
-/** With all attributes of a key at their usual lengths, escaped, an id at the end is still there. */
+/** An id at the end is kept when all attributes of a key have their usual lengths, escaped. */
 const longestShown = 600
 
 /** Each letter as it is, or escaped. */
@@ -48,8 +48,8 @@ const letters = (word: string): string =>
 const hexOf = (letter: string): string => letter.charCodeAt(0).toString(16)
 
 /**
- * Also what people write when they mean it: `pin=`, `pin_value=`, `pin-value:`, `so-pin=`, and any of it escaped.
- * A `pin-source` is no secret.
+ * Also common misspellings: `pin=`, `pin_value=`, `pin-value:`, `so-pin=`, and any of it escaped.
+ * A `pin-source` is not a secret.
  */
 const pinStart = new RegExp(
   `${letters("pin")}(?:(?:[-_ ]|%2d|%5f|%20)?${letters("value")}(?: |%20){0,3}(?:[=:]|%3d|%3a)|(?:[-_ ]|%2d|%5f|%20)?(?: |%20){0,3}(?:=|%3d))`,

@@ -1,10 +1,10 @@
 /**
- * TLS signature schemes: what a handshake negotiates and a token must be able to sign with.
+ * TLS signature schemes, negotiated by a handshake and used by a token.
  *
  * Source: RFC 8446, section 4.2.3 (names and code points).
  */
 
-/** Name -> IANA code point. Ordered as we prefer them for one key. */
+/** Name -> IANA code point, in order of preference for one key. */
 export const signatureSchemes = {
   ecdsa_secp256r1_sha256: 0x0403,
   ecdsa_secp384r1_sha384: 0x0503,
@@ -27,7 +27,7 @@ export type KeyAlgorithm = "RSA" | "ECDSA"
 
 const byCodePoint = new Map<number, SignatureScheme>(allSchemes.map((name) => [signatureSchemes[name], name]))
 
-/** The scheme of a code point; undefined for one we do not know (never replaced by another). */
+/** The scheme of a code point; undefined for an unknown one (never replaced by another). */
 export const schemeOf = (codePoint: number): SignatureScheme | undefined => byCodePoint.get(codePoint)
 
 export const rsaSchemes = allSchemes.filter((name) => name.startsWith("rsa_"))

@@ -1,8 +1,8 @@
 /**
- * Kinds of token whose PINs and keys are the affair of a tool of their maker, or which have limits worth a sentence.
+ * Kinds of token that need their vendor's tool for PINs or keys, or have limits that users must know.
  *
- * Recognised by what C_GetTokenInfo says: OpenSC names the SmartCard-HSM's maker (CardContact; NitroKey HSM 2) and the
- * PIV applet (`piv_II`), YKCS11 names Yubico, OP-TEE's PKCS#11 trusted application names itself.
+ * Recognised from C_GetTokenInfo: OpenSC reports the SmartCard-HSM's vendor (CardContact; NitroKey HSM 2) and the
+ * PIV applet (`piv_II`), YKCS11 reports Yubico, OP-TEE's PKCS#11 trusted application its own name.
  */
 
 export type TokenFamily = "smartCardHsm" | "piv" | "opTee" | "other"

@@ -1,7 +1,7 @@
 /**
- * What an id or a label may be, on the command line and over the socket.
+ * Validates ids and labels, from the command line and over the socket.
  *
- * A label ends up in URIs, log lines and the tables of other programs; some modules take it for a C string.
+ * A label is used in URIs, log lines and the tables of other programs; some modules treat it as a C string.
  */
 import { NameNotUsable } from "./token-refusals.ts"
 
@@ -10,16 +10,16 @@ const longestKeyLabel = 255
 /** PKCS#11 keeps a token's label in a field of this length. */
 const longestTokenLabel = 32
 
-/** Undefined: it can be used. */
+/** Undefined: valid. */
 export const keyIdProblem = (id: Uint8Array): NameNotUsable | undefined => {
   if (id.length === 0) return new NameNotUsable({ what: "id", reason: "empty", longest: longestId })
   return id.length > longestId ? new NameNotUsable({ what: "id", reason: "tooLong", longest: longestId }) : undefined
 }
 
-/** A key may go without a label. */
+/** A key may have no label. */
 export const keyLabelProblem = (label: string): NameNotUsable | undefined => labelProblem(label, longestKeyLabel)
 
-/** A token pads its label with blanks: a label that ends with some could not be named. */
+/** A token pads its label with blanks, so a label with trailing blanks could not be named. */
 export const tokenLabelProblem = (label: string): NameNotUsable | undefined => {
   const refused = (reason: NameNotUsable["reason"]) =>
     new NameNotUsable({ what: "label", reason, longest: longestTokenLabel })

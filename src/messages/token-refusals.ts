@@ -1,7 +1,7 @@
 /**
- * Why a token did not do what was asked. Grouped by what the receiver can do about it.
+ * Refusals of a token, grouped by what the receiver can do about them.
  *
- * `token` is always a name for people: the label, or the slot when there is none. URIs are printed without PINs.
+ * `token` is always a name for display: the label, or the slot if there is none. URIs are printed without PINs.
  */
 import { Data } from "effect"
 import type { ServiceUserUnknown, SystemFileInvalid } from "./platform.ts"
@@ -9,26 +9,26 @@ import type { TokenFamily } from "./token-family.ts"
 
 /** No token matches the URI, or there is no token at all. */
 export class TokenNotFound extends Data.TaggedError("TokenNotFound")<{
-  /** What was looked for, PIN redacted; undefined: any token. */
+  /** The URI searched for, PIN redacted; undefined: any token. */
   readonly uri: string | undefined
-  /** URIs of the tokens that are there. */
+  /** URIs of the tokens that exist. */
   readonly present: ReadonlyArray<string>
-  /** A key of it was wanted. */
+  /** A key of it was needed. */
   readonly forKey?: true
-  /** The key that was meant, if a token that is there has it. */
+  /** The requested key, if another token has it. */
   readonly onOtherToken?: KeyOnOtherToken
 }> {}
 
-/** Where a key shows that was not found where it was looked for. */
+/** Another token with a key that was not found on the requested one. */
 export interface KeyOnOtherToken {
   readonly token: string
-  /** With which it is found there. */
+  /** URI that finds it there. */
   readonly uri: string
-  /** What is visible of it without a login; a private key usually is not. */
+  /** The object visible without a login; a private key usually is not. */
   readonly seen: "privateKey" | "publicKey" | "certificate"
 }
 
-/** Several tokens match; a command that changes something does not choose one. */
+/** Several tokens match; a command that makes a change does not choose one. */
 export class TokenAmbiguous extends Data.TaggedError("TokenAmbiguous")<{
   readonly candidates: ReadonlyArray<string>
 }> {}
@@ -38,14 +38,14 @@ export class KeyNotFound extends Data.TaggedError("KeyNotFound")<{
   readonly uri: string | undefined
   readonly token: string
   readonly onOtherToken: KeyOnOtherToken | undefined
-  /** URI of a key that matches and may not sign (CKA_SIGN is false). */
+  /** URI of a key that matches but may not sign (CKA_SIGN is false). */
   readonly mayNotSign?: string
 }> {}
 
-/** A key with this id is already there. */
+/** A key with this id already exists. */
 export class KeyExists extends Data.TaggedError("KeyExists")<{ readonly token: string; readonly id: string }> {}
 
-/** A key has this label already, and the client has no rule for a second one. */
+/** A key already has this label, and the client has no rule for a second one. */
 export class LabelTaken extends Data.TaggedError("LabelTaken")<{
   readonly token: string
   readonly label: string
@@ -53,7 +53,7 @@ export class LabelTaken extends Data.TaggedError("LabelTaken")<{
   readonly uri: string
 }> {}
 
-/** Several keys match where only one may be meant (delete). */
+/** Several keys match where only one may (delete). */
 export class KeyAmbiguous extends Data.TaggedError("KeyAmbiguous")<{ readonly candidates: ReadonlyArray<string> }> {}
 
 /** The URI cannot name a signing key or a token for this request. */
@@ -67,7 +67,7 @@ export class NameNotUsable extends Data.TaggedError("NameNotUsable")<{
   readonly longest: number
 }> {}
 
-/** The URI is outside the scope that `device.cryptoki.uri` sets. */
+/** The URI is outside the scope set by `device.cryptoki.uri`. */
 export class OutsideScope extends Data.TaggedError("OutsideScope")<{ readonly uri: string; readonly scope: string }> {}
 
 /** The token requires a PIN, and none is configured. */
@@ -82,13 +82,13 @@ export class PinRejected extends Data.TaggedError("PinRejected")<{
     | "latched"
     /** Two different PINs were refused; none is tried until a person clears the latch. */
     | "latchedAll"
-    /** One PIN was refused; the other try is kept for the PIN that succeeded last, or for the configured one. */
+    /** One PIN was refused; the other attempt is reserved for the PIN that last succeeded, or for the configured one. */
     | "reserved"
-    /** A PIN of this client was refused; the tries that are left are for others. */
+    /** A PIN of this client was refused; the remaining attempts are reserved for others. */
     | "clientTried"
-    /** This client gave too many wrong PINs: its PINs are not checked until `until`. */
+    /** This client sent too many wrong PINs: its PINs are not checked until `until`. */
     | "paused"
-    /** Two logins had an unknown outcome, and no PIN has succeeded: `detail` says how. */
+    /** Two logins had an unknown outcome, and no PIN has succeeded: `detail` has the reason. */
     | "unanswered"
     /** A login had an unknown outcome, and the token counts a wrong PIN (CKF_USER_PIN_COUNT_LOW). */
     | "countLow"
@@ -98,47 +98,47 @@ export class PinRejected extends Data.TaggedError("PinRejected")<{
     | "recordNewer"
     | "locked"
     | "expired"
-    /** The token has one try left; we leave it to a person. */
+    /** The token has one attempt left; it is reserved for a person. */
     | "finalTry"
     /** The token was opened with another PIN; a login is not shared. */
     | "differs"
-    /** Length or characters the token does not take. */
+    /** Its length or characters are not accepted by the token. */
     | "invalid"
-  /** Which PIN; absent: the user PIN that settings or the request name. `current`: the old one of a change. */
+  /** Which PIN; absent: the user PIN of the settings or the request. `current`: the old one of a change. */
   readonly pin?: "so" | "current"
-  /** Where it is known and the next step depends on it. */
+  /** If known, and if the hint depends on it. */
   readonly family?: TokenFamily
   readonly detail?: string
-  /** The moment in ISO 8601, and how long that is from now in milliseconds. */
+  /** The time in ISO 8601, and milliseconds until then. */
   readonly until?: string
   readonly forMs?: number
 }> {}
 
-/** No login is made for now, for a temporary reason. */
+/** Logins are delayed, for a temporary reason. */
 export class LoginDelayed extends Data.TaggedError("LoginDelayed")<{
   readonly token: string
   readonly reason: /** The last login had an unknown outcome: `detail` tells how. */
     | "unanswered"
     /** Another process has held the token's login lock all the time: `detail` is its process id, if known. */
     | "otherProcess"
-    /** As many logins as a minute may have. */
+    /** The limit of logins per minute is reached. */
     | "tooOften"
   readonly detail: string
-  /** Until the next login may be made, in milliseconds; undefined: not known. */
+  /** Until the next login, in milliseconds; undefined: unknown. */
   readonly retryInMs: number | undefined
 }> {}
 
-/** The record of the token's refused PINs could not be cleared; they stay untried. */
+/** The record of the token's refused PINs could not be cleared; they remain latched. */
 export class LatchNotCleared extends Data.TaggedError("LatchNotCleared")<{
   readonly token: string
   readonly uri: string
-  /** Where the records lie, or should lie. */
+  /** Where the records are, or should be. */
   readonly directory: string
   /** `noDirectory`: the service that refused the PIN keeps its records elsewhere. */
   readonly reason: "noPermission" | "noDirectory"
 }> {}
 
-/** The PKCS#11 library cannot be used. */
+/** The PKCS#11 library is unusable. */
 export class ModuleNotLoaded extends Data.TaggedError("ModuleNotLoaded")<{
   readonly path: string
   readonly reason:
@@ -152,9 +152,9 @@ export class ModuleNotLoaded extends Data.TaggedError("ModuleNotLoaded")<{
     /** A sandbox closes the device node that the module opens (`detail`: its path). */
     | "deviceClosed"
     | "other"
-  /** The loader's or the module's own words, at most some lines. */
+  /** Message of the loader or the module, at most some lines. */
   readonly detail: string
-  /** The services' user, who was to load it in place of root; undefined: the caller itself was. */
+  /** The services' user, who was to load it instead of root; undefined: the caller itself. */
   readonly user?: string | undefined
 }> {}
 
@@ -162,16 +162,16 @@ export class ModuleNotLoaded extends Data.TaggedError("ModuleNotLoaded")<{
 export class HostNotStarted extends Data.TaggedError("HostNotStarted")<{
   /** `EMFILE`, `ENOMEM`, `EAGAIN`, `ENOENT` and the like. */
   readonly reason: string
-  /** The file of Node. */
+  /** Path of the Node executable. */
   readonly program: string
 }> {}
 
 /** A request ended with an internal error. */
 export class TokenActorFailed extends Data.TaggedError("TokenActorFailed")<{
   readonly token: string
-  /** `parked`: it happened too often, and no request is taken for some minutes. */
+  /** `parked`: it failed too often, and accepts no requests for some minutes. */
   readonly state: "restarted" | "parked"
-  /** Of `parked`: when requests are taken again. */
+  /** Of `parked`: when requests are accepted again. */
   readonly retryInMs?: number
 }> {}
 
@@ -185,7 +185,7 @@ export class TokenTimeout extends Data.TaggedError("TokenTimeout")<{
   readonly family?: TokenFamily
 }> {}
 
-/** The token host ended in the middle of the request (the module crashed, or was killed). */
+/** The token host exited during the request (the module crashed, or was killed). */
 export class TokenHostDied extends Data.TaggedError("TokenHostDied")<{
   readonly token: string
   readonly call: string
@@ -196,7 +196,7 @@ export class TokenHostDied extends Data.TaggedError("TokenHostDied")<{
 /** The token was in use and is unavailable; retried automatically. */
 export class TokenUnavailable extends Data.TaggedError("TokenUnavailable")<{
   readonly token: string
-  /** PKCS#11 function and code that showed it, if one did. */
+  /** PKCS#11 function and code that revealed it, if any. */
   readonly call: string | undefined
   readonly code: string | undefined
   readonly detail: string
@@ -217,17 +217,17 @@ export class SchemeNotSupported extends Data.TaggedError("SchemeNotSupported")<{
 export class KeysNotMadeHere extends Data.TaggedError("KeysNotMadeHere")<{
   readonly token: string
   readonly family: TokenFamily
-  /** What C_GenerateKeyPair answered. */
+  /** The return code of C_GenerateKeyPair. */
   readonly code: string
 }> {}
 
-/** Generating, initialising or changing a PIN was interrupted; its outcome is unknown. */
+/** Generating a key, initialising, or changing a PIN was interrupted; its outcome is unknown. */
 export class OutcomeUnknown extends Data.TaggedError("OutcomeUnknown")<{
   readonly token: string
   readonly operation: "create-key" | "init" | "change-pin" | "delete-key"
 }> {}
 
-/** The module returned an error code that cannot be handled. */
+/** The module returned an error code that has no specific handling. */
 export class TokenError extends Data.TaggedError("TokenError")<{
   readonly token: string
   /** `C_Sign` and the like. */
@@ -238,10 +238,10 @@ export class TokenError extends Data.TaggedError("TokenError")<{
   readonly detail: string
 }> {}
 
-/** The settings do not say how to reach a token: mode, module path or socket path is missing. */
+/** The settings do not configure access to a token: mode, module path or socket path is missing. */
 export class CryptokiOff extends Data.TaggedError("CryptokiOff")<{ readonly missing: string }> {}
 
-/** tedge-p11-server does not answer on its socket. */
+/** tedge-p11-server does not respond on its socket. */
 export class SigningServiceUnreachable extends Data.TaggedError("SigningServiceUnreachable")<{
   readonly socketPath: string
   readonly reason: "missing" | "noPermission" | "refused" | "silent" | "closedEarly" | "foreign" | "other"
@@ -252,11 +252,11 @@ export class SigningServiceUnreachable extends Data.TaggedError("SigningServiceU
 /** tedge-p11-server refused the request; the message is its own. */
 export class SigningServiceRefused extends Data.TaggedError("SigningServiceRefused")<{
   readonly message: string
-  /** Where the PIN of the request came from, `--pin`; undefined: it had none. */
+  /** Source of the request's PIN, `--pin`; undefined: it had none. */
   readonly ownPin?: string | undefined
 }> {}
 
-/** The answer is not valid in the protocol of tedge-p11-server. */
+/** The response is invalid in the protocol of tedge-p11-server. */
 export class SigningServiceGarbled extends Data.TaggedError("SigningServiceGarbled")<{
   readonly socketPath: string
   readonly detail: string

@@ -64,9 +64,9 @@ it("docs/architecture.md draws every file that a message passes", async () => {
             yield* Effect.promise(() => session.post("Profiler.enable"))
             yield* Effect.promise(() => session.post("Profiler.startPreciseCoverage", { callCount: true }))
             const all: Array<ReadonlySet<string>> = []
-            for (const text of ["a", "b", "c", "d"])
+            for (const text of "abcdefghijkl")
               all.push(yield* Effect.promise(() => filesOf(session, () => settled(text))))
-            // What runs from time to time has no part in each of them.
+            // Without periodic work, which does not run during each of them.
             return [...(all[0] ?? [])].filter((file) => all.every((one) => one.has(file)))
           })
         )

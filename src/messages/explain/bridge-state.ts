@@ -1,4 +1,4 @@
-/** Why a bridge is down, or what of it does not work, in one line. */
+/** One line on why a bridge is down or impaired. */
 import type { ParkedActor } from "../bridge.ts"
 import type { LinkStatus, Side } from "../mqtt.ts"
 import { explainMqtt, refusedFilter } from "./mqtt.ts"
@@ -10,8 +10,8 @@ interface BridgeState {
 }
 
 /**
- * Empty: nothing is wrong. Undefined: it is connecting, and what was wrong before may still be. `next`: when the
- * next attempt is made, in words.
+ * Empty: no fault. Undefined: connecting; an earlier fault may persist. `next`: when the next attempt is made,
+ * as text.
  */
 export const explainBridgeState = (
   { health, local, cloud }: BridgeState,
@@ -28,7 +28,7 @@ export const explainBridgeState = (
   return undefined
 }
 
-/** `at`: a time in words, from milliseconds since 1970. */
+/** `at`: formats a time, in milliseconds since 1970. */
 export const explainParked = ({ actor, nextTryAt }: ParkedActor, at: (ms: number) => string): string =>
   `${actor} is parked after repeated failures${nextTryAt === undefined ? "" : `, next try at ${at(nextTryAt)}`}`
 

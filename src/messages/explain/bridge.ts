@@ -36,7 +36,7 @@ export const explainHeldBack = (message: HeldBackMessage): string =>
 const namely = ({ direction, topic }: Pick<HeldBackMessage, "direction" | "topic">): string =>
   `${direction === "outbound" ? "cloud" : "local"}-bound message on topic ${quoted(topic)}`
 
-/** Azure answers requests with the statuses of HTTP. */
+/** Azure responds to requests with HTTP status codes. */
 export const explainRequestRefused = (status: number): string => {
   const known = requestStatus[status]
   return `the cloud answers the request for the device twin with ${status}${known === undefined ? "" : `: ${known}`}`

@@ -1,4 +1,4 @@
-/** Sentences for what the `tedge cert` commands refuse. */
+/** Sentences for refusals of the `tedge cert` commands. */
 import {
   type AccessTokenMissing,
   type CertificateRefusal,

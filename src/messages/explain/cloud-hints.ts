@@ -7,7 +7,7 @@ type Cloud = TargetCloud | undefined
 export const cloudWords = ({ name, profile }: TargetCloud): string =>
   profile === undefined ? name : `${name} --profile ${profile}`
 
-/** Undefined: a broker that is no cloud. */
+/** Undefined: a broker that is not a cloud. */
 export const trustHint = (cloud: Cloud): string => {
   switch (cloud?.name) {
     case "c8y":
@@ -33,7 +33,7 @@ export const closedHint = ({ cloud }: ConnectionLost): string => {
   }
 }
 
-/** Return codes of CONNACK where this cloud means something else than a broker with user names. */
+/** Return codes of CONNACK whose meaning in this cloud differs from a broker with user names. */
 export const connackHintOf = (cloud: Cloud, code: number): string | undefined => {
   if (code !== 4 && code !== 5) return undefined
   switch (cloud?.name) {

@@ -109,7 +109,7 @@ const explainProfile = (failure: ProfileNotUsable): Explanation => {
   }
 }
 
-/** `config get` only asks: a value need not be set. */
+/** For `config get`, which does not require a value. */
 const explainNotSet = (failure: SettingNotSet): Explanation =>
   failure.idProblem === undefined
     ? { error: `The provided config key: '${failure.key}' is not set` }
@@ -151,7 +151,7 @@ const explainMissing = (failure: SettingMissing | SettingNotSet): Explanation =>
   }
 }
 
-/** As the C library names it, which scripts look for. */
+/** In the C library's words, which scripts search for. */
 const inWords = (code: string): string =>
   code === "EACCES" ? "Permission denied (EACCES)" : code === "EPERM" ? "Operation not permitted (EPERM)" : code
 

@@ -1,4 +1,4 @@
-/** Sentences for what a step of `tedge connect` can end with. */
+/** Sentences for refusals of the steps of `tedge connect`. */
 import type { AskFailed } from "../../runtime/errors.ts"
 import type {
   AlreadyConnected,
@@ -34,7 +34,7 @@ import {
 import { explainMqtt } from "./mqtt.ts"
 import { displayName } from "./note.ts"
 
-/** The refusals that are ConnectActor's own. */
+/** ConnectActor's own refusals. */
 export type StepRefusal =
   | AlreadyConnected
   | NotConnected
@@ -54,7 +54,7 @@ export type StepRefusal =
   | CertificateOfAnother
   | FileNotWritten
 
-/** The words that name the connection on the command line: `c8y --profile prod`. */
+/** The connection on the command line: `c8y --profile prod`. */
 const words = (of: CloudSelector): string =>
   of.profile === undefined ? of.cloud : `${of.cloud} --profile ${of.profile}`
 
@@ -129,7 +129,7 @@ export const connectSentences = {
 
 const byHand = "run it manually, or see the log of the service"
 
-/** Our own service manager, which knows no command but the program itself. */
+/** The built-in service manager has no commands but the program itself. */
 const explainNotInstalled = (service: string): Explanation => ({
   error: `${service} is not installed`,
   hint: service === "mosquitto" ? "on Debian: apt-get install mosquitto" : "install it, or put it in the PATH"
@@ -225,11 +225,11 @@ const explainFile = (failure: FileNotWritten): Explanation => {
   }
 }
 
-/** A log line: everybody who may look at a service sees its environment. */
+/** A log line: every local user can read a service's environment. */
 export const explainKeptOut = (service: string, names: ReadonlyArray<string>): string =>
   `${service} does not get ${names.join(", ")} from the environment, where others could read it; store it instead: tedge config set`
 
-/** Asks without an answer. */
+/** Failures of asks. */
 export const explainAsk = (failure: AskFailed): Explanation => sentenceIn(askSentences, failure)
 
 export const askSentences = {

@@ -1,4 +1,4 @@
-/** Log lines for what CryptokiActor reports. Source: hsm-support, "Key selection" (the warning's words). */
+/** Log lines for events of CryptokiActor. Source: hsm-support, "Key selection" (the warning's words). */
 import type { CryptokiEvent } from "../cryptoki.ts"
 import { quoted, seconds } from "./explanation.ts"
 

@@ -1,10 +1,10 @@
 import { shownText } from "../shown-text.ts"
 
-/** A sentence for people: what happened, and what they can do about it. */
+/** A sentence for people, with a hint on what to do. */
 export interface Explanation {
-  /** Lower case, no full stop, the values in quotes; one line. */
+  /** Lower case, no full stop, values in quotes; one line. */
   readonly error: string
-  /** A command to run, or a fact the person lacks. */
+  /** A command to run, or a fact the user lacks. */
   readonly hint?: string
 }
 
@@ -15,7 +15,7 @@ export const logLine = ({ error, hint }: Explanation): string => (hint === undef
 export const terminalLine = ({ error, hint }: Explanation): string =>
   hint === undefined ? error : `${error} (${hint})`
 
-/** One for each failure of an area. */
+/** One per failure of an area. */
 export type Sentences<Failure extends { readonly _tag: string }> = {
   readonly [Tag in Failure["_tag"]]: (failure: Extract<Failure, { readonly _tag: Tag }>) => Explanation
 }
@@ -34,12 +34,12 @@ export const danglingHint =
 export const foreignLinkHint =
   "a directory of this path is a link created by a user who does not own its target: create the link as root (ln -s), or use a path without it"
 
-/** How much text from outside goes into a sentence. */
+/** Maximum length of external text in a sentence. */
 const longest = 600
 
 /**
- * Text that came from outside (a module, a broker, a client) as part of one line: control characters out, and those
- * that turn the direction of writing, line ends to `; `, cut at 600 characters unless told.
+ * External text (of a module, a broker, a client) within one line: without control characters and bidirectional
+ * controls, line ends as `; `, by default truncated at 600 characters.
  */
 export const quoted = (text: string, mostCharacters = longest): string => {
   const line = shownText(
@@ -51,10 +51,10 @@ export const quoted = (text: string, mostCharacters = longest): string => {
   return line.length > mostCharacters ? `${line.slice(0, mostCharacters)}…` : line
 }
 
-/** ` (text)`, or nothing when there is no text. */
+/** ` (text)`, or empty without text. */
 export const inBrackets = (text: string): string => (text.trim() === "" ? "" : ` (${quoted(text)})`)
 
 export const seconds = (ms: number): string => `${Math.round(ms / 100) / 10} s`
 
-/** As one word of a POSIX shell: a URI has semicolons in it, and may have blanks and quotes. */
+/** As one word of a POSIX shell: a URI contains semicolons, and possibly blanks and quotes. */
 export const shellQuoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`

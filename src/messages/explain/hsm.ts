@@ -1,4 +1,4 @@
-/** Sentences for what `tedge hsm` and `tedge cert create-key-hsm` refuse by themselves. */
+/** Sentences for refusals of the `tedge hsm` commands and `tedge cert create-key-hsm` themselves. */
 import type {
   HsmRefusal,
   KeyIdInvalid,
@@ -125,7 +125,7 @@ const explainInitialised = ({ tokens }: TokenInitialised): Explanation => {
   }
 }
 
-/** Some cards come from the factory in a state their module calls initialised. */
+/** Some cards come from the factory in a state that their module reports as initialised. */
 const wipeWith: Readonly<Record<TokenFamily, string>> = {
   smartCardHsm: "a new card counts as initialised: sc-hsm-tool --initialize sets its PINs and erases its keys",
   piv: "a PIV card is not initialised by this command: change its PIN with ykman piv access change-pin, make keys with ykman piv keys generate",

@@ -1,4 +1,4 @@
-/** Sentences for what a broker, or the network path to it, refused. */
+/** Sentences for refusals of a broker, or on the network path to it. */
 import {
   type BrokerRefused,
   type BrokerSilent,
@@ -179,10 +179,10 @@ const explainCredential = (failure: CredentialUnusable): Explanation => {
   }
 }
 
-/** For a file of which it is not known which certificate is the device's. */
+/** For a file whose device certificate is unknown. */
 export const leafFirstHint = "keep only the device's certificate and, after it, its issuers in the file"
 
-/** The setting that names the file, unless an option did. */
+/** The setting that names the file, unless an option does. */
 const checkPath = ({ role, path }: CredentialUnusable): string => {
   switch (role) {
     case "certificate":

@@ -1,7 +1,7 @@
-/** Sentences for what is worth a line during `tedge connect` and is no failure. */
+/** Sentences for notes during `tedge connect` that are not failures. */
 import type { Note } from "../connect.ts"
 
-/** `plain`: a line of its own. `info`: behind `info:`. */
+/** `plain`: a line of its own. `info`: after `info:`. */
 interface NoteText {
   readonly style: "plain" | "info"
   readonly text: string
@@ -30,7 +30,7 @@ export const explainNote = (note: Note): NoteText => {
     case "CheckInProgress":
       return plain(`Waiting: ${note.detail}`)
     case "BrokerAsItIs":
-      // In the place of the line of a restart.
+      // In place of the line of a restart.
       return plain("Restarting mosquitto... not needed: its files are the same, and another cloud is connected over it")
     case "BrokerForgets":
       return info(
@@ -55,7 +55,7 @@ export const explainNote = (note: Note): NoteText => {
   }
 }
 
-/** The end of a command that came to its goal in another way than was asked for. */
+/** A command that reached its goal in another way than requested. */
 export const explainOldCertificate = "Successfully connected, however not using the new certificate"
 
 /** Also a check of `tedge hsm doctor`. */

@@ -95,8 +95,8 @@ const pinFileProblems = {
 } as const
 
 /**
- * Names the rule that would allow it, ready to paste, and nothing beyond. A second rule for a client would never count,
- * so the one that does is the one to change.
+ * Names the rule that would allow the request, ready to paste, and nothing beyond. A second rule for a client would be
+ * ignored, so the one that applies is the one to change.
  */
 export const explainNotAllowed = ({ operation, uid, rule }: OperationNotAllowed): string => {
   const refused = `user ${uid ?? "unknown"} may not do this (${operation});`
@@ -117,22 +117,22 @@ export const explainNotUsable = ({ what, value }: RequestNotUsable): string => {
   }
 }
 
-/** For the log, in the words of the original, and then what follows from it. */
+/** For the log: the original's words, then the consequences. */
 export const explainFileLeftOut = (unread: SettingsUnread): string =>
   `${unreadWords(unread)}. Every request except Ping is refused until it can be read, because it may contain scope and rules: fix it, then reload the service (SIGHUP) or restart it`
 
-/** For every client, root too. */
+/** For every client, even root. */
 export const explainSettingsNotRead = (unread: SettingsUnread): string =>
   `the signing service refuses every request: ${unreadWords(unread)}, which may contain scope and rules; fix it, then reload or restart the service`
 
 const unreadWords = ({ path, unreadable }: SettingsUnread): string =>
   unreadable === undefined ? `Failed to parse ${path}: invalid TOML` : `Failed to read ${path}: ${unreadable}`
 
-/** Refused PINs are remembered as long as the service runs, not longer. */
+/** Refused PINs are recorded only while the service runs. */
 export const explainLatchForgotten = (directory: string): string =>
   `refused PINs cannot be recorded in '${directory}': after each restart a wrong PIN is tried again, and may lock its token; make that directory writable by this user, or set run.path`
 
-/** Never a PIN, nor what was signed. The fields are for searching the journal. */
+/** Never contains a PIN, nor the signed data. The fields are for searching the journal. */
 export const explainServerEvent = (event: P11ServerEvent): LogText => {
   switch (event._tag) {
     case "RequestServed":
@@ -146,7 +146,7 @@ export const explainServerEvent = (event: P11ServerEvent): LogText => {
         text: `Incoming request failed: ${audit(event)} result=refused reason="${inQuotes(event.reason)}"`
       }
     case "ClientAborted":
-      // Anybody may connect and leave as often as they like; the metrics count it.
+      // Any client may connect and disconnect at any rate; only the metrics count it.
       return {
         level: event.reason === "gone" ? "debug" : "warn",
         text: `client disconnected: ${abortReasons[event.reason]} ${who(event.client)}`
@@ -170,7 +170,7 @@ type Requested = Extract<P11ServerEvent, { readonly _tag: "RequestServed" | "Req
 const audit = ({ client, operation, uri }: Requested): string =>
   `${who(client)} operation=${operation ?? "unknown"}${uri === undefined ? "" : ` key="${inQuotes(uri)}"`}`
 
-/** What a client wrote never ends its quotes. */
+/** Text of a client cannot end its quotes. */
 const inQuotes = (text: string): string => quoted(text).replace(/["\\]/g, (character) => `\\${character}`)
 
 const who = ({ uid, gid, pid }: Client): string =>

@@ -1,4 +1,4 @@
-/** Sentences for PINs: which one was refused, and what was not tried for the token's sake. */
+/** Sentences for PINs: which one was refused, and which were not tried to protect the token. */
 import type { LoginDelayed, PinRejected } from "../token-refusals.ts"
 import { type Explanation, inBrackets, quoted, seconds } from "./explanation.ts"
 import {
@@ -86,7 +86,7 @@ const explainAnyPin = (failure: PinRejected): Explanation => {
   }
 }
 
-/** Undefined: as of any PIN. */
+/** Undefined: same as for any PIN. */
 const explainSoPin = ({ token: name, reason, detail = "" }: PinRejected): Explanation | undefined => {
   const token = `token '${name}'`
   switch (reason) {

@@ -1,4 +1,4 @@
-/** Sentences for URIs that are not valid, for what in a valid one keeps it from matching, and for ids and labels that no key or token can have. */
+/** Sentences for invalid URIs, for attributes of valid ones that match nothing, and for invalid ids and labels. */
 import { Result } from "effect"
 import { type InvalidPkcs11Uri, parsePkcs11Uri } from "../pkcs11-uri.ts"
 import type { NameNotUsable } from "../token-refusals.ts"
@@ -37,7 +37,7 @@ const explainUri = (failure: InvalidPkcs11Uri): Explanation => {
   }
 }
 
-/** Attributes that keep a URI from matching whatever else it says, in brackets; empty: there is none. */
+/** Attributes for which a URI matches nothing, in brackets; empty: none. */
 export const whyNoMatch = (text: string): string => {
   const uri = parsePkcs11Uri(text)
   if (Result.isFailure(uri)) return ""

@@ -79,13 +79,13 @@ export const explainClosed = (file: ClosedToUser): Explanation => {
   }
 }
 
-/** The directory of an image that was taken of a device, or a device with other hardware. */
+/** The configuration of a cloned image, or of a device with replaced hardware. */
 export const explainOtherMachine = (configDir: string): Explanation => ({
   error: `'${quoted(configDir)}' was connected on another machine: two devices with one device id and key disconnect each other`,
   hint: "for a copy: an id and a key of its own (tedge hsm create-key, tedge cert create); for replaced hardware: tedge reconnect"
 })
 
-/** `isService`: it is the services' user, for whom a rule comes with the package. */
+/** `isService`: the services' user, for whom the package has a rule. */
 export const explainPcscdRefuses = (user: string, isService: boolean): Explanation => ({
   error: `pcscd refuses ${isService ? `the services' user '${user}'` : `this user, '${quoted(user)}'`}, so no card is seen: polkit has no rule for a user without a login session`,
   hint: isService

@@ -1,4 +1,4 @@
-/** Sentences for programs that use the library: the same errors, with hints that name its options and not our commands. */
+/** Sentences for programs that use the library: the same errors, with hints that name its options instead of our commands. */
 
 import type { AskFailed } from "../../runtime/errors.ts"
 import type { CryptokiEvent } from "../cryptoki.ts"
@@ -77,7 +77,7 @@ const hintForPin = ({ reason }: PinRejected): string => {
   }
 }
 
-/** What a program may want to log; undefined for what it gets as an event of its own, or need not know. */
+/** Events a program may want to log; undefined: it gets its own event, or does not need it. */
 export const warningFor = (event: CryptokiEvent): string | undefined => {
   switch (event._tag) {
     case "SeveralKeysMatched":

@@ -1,15 +1,15 @@
 /** Names of the reason codes of MQTT. */
 
-/** `not authorised (0x87)`; a code that no standard names is shown as its number. */
+/** `not authorised (0x87)`; an unknown code is only a number. */
 export const reasonCodeText = (code: number): string => {
   const name = names[code]
   return name === undefined ? reasonCodeName(code) : `${name} (${inHex(code)})`
 }
 
-/** The same without the number where there is a name. */
+/** The name without the number, if there is one. */
 export const reasonCodeName = (code: number): string => names[code] ?? `reason code ${inHex(code)}`
 
-/** Undefined: no standard names it. */
+/** Undefined: not in any standard. */
 export const reasonCodeNameOf = (code: number): string | undefined => names[code]
 
 const inHex = (code: number): string => `0x${code.toString(16).padStart(2, "0")}`

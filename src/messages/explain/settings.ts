@@ -1,4 +1,4 @@
-/** Sentences for the value of a setting, and for what is only worth a warning. */
+/** Sentences for values of settings, and for warnings. */
 import type { InvalidSetting } from "../config.ts"
 import type { SettingWarning, ValueProblem, ValueSource } from "../settings/refused-value.ts"
 import { type Explanation, quoted } from "./explanation.ts"
@@ -15,7 +15,7 @@ export const explainValue = (failure: InvalidSetting): Explanation => {
   }
 }
 
-/** Where a value was found, for people; empty for the command line, which they see. */
+/** Source of a value, for people; empty for the command line. */
 const place = (source: ValueSource): string => {
   switch (source.kind) {
     case "argument":
@@ -103,7 +103,7 @@ const proxyUrl = {
   syntax: "it must be a URL such as http://proxy.example:3128"
 } as const
 
-/** One line for a warning about settings; it has no next step unless there is one. */
+/** One line for a warning about settings; the hint is optional. */
 export const explainSettingWarning = (warning: SettingWarning): Explanation => {
   switch (warning.kind) {
     case "deprecated-key":

@@ -1,4 +1,4 @@
-/** Sentences for what tedge-p11-server refused, and for a way to it that is barred. */
+/** Sentences for refusals of tedge-p11-server, and for its socket being inaccessible. */
 
 import {
   isAboutScope,
@@ -43,7 +43,7 @@ export const explainService = (
 
 const explainRefused = (refusal: SigningServiceRefused): Explanation => {
   const { message, ownPin } = refusal
-  // All of it: the candidates are at its end.
+  // Not truncated: the candidates are at its end.
   const said = quoted(message, longestServiceText + cut.length)
   if (isTooOld(refusal))
     return {
@@ -66,10 +66,10 @@ const explainRefused = (refusal: SigningServiceRefused): Explanation => {
 
 const cut = "..."
 
-/** The service's own words say which PIN is meant. */
+/** The service's own message says which PIN is meant. */
 const namesPin = (message: string): boolean => message.includes(soFragment) || message.includes(presentFragment)
 
-/** Without a setting there is no other PIN than the one that was given. */
+/** Without a setting, the given PIN is the only one. */
 const correctPin = (place: string): string => {
   if (place.startsWith("--so-pin") || place.startsWith("--current-pin")) return `give the right one (${place})`
   return `correct the PIN where it is set (${place}), or remove it there: the service then uses its own`
@@ -90,7 +90,7 @@ const pinHint = (message: string): string | undefined => {
 export const ownScope =
   "the service applies its own device.cryptoki.uri: change it where the service runs, then: systemctl restart tedge-p11-server"
 
-/** By the words of our own service, and of thin-edge's. Only commands that either has. */
+/** By the message of our own service, and of thin-edge's. Only commands that both have. */
 const hintForRefused = (refusal: SigningServiceRefused): string => {
   const { message } = refusal
   const ofPin = pinHint(message)

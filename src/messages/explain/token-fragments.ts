@@ -1,10 +1,10 @@
-/** Words about a token that are known again in what the signing service says over its socket: only a text travels there. */
+/** Fragments by which messages of the signing service are recognised: its protocol transmits only text. */
 import type { KeyOnOtherToken } from "../token-refusals.ts"
 
 export const untriedFragment = "was refused before and was not tried again"
 export const keptFragment = "the last try is reserved for the PIN that last succeeded, or the configured one"
 export const clientTriedFragment = "a PIN given by this user was refused; the remaining tries are reserved for others"
-/** Followed by a moment. */
+/** Followed by a time. */
 export const pausedFragment = "this user gave too many wrong PINs; its PINs are not checked until"
 export const unansweredFragment = "had an unknown outcome"
 export const presentFragment = "is not the current user PIN"

@@ -1,7 +1,7 @@
 /**
- * Next steps for a token that does not answer, or not as it should.
+ * Hints for a token that does not respond, or not as it should.
  *
- * The code says what is done about it; only the hint may also go by the words the module printed (OP-TEE's client
+ * The return code decides how it is handled; only the hint also depends on the module's output (OP-TEE's client
  * library: "TEEC init context failed" and the like; tpm2-tss on response codes TPM_RC_OBJECT_MEMORY to
  * TPM_RC_OBJECT_HANDLES: "tpm:warn(2.0): out of session handles").
  */
@@ -9,15 +9,15 @@ import type { TokenFamily } from "../token-family.ts"
 import type { TokenTimeout, TokenUnavailable } from "../token-refusals.ts"
 
 /**
- * A card does what one program asks at a time (PC/SC transactions), and the others wait in their calls. A signature may
- * wait for a finger as well.
+ * A card serves one program at a time (PC/SC transactions), and others block in their calls. A signature may also wait
+ * for a touch.
  */
 export const isHeldCard = ({ call, token, family }: TokenTimeout): boolean =>
   call !== "sign" && (isCardFamily(family) || /opensc|ykcs11|sc-hsm/i.test(token))
 
 const isCardFamily = (family: TokenFamily | undefined) => family === "piv" || family === "smartCardHsm"
 
-/** Only a signature waits for a finger; what else does not return waits for another program. */
+/** Only a signature waits for a touch; other calls that do not return wait for another program. */
 export const hintForTimeout = (failure: TokenTimeout): string => {
   const { call, token, detail } = failure
   if (isHeldCard(failure)) return holdersOfCards
@@ -27,7 +27,7 @@ export const hintForTimeout = (failure: TokenTimeout): string => {
     : "the module waits for another program: one that holds the token, or a service that does not run (pcscd for cards; tee-supplicant for OP-TEE)"
 }
 
-/** Undefined: nothing particular is known. */
+/** Undefined: no specific hint. */
 export const hintForUnavailable = ({ detail, family, code }: TokenUnavailable): string | undefined => {
   if (/TEEC init context failed/i.test(detail))
     return "OP-TEE's device cannot be opened: the user of the services must be in its group (ls -l /dev/tee0), and the kernel's driver loaded"

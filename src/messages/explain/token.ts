@@ -1,4 +1,4 @@
-/** Sentences for what a token, its module, or the way to it refused. */
+/** Sentences for refusals of a token, its module, or the access to it. */
 import type { TokenFamily } from "../token-family.ts"
 import type {
   HostNotStarted,
@@ -138,7 +138,7 @@ export const tokenSentences = {
   SigningServiceGarbled: (failure) => explainService(failure)
 } satisfies Sentences<TokenRefusal>
 
-/** In the error, as the signing service's clients are sent no hints. */
+/** Part of the error, as clients of the signing service get no hints. */
 const andWhere = (onOtherToken: KeyOnOtherToken | undefined): string =>
   onOtherToken === undefined ? "" : `; ${seenFragment[onOtherToken.seen]} is on token '${onOtherToken.token}'`
 
@@ -152,7 +152,7 @@ const hintForUnknown: Readonly<Record<OutcomeUnknown["operation"], string>> = {
   "change-pin": "either PIN may be right now; try the new one: tedge hsm list-keys --pin <PIN>"
 }
 
-/** What a person can do about a code that names its own reason. */
+/** Hints for codes that state their own reason. */
 const hintForCode = (code: string | undefined): string | undefined => {
   switch (code) {
     case "CKR_DEVICE_MEMORY":
@@ -180,13 +180,13 @@ const cannotDo: ReadonlySet<string> = new Set([
   "CKR_FUNCTION_NOT_SUPPORTED"
 ])
 
-/** Of a key that is there already. */
+/** For an existing key. */
 const hintForUse = (code: string): string | undefined =>
   cannotDo.has(code)
     ? "the token cannot do this with the key: use one of another type; list the keys: tedge hsm list-keys"
     : undefined
 
-/** How a key comes into a token that does not make one for us. */
+/** How to create a key on a token that does not generate keys for us. */
 const makeKeyWith: Readonly<Record<TokenFamily, string>> = {
   piv: "make it with the card vendor's tool: ykman piv keys generate, or yubico-piv-tool -a generate",
   smartCardHsm: "make it with: pkcs11-tool --keypairgen",
@@ -194,19 +194,19 @@ const makeKeyWith: Readonly<Record<TokenFamily, string>> = {
   other: "make it with the token vendor's tool, or use another token"
 }
 
-/** What SoftHSM2 says when its directory is full or read-only, and others when they are broken. */
+/** SoftHSM2 returns these when its directory is full or read-only, others when they are broken. */
 const inFiles = (code: string | undefined): string =>
   code === "CKR_GENERAL_ERROR" || code === "CKR_FUNCTION_FAILED" || code === "CKR_DEVICE_ERROR"
     ? "; if the token is a directory: check its free space and its permissions"
     : ""
 
-/** Both kinds of template were refused: it is the type or the size of the key. */
+/** Both kinds of template were refused, so the type or the size of the key is the cause. */
 const hintForGenerate = (code: string): string | undefined =>
   cannotDo.has(code) || /^CKR_(ATTRIBUTE|TEMPLATE)_/.test(code)
     ? "the token cannot do this: try another --type, --curve or --bits"
     : hintForCode(code)
 
-/** A fresh token may have the SO PIN of its maker already, and then wants that one. */
+/** An uninitialised token may require the SO PIN of its vendor. */
 const hintForInit = (code: string): string | undefined =>
   code === "CKR_PIN_INCORRECT" || code === "CKR_PIN_LEN_RANGE" || code === "CKR_PIN_INVALID"
     ? "the token rejected this SO PIN: it may be too short, or the vendor has set another one"

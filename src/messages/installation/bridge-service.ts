@@ -1,9 +1,9 @@
 /**
- * Which service forwards the messages of a cloud, and everything that is named after it: unit, lock, socket, client ids,
- * topics. Made here only.
+ * The service that forwards the messages of a cloud, and all names derived from it: unit, lock, socket, client ids,
+ * topics. The only place that composes them.
  *
- * Everything ours: `tedge-mapper-c8y`, as thin-edge.io's mapper, whose place it takes. Beside thin-edge.io:
- * `tedge-bridge-c8y`; the mapper is theirs, and learns from the topic of a mosquitto bridge that its messages are forwarded.
+ * Everything ours: `tedge-mapper-c8y`, like thin-edge.io's mapper, which it replaces. Beside thin-edge.io:
+ * `tedge-bridge-c8y`; the mapper is theirs, and learns from the health topic of a mosquitto bridge that its messages are forwarded.
  */
 import { type ServiceTopics, serviceTopics } from "../service-topics.ts"
 import type { CloudSettings } from "../settings/resolved-settings.ts"
@@ -15,16 +15,16 @@ export interface NamedService {
 }
 
 export interface BridgeService {
-  /** Its unit; lock, socket and log are named so as well: `tedge-mapper-c8y@prod`. */
+  /** Its unit, which also names lock, socket and log: `tedge-mapper-c8y@prod`. */
   readonly unit: string
-  /** At the local broker. The bridge's session there outlives a change between thin-edge.io's built-in bridge and ours. */
+  /** At the local broker. The same for thin-edge.io's built-in bridge and ours, so that the session survives a change. */
   readonly clientIds: { readonly bridge: string; readonly service: string }
-  /** Up while both halves of the bridge are connected; `tedge connect` of thin-edge.io looks there as well. */
+  /** 1 while both sides of the bridge are connected; `tedge connect` of thin-edge.io reads it too. */
   readonly bridge: NamedService
   readonly mapper: OurMapper | ThinEdgeMapper
 }
 
-/** We are the mapper: we register it, and answer its health checks. */
+/** The mapper is ours: we register it, and answer its health checks. */
 interface OurMapper extends NamedService {
   readonly is: "ours"
 }
@@ -36,7 +36,7 @@ export interface ThinEdgeMapper {
   readonly mosquitto: NamedService
 }
 
-/** In the environment of thin-edge.io's mapper: `false`, and it leaves the cloud to another bridge. */
+/** In the environment of thin-edge.io's mapper: `false` leaves the cloud to another bridge. */
 export const bridgeVariable = "TEDGE_MQTT_BRIDGE_BUILT_IN"
 
 export const bridgeService = ({ installation, cloud, mqtt }: CloudSettings): BridgeService => {
@@ -59,13 +59,13 @@ export const bridgeService = ({ installation, cloud, mqtt }: CloudSettings): Bri
   }
 }
 
-/** The unit alone, for what has no settings yet. */
+/** The unit alone, without settings. */
 export const bridgeUnitName = (
   installation: Installation["kind"],
   cloud: string,
   profile: string | undefined
 ): string => `${installation === "everything-ours" ? "tedge-mapper" : "tedge-bridge"}-${instanceName(cloud, profile)}`
 
-/** `c8y`, `c8y@prod`: how units, files and locks tell profiles apart. */
+/** `c8y`, `c8y@prod`: the profile in names of units, files and locks. */
 export const instanceName = (cloud: string, profile: string | undefined): string =>
   profile === undefined ? cloud : `${cloud}@${profile}`

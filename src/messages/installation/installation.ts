@@ -1,11 +1,11 @@
 /**
- * How this product is on a device: everything ours, or the bridge and the commands beside thin-edge.io's own programs,
+ * How this product is installed: everything ours, or the bridge and the commands beside thin-edge.io's own programs,
  * where `tedge` and `tedge-mapper` are theirs. Decision record 20.
  */
 
 export interface Installation {
   readonly kind: "everything-ours" | "beside-thin-edge"
-  /** What a user types. */
+  /** As typed by a user. */
   readonly command: "tedge" | "tedge-hsm"
   /** The program of the service. */
   readonly bridgeCommand: "tedge-mapper" | "tedge-hsm-bridge"
@@ -23,13 +23,13 @@ export const besideThinEdge: Installation = {
   bridgeCommand: "tedge-hsm-bridge"
 }
 
-/** By the name a program was started under: `/usr/lib/tedge-actors-bridge/bin/tedge-hsm`. */
+/** By the path a program was started with: `/usr/lib/tedge-actors-bridge/bin/tedge-hsm`. */
 export const installationOf = (program: string | undefined): Installation => {
   const name = program?.split("/").at(-1)
   return name === besideThinEdge.command || name === besideThinEdge.bridgeCommand ? besideThinEdge : everythingOurs
 }
 
-/** Sentences and examples name our commands as `tedge …` and `tedge-mapper …`: here as they are called on this device. */
+/** Sentences and examples name our commands `tedge …` and `tedge-mapper …`; this replaces them by their names on this device. */
 export const withCommandNames = ({ command, bridgeCommand }: Installation, text: string): string =>
   command === "tedge" ? text : text.replaceAll(ourCommand, command).replaceAll(ourMapper, bridgeCommand)
 

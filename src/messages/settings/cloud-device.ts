@@ -1,4 +1,4 @@
-/** Settings of the device that each cloud can have for itself. The texts on key_uri and key_pin are those of hsm-support, to the letter. */
+/** Device settings that each cloud can override. The texts on key_uri and key_pin are those of hsm-support, verbatim. */
 import type { CloudName, Setting } from "./setting.ts"
 import { deviceId, path, pkcs11Uri, text } from "./setting-types.ts"
 

@@ -1,4 +1,4 @@
-/** Settings of the device itself, its key and its certificate. The texts on keys and tokens are those of hsm-support, to the letter. */
+/** Settings of the device itself, its key and its certificate. The texts on keys and tokens are those of hsm-support, verbatim. */
 import { keyPinDoc, keyUriDoc } from "./cloud-device.ts"
 import type { Setting } from "./setting.ts"
 import { deviceId, duration, path, pkcs11Uri, text } from "./setting-types.ts"

@@ -1,10 +1,10 @@
 /**
- * Durations as people write them: `60s`, `1h 30m`, `365d`, or whole seconds.
+ * Durations: `60s`, `1h 30m`, `365d`, or whole seconds.
  *
  * Source: the syntax of Rust's humantime, which thin-edge's settings use.
  */
 
-/** Milliseconds; undefined: the text is no duration. Fractions of a millisecond are cut off. */
+/** Milliseconds; undefined: not a duration. Fractions of a millisecond are truncated. */
 export const durationMs = (text: string): number | undefined => {
   const trimmed = text.trim()
   if (/^\d{1,12}$/.test(trimmed)) return Number(trimmed) * 1000

@@ -1,7 +1,7 @@
 /**
- * tedge.toml and mapper.toml as layers, and as the places their settings stand at.
+ * tedge.toml and mapper.toml as layers, with the path of each setting in the file.
  *
- * A tedge.toml without `[config] version = "2"` is of version 1 and has older names; they are understood here and only
+ * A tedge.toml without `[config] version = "2"` is of version 1 and has older names; they are accepted here and only
  * renamed in the file when it is written anyway. Source: thin-edge, tedge config reference, "Files and layering".
  */
 import { type Found, type Layer, layerOf } from "./layer.ts"
@@ -18,7 +18,7 @@ export interface TomlTable {
 /** A path from the top of the file. */
 export type TomlPath = ReadonlyArray<string>
 
-/** A layer, and the place of each setting, by full key; at more than one place if older names are there too. */
+/** A layer, and the paths of each setting, by full key; several if older names exist too. */
 export interface PlacedLayer {
   readonly layer: Layer
   readonly places: ReadonlyMap<string, ReadonlyArray<TomlPath>>
@@ -33,7 +33,7 @@ export type FileLayer =
   | { readonly kind: "unknown-version"; readonly version: string }
   | { readonly kind: "conflict"; readonly from: string; readonly to: string }
 
-/** `directory`: where relative paths in the file begin. */
+/** `directory`: base of relative paths in the file. */
 export const fileLayer = (tree: TomlTable, path: string, directory: string): FileLayer => {
   const version = versionOf(tree)
   if (version !== "1" && version !== "2") return { kind: "unknown-version", version }
@@ -66,15 +66,15 @@ export const fileLayer = (tree: TomlTable, path: string, directory: string): Fil
   }
 }
 
-/** A section of a cloud: that without profile, or that of one. */
+/** A section of a cloud: without profile, or of one. */
 export interface CloudProfile {
   readonly cloud: CloudName
   readonly profile: string | undefined
 }
 
 /**
- * A mapper.toml: the settings of one section of a cloud, named without the section. `cloud_type` only marks the file.
- * `directory`: where relative paths in the file begin.
+ * A mapper.toml: the settings of one section of a cloud, without its prefix. `cloud_type` only marks the file.
+ * `directory`: base of relative paths in the file.
  */
 export const mapperLayer = (
   tree: TomlTable,
@@ -87,7 +87,7 @@ export const mapperLayer = (
   const warnings: Array<SettingWarning> = []
   for (const { at, value } of leavesOf(tree)) {
     if (at.length === 1 && at[0] === cloudTypeKey) continue
-    // Profiles have files of their own: a table of that name means nothing here.
+    // Profiles have their own files: a table of that name has no meaning here.
     const name = at[0] === "profiles" ? undefined : nameAt([...section, ...at])
     if (name === undefined) warnings.push({ kind: "unknown-key", key: at.join("."), source })
     else found.push({ at, given: [...section, ...at].join("."), name, value, source, directory })
@@ -96,14 +96,14 @@ export const mapperLayer = (
   return { layer: { ...layer, warnings: [...warnings, ...layer.warnings] }, places: placesOf(found) }
 }
 
-/** Stands in each mapper.toml of a built-in cloud; it is not read. */
+/** In each mapper.toml of a built-in cloud; ignored. */
 export const cloudTypeKey = "cloud_type"
 
-/** The clouds tedge.toml has a table of, an empty one too. */
+/** The clouds for which tedge.toml has a table, even an empty one. */
 export const cloudTablesOf = (tree: TomlTable): ReadonlyArray<CloudName> =>
   cloudNames.filter((cloud) => tableNames(cloud).some((name) => tree[name] !== undefined))
 
-/** What the table of a cloud may be called in tedge.toml. */
+/** The names of a cloud's table in tedge.toml. */
 export const tableNames = (cloud: CloudName): ReadonlyArray<string> => (cloud === "az" ? ["az", "azure"] : [cloud])
 
 const versionOf = (tree: TomlTable): string => {

@@ -1,4 +1,4 @@
-/** Hosts, with and without a port. IPv6 addresses are written in brackets where a port may follow. */
+/** Hosts, with and without a port. IPv6 addresses are in brackets where a port may follow. */
 import type { HostPort } from "./resolved-settings.ts"
 
 /** A host name, an IPv4 or an IPv6 address; no scheme, port or path. */
@@ -6,7 +6,7 @@ export const isHost = (text: string): boolean => hostName.test(text) || isIp(unb
 
 export const isIp = (text: string): boolean => isIpv4(text) || isIpv6(text)
 
-/** Answers which part is wrong if one is. */
+/** Returns the part that is invalid, if any. */
 export const parseHostPort = (text: string, defaultPort: number): HostPort | "host" | "port" => {
   if (isIpv6(text)) return { host: text, port: defaultPort }
   const parts = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/.exec(text)
@@ -29,6 +29,6 @@ const unbracketed = (text: string): string => (/^\[[^[\]]*:[^[\]]*\]$/.test(text
 const isIpv4 = (text: string): boolean =>
   /^\d{1,3}(\.\d{1,3}){3}$/.test(text) && text.split(".").every((octet) => Number(octet) <= 255)
 
-/** URL judges: loading node:net would cost the fast front end more than the rest of this folder. */
+/** Uses URL: loading node:net would cost the fast front end more than the rest of this folder. */
 const isIpv6 = (text: string): boolean =>
   text.includes(":") && /^[0-9A-Fa-f:.]+$/.test(text) && URL.canParse(`http://[${text}]/`)

@@ -1,7 +1,7 @@
 /**
  * One source of settings, parsed: the arguments, the environment, or a file.
  *
- * A layer is made whole even where a value is wrong, so that `config set` can put a wrong file right; who reads refuses.
+ * A layer is complete even if a value is invalid, so that `config set` can fix the file; readers refuse invalid values.
  */
 
 import type { SettingWarning, ValueProblem, ValueSource } from "./refused-value.ts"
@@ -14,7 +14,7 @@ interface LayerEntry {
   readonly source: ValueSource
 }
 
-/** A value that is none. `value` is undefined for a secret. */
+/** An invalid value. `value` is undefined for a secret. */
 export interface WrongEntry {
   readonly key: string
   readonly value: string | undefined
@@ -29,22 +29,22 @@ export interface Layer {
   readonly warnings: ReadonlyArray<SettingWarning>
 }
 
-/** A value as it was found, and the name it was found under. */
+/** A value as found, and the name it was found under. */
 export interface Found {
   readonly given: string
   readonly name: SettingName
   /** A text, or a TOML value. */
   readonly value: unknown
   readonly source: ValueSource
-  /** Where relative paths begin. */
+  /** Base of relative paths. */
   readonly directory: string
 }
 
 export const emptyLayer: Layer = { entries: new Map(), wrong: [], warnings: [] }
 
 /**
- * `variables`: TEDGE_*, others are left alone. A value is used unchanged: a PIN may have quotes or brackets in it.
- * Only settings that are lists are read as TOML; `parseTomlValue` answers undefined for what is no TOML value.
+ * `variables`: TEDGE_*; others are ignored. A value is used unchanged: a PIN may contain quotes or brackets.
+ * Only lists are parsed as TOML; `parseTomlValue` returns undefined for an invalid TOML value.
  */
 export const environmentLayer = (
   variables: { readonly [name: string]: string | undefined },
@@ -81,7 +81,7 @@ export const argumentLayer = (options: { readonly [key: string]: string | undefi
     })
   )
 
-/** Older names count only where the setting's own name is absent. Empty texts count as absent. */
+/** Older names count only if the setting's own name is absent. Empty texts count as absent. */
 export const layerOf = (found: ReadonlyArray<Found>): Layer => {
   const entries = new Map<string, LayerEntry>()
   const wrong: Array<WrongEntry> = []
@@ -105,7 +105,7 @@ export const layerOf = (found: ReadonlyArray<Found>): Layer => {
   return { entries, wrong, warnings }
 }
 
-/** Layers that have no setting in common, as one. */
+/** Merges layers that have no setting in common. */
 export const joinedLayers = (layers: ReadonlyArray<Layer>): Layer => ({
   entries: new Map(layers.flatMap(({ entries }) => [...entries])),
   wrong: layers.flatMap(({ wrong }) => wrong),
@@ -119,7 +119,7 @@ export const layerWithout = (layer: Layer, leavesOut: (key: string) => boolean):
   warnings: layer.warnings.filter((warning) => !("key" in warning && leavesOut(warning.key)))
 })
 
-/** The profiles a layer has settings of, by cloud. */
+/** The profiles for which a layer has settings, by cloud. */
 export const profilesOf = (layer: Layer, cloud: string): ReadonlyArray<string> => {
   const prefix = `${cloud}.profiles.`
   const keys = [...layer.entries.keys(), ...layer.wrong.map(({ key }) => key)]

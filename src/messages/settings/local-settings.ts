@@ -1,4 +1,4 @@
-/** Settings of what listens and connects on the device: the local broker, the bridge, the file transfer service. */
+/** Settings of local listeners and clients: the local broker, the bridge, the file transfer service. */
 import type { Setting } from "./setting.ts"
 import { boolean, duration, ip, path, port, portNotZero, text, textInTopic, topicId } from "./setting-types.ts"
 

@@ -1,5 +1,5 @@
 /**
- * The files that thin-edge's own programs do not have, as layers: secrets.toml and tedge-p11-server.toml.
+ * The files that thin-edge's own programs do not know, as layers: secrets.toml and tedge-p11-server.toml.
  *
  * Those programs write tedge.toml and mapper.toml without keys they do not know, and with mode 0644.
  */
@@ -10,7 +10,7 @@ import { settingByKey } from "./setting-name.ts"
 
 interface FileFacts {
   readonly path: string
-  /** Where relative paths in the file begin. */
+  /** Base of relative paths in the file. */
   readonly directory: string
 }
 

@@ -1,14 +1,14 @@
 /**
- * The settings of tedge-p11-server alone: in tedge-p11-server.toml, an option and a variable each.
+ * The settings of tedge-p11-server itself: in tedge-p11-server.toml, each with an option and a variable.
  *
  * `p11_server.pin_file` is `--pin-file` and TEDGE_P11_SERVER_PIN_FILE. The log level has the documented option.
- * Rules (`[[rules]]`) are tables and stand only in the file.
+ * Rules (`[[rules]]`) are tables, only in the file.
  */
 import type { Setting } from "./setting.ts"
 import { choice, duration, fileMode, path, text } from "./setting-types.ts"
 
 interface P11ServerSetting extends Setting {
-  /** What stands for the value in help. */
+  /** Placeholder of the value in help. */
   readonly word: string
 }
 
@@ -104,7 +104,7 @@ export const p11ServerSettings = [...p11ServerOptions, logLevel, tokenUser] as c
 export type P11ServerOption = (typeof p11ServerOptions)[number]["key"]
 export type P11ServerKey = (typeof p11ServerSettings)[number]["key"]
 
-/** The rules: tables in the file, no setting with one value. */
+/** The rules: tables in the file, not a setting with one value. */
 export const p11ServerRules = "p11_server.rules"
 
 /** `--pin-file`, without the dashes. */

@@ -1,9 +1,9 @@
 /**
- * Values that are well formed and that a cloud refuses, or that have no effect: known when they are set.
+ * Valid values that a cloud refuses, or that have no effect: reported when they are set.
  *
  * Sources: docs.aws.amazon.com/general/latest/gr/iot-core.html (client id of 128 bytes, keep-alive); learn.microsoft.com,
  * "Understand the identity registry in your IoT hub" and Event Grid, DeviceLifeCycleEvent (deviceId: their lists of
- * characters differ, each is taken), "Communicate with an IoT hub using the MQTT protocol" (keep-alive).
+ * characters differ, each is accepted), "Communicate with an IoT hub using the MQTT protocol" (keep-alive).
  */
 import { durationMs } from "./duration.ts"
 import type { ValueProblem } from "./refused-value.ts"
@@ -19,7 +19,7 @@ export const refusedByCloud = (type: SettingType, text: string): ValueProblem | 
     : { kind: "cloud-keep-alive", minSeconds, maxSeconds }
 }
 
-/** The device id is a level of topics: wildcards there are refused everywhere, the rest by the cloud it is for. */
+/** The device id is a level of topics: wildcards are refused everywhere, other characters by the cloud it is for. */
 export const deviceIdProblem = (rule: DeviceIdRule, id: string): ValueProblem | undefined => {
   const wildcard = /[#+]/.exec(id)?.[0]
   if (wildcard !== undefined) return { kind: "wildcard", character: wildcard }
@@ -29,7 +29,7 @@ export const deviceIdProblem = (rule: DeviceIdRule, id: string): ValueProblem | 
   return Buffer.byteLength(id) > longestId ? { kind: "device-id-too-long", max: longestId } : undefined
 }
 
-/** What is announced to the cloud: a value of a file that it refuses is replaced by the nearest that it accepts. */
+/** The value announced to the cloud: one in a file that it refuses is replaced by the nearest that it accepts. */
 export const keepAliveWithin = (cloud: CloudKeepAlive, seconds: number): number => {
   const longest = cloud.announcedSeconds ?? cloud.maxSeconds
   return seconds === 0 ? longest : Math.min(Math.max(seconds, cloud.minSeconds), longest)
@@ -39,7 +39,7 @@ const otherCharacter = { az: /[^A-Za-z0-9\-.%_*?!(),:;=@$']/u, aws: /[/\s]/u }
 
 const longestId = 128
 
-/** Well formed, and used by nothing that this tedge runs: its bridge has fixed topics, and it maps no messages. */
+/** Valid, but without effect in this tedge: its bridge has fixed topics, and it maps no messages. */
 export const hasNoEffect = (key: string): boolean =>
   key.startsWith("c8y.bridge.include.") ||
   /^(c8y|az|aws)\.topics$/.test(key) ||

@@ -1,8 +1,8 @@
 /**
- * What a setting is, all sources considered.
+ * Resolves a setting from all sources.
  *
- * Option, environment, files, other settings it follows, default: the first that has it. Only identities are
- * different: the certificate's name wins over all. Source: thin-edge, tedge config reference, "Fallbacks".
+ * Precedence: option, environment, files, other settings as fallback, default. Only for identities the certificate's name
+ * precedes everything. Source: thin-edge, tedge config reference, "Fallbacks".
  */
 import { type Layer, profilesOf } from "./layer.ts"
 import type { ValueSource } from "./refused-value.ts"
@@ -15,7 +15,7 @@ export interface Sources {
   readonly configDir: string
   readonly options: Layer
   readonly environment: Layer
-  /** PINs and passwords, kept apart: a credential of the service, then secrets.toml. */
+  /** PINs and passwords, which are stored separately: a credential of the service, then secrets.toml. */
   readonly secrets?: ReadonlyArray<Layer>
   /** tedge.toml and the files of the clouds. */
   readonly file: Layer
@@ -42,14 +42,14 @@ export const resolveSetting = (named: NamedSetting, sources: Sources): Resolved 
   return stored(named, sources) ?? follow(named, sources) ?? standIn(named.setting, sources) ?? unset
 }
 
-/** With the fallbacks that only count where the value is used (key_uri, key_pin). */
+/** With the fallbacks that only apply where the value is used (key_uri, key_pin). */
 export const resolveForUse = (named: NamedSetting, sources: Sources): Resolved => {
   const resolved = resolveSetting(named, sources)
   const fallback = named.setting.fallbackWhenUsed
   return resolved.kind === "unset" && fallback !== undefined ? followOne(fallback, named, sources) : resolved
 }
 
-/** The full keys that decide what a setting is: a value that cannot be used matters only there. */
+/** The full keys that determine a setting: an invalid value matters only there. */
 export const consultedKeys = (named: NamedSetting, sources: Sources): ReadonlyArray<string> => {
   const { setting } = named
   const certificate = setting.certificateName === undefined ? undefined : settingByKey(setting.certificateName)
@@ -66,7 +66,7 @@ export const consultedKeys = (named: NamedSetting, sources: Sources): ReadonlyAr
   return keys
 }
 
-/** Every profile of a cloud that anything is set for, by name. */
+/** Every profile of a cloud that has any setting, by name. */
 export const knownProfiles = (sources: Sources, cloud: CloudName): ReadonlyArray<string> =>
   [
     ...new Set([
@@ -77,7 +77,7 @@ export const knownProfiles = (sources: Sources, cloud: CloudName): ReadonlyArray
 
 const unset: Resolved = { kind: "unset", idProblem: undefined }
 
-/** The first that has a setting counts. */
+/** The first source that has a setting counts. */
 export const layersOf = ({ options, environment, secrets = [], file }: Sources): ReadonlyArray<Layer> => [
   options,
   environment,
@@ -102,7 +102,7 @@ const follow = (named: NamedSetting, sources: Sources): Resolved | undefined => 
   return undefined
 }
 
-/** Within its cloud a profile follows itself, never the section without profile. */
+/** A profile falls back to its own settings, never to the section without profile. */
 const followOne = (key: string, from: NamedSetting, sources: Sources): Resolved => {
   const setting = settingByKey(key)
   if (setting === undefined) return unset
@@ -116,7 +116,7 @@ const followOne = (key: string, from: NamedSetting, sources: Sources): Resolved 
 const standIn = (setting: Setting, sources: Sources): Resolved | undefined => {
   const variable = setting.fallbackVariable
   const text = variable === undefined ? undefined : sources.variable(variable)
-  // Not ours to refuse. In a list, what breaks a line separates.
+  // Not refused. In a list, line breaks separate.
   if (variable !== undefined && text)
     return { kind: "value", value: text.replace(/\p{Cc}+/gu, ","), source: { kind: "variable", variable } }
   if (setting.default === undefined) return undefined

@@ -1,7 +1,7 @@
 /**
  * The settings as the actors use them: parsed, layered, fallbacks applied.
  *
- * `undefined` means that nothing sets it. A caller that needs it refuses with SettingMissing (`neededSetting`).
+ * `undefined`: not set. A caller that needs it refuses with SettingMissing (`neededSetting`).
  */
 import type { Redacted } from "effect"
 import type { KeySelector } from "../cryptoki.ts"
@@ -42,19 +42,19 @@ export interface DeviceSettings {
   readonly keyPath: string
   readonly certPath: string
   readonly csrPath: string
-  /** key_uri and key_pin, those of the device where the cloud has none. */
+  /** key_uri and key_pin, by default those of the device. */
   readonly key: KeySelector
 }
 
-/** Why the certificate gave no name. */
+/** Why the certificate has no name. */
 export interface IdProblem {
   readonly certPath: string
   readonly reason: "missing" | "unreadable" | "malformed" | "ambiguous" | "no-common-name" | "control-character"
-  /** `EACCES` and the like, what the certificate parser said, or the character (`U+000A`). */
+  /** `EACCES` and the like, the certificate parser's message, or the character (`U+000A`). */
   readonly detail: string
 }
 
-/** Where a PIN comes from; `isInUri`: the URI of the token or key has it. */
+/** Source of a PIN; `isInUri`: part of the URI of the token or key. */
 export interface PinSource {
   readonly kind: ValueSource["kind"]
   readonly isInUri: boolean
@@ -66,7 +66,7 @@ export interface CryptokiSettings {
   /** There is no default PIN. */
   readonly pin: Redacted.Redacted<string> | undefined
   readonly pinSource?: PinSource | undefined
-  /** The base that narrows every key URI. Without a PIN, as those of keys. */
+  /** Narrows every key URI. Without a PIN, like key URIs. */
   readonly uri: Pkcs11Uri | undefined
   readonly socketPath: string
 }
@@ -75,9 +75,9 @@ export interface CloudSection {
   readonly name: CloudName
   /** Undefined: the section without profile. */
   readonly profile: string | undefined
-  /** What the section's settings are called: `c8y`, `c8y.profiles.prod`. */
+  /** Prefix of the section's settings: `c8y`, `c8y.profiles.prod`. */
   readonly prefix: string
-  /** In which file they are, or would be: its mapper.toml, or tedge.toml. */
+  /** The file that contains them, or would: its mapper.toml, or tedge.toml. */
   readonly file: string
   readonly url: string | undefined
   readonly mqtt: HostPort | undefined
@@ -88,25 +88,25 @@ export interface CloudSection {
   readonly authMethod: "certificate" | "basic" | "auto"
   /** c8y only. */
   readonly credentialsPath: string | undefined
-  /** Fallbacks to `device.*` applied. */
+  /** With fallbacks to `device.*`. */
   readonly device: DeviceSettings
   readonly topics: ReadonlyArray<string>
   readonly topicPrefix: string
   readonly keepaliveSeconds: number
   /** Bytes. */
   readonly maxPayloadSize: number
-  /** Messages a second that are sent to the cloud at most; 0: as many as come. */
+  /** Maximum number of messages per second to the cloud; 0: unlimited. */
   readonly publishRate: number
   /** SmartREST 2.0 and 1.0 template ids; c8y only, else empty. */
   readonly smartrestTemplates: ReadonlyArray<string>
   readonly smartrest1Templates: ReadonlyArray<string>
   /** The MQTT Service of Cumulocity; c8y only. */
   readonly mqttService: { readonly enabled: boolean; readonly topics: ReadonlyArray<string> }
-  /** Whether the mapper asks for pending operations after each connection, where no other mapper does it; c8y only. */
+  /** Whether the mapper requests pending operations after each connection, if no other mapper does; c8y only. */
   readonly asksForOperations: boolean
-  /** On which thin-edge's proxy of the Cumulocity HTTP API listens: profiles must not share it. c8y only. */
+  /** Port of thin-edge's proxy of the Cumulocity HTTP API: profiles must not share it. c8y only. */
   readonly httpProxyPort: number | undefined
-  /** What the mapper publishes of its settings, by key without the section (`bridge.topic_prefix`). No secret. */
+  /** Settings published by the mapper, by key without the section (`bridge.topic_prefix`). No secrets. */
   readonly exposed: Readonly<Record<string, Value>>
 }
 
@@ -149,7 +149,7 @@ interface BridgeSettings {
   readonly resetWindowMs: number
   /** Of connections to the local broker. */
   readonly localKeepaliveSeconds: number
-  /** Of the TLS session with the cloud, by the mapper's own reconnections. */
+  /** For the TLS session with the cloud, by the mapper's own reconnections. */
   readonly tlsResumption: boolean
 }
 

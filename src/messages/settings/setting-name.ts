@@ -1,7 +1,7 @@
 /**
- * From what people type to the setting they mean.
+ * Parses setting names as typed.
  *
- * Dots and underscores are the same on input: `c8y_device_key_uri` is `c8y.device.key_uri`. A cloud's settings may carry
+ * Dots and underscores are the same on input: `c8y_device_key_uri` is `c8y.device.key_uri`. A cloud's settings may contain
  * a profile: `c8y.profiles.prod.url`. Source: thin-edge, tedge config reference, "Key names".
  */
 import { type CloudName, cloudNames, type Setting } from "./setting.ts"
@@ -11,7 +11,7 @@ import { settingsTable } from "./settings-table.ts"
 export interface SettingName {
   readonly setting: Setting
   readonly profile: string | undefined
-  /** `other`: dots and underscores stand elsewhere. `deprecated`: a name of an earlier version; its words may differ too. */
+  /** `other`: with other dots and underscores. `deprecated`: a name of an earlier version; its values may differ too. */
   readonly spelling: "canonical" | "other" | "deprecated"
 }
 
@@ -24,7 +24,7 @@ export const fullKey = ({ setting, profile }: Pick<SettingName, "setting" | "pro
 
 export const cloudOf = (setting: Setting): CloudName | undefined => cloudOfKey.get(setting.key)
 
-/** The section of a cloud that a full key is in; undefined: it belongs to no cloud. */
+/** The section of a cloud that a full key is in; undefined: not a cloud's setting. */
 export const sectionOf = (
   key: string
 ): { readonly cloud: CloudName; readonly profile: string | undefined } | undefined => {
@@ -35,7 +35,7 @@ export const sectionOf = (
 
 export const settingByKey = (key: string): Setting | undefined => byKey.get(key)
 
-/** Undefined: nothing is called so. */
+/** Undefined: unknown name. */
 export const parseSettingName = (given: string): SettingName | undefined => {
   const typed = flat(given)
   const found = findFlat(typed)
@@ -47,7 +47,7 @@ export const parseSettingName = (given: string): SettingName | undefined => {
   return longestKeyAtEnd(given, `${cloud}`, profiled[2] ?? "")
 }
 
-/** A profile's name, lower-cased, or what is wrong with it. */
+/** A profile's name, lower-cased, or why it is invalid. */
 export const parseProfile = (
   given: string
 ): { readonly name: string } | { readonly problem: "empty" | "characters" | "no-letter-or-digit" } => {
@@ -56,7 +56,7 @@ export const parseProfile = (
   return /[A-Za-z0-9]/.test(given) ? { name: given.toLowerCase() } : { problem: "no-letter-or-digit" }
 }
 
-/** The longest key that fits decides where a profile's name ends and the key begins. */
+/** The longest matching key decides where a profile's name ends and the key begins. */
 const longestKeyAtEnd = (given: string, cloud: string, rest: string): SettingName | undefined => {
   for (let at = 1; at < rest.length - 1; at++) {
     if (rest[at] !== "_") continue
@@ -69,7 +69,7 @@ const longestKeyAtEnd = (given: string, cloud: string, rest: string): SettingNam
   return undefined
 }
 
-/** `c8y.profiles.my_site.url`: an underscore that was typed stays one. */
+/** `c8y.profiles.my_site.url`: a typed underscore is kept. */
 const profileAsTyped = (given: string, cloud: string, flatName: string): string => {
   const dotted = new RegExp(`^(?:azure|${cloud})\\.profiles\\.([A-Za-z0-9_-]+)\\.`).exec(given)?.[1]
   return dotted !== undefined && flat(dotted) === flatName ? dotted.toLowerCase() : flatName

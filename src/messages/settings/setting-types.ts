@@ -1,4 +1,4 @@
-/** The types settings have, under short names for the table. */
+/** The types of settings, under short names for the table. */
 import type { DeviceIdRule, SettingType } from "./setting.ts"
 
 export const text: SettingType = { kind: "text" }
@@ -13,7 +13,7 @@ export const keepAlive: SettingType = { kind: "keep-alive" }
 /** docs.aws.amazon.com/general/latest/gr/iot-core.html, MQTT keep-alive: 30 to 1,200 seconds. */
 export const keepAliveOfAws: SettingType = { kind: "keep-alive", cloud: { minSeconds: 30, maxSeconds: 1200 } }
 /**
- * The hub waits 1.5 times the keep-alive, and never longer than 1,767 seconds: a client is to announce 1,177 at most.
+ * The hub waits 1.5 times the keep-alive, and at most 1,767 seconds: a client may announce 1,177 at most.
  * Source: learn.microsoft.com, "Communicate with an IoT hub using the MQTT protocol", default keep-alive timeout.
  */
 export const keepAliveOfAzure: SettingType = {
@@ -33,8 +33,8 @@ export const portNotZero: SettingType = { kind: "integer", min: 1, max: 65535 }
 export const unsigned: SettingType = { kind: "integer", min: 0, max: 4294967295 }
 /** MQTT 3.1.1, 2.2.3: a packet has at most 268,435,455 bytes after its fixed header. */
 export const payloadSize: SettingType = { kind: "integer", min: 1, max: 268435455 }
-/** Messages a second; 0: no limit. */
+/** Messages per second; 0: unlimited. */
 export const publishRate: SettingType = { kind: "integer", min: 0, max: 1_000_000 }
-/** Octal, as chmod takes it. */
+/** Octal, as for chmod. */
 export const fileMode: SettingType = { kind: "file-mode" }
 export const choice = (...choices: ReadonlyArray<string>): SettingType => ({ kind: "choice", choices })

@@ -1,7 +1,7 @@
 /**
- * What is known of one setting: a row of the settings table.
+ * A row of the settings table.
  *
- * Rows are data only, so that the fast front end of `tedge config get` can carry all of them.
+ * Rows are data only, so that the fast front end of `tedge config get` can include all of them.
  */
 
 /** The cloud sections of tedge.toml. They alone have profiles. */
@@ -9,21 +9,21 @@ export type CloudName = "c8y" | "az" | "aws"
 
 export const cloudNames: ReadonlyArray<CloudName> = ["c8y", "az", "aws"]
 
-/** Whose devices it names: each cloud takes other characters. `any`: one of them. */
+/** The cloud whose devices it names: each accepts other characters. `any`: one of them. */
 export type DeviceIdRule = CloudName | "any"
 
 export interface CloudKeepAlive {
   readonly minSeconds: number
   readonly maxSeconds: number
-  /** What is announced at most; undefined: the maximum. */
+  /** Announced at most; undefined: the maximum. */
   readonly announcedSeconds?: number
 }
 
 export type SettingType =
-  /** `inTopic`: it becomes a part of topics, where wildcards would be out of place. Of a set, that goes for each entry. */
-  /** `pkcs11Uri` (RFC 7512), `deviceId`: a value that is none is refused when it is set; in a file, where it is used. */
+  /** `inTopic`: becomes a part of topics, where wildcards are invalid. In a set, applies to each entry. */
+  /** `pkcs11Uri` (RFC 7512), `deviceId`: an invalid value is refused when it is set; in a file, where it is used. */
   | { readonly kind: "text"; readonly inTopic?: true; readonly pkcs11Uri?: true; readonly deviceId?: DeviceIdRule }
-  /** Absolute once it is read: a relative one is joined to the working directory (argument, variable) or to the file's. */
+  /** Absolute once read: a relative one is joined to the working directory (argument, variable) or to the file's directory. */
   | { readonly kind: "path" }
   | { readonly kind: "boolean" }
   | { readonly kind: "integer"; readonly min: number; readonly max: number }
@@ -35,7 +35,7 @@ export type SettingType =
   | { readonly kind: "file-mode" }
   /** Kept as typed: `60s`, `1h 30m`, or whole seconds. */
   | { readonly kind: "duration" }
-  /** A duration that MQTT can tell a broker. `cloud`: what this cloud takes, in seconds; 0 is not among it. */
+  /** A duration that MQTT can transmit. `cloud`: the range this cloud accepts, in seconds, without 0. */
   | { readonly kind: "keep-alive"; readonly cloud?: CloudKeepAlive }
   /** Entries are trimmed, empty ones dropped. */
   | { readonly kind: "set"; readonly inTopic?: true }
@@ -55,28 +55,28 @@ export interface Setting {
   /** Dotted, canonical. Cloud settings are named without profile. */
   readonly key: string
   readonly type: SettingType
-  /** In the form the command line takes. `inConfigDir`: a path below the configuration directory. */
+  /** As on the command line. `inConfigDir`: a path below the configuration directory. */
   readonly default?: string | { readonly inConfigDir: string }
-  /** Where the value comes from when nothing sets it: the first of these that has one. */
+  /** Source of the value if nothing sets it: the first of these that has one. */
   readonly fallback?: ReadonlyArray<string>
   /** As `fallback`, but only where the value is used: `config get` shows the setting as not set. */
   readonly fallbackWhenUsed?: string
   /** An environment variable of the system that is used instead. */
   readonly fallbackVariable?: string
-  /** The common name of the certificate at this setting's path wins over every other source. */
+  /** The common name of the certificate at this setting's path precedes every other source. */
   readonly certificateName?: string
   /** Names of earlier versions, still accepted, with a warning. */
   readonly deprecated?: ReadonlyArray<string>
-  /** Words only the deprecated names take, and what they stand for. */
+  /** Values that only the deprecated names accept, and what they stand for. */
   readonly deprecatedWords?: { readonly [word: string]: string }
-  /** Masked wherever it is not asked for by name. */
+  /** Masked, except where it is requested by name. */
   readonly secret?: true
-  /** The mapper publishes its value on the local broker, where every client reads it. */
+  /** The mapper publishes its value on the local broker, where every client can read it. */
   readonly exposed?: true
   readonly doc: string
   readonly note?: string
   readonly examples?: ReadonlyArray<string>
 }
 
-/** What a setting holds once it is parsed; also the form in which it is stored in tedge.toml. */
+/** The parsed value of a setting; also the form in which it is stored in tedge.toml. */
 export type Value = string | boolean | number | ReadonlyArray<string>

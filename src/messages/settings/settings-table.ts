@@ -1,5 +1,5 @@
 /**
- * Every setting there is, in the order of `tedge config list --doc`.
+ * All settings, in the order of `tedge config list --doc`.
  *
  * Source of the keys, types and defaults: thin-edge's tedge config reference. Two names of it,
  * c8y.entity_store.auto_register and .clean_start, are deprecated names of agent.entity_store.*. Ours come last.

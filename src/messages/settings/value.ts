@@ -1,7 +1,7 @@
 /**
- * Texts and TOML values to what a setting holds, and back to text.
+ * Converts texts and TOML values to the value of a setting, and back to text.
  *
- * Texts come from the command line and from variables, TOML values from tedge.toml; both end in the same `Value`.
+ * Texts come from the command line and from variables, TOML values from tedge.toml; both become the same `Value`.
  * Source: thin-edge, tedge config reference (types).
  */
 import { controlCharacterIn } from "../shown-text.ts"
@@ -15,9 +15,9 @@ export type ParsedValue =
   | { readonly ok: false; readonly problem: ValueProblem }
 
 /**
- * `directory`: what a relative path is relative to.
+ * `directory`: base of relative paths.
  *
- * No value has control characters: values become lines of mosquitto's configuration, topics, headers and log lines.
+ * Values contain no control characters: they become lines of mosquitto's configuration, topics, headers and log lines.
  */
 export const parseText = (type: SettingType, text: string, directory: string): ParsedValue => {
   const character = controlCharacterIn(text)
@@ -62,7 +62,7 @@ export const parseText = (type: SettingType, text: string, directory: string): P
   }
 }
 
-/** A text in TOML is read as a text anywhere; booleans and whole numbers only where they belong. */
+/** A text in TOML is accepted for any type; booleans and integers only for theirs. */
 export const parseToml = (type: SettingType, given: unknown, directory: string): ParsedValue => {
   if (typeof given === "string") return parseText(type, given, directory)
   const mismatch = refuse({ kind: "wrong-type", expected: expectedToml(type), found: tomlTypeName(given) })
@@ -79,7 +79,7 @@ export const parseToml = (type: SettingType, given: unknown, directory: string):
   return type.kind === "limits" ? parseLimits([...given]) : mismatch
 }
 
-/** The types whose values are whole numbers in TOML, or may be. */
+/** The types whose values are, or may be, integers in TOML. */
 const numbered: ReadonlySet<SettingType["kind"]> = new Set(["integer", "duration", "keep-alive"])
 
 /** As `config get` and `config list` print it. */
@@ -101,7 +101,7 @@ const parseInteger = (text: string, min: number, max: number): ParsedValue => {
   return value >= min && value <= max ? accept(value) : refuse({ kind: "out-of-range", min, max })
 }
 
-/** Whole seconds in 16 bits; 0, and nothing that only rounds to it, is none. Source: MQTT 3.1.1, 3.1.2.10. */
+/** Whole seconds in 16 bits; 0, and anything that only rounds to it, is invalid. Source: MQTT 3.1.1, 3.1.2.10. */
 const parseKeepAlive = (text: string): ParsedValue => {
   const ms = durationMs(text)
   if (ms === undefined) return refuse({ kind: "not-a-duration" })

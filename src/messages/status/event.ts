@@ -1,11 +1,11 @@
-/** What happens in a service while it is watched: the events of a stream, between its snapshots. */
+/** Events of a service's status stream, between its snapshots. */
 import { Schema } from "effect"
 import { LogLine, Timeline } from "./snapshot.ts"
 import { statusVersion } from "./version.ts"
 
 const { Struct, Literal, Literals, String: Text, Finite, optionalKey: may } = Schema
 
-/** Of the runtime: an actor began, ended, failed, was slow. */
+/** Of the runtime: an actor started, ended, failed, was slow. */
 const ActorChanged = Struct({
   event: Literal("actor"),
   at: Finite,
@@ -13,7 +13,7 @@ const ActorChanged = Struct({
   change: Literals(["started", "ready", "failed", "restarting", "gave_up", "stopped", "slow", "dead_letter"]),
   /** Why it failed, or a message was lost. */
   reason: may(Text),
-  /** When it is started again. */
+  /** When it restarts. */
   after_ms: may(Finite),
   message: may(Text),
   took_ms: may(Finite)

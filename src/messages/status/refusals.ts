@@ -1,60 +1,60 @@
-/** Why `tedge status` cannot tell how something is, or that it does not run. */
+/** Reasons for which `tedge status` has no status to show. */
 import { Data } from "effect"
 import type { CloudName } from "../settings/setting.ts"
 
-/** Nothing of what was asked for is configured on this device. */
+/** None of what was named is configured on this device. */
 export class NothingConnected extends Data.TaggedError("NothingConnected")<{
   readonly cloud: CloudName | undefined
   readonly profile: string | undefined
 }> {}
 
-/** The user who asks is neither root nor in the group of the service. */
+/** The calling user is neither root nor in the group of the service. */
 export class StatusForbidden extends Data.TaggedError("StatusForbidden")<{
   readonly service: string
   /** Its socket. */
   readonly path: string
 }> {}
 
-/** The user who asks may not read the settings, and no service that runs may be asked. */
+/** The calling user may read neither the settings nor the socket of a running service. */
 export class StatusSettingsForbidden extends Data.TaggedError("StatusSettingsForbidden")<{
   readonly path: string
 }> {}
 
-/** The service runs, and does not answer in time. */
+/** The service runs, but does not respond in time. */
 export class StatusTimedOut extends Data.TaggedError("StatusTimedOut")<{
   readonly service: string
   readonly afterMs: number
-  /** Where a person finds out more: a command, or a file. */
+  /** Where to find out more: a command, or a file. */
   readonly log: string | undefined
 }> {}
 
-/** The service runs, and does not show what it does. */
+/** The service runs, but does not report its status. */
 export class StatusNotShown extends Data.TaggedError("StatusNotShown")<{
   readonly service: string
-  /** Its answer, or how its socket failed. */
+  /** Its response, or how its socket failed. */
   readonly detail: string
-  /** `busy`: it has as many clients as it takes. `noSocket`: nothing listens. `cutOff`: it closed the connection. */
+  /** `busy`: its client limit is reached. `noSocket`: nothing listens. `cutOff`: it closed the connection. */
   readonly reason: "otherVersion" | "busy" | "noSocket" | "cutOff" | "other"
-  /** Where a person finds out more: a command, or a file. */
+  /** Where to find out more: a command, or a file. */
   readonly log: string | undefined
 }> {}
 
 /** The service does not run. */
 export class ServiceDown extends Data.TaggedError("ServiceDown")<{
   readonly service: string
-  /** What the service manager says: `inactive`, `failed`; undefined: nothing. */
+  /** State reported by the service manager: `inactive`, `failed`; undefined: none. */
   readonly state: string | undefined
   /** Undefined: the service has no unit, or belongs to no connection. */
   readonly startedBy: string | undefined
 }> {}
 
-/** `tedge status --web` shows the device without a login: it listens on loopback addresses only. */
+/** `tedge status --web` has no login: it listens on loopback addresses only. */
 export class ListenRefused extends Data.TaggedError("ListenRefused")<{
   readonly address: string
   readonly reason: "notLoopback" | "malformed"
 }> {}
 
-/** The address of `tedge status --web` cannot be listened on. */
+/** Listening on the address of `tedge status --web` failed. */
 export class PageNotServed extends Data.TaggedError("PageNotServed")<{
   readonly address: string
   /** `EADDRINUSE`, `EACCES`. */

@@ -1,16 +1,16 @@
 /**
- * What a running service shows of itself: one object, as it travels on the service's socket (docs/observing.md).
+ * The status of a running service: one object, as sent on the service's socket (docs/observing.md).
  *
- * A part that a service does not have is absent: the signing service has no bridge, a mapper that signs through it has no
- * token. Times `at`, `since`, `…_at` are milliseconds since 1970, lengths `…_ms` are of the monotonic clock. Nothing in it is a
- * secret: no payload, no PIN; a URI is printed without its PIN. A reader ignores fields it does not know.
+ * Parts that a service does not have are absent: the signing service has no bridge, a mapper that signs through it has no
+ * token. Times `at`, `since`, `…_at` are milliseconds since 1970, durations `…_ms` are of the monotonic clock. Nothing in it is
+ * secret: no payload, no PIN; URIs are printed without a PIN. Readers ignore unknown fields.
  */
 import { Schema } from "effect"
 import { statusVersion } from "./version.ts"
 
 const { Struct, Array: List, Literals, String: Text, Finite, Boolean: Flag, optionalKey: may } = Schema
 
-/** Why something is not as it should be, in the words of the commands. */
+/** Why something is not in order, in the words of the commands. */
 const trouble = {
   /** The tag of the refusal. */
   error_tag: may(Text),
@@ -19,7 +19,7 @@ const trouble = {
 }
 
 const ServiceFacts = Struct({
-  /** As its unit and its socket: `tedge-mapper-c8y`. */
+  /** Of its unit and its socket: `tedge-mapper-c8y`. */
   name: Text,
   version: Text,
   pid: Finite,
@@ -35,14 +35,14 @@ export const LinkFacts = Struct({
   state: Literals(["connecting", "up", "down", "stopped"]),
   since: Finite,
   ...trouble,
-  /** Down: when the next attempt is made, and how many came before it. */
+  /** If down: when the next attempt is made, and the number of attempts before it. */
   retry_at: may(Finite),
   attempt: may(Finite),
   /** Connections since the start of the service. */
   connections: Finite,
-  /** When the connection before this one was lost, and why. */
+  /** When the previous connection was lost, and why. */
   last_lost: may(Struct({ at: Finite, ...trouble })),
-  /** Subscriptions that were not granted as asked for. */
+  /** Subscriptions that were not granted as requested. */
   faults: may(List(Struct({ filter: Text, code: Finite })))
 })
 
@@ -54,7 +54,7 @@ export const CertificateFacts = Struct({
   key: Literals(["token", "file", "none"]),
   valid_from: Finite,
   valid_until: Finite,
-  /** From then on `tedge cert needs-renewal` says yes. */
+  /** From then on `tedge cert needs-renewal` reports that renewal is needed. */
   renew_from: Finite
 })
 
@@ -76,7 +76,7 @@ export const Hop = Struct({
    * `acknowledge`.
    */
   name: Text,
-  /** The actor that did it. */
+  /** The actor that performed it. */
   actor: may(Text),
   /** From the start of the timeline. */
   at_ms: Finite,
@@ -86,7 +86,7 @@ export const Hop = Struct({
 export const Timeline = Struct({
   at: Finite,
   took_ms: Finite,
-  /** Of a message: its topic, and which way it went. Of a signature: the token or host. */
+  /** For a message: its topic and direction. For a signature: the token or host. */
   about: Text,
   direction: may(Literals(["outbound", "inbound"])),
   /** `ok`, or the tag of the refusal. */
@@ -110,37 +110,37 @@ export const TokenFacts = Struct({
   state: Literals(["there", "gone", "waiting", "unknown"]),
   since: may(Finite),
   reason: may(Text),
-  /** `latched`: the PIN was refused once and is not tried again. `locked`: the token takes no PIN any more. */
+  /** `latched`: the PIN was refused once and is not tried again. `locked`: the token accepts no PIN any more. */
   pin: Literals(["ok", "latched", "locked", "unknown"]),
   signatures: SignatureFacts
 })
 
-/** The way to the private key. */
+/** Access to the private key. */
 export const KeyFacts = Struct({
   /** `module`: in this process; `socket`: through the signing service; `file`: a key file. */
   via: Literals(["module", "socket", "file", "none"]),
   /** Of the module, socket or file. */
   path: may(Text),
-  /** As set, without PIN. */
+  /** As configured, without PIN. */
   uri: may(Text),
   /** Of all tokens together. */
   signatures: SignatureFacts,
   tokens: List(TokenFacts)
 })
 
-/** One value a bucket, the oldest first; the last bucket is not over yet. */
+/** One value per bucket, oldest first; the last bucket is not complete yet. */
 export const History = Struct({ bucket_ms: Finite, messages: List(Finite), bytes: List(Finite) })
 
 export const DirectionFacts = Struct({
-  /** Passed on since the bridge started. Bytes of payload. */
+  /** Forwarded since the bridge started. Bytes of payload. */
   messages: Finite,
   bytes: Finite,
-  /** Not acknowledged yet by the side they go to, and how long the first of them has waited. */
+  /** Not acknowledged yet by the receiving side, and how long the first of them has waited. */
   waiting: Finite,
   oldest_ms: Finite,
-  /** Refused for now; tried again later. */
+  /** Refused temporarily; retried later. */
   held_back: Finite,
-  /** Refused for good, too large, or QoS 0 that a lost connection took. */
+  /** Refused permanently, too large, or QoS 0 lost with a connection. */
   dropped: Finite,
   history: History
 })
@@ -166,21 +166,21 @@ export const SupervisorNode = Struct({
   /** Absent: it is the root. */
   supervisor: may(Text),
   strategy: Literals(["one_for_one", "rest_for_one", "one_for_all"]),
-  /** More than `max` restarts in `within_ms` exhaust it. */
+  /** More than `max` restarts in `within_ms` reach the limit. */
   max: Finite,
   within_ms: Finite,
   on_exhausted: Literals(["escalate", "park"])
 })
 
-/** Counters count from the first start of the actor; a restart does not set them back. */
+/** Counted from the first start of the actor; a restart does not reset them. */
 export const ActorNode = Struct({
   name: Text,
   supervisor: Text,
   state: Literals(["idle", "starting", "ready", "stopping", "waiting", "parked", "stopped"]),
-  /** Why it is parked, and when it is started again. */
+  /** Why it is parked, and when it restarts. */
   reason: may(Text),
   retry_in_ms: may(Finite),
-  /** Whom it sends to. */
+  /** The actors it sends to. */
   peers: List(Text),
   overflow: Literals(["block", "refuse", "coalesce", "drop"]),
   capacity: Finite,
@@ -223,15 +223,15 @@ export const Snapshot = Struct({
   clients: may(ClientFacts),
   supervisors: List(SupervisorNode),
   actors: List(ActorNode),
-  /** The last handshake, or request, that asked for a signature. */
+  /** The last handshake, or request, that required a signature. */
   signature: may(Timeline),
-  /** A sampled message: there is one while the service is watched. */
+  /** A sampled message: present while the service is watched. */
   message: may(Timeline),
-  /** The last lines of the log, the oldest first. */
+  /** The last lines of the log, oldest first. */
   log: List(LogLine),
-  /** In a stream: events that this reader missed since the snapshot before, as it read too slowly. */
+  /** In a stream: events that this reader missed since the previous snapshot, because it read too slowly. */
   missed: may(Finite),
-  /** A part of the service gave no answer in time: its facts are absent. */
+  /** A part of the service did not respond in time: its facts are absent. */
   silent: may(Flag)
 })
 

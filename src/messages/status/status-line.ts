@@ -1,4 +1,4 @@
-/** The lines of a service's answer to `snapshot` and `stream`, as values. Loaded by those who watch, not by services. */
+/** Parses the lines of a service's response to `snapshot` and `stream`. Loaded by clients, not by services. */
 import { Exit, Schema } from "effect"
 import { EventLine, type StatusEvent } from "./event.ts"
 import { Snapshot } from "./snapshot.ts"
@@ -6,9 +6,9 @@ import { Snapshot } from "./snapshot.ts"
 export type StatusLine =
   | { readonly kind: "snapshot"; readonly snapshot: Snapshot }
   | { readonly kind: "event"; readonly event: StatusEvent }
-  /** A service of another version, or one that does not know the question. */
+  /** A service of another version, or one that does not know the request. */
   | { readonly kind: "refused"; readonly error: string }
-  /** An event that this version does not know, or no line of a service at all. */
+  /** An event unknown to this version, or not a line of a service at all. */
   | { readonly kind: "unknown" }
 
 export const parseStatusLine = (line: string): StatusLine => {

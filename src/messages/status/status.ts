@@ -1,9 +1,9 @@
-/** What StatusActor understands: it shows a service to people who ask on its socket. */
+/** Protocol of StatusActor: it reports the status of a service to clients of its socket. */
 import type { Ask } from "../../runtime/protocol.ts"
 import type { Snapshot } from "./snapshot.ts"
 
 export type StatusProtocol = {
-  /** `watched`: asked again soon, so that a message on its way may be sampled for the next one. */
+  /** `watched`: the next request follows soon, so a message may be sampled for it. */
   readonly Snapshot: Ask<{ readonly watched: boolean }, Snapshot>
 }
 

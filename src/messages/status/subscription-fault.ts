@@ -1,9 +1,9 @@
-/** A subscription that a broker did not grant as it was asked for, for people. */
+/** Describes a subscription that a broker did not grant as requested. */
 import { reasonCodeNameOf } from "../explain/reason-code.ts"
 
 interface Fault {
   readonly filter: string
-  /** MQTT 5.0, 3.9.3: 128 and above are refusals, below is the QoS that is granted. */
+  /** MQTT 5.0, 3.9.3: 128 and above are refusals, below is the granted QoS. */
   readonly code: number
 }
 

@@ -1,2 +1,2 @@
-/** Raised when a reader of the last version would misread a snapshot or an event; new fields and events do not raise it. */
+/** Increased when a reader of the previous version would misread a snapshot or an event; not for new fields and events. */
 export const statusVersion = 1

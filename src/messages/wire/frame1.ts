@@ -1,8 +1,8 @@
 /**
- * Version 1 of the protocol between `tedge`, `tedge-mapper` and `tedge-p11-server`: what is said, and its bytes.
+ * Version 1 of the protocol between `tedge`, `tedge-mapper` and `tedge-p11-server`: its messages and their encoding.
  *
- * Frozen, because users mix versions. The order of the table and of the fields in it is the encoding.
- * A decoder ignores bytes after the last field it knows; absent trailing options are none.
+ * Frozen, because users mix versions. The order of the table and of its fields is the encoding.
+ * A decoder ignores bytes after the last known field; absent trailing options are none.
  * Source: thin-edge tedge-p11-server, `frame1.rs`; the vectors of the test come from there.
  */
 import { Data, Redacted, Result } from "effect"
@@ -10,7 +10,7 @@ import * as postcard from "./postcard.ts"
 
 type Secret = Redacted.Redacted<string>
 
-/** Frame name -> fields. A `uri` may hold a PIN: it is for parsing, never for printing. */
+/** Frame name -> fields. A `uri` may contain a PIN: it is for parsing, never for printing. */
 interface Frame1 {
   readonly Error: { readonly message: string }
   readonly ChooseSchemeRequest: {

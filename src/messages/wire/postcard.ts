@@ -1,8 +1,8 @@
 /**
  * The primitives of Rust's `postcard` encoding, as far as the signing service's protocol uses them.
  *
- * Reading is sticky: after the first problem every read gives an empty value and the problem stays, so a decoder
- * needs no checks in between. Nothing is allocated on the word of a length: it is first held against what is left.
+ * Reading is sticky: after the first error every read returns an empty value and the error stays, so a decoder
+ * needs no checks in between. Lengths are compared with the remaining bytes before anything is allocated.
  * Source: postcard wire format 1.0.
  */
 
@@ -22,10 +22,10 @@ export type DecodeProblem =
   | "bad-utf8"
   | "unknown-version"
   | "unknown-variant"
-  /** More bytes than a request may have; they were not looked at. */
+  /** More bytes than a request may have; they were not parsed. */
   | "too-long"
 
-/** How a value of one type is written and read. */
+/** Encoder and decoder of one type. */
 export interface Codec<Value> {
   readonly write: (out: Array<Uint8Array>, value: Value) => void
   readonly read: (from: Reader) => Value
@@ -33,7 +33,7 @@ export interface Codec<Value> {
 
 export const readerOf = (bytes: Uint8Array): Reader => ({ bytes, at: 0, problem: undefined })
 
-/** Makes the whole read a refusal. The first one stays. */
+/** Fails the whole read. The first error is kept. */
 export const refuse = (from: Reader, problem: DecodeProblem): void => {
   from.problem ??= problem
   from.at = from.bytes.length
@@ -110,7 +110,7 @@ export const u16 = varint(16n)
 export const u32 = varint(32n)
 export const u64: Codec<bigint> = { write: writeBigVarint, read: (from) => readBigVarint(from, 64n) }
 
-/** A length or count. No element is shorter than a byte, so more elements than bytes left is a lie. */
+/** A length or count. An element has at least one byte, so more elements than bytes left is invalid. */
 const readLength = (from: Reader): number => {
   const length = readVarint(from, 64n)
   if (length <= left(from)) return length
@@ -138,7 +138,7 @@ export const string: Codec<string> = {
     try {
       return utf8.decode(value)
     } catch {
-      // The decoder's only way to say that the bytes are not UTF-8.
+      // The decoder's only way to report that the bytes are not UTF-8.
       refuse(from, "bad-utf8")
       return ""
     }
@@ -147,7 +147,7 @@ export const string: Codec<string> = {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** None where the frame ends: a peer that is older than the field sends nothing for it. */
+/** None where the frame ends: a peer older than the field sends nothing for it. */
 export const option = <Value>(inner: Codec<Value>): Codec<Value | undefined> => ({
   write: (out, value) => {
     out.push(Uint8Array.of(value === undefined ? 0 : 1))
@@ -174,7 +174,7 @@ export const sequence = <Value>(inner: Codec<Value>): Codec<ReadonlyArray<Value>
   }
 })
 
-/** The fields in the order they are given. */
+/** The fields in the given order. */
 export const struct = <Value extends object>(
   fields: { readonly [Name in keyof Value]-?: Codec<Value[Name]> }
 ): Codec<Value> => {
@@ -201,7 +201,7 @@ export const enumeration = <Name extends string>(names: ReadonlyArray<Name>, fir
   }
 })
 
-/** Another view of a value that is written as `inner`. */
+/** Another representation of a value that is encoded as `inner`. */
 export const mapped = <Value, Inner>(
   inner: Codec<Inner>,
   read: (inner: Inner) => Value,

@@ -1,12 +1,12 @@
 /**
  * Public keys in the format of the signing service's protocol, and in the standard one.
  *
- * On the wire a PEM labelled `PUBLIC KEY` holds the bare EC point or the PKCS#1 RSAPublicKey: that is what deployed
- * clients expect. Here, and in files, a public key is a SubjectPublicKeyInfo (RFC 5280, 4.1.2.7). The two are told
- * apart by how they begin, so a peer that sends the right thing is understood as well.
+ * On the wire a PEM labelled `PUBLIC KEY` contains the bare EC point or the PKCS#1 RSAPublicKey, as deployed clients
+ * expect. Here, and in files, a public key is a SubjectPublicKeyInfo (RFC 5280, 4.1.2.7). The two are distinguished
+ * by their first bytes, so a peer that sends the standard form is understood as well.
  */
 
-/** The wire's PEM of a SubjectPublicKeyInfo; undefined when it is none. */
+/** The wire's PEM of a SubjectPublicKeyInfo; undefined if it is not one. */
 export const wirePem = (spki: Uint8Array): string | undefined => {
   const key = bareKey(spki)
   if (key === undefined) return undefined
@@ -17,7 +17,7 @@ export const wirePem = (spki: Uint8Array): string | undefined => {
   return [begin, ...lines, end, ""].join("\n")
 }
 
-/** The SubjectPublicKeyInfo of a PEM from the wire; undefined when it holds no key of ours. */
+/** The SubjectPublicKeyInfo of a PEM from the wire; undefined if it contains no supported key. */
 export const publicKeyOfWirePem = (pem: string): Uint8Array | undefined => {
   const start = pem.indexOf(begin)
   const stop = pem.indexOf(end)
@@ -56,7 +56,7 @@ interface Element {
   readonly content: Uint8Array
 }
 
-/** The DER elements of `bytes`; undefined when they do not fill it exactly. Lengths up to 64 KiB. */
+/** The DER elements of `bytes`; undefined if they do not fill it exactly. Lengths up to 64 KiB. */
 const elements = (bytes: Uint8Array): ReadonlyArray<Element> | undefined => {
   const found: Array<Element> = []
   for (let at = 0; at < bytes.length; ) {
@@ -74,13 +74,13 @@ const elements = (bytes: Uint8Array): ReadonlyArray<Element> | undefined => {
   return found
 }
 
-/** The elements of the one SEQUENCE that `bytes` is. */
+/** The elements of the only SEQUENCE in `bytes`. */
 const sequenceOf = (bytes: Uint8Array): ReadonlyArray<Element> | undefined => {
   const [outer, ...more] = elements(bytes) ?? []
   return outer?.tag === sequenceTag && more.length === 0 ? elements(outer.content) : undefined
 }
 
-/** What the BIT STRING of a SubjectPublicKeyInfo holds. */
+/** The content of the BIT STRING of a SubjectPublicKeyInfo. */
 const bareKey = (spki: Uint8Array): Uint8Array | undefined => {
   const [algorithm, key, ...more] = sequenceOf(spki) ?? []
   const isInfo = algorithm?.tag === sequenceTag && key?.tag === bitStringTag && more.length === 0
