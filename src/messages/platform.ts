@@ -52,8 +52,14 @@ export type FileNote =
   | { readonly kind: "writtenInPlace" }
   /** It contains a secret, and the file system has no modes: others can read it. */
   | { readonly kind: "modeNotKept"; readonly mode: number }
-  /** The services' user may not read it: `closed` is a directory of its path, or the file itself. */
-  | { readonly kind: "closedToServices"; readonly user: string; readonly closed: string; readonly needs: "r" | "x" }
+  /** The services' user may not read it: `closed` is a directory of its path, or the file itself. `isPublic`: it may be world-readable. */
+  | {
+      readonly kind: "closedToServices"
+      readonly user: string
+      readonly closed: string
+      readonly needs: "r" | "x"
+      readonly isPublic: boolean
+    }
   /** Its owner is unchanged: it is in a directory that is not the services'. */
   | {
       readonly kind: "notGiven"

@@ -41,6 +41,7 @@ export const setUp = (
     const newCertificate = offline ? yield* skipCloud(peers, connection) : yield* meetCloud(peers, connection, undo)
     yield* startBroker(peers, connection, undo)
     yield* giveToService(peers, connection)
+    yield* peers.reportClosed(connection.settings)
     yield* makeRunDirectories(peers, connection)
     yield* enableMapper(peers, connection, undo)
     yield* enableThinEdgeMapper(peers, connection, undo)

@@ -6,7 +6,7 @@ import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import type { MqttSessionProtocol } from "../../messages/mqtt.ts"
 import type { ServiceUserUnknown, SystemFileInvalid } from "../../messages/platform.ts"
 import type { CheckAnswer } from "../../messages/service-socket.ts"
-import type { Settings } from "../../messages/settings/resolved-settings.ts"
+import type { CloudSettings, Settings } from "../../messages/settings/resolved-settings.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { ServiceManager } from "./services/service-manager.ts"
 
@@ -28,6 +28,8 @@ export interface ConnectPeers {
   readonly show: (event: StepEvent) => Effect.Effect<void>
   /** Makes a file that of the user the services run as; what goes wrong is only worth a warning. */
   readonly giveToService: (path: string) => Effect.Effect<void>
+  /** Logs the files that the services' user may not read. */
+  readonly reportClosed: (settings: CloudSettings) => Effect.Effect<void>
   /** The file that the distribution starts mosquitto with. */
   readonly mainMosquittoConf: string
   /** Path of an executable on PATH. */

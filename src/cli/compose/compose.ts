@@ -8,14 +8,15 @@ import type { CloudSelector, ConnectProtocol, ConnectRefusal, StepEvent } from "
 import type { CryptokiEvent, CryptokiProtocol } from "../../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../../messages/explain/cryptoki-event.ts"
 import type { Failure } from "../../messages/explain.ts"
-import type { Settings } from "../../messages/settings/resolved-settings.ts"
+import type { CloudSettings, Settings } from "../../messages/settings/resolved-settings.ts"
+import { serviceFiles } from "../../messages/settings/service-files.ts"
 import { logFileNotes } from "../../platform/files/atomic-file.ts"
 import { giveFile, makeDirectories } from "../../platform/files/given-files.ts"
 import { codeOf } from "../../platform/process/error-code.ts"
 import { holdsCertificate, holdsPrivateKey } from "../../platform/tls/pem-blocks.ts"
 import { fileOwner, ownerIn } from "../../platform/users/file-owner.ts"
+import { closedToServices } from "../../platform/users/service-access.ts"
 import { serviceUser } from "../../platform/users/service-user.ts"
-import { closedTo } from "../../platform/users/user-access.ts"
 import * as Actor from "../../runtime/actor.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import type { CommandInput } from "../command-line/command-spec.ts"
@@ -96,7 +97,6 @@ export const startConnectActor = (
           : logText(explainCryptokiEvent(event))
     })
     const session = yield* startSession(cryptoki)
-    yield* reportAccessDenied(settings.configDir, settings.configFile)
     yield* tellTokenClosed(settings)
     const giveToService = (path: string) => giveTo(settings.configDir, path)
     const makeForService = (path: string) => makeMissing(settings.configDir, path)
@@ -109,6 +109,7 @@ export const startConnectActor = (
       makeForService,
       show,
       giveToService,
+      reportClosed,
       mainMosquittoConf,
       findExecutable
     }
@@ -129,7 +130,6 @@ const giveTo = (configDir: string, path: string): Effect.Effect<void> =>
     yield* given._tag === "Success"
       ? logFileNotes(path, given.success)
       : Effect.logWarning(`Failed to change ownership of '${path}' to ${owner.name}: ${given.failure}`)
-    yield* reportAccessDenied(configDir, path)
   })
 
 const tellTokenClosed = (settings: Settings): Effect.Effect<void> =>
@@ -138,13 +138,9 @@ const tellTokenClosed = (settings: Settings): Effect.Effect<void> =>
   )
 
 /** Reports here, not in a service's log, what root can read and the services cannot. */
-const reportAccessDenied = (configDir: string, path: string): Effect.Effect<void> =>
+const reportClosed = (settings: CloudSettings): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const user = serviceUser(configDir)
-    const closed = user.kind === "user" ? closedTo(user, path) : undefined
-    return user.kind !== "user" || closed === undefined
-      ? Effect.void
-      : logFileNotes(path, [
-          { kind: "closedToServices", user: user.name, closed: closed.path, needs: closed.needs === "x" ? "x" : "r" }
-        ])
+    const user = serviceUser(settings.configDir)
+    const closed = user.kind === "user" ? closedToServices(user, serviceFiles(settings)) : []
+    return Effect.forEach(closed, ({ path, note }) => logFileNotes(path, [note]), { discard: true })
   })

@@ -58,7 +58,7 @@ export const explainFileNote = (path: string, note: FileNote): string => {
     case "closedToServices":
       return note.needs === "x"
         ? `the services' user '${note.user}' may not read '${quoted(path)}': '${quoted(note.closed)}' is closed to it; sudo chmod o+x '${quoted(note.closed)}'`
-        : `the services' user '${note.user}' may not read '${quoted(path)}'; sudo chown ${note.user} '${quoted(note.closed)}'`
+        : `the services' user '${note.user}' may not read '${quoted(path)}'; sudo ${note.isPublic ? "chmod o+rX" : `chown ${note.user}`} '${quoted(note.closed)}'`
     case "notGiven":
       return `'${quoted(path)}' is not given to the services' user: ${notGivenWords[note.reason]}; if it is to be: sudo chown ${note.owner} '${quoted(path)}'`
   }

@@ -170,6 +170,7 @@ export const makeBench = (
               makeForService: () => Effect.void,
               show: (event) => Effect.sync(() => void events.push(event)),
               giveToService: (path) => Effect.sync(() => void given.push(path)),
+              reportClosed: () => Effect.void,
               mainMosquittoConf: join(dir, "mosquitto.conf"),
               findExecutable: (name) => (world.installed.has(name) ? executable(dir, name) : undefined)
             })

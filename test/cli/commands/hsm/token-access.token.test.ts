@@ -40,6 +40,10 @@ describe.runIf(isRoot)("as root, with services that run as another user", { time
     JSON.parse((await tedge("hsm", "doctor", "--json")).stdout).filter(
       ({ name }: { name: string }) => name === "permissions"
     )
+  const fileChecks = async () =>
+    JSON.parse((await tedge("hsm", "doctor", "--json")).stdout).filter(
+      ({ name }: { name: string }) => name === "files of the services"
+    )
   const tokens = () => join(hsm.dir, "tokens")
   const token = () => join(tokens(), readdirSync(tokens())[0] ?? "")
   const give = (gid: number, mode: number) => {
@@ -115,22 +119,39 @@ describe.runIf(isRoot)("as root, with services that run as another user", { time
     expect(await permissions()).toMatchObject([{ ok: true }])
   })
 
-  it("settings and certificate that only root may read are told by the doctor, with the command that mends it", async () => {
-    const checks = async () =>
-      JSON.parse((await tedge("hsm", "doctor", "--json")).stdout).filter(
-        ({ name }: { name: string }) => name === "files of the services"
-      )
-    const file = join(dir, "etc", "tedge.toml")
-    chmodSync(file, 0o600)
-    chownSync(file, 0, 0)
-    const [told] = await checks()
-    expect(told).toMatchObject({
-      ok: false,
-      detail: `the services' user '${user.name}' may not read '${file}'`,
-      hint: `sudo chown ${user.name} '${file}'`
-    })
+  it("settings that only root may read are told by the doctor, each file with the command that mends it", async () => {
+    const config = join(dir, "etc")
+    const files = ["tedge.toml", "secrets.toml", "mappers/c8y/mapper.toml", "credentials.toml"].map((name) =>
+      join(config, name)
+    )
+    const [settings = "", secrets = "", mapper = "", credentials = ""] = files
+    mkdirSync(join(config, "mappers", "c8y"), { recursive: true })
+    writeFileSync(secrets, '[device.cryptoki]\npin = "123456"\n')
+    writeFileSync(mapper, `auth_method = "auto"\ncredentials_path = "${credentials}"\n`)
+    writeFileSync(credentials, '[c8y]\nusername = "t1/device_1"\npassword = "secret"\n')
+    for (const path of files) chmodSync(path, 0o600)
+    const told = await fileChecks()
+    expect(told).toEqual(
+      [settings, mapper, secrets, credentials].map((file) => ({
+        name: "files of the services",
+        ok: false,
+        detail: `the services' user '${user.name}' may not read '${file}'`,
+        hint: `sudo chown ${user.name} '${file}'`
+      }))
+    )
+    for (const { hint } of told) await run("sh", ["-c", hint.replace("sudo ", "")])
+    expect(await fileChecks()).toMatchObject([{ ok: true }])
+  })
+
+  it("trusted certificates that only root may read are told with chmod: the services must not own them", async () => {
+    const trusted = join(dir, "authorities")
+    mkdirSync(trusted)
+    chmodSync(trusted, 0o700)
+    writeFileSync(join(dir, "etc", "tedge.toml"), `c8y.root_cert_path = "${trusted}"\n`)
+    const [told] = await fileChecks()
+    expect(told).toMatchObject({ ok: false, hint: `sudo chmod o+rX '${trusted}'` })
     await run("sh", ["-c", told.hint.replace("sudo ", "")])
-    expect(await checks()).toMatchObject([{ ok: true }])
+    expect(await fileChecks()).toMatchObject([{ ok: true }])
   })
 
   it("connect tells it before it starts anything", async () => {
