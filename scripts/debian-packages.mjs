@@ -26,7 +26,7 @@ const subfolders = (folder) =>
 
 /**
  * `demo`: what all commands need. `tests`: what the tests need besides. `install`: what `npm run test:install` needs besides that,
- * and `arm64` for its part of that name. `docs`: what `npm run test:docs` needs, and nothing else.
+ * and `arm64` for its part of that name. `vm`: what `npm run test:vm` needs besides `install`. `docs`: what `npm run test:docs` needs, and nothing else.
  */
 const packages = [
   { name: "softhsm2", for: "demo", present: command("softhsm2-util") },
@@ -63,6 +63,7 @@ const packages = [
   { name: "zsh", for: "tests", present: command("zsh") },
   { name: "fish", for: "tests", present: command("fish") },
   { name: "mmdebstrap", for: "install", present: command("mmdebstrap") },
+  { name: "qemu-system-x86", for: "vm", present: command("qemu-system-x86_64") },
   { name: "gcc-aarch64-linux-gnu", for: "arm64", present: command("aarch64-linux-gnu-gcc") },
   { name: "g++-aarch64-linux-gnu", for: "arm64", present: command("aarch64-linux-gnu-g++") },
   { name: "libc6-dev-arm64-cross", for: "arm64", present: () => existsSync("/usr/aarch64-linux-gnu/include/stdlib.h") },
@@ -74,6 +75,7 @@ const uses = {
   demo: ["demo"],
   tests: ["demo", "tests"],
   install: ["demo", "tests", "install"],
+  vm: ["demo", "tests", "install", "vm"],
   arm64: ["demo", "tests", "install", "arm64"],
   docs: ["docs"]
 }

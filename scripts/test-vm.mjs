@@ -4,14 +4,16 @@
  * `npm run test:vm -- small` is the smallest machine (256 MB, one core) instead. The last line counts the checks.
  */
 import "./lib/node-version.mjs"
-import { mkdtempSync, readdirSync, rmSync } from "node:fs"
-import { availableParallelism, tmpdir } from "node:os"
+import { readdirSync } from "node:fs"
+import { availableParallelism } from "node:os"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { CheckFailed } from "./install/demand.mjs"
 import { whyNoRoot } from "./install/fresh-root.mjs"
 import { runChecks } from "./install/run-checks.mjs"
-import { find, mustRun } from "./lib/run.mjs"
+import { mustRun } from "./lib/run.mjs"
+import { inOwnDirectory } from "./lib/tests/own-directory.mjs"
+import { SetupFailed, setup } from "./setup.mjs"
 import { withMachine } from "./vm/device.mjs"
 import { makeImage } from "./vm/image.mjs"
 import { rebootChecks } from "./vm/reboot-checks.mjs"
@@ -32,58 +34,44 @@ const main = async (words) => {
   if (process.arch !== "x64") throw new CheckFailed("the machine is an amd64, made on one")
   const why = await whyNoRoot()
   if (why !== undefined) throw new CheckFailed(`a fresh Debian cannot be made: ${why}`)
-  await installTools()
-  const work = mkdtempSync(join(tmpdir(), "tedge-vm-work-"))
-  const giveUp = () => rmSync(work, { recursive: true, force: true })
-  try {
-    console.log("making the packages, and a disk with a Debian 13")
-    const out = join(work, "packages")
-    await mustRun(process.execPath, ["scripts/package.mjs", "--arch", "amd64", "--out", out], { cwd: root })
-    const packages = readdirSync(out)
-      .filter((file) => /^tedge-actors_.*\.deb$/.test(file))
-      .map((file) => join(out, file))
-    const image = await makeImage({ work: join(work, "image"), packages })
-    const { checks, ...size } = machines[name]
-    console.log(`booting a machine with ${size.memoryMb} MB, ${size.cores === 1 ? "one core" : `${size.cores} cores`}`)
-    return await withMachine({ image, dir: join(work, "machine"), ...size }, async (device) => {
-      console.log(
-        `      ${await device.must("sh", "-c", "echo Debian $(cat /etc/debian_version), Linux $(uname -r), Node $(node -v)")}`.trimEnd()
-      )
-      return runChecks(device, checks, { inOrder: true })
-    })
-  } finally {
-    giveUp()
-  }
-}
-
-const installTools = async () => {
-  const tools = {
-    "qemu-system-x86_64": "qemu-system-x86",
-    swtpm: "swtpm",
-    mmdebstrap: "mmdebstrap",
-    mke2fs: "e2fsprogs",
-    "dpkg-deb": "dpkg",
-    unshare: "util-linux",
-    mosquitto: "mosquitto",
-    openssl: "openssl",
-    cc: "gcc",
-    "c++": "g++"
-  }
-  const missing = Object.keys(tools).filter((command) => find(command) === undefined)
-  if (missing.length === 0) return
-  await mustRun("apt-get", ["update", "-q"])
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" }
-  await mustRun("apt-get", ["install", "-y", "-q", "--no-install-recommends", ...missing.map((one) => tools[one])], {
-    env
+  await setup("vm")
+  const interrupted = atSignal()
+  return inOwnDirectory(({ dir }) => {
+    process.env.TMPDIR = dir // of what is started, too: so it is found and ended
+    return Promise.race([checkOn(machines[name], dir), interrupted])
   })
 }
+
+const checkOn = async ({ checks, ...size }, work) => {
+  console.log("making the packages, and a disk with a Debian 13")
+  const out = join(work, "packages")
+  await mustRun(process.execPath, ["scripts/package.mjs", "--arch", "amd64", "--out", out], { cwd: root })
+  const packages = readdirSync(out)
+    .filter((file) => /^tedge-actors_.*\.deb$/.test(file))
+    .map((file) => join(out, file))
+  const image = await makeImage({ work: join(work, "image"), packages })
+  console.log(`booting a machine with ${size.memoryMb} MB, ${size.cores === 1 ? "one core" : `${size.cores} cores`}`)
+  return withMachine({ image, dir: join(work, "machine"), ...size }, async (device) => {
+    console.log(
+      `      ${await device.must("sh", "-c", "echo Debian $(cat /etc/debian_version), Linux $(uname -r), Node $(node -v)")}`.trimEnd()
+    )
+    return runChecks(device, checks, { inOrder: true })
+  })
+}
+
+/** A machine that is ended answers nothing more: its end is not waited for. */
+const atSignal = () =>
+  new Promise((_, reject) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
+      process.once(signal, () => reject(new CheckFailed(`interrupted (${signal})`)))
+  })
 
 try {
   const { passed, failed } = await main(process.argv.slice(2))
   console.log(`\n${passed} passed, ${failed} failed`)
   process.exitCode = failed === 0 ? 0 : 1
 } catch (error) {
-  console.error(error instanceof CheckFailed ? `error: ${error.message}` : error)
+  console.error(error instanceof CheckFailed || error instanceof SetupFailed ? `error: ${error.message}` : error)
   console.log("\n0 passed, 1 failed")
   process.exitCode = 1
 }

@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:f
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
-import { find, run } from "../lib/run.mjs"
+import { find } from "../lib/run.mjs"
 import { openAgent } from "./guest-agent.mjs"
 import { connectLines } from "./json-lines.mjs"
 
@@ -118,9 +118,10 @@ const lastOf = (file) => {
   }
 }
 
-/** A program that ends with this process. */
+/** A program that ends with this process, however this one ends (PR_SET_PDEATHSIG). */
 const start = (command, args) => {
-  const child = spawn(find(command) ?? command, args, { stdio: ["ignore", "pipe", "pipe"] })
+  const words = ["--pdeathsig", "KILL", find(command) ?? command, ...args]
+  const child = spawn("setpriv", words, { stdio: ["ignore", "pipe", "pipe"] })
   let said = ""
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (text) => {
@@ -130,22 +131,12 @@ const start = (command, args) => {
     child.once("close", resolve)
     child.once("error", resolve)
   })
-  const kill = () => child.kill("SIGKILL")
-  process.once("exit", kill)
   return {
     isAlive: () => child.exitCode === null && child.signalCode === null,
     said: () => said,
     end: async () => {
-      kill()
+      child.kill("SIGKILL")
       await ended
-      process.off("exit", kill)
     }
   }
-}
-
-/** Why no machine can be emulated here; undefined: it can. */
-export const whyNoMachine = async () => {
-  if (process.arch !== "x64") return "the kernel and the emulator are those of amd64"
-  const { code, stderr } = await run("qemu-system-x86_64", ["-accel", "tcg", "-version"])
-  return code === 0 ? undefined : stderr
 }
