@@ -104,7 +104,7 @@ export const profileOption: OptionSpec = {
   name: "profile",
   value: "PROFILE",
   summary: "The cloud profile to use.",
-  details: ["Profiles keep several connections to one kind of cloud apart. Without it the connection has no profile."],
+  details: ["Profiles allow several connections to the same kind of cloud. Default: the connection without profile."],
   env: "TEDGE_CLOUD_PROFILE"
 }
 

@@ -22,20 +22,22 @@ const cloudArgument = {
 const offlineOption: OptionSpec = {
   name: "offline",
   summary: "Ignore connection issues.",
-  details: ["Sets everything up without talking to the cloud: the device is not created there and nothing is checked."]
+  details: [
+    "Sets up the connection without contacting the cloud: the device is not created there and nothing is checked."
+  ]
 }
 
 const connectSpec: CommandSpec = {
   name: "connect",
   summary: "Connect to cloud provider.",
   details: [
-    "Creates the device in the cloud, starts the local broker and the mapper, and checks that messages reach the cloud and come back. A step that fails undoes what it did."
+    "Creates the device in the cloud, starts the local broker and the mapper, and checks that the cloud responds to messages. A failed step is rolled back."
   ],
   options: [
     {
       name: "test",
       summary: "Test an existing connection.",
-      details: ["Asks the bridge for its state and sends a question to the cloud and back. Nothing is changed."]
+      details: ["Queries the state of the bridge, and sends the cloud a request over it. Changes nothing."]
     },
     offlineOption,
     profileOption
@@ -50,7 +52,7 @@ const connectSpec: CommandSpec = {
 const reconnectSpec: CommandSpec = {
   name: "reconnect",
   summary: "Reconnect command, calls disconnect followed by connect.",
-  details: ["The settings are validated first: with settings that cannot work, the connection stays as it is."],
+  details: ["The settings are validated first: with invalid settings the connection is not changed."],
   options: [offlineOption, profileOption],
   arguments: [cloudArgument],
   examples: [{ says: "apply changed settings", command: "tedge reconnect c8y" }]
@@ -66,9 +68,9 @@ const disconnectSpec: CommandSpec = {
 
 const startServicesSpec: CommandSpec = {
   name: "start-services",
-  summary: "Start the services of the connections, where no init system does.",
+  summary: "Start the services of the connections, if no init system does.",
   details: [
-    "For the entry point of a container: starts what `tedge connect` has enabled. Where a service manager of the system does that, there is nothing to do."
+    "For the entry point of a container: starts the services that `tedge connect` has enabled. Does nothing if the system's service manager starts them."
   ],
   examples: [{ says: "after the system has started", command: "tedge start-services" }]
 }

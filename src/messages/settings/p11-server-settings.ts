@@ -20,8 +20,8 @@ export const p11ServerOptions = [
     key: "p11_server.pin_file",
     word: "FILE",
     type: path,
-    doc: "A file that holds the PIN for the PKCS#11 token.",
-    note: "One line; its line end does not count.",
+    doc: "A file that contains the PIN for the PKCS#11 token.",
+    note: "One line; its line end is ignored.",
     examples: ["/etc/tedge/p11-pin"]
   },
   {
@@ -44,7 +44,7 @@ export const p11ServerOptions = [
     word: "N",
     type: clients,
     default: "512",
-    doc: "How many clients are served at once.",
+    doc: "Maximum number of concurrent clients.",
     examples: ["512"]
   },
   {
@@ -52,8 +52,8 @@ export const p11ServerOptions = [
     word: "N",
     type: clients,
     default: "128",
-    doc: "How many clients of one user are served at once.",
-    note: "Root and the service's own user are not limited by it, and an eighth of p11_server.max_connections is kept for them.",
+    doc: "Maximum number of concurrent clients of one user.",
+    note: "Does not apply to root and the service's own user; an eighth of p11_server.max_connections is reserved for them.",
     examples: ["128"]
   },
   {
@@ -61,7 +61,7 @@ export const p11ServerOptions = [
     word: "TIME",
     type: duration,
     default: "5s",
-    doc: "How long a client may take to send its request.",
+    doc: "Time limit for a client to send its request.",
     examples: ["5s"]
   },
   {
@@ -69,7 +69,7 @@ export const p11ServerOptions = [
     word: "TIME",
     type: duration,
     default: "5s",
-    doc: "How long a client may take to read its answer.",
+    doc: "Time limit for a client to read its response.",
     examples: ["5s"]
   },
   {
@@ -85,7 +85,7 @@ const logLevel = {
   key: "p11_server.log_level",
   type: choice("error", "warn", "info", "debug", "trace"),
   default: "info",
-  doc: "Which lines are logged by tedge-p11-server: those of this level and above.",
+  doc: "Log level of tedge-p11-server.",
   note: "--log-level and RUST_LOG take precedence over it.",
   examples: ["info", "debug"]
 } as const satisfies Setting
@@ -94,8 +94,8 @@ const tokenUser = {
   key: "p11_server.token_user",
   type: choice("service", "root"),
   default: "service",
-  doc: "As whom a service that runs as root loads the PKCS#11 module: the user of system.toml, or root.",
-  note: "root is for a token store or a device that only root may open and that cannot be handed over: the module's code then runs as root.",
+  doc: "User that loads the PKCS#11 module if the service runs as root: the user of system.toml, or root.",
+  note: "Use root for a token store or a device that only root can open and whose owner cannot be changed: the module's code then runs as root.",
   examples: ["service", "root"]
 } as const satisfies Setting
 

@@ -6,13 +6,13 @@ const deviceIdOption: OptionSpec = {
   name: "device-id",
   value: "ID",
   summary: "The device identifier: the common name (CN) of the certificate",
-  details: ["Without it: the identifier the settings have."]
+  details: ["Default: the device id of the settings."]
 }
 
 const certPathOption: OptionSpec = {
   name: "cert-path",
   value: "CERT_PATH",
-  summary: "Path to the certificate, if not that of the settings"
+  summary: "Path to the certificate; default: `device.cert_path`"
 }
 
 const profileOption: OptionSpec = {
@@ -26,7 +26,7 @@ const createSpec: CommandSpec = {
   name: "create",
   summary: "Create a self-signed device certificate.",
   details: [
-    "With the key in the token when `device.cryptoki.mode` is set, else with a new key file. An existing certificate or key is never overwritten."
+    "Signed with the key in the token if `device.cryptoki.mode` is set, else with a new key file. An existing certificate or key is never overwritten."
   ],
   options: [deviceIdOption],
   cloudWord: true,
@@ -39,7 +39,7 @@ const createCsrSpec: CommandSpec = {
   details: ["Signed with the key in the token, or with the key file, which is created if it is missing."],
   options: [
     deviceIdOption,
-    { name: "output-path", value: "OUTPUT_PATH", summary: "Where to write the CSR, if not to `device.csr_path`" }
+    { name: "output-path", value: "OUTPUT_PATH", summary: "Path of the CSR; default: `device.csr_path`" }
   ],
   cloudWord: true,
   examples: [
@@ -50,14 +50,14 @@ const createCsrSpec: CommandSpec = {
 const showSpec: CommandSpec = {
   name: "show",
   summary: "Show the device certificate",
-  options: [certPathOption, { name: "new", summary: "Show the renewed certificate that waits to be used" }],
+  options: [certPathOption, { name: "new", summary: "Show the renewed certificate that is not in use yet" }],
   cloudWord: true
 }
 
 const needsRenewalSpec: CommandSpec = {
   name: "needs-renewal",
   summary: "Check whether the certificate should be renewed.",
-  details: ["Exit code 0: yes. 1: no. 2: unknown, whatever the reason."],
+  details: ["Exit code 0: yes. 1: no. 2: unknown."],
   options: [certPathOption],
   cloudWord: true
 }
@@ -65,7 +65,7 @@ const needsRenewalSpec: CommandSpec = {
 const removeSpec: CommandSpec = {
   name: "remove",
   summary: "Remove the device certificate.",
-  details: ["A key file goes with it; a key in a token stays there."],
+  details: ["Also removes the key file; a key in a token is kept."],
   cloudWord: true
 }
 
@@ -73,35 +73,35 @@ const renewSpec: CommandSpec = {
   name: "renew",
   summary: "Renew the device certificate.",
   details: [
-    "The new certificate is written beside the present one, as `<cert>.new`, and used when a connection with it has succeeded: `tedge reconnect`."
+    "The new certificate is stored beside the current one as `<cert>.new`, and replaces it after a successful connection: `tedge reconnect`."
   ],
   options: [
     {
       name: "ca",
       value: "CA",
-      summary: "Who signs it",
+      summary: "The issuer of the new certificate",
       choices: ["self-signed", "c8y"],
-      details: ["Without it: the device itself if it signed the present one, else the cloud's CA."]
+      details: ["Default: self-signed if the current one is, else the cloud's CA."]
     },
-    { name: "csr-path", value: "CSR_PATH", summary: "Use this CSR instead of making one; implies --ca c8y" }
+    { name: "csr-path", value: "CSR_PATH", summary: "Use this CSR instead of creating one; implies --ca c8y" }
   ],
   cloudWord: true
 }
 
 const uploadSpec: CommandSpec = {
   name: "upload",
-  summary: "Upload the device certificate, for the cloud to trust it",
+  summary: "Upload the device certificate, so that the cloud trusts it",
   commands: [
     {
       name: "c8y",
       summary: "Upload the certificate to Cumulocity.",
-      details: ["The user must be allowed to manage trusted certificates of the tenant."],
+      details: ["The user needs the permission to manage the tenant's trusted certificates."],
       options: [
-        { name: "user", value: "USERNAME", summary: "The user name. Asked for if missing", env: "C8Y_USER" },
+        { name: "user", value: "USERNAME", summary: "The user name; prompted for if missing", env: "C8Y_USER" },
         {
           name: "password",
           value: "PASSWORD",
-          summary: "The password. Asked for if missing",
+          summary: "The password; prompted for if missing",
           env: "C8Y_PASSWORD",
           secret: true
         },
@@ -120,8 +120,8 @@ const downloadSpec: CommandSpec = {
       name: "c8y",
       summary: "Enrol the device with the CA of Cumulocity.",
       details: [
-        "Waits until the device is registered there with the same one-time password.",
-        "A present certificate is kept; the new one then waits as `<cert>.new`."
+        "Waits until the device is registered in the cloud with the same one-time password.",
+        "An existing certificate is kept; the new one is then stored as `<cert>.new`."
       ],
       options: [
         { ...deviceIdOption, env: "DEVICE_ID" },
@@ -129,23 +129,23 @@ const downloadSpec: CommandSpec = {
           name: "one-time-password",
           short: "p",
           value: "ONE_TIME_PASSWORD",
-          summary: "The password the device was registered with. Generated and shown if missing",
+          summary: "The password the device is registered with; generated and printed if missing",
           env: "DEVICE_ONE_TIME_PASSWORD",
           secret: true
         },
-        { name: "csr-path", value: "CSR_PATH", summary: "Use this CSR instead of making one; implies --ca c8y" },
-        { name: "prompt", summary: "Ask for the one-time password, if it is not given" },
+        { name: "csr-path", value: "CSR_PATH", summary: "Use this CSR instead of creating one; implies --ca c8y" },
+        { name: "prompt", summary: "Prompt for the one-time password if it is not given" },
         {
           name: "no-registration-url",
           env: "DEVICE_NO_REGISTRATION_URL",
-          summary: "Do not show the address at which the device is registered"
+          summary: "Do not print the URL where the device is registered"
         },
-        { name: "url", value: "URL", summary: "The host of the tenant, if not `c8y.url`" },
-        { name: "retry-every", value: "RETRY_EVERY", summary: "Time between two tries", defaultValue: "30s" },
-        { name: "max-timeout", value: "MAX_TIMEOUT", summary: "How long to try", defaultValue: "10m" },
+        { name: "url", value: "URL", summary: "The host of the tenant; default: `c8y.url`" },
+        { name: "retry-every", value: "RETRY_EVERY", summary: "Interval between attempts", defaultValue: "30s" },
+        { name: "max-timeout", value: "MAX_TIMEOUT", summary: "Time limit for all attempts", defaultValue: "10m" },
         profileOption
       ],
-      examples: [{ says: "with a password of our own", command: "tedge cert download c8y --device-id my-device" }]
+      examples: [{ says: "with a generated password", command: "tedge cert download c8y --device-id my-device" }]
     }
   ]
 }

@@ -56,7 +56,7 @@ export const configSpec: CommandSpec = {
       summary:
         "Move settings to the files they belong to: of clouds to mapper.toml, PINs and passwords to secrets.toml",
       details: [
-        "tedge.toml is copied to tedge.toml.bak first. What is in its place already is left as it is; the command may be repeated at any time."
+        "tedge.toml is copied to tedge.toml.bak first. Settings that are in the right file already are not changed; the command can be repeated at any time."
       ]
     },
     {

@@ -115,7 +115,7 @@ export const hsmSpec: CommandSpec = {
       name: "init",
       summary: "Initialize a token.",
       details: [
-        "A token that is already initialised is never initialised again: its keys would be lost. Its label is given back if it is the one asked for.",
+        "An initialised token is never initialised again, which would delete its keys. If it has the requested label, the command succeeds.",
         "Prints the URI of the token."
       ],
       options: [
@@ -123,10 +123,10 @@ export const hsmSpec: CommandSpec = {
         {
           name: "so-pin",
           value: "SO_PIN",
-          summary: "PIN of the security officer, who may reset the user PIN. Asked for if missing",
+          summary: "PIN of the security officer, who can reset the user PIN; prompted for if missing",
           secret: true
         },
-        { ...pinOption, summary: "User PIN of the token. Asked for if missing" }
+        { ...pinOption, summary: "User PIN of the token; prompted for if missing" }
       ],
       arguments: [tokenArgument("The URI of the slot to initialise, as `tedge hsm list-tokens` shows it.")],
       examples: [{ says: "initialise the only empty slot", command: "tedge hsm init --label my-token" }]
@@ -141,8 +141,8 @@ export const hsmSpec: CommandSpec = {
       name: "list-keys",
       summary: "List the keys on a token.",
       details: [
-        "Logs in when the token requires it: private keys are hidden otherwise.",
-        "What a private key may do besides signing is listed after `Also:` (decrypt, unwrap, sign-recover, derive). Over tedge-p11-server it is not known."
+        "Logs in if the token requires it to list private keys.",
+        "Uses besides signing that a private key permits are listed after `Also:` (decrypt, unwrap, sign-recover, derive); not available over tedge-p11-server."
       ],
       options: [
         { name: "label", value: "LABEL", summary: "Only keys with this label (CKA_LABEL)" },
@@ -162,13 +162,13 @@ export const hsmSpec: CommandSpec = {
       name: "delete-key",
       summary: "Delete a keypair from a token.",
       details: [
-        "Shows what it found and asks before it deletes. A key that a setting of any cloud or profile names is not deleted."
+        "Shows the key and asks for confirmation. Refuses a key that the settings of any cloud or profile use."
       ],
       options: [
         { name: "label", value: "LABEL", summary: "Label of the keypair (CKA_LABEL)" },
         idOption,
         pinOption,
-        { name: "force", summary: "Do not ask" }
+        { name: "force", summary: "Do not ask for confirmation" }
       ],
       arguments: [tokenArgument("The URI of the key, or of the token it is on.")],
       examples: [{ says: "delete the keypair with the id 01", command: "tedge hsm delete-key --id 01" }]
@@ -177,12 +177,12 @@ export const hsmSpec: CommandSpec = {
       name: "change-pin",
       summary: "Change or reset the user PIN of a token.",
       details: [
-        "PINs that are not given are asked for and not shown. The stored `device.cryptoki.pin` follows only if it is the PIN of this token."
+        "Prompts for PINs that are not given, without echo. The stored `device.cryptoki.pin` is updated only if it is the PIN of this token."
       ],
       options: [
         { name: "new-pin", value: "NEW_PIN", summary: "The new user PIN", secret: true },
         { name: "current-pin", value: "CURRENT_PIN", summary: "The current user PIN", secret: true },
-        { name: "reset", summary: "Set a new user PIN by the PIN of the security officer" },
+        { name: "reset", summary: "Set a new user PIN with the PIN of the security officer" },
         { name: "so-pin", value: "SO_PIN", summary: "PIN of the security officer, with --reset", secret: true }
       ],
       arguments: [tokenArgument("The URI of the token.")],
@@ -193,18 +193,18 @@ export const hsmSpec: CommandSpec = {
     },
     {
       name: "clear-pin-latch",
-      summary: "Let refused PINs be tried again.",
+      summary: "Allow refused PINs to be tried again.",
       details: [
-        "After a token has refused a PIN, tedge does not try it again, because tokens lock after a few tries. Use this when you are sure that the configured PIN is right."
+        "tedge does not retry a PIN that a token has refused, because tokens lock after a few attempts. Use this if the configured PIN is correct."
       ],
       arguments: [tokenArgument("The URI of the token.")],
       examples: [{ says: "for the only token", command: "tedge hsm clear-pin-latch" }]
     },
     {
       name: "doctor",
-      summary: "Find out what keeps the device from connecting with its key.",
+      summary: "Diagnose why the device does not connect with its key.",
       details: [
-        "Checks settings, module, tokens, login, key, signatures, certificate, cloud, clock, local broker, mapper and connection. At most one PIN is tried, and none that was refused before. Exit code 1 when something is wrong."
+        "Checks settings, module, tokens, login, key, signatures, certificate, cloud, clock, local broker, mapper and connection. Makes at most one PIN attempt, never with a PIN that was refused before. Exit code 1 if a check fails."
       ],
       options: [jsonOption],
       cloudWord: true,

@@ -7,7 +7,7 @@ export const mapperCommandsSpec: CommandSpec = {
   commands: [
     {
       name: "list",
-      summary: "List the mappers: name, url, device id with its origin, cloud type, between tabs",
+      summary: "List the mappers: name, url, device id with its source, cloud type, separated by tabs",
       examples: [{ says: "the mappers that have a directory", command: "tedge mapper list" }]
     },
     {
@@ -16,7 +16,7 @@ export const mapperCommandsSpec: CommandSpec = {
       commands: [
         {
           name: "get",
-          summary: "Get the value of a setting, and on stderr where it comes from",
+          summary: "Get the value of a setting, and on stderr its source",
           arguments: [
             {
               name: "KEY",

@@ -3,9 +3,9 @@ import { cloudCommands, globalOptions, type OptionSpec, type Program } from "../
 
 const graphOption: OptionSpec = {
   name: "graph",
-  summary: "Print the actors of the mapper and end.",
+  summary: "Print the actors of the mapper and exit.",
   details: [
-    "Supervisors with their rules, actors with their mailboxes, and whom each sends to. To see those of a running mapper with their queues, send it SIGUSR1 and read its log."
+    "Supervisors with their strategies, actors with their mailboxes, and the actors each sends to. For the actors of a running mapper and their queues, send it SIGUSR1 and read its log."
   ]
 }
 
@@ -16,7 +16,7 @@ export const mapperProgram: Program = {
     name: "tedge-mapper",
     summary: "tedge-mapper bridges the local MQTT broker and a cloud",
     details: [
-      "Runs until it is stopped. With the device's key in a token, the token signs when the connection to the cloud is opened."
+      "Runs until stopped. With the device's key in a token, the token signs for each new connection to the cloud."
     ],
     commands: cloudCommands.map((command) => ({ ...command, options: [...(command.options ?? []), graphOption] }))
   }

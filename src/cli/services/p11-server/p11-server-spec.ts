@@ -6,7 +6,7 @@ import type { OptionSpec, Program } from "../../command-line/command-spec.ts"
 /** The default is printed, not set: the files come between the variable and it. */
 const ourOptions = p11ServerOptions.map((setting): OptionSpec => {
   const { key, doc, default: fallback }: Setting & typeof setting = setting
-  const inFile = `In tedge-p11-server.toml: ${nameIn(key)}${fallback === undefined ? "" : `. Without it: ${String(fallback)}`}`
+  const inFile = `In tedge-p11-server.toml: ${nameIn(key)}${fallback === undefined ? "" : `. Default: ${String(fallback)}`}`
   return {
     name: optionOf(key),
     value: setting.word,
