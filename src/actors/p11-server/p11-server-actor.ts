@@ -1,31 +1,35 @@
 /**
  * P11ServerActor: CryptokiActor for other processes, behind a UNIX socket.
  *
- * Connections are served beside its messages, each request by a fiber of its own. Stopping it stops listening first,
- * then drains. What it serves with may be replaced while it runs.
+ * Connections are served beside its messages, each request by a fiber of its own. They are counted in all and for each user. An
+ * eighth of the places is kept for root and the service's own user, half of these for root alone: whatever others do, and should
+ * the service's own user exhaust them, root can still connect.
+ *
+ * Stopping it stops listening first. Who has not sent a whole request by then is aborted; who has gets the answer, within `drainMs`.
  */
-import { Effect, type Fiber, type Scope, Semaphore } from "effect"
+import { Effect, Fiber, type Scope, Semaphore } from "effect"
 import type { CryptokiProtocol } from "../../messages/cryptoki.ts"
 import type {
   Client,
   ListenFailed,
   P11ServerEvent,
+  P11ServerLimits,
   P11ServerPolicy,
-  P11ServerProtocol
+  P11ServerProtocol,
+  P11ServerStatus
 } from "../../messages/p11-server.ts"
-import type { Pkcs11Uri } from "../../messages/pkcs11-uri.ts"
 import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
 import type { Frame } from "../../messages/wire/frame1.ts"
 import type { Accepted } from "../../platform/native/unix-addon.ts"
 import { UnixListener, UnixStream, Watcher } from "../../platform/sockets/unix-stream.ts"
 import { type OwnerOfUid, subordinateOwners } from "../../platform/users/subordinate-ids.ts"
 import type { Behaviour } from "../../runtime/actor.ts"
-import { type TimeLimits, timeLimits } from "../../runtime/primitives/deadlines.ts"
+import { type RunningLimit, type TimeLimits, timeLimits } from "../../runtime/primitives/deadlines.ts"
+import { ShortLivedMap, ShortLivedSet } from "../../runtime/primitives/short-lived.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { spanned } from "../../runtime/span.ts"
 import { answerRequest } from "./answer-request.ts"
-import { readRequest, rejectBusy } from "./connection.ts"
-import { type Connection, Connections } from "./connections.ts"
+import { type Outcome, readRequest, rejectBusy } from "./connection.ts"
 import { type Listen, listenFailed } from "./listening.ts"
 import { accessOf, SelectorCache } from "./request-context.ts"
 import { insideScope } from "./scoped-failure.ts"
@@ -55,6 +59,7 @@ export const p11ServerBehaviour = (spec: P11ServerSpec): Behaviour<P11ServerProt
       const server: ServerState = {
         initialising: Semaphore.makeUnsafe(1),
         spec,
+        // What it serves with may be replaced while it runs.
         policy: spec.policy,
         selectors: new SelectorCache(),
         connections: new Connections(spec.descriptors),
@@ -85,9 +90,13 @@ interface ServerState {
 const acceptConnections = (server: ServerState): Effect.Effect<void, ListenFailed, Scope.Scope> =>
   Effect.gen(function* () {
     const { spec } = server
+    const watcher = yield* Effect.acquireRelease(
+      Effect.try({ try: () => new Watcher(), catch: (error) => listenFailed("", error) }),
+      (opened) => Effect.sync(() => opened.close())
+    )
     const context: AcceptContext = {
       server,
-      watcher: yield* openWatcher,
+      watcher,
       times: yield* timeLimits,
       run: Effect.runForkWith(yield* Effect.context<never>())
     }
@@ -96,7 +105,7 @@ const acceptConnections = (server: ServerState): Effect.Effect<void, ListenFaile
     yield* Effect.acquireRelease(
       Effect.sync(
         () =>
-          new UnixListener(context.watcher, descriptor, {
+          new UnixListener(watcher, descriptor, {
             onClient: (client) => admit(context, client),
             onRefused: (code) => void context.run(spec.publish({ _tag: "AcceptFailed", code }))
           })
@@ -104,11 +113,6 @@ const acceptConnections = (server: ServerState): Effect.Effect<void, ListenFaile
       (listener) => Effect.sync(() => listener.stop())
     )
   })
-
-const openWatcher: Effect.Effect<Watcher, ListenFailed, Scope.Scope> = Effect.acquireRelease(
-  Effect.try({ try: () => new Watcher(), catch: (error) => listenFailed("", error) }),
-  (watcher) => Effect.sync(() => watcher.close())
-)
 
 /** What accepting a connection needs. */
 interface AcceptContext {
@@ -121,36 +125,42 @@ interface AcceptContext {
 const admit = (context: AcceptContext, { descriptor, peer }: Accepted): void => {
   const { connections, spec, policy } = context.server
   // Without credentials the client is anonymous: it may do what every client may.
-  const client = withOwner(spec.clientOf?.() ?? peer ?? anonymous, context.server.ownerOfUid)
+  const anonymous = { uid: undefined, gid: undefined, pid: undefined }
+  const client = withOwner(spec.clientOf?.() ?? peer ?? anonymous, context.server)
   const stream = new UnixStream(context.watcher, descriptor)
   switch (connections.admission(client, policy.limits, spec.ownUid)) {
     case "full":
       stream.close()
       break
     case "busy":
-      context.run(connections.whileRejecting(rejecting(context, stream, client)))
+      context.run(
+        connections.whileRejecting(
+          Effect.ensuring(
+            rejectBusy({ stream, client, times: context.times, publish: spec.publish }),
+            Effect.sync(() => stream.close())
+          )
+        )
+      )
       break
     case "admitted":
       serve(context, stream, connections.add(stream, client))
   }
 }
 
-const withOwner = (client: Client, ownerOfUid: OwnerOfUid): Client => {
-  const ownerUid = client.uid === undefined ? undefined : ownerOfUid(client.uid)
+/** With whose subordinate id it has; root and the service's own user are what they are. */
+const withOwner = (client: Client, { ownerOfUid, spec }: ServerState): Client => {
+  const { uid } = client
+  const ownerUid = uid === undefined || uid === 0 || uid === spec.ownUid ? undefined : ownerOfUid(uid)
   return ownerUid === undefined ? client : { ...client, ownerUid }
 }
-
-const rejecting = ({ server, times }: AcceptContext, stream: UnixStream, client: Client): Effect.Effect<void> =>
-  Effect.ensuring(
-    rejectBusy({ stream, client, times, publish: server.spec.publish }),
-    Effect.sync(() => stream.close())
-  )
 
 const serve = ({ server, times, run }: AcceptContext, stream: UnixStream, connection: Connection): void => {
   const { connections, selectors, spec, policy } = server
   const { client } = connection
   const access = accessOf(client, policy.rules, spec.ownUid)
-  const scope = narrowedTo(policy.scope, access.scope)
+  // What the client can reach; undefined: all there is.
+  const scope =
+    policy.scope && access.scope ? mergeScope(policy.scope, access.scope).uri : (policy.scope ?? access.scope)
   const request = {
     cryptoki: spec.cryptoki,
     policy,
@@ -180,8 +190,109 @@ const serve = ({ server, times, run }: AcceptContext, stream: UnixStream, connec
   )
 }
 
-/** What the client can reach; undefined: all there is. */
-const narrowedTo = (service: Pkcs11Uri | undefined, rule: Pkcs11Uri | undefined): Pkcs11Uri | undefined =>
-  service === undefined || rule === undefined ? (service ?? rule) : mergeScope(service, rule).uri
+export interface Connection {
+  readonly stream: Pick<UnixStream, "close">
+  readonly client: Client
+  phase: "reading" | "answering"
+  /** Its time to ask; undefined before it is served. */
+  asking: RunningLimit | undefined
+  /** What serves it from the moment its request has come, or it is aborted. */
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+}
 
-const anonymous: Client = { uid: undefined, gid: undefined, pid: undefined }
+/** `busy`: tell the client. `full`: not even that. */
+type Admission = "admitted" | "busy" | "full"
+
+export class Connections {
+  /**
+   * Half of the descriptors serve, half say that the service is busy. Where there are fewer than there may be connections, a
+   * flood would otherwise leave none for those whose places are kept, nor for token hosts.
+   */
+  private readonly most: number
+  private readonly open = new ShortLivedSet<Connection>()
+  private readonly perUser = new ShortLivedMap<number | undefined, number>()
+  /** What answers connections that are not served. */
+  private readonly rejections = new ShortLivedSet<Fiber.Fiber<unknown, unknown>>()
+  private readonly counts: Record<Outcome, number> = { served: 0, refused: 0, aborted: 0 }
+
+  /** `descriptors`: how many may be open for clients. */
+  constructor(descriptors = Number.POSITIVE_INFINITY) {
+    this.most = Math.max(2, Math.floor(descriptors / 2))
+  }
+
+  /** `ownUid`: the user the service runs as. */
+  admission(client: Client, wanted: P11ServerLimits, ownUid: number): Admission {
+    const limits = this.within(wanted)
+    const { uid } = client
+    const isWithinOwn =
+      uid === 0 || uid === ownUid || (this.perUser.get(userOf(client)) ?? 0) < limits.connectionsPerUser
+    if (isWithinOwn && this.open.size < placesFor(uid, limits, ownUid)) return "admitted"
+    return this.rejections.size < limits.connections ? "busy" : "full"
+  }
+
+  private within(limits: P11ServerLimits): P11ServerLimits {
+    if (limits.connections <= this.most) return limits
+    const connectionsPerUser = Math.min(limits.connectionsPerUser, Math.max(1, Math.floor(this.most / 4)))
+    return { ...limits, connections: this.most, connectionsPerUser }
+  }
+
+  add(stream: Connection["stream"], client: Client): Connection {
+    const connection: Connection = { stream, client, phase: "reading", asking: undefined, fiber: undefined }
+    this.open.add(connection)
+    const user = userOf(client)
+    this.perUser.set(user, (this.perUser.get(user) ?? 0) + 1)
+    return connection
+  }
+
+  /** Closes it and forgets it. */
+  end(connection: Connection): void {
+    const user = userOf(connection.client)
+    connection.asking?.cancel()
+    connection.stream.close()
+    if (!this.open.delete(connection)) return
+    const left = (this.perUser.get(user) ?? 1) - 1
+    if (left > 0) this.perUser.set(user, left)
+    else this.perUser.delete(user)
+  }
+
+  /** Around the answer to a client that is not served. */
+  readonly whileRejecting = (rejection: Effect.Effect<void>): Effect.Effect<void> =>
+    Effect.withFiber((fiber) => {
+      this.rejections.add(fiber)
+      const done = () => {
+        this.rejections.delete(fiber)
+        this.counts.aborted++
+      }
+      return Effect.ensuring(rejection, Effect.sync(done))
+    })
+
+  count(outcome: Outcome): void {
+    this.counts[outcome]++
+  }
+
+  get status(): P11ServerStatus {
+    const answering = [...this.open].filter((one) => one.phase === "answering").length
+    return { connections: this.open.size, answering, ...this.counts }
+  }
+
+  /** Aborts connections without a request, waits for the answers that are owed, and aborts the rest. */
+  readonly drain = (drainMs: number): Effect.Effect<void> =>
+    Effect.gen({ self: this }, function* () {
+      const fibers = (wanted: (one: Connection) => boolean) =>
+        [...this.open].filter(wanted).flatMap((one) => one.fiber ?? [])
+      yield* Fiber.interruptAll(fibers((one) => one.phase === "reading"))
+      for (const one of this.open) if (one.phase === "reading") this.end(one)
+      yield* Effect.timeoutOption(Fiber.awaitAll(fibers(() => true)), drainMs)
+      yield* Fiber.interruptAll([...fibers(() => true), ...this.rejections])
+    })
+}
+
+const userOf = ({ uid, ownerUid }: Client): number | undefined => ownerUid ?? uid
+
+/** The total of connections up to which this user's next one is accepted. */
+const placesFor = (uid: number | undefined, { connections }: P11ServerLimits, ownUid: number): number => {
+  const kept = Math.ceil(connections / 8)
+  if (uid === 0) return connections
+  // With one connection in all nothing can be kept.
+  return Math.max(1, connections - (uid === ownUid ? Math.floor(kept / 2) : kept))
+}

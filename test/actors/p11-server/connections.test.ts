@@ -1,7 +1,7 @@
 /** How many connections there may be, and their end when the service stops. */
 import { Effect } from "effect"
 import { expect, it } from "vitest"
-import { Connections } from "../../../src/actors/p11-server/connections.ts"
+import { Connections } from "../../../src/actors/p11-server/p11-server-actor.ts"
 import type { UnixStream } from "../../../src/platform/sockets/unix-stream.ts"
 import { defaultServerLimits } from "./default-limits.ts"
 
