@@ -3,31 +3,29 @@
  *
  * It decides which token is meant and hands the request on; whatever one token does, the others and Ping are served.
  */
-import { Effect } from "effect"
+import { Duration, Effect } from "effect"
 import { type CryptokiProtocol, type KeySelector, requestTags } from "../../messages/cryptoki.ts"
-import { shownUri } from "../../messages/pkcs11-uri.ts"
-import { type TokenRefusal, UriNotUsable } from "../../messages/token-refusals.ts"
+import { type Pkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
+import { mergeScope } from "../../messages/pkcs11-uri-scope.ts"
+import { TokenActorFailed, type TokenRefusal, TokenUnavailable, UriNotUsable } from "../../messages/token-refusals.ts"
 import { type Behaviour, takesTurns } from "../../runtime/actor.ts"
 import type { AskFailed } from "../../runtime/errors.ts"
-import type { ActorRef } from "../../runtime/protocol.ts"
 import { namingOtherToken } from "./discovery/key-on-other-token.ts"
 import { onlyTokenThere } from "./discovery/select-token.ts"
 import { initToken } from "./init-token.ts"
 import { clearLatch } from "./pin/clear-latch.ts"
-import { describeToken } from "./pkcs11/token-facts.ts"
+import { describeToken, shownTokenPart, tokenName } from "./pkcs11/token-facts.ts"
 import {
   type CryptokiDeps,
+  findTokenActor,
   makeRouter,
-  narrowed,
-  noLimit,
   type Router,
   type TokenActorEntry,
-  toOnlyTokenActor,
-  toTokenActor
+  tokenActorOf,
+  withinScope
 } from "./router.ts"
 import type { CryptokiSettings } from "./settings.ts"
 import { type Asker, latchedToken } from "./token/session.ts"
-import type { TokenProtocol } from "./token/token-actor.ts"
 
 export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps): Behaviour<CryptokiProtocol> => ({
   // It hands them on: the mailbox of each token is the bound.
@@ -43,61 +41,109 @@ export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps
             discard: true
           }),
         ChooseScheme: ({ key, offered, publicKey }) =>
-          withKeyOf(
-            router,
-            key,
-            (tokenActor, asker) => tokenActor.ask("Choose", { asker: { ...asker, publicKey }, offered }, noLimit),
-            (tokenActor, { key: { uri } }) => uri && router.references.set(uri, tokenActor)
+          withKeyOf(router, key, (tokenActor, asker) =>
+            Effect.map(tokenActor.ref.ask("Choose", { asker: { ...asker, publicKey }, offered }, noLimit), (chosen) => {
+              // Its signatures follow: they mean this token, without a list of all.
+              if (chosen.key.uri) router.meant.set(shownTokenPart(narrowed(router, chosen.key.uri)), tokenActor)
+              return chosen
+            })
           ),
         Sign: ({ key, scheme, message }) =>
-          withKeyOf(router, key, (tokenActor, asker) => tokenActor.ask("Sign", { asker, scheme, message }, noLimit)),
-        PublicKey: ({ key }) =>
-          withKeyOf(router, key, (tokenActor, asker) => tokenActor.ask("PublicKey", { asker }, noLimit)),
+          withKeyOf(router, key, ({ ref }, asker) => ref.ask("Sign", { asker, scheme, message }, noLimit)),
+        PublicKey: ({ key }) => withKeyOf(router, key, ({ ref }, asker) => ref.ask("PublicKey", { asker }, noLimit)),
         ListTokens: () => Effect.map(router.listing.tokens(0), (tokens) => tokens.map(describeToken)),
-        ListKeys: ({ token }) =>
-          toTokenActor(router, token, (tokenActor, asker) => tokenActor.ask("ListKeys", { asker }, noLimit)),
+        ListKeys: ({ token }) => toToken(router, token, ({ ref }, asker) => ref.ask("ListKeys", { asker }, noLimit)),
         CreateKey: ({ token, ...order }) =>
-          toOnlyTokenActor(
-            router,
-            token,
-            (tokenActor, asker) => tokenActor.ask("CreateKey", { asker, order }, noLimit),
-            ({ creating }, asked) => creating.withPermit(asked)
+          toOnlyToken(router, token, ({ ref, creating }, asker) =>
+            creating.withPermit(ref.ask("CreateKey", { asker, order }, noLimit))
           ).pipe(Effect.tap(() => tellOutdated(router))),
         InitToken: ({ token, ...order }) => Effect.tap(initToken(router, token, order), () => tellOutdated(router)),
         ChangePin: ({ token, ...order }) =>
-          toOnlyTokenActor(router, token, (tokenActor, asker) =>
-            tokenActor.ask("ChangePin", { asker, order }, noLimit)
-          ),
+          toOnlyToken(router, token, ({ ref }, asker) => ref.ask("ChangePin", { asker, order }, noLimit)),
         DeleteKey: ({ key }) => deleteKey(router, key),
-        ClearPinLatch: ({ token }) => clearPinLatch(router, token)
+        ClearPinLatch: ({ token }) =>
+          Effect.gen(function* () {
+            const found = yield* onlyTokenThere(router.listing, narrowed(router, token.uri))
+            return yield* clearLatch(router.latches, settings.latchDirectory, latchedToken(found))
+          })
       }
     })
 })
 
-const withKeyOf = <A>(
+/** What is asked of a token actor. */
+type AskOf<A> = (tokenActor: TokenActorEntry, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>
+
+/** As `toToken`, for a key: the refusal says on which other token it is. */
+const withKeyOf = <A>(router: Router, key: KeySelector, ask: AskOf<A>): Effect.Effect<A, TokenRefusal> =>
+  Effect.catch(toToken(router, key, ask), (refusal) => namingOtherToken(router, narrowed(router, key.uri), refusal))
+
+/** Hands a request to the token actor of the token it means. */
+const toToken = <A>(router: Router, { uri, pin, client }: KeySelector, ask: AskOf<A>): Effect.Effect<A, TokenRefusal> =>
+  Effect.suspend(() => {
+    const asker = { uri: narrowed(router, uri), pin, client }
+    const known = router.meant.get(shownTokenPart(asker.uri))
+    return Effect.flatMap(known ? Effect.succeed(known) : findTokenActor(router, asker.uri), (tokenActor) =>
+      throughTokenActor(router, tokenActor, ask(tokenActor, asker))
+    )
+  })
+
+/** As `toToken`, for commands that change a token: to the only one it can mean, and never beyond the scope. */
+const toOnlyToken = <A>(router: Router, token: KeySelector, ask: AskOf<A>): Effect.Effect<A, TokenRefusal> =>
+  Effect.gen(function* () {
+    const asker = yield* withinScope(router, token)
+    const tokenActor = yield* tokenActorOf(router, yield* onlyTokenThere(router.listing, asker.uri))
+    return yield* throughTokenActor(router, tokenActor, ask(tokenActor, asker))
+  })
+
+/** The URI as the scope narrows it; the scope's attributes win. The same value each time, which prints its text once. */
+const narrowed = ({ tools, narrowedUris }: Router, uri: Pkcs11Uri = anyKey): Pkcs11Uri => {
+  const { scope } = tools.settings
+  if (scope === undefined) return uri
+  const known = narrowedUris.get(uri) ?? mergeScope(scope, uri).uri
+  narrowedUris.set(uri, known)
+  return known
+}
+
+const anyKey: Pkcs11Uri = {}
+
+/** A token actor that has no room for the request is a token that cannot be used just now. */
+const throughTokenActor = <A>(
   router: Router,
-  key: KeySelector,
-  ask: (tokenActor: ActorRef<TokenProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>,
-  answered?: (tokenActor: TokenActorEntry, answer: A) => void
+  tokenActor: TokenActorEntry,
+  asked: Effect.Effect<A, TokenRefusal | AskFailed>
 ): Effect.Effect<A, TokenRefusal> =>
-  Effect.catch(toTokenActor(router, key, ask, answered), (refusal) =>
-    namingOtherToken(router, narrowed(router, key).uri, refusal)
+  asked.pipe(
+    Effect.catchTags({
+      Undeliverable: ({ _tag, reason, retryInMs }) =>
+        reason === "full" ? unusable(tokenActor, _tag) : failed(tokenActor, "parked", retryInMs),
+      PeerDown: () => failed(tokenActor, "restarted")
+    }),
+    Effect.tapErrorTag("TokenUnavailable", () => doubt(router, tokenActor)),
+    // A token actor adds no limit, so it is the asker's own that has passed: a moment later, for the asker to hear just that.
+    Effect.catchTag("AskTimeout", ({ _tag }) => Effect.andThen(Effect.sleep("20 millis"), unusable(tokenActor, _tag)))
   )
+
+const failed = ({ token }: TokenActorEntry, state: TokenActorFailed["state"], retryInMs?: number) =>
+  Effect.fail(new TokenActorFailed({ token: tokenName(token), state, ...(retryInMs !== undefined && { retryInMs }) }))
+
+const unusable = (tokenActor: TokenActorEntry, why: string) =>
+  Effect.fail(
+    new TokenUnavailable({ token: tokenName(tokenActor.token), call: undefined, code: undefined, detail: why })
+  )
+
+/** The next request that named this token actor's token asks the module again which token is meant. */
+const doubt = ({ meant }: Router, tokenActor: TokenActorEntry): Effect.Effect<void> =>
+  Effect.sync(() => {
+    for (const [uri, one] of meant) if (one === tokenActor) meant.delete(uri)
+  })
 
 /** Never all keys of a token: the URI must name one. */
 const deleteKey = (router: Router, key: KeySelector) => {
   const uri = key.uri ?? {}
   return uri.id === undefined && uri.object === undefined
     ? Effect.fail(new UriNotUsable({ uri: shownUri(uri), reason: "it must name the key by id or object" }))
-    : toOnlyTokenActor(router, key, (tokenActor, asker) => tokenActor.ask("DeleteKey", { asker }, noLimit))
+    : toOnlyToken(router, key, ({ ref }, asker) => ref.ask("DeleteKey", { asker }, noLimit))
 }
-
-const clearPinLatch = (router: Router, key: KeySelector) =>
-  Effect.gen(function* () {
-    const { uri } = narrowed(router, key)
-    const token = yield* onlyTokenThere(router.listing, uri)
-    return yield* clearLatch(router.latches, router.tools.settings.latchDirectory, latchedToken(token))
-  })
 
 /** Other token actors' hosts may have read their tokens before this. */
 const tellOutdated = (router: Router): Effect.Effect<void> =>
@@ -106,3 +152,6 @@ const tellOutdated = (router: Router): Effect.Effect<void> =>
     // A token actor that takes no messages has nothing to forget.
     for (const { ref } of router.tokenActors.values()) yield* ref.offer("Outdated", undefined)
   })
+
+/** The asker's own deadline holds; a token actor adds none. */
+const noLimit = { within: Duration.infinity }

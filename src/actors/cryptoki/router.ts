@@ -1,8 +1,7 @@
 /**
- * Where the messages of CryptokiActor go: which token a URI means, and the actor of that token, started when there is
- * none yet.
+ * What CryptokiActor routes with: which token a URI means, and the actor of that token, started when there is none yet.
  */
-import { Duration, Effect, Exit, Result, Scope, Semaphore } from "effect"
+import { Effect, Exit, Result, Scope, Semaphore } from "effect"
 import type { KeySelector } from "../../messages/cryptoki.ts"
 import { type Pkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../messages/pkcs11-uri-match.ts"
@@ -11,11 +10,9 @@ import {
   type KeyOnOtherToken,
   OutsideScope,
   TokenActorFailed,
-  type TokenRefusal,
-  TokenUnavailable
+  type TokenRefusal
 } from "../../messages/token-refusals.ts"
 import { address, child } from "../../runtime/actor.ts"
-import type { AskFailed } from "../../runtime/errors.ts"
 import { BoundedMap } from "../../runtime/primitives/bounded-map.ts"
 import { FifoSemaphore } from "../../runtime/primitives/fifo-semaphore.ts"
 import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
@@ -24,7 +21,7 @@ import type { DynamicSupervisorHandle } from "../../runtime/supervision.ts"
 import { Supervisor } from "../../runtime/supervisor.ts"
 import { type Listing, makeListing } from "./discovery/listing.ts"
 import { makeMissingTokenPoller } from "./discovery/missing-token-poller.ts"
-import { firstToken, onlyTokenThere } from "./discovery/select-token.ts"
+import { firstToken } from "./discovery/select-token.ts"
 import { withAdaptiveTimeouts } from "./host/adaptive-host.ts"
 import { startHost } from "./host/host-client.ts"
 import { type Hosts, makeHosts, type StartHost } from "./host/hosts.ts"
@@ -50,8 +47,8 @@ export interface Router {
   readonly tokenActors: Map<string, TokenActorEntry>
   /** By the printed token part of the URI. */
   readonly meant: BoundedMap<string, TokenActorEntry>
-  /** By the reference to a key that was chosen: on which token it is. */
-  readonly references: WeakMap<Pkcs11Uri, TokenActorEntry>
+  /** URIs within the scope, by what was asked for. */
+  readonly narrowedUris: WeakMap<Pkcs11Uri, Pkcs11Uri>
   /** Where keys were found that a token did not have, by URI. */
   readonly onOtherToken: BoundedMap<string, { readonly at: number; readonly found: KeyOnOtherToken | undefined }>
   /** When the tokens were last listed because one was missing; monotonic milliseconds. */
@@ -98,20 +95,13 @@ export const makeRouter = (
       starting: Semaphore.makeUnsafe(1),
       tokenActors: new Map(),
       meant: new BoundedMap(rememberedUris),
-      references: new WeakMap(),
+      narrowedUris: new WeakMap(),
       onOtherToken: new BoundedMap(rememberedUris),
       lookedAt: Number.NEGATIVE_INFINITY
     }
   })
 
-/** The URI as the scope narrows it; the scope's attributes win. */
-export const narrowed = (router: Router, { uri, pin, client }: KeySelector): Asker => ({
-  uri: mergeScope(router.tools.settings.scope, uri ?? {}).uri,
-  pin,
-  client
-})
-
-/** As `narrowed`, for commands that change a token: what the scope does not allow is refused, never bent. */
+/** For commands that change a token: what the scope does not allow is refused, never bent. */
 export const withinScope = (
   router: Router,
   { uri = {}, pin, client }: KeySelector
@@ -124,77 +114,8 @@ export const withinScope = (
       : Effect.succeed({ uri: merged.uri, pin, client })
   })
 
-/** Hands a request to the token actor of the only token it can mean. `inTurn`: when it may go there. */
-export const toOnlyTokenActor = <A>(
-  router: Router,
-  token: KeySelector,
-  ask: (tokenActor: ActorRef<TokenProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>,
-  inTurn: (tokenActor: TokenActorEntry, asked: Effect.Effect<A, TokenRefusal>) => Effect.Effect<A, TokenRefusal> = (
-    _tokenActor,
-    asked
-  ) => asked
-): Effect.Effect<A, TokenRefusal> =>
-  Effect.gen(function* () {
-    const asker = yield* withinScope(router, token)
-    const meant = yield* onlyTokenThere(router.listing, asker.uri)
-    const tokenActor = yield* tokenActorOf(router, meant)
-    return yield* inTurn(tokenActor, throughTokenActor(router, tokenActor, ask(tokenActor.ref, asker)))
-  })
-
-/** Hands a request to the token actor of the token it means. A reference was found within the scope. */
-export const toTokenActor = <A>(
-  router: Router,
-  key: KeySelector,
-  ask: (tokenActor: ActorRef<TokenProtocol>, asker: Asker) => Effect.Effect<A, TokenRefusal | AskFailed>,
-  answered: (tokenActor: TokenActorEntry, answer: A) => void = () => undefined
-): Effect.Effect<A, TokenRefusal> =>
-  Effect.suspend(() => {
-    const { uri, pin, client } = key
-    const chosen = uri && router.references.get(uri)
-    const asker = uri && chosen ? { uri, pin, client } : narrowed(router, key)
-    return Effect.flatMap(chosen ? Effect.succeed(chosen) : findTokenActor(router, asker.uri), (tokenActor) =>
-      Effect.map(throughTokenActor(router, tokenActor, ask(tokenActor.ref, asker)), (answer) => {
-        answered(tokenActor, answer)
-        return answer
-      })
-    )
-  })
-
-/** A token actor that has no room for the request is a token that cannot be used just now. */
-const throughTokenActor = <A>(
-  router: Router,
-  tokenActor: TokenActorEntry,
-  asked: Effect.Effect<A, TokenRefusal | AskFailed>
-): Effect.Effect<A, TokenRefusal> =>
-  asked.pipe(
-    Effect.catchTags({
-      Undeliverable: ({ _tag, reason, retryInMs }) =>
-        reason === "full" ? unusable(tokenActor, _tag) : failed(tokenActor, "parked", retryInMs),
-      PeerDown: () => failed(tokenActor, "restarted")
-    }),
-    Effect.tapErrorTag("TokenUnavailable", () => doubt(router, tokenActor)),
-    // A token actor adds no limit, so it is the asker's own that has passed: a moment later, for the asker to hear just that.
-    Effect.catchTag("AskTimeout", ({ _tag }) => Effect.andThen(Effect.sleep("20 millis"), unusable(tokenActor, _tag)))
-  )
-
-const failed = ({ token }: TokenActorEntry, state: TokenActorFailed["state"], retryInMs?: number) =>
-  Effect.fail(new TokenActorFailed({ token: tokenName(token), state, ...(retryInMs !== undefined && { retryInMs }) }))
-
-const unusable = (tokenActor: TokenActorEntry, why: string) =>
-  Effect.fail(
-    new TokenUnavailable({ token: tokenName(tokenActor.token), call: undefined, code: undefined, detail: why })
-  )
-
-/** The asker's own deadline holds; a token actor adds none. */
-export const noLimit = { within: Duration.infinity }
-
-const findTokenActor = (router: Router, uri: Pkcs11Uri): Effect.Effect<TokenActorEntry, TokenRefusal> =>
-  Effect.suspend(() => {
-    const meant = router.meant.get(shownTokenPart(uri))
-    return meant ? Effect.succeed(meant) : findAnew(router, uri)
-  })
-
-const findAnew = (router: Router, uri: Pkcs11Uri): Effect.Effect<TokenActorEntry, TokenRefusal> =>
+/** The token actor of the first token the URI means; found once, until it is unavailable. */
+export const findTokenActor = (router: Router, uri: Pkcs11Uri): Effect.Effect<TokenActorEntry, TokenRefusal> =>
   Effect.gen(function* () {
     const begun = yield* monotonicNow
     const listed = yield* router.listing.tokens(listAgainAfterMs)
@@ -230,7 +151,7 @@ const lookAgain = (router: Router, listed: ReadonlyArray<Token>, begun: number) 
   })
 
 /** The token actor of a token that was listed. */
-const tokenActorOf = (router: Router, token: Token): Effect.Effect<TokenActorEntry, TokenActorFailed> =>
+export const tokenActorOf = (router: Router, token: Token): Effect.Effect<TokenActorEntry, TokenActorFailed> =>
   router.starting.withPermit(
     Effect.suspend(() => {
       const known = router.tokenActors.get(tokenIdentity(token))
@@ -275,12 +196,6 @@ const freeName = ({ tokenActors }: Router, name: string): string => {
   ).length
   return taken === 0 ? name : `${name} #${taken + 1}`
 }
-
-/** The next request that named this token actor's token asks the module again which token is meant. */
-const doubt = ({ meant }: Router, tokenActor: TokenActorEntry): Effect.Effect<void> =>
-  Effect.sync(() => {
-    for (const [uri, one] of meant) if (one === tokenActor) meant.delete(uri)
-  })
 
 /** A token that was not there is not looked for sooner. */
 const listAgainAfterMs = 30_000

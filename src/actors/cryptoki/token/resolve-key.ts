@@ -9,6 +9,7 @@ import { Effect } from "effect"
 import type { KeyDescription } from "../../../messages/cryptoki.ts"
 import { type Pkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesObject, namesObject } from "../../../messages/pkcs11-uri-match.ts"
+import { mergeScope } from "../../../messages/pkcs11-uri-scope.ts"
 import { KeyNotFound, SchemeNotSupported, UriNotUsable } from "../../../messages/token-refusals.ts"
 import type { HostFault } from "../host/faults.ts"
 import { CKK_EC, CKK_RSA } from "../pkcs11/pkcs11-constants.ts"
@@ -28,15 +29,13 @@ export const findKey = (
   { uri, publicKey }: Pick<Asker, "uri" | "publicKey">
 ): Effect.Effect<FoundKey, KeyRefusal> =>
   Effect.suspend(() => {
-    const chosen = session.references.get(uri)
-    if (chosen) return Effect.succeed(chosen)
     const wanted = publicKey ? `${shownUri(uri)} ${Buffer.from(publicKey).toString("base64")}` : shownUri(uri)
     const known = session.keys.get(wanted)
     if (known) return Effect.succeed(known)
     return Effect.tap(searchKey(tools, connection, uri, publicKey), (found) =>
       Effect.sync(() => {
         session.keys.set(wanted, found)
-        session.references.set(found.reference, found)
+        session.keys.set(shownUri(mergeScope(tools.settings.scope, found.reference).uri), found)
       })
     )
   })

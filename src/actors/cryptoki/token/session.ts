@@ -32,7 +32,7 @@ export interface FoundKey {
   readonly object: TokenObject
   /** Token, id and label of the object. */
   readonly uri: Pkcs11Uri
-  /** The same for a signature. Where this very value comes back, it is a reference: nothing is searched or compared. */
+  /** The same for a signature: asked for by it, the key is found without a search. */
   readonly reference: Pkcs11Uri
   readonly key: SigningKey
   /** Index of the PSS mechanism candidate that this token took. */
@@ -66,10 +66,8 @@ export interface TokenSession {
   login: PinMark | undefined
   /** The login was made with the PIN of the settings: when that changes, it is made again. */
   isOwnLogin: boolean
-  /** By the printed URI that was asked for. */
+  /** By the printed URI that was asked for, or that was answered. */
   readonly keys: BoundedMap<string, FoundKey>
-  /** By the URI that was answered. */
-  readonly references: WeakMap<Pkcs11Uri, FoundKey>
 }
 
 export const makeTokenConnection = (host: TokenHost, token: Token, since: number): TokenConnection => ({
@@ -163,8 +161,7 @@ export const openSession = (tools: TokenTools, connection: TokenConnection): Eff
             connection.session = {
               login: undefined,
               isOwnLogin: false,
-              keys: new BoundedMap(256),
-              references: new WeakMap()
+              keys: new BoundedMap(256)
             }
             return connection.session
           })
