@@ -10,8 +10,7 @@
  *   PeerDown           <------------------------------------  a defect, or killed while handling
  *   Undeliverable      <------  full, or stopped for good
  */
-import type { Cause, Duration } from "effect"
-import { Clock, Effect, type Scope } from "effect"
+import { type Cause, Clock, type Duration, Effect, type Scope } from "effect"
 import type { Address, AnyBehaviour, Behaviour } from "./behaviour.ts"
 import { RuntimeEvents } from "./events.ts"
 import { Cell } from "./internal/cell.ts"

@@ -4,8 +4,7 @@
  * The terms are OTP's: strategy, restart intensity, permanent, transient, temporary. Back-off, parking and the
  * report of a stop are additions.
  */
-import type { Cause, Duration } from "effect"
-import { Data, type Effect } from "effect"
+import { type Cause, Data, type Duration, type Effect } from "effect"
 import type { ChildSpec } from "./actor.ts"
 import type { AnyBehaviour } from "./behaviour.ts"
 import type { ActorState } from "./internal/cell.ts"

@@ -5,8 +5,7 @@
  * A token that was in use is handled by its token actor.
  */
 import { Effect, Result } from "effect"
-import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
-import { shownUri } from "../../../messages/pkcs11-uri.ts"
+import { type Pkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { BoundedMap } from "../../../runtime/primitives/bounded-map.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { tokenName } from "../pkcs11/token-facts.ts"

@@ -22,8 +22,7 @@ import {
   tokenNow,
   userPinFlags
 } from "./session.ts"
-import type { TokenContext } from "./token-context.ts"
-import { repairAfter, withConnection } from "./with-connection.ts"
+import { repairAfter, type TokenContext, withConnection } from "./with-connection.ts"
 
 type PinOrder = Omit<PayloadOf<CryptokiProtocol, "ChangePin">, "token">
 

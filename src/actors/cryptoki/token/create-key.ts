@@ -33,12 +33,9 @@ import {
 import { tokenName } from "../pkcs11/token-facts.ts"
 import type { PublicKeyMaterial } from "../pkcs11/values.ts"
 import { publicKey } from "./objects.ts"
-import { listObjects } from "./public-half.ts"
-import { keyUri } from "./resolve-key.ts"
-import type { TokenConnection } from "./session.ts"
-import { type Asker, loggedIn } from "./session.ts"
-import type { TokenContext } from "./token-context.ts"
-import { repairAfter, withConnection } from "./with-connection.ts"
+import { keyUri, listObjects } from "./resolve-key.ts"
+import { type Asker, loggedIn, type TokenConnection } from "./session.ts"
+import { repairAfter, type TokenContext, withConnection } from "./with-connection.ts"
 
 type KeyOrder = Omit<PayloadOf<CryptokiProtocol, "CreateKey">, "token">
 type CreatedKey = AnswerOf<CryptokiProtocol, "CreateKey">

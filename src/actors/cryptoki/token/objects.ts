@@ -11,12 +11,9 @@ import { matchesObject } from "../../../messages/pkcs11-uri-match.ts"
 import { KeyAmbiguous, KeyNotFound, PublicKeyNotTold, type TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { HostFault } from "../host/faults.ts"
 import type { TokenObject } from "../pkcs11/values.ts"
-import { listObjects, publicHalf, readPublicHalf } from "./public-half.ts"
-import { describeKey, keyUri } from "./resolve-key.ts"
-import type { TokenConnection } from "./session.ts"
-import { type Asker, loggedIn, openSession } from "./session.ts"
-import type { TokenContext } from "./token-context.ts"
-import { repairAfter, withConnection, withKey } from "./with-connection.ts"
+import { describeKey, keyUri, listObjects, publicHalf, readPublicHalf } from "./resolve-key.ts"
+import { type Asker, loggedIn, openSession, type TokenConnection } from "./session.ts"
+import { repairAfter, type TokenContext, withConnection, withKey } from "./with-connection.ts"
 
 /** The keys the asker's URI allows, private ones first. */
 export const listKeys = (

@@ -1,15 +1,15 @@
 /**
  * Keeps one token usable: starts its host on the first request, and replaces it when it failed or the token was removed.
  *
- * Replacements come at 0, 1, 2, then every 4 seconds, counted from the last call that did its work; only while a
- * request waits, or one came within `keepLookingMs`. All who wait share the attempts. A request is refused after
- * three attempts, or after the next one when the token has been gone for longer: who wants to come back at once
- * listens to TokenPlugged, which comes from the looking that goes on.
+ * Replacements come at 0, 1, 2, then every 4 seconds (retry-policy.ts), counted from the last call that did its work; only
+ * while a request waits, or one came within `keepLookingMs`. All who wait share the attempts. Who wants to come back at once after a
+ * refusal listens to TokenPlugged, which comes from the looking that goes on.
  */
 import { Deferred, Effect, Exit, Result, Scope } from "effect"
 import { type TokenRefusal, TokenUnavailable } from "../../../messages/token-refusals.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import type { Publish } from "../settings.ts"
+import { attemptsAwaited, delayAfter, failuresLeft, type Loss, recentLosses } from "./retry-policy.ts"
 import type { TokenConnection } from "./session.ts"
 
 export interface Reconnector {
@@ -19,13 +19,6 @@ export interface Reconnector {
   readonly invalidate: (connection: TokenConnection, why: Loss) => Effect.Effect<void>
   /** The token did its work. */
   readonly markHealthy: Effect.Effect<void>
-}
-
-/** `removed`: the module said that the token is not there. `stale`: nothing broke, a new host may see more. */
-export interface Loss {
-  readonly kind: "broken" | "removed" | "stale"
-  readonly refusal: TokenRefusal
-  readonly reason: string
 }
 
 interface ReconnectorSpec {
@@ -63,7 +56,7 @@ interface State {
   lookUntil: number
   /** Why the last connection was lost, until there is a new one. */
   lost: Loss | undefined
-  /** When connections were lost that were not merely stale, in the last `troubledMs`. */
+  /** When connections were lost that were not merely stale, lately. */
   losses: ReadonlyArray<number>
   /** The last connection's host is ending. */
   closing: Deferred.Deferred<void> | undefined
@@ -101,7 +94,9 @@ export const makeReconnector = (spec: ReconnectorSpec): Effect.Effect<Reconnecto
       acquire: acquire(self),
       invalidate: (connection, why) => invalidate(self, connection, why),
       markHealthy: Effect.map(monotonicNow, (now) => {
-        if (state.failures > 0) state.failures = failuresLeft(state, now)
+        if (state.failures === 0) return
+        state.losses = recentLosses(state.losses, now)
+        state.failures = failuresLeft(state.losses)
       })
     }
   })
@@ -118,7 +113,7 @@ const acquire = (self: Internals): Effect.Effect<TokenConnection, TokenRefusal> 
     state.lastTaken = now
     if (state.owned) return Effect.succeed(state.owned.connection)
     state.lookUntil = now + spec.keepLookingMs
-    return awaitConnection(self, state.failures <= 1 ? 3 : 1)
+    return awaitConnection(self, attemptsAwaited(state.failures))
   })
 
 /** Waits for the outcome of at most so many attempts. */
@@ -152,12 +147,12 @@ const keepTrying = (self: Internals): Effect.Effect<void> =>
       const wait = state.lastAttempt + delayAfter(state.failures) - now
       if (wait > 0) yield* Effect.sleep(wait)
       if (state.waiting === 0 && (yield* monotonicNow) >= state.lookUntil) break
-      yield* attempt(self)
+      yield* openHost(self)
     }
     state.isTrying = false
   })
 
-const attempt = (self: Internals): Effect.Effect<void> =>
+const openHost = (self: Internals): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { state, spec } = self
     const outcome = state.attempt
@@ -203,7 +198,7 @@ const invalidate = (self: Internals, connection: TokenConnection, why: Loss): Ef
     // A stale host is no failure: its successor may come at once, and the next as well.
     if (why.kind !== "stale") {
       const now = yield* monotonicNow
-      state.losses = [...recent(state.losses, now), now]
+      state.losses = [...recentLosses(state.losses, now), now]
       state.failures += 1
     }
     if (why.kind === "removed") {
@@ -221,14 +216,6 @@ const closeConnection = ({ state }: Internals, { scope }: OwnedConnection): Effe
   return Effect.uninterruptible(
     Effect.andThen(Scope.close(scope, Exit.void), Effect.asVoid(Deferred.succeed(closing, undefined)))
   )
-}
-
-const recent = (losses: ReadonlyArray<number>, now: number) => losses.filter((at) => now - at < troubledMs)
-
-/** A token that works and breaks in turn waits longer each time, too: two hosts in a minute are free. */
-const failuresLeft = (state: State, now: number): number => {
-  state.losses = recent(state.losses, now)
-  return Math.max(0, state.losses.length - 2)
 }
 
 const publishGone = ({ state, spec }: Internals, refusal: TokenRefusal): Effect.Effect<void> => {
@@ -253,9 +240,5 @@ const endWhenIdle = (self: Internals, owned: OwnedConnection, idleMs: number): E
 
 const notThere = (token: string) => new TokenUnavailable({ token, call: "C_GetSlotList", code: undefined, detail: "" })
 
-const troubledMs = 60_000
 /** How long a new host waits for the end of the last one; a signature that waits for a touch may take longer. */
 const releaseMs = 2000
-
-/** Before the attempt that follows so many failures, in milliseconds. */
-const delayAfter = (failures: number): number => [0, 0, 1000, 2000][failures] ?? 4000

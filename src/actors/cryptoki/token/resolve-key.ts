@@ -1,5 +1,5 @@
 /**
- * Finds the private key a request means, once per session: later requests with the same URI get the same key.
+ * Finds the private key a request means, and its public half, from whatever object of the token reports it.
  *
  * Several private keys may match; the first the token lists is taken, with a warning. A URI whose `type` is not
  * `private` cannot name a signing key.
@@ -9,38 +9,19 @@ import { Effect } from "effect"
 import type { KeyDescription } from "../../../messages/cryptoki.ts"
 import { type Pkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesObject, namesObject } from "../../../messages/pkcs11-uri-match.ts"
-import { mergeScope } from "../../../messages/pkcs11-uri-scope.ts"
 import { KeyNotFound, SchemeNotSupported, UriNotUsable } from "../../../messages/token-refusals.ts"
 import type { HostFault } from "../host/faults.ts"
 import { CKK_EC, CKK_RSA } from "../pkcs11/pkcs11-constants.ts"
+import { certificateKeyInfo, subjectPublicKeyInfo } from "../pkcs11/public-key.ts"
 import { keyTypeName, type SigningKey, signingKey, signingKeyOf } from "../pkcs11/signature.ts"
 import { type Token, tokenName, tokenUri } from "../pkcs11/token-facts.ts"
-import type { TokenObject } from "../pkcs11/values.ts"
-import { listObjects, publicHalf, readMaterial } from "./public-half.ts"
-import type { Asker, FoundKey, TokenConnection, TokenSession, TokenTools } from "./session.ts"
+import type { PublicKeyMaterial, TokenObject } from "../pkcs11/values.ts"
+import type { FoundKey, TokenConnection, TokenTools } from "./session.ts"
 
 /** Why no key was found, or none that can sign. */
 type KeyRefusal = KeyNotFound | UriNotUsable | SchemeNotSupported | HostFault
 
-export const findKey = (
-  tools: TokenTools,
-  connection: TokenConnection,
-  session: TokenSession,
-  { uri, publicKey }: Pick<Asker, "uri" | "publicKey">
-): Effect.Effect<FoundKey, KeyRefusal> =>
-  Effect.suspend(() => {
-    const wanted = publicKey ? `${shownUri(uri)} ${Buffer.from(publicKey).toString("base64")}` : shownUri(uri)
-    const known = session.keys.get(wanted)
-    if (known) return Effect.succeed(known)
-    return Effect.tap(searchKey(tools, connection, uri, publicKey), (found) =>
-      Effect.sync(() => {
-        session.keys.set(wanted, found)
-        session.keys.set(shownUri(mergeScope(tools.settings.scope, found.reference).uri), found)
-      })
-    )
-  })
-
-const searchKey = (
+export const searchKey = (
   tools: TokenTools,
   connection: TokenConnection,
   uri: Pkcs11Uri,
@@ -157,3 +138,57 @@ export const describeKey = (token: Token, object: TokenObject): KeyDescription |
   const { kind, label, id, otherUses } = object
   return { kind, keyType, label, id, uri: keyUri(token, object), ...(otherUses === undefined ? {} : { otherUses }) }
 }
+
+/**
+ * SubjectPublicKeyInfo, DER; undefined when no object of the token reports it: first the public object with the same id
+ * (without an id: the same label), then the private one itself, then a certificate with the same id, which vendors' tools often
+ * leave alone beside the key.
+ */
+export const publicHalf = (
+  tools: TokenTools,
+  connection: TokenConnection,
+  object: TokenObject
+): Effect.Effect<Uint8Array | undefined, HostFault> =>
+  Effect.gen(function* () {
+    const objects = yield* listObjects(tools, connection, "public", object.id)
+    const partner = objects.find(
+      ({ keyType, label }) => keyType === object.keyType && (object.id.length > 0 || label === object.label)
+    )
+    const half = yield* readPublicHalf(tools, connection, partner ? [partner, object] : [object])
+    const { id, label } = object
+    if (half || (id.length === 0 && label === "")) return half
+    const named = id.length > 0 ? { id, label: undefined } : { id: undefined, label }
+    const asked = { slot: connection.token.facts.slot, ...named }
+    const certificates = yield* connection.host.call("certificates", asked, tools.settings.limits.listMs)
+    return certificates.map(certificateKeyInfo).find((info) => info !== undefined)
+  })
+
+/** Of the first object that reports enough. */
+export const readPublicHalf = (
+  tools: TokenTools,
+  connection: TokenConnection,
+  objects: ReadonlyArray<TokenObject>
+): Effect.Effect<Uint8Array | undefined, HostFault> =>
+  Effect.gen(function* () {
+    for (const object of objects) {
+      const info = subjectPublicKeyInfo(yield* readMaterial(tools, connection, object))
+      if (info) return info
+    }
+    return undefined
+  })
+
+export const listObjects = (
+  tools: TokenTools,
+  connection: TokenConnection,
+  kind: TokenObject["kind"],
+  id: Uint8Array | undefined,
+  uses = false
+): Effect.Effect<ReadonlyArray<TokenObject>, HostFault> =>
+  connection.host.call("objects", { slot: connection.token.facts.slot, kind, id, uses }, tools.settings.limits.listMs)
+
+export const readMaterial = (
+  tools: TokenTools,
+  connection: TokenConnection,
+  { handle }: TokenObject
+): Effect.Effect<PublicKeyMaterial, HostFault> =>
+  connection.host.call("material", { slot: connection.token.facts.slot, handle }, tools.settings.limits.listMs)

@@ -126,8 +126,7 @@ export const loggedIn = (
 ): Effect.Effect<TokenSession, LoginRefusal> =>
   Effect.suspend(() => {
     const ready = alreadyIn(tools, connection, asker)
-    if (ready) return ready
-    return Effect.andThen(openSession(tools, connection), logIn(tools, connection, asker))
+    return ready ?? connection.preparing.withPermit(logIn(tools, connection, asker))
   })
 
 /** Undefined when there is something to do first. */
@@ -153,19 +152,17 @@ export const hasReplacedPin = ({ settings: { defaultPin } }: TokenTools, { sessi
 
 /** An open session, with or without a login. */
 export const openSession = (tools: TokenTools, connection: TokenConnection): Effect.Effect<TokenSession, HostFault> =>
-  connection.preparing.withPermit(
-    Effect.suspend(() =>
-      connection.session
-        ? Effect.succeed(connection.session)
-        : Effect.map(tokenNow(tools, connection), () => {
-            connection.session = {
-              login: undefined,
-              isOwnLogin: false,
-              keys: new BoundedMap(256)
-            }
-            return connection.session
-          })
-    )
+  connection.preparing.withPermit(opened(tools, connection))
+
+/** For the one that prepares. */
+const opened = (tools: TokenTools, connection: TokenConnection): Effect.Effect<TokenSession, HostFault> =>
+  Effect.suspend(() =>
+    connection.session
+      ? Effect.succeed(connection.session)
+      : Effect.map(tokenNow(tools, connection), () => {
+          connection.session = { login: undefined, isOwnLogin: false, keys: new BoundedMap(256) }
+          return connection.session
+        })
   )
 
 /** Opens the session that keeps the login; another token in the slot by now is a token that is gone. */
@@ -193,46 +190,35 @@ const logIn = (
   connection: TokenConnection,
   asker: Asker
 ): Effect.Effect<TokenSession, LoginRefusal> =>
-  connection.preparing
-    .withPermit(
-      Effect.gen(function* () {
-        const { session, token } = connection
-        // Given up by another request since it was opened: ours is to open it again.
-        if (session === undefined) return undefined
-        const ready = alreadyIn(tools, connection, asker)
-        if (ready) return yield* ready
-        const pin = pinOf(tools, token, asker)
-        if (pin === undefined) return yield* new PinMissing({ token: tokenName(token) })
-        if (asker.client !== undefined) yield* tools.latch.clients.admit(latchedToken(token), asker.client)
-        // Before the latch is asked: a token that was pulled out and comes back may be given its PIN once more.
-        yield* userPinFlags(tools, connection)
-        if (pin === guidesPin) yield* tools.publish({ _tag: "DefaultPinTried", token: tokenName(token) })
-        yield* tools.latch.guard(latchedToken(token), pin, {
-          login: tryLogin(tools, connection, pin),
-          client: asker.client,
-          isCountLow: userPinFlags(tools, connection),
-          // Where a login existed already, the host has logged out and in once more.
-          logins: (isNew) => (isNew ? 1 : 2)
-        })
-        session.login = pinMark(pin)
-        session.isOwnLogin = pin === tools.settings.defaultPin
-        return session
+  Effect.gen(function* () {
+    const { token } = connection
+    const session = yield* opened(tools, connection)
+    // By another request, while this one waited.
+    const ready = alreadyIn(tools, connection, asker)
+    if (ready) return yield* ready
+    const pin = pinOf(tools, token, asker)
+    if (pin === undefined) return yield* new PinMissing({ token: tokenName(token) })
+    if (asker.client !== undefined) yield* tools.latch.clients.admit(latchedToken(token), asker.client)
+    // Before the latch is asked: a token that was pulled out and comes back may be given its PIN once more.
+    yield* userPinFlags(tools, connection)
+    if (pin === guidesPin) yield* tools.publish({ _tag: "DefaultPinTried", token: tokenName(token) })
+    const asked = { slot: token.facts.slot, pin: Redacted.value(pin) }
+    const login = Effect.tapError(connection.host.call("login", asked, tools.settings.limits.loginMs), () =>
+      Effect.sync(() => {
+        connection.isOutdated = true
       })
     )
-    .pipe(Effect.flatMap((session) => (session ? Effect.succeed(session) : loggedIn(tools, connection, asker))))
-
-const tryLogin = (
-  tools: TokenTools,
-  connection: TokenConnection,
-  pin: Redacted.Redacted<string>
-): Effect.Effect<boolean, HostFault> => {
-  const asked = { slot: connection.token.facts.slot, pin: Redacted.value(pin) }
-  return Effect.tapError(connection.host.call("login", asked, tools.settings.limits.loginMs), () =>
-    Effect.sync(() => {
-      connection.isOutdated = true
+    yield* tools.latch.guard(latchedToken(token), pin, {
+      login,
+      client: asker.client,
+      isCountLow: userPinFlags(tools, connection),
+      // Where a login existed already, the host has logged out and in once more.
+      logins: (isNew) => (isNew ? 1 : 2)
     })
-  )
-}
+    session.login = pinMark(pin)
+    session.isOwnLogin = pin === tools.settings.defaultPin
+    return session
+  })
 
 /**
  * A token that is locked, or would be by one more wrong PIN, is left to a person. Answers whether a wrong one was

@@ -29,10 +29,8 @@ import { tokenName } from "../pkcs11/token-facts.ts"
 import { changePin } from "./change-pin.ts"
 import { createKey } from "./create-key.ts"
 import { deleteKey, listKeys, publicKey } from "./objects.ts"
-import type { FoundKey, TokenConnection } from "./session.ts"
-import { type Asker, type LoginRefusal, latchedToken, pinOf } from "./session.ts"
-import { openTokenContext, type TokenActorSpec, type TokenContext } from "./token-context.ts"
-import { revalidateKey, withKey } from "./with-connection.ts"
+import { type Asker, type FoundKey, type LoginRefusal, latchedToken, pinOf, type TokenConnection } from "./session.ts"
+import { openTokenContext, revalidateKey, type TokenActorSpec, type TokenContext, withKey } from "./with-connection.ts"
 
 export type TokenProtocol = {
   readonly Choose: Ask<

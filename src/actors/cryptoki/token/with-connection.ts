@@ -1,37 +1,92 @@
 /**
- * Runs a request on a token, or with a key on it, and repeats it after a fault. Other retries: reconnector.ts waits for up
- * to three attempts to start a host, session.ts reopens a session that was closed before its login, ../router.ts lists the
- * tokens again for a missing one.
- *
- *   what went wrong                        remedy        the request is made again
- *   the host may know an older PIN         a new host    before it has begun
- *   the service ended the host under it    a new host    twice
- *   a fault of the session                 a new session once, then as the next
- *   a fault of the device or its module    a new host    once, unless the call took all the time it may
- *   no such key, and the host is not new   a new host    once for each URI, and not often
- *   a refusal                              none          never
- *
- * How long a new host is waited for is the reconnector's. Faults are distinguished by their code.
+ * What a TokenActor owns, and how it runs a request on its token, or with a key on it: again after a fault, as
+ * retry-policy.ts says.
  */
-import { Effect, Result } from "effect"
+import { Effect, Result, type Scope } from "effect"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
+import { mergeScope } from "../../../messages/pkcs11-uri-scope.ts"
 import { OutcomeUnknown, PinRejected, type TokenRefusal } from "../../../messages/token-refusals.ts"
+import { type TimeLimits, timeLimits } from "../../../runtime/primitives/deadlines.ts"
 import { monotonicNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { CallRefused, type HostFault, isHostFault, refusalOn } from "../host/faults.ts"
-import type { HostRequestName } from "../host/protocol.ts"
-import { CKR_SESSION_CLOSED, CKR_SESSION_HANDLE_INVALID, codeName, faultClass } from "../pkcs11/return-codes.ts"
-import { type Token, tokenName } from "../pkcs11/token-facts.ts"
-import type { Loss } from "./reconnector.ts"
-import { findKey } from "./resolve-key.ts"
-import type { FoundKey, TokenConnection } from "./session.ts"
-import { type Asker, closeSession, hasReplacedPin, loggedIn, type TokenTools } from "./session.ts"
-import type { TokenContext } from "./token-context.ts"
+import type { TokenHost } from "../host/host-client.ts"
+import type { Hosts } from "../host/hosts.ts"
+import { CKR_SESSION_CLOSED, CKR_SESSION_HANDLE_INVALID } from "../pkcs11/return-codes.ts"
+import { type Token, tokenIdentity, tokenName } from "../pkcs11/token-facts.ts"
+import { makeReconnector, type OwnedConnection, type Reconnector } from "./reconnector.ts"
+import { searchKey } from "./resolve-key.ts"
+import { afterFault, allChances, type Chances, lossOf, type Remedy, refreshForKey, remedyFor } from "./retry-policy.ts"
+import {
+  type Asker,
+  closeSession,
+  type FoundKey,
+  hasReplacedPin,
+  latchedToken,
+  loggedIn,
+  makeTokenConnection,
+  type TokenConnection,
+  type TokenSession,
+  type TokenTools
+} from "./session.ts"
+
+export interface TokenActorSpec {
+  readonly tools: TokenTools
+  readonly hosts: Hosts
+  readonly token: Token
+  /** The host that listed the token, if it may be kept; once. */
+  readonly takeFirst: () => OwnedConnection | undefined
+}
+
+/** What the work on one token shares. */
+export interface TokenContext {
+  readonly tools: TokenTools
+  readonly reconnector: Reconnector
+  readonly token: string
+  /** Of the running calls. */
+  readonly times: TimeLimits
+  /** URIs whose key was not found, and for which the host was replaced once already. */
+  readonly refreshed: Set<string>
+  /** When a host may next be replaced because of a missing key; monotonic milliseconds. */
+  mayRefreshAt: number
+}
+
+/** `task`: runs an effect as long as the token actor. */
+export const openTokenContext = (
+  spec: TokenActorSpec,
+  task: (effect: Effect.Effect<void>) => Effect.Effect<void>
+): Effect.Effect<TokenContext, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { tools } = spec
+    const token = tokenName(spec.token)
+    const first = spec.takeFirst()
+    let last: TokenHost | undefined = first?.connection.host
+    const open = Effect.gen(function* () {
+      const host = yield* spec.hosts.lease(last)
+      last = host
+      const { library } = host
+      const now = yield* monotonicNow
+      const tokens = yield* host.call("tokens", {}, tools.settings.limits.listMs)
+      const facts = tokens.find((one) => tokenIdentity({ facts: one, library }) === tokenIdentity(spec.token))
+      return facts && makeTokenConnection(host, { facts, library }, now)
+    }).pipe(Effect.mapError((fault) => refusalOn(fault, spec.token)))
+    const reconnector = yield* makeReconnector({
+      token,
+      open,
+      first,
+      task,
+      reinserted: (connection) => tools.latch.reinserted(latchedToken(connection.token)),
+      publish: tools.publish,
+      keepLookingMs: tools.settings.keepLookingMs,
+      idleMs: tools.settings.idleHostEnds ? 60_000 : undefined
+    })
+    return { tools, reconnector, token, times: yield* timeLimits, refreshed: new Set(), mayRefreshAt: 0 }
+  })
 
 /** `use` may run again from its beginning, so it must be a thing that can be done twice. */
 export const withConnection = <A>(
   context: TokenContext,
   use: (connection: TokenConnection) => Effect.Effect<A, TokenRefusal | HostFault>
-): Effect.Effect<A, TokenRefusal> => attempt(context, use, forgiven)
+): Effect.Effect<A, TokenRefusal> => run(context, use, allChances)
 
 /** Logged in, with the key the asker means. */
 export const withKey = <A>(
@@ -39,12 +94,12 @@ export const withKey = <A>(
   asker: Asker,
   use: (connection: TokenConnection, found: FoundKey) => Effect.Effect<A, TokenRefusal | HostFault>
 ): Effect.Effect<A, TokenRefusal> =>
-  attempt(
+  run(
     context,
     (connection) =>
       Effect.gen(function* () {
         const session = yield* loggedIn(context.tools, connection, asker)
-        const found = yield* Effect.result(findKey(context.tools, connection, session, asker))
+        const found = yield* Effect.result(keyOf(context.tools, connection, session, asker))
         if (Result.isFailure(found))
           return yield* found.failure._tag === "KeyNotFound" && (yield* mayRefresh(context, connection, asker))
             ? Effect.fail({ _tag: "HostStale", refusal: found.failure } as const)
@@ -52,17 +107,21 @@ export const withKey = <A>(
         context.refreshed.delete(shownUri(asker.uri))
         return yield* use(connection, found.success)
       }),
-    forgiven
+    allChances
   )
 
-/** How often each kind of fault is forgiven. `replaced`: the service ended the host for another request. */
-interface Chances {
-  readonly session: number
-  readonly host: number
-  readonly replaced: number
-}
-
-const forgiven: Chances = { session: 1, host: 1, replaced: 2 }
+/** Searched once for each session: later requests with the same URI, or with the one that is answered, get the same key. */
+const keyOf = (tools: TokenTools, connection: TokenConnection, session: TokenSession, { uri, publicKey }: Asker) =>
+  Effect.suspend(() => {
+    const wanted = publicKey ? `${shownUri(uri)} ${Buffer.from(publicKey).toString("base64")}` : shownUri(uri)
+    const known = session.keys.get(wanted)
+    if (known) return Effect.succeed(known)
+    return Effect.map(searchKey(tools, connection, uri, publicKey), (found) => {
+      session.keys.set(wanted, found)
+      session.keys.set(shownUri(mergeScope(tools.settings.scope, found.reference).uri), found)
+      return found
+    })
+  })
 
 /** Nothing broke, and a new host may see more. */
 interface HostStale {
@@ -106,83 +165,62 @@ export const repairAfter = (
     // "Closed during the execution of the function": it may have been done. Source: PKCS #11 v2.40, 5.1.3.
     const wasBegun = fault._tag === "CallRefused" && fault.code === CKR_SESSION_CLOSED
     if (remedy === "session" && !wasBegun) return yield* Effect.fail(fault)
-    if (remedy === "session") yield* reopen(context, connection)
-    if (remedy === "host") yield* context.reconnector.invalidate(connection, lossOf(fault, connection.token))
+    yield* repair(context, connection, fault, remedy)
     return yield* fault._tag === "CallRefused"
       ? Effect.fail(refusalOn(fault, connection.token))
       : new OutcomeUnknown({ token, operation })
   })
 
-const attempt = <A>(
+const run = <A>(
   context: TokenContext,
   use: (connection: TokenConnection) => Effect.Effect<A, TokenRefusal | HostFault | HostStale>,
   chances: Chances
 ): Effect.Effect<A, TokenRefusal> =>
   Effect.flatMap(context.reconnector.acquire, (connection) => {
     if (connection.isOutdated || hasReplacedPin(context.tools, connection))
-      return Effect.andThen(replace(context, connection), attempt(context, use, chances))
+      return Effect.andThen(replace(context, connection), run(context, use, chances))
     const { reopened } = connection
+    const worked = Effect.suspend(() => {
+      connection.isDoubted = false
+      return context.reconnector.markHealthy
+    })
     return use(connection).pipe(
-      Effect.tap(() => worked(context, connection)),
+      Effect.tap(() => worked),
       Effect.catch((failure) => {
-        if (failure._tag === "HostStale")
-          return Effect.andThen(replaceStale(context, connection, failure), attempt(context, use, chances))
+        if (failure._tag === "HostStale") {
+          const reason = "a key may have been created elsewhere"
+          const why = { kind: "stale", refusal: failure.refusal, reason } as const
+          const replaced = Effect.andThen(worked, context.reconnector.invalidate(connection, why))
+          return Effect.andThen(replaced, run(context, use, chances))
+        }
         if (!isHostFault(failure)) return Effect.fail(failure)
-        const { repair, left } = remedied(context, { connection, reopened, fault: failure, chances })
+        const { remedy, left } = afterFault(failure, {
+          chances,
+          hasNewSession: connection.reopened !== reopened,
+          isDoubted: connection.isDoubted,
+          signMs: context.tools.settings.limits.signMs
+        })
         const refused = Effect.fail(refusalOn(failure, connection.token))
-        return Effect.andThen(repair, left ? attempt(context, use, left) : refused)
+        return Effect.andThen(repair(context, connection, failure, remedy), left ? run(context, use, left) : refused)
       })
     )
   })
 
-const worked = ({ reconnector }: TokenContext, connection: TokenConnection): Effect.Effect<void> => {
-  connection.isDoubted = false
-  return reconnector.markHealthy
-}
-
-const replaceStale = (context: TokenContext, connection: TokenConnection, { refusal }: HostStale) =>
-  Effect.andThen(
-    worked(context, connection),
-    context.reconnector.invalidate(connection, {
-      kind: "stale",
-      refusal,
-      reason: "a key may have been created elsewhere"
-    })
-  )
-
-interface Faulted {
-  readonly connection: TokenConnection
-  /** The number of its session changes when the request began. */
-  readonly reopened: number
-  readonly fault: HostFault
-  readonly chances: Chances
-}
-
-/** What puts the token right after a fault, and with which chances the request runs again; undefined: it does not. */
-const remedied = (
+const repair = (
   context: TokenContext,
-  { connection, reopened, fault, chances }: Faulted
-): { readonly repair: Effect.Effect<void>; readonly left: Chances | undefined } => {
-  const invalidate = context.reconnector.invalidate(connection, lossOf(fault, connection.token))
-  const isOurs = fault._tag === "HostEnded" || (fault._tag === "HostDied" && fault.forAnother === true)
-  if (isOurs && chances.replaced > 0)
-    return { repair: invalidate, left: { ...chances, replaced: chances.replaced - 1 } }
-  const remedy = remedyFor(fault)
-  if (remedy === "none") return { repair: Effect.void, left: undefined }
-  if (remedy === "session" && chances.session > 0) {
-    const left = { ...chances, session: chances.session - 1 }
-    // Another request got a new session meanwhile, which this fault says nothing about.
-    if (connection.reopened !== reopened) return { repair: Effect.void, left }
-    if (!connection.isDoubted) return { repair: reopen(context, connection), left }
+  connection: TokenConnection,
+  fault: HostFault,
+  remedy: Remedy
+): Effect.Effect<void> => {
+  switch (remedy) {
+    case "none":
+      return Effect.void
+    case "session":
+      return reopen(context, connection)
+    case "host":
+      return context.reconnector.invalidate(connection, lossOf(fault, connection.token))
   }
-  const isHung = fault._tag === "CallTimedOut" && fault.afterMs >= leastTimeout(context.tools, fault.call)
-  const mayRepeat = chances.host > 0 && !isHung
-  return { repair: invalidate, left: mayRepeat ? { ...chances, session: 0, host: chances.host - 1 } : undefined }
 }
-
-/** A call that was given less hung on a token that never takes its time: it costs little to make it again. */
-const leastTimeout = ({ settings: { limits } }: TokenTools, call: HostRequestName): number =>
-  call === "sign" ? limits.signMs : 0
 
 /** A host that may know an older PIN is given up before another PIN is tried on it; running signatures are finished. */
 const replace = ({ reconnector }: TokenContext, connection: TokenConnection): Effect.Effect<void> =>
@@ -191,13 +229,6 @@ const replace = ({ reconnector }: TokenContext, connection: TokenConnection): Ef
     const refusal = new PinRejected({ token: tokenName(connection.token), reason: "differs" })
     return reconnector.invalidate(connection, { kind: "stale", refusal, reason: "the PIN may have been changed" })
   })
-
-const remedyFor = (fault: HostFault): "none" | "session" | "host" => {
-  if (fault._tag !== "CallRefused") return "host"
-  const kind = faultClass(fault.code)
-  if (kind === "session") return "session"
-  return kind === "device" ? "host" : "none"
-}
 
 /** A session that cannot even be closed takes its host with it. */
 const reopen = ({ tools, reconnector }: TokenContext, connection: TokenConnection): Effect.Effect<void> =>
@@ -209,34 +240,17 @@ const reopen = ({ tools, reconnector }: TokenContext, connection: TokenConnectio
     )
   })
 
-const lossOf = (fault: HostFault, token: Token): Loss => ({
-  kind: lossKind(fault),
-  refusal: refusalOn(fault, token),
-  reason: fault._tag === "CallRefused" ? `${fault.call}: ${codeName(fault.code)}` : `${fault._tag} in ${fault.call}`
-})
-
-const lossKind = (fault: HostFault): Loss["kind"] => {
-  if (fault._tag === "HostEnded") return "stale"
-  return fault._tag === "CallRefused" && removedCodes.includes(codeName(fault.code)) ? "removed" : "broken"
-}
-
-const removedCodes = ["CKR_DEVICE_REMOVED", "CKR_TOKEN_NOT_PRESENT", "CKR_SLOT_ID_INVALID"]
-
-/**
- * Modules read some tokens only when they are loaded, so a key that another process created is seen by a new host.
- * Once for each URI, and not often: a key that is merely missing must not wear out a reader.
- */
+/** Whether a new host may find the key; once for each URI. */
 const mayRefresh = (context: TokenContext, connection: TokenConnection, asker: Asker): Effect.Effect<boolean> =>
   Effect.map(monotonicNow, (now) => {
+    const { refreshed } = context
     const uri = shownUri(asker.uri)
-    if (context.refreshed.has(uri) || now < context.mayRefreshAt || now - connection.since < freshMs) return false
-    if (context.refreshed.size >= rememberedUris) context.refreshed.clear()
-    context.refreshed.add(uri)
-    context.mayRefreshAt = now + refreshPauseMs
+    const isNew = now - connection.since < refreshForKey.hostMs
+    if (refreshed.has(uri) || now < context.mayRefreshAt || isNew) return false
+    if (refreshed.size >= rememberedUris) refreshed.clear()
+    refreshed.add(uri)
+    context.mayRefreshAt = now + refreshForKey.pauseMs
     return true
   })
 
-/** A host younger than this has seen what there is. */
-const freshMs = 2000
-const refreshPauseMs = 30_000
 const rememberedUris = 256
