@@ -22,7 +22,7 @@ import { Supervisor } from "../../runtime/supervisor.ts"
 import { type Listing, makeListing } from "./discovery/listing.ts"
 import { makeMissingTokenPoller } from "./discovery/missing-token-poller.ts"
 import { firstToken } from "./discovery/select-token.ts"
-import { withAdaptiveTimeouts } from "./host/adaptive-host.ts"
+import { adaptiveLimits } from "./host/adaptive-limits.ts"
 import { startHost } from "./host/host-client.ts"
 import { type Hosts, makeHosts, type StartHost } from "./host/hosts.ts"
 import { type LatchStore, latchStore } from "./pin/latch-store.ts"
@@ -77,7 +77,8 @@ export const makeRouter = (
     const { publish } = deps
     const latches = latchStore({ directory: settings.latchDirectory, owner: settings.latchOwner })
     const configured = () => ({ pin: settings.defaultPin, program: settings.program ?? "" })
-    const hosts = yield* makeHosts(settings, withAdaptiveTimeouts(deps.startHost ?? startHost))
+    const limits = adaptiveLimits()
+    const hosts = yield* makeHosts(settings, deps.startHost ?? ((host) => startHost(host, limits)))
     const listing = yield* makeListing({ settings, hosts, task })
     return {
       tools: { settings, latch: makePinLatch(latches, configured, publish), publish },

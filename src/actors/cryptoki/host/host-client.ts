@@ -14,6 +14,7 @@ import { codeOf } from "../../../platform/process/error-code.ts"
 import { type TimeLimits, timeLimits } from "../../../runtime/primitives/deadlines.ts"
 import { ShortLivedMap } from "../../../runtime/primitives/short-lived.ts"
 import type { LibraryFacts, TracedCall } from "../pkcs11/values.ts"
+import { type AdaptiveLimits, adaptiveLimits, readCalls } from "./adaptive-limits.ts"
 import {
   type HostCall,
   type HostProcess,
@@ -40,7 +41,10 @@ export interface TokenHost {
 }
 
 /** Starts a host with the module loaded. When the scope closes, it finishes the calls that are waited for, and ends. */
-export const startHost = (settings: HostSettings): Effect.Effect<TokenHost, StartFault, Scope.Scope> =>
+export const startHost = (
+  settings: HostSettings,
+  limits: AdaptiveLimits = adaptiveLimits()
+): Effect.Effect<TokenHost, StartFault, Scope.Scope> =>
   Effect.gen(function* () {
     // Before the host, as its calls end with it.
     const times = yield* timeLimits
@@ -52,7 +56,12 @@ export const startHost = (settings: HostSettings): Effect.Effect<TokenHost, Star
     return {
       library,
       isIdle: () => isIdle(host),
-      call: (name, asked, limitMs) => neverLoads(call(name, asked, limitMs))
+      call: (name, asked, limitMs) =>
+        neverLoads(
+          readCalls.has(name)
+            ? limits({ library, name, asked, leastMs: limitMs }, (learnedMs) => call(name, asked, learnedMs))
+            : call(name, asked, limitMs)
+        )
     }
   })
 

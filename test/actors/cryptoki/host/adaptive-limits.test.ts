@@ -1,7 +1,7 @@
 /** How long a look at a token may take. */
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { adaptiveTimeout } from "../../../../src/actors/cryptoki/host/adaptive-host.ts"
+import { adaptiveTimeout } from "../../../../src/actors/cryptoki/host/adaptive-limits.ts"
 
 const least = 10_000
 
