@@ -64,7 +64,7 @@ const writeOne = (
     const replaced = yield* replaceFile({ path, content: after, mode, owner: wanted, inPlace: true }).pipe(
       Effect.mapError(({ step, code }) => new ConfigFileNotWritten({ path, step, code }))
     )
-    if (owner.kind === "unknown") return [{ kind: "owner-not-set", path, owner: owner.name, code: "ENOENT" }]
+    if (owner.kind === "unknown") return [{ kind: "owner-unknown", path, failure: owner.failure }]
     if (replaced.ownerProblem === undefined) return []
     const name = owner.kind === "owner" ? owner.name : "its former owner"
     return [{ kind: "owner-not-set", path, owner: name, code: replaced.ownerProblem }]

@@ -30,7 +30,7 @@ import { checkConnection } from "./steps/check-connection.ts"
 import { checkTenant } from "./steps/check-tenant.ts"
 import { handingBack } from "./steps/thin-edge-mapper.ts"
 import { step, transaction } from "./transaction.ts"
-import { validate } from "./validate.ts"
+import { refuseCollisions, validate } from "./validate.ts"
 
 export const connectMailbox: MailboxSpec = { capacity: 4, overflow: { policy: "refuse" } }
 
@@ -64,6 +64,7 @@ const connect = (
 ): Effect.Effect<Connected, ConnectRefusal> =>
   Effect.gen(function* () {
     const valid = yield* validate(peers, connection, "untouched")
+    yield* refuseCollisions(peers, connection)
     yield* refuseIfConnected(connection)
     yield* showSummary(peers, valid, "connect")
     const connected = yield* transaction(peers.show, (undo) => setUp(peers, valid, offline, undo))
@@ -78,6 +79,7 @@ const reconnect = (
 ): Effect.Effect<Connected, ConnectRefusal> =>
   Effect.gen(function* () {
     const valid = yield* validate(peers, connection, offline ? "untouched" : "asked")
+    yield* refuseCollisions(peers, connection)
     const connected = yield* transaction(peers.show, (undo) =>
       Effect.gen(function* () {
         yield* peers.show({ _tag: "TitleShown", text: `Disconnecting from ${connection.cloud.displayName}` })
@@ -107,6 +109,7 @@ const test = (peers: ConnectPeers, wanted: CloudSelector): Steps =>
     const connection = yield* open(peers, wanted, "without secrets")
     const valid = yield* validate(peers, connection, "untouched")
     yield* showSummary(peers, valid, "test connection")
+    yield* refuseCollisions(peers, connection)
     const marker = yield* readIfPresent(markerPath(connection))
     if (marker === undefined && !(yield* connection.services.isActive(bridgeUnit(connection))))
       return yield* new NotConnected(selectorOf(connection))

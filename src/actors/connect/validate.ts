@@ -37,7 +37,6 @@ export const validate = (
     yield* refuseMosquittoBridge(connection, auth)
     const askToken = token === "asked" ? fitsTokenKey(peers, settings, host.host) : Effect.succeed(fitsAny)
     const pending = auth.kind === "certificate" ? yield* checkIdentity(settings, askToken) : none
-    yield* refuseCollisions(peers, connection)
     yield* connection.services.checkAvailable
     yield* checkBrokerInstalled(peers, connection)
     const mosquittoVersion = yield* findMosquittoVersion(peers)
@@ -101,7 +100,7 @@ const checkIdentity = (
   })
 
 /** Two profiles of a cloud must not be the same device there, nor share topics or ports here. */
-const refuseCollisions = (peers: ConnectPeers, { cloud }: Connection): Effect.Effect<void, ConnectRefusal> =>
+export const refuseCollisions = (peers: ConnectPeers, { cloud }: Connection): Effect.Effect<void, ConnectRefusal> =>
   Effect.gen(function* () {
     const { profiles, leftOut } = yield* peers.config.ask(
       "ReadProfiles",

@@ -2,6 +2,7 @@
 import type { InvalidSetting } from "../config.ts"
 import type { SettingWarning, ValueProblem, ValueSource } from "../settings/refused-value.ts"
 import { type Explanation, quoted } from "./explanation.ts"
+import { explainPlatform } from "./platform.ts"
 
 export const explainValue = (failure: InvalidSetting): Explanation => {
   const value = failure.value === undefined ? "the given value" : `'${quoted(failure.value)}'`
@@ -107,7 +108,7 @@ const proxyUrl = {
 export const explainSettingWarning = (warning: SettingWarning): Explanation => {
   switch (warning.kind) {
     case "deprecated-key":
-      return { error: `The key '${warning.given}' is deprecated. Use '${warning.key}' instead` }
+      return { error: `The key '${warning.given}' is deprecated. Use '${warning.key}' instead.` }
     case "no-effect":
       return {
         error: `'${warning.key}' has no effect with the built-in bridge: only thin-edge's own mapper and mosquitto bridge use it`
@@ -175,6 +176,10 @@ export const explainSettingWarning = (warning: SettingWarning): Explanation => {
         error: `[${warning.table}] in '${warning.path}' is ignored: the settings of ${warning.table} are in '${warning.instead}'`,
         hint: "tedge config upgrade"
       }
+    case "owner-unknown": {
+      const why = explainPlatform(warning.failure)
+      return { ...why, error: `the owner of '${warning.path}' was not changed: ${why.error}` }
+    }
     case "owner-not-set":
       return { error: `Failed to change ownership of '${warning.path}' to ${warning.owner}: ${warning.code}` }
   }

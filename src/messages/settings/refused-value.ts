@@ -1,4 +1,5 @@
 /** Why a text is not a valid value of a setting, and warnings about settings. Facts, no prose. */
+import type { ServiceUserUnknown, SystemFileInvalid } from "../platform.ts"
 
 export type ValueProblem =
   | { readonly kind: "not-boolean" }
@@ -107,3 +108,8 @@ export type SettingWarning =
   | { readonly kind: "not-kept"; readonly key: string; readonly unit: string; readonly variable: string }
   /** The written file does not have the intended owner. */
   | { readonly kind: "owner-not-set"; readonly path: string; readonly owner: string; readonly code: string }
+  | {
+      readonly kind: "owner-unknown"
+      readonly path: string
+      readonly failure: ServiceUserUnknown | SystemFileInvalid
+    }

@@ -56,6 +56,7 @@ export const consultedKeys = (named: NamedSetting, sources: Sources): ReadonlyAr
   const ofCertificate = certificate ? consultedKeys({ setting: certificate, profile: named.profile }, sources) : []
   const keys = [...ofCertificate, fullKey(named)]
   if (stored(named, sources) !== undefined) return keys
+  if (certificate !== undefined) return [...keys, ...identityFallbacks(setting).map(fullKey)]
   for (const key of setting.fallback ?? []) {
     const next = settingByKey(key)
     if (next === undefined) continue
@@ -131,5 +132,20 @@ const resolveIdentity = (named: NamedSetting, certKey: string, sources: Sources)
   const path = certPath?.kind === "value" ? String(certPath.value) : ""
   const read = sources.commonName(path)
   if ("name" in read) return { kind: "value", value: read.name, source: { kind: "certificate", path } }
-  return stored(named, sources) ?? follow(named, sources) ?? { kind: "unset", idProblem: read.problem }
+  return stored(named, sources) ?? storedElsewhere(named, sources) ?? { kind: "unset", idProblem: read.problem }
 }
+
+/** The value that is set for the device, not the name in another certificate than the one that is sent to the cloud. */
+const storedElsewhere = (named: NamedSetting, sources: Sources): Resolved | undefined => {
+  for (const other of identityFallbacks(named.setting)) {
+    const found = stored(other, sources)
+    if (found?.kind === "value") return { ...found, source: { kind: "fallback", key: fullKey(other) } }
+  }
+  return undefined
+}
+
+const identityFallbacks = ({ fallback = [] }: Setting): ReadonlyArray<NamedSetting> =>
+  fallback.flatMap((key) => {
+    const setting = settingByKey(key)
+    return setting === undefined ? [] : [{ setting, profile: undefined }]
+  })

@@ -1,4 +1,5 @@
 /** The owner of the services' files: user and group of system.toml. Source: thin-edge, system.toml reference. */
+import type { ServiceUserUnknown, SystemFileInvalid } from "../../messages/platform.ts"
 import type { Owner } from "../files/file-calls.ts"
 import { serviceUser } from "./service-user.ts"
 import { readSystemFile } from "./system-file.ts"
@@ -7,18 +8,18 @@ type FileOwner =
   | { readonly kind: "owner"; readonly uid: number; readonly gid: number; readonly name: string }
   /** Ownership is not changed: only root can change it, or system.toml says so (`user = ''`). */
   | { readonly kind: "unchanged" }
-  | { readonly kind: "unknown"; readonly name: string }
+  | { readonly kind: "unknown"; readonly failure: ServiceUserUnknown | SystemFileInvalid }
 
 export const fileOwner = (configDir: string, isRoot = process.getuid?.() === 0): FileOwner => {
   const user = serviceUser(configDir, isRoot)
-  if (user.kind === "unusable") return { kind: "unknown", name: user.name }
+  if (user.kind === "unusable") return { kind: "unknown", failure: user.failure }
   if (user.kind === "caller" || leavesGroup(configDir)) return { kind: "unchanged" }
   return { kind: "owner", uid: user.uid, gid: user.gid, name: user.name }
 }
 
 /** `group = ''`: the owner is not changed either. */
 const leavesGroup = (configDir: string): boolean => {
-  const read = readSystemFile(configDir)
+  const read = readSystemFile(configDir, "user")
   return read.kind === "read" && read.tree.group === ""
 }
 

@@ -5,7 +5,7 @@
  */
 import { ServiceUserUnknown, SystemFileInvalid } from "../../messages/platform.ts"
 import { account, groupId } from "./accounts.ts"
-import { readSystemFile, systemFilePath } from "./system-file.ts"
+import { defaultServiceName, readSystemFile, systemFilePath } from "./system-file.ts"
 
 export interface ServiceAccount {
   readonly name: string
@@ -18,12 +18,12 @@ type ServiceUser =
   | ({ readonly kind: "user" } & ServiceAccount)
   /** Runs as the caller: not root, or system.toml says so (`user = ''`), or it names none and there is no user `tedge`. */
   | { readonly kind: "caller" }
-  | { readonly kind: "unusable"; readonly failure: ServiceUserUnknown | SystemFileInvalid; readonly name: string }
+  | { readonly kind: "unusable"; readonly failure: ServiceUserUnknown | SystemFileInvalid }
 
 export const serviceUser = (configDir: string, isRoot = process.getuid?.() === 0): ServiceUser => {
   if (!isRoot) return { kind: "caller" }
   const path = systemFilePath(configDir)
-  const read = readSystemFile(configDir)
+  const read = readSystemFile(configDir, "user")
   switch (read.kind) {
     case "absent":
       return namedUser(path, {})
@@ -46,15 +46,12 @@ const namedUser = (
     if (value !== undefined && typeof value !== "string")
       return invalid(path, { problem: "syntax", detail: `'${key}' must be a string` })
   if (user === "") return { kind: "caller" }
-  const userText = typeof user === "string" ? user : defaultName
+  const userText = typeof user === "string" ? user : defaultServiceName
   const found = account(userText) ?? numbered(userText)
-  if (found === undefined)
-    return user === undefined
-      ? { kind: "caller" }
-      : unknown(path, "user", userText, `${userText}:${typeof group === "string" ? group : defaultName}`)
+  if (found === undefined) return user === undefined ? { kind: "caller" } : unknown(path, "user", userText)
   if (group === "") return { kind: "user", ...found }
-  const gid = groupId(typeof group === "string" ? group : defaultName)
-  if (gid === undefined && group !== undefined) return unknown(path, "group", String(group), `${userText}:${group}`)
+  const gid = groupId(typeof group === "string" ? group : defaultServiceName)
+  if (gid === undefined && group !== undefined) return unknown(path, "group", String(group))
   return { kind: "user", ...found, gid: gid ?? found.gid }
 }
 
@@ -62,10 +59,8 @@ const namedUser = (
 const numbered = (user: string): ServiceAccount | undefined =>
   /^\d+$/.test(user) ? { name: user, uid: Number(user), gid: Number(user), home: "/" } : undefined
 
-const defaultName = "tedge"
-
 const invalid = (path: string, facts: { readonly problem: "syntax" | "untrusted"; readonly detail: string }) =>
-  ({ kind: "unusable", failure: new SystemFileInvalid({ path, ...facts }), name: path }) as const
+  ({ kind: "unusable", failure: new SystemFileInvalid({ path, ...facts }) }) as const
 
-const unknown = (path: string, what: "user" | "group", name: string, both: string) =>
-  ({ kind: "unusable", failure: new ServiceUserUnknown({ what, name, path }), name: both }) as const
+const unknown = (path: string, what: "user" | "group", name: string) =>
+  ({ kind: "unusable", failure: new ServiceUserUnknown({ what, name, path }) }) as const

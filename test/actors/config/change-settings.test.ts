@@ -3,6 +3,7 @@ import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, statSync, writeFi
 import { join } from "node:path"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import { explainSettingWarning } from "../../../src/messages/explain/settings.ts"
 import { settingsTable } from "../../../src/messages/settings/settings-table.ts"
 import { change, configBench, get, set, unset, version2 } from "./config-bench.ts"
 
@@ -211,8 +212,18 @@ describe.runIf(process.getuid?.() === 0)("the file's owner, set by root", () => 
   it("is told when system.toml names nobody there is", async () => {
     writeFileSync(join(bench.dir, "system.toml"), 'user = "nobody-by-this-name"\ngroup = "daemon"\n')
     expect((await answer(set("device.type", "x"))).warnings).toMatchObject([
-      { kind: "owner-not-set", owner: "nobody-by-this-name:daemon" }
+      { kind: "owner-unknown", path: file(), failure: { _tag: "ServiceUserUnknown", name: "nobody-by-this-name" } }
     ])
+  })
+
+  it("is told with the reason when root does not use system.toml", async () => {
+    writeFileSync(join(bench.dir, "system.toml"), 'user = "root"\n')
+    chownSync(join(bench.dir, "system.toml"), 1, 1)
+    const [warning] = (await answer(set("device.type", "x"))).warnings
+    expect(warning && explainSettingWarning(warning)).toEqual({
+      error: `the owner of '${file()}' was not changed: root does not use '${bench.dir}/system.toml': user 'daemon' can write it, and it decides what root runs`,
+      hint: `sudo chown root:root '${bench.dir}/system.toml' && sudo chmod 644 '${bench.dir}/system.toml'`
+    })
   })
 
   it("stays as it is when system.toml says so", async () => {

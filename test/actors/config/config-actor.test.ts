@@ -45,6 +45,27 @@ describe("reading a setting", () => {
     expect((await answer(get("device.id"))).value).toBe("stored")
   })
 
+  it("reads a cloud's id from the certificate of the cloud only, else from what is set for it or the device", async () => {
+    const certPath = certificate("/CN=of-device")
+    const of = (set: string) => toml(version2(`[device]\n${set}cert_path = "${certPath}"\n`))
+    const none = join(bench.dir, "none.pem")
+    const ids = async (profile?: string) => {
+      const { value, source, idProblem } = await answer(get("c8y.device.id", profile), {
+        TEDGE_C8Y_DEVICE_CERT_PATH: none,
+        TEDGE_C8Y_PROFILES_P_DEVICE_CERT_PATH: none
+      })
+      return [value, source, idProblem?.certPath]
+    }
+    of("")
+    expect(await ids()).toEqual([undefined, undefined, none])
+    expect(await ids("p")).toEqual([undefined, undefined, none])
+    of('id = "set"\n')
+    expect(await ids()).toEqual(["set", { kind: "fallback", key: "device.id" }, undefined])
+    expect(await ids("p")).toEqual(["set", { kind: "fallback", key: "device.id" }, undefined])
+    expect((await answer(get("device.id"))).value).toBe("of-device")
+    expect((await answer(get("az.device.id"))).value).toBe("of-device")
+  })
+
   it("says why there is no id", async () => {
     const missing = join(bench.dir, "device-certs/tedge-certificate.pem")
     const problem = async () => (await answer(get("device.id"))).idProblem

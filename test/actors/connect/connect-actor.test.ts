@@ -956,6 +956,12 @@ describe("connect --test", () => {
     expect(bench.events.map(({ _tag }) => _tag)).toEqual(["TitleShown", "SummaryShown"])
   })
 
+  it("shows the settings before it refuses those that must differ between profiles", async () => {
+    bench.settings('[c8y]\nurl = "t.example"\n[c8y.profiles.b]\nurl = "u.example"\nproxy.bind.port = 8002\n')
+    expect((await run(test))?._tag).toBe("ProfilesCollide")
+    expect(bench.events.map(({ _tag }) => _tag)).toEqual(["TitleShown", "SummaryShown"])
+  })
+
   it("fails with another tenant", async () => {
     await run(connect)
     bench.world.token = `71,${jwt({ iss: "other.example" })}`

@@ -36,7 +36,7 @@ export const systemdCommands: InitCommands = {
 export const readInitCommands = (configDir: string): Effect.Effect<InitCommands | undefined, SystemFileInvalid> =>
   Effect.suspend(() => {
     const path = systemFilePath(configDir)
-    const read = readSystemFile(configDir)
+    const read = readSystemFile(configDir, "commands")
     switch (read.kind) {
       case "untrusted":
         return Effect.fail(new SystemFileInvalid({ path, problem: "untrusted", detail: read.writer }))

@@ -74,7 +74,7 @@ describe("tedge config get", () => {
     const { code, stderr } = await get("mqtt.external.capath")
     expect(code).toBe(1)
     expect(stderr).toBe(
-      "warning: The key 'mqtt.external.capath' is deprecated. Use 'mqtt.external.ca_path' instead\n" +
+      "warning: The key 'mqtt.external.capath' is deprecated. Use 'mqtt.external.ca_path' instead.\n" +
         "error: The provided config key: 'mqtt.external.ca_path' is not set\n"
     )
   })
