@@ -12,7 +12,7 @@ const fences: Record<string, string | ReadonlyArray<string>> = {
   rxjs: ["runtime/channel.ts", "runtime/internal/guarded-observable.ts"],
   "smol-toml": "platform/toml/toml-file.ts",
   "effect/cli": "cli/command-line/effect-cli.ts",
-  "effect/http": "cli/services/telemetry/exporter.ts",
+  "effect/http": "cli/services/telemetry/collector-client.ts",
   "effect/observability": "cli/services/telemetry/exporter.ts",
   "effect/testing": "testing/test-clock.ts",
   asn1js: "platform/tls/x509.ts",

@@ -4,11 +4,11 @@
  * The bundle has its own copy of Effect: only plain values cross. Of a failure only its name is exported.
  */
 import { ConfigProvider, Context, Effect, Exit, Layer, Metric, Scope, type Tracer } from "effect"
-import { FetchHttpClient, HttpClient, HttpClientError, type HttpClientRequest } from "effect/http"
 import { OtlpExporter, OtlpMetrics, OtlpSerialization, OtlpTracer } from "effect/observability"
 import type { Measurement } from "../../../runtime/measurements.ts"
 import { processMonotonicMs } from "../../../runtime/primitives/process-time.ts"
 import { KindOfWork } from "../../../runtime/span.ts"
+import { collectorClient } from "./collector-client.ts"
 import { type ExportOutcome, exportOutcome } from "./export-outcome.ts"
 import {
   type ExporterSettings,
@@ -80,10 +80,7 @@ const exportOptions = ({ url, headers, compression, everyMs }: SignalSettings) =
 
 const needs = ({ protocol, timeoutMs }: SignalSettings, outcome: ExportOutcome) =>
   Layer.mergeAll(
-    Layer.effect(
-      HttpClient.HttpClient,
-      Effect.map(HttpClient.HttpClient, (client) => watched(client, outcome, timeoutMs))
-    ).pipe(Layer.provide(FetchHttpClient.layer)),
+    collectorClient(outcome, timeoutMs),
     withoutUnits(protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf),
     OtlpExporter.layerFlusher
   )
@@ -104,26 +101,6 @@ const withoutUnits = (layer: typeof OtlpSerialization.layerJson): typeof OtlpSer
       }
     }))
   ).pipe(Layer.provide(layer))
-
-const watched = (client: HttpClient.HttpClient, outcome: ExportOutcome, timeoutMs: number): HttpClient.HttpClient =>
-  client.pipe(
-    // If the collector accepts the connection and never responds, the queue would grow.
-    HttpClient.transform((response, request) =>
-      response.pipe(
-        Effect.tap(({ arrayBuffer }) => Effect.ignore(arrayBuffer)),
-        Effect.timeoutOrElse({ duration: timeoutMs, orElse: () => Effect.fail(timedOut(request)) })
-      )
-    ),
-    HttpClient.tap(({ status }) =>
-      Effect.sync(() => (status >= 200 && status < 300 ? outcome.taken() : outcome.failed(status, undefined)))
-    ),
-    HttpClient.tapError(({ reason }) => Effect.sync(() => outcome.failed(undefined, reason.cause)))
-  )
-
-const timedOut = (request: HttpClientRequest.HttpClientRequest) =>
-  new HttpClientError.HttpClientError({
-    reason: new HttpClientError.TransportError({ request, cause: Object.assign(new Error(), { code: "ETIMEDOUT" }) })
-  })
 
 /** Samples traces by their root span, and exports only the kind of an exit. */
 const guarded = (tracer: Tracer.Tracer, isSampled: Sampler): Tracer.Tracer => ({
