@@ -4,7 +4,7 @@
  * Of a refusal a span reports the name, as `internal/hop.ts` does. Names of attributes: OpenTelemetry semantic conventions.
  */
 import { Clock, Context, Effect, Exit, Option, Tracer } from "effect"
-import { spanBegins, spanEnds, WallAhead } from "./internal/span-time.ts"
+import { spanBegins, spanEnds, WallAhead } from "./internal/hop.ts"
 import { withoutValues } from "./reason.ts"
 
 /** The kind of work in a span whose name does not say it: a sampler has a budget for each. From a fixed set. */

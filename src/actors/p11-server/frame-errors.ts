@@ -1,17 +1,20 @@
 /**
- * The text of an Error frame, for every way a request can fail.
+ * What a client is told of a failure: within its scope, as the text of an Error frame.
  *
  * Deployed scripts look for fragments of it; the rest is ours. Without control characters, never a PIN: the text ends
  * up in other programs' logs.
  * Source: the signing service's protocol, version 1, "Meaning".
  */
+
+import { Result } from "effect"
 import { explainNotAllowed, explainNotUsable, explainSettingsNotRead } from "../../messages/explain/p11-server.ts"
 import { explain, type Failure } from "../../messages/explain.ts"
 import type { OperationNotAllowed, RequestNotUsable, SettingsNotRead } from "../../messages/p11-server.ts"
-import { type Pkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
-import { namesObject } from "../../messages/pkcs11-uri-match.ts"
+import { type Pkcs11Uri, parsePkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
+import { namesObject, pathFields, sameAttribute } from "../../messages/pkcs11-uri-match.ts"
 import { longestServiceText, scopeOfService } from "../../messages/service-fragments.ts"
 import { shownText } from "../../messages/shown-text.ts"
+import { KeyNotFound, TokenNotFound } from "../../messages/token-refusals.ts"
 import type { FrameNotDecoded } from "../../messages/wire/frame1.ts"
 
 export type RequestFailure =
@@ -122,4 +125,36 @@ const service = "PKCS #11 service failed: "
 const oneLine = (text: string): string => {
   const line = shownText(text.replace(/[\s\p{Cc}]+/gu, " ")).trim()
   return line.length > longestServiceText ? `${line.slice(0, longestServiceText)}...` : line
+}
+
+/**
+ * A refusal as a client may read it: no token and no key that lies outside of its scope is named. CryptokiActor sees all tokens
+ * of the module, as each request is narrowed before it gets there.
+ */
+export const insideScope = (scope: Pkcs11Uri | undefined, failure: RequestFailure): RequestFailure => {
+  if (scope === undefined) return failure
+  if (failure._tag === "TokenNotFound") {
+    const { uri, forKey, onOtherToken } = failure
+    return new TokenNotFound({
+      uri,
+      present: failure.present.filter((one) => lies(scope, one, tokenFields)),
+      ...(forKey && { forKey }),
+      ...(onOtherToken && lies(scope, onOtherToken.uri, pathFields) && { onOtherToken })
+    })
+  }
+  if (failure._tag === "KeyNotFound" && failure.onOtherToken && !lies(scope, failure.onOtherToken.uri, pathFields))
+    return new KeyNotFound({ uri: failure.uri, token: failure.token, onOtherToken: undefined })
+  return failure
+}
+
+const tokenFields = pathFields.filter((field) => field !== "object" && field !== "id" && field !== "type")
+
+/** Whether nothing the scope says is said otherwise, or left open, by the URI of what was found. */
+const lies = (scope: Pkcs11Uri, text: string, fields: ReadonlyArray<(typeof pathFields)[number]>): boolean => {
+  const parsed = parsePkcs11Uri(text)
+  if (Result.isFailure(parsed)) return false
+  const uri = parsed.success
+  return fields.every(
+    (field) => scope[field] === undefined || field === "type" || sameAttribute(scope[field], uri[field])
+  )
 }

@@ -30,9 +30,9 @@ import type { ActorRef } from "../../runtime/protocol.ts"
 import { spanned } from "../../runtime/span.ts"
 import { answerRequest } from "./answer-request.ts"
 import { type Outcome, readRequest, rejectBusy } from "./connection.ts"
+import { insideScope } from "./frame-errors.ts"
 import { type Listen, listenFailed } from "./listening.ts"
 import { accessOf, SelectorCache } from "./request-context.ts"
-import { insideScope } from "./scoped-failure.ts"
 
 export interface P11ServerSpec {
   /** `listenOnPath` or `listenOnDescriptor`. */

@@ -4,11 +4,12 @@
  * Same as `Effect.withSpan("actor.receive")`, laid into the context the handler's fiber is made with: half the
  * cost of an ask would otherwise go into changing that context step by step.
  */
-import { Context, Exit, type Fiber, Option, Tracer } from "effect"
+import { type Clock, Context, Exit, type Fiber, Option, Tracer } from "effect"
+import { monotonicNanos } from "../primitives/monotonic-time.ts"
+import { effectDateNanos, wallNanos } from "../primitives/wall-time.ts"
 import { withoutValues } from "../reason.ts"
 import type { Cell } from "./cell.ts"
 import { CurrentDeadline, type Envelope } from "./envelope.ts"
-import { spanBegins, spanEnds, WallAhead } from "./span-time.ts"
 
 interface Hop {
   readonly context: Context.Context<never>
@@ -41,3 +42,29 @@ export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envel
 
 const told = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<void, string> =>
   Exit.isSuccess(exit) ? Exit.void : Exit.failCause(withoutValues(exit.cause))
+
+/**
+ * When a span begins and ends. The date is read once a trace, and its spans are placed by the monotonic clock: neither a clock
+ * step nor the whole milliseconds of the system's clock put a child outside its parent.
+ */
+export interface SpanTime {
+  readonly startTime: bigint
+  /** What the date is ahead of the monotonic clock, in nanoseconds. */
+  readonly ahead: bigint
+}
+
+/** For the annotations of the span, where its children find it. */
+export const WallAhead = Context.Reference<bigint | undefined>("tedge-actors/WallAhead", {
+  defaultValue: () => undefined
+})
+
+export const spanBegins = (clock: Clock.Clock, parent: Tracer.AnySpan | undefined): SpanTime => {
+  const began = monotonicNanos(clock)
+  const ahead = (parent && Context.get(parent.annotations, WallAhead)) ?? dateFor(clock, parent) - began
+  return { startTime: began + ahead, ahead }
+}
+
+export const spanEnds = (clock: Clock.Clock, { ahead }: SpanTime): bigint => monotonicNanos(clock) + ahead
+
+const dateFor = (clock: Clock.Clock, parent: Tracer.AnySpan | undefined): bigint =>
+  parent?._tag === "Span" ? effectDateNanos(clock) : wallNanos(clock)

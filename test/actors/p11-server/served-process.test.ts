@@ -4,7 +4,7 @@ import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { build } from "esbuild"
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
-import { activatedDescriptors } from "../../../src/actors/p11-server/socket-activation.ts"
+import { activatedDescriptors } from "../../../src/actors/p11-server/listening.ts"
 import { makeTempDir, removeTempDir, tempDir } from "../../support/temp-dir.ts"
 import { ask, rawClient } from "./served.ts"
 

@@ -4,9 +4,9 @@
  * Arguments: "activated", or the path of the socket. Ends on SIGTERM.
  */
 import { Effect } from "effect"
+import { activatedDescriptors, listenOnDescriptor } from "../../../src/actors/p11-server/listening.ts"
 import { serviceManager } from "../../../src/actors/p11-server/manager-notifications.ts"
 import { p11ServerBehaviour } from "../../../src/actors/p11-server/p11-server-actor.ts"
-import { activatedDescriptors, listenOnDescriptor } from "../../../src/actors/p11-server/socket-activation.ts"
 import { listenOnPath } from "../../../src/actors/p11-server/socket-path.ts"
 import type { P11ServerEvent } from "../../../src/messages/p11-server.ts"
 import { start } from "../../../src/runtime/actor.ts"

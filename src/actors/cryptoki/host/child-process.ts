@@ -1,5 +1,5 @@
 /**
- * A token host as a process: its start, and its forced end.
+ * A token host as a process: its start, its output, and its forced end.
  *
  * SIGKILL does not end a process in uninterruptible sleep (state D, a driver that hangs), so the wait for it is bounded.
  */
@@ -14,7 +14,6 @@ import type { RunningLimit } from "../../../runtime/primitives/deadlines.ts"
 import type { ShortLivedMap } from "../../../runtime/primitives/short-lived.ts"
 import type { TracedCall } from "../pkcs11/values.ts"
 import { type HostUser, hostEnvironment } from "./environment.ts"
-import type { ModuleOutput } from "./module-output.ts"
 
 export interface HostProcess<Call extends HostCall = HostCall> {
   readonly child: ChildProcess
@@ -112,3 +111,40 @@ const abandon = (host: HostProcess): void => {
 
 /** SIGKILL takes milliseconds, unless the process hangs in a driver. */
 const killedMs = 2000
+
+/**
+ * The last lines a PKCS#11 module printed: often the only hint to why a call failed. Bounded; control characters and the PINs
+ * that were sent to the module are removed.
+ */
+export interface ModuleOutput {
+  readonly add: (chunk: Uint8Array) => void
+  /** From now on this text is never part of the output. */
+  readonly hide: (secret: string) => void
+  /** One line, empty if the module said nothing. */
+  readonly last: () => string
+}
+
+const keptBytes = 4096
+const keptLines = 3
+
+export const moduleOutput = (): ModuleOutput => {
+  let text = ""
+  const secrets = new Set<string>()
+  return {
+    add: (chunk) => {
+      text = (text + Buffer.from(chunk).toString("utf8")).slice(-keptBytes)
+    },
+    hide: (secret) => {
+      if (secret !== "") secrets.add(secret)
+    },
+    last: () => {
+      const shown = [...secrets].reduce((output, secret) => output.replaceAll(secret, "[REDACTED]"), text)
+      return shown
+        .split("\n")
+        .map((line) => line.replace(/\p{Cc}+/gu, " ").trim())
+        .filter((line) => line !== "")
+        .slice(-keptLines)
+        .join("; ")
+    }
+  }
+}

@@ -21,12 +21,13 @@ import {
   type HostSettings,
   isStopped,
   killHost,
+  type ModuleOutput,
+  moduleOutput,
   spawnProcess
 } from "./child-process.ts"
 import { CallRefused, CallTimedOut, HostDied, HostEnded, type HostFault, type StartFault } from "./faults.ts"
 import { frameReader, frameWriter } from "./frames.ts"
 import { moduleDevices } from "./module-files.ts"
-import { type ModuleOutput, moduleOutput } from "./module-output.ts"
 import type { HostRefusal, HostReply, HostRequestName, HostRequests } from "./protocol.ts"
 
 export interface TokenHost {

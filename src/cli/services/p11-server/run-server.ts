@@ -6,10 +6,10 @@
  */
 import { Duration, Effect, Fiber, Option, Scope } from "effect"
 import { defaultLimits } from "../../../actors/cryptoki/settings.ts"
+import { activatedDescriptors, listenOnDescriptor } from "../../../actors/p11-server/listening.ts"
 import { LogLimit } from "../../../actors/p11-server/log-limit.ts"
 import { type ServiceManager, serviceManager } from "../../../actors/p11-server/manager-notifications.ts"
 import { Metrics } from "../../../actors/p11-server/metrics.ts"
-import { activatedDescriptors, listenOnDescriptor } from "../../../actors/p11-server/socket-activation.ts"
 import { listenOnPath } from "../../../actors/p11-server/socket-path.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../../../messages/explain/cryptoki-event.ts"

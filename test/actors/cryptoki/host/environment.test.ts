@@ -1,7 +1,7 @@
 /** What a token host is given of our environment, and what is kept of its module's words. */
 import { describe, expect, it } from "vitest"
+import { moduleOutput } from "../../../../src/actors/cryptoki/host/child-process.ts"
 import { hostEnvironment } from "../../../../src/actors/cryptoki/host/environment.ts"
-import { moduleOutput } from "../../../../src/actors/cryptoki/host/module-output.ts"
 import { oneArena } from "../../../../src/platform/process/node-options.ts"
 
 describe("the environment of a token host", () => {

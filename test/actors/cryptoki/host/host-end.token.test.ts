@@ -6,9 +6,12 @@ import { closeSync, openSync } from "node:fs"
 import { Socket } from "node:net"
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { afterAll, expect, it, vi } from "vitest"
-import type { HostProcess, HostSettings } from "../../../../src/actors/cryptoki/host/child-process.ts"
+import {
+  type HostProcess,
+  type HostSettings,
+  moduleOutput
+} from "../../../../src/actors/cryptoki/host/child-process.ts"
 import { endHost, startHost } from "../../../../src/actors/cryptoki/host/host-client.ts"
-import { moduleOutput } from "../../../../src/actors/cryptoki/host/module-output.ts"
 import { ShortLivedMap } from "../../../../src/runtime/primitives/short-lived.ts"
 import { type ScriptedModule, scriptedModule } from "../../../support/token/scripted-module.ts"
 import { softhsmDirectory, softhsmModulePath } from "../../../support/token/softhsm.ts"

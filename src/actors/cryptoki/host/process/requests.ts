@@ -1,13 +1,13 @@
 /** Executes the requests of a token host. Keeps the loaded module and the sessions of its slots, and decides nothing. */
 
-import { messageOf } from "../../../../platform/process/error-code.ts"
+import { closeSync, constants, openSync } from "node:fs"
+import { errorCode, messageOf } from "../../../../platform/process/error-code.ts"
 import { LoadFault } from "../../pkcs11/library-file.ts"
 import { CKA_ID, CKU_SO, CKU_USER } from "../../pkcs11/pkcs11-constants.ts"
 import { type Handle, handleOf, ModuleFault, openModule, type Pkcs11Module } from "../../pkcs11/pkcs11-module.ts"
 import { CKR_USER_ALREADY_LOGGED_IN } from "../../pkcs11/return-codes.ts"
 import type { TokenInfo } from "../../pkcs11/values.ts"
 import type { HostRefusal, HostReply, HostRequest, HostRequests } from "../protocol.ts"
-import { checkDevices } from "./device-access.ts"
 import { certificates, check, findCertificates, material, objects } from "./objects.ts"
 import { type HostSlot, hostSlot, type SignTimes, sign } from "./slot.ts"
 
@@ -157,3 +157,21 @@ const refusalOf = (error: unknown): HostRefusal => {
   if (error instanceof LoadFault) return { kind: "load", reason: error.reason, detail: error.message }
   return { kind: "defect", detail: messageOf(error) }
 }
+
+/**
+ * Whether this process may open the device nodes of its module. A sandbox closes them whatever their mode says, and the kernel
+ * then answers EPERM; a module waits, or reports that there is no token. `open` returns a descriptor, as openSync.
+ * Source: systemd.resource-control(5), DevicePolicy; Linux, security/device_cgroup.c.
+ */
+export const checkDevices = (devices: ReadonlyArray<string>, open = openForUse): void => {
+  for (const path of devices) {
+    try {
+      closeSync(open(path))
+    } catch (error) {
+      // Anything else is for the module to report: a TPM without resource manager is busy while another program has it.
+      if (errorCode(error) === "EPERM") throw new LoadFault("deviceClosed", path)
+    }
+  }
+}
+
+const openForUse = (path: string): number => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)

@@ -3,7 +3,7 @@
 import { fstatSync, openSync } from "node:fs"
 import { devNull } from "node:os"
 import { describe, expect, it } from "vitest"
-import { checkDevices } from "../../../../../src/actors/cryptoki/host/process/device-access.ts"
+import { checkDevices } from "../../../../../src/actors/cryptoki/host/process/requests.ts"
 
 const devices = ["/dev/tpmrm0"]
 
