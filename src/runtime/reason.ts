@@ -4,7 +4,7 @@
  * What an actor's own language carries may hold a payload or a secret, so of a typed failure its name is logged, of a
  * defect its message too; a value of any other kind is never printed.
  */
-import { Cause } from "effect"
+import { Cause, Exit } from "effect"
 
 export const reasonOf = (cause: Cause.Cause<unknown>): string =>
   Cause.hasInterruptsOnly(cause) ? "was interrupted" : worded(Cause.squash(cause))
@@ -15,14 +15,15 @@ export const traceOf = (cause: Cause.Cause<unknown>): string => {
   return isPrintable ? Cause.pretty(cause) : reasonOf(cause)
 }
 
-/** The same cause with names in the place of refusals, for a span. A defect that is an error stays as it is. */
-export const withoutValues = (cause: Cause.Cause<unknown>): Cause.Cause<string> =>
-  Cause.fromReasons(
-    cause.reasons.map((each) => {
-      if (each._tag === "Fail") return Cause.makeFailReason(nameOf(each.error))
-      return each._tag === "Interrupt" || each.defect instanceof Error ? each : Cause.makeDieReason(nameOf(each.defect))
-    })
-  )
+/** How work ended, for a span: without its answer, and with names in the place of refusals. A defect that is an error stays as it is. */
+export const withoutValues = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<void, string> => {
+  if (Exit.isSuccess(exit)) return Exit.void
+  const reasons = exit.cause.reasons.map((each) => {
+    if (each._tag === "Fail") return Cause.makeFailReason(nameOf(each.error))
+    return each._tag === "Interrupt" || each.defect instanceof Error ? each : Cause.makeDieReason(nameOf(each.defect))
+  })
+  return Exit.failCause(Cause.fromReasons(reasons))
+}
 
 const failureIn = (reason: Cause.Fail<unknown> | Cause.Die): unknown =>
   reason._tag === "Fail" ? reason.error : reason.defect

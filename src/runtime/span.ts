@@ -3,7 +3,7 @@
  *
  * Of a refusal a span reports the name, as `internal/hop.ts` does. Names of attributes: OpenTelemetry semantic conventions.
  */
-import { Clock, Context, Effect, Exit, Option, Tracer } from "effect"
+import { Clock, Context, Effect, Option, Tracer } from "effect"
 import { spanBegins, spanEnds, WallAhead } from "./internal/hop.ts"
 import { withoutValues } from "./reason.ts"
 
@@ -34,12 +34,9 @@ export const spanned = <A, E, R>(
       sampled: parent?.sampled ?? true
     })
     if (span.sampled) setAttributes(span, options.attributes?.() ?? {})
-    const end = (exit: Exit.Exit<A, E>) =>
-      Effect.sync(() => {
-        const told = Exit.isSuccess(exit) ? Exit.void : Exit.failCause(withoutValues(exit.cause))
-        span.end(spanEnds(clock, time), told)
-      })
-    return Effect.onExit(Effect.provideService(work, Tracer.ParentSpan, span), end)
+    return Effect.onExit(Effect.provideService(work, Tracer.ParentSpan, span), (exit) =>
+      Effect.sync(() => span.end(spanEnds(clock, time), withoutValues(exit)))
+    )
   })
 
 /** For the span that the work is in. */

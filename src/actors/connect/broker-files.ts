@@ -9,8 +9,8 @@ import { createHash, type Hash } from "node:crypto"
 import { statSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
+import type { Connection } from "./cloud-connection.ts"
 import { readIfPresent, removeIfPresent, writeWhole } from "./connect-files.ts"
-import type { Connection } from "./connection.ts"
 import { namesIn, optionIn, readMosquittoConf } from "./read-mosquitto-conf.ts"
 
 /** Whether mosquitto was last restarted with these files, by one of these commands. */

@@ -9,7 +9,7 @@ import { FileNotWritten } from "../../messages/connect.ts"
 import { replaceFile } from "../../platform/files/atomic-file.ts"
 import { readRegularText } from "../../platform/files/read-file.ts"
 import { holdsPrivateKey, withCertificates } from "../../platform/tls/pem-blocks.ts"
-import { attempt, readIfPresent, removeIfPresent } from "./connect-files.ts"
+import { orNotWritten, readIfPresent, removeIfPresent } from "./connect-files.ts"
 import type { ConnectPeers } from "./peers.ts"
 
 export const replaceCertificate = (
@@ -19,7 +19,7 @@ export const replaceCertificate = (
 ): Effect.Effect<void, FileNotWritten> =>
   Effect.gen(function* () {
     const present = yield* readIfPresent(path)
-    const text = yield* attempt(renewed, () => readRegularText(renewed))
+    const text = yield* orNotWritten(renewed, () => readRegularText(renewed))
     const whole = present !== undefined && holdsPrivateKey(present) ? withCertificates(present, text) : text
     const mode = present === undefined ? 0o644 : "present"
     yield* replaceFile({ path, content: whole, mode }).pipe(

@@ -12,7 +12,7 @@ import type { Owner } from "../../platform/files/file-calls.ts"
 import { acquireFileLock } from "../../platform/files/file-lock.ts"
 import { makeDirectories } from "../../platform/files/given-files.ts"
 import { lockOwnerIn } from "../../platform/users/file-owner.ts"
-import type { Connection } from "./connection.ts"
+import type { Connection } from "./cloud-connection.ts"
 import type { ConnectPeers } from "./peers.ts"
 
 /** Nothing of `work` is begun while another process has the lock; it is held until the last undo is done. */

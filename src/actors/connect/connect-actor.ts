@@ -18,11 +18,11 @@ import {
   NotConnected
 } from "../../messages/connect.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
+import { bridgeUnit, type Connection, markerPath } from "./cloud-connection.ts"
 import { clouds } from "./clouds.ts"
 import { alone } from "./command-lock.ts"
 import { readIfPresent } from "./connect-files.ts"
 import { asksTenant, setUp, showSummary, tenantTitle, verify, verifyTitle } from "./connect-flow.ts"
-import { bridgeUnit, type Connection, markerPath } from "./connection.ts"
 import { disconnectFlow } from "./disconnect-flow.ts"
 import { isUnverified } from "./mosquitto-conf.ts"
 import type { ConnectPeers } from "./peers.ts"

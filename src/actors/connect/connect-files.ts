@@ -20,7 +20,7 @@ export const readIfPresent = (path: string): Effect.Effect<string | undefined, F
 /** Makes the directory if need be. The file is replaced as a whole, readable by everybody (mosquitto is another user). */
 export const writeWhole = (path: string, content: string): Effect.Effect<void, FileNotWritten> =>
   Effect.andThen(
-    attempt(path, () => makeDirectories(dirname(path))),
+    orNotWritten(path, () => makeDirectories(dirname(path))),
     replaceFile({ path, content, mode: 0o644, inPlace: true }).pipe(
       Effect.mapError(({ code }) => new FileNotWritten({ path, code })),
       Effect.asVoid
@@ -28,11 +28,11 @@ export const writeWhole = (path: string, content: string): Effect.Effect<void, F
   )
 
 export const removeIfPresent = (path: string): Effect.Effect<void, FileNotWritten> =>
-  attempt(path, () => removeFile(path))
+  orNotWritten(path, () => removeFile(path))
 
 /** Puts back what `readIfPresent` found. */
 export const putBack = (path: string, content: string | undefined): Effect.Effect<void, FileNotWritten> =>
   content === undefined ? removeIfPresent(path) : writeWhole(path, content)
 
-export const attempt = <A>(path: string, work: () => A): Effect.Effect<A, FileNotWritten> =>
+export const orNotWritten = <A>(path: string, work: () => A): Effect.Effect<A, FileNotWritten> =>
   Effect.try({ try: work, catch: (error) => new FileNotWritten({ path, code: codeOf(error) }) })

@@ -1,9 +1,9 @@
 /** The steps of `tedge disconnect`: the mapper is stopped and disabled whether the marker was there or not. */
 import { Effect } from "effect"
 import type { ConnectRefusal } from "../../messages/connect.ts"
+import { bridgeUnit, type Connection, markerPath } from "./cloud-connection.ts"
 import { withBroker } from "./command-lock.ts"
 import { putBack, readIfPresent, removeIfPresent } from "./connect-files.ts"
-import { bridgeUnit, type Connection, markerPath } from "./connection.ts"
 import { isOnlyMarker } from "./mosquitto-conf.ts"
 import type { ConnectPeers } from "./peers.ts"
 import { stopAndDisable } from "./steps/enable-services.ts"

@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs"
 import { basename, join, resolve } from "node:path"
 import { readRegularText } from "../../platform/files/read-file.ts"
-import { type Connection, mosquittoDir } from "./connection.ts"
+import { type Connection, mosquittoDir } from "./cloud-connection.ts"
 
 interface ConfigurationFile {
   readonly path: string
@@ -24,7 +24,7 @@ export const readMosquittoConf = (
   }
   const addFile = (path: string): void => {
     if (files.has(path)) return
-    const lines = textOf(path)
+    const lines = textIfReadable(path)
       .split("\n")
       .map((line) => line.trim())
       .filter((line) => line !== "" && !line.startsWith("#"))
@@ -46,7 +46,7 @@ export const readMosquittoConf = (
  * Source: mosquitto.conf(5), include_dir; seen of 2.0.11 and 2.0.21.
  */
 export const isIncluded = (directory: string, main = mainMosquittoConf): boolean | undefined => {
-  const text = textOf(main)
+  const text = textIfReadable(main)
   if (text === "") return undefined
   return text
     .split("\n")
@@ -86,7 +86,7 @@ export const namesIn = (directory: string): ReadonlyArray<string> => {
   }
 }
 
-const textOf = (path: string): string => {
+const textIfReadable = (path: string): string => {
   try {
     return readRegularText(path)
   } catch {

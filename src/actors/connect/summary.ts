@@ -1,7 +1,7 @@
 /** The entries under the title. Source: hsm-support, transcript of `tedge reconnect c8y`; ours come last. */
 import { shownUri } from "../../messages/pkcs11-uri.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
-import { bridgeUnit, type ValidConnection } from "./connection.ts"
+import { bridgeUnit, type ValidConnection } from "./cloud-connection.ts"
 
 export const summary = (connection: ValidConnection): ReadonlyArray<readonly [label: string, value: string]> => {
   const { settings, host, services, mosquittoVersion } = connection

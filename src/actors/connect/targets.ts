@@ -4,7 +4,7 @@ import { CredentialUnusable, type Target, type TlsIdentity } from "../../message
 import type { Settings } from "../../messages/settings/resolved-settings.ts"
 import { readRegularText } from "../../platform/files/read-file.ts"
 import { codeOf, fileFault } from "../../platform/process/error-code.ts"
-import type { ValidConnection } from "./connection.ts"
+import type { ValidConnection } from "./cloud-connection.ts"
 
 /** Tokens may take many seconds to sign. Source: thin-edge, device creation. */
 export const cloudWithinMs = 60_000

@@ -31,12 +31,12 @@ export class OtherMapper {
 
   /** We publish this about ourselves, and may hear it. */
   ownHealth({ payload }: MqttMessage): void {
-    this.own.push(textOf(payload))
+    this.own.push(utf8(payload))
     if (this.own.length > ownRemembered) this.own.shift()
   }
 
   heard({ topic, payload, retain }: MqttMessage, now: number): void {
-    const text = textOf(payload)
+    const text = utf8(payload)
     if (topic === this.topics.mosquittoHealth) this.mosquittoIsUp = text.trim() === "1" || statusOf(text)?.isUp === true
     if (!this.topics.mapperHealth.includes(topic)) return
     // Retained: of a mapper that was, perhaps an earlier run of ours that lost its power. One that is answers the check.
@@ -92,7 +92,7 @@ const statusOf = (text: string): { readonly isUp: boolean; readonly pid: number 
   }
 }
 
-const textOf = (payload: Uint8Array): string => Buffer.from(payload).toString()
+const utf8 = (payload: Uint8Array): string => Buffer.from(payload).toString()
 
 /** Two that take an id from each other come back after minutes at the latest. */
 const takeoverCountsMs = 10 * 60_000

@@ -10,8 +10,8 @@ import {
   type Target
 } from "../../messages/mqtt.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
+import type { Connect, Connection } from "./broker-connection.ts"
 import { isRefused, subscriptionFaults } from "./client/subscription-filter.ts"
-import type { Connect, Connection } from "./connection.ts"
 
 export const sessionMailbox: MailboxSpec = { capacity: 64, overflow: { policy: "refuse" } }
 

@@ -21,10 +21,10 @@ export const listening = (path: string, open: () => number): Listen =>
 /** What a system call refused, by its code. */
 export const listenFailed = (path: string, error: unknown): ListenFailed => {
   const code = errorCode(error) ?? ""
-  return new ListenFailed({ path, reason: reasonOf(code) ?? "other", detail: code === "" ? String(error) : code })
+  return new ListenFailed({ path, reason: listenReason(code) ?? "other", detail: code === "" ? String(error) : code })
 }
 
-export const reasonOf = (code: string): ListenFailed["reason"] | undefined => reasons[code]
+export const listenReason = (code: string): ListenFailed["reason"] | undefined => reasons[code]
 
 const reasons: Readonly<Record<string, ListenFailed["reason"]>> = {
   EACCES: "noPermission",

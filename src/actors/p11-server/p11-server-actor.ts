@@ -29,7 +29,7 @@ import { ShortLivedMap, ShortLivedSet } from "../../runtime/primitives/short-liv
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { spanned } from "../../runtime/span.ts"
 import { answerRequest } from "./answer-request.ts"
-import { type Outcome, readRequest, rejectBusy } from "./connection.ts"
+import { type Outcome, readRequest, rejectBusy } from "./exchange.ts"
 import { insideScope } from "./frame-errors.ts"
 import { type Listen, listenFailed } from "./listening.ts"
 import { accessOf, SelectorCache } from "./request-context.ts"

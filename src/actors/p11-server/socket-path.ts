@@ -14,7 +14,7 @@ import { giveSocket } from "../../platform/files/given-files.ts"
 import { makeDirectory } from "../../platform/files/make-directory.ts"
 import { listenUnix } from "../../platform/native/unix-addon.ts"
 import { isServed } from "../../platform/sockets/frame-exchange.ts"
-import { type Listen, listenFailed, listening, reasonOf } from "./listening.ts"
+import { type Listen, listenFailed, listening, listenReason } from "./listening.ts"
 
 interface SocketPathSpec {
   readonly path: string
@@ -32,7 +32,7 @@ export const listenOnPath = ({ path, mode, group, lockOwner, publish }: SocketPa
     const bindPath = join(dirname(path), `.p11-${process.pid}`)
     if (Math.max(Buffer.byteLength(path), Buffer.byteLength(bindPath)) > longestPath)
       return yield* refuse(path, "tooLong", `${Buffer.byteLength(path)}`)
-    yield* attempt(path, () => makeDirectory(dirname(path)))
+    yield* systemCall(path, () => makeDirectory(dirname(path)))
     yield* lock(path, lockOwner)
     if (yield* hasStaleSocket(path)) yield* publish({ _tag: "StaleSocketRemoved", path })
     return yield* listenAndRename({ path, bindPath, mode, group })
@@ -45,14 +45,14 @@ const lock = (path: string, owner: Owner | undefined): Effect.Effect<void, Liste
   acquireFileLock(`${path}.lock`, { owner }).pipe(
     Effect.catchTags({
       LockHeld: ({ pid }) => refuse(path, "inUse", pid === undefined ? "" : `${pid}`),
-      LockUnavailable: ({ code, detail }) => refuse(path, reasonOf(code) ?? "lock", detail)
+      LockUnavailable: ({ code, detail }) => refuse(path, listenReason(code) ?? "lock", detail)
     })
   )
 
 /** True when a stale socket lies there; it will be replaced. Refuses when anything else does. */
 const hasStaleSocket = (path: string): Effect.Effect<boolean, ListenFailed> =>
   Effect.gen(function* () {
-    const there = yield* attempt(path, () => lstatSync(path, { throwIfNoEntry: false }))
+    const there = yield* systemCall(path, () => lstatSync(path, { throwIfNoEntry: false }))
     if (there === undefined) return false
     if (!there.isSocket()) return yield* refuse(path, "notASocket", kindOf(there))
     // Services before ours hold no lock that we would meet, or one of another name.
@@ -72,10 +72,10 @@ interface Place {
 
 const listenAndRename = ({ path, bindPath, mode, group }: Place): Listen =>
   Effect.gen(function* () {
-    yield* attempt(path, () => removeIfThere(bindPath))
+    yield* systemCall(path, () => removeIfThere(bindPath))
     const descriptor = yield* listening(path, () => withMode(mode, () => listenUnix(bindPath)))
     const named = Effect.onError(
-      attempt(path, () => {
+      systemCall(path, () => {
         if (group !== undefined) giveSocket(bindPath, group)
         renameSync(bindPath, path)
         return statSync(path).ino
@@ -107,7 +107,7 @@ const removeIfThere = (path: string): void => {
 }
 
 /** A system call; its errors keep their code. */
-const attempt = <A>(path: string, call: () => A): Effect.Effect<A, ListenFailed> =>
+const systemCall = <A>(path: string, call: () => A): Effect.Effect<A, ListenFailed> =>
   Effect.try({ try: call, catch: (error) => listenFailed(path, error) })
 
 const refuse = (path: string, reason: ListenFailed["reason"], detail: string) =>

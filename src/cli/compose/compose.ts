@@ -2,7 +2,7 @@
 import { Effect, type Scope } from "effect"
 import { connectBehaviour, connectMailbox } from "../../actors/connect/connect-actor.ts"
 import { mainMosquittoConf } from "../../actors/connect/read-mosquitto-conf.ts"
-import { connectWith } from "../../actors/mqtt/connection.ts"
+import { connectWith } from "../../actors/mqtt/broker-connection.ts"
 import { sessionBehaviour, sessionMailbox } from "../../actors/mqtt/session-actor.ts"
 import type { CloudSelector, ConnectProtocol, ConnectRefusal, StepEvent } from "../../messages/connect.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../messages/cryptoki.ts"

@@ -4,7 +4,7 @@
  * Same as `Effect.withSpan("actor.receive")`, laid into the context the handler's fiber is made with: half the
  * cost of an ask would otherwise go into changing that context step by step.
  */
-import { type Clock, Context, Exit, type Fiber, Option, Tracer } from "effect"
+import { type Clock, Context, type Exit, type Fiber, Option, Tracer } from "effect"
 import { monotonicNanos } from "../primitives/monotonic-time.ts"
 import { effectDateNanos, wallNanos } from "../primitives/wall-time.ts"
 import { withoutValues } from "../reason.ts"
@@ -36,12 +36,9 @@ export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envel
   span.attribute("message", envelope.tag)
   return {
     context: Context.add(context, Tracer.ParentSpan, span),
-    end: (exit) => span.end(spanEnds(cell.clock, time), told(exit))
+    end: (exit) => span.end(spanEnds(cell.clock, time), withoutValues(exit))
   }
 }
-
-const told = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<void, string> =>
-  Exit.isSuccess(exit) ? Exit.void : Exit.failCause(withoutValues(exit.cause))
 
 /**
  * When a span begins and ends. The date is read once a trace, and its spans are placed by the monotonic clock: neither a clock

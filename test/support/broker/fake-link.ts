@@ -5,7 +5,7 @@
  * Whether it answers, refuses, acknowledges or disconnects is the test's to say, at any time.
  */
 import { Clock, Deferred, Effect, Result, type Scope } from "effect"
-import type { Connect, Connection, Receiver } from "../../../src/actors/mqtt/connection.ts"
+import type { Connect, Connection, Receiver } from "../../../src/actors/mqtt/broker-connection.ts"
 import type { CryptokiProtocol } from "../../../src/messages/cryptoki.ts"
 import {
   ConnectionLost,

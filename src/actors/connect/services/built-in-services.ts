@@ -102,7 +102,7 @@ const logPath = ({ logDir }: BuiltInPlaces, service: string): string => join(log
 
 /** Process id of the runner; undefined: the lock is free. */
 const holder = (service: string, path: string): Effect.Effect<number | "unseen" | undefined, ServiceFailure> =>
-  attempt(service, [], () => lockHolder(path))
+  orFailed(service, [], () => lockHolder(path))
 
 /** The runner holds the lock and has started its program: the process beside the lock is its child. */
 const isRunning = (path: string, runner: number | undefined): boolean => {
@@ -122,7 +122,7 @@ const startRunner = (places: BuiltInPlaces, service: string): Effect.Effect<void
     const argv = [...places.runner, service, path, logPath(places, service), ...user, ...command]
     const secrets = keptOut(places.environment)
     if (secrets.length > 0) yield* Effect.logWarning(explainKeptOut(service, secrets))
-    const launch = attempt(service, command, () => detached(places, service, argv))
+    const launch = orFailed(service, command, () => detached(places, service, argv))
     // Who gives up waiting, for whatever reason, leaves nothing running behind.
     yield* Effect.acquireUseRelease(
       launch,
@@ -132,7 +132,7 @@ const startRunner = (places: BuiltInPlaces, service: string): Effect.Effect<void
   })
 
 const untilRunning = (service: string, command: ReadonlyArray<string>, path: string, runner: Runner) => {
-  const look = attempt(service, command, () => isRunning(path, runner.pid))
+  const look = orFailed(service, command, () => isRunning(path, runner.pid))
   return Effect.suspend((): Effect.Effect<void, "starting" | ServiceFailure> => {
     if (runner.ended !== undefined) return Effect.fail(failed(service, command, runner.ended))
     return Effect.flatMap(look, (running) => (running ? Effect.void : Effect.fail("starting" as const)))
@@ -197,13 +197,13 @@ const stopRunner = (places: BuiltInPlaces, service: string): Effect.Effect<void,
   const path = lockPath(places, service)
   let asked: number | undefined
   /** What is left: the runner, and after it what it could not end itself. Each gets the signal once. */
-  const askToEnd = attempt(service, ["kill", "-TERM"], () => {
+  const askToEnd = orFailed(service, ["kill", "-TERM"], () => {
     const [pid] = processesOf(path)
     if (pid !== undefined && pid !== asked) kill(pid, "SIGTERM")
     asked = pid
     return pid === undefined
   })
-  const force = attempt(service, ["kill", "-KILL"], () => {
+  const force = orFailed(service, ["kill", "-KILL"], () => {
     for (const pid of processesOf(path)) kill(pid, "SIGKILL")
     return false
   })
@@ -236,8 +236,11 @@ const ofItsWriter = (path: string, pid: number | undefined): ReadonlyArray<numbe
   return pid !== undefined && (writer === 0 || writer === userOf(pid)) ? [pid] : []
 }
 
-const attempt = <A>(service: string, command: ReadonlyArray<string>, work: () => A): Effect.Effect<A, ServiceFailure> =>
-  Effect.try({ try: work, catch: (error) => failed(service, command, error) })
+const orFailed = <A>(
+  service: string,
+  command: ReadonlyArray<string>,
+  work: () => A
+): Effect.Effect<A, ServiceFailure> => Effect.try({ try: work, catch: (error) => failed(service, command, error) })
 
 /** Gone already is as good. */
 const kill = (pid: number, signal: NodeJS.Signals): void => {

@@ -11,7 +11,7 @@ import { ConnectionCheckFailed, type ConnectRefusal } from "../../../messages/co
 import type { MqttMessage } from "../../../messages/mqtt.ts"
 import { type CheckAnswer, serviceSocketPath } from "../../../messages/service-socket.ts"
 import { wallNow } from "../../../runtime/primitives/wall-time.ts"
-import { bridgeUnit, type ValidConnection } from "../connection.ts"
+import { bridgeUnit, type ValidConnection } from "../cloud-connection.ts"
 import { closeQuietly } from "../conversation.ts"
 import type { ConnectPeers } from "../peers.ts"
 import { localTarget } from "../targets.ts"

@@ -7,7 +7,7 @@
 import { Effect } from "effect"
 import { TenantMismatch } from "../../../messages/connect.ts"
 import type { MqttMessage } from "../../../messages/mqtt.ts"
-import type { ValidConnection } from "../connection.ts"
+import type { ValidConnection } from "../cloud-connection.ts"
 import { payloadText } from "../conversation.ts"
 
 export const checkTenant = (

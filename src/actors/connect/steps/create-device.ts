@@ -7,7 +7,7 @@
 import { Effect, Option } from "effect"
 import { type ConnectRefusal, DeviceNotCreated } from "../../../messages/connect.ts"
 import type { MqttMessage } from "../../../messages/mqtt.ts"
-import type { ValidConnection } from "../connection.ts"
+import type { ValidConnection } from "../cloud-connection.ts"
 import { closeQuietly, message, nextMessage, payloadText, publish, smartRestLine, subscribe } from "../conversation.ts"
 import type { ConnectPeers } from "../peers.ts"
 import { cloudTarget } from "../targets.ts"

@@ -1,7 +1,7 @@
 /** "Enabling" and "Disabling" a service. Source: thin-edge, tedge connect: the agent is never restarted. */
 import { Effect } from "effect"
 import type { ConnectRefusal } from "../../../messages/connect.ts"
-import { bridgeUnit, type Connection, type ValidConnection } from "../connection.ts"
+import { bridgeUnit, type Connection, type ValidConnection } from "../cloud-connection.ts"
 import type { ConnectPeers } from "../peers.ts"
 import { type OnFailure, step } from "../transaction.ts"
 

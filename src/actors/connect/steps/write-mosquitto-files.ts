@@ -5,8 +5,8 @@ import { Effect } from "effect"
 import type { ConnectRefusal } from "../../../messages/connect.ts"
 import { bridgeService } from "../../../messages/installation/bridge-service.ts"
 import { machineFile, machineMark, printMachineMark } from "../../../platform/process/machine-mark.ts"
+import { markerPath, mosquittoDir, type ValidConnection } from "../cloud-connection.ts"
 import { putBack, readIfPresent, writeWhole } from "../connect-files.ts"
-import { markerPath, mosquittoDir, type ValidConnection } from "../connection.ts"
 import {
   forgetsPerListener,
   hasTwoKindsOfListeners,

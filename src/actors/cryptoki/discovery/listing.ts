@@ -94,8 +94,8 @@ export const makeListing = (spec: ListingSpec): Effect.Effect<Listing, never, Sc
 
 const list = (spec: ListingSpec, state: State, scope: Scope.Scope, { by, outcome }: Running): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const told = by === "anyHost" ? yield* askIdleHost(spec, state) : undefined
-    if (told) return yield* answer(spec, state, outcome, { by, tokens: told })
+    const idle = by === "anyHost" ? yield* askIdleHost(spec, state) : undefined
+    if (idle) return yield* answer(spec, state, outcome, { by, tokens: idle })
     const own = yield* Scope.fork(scope)
     const listed = yield* Effect.exit(Scope.provide(askNewHost(spec), own))
     if (Exit.isFailure(listed)) {

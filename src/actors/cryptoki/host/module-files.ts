@@ -37,8 +37,8 @@ const ofFamily = (name: string, environment: NodeJS.ProcessEnv, home: string): R
 
 const ofSoftHsm = (configured: string | undefined, home: string): ReadonlyArray<ModuleFile> => {
   const own = join(home, ".config/softhsm2/softhsm2.conf")
-  const conf = configured || (textOf(own) === undefined ? "/etc/softhsm/softhsm2.conf" : own)
-  const tokens = /^\s*directories\.tokendir\s*=\s*(\S.*?)\s*$/m.exec(textOf(conf) ?? "")?.[1]
+  const conf = configured || (textIfReadable(own) === undefined ? "/etc/softhsm/softhsm2.conf" : own)
+  const tokens = /^\s*directories\.tokendir\s*=\s*(\S.*?)\s*$/m.exec(textIfReadable(conf) ?? "")?.[1]
   if (tokens === undefined) return [file(conf, "r")]
   const all = entriesOf(tokens).map((token) => join(tokens, token))
   return [
@@ -66,7 +66,7 @@ const ofTpm = ({ TPM2_PKCS11_TCTI: tcti, TPM2_PKCS11_STORE: store }: NodeJS.Proc
 
 const file = (path: string, needs: Access): ModuleFile => ({ path, needs, isToken: false })
 
-const textOf = (path: string): string | undefined => {
+const textIfReadable = (path: string): string | undefined => {
   try {
     return readFileSync(path, "utf8")
   } catch {

@@ -61,7 +61,7 @@ export const latchStore = (place: LatchPlace): LatchStore => {
       Effect.sync(() => {
         const file = path(identity, part)
         kept.delete(file)
-        attempt(() => removeFile(file))
+        ignoringErrors(() => removeFile(file))
         const isGone = readLatchFile(file) === undefined
         if (!isGone) kept.set(file, undefined)
         return isGone
@@ -70,7 +70,7 @@ export const latchStore = (place: LatchPlace): LatchStore => {
       Effect.suspend(() => {
         const file = `${path(identity, "record")}.lock`
         // Where it cannot be made, locking says so.
-        attempt(() => openLatchDirectory(place))
+        ignoringErrors(() => openLatchDirectory(place))
         return Effect.andThen(ownLock(identity), lockFile(file, place.owner))
       }),
     key: Effect.sync(() => readLatchKey(place) ?? ownKey)
@@ -95,7 +95,7 @@ const lockPollMs = 100
 const longestWaitMs = 65_000
 
 /** What fails shows where the file is read or locked next. */
-const attempt = (step: () => void): void => {
+const ignoringErrors = (step: () => void): void => {
   try {
     step()
   } catch {}

@@ -212,7 +212,7 @@ const calling = <A>(call: string, run: () => A): A => {
     tell?.(0)
     return answer
   } catch (error) {
-    throw told(tell, faultOf(call, error))
+    throw faultOf(call, tell, error)
   }
 }
 
@@ -223,7 +223,7 @@ const callingAsync = async <A>(call: string, run: () => Promise<A>): Promise<A> 
     tell?.(0)
     return answer
   } catch (error) {
-    throw told(tell, faultOf(call, error))
+    throw faultOf(call, tell, error)
   }
 }
 
@@ -243,15 +243,12 @@ const traced = (call: string): ((code: number | undefined) => void) | undefined 
   return (code) => tell({ name: call, tookMs: nowMs() - from, code })
 }
 
-const told = (tell: ReturnType<typeof traced>, fault: unknown): unknown => {
+/** pkcs11js makes a Pkcs11Error of the native part's `CKR_GENERAL_ERROR:5`, except of those of C_FindObjects. */
+const faultOf = (call: string, tell: ReturnType<typeof traced>, error: unknown): unknown => {
+  const code = error instanceof Error ? (wrappedCode(error) ?? nativeCode(error)) : undefined
+  const fault = code === undefined ? error : new ModuleFault(call, code)
   tell?.(fault instanceof ModuleFault ? fault.code : undefined)
   return fault
-}
-
-/** pkcs11js makes a Pkcs11Error of the native part's `CKR_GENERAL_ERROR:5`, except of those of C_FindObjects. */
-const faultOf = (call: string, error: unknown): unknown => {
-  const code = error instanceof Error ? (wrappedCode(error) ?? nativeCode(error)) : undefined
-  return code === undefined ? error : new ModuleFault(call, code)
 }
 
 const wrappedCode = (error: Error): number | undefined =>

@@ -50,7 +50,7 @@ export const readPrivateKey = (
 /** Read at each connection, as it may have been changed, and parsed when it was. */
 export const readTrusted = (path: string): Effect.Effect<TrustStore, CredentialUnusable> =>
   Effect.gen(function* () {
-    const isDirectory = yield* attempt(path, "trusted certificates", async () => (await stat(path)).isDirectory())
+    const isDirectory = yield* orUnusable(path, "trusted certificates", async () => (await stat(path)).isDirectory())
     const texts = isDirectory
       ? yield* Effect.promise(() => textsBelow(path, deepest))
       : [yield* readText(path, "trusted certificates")]
@@ -71,7 +71,7 @@ const refuse = (path: string, role: Role, reason: Why, detail: string) =>
 
 const readText = (path: string, role: Role): Effect.Effect<string, CredentialUnusable> =>
   Effect.flatMap(
-    attempt(path, role, () => readBounded(path)),
+    orUnusable(path, role, () => readBounded(path)),
     (text) =>
       text === undefined
         ? refuse(path, role, "tooLarge", `more than ${largestFile / 1024} KiB`)
@@ -97,7 +97,7 @@ const readBounded = async (path: string): Promise<string | undefined> => {
   }
 }
 
-const attempt = <A>(path: string, role: Role, read: () => Promise<A>): Effect.Effect<A, CredentialUnusable> =>
+const orUnusable = <A>(path: string, role: Role, read: () => Promise<A>): Effect.Effect<A, CredentialUnusable> =>
   Effect.tryPromise({
     try: read,
     catch: (error) => {

@@ -31,7 +31,7 @@ export const resumptionOf = (
 ): Effect.Effect<Resumption | undefined> =>
   Effect.map(Clock.Clock, (clock) => {
     if (tls?.resumesSessions !== true) return undefined
-    const binding = attempt(bindingOf)
+    const binding = ifUsable(bindingOf)
     if (binding === undefined) return undefined
     const place = `${host}:${port}`
     const now = () => bootMs(clock)
@@ -52,7 +52,7 @@ export const resumptionOf = (
   })
 
 /** Invalid settings are reported when they are used. */
-const attempt = (bindingOf: () => Buffer): Buffer | undefined => {
+const ifUsable = (bindingOf: () => Buffer): Buffer | undefined => {
   try {
     return bindingOf()
   } catch {

@@ -9,7 +9,7 @@
  */
 import type { Delivery, MqttMessage } from "../../../messages/mqtt.ts"
 import { ShortLivedMap } from "../../../runtime/primitives/short-lived.ts"
-import type { Inbound } from "../connection.ts"
+import type { Inbound } from "../broker-connection.ts"
 
 export interface WindowBounds {
   /** How many messages the receiver may have in its hands. */

@@ -17,7 +17,7 @@ import type { ActorContext, Behaviour, MailboxSpec } from "../../../runtime/acto
 import { Measurements } from "../../../runtime/measurements.ts"
 import { preciseNow } from "../../../runtime/primitives/monotonic-time.ts"
 import { spanned } from "../../../runtime/span.ts"
-import type { Connect, Receiver } from "../connection.ts"
+import type { Connect, Receiver } from "../broker-connection.ts"
 import { type Link, type LinkOptions, type LinkPast, makeLink } from "./link.ts"
 import { keepUp } from "./link-upkeep.ts"
 

@@ -16,8 +16,8 @@ import {
 import { retryTriggerOf } from "../../../messages/retry-trigger.ts"
 import { endsWithin } from "../../../runtime/primitives/ends-within.ts"
 import { monotonicMs } from "../../../runtime/primitives/monotonic-time.ts"
+import type { Connection } from "../broker-connection.ts"
 import { isRefused, subscriptionFaults } from "../client/subscription-filter.ts"
-import type { Connection } from "../connection.ts"
 import { afterFailure, noFailures } from "./back-off.ts"
 import type { Link } from "./link.ts"
 import {

@@ -1,8 +1,8 @@
 /** What the parts of a link share. */
 import { Deferred, Effect, Queue, type Scope } from "effect"
 import type { LinkStatus, LinkUserRef, MqttMessage, MqttRefusal, Side, Target } from "../../../messages/mqtt.ts"
+import type { Connection } from "../broker-connection.ts"
 import type { OversizedPublish } from "../client/packet-reader.ts"
-import type { Connection } from "../connection.ts"
 import type { BackOffSettings } from "./back-off.ts"
 import { InboundWindow, type WindowBounds } from "./inbound-window.ts"
 import type { LinkLogName } from "./link-log.ts"

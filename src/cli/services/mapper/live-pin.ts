@@ -5,7 +5,7 @@
  * frequent reading costs the token nothing.
  */
 import { type Duration, Effect, Redacted } from "effect"
-import type { Connect } from "../../../actors/mqtt/connection.ts"
+import type { Connect } from "../../../actors/mqtt/broker-connection.ts"
 import type { KeySelector } from "../../../messages/cryptoki.ts"
 import type { MqttRefusal, Target } from "../../../messages/mqtt.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"

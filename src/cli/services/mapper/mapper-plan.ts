@@ -16,8 +16,8 @@ import {
   rulesForAzure,
   rulesForCumulocity
 } from "../../../actors/bridge/rules.ts"
+import type { Auth } from "../../../actors/connect/cloud-connection.ts"
 import { clouds } from "../../../actors/connect/clouds.ts"
-import type { Auth } from "../../../actors/connect/connection.ts"
 import { cloudDeviceId } from "../../../actors/connect/device-id.ts"
 import { cloudTarget, localTarget } from "../../../actors/connect/targets.ts"
 import { chooseAuth, mqttServicePort } from "../../../actors/connect/validate.ts"

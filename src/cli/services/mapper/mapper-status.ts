@@ -1,6 +1,6 @@
 /** The status snapshot of a mapper: its connection, key, bridge and local broker. */
 import { Effect } from "effect"
-import type { SignedAttempt } from "../../../actors/mqtt/connection.ts"
+import type { SignedAttempt } from "../../../actors/mqtt/broker-connection.ts"
 import { certificateFacts } from "../../../actors/status/certificate-facts.ts"
 import { linkFacts } from "../../../actors/status/link-facts.ts"
 import type { StatusFeed } from "../../../actors/status/status-feed.ts"

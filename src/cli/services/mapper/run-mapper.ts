@@ -5,7 +5,7 @@
  */
 import { join } from "node:path"
 import { Effect, Scheduler, type Scope } from "effect"
-import { connectWith } from "../../../actors/mqtt/connection.ts"
+import { connectWith } from "../../../actors/mqtt/broker-connection.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../../../messages/explain/cryptoki-event.ts"
 import { logLine } from "../../../messages/explain/explanation.ts"

@@ -1,7 +1,7 @@
 /** A PIN that is corrected in the settings while the mapper runs. */
 import { Effect, Redacted } from "effect"
 import { describe, expect, it } from "vitest"
-import type { Connect } from "../../../../src/actors/mqtt/connection.ts"
+import type { Connect } from "../../../../src/actors/mqtt/broker-connection.ts"
 import { livePin } from "../../../../src/cli/services/mapper/live-pin.ts"
 import type { KeySelector } from "../../../../src/messages/cryptoki.ts"
 import { SigningFailed, type Target } from "../../../../src/messages/mqtt.ts"

@@ -78,13 +78,13 @@ export const findCertificates = (
 export const certificates = (module: Pkcs11Module, session: Handle, asked: Asked<"certificates">) =>
   findCertificates(module, session, asked)
     .slice(0, mostCertificates)
-    .flatMap((handle) => told(module, session, handle, CKA_VALUE) ?? [])
+    .flatMap((handle) => attributeIfTold(module, session, handle, CKA_VALUE) ?? [])
 
 /** Of one id. */
 const mostCertificates = 8
 
 const describe = (module: Pkcs11Module, session: Handle, handle: Handle, kind: TokenObject["kind"]): TokenObject => {
-  const read = (type: number) => told(module, session, handle, type)
+  const read = (type: number) => attributeIfTold(module, session, handle, type)
   const keyType = numberOf(module.attribute(session, handle, CKA_KEY_TYPE))
   const mine = kind === "private"
   return {
@@ -103,7 +103,12 @@ const describe = (module: Pkcs11Module, session: Handle, handle: Handle, kind: T
  * An attribute that an object may lack. Some modules answer a general error for what they do not know: that must not
  * hide the object. A session or token that is gone is another matter.
  */
-const told = (module: Pkcs11Module, session: Handle, object: Handle, type: number): Uint8Array | undefined => {
+const attributeIfTold = (
+  module: Pkcs11Module,
+  session: Handle,
+  object: Handle,
+  type: number
+): Uint8Array | undefined => {
   try {
     return module.attribute(session, object, type)
   } catch (error) {
@@ -128,7 +133,10 @@ export const check = (module: Pkcs11Module, session: Handle, asked: Asked<"check
     module.touchSession(session)
     // Strict, as every object has it: a handle that means nothing any more is refused here.
     module.attribute(session, handleOf(asked.handle), CKA_KEY_TYPE)
-    return Buffer.compare(told(module, session, handleOf(asked.handle), CKA_ID) ?? new Uint8Array(), asked.id) === 0
+    return (
+      Buffer.compare(attributeIfTold(module, session, handleOf(asked.handle), CKA_ID) ?? new Uint8Array(), asked.id) ===
+      0
+    )
   } catch (error) {
     if (error instanceof ModuleFault && faultClass(error.code) === "session") return false
     throw error
@@ -136,9 +144,9 @@ export const check = (module: Pkcs11Module, session: Handle, asked: Asked<"check
 }
 
 export const material = (module: Pkcs11Module, session: Handle, object: Handle): PublicKeyMaterial => ({
-  curve: told(module, session, object, CKA_EC_PARAMS),
-  point: told(module, session, object, CKA_EC_POINT),
-  modulus: told(module, session, object, CKA_MODULUS),
-  exponent: told(module, session, object, CKA_PUBLIC_EXPONENT),
-  publicKeyInfo: told(module, session, object, CKA_PUBLIC_KEY_INFO)
+  curve: attributeIfTold(module, session, object, CKA_EC_PARAMS),
+  point: attributeIfTold(module, session, object, CKA_EC_POINT),
+  modulus: attributeIfTold(module, session, object, CKA_MODULUS),
+  exponent: attributeIfTold(module, session, object, CKA_PUBLIC_EXPONENT),
+  publicKeyInfo: attributeIfTold(module, session, object, CKA_PUBLIC_KEY_INFO)
 })

@@ -6,8 +6,8 @@
  * connects itself, keeps the session queued in the cloud, and acknowledges none of its messages.
  */
 import { Effect, Option } from "effect"
+import { mosquittoDir } from "../../../../actors/connect/cloud-connection.ts"
 import { clouds } from "../../../../actors/connect/clouds.ts"
-import { mosquittoDir } from "../../../../actors/connect/connection.ts"
 import { cloudDeviceId } from "../../../../actors/connect/device-id.ts"
 import { isIncluded, mainMosquittoConf } from "../../../../actors/connect/read-mosquitto-conf.ts"
 import { serviceHolder } from "../../../../actors/connect/steps/service-process.ts"

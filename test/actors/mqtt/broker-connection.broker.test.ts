@@ -2,7 +2,7 @@
 import { createServer, type Socket } from "node:net"
 import { Effect, Fiber, type Scope } from "effect"
 import { describe, expect, it } from "vitest"
-import { type Connection, connectWith, type Receiver } from "../../../src/actors/mqtt/connection.ts"
+import { type Connection, connectWith, type Receiver } from "../../../src/actors/mqtt/broker-connection.ts"
 import type { CryptokiProtocol } from "../../../src/messages/cryptoki.ts"
 import type { MqttMessage, Target } from "../../../src/messages/mqtt.ts"
 import { start } from "../../../src/runtime/actor.ts"
