@@ -14,6 +14,7 @@ import { giveSocket } from "../../platform/files/given-files.ts"
 import { makeDirectory } from "../../platform/files/make-directory.ts"
 import { listenUnix } from "../../platform/native/unix-addon.ts"
 import { isServed } from "../../platform/sockets/frame-exchange.ts"
+import { longestUnixPath } from "../../platform/sockets/unix-path.ts"
 import { type Listen, listenFailed, listening, listenReason } from "./listening.ts"
 
 interface SocketPathSpec {
@@ -30,16 +31,13 @@ interface SocketPathSpec {
 export const listenOnPath = ({ path, mode, group, lockOwner, publish }: SocketPathSpec): Listen =>
   Effect.gen(function* () {
     const bindPath = join(dirname(path), `.p11-${process.pid}`)
-    if (Math.max(Buffer.byteLength(path), Buffer.byteLength(bindPath)) > longestPath)
+    if (Math.max(Buffer.byteLength(path), Buffer.byteLength(bindPath)) > longestUnixPath)
       return yield* refuse(path, "tooLong", `${Buffer.byteLength(path)}`)
     yield* systemCall(path, () => makeDirectory(dirname(path)))
     yield* lock(path, lockOwner)
     if (yield* hasStaleSocket(path)) yield* publish({ _tag: "StaleSocketRemoved", path })
     return yield* listenAndRename({ path, bindPath, mode, group })
   })
-
-/** sockaddr_un has 108 bytes, one of them for the end. */
-const longestPath = 107
 
 const lock = (path: string, owner: Owner | undefined): Effect.Effect<void, ListenFailed, Scope.Scope> =>
   acquireFileLock(`${path}.lock`, { owner }).pipe(

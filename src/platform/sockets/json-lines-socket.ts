@@ -5,11 +5,12 @@
  * input, and output that a client does not read, take a bounded amount of memory.
  */
 import { rmSync } from "node:fs"
-import { createConnection, createServer, type Server, type Socket } from "node:net"
+import { createServer, type Server, type Socket } from "node:net"
 import { dirname } from "node:path"
 import { Effect, type Scope } from "effect"
 import { makeDirectory } from "../files/make-directory.ts"
 import { codeOf } from "../process/error-code.ts"
+import { dialUnix, unixPathFault } from "./unix-path.ts"
 
 /** The response to a line, without line end; undefined: closes the connection. */
 type AnswerLine = (line: string, client: LineClient) => Effect.Effect<string | undefined>
@@ -74,6 +75,8 @@ export const serveJsonLines = (
 
 const listen = (path: string, onClient: (socket: Socket) => void): Effect.Effect<Server, Error> =>
   Effect.gen(function* () {
+    const fault = unixPathFault(path)
+    if (fault !== undefined) return yield* Effect.fail(fault)
     yield* attempt(() => makeDirectory(dirname(path)))
     if (yield* isAnswering(path)) return yield* Effect.fail(new Error(`another process listens at ${path}`))
     yield* attempt(() => rmSync(path, { force: true }))
@@ -105,7 +108,7 @@ const attempt = <A>(work: () => A): Effect.Effect<A, Error> =>
 
 const isAnswering = (path: string): Effect.Effect<boolean> =>
   Effect.callback<boolean>((resume) => {
-    const socket = createConnection(path)
+    const socket = dialUnix(path)
     socket.once("connect", () => {
       socket.destroy()
       resume(Effect.succeed(true))
@@ -116,7 +119,7 @@ const isAnswering = (path: string): Effect.Effect<boolean> =>
 /** Sends one line and returns the first line received. Fails with Node's code, or `closed`, `tooLong`. */
 export const askJsonLine = (path: string, line: string): Effect.Effect<string, string> =>
   Effect.callback<string, string>((resume) => {
-    const socket = createConnection(path)
+    const socket = dialUnix(path)
     socket.once("connect", () => socket.write(`${line}\n`))
     socket.once("error", (error) => resume(Effect.fail(codeOf(error))))
     socket.once("close", () => resume(Effect.fail("closed")))
@@ -140,7 +143,7 @@ const readLines = (
     const end = rest.indexOf("\n")
     if (isBusy) return
     if (end < 0) {
-      if (rest.length > longest) socket.destroy()
+      if (rest.length > longest) socket.destroy(tooLong())
       else socket.resume()
       return
     }
@@ -166,6 +169,8 @@ const readLines = (
     }
   }
 }
+
+const tooLong = () => Object.assign(new Error("the line is too long"), { code: "tooLong" })
 
 const mostClients = 16
 const longestQuestion = 4_096

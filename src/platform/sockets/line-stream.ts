@@ -1,6 +1,7 @@
 /** Sends a line over a UNIX socket and receives lines until it closes; then reconnects and sends it again. */
-import { createConnection, type Socket } from "node:net"
+import type { Socket } from "node:net"
 import { codeOf } from "../process/error-code.ts"
+import { dialUnix } from "./unix-path.ts"
 
 interface LineStream {
   readonly path: string
@@ -17,7 +18,7 @@ export const followLines = ({ path, question, onLine, onEnd }: LineStream): (() 
   const ask = (): void => {
     let rest = ""
     let code = "closed"
-    socket = createConnection(path)
+    socket = dialUnix(path)
     socket.setEncoding("utf8")
     socket.once("connect", () => socket.write(`${question}\n`))
     socket.on("data", (text: string) => {

@@ -3,9 +3,10 @@
  *
  * Interrupting these does not destroy the socket; `connectUnix` does so when its scope closes.
  */
-import { connect, type Socket } from "node:net"
+import type { Socket } from "node:net"
 import { Data, Effect, type Scope } from "effect"
 import { errorCode } from "../process/error-code.ts"
+import { dialUnix } from "./unix-path.ts"
 
 /** The message was not completely sent or received. */
 export class SocketFailed extends Data.TaggedError("SocketFailed")<{
@@ -19,7 +20,7 @@ export class SocketFailed extends Data.TaggedError("SocketFailed")<{
 export const connectUnix = (path: string): Effect.Effect<Socket, SocketFailed, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.callback<Socket, SocketFailed>((resume) => {
-      const socket = connect({ path, allowHalfOpen: true })
+      const socket = dialUnix(path, { allowHalfOpen: true })
       socket.once("connect", () => resume(Effect.succeed(socket)))
       // For the life of the socket: an error without a listener would end the process.
       socket.on("error", (error) =>

@@ -73,9 +73,35 @@ describe("the socket", () => {
     expect(await ask()).toBe("hello")
   })
 
+  it("is not made under the beginning of a path that is too long", async () => {
+    const place = join(dir, "run/tedge-actors")
+    path = join(place, `${"a".repeat(107 - place.length)}.sock`)
+    await expect(serve()).rejects.toThrow("the path has 113 bytes; the maximum is 107")
+    expect(existsSync(place)).toBe(false)
+  })
+
+  it("is not looked for under the beginning of a path that is too long", async () => {
+    const place = join(dir, "run/tedge-actors")
+    path = join(place, "a".repeat(106 - place.length))
+    await serve()
+    expect(await ask()).toBe("hello")
+    path += "a"
+    await expect(ask()).rejects.toThrow("ENAMETOOLONG")
+  })
+
   it("cannot be made where no directory can be", async () => {
     writeFileSync(join(dir, "run"), "")
     await expect(serve()).rejects.toThrow(/ENOTDIR|EEXIST/)
+  })
+})
+
+describe("an answer", () => {
+  it("without end is read up to a limit, and said to be too long", async () => {
+    mkdirSync(dirname(path), { recursive: true })
+    const server = createServer((socket) => void socket.on("error", () => {}).end(Buffer.alloc(2_000_000, "x")))
+    onTestFinished(() => void server.close())
+    await new Promise<void>((resolve) => server.listen(path, resolve))
+    await expect(ask()).rejects.toThrow("tooLong")
   })
 })
 

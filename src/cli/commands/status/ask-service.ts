@@ -117,12 +117,17 @@ const isListening = (code: string): boolean => code === "" || code === "EAGAIN"
 const isForbidden = (code: string): boolean => code === "EACCES" || code === "EPERM"
 
 /** No process listens. Other errors come from one that does. */
-const isNotServed = (code: string): boolean => ["ENOENT", "ENOTDIR", "ECONNREFUSED", "ENOTSOCK"].includes(code)
+const isNotServed = (code: string): boolean =>
+  ["ENOENT", "ENOTDIR", "ECONNREFUSED", "ENOTSOCK", "ENAMETOOLONG"].includes(code)
 
 const isCutOff = (code: string): boolean => ["closed", "ECONNRESET", "EPIPE"].includes(code)
 
-const detailOf = (code: string): string =>
-  code === "closed" ? "it closed the connection without an answer" : `its socket: ${code}`
+const detailOf = (code: string): string => details[code] ?? `its socket: ${code}`
+
+const details: Readonly<Record<string, string | undefined>> = {
+  closed: "it closed the connection without an answer",
+  tooLong: "its answer is too long"
+}
 
 const stopped = (
   { name, startedBy }: AskedService,
