@@ -137,7 +137,7 @@ const checks = {
     } finally {
       await played.stop()
     }
-    await page.locator("#gone", { hasText: "tedge-mapper-aws' does not run" }).waitFor()
+    await page.locator("#gone", { hasText: "tedge-mapper-aws' is not running" }).waitFor()
   },
 
   "a second tab shows the same, and text of a device is never markup": async ({ open, command, device }) => {
@@ -250,7 +250,7 @@ const checks = {
     await page.goto(command.url)
     await card(page, "bridge", "up for").waitFor()
     await mustDo(device, "disconnect", "c8y")
-    await page.locator("#gone", { hasText: "tedge-mapper-c8y' does not run" }).waitFor()
+    await page.locator("#gone", { hasText: "tedge-mapper-c8y' is not running" }).waitFor()
     await page.locator("main.stale").waitFor()
     await mustDo(device, "connect", "c8y")
     // Its cards are those of before until then.

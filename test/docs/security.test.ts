@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, "../..")
 
 it("every promise of docs/security.md has a test that exists", () => {
   const page = readFileSync(join(root, "docs/security.md"), "utf8")
-  const promises = page.split("## What the promises depend on")[1]?.split("\n## ")[0] ?? ""
+  const promises = page.split("## Guarantees, and what they depend on")[1]?.split("\n## ")[0] ?? ""
   const rows = promises.split("\n").filter((line) => line.startsWith("| ") && !line.startsWith("| promise"))
   expect(rows.length).toBeGreaterThan(10)
   for (const row of rows) {

@@ -15,7 +15,7 @@ On the local broker. \`te\` is \`mqtt.topic_root\`, \`device/main//\` is \`mqtt.
 
 ${table(["topic", "holds"], serviceRows)}
 
-All but the check are retained. What they hold: [health](observing.md#health), [settings](observing.md#its-settings).
+All but the check are retained. Contents: [health](observing.md#health), [settings](observing.md#settings).
 
 ## Topics of the bridge
 

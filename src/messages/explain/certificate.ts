@@ -124,8 +124,8 @@ const explainRequest = ({ path, reason, detail }: RequestUnusable): Explanation 
 }
 
 const explainAccessToken = ({ words, cause }: AccessTokenMissing): Explanation => ({
-  error: `the cloud gave no access token for the renewal: ${cause === undefined ? "no answer came over the local broker" : explainMqtt(cause).error}`,
-  hint: `the token comes over the connection to the cloud: check it with tedge connect ${words} --test`
+  error: `no access token for the renewal from the cloud: ${cause === undefined ? "no response over the local broker" : explainMqtt(cause).error}`,
+  hint: `the access token is requested over the connection to the cloud; check it: tedge connect ${words} --test`
 })
 
 const explainName = (name: string, reason: "empty" | "tooLong" | "characters"): Explanation => {
@@ -142,7 +142,7 @@ const explainName = (name: string, reason: "empty" | "tooLong" | "characters"): 
 }
 
 const explainStatus = (failure: HttpRefused): Explanation => {
-  const error = `${failure.method} ${failure.url} was answered with ${failure.status}${inBrackets(failure.detail)}`
+  const error = `${failure.method} ${failure.url} failed with status ${failure.status}${inBrackets(failure.detail)}`
   switch (failure.status) {
     case 401:
     case 403:
@@ -176,7 +176,7 @@ const explainGarbled = (failure: EnrolmentGarbled): Explanation => {
     case "notPkcs7":
       return { error: `${start} is not a PKCS#7 message with certificates` }
     case "noCertificate":
-      return { error: `${start} holds no certificate` }
+      return { error: `${start} contains no certificate` }
     case "otherKey":
       return { error: `${start} contains a certificate for a different key; it was not saved` }
     case "notJson":

@@ -138,7 +138,7 @@ const explainMissing = (failure: SettingMissing | SettingNotSet): Explanation =>
       }
     case "ambiguous":
       return {
-        error: `${start}, and several may be it: the device's certificate must come first in '${id.certPath}'`,
+        error: `${start}, and several could be the device's: the device's certificate must come first in '${id.certPath}'`,
         hint: leafFirstHint
       }
     case "control-character":

@@ -45,7 +45,7 @@ export const hsmSentences = {
   TokenNotNamed: (failure) =>
     failure.candidates.length === 0
       ? {
-          error: "No token URL was provided for this operation, and no initialised token is there",
+          error: "No token URL was provided for this operation, and there is no initialised token",
           hint: "initialise one: tedge hsm init"
         }
       : {

@@ -94,7 +94,7 @@ const explainTls = (failure: TlsFailed): Explanation => {
     case "hostMismatch":
       return {
         error: `the certificate presented by ${host} is for another name${inBrackets(failure.detail)}`,
-        hint: "check the name under which the cloud is called: tedge config list url"
+        hint: "check the configured host name: tedge config list url"
       }
     case "serverCertificateExpired":
       return { error: `the certificate presented by ${host} has expired`, hint: "check the device's clock: date" }
@@ -111,7 +111,7 @@ const explainTls = (failure: TlsFailed): Explanation => {
         hint: trustHint(failure.cloud)
       }
     case "certificateExpired":
-      return { error: `${host} says that the device certificate has expired`, hint: renewHint(failure.cloud) }
+      return { error: `${host} rejected the device certificate as expired`, hint: renewHint(failure.cloud) }
     case "certificateRequired":
       return {
         error: `${host} requires a device certificate, and none was sent`,
@@ -169,11 +169,14 @@ const explainCredential = (failure: CredentialUnusable): Explanation => {
       }
     case "ambiguous":
       return {
-        error: `several certificates may be the device's: the device's certificate must come first in '${failure.path}'`,
+        error: `several certificates could be the device's: the device's certificate must come first in '${failure.path}'`,
         hint: leafFirstHint
       }
     case "empty":
-      return { error: `${what} holds none${inBrackets(failure.detail)}`, hint: checkPath(failure) }
+      return {
+        error: `${what} contains no ${failure.role === "key" ? "key" : "certificate"}`,
+        hint: checkPath(failure)
+      }
     case "tooLarge":
       return { error: `${what} is too large${inBrackets(failure.detail)}`, hint: checkPath(failure) }
   }

@@ -34,9 +34,9 @@ const explainAnyPin = (failure: PinRejected): Explanation => {
         hint: `set the right PIN (tedge config set device.cryptoki.pin <PIN>), or: ${clear}`
       }
     case "latchedAll":
-      return { error: `${token}: ${noOtherFragment}; no other is tried, ${toKeep}`, hint: makeSure }
+      return { error: `${token}: ${noOtherFragment}; no other is tried, ${toKeep}`, hint: verify }
     case "reserved":
-      return { error: `${token}: a PIN was refused, and ${keptFragment}`, hint: makeSure }
+      return { error: `${token}: a PIN was refused, and ${keptFragment}`, hint: verify }
     case "clientTried":
       return { error: `${token}: ${clientTriedFragment}`, hint: `verify the PIN, then as root: ${clear}` }
     case "paused":
@@ -57,7 +57,7 @@ const explainAnyPin = (failure: PinRejected): Explanation => {
     case "recordUnreadable":
       return {
         error: `${token}: the record of refused PINs '${detail}' cannot be read, so no PIN is tried`,
-        hint: makeSure
+        hint: verify
       }
     case "recordNewer":
       return {
@@ -103,12 +103,12 @@ const explainSoPin = ({ token: name, reason, detail = "" }: PinRejected): Explan
     case "latchedAll":
       return {
         error: `${token}: two different ${soFragment}s were refused; no other is tried, ${toKeep}`,
-        hint: makeSureOfSo
+        hint: verifySo
       }
     case "unanswered":
       return {
         error: `${token}: two logins with the ${soFragment} ${unansweredFragment}${inBrackets(detail)}; no other is tried, ${toKeep}`,
-        hint: makeSureOfSo
+        hint: verifySo
       }
     case "countLow":
       return {
@@ -181,8 +181,8 @@ export const explainDelay = ({ token, reason, detail, retryInMs }: LoginDelayed)
 }
 
 const clear = "tedge hsm clear-pin-latch"
-const makeSure = `verify the PIN, then: ${clear}`
-const makeSureOfSo = `make sure of the ${soFragment}, then: ${clear}`
+const verify = `verify the PIN, then: ${clear}`
+const verifySo = `verify the ${soFragment}, then: ${clear}`
 const toKeep = "to keep the token from locking"
 const rightSoPin = `use the ${soFragment} that the token was initialised with (--so-pin)`
 const byHand = "log in once by hand with the right PIN, e.g.: pkcs11-tool --login --list-objects"

@@ -122,7 +122,7 @@ const explainUnreachable = (failure: SigningServiceUnreachable): Explanation => 
     case "closedEarly":
       return {
         error: `${start}: it closed the connection before it answered`,
-        hint: "see its log: journalctl -u tedge-p11-server; one that is too old for the request may end so, too: tedge-p11-server --version"
+        hint: "see its log: journalctl -u tedge-p11-server; a version too old for the request may close it too: tedge-p11-server --version"
       }
     case "foreign":
       return {

@@ -24,7 +24,7 @@ export const statusSentences = {
     }
   },
   StatusForbidden: ({ service, path }) => ({
-    error: `'${service}' cannot be asked: '${path}' is for root, and for the user and group of the service`,
+    error: `'${service}' cannot be queried: '${path}' is accessible to root and to the service's user and group only`,
     hint: joinTheGroup
   }),
   StatusSettingsForbidden: ({ path }) => ({
@@ -32,21 +32,21 @@ export const statusSentences = {
     hint: joinTheGroup
   }),
   StatusTimedOut: ({ service, afterMs, log }) => ({
-    error: `'${service}' runs, and did not answer within ${seconds(afterMs)}`,
+    error: `'${service}' is running but did not respond within ${seconds(afterMs)}`,
     hint: `${seeLog(log)}, or restart it`
   }),
   StatusNotShown: ({ service, detail, reason, log }) => ({
-    error: `'${service}' runs, and does not show its status${inBrackets(quoted(detail))}`,
+    error: `'${service}' is running but does not report its status${inBrackets(quoted(detail))}`,
     hint: notShownHints[reason](log)
   }),
   ServiceDown: ({ service, state, startedBy }) => ({
-    error: `'${service}' does not run${inBrackets(state ?? "")}`,
+    error: `'${service}' is not running${inBrackets(state ?? "")}`,
     ...(startedBy !== undefined && { hint: `start it: ${startedBy}` })
   }),
   ListenRefused: ({ address, reason }) => ({
     error:
       reason === "notLoopback"
-        ? `--listen: '${address}' is not an address of this machine alone`
+        ? `--listen: '${address}' is not a loopback address`
         : `--listen: '${address}' is not a valid address`,
     hint: "127.0.0.1:<PORT> or [::1]:<PORT>; from another machine: ssh -L <PORT>:127.0.0.1:<PORT> <DEVICE>"
   }),

@@ -127,7 +127,7 @@ export const tokenSentences = {
         hint: "to use a token: tedge config set device.cryptoki.mode socket"
       }
     return {
-      error: `the settings do not say how to reach the token: '${failure.missing}' is missing`,
+      error: `no access to a token is configured: '${failure.missing}' is missing`,
       hint: `tedge config set ${failure.missing} <value>`
     }
   },

@@ -245,7 +245,7 @@ export const certificateRows: ReadonlyArray<Row> = [
     how: "cert renew --ca c8y without a connection",
     cause: async (world) =>
       tedge(["cert", "renew", "--ca", "c8y"], undefined, { "mqtt.client.port": String(await freePort()) })(world),
-    says: "the cloud gave no access token for the renewal",
+    says: "no access token for the renewal from the cloud",
     next: "tedge connect c8y --test"
   },
   {
@@ -286,7 +286,7 @@ export const certificateRows: ReadonlyArray<Row> = [
       },
       [...download, "--max-timeout", "1s"]
     ),
-    says: /was answered with 400/
+    says: /failed with status 400/
   },
   {
     tag: "HttpUnreachable",
@@ -339,7 +339,7 @@ export const statusRows: ReadonlyArray<Row> = [
     failure: "page for other machines",
     how: "status --web --listen 0.0.0.0:0",
     cause: tedge(["status", "--web", "--listen", "0.0.0.0:0"]),
-    says: "'0.0.0.0:0' is not an address of this machine alone",
+    says: "'0.0.0.0:0' is not a loopback address",
     next: "ssh -L",
     code: 2
   },

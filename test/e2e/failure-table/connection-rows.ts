@@ -278,7 +278,7 @@ export const networkRows: ReadonlyArray<Row> = [
     failure: "expired by the cloud's clock",
     how: "a server that lives in 2095",
     cause: withJudge(["-attime", "3944678400"]),
-    says: "127.0.0.1 says that the device certificate has expired",
+    says: "127.0.0.1 rejected the device certificate as expired",
     next: "tedge cert renew"
   },
   {

@@ -434,7 +434,7 @@ export const moduleRows: ReadonlyArray<Row> = [
     failure: "no module path",
     how: "mode module without device.cryptoki.module_path",
     cause: connecting({ "device.cryptoki.module_path": undefined }),
-    says: "the settings do not say how to reach the token: 'device.cryptoki.module_path' is missing",
+    says: "no access to a token is configured: 'device.cryptoki.module_path' is missing",
     next: "tedge config set device.cryptoki.module_path <value>"
   },
   {

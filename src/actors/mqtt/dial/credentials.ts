@@ -55,8 +55,7 @@ export const readTrusted = (path: string): Effect.Effect<TrustStore, CredentialU
       ? yield* Effect.promise(() => textsBelow(path, deepest))
       : [yield* readText(path, "trusted certificates")]
     const trusted = trustStore(texts)
-    if (trusted.certificates.length === 0)
-      return yield* refuse(path, "trusted certificates", "empty", "no certificate could be read from it")
+    if (trusted.certificates.length === 0) return yield* refuse(path, "trusted certificates", "empty", "")
     return trusted
   })
 

@@ -227,7 +227,7 @@ describe("tedge cert create-csr", () => {
   it("says what is wrong with a key file", async () => {
     mkdirSync(dirname(device.keyPath), { recursive: true })
     for (const [content, sentence] of [
-      ["", "holds none"],
+      ["", "contains no key"],
       ["-----BEGIN PRIVATE KEY-----\nMII=\n-----END PRIVATE KEY-----\n", "no private key, or one with a passphrase"]
     ] as const) {
       writeFileSync(device.keyPath, content)
@@ -307,7 +307,7 @@ describe("a certificate that cannot be read", () => {
   const cases: ReadonlyArray<readonly [what: string, place: (path: string) => void, sentence: string]> = [
     ["is missing", () => undefined, "does not exist"],
     ["is a directory", (path) => mkdirSync(path), "is a directory"],
-    ["is empty", (path) => writeFileSync(path, ""), "holds none"],
+    ["is empty", (path) => writeFileSync(path, ""), "contains no certificate"],
     ["is text", (path) => writeFileSync(path, "hello"), "is malformed (no certificate in it)"],
     [
       "is damaged",
@@ -341,7 +341,7 @@ describe("a certificate that cannot be read", () => {
     const refused = await device.tedge(["cert", "show"])
     expect([refused.code, refused.stderr]).toEqual([
       1,
-      `error: several certificates may be the device's: the device's certificate must come first in '${device.certPath}'\n` +
+      `error: several certificates could be the device's: the device's certificate must come first in '${device.certPath}'\n` +
         "hint: keep only the device's certificate and, after it, its issuers in the file\n"
     ])
     pki.remove()

@@ -139,7 +139,7 @@ describe("tedge cert download c8y", () => {
   })
 
   it.each([
-    ["400", "was answered with 400 (no, with 400)"],
+    ["400", "failed with status 400 (no, with 400)"],
     ["garbage", "is not a PKCS#7 message with certificates"],
     ["notX509", "is not a PKCS#7 message with certificates"],
     ["empty", "is not a PKCS#7 message with certificates"],
@@ -154,7 +154,7 @@ describe("tedge cert download c8y", () => {
   })
 
   it.each([
-    ["500", "was answered with 500"],
+    ["500", "failed with status 500"],
     ["cutOff", "cannot be reached"],
     ["endless", "the answer is longer than 1 MiB"]
   ] as const)("tries again after a fault that may pass: %s", async (fault, sentence) => {
@@ -315,8 +315,8 @@ describe("tedge cert renew --ca c8y", () => {
     const done = await device.tedge(["cert", "renew"])
     expect([done.code, done.stderr]).toEqual([
       1,
-      "error: the cloud gave no access token for the renewal: connection refused at 127.0.0.1:1883\n" +
-        "hint: the token comes over the connection to the cloud: check it with tedge connect c8y --test\n"
+      "error: no access token for the renewal from the cloud: connection refused at 127.0.0.1:1883\n" +
+        "hint: the access token is requested over the connection to the cloud; check it: tedge connect c8y --test\n"
     ])
     expect(existsSync(pendingOf(device))).toBe(false)
   })
@@ -324,7 +324,7 @@ describe("tedge cert renew --ca c8y", () => {
   it("says what the tenant refused, and leaves no pending certificate", async () => {
     await enrolled({ localBroker: brokerThatSends(["71,aa.bb.cc"]) })
     const refused = await device.tedge(["cert", "renew"])
-    expect(errors(refused.stderr)).toEqual([expect.stringContaining("simplereenroll was answered with 401")])
+    expect(errors(refused.stderr)).toEqual([expect.stringContaining("simplereenroll failed with status 401")])
     tenant.state.tokens.add("aa.bb.cc")
     tenant.state.fault = "otherKey"
     const foreign = await device.tedge(["cert", "renew"])
@@ -372,7 +372,7 @@ describe("tedge cert upload c8y", () => {
     const done = await device.tedge(["cert", "upload", "c8y", "--user", "operator", "--password", "wr0ng"])
     expect([done.code, errors(done.stderr)]).toEqual([
       1,
-      [expect.stringContaining("/tenant/currentTenant was answered with 401")]
+      [expect.stringContaining("/tenant/currentTenant failed with status 401")]
     ])
     expect(done.stderr).not.toContain("wr0ng")
   })

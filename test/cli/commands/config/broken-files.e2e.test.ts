@@ -108,7 +108,7 @@ const states: ReadonlyArray<readonly [string, () => void, ReadonlyArray<Expected
       ["cert show c8y", 0, /Subject/],
       tested,
       noToken,
-      ["status c8y", 3, /does not run/, notTold],
+      ["status c8y", 3, /is not running/, notTold],
       ...noPin(/secrets\.toml' is not TOML, line 1/),
       doctor(/✗ settings of c8y: .*secrets\.toml' is not TOML/)
     ]
@@ -122,7 +122,7 @@ const states: ReadonlyArray<readonly [string, () => void, ReadonlyArray<Expected
       ["cert show c8y", 0, /Subject/],
       tested,
       noToken,
-      ["status c8y", 3, /does not run/, notTold],
+      ["status c8y", 3, /is not running/, notTold],
       ...noPin(/secrets\.toml'/),
       doctor(/✗ settings of c8y: .*secrets\.toml'/)
     ]

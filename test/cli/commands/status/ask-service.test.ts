@@ -41,7 +41,7 @@ describe("a service that runs", () => {
     await listenAt(serviceSocketPath(runPath, mapper.name), onClient)
     expect(await ask(runPath)).toMatchObject({
       state: "unknown",
-      error: expect.stringMatching(/^'tedge-mapper-c8y' runs, and does not show its status/)
+      error: expect.stringMatching(/^'tedge-mapper-c8y' is running but does not report its status/)
     })
   })
 })
@@ -54,7 +54,7 @@ it("a service of which a part hangs is not known to be up, and says why", async 
   const service = await ask(runPath)
   expect(service).toMatchObject({
     state: "unknown",
-    error: "'tedge-mapper-c8y' runs, and does not show its status (a part of it does not answer)",
+    error: "'tedge-mapper-c8y' is running but does not report its status (a part of it does not answer)",
     hint: "see its log"
   })
   const connection: ConnectionReport = { cloud: "c8y", state: connectionState(service), bad: false, service }
@@ -86,7 +86,7 @@ describe("the next step for a service that shows nothing", () => {
 
 it("a service whose socket is missing, or a file, does not run", async () => {
   const runPath = tempDir()
-  const stopped = { state: "down", error: "'tedge-mapper-c8y' does not run", hint: "start it: tedge connect c8y" }
+  const stopped = { state: "down", error: "'tedge-mapper-c8y' is not running", hint: "start it: tedge connect c8y" }
   expect(await ask(runPath)).toEqual({ name: mapper.name, bad: true, ...stopped })
   const path = serviceSocketPath(runPath, mapper.name)
   mkdirSync(dirname(path))
@@ -118,7 +118,7 @@ describe("a signing service without status socket", () => {
     for (const path of [leftOver, file, join(dir, "missing.sock")])
       expect(await ask(dir, signing(path))).toMatchObject({
         state: "down",
-        error: "'tedge-p11-server' does not run",
+        error: "'tedge-p11-server' is not running",
         hint: "start it: tedge-p11-server"
       })
   })
@@ -168,7 +168,7 @@ describe("a signing service that systemd starts", () => {
     expect((await asked(units)).report).toMatchObject({
       state: "down",
       bad: true,
-      error: `'tedge-p11-server' does not run (${state})`,
+      error: `'tedge-p11-server' is not running (${state})`,
       hint: "start it: systemctl start tedge-p11-server"
     })
   })

@@ -165,7 +165,7 @@ const stopped: ConnectionReport = {
     bad: true,
     manager: "systemd",
     since: now - 2 * hour,
-    error: "'tedge-mapper-az' does not run (failed)",
+    error: "'tedge-mapper-az' is not running (failed)",
     hint: "start it: tedge connect az"
   }
 }
@@ -182,7 +182,7 @@ export const reports: Readonly<Record<string, StatusReport>> = {
         state: "unknown",
         bad: false,
         manager: "systemd",
-        error: "'tedge-p11-server' runs, and did not answer within 1 s",
+        error: "'tedge-p11-server' is running but did not respond within 1 s",
         hint: "see its log (journalctl -u tedge-p11-server), or restart it"
       }
     ]

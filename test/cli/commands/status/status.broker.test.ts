@@ -143,7 +143,7 @@ describe("tedge status", () => {
   it("says that the mapper does not run, and how to start it, and ends with 3", async () => {
     const { code, stdout } = await status("c8y")
     expect(code).toBe(3)
-    expect(stdout).toMatch(/'tedge-mapper-c8y' does not run/)
+    expect(stdout).toMatch(/'tedge-mapper-c8y' is not running/)
     expect(stdout).toMatch(/start it: tedge connect c8y/)
     expect(stdout).toMatch(/certificate +its key is in a file, .* left/)
   })
@@ -154,14 +154,14 @@ describe("tedge status", () => {
     signal(child.pid, "SIGSTOP")
     const { code, stdout } = await status()
     expect(code).toBe(1)
-    expect(stdout).toMatch(/'tedge-mapper-c8y' runs, and did not answer within 1 s/)
+    expect(stdout).toMatch(/'tedge-mapper-c8y' is running but did not respond within 1 s/)
   })
 
   it("names a service of another version, and ends with 1", async () => {
     await playMapper((answer) => answer('{"version":1,"error":"not a question of version 1"}'))
     const { code, stdout } = await status()
     expect(code).toBe(1)
-    expect(stdout).toMatch(/does not show its status \(not a question of version 1\)/)
+    expect(stdout).toMatch(/does not report its status \(not a question of version 1\)/)
   })
 
   it("lists a connection whose settings are not valid beside one that is up, and ends with 1", async () => {
@@ -319,7 +319,7 @@ describe.runIf(isRoot)("tedge status, as a user without rights", () => {
       /^ note '.*tedge\.toml' cannot be read: .* next step run it as .*join the group/
     )
     expect(inOneLine(blind.output)).toMatch(
-      /'tedge-mapper-c8y' cannot be asked: .* is for root, and for the user and group/
+      /'tedge-mapper-c8y' cannot be queried: .* is accessible to root and to the service's user and group/
     )
     chmodSync(join(dir, "tedge.toml"), 0o644)
     const refused = ask()

@@ -127,7 +127,7 @@ describe("a service on the page", () => {
     isActive = false
     vi.advanceTimersByTime(250)
     await until(() => told.at(-1)?.bad === true)
-    expect(told.at(-1)).toMatchObject({ error: "'tedge-mapper-az' does not run (inactive)", manager: "other" })
+    expect(told.at(-1)).toMatchObject({ error: "'tedge-mapper-az' is not running (inactive)", manager: "other" })
   })
 
   it("may tell, after a snapshot, what this version does not know", async () => {
@@ -151,7 +151,7 @@ describe("a service on the page", () => {
       service: "tedge-mapper-az",
       state: "down",
       bad: true,
-      error: "'tedge-mapper-az' does not run",
+      error: "'tedge-mapper-az' is not running",
       hint: "start it: tedge connect az"
     })
   })
