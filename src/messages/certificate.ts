@@ -4,7 +4,7 @@ import type { MqttRefusal } from "./mqtt.ts"
 import type { KeyNotFound, SigningServiceRefused, TokenNotFound } from "./token-refusals.ts"
 
 /** An existing file would be overwritten. Nothing was written. */
-export class FileInTheWay extends Data.TaggedError("FileInTheWay")<{
+export class FileExists extends Data.TaggedError("FileExists")<{
   readonly path: string
   /** `other`: not a certificate, request or key. */
   readonly role: "certificate" | "key" | "other"
@@ -18,7 +18,7 @@ export class SameFile extends Data.TaggedError("SameFile")<{
 }> {}
 
 /** There is no key for the certificate, and none is created automatically. */
-export class KeyNeeded extends Data.TaggedError("KeyNeeded")<{
+export class KeyRequired extends Data.TaggedError("KeyRequired")<{
   readonly cause: KeyNotFound | TokenNotFound | SigningServiceRefused
   /** URIs of the private keys or tokens that exist; the settings select none of them. */
   readonly present: ReadonlyArray<string>
@@ -29,7 +29,7 @@ export class KeyNeeded extends Data.TaggedError("KeyNeeded")<{
 }> {}
 
 /** The token's signature does not verify with its public key. Nothing was written. */
-export class SignatureUnfit extends Data.TaggedError("SignatureUnfit")<{ readonly scheme: string }> {}
+export class SignatureNotVerified extends Data.TaggedError("SignatureNotVerified")<{ readonly scheme: string }> {}
 
 /** The file is not a certificate signing request for this device. */
 export class RequestUnusable extends Data.TaggedError("RequestUnusable")<{
@@ -59,7 +59,7 @@ export class CommonNameInvalid extends Data.TaggedError("CommonNameInvalid")<{
 export class NotSelfSigned extends Data.TaggedError("NotSelfSigned")<{ readonly path: string }> {}
 
 /** The cloud has no such service. */
-export class CloudWithoutService extends Data.TaggedError("CloudWithoutService")<{
+export class NotSupportedByCloud extends Data.TaggedError("NotSupportedByCloud")<{
   readonly cloud: "az" | "aws"
   readonly service: "renewal" | "upload" | "enrolment"
 }> {}
@@ -92,7 +92,7 @@ export const isDistrust = ({ code }: HttpUnreachable): boolean =>
   /CERT|SELF_SIGNED|ISSUER|VERIFY|INVALID_|TOO_SMALL|TOO_WEAK/.test(code)
 
 /** The server's response does not contain the certificate. */
-export class EnrolmentGarbled extends Data.TaggedError("EnrolmentGarbled")<{
+export class EnrolmentResponseInvalid extends Data.TaggedError("EnrolmentResponseInvalid")<{
   readonly url: string
   readonly reason: "notPkcs7" | "noCertificate" | "otherKey" | "notJson"
 }> {}
@@ -110,21 +110,21 @@ export class DurationInvalid extends Data.TaggedError("DurationInvalid")<{
 }> {}
 
 export type CertificateRefusal =
-  | KeyNeeded
-  | SignatureUnfit
+  | KeyRequired
+  | SignatureNotVerified
   | RequestUnusable
   | HostInvalid
   | AccessTokenMissing
   | DurationInvalid
-  | FileInTheWay
+  | FileExists
   | SameFile
   | CommonNameInvalid
   | NotSelfSigned
-  | CloudWithoutService
+  | NotSupportedByCloud
   | KeyCannotCertify
   | HttpRefused
   | HttpUnreachable
-  | EnrolmentGarbled
+  | EnrolmentResponseInvalid
   | EnrolmentTimedOut
 
 /** Where a renewed certificate is stored until a connection with it succeeds. */

@@ -128,7 +128,7 @@ export class CertificateNotValid extends Data.TaggedError("CertificateNotValid")
 }> {}
 
 /** With the pending renewed certificate this would be another device. */
-export class CertificateOfAnother extends Data.TaggedError("CertificateOfAnother")<{
+export class CertificateOfOtherDevice extends Data.TaggedError("CertificateOfOtherDevice")<{
   readonly path: string
   /** Its common name; undefined: none. */
   readonly name: string | undefined
@@ -160,7 +160,7 @@ export type ConnectRefusal =
   | ConnectionCheckFailed
   | TenantMismatch
   | CertificateNotValid
-  | CertificateOfAnother
+  | CertificateOfOtherDevice
   | FileNotWritten
   | ConfigRefusal
   | MqttRefusal

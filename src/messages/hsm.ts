@@ -31,7 +31,7 @@ export class KeyInUse extends Data.TaggedError("KeyInUse")<{
 }> {}
 
 /** The signing service's own scope could select another key. Nothing was deleted. */
-export class OtherKeyMeant extends Data.TaggedError("OtherKeyMeant")<{ readonly uri: string }> {}
+export class OtherKeySelected extends Data.TaggedError("OtherKeySelected")<{ readonly uri: string }> {}
 
 /** The token, or the service, found no such key to delete. */
 export class KeyNotDeleted extends Data.TaggedError("KeyNotDeleted")<{ readonly uri: string }> {}
@@ -64,7 +64,7 @@ export class TokenWithoutPin extends Data.TaggedError("TokenWithoutPin")<{
 }> {}
 
 /** The outcome of key generation is unknown: the key may be on the token. */
-export class KeyPerhapsMade extends Data.TaggedError("KeyPerhapsMade")<{
+export class KeyOutcomeUnknown extends Data.TaggedError("KeyOutcomeUnknown")<{
   /** Of the key, with its id. */
   readonly uri: string
   /** Undefined: the command was interrupted. */
@@ -105,7 +105,7 @@ export class PinNotStored extends Data.TaggedError("PinNotStored")<{
 }> {}
 
 /** The outcome of a PIN change is unknown: the token has the old or the new PIN. */
-export class PinPerhapsChanged extends Data.TaggedError("PinPerhapsChanged")<{
+export class PinOutcomeUnknown extends Data.TaggedError("PinOutcomeUnknown")<{
   readonly uri: string
   /** The settings that have the old PIN. */
   readonly keys: ReadonlyArray<string>
@@ -124,12 +124,12 @@ export class TokenInitialised extends Data.TaggedError("TokenInitialised")<{
 export type HsmRefusal =
   | PinEmpty
   | TokenWithoutPin
-  | KeyPerhapsMade
+  | KeyOutcomeUnknown
   | KeyIdInvalid
   | OptionsExclude
   | OptionNeeds
   | KeyInUse
-  | OtherKeyMeant
+  | OtherKeySelected
   | KeyNotDeleted
   | OtherKeyDeleted
   | KeySelectorMissing
@@ -143,4 +143,4 @@ export type HsmRefusal =
   | KeyNotSelected
   | OtherKeyChosen
   | PinNotStored
-  | PinPerhapsChanged
+  | PinOutcomeUnknown

@@ -46,7 +46,7 @@ const retryTriggerOfToken = (cause: SigningFailed["cause"]): RetryTrigger => {
     case "TokenHostDied":
     case "TokenTimeout":
     case "SigningServiceUnreachable":
-    case "SigningServiceGarbled":
+    case "SigningServiceResponseInvalid":
     case "SigningInterrupted":
       return "token"
     // The service's message is text only; a token that is back is the likelier cure.

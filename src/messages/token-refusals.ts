@@ -204,7 +204,7 @@ export class TokenUnavailable extends Data.TaggedError("TokenUnavailable")<{
 }> {}
 
 /** Neither an object nor a certificate on the token contains the public key. */
-export class PublicKeyNotTold extends Data.TaggedError("PublicKeyNotTold")<{ readonly token: string }> {}
+export class PublicKeyUnavailable extends Data.TaggedError("PublicKeyUnavailable")<{ readonly token: string }> {}
 
 /** The key cannot sign with the scheme. */
 export class SchemeNotSupported extends Data.TaggedError("SchemeNotSupported")<{
@@ -214,7 +214,7 @@ export class SchemeNotSupported extends Data.TaggedError("SchemeNotSupported")<{
 }> {}
 
 /** The token does not support key generation over PKCS#11. */
-export class KeysNotMadeHere extends Data.TaggedError("KeysNotMadeHere")<{
+export class KeyGenerationUnsupported extends Data.TaggedError("KeyGenerationUnsupported")<{
   readonly token: string
   readonly family: TokenFamily
   /** The return code of C_GenerateKeyPair. */
@@ -257,7 +257,7 @@ export class SigningServiceRefused extends Data.TaggedError("SigningServiceRefus
 }> {}
 
 /** The response is invalid in the protocol of tedge-p11-server. */
-export class SigningServiceGarbled extends Data.TaggedError("SigningServiceGarbled")<{
+export class SigningServiceResponseInvalid extends Data.TaggedError("SigningServiceResponseInvalid")<{
   readonly socketPath: string
   readonly detail: string
 }> {}
@@ -282,9 +282,9 @@ export type TokenRefusal =
   | TokenTimeout
   | TokenHostDied
   | TokenUnavailable
-  | PublicKeyNotTold
+  | PublicKeyUnavailable
   | SchemeNotSupported
-  | KeysNotMadeHere
+  | KeyGenerationUnsupported
   | OutcomeUnknown
   | TokenError
   | CryptokiOff
@@ -292,4 +292,4 @@ export type TokenRefusal =
   | SystemFileInvalid
   | SigningServiceUnreachable
   | SigningServiceRefused
-  | SigningServiceGarbled
+  | SigningServiceResponseInvalid

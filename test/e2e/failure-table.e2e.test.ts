@@ -52,7 +52,7 @@ const causedElsewhere: Partial<Readonly<Record<Failure["_tag"], string>>> = {
   MapperHasBridge: "test/actors/connect/beside-thin-edge.test.ts",
   OtherKeyChosen: "test/cli/commands/hsm/new-key-used.token.test.ts",
   OtherKeyDeleted: "test/cli/commands/hsm/original-service.test.ts",
-  OtherKeyMeant: "test/cli/commands/hsm/original-service.test.ts",
+  OtherKeySelected: "test/cli/commands/hsm/original-service.test.ts",
   PinNotStored: "test/cli/commands/hsm/settings-first.token.test.ts",
   ServiceDown: "test/cli/commands/status/status.broker.test.ts",
   ServiceUserUnknown: "test/actors/cryptoki/host/host-user.token.test.ts",

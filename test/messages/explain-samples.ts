@@ -163,9 +163,9 @@ export const samples: Samples = {
     })
   ],
   SchemeNotSupported: [new Token.SchemeNotSupported({ token, scheme: "rsa_pss_rsae_sha256", keyType: "EC" })],
-  PublicKeyNotTold: [new Token.PublicKeyNotTold({ token })],
-  KeysNotMadeHere: families.map(
-    (family) => new Token.KeysNotMadeHere({ token, family, code: "CKR_MECHANISM_INVALID" })
+  PublicKeyUnavailable: [new Token.PublicKeyUnavailable({ token })],
+  KeyGenerationUnsupported: families.map(
+    (family) => new Token.KeyGenerationUnsupported({ token, family, code: "CKR_MECHANISM_INVALID" })
   ),
   OutcomeUnknown: [new Token.OutcomeUnknown({ token, operation: "create-key" })],
   TokenError: [new Token.TokenError({ token, call: "C_Sign", code: "CKR_GENERAL_ERROR", detail: "a\nb" })],
@@ -181,7 +181,9 @@ export const samples: Samples = {
     "the PIN was refused before and was not tried again",
     "token 'my-token' is logged in with a different PIN"
   ].map((reason) => new Token.SigningServiceRefused({ message: `PKCS #11 service failed: ${reason}` })),
-  SigningServiceGarbled: [new Token.SigningServiceGarbled({ socketPath: "/run/p11.sock", detail: "7 bytes" })],
+  SigningServiceResponseInvalid: [
+    new Token.SigningServiceResponseInvalid({ socketPath: "/run/p11.sock", detail: "7 bytes" })
+  ],
   DialFailed: ["ECONNREFUSED", "ENOTFOUND", "ETIMEDOUT", "proxy", "EACCES"].map(
     (code) => new Mqtt.DialFailed({ ...at, code, detail: "" })
   ),
@@ -273,8 +275,8 @@ export const samples: Samples = {
   CertificateNotValid: (["expired", "notYetValid"] as const).map(
     (reason) => new Connect.CertificateNotValid({ path: "/etc/cert.pem", reason, at: "2026-01-01T00:00:00.000Z" })
   ),
-  CertificateOfAnother: ["dev02", undefined].map(
-    (name) => new Connect.CertificateOfAnother({ path: "/etc/cert.pem.new", name, deviceId: "dev01" })
+  CertificateOfOtherDevice: ["dev02", undefined].map(
+    (name) => new Connect.CertificateOfOtherDevice({ path: "/etc/cert.pem.new", name, deviceId: "dev01" })
   ),
   FileNotWritten: ["EACCES", "EROFS", "ENOSPC", "EIO"].map((code) => new Connect.FileNotWritten({ path: "/x", code })),
   UnknownSetting: [
@@ -319,7 +321,7 @@ export const samples: Samples = {
   ),
   OptionNeeds: [new Hsm.OptionNeeds({ option: "--so-pin", other: "--reset" })],
   OptionsExclude: [new Hsm.OptionsExclude({ option: "--bits", other: "--type ecdsa" })],
-  OtherKeyMeant: [new Hsm.OtherKeyMeant({ uri })],
+  OtherKeySelected: [new Hsm.OtherKeySelected({ uri })],
   KeyNotDeleted: [new Hsm.KeyNotDeleted({ uri })],
   OtherKeyDeleted: [new Hsm.OtherKeyDeleted({ uri, deleted: [uri] })],
   KeyInUse: [new Hsm.KeyInUse({ uri, settings: ["device.key_uri"] })],
@@ -328,8 +330,8 @@ export const samples: Samples = {
   TokenNotNamed: [new Hsm.TokenNotNamed({ candidates: [] }), new Hsm.TokenNotNamed({ candidates: ["a", "b"] })],
   PinsDiffer: [new Hsm.PinsDiffer({ what: "user PIN" })],
   PinEmpty: [new Hsm.PinEmpty({ what: "SO PIN" })],
-  KeyPerhapsMade: [undefined, new Token.OutcomeUnknown({ token, operation: "create-key" })].map(
-    (cause) => new Hsm.KeyPerhapsMade({ uri, cause })
+  KeyOutcomeUnknown: [undefined, new Token.OutcomeUnknown({ token, operation: "create-key" })].map(
+    (cause) => new Hsm.KeyOutcomeUnknown({ uri, cause })
   ),
   TokenWithoutPin: [
     new Hsm.TokenWithoutPin({ uri, cause: new Token.PinRejected({ token, reason: "invalid" }) }),
@@ -358,12 +360,12 @@ export const samples: Samples = {
       cause: new Config.ConfigFileNotWritten({ path: "/x", step: "write", code: "ENOSPC" })
     })
   ],
-  PinPerhapsChanged: [new Hsm.PinPerhapsChanged({ uri, keys: ["device.cryptoki.pin"], cause: undefined })],
+  PinOutcomeUnknown: [new Hsm.PinOutcomeUnknown({ uri, keys: ["device.cryptoki.pin"], cause: undefined })],
   TokenInitialised: families.map((family) => new Hsm.TokenInitialised({ tokens: [{ uri, label: token, family }] })),
   DurationInvalid: [new Certificate.DurationInvalid({ option: "--retry-every", text: "x" })],
   SameFile: [new Certificate.SameFile({ path: "/x", names: ["device.key_path", "device.cert_path"] })],
-  FileInTheWay: (["certificate", "key"] as const).map((role) => new Certificate.FileInTheWay({ path: "/x", role })),
-  KeyNeeded: [
+  FileExists: (["certificate", "key"] as const).map((role) => new Certificate.FileExists({ path: "/x", role })),
+  KeyRequired: [
     { cause: new Token.KeyNotFound({ uri, token, onOtherToken: undefined }), present: [], isListed: false },
     { cause: new Token.KeyNotFound({ uri, token, onOtherToken: undefined }), present: [uri], isListed: false },
     { cause: new Token.KeyNotFound({ uri, token, onOtherToken }), present: [], isListed: false },
@@ -375,8 +377,8 @@ export const samples: Samples = {
       isServiceOld: true
     },
     { cause: new Token.SigningServiceRefused({ message: "Failed to find a key" }), present: [uri], isListed: true }
-  ].map((facts) => new Certificate.KeyNeeded(facts)),
-  SignatureUnfit: [new Certificate.SignatureUnfit({ scheme: "ecdsa_secp256r1_sha256" })],
+  ].map((facts) => new Certificate.KeyRequired(facts)),
+  SignatureNotVerified: [new Certificate.SignatureNotVerified({ scheme: "ecdsa_secp256r1_sha256" })],
   RequestUnusable: (["unreadable", "notARequest", "der", "otherKey"] as const).map(
     (reason) => new Certificate.RequestUnusable({ path: "/x", reason, detail: "ENOENT" })
   ),
@@ -392,8 +394,8 @@ export const samples: Samples = {
     (reason) => new Certificate.CommonNameInvalid({ name: "ü", reason })
   ),
   NotSelfSigned: [new Certificate.NotSelfSigned({ path: "/x" })],
-  CloudWithoutService: (["renewal", "upload", "enrolment"] as const).map(
-    (service) => new Certificate.CloudWithoutService({ cloud: "az", service })
+  NotSupportedByCloud: (["renewal", "upload", "enrolment"] as const).map(
+    (service) => new Certificate.NotSupportedByCloud({ cloud: "az", service })
   ),
   KeyCannotCertify: [new Certificate.KeyCannotCertify({ keyType: "ed25519" })],
   HttpRefused: [401, 404, 500].map(
@@ -407,8 +409,8 @@ export const samples: Samples = {
       (code) => new Certificate.HttpUnreachable({ url: "https://x/y", code, detail: code, proxy: "http://p:3128" })
     )
   ],
-  EnrolmentGarbled: (["notPkcs7", "noCertificate", "otherKey", "notJson"] as const).map(
-    (reason) => new Certificate.EnrolmentGarbled({ url: "https://x/y", reason })
+  EnrolmentResponseInvalid: (["notPkcs7", "noCertificate", "otherKey", "notJson"] as const).map(
+    (reason) => new Certificate.EnrolmentResponseInvalid({ url: "https://x/y", reason })
   ),
   EnrolmentTimedOut: [new Certificate.EnrolmentTimedOut({ url: "https://x", afterMs: 600_000 })],
   NothingConnected: [

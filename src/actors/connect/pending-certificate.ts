@@ -6,7 +6,7 @@
 import { existsSync } from "node:fs"
 import { Effect } from "effect"
 import { pendingPath } from "../../messages/certificate.ts"
-import { CertificateNotValid, CertificateOfAnother, type CloudSelector } from "../../messages/connect.ts"
+import { CertificateNotValid, CertificateOfOtherDevice, type CloudSelector } from "../../messages/connect.ts"
 import type { CredentialUnusable, KeyMismatch } from "../../messages/mqtt.ts"
 import type { CloudSettings } from "../../messages/settings/resolved-settings.ts"
 import { commonNameOf } from "../../platform/tls/device-certificate.ts"
@@ -20,7 +20,7 @@ export type PendingCertificate =
   | { readonly kind: "usable"; readonly path: string }
   | { readonly kind: "unusable"; readonly path: string; readonly failure: Unusable }
 
-type Unusable = CredentialUnusable | CertificateNotValid | CertificateOfAnother | KeyMismatch
+type Unusable = CredentialUnusable | CertificateNotValid | CertificateOfOtherDevice | KeyMismatch
 
 export const examinePending = (settings: CloudSettings, fitsKey: FitsKey): Effect.Effect<PendingCertificate> => {
   const path = pendingPath(settings.cloud.device.certPath)
@@ -49,12 +49,12 @@ export const inItsTime = (
 export const ofCloud = ({ cloud }: CloudSettings): CloudSelector => ({ cloud: cloud.name, profile: cloud.profile })
 
 /** The cloud would take it for another device, which it would create. Without an id there is none to compare with. */
-const ofThisDevice = (path: string, { cloud }: CloudSettings): Effect.Effect<void, CertificateOfAnother> =>
+const ofThisDevice = (path: string, { cloud }: CloudSettings): Effect.Effect<void, CertificateOfOtherDevice> =>
   Effect.suspend(() => {
     const certificate = certificateIn(path)
     const name = certificate && commonNameOf(certificate)
     const deviceId = cloud.device.id
     return deviceId === undefined || name === deviceId
       ? Effect.void
-      : Effect.fail(new CertificateOfAnother({ path, name, deviceId }))
+      : Effect.fail(new CertificateOfOtherDevice({ path, name, deviceId }))
   })

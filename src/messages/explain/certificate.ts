@@ -2,11 +2,11 @@
 import {
   type AccessTokenMissing,
   type CertificateRefusal,
-  type EnrolmentGarbled,
+  type EnrolmentResponseInvalid,
   type HttpRefused,
   type HttpUnreachable,
   isDistrust,
-  type KeyNeeded,
+  type KeyRequired,
   type RequestUnusable
 } from "../certificate.ts"
 import { isAboutScope, lacksToken } from "../service-fragments.ts"
@@ -16,7 +16,7 @@ import { ownScope } from "./signing-service.ts"
 import { explainToken } from "./token.ts"
 
 export const certificateSentences = {
-  FileInTheWay: (failure) => {
+  FileExists: (failure) => {
     if (failure.role === "other")
       return {
         error: `'${failure.path}' is not a certificate and would be overwritten`,
@@ -36,8 +36,8 @@ export const certificateSentences = {
     error: `${failure.names.join(" and ")} are the same file: '${failure.path}'; the private key would be lost`,
     hint: `choose another file, e.g.: tedge config set ${failure.names[0]} '${failure.path}.key'`
   }),
-  KeyNeeded: (failure) => explainKeyNeeded(failure),
-  SignatureUnfit: (failure) => ({
+  KeyRequired: (failure) => explainKeyNeeded(failure),
+  SignatureNotVerified: (failure) => ({
     error: `the token's signature (${failure.scheme}) does not match the public key on the token; nothing was written`,
     hint: "objects with the same id belong to different pairs, or the token is faulty: tedge hsm doctor"
   }),
@@ -56,7 +56,7 @@ export const certificateSentences = {
     error: `Cannot renew certificate with self-signed ca: '${failure.path}' is not self-signed`,
     hint: "tedge cert renew --ca c8y"
   }),
-  CloudWithoutService: (failure) => ({
+  NotSupportedByCloud: (failure) => ({
     error: `Certificate ${failure.service} is not supported for ${failure.cloud === "az" ? "Azure" : "AWS"}`,
     hint:
       failure.service === "renewal"
@@ -69,14 +69,14 @@ export const certificateSentences = {
   }),
   HttpRefused: (failure) => explainStatus(failure),
   HttpUnreachable: (failure) => explainUnreachable(failure),
-  EnrolmentGarbled: (failure) => explainGarbled(failure),
+  EnrolmentResponseInvalid: (failure) => explainEnrolment(failure),
   EnrolmentTimedOut: (failure) => ({
     error: `Maximum timeout elapsed. No certificate has been downloaded from ${failure.url} within ${seconds(failure.afterMs)}`,
     hint: "register the device in the cloud with this one-time password, then run the command again with --one-time-password"
   })
 } satisfies Sentences<CertificateRefusal>
 
-const explainKeyNeeded = ({ cause, present, isListed, isServiceOld = false }: KeyNeeded): Explanation => {
+const explainKeyNeeded = ({ cause, present, isListed, isServiceOld = false }: KeyRequired): Explanation => {
   const explained = explainToken(cause)
   const { error } = explained
   if (isListed) return { error, hint: `the service lists it, but ${ownScope}` }
@@ -170,7 +170,7 @@ const explainProxy = (url: string, proxy: string, { code, detail }: HttpUnreacha
       : "check proxy.address; hosts that are reached without it: tedge config set proxy.no_proxy <hosts>"
 })
 
-const explainGarbled = (failure: EnrolmentGarbled): Explanation => {
+const explainEnrolment = (failure: EnrolmentResponseInvalid): Explanation => {
   const start = `the answer of ${failure.url}`
   switch (failure.reason) {
     case "notPkcs7":

@@ -4,7 +4,7 @@ import type {
   AlreadyConnected,
   BrokerNotListening,
   CertificateNotValid,
-  CertificateOfAnother,
+  CertificateOfOtherDevice,
   CloudSelector,
   CommandRunning,
   ConnectionCheckFailed,
@@ -51,7 +51,7 @@ export type StepRefusal =
   | ConnectionCheckFailed
   | TenantMismatch
   | CertificateNotValid
-  | CertificateOfAnother
+  | CertificateOfOtherDevice
   | FileNotWritten
 
 /** The connection on the command line: `c8y --profile prod`. */
@@ -120,7 +120,7 @@ export const connectSentences = {
           error: `the device certificate '${failure.path}' is not valid before ${failure.at}`,
           hint: "check the device's clock: date"
         },
-  CertificateOfAnother: (failure) => ({
+  CertificateOfOtherDevice: (failure) => ({
     error: `the new certificate '${failure.path}' is for ${failure.name === undefined ? "no device" : `the device '${quoted(failure.name)}'`}, and this one is '${quoted(failure.deviceId)}'`,
     hint: `remove it (rm '${failure.path}'), or renew again: tedge cert renew`
   }),

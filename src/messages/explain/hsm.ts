@@ -4,7 +4,7 @@ import type {
   KeyIdInvalid,
   NewKeyOutsideScope,
   PinNotStored,
-  PinPerhapsChanged,
+  PinOutcomeUnknown,
   TokenInitialised,
   TokenWithoutPin
 } from "../hsm.ts"
@@ -23,7 +23,7 @@ export const hsmSentences = {
     error: `Refusing to delete: '${failure.uri}' is the key of ${failure.settings.join(", ")}`,
     hint: `if it is no longer needed: tedge config unset ${failure.settings[0] ?? "device.key_uri"}`
   }),
-  OtherKeyMeant: (failure) => ({
+  OtherKeySelected: (failure) => ({
     error: `tedge-p11-server applies its own device.cryptoki.uri and could delete a key other than '${failure.uri}': nothing was deleted`,
     hint: "leave id and object out of device.cryptoki.uri where the service runs, then: systemctl restart tedge-p11-server"
   }),
@@ -58,7 +58,7 @@ export const hsmSentences = {
     error: `the token was initialised, but has no user PIN yet: ${sentenceOf(failure.cause)}`,
     hint: `give it one: tedge hsm change-pin --reset ${shellQuoted(failure.uri)}`
   }),
-  KeyPerhapsMade: (failure) => ({
+  KeyOutcomeUnknown: (failure) => ({
     error: `${failure.cause === undefined ? "interrupted while a key was being created" : sentenceOf(failure.cause)}; the key '${failure.uri}' may be on the token`,
     hint: `check before retrying: tedge hsm list-keys ${shellQuoted(failure.uri)}`
   }),
@@ -81,7 +81,7 @@ export const hsmSentences = {
     error: `the token has the new user PIN, and ${failure.keys.join(" and ")} the old one: ${writeSentence(failure.cause)}`,
     hint: failure.keys.map((key) => `tedge config set ${key} <the new PIN>`).join("; ")
   }),
-  PinPerhapsChanged: (failure) => explainPerhapsChanged(failure)
+  PinOutcomeUnknown: (failure) => explainPerhapsChanged(failure)
 } satisfies Sentences<HsmRefusal>
 
 const explainNewKeyOutside = ({ scope, tokenOnly, of }: NewKeyOutsideScope): Explanation => {
@@ -97,7 +97,7 @@ const explainNewKeyOutside = ({ scope, tokenOnly, of }: NewKeyOutsideScope): Exp
   }
 }
 
-const explainPerhapsChanged = ({ uri, keys, cause }: PinPerhapsChanged): Explanation => ({
+const explainPerhapsChanged = ({ uri, keys, cause }: PinOutcomeUnknown): Explanation => ({
   error: `${cause === undefined ? "interrupted while the PIN was being changed" : sentenceOf(cause)}; token '${uri}' may have the new user PIN already`,
   hint: [
     `test which one is accepted (a wrong one costs a try): tedge hsm list-keys ${shellQuoted(uri)} --pin <the new PIN>`,

@@ -41,7 +41,7 @@ const hintFor = (failure: ProgramFailure): string | undefined => {
         : "check the module option: an absolute path of a PKCS#11 library for this architecture"
     case "SigningServiceUnreachable":
       return "check the socket option, and that tedge-p11-server runs and lets this user connect"
-    case "PublicKeyNotTold":
+    case "PublicKeyUnavailable":
       return "pass the certificate: token.key(uri, { certificate })"
     case "SchemeNotSupported":
       return "key.schemes lists what the key signs with"

@@ -9,7 +9,11 @@ import {
   refusesPin,
   ruleIn
 } from "../service-fragments.ts"
-import type { SigningServiceGarbled, SigningServiceRefused, SigningServiceUnreachable } from "../token-refusals.ts"
+import type {
+  SigningServiceRefused,
+  SigningServiceResponseInvalid,
+  SigningServiceUnreachable
+} from "../token-refusals.ts"
 import { type Explanation, inBrackets, quoted } from "./explanation.ts"
 import {
   clientTriedFragment,
@@ -26,14 +30,14 @@ import {
 } from "./token-fragments.ts"
 
 export const explainService = (
-  failure: SigningServiceUnreachable | SigningServiceRefused | SigningServiceGarbled
+  failure: SigningServiceUnreachable | SigningServiceRefused | SigningServiceResponseInvalid
 ): Explanation => {
   switch (failure._tag) {
     case "SigningServiceUnreachable":
       return explainUnreachable(failure)
     case "SigningServiceRefused":
       return explainRefused(failure)
-    case "SigningServiceGarbled":
+    case "SigningServiceResponseInvalid":
       return {
         error: `the service at '${failure.socketPath}' does not speak the protocol of tedge-p11-server: ${quoted(failure.detail)}`,
         hint: "check: tedge config get device.cryptoki.socket_path"

@@ -98,11 +98,11 @@ export const tokenSentences = {
     error: `the ${failure.keyType} key on token '${failure.token}' cannot sign with ${failure.scheme}`,
     hint: "use a key of another type: tedge cert create-key-hsm --type ecdsa --curve p256"
   }),
-  PublicKeyNotTold: (failure) => ({
+  PublicKeyUnavailable: (failure) => ({
     error: `token '${failure.token}' does not tell the public key, and has no certificate with the key's id`,
     hint: "put the present certificate where device.cert_path says, or on the token with the key's id"
   }),
-  KeysNotMadeHere: (failure) => ({
+  KeyGenerationUnsupported: (failure) => ({
     error: `token '${failure.token}' does not generate keys over PKCS#11: C_GenerateKeyPair returned ${failure.code}`,
     hint: `${makeKeyWith[failure.family]}; then look for it: tedge hsm list-keys`
   }),
@@ -135,7 +135,7 @@ export const tokenSentences = {
   SystemFileInvalid: (failure) => explainPlatform(failure),
   SigningServiceUnreachable: (failure) => explainService(failure),
   SigningServiceRefused: (failure) => explainService(failure),
-  SigningServiceGarbled: (failure) => explainService(failure)
+  SigningServiceResponseInvalid: (failure) => explainService(failure)
 } satisfies Sentences<TokenRefusal>
 
 /** Part of the error, as clients of the signing service get no hints. */

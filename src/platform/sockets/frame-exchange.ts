@@ -4,12 +4,12 @@
  * Source: the signing service's protocol, version 1: the client writes its frame and shuts down writing.
  */
 import { type Duration, Effect, Result } from "effect"
-import { SigningServiceGarbled, SigningServiceUnreachable } from "../../messages/token-refusals.ts"
+import { SigningServiceResponseInvalid, SigningServiceUnreachable } from "../../messages/token-refusals.ts"
 import { decodeFrame, encodeFrame, type Frame } from "../../messages/wire/frame1.ts"
 import { busyWhile } from "../process/busy-checks.ts"
 import { connectUnix, readToEnd, type SocketFailed, writeAndFinish } from "./socket-io.ts"
 
-type ExchangeFailed = SigningServiceUnreachable | SigningServiceGarbled
+type ExchangeFailed = SigningServiceUnreachable | SigningServiceResponseInvalid
 
 /** Sends one frame and reads the response. Interrupting closes the connection. */
 export const exchangeFrame = (
@@ -52,13 +52,13 @@ const answerOf = (socketPath: string, bytes: Uint8Array): Effect.Effect<Frame, E
   const { reason } = frame.failure
   // The service was stopped while it responded.
   if (reason === "ends-early") return Effect.fail(unreachable(socketPath, "closedEarly", ""))
-  return Effect.fail(new SigningServiceGarbled({ socketPath, detail: reason }))
+  return Effect.fail(new SigningServiceResponseInvalid({ socketPath, detail: reason }))
 }
 
 const exchangeFailure = (socketPath: string, failed: SocketFailed): ExchangeFailed => {
   switch (failed.reason) {
     case "tooLong":
-      return new SigningServiceGarbled({ socketPath, detail: "longer than 1 MiB" })
+      return new SigningServiceResponseInvalid({ socketPath, detail: "longer than 1 MiB" })
     case "closed":
       return unreachable(socketPath, "closedEarly", failed.code)
     case "connect":

@@ -543,7 +543,7 @@ describe("a renewed certificate that waits", () => {
   it.each([
     ["garbage", makeGarbage, "CredentialUnusable"],
     ["a certificate that has expired", makeExpired, "CertificateNotValid"],
-    ["a certificate of another device", makeAnother, "CertificateOfAnother"]
+    ["a certificate of another device", makeAnother, "CertificateOfOtherDevice"]
   ])("is not tried when it is %s; the present one connects", async (_what, spoil, tag) => {
     spoil(pending)
     for (const command of ["Connect", "Reconnect"] as const) {

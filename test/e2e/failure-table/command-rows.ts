@@ -184,7 +184,7 @@ const register = (state: TenantState) => void state.registered.set("dev01", "otp
 
 export const certificateRows: ReadonlyArray<Row> = [
   {
-    tag: "FileInTheWay",
+    tag: "FileExists",
     failure: "certificate there already",
     how: "cert create over a certificate",
     cause: tedge(["cert", "create", "--device-id", "dev01"]),
@@ -201,7 +201,7 @@ export const certificateRows: ReadonlyArray<Row> = [
     says: "is more than 64 characters long and cannot be used as a name"
   },
   {
-    tag: "KeyNeeded",
+    tag: "KeyRequired",
     failure: "no key for a certificate",
     how: "cert create with a key_uri that names no key",
     cause: tedge(["cert", "create", "--device-id", "dev01"], undefined, {
@@ -232,7 +232,7 @@ export const certificateRows: ReadonlyArray<Row> = [
     next: "tedge cert renew --ca c8y"
   },
   {
-    tag: "CloudWithoutService",
+    tag: "NotSupportedByCloud",
     failure: "a cloud that renews nothing",
     how: "cert renew az --ca c8y",
     cause: tedge(["cert", "renew", "az", "--ca", "c8y"], undefined, { "az.url": "az.example" }),
@@ -303,7 +303,7 @@ export const certificateRows: ReadonlyArray<Row> = [
     next: "root_cert_path"
   },
   {
-    tag: "EnrolmentGarbled",
+    tag: "EnrolmentResponseInvalid",
     failure: "no certificate in the answer",
     how: "a tenant that answers with garbage",
     cause: withTenant(

@@ -175,7 +175,7 @@ export const settingRows: ReadonlyArray<Row> = [
     next: "set the pair that belongs together"
   },
   {
-    tag: "CertificateOfAnother",
+    tag: "CertificateOfOtherDevice",
     failure: "a renewed certificate of another device",
     how: "another device's certificate in device.pem.new; the port is closed",
     cause: async ({ pki, certFile, place, file }) => {
@@ -391,7 +391,7 @@ export const serviceRows: ReadonlyArray<Row> = [
     next: "tedge-p11-server"
   },
   {
-    tag: "SigningServiceGarbled",
+    tag: "SigningServiceResponseInvalid",
     failure: "not tedge-p11-server",
     how: "a service that answers with HTTP",
     cause: withService((socket) => void socket.once("data", () => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"))),

@@ -243,7 +243,7 @@ export const tokenRows: ReadonlyArray<Row> = [
     next: "check before retrying: tedge hsm list-keys"
   },
   {
-    tag: "KeysNotMadeHere",
+    tag: "KeyGenerationUnsupported",
     failure: "token that makes no keys",
     how: "C_GenerateKeyPair answers CKR_FUNCTION_NOT_SUPPORTED, and no mechanism for it is listed",
     cause: scripted(
@@ -254,7 +254,7 @@ export const tokenRows: ReadonlyArray<Row> = [
     next: "make it with the token vendor's tool"
   },
   {
-    tag: "PublicKeyNotTold",
+    tag: "PublicKeyUnavailable",
     failure: "public key not told",
     how: "a private key alone on the token; create-csr without a certificate",
     cause: ({ place, atEnd, file }) => {
@@ -297,7 +297,7 @@ export const tokenRows: ReadonlyArray<Row> = [
     next: "unset TEDGE_DEVICE_KEY_URI"
   },
   {
-    tag: "PinPerhapsChanged",
+    tag: "PinOutcomeUnknown",
     failure: "crash while a PIN is changed",
     how: "C_SetPIN ends in SIGSEGV; hsm change-pin",
     cause: scripted({ calls: { C_SetPIN: { crash: "segv" } } }, [
@@ -307,7 +307,7 @@ export const tokenRows: ReadonlyArray<Row> = [
     next: "test which one is accepted (a wrong one costs a try): tedge hsm list-keys"
   },
   {
-    tag: "KeyPerhapsMade",
+    tag: "KeyOutcomeUnknown",
     failure: "crash while a key is made",
     how: "C_GenerateKeyPair ends in SIGSEGV",
     cause: scripted({ calls: { C_GenerateKeyPair: { crash: "segv" } } }, createKey("pkcs11:token=my-token")),
@@ -323,7 +323,7 @@ export const tokenRows: ReadonlyArray<Row> = [
     next: "plug it in again"
   },
   {
-    tag: "SignatureUnfit",
+    tag: "SignatureNotVerified",
     failure: "token signs wrongly",
     how: "a bit of the signature is turned; cert create-csr",
     cause: (world) =>

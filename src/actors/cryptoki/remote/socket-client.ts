@@ -8,8 +8,8 @@ import type { KeySelector } from "../../../messages/cryptoki.ts"
 import { type Pkcs11Uri, parsePkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { longestServiceText } from "../../../messages/service-fragments.ts"
 import {
-  SigningServiceGarbled,
   SigningServiceRefused,
+  SigningServiceResponseInvalid,
   SigningServiceUnreachable,
   type TokenRefusal
 } from "../../../messages/token-refusals.ts"
@@ -101,13 +101,13 @@ export const wireSelectorWithUri = (selector: KeySelector): WireSelector & { rea
 }
 
 export const garbled = ({ socketPath }: Pick<SigningService, "socketPath">, detail: string) =>
-  Effect.fail(new SigningServiceGarbled({ socketPath, detail }))
+  Effect.fail(new SigningServiceResponseInvalid({ socketPath, detail }))
 
 /** A URI of an answer. */
 export const uriFromService = (
   service: SigningService,
   text: string
-): Effect.Effect<Pkcs11Uri, SigningServiceGarbled> => {
+): Effect.Effect<Pkcs11Uri, SigningServiceResponseInvalid> => {
   const uri = parsePkcs11Uri(text)
   return Result.isSuccess(uri) ? Effect.succeed(uri.success) : garbled(service, `URI: ${uri.failure.reason}`)
 }

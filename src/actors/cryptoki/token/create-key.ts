@@ -12,7 +12,7 @@ import { tokenFamily } from "../../../messages/token-family.ts"
 import { keyIdProblem, keyLabelProblem } from "../../../messages/token-names.ts"
 import {
   KeyExists,
-  KeysNotMadeHere,
+  KeyGenerationUnsupported,
   LabelTaken,
   type OutcomeUnknown,
   type TokenRefusal
@@ -159,12 +159,12 @@ const makesNoKeys = (
   context: TokenContext,
   connection: TokenConnection,
   fault: HostFault
-): Effect.Effect<KeysNotMadeHere | undefined> =>
+): Effect.Effect<KeyGenerationUnsupported | undefined> =>
   Effect.gen(function* () {
     if (fault._tag !== "CallRefused" || fault.call !== "C_GenerateKeyPair") return undefined
     const kind = faultClass(fault.code)
     const family = tokenFamily(connection.token.facts)
-    const refusal = new KeysNotMadeHere({ token: context.token, family, code: codeName(fault.code) })
+    const refusal = new KeyGenerationUnsupported({ token: context.token, family, code: codeName(fault.code) })
     if (family === "piv" && kind !== "device") return refusal
     if (kind !== "mechanism" && kind !== "template" && kind !== "request") return undefined
     const listed = yield* connection.host.call(

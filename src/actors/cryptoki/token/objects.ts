@@ -8,7 +8,7 @@ import { Effect, Result } from "effect"
 import type { KeyDescription } from "../../../messages/cryptoki.ts"
 import { type Pkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesObject } from "../../../messages/pkcs11-uri-match.ts"
-import { KeyAmbiguous, KeyNotFound, PublicKeyNotTold, type TokenRefusal } from "../../../messages/token-refusals.ts"
+import { KeyAmbiguous, KeyNotFound, PublicKeyUnavailable, type TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { HostFault } from "../host/faults.ts"
 import type { TokenObject } from "../pkcs11/values.ts"
 import { describeKey, keyUri, listObjects, publicHalf, readPublicHalf } from "./resolve-key.ts"
@@ -107,4 +107,4 @@ const halfOf = (
     info ? Effect.succeed(info) : notReadable(context)
   )
 
-const notReadable = ({ token }: TokenContext) => Effect.fail(new PublicKeyNotTold({ token }))
+const notReadable = ({ token }: TokenContext) => Effect.fail(new PublicKeyUnavailable({ token }))

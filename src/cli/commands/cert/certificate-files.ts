@@ -3,7 +3,7 @@ import { accessSync, constants, lstatSync, readFileSync, readlinkSync, type Stat
 import { basename, dirname, join, resolve } from "node:path"
 import { Effect } from "effect"
 import { readCertificateChain } from "../../../actors/mqtt/dial/credentials.ts"
-import { FileInTheWay } from "../../../messages/certificate.ts"
+import { FileExists } from "../../../messages/certificate.ts"
 import { FileNotWritten } from "../../../messages/connect.ts"
 import { logFileNotes, replaceFile } from "../../../platform/files/atomic-file.ts"
 import type { Owner } from "../../../platform/files/file-calls.ts"
@@ -34,12 +34,12 @@ export const writeText = (
   configDir: string,
   path: string,
   content: string
-): Effect.Effect<void, FileInTheWay | FileNotWritten> =>
-  Effect.suspend((): Effect.Effect<void, FileInTheWay | FileNotWritten> => {
-    if (holdsPrivateKey(textAt(path))) return Effect.fail(new FileInTheWay({ path, role: "key" }))
+): Effect.Effect<void, FileExists | FileNotWritten> =>
+  Effect.suspend((): Effect.Effect<void, FileExists | FileNotWritten> => {
+    if (holdsPrivateKey(textAt(path))) return Effect.fail(new FileExists({ path, role: "key" }))
     if (isStream(path) || targetAt(path)?.isDirectory()) return replaceText(path, content)
     const owner = ownerIn(configDir)
-    if (holdsAnother(path, owner)) return Effect.fail(new FileInTheWay({ path, role: "other" }))
+    if (holdsAnother(path, owner)) return Effect.fail(new FileExists({ path, role: "other" }))
     return Effect.andThen(makeDirectory(configDir, path), replaceText(path, content, { owner, givenWithin: configDir }))
   })
 
@@ -64,7 +64,7 @@ export const replaceText = (
   })
 
 /** Fails, before anything is created, if the file cannot be written or would overwrite one that must be kept. */
-export const refuseUnwritable = (path: string): Effect.Effect<void, FileNotWritten | FileInTheWay> =>
+export const refuseUnwritable = (path: string): Effect.Effect<void, FileNotWritten | FileExists> =>
   Effect.andThen(
     refuseToReplaceIdentity(path),
     attempt(path, () => {
@@ -89,23 +89,23 @@ export const writeNewKey = (
   configDir: string,
   path: string,
   pem: string
-): Effect.Effect<void, FileInTheWay | FileNotWritten> =>
+): Effect.Effect<void, FileExists | FileNotWritten> =>
   Effect.gen(function* () {
     yield* makeDirectory(configDir, path)
     const key = { content: pem, mode: 0o400, owner: ownerIn(configDir), givenWithin: configDir }
     const notes = yield* Effect.mapError(
       attempt(path, () => createFile(path, key)),
-      (failure) => (failure.code === "EEXIST" ? new FileInTheWay({ path, role: "key" }) : failure)
+      (failure) => (failure.code === "EEXIST" ? new FileExists({ path, role: "key" }) : failure)
     )
     yield* logFileNotes(path, notes)
   })
 
 /** Refuses a path at which a certificate or key would be overwritten. */
-export const refuseToReplaceIdentity = (path: string): Effect.Effect<void, FileInTheWay> =>
+export const refuseToReplaceIdentity = (path: string): Effect.Effect<void, FileExists> =>
   Effect.suspend(() => {
     const text = textAt(path)
-    if (holdsPrivateKey(text)) return Effect.fail(new FileInTheWay({ path, role: "key" }))
-    return holdsCertificate(text) ? Effect.fail(new FileInTheWay({ path, role: "certificate" })) : Effect.void
+    if (holdsPrivateKey(text)) return Effect.fail(new FileExists({ path, role: "key" }))
+    return holdsCertificate(text) ? Effect.fail(new FileExists({ path, role: "certificate" })) : Effect.void
   })
 
 /** Returns whether the file existed. */

@@ -2,7 +2,7 @@
 import { X509Certificate } from "node:crypto"
 import { rmSync } from "node:fs"
 import { Effect } from "effect"
-import { FileInTheWay } from "../../../messages/certificate.ts"
+import { FileExists } from "../../../messages/certificate.ts"
 import { selfSignedCertificate } from "../../../platform/tls/x509.ts"
 import { dateNow } from "../../../runtime/primitives/wall-time.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
@@ -25,7 +25,7 @@ export const createCertificate: TokenCommand = (context) =>
     const of = yield* readCertSettings(context)
     const subject = yield* subjectFor(context, of)
     const { certPath, keyPath } = of.device
-    if (isTaken(certPath)) return yield* new FileInTheWay({ path: certPath, role: "certificate" })
+    if (isTaken(certPath)) return yield* new FileExists({ path: certPath, role: "certificate" })
     if (!of.usesToken) yield* refuseSameFile(of, { path: certPath, name: `${of.prefix}cert_path` })
     const key = yield* newKey(context, of)
     const now = yield* dateNow

@@ -5,7 +5,7 @@
  */
 import { Effect, Redacted } from "effect"
 import { readTrusted } from "../../../actors/mqtt/dial/credentials.ts"
-import { EnrolmentGarbled, HostInvalid, HttpRefused } from "../../../messages/certificate.ts"
+import { EnrolmentResponseInvalid, HostInvalid, HttpRefused } from "../../../messages/certificate.ts"
 import { neededSetting } from "../../../messages/config.ts"
 import { parseHostPort, printHostPort } from "../../../messages/settings/host-port.ts"
 import type { CloudSettings, HostPort } from "../../../messages/settings/resolved-settings.ts"
@@ -66,7 +66,7 @@ export const currentTenant = (http: CloudHttp, login: Login) =>
     const url = `${http.origin}/tenant/currentTenant`
     const answer = yield* send(http, { method: "GET", url, headers: { accept: "application/json" }, basicAuth: login })
     const tenant = property(answer.body, "name")
-    return tenant ?? (yield* new EnrolmentGarbled({ url: shownUrl(url), reason: "notJson" }))
+    return tenant ?? (yield* new EnrolmentResponseInvalid({ url: shownUrl(url), reason: "notJson" }))
   })
 
 /** Returns whether the certificate was added. */
@@ -105,7 +105,7 @@ const certificates = (
     const wanted = { method: "POST", url, headers, basicAuth: by.basicAuth, body } as const
     const answer = yield* send(http, wanted, by.withinMs)
     const found = certificatesOf(Buffer.from(answer.body.toString("latin1"), "base64"))
-    return found ?? (yield* new EnrolmentGarbled({ url: shownUrl(url), reason: "notPkcs7" }))
+    return found ?? (yield* new EnrolmentResponseInvalid({ url: shownUrl(url), reason: "notPkcs7" }))
   })
 
 const longestMs = 30_000

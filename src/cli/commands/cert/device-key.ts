@@ -12,7 +12,7 @@ import {
 } from "node:crypto"
 import { Effect } from "effect"
 import { readPrivateKey } from "../../../actors/mqtt/dial/credentials.ts"
-import { type FileInTheWay, KeyCannotCertify, KeyNeeded, SignatureUnfit } from "../../../messages/certificate.ts"
+import { type FileExists, KeyCannotCertify, KeyRequired, SignatureNotVerified } from "../../../messages/certificate.ts"
 import type { FileNotWritten } from "../../../messages/connect.ts"
 import type { CryptokiProtocol, KeySelector } from "../../../messages/cryptoki.ts"
 import type { CredentialUnusable } from "../../../messages/mqtt.ts"
@@ -32,7 +32,7 @@ export interface DeviceKey {
   readonly publicKey: Uint8Array
   readonly scheme: CertificateScheme
   /** The finished PEM. One signature. */
-  readonly certify: (unsigned: Unsigned) => Effect.Effect<string, TokenRefusal | AskFailed | SignatureUnfit>
+  readonly certify: (unsigned: Unsigned) => Effect.Effect<string, TokenRefusal | AskFailed | SignatureNotVerified>
 }
 
 /** Signing may wait for a touch: longer than the token's own limit. */
@@ -46,7 +46,7 @@ export const tokenKey = (
   cryptoki: ActorRef<CryptokiProtocol>,
   wanted: KeySelector,
   certified?: KeyObject
-): Effect.Effect<DeviceKey, TokenRefusal | AskFailed | KeyCannotCertify | KeyNeeded> =>
+): Effect.Effect<DeviceKey, TokenRefusal | AskFailed | KeyCannotCertify | KeyRequired> =>
   Effect.gen(function* () {
     const spki = certified && publicKeyInfo(certified)
     // The URI returned names serial and id: public key and signature come from the same key.
@@ -55,7 +55,7 @@ export const tokenKey = (
       .pipe(
         Effect.catchTags({
           KeyNotFound: keyNeeded(cryptoki, wanted),
-          TokenNotFound: (cause) => Effect.fail(new KeyNeeded({ cause, present: [], isListed: false })),
+          TokenNotFound: (cause) => Effect.fail(new KeyRequired({ cause, present: [], isListed: false })),
           SigningServiceRefused: (cause) => {
             if (lacksKey(cause)) return keyNeeded(cryptoki, wanted)(cause)
             return lacksToken(cause) ? tokenNeeded(cryptoki, wanted)(cause) : Effect.fail(cause)
@@ -71,7 +71,7 @@ export const tokenKey = (
         // An old service may close the connection on an unknown request.
         SigningServiceUnreachable: (failure) =>
           spki !== undefined && failure.reason === "closedEarly" ? Effect.succeed(spki) : Effect.fail(failure),
-        PublicKeyNotTold: (refusal) => (spki === undefined ? Effect.fail(refusal) : Effect.succeed(spki))
+        PublicKeyUnavailable: (refusal) => (spki === undefined ? Effect.fail(refusal) : Effect.succeed(spki))
       })
     )
     const keyObject = createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" })
@@ -85,13 +85,13 @@ export const tokenKey = (
           const { signature } = yield* cryptoki.ask("Sign", { key, scheme, message }, { within: signWithin })
           // A CA would refuse it only later; a self-signed certificate would not be checked at all.
           const fits = verifySignature(hashOf(scheme), message, keyObject, signature)
-          return fits ? signed(unsigned, signature) : yield* new SignatureUnfit({ scheme })
+          return fits ? signed(unsigned, signature) : yield* new SignatureNotVerified({ scheme })
         })
     }
   })
 
 /** Lists the existing keys: perhaps only the setting names the wrong one. */
-const keyNeeded = (cryptoki: ActorRef<CryptokiProtocol>, wanted: KeySelector) => (cause: KeyNeeded["cause"]) =>
+const keyNeeded = (cryptoki: ActorRef<CryptokiProtocol>, wanted: KeySelector) => (cause: KeyRequired["cause"]) =>
   Effect.gen(function* () {
     if (cause._tag === "KeyNotFound" && cause.mayNotSign !== undefined) return yield* cause
     const { object: _object, id: _id, type: _type, ...token } = wanted.uri ?? {}
@@ -106,7 +106,7 @@ const keyNeeded = (cryptoki: ActorRef<CryptokiProtocol>, wanted: KeySelector) =>
     const own = keys.filter(({ kind }) => kind === "private")
     const { type: _kind, ...named } = wanted.uri ?? {}
     const isListed = cause._tag === "SigningServiceRefused" && own.some((key) => matchesObject(named, key))
-    return yield* new KeyNeeded({ cause, present: own.map(({ uri }) => shownUri(uri)), isListed, isServiceOld })
+    return yield* new KeyRequired({ cause, present: own.map(({ uri }) => shownUri(uri)), isListed, isServiceOld })
   })
 
 /** The service's message contains no existing key. */
@@ -119,7 +119,7 @@ const tokenNeeded =
       )
       const usable = tokens.filter(({ initialized }) => initialized)
       const isListed = usable.some((token) => matchesToken(comparable(uri), token))
-      return yield* new KeyNeeded({ cause, present: usable.map((token) => shownUri(token.uri)), isListed })
+      return yield* new KeyRequired({ cause, present: usable.map((token) => shownUri(token.uri)), isListed })
     })
 
 /** The key in a PEM file: PKCS#8, SEC1 or PKCS#1. */
@@ -130,7 +130,7 @@ export const fileKey = (path: string): Effect.Effect<DeviceKey, CredentialUnusab
 export const newFileKey = (
   configDir: string,
   path: string
-): Effect.Effect<DeviceKey, FileInTheWay | FileNotWritten | KeyCannotCertify> =>
+): Effect.Effect<DeviceKey, FileExists | FileNotWritten | KeyCannotCertify> =>
   Effect.suspend(() => {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" })
     const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString()

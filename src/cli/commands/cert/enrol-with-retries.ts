@@ -1,7 +1,7 @@
 /** Retries the enrolment until the device is registered in the cloud, or waiting cannot help. */
 import { Duration, Effect } from "effect"
 import {
-  type EnrolmentGarbled,
+  type EnrolmentResponseInvalid,
   EnrolmentTimedOut,
   type HttpRefused,
   type HttpUnreachable,
@@ -23,7 +23,7 @@ interface Enrolment {
   readonly login: Login
 }
 
-type Refused = HttpRefused | HttpUnreachable | EnrolmentGarbled | EnrolmentTimedOut
+type Refused = HttpRefused | HttpUnreachable | EnrolmentResponseInvalid | EnrolmentTimedOut
 
 export const enrolWithRetries = (
   { terminal }: CommandContext,

@@ -1,7 +1,7 @@
 /** Verifies a certificate issued by a CA before it is saved. */
 import { X509Certificate } from "node:crypto"
 import { Effect } from "effect"
-import { EnrolmentGarbled } from "../../../messages/certificate.ts"
+import { EnrolmentResponseInvalid } from "../../../messages/certificate.ts"
 import { deviceCertificate } from "../../../platform/tls/device-certificate.ts"
 import { belongsTo } from "./cert-command.ts"
 import type { CloudHttp } from "./cumulocity-http.ts"
@@ -12,13 +12,13 @@ export const leafFor = (
   found: ReadonlyArray<string>,
   key: DeviceKey,
   { origin }: CloudHttp
-): Effect.Effect<X509Certificate, EnrolmentGarbled> => {
-  if (!found.every(isX509)) return Effect.fail(new EnrolmentGarbled({ url: origin, reason: "notPkcs7" }))
+): Effect.Effect<X509Certificate, EnrolmentResponseInvalid> => {
+  if (!found.every(isX509)) return Effect.fail(new EnrolmentResponseInvalid({ url: origin, reason: "notPkcs7" }))
   const leaf = deviceCertificate(found.map((pem) => new X509Certificate(pem)))
-  if (leaf === undefined) return Effect.fail(new EnrolmentGarbled({ url: origin, reason: "noCertificate" }))
+  if (leaf === undefined) return Effect.fail(new EnrolmentResponseInvalid({ url: origin, reason: "noCertificate" }))
   return belongsTo(leaf, key)
     ? Effect.succeed(leaf)
-    : Effect.fail(new EnrolmentGarbled({ url: origin, reason: "otherKey" }))
+    : Effect.fail(new EnrolmentResponseInvalid({ url: origin, reason: "otherKey" }))
 }
 
 const isX509 = (pem: string): boolean => {

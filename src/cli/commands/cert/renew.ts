@@ -5,7 +5,7 @@
  */
 import { X509Certificate } from "node:crypto"
 import { Effect } from "effect"
-import { CloudWithoutService, NotSelfSigned, pendingPath } from "../../../messages/certificate.ts"
+import { NotSelfSigned, NotSupportedByCloud, pendingPath } from "../../../messages/certificate.ts"
 import { cloudWords, trustHint } from "../../../messages/explain/cloud-hints.ts"
 import { OptionsExclude } from "../../../messages/hsm.ts"
 import type { TargetCloud } from "../../../messages/mqtt.ts"
@@ -79,7 +79,7 @@ const signAnew = (context: CommandContext, of: CertSettings, subject: Subject) =
 const enrolAnew = (context: CommandContext, of: CertSettings, subject: Subject) =>
   Effect.gen(function* () {
     const selector = context.input.cloud ?? { cloud: "c8y" as const, profile: undefined }
-    if (selector.cloud !== "c8y") return yield* new CloudWithoutService({ cloud: selector.cloud, service: "renewal" })
+    if (selector.cloud !== "c8y") return yield* new NotSupportedByCloud({ cloud: selector.cloud, service: "renewal" })
     const { settings } = yield* context.actors.config.ask("ReadCloudSettings", selector, { within: askLimits.read })
     const http = yield* cloudHttp(settings, undefined)
     const path = context.input.text("csr-path")

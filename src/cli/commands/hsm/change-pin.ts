@@ -7,7 +7,7 @@
 import { join } from "node:path"
 import { Effect, Redacted, Result } from "effect"
 import { textWithoutPin } from "../../../actors/config/pin-text.ts"
-import { OptionNeeds, OptionsExclude, PinNotStored, PinPerhapsChanged } from "../../../messages/hsm.ts"
+import { OptionNeeds, OptionsExclude, PinNotStored, PinOutcomeUnknown } from "../../../messages/hsm.ts"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import { parsePkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
@@ -45,8 +45,8 @@ export const changePin: TokenCommand = (context) =>
     const stored = yield* storedPins(context, uri, old)
     const [first] = stored
     if (first !== undefined) yield* actors.config.ask("CheckWritable", { key: first }, within)
-    const perhaps = (cause: PinPerhapsChanged["cause"]) =>
-      new PinPerhapsChanged({ uri: shownUri(uri), keys: stored, cause })
+    const perhaps = (cause: PinOutcomeUnknown["cause"]) =>
+      new PinOutcomeUnknown({ uri: shownUri(uri), keys: stored, cause })
     const changed = actors.cryptoki
       .ask(
         "ChangePin",

@@ -8,7 +8,7 @@
 import { randomBytes } from "node:crypto"
 import { Effect, Result } from "effect"
 import type { KeyDescription, KeySelector, PinGiven } from "../../../messages/cryptoki.ts"
-import { KeyNotDeleted, OtherKeyDeleted, OtherKeyMeant } from "../../../messages/hsm.ts"
+import { KeyNotDeleted, OtherKeyDeleted, OtherKeySelected } from "../../../messages/hsm.ts"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import { findKeys } from "./find-keys.ts"
@@ -26,7 +26,7 @@ export const refuseOtherKey = (context: CommandContext, key: KeyDescription, pin
     if (!isIdBent && id !== undefined && (yield* found({ id }))) return
     // A single key is the one.
     const all = yield* findKeys(context, token, pin)
-    if (all.some((other) => !isSameKey(other, key))) return yield* new OtherKeyMeant({ uri: shownUri(key.uri) })
+    if (all.some((other) => !isSameKey(other, key))) return yield* new OtherKeySelected({ uri: shownUri(key.uri) })
   })
 
 /** Returns the deleted objects. */

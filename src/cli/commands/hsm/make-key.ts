@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto"
 import { Effect } from "effect"
 import type { KeyParameters } from "../../../messages/cryptoki.ts"
 import { unknownFragment } from "../../../messages/explain/token-fragments.ts"
-import { KeyPerhapsMade } from "../../../messages/hsm.ts"
+import { KeyOutcomeUnknown } from "../../../messages/hsm.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import type { TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
@@ -25,8 +25,8 @@ export const randomKeyId = (): Uint8Array => new Uint8Array(randomBytes(20))
 
 export const makeKey = ({ actors, terminal }: CommandContext, { token, parameters, label, id }: KeyOrder) => {
   const { pinValue: _pin, type: _type, ...place } = token.uri ?? {}
-  const perhaps = (cause: KeyPerhapsMade["cause"]) =>
-    new KeyPerhapsMade({ uri: shownUri({ ...place, id, object: label }), cause })
+  const perhaps = (cause: KeyOutcomeUnknown["cause"]) =>
+    new KeyOutcomeUnknown({ uri: shownUri({ ...place, id, object: label }), cause })
   const kind = parameters.type === "rsa" ? `RSA ${parameters.bits}` : `ECDSA ${curveNames[parameters.curve]}`
   const made = actors.cryptoki.ask("CreateKey", { token, parameters, label, id }, { within: askLimits.generate })
   return whileWaiting(terminal, { title: `waiting for the token to generate the ${kind} key` }, made).pipe(
@@ -43,7 +43,7 @@ export const isUncertain = (failure: TokenRefusal | AskFailed): boolean => {
     case "OutcomeUnknown":
     case "AskTimeout":
     case "PeerDown":
-    case "SigningServiceGarbled":
+    case "SigningServiceResponseInvalid":
       return true
     case "SigningServiceRefused":
       return failure.message.includes(unknownFragment)

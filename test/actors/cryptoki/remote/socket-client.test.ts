@@ -138,7 +138,7 @@ describe("socket mode", () => {
         Effect.gen(function* () {
           const offered = ["rsa_pss_rsae_sha512", "rsa_pss_rsae_sha256"] as const
           const chosen = kit.cryptoki.ask("ChooseScheme", { offered, key }, { within: "30 seconds" })
-          expect(yield* Effect.flip(chosen)).toMatchObject({ _tag: "SigningServiceGarbled" })
+          expect(yield* Effect.flip(chosen)).toMatchObject({ _tag: "SigningServiceResponseInvalid" })
           expect(kit.asked[1]).toMatchObject({ offered: [0x0804] })
         })
     ))
@@ -165,7 +165,10 @@ describe("socket mode", () => {
       reply(() => bytes),
       (kit) =>
         Effect.gen(function* () {
-          expect(yield* refusalOf(kit)).toMatchObject({ _tag: "SigningServiceGarbled", socketPath: kit.socketPath })
+          expect(yield* refusalOf(kit)).toMatchObject({
+            _tag: "SigningServiceResponseInvalid",
+            socketPath: kit.socketPath
+          })
         })
     )
   )

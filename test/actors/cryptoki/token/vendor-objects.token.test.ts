@@ -85,7 +85,7 @@ describe("a private key without a public object", () => {
         const { publicKey, sign, key } = yield* leftWith({})
         expect(isSignature(yield* sign({}), key.publicKeyPem)).toBe(true)
         const refusal = yield* Effect.flip(publicKey)
-        if (refusal._tag !== "PublicKeyNotTold") throw new Error(`unexpected: ${refusal._tag}`)
+        if (refusal._tag !== "PublicKeyUnavailable") throw new Error(`unexpected: ${refusal._tag}`)
         expect(explainToken(refusal).error).toContain("does not tell the public key")
       })
     ))
