@@ -6,10 +6,10 @@ import { TokenError, type TokenErrorCode } from "./token-error.ts"
 
 export const errorOf = (failure: ProgramFailure): TokenError => {
   const { error, hint } = explainToProgram(failure)
-  return new TokenError(codeOf(failure), error, { hint, cause: failure })
+  return new TokenError(tokenErrorCode(failure), error, { hint, cause: failure })
 }
 
-const codeOf = (failure: ProgramFailure): TokenErrorCode => {
+const tokenErrorCode = (failure: ProgramFailure): TokenErrorCode => {
   if (failure._tag === "PinRejected" && failure.reason === "locked") return "ERR_PIN_LOCKED"
   return (failure._tag === "SigningServiceRefused" && codeOfService(failure)) || codes[failure._tag]
 }

@@ -15,7 +15,7 @@ import { Supervisor } from "../runtime/supervisor.ts"
 import { errorOf } from "./refusals.ts"
 import { aborted, TokenError } from "./token-error.ts"
 
-interface TokenWay {
+interface TokenProvider {
   /** Absolute path of a PKCS#11 module; or */
   readonly module: string | undefined
   /** the path of tedge-p11-server's socket. */
@@ -37,10 +37,12 @@ export interface TokenPort {
   readonly close: () => Promise<void>
 }
 
-export const startTokenPort = (way: TokenWay, tell: (event: CryptokiEvent) => void): TokenPort => {
+export const startTokenPort = (provider: TokenProvider, tell: (event: CryptokiEvent) => void): TokenPort => {
   const scope = Scope.makeUnsafe()
   const publish = (event: CryptokiEvent) => Effect.sync(() => tell(event))
-  const starting = Effect.runPromise(quiet(Scope.provide(supervised(behaviourFor(way, publish)), scope)), { scheduler })
+  const starting = Effect.runPromise(quiet(Scope.provide(supervised(behaviourFor(provider, publish)), scope)), {
+    scheduler
+  })
   const state: { ref?: ActorRef<CryptokiProtocol>; closing?: Promise<void> } = {}
   const started = starting.then((ref) => {
     state.ref = ref
@@ -106,20 +108,23 @@ const supervised = (
     return place.ref
   })
 
-const behaviourFor = (way: TokenWay, publish: Publish): Behaviour<CryptokiProtocol> => {
-  const latchDirectory = way.latch ?? defaultLatch()
-  if (way.socket !== undefined)
-    return socketCryptokiBehaviour({ socketPath: way.socket, latches: { directory: latchDirectory, owner: undefined } })
+const behaviourFor = (provider: TokenProvider, publish: Publish): Behaviour<CryptokiProtocol> => {
+  const latchDirectory = provider.latch ?? defaultLatch()
+  if (provider.socket !== undefined)
+    return socketCryptokiBehaviour({
+      socketPath: provider.socket,
+      latches: { directory: latchDirectory, owner: undefined }
+    })
   const settings: CryptokiSettings = {
-    modulePath: way.module ?? "",
-    defaultPin: way.pin === undefined ? undefined : Redacted.make(way.pin),
+    modulePath: provider.module ?? "",
+    defaultPin: provider.pin === undefined ? undefined : Redacted.make(provider.pin),
     program: `tedge-actors/tls ${process.argv[1] ?? ""}`,
     scope: undefined,
     latchDirectory,
     limits: defaultLimits,
     idleHostEnds: false,
     keepLookingMs,
-    environment: way.environment
+    environment: provider.environment
   }
   return cryptokiBehaviour(settings, { publish })
 }

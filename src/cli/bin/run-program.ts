@@ -60,7 +60,7 @@ export const runProgram = (
     around: (input: CommandInput, run: Effect.Effect<number>) => withLogging(program, input, run, options)
   }
   process.on("uncaughtException", (error) => {
-    sayInternal(Cause.die(error))
+    printInternalError(Cause.die(error))
     process.exit(exitCodes.failed)
   })
   let interruptedBy: NodeJS.Signals | undefined
@@ -71,7 +71,7 @@ export const runProgram = (
   )
   const fiber = Effect.runFork(withRuntimeClock(command))
   fiber.addObserver((exit) => {
-    process.exitCode = isAnswerLost ? exitCodes.failed : codeOf(exit, interruptedBy)
+    process.exitCode = isAnswerLost ? exitCodes.failed : exitCodeOf(exit, interruptedBy)
   })
   if (options.handlesSignals) return
   process.stdout.on("error", ({ code }: NodeJS.ErrnoException) => {
@@ -101,16 +101,16 @@ const signalCodes = {
   SIGHUP: exitCodes.hungUp
 } as const
 
-const codeOf = (exit: Exit.Exit<number>, signal: NodeJS.Signals | undefined): number => {
+const exitCodeOf = (exit: Exit.Exit<number>, signal: NodeJS.Signals | undefined): number => {
   if (Exit.isSuccess(exit)) return exit.value
   if (Cause.hasInterruptsOnly(exit.cause))
     return signal === "SIGTERM" || signal === "SIGHUP" ? signalCodes[signal] : exitCodes.interrupted
-  sayInternal(exit.cause)
+  printInternalError(exit.cause)
   return exitCodes.failed
 }
 
 /** A defect: explain.ts has no sentence for it. */
-const sayInternal = (cause: Cause.Cause<unknown>): void => {
+const printInternalError = (cause: Cause.Cause<unknown>): void => {
   const shown = process.argv.includes("--debug") ? Cause.pretty(cause) : String(Cause.squash(cause))
   process.stderr.write(`error: internal error: ${shownLines(shown)}\n`)
 }
@@ -141,7 +141,7 @@ const withLogging = (
     return chosenLogLevel({ option, debug, environment: process.env, fallback: ofSystem ?? fallback })
   }
   const named = (text: string) => withCommandNames(input.installation, text)
-  const command = Effect.andThen(withoutIgnoredVariable, withActorLog(run))
+  const command = Effect.andThen(warnOfIgnoredVariable, withActorLog(run))
   const logging = {
     level: level(),
     style: logStyle(process.env),
@@ -166,7 +166,7 @@ const withLogging = (
 }
 
 /** Node itself would say that nothing is verified. */
-const withoutIgnoredVariable = Effect.suspend(() => {
+const warnOfIgnoredVariable = Effect.suspend(() => {
   const name = "NODE_TLS_REJECT_UNAUTHORIZED"
   if (process.env[name] !== "0") return Effect.void
   delete process.env[name]

@@ -22,7 +22,7 @@ import type { ActorRef } from "../../runtime/protocol.ts"
 import type { CommandInput } from "../command-line/command-spec.ts"
 import { checkCloud } from "../commands/connect/ask-mapper.ts"
 import { openServices } from "../commands/connect/open-services.ts"
-import { closedInWords } from "../commands/hsm/token-access.ts"
+import { describeClosed } from "../commands/hsm/token-access.ts"
 import type { TokenActors } from "../commands/hsm/token-command.ts"
 import { callLog } from "../terminal/log-calls.ts"
 import { logText } from "../terminal/log-text.ts"
@@ -97,7 +97,7 @@ export const startConnectActor = (
           : logText(explainCryptokiEvent(event))
     })
     const session = yield* startSession(cryptoki)
-    yield* tellTokenClosed(settings)
+    yield* reportTokenClosed(settings)
     const giveToService = (path: string) => giveTo(settings.configDir, path)
     const makeForService = (path: string) => makeMissing(settings.configDir, path)
     const peers = {
@@ -132,9 +132,9 @@ const giveTo = (configDir: string, path: string): Effect.Effect<void> =>
       : Effect.logWarning(`Failed to change ownership of '${path}' to ${owner.name}: ${given.failure}`)
   })
 
-const tellTokenClosed = (settings: Settings): Effect.Effect<void> =>
+const reportTokenClosed = (settings: Settings): Effect.Effect<void> =>
   Effect.suspend(() =>
-    Effect.forEach(closedInWords(settings, process.env), (line) => Effect.logWarning(line), { discard: true })
+    Effect.forEach(describeClosed(settings, process.env), (line) => Effect.logWarning(line), { discard: true })
   )
 
 /** Reports here, not in a service's log, what root can read and the services cannot. */

@@ -67,7 +67,7 @@ const stream = (served: ServedStatus, everyMs: number, client: LineClient): Effe
   Effect.scoped(
     Effect.gen(function* () {
       const overflow = { policy: "drop", which: "oldest" } as const
-      const inbox = new Mailbox<StatusEvent>({ name: "watcher", capacity: mostWaiting, overflow })
+      const inbox = new Mailbox<StatusEvent>({ name: "watcher", capacity: maxWaiting, overflow })
       yield* Effect.acquireRelease(
         Effect.sync(() => served.feed.watch((event) => void inbox.place(event))),
         (leave) => Effect.sync(leave)
@@ -91,4 +91,4 @@ const stream = (served: ServedStatus, everyMs: number, client: LineClient): Effe
 export const printEvent = (event: StatusEvent): string =>
   JSON.stringify({ version: socketVersion, answer: "event", event } satisfies EventLine)
 
-const mostWaiting = 256
+const maxWaiting = 256

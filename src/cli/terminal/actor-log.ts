@@ -33,7 +33,7 @@ export const withActorEvents = <A, E, R>(
   })
 
 /** A refused `start` is logged once, by the caller; later failures and defects are logged as usual. */
-export const refusalsToldByStarter = <A, E, R>(start: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+export const refusalsLoggedByCaller = <A, E, R>(start: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.contextWith((context) => {
     const sink = Context.get(context, RuntimeEvents)
     let isStarted = false

@@ -5,7 +5,7 @@
  */
 import { Effect, Fiber } from "effect"
 import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
-import { cutText } from "./text-width.ts"
+import { truncateText } from "./text-width.ts"
 
 export interface Wait {
   readonly title: string
@@ -98,7 +98,7 @@ export const turningSteps = (
     })
   /** The title is truncated, then the rest, so that the line does not wrap. */
   const fitted = (title: string, rest: string): string =>
-    cutText(`${cutText(title, Math.max(columns() - rest.length - 1, 0))}${rest}`, Math.max(columns() - 1, 0))
+    truncateText(`${truncateText(title, Math.max(columns() - rest.length - 1, 0))}${rest}`, Math.max(columns() - 1, 0))
   const passed = (ms: number, limitMs: number | undefined): string =>
     ms < shownAfterMs
       ? ""

@@ -23,7 +23,7 @@ export const pieces = (text: string): ReadonlyArray<Piece> =>
       }))
 
 /** The prefix that fits. */
-export const cutText = (text: string, columns: number): string => {
+export const truncateText = (text: string, columns: number): string => {
   if (textWidth(text) <= columns) return text
   let cut = ""
   let used = 0

@@ -140,13 +140,13 @@ const noted = (path: string, { ownerProblem, exposedMode, isInPlace, link }: Don
   const notes: Array<FileNote> = []
   if (link !== undefined) notes.push({ kind: "linkReplaced", ...link })
   if (exposedMode !== undefined) notes.push({ kind: "modeNotKept", mode: exposedMode })
-  if (isInPlace && !toldInPlace.has(path)) notes.push({ kind: "writtenInPlace" })
-  if (isInPlace) toldInPlace.add(path)
+  if (isInPlace && !loggedInPlace.has(path)) notes.push({ kind: "writtenInPlace" })
+  if (isInPlace) loggedInPlace.add(path)
   return { ownerProblem, notes }
 }
 
 /** Paths already logged as written in place. */
-const toldInPlace = new Set<string>()
+const loggedInPlace = new Set<string>()
 
 const syncDirectory = (path: string, calls: FileCalls): void => {
   const directory = calls.openSync(path, "r")

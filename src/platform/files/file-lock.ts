@@ -12,7 +12,7 @@ import { errorCode, messageOf } from "../process/error-code.ts"
 import { lockOwner } from "../process/lock-owner.ts"
 import { userName } from "../users/accounts.ts"
 import type { Owner } from "./file-calls.ts"
-import { openLock, StrangeOwner } from "./given-files.ts"
+import { ForeignLockFile, openLock } from "./given-files.ts"
 
 interface LockFile {
   /** 0600: for its owner. 0660: shared by two users through their common group. */
@@ -58,7 +58,7 @@ const lockFile = (
 
 const unavailable = (path: string, error: unknown): LockUnavailable => {
   if (error instanceof AddonNotLoaded) return new LockUnavailable({ path, code: "addon", detail: error.reason })
-  if (error instanceof StrangeOwner) return new LockUnavailable({ path, code: "owner", detail: userName(error.uid) })
+  if (error instanceof ForeignLockFile) return new LockUnavailable({ path, code: "owner", detail: userName(error.uid) })
   const detail = messageOf(error)
   return new LockUnavailable({ path, code: errorCode(error) ?? "", detail })
 }

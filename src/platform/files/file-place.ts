@@ -26,11 +26,11 @@ export interface Place {
   /** The current path of the directory; empty if unknown. */
   readonly realDirectory: () => string
   /** The entry is a symlink that must not be followed. It can be replaced. */
-  readonly strangeLink: StrangeLink | undefined
+  readonly strangeLink: ForeignLink | undefined
   readonly close: () => void
 }
 
-interface StrangeLink {
+interface ForeignLink {
   /** Its creator. */
   readonly uid: number
   readonly target: string
@@ -117,7 +117,7 @@ interface Found {
   /** Undefined: the directory itself, as for `/` and `..`. */
   readonly name: string | undefined
   readonly present: Stats | undefined
-  readonly strangeLink: StrangeLink | undefined
+  readonly strangeLink: ForeignLink | undefined
 }
 
 class Walk {
@@ -168,7 +168,7 @@ class Walk {
   /** The target of a symlink; the symlink itself, marked as foreign, if it must not be followed. */
   #behind(directory: Directory, name: string, link: Entry, depth: number): Found {
     this.#links += 1
-    if (this.#links > mostLinks) throw new PlaceNotFound("ELOOP", this.#path)
+    if (this.#links > maxLinks) throw new PlaceNotFound("ELOOP", this.#path)
     const { target, maker } = linkFacts(directory, name, link)
     const itself = { directory, name, present: undefined, strangeLink: { uid: maker, target } }
     const start = target.startsWith("/") ? this.#open.directory("/", "/") : directory
@@ -181,7 +181,7 @@ class Walk {
 }
 
 /** Same limit as Linux. */
-const mostLinks = 40
+const maxLinks = 40
 
 const isTrusted = (uid: number): boolean => uid === 0 || uid === process.geteuid?.()
 

@@ -161,7 +161,7 @@ export const openLog = (path: string, { mode, owner }: Appending): number =>
 
 /**
  * A descriptor of a lock file. Sets `mode` and owner also of an existing one, as any process that can open a lock file can
- * hold the lock. In a world-writable directory (/run/lock) it throws ESTRANGE for a file that belongs to
+ * hold the lock. In a world-writable directory (/run/lock) it throws EFOREIGN for a file that belongs to
  * neither root, the caller nor `owner`: its creator could hold the lock indefinitely.
  */
 export const openLock = (path: string, { mode, owner }: Appending): number =>
@@ -171,7 +171,7 @@ const openedLock = (place: Place, path: string, { mode, owner }: Appending): num
   const at = place.at(place.name)
   const mayBe = ({ uid }: Stats) =>
     (place.directory.mode & 0o002) === 0 || uid === 0 || uid === process.geteuid?.() || uid === owner?.uid
-  if (place.present !== undefined && !mayBe(place.present)) throw new StrangeOwner(path, place.present)
+  if (place.present !== undefined && !mayBe(place.present)) throw new ForeignLockFile(path, place.present)
   const flags = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK
   try {
     // With O_CREAT the kernel would refuse root the services' file in /run/lock (fs.protected_regular).
@@ -187,9 +187,9 @@ const openedLock = (place: Place, path: string, { mode, owner }: Appending): num
 }
 
 /** A file of that name exists, created by another user. */
-export class StrangeOwner extends Error {
-  override readonly name = "StrangeOwner"
-  readonly code = "ESTRANGE"
+export class ForeignLockFile extends Error {
+  override readonly name = "ForeignLockFile"
+  readonly code = "EFOREIGN"
   readonly uid: number
   constructor(path: string, { uid }: Stats) {
     super(path)

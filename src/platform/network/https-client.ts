@@ -46,11 +46,11 @@ export const httpsRequest = (wanted: HttpsRequest): Effect.Effect<HttpsAnswer, H
     duration: wanted.withinMs,
     orElse: () => Effect.fail(unreachable(wanted, "ETIMEDOUT", ""))
   })
-  return Effect.scoped(Effect.flatMap(wayTo(wanted), (way) => exchange(wanted, way))).pipe(limit)
+  return Effect.scoped(Effect.flatMap(tunnelTo(wanted), (tunnel) => exchange(wanted, tunnel))).pipe(limit)
 }
 
 /** A tunnel through the proxy; undefined: no proxy, or the host is excluded from it. */
-const wayTo = (wanted: HttpsRequest): Effect.Effect<Duplex | undefined, HttpUnreachable, Scope.Scope> => {
+const tunnelTo = (wanted: HttpsRequest): Effect.Effect<Duplex | undefined, HttpUnreachable, Scope.Scope> => {
   const { proxy, trusted } = wanted
   const { hostname, port } = new URL(wanted.url)
   if (proxy === undefined || goesDirectly(proxy.noProxy, hostname)) return Effect.succeed(undefined)
@@ -60,10 +60,10 @@ const wayTo = (wanted: HttpsRequest): Effect.Effect<Duplex | undefined, HttpUnre
   )
 }
 
-const exchange = (wanted: HttpsRequest, way: Duplex | undefined): Effect.Effect<HttpsAnswer, HttpUnreachable> =>
+const exchange = (wanted: HttpsRequest, tunnel: Duplex | undefined): Effect.Effect<HttpsAnswer, HttpUnreachable> =>
   Effect.callback<HttpsAnswer, HttpUnreachable>((resume) => {
     const fail = (code: string, detail: string): void => resume(Effect.fail(unreachable(wanted, code, detail)))
-    const outgoing = begin(wanted, way, (answer) => {
+    const outgoing = begin(wanted, tunnel, (answer) => {
       const chunks: Array<Buffer> = []
       let length = 0
       answer.on("data", (chunk: Buffer) => {
@@ -85,11 +85,11 @@ const exchange = (wanted: HttpsRequest, way: Duplex | undefined): Effect.Effect<
 /** Node throws for an invalid request, such as a line end in a header. */
 const begin = (
   wanted: HttpsRequest,
-  way: Duplex | undefined,
+  tunnel: Duplex | undefined,
   onAnswer: (answer: IncomingMessage) => void
 ): ClientRequest | Error => {
   try {
-    return request(wanted.url, { ...options(wanted), createConnection: connection(wanted, way) }, onAnswer)
+    return request(wanted.url, { ...options(wanted), createConnection: connection(wanted, tunnel) }, onAnswer)
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error))
   }

@@ -29,7 +29,7 @@ const judge = (type: number, body: Buffer, known: Set<string>): boolean => {
   }
   if (known.has(key)) return false
   // Bounded, in case an interface flaps through thousands of addresses.
-  if (known.size >= mostKnown) known.clear()
+  if (known.size >= maxKnown) known.clear()
   known.add(key)
   return true
 }
@@ -86,4 +86,4 @@ const addressOf = 1
 const outInterface = 4
 const gateway = 5
 
-const mostKnown = 1_000
+const maxKnown = 1_000

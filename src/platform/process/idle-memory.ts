@@ -50,7 +50,7 @@ export const idleCheck = (process: IdleProcess, isBusy: () => boolean): (() => b
     const events = process.events()
     const handled = events - eventsBefore
     eventsBefore = events
-    if (handled > mostEventsWhenIdle || isBusy()) return false
+    if (handled > maxEventsWhenIdle || isBusy()) return false
     const own = process.ownBytes()
     if (own === undefined || own < ownAfter + worthwhileBytes) return false
     process.giveBack()
@@ -64,7 +64,7 @@ export const idleCheck = (process: IdleProcess, isBusy: () => boolean): (() => b
 export const intervalMs = 10_000
 
 /** Keep-alives of two connections, a watchdog, this timer: a few events each. A message is about four. */
-const mostEventsWhenIdle = 20
+const maxEventsWhenIdle = 20
 
 /** More than V8's new space grows and shrinks by. */
 const worthwhileBytes = 2 * 1024 * 1024

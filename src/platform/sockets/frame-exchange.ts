@@ -37,10 +37,10 @@ export const exchangeFrame = (
 export const isServed = (socketPath: string): Effect.Effect<boolean> =>
   exchangeFrame(socketPath, { _tag: "Ping" }, "2 seconds").pipe(
     Effect.as(true),
-    Effect.catch((failed) => Effect.succeed(!(failed._tag === "SigningServiceUnreachable" && isNobody(failed.reason))))
+    Effect.catch((failed) => Effect.succeed(!(failed._tag === "SigningServiceUnreachable" && isRefused(failed.reason))))
   )
 
-const isNobody = (reason: SigningServiceUnreachable["reason"]): boolean => reason === "refused" || reason === "missing"
+const isRefused = (reason: SigningServiceUnreachable["reason"]): boolean => reason === "refused" || reason === "missing"
 
 /** Longest response: a list of some thousand keys. */
 const responseLimit = 1024 * 1024

@@ -39,7 +39,7 @@ export const serveJsonLines = (
       // A client that disconnects during its response is not an error.
       socket.on("error", () => {})
       // Closed with a delay: closing immediately may reset the connection before the line is read.
-      if (clients.size >= mostClients)
+      if (clients.size >= maxClients)
         return void socket.setTimeout(refusalMs, () => socket.destroy()).end(`${tooMany}\n`)
       clients.add(socket)
       const answering = new Set<() => void>()
@@ -172,7 +172,7 @@ const readLines = (
 
 const tooLong = () => Object.assign(new Error("the line is too long"), { code: "tooLong" })
 
-const mostClients = 16
+const maxClients = 16
 const longestQuestion = 4_096
 const longestAnswer = 1_048_576
 const silentMs = 120_000

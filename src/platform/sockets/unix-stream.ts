@@ -176,7 +176,7 @@ export class UnixListener {
   private waitingClients(): { readonly clients: ReadonlyArray<Accepted>; readonly more: "now" | "later" | "no" } {
     const clients: Array<Accepted> = []
     try {
-      while (clients.length < mostAtOnce) {
+      while (clients.length < maxAtOnce) {
         const client = acceptUnix(this.descriptor)
         if (client === undefined) return { clients, more: "no" }
         clients.push(client)
@@ -198,7 +198,7 @@ interface ListenerCallbacks {
   readonly onRefused: (code: string) => void
 }
 
-const mostAtOnce = 32
+const maxAtOnce = 32
 /** Descriptors may be free by then. */
 const tryAgainMs = 100
 

@@ -91,7 +91,7 @@ const open = ({ host, trusted }: ServerIdentity, more: ConnectionOptions): TLSSo
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     // Explicit, so that NODE_TLS_REJECT_UNAUTHORIZED is ignored.
     rejectUnauthorized: true,
-    checkServerIdentity: () => complaint(name, pathOf(socket.getPeerX509Certificate(), trusted), trusted),
+    checkServerIdentity: () => verificationError(name, pathOf(socket.getPeerX509Certificate(), trusted), trusted),
     ...partialChain,
     ...more
   })
@@ -151,7 +151,11 @@ const anchorOf = (one: X509Certificate, trusted: TrustStore): X509Certificate | 
   return undefined
 }
 
-const complaint = (name: string, path: ReadonlyArray<X509Certificate>, trusted: TrustStore): Error | undefined => {
+const verificationError = (
+  name: string,
+  path: ReadonlyArray<X509Certificate>,
+  trusted: TrustStore
+): Error | undefined => {
   const [leaf, ...issuers] = path
   if (leaf === undefined) return refused("CERT_REJECTED", "no certificate")
   if (!isFor(leaf, name)) return refused("ERR_TLS_CERT_ALTNAME_INVALID", namesOf(leaf))

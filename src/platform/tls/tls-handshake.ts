@@ -60,7 +60,7 @@ export class TlsHandshake {
   receive(ciphertext: Buffer): void {
     if (this.#state === "signing") {
       this.#arrived.push(ciphertext)
-      if (this.#arrived.reduce((sum, part) => sum + part.length, 0) > mostWaiting) this.#open.socket.pause()
+      if (this.#arrived.reduce((sum, part) => sum + part.length, 0) > maxWaiting) this.#open.socket.pause()
       return
     }
     this.#open.addon.feed(this.#open.connection, ciphertext)
@@ -146,4 +146,4 @@ export class TlsHandshake {
 const noSignature = Buffer.alloc(1)
 
 /** Bytes, plus one chunk. */
-const mostWaiting = 64 * 1024
+const maxWaiting = 64 * 1024

@@ -27,8 +27,8 @@ interface ProbeTarget {
 
 export const probeTls = (target: ProbeTarget): Effect.Effect<TlsProbe> => {
   const { proxy, trusted, withinMs } = target
-  const way = proxy === undefined ? Effect.succeed(undefined) : openTunnel(target, proxy, trusted)
-  return Effect.flatMap(way, (tunnel) => handshake(target, tunnel)).pipe(
+  const tunnel = proxy === undefined ? Effect.succeed(undefined) : openTunnel(target, proxy, trusted)
+  return Effect.flatMap(tunnel, (tunnel) => handshake(target, tunnel)).pipe(
     Effect.catch(({ detail }) =>
       Effect.succeed({ kind: "notReached" as const, code: "proxy", detail: `${proxy?.url}: ${detail}` })
     ),

@@ -30,7 +30,7 @@ export const keptFor = <Texts, Made>(
     const found = kept.findIndex((one) => isSame(one.texts, texts))
     const entry = kept.splice(found, found < 0 ? 0 : 1)[0] ?? { texts: copied(texts), made: make() }
     kept.unshift(entry)
-    kept.length = Math.min(kept.length, mostKept)
+    kept.length = Math.min(kept.length, maxKept)
     return entry.made
   }
 }
@@ -74,6 +74,6 @@ const sameTexts = (one: ReadonlyArray<string>, other: ReadonlyArray<string>): bo
   one.length === other.length && one.every((text, index) => text === other[index])
 
 /** One per cloud, and a spare: a bundle takes half a megabyte, and in OpenSSL one or two more. */
-const mostKept = 4
+const maxKept = 4
 
 const kept = keptFor<ReadonlyArray<string>, TrustStore>(sameTexts, (texts) => [...texts])

@@ -1,7 +1,7 @@
 /** An actor that fails is never silent. */
 import { Data, Effect } from "effect"
 import { expect, it } from "vitest"
-import { refusalsToldByStarter, withActorLog } from "../../../src/cli/terminal/actor-log.ts"
+import { refusalsLoggedByCaller, withActorLog } from "../../../src/cli/terminal/actor-log.ts"
 import { loggingLayer } from "../../../src/cli/terminal/logging.ts"
 import * as Actor from "../../../src/runtime/actor.ts"
 import type { Tell } from "../../../src/runtime/protocol.ts"
@@ -35,7 +35,7 @@ it("leaves what keeps an actor from starting to whoever starts it, but no bug an
   type Fragile = { readonly Break: Tell<void> }
   const mailbox = { capacity: 1, overflow: { policy: "block" } } as const
   const started = (name: string, init: Effect.Effect<{ readonly Break: () => Effect.Effect<void> }, Refused>) =>
-    refusalsToldByStarter(Actor.start<Fragile, Refused, never>({ name, mailbox, behaviour: { init: () => init } }))
+    refusalsLoggedByCaller(Actor.start<Fragile, Refused, never>({ name, mailbox, behaviour: { init: () => init } }))
   const program = Effect.scoped(
     Effect.gen(function* () {
       yield* Effect.exit(started("refused", Effect.fail(new Refused())))

@@ -1,6 +1,6 @@
 /** Columns of a terminal. Source: Unicode, EastAsianWidth.txt; UTS #51. */
 import { expect, it } from "vitest"
-import { cutText, pieces, textWidth } from "../../../src/cli/terminal/text-width.ts"
+import { pieces, textWidth, truncateText } from "../../../src/cli/terminal/text-width.ts"
 
 it.each([
   ["plain", 5],
@@ -33,5 +33,5 @@ it.each([
   ["abc", 2, "ab"],
   ["設", 1, ""]
 ])("%s in %i columns is cut to '%s'", (text, columns, expected) => {
-  expect(cutText(text, columns)).toBe(expected)
+  expect(truncateText(text, columns)).toBe(expected)
 })

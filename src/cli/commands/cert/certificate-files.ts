@@ -39,12 +39,12 @@ export const writeText = (
     if (holdsPrivateKey(textAt(path))) return Effect.fail(new FileExists({ path, role: "key" }))
     if (isStream(path) || targetAt(path)?.isDirectory()) return replaceText(path, content)
     const owner = ownerIn(configDir)
-    if (holdsAnother(path, owner)) return Effect.fail(new FileExists({ path, role: "other" }))
+    if (isForeignFile(path, owner)) return Effect.fail(new FileExists({ path, role: "other" }))
     return Effect.andThen(makeDirectory(configDir, path), replaceText(path, content, { owner, givenWithin: configDir }))
   })
 
 /** The path may come from settings that the services' user writes: root must not lose a file by it. */
-const holdsAnother = (path: string, owner: Owner | undefined): boolean => {
+const isForeignFile = (path: string, owner: Owner | undefined): boolean => {
   const text = textAt(path)
   return owner !== undefined && targetAt(path)?.uid !== owner.uid && text !== "" && !text.includes("-----BEGIN ")
 }
@@ -124,7 +124,7 @@ export const removeFile = (path: string): Effect.Effect<boolean, FileNotWritten>
 export const isSameFile = (one: string, other: string): boolean => {
   const [first, second] = [targetAt(one), targetAt(other)]
   if (first !== undefined && second !== undefined) return first.dev === second.dev && first.ino === second.ino
-  return placeOf(one, mostLinks) === placeOf(other, mostLinks)
+  return placeOf(one, maxLinks) === placeOf(other, maxLinks)
 }
 
 /** The path to write to: all symlinks resolved, also a dangling one. */
@@ -137,7 +137,7 @@ const placeOf = (path: string, links: number): string => {
 }
 
 /** As Linux, which reports ELOOP beyond. */
-const mostLinks = 40
+const maxLinks = 40
 
 const linkAt = (path: string): string | undefined => {
   try {

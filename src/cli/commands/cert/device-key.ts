@@ -36,7 +36,7 @@ export interface DeviceKey {
 }
 
 /** Signing may wait for a touch: longer than the token's own limit. */
-const signWithin = "70 seconds"
+const signLimit = "70 seconds"
 
 /**
  * `certified`: public key of the current certificate. Selects among several matching keys, and stands for the public key if
@@ -51,7 +51,7 @@ export const tokenKey = (
     const spki = certified && publicKeyInfo(certified)
     // The URI returned names serial and id: public key and signature come from the same key.
     const { key } = yield* cryptoki
-      .ask("ChooseScheme", { offered: [], key: wanted, publicKey: spki }, { within: signWithin })
+      .ask("ChooseScheme", { offered: [], key: wanted, publicKey: spki }, { within: signLimit })
       .pipe(
         Effect.catchTags({
           KeyNotFound: keyNeeded(cryptoki, wanted),
@@ -62,7 +62,7 @@ export const tokenKey = (
           }
         })
       )
-    const publicKey = yield* cryptoki.ask("PublicKey", { key }, { within: signWithin }).pipe(
+    const publicKey = yield* cryptoki.ask("PublicKey", { key }, { within: signLimit }).pipe(
       Effect.catchTags({
         SigningServiceRefused: (refusal) =>
           spki !== undefined && (isTooOld(refusal) || tellsNoPublicKey(refusal))
@@ -82,7 +82,7 @@ export const tokenKey = (
       certify: (unsigned) =>
         Effect.gen(function* () {
           const message = unsigned.toBeSigned
-          const { signature } = yield* cryptoki.ask("Sign", { key, scheme, message }, { within: signWithin })
+          const { signature } = yield* cryptoki.ask("Sign", { key, scheme, message }, { within: signLimit })
           // A CA would refuse it only later; a self-signed certificate would not be checked at all.
           const fits = verifySignature(hashOf(scheme), message, keyObject, signature)
           return fits ? signed(unsigned, signature) : yield* new SignatureNotVerified({ scheme })

@@ -84,7 +84,7 @@ const tokensOfBroker = (
     yield* localBroker.ask("Open", { target }, within)
     yield* localBroker.ask("Subscribe", { filters: [`${prefix}/s/dat`], qos: 1 }, within)
     // A message before the request answers another request.
-    for (let n = 0; n < mostEarly; n++) if (Option.isNone(yield* Effect.timeoutOption(hear, "100 millis"))) break
+    for (let n = 0; n < maxEarly; n++) if (Option.isNone(yield* Effect.timeoutOption(hear, "100 millis"))) break
     yield* localBroker.ask("Publish", { message }, within)
     isAsked = true
   })
@@ -114,7 +114,7 @@ const tokensOfBroker = (
   return { next, close }
 }
 
-const mostEarly = 20
+const maxEarly = 20
 
 const freshToken = ({ retain, payload }: MqttMessage): Token | undefined => (retain ? undefined : tokenIn(payload))
 

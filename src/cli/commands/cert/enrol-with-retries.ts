@@ -35,7 +35,7 @@ export const enrolWithRetries = (
     const enrolInTime = Effect.flatMap(monotonicNow, (now) =>
       enrol(http, request, login, Math.max(shortestTryMs, until - now))
     )
-    const once: Effect.Effect<ReadonlyArray<string>, Refused> = Effect.catchIf(enrolInTime, heals, (failure) =>
+    const once: Effect.Effect<ReadonlyArray<string>, Refused> = Effect.catchIf(enrolInTime, isTemporary, (failure) =>
       Effect.gen(function* () {
         yield* isNotRegistered(failure)
           ? terminal.line(
@@ -60,7 +60,7 @@ const isNotRegistered = (failure: HttpRefused | HttpUnreachable): boolean =>
   failure._tag === "HttpRefused" && [401, 403, 404].includes(failure.status)
 
 /** Not registered yet, too busy, or unreachable: retry. Other errors are final. */
-const heals = (failure: Refused): failure is HttpRefused | HttpUnreachable => {
+const isTemporary = (failure: Refused): failure is HttpRefused | HttpUnreachable => {
   switch (failure._tag) {
     case "HttpUnreachable":
       // A proxy that requires another login, or denies the host, will not change its mind.

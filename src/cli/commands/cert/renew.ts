@@ -54,7 +54,7 @@ export const renewCertificate: TokenCommand = (context) =>
     // Same identity as before: the cloud identifies the device by it.
     const subject = subjectNamed(yield* checkedName(commonNameOf(present) ?? ""), of.settings)
     const renewed =
-      ca === "self-signed" ? yield* signAnew(context, of, subject) : yield* enrolAnew(context, of, subject)
+      ca === "self-signed" ? yield* signAgain(context, of, subject) : yield* enrolAgain(context, of, subject)
     const path = pendingPath(certPath)
     yield* writeCertificate(of, path, renewed.text)
     yield* terminal.line(`Certificate renewed successfully: ${path}`)
@@ -67,7 +67,7 @@ export const renewCertificate: TokenCommand = (context) =>
     return exitCodes.ok
   })
 
-const signAnew = (context: CommandContext, of: CertSettings, subject: Subject) =>
+const signAgain = (context: CommandContext, of: CertSettings, subject: Subject) =>
   Effect.gen(function* () {
     const key = yield* presentKey(context, of)
     const now = yield* dateNow
@@ -76,7 +76,7 @@ const signAnew = (context: CommandContext, of: CertSettings, subject: Subject) =
     return { text, certificate: new X509Certificate(text) }
   })
 
-const enrolAnew = (context: CommandContext, of: CertSettings, subject: Subject) =>
+const enrolAgain = (context: CommandContext, of: CertSettings, subject: Subject) =>
   Effect.gen(function* () {
     const selector = context.input.cloud ?? { cloud: "c8y" as const, profile: undefined }
     if (selector.cloud !== "c8y") return yield* new NotSupportedByCloud({ cloud: selector.cloud, service: "renewal" })

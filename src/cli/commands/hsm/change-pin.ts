@@ -41,7 +41,7 @@ export const changePin: TokenCommand = (context) =>
     const soPin = reset ? yield* currentPin(context, "so-pin", "SO PIN", "SO PIN: ") : undefined
     const newPin = yield* newPinFrom(context, "new-pin", "user PIN")
     const by = soPin === undefined ? ({ kind: "change" } as const) : ({ kind: "reset", soPin } as const)
-    yield* storePinsApart(context, uri, old)
+    yield* movePinsOutOfUris(context, uri, old)
     const stored = yield* storedPins(context, uri, old)
     const [first] = stored
     if (first !== undefined) yield* actors.config.ask("CheckWritable", { key: first }, within)
@@ -118,7 +118,7 @@ const settingsOf = (context: CommandContext, target: Pkcs11Uri) =>
   })
 
 /** Moves a PIN in a file's URI to its own setting, as `config set` does; if that is refused, so is the command. */
-const storePinsApart = (context: CommandContext, target: Pkcs11Uri, old: Redacted.Redacted<string> | undefined) =>
+const movePinsOutOfUris = (context: CommandContext, target: Pkcs11Uri, old: Redacted.Redacted<string> | undefined) =>
   Effect.gen(function* () {
     const { actors, terminal } = context
     for (const { key, uriKey } of yield* settingsOf(context, target)) {

@@ -19,11 +19,11 @@ export const refuseOtherKey = (context: CommandContext, key: KeyDescription, pin
   Effect.gen(function* () {
     const { object, id, type: _type, ...token } = key.uri
     const found = (named: Pkcs11Uri) => finds(context, selectorFor({ ...token, ...named }, pin))
-    const isLabelBent = object !== undefined && (yield* found({ object: strange.object() }))
-    const isIdBent = id !== undefined && (yield* found({ id: strange.id() }))
-    if (!isLabelBent && !isIdBent) return
+    const isLabelOverridden = object !== undefined && (yield* found({ object: unusedName.object() }))
+    const isIdOverridden = id !== undefined && (yield* found({ id: unusedName.id() }))
+    if (!isLabelOverridden && !isIdOverridden) return
     // With the service's label too, the id still distinguishes this key from others.
-    if (!isIdBent && id !== undefined && (yield* found({ id }))) return
+    if (!isIdOverridden && id !== undefined && (yield* found({ id }))) return
     // A single key is the one.
     const all = yield* findKeys(context, token, pin)
     if (all.some((other) => !isSameKey(other, key))) return yield* new OtherKeySelected({ uri: shownUri(key.uri) })
@@ -42,7 +42,7 @@ export const deleteShown = ({ actors }: CommandContext, key: KeyDescription, pin
   })
 
 /** A URI that matches no key. */
-const strange = {
+const unusedName = {
   id: () => new Uint8Array(randomBytes(20)),
   object: () => `no such key ${randomBytes(10).toString("hex")}`
 }

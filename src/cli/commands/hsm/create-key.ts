@@ -74,7 +74,7 @@ const reportKey = (context: CommandContext, { key, selector, setting, outfile }:
     const saved = outfile === undefined ? Effect.void : replaceText(outfile, publicKey)
     yield* refuseOtherKey(context, key, selector)
     yield* selectKey(context, setting, uri)
-    yield* sayWhoUsesAnother(context, key.uri)
+    yield* reportOtherKeyUsers(context, key.uri)
     yield* Effect.tapError(saved, () => terminal.warning("the key was created and selected; its public key is above"))
     if (input.secret("pin") !== undefined) yield* terminal.info(pinNotWritten)
     if (input.secret("so-pin") !== undefined)
@@ -137,7 +137,7 @@ const selectKey = ({ actors, terminal }: CommandContext, { key, profile }: KeySe
   })
 
 /** A cloud with its own key does not use `device.key_uri`. */
-const sayWhoUsesAnother = ({ actors, input, terminal }: CommandContext, uri: Pkcs11Uri) =>
+const reportOtherKeyUsers = ({ actors, input, terminal }: CommandContext, uri: Pkcs11Uri) =>
   Effect.gen(function* () {
     if (input.cloud !== undefined) return
     for (const cloud of cloudWords) {

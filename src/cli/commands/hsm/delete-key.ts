@@ -38,7 +38,7 @@ export const deleteKey: TokenCommand = (context) =>
       return yield* new KeySelectorMissing({ command: "tedge hsm delete-key" })
     const pin = pinFor(given, device)
     const found = yield* findKeys(context, yield* resolvedToken(context, settings, filter), pin)
-    const key = yield* theOne(found)
+    const key = yield* singleKey(found)
     if (key === undefined) {
       yield* terminal.line("No matching key was found; nothing to delete.")
       return exitCodes.ok
@@ -84,7 +84,7 @@ const certificatePaths = ({ actors }: CommandContext) =>
   })
 
 /** A keypair is one key: both objects have the same id. */
-const theOne = (found: ReadonlyArray<KeyDescription>) => {
+const singleKey = (found: ReadonlyArray<KeyDescription>) => {
   const [first] = found
   const others = found.filter((key) => first !== undefined && Buffer.compare(key.id, first.id) !== 0)
   return others.length === 0
@@ -99,7 +99,7 @@ const confirmed = ({ prompts }: CommandContext) =>
 
 const refuseKeyInUse = (context: CommandContext, key: KeyDescription) =>
   Effect.gen(function* () {
-    const users = (yield* namedKeys(context)).filter(({ uri }) => meansKey(uri, key))
+    const users = (yield* namedKeys(context)).filter(({ uri }) => selectsKey(uri, key))
     if (users.length > 0)
       return yield* new KeyInUse({ uri: shownUri(key.uri), settings: users.map(({ setting }) => setting) })
   })
@@ -128,7 +128,7 @@ const onlyIfObject = (uri: Pkcs11Uri | undefined) =>
   uri?.object === undefined && uri?.id === undefined ? undefined : uri
 
 /** Whether the setting's URI selects this key; token attributes missing in either do not distinguish them. */
-export const meansKey = (uri: Pkcs11Uri, key: KeyDescription): boolean =>
+export const selectsKey = (uri: Pkcs11Uri, key: KeyDescription): boolean =>
   matchesObject({ ...uri, type: "private" }, { ...key, kind: "private" }) &&
   (["token", "serial", "model", "manufacturer"] as const).every(
     (field) => uri[field] === undefined || key.uri[field] === undefined || sameAttribute(uri[field], key.uri[field])

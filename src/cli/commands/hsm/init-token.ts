@@ -52,7 +52,7 @@ export const initToken: TokenCommand = (context) =>
       terminal,
       { title: `waiting for the token '${label}' to be initialised` },
       actors.cryptoki.ask("InitToken", order, { within: askLimits.init })
-    ).pipe(Effect.catch((cause) => refuseHalfMade(context, before, label, cause)))
+    ).pipe(Effect.catch((cause) => reportWithoutUserPin(context, before, label, cause)))
     yield* terminal.answer(`${shownUri(made.uri)}\n`)
     if (mustBeStored) yield* terminal.info(`the PIN is not in the settings yet: tedge config set ${pinSetting} <PIN>`)
     return exitCodes.ok
@@ -90,7 +90,7 @@ const newPins = (context: CommandContext, { cryptoki }: Settings) =>
   })
 
 /** Label and SO PIN are set before the user PIN: after a failure the token may have only the former. */
-const refuseHalfMade = (
+const reportWithoutUserPin = (
   context: CommandContext,
   before: ReadonlyArray<TokenDescription>,
   label: string,

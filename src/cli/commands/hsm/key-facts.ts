@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import type { KeyDescription, PinGiven } from "../../../messages/cryptoki.ts"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import { cloudWords } from "../../command-line/command-spec.ts"
-import { meansKey } from "./delete-key.ts"
+import { selectsKey } from "./delete-key.ts"
 import { printKeyId } from "./key-id.ts"
 import { askLimits, type CommandContext, selectorFor } from "./token-command.ts"
 
@@ -28,7 +28,7 @@ export const keySizes = (
   Effect.gen(function* () {
     const sizes = new Map<string, KeySize>()
     const one = new Map(keys.filter(({ id }) => id.length > 0).map((key) => [printKeyId(key.id), key.uri]))
-    for (const [id, uri] of [...one].slice(0, mostAsked)) {
+    for (const [id, uri] of [...one].slice(0, maxKeys)) {
       const { type: _type, ...key } = uri
       const asked = actors.cryptoki.ask("PublicKey", { key: selectorFor(key, pin) }, { within: askLimits.list })
       const der = yield* Effect.catch(asked, () => Effect.succeed(undefined)) // listed without this detail
@@ -38,7 +38,7 @@ export const keySizes = (
     return sizes
   })
 
-const mostAsked = 64
+const maxKeys = 64
 
 const sizeOf = (der: Uint8Array): KeySize | undefined => {
   try {
@@ -89,5 +89,5 @@ export const usersOf = (
   users: ReadonlyArray<KeyUser>
 ): ReadonlyArray<string> =>
   users
-    .filter(({ uri }) => all.find((one) => one.kind === "private" && meansKey(uri, one)) === key)
+    .filter(({ uri }) => all.find((one) => one.kind === "private" && selectsKey(uri, one)) === key)
     .map(({ name }) => name)

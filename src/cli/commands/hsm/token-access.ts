@@ -26,7 +26,7 @@ interface AccessSettings {
 }
 
 /** One line each, with the next step. Some tokens may be other users': which one is meant is known only when it is used. */
-export const closedInWords = (settings: AccessSettings, environment: NodeJS.ProcessEnv): ReadonlyArray<string> => {
+export const describeClosed = (settings: AccessSettings, environment: NodeJS.ProcessEnv): ReadonlyArray<string> => {
   const { closed, hasOpenToken } = tokenAccess(settings, environment)
   return closed
     .filter(({ isToken }) => !(isToken && hasOpenToken))
@@ -36,7 +36,7 @@ export const closedInWords = (settings: AccessSettings, environment: NodeJS.Proc
 
 /** The environment is that of the module. */
 export const tokenAccess = ({ cryptoki, configDir }: AccessSettings, environment: NodeJS.ProcessEnv): TokenAccess => {
-  const user = whoLoads(configDir)
+  const user = loadingUser(configDir)
   if (user === undefined) return { user: undefined, closed: [], hasOpenToken: false }
   const files: ReadonlyArray<ModuleFile> =
     cryptoki.mode === "socket"
@@ -66,7 +66,7 @@ export const tokenAccess = ({ cryptoki, configDir }: AccessSettings, environment
   const shut = new Set(closed.map(({ closed }) => closed))
   return {
     user: user.name,
-    closed: closed.filter((one, at) => closed.findIndex((other) => sameCure(one, other)) === at),
+    closed: closed.filter((one, at) => closed.findIndex((other) => sameFix(one, other)) === at),
     hasOpenToken: files.some(({ isToken, path }) => isToken && ![...shut].some((one) => path.startsWith(one)))
   }
 }
@@ -80,7 +80,7 @@ const filesOf = (
   return moduleFiles(modulePath, ofModule, user.home)
 }
 
-const sameCure = (one: ClosedToUser, other: ClosedToUser): boolean =>
+const sameFix = (one: ClosedToUser, other: ClosedToUser): boolean =>
   one.group === undefined ? one.closed === other.closed : one.group === other.group
 
 interface Loader extends AccessUser {
@@ -88,7 +88,7 @@ interface Loader extends AccessUser {
   readonly who: ClosedToUser["who"]
 }
 
-const whoLoads = (configDir: string): Loader | undefined => {
+const loadingUser = (configDir: string): Loader | undefined => {
   const user = serviceUser(configDir)
   if (user.kind === "user") return { ...user, who: "services" }
   const [uid = 0, gid = 0] = [process.getuid?.(), process.getgid?.()]

@@ -13,7 +13,7 @@ export class MapperMetrics {
       .map(([label_, value]) => `${label_}="${label(value)}"`)
       .join(",")
     const histogram = series.get(key) ?? new Histogram()
-    if (series.size < mostSeries) series.set(key, histogram)
+    if (series.size < maxSeries) series.set(key, histogram)
     histogram.add(ms, times)
   }
 
@@ -59,4 +59,4 @@ const bridgeLines = ({ health, local, cloud, counters }: BridgeStatus): Readonly
 }
 
 const prefix = "tedge_mapper_"
-const mostSeries = 64
+const maxSeries = 64

@@ -184,7 +184,7 @@ const planLocalLink = (
     backOff: localBackOff(settings),
     onConnect: localHealth(own).up,
     onDisconnect: [localHealth(own).down],
-    log: bridgeVoice,
+    log: bridgeLogNames,
     bounds: { ...bounds, window: windowOf(settings.cloud.name) }
   }))
 
@@ -247,7 +247,7 @@ const planCloudLink = (
       backOff: backOff(settings),
       onConnect: presence.onConnect,
       onDisconnect: presence.will === undefined ? [] : [presence.will],
-      log: bridgeVoice,
+      log: bridgeLogNames,
       bounds: { ...bounds, window: windowOf(cloud.name) }
     }
   })
@@ -267,7 +267,7 @@ const localBackOff = (settings: CloudSettings): BackOffSettings => {
 const localKeepalive = ({ bridge, cloud }: CloudSettings): number =>
   Math.min(bridge.localKeepaliveSeconds, cloud.keepaliveSeconds)
 
-const bridgeVoice = { target: "MQTT bridge", name: "MQTT bridge", isSecond: false } as const
+const bridgeLogNames = { target: "MQTT bridge", name: "MQTT bridge", isSecond: false } as const
 
 /** Size limit for the local broker: above the cloud's, so that the bridge can name the message that is too large. */
 const largestPacketOf = ({ maxPayloadSize }: CloudSettings["cloud"]): number =>

@@ -17,7 +17,7 @@ import type { AskFailed } from "../../../runtime/errors.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import { StartFailed, type SupervisorExit } from "../../../runtime/supervision.ts"
 import { Supervisor } from "../../../runtime/supervisor.ts"
-import { refusalsToldByStarter } from "../../terminal/actor-log.ts"
+import { refusalsLoggedByCaller } from "../../terminal/actor-log.ts"
 
 /** Address of the tokens' actor, which the listener has before that actor runs. */
 export const tokensPlace = Effect.suspend(() =>
@@ -80,7 +80,7 @@ export const startListener = (
       })
     )
     return { server: place.ref, gaveUp: handle.awaitExit }
-  }).pipe(refusalsToldByStarter)
+  }).pipe(refusalsLoggedByCaller)
 
 const isListenFailed = (reason: unknown): reason is ListenFailed =>
   typeof reason === "object" && reason !== null && "_tag" in reason && reason._tag === "ListenFailed"

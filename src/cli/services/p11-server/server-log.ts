@@ -11,7 +11,7 @@ import { explain } from "../../../messages/explain.ts"
 import type { ServerStartRefusal } from "../../../messages/p11-server.ts"
 import type { TokenRefusal } from "../../../messages/token-refusals.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
-import { closedInWords } from "../../commands/hsm/token-access.ts"
+import { describeClosed } from "../../commands/hsm/token-access.ts"
 import type { ServerSettings, SettingsRefusal } from "./read-settings.ts"
 
 export type ServerFailure = SettingsRefusal | AskFailed | TokenRefusal | ServerStartRefusal
@@ -26,7 +26,7 @@ export const logClosed = ({ hostUser, modulePath, socketPath, configDir }: Serve
   Effect.suspend(() => {
     const loadsAsRoot = process.getuid?.() === 0 && hostUser === undefined
     const asked = { cryptoki: { mode: "module", modulePath, socketPath }, configDir } as const
-    const closed = loadsAsRoot ? [] : closedInWords(asked, process.env)
+    const closed = loadsAsRoot ? [] : describeClosed(asked, process.env)
     return Effect.forEach(closed, (line) => Effect.logWarning(line), { discard: true })
   })
 

@@ -12,7 +12,7 @@ export const exportOutcome = (signal: "traces" | "metrics", tell: (warning: stri
     failed: (status, cause) => {
       if (isFailing) return
       isFailing = true
-      const why = status === undefined ? codeOf(cause) : `it answered with status ${status}`
+      const why = status === undefined ? causeCode(cause) : `it answered with status ${status}`
       tell(`the collector does not accept ${signal}: ${why}; check OTEL_EXPORTER_OTLP_ENDPOINT and the collector`)
     },
     taken: () => {
@@ -24,7 +24,7 @@ export const exportOutcome = (signal: "traces" | "metrics", tell: (warning: stri
 }
 
 /** `fetch` throws errors with the code in their cause. */
-const codeOf = (error: unknown): string => {
+const causeCode = (error: unknown): string => {
   for (let one: unknown = error, depth = 0; one instanceof Error && depth < 4; one = one.cause, depth += 1)
     if ("code" in one && typeof one.code === "string" && /^\w{1,64}$/.test(one.code)) return one.code
   return "no connection"

@@ -141,7 +141,7 @@ class ExportedMetrics {
     const key = `${name} ${Object.values(labels).join(" ")}`
     let histogram = this.series.get(key)
     if (histogram === undefined) {
-      if (this.series.size >= mostSeries) return
+      if (this.series.size >= maxSeries) return
       const { metric, description, attributes } = known[name]
       histogram = Metric.histogram(metric, {
         description,
@@ -169,5 +169,5 @@ const known = {
 } as const
 
 const bucketsSeconds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
-const mostSeries = 64
+const maxSeries = 64
 const shutdownMs = 3_000

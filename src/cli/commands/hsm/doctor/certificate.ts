@@ -24,7 +24,7 @@ export const certificateChecks = (
     if (key !== undefined)
       yield* examination.check("certificate is for the key", ofKey(leaf, key, certPath), (words) => words)
     const now = yield* dateNow
-    yield* examination.check("certificate is valid", inItsTime(leaf, certPath, now), () => `until ${leaf.validTo}`)
+    yield* examination.check("certificate is valid", validityCheck(leaf, certPath, now), () => `until ${leaf.validTo}`)
     yield* chain(examination, leaf, certificates)
   })
 
@@ -45,7 +45,7 @@ const ofKey = (leaf: X509Certificate, key: TokenKey, certPath: string): Effect.E
     return `yes, '${used}', which connections use; ${key.named.setting} names another key, '${key.named.uri}', whose certificate is not in use yet`
   })
 
-const inItsTime = (leaf: X509Certificate, path: string, now: Date): Effect.Effect<void, CertificateNotValid> => {
+const validityCheck = (leaf: X509Certificate, path: string, now: Date): Effect.Effect<void, CertificateNotValid> => {
   const from = new Date(leaf.validFrom)
   const to = new Date(leaf.validTo)
   if (now < from) return Effect.fail(new CertificateNotValid({ path, reason: "notYetValid", at: from.toISOString() }))

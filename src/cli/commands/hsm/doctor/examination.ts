@@ -26,21 +26,21 @@ export interface Examination {
   ) => Effect.Effect<A | undefined>
 }
 
-/** Records checks and prints each when it is done; shows progress on `terminal`. `inWords`: final edit of sentences and hints. */
+/** Records checks and prints each when it is done; shows progress on `terminal`. `formatted`: final edit of sentences and hints. */
 export const examine = (
   checks: Array<Check>,
   terminal: Pick<Progress, "waiting">,
   show: (check: Check) => Effect.Effect<void>,
-  inWords = (text: string): string => text
+  formatted = (text: string): string => text
 ): Examination => {
   const note = (check: Check) =>
     Effect.suspend(() => {
       checks.push(check)
       return show(check)
     })
-  const pass: Examination["pass"] = (name, detail) => note({ name, ok: true, detail: inWords(detail) })
+  const pass: Examination["pass"] = (name, detail) => note({ name, ok: true, detail: formatted(detail) })
   const fail: Examination["fail"] = (name, { error, hint }) =>
-    note({ name, ok: false, detail: inWords(error), hint: hint === undefined ? undefined : inWords(hint) })
+    note({ name, ok: false, detail: formatted(error), hint: hint === undefined ? undefined : formatted(hint) })
   return {
     pass,
     fail,

@@ -13,13 +13,13 @@ export const serviceFileChecks = ({ pass, fail }: Examination, settings: CloudSe
   const told = closedToServices(user, serviceFiles(settings)).map(({ path, note }) => explainFileNote(path, note))
   return told.length === 0
     ? pass(name, `'${user.name}' may read settings and certificates`)
-    : Effect.forEach(told, (text) => fail(name, sentenceAndCure(text)), { discard: true })
+    : Effect.forEach(told, (text) => fail(name, sentenceAndFix(text)), { discard: true })
 }
 
 const name = "files of the services"
 
 /** In the form used in logs: the problem, a semicolon, the command that fixes it. */
-const sentenceAndCure = (text: string) => {
+const sentenceAndFix = (text: string) => {
   const at = text.lastIndexOf("; ")
   return { error: text.slice(0, at), hint: text.slice(at + 2) }
 }

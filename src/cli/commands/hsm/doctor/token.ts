@@ -35,8 +35,8 @@ export const tokenChecks = (
 ): Effect.Effect<KeyObject | undefined> =>
   Effect.gen(function* () {
     const { cryptoki } = context.actors
-    const way = yield* examination.check("settings", wayToToken(settings), (text) => text)
-    if (way === undefined) return undefined
+    const provider = yield* examination.check("settings", providerText(settings), (text) => text)
+    if (provider === undefined) return undefined
     const tokens = yield* examination.check(
       "tokens",
       cryptoki.ask("ListTokens", undefined, { within: askLimits.list }),
@@ -124,7 +124,7 @@ const pinState = (
 
 const pinStateCheck = "PIN state"
 
-const wayToToken = ({ cryptoki }: Pick<Settings, "cryptoki">): Effect.Effect<string, CryptokiOff> => {
+const providerText = ({ cryptoki }: Pick<Settings, "cryptoki">): Effect.Effect<string, CryptokiOff> => {
   switch (cryptoki.mode) {
     case "off":
       return Effect.fail(new CryptokiOff({ missing: "device.cryptoki.mode" }))

@@ -80,7 +80,7 @@ const answer = (
       return end(response, 200, "text/css", page.files.style)
     case "events":
       if (request.method === "HEAD") return end(response, 200, "text/event-stream")
-      return watchers.size < mostWatchers ? stream(page.feed, watchers, response) : end(response, 503)
+      return watchers.size < maxWatchers ? stream(page.feed, watchers, response) : end(response, 503)
     default:
       return end(response, 404)
   }
@@ -95,7 +95,7 @@ const stream = (feed: PageFeed, watchers: Set<ServerResponse>, response: ServerR
   response.write("retry: 1000\n\n")
   const leave = feed.watch((line) => {
     // A slow browser misses some; the next snapshot is complete.
-    if (response.writableLength < mostUnread) response.write(`data: ${line}\n\n`)
+    if (response.writableLength < maxUnread) response.write(`data: ${line}\n\n`)
   })
   return response.on("close", () => {
     watchers.delete(response)
@@ -126,5 +126,5 @@ const headers = {
   "cache-control": "no-store"
 } as const
 
-const mostWatchers = 32
-const mostUnread = 4_194_304
+const maxWatchers = 32
+const maxUnread = 4_194_304
