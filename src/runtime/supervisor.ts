@@ -27,9 +27,6 @@ import type {
 } from "./supervision.ts"
 
 const startTree = (spec: SupervisorSpec): Effect.Effect<SupervisorHandle, StartFailed | StartRefused, Scope.Scope> =>
-  withRuntimeClock(startChecked(spec))
-
-const startChecked = (spec: SupervisorSpec): Effect.Effect<SupervisorHandle, StartFailed | StartRefused, Scope.Scope> =>
   Effect.gen(function* () {
     const fault = findFault(spec.children)
     if (fault !== undefined) return yield* Effect.fail(fault)
@@ -50,8 +47,8 @@ const startChecked = (spec: SupervisorSpec): Effect.Effect<SupervisorHandle, Sta
         Effect.sync(() => {
           for (const member of members) member.crash(name)
         })
-    }
-  })
+    } satisfies SupervisorHandle
+  }).pipe(withRuntimeClock)
 
 /** Every service the behaviours need is taken from where the tree is started. */
 const start: <const Children extends ReadonlyArray<AnyChild>>(

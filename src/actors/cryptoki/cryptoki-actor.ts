@@ -118,7 +118,12 @@ const throughTokenActor = <A>(
         reason === "full" ? unusable(tokenActor, _tag) : failed(tokenActor, "parked", retryInMs),
       PeerDown: () => failed(tokenActor, "restarted")
     }),
-    Effect.tapErrorTag("TokenUnavailable", () => doubt(router, tokenActor)),
+    // The next request that named this token actor's token asks the module again which token is meant.
+    Effect.tapErrorTag("TokenUnavailable", () =>
+      Effect.sync(() => {
+        for (const [uri, one] of router.meant) if (one === tokenActor) router.meant.delete(uri)
+      })
+    ),
     // A token actor adds no limit, so it is the asker's own that has passed: a moment later, for the asker to hear just that.
     Effect.catchTag("AskTimeout", ({ _tag }) => Effect.andThen(Effect.sleep("20 millis"), unusable(tokenActor, _tag)))
   )
@@ -130,12 +135,6 @@ const unusable = (tokenActor: TokenActorEntry, why: string) =>
   Effect.fail(
     new TokenUnavailable({ token: tokenName(tokenActor.token), call: undefined, code: undefined, detail: why })
   )
-
-/** The next request that named this token actor's token asks the module again which token is meant. */
-const doubt = ({ meant }: Router, tokenActor: TokenActorEntry): Effect.Effect<void> =>
-  Effect.sync(() => {
-    for (const [uri, one] of meant) if (one === tokenActor) meant.delete(uri)
-  })
 
 /** Never all keys of a token: the URI must name one. */
 const deleteKey = (router: Router, key: KeySelector) => {

@@ -19,7 +19,11 @@ export const createKey = (context: RequestContext, request: Fields<"CreateKeyReq
     const { key, label, id = token.uri.id } = request.params
     yield* refuseOutside(context, { object: label, ...(id === undefined ? {} : { id }) })
     const parameters = yield* keyParameters(key)
-    const payload = { token, parameters, label, id, onlyNewLabel: !mayRepeat(context, label) }
+    // Root and the service's own user, and who has a rule for just this label, may repeat it: a second key with the label of the
+    // device's would be taken for it.
+    const { isUnlimited, scope } = context.access
+    const onlyNewLabel = !isUnlimited && scope?.object !== label
+    const payload = { token, parameters, label, id, onlyNewLabel }
     const created = yield* context.cryptoki.ask("CreateKey", payload, { within: within.generate })
     return { _tag: "CreateKeyResponse", pem: wirePem(created.publicKey) ?? "", uri: shownUri(created.uri) }
   })
@@ -46,13 +50,6 @@ export const deleteKey = (context: RequestContext, request: Fields<"DeleteKeyReq
       .pipe(Effect.catchTag("KeyNotFound", () => Effect.succeed([])))
     return { _tag: "DeleteKeyResponse", deleted: deleted.map(shownUri) }
   })
-
-/**
- * Root and the service's own user, and who has a rule for just this label: a second key with the label of the device's
- * would be taken for it.
- */
-const mayRepeat = ({ access }: RequestContext, label: string): boolean =>
-  access.isUnlimited || access.scope?.object === label
 
 const keyParameters = (key: WireKeyParameters["key"]): Effect.Effect<KeyParameters, RequestNotUsable> => {
   if (key.type === "ec") {

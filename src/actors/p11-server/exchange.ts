@@ -136,7 +136,9 @@ const signingTimes = (
     : {}
 
 /** The client gets the error, if it listens, and nothing more is done for it. */
-export const rejectBusy = (spec: Rejection): Effect.Effect<void> =>
+export const rejectBusy = (
+  spec: Pick<ConnectionSpec, "stream" | "client" | "times" | "publish">
+): Effect.Effect<void> =>
   untilAsked(spec).pipe(
     Effect.andThen(Effect.ignore(deliver(spec, encodeFrame(errorFrame({ _tag: "Busy" })), rejectMs))),
     Effect.andThen(spec.publish({ _tag: "ClientAborted", client: spec.client, reason: "tooMany" }))
@@ -152,8 +154,6 @@ const untilAsked = ({ stream, times }: Pick<ConnectionSpec, "stream" | "times">)
     })
     return Effect.sync(late.cancel)
   })
-
-type Rejection = Pick<ConnectionSpec, "stream" | "client" | "times" | "publish">
 
 /** No request is longer; CertificateVerify is below 200 bytes. */
 const requestLimit = 64 * 1024

@@ -50,17 +50,18 @@ interface ErrorContext {
   readonly scope: Pkcs11Uri | undefined
 }
 
-const noContext: ErrorContext = { forSigning: true, scope: undefined }
-
 /** A rule to paste has lines of its own: it is made of nothing that a client wrote. */
-export const errorText = (failure: RequestFailure, context: ErrorContext = noContext): string => {
+export const errorText = (
+  failure: RequestFailure,
+  context: ErrorContext = { forSigning: true, scope: undefined }
+): string => {
   if (failure._tag === "OperationNotAllowed") return sentence(failure)
   const text = `${sentence(failure)}${secondHalf(failure, context)}`
   // thin-edge's service says so for signing keys alone.
-  return oneLine(context.forSigning ? text : text.replace(`${service}${noSigningKey}`, service))
+  const own = context.forSigning ? text : text.replace(`${service}Failed to find a signing key: `, service)
+  const line = shownText(own.replace(/[\s\p{Cc}]+/gu, " ")).trim()
+  return line.length > longestServiceText ? `${line.slice(0, longestServiceText)}...` : line
 }
-
-const noSigningKey = "Failed to find a signing key: "
 
 /** What can be chosen, and what is missing: clients of thin-edge show this text and nothing else. */
 const secondHalf = (failure: RequestFailure, { scope }: ErrorContext): string => {
@@ -121,11 +122,6 @@ const wrongPin = "The specified PIN is incorrect"
 
 /** In front of everything the token side reports. */
 const service = "PKCS #11 service failed: "
-
-const oneLine = (text: string): string => {
-  const line = shownText(text.replace(/[\s\p{Cc}]+/gu, " ")).trim()
-  return line.length > longestServiceText ? `${line.slice(0, longestServiceText)}...` : line
-}
 
 /**
  * A refusal as a client may read it: no token and no key that lies outside of its scope is named. CryptokiActor sees all tokens

@@ -19,7 +19,7 @@ export class LogLimit {
   }
 
   /** Ends the period: how many lines of which kinds were left out. */
-  endPeriod(): ReadonlyArray<LeftOut> {
+  endPeriod(): ReadonlyArray<{ readonly kind: string; readonly count: number }> {
     const leftOut = [...this.kinds].flatMap(([kind, { leftOut: count }]) => (count > 0 ? [{ kind, count }] : []))
     this.kinds.clear()
     return leftOut
@@ -37,11 +37,6 @@ export class LogLimit {
 interface Kind {
   written: number
   leftOut: number
-}
-
-interface LeftOut {
-  readonly kind: string
-  readonly count: number
 }
 
 /** In each period. */

@@ -200,9 +200,6 @@ export interface Connection {
   fiber: Fiber.Fiber<unknown, unknown> | undefined
 }
 
-/** `busy`: tell the client. `full`: not even that. */
-type Admission = "admitted" | "busy" | "full"
-
 export class Connections {
   /**
    * Half of the descriptors serve, half say that the service is busy. Where there are fewer than there may be connections, a
@@ -220,8 +217,8 @@ export class Connections {
     this.most = Math.max(2, Math.floor(descriptors / 2))
   }
 
-  /** `ownUid`: the user the service runs as. */
-  admission(client: Client, wanted: P11ServerLimits, ownUid: number): Admission {
+  /** `busy`: tell the client. `full`: not even that. `ownUid`: the user the service runs as. */
+  admission(client: Client, wanted: P11ServerLimits, ownUid: number): "admitted" | "busy" | "full" {
     const limits = this.within(wanted)
     const { uid } = client
     const isWithinOwn =

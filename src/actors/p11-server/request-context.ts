@@ -58,16 +58,13 @@ export const selected = (
   const found =
     purpose === "changes" ? clientSelector(uri, pin, scopes, purpose) : selectors.select(uri, pin, scopes, purpose)
   return Effect.flatMap(found, ({ selector, ignored }) => {
-    const given = givenBy(access, selector)
+    // A PIN that a client gave is not the service's own: its wrong ones are counted against the client.
+    const { countedAs } = access
+    const isCounted = countedAs !== undefined && (selector.pin ?? selector.uri.pinValue) !== undefined
+    const given = isCounted ? { ...selector, client: countedAs } : selector
     return ignored.length === 0 ? Effect.succeed(given) : Effect.as(Effect.forEach(ignored, onIgnored), given)
   })
 }
-
-/** A PIN that a client gave is not the service's own: its wrong ones are counted against the client. */
-const givenBy = ({ countedAs }: Access, selector: ClientSelector["selector"]): ClientSelector["selector"] =>
-  countedAs === undefined || (selector.pin ?? selector.uri.pinValue) === undefined
-    ? selector
-    : { ...selector, client: countedAs }
 
 /** Refuses to make what this client could not reach afterwards: `made` says how it will be named. */
 export const refuseOutside = (

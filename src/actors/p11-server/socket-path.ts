@@ -4,7 +4,7 @@
  * The socket is bound under a name of its own and then renamed to its path. So a stale socket is replaced in one step,
  * and one that is there under its path has its mode and group already.
  */
-import { lstatSync, renameSync, type Stats, statSync, unlinkSync } from "node:fs"
+import { lstatSync, renameSync, statSync, unlinkSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { Effect, type Scope } from "effect"
 import { ListenFailed, type P11ServerEvent } from "../../messages/p11-server.ts"
@@ -52,14 +52,14 @@ const hasStaleSocket = (path: string): Effect.Effect<boolean, ListenFailed> =>
   Effect.gen(function* () {
     const there = yield* systemCall(path, () => lstatSync(path, { throwIfNoEntry: false }))
     if (there === undefined) return false
-    if (!there.isSocket()) return yield* refuse(path, "notASocket", kindOf(there))
+    if (!there.isSocket()) {
+      const otherKind = there.isSymbolicLink() ? "symbolic link" : there.isFile() ? "file" : "device"
+      return yield* refuse(path, "notASocket", there.isDirectory() ? "directory" : otherKind)
+    }
     // Services before ours hold no lock that we would meet, or one of another name.
     if (yield* isServed(path)) return yield* refuse(path, "inUse", "")
     return true
   })
-
-const kindOf = (stats: Stats): string =>
-  stats.isDirectory() ? "directory" : stats.isSymbolicLink() ? "symbolic link" : stats.isFile() ? "file" : "device"
 
 interface Place {
   readonly path: string
@@ -80,7 +80,12 @@ const listenAndRename = ({ path, bindPath, mode, group }: Place): Listen =>
       }),
       () => Effect.sync(() => removeIfThere(bindPath))
     )
-    yield* Effect.acquireRelease(named, (inode) => Effect.sync(() => removeOwn(path, inode)))
+    yield* Effect.acquireRelease(named, (inode) =>
+      Effect.sync(() => {
+        // Only our own socket: a successor's has another inode.
+        if (lstatSync(path, { throwIfNoEntry: false })?.ino === inode) removeIfThere(path)
+      })
+    )
     return descriptor
   })
 
@@ -93,11 +98,6 @@ const withMode = (mode: number | undefined, listen: () => number): number => {
   } finally {
     process.umask(before)
   }
-}
-
-/** Only our own socket: a successor's has another inode. */
-const removeOwn = (path: string, inode: number): void => {
-  if (lstatSync(path, { throwIfNoEntry: false })?.ino === inode) removeIfThere(path)
 }
 
 const removeIfThere = (path: string): void => {

@@ -57,11 +57,9 @@ export const WallAhead = Context.Reference<bigint | undefined>("tedge-actors/Wal
 
 export const spanBegins = (clock: Clock.Clock, parent: Tracer.AnySpan | undefined): SpanTime => {
   const began = monotonicNanos(clock)
-  const ahead = (parent && Context.get(parent.annotations, WallAhead)) ?? dateFor(clock, parent) - began
+  const date = () => (parent?._tag === "Span" ? effectDateNanos(clock) : wallNanos(clock))
+  const ahead = (parent && Context.get(parent.annotations, WallAhead)) ?? date() - began
   return { startTime: began + ahead, ahead }
 }
 
 export const spanEnds = (clock: Clock.Clock, { ahead }: SpanTime): bigint => monotonicNanos(clock) + ahead
-
-const dateFor = (clock: Clock.Clock, parent: Tracer.AnySpan | undefined): bigint =>
-  parent?._tag === "Span" ? effectDateNanos(clock) : wallNanos(clock)

@@ -117,31 +117,24 @@ export class ActorMember implements Member {
   }
 
   private launch(): Effect.Effect<RunningActor> {
-    const { address, onRestart } = this.spec
+    const { address, behaviour, onRestart } = this.spec
     // What was sent before the first start was sent to this incarnation.
     if (this.wasStarted && onRestart === "deadLetter") address.cell.discardWaiting()
     this.wasStarted = true
     address.cell.reopen()
     this.isStopping = false
-    return launchIn(this.spec, this.services)
+    // The services the behaviour asks for are those the tree was started with; `Supervisor.start` asked for them.
+    return Effect.provideContext(launch(address, behaviour), this.services) as Effect.Effect<RunningActor>
   }
 
   private untilReady(running: RunningActor): Effect.Effect<void, unknown> {
-    const { name, startWithin = START_WITHIN } = this.spec
+    const { name, startWithin = "10 seconds" } = this.spec
     return Effect.timeoutOrElse(running.ready, {
       duration: startWithin,
       orElse: () => Effect.fail(new StartTimeout({ actor: name, within: startWithin }))
     })
   }
 }
-
-// The services the behaviour asks for are those the tree was started with; `Supervisor.start` asked for them.
-const launchIn = (
-  // biome-ignore lint/suspicious/noExplicitAny: see AnyChild
-  spec: ChildSpec<any, any>,
-  services: Context.Context<never>
-): Effect.Effect<RunningActor> =>
-  Effect.provideContext(launch(spec.address, spec.behaviour), services) as Effect.Effect<RunningActor>
 
 // biome-ignore lint/suspicious/noExplicitAny: see AnyChild
 const nodeOf = (spec: ChildSpec<any, any>, supervisor: string): GraphNode => {
@@ -176,5 +169,3 @@ const nodeOf = (spec: ChildSpec<any, any>, supervisor: string): GraphNode => {
     lateAnswers: cell.lateAnswers
   }
 }
-
-const START_WITHIN = "10 seconds"

@@ -25,12 +25,9 @@ export const findFault = (children: ReadonlyArray<AnyChild>): StartRefused | und
   return circle && new StartRefused({ reason: "circle", path: circle.map((cell) => cell.name) })
 }
 
-interface Place {
-  readonly cell: Cell
-  readonly peers: ReadonlyArray<Cell>
-}
-
-const actorsIn = (children: ReadonlyArray<AnyChild>): ReadonlyArray<Place> =>
+const actorsIn = (
+  children: ReadonlyArray<AnyChild>
+): ReadonlyArray<{ readonly cell: Cell; readonly peers: ReadonlyArray<Cell> }> =>
   children.flatMap((child) => {
     if (!("kind" in child)) return actorsIn(child.children)
     return [{ cell: child.address.cell, peers: (child.peers ?? []).flatMap((ref) => cellOf(ref) ?? []) }]
@@ -45,7 +42,7 @@ const findCircle = (peers: ReadonlyMap<Cell, ReadonlyArray<Cell>>): ReadonlyArra
     if (seenAt >= 0) return [...path.slice(seenAt), cell]
     if (cleared.has(cell)) return undefined
     for (const peer of peers.get(cell) ?? []) {
-      const circle = canBlock(peer) ? follow(peer, [...path, cell]) : undefined
+      const circle = peer.overflow.policy === "block" ? follow(peer, [...path, cell]) : undefined
       if (circle !== undefined) return circle
     }
     cleared.add(cell)
@@ -57,5 +54,3 @@ const findCircle = (peers: ReadonlyMap<Cell, ReadonlyArray<Cell>>): ReadonlyArra
   }
   return undefined
 }
-
-const canBlock = (cell: Cell): boolean => cell.mailbox.options.overflow.policy === "block"

@@ -123,7 +123,9 @@ const answer = (
   listed: { readonly by: ListedBy; readonly tokens: ReadonlyArray<Token> }
 ): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const tokens = listed.tokens.filter((token) => isAllowed(settings, token))
+    const scope = mergeScope(settings.scope, {}).uri
+    const isAllowed = (token: Token) => isInScope(scope, { ...matchable(token), initialized: isInitialized(token) })
+    const tokens = listed.tokens.filter(isAllowed)
     state.running = undefined
     state.seen = listed.tokens
     state.last = { tokens, at: yield* monotonicNow, by: listed.by }
@@ -157,9 +159,6 @@ export const tokensOf = (
   Effect.map(host.call("tokens", {}, limits.listMs), (listed) =>
     listed.map((facts) => ({ facts, library: host.library }))
   )
-
-const isAllowed = ({ scope }: CryptokiSettings, token: Token): boolean =>
-  isInScope(mergeScope(scope, {}).uri, { ...matchable(token), initialized: isInitialized(token) })
 
 /** How long a host that has listed waits for a token actor to take it over, in milliseconds. */
 const spareMs = 10_000

@@ -58,10 +58,12 @@ export const startHost = (
       library,
       isIdle: () => isIdle(host),
       call: (name, asked, limitMs) =>
-        neverLoads(
+        Effect.catchTags(
           readCalls.has(name)
             ? limits({ library, name, asked, leastMs: limitMs }, (learnedMs) => call(name, asked, learnedMs))
-            : call(name, asked, limitMs)
+            : call(name, asked, limitMs),
+          // Only `load` is refused with these.
+          { ModuleNotLoaded: Effect.die, HostNotStarted: Effect.die }
         )
     }
   })
@@ -207,7 +209,8 @@ const caller =
       }
       host.pending.set(call, pending)
       host.looking ??= times.start(lookEveryMs, () => look(host, times, false))
-      hideSecrets(host.output, asked)
+      for (const [field, value] of Object.entries(asked))
+        if (/pin$/i.test(field) && typeof value === "string") host.output.hide(value)
       host.send({ call, name, asked })
       return Effect.sync(() => {
         pending.isAwaited = false
@@ -229,7 +232,10 @@ const caller =
 export const endHost = (host: HostProcess): Effect.Effect<void> =>
   Effect.gen(function* () {
     host.isEnding = true
-    yield* untilIdle(host)
+    yield* Effect.callback<void>((resume) => {
+      host.onIdle = () => resume(Effect.void)
+      notifyIdle(host)
+    })
     host.looking?.cancel()
     // The end of the pipe asks the host to log out and to finalise its module.
     if (host.end === undefined) host.pipe.end()
@@ -242,12 +248,6 @@ export const endHost = (host: HostProcess): Effect.Effect<void> =>
         }
       })
     )
-  })
-
-const untilIdle = (host: HostProcess): Effect.Effect<void> =>
-  Effect.callback((resume) => {
-    host.onIdle = () => resume(Effect.void)
-    notifyIdle(host)
   })
 
 /** After each call that ended or was given up. */
@@ -269,12 +269,3 @@ const look = (host: Process, times: TimeLimits, wasStopped: boolean): void => {
 }
 
 const lookEveryMs = 2000
-
-/** Only `load` is refused with these. */
-const neverLoads = <A>(call: Effect.Effect<A, StartFault>): Effect.Effect<A, HostFault> =>
-  Effect.catchTags(call, { ModuleNotLoaded: Effect.die, HostNotStarted: Effect.die })
-
-const hideSecrets = (output: ModuleOutput, asked: object): void => {
-  for (const [field, value] of Object.entries(asked))
-    if (/pin$/i.test(field) && typeof value === "string") output.hide(value)
-}

@@ -37,7 +37,10 @@ export const keyOfCertificate = (
     if (withoutLists.has(service)) return asked
     const listed = yield* Effect.result(listKeys(service, asked))
     if (Result.isFailure(listed)) {
-      if (isForGood(listed.failure)) withoutLists.add(service)
+      const { failure } = listed
+      // Too old, or its rules say no: it is not asked again at each connection, which would fill its log.
+      if (failure._tag === "SigningServiceRefused" && (isTooOld(failure) || forbids(failure, "list")))
+        withoutLists.add(service)
       return asked
     }
     const { type: _type, ...wanted } = asked.uri ?? {}
@@ -50,10 +53,6 @@ export const keyOfCertificate = (
     }
     return asked
   })
-
-/** Too old, or its rules say no: it is not asked again at each connection, which would fill its log. */
-const isForGood = (failure: TokenRefusal): boolean =>
-  failure._tag === "SigningServiceRefused" && (isTooOld(failure) || forbids(failure, "list"))
 
 const withoutLists = new WeakSet<SigningService>()
 

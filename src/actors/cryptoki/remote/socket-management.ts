@@ -15,7 +15,7 @@ import type {
 import { type Pkcs11Uri, parsePkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
 import { TokenAmbiguous, TokenNotFound, type TokenRefusal } from "../../../messages/token-refusals.ts"
-import type { WireKey, WireKeyParameters, WireToken } from "../../../messages/wire/frame1.ts"
+import type { WireKey, WireKeyParameters } from "../../../messages/wire/frame1.ts"
 import { publicKeyOfWirePem } from "../../../messages/wire/wire-pem.ts"
 import type { PayloadOf } from "../../../runtime/protocol.ts"
 import { clearLatchOfService } from "../pin/clear-latch.ts"
@@ -37,7 +37,9 @@ export const listTokens = (service: SigningService): Answered<ReadonlyArray<Toke
   Effect.gen(function* () {
     const { client, limits } = service
     const { tokens } = yield* client.request({ _tag: "ListTokensRequest" }, "ListTokensResponse", limits.listMs)
-    return yield* Effect.forEach(tokens, (token) => tokenDescription(service, token))
+    return yield* Effect.forEach(tokens, ({ slot, uri, ...facts }) =>
+      Effect.map(uriFromService(service, uri), (parsed) => ({ ...facts, slot: Number(slot), uri: parsed }))
+    )
   })
 
 export const listKeys = (service: SigningService, token: KeySelector): Answered<ReadonlyArray<KeyDescription>> =>
@@ -114,9 +116,6 @@ const tokenNamed = (service: SigningService, text: string): Answered<TokenDescri
     initialized: true,
     uri
   }))
-
-const tokenDescription = (service: SigningService, { slot, uri, ...facts }: WireToken): Answered<TokenDescription> =>
-  Effect.map(uriFromService(service, uri), (parsed) => ({ ...facts, slot: Number(slot), uri: parsed }))
 
 /** Undefined for what no command of ours can use: thin-edge's service lists keys of every type, and some without URI. */
 const keyDescription = (key: WireKey): KeyDescription | undefined => {

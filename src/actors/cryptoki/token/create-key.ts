@@ -129,7 +129,9 @@ const generate = (
   const open = inTurn(openTemplates(order.parameters, names))
   const restricted = Effect.catchIf(
     inTurn(restrictedTemplates(order.parameters, names)),
-    (fault) => isTemplateFault(fault) || isUnspecific(fault),
+    (fault) =>
+      isTemplateFault(fault) ||
+      (fault._tag === "CallRefused" && [CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED].includes(fault.code)),
     (fault) =>
       Effect.flatMap(connection.host.call("exists", { slot, id }, listMs), (isMade) =>
         isMade ? Effect.fail(fault) : open
@@ -147,9 +149,6 @@ const generate = (
 
 const isTemplateFault = (fault: HostFault): boolean =>
   fault._tag === "CallRefused" && faultClass(fault.code) === "template"
-
-const isUnspecific = (fault: HostFault): boolean =>
-  fault._tag === "CallRefused" && [CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED].includes(fault.code)
 
 /**
  * Undefined: it is the type or the size of the key, or something else is wrong. PIV cards make keys for their

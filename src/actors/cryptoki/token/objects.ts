@@ -78,7 +78,11 @@ const oneKey = (
 export const publicKey = (context: TokenContext, asker: Asker): Effect.Effect<Uint8Array, TokenRefusal> =>
   asker.uri.type === "public"
     ? publicObject(context, asker.uri)
-    : withKey(context, asker, (connection, { object }) => halfOf(context, connection, object)).pipe(
+    : withKey(context, asker, (connection, { object }) =>
+        Effect.flatMap(publicHalf(context.tools, connection, object), (info) =>
+          info ? Effect.succeed(info) : notReadable(context)
+        )
+      ).pipe(
         Effect.catchTag("PinMissing", (refusal) =>
           Effect.catchTag(publicObject(context, { ...asker.uri, type: "public" }), "KeyNotFound", () =>
             Effect.fail(refusal)
@@ -96,15 +100,6 @@ const publicObject = (context: TokenContext, uri: Pkcs11Uri): Effect.Effect<Uint
       if (object) return (yield* readPublicHalf(context.tools, connection, [object])) ?? (yield* notReadable(context))
       return yield* new KeyNotFound({ uri: shownUri(uri), token: context.token, onOtherToken: undefined })
     })
-  )
-
-const halfOf = (
-  context: TokenContext,
-  connection: TokenConnection,
-  object: TokenObject
-): Effect.Effect<Uint8Array, TokenRefusal | HostFault> =>
-  Effect.flatMap(publicHalf(context.tools, connection, object), (info) =>
-    info ? Effect.succeed(info) : notReadable(context)
   )
 
 const notReadable = ({ token }: TokenContext) => Effect.fail(new PublicKeyUnavailable({ token }))

@@ -168,7 +168,9 @@ const openHost = (self: Internals): Effect.Effect<void> =>
     }
     yield* Scope.close(scope, Exit.void)
     state.failures += 1
-    const refusal = Result.isFailure(opened) ? opened.failure : notThere(spec.token)
+    const refusal = Result.isFailure(opened)
+      ? opened.failure
+      : new TokenUnavailable({ token: spec.token, call: "C_GetSlotList", code: undefined, detail: "" })
     if (Result.isSuccess(opened)) state.wasOut = true
     yield* publishGone(self, refusal)
     yield* Deferred.fail(outcome, refusal)
@@ -237,8 +239,6 @@ const endWhenIdle = (self: Internals, owned: OwnedConnection, idleMs: number): E
       yield* closeConnection(self, owned)
     }
   })
-
-const notThere = (token: string) => new TokenUnavailable({ token, call: "C_GetSlotList", code: undefined, detail: "" })
 
 /** How long a new host waits for the end of the last one; a signature that waits for a touch may take longer. */
 const releaseMs = 2000

@@ -28,14 +28,17 @@ export const searchKey = (
   publicKey: Uint8Array | undefined
 ): Effect.Effect<FoundKey, KeyRefusal> =>
   Effect.gen(function* () {
-    const unusable = notForSigning(uri)
-    if (unusable) return yield* unusable
+    if (uri.type !== undefined && uri.type !== "private")
+      return yield* new UriNotUsable({
+        uri: shownUri(uri),
+        reason: `a signing key has type=private, not type=${uri.type}`
+      })
     const token = tokenName(connection.token)
     const objects = yield* listObjects(tools, connection, "private", uri.id)
     const selected = firstKey(uri, objects)
     const shown = (one: TokenObject) => shownUri(keyUri(connection.token, one))
     if (selected === undefined) {
-      const other = keyThatMayNotSign(uri, objects)
+      const other = objects.find((one) => one.kind === "private" && !one.maySign && matchesObject(uri, one))
       return yield* new KeyNotFound({
         uri: namesObject(uri) ? shownUri(uri) : undefined,
         token,
@@ -113,16 +116,6 @@ export const firstKey = (uri: Pkcs11Uri, objects: ReadonlyArray<TokenObject>): S
   )
   return object && { object, others }
 }
-
-/** A private key that matches, and may not sign. */
-const keyThatMayNotSign = (uri: Pkcs11Uri, objects: ReadonlyArray<TokenObject>): TokenObject | undefined =>
-  objects.find((one) => one.kind === "private" && !one.maySign && matchesObject(uri, one))
-
-/** Why the URI cannot name a key that signs; undefined when it can. */
-const notForSigning = (uri: Pkcs11Uri): UriNotUsable | undefined =>
-  uri.type === undefined || uri.type === "private"
-    ? undefined
-    : new UriNotUsable({ uri: shownUri(uri), reason: `a signing key has type=private, not type=${uri.type}` })
 
 /** Token and key, in the order and with the attributes thin-edge writes. */
 export const keyUri = (token: Token, { id, label }: Pick<TokenObject, "id" | "label">): Pkcs11Uri => ({

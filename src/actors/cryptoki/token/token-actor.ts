@@ -70,7 +70,10 @@ export const tokenActorBehaviour = (spec: TokenActorSpec): Behaviour<TokenProtoc
     Effect.gen(function* () {
       const context = yield* openTokenContext(spec, (effect) => actor.task("looking after the token", effect))
       return {
-        Choose: ({ asker, offered }) => choose(context, asker, offered),
+        Choose: ({ asker, offered }) =>
+          withKey(context, asker, (connection, found) =>
+            Effect.map(revalidateKey(context, connection, found), () => chosenKey(found, asker, offered))
+          ),
         Sign: ({ asker, scheme, message }) => {
           const takenAt = processMonotonicMs()
           return withKey(context, asker, (connection, found) =>
@@ -90,11 +93,6 @@ export const tokenActorBehaviour = (spec: TokenActorSpec): Behaviour<TokenProtoc
       }
     })
 })
-
-const choose = (context: TokenContext, asker: Asker, offered: ReadonlyArray<SignatureScheme>) =>
-  withKey(context, asker, (connection, found) =>
-    Effect.map(revalidateKey(context, connection, found), () => chosenKey(found, asker, offered))
-  )
 
 /** Key and scheme for a handshake, bound to each other: the selector names serial and id. */
 const chosenKey = (found: FoundKey, asker: Asker, offered: ReadonlyArray<SignatureScheme>): ChosenKey => {
@@ -171,14 +169,12 @@ const rawSignature = Effect.fnUntraced(function* (
     ? tools.latch.guard(latchedToken(connection.token), pin, { login: call, client: asker.client, logins: countsNot })
     : call
   if (candidates.length > 1) found.pssIndex = start + mechanismIndex
-  if (isQuick !== connection.isQuick) setPace(connection, isQuick)
+  if (isQuick !== connection.isQuick) {
+    connection.isQuick = isQuick
+    connection.signing.resize(isQuick ? queuedSigns : parallelSigns)
+  }
   return { raw: signature, askedAt, answeredAt: processMonotonicMs(), signMs: tookMs }
 })
-
-const setPace = (connection: TokenConnection, isQuick: boolean): void => {
-  connection.isQuick = isQuick
-  connection.signing.resize(isQuick ? queuedSigns : parallelSigns)
-}
 
 /** For a token that took less than a millisecond the last time. A new host gets its full time. */
 const hungAfterMs = 4000

@@ -41,7 +41,10 @@ const answer = async (state: HostState, request: HostRequest): Promise<unknown> 
   const module = state.module
   if (module === undefined) throw new Error("no module is loaded")
   if (request.name === "tokens") return module.slots().flatMap((slot) => presentToken(module, slot))
-  const slot = slotOf(state, module, request.asked.slot)
+  const { slot: id } = request.asked
+  const known = state.slots.get(id)
+  const slot = known ?? hostSlot(module, handleOf(id))
+  if (known === undefined) state.slots.set(id, slot)
   switch (request.name) {
     case "open":
       await slot.onLoginSession(() => undefined)
@@ -87,14 +90,6 @@ const answer = async (state: HostState, request: HostRequest): Promise<unknown> 
       await slot.closeAll()
       return slot.onWriter((session) => setPinBySo(module, session, request.asked.soPin, request.asked.newPin))
   }
-}
-
-const slotOf = (state: HostState, module: Pkcs11Module, id: string): HostSlot => {
-  const known = state.slots.get(id)
-  if (known) return known
-  const slot = hostSlot(module, handleOf(id))
-  state.slots.set(id, slot)
-  return slot
 }
 
 /** One slot whose token cannot be read must not hide the others. */
