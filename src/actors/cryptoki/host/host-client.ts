@@ -149,7 +149,9 @@ const settle = (host: Process, reply: HostReply): void => {
   const pending = host.pending.get(reply.call)
   if (pending === undefined) return
   host.pending.delete(reply.call)
-  pending.settle("answer" in reply ? Effect.succeed(reply.answer) : refused(reply.refusal, host.output))
+  if ("answer" in reply) pending.settle(Effect.succeed(reply.answer))
+  // What the module printed before it refused may still be in its pipe: let it be read first.
+  else setImmediate(() => pending.settle(refused(reply.refusal, host.output)))
   notifyIdle(host)
 }
 
