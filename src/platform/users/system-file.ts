@@ -56,7 +56,7 @@ const isOfWhomItNames = (path: string, { uid, mode, tree }: ReadFile): boolean =
   return isOwn && (mode & 0o022) === 0 && [uid, 0].includes(lstatSync(path).uid)
 }
 
-/** Who made the link could point it to any file of root's. */
+/** The creator of the symlink could point it at any file of root. */
 const linkMaker = (path: string): string | undefined => {
   const entry = lstatSync(path, { throwIfNoEntry: false })
   return entry?.isSymbolicLink() && entry.uid !== 0 ? `user '${userName(entry.uid)}'` : undefined

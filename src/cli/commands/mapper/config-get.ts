@@ -6,7 +6,9 @@
 import { join, resolve } from "node:path"
 import { Effect, Redacted } from "effect"
 import { MapperUnknown, SettingNotSet } from "../../../messages/config.ts"
+import { isTable } from "../../../messages/settings/file-layer.ts"
 import type { ValueSource } from "../../../messages/settings/refused-value.ts"
+import { parseSettingName } from "../../../messages/settings/setting-name.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { askLimit, type ConfigCommandContext, configCommand, configDirOf } from "../config/config-command.ts"
 import { type MapperDirectory, mapperDirectories, unusableMapperFile } from "./mapper-directories.ts"
@@ -31,9 +33,11 @@ export const mapperConfigGet = configCommand((context) =>
   })
 )
 
-const builtIn = ({ config }: ConfigCommandContext, { section, path }: MapperDirectory, key: string) =>
+const builtIn = ({ config }: ConfigCommandContext, { section, path, file }: MapperDirectory, key: string) =>
   Effect.gen(function* () {
     const { cloud, profile } = section ?? { cloud: "c8y", profile: undefined }
+    const custom = parseSettingName(`${cloud}.${key}`) === undefined ? shownIn(file, key) : undefined
+    if (custom !== undefined) return { value: custom, from: "mapper.toml" }
     const shown = yield* config.ask("Get", { key: `${cloud}.${key}`, profile }, askLimit)
     if (shown.value === undefined) return yield* new SettingNotSet({ key: shown.key, idProblem: shown.idProblem })
     return { value: Redacted.value(shown.value), from: originOf(shown.source, join(path, "mapper.toml")) }
@@ -63,23 +67,27 @@ const ownValue = (context: ConfigCommandContext, directory: MapperDirectory, giv
       if (identity === undefined) return yield* new SettingNotSet({ key: given, idProblem: undefined })
       return { value: identity.id, from: identity.origin }
     }
-    const value = key
-      .split(".")
-      .reduce<unknown>(
-        (table, one) => (typeof table === "object" && table !== null ? Reflect.get(table, one) : undefined),
-        file.tree
-      )
+    const value = shownIn(file, key)
     if (value === undefined && inherited.includes(key)) {
       const shown = yield* context.config.ask("Get", { key }, askLimit)
       if (shown.value !== undefined) return { value: Redacted.value(shown.value), from: `${key} in tedge.toml` }
     }
-    if (value === undefined || (typeof value === "object" && !Array.isArray(value)))
-      return yield* new SettingNotSet({ key: given, idProblem: undefined })
-    const isPath = key.endsWith("_path") && typeof value === "string" && !value.startsWith("/")
-    return isPath
+    if (value === undefined) return yield* new SettingNotSet({ key: given, idProblem: undefined })
+    const isRelative = key.endsWith("_path") && !value.startsWith("/")
+    return isRelative
       ? { value: resolve(path, value), from: `mapper.toml of ${name}, a path relative to it` }
-      : { value: typeof value === "string" ? value : JSON.stringify(value), from: `mapper.toml of ${name}` }
+      : { value, from: `mapper.toml of ${name}` }
   })
+
+/** A value of the file for display; undefined: there is none, or it is a table. */
+const shownIn = (file: MapperDirectory["file"], key: string): string | undefined => {
+  const tree: unknown = file.kind === "read" ? file.tree : undefined
+  const value = key
+    .split(".")
+    .reduce<unknown>((table, one) => (isTable(table) && Object.hasOwn(table, one) ? table[one] : undefined), tree)
+  if (value === undefined || isTable(value)) return undefined
+  return typeof value === "string" ? value : JSON.stringify(value)
+}
 
 /** Keys that a mapper without its own inherits from the device. */
 const inherited: ReadonlyArray<string> = ["device.cert_path", "device.key_path"]

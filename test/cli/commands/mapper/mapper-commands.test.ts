@@ -89,6 +89,8 @@ describe("tedge mapper config get", () => {
     ["c8y.prod.url", "p.example", "mapper.toml"],
     ["c8y.bridge.topic_prefix", "c8y", "the default"],
     ["c8y.device.id", "dev01", "the common name of the certificate"],
+    ["c8y.cloud_type", "c8y", "# from mapper.toml\n"],
+    ["c8y.prod.custom.key", "[1,2]", "# from mapper.toml\n"],
     ["tb.url", "tb.example", "mapper.toml of tb"],
     ["tb.custom.deep", "7", "mapper.toml of tb"],
     ["tb.topics", '["a","b"]', "mapper.toml of tb"],
@@ -98,7 +100,7 @@ describe("tedge mapper config get", () => {
   ])("prints %s, and on stderr where it is from", async (key, expected, from) => {
     write("tedge.toml", `[config]\nversion = "2"\n[device]\ncert_path = "${pki.deviceCertFile}"\n`)
     mapper("c8y", 'cloud_type = "c8y"\nurl = "t.example"\n')
-    mapper("c8y.prod", 'cloud_type = "c8y"\nurl = "p.example"\n')
+    mapper("c8y.prod", 'cloud_type = "c8y"\nurl = "p.example"\ncustom.key = [1, 2]\n')
     mapper("tb", 'url = "tb.example"\ntopics = ["a", "b"]\nroot_cert_path = "ca.pem"\n[custom]\ndeep = 7\n')
     const printed = await value(key)
     expect(printed).toMatchObject({
@@ -112,6 +114,8 @@ describe("tedge mapper config get", () => {
     ["nothing.url", /no mapper for 'nothing\.url'.*\nhint: the mappers here: c8y, empty, tb/],
     ["c8y", /use NAME\.KEY/],
     ["c8y.nonsense", /Unknown tedge config key: 'c8y\.nonsense'/],
+    ["c8y.toString", /Unknown tedge config key: 'c8y\.toString'/],
+    ["tb.constructor.name", /'tb\.constructor\.name' is not set/],
     ["c8y.device.key_uri", /'c8y\.device\.key_uri' is not set/],
     ["empty.url", /'.*mappers\/empty\/mapper\.toml' cannot be read/],
     ["tb.url", /'tb\.url' is not set/]
