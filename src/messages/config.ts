@@ -163,7 +163,8 @@ export interface ShownSetting {
 /** A setting as the user names it. Dots and underscores are the same; `profile` is `--profile`. */
 export interface SettingSelector {
   readonly key: string
-  readonly profile?: string | undefined
+  /** Undefined: TEDGE_CLOUD_PROFILE counts. Null: the key alone counts. */
+  readonly profile?: string | null | undefined
 }
 
 export interface Warned {

@@ -23,6 +23,7 @@ export const selectSetting = (
   const name = parseSettingName(key)
   if (name === undefined) return { kind: "unknown" }
   const cloud = cloudOf(name.setting)
+  if (profile === null) return { kind: "setting", name, cloud }
   if (profile !== undefined) {
     if (cloud === undefined) return { kind: "profile", profile, reason: "not-profiled" }
     if (name.profile !== undefined) return { kind: "profile", profile, reason: "named-twice" }

@@ -22,7 +22,7 @@ import { start } from "../../../src/runtime/actor.ts"
 import type { Printed } from "./tedge-in-process.ts"
 
 export const configInProcess =
-  (configDir: string) =>
+  (configDir: string, environment: Readonly<Record<string, string>> = {}) =>
   async (...words: ReadonlyArray<string>): Promise<Printed> => {
     const printed = { stdout: "", stderr: "" }
     const stream = (name: keyof typeof printed) => ({
@@ -32,7 +32,7 @@ export const configInProcess =
     })
     const terminal = makeTerminal({ stdout: stream("stdout"), stderr: stream("stderr"), environment: {} })
     const behaviour = configBehaviour(
-      { configDir, workingDir: "/", environment: {} },
+      { configDir, workingDir: "/", environment },
       { locked: (_, work) => work, changed: () => Effect.void }
     )
     const handler = (command: ConfigCommand) => async (): Promise<CommandHandler> => (input) =>

@@ -44,7 +44,7 @@ export const changePin: TokenCommand = (context) =>
     yield* movePinsOutOfUris(context, uri, old)
     const stored = yield* storedPins(context, uri, old)
     const [first] = stored
-    if (first !== undefined) yield* actors.config.ask("CheckWritable", { key: first }, within)
+    if (first !== undefined) yield* actors.config.ask("CheckWritable", { key: first, profile: null }, within)
     const perhaps = (cause: PinOutcomeUnknown["cause"]) =>
       new PinOutcomeUnknown({ uri: shownUri(uri), keys: stored, cause })
     const changed = actors.cryptoki
@@ -122,16 +122,20 @@ const movePinsOutOfUris = (context: CommandContext, target: Pkcs11Uri, old: Reda
   Effect.gen(function* () {
     const { actors, terminal } = context
     for (const { key, uriKey } of yield* settingsOf(context, target)) {
-      const { value, source } = yield* actors.config.ask("Get", { key: uriKey }, within)
+      const { value, source } = yield* actors.config.ask("Get", { key: uriKey, profile: null }, within)
       const text = value && Redacted.value(value)
       const pin = text && Result.getOrUndefined(parsePkcs11Uri(text))?.pinValue
       const bare = text && textWithoutPin(text)
       if (!value || !pin || !bare || (old !== undefined && Redacted.value(pin) !== Redacted.value(old))) continue
       if (source?.kind === "variable") yield* terminal.warning(notChanged(source.variable))
       if (source?.kind !== "file") continue
-      const beside = (yield* actors.config.ask("Get", { key }, within)).source
+      const beside = (yield* actors.config.ask("Get", { key, profile: null }, within)).source
       const isBeside = beside?.kind === "file" && (key === "device.cryptoki.pin" || isSecretsFile(beside.path))
-      yield* actors.config.ask("Set", { key: uriKey, value: isBeside ? Redacted.make(bare) : value }, within)
+      yield* actors.config.ask(
+        "Set",
+        { key: uriKey, profile: null, value: isBeside ? Redacted.make(bare) : value },
+        within
+      )
       yield* terminal.line(
         isBeside
           ? `The PIN in ${uriKey} was removed: ${key} takes precedence.`
@@ -151,7 +155,7 @@ const storedPins = (context: CommandContext, target: Pkcs11Uri, old: Redacted.Re
     const { actors, terminal } = context
     const found: Array<string> = []
     for (const { key } of yield* settingsOf(context, target)) {
-      const shown = yield* actors.config.ask("Get", { key }, within)
+      const shown = yield* actors.config.ask("Get", { key, profile: null }, within)
       const isOther =
         old !== undefined && shown.value !== undefined && Redacted.value(shown.value) !== Redacted.value(old)
       if (shown.value === undefined || isOther) continue
@@ -170,7 +174,7 @@ const updateStoredPins = (
   Effect.gen(function* () {
     for (const [at, key] of stored.entries()) {
       yield* actors.config
-        .ask("Set", { key, value: newPin }, within)
+        .ask("Set", { key, profile: null, value: newPin }, within)
         .pipe(Effect.mapError((cause) => new PinNotStored({ keys: stored.slice(at), cause })))
       yield* terminal.line(`The setting ${key} was updated.`)
     }

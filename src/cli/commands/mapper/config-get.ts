@@ -38,7 +38,7 @@ const builtIn = ({ config }: ConfigCommandContext, { section, path, file }: Mapp
     const { cloud, profile } = section ?? { cloud: "c8y", profile: undefined }
     const custom = parseSettingName(`${cloud}.${key}`) === undefined ? shownIn(file, key) : undefined
     if (custom !== undefined) return { value: custom, from: "mapper.toml" }
-    const shown = yield* config.ask("Get", { key: `${cloud}.${key}`, profile }, askLimit)
+    const shown = yield* config.ask("Get", { key: `${cloud}.${key}`, profile: profile ?? null }, askLimit)
     if (shown.value === undefined) return yield* new SettingNotSet({ key: shown.key, idProblem: shown.idProblem })
     return { value: Redacted.value(shown.value), from: originOf(shown.source, join(path, "mapper.toml")) }
   })

@@ -23,12 +23,15 @@ const identityOfCloud = (
   config: ActorRef<ConfigProtocol>,
   { cloud, profile }: NonNullable<MapperDirectory["section"]>
 ): Effect.Effect<MapperIdentity | undefined> =>
-  Effect.map(orUndefined(config.ask("Get", { key: `${cloud}.device.id`, profile }, askLimit)), (shown) => {
-    if (shown?.value === undefined) return undefined
-    const { kind } = shown.source ?? { kind: "default" }
-    const origin = kind === "certificate" ? "cert CN" : kind === "fallback" ? "tedge.toml" : "mapper.toml"
-    return { id: Redacted.value(shown.value), origin }
-  })
+  Effect.map(
+    orUndefined(config.ask("Get", { key: `${cloud}.device.id`, profile: profile ?? null }, askLimit)),
+    (shown) => {
+      if (shown?.value === undefined) return undefined
+      const { kind } = shown.source ?? { kind: "default" }
+      const origin = kind === "certificate" ? "cert CN" : kind === "fallback" ? "tedge.toml" : "mapper.toml"
+      return { id: Redacted.value(shown.value), origin }
+    }
+  )
 
 const identityOfUsers = (
   config: ActorRef<ConfigProtocol>,

@@ -90,26 +90,30 @@ describe("tedge hsm change-pin", () => {
   const stored = () =>
     ["secrets.toml", "tedge.toml"].map((name) => readFileSync(join(device.configDir, name), "utf8")).join("")
 
-  it("lets the PINs of clouds and profiles follow, when they are this token's", async () => {
-    use(
-      "",
-      [
-        `device.key_uri = "pkcs11:token=one"`,
-        `[c8y.device]\nkey_uri = "pkcs11:token=other;object=my-key"\nkey_pin = "123456"`,
-        `[c8y.profiles.p]\nurl = "x.example"\ndevice.key_uri = "pkcs11:serial=${other.serial}"\ndevice.key_pin = "123456"`,
-        `[c8y.profiles.q]\nurl = "y.example"\ndevice.key_uri = "pkcs11:token=one"\ndevice.key_pin = "123456"`
-      ].join("\n")
-    )
-    const words = ["hsm", "change-pin", "pkcs11:token=other", "--current-pin", "123456", "--new-pin", "9999"]
-    const done = await device.tedge(words)
-    expect(done.code, done.stderr).toBe(0)
-    expect(done.stderr.match(/The setting \S+ was updated/g)).toEqual([
-      "The setting c8y.device.key_pin was updated",
-      "The setting c8y.profiles.p.device.key_pin was updated"
-    ])
-    expect(stored().match(/pin = "9999"/g)).toHaveLength(2)
-    expect(stored().match(/pin = "123456"/g)).toHaveLength(2)
-  })
+  it.each(["", "p"])(
+    "lets the PINs of clouds and profiles follow, when they are this token's: profile '%s'",
+    async (profile) => {
+      device = tedgeInProcess(tempDir(), { environment: { ...hsm.env, TEDGE_CLOUD_PROFILE: profile } })
+      use(
+        "",
+        [
+          `device.key_uri = "pkcs11:token=one"`,
+          `[c8y.device]\nkey_uri = "pkcs11:token=other;object=my-key"\nkey_pin = "123456"`,
+          `[c8y.profiles.p]\nurl = "x.example"\ndevice.key_uri = "pkcs11:serial=${other.serial}"\ndevice.key_pin = "123456"`,
+          `[c8y.profiles.q]\nurl = "y.example"\ndevice.key_uri = "pkcs11:token=one"\ndevice.key_pin = "123456"`
+        ].join("\n")
+      )
+      const words = ["hsm", "change-pin", "pkcs11:token=other", "--current-pin", "123456", "--new-pin", "9999"]
+      const done = await device.tedge(words)
+      expect(done.code, done.stderr).toBe(0)
+      expect(done.stderr.match(/The setting \S+ was updated/g)).toEqual([
+        "The setting c8y.device.key_pin was updated",
+        "The setting c8y.profiles.p.device.key_pin was updated"
+      ])
+      expect(stored().match(/pin = "9999"/g)).toHaveLength(2)
+      expect(stored().match(/pin = "123456"/g)).toHaveLength(2)
+    }
+  )
 
   it("stores the PIN of a URI apart from it, and changes it", async () => {
     const uri = (label: string) => `pkcs11:token=${label};object=my-key?pin-value=123456`

@@ -58,6 +58,19 @@ describe("tedge mapper list", () => {
     expect(await rows()).toBe("tb\ttb.example\tdev01 [cert CN]\t\n")
   })
 
+  it("has the sections by their own names, whatever profile commands act on", async () => {
+    mapper("c8y", 'url = "t.example"\ndevice.id = "of-default"\n')
+    mapper("c8y.p", 'url = "p.example"\ndevice.id = "of-p"\n')
+    const inProfile = configInProcess(dir, { TEDGE_CLOUD_PROFILE: "p" })
+    expect((await inProfile("mapper", "list")).stdout).toBe(
+      "c8y\tt.example\tof-default [mapper.toml]\t\nc8y.p\tp.example\tof-p [mapper.toml]\t\n"
+    )
+    expect(await inProfile("mapper", "config", "get", "c8y.url")).toMatchObject({
+      stdout: "t.example\n",
+      stderr: "# from mapper.toml\n"
+    })
+  })
+
   it("leaves out what cannot be read, and goes on", async () => {
     mapper("aa", "no TOML")
     mapper("c8y", "no TOML")
