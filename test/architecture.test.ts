@@ -302,7 +302,6 @@ describe("the structure of src", () => {
     const opened = [
       "actors/connect/services/built-in-services.ts",
       "actors/cryptoki/host/child-process.ts", // /proc
-      "actors/cryptoki/host/module-files.ts", // named by the environment
       "cli/commands/cert/certificate-files.ts",
       "cli/commands/hsm/doctor/connection.ts",
       "cli/compose/installation.ts" // of the installation itself

@@ -1,7 +1,7 @@
 /** The configuration that mosquitto reads on this machine: Debian's mosquitto.conf, what it includes, and thin-edge's directory. */
 import { readdirSync } from "node:fs"
 import { basename, join, resolve } from "node:path"
-import { readRegularText } from "../../platform/files/read-file.ts"
+import { textIfReadable } from "../../platform/files/read-file.ts"
 import { type Connection, mosquittoDir } from "./cloud-connection.ts"
 
 interface ConfigurationFile {
@@ -24,7 +24,7 @@ export const readMosquittoConf = (
   }
   const addFile = (path: string): void => {
     if (files.has(path)) return
-    const lines = textIfReadable(path)
+    const lines = (textIfReadable(path) ?? "")
       .split("\n")
       .map((line) => line.trim())
       .filter((line) => line !== "" && !line.startsWith("#"))
@@ -46,7 +46,7 @@ export const readMosquittoConf = (
  * Source: mosquitto.conf(5), include_dir; seen of 2.0.11 and 2.0.21.
  */
 export const isIncluded = (directory: string, main = mainMosquittoConf): boolean | undefined => {
-  const text = textIfReadable(main)
+  const text = textIfReadable(main) ?? ""
   if (text === "") return undefined
   return text
     .split("\n")
@@ -83,13 +83,5 @@ export const namesIn = (directory: string): ReadonlyArray<string> => {
     return readdirSync(directory).sort()
   } catch {
     return []
-  }
-}
-
-const textIfReadable = (path: string): string => {
-  try {
-    return readRegularText(path)
-  } catch {
-    return ""
   }
 }

@@ -18,6 +18,15 @@ export const readRegularFile = (path: string, flags = 0): Buffer => {
 
 export const readRegularText = (path: string): string => readRegularFile(path).toString("utf8")
 
+/** The text of a regular file; undefined if it is missing or not readable. */
+export const textIfReadable = (path: string): string | undefined => {
+  try {
+    return readRegularText(path)
+  } catch {
+    return undefined
+  }
+}
+
 /** For a path that the user typed: also accepts what the shell passes, `<(command)` or /dev/stdin. */
 export const readGivenFile = (path: string): Buffer => {
   const isPipe = statSync(path, { throwIfNoEntry: false })?.isFIFO() === true

@@ -2,18 +2,8 @@
  * The holder of a lock: from the kernel, else from the lock file. A second start of thin-edge.io's mapper empties the file
  * of the first before it is refused the lock.
  */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  statSync
-} from "node:fs"
-import { readRegularText } from "../files/read-file.ts"
+import { closeSync, constants, existsSync, openSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs"
+import { readRegularText, textIfReadable } from "../files/read-file.ts"
 import { tryLock } from "../native/unix-addon.ts"
 import { errorCode } from "./error-code.ts"
 
@@ -63,7 +53,7 @@ const openIfPresent = (path: string): number | undefined => {
 const kernelsOwner = (path: string): number | undefined => {
   const { dev, ino } = statSync(path)
   const device = `${hex(major(dev))}:${hex(minor(dev))}`
-  const owners = [...readProc("/proc/locks").matchAll(/^\d+: FLOCK +\S+ +\S+ (\d+) (\w+:\w+):(\d+) /gm)]
+  const owners = [...(textIfReadable("/proc/locks") ?? "").matchAll(/^\d+: FLOCK +\S+ +\S+ (\d+) (\w+:\w+):(\d+) /gm)]
     .filter(([, , , inode]) => Number(inode) === ino)
     .map(([, pid, on]) => ({ pid: Number(pid), isSure: on === device }))
   // An exited process may have left the lock to a child of its own.
@@ -90,14 +80,6 @@ const linkOf = (path: string): string | undefined => {
     return readlinkSync(path)
   } catch {
     return undefined // closed meanwhile
-  }
-}
-
-const readProc = (path: string): string => {
-  try {
-    return readFileSync(path, "utf8")
-  } catch {
-    return "" // a container that hides it
   }
 }
 

@@ -3,8 +3,8 @@
  * them are stored: machine-id(5) requires the id to stay on the machine.
  */
 import { createHmac } from "node:crypto"
-import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { textIfReadable } from "../files/read-file.ts"
 
 /** Undefined: the machine has none, or this user may not read it. */
 export interface MachineMark {
@@ -43,17 +43,9 @@ const none = "-"
 /** Of the first file with content. */
 const markOf = (paths: ReadonlyArray<string>): string | undefined => {
   for (const path of paths) {
-    const text = textOf(path)
+    const text = textIfReadable(path)?.replaceAll("\0", "").trim()
     if (text !== undefined && /[1-9a-f]/i.test(text) && text !== "uninitialized")
       return createHmac("sha256", text).update("tedge-actors machine").digest("hex").slice(0, 32)
   }
   return undefined
-}
-
-const textOf = (path: string): string | undefined => {
-  try {
-    return readFileSync(path, "utf8").replaceAll("\0", "").trim() || undefined
-  } catch {
-    return undefined
-  }
 }

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs"
 import { replaceFileNow } from "../files/atomic-file.ts"
-import { readRegularText } from "../files/read-file.ts"
+import { textIfReadable } from "../files/read-file.ts"
 
 export const recordProcess = (path: string, pid: number | undefined): void =>
   void replaceFileNow({ path, content: `${pid} ${startTime(pid)}\n`, mode: 0o644 })
@@ -15,7 +15,7 @@ export const recordProcess = (path: string, pid: number | undefined): void =>
  * nothing reaps a process whose parent has exited.
  */
 export const recordedProcess = (path: string): number | undefined => {
-  const [pid, started] = readText(path).trim().split(" ").map(Number)
+  const [pid, started] = (textIfReadable(path) ?? "").trim().split(" ").map(Number)
   return pid !== undefined && pid > 1 && started === startTime(pid) && !isZombie(pid) ? pid : undefined
 }
 
@@ -27,7 +27,7 @@ export const parentOf = (pid: number): number | undefined => {
 
 /** Its real user id. Not the owner in /proc, which is root for a process that dropped root. */
 export const userOf = (pid: number): number | undefined => {
-  const [, uid] = /^Uid:\s*(\d+)/m.exec(readText(`/proc/${pid}/status`)) ?? []
+  const [, uid] = /^Uid:\s*(\d+)/m.exec(textIfReadable(`/proc/${pid}/status`) ?? "") ?? []
   return uid === undefined ? undefined : Number(uid)
 }
 
@@ -54,12 +54,4 @@ const startTime = (pid: number | undefined): number => Number(statFields(pid)[19
 
 /** From field 3 on: the name before it may contain anything, also brackets. */
 const statFields = (pid: number | undefined): ReadonlyArray<string> =>
-  (readText(`/proc/${pid}/stat`).split(") ").at(-1) ?? "").split(" ")
-
-const readText = (path: string): string => {
-  try {
-    return path.startsWith("/proc/") ? readFileSync(path, "utf8") : readRegularText(path)
-  } catch {
-    return "" // nothing recorded, or no such process
-  }
-}
+  ((textIfReadable(`/proc/${pid}/stat`) ?? "").split(") ").at(-1) ?? "").split(" ")

@@ -2,8 +2,9 @@
  * User and group ids by name. Node has no getpwnam(3); the local files are what an embedded device uses, and getent(1)
  * covers the rest (LDAP, systemd's dynamic users).
  */
+
 import { spawnSync } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { textIfReadable } from "../files/read-file.ts"
 
 /** A name or a number; undefined: no such user. */
 export const userId = (name: string, file = "/etc/passwd"): number | undefined => idIn(file, name)
@@ -65,10 +66,5 @@ const usesOtherSources = (): boolean =>
     return (sources ?? "").split(/\s+/).some((source) => /^[a-z]/.test(source) && !["files", "compat"].includes(source))
   })
 
-const linesOf = (file: string): ReadonlyArray<string> => {
-  try {
-    return readFileSync(file, "utf8").split("\n")
-  } catch {
-    return [] // without the file there are no names; the caller reports an unknown name
-  }
-}
+/** Without the file there are no names; the caller reports an unknown name. */
+const linesOf = (file: string): ReadonlyArray<string> => textIfReadable(file)?.split("\n") ?? []

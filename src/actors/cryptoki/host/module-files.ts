@@ -5,8 +5,9 @@
  * Sources: softhsm2.conf(5); tpm2-pkcs11, docs/INITIALIZING.md and docs/FAQ.md (TPM2_PKCS11_TCTI, TPM2_PKCS11_STORE);
  * OP-TEE documentation, "tee-supplicant" (/dev/tee0 is the clients' device).
  */
-import { readdirSync, readFileSync } from "node:fs"
+import { readdirSync } from "node:fs"
 import { basename, join } from "node:path"
+import { textIfReadable } from "../../../platform/files/read-file.ts"
 import type { Access } from "../../../platform/users/user-access.ts"
 import { isTpmModule } from "./tpm-store.ts"
 
@@ -65,14 +66,6 @@ const ofTpm = ({ TPM2_PKCS11_TCTI: tcti, TPM2_PKCS11_STORE: store }: NodeJS.Proc
 }
 
 const file = (path: string, needs: Access): ModuleFile => ({ path, needs, isToken: false })
-
-const textIfReadable = (path: string): string | undefined => {
-  try {
-    return readFileSync(path, "utf8")
-  } catch {
-    return undefined // not there, or closed to the caller as well
-  }
-}
 
 const entriesOf = (directory: string): ReadonlyArray<string> => {
   try {

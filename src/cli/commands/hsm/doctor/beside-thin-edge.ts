@@ -10,7 +10,7 @@ import { serviceHolder, serviceProcess } from "../../../../actors/connect/steps/
 import { hasOwnBridge } from "../../../../actors/connect/steps/thin-edge-mapper.ts"
 import { bridgeService, bridgeVariable, instanceName } from "../../../../messages/installation/bridge-service.ts"
 import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
-import { readRegularText } from "../../../../platform/files/read-file.ts"
+import { textIfReadable } from "../../../../platform/files/read-file.ts"
 import { runCommand } from "../../../../platform/process/run-command.ts"
 import { findExecutable } from "../../../compose/installation.ts"
 import { openServices } from "../../connect/open-services.ts"
@@ -71,7 +71,7 @@ const dropInCheck = ({ pass, fail }: Examination, { settings, theirs, services }
   if (typeof services?.variables !== "object") return Effect.void
   const name = "drop-in of the mapper"
   const path = services.variables.path(theirs)
-  return textOf(path).includes(`${bridgeVariable}=false`)
+  return textIfReadable(path)?.includes(`${bridgeVariable}=false`)
     ? pass(name, path)
     : fail(name, {
         error: `${path} is missing: at its next start ${theirs} connects to the cloud itself`,
@@ -86,7 +86,7 @@ const holdersCheck = ({ pass, fail }: Examination, { settings, theirs, process, 
   const holders = [
     ...(ours.process === undefined ? [] : [`${ours.unit} (process ${ours.process})`]),
     ...(typeof process === "number" && hasOwnBridge(process) ? [`${theirs} (process ${process})`] : []),
-    ...(isOnlyMarker(textOf(marker)) ? [] : [`mosquitto, by its bridge in ${marker}`])
+    ...(isOnlyMarker(textIfReadable(marker) ?? "") ? [] : [`mosquitto, by its bridge in ${marker}`])
   ]
   return holders.length < 2
     ? pass(name, holders.length === 0 ? "used by nothing on this device" : `used by ${holders[0]} alone`)
@@ -121,11 +121,3 @@ const instanceOf = ({ cloud }: CloudSettings): string => instanceName(cloud.name
 
 const wordsOf = ({ cloud: { name, profile } }: CloudSettings): string =>
   profile === undefined ? name : `${name} --profile ${profile}`
-
-export const textOf = (path: string): string => {
-  try {
-    return readRegularText(path)
-  } catch {
-    return "" // missing or unreadable
-  }
-}

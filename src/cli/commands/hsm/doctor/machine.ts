@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import { explainOtherMachine } from "../../../../messages/explain/platform.ts"
 import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
+import { textIfReadable } from "../../../../platform/files/read-file.ts"
 import {
   isSameMachine,
   type MachineMark,
@@ -9,7 +10,6 @@ import {
   machineMark,
   parseMachineMark
 } from "../../../../platform/process/machine-mark.ts"
-import { textOf } from "./beside-thin-edge.ts"
 import type { Examination } from "./examination.ts"
 
 /** No output for a device that was never connected. */
@@ -19,7 +19,7 @@ export const machineCheck = (
   present: MachineMark = machineMark()
 ): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const connected = parseMachineMark(textOf(machineFile(configDir)))
+    const connected = parseMachineMark(textIfReadable(machineFile(configDir)) ?? "")
     if (connected === undefined) return Effect.void
     return isSameMachine(connected, present)
       ? pass(name, "the device was connected on this machine")
