@@ -33,8 +33,6 @@ export const manPages = (program: Program, facts: ManFacts): ReadonlyArray<ManPa
 
 const nameOf = (path: ReadonlyArray<CommandSpec>): string => path.map(({ name }) => name).join("-")
 
-const commandOf = (program: Program, path: ReadonlyArray<CommandSpec>): CommandSpec => path.at(-1) ?? program.root
-
 /** Clouds are arguments of a command, not commands with a page. */
 const pagesBelow = (path: ReadonlyArray<CommandSpec>): ReadonlyArray<CommandSpec> =>
   (path.at(-1)?.commands ?? []).filter(
@@ -42,7 +40,7 @@ const pagesBelow = (path: ReadonlyArray<CommandSpec>): ReadonlyArray<CommandSpec
   )
 
 const pageText = (program: Program, path: ReadonlyArray<CommandSpec>, facts: ManFacts): string => {
-  const command = commandOf(program, path)
+  const command = path.at(-1) ?? program.root
   const name = nameOf(path)
   const blocks = [
     `.TH ${name.toUpperCase()} ${facts.section} ${facts.date} "tedge-actors ${program.version}"`,

@@ -99,7 +99,11 @@ export const startConnectActor = (
     const session = yield* startSession(cryptoki)
     yield* reportTokenClosed(settings)
     const giveToService = (path: string) => giveTo(settings.configDir, path)
-    const makeForService = (path: string) => makeMissing(settings.configDir, path)
+    // If it cannot be created, the service that needs it reports that.
+    const makeForService = (path: string) =>
+      Effect.ignore(
+        Effect.try({ try: () => makeDirectories(path, { owner: ownerIn(settings.configDir) }), catch: codeOf })
+      )
     const peers = {
       config,
       session,
@@ -115,10 +119,6 @@ export const startConnectActor = (
     }
     return yield* Actor.start({ name: "connect", mailbox: connectMailbox, behaviour: connectBehaviour(peers) })
   })
-
-/** If it cannot be created, the service that needs it reports that. */
-const makeMissing = (configDir: string, path: string): Effect.Effect<void> =>
-  Effect.ignore(Effect.try({ try: () => makeDirectories(path, { owner: ownerIn(configDir) }), catch: codeOf }))
 
 /** Services run as the user of system.toml. Without root, or without such a user, ownership is not changed. */
 const giveTo = (configDir: string, path: string): Effect.Effect<void> =>

@@ -49,12 +49,12 @@ export const makeTerminal = ({
   stdout,
   stderr,
   environment,
-  inWords = same,
+  inWords = (text) => text,
   quiet = false
 }: TerminalSettings): Terminal => {
   const moves = stderr.isTTY === true && environment.TERM !== "dumb"
   const colour = moves && !environment.NO_COLOR
-  const paint: Paint = (style, text) => (colour ? `\u001b[${styles[style]}m${text}\u001b[0m` : text)
+  const paint = (style: Style, text: string) => (colour ? `\u001b[${styles[style]}m${text}\u001b[0m` : text)
   const raw = (text: string) => Effect.sync(() => void stderr.write(text))
   // 0: a terminal that does not report its size.
   const columns = () => stderr.columns || 80
@@ -82,10 +82,6 @@ export const makeTerminal = ({
 }
 
 type Style = keyof typeof styles
-
-type Paint = (style: Style, text: string) => string
-
-const same = (text: string): string => text
 
 /** With the command names of this installation, and without systemd's commands if it does not run. */
 const wordsOfProcess = (text: string): string => {

@@ -6,15 +6,8 @@ import { FileExists } from "../../../messages/certificate.ts"
 import { selfSignedCertificate } from "../../../platform/tls/x509.ts"
 import { dateNow } from "../../../runtime/primitives/wall-time.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
-import type { CommandContext, TokenCommand } from "../hsm/token-command.ts"
-import {
-  type CertSettings,
-  certify,
-  readCertSettings,
-  refuseSameFile,
-  subjectFor,
-  writeCertificate
-} from "./cert-command.ts"
+import type { TokenCommand } from "../hsm/token-command.ts"
+import { certify, readCertSettings, refuseSameFile, subjectFor, writeCertificate } from "./cert-command.ts"
 import { isTaken } from "./certificate-files.ts"
 import { certificateText } from "./certificate-text.ts"
 import { newFileKey, tokenKey } from "./device-key.ts"
@@ -27,7 +20,9 @@ export const createCertificate: TokenCommand = (context) =>
     const { certPath, keyPath } = of.device
     if (isTaken(certPath)) return yield* new FileExists({ path: certPath, role: "certificate" })
     if (!of.usesToken) yield* refuseSameFile(of, { path: certPath, name: `${of.prefix}cert_path` })
-    const key = yield* newKey(context, of)
+    const key = yield* of.usesToken
+      ? tokenKey(context.actors.cryptoki, of.device.key)
+      : newFileKey(of.settings.configDir, of.device.keyPath)
     const now = yield* dateNow
     const validity = of.settings.certificate.requestedValidityMs
     const content = yield* certify(
@@ -47,6 +42,3 @@ export const createCertificate: TokenCommand = (context) =>
     )
     return exitCodes.ok
   })
-
-const newKey = ({ actors }: CommandContext, { settings, device, usesToken }: CertSettings) =>
-  usesToken ? tokenKey(actors.cryptoki, device.key) : newFileKey(settings.configDir, device.keyPath)

@@ -10,7 +10,7 @@ import { Effect, Option, Redacted } from "effect"
 import { localTarget } from "../../../actors/connect/targets.ts"
 import { AccessTokenMissing, type HttpRefused } from "../../../messages/certificate.ts"
 import { bridgeService } from "../../../messages/installation/bridge-service.ts"
-import type { CredentialUnusable, MqttMessage, MqttRefusal, MqttSessionProtocol } from "../../../messages/mqtt.ts"
+import type { CredentialUnusable, MqttRefusal, MqttSessionProtocol } from "../../../messages/mqtt.ts"
 import { serviceSocketPath } from "../../../messages/service-socket.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
@@ -91,7 +91,8 @@ const tokensOfBroker = (
   const next = Effect.gen(function* () {
     if (!isAsked) yield* ask
     for (;;) {
-      const token = freshToken(yield* hear)
+      const { retain, payload } = yield* hear
+      const token = retain ? undefined : tokenIn(payload)
       if (token !== undefined) return token
     }
   }).pipe(
@@ -115,8 +116,6 @@ const tokensOfBroker = (
 }
 
 const maxEarly = 20
-
-const freshToken = ({ retain, payload }: MqttMessage): Token | undefined => (retain ? undefined : tokenIn(payload))
 
 /** SmartREST 71. Any local client may publish there: what is not formed as a token (RFC 7519) is ignored. */
 const tokenIn = (payload: Uint8Array): Token | undefined => {

@@ -44,8 +44,6 @@ export const completeWords = (program: Program, words: ReadonlyArray<string>, kn
   return { ...found, candidates: found.candidates.filter(({ word }) => word.startsWith(typed)) }
 }
 
-const isCloud = (word: string): boolean => cloudCommands.some(({ name }) => name === word)
-
 /** `--name=value`, `-x`. */
 const nameAndValue = (word: string): readonly [name: string, value: string | undefined] => {
   const [, name = "", , value] = /^--?([^=]*)(=(.*))?$/.exec(word) ?? []
@@ -109,14 +107,12 @@ const logLevels = ["error", "warn", "info", "debug", "trace"]
 
 const cloudOfSetting = ({ arguments: [key = ""] }: CommandWords): string | undefined => {
   const [start = ""] = key.split(/[._]/)
-  return isCloud(start) ? start : undefined
+  return cloudCommands.some(({ name }) => name === start) ? start : undefined
 }
-
-const nothing: Completion = { candidates: [], files: false }
 
 const argumentAt = (command: CommandSpec, line: CommandWords, typed: string, known: Known): Completion => {
   const argument = command.arguments?.[line.arguments.length]
-  if (argument === undefined) return nothing
+  if (argument === undefined) return { candidates: [], files: false }
   if (argument.offers === "settings") return { candidates: known.settings(typed), files: false }
   if (argument.offers === "mapper settings") return { candidates: known.mapperSettings(), files: false }
   return { candidates: wordsOf(argument, line, known), files: false }

@@ -7,7 +7,6 @@
 import { join } from "node:path"
 import type { Settings } from "../../../messages/settings/resolved-settings.ts"
 import { replaceFileNow } from "../../../platform/files/atomic-file.ts"
-import type { Owner } from "../../../platform/files/file-calls.ts"
 import { makeDirectories } from "../../../platform/files/given-files.ts"
 import { account } from "../../../platform/users/accounts.ts"
 import { ownerIn } from "../../../platform/users/file-owner.ts"
@@ -19,8 +18,11 @@ export const ownMosquittoConf = (settings: Settings): string => {
   const dir = join(settings.run.path, "tedge-services")
   const path = join(dir, "mosquitto.conf")
   try {
-    makeDirectories(store, { owner: ownerOfStore(settings.configDir), mode: 0o700 })
-    makeDirectories(dir, { owner: ownerIn(settings.configDir) })
+    const owner = ownerIn(settings.configDir)
+    // mosquitto runs as the services' user, or as the one it switches to when root starts it.
+    const storeOwner = owner ?? (process.getuid?.() === 0 ? account("mosquitto") : undefined)
+    makeDirectories(store, { owner: storeOwner, mode: 0o700 })
+    makeDirectories(dir, { owner })
     replaceFileNow({ path, content: mosquittoConf(included, store), mode: 0o644 })
     return path
   } catch {
@@ -38,7 +40,3 @@ const mosquittoConf = (included: string, store: string): string =>
     `include_dir ${included}`,
     ""
   ].join("\n")
-
-/** User that mosquitto runs as: the services' user, or the one it switches to when root starts it. */
-const ownerOfStore = (configDir: string): Owner | undefined =>
-  ownerIn(configDir) ?? (process.getuid?.() === 0 ? account("mosquitto") : undefined)

@@ -30,7 +30,7 @@ import { withTelemetry } from "../telemetry/telemetry.ts"
 import { logGraphWhenAsked, treeText } from "./graph-text.ts"
 import { livePin } from "./live-pin.ts"
 import { mapperAnswer } from "./mapper-answers.ts"
-import { type Mapper, type MapperParts, mapperTree, startMapper } from "./mapper-graph.ts"
+import { type Mapper, mapperTree, startMapper } from "./mapper-graph.ts"
 import { MapperMetrics } from "./mapper-metrics.ts"
 import { planMapper } from "./mapper-plan.ts"
 import { mapperProgram } from "./mapper-spec.ts"
@@ -83,7 +83,7 @@ const serve = (input: CommandInput, untilStopped: Effect.Effect<void>, visible: 
       cryptokiEvents,
       connect: (cryptoki: ActorRef<CryptokiProtocol>) => live.dialling(connectWith(cryptoki, shown.onSigned))
     }
-    if (showsOnly) return yield* show(parts)
+    if (showsOnly) return yield* Effect.as(processTerminal().answer(treeText(yield* mapperTree(parts))), exitCodes.ok)
     // None of the parts can fail to start; a failure is a bug of ours.
     const mapper = yield* Effect.orDie(startMapper(parts))
     yield* retryWithNetwork(mapper.cloud)
@@ -106,9 +106,6 @@ const serve = (input: CommandInput, untilStopped: Effect.Effect<void>, visible: 
     return how === "stopped" ? yield* finish(mapper) : exitCodes.failed
   })
 
-const show = (parts: MapperParts): Effect.Effect<number> =>
-  Effect.flatMap(mapperTree(parts), (tree) => Effect.as(processTerminal().answer(treeText(tree)), exitCodes.ok))
-
 const finish = (mapper: Mapper) =>
   Effect.gen(function* () {
     yield* Effect.logInfo("shutting down: draining in-flight messages")
@@ -118,13 +115,11 @@ const finish = (mapper: Mapper) =>
     return exitCodes.failed
   })
 
-type Cloud = CloudSettings["cloud"]["name"]
-
 const settingsReader = (
   input: CommandInput
 ): Effect.Effect<Effect.Effect<CloudSettings, Failure>, never, Scope.Scope> =>
   Effect.map(startConfigActor(input), (config) => {
-    const asked = { cloud: input.command as Cloud, profile: input.text("profile") }
+    const asked = { cloud: input.command as CloudSettings["cloud"]["name"], profile: input.text("profile") }
     return Effect.map(config.ask("ReadCloudSettings", asked, { within: "30 seconds" }), ({ settings }) => settings)
   })
 

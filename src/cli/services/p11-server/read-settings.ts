@@ -173,15 +173,13 @@ const optionsOf = (input: CommandInput): Readonly<Record<string, string | undefi
 const warn = (warning: SettingWarning): Effect.Effect<void> =>
   Effect.logWarning(logLine(explainSettingWarning(warning)))
 
-const p11ServerFile = ({ configDir }: Settings): string => join(configDir, "tedge-p11-server.toml")
-
 /** The rules: those of tedge-p11-server.toml, else of `[p11_server]` in tedge.toml. */
 const ownTables = (
   settings: Settings
 ): Effect.Effect<OwnTable & { readonly files: ReadonlyArray<string> }, ConfigFileUnreadable> =>
   Effect.gen(function* () {
     const old = yield* ownTable(settings.configFile)
-    const own = yield* ownTable(p11ServerFile(settings))
+    const own = yield* ownTable(join(settings.configDir, "tedge-p11-server.toml"))
     const files = [old, own].flatMap(({ path, tree }) => (tree === undefined ? [] : [path]))
     const table = { ...own.tree, ...tableIn(own.tree) }
     const place = table.rules === undefined ? { path: old.path, table: tableIn(old.tree) } : { path: own.path, table }
