@@ -128,28 +128,35 @@ export const ownOptions = ({ options = [], cloudWord }: CommandSpec): ReadonlyAr
 export const commandsAt = (command: CommandSpec): ReadonlyArray<CommandSpec> =>
   command.cloudWord === undefined ? (command.commands ?? []) : cloudCommands
 
+/** Accepted by every program. */
+export const configDirOption: OptionSpec = {
+  name: "config-dir",
+  value: "CONFIG_DIR",
+  summary: "[env: TEDGE_CONFIG_DIR, default: /etc/tedge]",
+  defaultValue: "/etc/tedge",
+  env: "TEDGE_CONFIG_DIR",
+  docNamesDefault: true
+}
+
+const logLevelDetails = [
+  "One of error/warn/info/debug/trace. Logs with verbosity lower or equal to the selected level will be printed, i.e. warn prints ERROR and WARN logs and trace prints logs of all levels."
+]
+
+/** Accepted by every program. */
+export const logLevelOption: OptionSpec = {
+  name: "log-level",
+  value: "LOG_LEVEL",
+  summary: "Configures the logging level.",
+  details: logLevelDetails
+}
+
 /** Accepted by every command of `tedge` and of the mapper. */
 export const globalOptions: ReadonlyArray<OptionSpec> = [
-  {
-    name: "config-dir",
-    value: "CONFIG_DIR",
-    summary: "[env: TEDGE_CONFIG_DIR, default: /etc/tedge]",
-    defaultValue: "/etc/tedge",
-    env: "TEDGE_CONFIG_DIR",
-    docNamesDefault: true
-  },
+  configDirOption,
   {
     name: "debug",
     summary: "Turn-on the DEBUG log level.",
     details: ["If off only reports ERROR, WARN, and INFO, if on also reports DEBUG"]
   },
-  {
-    name: "log-level",
-    value: "LOG_LEVEL",
-    summary: "Configures the logging level.",
-    details: [
-      "One of error/warn/info/debug/trace. Logs with verbosity lower or equal to the selected level will be printed, i.e. warn prints ERROR and WARN logs and trace prints logs of all levels.",
-      "Overrides `--debug`"
-    ]
-  }
+  { ...logLevelOption, details: [...logLevelDetails, "Overrides `--debug`"] }
 ]

@@ -1,7 +1,7 @@
 /** The options of `tedge-p11-server`: first those of its documentation, verbatim, then ours. */
 import { nameIn, optionOf, p11ServerOptions, variableOf } from "../../../messages/settings/p11-server-settings.ts"
 import type { Setting } from "../../../messages/settings/setting.ts"
-import type { OptionSpec, Program } from "../../command-line/command-spec.ts"
+import { configDirOption, logLevelOption, type OptionSpec, type Program } from "../../command-line/command-spec.ts"
 
 /** The default is printed, not set: the files come between the variable and it. */
 const ourOptions = p11ServerOptions.map((setting): OptionSpec => {
@@ -49,22 +49,8 @@ export const p11ServerProgram: Program = {
         details: ["See RFC #7512."],
         env: "TEDGE_DEVICE_CRYPTOKI_URI"
       },
-      {
-        name: "log-level",
-        value: "LOG_LEVEL",
-        summary: "Configures the logging level.",
-        details: [
-          "One of error/warn/info/debug/trace. Logs with verbosity lower or equal to the selected level will be printed, i.e. warn prints ERROR and WARN logs and trace prints logs of all levels."
-        ]
-      },
-      {
-        name: "config-dir",
-        value: "CONFIG_DIR",
-        summary: "[env: TEDGE_CONFIG_DIR, default: /etc/tedge]",
-        defaultValue: "/etc/tedge",
-        env: "TEDGE_CONFIG_DIR",
-        docNamesDefault: true
-      },
+      logLevelOption,
+      configDirOption,
       ...ourOptions
     ]
   }
