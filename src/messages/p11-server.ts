@@ -206,6 +206,8 @@ export class GroupUnknown extends Data.TaggedError("GroupUnknown")<{ readonly na
 /** The PIN file contains no PIN. */
 export class PinFileUnusable extends Data.TaggedError("PinFileUnusable")<{
   readonly path: string
+  /** The unit whose credential it is; undefined: it is an ordinary file. */
+  readonly unit: string | undefined
   /** `noCredential`: the unit has credentials, but not this one. */
   readonly reason: "unreadable" | "empty" | "tooLong" | "notText" | "noCredential"
   /** `EACCES` and the like. */

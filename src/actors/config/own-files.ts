@@ -36,7 +36,7 @@ const readOwnFile = (path: string, directory: string, isAbsent: boolean, layerFr
   return { ...layerFrom(tree, { path, directory }), path, text, tree, mode, problem }
 }
 
-/** systemd.exec(5), "Credentials": `tedge-pin` is device.cryptoki.pin. Whether it is there and one line, its user refuses. */
+/** systemd.exec(5), "Credentials": `tedge-pin` is device.cryptoki.pin. Services refuse a missing or unusable one. */
 export const credentialLayer = (environment: { readonly [name: string]: string | undefined }): Layer => {
   const directory = environment.CREDENTIALS_DIRECTORY
   const setting = settingByKey("device.cryptoki.pin")

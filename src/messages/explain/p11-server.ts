@@ -65,9 +65,9 @@ export const explainServerStart = (failure: ServerStartRefusal): Explanation => 
       return {
         error: `the PIN cannot be read from '${failure.path}': ${pinFileProblems[failure.reason]}${inBrackets(failure.code)}`,
         hint:
-          failure.reason === "noCredential"
-            ? "check LoadCredential or LoadCredentialEncrypted of the unit, and the file it names; then: systemctl restart tedge-p11-server"
-            : "check: p11_server.pin_file"
+          failure.unit === undefined
+            ? "check: p11_server.pin_file"
+            : `check LoadCredential or LoadCredentialEncrypted of the unit, and the file it names; then: systemctl restart ${failure.unit}`
       }
     case "ConfigFileGone":
       return {

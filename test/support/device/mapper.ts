@@ -16,18 +16,25 @@ import type { ActorRef } from "../../../src/runtime/protocol.ts"
 import { type FakeToken, fakeToken } from "../../../src/testing/fake-token.ts"
 import type { TestPki } from "../tls/pki.ts"
 
-/** The plan that a tedge.toml with these lines gives. Its directory gets the file. */
-export const planFrom = (
+/** The settings that a tedge.toml with these lines gives. Its directory gets the file. */
+export const settingsFrom = (
   dir: string,
   toml: string,
-  cloud: CloudName = "c8y",
-  installation: Installation["kind"] = "everything-ours"
+  {
+    cloud = "c8y",
+    installation = "everything-ours",
+    environment = {}
+  }: {
+    readonly cloud?: CloudName
+    readonly installation?: Installation["kind"]
+    readonly environment?: NodeJS.ProcessEnv
+  } = {}
 ) =>
   Effect.scoped(
     Effect.gen(function* () {
       mkdirSync(join(dir, "run", "lock"), { recursive: true })
       writeFileSync(join(dir, "tedge.toml"), `[config]\nversion = "2"\n[run]\npath = "${join(dir, "run")}"\n${toml}`)
-      const place = configPlace({ configDir: dir, workingDir: dir, environment: {}, installation })
+      const place = configPlace({ configDir: dir, workingDir: dir, environment, installation })
       const writing = { locked: <A, E>(_file: string, work: Effect.Effect<A, E>) => work, changed: () => Effect.void }
       const config = yield* start({
         name: "config",
@@ -35,8 +42,14 @@ export const planFrom = (
         behaviour: configBehaviour(place, writing)
       })
       const { settings } = yield* config.ask("ReadCloudSettings", { cloud, profile: null }, { within: "10 seconds" })
-      return yield* planMapper(settings)
+      return settings
     })
+  )
+
+export const planFrom = (dir: string, toml: string, cloud?: CloudName, installation?: Installation["kind"]) =>
+  Effect.flatMap(
+    settingsFrom(dir, toml, { ...(cloud && { cloud }), ...(installation && { installation }) }),
+    planMapper
   )
 
 /** The settings of a mapper with its key in a file, for Cumulocity and the local broker at these ports of localhost. */

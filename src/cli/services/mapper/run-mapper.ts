@@ -9,8 +9,10 @@ import { connectWith } from "../../../actors/mqtt/broker-connection.ts"
 import type { CryptokiEvent, CryptokiProtocol } from "../../../messages/cryptoki.ts"
 import { explainCryptokiEvent } from "../../../messages/explain/cryptoki-event.ts"
 import { logLine } from "../../../messages/explain/explanation.ts"
+import { explainServerStart } from "../../../messages/explain/p11-server.ts"
 import { explain, type Failure } from "../../../messages/explain.ts"
 import { bridgeService, bridgeUnitName } from "../../../messages/installation/bridge-service.ts"
+import type { PinFileUnusable } from "../../../messages/p11-server.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
 import { acquireFileLock } from "../../../platform/files/file-lock.ts"
 import { makeDirectories } from "../../../platform/files/given-files.ts"
@@ -36,6 +38,7 @@ import { planMapper } from "./mapper-plan.ts"
 import { mapperProgram } from "./mapper-spec.ts"
 import { mapperStatus } from "./mapper-status.ts"
 import { logMemoryEvery } from "./memory-log.ts"
+import { refuseUnusableCredential } from "./pin-credential.ts"
 import { retryWithClock, retryWithNetwork } from "./retry-watches.ts"
 
 /** `untilStopped` completes when the mapper is to stop. */
@@ -48,11 +51,14 @@ export const runMapper =
     const serving = Effect.scoped(visible.around(serve(input, untilStopped, visible, metrics)))
     const telemetry = { service, version: mapperProgram.version }
     return (input.on("graph") ? serving : withTelemetry(serving, telemetry, metrics.record)).pipe(
-      Effect.catch((failure) => Effect.as(Effect.logError(logLine(explain(failure))), exitCodes.failed)),
+      Effect.catch((failure) => Effect.as(Effect.logError(logLine(explained(failure))), exitCodes.failed)),
       Effect.annotateLogs({ target: input.installation.bridgeCommand }),
       Effect.provideService(Scheduler.Scheduler, turnScheduler())
     )
   }
+
+const explained = (failure: Failure | PinFileUnusable) =>
+  failure._tag === "PinFileUnusable" ? explainServerStart(failure) : explain(failure)
 
 const serve = (input: CommandInput, untilStopped: Effect.Effect<void>, visible: Visible, metrics: MapperMetrics) =>
   Effect.gen(function* () {
@@ -60,6 +66,7 @@ const serve = (input: CommandInput, untilStopped: Effect.Effect<void>, visible: 
     const settings = yield* reading
     const showsOnly = input.on("graph")
     if (!showsOnly && !(yield* takeLock(settings))) return exitCodes.failed
+    yield* refuseUnusableCredential(settings)
     const plan = yield* planMapper(settings)
     const live = livePin(settings, reading)
     const cryptokiEvents = Channel.make<CryptokiEvent>("cryptoki")

@@ -38,8 +38,8 @@ import type { CommandInput } from "../../command-line/command-spec.ts"
 import { startConfigActor } from "../../compose/compose-config.ts"
 import { hostUser } from "../../compose/compose-cryptoki.ts"
 import type { LogLevelName } from "../../terminal/logging.ts"
+import { pinCredential, readPinFile } from "../pin-file.ts"
 import { accessRules, type OwnTable } from "./access-rules.ts"
-import { pinCredential, readPinFile } from "./pin-file.ts"
 import { type ServerValues, serverOptions, serverValues } from "./server-values.ts"
 
 export interface ServerSettings {
@@ -217,19 +217,24 @@ const servicePin = ({ cryptoki }: Settings, { pinFile, pinFileSource }: ServerVa
     if (source?.kind === "variable") return pin
     if (pinFileSource === "variable" && pinFile !== credential?.path) return yield* fromFile(pinFile)
     const isAsked = pinFileSource === "variable"
-    if (credential?.isThere) return yield* fromFile(credential.path)
+    if (credential?.isThere) return yield* fromFile(credential.path, unit)
     const ofSetting = source?.isInUri === true ? undefined : pin
     const configured = isAsked ? undefined : (ofSetting ?? (yield* fromFile(pinFile)) ?? pin)
     if (credential !== undefined && configured === undefined)
-      return yield* new PinFileUnusable({ path: credential.path, reason: "noCredential", code: "" })
+      return yield* new PinFileUnusable({ path: credential.path, unit, reason: "noCredential", code: "" })
     return configured
   })
 
-const fromFile = (path: string | undefined): Effect.Effect<Redacted.Redacted<string> | undefined, PinFileUnusable> =>
+const unit = "tedge-p11-server"
+
+const fromFile = (
+  path: string | undefined,
+  unit?: string
+): Effect.Effect<Redacted.Redacted<string> | undefined, PinFileUnusable> =>
   path === undefined
     ? Effect.succeed(undefined)
     : Effect.gen(function* () {
-        const { pin, exposedMode } = yield* readPinFile(path)
+        const { pin, exposedMode } = yield* readPinFile(path, unit)
         if (exposedMode !== undefined) yield* warn({ kind: "secret-exposed", path, mode: exposedMode })
         return pin
       })

@@ -209,6 +209,7 @@ describe("the PIN of tedge-p11-server", () => {
     expect(await server.ended).toBe(1)
     expect(server.log()).toContain(`the PIN cannot be read from '${file}': the unit has no such credential`)
     expect(server.log()).toContain("LoadCredential")
+    expect(server.log()).toContain("systemctl restart tedge-p11-server")
   })
 
   it("in a file that everybody can read is warned about", async () => {

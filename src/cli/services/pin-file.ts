@@ -6,8 +6,8 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Redacted } from "effect"
-import { PinFileUnusable } from "../../../messages/p11-server.ts"
-import { errorCode } from "../../../platform/process/error-code.ts"
+import { PinFileUnusable } from "../../messages/p11-server.ts"
+import { errorCode } from "../../platform/process/error-code.ts"
 
 interface FilePin {
   readonly pin: Redacted.Redacted<string>
@@ -15,18 +15,21 @@ interface FilePin {
   readonly exposedMode: string | undefined
 }
 
-export const readPinFile = (path: string): Effect.Effect<FilePin, PinFileUnusable> =>
+/** `unit`: the unit that got the file as a credential. */
+export const readPinFile = (path: string, unit?: string): Effect.Effect<FilePin, PinFileUnusable> =>
   Effect.try({
     try: () => readBounded(path),
     catch: (error) =>
       new PinFileUnusable({
         path,
+        unit,
         reason: "unreadable",
         code: errorCode(error) ?? ""
       })
   }).pipe(
     Effect.flatMap(({ bytes, mode }) => {
-      const refuse = (reason: PinFileUnusable["reason"]) => Effect.fail(new PinFileUnusable({ path, reason, code: "" }))
+      const refuse = (reason: PinFileUnusable["reason"]) =>
+        Effect.fail(new PinFileUnusable({ path, unit, reason, code: "" }))
       if (bytes.length > longestPin + 2) return refuse("tooLong")
       const text = lineOf(bytes)
       if (text === undefined) return refuse("notText")
