@@ -286,7 +286,7 @@ describe("the structure of src", () => {
     expect(users.map(({ file }) => file)).toEqual(["tls/token-port.ts"])
   })
 
-  it("nobody imports a module of Effect that is tagged unstable and not fenced", () => {
+  it("no file imports a module of Effect that is tagged unstable and not fenced", () => {
     const wrong = imports.filter(({ target }) => forbidden.some((pattern) => pattern.test(target)))
     expect(wrong).toEqual([])
   })

@@ -51,7 +51,7 @@ describe("lineChart", () => {
     expect(() => lineChart(refused)).toThrow(`a point has no place on a ${scale} scale`)
   })
 
-  it("refuses more lines than can be told apart", () => {
+  it("refuses more lines than can be distinguished", () => {
     const line = { name: "", points: [[1, 1]] as const }
     expect(() => lineChart({ ...simple, lines: [line, line, line, line, line] })).toThrow("at most 4 lines")
   })

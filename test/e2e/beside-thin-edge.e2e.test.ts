@@ -100,7 +100,7 @@ describe("tedge-hsm beside thin-edge.io's mapper", { timeout: 120_000 }, () => {
     expect(await healthOf(device, "tedge-mapper-c8y")).toEqual({ status: "up", pid: 4242 })
   })
 
-  it("carries what is mapped, operations, and the round trip for a token of the mapper's proxy", async () => {
+  it("forwards mapped messages, operations, and the token request of the mapper's proxy", async () => {
     await publishLocal(device, "c8y/measurement/measurements/create", '{"type":"T"}')
     await device.cloud.waitFor(({ topic }) => topic === "measurement/measurements/create")
     expect(await sendFromCloud(device, "s/ds", "510,beside-device")).toBe("510,beside-device")

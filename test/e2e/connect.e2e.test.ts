@@ -62,13 +62,13 @@ describe("a device whose key is in a token", { timeout: 120_000 }, () => {
     expect(await healthOf(device, "tedge-mapper-bridge-c8y")).toMatchObject({ status: "up" })
   })
 
-  it("carries a measurement to the cloud", async () => {
+  it("forwards a measurement to the cloud", async () => {
     await publishLocal(device, "c8y/s/us", "200,c8y_Temperature,T,25")
     const seen = await device.cloud.waitFor(({ payload }) => payload === "200,c8y_Temperature,T,25")
     expect(seen).toMatchObject({ topic: "s/us", qos: 1 })
   })
 
-  it("carries an operation to the device", async () => {
+  it("forwards an operation to the device", async () => {
     expect(await sendFromCloud(device, "s/ds", "510,e2e-device")).toBe("510,e2e-device")
   })
 

@@ -59,7 +59,7 @@ describe("the doctor", { timeout: 120_000 }, () => {
     expect(await healthOf(device, "tedge-mapper-bridge-c8y")).toMatchObject({ status: "up" })
   })
 
-  it("tells of a PIN that was refused at reconnect, and does not try it again", async () => {
+  it("reports a PIN that was refused at reconnect, and does not retry it", async () => {
     await device.tedge(["config", "set", "device.cryptoki.pin", "999999"])
     await device.tedge(["reconnect", "c8y"], { timeoutMs: 60_000 })
     const { code, failed } = await doctor()

@@ -42,7 +42,7 @@ describe("through a proxy", { timeout: 120_000 }, () => {
     expect(device.cloud.devices).toEqual(["proxied"])
   })
 
-  it("a proxy that refuses the login is told, with the setting to look at", async () => {
+  it("a proxy that refuses the login is reported, with the setting to check", async () => {
     await device.tedge(["disconnect", "c8y"])
     await device.tedge(["config", "set", "proxy.password", "wr0ng-word"])
     const { code, stderr } = await device.tedge(["connect", "c8y"])

@@ -102,7 +102,7 @@ describe("a device whose token only the signing service can reach", { timeout: 1
     await eventually(isUp)
   })
 
-  it("carries a measurement to the cloud and an operation to the device", async () => {
+  it("forwards a measurement to the cloud and an operation to the device", async () => {
     await publishLocal(device, "c8y/s/us", "200,c8y_Temperature,T,25")
     await device.cloud.waitFor(({ payload }) => payload === "200,c8y_Temperature,T,25")
     expect(await sendFromCloud(device, "s/ds", "510,socket-device")).toBe("510,socket-device")

@@ -53,7 +53,7 @@ describe("a URI and an object", () => {
     expect(matchesObject(parsed(text), key)).toBe(expected)
   })
 
-  it("is told whether it names a token, an object or both", () => {
+  it("is classified: it names a token, an object or both", () => {
     expect([namesToken(parsed("pkcs11:token=a")), namesObject(parsed("pkcs11:token=a"))]).toEqual([true, false])
     expect([namesToken(parsed("pkcs11:id=%01")), namesObject(parsed("pkcs11:id=%01"))]).toEqual([false, true])
   })

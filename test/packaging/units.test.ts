@@ -81,7 +81,7 @@ describe("the systemd units", () => {
     }
   })
 
-  it("are told that the service is ready, and how to make it read its settings again", () => {
+  it("are notified of ready, and can reload the service", () => {
     const text = readFileSync(join(folder, "tedge-p11-server.service"), "utf8")
     expect(text).toMatch(/^Type=notify$/m)
     expect(text).toMatch(/^ExecReload=\/bin\/sh -c 'kill -HUP \$MAINPID'$/m)

@@ -18,7 +18,7 @@ describe("BridgeActor", () => {
       })
     ))
 
-  it("acknowledges a message where it came from when it is where it goes, and at once when nobody wants it", () =>
+  it("acknowledges a message to its sender once the receiving side has it, and immediately if no rule matches", () =>
     run(
       Effect.gen(function* () {
         const { local, cloud, change, receive } = yield* startBridge

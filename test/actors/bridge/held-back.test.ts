@@ -139,7 +139,7 @@ describe("a message that the broker refuses for now", () => {
     ))
 })
 
-describe("a message that the broker refuses for good", () => {
+describe("a message that the broker refuses permanently", () => {
   it.each([0x87, 0x90, 0x95, 0x99])("for %i is dropped", (code) =>
     run(
       Effect.gen(function* () {

@@ -125,7 +125,7 @@ describe("PoisonMessages", () => {
       })
     ))
 
-  it("accuses nobody while connections end with another message each time", () => {
+  it("holds back nothing while connections end on a different message each time", () => {
     const poison = new PoisonMessages()
     for (let n = 1; n < 50; n++) {
       expect(poison.disconnected([sent(n), sent(n + 1)], 0)).toBeUndefined()

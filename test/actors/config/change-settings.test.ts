@@ -209,14 +209,14 @@ describe.runIf(process.getuid?.() === 0)("the file's owner, set by root", () => 
     expect(owner()).toEqual([1, 4242])
   })
 
-  it("is told when system.toml names nobody there is", async () => {
+  it("is reported if system.toml names an unknown user", async () => {
     writeFileSync(join(bench.dir, "system.toml"), 'user = "nobody-by-this-name"\ngroup = "daemon"\n')
     expect((await answer(set("device.type", "x"))).warnings).toMatchObject([
       { kind: "owner-unknown", path: file(), failure: { _tag: "ServiceUserUnknown", name: "nobody-by-this-name" } }
     ])
   })
 
-  it("is told with the reason when root does not use system.toml", async () => {
+  it("is reported with the reason if root does not use system.toml", async () => {
     writeFileSync(join(bench.dir, "system.toml"), 'user = "root"\n')
     chownSync(join(bench.dir, "system.toml"), 1, 1)
     const [warning] = (await answer(set("device.type", "x"))).warnings
@@ -294,7 +294,7 @@ describe("config add and remove", () => {
 })
 
 describe("a file that cannot be written", () => {
-  it("is told with the code, and is as it was", async () => {
+  it("is reported with the code, and is unchanged", async () => {
     await answer(set("device.type", "x"))
     mkdirSync(join(bench.dir, ".tedge.toml.tmp"))
     expect(await refusal(set("device.type", "y"))).toMatchObject({ _tag: "ConfigFileNotWritten", step: "create" })

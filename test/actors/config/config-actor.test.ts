@@ -24,7 +24,7 @@ describe("reading a setting", () => {
     expect((await answer(get(key))).value).toBe("thin-edge.io")
   })
 
-  it("tells where a value comes from", async () => {
+  it("reports the source of a value", async () => {
     toml(version2('[c8y]\nurl = "t.example"\n'))
     const source = async (key: string, environment = {}) => (await answer(get(key), environment)).source
     expect(await source("c8y.url")).toEqual({ kind: "file", path: file() })
@@ -181,7 +181,7 @@ describe("reading is refused", () => {
     expect((await answer(get("device.type"), variable)).value).toBe("thin-edge.io")
   })
 
-  it("of what follows a value that is none, and of nothing else", async () => {
+  it("of settings that fall back to an invalid value, and of no others", async () => {
     toml(
       version2(
         '[device]\ncert_path = "relative"\nid = "x"\n[c8y]\nurl = "https://x"\nhttp = "h.example"\n[mqtt.client]\nport = "abc"\n'
@@ -211,7 +211,7 @@ describe("reading is refused", () => {
     })
   })
 
-  it("of a key URI that is none, without its PIN", async () => {
+  it("of an invalid key URI, without its PIN", async () => {
     toml(version2('[device]\nkey_uri = "pkcs11:token=a;token=b?pin-value=4711"\n'))
     const refused = await refusal((config) => config.ask("ReadSettings", undefined, within))
     expect(refused).toMatchObject({

@@ -104,13 +104,13 @@ describe("the settings of a cloud are read", () => {
     expect(await url("c8y", "empty")).toBeUndefined()
   })
 
-  it("a directory whose name no profile can have is none", async () => {
+  it("a directory whose name is not a valid profile is ignored", async () => {
     for (const name of ["c8y.Prod", "c8y.a b", "c8y.a.b", "c8yx", "mine"]) mapperToml(name, 'url = "x.example"\n')
     expect(await url("c8y")).toBeUndefined()
     expect(await refusal(get("c8y.url", "prod"))).toMatchObject({ _tag: "UnknownProfile", known: [] })
   })
 
-  it("unknown keys are named with their file, cloud_type is none, a table of profiles means nothing there", async () => {
+  it("unknown keys are named with their file, cloud_type and a table of profiles are ignored", async () => {
     mapperToml("az", 'cloud_type = "aws"\nurl = "az.example"\n[custom]\nkey = 1\n[profiles.p]\nurl = "p.example"\n')
     const { warnings } = await answer(get("az.url"))
     const source = { kind: "file", path: mapper("az") }
@@ -121,7 +121,7 @@ describe("the settings of a cloud are read", () => {
     expect(await refusal(get("az.url", "p"))).toMatchObject({ _tag: "UnknownProfile" })
   })
 
-  it("a secret that others can read is told with the file's name", async () => {
+  it("a secret that others can read is reported with the file's name", async () => {
     mapperToml("c8y", '[device]\nkey_pin = "1234"\n')
     expect((await answer(get("c8y.device.key_pin"))).warnings).toEqual([
       { kind: "old-place", key: "c8y.device.key_pin", path: mapper("c8y"), to: join(bench.dir, "secrets.toml") },
@@ -136,7 +136,7 @@ describe("the settings of a cloud are read", () => {
 describe("a file of a cloud that cannot be used", () => {
   const readAll = (cloud: Cloud) => answer((config) => config.ask("ReadProfiles", { cloud }, within))
 
-  it("is told with its place, and stops only its section", async () => {
+  it("is reported with its position, and affects only its section", async () => {
     mapperToml("c8y", 'url = "own.example"\n')
     mapperToml("c8y.bad", 'url = "x"\ntopics\n')
     const expected = { _tag: "ConfigFileMalformed", path: mapper("c8y.bad"), line: 2 }
@@ -160,7 +160,7 @@ describe("a file of a cloud that cannot be used", () => {
     expect(inMapper("c8y.bad")).toBe('url = "x"\ntopics\n')
   })
 
-  it("holds a value that is none: told with the file, and stops only its section", async () => {
+  it("contains an invalid value: reported with the file, and affects only its section", async () => {
     mapperToml("c8y.bad", 'auth_method = "nothing"\n')
     mapperToml("c8y", 'url = "own.example"\n')
     const expected = {
@@ -251,7 +251,7 @@ describe("a change of a cloud's setting", () => {
     expect(readdirSync(join(bench.dir, "mappers/c8y"))).toEqual(["flows"])
   })
 
-  it("keeps a file in which somebody wrote a comment", async () => {
+  it("keeps a file with a comment in it", async () => {
     mapperToml("c8y", '# why\nurl = "t.example"\n')
     await answer(unset("c8y.url"))
     expect(inMapper("c8y")).toBe('# why\ncloud_type = "c8y"\n')

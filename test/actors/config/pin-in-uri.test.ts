@@ -77,7 +77,7 @@ const tableAt = (tree: unknown, path: ReadonlyArray<string>): unknown =>
 describe.each(places)("a PIN in %s of %s", (name, path, text, pinKey, place) => {
   const given = () => put(path, (path === "tedge.toml" ? version2(text) : text).replace("URI", uri))
 
-  it("is told as one that others can read and as one at an old place", async () => {
+  it("is reported as readable by others and as being in an old place", async () => {
     given()
     const told = await readWarnings()
     expect(told).toContainEqual(["old-place", name])

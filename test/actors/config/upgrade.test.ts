@@ -230,7 +230,7 @@ describe("PINs and passwords", () => {
     expect((await answer(get("c8y.device.key_pin"))).value).toBe("of-mapper")
   })
 
-  it("at an older place are told, taken away there by the next set, and moved by the upgrade", async () => {
+  it("in an old place are reported, removed there by the next set, and moved by the upgrade", async () => {
     toml(version2('[device.cryptoki]\nmode = "module"\npin = "1234"\n[c8y]\nurl = "t.example"\ndevice.key_pin = "9"\n'))
     chmodSync(file(), 0o600)
     const told = async () =>
@@ -280,7 +280,7 @@ describe("PINs and passwords", () => {
     expect([existsSync(at("secrets.toml")), existsSync(`${at(name)}.bak`)]).toEqual([false, false])
   })
 
-  it("are told where others can read them, and a file of them that is no TOML is an error for them", async () => {
+  it("are reported where others can read them, and a file of them that is not TOML is an error for them", async () => {
     writeFileSync(at("secrets.toml"), '[device]\nkey_pin = "9"\ntype = "x"\n')
     expect((await answer(get("device.key_pin"))).warnings.map(({ kind }) => kind)).toEqual([
       "unknown-key",

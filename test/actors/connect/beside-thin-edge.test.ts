@@ -161,7 +161,7 @@ describe("beside thin-edge.io", () => {
     expect([...bench.active].toSorted()).toEqual(["mosquitto", "tedge-agent", ours])
   })
 
-  it("connect tells what a service manager without files for variables has to be given by hand", async () => {
+  it("connect names the variable to set by hand with a service manager without drop-ins", async () => {
     bench.world.serviceManager = "openrc"
     await playProcess(theirs, { TEDGE_MQTT_BRIDGE_BUILT_IN: "false" })
     expect(await run(connect)).toBeUndefined()

@@ -201,7 +201,7 @@ describe("connect", () => {
     expect(await run(connect)).toBeUndefined()
   })
 
-  it("leaves a broker of somebody else alone", async () => {
+  it("does not touch a broker that it did not start", async () => {
     bench.world.ownsBroker = false
     await run(connect)
     expect(bench.commands.some((line) => line.includes("mosquitto"))).toBe(false)
@@ -289,7 +289,7 @@ describe("connect, when a step fails", () => {
     expect(bench.commands.filter((line) => line === "restart mosquitto")).toHaveLength(2)
   })
 
-  it("tells what could not be undone", async () => {
+  it("reports what could not be rolled back", async () => {
     bench.world.failing.add("start tedge-mapper-c8y")
     bench.world.failing.add("stop tedge-mapper-c8y")
     await run(connect)
@@ -640,7 +640,7 @@ describe("connect, before it changes anything", () => {
     expectUntouched()
   })
 
-  it("tells a certificate in DER form from one that is none", async () => {
+  it("distinguishes a certificate in DER form from an invalid one", async () => {
     const path = join(tempDir(), "device.der")
     writeFileSync(path, new X509Certificate(readFileSync(pki.deviceCertFile)).raw)
     bench = makeBench(tempDir(), path)
@@ -698,7 +698,7 @@ describe("another command that changes the connection", () => {
     expect([bench.marker(), bench.active.has("tedge-mapper-c8y")]).toEqual([undefined, true])
   })
 
-  it("is in nobody's way when it has another profile, or has ended", async () => {
+  it("is ignored if it has another profile, or has exited", async () => {
     expect(await besides(connect, "c8y@other")).toBeUndefined()
     expect(await run(reconnect)).toBeUndefined()
   })

@@ -90,7 +90,7 @@ describe("tedge-mosquitto.conf", () => {
     ])
   })
 
-  it("wants certificates from other hosts when there is somebody who vouches for them", () => {
+  it("requires certificates from other hosts if a CA for them is configured", () => {
     const external = {
       bindPort: 8883,
       bindAddress: "0.0.0.0",

@@ -34,7 +34,7 @@ describe("mosquitto's main file", () => {
     expect(isIncluded(ours, main)).toBe(false)
   })
 
-  it("is not judged where there is none", () => {
+  it("is not checked if there is none", () => {
     expect(isIncluded(ours, join(tempDir(), "mosquitto.conf"))).toBeUndefined()
   })
 

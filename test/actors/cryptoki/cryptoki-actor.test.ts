@@ -11,7 +11,7 @@ const within = { within: "1 hour" } as const
 const order = { key: {}, scheme: undefined, message }
 
 describe("a signature", () => {
-  it("that takes over two seconds tells that it waits for the token, once", () =>
+  it("that takes over two seconds is reported once as waiting for the token", () =>
     withTestClock(
       Effect.gen(function* () {
         const { ref, events } = yield* startFake({}, { signMs: 30_000 })
@@ -25,7 +25,7 @@ describe("a signature", () => {
       })
     ))
 
-  it("that is quick tells nothing, and is asked of the module once", () =>
+  it("that is quick is not reported, and calls the module once", () =>
     withTestClock(
       Effect.gen(function* () {
         const { ref, events, module } = yield* startFake()
@@ -191,7 +191,7 @@ describe("a token that was never seen", () => {
       })
     ))
 
-  it("is told to be there when it comes, as long as somebody asked for it lately", () =>
+  it("is reported when it appears, if it was requested recently", () =>
     withTestClock(
       Effect.gen(function* () {
         const { ref, module, events } = yield* startFake({ keepLookingMs: 600_000 }, { tokens: [] })
@@ -208,7 +208,7 @@ describe("a token that was never seen", () => {
       })
     ))
 
-  it("is no longer looked for when nobody asked for a while", () =>
+  it("is not polled for any longer without requests for some time", () =>
     withTestClock(
       Effect.gen(function* () {
         const { ref, module } = yield* startFake({ keepLookingMs: 60_000 }, { tokens: [] })

@@ -7,7 +7,7 @@ import { someToken, startFake } from "./host/fake-host.ts"
 const order = { key: {}, scheme: undefined, message: Uint8Array.of(1) }
 const within = { within: "1 minute" } as const
 
-it("a defect in a request is told as that, and the next request finds the token", () =>
+it("a defect in a request is reported as such, and the next request finds the token", () =>
   withTestClock(
     Effect.gen(function* () {
       const { ref, module } = yield* startFake()

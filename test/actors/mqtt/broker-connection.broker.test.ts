@@ -215,7 +215,7 @@ describe("a connection with a Receive Maximum", () => {
     )
   )
 
-  it("tells why the broker ended it, whatever the code is: DISCONNECT with a reason", () =>
+  it("reports why the broker ended it, for any reason code of DISCONNECT", () =>
     run(
       Effect.gen(function* () {
         for (const code of [0x8e, 0x8b, 0xf0]) {
@@ -295,7 +295,7 @@ describe("a connection with a Receive Maximum", () => {
       })
     ))
 
-  it("tells which publishes were not acknowledged when it is cut", () =>
+  it("reports which publishes were not acknowledged when it is lost", () =>
     run(
       Effect.gen(function* () {
         const { port } = yield* scripted((_level, socket) => {

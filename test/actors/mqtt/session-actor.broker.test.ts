@@ -156,7 +156,7 @@ describe("a session", () => {
       })
     ))
 
-  it("tells a waiting reader that the connection was lost", async () => {
+  it("reports a lost connection to a waiting reader", async () => {
     const broker = await startBroker()
     await run(
       Effect.gen(function* () {
@@ -337,7 +337,7 @@ describe("a session with TLS", () => {
     stranger.remove()
   })
 
-  it("notices a port where nobody speaks TLS", async () => {
+  it("detects a port without TLS", async () => {
     const { token, identity } = tokenDevice()
     const server = createServer((socket) => socket.on("error", () => {}).end("HTTP/1.1 400 Bad Request\r\n\r\n"))
     await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
@@ -387,7 +387,7 @@ describe("what a session needs before it dials", () => {
     })
   })
 
-  it("names the host where nobody listens", async () => {
+  it("names the host that refuses the connection", async () => {
     const broker = await startBroker()
     await broker.stop()
     expect(await refusalOf(plainTarget({ port: broker.port }))).toMatchObject({

@@ -162,7 +162,7 @@ describe("the signing service", () => {
       })
     ))
 
-  it("makes a second key of a label for root, and for who has a rule for that label, and for nobody else", () => {
+  it("creates a second key of a label only for root and for clients with a rule for that label", () => {
     const create = (label: string) => {
       const params = { key: { type: "ec", curve: 256 }, label, id: undefined } as const
       return { _tag: "CreateKeyRequest", uri: "pkcs11:", params, pin: undefined } as const
@@ -267,7 +267,7 @@ describe("the signing service", () => {
       })
     ))
 
-  it("tells an audit event per request, without what was signed", () =>
+  it("publishes an audit event per request, without the signed data", () =>
     withServed({}, (kit) =>
       Effect.gen(function* () {
         const toSign = Uint8Array.from(Buffer.from("TOP SECRET TEXT"))

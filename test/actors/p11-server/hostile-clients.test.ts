@@ -109,7 +109,7 @@ describe("the signing service", () => {
       })
     ))
 
-  it("tells clients beyond its limit that it is busy, and serves again when one has gone", () =>
+  it("refuses clients beyond its limit as busy, and accepts the next when one has disconnected", () =>
     withServed({ limits: { connections: 3, readMs: 10_000 } }, (kit) =>
       Effect.gen(function* () {
         const silent = [rawClient(kit.socketPath), rawClient(kit.socketPath), rawClient(kit.socketPath)]

@@ -8,7 +8,7 @@ import type { P11ServerEvent } from "../../../src/messages/p11-server.ts"
 const client = { uid: 1000, gid: 1000, pid: 1 }
 
 describe("the limit of log lines", () => {
-  it("writes some of a kind, and tells how many it left out", () => {
+  it("writes some of a kind, and counts the suppressed ones", () => {
     const limit = new LogLimit()
     expect(Array.from({ length: 1000 }, () => limit.admits("a")).filter(Boolean)).toHaveLength(linesOfAKind)
     expect(limit.admits("b")).toBe(true)

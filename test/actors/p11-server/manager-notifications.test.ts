@@ -6,7 +6,7 @@ import { passTime, withTestClock } from "../../../src/testing/test-clock.ts"
 import { notifySocket } from "../../support/notify-socket.ts"
 
 describe("the service manager", () => {
-  it("is told that we are ready, reload, stop, and how we are", async () => {
+  it("is notified of ready, reload, stop and status", async () => {
     const { path, until } = await notifySocket()
     const manager = serviceManager({ NOTIFY_SOCKET: path }, 7)
     await Effect.runPromise(
@@ -21,7 +21,7 @@ describe("the service manager", () => {
     ])
   })
 
-  it("is told twice in a watchdog period that we live, and nothing while we do not answer", async () => {
+  it("is notified twice in a watchdog period, and not while actors do not respond", async () => {
     const { path, until } = await notifySocket()
     const manager = serviceManager({ NOTIFY_SOCKET: path, WATCHDOG_USEC: "10000000", WATCHDOG_PID: "7" }, 7)
     let isAlive = true
@@ -39,7 +39,7 @@ describe("the service manager", () => {
     expect(await until(4)).toEqual(["'WATCHDOG=1'", "'WATCHDOG=1'", "'WATCHDOG=1'", "'STOPPING=1'"])
   })
 
-  it("is left alone where there is none, or none for us", async () => {
+  it("is not notified if there is none, or none for this process", async () => {
     await Effect.runPromise(serviceManager({}, 7).ready)
     await Effect.runPromise(
       serviceManager({ WATCHDOG_USEC: "1000000", WATCHDOG_PID: "8" }, 7).watchdog(Effect.die("asked"))

@@ -32,7 +32,7 @@ describe("the signing service", () => {
       })
     ))
 
-  it("chooses a scheme, or only tells the algorithm when none was offered", () =>
+  it("chooses a scheme, or only returns the algorithm if none was offered", () =>
     withServed({}, (kit) =>
       Effect.gen(function* () {
         const chosen = { _tag: "ChooseSchemeResponse", scheme: 0x0403, algorithm: 3 }
@@ -193,7 +193,7 @@ describe("an Error frame", () => {
       })
     ))
 
-  it("is one line without control characters, and never tells a PIN", () =>
+  it("is one line without control characters or PIN", () =>
     withServed({}, (kit) =>
       Effect.gen(function* () {
         const uri = "pkcs11:object=x%0Ay%1B%5B31m?pin-value=SECRET%0A"
@@ -241,7 +241,7 @@ describe("an Error frame", () => {
       })
     ))
 
-  it("tells what can be chosen and what is missing, as its clients show nothing else", () =>
+  it("contains the choices and what is missing, as its clients print nothing else", () =>
     withServed({}, (kit) =>
       Effect.gen(function* () {
         const missing = yield* error(kit, { _tag: "GetPublicKeyPemRequest", uri: "pkcs11:object=none" })

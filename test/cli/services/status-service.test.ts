@@ -138,7 +138,7 @@ describe("a service's status socket", () => {
       })
     ))
 
-  it("leaves events out for a reader that is slow, tells how many, and keeps few of them", () =>
+  it("drops events for a slow reader, counts them, and keeps few of them", () =>
     run(
       Effect.gen(function* () {
         const { path, feed } = yield* serve

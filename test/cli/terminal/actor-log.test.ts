@@ -6,7 +6,7 @@ import { loggingLayer } from "../../../src/cli/terminal/logging.ts"
 import * as Actor from "../../../src/runtime/actor.ts"
 import type { Tell } from "../../../src/runtime/protocol.ts"
 
-it("tells which actor failed and why, at the level everybody sees", async () => {
+it("logs which actor failed and why, at the default level", async () => {
   const lines: Array<string> = []
   type Fragile = { readonly Break: Tell<void> }
   const behaviour: Actor.Behaviour<Fragile> = {
@@ -29,7 +29,7 @@ it("tells which actor failed and why, at the level everybody sees", async () => 
   expect(lines.join("")).toContain("ERROR tedge: clock failed: Error: the spring is gone")
 })
 
-it("leaves what keeps an actor from starting to whoever starts it, but no bug and nothing later", async () => {
+it("leaves start refusals to the caller, but no bug and nothing later", async () => {
   const lines: Array<string> = []
   class Refused extends Data.TaggedError("Refused") {}
   type Fragile = { readonly Break: Tell<void> }

@@ -23,7 +23,7 @@ const asking = (input: PassThrough) => {
 }
 
 describe("a question from a pipe", () => {
-  it("takes one line for each question, and knows when nobody is left", async () => {
+  it("reads one line for each question, and detects end of input", async () => {
     const input = new PassThrough()
     const { prompts, shown } = asking(input)
     input.end("1234\nalice\ny\n")

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest"
 import { explainDropped, explainHeldBack } from "../../../src/messages/explain/bridge.ts"
 
 describe("the log line of a dropped message", () => {
-  it("tells size, limit and setting of one that is too large", () => {
+  it("contains size, limit and setting of one that is too large", () => {
     expect(
       explainDropped({
         direction: "outbound",
@@ -18,7 +18,7 @@ describe("the log line of a dropped message", () => {
     )
   })
 
-  it("tells the topic that is none", () => {
+  it("contains an invalid topic", () => {
     expect(explainDropped({ direction: "inbound", topic: "s/ds", reason: "invalidTopic", target: "c8y/a+b" })).toBe(
       "Dropping local-bound message on topic s/ds: 'c8y/a+b' is not a valid topic to publish on"
     )

@@ -29,7 +29,7 @@ it.each<[Failure, RegExp]>([
   expect(explain(new SigningServiceRefused({ message })).hint).toMatch(hint)
 })
 
-it("a PIN that the client brought is told as its own, with the place it came from", () => {
+it("a PIN of the client is reported as such, with its source", () => {
   const message = "PKCS #11 service failed: The specified PIN is incorrect: CKR_PIN_INCORRECT"
   const { error, hint } = explain(new SigningServiceRefused({ message, ownPin: "device.key_pin" }))
   expect(error).toContain("the PIN it was given (device.key_pin)")

@@ -52,7 +52,7 @@ describe("the service that forwards the messages of a cloud", () => {
     })
   })
 
-  it("tells profiles apart as thin-edge.io does: units by the profile, topics by the prefix", async () => {
+  it("distinguishes profiles as thin-edge.io does: units by the profile, topics by the prefix", async () => {
     const service = await serviceOf("beside-thin-edge", { TEDGE_CLOUD_PROFILE: "prod" })
     expect(service.unit).toBe("tedge-bridge-c8y@prod")
     expect(service.clientIds.service).toBe("tedge-bridge-c8y@prod")

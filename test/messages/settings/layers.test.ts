@@ -138,7 +138,7 @@ describe("the environment", () => {
     expect(JSON.stringify([...layer.wrong, ...layer.warnings])).not.toContain("geheim")
   })
 
-  it("warns of a variable nobody knows", () => {
+  it("warns of an unknown variable", () => {
     expect(environment({ TEDGE_C8Y_UNKNOWN: "1" }).warnings).toEqual([
       { kind: "unknown-key", key: "c8y_unknown", source: { kind: "variable", variable: "TEDGE_C8Y_UNKNOWN" } }
     ])
@@ -201,7 +201,7 @@ describe("tedge.toml", () => {
     expect(layer.warnings.map(({ kind }) => kind).sort()).toEqual(["deprecated-key", "deprecated-key", "ignored-key"])
   })
 
-  it("has unknown keys told and kept out, wrong values told", () => {
+  it("has unknown keys reported and ignored, invalid values reported", () => {
     const { layer } = layerFrom(
       version2({ device: { nonsense: 1 }, "mqtt.bind": { port: 1 }, c8y: 5, mqtt: { bind: { port: "x" } } })
     )

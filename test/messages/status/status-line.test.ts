@@ -63,7 +63,7 @@ describe("a line of a service's answer", () => {
     expect(parseStatusLine(line)).toEqual({ kind: "unknown" })
   })
 
-  it("tells why a service gives no snapshot", () => {
+  it("reports why a service sends no snapshot", () => {
     const line = `{"version":1,"error":"not a question of version 1"}`
     expect(parseStatusLine(line)).toEqual({ kind: "refused", error: "not a question of version 1" })
   })

@@ -163,7 +163,7 @@ describe("replacing a file", () => {
     expect(readFileSync(join(dir, "real.toml"), "utf8")).toBe(after)
   })
 
-  it("tells when the owner could not be set, with the content in place", () => {
+  it("reports that the owner could not be set, with the content written", () => {
     const failing: FileCalls = {
       ...nodeFiles,
       fchownSync: () => {

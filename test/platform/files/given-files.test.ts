@@ -90,7 +90,7 @@ describe.runIf(isRoot)("root, writing for another user", () => {
     expect(statSync(path).uid).toBe(user.uid)
   })
 
-  it("writes to a named pipe of its own, and to none that they put or linked there, whoever reads", () => {
+  it("writes to a named pipe of its own, and to none that another user created or linked", () => {
     const read = (path: string) => {
       const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
       const [wrote, got] = [codeFrom(() => writeToStream(path, "a request")), Buffer.alloc(100)]
@@ -249,7 +249,7 @@ describe.runIf(isRoot)("root, writing for another user", () => {
     expect(() => openLog(path, { mode: 0o640, owner: owner() })).toThrow()
   })
 
-  it("makes a key file once: what is there, a link too, is in the way", () => {
+  it("creates a key file once: an existing entry, also a symlink, is refused", () => {
     const path = join(theirs, "key")
     createFile(path, { content: "k", mode: 0o400, owner: owner(), givenWithin: dir })
     expect(statSync(path)).toMatchObject({ uid: user.uid })

@@ -18,7 +18,7 @@ it("is the last line of that kind, without time, level and target", () => {
   expect(last("error: tedge-mapper is not built yet\nhint: npm ci\n")).toBe("tedge-mapper is not built yet")
 })
 
-it("is none where nothing failed, and found behind a megabyte of other lines", () => {
+it("is undefined if nothing failed, and found before a megabyte of other lines", () => {
   expect(last(" INFO tedge-mapper: all is well\n")).toBeUndefined()
   expect(last(`${" INFO tedge-mapper: well\n".repeat(50_000)}ERROR tedge-mapper: not well\n`)).toBe("not well")
 })

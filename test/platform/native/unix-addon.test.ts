@@ -39,7 +39,7 @@ describe("tryLock", () => {
     closeSync(descriptor)
   })
 
-  it("tells a lock that is held from a descriptor that cannot be locked", () => {
+  it("distinguishes a held lock from a descriptor that cannot be locked", () => {
     const file = join(dir, "flock-twice")
     const [one, other] = [openSync(file, "w"), openSync(file, "r+")]
     expect([tryLock(one), tryLock(other)]).toEqual([true, false])
@@ -68,7 +68,7 @@ describe("notifyManager", () => {
     expect(await heard).toBe("READY=1")
   })
 
-  it("fails when nobody listens, or the path is too long for a socket", () => {
+  it("fails if the connection is refused, or the path is too long for a socket", () => {
     expect(() => notifyManager(join(dir, "no.sock"), "READY=1")).toThrow(expect.objectContaining({ code: "ENOENT" }))
     expect(() => notifyManager(`/${"x".repeat(200)}`, "")).toThrow(expect.objectContaining({ code: "ENAMETOOLONG" }))
   })
@@ -88,7 +88,7 @@ describe("endWithParent", () => {
     expect(() => readFileSync(`/proc/${pid}/cmdline`)).toSatisfy((read: () => Buffer) => isGone(read))
   })
 
-  it("tells that the parent is gone already", () => {
+  it("reports that the parent has exited already", () => {
     const answer = execFileSync(process.execPath, nodeWithAddon("console.log(unix.endWithParent(1))"))
     expect(answer.toString().trim()).toBe("3") // ESRCH
   })
@@ -128,7 +128,7 @@ describe("blankArguments", () => {
 })
 
 describe.runIf(process.getuid?.() === 0)("becoming another user", () => {
-  it("changes user and groups for good, whatever Node's own calls are allowed", () => {
+  it("changes user and groups permanently, even if Node's own calls are refused", () => {
     const script = `
       const ids = () => [process.getuid(), process.geteuid(), process.getgid(), process.getegid(), process.getgroups()]
       const wrong = unix.becomeUser("nobody", -1, 65534)

@@ -10,7 +10,7 @@ const setClock = () =>
   })
 
 describe.runIf(process.getuid?.() === 0)("a clock that is watched", () => {
-  it("tells each time it is set, and nothing once the scope has closed", async () => {
+  it("reports each time it is set, and nothing once the scope has closed", async () => {
     let told = 0
     let waiting = () => {}
     const nextStep = (before: number) =>

@@ -43,7 +43,7 @@ describe("memory of an idle process", () => {
     expect(check()).toBe(true)
   })
 
-  it("stays while somebody waits for an answer, whatever the loop does", () => {
+  it("stays while a response is pending, whatever the loop does", () => {
     const { process } = played()
     let waits = true
     const check = idleCheck(process, () => waits)

@@ -31,12 +31,12 @@ describe("the owner of a lock", () => {
     }
   )
 
-  it("is nobody where the file is left of a process that has ended", () => {
+  it("is undefined if the file is left from a process that has exited", () => {
     writeFileSync(lock, "999999999")
     expect([lockOwner(lock), lockHolder(lock)]).toEqual([undefined, undefined])
   })
 
-  it("is nobody where there is no file", () => {
+  it("is undefined without a file", () => {
     expect([lockOwner(lock), lockHolder(lock)]).toEqual([undefined, undefined])
   })
 

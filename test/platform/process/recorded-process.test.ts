@@ -7,7 +7,7 @@ import { recordedProcess, recordProcess } from "../../../src/platform/process/re
 import { signal } from "../../support/signal.ts"
 import { tempDir } from "../../support/temp-dir.ts"
 
-it("is found while it runs, and no more when it has ended, also when nobody has waited for it", async () => {
+it("is found while it runs, and not when it has exited, even as a zombie", async () => {
   const file = join(tempDir(), "program.pid")
   // A parent that does not wait for its child, as the first process of a container may be.
   const script =

@@ -23,7 +23,7 @@ describe("the owner of a socket", () => {
     expect(foreignOwner(join(dir, "none/p11.sock"), new Set())).toBeUndefined()
   })
 
-  it("is one of those that are trusted, or is told", () => {
+  it("is trusted, or is reported", () => {
     chmodSync(dir, 0o1777)
     writeFileSync(join(dir, "p11.sock"), "")
     expect(foreignOwner(join(dir, "p11.sock"), trusted)).toBeUndefined()

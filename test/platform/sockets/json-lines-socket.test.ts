@@ -129,7 +129,7 @@ describe("a client", () => {
     await ends
   })
 
-  it("of a hundred that come at once is served, or told that there are too many; later ones are served", async () => {
+  it("of a hundred at once is served, or refused as too many; later ones are served", async () => {
     await serve()
     const answers = await Promise.all(Array.from({ length: 100 }, ask))
     expect(answers.every((answer) => answer === "hello" || answer === "too many")).toBe(true)

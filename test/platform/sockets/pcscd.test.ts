@@ -38,6 +38,6 @@ it("one that closes the connection refuses", async () => {
   expect(await serves(await played((socket) => socket.destroy()))).toBe(false)
 })
 
-it("one that is not there tells nothing", async () => {
+it("a missing one is unknown", async () => {
   expect(await serves(join(tempDir(), "none"))).toBeUndefined()
 })

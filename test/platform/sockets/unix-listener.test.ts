@@ -47,7 +47,7 @@ const listening = () => {
 }
 
 describe("a listener without descriptors", () => {
-  it("tries ten times a second, however many come, and tells once", () => {
+  it("retries ten times a second, however many clients wait, and reports once", () => {
     const { told } = listening()
     system.isExhausted = true
     for (let client = 0; client < 200; client++) come(1)
@@ -56,7 +56,7 @@ describe("a listener without descriptors", () => {
     expect(told).toEqual({ clients: 0, refused: ["EMFILE"] })
   })
 
-  it("takes everybody in when there are descriptors again, and tells the next time", () => {
+  it("accepts all when there are descriptors again, and reports the next time", () => {
     const { told } = listening()
     system.isExhausted = true
     for (let client = 0; client < 200; client++) come(1)

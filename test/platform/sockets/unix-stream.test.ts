@@ -141,7 +141,7 @@ describe("a served UNIX socket", () => {
     expect((await answered).equals(bytes)).toBe(true)
   })
 
-  it("tells when its client is gone before it has taken the answer", async () => {
+  it("reports a client that disconnects before it has read the response", async () => {
     const kit = listening()
     const socket = client(kit.path)
     const { stream } = await kit.next()

@@ -72,7 +72,7 @@ describe("a TRUSTED CERTIFICATE", () => {
     expect(trustedCertificates(await made(...options))).toHaveLength(count)
   })
 
-  it("with settings that are cut off vouches for nobody", async () => {
+  it("with truncated settings is not trusted", async () => {
     const [, base64 = ""] = /-----\n([^-]*)-----/.exec(await made("-addreject", "serverAuth")) ?? []
     const cut = Buffer.from(base64, "base64").subarray(0, -3).toString("base64")
     const text = `-----BEGIN TRUSTED CERTIFICATE-----\n${cut}\n-----END TRUSTED CERTIFICATE-----\n`

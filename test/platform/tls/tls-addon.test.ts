@@ -163,7 +163,7 @@ describe("the bare add-on", () => {
     tlsAddon().close(connection)
   })
 
-  it("frees what nobody closed", async () => {
+  it("frees what was not closed", async () => {
     const script =
       `const m = { exports: {} }; process.dlopen(m, ${JSON.stringify(join(addonDir, "tls.node"))}); const tls = m.exports;` +
       "const [trusted, chain] = JSON.parse(require('node:fs').readFileSync(0, 'utf8'))" +

@@ -28,7 +28,7 @@ const readAll = async (stream: TlsSignerStream | TLSSocket): Promise<Buffer> => 
 }
 
 describe("a connection", () => {
-  it("carries 20 MB in both directions", async () => {
+  it("transfers 20 MB in both directions", async () => {
     const server = await startTlsServer(pki)
     const sent = randomBytes(20 * megabyte)
     const stream = connectTls(targetOf(pki, server.port), sign)
@@ -69,7 +69,7 @@ describe("a connection", () => {
     await server.close()
   })
 
-  it("tells the server of its end", async () => {
+  it("notifies the server of its end", async () => {
     const heard = later<Buffer>()
     const server = await startTlsServer(pki, {}, (socket) => heard.resolve(readAll(socket)))
     const stream = connectTls(targetOf(pki, server.port), sign)

@@ -40,7 +40,7 @@ const recording = (keyPem: string, schemes: Array<number>): ReturnType<typeof pe
 
 const spki = (pem: string) => Buffer.from(publicKeyPem(pem).replace(/-----[^-]+-----|\s/g, ""), "base64")
 
-describe("a client certificate with a key elsewhere", () => {
+describe("a client certificate with an external key", () => {
   const rows: ReadonlyArray<[kind: KeyKind, version: "TLSv1.2" | "TLSv1.3", scheme: number, sigalgs?: string]> = [
     ["p256", "TLSv1.3", 0x0403],
     ["p256", "TLSv1.2", 0x0403],
@@ -157,7 +157,7 @@ describe("the client's chain", () => {
     await server.close()
   })
 
-  it("carries the issuer to a server that knows the root only", async () => {
+  it("sends the issuer to a server that knows the root only", async () => {
     const intermediate = makeIntermediateCa(pki.ca)
     const device = makeDeviceCertificate(intermediate, { cn: "behind-intermediate" })
     const server = await startTlsServer(pki)

@@ -248,7 +248,7 @@ describe("a target that cannot be used", () => {
   })
 })
 
-describe("a port that is none", () => {
+describe("an invalid port", () => {
   it("fails and leaves nothing open", async () => {
     const failure = await failureOf(connectTls(targetOf(pki, 65_536), sign))
     expect(failure).toMatchObject({ code: "ERR_SOCKET_BAD_PORT" })

@@ -37,7 +37,7 @@ describe("settings", () => {
     expect(parsed()).toBe(first)
   })
 
-  it("are told apart by the key, also when its bytes are written over", () => {
+  it("are distinguished by the key, also if its bytes are overwritten", () => {
     const chain = { certificateChain: `${pki.deviceCertPem}${other.certPem}` }
     const key = Buffer.from(publicKey)
     const first = parsed({ ...chain, publicKey: key })

@@ -62,7 +62,7 @@ describe("reading a TOML file", () => {
     })
   })
 
-  it("tells an absent file from one that cannot be read", () => {
+  it("distinguishes an absent file from an unreadable one", () => {
     expect(readTomlFile(join(dir, "absent.toml"))).toEqual({ kind: "absent" })
     mkdirSync(join(dir, "directory.toml"))
     expect(readTomlFile(join(dir, "directory.toml"))).toEqual({ kind: "unreadable", code: "EISDIR" })
@@ -74,7 +74,7 @@ describe("reading a TOML file", () => {
     expect(readTomlFile(join(dir, "pipe.toml"))).toEqual({ kind: "unreadable", code: "ESPIPE" })
   })
 
-  it("tells a file that may not be read from an absent one", async () => {
+  it("distinguishes a forbidden file from an absent one", async () => {
     const path = fileWith("a = 1\n")
     chmodSync(path, 0)
     chmodSync(dir, 0o711)
@@ -98,7 +98,7 @@ describe("reading a TOML file", () => {
     expect(JSON.parse(read)).toEqual([{ kind: "unreadable", code: "EACCES" }, { kind: "absent" }])
   })
 
-  it("tells line and column of what is wrong, without quoting the line", () => {
+  it("reports line and column of the error, without quoting the line", () => {
     const read = readTomlFile(fileWith('[device]\npin = "secret\n'))
     expect(read).toMatchObject({ kind: "malformed", line: 2 })
     expect(JSON.stringify(read)).not.toContain("secret")

@@ -64,14 +64,14 @@ describe("fake cloud", () => {
     })
   })
 
-  it("names another tenant when told to", async () => {
+  it("names another tenant if configured", async () => {
     cloud.behave({ issuer: "other.example.com" })
     const { stdout } = await request("s/uat", "", "s/dat")
     cloud.behave({ issuer: "localhost" })
     expect(Buffer.from(stdout.split(".")[1] ?? "", "base64url").toString()).toContain("other.example.com")
   })
 
-  it("stays silent when told to", async () => {
+  it("stays silent if configured", async () => {
     cloud.behave({ answersToken: false })
     const args = [...tls(device), "-i", "dev01", "-t", "s/uat", "-m", "", "-e", "s/dat", "-W", "1"]
     const { code, stdout } = await run("mosquitto_rr", args)

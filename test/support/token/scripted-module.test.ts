@@ -59,7 +59,7 @@ describe("the scripted module", () => {
     expect(scripted.calls("C_Sign")).toBeGreaterThan(signs)
   })
 
-  it("answers with a code, as often as told, over several processes", () => {
+  it("returns a code as often as configured, over several processes", () => {
     scripted.set({ C_SignInit: { code: "CKR_DEVICE_ERROR", skip: 1, times: 2 } })
     const outcomes = [sign(), sign(), sign(), sign()].map((run) => run.status === 0)
     expect(outcomes).toEqual([true, false, false, true])

@@ -272,7 +272,7 @@ describe("the built-in service manager", () => {
     expect([starts().length, await run(services.isActive("svc"))]).toEqual([1, false])
   })
 
-  it("tells a program that is not installed, and one that cannot be started", async () => {
+  it("reports a program that is not installed, and one that cannot be started", async () => {
     expect(await run(Effect.flip(services.start("missing")))).toMatchObject({ reason: "notFound", service: "missing" })
     const broken = builtInServices({ ...places, commandOf: () => [join(dir, "nothing-here")] })
     expect(await run(Effect.flip(broken.start("svc")))).toMatchObject({ _tag: "ServiceCommandFailed" })
@@ -339,7 +339,7 @@ describe("the built-in service manager", () => {
     expect(String(said)).not.toContain("s3cret")
   })
 
-  it("owns the broker it runs, or that nobody runs", async () => {
+  it("owns the broker it runs, or one that does not run", async () => {
     expect(await run(services.ownsBroker(false))).toBe(true)
     expect(await run(services.ownsBroker(true))).toBe(false)
   })

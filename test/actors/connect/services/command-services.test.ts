@@ -146,7 +146,7 @@ describe("the commands of a service manager", () => {
     expect(services.name).toBe("runit")
   })
 
-  it("are told with exit code and their own words when they fail", async () => {
+  it("are reported with exit code and stderr if they fail", async () => {
     script("echo 'unit not found' >&2; exit 5")
     init()
     const services = await open()
@@ -165,7 +165,7 @@ describe("the commands of a service manager", () => {
     expect(await Effect.runPromise((await open()).isActive("x"))).toBe(false)
   })
 
-  it("are told apart when they are missing or killed", async () => {
+  it("are distinguished when they are missing or killed", async () => {
     init()
     const services = await open()
     expect(await refusal(services.start("x"))).toMatchObject({ reason: "notFound" })

@@ -171,7 +171,7 @@ describe.runIf(isRoot)("a token host started by root", () => {
       hsm.cleanup()
     })
 
-    it("is refused where somebody else than root can write system.toml: it could name root", async () => {
+    it("is refused if others than root can write system.toml, which could name root", async () => {
       const { hsm, tedge } = await device('user = "root"\n')
       const path = join(tedge.configDir, "system.toml")
       chownSync(path, user.uid, user.gid)
@@ -184,7 +184,7 @@ describe.runIf(isRoot)("a token host started by root", () => {
       hsm.cleanup()
     })
 
-    it("stays root where system.toml names nobody", async () => {
+    it("stays root if system.toml names no user", async () => {
       const { hsm, tedge } = await device('user = ""\n')
       mkdirSync(join(hsm.dir, "elsewhere"))
       expect(await tedge.tedge(init)).toMatchObject({ code: 0 })

@@ -72,7 +72,7 @@ describe("token hosts", () => {
       expect(living.size).toBe(0)
     }).pipe(Effect.scoped, Effect.runPromise))
 
-  it("that broke are given to nobody again", () =>
+  it("that broke are not used again", () =>
     Effect.gen(function* () {
       const { living, lease } = yield* bench(tpm)
       const [one, two] = [yield* lease(), yield* lease()]

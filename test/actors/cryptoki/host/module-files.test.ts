@@ -42,7 +42,7 @@ describe("the files a module opens", () => {
   })
 })
 
-describe("what is told of a closed file", () => {
+describe("the report of an inaccessible file", () => {
   const closed = {
     user: "dev",
     who: "caller",

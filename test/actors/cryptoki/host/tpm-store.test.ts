@@ -23,7 +23,7 @@ const withStore = () => {
 }
 
 describe("the store of tpm2-pkcs11", () => {
-  it("is 'hsm' in the configuration directory, for a user that has none of its own", () => {
+  it("is 'hsm' in the configuration directory, for a user without one", () => {
     const configDir = withStore()
     expect(storeFor({ configDir })).toBe(join(configDir, "hsm"))
     expect(storeFor({ configDir, isOther: false })).toBe(join(configDir, "hsm"))

@@ -115,7 +115,7 @@ describe("clients of the signing service", () => {
     expect(word(two, trial("right", by("1003")))).toBe("latchedAll")
   })
 
-  it("never take the try of the PIN that succeeded last, whoever gives it", () => {
+  it("never use the attempt reserved for the PIN that last succeeded", () => {
     const proven = { proven: "right" }
     const one = refuse(fresh, "1", by("1001", proven))
     expect(word(one, trial("2", by("1002", proven)))).toBe("reserved")
@@ -243,7 +243,7 @@ describe("the record of a latch", () => {
     expect(parseRecord('{"version":99}', "key")).toEqual({ kind: "newer" })
   })
 
-  it("of the first version keeps its number of refused PINs, not their hashes nor tries that nobody refused", () => {
+  it("of the first version keeps its number of refused PINs, not their hashes or attempts that were not refused", () => {
     const old = { token: "t", salt: "00", refused: [{ hash: "ab", reason: "incorrect", at: 1 }], settings: { p: "cd" } }
     const read = parseRecord(JSON.stringify({ ...old, tries: 2, isReinserted: true }), "key")
     const expected = { ...emptyRecord("t", "key"), tries: { own: 1, clients: {} }, isReinserted: true }

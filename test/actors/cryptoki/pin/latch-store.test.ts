@@ -111,7 +111,7 @@ describe("the directory of PIN latches", () => {
     expect(readFileSync(recordIn(directory), "utf8")).toBe(text)
   })
 
-  it("with a record that cannot be read, or is a link, lets nobody try", async () => {
+  it("with a record that cannot be read, or is a symlink, allows no attempt", async () => {
     const directory = tempDir()
     await latchOf(directory).refuse("1")
     const record = recordIn(directory)
@@ -143,7 +143,7 @@ describe("the directory of PIN latches", () => {
     expect(readFileSync(recordIn(directory), "utf8")).not.toMatch(/00ff|"aa"|"cc"/)
   })
 
-  it("that cannot be made leaves each program its own latch, and that is told once", async () => {
+  it("that cannot be created leaves each program its own latch, and that is reported once", async () => {
     const directory = join(tempDir(), "file", "latches")
     writeFileSync(join(directory, ".."), "no directory")
     const { refuse, events } = latchOf(directory)
@@ -156,7 +156,7 @@ describe("the directory of PIN latches", () => {
     expect(await latchOf(directory).refuse("1")).toMatchObject({ reason: "incorrect" })
   })
 
-  it("whose lock another process holds is told as that", { timeout: 90_000 }, async () => {
+  it("whose lock another process holds is reported as such", { timeout: 90_000 }, async () => {
     const directory = tempDir()
     await latchOf(directory).refuse("1")
     const lock = `${recordIn(directory)}.lock`
@@ -179,7 +179,7 @@ describe("the directory of PIN latches", () => {
 describe("a login", () => {
   const general = Effect.fail(new CallRefused({ call: "C_Login", code: 5, detail: "" }))
 
-  it("without an answer is told as what it was, and the next waits", async () => {
+  it("without a verdict is reported with its code, and the next waits", async () => {
     const directory = tempDir()
     const { guard, events } = latchOf(directory)
     await Effect.runPromise(guard("1", Effect.succeed(true)))

@@ -16,7 +16,7 @@ const latchFiles = (dir: string) =>
   (existsSync(join(dir, "latch")) ? readdirSync(join(dir, "latch")) : []).filter((name) => name.endsWith(".json"))
 
 describe("a wrong PIN", () => {
-  it("costs one login, whoever asks how often", () =>
+  it("costs one login, for any number of requests", () =>
     run(
       Effect.gen(function* () {
         const { sign, script } = yield* startScripted()
@@ -188,7 +188,7 @@ describe("what a token says to a PIN", () => {
       })
     ))
 
-  it("a proven PIN is tried on and on, with growing pauses, each told with its code", () =>
+  it("a proven PIN is retried with growing delays, each reported with its code", () =>
     run(
       Effect.gen(function* () {
         const { sign, script, key, events } = yield* startScripted()
@@ -208,7 +208,7 @@ describe("what a token says to a PIN", () => {
       })
     ))
 
-  it("a module that says CKR_GENERAL_ERROR to wrong PINs sees two of them at most, whoever gives them", () =>
+  it("a module that returns CKR_GENERAL_ERROR for wrong PINs gets two of them at most, from all clients", () =>
     run(
       Effect.gen(function* () {
         const { sign, script, directory } = yield* startScripted({ defaultPin: pin("999999") })
@@ -389,7 +389,7 @@ describe("re-insertion", () => {
 })
 
 describe("without a PIN", () => {
-  it("the guide's PIN is tried on SoftHSM2, aloud", () =>
+  it("the guide's PIN is tried on SoftHSM2, with a warning", () =>
     run(
       Effect.gen(function* () {
         const { sign, events } = yield* startScripted({ defaultPin: undefined })

@@ -34,7 +34,7 @@ describe("PKCS#11 numbers", () => {
 })
 
 describe("a return code", () => {
-  it("that nobody knows is a fault of the device, by its number", () => {
+  it("that is unknown is a fault of the device, by its number", () => {
     expect(faultClass(0x80000123)).toBe("device")
     expect(codeName(0x80000123)).toBe("0x80000123")
   })

@@ -34,7 +34,7 @@ describe("an ECDSA signature", () => {
     expect(hex(tlsSignature({ type: "EC", curve: p256 }, raw))).toBe("30070202008002" + "0101")
   })
 
-  it("of another length, or with a zero for r or s, is none", () => {
+  it("of another length, or with a zero for r or s, is invalid", () => {
     const key = { type: "EC", curve: p256 } as const
     const full = Buffer.alloc(64, 7)
     for (let length = 0; length < 64; length++) expect(tlsSignature(key, full.subarray(0, length))).toBeUndefined()
@@ -112,7 +112,7 @@ describe("a public key", () => {
     }
   )
 
-  it("is taken from CKA_PUBLIC_KEY_INFO where the parts are not told, and only if it is one", () => {
+  it("is taken from a valid CKA_PUBLIC_KEY_INFO if its parts are not readable", () => {
     const { publicKey } = generateKeyPairSync("ec", { namedCurve: "secp384r1" })
     const publicKeyInfo = publicKey.export({ format: "der", type: "spki" })
     expect(hex(subjectPublicKeyInfo({ ...none, publicKeyInfo }))).toBe(publicKeyInfo.toString("hex"))

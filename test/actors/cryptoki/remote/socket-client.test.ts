@@ -206,7 +206,7 @@ describe("socket mode", () => {
       { signMs: 150 }
     ))
 
-  it("says when nobody is there", () =>
+  it("reports that no server listens", () =>
     against(undefined, (kit) =>
       Effect.gen(function* () {
         expect(yield* refusalOf(kit)).toMatchObject({ _tag: "SigningServiceUnreachable", reason: "missing" })

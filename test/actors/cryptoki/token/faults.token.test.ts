@@ -333,7 +333,7 @@ describe("a signature that cannot be one", () => {
 })
 
 describe("a token that is pulled out", () => {
-  it("refuses within some seconds, tells that it is gone, and heals when it is back in another slot", () =>
+  it("refuses within some seconds, reports that it is gone, and is used again when it is back in another slot", () =>
     run(
       Effect.gen(function* () {
         const { sign, script, key, events } = yield* startScripted({ keepLookingMs: 60_000 })

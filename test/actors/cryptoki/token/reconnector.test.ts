@@ -77,7 +77,7 @@ const bench = (
   })
 
 describe("the reconnector of a token", () => {
-  it("starts no host before somebody asks, and one for all who ask at once", () =>
+  it("starts no host before a request, and one for simultaneous requests", () =>
     withTestClock(
       Effect.gen(function* () {
         const { reconnector, started } = yield* bench()
@@ -92,7 +92,7 @@ describe("the reconnector of a token", () => {
       })
     ))
 
-  it("replaces a broken host at once, then after 1, 2, and 4 seconds while somebody waits", () =>
+  it("replaces a broken host immediately, then after 1, 2, and 4 seconds while requests wait", () =>
     withTestClock(
       Effect.gen(function* () {
         const b = yield* bench()
@@ -122,7 +122,7 @@ describe("the reconnector of a token", () => {
       })
     ))
 
-  it("does not poll when nobody waits", () =>
+  it("does not poll without waiting requests", () =>
     withTestClock(
       Effect.gen(function* () {
         const b = yield* bench()
@@ -138,7 +138,7 @@ describe("the reconnector of a token", () => {
       })
     ))
 
-  it("goes on looking as long as it was told to after the last request, and tells when the token is back", () =>
+  it("polls for the configured time after the last request, and reports when the token is back", () =>
     withTestClock(
       Effect.gen(function* () {
         const b = yield* bench({ keepLookingMs: 600_000 })
@@ -216,7 +216,7 @@ describe("the reconnector of a token", () => {
       })
     ))
 
-  it("ends a host that nobody used for its idle time, and starts another for the next request", () =>
+  it("ends a host after its idle time, and starts another for the next request", () =>
     withTestClock(
       Effect.gen(function* () {
         const b = yield* bench({ idleMs: 60_000 })

@@ -99,7 +99,7 @@ describe("a key in SoftHSM2", () => {
       })
     ))
 
-  it("is looked for on the first token only, and the refusal tells on which token it is", () =>
+  it("is searched on the first token only, and the refusal names the token that has it", () =>
     run(
       Effect.gen(function* () {
         const { ref, sign, directory, events, token } = yield* startSoftHsm()
@@ -121,7 +121,7 @@ describe("a key in SoftHSM2", () => {
       })
     ))
 
-  it("is told to be on another token when only its certificate shows there", () =>
+  it("is reported on another token even if only its certificate is visible there", () =>
     run(
       Effect.gen(function* () {
         const { sign, directory } = yield* startSoftHsm()

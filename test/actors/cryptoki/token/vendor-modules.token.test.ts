@@ -15,7 +15,7 @@ const softHsm = Effect.map(
 )
 
 describe("a module set up by its environment", () => {
-  it("PKCS11SPY: OpenSC's spy module signs through the module it is told, and writes where it is told", () =>
+  it("PKCS11SPY: OpenSC's spy module signs through the configured module, and writes to the configured file", () =>
     run(
       Effect.gen(function* () {
         const { directory, key } = yield* softHsm

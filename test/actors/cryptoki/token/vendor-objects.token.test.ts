@@ -69,7 +69,7 @@ describe("a private key without a public object", () => {
     )
   )
 
-  it("tells it itself where the module knows CKA_PUBLIC_KEY_INFO", () =>
+  it("is read from CKA_PUBLIC_KEY_INFO if the module supports that", () =>
     run(
       Effect.gen(function* () {
         const { publicKey, key, script } = yield* leftWith({})
@@ -115,7 +115,7 @@ describe.each(codes)("a private key whose attribute is answered with %s", (code)
     )
   )
 
-  it("is not found usable when nothing on the token tells its curve", () =>
+  it("is unusable if nothing on the token contains its curve", () =>
     run(
       Effect.gen(function* () {
         const { sign, script } = yield* leftWith({})

@@ -225,7 +225,7 @@ describe("the end of a connection", () => {
       })
     ))
 
-  it("tells the return code of a refused CONNECT", () =>
+  it("reports the return code of a refused CONNECT", () =>
     run(
       Effect.gen(function* () {
         const port = yield* listen((socket) => socket.once("data", () => socket.write(connack(5))))

@@ -77,7 +77,7 @@ describe("PacketReader", () => {
     expect(read([bytes])).toMatchObject({ passed: bytes.toString("hex"), publishes: [] })
   })
 
-  it("tells any reason code of a PUBACK", () => {
+  it("reports any reason code of a PUBACK", () => {
     for (const code of [0x10, 0x80, 0x87, 0x95, 0x97, 0xf0, 0xff])
       expect(read([Buffer.from([0x40, 4, 0, 7, code, 0])]).pubacks).toEqual([[7, code]])
     expect(read([hex("40 09 0007 10 05 1f 0002 6f6b")]).pubacks).toEqual([[7, 0x10]])
@@ -92,7 +92,7 @@ describe("PacketReader", () => {
     expect(three.reader.codesOf(1)).toEqual([0x87, 1, 5])
   })
 
-  it("tells the code and the words of a DISCONNECT, and does not pass it on", () => {
+  it("reports code and reason string of a DISCONNECT, and does not pass it on", () => {
     const { disconnected, passed } = read([hex("e0 0c 8e 0a 26 0001 6b 0001 76 1f 0000"), hex("d0 00")])
     expect(passed).toBe("d000")
     expect(disconnected).toEqual([{ code: 0x8e, reason: "" }])

@@ -87,7 +87,7 @@ const forkPublish = (link: ActorRef<LinkProtocol>, topic: string) =>
   Effect.forkChild(Effect.exit(link.ask("Publish", { message: message(topic) }, within)))
 
 describe("a link", () => {
-  it("tells that it is up only when every subscription is confirmed, and publishes nothing before", () =>
+  it("is up only when every subscription is confirmed, and publishes nothing before", () =>
     withTestClock(
       Effect.gen(function* () {
         const broker = new FakeBroker()
@@ -242,7 +242,7 @@ describe("a link", () => {
       })
     ))
 
-  it("waits longer from failure to failure, and not at all when told to try now", () =>
+  it("waits longer after each failure, and not at all on a retry request", () =>
     withTestClock(
       Effect.gen(function* () {
         const broker = new FakeBroker()

@@ -57,7 +57,7 @@ describe("connections that end within seconds", () => {
 })
 
 describe("a link that is lost often", () => {
-  it("is told at the third time in ten minutes, and then every ten minutes at most", () => {
+  it("is reported at the third time in ten minutes, and then every ten minutes at most", () => {
     const losses = new Losses(target)
     const told = Array.from({ length: 40 }, (_, n) => losses.often(n * 60_000)?.times)
     expect(told.flatMap((times, n) => (times === undefined ? [] : [[n, times]]))).toEqual([
@@ -68,7 +68,7 @@ describe("a link that is lost often", () => {
     ])
   })
 
-  it("is not told when it is lost now and then", () => {
+  it("is not reported if it is rare", () => {
     const losses = new Losses(target)
     for (let n = 0; n < 50; n++) expect(losses.often(n * 6 * 60_000)).toBeUndefined()
   })

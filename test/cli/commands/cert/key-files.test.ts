@@ -238,7 +238,7 @@ describe("tedge cert create-csr", () => {
 })
 
 describe("tedge cert remove", () => {
-  it("tells each file it removes, and that there was none", async () => {
+  it("reports each file it removes, and that there was none", async () => {
     await create()
     await device.tedge(["cert", "renew"])
     const done = await device.tedge(["cert", "remove"])
@@ -348,7 +348,7 @@ describe("a certificate that cannot be read", () => {
     other.remove()
   })
 
-  it("is told with the command that converts it, when it is in DER form", async () => {
+  it("is reported with the command that converts it, if it is in DER form", async () => {
     await create()
     const der = join(dir, "cert.der")
     writeFileSync(der, Buffer.from(read(device.certPath).replace(/-----[^-]+-----|\s/g, ""), "base64"))

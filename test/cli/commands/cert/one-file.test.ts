@@ -126,7 +126,7 @@ describe("equal paths", () => {
     expect(existsSync(both)).toBe(false)
   })
 
-  it("that are one file by a hard link are told for what they are", async () => {
+  it("that are one file by a hard link are detected", async () => {
     writeFileSync(both, `${pki.deviceCertPem}${pki.deviceKeyPem}`)
     linkSync(both, join(dir, "etc/key.pem"))
     useFiles(both, join(dir, "etc/key.pem"))

@@ -71,7 +71,7 @@ describe("through the proxy of the settings", () => {
       expect(carried).not.toContain(secret)
   })
 
-  it("the login of the proxy is sent to it and shown to nobody", async () => {
+  it("the login of the proxy is sent to it and never printed", async () => {
     await startProxy({ login: "pröxy-user:pr0xy:pass" })
     use('proxy.username = "pröxy-user"\nproxy.password = "pr0xy:pass"')
     expect((await download("1m")).code).toBe(0)
@@ -138,7 +138,7 @@ describe("a proxy that gives no way", () => {
     expect(done.stderr).toContain("Maximum timeout elapsed")
   })
 
-  it("is told when nobody listens there", async () => {
+  it("is reported if the connection is refused", async () => {
     const { url } = proxy
     await proxy.close()
     use("", url)

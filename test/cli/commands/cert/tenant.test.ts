@@ -83,7 +83,7 @@ describe("tedge cert download c8y", () => {
     expect(given).not.toContain("secret-otp")
   })
 
-  it("asks for the password with --prompt, keeps it to itself, and is refused where nobody answers", async () => {
+  it("prompts for the password with --prompt, without printing it, and fails without an answer", async () => {
     tenant.state.registered.set("dev", "typed-otp")
     const words = ["cert", "download", "c8y", "--device-id", "dev", "--prompt", ...atOnce]
     const closed = await device.tedge(words)
@@ -220,7 +220,7 @@ describe("tedge cert download c8y --csr-path", () => {
     expect(tenant.certified).toEqual([read(csr)])
   })
 
-  it("refuses one that was made with another key, is none, or is not there", async () => {
+  it("refuses one that was made with another key, is invalid, or is missing", async () => {
     const csr = join(dir, "my.csr")
     await device.tedge(["cert", "create-csr", "--device-id", "dev"])
     await mustRun("openssl", ["req", "-new", "-key", pki.deviceKeyFile, "-subj", "/CN=dev", "-out", csr])
@@ -377,7 +377,7 @@ describe("tedge cert upload c8y", () => {
     expect(done.stderr).not.toContain("wr0ng")
   })
 
-  it("tells a server that is no Cumulocity", async () => {
+  it("reports a server that is not Cumulocity", async () => {
     await withCertificate()
     tenant.state.fault = "noTenant"
     const done = await device.tedge(["cert", "upload", "c8y", ...login])

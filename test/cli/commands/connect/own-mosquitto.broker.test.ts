@@ -37,7 +37,7 @@ const startMosquitto = (conf: string): Promise<() => Promise<void>> =>
     child.once("exit", (code) => reject(new Error(`mosquitto ended with ${code}: ${said}`)))
   })
 
-it("keeps 500 messages over its restart, in a directory that is nobody else's", async () => {
+it("keeps 500 messages over its restart, in a directory of its own", async () => {
   const port = await freePort()
   const settings = {
     configDir: join(dir, "etc"),

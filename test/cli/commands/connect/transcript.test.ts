@@ -56,7 +56,7 @@ describe("the transcript", () => {
     )
   })
 
-  it("does not tell the same failure twice", async () => {
+  it("does not print the same failure twice", async () => {
     const stderr = stream(false)
     const { show, end } = makeTranscript(makeTerminal({ stdout: stream(false), stderr, environment: {} }))
     await Effect.runPromise(Effect.andThen(Effect.forEach(failed, show), end(failure)))
@@ -71,7 +71,7 @@ describe("the transcript", () => {
     expect(stderr.text()).toBe("Waiting... ✗\n")
   })
 
-  it("puts notes where they are told", async () => {
+  it("prints notes in the order of their events", async () => {
     const note: StepEvent = { _tag: "Noted", note: { _tag: "CheckAttemptFailed", attempt: 1, of: 5 } }
     const events = [{ _tag: "StepStarted", title: "T" } as const, note, { _tag: "StepDone", title: "T" } as const]
     expect((await printed(events)).stderr).toBe("Connection test failed, attempt 1 of 5\nT... ✓\n")

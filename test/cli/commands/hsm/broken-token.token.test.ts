@@ -37,7 +37,7 @@ const keysOn = async (...words: ReadonlyArray<string>): Promise<ReadonlyArray<Re
 }
 
 describe("two keys with one label", () => {
-  it("are told apart by id, and the first is taken with a warning, never deleted by guess", async () => {
+  it("are distinguished by id; the first is used with a warning, and none is deleted by guess", async () => {
     const token = hsm.addToken()
     token.importKey({ label: "same", id: "01" })
     token.importKey({ label: "same", id: "02" })

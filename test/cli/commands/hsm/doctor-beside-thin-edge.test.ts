@@ -117,7 +117,7 @@ describe("tedge-hsm hsm doctor", () => {
     )
   })
 
-  it("finds a renewal of certificates that goes past us, until it runs tedge-hsm or does not run", async () => {
+  it("finds a certificate renewal that bypasses our bridge, until it runs tedge-hsm or is disabled", async () => {
     expect(await examined("certificate renewal")).toMatch(/^✓ .*tedge-cert-renewer@c8y.timer does not run/)
     units("openrc", ["tedge-cert-renewer@c8y.timer"])
     expect(await examined("certificate renewal")).toMatch(

@@ -50,7 +50,7 @@ const userPinInitialized = 0x8
 describe("the settings files", () => {
   const line = async () => (await examined()).find((one) => one.includes("settings files"))
 
-  it("are told where they are read by everybody, and where a PIN may stay better", async () => {
+  it("are reported if they are world-readable, with a better place for a PIN", async () => {
     const path = join(device.configDir, "tedge.toml")
     expect(await line()).toMatch(
       /^✓ settings files: device\.cryptoki\.pin is in '.*tedge\.toml', .* it belongs in '.*secrets\.toml' \(tedge config upgrade\)$/
@@ -133,7 +133,7 @@ describe("the cloud", () => {
     expect(lines).toContainEqual(expect.stringMatching(/^✓ clock: .* within the validity/))
   })
 
-  it("with another name, or from another CA, is told with a next step", async () => {
+  it("with another name, or from another CA, is reported with a next step", async () => {
     for (const lines of [
       await examinedAt({ names: "DNS:else.example" }),
       await examinedAt({ names: "DNS:localhost" }, true)

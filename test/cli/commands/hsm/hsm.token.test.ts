@@ -77,7 +77,7 @@ describe("tedge hsm init with a PIN in the settings", () => {
   const reset = async (soPin: string) =>
     (await device.tedge(["hsm", "change-pin", "--reset", "--so-pin", soPin, "--new-pin", "999999"])).code
 
-  it("takes it for the token, and for the SO PIN where nobody is there to be asked", async () => {
+  it("uses it for the token, and for the SO PIN without a terminal", async () => {
     await device.set({ "device.cryptoki.pin": "246810" })
     const done = await device.tedge(["hsm", "init"])
     expect(done.code, done.stderr).toBe(0)
@@ -328,7 +328,7 @@ describe("tedge hsm doctor", () => {
     expect(done.code).toBe(1)
   })
 
-  it("tells a certificate whose key is not on the token", async () => {
+  it("reports a certificate whose key is not on the token", async () => {
     await oneToken()
     await device.tedge(["cert", "create-key-hsm", "--label", "first"])
     await device.tedge(["cert", "create", "--device-id", "dev"])

@@ -93,7 +93,7 @@ describe("another setting that takes precedence", () => {
     ])
   })
 
-  it("of a cloud is told: that cloud goes on with its own key", async () => {
+  it("of a cloud is reported: that cloud continues to use its own key", async () => {
     useModule('[c8y.device]\nkey_uri = "pkcs11:token=my-token;object=old"')
     const done = await create("--label", "new")
     expect(done.code, done.stderr).toBe(0)

@@ -57,7 +57,7 @@ describe("labels of keys", () => {
   })
 })
 
-describe("labels of keys that nobody could use", () => {
+describe("labels that make a key unusable", () => {
   beforeEach(() => void hsm.addToken())
 
   it.each([

@@ -72,7 +72,7 @@ describe("certificates on thin-edge's signing service", () => {
     expectRefusal(await device.tedge(["cert", "create"]), "Didn't find a slot to use", "tokens found: pkcs11:")
   })
 
-  it("tell a PIN of the settings as theirs, with its place", async () => {
+  it("report a PIN of the settings as such, with its source", async () => {
     await serve()
     service.addKey("my-key")
     const refused = async (words: ReadonlyArray<string>, place: string) =>
@@ -90,7 +90,7 @@ describe("certificates on thin-edge's signing service", () => {
     await refused(["cert", "create"], "TEDGE_DEVICE_KEY_PIN")
   })
 
-  it("tell a PIN that was typed, or given as an option, as that", async () => {
+  it("report a PIN that was typed, or given as an option, as such", async () => {
     await serve()
     const change = ["hsm", "change-pin", "pkcs11:token=tedge", "--new-pin", "654321"]
     expectRefusal(await device.tedge([...change, "--current-pin", "0000"]), "(--current-pin", "--current-pin")
@@ -119,7 +119,7 @@ describe("certificates on thin-edge's signing service", () => {
   })
 })
 
-it("what the service says is shown to its end, and not without end", async () => {
+it("the service's message is printed completely, up to a limit", async () => {
   const candidates = Array.from(
     { length: 12 },
     (_, at) => `pkcs11:model=SoftHSM%20v2;manufacturer=SoftHSM%20project;serial=${at}`
@@ -185,7 +185,7 @@ describe("keys on thin-edge's signing service", () => {
     expect(service.keys.map(({ label }) => label)).toEqual(["b"])
   })
 
-  it("that were not shown and are deleted all the same are told as that", async () => {
+  it("that were deleted without being shown are reported as such", async () => {
     await serve({ deletesFirst: true })
     service.addKey("a")
     service.addKey("b")

@@ -164,7 +164,7 @@ describe("tokens through the signing service", () => {
     )
   })
 
-  it("a wrong PIN is told and not tried again", async () => {
+  it("a wrong PIN is reported and not retried", async () => {
     const list = ["hsm", "list-keys", `pkcs11:serial=${guarded.serial}`, "--pin", "0000"]
     expectRefusal(await device.tedge(list), "The specified PIN is incorrect")
     expectRefusal(

@@ -57,7 +57,7 @@ describe.runIf(isRoot)("as root, with services that run as another user", { time
     }
   }
 
-  it("a group that this user is not in is told with usermod, by the doctor and by a command that fails", async () => {
+  it("a group that this user is not in is reported with usermod, by the doctor and by a failed command", async () => {
     const softhsm = `${user.name}g`
     await run("groupadd", ["--system", softhsm])
     try {
@@ -81,7 +81,7 @@ describe.runIf(isRoot)("as root, with services that run as another user", { time
     }
   })
 
-  it("a token that root made for itself is told with chown; a command that does it is what is printed", async () => {
+  it("a token that root created is reported with the chown command that fixes it", async () => {
     chownSync(tokens(), user.uid, user.gid)
     chmodSync(token(), 0o700)
     const [first] = await permissions()
@@ -99,7 +99,7 @@ describe.runIf(isRoot)("as root, with services that run as another user", { time
     ])
   })
 
-  it("a token of somebody else's beside the device's own is none of its concern", async () => {
+  it("a token of another user beside the device's own is ignored", async () => {
     const own = token()
     await run("chown", ["-R", `${user.name}:`, tokens()])
     hsm.addToken({ label: "of-root" })
@@ -107,7 +107,7 @@ describe.runIf(isRoot)("as root, with services that run as another user", { time
     expect(await permissions()).toMatchObject([{ ok: true }])
   })
 
-  it("the socket of the signing service is told with its group", async () => {
+  it("the socket of the signing service is reported with its group", async () => {
     const socket = join(dir, "p11.sock")
     writeFileSync(socket, "")
     chownSync(socket, 0, user.gid)
@@ -119,7 +119,7 @@ describe.runIf(isRoot)("as root, with services that run as another user", { time
     expect(await permissions()).toMatchObject([{ ok: true }])
   })
 
-  it("settings that only root may read are told by the doctor, each file with the command that mends it", async () => {
+  it("settings that only root can read are reported by the doctor, each file with the command that fixes it", async () => {
     const config = join(dir, "etc")
     const files = ["tedge.toml", "secrets.toml", "mappers/c8y/mapper.toml", "credentials.toml"].map((name) =>
       join(config, name)
@@ -143,7 +143,7 @@ describe.runIf(isRoot)("as root, with services that run as another user", { time
     expect(await fileChecks()).toMatchObject([{ ok: true }])
   })
 
-  it("trusted certificates that only root may read are told with chmod: the services must not own them", async () => {
+  it("trusted certificates that only root can read are reported with chmod: the services must not own them", async () => {
     const trusted = join(dir, "authorities")
     mkdirSync(trusted)
     chmodSync(trusted, 0o700)
@@ -154,7 +154,7 @@ describe.runIf(isRoot)("as root, with services that run as another user", { time
     expect(await fileChecks()).toMatchObject([{ ok: true }])
   })
 
-  it("connect tells it before it starts anything", async () => {
+  it("connect reports it before it starts anything", async () => {
     chownSync(hsm.env.SOFTHSM2_CONF, 0, user.extraGroup.gid)
     chmodSync(hsm.env.SOFTHSM2_CONF, 0o600)
     const { stderr } = await tedge("connect", "c8y")

@@ -31,7 +31,7 @@ const createKey = (...words: ReadonlyArray<string>) =>
   device.tedge(["hsm", "create-key", "--pin", "123456", ...words, "pkcs11:token=my-token"])
 
 describe("a token that makes no keys", () => {
-  it("is told from a type of key it does not make, and no other type is advised", async () => {
+  it("is distinguished from an unsupported key type, and no other type is suggested", async () => {
     hsm.addToken()
     module.set({ C_GenerateKeyPair: { code: "CKR_MECHANISM_INVALID" } })
     expectRefusal(await createKey(), "returned CKR_MECHANISM_INVALID", "try another --type")
@@ -109,7 +109,7 @@ describe("a locked PIN", () => {
   })
 })
 
-describe("a key whose public half the token does not tell", () => {
+describe("a key whose public key the token does not return", () => {
   it("is certified anew with the present certificate's key, once a signature has shown that it is the same", async () => {
     const token = hsm.addToken()
     token.importKey({ publicObject: true })
@@ -141,7 +141,7 @@ describe("a key whose public half the token does not tell", () => {
 describe("OP-TEE", () => {
   const opTee = { manufacturer: "Linaro", model: "OP-TEE TA" }
 
-  it("whose device cannot be opened is not told to be plugged in", async () => {
+  it("whose device cannot be opened has no hint to plug it in", async () => {
     module.set({
       C_Initialize: {
         code: "CKR_DEVICE_ERROR",

@@ -87,7 +87,7 @@ describe("tedge mapper list", () => {
     }
   })
 
-  it("tells on stderr that there is none", async () => {
+  it("reports on stderr that there is none", async () => {
     expect(await tedge("mapper", "list")).toEqual({
       code: 0,
       stdout: "",

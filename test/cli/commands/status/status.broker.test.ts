@@ -194,7 +194,7 @@ describe("tedge status", () => {
     })
   })
 
-  it("is told that nothing is configured, or not what was asked for, and ends with 1", async () => {
+  it("reports that nothing, or not the named connection, is configured, and exits with 1", async () => {
     const { code, stderr } = await status("aws")
     expect(code).toBe(1)
     expect(stderr).toMatch(

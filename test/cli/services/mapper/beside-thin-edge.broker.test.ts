@@ -139,7 +139,7 @@ describe("the bridge beside thin-edge.io's mapper", () => {
       })
     ))
 
-  it("carries the mapper's token round trip, its telemetry, and its own 102 alone", () =>
+  it("forwards the mapper's token request, its telemetry, and only its own 102", () =>
     run(
       Effect.gen(function* () {
         const mapper = yield* play
@@ -183,7 +183,7 @@ describe("the bridge beside thin-edge.io's mapper", () => {
       })
     ))
 
-  it("leaves 0 and down behind at its end, and says both anew when the local broker was away", () =>
+  it("publishes 0 and down at its end, and again after the local broker was down", () =>
     run(
       Effect.gen(function* () {
         yield* Effect.scoped(

@@ -73,7 +73,7 @@ const quiet: GraphNode = {
   lateAnswers: 0
 }
 
-it("tells of a quiet actor little, of a busy one what it is at, of a parked one why", () => {
+it("prints little for an idle actor, the current message of a busy one, the reason of a parked one", () => {
   expect(nodeText(quiet)).toBe("mapper/bridge: ready depth=0/100 handled=0")
   const busy = {
     ...{ depth: 3, oldestMs: 12.4, handled: 4, waitMs: 2, handlingMs: 10, restarts: 1, dropped: 2 },
@@ -86,7 +86,7 @@ it("tells of a quiet actor little, of a busy one what it is at, of a parked one 
   expect(nodeText({ ...quiet, state: "parked", parkedFor })).toMatch(/parked .* reason="Error: the spring is gone"$/)
 })
 
-it("never prints what a failure carries", () => {
+it("never prints the fields of a failure", () => {
   const pin = Redacted.make("4711")
   const bytes = new Uint8Array([104, 105, 106])
   const failures = [bytes, pin, { _tag: "PinRejected", pin, bytes }, { bytes }, [bytes, pin]]

@@ -88,7 +88,7 @@ describe("a PIN that is changed while the mapper runs", () => {
       })
     ))
 
-  it("is the same PIN to whoever holds it while the settings say the same", async () => {
+  it("is the same object while the settings do not change", async () => {
     const { file, live, dial } = bench({ pin: "111111" })
     const first = live.pin()
     file.settings = settingsOf({ pin: "111111" })

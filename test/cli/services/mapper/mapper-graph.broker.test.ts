@@ -111,7 +111,7 @@ const settledCounters = (bridge: Effect.Success<ReturnType<typeof mapper>>["brid
   )
 
 describe("a mapper", () => {
-  it("carries messages both ways, with one signature of the token", () =>
+  it("forwards messages in both directions, with one signature of the token", () =>
     run(
       Effect.gen(function* () {
         const there = yield* promise(() => atCloud("s/us", "measurement/#"))

@@ -256,7 +256,7 @@ describe("the actors of a mapper", () => {
       )
     ))
 
-  it("acknowledge nothing early, lose nothing, keep their bounds, try no PIN twice and tell the truth", () =>
+  it("acknowledge nothing early, lose nothing, keep their bounds, try no PIN twice and report correctly", () =>
     fc.assert(
       fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 40 }), (commands) => live(commands)),
       { numRuns: 60 }

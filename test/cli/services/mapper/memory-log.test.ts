@@ -30,7 +30,7 @@ it("memory use is not logged with an interval of 0", async () => {
   expect(await linesAfter(0, "600 seconds")).toEqual([])
 })
 
-it("memory is told in MiB, the buffers apart from the heap", () => {
+it("memory is logged in MiB, buffers separately from the heap", () => {
   const mebi = 2 ** 20
   const usage = { rss: 55.26 * mebi, heapUsed: 12 * mebi, heapTotal: 20.5 * mebi, external: 0, arrayBuffers: 0 }
   expect(memoryText(usage)).toBe("memory: 55.3 MiB in all; heap 12.0 MiB of 20.5 MiB, buffers 0.0 MiB")

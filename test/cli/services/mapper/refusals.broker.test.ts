@@ -170,7 +170,7 @@ describe("a message from the cloud that is too large for the local broker", () =
       })
     ))
 
-  it("from a local client as well: the broker does not drop it where nobody sees it", () =>
+  it("from a local client as well: the broker does not drop it silently", () =>
     run((said) =>
       Effect.gen(function* () {
         const local = yield* Effect.promise(() => startBroker())

@@ -79,7 +79,7 @@ const attacker = Effect.promise(async () => {
 })
 
 describe("the mapper's socket", () => {
-  it("tells what the cloud answered on this connection, not what is retained on the local broker", () =>
+  it("returns the cloud's response on this connection, not a message retained on the local broker", () =>
     run(
       Effect.gen(function* () {
         const evil = yield* attacker
@@ -92,7 +92,7 @@ describe("the mapper's socket", () => {
       })
     ))
 
-  it("says that the cloud is silent, whoever answers in its place on the local broker", () =>
+  it("reports that the cloud does not respond, even if a local client responds in its place", () =>
     run(
       Effect.gen(function* () {
         const path = yield* listening
@@ -114,7 +114,7 @@ describe("the mapper's socket", () => {
       })
     ))
 
-  it("tells why the bridge is down", () =>
+  it("reports why the bridge is down", () =>
     run(
       Effect.gen(function* () {
         yield* Effect.promise(() => cloud.halt())
@@ -134,7 +134,7 @@ describe("the mapper's socket", () => {
       })
     ))
 
-  it("is for the service's user and group, answers one question after the other, and refuses what is none", () =>
+  it("is for the service's user and group, answers requests in order, and refuses invalid ones", () =>
     run(
       Effect.gen(function* () {
         const path = yield* listening

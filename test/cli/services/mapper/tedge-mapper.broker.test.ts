@@ -34,7 +34,7 @@ const mapper = (args?: ReadonlyArray<string>, environment?: NodeJS.ProcessEnv): 
 }
 
 describe("tedge-mapper", () => {
-  it("serves the local side with a dead cloud, says so, and ends with 0 when it is told to", async () => {
+  it("serves the local side without the cloud, reports it, and exits with 0 on SIGTERM", async () => {
     configure()
     const { child, ended, says, stderr } = mapper()
     await says(/INFO MQTT bridge: \[local\] MQTT bridge connected to local broker/)
@@ -77,7 +77,7 @@ describe("tedge-mapper", () => {
     expect(stderr()).not.toContain("mqtt-packet")
   })
 
-  it("runs once: a second one is told, and the lock is free when the first has ended", async () => {
+  it("runs once: a second one is refused, and the lock is free when the first has exited", async () => {
     configure()
     const first = mapper()
     await first.says(/connected to local broker/)

@@ -69,7 +69,7 @@ describe.runIf(isRoot)("a client of another user", () => {
     expect([made.status, made.output]).toEqual([0, expect.stringContaining("New keypair was successfully created")])
   })
 
-  it("keeps nobody out with silent connections, where there are fewer descriptors than connections may be", async () => {
+  it("refuses no client because of silent connections, with fewer descriptors than allowed connections", async () => {
     const user = testUser()
     onTestFinished(user.remove)
     const place = serverPlace()

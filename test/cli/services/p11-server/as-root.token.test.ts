@@ -19,7 +19,7 @@ const started = (env: Readonly<Record<string, string>>) => {
 }
 
 describe.runIf(isRoot)("a token store that only root may open", () => {
-  it("is told by a service of another user, with the command that hands it over", async () => {
+  it("is reported by a service of another user, with the command that changes its owner", async () => {
     const user = testUser()
     onTestFinished(user.remove)
     const place = serverPlace()

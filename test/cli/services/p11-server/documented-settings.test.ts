@@ -46,7 +46,7 @@ describe("the settings of tedge-p11-server", () => {
     expect(settingsTable).toEqual(expect.arrayContaining([...p11ServerSettings]))
   })
 
-  it("are options behind the documented ones, each told with its key", () => {
+  it("are options after the documented ones, each with its key", () => {
     const documented = ["socket-path", "module-path", "pin", "uri", "log-level", "config-dir"]
     const { options = [] } = p11ServerProgram.root
     expect(options.map(({ name }) => name)).toEqual([

@@ -64,7 +64,7 @@ const startScripted = async (command: ReadonlyArray<string> = []) => {
   return { place, scripted, server }
 }
 
-describe("tedge-p11-server, told to end", () => {
+describe("tedge-p11-server at its end", () => {
   it.each(Object.entries(states))("answers what it owes, removes its socket and ends with 0: %s", async (_, make) => {
     const { place, scripted, server } = await startScripted()
     const [host = 0] = scripted.processes()

@@ -26,7 +26,7 @@ const scriptedPlace = () => {
 const fromFile = (place: ServerPlace) => ["--config-dir", join(place.dir, "config"), "--socket-path", place.socketPath]
 
 describe("the service manager of tedge-p11-server", () => {
-  it("is told that it is ready, which tokens there are, that it reloads and stops", async () => {
+  it("is notified of ready, the tokens, reload and stop", async () => {
     const { place } = scriptedPlace()
     const { path, told } = await notifySocket()
     const server = place.start({ onlyArgs: fromFile(place), env: { NOTIFY_SOCKET: path } })
@@ -46,7 +46,7 @@ describe("the service manager of tedge-p11-server", () => {
     await eventually(() => told().at(-1) === "'STOPPING=1'")
   })
 
-  it("is not told that it is ready when it cannot listen", async () => {
+  it("is not notified of ready if it cannot listen", async () => {
     const { place } = scriptedPlace()
     const { path, told, until } = await notifySocket()
     const server = place.start({

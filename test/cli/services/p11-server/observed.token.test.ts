@@ -14,7 +14,7 @@ const createRequest = {
 } as const
 
 describe("tedge-p11-server at work", () => {
-  it("writes metrics where it is told to, whole, for everybody to read", async () => {
+  it("writes metrics to the configured file, atomically and world-readable", async () => {
     const place = serverPlace()
     place.hsm.addToken().importKey()
     const file = join(place.dir, "p11.prom")
@@ -41,7 +41,7 @@ describe("tedge-p11-server at work", () => {
     )
   })
 
-  it("tells who changed which key, and who was refused, without what was signed", async () => {
+  it("logs who changed which key, and who was refused, without the signed data", async () => {
     const place = serverPlace()
     place.hsm.addToken()
     const server = place.start({ args: ["--pin", "123456"] })

@@ -30,7 +30,7 @@ const kinds = [
   ["rsa4096", 0x0804, "rsa_pss_rsae_sha256", "sha256"]
 ] as const
 
-it("keys of each kind are chosen, told and used by their label, by their id and by both", async () => {
+it("keys of each kind are selected, reported and used by their label, by their id and by both", async () => {
   const place = serverPlace()
   const token = place.hsm.addToken({ label: "my-token" })
   const keys = kinds.map(([kind, ...expected], at) => ({
@@ -92,7 +92,7 @@ describe("several tokens with one label", () => {
     return { place, all }
   }
 
-  it("are told apart by their serial, and all listed", async () => {
+  it("are distinguished by their serial, and all listed", async () => {
     const { place, all } = twins()
     const answer = await serve(place)
     const listed = await answer({ _tag: "ListTokensRequest" })

@@ -15,7 +15,7 @@ const hangUp = async (server: ServerProcess, until = "settings reloaded"): Promi
   await server.logged(until, from)
 }
 
-describe("tedge-p11-server, told to read its settings again", () => {
+describe("tedge-p11-server on reload", () => {
   it("takes the new PIN, scope and log level, and requests go on", async () => {
     const place = serverPlace()
     const [first, second] = ["first", "second"].map((label, n) => place.hsm.addToken({ label, pin: `${n}23456` }))

@@ -11,7 +11,7 @@ const version = execFileSync(executable("tedge-p11-server"), ["--version"], { en
 const signRequest = { _tag: "SignRequest", toSign: Uint8Array.of(1), uri: undefined, pin: undefined } as const
 
 describe("tedge-p11-server, when it starts", () => {
-  it("tells what it does in the words and order of its documentation", async () => {
+  it("logs in the words and order of its documentation", async () => {
     const place = serverPlace()
     place.hsm.addToken()
     const server = place.start({ args: ["--pin", "123456"] })
@@ -86,7 +86,7 @@ describe("tedge-p11-server, when it starts", () => {
     expect(server.log()).toContain("xx.so': there is no such file")
   })
 
-  it("listens without a token, and tells clients so, and warns that refused PINs would be forgotten", async () => {
+  it("listens without a token, reports that to clients, and warns that refused PINs would be forgotten", async () => {
     const place = serverPlace()
     const file = place.hsm.env.SOFTHSM2_CONF
     const server = place.start({ env: { TEDGE_RUN_PATH: file } })

@@ -3,7 +3,7 @@ import { Cause } from "effect"
 import { expect, it } from "vitest"
 import { tokenStatus } from "../../../../src/cli/services/p11-server/token-status.ts"
 
-it("tells that a part is parked, and when it is tried next, until it is ready again", () => {
+it("reports a parked actor and its next restart, until it is ready again", () => {
   const status = tokenStatus()
   status.seen(["my-token"])
   const at = Date.UTC(2026, 0, 1, 12)

@@ -92,7 +92,7 @@ describe("a request", () => {
     served(async (url) => expect(await statusOf(url, url.pathname, { method })).toBe(405))
   )
 
-  it("is answered with a policy that allows nothing from elsewhere", () =>
+  it("has a policy that allows nothing from other origins", () =>
     served(async (url) => {
       for (const path of [url.pathname, "/"]) {
         const { headers } = (await get(url, path)).response

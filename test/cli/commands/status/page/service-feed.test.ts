@@ -130,7 +130,7 @@ describe("a service on the page", () => {
     expect(told.at(-1)).toMatchObject({ error: "'tedge-mapper-az' is not running (inactive)", manager: "other" })
   })
 
-  it("may tell, after a snapshot, what this version does not know", async () => {
+  it("may send unknown events after a snapshot", async () => {
     const socket = await asked
     socket.write(`${JSON.stringify(snapshot)}\n{"version":1,"answer":"event","event":{"kind":"new"}}\n`)
     socket.write(`${JSON.stringify(snapshot)}\n`)
@@ -169,7 +169,7 @@ describe("settings that cannot be read", () => {
   const note = { error: "cannot read tedge.toml", hint: "mend line 3" }
   const notes = () => told.filter(({ kind }) => kind === "note")
 
-  it("are told with the reason, also to a tab that opens later, until they can be read", async () => {
+  it("are reported with the reason, also to a tab that opens later, until they can be read", async () => {
     await asked
     followed = { ...followed, note }
     await vi.advanceTimersByTimeAsync(5_000)
