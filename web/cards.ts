@@ -4,7 +4,7 @@ import { isCertificateBad, isTokenBad } from "../src/messages/status/verdict.ts"
 import { keyLook, keyRows, type Look, linkLook, linkRows, type Row } from "./card-rows.ts"
 import { byId, element, rows, update } from "./dom.ts"
 import { bytes, date, duration, messages, milliseconds } from "./format.ts"
-import type { Report, Service } from "./store.ts"
+import { type Report, type Service, secondsBetween } from "./store.ts"
 
 export const showCards = ({ snapshot, before, report }: Service): void =>
   update(byId("cards"), snapshot === undefined ? configuredCards(report) : cardsOf(snapshot, before, report))
@@ -34,7 +34,7 @@ const cardsOf = (
   const { at, service, connection, bridge, broker, key, clients } = snapshot
   const flow = (side: "outbound" | "inbound"): string | undefined => {
     if (bridge === undefined || before?.bridge === undefined) return undefined
-    const seconds = Math.max((at - before.at) / 1000, 0.001)
+    const seconds = secondsBetween(before, snapshot)
     const perSecond = Math.max(0, bridge[side].messages - before.bridge[side].messages) / seconds
     const octets = Math.max(0, bridge[side].bytes - before.bridge[side].bytes) / seconds
     return `${perSecond.toFixed(1)} messages/s, ${bytes(Math.round(octets))}/s`

@@ -3,7 +3,7 @@ import { Graph, layout } from "@dagrejs/dagre"
 import type { ActorNode, Snapshot } from "../src/messages/status/snapshot.ts"
 import { byId, element, rows, svg, update } from "./dom.ts"
 import { milliseconds } from "./format.ts"
-import type { Service } from "./store.ts"
+import { type Service, secondsBetween } from "./store.ts"
 
 interface Shown {
   readonly node: SVGElement
@@ -27,7 +27,7 @@ export const showGraph = (service: Service): void => {
     shape = wanted
     draw(snapshot)
   }
-  const seconds = before === undefined ? 1 : (snapshot.at - before.at) / 1000
+  const seconds = before === undefined ? 1 : secondsBetween(before, snapshot)
   for (const actor of snapshot.actors)
     nodes.get(actor.name)?.update(
       actor,

@@ -77,19 +77,35 @@ export const take = (told: Exclude<Told, { kind: "note" }>): Service | undefined
 }
 
 const takeSnapshot = (service: Service, snapshot: Snapshot): void => {
-  // Another run of the service counts from zero.
-  const isSameRun = service.snapshot?.service.started_at === snapshot.service.started_at
-  service.before = isSameRun ? service.snapshot : undefined
+  const last = isSameRun(service.snapshot, snapshot) ? service.snapshot : undefined
+  // A tab that is shown again gets the one it has already.
+  if (last?.service.uptime_ms === snapshot.service.uptime_ms) return
+  service.before = last
   service.snapshot = snapshot
   service.log = snapshot.log
   const before = service.before
-  if (before === undefined) service.points = [...service.points, ...ofHistory(snapshot, service.points.at(-1)?.at ?? 0)]
-  else service.points = [...service.points, pointOf(before, snapshot)]
-  service.points = service.points.slice(-mostPoints)
+  const earlier = earlierPoints(service.points, before, snapshot)
+  const added = before === undefined ? ofHistory(snapshot, earlier.at(-1)?.at ?? 0) : [pointOf(before, snapshot)]
+  service.points = [...earlier, ...added].slice(-mostPoints)
 }
 
+/** Their times move when the clock of the device is set: uPlot needs ascending ones. */
+const earlierPoints = (points: ReadonlyArray<Point>, before: Snapshot | undefined, now: Snapshot) => {
+  const stepMs = now.service.started_at - (before ?? now).service.started_at
+  const moved = stepMs === 0 ? points : points.map((point) => ({ ...point, at: point.at + stepMs / 1000 }))
+  return moved.filter(({ at }) => at < now.at / 1000)
+}
+
+/** Another run counts from zero. */
+const isSameRun = (before: Snapshot | undefined, { service: { pid, uptime_ms } }: Snapshot): boolean =>
+  before?.service.pid === pid && before.service.uptime_ms <= uptime_ms
+
+/** Whatever the clock of the device was set to meanwhile. */
+export const secondsBetween = (before: Snapshot, now: Snapshot): number =>
+  Math.max((now.service.uptime_ms - before.service.uptime_ms) / 1000, 0.001)
+
 const pointOf = (before: Snapshot, now: Snapshot): Point => {
-  const seconds = Math.max((now.at - before.at) / 1000, 0.001)
+  const seconds = secondsBetween(before, now)
   const rate = (side: "outbound" | "inbound") =>
     now.bridge === undefined || before.bridge === undefined
       ? null

@@ -13,8 +13,8 @@ import type { LinkProtocol, LinkStatus, MqttMessage, Received, Side } from "../.
 import type { Timeline } from "../../messages/status/snapshot.ts"
 import { publishSize } from "../../messages/wire/mqtt-publish.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
-import { monotonicNow, preciseMs } from "../../runtime/primitives/monotonic-time.ts"
-import { wallMs, wallNow } from "../../runtime/primitives/wall-time.ts"
+import { eventTime, present } from "../../runtime/primitives/event-time.ts"
+import { monotonicNow } from "../../runtime/primitives/monotonic-time.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 import { CloudCheck, type CloudQuestion } from "./cloud-check.ts"
 import { type CloudLimits, noLimits } from "./cloud-limits.ts"
@@ -22,6 +22,7 @@ import { LoopGuard } from "./loop-guard.ts"
 import { makeRelay, type Relay } from "./relay.ts"
 import { type Direction, type Route, RouteCache } from "./route.ts"
 import { BridgeSide, type InFlightMessage } from "./side.ts"
+import type { LastSample } from "./traffic.ts"
 
 export interface BridgeOptions {
   readonly rules: ReadonlyArray<BridgeRule>
@@ -60,9 +61,10 @@ export const bridgeBehaviour = (options: BridgeOptions, peers: BridgePeers): Beh
       return {
         Received: (received) => accept(bridge, received),
         LinkChanged: ({ side, status }) =>
-          Effect.flatMap(wallNow, (date) => {
-            bridge.sides[side].change(status, date)
-            options.onLink?.(side, status, date)
+          Effect.flatMap(Clock.Clock, (clock) => {
+            const time = eventTime(clock)
+            bridge.sides[side].change(status, time)
+            options.onLink?.(side, status, time.wallMs)
             return publishHealth(bridge)
           }),
         Status: () => Effect.sync(() => statusOf(bridge)),
@@ -192,10 +194,11 @@ const statusOf = ({ sides, relays: { outbound, inbound }, refused }: Bridge): Br
 
 const report = ({ sides, relays, refused }: Bridge, sample: boolean): Effect.Effect<BridgeReport> =>
   Effect.map(Clock.Clock, (clock) => {
-    const [now, date] = [preciseMs(clock), wallMs(clock)]
+    const time = present(clock)
+    const now = time.monotonicMs
     const { outbound, inbound } = { outbound: relays.outbound.traffic, inbound: relays.inbound.traffic }
     if (sample) for (const traffic of [outbound, inbound]) traffic.sampleNext()
-    const [local, cloud] = [sides.local.past.report(date), sides.cloud.past.report(date)]
+    const [local, cloud] = [sides.local.past.report(time), sides.cloud.past.report(time)]
     const health = healthOf(sides)
     const changes = [local, cloud].filter(({ status }) => health === "up" || status._tag !== "Up")
     return {
@@ -210,5 +213,5 @@ const report = ({ sides, relays, refused }: Bridge, sample: boolean): Effect.Eff
     }
   })
 
-const newer = (one: Timeline | undefined, other: Timeline | undefined): Timeline | undefined =>
-  (one?.at ?? 0) >= (other?.at ?? 0) ? one : other
+const newer = (one: LastSample | undefined, other: LastSample | undefined): Timeline | undefined =>
+  ((one?.arrived ?? 0) >= (other?.arrived ?? 0) ? one : other)?.timeline

@@ -7,6 +7,7 @@
 import { Deferred, Effect, Latch } from "effect"
 import type { LinkReport } from "../../messages/bridge.ts"
 import type { LinkProtocol, LinkStatus, MqttMessage, MqttRefusal } from "../../messages/mqtt.ts"
+import { dateOf, type EventTime, type Present } from "../../runtime/primitives/event-time.ts"
 import type { ActorRef } from "../../runtime/protocol.ts"
 
 /** By which connection a message came. */
@@ -51,10 +52,9 @@ export class BridgeSide {
     return { connection: this.connection, session: this.session }
   }
 
-  /** `date`: milliseconds since 1970. */
-  change(status: LinkStatus, date: number): void {
+  change(status: LinkStatus, time: EventTime): void {
     this.status = status
-    this.past.change(status, date)
+    this.past.change(status, time)
     if (status._tag !== "Up") {
       Latch.closeUnsafe(this.up)
       return
@@ -83,34 +83,41 @@ export class BridgeSide {
   }
 }
 
-/** Since when a link is up or down, and why: for people. Dates are milliseconds since 1970. */
+/** Since when a link is up or down, and why: for people. */
 export class LinkPast {
   private status: LinkStatus | undefined
-  private since: number | undefined
+  private since: EventTime | undefined
   /** Why it is not up: of the last attempt. */
   private failure: MqttRefusal | undefined
-  private retryAt: number | undefined
+  /** The attempt, and the pause after it. */
+  private retry: { readonly from: EventTime; readonly inMs: number } | undefined
   private connections = 0
-  private lastLost: LinkReport["lastLost"]
+  private lastLost: { readonly time: EventTime; readonly failure: MqttRefusal } | undefined
 
-  change(status: LinkStatus, date: number): void {
+  change(status: LinkStatus, time: EventTime): void {
     const wasUp = this.status?._tag === "Up"
-    if (this.since === undefined || wasUp !== (status._tag === "Up")) this.since = date
+    if (this.since === undefined || wasUp !== (status._tag === "Up")) this.since = time
     if (status._tag === "Up") {
       this.connections += 1
       this.failure = undefined
     }
     if (status._tag === "Down") {
       this.failure = status.failure
-      if (wasUp) this.lastLost = { at: date, failure: status.failure }
+      if (wasUp) this.lastLost = { time, failure: status.failure }
     }
-    this.retryAt = status._tag === "Down" ? date + status.retryInMs : undefined
+    this.retry = status._tag === "Down" ? { from: time, inMs: status.retryInMs } : undefined
     this.status = status
   }
 
-  /** `date`: now, for a link of which nothing was heard yet. */
-  report(date: number): LinkReport {
-    const { status = { _tag: "Connecting", attempt: 1 }, since = date, failure, retryAt, connections, lastLost } = this
-    return { status, since, failure, retryAt, connections, lastLost }
+  report(now: Present): LinkReport {
+    const { status = { _tag: "Connecting", attempt: 1 }, since = now, failure, retry, connections, lastLost } = this
+    return {
+      status,
+      since: dateOf(since, now),
+      failure,
+      retryAt: retry && dateOf(retry.from, now) + retry.inMs,
+      connections,
+      lastLost: lastLost && { at: dateOf(lastLost.time, now), failure: lastLost.failure }
+    }
   }
 }

@@ -14,6 +14,12 @@ interface Sample {
   answered: number | undefined
 }
 
+export interface LastSample {
+  readonly timeline: Timeline
+  /** Monotonic milliseconds. */
+  readonly arrived: number
+}
+
 export class Traffic {
   readonly direction: "outbound" | "inbound"
   messages = 0
@@ -22,7 +28,7 @@ export class Traffic {
   /** Messages that the target has not acknowledged. */
   waiting = 0
   /** The last message that was sampled. */
-  lastSample: Timeline | undefined
+  lastSample: LastSample | undefined
   private bytes = 0
   private heldBack = 0
   private readonly history = new History()
@@ -108,7 +114,7 @@ export class Traffic {
       from === undefined
         ? []
         : [{ name, at_ms: microseconds(from - arrived), took_ms: microseconds((until ?? now) - from) }]
-    this.lastSample = {
+    const timeline = {
       at,
       took_ms: microseconds(now - arrived),
       about: one.message.topic,
@@ -120,6 +126,7 @@ export class Traffic {
         ...hop("acknowledge", answered, now)
       ]
     }
+    this.lastSample = { timeline, arrived }
   }
 }
 

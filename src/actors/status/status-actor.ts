@@ -10,8 +10,7 @@ import type { StatusParts, StatusProtocol } from "../../messages/status/status.t
 import type { statusVersion } from "../../messages/status/version.ts"
 import type { Behaviour, MailboxSpec } from "../../runtime/actor.ts"
 import type { Inspection } from "../../runtime/inspect.ts"
-import { monotonicMs } from "../../runtime/primitives/monotonic-time.ts"
-import { wallMs } from "../../runtime/primitives/wall-time.ts"
+import { dateOf, eventTime, present } from "../../runtime/primitives/event-time.ts"
 import { actorNode, supervisorNode } from "./graph-facts.ts"
 import type { StatusFeed } from "./status-feed.ts"
 
@@ -33,8 +32,7 @@ export const statusBehaviour = (sources: StatusSources): Behaviour<StatusProtoco
     Effect.gen(function* () {
       const { feed, inspect, parts, service } = sources
       const clock = yield* Clock.Clock
-      const startedMs = monotonicMs(clock)
-      const startedAt = wallMs(clock)
+      const started = eventTime(clock)
       const log: Array<LogLine> = []
       const remember = (event: StatusEvent) =>
         Effect.sync(() => {
@@ -47,15 +45,16 @@ export const statusBehaviour = (sources: StatusSources): Behaviour<StatusProtoco
         Snapshot: (asked) =>
           Effect.map(parts(asked), (own): Snapshot => {
             const { supervisors, actors } = inspect()
+            const now = present(clock)
             return {
               version: 1 satisfies typeof statusVersion,
               answer: "snapshot",
-              at: wallMs(clock),
+              at: now.wallMs,
               service: {
                 ...service,
                 pid: process.pid,
-                started_at: startedAt,
-                uptime_ms: monotonicMs(clock) - startedMs,
+                started_at: dateOf(started, now),
+                uptime_ms: Math.floor(now.monotonicMs - started.monotonicMs),
                 memory: memory()
               },
               ...own,

@@ -1,14 +1,14 @@
 /** The tokens a service signs with, how they are, and what signatures took: kept as things happen, read for a snapshot. */
 import type { CryptokiEvent } from "../../messages/cryptoki.ts"
 import type { KeyFacts, SignatureFacts, TokenFacts } from "../../messages/status/snapshot.ts"
+import { dateOf, type EventTime, type Present } from "../../runtime/primitives/event-time.ts"
 
 export type KeyPlace = Pick<KeyFacts, "via" | "path" | "uri">
 
 interface SignatureTold {
   /** Its label; undefined: not known. */
   readonly token: string | undefined
-  /** Milliseconds since 1970. */
-  readonly at: number
+  readonly begun: EventTime
   readonly tookMs: number
   /** `ok`, or the tag of the refusal. */
   readonly outcome: string
@@ -28,30 +28,29 @@ export class TokenBook {
     entry?.signatures.add(told)
     if (entry === undefined || told.outcome !== "ok") return
     entry.pin = "ok"
-    if (entry.state !== "there") entry.become("there", told.at)
+    if (entry.state !== "there") entry.become("there", told.begun)
   }
 
-  /** `at`: milliseconds since 1970. */
-  note(event: CryptokiEvent, at: number): void {
+  note(event: CryptokiEvent, time: EventTime): void {
     const entry = "token" in event ? this.entry(event.token) : undefined
     if (entry === undefined) return
-    if (event._tag === "TokenPlugged") entry.become("there", at)
-    if (event._tag === "TokenGone") entry.become("gone", at, event.reason)
-    if (event._tag === "TokenWaits") entry.become("waiting", at)
+    if (event._tag === "TokenPlugged") entry.become("there", time)
+    if (event._tag === "TokenGone") entry.become("gone", time, event.reason)
+    if (event._tag === "TokenWaits") entry.become("waiting", time)
     if (event._tag === "PinLatched") entry.pin = event.isLocked ? "locked" : "latched"
   }
 
-  facts(place: KeyPlace): KeyFacts {
+  facts(place: KeyPlace, now: Present): KeyFacts {
     return {
       ...place,
-      signatures: this.all.facts,
+      signatures: this.all.facts(now),
       tokens: [...this.tokens].map(([token, { state, since, reason, pin, signatures }]) => ({
         token,
         state,
-        ...(since !== undefined && { since }),
+        ...(since !== undefined && { since: dateOf(since, now) }),
         ...(reason !== undefined && { reason }),
         pin,
-        signatures: signatures.facts
+        signatures: signatures.facts(now)
       }))
     }
   }
@@ -73,13 +72,13 @@ export class TokenBook {
 
 class Entry {
   state: TokenFacts["state"] = "there"
-  since: number | undefined
+  since: EventTime | undefined
   reason: string | undefined
   pin: TokenFacts["pin"] = "unknown"
   readonly signatures = new Signatures()
 
-  become(state: TokenFacts["state"], at: number, reason?: string): void {
-    if (this.state !== state) this.since = at
+  become(state: TokenFacts["state"], time: EventTime, reason?: string): void {
+    if (this.state !== state) this.since = time
     this.state = state
     this.reason = reason
   }
@@ -103,12 +102,12 @@ class Signatures {
     this.longestMs = Math.max(this.longestMs, told.tookMs)
   }
 
-  get facts(): SignatureFacts {
+  facts(now: Present): SignatureFacts {
     const { last } = this
     return {
       count: this.count,
       failed: this.failed,
-      ...(last !== undefined && { last: { at: last.at, took_ms: last.tookMs, outcome: last.outcome } }),
+      ...(last !== undefined && { last: { at: dateOf(last.begun, now), took_ms: last.tookMs, outcome: last.outcome } }),
       took_ms: this.tookMs,
       longest_ms: this.longestMs
     }

@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest"
 import { LinkPast } from "../../../src/actors/bridge/side.ts"
 import { History } from "../../../src/actors/bridge/traffic.ts"
 import { DialFailed, type LinkStatus } from "../../../src/messages/mqtt.ts"
+import type { EventTime, Present } from "../../../src/runtime/primitives/event-time.ts"
 import { passTime, settled } from "../../../src/testing/test-clock.ts"
 import { down, run, startBridge, up } from "./scripted-bridge.ts"
 
@@ -36,6 +37,9 @@ describe("the history of a direction", () => {
 })
 
 describe("the past of a link", () => {
+  const at = (ms: number, stepMs = 0): EventTime => ({ wallMs: ms + stepMs, monotonicMs: ms })
+  const now = (ms: number, stepMs = 0): Present => ({ ...at(ms, stepMs), suspendedMs: 0 })
+
   const failed: LinkStatus = {
     _tag: "Down",
     failure: new DialFailed({ host: "h", port: 1, code: "ECONNREFUSED", detail: "" }),
@@ -45,17 +49,38 @@ describe("the past of a link", () => {
 
   it("says since when it is down and why, through all attempts, and when the next one is", () => {
     const past = new LinkPast()
-    past.change({ _tag: "Connecting", attempt: 1 }, 1_000)
-    past.change(up(false), 2_000)
-    expect(past.report(9_000)).toMatchObject({ since: 2_000, connections: 1, failure: undefined, lastLost: undefined })
-    past.change(failed, 10_000)
-    expect(past.report(11_000)).toMatchObject({ since: 10_000, retryAt: 15_000, lastLost: { at: 10_000 } })
-    past.change({ _tag: "Connecting", attempt: 2 }, 15_000)
-    expect(past.report(16_000)).toMatchObject({ since: 10_000, retryAt: undefined, failure: { _tag: "DialFailed" } })
-    past.change(failed, 17_000)
-    expect(past.report(17_000)).toMatchObject({ since: 10_000, retryAt: 22_000, lastLost: { at: 10_000 } })
-    past.change(up(true), 20_000)
-    expect(past.report(30_000)).toMatchObject({ since: 20_000, connections: 2, failure: undefined })
+    past.change({ _tag: "Connecting", attempt: 1 }, at(1_000))
+    past.change(up(false), at(2_000))
+    expect(past.report(now(9_000))).toMatchObject({
+      since: 2_000,
+      connections: 1,
+      failure: undefined,
+      lastLost: undefined
+    })
+    past.change(failed, at(10_000))
+    expect(past.report(now(11_000))).toMatchObject({ since: 10_000, retryAt: 15_000, lastLost: { at: 10_000 } })
+    past.change({ _tag: "Connecting", attempt: 2 }, at(15_000))
+    expect(past.report(now(16_000))).toMatchObject({
+      since: 10_000,
+      retryAt: undefined,
+      failure: { _tag: "DialFailed" }
+    })
+    past.change(failed, at(17_000))
+    expect(past.report(now(17_000))).toMatchObject({ since: 10_000, retryAt: 22_000, lastLost: { at: 10_000 } })
+    past.change(up(true), at(20_000))
+    expect(past.report(now(30_000))).toMatchObject({ since: 20_000, connections: 2, failure: undefined })
+  })
+
+  it("is dated by the clock as it is set now", () => {
+    const past = new LinkPast()
+    const step = 86_400_000
+    past.change(up(false), at(2_000))
+    past.change(failed, at(3_000))
+    expect(past.report(now(5_000, step))).toMatchObject({
+      since: 3_000 + step,
+      retryAt: 8_000 + step,
+      lastLost: { at: 3_000 + step }
+    })
   })
 })
 

@@ -120,6 +120,26 @@ describe("a service's status socket", () => {
       })
     ))
 
+  it("says when the process started by the clock as it is set now, and for how long it has run", () => {
+    let step = 0
+    const clock = new RuntimeClock({
+      monotonicNanos: () => process.hrtime.bigint(),
+      wallMs: () => step + performance.now(),
+      bootMs: () => performance.now()
+    })
+    const program = Effect.gen(function* () {
+      const { path } = yield* serve
+      const year = 365 * 86_400_000
+      step = year
+      const said = parseStatusLine(yield* askJsonLine(path, '{"version":1,"ask":"snapshot"}'))
+      if (said.kind !== "snapshot") throw new Error("no snapshot")
+      const { at, service } = said.snapshot
+      expect(at).toBeGreaterThan(year)
+      expect(Math.abs(at - service.uptime_ms - service.started_at)).toBeLessThan(1_000)
+    })
+    return run(Effect.provideService(program, Clock.Clock, clock))
+  })
+
   it("streams a snapshot at once and then each interval, and what happens between them", () =>
     run(
       Effect.gen(function* () {

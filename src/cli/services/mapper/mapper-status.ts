@@ -1,5 +1,5 @@
 /** The status snapshot of a mapper: its connection, key, bridge and local broker. */
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import type { SignedAttempt } from "../../../actors/mqtt/broker-connection.ts"
 import { certificateFacts } from "../../../actors/status/certificate-facts.ts"
 import { linkFacts } from "../../../actors/status/link-facts.ts"
@@ -13,7 +13,7 @@ import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import type { CloudSettings } from "../../../messages/settings/resolved-settings.ts"
 import type { CertificateFacts, Timeline } from "../../../messages/status/snapshot.ts"
 import type { StatusParts } from "../../../messages/status/status.ts"
-import { wallNow } from "../../../runtime/primitives/wall-time.ts"
+import { earlier, eventTime, present } from "../../../runtime/primitives/event-time.ts"
 import type { Mapper } from "./mapper-graph.ts"
 import type { MapperPlan } from "./mapper-plan.ts"
 
@@ -38,20 +38,23 @@ export const mapperStatus = (
   const key = place.via === "module" || place.via === "socket" ? "token" : place.via
   return {
     onSigned: (attempt) =>
-      Effect.map(wallNow, (now) => {
-        const made = timelineOf(attempt, now)
+      Effect.map(Clock.Clock, (clock) => {
+        const now = eventTime(clock)
+        const made = timelineOf(attempt, now.wallMs)
         signature = made
         for (const hop of attempt.hops) {
           if (hop.name !== "sign") continue
           const outcome = hop.isOk ? "ok" : attempt.outcome
-          book.signed({ token: hop.token, at: made.at + hop.at_ms, tookMs: hop.took_ms, outcome })
+          const begun = earlier(now, made.took_ms - hop.at_ms)
+          book.signed({ token: hop.token, begun, tookMs: hop.took_ms, outcome })
         }
         feed.publish({ event: "signature", signature: made })
       }),
     onToken: (event) =>
-      Effect.map(wallNow, (now) => {
+      Effect.map(Clock.Clock, (clock) => {
+        const now = eventTime(clock)
         book.note(event, now)
-        const told = tokenEvent(event, now)
+        const told = tokenEvent(event, now.wallMs)
         if (told !== undefined) feed.publish(told)
       }),
     onLink: (side, status, date) => feed.publish(linkEvent(side, status, date)),
@@ -63,11 +66,13 @@ export const mapperStatus = (
             ofBridge(settings, { cloudLink, localLink }, report, certificateOf(settings, identity, key))
           ),
           Effect.catch(() => Effect.succeed<StatusParts>({ silent: true })),
-          Effect.map((parts) => ({
-            ...parts,
-            key: book.facts(place),
-            ...(signature !== undefined && { signature })
-          }))
+          Effect.flatMap((parts) =>
+            Effect.map(Clock.Clock, (clock) => ({
+              ...parts,
+              key: book.facts(place, present(clock)),
+              ...(signature !== undefined && { signature })
+            }))
+          )
         )
   }
 }

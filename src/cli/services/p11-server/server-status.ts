@@ -1,5 +1,5 @@
 /** The status snapshot of the signing service: its tokens, signatures and clients. */
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import type { StatusFeed } from "../../../actors/status/status-feed.ts"
 import { type KeyPlace, TokenBook } from "../../../actors/status/token-book.ts"
 import { tokenEvent } from "../../../actors/status/told-events.ts"
@@ -8,7 +8,7 @@ import type { P11ServerEvent, P11ServerProtocol } from "../../../messages/p11-se
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
 import type { Timeline } from "../../../messages/status/snapshot.ts"
 import type { StatusParts } from "../../../messages/status/status.ts"
-import { wallNow } from "../../../runtime/primitives/wall-time.ts"
+import { earlier, eventTime, present } from "../../../runtime/primitives/event-time.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import type { ServerSettings } from "./read-settings.ts"
 import { signatureTimeline } from "./signature-timeline.ts"
@@ -27,9 +27,10 @@ export const serverStatus = (feed: StatusFeed): ServerStatus => {
   return {
     seen: (tokens) => book.seen(tokens),
     onToken: (event) =>
-      Effect.map(wallNow, (now) => {
+      Effect.map(Clock.Clock, (clock) => {
+        const now = eventTime(clock)
         book.note(event, now)
-        const told = tokenEvent(event, now)
+        const told = tokenEvent(event, now.wallMs)
         if (told !== undefined) feed.publish(told)
       }),
     onRequest: (event, token) => {
@@ -38,11 +39,12 @@ export const serverStatus = (feed: StatusFeed): ServerStatus => {
       const { signing } = event
       if (signing === undefined) return Effect.void
       const outcome = event._tag === "RequestServed" ? "ok" : "refused"
-      return Effect.map(wallNow, (now) => {
+      return Effect.map(Clock.Clock, (clock) => {
+        const now = eventTime(clock)
         const tookMs = signing.endedAt - signing.readAt
-        book.signed({ token: token === "" ? undefined : token, at: Math.round(now - tookMs), tookMs, outcome })
+        book.signed({ token: token === "" ? undefined : token, begun: earlier(now, tookMs), tookMs, outcome })
         // Thousands per second: built only for subscribers.
-        const made = () => signatureTimeline(signing, { token, outcome, endedAt: now })
+        const made = () => signatureTimeline(signing, { token, outcome, endedAt: now.wallMs })
         signature = made
         feed.publishIfWatched(() => ({ event: "signature", signature: made() }))
       })
@@ -51,11 +53,13 @@ export const serverStatus = (feed: StatusFeed): ServerStatus => {
       server.ask("Status", undefined, { within: "800 millis" }).pipe(
         Effect.map((clients): StatusParts => ({ clients })),
         Effect.catch(() => Effect.succeed<StatusParts>({ silent: true })),
-        Effect.map((parts) => ({
-          ...parts,
-          key: book.facts(placeOf(settings())),
-          ...(signature !== undefined && { signature: signature() })
-        }))
+        Effect.flatMap((parts) =>
+          Effect.map(Clock.Clock, (clock) => ({
+            ...parts,
+            key: book.facts(placeOf(settings()), present(clock)),
+            ...(signature !== undefined && { signature: signature() })
+          }))
+        )
       )
   }
 }
