@@ -24,7 +24,9 @@ export class KeyRequired extends Data.TaggedError("KeyRequired")<{
   readonly present: ReadonlyArray<string>
   /** The settings name one of `present`: the signing service lists it, but does not use it. */
   readonly isListed: boolean
-  /** The signing service is too old to list keys, and so to create one. */
+  /** The signing service lists the keys of another token than the one named: its own scope decides. */
+  readonly isOtherToken?: boolean
+  /** The signing service is too old to list keys or tokens, and so to create a key. */
   readonly isServiceOld?: boolean
 }> {}
 

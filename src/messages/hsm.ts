@@ -42,6 +42,20 @@ export class OtherKeyDeleted extends Data.TaggedError("OtherKeyDeleted")<{
   readonly deleted: ReadonlyArray<string>
 }> {}
 
+/** The signing service's own scope selects another token. Nothing was changed. */
+export class OtherTokenSelected extends Data.TaggedError("OtherTokenSelected")<{
+  readonly uri: string
+  readonly other: string
+}> {}
+
+/** The service changed a token other than the one named: it has a new key, or another PIN. */
+export class OtherTokenChanged extends Data.TaggedError("OtherTokenChanged")<{
+  readonly what: "key" | "PIN"
+  readonly uri: string
+  /** The key, or the token with the PIN. */
+  readonly other: string
+}> {}
+
 /** Deleting requires an id or a label. */
 export class KeySelectorMissing extends Data.TaggedError("KeySelectorMissing")<{ readonly command: string }> {}
 
@@ -132,6 +146,8 @@ export type HsmRefusal =
   | OtherKeySelected
   | KeyNotDeleted
   | OtherKeyDeleted
+  | OtherTokenSelected
+  | OtherTokenChanged
   | KeySelectorMissing
   | SelectorGivenTwice
   | TokenNotNamed

@@ -17,12 +17,18 @@ export const tellsNoPublicKey = ({ message }: Refused): boolean => message.inclu
 
 export const lacksKey = ({ message }: Refused): boolean => message.includes("Failed to find a key")
 
-export const lacksToken = ({ message }: Refused): boolean => message.includes("Didn't find a slot to use")
+/** Changing a PIN, thin-edge's service has words of its own for it. */
+export const lacksToken = ({ message }: Refused): boolean =>
+  message.includes("Didn't find a slot to use") || message.includes("No initialized token was found")
 
 export const refusesPin = ({ message }: Refused): boolean => message.includes("The specified PIN is incorrect")
 
 /** None of the offered schemes fits the key. */
 export const lacksScheme = ({ message }: Refused): boolean => message.includes("failed to choose scheme")
+
+/** Followed by URIs, in the errors of our service for a missing key or token. */
+export const keysFragment = "keys found: "
+export const tokensFragment = "tokens found: "
 
 /** In the errors of our service that its scope explains. */
 export const scopeOfService = "device.cryptoki.uri of tedge-p11-server"

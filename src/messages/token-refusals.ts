@@ -40,6 +40,8 @@ export class KeyNotFound extends Data.TaggedError("KeyNotFound")<{
   readonly onOtherToken: KeyOnOtherToken | undefined
   /** URI of a key that matches but may not sign (CKA_SIGN is false). */
   readonly mayNotSign?: string
+  /** URIs of the private keys on the token, if the signing service listed them. */
+  readonly present?: ReadonlyArray<string>
 }> {}
 
 /** A key with this id already exists. */
@@ -254,6 +256,8 @@ export class SigningServiceRefused extends Data.TaggedError("SigningServiceRefus
   readonly message: string
   /** Source of the request's PIN, `--pin`; undefined: it had none. */
   readonly ownPin?: string | undefined
+  /** The service lists the token that it does not find. */
+  readonly isListed?: boolean
 }> {}
 
 /** The response is invalid in the protocol of tedge-p11-server. */

@@ -53,6 +53,8 @@ const causedElsewhere: Partial<Readonly<Record<Failure["_tag"], string>>> = {
   OtherKeyChosen: "test/cli/commands/hsm/new-key-used.token.test.ts",
   OtherKeyDeleted: "test/cli/commands/hsm/original-service.test.ts",
   OtherKeySelected: "test/cli/commands/hsm/original-service.test.ts",
+  OtherTokenChanged: "test/cli/commands/hsm/original-service.test.ts",
+  OtherTokenSelected: "test/cli/commands/hsm/original-service.test.ts",
   PinNotStored: "test/cli/commands/hsm/settings-first.token.test.ts",
   ServiceDown: "test/cli/commands/status/status.broker.test.ts",
   ServiceUserUnknown: "test/actors/cryptoki/host/host-user.token.test.ts",

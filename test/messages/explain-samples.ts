@@ -324,6 +324,8 @@ export const samples: Samples = {
   OtherKeySelected: [new Hsm.OtherKeySelected({ uri })],
   KeyNotDeleted: [new Hsm.KeyNotDeleted({ uri })],
   OtherKeyDeleted: [new Hsm.OtherKeyDeleted({ uri, deleted: [uri] })],
+  OtherTokenSelected: [new Hsm.OtherTokenSelected({ uri, other: uri })],
+  OtherTokenChanged: (["key", "PIN"] as const).map((what) => new Hsm.OtherTokenChanged({ what, uri, other: uri })),
   KeyInUse: [new Hsm.KeyInUse({ uri, settings: ["device.key_uri"] })],
   KeySelectorMissing: [new Hsm.KeySelectorMissing({ command: "tedge hsm delete-key" })],
   SelectorGivenTwice: [new Hsm.SelectorGivenTwice({ what: "id" })],
@@ -375,6 +377,18 @@ export const samples: Samples = {
       present: [],
       isListed: false,
       isServiceOld: true
+    },
+    {
+      cause: new Token.SigningServiceRefused({ message: "Didn't find a slot to use" }),
+      present: [],
+      isListed: false,
+      isServiceOld: true
+    },
+    {
+      cause: new Token.SigningServiceRefused({ message: "Failed to find a key" }),
+      present: [],
+      isListed: false,
+      isOtherToken: true
     },
     { cause: new Token.SigningServiceRefused({ message: "Failed to find a key" }), present: [uri], isListed: true }
   ].map((facts) => new Certificate.KeyRequired(facts)),

@@ -11,6 +11,7 @@ import { wirePem } from "../../messages/wire/wire-pem.ts"
 import { measured } from "../../runtime/measurements.ts"
 import { changePin, createKey, deleteKey, initToken, listKeys, listTokens, listTokenUris } from "./answer-management.ts"
 import type { RequestFailure } from "./frame-errors.ts"
+import { withCandidates } from "./missing-key.ts"
 import { type Answer, type Answered, type Fields, type RequestContext, selected, within } from "./request-context.ts"
 
 export const answerRequest = (context: RequestContext, request: Frame): Effect.Effect<Answered, RequestFailure> => {
@@ -79,7 +80,8 @@ const chooseScheme = (context: RequestContext, request: Fields<"ChooseSchemeRequ
   Effect.gen(function* () {
     const key = yield* selected(context, request, "signs")
     const offered = request.offered.flatMap((code) => schemeOf(code) ?? [])
-    const chosen = yield* context.cryptoki.ask("ChooseScheme", { offered, key }, { within: within.sign })
+    const asked = context.cryptoki.ask("ChooseScheme", { offered, key }, { within: within.sign })
+    const chosen = yield* withCandidates(context, key, asked)
     const scheme = chosen.scheme && signatureSchemes[chosen.scheme]
     const algorithm = chosen.algorithm === "RSA" ? 1 : 3
     return { frame: { _tag: "ChooseSchemeResponse", scheme, algorithm }, key: chosen.key.uri }
@@ -89,14 +91,19 @@ const sign = (context: RequestContext, request: Fields<"SignRequestWithSigScheme
   selected(context, request, "signs").pipe(
     Effect.flatMap((key) => {
       const payload = { key, scheme: request.scheme, message: request.toSign }
-      return measured("signature", context.cryptoki.ask("Sign", payload, { within: within.sign }))
+      return withCandidates(
+        context,
+        key,
+        measured("signature", context.cryptoki.ask("Sign", payload, { within: within.sign }))
+      )
     }),
     Effect.map(({ signature, key, times }) => ({ frame: { _tag: "SignResponse", signature }, key, times }))
   )
 
 const publicKey = (context: RequestContext, request: Fields<"GetPublicKeyPemRequest">): Answer =>
   Effect.gen(function* () {
-    const key = yield* selected(context, request, "reads")
-    const spki = yield* context.cryptoki.ask("PublicKey", { key }, { within: within.sign })
+    const key = yield* selected(context, request, "tells")
+    const asked = context.cryptoki.ask("PublicKey", { key }, { within: within.sign })
+    const spki = yield* withCandidates(context, key, asked)
     return { _tag: "GetPublicKeyPemResponse", pem: wirePem(spki) ?? "" }
   })

@@ -12,7 +12,7 @@ import { explain, type Failure } from "../../messages/explain.ts"
 import type { OperationNotAllowed, RequestNotUsable, SettingsNotRead } from "../../messages/p11-server.ts"
 import { type Pkcs11Uri, parsePkcs11Uri, shownUri } from "../../messages/pkcs11-uri.ts"
 import { namesObject, pathFields, sameAttribute } from "../../messages/pkcs11-uri-match.ts"
-import { longestServiceText, scopeOfService } from "../../messages/service-fragments.ts"
+import { keysFragment, longestServiceText, scopeOfService, tokensFragment } from "../../messages/service-fragments.ts"
 import { shownText } from "../../messages/shown-text.ts"
 import { KeyNotFound, TokenNotFound } from "../../messages/token-refusals.ts"
 import type { FrameNotDecoded } from "../../messages/wire/frame1.ts"
@@ -72,15 +72,28 @@ const secondHalf = (failure: RequestFailure, { scope }: ErrorContext): string =>
     case "TokenNotFound": {
       const narrowed = scope === undefined ? "" : `; ${scopeOfService} allows '${shownUri(scope)}' only`
       if (failure.onOtherToken !== undefined) return narrowed
-      const present = failure.present.length === 0 ? "no token is there" : `tokens found: ${failure.present.join(", ")}`
+      const present =
+        failure.present.length === 0 ? "no token is there" : `${tokensFragment}${failure.present.join(", ")}`
       return `${narrowed}; ${scope !== undefined && failure.present.length === 0 ? "none of the tokens found is allowed" : present}`
     }
-    case "KeyNotFound":
-      return scope !== undefined && namesObject(scope) ? `; ${scopeOfService} allows '${shownUri(scope)}' only` : ""
+    case "KeyNotFound": {
+      const narrowed =
+        scope !== undefined && namesObject(scope) ? `; ${scopeOfService} allows '${shownUri(scope)}' only` : ""
+      return narrowed + candidates(failure.present)
+    }
     default:
       return ""
   }
 }
+
+const candidates = (keys: ReadonlyArray<string> | undefined): string => {
+  if (keys === undefined) return ""
+  if (keys.length === 0) return "; no private key is there"
+  const more = keys.length > mostCandidates ? ` and ${keys.length - mostCandidates} more` : ""
+  return `; ${keysFragment}${keys.slice(0, mostCandidates).join(", ")}${more}`
+}
+
+const mostCandidates = 5
 
 /** Whether a refusal is about a right or a PIN, and so has its line in the log whatever is limited there. */
 export const isAboutRights = ({ _tag }: RequestFailure): boolean =>

@@ -134,10 +134,10 @@ interface ClientSelector {
 
 /**
  * `reads`: the scope wins silently, as documented. `signs`: the same, and a `type` does not count, as only a private key
- * can be meant: tools print `type=public` of keys they saw without a login. `changes`: a URI that disagrees with the
- * scope is refused.
+ * can be meant: tools print `type=public` of keys they saw without a login. `tells`: the same for the public half, which
+ * either type may mean. `changes`: a URI that disagrees with the scope is refused.
  */
-type Purpose = "reads" | "signs" | "changes"
+type Purpose = "reads" | "signs" | "tells" | "changes"
 
 /** `rule` narrows further for one client; where it and the service's scope disagree, nothing is left to reach. */
 interface Scopes {
@@ -167,7 +167,7 @@ export class SelectorCache {
     text: string | undefined,
     pin: Redacted.Redacted<string> | undefined,
     scopes: Scopes,
-    purpose: "reads" | "signs" = "reads"
+    purpose: Exclude<Purpose, "changes"> = "reads"
   ): Effect.Effect<ClientSelector, SelectorRefusal> {
     const asked = `${purpose} ${text ?? ""}`
     const before = this.known.get(asked)
@@ -193,8 +193,9 @@ const meantBy = (
   const parsed = parsePkcs11Uri(text ?? "pkcs11:")
   if (Result.isFailure(parsed)) return Result.fail(parsed.failure)
   const { moduleName, modulePath, pinSource, ...named } = parsed.success
-  const isStrange = purpose === "signs" && named.type !== undefined && named.type !== "private"
-  const client = purpose === "signs" ? withoutType(named) : named
+  const counted = { signs: ["private"], tells: ["private", "public"], reads: undefined, changes: undefined }[purpose]
+  const isStrange = named.type !== undefined && counted?.includes(named.type) === false
+  const client = purpose === "signs" || isStrange ? withoutType(named) : named
   const scope = mergeScope(scopes.service, scopes.rule ?? {})
   const { uri, conflicts } = mergeScope(purpose === "signs" ? withoutType(scope.uri) : scope.uri, client)
   if (scope.conflicts.length > 0 || (purpose === "changes" && conflicts.length > 0))

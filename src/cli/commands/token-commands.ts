@@ -19,6 +19,7 @@ import { doctor } from "./hsm/doctor/doctor.ts"
 import { initToken } from "./hsm/init-token.ts"
 import { listKeys } from "./hsm/list-keys.ts"
 import { listTokens } from "./hsm/list-tokens.ts"
+import { withScope } from "./hsm/other-token.ts"
 import { tokenAccess } from "./hsm/token-access.ts"
 import { askLimits, type CommandContext, type TokenActors, type TokenCommand } from "./hsm/token-command.ts"
 
@@ -52,8 +53,9 @@ export const runTokenCommand = (
 ): Effect.Effect<number> =>
   Effect.scoped(
     Effect.flatMap(start, (actors) =>
-      Effect.tapError(tokenCommands[words]({ ...context, actors }), (failure) =>
-        reportAccessDenied(failure, context, actors)
+      tokenCommands[words]({ ...context, actors }).pipe(
+        Effect.catch((failure) => Effect.flip(withScope({ ...context, actors }, failure))),
+        Effect.tapError((failure) => reportAccessDenied(failure, context, actors))
       )
     )
   ).pipe(

@@ -9,7 +9,7 @@ import {
   type KeyRequired,
   type RequestUnusable
 } from "../certificate.ts"
-import { isAboutScope, lacksToken } from "../service-fragments.ts"
+import { isAboutScope, keysFragment, lacksToken, tokensFragment } from "../service-fragments.ts"
 import { type Explanation, inBrackets, quoted, type Sentences, seconds } from "./explanation.ts"
 import { explainMqtt } from "./mqtt.ts"
 import { ownScope } from "./signing-service.ts"
@@ -76,10 +76,22 @@ export const certificateSentences = {
   })
 } satisfies Sentences<CertificateRefusal>
 
-const explainKeyNeeded = ({ cause, present, isListed, isServiceOld = false }: KeyRequired): Explanation => {
+const explainKeyNeeded = ({
+  cause,
+  present,
+  isListed,
+  isOtherToken = false,
+  isServiceOld = false
+}: KeyRequired): Explanation => {
   const explained = explainToken(cause)
   const { error } = explained
   if (isListed) return { error, hint: `the service lists it, but ${ownScope}` }
+  if (isOtherToken) return { error, hint: ownScope }
+  if (isServiceOld && cause._tag === "SigningServiceRefused" && lacksToken(cause))
+    return {
+      error,
+      hint: "plug it in, or correct device.key_uri; the signing service is too old to list its tokens: update tedge-p11-server"
+    }
   if (isServiceOld)
     return {
       error,
@@ -87,14 +99,22 @@ const explainKeyNeeded = ({ cause, present, isListed, isServiceOld = false }: Ke
     }
   if (cause._tag === "SigningServiceRefused" ? isAboutScope(cause) : cause.onOtherToken !== undefined) return explained
   if (cause._tag === "SigningServiceRefused" ? lacksToken(cause) : cause._tag === "TokenNotFound") {
-    const hint = present.length === 0 ? explained.hint : `tokens found: ${present.join(", ")}`
+    const isSaid = error.includes(tokensFragment)
+    const hint =
+      present.length === 0
+        ? explained.hint
+        : isSaid
+          ? "name one of them in device.key_uri"
+          : `${tokensFragment}${present.join(", ")}`
     return { error, hint: `${hint}; then create a key on it: tedge cert create-key-hsm` }
   }
   return present.length === 0
     ? { error, hint: "create a key: tedge cert create-key-hsm" }
     : {
         error,
-        hint: `select an existing one (tedge config set device.key_uri '<uri>'): ${present.join(", ")}; or create one: tedge cert create-key-hsm`
+        hint: error.includes(keysFragment)
+          ? "select one of them (tedge config set device.key_uri '<uri>'), or create one: tedge cert create-key-hsm"
+          : `select an existing one (tedge config set device.key_uri '<uri>'): ${present.join(", ")}; or create one: tedge cert create-key-hsm`
       }
 }
 

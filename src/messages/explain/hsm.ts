@@ -35,6 +35,20 @@ export const hsmSentences = {
     error: `a key other than the one shown ('${failure.uri}') was deleted: ${failure.deleted.join(", ")}`,
     hint: "device.cryptoki.uri of tedge-p11-server decided which one; list the remaining keys: tedge hsm list-keys"
   }),
+  OtherTokenSelected: (failure) => ({
+    error: `tedge-p11-server applies its own device.cryptoki.uri and uses the token '${failure.other}' instead of '${failure.uri}': nothing was changed`,
+    hint: "name that token, or change device.cryptoki.uri where the service runs, then: systemctl restart tedge-p11-server"
+  }),
+  OtherTokenChanged: (failure) =>
+    failure.what === "key"
+      ? {
+          error: `the key was not created on '${failure.uri}' but on another token: '${failure.other}'; the settings were not changed`,
+          hint: `device.cryptoki.uri of tedge-p11-server decided which one; to delete the key: tedge hsm delete-key ${shellQuoted(failure.other)}`
+        }
+      : {
+          error: `the user PIN was not changed on '${failure.uri}' but on another token: '${failure.other}'`,
+          hint: "device.cryptoki.uri of tedge-p11-server decided which one; change its PIN back, or store the new one where the old one is"
+        },
   KeySelectorMissing: (failure) => ({
     error: `which key? '${failure.command}' needs --id, --label, or a URI with id or object`,
     hint: "list the keys with: tedge hsm list-keys"

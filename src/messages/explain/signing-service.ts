@@ -54,11 +54,9 @@ const explainRefused = (refusal: SigningServiceRefused): Explanation => {
       error: `tedge-p11-server wasn't able to understand the request, perhaps because its version is too old: ${said}`,
       hint: "check its version (tedge-p11-server --version), and install that of this tedge"
     }
-  if (ownPin !== undefined && refusesPin(refusal) && !namesPin(message))
-    return {
-      error: `tedge-p11-server refused the PIN it was given (${ownPin}): ${said}`,
-      hint: `${correctPin(ownPin)}${message.includes(untriedFragment) ? "; if this is it: tedge hsm clear-pin-latch" : ""}`
-    }
+  const ofGiven = ownPin === undefined || namesPin(message) ? undefined : hintForGivenPin(refusal, ownPin)
+  if (ofGiven !== undefined)
+    return { error: `tedge-p11-server refused the PIN it was given (${ownPin}): ${said}`, hint: ofGiven }
   const rule = ruleIn(refusal)
   if (rule !== undefined)
     return {
@@ -77,6 +75,15 @@ const namesPin = (message: string): boolean => message.includes(soFragment) || m
 const correctPin = (place: string): string => {
   if (place.startsWith("--so-pin") || place.startsWith("--current-pin")) return `give the right one (${place})`
   return `correct the PIN where it is set (${place}), or remove it there: the service then uses its own`
+}
+
+/** Undefined: the refusal is not about the PIN of the request. */
+const hintForGivenPin = (refusal: SigningServiceRefused, place: string): string | undefined => {
+  const says = (...words: ReadonlyArray<string>) => words.some((one) => refusal.message.includes(one))
+  if (says(untriedFragment, noOtherFragment, keptFragment))
+    return `${correctPin(place)}; if this is it: tedge hsm clear-pin-latch`
+  if (says(pausedFragment, clientTriedFragment)) return hintForRefused(refusal)
+  return says(differsFragment) || refusesPin(refusal) ? correctPin(place) : undefined
 }
 
 const pinHint = (message: string): string | undefined => {
@@ -106,6 +113,7 @@ const hintForRefused = (refusal: SigningServiceRefused): string => {
   if (message.includes(differsFragment))
     return "leave the PIN to the service (tedge config unset device.key_pin; no pin-value in device.key_uri), or set its PIN"
   if (isAboutScope(refusal)) return ownScope
+  if (refusal.isListed === true) return `the service lists it, but ${ownScope}`
   if (lacksKey(refusal)) return "list the keys with: tedge hsm list-keys"
   if (lacksToken(refusal))
     return "list the service's tokens: tedge hsm list-tokens; plug it in, or initialise one; tedge resumes when it is back"

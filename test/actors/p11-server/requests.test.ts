@@ -241,11 +241,43 @@ describe("an Error frame", () => {
       })
     ))
 
+  it("contains the public key for a URI of another type, whose type is logged as ignored", () =>
+    withServed({}, (kit) =>
+      Effect.gen(function* () {
+        for (const type of ["cert", "data", "secret-key"]) {
+          const before = kit.events.length
+          const uri = `pkcs11:object=my-key;type=${type}`
+          expect(yield* answers(kit, { _tag: "GetPublicKeyPemRequest", uri })).toMatchObject({
+            _tag: "GetPublicKeyPemResponse"
+          })
+          expect(kit.events.slice(before)).toContainEqual(
+            expect.objectContaining({ _tag: "ClientAttributeIgnored", attribute: "type" })
+          )
+        }
+      })
+    ))
+
+  it("contains the existing keys if one is missing, for a client that may list them", () =>
+    withServed({}, (kit) =>
+      Effect.gen(function* () {
+        kit.token.addKey("second", "02")
+        for (const request of [
+          { _tag: "GetPublicKeyPemRequest", uri: "pkcs11:object=none" },
+          { _tag: "SignRequest", toSign: message, uri: "pkcs11:object=none", pin: undefined }
+        ] as const) {
+          const missing = yield* error(kit, request)
+          expect(missing).toMatch(
+            /Failed to find a key .*; keys found: pkcs11:.*object=my-key, pkcs11:.*object=second$/
+          )
+        }
+      })
+    ))
+
   it("contains the choices and what is missing, as its clients print nothing else", () =>
     withServed({}, (kit) =>
       Effect.gen(function* () {
         const missing = yield* error(kit, { _tag: "GetPublicKeyPemRequest", uri: "pkcs11:object=none" })
-        expect(missing).toMatch(/^PKCS #11 service failed: Failed to find a key/)
+        expect(missing).toMatch(/^PKCS #11 service failed: Failed to find a key .*; keys found: pkcs11:/)
         kit.token.state.failNext = new TokenNotFound({
           uri: "pkcs11:token=x",
           present: ["pkcs11:token=a"],

@@ -2,7 +2,7 @@
  * A tedge-p11-server as thin-edge's own behaves where ours differs: played, as its program is not part of this
  * repository.
  *
- * The attributes of its own URI win over those of every request, also when deleting; an offer without a scheme of the
+ * The attributes of its own URI win over those of every request, also when deleting, creating and changing PINs; an offer without a scheme of the
  * key is refused; lists are not filtered and have keys of every type; several keys with one label are all deleted; the
  * first private key signs, and public keys come from the first public object, which may be another one's.
  */
@@ -17,6 +17,8 @@ export interface OriginalOptions {
   readonly socketPath: string
   /** `device.cryptoki.uri` of the service. */
   readonly scope?: string
+  /** A second token, with the same PINs. */
+  readonly secondToken?: string
   /** False: the token has no public objects. Default true. */
   readonly hasPublicKeys?: boolean
   /** A key is deleted, and it is the first one whatever was named. */
@@ -28,6 +30,8 @@ export interface OriginalOptions {
 }
 
 export interface OriginalKey {
+  /** The label of its token. */
+  readonly token: string
   readonly label: string
   readonly id: Buffer
   readonly privateKey: KeyObject
@@ -38,23 +42,35 @@ export interface OriginalService {
   readonly server: Server
   readonly keys: Array<OriginalKey>
   readonly asked: Array<Frame>
-  readonly addKey: (label: string, type?: "ec" | "rsa") => OriginalKey
+  readonly addKey: (label: string, type?: "ec" | "rsa", token?: string) => OriginalKey
+  /** PINs that were changed: the label of the token. */
+  readonly changed: Array<string>
 }
 
-const token = { model: "SoftHSM v2", manufacturer: "SoftHSM project", serial: "0a0b", token: "tedge" }
+interface Token {
+  readonly token: string
+  readonly serial: string
+}
+
+const made = { model: "SoftHSM v2", manufacturer: "SoftHSM project" }
 
 /** One token "tedge" with the PIN 123456 and the SO PIN 12345678; it listens when this answers. */
 export const originalService = async (options: OriginalOptions): Promise<OriginalService> => {
   const keys: Array<OriginalKey> = []
   const asked: Array<Frame> = []
   const scope = uriOf(options.scope)
-  const { refusal, isOld = false, hasPublicKeys = true, deletesFirst = false } = options
+  const { refusal, isOld = false, hasPublicKeys = true, deletesFirst = false, secondToken } = options
+  const tokens = [
+    { token: "tedge", serial: "0a0b" },
+    ...(secondToken === undefined ? [] : [{ token: secondToken, serial: "0c0d" }])
+  ]
+  const changed: Array<string> = []
   const answer = (frame: Frame): Frame => {
     if (frame._tag === "Ping") return { _tag: "Pong" }
     if (refusal !== undefined) return error(refusal)
     return isOld && !knownOfOld.has(frame._tag)
       ? notUnderstood
-      : answerOf({ keys, scope, hasPublicKeys, deletesFirst }, frame)
+      : answerOf({ keys, tokens, changed, addKey, scope, hasPublicKeys, deletesFirst }, frame)
   }
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const parts: Array<Buffer> = []
@@ -69,20 +85,20 @@ export const originalService = async (options: OriginalOptions): Promise<Origina
     })
   })
   await new Promise<void>((resolve) => void server.listen(options.socketPath, resolve))
-  const addKey: OriginalService["addKey"] = (label, type = "ec") => {
+  const addKey: OriginalService["addKey"] = (label, type = "ec", token = "tedge") => {
     const pair =
       type === "ec"
         ? generateKeyPairSync("ec", { namedCurve: "P-256" })
         : generateKeyPairSync("rsa", { modulusLength: 2048 })
-    const key = { label, id: randomBytes(20), ...pair }
+    const key = { token, label, id: randomBytes(20), ...pair }
     keys.push(key)
     return key
   }
-  return { server, keys, asked, addKey }
+  return { server, keys, asked, addKey, changed }
 }
 
-interface Service {
-  readonly keys: Array<OriginalKey>
+interface Service extends Pick<OriginalService, "keys" | "addKey" | "changed"> {
+  readonly tokens: ReadonlyArray<Token>
   readonly scope: Pkcs11Uri
   readonly hasPublicKeys: boolean
   readonly deletesFirst: boolean
@@ -93,51 +109,80 @@ const notUnderstood = error("read: Failed to parse the received frame: Serde Des
 const knownOfOld = new Set<Frame["_tag"]>(["ChooseSchemeRequest", "SignRequest", "SignRequestWithSigScheme"])
 const failed = (message: string): Frame => error(`PKCS #11 service failed: ${message}`)
 const uriOf = (text: string | undefined): Pkcs11Uri => Result.getOrThrow(parsePkcs11Uri(text ?? "pkcs11:"))
-const shown = (key?: OriginalKey): string =>
-  printPkcs11Uri(key === undefined ? token : { ...token, id: key.id, object: key.label }, { pin: "redacted" })
+const shown = (token: Token, key?: OriginalKey): string =>
+  printPkcs11Uri({ ...made, ...token, ...(key && { id: key.id, object: key.label }) }, { pin: "redacted" })
 
 const answerOf = (service: Service, request: Frame): Frame => {
   switch (request._tag) {
-    case "ListTokensRequest": {
-      const { token: label, ...facts } = token
-      return { _tag: "ListTokensResponse", tokens: [{ slot: 5n, label, ...facts, initialized: true, uri: shown() }] }
-    }
+    case "ListTokensRequest":
+      return {
+        _tag: "ListTokensResponse",
+        tokens: service.tokens.map((token, at) => {
+          const { token: label, serial } = token
+          return { slot: BigInt(5 + at), label, ...made, serial, initialized: true, uri: shown(token) }
+        })
+      }
     case "GetTokensUrisRequest":
-      return { _tag: "GetTokensUrisResponse", uris: [shown()] }
+      return { _tag: "GetTokensUrisResponse", uris: service.tokens.map((token) => shown(token)) }
     case "InitTokenRequest":
-      return { _tag: "InitTokenResponse", uri: shown() }
+      return { _tag: "InitTokenResponse", uri: shown(service.tokens[0] ?? noToken) }
     case "ChangePinRequest": {
-      const [given, right] = request.reset ? [request.soPin, "12345678"] : [request.oldPin, "123456"]
-      return given !== undefined && Redacted.value(given) === right
-        ? { _tag: "ChangePinResponse", uri: shown() }
-        : failed("Function failed: CKR_PIN_INCORRECT: The specified PIN is incorrect")
+      const [token, ...others] = meantTokens(service, uriOf(request.uri))
+      const missing = `No initialized token was found${request.uri === undefined ? "" : " matching the requested URI"}. Ensure the HSM is connected and a token has been initialized with \`tedge hsm init\`.`
+      if (token === undefined) return failed(missing)
+      if (others.length > 0) return failed("Found multiple initialized tokens. Please select one by passing its URI:")
+      const [given, right, asWhom] = request.reset
+        ? [request.soPin, "12345678", "as Security Officer"]
+        : [request.oldPin, "123456", "with the current user PIN. Check that it is correct, or use --reset …"]
+      if (given === undefined || Redacted.value(given) !== right)
+        return failed(`Failed to log in ${asWhom}: ${wrongPin}`)
+      service.changed.push(token.token)
+      return { _tag: "ChangePinResponse", uri: shown(token) }
     }
     default:
       return withToken(service, request)
   }
 }
 
+/** Attributes of its own URI stay; those of the request fill what is open. */
+const meantTokens = ({ tokens, scope }: Service, asked: Pkcs11Uri): ReadonlyArray<Token> => {
+  const meant = { ...asked, ...scope }
+  return tokens.filter(({ token, serial }) => (meant.token ?? token) === token && (meant.serial ?? serial) === serial)
+}
+
+const noToken: Token = { token: "", serial: "" }
+
+const wrongPin =
+  "Function::Login: PKCS11 error: The specified PIN is incorrect, i.e., does not match the PIN stored on the token.  More generally-- when authentication to the token involves something other than a PIN-- the attempt to authenticate the user has failed."
+
 const withToken = (service: Service, request: Frame): Frame => {
-  // Attributes of its own URI stay; those of the request fill what is open.
   const asked = "uri" in request ? uriOf(request.uri) : {}
   const pin = "pin" in request && request.pin !== undefined ? Redacted.value(request.pin) : "123456"
   const meant = { ...asked, ...service.scope }
   const prefix =
     request._tag.startsWith("Sign") || request._tag === "ChooseSchemeRequest" ? "Failed to find a signing key: " : ""
-  if ((meant.token ?? token.token) !== token.token || (meant.serial ?? token.serial) !== token.serial)
-    return failed(`${prefix}Didn't find a slot to use. The device may be disconnected.`)
-  if (pin !== "123456") return failed(`${prefix}Function failed: CKR_PIN_INCORRECT: The specified PIN is incorrect`)
+  const [token] = meantTokens(service, asked)
+  if (token === undefined) return failed(`${prefix}Didn't find a slot to use. The device may be disconnected.`)
+  if (pin !== "123456") return failed(`${prefix}${wrongPin}`)
   const found = service.keys.filter(
-    ({ label, id }) =>
-      (meant.object ?? label) === label && (meant.id === undefined || Buffer.compare(meant.id, id) === 0)
+    ({ token: on, label, id }) =>
+      on === token.token &&
+      (meant.object ?? label) === label &&
+      (meant.id === undefined || Buffer.compare(meant.id, id) === 0)
   )
-  if (request._tag === "ListKeysRequest") return listed(service)
+  if (request._tag === "ListKeysRequest") return listed(service, token)
+  if (request._tag === "CreateKeyRequest") {
+    const key = service.addKey(request.params.label, request.params.key.type, token.token)
+    const { id } = request.params
+    if (id !== undefined) service.keys.splice(-1, 1, { ...key, id: Buffer.from(id) })
+    return { _tag: "CreateKeyResponse", pem: publicPem(key), uri: shown(token, service.keys.at(-1)) }
+  }
   if (request._tag === "DeleteKeyRequest") {
     if (meant.object === undefined && meant.id === undefined)
       return failed("Refusing to delete: the key must be identified")
     const gone = service.deletesFirst ? service.keys.slice(0, 1) : found
     for (const key of gone) service.keys.splice(service.keys.indexOf(key), 1)
-    return { _tag: "DeleteKeyResponse", deleted: gone.flatMap((key) => [shown(key), shown(key)]) }
+    return { _tag: "DeleteKeyResponse", deleted: gone.flatMap((key) => [shown(token, key), shown(token, key)]) }
   }
   const [key] = found
   const isMissing = request._tag === "GetPublicKeyPemRequest" && !service.hasPublicKeys
@@ -146,22 +191,29 @@ const withToken = (service: Service, request: Frame): Frame => {
 }
 
 /** With an Ed25519 key, which no command of ours can use, and one that cannot be named. */
-const listed = ({ keys }: Service): Frame => ({
+const listed = ({ keys }: Service, token: Token): Frame => ({
   _tag: "ListKeysResponse",
   keys: [
-    { class: "private", keyType: "KeyType { val: 64 }", label: "other", id: "ff", uri: shown() },
+    { class: "private", keyType: "KeyType { val: 64 }", label: "other", id: "ff", uri: shown(token) },
     { class: "public", keyType: "", label: "", id: "", uri: "<unknown>" },
     ...(["private", "public"] as const).flatMap((kind) =>
-      keys.map((key) => ({
-        class: kind,
-        keyType: key.privateKey.asymmetricKeyType === "rsa" ? "RSA" : "EC",
-        label: key.label,
-        id: key.id.toString("hex"),
-        uri: shown(key)
-      }))
+      keys
+        .filter((key) => key.token === token.token)
+        .map((key) => ({
+          class: kind,
+          keyType: key.privateKey.asymmetricKeyType === "rsa" ? "RSA" : "EC",
+          label: key.label,
+          id: key.id.toString("hex"),
+          uri: shown(token, key)
+        }))
     )
   ]
 })
+
+const publicPem = ({ publicKey }: OriginalKey): string => {
+  const info = new Uint8Array(publicKey.export({ type: "spki", format: "der" }))
+  return (wirePem(info) ?? "").replaceAll("\n", "\r\n")
+}
 
 const withKey = (request: Frame, key: OriginalKey, shownFirst: OriginalKey): Frame => {
   const isRsa = key.privateKey.asymmetricKeyType === "rsa"
@@ -179,10 +231,8 @@ const withKey = (request: Frame, key: OriginalKey, shownFirst: OriginalKey): Fra
         _tag: "SignResponse",
         signature: signature(key, request.toSign, isRsa && request.scheme !== "rsa_pkcs1_sha256")
       }
-    case "GetPublicKeyPemRequest": {
-      const info = new Uint8Array(shownFirst.publicKey.export({ type: "spki", format: "der" }))
-      return { _tag: "GetPublicKeyPemResponse", pem: (wirePem(info) ?? "").replaceAll("\n", "\r\n") }
-    }
+    case "GetPublicKeyPemRequest":
+      return { _tag: "GetPublicKeyPemResponse", pem: publicPem(shownFirst) }
     default:
       return error("invalid request")
   }

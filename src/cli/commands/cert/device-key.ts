@@ -12,20 +12,23 @@ import {
 } from "node:crypto"
 import { Effect } from "effect"
 import { readPrivateKey } from "../../../actors/mqtt/dial/credentials.ts"
-import { type FileExists, KeyCannotCertify, KeyRequired, SignatureNotVerified } from "../../../messages/certificate.ts"
+import {
+  type FileExists,
+  KeyCannotCertify,
+  type KeyRequired,
+  SignatureNotVerified
+} from "../../../messages/certificate.ts"
 import type { FileNotWritten } from "../../../messages/connect.ts"
 import type { CryptokiProtocol, KeySelector } from "../../../messages/cryptoki.ts"
 import type { CredentialUnusable } from "../../../messages/mqtt.ts"
-import { shownUri } from "../../../messages/pkcs11-uri.ts"
-import { matchesObject, matchesToken } from "../../../messages/pkcs11-uri-match.ts"
-import { isTooOld, lacksKey, lacksToken, tellsNoPublicKey } from "../../../messages/service-fragments.ts"
-import type { SigningServiceRefused, TokenRefusal } from "../../../messages/token-refusals.ts"
+import { isTooOld, tellsNoPublicKey } from "../../../messages/service-fragments.ts"
+import type { TokenRefusal } from "../../../messages/token-refusals.ts"
 import { publicKeyInfo } from "../../../platform/tls/tls-certificates.ts"
 import { type CertificateScheme, signed, type Unsigned } from "../../../platform/tls/x509.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
-import { askLimits, comparable } from "../hsm/token-command.ts"
 import { writeNewKey } from "./certificate-files.ts"
+import { keyRequired } from "./key-required.ts"
 
 export interface DeviceKey {
   /** SubjectPublicKeyInfo, DER. */
@@ -52,16 +55,7 @@ export const tokenKey = (
     // The URI returned names serial and id: public key and signature come from the same key.
     const { key } = yield* cryptoki
       .ask("ChooseScheme", { offered: [], key: wanted, publicKey: spki }, { within: signLimit })
-      .pipe(
-        Effect.catchTags({
-          KeyNotFound: keyNeeded(cryptoki, wanted),
-          TokenNotFound: (cause) => Effect.fail(new KeyRequired({ cause, present: [], isListed: false })),
-          SigningServiceRefused: (cause) => {
-            if (lacksKey(cause)) return keyNeeded(cryptoki, wanted)(cause)
-            return lacksToken(cause) ? tokenNeeded(cryptoki, wanted)(cause) : Effect.fail(cause)
-          }
-        })
-      )
+      .pipe(Effect.catchTags(keyRequired(cryptoki, wanted)))
     const publicKey = yield* cryptoki.ask("PublicKey", { key }, { within: signLimit }).pipe(
       Effect.catchTags({
         SigningServiceRefused: (refusal) =>
@@ -89,38 +83,6 @@ export const tokenKey = (
         })
     }
   })
-
-/** Lists the existing keys: perhaps only the setting names the wrong one. */
-const keyNeeded = (cryptoki: ActorRef<CryptokiProtocol>, wanted: KeySelector) => (cause: KeyRequired["cause"]) =>
-  Effect.gen(function* () {
-    if (cause._tag === "KeyNotFound" && cause.mayNotSign !== undefined) return yield* cause
-    const { object: _object, id: _id, type: _type, ...token } = wanted.uri ?? {}
-    let isServiceOld = false
-    const keys = yield* cryptoki.ask("ListKeys", { token: { ...wanted, uri: token } }, { within: askLimits.list }).pipe(
-      // The missing key is the error to report.
-      Effect.catch((failure) => {
-        isServiceOld = failure._tag === "SigningServiceRefused" && isTooOld(failure)
-        return Effect.succeed([])
-      })
-    )
-    const own = keys.filter(({ kind }) => kind === "private")
-    const { type: _kind, ...named } = wanted.uri ?? {}
-    const isListed = cause._tag === "SigningServiceRefused" && own.some((key) => matchesObject(named, key))
-    return yield* new KeyRequired({ cause, present: own.map(({ uri }) => shownUri(uri)), isListed, isServiceOld })
-  })
-
-/** The service's message contains no existing key. */
-const tokenNeeded =
-  (cryptoki: ActorRef<CryptokiProtocol>, { uri = {} }: KeySelector) =>
-  (cause: SigningServiceRefused) =>
-    Effect.gen(function* () {
-      const tokens = yield* cryptoki.ask("ListTokens", undefined, { within: askLimits.list }).pipe(
-        Effect.catch(() => Effect.succeed([])) // the missing token is the error to report
-      )
-      const usable = tokens.filter(({ initialized }) => initialized)
-      const isListed = usable.some((token) => matchesToken(comparable(uri), token))
-      return yield* new KeyRequired({ cause, present: usable.map((token) => shownUri(token.uri)), isListed })
-    })
 
 /** The key in a PEM file: PKCS#8, SEC1 or PKCS#1. */
 export const fileKey = (path: string): Effect.Effect<DeviceKey, CredentialUnusable | KeyCannotCertify> =>

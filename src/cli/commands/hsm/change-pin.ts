@@ -7,7 +7,13 @@
 import { join } from "node:path"
 import { Effect, Redacted, Result } from "effect"
 import { textWithoutPin } from "../../../actors/config/pin-text.ts"
-import { OptionNeeds, OptionsExclude, PinNotStored, PinOutcomeUnknown } from "../../../messages/hsm.ts"
+import {
+  OptionNeeds,
+  OptionsExclude,
+  OtherTokenChanged,
+  PinNotStored,
+  PinOutcomeUnknown
+} from "../../../messages/hsm.ts"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import { parsePkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
@@ -16,10 +22,10 @@ import { cloudWords } from "../../command-line/command-spec.ts"
 import { exitCodes } from "../../command-line/exit-codes.ts"
 import { currentPin, newPinFrom } from "./ask-pin.ts"
 import { isUncertain } from "./make-key.ts"
+import { isOnToken, namedToken, refuseOtherToken } from "./other-token.ts"
 import {
   askLimits,
   type CommandContext,
-  chosenToken,
   comparable,
   everyProfile,
   initialisedTokens,
@@ -31,15 +37,21 @@ import {
 export const changePin: TokenCommand = (context) =>
   Effect.gen(function* () {
     const { actors, input, terminal } = context
-    yield* readTokenSettings(context)
+    const { settings } = yield* readTokenSettings(context)
     const reset = input.on("reset")
     if (reset && input.given("current-pin"))
       return yield* new OptionsExclude({ option: "--current-pin", other: "--reset" })
     if (!reset && input.given("so-pin")) return yield* new OptionNeeds({ option: "--so-pin", other: "--reset" })
-    const uri = yield* chosenToken(context)
+    const uri = yield* namedToken(context, settings)
     const old = reset ? undefined : yield* currentPin(context, "current-pin", "user PIN", "Current user PIN: ")
     const soPin = reset ? yield* currentPin(context, "so-pin", "SO PIN", "SO PIN: ") : undefined
     const newPin = yield* newPinFrom(context, "new-pin", "user PIN")
+    const token = selectorFor(uri, {
+      ...(old && { pin: old }),
+      pinFrom: `${reset ? "--so-pin" : "--current-pin"}, or as it was typed`
+    })
+    // Without the user PIN the service would try its own, perhaps on another token.
+    if (!reset) yield* refuseOtherToken(context, settings, token)
     const by = soPin === undefined ? ({ kind: "change" } as const) : ({ kind: "reset", soPin } as const)
     yield* movePinsOutOfUris(context, uri, old)
     const stored = yield* storedPins(context, uri, old)
@@ -47,31 +59,19 @@ export const changePin: TokenCommand = (context) =>
     if (first !== undefined) yield* actors.config.ask("CheckWritable", { key: first, profile: null }, within)
     const perhaps = (cause: PinOutcomeUnknown["cause"]) =>
       new PinOutcomeUnknown({ uri: shownUri(uri), keys: stored, cause })
-    const changed = actors.cryptoki
-      .ask(
-        "ChangePin",
-        {
-          token: selectorFor(uri, {
-            ...(old && { pin: old }),
-            pinFrom: `${reset ? "--so-pin" : "--current-pin"}, or as it was typed`
-          }),
-          newPin,
-          by
-        },
-        { within: askLimits.init }
-      )
-      .pipe(
-        Effect.mapError((failure) => (isUncertain(failure) ? perhaps(failure) : failure)),
-        Effect.onInterrupt(() => terminal.failure(perhaps(undefined)))
-      )
+    const changed = actors.cryptoki.ask("ChangePin", { token, newPin, by }, { within: askLimits.init }).pipe(
+      Effect.mapError((failure) => (isUncertain(failure) ? perhaps(failure) : failure)),
+      Effect.onInterrupt(() => terminal.failure(perhaps(undefined)))
+    )
     // Updating only half of it would leave a PIN in the settings that the token refuses.
     yield* Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(restore(changed), (token) =>
-        Effect.andThen(
-          terminal.line(`The user PIN of token '${shownUri(token.uri)}' was ${reset ? "reset" : "changed"}.`),
-          updateStoredPins(context, stored, newPin)
-        )
-      )
+      Effect.gen(function* () {
+        const of = (yield* restore(changed)).uri
+        if (!isOnToken(of, uri))
+          return yield* new OtherTokenChanged({ what: "PIN", uri: shownUri(uri), other: shownUri(of) })
+        yield* terminal.line(`The user PIN of token '${shownUri(of)}' was ${reset ? "reset" : "changed"}.`)
+        yield* updateStoredPins(context, stored, newPin)
+      })
     )
     return exitCodes.ok
   })

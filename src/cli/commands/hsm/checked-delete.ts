@@ -42,7 +42,7 @@ export const deleteShown = ({ actors }: CommandContext, key: KeyDescription, pin
   })
 
 /** A URI that matches no key. */
-const unusedName = {
+export const unusedName = {
   id: () => new Uint8Array(randomBytes(20)),
   object: () => `no such key ${randomBytes(10).toString("hex")}`
 }

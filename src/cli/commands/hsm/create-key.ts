@@ -4,11 +4,12 @@
  * All checks run before the key is generated; a failure after that is reported together with the key.
  * Source: thin-edge hsm-support, "Key generation".
  */
-import { Effect, Option, Redacted } from "effect"
+import { Effect, Option, Redacted, Result } from "effect"
 import type { CryptokiProtocol, KeyParameters, KeySelector } from "../../../messages/cryptoki.ts"
-import { KeyNotSelected, OptionsExclude, OtherKeyChosen } from "../../../messages/hsm.ts"
+import { KeyNotSelected, OptionsExclude, OtherKeyChosen, OtherTokenChanged } from "../../../messages/hsm.ts"
 import { type Pkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { sameTarget } from "../../../messages/pkcs11-uri-match.ts"
+import { lacksKey } from "../../../messages/service-fragments.ts"
 import { KeyExists } from "../../../messages/token-refusals.ts"
 import { pem } from "../../../platform/tls/x509.ts"
 import type { AnswerOf } from "../../../runtime/protocol.ts"
@@ -18,11 +19,11 @@ import { refuseUnwritable, replaceText } from "../cert/certificate-files.ts"
 import { givenPin } from "./ask-pin.ts"
 import { idOption, printKeyId } from "./key-id.ts"
 import { makeKey, randomKeyId } from "./make-key.ts"
+import { isOnToken, namedToken, refuseOtherToken } from "./other-token.ts"
 import { refuseShadowed, refuseUnusedKey } from "./refuse-unused-key.ts"
 import {
   askLimits,
   type CommandContext,
-  chosenToken,
   pinFor,
   readTokenSettings,
   selectorFor,
@@ -40,8 +41,9 @@ export const createKey: TokenCommand = (context) =>
     const { settings, device } = yield* readTokenSettings(context)
     const setting = keySetting(input)
     yield* refuseShadowed(context, setting)
-    const token = yield* chosenToken(context, input.text("token-label"))
+    const token = yield* namedToken(context, settings, input.text("token-label"))
     const selector = selectorFor(token, pinFor(pin, device))
+    yield* refuseOtherToken(context, settings, selector)
     if (id !== undefined) yield* refuseExisting(context, selector, id)
     const order = {
       token: selector,
@@ -69,6 +71,8 @@ const reportKey = (context: CommandContext, { key, selector, setting, outfile }:
   Effect.gen(function* () {
     const { input, terminal } = context
     const uri = shownUri(key.uri)
+    if (!isOnToken(key.uri, selector.uri ?? {}))
+      return yield* new OtherTokenChanged({ what: "key", uri: shownUri(selector.uri ?? {}), other: uri })
     const publicKey = pem("PUBLIC KEY", key.publicKey)
     yield* terminal.answer(`New keypair was successfully created.\nKey URI: ${uri}\nPublic key:\n${publicKey}\n\n`)
     const saved = outfile === undefined ? Effect.void : replaceText(outfile, publicKey)
@@ -81,19 +85,23 @@ const reportKey = (context: CommandContext, { key, selector, setting, outfile }:
       yield* terminal.info("--so-pin was not used: a token is initialised by tedge hsm init only")
   })
 
-/** A service with a scope may silently select another key. One that does not return public keys is trusted. */
+/** A service with a scope may silently select another key, or none. One that does not return public keys is trusted. */
 const refuseOtherKey = (
   { actors }: CommandContext,
   { uri, publicKey }: Made["key"],
   { uri: _token, ...pin }: KeySelector
 ) =>
-  Effect.flatMap(
-    Effect.option(actors.cryptoki.ask("PublicKey", { key: selectorFor(uri, pin) }, { within: askLimits.list })),
-    (chosen) =>
-      Option.isSome(chosen) && Buffer.compare(chosen.value, publicKey) !== 0
-        ? Effect.fail(new OtherKeyChosen({ uri: shownUri(uri) }))
-        : Effect.void
-  )
+  Effect.gen(function* () {
+    const key = selectorFor(uri, pin)
+    const told = yield* Effect.option(actors.cryptoki.ask("PublicKey", { key }, { within: askLimits.list }))
+    const chosen = yield* Effect.result(
+      actors.cryptoki.ask("ChooseScheme", { offered: [], key }, { within: askLimits.list })
+    )
+    const isOther = Option.isSome(told) && Buffer.compare(told.value, publicKey) !== 0
+    const isMissing =
+      Result.isFailure(chosen) && chosen.failure._tag === "SigningServiceRefused" && lacksKey(chosen.failure)
+    if (isOther || isMissing) return yield* new OtherKeyChosen({ uri: shownUri(uri) })
+  })
 
 const pinNotWritten =
   "the PIN was not written to the settings; unless tedge-p11-server knows it: tedge config set device.cryptoki.pin <PIN>"

@@ -1,11 +1,12 @@
 /** The keys selected by a URI, a label and an id. */
 import { Effect } from "effect"
-import type { KeyDescription, PinGiven } from "../../../messages/cryptoki.ts"
+import type { PinGiven } from "../../../messages/cryptoki.ts"
 import { SelectorGivenTwice } from "../../../messages/hsm.ts"
 import type { Pkcs11Uri } from "../../../messages/pkcs11-uri.ts"
 import { matchesObject } from "../../../messages/pkcs11-uri-match.ts"
 import type { CommandInput } from "../../command-line/command-spec.ts"
 import { idOption } from "./key-id.ts"
+import { isOnToken, otherTokenSelected } from "./other-token.ts"
 import { askLimits, type CommandContext, selectorFor } from "./token-command.ts"
 
 /** The URI combined with label and id of the options; an attribute given twice is refused. */
@@ -22,12 +23,14 @@ export const keyFilter = (input: CommandInput, token: Pkcs11Uri) =>
     }
   })
 
-/** All matching keys on the token, in the token's order. */
-export const findKeys = (context: CommandContext, filter: Pkcs11Uri, pin: PinGiven) => {
-  // Label and id are sent too: the signing service cannot list all keys of a token with many.
-  const { type: _type, ...wanted } = filter
-  return Effect.map(
-    context.actors.cryptoki.ask("ListKeys", { token: selectorFor(wanted, pin) }, { within: askLimits.list }),
-    (keys): ReadonlyArray<KeyDescription> => keys.filter((key) => matchesObject(filter, key))
-  )
-}
+/** All matching keys on the token, in the token's order; fails if a signing service lists those of another token. */
+export const findKeys = (context: CommandContext, filter: Pkcs11Uri, pin: PinGiven) =>
+  Effect.gen(function* () {
+    // Label and id are sent too: the signing service cannot list all keys of a token with many.
+    const { type: _type, ...wanted } = filter
+    const token = selectorFor(wanted, pin)
+    const keys = yield* context.actors.cryptoki.ask("ListKeys", { token }, { within: askLimits.list })
+    const other = keys.find((key) => !isOnToken(key.uri, wanted))
+    if (other !== undefined) return yield* otherTokenSelected(wanted, other.uri)
+    return keys.filter((key) => matchesObject(filter, key))
+  })

@@ -8,6 +8,7 @@ import type { MqttSessionProtocol } from "../../../messages/mqtt.ts"
 import { type InvalidPkcs11Uri, type Pkcs11Uri, parsePkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
 import { matchesToken } from "../../../messages/pkcs11-uri-match.ts"
 import { mergeScope } from "../../../messages/pkcs11-uri-scope.ts"
+import { isAboutScope } from "../../../messages/service-fragments.ts"
 import type { DeviceSettings, Settings } from "../../../messages/settings/resolved-settings.ts"
 import type { CloudName } from "../../../messages/settings/setting.ts"
 import { CryptokiOff, OutsideScope, TokenAmbiguous, TokenNotFound } from "../../../messages/token-refusals.ts"
@@ -134,9 +135,21 @@ export const resolvedToken = (context: CommandContext, { cryptoki }: Settings, u
       return yield* new OutsideScope({ uri: shownUri(uri), scope: shownUri(scope) })
     const tokens = chosenAmong.get(context) ?? (yield* initialisedTokens(context))
     const [token, ...others] = tokens.filter((one) => matchesToken(comparable(uri), one))
-    if (token === undefined) return yield* new TokenNotFound({ uri: shownUri(uri), present: tokens.map(uriOf) })
+    if (token === undefined) {
+      if (cryptoki.mode === "socket") yield* refuseOutsideScope(context, uri)
+      return yield* new TokenNotFound({ uri: shownUri(uri), present: tokens.map(uriOf) })
+    }
     if (others.length > 0) return yield* new TokenAmbiguous({ candidates: [token, ...others].map(uriOf) })
     return { ...uri, ...token.uri }
+  })
+
+/** A service of ours lists no token outside its scope; asked for one it names the setting. */
+const refuseOutsideScope = ({ actors }: CommandContext, uri: Pkcs11Uri) =>
+  Effect.gen(function* () {
+    const listed = yield* Effect.result(actors.cryptoki.ask("ListKeys", { token: { uri } }, { within: askLimits.list }))
+    if (Result.isSuccess(listed)) return
+    const { failure } = listed
+    if (failure._tag === "SigningServiceRefused" && isAboutScope(failure)) return yield* Effect.fail(failure)
   })
 
 /** Without the attributes that a token's description does not have. */

@@ -42,14 +42,35 @@ describe("a signing service that is too old", () => {
   })
 })
 
-it("one that only signs gets a hint that can be followed with it", async () => {
-  // As version 1.6: what it knows is answered, the rest is not understood.
-  const noKey = encodeFrame({ _tag: "Error", message: "Failed to find a key" })
-  service.removeAllListeners("connection")
-  service.on("connection", (socket) => {
-    socket.on("error", () => {}).once("data", (frame) => socket.end(asksForScheme(frame) ? noKey : unknown))
+describe.each([
+  { says: "does not understand the rest", answer: unknown },
+  { says: "closes on the rest", answer: undefined }
+])("one that only signs, and $says,", ({ answer }) => {
+  // As version 1.6.
+  const refuses = (message: string) => {
+    const refusal = encodeFrame({ _tag: "Error", message })
+    service.removeAllListeners("connection")
+    service.on("connection", (socket) => {
+      socket
+        .on("error", () => {})
+        .once("data", (frame) => {
+          const said = asksForScheme(frame) ? refusal : answer
+          if (said === undefined) socket.end()
+          else socket.end(said)
+        })
+    })
+    return device.tedge(["cert", "create", "--device-id", "d"])
+  }
+
+  it("gets a hint for a missing key that can be followed with it", async () => {
+    const { stderr } = await refuses("Failed to find a key")
+    expect(stderr).toContain("hint: the signing service is too old to create keys: update tedge-p11-server")
+    expect(stderr).not.toContain("create-key-hsm")
   })
-  const { stderr } = await device.tedge(["cert", "create", "--device-id", "d"])
-  expect(stderr).toContain("hint: the signing service is too old to create keys: update tedge-p11-server")
-  expect(stderr).not.toContain("create-key-hsm")
+
+  it("gets a hint for a missing token that can be followed with it", async () => {
+    const { stderr } = await refuses("Didn't find a slot to use. The device may be disconnected.")
+    expect(stderr).toContain("too old to list its tokens: update tedge-p11-server")
+    expect(stderr).not.toMatch(/create-key-hsm|list-tokens|hsm init/)
+  })
 })

@@ -1,9 +1,18 @@
 /** The commands beside thin-edge's own tedge-p11-server, played. */
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { socketCryptokiBehaviour } from "../../../../src/actors/cryptoki/remote/socket-cryptoki-actor.ts"
 import type { CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
+import {
+  clientTriedFragment,
+  differsFragment,
+  keptFragment,
+  noOtherFragment,
+  pausedFragment,
+  untriedFragment
+} from "../../../../src/messages/explain/token-fragments.ts"
 import { start } from "../../../../src/runtime/actor.ts"
 import { type InProcess, tedgeInProcess } from "../../../support/device/tedge-in-process.ts"
 import { tempDir } from "../../../support/temp-dir.ts"
@@ -90,6 +99,20 @@ describe("certificates on thin-edge's signing service", () => {
     await refused(["cert", "create"], "TEDGE_DEVICE_KEY_PIN")
   })
 
+  it.each([
+    { says: keptFragment, next: "clear-pin-latch" },
+    { says: noOtherFragment, next: "clear-pin-latch" },
+    { says: untriedFragment, next: "clear-pin-latch" },
+    { says: `${pausedFragment} 14:00`, next: "leave the PIN to the service" },
+    { says: clientTriedFragment, next: "leave the PIN to the service" },
+    { says: differsFragment, next: "or remove it there: the service then uses its own" }
+  ])("report a PIN that was given with its place, also if it was not tried: $says", async ({ says, next }) => {
+    await serve({ refusal: `PKCS #11 service failed: token 'tedge': ${says}` })
+    use('device.key_pin = "9999"')
+    const place = `device.key_pin in '${join(device.configDir, "tedge.toml")}'`
+    expectRefusal(await device.tedge(["cert", "create"]), `refused the PIN it was given (${place})`, next)
+  })
+
   it("report a PIN that was typed, or given as an option, as such", async () => {
     await serve()
     const change = ["hsm", "change-pin", "pkcs11:token=tedge", "--new-pin", "654321"]
@@ -116,6 +139,40 @@ describe("certificates on thin-edge's signing service", () => {
       use(uri)
       expectRefusal(await device.tedge(["cert", "create"]), "Failed to find a key", setting)
     }
+  })
+})
+
+describe("a scope of the service that hides what is there", () => {
+  const setting = "device.cryptoki.uri"
+
+  it.each([
+    ["hsm", "list-keys", "pkcs11:token=tedge"],
+    ["hsm", "list-keys"],
+    ["hsm", "delete-key", "pkcs11:token=tedge", "--label", "a", "--force"],
+    ["hsm", "create-key", "pkcs11:token=tedge"],
+    ["hsm", "change-pin", "pkcs11:token=tedge", "--current-pin", "123456", "--new-pin", "654321"],
+    ["cert", "create"],
+    ["cert", "create-csr"]
+  ])("is named by %s %s", async (...words) => {
+    await serve({ scope: "pkcs11:token=gone" })
+    service.addKey("a")
+    expectRefusal(await device.tedge(words), "PKCS #11 service failed", `the service lists it, but .* ${setting}`)
+  })
+
+  it("is named by the doctor", async () => {
+    await serve({ scope: "pkcs11:token=gone" })
+    const { stdout } = await device.tedge(["hsm", "doctor"])
+    expect(stdout).toMatch(/✗ login and key: .*\n +hint: the service lists it, but .*device\.cryptoki\.uri/)
+  })
+
+  it("is named where it selects another token, whose keys are of no use", async () => {
+    await serve({ secondToken: "other", scope: "pkcs11:token=other;object=gone" })
+    service.addKey("mine")
+    service.addKey("theirs", "ec", "other")
+    use('device.key_uri = "pkcs11:token=tedge;object=mine"')
+    const { stderr } = await device.tedge(["cert", "create"])
+    expect(stderr).toMatch(/hint: the service applies its own device\.cryptoki\.uri/)
+    expect(stderr).not.toContain("object=theirs")
   })
 })
 
@@ -201,6 +258,82 @@ describe("keys on thin-edge's signing service", () => {
       if (service.asked.some((frame) => frame._tag === "ListKeysRequest")) service.keys.length = 0
     })
     expectRefusal(await device.tedge(["hsm", "delete-key", "--label", key.label, "--force"]), "nothing was deleted")
+  })
+
+  it("are created where they are asked for, and selected", async () => {
+    await serve({ secondToken: "other" })
+    const done = await device.tedge(["hsm", "create-key", "pkcs11:token=other", "--label", "new"])
+    expect(done.code, done.stderr).toBe(0)
+    expect(service.keys).toMatchObject([{ token: "other", label: "new" }])
+    expect(readFileSync(join(device.configDir, "tedge.toml"), "utf8")).toContain("token=other")
+  })
+
+  const wholeUri = "pkcs11:model=SoftHSM%20v2;manufacturer=SoftHSM%20project;serial=0a0b;token=tedge"
+
+  it.each([
+    { scope: "pkcs11:token=tedge", says: "Didn't find a slot to use" },
+    { scope: wholeUri, says: "uses the token 'pkcs11:" }
+  ])("are not created, and PINs not changed, on another token that its own $scope names", async ({ scope, says }) => {
+    await serve({ secondToken: "other", scope })
+    service.addKey("my-key")
+    const created = await device.tedge(["hsm", "create-key", "pkcs11:token=other", "--label", "new"])
+    expectRefusal(created, says, "device.cryptoki.uri")
+    const pins = ["--current-pin", "123456", "--new-pin", "654321"]
+    const changed = await device.tedge(["hsm", "change-pin", "pkcs11:token=other", ...pins])
+    expectRefusal(changed, scope === wholeUri ? says : "No initialized token was found", "device.cryptoki.uri")
+    expect([service.keys.length, service.changed]).toEqual([1, []])
+  })
+
+  it("of another token are not listed as those of the one named", async () => {
+    await serve({ secondToken: "other", scope: wholeUri })
+    service.addKey("my-key")
+    for (const words of [["list-keys"], ["delete-key", "--label", "my-key", "--force"]]) {
+      const [command = "", ...more] = words
+      const listed = await device.tedge(["hsm", command, "pkcs11:token=other", ...more])
+      expectRefusal(listed, "uses the token 'pkcs11:", "device.cryptoki.uri")
+      expect(listed.stdout).toBe("")
+    }
+    expect(service.keys).toHaveLength(1)
+  })
+
+  it("that are created on another token all the same, and PINs changed there, are an error with its URI", async () => {
+    await serve({ secondToken: "other", scope: wholeUri })
+    const created = await device.tedge(["hsm", "create-key", "pkcs11:token=other", "--label", "new"])
+    expectRefusal(created, "on another token: 'pkcs11:", "tedge hsm delete-key 'pkcs11:")
+    expect(created.stdout + created.stderr).not.toContain("successfully")
+    expect(readFileSync(join(device.configDir, "tedge.toml"), "utf8")).not.toContain("key_uri")
+    service.keys.length = 0
+    for (const by of [
+      ["--current-pin", "123456"],
+      ["--reset", "--so-pin", "12345678"]
+    ]) {
+      const words = ["hsm", "change-pin", "pkcs11:token=other", ...by, "--new-pin", "654321"]
+      expectRefusal(await device.tedge(words), "but on another token: 'pkcs11:", "device.cryptoki.uri")
+    }
+    expect(service.changed).toEqual(["tedge", "tedge"])
+  })
+
+  it.each(["pkcs11:object=a", "pkcs11:id=%01"])("are not created where its own %s would hide them", async (scope) => {
+    await serve({ scope })
+    service.keys.push({ ...service.addKey("a"), id: Buffer.of(1) })
+    const done = await device.tedge(["hsm", "create-key", "--label", "new"])
+    expectRefusal(done, "a new key would never be used, so none was created", "device.cryptoki.uri")
+    expect(service.keys).toHaveLength(2)
+  })
+
+  it("a wrong PIN is tried once", async () => {
+    await serve()
+    service.addKey("my-key")
+    const asked = () => service.asked.filter((frame) => "pin" in frame || "oldPin" in frame).length
+    for (const words of [
+      ["hsm", "create-key", "--pin", "0000"],
+      ["hsm", "change-pin", "--current-pin", "0000", "--new-pin", "654321"],
+      ["hsm", "delete-key", "--label", "my-key", "--pin", "0000", "--force"]
+    ]) {
+      service.asked.length = 0
+      expectRefusal(await device.tedge(words), "refused the PIN it was given")
+      expect(asked(), words.join(" ")).toBe(1)
+    }
   })
 
   it("doctor tries what the certificate commands do", async () => {

@@ -14,6 +14,7 @@ import { certificationRequest } from "../../../../platform/tls/x509.ts"
 import { monotonicNow } from "../../../../runtime/primitives/monotonic-time.ts"
 import { touchHint } from "../../../terminal/progress.ts"
 import { tokenKey } from "../../cert/device-key.ts"
+import { keyRequired } from "../../cert/key-required.ts"
 import { cardsRefused } from "../card-access.ts"
 import { tokenAccess } from "../token-access.ts"
 import { askLimits, type CommandContext, comparable, uriOf } from "../token-command.ts"
@@ -48,7 +49,9 @@ export const tokenChecks = (
     yield* uniqueToken(examination, tokens, settings, device)
     const chosen = yield* examination.check(
       "login and key",
-      cryptoki.ask("ChooseScheme", { offered: allSchemes, key: device.key }, { within: askLimits.list }),
+      cryptoki
+        .ask("ChooseScheme", { offered: allSchemes, key: device.key }, { within: askLimits.list })
+        .pipe(Effect.catchTags(keyRequired(cryptoki, device.key))),
       ({ key, algorithm }) => `${algorithm} key${key.uri === undefined ? "" : ` ${shownUri(key.uri)}`}`
     )
     if (chosen === undefined) return undefined
