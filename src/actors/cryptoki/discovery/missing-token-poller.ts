@@ -35,7 +35,14 @@ export const makeMissingTokenPoller = (spec: MissingTokenPollerSpec): ((uri: Pkc
       yield* Effect.sleep(lookEveryMs)
       const now = yield* monotonicNow
       for (const [text, { until }] of wanted) if (until <= now) wanted.delete(text)
-      if (wanted.size > 0) yield* publishFound(spec, wanted)
+      for (const [text, { uri }] of wanted) {
+        const found = yield* Effect.result(
+          Effect.flatMap(spec.listing.tokens(lookEveryMs, "newHost"), (tokens) => firstToken(uri, tokens))
+        )
+        if (Result.isFailure(found)) continue
+        wanted.delete(text)
+        yield* spec.publish({ _tag: "TokenPlugged", token: tokenName(found.success.token) })
+      }
     }
     isLooking = false
   })
@@ -48,18 +55,6 @@ export const makeMissingTokenPoller = (spec: MissingTokenPollerSpec): ((uri: Pkc
       yield* spec.task(look)
     })
 }
-
-const publishFound = ({ listing, publish }: MissingTokenPollerSpec, wanted: Map<string, Wanted>): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    for (const [text, { uri }] of wanted) {
-      const found = yield* Effect.result(
-        Effect.flatMap(listing.tokens(lookEveryMs, "newHost"), (tokens) => firstToken(uri, tokens))
-      )
-      if (Result.isFailure(found)) continue
-      wanted.delete(text)
-      yield* publish({ _tag: "TokenPlugged", token: tokenName(found.success.token) })
-    }
-  })
 
 const lookEveryMs = 30_000
 /** Bounds what clients with many URIs can make us look for. */

@@ -24,12 +24,10 @@ import {
 } from "./session.ts"
 import { repairAfter, type TokenContext, withConnection } from "./with-connection.ts"
 
-type PinOrder = Omit<PayloadOf<CryptokiProtocol, "ChangePin">, "token">
-
 export const changePin = (
   context: TokenContext,
   asker: Asker,
-  order: PinOrder
+  order: Omit<PayloadOf<CryptokiProtocol, "ChangePin">, "token">
 ): Effect.Effect<TokenDescription, TokenRefusal> =>
   withConnection(context, (connection) =>
     Effect.gen(function* () {

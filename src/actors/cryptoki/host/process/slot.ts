@@ -199,17 +199,14 @@ export class SignTimes {
     const done = this.turn.then(work)
     const rest = () => {
       this.inARow = (this.inARow + 1) % parallelSigns
-      return this.inARow === 0 ? eventLoopTurn() : answersLeave()
+      if (this.inARow === 0) return new Promise<void>((resolve) => setImmediate(resolve))
+      // Answers are written in a tick of their own, which may have been asked for a moment later than ours.
+      return new Promise<void>((resolve) => process.nextTick(() => process.nextTick(resolve)))
     }
     this.turn = done.then(rest, rest)
     return done
   }
 }
-
-const eventLoopTurn = () => new Promise<void>((resolve) => setImmediate(resolve))
-
-/** Answers are written in a tick of their own, which may have been asked for a moment later than ours. */
-const answersLeave = () => new Promise<void>((resolve) => process.nextTick(() => process.nextTick(resolve)))
 
 type Asked = HostRequests["sign"]["asked"]
 type Answer = HostRequests["sign"]["answer"]

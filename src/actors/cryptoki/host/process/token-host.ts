@@ -40,7 +40,12 @@ const main = (): void => {
     void Promise.allSettled(inFlight).then(() =>
       // Behind the answers that are on their way out.
       setImmediate(() => {
-        finalize(state)
+        for (const slot of state.slots.values()) slot.logOut()
+        try {
+          state.module?.finalize()
+        } catch {
+          // The process ends now; no caller is left.
+        }
         process.exit(0)
       })
     )
@@ -67,15 +72,6 @@ const become = (user: UserIds | undefined): string | undefined => {
     return undefined
   } catch (error) {
     return messageOf(error)
-  }
-}
-
-const finalize = (state: HostState): void => {
-  for (const slot of state.slots.values()) slot.logOut()
-  try {
-    state.module?.finalize()
-  } catch {
-    // The process ends now; no caller is left.
   }
 }
 
