@@ -39,7 +39,10 @@ export interface StatusReport {
   readonly connections: ReadonlyArray<ConnectionReport>
   /** Not of a single connection: the signing service. */
   readonly services: ReadonlyArray<ServiceReport>
-  /** Why the settings were not read: the connections are then those with a socket, or those known before. */
+  /**
+   * Why the settings were not read (the connections are then those with a socket, or those known before), or why the
+   * service manager is not known.
+   */
   readonly note?: string
   readonly hint?: string
 }

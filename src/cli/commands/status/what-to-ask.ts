@@ -4,7 +4,7 @@
  */
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import type { ServiceManager } from "../../../actors/connect/services/service-manager.ts"
 import { certificateFacts } from "../../../actors/status/certificate-facts.ts"
 import type { ConfigFileUnreadable, ConfigProtocol, ReadRefusal, SectionLeftOut } from "../../../messages/config.ts"
@@ -35,7 +35,7 @@ export interface WhatToAsk {
   readonly manager: ServiceManager | undefined
   readonly connections: ReadonlyArray<AskedConnection>
   readonly services: ReadonlyArray<AskedService>
-  /** Why the settings were not read. */
+  /** Why the settings were not read, or the service manager is not known. */
   readonly note?: Explanation
 }
 
@@ -69,12 +69,14 @@ const limit = { within: "10 seconds" } as const
 const bySettings = (config: ActorRef<ConfigProtocol>, wanted: Wanted): Effect.Effect<WhatToAsk, ReadRefusal> =>
   Effect.gen(function* () {
     const { settings } = yield* config.ask("ReadSettings", { secrets: "optional" }, limit)
-    const manager = yield* Effect.orElseSucceed(openServices(settings), () => undefined)
+    const opened = yield* Effect.result(openServices(settings))
+    const manager = Result.getOrUndefined(opened)
     return {
       runPath: settings.run.path,
       manager,
       connections: yield* connectionsOf(config, wanted, settings),
-      services: signingService(settings, manager)
+      services: signingService(settings, manager),
+      ...(Result.isFailure(opened) && { note: explain(opened.failure) })
     }
   }).pipe(Effect.catchTags({ AskTimeout: Effect.die, PeerDown: Effect.die, Undeliverable: Effect.die }))
 

@@ -24,6 +24,21 @@ const connections = async (wanted: Partial<Wanted> = {}) => (await answer(ask(wa
 
 const names = async (wanted: Partial<Wanted> = {}) => (await connections(wanted)).map(({ service }) => service.name)
 
+describe("a system.toml that is not valid", () => {
+  it("is said, and what its service manager would know is not taken for known", async () => {
+    toml('[c8y]\nurl = "t.example"\n')
+    writeFileSync(join(bench.dir, "system.toml"), '[init]\nname = "mine"\n')
+    const asked = await answer(ask({}))
+    expect(asked).toMatchObject({
+      manager: undefined,
+      connections: [{ cloud: "c8y" }],
+      note: { error: expect.stringMatching(/system config file/), hint: expect.stringMatching(/system\.toml/) }
+    })
+    const report: StatusReport = { version: 1, at: 0, connections: [], services: [], note: asked.note?.error ?? "" }
+    expect(exitCodeOf(report)).toBe(1)
+  })
+})
+
 describe("a connection whose settings are not valid", () => {
   it("is listed with the reason, is not known to be up, and the exit code says so", async () => {
     toml('[c8y]\nurl = "https://t.example/"\n[az]\nurl = "v.example"\n')

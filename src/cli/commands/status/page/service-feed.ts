@@ -20,7 +20,7 @@ export interface Followed {
   readonly runPath: string
   readonly manager: ServiceManager | undefined
   readonly services: ReadonlyArray<FollowedService>
-  /** Why the settings were not read. */
+  /** As in WhatToAsk. */
   readonly note?: Explanation
 }
 
