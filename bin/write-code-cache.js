@@ -13,23 +13,34 @@ const { cacheFile, cacheOf, load } = require("./load-bundle.js")
 
 const dist = join(__dirname, "..", "dist")
 
-/** Bundle -> arguments of the run that warms it up; `DIR` is a configuration directory. */
+/**
+ * Bundle -> arguments of the run that warms it up, in a directory of its own. The signing service listens, and ends because
+ * Node is no PKCS#11 module.
+ */
 const runs = {
   "tedge.cjs": ["config", "get", "c8y.url"],
   "tedge-main.cjs": ["config", "list"],
   "tedge-mapper.cjs": ["c8y", "--graph"],
-  "tedge-p11-server.cjs": ["--log-level", "nonsense"]
+  "tedge-p11-server.cjs": ["--module-path", process.execPath, "--socket-path", "./socket"]
 }
+
+/** Settings and service manager of whoever installs are not for these runs. */
+const env = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !/^(?:TEDGE_|OTEL_|NOTIFY_SOCKET|WATCHDOG_|LISTEN_)/.test(name))
+)
 
 const writeAll = () => {
   const dir = mkdtempSync(join(tmpdir(), "tedge-code-cache-"))
   try {
-    writeFileSync(join(dir, "tedge.toml"), '[device]\nid = "cache"\n[c8y]\nurl = "localhost"\nauth_method = "basic"\n')
+    writeFileSync(
+      join(dir, "tedge.toml"),
+      'run.path = "."\n[device]\nid = "cache"\n[c8y]\nurl = "localhost"\nauth_method = "basic"\n'
+    )
     writeFileSync(join(dir, "credentials.toml"), '[c8y]\nusername = "t1/u"\npassword = "p"\n', { mode: 0o600 })
     for (const [bundle, words] of Object.entries(runs)) {
       if (!existsSync(join(dist, bundle))) continue
       const args = [__filename, bundle, "--config-dir", dir, ...words]
-      const { status, signal } = spawnSync(process.execPath, args, { stdio: "ignore", timeout: 60_000 })
+      const { status, signal } = spawnSync(process.execPath, args, { cwd: dir, env, stdio: "ignore", timeout: 60_000 })
       if (status === null) throw new Error(`${bundle}: ended by ${signal}`)
     }
   } finally {

@@ -1,10 +1,12 @@
 /** What the bundles of the executables leave out. What a library loads and we never use costs memory and start time. */
 import { readFileSync } from "node:fs"
+import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
 const here = dirname(fileURLToPath(import.meta.url))
 const packages = join(here, "../../node_modules")
+const require = createRequire(import.meta.url)
 const beside = (name) => join(here, name)
 
 export const inPlaceOf = {
@@ -61,4 +63,66 @@ const importOfEffect = (name) => {
   return file === undefined ? `import { ${name} } from "effect"` : `import * as ${name} from "effect/${file}"`
 }
 
-export const lean = [withoutUnused, modulesOfEffect]
+/**
+ * What modules of Effect do as they are loaded, and each start pays for: [module, what is found in it, what it becomes].
+ *
+ * ICU's data of all languages for the widths of texts, 10 ms: at their first use. And two stack traces, for which V8 looks for
+ * the ends of all lines: in place of them what they show on V8, which names the functions that are looked for.
+ */
+const atLoad = [
+  [
+    "cli/CliOutput",
+    /new Intl\.Segmenter\(undefined, \{\s*granularity: "grapheme"\s*\}\)/,
+    '{ segment: (text) => new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(text) }'
+  ],
+  ["cli/CliOutput", /(?<=const zeroWidthCodePoints = )(?=\/.*;$)/m, "() => "],
+  ["cli/CliOutput", /(?<=\.replace\(zeroWidthCodePoints)(?=, "")/, "()"],
+  ["cli/CliOutput", /(?<=const emojiPresentation = )(?=\/.*;$)/m, "() => "],
+  ["cli/CliOutput", /(?<=emojiPresentation)(?=\.test\()/, "()"],
+  [
+    "internal/effect",
+    /(?<=const continuationMarksStack = )\/\*#__PURE__\*\/\(\(\) => \{[\s\S]*?stackProbe[\s\S]*?\}\)\(\)/,
+    "true"
+  ],
+  [
+    "Utils",
+    /setStackTraceLimit\(2\);[\s\S]*?return error\.stack[^:]*: forced\[InternalTypeId\]/,
+    "return standard[InternalTypeId]"
+  ]
+]
+
+const lessAtLoad = {
+  name: "less-at-load",
+  setup: ({ onLoad }) => {
+    for (const module of new Set(atLoad.map(([name]) => name)))
+      onLoad({ filter: new RegExp(`/effect/dist/${module}\\.js$`) }, ({ path }) => ({
+        contents: atLoad.filter(([name]) => name === module).reduce(replaced(path), readFileSync(path, "utf8"))
+      }))
+  }
+}
+
+const replaced =
+  (path) =>
+  (text, [, found, becomes]) => {
+    if (!found.test(text)) throw new Error(`${path} is another version of Effect: it has no ${found}`)
+    return text.replace(found, () => becomes)
+  }
+
+/** Modules of Node that take some milliseconds to load. Ours that import them do so at the first use of a name. */
+const builtinsLater = {
+  name: "builtins-later",
+  setup: ({ onResolve, onLoad }) => {
+    onResolve(
+      { filter: /^node:(child_process|crypto|https?|net|perf_hooks|tls|v8|vm)$/ },
+      ({ path, kind, importer }) =>
+        kind === "import-statement" && /\/src\/.*\.ts$/.test(importer) ? { path, namespace: "later" } : undefined
+    )
+    onLoad({ filter: /./, namespace: "later" }, ({ path }) => ({
+      resolveDir: here,
+      contents: `for (const name of ${JSON.stringify(Object.keys(require(path)))})
+  Object.defineProperty(exports, name, { enumerable: true, get: () => require("${path}")[name] })`
+    }))
+  }
+}
+
+export const lean = [withoutUnused, modulesOfEffect, lessAtLoad, builtinsLater]

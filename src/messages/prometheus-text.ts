@@ -1,4 +1,5 @@
 /** Prints metrics for Prometheus. Source: the text format of Prometheus, version 0.0.4. */
+import { controlsReplaced } from "./shown-text.ts"
 
 /** Of durations in milliseconds; printed in seconds. */
 export class Histogram {
@@ -35,10 +36,6 @@ export const family = (name: string, type: "gauge" | "counter", help: string, va
 ]
 
 export const label = (text: string): string =>
-  text
-    .slice(0, 64)
-    .replaceAll("\\", "\\\\")
-    .replaceAll('"', '\\"')
-    .replace(/\p{Cc}+/gu, " ")
+  controlsReplaced(text.slice(0, 64).replaceAll("\\", "\\\\").replaceAll('"', '\\"'), " ")
 
 const bucketsMs = [0.5, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000]

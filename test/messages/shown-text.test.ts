@@ -1,7 +1,7 @@
 /** Text from outside, as it is shown. */
 import fc from "fast-check"
 import { expect, it } from "vitest"
-import { controlCharacterIn, shownLines, shownText } from "../../src/messages/shown-text.ts"
+import { controlCharacterIn, controlsReplaced, shownLines, shownText } from "../../src/messages/shown-text.ts"
 
 it.each([
   ["\u001b[2J\u001b]0;title\u0007label", "[2J]0;titlelabel"],
@@ -27,6 +27,21 @@ it("leaves no control character, whatever the text, and changes nothing the seco
       expect(shownText(shownLines(text))).toBe(shownText(text))
     })
   ))
+
+it("leaves out exactly the code points of these properties of Unicode, each of them", () => {
+  const unshown = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\ufff9-\ufffb]/u
+  const control = /\p{Cc}/u
+  const wrong: Array<number> = []
+  for (let code = 0; code <= 0x10ffff; code++) {
+    const one = String.fromCodePoint(code)
+    const isRight =
+      (shownText(one) === "") === unshown.test(one) &&
+      (shownLines(one) === "") === (unshown.test(one) && one !== "\n" && one !== "\t") &&
+      (controlsReplaced(one, "?") === "?") === (control.test(one) || one === "?")
+    if (!isRight) wrong.push(code)
+  }
+  expect(wrong).toEqual([])
+})
 
 it("names the first control character", () => {
   expect(controlCharacterIn("a\u001bb\n")).toBe("U+001B")

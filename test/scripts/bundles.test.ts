@@ -52,6 +52,46 @@ console.log(pipe(one, Option.map((n) => n + 1), Option.getOrUndefined))
     expect(bytes["effect/dist/Effect.js"] ?? 0).toBe(0)
   })
 
+  it("loads none of Node's larger modules before they are used", async () => {
+    const { stdout, stderr } = await bundled(`import { createHash } from "node:crypto"
+import { type Socket, connect } from "node:net"
+const loaded = () => process.moduleLoadList.filter((name) => /^NativeModule (crypto|net)$/.test(name))
+console.error = (...words) => require("node:fs").writeSync(1, words.join(" ") + "\\n")
+console.error("before:", ...loaded())
+console.error(createHash("sha256").update("").digest("hex").slice(0, 8), typeof connect, ...loaded().sort())
+`)
+    expect({ stdout, stderr }).toEqual({
+      stdout: "before:\ne3b0c442 function NativeModule crypto NativeModule net\n",
+      stderr: ""
+    })
+  })
+
+  it("measures text as Effect does, with ICU only then", async () => {
+    const { stdout, stderr } = await bundled(`import { displayWidth } from "effect/cli/CliOutput"
+const { Segmenter } = Intl
+let made = 0
+Intl.Segmenter = class extends Segmenter {
+  constructor(...args) {
+    super(...args)
+    made++
+  }
+}
+console.log(made, ["file", "ファイル", "é", "1️⃣", "\\u001b[1mbold\\u001b[0m"].map(displayWidth).join(), made > 0)
+`)
+    expect({ stdout, stderr }).toEqual({ stdout: "0 4,8,1,2,4 true\n", stderr: "" })
+  })
+
+  it("takes for granted what Effect would find out of stack traces at each start: V8 names properties there", async () => {
+    const { stdout, stderr } = await bundled(`import { Effect } from "effect"
+const [continued, called] = ["~continued", "~called"]
+const inContinuation = { [continued]: function stackProbe() { return new Error() } }[continued]().stack
+const inCall = { [called]: (body) => body() }[called](() => new Error()).stack
+const limit = Effect.runSync(Effect.map(Effect.succeed(1), () => Error.stackTraceLimit))
+console.log(inContinuation.includes("[as " + continued + "]"), inCall.includes(called), limit)
+`)
+    expect({ stdout, stderr }).toEqual({ stdout: "true true 10\n", stderr: "" })
+  })
+
   it("repeats by a schedule without a calendar", async () => {
     const { bytes, stdout } = await bundled(`import { Effect, Schedule } from "effect"
 Effect.runPromise(Effect.repeat(Effect.sync(() => console.log("once more")), Schedule.recurs(1)))

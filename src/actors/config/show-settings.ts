@@ -46,17 +46,29 @@ export const listedSettings = (
 }
 
 /** The settings of a group before those of its subgroups, else in the order of the table. */
-const listOrder = (settings: ReadonlyArray<Setting>, depth = 0): ReadonlyArray<Setting> => {
-  const leaves = settings.filter(({ key }) => key.split(".").length === depth + 1)
-  const below = settings.filter(({ key }) => key.split(".").length > depth + 1)
-  const groups = [...new Set(below.map(({ key }) => key.split(".")[depth]))]
-  return [
-    ...leaves,
-    ...groups.flatMap((group) =>
-      listOrder(
-        below.filter(({ key }) => key.split(".")[depth] === group),
-        depth + 1
-      )
-    )
-  ]
+const listOrder = (settings: ReadonlyArray<Setting>): ReadonlyArray<Setting> => {
+  const root = emptyGroup()
+  for (const setting of settings) {
+    const names = setting.key.split(".").slice(0, -1)
+    names.reduce(subgroup, root).settings.push(setting)
+  }
+  return settingsOf(root)
 }
+
+interface Group {
+  readonly settings: Array<Setting>
+  readonly groups: Map<string, Group>
+}
+
+const emptyGroup = (): Group => ({ settings: [], groups: new Map() })
+
+const subgroup = ({ groups }: Group, name: string): Group => {
+  const group = groups.get(name) ?? emptyGroup()
+  groups.set(name, group)
+  return group
+}
+
+const settingsOf = ({ settings, groups }: Group): ReadonlyArray<Setting> => [
+  ...settings,
+  ...[...groups.values()].flatMap(settingsOf)
+]

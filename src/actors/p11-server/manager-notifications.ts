@@ -5,6 +5,7 @@
  * Source: sd_notify(3), systemd.service(5) `Type=notify-reload`.
  */
 import { Duration, Effect } from "effect"
+import { controlsReplaced } from "../../messages/shown-text.ts"
 import { notifyManager } from "../../platform/native/unix-addon.ts"
 
 export interface ServiceManager {
@@ -28,7 +29,7 @@ export const serviceManager = (variables: Readonly<NodeJS.ProcessEnv>, pid: numb
     ready: tell(() => "READY=1"),
     stopping: tell(() => "STOPPING=1"),
     reloading: tell(() => `RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`),
-    status: (line) => tell(() => `STATUS=${line.replace(/\p{Cc}+/gu, " ")}`),
+    status: (line) => tell(() => `STATUS=${controlsReplaced(line, " ")}`),
     watchdog: (alive) =>
       period === undefined
         ? Effect.void

@@ -72,8 +72,8 @@ export const behaviourFor = (composition: CryptokiComposition): Actor.Behaviour<
 const keepLookingMs = { command: 0, mapper: 600_000, server: 60_000 } as const
 
 /** Commands run by root and the services share the record of refused PINs. */
-export const serviceOwner = (configDir: string): LatchPlace["owner"] => {
-  const owner = fileOwner(configDir)
+export const serviceOwner = (configDir: string, user = serviceUser(configDir)): LatchPlace["owner"] => {
+  const owner = fileOwner(configDir, user)
   return owner.kind === "owner" ? owner : undefined
 }
 
@@ -88,9 +88,9 @@ const pinProgram = (configDir: string, { environment, pin }: CryptokiComposition
  * permissions show when the command runs, not when the service does. Undefined: the current user.
  */
 export const hostUser = (
-  configDir: string
+  configDir: string,
+  user = serviceUser(configDir)
 ): { readonly account: ServiceAccount | undefined } | { readonly failure: ServiceUserUnknown | SystemFileInvalid } => {
-  const user = serviceUser(configDir)
   if (user.kind === "unusable") return { failure: user.failure }
   return { account: user.kind === "user" && user.uid !== 0 ? user : undefined }
 }

@@ -4,6 +4,7 @@
  * Precedence: option, environment, files, other settings as fallback, default. Only for identities the certificate's name
  * precedes everything. Source: thin-edge, tedge config reference, "Fallbacks".
  */
+import { controlsReplaced } from "../shown-text.ts"
 import { type Layer, profilesOf } from "./layer.ts"
 import type { ValueSource } from "./refused-value.ts"
 import type { IdProblem } from "./resolved-settings.ts"
@@ -119,7 +120,7 @@ const standIn = (setting: Setting, sources: Sources): Resolved | undefined => {
   const text = variable === undefined ? undefined : sources.variable(variable)
   // Not refused. In a list, line breaks separate.
   if (variable !== undefined && text)
-    return { kind: "value", value: text.replace(/\p{Cc}+/gu, ","), source: { kind: "variable", variable } }
+    return { kind: "value", value: controlsReplaced(text, ","), source: { kind: "variable", variable } }
   if (setting.default === undefined) return undefined
   const given = typeof setting.default === "string" ? setting.default : setting.default.inConfigDir
   const parsed = parseText(setting.type, given, sources.configDir)

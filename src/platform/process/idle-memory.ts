@@ -8,7 +8,6 @@
  * itself maps pages of Node's file again.
  */
 import { readFileSync } from "node:fs"
-import { performance } from "node:perf_hooks"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { collectAll, dropProgramText, trimMalloc } from "../native/unix-addon.ts"

@@ -4,6 +4,7 @@
  */
 
 import { spawnSync } from "node:child_process"
+import { existsSync } from "node:fs"
 import { textIfReadable } from "../files/read-file.ts"
 
 /** A name or a number; undefined: no such user. */
@@ -59,12 +60,22 @@ const asked = (database: string, name: string): string | undefined => {
   return status === 0 ? stdout.split("\n")[0] : undefined
 }
 
-/** nsswitch.conf(5): if only the files are configured, no process is started for an unknown name. */
-const usesOtherSources = (): boolean =>
-  linesOf("/etc/nsswitch.conf").some((line) => {
-    const [, sources] = /^\s*(?:passwd|group)\s*:([^#]*)/.exec(line) ?? []
-    return (sources ?? "").split(/\s+/).some((source) => /^[a-z]/.test(source) && !["files", "compat"].includes(source))
-  })
+const usesOtherSources = (): boolean => otherSources(linesOf("/etc/nsswitch.conf"), existsSync)
+
+/**
+ * Whether nsswitch.conf(5) names a source beside the files; if not, no process is started for an unknown name.
+ * nss-systemd(8), which Debian always names, has users only where one of its directories exists.
+ */
+export const otherSources = (lines: ReadonlyArray<string>, isThere: (path: string) => boolean): boolean =>
+  lines
+    .flatMap((line) => (/^\s*(?:passwd|group)\s*:([^#]*)/.exec(line)?.[1] ?? "").split(/\s+/))
+    .filter((source) => /^[a-z]/.test(source) && source !== "files" && source !== "compat")
+    .some((source) => source !== "systemd" || systemdRecords.some(isThere))
+
+const systemdRecords = [
+  ...["/run/systemd/userdb", "/etc/userdb", "/run/userdb", "/run/host/userdb", "/usr/local/lib/userdb"],
+  "/usr/lib/userdb"
+]
 
 /** Without the file there are no names; the caller reports an unknown name. */
 const linesOf = (file: string): ReadonlyArray<string> => textIfReadable(file)?.split("\n") ?? []

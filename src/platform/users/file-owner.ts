@@ -1,7 +1,7 @@
 /** The owner of the services' files: user and group of system.toml. Source: thin-edge, system.toml reference. */
 import type { ServiceUserUnknown, SystemFileInvalid } from "../../messages/platform.ts"
 import type { Owner } from "../files/file-calls.ts"
-import { serviceUser } from "./service-user.ts"
+import { type ServiceUser, serviceUser } from "./service-user.ts"
 import { readSystemFile } from "./system-file.ts"
 
 type FileOwner =
@@ -10,8 +10,7 @@ type FileOwner =
   | { readonly kind: "unchanged" }
   | { readonly kind: "unknown"; readonly failure: ServiceUserUnknown | SystemFileInvalid }
 
-export const fileOwner = (configDir: string, isRoot = process.getuid?.() === 0): FileOwner => {
-  const user = serviceUser(configDir, isRoot)
+export const fileOwner = (configDir: string, user: ServiceUser = serviceUser(configDir)): FileOwner => {
   if (user.kind === "unusable") return { kind: "unknown", failure: user.failure }
   if (user.kind === "caller" || leavesGroup(configDir)) return { kind: "unchanged" }
   return { kind: "owner", uid: user.uid, gid: user.gid, name: user.name }
@@ -30,7 +29,7 @@ export const ownerIn = (configDir: string): Owner | undefined => {
 }
 
 /** For lock files, even if ownership is not changed: the services' user must be able to take them. */
-export const lockOwnerIn = (configDir: string): Owner | undefined => {
-  const user = serviceUser(configDir)
-  return user.kind === "user" ? { uid: user.uid, gid: user.gid } : undefined
-}
+export const lockOwnerIn = (configDir: string): Owner | undefined => lockOwnerOf(serviceUser(configDir))
+
+export const lockOwnerOf = (user: ServiceUser): Owner | undefined =>
+  user.kind === "user" ? { uid: user.uid, gid: user.gid } : undefined

@@ -14,7 +14,7 @@ export interface ServiceAccount {
   readonly home: string
 }
 
-type ServiceUser =
+export type ServiceUser =
   | ({ readonly kind: "user" } & ServiceAccount)
   /** Runs as the caller: not root, or system.toml says so (`user = ''`), or it names none and there is no user `tedge`. */
   | { readonly kind: "caller" }

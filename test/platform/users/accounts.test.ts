@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, describe, expect, it } from "vitest"
-import { groupId, userId } from "../../../src/platform/users/accounts.ts"
+import { groupId, otherSources, userId } from "../../../src/platform/users/accounts.ts"
 
 const dir = mkdtempSync(join(tmpdir(), "accounts-"))
 const file = join(dir, "passwd")
@@ -25,5 +25,19 @@ describe("an account", () => {
 
   it("has none without the file", () => {
     expect(userId("root", join(dir, "absent"))).toBeUndefined()
+  })
+})
+
+describe("another source of names than the files", () => {
+  it.each([
+    [["passwd: files", "group: compat", "hosts: files dns", "# passwd: ldap"], [], false],
+    [["passwd: files ldap"], [], true],
+    [["group:\tfiles [NOTFOUND=return] sss # systemd"], [], true],
+    [["passwd: files systemd", "group: files systemd"], [], false],
+    [["passwd: files systemd"], ["/run/systemd/userdb"], true],
+    [["passwd: files systemd"], ["/usr/lib/userdb"], true],
+    [[], ["/run/systemd/userdb"], false]
+  ])("%j with %j: %s", (lines, directories: ReadonlyArray<string>, expected) => {
+    expect(otherSources(lines, (path) => directories.includes(path))).toBe(expected)
   })
 })

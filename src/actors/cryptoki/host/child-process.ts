@@ -8,6 +8,7 @@ import { existsSync, readFileSync } from "node:fs"
 import type { Socket } from "node:net"
 import { join } from "node:path"
 import type { Deferred } from "effect"
+import { controlsReplaced } from "../../../messages/shown-text.ts"
 import { nodeOptions } from "../../../platform/process/node-options.ts"
 import { printUser } from "../../../platform/users/become-user.ts"
 import type { RunningLimit } from "../../../runtime/primitives/deadlines.ts"
@@ -141,7 +142,7 @@ export const moduleOutput = (): ModuleOutput => {
       const shown = [...secrets].reduce((output, secret) => output.replaceAll(secret, "[REDACTED]"), text)
       return shown
         .split("\n")
-        .map((line) => line.replace(/\p{Cc}+/gu, " ").trim())
+        .map((line) => controlsReplaced(line, " ").trim())
         .filter((line) => line !== "")
         .slice(-keptLines)
         .join("; ")

@@ -31,7 +31,7 @@ import type { Settings } from "../../../messages/settings/resolved-settings.ts"
 import { CryptokiOff } from "../../../messages/token-refusals.ts"
 import { readTomlFile } from "../../../platform/toml/toml-file.ts"
 import { groupId } from "../../../platform/users/accounts.ts"
-import type { ServiceAccount } from "../../../platform/users/service-user.ts"
+import { type ServiceAccount, type ServiceUser, serviceUser } from "../../../platform/users/service-user.ts"
 import type { AskFailed } from "../../../runtime/errors.ts"
 import type { ActorRef, AnswerOf } from "../../../runtime/protocol.ts"
 import type { CommandInput } from "../../command-line/command-spec.ts"
@@ -44,6 +44,7 @@ import { type ServerValues, serverOptions, serverValues } from "./server-values.
 
 export interface ServerSettings {
   readonly configDir: string
+  readonly serviceUser: ServiceUser
   /** User of the token hosts; undefined: the service's own. */
   readonly hostUser: ServiceAccount | undefined
   /** The files that existed, and whose settings these are. */
@@ -89,12 +90,15 @@ export const readServerSettings = (
     const { modulePath, uri } = settings.cryptoki
     if (modulePath === undefined && unread === undefined)
       return yield* new CryptokiOff({ missing: "device.cryptoki.module_path" })
-    const user = values.tokenAsRoot ? { account: undefined } : hostUser(settings.configDir)
-    if ("failure" in user) return yield* Effect.fail(user.failure)
+    // Once: for a name that is in no file, a process is started.
+    const user = serviceUser(settings.configDir)
+    const host = values.tokenAsRoot ? { account: undefined } : hostUser(settings.configDir, user)
+    if ("failure" in host) return yield* Effect.fail(host.failure)
     const pin = unread === undefined ? yield* servicePin(settings, values) : undefined
     return {
       configDir: settings.configDir,
-      hostUser: user.account,
+      serviceUser: user,
+      hostUser: host.account,
       files: own.files,
       modulePath: modulePath ?? "",
       socketPath: settings.cryptoki.socketPath,

@@ -2,7 +2,8 @@
  * Runs tedge-p11-server: settings, module, socket, until SIGTERM or SIGINT.
  *
  * Exits with 1 if settings or socket are unusable or the module file cannot be loaded. A failing module or a missing
- * token does not end it: clients get the reason, and it recovers.
+ * token does not end it: clients get the reason, and it recovers. It listens before the module is loaded: a Ping is
+ * answered at once, other requests wait.
  */
 import { Duration, Effect, Fiber, Option, Scope } from "effect"
 import { defaultLimits } from "../../../actors/cryptoki/settings.ts"
@@ -16,9 +17,8 @@ import { explainCryptokiEvent } from "../../../messages/explain/cryptoki-event.t
 import { explainLatchForgotten, explainServerEvent } from "../../../messages/explain/p11-server.ts"
 import { changingOperations, type P11ServerEvent, type P11ServerProtocol } from "../../../messages/p11-server.ts"
 import { shownUri } from "../../../messages/pkcs11-uri.ts"
-import type { ModuleNotLoaded } from "../../../messages/token-refusals.ts"
 import { freeDescriptors } from "../../../platform/process/free-descriptors.ts"
-import { lockOwnerIn } from "../../../platform/users/file-owner.ts"
+import { lockOwnerOf } from "../../../platform/users/file-owner.ts"
 import type { RuntimeEvent } from "../../../runtime/events.ts"
 import type { ActorRef } from "../../../runtime/protocol.ts"
 import type { CommandHandler, CommandInput } from "../../command-line/command-spec.ts"
@@ -32,10 +32,11 @@ import { chosenLogLevel, type LogLevelName, logStyle, parseLogLevel } from "../.
 import { makeVisible, serveStatus, type Visible } from "../status-service.ts"
 import { withTelemetry } from "../telemetry/telemetry.ts"
 import { limitedKind, limitedTokenKind, logLeftOut } from "./limited-lines.ts"
+import { checkModuleFile, lookAtModule } from "./module-look.ts"
 import { p11ServerProgram } from "./p11-server-spec.ts"
 import { readServerSettings, type ServerSettings } from "./read-settings.ts"
 import { actorsAnswer, type Listener, startListener, startTokens, tokensPlace } from "./server-graph.ts"
-import { isLatchKept, latchDirectory, logClosed, logFailure, type ServerFailure } from "./server-log.ts"
+import { isLatchKept, latchDirectory, logFailure, type ServerFailure } from "./server-log.ts"
 import { serverAnswer, writeMetrics } from "./server-metrics.ts"
 import { type ServerStatus, serverStatus } from "./server-status.ts"
 import { type TokenStatus, tokenStatus } from "./token-status.ts"
@@ -121,13 +122,14 @@ const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog, 
     )
     const tokens: Tokens = { ref: place.ref, start, scope }
     const isOpen = settings.policy.unread === undefined
+    if (isOpen) yield* checkModuleFile(settings)
     if (isOpen) yield* start
-    const looking = yield* Effect.forkScoped(isOpen ? Effect.result(lookAtModule(service, place.ref)) : Effect.never)
-    // A slow module does not delay the socket; its outcome is logged later.
-    const timeout = isOpen ? moduleTimeout : "0 seconds"
-    const looked = Option.getOrUndefined(yield* Effect.timeoutOption(Fiber.join(looking), timeout))
-    if (looked?._tag === "Failure") return yield* Effect.fail(looked.failure)
     const listener = yield* listen(service, place.ref)
+    const looking = yield* Effect.forkScoped(isOpen ? Effect.result(lookAtModule(service, place.ref)) : Effect.never)
+    // Ready when the tokens are there. A slow module does not delay that for long; its outcome is logged later.
+    const looked = Effect.raceFirst(Fiber.join(looking), Effect.as(signals.untilStopped, undefined))
+    const outcome = Option.getOrUndefined(yield* Effect.timeoutOption(looked, isOpen ? moduleTimeout : "0 seconds"))
+    if (outcome?._tag === "Failure") return yield* Effect.fail(outcome.failure)
     yield* serveStatus(visible, {
       name: "tedge-p11-server",
       runPath: settings.runPath,
@@ -184,25 +186,6 @@ const look = (
     if (metricsFile !== undefined) yield* writeMetrics(metricsFile, service.metrics, server)
   })
 
-/** Fails if the module cannot be loaded at all. */
-const lookAtModule = (
-  { settings, manager, status, shown }: Service,
-  cryptoki: ActorRef<CryptokiProtocol>
-): Effect.Effect<void, ModuleNotLoaded> =>
-  Effect.gen(function* () {
-    yield* logClosed(settings)
-    const listed = yield* Effect.result(cryptoki.ask("ListTokens", undefined, { within: "2 minutes" }))
-    if (listed._tag === "Success") {
-      const labels = listed.success.filter(({ initialized }) => initialized).map(({ label }) => label)
-      status.seen(labels)
-      shown.seen(labels)
-      yield* manager.status(status.line())
-      return yield* Effect.logInfo(`PKCS #11 module loaded module_path="${settings.modulePath}" ${status.line()}`)
-    }
-    if (listed.failure._tag === "ModuleNotLoaded") return yield* Effect.fail(listed.failure)
-    yield* logFailure(listed.failure)
-  })
-
 /** Scope and PIN are chosen by the server, with each request and after each reload. */
 const cryptokiSettings = (service: Service) => ({
   modulePath: service.settings.modulePath,
@@ -212,7 +195,7 @@ const cryptokiSettings = (service: Service) => ({
   program: `tedge-p11-server ${service.settings.configDir}`,
   scope: undefined,
   latchDirectory: latchDirectory(service.settings.runPath),
-  latchOwner: serviceOwner(service.settings.configDir),
+  latchOwner: serviceOwner(service.settings.configDir, service.settings.serviceUser),
   limits: defaultLimits,
   idleHostEnds: false,
   keepLookingMs: Duration.toMillis("1 minute"),
@@ -223,7 +206,7 @@ const cryptokiSettings = (service: Service) => ({
 const listen = (service: Service, cryptoki: ActorRef<CryptokiProtocol>) =>
   Effect.gen(function* () {
     const { socketPath: path, socketMode: mode, socketGroup: group, policy } = service.settings
-    const lockOwner = lockOwnerIn(service.settings.configDir)
+    const lockOwner = lockOwnerOf(service.settings.serviceUser)
     const publish = (event: P11ServerEvent) => onServerEvent(service, event)
     const [descriptor, ...others] = activatedDescriptors(process.env, process.pid)
     if (others.length > 0) yield* Effect.logWarning("systemd passed several sockets: using the first")
@@ -237,7 +220,7 @@ const listen = (service: Service, cryptoki: ActorRef<CryptokiProtocol>) =>
   })
 
 /** Reserve for token hosts, reloaded settings, the status socket, and clients that are rejected immediately. */
-const keptDescriptors = 16
+const keptDescriptors = 20
 
 const onCryptokiEvent = (service: Service, event: CryptokiEvent): Effect.Effect<void> =>
   Effect.gen(function* () {

@@ -4,7 +4,7 @@
  *   tokens     cryptoki: parked when it keeps failing; clients get the reason
  *   listener   the server: ends the process when it keeps failing, so that the service manager restarts it
  *
- * The listener starts after the module was probed, and is stopped first: it finishes the accepted requests.
+ * The listener starts before the module is loaded, and is stopped first: it finishes the accepted requests.
  */
 import { Cause, Effect, type Scope } from "effect"
 import { cryptokiBehaviour } from "../../../actors/cryptoki/cryptoki-actor.ts"

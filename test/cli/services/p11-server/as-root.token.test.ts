@@ -29,7 +29,7 @@ describe.runIf(isRoot)("a token store that only root may open", () => {
     chmodSync(place.hsm.dir, 0o755)
     const command = ["setpriv", `--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups", "--"]
     const server = place.start({ command })
-    await server.logged("Server listening")
+    await server.logged("sudo chown -R")
     const tokens = join(place.hsm.dir, "tokens")
     expect(server.log()).toMatch(
       new RegExp(
@@ -37,6 +37,9 @@ describe.runIf(isRoot)("a token store that only root may open", () => {
         "m"
       )
     )
+    // A user with a process cannot be removed.
+    server.child.kill("SIGTERM")
+    expect(await server.ended).toBe(0)
   })
 
   it("is used by a service as root whose module may run as root", async () => {

@@ -7,6 +7,7 @@ import { describe, expect, it, onTestFinished } from "vitest"
 import { serviceManager } from "../../../../src/actors/p11-server/manager-notifications.ts"
 import { ask } from "../../../actors/p11-server/served.ts"
 import { eventually, executable } from "../../../support/device/device.ts"
+import { isAlive } from "../../../support/is-alive.ts"
 import { notifySocket } from "../../../support/notify-socket.ts"
 import { scriptedModule } from "../../../support/token/scripted-module.ts"
 import { type ServerPlace, serverPlace } from "./server-process.ts"
@@ -121,6 +122,26 @@ describe("sockets that systemd hands over", () => {
     child.kill("SIGTERM")
     expect(await ended).toBe(0)
     expect([place.socketPath, other].filter((path) => existsSync(path))).toHaveLength(2)
+  })
+})
+
+describe("a module that hangs while it is loaded", () => {
+  it("keeps tedge-p11-server from being ready, not from answering a Ping and from ending at once", async () => {
+    const { place, scripted } = scriptedPlace()
+    scripted.set({ C_Initialize: { hang: true } })
+    const { path, told, until } = await notifySocket()
+    const server = place.start({ onlyArgs: fromFile(place), env: { NOTIFY_SOCKET: path } })
+    await server.logged("Server listening")
+    expect(await ask(place.socketPath, { _tag: "Ping" })).toEqual({ _tag: "Pong" })
+    // In order, so it would be there: one that is sent after all that the service has sent by now.
+    const before = told().length
+    await Effect.runPromise(serviceManager({ NOTIFY_SOCKET: path }, 0).stopping)
+    await until(before + 1)
+    expect(told()).not.toContain("'READY=1'")
+    await eventually(() => scripted.calls("C_Initialize") > 0)
+    server.child.kill("SIGTERM")
+    expect(await server.ended).toBe(0)
+    await eventually(() => !scripted.processes().some(isAlive))
   })
 })
 

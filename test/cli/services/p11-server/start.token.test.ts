@@ -15,14 +15,14 @@ describe("tedge-p11-server, when it starts", () => {
     const place = serverPlace()
     place.hsm.addToken()
     const server = place.start({ args: ["--pin", "123456"] })
-    const log = await server.logged("Server listening")
+    const log = await server.logged("PKCS #11 module loaded")
     expect(log).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z {2}INFO tedge_p11_server: Starting/)
     expect(messages(log)).toEqual([
       `INFO tedge_p11_server: Starting ${version}`,
       `INFO tedge_p11_server: Using cryptoki configuration cryptoki_config=CryptokiConfigDirect { module_path: "${place.hsm.modulePath}", pin: "[REDACTED]", uri: None }`,
       `INFO tedge_p11_server: Using socket path socket_path="${place.socketPath}"`,
-      `INFO tedge_p11_server: PKCS #11 module loaded module_path="${place.hsm.modulePath}" token 'my-token': there`,
-      `INFO tedge_p11_server: Server listening listener=Some("${place.socketPath}")`
+      `INFO tedge_p11_server: Server listening listener=Some("${place.socketPath}")`,
+      `INFO tedge_p11_server: PKCS #11 module loaded module_path="${place.hsm.modulePath}" token 'my-token': there`
     ])
     server.child.kill("SIGTERM")
     expect(await server.ended).toBe(0)
@@ -81,16 +81,27 @@ describe("tedge-p11-server, when it starts", () => {
     expect(await server.ended).toBe(1)
     expect(server.log()).toContain("Using cryptoki configuration")
     expect(server.log()).toContain("/run/tedge-p11-server/tedge-p11-server.sock")
+    expect(server.log()).not.toContain("Server listening")
     expect(server.log()).not.toContain("WARN")
     expect(server.log().match(/ERROR/g)).toHaveLength(1)
     expect(server.log()).toContain("xx.so': there is no such file")
+  })
+
+  it("listens before its module is loaded, and takes its socket away when that cannot be", async () => {
+    const place = serverPlace()
+    const onlyArgs = ["--config-dir", "./config", "--module-path", process.execPath, "--socket-path", place.socketPath]
+    const server = place.start({ onlyArgs })
+    expect(await server.ended).toBe(1)
+    expect(server.log()).toMatch(/Server listening[\s\S]*ERROR .*Failed to load PKCS#11 dynamic object/)
+    expect(server.log().match(/ERROR/g)).toHaveLength(1)
+    expect(existsSync(place.socketPath)).toBe(false)
   })
 
   it("listens without a token, reports that to clients, and warns that refused PINs would be forgotten", async () => {
     const place = serverPlace()
     const file = place.hsm.env.SOFTHSM2_CONF
     const server = place.start({ env: { TEDGE_RUN_PATH: file } })
-    expect(await server.logged("Server listening")).toContain("no token")
+    expect(await server.logged("no token")).toContain("Server listening")
     expect(server.log()).toContain(`refused PINs cannot be recorded in '${file}/tedge-pin-latch'`)
     expect(await ask(place.socketPath, signRequest)).toMatchObject({
       message: expect.stringContaining(
