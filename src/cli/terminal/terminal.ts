@@ -83,9 +83,12 @@ export const makeTerminal = ({
 
 type Style = keyof typeof styles
 
+/** With the command names of this installation. */
+export const namedHere = (text: string): string => withCommandNames(installationOf(process.argv[1]), text)
+
 /** With the command names of this installation, and without systemd's commands if it does not run. */
 const wordsOfProcess = (text: string): string => {
-  const named = withCommandNames(installationOf(process.argv[1]), text)
+  const named = namedHere(text)
   return runsSystemd() ? named : withoutSystemd(named)
 }
 

@@ -10,6 +10,7 @@ import { parseStatusLine } from "../../../messages/status/status-line.ts"
 import { isBad } from "../../../messages/status/verdict.ts"
 import { askJsonLine } from "../../../platform/sockets/json-lines-socket.ts"
 import { connectUnix } from "../../../platform/sockets/socket-io.ts"
+import { namedHere } from "../../terminal/terminal.ts"
 import type { ServiceReport } from "./report.ts"
 import { type ManagedState, managedState } from "./service-state.ts"
 
@@ -43,7 +44,13 @@ export const reportOfSnapshot = (
 const judged = ({ name, failure }: AskedService, report: Told): ServiceReport => {
   const isShown = report.state === "up" || report.snapshot !== undefined
   const said = failure === undefined ? report : { ...(isShown ? report : unknown(name)), ...explain(failure) }
-  return { ...said, bad: isBad(said) }
+  const { error, hint } = said
+  return {
+    ...said,
+    ...(error !== undefined && { error: namedHere(error) }),
+    ...(hint !== undefined && { hint: namedHere(hint) }),
+    bad: isBad(said)
+  }
 }
 
 const toldBy = ({ name }: AskedService, manager: ServiceManager | undefined, snapshot: Snapshot): Told => {

@@ -1,7 +1,9 @@
 /** The rows of one connection. */
+
 import type { BridgeFacts, CertificateFacts, DirectionFacts, LinkFacts } from "../../../messages/status/snapshot.ts"
 import { isRefused, subscriptionFault } from "../../../messages/status/subscription-fault.ts"
 import { cloudSummaries } from "../../command-line/command-spec.ts"
+import { namedHere } from "../../terminal/terminal.ts"
 import { bytes, rate, span, sparkline } from "./in-words.ts"
 import { nameOf } from "./plain-lines.ts"
 import { perSecond } from "./rates.ts"
@@ -43,7 +45,7 @@ const why = ({ service }: ConnectionReport, at: number): ReadonlyArray<Row> => {
     ...row("next step", hint),
     ...links.flatMap((link) => [
       ...row("why", link?.error === undefined ? undefined : bad(`${host(link)}: ${link.error}`)),
-      ...row("next step", link?.hint),
+      ...row("next step", link?.hint && namedHere(link.hint)),
       ...row("next try", link && nextTry(link, at))
     ])
   ]

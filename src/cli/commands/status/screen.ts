@@ -1,6 +1,8 @@
 /** Renders a report for a terminal: one block per connection and per other service. Pure. */
+
 import { shownText } from "../../../messages/shown-text.ts"
 import type { State } from "../../../messages/status/verdict.ts"
+import { namedHere } from "../../terminal/terminal.ts"
 import { pieces, textWidth } from "../../terminal/text-width.ts"
 import { connectionRows } from "./connection-rows.ts"
 import { nameOf } from "./plain-lines.ts"
@@ -37,7 +39,8 @@ export const renderScreen = (report: StatusReport, style: ScreenStyle, height?: 
     ...report.services.map((one) => block(one.name, one, serviceRows(one, report.at)))
   ]
   const { note, hint } = report
-  const notes = note === undefined ? [] : [inLines([...row("note", note), ...row("next step", hint)])]
+  const notes =
+    note === undefined ? [] : [inLines([...row("note", note), ...row("next step", hint && namedHere(hint))])]
   const screenOf = (shown: ReadonlyArray<Block>) => joined([...notes, ...shown.map((one) => one.lines)])
   const all = screenOf(blocks)
   if (height === undefined || all.length <= height) return all

@@ -84,6 +84,13 @@ describe("the next step for a service that shows nothing", () => {
   })
 })
 
+it("a service beside thin-edge.io is started by the command that has that name there", async () => {
+  const [program = ""] = process.argv.splice(1, 1, "/usr/bin/tedge-hsm")
+  onTestFinished(() => void process.argv.splice(1, 1, program))
+  const bridge = { name: "tedge-bridge-c8y", startedBy: "tedge connect c8y" }
+  expect(await ask(tempDir(), bridge)).toMatchObject({ state: "down", hint: "start it: tedge-hsm connect c8y" })
+})
+
 it("a service whose socket is missing, or a file, does not run", async () => {
   const runPath = tempDir()
   const stopped = { state: "down", error: "'tedge-mapper-c8y' is not running", hint: "start it: tedge connect c8y" }
