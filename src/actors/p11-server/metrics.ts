@@ -27,8 +27,9 @@ export class Metrics {
     if (event._tag === "RequestServed") {
       const { signing } = event
       const token = `token="${label(this.tokenIn(event.uri))}"`
-      histogramIn(this.latencies, `operation="${event.operation}",${token}`).add(event.tookMs)
-      if (signing !== undefined) histogramIn(this.signatures, token).add(signing.endedAt - signing.readAt)
+      const tookMs = signing === undefined ? event.tookMs : signing.endedAt - signing.readAt
+      histogramIn(this.latencies, `operation="${event.operation}",${token}`).add(tookMs)
+      if (signing !== undefined) histogramIn(this.signatures, token).add(tookMs)
     }
     if (event._tag === "RequestRefused") count(this.refused, `operation="${event.operation ?? "unknown"}"`)
     if (event._tag === "ClientAborted") count(this.clientsCut, `reason="${event.reason}"`)

@@ -39,6 +39,15 @@ describe("the metrics", () => {
     expect(seriesValue(text, "tedge_p11_server_connections")).toBe(3)
   })
 
+  it("have signatures in the bucket of their time, not of its whole milliseconds", () => {
+    const metrics = new Metrics()
+    const times = { acceptedAt: 10, readAt: 10.2, decodedAt: 10.3, signed: undefined, answeredAt: 11.8, endedAt: 11.9 }
+    metrics.record({ ...served("pkcs11:token=a", 1), signing: times } as P11ServerEvent)
+    const name = 'tedge_p11_server_request_duration_seconds_bucket{operation="sign",token="a"'
+    expect(seriesValue(metrics.text(now), `${name},le="0.001"}`)).toBe(0)
+    expect(seriesValue(metrics.text(now), `${name},le="0.002"}`)).toBe(1)
+  })
+
   it("count recoveries and latches by token", () => {
     const metrics = new Metrics()
     metrics.recordToken({ _tag: "HostReplaced", token: "a", reason: "hung" })

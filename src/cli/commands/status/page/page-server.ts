@@ -45,9 +45,11 @@ export const servePage = (
     (server) => {
       const bound = server.address()
       const port = typeof bound === "object" && bound !== null ? bound.port : address.port
-      return `http://${isIPv6(address.host) ? `[${address.host}]` : address.host}:${port}/${page.secret}/`
+      return `http://${inUrl(address.host)}:${port}/${page.secret}/`
     }
   )
+
+const inUrl = (host: string): string => (isIPv6(host) ? `[${host}]` : host)
 
 const listen = ({ host, port }: ListenAddress, page: ServedPage): Effect.Effect<Server, PageNotServed> =>
   Effect.callback((resume) => {
@@ -55,7 +57,7 @@ const listen = ({ host, port }: ListenAddress, page: ServedPage): Effect.Effect<
     const server = createServer((request, response) => answer(page, watchers, request, response))
     server.once("error", (error) => {
       const code = codeOf(error)
-      resume(Effect.fail(new PageNotServed({ address: `${host}:${port}`, code })))
+      resume(Effect.fail(new PageNotServed({ address: `${inUrl(host)}:${port}`, code })))
     })
     server.listen(port, host, () => resume(Effect.succeed(server)))
   })
@@ -68,10 +70,12 @@ const answer = (
 ): ServerResponse => {
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value)
   if (!isOfThisMachine(request.headers.host)) return end(response, 403)
-  const path = pathBelow(page.secret, request.url ?? "")
-  if (path === undefined) return end(response, 404)
-  if (request.method !== "GET" && request.method !== "HEAD") return end(response, 405)
+  const [, given = "", path] = /^\/([^/?]*)(?:\/([^?]*))?/.exec(request.url ?? "") ?? []
+  if (!isSecret(given, page.secret)) return end(response, 404)
+  if (request.method !== "GET" && request.method !== "HEAD") return end(response.setHeader("allow", "GET, HEAD"), 405)
   switch (path) {
+    case undefined:
+      return end(response.setHeader("location", `/${page.secret}/`), 308)
     case "":
       return end(response, 200, "text/html", page.files.html)
     case "page.js":
@@ -107,11 +111,9 @@ const stream = (feed: PageFeed, watchers: Set<ServerResponse>, response: ServerR
 const isOfThisMachine = (host: string | undefined): boolean =>
   host !== undefined && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d{1,5})?$/i.test(host)
 
-/** Undefined: not the secret of this page. */
-const pathBelow = (secret: string, url: string): string | undefined => {
-  const [, given = "", path] = /^\/([^/?]*)\/([^?]*)/.exec(url) ?? []
+const isSecret = (given: string, secret: string): boolean => {
   const [a, b] = [Buffer.from(given), Buffer.from(secret)]
-  return path !== undefined && a.length === b.length && timingSafeEqual(a, b) ? path : undefined
+  return a.length === b.length && timingSafeEqual(a, b)
 }
 
 const headers = {

@@ -62,7 +62,7 @@ describe("the address of the page", () => {
         expect((await get(url, `/${secret}/${path}`)).body).toBe(body)
     }))
 
-  it.each(["/", "/page.js", "/events", `/${secret}`, `/${secret}x/`, `/x${secret}/events`, `/${secret}/../`, `//`])(
+  it.each(["/", "/page.js", "/events", `/${secret}x`, `/${secret}x/`, `/x${secret}/events`, `/${secret}/../`, `//`])(
     "without the secret there is nothing: %s",
     (path) =>
       served(async (url) => {
@@ -72,7 +72,23 @@ describe("the address of the page", () => {
   )
 })
 
+describe("an address that cannot be listened on", () => {
+  it("is named in the form it has in a URL", async () => {
+    // For documentation (RFC 3849): no machine has it.
+    const serving = servePage({ host: "2001:db8::1", port: 8080 }, { secret, files, feed: makeFeed().feed })
+    const { address } = await Effect.runPromise(Effect.scoped(Effect.flip(serving)))
+    expect(address).toBe("[2001:db8::1]:8080")
+  })
+})
+
 describe("a request", () => {
+  it("without the last slash of the address, as some terminals copy it, gets there", () =>
+    served(async (url) => {
+      const { statusCode, headers } = (await get(url, `/${secret}`)).response
+      expect([statusCode, headers.location]).toEqual([308, `/${secret}/`])
+      expect(await statusOf(url, `/${secret}`, { host: "evil.example" })).toBe(403)
+    }))
+
   it("for the head of the stream ends", () =>
     served(async (url, { watchers }) => {
       const { response } = await get(url, `${url.pathname}events`, { method: "HEAD" })
@@ -89,7 +105,10 @@ describe("a request", () => {
     }))
 
   it.each(["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])("that would change something is refused: %s", (method) =>
-    served(async (url) => expect(await statusOf(url, url.pathname, { method })).toBe(405))
+    served(async (url) => {
+      const { statusCode, headers } = (await get(url, url.pathname, { method })).response
+      expect([statusCode, headers.allow]).toEqual([405, "GET, HEAD"])
+    })
   )
 
   it("has a policy that allows nothing from other origins", () =>
