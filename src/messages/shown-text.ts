@@ -44,6 +44,10 @@ export const withoutPin = (text: string): string => {
   return kept.length > longestShown ? `${kept.slice(0, longestShown)}...` : kept
 }
 
+/** A URL with the password of its user masked, also one without scheme: `http://user:******@host`. */
+export const withoutUserPassword = (text: string): string =>
+  /^pkcs11:/i.test(text) ? text : text.replace(/^([a-z][a-z0-9+.-]*:\/\/)?([^\s:/@]*):(?!\/\/).*@/is, "$1$2:******@")
+
 /** Whether the text contains a PIN, or something meant as one. */
 export const mayHavePin = (text: string): boolean => pinStart.test(text)
 

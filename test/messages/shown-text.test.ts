@@ -1,7 +1,13 @@
 /** Text from outside, as it is shown. */
 import fc from "fast-check"
 import { expect, it } from "vitest"
-import { controlCharacterIn, controlsReplaced, shownLines, shownText } from "../../src/messages/shown-text.ts"
+import {
+  controlCharacterIn,
+  controlsReplaced,
+  shownLines,
+  shownText,
+  withoutUserPassword
+} from "../../src/messages/shown-text.ts"
 
 it.each([
   ["\u001b[2J\u001b]0;title\u0007label", "[2J]0;titlelabel"],
@@ -13,6 +19,18 @@ it.each([
   ["Gerät 7 – ключ 鍵 😀", "Gerät 7 – ключ 鍵 😀"]
 ])("shows %j as %j", (given, shown) => {
   expect(shownText(given)).toBe(shown)
+})
+
+it.each([
+  ["http://u:p@h:8080", "http://u:******@h:8080"],
+  ["HTTPS://u:p:/@x@h", "HTTPS://u:******@h"],
+  ["u:p@h:1", "u:******@h:1"],
+  ["http://:p@h", "http://:******@h"],
+  ["http://u@h:1", "http://u@h:1"],
+  ["http://h:1/a", "http://h:1/a"],
+  ["pkcs11:token=a:b@c", "pkcs11:token=a:b@c"]
+])("shows the URL %s as %s", (given, shown) => {
+  expect(withoutUserPassword(given)).toBe(shown)
 })
 
 it("keeps line ends and tabs of text that is made of lines, and nothing else that steers", () => {

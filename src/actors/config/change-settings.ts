@@ -8,7 +8,7 @@ import { resolveSetting } from "../../messages/settings/resolve.ts"
 import type { SettingType, Value } from "../../messages/settings/setting.ts"
 import { fullKey, type SettingName } from "../../messages/settings/setting-name.ts"
 import { parseText } from "../../messages/settings/value.ts"
-import { withoutPin } from "../../messages/shown-text.ts"
+import { withoutPin, withoutUserPassword } from "../../messages/shown-text.ts"
 import { type ConfigWriting, editFile, rewriteFile } from "./edit-file.ts"
 import { findSetting, type OpenConfig } from "./open-config.ts"
 import type { ConfigPlace } from "./read-sources.ts"
@@ -113,7 +113,7 @@ const parseArgument = (
   const meant = (spelling === "deprecated" ? setting.deprecatedWords?.[text] : undefined) ?? text
   const parsed = parseText(setting.type, meant, place.workingDir)
   const refused = (problem: ValueProblem) => {
-    const value = setting.secret ? undefined : withoutPin(text)
+    const value = setting.secret ? undefined : withoutUserPassword(withoutPin(text))
     return Effect.fail(new InvalidSetting({ key, value, source: { kind: "argument" }, problem }))
   }
   if (!parsed.ok) return refused(parsed.problem)

@@ -4,6 +4,7 @@
  * A layer is complete even if a value is invalid, so that `config set` can fix the file; readers refuse invalid values.
  */
 
+import { withoutUserPassword } from "../shown-text.ts"
 import type { SettingWarning, ValueProblem, ValueSource } from "./refused-value.ts"
 import type { SettingType, Value } from "./setting.ts"
 import { fullKey, parseProfile, parseSettingName, type SettingName } from "./setting-name.ts"
@@ -137,7 +138,7 @@ const parseFound = ({ name, value, directory }: Found): ParsedValue => {
 }
 
 const shownWrong = ({ name, value }: Found): string | undefined =>
-  name.setting.secret || name.setting.key.endsWith("uri") ? undefined : String(value)
+  name.setting.secret || name.setting.key.endsWith("uri") ? undefined : withoutUserPassword(String(value))
 
 const isNoSetting = (variable: string): boolean =>
   ["TEDGE_CONFIG_DIR", "TEDGE_CLOUD_PROFILE", "TEDGE_ADDON_DIR"].includes(variable)

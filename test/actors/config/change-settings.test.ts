@@ -143,6 +143,14 @@ describe("config set", () => {
     expect(readdirSync(bench.dir)).toEqual([])
   })
 
+  it("shows no password of a URL that is refused", async () => {
+    const shown = { _tag: "InvalidSetting", key: "proxy.address", value: "http://u:******@h:1" }
+    expect(await refusal(set("proxy.address", "http://u:geheim@h:1"))).toMatchObject(shown)
+    expect(await refusal(get("proxy.address"), { TEDGE_PROXY_ADDRESS: "http://u:geheim@h:1" })).toMatchObject(shown)
+    toml(version2('[proxy]\naddress = "http://u:geheim@h:1"\n'))
+    expect(await refusal(get("proxy.address"))).toMatchObject(shown)
+  })
+
   it("puts a wrong value in the file right", async () => {
     toml(version2("[device.cryptoki]\nmode = 'on'\n[mqtt.bind]\nport = 'x'\n"))
     await answer(set("device.cryptoki.mode", "off"))
