@@ -44,7 +44,7 @@ export const cryptokiBehaviour = (settings: CryptokiSettings, deps: CryptokiDeps
           withKeyOf(router, key, (tokenActor, asker) =>
             Effect.map(tokenActor.ref.ask("Choose", { asker: { ...asker, publicKey }, offered }, noLimit), (chosen) => {
               // Its signatures follow: they mean this token, without a list of all.
-              if (chosen.key.uri) router.meant.set(shownTokenPart(narrowed(router, chosen.key.uri)), tokenActor)
+              if (chosen.key.uri) router.byTokenUri.set(shownTokenPart(narrowed(router, chosen.key.uri)), tokenActor)
               return chosen
             })
           ),
@@ -81,7 +81,7 @@ const withKeyOf = <A>(router: Router, key: KeySelector, ask: AskOf<A>): Effect.E
 const toToken = <A>(router: Router, { uri, pin, client }: KeySelector, ask: AskOf<A>): Effect.Effect<A, TokenRefusal> =>
   Effect.suspend(() => {
     const asker = { uri: narrowed(router, uri), pin, client }
-    const known = router.meant.get(shownTokenPart(asker.uri))
+    const known = router.byTokenUri.get(shownTokenPart(asker.uri))
     return Effect.flatMap(known ? Effect.succeed(known) : findTokenActor(router, asker.uri), (tokenActor) =>
       throughTokenActor(router, tokenActor, ask(tokenActor, asker))
     )
@@ -121,7 +121,7 @@ const throughTokenActor = <A>(
     // The next request that named this token actor's token asks the module again which token is meant.
     Effect.tapErrorTag("TokenUnavailable", () =>
       Effect.sync(() => {
-        for (const [uri, one] of router.meant) if (one === tokenActor) router.meant.delete(uri)
+        for (const [uri, one] of router.byTokenUri) if (one === tokenActor) router.byTokenUri.delete(uri)
       })
     ),
     // A token actor adds no limit, so it is the asker's own that has passed: a moment later, for the asker to hear just that.

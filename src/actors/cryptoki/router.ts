@@ -46,7 +46,7 @@ export interface Router {
   /** By the token's identity. */
   readonly tokenActors: Map<string, TokenActorEntry>
   /** By the printed token part of the URI. */
-  readonly meant: BoundedMap<string, TokenActorEntry>
+  readonly byTokenUri: BoundedMap<string, TokenActorEntry>
   /** URIs within the scope, by what was asked for. */
   readonly narrowedUris: WeakMap<Pkcs11Uri, Pkcs11Uri>
   /** Where keys were found that a token did not have, by URI. */
@@ -95,7 +95,7 @@ export const makeRouter = (
       }),
       starting: Semaphore.makeUnsafe(1),
       tokenActors: new Map(),
-      meant: new BoundedMap(rememberedUris),
+      byTokenUri: new BoundedMap(rememberedUris),
       narrowedUris: new WeakMap(),
       onOtherToken: new BoundedMap(rememberedUris),
       lookedAt: Number.NEGATIVE_INFINITY
@@ -136,7 +136,7 @@ export const findTokenActor = (router: Router, uri: Pkcs11Uri): Effect.Effect<To
     if (others.length > 0)
       yield* router.tools.publish({ _tag: "SeveralTokensMatched", taken: shown(token), others: others.map(shown) })
     const tokenActor = yield* tokenActorOf(router, token)
-    router.meant.set(shownTokenPart(uri), tokenActor)
+    router.byTokenUri.set(shownTokenPart(uri), tokenActor)
     return tokenActor
   })
 

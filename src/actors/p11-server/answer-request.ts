@@ -76,12 +76,19 @@ const operations: { readonly [Tag in FrameTag]?: ServerOperation } = {
 
 type WithKey = Effect.Effect<Answered, RequestFailure>
 
+const orCandidates = <A>(
+  context: RequestContext,
+  key: Parameters<typeof withCandidates>[1],
+  asked: Effect.Effect<A, RequestFailure>
+): Effect.Effect<A, RequestFailure> =>
+  Effect.catchTag(asked, "KeyNotFound", (failure) => withCandidates(context, key, failure))
+
 const chooseScheme = (context: RequestContext, request: Fields<"ChooseSchemeRequest">): WithKey =>
   Effect.gen(function* () {
     const key = yield* selected(context, request, "signs")
     const offered = request.offered.flatMap((code) => schemeOf(code) ?? [])
     const asked = context.cryptoki.ask("ChooseScheme", { offered, key }, { within: within.sign })
-    const chosen = yield* withCandidates(context, key, asked)
+    const chosen = yield* orCandidates(context, key, asked)
     const scheme = chosen.scheme && signatureSchemes[chosen.scheme]
     const algorithm = chosen.algorithm === "RSA" ? 1 : 3
     return { frame: { _tag: "ChooseSchemeResponse", scheme, algorithm }, key: chosen.key.uri }
@@ -91,7 +98,7 @@ const sign = (context: RequestContext, request: Fields<"SignRequestWithSigScheme
   selected(context, request, "signs").pipe(
     Effect.flatMap((key) => {
       const payload = { key, scheme: request.scheme, message: request.toSign }
-      return withCandidates(
+      return orCandidates(
         context,
         key,
         measured("signature", context.cryptoki.ask("Sign", payload, { within: within.sign }))
@@ -104,6 +111,6 @@ const publicKey = (context: RequestContext, request: Fields<"GetPublicKeyPemRequ
   Effect.gen(function* () {
     const key = yield* selected(context, request, "tells")
     const asked = context.cryptoki.ask("PublicKey", { key }, { within: within.sign })
-    const spki = yield* withCandidates(context, key, asked)
+    const spki = yield* orCandidates(context, key, asked)
     return { _tag: "GetPublicKeyPemResponse", pem: wirePem(spki) ?? "" }
   })

@@ -108,23 +108,23 @@ export const accessOf = (client: Client, rules: ReadonlyArray<AccessRule>, ownUi
 const accessByRules = (client: Client, rules: ReadonlyArray<AccessRule>, ownUid: number): Access => {
   if (client.uid !== undefined && (client.uid === 0 || client.uid === ownUid))
     return { uid: client.uid, rule: undefined, isUnlimited: true, operations: allOperations, scope: undefined }
-  const index = rules.findIndex((rule) => mayMean(rule, client))
+  const index = rules.findIndex((rule) => mayName(rule, client))
   const rule = rules[index]
   if (rule === undefined)
     return { uid: client.uid, rule: undefined, isUnlimited: false, operations: everybodysOperations, scope: undefined }
   // A client that perhaps belongs to a rule is restricted by it, and allowed no more than anybody.
-  const operations = means(rule, client)
+  const operations = names(rule, client)
     ? rule.operations
     : rule.operations.filter((one) => everybodysOperations.includes(one))
   return { uid: client.uid, rule: index + 1, isUnlimited: false, operations, scope: rule.scope }
 }
 
-const means = ({ who }: AccessRule, { uid, gid, groups = [] }: Client): boolean =>
+const names = ({ who }: AccessRule, { uid, gid, groups = [] }: Client): boolean =>
   "uid" in who ? who.uid === uid : who.gid === gid || groups.includes(who.gid)
 
-/** As `means`, or it runs under a subordinate id of the user, or the kernel does not report its groups. */
-const mayMean = (rule: AccessRule, client: Client): boolean =>
-  means(rule, client) || ("uid" in rule.who ? rule.who.uid === client.ownerUid : client.groups === undefined)
+/** As `names`, or it runs under a subordinate id of the user, or the kernel does not report its groups. */
+const mayName = (rule: AccessRule, client: Client): boolean =>
+  names(rule, client) || ("uid" in rule.who ? rule.who.uid === client.ownerUid : client.groups === undefined)
 
 interface ClientSelector {
   readonly selector: KeySelector & { readonly uri: Pkcs11Uri }
@@ -153,7 +153,9 @@ export const clientSelector = (
   scopes: Scopes,
   purpose: Purpose
 ): Effect.Effect<ClientSelector, SelectorRefusal> =>
-  Effect.suspend(() => Effect.map(Effect.fromResult(meantBy(text, scopes, purpose)), (meant) => withPin(meant, pin)))
+  Effect.suspend(() =>
+    Effect.map(Effect.fromResult(parsedWithin(text, scopes, purpose)), (parsed) => withPin(parsed, pin))
+  )
 
 /**
  * What URIs meant before: clients ask with few of them, again and again. Only for what `reads`.
@@ -161,7 +163,7 @@ export const clientSelector = (
  * One with a PIN in it is not remembered, and neither is a refusal. A policy that is replaced brings scopes of its own.
  */
 export class SelectorCache {
-  private readonly known = new BoundedMap<string, { readonly scopes: Scopes; readonly meant: ClientSelector }>(256)
+  private readonly known = new BoundedMap<string, { readonly scopes: Scopes; readonly parsed: ClientSelector }>(256)
 
   select(
     text: string | undefined,
@@ -172,20 +174,15 @@ export class SelectorCache {
     const asked = `${purpose} ${text ?? ""}`
     const before = this.known.get(asked)
     if (before && before.scopes.service === scopes.service && before.scopes.rule === scopes.rule)
-      return Effect.succeed(withPin(before.meant, pin))
-    return Effect.map(clientSelector(text, undefined, scopes, purpose), (meant) => {
-      this.remember(asked, scopes, meant)
-      return withPin(meant, pin)
+      return Effect.succeed(withPin(before.parsed, pin))
+    return Effect.map(clientSelector(text, undefined, scopes, purpose), (parsed) => {
+      if (parsed.selector.uri.pinValue === undefined) this.known.set(asked, { scopes, parsed })
+      return withPin(parsed, pin)
     })
-  }
-
-  private remember(asked: string, scopes: Scopes, meant: ClientSelector): void {
-    if (meant.selector.uri.pinValue !== undefined) return
-    this.known.set(asked, { scopes, meant })
   }
 }
 
-const meantBy = (
+const parsedWithin = (
   text: string | undefined,
   scopes: Scopes,
   purpose: Purpose
@@ -212,5 +209,5 @@ const meantBy = (
 
 const withoutType = ({ type: _type, ...uri }: Pkcs11Uri): Pkcs11Uri => uri
 
-const withPin = (meant: ClientSelector, pin: Redacted.Redacted<string> | undefined): ClientSelector =>
-  pin === undefined ? meant : { ...meant, selector: { ...meant.selector, pin } }
+const withPin = (parsed: ClientSelector, pin: Redacted.Redacted<string> | undefined): ClientSelector =>
+  pin === undefined ? parsed : { ...parsed, selector: { ...parsed.selector, pin } }
