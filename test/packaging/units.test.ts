@@ -141,6 +141,8 @@ describe("the systemd units", () => {
     const text = readFileSync(join(dropIns, "root.conf.example"), "utf8")
     expect(text).toMatch(/^# Warning: /m)
     expect(text).toMatch(/^User=root\nGroup=tedge\nEnvironment=TEDGE_P11_SERVER_TOKEN_USER=root$/m)
+    // Two users of one RuntimeDirectory= would take it from each other.
+    expect(text).toMatch(/^RuntimeDirectory=\nRuntimeDirectory=tedge-p11-server tedge-actors-root$/m)
   })
 
   it("demand a PIN credential that is configured", () => {

@@ -13,7 +13,7 @@ others_use_settings() {
 purge_settings() {
     if others_use_settings; then return 0; fi
     rm -rf --one-file-system /etc/tedge/mosquitto-conf /etc/tedge/mappers /etc/tedge/plugins \
-        /run/tedge-pin-latch /run/tedge-actors /var/log/tedge /var/lib/tedge-p11-server
+        /run/tedge-pin-latch /run/tedge-actors /run/tedge-actors-root /var/log/tedge /var/lib/tedge-p11-server
     rm -f /etc/tedge/tedge.toml /etc/tedge/tedge.toml.lock /etc/tedge/tedge.toml.bak /etc/tedge/system.toml \
         /etc/tedge/secrets.toml /etc/tedge/tedge-p11-server.toml /etc/tedge/.connected-machine
     for directory in /etc/tedge/hsm /etc/tedge/device-certs /etc/tedge; do
