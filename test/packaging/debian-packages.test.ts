@@ -1,5 +1,5 @@
 /** The Debian packages as `npm run package` makes them: contents, control fields, reproducibility, lintian. */
-import { readdirSync, readFileSync, statSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { mustRun, run } from "../../scripts/lib/run.mjs"
@@ -13,8 +13,24 @@ const out = join(dir, "out")
 const fileOf = (name: string, folder = out) => join(folder, `${name}_0.0.7_${architecture}.deb`)
 const tree = (name: string) => join(dir, name)
 
-const make = (folder: string, ...more: ReadonlyArray<string>) =>
-  mustRun(process.execPath, ["scripts/package.mjs", "--version", "0.0.7", "--out", folder, ...more], { cwd: root })
+const other = architecture === "amd64" ? "arm64" : "amd64"
+
+const make = (folder: string, env: NodeJS.ProcessEnv = process.env) =>
+  mustRun(process.execPath, ["scripts/package.mjs", "--version", "0.0.7", "--out", folder], { cwd: root, env })
+
+/** This machine's programs without the compilers of the other architecture. */
+const withoutCrossCompilers = (): NodeJS.ProcessEnv => {
+  const bin = join(dir, "bin")
+  mkdirSync(bin)
+  const cross = { amd64: "x86_64-linux-gnu-", arm64: "aarch64-linux-gnu-" }[other]
+  for (const folder of (process.env.PATH ?? "").split(":").filter(existsSync).reverse())
+    for (const name of readdirSync(folder).filter((one) => !one.startsWith(cross))) {
+      rmSync(join(bin, name), { force: true })
+      symlinkSync(join(folder, name), join(bin, name))
+    }
+  return { ...process.env, PATH: bin }
+}
+let made: string
 
 const field = async (name: string, key: string) => (await mustRun("dpkg-deb", ["-f", fileOf(name), key])).stdout.trim()
 
@@ -25,7 +41,7 @@ const filesBelow = (folder: string) =>
     .sort()
 
 beforeAll(async () => {
-  await make(out, "--arch", architecture)
+  made = (await make(out, withoutCrossCompilers())).stdout
   for (const name of names) await mustRun("dpkg-deb", ["-x", fileOf(name), tree(name)])
 }, 900_000)
 afterAll(() => removeTempDir(dir))
@@ -33,7 +49,7 @@ afterAll(() => removeTempDir(dir))
 describe("the Debian packages", () => {
   it("are the same bytes when they are built again", async () => {
     const again = join(dir, "again")
-    await make(again, "--arch", architecture)
+    await make(again, { ...process.env, PATH: join(dir, "bin") })
     expect(readFileSync(join(again, "SHA256SUMS"), "utf8")).toBe(readFileSync(join(out, "SHA256SUMS"), "utf8"))
   }, 900_000)
 
@@ -140,8 +156,17 @@ describe("the Debian packages", () => {
     await mustRun(process.execPath, ["-e", `new (require(${JSON.stringify(module)}).PKCS11)()`])
   })
 
+  it("are made for this machine, and the architecture without compilers is named", () => {
+    expect(made).toContain(`not made: packages for ${other}: `)
+    expect(made).toMatch(/apt-get install gcc-(?:aarch64|x86-64)-linux-gnu/)
+    expect(
+      readdirSync(out)
+        .filter((file) => file.endsWith(".deb"))
+        .sort()
+    ).toEqual(names.map((name) => `${name}_0.0.7_${architecture}.deb`).sort())
+  })
+
   it("are refused, with the packages that are missing, for an architecture without compilers", async () => {
-    const other = architecture === "amd64" ? "arm64" : "amd64"
     const done = await run(process.execPath, ["scripts/package.mjs", "--arch", other, "--out", join(dir, "none")], {
       cwd: root,
       env: { ...process.env, PATH: "/nonexistent" }
