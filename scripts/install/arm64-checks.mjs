@@ -2,7 +2,6 @@
  * The packages for arm64, on the files of an arm64 Debian, run by qemu's emulation of the processor. Only by name
  * (`npm run test:install -- arm64`): it needs cross compilers, and takes minutes.
  */
-import { spawn } from "node:child_process"
 import {
   appendFileSync,
   chmodSync,
@@ -14,7 +13,7 @@ import {
   symlinkSync,
   writeFileSync
 } from "node:fs"
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import { mustRun } from "../lib/run.mjs"
 import { demand } from "./demand.mjs"
 import { openRoot, unpackRoot } from "./fresh-root.mjs"
@@ -25,39 +24,28 @@ const essential = [
   ...["diffutils", "debianutils", "init-system-helpers", "perl-base", "passwd", "login", "util-linux"]
 ]
 
-/** The interpreter is opened here (F), and found in every root. Source: kernel documentation, binfmt_misc. */
-const emulate = `
-mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
-cd /proc/sys/fs/binfmt_misc
-for entry in qemu-aarch64 tedge-aarch64; do if [ -e "$entry" ]; then echo there; exec cat; fi; done
-printf %s "$0" >register
-echo registered
-cat
-echo -1 >tedge-aarch64`
-
-const magic = [
-  String.raw`:tedge-aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00`,
-  String.raw`\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff`,
-  "/usr/bin/qemu-aarch64-static:OCF"
-].join(":")
-
-/** Programs for arm64 run until `end` is called: the mount goes with the process that made it. */
-const startEmulation = async () => {
-  const child = spawn("unshare", ["--mount", "sh", "-euc", emulate, magic], { stdio: ["pipe", "pipe", "inherit"] })
-  const ended = new Promise((resolve) => child.once("exit", resolve))
-  await Promise.race([
-    new Promise((resolve) => child.stdout.once("data", resolve)),
-    ended.then(() => Promise.reject(new Error("programs for arm64 cannot be run here")))
+/** Commands in the kernel's directory of program formats, which is mounted for them only. */
+const inFormats = (commands, ...words) =>
+  mustRun("unshare", [
+    ...["--mount", "sh", "-euc"],
+    `mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc\ncd /proc/sys/fs/binfmt_misc\n${commands}`,
+    ...words
   ])
-  return {
-    end: () => {
-      child.stdin.end()
-      return ended
-    }
-  }
-}
 
-/** `root`: of the checkout; `work`: an empty directory. Answers how many passed and failed. */
+/** The interpreter is opened here (F), and found in every root. Source: kernel documentation, binfmt_misc. */
+const format = (name) =>
+  [
+    String.raw`:${name}:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00`,
+    String.raw`\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff`,
+    "/usr/bin/qemu-aarch64-static:OCF"
+  ].join(":")
+
+/** The format is the kernel's, not of a namespace: `endEmulation` with the same directory removes it. */
+const startEmulation = (work) => inFormats('[ -e qemu-aarch64 ] || printf %s "$0" >register', format(basename(work)))
+
+export const endEmulation = (work) => inFormats('[ ! -e "$0" ] || echo -1 >"$0"', basename(work))
+
+/** `root`: of the checkout; `work`: an empty directory. Answers how many passed and failed. Call `endEmulation` in the end. */
 export const arm64Part = async ({ root, work }) => {
   const [dir, out] = [join(work, "arm64"), join(work, "arm64-packages")]
   await mustRun(process.execPath, ["scripts/package.mjs", "--arch", "arm64", "--out", out], { cwd: root })
@@ -65,13 +53,12 @@ export const arm64Part = async ({ root, work }) => {
   asInstalled(dir)
   const file = readdirSync(out).find((name) => /^tedge-actors_.*\.deb$/.test(name))
   copyFileSync(join(out, file), join(dir, "opt/tedge-actors.deb"))
-  const emulation = await startEmulation()
+  await startEmulation(work)
   const debian = await openRoot({ layers: [dir], dir: `${dir}-changes` })
   try {
     return await runChecks(debian, checks, { inOrder: true, title: "arm64: " })
   } finally {
     await debian.close()
-    await emulation.end()
   }
 }
 

@@ -13,11 +13,14 @@ import { packageChecks } from "./package-checks.mjs"
 import { afterwards, quickStartChecks } from "./quick-start-checks.mjs"
 import { runChecks } from "./run-checks.mjs"
 import { serviceChecks } from "./service-checks.mjs"
+import { statusChecks } from "./status-checks.mjs"
 import { startTpm, tpmEnvironment, tpmPackages } from "./tpm-machine.mjs"
 
 const init = ["systemd", "systemd-sysv", "dbus", "procps", "iproute2"]
 const tokens = ["mosquitto", "softhsm2", "pcscd", "polkitd", "opensc", "opensc-pkcs11", "vsmartcard-vpcd"]
 const broker = ["softhsm2", "mosquitto", "apparmor"]
+
+export const allSuites = ["bookworm", "trixie"]
 
 /** The suite of the recipe's base image. */
 const recipeSuite = "trixie"
@@ -81,7 +84,7 @@ export const parts = {
     inContainer(await equipped(), folder("services"), async (device) => {
       const [old, next] = packages.map((files) => files.filter((file) => nameOf(file) === "tedge-actors"))
       await device.install(old)
-      const all = [...serviceChecks, ...accessChecks, ...maintainerChecks({ old, next })]
+      const all = [...serviceChecks, ...statusChecks, ...accessChecks, ...maintainerChecks({ old, next })]
       return runAll(device, all.map(startsAnew), { inOrder: true })
     }),
   recipe: async ({ suite, base, folder, packages: [files], runAll }) =>

@@ -2,7 +2,7 @@
  * A Debian with systemd as PID 1, in namespaces of its own: no container program is needed, only root.
  *
  * Files of the Debian are not changed: an overlay takes what is written. Nothing is left: mounts end with the last process,
- * processes with PID 1, and the control group is removed.
+ * processes with PID 1, and the control group is removed; where this process is killed, by `removeGroupsOf`.
  */
 import { spawn } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs"
@@ -27,15 +27,13 @@ export const whyNoContainer = async () => {
  */
 export const bootContainer = async ({ layers, dir, name = "tedge-device" }) => {
   mkdirSync(dir, { recursive: true })
-  containers += 1
-  const group = join(unifiedHierarchy(), `${name}-${process.pid}-${containers}`)
+  const group = join(unifiedHierarchy(), groupNameOf(dir))
   mkdirSync(group)
   const namespaces = ["--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts", "--net", "--cgroup"]
   // In its own group before its group namespace is made, which has that as its root.
   const start = 'echo $$ >"$0/cgroup.procs"; exec unshare "$@"'
   const child = spawn("sh", ["-c", start, group, ...namespaces, bootScript, layers.join(":"), dir, name], {
-    stdio: ["ignore", "pipe", "pipe"],
-    detached: true
+    stdio: ["ignore", "pipe", "pipe"]
   })
   let said = ""
   for (const stream of [child.stdout, child.stderr])
@@ -43,27 +41,21 @@ export const bootContainer = async ({ layers, dir, name = "tedge-device" }) => {
       said = (said + text).slice(-4000)
     })
   const ended = new Promise((resolve) => child.once("exit", resolve))
-  const killWithUs = () => end(child.pid)
-  process.once("exit", killWithUs)
-  let isStopped = false
   const stop = async () => {
-    isStopped = true
     end(child.pid)
     await ended
-    process.off("exit", killWithUs)
-    for (const signal of signals) process.off(signal, stop)
     await removeGroup(group)
   }
-  // Running steps then fail, and the caller cleans up as after any failure.
-  for (const signal of signals) process.once(signal, stop)
   /** Runs a command in the container to its end, as `run`. */
   const exec = async (argv, options = {}) => {
-    if (isStopped) throw new Error("the container was stopped")
     const [command, ...args] = inside(firstChild(child.pid), argv)
     return run(command, args, { timeoutMs: 300_000, ...options })
   }
   try {
-    await booted(exec, () => (child.exitCode === null && child.signalCode === null ? undefined : said))
+    await booted(exec, {
+      isInit: () => readIfThere(`/proc/${firstChild(child.pid)}/comm`) === "systemd\n",
+      whyEnded: () => (child.exitCode === null && child.signalCode === null ? undefined : said)
+    })
   } catch (error) {
     await stop()
     throw error
@@ -78,15 +70,21 @@ export const bootContainer = async ({ layers, dir, name = "tedge-device" }) => {
   }
 }
 
-let containers = 0
+/** Of the containers whose changes go to directories in `dir`, when they have ended. */
+export const removeGroupsOf = async (dir) => {
+  const hierarchy = unifiedHierarchy()
+  for (const name of hierarchy === undefined ? [] : readdirSync(hierarchy))
+    if (name.startsWith(groupNameOf(dir))) await removeGroup(join(hierarchy, name))
+}
 
-const signals = ["SIGINT", "SIGTERM", "SIGHUP"]
+const groupNameOf = (dir) => dir.slice(1).replaceAll("/", "-")
 
-const booted = async (exec, whyEnded) => {
+/** Before its PID 1 is systemd, systemctl would ask that of this machine. */
+const booted = async (exec, { isInit, whyEnded }) => {
   for (let tries = 0; ; tries++) {
     const ended = whyEnded()
     if (ended !== undefined) throw new Error(`the container did not start:\n${ended}`)
-    const { stdout } = await exec(["systemctl", "is-system-running", "--wait"])
+    const { stdout } = isInit() ? await exec(["systemctl", "is-system-running", "--wait"]) : { stdout: "" }
     // Degraded: a unit failed that only makes sense on a machine of its own.
     if (/^(running|degraded)$/m.test(stdout)) return
     if (tries === 600) throw new Error(`the container does not come up: ${stdout}`)

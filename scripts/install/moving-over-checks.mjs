@@ -34,6 +34,31 @@ const askKeys = `const socket = require("net").connect({
 })
 socket.end(Buffer.of(0, 22, 0, 0)).pipe(process.stdout)`
 
+const dropIns = `/etc/systemd/system/${server}.d`
+
+/** More often than its StartLimitBurst lets it. */
+const restarted = async (device) => {
+  await device.must("systemctl", "daemon-reload")
+  await device.must("systemctl", "reset-failed", server)
+  await device.must("systemctl", "restart", server)
+}
+
+/** Runs the command that an installation prints for `what`; the next one prints none. */
+const handedOver = async (device, what) => {
+  let said = ""
+  const printed = async () => {
+    const asDpkg = ["env", "DPKG_MAINTSCRIPT_NAME=postinst", "DPKG_MAINTSCRIPT_PACKAGE=tedge-actors-p11-server"]
+    const postinst = "/var/lib/dpkg/info/tedge-actors-p11-server.postinst"
+    said = (await device.exec([...asDpkg, postinst, "configure", "0.0.1"])).stderr
+    return new RegExp(`may not use ${what}/?: (.*)$`, "m").exec(said)?.[1]
+  }
+  const command = await printed()
+  demand(command !== undefined, `no command is printed for ${what}: ${said}`)
+  await device.must("systemctl", "reset-failed", server)
+  await device.must("sh", "-c", command)
+  demand((await printed()) === undefined, `after '${command}' it is still printed`)
+}
+
 /** `device.files`: the packages of each version. */
 export const movingOverChecks = [
   [
@@ -76,41 +101,52 @@ export const movingOverChecks = [
   [
     "only the signing service, with a token store that stays root's: by the drop-in root.conf, and not without it",
     async (device) => {
-      const installedAgain = async () =>
-        (await device.exec(["/var/lib/dpkg/info/tedge-actors-p11-server.postinst", "configure", "0.0.1"])).stderr
-      const restarted = async () => {
-        await device.must("systemctl", "daemon-reload")
-        // More often than its StartLimitBurst lets it.
-        await device.must("systemctl", "reset-failed", server)
-        await device.must("systemctl", "restart", server)
-      }
       await device.must(
         "sh",
         "-c",
         "chown -R root:root /var/lib/softhsm/tokens && chmod -R go= /var/lib/softhsm/tokens"
       )
-      await restarted()
+      await restarted(device)
       demand(!(await keysFor(device)).includes("my-key"), "the store is not closed: nothing is shown by this")
-      const command = "chown -R tedge:softhsm /var/lib/softhsm/tokens"
-      demand((await installedAgain()).includes(command), "the package does not tell the command that hands it over")
       demand(
         / may not .* sudo chown /.test(await device.journal("-u", server)),
         "the service does not name what is closed"
       )
-      const dropIn = `/etc/systemd/system/${server}.d/root.conf`
+      const dropIn = `${dropIns}/root.conf`
       await device.must("sh", "-c", "printf '[device.cryptoki]\\npin = \"123456\"\\n' > /etc/tedge/secrets.toml")
       await device.must("sh", "-c", "chown tedge:tedge /etc/tedge/secrets.toml && chmod 640 /etc/tedge/secrets.toml")
       await device.must("cp", "/usr/share/tedge-actors-p11-server/drop-ins/root.conf", dropIn)
-      await restarted()
+      await restarted(device)
       await device.until(async () => (await keysFor(device)).includes("my-key"), "the key is listed")
       await device.must("rm", dropIn)
-      await device.must("sh", "-c", command)
-      demand(!(await installedAgain()).includes(command), "the package tells it of a store that was handed over")
-      await restarted()
-      await device.until(
-        async () => (await keysFor(device)).includes("my-key"),
-        "the key is listed after all is as it was"
-      )
+    }
+  ],
+  [
+    "the commands that the package prints hand over a token store, one of another place, and a device node",
+    async (device) => {
+      await device.must("rm", `${dropIns}/softhsm2.conf`)
+      await handedOver(device, "/var/lib/softhsm/tokens")
+      await device.until(async () => (await keysFor(device)).includes("my-key"), "the key is listed")
+      const environment = device.read("/etc/tedge/plugins/tedge-p11-server.conf")
+      await device.must("mkdir", "/srv/tpm")
+      device.write("/srv/tpm/tpm2_pkcs11.sqlite3", "", 0o600)
+      device.write("/etc/tedge/plugins/tedge-p11-server.conf", "TPM2_PKCS11_STORE=/srv/tpm\n")
+      await handedOver(device, "/srv/tpm")
+      await device.must("groupadd", "--system", "tpm-users")
+      await device.must("sh", "-c", "mknod -m 0660 /dev/tpmrm0 c 1 3 && chgrp tpm-users /dev/tpmrm0")
+      await handedOver(device, "/dev/tpmrm0")
+      const pid = await device.mainPid(server)
+      const asService = ["setpriv", "--reuid=tedge", "--regid=tedge", "--init-groups"]
+      const opened = ["nsenter", "--target", pid, "--mount", "--", ...asService, "touch"]
+      await device.must(...opened, "/srv/tpm/tpm2_pkcs11.sqlite3")
+      const group = (await device.must("stat", "-c", "%g", "/dev/tpmrm0")).trim()
+      const groups = /^Groups:(.*)$/m.exec(device.read(`/proc/${pid}/status`))?.[1] ?? ""
+      demand(groups.split(/\s+/).includes(group), `the service is not in group ${group} of the device: ${groups}`)
+      demand((await device.show(server, "DeviceAllow")).includes("/dev/tpmrm0"), "the device is closed in its sandbox")
+      await device.must("rm", "-r", "/srv/tpm", "/dev/tpmrm0", `${dropIns}/tpm2.conf`, `${dropIns}/tpm2-store.conf`)
+      device.write("/etc/tedge/plugins/tedge-p11-server.conf", environment)
+      await restarted(device)
+      await device.until(async () => (await keysFor(device)).includes("my-key"), "the key is listed again")
     }
   ],
   [
