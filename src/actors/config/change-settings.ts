@@ -2,9 +2,10 @@
 import { Effect, Redacted, Result } from "effect"
 import { InvalidSetting, type SettingSelector, type Warned, type WriteRefusal } from "../../messages/config.ts"
 import { parsePkcs11Uri } from "../../messages/pkcs11-uri.ts"
+import { emptyLayer } from "../../messages/settings/layer.ts"
 import { hasNoEffect, refusedByCloud } from "../../messages/settings/refused-by-cloud.ts"
 import type { ValueProblem } from "../../messages/settings/refused-value.ts"
-import { resolveSetting } from "../../messages/settings/resolve.ts"
+import { resolveSetting, type Sources } from "../../messages/settings/resolve.ts"
 import type { SettingType, Value } from "../../messages/settings/setting.ts"
 import { fullKey, type SettingName } from "../../messages/settings/setting-name.ts"
 import { parseText } from "../../messages/settings/value.ts"
@@ -74,7 +75,7 @@ export const removeFromSetting = (place: ConfigPlace, writing: ConfigWriting, ch
         const left = present.filter((member) => !given.includes(member))
         return left.length === present.length ? unchanged : [...left].sort()
       }
-      const resolved = resolveSetting(name, open.sources)
+      const resolved = resolveSetting(name, written(open))
       if (resolved.kind === "unset") return unchanged
       // A PIN that was set with the URI was put apart.
       return resolved.value === given || resolved.value === pinnedUri(given)?.uri ? undefined : unchanged
@@ -99,8 +100,16 @@ const changeSetting = (
     return { warnings: [...warnings, ...written] }
   })
 
+/** The files and defaults alone: what the environment has is never written. */
+const written = ({ sources, own }: OpenConfig): Sources => ({
+  ...sources,
+  options: emptyLayer,
+  environment: emptyLayer,
+  secrets: [own.secrets.layer]
+})
+
 const members = (name: SettingName, open: OpenConfig): ReadonlyArray<string> => {
-  const resolved = resolveSetting(name, open.sources)
+  const resolved = resolveSetting(name, written(open))
   return resolved.kind === "value" && typeof resolved.value === "object" ? resolved.value : []
 }
 

@@ -106,6 +106,19 @@ describe("the screen", () => {
   })
 })
 
+describe("the lines of --watch without a terminal", () => {
+  it("are one for each connection, whatever a broker said", () => {
+    const { connection, bridge } = snapshot
+    if (connection === undefined || bridge === undefined) throw new Error("no connection")
+    const link = { ...connection.link, state: "down" as const, error: "refused\n2026-11-30 c8y: up\u001b[2J" }
+    const told = { ...snapshot, connection: { ...connection, link }, bridge: { ...bridge, state: "down" as const } }
+    const service = { name: "tedge-mapper-c8y", state: "up", bad: true, snapshot: told } as const
+    const connections = [{ cloud: "c8y", state: "down", bad: true, service } as const]
+    const lines = plainLines({ version: 1, at: now, connections, services: [] })
+    expect(lines).toEqual([expect.stringContaining("(refused2026-11-30 c8y: up[2J)")])
+  })
+})
+
 describe("the exit code", () => {
   const report = (...states: ReadonlyArray<"up" | "down" | "unknown">): StatusReport => ({
     version: 1,
