@@ -228,7 +228,7 @@ export type ConfigProtocol = {
   /** An empty value unsets. */
   readonly Set: Ask<SettingSelector & { readonly value: Redacted.Redacted<string> }, Warned, WriteRefusal>
   readonly Unset: Ask<SettingSelector, Warned, WriteRefusal>
-  /** Sets: the union with the effective value. Others: replaced. */
+  /** Sets: the union with the value of the files, or the default. Others: replaced. */
   readonly Add: Ask<SettingSelector & { readonly value: Redacted.Redacted<string> }, Warned, WriteRefusal>
   /** Sets: without the members. Others: unset, if equal. */
   readonly Remove: Ask<SettingSelector & { readonly value: Redacted.Redacted<string> }, Warned, WriteRefusal>

@@ -283,6 +283,20 @@ describe("config add and remove", () => {
     expect(await topics()).toBe("[]")
   })
 
+  it("start from the files, not from the environment", async () => {
+    const key = "c8y.smartrest.templates"
+    await answer(set(key, "a"))
+    const environment = { TEDGE_C8Y_SMARTREST_TEMPLATES: "x,y", TEDGE_DEVICE_TYPE: "t" }
+    await answer(change("Add", key, "b"), environment)
+    expect((await answer(get(key))).value).toBe('["a", "b"]')
+    await answer(change("Remove", key, "a"), environment)
+    expect((await answer(get(key))).value).toBe('["b"]')
+    await answer(set("device.type", "u"))
+    await answer(change("Remove", "device.type", "t"), environment)
+    await answer(change("Remove", "device.type", "u"), environment)
+    expect((await answer(get("device.type"))).value).toBe("thin-edge.io")
+  })
+
   it("start from the default", async () => {
     await answer(change("Add", "diag.plugin_paths", "/a"))
     expect(await topics("diag.plugin_paths")).toBe('["/a", "/usr/share/tedge/diag-plugins"]')

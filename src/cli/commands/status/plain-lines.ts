@@ -1,5 +1,6 @@
 /** `tedge status --watch` without a terminal: every second one line per connection and service. */
 import { terminalLine } from "../../../messages/explain/explanation.ts"
+import { shownText } from "../../../messages/shown-text.ts"
 import { bytes, rate, span } from "./in-words.ts"
 import { perSecond } from "./rates.ts"
 import type { ConnectionReport, ServiceReport, StatusReport } from "./report.ts"
@@ -10,7 +11,7 @@ export const plainLines = ({ at, connections, services, note, hint }: StatusRepo
     ...(note === undefined ? [] : [`${time} ${terminalLine({ error: note, ...(hint !== undefined && { hint }) })}`]),
     ...connections.map((one) => `${time} ${nameOf(one)}: ${connection(one, at)}`),
     ...services.map((one) => `${time} ${one.name}: ${service(one, at)}`)
-  ]
+  ].map(shownText)
 }
 
 export const nameOf = ({ cloud, profile }: Pick<ConnectionReport, "cloud" | "profile">): string =>
