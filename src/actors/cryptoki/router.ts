@@ -21,13 +21,12 @@ import type { DynamicSupervisorHandle } from "../../runtime/supervision.ts"
 import { Supervisor } from "../../runtime/supervisor.ts"
 import { type Listing, makeListing } from "./discovery/listing.ts"
 import { makeMissingTokenPoller } from "./discovery/missing-token-poller.ts"
-import { firstToken } from "./discovery/select-token.ts"
+import { areFiles, firstToken, listAnew } from "./discovery/select-token.ts"
 import { adaptiveLimits } from "./host/adaptive-limits.ts"
 import { startHost } from "./host/host-client.ts"
 import { type Hosts, makeHosts, type StartHost } from "./host/hosts.ts"
 import { type LatchStore, latchStore } from "./pin/latch-store.ts"
 import { makePinLatch } from "./pin/pin-latch.ts"
-import { quirksOf, writtenWithinMs } from "./pkcs11/quirks.ts"
 import { matchable, shownTokenPart, type Token, tokenIdentity, tokenName, tokenUri } from "./pkcs11/token-facts.ts"
 import { type CryptokiSettings, type Publish, requestMailbox } from "./settings.ts"
 import { type Asker, makeTokenConnection, type TokenTools } from "./token/session.ts"
@@ -125,7 +124,11 @@ export const findTokenActor = (router: Router, uri: Pkcs11Uri): Effect.Effect<To
       // A token that is out for the moment has a token actor that looks for it.
       const known = [...router.tokenActors.values()].find(({ token }) => matchesToken(uri, matchable(token)))
       if (known) return known
-      selected = yield* Effect.result(firstToken(uri, yield* lookAgain(router, listed, begun)))
+      // What was listed for another reason may be older than the token; but listing too often disturbs card readers.
+      if (begun - router.lookedAt >= (areFiles(listed) ? filesAgainAfterMs : listAgainAfterMs)) {
+        router.lookedAt = begun
+        selected = yield* Effect.result(firstToken(uri, yield* listAnew(router.listing, listed, begun)))
+      }
     }
     if (Result.isFailure(selected)) {
       yield* router.missed(uri)
@@ -138,17 +141,6 @@ export const findTokenActor = (router: Router, uri: Pkcs11Uri): Effect.Effect<To
     const tokenActor = yield* tokenActorOf(router, token)
     router.byTokenUri.set(shownTokenPart(uri), tokenActor)
     return tokenActor
-  })
-
-/** What was listed for another reason may be older than the token that is missing; but listing too often disturbs card readers. */
-const lookAgain = (router: Router, listed: ReadonlyArray<Token>, begun: number) =>
-  Effect.gen(function* () {
-    const isFiles = listed.some(({ library }) => quirksOf(library, {}).isFiles)
-    if (begun - router.lookedAt < (isFiles ? filesAgainAfterMs : listAgainAfterMs)) return listed
-    router.lookedAt = begun
-    if (isFiles) yield* Effect.sleep(writtenWithinMs)
-    const now = yield* monotonicNow
-    return yield* router.listing.tokens(isFiles ? 0 : now - begun + 1, "newHost")
   })
 
 /** The token actor of a token that was listed. */

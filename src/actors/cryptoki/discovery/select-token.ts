@@ -43,7 +43,7 @@ export const onlyToken = (
     : Effect.fail(new TokenAmbiguous({ candidates: [token, ...others].map((one) => shownUri(tokenUri(one))) }))
 }
 
-/** A token that is missed is looked for by a new host; in files a moment later, as another process may be writing it. */
+/** The same, looked for once more where it is missed. */
 export const onlyTokenThere = (listing: Listing, uri: Pkcs11Uri): Effect.Effect<Token, TokenRefusal> =>
   Effect.gen(function* () {
     const begun = yield* monotonicNow
@@ -51,14 +51,28 @@ export const onlyTokenThere = (listing: Listing, uri: Pkcs11Uri): Effect.Effect<
     const found = yield* Effect.result(onlyToken(uri, listed, "initialized"))
     if (Result.isSuccess(found)) return found.success
     if (found.failure._tag !== "TokenNotFound") return yield* Effect.fail(found.failure)
-    const isFiles = listed.some(({ library }) => quirksOf(library, {}).isFiles)
-    if (isFiles) yield* Effect.sleep(writtenWithinMs)
-    const sinceBegun = (yield* monotonicNow) - begun + 1
-    return yield* onlyToken(uri, yield* listing.tokens(isFiles ? 0 : sinceBegun, "newHost"), "initialized")
+    return yield* onlyToken(uri, yield* listAnew(listing, listed, begun), "initialized")
   })
 
 /** A command lists tokens, asks for a PIN or not, and names one of them: not another look, where that costs a load. */
 const justListedMs = 5000
+
+/** For a token that was missed since `begun`: by a new host; in files a moment later, as another process may be writing it. */
+export const listAnew = (
+  listing: Listing,
+  listed: ReadonlyArray<Token>,
+  begun: number
+): Effect.Effect<ReadonlyArray<Token>, TokenRefusal> =>
+  Effect.gen(function* () {
+    if (areFiles(listed)) {
+      yield* Effect.sleep(writtenWithinMs)
+      return yield* listing.tokens(0, "newHost")
+    }
+    return yield* listing.tokens((yield* monotonicNow) - begun + 1, "newHost")
+  })
+
+export const areFiles = (listed: ReadonlyArray<Token>): boolean =>
+  listed.some(({ library }) => quirksOf(library, {}).isFiles)
 
 export const matching = (uri: Pkcs11Uri, tokens: ReadonlyArray<Token>): ReadonlyArray<Token> =>
   tokens.filter((token) => matchesToken(uri, matchable(token)))

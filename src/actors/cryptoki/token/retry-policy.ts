@@ -10,7 +10,7 @@
  *   a refusal                              none          never
  *
  * A request waits for three attempts to start a host; for the next one only, once the token has been gone for longer. The effects
- * are in with-connection.ts (requests) and reconnector.ts (hosts). A token that was never seen is searched by ../router.ts.
+ * are in with-connection.ts (requests) and reconnector.ts (hosts). A token that was never seen is listed again by ../router.ts.
  */
 import type { TokenRefusal } from "../../../messages/token-refusals.ts"
 import { type HostFault, refusalOn } from "../host/faults.ts"
