@@ -1,4 +1,4 @@
-/** The fake token itself: plugged or not, its keys, its PIN and what it remembers of wrong ones. It outlives its actor. */
+/** The state of the fake token: plugged or not, its keys, its PIN and wrong attempts. It outlives its actor. */
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto"
 import { Effect, Redacted } from "effect"
 import type { CryptokiEvent, KeySelector, TokenDescription } from "../messages/cryptoki.ts"
@@ -6,16 +6,16 @@ import { type Pkcs11Uri, printPkcs11Uri } from "../messages/pkcs11-uri.ts"
 import { matchesObject, matchesToken } from "../messages/pkcs11-uri-match.ts"
 import * as refusals from "../messages/token-refusals.ts"
 
-/** What the test may change at any time. */
+/** The test may change these at any time. */
 export interface FakeTokenState {
   plugged: boolean
-  /** The PIN the token takes. */
+  /** The PIN that the token accepts. */
   pin: string
   triesLeft: number
   latencyMs: number
   /** Refuses the next request that reaches the token, once. */
   failNext: refusals.TokenRefusal | undefined
-  /** Requests that reach the token get no answer as long as it is set. */
+  /** Requests that reach the token are not answered while it is set. */
   hang: boolean
 }
 
@@ -35,7 +35,7 @@ export interface FakeKey {
 
 export type Refused<A> = Effect.Effect<A, refusals.TokenRefusal>
 
-/** The thing itself: it outlives the actor that speaks for it. */
+/** It outlives the actor in front of it. */
 export class FakeTokenCard {
   readonly state: FakeTokenState
   readonly serial: string
@@ -87,7 +87,7 @@ export class FakeTokenCard {
     return key
   }
 
-  /** What every request that reaches the token goes through. */
+  /** Common to every request that reaches the token. */
   reach(uri: Pkcs11Uri | undefined): Refused<void> {
     return Effect.gen({ self: this }, function* () {
       const { latencyMs, failNext } = this.state

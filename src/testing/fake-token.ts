@@ -1,8 +1,8 @@
 /**
- * A token that exists only in memory, behind the same table of messages as a real one.
+ * A token in memory, with the same protocol as a real one.
  *
- * Its keys are real P-256 keys; whether it is plugged in, slow, hung or failing is the test's to say, at any time.
- * What it does about PINs is what CryptokiActor promises: a refused PIN is not tried again.
+ * Its keys are real P-256 keys; the test sets whether it is plugged in, slow, hung or failing, at any time.
+ * PINs are handled as by CryptokiActor: a refused PIN is not tried again.
  */
 import { createSign, randomBytes } from "node:crypto"
 import { Effect, Redacted } from "effect"
@@ -25,11 +25,11 @@ export interface FakeToken {
   /** Change it at any time. */
   readonly state: FakeTokenState
   readonly serial: string
-  /** Adds a P-256 key, its id in hex digits; returns its public half, SubjectPublicKeyInfo as PEM. */
+  /** Adds a P-256 key, its id in hex digits; returns its public key, SubjectPublicKeyInfo as PEM. */
   readonly addKey: (label: string, id: string) => string
   readonly unplug: () => void
   readonly plug: () => void
-  /** How often the token was given a PIN. */
+  /** Number of PIN attempts at the token. */
   readonly logins: () => number
   readonly signatures: () => number
 }

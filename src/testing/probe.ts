@@ -1,5 +1,5 @@
 /**
- * An actor that writes down what it is sent and answers as the test says: a peer for the actor that is tested.
+ * An actor that records its messages and answers as scripted: a peer for the actor under test.
  */
 import { Deferred, Effect, type Scope } from "effect"
 import { type MailboxSpec, start } from "../runtime/actor.ts"
@@ -12,7 +12,7 @@ export interface Received {
 
 export interface ProbeSpec<P extends Protocol> {
   readonly name: string
-  /** What it answers. A message without a handler ends it, as a defect would. */
+  /** Its answers. A message without a handler is a defect. */
   readonly handlers: Handlers<P>
   /** Default: 256 messages, more are refused. */
   readonly mailbox?: MailboxSpec
@@ -22,7 +22,7 @@ export interface Probe<P extends Protocol> {
   readonly ref: ActorRef<P>
   /** In the order they were handled. It grows. */
   readonly received: ReadonlyArray<Received>
-  /** Waits for the next message with this tag that no earlier wait has taken, and answers its payload. */
+  /** Waits for the next message with this tag that no earlier wait has taken, and returns its payload. */
   readonly next: <Tag extends keyof P & string>(tag: Tag) => Effect.Effect<unknown>
 }
 

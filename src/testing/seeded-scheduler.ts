@@ -1,9 +1,9 @@
 /**
- * Runs an effect in an order that a seed decides: which fiber goes on next, and where one has to pause.
+ * Runs an effect in an order chosen by a seed: which fiber runs next, and where one has to yield.
  *
  * Its own clock moves to the next wake-up time: when no fiber can run, and now and
  * then before. So a run needs no real time, and a deadlock ends as a failure. The same
- * seed gives the same run again. For effects that wait for nothing but each other and the clock.
+ * seed repeats the same run. For effects that wait only for each other and the clock.
  */
 import { Clock, Duration, Effect, type Exit, type Fiber, type Scheduler, type Scope } from "effect"
 import { messageOf } from "../platform/process/error-code.ts"

@@ -1,13 +1,13 @@
 /**
- * Runs an effect on a clock that advances only when the test moves it.
+ * Runs an effect on a clock that only the test advances.
  *
  * Its wall time disagrees with its monotonic time, in both directions: each move of the clock also steps the wall time,
- * as NTP or a real-time clock does, by hours back or ahead. What measures durations by wall time fails its test.
+ * as NTP or a real-time clock does, by hours back or ahead. Code that measures durations by wall time fails its test.
  */
 import { Clock, type Duration, Effect, Exit, Scope } from "effect"
 import { TestClock } from "effect/testing"
 
-/** Lets everything run that can run without the clock moving. */
+/** Runs everything that can run at the current time. */
 export const settled: Effect.Effect<void> = Effect.repeat(Effect.yieldNow, { times: 50 }).pipe(Effect.asVoid)
 
 /** Moves the clock; what was due before, at, and because of each moment runs before this returns. */

@@ -1,7 +1,7 @@
 /**
- * tedge-actors/testing: what tests of actors need, and a token without a token.
+ * tedge-actors/testing: support for tests of actors, and a fake token.
  *
- * The entry, and the one file of it that hands on names of others.
+ * The entry point, and the only file that re-exports.
  */
 export type { CryptokiEvent, CryptokiProtocol, KeySelector } from "../messages/cryptoki.ts"
 export { type FakeToken, fakeToken } from "./fake-token.ts"

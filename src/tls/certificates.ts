@@ -1,4 +1,4 @@
-/** Certificates as programs give them: PEM as text, bytes, or a list of either. */
+/** Certificates passed by programs: PEM text, bytes, or a list of either. */
 import { nodeTrusted } from "../platform/tls/node-tls.ts"
 import { type TrustStore, trustStore } from "../platform/tls/trust-store.ts"
 import { invalidOption } from "./token-error.ts"
@@ -11,7 +11,7 @@ export const certificateText = (cert: PemInput | undefined): string => {
   return texts(cert, "cert").join("\n")
 }
 
-/** Without `ca`: those that Node trusts, `NODE_EXTRA_CA_CERTS` included. */
+/** Without `ca`: Node's trusted certificates, `NODE_EXTRA_CA_CERTS` included. */
 export const trustedBy = (ca: PemInput | undefined): TrustStore =>
   ca === undefined ? nodeTrusted() : trustStore(texts(ca, "ca"))
 

@@ -1,27 +1,27 @@
-/** What connections, agents and stream builders take. */
+/** Options of connections, agents and stream builders. */
 import type { LookupFunction } from "node:net"
 import type { Duplex } from "node:stream"
 import type { PemInput } from "./certificates.ts"
 import type { SigningKey } from "./key.ts"
 
-/** Who the client is, and whom it trusts. */
+/** The client's identity, and the certificates it trusts. */
 export interface IdentityOptions {
   /** A key of a token, or any `{ publicKey, sign }`. */
   readonly key: SigningKey
   /** PEM: the certificate of the key, and its issuers in any order. */
   readonly cert: PemInput
-  /** PEM: the CA certificates that are trusted, and no others. Default: those of Node. */
+  /** PEM: the only trusted CA certificates. Default: those of Node. */
   readonly ca?: PemInput | undefined
 }
 
-/** What agents and stream builders take, too. */
+/** Accepted by agents and stream builders, too. */
 export interface SecureOptions extends IdentityOptions {
-  /** Checked against the server's certificate, and sent as SNI. Default: the host. */
+  /** Must match the server's certificate; sent as SNI. Default: the host. */
   readonly servername?: string | undefined
   readonly ALPNProtocols?: ReadonlyArray<string | Uint8Array> | undefined
   /** Default: TLSv1.2. */
   readonly minVersion?: "TLSv1.2" | "TLSv1.3" | undefined
-  /** From dialling to `secureConnect`, the signature included, in milliseconds. Default: 90,000. */
+  /** From connecting to `secureConnect`, the signature included, in milliseconds. Default: 90,000. */
   readonly timeout?: number | undefined
   readonly signal?: AbortSignal | undefined
   /** As of `net.connect`. */
@@ -34,6 +34,6 @@ export interface ConnectOptions extends SecureOptions {
   /** Default: localhost. */
   readonly host?: string | undefined
   readonly port?: number | string | undefined
-  /** A stream to the server instead of host and port: a socket, connecting or connected, or a tunnel. It is taken over. */
+  /** A stream to the server instead of host and port: a socket, connecting or connected, or a tunnel. Ownership passes to the connection. */
   readonly socket?: Duplex | undefined
 }

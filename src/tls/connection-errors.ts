@@ -1,10 +1,10 @@
-/** What ends a connection, as an error of the library with the codes that programs know from Node's tls and net. */
+/** Converts errors of a connection to errors of the library, with the codes of Node's tls and net. */
 import { AddonNotLoaded } from "../messages/platform.ts"
 import { TlsError } from "../platform/tls/tls-error.ts"
 import { errorOf } from "./refusals.ts"
 import { TokenError } from "./token-error.ts"
 
-/** An error of the program's own is left as it is. */
+/** An error of the program itself is passed on unchanged. */
 export const connectionError = (error: Error): Error => {
   if (error instanceof TlsError) return tlsError(error)
   if (error instanceof AddonNotLoaded) return errorOf(error)
@@ -86,7 +86,7 @@ const untrusted = (verifyCode: number, error: TlsError): TokenError => {
   })
 }
 
-/** As Node makes it of OpenSSL's words. */
+/** As Node converts OpenSSL's messages. */
 const opensslCode = (reason: string): string => `ERR_SSL_${reason.toUpperCase().replaceAll(/[^A-Z0-9]+/g, "_")}`
 
 const refusedHint = "the server refused the client certificate: check that it knows the CA that issued it"

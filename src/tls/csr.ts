@@ -1,4 +1,4 @@
-/** Certification requests signed by a key elsewhere. Source: RFC 2986 (PKCS#10), RFC 5280, RFC 2985 5.4.2. */
+/** Certification requests signed with an external key. Source: RFC 2986 (PKCS#10), RFC 5280, RFC 2985 5.4.2. */
 import { isIP } from "node:net"
 import {
   publicKeyOf,
@@ -11,15 +11,15 @@ import {
 import { invalidOption, TokenError } from "./token-error.ts"
 
 export interface CsrOptions extends SignOptions {
-  /** `{ CN: "device-1", O: "Example" }`: short names of X.520, in the order they are written. */
+  /** `{ CN: "device-1", O: "Example" }`: short names of X.520, encoded in this order. */
   readonly subject: Readonly<Partial<Record<SubjectField, string>>>
-  /** subjectAltName: DNS names, IP addresses, and URIs, distinguished by their form. */
+  /** subjectAltName: DNS names, IP addresses, and URIs, distinguished by their syntax. */
   readonly altNames?: ReadonlyArray<string> | undefined
 }
 
 export type SubjectField = "CN" | "O" | "OU" | "C" | "ST" | "L" | "serialNumber"
 
-/** Answers a PKCS#10 request in PEM. Rejects with a TokenError. */
+/** Returns a PKCS#10 request in PEM. Rejects with a TokenError. */
 export const createCsr = async (key: SigningKey, options: CsrOptions): Promise<string> => {
   const publicKey = publicKeyOf(key)
   const scheme = schemesFor(publicKey).find((one) => one in algorithms)
@@ -101,7 +101,7 @@ const generalName = (name: string): Buffer => {
 
 const addressBytes = (address: string): Buffer => {
   if (isIP(address) === 4) return Buffer.from(address.split(".").map(Number))
-  // URL writes every IPv6 address without an embedded IPv4 one.
+  // URL prints every IPv6 address without an embedded IPv4 one.
   const [head = "", tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split("::")
   const groups = (text: string | undefined) => (text ? text.split(":") : [])
   const missing = tail === undefined ? 0 : 8 - groups(head).length - groups(tail).length

@@ -1,11 +1,11 @@
-/** An agent for node:https and all that is built on it (axios, got, node-fetch, ws): connections signed for by a key elsewhere. */
+/** An agent for node:https and libraries based on it (axios, got, node-fetch, ws): connections signed with an external key. */
 import { Agent, type AgentOptions as NodeAgentOptions } from "node:https"
 import type { Duplex } from "node:stream"
 import type { SecureOptions } from "./connect-options.ts"
 import { type Identity, identityOf, type OpenOptions, open } from "./open-connection.ts"
 
 export interface AgentOptions extends SecureOptions {
-  /** Keeps connections for later requests, as of `https.Agent`. Default: true. */
+  /** Keeps connections open for later requests, as in `https.Agent`. Default: true. */
   readonly keepAlive?: boolean | undefined
   readonly keepAliveMsecs?: number | undefined
   readonly maxSockets?: number | undefined
@@ -15,8 +15,8 @@ export interface AgentOptions extends SecureOptions {
 }
 
 /**
- * Answers an agent: `https.get(url, { agent })`. Hosts, ports and server names come from the requests. `destroy()` ends
- * connections that are kept. Throws a TokenError `ERR_INVALID_OPTION`.
+ * Returns an agent: `https.get(url, { agent })`. Hosts, ports and server names come from the requests. `destroy()` closes
+ * idle connections. Throws a TokenError `ERR_INVALID_OPTION`.
  */
 export const createAgent = (options: AgentOptions): Agent => new TokenAgent(options)
 
@@ -61,6 +61,6 @@ interface RequestOptions {
   readonly port?: number | string
   readonly servername?: string
   readonly rejectUnauthorized?: boolean
-  /** A tunnel of an agent for proxies. */
+  /** The tunnel of a proxy agent. */
   readonly socket?: Duplex
 }

@@ -1,4 +1,4 @@
-/** JSON Web Tokens signed by a key elsewhere. Source: RFC 7515 (JWS, compact), RFC 7518 (algorithms), RFC 7519. */
+/** JSON Web Tokens signed with an external key. Source: RFC 7515 (JWS, compact), RFC 7518 (algorithms), RFC 7519. */
 import {
   publicKeyOf,
   type SignatureScheme,
@@ -19,7 +19,7 @@ export interface JwtOptions extends SignOptions {
 }
 
 /**
- * Answers the token in its compact form. The claims are written as they are: `iat` and `exp`, in seconds, are the caller's.
+ * Returns the token in its compact form. The claims are encoded unchanged: the caller sets `iat` and `exp`, in seconds.
  * Rejects with a TokenError.
  */
 export const signJwt = async (
@@ -49,7 +49,7 @@ const defaults: ReadonlyArray<JwtAlgorithm> = ["ES256", "RS256"]
 
 const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url")
 
-/** DER Ecdsa-Sig-Value, verified before, to r and s side by side (RFC 7518, 3.4). Short form lengths: P-256. */
+/** DER Ecdsa-Sig-Value, verified before, to r and s concatenated (RFC 7518, 3.4). Short form lengths: P-256. */
 const concatenated = (der: Buffer, size: number): Buffer => {
   const rLength = der[3] ?? 0
   const r = der.subarray(4, 4 + rLength)

@@ -1,6 +1,6 @@
 /**
- * Keys that sign: what connections, agents, JWTs and CSRs need of one. A key of a token is one, and so is any object
- * with a public key and a function that signs: a cloud's key service, a card with a protocol of its own.
+ * Signing keys, for connections, agents, JWTs and CSRs: a key of a token, or any object with a public key and a signing
+ * function, such as a cloud's key service or a card with its own protocol.
  */
 import { createPublicKey, KeyObject } from "node:crypto"
 import { rsaSchemes, signatureSchemes } from "../messages/signature-scheme.ts"
@@ -22,27 +22,27 @@ export type SignatureScheme =
   | "ed25519"
 
 export interface SignOptions {
-  /** Ends the waiting; a module that signs already is left to finish. */
+  /** Ends the wait; a signature in progress in a module is left to finish. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** Whatever can sign. */
+/** Anything that can sign. */
 export interface SigningKey {
   /** A KeyObject, or PEM text. */
   readonly publicKey: KeyObject | string
   /**
-   * Signs the message itself, not its hash. ECDSA: DER Ecdsa-Sig-Value, as OpenSSL and cloud key services give it.
+   * Signs the message itself, not its hash. ECDSA: DER Ecdsa-Sig-Value, as OpenSSL and cloud key services return it.
    * RSA: as long as the modulus; PSS with a salt as long as the hash. The signature is verified before it is used.
    */
   sign(scheme: SignatureScheme, message: Uint8Array, options: SignOptions): Promise<Uint8Array> | Uint8Array
 }
 
-/** A key in a token. It stays valid while the token is unplugged and comes back. */
+/** A key in a token. It remains valid when the token is unplugged and plugged in again. */
 export interface TokenKey extends SigningKey {
   /** RFC 7512, without a PIN. Names the key by the token's serial and the key's id. */
   readonly uri: string
   readonly publicKey: KeyObject
-  /** What it signs with, the preferred first. */
+  /** Its signature schemes, the preferred first. */
   readonly schemes: ReadonlyArray<SignatureScheme>
   /** Never blocks the event loop. Rejects with a TokenError. */
   sign(scheme: SignatureScheme, message: Uint8Array, options?: SignOptions): Promise<Buffer>
@@ -63,7 +63,7 @@ export const publicKeyOf = (key: SigningKey): KeyObject => {
   }
 }
 
-/** What a key of this kind signs with, the preferred first. Empty: nothing that TLS knows. */
+/** The schemes of a key of this type, the preferred first. Empty: none that TLS supports. */
 export const schemesFor = ({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): ReadonlyArray<SignatureScheme> => {
   switch (asymmetricKeyType) {
     case "ec":
@@ -85,11 +85,11 @@ const curves: Readonly<Record<string, ReadonlyArray<SignatureScheme>>> = {
 
 const codes: Readonly<Record<SignatureScheme, number>> = { ...signatureSchemes, ed25519: 0x0807 }
 
-/** Undefined: a scheme we do not know. */
+/** Undefined: an unknown scheme. */
 export const schemeNamed = (code: number): SignatureScheme | undefined =>
   (Object.keys(codes) as ReadonlyArray<SignatureScheme>).find((name) => codes[name] === code)
 
-/** Signs, and lets nothing out that is not this key's signature of the message. Rejects with a TokenError. */
+/** Signs, and returns only a signature that verifies with this key and message. Rejects with a TokenError. */
 export const verifiedSignature = async (
   key: SigningKey,
   scheme: SignatureScheme,
@@ -118,7 +118,7 @@ const askedToSign = async (
   throw new TokenError("ERR_SIGNER_FAILED", "the key's sign function did not answer with bytes")
 }
 
-/** Whatever a program's own function throws comes as one class of errors. */
+/** Converts errors of a program's own function to one class. */
 export const callSigner = async (
   key: SigningKey,
   scheme: SignatureScheme,

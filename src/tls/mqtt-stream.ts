@@ -4,12 +4,12 @@ import type { ConnectOptions } from "./connect-options.ts"
 import { identityOf, open } from "./open-connection.ts"
 import type { TlsStream } from "./tls-stream.ts"
 
-/** What mqtt.js calls for its first connection, and for each after a loss. */
+/** Called by mqtt.js for its first connection, and for each reconnection. */
 // biome-ignore lint/suspicious/noExplicitAny: the client's type is mqtt's, and not ours to import
 export type MqttStreamBuilder = (client: any) => TlsStream
 
 /**
- * Answers a stream builder. `timeout` should be below mqtt.js's `connectTimeout`, for the reason to arrive.
+ * Returns a stream builder. `timeout` should be below mqtt.js's `connectTimeout`, so that the reason is reported.
  * Throws a TokenError `ERR_INVALID_OPTION`.
  */
 export const mqttStream = (options: ConnectOptions): MqttStreamBuilder => {
@@ -18,7 +18,7 @@ export const mqttStream = (options: ConnectOptions): MqttStreamBuilder => {
   const settings = { port: 8883, ...place }
   return (client: EventEmitter) => {
     const stream = open(identity, settings)
-    // mqtt.js hands on these errors of a stream itself, and keeps others to itself.
+    // mqtt.js emits these errors of a stream itself, and drops others.
     return stream.on("error", (error: NodeJS.ErrnoException) => {
       if (!handedOn.includes(error.code ?? "") && client.listenerCount("error") > 0) client.emit("error", error)
     })

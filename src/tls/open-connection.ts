@@ -1,4 +1,4 @@
-/** One checked identity, and connections that are opened with it. */
+/** Opens connections with an identity that was checked once. */
 import { connect as dial } from "node:net"
 import type { Duplex } from "node:stream"
 import { publicKeyInfo } from "../platform/tls/tls-certificates.ts"
@@ -92,7 +92,7 @@ const alpnName = (name: unknown): string => {
   throw invalidOption("ALPNProtocols must be a list of names of 1 to 255 bytes")
 }
 
-/** Options of Node's tls that would make a connection weaker, or that would have to be kept and are not. */
+/** Options of Node's tls that would weaken a connection, or that are not supported. */
 const refuseUnsupported = (options: object): void => {
   const given = options as Readonly<Record<string, unknown>>
   if (given.rejectUnauthorized === false)

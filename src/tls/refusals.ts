@@ -1,4 +1,4 @@
-/** Refusals of the actors as errors of the library. */
+/** Converts refusals of the actors to errors of the library. */
 import { explainToProgram, type ProgramFailure } from "../messages/explain/program.ts"
 import { lacksKey, lacksToken, refusesPin, tellsNoPublicKey } from "../messages/service-fragments.ts"
 import type { SigningServiceRefused } from "../messages/token-refusals.ts"
@@ -14,7 +14,7 @@ const tokenErrorCode = (failure: ProgramFailure): TokenErrorCode => {
   return (failure._tag === "SigningServiceRefused" && codeOfService(failure)) || codes[failure._tag]
 }
 
-/** The service sends words only. */
+/** The service sends text only. */
 const codeOfService = (refusal: SigningServiceRefused): TokenErrorCode | undefined => {
   if (refusesPin(refusal)) return "ERR_PIN_REFUSED"
   if (lacksToken(refusal)) return "ERR_TOKEN_NOT_FOUND"

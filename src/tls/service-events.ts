@@ -1,5 +1,5 @@
 /**
- * The events of a token behind tedge-p11-server, from what its answers show: the service reports none itself.
+ * Events of a token behind tedge-p11-server, derived from its responses: the service sends none itself.
  */
 import type { CryptokiEvent } from "../messages/cryptoki.ts"
 import { TokenError } from "./token-error.ts"

@@ -1,4 +1,4 @@
-/** Cipher suites and certificates in the forms in which Node's TLSSocket shows them. */
+/** Cipher suites and certificates in the format of Node's TLSSocket. */
 import { X509Certificate } from "node:crypto"
 
 export interface TlsCipher {
@@ -17,18 +17,18 @@ export const cipherFacts = (name: string | undefined): TlsCipher => {
     : { name, standardName: standardName(name), version: "TLSv1.2" }
 }
 
-/** Of the suites that are offered for TLS 1.2: ECDHE with AES-GCM or ChaCha20. */
+/** Of the suites offered for TLS 1.2: ECDHE with AES-GCM or ChaCha20. */
 const standardName = (name: string): string => {
   const [exchange, authentication, ...cipher] = name.replace(/AES(\d+)/, "AES-$1").split("-")
   const suite = cipher.includes("CHACHA20") ? [...cipher, "SHA256"] : cipher
   return `TLS_${exchange}_${authentication}_WITH_${suite.join("_")}`
 }
 
-/** As `tls.PeerCertificate` has them; see Node's documentation. Empty before the handshake is over. */
+/** As in `tls.PeerCertificate`; see Node's documentation. Empty before the handshake is complete. */
 // biome-ignore lint/suspicious/noExplicitAny: Node's own type has optional fields of many kinds
 export type TlsPeerCertificate = Record<string, any>
 
-/** The server's own first. `detailed`: its issuers hang on it as `issuerCertificate`. */
+/** The server's own first. `detailed`: with its issuers as `issuerCertificate`. */
 export const legacyCertificate = (certificates: ReadonlyArray<Buffer>, detailed: boolean): TlsPeerCertificate => {
   const [own, ...issuers] = certificates
   if (own === undefined) return {}

@@ -1,23 +1,23 @@
-/** What a connection looks like to programs. */
+/** The stream of a connection, as programs see it. */
 import type { X509Certificate } from "node:crypto"
 import type { Duplex } from "node:stream"
 import type { TlsCipher, TlsPeerCertificate } from "./tls-facts.ts"
 
 /**
- * The stream that `connect` answers: the part of `tls.TLSSocket` that clients of HTTP, MQTT and WebSocket use.
+ * The stream returned by `connect`: the part of `tls.TLSSocket` that clients of HTTP, MQTT and WebSocket use.
  *
  * Events: those of a Duplex, and `lookup`, `connect`, `ready`, `secureConnect`, `timeout`. Errors are of the class TokenError.
- * Not there, as there is nothing to ask for them: `renegotiate`, `getSession` and resumption, `exportKeyingMaterial`,
- * `getFinished`, `getEphemeralKeyInfo`, the server side. It is no `instanceof` net.Socket or tls.TLSSocket.
+ * Not supported: `renegotiate`, `getSession` and resumption, `exportKeyingMaterial`,
+ * `getFinished`, `getEphemeralKeyInfo`, the server side. It is not an `instanceof` net.Socket or tls.TLSSocket.
  */
 export interface TlsStream extends Duplex {
   readonly encrypted: true
-  /** True from `secureConnect` on. A server that is not trusted ends the connection: there is no way to go on. */
+  /** True from `secureConnect` on. A connection to an untrusted server is always closed. */
   readonly authorized: boolean
   readonly authorizationError: null
-  /** What the server chose; `false`: none. `null` before `secureConnect`. */
+  /** The protocol the server chose; `false`: none. `null` before `secureConnect`. */
   readonly alpnProtocol: string | false | null
-  /** What the server's certificate is checked for. */
+  /** The name that the server's certificate must match. */
   readonly servername: string
   readonly connecting: boolean
   readonly pending: boolean
@@ -47,7 +47,7 @@ export interface TlsStream extends Duplex {
   setTimeout(ms: number, listener?: () => void): this
   setKeepAlive(enable?: boolean, initialDelayMs?: number): this
   setNoDelay(noDelay?: boolean): this
-  /** Ends, and destroys once everything was sent. */
+  /** Ends, and destroys the stream once everything was sent. */
   destroySoon(): void
   ref(): this
   unref(): this

@@ -1,7 +1,7 @@
 /**
  * tedge-actors/tls: TLS for every Node program with a private key that never leaves its token.
  *
- * The entry of the library, and the one file of it that hands on names of others.
+ * The entry point of the library, and the only file that re-exports.
  */
 
 export type { PemInput } from "./certificates.ts"

@@ -1,4 +1,4 @@
-/** The actors behind a token, as functions that answer promises: the one file here that knows Effect. */
+/** The actors behind a token, as functions that return promises: the only file here that imports Effect. */
 import { homedir } from "node:os"
 import { join } from "node:path"
 import { Cause, Effect, Exit, Redacted, References, Result, Scope } from "effect"
@@ -33,7 +33,7 @@ export interface TokenPort {
     payload: PayloadOf<CryptokiProtocol, Tag>,
     options: { readonly withinMs: number; readonly signal?: AbortSignal | undefined }
   ) => Promise<AnswerOf<CryptokiProtocol, Tag>>
-  /** Answers when what is in flight has ended and the module's process is gone. */
+  /** Resolves when the requests in flight have ended and the module's process has exited. */
   readonly close: () => Promise<void>
 }
 
@@ -57,7 +57,7 @@ export const startTokenPort = (provider: TokenProvider, tell: (event: CryptokiEv
       if (state.closing) throw new TokenError("ERR_TOKEN_CLOSED", "the token was closed")
       if (signal?.aborted) throw aborted(signal)
       const ref = state.ref ?? (await started)
-      // The table is the same for all tags; which answer belongs to which is the signature's.
+      // The table has one type for all tags; the signature relates each to its answer.
       const asked = ref.ask(tag, payload, { within: withinMs }) as Effect.Effect<
         AnswerOf<CryptokiProtocol, typeof tag>,
         ProgramFailure
@@ -73,7 +73,7 @@ export const startTokenPort = (provider: TokenProvider, tell: (event: CryptokiEv
   }
 }
 
-/** Programs have their own log; what they may want to know comes as events. */
+/** Programs have their own log; what concerns them is published as events. */
 const quiet = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.provideService(effect, References.MinimumLogLevel, "None")
 
@@ -129,13 +129,13 @@ const behaviourFor = (provider: TokenProvider, publish: Publish): Behaviour<Cryp
   return cryptokiBehaviour(settings, { publish })
 }
 
-/** Of this user, and kept over restarts: so that a wrong PIN in a program that restarts is tried once. */
+/** Of this user, and kept across restarts: a wrong PIN in a restarting program is tried once. */
 const defaultLatch = (): string =>
   join(process.env.XDG_STATE_HOME || join(homedir(), ".local", "state"), "tedge-actors", "pin-latch")
 
 const scheduler = turnScheduler()
 
-/** How long after the last request a token that is gone is looked for. */
+/** How long after the last request a missing token is polled for. */
 const keepLookingMs = 600_000
 
 /** Throws a TokenError. */
@@ -145,5 +145,5 @@ export const parsedUri = (text: string): Pkcs11Uri => {
   throw errorOf(parsed.failure)
 }
 
-/** Printed nowhere. */
+/** Never printed. */
 export const secret = (pin: string): Redacted.Redacted<string> => Redacted.make(pin)

@@ -1,5 +1,5 @@
 /**
- * The class behind `connect`: the stream of src/platform with what programs look for in Node's TLSSocket.
+ * The class behind `connect`: the stream of src/platform with the members of Node's TLSSocket.
  */
 import { X509Certificate } from "node:crypto"
 import { isIPv6, Socket } from "node:net"
@@ -24,7 +24,7 @@ export class TokenTlsStream extends TlsSignerStream implements TlsStream {
   constructor(target: TlsTarget, sign: TlsSigner) {
     super(target, sign)
     this.servername = target.serverName
-    // First of the listeners: the certificates are there as long as the connection is.
+    // First of the listeners: the certificates are available only while the connection is open.
     this.prependListener("secureConnect", () => {
       this.#certificates = this.peerCertificates()
     })
@@ -180,7 +180,7 @@ export class TokenTlsStream extends TlsSignerStream implements TlsStream {
     })
   }
 
-  /** May be called before the fields of this class are there. */
+  /** May be called before the fields of this class are initialised. */
   override destroy(error?: Error | null): this {
     return super.destroy(error ? connectionError(error) : undefined)
   }

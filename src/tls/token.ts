@@ -1,8 +1,8 @@
 /**
- * A PKCS#11 token for programs: its keys as promises, what happens to it as events.
+ * A PKCS#11 token for programs: its keys as promises, its state changes as events.
  *
- * The module runs in a process of its own. Neither a slow nor a crashing module touches the program's event loop; the
- * process is replaced when it has to be, and a token that comes back is used again.
+ * The module runs in a separate process, so a slow or crashing module does not affect the program's event loop; the
+ * process is replaced when necessary, and a token that is back is used again.
  */
 import { createPublicKey, type KeyObject, X509Certificate } from "node:crypto"
 import { EventEmitter } from "node:events"
@@ -23,9 +23,9 @@ import { parsedUri, secret, startTokenPort, type TokenPort } from "./token-port.
 export interface TokenOptions {
   /** Absolute path of a PKCS#11 library. Either this or `socket`. */
   readonly module?: string | undefined
-  /** Path of the UNIX socket of a tedge-p11-server, which holds the token. */
+  /** Path of the UNIX socket of a tedge-p11-server, which has the token. */
   readonly socket?: string | undefined
-  /** User PIN. A `pin-value` in a key's URI takes precedence over it. A PIN that was refused is not tried again. */
+  /** User PIN. A `pin-value` in a key's URI takes precedence over it. A refused PIN is not retried. */
   readonly pin?: string | undefined
   /**
    * For the module, in addition to the program's own environment: `SOFTHSM2_CONF` and the like. Variables of Node and
@@ -33,18 +33,18 @@ export interface TokenOptions {
    */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined
   /**
-   * Directory that records refused PINs, so that programs that restart do not lock a token.
+   * Directory that records refused PINs, so that restarting programs do not lock a token.
    * Default: `tedge-actors/pin-latch` in `$XDG_STATE_HOME` or `~/.local/state`.
    */
   readonly latch?: string | undefined
 }
 
 export interface TokenEvents {
-  /** A token that was in use does not answer. `reason`: what showed it. */
+  /** A token that was in use does not respond. `reason`: what revealed it. */
   gone: { readonly token: string; readonly reason: string }
-  /** It is there again. */
+  /** It is back. */
   back: { readonly token: string }
-  /** A signature has taken so long already: the token may wait for a touch. */
+  /** A signature has taken this long so far: the token may wait for a touch. */
   waits: { readonly token: string; readonly forMs: number }
   /** Something to log: several keys matched, refused PINs cannot be recorded. */
   warning: { readonly message: string }
@@ -52,19 +52,19 @@ export interface TokenEvents {
 
 export interface KeyOptions {
   readonly signal?: AbortSignal | undefined
-  /** PEM. Of several keys that match, its key is taken; and it reports the public key where the token does not. */
+  /** PEM. Selects its key if several match; and provides the public key if the token does not return it. */
   readonly certificate?: string | Uint8Array | undefined
 }
 
 /** Close it when it is no longer needed: it keeps the program running. */
 export interface Token extends EventEmitter {
-  /** Every private key that signs, of the token that `uri` names. Needed where there are several tokens. */
+  /** Every private key that can sign, of the token that `uri` names. Required if there are several tokens. */
   keys(uri?: string, options?: Pick<KeyOptions, "signal">): Promise<ReadonlyArray<TokenKey>>
   /** The key that `uri` names; without one the first key of the first token. */
   key(uri?: string, options?: KeyOptions): Promise<TokenKey>
-  /** Allows PINs again that were refused: after the PIN was corrected on the token. Answers whether there was one. */
+  /** Allows refused PINs again, after the PIN was corrected on the token. Returns whether there was one. */
   clearLatch(uri?: string): Promise<boolean>
-  /** Answers when signatures in flight have ended and the module's process is gone. */
+  /** Resolves when signatures in flight have ended and the module's process has exited. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
   on<Name extends keyof TokenEvents>(event: Name, listener: (event: TokenEvents[Name]) => void): this
@@ -74,14 +74,14 @@ export interface Token extends EventEmitter {
 }
 
 /**
- * Opens the way to a token. The module is loaded, and the PIN used, with the first request: what is wrong with them
- * shows there. Throws a TokenError `ERR_INVALID_OPTION`.
+ * Creates a token object. The module is loaded, and the PIN used, with the first request, which reports their
+ * errors. Throws a TokenError `ERR_INVALID_OPTION`.
  */
 export const openToken = (options: TokenOptions): Token => new OpenToken(options)
 
 class OpenToken extends EventEmitter implements Token {
   readonly #actors: TokenPort
-  /** In socket mode it travels with each request; a module's is kept by its actor. */
+  /** In socket mode it is sent with each request; a module's is kept by its actor. */
   readonly #pin: PinGiven
   readonly #isService: boolean
 
@@ -202,5 +202,5 @@ const isUntold = (error: unknown): boolean => error instanceof TokenError && err
 const keyOfSpki = (der: Uint8Array): KeyObject =>
   createPublicKey({ key: Buffer.from(der), format: "der", type: "spki" })
 
-/** Beyond every limit of a call of the module: those have reasons to tell. */
+/** Above every time limit of the module's calls, whose errors are more specific. */
 const longestMs = 120_000

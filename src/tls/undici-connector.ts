@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream"
 import type { SecureOptions } from "./connect-options.ts"
 import { identityOf, type OpenOptions, open } from "./open-connection.ts"
 
-/** What undici asks for. */
+/** Parameters passed by undici. */
 export interface UndiciTarget {
   readonly hostname: string
   readonly host?: string | undefined
@@ -12,7 +12,7 @@ export interface UndiciTarget {
   readonly port: string
   readonly servername?: string | undefined
   readonly localAddress?: string | null | undefined
-  /** A tunnel, of undici's ProxyAgent. */
+  /** The tunnel of undici's ProxyAgent. */
   readonly httpSocket?: Duplex | undefined
 }
 
@@ -21,7 +21,7 @@ export type UndiciConnector = (target: UndiciTarget, callback: UndiciCallback) =
 // biome-ignore lint/suspicious/noExplicitAny: undici's types want a Socket of Node
 export type UndiciCallback = (...outcome: [error: null, socket: any] | [error: Error, socket: null]) => void
 
-/** Throws a TokenError `ERR_INVALID_OPTION`. Requests to `http:` URLs go out as they are. */
+/** Throws a TokenError `ERR_INVALID_OPTION`. Requests to `http:` URLs are sent without TLS. */
 export const undiciConnector = (options: SecureOptions): UndiciConnector => {
   const identity = identityOf(options)
   const { key: _key, cert: _cert, ca: _ca, ...secure } = options
