@@ -84,7 +84,8 @@ const explainKeyNeeded = ({
   isServiceOld = false
 }: KeyRequired): Explanation => {
   const explained = explainToken(cause)
-  const { error } = explained
+  // What our service lists at the end of its message is in the hint, as in module mode.
+  const error = present.length === 0 ? explained.error : explained.error.replace(listed, "")
   if (isListed) return { error, hint: `the service lists it, but ${ownScope}` }
   if (isOtherToken) return { error, hint: ownScope }
   if (isServiceOld && cause._tag === "SigningServiceRefused" && lacksToken(cause))
@@ -99,24 +100,18 @@ const explainKeyNeeded = ({
     }
   if (cause._tag === "SigningServiceRefused" ? isAboutScope(cause) : cause.onOtherToken !== undefined) return explained
   if (cause._tag === "SigningServiceRefused" ? lacksToken(cause) : cause._tag === "TokenNotFound") {
-    const isSaid = error.includes(tokensFragment)
-    const hint =
-      present.length === 0
-        ? explained.hint
-        : isSaid
-          ? "name one of them in device.key_uri"
-          : `${tokensFragment}${present.join(", ")}`
+    const hint = present.length === 0 ? explained.hint : `${tokensFragment}${present.join(", ")}`
     return { error, hint: `${hint}; then create a key on it: tedge cert create-key-hsm` }
   }
   return present.length === 0
     ? { error, hint: "create a key: tedge cert create-key-hsm" }
     : {
         error,
-        hint: error.includes(keysFragment)
-          ? "select one of them (tedge config set device.key_uri '<uri>'), or create one: tedge cert create-key-hsm"
-          : `select an existing one (tedge config set device.key_uri '<uri>'): ${present.join(", ")}; or create one: tedge cert create-key-hsm`
+        hint: `select an existing one (tedge config set device.key_uri '<uri>'): ${present.join(", ")}; or create one: tedge cert create-key-hsm`
       }
 }
+
+const listed = new RegExp(`; (?:${keysFragment}|${tokensFragment}).*$`)
 
 const explainRequest = ({ path, reason, detail }: RequestUnusable): Explanation => {
   switch (reason) {

@@ -4,6 +4,7 @@ import { explainNotAllowed } from "../../../src/messages/explain/p11-server.ts"
 import { explain, type Failure } from "../../../src/messages/explain.ts"
 import { OperationNotAllowed } from "../../../src/messages/p11-server.ts"
 import { KeyNotFound, PinRejected, SigningServiceRefused, TokenNotFound } from "../../../src/messages/token-refusals.ts"
+import { samples } from "../explain-samples.ts"
 
 const onOtherToken = { token: "other", uri: "pkcs11:token=other;object=k", seen: "certificate" } as const
 const pin = (reason: PinRejected["reason"]) => new PinRejected({ token: "t", reason })
@@ -27,6 +28,10 @@ it.each<[Failure, RegExp]>([
 ])("%j over the socket has its own next step", (failure, hint) => {
   const message = `PKCS #11 service failed: ${explain(failure).error}`
   expect(explain(new SigningServiceRefused({ message })).hint).toMatch(hint)
+})
+
+it("no next step needs a unit that can reload: thin-edge's cannot", () => {
+  for (const failure of samples.SigningServiceRefused) expect(explain(failure).hint).not.toMatch(/reload|HUP/)
 })
 
 it("a PIN of the client is reported as such, with its source", () => {

@@ -7,6 +7,7 @@
  */
 import { Effect, Result } from "effect"
 import type { TokenSelector } from "../../../messages/cryptoki.ts"
+import { differsFragment } from "../../../messages/explain/token-fragments.ts"
 import type { Failure } from "../../../messages/explain.ts"
 import { OtherTokenSelected } from "../../../messages/hsm.ts"
 import { type Pkcs11Uri, shownUri } from "../../../messages/pkcs11-uri.ts"
@@ -38,7 +39,10 @@ export const refuseOtherToken = ({ actors }: CommandContext, { cryptoki }: Setti
     const listed = yield* Effect.result(actors.cryptoki.ask("ListKeys", { token }, { within: askLimits.list }))
     if (Result.isFailure(listed)) {
       const { failure } = listed
-      return failure._tag === "SigningServiceRefused" && refusesPin(failure) ? yield* Effect.fail(failure) : undefined
+      // A PIN that differs from that of an open login was not tried.
+      const isTried =
+        failure._tag === "SigningServiceRefused" && refusesPin(failure) && !failure.message.includes(differsFragment)
+      return isTried ? yield* Effect.fail(failure) : undefined
     }
     const uri = token.uri ?? {}
     const other = listed.success.find((key) => !isOnToken(key.uri, uri))

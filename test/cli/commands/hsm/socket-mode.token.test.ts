@@ -29,6 +29,7 @@ beforeAll(async () => {
   hsm = softhsmDirectory()
   token = hsm.addToken({ label: "my-token" })
   guarded = hsm.addToken({ label: "guarded", pin: "987654" })
+  hsm.addToken({ label: "refusing" })
   server = await startSigningService({ place, modulePath: hsm.modulePath, environment: hsm.env })
 })
 
@@ -131,6 +132,17 @@ describe("tokens through the signing service", () => {
     expect((await device.tedge(["hsm", "list-keys", uri, "--pin", "0815"])).code).toBe(0)
     const reset = ["hsm", "change-pin", uri, "--reset", "--so-pin", "87654321", "--new-pin", "123456"]
     expect(await device.tedge(reset)).toMatchObject({ code: 0, stderr: expect.stringContaining("was reset") })
+  })
+
+  it.each([
+    { by: ["--current-pin", "0000"], says: "refused the PIN it was given (--current-pin" },
+    { by: ["--reset", "--so-pin", "00000000"], says: "the token refused this SO PIN" }
+  ])("a wrong $by.0 to change the PIN is said once", async ({ by, says }) => {
+    const words = ["hsm", "change-pin", "pkcs11:token=refusing", ...by, "--new-pin", "4711"]
+    const { code, stderr } = await device.tedge(words)
+    expect(code).toBe(1)
+    for (const once of [says, "The specified PIN is incorrect", "PKCS #11 service failed", "token 'refusing'"])
+      expect(stderr.split(once), once).toHaveLength(2)
   })
 
   it("a repeated request to initialise is answered with the same token, whose PINs are kept", async () => {
