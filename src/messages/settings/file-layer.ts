@@ -127,7 +127,8 @@ export const nameAt = (at: TomlPath): SettingName | undefined => {
     return unprofiled([cloud, ...at.slice(1)], at)
   const parsed = parseProfile(profile)
   const name = unprofiled([cloud, ...rest], [section, ...rest])
-  return "name" in parsed && parsed.name === profile && name !== undefined ? { ...name, profile } : undefined
+  // As thin-edge does: `[c8y.profiles.Prod]` is the profile prod.
+  return "name" in parsed && name !== undefined ? { ...name, profile: parsed.name } : undefined
 }
 
 const unprofiled = (at: TomlPath, typed: TomlPath): SettingName | undefined => {

@@ -96,6 +96,21 @@ describe("reading a setting", () => {
     }
   })
 
+  it("reads a profile whose table is spelt with capitals, as thin-edge does, and writes it once", async () => {
+    toml(version2('[c8y.profiles.Prod]\nurl = "p.example" # kept\n[c8y.profiles.Prod.device]\nid = "own"\n'))
+    for (const profile of ["prod", "PROD"]) expect((await answer(get("c8y.url", profile))).value).toBe("p.example")
+    const { profiles, warnings } = await answer((config) => config.ask("ReadProfiles", { cloud: "c8y" }, within))
+    expect([profiles.map(({ cloud }) => cloud.profile), warnings]).toEqual([[undefined, "prod"], []])
+    await answer(set("c8y.url", "q.example", "prod"))
+    expect((await answer(get("c8y.url", "prod"))).value).toBe("q.example")
+    expect(written()).not.toContain("p.example")
+    expect((await answer(get("c8y.device.id", "prod"))).value).toBe("own")
+    await answer((config) => config.ask("Upgrade", undefined, within))
+    expect((await answer(get("c8y.device.id", "prod"))).value).toBe("own")
+    expect((await answer(get("c8y.url", "prod"))).value).toBe("q.example")
+    expect(readdirSync(join(bench.dir, "mappers"))).toEqual(["c8y.prod"])
+  })
+
   it("takes TEDGE_CLOUD_PROFILE for cloud settings only, and --profile before it", async () => {
     toml(
       version2('[c8y]\nurl = "t.example"\n[c8y.profiles.a]\nurl = "a.example"\n[c8y.profiles.b]\nurl = "b.example"\n')
