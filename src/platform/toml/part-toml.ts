@@ -24,13 +24,16 @@ interface Parted {
   readonly parts: ReadonlyMap<string, string>
 }
 
-type TomlParted = (Parted & { readonly kind: "parted" }) | { readonly kind: "refused"; readonly detail: string }
+type TomlParted =
+  | (Parted & { readonly kind: "parted" })
+  /** `at`: of what stands in the way. */
+  | { readonly kind: "refused"; readonly detail: string; readonly at?: ReadonlyArray<string> }
 
 export const partToml = (text: string, assign: Assign): TomlParted => {
   const parsed = parseToml(text)
   if (parsed.kind === "malformed") return { kind: "refused", detail: parsed.reason }
   const wanted = partedTree(parsed.tree, assign)
-  if (wanted === undefined) return { kind: "refused", detail: "a value stands where a table is needed" }
+  if (Array.isArray(wanted)) return { kind: "refused", detail: "a value stands where a table is needed", at: wanted }
   const lines = partedLines(text, assign)
   if (lines !== undefined && isAs(lines.rest, wanted.rest) && areAs(lines.parts, wanted.parts))
     return { kind: "parted", ...lines }
@@ -48,9 +51,9 @@ interface PartedTree {
   readonly gone: ReadonlyArray<ReadonlyArray<string>>
 }
 
-/** Undefined: not a table where one is expected. */
-const partedTree = (tree: TomlTree, assign: Assign): PartedTree | undefined => {
-  let isTorn = false
+/** The path of what is not a table where one is expected. */
+const partedTree = (tree: TomlTree, assign: Assign): PartedTree | string[] => {
+  let torn: string[] | undefined
   const parts = new Map<string, MutableTree>()
   const gone: Array<ReadonlyArray<string>> = []
   const walk = (table: TomlTree, above: ReadonlyArray<string>, isGone: boolean): MutableTree => {
@@ -66,14 +69,14 @@ const partedTree = (tree: TomlTree, assign: Assign): PartedTree | undefined => {
       } else if (goes === undefined) rest[key] = value
       else {
         const name = goes.at.at(-1)
-        if (goes.to === undefined || name === undefined) isTorn = true
+        if (goes.to === undefined || name === undefined) torn ??= path
         else tableAt(parts, goes.to, goes.at.slice(0, -1))[name] = value
       }
     }
     return rest
   }
   const rest = walk(tree, [], false)
-  return isTorn ? undefined : { rest, parts, gone }
+  return torn ?? { rest, parts, gone }
 }
 
 interface MutableTree {

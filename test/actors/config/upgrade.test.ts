@@ -114,6 +114,19 @@ describe("the tables of clouds become mapper.toml files", () => {
     expect(readdirSync(bench.dir).filter((name) => !name.endsWith(".lock"))).toEqual(["tedge.toml"])
   })
 
+  it.each([
+    ["c8y.profiles.z", "[c8y.profiles]\nz = 3\n"],
+    ["aws", '[[aws]]\nurl = "a"\n']
+  ])("and what is no table where one is needed is named: %s", async (key, text) => {
+    toml(version2(`[az]\nurl = "az.example"\n${text}`))
+    expect(await refusal((config) => config.ask("Upgrade", undefined, within))).toMatchObject({
+      _tag: "ConfigFileNotEditable",
+      key,
+      path: file()
+    })
+    expect(existsSync(at("mappers"))).toBe(false)
+  })
+
   it("all or none: what was written is taken back when a later file cannot be", async () => {
     const text = version2('[c8y]\nurl = "t.example"\n[c8y.profiles.prod]\nurl = "p.example"\n[az]\nurl = "a.example"\n')
     toml(text)

@@ -131,14 +131,15 @@ const withoutProfileFirst = (parts: ReadonlyArray<[to: string, text: string]>) =
 const partedTedge = (open: OpenConfig) =>
   Effect.gen(function* () {
     const { path, text = "" } = open.file
-    const refused = (detail: string) => new ConfigFileNotEditable({ path, key: "config upgrade", detail })
+    const refused = (detail: string, at: TomlPath = ["config upgrade"]) =>
+      new ConfigFileNotEditable({ path, key: at.join("."), detail })
     const edits = migrationEdits(open.file)
     if (edits === undefined) return yield* refused("a value of an older version cannot be kept")
     const isOldest = open.file.text !== undefined && open.file.layer.renames.length > 0
     const migrated = isOldest ? editToml(text, edits) : ({ kind: "edited", text } as const)
     if (migrated.kind === "refused") return yield* refused(migrated.detail)
     const parted = partToml(migrated.text, assignment(open))
-    if (parted.kind === "refused") return yield* refused(parted.detail)
+    if (parted.kind === "refused") return yield* refused(parted.detail, parted.at)
     // A table that held nothing but a PIN goes with it.
     const moved = leavesIn(parted.parts.get(secretsPart)).map(({ at }) => at)
     return { ...parted, rest: withoutEmpty(parted.rest, moved) }
