@@ -38,7 +38,10 @@ export const initToken = (
     // The slot may have another number now, and after a broken end this is the only way to know.
     const listed = Result.isSuccess(done) ? done.success : undefined
     const after = listed ?? (yield* router.listing.tokens(0, "newHost"))
-    const there = after.find((one) => isInitialized(one) && one.facts.label === order.label && isNew(one, before))
+    // Two tokens may have one label.
+    const isNew = ({ facts: { serial, label } }: Token) =>
+      !before.some(({ facts }) => facts.serial === serial && facts.label === label)
+    const there = after.find((one) => isInitialized(one) && one.facts.label === order.label && isNew(one))
     if (there === undefined) return yield* refusal ?? new OutcomeUnknown({ token: tokenName(token), operation: "init" })
     yield* router.tools.latch.clear(latchedToken(there))
     return describeToken(there)
@@ -82,7 +85,3 @@ const initialise = (
     }),
     Effect.map((listed) => listed && Option.getOrUndefined(listed))
   )
-
-/** Two tokens may have one label. */
-const isNew = (token: Token, before: ReadonlyArray<Token>): boolean =>
-  !before.some(({ facts }) => facts.serial === token.facts.serial && facts.label === token.facts.label)

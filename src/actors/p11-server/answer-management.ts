@@ -99,7 +99,7 @@ export const listKeys = (context: RequestContext, request: Fields<"ListKeysReque
     }
   })
 
-export const tokensInScope = ({ cryptoki, policy, access }: RequestContext) =>
+const tokensInScope = ({ cryptoki, policy, access }: RequestContext) =>
   Effect.map(cryptoki.ask("ListTokens", undefined, { within: within.list }), (tokens) =>
     tokens.filter((token) => reaches(policy.scope, token) && reaches(access.scope, token))
   )

@@ -44,7 +44,7 @@ export const beginHop = (cell: Cell, actor: Fiber.Fiber<unknown, unknown>, envel
  * When a span begins and ends. The date is read once a trace, and its spans are placed by the monotonic clock: neither a clock
  * step nor the whole milliseconds of the system's clock put a child outside its parent.
  */
-export interface SpanTime {
+interface SpanTime {
   readonly startTime: bigint
   /** What the date is ahead of the monotonic clock, in nanoseconds. */
   readonly ahead: bigint

@@ -27,7 +27,7 @@ export const readCalls: ReadonlySet<HostRequestName> = new Set([
 ])
 
 /** A call of a host, whose limit is to be found. */
-export interface ReadCall {
+interface ReadCall {
   readonly library: LibraryFacts
   readonly name: HostRequestName
   readonly asked: HostRequests[HostRequestName]["asked"]

@@ -179,7 +179,7 @@ export const listObjects = (
 ): Effect.Effect<ReadonlyArray<TokenObject>, HostFault> =>
   connection.host.call("objects", { slot: connection.token.facts.slot, kind, id, uses }, tools.settings.limits.listMs)
 
-export const readMaterial = (
+const readMaterial = (
   tools: TokenTools,
   connection: TokenConnection,
   { handle }: TokenObject
