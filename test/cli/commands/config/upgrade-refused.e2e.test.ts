@@ -1,4 +1,5 @@
 /** `tedge config upgrade` by a user who may not write everywhere: all files stay, and what is in the way is told. */
+import { spawnSync } from "node:child_process"
 import {
   chmodSync,
   chownSync,
@@ -86,6 +87,16 @@ describe.runIf(isRoot)("an upgrade that may not write", () => {
       if (existsSync(join(dir, one))) chmodSync(join(dir, one), 0o777)
     expect(upgrade().status).toBe(0)
     expect(written()).toBe('[config]\nversion = "2"\n')
+  })
+
+  it("goes on after root has changed settings, with the system.toml that tedge init of thin-edge gave to its user", () => {
+    chownSync(join(dir, "system.toml"), user.uid, user.gid)
+    for (const words of ["set c8y.url root.example", "set device.cryptoki.pin 1234", "unset device.cryptoki.pin"]) {
+      const done = spawnSync(executable("tedge"), ["--config-dir", dir, "config", ...words.split(" ")])
+      expect([words, done.status, String(done.stderr)]).toEqual([words, 0, ""])
+    }
+    expect(upgrade()).toMatchObject({ status: 0, output: expect.not.stringContaining("warning") })
+    expect(readFileSync(join(dir, "mappers/c8y/mapper.toml"), "utf8")).toContain('url = "root.example"')
   })
 
   it("leaves what it makes to the user of system.toml, directories open and files with mode 644", () => {
