@@ -4,6 +4,7 @@ import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { type Pkcs11Uri, parsePkcs11Uri, printPkcs11Uri } from "../../src/messages/pkcs11-uri.ts"
 import {
+  isInScope,
   matchesObject,
   matchesToken,
   namesObject,
@@ -74,6 +75,19 @@ describe("two URIs", () => {
 })
 
 describe("a scope", () => {
+  it.each([
+    ["pkcs11:token=later", { label: "", initialized: false }, true],
+    ["pkcs11:token=later;slot-id=7", { label: "", initialized: false }, true],
+    ["pkcs11:token=later;slot-id=8", { label: "", initialized: false }, false],
+    ["pkcs11:token=later", { label: "my-token", initialized: true }, false],
+    ["pkcs11:token=my-token", { label: "my-token", initialized: true }, true]
+  ])(
+    "%s has a free slot, whose label is still to come, and of the others those that match: %j, %s",
+    (text, facts, isIn) => {
+      expect(isInScope(parsed(text), { ...token, ...facts })).toBe(isIn)
+    }
+  )
+
   it("puts its token before the client's, as the documents' example does", () => {
     const { uri, conflicts } = mergeScope(parsed("pkcs11:token=token1"), parsed("pkcs11:token=token2;object=key1"))
     expect(printPkcs11Uri(uri, { pin: "shown" })).toBe("pkcs11:token=token1;object=key1")
