@@ -158,7 +158,7 @@ export const clientSelector = (
   )
 
 /**
- * What URIs meant before: clients ask with few of them, again and again. Only for what `reads`.
+ * What URIs meant before: clients ask with few of them, again and again. Not for what `changes`.
  *
  * One with a PIN in it is not remembered, and neither is a refusal. A policy that is replaced brings scopes of its own.
  */
