@@ -73,10 +73,10 @@ const stream = (served: ServedStatus, everyMs: number, client: LineClient): Effe
         (leave) => Effect.sync(leave)
       )
       yield* client.stopReading
-      let told = 0
+      let reportedDrops = 0
       const tellSnapshot = Effect.suspend(() => {
-        const missed = inbox.dropped - told
-        told = inbox.dropped
+        const missed = inbox.dropped - reportedDrops
+        reportedDrops = inbox.dropped
         return Effect.flatMap(snapshot(served, { watched: true }, missed), client.write)
       })
       const tellEvent = Effect.suspend(() => {

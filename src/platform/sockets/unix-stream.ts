@@ -134,16 +134,16 @@ export class UnixStream {
 export class UnixListener {
   private readonly watcher: Watcher
   private readonly descriptor: number
-  private readonly told: ListenerCallbacks
+  private readonly callbacks: ListenerCallbacks
   private isStopped = false
   private isScheduled = false
   /** Until no client waits. */
   private isRefused = false
 
-  constructor(watcher: Watcher, descriptor: number, told: ListenerCallbacks) {
+  constructor(watcher: Watcher, descriptor: number, callbacks: ListenerCallbacks) {
     this.watcher = watcher
     this.descriptor = descriptor
-    this.told = told
+    this.callbacks = callbacks
     watcher.wait(descriptor, "reading", () => this.accept())
   }
 
@@ -158,7 +158,7 @@ export class UnixListener {
     if (more === "no") this.isRefused = false
     else this.acceptAgain(more)
     // Last, when their requests have had time to arrive.
-    for (const client of clients) this.told.onClient(client)
+    for (const client of clients) this.callbacks.onClient(client)
   }
 
   /** One task, however many arrive meanwhile: it accepts all of them. */
@@ -185,7 +185,7 @@ export class UnixListener {
     } catch (error) {
       // Some of these may be rejected, which frees descriptors for the next.
       if (clients.length > 0) return { clients, more: "now" }
-      if (!this.isRefused) this.told.onRefused(errorCode(error) ?? "")
+      if (!this.isRefused) this.callbacks.onRefused(errorCode(error) ?? "")
       this.isRefused = true
       return { clients, more: "later" }
     }

@@ -16,16 +16,16 @@ interface Transcript {
 }
 
 export const makeTranscript = (terminal: Terminal): Transcript => {
-  const told = new Set<ConnectRefusal>()
+  const printed = new Set<ConnectRefusal>()
   const steps = makeSteps(terminal)
   return {
     show: (event) =>
       Effect.suspend(() => {
-        if (event._tag === "StepFailed") told.add(event.failure)
+        if (event._tag === "StepFailed") printed.add(event.failure)
         return print(terminal, steps, event)
       }),
     interrupted: Effect.suspend(() => steps.finish("failed")),
-    end: (failure) => Effect.suspend(() => (told.has(failure) ? Effect.void : terminal.failure(failure)))
+    end: (failure) => Effect.suspend(() => (printed.has(failure) ? Effect.void : terminal.failure(failure)))
   }
 }
 

@@ -93,11 +93,11 @@ const refuseOtherKey = (
 ) =>
   Effect.gen(function* () {
     const key = selectorFor(uri, pin)
-    const told = yield* Effect.option(actors.cryptoki.ask("PublicKey", { key }, { within: askLimits.list }))
+    const returned = yield* Effect.option(actors.cryptoki.ask("PublicKey", { key }, { within: askLimits.list }))
     const chosen = yield* Effect.result(
       actors.cryptoki.ask("ChooseScheme", { offered: [], key }, { within: askLimits.list })
     )
-    const isOther = Option.isSome(told) && Buffer.compare(told.value, publicKey) !== 0
+    const isOther = Option.isSome(returned) && Buffer.compare(returned.value, publicKey) !== 0
     const isMissing =
       Result.isFailure(chosen) && chosen.failure._tag === "SigningServiceRefused" && lacksKey(chosen.failure)
     if (isOther || isMissing) return yield* new OtherKeyChosen({ uri: shownUri(uri) })

@@ -26,22 +26,23 @@ export interface AskedService {
   readonly failure?: ReadRefusal
 }
 
-type Told = Omit<ServiceReport, "bad">
+type UnjudgedReport = Omit<ServiceReport, "bad">
 
 export const askService = (
   service: AskedService,
   runPath: string,
   manager: ServiceManager | undefined
-): Effect.Effect<ServiceReport> => Effect.map(told(service, runPath, manager), (report) => judged(service, report))
+): Effect.Effect<ServiceReport> =>
+  Effect.map(queryService(service, runPath, manager), (report) => judged(service, report))
 
 /** What it reports about itself. */
 export const reportOfSnapshot = (
   service: AskedService,
   manager: ServiceManager | undefined,
   snapshot: Snapshot
-): ServiceReport => judged(service, toldBy(service, manager, snapshot))
+): ServiceReport => judged(service, reportOf(service, manager, snapshot))
 
-const judged = ({ name, failure }: AskedService, report: Told): ServiceReport => {
+const judged = ({ name, failure }: AskedService, report: UnjudgedReport): ServiceReport => {
   const isShown = report.state === "up" || report.snapshot !== undefined
   const said = failure === undefined ? report : { ...(isShown ? report : unknown(name)), ...explain(failure) }
   const { error, hint } = said
@@ -53,7 +54,7 @@ const judged = ({ name, failure }: AskedService, report: Told): ServiceReport =>
   }
 }
 
-const toldBy = ({ name }: AskedService, manager: ServiceManager | undefined, snapshot: Snapshot): Told => {
+const reportOf = ({ name }: AskedService, manager: ServiceManager | undefined, snapshot: Snapshot): UnjudgedReport => {
   const about = { name, ...(manager !== undefined && { manager: manager.name }), snapshot }
   if (snapshot.silent !== true) return { ...about, state: "up" }
   const detail = "a part of it does not answer"
@@ -61,33 +62,37 @@ const toldBy = ({ name }: AskedService, manager: ServiceManager | undefined, sna
   return { ...about, state: "unknown", ...explain(new StatusNotShown({ service: name, detail, reason: "other", log })) }
 }
 
-const unknown = (name: string): Told => ({ name, state: "unknown" })
+const unknown = (name: string): UnjudgedReport => ({ name, state: "unknown" })
 
-const told = (service: AskedService, runPath: string, manager: ServiceManager | undefined): Effect.Effect<Told> => {
+const queryService = (
+  service: AskedService,
+  runPath: string,
+  manager: ServiceManager | undefined
+): Effect.Effect<UnjudgedReport> => {
   const { name } = service
   const path = serviceSocketPath(runPath, name)
   const about = { name, ...(manager !== undefined && { manager: manager.name }) }
-  const notTold = (failure: StatusForbidden | StatusTimedOut | StatusNotShown): Told => ({
+  const withoutReport = (failure: StatusForbidden | StatusTimedOut | StatusNotShown): UnjudgedReport => ({
     ...about,
     state: "unknown",
     ...explain(failure)
   })
   const log = manager?.whereToLook(name)
-  const notShown = (detail: string, reason: StatusNotShown["reason"]): Told =>
-    notTold(new StatusNotShown({ service: name, detail, reason, log }))
+  const notShown = (detail: string, reason: StatusNotShown["reason"]): UnjudgedReport =>
+    withoutReport(new StatusNotShown({ service: name, detail, reason, log }))
   return askJsonLine(path, printQuestion({ ask: "snapshot" })).pipe(
     Effect.timeoutOrElse({ duration: answerMs, orElse: () => Effect.fail("late") }),
     Effect.matchEffect({
-      onSuccess: (line): Effect.Effect<Told> => {
+      onSuccess: (line): Effect.Effect<UnjudgedReport> => {
         const said = parseStatusLine(line)
-        if (said.kind === "snapshot") return Effect.succeed(toldBy(service, manager, said.snapshot))
+        if (said.kind === "snapshot") return Effect.succeed(reportOf(service, manager, said.snapshot))
         const detail = said.kind === "refused" ? said.error : "an answer of another version"
         return Effect.succeed(notShown(detail, line === tooManyClients ? "busy" : "otherVersion"))
       },
-      onFailure: (code): Effect.Effect<Told> => {
-        if (isForbidden(code)) return Effect.succeed(notTold(new StatusForbidden({ service: name, path })))
+      onFailure: (code): Effect.Effect<UnjudgedReport> => {
+        if (isForbidden(code)) return Effect.succeed(withoutReport(new StatusForbidden({ service: name, path })))
         if (code === "late" || code === "EAGAIN")
-          return Effect.succeed(notTold(new StatusTimedOut({ service: name, afterMs: answerMs, log })))
+          return Effect.succeed(withoutReport(new StatusTimedOut({ service: name, afterMs: answerMs, log })))
         if (!isNotServed(code)) return Effect.succeed(notShown(detailOf(code), isCutOff(code) ? "cutOff" : "other"))
         return Effect.gen(function* () {
           const managed = yield* managedState(name, manager)
@@ -97,7 +102,7 @@ const told = (service: AskedService, runPath: string, manager: ServiceManager | 
           const { socketPath } = service
           const dialled = socketPath === undefined ? "ENOENT" : yield* dial(socketPath)
           if (socketPath !== undefined && isForbidden(dialled))
-            return notTold(new StatusForbidden({ service: name, path: socketPath }))
+            return withoutReport(new StatusForbidden({ service: name, path: socketPath }))
           return isListening(dialled) ? { ...about, state: "up" } : { ...about, ...stopped(service, managed) }
         })
       }
@@ -139,13 +144,13 @@ const details: Readonly<Record<string, string | undefined>> = {
 const stopped = (
   { name, startedBy }: AskedService,
   managed: ManagedState | undefined
-): Pick<Told, "state" | "error" | "hint" | "since"> => ({
+): Pick<UnjudgedReport, "state" | "error" | "hint" | "since"> => ({
   state: "down",
   ...sinceOf(managed),
   ...explain(new ServiceDown({ service: name, state: managed?.state, startedBy }))
 })
 
-const sinceOf = (managed: ManagedState | undefined): Pick<Told, "since"> =>
+const sinceOf = (managed: ManagedState | undefined): Pick<UnjudgedReport, "since"> =>
   managed?.since === undefined ? {} : { since: managed.since }
 
 const answerMs = 1_000

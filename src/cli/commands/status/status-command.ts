@@ -26,7 +26,7 @@ export const status: CommandHandler = (input) => {
         const look = whatToAsk(config, wantedBy(input), configDirOf(input))
         const first = yield* look
         if (!input.on("web") && !input.on("watch")) return yield* once(first, input)
-        const looking = lookingAgain(look, first)
+        const looking = refreshing(look, first)
         return yield* input.on("web") ? page(looking, input) : watch(looking, input)
       })
     )
@@ -66,7 +66,7 @@ const refuseTogether = (input: CommandInput): Effect.Effect<void, OptionsExclude
 }
 
 /** While watching, settings may change and services start or stop; if they become unreadable, the last state is kept, with the reason. */
-const lookingAgain = (look: Effect.Effect<WhatToAsk, Failure>, first: WhatToAsk): Effect.Effect<WhatToAsk> => {
+const refreshing = (look: Effect.Effect<WhatToAsk, Failure>, first: WhatToAsk): Effect.Effect<WhatToAsk> => {
   let last = first
   const asBefore = (note: Explanation): WhatToAsk => ({ ...last, note })
   return look.pipe(
@@ -100,7 +100,7 @@ const wantedBy = (input: CommandInput) => {
 
 const once = (asked: WhatToAsk, input: CommandInput): Effect.Effect<number> =>
   Effect.gen(function* () {
-    const report = yield* lookAt(asked)
+    const report = yield* refresh(asked)
     const { stdout } = process
     const text = input.on("json")
       ? JSON.stringify(report)
@@ -125,7 +125,7 @@ const watch = (looking: Effect.Effect<WhatToAsk>, input: CommandInput): Effect.E
       return yield* Effect.forever(
         Effect.gen(function* () {
           const begun = yield* monotonicNow
-          yield* show(yield* Effect.flatMap(looking, lookAt))
+          yield* show(yield* Effect.flatMap(looking, refresh))
           // A service that hangs delays the result by its time limit of one second.
           yield* Effect.sleep(Math.max(everyMs - ((yield* monotonicNow) - begun), shortestPauseMs))
         })
@@ -133,7 +133,7 @@ const watch = (looking: Effect.Effect<WhatToAsk>, input: CommandInput): Effect.E
     })
   )
 
-const lookAt = ({ connections, services, manager, runPath, note }: WhatToAsk): Effect.Effect<StatusReport> =>
+const refresh = ({ connections, services, manager, runPath, note }: WhatToAsk): Effect.Effect<StatusReport> =>
   Effect.gen(function* () {
     const ask = (service: WhatToAsk["services"][number]) => askService(service, runPath, manager)
     const [ofConnections, ofServices] = yield* Effect.all(

@@ -50,9 +50,11 @@ export const whatToAsk = (
         read.connections.length > 0 ? Effect.succeed(read) : Effect.fail(new NothingConnected(wanted)),
       onFailure: (failure) => {
         if (wanted.profile !== undefined && isOfTheProfile(failure)) return Effect.fail(failure)
-        const told = failure._tag === "ConfigFileUnreadable" ? toldToJoin(failure) : failure
-        const running = bySockets(configDir, wanted, explain(told))
-        return running.connections.length + running.services.length > 0 ? Effect.succeed(running) : Effect.fail(told)
+        const reported = failure._tag === "ConfigFileUnreadable" ? withGroupHint(failure) : failure
+        const running = bySockets(configDir, wanted, explain(reported))
+        return running.connections.length + running.services.length > 0
+          ? Effect.succeed(running)
+          : Effect.fail(reported)
       }
     })
   )
@@ -61,7 +63,7 @@ export const whatToAsk = (
 const isOfTheProfile = ({ _tag }: ReadRefusal): boolean => _tag === "UnknownProfile" || _tag === "ProfileNotUsable"
 
 /** A member of the services' group may read them, so becoming root is not the only fix. */
-const toldToJoin = (failure: ConfigFileUnreadable): ConfigFileUnreadable | StatusSettingsForbidden =>
+const withGroupHint = (failure: ConfigFileUnreadable): ConfigFileUnreadable | StatusSettingsForbidden =>
   failure.code === "EACCES" || failure.code === "EPERM" ? new StatusSettingsForbidden({ path: failure.path }) : failure
 
 const limit = { within: "10 seconds" } as const

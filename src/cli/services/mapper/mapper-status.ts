@@ -54,8 +54,8 @@ export const mapperStatus = (
       Effect.map(Clock.Clock, (clock) => {
         const now = eventTime(clock)
         book.note(event, now)
-        const told = tokenEvent(event, now.wallMs)
-        if (told !== undefined) feed.publish(told)
+        const streamed = tokenEvent(event, now.wallMs)
+        if (streamed !== undefined) feed.publish(streamed)
       }),
     onLink: (side, status, date) => feed.publish(linkEvent(side, status, date)),
     parts:

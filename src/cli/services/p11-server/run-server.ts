@@ -107,16 +107,16 @@ const serve = (input: CommandInput, signals: ServerSignals, log: AdjustableLog, 
       settings
     }
     yield* logLeftOut(lines)
-    const told = (event: RuntimeEvent) =>
+    const onRuntimeEvent = (event: RuntimeEvent) =>
       service.status.noteActor(event) ? manager.status(service.status.line()) : Effect.void
     // The address, too: it says when its actor is ready again.
-    const place = yield* withActorEvents(tokensPlace, told)
+    const place = yield* withActorEvents(tokensPlace, onRuntimeEvent)
     // Ends after the listener, also when the tokens are started later than that.
     const scope = yield* Scope.fork(yield* Effect.scope)
     const start = Scope.provide(
       withActorEvents(
         Effect.suspend(() => startTokens(place, cryptokiSettings(service), (event) => onCryptokiEvent(service, event))),
-        told
+        onRuntimeEvent
       ),
       scope
     )

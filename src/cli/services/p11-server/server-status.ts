@@ -30,8 +30,8 @@ export const serverStatus = (feed: StatusFeed): ServerStatus => {
       Effect.map(Clock.Clock, (clock) => {
         const now = eventTime(clock)
         book.note(event, now)
-        const told = tokenEvent(event, now.wallMs)
-        if (told !== undefined) feed.publish(told)
+        const streamed = tokenEvent(event, now.wallMs)
+        if (streamed !== undefined) feed.publish(streamed)
       }),
     onRequest: (event, token) => {
       if (event._tag !== "RequestServed" && event._tag !== "RequestRefused") return Effect.void

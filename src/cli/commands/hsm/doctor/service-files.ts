@@ -10,10 +10,10 @@ import type { Examination } from "./examination.ts"
 export const serviceFileChecks = ({ pass, fail }: Examination, settings: CloudSettings): Effect.Effect<void> => {
   const user = serviceUser(settings.configDir)
   if (user.kind !== "user") return Effect.void
-  const told = closedToServices(user, serviceFiles(settings)).map(({ path, note }) => explainFileNote(path, note))
-  return told.length === 0
+  const notes = closedToServices(user, serviceFiles(settings)).map(({ path, note }) => explainFileNote(path, note))
+  return notes.length === 0
     ? pass(name, `'${user.name}' may read settings and certificates`)
-    : Effect.forEach(told, (text) => fail(name, sentenceAndFix(text)), { discard: true })
+    : Effect.forEach(notes, (text) => fail(name, sentenceAndFix(text)), { discard: true })
 }
 
 const name = "files of the services"

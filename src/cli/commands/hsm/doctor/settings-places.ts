@@ -23,8 +23,8 @@ export const settingsPlaceChecks = (
     const lost = yield* notKept(config, installation)
     for (const warning of [...exposed, ...lost]) yield* fail(name, explainSettingWarning(warning))
     if (exposed.length + lost.length > 0) return
-    const told = old.map(explainSettingWarning).map(({ error, hint }) => `${error} (${hint})`)
-    yield* pass(name, told.join("; ") || "no secret can be read by others")
+    const sentences = old.map(explainSettingWarning).map(({ error, hint }) => `${error} (${hint})`)
+    yield* pass(name, sentences.join("; ") || "no secret can be read by others")
   })
 
 const isExposed = ({ mode }: SecretCopy): boolean => (Number.parseInt(mode, 8) & 0o004) !== 0
