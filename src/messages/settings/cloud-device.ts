@@ -14,7 +14,7 @@ export const cloudDevice = (cloud: CloudName, uriExample: string): ReadonlyArray
     fallback: ["device.id"],
     certificateName: `${cloud}.device.cert_path`,
     exposed: true,
-    doc: `Identity of the device towards ${cloudTitles[cloud]}: the common name of the certificate at ${cloud}.device.cert_path, else the value set here.`,
+    doc: `Identity of the device towards ${cloudTitles[cloud]}: the common name of the certificate at ${cloud}.device.cert_path, else the value set here, or for device.id.`,
     examples: ["Raspberrypi-4d18303a-6d3a-11eb-b1a6-175f6bb72665"]
   },
   {
