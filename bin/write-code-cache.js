@@ -9,7 +9,7 @@ const { spawnSync } = require("node:child_process")
 const { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } = require("node:fs")
 const { tmpdir } = require("node:os")
 const { basename, join } = require("node:path")
-const { cacheFile, cacheOf, load } = require("./load-bundle.js")
+const { cacheFile, cacheOf, load } = require("./start.js")
 
 const dist = join(__dirname, "..", "dist")
 
@@ -57,12 +57,13 @@ const removeOld = () => {
 const writeOne = (name) => {
   const bundle = join(dist, name)
   process.argv.splice(1, 2, join(__dirname, basename(name, ".cjs")))
-  const script = load(bundle)
-  process.once("exit", () => {
-    const fresh = `${cacheFile(bundle)}.${process.pid}`
-    writeFileSync(fresh, cacheOf(bundle, script))
-    renameSync(fresh, cacheFile(bundle))
-  })
+  load(bundle, (script) =>
+    process.once("exit", () => {
+      const fresh = `${cacheFile(bundle)}.${process.pid}`
+      writeFileSync(fresh, cacheOf(bundle, script))
+      renameSync(fresh, cacheFile(bundle))
+    })
+  )
 }
 
 const name = process.argv[2]

@@ -22,13 +22,18 @@ const start = (): void => {
   const atOnce = answerHelpOrVersion(program, words)
   if (atOnce !== undefined) {
     process.exitCode = atOnce.code
-    writeNow(atOnce.stream, atOnce.text)
+    answer(atOnce.stream, atOnce.text)
     return
   }
   const question = { environment: process.env, workingDir: process.cwd() }
   const value = answerShell(program, argv, question) ?? configGet(words)
   if (value === undefined) require("./tedge-main.cjs")
-  else writeNow("stdout", value)
+  else answer("stdout", value)
+}
+
+/** Without taking down what Node has set up: nothing else runs. */
+const answer = (stream: "stdout" | "stderr", text: string): void => {
+  if (writeNow(stream, text)) process.exit()
 }
 
 /** The printed value; undefined: it is another command, or a case for the whole program. */

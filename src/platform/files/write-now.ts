@@ -9,20 +9,23 @@ import { errorCode } from "../process/error-code.ts"
 
 const descriptors = { stdout: 1, stderr: 2 } as const
 
-export const writeNow = (stream: "stdout" | "stderr", text: string): void => {
+/** False: Node still writes the end of it, after this returns. */
+export const writeNow = (stream: "stdout" | "stderr", text: string): boolean => {
   let rest = Buffer.from(text)
   try {
     while (rest.length > 0) rest = rest.subarray(writeSync(descriptors[stream], rest))
   } catch (error) {
     // The reader has closed the pipe: `tedge --help | head -1` is not an error.
-    if (errorCode(error) === "EPIPE") return
+    if (errorCode(error) === "EPIPE") return true
     // A full non-blocking pipe: Node waits for it.
-    if (errorCode(error) === "EAGAIN") process[stream].write(rest)
-    else {
-      process.exitCode = 1
-      if (stream === "stdout") writeNow("stderr", notWritten(errorCode(error)))
+    if (errorCode(error) === "EAGAIN") {
+      process[stream].write(rest)
+      return false
     }
+    process.exitCode = 1
+    return stream === "stderr" || writeNow("stderr", notWritten(errorCode(error)))
   }
+  return true
 }
 
 /** The error line for it. */

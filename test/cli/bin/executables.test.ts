@@ -258,8 +258,8 @@ describe("the code cache", () => {
     const get = () => run(join(place, "bin", "tedge"), ["config", "get", "c8y.url"])
     const accepted = (bundle: string) => {
       const path = JSON.stringify(join(place, "dist", bundle))
-      const code = `const script = require(${JSON.stringify(join(place, "bin", "load-bundle.js"))}).load(${path});
-        process.once("exit", () => process.stderr.write("\\nrejected: " + script.cachedDataRejected))`
+      const code = `require(${JSON.stringify(join(place, "bin", "start.js"))}).load(${path}, (script) =>
+        process.once("exit", () => process.stderr.write("\\nrejected: " + script.cachedDataRejected)))`
       return run(process.execPath, ["-e", code, "--", "config", "get", "c8y.url"]).stderr.split("\n").at(-1)
     }
     return { place, write, caches, get, accepted }
