@@ -6,7 +6,7 @@
  */
 import { Effect } from "effect"
 import { type Explanation, explain, type Failure } from "../../messages/explain.ts"
-import { installationOf, withCommandNames } from "../../messages/installation/installation.ts"
+import { type Installation, installationOf, withCommandNames } from "../../messages/installation/installation.ts"
 import { shownLines, shownText } from "../../messages/shown-text.ts"
 import { type Progress, plainSteps, turningSteps } from "./progress.ts"
 import { runsSystemd, withoutSystemd } from "./without-systemd.ts"
@@ -86,11 +86,13 @@ type Style = keyof typeof styles
 /** With the command names of this installation. */
 export const namedHere = (text: string): string => withCommandNames(installationOf(process.argv[1]), text)
 
-/** With the command names of this installation, and without systemd's commands if it does not run. */
-const wordsOfProcess = (text: string): string => {
-  const named = namedHere(text)
-  return runsSystemd() ? named : withoutSystemd(named)
-}
+/** With the command names of the installation, and without systemd's commands if it does not run. */
+export const wordsOf =
+  (installation: Installation) =>
+  (text: string): string => {
+    const named = withCommandNames(installation, text)
+    return runsSystemd() ? named : withoutSystemd(named)
+  }
 
 /** The terminal of this process. */
 export const processTerminal = (): Terminal =>
@@ -98,7 +100,7 @@ export const processTerminal = (): Terminal =>
     stdout: process.stdout,
     stderr: process.stderr,
     environment: process.env,
-    inWords: wordsOfProcess
+    inWords: wordsOf(installationOf(process.argv[1]))
   })
 
 /** SGR parameters (ECMA-48, 8.3.117). */

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import { afterEach, beforeEach, describe, expect, it } from "vitest"
 import { socketCryptokiBehaviour } from "../../../../src/actors/cryptoki/remote/socket-cryptoki-actor.ts"
+import { runsSystemd } from "../../../../src/cli/terminal/without-systemd.ts"
 import type { CryptokiProtocol } from "../../../../src/messages/cryptoki.ts"
 import {
   clientTriedFragment,
@@ -163,6 +164,7 @@ describe("a scope of the service that hides what is there", () => {
     await serve({ scope: "pkcs11:token=gone" })
     const { stdout } = await device.tedge(["hsm", "doctor"])
     expect(stdout).toMatch(/✗ login and key: .*\n +hint: the service lists it, but .*device\.cryptoki\.uri/)
+    expect(stdout.includes("systemctl"), stdout).toBe(runsSystemd())
   })
 
   it("is named where it selects another token, whose keys are of no use", async () => {

@@ -8,11 +8,11 @@ import type { KeyObject } from "node:crypto"
 import { Effect } from "effect"
 import { keyOfCertificate } from "../../../../actors/mqtt/dial/key-signer.ts"
 import { explain } from "../../../../messages/explain.ts"
-import { withCommandNames } from "../../../../messages/installation/installation.ts"
 import { shownUri } from "../../../../messages/pkcs11-uri.ts"
 import { sameTarget } from "../../../../messages/pkcs11-uri-match.ts"
 import type { CloudSettings } from "../../../../messages/settings/resolved-settings.ts"
 import { exitCodes } from "../../../command-line/exit-codes.ts"
+import { wordsOf } from "../../../terminal/terminal.ts"
 import { askLimits, type CommandContext, type TokenCommand } from "../token-command.ts"
 import { besideThinEdgeChecks } from "./beside-thin-edge.ts"
 import { certificateChecks, type TokenKey } from "./certificate.ts"
@@ -30,7 +30,7 @@ export const doctor: TokenCommand = (context) =>
     const checks: Array<Check> = []
     const asJson = input.on("json")
     const show = (check: Check) => (asJson ? Effect.void : terminal.answer(lineOf(check)))
-    const examination = examine(checks, terminal, show, (text) => withCommandNames(input.installation, text))
+    const examination = examine(checks, terminal, show, wordsOf(input.installation))
     const { settings, warnings, failure } = yield* readEverything(context)
     const { device } = settings.cloud
     if (!asJson) yield* terminal.line("At most one PIN is tried, and none that was refused before.")
