@@ -82,7 +82,8 @@ const listen = (path: string, onClient: (socket: Socket) => void): Effect.Effect
     yield* attempt(() => rmSync(path, { force: true }))
     return yield* Effect.callback<Server, Error>((resume) => {
       const server = createServer(onClient)
-      server.once("error", (error) => resume(Effect.fail(error)))
+      // Also of accept(2) later, for lack of memory: the next client is accepted again.
+      server.on("error", (error) => resume(Effect.fail(error)))
       const mask = process.umask(0o117)
       // The socket is created within this call.
       server.listen(path, () => resume(Effect.succeed(server)))

@@ -1,6 +1,6 @@
 /** The server of JSON lines and clients that do not behave. */
 import { existsSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs"
-import { createConnection, createServer, type Socket } from "node:net"
+import { createConnection, createServer, Server, type Socket } from "node:net"
 import { dirname, join } from "node:path"
 import { Effect, Exit, Scope } from "effect"
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest"
@@ -64,6 +64,15 @@ describe("the socket", () => {
     await close()
     writeFileSync(path, "")
     await serve()
+    expect(await ask()).toBe("hello")
+  })
+
+  it("stays when clients cannot be accepted for lack of memory", async () => {
+    const listening = vi.spyOn(Server.prototype, "listen")
+    onTestFinished(() => listening.mockRestore())
+    await serve()
+    for (const server of listening.mock.contexts)
+      for (let n = 0; n < 3; n += 1) (server as Server).emit("error", new Error("accept ENOMEM"))
     expect(await ask()).toBe("hello")
   })
 

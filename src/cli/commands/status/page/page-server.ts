@@ -55,7 +55,8 @@ const listen = ({ host, port }: ListenAddress, page: ServedPage): Effect.Effect<
   Effect.callback((resume) => {
     const watchers = new Set<ServerResponse>()
     const server = createServer((request, response) => answer(page, watchers, request, response))
-    server.once("error", (error) => {
+    // Also of accept(2) later, for lack of memory: the next client is accepted again.
+    server.on("error", (error) => {
       const code = codeOf(error)
       resume(Effect.fail(new PageNotServed({ address: `${inUrl(host)}:${port}`, code })))
     })

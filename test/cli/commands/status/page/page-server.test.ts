@@ -1,7 +1,8 @@
 /** The server behind the status page: whom it answers, and with what headers. */
 import { type IncomingMessage, request } from "node:http"
+import { Server } from "node:net"
 import { Effect, type Scope } from "effect"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, onTestFinished, vi } from "vitest"
 import { type PageFeed, servePage } from "../../../../../src/cli/commands/status/page/page-server.ts"
 
 const secret = "c2VjcmV0LW9mLXRoaXMtcGFnZQ"
@@ -78,6 +79,18 @@ describe("an address that cannot be listened on", () => {
     const serving = servePage({ host: "2001:db8::1", port: 8080 }, { secret, files, feed: makeFeed().feed })
     const { address } = await Effect.runPromise(Effect.scoped(Effect.flip(serving)))
     expect(address).toBe("[2001:db8::1]:8080")
+  })
+})
+
+describe("the server", () => {
+  it("stays when clients cannot be accepted for lack of memory", async () => {
+    const listening = vi.spyOn(Server.prototype, "listen")
+    onTestFinished(() => listening.mockRestore())
+    await served(async (url) => {
+      for (const server of listening.mock.contexts)
+        for (let n = 0; n < 3; n += 1) (server as Server).emit("error", new Error("accept ENOMEM"))
+      expect(await statusOf(url, url.pathname)).toBe(200)
+    })
   })
 })
 
